@@ -1,0 +1,76 @@
+"""Every consensus parameter of a network, as typed values. `genesis` reads them from a file."""
+
+from msgspec import Struct
+
+from primitives.units import DurationMs, Height, Nano, Target, Tickets
+
+
+class Params(Struct, frozen=True, kw_only=True):
+    """What all nodes of one network agree on before the first block."""
+
+    network: str
+    """Name shown to people and the prefix of the network's addresses' human-readable part."""
+    chain_id: int
+
+    spacing_ms: DurationMs
+    """Intended time between blocks."""
+    asert_half_life_ms: DurationMs
+    """How far behind schedule the chain must be for the target to double."""
+    genesis_target: Target
+    """Target of block 1."""
+    max_target: Target
+    """Easiest target allowed; ASERT is clamped to it."""
+    max_future_ms: DurationMs
+    """How far ahead of a node's clock a block may be before it is held."""
+    median_time_blocks: int
+    """Blocks whose median time a new block must exceed."""
+    max_block_bytes: int
+    """Largest encoded block, without its witness."""
+
+    subsidy_initial: Nano
+    subsidy_decay_interval: int
+    """Blocks between two cuts of the subsidy by a hundredth."""
+    subsidy_tail: Nano
+    """The subsidy never falls below this."""
+
+    merit_premium: int
+    """By how much merit raises the allowed target."""
+
+    base_fee_initial: Nano
+    """Burn per ticket of the first block."""
+    base_fee_floor: Nano
+    base_fee_change_denominator: int
+    """The base fee moves by at most one part in this many per block."""
+    useful_target_percent: int
+    """Posted tickets per block, in percent of D, at which the base fee stays."""
+
+    max_checked_bytes: int
+    """Operands and result of a checked job together."""
+    min_bond: Nano
+    min_claim_window: int
+    max_claim_window: int
+    max_job_lifetime: int
+    """Largest distance in blocks from posting to deadline."""
+    base_open_claims: int
+    """Claims an account may hold with no reputation."""
+    reputation_per_claim: Tickets
+    """Reputation that allows one more open claim."""
+    max_open_claims: int
+
+    reputation_half_life: int
+    """Blocks after which reputation halves."""
+
+    challenge_window: int
+    """Blocks during which an optimistic result can be challenged."""
+    epoch_blocks: int
+    """Blocks per finality epoch."""
+
+
+def compute_subsidy(params: Params, height: Height) -> Nano:
+    """`initial` cut to 99/100, in integer steps, every `decay_interval` blocks, never under `tail`."""
+    subsidy = int(params.subsidy_initial)
+    for _ in range(height // params.subsidy_decay_interval):
+        if subsidy <= params.subsidy_tail:
+            break
+        subsidy = subsidy * 99 // 100
+    return Nano(max(subsidy, params.subsidy_tail))

@@ -1,0 +1,129 @@
+"""What the state tree holds: accounts, jobs, claims, claim deadlines and the market's one record.
+
+A record lives under a state key, one byte of kind followed by its id; the tree hashes that
+to H("state key", kind || id). Values are canonical encodings of the structs below.
+A record equal to its empty value is not stored.
+"""
+
+from enum import IntEnum
+from typing import Final, NewType, Protocol, TypeAlias
+
+from msgspec import Struct
+
+from primitives.matrices import U32, Hash32, MatrixRef
+from primitives.transactions import U64, AddressBytes, JobMode
+from primitives.units import Address, Height, JobId
+
+StateKey = NewType("StateKey", bytes)
+"""kind u8 || id."""
+
+MAX_RECORD_BYTES: Final = 1 << 20
+
+
+class Kind(IntEnum):
+    """First byte of a state key."""
+
+    ACCOUNT = 1
+    JOB = 2
+    CLAIM = 3
+    LAPSE = 4
+    MARKET = 5
+
+
+class Account(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """One address: what it owns, what it has locked, what it has earned by work.
+
+    `reputation` is the value at height `reputation_height`; it halves lazily from there.
+    """
+
+    nonce: U64 = 0
+    balance: U64 = 0
+    bonded: U64 = 0
+    merit: U64 = 0
+    reputation: U64 = 0
+    reputation_height: U64 = 0
+    open_claims: U32 = 0
+
+
+class JobState(IntEnum):
+    OPEN = 0
+    CLAIMED = 1
+    SETTLED = 2
+    CANCELLED = 3
+
+
+class Job(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A posted product. A settled job stays, so that its result can be proven to anybody."""
+
+    poster: AddressBytes
+    x: MatrixRef
+    w: MatrixRef
+    reward: U64
+    bond: U64
+    claim_window: U32
+    deadline: U64
+    mode: JobMode
+    posted_at: U64
+    burned: U64
+    state: JobState
+    worker: AddressBytes | None
+    """Who holds the claim, or who delivered."""
+    y: MatrixRef | None
+    closed_at: U64
+    """Height of settlement or cancellation, 0 before."""
+
+
+class Claim(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """The one live claim on a job; it lapses at the end of block `expires_at`."""
+
+    worker: AddressBytes
+    bond: U64
+    claimed_at: U64
+    expires_at: U64
+
+
+class Lapse(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Jobs whose claims expire at one height, in the order they were claimed."""
+
+    jobs: tuple[Hash32, ...] = ()
+
+
+class Market(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """The chain's one record of prices and supply."""
+
+    base_fee: U64
+    """Burn per ticket in the block that reads this, in nano."""
+    minted: U64
+    """Everything minted since genesis, allocations included."""
+    burned: U64
+    escrowed: U64
+    """Rewards held for jobs not yet settled or cancelled."""
+
+
+Record: TypeAlias = Account | Job | Claim | Lapse | Market
+
+
+class StateReader(Protocol):
+    """Read access to one block's state."""
+
+    def get(self, key: StateKey) -> bytes | None:
+        """Canonical bytes of the record under `key`, or None."""
+
+
+def account_key(address: Address) -> StateKey:
+    return StateKey(bytes([Kind.ACCOUNT]) + address)
+
+
+def job_key(job: JobId) -> StateKey:
+    return StateKey(bytes([Kind.JOB]) + job)
+
+
+def claim_key(job: JobId) -> StateKey:
+    return StateKey(bytes([Kind.CLAIM]) + job)
+
+
+def lapse_key(height: Height) -> StateKey:
+    return StateKey(bytes([Kind.LAPSE]) + height.to_bytes(8, "big"))
+
+
+MARKET_KEY: Final = StateKey(bytes([Kind.MARKET]))

@@ -1,0 +1,99 @@
+"""Headers and blocks. The witness travels beside a block, outside its id."""
+
+from collections.abc import Sequence
+from typing import Annotated, Final
+
+from msgspec import Meta, Struct
+
+from primitives.codec import encode
+from primitives.hashing import Context, compute_hash
+from primitives.matrices import U32, Hash32, Seal
+from primitives.merkle import compute_root
+from primitives.transactions import U64, AddressBytes, Transaction, compute_tx_id
+from primitives.units import U256_MAX, Anchor, BlockId, Hash, Target, Tickets, Weight
+
+HEADER_VERSION: Final = 1
+MAX_HEADER_BYTES: Final = 1024
+
+
+class Header(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A block's header (protocol, section 4). Only genesis has no seal."""
+
+    version: U32
+    chain_id: U32
+    height: U64
+    parent: Hash32
+    time_ms: U64
+    tx_root: Hash32
+    state_root: Hash32
+    target: Hash32
+    beneficiary: AddressBytes
+    uses_merit: bool
+    nonce: U64
+    seal: Seal | None
+
+
+class Block(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A header and its transactions in order."""
+
+    header: Header
+    transactions: Annotated[tuple[Transaction, ...], Meta(max_length=65_536)]
+
+
+def compute_anchor(header: Header) -> Anchor:
+    """H("anchor", the header's array without its last field, the seal)."""
+    return Anchor(
+        compute_hash(
+            Context.ANCHOR,
+            encode(
+                (
+                    header.version,
+                    header.chain_id,
+                    header.height,
+                    header.parent,
+                    header.time_ms,
+                    header.tx_root,
+                    header.state_root,
+                    header.target,
+                    header.beneficiary,
+                    header.uses_merit,
+                    header.nonce,
+                )
+            ),
+        )
+    )
+
+
+def compute_block_id(header: Header) -> BlockId:
+    """H("header", encoding of the whole header with its seal)."""
+    return BlockId(compute_hash(Context.HEADER, encode(header)))
+
+
+def compute_tx_root(transactions: Sequence[Transaction]) -> Hash:
+    """RFC 6962 root over the transaction ids; 32 zero bytes where there are none."""
+    return compute_root(Context.TRANSACTION_NODE, [compute_tx_id(tx) for tx in transactions])
+
+
+def encode_target(target: int) -> bytes:
+    """32 bytes, big-endian."""
+    return target.to_bytes(32, "big")
+
+
+def get_target(header: Header) -> Target:
+    """The header's target as a number."""
+    return Target(int.from_bytes(header.target, "big"))
+
+
+def compute_allowed_target(target: int, uses_merit: bool, premium: int) -> Target:
+    """What the digest must not exceed: the target, or min(2^256 - 1, target * premium) with merit."""
+    return Target(min(U256_MAX, target * premium) if uses_merit else target)
+
+
+def compute_difficulty(target: int) -> Tickets:
+    """D = 2^256 / (target + 1), rounded down: the nominal number of tickets per block."""
+    return Tickets((U256_MAX + 1) // (target + 1))
+
+
+def compute_weight(header: Header, premium: int) -> Weight:
+    """Tickets the block stands for: 2^256 / (allowed target + 1) (protocol, section 4)."""
+    return Weight(compute_difficulty(compute_allowed_target(get_target(header), header.uses_merit, premium)))

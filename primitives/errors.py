@@ -1,0 +1,78 @@
+"""The families of errors: every one has a code, what was wrong, and where it helps, what to do.
+
+`RuleViolation` means invalid, for ever and for everybody: it may be remembered and may cost
+a peer its standing. `NotYet` means that this node cannot tell now: it must do neither.
+"""
+
+from collections.abc import Sequence
+
+from primitives.units import BlockId, MatrixId, TimeMs
+
+
+class InosError(Exception):
+    """Base of all errors meant to be read by a person.
+
+    Args:
+        code: stable, lower-case, dashed; programs match on it.
+        message: what was wrong and where.
+        hint: what the reader can do about it, or "".
+    """
+
+    def __init__(self, code: str, message: str, *, hint: str = "") -> None:
+        super().__init__(f"{message} ({hint})" if hint else message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+
+
+class RuleViolation(InosError):
+    """A rule of the protocol is broken.
+
+    Args:
+        code: stable name of the rule, e.g. "bad-state-root".
+        message: the rule in words, with the place.
+        expected, got: the two sides of the comparison, as text, or "".
+    """
+
+    def __init__(self, code: str, message: str, *, expected: object = "", got: object = "") -> None:
+        detail = f": expected {expected}, got {got}" if expected != "" or got != "" else ""
+        super().__init__(code, f"{message}{detail}")
+        self.expected = str(expected)
+        self.got = str(got)
+
+
+class CodecError(RuleViolation):
+    """Bytes that are too long, malformed, or not the canonical encoding of what they say."""
+
+
+class InvalidCertificate(RuleViolation):
+    """A seal or witness that does not prove a winning ticket."""
+
+
+class NotYet(InosError):
+    """This node cannot check yet; nobody is to blame and nothing may be remembered."""
+
+
+class ClockAhead(NotYet):
+    """A block from further in the future than the clock allows; `until` is when to look again."""
+
+    def __init__(self, until: TimeMs, message: str) -> None:
+        super().__init__("time-too-new", message, hint="held until the clock gets there")
+        self.until = until
+
+
+class ParentMissing(NotYet):
+    """A block whose parent this node does not have."""
+
+    def __init__(self, parent: BlockId) -> None:
+        super().__init__("parent-missing", f"the parent block {parent.hex()} is not known here yet")
+        self.parent = parent
+
+
+class MatrixMissing(NotYet):
+    """A check that needs matrices this node does not hold; `ids` are the missing ones."""
+
+    def __init__(self, ids: Sequence[MatrixId]) -> None:
+        names = ", ".join(i.hex() for i in ids)
+        super().__init__("matrix-missing", f"needs matrices that are not here yet: {names}")
+        self.ids = tuple(ids)

@@ -1,0 +1,42 @@
+"""BLAKE3 under one context per kind of thing (protocol, section 1)."""
+
+from enum import StrEnum
+from typing import Final
+
+from blake3 import blake3
+
+from primitives.units import Hash
+
+PREFIX: Final = "inos v1 "
+
+
+class Context(StrEnum):
+    """Every context in use. Two kinds of thing never share one, so they cannot collide."""
+
+    ADDRESS = "address"
+    ANCHOR = "anchor"
+    FREIVALDS = "freivalds"
+    GENESIS = "genesis"
+    HEADER = "header"
+    MATRIX = "matrix"
+    MATRIX_NODE = "matrix node"
+    MATRIX_STRIP = "matrix strip"
+    NODE_ID = "node id"
+    NOISE_W = "noise w"
+    NOISE_X = "noise x"
+    STATE_KEY = "state key"
+    STATE_LEAF = "state leaf"
+    STATE_NODE = "state node"
+    TRANSACTION = "transaction"
+    TRANSACTION_ID = "transaction id"
+    TRANSACTION_NODE = "transaction node"
+
+
+def compute_hash(context: Context, data: bytes | memoryview) -> Hash:
+    """H(context, data): BLAKE3 in derive-key mode under "inos v1 " + context, 32 bytes."""
+    return Hash(blake3(data, derive_key_context=PREFIX + context).digest())
+
+
+def compute_stream(seed: bytes, purpose: str, length: int, offset: int = 0) -> bytes:
+    """Bytes [offset, offset + length) of BLAKE3's extendable output, keyed with `seed` over `purpose`."""
+    return blake3(purpose.encode("ascii"), key=seed).digest(length=length, seek=offset)

@@ -1,0 +1,84 @@
+"""What a matrix is called, and what a header says and proves of its winning ticket."""
+
+from typing import Annotated, Final
+
+from msgspec import Meta, Struct
+
+from primitives.hashing import Context, compute_hash
+from primitives.units import U32_MAX, Hash, MatrixId
+
+STRIP_ROWS: Final = 16
+PANEL_BYTES: Final = 1024
+STRIP_BYTES: Final = STRIP_ROWS * PANEL_BYTES
+MAX_ROWS: Final = 2**20
+MAX_DEPTH: Final = 2**16
+"""Largest k, the columns of an operand (protocol, section 2)."""
+DTYPE_INT7: Final = 1
+DTYPE_INT32: Final = 2
+MAX_PATH: Final = 26
+"""A matrix of 2^20 rows and 2^16 int7 columns has 2^22 strips; int32 results have up to 2^28 strips."""
+MAX_RESULT_PATH: Final = 28
+
+Hash32 = Annotated[bytes, Meta(min_length=32, max_length=32)]
+U32 = Annotated[int, Meta(ge=0, le=U32_MAX)]
+
+
+class MatrixRef(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A matrix by content: its id, dimensions and the root of its strip tree.
+
+    The data type is not stored: the place a reference stands in decides it
+    (operands are int7, results int32), and the id binds it.
+    """
+
+    id: Hash32
+    rows: U32
+    cols: U32
+    root: Hash32
+
+    @property
+    def matrix_id(self) -> MatrixId:
+        return MatrixId(self.id)
+
+
+class Seal(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """The winning ticket (i, j, p) of the product of x and w, and its digest."""
+
+    x: MatrixRef
+    w: MatrixRef
+    i: U32
+    j: U32
+    p: U32
+    digest: Hash32
+
+
+class Witness(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Two raw strips (16 rows x 1024 int8, row-major) with their paths, leaf's sibling first."""
+
+    x_strip: Annotated[bytes, Meta(min_length=STRIP_BYTES, max_length=STRIP_BYTES)]
+    x_path: Annotated[tuple[Hash32, ...], Meta(max_length=MAX_PATH)]
+    w_strip: Annotated[bytes, Meta(min_length=STRIP_BYTES, max_length=STRIP_BYTES)]
+    w_path: Annotated[tuple[Hash32, ...], Meta(max_length=MAX_PATH)]
+
+
+MAX_WITNESS_BYTES: Final = 2 * (STRIP_BYTES + MAX_PATH * 34) + 32
+
+
+def compute_matrix_id(dtype: int, rows: int, cols: int, root: bytes) -> MatrixId:
+    """H("matrix", dtype u8 || rows u32 || cols u32 || root), little-endian (protocol, section 2)."""
+    head = dtype.to_bytes(1, "little") + rows.to_bytes(4, "little") + cols.to_bytes(4, "little")
+    return MatrixId(compute_hash(Context.MATRIX, head + root))
+
+
+def make_matrix_ref(dtype: int, rows: int, cols: int, root: Hash) -> MatrixRef:
+    """A reference whose id fits its dimensions and root."""
+    return MatrixRef(compute_matrix_id(dtype, rows, cols, root), rows, cols, root)
+
+
+def is_ref_consistent(ref: MatrixRef, dtype: int) -> bool:
+    """Whether the id is the hash of what the reference says, for this data type."""
+    return ref.id == compute_matrix_id(dtype, ref.rows, ref.cols, ref.root)
+
+
+def compute_tickets(rows_x: int, rows_w: int, depth: int) -> int:
+    """ceil(m/16) * ceil(n/16) * ceil(k/1024): the tickets in a product (protocol, section 5)."""
+    return -(-rows_x // STRIP_ROWS) * -(-rows_w // STRIP_ROWS) * -(-depth // PANEL_BYTES)

@@ -1,0 +1,84 @@
+"""Merkle trees in the shape of RFC 6962, section 2.1, with the inner node's context as a parameter.
+
+Leaves are hashes already; a single leaf is its own root. The inclusion path lists the
+sibling hashes from the leaf up.
+"""
+
+from collections.abc import Sequence
+
+from primitives.hashing import Context, compute_hash
+from primitives.units import ZERO_HASH, Hash
+
+
+def _split(count: int) -> int:
+    """The largest power of two strictly below `count` (count >= 2)."""
+    return 1 << ((count - 1).bit_length() - 1)
+
+
+def compute_root(context: Context, leaves: Sequence[bytes]) -> Hash:
+    """Root over `leaves`; the empty tree's root is 32 zero bytes.
+
+    Folding neighbours level by level and carrying an odd last node up gives RFC 6962's shape.
+    """
+    if not leaves:
+        return ZERO_HASH
+    level = list(leaves)
+    while len(level) > 1:
+        paired = [compute_hash(context, level[i] + level[i + 1]) for i in range(0, len(level) - 1, 2)]
+        level = paired + level[len(paired) * 2 :]
+    return Hash(level[0])
+
+
+def compute_path(context: Context, leaves: Sequence[bytes], index: int) -> tuple[Hash, ...]:
+    """Inclusion path of leaf `index`, from the leaf's sibling upwards.
+
+    Raises:
+        IndexError: `index` is outside the leaves.
+    """
+    if not 0 <= index < len(leaves):
+        raise IndexError(f"leaf {index} of a tree of {len(leaves)}")
+    path: list[Hash] = []
+    level = list(leaves)
+    while len(level) > 1:
+        sibling = index ^ 1
+        if sibling < len(level):
+            path.append(Hash(level[sibling]))
+        paired = [compute_hash(context, level[i] + level[i + 1]) for i in range(0, len(level) - 1, 2)]
+        level = paired + level[len(paired) * 2 :]
+        index //= 2
+    return tuple(path)
+
+
+def compute_path_length(index: int, count: int) -> int:
+    """How many siblings the path of leaf `index` has in a tree of `count` leaves."""
+    length = 0
+    while count > 1:
+        split = _split(count)
+        if index < split:
+            count = split
+        else:
+            index, count = index - split, count - split
+        length += 1
+    return length
+
+
+def compute_root_from_path(context: Context, leaf: bytes, index: int, count: int, path: Sequence[bytes]) -> Hash:
+    """The root that `path` leads to from `leaf`; equal to the tree's root iff the leaf is in it.
+
+    Raises:
+        ValueError: `index` is outside the tree, or the path has the wrong length for it.
+    """
+    if not 0 <= index < count:
+        raise ValueError(f"leaf {index} is outside a tree of {count}")
+    length = compute_path_length(index, count)
+    if len(path) != length:
+        raise ValueError(f"the path of leaf {index} of {count} has {length} hashes, got {len(path)}")
+    node, last = bytes(leaf), count - 1
+    siblings = iter(path)
+    while last > 0:
+        if index % 2 == 1:
+            node = compute_hash(context, next(siblings) + node)
+        elif index < last:
+            node = compute_hash(context, node + next(siblings))
+        index, last = index // 2, last // 2
+    return Hash(node)

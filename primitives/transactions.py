@@ -1,0 +1,111 @@
+"""Transactions: who pays, what for, and the signature over it."""
+
+from enum import IntEnum
+from typing import Annotated, Final, TypeAlias
+
+from msgspec import Meta, Struct
+
+from primitives.codec import encode
+from primitives.hashing import Context, compute_hash
+from primitives.matrices import U32, Hash32, MatrixRef
+from primitives.signatures import compute_address, compute_public_key, is_signature_valid, sign
+from primitives.units import Address, Hash, PublicKey, TxId
+
+MAX_TX_BYTES: Final = 4096
+"""The largest payload, PostJob, takes under 400 bytes; the rest is room for later kinds."""
+
+AddressBytes = Annotated[bytes, Meta(min_length=20, max_length=20)]
+SignatureBytes = Annotated[bytes, Meta(min_length=64, max_length=64)]
+U64 = Annotated[int, Meta(ge=0)]
+"""Unsigned 64 bit: msgpack itself holds nothing larger."""
+
+
+class JobMode(IntEnum):
+    """How a result is checked before it is paid (protocol, section 5)."""
+
+    CHECKED = 0
+    OPTIMISTIC = 1
+
+
+class Transfer(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=1):
+    """Move `amount` nano to an address."""
+
+    to: AddressBytes
+    amount: U64
+
+
+class PostJob(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=2):
+    """Ask for X * W^T: escrows `reward`, burns base_fee * tickets, at most `max_base_fee` nano per ticket.
+
+    `bond` is what a worker must lock, `claim_window` how many blocks it has the job alone,
+    `deadline` the last height at which the job can be claimed or delivered.
+    """
+
+    x: MatrixRef
+    w: MatrixRef
+    reward: U64
+    bond: U64
+    claim_window: U32
+    deadline: U64
+    mode: JobMode
+    max_base_fee: U64
+
+
+class ClaimJob(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=3):
+    """Lock the job's bond and hold the job alone for its claim window."""
+
+    job: Hash32
+
+
+class SubmitResult(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=4):
+    """Deliver Y (int32, m x n) for a job claimed by the sender."""
+
+    job: Hash32
+    y: MatrixRef
+
+
+class CancelJob(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=5):
+    """Take back the reward of one's own job when it is unclaimed or past its deadline."""
+
+    job: Hash32
+
+
+Payload: TypeAlias = Transfer | PostJob | ClaimJob | SubmitResult | CancelJob
+
+
+class Transaction(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A signed order of the account that `sender` (x-only key) owns."""
+
+    chain_id: U32
+    sender: Hash32
+    nonce: U64
+    fee: U64
+    payload: Payload
+    signature: SignatureBytes
+
+
+def compute_signing_hash(tx: Transaction) -> Hash:
+    """H("transaction", encoding of all fields but the signature)."""
+    return compute_hash(Context.TRANSACTION, encode((tx.chain_id, tx.sender, tx.nonce, tx.fee, tx.payload)))
+
+
+def compute_tx_id(tx: Transaction) -> TxId:
+    """H("transaction id", whole encoding), so that the id commits to the signature too."""
+    return TxId(compute_hash(Context.TRANSACTION_ID, encode(tx)))
+
+
+def get_sender(tx: Transaction) -> Address:
+    """Address of the account the transaction spends from."""
+    return compute_address(PublicKey(tx.sender))
+
+
+def sign_transaction(secret: bytes, chain_id: int, nonce: int, fee: int, payload: Payload) -> Transaction:
+    """Build and sign a transaction from the account of `secret` (32 bytes)."""
+    unsigned = Transaction(chain_id, compute_public_key(secret), nonce, fee, payload, bytes(64))
+    signature = sign(secret, compute_signing_hash(unsigned))
+    return Transaction(chain_id, unsigned.sender, nonce, fee, payload, signature)
+
+
+def is_transaction_signed(tx: Transaction) -> bool:
+    """Whether the signature is the sender's over the signing hash."""
+    return is_signature_valid(PublicKey(tx.sender), compute_signing_hash(tx), tx.signature)
