@@ -43,7 +43,7 @@ U256_MAX: Final = 2**256 - 1
 NANO_PER_CREDIT: Final = 10**9
 ZERO_HASH: Final = Hash(bytes(HASH_BYTES))
 
-_CREDITS = re.compile(r"(?P<whole>\d{1,11})(?:\.(?P<part>\d{1,9}))?")
+_CREDITS = re.compile(r"(?P<whole>[0-9]{1,11})(?:\.(?P<part>[0-9]{1,9}))?")
 
 
 def format_credits(amount: int) -> str:
