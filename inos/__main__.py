@@ -1,0 +1,6 @@
+"""`python -m inos` is the same as `inos`."""
+
+from inos.cli import main
+
+if __name__ == "__main__":
+    main()

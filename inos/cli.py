@@ -1,0 +1,92 @@
+"""The `inos` command: a table of names and one-line helps; the module behind a name is loaded when it is called."""
+
+import importlib
+import sys
+from typing import Annotated, Any, Final
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from inos.commands._common import EXIT_FAILED, EXIT_INTERRUPTED, print_error, to_inos_error
+
+COMMANDS: Final = {
+    "devnet": "Start a network of several nodes on this machine, with paid jobs and a live view.",
+    "genesis": "List networks, show one's parameters and genesis id, make a devnet of your own.",
+    "job": "Post a product to be multiplied, list jobs, fetch a result.",
+    "node": "Run one node, mining or only following.",
+    "rpc": "Call any RPC method of a node.",
+    "wallet": "Create and restore wallets, see balances, send credits.",
+    "work": "Mine, verify and inspect matrices on this machine, without a node.",
+}
+"""Help texts stand here, so that `inos --help` imports none of the modules."""
+
+
+def load_command(name: str) -> Any:
+    """The command of `inos.commands.<name>`: a group from its `app`, or a single one from its `command`."""
+    module = importlib.import_module(f"inos.commands.{name}")
+    if hasattr(module, "app"):
+        command: Any = typer.main.get_group(module.app)
+    else:
+        app = typer.Typer(add_completion=False)
+        app.command(name)(module.command)
+        command = typer.main.get_command(app)
+    command.name = name
+    command.help = command.help or COMMANDS[name]
+    return command
+
+
+class LazyGroup(TyperGroup):
+    """A group whose commands are stubs until one is called, and which prints errors for people."""
+
+    def __init__(self, **attrs: Any) -> None:
+        super().__init__(**attrs)
+        for name, text in COMMANDS.items():
+            self.add_command(TyperCommand(name, help=text))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, load_command(name) if name in COMMANDS else command, rest
+
+    def invoke(self, ctx: Any) -> Any:
+        as_json = "--json" in ctx.args
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise typer.Exit(EXIT_INTERRUPTED) from None
+        except Exception as error:
+            known = to_inos_error(error)
+            if known is None:
+                raise
+            print_error(known, as_json=as_json)
+            raise typer.Exit(EXIT_FAILED) from None
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        print(f"inos {version('inos')}")
+        raise typer.Exit
+
+
+app = typer.Typer(cls=LazyGroup, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def _inos(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """INOS: a chain whose miners earn blocks by multiplying matrices somebody wants multiplied.
+
+    Every command has its own --help.
+    """
+
+
+def main() -> None:
+    """Entry point. Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 130 interrupted."""
+    try:
+        app(prog_name="inos")
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
