@@ -1,0 +1,205 @@
+"""Transactions built, checked against what the account owns, and signed. Nothing is signed that cannot work.
+
+The checks use an account as the caller knows it (from a node, or None offline). The rules
+themselves are `consensus`'s; here stand only those whose breach a person wants to hear of before.
+"""
+
+from typing import Final
+
+from msgspec import Struct
+
+from consensus.params import Params
+from primitives.codec import decode, encode
+from primitives.errors import CodecError
+from primitives.matrices import PANEL_BYTES, STRIP_ROWS, MatrixRef
+from primitives.signatures import compute_public_key
+from primitives.transactions import (
+    MAX_TX_BYTES,
+    CancelJob,
+    ClaimJob,
+    JobMode,
+    Payload,
+    PostJob,
+    SubmitResult,
+    Transaction,
+    Transfer,
+    is_transaction_signed,
+    sign_transaction,
+)
+from primitives.units import U64_MAX, Height, JobId, Nano, Tickets, format_credits
+from wallet.addresses import decode_address
+from wallet.errors import WalletError
+from wallet.keys import Key
+
+HASH_BYTES: Final = 32
+
+
+class AccountView(Struct, frozen=True):
+    """What the builder must know of the sender: the nonce to use, and spendable nano."""
+
+    nonce: int
+    balance: Nano
+
+
+def make_transfer(hrp: str, to: str, amount: int) -> Transfer:
+    """A transfer of `amount` nano to an address in text.
+
+    Raises:
+        WalletError: as `addresses.decode_address`; "bad-amount" for zero or less, or above 2^64 - 1.
+    """
+    return Transfer(decode_address(hrp, to), _check_amount("the amount", amount, least=1))
+
+
+def make_post_job(
+    params: Params,
+    height: Height,
+    x: MatrixRef,
+    w: MatrixRef,
+    *,
+    reward: int,
+    max_base_fee: int,
+    lifetime: int,
+    bond: int | None = None,
+    claim_window: int | None = None,
+) -> PostJob:
+    """A checked-mode job open for `lifetime` blocks after `height`; bond and window default to the least allowed.
+
+    Raises:
+        WalletError: "bad-amount", "shape-mismatch" (operands of different depth), "bad-lifetime", "bad-claim-window".
+    """
+    if x.cols != w.cols:
+        raise WalletError("shape-mismatch", f"X has {x.cols} columns and W has {w.cols}; Y = X * W^T needs them equal")
+    if not 1 <= lifetime <= params.max_job_lifetime:
+        raise WalletError("bad-lifetime", f"a job lives 1 .. {params.max_job_lifetime} blocks, not {lifetime}")
+    window = params.min_claim_window if claim_window is None else claim_window
+    if not params.min_claim_window <= window <= params.max_claim_window:
+        allowed = f"{params.min_claim_window} .. {params.max_claim_window}"
+        raise WalletError("bad-claim-window", f"a claim window is {allowed} blocks, not {window}")
+    return PostJob(
+        x=x,
+        w=w,
+        reward=_check_amount("the reward", reward, least=1),
+        bond=_check_amount("the bond", params.min_bond if bond is None else bond, least=params.min_bond),
+        claim_window=window,
+        deadline=height + lifetime,
+        mode=JobMode.CHECKED,
+        max_base_fee=_check_amount("the highest base fee", max_base_fee, least=1),
+    )
+
+
+def make_claim(job: JobId) -> ClaimJob:
+    """A claim on a job by its id (32 bytes)."""
+    return ClaimJob(_check_id(job))
+
+
+def make_result(job: JobId, y: MatrixRef) -> SubmitResult:
+    """The delivery of a job's product."""
+    return SubmitResult(_check_id(job), y)
+
+
+def make_cancel(job: JobId) -> CancelJob:
+    """Taking back one's own job."""
+    return CancelJob(_check_id(job))
+
+
+def compute_tickets(x: MatrixRef, w: MatrixRef) -> Tickets:
+    """ceil(m/16) * ceil(n/16) * ceil(k/1024) (protocol, section 5)."""
+    return Tickets(-(-x.rows // STRIP_ROWS) * -(-w.rows // STRIP_ROWS) * -(-x.cols // PANEL_BYTES))
+
+
+def compute_cost(payload: Payload, fee: int, *, bond: int = 0) -> Nano:
+    """The most nano the account must have: what is moved, escrowed and burned at most, and the fee.
+
+    `bond` is the claimed job's, which a claim alone does not say.
+    """
+    match payload:
+        case Transfer(amount=amount):
+            moved = amount
+        case PostJob():
+            moved = payload.reward + payload.max_base_fee * compute_tickets(payload.x, payload.w)
+        case ClaimJob():
+            moved = bond
+        case _:
+            moved = 0
+    return Nano(moved + fee)
+
+
+def check_affordable(payload: Payload, fee: int, account: AccountView, *, bond: int = 0) -> None:
+    """Refuse what the account cannot pay.
+
+    Raises:
+        WalletError: "bad-amount" for a fee out of range, "insufficient-balance".
+    """
+    _check_amount("the fee", fee, least=0)
+    cost = compute_cost(payload, fee, bond=bond)
+    if cost > account.balance:
+        owned = format_credits(account.balance)
+        raise WalletError(
+            "insufficient-balance",
+            f"this takes {format_credits(cost)} credits with its fee, the account has {owned}",
+            hint=f"{format_credits(cost - account.balance)} credits are missing",
+        )
+
+
+def sign_payload(key: Key, chain_id: int, nonce: int, fee: int, payload: Payload) -> Transaction:
+    """The signed transaction, its own signature checked. Offline: the balance is not looked at.
+
+    Raises:
+        WalletError: "bad-amount" for a fee out of range, "bad-nonce".
+    """
+    _check_amount("the fee", fee, least=0)
+    if not 0 <= nonce <= U64_MAX:
+        raise WalletError("bad-nonce", f"a nonce is 0 .. 2^64 - 1, not {nonce}")
+    tx = sign_transaction(key.secret, chain_id, nonce, fee, payload)
+    if tx.sender != compute_public_key(key.secret) or not is_transaction_signed(tx):
+        raise WalletError("signing-failed", "the signature made here does not verify: do not trust this machine")
+    return tx
+
+
+def build_transaction(
+    key: Key, chain_id: int, account: AccountView, payload: Payload, fee: int, *, bond: int = 0
+) -> Transaction:
+    """Check that the account can pay for `payload`, then sign it with the account's next nonce.
+
+    Raises:
+        WalletError: as `check_affordable` and `sign_payload`; nothing is signed then.
+    """
+    check_affordable(payload, fee, account, bond=bond)
+    return sign_payload(key, chain_id, account.nonce, fee, payload)
+
+
+def encode_transaction(tx: Transaction) -> str:
+    """Hex of the canonical bytes, as `tx_send` takes it."""
+    return encode(tx).hex()
+
+
+def decode_transaction(text: str) -> Transaction:
+    """The transaction in hex text.
+
+    Raises:
+        WalletError: "bad-transaction" where it is not hex, not canonical, or its signature does not verify.
+    """
+    try:
+        tx = decode(Transaction, bytes.fromhex(text.strip()), limit=MAX_TX_BYTES)
+    except ValueError as error:
+        raise WalletError("bad-transaction", "the transaction is not written in hex digits") from error
+    except CodecError as error:
+        raise WalletError("bad-transaction", f"not a transaction: {error.message}") from error
+    if not is_transaction_signed(tx):
+        raise WalletError(
+            "bad-transaction", "the transaction's signature does not verify: it was changed after signing"
+        )
+    return tx
+
+
+def _check_amount(what: str, amount: int, *, least: int) -> int:
+    if not least <= amount <= U64_MAX:
+        bound = f"at least {format_credits(least)}" if amount < least else f"at most {format_credits(U64_MAX)}"
+        raise WalletError("bad-amount", f"{what} must be {bound} credits, not {format_credits(amount)}")
+    return amount
+
+
+def _check_id(job: JobId) -> bytes:
+    if len(job) != HASH_BYTES:
+        raise WalletError("bad-job-id", f"a job id is {HASH_BYTES} bytes, this has {len(job)}")
+    return bytes(job)

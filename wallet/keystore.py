@@ -1,0 +1,190 @@
+"""The encrypted keystore file: a recovery phrase under a password.
+
+Format, version 1: a JSON object of `header`, `ciphertext`, `check`, the last two as hex.
+  header      version, kind, network name and prefix, address of account 0, index 0 (so that a wallet can be
+              listed without its password), scrypt's n, r, p and salt, the cipher's nonce, and `verifier`
+  scrypt      password -> 64 bytes: the first 32 are the key, the rest yields `verifier`
+              (BLAKE2b-128), which tells a wrong password from the right one
+  cipher      ChaCha20-Poly1305; the header's canonical JSON is its associated data
+  check       SHA-256 of header and ciphertext: finds a damaged file without the password
+
+So a file that does not match its check is damaged, whatever the password; one that matches
+and does not fit the verifier was given a wrong password. Whoever rewrites the file on purpose
+can make either look like the other, but never make it open to another phrase.
+Python cannot promise to wipe memory; secrets live in local names only and are never cached.
+"""
+
+import hashlib
+import hmac
+import json
+import secrets
+import unicodedata
+from typing import Any, Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+from msgspec import Struct
+
+from wallet.errors import WalletError
+
+VERSION: Final = 1
+KIND: Final = "inos-keystore"
+MAX_FILE_BYTES: Final = 64 << 10
+MAX_SCRYPT_BYTES: Final = 1 << 30
+"""128 * n * r above this is refused: a file from elsewhere must not exhaust memory."""
+_KEY_BYTES: Final = 32
+_HEADER_FIELDS: Final = {"version", "kind", "network", "hrp", "address", "n", "r", "p", "salt", "nonce", "verifier"}
+
+
+class ScryptCost(Struct, frozen=True):
+    """scrypt's cost; the default takes 128 MiB and some tenths of a second."""
+
+    n: int = 2**17
+    r: int = 8
+    p: int = 1
+
+
+class Secret(Struct, frozen=True):
+    """What a keystore protects. `repr` shows nothing of it."""
+
+    phrase: str
+    passphrase: str = ""
+
+    def __repr__(self) -> str:
+        return "Secret(...)"
+
+
+class KeystoreInfo(Struct, frozen=True):
+    """What a keystore says without its password."""
+
+    network: str
+    hrp: str
+    address: str
+
+
+def encode_keystore(secret: Secret, password: str, info: KeystoreInfo, cost: ScryptCost | None = None) -> bytes:
+    """The file's bytes, under fresh salt and nonce.
+
+    Raises:
+        WalletError: "bad-password" for an empty one.
+    """
+    if not password:
+        raise WalletError("bad-password", "an empty password would protect nothing")
+    cost = cost or ScryptCost()
+    salt, nonce = secrets.token_bytes(16), secrets.token_bytes(12)
+    key, verifier = _derive(password, salt, cost)
+    header = {
+        "version": VERSION,
+        "kind": KIND,
+        "network": info.network,
+        "hrp": info.hrp,
+        "address": info.address,
+        "n": cost.n,
+        "r": cost.r,
+        "p": cost.p,
+        "salt": salt.hex(),
+        "nonce": nonce.hex(),
+        "verifier": verifier.hex(),
+    }
+    plain = json.dumps({"phrase": secret.phrase, "passphrase": secret.passphrase}).encode()
+    sealed = ChaCha20Poly1305(key).encrypt(nonce, plain, _canonical(header))
+    document = {"header": header, "ciphertext": sealed.hex(), "check": _compute_check(header, sealed)}
+    return (json.dumps(document, indent=2) + "\n").encode()
+
+
+def read_info(data: bytes) -> KeystoreInfo:
+    """What the file says without its password; "keystore-damaged" as `decode_keystore`."""
+    header, _ = _parse(data)
+    return KeystoreInfo(network=header["network"], hrp=header["hrp"], address=header["address"])
+
+
+def decode_keystore(data: bytes, password: str) -> Secret:
+    """The secret in a keystore file.
+
+    Raises:
+        WalletError: "keystore-damaged" where the file is not as it was written,
+            "keystore-version" for one from a later version, "wrong-password".
+    """
+    header, sealed = _parse(data)
+    cost = ScryptCost(n=header["n"], r=header["r"], p=header["p"])
+    key, verifier = _derive(password, bytes.fromhex(header["salt"]), cost)
+    if not hmac.compare_digest(verifier, bytes.fromhex(header["verifier"])):
+        raise WalletError("wrong-password", "the password is wrong", hint="try again; the file itself is undamaged")
+    try:
+        plain = ChaCha20Poly1305(key).decrypt(bytes.fromhex(header["nonce"]), sealed, _canonical(header))
+        content = json.loads(plain)
+        return Secret(phrase=content["phrase"], passphrase=content["passphrase"])
+    except (InvalidTag, ValueError, KeyError, TypeError) as error:
+        raise _damaged("the password is right, but the content was changed") from error
+
+
+def _parse(data: bytes) -> tuple[dict[str, Any], bytes]:
+    """Header and ciphertext, with the check value compared and every field's type and range known."""
+    if len(data) > MAX_FILE_BYTES:
+        raise _damaged(f"it is larger than {MAX_FILE_BYTES} bytes")
+    try:
+        document = json.loads(data)
+        header, sealed, check = document["header"], bytes.fromhex(document["ciphertext"]), document["check"]
+        canonical = (json.dumps(document, indent=2) + "\n").encode()
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise _damaged("it is not a keystore's JSON") from error
+    if not isinstance(header, dict) or set(document) != {"header", "ciphertext", "check"}:
+        raise _damaged("it does not have a keystore's fields")
+    if not isinstance(check, str) or not check.isascii() or check != _compute_check(header, sealed):
+        raise _damaged("its checksum does not match")
+    if header.get("kind") == KIND and header.get("version") != VERSION:
+        raise WalletError(
+            "keystore-version",
+            f"the keystore has version {header.get('version')!r}, this program reads version {VERSION}",
+            hint="open it with the version of inos that wrote it, or a newer one",
+        )
+    if data != canonical or not _is_header_sound(header):
+        raise _damaged("a field is missing or out of range")
+    return header, sealed
+
+
+def _is_header_sound(header: dict[str, Any]) -> bool:
+    if set(header) != _HEADER_FIELDS or header["kind"] != KIND:
+        return False
+    if not all(isinstance(header[f], str) for f in ("network", "hrp", "address", "salt", "nonce", "verifier")):
+        return False
+    if not all(type(header[f]) is int and header[f] > 0 for f in ("n", "r", "p")):
+        return False
+    n, r, p = header["n"], header["r"], header["p"]
+    sizes = {"salt": 16, "nonce": 12, "verifier": 16}
+    return (
+        n > 1
+        and n & (n - 1) == 0
+        and 128 * n * r <= MAX_SCRYPT_BYTES
+        and p <= 16
+        and all(_is_hex(header[name], size) for name, size in sizes.items())
+    )
+
+
+def _is_hex(text: str, size: int) -> bool:
+    return len(text) == 2 * size and all(c in "0123456789abcdef" for c in text)
+
+
+def _derive(password: str, salt: bytes, cost: ScryptCost) -> tuple[bytes, bytes]:
+    """The cipher's key and the 16-byte verifier; NFKC, so that one password typed on two systems is one."""
+    text = unicodedata.normalize("NFKC", password).encode()
+    stretched = Scrypt(salt=salt, length=2 * _KEY_BYTES, n=cost.n, r=cost.r, p=cost.p).derive(text)
+    verifier = hashlib.blake2b(stretched[_KEY_BYTES:], digest_size=16, person=b"inos keystore").digest()
+    return stretched[:_KEY_BYTES], verifier
+
+
+def _canonical(header: dict[str, Any]) -> bytes:
+    return json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _compute_check(header: dict[str, Any], sealed: bytes) -> str:
+    return hashlib.sha256(_canonical(header) + b"\n" + sealed).hexdigest()
+
+
+def _damaged(reason: str) -> WalletError:
+    return WalletError(
+        "keystore-damaged",
+        f"the keystore file is damaged: {reason}",
+        hint="put back a copy of the file, or restore the wallet from its recovery phrase",
+    )

@@ -1,0 +1,123 @@
+"""Keystore files in a directory, one per wallet: written atomically, for the owner only, never overwritten unasked."""
+
+import os
+import re
+import secrets
+from pathlib import Path
+from typing import Final
+
+from wallet.errors import WalletError
+from wallet.keystore import MAX_FILE_BYTES
+
+SUFFIX: Final = ".keystore.json"
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+def get_path(directory: Path, name: str) -> Path:
+    """Where the wallet `name` lies.
+
+    Raises:
+        WalletError: "bad-name" for one that is not letters, digits, dash and underscore.
+    """
+    if _NAME.fullmatch(name) is None:
+        raise WalletError(
+            "bad-name",
+            f"{name!r} cannot be a wallet's name",
+            hint="use up to 64 letters, digits, - and _, beginning with a letter or digit",
+        )
+    return directory / f"{name}{SUFFIX}"
+
+
+def list_names(directory: Path) -> list[str]:
+    """Names of the wallets in a directory, sorted; none where it does not exist."""
+    if not directory.is_dir():
+        return []
+    names = (p.name.removesuffix(SUFFIX) for p in directory.glob(f"*{SUFFIX}"))
+    return sorted(n for n in names if _NAME.fullmatch(n))
+
+
+def read_keystore(path: Path) -> bytes:
+    """The file's bytes.
+
+    Raises:
+        WalletError: "keystore-missing", or "keystore-unreadable" with the system's reason.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_FILE_BYTES + 1)
+    except FileNotFoundError as error:
+        raise WalletError(
+            "keystore-missing",
+            f"there is no wallet at {path}",
+            hint="make one with: inos wallet create, or see: inos wallet list",
+        ) from error
+    except OSError as error:
+        raise WalletError("keystore-unreadable", f"cannot read {path}: {error.strerror}") from error
+
+
+def check_free(path: Path, *, force: bool) -> None:
+    """Refuse a place that is taken, before anything secret is shown.
+
+    Raises:
+        WalletError: "keystore-exists".
+    """
+    if path.exists() and not force:
+        raise WalletError(
+            "keystore-exists",
+            f"there already is a wallet at {path}",
+            hint="choose another name with --wallet, or --force to replace it (a backup is kept)",
+        )
+
+
+def write_keystore(path: Path, data: bytes, *, force: bool = False) -> Path | None:
+    """Write the file with mode 0600, whole or not at all; the backup's path where one was replaced.
+
+    Raises:
+        WalletError: "keystore-exists" without `force`, "keystore-unwritable" with the system's reason.
+    """
+    check_free(path, force=force)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _write_durably(temporary, data)
+        backup = _back_up(path) if force else None
+        if force:
+            os.replace(temporary, path)
+        else:
+            os.link(temporary, path)  # unlike a rename, this fails where somebody was faster
+        _sync_directory(path.parent)
+    except FileExistsError:
+        check_free(path, force=False)
+        raise
+    except OSError as error:
+        raise WalletError("keystore-unwritable", f"cannot write {path}: {error.strerror}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return backup
+
+
+def _write_durably(path: Path, data: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _back_up(path: Path) -> Path | None:
+    """Keep the old file under the first free number too: an old wallet may hold credits still."""
+    if not path.exists():
+        return None
+    number = 1
+    while (backup := path.with_name(f"{path.name}.bak{number}")).exists():
+        number += 1
+    os.link(path, backup)
+    return backup
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
