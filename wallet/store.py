@@ -76,23 +76,21 @@ def write_keystore(path: Path, data: bytes, *, force: bool = False) -> Path | No
         WalletError: "keystore-exists" without `force`, "keystore-unwritable" with the system's reason.
     """
     check_free(path, force=force)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _write_durably(temporary, data)
-        backup = _back_up(path) if force else None
-        if force:
-            os.replace(temporary, path)
-        else:
-            os.link(temporary, path)  # unlike a rename, this fails where somebody was faster
-        _sync_directory(path.parent)
-    except FileExistsError:
-        check_free(path, force=False)
-        raise
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+        try:
+            _write_durably(temporary, data)
+            backup = _back_up(path) if force else None
+            if force:
+                os.replace(temporary, path)
+            else:
+                os.link(temporary, path)  # unlike a rename, this fails where somebody was faster
+            _sync_directory(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise WalletError("keystore-unwritable", f"cannot write {path}: {error.strerror}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return backup
 
 
