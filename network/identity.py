@@ -1,0 +1,110 @@
+"""Who a node is: its X25519 key, the id made of it, and ID@host:port."""
+
+import os
+import re
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from msgspec import Struct
+
+from network.errors import NetworkError
+from primitives.hashing import Context, compute_hash
+from primitives.units import NodeId
+
+KEY_FILE: Final = "node.key"
+KEY_BYTES: Final = 32
+_PEER: Final = re.compile(
+    r"(?P<id>[0-9a-f]{64})@(?P<host>\[[0-9a-fA-F:.]{2,45}\]|[^\s@\[\]:]{1,253}):(?P<port>[0-9]{1,5})"
+)
+
+
+def compute_node_id(public_key: bytes) -> NodeId:
+    """H("node id", X25519 public key)."""
+    return NodeId(compute_hash(Context.NODE_ID, public_key))
+
+
+class NodeIdentity:
+    """A node's static key pair. The secret never leaves the machine and is never shown."""
+
+    def __init__(self, secret: bytes) -> None:
+        if len(secret) != KEY_BYTES:
+            raise ValueError(f"an X25519 secret has {KEY_BYTES} bytes, got {len(secret)}")
+        self.secret = secret
+        self.public_key: bytes = X25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw()
+        self.node_id = compute_node_id(self.public_key)
+
+    def __repr__(self) -> str:
+        return f"NodeIdentity({self.node_id.hex()})"
+
+
+def make_identity() -> NodeIdentity:
+    """A fresh key from the system's randomness."""
+    return NodeIdentity(os.urandom(KEY_BYTES))
+
+
+def load_identity(directory: Path) -> NodeIdentity:
+    """The key in `directory`/node.key; made, readable by the owner alone, where there is none.
+
+    Raises:
+        NetworkError: "key-unreadable", "key-damaged", or "key-exposed" where others may read it.
+    """
+    path = directory / KEY_FILE
+    try:
+        if not path.exists():
+            _write_key(path, os.urandom(KEY_BYTES))
+        mode = path.stat().st_mode & 0o777
+        secret = path.read_bytes()
+    except OSError as error:
+        raise NetworkError("key-unreadable", f"cannot read or write the node's key {path}: {error.strerror}") from error
+    if mode & 0o077:
+        raise NetworkError(
+            "key-exposed", f"others on this machine may read {path} (mode {mode:o})", hint=f"run: chmod 600 {path}"
+        )
+    if len(secret) != KEY_BYTES:
+        raise NetworkError(
+            "key-damaged",
+            f"{path} holds {len(secret)} bytes instead of {KEY_BYTES}",
+            hint="restore it from a backup, or delete it and let the node take a new id",
+        )
+    return NodeIdentity(secret)
+
+
+def _write_key(path: Path, secret: bytes) -> None:
+    """Written beside and renamed, so that a crash leaves either no key or a whole one."""
+    beside = path.with_name(f"{path.name}.new")
+    beside.unlink(missing_ok=True)
+    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(secret)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(beside, path)
+
+
+class PeerAddress(Struct, frozen=True):
+    """A node as ID@host:port."""
+
+    id: NodeId
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.id.hex()}@{host}:{self.port}"
+
+
+def parse_peer_address(text: str) -> PeerAddress:
+    """Read ID@host:port; the id is 64 hex digits.
+
+    Raises:
+        NetworkError: "bad-peer", with what it should look like.
+    """
+    match = _PEER.fullmatch(text.strip())
+    if match is None or not 1 <= int(match["port"]) <= 65_535:
+        raise NetworkError(
+            "bad-peer",
+            f"{text!r} is not a peer's address",
+            hint="write ID@host:port, with the 64 hex digits of the peer's id, as the peer prints it at its start",
+        )
+    return PeerAddress(NodeId(bytes.fromhex(match["id"])), match["host"].strip("[]"), int(match["port"]))

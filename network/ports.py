@@ -1,0 +1,154 @@
+"""What the network needs of a node. The node satisfies it; the network knows no database.
+
+Reads of ledger, pool and store are synchronous and cheap; whatever writes is awaited.
+Every writing method may raise RuleViolation (invalid, the sender's fault), NotYet (nobody's fault)
+or another InosError (this node's own policy or trouble, nobody's fault either).
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol
+
+from consensus.params import Params
+from primitives.blocks import Block, Header
+from primitives.matrices import Witness
+from primitives.transactions import Transaction
+from primitives.units import BlockId, MatrixId, TimeMs, TxId
+
+
+class Clock(Protocol):
+    """Time, injected. It must run at the pace of the event loop's own time."""
+
+    def now_ms(self) -> TimeMs:
+        """Wall clock, ms since 1970 UTC."""
+
+    def monotonic(self) -> float:
+        """Seconds that never go back, for durations."""
+
+
+class Randomness(Protocol):
+    """Randomness for jitter and nonces, injected; random.Random satisfies it. Keys never come from here."""
+
+    def random(self) -> float:
+        """In [0, 1)."""
+
+    def getrandbits(self, k: int, /) -> int: ...
+
+
+class TipView(Protocol):
+    """A block and the weight of the chain up to it."""
+
+    @property
+    def id(self) -> BlockId: ...
+
+    @property
+    def header(self) -> Header: ...
+
+    @property
+    def weight(self) -> int: ...
+
+
+class LedgerPort(Protocol):
+    """The chain as this node has it."""
+
+    @property
+    def tip(self) -> TipView:
+        """Best connected block."""
+
+    @property
+    def best_header(self) -> TipView:
+        """Heaviest known valid header chain, with or without bodies."""
+
+    def get_header(self, id: BlockId, /) -> Header | None: ...
+
+    def get_block(self, id: BlockId, /) -> Block | None: ...
+
+    def get_witness(self, id: BlockId, /) -> Witness | None: ...
+
+    def get_status(self, id: BlockId, /) -> Any:
+        """Its text begins with unknown, header, stored, connected or invalid."""
+
+    def get_locator(self) -> Sequence[BlockId]: ...
+
+    def get_headers_after(self, locator: Sequence[BlockId], limit: int, /) -> Sequence[Header]:
+        """At most `limit` headers of the connected chain after the locator's last known block on it."""
+
+    def get_missing_blocks(self, limit: int, /) -> Sequence[BlockId]:
+        """Ids on the best header chain whose bodies are not here, lowest first."""
+
+
+class MempoolPort(Protocol):
+    """Transactions waiting for a block."""
+
+    def get(self, id: TxId, /) -> Transaction | None: ...
+
+    def has(self, id: TxId, /) -> bool: ...
+
+    def list_ids(self) -> Sequence[TxId]: ...
+
+
+class MatrixInfoView(Protocol):
+    """A matrix without its entries; its id is the hash of exactly these four."""
+
+    @property
+    def dtype(self) -> int: ...
+
+    @property
+    def rows(self) -> int: ...
+
+    @property
+    def cols(self) -> int: ...
+
+    @property
+    def root(self) -> bytes: ...
+
+
+class MatricesPort(Protocol):
+    """Matrices by id on this node's disk."""
+
+    def has(self, id: MatrixId, /) -> bool: ...
+
+    def info(self, id: MatrixId, /) -> MatrixInfoView | None:
+        """Of a complete matrix, else None."""
+
+    def get_strips(self, id: MatrixId, first: int, count: int, /) -> Sequence[tuple[bytes, Sequence[bytes]]]:
+        """Strips [first, first + count) of a complete matrix with their paths; fewer at its end."""
+
+    def begin(self, info: Any, /) -> Any:
+        """Make room for a matrix that arrives in strips (info: mesh.store.MatrixInfo)."""
+
+    def missing_strips(self, id: MatrixId, limit: int, /) -> Sequence[int]:
+        """At most `limit` strip indices that are not here yet, lowest first."""
+
+
+class NodePort(Protocol):
+    """The node as the network sees it."""
+
+    @property
+    def params(self) -> Params: ...
+
+    @property
+    def genesis_id(self) -> BlockId: ...
+
+    @property
+    def ledger(self) -> LedgerPort: ...
+
+    @property
+    def mempool(self) -> MempoolPort: ...
+
+    @property
+    def matrices(self) -> MatricesPort: ...
+
+    async def add_header_batch(self, headers: Sequence[Header], /) -> Any:
+        """Check and index headers, parents first. Known ones are passed over."""
+
+    async def add_block(self, block: Block, witness: Witness, /) -> Any:
+        """Check, store and where possible connect. MatrixMissing means that it is stored and held."""
+
+    async def add_transaction(self, tx: Transaction, /) -> Any: ...
+
+    async def add_strip(self, info: Any, index: int, strip: bytes, path: Sequence[bytes], /) -> bool:
+        """Verify and keep one strip; True when the matrix is complete with it."""
+
+    def subscribe(self) -> AbstractAsyncContextManager[Any]:
+        """Enters an async iterator over TipChanged, TransactionAdded, MatrixAdded, MatrixWanted."""

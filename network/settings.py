@@ -1,0 +1,60 @@
+"""What a node's user or a test may set of the network, with the defaults and their reasons."""
+
+from typing import Final
+
+from msgspec import Struct
+
+from network.identity import PeerAddress
+
+PROTOCOL_VERSION: Final = 1
+USER_AGENT: Final = "inos/0.1"
+
+
+class TimeLimits(Struct, frozen=True, kw_only=True):
+    """Seconds. Everything that waits for a peer waits this long and no longer."""
+
+    dial: float = 10.0
+    """TCP and the WebSocket upgrade."""
+    handshake: float = 10.0
+    """All three Noise messages together."""
+    write: float = 30.0
+    """One frame of at most 64 KB; a peer that takes none for so long reads no more."""
+    ping_interval: float = 5.0
+    ping: float = 15.0
+    """A peer silent for so long is gone: noticed at the latest after interval + this."""
+    probe: float = 3.0
+    """How long an old connection has to answer before a new one from the same node replaces it."""
+    headers: float = 20.0
+    block: float = 20.0
+    """From the request, or the last block of it, to the next one."""
+    transactions: float = 10.0
+    matrix: float = 10.0
+    """One range of strips (256 KB), or a matrix's head."""
+    matrix_wanted: float = 1800.0
+    """After this a matrix nobody has is no longer asked for, unless it is wanted again."""
+    close: float = 2.0
+
+
+class NetworkSettings(Struct, frozen=True, kw_only=True):
+    """How this node meets others."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    """0 takes a free one; `NetworkService.listen_port` tells which."""
+    peers: tuple[PeerAddress, ...] = ()
+    """Dialled at the start and again whenever they are gone."""
+    max_inbound: int = 64
+    ban_s: float = 3600.0
+    redial_first_s: float = 0.5
+    redial_most_s: float = 30.0
+    """The wait doubles from first to most, each with +-50 % of jitter."""
+    announce_interval_s: float = 0.05
+    """Transactions are announced in batches this far apart."""
+    window_blocks: int = 128
+    """Blocks asked for ahead of the one that is needed next."""
+    window_bytes: int = 64 << 20
+    """Downloaded blocks that wait for one before them."""
+    prefetch_bytes: int = 256 << 20
+    """Matrices fetched ahead of need at one time: operands and results of announced jobs."""
+    limits: TimeLimits = TimeLimits()
+    user_agent: str = USER_AGENT

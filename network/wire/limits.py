@@ -1,0 +1,74 @@
+"""The one table of what each kind of message may weigh, how often it may come, and what breaking that costs."""
+
+from enum import IntEnum
+from typing import Final
+
+from msgspec import Struct
+
+from network.wire import messages as m
+
+BAN: Final = 100
+"""Penalty points at which a peer is disconnected and banned; they decay by POINTS_PER_S."""
+POINTS_PER_S: Final = 0.1
+
+
+class Lane(IntEnum):
+    """Urgency. A piece of a lower number always goes before one of a higher number."""
+
+    CONSENSUS = 0
+    BLOCKS = 1
+    TRANSACTIONS = 2
+    BULK = 3
+
+
+class Limit(Struct, frozen=True):
+    """What one peer may send of one kind."""
+
+    max_bytes: int
+    lane: Lane
+    per_s: float
+    """Sustained messages a second; answers count only as answers, so for them it is what we may ask for."""
+    burst: int
+    penalty: int
+    """Points for each message above the rate. Too large or malformed is always a ban."""
+
+
+_KB: Final = 1024
+MAX_BLOCK_BYTES: Final = 8 << 20
+"""Above any network's `max_block_bytes` with witness; the node checks that network's own limit."""
+
+LIMITS: Final[dict[type[m.Message], Limit]] = {
+    m.Ping: Limit(64, Lane.CONSENSUS, 2, 20, 10),
+    m.Pong: Limit(64, Lane.CONSENSUS, 2, 20, 10),
+    m.Bye: Limit(1 * _KB, Lane.CONSENSUS, 1, 2, 10),
+    m.AnnounceBlock: Limit(1 * _KB, Lane.CONSENSUS, 50, 500, 5),
+    m.GetHeaders: Limit(4 * _KB, Lane.CONSENSUS, 10, 100, 10),
+    m.Headers: Limit(512 * _KB, Lane.BLOCKS, 10, 100, 10),
+    m.GetBlocks: Limit(1 * _KB, Lane.CONSENSUS, 200, 1000, 5),
+    m.BlockData: Limit(MAX_BLOCK_BYTES, Lane.BLOCKS, 3000, 16_000, 1),
+    m.NotFound: Limit(12 * _KB, Lane.TRANSACTIONS, 1000, 5000, 1),
+    m.AnnounceTransactions: Limit(40 * _KB, Lane.TRANSACTIONS, 40, 200, 5),
+    m.GetTransactions: Limit(12 * _KB, Lane.TRANSACTIONS, 100, 500, 5),
+    m.Transactions: Limit(1100 * _KB, Lane.TRANSACTIONS, 100, 500, 5),
+    m.GetMatrix: Limit(64, Lane.TRANSACTIONS, 100, 2000, 2),
+    m.MatrixHead: Limit(128, Lane.TRANSACTIONS, 100, 2000, 2),
+    m.GetStrips: Limit(64, Lane.TRANSACTIONS, 4000, 8000, 1),
+    m.Strips: Limit(288 * _KB, Lane.BULK, 4000, 8000, 1),
+}
+
+QUEUE_BYTES: Final[dict[Lane, int]] = {
+    Lane.CONSENSUS: 256 * _KB,
+    Lane.BLOCKS: 2 * MAX_BLOCK_BYTES,
+    Lane.TRANSACTIONS: 4 << 20,
+    Lane.BULK: 2 << 20,
+}
+"""Most bytes waiting to be sent to one peer, per lane; no lane is exempt."""
+QUEUE_MESSAGES: Final = 1024
+"""Most messages waiting per lane."""
+MAX_WAITING_REQUESTS: Final = 256
+"""Requests of one peer waiting to be answered; our own side never has more in flight to one peer than half of it."""
+
+
+def get_limit(kind: type[m.Message]) -> Limit:
+    """The row of a message's kind."""
+    return LIMITS[kind]
