@@ -1,0 +1,15 @@
+"""JSON-RPC 2.0 over HTTP: how people and programs outside a node's process see and use it.
+
+It translates: JSON to typed parameters, calls on the node, typed results to JSON. It holds no
+state of the chain, knows no rule, and reaches the node only through `ports.NodePort`.
+
+Pipeline: `server` (host, content type, size, token) -> `dispatch` (JSON-RPC, batches)
+-> one of `methods` with pydantic parameters (`schemas`) -> the node -> pydantic result -> JSON.
+`errors` maps every family of errors to its number; `openrpc` describes all methods.
+"""
+
+from rpc.errors import RpcError
+from rpc.ports import Check, Health, MinerControl, NodePort, PeerInfo
+from rpc.server import RpcServer, RpcSettings
+
+__all__ = ["Check", "Health", "MinerControl", "NodePort", "PeerInfo", "RpcError", "RpcServer", "RpcSettings"]

@@ -1,0 +1,93 @@
+"""Matrices in JSON: base64 of raw little-endian numbers, or of a .npy file, with every bound checked first."""
+
+import base64
+import binascii
+import io
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from primitives.matrices import MAX_ROWS
+from rpc.errors import RpcError, make_invalid_param
+
+NPY_MAGIC: Final = b"\x93NUMPY"
+MAX_NPY_HEADER: Final = 10_000
+DtypeName = Literal["int8", "int32"]
+
+
+def decode_base64(text: str) -> bytes:
+    """Bytes of strict base64; RpcError "not-base64"."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise make_invalid_param("data", f"not base64: {error}", code="not-base64") from error
+
+
+def read_raw(data: bytes, dtype: DtypeName, rows: int, cols: int) -> NDArray[Any]:
+    """A matrix from its numbers, row-major and little-endian.
+
+    Raises:
+        RpcError: "bad-shape" where the length does not fit.
+    """
+    kind = np.dtype(dtype).newbyteorder("<")
+    expected = rows * cols * kind.itemsize
+    if len(data) != expected:
+        raise make_invalid_param(
+            "data", f"{rows} x {cols} {dtype} take {expected} bytes, got {len(data)}", code="bad-shape"
+        )
+    return np.frombuffer(data, kind).reshape(rows, cols).astype(np.dtype(dtype))
+
+
+def read_npy(data: bytes) -> NDArray[Any]:
+    """A matrix from the bytes of a .npy file. The header is read first: nothing is unpickled, nothing over-allocated.
+
+    Raises:
+        RpcError: "bad-npy", "bad-dtype", "bad-shape".
+    """
+    shape, is_column_major, kind, offset = _read_header(data)
+    if kind.kind != "i" or kind.itemsize not in (1, 4):
+        raise make_invalid_param("data", f"the matrix holds {kind}, not int8 or int32", code="bad-dtype")
+    if len(shape) != 2 or not all(1 <= side <= MAX_ROWS for side in shape):
+        raise make_invalid_param(
+            "data", f"a matrix has rows and columns of 1 .. {MAX_ROWS}, this is {shape}", code="bad-shape"
+        )
+    if len(data) - offset != shape[0] * shape[1] * kind.itemsize:
+        raise make_invalid_param("data", f"the file is cut off or too long for {shape}", code="bad-npy")
+    flat = np.frombuffer(data, kind, offset=offset)
+    array = flat.reshape(shape[::-1]).T if is_column_major else flat.reshape(shape)
+    return np.ascontiguousarray(array, np.int8 if kind.itemsize == 1 else np.int32)
+
+
+def encode_matrix(array: NDArray[Any]) -> str:
+    """Base64 of the numbers, row-major and little-endian."""
+    return base64.b64encode(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()).decode("ascii")
+
+
+def _read_header(data: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+    stream = io.BytesIO(data)
+    try:
+        version = np.lib.format.read_magic(stream)
+        if version == (1, 0):
+            header = np.lib.format.read_array_header_1_0(stream, MAX_NPY_HEADER)
+        elif version == (2, 0):
+            header = np.lib.format.read_array_header_2_0(stream, MAX_NPY_HEADER)
+        else:
+            raise ValueError(f"version {version} of the format")
+    except (ValueError, SyntaxError, TypeError) as error:
+        raise make_invalid_param("data", f"not a .npy file this node reads: {error}", code="bad-npy") from error
+    shape, is_column_major, kind = header
+    return shape, bool(is_column_major), kind, stream.tell()
+
+
+def check_answer_size(size: int, limit: int, name: str) -> None:
+    """Refuse a matrix too large for one answer; RpcError "answer-too-large"."""
+    if size > limit:
+        from rpc.errors import TOO_LARGE
+
+        raise RpcError(
+            TOO_LARGE,
+            "answer-too-large",
+            f"matrix {name} has {size} bytes, an answer holds at most {limit}",
+            hint="fetch it as a peer, in strips",
+        )

@@ -1,0 +1,13 @@
+"""All methods by name, one module a namespace. A method is a typed function made one by `rpc.method.method`."""
+
+from typing import Final
+
+from rpc.method import Method
+from rpc.methods import chain, job, mesh, miner, net, node, state, tx, work
+
+ALL_METHODS: Final[dict[str, Method]] = {
+    one.name: one
+    for module in (node, net, chain, work, state, tx, job, mesh, miner)
+    for one in vars(module).values()
+    if isinstance(one, Method)
+}

@@ -1,0 +1,120 @@
+"""What the RPC needs of a node. The node's service satisfies it by shape; structs here are filled by the node."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+from msgspec import Struct
+
+from primitives.units import BlockId, Height, MatrixId, NodeId, TimeMs, TxId
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from chain.ledger import Ledger
+    from chain.mempool import Mempool
+    from consensus.params import Params
+    from genesis import Network
+    from mesh.store import MatrixStore
+    from miner.figures import MinerStatus
+    from primitives.matrices import MatrixRef
+    from primitives.transactions import Transaction
+
+
+class PeerInfo(Struct, frozen=True, kw_only=True):
+    """One connected peer."""
+
+    node_id: NodeId
+    address: str
+    """host:port as seen from here."""
+    is_inbound: bool
+    height: Height
+    """Height of the peer's tip as last told."""
+    connected_at: TimeMs
+    latency_ms: int
+    """Of the last ping; -1 before the first."""
+    score: int
+    """Penalty points; at the limit the peer is disconnected."""
+    bytes_received: int
+    bytes_sent: int
+
+
+class Check(Struct, frozen=True):
+    """One question about the node's health and its answer in words."""
+
+    name: str
+    is_ok: bool
+    detail: str
+
+
+class Health(Struct, frozen=True):
+    """All checks; the node is well when every one is."""
+
+    checks: tuple[Check, ...]
+
+    @property
+    def is_ok(self) -> bool:
+        return all(check.is_ok for check in self.checks)
+
+
+class MinerControl(Protocol):
+    """The node's miner, started or not."""
+
+    def get_status(self) -> MinerStatus: ...
+
+    def start(self) -> None:
+        """Begin, or go on; nothing happens where it runs already."""
+
+    def stop(self) -> None:
+        """Pause; nothing happens where it rests already."""
+
+
+class NodePort(Protocol):
+    """The node as the RPC sees it. Reads are of the connected tip and do not block."""
+
+    @property
+    def params(self) -> Params: ...
+
+    @property
+    def network(self) -> Network: ...
+
+    @property
+    def genesis_id(self) -> BlockId: ...
+
+    @property
+    def node_id(self) -> NodeId: ...
+
+    @property
+    def protocol_version(self) -> int:
+        """Version of the protocol between nodes."""
+
+    @property
+    def ledger(self) -> Ledger: ...
+
+    @property
+    def mempool(self) -> Mempool: ...
+
+    @property
+    def matrices(self) -> MatrixStore: ...
+
+    @property
+    def miner(self) -> MinerControl | None:
+        """None where the node was started without a beneficiary."""
+
+    def health(self) -> Health: ...
+
+    def net_peers(self) -> Sequence[PeerInfo]: ...
+
+    def request_stop(self) -> None:
+        """Begin an ordered stop of the whole node; returns at once."""
+
+    async def add_transaction(self, tx: Transaction) -> TxId:
+        """Put a transaction into the pool and announce it; RuleViolation, PoolRejected or NotYet where refused."""
+
+    async def add_matrix(self, array: NDArray[np.int8] | NDArray[np.int32]) -> MatrixRef:
+        """Store a matrix, so that this node serves it by id."""
+
+    async def fetch_matrix(self, matrix: MatrixId, timeout_s: float) -> NDArray[Any]:
+        """The matrix from this node's store, or from peers within `timeout_s` seconds; else MatrixMissing."""

@@ -1,0 +1,172 @@
+"""From the chain's structs to the models of the JSON."""
+
+from typing import Final
+
+from consensus.records import Claim, Job, JobState
+from primitives.blocks import Header, compute_block_id, compute_difficulty, get_target
+from primitives.codec import encode
+from primitives.matrices import MatrixRef, Seal, compute_tickets
+from primitives.transactions import (
+    CancelJob,
+    ClaimJob,
+    JobMode,
+    Payload,
+    PostJob,
+    SubmitResult,
+    Transaction,
+    Transfer,
+    compute_tx_id,
+    get_sender,
+)
+from primitives.units import Address, JobId
+from rpc.errors import make_invalid_param
+from rpc.ports import NodePort
+from rpc.schemas import (
+    ClaimModel,
+    HeaderModel,
+    JobIdModel,
+    JobModel,
+    JobStateName,
+    MatrixRefModel,
+    PostJobModel,
+    ResultModel,
+    SealModel,
+    TransactionModel,
+    TransferModel,
+    TxKind,
+)
+from wallet.addresses import decode_address, encode_address
+from wallet.errors import WalletError
+
+STATE_NAMES: Final[dict[JobState, JobStateName]] = {
+    JobState.OPEN: "open",
+    JobState.CLAIMED: "claimed",
+    JobState.SETTLED: "settled",
+    JobState.CANCELLED: "cancelled",
+}
+STATES: Final = {name: state for state, name in STATE_NAMES.items()}
+KINDS: Final[dict[type[Payload], TxKind]] = {
+    Transfer: "transfer",
+    PostJob: "post_job",
+    ClaimJob: "claim_job",
+    SubmitResult: "submit_result",
+    CancelJob: "cancel_job",
+}
+
+
+class Renderer:
+    """Spells addresses with one network's prefix."""
+
+    def __init__(self, hrp: str) -> None:
+        self._hrp = hrp
+
+    def address(self, address: bytes) -> str:
+        return encode_address(self._hrp, Address(address))
+
+    def header(self, header: Header, *, status: str, confirmations: int) -> HeaderModel:
+        """`status` and `confirmations` are the ledger's view of the block."""
+        return HeaderModel(
+            id=compute_block_id(header).hex(),
+            height=header.height,
+            version=header.version,
+            chain_id=header.chain_id,
+            parent=header.parent.hex(),
+            time_ms=header.time_ms,
+            tx_root=header.tx_root.hex(),
+            state_root=header.state_root.hex(),
+            target=header.target.hex(),
+            difficulty=str(compute_difficulty(get_target(header))),
+            beneficiary=self.address(header.beneficiary),
+            uses_merit=header.uses_merit,
+            nonce=str(header.nonce),
+            seal=None if header.seal is None else render_seal(header.seal),
+            status=status,
+            confirmations=confirmations,
+        )
+
+    def transaction(self, tx: Transaction) -> TransactionModel:
+        return TransactionModel(
+            id=compute_tx_id(tx).hex(),
+            kind=KINDS[type(tx.payload)],
+            sender=self.address(get_sender(tx)),
+            sender_key=tx.sender.hex(),
+            nonce=tx.nonce,
+            fee=str(tx.fee),
+            size=len(encode(tx)),
+            payload=self.payload(tx.payload),
+            signature=tx.signature.hex(),
+        )
+
+    def payload(self, payload: Payload) -> TransferModel | PostJobModel | ResultModel | JobIdModel:
+        match payload:
+            case Transfer():
+                return TransferModel(to=self.address(payload.to), amount=str(payload.amount))
+            case PostJob():
+                return PostJobModel(
+                    x=render_ref(payload.x),
+                    w=render_ref(payload.w),
+                    reward=str(payload.reward),
+                    bond=str(payload.bond),
+                    claim_window=payload.claim_window,
+                    deadline=payload.deadline,
+                    mode="checked" if payload.mode is JobMode.CHECKED else "optimistic",
+                    max_base_fee=str(payload.max_base_fee),
+                    tickets=compute_tickets(payload.x.rows, payload.w.rows, payload.x.cols),
+                )
+            case SubmitResult():
+                return ResultModel(job=payload.job.hex(), y=render_ref(payload.y))
+            case ClaimJob() | CancelJob():
+                return JobIdModel(job=payload.job.hex())
+
+    def claim(self, claim: Claim) -> ClaimModel:
+        return ClaimModel(
+            worker=self.address(claim.worker),
+            bond=str(claim.bond),
+            claimed_at=claim.claimed_at,
+            expires_at=claim.expires_at,
+        )
+
+    def job(self, job_id: JobId, job: Job, claim: Claim | None) -> JobModel:
+        return JobModel(
+            id=job_id.hex(),
+            state=STATE_NAMES[job.state],
+            poster=self.address(job.poster),
+            x=render_ref(job.x),
+            w=render_ref(job.w),
+            tickets=compute_tickets(job.x.rows, job.w.rows, job.x.cols),
+            reward=str(job.reward),
+            bond=str(job.bond),
+            burned=str(job.burned),
+            claim_window=job.claim_window,
+            deadline=job.deadline,
+            mode="checked" if job.mode is JobMode.CHECKED else "optimistic",
+            posted_at=job.posted_at,
+            closed_at=job.closed_at or None,
+            worker=None if job.worker is None else self.address(job.worker),
+            claim=None if claim is None else self.claim(claim),
+            y=None if job.y is None else render_ref(job.y),
+        )
+
+
+def render_ref(ref: MatrixRef) -> MatrixRefModel:
+    return MatrixRefModel(id=ref.id.hex(), rows=ref.rows, cols=ref.cols, root=ref.root.hex())
+
+
+def render_seal(seal: Seal) -> SealModel:
+    return SealModel(x=render_ref(seal.x), w=render_ref(seal.w), i=seal.i, j=seal.j, p=seal.p, digest=seal.digest.hex())
+
+
+def make_renderer(node: NodePort) -> Renderer:
+    return Renderer(node.network.hrp)
+
+
+def read_address(node: NodePort, text: str, param: str = "address") -> Address:
+    """An address given as a parameter.
+
+    Raises:
+        RpcError: invalid params, with the wallet's code ("bad-checksum", "other-network", "not-an-address").
+    """
+    try:
+        return decode_address(node.network.hrp, text)
+    except WalletError as error:
+        raise make_invalid_param(param, error.message, code=error.code, hint=error.hint) from error
