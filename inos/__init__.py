@@ -6,3 +6,19 @@ here on purpose: `inos --help` must not pay for numpy or aiohttp.
 Pipeline: `cli.main` -> one module of `inos.commands`, loaded by name -> wallet, genesis
 or work in this process, or a node by JSON-RPC.
 """
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from inos.client import Client
+
+__all__ = ["Client"]
+
+
+def __getattr__(name: str) -> Any:
+    """`inos.Client`, imported when it is first asked for."""
+    if name == "Client":
+        from inos.client import Client
+
+        return Client
+    raise AttributeError(f"module 'inos' has no attribute {name!r}")

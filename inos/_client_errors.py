@@ -1,0 +1,35 @@
+"""What can go wrong between a client and a node, or with a job."""
+
+from typing import Any
+
+from primitives.errors import InosError
+
+
+class ClientError(InosError):
+    """Codes: node-unreachable, timeout, bad-response, no-key, bad-amount, bad-reward, wrong-matrix, ..."""
+
+
+class RemoteError(ClientError):
+    """The node refused a call.
+
+    Args:
+        number: the JSON-RPC error number.
+        data: the error's data as the node sent it.
+    """
+
+    def __init__(self, number: int, code: str, message: str, *, hint: str = "", data: Any = None) -> None:
+        super().__init__(code, message, hint=hint)
+        self.number = number
+        self.data = data
+
+
+class JobFailed(ClientError):
+    """A job that brought no result: job-cancelled, job-expired, job-timeout, job-lost, wrong-result.
+
+    Args:
+        job: the job's id in hex.
+    """
+
+    def __init__(self, code: str, job: str, message: str, *, hint: str = "") -> None:
+        super().__init__(code, message, hint=hint)
+        self.job = job

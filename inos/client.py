@@ -1,0 +1,382 @@
+"""`inos.Client`: a node's RPC for programs, and products multiplied by the chain.
+
+async with inos.Client("http://127.0.0.1:8645", wallet=key) as client:
+    y = await client.multiply(x, w, reward="1.5")
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from consensus.params import Params
+from inos import _client_models as models
+from inos._client_errors import ClientError, JobFailed, RemoteError
+from inos._client_jobs import JobWatch, JobWatcher
+from inos._client_models import convert
+from inos._client_network import NetworkInfo, read_params
+from inos._client_operands import (
+    BadOperand,
+    check_shapes,
+    decode_fetched,
+    encode_put,
+    is_product,
+    make_ref,
+    read_reward,
+    to_operand,
+)
+from inos._client_transport import Transport
+from primitives.errors import InosError
+from primitives.matrices import MatrixRef
+from primitives.transactions import Payload, Transaction, compute_tx_id
+from primitives.units import Height, JobId, Nano, TxId, parse_credits
+from wallet import build
+from wallet.addresses import encode_address
+from wallet.keys import Key, make_key
+
+__all__ = ["BadOperand", "Client", "ClientError", "JobFailed", "RemoteError"]
+
+DEFAULT_URL: Final = "http://127.0.0.1:8645"
+DEFAULT_TIMEOUT_S: Final = 30.0
+DEFAULT_JOB_TIMEOUT_S: Final = 600.0
+PUT_TIMEOUT_S: Final = 150.0
+FETCH_WAIT_S: Final = 20.0
+NONCE_TRIES: Final = 4
+NONCE_RACES: Final = frozenset({"nonce-too-old", "replacement-fee-too-low", "bad-nonce", "already-known"})
+"""Refusals that mean another program used the account's nonce meanwhile."""
+
+T = TypeVar("T")
+
+
+class Client:
+    """One node's RPC, with typed answers, and one account's key where it has one.
+
+    Args:
+        url: the node's RPC address.
+        wallet: the account's key, e.g. from `wallet.keys.derive_key`; needed to send and to post.
+        secret: the account's 32-byte secret, in place of `wallet`.
+        token: bearer token of the node, for miner_* and node_stop.
+        timeout_s: longest one call may take.
+    """
+
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        *,
+        wallet: Key | None = None,
+        secret: bytes | None = None,
+        token: str | None = None,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+    ) -> None:
+        if wallet is not None and secret is not None:
+            raise ClientError("bad-key", "give either wallet or secret, not both")
+        self._key = make_key(secret) if secret is not None else wallet
+        self._transport = Transport(url, token, timeout_s)
+        self._network: NetworkInfo | None = None
+        self._sending = asyncio.Lock()
+        self._watcher = JobWatcher(self)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._transport.close()
+
+    async def call(
+        self,
+        method: str,
+        params: Mapping[str, Any] | Sequence[Any] | None = None,
+        *,
+        timeout_s: float | None = None,
+        **named: Any,
+    ) -> Any:
+        """Any method, its result as plain JSON: `call("chain_getBlock", block=1)`.
+
+        Raises:
+            RemoteError: the node refused, `code` says why.
+            ClientError: "node-unreachable", "timeout", "bad-response".
+        """
+        return await self._transport.call(method, params if params is not None else named, timeout_s=timeout_s)
+
+    async def get_network(self) -> NetworkInfo:
+        """Parameters, prefix and genesis of the node's network; asked once."""
+        if self._network is None:
+            version = await self.version()
+            params = read_params(await self.call("chain_getParams"))
+            self._network = NetworkInfo(params=params, hrp=version.hrp, genesis=version.genesis)
+        return self._network
+
+    async def get_address(self) -> str:
+        """The address of this client's key."""
+        return encode_address((await self.get_network()).hrp, self._get_key().address)
+
+    # Reads
+
+    async def version(self) -> models.NodeVersion:
+        return await self._ask(models.NodeVersion, "node_version")
+
+    async def head(self) -> models.Head:
+        """The tip of the best chain."""
+        return await self._ask(models.Head, "chain_head")
+
+    async def block(self, block: int | str = "latest") -> models.BlockInfo:
+        """A block by height, id, or "latest"."""
+        return await self._ask(models.BlockInfo, "chain_getBlock", block=block)
+
+    async def header(self, block: int | str = "latest") -> models.Header:
+        return await self._ask(models.Header, "chain_getHeader", block=block)
+
+    async def transaction(self, tx: str) -> models.FoundTransaction:
+        """A transaction on the chain or in the pool, by id in hex."""
+        return await self._ask(models.FoundTransaction, "chain_getTransaction", id=tx)
+
+    async def account(self, address: str | None = None, *, prove: bool = False) -> models.AccountInfo:
+        """An account at the tip; this client's own without an address."""
+        return await self._ask(
+            models.AccountInfo, "state_getAccount", address=address or await self.get_address(), prove=prove
+        )
+
+    async def supply(self) -> models.Supply:
+        return await self._ask(models.Supply, "state_supply")
+
+    async def useful_work(self, window: int = 100) -> models.UsefulWork:
+        """Weight mined and paid tickets settled over the last `window` blocks."""
+        return await self._ask(models.UsefulWork, "chain_usefulWork", window=window)
+
+    async def estimate_fee(self) -> models.FeeEstimate:
+        return await self._ask(models.FeeEstimate, "tx_estimateFee")
+
+    async def job(self, job: str) -> models.Job:
+        """A job by its id in hex; RemoteError "job-unknown" until its transaction is mined."""
+        return await self._ask(models.Job, "job_get", id=job)
+
+    async def jobs(self, **filters: Any) -> models.JobPage:
+        """A page of jobs; filters as job_list has them: state, poster, worker, after, limit."""
+        return await self._ask(models.JobPage, "job_list", **filters)
+
+    # Writes
+
+    async def send_transaction(self, tx: Transaction) -> str:
+        """Hand in a signed transaction; its id in hex."""
+        answer = await self.call("tx_send", {"hex": build.encode_transaction(tx)})
+        expected = compute_tx_id(tx).hex()
+        if not isinstance(answer, dict) or answer.get("id") != expected:
+            raise ClientError(
+                "bad-response", f"the node took transaction {expected} but named another: {answer!r:.200}"
+            )
+        return expected
+
+    async def transfer(self, to: str, amount: str | Decimal | None = None, *, amount_nano: int | None = None) -> str:
+        """Send credits (text or Decimal) or nano to an address; the transaction's id.
+
+        Raises:
+            WalletError: before anything is signed. RemoteError: the node refused.
+        """
+        nano = amount_nano if amount_nano is not None else parse_credits(str(amount))
+        hrp = (await self.get_network()).hrp
+        return (await self._send(build.make_transfer(hrp, to, nano))).hex()
+
+    async def put_matrix(self, array: NDArray[Any]) -> MatrixRef:
+        """Store a matrix (int8 operand or int32 result) on the node; its reference as computed here.
+
+        Raises:
+            ClientError: "wrong-matrix" where the node calls it by another id.
+        """
+        ref = await asyncio.to_thread(make_ref, array)
+        params = await asyncio.to_thread(encode_put, array)
+        stored = convert(models.StoredMatrix, await self.call("mesh_put", params, timeout_s=PUT_TIMEOUT_S), "mesh_put")
+        if stored.id != ref.id.hex():
+            raise ClientError("wrong-matrix", f"the node stored matrix {ref.id.hex()} as {stored.id}")
+        return ref
+
+    async def get_matrix(self, matrix: str, *, wait_s: float = FETCH_WAIT_S) -> NDArray[Any]:
+        """A matrix by id in hex, checked against it; the node asks its peers for up to `wait_s` seconds."""
+        answer = await self.call("mesh_get", {"id": matrix, "wait_s": wait_s}, timeout_s=wait_s + PUT_TIMEOUT_S)
+        fetched = convert(models.FetchedMatrix, answer, "mesh_get")
+        if fetched.id != matrix:
+            raise ClientError("wrong-matrix", f"the node answered with matrix {fetched.id}, asked was {matrix}")
+        return await asyncio.to_thread(decode_fetched, fetched)
+
+    async def post_job(
+        self,
+        x: NDArray[Any],
+        w: NDArray[Any],
+        *,
+        reward: str | Decimal | None = None,
+        reward_nano: int | None = None,
+        max_base_fee: int | None = None,
+        lifetime: int | None = None,
+        bond: int | None = None,
+        claim_window: int | None = None,
+    ) -> str:
+        """Post the product x times w transposed as a job; its id in hex.
+
+        Args:
+            x: m x k integers in -64 .. 63; w: n x k.
+            reward: credits, as text or Decimal; `reward_nano` in its place: nano.
+            max_base_fee: most nano to burn per ticket; without it twice the present base fee.
+            lifetime: blocks from now in which it can be claimed and delivered; as many as allowed without.
+
+        Raises:
+            BadOperand, WalletError, ClientError: before anything is sent. RemoteError: the node refused.
+        """
+        x8, w8 = to_operand(x, "X"), to_operand(w, "W")
+        check_shapes(x8, w8)
+        nano = read_reward(reward, reward_nano)
+        params = (await self.get_network()).params
+        _check_size(params, x8, w8)
+        fee = await self.estimate_fee()
+        payload = build.make_post_job(
+            params,
+            Height((await self.head()).height),
+            await asyncio.to_thread(make_ref, x8),
+            await asyncio.to_thread(make_ref, w8),
+            reward=nano,
+            max_base_fee=2 * fee.base_fee if max_base_fee is None else max_base_fee,
+            lifetime=params.max_job_lifetime if lifetime is None else lifetime,
+            bond=bond,
+            claim_window=claim_window,
+        )
+        await self._check_affordable(payload, fee.fee)
+        await self.put_matrix(x8)
+        await self.put_matrix(w8)
+        return (await self._send(payload)).hex()
+
+    async def cancel_job(self, job: str) -> str:
+        """Take back the reward of one's own job that is unclaimed or past its deadline; the transaction's id."""
+        return (await self._send(build.make_cancel(_read_job_id(job)))).hex()
+
+    async def wait_job(
+        self, job: str, timeout_s: float = DEFAULT_JOB_TIMEOUT_S, *, confirmations: int = 1
+    ) -> models.Job:
+        """Wait until the job is settled, with as many blocks on top as `confirmations` says (1: just settled).
+
+        Raises:
+            JobFailed: "job-cancelled", "job-expired" (its deadline passed), "job-lost", "job-timeout".
+        """
+        return await self._watcher.wait(JobWatch(job, timeout_s, confirmations))
+
+    async def result(self, job: str, *, wait_s: float = FETCH_WAIT_S) -> NDArray[np.int32]:
+        """The settled job's product, int32 m x n, fetched by its id and checked here by Freivalds.
+
+        Raises:
+            JobFailed: "job-open" where it is not settled, "wrong-result" where the check fails.
+        """
+        settled = await self.job(job)
+        if settled.y is None:
+            raise JobFailed("job-open", job, f"job {job} is {settled.state}, it has no result yet")
+        x = await self.get_matrix(settled.x.id, wait_s=wait_s)
+        w = await self.get_matrix(settled.w.id, wait_s=wait_s)
+        return await self._fetch_result(settled, x, w, wait_s)
+
+    async def multiply(
+        self,
+        x: NDArray[Any],
+        w: NDArray[Any],
+        *,
+        reward: str | Decimal | None = None,
+        reward_nano: int | None = None,
+        timeout_s: float = DEFAULT_JOB_TIMEOUT_S,
+        confirmations: int = 1,
+        auto_cancel: bool = True,
+        **job_options: Any,
+    ) -> NDArray[np.int32]:
+        """x (m x k) times w (n x k) transposed, multiplied by the chain, checked here: int32 m x n.
+
+        Args:
+            reward, reward_nano, job_options: as `post_job` has them.
+            timeout_s: longest to wait for the settlement.
+            auto_cancel: take the reward back where the job expires or the wait ends before anybody claimed it.
+
+        Raises:
+            JobFailed: no result came, or a wrong one; see `wait_job` and `result`.
+            BadOperand, WalletError, RemoteError, ClientError: as `post_job`.
+        """
+        job = await self.post_job(x, w, reward=reward, reward_nano=reward_nano, **job_options)
+        try:
+            settled = await self.wait_job(job, timeout_s, confirmations=confirmations)
+        except JobFailed as error:
+            if auto_cancel and error.code in ("job-expired", "job-timeout"):
+                raise await self._cancel_after(error) from error
+            raise
+        return await self._fetch_result(settled, to_operand(x, "X"), to_operand(w, "W"), FETCH_WAIT_S)
+
+    async def _fetch_result(
+        self, settled: models.Job, x: NDArray[np.int8], w: NDArray[np.int8], wait_s: float
+    ) -> NDArray[np.int32]:
+        if settled.y is None:
+            raise JobFailed("job-open", settled.id, f"job {settled.id} is {settled.state}, it has no result")
+        y: NDArray[np.int32] = await self.get_matrix(settled.y.id, wait_s=wait_s)
+        if not await asyncio.to_thread(is_product, JobId(bytes.fromhex(settled.id)), x, w, y):
+            raise JobFailed(
+                "wrong-result",
+                settled.id,
+                f"the result of job {settled.id} is not X times W transposed",
+                hint="the chain should never settle such a job: do not trust this node",
+            )
+        return y
+
+    async def _cancel_after(self, error: JobFailed) -> JobFailed:
+        """The same failure, saying what became of the reward."""
+        try:
+            tx = await self.cancel_job(error.job)
+        except InosError as refused:
+            return JobFailed(error.code, error.job, error.message, hint=f"it could not be cancelled: {refused.message}")
+        return JobFailed(error.code, error.job, error.message, hint=f"cancelled by {tx}; the reward comes back")
+
+    async def _send(self, payload: Payload) -> TxId:
+        """Sign with the next nonce and hand in, one at a time: two at once would take one nonce."""
+        key, network = self._get_key(), await self.get_network()
+        async with self._sending:
+            for last in (*[False] * (NONCE_TRIES - 1), True):
+                account = await self._get_view()
+                fee = (await self.estimate_fee()).fee
+                tx = build.build_transaction(key, network.params.chain_id, account, payload, fee)
+                try:
+                    return TxId(bytes.fromhex(await self.send_transaction(tx)))
+                except RemoteError as error:
+                    if last or error.code not in NONCE_RACES:
+                        raise
+        raise AssertionError("the last try returns or raises")
+
+    async def _check_affordable(self, payload: Payload, fee: int) -> None:
+        build.check_affordable(payload, fee, await self._get_view())
+
+    async def _get_view(self) -> build.AccountView:
+        account = await self.account()
+        return build.AccountView(nonce=account.pending_nonce, balance=Nano(account.balance))
+
+    def _get_key(self) -> Key:
+        if self._key is None:
+            raise ClientError("no-key", "this needs an account's key", hint="make the Client with wallet= or secret=")
+        return self._key
+
+    async def _ask(self, kind: type[T], method: str, **params: Any) -> T:
+        return convert(kind, await self.call(method, params), method)
+
+
+def _read_job_id(text: str) -> JobId:
+    try:
+        return JobId(bytes.fromhex(text))
+    except ValueError as error:
+        raise ClientError("bad-job-id", f"{text!r:.100} is not a job's id", hint="an id is 64 hex digits") from error
+
+
+def _check_size(params: Params, x: NDArray[np.int8], w: NDArray[np.int8]) -> None:
+    size = x.nbytes + w.nbytes + 4 * x.shape[0] * w.shape[0]
+    if size > params.max_checked_bytes:
+        raise BadOperand(
+            "job-too-large",
+            f"operands and result take {size} bytes, a checked job at most {params.max_checked_bytes}",
+            hint="split X into blocks of rows and post several jobs",
+        )

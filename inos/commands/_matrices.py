@@ -1,0 +1,51 @@
+"""Matrices in .npy files: read without ever unpickling, written whole or not at all."""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inos.commands._common import fail
+
+_HINT: Final = "write it with numpy.save(path, array)"
+
+
+def load_matrix(path: Path) -> NDArray[Any]:
+    """The array in a .npy file, of any dtype but objects.
+
+    Raises:
+        CommandError: "file-unreadable", or "bad-npy" where it is something else, cut off, or holds objects.
+    """
+    try:
+        with path.expanduser().open("rb") as file:
+            return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
+    except OSError as error:
+        fail("file-unreadable", f"cannot read {path}: {error.strerror or error}")
+    except (ValueError, SyntaxError, TypeError, EOFError, MemoryError, OverflowError) as error:
+        fail("bad-npy", f"{path} is not a .npy file with a matrix of numbers: {error}", _HINT)
+
+
+def save_matrix(path: Path, array: NDArray[Any]) -> None:
+    """Write a .npy file: to a temporary one beside it first, which then takes its name.
+
+    Raises:
+        CommandError: "file-unwritable".
+    """
+    path = path.expanduser()
+    try:
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                np.lib.format.write_array(file, array, allow_pickle=False)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(name, 0o644)
+            os.replace(name, path)
+        except BaseException:
+            os.unlink(name)
+            raise
+    except OSError as error:
+        fail("file-unwritable", f"cannot write {path}: {error.strerror or error}")
