@@ -1,0 +1,14 @@
+"""Concrete networks as data: the presets in `data/`, and genesis files of one's own.
+
+A file names the network and holds every consensus parameter and the first accounts; nothing
+is left to defaults, and unknown fields are refused. Rules live in `consensus`, which is handed
+the parameters and never reads this package.
+
+Pipeline: name or path -> JSON without duplicate keys -> `schema.GenesisFile` (pydantic, strict)
+-> `consensus.params.Params` and the genesis state -> `Network` with its genesis id.
+"""
+
+from genesis.errors import GenesisError
+from genesis.loading import Network, derive_devnet, list_networks, load_network
+
+__all__ = ["GenesisError", "Network", "derive_devnet", "list_networks", "load_network"]

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from inos.commands._common import EXIT_FAILED, EXIT_INTERRUPTED, print_error, to_inos_error
+from inos.commands._common import EXIT_FAILED, EXIT_INTERRUPTED, CommandError, print_error, to_inos_error
 
 COMMANDS: Final = {
     "devnet": "Start a network of several nodes on this machine, with paid jobs and a live view.",
@@ -52,6 +52,9 @@ class LazyGroup(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
+            raise typer.Exit(EXIT_INTERRUPTED) from None
+        except typer.Abort:  # Ctrl-C or the end of input at a prompt
+            print_error(CommandError("aborted", "stopped at a question; nothing was done"), as_json=as_json)
             raise typer.Exit(EXIT_INTERRUPTED) from None
         except Exception as error:
             known = to_inos_error(error)

@@ -1,0 +1,186 @@
+"""From a name or a path to a `Network`, and from a preset to a devnet file of one's own."""
+
+import json
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec import Struct
+from pydantic import ValidationError
+
+from consensus.genesis_state import GenesisState, make_genesis
+from consensus.params import Params
+from genesis.errors import GenesisError
+from genesis.schema import GenesisFile, ParamsSection
+from primitives import bech32m
+from primitives.blocks import compute_block_id
+from primitives.units import Address, BlockId, DurationMs, Nano, Target, Tickets, TimeMs
+
+MAX_FILE_BYTES: Final = 16 << 20
+MAX_SHOWN_PROBLEMS: Final = 5
+
+
+class Network(Struct, frozen=True):
+    """A network ready to run on: parameters, genesis block and state, and how to find it."""
+
+    params: Params
+    state: GenesisState
+    genesis_id: BlockId
+    hrp: str
+    """Prefix of its addresses."""
+    name: str
+    seeds: tuple[str, ...]
+    """First peers, as NODEID@host:port."""
+
+
+def list_networks() -> tuple[str, ...]:
+    """Names of the presets, sorted."""
+    return tuple(
+        sorted(f.name.removesuffix(".json") for f in files("genesis").joinpath("data").iterdir() if _is_json(f.name))
+    )
+
+
+def load_network(name_or_path: str) -> Network:
+    """A preset by name, or a network from a genesis file.
+
+    Raises:
+        GenesisError: "network-unknown", "genesis-unreadable", or "genesis-invalid" naming the field.
+    """
+    return make_network(read_genesis(name_or_path))
+
+
+def read_genesis(name_or_path: str) -> GenesisFile:
+    """The checked content of a preset or genesis file; errors as `load_network`."""
+    return parse_genesis(_read_text(name_or_path), name_or_path)
+
+
+def parse_genesis(text: str, place: str) -> GenesisFile:
+    """Check a genesis file's text; `place` is what messages call it.
+
+    Raises:
+        GenesisError: "genesis-invalid", with each field's path and the reason.
+    """
+    try:
+        return GenesisFile.model_validate(json.loads(text, object_pairs_hook=_refuse_duplicates))
+    except ValidationError as error:
+        problems = [_describe(e) for e in error.errors()]
+        more = f" (and {len(problems) - MAX_SHOWN_PROBLEMS} more)" if len(problems) > MAX_SHOWN_PROBLEMS else ""
+        raise GenesisError("genesis-invalid", f"{place}: {'; '.join(problems[:MAX_SHOWN_PROBLEMS])}{more}") from error
+    except (ValueError, RecursionError) as error:
+        raise GenesisError("genesis-invalid", f"{place}: not a JSON document: {error}") from error
+
+
+def make_network(file: GenesisFile) -> Network:
+    """The network a checked genesis file describes; its id depends on the file's meaning alone."""
+    params = make_params(file)
+    state = make_genesis(params, TimeMs(file.network.genesis_time_ms), file.get_allocations())
+    return Network(
+        params=params,
+        state=state,
+        genesis_id=compute_block_id(state.header),
+        hrp=file.network.hrp,
+        name=file.network.name,
+        seeds=tuple(file.network.seeds),
+    )
+
+
+def make_params(file: GenesisFile) -> Params:
+    """The consensus parameters of a checked genesis file."""
+    p: ParamsSection = file.params
+    return Params(
+        network=file.network.name,
+        chain_id=file.network.chain_id,
+        spacing_ms=DurationMs(p.spacing_ms),
+        asert_half_life_ms=DurationMs(p.asert_half_life_ms),
+        genesis_target=Target(int(p.genesis_target, 16)),
+        max_target=Target(int(p.max_target, 16)),
+        max_future_ms=DurationMs(p.max_future_ms),
+        median_time_blocks=p.median_time_blocks,
+        max_block_bytes=p.max_block_bytes,
+        subsidy_initial=Nano(int(p.subsidy_initial)),
+        subsidy_decay_interval=p.subsidy_decay_interval,
+        subsidy_tail=Nano(int(p.subsidy_tail)),
+        merit_premium=p.merit_premium,
+        base_fee_initial=Nano(int(p.base_fee_initial)),
+        base_fee_floor=Nano(int(p.base_fee_floor)),
+        base_fee_change_denominator=p.base_fee_change_denominator,
+        useful_target_percent=p.useful_target_percent,
+        max_checked_bytes=p.max_checked_bytes,
+        min_bond=Nano(int(p.min_bond)),
+        min_claim_window=p.min_claim_window,
+        max_claim_window=p.max_claim_window,
+        max_job_lifetime=p.max_job_lifetime,
+        base_open_claims=p.base_open_claims,
+        reputation_per_claim=Tickets(p.reputation_per_claim),
+        max_open_claims=p.max_open_claims,
+        reputation_half_life=p.reputation_half_life,
+        challenge_window=p.challenge_window,
+        epoch_blocks=p.epoch_blocks,
+    )
+
+
+def derive_devnet(
+    base: str,
+    time_ms: TimeMs,
+    allocations: Mapping[Address, Nano],
+    *,
+    params: Mapping[str, Any] | None = None,
+) -> str:
+    """Text of a genesis file like `base` (name or path), with its own time and funded accounts.
+
+    `params` replaces single parameters, spelled as in the file. The base's allocations and seeds
+    are dropped: a network of one's own starts with nobody else's accounts and peers.
+
+    Raises:
+        GenesisError: as `load_network`; "genesis-invalid" where the result would not load.
+    """
+    document = read_genesis(base).model_dump()
+    hrp = document["network"]["hrp"]
+    document["network"] |= {"genesis_time_ms": int(time_ms), "seeds": []}
+    document["params"] |= dict(params or {})
+    document["allocations"] = {bech32m.encode(hrp, a): str(int(n)) for a, n in sorted(allocations.items())}
+    text = json.dumps(document, indent=2) + "\n"
+    parse_genesis(text, f"a devnet made from {base}")
+    return text
+
+
+def _read_text(name_or_path: str) -> str:
+    if name_or_path in list_networks():
+        return files("genesis").joinpath("data", f"{name_or_path}.json").read_text("utf-8")
+    path = Path(name_or_path).expanduser()
+    if not _is_json(name_or_path) and path.name == name_or_path and not path.is_file():
+        raise GenesisError(
+            "network-unknown",
+            f"there is no network named {name_or_path!r}",
+            hint=f"known are {', '.join(list_networks())}; or give the path of a genesis file",
+        )
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+        if len(data) > MAX_FILE_BYTES:
+            raise GenesisError("genesis-unreadable", f"{path} is larger than {MAX_FILE_BYTES} bytes")
+        return data.decode("utf-8")
+    except OSError as error:
+        raise GenesisError("genesis-unreadable", f"cannot read the genesis file {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise GenesisError("genesis-invalid", f"{path}: not UTF-8 text: {error.reason}") from error
+
+
+def _is_json(name: str) -> bool:
+    return name.endswith(".json")
+
+
+def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """JSON lets a key stand twice and takes the last; two readers could then see two networks."""
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the key {next(n for n in names if names.count(n) > 1)!r} stands there twice")
+    return result
+
+
+def _describe(problem: Any) -> str:
+    place = ".".join(str(part) for part in problem["loc"])
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    return f"{place}: {message}" if place else message

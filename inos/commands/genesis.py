@@ -1,0 +1,85 @@
+"""`inos genesis`: list networks, show one with its genesis id, make a devnet of one's own."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from genesis import derive_devnet, list_networks, load_network
+from genesis.loading import read_genesis
+from inos.commands._common import DEFAULT_NETWORK, JsonOption, fail, print_json
+from primitives.units import Address, Nano, TimeMs, parse_credits
+from wallet.addresses import decode_address
+
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+
+NameArgument = Annotated[str, typer.Argument(metavar="NAME|FILE", help="A preset's name or a genesis file.")]
+
+
+@app.callback()
+def _genesis() -> None:
+    """Networks as files: every consensus parameter, and the first accounts."""
+
+
+@app.command("list")
+def list_(json_: JsonOption = False) -> None:
+    """Show the networks that come with this program."""
+    rows = [(name, load_network(name)) for name in list_networks()]
+    if json_:
+        print_json(
+            [{"network": n, "chain_id": net.params.chain_id, "genesis": net.genesis_id.hex()} for n, net in rows]
+        )
+        return
+    for name, net in rows:
+        print(f"{name:<10} chain {net.params.chain_id:<6} genesis {net.genesis_id.hex()}")
+
+
+@app.command()
+def show(network: NameArgument = DEFAULT_NETWORK, json_: JsonOption = False) -> None:
+    """Show a network's genesis id and all its parameters."""
+    net, document = load_network(network), read_genesis(network).model_dump()
+    if json_:
+        print_json({"genesis": net.genesis_id.hex(), **document})
+        return
+    print(f"genesis  {net.genesis_id.hex()}")
+    for section in ("network", "params", "allocations"):
+        print(f"\n{section}")
+        for name, value in document[section].items():
+            print(f"  {name:<28} {value}")
+
+
+@app.command()
+def derive(
+    output: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write the genesis file.")],
+    base: Annotated[str, typer.Option("--base", metavar="NAME|FILE", help="What to start from.")] = DEFAULT_NETWORK,
+    fund: Annotated[
+        list[str] | None,
+        typer.Option("--fund", metavar="ADDRESS=CREDITS", help="An account owning credits; repeatable."),
+    ] = None,
+    json_: JsonOption = False,
+) -> None:
+    """Write a genesis file of one's own: the base's parameters, the time now, your accounts."""
+    hrp = load_network(base).hrp
+    allocations: dict[Address, Nano] = {}
+    for item in fund or []:
+        text, separator, amount = item.partition("=")
+        if not separator:
+            fail("bad-fund", f"--fund {item!r} is not ADDRESS=CREDITS")
+        try:
+            allocations[decode_address(hrp, text)] = parse_credits(amount)
+        except ValueError as error:
+            fail("bad-amount", f"--fund {item}: {error}")
+    text = derive_devnet(base, TimeMs(time.time_ns() // 1_000_000), allocations)
+    try:
+        with output.expanduser().open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        fail(
+            "file-exists", f"{output} exists already", "choose another name: a running network needs its file unchanged"
+        )
+    net = load_network(str(output.expanduser()))
+    if json_:
+        print_json({"file": str(output), "genesis": net.genesis_id.hex()})
+    else:
+        print(f"{output}: genesis {net.genesis_id.hex()}")

@@ -1,0 +1,40 @@
+"""`inos genesis`: list, show, derive."""
+
+import json
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from genesis import load_network
+from inos import cli
+from primitives.units import Address
+from wallet.addresses import encode_address
+
+TO = encode_address("dinos", Address(b"\x22" * 20))
+runner = CliRunner()
+
+
+def test_list_and_show() -> None:
+    rows = json.loads(runner.invoke(cli.app, ["genesis", "list", "--json"]).stdout)
+    assert [r["network"] for r in rows] == ["devnet", "testnet"]
+    shown = json.loads(runner.invoke(cli.app, ["genesis", "show", "testnet", "--json"]).stdout)
+    assert shown["genesis"] == load_network("testnet").genesis_id.hex() == rows[1]["genesis"]
+    assert shown["params"]["spacing_ms"] == 30_000
+    assert "spacing_ms" in runner.invoke(cli.app, ["genesis", "show"]).stdout
+
+
+def test_derive_writes_a_network_of_ones_own(tmp_path: Path) -> None:
+    file = tmp_path / "mine.json"
+    done = runner.invoke(cli.app, ["genesis", "derive", str(file), "--fund", f"{TO}=2.5", "--json"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["genesis"] == load_network(str(file)).genesis_id.hex()
+    assert json.loads(file.read_text())["allocations"] == {TO: "2500000000"}
+    again = runner.invoke(cli.app, ["genesis", "derive", str(file)])
+    assert (again.exit_code, "file-exists" in again.stderr) == (1, True)
+
+
+def test_derive_refuses_bad_accounts(tmp_path: Path) -> None:
+    for fund, code in (("x", "bad-fund"), ("bob=1", "not-an-address"), (f"{TO}=-1", "bad-amount")):
+        done = runner.invoke(cli.app, ["genesis", "derive", str(tmp_path / "f"), "--fund", fund, "--json"])
+        assert json.loads(done.stdout)["error"]["code"] == code
+        assert not (tmp_path / "f").exists()
