@@ -1,0 +1,27 @@
+"""Sums of unsigned 64-bit quantities. Every one is checked: an overflow is a broken rule, never a wrap."""
+
+from primitives.errors import RuleViolation
+from primitives.units import U64_MAX
+
+
+def add(a: int, b: int, what: str) -> int:
+    """`a + b`; `what` names the sum to people.
+
+    Raises:
+        RuleViolation: "overflow" above 2^64 - 1.
+    """
+    total = a + b
+    if total > U64_MAX:
+        raise RuleViolation("overflow", f"{what} does not fit 64 bits", expected=f"at most {U64_MAX}", got=total)
+    return total
+
+
+def subtract(a: int, b: int, what: str) -> int:
+    """`a - b`, never below zero.
+
+    Raises:
+        RuleViolation: "overflow" below 0. No valid history leads there.
+    """
+    if b > a:
+        raise RuleViolation("overflow", f"{what} would be negative", expected=f"at least {b}", got=a)
+    return a - b

@@ -1,0 +1,82 @@
+"""Block 0: made from the parameters and the first accounts, valid because everybody computes the same one."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from consensus.params import Params
+from consensus.records import MARKET_KEY, Account, Market, StateKey, account_key
+from consensus.statetree import compute_state_root
+from primitives.blocks import HEADER_VERSION, Header, encode_target
+from primitives.codec import encode
+from primitives.errors import RuleViolation
+from primitives.hashing import Context, compute_hash
+from primitives.units import ADDRESS_BYTES, U64_MAX, ZERO_HASH, Address, Hash, Nano, TimeMs
+
+TARGET_FIELDS: Final = frozenset({"genesis_target", "max_target"})
+
+
+class GenesisState(Struct, frozen=True):
+    """The genesis header and every record of the state after it."""
+
+    header: Header
+    records: dict[StateKey, bytes]
+
+
+def compute_genesis_commitment(params: Params, time_ms: TimeMs, allocations: Mapping[Address, Nano]) -> Hash:
+    """H("genesis", everything the network was founded on); the genesis header carries it as its parent.
+
+    Encoded are the parameters as [name, value] pairs in their order, targets as 32 bytes; the time; and the
+    allocations above zero as [address, nano] pairs sorted by address. So networks that differ in one
+    parameter differ in their genesis id.
+    """
+    fields = [
+        (name, encode_target(getattr(params, name)) if name in TARGET_FIELDS else getattr(params, name))
+        for name in Params.__struct_fields__
+    ]
+    accounts = [(address, amount) for address, amount in sorted(allocations.items()) if amount]
+    return compute_hash(Context.GENESIS, encode((fields, time_ms, accounts)))
+
+
+def make_genesis(
+    params: Params, time_ms: TimeMs, allocations: Mapping[Address, Nano], parent: Hash | None = None
+) -> GenesisState:
+    """Genesis header and state: the allocations as balances, and the market's first record.
+
+    Args:
+        parent: what the header names as its parent; by default the commitment to all three other arguments.
+
+    Raises:
+        RuleViolation: "bad-address" or "overflow" in the allocations.
+    """
+    records = _make_records(params, allocations)
+    header = Header(
+        version=HEADER_VERSION,
+        chain_id=params.chain_id,
+        height=0,
+        parent=compute_genesis_commitment(params, time_ms, allocations) if parent is None else parent,
+        time_ms=time_ms,
+        tx_root=ZERO_HASH,
+        state_root=compute_state_root(records),
+        target=encode_target(params.genesis_target),
+        beneficiary=bytes(ADDRESS_BYTES),
+        uses_merit=False,
+        nonce=0,
+        seal=None,
+    )
+    return GenesisState(header, records)
+
+
+def _make_records(params: Params, allocations: Mapping[Address, Nano]) -> dict[StateKey, bytes]:
+    for address, amount in allocations.items():
+        if len(address) != ADDRESS_BYTES:
+            raise RuleViolation("bad-address", "an allocation's address", expected="20 bytes", got=len(address))
+        if amount < 0:
+            raise RuleViolation("overflow", "an allocation is negative", expected="at least 0", got=amount)
+    minted = sum(allocations.values())
+    if minted > U64_MAX:
+        raise RuleViolation("overflow", "the allocations do not fit 64 bits", expected=f"at most {U64_MAX}", got=minted)
+    records = {account_key(a): encode(Account(balance=n)) for a, n in sorted(allocations.items()) if n}
+    records[MARKET_KEY] = encode(Market(base_fee=params.base_fee_initial, minted=minted, burned=0, escrowed=0))
+    return records

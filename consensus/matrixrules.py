@@ -1,0 +1,46 @@
+"""What a matrix reference inside a header or a transaction must look like. Context-free."""
+
+from primitives.errors import RuleViolation
+from primitives.matrices import DTYPE_INT7, DTYPE_INT32, MAX_DEPTH, MAX_ROWS, MatrixRef, is_ref_consistent
+
+
+def check_product_refs(x: MatrixRef, w: MatrixRef, place: str) -> None:
+    """X and W can be multiplied: sizes within limits, ids that bind their sizes, one depth.
+
+    Raises:
+        RuleViolation: "bad-dimensions", "bad-matrix-id" or "depth-mismatch", naming `place`.
+    """
+    _check_operand(x, f"{place} x")
+    _check_operand(w, f"{place} w")
+    if x.cols != w.cols:
+        raise RuleViolation("depth-mismatch", f"{place}: X and W have different columns", expected=x.cols, got=w.cols)
+
+
+def check_result_ref(y: MatrixRef, place: str) -> None:
+    """Y is an int32 matrix of a size a product can have.
+
+    Raises:
+        RuleViolation: "bad-dimensions" or "bad-matrix-id".
+    """
+    _check_size(y, MAX_ROWS, MAX_ROWS, place)
+    _check_id(y, DTYPE_INT32, place)
+
+
+def _check_operand(ref: MatrixRef, place: str) -> None:
+    _check_size(ref, MAX_ROWS, MAX_DEPTH, place)
+    _check_id(ref, DTYPE_INT7, place)
+
+
+def _check_size(ref: MatrixRef, max_rows: int, max_cols: int, place: str) -> None:
+    if not (1 <= ref.rows <= max_rows and 1 <= ref.cols <= max_cols):
+        raise RuleViolation(
+            "bad-dimensions",
+            f"{place}: a matrix of an impossible size",
+            expected=f"1 .. {max_rows} rows and 1 .. {max_cols} columns",
+            got=f"{ref.rows} x {ref.cols}",
+        )
+
+
+def _check_id(ref: MatrixRef, dtype: int, place: str) -> None:
+    if not is_ref_consistent(ref, dtype):
+        raise RuleViolation("bad-matrix-id", f"{place}: the id {ref.id.hex()} is not that of its size and root")

@@ -1,0 +1,45 @@
+"""Reputation: work somebody verified, fading by half every `reputation_half_life` blocks (protocol, section 5).
+
+It halves for everybody at the same heights, the multiples of the half-life. An account's
+record keeps the value with the height it was written at, and the halvings since are made up for
+when it is read, so no block has to touch every account.
+"""
+
+import msgspec
+
+from consensus import amounts
+from consensus.params import Params
+from consensus.records import Account
+from primitives.units import Height, Tickets
+
+
+def compute_halved(params: Params, reputation: int, written: Height, height: Height) -> Tickets:
+    """`reputation`, written at height `written`, as it stands at `height` (tickets, rounded down)."""
+    half_life = params.reputation_half_life
+    return Tickets(reputation >> (height // half_life - written // half_life))
+
+
+def compute_open_claim_limit(params: Params, reputation: Tickets) -> int:
+    """How many claims an account may hold at once."""
+    return min(params.max_open_claims, params.base_open_claims + reputation // params.reputation_per_claim)
+
+
+def add_reputation(params: Params, account: Account, tickets: int, height: Height) -> Account:
+    """The account after verified work of `tickets`.
+
+    Raises:
+        RuleViolation: "overflow".
+    """
+    present = compute_halved(params, account.reputation, Height(account.reputation_height), height)
+    return _with_reputation(account, amounts.add(present, tickets, "reputation"), height)
+
+
+def cut_reputation(params: Params, account: Account, height: Height) -> Account:
+    """The account after a claim it let lapse: three quarters of its reputation, rounded down."""
+    present = compute_halved(params, account.reputation, Height(account.reputation_height), height)
+    return _with_reputation(account, present * 3 // 4, height)
+
+
+def _with_reputation(account: Account, reputation: int, height: Height) -> Account:
+    """No reputation is always written as (0, 0), so that an emptied account equals one never used."""
+    return msgspec.structs.replace(account, reputation=reputation, reputation_height=height if reputation else 0)

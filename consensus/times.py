@@ -1,0 +1,49 @@
+"""When a block may say it was made (protocol, section 4)."""
+
+from collections.abc import Sequence
+
+from consensus.params import Params
+from primitives.blocks import Header
+from primitives.errors import ClockAhead, RuleViolation
+from primitives.units import TimeMs
+
+
+def compute_median_time(times_ms: Sequence[TimeMs]) -> TimeMs:
+    """The middle of the sorted times; the upper middle where their number is even.
+
+    Raises:
+        ValueError: there are no times.
+    """
+    if not times_ms:
+        raise ValueError("the median of no times")
+    return sorted(times_ms)[len(times_ms) // 2]
+
+
+def check_median_time(params: Params, header: Header, recent_times_ms: Sequence[TimeMs]) -> None:
+    """A block is younger than the median of the last `median_time_blocks`.
+
+    Raises:
+        RuleViolation: "time-too-old".
+    """
+    median = compute_median_time(recent_times_ms[-params.median_time_blocks :])
+    if header.time_ms <= median:
+        raise RuleViolation(
+            "time-too-old",
+            f"block {header.height} is not younger than the median of the blocks before it",
+            expected=f"above {median} ms",
+            got=header.time_ms,
+        )
+
+
+def check_clock(params: Params, header: Header, now_ms: TimeMs) -> None:
+    """A block from too far ahead of `now_ms` is held, not refused.
+
+    Raises:
+        ClockAhead: with the time from which on it may be looked at again.
+    """
+    if header.time_ms > now_ms + params.max_future_ms:
+        raise ClockAhead(
+            TimeMs(header.time_ms - params.max_future_ms),
+            f"block {header.height} is {header.time_ms - now_ms} ms ahead of this node's clock, "
+            f"at most {params.max_future_ms} ms are allowed",
+        )

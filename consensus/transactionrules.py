@@ -1,0 +1,88 @@
+"""Stage 1 for a transaction: everything that can be said without state."""
+
+from consensus.matrixrules import check_product_refs, check_result_ref
+from consensus.params import Params
+from primitives.codec import encode
+from primitives.errors import RuleViolation
+from primitives.transactions import (
+    MAX_TX_BYTES,
+    JobMode,
+    PostJob,
+    SubmitResult,
+    Transaction,
+    Transfer,
+    is_transaction_signed,
+)
+from primitives.units import U64_MAX
+
+
+def check_transaction_sanity(params: Params, tx: Transaction) -> None:
+    """Chain, amounts, references, size and signature; the signature last, as it costs most.
+
+    Raises:
+        RuleViolation: "wrong-chain-id", "overflow", "zero-amount", "zero-reward", "bond-too-small",
+            "bad-claim-window", "mode-not-active", "bad-dimensions", "bad-matrix-id", "depth-mismatch",
+            "product-too-large", "transaction-too-large", "bad-signature".
+    """
+    if tx.chain_id != params.chain_id:
+        raise RuleViolation("wrong-chain-id", "the transaction's chain", expected=params.chain_id, got=tx.chain_id)
+    _check_total(tx.nonce, 1, "the nonce after this transaction")
+    _check_total(tx.fee, 0, "the fee")
+    match tx.payload:
+        case Transfer():
+            _check_transfer(tx.payload, tx.fee)
+        case PostJob():
+            _check_post_job(params, tx.payload, tx.fee)
+        case SubmitResult():
+            check_result_ref(tx.payload.y, "result y")
+    size = len(encode(tx))
+    if size > MAX_TX_BYTES:
+        raise RuleViolation("transaction-too-large", "the transaction's bytes", expected=f"<= {MAX_TX_BYTES}", got=size)
+    if not is_transaction_signed(tx):
+        raise RuleViolation("bad-signature", f"the signature is not that of {tx.sender.hex()} over this transaction")
+
+
+def compute_product_bytes(rows_x: int, rows_w: int, depth: int) -> int:
+    """Bytes of both operands and the result: m*k + n*k + 4*m*n."""
+    return rows_x * depth + rows_w * depth + 4 * rows_x * rows_w
+
+
+def _check_transfer(payload: Transfer, fee: int) -> None:
+    if payload.amount == 0:
+        raise RuleViolation("zero-amount", "a transfer of nothing")
+    _check_total(payload.amount, fee, "amount and fee")
+
+
+def _check_post_job(params: Params, payload: PostJob, fee: int) -> None:
+    if payload.mode != JobMode.CHECKED:
+        raise RuleViolation("mode-not-active", "the job's mode", expected="checked", got=payload.mode.name.lower())
+    if payload.reward == 0:
+        raise RuleViolation("zero-reward", "a job that pays nothing")
+    _check_total(payload.reward, fee, "reward and fee")
+    _check_total(payload.max_base_fee, 0, "the highest base fee")
+    _check_total(payload.deadline, 0, "the deadline")
+    _check_total(payload.bond, 0, "the bond")
+    if payload.bond < params.min_bond:
+        raise RuleViolation("bond-too-small", "the job's bond", expected=f">= {params.min_bond}", got=payload.bond)
+    if not params.min_claim_window <= payload.claim_window <= params.max_claim_window:
+        raise RuleViolation(
+            "bad-claim-window",
+            "the job's claim window in blocks",
+            expected=f"{params.min_claim_window} .. {params.max_claim_window}",
+            got=payload.claim_window,
+        )
+    check_product_refs(payload.x, payload.w, "job")
+    size = compute_product_bytes(payload.x.rows, payload.w.rows, payload.x.cols)
+    if size > params.max_checked_bytes:
+        raise RuleViolation(
+            "product-too-large",
+            "bytes of operands and result of a checked job",
+            expected=f"<= {params.max_checked_bytes}",
+            got=size,
+        )
+
+
+def _check_total(a: int, b: int, what: str) -> None:
+    """Amounts are unsigned 64 bit, and so is what one transaction moves in all."""
+    if a < 0 or b < 0 or a + b > U64_MAX:
+        raise RuleViolation("overflow", f"{what} does not fit 64 bits", expected=f"0 .. {U64_MAX}", got=a + b)

@@ -1,0 +1,68 @@
+"""One transaction against a state: nonce, fee, and the effect of its payload. All of it, or a broken rule."""
+
+import msgspec
+
+from consensus.effects import Effects
+from consensus.jobs import (
+    ResultChecker,
+    process_cancel_job,
+    process_claim_job,
+    process_post_job,
+    process_submit_result,
+)
+from primitives.errors import RuleViolation
+from primitives.transactions import (
+    CancelJob,
+    ClaimJob,
+    PostJob,
+    SubmitResult,
+    Transaction,
+    Transfer,
+    compute_tx_id,
+    get_sender,
+)
+from primitives.units import Address, JobId
+
+
+def process_transaction(effects: Effects, tx: Transaction, results: ResultChecker) -> None:
+    """Apply a transaction that passed `check_transaction_sanity`; the fee is paid first.
+
+    Raises:
+        RuleViolation: "bad-nonce", "insufficient-balance", or as the payload's process_* function.
+        MatrixMissing: a delivered product cannot be checked here yet.
+    """
+    sender = get_sender(tx)
+    effects.touch(sender)
+    _process_nonce(effects, sender, tx.nonce)
+    effects.debit(sender, tx.fee, "the fee")
+    effects.fees += tx.fee
+    match tx.payload:
+        case Transfer():
+            process_transfer(effects, sender, tx.payload)
+        case PostJob():
+            process_post_job(effects, sender, JobId(compute_tx_id(tx)), tx.payload)
+        case ClaimJob():
+            process_claim_job(effects, sender, tx.payload)
+        case SubmitResult():
+            process_submit_result(effects, sender, tx.payload, results)
+        case CancelJob():
+            process_cancel_job(effects, sender, tx.payload)
+
+
+def process_transfer(effects: Effects, sender: Address, payload: Transfer) -> None:
+    """Move an amount; to oneself it changes nothing, since the debit is written before the credit reads.
+
+    Raises:
+        RuleViolation: "insufficient-balance".
+    """
+    receiver = Address(payload.to)
+    effects.debit(sender, payload.amount, "the amount")
+    effects.credit(receiver, payload.amount)
+    effects.touch(receiver)
+
+
+def _process_nonce(effects: Effects, sender: Address, nonce: int) -> None:
+    account = effects.state.get_account(sender)
+    if nonce != account.nonce:
+        raise RuleViolation("bad-nonce", f"nonce of {sender.hex()}", expected=account.nonce, got=nonce)
+    effects.state.set_account(sender, msgspec.structs.replace(account, nonce=nonce + 1))

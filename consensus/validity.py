@@ -1,0 +1,178 @@
+"""Validity of headers, blocks and transactions, before any state is looked at.
+
+Stage 1 (`check_*_sanity`, `check_seal`) needs nothing but the thing itself; stage 2
+(`check_header_context`) the parent. Stage 3 is `execution`.
+
+An invalid header or body condemns the block id for ever, with two exceptions that `is_about_block` tells:
+a body or a witness that somebody attached to a header it does not belong to says nothing about the header.
+"""
+
+from collections.abc import Callable, Sequence
+
+import work
+from consensus.context import AsertAnchor, HeaderContext
+from consensus.matrixrules import check_product_refs
+from consensus.params import Params
+from consensus.target import MIN_TARGET, compute_target
+from consensus.times import check_clock, check_median_time
+from consensus.transactionrules import check_transaction_sanity
+from primitives.blocks import (
+    HEADER_VERSION,
+    Block,
+    Header,
+    compute_allowed_target,
+    compute_anchor,
+    compute_tx_root,
+    encode_target,
+    get_target,
+)
+from primitives.codec import encode
+from primitives.errors import InosError, InvalidCertificate, RuleViolation
+from primitives.matrices import PANEL_BYTES, STRIP_ROWS, Seal, Witness
+from primitives.transactions import Transaction, compute_tx_id
+from primitives.units import Target, TxId
+
+__all__ = [
+    "AsertAnchor",
+    "BodyMismatch",
+    "HeaderContext",
+    "check_block_sanity",
+    "check_clock",
+    "check_header_context",
+    "check_header_sanity",
+    "check_seal",
+    "check_transaction_sanity",
+    "get_allowed_target",
+    "is_about_block",
+]
+
+
+class BodyMismatch(RuleViolation):
+    """Transactions that are not the ones the header names: somebody's forgery, maybe not the block's fault."""
+
+
+def is_about_block(error: InosError) -> bool:
+    """Whether `error` condemns the block id itself, so that it and its descendants may be remembered as invalid.
+
+    Not so for a foreign body, and not for a failed certificate: the witness is outside the block id, so
+    anybody can send a good header with a bad one.
+    """
+    return isinstance(error, RuleViolation) and not isinstance(error, BodyMismatch | InvalidCertificate)
+
+
+def get_allowed_target(params: Params, header: Header) -> Target:
+    """What the seal's digest must not exceed: the header's target, raised by the premium if it uses merit."""
+    return compute_allowed_target(get_target(header), header.uses_merit, params.merit_premium)
+
+
+def check_header_sanity(params: Params, header: Header) -> None:
+    """Stage 1 for a header; the seal is checked as far as it goes without its witness.
+
+    Raises:
+        RuleViolation: "bad-version", "wrong-chain-id", "target-out-of-range", "unexpected-seal", "missing-seal",
+            "bad-dimensions", "bad-matrix-id", "depth-mismatch", "ticket-out-of-range", "digest-above-target".
+    """
+    if header.version != HEADER_VERSION:
+        raise RuleViolation("bad-version", "the header's version", expected=HEADER_VERSION, got=header.version)
+    if header.chain_id != params.chain_id:
+        raise RuleViolation("wrong-chain-id", "the header's chain", expected=params.chain_id, got=header.chain_id)
+    if not MIN_TARGET <= get_target(header) <= params.max_target:
+        raise RuleViolation(
+            "target-out-of-range",
+            f"target of block {header.height}",
+            expected=f"{MIN_TARGET:064x} .. {params.max_target:064x}",
+            got=header.target.hex(),
+        )
+    if header.height == 0:
+        if header.seal is not None:
+            raise RuleViolation("unexpected-seal", "a header at height 0 with a seal; genesis has none")
+        return
+    if header.seal is None:
+        raise RuleViolation("missing-seal", f"block {header.height} has no seal")
+    _check_seal_sanity(header.seal, get_allowed_target(params, header))
+
+
+def check_block_sanity(params: Params, block: Block, *, is_verified: Callable[[TxId], bool] | None = None) -> None:
+    """Stage 1 for a whole block without its witness.
+
+    Args:
+        is_verified: says of a transaction id whether `check_transaction_sanity` passed before with these
+            parameters; such a transaction is not checked again, since signatures are the costly part.
+
+    Raises:
+        BodyMismatch: "bad-tx-root", before anything else is said about the body.
+        RuleViolation: as `check_header_sanity`; "block-too-large", "duplicate-transaction"; or as
+            `check_transaction_sanity`, naming the transaction.
+    """
+    check_header_sanity(params, block.header)
+    root = compute_tx_root(block.transactions)
+    if root != block.header.tx_root:
+        raise BodyMismatch("bad-tx-root", "transaction root", expected=block.header.tx_root.hex(), got=root.hex())
+    size = len(encode(block))
+    if size > params.max_block_bytes:
+        raise RuleViolation("block-too-large", "bytes of the block", expected=f"<= {params.max_block_bytes}", got=size)
+    _check_transactions(params, block.transactions, is_verified)
+
+
+def check_seal(params: Params, header: Header, witness: Witness) -> None:
+    """Stage 1 for the seal: the witness proves that its ticket won under this header's anchor.
+
+    Raises:
+        InvalidCertificate: with the reason. It may be the witness's fault alone: see `is_about_block`.
+        RuleViolation: "missing-seal".
+    """
+    if header.seal is None:
+        raise RuleViolation("missing-seal", f"block {header.height} has no seal")
+    work.verify(header.seal, witness, compute_anchor(header), get_allowed_target(params, header))
+
+
+def check_header_context(params: Params, header: Header, context: HeaderContext) -> None:
+    """Stage 2: the header continues `context.parent`.
+
+    Raises:
+        RuleViolation: "bad-parent", "bad-height", "time-too-old", "bad-target".
+    """
+    if header.parent != context.parent_id:
+        raise RuleViolation("bad-parent", "parent", expected=context.parent_id.hex(), got=header.parent.hex())
+    if header.height != context.parent.height + 1:
+        raise RuleViolation("bad-height", "height", expected=context.parent.height + 1, got=header.height)
+    check_median_time(params, header, context.recent_times_ms)
+    target = encode_target(compute_target(params, context))
+    if header.target != target:
+        raise RuleViolation(
+            "bad-target", f"target of block {header.height}", expected=target.hex(), got=header.target.hex()
+        )
+
+
+def _check_seal_sanity(seal: Seal, allowed: Target) -> None:
+    check_product_refs(seal.x, seal.w, "seal")
+    strips_x, strips_w = -(-seal.x.rows // STRIP_ROWS), -(-seal.w.rows // STRIP_ROWS)
+    panels = -(-seal.x.cols // PANEL_BYTES)
+    if seal.i >= strips_x or seal.j >= strips_w or seal.p >= panels:
+        raise RuleViolation(
+            "ticket-out-of-range",
+            "the seal's ticket is outside its product",
+            expected=f"below ({strips_x}, {strips_w}, {panels})",
+            got=f"({seal.i}, {seal.j}, {seal.p})",
+        )
+    if int.from_bytes(seal.digest, "big") > allowed:
+        raise RuleViolation(
+            "digest-above-target", "the seal's digest", expected=f"at most {allowed:064x}", got=seal.digest.hex()
+        )
+
+
+def _check_transactions(
+    params: Params, transactions: Sequence[Transaction], is_verified: Callable[[TxId], bool] | None
+) -> None:
+    seen: set[TxId] = set()
+    for index, tx in enumerate(transactions):
+        tx_id = compute_tx_id(tx)
+        if tx_id in seen:
+            raise RuleViolation("duplicate-transaction", f"transaction {index} is in the block twice: {tx_id.hex()}")
+        seen.add(tx_id)
+        if is_verified is not None and is_verified(tx_id):
+            continue
+        try:
+            check_transaction_sanity(params, tx)
+        except RuleViolation as error:
+            raise RuleViolation(error.code, f"transaction {index} ({tx_id.hex()}): {error.message}") from error
