@@ -1,0 +1,65 @@
+"""The kernels behind `work.mine`, chosen by name.
+
+`base` is the interface, `numpy_backend` the reference that runs everywhere. A faster one is
+added to `_BACKENDS`, best first; "auto" is the first that can run here. A backend knows
+operands, noise and targets; it does not know seals, witnesses or blocks.
+"""
+
+from typing import Final
+
+from msgspec import Struct
+
+from primitives.errors import InosError
+from work.backends.base import Backend, Drawn, OnWin, Slice
+from work.backends.numpy_backend import NumpyBackend
+
+__all__ = [
+    "AUTO",
+    "Backend",
+    "BackendInfo",
+    "Drawn",
+    "InvalidBackend",
+    "OnWin",
+    "Slice",
+    "get_backend",
+    "list_backends",
+]
+
+AUTO: Final = "auto"
+_BACKENDS: Final[tuple[Backend, ...]] = (NumpyBackend(),)
+
+
+class InvalidBackend(InosError):
+    """No backend of that name, or one that cannot run here."""
+
+
+class BackendInfo(Struct, frozen=True):
+    """One backend as shown to people."""
+
+    name: str
+    is_available: bool
+    reason: str
+    """Why it is not available, or ""."""
+
+
+def list_backends() -> list[BackendInfo]:
+    """All backends, best first."""
+    infos = [(backend.name, backend.get_obstacle()) for backend in _BACKENDS]
+    return [BackendInfo(name, not obstacle, obstacle) for name, obstacle in infos]
+
+
+def get_backend(name: str) -> Backend:
+    """The backend of that name, or the best one that runs here for "auto".
+
+    Raises:
+        InvalidBackend: "unknown-backend" or "backend-unavailable", naming those that can be used.
+    """
+    usable = [backend for backend in _BACKENDS if not backend.get_obstacle()]
+    for backend in usable:
+        if name in (AUTO, backend.name):
+            return backend
+    hint = f"available: {', '.join([AUTO, *(backend.name for backend in usable)])}"
+    for backend in _BACKENDS:
+        if backend.name == name:
+            raise InvalidBackend("backend-unavailable", f"{name} cannot run here: {backend.get_obstacle()}", hint=hint)
+    raise InvalidBackend("unknown-backend", f"there is no backend {name!r}", hint=hint)

@@ -1,0 +1,175 @@
+"""Mining: multiply two operands exactly and draw the tickets of the product on the way."""
+
+import os
+import threading
+from typing import Any
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from primitives.matrices import Seal, Witness
+from work.backends import AUTO, Slice, get_backend
+from work.certificate import Win, check_anchor
+from work.matrices import Operand
+from work.noise import compute_seed_w, compute_seed_x
+from work.stopping import Stopped
+from work.strips import InvalidMatrix, compute_strip
+
+
+class Mined(Struct, frozen=True, eq=False):
+    """What a call of `mine` or `mine_strips` brought."""
+
+    product: NDArray[np.int32] | None
+    """Exact X * W^T, or the rows asked for; None where it was stopped."""
+    tickets: int
+    """Tickets drawn, also where it was stopped."""
+    wins: tuple[Win, ...]
+    is_complete: bool
+
+
+class Lottery:
+    """W under one anchor: its noise is drawn once, however many slices of however many X follow.
+
+    Args:
+        anchor: 32 bytes, of the header without its seal.
+        target: a ticket wins whose digest, read big-endian, is at most this.
+        backend: a name of `list_backends`, or "auto".
+        threads: None for one per processor this process may use.
+
+    Raises:
+        InvalidBackend: no such backend here.
+    """
+
+    def __init__(
+        self, w: Operand, anchor: bytes, target: int, *, backend: str = AUTO, threads: int | None = None
+    ) -> None:
+        check_anchor(anchor, target)
+        self._backend = get_backend(backend)
+        self._w = w
+        self._target = target
+        self._threads = get_threads() if threads is None else max(1, threads)
+        self._prepared: Any = None
+        self._lock = threading.Lock()
+        self.seed_w = compute_seed_w(anchor, w.ref.id)
+
+    def mine_strips(self, x: Operand, first: int, last: int, *, stop: threading.Event | None = None) -> Mined:
+        """Rows 16 * first .. min(16 * last, m) of X * W^T, with their tickets.
+
+        Raises:
+            InvalidMatrix: "depth-mismatch", "index-outside-matrix", "product-too-large".
+        """
+        check_depths(x, self._w)
+        if not 0 <= first < last <= x.strips:
+            raise InvalidMatrix(
+                "index-outside-matrix", f"strips {first} to {last} are not among the {x.strips} strips of X"
+            )
+        finder = _Finder(x, self._w)
+        seed_x = compute_seed_x(self.seed_w, x.ref.id)
+        piece = Slice(x, self._w, seed_x, self.seed_w, self._target, first, last, self._threads)
+        try:
+            drawn = self._backend.multiply(piece, self._prepare(stop), finder.add, stop)
+        except Stopped:
+            return Mined(None, 0, (), False)
+        except MemoryError as error:
+            raise InvalidMatrix(
+                "product-too-large", f"not enough memory: {error}", hint="mine it in slices, with mine_strips"
+            ) from error
+        return Mined(drawn.product, drawn.tickets, tuple(finder.wins), drawn.product is not None)
+
+    def _prepare(self, stop: threading.Event | None) -> Any:
+        with self._lock:
+            if self._prepared is None:
+                self._prepared = self._backend.prepare(self._w, self.seed_w, threads=self._threads, stop=stop)
+            return self._prepared
+
+
+class _Finder:
+    """Makes seal and witness of each winning ticket; wins that share a strip share its bytes."""
+
+    def __init__(self, x: Operand, w: Operand) -> None:
+        self._x, self._w = x, w
+        self._opened: dict[tuple[bool, int], tuple[bytes, tuple[bytes, ...]]] = {}
+        self.wins: list[Win] = []
+
+    def add(self, i: int, j: int, p: int, digest: bytes) -> None:
+        x_strip, x_path = self._open(True, i * self._x.panels + p)
+        w_strip, w_path = self._open(False, j * self._w.panels + p)
+        seal = Seal(self._x.ref, self._w.ref, i, j, p, digest)
+        self.wins.append(Win(seal, Witness(x_strip, x_path, w_strip, w_path)))
+
+    def _open(self, is_x: bool, index: int) -> tuple[bytes, tuple[bytes, ...]]:
+        key = (is_x, index)
+        if key not in self._opened:
+            operand = self._x if is_x else self._w
+            self._opened[key] = (compute_strip(operand.array, index), operand.tree.compute_path(index))
+        return self._opened[key]
+
+
+def get_threads() -> int:
+    """Processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def check_depths(x: Operand, w: Operand) -> None:
+    """Whether X and W can be multiplied.
+
+    Raises:
+        InvalidMatrix: "depth-mismatch".
+    """
+    if x.ref.cols != w.ref.cols:
+        raise InvalidMatrix(
+            "depth-mismatch",
+            f"X has {x.ref.cols} columns and W has {w.ref.cols}",
+            hint="a product is X * W^T: X is m x k and W is n x k",
+        )
+
+
+def mine(
+    x: Operand | NDArray[Any],
+    w: Operand | NDArray[Any],
+    anchor: bytes,
+    target: int,
+    *,
+    backend: str = AUTO,
+    threads: int | None = None,
+    stop: threading.Event | None = None,
+) -> Mined:
+    """Multiply X (m x k) by W (n x k) transposed, exactly, drawing a ticket per 16 x 16 x 1024 piece.
+
+    Args:
+        x, w: int8 arrays with entries -64..63, or operands committed before, which saves hashing them.
+        anchor: 32 bytes; target: 0 .. 2^256 - 1.
+        backend, threads: as `Lottery`.
+        stop: once set, the call returns within 50 ms with what it has.
+
+    Raises:
+        InvalidMatrix: an array that is no operand, "depth-mismatch", "product-too-large".
+        InvalidBackend: no such backend here.
+    """
+    get_backend(backend)
+    check_anchor(anchor, target)
+    try:
+        committed_x = x if isinstance(x, Operand) else Operand.commit(x, stop)
+        committed_w = w if isinstance(w, Operand) else Operand.commit(w, stop)
+    except Stopped:
+        return Mined(None, 0, (), False)
+    return mine_strips(
+        committed_x, committed_w, anchor, target, 0, committed_x.strips, backend=backend, threads=threads, stop=stop
+    )
+
+
+def mine_strips(
+    x: Operand,
+    w: Operand,
+    anchor: bytes,
+    target: int,
+    first: int,
+    last: int,
+    *,
+    backend: str = AUTO,
+    threads: int | None = None,
+    stop: threading.Event | None = None,
+) -> Mined:
+    """Only strips [first, last) of X; for several slices under one anchor keep a `Lottery`. Errors as there."""
+    return Lottery(w, anchor, target, backend=backend, threads=threads).mine_strips(x, first, last, stop=stop)

@@ -1,0 +1,84 @@
+"""Freivalds' check that Y = X * W^T, the same for every node (protocol, section 5)."""
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from primitives.hashing import Context, compute_hash, compute_stream
+from primitives.units import Hash
+from work.strips import InvalidMatrix, get_dtype
+
+VECTORS: Final = 16
+"""Columns of R; a wrong entry survives each with probability at most 2^-8."""
+ROWS_PER_SUM: Final = 512
+"""128 * 255 * 512 < 2^24: a partial sum of W^T R is exact in float32 for any int8."""
+COLS_PER_SUM: Final = 2048
+"""2^7 * 2^35 * 2^11 = 2^53: a partial sum of X (W^T R) is exact in float64."""
+RESULTS_PER_SUM: Final = 8192
+"""2^31 * 2^8 * 2^13 < 2^53: a partial sum of Y R is exact in float64."""
+PIECE_ROWS: Final = 256
+
+
+def compute_freivalds_seed(job: bytes, x_id: bytes, w_id: bytes, y_id: bytes) -> Hash:
+    """H("freivalds", job id || x_id || w_id || y_id)."""
+    return compute_hash(Context.FREIVALDS, job + x_id + w_id + y_id)
+
+
+def freivalds(x: NDArray[Any], w: NDArray[Any], y: NDArray[Any], seed: bytes) -> bool:
+    """Whether Y R = X (W^T R) over the integers, R being n x 16 bytes drawn from the seed.
+
+    True for a right Y, and for a wrong one with probability at most 2^-128.
+
+    Args:
+        x: int8, m x k.
+        w: int8, n x k.
+        y: int32, m x n.
+        seed: 32 bytes, of `compute_freivalds_seed`.
+
+    Raises:
+        InvalidMatrix: "bad-dtype", "bad-shape", "depth-mismatch", "shape-mismatch".
+    """
+    _check_shapes(x, w, y)
+    vectors = np.frombuffer(compute_stream(seed, "vectors", VECTORS * len(w)), dtype=np.uint8).reshape(-1, VECTORS)
+    projected = _project(w, vectors)
+    return all(
+        np.array_equal(
+            _multiply(y[top : top + PIECE_ROWS], vectors, RESULTS_PER_SUM),
+            _multiply(x[top : top + PIECE_ROWS], projected, COLS_PER_SUM),
+        )
+        for top in range(0, len(x), PIECE_ROWS)
+    )
+
+
+def _check_shapes(x: NDArray[Any], w: NDArray[Any], y: NDArray[Any]) -> None:
+    for name, array, dtype in (("X", x, np.int8), ("W", w, np.int8), ("Y", y, np.int32)):
+        get_dtype(array)
+        if array.dtype != dtype:
+            raise InvalidMatrix("bad-dtype", f"{name} is an array of {np.dtype(dtype)}, not {array.dtype}")
+    if x.shape[1] != w.shape[1]:
+        raise InvalidMatrix("depth-mismatch", f"X has {x.shape[1]} columns and W has {w.shape[1]}")
+    if y.shape != (len(x), len(w)):
+        raise InvalidMatrix(
+            "shape-mismatch", f"Y is {len(x)} x {len(w)} for these operands, not {y.shape[0]} x {y.shape[1]}"
+        )
+
+
+def _project(w: NDArray[np.int8], vectors: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """W^T R, k x 16, at most 2^35 in size."""
+    total = np.zeros((w.shape[1], VECTORS), dtype=np.int64)
+    for left in range(0, w.shape[1], COLS_PER_SUM):
+        for top in range(0, len(w), ROWS_PER_SUM):
+            part = w[top : top + ROWS_PER_SUM, left : left + COLS_PER_SUM].astype(np.float32)
+            product = part.T @ vectors[top : top + ROWS_PER_SUM].astype(np.float32)
+            total[left : left + COLS_PER_SUM] += product.astype(np.int64)
+    return total
+
+
+def _multiply(rows: NDArray[Any], columns: NDArray[Any], per_sum: int) -> NDArray[np.int64]:
+    """rows * columns, exact: partial sums of `per_sum` terms in float64, added up in int64 (below 2^59)."""
+    total = np.zeros((len(rows), VECTORS), dtype=np.int64)
+    for left in range(0, rows.shape[1], per_sum):
+        part = rows[:, left : left + per_sum].astype(np.float64) @ columns[left : left + per_sum].astype(np.float64)
+        total += part.astype(np.int64)
+    return total

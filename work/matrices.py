@@ -1,0 +1,178 @@
+"""Matrices by content: ids, references, committed operands, strips checked against a reference."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from primitives.hashing import Context, compute_hash
+from primitives.matrices import (
+    DTYPE_INT7,
+    PANEL_BYTES,
+    STRIP_BYTES,
+    STRIP_ROWS,
+    MatrixRef,
+    is_ref_consistent,
+    make_matrix_ref,
+)
+from primitives.merkle import compute_path_length, compute_root_from_path
+from primitives.units import Hash, MatrixId
+from work.stopping import check_stop
+from work.strips import (
+    ITEM_BYTES,
+    NUMPY_TYPES,
+    InvalidMatrix,
+    StripTree,
+    check_entries,
+    check_index,
+    check_shape,
+    compute_grid,
+    compute_leaves,
+    get_dtype,
+    iterate_pieces,
+)
+
+
+def matrix_ref(array: NDArray[Any], stop: threading.Event | None = None) -> MatrixRef:
+    """The reference of a matrix: int8 m x k as an operand, int32 m x n as a result.
+
+    Raises:
+        InvalidMatrix: "bad-dtype", "bad-shape", "entry-out-of-range".
+        Stopped: `stop` was set.
+    """
+    dtype = get_dtype(array)
+    rows, cols = array.shape
+    return make_matrix_ref(dtype, rows, cols, StripTree(compute_leaves(array, stop), stop).root)
+
+
+def matrix_id(array: NDArray[Any]) -> MatrixId:
+    """The content address of a matrix (protocol, section 2); errors as `matrix_ref`."""
+    return matrix_ref(array).matrix_id
+
+
+class Operand(Struct, frozen=True, eq=False):
+    """An operand with its commitment: int8, entries -64..63, row-major, hashed once."""
+
+    array: NDArray[np.int8]
+    """m x k, read-only. Changing it through another view invalidates every certificate made from it."""
+    ref: MatrixRef
+    tree: StripTree
+
+    @classmethod
+    def commit(cls, array: NDArray[Any], stop: threading.Event | None = None) -> Self:
+        """Check and hash an int8 array.
+
+        Raises:
+            InvalidMatrix: "bad-dtype", "bad-shape", "entry-out-of-range" with the first place.
+            Stopped: `stop` was set.
+        """
+        check_stop(stop)
+        if get_dtype(array) != DTYPE_INT7:
+            raise InvalidMatrix("bad-dtype", f"an operand is an int8 array, not {array.dtype}")
+        tree = StripTree(compute_leaves(array, stop), stop)
+        rows, cols = array.shape
+        kept = _make_contiguous(array, stop).view(np.ndarray)
+        kept.flags.writeable = False
+        return cls(kept, make_matrix_ref(DTYPE_INT7, rows, cols, tree.root), tree)
+
+    @property
+    def leaves(self) -> list[Hash]:
+        return self.tree.leaves
+
+    @property
+    def strips(self) -> int:
+        """ceil(rows / 16)."""
+        return compute_grid(DTYPE_INT7, self.ref.rows, self.ref.cols)[0]
+
+    @property
+    def panels(self) -> int:
+        """ceil(k / 1024)."""
+        return compute_grid(DTYPE_INT7, self.ref.rows, self.ref.cols)[1]
+
+
+def _make_contiguous(array: NDArray[np.int8], stop: threading.Event | None) -> NDArray[np.int8]:
+    if array.flags.c_contiguous:
+        return array
+    kept = np.empty(array.shape, dtype=np.int8)
+    for first, last, left, right in iterate_pieces(*compute_grid(DTYPE_INT7, *array.shape)):
+        check_stop(stop)
+        part = np.s_[first * STRIP_ROWS : last * STRIP_ROWS, left * PANEL_BYTES : right * PANEL_BYTES]
+        kept[part] = array[part]
+    return kept
+
+
+def check_strip(ref: MatrixRef, dtype: int, index: int, strip: bytes, path: Sequence[bytes]) -> None:
+    """Whether `strip` is strip `index` of the matrix `ref` of data type `dtype` (1 operand, 2 result).
+
+    Raises:
+        InvalidMatrix: "bad-shape", "bad-matrix-id", "index-outside-matrix", "bad-strip-size",
+            "bad-path-length", "bad-path", "nonzero-padding", "entry-out-of-range".
+    """
+    check_ref(ref, dtype)
+    strips, panels = compute_grid(dtype, ref.rows, ref.cols)
+    check_index(index, strips * panels)
+    if len(strip) != STRIP_BYTES:
+        raise InvalidMatrix("bad-strip-size", f"a strip has {STRIP_BYTES} bytes, not {len(strip)}")
+    length = compute_path_length(index, strips * panels)
+    if len(path) != length:
+        raise InvalidMatrix("bad-path-length", f"the path of strip {index} has {length} hashes, not {len(path)}")
+    leaf = compute_hash(Context.MATRIX_STRIP, strip)
+    if compute_root_from_path(Context.MATRIX_NODE, leaf, index, strips * panels, path) != ref.root:
+        raise InvalidMatrix("bad-path", f"strip {index} and its path do not lead to the root of matrix {ref.id.hex()}")
+    _check_contents(ref, dtype, divmod(index, panels), strip)
+
+
+def check_ref(ref: MatrixRef, dtype: int) -> None:
+    """Whether a reference is possible and its id is the hash of its dimensions and root.
+
+    Raises:
+        InvalidMatrix: "bad-shape", "bad-matrix-id".
+    """
+    check_shape(dtype, ref.rows, ref.cols)
+    if not is_ref_consistent(ref, dtype):
+        raise InvalidMatrix(
+            "bad-matrix-id", f"{ref.id.hex()} is not the id of a {ref.rows} x {ref.cols} matrix with that root"
+        )
+
+
+def _check_contents(ref: MatrixRef, dtype: int, place: tuple[int, int], strip: bytes) -> None:
+    """A tree can be built over any bytes, so that padding and range are checked in every strip opened."""
+    i, p = place
+    cells = np.frombuffer(strip, dtype=NUMPY_TYPES[dtype]).reshape(STRIP_ROWS, -1)
+    left = p * PANEL_BYTES // ITEM_BYTES[dtype]
+    rows, cols = ref.rows - i * STRIP_ROWS, ref.cols - left
+    if cells[max(rows, 0) :].any() or cells[:, cols:].any():
+        raise InvalidMatrix(
+            "nonzero-padding", f"strip ({i}, {p}) is not zero beyond the matrix's {ref.rows} x {ref.cols}"
+        )
+    if dtype == DTYPE_INT7:
+        check_entries(cells, i * STRIP_ROWS, left)
+
+
+def assemble(ref: MatrixRef, dtype: int, strips: Mapping[int, bytes] | Sequence[bytes]) -> NDArray[Any]:
+    """The matrix from all its strips, which the caller has checked.
+
+    Raises:
+        InvalidMatrix: "bad-shape", "strip-missing", "bad-strip-size".
+    """
+    check_shape(dtype, ref.rows, ref.cols)
+    count, panels = compute_grid(dtype, ref.rows, ref.cols)
+    width = PANEL_BYTES // ITEM_BYTES[dtype]
+    native = np.int8 if dtype == DTYPE_INT7 else np.int32
+    array: NDArray[Any] = np.empty((ref.rows, ref.cols), dtype=native)
+    for index in range(count * panels):
+        try:
+            strip = strips[index]
+        except (KeyError, IndexError):
+            raise InvalidMatrix("strip-missing", f"strip {index} of {count * panels} is missing") from None
+        if len(strip) != STRIP_BYTES:
+            raise InvalidMatrix("bad-strip-size", f"strip {index} has {len(strip)} bytes, not {STRIP_BYTES}")
+        i, p = divmod(index, panels)
+        part = array[i * STRIP_ROWS : (i + 1) * STRIP_ROWS, p * width : (p + 1) * width]
+        part[:] = np.frombuffer(strip, dtype=NUMPY_TYPES[dtype]).reshape(STRIP_ROWS, -1)[
+            : part.shape[0], : part.shape[1]
+        ]
+    return array

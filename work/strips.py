@@ -1,0 +1,207 @@
+"""How a matrix is cut into strips of 16 rows x 1024 bytes, and the hash tree over them (protocol, section 2)."""
+
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from primitives.errors import InosError
+from primitives.hashing import Context, compute_hash
+from primitives.matrices import DTYPE_INT7, DTYPE_INT32, MAX_DEPTH, MAX_ROWS, PANEL_BYTES, STRIP_BYTES, STRIP_ROWS
+from primitives.merkle import compute_path
+from primitives.units import HASH_BYTES, Hash
+from work.stopping import check_stop
+
+ENTRY_MIN: Final = -64
+ENTRY_MAX: Final = 63
+"""Range of an operand's entries (protocol, section 2)."""
+ITEM_BYTES: Final = {DTYPE_INT7: 1, DTYPE_INT32: 4}
+NUMPY_TYPES: Final[dict[int, np.dtype[Any]]] = {DTYPE_INT7: np.dtype(np.int8), DTYPE_INT32: np.dtype("<i4")}
+MAX_COLS: Final = {DTYPE_INT7: MAX_DEPTH, DTYPE_INT32: MAX_ROWS}
+PIECE_STRIPS: Final = 64
+"""Strips handled between two looks at the stop event: 1 MiB, well under a millisecond."""
+PIECE_NODES: Final = 4096
+
+
+class InvalidMatrix(InosError):
+    """A matrix, a strip of one, or a pair of them that the protocol does not allow."""
+
+
+def compute_grid(dtype: int, rows: int, cols: int) -> tuple[int, int]:
+    """(strips, panels): ceil(rows / 16) and ceil(row bytes / 1024)."""
+    return -(-rows // STRIP_ROWS), -(-cols * ITEM_BYTES[dtype] // PANEL_BYTES)
+
+
+def check_shape(dtype: int, rows: int, cols: int) -> None:
+    """Whether the protocol allows a matrix of this shape.
+
+    Raises:
+        InvalidMatrix: "bad-shape".
+    """
+    if not (1 <= rows <= MAX_ROWS and 1 <= cols <= MAX_COLS[dtype]):
+        kind = "an operand" if dtype == DTYPE_INT7 else "a result"
+        raise InvalidMatrix(
+            "bad-shape", f"{kind} has 1 to {MAX_ROWS} rows and 1 to {MAX_COLS[dtype]} columns, not {rows} x {cols}"
+        )
+
+
+def check_entries(piece: NDArray[np.int8], top: int, left: int) -> None:
+    """Whether all entries are in [-64, 63]; `top`, `left` is where the piece lies in its matrix.
+
+    Raises:
+        InvalidMatrix: "entry-out-of-range", with the place of the first one.
+    """
+    if piece.size == 0 or (piece.min() >= ENTRY_MIN and piece.max() <= ENTRY_MAX):
+        return
+    row, col = np.argwhere((piece < ENTRY_MIN) | (piece > ENTRY_MAX))[0]
+    raise InvalidMatrix(
+        "entry-out-of-range",
+        f"the entry at row {top + row}, column {left + col} is {piece[row, col]};"
+        f" entries of an operand are {ENTRY_MIN} to {ENTRY_MAX}",
+    )
+
+
+def get_dtype(array: NDArray[Any]) -> int:
+    """The protocol's data type of an array: int8 is an operand, int32 a result.
+
+    Raises:
+        InvalidMatrix: "bad-dtype", "bad-shape".
+    """
+    if not isinstance(array, np.ndarray) or array.dtype not in (np.int8, np.int32):
+        found = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
+        raise InvalidMatrix("bad-dtype", f"a matrix is an int8 (operand) or int32 (result) array, not {found}")
+    dtype = DTYPE_INT7 if array.dtype == np.int8 else DTYPE_INT32
+    if array.ndim != 2:
+        raise InvalidMatrix("bad-shape", f"a matrix has two dimensions, not {array.ndim}")
+    check_shape(dtype, *array.shape)
+    return dtype
+
+
+def iterate_pieces(strips: int, panels: int) -> Iterator[tuple[int, int, int, int]]:
+    """(first strip, last strip, first panel, last panel) of pieces of up to 64 strips, in leaf order."""
+    if panels >= PIECE_STRIPS:
+        for i in range(strips):
+            for p in range(0, panels, PIECE_STRIPS):
+                yield i, i + 1, p, min(p + PIECE_STRIPS, panels)
+        return
+    step = PIECE_STRIPS // panels
+    for i in range(0, strips, step):
+        yield i, min(i + step, strips), 0, panels
+
+
+def pack_strips(array: NDArray[Any], first: int, last: int, left: int, right: int) -> NDArray[np.uint8]:
+    """Strips [first, last) x panels [left, right), zero-padded: (strips, panels, 16, 1024) bytes."""
+    width = PANEL_BYTES // array.itemsize
+    part = np.ascontiguousarray(array[first * STRIP_ROWS : last * STRIP_ROWS, left * width : right * width])
+    if sys.byteorder == "big":
+        part = part.astype(part.dtype.newbyteorder("<"))
+    rows = part.view(np.uint8)
+    padded = np.zeros(((last - first) * STRIP_ROWS, (right - left) * PANEL_BYTES), dtype=np.uint8)
+    padded[: rows.shape[0], : rows.shape[1]] = rows
+    cut = padded.reshape(last - first, STRIP_ROWS, right - left, PANEL_BYTES)
+    return np.ascontiguousarray(cut.transpose(0, 2, 1, 3))
+
+
+def compute_strip(array: NDArray[Any], index: int) -> bytes:
+    """The 16 KiB of strip `index` (i * panels + p) of an int8 or int32 matrix, zero-padded, row-major.
+
+    Raises:
+        InvalidMatrix: "bad-dtype", "bad-shape", "index-outside-matrix".
+    """
+    strips, panels = compute_grid(get_dtype(array), *array.shape)
+    check_index(index, strips * panels)
+    i, p = divmod(index, panels)
+    return pack_strips(array, i, i + 1, p, p + 1).tobytes()
+
+
+def check_index(index: int, count: int) -> None:
+    """Whether there is a strip `index` among `count`.
+
+    Raises:
+        InvalidMatrix: "index-outside-matrix".
+    """
+    if not 0 <= index < count:
+        raise InvalidMatrix("index-outside-matrix", f"strip {index} is outside a matrix of {count} strips")
+
+
+def compute_leaves(array: NDArray[Any], stop: threading.Event | None = None) -> list[Hash]:
+    """The leaf of every strip, in order i * panels + p; an operand's entries are checked on the way.
+
+    Raises:
+        InvalidMatrix: "bad-dtype", "bad-shape", "entry-out-of-range".
+        Stopped: `stop` was set.
+    """
+    dtype = get_dtype(array)
+    width = PANEL_BYTES // array.itemsize
+    leaves: list[Hash] = []
+    for first, last, left, right in iterate_pieces(*compute_grid(dtype, *array.shape)):
+        check_stop(stop)
+        if dtype == DTYPE_INT7:
+            part = array[first * STRIP_ROWS : last * STRIP_ROWS, left * width : right * width]
+            check_entries(part, first * STRIP_ROWS, left * width)
+        data = pack_strips(array, first, last, left, right).reshape(-1).data
+        leaves += [
+            compute_hash(Context.MATRIX_STRIP, data[at : at + STRIP_BYTES]) for at in range(0, len(data), STRIP_BYTES)
+        ]
+    return leaves
+
+
+def compute_matrix_path(leaves: Sequence[bytes], index: int) -> tuple[Hash, ...]:
+    """Inclusion path of leaf `index`; for many paths of one matrix keep a `StripTree`.
+
+    Raises:
+        InvalidMatrix: "index-outside-matrix".
+    """
+    check_index(index, len(leaves))
+    return compute_path(Context.MATRIX_NODE, leaves, index)
+
+
+class StripTree:
+    """All levels of one matrix's tree, kept so that a path costs a few look-ups.
+
+    Args:
+        leaves: hashes of the strips, at least one.
+    """
+
+    def __init__(self, leaves: Sequence[bytes], stop: threading.Event | None = None) -> None:
+        self._levels: list[bytes] = [b"".join(leaves)]
+        while len(self._levels[-1]) > HASH_BYTES:
+            self._levels.append(_compute_parents(self._levels[-1], stop))
+
+    @property
+    def root(self) -> Hash:
+        return Hash(self._levels[-1])
+
+    @property
+    def leaves(self) -> list[Hash]:
+        row = self._levels[0]
+        return [Hash(row[at : at + HASH_BYTES]) for at in range(0, len(row), HASH_BYTES)]
+
+    def compute_path(self, index: int) -> tuple[Hash, ...]:
+        """Siblings from the leaf up, as RFC 6962 has them.
+
+        Raises:
+            InvalidMatrix: "index-outside-matrix".
+        """
+        check_index(index, len(self._levels[0]) // HASH_BYTES)
+        path: list[Hash] = []
+        for row in self._levels[:-1]:
+            at = (index ^ 1) * HASH_BYTES
+            if at < len(row):
+                path.append(Hash(row[at : at + HASH_BYTES]))
+            index //= 2
+        return tuple(path)
+
+
+def _compute_parents(row: bytes, stop: threading.Event | None) -> bytes:
+    """Neighbours hashed in pairs; an odd last node is carried up as it is."""
+    pair, parents = 2 * HASH_BYTES, bytearray()
+    for at in range(0, len(row), pair):
+        if at % (PIECE_NODES * pair) == 0:
+            check_stop(stop)
+        both = row[at : at + pair]
+        parents += compute_hash(Context.MATRIX_NODE, both) if len(both) == pair else both
+    return bytes(parents)
