@@ -1,0 +1,273 @@
+"""A chain in memory for tests of the rules: keys, blocks made and checked through all stages, the books kept.
+
+Seals are made up: their digest meets the target, but no witness could prove them. Tests of
+`check_seal` make real ones.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from consensus.context import AsertAnchor, HeaderContext
+from consensus.execution import Executed, Execution, check_state_root, execute_block
+from consensus.genesis_state import make_genesis
+from consensus.params import Params
+from consensus.records import Account, Kind, Market, StateKey
+from consensus.state import StateView
+from consensus.statetree import compute_state_root
+from consensus.target import compute_target
+from consensus.validity import check_block_sanity, check_header_context
+from primitives.blocks import Block, Header, compute_block_id, compute_tx_root, encode_target
+from primitives.codec import decode
+from primitives.errors import MatrixMissing, RuleViolation
+from primitives.matrices import DTYPE_INT7, DTYPE_INT32, MatrixRef, Seal, make_matrix_ref
+from primitives.signatures import compute_address, compute_public_key
+from primitives.transactions import JobMode, Payload, PostJob, Transaction, compute_tx_id, sign_transaction
+from primitives.units import Address, BlockId, Hash, Height, JobId, MatrixId, Nano, Target, Tickets, TimeMs
+
+CHAIN_ID: Final = 77
+GENESIS_TIME: Final = TimeMs(1_700_000_000_000)
+PARAMS: Final = Params(
+    network="lab",
+    chain_id=CHAIN_ID,
+    spacing_ms=2000,
+    asert_half_life_ms=60_000,
+    genesis_target=Target(2**256 // 600 - 1),
+    max_target=Target(2**252 - 1),
+    max_future_ms=15_000,
+    median_time_blocks=11,
+    max_block_bytes=20_000,
+    subsidy_initial=Nano(50_000),
+    subsidy_decay_interval=10,
+    subsidy_tail=Nano(49_000),
+    merit_premium=4,
+    base_fee_initial=Nano(10),
+    base_fee_floor=Nano(1),
+    base_fee_change_denominator=8,
+    useful_target_percent=50,
+    max_checked_bytes=1 << 20,
+    min_bond=Nano(101),
+    min_claim_window=2,
+    max_claim_window=6,
+    max_job_lifetime=20,
+    base_open_claims=2,
+    reputation_per_claim=Tickets(1000),
+    max_open_claims=4,
+    reputation_half_life=10,
+    challenge_window=3,
+    epoch_blocks=8,
+)
+
+
+class Key(msgspec.Struct, frozen=True):
+    """A person of a test."""
+
+    secret: bytes
+
+    @property
+    def public(self) -> bytes:
+        return compute_public_key(self.secret)
+
+    @property
+    def address(self) -> Address:
+        return compute_address(compute_public_key(self.secret))
+
+
+ALICE, BOB, CAROL, MINER = (Key(bytes(31) + bytes([n])) for n in (11, 12, 13, 14))
+NOBODY: Final = Address(bytes(20))
+ALLOCATIONS: Final = {ALICE.address: Nano(1_000_000), BOB.address: Nano(500_000)}
+
+
+def make_operand(rows: int, cols: int, tag: int = 1) -> MatrixRef:
+    """A reference to an operand nobody has."""
+    return make_matrix_ref(DTYPE_INT7, rows, cols, Hash(tag.to_bytes(32, "big")))
+
+
+def make_result(rows: int, cols: int, tag: int = 1) -> MatrixRef:
+    return make_matrix_ref(DTYPE_INT32, rows, cols, Hash(tag.to_bytes(32, "big")))
+
+
+def make_post(height: int, **changes: Any) -> PostJob:
+    """A valid job for a block at `height`: 32 x 48 from depth 1500, 12 tickets."""
+    job = PostJob(
+        x=make_operand(32, 1500, 1),
+        w=make_operand(48, 1500, 2),
+        reward=1000,
+        bond=101,
+        claim_window=3,
+        deadline=height + 10,
+        mode=JobMode.CHECKED,
+        max_base_fee=1000,
+    )
+    return msgspec.structs.replace(job, **changes)
+
+
+class Records:
+    """consensus.StateReader over a dictionary."""
+
+    def __init__(self, records: Mapping[StateKey, bytes]) -> None:
+        self.all = dict(records)
+
+    def get(self, key: StateKey) -> bytes | None:
+        return self.all.get(key)
+
+    def apply(self, changes: Mapping[StateKey, bytes | None]) -> None:
+        for key, value in changes.items():
+            if value is None:
+                del self.all[key]
+            else:
+                self.all[key] = value
+
+
+class Products:
+    """consensus.ResultChecker that believes everything but the ids in `wrong`, and lacks those in `missing`."""
+
+    def __init__(self) -> None:
+        self.wrong: set[bytes] = set()
+        self.missing: set[bytes] = set()
+        self.asked: list[JobId] = []
+
+    def is_result_correct(self, job: JobId, x: MatrixRef, w: MatrixRef, y: MatrixRef) -> bool:
+        self.asked.append(job)
+        if missing := [MatrixId(r.id) for r in (x, w, y) if r.id in self.missing]:
+            raise MatrixMissing(missing)
+        return y.id not in self.wrong
+
+
+def sum_held(records: Mapping[StateKey, bytes]) -> int:
+    """All balances, bonds and escrows, counted record by record."""
+    total = 0
+    for key, value in records.items():
+        if key[0] == Kind.ACCOUNT:
+            account = decode(Account, value, limit=1000)
+            total += account.balance + account.bonded
+        elif key[0] == Kind.MARKET:
+            total += decode(Market, value, limit=1000).escrowed
+    return total
+
+
+class Lab:
+    """One chain from genesis on."""
+
+    def __init__(self, params: Params = PARAMS, allocations: Mapping[Address, Nano] = ALLOCATIONS) -> None:
+        self.params = params
+        genesis = make_genesis(params, GENESIS_TIME, allocations)
+        self.records = Records(genesis.records)
+        self.headers = [genesis.header]
+        self.products = Products()
+
+    @property
+    def height(self) -> Height:
+        return Height(len(self.headers) - 1)
+
+    @property
+    def state(self) -> StateView:
+        return StateView(self.records)
+
+    @property
+    def context(self) -> HeaderContext:
+        parent = self.headers[-1]
+        first = self.headers[1] if len(self.headers) > 1 else None
+        return HeaderContext(
+            parent=parent,
+            parent_id=BlockId(compute_block_id(parent)),
+            recent_times_ms=tuple(TimeMs(h.time_ms) for h in self.headers[-11:]),
+            first=first and AsertAnchor(Height(1), TimeMs(first.time_ms), Target(int.from_bytes(first.target, "big"))),
+        )
+
+    def sign(self, key: Key, payload: Payload, *, fee: int = 1, ahead: int = 0, nonce: int | None = None) -> Transaction:
+        """A transaction with the key's next nonce at the tip, `ahead` further."""
+        number = self.state.get_account(key.address).nonce + ahead if nonce is None else nonce
+        return sign_transaction(key.secret, CHAIN_ID, number, fee, payload)
+
+    def begin(self, *, miner: Address = MINER.address, uses_merit: bool = False) -> Execution:
+        """An execution of the next block."""
+        return Execution(
+            self.params,
+            self.records,
+            height=Height(self.height + 1),
+            beneficiary=miner,
+            target=compute_target(self.params, self.context),
+            uses_merit=uses_merit,
+            results=self.products,
+        )
+
+    def make_block(
+        self, transactions: Sequence[Transaction] = (), *, miner: Address = MINER.address, uses_merit: bool = False
+    ) -> Block:
+        """The next block; its state root is right if its transactions are valid, else zero."""
+        header = self._make_header(transactions, miner, uses_merit)
+        block = Block(header, tuple(transactions))
+        try:
+            executed = execute_block(self.params, self.records, block, self.products)
+        except (RuleViolation, MatrixMissing):
+            return block
+        after = Records(self.records.all)
+        after.apply(executed.changes)
+        return edit(block, state_root=compute_state_root(after.all))
+
+    def _make_header(self, transactions: Sequence[Transaction], miner: Address, uses_merit: bool) -> Header:
+        context = self.context
+        seal = Seal(make_operand(16, 1024, 3), make_operand(16, 1024, 4), 0, 0, 0, bytes(32))
+        return Header(
+            version=1,
+            chain_id=CHAIN_ID,
+            height=context.parent.height + 1,
+            parent=context.parent_id,
+            time_ms=context.parent.time_ms + self.params.spacing_ms,
+            tx_root=compute_tx_root(transactions),
+            state_root=bytes(32),
+            target=encode_target(compute_target(self.params, context)),
+            beneficiary=miner,
+            uses_merit=uses_merit,
+            nonce=0,
+            seal=seal,
+        )
+
+    def check(self, block: Block) -> Executed:
+        """All stages but the seal's witness and the clock."""
+        check_block_sanity(self.params, block)
+        check_header_context(self.params, block.header, self.context)
+        executed = execute_block(self.params, self.records, block, self.products)
+        after = Records(self.records.all)
+        after.apply(executed.changes)
+        check_state_root(block.header, compute_state_root(after.all))
+        return executed
+
+    def connect(self, block: Block) -> Executed:
+        """Check a block, apply it, and see that the books balance."""
+        executed = self.check(block)
+        self.records.apply(executed.changes)
+        self.headers.append(block.header)
+        assert sum_held(self.records.all) == executed.figures.supply
+        return executed
+
+    def mine(self, *transactions: Transaction, miner: Address = MINER.address, uses_merit: bool = False) -> Executed:
+        """Make and connect the next block."""
+        return self.connect(self.make_block(transactions, miner=miner, uses_merit=uses_merit))
+
+    def mine_until(self, height: int) -> None:
+        """Empty blocks up to `height`, for nobody."""
+        while self.height < height:
+            self.mine(miner=NOBODY)
+
+    def post(self, key: Key = ALICE, **changes: Any) -> JobId:
+        """Mine a block with a job in it."""
+        tx = self.sign(key, make_post(self.height + 1, **changes))
+        self.mine(tx, miner=NOBODY)
+        return JobId(compute_tx_id(tx))
+
+
+def edit(block: Block, **changes: Any) -> Block:
+    """The block with fields of its header changed."""
+    return Block(msgspec.structs.replace(block.header, **changes), block.transactions)
+
+
+def get_code(action: Callable[[], object]) -> str:
+    """Code of the rule that `action` breaks, or "" if it breaks none."""
+    try:
+        action()
+    except RuleViolation as error:
+        return error.code
+    return ""
