@@ -1,0 +1,91 @@
+"""`inos node`: run one node until it is told to stop."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    network: Annotated[
+        str | None, typer.Option("--network", metavar="NAME|FILE", help="A preset's name or a genesis file. [devnet]")
+    ] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option("--data-dir", metavar="DIR", help="Where chain, keys and matrices are kept.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", metavar="FILE", help="A TOML file. [<data-dir>/config.toml]")
+    ] = None,
+    rpc_host: Annotated[str | None, typer.Option("--rpc-host", metavar="HOST", help="[127.0.0.1]")] = None,
+    rpc_port: Annotated[int | None, typer.Option("--rpc-port", metavar="N", help="0 takes a free port. [8645]")] = None,
+    p2p_host: Annotated[
+        str | None, typer.Option("--p2p-host", metavar="HOST", help="0.0.0.0 lets other machines in. [127.0.0.1]")
+    ] = None,
+    p2p_port: Annotated[int | None, typer.Option("--p2p-port", metavar="N", help="0 takes a free port. [8646]")] = None,
+    peer: Annotated[
+        list[str] | None, typer.Option("--peer", metavar="ID@HOST:PORT", help="A node to connect to; repeatable.")
+    ] = None,
+    mine: Annotated[
+        str | None,
+        typer.Option(
+            "--mine",
+            metavar="ADDRESS|auto",
+            help="Mine for this address, without taking paid jobs; auto: for a key the node makes, with jobs.",
+        ),
+    ] = None,
+    mine_key_file: Annotated[
+        Path | None,
+        typer.Option("--mine-key-file", metavar="FILE", help="Mine and take jobs with this key (64 hex digits)."),
+    ] = None,
+    mine_wallet: Annotated[
+        Path | None,
+        typer.Option("--mine-wallet", metavar="FILE", help="Mine and take jobs with this keystore's first key."),
+    ] = None,
+    password_file: Annotated[
+        Path | None, typer.Option("--password-file", metavar="FILE", help="The keystore's password.")
+    ] = None,
+    purpose: Annotated[
+        str | None, typer.Option("--purpose", metavar="any|jobs|filler", help="What to multiply. [any]")
+    ] = None,
+    min_reward: Annotated[
+        float | None, typer.Option("--min-reward", metavar="NANO", help="Least reward per ticket of a job. [0]")
+    ] = None,
+    filler_rate: Annotated[
+        float | None, typer.Option("--filler-rate", metavar="N", help="Filler tickets per second; 0: no limit. [0]")
+    ] = None,
+    threads: Annotated[int | None, typer.Option("--threads", metavar="N", help="Threads of the miner.")] = None,
+    backend: Annotated[str | None, typer.Option("--backend", metavar="NAME", help="Of the miner. [auto]")] = None,
+    log_level: Annotated[
+        str | None, typer.Option("--log-level", metavar="debug|info|warning|error", help="[info]")
+    ] = None,
+    log_format: Annotated[str | None, typer.Option("--log-format", metavar="console|json", help="[console]")] = None,
+) -> None:
+    """Run one node, mining or only following.
+
+    Flags win over INOS_* in the environment, which win over the configuration file.
+    Ctrl-C stops it in order.
+    """
+    from node.main import run
+    from node.settings import load_settings
+
+    flags = {
+        "network": network,
+        "data_dir": data_dir,
+        "rpc_host": rpc_host,
+        "rpc_port": rpc_port,
+        "p2p_host": p2p_host,
+        "p2p_port": p2p_port,
+        "peers": tuple(peer) if peer else None,
+        "mine": mine,
+        "mine_key_file": mine_key_file,
+        "mine_wallet": mine_wallet,
+        "password_file": password_file,
+        "purpose": purpose,
+        "min_reward_per_ticket": min_reward,
+        "filler_rate": filler_rate,
+        "threads": threads,
+        "backend": backend,
+        "log_level": log_level,
+        "log_format": log_format,
+    }
+    run(load_settings(flags, config))

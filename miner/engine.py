@@ -1,0 +1,60 @@
+"""Slices in a thread: the kernels release the GIL, so the loop goes on while they multiply."""
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Protocol
+
+import work
+from primitives.units import Anchor, Target
+from work import Mined, Operand
+
+
+class MineStrips(Protocol):
+    """work.mine_strips, or a stand-in."""
+
+    def __call__(
+        self,
+        x: Operand,
+        w: Operand,
+        anchor: Anchor,
+        target: Target,
+        first: int,
+        last: int,
+        *,
+        backend: str,
+        threads: int | None,
+        stop: threading.Event | None,
+    ) -> Mined: ...
+
+
+class Engine:
+    """One multiplication at a time. `close` returns within the 50 ms the kernels promise."""
+
+    def __init__(self, backend: str, threads: int | None, mine: MineStrips | None = None) -> None:
+        self._backend = backend
+        self._threads = threads
+        self._mine: MineStrips = work.mine_strips if mine is None else mine
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="miner")
+        self._stop = threading.Event()
+
+    def interrupt(self) -> None:
+        """Give up the slice in progress, if any: its rows and tickets are not worth keeping."""
+        self._stop.set()
+
+    async def mine(self, x: Operand, w: Operand, anchor: Anchor, target: Target, first: int, last: int) -> Mined:
+        """Multiply strips [first, last) of `x` with `w`, drawing tickets under `anchor`."""
+        stop = self._stop = threading.Event()
+        call = partial(
+            self._mine, x, w, anchor, target, first, last, backend=self._backend, threads=self._threads, stop=stop
+        )
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, call)
+        finally:
+            stop.set()
+
+    def close(self) -> None:
+        """Stop the slice in progress and end the thread."""
+        self._stop.set()
+        self._thread.shutdown(wait=True)

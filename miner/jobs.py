@@ -1,0 +1,243 @@
+"""The jobs this miner has taken on: fetched, claimed, handed to the engine, delivered, watched."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final
+
+import structlog
+
+from consensus.reputation import compute_open_claim_limit
+from miner.figures import Figures
+from miner.lane import Lane
+from miner.lifecycle import Decision, Progress, Sight, Step, decide
+from miner.policy import Offer, Standing, choose_job, compute_spendable, is_finishable
+from miner.ports import MinerPort
+from miner.product import Product
+from miner.settings import MinerSettings
+from primitives.errors import InosError, MatrixMissing
+from primitives.matrices import MatrixRef
+from primitives.transactions import ClaimJob, SubmitResult
+from primitives.units import Height, JobId, MatrixId, Tickets
+from work import Operand
+
+log: Final = structlog.get_logger("miner")
+
+TEND_S: Final = 0.5
+"""The desk looks at its jobs at least this often."""
+LOOK_S: Final = 0.3
+"""Pause between two looks at what is on offer."""
+MAX_OFFERS: Final = 256
+AVOID_BLOCKS: Final = 20
+"""Blocks for which a job whose operands could not be had, or that was lost, is left alone."""
+MAX_AVOIDED: Final = 1024
+
+
+class JobRun:
+    """One job on the desk: what was offered, how far its product is."""
+
+    def __init__(self, offer: Offer, product: Product, height: Height, *, claims_sent: int = 0) -> None:
+        self.offer = offer
+        self.product = product
+        self.y: MatrixRef | None = None
+        self.claims_sent = claims_sent
+        self.last_seen = height
+        self.step = Step.WAIT
+        self.is_settled = False
+
+    @property
+    def id(self) -> JobId:
+        return self.offer.id
+
+    @property
+    def claim_key(self) -> str:
+        return f"claim {self.id.hex()}"
+
+    @property
+    def result_key(self) -> str:
+        return f"result {self.id.hex()}"
+
+
+class JobDesk:
+    """Holds the runs and moves each on by what `decide` says.
+
+    Args:
+        lane: sends the transactions of the account that claims.
+        figures: jobs settled and lost, and the speed that tells what can be finished.
+    """
+
+    def __init__(self, port: MinerPort, settings: MinerSettings, lane: Lane, figures: Figures) -> None:
+        self._port = port
+        self._settings = settings
+        self._lane = lane
+        self._figures = figures
+        self._avoid: dict[JobId, Height] = {}
+        self._wake = asyncio.Event()
+        self.work_ready = asyncio.Event()
+        self.is_taking = True
+        """Whether new jobs are taken on; those on the desk are seen through either way."""
+        self.runs: dict[JobId, JobRun] = {}
+
+    async def run(self) -> None:
+        """Tend the desk until cancelled. Fetching waits for other nodes, so it has a loop of its own."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._repeat(self.tend, self._wake, TEND_S))
+            group.create_task(self._repeat(self.take_on, None, LOOK_S))
+
+    def wake(self) -> None:
+        """Something changed: look now."""
+        self._wake.set()
+
+    def get_work(self) -> JobRun | None:
+        """The claimed product to go on with: the one whose time ends first."""
+        ready = [run for run in self.runs.values() if run.step is Step.MINE and not run.product.is_complete]
+        return min(ready, key=self._get_expiry) if ready else None
+
+    @property
+    def held(self) -> int:
+        """Jobs taken on and not yet paid."""
+        return sum(not run.is_settled for run in self.runs.values())
+
+    async def tend(self) -> None:
+        """Look at every job once and do what is next."""
+        for run in list(self.runs.values()):
+            try:
+                await self._advance(run)
+            except InosError as error:
+                self._note(error, run)
+        await self._lane.tend()
+
+    async def take_on(self) -> None:
+        """Take on one more job, if there is one worth it and room for it."""
+        if not self.is_taking:
+            return
+        held = self._find_held()
+        offer = held or self._choose()
+        if offer is None:
+            return
+        try:
+            product = await self._fetch(offer)
+        except MatrixMissing as error:
+            self._shun(offer.id)
+            self._figures.last_error = f"job {offer.id.hex()[:16]}: {error.message}"
+            log.info("operands not to be had", job=offer.id.hex())
+            return
+        self.runs[offer.id] = JobRun(offer, product, self._port.get_height(), claims_sent=int(held is not None))
+        log.info("job taken on", job=offer.id.hex(), tickets=offer.tickets, reward=offer.job.reward)
+        self.wake()
+
+    async def _repeat(self, act: Callable[[], Any], wake: asyncio.Event | None, pause_s: float) -> None:
+        while True:
+            try:
+                await act()
+            except InosError as error:
+                self._note(error)
+            if wake is None:
+                await asyncio.sleep(pause_s)
+                continue
+            try:
+                async with asyncio.timeout(pause_s):
+                    await wake.wait()
+            except TimeoutError:
+                continue
+            wake.clear()
+
+    async def _advance(self, run: JobRun) -> None:
+        decision = decide(self._lane.address, *self._look(run))
+        run.step = decision.step
+        self._count_settled(run, decision.step in (Step.SETTLED, Step.FINISHED))
+        if decision.step is Step.CLAIM:
+            await self._lane.send(run.claim_key, ClaimJob(run.id))
+            run.claims_sent += 1
+            log.info("job claimed", job=run.id.hex(), times=run.claims_sent)
+        elif decision.step is Step.SUBMIT:
+            await self._submit(run)
+        elif decision.step is Step.MINE:
+            self.work_ready.set()
+        elif decision.step in (Step.DROP, Step.FINISHED):
+            self._drop(run, decision)
+
+    def _look(self, run: JobRun) -> tuple[Progress, Sight]:
+        height, job = self._port.get_height(), self._port.get_job(run.id)
+        if job is not None:
+            run.last_seen = height
+        progress = Progress(claims_sent=run.claims_sent, is_complete=run.product.is_complete, last_seen=run.last_seen)
+        sight = Sight(
+            height=height,
+            job=job,
+            claim=self._port.get_claim(run.id),
+            is_claim_pending=self._lane.is_pending(run.claim_key),
+            is_result_pending=self._lane.is_pending(run.result_key),
+            is_finishable=run.product.is_complete or is_finishable(self._port.params, run.offer, self._stand()),
+        )
+        return progress, sight
+
+    async def _submit(self, run: JobRun) -> None:
+        if run.y is None:
+            run.y = await self._port.add_matrix(run.product.result())
+        await self._lane.send(run.result_key, SubmitResult(run.id, run.y))
+        log.info("result submitted", job=run.id.hex(), y=run.y.id.hex())
+
+    def _count_settled(self, run: JobRun, is_settled: bool) -> None:
+        """Count a payment once, and take the count back where a reorganisation undid it."""
+        if is_settled != run.is_settled:
+            run.is_settled = is_settled
+            self._figures.jobs_settled += 1 if is_settled else -1
+
+    def _drop(self, run: JobRun, decision: Decision) -> None:
+        del self.runs[run.id]
+        self._lane.forget(run.claim_key)
+        self._lane.forget(run.result_key)
+        if decision.step is Step.DROP:
+            self._figures.jobs_lost += 1
+            self._shun(run.id)
+            log.info("job given up", job=run.id.hex(), reason=decision.reason)
+
+    def _choose(self) -> Offer | None:
+        height = self._port.get_height()
+        self._avoid = {job: until for job, until in self._avoid.items() if until > height}
+        offers = [Offer(*item) for item in self._port.list_open_jobs(MAX_OFFERS)]
+        avoid = self._avoid.keys() | self.runs.keys()
+        return choose_job(self._port.params, self._settings, offers, self._stand(), avoid)
+
+    def _find_held(self) -> Offer | None:
+        """A job claimed by this account that is not on the desk: after a restart, or by another hand."""
+        for job, record in self._port.list_held_jobs(self._lane.address, MAX_OFFERS):
+            if job not in self.runs and job not in self._avoid:
+                return Offer(job, record)
+        return None
+
+    def _stand(self) -> Standing:
+        params, me = self._port.params, self._lane.address
+        account, fee = self._port.get_account(me), self._port.estimate_fee()
+        unclaimed = [run for run in self.runs.values() if not run.is_settled and run.step is not Step.MINE]
+        waiting = [run for run in unclaimed if self._port.get_claim(run.id) is None]
+        limit = min(compute_open_claim_limit(params, self._port.get_reputation(me)), self._settings.max_claims)
+        return Standing(
+            height=self._port.get_height(),
+            spendable=compute_spendable(account, sum(run.offer.job.bond + 2 * fee for run in waiting)),
+            fee=fee,
+            claims_left=limit - account.open_claims - len(waiting),
+            backlog=Tickets(sum(run.product.tickets_left for run in self.runs.values())),
+            rate=self._figures.speed,
+        )
+
+    async def _fetch(self, offer: Offer) -> Product:
+        x = await self._fetch_operand(MatrixId(offer.job.x.id))
+        w = await self._fetch_operand(MatrixId(offer.job.w.id))
+        return Product(x, w)
+
+    async def _fetch_operand(self, matrix: MatrixId) -> Operand:
+        array = await self._port.fetch_matrix(matrix, self._settings.fetch_timeout_s)
+        return await asyncio.to_thread(Operand.commit, array)
+
+    def _shun(self, job: JobId) -> None:
+        if len(self._avoid) < MAX_AVOIDED:
+            self._avoid[job] = Height(self._port.get_height() + AVOID_BLOCKS)
+
+    def _get_expiry(self, run: JobRun) -> int:
+        claim = self._port.get_claim(run.id)
+        return claim.expires_at if claim is not None else run.offer.job.deadline
+
+    def _note(self, error: InosError, run: JobRun | None = None) -> None:
+        self._figures.last_error = f"[{error.code}] {error.message}"
+        log.warning("job step refused", code=error.code, error=error.message, job=run.id.hex() if run else "")

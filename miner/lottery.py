@@ -1,0 +1,81 @@
+"""From templates to anchors, and from winning tickets to blocks."""
+
+from typing import Final
+
+import structlog
+from msgspec import Struct
+from msgspec.structs import replace
+
+from chain.template import Template
+from miner.figures import Figures
+from miner.ports import MinerPort
+from miner.settings import MinerSettings
+from primitives.blocks import Block, Header, compute_anchor, compute_block_id
+from primitives.errors import InosError
+from primitives.units import Anchor, Target
+from work import Win
+
+log: Final = structlog.get_logger("miner")
+
+
+class Draw(Struct, frozen=True):
+    """What one slice is mined under: no two slices share an anchor."""
+
+    header: Header
+    template: Template
+    anchor: Anchor
+    target: Target
+
+
+class Lottery:
+    """Hands out draws and turns a win into a block.
+
+    Args:
+        nonce: where the nonces of this run start.
+    """
+
+    def __init__(self, port: MinerPort, settings: MinerSettings, figures: Figures, nonce: int) -> None:
+        self._port = port
+        self._settings = settings
+        self._figures = figures
+        self._nonce = nonce
+        self._template: Template | None = None
+        self._made_at = 0.0
+
+    async def draw(self) -> Draw:
+        """A draw on the current tip, under a template not older than the settings allow.
+
+        Raises:
+            InosError: the node cannot make a template now.
+        """
+        template = self._template
+        if template is None or self._is_stale(template):
+            template = await self._port.get_template(self._settings.beneficiary, self._settings.allow_merit)
+            self._template, self._made_at = template, self._port.clock.monotonic()
+        self._nonce += 1
+        header = replace(template.header, nonce=self._nonce)
+        return Draw(header, template, compute_anchor(header), Target(template.allowed_target))
+
+    async def enter(self, draw: Draw, win: Win) -> None:
+        """Build the block of a winning ticket and hand it in."""
+        block = Block(replace(draw.header, seal=win.seal), draw.template.transactions)
+        block_id = compute_block_id(block.header)
+        try:
+            is_connected = await self._port.add_block(block, win.witness)
+        except InosError as error:
+            self._figures.last_error = f"[{error.code}] {error.message}"
+            log.error("own block refused", block=block_id.hex(), code=error.code, error=error.message)
+            return
+        finally:
+            self._template = None
+        self._figures.count_block(block_id, uses_merit=block.header.uses_merit, is_connected=is_connected)
+        log.info(
+            "block won" if is_connected else "block won too late",
+            block=block_id.hex(),
+            height=block.header.height,
+            merit=block.header.uses_merit,
+        )
+
+    def _is_stale(self, template: Template) -> bool:
+        age_ms = (self._port.clock.monotonic() - self._made_at) * 1000
+        return template.header.parent != self._port.get_tip_id() or age_ms >= self._settings.template_ms

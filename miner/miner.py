@@ -1,0 +1,188 @@
+"""The miner: one slice after another, of a paid product where there is one, else of filler."""
+
+import asyncio
+from typing import Final
+
+import numpy as np
+import structlog
+
+from miner.engine import Engine, MineStrips
+from miner.figures import Figures, MinerState, MinerStatus
+from miner.filler import Throttle, make_filler
+from miner.jobs import JobDesk, JobRun
+from miner.lane import Lane
+from miner.lottery import Draw, Lottery
+from miner.ports import MinerPort
+from miner.product import Product
+from miner.settings import MinerSettings, Purpose, check_settings
+from primitives.errors import InosError
+from primitives.units import Tickets
+
+log: Final = structlog.get_logger("miner")
+
+FIRST_SLICE_TICKETS: Final = 64
+"""Size of a slice before the machine's speed is known."""
+IDLE_S: Final = 0.5
+RETRY_S: Final = 1.0
+"""Pause after a template could not be made."""
+
+
+class Miner:
+    """Runs from `run()` until cancelled; `start` and `stop` switch the work on and off in between.
+
+    Args:
+        port: the node.
+        settings: whom for, on what, how hard.
+        random: draws filler operands and the first nonce.
+        mine: stands in for work.mine_strips.
+
+    Raises:
+        InosError: the settings contradict each other (see check_settings).
+    """
+
+    def __init__(
+        self, port: MinerPort, settings: MinerSettings, random: np.random.Generator, mine: MineStrips | None = None
+    ) -> None:
+        check_settings(settings)
+        self._port = port
+        self._settings = settings
+        self._random = random
+        self._figures = Figures()
+        self._engine = Engine(settings.backend, settings.threads, mine)
+        self._lottery = Lottery(port, settings, self._figures, int(random.integers(2**32)) << 16)
+        self._throttle = Throttle(settings.filler_rate)
+        self._filler: Product | None = None
+        self._draw: Draw | None = None
+        self._enabled = asyncio.Event()
+        self._work_changed = asyncio.Event()
+        self._desk: JobDesk | None = None
+        if settings.is_claiming and settings.key is not None:
+            self._desk = JobDesk(port, settings, Lane(port, settings.key), self._figures)
+            self._work_changed = self._desk.work_ready
+
+    def start(self) -> None:
+        """Begin, or go on."""
+        self._enabled.set()
+        if self._desk is not None:
+            self._desk.is_taking = True
+
+    def stop(self) -> None:
+        """Pause: the slice in progress is given up, rows already made are kept."""
+        self._enabled.clear()
+        self._engine.interrupt()
+        if self._desk is not None:
+            self._desk.is_taking = False
+
+    def get_status(self) -> MinerStatus:
+        """The figures as they are now."""
+        figures = self._figures
+        return MinerStatus(
+            state=figures.state,
+            purpose=self._settings.purpose.value,
+            beneficiary=self._settings.beneficiary,
+            can_claim=self._settings.is_claiming,
+            job=figures.job,
+            jobs_held=self._desk.held if self._desk is not None else 0,
+            job_tickets=Tickets(figures.job_tickets),
+            filler_tickets=Tickets(figures.filler_tickets),
+            tickets_per_second=figures.get_rate(self._port.clock.monotonic()),
+            blocks_with_merit=figures.blocks_with_merit,
+            blocks_without_merit=figures.blocks_without_merit,
+            blocks_stale=figures.blocks_stale,
+            jobs_settled=figures.jobs_settled,
+            jobs_lost=figures.jobs_lost,
+            last_error=figures.last_error,
+        )
+
+    async def run(self) -> None:
+        """Mine while started, until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._watch_tip())
+                group.create_task(self._mine())
+                if self._desk is not None:
+                    group.create_task(self._desk.run())
+        finally:
+            self._engine.close()
+            self._figures.state = MinerState.STOPPED
+
+    async def _watch_tip(self) -> None:
+        """A new tip ends the slice in progress: its tickets could win nothing any more."""
+        async with self._port.watch_tip() as tips:
+            async for tip in tips:
+                if self._draw is not None and self._draw.header.parent != tip:
+                    self._engine.interrupt()
+                if self._desk is not None:
+                    self._desk.wake()
+
+    async def _mine(self) -> None:
+        while True:
+            if not self._enabled.is_set():
+                self._set_state(MinerState.STOPPED)
+                await self._enabled.wait()
+            run = self._desk.get_work() if self._desk is not None else None
+            try:
+                if run is not None:
+                    await self._mine_job(run)
+                elif self._settings.purpose is Purpose.JOBS:
+                    self._set_state(MinerState.IDLE)
+                    await self._wait_for_work(IDLE_S)
+                else:
+                    await self._mine_filler()
+            except InosError as error:
+                self._figures.last_error = f"[{error.code}] {error.message}"
+                log.warning("slice failed", code=error.code, error=error.message)
+                await asyncio.sleep(RETRY_S)
+
+    async def _mine_job(self, run: JobRun) -> None:
+        self._set_state(MinerState.JOB, run)
+        await self._mine_slice(run.product, self._slice_tickets(), is_job=True)
+        if run.product.is_complete and self._desk is not None:
+            self._desk.wake()
+
+    async def _mine_filler(self) -> None:
+        pause = self._throttle.get_pause(self._port.clock.monotonic())
+        self._set_state(MinerState.FILLER)
+        if pause > 0:
+            await self._wait_for_work(pause)
+            return
+        if self._filler is None:
+            self._filler = await asyncio.to_thread(make_filler, self._settings, self._random)
+        started = self._port.clock.monotonic()
+        tickets = await self._mine_slice(self._filler, self._throttle.limit(self._slice_tickets()), is_job=False)
+        self._throttle.spend(tickets, started)
+        if self._filler.is_complete:
+            self._filler.rewind()
+
+    async def _mine_slice(self, product: Product, tickets: int, *, is_job: bool) -> int:
+        """One slice under a draw of its own; 0 tickets where a new tip ended it."""
+        draw = self._draw = await self._lottery.draw()
+        first, last = product.plan(tickets)
+        started = self._port.clock.monotonic()
+        mined = await self._engine.mine(product.x, product.w, draw.anchor, draw.target, first, last)
+        if not mined.is_complete or mined.product is None:
+            return 0
+        product.keep(first, last, mined.product)
+        now = self._port.clock.monotonic()
+        self._figures.count_slice(mined.tickets, now - started, self._port.clock.monotonic(), is_job=is_job)
+        if mined.wins:
+            await self._lottery.enter(draw, mined.wins[0])
+        return mined.tickets
+
+    def _slice_tickets(self) -> int:
+        """Tickets of a slice that takes about slice_ms."""
+        speed = self._figures.speed
+        return max(1, int(speed * self._settings.slice_ms / 1000)) if speed > 0 else FIRST_SLICE_TICKETS
+
+    async def _wait_for_work(self, limit_s: float) -> None:
+        """Until the desk has work, at most `limit_s` seconds."""
+        self._work_changed.clear()
+        try:
+            async with asyncio.timeout(limit_s):
+                await self._work_changed.wait()
+        except TimeoutError:
+            return
+
+    def _set_state(self, state: MinerState, run: JobRun | None = None) -> None:
+        self._figures.state = state
+        self._figures.job = run.id if run is not None else None

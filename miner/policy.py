@@ -1,0 +1,113 @@
+"""Which jobs are worth claiming: pure functions of what is on offer and where the miner stands."""
+
+from collections.abc import Collection, Iterable
+from fractions import Fraction
+from typing import Final
+
+from blake3 import blake3
+from msgspec import Struct
+
+from consensus.params import Params
+from consensus.records import Account, Job, JobState
+from miner.settings import MinerSettings
+from primitives.matrices import compute_tickets
+from primitives.transactions import JobMode
+from primitives.units import Address, Height, JobId, Nano, Tickets
+
+SAFETY_PERCENT: Final = 70
+"""Share of a claim's time the miner plans to use; the rest is for slow blocks."""
+BLOCKS_AROUND: Final = 2
+"""Blocks of a claim that pass before the claim is seen and while the result waits."""
+
+
+class Offer(Struct, frozen=True):
+    """An open job under its id."""
+
+    id: JobId
+    job: Job
+
+    @property
+    def tickets(self) -> Tickets:
+        return Tickets(compute_tickets(self.job.x.rows, self.job.w.rows, self.job.x.cols))
+
+    @property
+    def reward_per_ticket(self) -> Fraction:
+        """Nano per ticket, exact."""
+        return Fraction(self.job.reward, self.tickets)
+
+    @property
+    def size(self) -> int:
+        """Bytes of both operands (int8) and the result (int32)."""
+        x, w = self.job.x, self.job.w
+        return x.rows * x.cols + w.rows * w.cols + 4 * x.rows * w.rows
+
+
+class Standing(Struct, frozen=True, kw_only=True):
+    """Where the miner stands when it chooses."""
+
+    height: Height
+    spendable: Nano
+    """Balance that no claim on its way is going to lock."""
+    fee: Nano
+    """What one transaction costs now."""
+    claims_left: int
+    backlog: Tickets
+    """Tickets of claimed jobs still to be multiplied."""
+    rate: float
+    """Tickets per second this machine does at full speed; 0 is not known yet."""
+
+
+def compute_spendable(account: Account, pending: int) -> Nano:
+    """Balance less `pending` nano of bonds and fees on their way."""
+    return Nano(max(0, account.balance - pending))
+
+
+def is_finishable(params: Params, offer: Offer, standing: Standing) -> bool:
+    """Whether the product can be made and delivered before the claim lapses, at this machine's measured rate."""
+    blocks = min(offer.job.claim_window, offer.job.deadline - standing.height - 1) - BLOCKS_AROUND
+    if blocks < 1:
+        return False
+    if standing.rate <= 0:
+        return True
+    needed_ms = (standing.backlog + offer.tickets) / standing.rate * 1000
+    return needed_ms <= blocks * params.spacing_ms * SAFETY_PERCENT / 100
+
+
+def get_refusal(params: Params, settings: MinerSettings, offer: Offer, standing: Standing) -> str | None:
+    """Why not to claim this job, as a code; None where it is worth claiming."""
+    if offer.job.state is not JobState.OPEN:
+        return "not-open"
+    if offer.job.mode is not JobMode.CHECKED:
+        return "mode-not-supported"
+    if standing.claims_left < 1:
+        return "claim-limit"
+    if offer.reward_per_ticket < settings.min_reward_per_ticket:
+        return "reward-too-low"
+    if offer.job.bond + 2 * standing.fee > standing.spendable:
+        return "bond-not-affordable"
+    if offer.job.reward < 2 * standing.fee:
+        return "reward-under-fees"
+    if offer.size > settings.max_job_bytes:
+        return "too-large"
+    if not is_finishable(params, offer, standing):
+        return "cannot-finish"
+    return None
+
+
+def rank_offers(offers: Iterable[Offer], me: Address) -> list[Offer]:
+    """Best reward per ticket first. Equals stand in an order of each miner's own, so that not all claim the same."""
+    return sorted(offers, key=lambda offer: (-offer.reward_per_ticket, blake3(me + offer.id).digest()))
+
+
+def choose_job(
+    params: Params,
+    settings: MinerSettings,
+    offers: Iterable[Offer],
+    standing: Standing,
+    avoid: Collection[JobId] = (),
+) -> Offer | None:
+    """The best job worth claiming now, leaving out `avoid`; None where there is none."""
+    for offer in rank_offers((o for o in offers if o.id not in avoid), settings.beneficiary):
+        if get_refusal(params, settings, offer, standing) is None:
+            return offer
+    return None

@@ -1,0 +1,83 @@
+"""What the miner needs of a node. The node satisfies it; the miner knows no network and no database."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chain.template import Template
+from consensus.params import Params
+from consensus.records import Account, Claim, Job
+from primitives.blocks import Block
+from primitives.matrices import MatrixRef, Witness
+from primitives.transactions import Transaction
+from primitives.units import Address, BlockId, Height, JobId, MatrixId, Nano, Tickets, TimeMs, TxId
+
+
+class Clock(Protocol):
+    """Time, injected."""
+
+    def now_ms(self) -> TimeMs:
+        """Wall clock, ms since 1970 UTC."""
+
+    def monotonic(self) -> float:
+        """Seconds that never go back, for durations."""
+
+
+class MinerPort(Protocol):
+    """The node as the miner sees it. Reads are of the connected tip."""
+
+    @property
+    def params(self) -> Params: ...
+
+    @property
+    def clock(self) -> Clock: ...
+
+    def get_height(self) -> Height: ...
+
+    def get_tip_id(self) -> BlockId: ...
+
+    def get_account(self, address: Address) -> Account: ...
+
+    def get_reputation(self, address: Address) -> Tickets:
+        """Reputation at the tip, halvings done."""
+
+    def get_job(self, job: JobId) -> Job | None: ...
+
+    def get_claim(self, job: JobId) -> Claim | None: ...
+
+    def list_open_jobs(self, limit: int) -> Sequence[tuple[JobId, Job]]:
+        """Jobs nobody has claimed, oldest first."""
+
+    def list_held_jobs(self, worker: Address, limit: int) -> Sequence[tuple[JobId, Job]]:
+        """Jobs `worker` holds a claim on."""
+
+    def get_next_nonce(self, address: Address) -> int:
+        """The nonce after the account's transactions on chain and in the pool."""
+
+    def estimate_fee(self) -> Nano: ...
+
+    def is_pending(self, tx: TxId) -> bool:
+        """Whether the transaction waits in this node's pool."""
+
+    async def get_template(self, beneficiary: Address, allow_merit: bool) -> Template:
+        """A block to be mined on the tip, without seal and nonce."""
+
+    async def add_block(self, block: Block, witness: Witness) -> bool:
+        """Hand in a won block; True where it was connected."""
+
+    async def add_transaction(self, tx: Transaction) -> TxId: ...
+
+    async def add_matrix(self, array: NDArray[np.int32]) -> MatrixRef: ...
+
+    async def fetch_matrix(self, matrix: MatrixId, timeout_s: float) -> NDArray[Any]:
+        """The matrix from this node's store, or from others within `timeout_s` seconds.
+
+        Raises:
+            MatrixMissing: nobody had it in time.
+        """
+
+    def watch_tip(self) -> AbstractAsyncContextManager[AsyncIterator[BlockId]]:
+        """The ids of new tips as they are connected; bounded, the newest always arrives."""

@@ -1,0 +1,80 @@
+"""A product in progress: which strips of X are done and the rows of Y they gave."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from primitives.matrices import STRIP_ROWS, compute_tickets
+from primitives.units import Tickets
+from work import Operand
+
+
+class Product:
+    """X * W^T made strip by strip. Rows once kept are never lost, whatever happens to the lottery.
+
+    Args:
+        x: operand m x k, int8.
+        w: operand n x k, int8.
+    """
+
+    def __init__(self, x: Operand, w: Operand) -> None:
+        self.x = x
+        self.w = w
+        self._y: NDArray[np.int32] = np.zeros((x.ref.rows, w.ref.rows), dtype=np.int32)
+        self._next = 0
+
+    @property
+    def strips(self) -> int:
+        """Strips of X: ceil(m / 16)."""
+        return -(-self.x.ref.rows // STRIP_ROWS)
+
+    @property
+    def strips_done(self) -> int:
+        return self._next
+
+    @property
+    def is_complete(self) -> bool:
+        return self._next >= self.strips
+
+    @property
+    def tickets_per_strip(self) -> Tickets:
+        """Tickets of one strip of X against all of W."""
+        return Tickets(compute_tickets(1, self.w.ref.rows, self.w.ref.cols))
+
+    @property
+    def tickets_left(self) -> Tickets:
+        return Tickets((self.strips - self._next) * self.tickets_per_strip)
+
+    def plan(self, tickets: int) -> tuple[int, int]:
+        """The next strips [first, last) worth about `tickets` tickets, at least one strip."""
+        count = max(1, tickets // self.tickets_per_strip)
+        return self._next, min(self.strips, self._next + count)
+
+    def keep(self, first: int, last: int, rows: NDArray[Any]) -> None:
+        """Take the rows of strips [first, last).
+
+        Raises:
+            ValueError: the slice is not the next one, or its rows have another shape.
+        """
+        top, bottom = first * STRIP_ROWS, min(last * STRIP_ROWS, self.x.ref.rows)
+        if first != self._next or last > self.strips:
+            raise ValueError(f"strips {first} to {last} do not follow {self._next} of {self.strips}")
+        if rows.shape != (bottom - top, self.w.ref.rows):
+            raise ValueError(f"a slice of {bottom - top} x {self.w.ref.rows} was due, not {rows.shape}")
+        self._y[top:bottom] = rows
+        self._next = last
+
+    def rewind(self) -> None:
+        """Start over, for a product that is made only for its tickets."""
+        self._next = 0
+
+    def result(self) -> NDArray[np.int32]:
+        """Y, int32, m x n.
+
+        Raises:
+            ValueError: strips are still to be done.
+        """
+        if not self.is_complete:
+            raise ValueError(f"{self.strips - self._next} of {self.strips} strips are still to be done")
+        return self._y

@@ -1,0 +1,165 @@
+"""The data directory: one node at a time, one network for ever.
+
+lock           held by the running node (its pid inside)
+genesis        the genesis id, hex
+ledger/        blocks, states and indices (LevelDB)
+matrices/      matrices by id
+pool           the mempool's transactions over a restart
+node.key       the node's X25519 secret (made once, 0600)
+worker.key     the mining key the node made itself, hex (made once, 0600)
+rpc.token      bearer token of the guarded RPC methods
+node.json      pid and addresses while the node is ready
+config.toml    settings, where there are any
+"""
+
+import fcntl
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from node.errors import NodeError
+from primitives.units import BlockId
+
+DIR_MODE: Final = 0o700
+FILE_MODE: Final = 0o600
+SECRET_BYTES: Final = 32
+MAX_SMALL_FILE: Final = 4096
+
+
+class DataDir:
+    """A locked data directory. Use as a context manager: leaving it releases the lock.
+
+    Raises (on entering):
+        NodeError: "data-dir-in-use" naming the process, "data-dir-unusable", "other-genesis".
+    """
+
+    def __init__(self, path: Path, genesis: BlockId) -> None:
+        self.path = path
+        self._genesis = genesis
+        self._lock: int | None = None
+
+    @property
+    def ledger(self) -> Path:
+        return self.path / "ledger"
+
+    @property
+    def matrices(self) -> Path:
+        return self.path / "matrices"
+
+    @property
+    def pool(self) -> Path:
+        return self.path / "pool"
+
+    @property
+    def worker_key(self) -> Path:
+        return self.path / "worker.key"
+
+    @property
+    def rpc_token(self) -> Path:
+        return self.path / "rpc.token"
+
+    @property
+    def ready(self) -> Path:
+        return self.path / "node.json"
+
+    def __enter__(self) -> "DataDir":
+        try:
+            self.path.mkdir(mode=DIR_MODE, parents=True, exist_ok=True)
+            self.path.chmod(DIR_MODE)
+            self._lock = _take_lock(self.path / "lock")
+        except OSError as error:
+            raise NodeError("data-dir-unusable", f"cannot use the data directory {self.path}: {error}") from error
+        try:
+            self._check_genesis()
+        except BaseException:
+            self._release()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._release()
+
+    def _check_genesis(self) -> None:
+        path = self.path / "genesis"
+        if not path.exists():
+            write_atomically(path, self._genesis.hex() + "\n")
+            return
+        stored = _read_small(path).strip()
+        if stored != self._genesis.hex():
+            raise NodeError(
+                "other-genesis",
+                f"{self.path} holds the chain of genesis {stored}, this network's is {self._genesis.hex()}",
+                hint="give another --data-dir, or the --network this directory belongs to",
+            )
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace a small file in one step, readable by the owner alone."""
+    temporary = path.with_name(f"{path.name}.new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def load_or_make_secret(path: Path, make: Callable[[int], bytes] = secrets.token_bytes) -> bytes:
+    """The secret (32 bytes) in `path`, made there first where it is missing.
+
+    Raises:
+        NodeError: as read_secret.
+    """
+    if not path.exists():
+        write_atomically(path, make(SECRET_BYTES).hex() + "\n")
+    return read_secret(path)
+
+
+def read_secret(path: Path) -> bytes:
+    """A 32-byte secret written as 64 hex digits.
+
+    Raises:
+        NodeError: "bad-key-file" where it is missing or not such a secret, "key-file-open" where
+            others could read it.
+    """
+    try:
+        if path.stat().st_mode & 0o077:
+            raise NodeError("key-file-open", f"others can read {path}", hint=f"chmod 600 {path}")
+        secret = bytes.fromhex(_read_small(path).strip())
+    except OSError as error:
+        raise NodeError("bad-key-file", f"cannot read the key file {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise NodeError("bad-key-file", f"{path} is not a key: write 64 hex digits") from error
+    if len(secret) != SECRET_BYTES:
+        raise NodeError("bad-key-file", f"{path} is not a key: 64 hex digits were expected, not {2 * len(secret)}")
+    return secret
+
+
+def _take_lock(path: Path) -> int:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        holder = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
+        os.close(descriptor)
+        raise NodeError(
+            "data-dir-in-use",
+            f"the data directory {path.parent} is in use by process {holder}",
+            hint="stop that node, or give another --data-dir",
+        ) from error
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, f"{os.getpid()}\n".encode())
+    return descriptor
+
+
+def _read_small(path: Path) -> str:
+    with path.open("rb") as file:
+        return file.read(MAX_SMALL_FILE).decode("utf-8", "replace")

@@ -1,0 +1,9 @@
+"""The node's family of errors."""
+
+from primitives.errors import InosError
+
+
+class NodeError(InosError):
+    """A node cannot start or go on. Codes: bad-setting, data-dir-in-use, data-dir-unusable, other-genesis,
+    port-in-use, bad-peer, bad-key-file, key-file-open, busy, start-timeout.
+    """

@@ -1,0 +1,118 @@
+"""The node as the RPC sees it: rpc.ports.NodePort over service, network and miner."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chain.ledger import Ledger
+from chain.mempool import Mempool
+from consensus.params import Params
+from genesis import Network
+from mesh.store import MatrixStore
+from miner import Miner
+from network.service import NetworkService
+from network.settings import PROTOCOL_VERSION
+from node.service import NodeService
+from primitives.matrices import MatrixRef
+from primitives.transactions import Transaction
+from primitives.units import BlockId, Height, MatrixId, NodeId, TxId
+from rpc import Check, Health, PeerInfo
+
+LATE_SPACINGS: Final = 20
+"""Spacings without a block after which the node calls itself behind."""
+
+
+class RpcNode:
+    """Reads and calls for the RPC server.
+
+    Args:
+        stop: begins the ordered stop of the whole node.
+    """
+
+    def __init__(
+        self,
+        service: NodeService,
+        peers: NetworkService,
+        miner: Miner | None,
+        node_id: NodeId,
+        stop: Callable[[], None],
+    ) -> None:
+        self._service = service
+        self._peers = peers
+        self._stop = stop
+        self.miner = miner
+        self.node_id = node_id
+        self.protocol_version = PROTOCOL_VERSION
+
+    @property
+    def params(self) -> Params:
+        return self._service.params
+
+    @property
+    def network(self) -> Network:
+        return self._service.network
+
+    @property
+    def genesis_id(self) -> BlockId:
+        return self._service.genesis_id
+
+    @property
+    def ledger(self) -> Ledger:
+        return self._service.ledger
+
+    @property
+    def mempool(self) -> Mempool:
+        return self._service.mempool
+
+    @property
+    def matrices(self) -> MatrixStore:
+        return self._service.matrices
+
+    def health(self) -> Health:
+        return Health((self._check_tip(), self._check_sync(), self._check_peers()))
+
+    def net_peers(self) -> Sequence[PeerInfo]:
+        return [
+            PeerInfo(
+                node_id=peer.id,
+                address=peer.address,
+                is_inbound=not peer.is_outbound,
+                height=Height(peer.height),
+                connected_at=peer.since_ms,
+                latency_ms=-1 if peer.latency_ms is None else round(peer.latency_ms),
+                score=0,
+                bytes_received=peer.bytes_in,
+                bytes_sent=peer.bytes_out,
+            )
+            for peer in self._peers.peers()
+        ]
+
+    def request_stop(self) -> None:
+        self._stop()
+
+    async def add_transaction(self, tx: Transaction) -> TxId:
+        return await self._service.add_transaction(tx)
+
+    async def add_matrix(self, array: NDArray[np.int8] | NDArray[np.int32]) -> MatrixRef:
+        return await self._service.add_matrix(array)
+
+    async def fetch_matrix(self, matrix: MatrixId, timeout_s: float) -> NDArray[Any]:
+        return await self._service.fetch_matrix(matrix, timeout_s)
+
+    def _check_tip(self) -> Check:
+        header = self.ledger.tip.header
+        age_s = (self._service.clock.now_ms() - header.time_ms) / 1000
+        limit_s = LATE_SPACINGS * self.params.spacing_ms / 1000
+        is_new = header.height == 0
+        detail = f"block {header.height} is {age_s:.0f} s old, {limit_s:.0f} s are normal"
+        return Check("tip", is_new or age_s <= limit_s, "no block yet" if is_new else detail)
+
+    def _check_sync(self) -> Check:
+        behind = self.ledger.best_header.header.height - self.ledger.tip.header.height
+        return Check("sync", behind <= 2, f"{max(behind, 0)} blocks behind the best header chain")
+
+    def _check_peers(self) -> Check:
+        count = len(self.net_peers())
+        return Check("peers", True, f"{count} connected")

@@ -1,0 +1,37 @@
+"""Structured logs: for people on a terminal, or one JSON object a line. Always on stderr."""
+
+import logging
+import sys
+from typing import Any, Final, TextIO
+
+import structlog
+
+LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+def configure_logs(level: str, style: str, stream: TextIO | None = None) -> None:
+    """Set up structlog for this process.
+
+    Args:
+        level: debug, info, warning or error.
+        style: "console" or "json".
+    """
+    out = stream if stream is not None else sys.stderr
+    render: Any = (
+        structlog.processors.JSONRenderer()
+        if style == "json"
+        else structlog.dev.ConsoleRenderer(colors=out.isatty(), sort_keys=False)
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            render,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        logger_factory=structlog.WriteLoggerFactory(file=out),
+        cache_logger_on_first_use=False,
+    )
+    logging.basicConfig(level=max(LEVELS[level], logging.WARNING), stream=out, force=True)

@@ -1,0 +1,67 @@
+"""One node as a process: logs, signals, the ready line and the ready file."""
+
+import asyncio
+import os
+import signal
+from typing import Final
+
+from node.logs import configure_logs
+from node.node import Node, open_node
+from node.settings import NodeSettings
+from wallet.addresses import encode_address
+
+PARENT_VARIABLE: Final = "INOS_PARENT_PID"
+"""Set by a program that starts nodes: where that process ends, the node stops too."""
+PARENT_POLL_S: Final = 1.0
+
+
+def run(settings: NodeSettings) -> None:
+    """Run a node until SIGINT, SIGTERM or node_stop.
+
+    Raises:
+        InosError: it could not start.
+    """
+    configure_logs(settings.log_level, settings.log_format)
+    asyncio.run(_run(settings))
+
+
+async def _run(settings: NodeSettings) -> None:
+    async with open_node(settings) as node, asyncio.TaskGroup() as group:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, node.request_stop)
+        watch = group.create_task(_watch_parent(node, os.environ.get(PARENT_VARIABLE, "")))
+        print(describe(node), flush=True)
+        await node.wait_stop_requested()
+        watch.cancel()
+
+
+def describe(node: Node) -> str:
+    """What the person at the terminal needs, in a few lines."""
+    lines = [
+        f"INOS node ready on {node.network.name} at height {node.service.ledger.tip.header.height}",
+        f"  node id  {node.node_id.hex()}",
+        f"  p2p      {node.p2p_address}",
+        f"  rpc      {node.rpc_url}",
+        f"  data     {node.data_dir}",
+    ]
+    if node.miner is not None:
+        status = node.miner.get_status()
+        lines.append(f"  mining   for {encode_address(node.network.hrp, status.beneficiary)}, purpose {status.purpose}")
+        if not status.can_claim:
+            lines.append(
+                "           lottery only: to take paid jobs too, give a key with --mine auto, --mine-key-file "
+                "or --mine-wallet"
+            )
+    return "\n".join(lines)
+
+
+async def _watch_parent(node: Node, parent: str) -> None:
+    """Stop where the process that started this node is gone."""
+    if not parent.isdigit():
+        return
+    while True:
+        if os.getppid() != int(parent):
+            node.request_stop()
+            return
+        await asyncio.sleep(PARENT_POLL_S)

@@ -1,0 +1,185 @@
+"""The composition root: everything made once, started in order, stopped in the opposite order."""
+
+import asyncio
+import json
+import os
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import structlog
+
+from chain.ledger import Ledger
+from chain.mempool import Mempool, MempoolLimits
+from genesis import Network, load_network
+from mesh.store import MatrixStore
+from miner import Miner, MinerSettings
+from network.identity import NodeIdentity, load_identity, parse_peer_address
+from network.service import NetworkService
+from network.settings import NetworkSettings
+from node.clock import Clock, SystemClock
+from node.datadir import DataDir, write_atomically
+from node.facade import RpcNode
+from node.identity import make_miner_settings
+from node.mining import MiningPort
+from node.poolfile import load_pool, save_pool
+from node.results import StoredResults
+from node.service import NodeService
+from node.settings import NodeSettings
+from node.tasks import Tasks, cancel_within
+from primitives.units import NodeId
+from rpc import RpcServer, RpcSettings
+
+log: Final = structlog.get_logger("node")
+
+STOP_S: Final = 10.0
+"""Time each part has to stop; then the next one is stopped all the same."""
+
+
+class Node:
+    """A running node, complete from the start: `open_node` hands it out only when every part runs."""
+
+    def __init__(
+        self,
+        settings: NodeSettings,
+        service: NodeService,
+        peers: NetworkService,
+        miner: Miner | None,
+        rpc: RpcServer,
+        node_id: NodeId,
+        stop: asyncio.Event,
+    ) -> None:
+        self.settings = settings
+        self.service = service
+        self.peers = peers
+        self.miner = miner
+        self.rpc = rpc
+        self.node_id = node_id
+        self._stop = stop
+
+    @property
+    def network(self) -> Network:
+        return self.service.network
+
+    @property
+    def data_dir(self) -> Path:
+        return self.settings.data_dir
+
+    @property
+    def rpc_url(self) -> str:
+        return self.rpc.url
+
+    @property
+    def p2p_address(self) -> str:
+        """ID@host:port for other nodes' --peer."""
+        host = self.settings.p2p_host
+        return f"{self.node_id.hex()}@{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{self.peers.listen_port}"
+
+    def request_stop(self) -> None:
+        """Begin the ordered stop; returns at once."""
+        self._stop.set()
+
+    async def wait_stop_requested(self) -> None:
+        await self._stop.wait()
+
+
+@asynccontextmanager
+async def open_node(settings: NodeSettings, clock: Clock | None = None) -> AsyncIterator[Node]:
+    """Start a node; leaving the context stops it. A failure on the way undoes what was started.
+
+    Raises:
+        InosError: data-dir-in-use, other-genesis, port-in-use, bad-peer, bad address, ... (see each part).
+    """
+    clock = clock or SystemClock()
+    network = load_network(settings.network)
+    peers = tuple(parse_peer_address(text) for text in settings.peers)
+    stop = asyncio.Event()
+    async with AsyncExitStack() as stack:
+        data = stack.enter_context(DataDir(settings.data_dir, network.genesis_id))
+        orders = make_miner_settings(settings, network, data)
+        identity = load_identity(data.path)
+        service = await _open_service(stack, data, network, clock)
+        tasks = await stack.enter_async_context(Tasks())
+        _run_until_stop(stack, tasks, "service", service.run())
+        await _restore_pool(stack, data, service)
+        net = NetworkSettings(host=settings.p2p_host, port=settings.p2p_port, peers=peers)
+        talk = await _start_network(stack, tasks, service, net, identity)
+        miner = _start_miner(stack, tasks, service, orders)
+        rpc = await _start_rpc(stack, settings, data, RpcNode(service, talk, miner, identity.node_id, stop.set))
+        node = Node(settings, service, talk, miner, rpc, identity.node_id, stop)
+        stack.callback(partial(data.ready.unlink, missing_ok=True))
+        _write_ready(data, node)
+        log.info("node ready", network=network.name, rpc=node.rpc_url, p2p=node.p2p_address)
+        yield node
+        log.info("node stops")
+
+
+async def _open_service(stack: AsyncExitStack, data: DataDir, network: Network, clock: Clock) -> NodeService:
+    matrices = MatrixStore(data.matrices)
+    results = StoredResults(matrices)
+    ledger = await asyncio.to_thread(Ledger.open, data.ledger, network.params, network.state, results=results)
+    stack.callback(ledger.close)
+    mempool = Mempool(network.params, MempoolLimits())
+    service = NodeService(network, ledger, mempool, matrices, results, clock)
+    stack.push_async_callback(_stop, "writer", partial(asyncio.to_thread, service.close))
+    return service
+
+
+async def _restore_pool(stack: AsyncExitStack, data: DataDir, service: NodeService) -> None:
+    taken = await service.add_pool(load_pool(data.pool))
+    if taken:
+        log.info("pool restored", transactions=taken)
+    stack.callback(save_pool, data.pool, service.mempool)
+
+
+async def _start_network(
+    stack: AsyncExitStack, tasks: Tasks, service: NodeService, settings: NetworkSettings, identity: NodeIdentity
+) -> NetworkService:
+    peers = NetworkService(service, settings, identity, clock=service.clock)
+    await peers.start()
+    _run_until_stop(stack, tasks, "network", peers.run())
+    stack.push_async_callback(_stop, "network", peers.stop)
+    return peers
+
+
+def _start_miner(
+    stack: AsyncExitStack, tasks: Tasks, service: NodeService, orders: MinerSettings | None
+) -> Miner | None:
+    if orders is None:
+        return None
+    miner = Miner(MiningPort(service), orders, np.random.default_rng(random.SystemRandom().getrandbits(128)))
+    if not orders.is_claiming:
+        log.info("mining draws lottery tickets only; to take paid jobs give --mine auto or a key")
+    miner.start()
+    _run_until_stop(stack, tasks, "miner", miner.run())
+    return miner
+
+
+async def _start_rpc(stack: AsyncExitStack, settings: NodeSettings, data: DataDir, node: RpcNode) -> RpcServer:
+    server = RpcServer(node, RpcSettings(token_path=data.rpc_token, host=settings.rpc_host, port=settings.rpc_port))
+    stack.push_async_callback(_stop, "rpc", server.stop)
+    await server.start()
+    return server
+
+
+def _run_until_stop(stack: AsyncExitStack, tasks: Tasks, name: str, work: Coroutine[Any, Any, None]) -> None:
+    """Run in the background until the stack unwinds to here."""
+    stack.push_async_callback(cancel_within, tasks.start(name, work), STOP_S)
+
+
+async def _stop(name: str, stop: Callable[[], Awaitable[None]]) -> None:
+    """Stop one part within its time; the rest is stopped whatever happens here."""
+    try:
+        async with asyncio.timeout(STOP_S):
+            await stop()
+    except TimeoutError:
+        log.warning("a part did not stop in time", part=name, seconds=STOP_S)
+
+
+def _write_ready(data: DataDir, node: Node) -> None:
+    ready = {"pid": os.getpid(), "node_id": node.node_id.hex(), "rpc": node.rpc_url, "p2p": node.p2p_address}
+    write_atomically(data.ready, json.dumps(ready) + "\n")

@@ -1,0 +1,44 @@
+"""The mempool over a restart: a file of transactions, read back with suspicion."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from chain.mempool import Mempool
+from node.datadir import FILE_MODE
+from primitives.codec import decode, encode
+from primitives.errors import CodecError
+from primitives.transactions import Transaction
+
+log: Final = structlog.get_logger("node")
+
+MAX_POOL_BYTES: Final = 64 << 20
+
+
+def save_pool(path: Path, mempool: Mempool) -> None:
+    """Write the pool's transactions, in the order in which they could be executed."""
+    found = [mempool.get(tx_id) for tx_id in mempool.list_ids()]
+    transactions = sorted((tx for tx in found if tx is not None), key=lambda tx: (tx.sender, tx.nonce))
+    temporary = path.with_name(f"{path.name}.new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(encode(transactions))
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def load_pool(path: Path) -> Sequence[Transaction]:
+    """The transactions of a pool file; none where it is missing or damaged, which loses nothing of the chain."""
+    try:
+        data = path.read_bytes() if path.stat().st_size <= MAX_POOL_BYTES else b""
+    except OSError:
+        return ()
+    try:
+        return decode(tuple[Transaction, ...], data, limit=MAX_POOL_BYTES) if data else ()
+    except CodecError as error:
+        log.warning("pool file ignored", path=str(path), error=error.message)
+        return ()

@@ -1,0 +1,208 @@
+"""The single writer: everything that changes the chain, the pool or the matrices goes through here."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Final
+
+import structlog
+from numpy.typing import NDArray
+
+from chain.events import TipChanged, TransactionAdded
+from chain.ledger import BlockOutcome, Ledger
+from chain.mempool import Mempool, PoolRejected
+from chain.template import Template
+from consensus.params import Params
+from consensus.records import JobState
+from consensus.validity import check_transaction_sanity
+from genesis import Network
+from mesh.store import MatrixInfo, MatrixStore
+from node.clock import Clock
+from node.depot import Depot
+from node.held import EarlyBlocks, HeldResults
+from node.hub import Hub, Subscription
+from node.results import StoredResults
+from node.threads import Threads
+from node.writer import ChainWriter
+from primitives.blocks import Block, Header
+from primitives.errors import ClockAhead, InosError, MatrixMissing, RuleViolation
+from primitives.matrices import MatrixRef, Witness
+from primitives.transactions import SubmitResult, Transaction, compute_tx_id, get_sender
+from primitives.units import Address, BlockId, JobId, MatrixId, TxId
+
+log: Final = structlog.get_logger("node")
+
+HELD_TICK_S: Final = 0.25
+WANT_AGAIN_S: Final = 3.0
+"""Matrices still missing are asked for again this often."""
+
+
+class NodeService:
+    """Facade over ledger, mempool and matrices for network, RPC and miner.
+
+    Reads go straight to `ledger`, `mempool` and `matrices`. Writes are async methods: what can be
+    checked without state is checked in worker threads, the change itself is made in the one
+    writer thread, events are published on the loop.
+
+    Args:
+        results: the checker the ledger was opened with.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        ledger: Ledger,
+        mempool: Mempool,
+        matrices: MatrixStore,
+        results: StoredResults,
+        clock: Clock,
+    ) -> None:
+        self.network = network
+        self.ledger = ledger
+        self.mempool = mempool
+        self.matrices = matrices
+        self.clock = clock
+        self._results = results
+        self._hub = Hub()
+        self._early = EarlyBlocks()
+        self._held = HeldResults()
+        self._threads = Threads()
+        self._chain = ChainWriter(ledger, mempool, clock)
+        self._depot = Depot(matrices, self._hub, self._threads, self._on_matrix)
+
+    @property
+    def params(self) -> Params:
+        return self.network.params
+
+    @property
+    def genesis_id(self) -> BlockId:
+        return self.network.genesis_id
+
+    def subscribe(self) -> Subscription:
+        """Events from now on; see node.hub for the overflow policy."""
+        return self._hub.subscribe()
+
+    async def run(self) -> None:
+        """Retry what is held and ask again for what is missing, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._repeat_early())
+            group.create_task(self._repeat_wants())
+
+    def close(self) -> None:
+        """End the threads; what they have begun is finished first."""
+        self._threads.close()
+
+    async def add_header_batch(self, headers: Sequence[Header]) -> None:
+        """Add headers in order.
+
+        Raises:
+            RuleViolation, NotYet: of the first header that fails; those before it are added.
+        """
+        await self._threads.write(partial(self._chain.add_headers, tuple(headers)))
+
+    async def add_block(self, block: Block, witness: Witness) -> BlockOutcome:
+        """Check and connect a block with its witness; tells listeners where the tip moved.
+
+        Raises:
+            RuleViolation: invalid, for ever.
+            ClockAhead: held here until its time comes. MatrixMissing: held until the matrices are here.
+            ParentMissing: not held.
+        """
+        try:
+            outcome = await self._threads.write(partial(self._chain.add_block, block, witness))
+        except ClockAhead as error:
+            self._early.hold(error.until, block, witness)
+            raise
+        except MatrixMissing as error:
+            self._depot.want(error.ids)
+            raise
+        self._publish_tip(outcome)
+        return outcome
+
+    async def get_template(self, beneficiary: Address, allow_merit: bool) -> Template:
+        """A block to be mined on the tip."""
+        return await self._threads.write(partial(self._chain.make_template, beneficiary, allow_merit))
+
+    async def add_transaction(self, tx: Transaction) -> TxId:
+        """Check a transaction and take it into the pool.
+
+        Raises:
+            RuleViolation: it can never be valid, or delivers a wrong result.
+            PoolRejected: this node does not want it now.
+            MatrixMissing: a result that cannot be checked yet; held, and taken once its matrices are here.
+        """
+        await self._threads.check(partial(check_transaction_sanity, self.params, tx))
+        if isinstance(tx.payload, SubmitResult):
+            await self._check_result(tx, tx.payload)
+        tx_id = await self._threads.write(partial(self._chain.add_transaction, tx))
+        self._hub.publish(TransactionAdded(tx_id))
+        return tx_id
+
+    async def add_pool(self, transactions: Sequence[Transaction]) -> int:
+        """Take back the pool of a stopped node; how many still fit."""
+        return await self._threads.write(partial(self._chain.add_transactions, tuple(transactions)))
+
+    async def add_matrix(self, array: NDArray[Any]) -> MatrixRef:
+        """Store a matrix (int8 operand or int32 result) and tell listeners."""
+        return await self._depot.add(array)
+
+    async def add_strip(self, info: MatrixInfo, index: int, strip: bytes, path: Sequence[bytes]) -> bool:
+        """Add one strip of a matrix on its way, verified against its id; True where it is complete."""
+        return await self._depot.add_strip(info, index, strip, path)
+
+    async def read_matrix(self, matrix: MatrixId) -> NDArray[Any] | None:
+        """A stored matrix, read off the loop, or None."""
+        return await self._depot.read(matrix)
+
+    async def fetch_matrix(self, matrix: MatrixId, timeout_s: float) -> NDArray[Any]:
+        """A matrix from the store or from other nodes; MatrixMissing where nobody had it in time."""
+        return await self._depot.fetch(matrix, timeout_s)
+
+    async def _check_result(self, tx: Transaction, payload: SubmitResult) -> None:
+        """Refuse a wrong result; hold one that cannot be checked, so that it is neither relayed nor mined."""
+        job = self.ledger.state.get_job(JobId(payload.job))
+        if job is None or job.state is not JobState.CLAIMED or job.worker != get_sender(tx):
+            raise PoolRejected("job-not-claimed", f"the sender holds no claim on job {payload.job.hex()} at this tip")
+        check = partial(self._results.is_result_correct, JobId(payload.job), job.x, job.w, payload.y)
+        try:
+            is_correct = await self._threads.check(check)
+        except MatrixMissing as error:
+            self._held.hold(compute_tx_id(tx), tx, error.ids)
+            self._depot.want(error.ids)
+            raise
+        if not is_correct:
+            raise RuleViolation("wrong-result", f"the result of job {payload.job.hex()} is not X times W transposed")
+
+    async def _on_matrix(self, matrix: MatrixId) -> None:
+        """A matrix came: look again at what waited for it."""
+        for tx in self._held.take(matrix):
+            await self._try("held result", partial(self.add_transaction, tx))
+        await self._try("held block", self._retry_held)
+
+    async def _retry_held(self) -> None:
+        outcome, missing = await self._threads.write(self._chain.retry_held)
+        if missing:
+            self._depot.want(missing)
+        self._publish_tip(outcome)
+
+    async def _repeat_early(self) -> None:
+        while True:
+            await asyncio.sleep(HELD_TICK_S)
+            for early in self._early.take_due(self.clock.now_ms()):
+                await self._try("early block", partial(self.add_block, early.block, early.witness))
+
+    async def _repeat_wants(self) -> None:
+        while True:
+            await asyncio.sleep(WANT_AGAIN_S)
+            self._depot.want_again()
+
+    async def _try(self, what: str, call: Callable[[], Any]) -> None:
+        """Do something held again; a refusal concerns nobody who still waits for an answer."""
+        try:
+            await call()
+        except InosError as error:
+            log.info(f"{what} refused", code=error.code, error=error.message)
+
+    def _publish_tip(self, outcome: BlockOutcome) -> None:
+        if outcome.connected or outcome.disconnected:
+            self._hub.publish(TipChanged(self.ledger.tip, outcome.connected, outcome.disconnected))

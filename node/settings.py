@@ -1,0 +1,148 @@
+"""What a node is told: by flags, by INOS_* in the environment, by a TOML file; the first of them wins."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Final, Literal
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from miner.settings import DEFAULT_MAX_JOB_BYTES, Purpose
+from node.errors import NodeError
+
+ENV_PREFIX: Final = "INOS_"
+CONFIG_NAME: Final = "config.toml"
+DEFAULT_HOME: Final = Path("~/.inos")
+DEFAULT_RPC_PORT: Final = 8645
+DEFAULT_P2P_PORT: Final = 8646
+MAX_CONFIG_BYTES: Final = 1 << 20
+
+Port = Annotated[int, Field(ge=0, le=65_535)]
+
+
+class NodeSettings(BaseSettings):
+    """Every setting of a node. The names are those of the TOML file; INOS_<NAME> in the environment."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, extra="forbid", frozen=True)
+    file_values: ClassVar[Mapping[str, Any]] = {}
+
+    network: str = "devnet"
+    """A preset's name or a genesis file."""
+    data_dir: Path = DEFAULT_HOME / "node"
+    rpc_host: str = "127.0.0.1"
+    rpc_port: Port = DEFAULT_RPC_PORT
+    p2p_host: str = "127.0.0.1"
+    p2p_port: Port = DEFAULT_P2P_PORT
+    """0 takes a free port."""
+    peers: Annotated[tuple[str, ...], NoDecode] = ()
+    """ID@host:port; in the environment separated by commas."""
+
+    mine: str | None = None
+    """An address to earn blocks for, or "auto" for a key the node makes itself."""
+    mine_key_file: Path | None = None
+    """The secret of the account that mines and takes paid jobs: 64 hex digits, readable by the owner alone."""
+    mine_wallet: Path | None = None
+    """A keystore file in place of mine_key_file."""
+    password_file: Path | None = None
+    """The keystore's password."""
+    purpose: Purpose = Purpose.ANY
+    min_reward_per_ticket: Annotated[float, Field(ge=0)] = 0.0
+    """Nano."""
+    max_claims: Annotated[int, Field(ge=1, le=1024)] = 4
+    max_job_bytes: Annotated[int, Field(ge=1)] = DEFAULT_MAX_JOB_BYTES
+    filler_rate: Annotated[float, Field(ge=0)] = 0.0
+    """Filler tickets per second; 0 is no limit."""
+    filler_rows: Annotated[int, Field(ge=16, le=65_536)] = 1024
+    filler_depth: Annotated[int, Field(ge=1, le=65_536)] = 1024
+    allow_merit: bool = True
+    backend: str = "auto"
+    threads: Annotated[int, Field(ge=1, le=1024)] | None = None
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["console", "json"] = "console"
+
+    @field_validator("peers", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("data_dir", "mine_key_file", "mine_wallet", "password_file", mode="after")
+    @classmethod
+    def _expand(cls, value: Path | None) -> Path | None:
+        return value.expanduser() if value is not None else None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, _FileSource(settings_cls)
+
+
+class _FileSource(PydanticBaseSettingsSource):
+    """The TOML file's values, read before by load_settings."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        values: Mapping[str, Any] = getattr(self.settings_cls, "file_values", {})
+        return values.get(field_name), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        return dict(getattr(self.settings_cls, "file_values", {}))
+
+
+def load_settings(flags: Mapping[str, Any], config: Path | None = None) -> NodeSettings:
+    """Settings from flags (None is not given), the environment and the file.
+
+    Args:
+        config: the TOML file; without it <data-dir>/config.toml, where there is one.
+
+    Raises:
+        NodeError: "bad-setting", naming the setting and where it is wrong.
+    """
+    given = {name: value for name, value in flags.items() if value is not None}
+    path = config or _build(given, {}, None).data_dir / CONFIG_NAME
+    if config is None and not path.exists():
+        return _build(given, {}, None)
+    return _build(given, _read_config(path), path)
+
+
+def _build(flags: Mapping[str, Any], values: Mapping[str, Any], path: Path | None) -> NodeSettings:
+    class Settings(NodeSettings):
+        file_values: ClassVar[Mapping[str, Any]] = values
+
+    try:
+        return Settings(**flags)
+    except ValidationError as error:
+        problems = "; ".join(_describe(problem, flags, values, path) for problem in error.errors())
+        raise NodeError("bad-setting", problems, hint="inos node --help lists the settings") from error
+
+
+def _describe(problem: Any, flags: Mapping[str, Any], values: Mapping[str, Any], path: Path | None) -> str:
+    name = str(problem["loc"][0]) if problem["loc"] else ""
+    if name in flags:
+        place = f"--{name.replace('_', '-')}"
+    elif name in values:
+        place = f"{name} in {path}"
+    else:
+        place = f"{ENV_PREFIX}{name.upper()} in the environment"
+    if problem["type"] == "extra_forbidden":
+        return f"there is no setting {name!r} ({path})"
+    return f"{place}: {str(problem['msg']).removeprefix('Value error, ')}, got {problem['input']!r}"
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        with path.expanduser().open("rb") as file:
+            data = file.read(MAX_CONFIG_BYTES + 1)
+        if len(data) > MAX_CONFIG_BYTES:
+            raise NodeError("bad-setting", f"{path} is larger than {MAX_CONFIG_BYTES} bytes")
+        return tomllib.loads(data.decode("utf-8"))
+    except OSError as error:
+        raise NodeError("bad-setting", f"cannot read the configuration {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise NodeError("bad-setting", f"{path} is not TOML: {error}") from error

@@ -1,0 +1,85 @@
+"""What happens in the writer thread: every change of ledger and mempool, one after another.
+
+Kept apart from the service so that no line here can await: between two changes the chain and the
+pool always fit each other.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+
+from chain.ledger import BlockOutcome, Ledger
+from chain.mempool import Mempool
+from chain.template import Template, make_template
+from node.clock import Clock
+from primitives.blocks import Block, Header
+from primitives.errors import InosError, MatrixMissing
+from primitives.matrices import Witness
+from primitives.transactions import Transaction
+from primitives.units import Address, MatrixId, TxId
+
+log: Final = structlog.get_logger("node")
+
+
+class ChainWriter:
+    """Synchronous changes; belongs to one thread."""
+
+    def __init__(self, ledger: Ledger, mempool: Mempool, clock: Clock) -> None:
+        self._ledger = ledger
+        self._mempool = mempool
+        self._clock = clock
+
+    def add_headers(self, headers: Sequence[Header]) -> None:
+        """Add headers in order; the first that fails raises, those before it stay."""
+        now = self._clock.now_ms()
+        for header in headers:
+            self._ledger.add_header(header, now)
+
+    def add_block(self, block: Block, witness: Witness) -> BlockOutcome:
+        outcome = self._ledger.add_block(block, witness, self._clock.now_ms())
+        self._follow(outcome)
+        return outcome
+
+    def retry_held(self) -> tuple[BlockOutcome, tuple[MatrixId, ...]]:
+        """Try blocks that waited for matrices; the second value is what is missing still."""
+        try:
+            outcome = self._ledger.retry_held()
+        except MatrixMissing as error:
+            return BlockOutcome((), (), False), error.ids
+        self._follow(outcome)
+        return outcome, ()
+
+    def add_transaction(self, tx: Transaction) -> TxId:
+        return self._mempool.add(tx, self._ledger.state, self._ledger.tip.header.height)
+
+    def add_transactions(self, transactions: Sequence[Transaction]) -> int:
+        """Take back what a stopped node had in its pool; what no longer fits is left out."""
+        taken = 0
+        for tx in transactions:
+            try:
+                self.add_transaction(tx)
+                taken += 1
+            except InosError as error:
+                log.debug("pool transaction left out", code=error.code)
+        return taken
+
+    def make_template(self, beneficiary: Address, allow_merit: bool) -> Template:
+        return make_template(
+            self._ledger,
+            self._mempool,
+            beneficiary=beneficiary,
+            now_ms=self._clock.now_ms(),
+            allow_merit=allow_merit,
+        )
+
+    def _follow(self, outcome: BlockOutcome) -> None:
+        """Bring the pool after the chain: what was undone comes back, what was included goes."""
+        for block_id in outcome.disconnected:
+            block = self._ledger.get_block(block_id)
+            if block is not None:
+                self._mempool.on_disconnected(block)
+        for block_id in outcome.connected:
+            block = self._ledger.get_block(block_id)
+            if block is not None:
+                self._mempool.on_connected(block)
