@@ -176,7 +176,9 @@ class Lab:
             first=first and AsertAnchor(Height(1), TimeMs(first.time_ms), Target(int.from_bytes(first.target, "big"))),
         )
 
-    def sign(self, key: Key, payload: Payload, *, fee: int = 1, ahead: int = 0, nonce: int | None = None) -> Transaction:
+    def sign(
+        self, key: Key, payload: Payload, *, fee: int = 1, ahead: int = 0, nonce: int | None = None
+    ) -> Transaction:
         """A transaction with the key's next nonce at the tip, `ahead` further."""
         number = self.state.get_account(key.address).nonce + ahead if nonce is None else nonce
         return sign_transaction(key.secret, CHAIN_ID, number, fee, payload)

@@ -1,15 +1,16 @@
 """ASERT against the specification's published vectors, a high-precision power of two, and its clamps."""
 
 from decimal import Decimal, localcontext
+from itertools import pairwise
 
 import msgspec
 import pytest
+from support.consensus_lab import PARAMS, Lab
 
 from consensus.context import AsertAnchor, HeaderContext
 from consensus.target import MIN_TARGET, compute_asert, compute_power_of_two, compute_target
 from primitives.blocks import compute_difficulty
 from primitives.units import BlockId, Height, Target, TimeMs
-from support.consensus_lab import PARAMS, Lab
 
 POW_LIMIT = 0xFFFF << 208
 # Points of the published test vectors of aserti3-2d (runs 4, 5 and 6): anchor at height 1 whose parent's time
@@ -66,7 +67,7 @@ def test_the_cubic_never_falls() -> None:
     values = [compute_power_of_two(f) for f in range(65_536)]
     assert values[0] == 65_536
     assert values[-1] <= 131_072
-    assert all(a <= b for a, b in zip(values, values[1:], strict=False))
+    assert all(a <= b for a, b in pairwise(values))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,255 @@
+"""A block against the state: order, amounts, and that what is refused leaves no trace."""
+
+import msgspec
+import pytest
+from support.consensus_lab import (
+    ALICE,
+    BOB,
+    CAROL,
+    MINER,
+    NOBODY,
+    Lab,
+    Records,
+    get_code,
+    make_operand,
+    make_post,
+    make_result,
+    sum_held,
+)
+
+from consensus.execution import check_state_root, execute_block
+from consensus.records import MARKET_KEY, Account, Market, account_key
+from consensus.state import StateView, compute_reputation, compute_supply
+from primitives.codec import decode, encode
+from primitives.errors import MatrixMissing, RuleViolation
+from primitives.transactions import ClaimJob, SubmitResult, Transfer
+from primitives.units import Height, JobId, StateRoot
+
+MAX = 2**64 - 1
+Y = make_result(32, 48)
+
+
+def test_the_miner_gets_subsidy_fees_and_reputation() -> None:
+    lab = Lab()
+    executed = lab.mine(
+        lab.sign(ALICE, Transfer(BOB.address, 7), fee=5), lab.sign(BOB, Transfer(CAROL.address, 1), fee=8)
+    )
+    miner = lab.state.get_account(MINER.address)
+    assert (miner.balance, miner.reputation, miner.reputation_height) == (50_000 + 13, 600, 1)
+    assert lab.state.get_account(ALICE.address) == Account(nonce=1, balance=1_000_000 - 12)
+    assert lab.state.get_account(BOB.address) == Account(nonce=1, balance=500_000 + 7 - 9)
+    figures = executed.figures
+    assert (figures.subsidy, figures.fees, figures.burned, figures.base_fee) == (50_000, 13, 0, 10)
+    assert (figures.weight, figures.difficulty, figures.supply) == (600, 600, 1_550_000)
+    assert executed.touched == ((ALICE.address, BOB.address), (BOB.address, CAROL.address))
+    assert list(executed.changes) == sorted(executed.changes)
+
+
+def test_the_subsidy_steps_down_to_its_tail() -> None:
+    lab = Lab()
+    subsidies = {height: lab.mine(miner=NOBODY).figures.subsidy for height in range(1, 32)}
+    assert subsidies[1] == subsidies[9] == 50_000
+    assert subsidies[10] == subsidies[19] == 49_500
+    assert subsidies[20] == 49_005
+    assert subsidies[30] == 49_000  # 48514 is below the tail
+
+
+def test_a_transfer_to_oneself_mints_nothing() -> None:
+    lab = Lab()
+    lab.mine(lab.sign(ALICE, Transfer(ALICE.address, 999_999)), miner=NOBODY)
+    assert lab.state.get_account(ALICE.address) == Account(nonce=1, balance=999_999)
+    assert (
+        get_code(lambda: lab.begin().add(lab.sign(ALICE, Transfer(ALICE.address, 999_999)))) == "insufficient-balance"
+    )
+
+
+def test_the_miner_may_spend_what_it_had_but_not_what_it_earns_here() -> None:
+    lab = Lab()
+    assert get_code(lambda: lab.begin().add(lab.sign(MINER, Transfer(BOB.address, 1)))) == "insufficient-balance"
+    lab.mine()
+    lab.mine(lab.sign(MINER, Transfer(BOB.address, 10), fee=3))
+    assert lab.state.get_account(MINER.address).balance == 100_000 - 10
+
+
+def test_an_account_spent_to_nothing_keeps_its_nonce() -> None:
+    lab = Lab()
+    lab.mine(lab.sign(ALICE, Transfer(BOB.address, 999_999)), miner=NOBODY)
+    assert lab.state.get_account(ALICE.address) == Account(nonce=1)
+    assert lab.records.get(account_key(ALICE.address)) is not None
+
+
+@pytest.mark.parametrize(("nonce", "code"), [(0, "bad-nonce"), (1, ""), (2, "bad-nonce")])
+def test_nonces_are_exact(nonce: int, code: str) -> None:
+    lab = Lab()
+    lab.mine(lab.sign(ALICE, Transfer(BOB.address, 1)))
+    assert get_code(lambda: lab.begin().add(lab.sign(ALICE, Transfer(BOB.address, 1), nonce=nonce))) == code
+
+
+def test_fee_and_amount_must_be_there_together() -> None:
+    lab = Lab()
+    assert get_code(lambda: lab.begin().add(lab.sign(ALICE, Transfer(BOB.address, 999_990), fee=10))) == ""
+    assert (
+        get_code(lambda: lab.begin().add(lab.sign(ALICE, Transfer(BOB.address, 999_991), fee=10)))
+        == "insufficient-balance"
+    )
+    assert (
+        get_code(lambda: lab.begin().add(lab.sign(ALICE, Transfer(BOB.address, 1), fee=1_000_001)))
+        == "insufficient-balance"
+    )
+
+
+def test_what_is_refused_leaves_no_trace() -> None:
+    lab = Lab()
+    job_id = lab.post()
+    lab.mine(lab.sign(BOB, ClaimJob(job_id)))
+    lab.products.wrong.add(Y.id)
+    missing = make_result(32, 48, 5)
+    lab.products.missing.add(missing.id)
+    good = lab.sign(ALICE, Transfer(CAROL.address, 3))
+    plain, disturbed = lab.begin(), lab.begin()
+    plain.add(good)
+    for bad in (
+        lab.sign(BOB, SubmitResult(job_id, Y), fee=9),
+        lab.sign(ALICE, Transfer(BOB.address, 10**9), fee=9),
+        lab.sign(ALICE, make_post(3, max_base_fee=0), fee=9),
+        lab.sign(CAROL, ClaimJob(job_id), fee=0),
+    ):
+        with pytest.raises(RuleViolation):
+            disturbed.add(bad)
+    with pytest.raises(MatrixMissing):
+        disturbed.add(lab.sign(BOB, SubmitResult(job_id, missing), fee=9))
+    disturbed.add(good)
+    assert disturbed.finish() == plain.finish()
+
+
+def test_finish_can_be_asked_again() -> None:
+    lab = Lab()
+    execution = lab.begin()
+    empty = execution.finish()
+    assert execution.finish() == empty
+    execution.add(lab.sign(ALICE, Transfer(BOB.address, 1)))
+    assert execution.finish().figures.fees == 1
+    assert execution.finish().changes != empty.changes
+
+
+def test_only_what_differs_is_a_change() -> None:
+    lab = Lab()
+    execution = lab.begin(miner=ALICE.address)
+    execution.add(lab.sign(ALICE, Transfer(BOB.address, 5), fee=0))
+    execution.add(lab.sign(BOB, Transfer(ALICE.address, 5), fee=0))
+    changes = execution.finish().changes
+    assert set(changes) == {account_key(ALICE.address), account_key(BOB.address), MARKET_KEY}
+    assert all(value != lab.records.get(key) for key, value in changes.items())
+
+
+def test_merit_is_spent_and_premium_blocks_weigh_less() -> None:
+    lab = Lab()
+    assert get_code(lambda: lab.begin(uses_merit=True)) == "merit-too-low"
+    for merit, code in ((599, "merit-too-low"), (600, ""), (601, "")):
+        lab.records.all[account_key(MINER.address)] = encode(Account(merit=merit))
+        assert get_code(lambda: lab.begin(uses_merit=True)) == code
+    executed = lab.mine(uses_merit=True)
+    miner = lab.state.get_account(MINER.address)
+    assert (miner.merit, miner.reputation) == (1, 150)
+    assert (executed.figures.weight, executed.figures.difficulty) == (150, 600)
+
+
+def test_merit_earned_in_a_block_cannot_pay_for_it() -> None:
+    lab = Lab()
+    big = make_operand(160, 1024)  # 100 tickets
+    job_ids = [lab.post(x=big, w=big) for _ in range(2)]
+    lab.mine(*[lab.sign(BOB, ClaimJob(job_id), ahead=n) for n, job_id in enumerate(job_ids)])
+    lab.records.all[account_key(BOB.address)] = encode(
+        msgspec.structs.replace(lab.state.get_account(BOB.address), merit=500)
+    )
+    assert get_code(lambda: lab.begin(miner=BOB.address, uses_merit=True)) == "merit-too-low"
+    lab.mine(lab.sign(BOB, SubmitResult(job_ids[0], make_result(160, 160))), miner=BOB.address)
+    lab.mine(miner=BOB.address, uses_merit=True)
+    assert lab.state.get_account(BOB.address).merit == 0
+
+
+def test_all_missing_matrices_are_named_at_once_and_wrong_results_come_first() -> None:
+    lab = Lab()
+    job_ids = [lab.post(), lab.post()]
+    lab.mine(*[lab.sign(BOB, ClaimJob(job_id), ahead=n) for n, job_id in enumerate(job_ids)])
+    ys = [make_result(32, 48, 8), make_result(32, 48, 9)]
+    block = lab.make_block(
+        [lab.sign(BOB, SubmitResult(job_id, y), ahead=n) for n, (job_id, y) in enumerate(zip(job_ids, ys, strict=True))]
+    )
+    x = make_operand(32, 1500, 1)
+    lab.products.missing |= {ys[0].id, ys[1].id, x.id}
+    with pytest.raises(MatrixMissing) as caught:
+        execute_block(lab.params, lab.records, block, lab.products)
+    assert set(caught.value.ids) == {ys[0].id, ys[1].id, x.id}
+    assert len(caught.value.ids) == 3
+    lab.products.missing = {ys[0].id}
+    lab.products.wrong = {ys[1].id}
+    assert get_code(lambda: lab.check(block)) == "wrong-result"
+
+
+def test_products_are_checked_after_everything_cheap() -> None:
+    lab = Lab()
+    job_id = lab.post()
+    lab.mine(lab.sign(BOB, ClaimJob(job_id)))
+    lab.products.asked.clear()
+    block = lab.make_block([lab.sign(BOB, SubmitResult(job_id, Y)), lab.sign(ALICE, Transfer(BOB.address, 10**9))])
+    with pytest.raises(RuleViolation, match="transaction 1 ") as caught:
+        execute_block(lab.params, lab.records, block, lab.products)
+    assert caught.value.code == "insufficient-balance"
+    assert lab.products.asked == []
+
+
+def test_one_bad_transaction_spoils_the_block() -> None:
+    lab = Lab()
+    block = lab.make_block(
+        [lab.sign(ALICE, Transfer(BOB.address, 1)), lab.sign(ALICE, Transfer(BOB.address, 1), ahead=2)]
+    )
+    assert get_code(lambda: lab.check(block)) == "bad-nonce"
+
+
+def test_state_roots_are_compared() -> None:
+    lab = Lab()
+    header = lab.make_block().header
+    check_state_root(header, StateRoot(header.state_root))
+    assert get_code(lambda: check_state_root(header, StateRoot(bytes(32)))) == "bad-state-root"
+
+
+def test_overflow_is_refused_everywhere() -> None:
+    lab = Lab()
+    bob = account_key(BOB.address)
+    lab.records.all[bob] = encode(Account(balance=MAX))
+    assert get_code(lambda: lab.begin().add(lab.sign(ALICE, Transfer(BOB.address, 1)))) == "overflow"
+    assert get_code(lambda: lab.begin(miner=BOB.address).finish()) == "overflow"
+    lab.records.all[bob] = encode(Account(reputation=MAX))
+    assert get_code(lambda: lab.begin(miner=BOB.address).finish()) == "overflow"
+    market = lab.state.get_market()
+    lab.records.all[MARKET_KEY] = encode(msgspec.structs.replace(market, minted=MAX))
+    assert get_code(lambda: lab.begin().finish()) == "overflow"
+    lab.records.all[MARKET_KEY] = encode(msgspec.structs.replace(market, escrowed=MAX))
+    assert get_code(lambda: lab.begin().add(lab.sign(ALICE, make_post(1)))) == "overflow"
+    lab.records.all[MARKET_KEY] = encode(msgspec.structs.replace(market, burned=MAX))
+    assert get_code(lambda: lab.begin().add(lab.sign(ALICE, make_post(1)))) == "overflow"
+
+
+def test_supply_and_reputation_as_read() -> None:
+    assert compute_supply(Market(base_fee=1, minted=10, burned=4, escrowed=3)) == 6
+    lab = Lab()
+    lab.mine()
+    account = lab.state.get_account(MINER.address)
+    assert [compute_reputation(lab.params, account, Height(h)) for h in (1, 9, 10, 19, 20, 99, 100, 10**6)] == [
+        600, 600, 300, 300, 150, 1, 0, 0
+    ]  # fmt: skip
+
+
+def test_a_state_without_its_market_is_no_state() -> None:
+    with pytest.raises(LookupError, match="market"):
+        StateView(Records({})).get_market()
+
+
+def test_empty_accounts_are_not_stored() -> None:
+    lab = Lab()
+    assert lab.state.get_account(CAROL.address) == Account()
+    assert lab.records.get(account_key(CAROL.address)) is None
+    assert lab.state.get_job(JobId(bytes(32))) is None
+    assert sum_held(lab.records.all) == 1_500_000
+    assert decode(Market, lab.records.all[MARKET_KEY], limit=100) == Market(10, 1_500_000, 0, 0)

@@ -1,0 +1,277 @@
+"""The life of a job, with every amount written out, and every order that comes at the wrong time."""
+
+import msgspec
+import pytest
+from support.consensus_lab import ALICE, BOB, CAROL, NOBODY, PARAMS, Key, Lab, get_code, make_post, make_result
+
+from consensus import jobs
+from consensus.execution import Executed
+from consensus.records import Claim, Job, JobState, Lapse
+from consensus.state import compute_reputation
+from primitives.errors import MatrixMissing, RuleViolation
+from primitives.transactions import CancelJob, ClaimJob, Payload, SubmitResult
+from primitives.units import Height, JobId, Nano
+
+Y = make_result(32, 48)
+TICKETS = 2 * 3 * 2  # 32 x 48 from depth 1500
+
+
+def do(lab: Lab, key: Key, payload: Payload) -> Executed:
+    return lab.mine(lab.sign(key, payload), miner=NOBODY)
+
+
+def refuse(lab: Lab, key: Key, payload: Payload) -> str:
+    return get_code(lambda: lab.begin().add(lab.sign(key, payload)))
+
+
+def get_job(lab: Lab, job_id: JobId) -> Job:
+    job = lab.state.get_job(job_id)
+    assert job is not None
+    return job
+
+
+def test_posting_escrows_the_reward_and_burns_the_base_fee() -> None:
+    lab = Lab()
+    before = lab.state.get_market()
+    payload = make_post(1)
+    executed = do(lab, ALICE, payload)
+    [job_id] = [JobId(key[1:]) for key in lab.records.all if key[0] == 2]
+    assert get_job(lab, job_id) == Job(
+        poster=ALICE.address,
+        x=payload.x,
+        w=payload.w,
+        reward=1000,
+        bond=101,
+        claim_window=3,
+        deadline=11,
+        mode=payload.mode,
+        posted_at=1,
+        burned=120,
+        state=JobState.OPEN,
+        worker=None,
+        y=None,
+        closed_at=0,
+    )
+    assert lab.state.get_account(ALICE.address).balance == 1_000_000 - 1000 - 12 * 10 - 1
+    after = lab.state.get_market()
+    assert after.escrowed == before.escrowed + 1000
+    assert after.burned == before.burned + 120
+    assert executed.figures.burned == 120
+    assert executed.figures.tickets_posted == TICKETS
+    assert executed.touched == ((ALICE.address,),)
+
+
+@pytest.mark.parametrize(
+    ("deadline", "code"), [(5, "deadline-passed"), (6, "deadline-passed"), (7, ""), (26, ""), (27, "deadline-too-far")]
+)
+def test_deadlines_of_a_job_posted_at_6(deadline: int, code: str) -> None:
+    lab = Lab()
+    lab.mine_until(5)
+    assert refuse(lab, ALICE, make_post(6, deadline=deadline)) == code
+
+
+def test_the_poster_pays_no_more_per_ticket_than_signed_for() -> None:
+    lab = Lab()
+    assert refuse(lab, ALICE, make_post(1, max_base_fee=9)) == "base-fee-above-maximum"
+    assert refuse(lab, ALICE, make_post(1, max_base_fee=10)) == ""
+
+
+def test_reward_burn_and_fee_must_be_there() -> None:
+    lab = Lab()
+    assert refuse(lab, ALICE, make_post(1, reward=1_000_000 - 120 - 1)) == ""
+    assert refuse(lab, ALICE, make_post(1, reward=1_000_000 - 120)) == "insufficient-balance"
+
+
+def test_a_job_claimed_and_delivered() -> None:
+    lab = Lab()
+    job_id = lab.post()
+    executed = do(lab, BOB, ClaimJob(job_id))
+    assert executed.touched == ((BOB.address, ALICE.address),)
+    account = lab.state.get_account(BOB.address)
+    assert (account.balance, account.bonded, account.open_claims) == (500_000 - 1 - 101, 101, 1)
+    assert lab.state.get_claim(job_id) == Claim(BOB.address, 101, 2, 5)
+    assert lab.state.get_lapse(Height(5)) == Lapse((job_id,))
+    assert (get_job(lab, job_id).state, get_job(lab, job_id).worker) == (JobState.CLAIMED, BOB.address)
+
+    executed = do(lab, BOB, SubmitResult(job_id, Y))
+    account = lab.state.get_account(BOB.address)
+    assert (account.balance, account.bonded, account.open_claims) == (500_000 - 2 + 1000, 0, 0)
+    assert (account.merit, account.reputation, account.reputation_height) == (TICKETS, TICKETS, 3)
+    assert lab.state.get_claim(job_id) is None
+    assert lab.state.get_lapse(Height(5)) == Lapse()
+    assert lab.state.get_market().escrowed == 0
+    job = get_job(lab, job_id)
+    assert (job.state, job.worker, job.y, job.closed_at) == (JobState.SETTLED, BOB.address, Y, 3)
+    assert executed.figures.settled == (job_id,)
+    assert executed.figures.tickets_settled == TICKETS
+    assert executed.touched == ((BOB.address, ALICE.address),)
+
+
+def test_a_settled_job_is_over() -> None:
+    lab = Lab()
+    job_id = lab.post()
+    do(lab, BOB, ClaimJob(job_id))
+    do(lab, BOB, SubmitResult(job_id, Y))
+    assert refuse(lab, BOB, SubmitResult(job_id, Y)) == "job-not-claimed"
+    assert refuse(lab, BOB, ClaimJob(job_id)) == "job-not-open"
+    assert refuse(lab, ALICE, CancelJob(job_id)) == "job-not-open"
+
+
+def test_unknown_jobs() -> None:
+    lab = Lab()
+    for payload in (ClaimJob(bytes(32)), SubmitResult(bytes(32), Y), CancelJob(bytes(32))):
+        assert refuse(lab, ALICE, payload) == "unknown-job"
+
+
+def test_a_claim_is_for_its_worker_alone() -> None:
+    lab = Lab()
+    job_id = lab.post()
+    assert refuse(lab, BOB, SubmitResult(job_id, Y)) == "job-not-claimed"
+    do(lab, BOB, ClaimJob(job_id))
+    assert refuse(lab, ALICE, ClaimJob(job_id)) == "job-not-open"
+    assert refuse(lab, ALICE, SubmitResult(job_id, Y)) == "not-the-claimer"
+    assert refuse(lab, ALICE, CancelJob(job_id)) == "job-not-open"
+
+
+def test_the_result_must_fit_and_be_right() -> None:
+    lab = Lab()
+    job_id = lab.post()
+    do(lab, BOB, ClaimJob(job_id))
+    assert refuse(lab, BOB, SubmitResult(job_id, make_result(48, 32))) == "bad-result-shape"
+    lab.products.wrong.add(Y.id)
+    assert refuse(lab, BOB, SubmitResult(job_id, Y)) == "wrong-result"
+    assert refuse(lab, BOB, SubmitResult(job_id, make_result(32, 48, 9))) == ""
+    lab.products.missing.add(Y.id)
+    with pytest.raises(MatrixMissing):
+        lab.begin().add(lab.sign(BOB, SubmitResult(job_id, Y)))
+
+
+def test_a_poster_takes_its_reward_back_but_not_the_burn() -> None:
+    lab = Lab()
+    job_id = lab.post()
+    assert refuse(lab, BOB, CancelJob(job_id)) == "not-the-poster"
+    do(lab, ALICE, CancelJob(job_id))
+    assert lab.state.get_account(ALICE.address).balance == 1_000_000 - 120 - 2
+    market = lab.state.get_market()
+    assert (market.escrowed, market.burned) == (0, 120)
+    assert (get_job(lab, job_id).state, get_job(lab, job_id).closed_at) == (JobState.CANCELLED, 2)
+    assert refuse(lab, BOB, ClaimJob(job_id)) == "job-not-open"
+    assert refuse(lab, ALICE, CancelJob(job_id)) == "job-not-open"
+
+
+def test_a_lapsed_claim() -> None:
+    lab = Lab()
+    # Bob has earned 12 tickets of reputation before
+    first = lab.post()
+    do(lab, BOB, ClaimJob(first))
+    do(lab, BOB, SubmitResult(first, Y))
+    job_id = lab.post()
+    do(lab, BOB, ClaimJob(job_id))  # at 5, until 8
+    bob, alice = (lab.state.get_account(k.address).balance for k in (BOB, ALICE))
+    burned = lab.state.get_market().burned
+    lab.mine_until(8)
+    assert get_job(lab, job_id).state == JobState.CLAIMED
+    executed = lab.mine(miner=NOBODY)
+    account = lab.state.get_account(BOB.address)
+    assert (account.balance, account.bonded, account.open_claims) == (bob, 0, 0)
+    assert (account.reputation, account.reputation_height, account.merit) == (9, 9, 12)
+    # of a bond of 101, 50 to the poster and 51 burned
+    assert lab.state.get_account(ALICE.address).balance == alice + 50
+    assert lab.state.get_market().burned == burned + 51
+    assert executed.figures.burned == 51
+    assert lab.state.get_claim(job_id) is None
+    assert lab.state.get_lapse(Height(8)) == Lapse()
+    assert (get_job(lab, job_id).state, get_job(lab, job_id).worker) == (JobState.OPEN, None)
+    do(lab, BOB, ClaimJob(job_id))
+
+
+def test_the_last_height_of_a_claim_still_counts() -> None:
+    lab = Lab()
+    job_id = lab.post()
+    do(lab, BOB, ClaimJob(job_id))  # at 2, until 5
+    lab.mine_until(4)
+    do(lab, BOB, SubmitResult(job_id, Y))
+    assert lab.height == 5
+    assert get_job(lab, job_id).state == JobState.SETTLED
+    lab.mine(miner=NOBODY)
+    assert lab.state.get_account(BOB.address).bonded == 0
+
+
+def test_a_lapse_and_a_new_claim_in_one_block() -> None:
+    lab = Lab()
+    job_id = lab.post()
+    do(lab, BOB, ClaimJob(job_id))
+    lab.mine_until(5)
+    assert refuse(lab, BOB, SubmitResult(job_id, Y)) == "job-not-claimed"
+    do(lab, ALICE, ClaimJob(job_id))
+    assert lab.state.get_claim(job_id) == Claim(ALICE.address, 101, 6, 9)
+
+
+def test_no_claim_outlives_the_deadline() -> None:
+    lab = Lab()
+    job_id = lab.post(deadline=4)
+    lab.mine_until(3)
+    do(lab, BOB, ClaimJob(job_id))
+    assert lab.state.get_claim(job_id) == Claim(BOB.address, 101, 4, 4)
+    lab.mine(miner=NOBODY)
+    assert refuse(lab, BOB, ClaimJob(job_id)) == "deadline-passed"
+    assert refuse(lab, ALICE, CancelJob(job_id)) == ""
+
+
+def test_open_claims_are_limited() -> None:
+    lab = Lab()
+    first, second, third = lab.post(), lab.post(), lab.post()
+    do(lab, BOB, ClaimJob(first))
+    do(lab, BOB, ClaimJob(second))
+    assert refuse(lab, BOB, ClaimJob(third)) == "too-many-claims"
+    do(lab, BOB, SubmitResult(first, Y))
+    assert refuse(lab, BOB, ClaimJob(third)) == ""
+
+
+def test_the_bond_must_be_there() -> None:
+    lab = Lab(allocations={ALICE.address: Nano(1_000_000), BOB.address: Nano(102), CAROL.address: Nano(101)})
+    job_id = lab.post()
+    assert refuse(lab, CAROL, ClaimJob(job_id)) == "insufficient-balance"
+    assert refuse(lab, BOB, ClaimJob(job_id)) == ""
+
+
+def test_ones_own_job_can_be_worked_and_can_lapse() -> None:
+    lab = Lab()
+    job_id = lab.post()
+    do(lab, ALICE, ClaimJob(job_id))
+    lab.mine_until(6)
+    assert lab.state.get_account(ALICE.address).balance == 1_000_000 - 120 - 2 - 1000 - 51
+    do(lab, ALICE, ClaimJob(job_id))
+    do(lab, ALICE, SubmitResult(job_id, Y))
+    assert lab.state.get_account(ALICE.address).balance == 1_000_000 - 120 - 4 - 51
+
+
+def test_claims_that_expire_at_one_height_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert jobs.MAX_LAPSES_PER_HEIGHT == 4096
+    monkeypatch.setattr(jobs, "MAX_LAPSES_PER_HEIGHT", 1)
+    lab = Lab()
+    first, second = lab.post(), lab.post()
+    do(lab, BOB, ClaimJob(first))
+    execution = lab.begin()
+    execution.add(lab.sign(BOB, ClaimJob(second)))
+    do(lab, BOB, ClaimJob(second))
+    third = lab.post(deadline=7)
+    assert lab.state.get_lapse(Height(7)).jobs == (second,)
+    with pytest.raises(RuleViolation) as caught:
+        lab.begin().add(lab.sign(ALICE, ClaimJob(third)))
+    assert caught.value.code == "expiry-height-full"
+
+
+def test_reputation_raises_the_limit_and_fades() -> None:
+    lab = Lab(msgspec.structs.replace(PARAMS, reputation_per_claim=12))
+    first = lab.post()
+    do(lab, BOB, ClaimJob(first))
+    do(lab, BOB, SubmitResult(first, Y))
+    claims = [lab.post(deadline=20, claim_window=6) for _ in range(3)]
+    for job_id in claims:
+        do(lab, BOB, ClaimJob(job_id))
+    assert lab.height == 9
+    bob = lab.state.get_account(BOB.address)
+    assert bob.open_claims == 3
+    assert compute_reputation(lab.params, bob, Height(9)) == 12
+    assert compute_reputation(lab.params, bob, Height(10)) == 6
