@@ -225,6 +225,7 @@ class Client:
             x: m x k integers in -64 .. 63; w: n x k.
             reward: credits, as text or Decimal; `reward_nano` in its place: nano.
             max_base_fee: most nano to burn per ticket; without it twice the present base fee.
+            claim_window: blocks a worker has the job alone; by default what a small worker needs for its size.
             lifetime: blocks from now in which it can be claimed and delivered; as many as allowed without.
 
         Raises:
@@ -235,17 +236,18 @@ class Client:
         nano = read_reward(reward, reward_nano)
         params = (await self.get_network()).params
         _check_size(params, x8, w8)
-        fee = await self.estimate_fee()
+        fee, head = await self.estimate_fee(), await self.head()
+        x_ref, w_ref = await asyncio.to_thread(make_ref, x8), await asyncio.to_thread(make_ref, w8)
         payload = build.make_post_job(
             params,
-            Height((await self.head()).height),
-            await asyncio.to_thread(make_ref, x8),
-            await asyncio.to_thread(make_ref, w8),
+            Height(head.height),
+            x_ref,
+            w_ref,
             reward=nano,
             max_base_fee=2 * fee.base_fee if max_base_fee is None else max_base_fee,
             lifetime=params.max_job_lifetime if lifetime is None else lifetime,
             bond=bond,
-            claim_window=claim_window,
+            claim_window=_choose_window(params, head, x_ref, w_ref) if claim_window is None else claim_window,
         )
         await self._check_affordable(payload, fee.fee)
         await self.put_matrix(x8)
@@ -363,6 +365,12 @@ class Client:
 
     async def _ask(self, kind: type[T], method: str, **params: Any) -> T:
         return convert(kind, await self.call(method, params), method)
+
+
+def _choose_window(params: Params, head: models.Head, x: MatrixRef, w: MatrixRef) -> int:
+    """Time for the job's tickets at an eighth of the network's speed, and four times the least to deliver."""
+    blocks = 4 * params.min_claim_window + 8 * build.compute_tickets(x, w) // max(1, head.difficulty)
+    return min(blocks, params.max_claim_window)
 
 
 def _read_job_id(text: str) -> JobId:

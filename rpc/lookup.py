@@ -1,9 +1,16 @@
-"""Finding blocks by what people call them."""
+"""Finding blocks by what people call them, and reading one block's state while others are connected."""
 
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from chain.ledger import Tip
 from primitives.blocks import Header
 from primitives.units import BlockId, Height
-from rpc.errors import make_not_found
+from rpc.errors import BUSY, RpcError, make_not_found
 from rpc.ports import NodePort
+
+CONSISTENT_TRIES: Final = 5
+T = TypeVar("T")
 
 
 def find_block_id(node: NodePort, name: int | str) -> BlockId:
@@ -28,3 +35,17 @@ def get_confirmations(node: NodePort, block_id: BlockId, header: Header) -> int:
     if header.height > node.ledger.tip.header.height or node.ledger.get_block_id(Height(header.height)) != block_id:
         return 0
     return node.ledger.tip.header.height - header.height + 1
+
+
+def read_at_tip(node: NodePort, read: Callable[[], T]) -> tuple[Tip, T]:
+    """What `read` returns, and the tip it belongs to: read again where a block was connected meanwhile.
+
+    Raises:
+        RpcError: "tip-moving" where that happened every time.
+    """
+    for _ in range(CONSISTENT_TRIES):
+        tip = node.ledger.tip
+        value = read()
+        if node.ledger.tip.id == tip.id:
+            return tip, value
+    raise RpcError(BUSY, "tip-moving", "blocks are being connected faster than the state can be read", hint="try again")

@@ -3,16 +3,18 @@
 import base64
 import binascii
 import io
+from tokenize import TokenError
 from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from primitives.matrices import MAX_ROWS
-from rpc.errors import RpcError, make_invalid_param
+from rpc.errors import TOO_LARGE, RpcError, make_invalid_param
 
-NPY_MAGIC: Final = b"\x93NUMPY"
 MAX_NPY_HEADER: Final = 10_000
+HEADER_ERRORS: Final = (ValueError, SyntaxError, TypeError, LookupError, TokenError, RecursionError, MemoryError)
+"""What Python's own parser, which numpy reads headers with, makes of nonsense."""
 DtypeName = Literal["int8", "int32"]
 
 
@@ -74,7 +76,7 @@ def _read_header(data: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int
             header = np.lib.format.read_array_header_2_0(stream, MAX_NPY_HEADER)
         else:
             raise ValueError(f"version {version} of the format")
-    except (ValueError, SyntaxError, TypeError) as error:
+    except HEADER_ERRORS as error:
         raise make_invalid_param("data", f"not a .npy file this node reads: {error}", code="bad-npy") from error
     shape, is_column_major, kind = header
     return shape, bool(is_column_major), kind, stream.tell()
@@ -83,8 +85,6 @@ def _read_header(data: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int
 def check_answer_size(size: int, limit: int, name: str) -> None:
     """Refuse a matrix too large for one answer; RpcError "answer-too-large"."""
     if size > limit:
-        from rpc.errors import TOO_LARGE
-
         raise RpcError(
             TOO_LARGE,
             "answer-too-large",

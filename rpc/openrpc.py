@@ -23,7 +23,6 @@ class Document(RootModel[dict[str, Any]]):
 
 def with_discover(methods: Mapping[str, Method]) -> dict[str, Method]:
     """The methods and `rpc.discover`, which describes them."""
-    document = Document(make_document(methods))
 
     async def discover(node: NodePort, params: NoParams) -> Document:
         return document
@@ -39,7 +38,9 @@ def with_discover(methods: Mapping[str, Method]) -> dict[str, Method]:
         is_protected=False,
         examples=(),
     )
-    return {**methods, DISCOVER: described}
+    whole = {**methods, DISCOVER: described}
+    document = Document(make_document(whole))
+    return whole
 
 
 def make_document(methods: Mapping[str, Method]) -> dict[str, Any]:

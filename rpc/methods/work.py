@@ -37,8 +37,8 @@ class UsefulWork(Model):
     tickets_settled: Count
     tickets_posted: Count
     useful_share: Annotated[RatioText, Field(description="tickets_settled / weight_mined.")]
-    burned: NanoText
-    burn_per_ticket: Annotated[RatioText, Field(description="burned / tickets_posted, in nano.")]
+    burned: Annotated[NanoText, Field(description="By jobs posted and bonds lost.")]
+    burn_per_ticket: Annotated[RatioText, Field(description="Nano that posting burned, per ticket posted.")]
 
 
 class ParamsModel(Model):
@@ -107,7 +107,7 @@ async def chain_useful_work(node: NodePort, params: WindowParams) -> UsefulWork:
         tickets_posted=posted,
         useful_share=compute_ratio(settled, weight, SHARE_DECIMALS),
         burned=str(burned),
-        burn_per_ticket=compute_ratio(burned, posted, BURN_DECIMALS),
+        burn_per_ticket=compute_ratio(sum(f.base_fee * f.tickets_posted for f in figures), posted, BURN_DECIMALS),
     )
 
 

@@ -1,0 +1,338 @@
+"""A node in memory for tests of the RPC and its client: real rules and real signatures, no proof of work, no disk.
+
+Blocks are executed by `consensus.execution` on a dictionary; `work_jobs` plays an honest worker.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+import work
+from chain.ledger import Tip
+from consensus.execution import BlockFigures, Execution
+from consensus.genesis_state import GenesisState
+from consensus.params import Params
+from consensus.records import Job, JobState, StateKey, job_key
+from consensus.state import StateView
+from consensus.statetree import StateProof, compute_state_root, make_proof
+from genesis import Network
+from miner.figures import MinerState, MinerStatus
+from primitives.blocks import Block, Header, compute_block_id, compute_tx_root, get_target
+from primitives.codec import encode
+from primitives.errors import InosError, MatrixMissing
+from primitives.matrices import DTYPE_INT7, DTYPE_INT32, MatrixRef
+from primitives.transactions import (
+    ClaimJob,
+    Payload,
+    SubmitResult,
+    Transaction,
+    compute_tx_id,
+    get_sender,
+    sign_transaction,
+)
+from primitives.units import Address, BlockId, Height, JobId, MatrixId, Nano, NodeId, Tickets, TxId, Weight
+from rpc.ports import Check, Health, PeerInfo
+from wallet.keys import make_key
+
+WORKER = make_key(bytes(31) + b"\x07")
+FEE = Nano(1000)
+
+
+class Info(NamedTuple):
+    dtype: int
+    rows: int
+    cols: int
+    root: bytes
+
+
+class Place(NamedTuple):
+    height: Height
+    index: int
+    tx_id: TxId
+
+
+class FakeMatrices:
+    """Matrices by id."""
+
+    def __init__(self) -> None:
+        self.arrays: dict[bytes, NDArray[Any]] = {}
+
+    def put(self, array: NDArray[Any]) -> MatrixRef:
+        ref = work.matrix_ref(array)
+        self.arrays[ref.id] = array
+        return ref
+
+    def info(self, matrix: MatrixId) -> Info | None:
+        array = self.arrays.get(matrix)
+        if array is None:
+            return None
+        ref = work.matrix_ref(array)
+        return Info(DTYPE_INT7 if array.dtype == np.int8 else DTYPE_INT32, ref.rows, ref.cols, ref.root)
+
+
+class FakePool:
+    """Transactions in the order they came."""
+
+    def __init__(self) -> None:
+        self.waiting: dict[TxId, Transaction] = {}
+
+    def __len__(self) -> int:
+        return len(self.waiting)
+
+    @property
+    def bytes_used(self) -> int:
+        return sum(len(encode(tx)) for tx in self.waiting.values())
+
+    def get(self, tx: TxId) -> Transaction | None:
+        return self.waiting.get(tx)
+
+    def list_ids(self) -> list[TxId]:
+        return list(self.waiting)
+
+    def next_nonce(self, address: Address, state: StateView) -> int:
+        mine = [tx.nonce + 1 for tx in self.waiting.values() if get_sender(tx) == address]
+        return max([state.get_account(address).nonce, *mine])
+
+    def estimate_fee(self) -> Nano:
+        return FEE
+
+
+class FakeLedger:
+    """A chain without forks."""
+
+    def __init__(self, params: Params, genesis: GenesisState) -> None:
+        self.params = params
+        self.records: dict[StateKey, bytes] = dict(genesis.records)
+        self.blocks: list[Block] = [Block(genesis.header, ())]
+        self.figures: dict[BlockId, BlockFigures] = {}
+        self.touched: list[tuple[int, int, Address]] = []
+
+    @property
+    def tip(self) -> Tip:
+        header = self.blocks[-1].header
+        return Tip(compute_block_id(header), header, Weight(sum(f.weight for f in self.figures.values())))
+
+    best_header = tip
+
+    @property
+    def state(self) -> StateView:
+        return StateView(self.records)
+
+    def get_block_id(self, height: Height) -> BlockId | None:
+        return compute_block_id(self.blocks[height].header) if 0 <= height < len(self.blocks) else None
+
+    def get_block(self, block: BlockId) -> Block | None:
+        return next((b for b in self.blocks if compute_block_id(b.header) == block), None)
+
+    def get_header(self, block: BlockId) -> Header | None:
+        found = self.get_block(block)
+        return None if found is None else found.header
+
+    def get_figures(self, block: BlockId) -> BlockFigures | None:
+        return self.figures.get(block)
+
+    def get_status(self, block: BlockId) -> str:
+        return "unknown" if self.get_block(block) is None else "connected"
+
+    def get_transaction(self, tx: TxId) -> tuple[BlockId, int, Transaction] | None:
+        for block in self.blocks:
+            for index, one in enumerate(block.transactions):
+                if compute_tx_id(one) == tx:
+                    return compute_block_id(block.header), index, one
+        return None
+
+    def prove(self, key: StateKey) -> tuple[bytes | None, StateProof]:
+        return self.records.get(key), make_proof(self.records, key)
+
+    def get_history(self, address: Address, *, before: tuple[int, int] | None, limit: int) -> list[Place]:
+        mine = [(h, i) for h, i, one in self.touched if one == address and (before is None or (h, i) < before)]
+        return [
+            Place(Height(h), i, compute_tx_id(self.blocks[h].transactions[i])) for h, i in sorted(mine, reverse=True)
+        ][:limit]
+
+    def iterate_records(self) -> list[tuple[StateKey, bytes]]:
+        return sorted(self.records.items())
+
+    def list_jobs(
+        self,
+        *,
+        state: JobState | None = None,
+        poster: Address | None = None,
+        worker: Address | None = None,
+        after: JobId | None = None,
+        limit: int = 50,
+    ) -> list[tuple[JobId, Job]]:
+        ids = [JobId(compute_tx_id(tx)) for block in self.blocks for tx in block.transactions]
+        jobs = [(job_id, job) for job_id in ids if (job := self.state.get_job(job_id)) is not None]
+        if after is not None:
+            jobs = jobs[[job_id for job_id, _ in jobs].index(after) + 1 :]
+        return [
+            (job_id, job)
+            for job_id, job in jobs
+            if state in (None, job.state) and poster in (None, job.poster) and worker in (None, job.worker)
+        ][:limit]
+
+    def append(self, transactions: Sequence[Transaction], beneficiary: Address) -> None:
+        """The next block, executed by the rules."""
+        parent = self.blocks[-1].header
+        height = Height(parent.height + 1)
+        execution = Execution(
+            self.params,
+            self.records,
+            height=height,
+            beneficiary=beneficiary,
+            target=get_target(parent),
+            uses_merit=False,
+            results=AllRight(),
+        )
+        for tx in transactions:
+            execution.add(tx)
+        done = execution.finish()
+        for key, value in done.changes.items():
+            if value is None:
+                del self.records[key]
+            else:
+                self.records[key] = value
+        header = Header(
+            version=parent.version,
+            chain_id=parent.chain_id,
+            height=height,
+            parent=compute_block_id(parent),
+            time_ms=parent.time_ms + self.params.spacing_ms,
+            tx_root=compute_tx_root(transactions),
+            state_root=compute_state_root(self.records),
+            target=parent.target,
+            beneficiary=beneficiary,
+            uses_merit=False,
+            nonce=height,
+            seal=None,
+        )
+        self.blocks.append(Block(header, tuple(transactions)))
+        self.figures[compute_block_id(header)] = done.figures
+        for index, addresses in enumerate(done.touched):
+            self.touched += [(height, index, address) for address in addresses]
+
+
+class AllRight:
+    """Takes every product for right: the tests that need a wrong one put it there themselves."""
+
+    def is_result_correct(self, job: JobId, x: MatrixRef, w: MatrixRef, y: MatrixRef) -> bool:
+        return True
+
+
+class FakeMiner:
+    """Counts how often it was switched."""
+
+    def __init__(self, beneficiary: Address) -> None:
+        self.beneficiary = beneficiary
+        self.is_running = False
+
+    def start(self) -> None:
+        self.is_running = True
+
+    def stop(self) -> None:
+        self.is_running = False
+
+    def get_status(self) -> MinerStatus:
+        return MinerStatus(
+            state=MinerState.FILLER if self.is_running else MinerState.STOPPED,
+            purpose="any",
+            beneficiary=self.beneficiary,
+            can_claim=True,
+            job=None,
+            jobs_held=0,
+            job_tickets=Tickets(5),
+            filler_tickets=Tickets(7),
+            tickets_per_second=12.3456,
+            blocks_with_merit=1,
+            blocks_without_merit=2,
+            blocks_stale=0,
+            jobs_settled=3,
+            jobs_lost=0,
+            last_error="",
+        )
+
+
+class FakeNode:
+    """rpc.ports.NodePort; `mine` and `work_jobs` move it on."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.params = network.params
+        self.genesis_id = network.genesis_id
+        self.node_id = NodeId(bytes([5]) * 32)
+        self.protocol_version = 1
+        self.ledger = FakeLedger(network.params, network.state)
+        self.mempool = FakePool()
+        self.matrices = FakeMatrices()
+        self.miner: FakeMiner | None = FakeMiner(WORKER.address)
+        self.peers: list[PeerInfo] = []
+        self.checks = (Check("tip", True, "fresh"),)
+        self.is_stopping = False
+        self.refusal: InosError | None = None
+        self.spoil: Any = None
+
+    def health(self) -> Health:
+        return Health(self.checks)
+
+    def net_peers(self) -> Sequence[PeerInfo]:
+        return self.peers
+
+    def request_stop(self) -> None:
+        self.is_stopping = True
+
+    async def add_transaction(self, tx: Transaction) -> TxId:
+        if self.refusal is not None:
+            error, self.refusal = self.refusal, None
+            raise error
+        tx_id = compute_tx_id(tx)
+        self.mempool.waiting[tx_id] = tx
+        return tx_id
+
+    async def add_matrix(self, array: NDArray[Any]) -> MatrixRef:
+        return self.matrices.put(array)
+
+    async def fetch_matrix(self, matrix: MatrixId, timeout_s: float) -> NDArray[Any]:
+        if matrix not in self.matrices.arrays:
+            raise MatrixMissing([matrix])
+        return self.matrices.arrays[matrix]
+
+    def mine(self, beneficiary: Address = WORKER.address) -> None:
+        """A block with everything that waits."""
+        self.ledger.append(list(self.mempool.waiting.values()), beneficiary)
+        self.mempool.waiting.clear()
+
+    def act(self, payload: Payload) -> None:
+        """A block in which the worker does something."""
+        nonce = self.mempool.next_nonce(WORKER.address, self.ledger.state)
+        tx = sign_transaction(WORKER.secret, self.params.chain_id, nonce, FEE, payload)
+        self.mempool.waiting[compute_tx_id(tx)] = tx
+        self.mine()
+
+    def work_jobs(self) -> int:
+        """Claim, multiply and deliver every open job; how many."""
+        done = 0
+        for job_id, job in self.ledger.list_jobs(state=JobState.OPEN):
+            x, w = self.matrices.arrays[job.x.id], self.matrices.arrays[job.w.id]
+            y = x.astype(np.int32) @ w.astype(np.int32).T
+            if self.spoil is not None:
+                y = self.spoil(y)
+            self.act(ClaimJob(job_id))
+            self.act(SubmitResult(job_id, self.matrices.put(y)))
+            done += 1
+        return done
+
+    async def live(self) -> None:
+        """Mine and work as long as the test lets it."""
+        while True:
+            if len(self.mempool):
+                self.mine()
+            self.work_jobs()
+            await asyncio.sleep(0.01)
+
+
+def has_job(node: FakeNode, job: JobId) -> bool:
+    return job_key(job) in node.ledger.records

@@ -1,0 +1,231 @@
+"""Products multiplied through a node in memory: the whole way, and every way it can fail."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.fake_node import FakeNode
+
+import inos
+import work
+from genesis.loading import derive_devnet, make_network, parse_genesis
+from inos._client_errors import ClientError, JobFailed
+from inos._client_operands import BadOperand
+from primitives.units import Nano, TimeMs
+from rpc import RpcServer, RpcSettings
+from wallet.errors import WalletError
+from wallet.keys import make_key
+
+ALICE = make_key(bytes(31) + b"\x01")
+WORKER_SECRET = bytes(31) + b"\x07"
+FUNDS = 10 * 10**9
+RNG = np.random.default_rng(2)
+X = RNG.integers(-64, 64, (33, 70))
+W = RNG.integers(-64, 64, (18, 70))
+
+
+@pytest.fixture
+def node() -> FakeNode:
+    funds = {ALICE.address: Nano(FUNDS), make_key(WORKER_SECRET).address: Nano(FUNDS)}
+    text = derive_devnet("devnet", TimeMs(1_700_000_000_000), funds)
+    return FakeNode(make_network(parse_genesis(text, "a test's genesis")))
+
+
+@pytest.fixture
+async def client(node: FakeNode, tmp_path: Path) -> AsyncIterator[inos.Client]:
+    server = RpcServer(node, RpcSettings(token_path=tmp_path / "rpc.token", port=0))
+    await server.start()
+    async with inos.Client(server.url, wallet=ALICE) as client:
+        yield client
+    await server.stop()
+
+
+@pytest.fixture
+async def life(node: FakeNode) -> AsyncIterator[None]:
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(node.live())
+        yield
+        task.cancel()
+
+
+@pytest.mark.usefixtures("life")
+async def test_multiply(client: inos.Client, node: FakeNode) -> None:
+    y = await client.multiply(X, W, reward="1.5", timeout_s=30)
+    assert y.dtype == np.int32
+    assert np.array_equal(y, X @ W.T)
+    job = (await client.jobs()).jobs[0]
+    assert (job.reward, job.state, job.burned) == (1_500_000_000, "settled", 6)
+    assert (await client.account()).balance == FUNDS - 1_500_000_000 - 6 - 1000
+    assert np.array_equal(await client.result(job.id), X @ W.T)
+
+
+@pytest.mark.usefixtures("life")
+async def test_several_products_at_once(client: inos.Client) -> None:
+    xs = [RNG.integers(-64, 64, (5, 70), np.int8) for _ in range(4)]
+    found = await asyncio.gather(*(client.multiply(x, W, reward_nano=1000, timeout_s=30) for x in xs))
+    for x, y in zip(xs, found, strict=True):
+        assert np.array_equal(y, x.astype(np.int64) @ W.T)
+
+
+@pytest.mark.usefixtures("life")
+async def test_as_many_blocks_deep_as_asked(client: inos.Client, node: FakeNode) -> None:
+    job = await client.post_job(X, W, reward=Decimal("0.5"))
+    settled = await client.wait_job(job, 30)
+    assert settled.closed_at is not None
+    async with asyncio.TaskGroup() as group:
+        deep = group.create_task(client.wait_job(job, 30, confirmations=3))
+        while (await client.head()).height < settled.closed_at + 2:
+            assert not deep.done()
+            node.mine()
+    assert deep.result().id == job
+
+
+@pytest.mark.usefixtures("life")
+async def test_a_wrong_product_is_never_returned(client: inos.Client, node: FakeNode) -> None:
+    def spoil(y: Any) -> Any:
+        y[7, 3] += 1
+        return y
+
+    node.spoil = spoil
+    with pytest.raises(JobFailed) as caught:
+        await client.multiply(X, W, reward="1", timeout_s=30)
+    assert caught.value.code == "wrong-result"
+
+
+@pytest.mark.usefixtures("life")
+async def test_another_matrix_under_the_results_id_is_refused(client: inos.Client, node: FakeNode) -> None:
+    job = await client.post_job(X, W, reward="1")
+    settled = await client.wait_job(job, 30)
+    assert settled.y is not None
+    node.matrices.arrays[bytes.fromhex(settled.y.id)][0, 0] += 1
+    with pytest.raises(ClientError) as caught:
+        await client.result(job)
+    assert caught.value.code == "wrong-matrix"
+
+
+@pytest.mark.parametrize(
+    ("x", "w", "code"),
+    [
+        (X.astype(np.float64), W, "bad-dtype"),
+        (X.tolist(), W, "bad-dtype"),
+        (X[0], W, "bad-shape"),
+        (X[:0], W, "bad-shape"),
+        (X, W[:, 1:], "depth-mismatch"),
+        (X, W.T, "depth-mismatch"),
+        (np.where(np.arange(70) == 5, 64, X), W, "entry-out-of-range"),
+        (X, np.where(np.arange(70) == 5, -65, W), "entry-out-of-range"),
+    ],
+)
+async def test_bad_operands_are_refused_before_anything_is_sent(
+    client: inos.Client, node: FakeNode, x: Any, w: Any, code: str
+) -> None:
+    with pytest.raises(BadOperand) as caught:
+        await client.multiply(x, w, reward="1")
+    assert caught.value.code == code
+    assert (node.matrices.arrays, len(node.mempool)) == ({}, 0)
+
+
+async def test_the_place_of_a_wrong_entry_is_named(client: inos.Client) -> None:
+    wrong = W.copy()
+    wrong[4, 9] = 200
+    with pytest.raises(BadOperand, match=r"W\[4, 9\] is 200"):
+        await client.post_job(X, wrong, reward="1")
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ({}, "bad-reward"),
+        ({"reward": "1", "reward_nano": 5}, "bad-reward"),
+        ({"reward": 1.5}, "bad-reward"),
+        ({"reward": 2}, "bad-reward"),
+        ({"reward": "much"}, "bad-reward"),
+        ({"reward": "0.0000000001"}, "bad-reward"),
+        ({"reward": "-1"}, "bad-reward"),
+    ],
+)
+async def test_rewards_are_read_strictly(client: inos.Client, options: Any, code: str) -> None:
+    with pytest.raises(ClientError) as caught:
+        await client.post_job(X, W, **options)
+    assert caught.value.code == code
+
+
+async def test_a_reward_above_the_balance_sends_nothing(client: inos.Client, node: FakeNode) -> None:
+    with pytest.raises(WalletError) as caught:
+        await client.post_job(X, W, reward="10")
+    assert caught.value.code == "insufficient-balance"
+    assert node.matrices.arrays == {}
+
+
+async def test_a_job_larger_than_the_chain_checks(client: inos.Client, node: FakeNode) -> None:
+    tall = np.zeros((4096, 1), np.int8)
+    with pytest.raises(BadOperand) as caught:
+        await client.post_job(tall, tall, reward="1")
+    assert caught.value.code == "job-too-large"
+    assert node.matrices.arrays == {}
+
+
+async def test_a_job_nobody_takes_is_cancelled(client: inos.Client, node: FakeNode) -> None:
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(expect_failure(client.multiply(X, W, reward="1", timeout_s=1)))
+        while not len(node.mempool):
+            await asyncio.sleep(0.01)
+        node.mine()
+    error = task.result()
+    assert error.code == "job-timeout"
+    assert "open" in error.message
+    assert "cancelled by" in error.hint
+    node.mine()
+    assert (await client.job(error.job)).state == "cancelled"
+    assert (await client.account()).balance == FUNDS - 6 - 2000
+    with pytest.raises(JobFailed) as caught:
+        await client.wait_job(error.job, 5)
+    assert caught.value.code == "job-cancelled"
+    with pytest.raises(JobFailed) as caught:
+        await client.result(error.job)
+    assert caught.value.code == "job-open"
+
+
+async def expect_failure(call: Any) -> JobFailed:
+    with pytest.raises(JobFailed) as caught:
+        await call
+    return caught.value
+
+
+async def test_a_deadline_that_passes(client: inos.Client, node: FakeNode) -> None:
+    job = await client.post_job(X, W, reward="1", lifetime=2)
+    for _ in range(3):
+        node.mine()
+    error = await expect_failure(client.wait_job(job, 5))
+    assert error.code == "job-expired"
+    await client.cancel_job(job)
+    node.mine()
+    assert (await client.job(job)).state == "cancelled"
+
+
+async def test_a_transaction_that_got_lost(client: inos.Client, node: FakeNode) -> None:
+    job = await client.post_job(X, W, reward="1")
+    node.mempool.waiting.clear()
+    assert (await expect_failure(client.wait_job(job, 10))).code == "job-lost"
+
+
+async def test_a_wait_without_auto_cancel_leaves_the_job(client: inos.Client, node: FakeNode) -> None:
+    error = await expect_failure(client.multiply(X, W, reward="1", timeout_s=0.3, auto_cancel=False))
+    assert (error.code, len(node.mempool)) == ("job-timeout", 1)
+
+
+async def test_ids_that_are_none(client: inos.Client) -> None:
+    with pytest.raises(ClientError) as caught:
+        await client.cancel_job("nonsense")
+    assert caught.value.code == "bad-job-id"
+
+
+async def test_matrices_by_themselves(client: inos.Client) -> None:
+    y = (X @ W.T).astype(np.int32)
+    ref = await client.put_matrix(y)
+    assert ref.id == work.matrix_id(y)
+    assert np.array_equal(await client.get_matrix(ref.id.hex()), y)
