@@ -5,10 +5,8 @@ async with inos.Client("http://127.0.0.1:8645", wallet=key) as client:
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +16,6 @@ from inos import _client_models as models
 from inos._client_errors import ClientError, JobFailed, RemoteError
 from inos._client_jobs import JobWatch, JobWatcher
 from inos._client_models import convert
-from inos._client_network import NetworkInfo, read_params
 from inos._client_operands import (
     BadOperand,
     check_shapes,
@@ -29,7 +26,7 @@ from inos._client_operands import (
     read_reward,
     to_operand,
 )
-from inos._client_transport import Transport
+from inos._client_reader import Reader
 from primitives.errors import InosError
 from primitives.matrices import MatrixRef
 from primitives.transactions import Payload, Transaction, compute_tx_id
@@ -49,10 +46,8 @@ NONCE_TRIES: Final = 4
 NONCE_RACES: Final = frozenset({"nonce-too-old", "replacement-fee-too-low", "bad-nonce", "already-known"})
 """Refusals that mean another program used the account's nonce meanwhile."""
 
-T = TypeVar("T")
 
-
-class Client:
+class Client(Reader):
     """One node's RPC, with typed answers, and one account's key where it has one.
 
     Args:
@@ -75,96 +70,17 @@ class Client:
         if wallet is not None and secret is not None:
             raise ClientError("bad-key", "give either wallet or secret, not both")
         self._key = make_key(secret) if secret is not None else wallet
-        self._transport = Transport(url, token, timeout_s)
-        self._network: NetworkInfo | None = None
+        super().__init__(url, token, timeout_s)
         self._sending = asyncio.Lock()
         self._watcher = JobWatcher(self)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._transport.close()
-
-    async def call(
-        self,
-        method: str,
-        params: Mapping[str, Any] | Sequence[Any] | None = None,
-        *,
-        timeout_s: float | None = None,
-        **named: Any,
-    ) -> Any:
-        """Any method, its result as plain JSON: `call("chain_getBlock", block=1)`.
-
-        Raises:
-            RemoteError: the node refused, `code` says why.
-            ClientError: "node-unreachable", "timeout", "bad-response".
-        """
-        return await self._transport.call(method, params if params is not None else named, timeout_s=timeout_s)
-
-    async def get_network(self) -> NetworkInfo:
-        """Parameters, prefix and genesis of the node's network; asked once."""
-        if self._network is None:
-            version = await self.version()
-            params = read_params(await self.call("chain_getParams"))
-            self._network = NetworkInfo(params=params, hrp=version.hrp, genesis=version.genesis)
-        return self._network
 
     async def get_address(self) -> str:
         """The address of this client's key."""
         return encode_address((await self.get_network()).hrp, self._get_key().address)
 
-    # Reads
-
-    async def version(self) -> models.NodeVersion:
-        return await self._ask(models.NodeVersion, "node_version")
-
-    async def head(self) -> models.Head:
-        """The tip of the best chain."""
-        return await self._ask(models.Head, "chain_head")
-
-    async def block(self, block: int | str = "latest") -> models.BlockInfo:
-        """A block by height, id, or "latest"."""
-        return await self._ask(models.BlockInfo, "chain_getBlock", block=block)
-
-    async def header(self, block: int | str = "latest") -> models.Header:
-        return await self._ask(models.Header, "chain_getHeader", block=block)
-
-    async def transaction(self, tx: str) -> models.FoundTransaction:
-        """A transaction on the chain or in the pool, by id in hex."""
-        return await self._ask(models.FoundTransaction, "chain_getTransaction", id=tx)
-
     async def account(self, address: str | None = None, *, prove: bool = False) -> models.AccountInfo:
         """An account at the tip; this client's own without an address."""
-        return await self._ask(
-            models.AccountInfo, "state_getAccount", address=address or await self.get_address(), prove=prove
-        )
-
-    async def supply(self) -> models.Supply:
-        return await self._ask(models.Supply, "state_supply")
-
-    async def useful_work(self, window: int = 100) -> models.UsefulWork:
-        """Weight mined and paid tickets settled over the last `window` blocks."""
-        return await self._ask(models.UsefulWork, "chain_usefulWork", window=window)
-
-    async def estimate_fee(self) -> models.FeeEstimate:
-        return await self._ask(models.FeeEstimate, "tx_estimateFee")
-
-    async def job(self, job: str) -> models.Job:
-        """A job by its id in hex; RemoteError "job-unknown" until its transaction is mined."""
-        return await self._ask(models.Job, "job_get", id=job)
-
-    async def jobs(self, **filters: Any) -> models.JobPage:
-        """A page of jobs; filters as job_list has them: state, poster, worker, after, limit."""
-        return await self._ask(models.JobPage, "job_list", **filters)
-
-    # Writes
+        return await self.get_account(address or await self.get_address(), prove=prove)
 
     async def send_transaction(self, tx: Transaction) -> str:
         """Hand in a signed transaction; its id in hex."""
@@ -340,16 +256,15 @@ class Client:
         """Sign with the next nonce and hand in, one at a time: two at once would take one nonce."""
         key, network = self._get_key(), await self.get_network()
         async with self._sending:
-            for last in (*[False] * (NONCE_TRIES - 1), True):
-                account = await self._get_view()
-                fee = (await self.estimate_fee()).fee
+            for tries_left in reversed(range(NONCE_TRIES)):
+                account, fee = await self._get_view(), (await self.estimate_fee()).fee
                 tx = build.build_transaction(key, network.params.chain_id, account, payload, fee)
                 try:
                     return TxId(bytes.fromhex(await self.send_transaction(tx)))
                 except RemoteError as error:
-                    if last or error.code not in NONCE_RACES:
+                    if not tries_left or error.code not in NONCE_RACES:
                         raise
-        raise AssertionError("the last try returns or raises")
+        raise ClientError("nonce-race", "other programs keep taking this account's nonces")
 
     async def _check_affordable(self, payload: Payload, fee: int) -> None:
         build.check_affordable(payload, fee, await self._get_view())
@@ -362,9 +277,6 @@ class Client:
         if self._key is None:
             raise ClientError("no-key", "this needs an account's key", hint="make the Client with wallet= or secret=")
         return self._key
-
-    async def _ask(self, kind: type[T], method: str, **params: Any) -> T:
-        return convert(kind, await self.call(method, params), method)
 
 
 def _choose_window(params: Params, head: models.Head, x: MatrixRef, w: MatrixRef) -> int:

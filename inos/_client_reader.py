@@ -1,0 +1,105 @@
+"""The reading half of `inos.Client`: calls, and a typed method for everything a node tells."""
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from inos import _client_models as models
+from inos._client_models import convert
+from inos._client_network import NetworkInfo, read_params
+from inos._client_transport import Transport
+
+T = TypeVar("T")
+
+
+class Reader:
+    """One node's RPC with typed answers; holds no key.
+
+    Args:
+        url: the node's RPC address.
+        token: bearer token of the node, for miner_* and node_stop.
+        timeout_s: longest one call may take.
+    """
+
+    def __init__(self, url: str, token: str | None, timeout_s: float) -> None:
+        self._transport = Transport(url, token, timeout_s)
+        self._network: NetworkInfo | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._transport.close()
+
+    async def call(
+        self,
+        method: str,
+        params: Mapping[str, Any] | Sequence[Any] | None = None,
+        *,
+        timeout_s: float | None = None,
+        **named: Any,
+    ) -> Any:
+        """Any method, its result as plain JSON: `call("chain_getBlock", block=1)`.
+
+        Raises:
+            RemoteError: the node refused, `code` says why.
+            ClientError: "node-unreachable", "timeout", "bad-response".
+        """
+        return await self._transport.call(method, params if params is not None else named, timeout_s=timeout_s)
+
+    async def get_network(self) -> NetworkInfo:
+        """Parameters, prefix and genesis of the node's network; asked once."""
+        if self._network is None:
+            version = await self.version()
+            params = read_params(await self.call("chain_getParams"))
+            self._network = NetworkInfo(params=params, hrp=version.hrp, genesis=version.genesis)
+        return self._network
+
+    async def version(self) -> models.NodeVersion:
+        return await self._ask(models.NodeVersion, "node_version")
+
+    async def head(self) -> models.Head:
+        """The tip of the best chain."""
+        return await self._ask(models.Head, "chain_head")
+
+    async def block(self, block: int | str = "latest") -> models.BlockInfo:
+        """A block by height, id, or "latest"."""
+        return await self._ask(models.BlockInfo, "chain_getBlock", block=block)
+
+    async def header(self, block: int | str = "latest") -> models.Header:
+        return await self._ask(models.Header, "chain_getHeader", block=block)
+
+    async def transaction(self, tx: str) -> models.FoundTransaction:
+        """A transaction on the chain or in the pool, by id in hex."""
+        return await self._ask(models.FoundTransaction, "chain_getTransaction", id=tx)
+
+    async def get_account(self, address: str, *, prove: bool = False) -> models.AccountInfo:
+        """An account at the tip, with its Merkle proof where asked for."""
+        return await self._ask(models.AccountInfo, "state_getAccount", address=address, prove=prove)
+
+    async def supply(self) -> models.Supply:
+        return await self._ask(models.Supply, "state_supply")
+
+    async def useful_work(self, window: int = 100) -> models.UsefulWork:
+        """Weight mined and paid tickets settled over the last `window` blocks."""
+        return await self._ask(models.UsefulWork, "chain_usefulWork", window=window)
+
+    async def estimate_fee(self) -> models.FeeEstimate:
+        return await self._ask(models.FeeEstimate, "tx_estimateFee")
+
+    async def job(self, job: str) -> models.Job:
+        """A job by its id in hex; RemoteError "job-unknown" until its transaction is mined."""
+        return await self._ask(models.Job, "job_get", id=job)
+
+    async def jobs(self, **filters: Any) -> models.JobPage:
+        """A page of jobs; filters as job_list has them: state, poster, worker, after, limit."""
+        return await self._ask(models.JobPage, "job_list", **filters)
+
+    async def _ask(self, kind: type[T], method: str, **params: Any) -> T:
+        return convert(kind, await self.call(method, params), method)
