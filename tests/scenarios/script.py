@@ -1,0 +1,178 @@
+"""A small language for scripted chains: blocks of orders, and what each must come to.
+
+Scenario("title", [
+    block(tx("alice", transfer("bob", 5))),                  # valid: it is connected
+    block(tx("alice", post(), name="j1")),                   # later orders call this job "j1"
+    block(tx("bob", result("j1")), expect="job-not-claimed"),  # breaks this rule, and is left out
+    block(header={"chain_id": 1}, expect="wrong-chain-id"),  # forged fields, or a forged `body`
+    Skip(3),                                                 # empty blocks for nobody
+    Check(balance={"bob": 500_005}, merit={"bob": 0}),       # what the state must hold now
+])
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from msgspec import Struct
+from support.consensus_lab import ALICE, BOB, CAROL, MINER, NOBODY, Key, Lab, edit, get_code, make_post, make_result
+
+from primitives.blocks import Block
+from primitives.matrices import MatrixRef
+from primitives.transactions import (
+    CancelJob,
+    ClaimJob,
+    Payload,
+    SubmitResult,
+    Transaction,
+    Transfer,
+    compute_tx_id,
+)
+from primitives.units import JobId
+
+PEOPLE: Mapping[str, Key] = {"alice": ALICE, "bob": BOB, "carol": CAROL, "miner": MINER}
+
+
+class Stage:
+    """The lab while a script plays on it, with the jobs it has named."""
+
+    def __init__(self) -> None:
+        self.lab = Lab()
+        self.jobs: dict[str, JobId] = {}
+        self.used: dict[str, int] = {}
+        """Transactions per person in the block being made."""
+
+    def get_job_id(self, name: str) -> JobId:
+        """A job's id; one that nobody posted has the id of zeros."""
+        return self.jobs.get(name, JobId(bytes(32)))
+
+
+Order: TypeAlias = Callable[[Stage], Transaction]
+MakePayload: TypeAlias = Callable[[Stage], Payload]
+Body: TypeAlias = Callable[[tuple[Transaction, ...]], tuple[Transaction, ...]]
+
+
+class B(Struct, frozen=True):
+    """A block; `expect` is the code of the rule it breaks, "" when it is valid."""
+
+    orders: tuple[Order, ...]
+    expect: str
+    miner: str
+    uses_merit: bool
+    header: Mapping[str, Any]
+    body: Body | None
+
+
+class Skip(Struct, frozen=True):
+    blocks: int
+
+
+class Check(Struct, frozen=True, kw_only=True):
+    """Balances, merit, bonds and reputation as the records have them."""
+
+    balance: Mapping[str, int] = {}
+    merit: Mapping[str, int] = {}
+    bonded: Mapping[str, int] = {}
+    reputation: Mapping[str, int] = {}
+    market: Mapping[str, int] = {}
+    jobs: Mapping[str, str] = {}
+
+
+Step: TypeAlias = B | Skip | Check
+
+
+class Scenario(Struct, frozen=True):
+    title: str
+    steps: Sequence[Step]
+
+
+def block(
+    *orders: Order,
+    expect: str = "",
+    miner: str = "miner",
+    uses_merit: bool = False,
+    header: Mapping[str, Any] | None = None,
+    body: Body | None = None,
+) -> B:
+    return B(orders, expect, miner, uses_merit, header or {}, body)
+
+
+def tx(who: str, make: MakePayload, *, fee: int = 1, ahead: int = 0, name: str = "") -> Order:
+    """An order of `who` with the next nonce, or one `ahead`; a job it posts can be called `name` afterwards."""
+
+    def sign(stage: Stage) -> Transaction:
+        count = stage.used.get(who, 0)
+        stage.used[who] = count + 1
+        signed = stage.lab.sign(PEOPLE[who], make(stage), fee=fee, ahead=count + ahead)
+        if name:
+            stage.jobs[name] = JobId(compute_tx_id(signed))
+        return signed
+
+    return sign
+
+
+def transfer(to: str, amount: int) -> MakePayload:
+    return lambda stage: Transfer(PEOPLE[to].address, amount)
+
+
+def post(**changes: Any) -> MakePayload:
+    """The lab's standard job; a `deadline` is given in blocks from the one that posts it."""
+
+    def make(stage: Stage) -> Payload:
+        height = stage.lab.height + 1
+        return make_post(height, **{**changes, "deadline": height + changes.get("deadline", 10)})
+
+    return make
+
+
+def claim(job: str) -> MakePayload:
+    return lambda stage: ClaimJob(stage.get_job_id(job))
+
+
+def result(job: str, y: MatrixRef | None = None) -> MakePayload:
+    return lambda stage: SubmitResult(stage.get_job_id(job), make_result(32, 48) if y is None else y)
+
+
+def cancel(job: str) -> MakePayload:
+    return lambda stage: CancelJob(stage.get_job_id(job))
+
+
+def play(scenario: Scenario, prepare: Callable[[Lab], None] = lambda lab: None) -> None:
+    """Run a script; a mistake is named by the step it is in."""
+    stage = Stage()
+    prepare(stage.lab)
+    for number, step in enumerate(scenario.steps):
+        place = f"{scenario.title}, step {number}, height {stage.lab.height}"
+        match step:
+            case Skip(blocks):
+                for _ in range(blocks):
+                    stage.lab.mine(miner=NOBODY)
+            case Check():
+                _check(stage, step, place)
+            case B():
+                _play_block(stage, step, place)
+
+
+def _play_block(stage: Stage, step: B, place: str) -> None:
+    stage.used = {}
+    transactions = [order(stage) for order in step.orders]
+    made = stage.lab.make_block(transactions, miner=PEOPLE[step.miner].address, uses_merit=step.uses_merit)
+    made = edit(made, **step.header)
+    if step.body is not None:
+        made = Block(made.header, step.body(made.transactions))
+    before = dict(stage.lab.records.all)
+    code = get_code(lambda: stage.lab.connect(made))
+    assert code == step.expect, f"{place}: expected {step.expect or 'a valid block'}, got {code or 'a valid block'}"
+    assert not step.expect or stage.lab.records.all == before, f"{place}: a refused block changed the state"
+
+
+def _check(stage: Stage, step: Check, place: str) -> None:
+    for field in ("balance", "merit", "bonded", "reputation"):
+        wanted: Mapping[str, int] = getattr(step, field)
+        got = {who: getattr(stage.lab.state.get_account(PEOPLE[who].address), field) for who in wanted}
+        assert got == wanted, f"{place}: {field}"
+    market = stage.lab.state.get_market()
+    assert {name: getattr(market, name) for name in step.market} == step.market, f"{place}: market"
+    for name, state in step.jobs.items():
+        job = stage.lab.state.get_job(stage.jobs[name])
+        assert job is not None
+        assert job.state.name.lower() == state, f"{place}: job {name}"
