@@ -18,6 +18,7 @@ from work.matrices import Operand, assemble, check_ref, check_strip, matrix_id, 
 from work.noise import compute_seed_w, compute_seed_x
 from work.stopping import Stopped
 from work.strips import InvalidMatrix, StripTree, compute_leaves, compute_matrix_path, compute_strip
+from work.summary import TicketSummary, compute_summary
 
 __all__ = [
     "BackendInfo",
@@ -29,6 +30,7 @@ __all__ = [
     "Operand",
     "Stopped",
     "StripTree",
+    "TicketSummary",
     "Win",
     "assemble",
     "check_ref",
@@ -39,6 +41,7 @@ __all__ = [
     "compute_seed_w",
     "compute_seed_x",
     "compute_strip",
+    "compute_summary",
     "freivalds",
     "list_backends",
     "matrix_id",

@@ -7,7 +7,7 @@ from blake3 import blake3
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from primitives.errors import InvalidCertificate
+from primitives.errors import InosError, InvalidCertificate
 from primitives.matrices import DTYPE_INT7, PANEL_BYTES, STRIP_ROWS, MatrixRef, Seal, Witness
 from primitives.units import U256_MAX, Hash
 from work.matrices import check_strip
@@ -26,7 +26,7 @@ STEPS: Final = PANEL_BYTES // STEP
 ROTATION: Final = 13
 
 
-class Win(Struct, frozen=True):
+class Win(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """A winning ticket: what goes into the header, and what proves it."""
 
     seal: Seal
@@ -73,12 +73,12 @@ def check_anchor(anchor: bytes, target: int) -> None:
     """Whether anchor and target are of the right size.
 
     Raises:
-        ValueError: they are not; the caller's mistake, not a certificate's.
+        InosError: "bad-anchor", "bad-target"; the caller's mistake, not a certificate's.
     """
     if len(anchor) != 32:
-        raise ValueError(f"an anchor has 32 bytes, not {len(anchor)}")
+        raise InosError("bad-anchor", f"an anchor has 32 bytes, not {len(anchor)}")
     if not 0 <= target <= U256_MAX:
-        raise ValueError("a target is 0 .. 2^256 - 1")
+        raise InosError("bad-target", "a target is 0 .. 2^256 - 1")
 
 
 def _check_side(side: str, ref: MatrixRef, strip: int, panel: int, data: bytes, path: tuple[bytes, ...]) -> None:

@@ -9,7 +9,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from primitives.matrices import Seal, Witness
-from work.backends import AUTO, Slice, get_backend
+from work.backends import AUTO, Drawn, OnWin, Slice, get_backend
 from work.certificate import Win, check_anchor
 from work.matrices import Operand
 from work.noise import compute_seed_w, compute_seed_x
@@ -59,23 +59,27 @@ class Lottery:
         Raises:
             InvalidMatrix: "depth-mismatch", "index-outside-matrix", "product-too-large".
         """
+        finder = _Finder(x, self._w)
+        drawn = self.draw(x, first, last, finder.add, stop=stop)
+        return Mined(drawn.product, drawn.tickets, tuple(finder.wins), drawn.product is not None)
+
+    def draw(self, x: Operand, first: int, last: int, on_win: OnWin, *, stop: threading.Event | None = None) -> Drawn:
+        """The same without seals and witnesses: `on_win` gets (i, j, p, digest), from any thread. Errors as above."""
         check_depths(x, self._w)
         if not 0 <= first < last <= x.strips:
             raise InvalidMatrix(
                 "index-outside-matrix", f"strips {first} to {last} are not among the {x.strips} strips of X"
             )
-        finder = _Finder(x, self._w)
         seed_x = compute_seed_x(self.seed_w, x.ref.id)
         piece = Slice(x, self._w, seed_x, self.seed_w, self._target, first, last, self._threads)
         try:
-            drawn = self._backend.multiply(piece, self._prepare(stop), finder.add, stop)
+            return self._backend.multiply(piece, self._prepare(stop), on_win, stop)
         except Stopped:
-            return Mined(None, 0, (), False)
+            return Drawn(None, 0)
         except MemoryError as error:
             raise InvalidMatrix(
                 "product-too-large", f"not enough memory: {error}", hint="mine it in slices, with mine_strips"
             ) from error
-        return Mined(drawn.product, drawn.tickets, tuple(finder.wins), drawn.product is not None)
 
     def _prepare(self, stop: threading.Event | None) -> Any:
         with self._lock:

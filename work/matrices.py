@@ -30,7 +30,7 @@ from work.strips import (
     check_index,
     check_shape,
     compute_grid,
-    compute_leaves,
+    compute_leaf_row,
     get_dtype,
     iterate_pieces,
 )
@@ -45,7 +45,7 @@ def matrix_ref(array: NDArray[Any], stop: threading.Event | None = None) -> Matr
     """
     dtype = get_dtype(array)
     rows, cols = array.shape
-    return make_matrix_ref(dtype, rows, cols, StripTree(compute_leaves(array, stop), stop).root)
+    return make_matrix_ref(dtype, rows, cols, StripTree(compute_leaf_row(array, stop), stop).root)
 
 
 def matrix_id(array: NDArray[Any]) -> MatrixId:
@@ -72,7 +72,7 @@ class Operand(Struct, frozen=True, eq=False):
         check_stop(stop)
         if get_dtype(array) != DTYPE_INT7:
             raise InvalidMatrix("bad-dtype", f"an operand is an int8 array, not {array.dtype}")
-        tree = StripTree(compute_leaves(array, stop), stop)
+        tree = StripTree(compute_leaf_row(array, stop), stop)
         rows, cols = array.shape
         kept = _make_contiguous(array, stop).view(np.ndarray)
         kept.flags.writeable = False

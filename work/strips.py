@@ -127,6 +127,22 @@ def check_index(index: int, count: int) -> None:
         raise InvalidMatrix("index-outside-matrix", f"strip {index} is outside a matrix of {count} strips")
 
 
+def compute_leaf_row(array: NDArray[Any], stop: threading.Event | None = None) -> bytearray:
+    """The leaves of all strips, 32 bytes each, one after the other; errors as `compute_leaves`."""
+    dtype = get_dtype(array)
+    width = PANEL_BYTES // array.itemsize
+    leaves = bytearray()
+    for first, last, left, right in iterate_pieces(*compute_grid(dtype, *array.shape)):
+        check_stop(stop)
+        if dtype == DTYPE_INT7:
+            part = array[first * STRIP_ROWS : last * STRIP_ROWS, left * width : right * width]
+            check_entries(part, first * STRIP_ROWS, left * width)
+        data = pack_strips(array, first, last, left, right).reshape(-1).data
+        for at in range(0, len(data), STRIP_BYTES):
+            leaves += compute_hash(Context.MATRIX_STRIP, data[at : at + STRIP_BYTES])
+    return leaves
+
+
 def compute_leaves(array: NDArray[Any], stop: threading.Event | None = None) -> list[Hash]:
     """The leaf of every strip, in order i * panels + p; an operand's entries are checked on the way.
 
@@ -134,19 +150,7 @@ def compute_leaves(array: NDArray[Any], stop: threading.Event | None = None) -> 
         InvalidMatrix: "bad-dtype", "bad-shape", "entry-out-of-range".
         Stopped: `stop` was set.
     """
-    dtype = get_dtype(array)
-    width = PANEL_BYTES // array.itemsize
-    leaves: list[Hash] = []
-    for first, last, left, right in iterate_pieces(*compute_grid(dtype, *array.shape)):
-        check_stop(stop)
-        if dtype == DTYPE_INT7:
-            part = array[first * STRIP_ROWS : last * STRIP_ROWS, left * width : right * width]
-            check_entries(part, first * STRIP_ROWS, left * width)
-        data = pack_strips(array, first, last, left, right).reshape(-1).data
-        leaves += [
-            compute_hash(Context.MATRIX_STRIP, data[at : at + STRIP_BYTES]) for at in range(0, len(data), STRIP_BYTES)
-        ]
-    return leaves
+    return _cut_row(compute_leaf_row(array, stop))
 
 
 def compute_matrix_path(leaves: Sequence[bytes], index: int) -> tuple[Hash, ...]:
@@ -163,22 +167,21 @@ class StripTree:
     """All levels of one matrix's tree, kept so that a path costs a few look-ups.
 
     Args:
-        leaves: hashes of the strips, at least one.
+        leaves: hashes of the strips, at least one; or the same as one row of bytes.
     """
 
-    def __init__(self, leaves: Sequence[bytes], stop: threading.Event | None = None) -> None:
-        self._levels: list[bytes] = [b"".join(leaves)]
+    def __init__(self, leaves: Sequence[bytes] | bytearray, stop: threading.Event | None = None) -> None:
+        self._levels = [leaves if isinstance(leaves, bytearray) else bytearray(b"".join(leaves))]
         while len(self._levels[-1]) > HASH_BYTES:
             self._levels.append(_compute_parents(self._levels[-1], stop))
 
     @property
     def root(self) -> Hash:
-        return Hash(self._levels[-1])
+        return Hash(bytes(self._levels[-1]))
 
     @property
     def leaves(self) -> list[Hash]:
-        row = self._levels[0]
-        return [Hash(row[at : at + HASH_BYTES]) for at in range(0, len(row), HASH_BYTES)]
+        return _cut_row(self._levels[0])
 
     def compute_path(self, index: int) -> tuple[Hash, ...]:
         """Siblings from the leaf up, as RFC 6962 has them.
@@ -191,17 +194,21 @@ class StripTree:
         for row in self._levels[:-1]:
             at = (index ^ 1) * HASH_BYTES
             if at < len(row):
-                path.append(Hash(row[at : at + HASH_BYTES]))
+                path.append(Hash(bytes(row[at : at + HASH_BYTES])))
             index //= 2
         return tuple(path)
 
 
-def _compute_parents(row: bytes, stop: threading.Event | None) -> bytes:
+def _cut_row(row: bytearray) -> list[Hash]:
+    return [Hash(bytes(row[at : at + HASH_BYTES])) for at in range(0, len(row), HASH_BYTES)]
+
+
+def _compute_parents(row: bytearray, stop: threading.Event | None) -> bytearray:
     """Neighbours hashed in pairs; an odd last node is carried up as it is."""
     pair, parents = 2 * HASH_BYTES, bytearray()
     for at in range(0, len(row), pair):
         if at % (PIECE_NODES * pair) == 0:
             check_stop(stop)
-        both = row[at : at + pair]
+        both = bytes(row[at : at + pair])
         parents += compute_hash(Context.MATRIX_NODE, both) if len(both) == pair else both
-    return bytes(parents)
+    return parents
