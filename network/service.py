@@ -1,15 +1,29 @@
 """The network as the node sees it: start, run, stop, and a list of peers."""
 
+import asyncio
 import random
-from typing import Any
+from collections.abc import Iterable
 
+import structlog
 from msgspec import Struct
 
+from consensus.validity import check_seal
+from network.clock import SystemClock
+from network.errors import Misbehaviour
 from network.identity import NodeIdentity
 from network.link import Transport
+from network.peers.manager import PeerManager
+from network.peers.peer import Peer
 from network.ports import Clock, NodePort, Randomness
-from network.settings import NetworkSettings
+from network.settings import PROTOCOL_VERSION, NetworkSettings
+from network.sync.blocks import SealCheck
+from network.sync.hub import Sync
+from network.transport.websocket import WebSocketTransport
+from network.wire.messages import Hello
+from primitives.codec import encode
 from primitives.units import MatrixId, NodeId, TimeMs
+
+log = structlog.get_logger("inos.network")
 
 
 class PeerInfo(Struct, frozen=True):
@@ -31,6 +45,11 @@ class NetworkService:
 
     `await start()` listens (so that a port in use is told at once), `await run()` works until
     `stop()` is called or it is cancelled. After `stop()` it cannot be started again.
+
+    Args:
+        clock, rng: injected; by default the machine's.
+        transport: WebSockets with Noise by default.
+        check_seal: what proves a witness; a simulation without mining hands in its own.
     """
 
     def __init__(
@@ -42,13 +61,32 @@ class NetworkService:
         clock: Clock | None = None,
         rng: Randomness | None = None,
         transport: Transport | None = None,
+        check_seal: SealCheck = check_seal,
     ) -> None:
         self._node = node
         self._settings = settings
         self._identity = identity
-        self._clock = clock
-        self._rng: Any = rng if rng is not None else random.SystemRandom()
-        self._transport = transport
+        self._stopping = asyncio.Event()
+        the_clock: Clock = clock if clock is not None else SystemClock()
+        the_rng: Randomness = rng if rng is not None else random.SystemRandom()
+        self._transport: Transport = (
+            transport
+            if transport is not None
+            else WebSocketTransport(
+                identity, node.genesis_id, host=settings.host, port=settings.port, limits=settings.limits
+            )
+        )
+        self._sync = Sync(node, settings, the_clock, self._list_peers, self._punish, check_seal)
+        self._manager = PeerManager(
+            identity.node_id,
+            settings,
+            self._transport,
+            self._sync,
+            self._make_hello,
+            self._check_hello,
+            the_clock,
+            the_rng,
+        )
 
     @property
     def node_id(self) -> NodeId:
@@ -57,11 +95,24 @@ class NetworkService:
     @property
     def listen_port(self) -> int:
         """The port others reach this node at; 0 before `start`."""
-        return self._transport.port if self._transport is not None else 0
+        return self._transport.port
 
     def peers(self) -> list[PeerInfo]:
         """Connected peers, in the order they came."""
-        return []
+        return [
+            PeerInfo(
+                id=peer.id,
+                address=peer.link.remote_address,
+                is_outbound=peer.link.is_outbound,
+                user_agent=peer.hello.user_agent,
+                height=peer.best_height,
+                latency_ms=None if peer.latency_s is None else peer.latency_s * 1000,
+                bytes_in=peer.link.bytes_in,
+                bytes_out=peer.link.bytes_out,
+                since_ms=peer.since_ms,
+            )
+            for peer in self._manager.peers.values()
+        ]
 
     async def start(self) -> None:
         """Listen.
@@ -69,14 +120,29 @@ class NetworkService:
         Raises:
             NetworkError: "port-in-use", "cannot-listen".
         """
-        raise NotImplementedError
+        await self._transport.listen(self._make_hello, self._manager.accept)
+        log.info("network listening", id=self.node_id.hex(), port=self.listen_port)
 
     async def run(self) -> None:
         """Dial, sync and relay until `stop`."""
-        raise NotImplementedError
+        try:
+            async with asyncio.TaskGroup() as group:
+                works = [self._sync.run(), *(self._manager.keep(address) for address in self._settings.peers)]
+                tasks = [group.create_task(work) for work in works]
+                await self._stopping.wait()
+                for task in tasks:
+                    task.cancel()
+        finally:
+            await self._close()
 
     async def stop(self) -> None:
         """Close every link, then return; `run` ends. May be repeated."""
+        self._stopping.set()
+        await self._close()
+
+    async def _close(self) -> None:
+        await self._manager.stop()
+        await self._transport.stop()
 
     async def fetch_matrix(self, id: MatrixId, timeout_s: float) -> None:
         """Have the matrix in the node's store within `timeout_s` seconds.
@@ -84,4 +150,32 @@ class NetworkService:
         Raises:
             MatrixMissing: nobody had it in time.
         """
-        raise NotImplementedError
+        await self._sync.fetch_matrix(id, timeout_s)
+
+    def _list_peers(self) -> Iterable[Peer]:
+        return tuple(self._manager.peers.values())
+
+    async def _punish(self, peer: Peer, fault: Misbehaviour) -> None:
+        await self._manager.punish(peer, fault)
+
+    def _make_hello(self) -> bytes:
+        tip = self._node.ledger.tip
+        return encode(
+            Hello(
+                version=PROTOCOL_VERSION,
+                chain_id=self._node.params.chain_id,
+                genesis_id=self._node.genesis_id,
+                user_agent=self._settings.user_agent[:64],
+                tip=tip.id,
+                height=tip.header.height,
+                weight=min(tip.weight, 2**256 - 1).to_bytes(32, "big"),
+                listen_port=self.listen_port,
+            )
+        )
+
+    def _check_hello(self, hello: Hello) -> str:
+        if hello.chain_id != self._node.params.chain_id:
+            return "other-chain"
+        if hello.genesis_id != self._node.genesis_id:
+            return "other-genesis"
+        return ""

@@ -1,0 +1,136 @@
+"""One connected peer: its state, and ways to talk to it. The work is done by its session."""
+
+import asyncio
+from collections import deque
+
+from network.errors import Misbehaviour, RequestFailed
+from network.link import Link
+from network.peers.bounded import BoundedSet, Score, TokenBucket
+from network.peers.lanes import Lanes
+from network.peers.requests import Pending, RequestBook
+from network.ports import Clock
+from network.wire.limits import BAN, LIMITS, MAX_WAITING_REQUESTS, POINTS_PER_S, get_limit
+from network.wire.messages import (
+    AnnounceBlock,
+    AnnounceTransactions,
+    AnyMessage,
+    Hello,
+    Message,
+    Request,
+)
+from primitives.units import BlockId, NodeId, TimeMs, TxId
+
+MAX_INBOX = 256
+"""Announcements waiting to be looked at; more are dropped, pings tell the tip again."""
+
+
+class Peer:
+    """State of one link. Everything in it is bounded."""
+
+    def __init__(self, link: Link, hello: Hello, clock: Clock) -> None:
+        now = clock.monotonic()
+        self._clock = clock
+        self.link = link
+        self.hello = hello
+        self.id: NodeId = link.remote_id
+        self.since_ms: TimeMs = clock.now_ms()
+        self.connected_at = now
+        self.best_id = BlockId(hello.tip)
+        self.best_height = hello.height
+        self.latency_s: float | None = None
+        self.out = Lanes()
+        self.requests = RequestBook()
+        self.known_blocks: BoundedSet[BlockId] = BoundedSet(1024)
+        self.known_transactions: BoundedSet[TxId] = BoundedSet(65_536)
+        self.inbox: deque[AnnounceBlock | AnnounceTransactions] = deque(maxlen=MAX_INBOX)
+        self.questions: deque[Request] = deque()
+        self.attention = asyncio.Event()
+        """Set when the inbox or the claimed tip changed."""
+        self.has_questions = asyncio.Event()
+        self.ended = asyncio.Event()
+        self.end_reason = ""
+        self._buckets = {kind: TokenBucket(limit.per_s, limit.burst, now) for kind, limit in LIMITS.items()}
+        self._score = Score(POINTS_PER_S, now)
+        self._pings: dict[int, asyncio.Event] = {}
+
+    def __repr__(self) -> str:
+        return f"Peer({self.id.hex()[:12]}, {self.link.remote_address})"
+
+    @property
+    def name(self) -> str:
+        """For logs."""
+        return self.id.hex()[:12]
+
+    def send(self, message: AnyMessage) -> bool:
+        """Queue a message without waiting; False where its lane is full."""
+        return self.out.offer(message)
+
+    def charge(self, kind: type[Message]) -> None:
+        """Count one message of `kind` against its rate.
+
+        Raises:
+            Misbehaviour: over the rate often enough to be banned.
+        """
+        if not self._buckets[kind].take(self._clock.monotonic()):
+            self.penalise(Misbehaviour("too-often", f"too many {kind.__name__} messages", get_limit(kind).penalty))
+
+    def penalise(self, fault: Misbehaviour) -> None:
+        """Add a fault's points.
+
+        Raises:
+            Misbehaviour: `fault`, where the points now suffice for a ban.
+        """
+        if self._score.add(fault.penalty, self._clock.monotonic()) >= BAN:
+            raise fault
+
+    def set_claim(self, tip: bytes, height: int) -> None:
+        """What the peer says its best block is."""
+        if tip != self.best_id:
+            self.best_id, self.best_height = BlockId(tip), height
+            self.attention.set()
+
+    def add_question(self, request: Request) -> None:
+        """Queue a request of the peer.
+
+        Raises:
+            Misbehaviour: it asks more at once than any honest node does.
+        """
+        if len(self.questions) >= MAX_WAITING_REQUESTS:
+            self.penalise(Misbehaviour("too-many-requests", "more requests at once than may wait", 20))
+            return
+        self.questions.append(request)
+        self.has_questions.set()
+
+    async def ask(self, pending: Pending, request: Request, limit_s: float) -> None:
+        """Send an opened question.
+
+        Raises:
+            RequestFailed: the peer takes no more questions in time.
+        """
+        try:
+            async with asyncio.timeout(limit_s):
+                await self.out.put(request)
+        except TimeoutError:
+            raise RequestFailed("timeout", "the peer reads too slowly to be asked") from None
+
+    def expect_pong(self, nonce: int) -> asyncio.Event:
+        """The event that is set when the pong of `nonce` comes; forget it with `forget_pong`."""
+        event = asyncio.Event()
+        self._pings[nonce] = event
+        return event
+
+    def forget_pong(self, nonce: int) -> None:
+        self._pings.pop(nonce, None)
+
+    def take_pong(self, nonce: int) -> None:
+        """A pong came; one we gave up on is let pass."""
+        event = self._pings.get(nonce)
+        if event is not None:
+            event.set()
+
+    async def close(self, reason: str) -> None:
+        """End the link; the first reason counts."""
+        self.end_reason = self.end_reason or reason
+        self.out.close()
+        self.requests.close()
+        await self.link.close()

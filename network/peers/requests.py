@@ -1,0 +1,107 @@
+"""Questions to one peer and the answers we wait for."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from network.errors import Misbehaviour, RequestFailed
+from network.peers.bounded import BoundedSet
+from network.wire.limits import MAX_WAITING_REQUESTS
+from network.wire.messages import NotFound, Reply
+
+MAX_OPEN = MAX_WAITING_REQUESTS // 2
+"""Fewer than the other side lets wait, so that an honest node never breaks that limit."""
+
+
+class Pending:
+    """One open question."""
+
+    def __init__(self, request: int, kind: type[Reply], replies: int) -> None:
+        self.request = request
+        self.kind = kind
+        self._left = replies
+        self._queue: asyncio.Queue[Reply | None] = asyncio.Queue(replies + 1)
+
+    async def next(self, limit_s: float) -> Reply:
+        """The next answer.
+
+        Raises:
+            RequestFailed: "timeout", "peer-gone".
+        """
+        try:
+            async with asyncio.timeout(limit_s):
+                reply = await self._queue.get()
+        except TimeoutError:
+            raise RequestFailed("timeout", f"no {self.kind.__name__} within {limit_s:g} s") from None
+        if reply is None:
+            raise RequestFailed("peer-gone", "the peer went away before it answered")
+        return reply
+
+    def deliver(self, reply: Reply) -> None:
+        """Called by the reader.
+
+        Raises:
+            Misbehaviour: "wrong-answer", "too-many-answers".
+        """
+        if not isinstance(reply, self.kind | NotFound):
+            raise Misbehaviour("wrong-answer", f"a {type(reply).__name__} where a {self.kind.__name__} was asked for")
+        if self._left <= 0:
+            raise Misbehaviour("too-many-answers", f"more answers than were asked for with a {self.kind.__name__}")
+        self._left -= 1
+        self._queue.put_nowait(reply)
+
+    def fail(self) -> None:
+        """The peer is gone."""
+        if not self._queue.full():
+            self._queue.put_nowait(None)
+
+
+class RequestBook:
+    """All open questions to one peer, and which ones we gave up on."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, Pending] = {}
+        self._late: BoundedSet[int] = BoundedSet(1024)
+        self._next = 0
+        self._is_closed = False
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    @contextmanager
+    def open(self, kind: type[Reply], replies: int = 1) -> Iterator[Pending]:
+        """Number a question; when the block ends, answers still on their way are let pass.
+
+        Raises:
+            RequestFailed: "peer-gone", "too-many-open".
+        """
+        if self._is_closed:
+            raise RequestFailed("peer-gone", "the peer is gone")
+        if len(self._open) >= MAX_OPEN:
+            raise RequestFailed("too-many-open", f"{MAX_OPEN} questions to this peer are open already")
+        self._next = (self._next + 1) & 0xFFFF_FFFF
+        pending = Pending(self._next, kind, replies)
+        self._open[pending.request] = pending
+        try:
+            yield pending
+        finally:
+            del self._open[pending.request]
+            self._late.add(pending.request)
+
+    def deliver(self, reply: Reply) -> None:
+        """Hand an answer to who waits for it.
+
+        Raises:
+            Misbehaviour: "unsolicited", or what Pending.deliver raises.
+        """
+        pending = self._open.get(reply.request)
+        if pending is not None:
+            pending.deliver(reply)
+        elif reply.request not in self._late:
+            raise Misbehaviour("unsolicited", f"a {type(reply).__name__} nobody asked for", 20)
+
+    def close(self) -> None:
+        """Fail everything open."""
+        self._is_closed = True
+        for pending in self._open.values():
+            pending.fail()

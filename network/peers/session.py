@@ -1,0 +1,190 @@
+"""Runs one link from its handshake to its end: reader, writer, answers and pings as one group of tasks."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Protocol, assert_never
+
+import structlog
+
+from network.errors import LinkError, Misbehaviour
+from network.peers.peer import Peer
+from network.ports import Clock, Randomness
+from network.settings import TimeLimits
+from network.wire.framing import Assembler
+from network.wire.limits import get_limit
+from network.wire.messages import (
+    AnnounceBlock,
+    AnnounceTransactions,
+    AnyMessage,
+    BlockData,
+    Bye,
+    GetBlocks,
+    GetHeaders,
+    GetMatrix,
+    GetStrips,
+    GetTransactions,
+    Headers,
+    MatrixHead,
+    NotFound,
+    Ping,
+    Pong,
+    Request,
+    Strips,
+    Transactions,
+    decode_message,
+)
+from primitives.units import BlockId
+
+log = structlog.get_logger("inos.network")
+
+
+class SessionHandler(Protocol):
+    """What peers are good for; `network.sync` is one."""
+
+    def get_tip(self) -> tuple[BlockId, int]:
+        """Id and height to tell others."""
+
+    async def answer(self, peer: Peer, request: Request) -> None:
+        """Answer one request; may wait for room in the peer's queue."""
+
+    async def follow(self, peer: Peer) -> None:
+        """Work with a peer for as long as it is connected. Raises Misbehaviour where it deserves it."""
+
+
+class Session:
+    """One run of one peer."""
+
+    def __init__(self, peer: Peer, handler: SessionHandler, limits: TimeLimits, clock: Clock, rng: Randomness) -> None:
+        self._peer = peer
+        self._handler = handler
+        self._limits = limits
+        self._clock = clock
+        self._rng = rng
+        self._fault: Misbehaviour | None = None
+        self._is_over = asyncio.Event()
+
+    async def run(self) -> Misbehaviour | None:
+        """Run until the link ends. Returns the misbehaviour that ended it, if one did.
+
+        Raises:
+            ExceptionGroup: a fault of this node's own.
+        """
+        works = (self._read(), self._write(), self._answer(), self._ping(), self._follow())
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._guard(work)) for work in works]
+                await self._is_over.wait()
+                for task in tasks:
+                    task.cancel()
+        finally:
+            await self._peer.close("ended")
+        return self._fault
+
+    async def _guard(self, work: Coroutine[None, None, None]) -> None:
+        """Turn what may end a session into its reason.
+
+        It must not reach the task group: one that fails while it is cancelled forgets the
+        cancellation (before Python 3.13).
+        """
+        peer = self._peer
+        try:
+            await work
+        except* LinkError as errors:
+            peer.end_reason = peer.end_reason or _first(errors).code
+        except* Misbehaviour as errors:
+            found = _first(errors)
+            if isinstance(found, Misbehaviour):
+                self._fault, peer.end_reason = self._fault or found, found.code
+        self._is_over.set()
+
+    async def _read(self) -> None:
+        assembler = Assembler()
+        while True:
+            whole = assembler.add(await self._peer.link.receive())
+            if whole is None:
+                continue
+            kind, data = whole
+            self._peer.charge(kind)
+            self._dispatch(decode_message(data, limit=get_limit(kind).max_bytes))
+
+    def _dispatch(self, message: AnyMessage) -> None:
+        """Never waits: whatever takes time is queued, so that a pong is always read."""
+        peer = self._peer
+        match message:
+            case Ping():
+                peer.set_claim(message.tip, message.height)
+                tip, height = self._handler.get_tip()
+                peer.send(Pong(message.nonce, tip, height))
+            case Pong():
+                peer.set_claim(message.tip, message.height)
+                peer.take_pong(message.nonce)
+            case Bye():
+                raise LinkError(f"bye: {message.reason}", "the other side said goodbye")
+            case AnnounceBlock() | AnnounceTransactions():
+                peer.inbox.append(message)
+                peer.attention.set()
+            case GetHeaders() | GetBlocks() | GetTransactions() | GetMatrix() | GetStrips():
+                peer.add_question(message)
+            case NotFound() | Headers() | BlockData() | Transactions() | MatrixHead() | Strips():
+                try:
+                    peer.requests.deliver(message)
+                except Misbehaviour as fault:
+                    peer.penalise(fault)
+            case _:
+                assert_never(message)
+
+    async def _write(self) -> None:
+        while True:
+            frame = await self._peer.out.next_frame()
+            try:
+                async with asyncio.timeout(self._limits.write):
+                    await self._peer.link.send(frame)
+            except TimeoutError:
+                raise LinkError("not-reading", "the peer takes nothing any more") from None
+
+    async def _answer(self) -> None:
+        peer = self._peer
+        while True:
+            while peer.questions:
+                await self._handler.answer(peer, peer.questions.popleft())
+                await asyncio.sleep(0)
+            peer.has_questions.clear()
+            await peer.has_questions.wait()
+
+    async def _ping(self) -> None:
+        while True:
+            if not await ping(self._peer, self._handler, self._limits.ping, self._clock, self._rng):
+                raise LinkError("silent", f"no pong within {self._limits.ping:g} s")
+            await asyncio.sleep(self._limits.ping_interval)
+
+    async def _follow(self) -> None:
+        await self._handler.follow(self._peer)
+        # A handler that has nothing more to do must not end the session.
+        await self._peer.ended.wait()
+
+
+async def ping(peer: Peer, handler: SessionHandler, limit_s: float, clock: Clock, rng: Randomness) -> bool:
+    """Whether the peer answers within `limit_s` seconds; notes its latency."""
+    nonce = rng.getrandbits(63)
+    pong = peer.expect_pong(nonce)
+    started = clock.monotonic()
+    try:
+        async with asyncio.timeout(limit_s):
+            tip, height = handler.get_tip()
+            await peer.out.put(Ping(nonce, tip, height))
+            await pong.wait()
+    except (TimeoutError, LinkError):
+        return False
+    finally:
+        peer.forget_pong(nonce)
+    peer.latency_s = clock.monotonic() - started
+    return True
+
+
+def _first(errors: BaseExceptionGroup[LinkError] | BaseExceptionGroup[Misbehaviour]) -> LinkError | Misbehaviour:
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, LinkError | Misbehaviour):
+        return error
+    raise error

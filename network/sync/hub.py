@@ -1,0 +1,126 @@
+"""Puts the parts of sync together: what each peer is worked with, and what the node's events set off."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+import structlog
+
+from chain.events import MatrixAdded, MatrixWanted, TipChanged, TransactionAdded
+from network.errors import RequestFailed
+from network.peers.peer import Peer
+from network.ports import Clock, NodePort
+from network.settings import NetworkSettings
+from network.sync.announce import Announcer
+from network.sync.blocks import BlockSync, SealCheck
+from network.sync.headers import HeaderSync
+from network.sync.matrices import MatrixSync
+from network.sync.punish import Punish
+from network.sync.serve import Answers
+from network.sync.transactions import TransactionSync
+from network.wire.messages import AnnounceBlock, Request
+from primitives.units import BlockId, MatrixId
+
+log = structlog.get_logger("inos.network")
+
+FRESH_BLOCKS: Final = 8
+"""Jobs of at most so many blocks at once are looked at ahead; more is a sync through history."""
+RETRY_HEADERS_S: Final = 5.0
+
+
+class Sync:
+    """Satisfies `network.peers.session.SessionHandler`."""
+
+    def __init__(
+        self,
+        node: NodePort,
+        settings: NetworkSettings,
+        clock: Clock,
+        list_peers: Callable[[], Iterable[Peer]],
+        punish: Punish,
+        check_seal: SealCheck,
+    ) -> None:
+        self._node = node
+        self._answers = Answers(node)
+        self._blocks = BlockSync(node, settings, clock, list_peers, punish, check_seal)
+        self._headers = HeaderSync(node, settings.limits, self._blocks.kick)
+        self._transactions = TransactionSync(node, settings.limits, clock, punish)
+        self._announcer = Announcer(node, settings.announce_interval_s, list_peers)
+        self._matrices = MatrixSync(node, settings, clock)
+
+    def get_tip(self) -> tuple[BlockId, int]:
+        tip = self._node.ledger.tip
+        return tip.id, tip.header.height
+
+    async def answer(self, peer: Peer, request: Request) -> None:
+        await self._answers.answer(peer, request)
+
+    async def fetch_matrix(self, id: MatrixId, timeout_s: float) -> None:
+        """See MatrixSync.fetch."""
+        await self._matrices.fetch(id, timeout_s)
+
+    async def run(self) -> None:
+        """Everything that belongs to no single peer, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for work in (self._blocks.run(), self._announcer.run(), self._matrices.run(), self._listen()):
+                group.create_task(work)
+
+    async def follow(self, peer: Peer) -> None:
+        """Everything that belongs to one peer, until it is gone."""
+        self._announcer.add_peer(peer)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for work in (
+                    self._attend(peer),
+                    self._blocks.fetch_from(peer),
+                    self._transactions.fetch_from(peer),
+                    self._matrices.fetch_from(peer),
+                ):
+                    group.create_task(work)
+        finally:
+            self._announcer.drop_peer(peer)
+
+    async def _attend(self, peer: Peer) -> None:
+        """Look at announcements, and at the peer's tip whenever it claims a new one."""
+        while True:
+            peer.attention.clear()
+            try:
+                while peer.inbox:
+                    message = peer.inbox.popleft()
+                    if isinstance(message, AnnounceBlock):
+                        await self._headers.on_announced(peer, message)
+                    else:
+                        self._transactions.on_announced(peer, message.ids)
+                await self._headers.catch_up(peer)
+            except RequestFailed as error:
+                log.debug("headers not learned", peer=peer.name, code=error.code)
+            self._blocks.kick()
+            if not peer.inbox:
+                try:
+                    async with asyncio.timeout(RETRY_HEADERS_S):
+                        await peer.attention.wait()
+                except TimeoutError:
+                    continue
+
+    async def _listen(self) -> None:
+        async with self._node.subscribe() as events:
+            async for event in events:
+                self._on_event(event)
+
+    def _on_event(self, event: Any) -> None:
+        match event:
+            case TipChanged():
+                self._announcer.on_blocks(event.connected)
+                self._blocks.kick()
+                if len(event.connected) <= FRESH_BLOCKS:
+                    for id in event.connected:
+                        block = self._node.ledger.get_block(id)
+                        self._matrices.look_ahead(block.transactions if block is not None else ())
+            case TransactionAdded():
+                self._announcer.on_transaction(event.tx_id)
+                tx = self._node.mempool.get(event.tx_id)
+                self._matrices.look_ahead(() if tx is None else (tx,))
+            case MatrixAdded():
+                self._matrices.on_added(event.id)
+            case MatrixWanted():
+                self._matrices.want(event.ids)

@@ -1,0 +1,190 @@
+"""Fetches matrices by id, in strips, from all peers that have them; each strip verified as it comes."""
+
+import asyncio
+from collections.abc import Iterable
+from typing import Final
+
+import structlog
+
+from mesh.store import MatrixInfo
+from network.errors import Misbehaviour, RequestFailed
+from network.peers.peer import Peer
+from network.ports import Clock, NodePort
+from network.settings import NetworkSettings
+from network.sync.wants import Head, Range, Wants
+from network.wire.messages import GetMatrix, GetStrips, MatrixHead, Strips
+from primitives.errors import InosError, MatrixMissing, RuleViolation
+from primitives.matrices import (
+    DTYPE_INT7,
+    DTYPE_INT32,
+    MatrixRef,
+    compute_matrix_id,
+    is_ref_consistent,
+)
+from primitives.transactions import PostJob, SubmitResult, Transaction
+from primitives.units import MatrixId
+from work import InvalidMatrix
+
+log = structlog.get_logger("inos.network")
+
+WORKERS: Final = 2
+RETRY_S: Final = 0.5
+"""How often peers without work look again for some."""
+AHEAD_S: Final = 120.0
+"""How long an operand nobody needs yet is looked for."""
+
+
+class MatrixSync:
+    """One for all peers."""
+
+    def __init__(self, node: NodePort, settings: NetworkSettings, clock: Clock) -> None:
+        self._node = node
+        self._limits = settings.limits
+        self._clock = clock
+        self._wants: Wants[Peer] = Wants(settings.prefetch_bytes)
+        self._waiters: dict[MatrixId, set[asyncio.Event]] = {}
+        self._has_work = asyncio.Event()
+
+    def want(self, ids: Iterable[MatrixId]) -> None:
+        """Somebody here needs these."""
+        until = self._clock.monotonic() + self._limits.matrix_wanted
+        for id in ids:
+            if not self._node.matrices.has(id) and not self._wants.add(id, None, until):
+                log.warning("too many matrices wanted", id=id.hex())
+        self._has_work.set()
+
+    def look_ahead(self, transactions: Iterable[Transaction]) -> None:
+        """Fetch what announced jobs and results will need, so that it spreads before it is needed."""
+        until = self._clock.monotonic() + AHEAD_S
+        for tx in transactions:
+            refs: tuple[tuple[MatrixRef, int], ...] = ()
+            if isinstance(tx.payload, PostJob):
+                refs = ((tx.payload.x, DTYPE_INT7), (tx.payload.w, DTYPE_INT7))
+            elif isinstance(tx.payload, SubmitResult):
+                refs = ((tx.payload.y, DTYPE_INT32),)
+            for ref, dtype in refs:
+                id = ref.matrix_id
+                if not is_ref_consistent(ref, dtype) or self._node.matrices.has(id):
+                    continue
+                info = MatrixInfo(dtype, ref.rows, ref.cols, ref.root)
+                if self._wants.add(id, info, until, is_ahead=True):
+                    self._begin(id, info)
+        self._has_work.set()
+
+    def on_added(self, id: MatrixId) -> None:
+        """The node has the whole matrix."""
+        self._wants.remove(id)
+        for event in self._waiters.get(id, ()):
+            event.set()
+
+    async def fetch(self, id: MatrixId, timeout_s: float) -> None:
+        """Have the matrix in the node's store.
+
+        Raises:
+            MatrixMissing: nobody had it in time.
+        """
+        if self._node.matrices.has(id):
+            return
+        event = asyncio.Event()
+        self._waiters.setdefault(id, set()).add(event)
+        self.want([id])
+        try:
+            async with asyncio.timeout(timeout_s):
+                await event.wait()
+        except TimeoutError:
+            raise MatrixMissing([id]) from None
+        finally:
+            self._waiters[id].discard(event)
+            if not self._waiters[id]:
+                del self._waiters[id]
+
+    async def run(self) -> None:
+        """Wake the workers now and then, and forget what was wanted for too long, until cancelled."""
+        while True:
+            for id in self._wants.expire(self._clock.monotonic()):
+                log.info("matrix not found", id=id.hex())
+            if len(self._wants):
+                self._has_work.set()
+            await asyncio.sleep(RETRY_S)
+
+    async def fetch_from(self, peer: Peer) -> None:
+        """Ask one peer for wanted matrices for as long as it is connected.
+
+        Raises:
+            Misbehaviour: it sent something else than what it was asked for, or a wrong strip.
+        """
+        async with asyncio.TaskGroup() as group:
+            for _ in range(WORKERS):
+                group.create_task(self._fetch(peer))
+
+    async def _fetch(self, peer: Peer) -> None:
+        while True:
+            question = self._wants.take(peer, self._clock.monotonic(), self._node.matrices.missing_strips)
+            if question is None:
+                self._has_work.clear()
+                await self._has_work.wait()
+                continue
+            is_lacking = True
+            try:
+                if isinstance(question, Head):
+                    await self._ask_head(peer, question)
+                else:
+                    await self._ask_strips(peer, question)
+                is_lacking = False
+            except RequestFailed as error:
+                log.debug("matrix not delivered", peer=peer.name, code=error.code, id=question.id.hex())
+            finally:
+                self._wants.release(peer, question, self._clock.monotonic(), is_lacking=is_lacking)
+                if is_lacking:
+                    # Somebody else may have it.
+                    self._has_work.set()
+
+    async def _ask_head(self, peer: Peer, question: Head) -> None:
+        with peer.requests.open(MatrixHead) as pending:
+            await peer.ask(pending, GetMatrix(pending.request, question.id), self._limits.matrix)
+            reply = await pending.next(self._limits.matrix)
+        if not isinstance(reply, MatrixHead):
+            raise RequestFailed("not-found", "the peer has not got the matrix")
+        if compute_matrix_id(reply.dtype, reply.rows, reply.cols, reply.root) != question.id:
+            raise Misbehaviour("wrong-matrix", f"a head that is not that of matrix {question.id.hex()}")
+        info = MatrixInfo(reply.dtype, reply.rows, reply.cols, reply.root)
+        self._begin(question.id, info)
+
+    def _begin(self, id: MatrixId, info: MatrixInfo) -> None:
+        """Make room for a matrix whose dimensions are known, and hand out its strips from now on."""
+        want = self._wants.get(id)
+        if want is None:
+            return
+        try:
+            self._node.matrices.begin(info)
+        except InosError as error:
+            self._give_up(id, error)
+            return
+        want.info = info
+        self._has_work.set()
+
+    async def _ask_strips(self, peer: Peer, question: Range) -> None:
+        with peer.requests.open(Strips) as pending:
+            request = GetStrips(pending.request, question.id, question.first, question.count)
+            await peer.ask(pending, request, self._limits.matrix)
+            reply = await pending.next(self._limits.matrix)
+        if not isinstance(reply, Strips):
+            raise RequestFailed("not-found", "the peer has not got these strips")
+        if reply.first != question.first or len(reply.strips) > question.count:
+            raise Misbehaviour("wrong-strips", "strips that were not asked for")
+        for index, strip in enumerate(reply.strips, reply.first):
+            try:
+                is_complete = await self._node.add_strip(question.info, index, strip.data, strip.path)
+            except (RuleViolation, InvalidMatrix) as error:
+                raise Misbehaviour(error.code, f"strip {index} of {question.id.hex()}: {error.message}") from error
+            except InosError as error:
+                self._give_up(question.id, error)
+                return
+            if is_complete:
+                self.on_added(question.id)
+                return
+
+    def _give_up(self, id: MatrixId, error: InosError) -> None:
+        """This node's own trouble, such as no room."""
+        log.warning("matrix not kept", id=id.hex(), code=error.code, reason=error.message)
+        self._wants.remove(id)

@@ -1,0 +1,9 @@
+"""How sync reports a fault it finds outside a peer's own session."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from network.errors import Misbehaviour
+from network.peers.peer import Peer
+
+Punish: TypeAlias = Callable[[Peer, Misbehaviour], Awaitable[None]]

@@ -1,0 +1,75 @@
+"""Answers to what peers ask. Only what the node has accepted is ever given away."""
+
+from network.peers.peer import Peer
+from network.ports import NodePort
+from network.wire.messages import (
+    MAX_HEADERS,
+    BlockData,
+    GetBlocks,
+    GetHeaders,
+    GetMatrix,
+    GetStrips,
+    GetTransactions,
+    Headers,
+    MatrixHead,
+    NotFound,
+    Request,
+    Strip,
+    Strips,
+    Transactions,
+)
+from primitives.units import BlockId, MatrixId, TxId
+
+
+class Answers:
+    """Reads the node and puts replies into the peer's queue, waiting for room there."""
+
+    def __init__(self, node: NodePort) -> None:
+        self._node = node
+
+    async def answer(self, peer: Peer, request: Request) -> None:
+        """Answer one request.
+
+        Raises:
+            LinkError: the peer is gone.
+        """
+        match request:
+            case GetHeaders():
+                locator = [BlockId(id) for id in request.locator]
+                headers = tuple(self._node.ledger.get_headers_after(locator, MAX_HEADERS))
+                await peer.out.put(Headers(request.request, headers))
+            case GetBlocks():
+                await self._send_blocks(peer, request)
+            case GetTransactions():
+                found = [tx for id in request.ids if (tx := self._node.mempool.get(TxId(id))) is not None]
+                await peer.out.put(Transactions(request.request, tuple(found)))
+            case GetMatrix():
+                info = self._node.matrices.info(MatrixId(request.id))
+                if info is None:
+                    await peer.out.put(NotFound(request.request, (request.id,)))
+                else:
+                    head = MatrixHead(request.request, info.dtype, info.rows, info.cols, info.root)
+                    await peer.out.put(head)
+            case GetStrips():
+                await self._send_strips(peer, request)
+
+    async def _send_blocks(self, peer: Peer, request: GetBlocks) -> None:
+        ledger, missing = self._node.ledger, []
+        for id in request.ids:
+            block, witness = ledger.get_block(BlockId(id)), ledger.get_witness(BlockId(id))
+            if block is None or witness is None:
+                missing.append(id)
+                continue
+            peer.known_blocks.add(BlockId(id))
+            await peer.out.put(BlockData(request.request, block, witness))
+        if missing:
+            await peer.out.put(NotFound(request.request, tuple(missing)))
+
+    async def _send_strips(self, peer: Peer, request: GetStrips) -> None:
+        id = MatrixId(request.id)
+        found = self._node.matrices.get_strips(id, request.first, request.count) if self._node.matrices.has(id) else ()
+        if not found:
+            await peer.out.put(NotFound(request.request, (request.id,)))
+            return
+        strips = tuple(Strip(data, tuple(path)) for data, path in found)
+        await peer.out.put(Strips(request.request, request.first, strips))

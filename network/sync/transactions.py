@@ -1,0 +1,180 @@
+"""Transactions by announcement: who has what, who was asked, what was taken into the pool."""
+
+import asyncio
+from collections import deque
+from collections.abc import Hashable, Iterable
+from typing import Final, Generic, TypeVar
+
+import structlog
+
+from network.errors import Misbehaviour, RequestFailed
+from network.peers.bounded import ExpiringSet
+from network.peers.peer import Peer
+from network.ports import Clock, NodePort
+from network.settings import TimeLimits
+from network.sync.punish import Punish
+from network.wire.messages import MAX_TX_IDS, GetTransactions, Transactions
+from primitives.errors import InosError, RuleViolation
+from primitives.transactions import Transaction, compute_tx_id
+from primitives.units import TxId
+
+log = structlog.get_logger("inos.network")
+
+K = TypeVar("K", bound=Hashable)
+MAX_TRACKED: Final = 50_000
+MAX_SOURCES: Final = 8
+SETTLED_S: Final = 60.0
+"""How long an id that was taken or refused is not asked for again."""
+INVALID_PENALTY: Final = 25
+"""Four in a row are a ban; one may be a race with a block that the peer had not seen."""
+
+
+class _Wanted(Generic[K]):
+    def __init__(self) -> None:
+        self.sources: list[K] = []
+        self.asked: K | None = None
+
+
+class TransactionTracker(Generic[K]):
+    """Announced ids that are not here; K names peers. No I/O."""
+
+    def __init__(self, limit: int = MAX_TRACKED) -> None:
+        self._limit = limit
+        self._wanted: dict[TxId, _Wanted[K]] = {}
+        self._queues: dict[K, deque[TxId]] = {}
+
+    def __len__(self) -> int:
+        return len(self._wanted)
+
+    def announce(self, peer: K, id: TxId) -> None:
+        """`peer` says that it has `id`."""
+        wanted = self._wanted.get(id)
+        if wanted is None:
+            # A peer alone may fill only a part, so that one that announces rubbish silences nobody.
+            if len(self._wanted) >= self._limit or len(self._queues.get(peer, ())) >= self._limit // 4:
+                return
+            wanted = self._wanted[id] = _Wanted()
+        if peer not in wanted.sources and len(wanted.sources) < MAX_SOURCES:
+            wanted.sources.append(peer)
+            self._queues.setdefault(peer, deque()).append(id)
+
+    def take(self, peer: K, count: int) -> list[TxId]:
+        """At most `count` ids to ask `peer` for now."""
+        queue, taken, waiting = self._queues.get(peer), list[TxId](), list[TxId]()
+        while queue and len(taken) < count:
+            id = queue.popleft()
+            wanted = self._wanted.get(id)
+            if wanted is None or peer not in wanted.sources:
+                continue
+            if wanted.asked is not None:
+                waiting.append(id)
+                continue
+            wanted.asked = peer
+            taken.append(id)
+        if queue is not None:
+            queue.extend(waiting)
+        return taken
+
+    def settle(self, id: TxId) -> None:
+        """It came, whatever became of it."""
+        self._wanted.pop(id, None)
+
+    def give_back(self, peer: K, ids: Iterable[TxId]) -> None:
+        """`peer` did not deliver: the next source is asked; without one the id is forgotten."""
+        for id in ids:
+            wanted = self._wanted.get(id)
+            if wanted is None or wanted.asked != peer:
+                continue
+            wanted.asked = None
+            wanted.sources.remove(peer)
+            if not wanted.sources:
+                del self._wanted[id]
+
+    def forget(self, peer: K) -> None:
+        """The peer is gone."""
+        for id in self._queues.pop(peer, ()):
+            wanted = self._wanted.get(id)
+            if wanted is not None and peer in wanted.sources and wanted.asked != peer:
+                wanted.sources.remove(peer)
+                if not wanted.sources:
+                    del self._wanted[id]
+
+
+class TransactionSync:
+    """One for all peers."""
+
+    def __init__(self, node: NodePort, limits: TimeLimits, clock: Clock, punish: Punish) -> None:
+        self._node = node
+        self._limits = limits
+        self._clock = clock
+        self._punish = punish
+        self._tracker: TransactionTracker[Peer] = TransactionTracker()
+        self._settled: ExpiringSet[TxId] = ExpiringSet(MAX_TRACKED)
+        self._wakers: dict[Peer, asyncio.Event] = {}
+
+    def on_announced(self, peer: Peer, ids: Iterable[bytes]) -> None:
+        """Ids a peer has in its pool."""
+        now = self._clock.monotonic()
+        for raw in ids:
+            id = TxId(raw)
+            peer.known_transactions.add(id)
+            if not self._settled.has(id, now) and not self._node.mempool.has(id):
+                self._tracker.announce(peer, id)
+        self._wake(peer)
+
+    def _wake(self, peer: Peer) -> None:
+        event = self._wakers.get(peer)
+        if event is not None:
+            event.set()
+
+    async def fetch_from(self, peer: Peer) -> None:
+        """Ask one peer for what it announced, for as long as it is connected.
+
+        Raises:
+            Misbehaviour: it sent something else than what it was asked for.
+        """
+        event = self._wakers.setdefault(peer, asyncio.Event())
+        try:
+            while True:
+                ids = self._tracker.take(peer, MAX_TX_IDS)
+                if not ids:
+                    event.clear()
+                    await event.wait()
+                    continue
+                try:
+                    await self._ask(peer, ids)
+                except RequestFailed as error:
+                    log.debug("transactions not delivered", peer=peer.name, code=error.code, count=len(ids))
+                finally:
+                    self._tracker.give_back(peer, ids)
+                    for other in self._wakers.values():
+                        other.set()
+        finally:
+            del self._wakers[peer]
+            self._tracker.forget(peer)
+
+    async def _ask(self, peer: Peer, ids: list[TxId]) -> None:
+        left = set(ids)
+        with peer.requests.open(Transactions) as pending:
+            await peer.ask(pending, GetTransactions(pending.request, tuple(ids)), self._limits.transactions)
+            reply = await pending.next(self._limits.transactions)
+        if not isinstance(reply, Transactions):
+            return
+        for tx in reply.transactions:
+            id = compute_tx_id(tx)
+            if id not in left:
+                raise Misbehaviour("wrong-transaction", f"transaction {id.hex()} was not asked for")
+            left.discard(id)
+            self._tracker.settle(id)
+            self._settled.add(id, self._clock.monotonic() + SETTLED_S)
+            await self._add(peer, id, tx)
+
+    async def _add(self, peer: Peer, id: TxId, tx: Transaction) -> None:
+        try:
+            await self._node.add_transaction(tx)
+        except RuleViolation as error:
+            fault = Misbehaviour(error.code, f"transaction {id.hex()}: {error.message}", INVALID_PENALTY)
+            await self._punish(peer, fault)
+        except InosError as error:
+            # The pool's own policy, or not checkable yet: nobody's fault, and not passed on.
+            log.debug("transaction not taken", tx=id.hex(), code=error.code)

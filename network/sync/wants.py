@@ -1,0 +1,134 @@
+"""Which matrices are wanted, and which strips of them were asked of whom. No I/O."""
+
+from collections.abc import Callable, Hashable, Iterable
+from typing import Final, Generic, TypeVar
+
+from msgspec import Struct
+
+from mesh.store import MatrixInfo
+from network.peers.bounded import ExpiringSet
+from network.wire.messages import MAX_STRIPS
+from primitives.matrices import DTYPE_INT7
+from primitives.units import MatrixId
+
+K = TypeVar("K", bound=Hashable)
+MAX_WANTS: Final = 512
+LACKING_S: Final = 1.0
+"""How long a peer that has not got a matrix is not asked for it again."""
+LOOK_AHEAD: Final = 512
+"""Strips of one matrix considered at a time."""
+
+
+class Head(Struct, frozen=True):
+    """Ask what the matrix is."""
+
+    id: MatrixId
+
+
+class Range(Struct, frozen=True):
+    """Ask for these strips of a matrix that is known."""
+
+    info: MatrixInfo
+    id: MatrixId
+    first: int
+    count: int
+
+
+class Want(Generic[K]):
+    """One wanted matrix."""
+
+    def __init__(self, info: MatrixInfo | None, until: float, is_ahead: bool) -> None:
+        self.info = info
+        self.until = until
+        self.is_ahead = is_ahead
+        self.head_asked: K | None = None
+        self.asked: dict[int, K] = {}
+        """Strip index -> who was asked."""
+
+
+def compute_matrix_bytes(info: MatrixInfo) -> int:
+    """Bytes of the entries."""
+    return info.rows * info.cols * (1 if info.dtype == DTYPE_INT7 else 4)
+
+
+class Wants(Generic[K]):
+    """All wanted matrices, oldest first; K names peers."""
+
+    def __init__(self, ahead_bytes: int) -> None:
+        self._ahead_bytes = ahead_bytes
+        self._wants: dict[MatrixId, Want[K]] = {}
+        self._lacking: ExpiringSet[tuple[K, MatrixId]] = ExpiringSet(8192)
+
+    def __len__(self) -> int:
+        return len(self._wants)
+
+    def __contains__(self, id: object) -> bool:
+        return id in self._wants
+
+    def get(self, id: MatrixId) -> Want[K] | None:
+        return self._wants.get(id)
+
+    def add(self, id: MatrixId, info: MatrixInfo | None, until: float, *, is_ahead: bool = False) -> bool:
+        """Want a matrix until a time. `is_ahead`: nobody needs it yet, so it must fit the budget.
+
+        Returns whether it is wanted now.
+        """
+        want = self._wants.get(id)
+        if want is not None:
+            want.until = max(want.until, until)
+            want.is_ahead = want.is_ahead and is_ahead
+            return True
+        if len(self._wants) >= MAX_WANTS:
+            return False
+        if is_ahead and (info is None or self._count_ahead() + compute_matrix_bytes(info) > self._ahead_bytes):
+            return False
+        self._wants[id] = Want(info, until, is_ahead)
+        return True
+
+    def _count_ahead(self) -> int:
+        wants = self._wants.values()
+        return sum(compute_matrix_bytes(want.info) for want in wants if want.is_ahead and want.info is not None)
+
+    def remove(self, id: MatrixId) -> None:
+        self._wants.pop(id, None)
+
+    def expire(self, now: float) -> list[MatrixId]:
+        """Remove and return what has been wanted for too long."""
+        old = [id for id, want in self._wants.items() if want.until <= now]
+        for id in old:
+            del self._wants[id]
+        return old
+
+    def take(self, peer: K, now: float, list_missing: Callable[[MatrixId, int], Iterable[int]]) -> Head | Range | None:
+        """The next question for `peer`; `release` it when it is answered or not."""
+        for id, want in self._wants.items():
+            if self._lacking.has((peer, id), now):
+                continue
+            if want.info is None:
+                if want.head_asked is None:
+                    want.head_asked = peer
+                    return Head(id)
+                continue
+            free = [index for index in list_missing(id, LOOK_AHEAD) if index not in want.asked]
+            if not free:
+                continue
+            count = 1
+            while count < min(MAX_STRIPS, len(free)) and free[count] == free[0] + count:
+                count += 1
+            want.asked.update(dict.fromkeys(range(free[0], free[0] + count), peer))
+            return Range(want.info, id, free[0], count)
+        return None
+
+    def release(self, peer: K, question: Head | Range, now: float, *, is_lacking: bool) -> None:
+        """The question is over. `is_lacking`: the peer did not deliver, so others come first for a while."""
+        if is_lacking:
+            self._lacking.add((peer, question.id), now + LACKING_S)
+        want = self._wants.get(question.id)
+        if want is None:
+            return
+        if isinstance(question, Head):
+            want.head_asked = None
+            return
+        for index in range(question.first, question.first + question.count):
+            if want.asked.get(index) == peer:
+                del want.asked[index]

@@ -1,0 +1,156 @@
+"""Links inside one process: for tests, and the ground a simulated network stands on.
+
+No encryption: ids are handed in and believed, everything above the link runs as it does on sockets.
+"""
+
+import asyncio
+from collections import deque
+from typing import Final
+
+from network.errors import HandshakeFailed, LinkError, NetworkError
+from network.identity import PeerAddress
+from network.link import MAX_FRAME_BYTES, HelloMaker, Link, LinkHandler
+from primitives.units import NodeId
+
+BUFFER_FRAMES: Final = 4
+"""Frames on the way per direction; more make the sender wait, as a socket's buffer does."""
+
+
+class _Direction:
+    """Frames one way."""
+
+    def __init__(self) -> None:
+        self.frames: deque[bytes] = deque()
+        self.is_closed = False
+        self.changed = asyncio.Event()
+
+    async def put(self, frame: bytes) -> None:
+        while len(self.frames) >= BUFFER_FRAMES and not self.is_closed:
+            await self._wait()
+        if self.is_closed:
+            raise LinkError("link-closed", "the link is closed")
+        self.frames.append(frame)
+        self.wake()
+
+    async def get(self) -> bytes:
+        while not self.frames:
+            if self.is_closed:
+                raise LinkError("link-closed", "the link is closed")
+            await self._wait()
+        frame = self.frames.popleft()
+        self.wake()
+        return frame
+
+    async def _wait(self) -> None:
+        self.changed.clear()
+        await self.changed.wait()
+
+    def wake(self) -> None:
+        self.changed.set()
+
+
+class MemoryLink:
+    """One end of a pair."""
+
+    def __init__(
+        self, out: _Direction, into: _Direction, remote_id: NodeId, hello: bytes, address: str, is_outbound: bool
+    ) -> None:
+        self._out = out
+        self._in = into
+        self.remote_id = remote_id
+        self.remote_hello = hello
+        self.remote_address = address
+        self.is_outbound = is_outbound
+        self.bytes_in = 0
+        self.bytes_out = 0
+
+    async def send(self, frame: bytes) -> None:
+        if len(frame) > MAX_FRAME_BYTES:
+            raise ValueError(f"a frame has at most {MAX_FRAME_BYTES} bytes, got {len(frame)}")
+        await self._out.put(frame)
+        self.bytes_out += len(frame)
+
+    async def receive(self) -> bytes:
+        frame = await self._in.get()
+        self.bytes_in += len(frame)
+        return frame
+
+    async def close(self) -> None:
+        for direction in (self._out, self._in):
+            direction.is_closed = True
+            direction.wake()
+
+
+def make_link_pair(
+    dialler: NodeId, dialled: NodeId, hellos: tuple[bytes, bytes] = (b"", b"")
+) -> tuple[MemoryLink, MemoryLink]:
+    """The dialling and the dialled end; `hellos` are what they say, in the same order."""
+    there, back = _Direction(), _Direction()
+    return (
+        MemoryLink(there, back, dialled, hellos[1], dialled.hex()[:8], True),
+        MemoryLink(back, there, dialler, hellos[0], dialler.hex()[:8], False),
+    )
+
+
+class MemoryNetwork:
+    """All transports that can reach each other, by host and port."""
+
+    def __init__(self) -> None:
+        self.listeners: dict[tuple[str, int], MemoryTransport] = {}
+
+    def make_transport(self, node_id: NodeId, host: str, port: int) -> "MemoryTransport":
+        """A transport for one node; it exists for others once it listens."""
+        return MemoryTransport(self, node_id, host, port)
+
+
+class MemoryTransport:
+    """Satisfies `network.link.Transport`."""
+
+    def __init__(self, network: MemoryNetwork, node_id: NodeId, host: str, port: int) -> None:
+        self._network = network
+        self._id = node_id
+        self._place = (host, port)
+        self._hello: HelloMaker | None = None
+        self._handler: LinkHandler | None = None
+        self._sessions: set[asyncio.Task[None]] = set()
+
+    @property
+    def port(self) -> int:
+        return self._place[1]
+
+    async def listen(self, hello: HelloMaker, handler: LinkHandler) -> None:
+        if self._place in self._network.listeners:
+            raise NetworkError("port-in-use", f"something listens at {self._place[0]}:{self._place[1]} already")
+        self._hello, self._handler = hello, handler
+        self._network.listeners[self._place] = self
+
+    async def dial(self, address: PeerAddress, hello: HelloMaker) -> Link:
+        other = self._network.listeners.get((address.host, address.port))
+        if other is None or other._hello is None or other._handler is None:
+            raise LinkError("cannot-dial", f"cannot reach {address}: nobody listens there")
+        if other._id != address.id:
+            raise HandshakeFailed(
+                "wrong-peer", f"{address.host} answers as {other._id.hex()}, expected {address.id.hex()}"
+            )
+        near, far = make_link_pair(self._id, other._id, (hello(), other._hello()))
+        other.accept(far)
+        return near
+
+    def accept(self, link: MemoryLink) -> None:
+        """Give a link to the handler, as a server gives a connection to its own task."""
+        handler = self._handler
+        if handler is None:
+            raise LinkError("cannot-dial", "nobody listens there")
+
+        async def run() -> None:
+            await handler(link)
+
+        task = asyncio.get_running_loop().create_task(run())
+        self._sessions.add(task)
+        task.add_done_callback(self._sessions.discard)
+
+    async def stop(self) -> None:
+        self._network.listeners.pop(self._place, None)
+        for task in tuple(self._sessions):
+            task.cancel()
+        await asyncio.gather(*self._sessions, return_exceptions=True)

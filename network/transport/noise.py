@@ -1,0 +1,221 @@
+"""Noise_XX_25519_ChaChaPoly_SHA256 over any pipe of binary messages.
+
+XX: -> e; <- e, ee, s, es, hello; -> s, se, hello. Both sides prove their static key, the key of the
+side that dialled is shown only to one that has proven its own, and the prologue binds protocol
+version and genesis id, so that nodes of another network fail here and nowhere later.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final, Protocol
+
+from cryptography.exceptions import InvalidTag
+from noise.connection import Keypair, NoiseConnection
+from noise.exceptions import (
+    NoiseHandshakeError,
+    NoiseInvalidMessage,
+    NoiseMaxNonceError,
+    NoiseValueError,
+)
+
+from network.errors import HandshakeFailed, LinkError
+from network.identity import NodeIdentity, compute_node_id
+from network.link import MAX_FRAME_BYTES
+from network.settings import PROTOCOL_VERSION
+from primitives.codec import encode
+from primitives.units import BlockId, NodeId
+
+PROTOCOL_NAME: Final = b"Noise_XX_25519_ChaChaPoly_SHA256"
+MAX_NOISE_BYTES: Final = 65_535
+TAG_BYTES: Final = 16
+_BROKEN: Final = (InvalidTag, NoiseValueError, NoiseInvalidMessage, NoiseHandshakeError, ValueError, TypeError)
+"""Whatever the library raises on bytes that are not the next message of this handshake."""
+
+
+class Pipe(Protocol):
+    """Whole binary messages of at most 65,535 bytes, in order, neither secret nor proven."""
+
+    @property
+    def address(self) -> str: ...
+
+    @property
+    def bytes_in(self) -> int: ...
+
+    @property
+    def bytes_out(self) -> int: ...
+
+    async def send(self, message: bytes) -> None:
+        """Raises LinkError when the pipe is closed."""
+
+    async def receive(self) -> bytes:
+        """Raises LinkError when the pipe is closed or the message is too large."""
+
+    async def close(self) -> None: ...
+
+
+def make_prologue(genesis_id: BlockId) -> bytes:
+    """What both sides must agree on before anything else."""
+    return encode(("inos link", PROTOCOL_VERSION, genesis_id))
+
+
+class Handshake:
+    """One side of one handshake; bytes in, bytes out, no I/O."""
+
+    def __init__(
+        self, identity: NodeIdentity, prologue: bytes, *, is_initiator: bool, ephemeral: bytes | None = None
+    ) -> None:
+        """`ephemeral` is for test vectors only."""
+        self._noise = NoiseConnection.from_name(PROTOCOL_NAME)
+        self._noise.set_prologue(prologue)
+        if is_initiator:
+            self._noise.set_as_initiator()
+        else:
+            self._noise.set_as_responder()
+        self._noise.set_keypair_from_private_bytes(Keypair.STATIC, identity.secret)
+        if ephemeral is not None:
+            self._noise.set_keypair_from_private_bytes(Keypair.EPHEMERAL, ephemeral)
+        self._noise.start_handshake()
+        # The library drops the handshake's state when it ends, and the other side's key with it.
+        self._state = self._noise.noise_protocol.handshake_state
+
+    def write(self, payload: bytes = b"") -> bytes:
+        """The next message to send.
+
+        Raises:
+            HandshakeFailed: "bad-handshake", where the other side's key is none to agree on a secret with.
+        """
+        try:
+            return bytes(self._noise.write_message(payload))
+        except _BROKEN as error:
+            raise HandshakeFailed("bad-handshake", "the other side's key is not usable") from error
+
+    def read(self, message: bytes) -> bytes:
+        """The payload of the other side's next message.
+
+        Raises:
+            HandshakeFailed: "bad-handshake".
+        """
+        try:
+            return bytes(self._noise.read_message(message))
+        except _BROKEN as error:
+            raise HandshakeFailed(
+                "bad-handshake",
+                "the other side's handshake does not fit ours",
+                hint="it may run another network or another version",
+            ) from error
+
+    @property
+    def remote_id(self) -> NodeId:
+        """The other side's id, once its key has come."""
+        return compute_node_id(bytes(self._state.rs.public_bytes))
+
+    @property
+    def hash(self) -> bytes:
+        """The same 32 bytes on both sides of a finished handshake, and nowhere else."""
+        return bytes(self._noise.get_handshake_hash())
+
+    def encrypt(self, frame: bytes) -> bytes:
+        """Seal a frame after the handshake."""
+        return bytes(self._noise.encrypt(frame))
+
+    def decrypt(self, message: bytes) -> bytes:
+        """Open a frame.
+
+        Raises:
+            LinkError: "bad-frame".
+        """
+        try:
+            return bytes(self._noise.decrypt(message))
+        except (*_BROKEN, NoiseMaxNonceError) as error:
+            raise LinkError("bad-frame", "a frame that is not what the other side sealed") from error
+
+
+class NoiseLink:
+    """A link over a pipe whose handshake is done."""
+
+    def __init__(self, pipe: Pipe, handshake: Handshake, hello: bytes, *, is_outbound: bool) -> None:
+        self._pipe = pipe
+        self._handshake = handshake
+        self._remote_id = handshake.remote_id
+        self._hello = hello
+        self._is_outbound = is_outbound
+
+    @property
+    def remote_id(self) -> NodeId:
+        return self._remote_id
+
+    @property
+    def remote_address(self) -> str:
+        return self._pipe.address
+
+    @property
+    def remote_hello(self) -> bytes:
+        return self._hello
+
+    @property
+    def is_outbound(self) -> bool:
+        return self._is_outbound
+
+    @property
+    def bytes_in(self) -> int:
+        return self._pipe.bytes_in
+
+    @property
+    def bytes_out(self) -> int:
+        return self._pipe.bytes_out
+
+    async def send(self, frame: bytes) -> None:
+        if len(frame) > MAX_FRAME_BYTES:
+            raise ValueError(f"a frame has at most {MAX_FRAME_BYTES} bytes, got {len(frame)}")
+        await self._pipe.send(self._handshake.encrypt(frame))
+
+    async def receive(self) -> bytes:
+        return self._handshake.decrypt(await self._pipe.receive())
+
+    async def close(self) -> None:
+        await self._pipe.close()
+
+
+async def open_link(
+    pipe: Pipe, identity: NodeIdentity, prologue: bytes, hello: bytes, *, expected: NodeId, limit_s: float
+) -> NoiseLink:
+    """The dialling side's handshake.
+
+    Raises:
+        HandshakeFailed: "wrong-peer", "bad-handshake".
+        LinkError: "link-closed", "handshake-timeout".
+    """
+    handshake = Handshake(identity, prologue, is_initiator=True)
+    async with _limit(limit_s):
+        await pipe.send(handshake.write())
+        remote_hello = handshake.read(await pipe.receive())
+        if handshake.remote_id != expected:
+            raise HandshakeFailed(
+                "wrong-peer",
+                f"{pipe.address} answers as {handshake.remote_id.hex()}, expected {expected.hex()}",
+                hint="ask the peer's operator for its present ID@host:port",
+            )
+        await pipe.send(handshake.write(hello))
+    return NoiseLink(pipe, handshake, remote_hello, is_outbound=True)
+
+
+async def accept_link(
+    pipe: Pipe, identity: NodeIdentity, prologue: bytes, hello: bytes, *, limit_s: float
+) -> NoiseLink:
+    """The dialled side's handshake; raises as `open_link` does."""
+    handshake = Handshake(identity, prologue, is_initiator=False)
+    async with _limit(limit_s):
+        handshake.read(await pipe.receive())
+        await pipe.send(handshake.write(hello))
+        remote_hello = handshake.read(await pipe.receive())
+    return NoiseLink(pipe, handshake, remote_hello, is_outbound=False)
+
+
+@asynccontextmanager
+async def _limit(seconds: float) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise LinkError("handshake-timeout", "the other side did not finish the handshake in time") from None

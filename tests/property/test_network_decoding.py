@@ -1,0 +1,154 @@
+"""Whatever comes over a link is a message, or misbehaviour; never another error."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from network.errors import HandshakeFailed, LinkError, Misbehaviour, NetworkError
+from network.identity import NodeIdentity, parse_peer_address
+from network.transport.noise import Handshake
+from network.wire import messages as m
+from network.wire.framing import PIECE_BYTES, Assembler, split
+from network.wire.limits import LIMITS, Lane
+from primitives.blocks import Block, Header
+from primitives.matrices import STRIP_BYTES, Witness
+
+ids = st.binary(min_size=32, max_size=32)
+u32 = st.integers(0, 2**32 - 1)
+u64 = st.integers(0, 2**64 - 1)
+headers = st.builds(
+    Header, u32, u32, u64, ids, u64, ids, ids, ids, st.binary(min_size=20, max_size=20), st.booleans(), u64, st.none()
+)
+witnesses = st.just(Witness(bytes(STRIP_BYTES), (), bytes(STRIP_BYTES), ()))
+strips = st.builds(m.Strip, st.just(bytes(STRIP_BYTES)), st.lists(ids, max_size=28).map(tuple))
+
+
+def some(values, most, least=0):
+    return st.lists(values, min_size=least, max_size=most).map(tuple)
+
+
+messages = st.one_of(
+    st.builds(m.Ping, u64, ids, u64),
+    st.builds(m.Pong, u64, ids, u64),
+    st.builds(m.Bye, st.text(max_size=200)),
+    st.builds(m.NotFound, u32, some(ids, 5)),
+    st.builds(m.GetHeaders, u32, some(ids, 5)),
+    st.builds(m.Headers, u32, some(headers, 3)),
+    st.builds(m.AnnounceBlock, headers),
+    st.builds(m.GetBlocks, u32, some(ids, 5, 1)),
+    st.builds(m.BlockData, u32, st.builds(Block, headers, st.just(())), witnesses),
+    st.builds(m.AnnounceTransactions, some(ids, 5, 1)),
+    st.builds(m.GetTransactions, u32, some(ids, 5, 1)),
+    st.builds(m.Transactions, u32, st.just(())),
+    st.builds(m.GetMatrix, u32, ids),
+    st.builds(m.MatrixHead, u32, st.integers(1, 2), u32, u32, ids),
+    st.builds(m.GetStrips, u32, ids, u32, st.integers(1, 16)),
+    st.builds(m.Strips, u32, u32, some(strips, 5, 1)),
+)
+
+
+@given(messages)
+def test_encode_then_decode_is_the_same(message):
+    data = m.encode_message(message)
+    assert len(data) <= LIMITS[type(message)].max_bytes
+    assert m.peek_kind(data) is type(message)
+    assert m.decode_message(data, limit=len(data)) == message
+
+
+def read_or_refuse(data):
+    try:
+        message = m.decode_message(data, limit=1 << 20)
+    except Misbehaviour:
+        return
+    # What is taken has one spelling, so nothing can be relayed under two.
+    assert m.encode_message(message) == data
+
+
+@given(st.binary(max_size=300))
+def test_random_bytes(data):
+    read_or_refuse(data)
+
+
+@given(st.sampled_from(sorted(m.BY_TAG)), st.integers(0, 15), st.binary(max_size=200))
+def test_random_bytes_behind_a_good_beginning(tag, length, rest):
+    read_or_refuse(bytes([0x90 | length, tag]) + rest)
+
+
+@given(messages, st.data())
+def test_spoiled_messages(message, data):
+    encoded = bytearray(m.encode_message(message))
+    kind = data.draw(st.sampled_from(["flip", "cut", "grow", "splice"]))
+    place = data.draw(st.integers(0, len(encoded) - 1))
+    if kind == "flip":
+        encoded[place] ^= data.draw(st.integers(1, 255))
+    elif kind == "cut":
+        del encoded[place:]
+    elif kind == "grow":
+        encoded += data.draw(st.binary(min_size=1, max_size=20))
+    else:
+        encoded[place:place] = data.draw(st.binary(min_size=1, max_size=20))
+    read_or_refuse(bytes(encoded))
+
+
+@given(st.binary(max_size=600))
+def test_random_hellos(data):
+    try:
+        m.decode_hello(data)
+    except Misbehaviour:
+        return
+
+
+@given(
+    st.lists(
+        st.one_of(st.binary(max_size=80), st.integers(0, 255).map(lambda head: bytes([head]) + bytes(PIECE_BYTES)))
+    )
+)
+def test_random_frames(frames):
+    assembler = Assembler()
+    try:
+        for frame in frames:
+            whole = assembler.add(frame)
+            if whole is not None:
+                read_or_refuse(whole[1])
+    except Misbehaviour:
+        return
+
+
+@settings(max_examples=50)
+@given(st.data())
+def test_lanes_interleave_in_any_way_and_come_out_whole(data):
+    sizes = {Lane.BLOCKS: (m.BlockData, 9), Lane.BULK: (m.Strips, 16)}
+    sent = {}
+    queues = {}
+    for lane, (kind, tag) in sizes.items():
+        size = data.draw(st.integers(1, min(LIMITS[kind].max_bytes - 2, 280_000)))
+        sent[lane] = bytes([0x93, tag]) + bytes(size)
+        queues[lane] = list(split(sent[lane], lane))
+        assert all(len(frame) <= 65_519 for frame in queues[lane])
+    assembler, came = Assembler(), {}
+    while any(queues.values()):
+        lane = data.draw(st.sampled_from([lane for lane, queue in queues.items() if queue]))
+        whole = assembler.add(queues[lane].pop(0))
+        if whole is not None:
+            came[lane] = whole[1]
+    assert came == sent
+
+
+@settings(max_examples=50)
+@given(st.binary(max_size=200), st.booleans())
+def test_random_handshake_messages(message, is_initiator):
+    side = Handshake(NodeIdentity(b"\x01" * 32), b"p", is_initiator=is_initiator)
+    if is_initiator:
+        side.write()
+    try:
+        side.read(message)
+    except (HandshakeFailed, LinkError):
+        return
+
+
+@given(st.text(max_size=120))
+def test_random_addresses(text):
+    try:
+        address = parse_peer_address(text)
+    except NetworkError:
+        return
+    assert parse_peer_address(str(address)) == address

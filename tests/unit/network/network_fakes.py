@@ -1,0 +1,348 @@
+"""A node in memory: a chain without rules, a pool, matrices as strips. What breaks is told by flags."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+
+from chain.events import MatrixAdded, MatrixWanted, TipChanged, TransactionAdded
+from mesh.store import MatrixInfo
+from network.identity import NodeIdentity, PeerAddress
+from network.link import Link
+from network.service import NetworkService
+from network.settings import NetworkSettings, TimeLimits
+from network.transport.websocket import WebSocketTransport
+from network.wire.messages import Hello
+from primitives.blocks import Block, Header, compute_block_id, compute_tx_root
+from primitives.codec import encode
+from primitives.errors import ParentMissing, RuleViolation
+from primitives.hashing import Context, compute_hash
+from primitives.matrices import STRIP_BYTES, Witness, compute_matrix_id
+from primitives.merkle import compute_path, compute_root, compute_root_from_path
+from primitives.transactions import Transaction, Transfer, compute_tx_id, sign_transaction
+
+CHAIN_ID = 7
+WITNESS = Witness(bytes(STRIP_BYTES), (), bytes(STRIP_BYTES), ())
+BAD_WITNESS = Witness(b"\x01" * STRIP_BYTES, (), bytes(STRIP_BYTES), ())
+FAST = TimeLimits(
+    dial=5.0,
+    handshake=3.0,
+    write=3.0,
+    ping_interval=0.1,
+    ping=2.0,
+    probe=0.3,
+    headers=1.0,
+    block=0.4,
+    transactions=0.4,
+    matrix=0.4,
+    matrix_wanted=30.0,
+    close=0.5,
+)
+
+
+def make_identity(seed: int) -> NodeIdentity:
+    return NodeIdentity(bytes([seed]) * 32)
+
+
+def make_header(parent: Header | None, transactions: tuple[Transaction, ...] = (), nonce: int = 0) -> Header:
+    return Header(
+        version=1,
+        chain_id=CHAIN_ID,
+        height=0 if parent is None else parent.height + 1,
+        parent=bytes(32) if parent is None else compute_block_id(parent),
+        time_ms=1000,
+        tx_root=compute_tx_root(transactions),
+        state_root=bytes(32),
+        target=b"\xff" * 32,
+        beneficiary=bytes(20),
+        uses_merit=False,
+        nonce=nonce,
+        seal=None,
+    )
+
+
+GENESIS = make_header(None)
+GENESIS_ID = compute_block_id(GENESIS)
+
+
+def make_chain(count: int, parent: Header = GENESIS, nonce: int = 0) -> list[Block]:
+    blocks = []
+    for _ in range(count):
+        parent = make_header(parent, nonce=nonce)
+        blocks.append(Block(parent, ()))
+    return blocks
+
+
+def make_tx(nonce: int) -> Transaction:
+    return sign_transaction(b"\x05" * 32, CHAIN_ID, nonce, 1, Transfer(bytes(20), 1))
+
+
+class FakeLedger:
+    def __init__(self) -> None:
+        self.headers = {GENESIS_ID: GENESIS}
+        self.blocks: dict[bytes, Block] = {GENESIS_ID: Block(GENESIS, ())}
+        self.witnesses: dict[bytes, Witness] = {}
+        self.invalid: set[bytes] = set()
+        self.chain = [GENESIS_ID]
+        self.best = GENESIS_ID
+
+    @staticmethod
+    def _view(header: Header) -> SimpleNamespace:
+        return SimpleNamespace(id=compute_block_id(header), header=header, weight=header.height)
+
+    @property
+    def tip(self) -> SimpleNamespace:
+        return self._view(self.headers[self.chain[-1]])
+
+    @property
+    def best_header(self) -> SimpleNamespace:
+        return self._view(self.headers[self.best])
+
+    def get_header(self, id: bytes) -> Header | None:
+        return self.headers.get(id)
+
+    def get_block(self, id: bytes) -> Block | None:
+        return self.blocks.get(id)
+
+    def get_witness(self, id: bytes) -> Witness | None:
+        return self.witnesses.get(id)
+
+    def get_status(self, id: bytes) -> str:
+        if id in self.invalid:
+            return "invalid: told so"
+        if id in self.chain:
+            return "connected"
+        if id in self.blocks:
+            return "stored"
+        return "header" if id in self.headers else "unknown"
+
+    def get_locator(self) -> list[bytes]:
+        return [*self.chain[:0:-7][:30], GENESIS_ID]
+
+    def get_headers_after(self, locator: list[bytes], limit: int) -> list[Header]:
+        start = next((self.chain.index(id) for id in locator if id in self.chain), 0)
+        return [self.headers[id] for id in self.chain[start + 1 : start + 1 + limit]]
+
+    def path_to(self, id: bytes) -> list[bytes]:
+        path = []
+        while id not in self.chain:
+            path.append(id)
+            id = self.headers[id].parent
+        return path[::-1]
+
+    def get_missing_blocks(self, limit: int) -> list[bytes]:
+        return [id for id in self.path_to(self.best) if id not in self.blocks][:limit]
+
+
+class FakeMatrices:
+    def __init__(self) -> None:
+        self.heads: dict[bytes, MatrixInfo] = {}
+        self.parts: dict[bytes, dict[int, bytes]] = {}
+
+    def put(self, strips: list[bytes]) -> bytes:
+        leaves = [compute_hash(Context.MATRIX_STRIP, strip) for strip in strips]
+        info = MatrixInfo(1, 16 * len(strips), 1024, compute_root(Context.MATRIX_NODE, leaves))
+        id = compute_matrix_id(1, info.rows, info.cols, info.root)
+        self.heads[id], self.parts[id] = info, dict(enumerate(strips))
+        return id
+
+    def begin(self, info: MatrixInfo) -> None:
+        id = compute_matrix_id(info.dtype, info.rows, info.cols, info.root)
+        self.heads.setdefault(id, info)
+        self.parts.setdefault(id, {})
+
+    def has(self, id: bytes) -> bool:
+        return id in self.heads and len(self.parts[id]) == self.heads[id].rows // 16
+
+    def info(self, id: bytes) -> MatrixInfo | None:
+        return self.heads[id] if self.has(id) else None
+
+    def get_strips(self, id: bytes, first: int, count: int) -> list[tuple[bytes, tuple[bytes, ...]]]:
+        parts = self.parts[id]
+        leaves = [compute_hash(Context.MATRIX_STRIP, parts[i]) for i in range(len(parts))]
+        return [
+            (parts[i], compute_path(Context.MATRIX_NODE, leaves, i))
+            for i in range(first, min(first + count, len(parts)))
+        ]
+
+    def missing_strips(self, id: bytes, limit: int) -> list[int]:
+        info = self.heads.get(id)
+        return [] if info is None else [i for i in range(info.rows // 16) if i not in self.parts[id]][:limit]
+
+    def add(self, info: MatrixInfo, index: int, strip: bytes, path: tuple[bytes, ...]) -> bool:
+        leaf = compute_hash(Context.MATRIX_STRIP, strip)
+        try:
+            root = compute_root_from_path(Context.MATRIX_NODE, leaf, index, info.rows // 16, path)
+        except ValueError as error:
+            raise RuleViolation("bad-path", str(error)) from error
+        if root != info.root:
+            raise RuleViolation("bad-path", "the strip is not of this matrix")
+        id = compute_matrix_id(info.dtype, info.rows, info.cols, info.root)
+        self.parts[id][index] = strip
+        return self.has(id)
+
+
+class FakePool:
+    def __init__(self) -> None:
+        self.transactions: dict[bytes, Transaction] = {}
+
+    def get(self, id: bytes) -> Transaction | None:
+        return self.transactions.get(id)
+
+    def has(self, id: bytes) -> bool:
+        return id in self.transactions
+
+    def list_ids(self) -> list[bytes]:
+        return list(self.transactions)
+
+
+class FakeNode:
+    """Satisfies network.ports.NodePort; keeps what it was given in `seen`."""
+
+    def __init__(self) -> None:
+        self.params = SimpleNamespace(chain_id=CHAIN_ID)
+        self.genesis_id = GENESIS_ID
+        self.ledger = FakeLedger()
+        self.mempool = FakePool()
+        self.matrices = FakeMatrices()
+        self.refuse_blocks: set[bytes] = set()
+        self.seen: list[bytes] = []
+        self._queues: list[asyncio.Queue[object]] = []
+
+    def publish(self, event: object) -> None:
+        for queue in self._queues:
+            queue.put_nowait(event)
+
+    @asynccontextmanager
+    async def subscribe(self):  # type: ignore[no-untyped-def]
+        queue: asyncio.Queue[object] = asyncio.Queue()
+        self._queues.append(queue)
+
+        async def events():  # type: ignore[no-untyped-def]
+            while True:
+                yield await queue.get()
+
+        yield events()
+        self._queues.remove(queue)
+
+    async def add_header_batch(self, headers: tuple[Header, ...]) -> None:
+        for header in headers:
+            if header.parent not in self.ledger.headers:
+                raise ParentMissing(header.parent)
+            if header.time_ms == 0:
+                raise RuleViolation("bad-time", "no time")
+            id = compute_block_id(header)
+            self.ledger.headers[id] = header
+            if header.height > self.ledger.headers[self.ledger.best].height:
+                self.ledger.best = id
+
+    async def add_block(self, block: Block, witness: Witness) -> None:
+        await self.add_header_batch((block.header,))
+        ledger, id = self.ledger, compute_block_id(block.header)
+        self.seen.append(id)
+        if id in self.refuse_blocks:
+            ledger.invalid.add(id)
+            raise RuleViolation("bad-state-root", "told so")
+        ledger.blocks[id], ledger.witnesses[id] = block, witness
+        path = ledger.path_to(id)
+        if block.header.height > ledger.tip.header.height and all(each in ledger.blocks for each in path):
+            fork = ledger.chain.index(ledger.headers[path[0]].parent)
+            gone, ledger.chain = ledger.chain[fork + 1 :], ledger.chain[: fork + 1] + path
+            self.publish(TipChanged(ledger.tip, tuple(path), tuple(gone)))
+
+    async def add_transaction(self, tx: Transaction) -> bytes:
+        id = compute_tx_id(tx)
+        self.seen.append(id)
+        if tx.fee == 0:
+            raise RuleViolation("no-fee", "told so")
+        self.mempool.transactions[id] = tx
+        self.publish(TransactionAdded(id))
+        return id
+
+    async def add_strip(self, info: MatrixInfo, index: int, strip: bytes, path: tuple[bytes, ...]) -> bool:
+        is_complete = self.matrices.add(info, index, strip, path)
+        if is_complete:
+            self.publish(MatrixAdded(compute_matrix_id(info.dtype, info.rows, info.cols, info.root)))
+        return is_complete
+
+    def want_matrix(self, id: bytes) -> None:
+        self.publish(MatrixWanted((id,)))
+
+    async def add_chain(self, blocks: list[Block], witness: Witness = WITNESS) -> None:
+        for block in blocks:
+            await self.add_block(block, witness)
+
+
+def check_fake_seal(params: object, header: Header, witness: Witness) -> None:
+    if witness == BAD_WITNESS:
+        raise RuleViolation("bad-path", "told so")
+
+
+def make_service(node: FakeNode, seed: int, *peers: PeerAddress, **changes: object) -> NetworkService:
+    settings = NetworkSettings(
+        **{
+            "peers": peers,
+            "redial_first_s": 0.05,
+            "redial_most_s": 0.2,
+            "announce_interval_s": 0.01,
+            "limits": FAST,
+            **changes,
+        }
+    )
+    identity = make_identity(seed)
+    return NetworkService(node, settings, identity, rng=random.Random(seed), check_seal=check_fake_seal)
+
+
+def get_address(service: NetworkService) -> PeerAddress:
+    return PeerAddress(service.node_id, "127.0.0.1", service.listen_port)
+
+
+@asynccontextmanager
+async def running(*services: NetworkService):  # type: ignore[no-untyped-def]
+    """Started and running services, stopped at the end. Started ones are only run."""
+    async with asyncio.TaskGroup() as group:
+        for service in services:
+            if service.listen_port == 0:
+                await service.start()
+            group.create_task(service.run())
+        try:
+            yield
+        finally:
+            for service in services:
+                await service.stop()
+
+
+async def until(is_true: Callable[[], object], limit_s: float = 10.0) -> None:
+    """Wait for a state; fails by TimeoutError."""
+    async with asyncio.timeout(limit_s):
+        while True:
+            if is_true():
+                return
+            await asyncio.sleep(0.005)
+
+
+def make_hello(**changes: object) -> bytes:
+    fields: dict[str, object] = {
+        "version": 1,
+        "chain_id": CHAIN_ID,
+        "genesis_id": GENESIS_ID,
+        "user_agent": "test",
+        "tip": GENESIS_ID,
+        "height": 0,
+        "weight": bytes(32),
+        "listen_port": 0,
+    }
+    return encode(Hello(**{**fields, **changes}))
+
+
+@asynccontextmanager
+async def raw_link(seed: int, address: PeerAddress, **hello: object):  # type: ignore[no-untyped-def]
+    """A proven link to a service, to say on it what one likes."""
+    transport = WebSocketTransport(make_identity(seed), GENESIS_ID, host="127.0.0.1", port=0, limits=FAST)
+    link: Link = await transport.dial(address, lambda: make_hello(**hello))
+    try:
+        yield link
+    finally:
+        await link.close()
+        await transport.stop()

@@ -1,0 +1,121 @@
+import asyncio
+
+import pytest
+from network_fakes import GENESIS, WITNESS, make_tx
+
+from network.errors import LinkError, Misbehaviour
+from network.peers.lanes import Lanes
+from network.wire import messages as m
+from network.wire.framing import Assembler, split
+from network.wire.limits import LIMITS, Lane, get_limit
+from primitives.blocks import Block
+
+ID = b"\x05" * 32
+EXAMPLES = [
+    m.Ping(2**63, ID, 7),
+    m.Pong(1, ID, 7),
+    m.Bye("full"),
+    m.NotFound(1, (ID,) * 256),
+    m.GetHeaders(1, (ID,) * 64),
+    m.Headers(1, (GENESIS,) * 512),
+    m.AnnounceBlock(GENESIS),
+    m.GetBlocks(1, (ID,) * 16),
+    m.BlockData(1, Block(GENESIS, (make_tx(0),)), WITNESS),
+    m.AnnounceTransactions((ID,) * 1024),
+    m.GetTransactions(1, (ID,) * 256),
+    m.Transactions(1, (make_tx(0),) * 256),
+    m.GetMatrix(1, ID),
+    m.MatrixHead(1, 2, 2**20, 2**16, ID),
+    m.GetStrips(1, ID, 2**28, 16),
+    m.Strips(1, 0, (m.Strip(bytes(16_384), (ID,) * 28),) * 16),
+]
+
+
+def read(frames):
+    assembler = Assembler()
+    return [whole for frame in frames if (whole := assembler.add(frame)) is not None]
+
+
+def test_every_kind_has_a_limit_and_an_example_within_it():
+    assert set(LIMITS) == set(m.KINDS) == {type(example) for example in EXAMPLES}
+    assert [kind.__struct_config__.tag for kind in m.KINDS] == list(range(1, 17))
+
+
+@pytest.mark.parametrize("message", EXAMPLES, ids=lambda message: type(message).__name__)
+def test_the_largest_honest_message_goes_through(message):
+    limit = get_limit(type(message))
+    frames = list(split(m.encode_message(message), limit.lane))
+    assert all(len(frame) <= 65_519 for frame in frames)
+    ((kind, data),) = read(frames)
+    assert kind is type(message)
+    assert m.decode_message(data, limit=limit.max_bytes) == message
+
+
+def test_too_large_is_seen_before_it_is_whole():
+    limit = get_limit(m.Headers)
+    frames = list(split(m.encode_message(m.Headers(1, ()))[:1] + b"\x06" + bytes(limit.max_bytes), limit.lane))
+    with pytest.raises(Misbehaviour) as error:
+        read(frames)
+    assert error.value.code == "too-large"
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [
+        (b"", "bad-frame"),
+        (b"\x80", "bad-frame"),
+        (b"\x40" + bytes(10), "bad-frame"),
+        (bytes(65_520), "bad-frame"),
+        (b"\x00" + bytes(10), "short-piece"),
+        (b"\x80\x94", "not-a-message"),
+        (b"\x80\xc0\x01", "not-a-message"),
+        (b"\x80\x92\x00", "unknown-message"),
+        (b"\x80\x92\x11", "unknown-message"),
+        (b"\x83\x94\x01", "wrong-lane"),
+        (b"\x80\x94\x01" + bytes(63), "too-large"),
+    ],
+)
+def test_bad_frames(frame, code):
+    with pytest.raises(Misbehaviour) as error:
+        Assembler().add(frame)
+    assert error.value.code == code
+    assert error.value.penalty == 100
+
+
+async def test_bulk_never_delays_what_is_urgent():
+    lanes = Lanes()
+    bulk = EXAMPLES[-1]
+    assert lanes.offer(bulk)
+    first = await lanes.next_frame()
+    assert first[0] & 0x03 == Lane.BULK
+    assert lanes.offer(EXAMPLES[6])
+    assert lanes.offer(m.Headers(1, ()))
+    lane_order = [(await lanes.next_frame())[0] & 0x03 for _ in range(5)]
+    assert lane_order[:2] == [Lane.CONSENSUS, Lane.BLOCKS]
+    assert set(lane_order[2:]) == {Lane.BULK}
+
+
+@pytest.mark.parametrize("message", [EXAMPLES[0], EXAMPLES[6], EXAMPLES[8], EXAMPLES[9], EXAMPLES[15]])
+async def test_every_lane_is_bounded(message):
+    lanes = Lanes()
+    taken = 0
+    while lanes.offer(message):
+        taken += 1
+        assert taken < 2000
+    assert 1 <= taken <= 1024
+    assert lanes.count_bytes() <= 16 << 20
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.02):
+            await lanes.put(message)
+    # One frame gone makes room again; a closed queue tells who waits.
+    waiting = asyncio.ensure_future(lanes.put(message))
+    for _ in range(6):
+        await lanes.next_frame()
+    await asyncio.wait_for(waiting, 1)
+    while lanes.offer(message):
+        pass
+    waiting = asyncio.ensure_future(lanes.put(message))
+    await asyncio.sleep(0)
+    lanes.close()
+    with pytest.raises(LinkError):
+        await waiting
