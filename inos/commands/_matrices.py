@@ -28,6 +28,19 @@ def load_matrix(path: Path) -> NDArray[Any]:
         fail("bad-npy", f"{path} is not a .npy file with a matrix of numbers: {error}", _HINT)
 
 
+def check_writable(path: Path) -> None:
+    """Find out early whether a result could be written, before anything is paid for it.
+
+    Raises:
+        CommandError: "file-unwritable".
+    """
+    folder = path.expanduser().parent
+    if not folder.is_dir():
+        fail("file-unwritable", f"cannot write {path}: there is no folder {folder}")
+    if not os.access(folder, os.W_OK) or path.expanduser().is_dir():
+        fail("file-unwritable", f"cannot write {path}")
+
+
 def save_matrix(path: Path, array: NDArray[Any]) -> None:
     """Write a .npy file: to a temporary one beside it first, which then takes its name.
 

@@ -23,7 +23,7 @@ from inos.commands._common import (
     fail,
     print_json,
 )
-from inos.commands._matrices import load_matrix, save_matrix
+from inos.commands._matrices import check_writable, load_matrix, save_matrix
 from inos.commands._wallets import (
     IndexOption,
     PasswordFileOption,
@@ -79,6 +79,8 @@ def post(
     x8, w8 = to_operand(load_matrix(x), str(x)), to_operand(load_matrix(w), str(w))
     check_shapes(x8, w8)
     nano = parse_amount(reward, "the reward")
+    if output is not None:
+        check_writable(output)
     key = _unlock(rpc, network, wallet, wallet_dir, index, password_file)
     _wallets.confirm_or_stop(f"Post {x} times {w} transposed for {format_credits(nano)} credits?", yes=yes or json_)
 
@@ -158,6 +160,7 @@ def result(
     json_: JsonOption = False,
 ) -> None:
     """Fetch a settled job's product, check it by Freivalds, and write it."""
+    check_writable(output)
 
     async def do(client: Client) -> tuple[int, ...]:
         if wait:

@@ -15,7 +15,7 @@ from chain.ledger import Tip
 from consensus.execution import BlockFigures, Execution
 from consensus.genesis_state import GenesisState
 from consensus.params import Params
-from consensus.records import Job, JobState, StateKey, job_key
+from consensus.records import Job, JobState, StateKey
 from consensus.state import StateView
 from consensus.statetree import StateProof, compute_state_root, make_proof
 from genesis import Network
@@ -274,6 +274,7 @@ class FakeNode:
         self.is_stopping = False
         self.refusal: InosError | None = None
         self.spoil: Any = None
+        self.has_transactions = asyncio.Event()
 
     def health(self) -> Health:
         return Health(self.checks)
@@ -290,6 +291,7 @@ class FakeNode:
             raise error
         tx_id = compute_tx_id(tx)
         self.mempool.waiting[tx_id] = tx
+        self.has_transactions.set()
         return tx_id
 
     async def add_matrix(self, array: NDArray[Any]) -> MatrixRef:
@@ -332,7 +334,3 @@ class FakeNode:
                 self.mine()
             self.work_jobs()
             await asyncio.sleep(0.01)
-
-
-def has_job(node: FakeNode, job: JobId) -> bool:
-    return job_key(job) in node.ledger.records

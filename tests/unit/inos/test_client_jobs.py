@@ -172,8 +172,7 @@ async def test_a_job_larger_than_the_chain_checks(client: inos.Client, node: Fak
 async def test_a_job_nobody_takes_is_cancelled(client: inos.Client, node: FakeNode) -> None:
     async with asyncio.TaskGroup() as group:
         task = group.create_task(expect_failure(client.multiply(X, W, reward="1", timeout_s=1)))
-        while not len(node.mempool):
-            await asyncio.sleep(0.01)
+        await asyncio.wait_for(node.has_transactions.wait(), 10)
         node.mine()
     error = task.result()
     assert error.code == "job-timeout"
