@@ -41,7 +41,7 @@ class Peer:
         self.out = Lanes()
         self.requests = RequestBook()
         self.known_blocks: BoundedSet[BlockId] = BoundedSet(1024)
-        self.known_transactions: BoundedSet[TxId] = BoundedSet(65_536)
+        self.known_transactions: BoundedSet[TxId] = BoundedSet(16_384)
         self.inbox: deque[AnnounceBlock | AnnounceTransactions] = deque(maxlen=MAX_INBOX)
         self.questions: deque[Request] = deque()
         self.attention = asyncio.Event()
@@ -49,7 +49,12 @@ class Peer:
         self.has_questions = asyncio.Event()
         self.ended = asyncio.Event()
         self.end_reason = ""
-        self._buckets = {kind: TokenBucket(limit.per_s, limit.burst, now) for kind, limit in LIMITS.items()}
+        self._buckets = {
+            kind: TokenBucket(limit.per_s, limit.burst, now) for kind, limit in LIMITS.items() if limit.burst
+        }
+        announced = get_limit(AnnounceBlock)
+        self.block_budget = TokenBucket(announced.per_s / 2, announced.burst / 2, now)
+        """What we send of block announcements: half of what the other side allows."""
         self._score = Score(POINTS_PER_S, now)
         self._pings: dict[int, asyncio.Event] = {}
 
@@ -71,7 +76,8 @@ class Peer:
         Raises:
             Misbehaviour: over the rate often enough to be banned.
         """
-        if not self._buckets[kind].take(self._clock.monotonic()):
+        bucket = self._buckets.get(kind)
+        if bucket is not None and not bucket.take(self._clock.monotonic()):
             self.penalise(Misbehaviour("too-often", f"too many {kind.__name__} messages", get_limit(kind).penalty))
 
     def penalise(self, fault: Misbehaviour) -> None:

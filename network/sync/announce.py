@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from network.peers.peer import Peer
-from network.ports import NodePort
+from network.ports import Clock, NodePort
 from network.wire.messages import MAX_ANNOUNCED, AnnounceBlock, AnnounceTransactions
 from primitives.units import BlockId, TxId
 
@@ -19,7 +19,10 @@ MAX_BLOCKS: Final = 8
 class Announcer:
     """One for all peers."""
 
-    def __init__(self, node: NodePort, interval_s: float, list_peers: Callable[[], Iterable[Peer]]) -> None:
+    def __init__(
+        self, node: NodePort, interval_s: float, clock: Clock, list_peers: Callable[[], Iterable[Peer]]
+    ) -> None:
+        self._clock = clock
         self._node = node
         self._interval_s = interval_s
         self._list_peers = list_peers
@@ -50,8 +53,9 @@ class Announcer:
             if header is None:
                 continue
             for peer in self._list_peers():
-                # A full lane is no loss: the next ping tells the tip.
-                if id not in peer.known_blocks and peer.send(AnnounceBlock(header)):
+                # Over budget, as in a sync through history, or a full lane: no loss, the next ping tells the tip.
+                is_news = id not in peer.known_blocks and peer.block_budget.take(self._clock.monotonic())
+                if is_news and peer.send(AnnounceBlock(header)):
                     peer.known_blocks.add(id)
 
     async def run(self) -> None:

@@ -45,7 +45,7 @@ class Sync:
         self._blocks = BlockSync(node, settings, clock, list_peers, punish, check_seal)
         self._headers = HeaderSync(node, settings.limits, self._blocks.kick)
         self._transactions = TransactionSync(node, settings.limits, clock, punish)
-        self._announcer = Announcer(node, settings.announce_interval_s, list_peers)
+        self._announcer = Announcer(node, settings.announce_interval_s, clock, list_peers)
         self._matrices = MatrixSync(node, settings, clock)
 
     def get_tip(self) -> tuple[BlockId, int]:

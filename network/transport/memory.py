@@ -116,7 +116,7 @@ class MemoryTransport:
 
     @property
     def port(self) -> int:
-        return self._place[1]
+        return self._place[1] if self._hello is not None else 0
 
     async def listen(self, hello: HelloMaker, handler: LinkHandler) -> None:
         if self._place in self._network.listeners:

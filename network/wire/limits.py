@@ -27,7 +27,7 @@ class Limit(Struct, frozen=True):
     max_bytes: int
     lane: Lane
     per_s: float
-    """Sustained messages a second; answers count only as answers, so for them it is what we may ask for."""
+    """Sustained messages a second. 0 for answers: as many as were asked for, and one nobody asked for is a fault."""
     burst: int
     penalty: int
     """Points for each message above the rate. Too large or malformed is always a ban."""
@@ -38,22 +38,22 @@ MAX_BLOCK_BYTES: Final = 8 << 20
 """Above any network's `max_block_bytes` with witness; the node checks that network's own limit."""
 
 LIMITS: Final[dict[type[m.Message], Limit]] = {
-    m.Ping: Limit(64, Lane.CONSENSUS, 2, 20, 10),
-    m.Pong: Limit(64, Lane.CONSENSUS, 2, 20, 10),
+    m.Ping: Limit(64, Lane.CONSENSUS, 10, 50, 10),
+    m.Pong: Limit(64, Lane.CONSENSUS, 10, 50, 10),
     m.Bye: Limit(1 * _KB, Lane.CONSENSUS, 1, 2, 10),
     m.AnnounceBlock: Limit(1 * _KB, Lane.CONSENSUS, 50, 500, 5),
-    m.GetHeaders: Limit(4 * _KB, Lane.CONSENSUS, 10, 100, 10),
-    m.Headers: Limit(512 * _KB, Lane.BLOCKS, 10, 100, 10),
+    m.GetHeaders: Limit(4 * _KB, Lane.CONSENSUS, 50, 500, 10),
+    m.Headers: Limit(512 * _KB, Lane.BLOCKS, 0, 0, 0),
     m.GetBlocks: Limit(1 * _KB, Lane.CONSENSUS, 200, 1000, 5),
-    m.BlockData: Limit(MAX_BLOCK_BYTES, Lane.BLOCKS, 3000, 16_000, 1),
-    m.NotFound: Limit(12 * _KB, Lane.TRANSACTIONS, 1000, 5000, 1),
+    m.BlockData: Limit(MAX_BLOCK_BYTES, Lane.BLOCKS, 0, 0, 0),
+    m.NotFound: Limit(12 * _KB, Lane.TRANSACTIONS, 0, 0, 0),
     m.AnnounceTransactions: Limit(40 * _KB, Lane.TRANSACTIONS, 40, 200, 5),
     m.GetTransactions: Limit(12 * _KB, Lane.TRANSACTIONS, 100, 500, 5),
-    m.Transactions: Limit(1100 * _KB, Lane.TRANSACTIONS, 100, 500, 5),
-    m.GetMatrix: Limit(64, Lane.TRANSACTIONS, 100, 2000, 2),
-    m.MatrixHead: Limit(128, Lane.TRANSACTIONS, 100, 2000, 2),
+    m.Transactions: Limit(1100 * _KB, Lane.TRANSACTIONS, 0, 0, 0),
+    m.GetMatrix: Limit(64, Lane.TRANSACTIONS, 1000, 4000, 2),
+    m.MatrixHead: Limit(128, Lane.TRANSACTIONS, 0, 0, 0),
     m.GetStrips: Limit(64, Lane.TRANSACTIONS, 4000, 8000, 1),
-    m.Strips: Limit(288 * _KB, Lane.BULK, 4000, 8000, 1),
+    m.Strips: Limit(288 * _KB, Lane.BULK, 0, 0, 0),
 }
 
 QUEUE_BYTES: Final[dict[Lane, int]] = {
