@@ -1,0 +1,77 @@
+"""consensus.json says what the code says, and a second reading of it, without the code that made it, agrees."""
+
+import json
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from blake3 import blake3
+
+from consensus.records import StateKey
+from consensus.statetree import OtherLeaf, StateProof, check_proof
+from primitives.blocks import Header, compute_block_id
+from primitives.codec import decode, encode
+from primitives.transactions import Transaction, compute_tx_id
+from primitives.units import StateRoot
+
+FOLDER = Path(__file__).parents[2] / "vectors"
+
+
+@pytest.fixture(scope="module")
+def vectors() -> Any:
+    return json.loads((FOLDER / "consensus.json").read_text("utf-8"))
+
+
+def h(context: str, data: bytes) -> str:
+    return blake3(data, derive_key_context="inos v1 " + context).hexdigest()
+
+
+def test_the_file_is_what_the_code_makes(vectors: Any) -> None:
+    made = runpy.run_path(str(FOLDER / "make_consensus.py"))["make_vectors"]()
+    assert json.loads(json.dumps(made)) == vectors
+
+
+def test_transactions(vectors: Any) -> None:
+    for case in vectors["transactions"]:
+        data = bytes.fromhex(case["encoding"])
+        tx = decode(Transaction, data, limit=4096)
+        assert compute_tx_id(tx).hex() == case["id"] == h("transaction id", data)
+        # the signature is the last field: 2 bytes of head and 64 of signature; one field less in the array's head
+        assert case["signing_hash"] == h("transaction", b"\x95" + data[1:-66])
+
+
+def test_headers(vectors: Any) -> None:
+    for case in vectors["headers"]:
+        data = bytes.fromhex(case["encoding"])
+        header = decode(Header, data, limit=1024)
+        assert compute_block_id(header).hex() == case["id"] == h("header", data)
+        seal = encode(header.seal)
+        assert data.endswith(seal)
+        assert case["anchor"] == h("anchor", b"\x9b" + data[1 : -len(seal)])
+
+
+def test_proofs(vectors: Any) -> None:
+    root = StateRoot(bytes.fromhex(vectors["state"]["roots"][-1]["root"]))
+    kinds = set()
+    for case in vectors["state"]["proofs"]:
+        other = case["other"] and OtherLeaf(*(bytes.fromhex(case["other"][k]) for k in ("path", "value")))
+        proof = StateProof(tuple(bytes.fromhex(s) for s in case["siblings"]), other)
+        value = None if case["value"] is None else bytes.fromhex(case["value"])
+        assert check_proof(root, StateKey(bytes.fromhex(case["key"])), value, proof)
+        kinds.add((value is None, other is None))
+    assert len(kinds) >= 2
+
+
+def test_a_few_numbers_by_hand(vectors: Any) -> None:
+    assert vectors["tx_roots"][0]["root"] == "00" * 32
+    assert vectors["state"]["roots"][0]["root"] == "00" * 32
+    asert = vectors["asert"]
+    anchor = int(asert[0]["anchor_target"], 16)
+    assert anchor == 2**256 // 600 - 1
+    assert [int(c["target"], 16) for c in (asert[0], asert[3], asert[4])] == [anchor, 2 * anchor, anchor // 2]
+    assert {(c["base_fee"], c["posted"]): c["next"] for c in vectors["base_fees"]}[(1000, 600)] == 1125
+    assert [c["at"] for c in vectors["reputation"]] == [1001, 500, 500, 250, 0]
+    assert vectors["subsidies"][2] == {"height": 10_000, "subsidy": 49_500_000_000}
+    assert vectors["targets"][1]["difficulty"] == "600"
+    assert vectors["targets"][1]["weight_with_merit"] == "150"
