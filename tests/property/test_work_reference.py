@@ -86,7 +86,7 @@ def get_tickets(x: NDArray[np.int8], w: NDArray[np.int8], anchor: bytes) -> dict
     return tickets
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(shape=shapes, seed=seeds, anchor=anchors, threads=st.integers(1, 2))
 def test_engine_agrees_with_the_protocol(shape: tuple[int, int, int], seed: int, anchor: bytes, threads: int) -> None:
     m, n, k = shape
