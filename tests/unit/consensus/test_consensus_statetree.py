@@ -105,3 +105,11 @@ def test_proofs_survive_the_codec() -> None:
     records = {find_key("010"): b"a", find_key("011"): b"b"}
     proof = make_proof(records, find_key("010", but=frozenset(records)))
     assert decode(StateProof, encode(proof), limit=MAX_PROOF_BYTES) == proof
+
+
+def test_a_proof_has_one_spelling() -> None:
+    a, b = find_key("010"), find_key("011")
+    records = {a: b"a", b: b"b"}
+    proof = make_proof(records, a)
+    with_other = StateProof(proof.siblings, OtherLeaf(path(b), b"b"))
+    assert not check_proof(compute_state_root(records), a, b"a", with_other)
