@@ -20,7 +20,7 @@ class MatrixReader(Protocol):
 
     def has(self, matrix: MatrixId) -> bool: ...
 
-    def get(self, matrix: MatrixId) -> NDArray[Any]: ...
+    def get(self, matrix: MatrixId) -> NDArray[Any] | None: ...
 
 
 class StoredResults:
@@ -57,9 +57,15 @@ class StoredResults:
         return verdict
 
     def _check(self, job: JobId, x: MatrixRef, w: MatrixRef, y: MatrixRef) -> bool:
-        left, right, result = (self._store.get(MatrixId(ref.id)) for ref in (x, w, y))
+        left, right, result = (self._get(MatrixId(ref.id)) for ref in (x, w, y))
         if left.dtype != np.int8 or right.dtype != np.int8 or result.dtype != np.int32:
             return False
         if left.shape[1] != right.shape[1] or result.shape != (left.shape[0], right.shape[0]):
             return False
         return work.freivalds(left, right, result, work.compute_freivalds_seed(job, x.id, w.id, y.id))
+
+    def _get(self, matrix: MatrixId) -> NDArray[Any]:
+        found = self._store.get(matrix)
+        if found is None:
+            raise MatrixMissing([matrix])
+        return found

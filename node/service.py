@@ -116,6 +116,8 @@ class NodeService:
         except MatrixMissing as error:
             self._depot.want(error.ids)
             raise
+        if outcome.missing:
+            self._depot.want(outcome.missing)
         self._publish_tip(outcome)
         return outcome
 

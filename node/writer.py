@@ -17,7 +17,7 @@ from primitives.blocks import Block, Header
 from primitives.errors import InosError, MatrixMissing
 from primitives.matrices import Witness
 from primitives.transactions import Transaction
-from primitives.units import Address, MatrixId, TxId
+from primitives.units import Address, Height, MatrixId, TxId
 
 log: Final = structlog.get_logger("node")
 
@@ -48,10 +48,10 @@ class ChainWriter:
         except MatrixMissing as error:
             return BlockOutcome((), (), False), error.ids
         self._follow(outcome)
-        return outcome, ()
+        return outcome, outcome.missing
 
     def add_transaction(self, tx: Transaction) -> TxId:
-        return self._mempool.add(tx, self._ledger.state, self._ledger.tip.header.height)
+        return self._mempool.add(tx, self._ledger.state, Height(self._ledger.tip.header.height))
 
     def add_transactions(self, transactions: Sequence[Transaction]) -> int:
         """Take back what a stopped node had in its pool; what no longer fits is left out."""

@@ -34,7 +34,8 @@ class Place(Protocol):
     def index(self) -> int: ...
 
     @property
-    def tx_id(self) -> TxId: ...
+    def tx_id(self) -> TxId | None:
+        """None for the reward of the account's own block."""
 
 
 class Movement(Struct, frozen=True):

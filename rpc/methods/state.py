@@ -61,13 +61,15 @@ class HistoryParams(Model):
 
 
 class HistoryEntry(Model):
-    """One transaction as the account saw it; amount without the fee."""
+    """One transaction as the account saw it, or the reward of a block it won; amount without the fee."""
 
-    id: Hex32
+    id: Annotated[Hex32, Field(description="Of the transaction; of the block for a reward.")]
     height: HeightNumber
     block: Hex32
     time_ms: int
-    kind: Annotated[str, Field(description="sent, received, post, claim, claimed, result, delivered or cancel.")]
+    kind: Annotated[
+        str, Field(description="sent, received, post, claim, claimed, result, delivered, cancel or reward.")
+    ]
     direction: Annotated[str, Field(description="in, out, self, or empty where no credits of the account moved.")]
     amount: NanoText
     fee: Annotated[NanoText, Field(description="0 where somebody else paid it.")]
@@ -166,6 +168,8 @@ async def state_supply(node: NodePort, params: SupplyParams) -> SupplyModel:
 
 def _render_entry(node: NodePort, address: Address, place: Place) -> HistoryEntry | None:
     """None where a reorganisation took the transaction off the chain between two reads."""
+    if place.tx_id is None:
+        return _render_reward(node, place)
     found = node.ledger.get_transaction(place.tx_id)
     header = None if found is None else node.ledger.get_header(found[0])
     if found is None or header is None:
@@ -194,4 +198,24 @@ def _render_proof(key: StateKey, tip: Tip, value: bytes | None, proof: StateProo
         siblings=[sibling.hex() for sibling in proof.siblings],
         other_path=None if proof.other is None else proof.other.path.hex(),
         other_value=None if proof.other is None else proof.other.value.hex(),
+    )
+
+
+def _render_reward(node: NodePort, place: Place) -> HistoryEntry | None:
+    """Subsidy and fees of a block the account won; None where a reorganisation took the block off."""
+    block_id = node.ledger.get_block_id(place.height)
+    header = None if block_id is None else node.ledger.get_header(block_id)
+    figures = None if block_id is None else node.ledger.get_figures(block_id)
+    if block_id is None or header is None or figures is None:
+        return None
+    return HistoryEntry(
+        id=block_id.hex(),
+        height=header.height,
+        block=block_id.hex(),
+        time_ms=header.time_ms,
+        kind="reward",
+        direction="in",
+        amount=str(figures.subsidy + figures.fees),
+        fee="0",
+        counterparty=None,
     )

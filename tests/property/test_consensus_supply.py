@@ -4,6 +4,15 @@ from collections.abc import Sequence
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from consensus.execution import Execution, execute_block
+from consensus.records import Account, Claim, Job, JobState, Kind, StateKey, account_key
+from consensus.statetree import compute_state_root
+from primitives.blocks import Block
+from primitives.codec import decode, encode
+from primitives.errors import MatrixMissing, RuleViolation
+from primitives.transactions import CancelJob, ClaimJob, Payload, SubmitResult, Transaction, Transfer
+from primitives.units import JobId
 from support.consensus_lab import (
     ALICE,
     BOB,
@@ -17,15 +26,6 @@ from support.consensus_lab import (
     make_result,
     sum_held,
 )
-
-from consensus.execution import Execution, execute_block
-from consensus.records import Account, Claim, Job, JobState, Kind, StateKey, account_key
-from consensus.statetree import compute_state_root
-from primitives.blocks import Block
-from primitives.codec import decode, encode
-from primitives.errors import MatrixMissing, RuleViolation
-from primitives.transactions import CancelJob, ClaimJob, Payload, SubmitResult, Transaction, Transfer
-from primitives.units import JobId
 
 PEOPLE = (ALICE, BOB, CAROL, MINER)
 RIGHT, WRONG, LOST = make_result(32, 48, 1), make_result(32, 48, 2), make_result(32, 48, 3)

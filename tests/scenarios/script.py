@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from msgspec import Struct
-from support.consensus_lab import ALICE, BOB, CAROL, MINER, NOBODY, Key, Lab, edit, get_code, make_post, make_result
 
 from primitives.blocks import Block
 from primitives.matrices import MatrixRef
@@ -28,6 +27,7 @@ from primitives.transactions import (
     compute_tx_id,
 )
 from primitives.units import JobId
+from support.consensus_lab import ALICE, BOB, CAROL, MINER, NOBODY, Key, Lab, edit, get_code, make_post, make_result
 
 PEOPLE: Mapping[str, Key] = {"alice": ALICE, "bob": BOB, "carol": CAROL, "miner": MINER}
 

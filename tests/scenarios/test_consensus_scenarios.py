@@ -2,9 +2,9 @@
 
 import pytest
 from script import Check, Scenario, Skip, block, cancel, claim, play, post, result, transfer, tx
-from support.consensus_lab import BOB, Lab, make_operand, make_result
 
 from primitives.blocks import encode_target
+from support.consensus_lab import BOB, Lab, make_operand, make_result
 
 GENESIS_MS = 1_700_000_000_000
 TARGET = 2**256 // 600 - 1

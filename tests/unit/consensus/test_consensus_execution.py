@@ -2,6 +2,14 @@
 
 import msgspec
 import pytest
+
+from consensus.execution import check_state_root, execute_block
+from consensus.records import MARKET_KEY, Account, Market, account_key
+from consensus.state import StateView, compute_reputation, compute_supply
+from primitives.codec import decode, encode
+from primitives.errors import MatrixMissing, RuleViolation
+from primitives.transactions import ClaimJob, SubmitResult, Transfer
+from primitives.units import Height, JobId, StateRoot
 from support.consensus_lab import (
     ALICE,
     BOB,
@@ -16,14 +24,6 @@ from support.consensus_lab import (
     make_result,
     sum_held,
 )
-
-from consensus.execution import check_state_root, execute_block
-from consensus.records import MARKET_KEY, Account, Market, account_key
-from consensus.state import StateView, compute_reputation, compute_supply
-from primitives.codec import decode, encode
-from primitives.errors import MatrixMissing, RuleViolation
-from primitives.transactions import ClaimJob, SubmitResult, Transfer
-from primitives.units import Height, JobId, StateRoot
 
 MAX = 2**64 - 1
 Y = make_result(32, 48)

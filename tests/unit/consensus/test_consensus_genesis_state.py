@@ -4,7 +4,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from support.consensus_lab import ALICE, ALLOCATIONS, BOB, GENESIS_TIME, PARAMS, get_code
 
 from consensus.genesis_state import compute_genesis_commitment, make_genesis
 from consensus.params import Params
@@ -14,6 +13,7 @@ from consensus.validity import check_header_sanity
 from primitives.blocks import compute_block_id
 from primitives.codec import encode
 from primitives.units import Address, Hash, Nano, TimeMs
+from support.consensus_lab import ALICE, ALLOCATIONS, BOB, GENESIS_TIME, PARAMS, get_code
 
 
 def test_header_and_records() -> None:

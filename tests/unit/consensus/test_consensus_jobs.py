@@ -2,7 +2,6 @@
 
 import msgspec
 import pytest
-from support.consensus_lab import ALICE, BOB, CAROL, NOBODY, PARAMS, Key, Lab, get_code, make_post, make_result
 
 from consensus import jobs
 from consensus.execution import Executed
@@ -11,6 +10,7 @@ from consensus.state import compute_reputation
 from primitives.errors import MatrixMissing, RuleViolation
 from primitives.transactions import CancelJob, ClaimJob, Payload, SubmitResult
 from primitives.units import Height, JobId, Nano
+from support.consensus_lab import ALICE, BOB, CAROL, NOBODY, PARAMS, Key, Lab, get_code, make_post, make_result
 
 Y = make_result(32, 48)
 TICKETS = 2 * 3 * 2  # 32 x 48 from depth 1500

@@ -2,7 +2,6 @@
 
 import msgspec
 import pytest
-from support.consensus_lab import PARAMS, Lab, get_code
 
 from consensus.basefee import compute_next_base_fee, compute_useful_tickets
 from consensus.forkchoice import compute_chain_weight, is_better
@@ -12,6 +11,7 @@ from consensus.records import Account
 from consensus.reputation import add_reputation, compute_halved, compute_open_claim_limit, cut_reputation
 from primitives.blocks import encode_target
 from primitives.units import Height, Nano, Target, Tickets, Weight
+from support.consensus_lab import PARAMS, Lab, get_code
 
 D = Tickets(600)
 """Wanted per block: half, 300 tickets."""

@@ -5,7 +5,6 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from support.consensus_lab import PARAMS, Lab
 
 import work
 from consensus.validity import check_header_sanity, check_seal, get_allowed_target, is_about_block
@@ -13,6 +12,7 @@ from primitives.blocks import Header, compute_anchor
 from primitives.errors import InvalidCertificate, RuleViolation
 from primitives.matrices import Witness
 from primitives.units import Target
+from support.consensus_lab import PARAMS, Lab
 
 EASY = msgspec.structs.replace(PARAMS, genesis_target=Target(2**252 - 1))
 

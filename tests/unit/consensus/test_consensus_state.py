@@ -1,13 +1,13 @@
 """Drafts: changes on top of a state, merged or dropped, and what counts as empty."""
 
 import pytest
-from support.consensus_lab import ALICE, BOB, Records
 
 from consensus.records import Account, Lapse, Market, account_key, lapse_key
 from consensus.state import Draft
 from primitives.codec import encode
 from primitives.errors import CodecError
 from primitives.units import Height
+from support.consensus_lab import ALICE, BOB, Records
 
 BELOW = {account_key(ALICE.address): encode(Account(balance=5))}
 

@@ -5,12 +5,12 @@ from itertools import pairwise
 
 import msgspec
 import pytest
-from support.consensus_lab import PARAMS, Lab
 
 from consensus.context import AsertAnchor, HeaderContext
 from consensus.target import MIN_TARGET, compute_asert, compute_power_of_two, compute_target
 from primitives.blocks import compute_difficulty
 from primitives.units import BlockId, Height, Target, TimeMs
+from support.consensus_lab import PARAMS, Lab
 
 POW_LIMIT = 0xFFFF << 208
 # Points of the published test vectors of aserti3-2d (runs 4, 5 and 6): anchor at height 1 whose parent's time

@@ -2,11 +2,11 @@
 
 import msgspec
 import pytest
-from support.consensus_lab import PARAMS, Lab
 
 from consensus.times import check_clock, check_median_time, compute_median_time
 from primitives.errors import ClockAhead, RuleViolation
 from primitives.units import TimeMs
+from support.consensus_lab import PARAMS, Lab
 
 
 def times(*values: int) -> tuple[TimeMs, ...]:

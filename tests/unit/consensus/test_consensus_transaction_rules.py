@@ -4,7 +4,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from support.consensus_lab import ALICE, BOB, CHAIN_ID, PARAMS, get_code, make_operand, make_post, make_result
 
 from consensus.transactionrules import check_transaction_sanity, compute_product_bytes
 from primitives.matrices import MatrixRef
@@ -17,6 +16,7 @@ from primitives.transactions import (
     Transfer,
     sign_transaction,
 )
+from support.consensus_lab import ALICE, BOB, CHAIN_ID, PARAMS, get_code, make_operand, make_post, make_result
 
 MAX = 2**64 - 1
 

@@ -4,7 +4,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from support.consensus_lab import ALICE, BOB, PARAMS, Lab, edit, get_code, make_operand, make_result
 
 from consensus.validity import (
     BodyMismatch,
@@ -18,6 +17,7 @@ from primitives.errors import ClockAhead, InvalidCertificate, RuleViolation
 from primitives.matrices import Seal
 from primitives.transactions import Transaction, Transfer, compute_tx_id
 from primitives.units import TimeMs, TxId
+from support.consensus_lab import ALICE, BOB, PARAMS, Lab, edit, get_code, make_operand, make_result
 
 TARGET = 2**256 // 600 - 1
 

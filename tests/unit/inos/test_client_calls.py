@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.fake_node import FakeNode
 
 import inos
 from genesis.loading import derive_devnet, make_network, parse_genesis
@@ -16,6 +15,7 @@ from inos._client_errors import ClientError, RemoteError
 from primitives.errors import RuleViolation
 from primitives.units import Nano, TimeMs
 from rpc import RpcServer, RpcSettings
+from support.fake_node import FakeNode
 from wallet.addresses import encode_address
 from wallet.errors import WalletError
 from wallet.keys import make_key

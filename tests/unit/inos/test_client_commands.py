@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.fake_node import WORKER, FakeNode
 from typer.testing import CliRunner
 
 from genesis.loading import derive_devnet, load_network
@@ -16,6 +15,7 @@ from inos import cli
 from inos.commands import _wallets
 from primitives.units import Nano, TimeMs
 from rpc import RpcServer, RpcSettings
+from support.fake_node import WORKER, FakeNode
 from wallet.addresses import encode_address
 from wallet.keys import derive_key
 from wallet.keystore import ScryptCost

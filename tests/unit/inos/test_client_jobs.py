@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.fake_node import FakeNode
 
 import inos
 import work
@@ -17,6 +16,7 @@ from inos._client_errors import ClientError, JobFailed
 from inos._client_operands import BadOperand
 from primitives.units import Nano, TimeMs
 from rpc import RpcServer, RpcSettings
+from support.fake_node import FakeNode
 from wallet.errors import WalletError
 from wallet.keys import make_key
 

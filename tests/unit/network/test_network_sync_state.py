@@ -1,8 +1,8 @@
 """The pure parts of sync: the block window, the transaction tracker, the wanted matrices."""
 
-from mesh.store import MatrixInfo
 from network_fakes import GENESIS_ID, WITNESS, make_chain
 
+from mesh.store import MatrixInfo
 from network.sync.transactions import TransactionTracker
 from network.sync.wants import Head, Range, Wants
 from network.sync.window import Window

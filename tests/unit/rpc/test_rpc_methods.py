@@ -10,17 +10,17 @@ from typing import Any
 import aiohttp
 import numpy as np
 import pytest
-from support.fake_node import FEE, WORKER, FakeNode
 
 import work
 from consensus.records import account_key
 from consensus.statetree import OtherLeaf, StateProof, check_proof
 from genesis.loading import derive_devnet, make_network, parse_genesis
 from primitives.errors import RuleViolation
-from primitives.transactions import CancelJob, JobMode, Payload, PostJob, Transfer, compute_tx_id, sign_transaction
+from primitives.transactions import CancelJob, JobMode, Payload, PostJob, Transfer, sign_transaction
 from primitives.units import Nano, StateRoot, TimeMs
 from rpc import Check, PeerInfo, RpcServer, RpcSettings
 from rpc.methods import ALL_METHODS
+from support.fake_node import FEE, WORKER, FakeNode
 from wallet.addresses import encode_address
 from wallet.build import encode_transaction
 from wallet.keys import make_key

@@ -1,0 +1,81 @@
+"""One block on or off the chain: what changes in the database, as one batch.
+
+Connecting and undoing are the same movement with other records: state records and tree nodes,
+the order of blocks, the indices of transactions, histories and jobs, and the tip.
+"""
+
+from collections.abc import Callable, Mapping
+
+from chain import schema
+from chain.index import Entry
+from chain.jobindex import compute_index_changes
+from chain.schema import Position, Undo
+from chain.state_tree import TreeUpdate
+from consensus.execution import Executed
+from consensus.records import StateKey
+from primitives.blocks import Block
+from primitives.codec import encode
+from primitives.transactions import compute_tx_id
+from primitives.units import Address, StateRoot
+
+Batch = dict[bytes, bytes | None]
+Read = Callable[[bytes], bytes | None]
+
+
+def compute_new_root(read: Read, changes: Mapping[StateKey, bytes | None]) -> StateRoot:
+    """The state root after `changes`, with nothing written."""
+    return _update_tree(read, changes).root
+
+
+def make_connect_batch(read: Read, entry: Entry, block: Block, executed: Executed) -> tuple[StateRoot, Batch]:
+    """The batch that puts `block` on its parent, and the state root it leads to.
+
+    Args:
+        read: the database as it stands at the parent.
+    """
+    changes = executed.changes
+    root, batch = _make_state_batch(read, changes)
+    before = tuple((bytes(key), read(schema.state_key(key))) for key in changes)
+    batch[schema.undo_key(entry.id)] = encode(Undo(before, executed.touched))
+    batch[schema.figures_key(entry.id)] = encode(executed.figures)
+    batch[schema.active_key(entry.height)] = entry.id
+    batch[schema.META_TIP] = entry.id
+    for index, tx in enumerate(block.transactions):
+        tx_id = compute_tx_id(tx)
+        batch[schema.transaction_key(tx_id)] = encode(Position(entry.height, index))
+        for address in executed.touched[index]:
+            batch[schema.history_key(address, entry.height, index)] = tx_id
+    batch[schema.history_key(Address(entry.header.beneficiary), entry.height, schema.REWARD_INDEX)] = b""
+    return root, batch
+
+
+def make_disconnect_batch(read: Read, entry: Entry, block: Block, undo: Undo) -> tuple[StateRoot, Batch]:
+    """The batch that takes the tip `block` off again, and the state root it returns to."""
+    root, batch = _make_state_batch(read, {StateKey(key): value for key, value in undo.records})
+    batch[schema.undo_key(entry.id)] = None
+    batch[schema.figures_key(entry.id)] = None
+    batch[schema.active_key(entry.height)] = None
+    batch[schema.META_TIP] = entry.header.parent
+    for index, tx in enumerate(block.transactions):
+        batch[schema.transaction_key(compute_tx_id(tx))] = None
+        for address in undo.touched[index]:
+            batch[schema.history_key(Address(address), entry.height, index)] = None
+    batch[schema.history_key(Address(entry.header.beneficiary), entry.height, schema.REWARD_INDEX)] = None
+    return root, batch
+
+
+def make_genesis_batch(records: Mapping[StateKey, bytes]) -> tuple[StateRoot, Batch]:
+    """The first state on an empty database."""
+    return _make_state_batch(lambda key: None, records)
+
+
+def _make_state_batch(read: Read, changes: Mapping[StateKey, bytes | None]) -> tuple[StateRoot, Batch]:
+    tree = _update_tree(read, changes)
+    batch: Batch = {schema.state_key(key): value for key, value in changes.items()}
+    batch |= {schema.node_key(key): value for key, value in tree.nodes.items()}
+    batch |= compute_index_changes(read, changes)
+    return tree.root, batch
+
+
+def _update_tree(read: Read, changes: Mapping[StateKey, bytes | None]) -> TreeUpdate:
+    return TreeUpdate(lambda key: read(schema.node_key(key)), changes)

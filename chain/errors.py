@@ -1,0 +1,7 @@
+"""Trouble with the database: never anybody's fault on the network."""
+
+from primitives.errors import InosError
+
+
+class ChainError(InosError):
+    """No ledger to work with: "database-in-use", "other-genesis", "schema-version", "database-damaged"."""

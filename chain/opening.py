@@ -1,0 +1,121 @@
+"""Opening a database: is it ours, is it whole, and what does it know."""
+
+from pathlib import Path
+
+from chain import schema
+from chain.connection import make_genesis_batch
+from chain.database import Database
+from chain.errors import ChainError
+from chain.index import BlockIndex, Entry, iterate_back
+from chain.schema import MAX_STORED_BYTES, SCHEMA_VERSION, StoredHeader, StoredInvalid
+from consensus.execution import check_state_root
+from consensus.genesis_state import GenesisState
+from consensus.params import Params
+from primitives.blocks import Block, compute_block_id
+from primitives.codec import decode, encode
+from primitives.errors import CodecError
+from primitives.units import BlockId, Height
+
+
+def open_database(path: Path, genesis: GenesisState, *, is_durable: bool) -> Database:
+    """Open or begin the database of one genesis.
+
+    Raises:
+        ChainError: "database-in-use", "other-genesis", "schema-version", "database-damaged".
+    """
+    database = Database(path, is_durable=is_durable)
+    try:
+        genesis_id = compute_block_id(genesis.header)
+        if database.get(schema.META_SCHEMA) is None:
+            _begin(database, genesis, genesis_id)
+        _check_schema(database, path)
+        _check_genesis(database, path, genesis_id)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def load_index(database: Database, params: Params, genesis: GenesisState) -> tuple[BlockIndex, list[Entry]]:
+    """The tree of headers and the connected chain by height.
+
+    Raises:
+        ChainError: "database-damaged" where they do not fit each other.
+    """
+    index = BlockIndex(params, compute_block_id(genesis.header), genesis.header)
+    try:
+        _load_headers(database, index)
+        active = _load_active(database, index)
+    except (CodecError, LookupError) as error:
+        raise ChainError(
+            "database-damaged",
+            f"the database contradicts itself: {error}",
+            hint="move the folder away and start again: the node fetches the chain from its peers",
+        ) from error
+    for entry in active:
+        index.set_active(entry)
+    return index, active
+
+
+def _begin(database: Database, genesis: GenesisState, genesis_id: BlockId) -> None:
+    """Everything in one batch: a database either has its genesis or is empty."""
+    root, batch = make_genesis_batch(genesis.records)
+    check_state_root(genesis.header, root)
+    batch |= {
+        schema.META_SCHEMA: SCHEMA_VERSION,
+        schema.META_GENESIS: genesis_id,
+        schema.META_TIP: genesis_id,
+        schema.active_key(Height(0)): genesis_id,
+        schema.block_key(genesis_id): encode(Block(genesis.header, ())),
+    }
+    database.write(batch)
+
+
+def _check_schema(database: Database, path: Path) -> None:
+    version = database.get(schema.META_SCHEMA)
+    if version != SCHEMA_VERSION:
+        raise ChainError(
+            "schema-version",
+            f"the database {path} has layout {version!r}, this program reads {SCHEMA_VERSION!r}",
+            hint="use the program version that made it, or begin with an empty folder",
+        )
+
+
+def _check_genesis(database: Database, path: Path, genesis_id: BlockId) -> None:
+    stored = database.get(schema.META_GENESIS)
+    if stored != genesis_id:
+        raise ChainError(
+            "other-genesis",
+            f"the database {path} belongs to the network with genesis {(stored or b'').hex()}, not {genesis_id.hex()}",
+            hint="give the network it was made with, or another --data-dir",
+        )
+
+
+def _load_headers(database: Database, index: BlockIndex) -> None:
+    stored = [
+        (BlockId(key[1:]), decode(StoredHeader, value, limit=MAX_STORED_BYTES))
+        for key, value in database.iterate(schema.HEADER)
+    ]
+    stored.sort(key=lambda item: item[1].arrival)
+    for block_id, record in stored:
+        parent = index.get(BlockId(record.header.parent))
+        if parent is None:
+            raise LookupError(f"header {block_id.hex()} has no parent here")
+        index.add(block_id, record.header, parent, record.arrival)
+    for key, value in database.iterate(schema.INVALID):
+        reason = decode(StoredInvalid, value, limit=MAX_STORED_BYTES)
+        entry = index.get(BlockId(key[1:]))
+        if entry is not None:
+            index.set_invalid(entry, reason.code, reason.message)
+    bodies = {BlockId(key[1:]) for key in database.iterate_keys(schema.BLOCK)}
+    for block_id, _ in stored:
+        entry = index.get(block_id)
+        if entry is not None and block_id in bodies:
+            index.set_body(entry)
+
+
+def _load_active(database: Database, index: BlockIndex) -> list[Entry]:
+    tip = index.get(BlockId(database.get(schema.META_TIP) or b""))
+    if tip is None or not tip.is_linked:
+        raise LookupError("the tip is not among the stored blocks")
+    return list(iterate_back(tip))[::-1]

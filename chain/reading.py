@@ -1,0 +1,74 @@
+"""One tip's view of the database: state, indices and proofs, unmoved by blocks that come later."""
+
+from collections.abc import Iterator
+from itertools import islice
+
+from msgspec import Struct
+
+from chain import schema
+from chain.database import Database
+from chain.index import Tip
+from chain.jobindex import iterate_jobs
+from chain.schema import MAX_STORED_BYTES, Position
+from chain.state_tree import make_tree_proof
+from consensus.execution import BlockFigures
+from consensus.records import Job, JobState, StateKey
+from consensus.state import StateView
+from consensus.statetree import StateProof
+from primitives.codec import decode
+from primitives.units import Address, BlockId, Height, JobId, TxId
+
+
+class HistoryEntry(Struct, frozen=True):
+    """One thing that concerned an account; without a transaction it is the reward of its own block."""
+
+    height: Height
+    index: int
+    tx_id: TxId | None
+
+
+class ChainReader:
+    """A tip with a snapshot of the database taken at it."""
+
+    def __init__(self, database: Database, tip: Tip) -> None:
+        self._snapshot = database.snapshot()
+        self.tip = tip
+        self.state = StateView(self)
+
+    def get(self, key: StateKey) -> bytes | None:
+        """A state record; makes this a consensus.records.StateReader."""
+        return self._snapshot.get(schema.state_key(key))
+
+    def get_figures(self, block: BlockId) -> BlockFigures | None:
+        data = self._snapshot.get(schema.figures_key(block))
+        return None if data is None else decode(BlockFigures, data, limit=MAX_STORED_BYTES)
+
+    def get_position(self, tx: TxId) -> Position | None:
+        data = self._snapshot.get(schema.transaction_key(tx))
+        return None if data is None else decode(Position, data, limit=MAX_STORED_BYTES)
+
+    def get_history(self, address: Address, before: tuple[Height, int] | None, limit: int) -> list[HistoryEntry]:
+        prefix = schema.HISTORY + address
+        below = None if before is None else schema.history_key(address, *before)
+        found = self._snapshot.iterate(prefix, below=below, newest_first=True)
+        return [_decode_history(key, value) for key, value in islice(found, limit)]
+
+    def list_jobs(
+        self, state: JobState | None, poster: Address | None, worker: Address | None, after: JobId | None, limit: int
+    ) -> list[tuple[JobId, Job]]:
+        found = iterate_jobs(self._snapshot, self.state, job_state=state, poster=poster, worker=worker, after=after)
+        return list(islice(found, limit))
+
+    def prove(self, key: StateKey) -> tuple[bytes | None, StateProof]:
+        return self.get(key), make_tree_proof(lambda node: self._snapshot.get(schema.node_key(node)), self.get, key)
+
+    def iterate_records(self) -> Iterator[tuple[StateKey, bytes]]:
+        for key, value in self._snapshot.iterate(schema.STATE):
+            yield StateKey(key[1:]), value
+
+
+def _decode_history(key: bytes, value: bytes) -> HistoryEntry:
+    height, index = key[-12:-4], key[-4:]
+    return HistoryEntry(
+        Height(int.from_bytes(height, "big")), int.from_bytes(index, "big"), TxId(value) if value else None
+    )

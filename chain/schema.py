@@ -1,0 +1,117 @@
+"""The database's layout: every key the ledger writes, in one place.
+
+| prefix | key | value |
+|---|---|---|
+| m | name | schema version, genesis id, tip id |
+| h | block id | header and arrival number |
+| b | block id | block |
+| w | block id | witness |
+| x | block id | code and reason why the block is invalid |
+| a | height u64 | block id on the connected chain |
+| f | block id | figures of a connected block |
+| u | block id | undo record: the state records the block replaced |
+| s | state key | state record |
+| n | depth u16, bits above (32 bytes) | node of the state tree |
+| t | tx id | height u64, index u32 |
+| y | address, height u64, index u32 | tx id, or nothing for a block's reward |
+| j | dimension and value, posted at u64, job id | nothing: jobs by state, poster, worker, or all |
+
+Integers in keys are big-endian, so that LevelDB's order is theirs.
+"""
+
+from typing import Final
+
+from msgspec import Struct
+
+from consensus.records import StateKey
+from primitives.blocks import Header
+from primitives.transactions import U64
+from primitives.units import Address, BlockId, Height, TxId
+
+SCHEMA_VERSION: Final = b"1"
+
+META_SCHEMA: Final = b"mschema"
+META_GENESIS: Final = b"mgenesis"
+META_TIP: Final = b"mtip"
+
+HEADER: Final = b"h"
+BLOCK: Final = b"b"
+STATE: Final = b"s"
+HISTORY: Final = b"y"
+INVALID: Final = b"x"
+
+REWARD_INDEX: Final = 2**32 - 1
+"""Index of a block's reward in its beneficiary's history: after every transaction of the block."""
+MAX_STORED_BYTES: Final = 1 << 30
+"""Bound for what this node wrote itself and reads back."""
+
+
+class StoredHeader(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A header in the order it arrived, which decides between equal weights after a restart."""
+
+    header: Header
+    arrival: U64
+
+
+class StoredInvalid(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    code: str
+    message: str
+
+
+class Undo(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """State records as they were before a block; None where there was none."""
+
+    records: tuple[tuple[bytes, bytes | None], ...]
+    touched: tuple[tuple[bytes, ...], ...]
+    """Per transaction, the accounts whose history names it."""
+
+
+class Position(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Where on the connected chain a transaction stands."""
+
+    height: U64
+    index: U64
+
+
+def header_key(block: BlockId) -> bytes:
+    return HEADER + block
+
+
+def block_key(block: BlockId) -> bytes:
+    return BLOCK + block
+
+
+def witness_key(block: BlockId) -> bytes:
+    return b"w" + block
+
+
+def invalid_key(block: BlockId) -> bytes:
+    return INVALID + block
+
+
+def active_key(height: Height) -> bytes:
+    return b"a" + height.to_bytes(8, "big")
+
+
+def figures_key(block: BlockId) -> bytes:
+    return b"f" + block
+
+
+def undo_key(block: BlockId) -> bytes:
+    return b"u" + block
+
+
+def state_key(key: StateKey) -> bytes:
+    return STATE + key
+
+
+def node_key(key: bytes) -> bytes:
+    return b"n" + key
+
+
+def transaction_key(tx: TxId) -> bytes:
+    return b"t" + tx
+
+
+def history_key(address: Address, height: Height, index: int) -> bytes:
+    return HISTORY + address + height.to_bytes(8, "big") + index.to_bytes(4, "big")

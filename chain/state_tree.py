@@ -1,0 +1,156 @@
+"""The state tree kept node by node, so that a block touches only the paths it changes.
+
+A node stands under its depth and the bits above it. The root equals
+`consensus.statetree.compute_state_root` over all records, which a property test holds.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
+
+from consensus.records import StateKey
+from consensus.statetree import OtherLeaf, StateProof, compute_leaf, compute_node, compute_path
+from primitives.units import ZERO_HASH, Hash, StateRoot
+
+PATH_BITS: Final = 256
+_INNER: Final = b"I"
+_LEAF: Final = b"L"
+
+NodeKey = bytes
+"""depth u16 || the bits above, left-aligned in 32 bytes."""
+
+
+class Leaf(NamedTuple):
+    path: int
+    hash: Hash
+    key: StateKey
+    """Where the record itself is."""
+
+
+class Inner(NamedTuple):
+    left: Hash
+    right: Hash
+
+
+Node = Leaf | Inner | None
+Changes = list[tuple[int, Leaf | None]]
+
+
+def compute_node_key(depth: int, prefix: int) -> NodeKey:
+    return depth.to_bytes(2, "big") + (prefix << (PATH_BITS - depth)).to_bytes(32, "big")
+
+
+class TreeUpdate:
+    """The tree after some records changed: a new root and the nodes to write (None: to delete).
+
+    Args:
+        read: bytes of a stored node by its key.
+        changes: records by key, None for one that is gone.
+    """
+
+    def __init__(self, read: Callable[[NodeKey], bytes | None], changes: Mapping[StateKey, bytes | None]) -> None:
+        self._read_stored = read
+        self.nodes: dict[NodeKey, bytes | None] = {}
+        self.root = StateRoot(_hash_of(self._update(0, 0, [_make_change(*change) for change in changes.items()])))
+
+    def _update(self, depth: int, prefix: int, changes: Changes) -> Node:
+        node = self._read(depth, prefix)
+        if not changes:
+            return node
+        if not isinstance(node, Inner):
+            leaves = {} if node is None else {node.path: node}
+            for path, leaf in changes:
+                leaves.pop(path, None)
+                if leaf is not None:
+                    leaves[path] = leaf
+            return self._build(depth, prefix, list(leaves.values()))
+        bit = PATH_BITS - 1 - depth
+        left = [change for change in changes if not change[0] >> bit & 1]
+        right = [change for change in changes if change[0] >> bit & 1]
+        # An untouched side is read only where the other may have become empty or a single leaf.
+        new_left = self._update(depth + 1, prefix << 1, left) if left else None
+        new_right = self._update(depth + 1, prefix << 1 | 1, right) if right else None
+        if left and right:
+            return self._join(depth, prefix, new_left, new_right)
+        if left:
+            if isinstance(new_left, Inner):
+                return self._write(depth, prefix, Inner(_hash_of(new_left), node.right))
+            return self._join(depth, prefix, new_left, self._read(depth + 1, prefix << 1 | 1))
+        if isinstance(new_right, Inner):
+            return self._write(depth, prefix, Inner(node.left, _hash_of(new_right)))
+        return self._join(depth, prefix, self._read(depth + 1, prefix << 1), new_right)
+
+    def _join(self, depth: int, prefix: int, left: Node, right: Node) -> Node:
+        """An inner node of two children; a lone leaf moves up, so that it stands as high as it can."""
+        if left is None and not isinstance(right, Inner):
+            return self._lift(depth, prefix, right, 1)
+        if right is None and not isinstance(left, Inner):
+            return self._lift(depth, prefix, left, 0)
+        return self._write(depth, prefix, Inner(_hash_of(left), _hash_of(right)))
+
+    def _lift(self, depth: int, prefix: int, leaf: Leaf | None, side: int) -> Node:
+        self._write(depth + 1, prefix << 1 | side, None)
+        return self._write(depth, prefix, leaf)
+
+    def _build(self, depth: int, prefix: int, leaves: list[Leaf]) -> Node:
+        if len(leaves) <= 1:
+            return self._write(depth, prefix, leaves[0] if leaves else None)
+        bit = PATH_BITS - 1 - depth
+        left = self._build(depth + 1, prefix << 1, [leaf for leaf in leaves if not leaf.path >> bit & 1])
+        right = self._build(depth + 1, prefix << 1 | 1, [leaf for leaf in leaves if leaf.path >> bit & 1])
+        return self._write(depth, prefix, Inner(_hash_of(left), _hash_of(right)))
+
+    def _read(self, depth: int, prefix: int) -> Node:
+        key = compute_node_key(depth, prefix)
+        return _decode_node(self.nodes[key] if key in self.nodes else self._read_stored(key))
+
+    def _write(self, depth: int, prefix: int, node: Node) -> Node:
+        self.nodes[compute_node_key(depth, prefix)] = _encode_node(node)
+        return node
+
+
+def make_tree_proof(
+    read: Callable[[NodeKey], bytes | None], read_record: Callable[[StateKey], bytes | None], key: StateKey
+) -> StateProof:
+    """Proof of the record under `key`, or of its absence."""
+    path = int.from_bytes(compute_path(key), "big")
+    siblings: list[Hash] = []
+    depth = 0
+    while isinstance(node := _decode_node(read(compute_node_key(depth, path >> (PATH_BITS - depth)))), Inner):
+        side = path >> (PATH_BITS - 1 - depth) & 1
+        siblings.append(node.left if side else node.right)
+        depth += 1
+    if node is None or node.path == path:
+        return StateProof(tuple(siblings))
+    value = read_record(node.key)
+    if value is None:
+        raise LookupError(f"the state tree has a leaf for {node.key.hex()}, but there is no record")
+    return StateProof(tuple(siblings), OtherLeaf(node.path.to_bytes(32, "big"), value))
+
+
+def _make_change(key: StateKey, value: bytes | None) -> tuple[int, Leaf | None]:
+    path = compute_path(key)
+    number = int.from_bytes(path, "big")
+    return number, None if value is None else Leaf(number, compute_leaf(path, value), key)
+
+
+def _hash_of(node: Node) -> Hash:
+    if node is None:
+        return ZERO_HASH
+    return node.hash if isinstance(node, Leaf) else compute_node(node.left, node.right)
+
+
+def _encode_node(node: Node) -> bytes | None:
+    if node is None:
+        return None
+    if isinstance(node, Inner):
+        return _INNER + node.left + node.right
+    return _LEAF + node.path.to_bytes(32, "big") + node.hash + node.key
+
+
+def _decode_node(data: bytes | None) -> Node:
+    if data is None:
+        return None
+    first, second = data[1:33], Hash(data[33:65])
+    if data[:1] == _INNER:
+        return Inner(Hash(first), second)
+    return Leaf(int.from_bytes(first, "big"), second, StateKey(data[65:]))

@@ -1,0 +1,105 @@
+"""A block to be mined on the tip: the best-paid transactions that are valid now, and the root they lead to."""
+
+from typing import Final
+
+from msgspec import Struct
+
+from chain.ledger import Ledger
+from chain.mempool import Mempool
+from consensus.execution import Execution
+from consensus.times import compute_median_time
+from primitives.blocks import (
+    HEADER_VERSION,
+    MAX_HEADER_BYTES,
+    Header,
+    compute_allowed_target,
+    compute_difficulty,
+    compute_tx_root,
+    encode_target,
+)
+from primitives.codec import encode
+from primitives.errors import NotYet, RuleViolation
+from primitives.transactions import Transaction, compute_tx_id
+from primitives.units import Address, Height, Target, TimeMs
+
+MAX_FAILURES: Final = 1000
+"""Transactions that turn out not to be valid now, before a template goes out with what it has."""
+HOPELESS: Final = frozenset({"unknown-job", "job-not-open", "not-the-poster", "not-the-claimer", "wrong-result"})
+"""Refusals that waiting rarely mends; such a transaction leaves the pool and its account's queue goes on."""
+
+
+class Template(Struct, frozen=True):
+    """A block without seal and nonce. To finish it: `Block(replace(header, nonce=…, seal=…), transactions)`."""
+
+    header: Header
+    transactions: tuple[Transaction, ...]
+    allowed_target: Target
+    """What the winning digest must not exceed, merit counted."""
+
+
+def make_template(
+    ledger: Ledger, mempool: Mempool, *, beneficiary: Address, now_ms: TimeMs, allow_merit: bool
+) -> Template:
+    """Build a block on the ledger's tip.
+
+    Args:
+        allow_merit: use merit where the beneficiary has D of it.
+    """
+    params, state, tip = ledger.params, ledger.state, ledger.tip
+    context, target = ledger.compute_next()
+    uses_merit = allow_merit and state.get_account(beneficiary).merit >= compute_difficulty(target)
+    execution = Execution(
+        params,
+        state,
+        height=Height(tip.header.height + 1),
+        beneficiary=beneficiary,
+        target=target,
+        uses_merit=uses_merit,
+        results=ledger.results,
+    )
+    transactions = _fill(execution, mempool, ledger)
+    executed = execution.finish()
+    header = Header(
+        version=HEADER_VERSION,
+        chain_id=params.chain_id,
+        height=tip.header.height + 1,
+        parent=tip.id,
+        time_ms=max(now_ms, compute_median_time(context.recent_times_ms) + 1),
+        tx_root=compute_tx_root(transactions),
+        state_root=ledger.compute_state_root(executed.changes),
+        target=encode_target(target),
+        beneficiary=beneficiary,
+        uses_merit=uses_merit,
+        nonce=0,
+        seal=None,
+    )
+    allowed = compute_allowed_target(target, uses_merit, params.merit_premium)
+    return Template(header, transactions, allowed)
+
+
+def _fill(execution: Execution, mempool: Mempool, ledger: Ledger) -> tuple[Transaction, ...]:
+    room = ledger.params.max_block_bytes - MAX_HEADER_BYTES
+    chosen: list[Transaction] = []
+    hopeless: list[Transaction] = []
+    failures = 0
+    for tx in mempool.select(ledger.state):
+        size = len(encode(tx))
+        if size > room:
+            continue
+        try:
+            execution.add(tx)
+        except RuleViolation as error:
+            if error.code in HOPELESS:
+                hopeless.append(tx)
+        except NotYet:
+            pass
+        else:
+            chosen.append(tx)
+            room -= size
+            continue
+        failures += 1
+        if failures >= MAX_FAILURES:
+            break
+    for tx in hopeless:
+        mempool.remove(compute_tx_id(tx))
+    return tuple(chosen)

@@ -1,0 +1,119 @@
+"""What the devnet shows: figures of every node, read over RPC like any user would."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from inos.devnet.processes import RunningNode
+from primitives.errors import InosError
+
+
+class Caller(Protocol):
+    """What the monitor needs of `inos.Client`."""
+
+    async def call(self, method: str, params: dict[str, Any] | None = None) -> Any:
+        """One JSON-RPC call."""
+
+
+@dataclass(frozen=True)
+class NodeFigures:
+    """One node at one moment; `error` says why it did not answer."""
+
+    name: str
+    role: str
+    rpc: str
+    height: int = -1
+    tip: str = ""
+    peers: int = 0
+    blocks_with_merit: int = 0
+    blocks_without_merit: int = 0
+    tickets_per_second: float = 0.0
+    work: str = ""
+    balance: str = "0"
+    merit: str = "0"
+    reputation: str = "0"
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class ChainFigures:
+    """The chain as the first node sees it."""
+
+    height: int = 0
+    difficulty: int = 0
+    useful_share: float = 0.0
+    burn_per_ticket: str = "0"
+    blocks: int = 0
+    blocks_with_merit: int = 0
+
+
+@dataclass(frozen=True)
+class DevnetFigures:
+    nodes: tuple[NodeFigures, ...]
+    chain: ChainFigures = field(default_factory=ChainFigures)
+
+
+@dataclass(frozen=True)
+class WatchedNode:
+    """A running node, a client for its RPC, and whom it mines for (None where it only follows)."""
+
+    node: RunningNode
+    client: Caller
+    beneficiary: str | None
+
+
+async def read_node(watched: WatchedNode) -> NodeFigures:
+    """Figures of one node; a node that does not answer gives its error instead."""
+    name, role = watched.node.name, "mines" if watched.beneficiary else "follows"
+    try:
+        head = await watched.client.call("chain_head")
+        peers = await watched.client.call("net_peers")
+        if watched.beneficiary is None:
+            return NodeFigures(name, role, watched.node.rpc_url, head["height"], head["id"], len(peers["peers"]))
+        miner = await watched.client.call("miner_status")
+        account = await watched.client.call("state_getAccount", {"address": watched.beneficiary})
+    except (InosError, OSError, TimeoutError) as error:
+        return NodeFigures(name, role, watched.node.rpc_url, error=str(error))
+    return NodeFigures(
+        name=name,
+        role=role,
+        rpc=watched.node.rpc_url,
+        height=head["height"],
+        tip=head["id"],
+        peers=len(peers["peers"]),
+        blocks_with_merit=miner["blocks_with_merit"],
+        blocks_without_merit=miner["blocks_without_merit"],
+        tickets_per_second=miner["tickets_per_second"],
+        work=miner["state"],
+        balance=account["balance"],
+        merit=account["merit"],
+        reputation=account["reputation"],
+    )
+
+
+async def read_chain(client: Caller) -> ChainFigures:
+    """Figures of the whole chain up to the tip."""
+    head = await client.call("chain_head")
+    useful = await client.call("chain_usefulWork", {"window": max(1, head["height"])})
+    return ChainFigures(
+        height=head["height"],
+        difficulty=int(head["difficulty"]),
+        useful_share=float(useful["useful_share"]),
+        burn_per_ticket=useful["burn_per_ticket"],
+        blocks=useful["blocks"],
+        blocks_with_merit=useful["blocks_with_merit"],
+    )
+
+
+async def read_figures(nodes: tuple[WatchedNode, ...]) -> DevnetFigures:
+    """All nodes at once, and the chain by the first that answers."""
+    figures = await asyncio.gather(*(read_node(node) for node in nodes))
+    for watched, shown in zip(nodes, figures, strict=True):
+        if not shown.error:
+            return DevnetFigures(tuple(figures), await read_chain(watched.client))
+    return DevnetFigures(tuple(figures))
+
+
+def are_tips_equal(figures: DevnetFigures) -> bool:
+    """Whether every node answered and all stand on one block."""
+    return all(not node.error for node in figures.nodes) and len({node.tip for node in figures.nodes}) == 1

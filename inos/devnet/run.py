@@ -1,0 +1,204 @@
+"""The devnet from start to stop: nodes up, jobs running, figures shown, books checked, everything down."""
+
+import asyncio
+import contextlib
+import socket
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from inos.client import Client
+from inos.devnet.digits import make_digit_task
+from inos.devnet.monitor import DevnetFigures, WatchedNode, are_tips_equal, read_figures
+from inos.devnet.processes import DevnetError, NodeSpec, RunningNode, run_nodes
+from inos.devnet.workload import DigitWorkload, WorkloadProgress
+from primitives.errors import InosError
+from wallet.keys import derive_key
+
+DEV_PHRASE: Final = "test test test test test test test test test test test junk"
+"""The well-known phrase of the devnet preset's one funded account. Everybody has it: worth nothing anywhere else."""
+NETWORK: Final = "devnet"
+DEFAULT_RPC_PORT: Final = 8645
+REFRESH_SECONDS: Final = 0.5
+SETTLE_SECONDS: Final = 30.0
+JOB_TIMEOUT_SECONDS: Final = 120.0
+
+Show = Callable[[DevnetFigures, WorkloadProgress, float, str], None]
+
+
+@dataclass(frozen=True)
+class DevnetSettings:
+    """How large and how busy the devnet is.
+
+    Attributes:
+        data_dir: kept where given, otherwise a temporary folder that goes with the devnet.
+        until_jobs: stop after at least this many settled jobs, at the end of a pass; None runs on.
+        filler_rate: tickets per second and miner while there is no job, so that a laptop stays cool.
+        rpc_port: the first node's; 0 takes a free port.
+    """
+
+    data_dir: Path | None
+    until_jobs: int | None
+    filler_rate: float
+    rpc_port: int
+
+
+@dataclass(frozen=True)
+class DevnetReport:
+    """What a finished devnet says; printed as one JSON object."""
+
+    height: int
+    jobs_settled: int
+    accuracy: float | None
+    local_accuracy: float | None
+    tips_equal: bool
+    supply_conserved: bool
+    useful_share: float
+    nodes: list[dict[str, Any]]
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether the devnet ended as it must: one tip, and every nano accounted for."""
+        return self.tips_equal and self.supply_conserved
+
+
+async def run_devnet(settings: DevnetSettings, show: Show | None, announce: Callable[[str], None]) -> DevnetReport:
+    """Run the devnet until enough jobs are settled, or until cancelled.
+
+    Args:
+        show: draws one frame; None where there is no screen.
+        announce: takes one line for people about what happens next.
+
+    Raises:
+        DevnetError: a node could not be started, or a result was wrong. DemoUnavailable: no scikit-learn.
+    """
+    announce("training a classifier of handwritten digits and quantising it to int7 ...")
+    task = await asyncio.to_thread(make_digit_task)
+    async with _open_folder(settings.data_dir) as folder:
+        specs = make_specs(folder, settings)
+        announce("starting three nodes ...")
+        async with run_nodes(specs) as nodes, contextlib.AsyncExitStack() as stack:
+            secret = derive_key(DEV_PHRASE).secret
+            customer = await stack.enter_async_context(Client(nodes[0].rpc_url, secret=secret))
+            watched = tuple([await _watch(stack, node) for node in nodes])
+            workload = DigitWorkload(customer, task, job_timeout_s=JOB_TIMEOUT_SECONDS)
+            async with _showing(show, watched, workload.progress, customer):
+                await workload.run(lambda progress: _is_enough(progress, settings.until_jobs))
+            return await _finish(watched, workload.progress)
+
+
+def make_specs(folder: Path, settings: DevnetSettings) -> tuple[NodeSpec, ...]:
+    """Two miners and a follower; only the first has an RPC port people can know beforehand."""
+    common = ("--network", NETWORK, "--p2p-port", "0", "--log-format", "json")
+    mining = ("--mine", "auto", "--threads", "1", "--filler-rate", f"{settings.filler_rate:g}")
+    return (
+        NodeSpec("miner-1", folder / "miner-1", (*common, "--rpc-port", str(settings.rpc_port), *mining)),
+        NodeSpec("miner-2", folder / "miner-2", (*common, "--rpc-port", "0", *mining)),
+        NodeSpec("follower", folder / "follower", (*common, "--rpc-port", "0")),
+    )
+
+
+def find_rpc_port(wanted: int) -> int:
+    """`wanted` where it is free, otherwise 0, which lets the node take any."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            return 0
+    return wanted
+
+
+def _is_enough(progress: WorkloadProgress, until_jobs: int | None) -> bool:
+    return until_jobs is not None and progress.jobs_settled >= until_jobs and progress.passes > 0
+
+
+@contextlib.asynccontextmanager
+async def _open_folder(data_dir: Path | None) -> AsyncIterator[Path]:
+    if data_dir is not None:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        yield data_dir
+        return
+    with tempfile.TemporaryDirectory(prefix="inos-devnet-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+async def _watch(stack: contextlib.AsyncExitStack, node: RunningNode) -> WatchedNode:
+    client = await stack.enter_async_context(Client(node.rpc_url, token=node.read_token()))
+    if not node.spec.is_mining:
+        return WatchedNode(node, client, None)
+    status = await client.call("miner_status")
+    return WatchedNode(node, client, status["beneficiary"])
+
+
+@contextlib.asynccontextmanager
+async def _showing(
+    show: Show | None, watched: tuple[WatchedNode, ...], progress: WorkloadProgress, customer: Client
+) -> AsyncIterator[None]:
+    """Draw a frame every `REFRESH_SECONDS`, and notice a node that died, while the body runs."""
+    async with asyncio.TaskGroup() as group:
+        watcher = group.create_task(_watch_processes(watched))
+        drawer = group.create_task(_draw(show, watched, progress, customer)) if show is not None else None
+        yield
+        watcher.cancel()
+        if drawer is not None:
+            drawer.cancel()
+
+
+async def _watch_processes(watched: tuple[WatchedNode, ...]) -> None:
+    done, _ = await asyncio.wait(
+        [asyncio.ensure_future(w.node.process.wait()) for w in watched], return_when=asyncio.FIRST_COMPLETED
+    )
+    dead = [w.node.name for w in watched if w.node.process.returncode is not None]
+    raise DevnetError("node-died", f"{' and '.join(dead)} ended by itself ({len(done)} of {len(watched)})")
+
+
+async def _draw(show: Show, watched: tuple[WatchedNode, ...], progress: WorkloadProgress, customer: Client) -> None:
+    start = time.monotonic()
+    while True:
+        figures = await read_figures(watched)
+        balance = await _read_balance(customer)
+        show(figures, progress, time.monotonic() - start, balance)
+        await asyncio.sleep(REFRESH_SECONDS)
+
+
+async def _read_balance(customer: Client) -> str:
+    try:
+        account = await customer.call("state_getAccount", {"address": await customer.get_address()})
+    except (InosError, OSError, TimeoutError):
+        return "0"
+    return str(account["balance"])
+
+
+async def _finish(watched: tuple[WatchedNode, ...], progress: WorkloadProgress) -> DevnetReport:
+    """Stop mining, wait for one tip, and audit every node's books."""
+    await asyncio.gather(*(w.client.call("miner_stop") for w in watched if w.beneficiary is not None))
+    figures = await _await_one_tip(lambda: read_figures(watched))
+    audits = await asyncio.gather(*(w.client.call("state_supply", {"audit": True}) for w in watched))
+    nodes = [
+        vars(node) | {"supply": audit["supply"], "supply_conserved": audit["is_conserved"]}
+        for node, audit in zip(figures.nodes, audits, strict=True)
+    ]
+    return DevnetReport(
+        height=figures.chain.height,
+        jobs_settled=progress.jobs_settled,
+        accuracy=progress.accuracy,
+        local_accuracy=progress.local_accuracy,
+        tips_equal=are_tips_equal(figures),
+        supply_conserved=all(audit["is_conserved"] for audit in audits) and len({a["supply"] for a in audits}) == 1,
+        useful_share=figures.chain.useful_share,
+        nodes=nodes,
+    )
+
+
+async def _await_one_tip(read: Callable[[], Awaitable[DevnetFigures]]) -> DevnetFigures:
+    """Figures once all tips are equal, or as they are after `SETTLE_SECONDS`."""
+    start = time.monotonic()
+    while True:
+        figures = await read()
+        if are_tips_equal(figures) or time.monotonic() - start > SETTLE_SECONDS:
+            return replace(figures)
+        await asyncio.sleep(REFRESH_SECONDS)

@@ -1,0 +1,95 @@
+"""The devnet's live terminal view."""
+
+from rich.console import Group
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from inos.devnet.monitor import DevnetFigures, NodeFigures
+from inos.devnet.workload import WorkloadProgress
+from primitives.units import format_credits
+
+
+def render(figures: DevnetFigures, progress: WorkloadProgress, seconds: float, customer_balance: str) -> Group:
+    """One frame: the chain, the nodes, the work and its customer."""
+    return Group(_render_chain(figures, seconds), _render_nodes(figures), _render_work(progress, customer_balance))
+
+
+def _render_chain(figures: DevnetFigures, seconds: float) -> Panel:
+    chain = figures.chain
+    minutes, rest = divmod(int(seconds), 60)
+    text = Text.assemble(
+        ("height ", "dim"),
+        (f"{chain.height}", "bold"),
+        ("   difficulty ", "dim"),
+        (f"{chain.difficulty} tickets", "bold"),
+        ("   useful share ", "dim"),
+        (f"{chain.useful_share:.1%}", "bold green"),
+        ("   burned per ticket ", "dim"),
+        (f"{chain.burn_per_ticket} nano", "bold"),
+        ("   blocks by merit ", "dim"),
+        (f"{chain.blocks_with_merit} of {chain.blocks}", "bold"),
+        ("   running ", "dim"),
+        (f"{minutes}:{rest:02d}", "bold"),
+    )
+    return Panel(text, title="INOS devnet", subtitle="Ctrl-C stops everything", border_style="cyan")
+
+
+def _render_nodes(figures: DevnetFigures) -> Table:
+    table = Table(expand=True, border_style="dim")
+    for name in ("node", "RPC"):
+        table.add_column(name, no_wrap=True)
+    for name in ("height", "peers", "won with merit", "won without", "tickets/s", "merit", "reputation", "credits"):
+        table.add_column(name, justify="right")
+    table.add_column("doing")
+    for node in figures.nodes:
+        table.add_row(*_node_cells(node))
+    return table
+
+
+def _node_cells(node: NodeFigures) -> list[str]:
+    if node.error:
+        return [node.name, node.rpc, *["-"] * 8, f"[red]{node.error}[/red]"]
+    cells = [node.name, node.rpc, str(node.height), str(node.peers)]
+    if node.role == "follows":
+        return [*cells, *["-"] * 6, "follows"]
+    return [
+        *cells,
+        str(node.blocks_with_merit),
+        str(node.blocks_without_merit),
+        f"{node.tickets_per_second:.0f}",
+        node.merit,
+        node.reputation,
+        format_credits(int(node.balance)),
+        node.work,
+    ]
+
+
+def _render_work(progress: WorkloadProgress, customer_balance: str) -> Panel:
+    text = Text.assemble(
+        ("jobs settled ", "dim"),
+        (f"{progress.jobs_settled} of {progress.jobs_posted} posted", "bold"),
+        ("   images ", "dim"),
+        (f"{progress.images}", "bold"),
+        ("   accuracy through the chain ", "dim"),
+        (_percent(progress.accuracy), "bold green"),
+        ("   the same network run locally ", "dim"),
+        (_percent(progress.local_accuracy), "bold"),
+        ("   customer's credits ", "dim"),
+        (format_credits(int(customer_balance)), "bold"),
+    )
+    return Panel(text, title="handwritten digits, layer by layer as paid jobs", border_style="green")
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.2%}"
+
+
+def render_line(figures: DevnetFigures, progress: WorkloadProgress, seconds: float, customer_balance: str) -> str:
+    """The same in one line, where there is no terminal to draw on."""
+    chain = figures.chain
+    return (
+        f"{seconds:6.1f} s  height {chain.height}  by merit {chain.blocks_with_merit}/{chain.blocks}  "
+        f"jobs {progress.jobs_settled}/{progress.jobs_posted}  accuracy {_percent(progress.accuracy)}  "
+        f"useful share {chain.useful_share:.1%}  customer {format_credits(int(customer_balance))} credits"
+    )

@@ -1,0 +1,101 @@
+"""The devnet's customer: it has a classifier to run, posts its layers as jobs, and checks what comes back."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inos.devnet.digits import DigitTask
+from inos.devnet.processes import DevnetError
+from primitives.units import Nano
+
+BATCHES: Final = 4
+"""Batches per pass over the held-out images; two layers each make eight jobs."""
+REWARD_PER_JOB: Final = Nano(500_000_000)
+
+
+class Multiplier(Protocol):
+    """What the workload needs of `inos.Client`."""
+
+    async def multiply(
+        self, x: NDArray[np.int8], w: NDArray[np.int8], *, reward_nano: int, timeout_s: float
+    ) -> NDArray[np.int32]:
+        """The exact x w^T, as settled by the chain and checked by Freivalds."""
+
+
+@dataclass
+class WorkloadProgress:
+    """Figures of what came back so far."""
+
+    jobs_posted: int = 0
+    jobs_settled: int = 0
+    passes: int = 0
+    images: int = 0
+    correct: int = 0
+    local_correct: int = 0
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share of images the network on the chain got right; None before the first batch."""
+        return self.correct / self.images if self.images else None
+
+    @property
+    def local_accuracy(self) -> float | None:
+        """The same by the same integer network run here."""
+        return self.local_correct / self.images if self.images else None
+
+
+class DigitWorkload:
+    """Runs the held-out images through the network, every layer's product a job on the chain.
+
+    Args:
+        client: posts a product and returns the checked result.
+        task: network and images.
+        job_timeout_s: how long one job may take from posting to result.
+    """
+
+    def __init__(self, client: Multiplier, task: DigitTask, *, job_timeout_s: float) -> None:
+        self.progress = WorkloadProgress()
+        self._client = client
+        self._task = task
+        self._job_timeout_s = job_timeout_s
+
+    async def run(self, is_enough: Callable[[WorkloadProgress], bool]) -> None:
+        """Pass after pass over the images until `is_enough` says so at the end of one.
+
+        Raises:
+            DevnetError: "wrong-prediction" if a result differs from the local integer network.
+        """
+        while not is_enough(self.progress):
+            await self._run_pass(np.random.default_rng(self.progress.passes))
+            self.progress.passes += 1
+
+    async def _run_pass(self, rng: np.random.Generator) -> None:
+        order = rng.permutation(len(self._task.images))
+        async with asyncio.TaskGroup() as group:
+            for indices in np.array_split(order, BATCHES):
+                group.create_task(self._run_batch(self._task.images[indices], self._task.labels[indices]))
+
+    async def _run_batch(self, images: NDArray[np.int8], labels: NDArray[np.int64]) -> None:
+        x = images
+        scores: NDArray[np.int64] = np.zeros((0, 0), np.int64)
+        for layer in self._task.layers:
+            self.progress.jobs_posted += 1
+            product = await self._client.multiply(
+                x, layer.weights, reward_nano=REWARD_PER_JOB, timeout_s=self._job_timeout_s
+            )
+            self.progress.jobs_settled += 1
+            scores = layer.finish(product)
+            x = scores.astype(np.int8) if layer.multiplier else x
+        self._count(images, labels, np.argmax(scores, axis=1))
+
+    def _count(self, images: NDArray[np.int8], labels: NDArray[np.int64], predictions: NDArray[np.int64]) -> None:
+        local = self._task.predict_locally(images)
+        if not np.array_equal(local, predictions):
+            raise DevnetError("wrong-prediction", "a result from the chain differs from the same network run locally")
+        self.progress.images += len(images)
+        self.progress.correct += int((predictions == labels).sum())
+        self.progress.local_correct += int((local == labels).sum())

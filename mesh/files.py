@@ -1,0 +1,115 @@
+"""One file per matrix: a head, the leaves of its tree, and the entries, row-major and little-endian.
+
+Written under a temporary name, synced, then renamed, so that a file under its final name is whole.
+"""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from primitives.codec import decode, encode
+from primitives.errors import CodecError
+from primitives.matrices import U32, Hash32, compute_matrix_id
+from primitives.units import HASH_BYTES, Hash, MatrixId
+from work.strips import ITEM_BYTES, NUMPY_TYPES, compute_grid
+
+MAGIC: Final = b"INOSMAT1"
+HEAD_BYTES: Final = 64
+"""Magic, one length byte, the encoded info, zeros."""
+SUFFIX: Final = ".matrix"
+PARTIAL_SUFFIX: Final = ".new"
+
+
+class MatrixInfo(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A matrix without its entries; its id is the hash of exactly these four."""
+
+    dtype: U32
+    rows: U32
+    cols: U32
+    root: Hash32
+
+    @property
+    def id(self) -> MatrixId:
+        return compute_matrix_id(self.dtype, self.rows, self.cols, self.root)
+
+    @property
+    def strips(self) -> int:
+        strips, panels = compute_grid(self.dtype, self.rows, self.cols)
+        return strips * panels
+
+    @property
+    def data_bytes(self) -> int:
+        return self.rows * self.cols * ITEM_BYTES[self.dtype]
+
+    @property
+    def file_bytes(self) -> int:
+        return HEAD_BYTES + self.strips * HASH_BYTES + self.data_bytes
+
+
+def write_matrix(path: Path, info: MatrixInfo, leaves: list[Hash], array: NDArray[Any]) -> None:
+    """Write the file of a matrix whose leaves and entries belong together."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}{PARTIAL_SUFFIX}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(_encode_head(info))
+            file.write(b"".join(leaves))
+            file.write(np.ascontiguousarray(array, dtype=NUMPY_TYPES[info.dtype]).data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def read_info(path: Path) -> MatrixInfo | None:
+    """What a file holds; None where it is no matrix, is cut short, or lies under another's name."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+        size = path.stat().st_size
+    except OSError:
+        return None
+    if len(head) != HEAD_BYTES or not head.startswith(MAGIC):
+        return None
+    at = len(MAGIC) + 1
+    try:
+        info = decode(MatrixInfo, head[at : at + head[at - 1]], limit=HEAD_BYTES)
+    except CodecError:
+        return None
+    if info.dtype not in ITEM_BYTES or size != info.file_bytes or path.name != f"{info.id.hex()}{SUFFIX}":
+        return None
+    return info
+
+
+def read_leaves(path: Path, info: MatrixInfo) -> bytearray:
+    """The leaves as one row of bytes."""
+    with path.open("rb") as file:
+        file.seek(HEAD_BYTES)
+        return bytearray(file.read(info.strips * HASH_BYTES))
+
+
+def map_array(path: Path, info: MatrixInfo) -> NDArray[Any]:
+    """The entries, rows x cols, read-only, read from disk as they are used."""
+    offset = HEAD_BYTES + info.strips * HASH_BYTES
+    return np.memmap(path, dtype=NUMPY_TYPES[info.dtype], mode="r", offset=offset, shape=(info.rows, info.cols))
+
+
+def _encode_head(info: MatrixInfo) -> bytes:
+    body = encode(info)
+    return (MAGIC + bytes([len(body)]) + body).ljust(HEAD_BYTES, b"\0")
+
+
+def _sync_folder(folder: Path) -> None:
+    """So that the new name survives a power cut too."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,64 @@
+"""Real node processes for the functional tests: helpers to ask them things and to await what they become."""
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.request import Request, urlopen
+
+POLL_SECONDS = 0.1
+
+
+def _post(url: str, method: str, params: Any, token: str | None) -> Any:
+    body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params or {}}).encode()
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    with urlopen(Request(url, body, headers), timeout=30) as response:
+        return json.load(response)
+
+
+async def ask(url: str, method: str, params: Any = None, token: str | None = None) -> Any:
+    """One JSON-RPC call; the result, or an AssertionError with the node's error."""
+    answer = await asyncio.to_thread(_post, url, method, params, token)
+    assert "result" in answer, f"{method}: {answer['error']}"
+    return answer["result"]
+
+
+async def await_that(question: str, check: Callable[[], Awaitable[Any]], timeout_s: float) -> Any:
+    """Ask again and again until the answer is truthy; the answer. Nodes tell nothing by themselves here.
+
+    Connection errors count as "no": a node may be starting.
+    """
+    start, last = time.monotonic(), None
+    while time.monotonic() - start < timeout_s:
+        try:
+            last = await check()
+        except OSError as error:
+            last = error
+        if last and not isinstance(last, OSError):
+            return last
+        await asyncio.sleep(POLL_SECONDS)
+    raise AssertionError(f"{question}: not within {timeout_s} s; last answer {last!r}")
+
+
+async def get_height(url: str) -> int:
+    return int((await ask(url, "chain_head"))["height"])
+
+
+async def await_height(url: str, height: int, timeout_s: float = 60) -> None:
+    """Until the node's tip is at `height` or above."""
+
+    async def is_there() -> bool:
+        return await get_height(url) >= height
+
+    await await_that(f"{url} at height {height}", is_there, timeout_s)
+
+
+async def await_one_tip(urls: list[str], timeout_s: float = 60) -> dict[str, Any]:
+    """Until all nodes stand on one block; that block's head."""
+
+    async def is_one() -> dict[str, Any] | None:
+        heads = await asyncio.gather(*(ask(url, "chain_head") for url in urls))
+        return heads[0] if len({head["id"] for head in heads}) == 1 else None
+
+    return await await_that("one tip", is_one, timeout_s)  # type: ignore[no-any-return]
