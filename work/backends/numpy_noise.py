@@ -94,22 +94,21 @@ class PreparedW:
     def _get_noisy(self, first: int, last: int, panel: int) -> NDArray[np.int8]:
         if self._kept is None:
             return self._make(self.compute_rows(first, last), first, last, panel)
-        return self._kept[first * STRIP_ROWS : last * STRIP_ROWS, panel * PANEL_BYTES : (panel + 1) * PANEL_BYTES]
+        return self._kept[panel, first * STRIP_ROWS : last * STRIP_ROWS]
 
     def _make(self, rows: NDArray[np.int8], first: int, last: int, panel: int) -> NDArray[np.int8]:
         noisy: NDArray[np.int8] = cut_panel(self._w.array, first, last, panel) + rows[:, self._columns[panel]]
         return noisy
 
     def _make_all(self, stop: threading.Event | None) -> NDArray[np.int8]:
-        kept = np.empty((self._w.strips * STRIP_ROWS, self._w.panels * PANEL_BYTES), dtype=np.int8)
+        # Panel by panel, so that a piece lies together: touching rows 64 KiB apart would fault in far more memory.
+        kept = np.empty((self._w.panels, self._w.strips * STRIP_ROWS, PANEL_BYTES), dtype=np.int8)
         for first in range(0, self._w.strips, PIECE):
             last = min(first + PIECE, self._w.strips)
             rows = self.compute_rows(first, last)
             for panel in range(self._w.panels):
                 check_stop(stop)
-                kept[first * STRIP_ROWS : last * STRIP_ROWS, panel * PANEL_BYTES : (panel + 1) * PANEL_BYTES] = (
-                    self._make(rows, first, last, panel)
-                )
+                kept[panel, first * STRIP_ROWS : last * STRIP_ROWS] = self._make(rows, first, last, panel)
         return kept
 
 
