@@ -15,21 +15,26 @@ TRIES = 3
 async def audit(node: NodePort) -> tuple[Tip, Market, int]:
     """Tip, market and the sum of all balances, bonds and escrowed rewards in nano, of one and the same block.
 
-    Runs in a thread, and again where a block was connected meanwhile.
+    The records are those of one snapshot, however long the adding takes in its thread.
 
     Raises:
         RpcError: "tip-moving" where that happened every time.
     """
     for _ in range(TRIES):
-        tip, market = node.ledger.tip, node.ledger.state.get_market()
-        total = await asyncio.to_thread(lambda: compute_sum(node.ledger.iterate_records()))
+        tip, records = node.ledger.tip, node.ledger.iterate_records()
         if node.ledger.tip.id == tip.id:
+            market, total = await asyncio.to_thread(add_up, records)
             return tip, market, total
     raise RpcError(BUSY, "tip-moving", "blocks are being connected faster than the state can be read", hint="try again")
 
 
-def compute_sum(records: Iterable[tuple[StateKey, bytes]]) -> int:
-    """Nano in all accounts, bonds and escrows."""
+def add_up(records: Iterable[tuple[StateKey, bytes]]) -> tuple[Market, int]:
+    """The market's record, and the nano in all accounts, bonds and escrows.
+
+    Raises:
+        LookupError: there is no market record.
+    """
+    market: Market | None = None
     total = 0
     for key, value in records:
         if key[0] == Kind.ACCOUNT:
@@ -38,4 +43,8 @@ def compute_sum(records: Iterable[tuple[StateKey, bytes]]) -> int:
         elif key[0] == Kind.JOB:
             job = decode(Job, value, limit=MAX_RECORD_BYTES)
             total += job.reward if job.state in (JobState.OPEN, JobState.CLAIMED) else 0
-    return total
+        elif key[0] == Kind.MARKET:
+            market = decode(Market, value, limit=MAX_RECORD_BYTES)
+    if market is None:
+        raise LookupError("this state has no market record")
+    return market, total

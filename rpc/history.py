@@ -1,10 +1,11 @@
 """What a transaction was for one account: sent or received, how much, with whom."""
 
 import re
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
 from msgspec import Struct
 
+from chain.ledger import HistoryEntry
 from consensus.records import Job
 from consensus.state import StateView
 from primitives.transactions import (
@@ -17,25 +18,11 @@ from primitives.transactions import (
     compute_tx_id,
     get_sender,
 )
-from primitives.units import Address, Height, JobId, Nano, TxId
+from primitives.units import U32_MAX, Address, Height, JobId, Nano
 from rpc.errors import make_invalid_param
 
-CURSOR: Final = re.compile(r"(?P<height>[0-9]{1,18})-(?P<index>[0-9]{1,9})")
+CURSOR: Final = re.compile(r"(?P<height>[0-9]{1,18})-(?P<index>[0-9]{1,10})")
 Direction = Literal["in", "out", "self", ""]
-
-
-class Place(Protocol):
-    """Where on the chain a transaction stands."""
-
-    @property
-    def height(self) -> Height: ...
-
-    @property
-    def index(self) -> int: ...
-
-    @property
-    def tx_id(self) -> TxId | None:
-        """None for the reward of the account's own block."""
 
 
 class Movement(Struct, frozen=True):
@@ -93,11 +80,11 @@ def read_cursor(text: str) -> tuple[Height, int]:
         RpcError: invalid params.
     """
     match = CURSOR.fullmatch(text)
-    if match is None:
+    if match is None or int(match["index"]) > U32_MAX:
         raise make_invalid_param("before", f"{text!r} is not the `next` of a page", code="bad-cursor")
     return Height(int(match["height"])), int(match["index"])
 
 
-def write_cursor(place: Place) -> str:
+def write_cursor(place: HistoryEntry) -> str:
     """The text for `before` of the page that follows."""
     return f"{place.height}-{place.index}"

@@ -4,14 +4,14 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from chain.ledger import Tip
+from chain.ledger import HistoryEntry, Tip
 from consensus.records import StateKey, account_key
 from consensus.state import compute_reputation, compute_supply
 from consensus.statetree import StateProof
 from primitives.transactions import get_sender
 from primitives.units import Address, Height
 from rpc.audit import audit
-from rpc.history import Place, describe_movement, read_cursor, write_cursor
+from rpc.history import describe_movement, read_cursor, write_cursor
 from rpc.lookup import read_at_tip
 from rpc.method import method
 from rpc.ports import NodePort
@@ -60,7 +60,7 @@ class HistoryParams(Model):
     before: Annotated[str | None, StringConstraints(max_length=200), Field(description="`next` of a page.")] = None
 
 
-class HistoryEntry(Model):
+class EntryModel(Model):
     """One transaction as the account saw it, or the reward of a block it won; amount without the fee."""
 
     id: Annotated[Hex32, Field(description="Of the transaction; of the block for a reward.")]
@@ -79,7 +79,7 @@ class HistoryEntry(Model):
 class HistoryPage(Model):
     """Newest first."""
 
-    entries: list[HistoryEntry]
+    entries: list[EntryModel]
     next: Annotated[str | None, Field(description="Pass as `before` for the next page; null at the end.")]
 
 
@@ -166,17 +166,17 @@ async def state_supply(node: NodePort, params: SupplyParams) -> SupplyModel:
     )
 
 
-def _render_entry(node: NodePort, address: Address, place: Place) -> HistoryEntry | None:
-    """None where a reorganisation took the transaction off the chain between two reads."""
+def _render_entry(node: NodePort, address: Address, place: HistoryEntry) -> EntryModel | None:
+    """None where a reorganisation took it off the chain between two reads."""
     if place.tx_id is None:
-        return _render_reward(node, place)
+        return _render_reward(node, place.height)
     found = node.ledger.get_transaction(place.tx_id)
     header = None if found is None else node.ledger.get_header(found[0])
     if found is None or header is None:
         return None
     block_id, _, tx = found
     movement, renderer = describe_movement(tx, address, node.ledger.state), make_renderer(node)
-    return HistoryEntry(
+    return EntryModel(
         id=place.tx_id.hex(),
         height=header.height,
         block=block_id.hex(),
@@ -189,6 +189,26 @@ def _render_entry(node: NodePort, address: Address, place: Place) -> HistoryEntr
     )
 
 
+def _render_reward(node: NodePort, height: Height) -> EntryModel | None:
+    """Subsidy and fees of a block the account won; None where a reorganisation took the block off."""
+    block_id = node.ledger.get_block_id(height)
+    header = None if block_id is None else node.ledger.get_header(block_id)
+    figures = None if block_id is None else node.ledger.get_figures(block_id)
+    if block_id is None or header is None or figures is None:
+        return None
+    return EntryModel(
+        id=block_id.hex(),
+        height=height,
+        block=block_id.hex(),
+        time_ms=header.time_ms,
+        kind="reward",
+        direction="in",
+        amount=str(figures.subsidy + figures.fees),
+        fee="0",
+        counterparty=None,
+    )
+
+
 def _render_proof(key: StateKey, tip: Tip, value: bytes | None, proof: StateProof) -> ProofModel:
     return ProofModel(
         key=key.hex(),
@@ -198,24 +218,4 @@ def _render_proof(key: StateKey, tip: Tip, value: bytes | None, proof: StateProo
         siblings=[sibling.hex() for sibling in proof.siblings],
         other_path=None if proof.other is None else proof.other.path.hex(),
         other_value=None if proof.other is None else proof.other.value.hex(),
-    )
-
-
-def _render_reward(node: NodePort, place: Place) -> HistoryEntry | None:
-    """Subsidy and fees of a block the account won; None where a reorganisation took the block off."""
-    block_id = node.ledger.get_block_id(place.height)
-    header = None if block_id is None else node.ledger.get_header(block_id)
-    figures = None if block_id is None else node.ledger.get_figures(block_id)
-    if block_id is None or header is None or figures is None:
-        return None
-    return HistoryEntry(
-        id=block_id.hex(),
-        height=header.height,
-        block=block_id.hex(),
-        time_ms=header.time_ms,
-        kind="reward",
-        direction="in",
-        amount=str(figures.subsidy + figures.fees),
-        fee="0",
-        counterparty=None,
     )

@@ -15,7 +15,8 @@ from rpc.render import KINDS, make_renderer
 from rpc.schemas import AddressText, Count, Hex32, Model, NanoText, NumberText, TxKind
 
 MAX_LISTED = 1000
-TYPICAL_TX_BYTES = 256
+TYPICAL_TX_BYTES = 500
+"""The largest kind, a posted job, takes about 450."""
 
 
 class SendParams(Model):
@@ -95,7 +96,7 @@ async def tx_pool(node: NodePort, params: PoolParams) -> Pool:
 @method("tx_estimateFee", examples=(Example("of a transfer", {}),))
 async def tx_estimate_fee(node: NodePort, params: FeeParams) -> FeeEstimate:
     """A fee with which a transaction should be mined soon, and the present burn per ticket."""
-    fee = node.mempool.estimate_fee()
+    fee = node.mempool.estimate_fee(params.size)
     return FeeEstimate(
         fee=str(fee),
         fee_per_byte=str(-(-fee // params.size)),

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import work
-from chain.ledger import Tip
+from chain.ledger import HistoryEntry, Tip
 from consensus.execution import BlockFigures, Execution
 from consensus.genesis_state import GenesisState
 from consensus.params import Params
@@ -46,12 +46,6 @@ class Info(NamedTuple):
     rows: int
     cols: int
     root: bytes
-
-
-class Place(NamedTuple):
-    height: Height
-    index: int
-    tx_id: TxId
 
 
 class FakeMatrices:
@@ -96,7 +90,7 @@ class FakePool:
         mine = [tx.nonce + 1 for tx in self.waiting.values() if get_sender(tx) == address]
         return max([state.get_account(address).nonce, *mine])
 
-    def estimate_fee(self) -> Nano:
+    def estimate_fee(self, size: int | None = None) -> Nano:
         return FEE
 
 
@@ -147,10 +141,11 @@ class FakeLedger:
     def prove(self, key: StateKey) -> tuple[bytes | None, StateProof]:
         return self.records.get(key), make_proof(self.records, key)
 
-    def get_history(self, address: Address, *, before: tuple[int, int] | None, limit: int) -> list[Place]:
+    def get_history(self, address: Address, *, before: tuple[int, int] | None, limit: int) -> list[HistoryEntry]:
         mine = [(h, i) for h, i, one in self.touched if one == address and (before is None or (h, i) < before)]
         return [
-            Place(Height(h), i, compute_tx_id(self.blocks[h].transactions[i])) for h, i in sorted(mine, reverse=True)
+            HistoryEntry(Height(h), i, compute_tx_id(self.blocks[h].transactions[i]))
+            for h, i in sorted(mine, reverse=True)
         ][:limit]
 
     def iterate_records(self) -> list[tuple[StateKey, bytes]]:

@@ -219,7 +219,7 @@ async def test_bad_transactions_are_refused(ask: Ask, node: FakeNode) -> None:
 
 
 async def test_fees(ask: Ask) -> None:
-    assert await ask("tx_estimateFee") == {"fee": "1000", "fee_per_byte": "4", "base_fee": "1"}
+    assert await ask("tx_estimateFee") == {"fee": "1000", "fee_per_byte": "2", "base_fee": "1"}
 
 
 async def test_an_account_with_its_proof(ask: Ask, node: FakeNode) -> None:

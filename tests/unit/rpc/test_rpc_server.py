@@ -189,6 +189,14 @@ async def test_a_port_in_use_is_named(server: RpcServer, tmp_path: Path) -> None
     assert str(server.port) in str(caught.value)
 
 
+async def wait_until_one_waits(server: RpcServer) -> None:
+    for _ in range(10_000):
+        if server._waiting:
+            return
+        await asyncio.sleep(0)
+    raise AssertionError("no request came to wait")
+
+
 async def test_too_many_requests_are_told_so(http: aiohttp.ClientSession, tmp_path: Path) -> None:
     entered, leave = asyncio.Event(), asyncio.Event()
 
@@ -206,8 +214,7 @@ async def test_too_many_requests_are_told_so(http: aiohttp.ClientSession, tmp_pa
             first = group.create_task(post(http, server, body("held")))
             await entered.wait()
             second = group.create_task(post(http, server, body("held")))
-            while server._waiting == 0:
-                await asyncio.sleep(0)
+            await wait_until_one_waits(server)
             status, answer = await post(http, server, body())
             assert (status, answer["error"]["code"]) == (503, -32007)
             leave.set()
