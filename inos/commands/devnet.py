@@ -104,6 +104,5 @@ def _print_report(report: "DevnetReport") -> None:
     print(f"height {report.height}, {report.jobs_settled} jobs settled, useful share {report.useful_share:.1%}")
     if report.accuracy is not None:
         print(f"accuracy through the chain {report.accuracy:.2%}, locally {report.local_accuracy:.2%}")
-    print(
-        f"tips equal: {'yes' if report.tips_equal else 'NO'}; supply conserved: {'yes' if report.supply_conserved else 'NO'}"
-    )
+    verdicts = {"tips equal": report.tips_equal, "supply conserved": report.supply_conserved}
+    print("; ".join(f"{name}: {'yes' if is_true else 'NO'}" for name, is_true in verdicts.items()))

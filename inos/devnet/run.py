@@ -5,7 +5,7 @@ import contextlib
 import socket
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -77,7 +77,7 @@ async def run_devnet(settings: DevnetSettings, show: Show | None, announce: Call
     """
     announce("training a classifier of handwritten digits and quantising it to int7 ...")
     task = await asyncio.to_thread(make_digit_task)
-    async with _open_folder(settings.data_dir) as folder:
+    with _open_folder(settings.data_dir) as folder:
         specs = make_specs(folder, settings)
         announce("starting three nodes ...")
         async with run_nodes(specs) as nodes, contextlib.AsyncExitStack() as stack:
@@ -116,8 +116,8 @@ def _is_enough(progress: WorkloadProgress, until_jobs: int | None) -> bool:
     return until_jobs is not None and progress.jobs_settled >= until_jobs and progress.passes > 0
 
 
-@contextlib.asynccontextmanager
-async def _open_folder(data_dir: Path | None) -> AsyncIterator[Path]:
+@contextlib.contextmanager
+def _open_folder(data_dir: Path | None) -> Iterator[Path]:
     if data_dir is not None:
         data_dir.mkdir(parents=True, exist_ok=True)
         yield data_dir
