@@ -10,6 +10,14 @@ from urllib.request import Request, urlopen
 POLL_SECONDS = 0.1
 
 
+class RpcFailed(AssertionError):
+    """The node answered with an error; `code` is the name in its data."""
+
+    def __init__(self, method: str, error: dict[str, Any]) -> None:
+        super().__init__(f"{method}: {error}")
+        self.code = error.get("data", {}).get("code", "")
+
+
 def _post(url: str, method: str, params: Any, token: str | None) -> Any:
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params or {}}).encode()
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
@@ -18,24 +26,29 @@ def _post(url: str, method: str, params: Any, token: str | None) -> Any:
 
 
 async def ask(url: str, method: str, params: Any = None, token: str | None = None) -> Any:
-    """One JSON-RPC call; the result, or an AssertionError with the node's error."""
+    """One JSON-RPC call; its result.
+
+    Raises:
+        RpcFailed: the node refused.
+    """
     answer = await asyncio.to_thread(_post, url, method, params, token)
-    assert "result" in answer, f"{method}: {answer['error']}"
+    if "error" in answer:
+        raise RpcFailed(method, answer["error"])
     return answer["result"]
 
 
 async def await_that(question: str, check: Callable[[], Awaitable[Any]], timeout_s: float) -> Any:
     """Ask again and again until the answer is truthy; the answer. Nodes tell nothing by themselves here.
 
-    Connection errors count as "no": a node may be starting.
+    Connection errors and refusals count as "no": a node may be starting, or not know a thing yet.
     """
     start, last = time.monotonic(), None
     while time.monotonic() - start < timeout_s:
         try:
             last = await check()
-        except OSError as error:
+        except (OSError, RpcFailed) as error:
             last = error
-        if last and not isinstance(last, OSError):
+        if last and not isinstance(last, Exception):
             return last
         await asyncio.sleep(POLL_SECONDS)
     raise AssertionError(f"{question}: not within {timeout_s} s; last answer {last!r}")
