@@ -26,8 +26,11 @@ class MinerStatus(Struct, frozen=True, kw_only=True):
     state: MinerState
     purpose: str
     beneficiary: Address
+    """Who is paid."""
+    worker: Address | None
+    """The account that claims jobs and gathers merit; None where the miner claims nothing."""
     can_claim: bool
-    """False where the miner has an address only: it draws lottery tickets and takes no paid job."""
+    """False where the miner has no key, or is told to claim nothing: it draws lottery tickets only."""
     job: JobId | None
     """The job being multiplied."""
     jobs_held: int

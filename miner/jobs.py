@@ -1,7 +1,7 @@
 """The jobs this miner has taken on: fetched, claimed, handed to the engine, delivered, watched."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import structlog
@@ -10,14 +10,14 @@ from consensus.reputation import compute_open_claim_limit
 from miner.figures import Figures
 from miner.lane import Lane
 from miner.lifecycle import Decision, Progress, Sight, Step, decide
-from miner.policy import Offer, Standing, choose_job, compute_spendable, is_finishable
+from miner.policy import Offer, Standing, choose_job, compute_spendable, get_refusal, is_finishable
 from miner.ports import MinerPort
 from miner.product import Product
 from miner.settings import MinerSettings
 from primitives.errors import InosError, MatrixMissing
 from primitives.matrices import MatrixRef
 from primitives.transactions import ClaimJob, SubmitResult
-from primitives.units import Height, JobId, MatrixId, Tickets
+from primitives.units import Height, JobId, MatrixId, Nano, Tickets
 from work import Operand
 
 log: Final = structlog.get_logger("miner")
@@ -26,7 +26,8 @@ TEND_S: Final = 0.5
 """The desk looks at its jobs at least this often."""
 LOOK_S: Final = 0.3
 """Pause between two looks at what is on offer."""
-MAX_OFFERS: Final = 256
+MAX_OFFERS: Final = 4096
+"""Open jobs looked at; so many that cheap ones cannot hide the good ones behind them for little."""
 AVOID_BLOCKS: Final = 20
 """Blocks for which a job whose operands could not be had, or that was lost, is left alone."""
 MAX_AVOIDED: Final = 1024
@@ -73,6 +74,10 @@ class JobDesk:
         self._avoid: dict[JobId, Height] = {}
         self._wake = asyncio.Event()
         self.work_ready = asyncio.Event()
+        self.after_tending: Callable[[], Awaitable[None]] | None = None
+        """Called after each look, for whatever else the account has to send."""
+        self.lacks_capital = False
+        """A job is on offer that would be taken if the account could pay its bond."""
         self.is_taking = True
         """Whether new jobs are taken on; those on the desk are seen through either way."""
         self.runs: dict[JobId, JobRun] = {}
@@ -105,6 +110,12 @@ class JobDesk:
             except InosError as error:
                 self._note(error, run)
         await self._lane.tend()
+        if self.after_tending is not None:
+            await self.after_tending()
+
+    def compute_spendable(self) -> Nano:
+        """Balance that no claim on its way is going to lock."""
+        return self._stand().spendable
 
     async def take_on(self) -> None:
         """Take on one more job, if there is one worth it and room for it."""
@@ -197,7 +208,14 @@ class JobDesk:
         self._avoid = {job: until for job, until in self._avoid.items() if until > height}
         offers = [Offer(*item) for item in self._port.list_open_jobs(MAX_OFFERS)]
         avoid = self._avoid.keys() | self.runs.keys()
-        return choose_job(self._port.params, self._settings, offers, self._stand(), avoid)
+        standing = self._stand()
+        chosen = choose_job(self._port.params, self._settings, self._lane.address, offers, standing, avoid)
+        self.lacks_capital = chosen is None and any(
+            get_refusal(self._port.params, self._settings, offer, standing) == "bond-not-affordable"
+            for offer in offers
+            if offer.id not in avoid
+        )
+        return chosen
 
     def _find_held(self) -> Offer | None:
         """A job claimed by this account that is not on the desk: after a restart, or by another hand."""

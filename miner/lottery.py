@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from chain.template import Template
 from miner.figures import Figures
+from miner.payee import Payee
 from miner.ports import MinerPort
 from miner.settings import MinerSettings
 from primitives.blocks import Block, Header, compute_anchor, compute_block_id
@@ -31,11 +32,13 @@ class Lottery:
     """Hands out draws and turns a win into a block.
 
     Args:
+        payee: says whom a block is mined for.
         nonce: where the nonces of this run start.
     """
 
-    def __init__(self, port: MinerPort, settings: MinerSettings, figures: Figures, nonce: int) -> None:
+    def __init__(self, port: MinerPort, settings: MinerSettings, payee: Payee, figures: Figures, nonce: int) -> None:
         self._port = port
+        self._payee = payee
         self._settings = settings
         self._figures = figures
         self._nonce = nonce
@@ -50,7 +53,7 @@ class Lottery:
         """
         template = self._template
         if template is None or self._is_stale(template):
-            template = await self._port.get_template(self._settings.beneficiary, self._settings.allow_merit)
+            template = await self._payee.get_template()
             self._template, self._made_at = template, self._port.clock.monotonic()
         self._nonce += 1
         header = replace(template.header, nonce=self._nonce)

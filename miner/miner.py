@@ -12,6 +12,7 @@ from miner.filler import Throttle, make_filler
 from miner.jobs import JobDesk, JobRun
 from miner.lane import Lane
 from miner.lottery import Draw, Lottery
+from miner.payee import Payee
 from miner.ports import MinerPort
 from miner.product import Product
 from miner.settings import MinerSettings, Purpose, check_settings
@@ -49,16 +50,21 @@ class Miner:
         self._random = random
         self._figures = Figures()
         self._engine = Engine(settings.backend, settings.threads, mine)
-        self._lottery = Lottery(port, settings, self._figures, int(random.integers(2**32)) << 16)
         self._throttle = Throttle(settings.filler_rate)
         self._filler: Product | None = None
         self._draw: Draw | None = None
         self._enabled = asyncio.Event()
         self._work_changed = asyncio.Event()
         self._desk: JobDesk | None = None
+        self._lane: Lane | None = None
         if settings.is_claiming and settings.key is not None:
-            self._desk = JobDesk(port, settings, Lane(port, settings.key), self._figures)
+            self._lane = Lane(port, settings.key)
+            self._desk = JobDesk(port, settings, self._lane, self._figures)
             self._work_changed = self._desk.work_ready
+        payee = Payee(port, settings, self._desk, self._lane)
+        if self._desk is not None:
+            self._desk.after_tending = payee.tend
+        self._lottery = Lottery(port, settings, payee, self._figures, int(random.integers(2**32)) << 16)
 
     def start(self) -> None:
         """Begin, or go on."""
@@ -80,6 +86,7 @@ class Miner:
             state=figures.state,
             purpose=self._settings.purpose.value,
             beneficiary=self._settings.beneficiary,
+            worker=self._lane.address if self._lane is not None else None,
             can_claim=self._settings.is_claiming,
             job=figures.job,
             jobs_held=self._desk.held if self._desk is not None else 0,

@@ -102,12 +102,13 @@ def rank_offers(offers: Iterable[Offer], me: Address) -> list[Offer]:
 def choose_job(
     params: Params,
     settings: MinerSettings,
+    me: Address,
     offers: Iterable[Offer],
     standing: Standing,
     avoid: Collection[JobId] = (),
 ) -> Offer | None:
-    """The best job worth claiming now, leaving out `avoid`; None where there is none."""
-    for offer in rank_offers((o for o in offers if o.id not in avoid), settings.beneficiary):
+    """The best job worth claiming now for the account `me`, leaving out `avoid`; None where there is none."""
+    for offer in rank_offers((o for o in offers if o.id not in avoid), me):
         if get_refusal(params, settings, offer, standing) is None:
             return offer
     return None

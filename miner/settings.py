@@ -6,7 +6,6 @@ from typing import Final
 from msgspec import Struct
 
 from primitives.errors import InosError
-from primitives.signatures import compute_address, compute_public_key
 from primitives.units import Address, DurationMs
 
 DEFAULT_MAX_JOB_BYTES: Final = 256 * 2**20
@@ -26,8 +25,8 @@ class Purpose(StrEnum):
 class MinerSettings(Struct, frozen=True, kw_only=True):
     """One miner's orders.
 
-    `key` is the secret of the beneficiary's account (32 bytes). Without it the miner can draw
-    lottery tickets for the address but not claim jobs, which takes signed transactions.
+    `key` is the secret (32 bytes) of the account that claims jobs, the beneficiary's or another one; without
+    it the miner can only draw lottery tickets, since claiming takes signed transactions.
     """
 
     beneficiary: Address
@@ -63,18 +62,9 @@ def check_settings(settings: MinerSettings) -> None:
     """Refuse orders that contradict each other.
 
     Raises:
-        InosError: "mine-key-mismatch" where the key is not the beneficiary's: merit can be used only
-            by the account that earned it; "mine-key-missing" where only jobs are wanted but nothing can sign.
+        InosError: "mine-key-missing" where only jobs are wanted but nothing can sign.
     """
-    if settings.key is not None:
-        owner = compute_address(compute_public_key(settings.key))
-        if owner != settings.beneficiary:
-            raise InosError(
-                "mine-key-mismatch",
-                f"the mining key belongs to {owner.hex()}, but blocks would go to {settings.beneficiary.hex()}",
-                hint="merit can be used only by the account that earned it: leave the address out",
-            )
-    elif settings.purpose is Purpose.JOBS:
+    if settings.key is None and settings.purpose is Purpose.JOBS:
         raise InosError(
             "mine-key-missing",
             "claiming paid jobs takes a key that can sign",

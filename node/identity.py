@@ -1,4 +1,4 @@
-"""For whom a node mines: an address only, a key file, a keystore, or a key the node made itself."""
+"""For whom a node mines, and with which key it works: a key file, a keystore, or one the node made itself."""
 
 from pathlib import Path
 from typing import Final
@@ -9,8 +9,7 @@ from node.datadir import DataDir, load_or_make_secret, read_secret
 from node.errors import NodeError
 from node.settings import NodeSettings
 from primitives.signatures import compute_address, compute_public_key
-from primitives.units import Address
-from wallet.addresses import decode_address, encode_address
+from wallet.addresses import decode_address
 from wallet.keys import derive_key
 from wallet.keystore import decode_keystore
 from wallet.store import read_keystore
@@ -23,28 +22,16 @@ def make_miner_settings(settings: NodeSettings, network: Network, data_dir: Data
     """The miner's orders, or None where the node does not mine.
 
     Raises:
-        NodeError: "bad-setting" where two identities are given or they contradict each other,
-            "bad-key-file", "key-file-open". WalletError: a bad address or keystore.
+        NodeError: "bad-setting" where two keys are given, "bad-key-file", "key-file-open".
+        WalletError: a bad address or keystore.
     """
     key = _load_key(settings, data_dir)
-    address = None
     if settings.mine is not None and settings.mine != AUTO:
-        address = decode_address(network.hrp, settings.mine)
-    if key is None and address is None:
+        beneficiary = decode_address(network.hrp, settings.mine)
+    elif key is not None:
+        beneficiary = compute_address(compute_public_key(key))
+    else:
         return None
-    beneficiary = address if key is None and address is not None else _get_owner(key or b"")
-    if address is not None and address != beneficiary:
-        raise NodeError(
-            "bad-setting",
-            f"--mine names {settings.mine}, but the key given belongs to {encode_address(network.hrp, beneficiary)}",
-            hint="merit can be used only by the account that earned it: leave --mine out, or give that account's key",
-        )
-    if key is None and settings.purpose is Purpose.JOBS:
-        raise NodeError(
-            "bad-setting",
-            "--purpose jobs needs a key that can sign claims, and --mine gives an address only",
-            hint="give --mine auto, --mine-key-file or --mine-wallet",
-        )
     return MinerSettings(
         beneficiary=beneficiary,
         key=key,
@@ -75,7 +62,7 @@ def _load_key(settings: NodeSettings, data_dir: DataDir) -> bytes | None:
         return _check_key(read_secret(settings.mine_key_file), settings.mine_key_file)
     if settings.mine_wallet is not None:
         return _open_wallet(settings.mine_wallet, settings.password_file)
-    if settings.mine == AUTO:
+    if settings.mine == AUTO or (settings.mine is not None and settings.purpose is not Purpose.FILLER):
         return _check_key(load_or_make_secret(data_dir.worker_key), data_dir.worker_key)
     return None
 
@@ -98,7 +85,3 @@ def _check_key(secret: bytes, path: Path) -> bytes:
     except ValueError as error:
         raise NodeError("bad-key-file", f"{path} holds no valid key: 0, or not below the curve's order") from error
     return secret
-
-
-def _get_owner(secret: bytes) -> Address:
-    return compute_address(compute_public_key(secret))

@@ -48,11 +48,11 @@ def describe(node: Node) -> str:
     if node.miner is not None:
         status = node.miner.get_status()
         lines.append(f"  mining   for {encode_address(node.network.hrp, status.beneficiary)}, purpose {status.purpose}")
-        if not status.can_claim:
-            lines.append(
-                "           lottery only: to take paid jobs too, give a key with --mine auto, --mine-key-file "
-                "or --mine-wallet"
-            )
+        if status.worker is None:
+            lines.append("           lottery only: it takes no paid jobs")
+        elif status.worker != status.beneficiary:
+            worker = encode_address(node.network.hrp, status.worker)
+            lines.append(f"           jobs are claimed by {worker}, which passes its earnings on")
     return "\n".join(lines)
 
 

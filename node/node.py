@@ -153,7 +153,7 @@ def _start_miner(
         return None
     miner = Miner(MiningPort(service), orders, np.random.default_rng(random.SystemRandom().getrandbits(128)))
     if not orders.is_claiming:
-        log.info("mining draws lottery tickets only; to take paid jobs give --mine auto or a key")
+        log.info("mining draws lottery tickets only, and takes no paid jobs")
     miner.start()
     _run_until_stop(stack, tasks, "miner", miner.run())
     return miner

@@ -30,16 +30,16 @@ def command(
         typer.Option(
             "--mine",
             metavar="ADDRESS|auto",
-            help="Mine for this address, without taking paid jobs; auto: for a key the node makes, with jobs.",
+            help="Mine and take paid jobs, paid to this address; auto: to a key the node makes.",
         ),
     ] = None,
     mine_key_file: Annotated[
         Path | None,
-        typer.Option("--mine-key-file", metavar="FILE", help="Mine and take jobs with this key (64 hex digits)."),
+        typer.Option("--mine-key-file", metavar="FILE", help="Work with this key (64 hex digits); without --mine it is paid too."),
     ] = None,
     mine_wallet: Annotated[
         Path | None,
-        typer.Option("--mine-wallet", metavar="FILE", help="Mine and take jobs with this keystore's first key."),
+        typer.Option("--mine-wallet", metavar="FILE", help="Work with this keystore's first key."),
     ] = None,
     password_file: Annotated[
         Path | None, typer.Option("--password-file", metavar="FILE", help="The keystore's password.")

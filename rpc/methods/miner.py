@@ -17,7 +17,10 @@ class MinerModel(Model):
 
     state: Annotated[str, Field(description="stopped, idle, job (a paid product) or filler.")]
     purpose: str
-    beneficiary: AddressText
+    beneficiary: Annotated[AddressText, Field(description="Who is paid.")]
+    worker: Annotated[
+        AddressText | None, Field(description="The account that claims jobs and gathers merit; null: claims nothing.")
+    ]
     can_claim: Annotated[bool, Field(description="False where the miner has no key, and so takes no paid job.")]
     job: Annotated[Hex32 | None, Field(description="The job being multiplied.")]
     jobs_held: Count
@@ -71,6 +74,7 @@ def _render(node: NodePort, miner: MinerControl) -> MinerModel:
         state=str(status.state),
         purpose=status.purpose,
         beneficiary=make_renderer(node).address(status.beneficiary),
+        worker=None if status.worker is None else make_renderer(node).address(status.worker),
         can_claim=status.can_claim,
         job=None if status.job is None else status.job.hex(),
         jobs_held=status.jobs_held,

@@ -23,6 +23,7 @@ from primitives.transactions import (
     JobMode,
     SubmitResult,
     Transaction,
+    Transfer,
     compute_tx_id,
     get_sender,
 )
@@ -30,6 +31,8 @@ from primitives.units import Address, BlockId, Height, JobId, MatrixId, Nano, Ti
 
 POSTER = Address(bytes([9]) * 20)
 FEE = Nano(1000)
+DIFFICULTY = 100
+"""Merit that a block takes here."""
 
 
 class HandClock:
@@ -82,9 +85,8 @@ class FakeNode:
             account = self.get_account(sender)
             if tx.nonce == account.nonce and self._apply(sender, tx):
                 del self.pool[tx_id]
-                self.accounts[sender] = replace(
-                    self.get_account(sender), nonce=tx.nonce + 1, balance=account.balance - tx.fee
-                )
+                self._move(sender, -tx.fee)
+                self.accounts[sender] = replace(self.get_account(sender), nonce=tx.nonce + 1)
         self.tips.put_nowait(self.get_tip_id())
 
     async def until(self, question: Callable[[], Any], limit_s: float = 10.0) -> None:
@@ -109,7 +111,16 @@ class FakeNode:
                 return False
             self.jobs[JobId(payload.job)] = replace(job, state=JobState.SETTLED, y=payload.y, closed_at=self.height)
             del self.claims[JobId(payload.job)]
+        elif isinstance(payload, Transfer):
+            if self.get_account(sender).balance < payload.amount + tx.fee:
+                return False
+            self._move(sender, -payload.amount)
+            self._move(Address(payload.to), payload.amount)
         return True
+
+    def _move(self, address: Address, amount: int) -> None:
+        account = self.get_account(address)
+        self.accounts[address] = replace(account, balance=account.balance + amount)
 
     # --- MinerPort
 
@@ -152,7 +163,14 @@ class FakeNode:
 
     async def get_template(self, beneficiary: Address, allow_merit: bool) -> Template:
         self.templates += 1
-        header = replace(self.header, parent=self.get_tip_id(), height=self.height + 1, beneficiary=beneficiary)
+        merit = self.get_account(beneficiary).merit
+        header = replace(
+            self.header,
+            parent=self.get_tip_id(),
+            height=self.height + 1,
+            beneficiary=beneficiary,
+            uses_merit=allow_merit and merit >= DIFFICULTY,
+        )
         return Template(header=header, transactions=(), allowed_target=self.target)
 
     async def add_block(self, block: Block, witness: Witness) -> bool:

@@ -12,10 +12,13 @@ async def test_a_failing_task_ends_the_body_with_its_own_error() -> None:
     async def fail() -> None:
         raise NodeError("broken", "on purpose")
 
-    with pytest.raises(NodeError) as seen:
+    async def rely() -> None:
         async with Tasks() as tasks:
             tasks.start("fails", fail())
             await asyncio.Event().wait()
+
+    with pytest.raises(NodeError) as seen:
+        await rely()
     assert seen.value.code == "broken"
 
 
@@ -28,11 +31,14 @@ async def test_a_failing_body_cancels_the_tasks() -> None:
         finally:
             ended.set()
 
-    with pytest.raises(NodeError):
+    async def break_off() -> None:
         async with Tasks() as tasks:
             tasks.start("lingers", linger())
             await asyncio.sleep(0)
             raise NodeError("broken", "in the body")
+
+    with pytest.raises(NodeError):
+        await break_off()
     assert ended.is_set()
 
 

@@ -1,0 +1,75 @@
+"""Whom a block is mined for, and what the worker's account passes on.
+
+Jobs are claimed by an account that can sign, the worker; blocks pay an address, the payee. They
+may be one account. Where they are two, blocks go to the payee, except when the worker's merit can
+be used, which only its own blocks can, or when a job is worth taking and the worker cannot pay the
+bond. What the worker earns beyond its working capital it transfers to the payee.
+"""
+
+from typing import Final
+
+import structlog
+
+from chain.template import Template
+from consensus.params import Params
+from miner.jobs import JobDesk
+from miner.lane import Lane
+from miner.ports import MinerPort
+from miner.settings import MinerSettings
+from primitives.transactions import Transfer
+from primitives.units import Nano
+
+log: Final = structlog.get_logger("miner")
+
+CAPITAL_BONDS: Final = 20
+"""Working capital of a worker in least bonds: a few claims at once, and their fees."""
+PAYOUT: Final = "payout"
+
+
+class Payee:
+    """Chooses the beneficiary of each template.
+
+    Args:
+        desk, lane: None where the miner claims nothing.
+    """
+
+    def __init__(self, port: MinerPort, settings: MinerSettings, desk: JobDesk | None, lane: Lane | None) -> None:
+        self._port = port
+        self._address = settings.beneficiary
+        self._allow_merit = settings.allow_merit
+        self._desk = desk
+        self._lane = lane if lane is not None and lane.address != settings.beneficiary else None
+
+    async def get_template(self) -> Template:
+        """A block for whoever should win it now."""
+        worker = None if self._lane is None else self._lane.address
+        if worker is None:
+            return await self._port.get_template(self._address, self._allow_merit)
+        if self._allow_merit and self._port.get_account(worker).merit > 0:
+            template = await self._port.get_template(worker, True)
+            if template.header.uses_merit:
+                return template
+        if self._desk is not None and self._desk.lacks_capital:
+            return await self._port.get_template(worker, False)
+        return await self._port.get_template(self._address, self._allow_merit)
+
+    async def tend(self) -> None:
+        """Pass on what the worker does not need, once it is worth a transaction.
+
+        Raises:
+            InosError: the pool or a rule refused the transfer.
+        """
+        if self._lane is None or self._desk is None or self._desk.lacks_capital or self._lane.is_pending(PAYOUT):
+            return
+        capital = compute_capital(self._port.params)
+        fee = self._port.estimate_fee()
+        surplus = self._desk.compute_spendable() - capital - 2 * fee
+        if surplus < capital:
+            return
+        await self._lane.send(PAYOUT, Transfer(self._address, surplus))
+        log.info("earnings passed on", nano=surplus, to=self._address.hex())
+
+
+def compute_capital(params: Params) -> Nano:
+    """What a worker keeps for bonds and fees."""
+    return Nano(CAPITAL_BONDS * params.min_bond)

@@ -1,0 +1,43 @@
+"""`inos node --mine ADDRESS` alone: it mines, takes a paid job, and what it earns reaches the address."""
+
+import contextlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from inos.client import Client
+from inos.devnet.processes import NodeSpec, start_node, stop_process
+from inos.devnet.run import DEV_PHRASE
+from support.cluster import ask, await_height, await_that
+from wallet.addresses import encode_address
+from wallet.keys import derive_key, make_key
+
+PAID = encode_address("dinos", make_key(bytes(31) + b"\x0b").address)
+FLAGS = ("--network", "devnet", "--rpc-port", "0", "--p2p-port", "0", "--mine", PAID, "--filler-rate", "400")
+
+
+@pytest.mark.timeout(180)
+async def test_one_node_with_an_address_does_it_all(tmp_path: Path) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        node = await start_node(NodeSpec("lone", tmp_path / "lone", FLAGS))
+        stack.push_async_callback(stop_process, node.process)
+        await await_height(node.rpc_url, 1)
+        first = await ask(node.rpc_url, "chain_getBlock", {"block": 1})
+        assert first["header"]["beneficiary"] == PAID
+
+        client = await stack.enter_async_context(Client(node.rpc_url, wallet=derive_key(DEV_PHRASE)))
+        x = np.random.default_rng(1).integers(-64, 64, (300, 200), dtype=np.int8)
+        y = await client.multiply(x, x, reward="20", timeout_s=90)
+        assert np.array_equal(y, x.astype(np.int64) @ x.T.astype(np.int64))
+
+        # The job's reward went to the worker, which passes on what it does not need.
+        async def is_paid_out() -> bool:
+            page = await ask(node.rpc_url, "state_getHistory", {"address": PAID, "limit": 50})
+            return any(entry["kind"] == "received" for entry in page["entries"])
+
+        await await_that("the worker passed its earnings on", is_paid_out, 60)
+        status = await ask(node.rpc_url, "miner_status", token=node.read_token())
+        assert status["beneficiary"] == PAID
+        assert status["jobs_settled"] == 1
+        assert status["worker"] not in (None, PAID)
