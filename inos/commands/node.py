@@ -35,7 +35,7 @@ def command(
     ] = None,
     mine_key_file: Annotated[
         Path | None,
-        typer.Option("--mine-key-file", metavar="FILE", help="Work with this key (64 hex digits); without --mine it is paid too."),
+        typer.Option("--mine-key-file", metavar="FILE", help="Work with this key (64 hex digits), and be paid to it."),
     ] = None,
     mine_wallet: Annotated[
         Path | None,

@@ -236,6 +236,7 @@ class FakeMiner:
             state=MinerState.FILLER if self.is_running else MinerState.STOPPED,
             purpose="any",
             beneficiary=self.beneficiary,
+            worker=self.beneficiary,
             can_claim=True,
             job=None,
             jobs_held=0,
