@@ -1,1 +1,21 @@
 """Its presence puts this folder on the import path, so that tests can share what is in `support`."""
+
+import os
+import random
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("inos", deadline=None, print_blob=True)
+settings.load_profile("inos")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Random examples, but from a seed that is told, so that a failure can be had again."""
+    if config.getoption("--hypothesis-seed", None) is None:
+        config.option.hypothesis_seed = os.environ.get("INOS_TEST_SEED") or str(random.SystemRandom().getrandbits(32))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    terminalreporter.write_line(f"INOS_TEST_SEED={config.getoption('--hypothesis-seed')} repeats hypothesis's examples")

@@ -1,0 +1,273 @@
+"""Valid blocks with real seals, cheaply: any ticket wins, so a block costs one product of one ticket.
+
+A `Branch` is a chain on its own, executed on a dictionary by the slow reference; what it makes is fed to the
+ledger under test. `fork` leaves a branch where it is and goes on with a copy.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import numpy as np
+
+import work
+from chain.ledger import BlockOutcome, Ledger
+from consensus.execution import ResultChecker
+from consensus.genesis_state import GenesisState, make_genesis
+from consensus.params import Params
+from consensus.records import JobState
+from primitives.blocks import Block, compute_anchor, compute_block_id
+from primitives.errors import MatrixMissing, ParentMissing, RuleViolation
+from primitives.matrices import DTYPE_INT32, MatrixRef, Witness, make_matrix_ref
+from primitives.transactions import CancelJob, ClaimJob, Payload, SubmitResult, Transaction, Transfer, compute_tx_id
+from primitives.units import Address, BlockId, Hash, JobId, Nano, Target, TimeMs
+from support.consensus_lab import (
+    ALICE,
+    ALLOCATIONS,
+    BOB,
+    CAROL,
+    GENESIS_TIME,
+    MINER,
+    PARAMS,
+    Key,
+    Lab,
+    Products,
+    edit,
+    make_post,
+)
+
+ANY: Final = Target(2**256 - 1)
+EASY: Final = msgspec.structs.replace(PARAMS, genesis_target=ANY, max_target=ANY)
+"""Every digest wins and every block weighs one ticket, so the longest branch is the heaviest."""
+NOW: Final = TimeMs(GENESIS_TIME + 10**9)
+PEOPLE: Final = (ALICE, BOB, CAROL, MINER)
+TRIES: Final = 10_000
+
+
+class MadeBlock(NamedTuple):
+    """A block with its witness."""
+
+    block: Block
+    witness: Witness
+
+    @property
+    def id(self) -> BlockId:
+        return compute_block_id(self.block.header)
+
+
+@cache
+def make_operand_pair() -> tuple[work.Operand, work.Operand]:
+    """16 x 1024 each: one ticket."""
+    rng = np.random.default_rng(7)
+    x, w = (work.Operand.commit(rng.integers(-64, 64, (16, 1024), np.int8)) for _ in range(2))
+    return x, w
+
+
+def seal(block: Block, *, allowed: int = ANY) -> MadeBlock:
+    """The block with a seal that holds; nonces are tried until one ticket wins."""
+    x, w = make_operand_pair()
+    for nonce in range(block.header.nonce, block.header.nonce + TRIES):
+        unsealed = edit(block, nonce=nonce, seal=None)
+        mined = work.mine(x, w, compute_anchor(unsealed.header), allowed, backend="numpy", threads=1)
+        if mined.wins:
+            return MadeBlock(edit(unsealed, seal=mined.wins[0].seal), mined.wins[0].witness)
+    raise AssertionError(f"no ticket won in {TRIES} tries")
+
+
+class Branch(Lab):
+    """One chain from genesis on, with all its blocks."""
+
+    def __init__(self, params: Params = EASY, allocations: dict[Address, Nano] | None = None) -> None:
+        self.allocations = dict(ALLOCATIONS if allocations is None else allocations)
+        super().__init__(params, self.allocations)
+        self.blocks: list[MadeBlock] = []
+
+    @property
+    def genesis(self) -> GenesisState:
+        return make_genesis(self.params, GENESIS_TIME, self.allocations)
+
+    @property
+    def tip_id(self) -> BlockId:
+        return compute_block_id(self.headers[-1])
+
+    def fork(self, back: int = 0) -> "Branch":
+        """A copy that stands `back` blocks below this one's tip. The checker of products is shared."""
+        other = Branch(self.params, self.allocations)
+        other.products = self.products
+        for made in self.blocks[: len(self.blocks) - back]:
+            other.append(made)
+        return other
+
+    def append(self, made: MadeBlock) -> MadeBlock:
+        """Connect a block made elsewhere."""
+        self.connect(made.block)
+        self.blocks.append(made)
+        return made
+
+    def grow(
+        self,
+        *transactions: Transaction,
+        miner: Address = MINER.address,
+        uses_merit: bool = False,
+        nonce: int = 0,
+        later_ms: int = 0,
+    ) -> MadeBlock:
+        """The next block, sealed and connected here. Another `nonce` or time makes it differ from its twins."""
+        return self.append(
+            self.draft(*transactions, miner=miner, uses_merit=uses_merit, nonce=nonce, later_ms=later_ms)
+        )
+
+    def draft(
+        self,
+        *transactions: Transaction,
+        miner: Address = MINER.address,
+        uses_merit: bool = False,
+        nonce: int = 0,
+        later_ms: int = 0,
+        **changes: Any,
+    ) -> MadeBlock:
+        """The next block, sealed but not connected; `changes` to its header may make it invalid."""
+        block = self.make_block(transactions, miner=miner, uses_merit=uses_merit)
+        block = edit(block, nonce=nonce, time_ms=block.header.time_ms + later_ms, **changes)
+        premium = self.params.merit_premium if uses_merit else 1
+        return seal(block, allowed=min(ANY, int.from_bytes(block.header.target, "big") * premium))
+
+    def grow_by(self, count: int, *, nonce: int = 0) -> list[MadeBlock]:
+        """`count` empty blocks."""
+        return [self.grow(nonce=nonce) for _ in range(count)]
+
+    def pay(self, key: Key, to: Address, amount: int = 1, *, fee: int = 1000, ahead: int = 0) -> Transaction:
+        """A signed transfer."""
+        return self.sign(key, Transfer(to, amount), fee=fee, ahead=ahead)
+
+    def open_ledger(self, path: Path, results: ResultChecker | None = None, *, is_durable: bool = False) -> Ledger:
+        """A ledger of this branch's network, empty where `path` is."""
+        checker = self.products if results is None else results
+        return Ledger.open(path, self.params, self.genesis, results=checker, is_durable=is_durable)
+
+
+def feed(ledger: Ledger, blocks: Sequence[MadeBlock]) -> list[BlockOutcome]:
+    """Add blocks in order."""
+    return [ledger.add_block(made.block, made.witness, NOW) for made in blocks]
+
+
+def feed_in_any_order(ledger: Ledger, blocks: Sequence[MadeBlock], *, headers_first: bool = False) -> None:
+    """Add blocks until all are in, trying again those whose parent was missing. Invalid ones are left out."""
+    waiting = list(blocks)
+    if headers_first:
+        for made in sorted(blocks, key=lambda m: m.block.header.height):
+            ledger.add_header(made.block.header, NOW)
+    while waiting:
+        left: list[MadeBlock] = []
+        for made in waiting:
+            try:
+                ledger.add_block(made.block, made.witness, NOW)
+            except ParentMissing:
+                left.append(made)
+            except (MatrixMissing, RuleViolation):
+                continue
+        if len(left) == len(waiting):
+            raise AssertionError(f"{len(left)} blocks have no parent among those given")
+        waiting = left
+
+
+def dump(ledger: Ledger) -> dict[bytes, bytes]:
+    """Every key and value of the ledger's database."""
+    return dict(ledger._db.iterate(b""))
+
+
+def dump_chain(ledger: Ledger) -> dict[bytes, bytes]:
+    """What depends on the connected chain alone: no headers, bodies, witnesses or verdicts."""
+    return {key: value for key, value in dump(ledger).items() if key[:1] not in b"hbwx"}
+
+
+def make_result_ref(job_rows: int = 32, job_cols: int = 48, tag: int = 1) -> MatrixRef:
+    """A result of `make_post`'s job that nobody has."""
+    return make_matrix_ref(DTYPE_INT32, job_rows, job_cols, Hash(tag.to_bytes(32, "big")))
+
+
+def grow_at_random(branch: Branch, rng: random.Random, *, max_transactions: int = 6) -> MadeBlock:
+    """A block with random valid transactions of every kind, for a random miner, now and then with merit."""
+    miner = rng.choice(PEOPLE)
+    uses_merit = branch.state.get_account(miner.address).merit >= 1 and rng.random() < 0.5
+    execution = branch.begin(miner=miner.address, uses_merit=uses_merit)
+    taken: list[Transaction] = []
+    ahead = dict.fromkeys(PEOPLE, 0)
+    for _ in range(rng.randint(0, max_transactions)):
+        key = rng.choice(PEOPLE)
+        key, payload = _choose_payload(branch, key, rng)
+        tx = branch.sign(key, payload, fee=rng.randint(0, 50), ahead=ahead[key])
+        try:
+            execution.add(tx)
+        except (RuleViolation, MatrixMissing):
+            continue
+        ahead[key] += 1
+        taken.append(tx)
+    return branch.grow(*taken, miner=miner.address, uses_merit=uses_merit, nonce=rng.getrandbits(32))
+
+
+def _choose_payload(branch: Branch, key: Key, rng: random.Random) -> tuple[Key, Payload]:
+    """Something that is likely to be valid: claims for open jobs, results from whoever holds the claim."""
+    jobs = [JobId(k[1:]) for k in branch.records.all if k[0] == 2]
+    rng.shuffle(jobs)
+    by_state = {state: [j for j in jobs if _get_state(branch, j) == state] for state in JobState}
+    choices: list[Callable[[], tuple[Key, Payload]]] = [
+        lambda: (key, Transfer(rng.choice(PEOPLE).address, rng.randint(1, 5000))),
+        lambda: (
+            key,
+            make_post(
+                branch.height + 1,
+                reward=rng.randint(1, 3000),
+                deadline=branch.height + 1 + rng.randint(1, 8),
+                claim_window=rng.randint(2, 6),
+                max_base_fee=10**6,
+            ),
+        ),
+    ]
+    if open_jobs := by_state[JobState.OPEN]:
+        poster = _find(branch.state.get_job(open_jobs[0]).poster)  # type: ignore[union-attr]
+        choices += [lambda: (key, ClaimJob(open_jobs[0]))] * 2
+        choices.append(lambda: (poster, CancelJob(open_jobs[0])))
+    if claimed := by_state[JobState.CLAIMED]:
+        claim = branch.state.get_claim(claimed[0])
+        if claim is not None:
+            result = SubmitResult(claimed[0], make_result_ref(tag=rng.randint(1, 3)))
+            choices += [lambda: (_find(claim.worker), result)] * 2
+    return rng.choice(choices)()
+
+
+def _get_state(branch: Branch, job_id: JobId) -> JobState | None:
+    job = branch.state.get_job(job_id)
+    return None if job is None else job.state
+
+
+def _find(address: bytes) -> Key:
+    return next((key for key in PEOPLE if key.address == address), ALICE)
+
+
+__all__ = [
+    "ALICE",
+    "ANY",
+    "BOB",
+    "CAROL",
+    "EASY",
+    "MINER",
+    "NOW",
+    "PEOPLE",
+    "Branch",
+    "Key",
+    "MadeBlock",
+    "Products",
+    "compute_tx_id",
+    "dump",
+    "dump_chain",
+    "feed",
+    "feed_in_any_order",
+    "grow_at_random",
+    "make_post",
+    "make_result_ref",
+    "seal",
+]
