@@ -2,6 +2,7 @@
 
 import heapq
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Final
 
 from msgspec import Struct
@@ -9,10 +10,12 @@ from msgspec import Struct
 from primitives.blocks import Block, compute_block_id
 from primitives.matrices import Witness
 from primitives.transactions import Transaction
-from primitives.units import BlockId, MatrixId, TimeMs, TxId
+from primitives.units import BlockId, Height, MatrixId, TimeMs, TxId
 
 MAX_EARLY_BLOCKS: Final = 64
 MAX_HELD_RESULTS: Final = 256
+UNCLAIMED_BLOCKS: Final = 16
+"""Blocks a result waits for its claim; in so many a node has caught up, or the claim was never made."""
 MAX_WANTED: Final = 4096
 
 
@@ -76,6 +79,32 @@ class HeldResults:
         """Transactions that waited for `matrix`; they are no longer held, and may come back for another one."""
         ids = [tx_id for tx_id, (_, missing) in self._held.items() if matrix in missing]
         return [self._held.pop(tx_id)[0] for tx_id in ids]
+
+
+class UnclaimedResults:
+    """Results whose claim this node has not seen on chain yet: its tip may be a block behind the sender's."""
+
+    def __init__(self, limit: int = MAX_HELD_RESULTS, blocks: int = UNCLAIMED_BLOCKS) -> None:
+        self._limit = limit
+        self._blocks = blocks
+        self._held: OrderedDict[TxId, tuple[Transaction, Height]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def hold(self, tx_id: TxId, tx: Transaction, height: Height) -> None:
+        """Hold a result that came at tip `height`; the oldest give way when it is full."""
+        self._held.setdefault(tx_id, (tx, height))
+        while len(self._held) > self._limit:
+            self._held.popitem(last=False)
+
+    def take(self, height: Height, is_claimed: Callable[[Transaction], bool]) -> list[Transaction]:
+        """Those whose claim is there now. They are no longer held, and neither are those that waited too long."""
+        ready = {tx_id: tx for tx_id, (tx, _) in self._held.items() if is_claimed(tx)}
+        old = [tx_id for tx_id, (_, since) in self._held.items() if height > since + self._blocks]
+        for tx_id in {*ready, *old}:
+            del self._held[tx_id]
+        return list(ready.values())
 
 
 class WantedMatrices:

@@ -18,6 +18,16 @@ AUTO: Final = "auto"
 MAX_PASSWORD_BYTES: Final = 4096
 
 
+def check_payee(settings: NodeSettings, network: Network) -> None:
+    """Refuse a bad address before anything is made on disk.
+
+    Raises:
+        WalletError: not-an-address, bad-checksum, other-network.
+    """
+    if settings.mine is not None and settings.mine != AUTO:
+        decode_address(network.hrp, settings.mine)
+
+
 def make_miner_settings(settings: NodeSettings, network: Network, data_dir: DataDir) -> MinerSettings | None:
     """The miner's orders, or None where the node does not mine.
 

@@ -24,7 +24,7 @@ from network.settings import NetworkSettings
 from node.clock import Clock, SystemClock
 from node.datadir import DataDir, write_atomically
 from node.facade import RpcNode
-from node.identity import make_miner_settings
+from node.identity import check_payee, make_miner_settings
 from node.mining import MiningPort
 from node.poolfile import load_pool, save_pool
 from node.results import StoredResults
@@ -97,6 +97,7 @@ async def open_node(settings: NodeSettings, clock: Clock | None = None) -> Async
     clock = clock or SystemClock()
     network = load_network(settings.network)
     peers = tuple(parse_peer_address(text) for text in settings.peers)
+    check_payee(settings, network)
     stop = asyncio.Event()
     async with AsyncExitStack() as stack:
         data = stack.enter_context(DataDir(settings.data_dir, network.genesis_id))

@@ -19,16 +19,16 @@ from genesis import Network
 from mesh.store import MatrixInfo, MatrixStore
 from node.clock import Clock
 from node.depot import Depot
-from node.held import EarlyBlocks, HeldResults
+from node.held import EarlyBlocks, HeldResults, UnclaimedResults
 from node.hub import Hub, Subscription
 from node.results import StoredResults
 from node.threads import Threads
 from node.writer import ChainWriter
 from primitives.blocks import Block, Header
-from primitives.errors import ClockAhead, InosError, MatrixMissing, RuleViolation
+from primitives.errors import ClockAhead, InosError, MatrixMissing, NotYet, RuleViolation
 from primitives.matrices import MatrixRef, Witness
 from primitives.transactions import SubmitResult, Transaction, compute_tx_id, get_sender
-from primitives.units import Address, BlockId, JobId, MatrixId, TxId
+from primitives.units import Address, BlockId, Height, JobId, MatrixId, TxId
 
 log: Final = structlog.get_logger("node")
 
@@ -66,6 +66,7 @@ class NodeService:
         self._hub = Hub()
         self._early = EarlyBlocks()
         self._held = HeldResults()
+        self._unclaimed = UnclaimedResults()
         self._threads = Threads()
         self._chain = ChainWriter(ledger, mempool, clock)
         self._depot = Depot(matrices, self._hub, self._threads, self._on_matrix)
@@ -83,9 +84,13 @@ class NodeService:
         return self._hub.subscribe()
 
     async def run(self) -> None:
-        """Retry what is held and ask again for what is missing, until cancelled."""
+        """Retry what is held and ask again for what is missing, until cancelled.
+
+        A node that was stopped while blocks waited for matrices goes on waiting for them.
+        """
+        await self._try("held block", self._retry_held)
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._repeat_early())
+            group.create_task(self._repeat_held())
             group.create_task(self._repeat_wants())
 
     def close(self) -> None:
@@ -131,7 +136,8 @@ class NodeService:
         Raises:
             RuleViolation: it can never be valid, or delivers a wrong result.
             PoolRejected: this node does not want it now.
-            MatrixMissing: a result that cannot be checked yet; held, and taken once its matrices are here.
+            NotYet: a result that cannot be checked yet, for want of its claim or (MatrixMissing) its matrices;
+                held, and taken once they are here.
         """
         await self._threads.check(partial(check_transaction_sanity, self.params, tx))
         if isinstance(tx.payload, SubmitResult):
@@ -160,11 +166,19 @@ class NodeService:
         """A matrix from the store or from other nodes; MatrixMissing where nobody had it in time."""
         return await self._depot.fetch(matrix, timeout_s)
 
+    def _is_claimed(self, tx: Transaction) -> bool:
+        """Whether the sender of a SubmitResult holds the job's claim at this tip."""
+        job = self.ledger.state.get_job(JobId(tx.payload.job)) if isinstance(tx.payload, SubmitResult) else None
+        return job is not None and job.state is JobState.CLAIMED and job.worker == get_sender(tx)
+
     async def _check_result(self, tx: Transaction, payload: SubmitResult) -> None:
         """Refuse a wrong result; hold one that cannot be checked, so that it is neither relayed nor mined."""
         job = self.ledger.state.get_job(JobId(payload.job))
-        if job is None or job.state is not JobState.CLAIMED or job.worker != get_sender(tx):
-            raise PoolRejected("job-not-claimed", f"the sender holds no claim on job {payload.job.hex()} at this tip")
+        if job is not None and job.state in (JobState.SETTLED, JobState.CANCELLED):
+            raise PoolRejected("job-closed", f"job {payload.job.hex()} is {job.state.name.lower()} already")
+        if job is None or not self._is_claimed(tx):
+            self._unclaimed.hold(compute_tx_id(tx), tx, Height(self.ledger.tip.header.height))
+            raise NotYet("claim-missing", f"the sender holds no claim on job {payload.job.hex()} at this node's tip")
         check = partial(self._results.is_result_correct, JobId(payload.job), job.x, job.w, payload.y)
         try:
             is_correct = await self._threads.check(check)
@@ -187,11 +201,14 @@ class NodeService:
             self._depot.want(missing)
         self._publish_tip(outcome)
 
-    async def _repeat_early(self) -> None:
+    async def _repeat_held(self) -> None:
         while True:
             await asyncio.sleep(HELD_TICK_S)
             for early in self._early.take_due(self.clock.now_ms()):
                 await self._try("early block", partial(self.add_block, early.block, early.witness))
+            height = Height(self.ledger.tip.header.height)
+            for tx in self._unclaimed.take(height, self._is_claimed):
+                await self._try("result that waited for its claim", partial(self.add_transaction, tx))
 
     async def _repeat_wants(self) -> None:
         while True:

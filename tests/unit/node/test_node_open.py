@@ -1,0 +1,132 @@
+"""A whole node in this process: it starts complete or not at all, and leaves nothing behind but its data."""
+
+import asyncio
+import json
+import os
+import socket
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from network.errors import NetworkError
+from node.errors import NodeError
+from node.node import open_node
+from node.settings import NodeSettings, load_settings
+from primitives.errors import InosError
+from primitives.transactions import Transfer, compute_tx_id
+from wallet.addresses import encode_address
+from wallet.errors import WalletError
+
+
+def make_settings(lab: Any, path: Path, **flags: Any) -> NodeSettings:
+    given = {"network": str(lab.genesis_file), "data_dir": path, "rpc_port": 0, "p2p_port": 0} | flags
+    return load_settings(given)
+
+
+async def ask(url: str, method: str) -> Any:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(url, json={"jsonrpc": "2.0", "id": 1, "method": method}) as response,
+    ):
+        return (await response.json())["result"]
+
+
+async def test_a_node_is_ready_when_it_says_so_and_tidies_up(lab: Any, tmp_path: Path) -> None:
+    path = tmp_path / "node"
+    async with open_node(make_settings(lab, path)) as node:
+        ready = json.loads((path / "node.json").read_text())
+        assert ready == {
+            "pid": os.getpid(),
+            "node_id": node.node_id.hex(),
+            "rpc": node.rpc_url,
+            "p2p": f"{node.node_id.hex()}@127.0.0.1:{node.peers.listen_port}",
+        }
+        assert (await ask(ready["rpc"], "chain_head"))["height"] == 0
+        node.request_stop()
+        await asyncio.wait_for(node.wait_stop_requested(), 5)
+    assert not (path / "node.json").exists()
+    with pytest.raises(aiohttp.ClientError):
+        await ask(ready["rpc"], "chain_head")
+
+
+async def test_the_pool_and_the_identity_outlive_a_restart(lab: Any, tmp_path: Path) -> None:
+    settings = make_settings(lab, tmp_path / "node")
+    txs = [lab.sign(lab.alice, nonce, Transfer(lab.worker.address, 5)) for nonce in range(3)]
+    async with open_node(settings) as node:
+        first = node.node_id
+        for tx in txs:
+            await node.service.add_transaction(tx)
+    async with open_node(settings) as node:
+        assert node.node_id == first
+        assert all(node.service.mempool.has(compute_tx_id(tx)) for tx in txs)
+
+
+async def test_a_damaged_pool_file_costs_the_pool_only(lab: Any, tmp_path: Path) -> None:
+    settings = make_settings(lab, tmp_path / "node")
+    async with open_node(settings):
+        pass
+    (tmp_path / "node" / "pool").write_bytes(b"\x93garbage")
+    async with open_node(settings) as node:
+        assert len(node.service.mempool) == 0
+
+
+@pytest.mark.parametrize("port", ["rpc_port", "p2p_port"])
+async def test_a_port_in_use_is_named_and_everything_started_is_undone(lab: Any, tmp_path: Path, port: str) -> None:
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        number = taken.getsockname()[1]
+        with pytest.raises(InosError) as refused:
+            async with open_node(make_settings(lab, tmp_path / "node", **{port: number})):
+                pass
+    assert refused.value.code == "port-in-use"
+    assert str(number) in refused.value.message
+    assert not (tmp_path / "node" / "node.json").exists()
+    async with open_node(make_settings(lab, tmp_path / "node")):
+        pass
+
+
+async def test_a_data_directory_in_use_or_of_another_network_is_refused(lab: Any, tmp_path: Path) -> None:
+    settings = make_settings(lab, tmp_path / "node")
+    async with open_node(settings):
+        with pytest.raises(NodeError) as used:
+            async with open_node(settings):
+                pass
+    assert used.value.code == "data-dir-in-use"
+    with pytest.raises(NodeError) as other:
+        async with open_node(make_settings(lab, tmp_path / "node", network="devnet")):
+            pass
+    assert other.value.code == "other-genesis"
+
+
+async def test_bad_peers_and_addresses_are_refused_before_anything_is_written(lab: Any, tmp_path: Path) -> None:
+    path = tmp_path / "node"
+    foreign = encode_address("tinos", lab.miner.address)
+    with pytest.raises(NetworkError) as peer:
+        async with open_node(make_settings(lab, path, peers=("nobody",))):
+            pass
+    with pytest.raises(WalletError) as address:
+        async with open_node(make_settings(lab, path, mine=foreign)):
+            pass
+    assert (peer.value.code, address.value.code) == ("bad-peer", "other-network")
+    assert not path.exists()
+
+
+async def test_two_nodes_connect_and_share_what_one_mines(lab: Any, tmp_path: Path) -> None:
+    mine = {"mine": "auto", "purpose": "filler", "filler_rate": 200.0, "filler_rows": 256, "threads": 1}
+    async with (
+        open_node(make_settings(lab, tmp_path / "a", **mine)) as miner,
+        open_node(make_settings(lab, tmp_path / "b", peers=(miner.p2p_address,))) as follower,
+        asyncio.timeout(30),
+        follower.service.subscribe() as events,
+    ):
+        while follower.service.ledger.tip.header.height < 3:
+            await anext(events)
+        height = follower.service.ledger.tip.header.height
+        assert miner.service.ledger.get_block_id(height) == follower.service.ledger.get_block_id(height)
+        assert miner.miner is not None
+        assert miner.miner.get_status().filler_tickets > 0
+        assert (miner.data_dir / "worker.key").stat().st_mode & 0o077 == 0
