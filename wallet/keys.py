@@ -8,11 +8,11 @@ the secret BIP-32 derives is used as it is.
 
 from typing import Final
 
-from bip32 import BIP32
 from msgspec import Struct
 
 from primitives.signatures import compute_address, compute_public_key
 from primitives.units import Address, PublicKey
+from wallet.bip32 import derive_secret
 from wallet.errors import WalletError
 from wallet.phrase import compute_seed
 
@@ -46,7 +46,7 @@ def make_key(secret: bytes) -> Key:
 
 def derive_key_from_seed(seed: bytes, path: str) -> Key:
     """The key at a BIP-32 path below a seed (16 to 64 bytes)."""
-    return make_key(bytes(BIP32.from_seed(seed).get_privkey_from_path(path)))
+    return make_key(derive_secret(seed, path))
 
 
 def derive_key(phrase: str, *, passphrase: str = "", account: int = 0, index: int = 0) -> Key:

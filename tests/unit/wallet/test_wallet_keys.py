@@ -4,6 +4,7 @@ import pytest
 from coincurve import PrivateKey
 
 from primitives.signatures import compute_public_key, is_signature_valid, sign
+from wallet.bip32 import derive_secret, parse_path
 from wallet.errors import WalletError
 from wallet.keys import derive_key, derive_key_from_seed, format_path, make_key
 from wallet.phrase import check_phrase, compute_seed, make_phrase
@@ -116,3 +117,20 @@ def test_fresh_phrases_differ() -> None:
     assert len(make_phrase(24).split()) == 24
     with pytest.raises(WalletError, match="not 15"):
         make_phrase(15)
+
+
+@pytest.mark.parametrize("path", ["", "86'/0", "m/", "m/-1", "m/x", "m/2147483648", "m/1''", "m/\u0663", "m/1/"])
+def test_wrong_paths_are_refused(path: str) -> None:
+    with pytest.raises(ValueError, match="path"):
+        parse_path(path)
+
+
+def test_path_numbers() -> None:
+    assert parse_path("m") == ()
+    assert parse_path("m/0h/1/2147483647'") == (2**31, 1, 2**32 - 1)
+
+
+@pytest.mark.parametrize("size", [0, 15, 65])
+def test_seeds_of_a_wrong_size_are_refused(size: int) -> None:
+    with pytest.raises(ValueError, match="16 to 64 bytes"):
+        derive_secret(bytes(size), "m/0")
