@@ -3,9 +3,10 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 VENV ?= .venv
 BIN := $(VENV)/bin
-# The first interpreter that is 3.11 or newer; override with `make PYTHON=...`.
-PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
-	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v "$$p" && break; done)
+# Python 3.11 or newer; 3.11 and 3.12 first, since LevelDB's binding has wheels for those. Override: make PYTHON=...
+find_python = $(shell for p in python3 python3.12 python3.11 python3.13 python3.14; do \
+	"$$p" -c 'import sys; sys.exit(not $(1))' 2>/dev/null && command -v "$$p" && break; done)
+PYTHON ?= $(or $(call find_python,(3, 11) <= sys.version_info < (3, 13)),$(call find_python,sys.version_info >= (3, 11)))
 STAMP := $(VENV)/.installed
 ARGS ?=
 
@@ -19,7 +20,10 @@ setup: $(STAMP) ## make .venv with every extra a developer needs
 $(STAMP): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 or newer found; install one or run: make PYTHON=/path/to/python3" >&2; exit 1; }
 	"$(PYTHON)" -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' || { \
+		echo "error: the installation failed. On Python 3.13 and newer plyvel is compiled: it needs a C++ compiler and" >&2; \
+		echo "LevelDB's headers (Debian: apt-get install g++ libleveldb-dev), or take Python 3.12: make PYTHON=python3.12" >&2; \
+		exit 1; }
 	@touch $@
 
 devnet: setup ## three nodes on loopback, paid jobs from real data, a live view (Ctrl-C stops it; ARGS="..." adds options)
