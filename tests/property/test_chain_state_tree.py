@@ -1,0 +1,103 @@
+"""The tree kept node by node equals the reference that recomputes everything, and its proofs hold."""
+
+from collections.abc import Mapping
+from unittest.mock import patch
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chain.state_tree import TreeUpdate, compute_node_key, make_tree_proof
+from consensus.records import StateKey
+from consensus.statetree import check_proof, compute_path, compute_state_root, make_proof
+from primitives.units import Hash, StateRoot
+
+Records = dict[StateKey, bytes]
+Nodes = dict[bytes, bytes]
+
+keys = st.integers(0, 30).map(lambda n: StateKey(bytes([1, n])))
+values = st.one_of(st.none(), st.binary(min_size=1, max_size=3))
+batches = st.lists(st.dictionaries(keys, values, max_size=12), min_size=1, max_size=12)
+
+
+def compute_close_path(key: StateKey) -> Hash:
+    """Paths that share 0, 7, 8 or more than 240 bits, as hashes of few keys never do."""
+    n = key[1]
+    return Hash(bytes([n & 3]) + bytes([n & 4]) * 30 + bytes([n >> 3]))
+
+
+def apply(records: Records, changes: Mapping[StateKey, bytes | None]) -> None:
+    for key, value in changes.items():
+        if value is None:
+            records.pop(key, None)
+        else:
+            records[key] = value
+
+
+def store(nodes: Nodes, update: TreeUpdate) -> None:
+    for key, node in update.nodes.items():
+        if node is None:
+            nodes.pop(key, None)
+        else:
+            nodes[key] = node
+
+
+def check_tree(script: list[dict[StateKey, bytes | None]]) -> None:
+    records: Records = {}
+    nodes: Nodes = {}
+    for changes in script:
+        update = TreeUpdate(nodes.get, changes)
+        store(nodes, update)
+        apply(records, changes)
+        assert update.root == compute_state_root(records)
+    # The same tree from nothing has the same nodes: none is left over, none is missing.
+    fresh: Nodes = {}
+    store(fresh, TreeUpdate(fresh.get, records))
+    assert fresh == nodes
+    root = StateRoot(compute_state_root(records))
+    for number in range(32):
+        key = StateKey(bytes([1, number]))
+        value, proof = records.get(key), make_tree_proof(nodes.get, records.get, key)
+        assert proof == make_proof(records, key)
+        assert check_proof(root, key, value, proof)
+        assert not check_proof(root, key, b"something else", proof)
+        assert value is None or not check_proof(root, key, None, proof)
+
+
+@settings(max_examples=60)
+@given(batches)
+def test_fast_tree_equals_the_reference(script: list[dict[StateKey, bytes | None]]) -> None:
+    check_tree(script)
+
+
+@settings(max_examples=40)
+@given(batches)
+def test_fast_tree_equals_the_reference_where_paths_are_close(script: list[dict[StateKey, bytes | None]]) -> None:
+    with (
+        patch("chain.state_tree.compute_path", compute_close_path),
+        patch("consensus.statetree.compute_path", compute_close_path),
+    ):
+        check_tree(script)
+
+
+@settings(max_examples=60)
+@given(batches, st.dictionaries(keys, values, max_size=12))
+def test_undone_changes_leave_the_same_nodes(
+    script: list[dict[StateKey, bytes | None]], last: dict[StateKey, bytes | None]
+) -> None:
+    records: Records = {}
+    nodes: Nodes = {}
+    for changes in script:
+        store(nodes, TreeUpdate(nodes.get, changes))
+        apply(records, changes)
+    before, root = dict(nodes), compute_state_root(records)
+    store(nodes, TreeUpdate(nodes.get, last))
+    undo = TreeUpdate(nodes.get, {key: records.get(key) for key in last})
+    store(nodes, undo)
+    assert (nodes, undo.root) == (before, root)
+
+
+def test_node_keys_sort_by_depth_and_path() -> None:
+    assert compute_node_key(0, 0) == bytes(34)
+    assert compute_node_key(1, 1) == b"\x00\x01\x80" + bytes(31)
+    path = int.from_bytes(compute_path(StateKey(b"\x01a")), "big")
+    assert compute_node_key(256, path)[2:] == path.to_bytes(32, "big")
