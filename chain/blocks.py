@@ -1,52 +1,71 @@
 """Blocks, witnesses and undo records by block id."""
 
+from typing import TypeVar
+
 from chain import schema
 from chain.database import Database
 from chain.schema import MAX_STORED_BYTES, StoredHeader, StoredInvalid, Undo
 from primitives.blocks import Block, Header
 from primitives.codec import decode, encode
-from primitives.matrices import MAX_WITNESS_BYTES, Witness
+from primitives.errors import CodecError
+from primitives.matrices import Witness
 from primitives.units import BlockId
+
+T = TypeVar("T")
+Batch = dict[bytes, bytes | None]
 
 
 class BlockStore:
-    """What the node keeps of each block, connected or not."""
+    """What the node keeps of each block, connected or not.
+
+    Headers are written without waiting for the disk: one that a power cut takes is fetched again.
+    """
 
     def __init__(self, database: Database) -> None:
         self._db = database
 
     def put_header(self, block_id: BlockId, header: Header, arrival: int) -> None:
-        self._db.write({schema.header_key(block_id): encode(StoredHeader(header, arrival))})
-
-    def put(self, block_id: BlockId, block: Block, witness: Witness) -> None:
-        """Block and witness, both or neither."""
-        self._db.write({schema.block_key(block_id): encode(block), schema.witness_key(block_id): encode(witness)})
+        self._db.write(make_header_batch(block_id, header, arrival), is_synced=False)
 
     def put_invalid(self, block_id: BlockId, code: str, message: str) -> None:
         self._db.write({schema.invalid_key(block_id): encode(StoredInvalid(code, message))})
 
     def get_block(self, block_id: BlockId) -> Block | None:
-        data = self._db.get(schema.block_key(block_id))
-        return None if data is None else decode(Block, data, limit=MAX_STORED_BYTES)
+        return self._read(Block, schema.block_key(block_id))
 
     def get_stored_block(self, block_id: BlockId) -> Block:
-        """A block that must be there.
-
-        Raises:
-            LookupError: the database lost it.
-        """
+        """A block that must be there; ChainError "database-damaged" where the database lost it."""
         block = self.get_block(block_id)
         if block is None:
-            raise LookupError(f"block {block_id.hex()} is indexed but not stored")
+            raise self._db.explain(f"block {block_id.hex()} is indexed but not stored")
         return block
 
     def get_witness(self, block_id: BlockId) -> Witness | None:
-        data = self._db.get(schema.witness_key(block_id))
-        return None if data is None else decode(Witness, data, limit=MAX_WITNESS_BYTES)
+        return self._read(Witness, schema.witness_key(block_id))
 
     def get_undo(self, block_id: BlockId) -> Undo:
-        """The undo record of a connected block; LookupError where the database lost it."""
-        data = self._db.get(schema.undo_key(block_id))
-        if data is None:
-            raise LookupError(f"block {block_id.hex()} is connected but has no undo record")
-        return decode(Undo, data, limit=MAX_STORED_BYTES)
+        """The undo record of a connected block; ChainError "database-damaged" where the database lost it."""
+        undo = self._read(Undo, schema.undo_key(block_id))
+        if undo is None:
+            raise self._db.explain(f"block {block_id.hex()} is connected but has no undo record")
+        return undo
+
+    def _read(self, kind: type[T], key: bytes) -> T | None:
+        """What this node wrote itself and cannot read is no broken rule but a damaged disk."""
+        data = self._db.get(key)
+        try:
+            return None if data is None else decode(kind, data, limit=MAX_STORED_BYTES)
+        except CodecError as error:
+            raise self._db.explain(f"the record {key[:1].decode()} {key[1:].hex()}: {error}") from error
+
+
+def make_header_batch(block_id: BlockId, header: Header, arrival: int) -> Batch:
+    return {schema.header_key(block_id): encode(StoredHeader(header, arrival))}
+
+
+def make_block_batch(block_id: BlockId, block: Block, witness: Witness, arrival: int) -> Batch:
+    """Header, block and witness: all of them or none."""
+    return make_header_batch(block_id, block.header, arrival) | {
+        schema.block_key(block_id): encode(block),
+        schema.witness_key(block_id): encode(witness),
+    }

@@ -7,7 +7,8 @@ the order of blocks, the indices of transactions, histories and jobs, and the ti
 from collections.abc import Callable, Mapping
 
 from chain import schema
-from chain.index import Entry
+from chain.blocks import Batch
+from chain.entry import Entry
 from chain.jobindex import compute_index_changes
 from chain.schema import Position, Undo
 from chain.state_tree import TreeUpdate
@@ -18,7 +19,6 @@ from primitives.codec import encode
 from primitives.transactions import compute_tx_id
 from primitives.units import Address, StateRoot
 
-Batch = dict[bytes, bytes | None]
 Read = Callable[[bytes], bytes | None]
 
 

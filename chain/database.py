@@ -1,5 +1,6 @@
-"""LevelDB behind a few words, with its errors told apart."""
+"""LevelDB behind a few words, with its errors told apart and checksums verified at every read."""
 
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -15,65 +16,88 @@ class Database:
     """Bytes by bytes; batches are atomic.
 
     Args:
-        is_durable: sync every batch to disk. Without it a killed process loses nothing, a power cut
+        is_durable: sync to disk what asks for it. Without it a killed process loses nothing, a power cut
             the last blocks, never the database's consistency.
 
     Raises:
-        ChainError: "database-in-use", "database-damaged".
+        ChainError: "database-in-use", "database-damaged", "database-io"; from all methods also "database-closed".
     """
 
     def __init__(self, path: Path, *, is_durable: bool) -> None:
         self._path = path
         self._is_durable = is_durable
-        path.mkdir(parents=True, exist_ok=True)
+        self._write_lock = threading.Lock()
         try:
-            self._db: Any = plyvel.DB(str(path), create_if_missing=True, write_buffer_size=WRITE_BUFFER_BYTES)
-        except plyvel.IOError as error:
-            if "lock" in str(error).lower():
+            path.mkdir(parents=True, exist_ok=True)
+            self._db: Any = plyvel.DB(
+                str(path), create_if_missing=True, write_buffer_size=WRITE_BUFFER_BYTES, paranoid_checks=True
+            )
+        except (plyvel.Error, OSError) as error:
+            if isinstance(error, plyvel.IOError) and "lock" in str(error).lower():
                 raise ChainError(
                     "database-in-use",
                     f"another process has the database {path} open",
                     hint="stop the other node, or give this one another --data-dir",
                 ) from error
-            raise self._damaged(error) from error
-        except plyvel.Error as error:
-            raise self._damaged(error) from error
+            raise self.explain(error) from error
 
     def get(self, key: bytes) -> bytes | None:
         """The value under `key`, or None."""
         try:
-            value: bytes | None = self._db.get(key)
-        except plyvel.CorruptionError as error:
-            raise self._damaged(error) from error
+            value: bytes | None = self._db.get(key, verify_checksums=True)
+        except (plyvel.Error, RuntimeError) as error:
+            raise self.explain(error) from error
         return value
 
-    def write(self, changes: Mapping[bytes, bytes | None]) -> None:
-        """All changes or none; None deletes."""
-        with self._db.write_batch(transaction=True, sync=self._is_durable) as batch:
-            for key, value in changes.items():
-                if value is None:
-                    batch.delete(key)
-                else:
-                    batch.put(key, value)
+    def write(self, changes: Mapping[bytes, bytes | None], *, is_synced: bool = True) -> None:
+        """All changes or none; None deletes.
+
+        Args:
+            is_synced: on disk when this returns, in a durable database. Without it the changes reach the disk in
+                their order, at the latest with the next synced ones.
+        """
+        try:
+            with (
+                self._write_lock,
+                self._db.write_batch(transaction=True, sync=self._is_durable and is_synced) as batch,
+            ):
+                for key, value in changes.items():
+                    if value is None:
+                        batch.delete(key)
+                    else:
+                        batch.put(key, value)
+        except (plyvel.Error, RuntimeError) as error:
+            raise self.explain(error) from error
 
     def iterate(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Keys with `prefix` (kept in the key) and their values, in order."""
-        with self._db.iterator(start=prefix, stop=get_prefix_end(prefix), include_stop=False) as found:
-            yield from found
+        return self.snapshot().iterate(prefix)
 
     def iterate_keys(self, prefix: bytes) -> Iterator[bytes]:
         """Keys with `prefix` in order, without reading the values."""
-        with self._db.iterator(
-            start=prefix, stop=get_prefix_end(prefix), include_stop=False, include_value=False
-        ) as found:
-            yield from found
+        try:
+            with self._db.iterator(
+                start=prefix,
+                stop=get_prefix_end(prefix),
+                include_stop=False,
+                include_value=False,
+                verify_checksums=True,
+            ) as found:
+                yield from found
+        except (plyvel.Error, RuntimeError) as error:
+            raise self.explain(error) from error
 
     def snapshot(self) -> "Snapshot":
         """What is stored now, unmoved by later writes."""
-        return Snapshot(self._db.snapshot())
+        try:
+            return Snapshot(self, self._db.snapshot())
+        except (plyvel.Error, RuntimeError) as error:
+            raise self.explain(error) from error
 
     def close(self) -> None:
-        self._db.close()
+        """Close, after a write in progress; closing twice does nothing."""
+        with self._write_lock:
+            self._db.close()
 
     def __enter__(self) -> Self:
         return self
@@ -81,36 +105,56 @@ class Database:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _damaged(self, error: Exception) -> ChainError:
+    def explain(self, error: object) -> ChainError:
+        """What went wrong, in our words: damage by what LevelDB calls corruption and by files that are gone."""
+        if isinstance(error, RuntimeError):
+            return ChainError("database-closed", f"the database {self._path} is closed")
+        text = str(error)
+        is_there = not isinstance(error, plyvel.IOError | OSError) or "no such file" in text.lower()
+        if is_there:
+            return ChainError(
+                "database-damaged",
+                f"the database {self._path} cannot be read: {text}",
+                hint="move the folder away and start again: the node fetches the chain from its peers",
+            )
         return ChainError(
-            "database-damaged",
-            f"the database {self._path} cannot be read: {error}",
-            hint="move the folder away and start again: the node fetches the chain from its peers",
+            "database-io",
+            f"the disk refuses the database {self._path}: {text}",
+            hint="see that there is space left and that the folder may be written",
         )
 
 
 class Snapshot:
     """The database at one moment; frees itself when nobody holds it any more."""
 
-    def __init__(self, snapshot: Any) -> None:
+    def __init__(self, database: Database, snapshot: Any) -> None:
+        self._database = database
         self._snapshot = snapshot
 
     def get(self, key: bytes) -> bytes | None:
-        value: bytes | None = self._snapshot.get(key)
+        """The value under `key`, or None."""
+        try:
+            value: bytes | None = self._snapshot.get(key, verify_checksums=True)
+        except (plyvel.Error, RuntimeError) as error:
+            raise self._database.explain(error) from error
         return value
 
     def iterate(
         self, prefix: bytes, *, above: bytes | None = None, below: bytes | None = None, newest_first: bool = False
     ) -> Iterator[tuple[bytes, bytes]]:
         """Keys with `prefix` (kept in the key), between `above` and `below`, both excluded."""
-        with self._snapshot.iterator(
-            start=prefix if above is None else above,
-            stop=get_prefix_end(prefix) if below is None else below,
-            include_start=above is None,
-            include_stop=False,
-            reverse=newest_first,
-        ) as found:
-            yield from found
+        try:
+            with self._snapshot.iterator(
+                start=prefix if above is None else above,
+                stop=get_prefix_end(prefix) if below is None else below,
+                include_start=above is None,
+                include_stop=False,
+                reverse=newest_first,
+                verify_checksums=True,
+            ) as found:
+                yield from found
+        except (plyvel.Error, RuntimeError) as error:
+            raise self._database.explain(error) from error
 
 
 def get_prefix_end(prefix: bytes) -> bytes | None:

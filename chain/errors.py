@@ -4,4 +4,5 @@ from primitives.errors import InosError
 
 
 class ChainError(InosError):
-    """No ledger to work with: "database-in-use", "other-genesis", "schema-version", "database-damaged"."""
+    """No ledger to work with: "database-in-use", "other-genesis", "schema-version", "database-damaged",
+    "database-io" (a full disk, missing rights), "database-closed"."""

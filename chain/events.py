@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from chain.index import Tip
+from chain.entry import Tip
 from primitives.units import BlockId, MatrixId, TxId
 
 

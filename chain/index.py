@@ -1,67 +1,50 @@
 """All known blocks in memory: the tree of headers, what is here of each block, and which branch is best."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from itertools import islice
 
-from msgspec import Struct
-
+from chain.entry import (
+    Entry,
+    Tip,
+    compute_preference,
+    get_ancestor,
+    iterate_back,
+    iterate_subtree,
+)
+from chain.patience import Patience
 from consensus.context import AsertAnchor, HeaderContext
 from consensus.forkchoice import compute_chain_weight
 from consensus.params import Params
 from primitives.blocks import Header, get_target
-from primitives.units import BlockId, Height, TimeMs, Weight
+from primitives.units import BlockId, TimeMs, Weight
 
-
-class Tip(Struct, frozen=True):
-    """A block and the weight of the chain up to it."""
-
-    id: BlockId
-    header: Header
-    weight: Weight
-
-
-@dataclass(eq=False, slots=True)
-class Entry:
-    """One known block. `invalid` is (code, reason) of the rule it or an ancestor breaks."""
-
-    id: BlockId
-    header: Header
-    parent: "Entry | None"
-    weight: Weight
-    arrival: int
-    first: "Entry | None"
-    """Block 1 of this branch, None for genesis."""
-    has_body: bool = False
-    is_linked: bool = False
-    """The bodies of this block and of all its ancestors are here."""
-    is_held: bool = False
-    """It waits for matrices, or descends from a block that does."""
-    invalid: tuple[str, str] | None = None
-    children: list["Entry"] = field(default_factory=list)
-
-    @property
-    def height(self) -> Height:
-        return Height(self.header.height)
-
-    def to_tip(self) -> Tip:
-        return Tip(self.id, self.header, self.weight)
+__all__ = ["BlockIndex", "Entry", "Tip"]
 
 
 class BlockIndex:
     """The tree of headers under genesis.
 
     Of equal weights the branch that arrived first is better, so every entry keeps its arrival.
+    A header says what its seal's digest is, and nobody has checked that before its witness comes with the body;
+    so a branch whose next body does not come gives way to others (see `patience`).
     """
 
     def __init__(self, params: Params, genesis_id: BlockId, genesis: Header) -> None:
         self._params = params
         self._entries: dict[BlockId, Entry] = {}
-        self.genesis = Entry(genesis_id, genesis, None, Weight(0), 0, None, has_body=True, is_linked=True)
+        self.genesis = Entry(genesis_id, genesis, None, Weight(0), 0, has_body=True, is_linked=True)
         self._entries[genesis_id] = self.genesis
+        self._arrivals = 0
+        self.tip = self.genesis
+        """The connected block; the ledger moves it."""
         self.best_header = self.genesis
+        """Best of the chains that are not stalled."""
+        self.heaviest = self.genesis
+        """Best of all that are not known to be invalid."""
         self.side: set[Entry] = set()
         """Linked, valid, not held, not on the connected chain: what a reorganisation may go to."""
         self._held: set[Entry] = set()
+        self._patience = Patience()
 
     def get(self, block: BlockId) -> Entry | None:
         return self._entries.get(block)
@@ -71,14 +54,15 @@ class BlockIndex:
 
     def add(self, block: BlockId, header: Header, parent: Entry, arrival: int | None = None) -> Entry:
         """Index a header whose parent is known and which passed its checks."""
+        self._arrivals = self._arrivals + 1 if arrival is None else max(self._arrivals, arrival)
         weight = compute_chain_weight(self._params, parent.weight, header)
-        number = len(self._entries) if arrival is None else arrival
-        entry = Entry(block, header, parent, weight, number, None, invalid=parent.invalid)
-        entry.first = entry if parent.parent is None else parent.first
+        entry = Entry(block, header, parent, weight, self._arrivals if arrival is None else arrival)
+        entry.invalid, entry.is_stalled = parent.invalid, parent.is_stalled
         parent.children.append(entry)
         self._entries[block] = entry
-        if entry.invalid is None and entry.weight > self.best_header.weight:
-            self.best_header = entry
+        if entry.invalid is None:
+            self._patience.on_header(entry)
+            self._compare(entry)
         return entry
 
     def set_body(self, entry: Entry) -> None:
@@ -95,19 +79,22 @@ class BlockIndex:
                 self._held.add(linked)
             self._consider(linked)
             waiting += [child for child in linked.children if child.has_body and not child.is_linked]
+        for revived in self._patience.on_body(entry):
+            self._compare(revived)
 
     def set_invalid(self, entry: Entry, code: str, reason: str) -> None:
         """Condemn a block and all its descendants."""
-        for condemned in _walk(entry):
+        for condemned in iterate_subtree(entry):
             condemned.invalid = condemned.invalid or (code, reason)
             self.side.discard(condemned)
-        if self.best_header.invalid is not None:
-            valid = (e for e in self._entries.values() if e.invalid is None)
-            self.best_header = max(valid, key=_preference)
+            self._held.discard(condemned)
+            self._patience.drop(condemned)
+        if self.best_header.invalid is not None or self.heaviest.invalid is not None:
+            self._choose_best()
 
     def set_held(self, entry: Entry) -> None:
         """A block that cannot be checked yet, and its descendants, are no candidates for now."""
-        for held in _walk(entry):
+        for held in iterate_subtree(entry):
             held.is_held = True
             self._held.add(held)
             self.side.discard(held)
@@ -120,18 +107,54 @@ class BlockIndex:
             self._consider(entry)
 
     def set_active(self, entry: Entry) -> None:
+        """`entry` was connected on top of the tip."""
+        self.tip = entry
         self.side.discard(entry)
 
     def set_inactive(self, entry: Entry) -> None:
+        """`entry`, the tip, was taken off."""
+        self.tip = entry.parent or self.genesis
         self._consider(entry)
+
+    def restore_tip(self, tip: Entry) -> None:
+        """The chain up to `tip` is the connected one, as the database says."""
+        self.tip = tip
+        self.side.difference_update(iterate_back(tip))
+        self.prune_side()
+        self._choose_best()
 
     def find_best_side(self) -> Entry | None:
         """The best block a reorganisation could go to."""
-        return max(self.side, key=_preference, default=None)
+        return max(self.side, key=compute_preference, default=None)
+
+    def prune_side(self) -> None:
+        """Branches that the tip left behind: as its weight never falls, only new blocks bring them back."""
+        self.side = {entry for entry in self.side if entry.weight > self.tip.weight}
+
+    def tick(self, now_ms: TimeMs) -> list[BlockId]:
+        """Notice which bodies have been waited for too long; ids of headers that were forgotten over it."""
+        forgotten = self._patience.tick(now_ms)
+        gone = [entry.id for root in forgotten for entry in iterate_subtree(root)]
+        for block in gone:
+            del self._entries[block]
+        for parent in {root.parent for root in forgotten if root.parent is not None}:
+            parent.children = [child for child in parent.children if child.id in self._entries]
+        if self.best_header.is_stalled or self.heaviest.id not in self._entries:
+            self._choose_best()
+        return gone
+
+    def list_missing(self, limit: int) -> list[BlockId]:
+        """Ids whose bodies are wanted, lowest first: of the best header chain, then of the heaviest if that stalls."""
+        missing = _list_missing(self.best_header, limit)
+        if self.heaviest is not self.best_header and len(missing) < limit:
+            seen = set(missing)
+            others = [block for block in _list_missing(self.heaviest, limit) if block not in seen]
+            missing += others[: limit - len(missing)]
+        return missing
 
     def make_context(self, parent: Entry) -> HeaderContext:
         """What the rules need to know of a new header's ancestors."""
-        times = [TimeMs(e.header.time_ms) for e in _take(iterate_back(parent), self._params.median_time_blocks)]
+        times = [TimeMs(e.header.time_ms) for e in islice(iterate_back(parent), self._params.median_time_blocks)]
         first = parent.first
         anchor = None
         if first is not None:
@@ -142,37 +165,65 @@ class BlockIndex:
         if entry.is_linked and entry.invalid is None and not entry.is_held:
             self.side.add(entry)
 
+    def _compare(self, entry: Entry) -> None:
+        if self._is_better(entry, self.heaviest):
+            self.heaviest = entry
+        if not entry.is_stalled and self._is_better(entry, self.best_header):
+            self.best_header = entry
 
-def iterate_back(entry: Entry) -> Iterator[Entry]:
-    """The entry, its parent, and so on to genesis."""
-    current: Entry | None = entry
-    while current is not None:
-        yield current
-        current = current.parent
+    def _is_better(self, entry: Entry, than: Entry) -> bool:
+        """More weight; of equals the connected one, else the one seen first."""
+        if than is self.tip:
+            return entry.weight > than.weight
+        return compute_preference(entry) > compute_preference(than)
 
+    def _choose_best(self) -> None:
+        """Of the tip, what could replace it, and what hangs on bodies that are waited for; all else is lighter."""
+        self.best_header = self.heaviest = self.tip
+        for entry in self._list_hopefuls():
+            self._compare(entry)
 
-def find_fork(a: Entry, b: Entry) -> Entry:
-    """The last common ancestor."""
-    while a is not b:
-        if a.height >= b.height and a.parent is not None:
-            a = a.parent
-        elif b.parent is not None:
-            b = b.parent
-    return a
-
-
-def _walk(entry: Entry) -> Iterator[Entry]:
-    waiting = [entry]
-    while waiting:
-        current = waiting.pop()
-        yield current
-        waiting += current.children
+    def _list_hopefuls(self) -> Iterator[Entry]:
+        yield from self.side
+        yield from self._held
+        for root in self._patience.list_wanted():
+            yield from (entry for entry in iterate_subtree(root) if entry.invalid is None)
 
 
-def _take(entries: Iterable[Entry], count: int) -> Iterator[Entry]:
-    for _, entry in zip(range(count), entries, strict=False):
-        yield entry
+def _list_missing(best: Entry, limit: int) -> list[BlockId]:
+    """Ids without bodies on the chain up to `best`, lowest first, in steps that grow with `limit` only."""
+    missing: list[BlockId] = []
+    height = _find_gap(best)
+    while len(missing) < limit and height <= best.height:
+        top = get_ancestor(best, min(best.height, height + limit - 1))
+        part = list(islice(iterate_back(top), top.height - height + 1))
+        missing += [entry.id for entry in reversed(part) if not entry.has_body]
+        height = top.height + 1
+    return missing[:limit]
 
 
-def _preference(entry: Entry) -> tuple[int, int]:
-    return entry.weight, -entry.arrival
+def _find_gap(best: Entry) -> int:
+    """The lowest height on the chain up to `best` that is not linked; by halving, as all below are."""
+    low, high = 0, best.height + 1
+    while low + 1 < high:
+        middle = (low + high) // 2
+        if get_ancestor(best, middle).is_linked:
+            low = middle
+        else:
+            high = middle
+    return low + 1
+
+
+def make_locator(best: Entry, dense: int) -> tuple[BlockId, ...]:
+    """Ids back from `best`, `dense` of them one by one, then in doubling steps, genesis last."""
+    return tuple(get_ancestor(best, height).id for height in _iterate_locator_heights(best.height, dense))
+
+
+def _iterate_locator_heights(height: int, dense: int) -> Iterable[int]:
+    step, count = 1, 0
+    while height > 0:
+        yield height
+        count += 1
+        step = step * 2 if count >= dense else 1
+        height -= step
+    yield 0

@@ -5,8 +5,9 @@ from pathlib import Path
 from chain import schema
 from chain.connection import make_genesis_batch
 from chain.database import Database
+from chain.entry import Entry
 from chain.errors import ChainError
-from chain.index import BlockIndex, Entry, iterate_back
+from chain.index import BlockIndex
 from chain.schema import MAX_STORED_BYTES, SCHEMA_VERSION, StoredHeader, StoredInvalid
 from consensus.execution import check_state_root
 from consensus.genesis_state import GenesisState
@@ -36,8 +37,8 @@ def open_database(path: Path, genesis: GenesisState, *, is_durable: bool) -> Dat
     return database
 
 
-def load_index(database: Database, params: Params, genesis: GenesisState) -> tuple[BlockIndex, list[Entry]]:
-    """The tree of headers and the connected chain by height.
+def load_index(database: Database, params: Params, genesis: GenesisState) -> BlockIndex:
+    """The tree of headers, at the tip the database has.
 
     Raises:
         ChainError: "database-damaged" where they do not fit each other.
@@ -45,16 +46,10 @@ def load_index(database: Database, params: Params, genesis: GenesisState) -> tup
     index = BlockIndex(params, compute_block_id(genesis.header), genesis.header)
     try:
         _load_headers(database, index)
-        active = _load_active(database, index)
+        index.restore_tip(_find_tip(database, index))
     except (CodecError, LookupError) as error:
-        raise ChainError(
-            "database-damaged",
-            f"the database contradicts itself: {error}",
-            hint="move the folder away and start again: the node fetches the chain from its peers",
-        ) from error
-    for entry in active:
-        index.set_active(entry)
-    return index, active
+        raise database.explain(f"it contradicts itself: {error}") from error
+    return index
 
 
 def _begin(database: Database, genesis: GenesisState, genesis_id: BlockId) -> None:
@@ -92,6 +87,9 @@ def _check_genesis(database: Database, path: Path, genesis_id: BlockId) -> None:
 
 
 def _load_headers(database: Database, index: BlockIndex) -> None:
+    """In the order they arrived, so parents first. A power cut may have taken headers that nothing rested on
+    yet; what descends from them is left out, and fetched again.
+    """
     stored = [
         (BlockId(key[1:]), decode(StoredHeader, value, limit=MAX_STORED_BYTES))
         for key, value in database.iterate(schema.HEADER)
@@ -99,9 +97,8 @@ def _load_headers(database: Database, index: BlockIndex) -> None:
     stored.sort(key=lambda item: item[1].arrival)
     for block_id, record in stored:
         parent = index.get(BlockId(record.header.parent))
-        if parent is None:
-            raise LookupError(f"header {block_id.hex()} has no parent here")
-        index.add(block_id, record.header, parent, record.arrival)
+        if parent is not None:
+            index.add(block_id, record.header, parent, record.arrival)
     for key, value in database.iterate(schema.INVALID):
         reason = decode(StoredInvalid, value, limit=MAX_STORED_BYTES)
         entry = index.get(BlockId(key[1:]))
@@ -114,8 +111,10 @@ def _load_headers(database: Database, index: BlockIndex) -> None:
             index.set_body(entry)
 
 
-def _load_active(database: Database, index: BlockIndex) -> list[Entry]:
+def _find_tip(database: Database, index: BlockIndex) -> Entry:
     tip = index.get(BlockId(database.get(schema.META_TIP) or b""))
     if tip is None or not tip.is_linked:
         raise LookupError("the tip is not among the stored blocks")
-    return list(iterate_back(tip))[::-1]
+    if database.get(schema.active_key(tip.height)) != tip.id:
+        raise LookupError("the tip is not the last block of the connected chain")
+    return tip

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from chain import schema
 from chain.database import Database
-from chain.index import Tip
+from chain.entry import Tip
 from chain.jobindex import iterate_jobs
 from chain.schema import MAX_STORED_BYTES, Position
 from chain.state_tree import make_tree_proof
@@ -38,6 +38,17 @@ class ChainReader:
     def get(self, key: StateKey) -> bytes | None:
         """A state record; makes this a consensus.records.StateReader."""
         return self._snapshot.get(schema.state_key(key))
+
+    def get_block_id(self, height: int) -> BlockId | None:
+        """The connected block at a height."""
+        found = self._snapshot.get(schema.active_key(Height(height))) if 0 <= height <= self.tip.header.height else None
+        return None if found is None else BlockId(found)
+
+    def list_block_ids(self, first: int, limit: int) -> list[BlockId]:
+        """At most `limit` connected blocks from height `first` on."""
+        below = schema.active_key(Height(first + limit))
+        found = self._snapshot.iterate(schema.ACTIVE, above=schema.active_key(Height(first - 1)), below=below)
+        return [BlockId(value) for _, value in found]
 
     def get_figures(self, block: BlockId) -> BlockFigures | None:
         data = self._snapshot.get(schema.figures_key(block))

@@ -37,6 +37,7 @@ META_TIP: Final = b"mtip"
 HEADER: Final = b"h"
 BLOCK: Final = b"b"
 STATE: Final = b"s"
+ACTIVE: Final = b"a"
 HISTORY: Final = b"y"
 INVALID: Final = b"x"
 
@@ -90,7 +91,7 @@ def invalid_key(block: BlockId) -> bytes:
 
 
 def active_key(height: Height) -> bytes:
-    return b"a" + height.to_bytes(8, "big")
+    return ACTIVE + height.to_bytes(8, "big")
 
 
 def figures_key(block: BlockId) -> bytes:

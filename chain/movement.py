@@ -1,0 +1,133 @@
+"""The connected chain as it moves: block by block onto the best branch, and off the one left.
+
+Each step is one atomic batch, so that a process killed anywhere on the way stands on some block's state.
+"""
+
+from collections.abc import Iterator
+from itertools import takewhile
+
+from msgspec import Struct
+
+from chain import schema
+from chain.blocks import Batch, BlockStore
+from chain.connection import make_connect_batch, make_disconnect_batch
+from chain.database import Database
+from chain.entry import Entry, find_fork, iterate_back
+from chain.index import BlockIndex
+from consensus.execution import ResultChecker, check_state_root, execute_block
+from consensus.params import Params
+from consensus.records import StateKey
+from consensus.state import StateView
+from primitives.blocks import Block
+from primitives.errors import MatrixMissing, RuleViolation
+from primitives.units import BlockId, MatrixId
+
+
+class Arrival(Struct, frozen=True):
+    """A block that is not stored yet: connected, it goes to disk with its effects, in one batch."""
+
+    id: BlockId
+    block: Block
+    batch: Batch
+
+
+class ConnectedChain:
+    """Moves `index.tip` and the database together."""
+
+    def __init__(
+        self, params: Params, database: Database, index: BlockIndex, blocks: BlockStore, results: ResultChecker
+    ) -> None:
+        self._params = params
+        self._db = database
+        self._index = index
+        self._blocks = blocks
+        self._results = results
+        self._arrival: Arrival | None = None
+
+    def arrive(self, arrival: Arrival) -> None:
+        """A new block, which the next step stores; `store_arrival` must follow."""
+        self._arrival = arrival
+
+    def condemn(self, entry: Entry, error: RuleViolation) -> None:
+        """Remember a block as invalid, and with it all its descendants."""
+        self._index.set_invalid(entry, error.code, error.message)
+        self._blocks.put_invalid(entry.id, error.code, error.message)
+
+    def store_arrival(self) -> None:
+        """Store the new block where it was not connected."""
+        arrival, self._arrival = self._arrival, None
+        if arrival is not None:
+            self._db.write(arrival.batch)
+
+    def go_to_best(self) -> tuple[MatrixId, ...]:
+        """Move to the best chain there is; matrices that a heavier branch waits for, which is held from now on."""
+        before = self._index.tip
+        missing: dict[MatrixId, None] = {}
+        while (best := self._index.find_best_side()) is not None and best.weight > self._index.tip.weight:
+            missing |= dict.fromkeys(self._go_to(best))
+        if self._index.tip is not before and self._index.tip.weight == before.weight:
+            # The way to something better ended at something as good: what was seen first stays.
+            missing |= dict.fromkeys(self._go_to(before))
+        return tuple(missing)
+
+    def _go_to(self, best: Entry) -> tuple[MatrixId, ...]:
+        """Connect the branch up to `best`, as far as it is valid; what the next block on it needs, if it is held."""
+        fork = find_fork(best, self._index.tip)
+        while self._index.tip is not fork:
+            self.disconnect()
+        for entry in reversed(tuple(iterate_above(best, fork))):
+            try:
+                self._connect(entry)
+            except RuleViolation as error:
+                self.condemn(entry, error)
+                break
+            except MatrixMissing as error:
+                self._index.set_held(entry)
+                return error.ids
+        return ()
+
+    def _connect(self, entry: Entry) -> None:
+        arrival = self._arrival if self._arrival is not None and self._arrival.id == entry.id else None
+        block = self._blocks.get_stored_block(entry.id) if arrival is None else arrival.block
+        executed = execute_block(self._params, StateView(_LiveState(self._db)), block, self._results)
+        root, batch = make_connect_batch(self._db.get, entry, block, executed)
+        check_state_root(entry.header, root)
+        if arrival is not None:
+            batch |= arrival.batch
+        self._db.write(batch)
+        if arrival is not None:
+            self._arrival = None
+        self._index.set_active(entry)
+
+    def disconnect(self) -> None:
+        """Take the tip off.
+
+        Raises:
+            ChainError: "database-damaged": the undo record does not lead back.
+        """
+        entry = self._index.tip
+        if entry.parent is None:
+            raise self._db.explain("there is no way from the tip to another branch")
+        block, undo = self._blocks.get_stored_block(entry.id), self._blocks.get_undo(entry.id)
+        root, batch = make_disconnect_batch(self._db.get, entry, block, undo)
+        if root != entry.parent.header.state_root:
+            raise self._db.explain(
+                f"the undo record of block {entry.id.hex()} does not lead back to its parent's state"
+            )
+        self._db.write(batch)
+        self._index.set_inactive(entry)
+
+
+class _LiveState:
+    """State records as the database has them now, half-way through a reorganisation too."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def get(self, key: StateKey) -> bytes | None:
+        return self._db.get(schema.state_key(key))
+
+
+def iterate_above(entry: Entry, fork: Entry) -> Iterator[Entry]:
+    """From `entry` down to the block after its ancestor `fork`."""
+    return takewhile(lambda each: each is not fork, iterate_back(entry))

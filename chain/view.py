@@ -1,0 +1,152 @@
+"""The reading half of the ledger. Every method may be called from any thread while blocks are connected.
+
+The tip, its state and its indices are one snapshot, replaced as one value when the chain has moved: a
+reader sees one block's state, and no half-way point of a reorganisation.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from chain.blocks import BlockStore
+from chain.database import Database
+from chain.entry import Tip
+from chain.index import BlockIndex, make_locator
+from chain.reading import ChainReader, HistoryEntry
+from consensus.execution import BlockFigures, ResultChecker
+from consensus.params import Params
+from consensus.records import Job, JobState, StateKey
+from consensus.state import StateView
+from consensus.statetree import StateProof
+from primitives.blocks import Block, Header
+from primitives.matrices import Witness
+from primitives.transactions import Transaction
+from primitives.units import Address, BlockId, Height, JobId, TxId
+
+LOCATOR_DENSE: Final = 10
+"""A locator names this many blocks one by one, then in doubling steps."""
+
+
+class LedgerView:
+    """What a ledger knows; `chain.ledger.Ledger` adds to it what changes it."""
+
+    def __init__(self, params: Params, database: Database, index: BlockIndex, results: ResultChecker) -> None:
+        self._params = params
+        self._db = database
+        self._index = index
+        self._results = results
+        self._blocks = BlockStore(database)
+        self._reader = ChainReader(database, index.tip.to_tip())
+
+    @property
+    def params(self) -> Params:
+        return self._params
+
+    @property
+    def results(self) -> ResultChecker:
+        """What checks delivered products here."""
+        return self._results
+
+    # The connected chain and its state
+
+    @property
+    def tip(self) -> Tip:
+        """Best connected block."""
+        return self._reader.tip
+
+    @property
+    def state(self) -> StateView:
+        """The state after the tip."""
+        return self._reader.state
+
+    def get_block_id(self, height: Height) -> BlockId | None:
+        """The connected block at a height."""
+        return self._reader.get_block_id(height)
+
+    def get_figures(self, block: BlockId) -> BlockFigures | None:
+        """What a connected block did."""
+        return self._reader.get_figures(block)
+
+    def get_transaction(self, tx: TxId) -> tuple[BlockId, int, Transaction] | None:
+        """Block, place in it, and transaction, where it is on the connected chain."""
+        reader = self._reader
+        position = reader.get_position(tx)
+        block_id = None if position is None else reader.get_block_id(position.height)
+        block = None if block_id is None else self.get_block(block_id)
+        if position is None or block_id is None or block is None or position.index >= len(block.transactions):
+            return None
+        return block_id, position.index, block.transactions[position.index]
+
+    def get_history(
+        self, address: Address, *, before: tuple[Height, int] | None = None, limit: int = 100
+    ) -> list[HistoryEntry]:
+        """What concerns an account, newest first, before a place: transactions, and rewards of its blocks."""
+        return self._reader.get_history(address, before, limit)
+
+    def list_jobs(
+        self,
+        *,
+        state: JobState | None = None,
+        poster: Address | None = None,
+        worker: Address | None = None,
+        after: JobId | None = None,
+        limit: int = 100,
+    ) -> list[tuple[JobId, Job]]:
+        """Jobs at the tip that fit all filters, oldest first, after the job `after`."""
+        return self._reader.list_jobs(state, poster, worker, after, limit)
+
+    def prove(self, key: StateKey) -> tuple[bytes | None, StateProof]:
+        """A record at the tip, or None, with the proof against the tip's state root."""
+        return self._reader.prove(key)
+
+    def iterate_records(self) -> Iterator[tuple[StateKey, bytes]]:
+        """Every record of the state at the tip there is now, whatever comes while they are read."""
+        return self._reader.iterate_records()
+
+    # Known blocks
+
+    @property
+    def best_header(self) -> Tip:
+        """The heaviest chain of headers not known to be invalid whose bodies are here or not long waited for."""
+        return self._index.best_header.to_tip()
+
+    def get_header(self, block: BlockId) -> Header | None:
+        entry = self._index.get(block)
+        return None if entry is None else entry.header
+
+    def get_block(self, block: BlockId) -> Block | None:
+        """Header and transactions, connected or not."""
+        return self._blocks.get_block(block)
+
+    def get_witness(self, block: BlockId) -> Witness | None:
+        return self._blocks.get_witness(block)
+
+    def get_status(self, block: BlockId) -> str:
+        """ "unknown", "header", "stored", "connected", or "invalid: " with code and reason."""
+        entry = self._index.get(block)
+        if entry is None:
+            return "unknown"
+        if entry.invalid is not None:
+            return f"invalid: [{entry.invalid[0]}] {entry.invalid[1]}"
+        if not entry.has_body:
+            return "header"
+        return "connected" if self._reader.get_block_id(entry.height) == block else "stored"
+
+    def get_locator(self) -> tuple[BlockId, ...]:
+        """Ids back from the best header, dense first, then in doubling steps, genesis last."""
+        return make_locator(self._index.best_header, LOCATOR_DENSE)
+
+    def get_headers_after(self, locator: Sequence[BlockId], limit: int) -> list[Header]:
+        """At most `limit` headers of the connected chain after the first of the locator's blocks on it."""
+        reader, start = self._reader, 0
+        for block_id in locator:
+            header = self.get_header(block_id)
+            if header is not None and reader.get_block_id(header.height) == block_id:
+                start = header.height
+                break
+        headers = map(self.get_header, reader.list_block_ids(start + 1, limit))
+        return [header for header in headers if header is not None]
+
+    def get_missing_blocks(self, limit: int) -> list[BlockId]:
+        """Ids whose bodies are wanted, lowest first: those of the best header chain before those of a heavier one
+        whose bodies have been waited for in vain."""
+        return self._index.list_missing(limit)
