@@ -100,26 +100,34 @@ def make_ref(array: NDArray[Any]) -> MatrixRef:
     return work.matrix_ref(array)
 
 
-def read_reward(reward: str | Decimal | None, reward_nano: int | None) -> Nano:
-    """A reward given either in credits (text or Decimal) or in nano.
+Credits = str | Decimal | int | float
+"""An amount in credits, 10^9 nano each."""
+
+
+def read_credits(name: str, credits: Credits | None, nano: int | None) -> Nano:
+    """An amount given either in credits or in nano. A float counts as the decimal number it prints as.
+
+    Args:
+        name: of the argument, for errors: "reward" gives "bad-reward".
 
     Raises:
-        ClientError: "bad-reward" where neither or both are given, or it is no amount.
+        ClientError: "bad-<name>" where neither or both are given, or it is no amount.
     """
-    if (reward is None) == (reward_nano is None):
-        raise ClientError("bad-reward", "give either reward (credits) or reward_nano (nano)")
-    if reward_nano is not None:
-        return Nano(reward_nano)
-    if not isinstance(reward, str | Decimal):
+    code = f"bad-{name}"
+    if (credits is None) == (nano is None):
+        raise ClientError(code, f"give either {name} (credits) or {name}_nano (nano)")
+    if nano is not None:
+        return Nano(nano)
+    if not isinstance(credits, str | Decimal | int | float) or isinstance(credits, bool):
         raise ClientError(
-            "bad-reward",
-            f"the reward {reward!r} is a {type(reward).__name__}",
-            hint='write credits as text, "1.5", or Decimal("1.5"); use reward_nano for a number of nano',
+            code,
+            f"the {name} {credits!r} is a {type(credits).__name__}",
+            hint=f'write credits as "1.5", 1.5 or Decimal("1.5"); use {name}_nano for a number of nano',
         )
     try:
-        return parse_credits(f"{Decimal(reward):f}")
+        return parse_credits(f"{Decimal(str(credits)):f}")
     except (ValueError, InvalidOperation) as error:
-        raise ClientError("bad-reward", f"the reward: {error}") from error
+        raise ClientError(code, f"the {name}: {error}") from error
 
 
 def _wrong_matrix(matrix: str, reason: str) -> ClientError:

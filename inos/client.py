@@ -5,7 +5,6 @@ async with inos.Client("http://127.0.0.1:8645", wallet=key) as client:
 """
 
 import asyncio
-from decimal import Decimal
 from typing import Any, Final
 
 import numpy as np
@@ -18,19 +17,20 @@ from inos._client_jobs import JobWatch, JobWatcher
 from inos._client_models import convert
 from inos._client_operands import (
     BadOperand,
+    Credits,
     check_shapes,
     decode_fetched,
     encode_put,
     is_product,
     make_ref,
-    read_reward,
+    read_credits,
     to_operand,
 )
 from inos._client_reader import Reader
 from primitives.errors import InosError
 from primitives.matrices import MatrixRef
 from primitives.transactions import Payload, Transaction, compute_tx_id
-from primitives.units import Height, JobId, Nano, TxId, parse_credits
+from primitives.units import Height, JobId, Nano, TxId
 from wallet import build
 from wallet.addresses import encode_address
 from wallet.keys import Key, make_key
@@ -92,13 +92,13 @@ class Client(Reader):
             )
         return expected
 
-    async def transfer(self, to: str, amount: str | Decimal | None = None, *, amount_nano: int | None = None) -> str:
+    async def transfer(self, to: str, amount: Credits | None = None, *, amount_nano: int | None = None) -> str:
         """Send credits (text or Decimal) or nano to an address; the transaction's id.
 
         Raises:
             WalletError: before anything is signed. RemoteError: the node refused.
         """
-        nano = amount_nano if amount_nano is not None else parse_credits(str(amount))
+        nano = read_credits("amount", amount, amount_nano)
         hrp = (await self.get_network()).hrp
         return (await self._send(build.make_transfer(hrp, to, nano))).hex()
 
@@ -128,7 +128,7 @@ class Client(Reader):
         x: NDArray[Any],
         w: NDArray[Any],
         *,
-        reward: str | Decimal | None = None,
+        reward: Credits | None = None,
         reward_nano: int | None = None,
         max_base_fee: int | None = None,
         lifetime: int | None = None,
@@ -139,7 +139,7 @@ class Client(Reader):
 
         Args:
             x: m x k integers in -64 .. 63; w: n x k.
-            reward: credits, as text or Decimal; `reward_nano` in its place: nano.
+            reward: credits, as "1.5", 1.5 or Decimal("1.5"); `reward_nano` in its place: nano.
             max_base_fee: most nano to burn per ticket; without it twice the present base fee.
             claim_window: blocks a worker has the job alone; by default what a small worker needs for its size.
             lifetime: blocks from now in which it can be claimed and delivered; as many as allowed without.
@@ -149,7 +149,7 @@ class Client(Reader):
         """
         x8, w8 = to_operand(x, "X"), to_operand(w, "W")
         check_shapes(x8, w8)
-        nano = read_reward(reward, reward_nano)
+        nano = read_credits("reward", reward, reward_nano)
         params = (await self.get_network()).params
         _check_size(params, x8, w8)
         fee, head = await self.estimate_fee(), await self.head()
@@ -202,7 +202,7 @@ class Client(Reader):
         x: NDArray[Any],
         w: NDArray[Any],
         *,
-        reward: str | Decimal | None = None,
+        reward: Credits | None = None,
         reward_nano: int | None = None,
         timeout_s: float = DEFAULT_JOB_TIMEOUT_S,
         confirmations: int = 1,

@@ -13,7 +13,7 @@ import inos
 import work
 from genesis.loading import derive_devnet, make_network, parse_genesis
 from inos._client_errors import ClientError, JobFailed
-from inos._client_operands import BadOperand
+from inos._client_operands import BadOperand, read_credits
 from primitives.units import Nano, TimeMs
 from rpc import RpcServer, RpcSettings
 from support.fake_node import FakeNode
@@ -141,8 +141,9 @@ async def test_the_place_of_a_wrong_entry_is_named(client: inos.Client) -> None:
     [
         ({}, "bad-reward"),
         ({"reward": "1", "reward_nano": 5}, "bad-reward"),
-        ({"reward": 1.5}, "bad-reward"),
-        ({"reward": 2}, "bad-reward"),
+        ({"reward": True}, "bad-reward"),
+        ({"reward": 0.1 + 0.2}, "bad-reward"),
+        ({"reward": float("nan")}, "bad-reward"),
         ({"reward": "much"}, "bad-reward"),
         ({"reward": "0.0000000001"}, "bad-reward"),
         ({"reward": "-1"}, "bad-reward"),
@@ -228,3 +229,11 @@ async def test_matrices_by_themselves(client: inos.Client) -> None:
     ref = await client.put_matrix(y)
     assert ref.id == work.matrix_id(y)
     assert np.array_equal(await client.get_matrix(ref.id.hex()), y)
+
+
+@pytest.mark.parametrize(
+    ("reward", "nano"),
+    [("1.5", 1_500_000_000), (Decimal("1.5"), 1_500_000_000), (1.5, 1_500_000_000), (2, 2 * 10**9), (0.1, 10**8)],
+)
+def test_rewards_in_credits(reward: Any, nano: int) -> None:
+    assert read_credits("reward", reward, None) == nano
