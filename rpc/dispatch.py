@@ -186,20 +186,24 @@ async def _parse(body: bytes) -> Any:
 
 
 def _make_params_error(method: Method, error: ValidationError) -> RpcError:
-    problems = error.errors(include_url=False, include_input=False, include_context=False)
-    shown = [f"{_place(p['loc'])}: {str(p['msg']).removeprefix('Value error, ')}" for p in problems]
+    problems: dict[str, list[str]] = {}
+    for problem in error.errors(include_url=False, include_input=False, include_context=False):
+        # A parameter of several forms has one problem for each of them, in whose place stands the form.
+        reasons = problems.setdefault(_name(problem["loc"]), [])
+        reasons.append(str(problem["msg"]).removeprefix("Value error, "))
+    shown = [f"{name}: {', or: '.join(reasons)}" for name, reasons in problems.items()]
     takes = ", ".join(method.params.model_fields) or "no parameters"
     return RpcError(
         errors.INVALID_PARAMS,
         "invalid-params",
         f"{method.name}: {'; '.join(shown[:MAX_SHOWN_PROBLEMS])}",
         hint=f"{method.name} takes {takes}",
-        param=_place(problems[0]["loc"]),
+        param=next(iter(problems)),
     )
 
 
-def _place(location: tuple[int | str, ...]) -> str:
-    return ".".join(str(part)[:MAX_NAME] for part in location) or "params"
+def _name(location: tuple[int | str, ...]) -> str:
+    return str(location[0])[:MAX_NAME] if location else "params"
 
 
 def _get_id(request: Any) -> RequestId:

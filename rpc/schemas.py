@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints
 
-from primitives.units import U32_MAX
+from primitives.units import U32_MAX, U64_MAX
 
 Hex32 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$"), Field(description="32 bytes as 64 hex digits.")]
 Hex = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{2})*$"), Field(description="Bytes as hex digits.")]
@@ -97,7 +97,7 @@ class PostJobModel(Model):
     reward: NanoText
     bond: NanoText
     claim_window: int
-    deadline: HeightNumber
+    deadline: Annotated[int, Field(ge=0, le=U64_MAX, description="As signed: no block may ever allow it.")]
     mode: Literal["checked", "optimistic"]
     max_base_fee: NanoText
     tickets: Count

@@ -151,6 +151,8 @@ class RpcServer:
                 body = await self._read(request)
         except RpcError as error:
             return _respond(encode_error(error, None), STATUS[error.number])
+        except ConnectionError:
+            return web.Response(status=400)  # nobody is left to read it
         except TimeoutError:
             late = RpcError(errors.TIMED_OUT, "timeout", f"the request did not arrive within {READ_TIMEOUT_S:g} s")
             return _respond(encode_error(late, None), 408)
@@ -160,16 +162,21 @@ class RpcServer:
         return web.Response(status=204) if answer is None else _respond(answer, 200)
 
     async def _read(self, request: web.Request) -> bytes:
-        """The body, read no further than the limit."""
+        """The body, read no further than the limit, also where it is compressed."""
         limit = self._settings.body_limit
         body = bytearray()
         if (request.content_length or 0) <= limit:
-            async for chunk in request.content.iter_any():
-                body += chunk
-                if len(body) > limit:
-                    break
-            else:
-                return bytes(body)
+            try:
+                async for chunk in request.content.iter_any():
+                    body += chunk
+                    if len(body) > limit:
+                        break
+                else:
+                    return bytes(body)
+            except web.RequestPayloadError as error:
+                raise RpcError(
+                    errors.PARSE_ERROR, "parse-error", "the body is not compressed as its Content-Encoding says"
+                ) from error
         raise RpcError(
             errors.TOO_LARGE,
             "body-too-large",
@@ -191,7 +198,12 @@ class RpcServer:
             )
 
 
-STATUS: Final = {errors.FORBIDDEN_HOST: 403, errors.WRONG_CONTENT_TYPE: 415, errors.TOO_LARGE: 413}
+STATUS: Final = {
+    errors.FORBIDDEN_HOST: 403,
+    errors.WRONG_CONTENT_TYPE: 415,
+    errors.TOO_LARGE: 413,
+    errors.PARSE_ERROR: 400,
+}
 """HTTP status of what is refused before JSON-RPC begins; everything after it is 200."""
 
 

@@ -57,4 +57,6 @@ def read_token(path: Path) -> str:
 def is_authorized(header: str, token: str) -> bool:
     """Whether an Authorization header carries the token; takes the same time for every wrong one."""
     scheme, _, given = header.partition(" ")
-    return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode())
+    # A header may hold any bytes; those that are no UTF-8 arrive as lone surrogates.
+    sent = given.strip().encode(errors="surrogateescape")
+    return scheme.lower() == "bearer" and hmac.compare_digest(sent, token.encode())

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from primitives.units import JobId
-from rpc.errors import make_not_found
+from rpc.errors import make_invalid_param, make_not_found
 from rpc.method import Example, method
 from rpc.ports import NodePort
 from rpc.render import STATES, make_renderer, read_address
@@ -45,6 +45,7 @@ async def job_get(node: NodePort, params: JobParams) -> JobModel:
 @method("job_list", examples=(Example("open jobs", {"state": "open", "limit": 10}),))
 async def job_list(node: NodePort, params: JobListParams) -> JobPage:
     """Jobs, oldest first, by state, poster and worker, a page at a time."""
+    _check_cursor(node, params.after)
     found = node.ledger.list_jobs(
         state=None if params.state is None else STATES[params.state],
         poster=None if params.poster is None else read_address(node, params.poster, "poster"),
@@ -55,3 +56,14 @@ async def job_list(node: NodePort, params: JobListParams) -> JobPage:
     renderer, state = make_renderer(node), node.ledger.state
     page = [renderer.job(job_id, job, state.get_claim(job_id)) for job_id, job in found[: params.limit]]
     return JobPage(jobs=page, next=page[-1].id if len(found) > params.limit else None)
+
+
+def _check_cursor(node: NodePort, after: str | None) -> None:
+    """A page cannot go on after a job that a reorganisation took away: it would begin again unnoticed."""
+    if after is not None and node.ledger.state.get_job(JobId(bytes.fromhex(after))) is None:
+        raise make_invalid_param(
+            "after",
+            "there is no such job on the best chain (any more)",
+            code="bad-cursor",
+            hint="begin with the first page again",
+        )

@@ -14,6 +14,7 @@ from rpc.ports import NodePort
 from rpc.render import KINDS, make_renderer
 from rpc.schemas import AddressText, Count, Hex32, Model, NanoText, NumberText, TxKind
 
+DIGITS = frozenset("0123456789abcdefABCDEF")
 MAX_LISTED = 1000
 TYPICAL_TX_BYTES = 500
 """The largest kind, a posted job, takes about 450."""
@@ -110,11 +111,9 @@ def decode_hex(text: str) -> Transaction:
     Raises:
         RpcError: invalid params, "not-hex", or the codec's code where the bytes are no transaction.
     """
+    if len(text) % 2 or not set(text) <= DIGITS:
+        raise make_invalid_param("hex", "not an even number of hex digits", code="not-hex")
     try:
-        data = bytes.fromhex(text)
-    except ValueError as error:
-        raise make_invalid_param("hex", "not an even number of hex digits", code="not-hex") from error
-    try:
-        return decode(Transaction, data, limit=MAX_TX_BYTES)
+        return decode(Transaction, bytes.fromhex(text), limit=MAX_TX_BYTES)
     except CodecError as error:
         raise make_invalid_param("hex", error.message, code=error.code) from error

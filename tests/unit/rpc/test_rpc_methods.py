@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 import work
 from consensus.records import account_key
@@ -184,6 +185,17 @@ async def test_blocks_that_are_not_there(ask: Ask, block: Any, number: int, code
     for name in ("chain_getBlock", "chain_getHeader"):
         error = await ask(name, block=block)
         assert (error["code"], error["data"]["code"]) == (number, code)
+        assert error["data"].get("param", "block") == "block"
+
+
+async def test_a_block_is_named_once(ask: Ask) -> None:
+    assert (await ask("chain_getHeader", height=0))["height"] == 0
+    for names in ({"block": 0, "height": 0}, {"id": 0, "height": 0}):
+        error = await ask("chain_getHeader", **names)
+        assert (error["code"], error["data"]["param"]) == (-32602, "height")
+    error = await ask("chain_getBlock", block=-1, full=1)
+    assert error["message"].count("block:") == 1
+    assert "full:" in error["message"]
 
 
 async def test_a_transaction_before_and_after_it_is_mined(ask: Ask, node: FakeNode) -> None:
@@ -204,12 +216,28 @@ async def test_a_transaction_before_and_after_it_is_mined(ask: Ask, node: FakeNo
     assert (error["code"], error["data"]["code"]) == (-32002, "transaction-unknown")
 
 
+async def test_the_largest_numbers_can_be_shown(ask: Ask, node: FakeNode) -> None:
+    """A pool may hold what no block ever will."""
+    most = 2**64 - 1
+    payload = replace(make_post(node), reward=most, bond=most, claim_window=2**32 - 1, deadline=most, max_base_fee=most)
+    sent = await ask("tx_send", encode_transaction(sign_transaction(ALICE.secret, 2**32 - 1, most, most, payload)))
+    shown = (await ask("chain_getTransaction", id=sent["id"]))["tx"]
+    assert (shown["nonce"], shown["fee"]) == (most, str(most))
+    assert {name: shown["payload"][name] for name in ("reward", "bond", "max_base_fee")} == dict.fromkeys(
+        ("reward", "bond", "max_base_fee"), str(most)
+    )
+    assert (shown["payload"]["deadline"], shown["payload"]["claim_window"]) == (most, 2**32 - 1)
+    assert (await ask("tx_pool"))["transactions"][0]["fee"] == str(most)
+
+
 async def test_bad_transactions_are_refused(ask: Ask, node: FakeNode) -> None:
     good = sign(node, Transfer(BOB.address, 5))
     for bad, code in (("zz", "not-hex"), ("abc", "not-hex"), (good[:-2], "malformed"), (good + "00", "malformed")):
         error = await ask("tx_send", bad)
         assert (error["code"], error["data"]["code"]) == (-32602, code)
         assert error["data"]["param"] == "hex"
+    for spelled in (good[:8] + " " + good[8:], "0x" + good, good + "\n\n", good[:-1] + "\uff10"):
+        assert (await ask("tx_send", spelled))["data"]["code"] == "not-hex"
     assert (await ask("tx_send", "00" * 4097))["code"] == -32602
     node.refusal = RuleViolation("bad-chain-id", "the chain id", expected=1337, got=7)
     error = await ask("tx_send", good)
@@ -314,6 +342,8 @@ async def test_jobs_come_in_pages(ask: Ask, node: FakeNode) -> None:
             break
         after = {"after": page["next"]}
     assert seen == ids
+    gone = await ask("job_list", after="ab" * 32)
+    assert (gone["code"], gone["data"]["code"], gone["data"]["param"]) == (-32602, "bad-cursor", "after")
     assert (await ask("job_list", state="lost"))["code"] == -32602
     assert (await ask("job_list", limit=0))["code"] == -32602
     assert (await ask("job_list", limit=201))["code"] == -32602

@@ -1,6 +1,7 @@
 """The HTTP side over a real socket: who may ask, in what form, and how much."""
 
 import asyncio
+import gzip
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -107,12 +108,16 @@ async def test_get_answers_with_help(http: aiohttp.ClientSession, server: RpcSer
         ("[::1]", True),
         ("node.example", True),
         ("node.example:99", True),
+        ("localhost.", False),
+        ("::1", False),
+        ("127.0.0.1:80:80", False),
+        ("evil.example@localhost", False),
+        ("localhost, evil.example", False),
         ("evil.example", False),
         ("localhost.evil.example", False),
         ("evil.example:8645", False),
         ("node.example.evil:1", False),
         ("127.0.0.2", False),
-        ("::1", False),
         ("", False),
     ],
 )
@@ -166,6 +171,41 @@ async def test_a_body_over_the_limit_that_hides_its_length(http: aiohttp.ClientS
 
     status, answer = await post(http, server, chunks())
     assert (status, answer["error"]["data"]["code"]) == (413, "body-too-large")
+
+
+async def test_compressed_bodies_are_bounded_too(http: aiohttp.ClientSession, server: RpcServer) -> None:
+    headers = {"Content-Encoding": "gzip"}
+    assert (await post(http, server, gzip.compress(body(text="a")), headers))[1]["result"] == {"text": "a"}
+    bomb = gzip.compress(bytes(100 * BODY_LIMIT))
+    assert len(bomb) < BODY_LIMIT
+    status, answer = await post(http, server, bomb, headers)
+    assert (status, answer["error"]["data"]["code"]) == (413, "body-too-large")
+    status, answer = await post(http, server, b"not compressed", headers)
+    assert (status, answer["error"]["code"]) == (400, -32700)
+
+
+async def test_a_caller_that_leaves_early_is_no_failure(
+    server: RpcServer, http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{")
+    await writer.drain()
+    assert (await post(http, server, body()))[0] == 200
+    writer.close()
+    await writer.wait_closed()
+    assert (await post(http, server, body()))[0] == 200
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+async def test_headers_may_hold_any_bytes(server: RpcServer) -> None:
+    for name in (b"Host: \xff", b"Host: localhost\r\nAuthorization: Bearer \xff"):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        text = body("guarded")
+        length = b"\r\nConnection: close\r\nContent-Length: %d" % len(text)
+        writer.write(b"POST / HTTP/1.1\r\nContent-Type: application/json\r\n" + name + length + b"\r\n\r\n" + text)
+        answer = await reader.read()
+        assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] in (-32010, -32001)
+        writer.close()
 
 
 async def test_protected_methods_need_the_token(http: aiohttp.ClientSession, server: RpcServer, tmp_path: Path) -> None:

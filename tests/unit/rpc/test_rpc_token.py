@@ -48,6 +48,9 @@ def test_an_unwritable_place(tmp_path: Path) -> None:
         ("abc", False),
         ("", False),
         ("Bearer äbc", False),
+        ("Bearer  abc ", True),
+        ("Bearer ab\udcff", False),
+        ("\udcff abc", False),
     ],
 )
 def test_who_is_authorized(header: str, answer: bool) -> None:
