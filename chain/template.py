@@ -20,12 +20,24 @@ from primitives.blocks import (
 from primitives.codec import encode
 from primitives.errors import NotYet, RuleViolation
 from primitives.transactions import Transaction, compute_tx_id
-from primitives.units import Address, Height, Target, TimeMs
+from primitives.units import Address, Height, Target, TimeMs, TxId
 
 MAX_FAILURES: Final = 1000
-"""Transactions that turn out not to be valid now, before a template goes out with what it has."""
-HOPELESS: Final = frozenset({"unknown-job", "job-not-open", "not-the-poster", "not-the-claimer", "wrong-result"})
+"""Accounts whose turn turns out not to be valid now, before a template goes out with what it has."""
+HOPELESS: Final = frozenset(
+    {
+        "bad-result-shape",
+        "deadline-passed",
+        "job-not-claimed",
+        "job-not-open",
+        "not-the-claimer",
+        "not-the-poster",
+        "unknown-job",
+    }
+)
 """Refusals that waiting rarely mends; such a transaction leaves the pool and its account's queue goes on."""
+HOPE_BLOCKS: Final = 3
+"""Waiting mends them in time where the job they name waits in the pool itself."""
 
 
 class Template(Struct, frozen=True):
@@ -78,28 +90,35 @@ def make_template(
 
 
 def _fill(execution: Execution, mempool: Mempool, ledger: Ledger) -> tuple[Transaction, ...]:
+    """Everything that is valid in turn; where one is not, what follows it in its account's queue is passed over."""
     room = ledger.params.max_block_bytes - MAX_HEADER_BYTES
     chosen: list[Transaction] = []
-    hopeless: list[Transaction] = []
-    failures = 0
+    hopeless: list[TxId] = []
+    passed_over: set[bytes] = set()
     for tx in mempool.select(ledger.state):
-        size = len(encode(tx))
-        if size > room:
+        if tx.sender in passed_over:
             continue
-        try:
-            execution.add(tx)
-        except RuleViolation as error:
-            if error.code in HOPELESS:
-                hopeless.append(tx)
-        except NotYet:
-            pass
-        else:
+        size = len(encode(tx))
+        if size <= room and _add(execution, mempool, tx, hopeless):
             chosen.append(tx)
             room -= size
             continue
-        failures += 1
-        if failures >= MAX_FAILURES:
+        passed_over.add(tx.sender)
+        if len(passed_over) >= MAX_FAILURES:
             break
-    for tx in hopeless:
-        mempool.remove(compute_tx_id(tx))
+    for tx_id in hopeless:
+        mempool.remove(tx_id)
     return tuple(chosen)
+
+
+def _add(execution: Execution, mempool: Mempool, tx: Transaction, hopeless: list[TxId]) -> bool:
+    try:
+        execution.add(tx)
+    except RuleViolation as error:
+        tx_id = compute_tx_id(tx)
+        if error.code == "wrong-result" or (error.code in HOPELESS and mempool.get_age(tx_id) >= HOPE_BLOCKS):
+            hopeless.append(tx_id)
+        return False
+    except NotYet:
+        return False
+    return True

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
+from coincurve import PrivateKey
 
 import work
 from chain.ledger import BlockOutcome, Ledger
@@ -22,13 +23,23 @@ from consensus.records import JobState
 from primitives.blocks import Block, compute_anchor, compute_block_id
 from primitives.errors import MatrixMissing, ParentMissing, RuleViolation
 from primitives.matrices import DTYPE_INT32, MatrixRef, Witness, make_matrix_ref
-from primitives.transactions import CancelJob, ClaimJob, Payload, SubmitResult, Transaction, Transfer, compute_tx_id
+from primitives.transactions import (
+    CancelJob,
+    ClaimJob,
+    Payload,
+    SubmitResult,
+    Transaction,
+    Transfer,
+    compute_signing_hash,
+    compute_tx_id,
+)
 from primitives.units import Address, BlockId, Hash, JobId, Nano, Target, TimeMs
 from support.consensus_lab import (
     ALICE,
     ALLOCATIONS,
     BOB,
     CAROL,
+    CHAIN_ID,
     GENESIS_TIME,
     MINER,
     PARAMS,
@@ -143,10 +154,24 @@ class Branch(Lab):
         """A signed transfer."""
         return self.sign(key, Transfer(to, amount), fee=fee, ahead=ahead)
 
+    def sign(
+        self, key: Key, payload: Payload, *, fee: int = 1, ahead: int = 0, nonce: int | None = None
+    ) -> Transaction:
+        """As the lab's, but the same every time."""
+        number = self.state.get_account(key.address).nonce + ahead if nonce is None else nonce
+        return sign_steadily(key, number, fee, payload)
+
     def open_ledger(self, path: Path, results: ResultChecker | None = None, *, is_durable: bool = False) -> Ledger:
         """A ledger of this branch's network, empty where `path` is."""
         checker = self.products if results is None else results
         return Ledger.open(path, self.params, self.genesis, results=checker, is_durable=is_durable)
+
+
+def sign_steadily(key: Key, nonce: int, fee: int, payload: Payload) -> Transaction:
+    """Signed without randomness, so that ids, and with them whole test runs, come out the same for one seed."""
+    unsigned = Transaction(CHAIN_ID, key.public, nonce, fee, payload, bytes(64))
+    signature = PrivateKey(key.secret).sign_schnorr(compute_signing_hash(unsigned), bytes(32))
+    return msgspec.structs.replace(unsigned, signature=signature)
 
 
 def feed(ledger: Ledger, blocks: Sequence[MadeBlock]) -> list[BlockOutcome]:
@@ -270,4 +295,5 @@ __all__ = [
     "make_post",
     "make_result_ref",
     "seal",
+    "sign_steadily",
 ]
