@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from primitives.errors import InosError, InvalidCertificate
 from primitives.matrices import DTYPE_INT7, PANEL_BYTES, STRIP_ROWS, MatrixRef, Seal, Witness
-from primitives.units import U256_MAX, Hash
+from primitives.units import HASH_BYTES, U256_MAX, Hash
 from work.matrices import check_strip
 from work.noise import (
     STEP,
@@ -75,15 +75,15 @@ def check_anchor(anchor: bytes, target: int) -> None:
     Raises:
         InosError: "bad-anchor", "bad-target"; the caller's mistake, not a certificate's.
     """
-    if len(anchor) != 32:
-        raise InosError("bad-anchor", f"an anchor has 32 bytes, not {len(anchor)}")
-    if not 0 <= target <= U256_MAX:
-        raise InosError("bad-target", "a target is 0 .. 2^256 - 1")
+    if not isinstance(anchor, bytes | bytearray) or len(anchor) != HASH_BYTES:
+        raise InosError("bad-anchor", f"an anchor is {HASH_BYTES} bytes, not {anchor!r:.80}")
+    if not isinstance(target, int) or not 0 <= target <= U256_MAX:
+        raise InosError("bad-target", f"a target is a whole number, 0 .. 2^256 - 1, not {target!r:.80}")
 
 
 def _check_side(side: str, ref: MatrixRef, strip: int, panel: int, data: bytes, path: tuple[bytes, ...]) -> None:
     strips, panels = compute_grid(DTYPE_INT7, ref.rows, ref.cols)
-    if strip >= strips or panel >= panels:
+    if not (0 <= strip < strips and 0 <= panel < panels):
         raise InvalidCertificate(
             "index-outside-matrix",
             f"strip ({strip}, {panel}) of {side} is outside its matrix",

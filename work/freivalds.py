@@ -5,8 +5,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from primitives.errors import InosError
 from primitives.hashing import Context, compute_hash, compute_stream
-from primitives.units import Hash
+from primitives.units import HASH_BYTES, Hash
 from work.strips import InvalidMatrix, get_dtype
 
 VECTORS: Final = 16
@@ -38,8 +39,11 @@ def freivalds(x: NDArray[Any], w: NDArray[Any], y: NDArray[Any], seed: bytes) ->
 
     Raises:
         InvalidMatrix: "bad-dtype", "bad-shape", "depth-mismatch", "shape-mismatch".
+        InosError: "bad-seed".
     """
     _check_shapes(x, w, y)
+    if len(seed) != HASH_BYTES:
+        raise InosError("bad-seed", f"a seed has {HASH_BYTES} bytes, not {len(seed)}")
     vectors = np.frombuffer(compute_stream(seed, "vectors", VECTORS * len(w)), dtype=np.uint8).reshape(-1, VECTORS)
     projected = _project(w, vectors)
     return all(

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 from blake3 import blake3
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -88,6 +88,11 @@ def get_tickets(x: NDArray[np.int8], w: NDArray[np.int8], anchor: bytes) -> dict
 
 @settings(max_examples=60, deadline=None)
 @given(shape=shapes, seed=seeds, anchor=anchors, threads=st.integers(1, 2))
+@example((1, 1, 1), 1, bytes(32), 1)
+@example((1, 33, 1023), 2, bytes(32), 1)
+@example((33, 1, 1024), 3, bytes(32), 1)
+@example((16, 17, 1025), 4, bytes(32), 2)
+@example((15, 16, 4097), 5, b"\xff" * 32, 2)
 def test_engine_agrees_with_the_protocol(shape: tuple[int, int, int], seed: int, anchor: bytes, threads: int) -> None:
     m, n, k = shape
     random = np.random.default_rng(seed)
@@ -99,6 +104,8 @@ def test_engine_agrees_with_the_protocol(shape: tuple[int, int, int], seed: int,
     found = {(win.seal.i, win.seal.j, win.seal.p): win.seal.digest for win in mined.wins}
     assert found == get_tickets(x, w, anchor)
     assert all((win.seal.x.id, win.seal.w.id) == (get_id(x), get_id(w)) for win in mined.wins)
+    for win in mined.wins:
+        work.verify(win.seal, win.witness, anchor, int.from_bytes(win.seal.digest, "big"))
 
 
 @settings(max_examples=40, deadline=None)

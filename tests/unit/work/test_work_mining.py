@@ -2,6 +2,7 @@
 
 import threading
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -64,6 +65,23 @@ def test_operands_in_column_order_and_memory_maps() -> None:
     assert x.flags.writeable
 
 
+@pytest.mark.parametrize("threads", [-3, 0, 1, 5, 10**6])
+def test_any_number_of_threads_and_any_layout(threads: int) -> None:
+    x, w = make(40, 1500), make(33, 1500, 1)
+    kept = work.mine(x, w, ANCHOR, ANY, threads=1)
+    frozen = x.copy()
+    frozen.flags.writeable = False
+    for view in (np.asfortranarray(x), np.repeat(np.repeat(x, 2, axis=0), 3, axis=1)[::2, ::3], frozen):
+        again = work.mine(view, w, ANCHOR, ANY, threads=threads)
+        assert np.array_equal(again.product, kept.product)
+        assert set(again.wins) == set(kept.wins)
+
+
+def test_no_target_is_too_hard_or_too_easy() -> None:
+    x = make(17, 5)
+    assert [len(work.mine(x, x, ANCHOR, target).wins) for target in (0, ANY)] == [0, 4]
+
+
 def test_w_prepared_in_pieces_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     x, w = make(48, 1500), make(300, 1500, 1)
     kept = work.mine(x, w, ANCHOR, ANY)
@@ -123,6 +141,12 @@ def test_stop_while_preparing_and_drawing() -> None:
     [
         (np.zeros((2, 2), np.int16), "bad-dtype"),
         (np.zeros((2, 2), np.int32), "bad-dtype"),
+        (np.zeros((2, 2), np.uint8), "bad-dtype"),
+        (np.zeros((2, 2), np.bool_), "bad-dtype"),
+        (np.zeros((2, 2)), "bad-dtype"),
+        (None, "bad-dtype"),
+        (np.zeros((1, 2, 2), np.int8), "bad-shape"),
+        (np.zeros((4, 0), np.int8), "bad-shape"),
         ([[1, 2]], "bad-dtype"),
         (np.zeros(4, np.int8), "bad-shape"),
         (np.zeros((0, 4), np.int8), "bad-shape"),
@@ -156,10 +180,16 @@ def test_slices_outside_x_are_refused(first: int, last: int) -> None:
 
 
 def test_anchor_and_target_are_checked() -> None:
+    anchor: Any
+    target: Any
     for anchor, target, code in (
         (b"short", ANY, "bad-anchor"),
         (ANCHOR, 2**256, "bad-target"),
         (ANCHOR, -1, "bad-target"),
+        (ANCHOR, 0.5, "bad-target"),
+        (ANCHOR, bytes(32), "bad-target"),
+        ("a" * 32, ANY, "bad-anchor"),
+        (None, ANY, "bad-anchor"),
     ):
         with pytest.raises(InosError) as caught:
             work.mine(make(1, 1), make(1, 1), anchor, target)

@@ -9,10 +9,12 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 import work
+from primitives.errors import InosError
 from primitives.matrices import MatrixRef, make_matrix_ref
 from primitives.units import Hash
 from work import InvalidCertificate, InvalidMatrix, Win
 from work.certificate import compute_digest
+from work.freivalds import COLS_PER_SUM, RESULTS_PER_SUM, _multiply, _project
 
 ANCHOR = bytes(range(32))
 ANY = 2**256 - 1
@@ -75,6 +77,12 @@ def test_changes_are_refused_by_name(win: Win, code: str, change: Callable[[Win]
 
 @pytest.mark.parametrize(("i", "j", "p"), [(3, 3, 1), (2, 4, 1), (2, 3, 2), (2**32 - 1, 0, 0)])
 def test_indices_outside_the_matrices(win: Win, i: int, j: int, p: int) -> None:
+    assert get_code(replace(win, seal=replace(win.seal, i=i, j=j, p=p))) == "index-outside-matrix"
+
+
+@pytest.mark.parametrize(("i", "j", "p"), [(-1, 3, 1), (2, -1, 1), (2, 3, -1), (2**40, 3, 1)])
+def test_numbers_no_decoder_lets_through(win: Win, i: int, j: int, p: int) -> None:
+    """Seals made in a program, not decoded: strip (2, -1) would be the one before (2, 0)."""
     assert get_code(replace(win, seal=replace(win.seal, i=i, j=j, p=p))) == "index-outside-matrix"
 
 
@@ -144,6 +152,47 @@ def test_freivalds_seed_and_shapes() -> None:
         with pytest.raises(InvalidMatrix) as caught:
             work.freivalds(*arguments, expected)
         assert caught.value.code == code
+    for seed in (b"", expected[:31], expected + b"0"):
+        with pytest.raises(InosError) as wrong:
+            work.freivalds(x, w, y, seed)
+        assert wrong.value.code == "bad-seed"
+
+
+@pytest.mark.parametrize(
+    ("m", "n", "k", "entry", "result"),
+    [
+        (1, 1, 65536, -128, -(2**31)),
+        (2, 1, 65536, 127, 2**31 - 1),
+        (1, 70_000, 3, -128, 2**31 - 1),
+        (300, 1, 2049, 127, -(2**31)),
+    ],
+)
+def test_freivalds_of_the_largest_sums_is_that_of_python_integers(
+    m: int, n: int, k: int, entry: int, result: int
+) -> None:
+    """Both sides near their bounds of 2^57 and 2^59, where float64 alone would round."""
+    data = blake3(b"vectors", key=ANCHOR).digest(length=16 * n)
+    sums = [sum(data[column::16]) for column in range(16)]  # of R's columns: all rows of Y and W are alike
+    x, w = np.full((m, k), entry, np.int8), np.full((n, k), entry, np.int8)
+    y = np.full((m, n), result, np.int32)
+    assert all(total * result != k * entry * entry * total for total in sums)
+    assert not work.freivalds(x, w, y, ANCHOR)
+    vectors = np.frombuffer(data, np.uint8).reshape(n, 16)
+    projected = _project(w, vectors)
+    assert projected.tolist() == [[entry * total for total in sums]] * k
+    assert _multiply(y, vectors, RESULTS_PER_SUM).tolist() == [[result * total for total in sums]] * m
+    assert _multiply(x, projected, COLS_PER_SUM).tolist() == [[k * entry * entry * total for total in sums]] * m
+
+
+def test_freivalds_of_views_and_one_wrong_entry_anywhere() -> None:
+    x, w = make(7, 40)[::-1, ::2], np.asfortranarray(make(5, 20, 1))
+    y = np.asfortranarray(x.astype(np.int32) @ w.astype(np.int32).T)
+    assert work.freivalds(x, w, y, ANCHOR)
+    for place in np.ndindex(y.shape):
+        for wrong in (y[place] + 1, y[place] - 1, -(2**31), 2**31 - 1):
+            spoiled = y.copy()
+            spoiled[place] = wrong
+            assert not work.freivalds(x, w, spoiled, ANCHOR)
 
 
 def test_freivalds_is_exact_at_the_extremes() -> None:
