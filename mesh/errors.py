@@ -4,4 +4,4 @@ from primitives.errors import InosError
 
 
 class MeshError(InosError):
-    """ "store-full", "too-large", "unknown-matrix": this node's limits, nobody's fault on the network."""
+    """Nobody's fault on the network: "store-full", "too-large", "unknown-matrix", "disk-refuses"."""

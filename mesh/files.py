@@ -5,6 +5,7 @@ Written under a temporary name, synced, then renamed, so that a file under its f
 
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -86,6 +87,12 @@ def read_info(path: Path) -> MatrixInfo | None:
     if info.dtype not in ITEM_BYTES or size != info.file_bytes or path.name != f"{info.id.hex()}{SUFFIX}":
         return None
     return info
+
+
+def set_aside(path: Path) -> None:
+    """Rename a file that is not what its name says, so that it may be looked at and is in nobody's way."""
+    with suppress(OSError):
+        path.replace(path.with_suffix(".damaged"))
 
 
 def read_leaves(path: Path, info: MatrixInfo) -> bytearray:

@@ -10,11 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mesh.errors import MeshError
-from mesh.files import PARTIAL_SUFFIX, SUFFIX, MatrixInfo, map_array, read_info, read_leaves, write_matrix
+from mesh.files import (
+    PARTIAL_SUFFIX,
+    SUFFIX,
+    MatrixInfo,
+    map_array,
+    read_info,
+    read_leaves,
+    set_aside,
+    write_matrix,
+)
 from mesh.partial import Partial
+from primitives.hashing import Context, compute_hash
 from primitives.matrices import MatrixRef, make_matrix_ref
-from primitives.units import Hash, MatrixId
-from work.strips import StripTree, check_shape, compute_leaf_row, compute_strip, get_dtype
+from primitives.units import HASH_BYTES, Hash, MatrixId
+from work.strips import ITEM_BYTES, InvalidMatrix, StripTree, check_shape, compute_leaf_row, compute_strip, get_dtype
 
 __all__ = ["MatrixInfo", "MatrixStore", "MeshError"]
 
@@ -24,6 +34,9 @@ OPEN_TREES: Final = 64
 
 class MatrixStore:
     """Matrices by id in a folder; safe to call from several threads.
+
+    A file that another process wrote is hashed when it is first read: what no longer has its id is set aside and
+    counts as not here, so that a spoiled disk never makes a right result look wrong.
 
     Args:
         max_bytes: refuse more than this in all; None for no limit but the disk's.
@@ -39,16 +52,20 @@ class MatrixStore:
         self._max_partial_bytes = max_partial_bytes
         self._lock = threading.RLock()
         self._infos: dict[MatrixId, MatrixInfo] = {}
+        self._bytes = 0
+        """Of all complete matrices and of those being written."""
+        self._verified: set[MatrixId] = set()
         self._partials: OrderedDict[MatrixId, Partial] = OrderedDict()
-        self._trees: OrderedDict[MatrixId, StripTree] = OrderedDict()
+        self._finishing: set[MatrixId] = set()
+        """Whole, and being written."""
+        self._trees: OrderedDict[MatrixId, tuple[StripTree, bytearray]] = OrderedDict()
         path.mkdir(parents=True, exist_ok=True)
         self._scan()
 
     @property
     def total_bytes(self) -> int:
         """Bytes of all complete matrices, as stored."""
-        with self._lock:
-            return sum(info.file_bytes for info in self._infos.values())
+        return self._bytes
 
     def list_ids(self) -> list[MatrixId]:
         with self._lock:
@@ -66,7 +83,7 @@ class MatrixStore:
         """Store an int8 operand or int32 result; nothing is written where it is here already.
 
         Raises:
-            InvalidMatrix: it is no matrix. MeshError: "store-full". OSError: the disk's.
+            InvalidMatrix: it is no matrix. MeshError: "store-full", "disk-refuses".
         """
         dtype = get_dtype(array)
         tree = StripTree(compute_leaf_row(array))
@@ -79,16 +96,28 @@ class MatrixStore:
         info = self._infos.get(matrix)
         if info is None:
             return None
-        return np.asarray(map_array(self._get_path(matrix), info))
+        try:
+            array = np.asarray(map_array(self._get_path(matrix), info))
+            self._verify(matrix, info, array)
+        except (OSError, ValueError, InvalidMatrix):
+            self._forget(matrix)
+            return None
+        return array
 
     def get_strips(self, matrix: MatrixId, first: int, count: int) -> list[tuple[bytes, tuple[Hash, ...]]]:
         """Strips [first, first + count) of a complete matrix with their paths; fewer at its end, none if unknown."""
         info = self._infos.get(matrix)
         if info is None or first < 0:
             return []
-        tree, array = self._get_tree(matrix, info), map_array(self._get_path(matrix), info)
-        indices = range(first, min(first + count, info.strips))
-        return [(compute_strip(array, index), tree.compute_path(index)) for index in indices]
+        try:
+            tree, leaves = self._get_tree(matrix, info)
+            array = map_array(self._get_path(matrix), info)
+            strips = [compute_strip(array, index) for index in range(first, min(first + count, info.strips))]
+            _check_leaves(strips, leaves, first)
+        except (OSError, ValueError, InvalidMatrix):
+            self._forget(matrix)
+            return []
+        return [(strip, tree.compute_path(first + number)) for number, strip in enumerate(strips)]
 
     def begin(self, info: MatrixInfo) -> None:
         """Make room for a matrix that comes in strips; nothing happens where it is here or on its way.
@@ -97,9 +126,9 @@ class MatrixStore:
             InvalidMatrix: no matrix can have this shape. MeshError: "too-large", "store-full".
         """
         with self._lock:
-            if info.id in self._infos or info.id in self._partials:
+            if info.id in self._infos or info.id in self._partials or info.id in self._finishing:
                 return
-            check_shape(info.dtype, info.rows, info.cols)
+            _check_info(info)
             if info.data_bytes > self._max_partial_bytes:
                 raise MeshError("too-large", f"a matrix of {info.data_bytes} bytes is more than this node takes")
             self._check_room(info)
@@ -111,11 +140,14 @@ class MatrixStore:
         """Verify and keep one strip; True where the matrix is complete with it.
 
         Raises:
-            InvalidMatrix: the strip is not that of the matrix. MeshError: "unknown-matrix" without `begin`.
+            InvalidMatrix: the strip is not that of the matrix. MeshError: "unknown-matrix" without `begin`;
+                "store-full", "disk-refuses": the matrix is complete and cannot be kept, and is dropped.
         """
         with self._lock:
             if matrix in self._infos:
                 return True
+            if matrix in self._finishing:
+                return False
             partial = self._partials.get(matrix)
             if partial is None:
                 raise MeshError("unknown-matrix", f"no matrix {matrix.hex()} is on its way here")
@@ -124,7 +156,12 @@ class MatrixStore:
         with self._lock:
             if not partial.is_complete or self._partials.pop(matrix, None) is None:
                 return matrix in self._infos
-        self._keep(partial.info, partial.leaves, partial.array)
+            self._finishing.add(matrix)
+        try:
+            self._keep(partial.info, partial.leaves, partial.array)
+        finally:
+            with self._lock:
+                self._finishing.discard(matrix)
         return True
 
     def missing_strips(self, matrix: MatrixId, limit: int) -> list[int]:
@@ -134,32 +171,81 @@ class MatrixStore:
             return [] if partial is None else partial.list_missing(limit)
 
     def _keep(self, info: MatrixInfo, leaves: list[Hash], array: NDArray[Any]) -> None:
+        """Write a file; its room is taken before, so that two at once cannot exceed the limit."""
         with self._lock:
             if info.id in self._infos:
                 return
             self._check_room(info)
-        write_matrix(self._get_path(info.id), info, leaves, array)
+            self._bytes += info.file_bytes
+        try:
+            write_matrix(self._get_path(info.id), info, leaves, array)
+        except OSError as error:
+            with self._lock:
+                self._bytes -= info.file_bytes
+            raise MeshError(
+                "disk-refuses",
+                f"a matrix cannot be written to {self._path}: {error}",
+                hint="see that there is space left and that the folder may be written",
+            ) from error
         with self._lock:
+            if info.id in self._infos:
+                self._bytes -= info.file_bytes
             self._infos[info.id] = info
+            self._verified.add(info.id)
             self._partials.pop(info.id, None)
 
+    def _verify(self, matrix: MatrixId, info: MatrixInfo, array: NDArray[Any]) -> None:
+        """Once per process and file.
+
+        Raises:
+            InvalidMatrix: the entries are not those of the id. OSError: the file is gone.
+        """
+        if matrix in self._verified:
+            return
+        if StripTree(compute_leaf_row(array)).root != info.root:
+            raise InvalidMatrix("bad-matrix-id", f"the file of matrix {matrix.hex()} is spoiled")
+        with self._lock:
+            self._verified.add(matrix)
+
+    def _forget(self, matrix: MatrixId) -> None:
+        """A file that is gone or spoiled: the matrix may come again."""
+        with self._lock:
+            info = self._infos.pop(matrix, None)
+            if info is None:
+                return
+            self._bytes -= info.file_bytes
+            self._verified.discard(matrix)
+            self._trees.pop(matrix, None)
+            set_aside(self._get_path(matrix))
+
     def _check_room(self, info: MatrixInfo) -> None:
-        if self._max_bytes is not None and self.total_bytes + info.file_bytes > self._max_bytes:
+        if self._max_bytes is not None and self._bytes + info.file_bytes > self._max_bytes:
             raise MeshError(
                 "store-full",
-                f"the matrix store {self._path} holds {self.total_bytes} of {self._max_bytes} bytes; "
+                f"the matrix store {self._path} holds {self._bytes} of {self._max_bytes} bytes; "
                 f"{info.file_bytes} more do not fit",
             )
 
-    def _get_tree(self, matrix: MatrixId, info: MatrixInfo) -> StripTree:
+    def _get_tree(self, matrix: MatrixId, info: MatrixInfo) -> tuple[StripTree, bytearray]:
+        """A matrix's tree and its leaves.
+
+        Raises:
+            InvalidMatrix: the file's leaves are not those of the matrix. OSError: it is gone.
+        """
         with self._lock:
-            tree = self._trees.get(matrix)
-            if tree is None:
-                tree = self._trees[matrix] = StripTree(read_leaves(self._get_path(matrix), info))
-                while len(self._trees) > OPEN_TREES:
-                    self._trees.popitem(last=False)
-            self._trees.move_to_end(matrix)
-            return tree
+            found = self._trees.get(matrix)
+            if found is not None:
+                self._trees.move_to_end(matrix)
+                return found
+        leaves = read_leaves(self._get_path(matrix), info)
+        tree = StripTree(leaves)
+        if tree.root != info.root:
+            raise InvalidMatrix("bad-matrix-id", f"the leaves in the file of matrix {matrix.hex()} are spoiled")
+        with self._lock:
+            self._trees[matrix] = tree, leaves
+            while len(self._trees) > OPEN_TREES:
+                self._trees.popitem(last=False)
+        return tree, leaves
 
     def _get_path(self, matrix: MatrixId) -> Path:
         name = matrix.hex()
@@ -172,6 +258,26 @@ class MatrixStore:
         for path in self._path.glob(f"*/*{SUFFIX}"):
             info = read_info(path)
             if info is None:
-                path.replace(path.with_suffix(".damaged"))
+                set_aside(path)
             else:
                 self._infos[info.id] = info
+                self._bytes += info.file_bytes
+
+
+def _check_info(info: MatrixInfo) -> None:
+    if info.dtype not in ITEM_BYTES:
+        raise InvalidMatrix("bad-dtype", f"there is no data type {info.dtype}: 1 is an operand, 2 a result")
+    check_shape(info.dtype, info.rows, info.cols)
+
+
+def _check_leaves(strips: Sequence[bytes], leaves: bytearray, first: int) -> None:
+    """Strips about to be given away are what they were: peers would take a spoiled one for a lie.
+
+    Raises:
+        InvalidMatrix: one is not.
+    """
+    for index, strip in enumerate(strips, first):
+        if bytes(compute_hash(Context.MATRIX_STRIP, strip)) != bytes(
+            leaves[index * HASH_BYTES : (index + 1) * HASH_BYTES]
+        ):
+            raise InvalidMatrix("bad-path", f"strip {index} in the file is spoiled")

@@ -1,0 +1,252 @@
+"""The matrix store: its limits, what a crash or a bad disk leaves, several threads at once."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import mesh.store
+import work
+from mesh.errors import MeshError
+from mesh.store import MatrixInfo, MatrixStore
+from primitives.matrices import DTYPE_INT7
+from work import InvalidMatrix
+
+RNG = np.random.default_rng(3)
+
+
+def make_array(rows: int = 40, cols: int = 1500) -> NDArray[np.int8]:
+    return RNG.integers(-64, 64, (rows, cols), np.int8)
+
+
+def make_info(array: NDArray[Any]) -> MatrixInfo:
+    ref = work.matrix_ref(array)
+    return MatrixInfo(DTYPE_INT7, ref.rows, ref.cols, ref.root)
+
+
+def list_files(path: Path, suffix: str = "") -> list[Path]:
+    return sorted(each for each in path.rglob(f"*{suffix}") if each.is_file())
+
+
+def test_putting_twice_writes_once(tmp_path: Path) -> None:
+    store, array = MatrixStore(tmp_path), make_array()
+    ref = store.put(array)
+    (file,) = list_files(tmp_path)
+    before = file.stat().st_mtime_ns
+    assert store.put(array.copy()) == ref
+    assert file.stat().st_mtime_ns == before
+    assert store.total_bytes == file.stat().st_size
+
+
+def test_what_is_read_cannot_be_written_to(tmp_path: Path) -> None:
+    store = MatrixStore(tmp_path)
+    found = store.get(store.put(make_array()).matrix_id)
+    assert found is not None
+    with pytest.raises(ValueError, match="read-only"):
+        found[0, 0] = 1
+
+
+@pytest.mark.parametrize(
+    "array",
+    [np.full((2, 2), 64, np.int8), np.zeros((2, 2), np.int16), np.zeros(4, np.int8), np.zeros((0, 4), np.int8)],
+    ids=["out of range", "another type", "one dimension", "no rows"],
+)
+def test_what_is_no_matrix_leaves_nothing(tmp_path: Path, array: NDArray[Any]) -> None:
+    store = MatrixStore(tmp_path)
+    with pytest.raises(InvalidMatrix):
+        store.put(array)
+    assert list_files(tmp_path) == []
+    assert store.total_bytes == 0
+
+
+def test_unknown_matrix(tmp_path: Path) -> None:
+    store, unknown = MatrixStore(tmp_path), work.matrix_id(make_array())
+    assert store.get(unknown) is None
+    assert store.info(unknown) is None
+    assert not store.has(unknown)
+    assert store.get_strips(unknown, 0, 1) == []
+    assert store.missing_strips(unknown, 5) == []
+    with pytest.raises(MeshError) as caught:
+        store.add_strip(unknown, 0, bytes(16384), ())
+    assert caught.value.code == "unknown-matrix"
+
+
+def test_strips_outside_the_matrix(tmp_path: Path) -> None:
+    store = MatrixStore(tmp_path)
+    matrix = store.put(make_array(40, 1500)).matrix_id
+    assert len(store.get_strips(matrix, 0, 100)) == 6
+    assert len(store.get_strips(matrix, 5, 100)) == 1
+    assert store.get_strips(matrix, 6, 1) == []
+    assert store.get_strips(matrix, -1, 1) == []
+
+
+def test_full_store_refuses_and_stays_as_it_was(tmp_path: Path) -> None:
+    first, second = make_array(), make_array()
+    room = make_info(first).file_bytes
+    store = MatrixStore(tmp_path, max_bytes=room + 100)
+    store.put(first)
+    for action in (lambda: store.put(second), lambda: store.begin(make_info(second))):
+        with pytest.raises(MeshError) as caught:
+            action()
+        assert caught.value.code == "store-full"
+    assert store.total_bytes == room
+    assert len(list_files(tmp_path)) == 1
+
+
+def test_too_large_and_impossible_matrices_are_not_begun(tmp_path: Path) -> None:
+    store = MatrixStore(tmp_path, max_partial_bytes=1000)
+    with pytest.raises(MeshError) as caught:
+        store.begin(make_info(make_array()))
+    assert caught.value.code == "too-large"
+    for dtype, rows, cols in ((1, 0, 5), (1, 5, 2**16 + 1), (2, 2**20 + 1, 1), (3, 1, 1), (0, 1, 1)):
+        with pytest.raises(InvalidMatrix):
+            store.begin(MatrixInfo(dtype, rows, cols, bytes(32)))
+
+
+def test_least_recently_fed_download_gives_way(tmp_path: Path) -> None:
+    arrays = [make_array(32, 1024) for _ in range(3)]
+    source = MatrixStore(tmp_path / "a")
+    store = MatrixStore(tmp_path / "b", max_partial_bytes=2 * 32 * 1024)
+    infos = [make_info(array) for array in arrays]
+    for array in arrays:
+        source.put(array)
+    store.begin(infos[0])
+    store.begin(infos[1])
+    strip, path = source.get_strips(infos[0].id, 0, 1)[0]
+    assert store.add_strip(infos[0].id, 0, strip, path) is False
+    store.begin(infos[2])
+    assert store.missing_strips(infos[0].id, 9) == [1]
+    assert store.missing_strips(infos[1].id, 9) == []
+    assert store.missing_strips(infos[2].id, 9) == [0, 1]
+    with pytest.raises(MeshError):
+        store.add_strip(infos[1].id, 0, strip, path)
+
+
+def test_crash_while_writing_leaves_no_half_matrix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    array = make_array()
+
+    def fail(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    store = MatrixStore(tmp_path)
+    monkeypatch.setattr("mesh.files.os.fsync", fail)
+    with pytest.raises(MeshError) as caught:
+        store.put(array)
+    assert caught.value.code == "disk-refuses"
+    assert store.total_bytes == 0
+    assert list_files(tmp_path) == []
+    monkeypatch.undo()
+    ref = store.put(array)
+    left = list_files(tmp_path)[0].with_suffix(".matrix.abcd.new")
+    left.write_bytes(b"half")
+    again = MatrixStore(tmp_path)
+    assert again.has(ref.matrix_id)
+    assert not left.exists()
+
+
+@pytest.mark.parametrize("how", ["cut", "head", "other name", "empty"])
+def test_file_that_is_no_whole_matrix_is_set_aside(tmp_path: Path, how: str) -> None:
+    matrix = MatrixStore(tmp_path).put(make_array()).matrix_id
+    (file,) = list_files(tmp_path)
+    data = file.read_bytes()
+    match how:
+        case "cut":
+            file.write_bytes(data[:-1])
+        case "head":
+            file.write_bytes(data[:12] + b"\xff" + data[13:])
+        case "other name":
+            file = file.replace(file.with_name(f"{bytes(32).hex()}.matrix"))
+        case "empty":
+            file.write_bytes(b"")
+    store = MatrixStore(tmp_path)
+    assert not store.has(matrix)
+    assert store.list_ids() == []
+    assert list_files(tmp_path) == [file.with_suffix(".damaged")]
+    assert store.total_bytes == 0
+
+
+@pytest.mark.parametrize("at", [70, -1], ids=["leaves", "entries"])
+def test_flipped_bit_on_disk_counts_as_missing(tmp_path: Path, at: int) -> None:
+    """Else a right result would look wrong, and peers would be sent spoiled strips."""
+    array = make_array()
+    for ask in ("get", "strips"):
+        matrix = MatrixStore(tmp_path).put(array).matrix_id
+        (file,) = list_files(tmp_path, ".matrix")
+        data = bytearray(file.read_bytes())
+        data[at] ^= 1
+        file.write_bytes(data)
+        store = MatrixStore(tmp_path)
+        assert store.has(matrix)
+        if ask == "get" and at > 0:
+            found = store.get(matrix)  # the entries are sound
+            assert found is not None
+            assert np.array_equal(found, array)
+        elif ask == "get":
+            assert store.get(matrix) is None
+        if ask == "strips" or at > 0:
+            assert store.get_strips(matrix, 5, 1) == []
+        assert not store.has(matrix)
+        assert store.total_bytes == 0
+        store.put(array)
+        assert np.array_equal(store.get(matrix), array)  # type: ignore[arg-type]
+        assert len(store.get_strips(matrix, 0, 100)) == 6
+
+
+def test_deleted_file_counts_as_missing(tmp_path: Path) -> None:
+    store = MatrixStore(tmp_path)
+    first, second = store.put(make_array()).matrix_id, store.put(make_array()).matrix_id
+    for file in list_files(tmp_path):
+        file.unlink()
+    assert store.get(first) is None
+    assert store.get_strips(second, 0, 1) == []
+    assert store.list_ids() == []
+
+
+def test_many_threads(tmp_path: Path) -> None:
+    """The same matrices put and fetched by several threads at once."""
+    arrays = [make_array(64, 2048) for _ in range(4)]
+    source, store = MatrixStore(tmp_path / "a"), MatrixStore(tmp_path / "b")
+    infos = [make_info(array) for array in arrays]
+    for array in arrays:
+        source.put(array)
+    failures: list[BaseException] = []
+
+    def work_on(number: int) -> None:
+        rng = np.random.default_rng(number)
+        try:
+            for which in rng.permutation(4):
+                if number == 0:
+                    store.put(arrays[which])
+                    continue
+                info = infos[which]
+                store.begin(info)
+                strips = source.get_strips(info.id, 0, info.strips)
+                for index in rng.permutation(info.strips):
+                    if store.has(info.id):
+                        break
+                    store.begin(info)
+                    store.add_strip(info.id, int(index), *strips[index])
+        except BaseException as error:  # noqa: BLE001 - told to the main thread
+            failures.append(error)
+
+    threads = [threading.Thread(target=work_on, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert failures == []
+    for array, info in zip(arrays, infos, strict=True):
+        assert np.array_equal(store.get(info.id), array)  # type: ignore[arg-type]
+    assert store.total_bytes == sum(each.stat().st_size for each in list_files(tmp_path / "b"))
+
+
+def test_trees_kept_open_are_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mesh.store, "OPEN_TREES", 2)
+    store = MatrixStore(tmp_path)
+    ids = [store.put(make_array(16, 16)).matrix_id for _ in range(4)]
+    for matrix in ids:
+        assert len(store.get_strips(matrix, 0, 1)) == 1
+    assert list(store._trees) == ids[-2:]
