@@ -126,25 +126,41 @@ class Mempool:
         return waiting.id
 
     def select(self, state: StateView) -> Iterator[Transaction]:
-        """Transactions in the order a block should take them: by fee per byte, each account's nonces in turn."""
+        """Transactions in the order a block should take them: by fee per byte, each account's nonces in turn.
+
+        What a block refused before comes after all others, however much it pays: a fee that is never paid must not
+        keep those waiting who do pay. A replacement stands in line like any other.
+        """
         ready = []
         for address in self._all.list_senders():
             first = self._all.get_at(address, state.get_account(address).nonce)
             if first is not None:
-                ready.append((_order(first), first))
+                ready.append((self._order(first), first))
         heapify(ready)
         while ready:
             _, best = heappop(ready)
             yield best.tx
             after = self._all.get_at(best.sender, best.tx.nonce + 1)
             if after is not None:
-                heappush(ready, (_order(after), after))
+                heappush(ready, (self._order(after), after))
 
     def remove(self, tx: TxId) -> None:
         """Drop a transaction that can never be valid again; those after it wait for a new one in its place."""
         waiting = self._all.get(tx)
         if waiting is not None:
             self._all.remove(waiting)
+
+    def on_refused(self, tx: TxId, state: StateView) -> None:
+        """A block on `state` could not take it: it goes last from now on, and what its account cannot pay goes."""
+        waiting = self._all.get(tx)
+        if waiting is None:
+            return
+        self._all.set_refused(tx)
+        account, spent = state.get_account(waiting.sender), 0
+        for nonce, queued in sorted(self._all.get_queue(waiting.sender).items()):
+            spent += queued.cost if nonce >= account.nonce else 0
+            if nonce < account.nonce or spent > account.balance:
+                self._all.remove(queued)
 
     def on_connected(self, block: Block) -> None:
         """Drop what the block includes, what its nonces made stale, and what has waited for too long."""
@@ -225,7 +241,6 @@ class Mempool:
             raise PoolRejected("pool-full", "the pool is full of transactions that pay more", hint="raise the fee")
         return victims
 
-
-def _order(waiting: Waiting) -> tuple[int, int]:
-    rate, age = waiting.rate
-    return -rate, -age
+    def _order(self, waiting: Waiting) -> tuple[bool, int, int]:
+        rate, age = waiting.rate
+        return self._all.is_refused(waiting.id), -rate, -age

@@ -94,12 +94,13 @@ def _fill(execution: Execution, mempool: Mempool, ledger: Ledger) -> tuple[Trans
     room = ledger.params.max_block_bytes - MAX_HEADER_BYTES
     chosen: list[Transaction] = []
     hopeless: list[TxId] = []
+    refused: list[TxId] = []
     passed_over: set[bytes] = set()
     for tx in mempool.select(ledger.state):
         if tx.sender in passed_over:
             continue
         size = len(encode(tx))
-        if size <= room and _add(execution, mempool, tx, hopeless):
+        if size <= room and _add(execution, mempool, tx, hopeless, refused):
             chosen.append(tx)
             room -= size
             continue
@@ -108,14 +109,17 @@ def _fill(execution: Execution, mempool: Mempool, ledger: Ledger) -> tuple[Trans
             break
     for tx_id in hopeless:
         mempool.remove(tx_id)
+    for tx_id in refused:
+        mempool.on_refused(tx_id, ledger.state)
     return tuple(chosen)
 
 
-def _add(execution: Execution, mempool: Mempool, tx: Transaction, hopeless: list[TxId]) -> bool:
+def _add(execution: Execution, mempool: Mempool, tx: Transaction, hopeless: list[TxId], refused: list[TxId]) -> bool:
     try:
         execution.add(tx)
     except RuleViolation as error:
         tx_id = compute_tx_id(tx)
+        refused.append(tx_id)
         if error.code == "wrong-result" or (error.code in HOPELESS and mempool.get_age(tx_id) >= HOPE_BLOCKS):
             hopeless.append(tx_id)
         return False

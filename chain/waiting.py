@@ -47,6 +47,8 @@ class WaitingSet:
         self._queues: dict[Address, dict[int, Waiting]] = {}
         self._cheapest: list[tuple[Rate, TxId]] = []
         """A heap; what was removed meanwhile is still in it, and passed over when it comes up."""
+        self._refused: set[TxId] = set()
+        """What a block could not take in its turn."""
         self._bytes = 0
         self._arrivals = 0
 
@@ -86,6 +88,13 @@ class WaitingSet:
     def get_oldest(self) -> Waiting | None:
         return next(iter(self._by_id.values()), None)
 
+    def set_refused(self, tx: TxId) -> None:
+        if tx in self._by_id:
+            self._refused.add(tx)
+
+    def is_refused(self, tx: TxId) -> bool:
+        return tx in self._refused
+
     def insert(self, waiting: Waiting) -> None:
         """Take it in; what has the account's same nonce makes room."""
         replaced = self.get_at(waiting.sender, waiting.tx.nonce)
@@ -98,6 +107,7 @@ class WaitingSet:
 
     def remove(self, waiting: Waiting) -> None:
         del self._by_id[waiting.id]
+        self._refused.discard(waiting.id)
         self._bytes -= waiting.size
         queue = self._queues[waiting.sender]
         del queue[waiting.tx.nonce]

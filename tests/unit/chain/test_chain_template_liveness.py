@@ -1,0 +1,82 @@
+"""Transactions that can never be valid must not keep others out of blocks, however much they promise to pay."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+
+from chain.ledger import Ledger
+from chain.mempool import Mempool
+from chain.template import make_template
+from primitives.transactions import Transaction, compute_tx_id
+from primitives.units import Height, Nano
+from support.chain_maker import ALICE, BOB, EASY, MINER, NOW, Branch, Key, feed, make_post
+
+ALLOWED_FAILURES = 3
+"""In place of the thousand that a template allows, so that few accounts are enough."""
+CROWD = [Key((1000 + number).to_bytes(32, "big")) for number in range(ALLOWED_FAILURES + 2)]
+FUNDS = 50_000
+
+
+@pytest.fixture
+def branch() -> Branch:
+    return Branch(EASY, {key.address: Nano(FUNDS) for key in CROWD} | {ALICE.address: Nano(1_000_000)})
+
+
+@pytest.fixture
+def ledger(branch: Branch, tmp_path: Path) -> Iterator[Ledger]:
+    ledger = branch.open_ledger(tmp_path)
+    with patch("chain.template.MAX_FAILURES", ALLOWED_FAILURES):
+        yield ledger
+    ledger.close()
+
+
+def choose(ledger: Ledger, pool: Mempool) -> tuple[Transaction, ...]:
+    template = make_template(ledger, pool, beneficiary=MINER.address, now_ms=NOW, allow_merit=False)
+    return template.transactions
+
+
+def connect(branch: Branch, ledger: Ledger, pool: Mempool, transactions: tuple[Transaction, ...]) -> None:
+    made = branch.grow(*transactions)
+    feed(ledger, [made])
+    pool.on_connected(made.block)
+
+
+def test_queues_of_emptied_accounts_leave_the_pool(branch: Branch, ledger: Ledger) -> None:
+    pool, height = Mempool(branch.params), Height(0)
+    for key in CROWD:
+        pool.add(branch.pay(key, BOB.address, 1, fee=2000, ahead=1), ledger.state, height)
+        pool.add(branch.pay(key, BOB.address, FUNDS - 3000, fee=3000), ledger.state, height)
+    connect(branch, ledger, pool, tuple(pool.get(tx) for tx in pool.list_ids() if pool.get(tx).nonce == 0))  # type: ignore[union-attr,misc]
+    assert {ledger.state.get_account(key.address).balance for key in CROWD} == {0}
+    honest = branch.pay(ALICE, BOB.address, 5, fee=1000)
+    pool.add(honest, ledger.state, height)
+    assert len(pool) == len(CROWD) + 1
+    first, second = choose(ledger, pool), choose(ledger, pool)
+    assert honest in first + second
+    assert pool.list_ids() == [compute_tx_id(honest)]
+
+
+def test_what_was_refused_goes_behind_what_was_not(branch: Branch, ledger: Ledger) -> None:
+    """Their accounts could pay, but no base fee is as low as they ask."""
+    pool, height = Mempool(branch.params), Height(0)
+    for key in CROWD:
+        pool.add(branch.sign(key, make_post(1, max_base_fee=0), fee=20_000), ledger.state, height)
+    honest = branch.pay(ALICE, BOB.address, 5, fee=1000)
+    pool.add(honest, ledger.state, height)
+    assert choose(ledger, pool) == ()
+    assert list(pool.select(ledger.state)).index(honest) < ALLOWED_FAILURES
+    assert choose(ledger, pool) == (honest,)
+    assert len(pool) == len(CROWD) + 1, "they may become valid and stay"
+
+
+def test_a_replacement_of_what_was_refused_stands_in_line_again(branch: Branch, ledger: Ledger) -> None:
+    pool, height = Mempool(branch.params), Height(0)
+    pool.add(branch.sign(CROWD[0], make_post(1, max_base_fee=0), fee=20_000), ledger.state, height)
+    cheap = branch.pay(ALICE, BOB.address, 5, fee=1000)
+    pool.add(cheap, ledger.state, height)
+    assert choose(ledger, pool) == (cheap,)
+    better = branch.pay(CROWD[0], BOB.address, 5, fee=22_000)
+    pool.add(better, ledger.state, height)
+    assert choose(ledger, pool) == (better, cheap)
