@@ -24,7 +24,8 @@ class RemoteError(ClientError):
 
 
 class JobFailed(ClientError):
-    """A job that brought no result: job-cancelled, job-expired, job-timeout, job-lost, wrong-result.
+    """A job that brought no result: job-cancelled, job-expired, job-timeout, job-lost, wrong-result,
+    result-missing.
 
     Args:
         job: the job's id in hex.

@@ -51,13 +51,15 @@ class JobWatcher:
             async with asyncio.timeout(watch.timeout_s):
                 pause, lost = FIRST_PAUSE_S, 0
                 while True:
+                    # The head first: a job that is still open after a head at its deadline was seen is open for good.
+                    head = await self._source.head()
                     job = await self._find(watch.job)
                     if job is None:
                         lost = 0 if await self._is_pending(watch.job) else lost + 1
                         _check_not_lost(watch.job, lost)
                     else:
                         state, lost = job.state, 0
-                        if await self._is_done(job, watch.confirmations):
+                        if _is_done(job, head, watch.confirmations):
                             return job
                     await asyncio.sleep(pause)
                     pause = min(pause * GROWTH, LAST_PAUSE_S)
@@ -68,21 +70,6 @@ class JobWatcher:
                 f"job {watch.job} was not settled within {watch.timeout_s:g} s; it is {state}",
                 hint="a higher reward finds workers sooner; job_get shows how it goes on",
             ) from error
-
-    async def _is_done(self, job: models.Job, confirmations: int) -> bool:
-        head = await self._source.head()
-        if job.state == "settled" and job.closed_at is not None:
-            return head.height - job.closed_at + 1 >= confirmations
-        if job.state == "cancelled":
-            raise JobFailed("job-cancelled", job.id, f"job {job.id} was cancelled at height {job.closed_at}")
-        if job.state == "open" and head.height >= job.deadline:
-            raise JobFailed(
-                "job-expired",
-                job.id,
-                f"job {job.id} had its deadline at height {job.deadline}, the chain is at {head.height}",
-                hint="cancel it to get the reward back",
-            )
-        return False
 
     async def _find(self, job: str) -> models.Job | None:
         try:
@@ -101,6 +88,21 @@ class JobWatcher:
                 return False
             raise
         return True
+
+
+def _is_done(job: models.Job, head: models.Head, confirmations: int) -> bool:
+    if job.state == "settled" and job.closed_at is not None:
+        return head.height - job.closed_at + 1 >= confirmations
+    if job.state == "cancelled":
+        raise JobFailed("job-cancelled", job.id, f"job {job.id} was cancelled at height {job.closed_at}")
+    if job.state == "open" and head.height >= job.deadline:
+        raise JobFailed(
+            "job-expired",
+            job.id,
+            f"job {job.id} had its deadline at height {job.deadline}, the chain is at {head.height}",
+            hint="cancel it to get the reward back",
+        )
+    return False
 
 
 def _check_not_lost(job: str, times: int) -> None:

@@ -5,6 +5,7 @@ async with inos.Client("http://127.0.0.1:8645", wallet=key) as client:
 """
 
 import asyncio
+import re
 from typing import Any, Final
 
 import numpy as np
@@ -234,7 +235,17 @@ class Client(Reader):
     ) -> NDArray[np.int32]:
         if settled.y is None:
             raise JobFailed("job-open", settled.id, f"job {settled.id} is {settled.state}, it has no result")
-        y: NDArray[np.int32] = await self.get_matrix(settled.y.id, wait_s=wait_s)
+        try:
+            y: NDArray[np.int32] = await self.get_matrix(settled.y.id, wait_s=wait_s)
+        except RemoteError as error:
+            if error.code != "matrix-unknown":
+                raise
+            raise JobFailed(
+                "result-missing",
+                settled.id,
+                f"job {settled.id} is settled and paid, but neither the node nor its peers have the result here",
+                hint=f"ask again later, or another node: inos job result {settled.id}",
+            ) from error
         if not await asyncio.to_thread(is_product, JobId(bytes.fromhex(settled.id)), x, w, y):
             raise JobFailed(
                 "wrong-result",
@@ -247,10 +258,21 @@ class Client(Reader):
     async def _cancel_after(self, error: JobFailed) -> JobFailed:
         """The same failure, saying what became of the reward."""
         try:
+            if error.code == "job-timeout" and await self._is_claimed(error.job):
+                hint = "a worker holds it and may still deliver; once the claim has lapsed it can be cancelled"
+                return JobFailed(error.code, error.job, error.message, hint=hint)
             tx = await self.cancel_job(error.job)
         except InosError as refused:
             return JobFailed(error.code, error.job, error.message, hint=f"it could not be cancelled: {refused.message}")
         return JobFailed(error.code, error.job, error.message, hint=f"cancelled by {tx}; the reward comes back")
+
+    async def _is_claimed(self, job: str) -> bool:
+        try:
+            return (await self.job(job)).state == "claimed"
+        except RemoteError as error:
+            if error.code == "job-unknown":  # not mined yet
+                return False
+            raise
 
     async def _send(self, payload: Payload) -> TxId:
         """Sign with the next nonce and hand in, one at a time: two at once would take one nonce."""
@@ -286,10 +308,9 @@ def _choose_window(params: Params, head: models.Head, x: MatrixRef, w: MatrixRef
 
 
 def _read_job_id(text: str) -> JobId:
-    try:
-        return JobId(bytes.fromhex(text))
-    except ValueError as error:
-        raise ClientError("bad-job-id", f"{text!r:.100} is not a job's id", hint="an id is 64 hex digits") from error
+    if not re.fullmatch("[0-9a-fA-F]{64}", text):
+        raise ClientError("bad-job-id", f"{text!r:.100} is not a job's id", hint="an id is 64 hex digits")
+    return JobId(bytes.fromhex(text))
 
 
 def _check_size(params: Params, x: NDArray[np.int8], w: NDArray[np.int8]) -> None:

@@ -8,12 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 import inos
 import work
 from genesis.loading import derive_devnet, make_network, parse_genesis
+from inos import _client_models as models
 from inos._client_errors import ClientError, JobFailed
+from inos._client_jobs import JobWatch, JobWatcher
 from inos._client_operands import BadOperand, read_credits
+from primitives.transactions import ClaimJob
 from primitives.units import Nano, TimeMs
 from rpc import RpcServer, RpcSettings
 from support.fake_node import FakeNode
@@ -218,10 +222,73 @@ async def test_a_wait_without_auto_cancel_leaves_the_job(client: inos.Client, no
     assert (error.code, len(node.mempool)) == ("job-timeout", 1)
 
 
-async def test_ids_that_are_none(client: inos.Client) -> None:
+@pytest.mark.parametrize("job", ["nonsense", "ab", "ab" * 33, "ab" * 31 + "\n "])
+async def test_ids_that_are_none(client: inos.Client, job: str) -> None:
     with pytest.raises(ClientError) as caught:
-        await client.cancel_job("nonsense")
+        await client.cancel_job(job)
     assert caught.value.code == "bad-job-id"
+
+
+async def test_a_claim_that_lapses_and_another_that_delivers(client: inos.Client, node: FakeNode) -> None:
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(client.multiply(X, W, reward="1", claim_window=5))
+        await asyncio.wait_for(node.has_transactions.wait(), 10)
+        node.mine()
+        [(job_id, _)] = node.ledger.list_jobs()
+        node.act(ClaimJob(job_id))
+        for _ in range(6):
+            node.mine()
+        assert (await client.job(job_id.hex())).state == "open"
+        node.work_jobs()
+    assert np.array_equal(task.result(), X.astype(np.int32) @ W.astype(np.int32).T)
+
+
+async def test_a_worker_that_holds_a_job_too_long(client: inos.Client, node: FakeNode) -> None:
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(expect_failure(client.multiply(X, W, reward="1", timeout_s=0.5)))
+        await asyncio.wait_for(node.has_transactions.wait(), 10)
+        node.mine()
+        [(job_id, _)] = node.ledger.list_jobs()
+        node.act(ClaimJob(job_id))
+    error = task.result()
+    assert (error.code, error.job) == ("job-timeout", job_id.hex())
+    assert "may still deliver" in error.hint
+    assert len(node.mempool) == 0
+
+
+async def test_a_result_that_is_nowhere(client: inos.Client, node: FakeNode) -> None:
+    job = await client.post_job(X, W, reward="1")
+    node.mine()
+    node.work_jobs()
+    settled = await client.wait_job(job, 5)
+    assert settled.y is not None
+    del node.matrices.arrays[bytes.fromhex(settled.y.id)]
+    error = await expect_failure(client.result(job, wait_s=0))
+    assert (error.code, error.job) == ("result-missing", job)
+    assert f"inos job result {job}" in error.hint
+
+
+async def test_a_job_settled_between_two_questions_has_not_expired() -> None:
+    """Its state is asked for after the head, never before: blocks may come between the two."""
+    asked: list[str] = []
+    ref = models.Ref("", 1, 1, "")
+    job = models.Job("j", "open", "", ref, ref, 1, 1, 1, 1, 1, 9, 1, None, None, None)
+
+    class Source:
+        async def head(self) -> models.Head:
+            asked.append("head")
+            return models.Head("", 8 if len(asked) == 1 else 9, 0, 0, "", 0, "")
+
+        async def job(self, name: str) -> models.Job:
+            asked.append("job")
+            return job if len(asked) == 2 else replace(job, state="settled", closed_at=9, y=ref)
+
+        async def transaction(self, tx: str) -> models.FoundTransaction:
+            raise AssertionError("the job is known")
+
+    settled = await JobWatcher(Source()).wait(JobWatch("j", 10, 1))
+    assert settled.state == "settled"
+    assert asked == ["head", "job"] * 2
 
 
 async def test_matrices_by_themselves(client: inos.Client) -> None:
