@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgspec
 import numpy as np
 import pytest
+from blake3 import blake3
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
@@ -204,6 +206,52 @@ async def test_proofs_check_out(ask: Ask, node: RealNode) -> None:
             StateProof(tuple(bytes.fromhex(one) for one in proof["siblings"]), other),
         )
         assert proof["state_root"] == (await ask("chain_head"))["state_root"]
+
+
+def fold_proof(address: bytes, proof: dict[str, Any]) -> str:
+    """The root a proof leads to, from docs/protocol.md alone; keys, values and hashes as they came."""
+
+    def derive(context: str, data: bytes) -> bytes:
+        return blake3(data, derive_key_context="inos v1 " + context).digest()
+
+    path = derive("state key", b"\x01" + address)
+    siblings = [bytes.fromhex(sibling) for sibling in proof["siblings"]]
+    if proof["value"] is not None:
+        node = derive("state leaf", path + bytes.fromhex(proof["value"]))
+    elif proof["other_path"] is None:
+        node = bytes(32)
+    else:
+        other = bytes.fromhex(proof["other_path"])
+        bits, others = (f"{int.from_bytes(one, 'big'):0256b}" for one in (path, other))
+        assert bits[: len(siblings)] == others[: len(siblings)]
+        assert bits != others
+        node = derive("state leaf", other + bytes.fromhex(proof["other_value"]))
+    for depth in reversed(range(len(siblings))):
+        is_right = path[depth // 8] >> (7 - depth % 8) & 1
+        pair = siblings[depth] + node if is_right else node + siblings[depth]
+        node = derive("state node", pair)
+    return node.hex()
+
+
+async def test_a_stranger_can_check_the_proofs(ask: Ask, node: RealNode) -> None:
+    await mine(node)
+    addresses = [key.address for key in (ALICE, BOB, MINER)] + [bytes([at]) * 20 for at in range(40)]
+    shapes = set()
+    for address in addresses:
+        account = await ask("state_getAccount", address=encode_address(node.network.hrp, address), prove=True)
+        proof, header = account["proof"], await ask("chain_getHeader", id=account["block"])
+        assert fold_proof(address, proof) == header["state_root"] == proof["state_root"]
+        if proof["value"] is None:
+            assert (account["nonce"], account["balance"], account["reputation"]) == (0, "0", "0")
+        else:
+            nonce, balance, bonded, merit = msgspec.msgpack.decode(bytes.fromhex(proof["value"]))[:4]
+            assert (nonce, str(balance), str(bonded), str(merit)) == tuple(
+                account[name] for name in ("nonce", "balance", "bonded", "merit")
+            )
+            proof["value"] = proof["value"][:-2] + "7f"
+            assert fold_proof(address, proof) != header["state_root"]
+        shapes.add((proof["value"] is None, proof["other_path"] is None))
+    assert shapes == {(False, True), (True, True), (True, False)}
 
 
 async def test_a_job_through_history_and_audit(ask: Ask, node: RealNode) -> None:
