@@ -3,13 +3,25 @@
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import plyvel
 
 from chain.errors import ChainError
 
-WRITE_BUFFER_BYTES = 16 << 20
+WRITE_BUFFER_BYTES: Final = 16 << 20
+DISK_TROUBLE: Final = (
+    "no space left",
+    "quota exceeded",
+    "permission denied",
+    "read-only file system",
+    "too many open files",
+    "input/output error",
+    "not a directory",
+    "file exists",
+    "file too large",
+)
+"""What the operating system says where the fault is not the database's."""
 
 
 class Database:
@@ -106,21 +118,21 @@ class Database:
         self.close()
 
     def explain(self, error: object) -> ChainError:
-        """What went wrong, in our words: damage by what LevelDB calls corruption and by files that are gone."""
+        """What went wrong, in our words: trouble the disk names is the disk's, everything else is damage."""
         if isinstance(error, RuntimeError):
             return ChainError("database-closed", f"the database {self._path} is closed")
-        text = str(error)
-        is_there = not isinstance(error, plyvel.IOError | OSError) or "no such file" in text.lower()
-        if is_there:
+        reason = error.args[0] if isinstance(error, plyvel.Error) and error.args else error
+        text = reason.decode(errors="replace") if isinstance(reason, bytes) else str(reason)
+        if any(trouble in text.lower() for trouble in DISK_TROUBLE):
             return ChainError(
-                "database-damaged",
-                f"the database {self._path} cannot be read: {text}",
-                hint="move the folder away and start again: the node fetches the chain from its peers",
+                "database-io",
+                f"the disk refuses the database {self._path}: {text}",
+                hint="see that there is space left and that the folder may be written",
             )
         return ChainError(
-            "database-io",
-            f"the disk refuses the database {self._path}: {text}",
-            hint="see that there is space left and that the folder may be written",
+            "database-damaged",
+            f"the database {self._path} cannot be read: {text}",
+            hint="move the folder away and start again: the node fetches the chain from its peers",
         )
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from chain import schema
-from chain.connection import make_genesis_batch
+from chain.connection import compute_new_root, make_genesis_batch
 from chain.database import Database
 from chain.entry import Entry
 from chain.errors import ChainError
@@ -28,6 +28,8 @@ def open_database(path: Path, genesis: GenesisState, *, is_durable: bool) -> Dat
     try:
         genesis_id = compute_block_id(genesis.header)
         if database.get(schema.META_SCHEMA) is None:
+            if next(database.iterate_keys(b""), None) is not None:
+                raise database.explain("it has records and does not say whose")
             _begin(database, genesis, genesis_id)
         _check_schema(database, path)
         _check_genesis(database, path, genesis_id)
@@ -117,4 +119,6 @@ def _find_tip(database: Database, index: BlockIndex) -> Entry:
         raise LookupError("the tip is not among the stored blocks")
     if database.get(schema.active_key(tip.height)) != tip.id:
         raise LookupError("the tip is not the last block of the connected chain")
+    if compute_new_root(database.get, {}) != tip.header.state_root:
+        raise LookupError("the state tree is not that of the tip")
     return tip

@@ -142,7 +142,7 @@ class Branch(Lab):
     ) -> MadeBlock:
         """The next block, sealed but not connected; `changes` to its header may make it invalid."""
         block = self.make_block(transactions, miner=miner, uses_merit=uses_merit)
-        block = edit(block, nonce=nonce, time_ms=block.header.time_ms + later_ms, **changes)
+        block = edit(block, **{"nonce": nonce, "time_ms": block.header.time_ms + later_ms} | changes)
         premium = self.params.merit_premium if uses_merit else 1
         return seal(block, allowed=min(ANY, int.from_bytes(block.header.target, "big") * premium))
 

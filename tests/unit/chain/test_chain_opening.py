@@ -1,0 +1,314 @@
+"""Databases of others, in use, damaged, or left behind by a killed process."""
+
+import functools
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from unittest.mock import patch
+
+import msgspec
+import plyvel
+import pytest
+
+from chain import schema
+from chain.database import Database
+from chain.errors import ChainError
+from chain.ledger import Ledger
+from primitives.errors import RuleViolation
+from support.chain_maker import EASY, NOW, Branch, dump, feed
+
+TESTS = Path(__file__).parents[2]
+
+
+def get_code(action: Callable[[], object]) -> str:
+    with pytest.raises(ChainError) as caught:
+        action()
+    assert caught.value.message
+    return caught.value.code
+
+
+def test_reopened_ledger_is_where_it_was(tmp_path: Path) -> None:
+    branch = Branch()
+    side = branch.fork()
+    ledger = branch.open_ledger(tmp_path, is_durable=True)
+    feed(ledger, branch.grow_by(3))
+    feed(ledger, side.grow_by(2, nonce=4))
+    ledger.add_header(branch.grow().block.header, NOW)
+    before, tip, best = dump(ledger), ledger.tip, ledger.best_header
+    ledger.close()
+    ledger.close()
+    again = branch.open_ledger(tmp_path)
+    assert (dump(again), again.tip, again.best_header) == (before, tip, best)
+    assert again.get_missing_blocks(5) == [branch.tip_id]
+    assert again.get_status(side.tip_id) == "stored"
+    feed(again, side.grow_by(2, nonce=4))
+    assert again.tip.id == side.tip_id
+    again.close()
+
+
+def test_other_genesis_is_refused(tmp_path: Path) -> None:
+    branch = Branch()
+    ledger = branch.open_ledger(tmp_path)
+    feed(ledger, branch.grow_by(2))
+    before = dump(ledger)
+    ledger.close()
+    for other in (Branch(EASY, {}), Branch(msgspec.structs.replace(EASY, max_job_lifetime=21))):
+        assert get_code(functools.partial(other.open_ledger, tmp_path)) == "other-genesis"
+    ledger = branch.open_ledger(tmp_path)
+    assert dump(ledger) == before
+    ledger.close()
+
+
+def test_other_layout_is_refused(tmp_path: Path) -> None:
+    branch = Branch()
+    branch.open_ledger(tmp_path).close()
+    with plyvel.DB(str(tmp_path)) as database:
+        database.put(schema.META_SCHEMA, b"2")
+    assert get_code(lambda: branch.open_ledger(tmp_path)) == "schema-version"
+
+
+def test_second_handle_is_refused(tmp_path: Path) -> None:
+    branch = Branch()
+    ledger = branch.open_ledger(tmp_path)
+    assert get_code(lambda: branch.open_ledger(tmp_path)) == "database-in-use"
+    ledger.close()
+    branch.open_ledger(tmp_path).close()
+
+
+def test_second_process_is_refused(tmp_path: Path) -> None:
+    branch = Branch()
+    ledger = branch.open_ledger(tmp_path)
+    script = (
+        "import sys; from pathlib import Path; from chain.errors import ChainError\n"
+        "from support.chain_maker import Branch\n"
+        "try: Branch().open_ledger(Path(sys.argv[1]))\n"
+        "except ChainError as error: print(error.code)\n"
+    )
+    assert run_python(script, tmp_path) == "database-in-use"
+    ledger.close()
+
+
+def run_python(script: str, *arguments: object) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", script, *map(str, arguments)],
+        cwd=TESTS,
+        env=os.environ | {"PYTHONPATH": str(TESTS)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+def test_closed_ledger_says_so(tmp_path: Path) -> None:
+    branch = Branch()
+    ledger = branch.open_ledger(tmp_path)
+    made = branch.grow()
+    ledger.close()
+    for action in (
+        lambda: ledger.get_block(made.id),
+        lambda: ledger.state.get_market(),
+        lambda: list(ledger.iterate_records()),
+        lambda: feed(ledger, [made]),
+        lambda: ledger._db.write({b"a": b"b"}),
+        lambda: ledger._db.snapshot(),
+    ):
+        assert get_code(action) == "database-closed"
+
+
+def test_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    assert get_code(lambda: Database(tmp_path / "file" / "ledger", is_durable=False)) == "database-io"
+
+
+def test_disk_that_refuses_a_write_stops_nothing_half_way(tmp_path: Path) -> None:
+    branch = Branch()
+    ledger = branch.open_ledger(tmp_path)
+    feed(ledger, branch.grow_by(2))
+    before, made = dump(ledger), branch.grow()
+    with patch.object(ledger._db, "_db") as broken:
+        broken.get.side_effect = lambda key, **_: before.get(key)
+        broken.write_batch.side_effect = plyvel.IOError("No space left on device")
+        assert get_code(lambda: feed(ledger, [made])) == "database-io"
+    assert dump(ledger) == before
+    assert ledger.tip.id == branch.blocks[1].id
+    ledger.close()
+    again = branch.open_ledger(tmp_path)
+    feed(again, [made])
+    assert again.tip.id == made.id
+    again.close()
+
+
+def fill(path: Path) -> Branch:
+    """A ledger with files of every kind: tables, log and manifest."""
+    branch = Branch()
+    ledger = branch.open_ledger(path)
+    feed(ledger, branch.grow_by(40))
+    ledger._db._db.compact_range()
+    feed(ledger, branch.grow_by(5))
+    ledger.close()
+    return branch
+
+
+def use_all(ledger: Ledger) -> None:
+    """Read everything there is."""
+    try:
+        ledger.check()
+        dump(ledger)
+        for height in range(ledger.tip.header.height + 1):
+            block_id = ledger.get_block_id(height)  # type: ignore[arg-type]
+            assert block_id is not None
+            assert ledger.get_block(block_id) is not None
+    finally:
+        ledger.close()
+
+
+@pytest.mark.parametrize("what", ["*.ldb", "MANIFEST-*", "CURRENT"])
+@pytest.mark.parametrize("how", ["cut", "flip", "empty", "gone"])
+def test_damage_is_told_and_never_read_over(tmp_path: Path, what: str, how: str) -> None:
+    branch = fill(tmp_path)
+    for path in tmp_path.glob(what):
+        data = bytearray(path.read_bytes())
+        match how:
+            case "cut":
+                path.write_bytes(data[: len(data) // 2])
+            case "flip":
+                for at in range(len(data) // 50, len(data), max(1, len(data) // 50)):
+                    data[at] ^= 0x55
+                path.write_bytes(data)
+            case "empty":
+                path.write_bytes(b"")
+            case "gone":
+                path.unlink()
+    assert get_code(lambda: use_all(branch.open_ledger(tmp_path))) == "database-damaged"
+
+
+def test_lost_records_are_told(tmp_path: Path) -> None:
+    """A database that is whole as files and contradicts itself."""
+    branch = fill(tmp_path)
+    last = branch.blocks[-1]
+    for key in (schema.block_key(last.id), schema.header_key(last.id), schema.active_key(branch.height)):
+        with plyvel.DB(str(tmp_path)) as database:
+            value = database.get(key)
+            database.delete(key)
+        assert get_code(lambda: branch.open_ledger(tmp_path)) == "database-damaged"
+        with plyvel.DB(str(tmp_path)) as database:
+            database.put(key, value)
+    with plyvel.DB(str(tmp_path)) as database:
+        database.delete(schema.undo_key(last.id))
+        database.put(schema.block_key(branch.blocks[3].id), b"\x93")
+    ledger = branch.open_ledger(tmp_path)
+    assert get_code(lambda: ledger.get_block(branch.blocks[3].id)) == "database-damaged"
+    side = branch.fork(1)
+    feed(ledger, [side.grow(nonce=9)])
+    assert get_code(lambda: feed(ledger, [side.grow(nonce=9)])) == "database-damaged"
+    ledger.close()
+
+
+def test_lost_header_of_another_branch_is_fetched_again(tmp_path: Path) -> None:
+    """A power cut may take what was not synced: headers that no connected block rests on."""
+    branch = Branch()
+    side = branch.fork()
+    ledger = branch.open_ledger(tmp_path)
+    feed(ledger, branch.grow_by(2))
+    blocks = side.grow_by(4, nonce=8)
+    for made in blocks:
+        ledger.add_header(made.block.header, NOW)
+    ledger.close()
+    with plyvel.DB(str(tmp_path)) as database:
+        database.delete(schema.header_key(blocks[1].id))
+    ledger = branch.open_ledger(tmp_path)
+    assert [ledger.get_status(made.id) for made in blocks] == ["header", "unknown", "unknown", "unknown"]
+    feed(ledger, blocks)
+    assert ledger.tip.id == side.tip_id
+    ledger.close()
+    again = branch.open_ledger(tmp_path)
+    assert again.tip.id == side.tip_id
+    again.check()
+    again.close()
+
+
+def test_block_stored_before_a_kill_is_connected_at_the_start(tmp_path: Path) -> None:
+    branch = Branch()
+    side = branch.fork()
+    ledger = branch.open_ledger(tmp_path)
+    feed(ledger, branch.grow_by(1))
+    blocks = side.grow_by(2, nonce=6)
+    feed(ledger, blocks[:1])
+    # Killed between two batches of the reorganisation: stored, not connected.
+    with (
+        patch.object(ledger._chain, "disconnect", side_effect=KeyboardInterrupt),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        feed(ledger, blocks[1:])
+    ledger.close()
+    again = branch.open_ledger(tmp_path)
+    assert again.tip.id == side.tip_id
+    again.check()
+    again.close()
+
+
+def test_wrong_genesis_records_are_refused(tmp_path: Path) -> None:
+    branch = Branch()
+    genesis = msgspec.structs.replace(branch.genesis, records={})
+    with pytest.raises(RuleViolation) as caught:
+        Ledger.open(tmp_path, EASY, genesis, results=branch.products)
+    assert caught.value.code == "bad-state-root"
+    branch.open_ledger(tmp_path).close()
+
+
+CONNECT_FOR_EVER = """
+import secrets, sys
+from pathlib import Path
+from support.chain_maker import Branch, MadeBlock, feed
+
+branch = Branch()
+ledger = branch.open_ledger(Path(sys.argv[1]), is_durable=True)
+for height in range(1, ledger.tip.header.height + 1):
+    block_id = ledger.get_block_id(height)
+    branch.append(MadeBlock(ledger.get_block(block_id), ledger.get_witness(block_id)))
+print("ready", flush=True)
+while True:
+    feed(ledger, [branch.grow(nonce=secrets.randbits(32)) for _ in range(3)])
+    side = branch.fork(2)
+    feed(ledger, [side.grow(nonce=secrets.randbits(32)) for _ in range(3)])
+    branch = side
+"""
+
+
+@pytest.mark.timeout(120)
+def test_killed_ten_times_while_connecting(tmp_path: Path, pytestconfig: pytest.Config) -> None:
+    """Each time it opens on some block's state, never lower than what was synced before the kill."""
+    rng = random.Random(str(pytestconfig.getoption("--hypothesis-seed")))
+    branch = Branch()
+    height = 0
+    for _ in range(10):
+        process = subprocess.Popen(
+            [sys.executable, "-c", CONNECT_FOR_EVER, str(tmp_path)],
+            cwd=TESTS,
+            env=os.environ | {"PYTHONPATH": str(TESTS)},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            time.sleep(rng.uniform(0, 0.3))
+        finally:
+            process.kill()
+            process.communicate(timeout=30)
+        ledger = branch.open_ledger(tmp_path)
+        ledger.check()
+        assert ledger.tip.header.height >= height
+        height = ledger.tip.header.height
+        assert ledger.get_block_id(height) == ledger.tip.id  # type: ignore[arg-type]
+        assert ledger.get_block(ledger.tip.id) is not None
+        assert ledger.get_status(ledger.tip.id) == "connected"
+        assert ledger.get_missing_blocks(5) == []
+        ledger.close()
+    assert height > 10
