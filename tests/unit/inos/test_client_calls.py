@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 
 import inos
-from genesis.loading import derive_devnet, make_network, parse_genesis
 from inos._client_errors import ClientError, RemoteError
 from primitives.errors import RuleViolation
-from primitives.units import Nano, TimeMs
-from rpc import RpcServer, RpcSettings
+from rpc import RpcServer
 from support.fake_node import FakeNode
+from support.rpc_served import make_fake_node, serve
 from wallet.addresses import encode_address
 from wallet.errors import WalletError
 from wallet.keys import make_key
@@ -27,16 +26,13 @@ BOB_TEXT = encode_address("dinos", BOB.address)
 
 @pytest.fixture
 def node() -> FakeNode:
-    genesis = derive_devnet("devnet", TimeMs(1_700_000_000_000), {ALICE.address: Nano(10 * 10**9)})
-    return FakeNode(make_network(parse_genesis(genesis, "a test's genesis")))
+    return make_fake_node(10 * 10**9, ALICE.address)
 
 
 @pytest.fixture
 async def server(node: FakeNode, tmp_path: Path) -> AsyncIterator[RpcServer]:
-    server = RpcServer(node, RpcSettings(token_path=tmp_path / "rpc.token", port=0))
-    await server.start()
-    yield server
-    await server.stop()
+    async with serve(node, tmp_path) as server:
+        yield server
 
 
 @pytest.fixture

@@ -14,8 +14,9 @@ from genesis.loading import derive_devnet, load_network
 from inos import cli
 from inos.commands import _wallets
 from primitives.units import Nano, TimeMs
-from rpc import RpcServer, RpcSettings
+from rpc import RpcServer
 from support.fake_node import WORKER, FakeNode
+from support.rpc_served import serve
 from wallet.addresses import encode_address
 from wallet.keys import derive_key
 from wallet.keystore import ScryptCost
@@ -45,10 +46,8 @@ def node(genesis_file: Path) -> FakeNode:
 
 @pytest.fixture
 async def server(node: FakeNode, tmp_path: Path) -> AsyncIterator[RpcServer]:
-    server = RpcServer(node, RpcSettings(token_path=tmp_path / "rpc.token", port=0))
-    await server.start()
-    yield server
-    await server.stop()
+    async with serve(node, tmp_path) as server:
+        yield server
 
 
 @pytest.fixture

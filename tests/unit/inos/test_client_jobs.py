@@ -12,20 +12,17 @@ from msgspec.structs import replace
 
 import inos
 import work
-from genesis.loading import derive_devnet, make_network, parse_genesis
 from inos import _client_models as models
 from inos._client_errors import ClientError, JobFailed
 from inos._client_jobs import JobWatch, JobWatcher
 from inos._client_operands import BadOperand, read_credits
 from primitives.transactions import ClaimJob
-from primitives.units import Nano, TimeMs
-from rpc import RpcServer, RpcSettings
-from support.fake_node import FakeNode
+from support.fake_node import WORKER, FakeNode
+from support.rpc_served import make_fake_node, serve
 from wallet.errors import WalletError
 from wallet.keys import make_key
 
 ALICE = make_key(bytes(31) + b"\x01")
-WORKER_SECRET = bytes(31) + b"\x07"
 FUNDS = 10 * 10**9
 RNG = np.random.default_rng(2)
 X = RNG.integers(-64, 64, (33, 70))
@@ -34,18 +31,13 @@ W = RNG.integers(-64, 64, (18, 70))
 
 @pytest.fixture
 def node() -> FakeNode:
-    funds = {ALICE.address: Nano(FUNDS), make_key(WORKER_SECRET).address: Nano(FUNDS)}
-    text = derive_devnet("devnet", TimeMs(1_700_000_000_000), funds)
-    return FakeNode(make_network(parse_genesis(text, "a test's genesis")))
+    return make_fake_node(FUNDS, ALICE.address, WORKER.address)
 
 
 @pytest.fixture
 async def client(node: FakeNode, tmp_path: Path) -> AsyncIterator[inos.Client]:
-    server = RpcServer(node, RpcSettings(token_path=tmp_path / "rpc.token", port=0))
-    await server.start()
-    async with inos.Client(server.url, wallet=ALICE) as client:
+    async with serve(node, tmp_path) as server, inos.Client(server.url, wallet=ALICE) as client:
         yield client
-    await server.stop()
 
 
 @pytest.fixture

@@ -2,12 +2,10 @@
 
 import base64
 import io
-import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import numpy as np
 import pytest
 from msgspec.structs import replace
@@ -15,13 +13,13 @@ from msgspec.structs import replace
 import work
 from consensus.records import account_key
 from consensus.statetree import OtherLeaf, StateProof, check_proof
-from genesis.loading import derive_devnet, make_network, parse_genesis
 from primitives.errors import RuleViolation
 from primitives.transactions import CancelJob, JobMode, Payload, PostJob, Transfer, sign_transaction
-from primitives.units import Nano, StateRoot, TimeMs
-from rpc import Check, PeerInfo, RpcServer, RpcSettings
+from primitives.units import StateRoot, TimeMs
+from rpc import Check, PeerInfo
 from rpc.methods import ALL_METHODS
 from support.fake_node import FEE, WORKER, FakeNode
+from support.rpc_served import Ask, ask_server, make_fake_node, serve
 from wallet.addresses import encode_address
 from wallet.build import encode_transaction
 from wallet.keys import make_key
@@ -33,8 +31,6 @@ RNG = np.random.default_rng(1)
 X = RNG.integers(-64, 64, (20, 30), np.int8)
 W = RNG.integers(-64, 64, (10, 30), np.int8)
 
-Ask = Callable[..., Any]
-
 
 def text(address: bytes) -> str:
     return encode_address("dinos", address)
@@ -42,35 +38,12 @@ def text(address: bytes) -> str:
 
 @pytest.fixture
 def node() -> FakeNode:
-    genesis = derive_devnet(
-        "devnet", TimeMs(1_700_000_000_000), {ALICE.address: Nano(FUNDS), WORKER.address: Nano(FUNDS)}
-    )
-    return FakeNode(make_network(parse_genesis(genesis, "a test's genesis")))
+    return make_fake_node(FUNDS, ALICE.address, WORKER.address)
 
 
 @pytest.fixture
-async def server(node: FakeNode, tmp_path: Path) -> AsyncIterator[RpcServer]:
-    server = RpcServer(node, RpcSettings(token_path=tmp_path / "rpc.token", port=0))
-    await server.start()
-    yield server
-    await server.stop()
-
-
-@pytest.fixture
-async def ask(server: RpcServer, tmp_path: Path) -> AsyncIterator[Ask]:
-    token = (tmp_path / "rpc.token").read_text().strip()
-    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as session:
-
-        async def ask(name: str, *positional: Any, **named: Any) -> Any:
-            request = {"jsonrpc": "2.0", "id": 1, "method": name, "params": list(positional) or named}
-            async with session.post(server.url, json=request) as response:
-                answer = await response.json()
-            if "error" in answer:
-                return answer["error"]
-            if name in ALL_METHODS:
-                ALL_METHODS[name].result.model_validate_json(json.dumps(answer["result"]))
-            return answer["result"]
-
+async def ask(node: FakeNode, tmp_path: Path) -> AsyncIterator[Ask]:
+    async with serve(node, tmp_path) as server, ask_server(server, tmp_path) as ask:
         yield ask
 
 

@@ -1,12 +1,10 @@
 """The same methods on the real ledger, pool and matrix store, with blocks that were really mined."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import msgspec
 import numpy as np
 import pytest
@@ -38,9 +36,8 @@ from primitives.transactions import (
     sign_transaction,
 )
 from primitives.units import JobId, MatrixId, Nano, StateRoot, TimeMs, TxId
-from rpc import RpcServer, RpcSettings
-from rpc.methods import ALL_METHODS
 from support.fake_node import FakeNode
+from support.rpc_served import Ask, ask_server, serve
 from wallet.addresses import encode_address
 from wallet.build import encode_transaction
 from wallet.keys import Key, make_key
@@ -54,8 +51,6 @@ EASY = "0f" + "ff" * 31
 RNG = np.random.default_rng(5)
 X = RNG.integers(-64, 64, (24, 50), np.int8)
 W = RNG.integers(-64, 64, (16, 50), np.int8)
-
-Ask = Callable[..., Any]
 
 
 class StoredResults:
@@ -124,21 +119,8 @@ def node(tmp_path: Path) -> RealNode:
 
 @pytest.fixture
 async def ask(node: RealNode, tmp_path: Path) -> AsyncIterator[Ask]:
-    server = RpcServer(node, RpcSettings(token_path=tmp_path / "rpc.token", port=0))
-    await server.start()
-    async with aiohttp.ClientSession() as session:
-
-        async def ask(name: str, *positional: Any, **named: Any) -> Any:
-            request = {"jsonrpc": "2.0", "id": 1, "method": name, "params": list(positional) or named}
-            async with session.post(server.url, json=request) as response:
-                answer = await response.json()
-            if "error" in answer:
-                return answer["error"]
-            ALL_METHODS[name].result.model_validate_json(json.dumps(answer["result"]))
-            return answer["result"]
-
+    async with serve(node, tmp_path) as server, ask_server(server, tmp_path) as ask:
         yield ask
-    await server.stop()
     node.ledger.close()
 
 

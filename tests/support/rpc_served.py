@@ -1,0 +1,52 @@
+"""A node's RPC on a free port, and somebody who asks it."""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+
+from genesis.loading import derive_devnet, make_network, parse_genesis
+from primitives.units import Address, Nano, TimeMs
+from rpc import NodePort, RpcServer, RpcSettings
+from rpc.methods import ALL_METHODS
+from support.fake_node import FakeNode
+
+START: Final = TimeMs(1_700_000_000_000)
+Ask = Callable[..., Any]
+
+
+def make_fake_node(funds: int, *owners: Address) -> FakeNode:
+    """A node in memory, on a devnet where each owner has as much."""
+    genesis = derive_devnet("devnet", START, dict.fromkeys(owners, Nano(funds)))
+    return FakeNode(make_network(parse_genesis(genesis, "a test's genesis")))
+
+
+@asynccontextmanager
+async def serve(node: NodePort, folder: Path) -> AsyncIterator[RpcServer]:
+    """The node's RPC, its token in `folder`."""
+    server = RpcServer(node, RpcSettings(token_path=folder / "rpc.token", port=0))
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@asynccontextmanager
+async def ask_server(server: RpcServer, folder: Path) -> AsyncIterator[Ask]:
+    """`ask(method, params...)`: the result, seen to fit its model, or the error object. The token is sent along."""
+    token = (folder / "rpc.token").read_text().strip()
+    async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as session:
+
+        async def ask(name: str, *positional: Any, **named: Any) -> Any:
+            request = {"jsonrpc": "2.0", "id": 1, "method": name, "params": list(positional) or named}
+            async with session.post(server.url, json=request) as response:
+                answer = await response.json()
+            if "error" in answer:
+                return answer["error"]
+            if name in ALL_METHODS:
+                ALL_METHODS[name].result.model_validate_json(json.dumps(answer["result"]))
+            return answer["result"]
+
+        yield ask
