@@ -1,0 +1,157 @@
+"""Headers first: what is fetched, and how long a branch that nobody proves is believed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chain.entry import Entry, compute_skip_height, find_fork, get_ancestor, iterate_back
+from chain.ledger import Ledger
+from primitives.units import BlockId, TimeMs, Weight
+from support.chain_maker import NOW, Branch, MadeBlock, feed
+
+STALL_MS, FORGET_MS = 20_000, 600_000
+
+
+@pytest.fixture
+def branch() -> Branch:
+    return Branch()
+
+
+@pytest.fixture
+def ledger(branch: Branch, tmp_path: Path) -> Iterator[Ledger]:
+    opened = branch.open_ledger(tmp_path)
+    yield opened
+    opened.close()
+
+
+def add_headers(ledger: Ledger, blocks: list[MadeBlock], now: int = NOW) -> None:
+    for made in blocks:
+        ledger.add_header(made.block.header, TimeMs(now))
+
+
+def list_ids(blocks: list[MadeBlock]) -> list[BlockId]:
+    return [made.id for made in blocks]
+
+
+def test_missing_blocks_lowest_first(branch: Branch, ledger: Ledger) -> None:
+    blocks = branch.grow_by(12)
+    add_headers(ledger, blocks)
+    assert ledger.best_header.id == branch.tip_id
+    assert ledger.tip.header.height == 0
+    assert ledger.get_missing_blocks(5) == list_ids(blocks[:5])
+    assert ledger.get_missing_blocks(100) == list_ids(blocks)
+    assert ledger.get_missing_blocks(0) == []
+    for made in (blocks[0], blocks[2], blocks[3], blocks[11]):
+        ledger.add_block(made.block, made.witness, NOW)
+    assert ledger.get_missing_blocks(3) == list_ids([blocks[1], blocks[4], blocks[5]])
+    assert ledger.get_missing_blocks(100) == list_ids([blocks[1], *blocks[4:11]])
+    feed(ledger, blocks)
+    assert ledger.get_missing_blocks(100) == []
+    assert ledger.tip.id == branch.tip_id
+
+
+def test_branch_without_bodies_gives_way_and_comes_back(branch: Branch, ledger: Ledger) -> None:
+    """Headers cost nothing; the branch that peers really deliver is best until the other proves itself."""
+    claimed = branch.fork()
+    feed(ledger, branch.grow_by(2))
+    blocks = claimed.grow_by(9, nonce=4)
+    add_headers(ledger, blocks)
+    assert ledger.best_header.id == claimed.tip_id
+    assert ledger.get_missing_blocks(3) == list_ids(blocks[:3])
+    made = branch.grow()
+    ledger.add_block(made.block, made.witness, TimeMs(NOW + STALL_MS - 1))
+    assert ledger.best_header.id == claimed.tip_id
+    more = branch.grow_by(2)
+    add_headers(ledger, more, NOW + STALL_MS)
+    assert ledger.best_header.id == branch.tip_id
+    assert ledger.get_locator()[0] == branch.tip_id
+    # What is known to be there comes first, what was claimed after it: never worse than before.
+    assert ledger.get_missing_blocks(4) == list_ids([*more, *blocks[:2]])
+    # Longer claims change nothing.
+    longer = claimed.grow_by(5, nonce=4)
+    add_headers(ledger, longer, NOW + STALL_MS + 1)
+    assert ledger.best_header.id == branch.tip_id
+    # The first body proves that somebody worked: the branch counts again.
+    ledger.add_block(blocks[0].block, blocks[0].witness, TimeMs(NOW + STALL_MS + 2))
+    assert ledger.best_header.id == claimed.tip_id
+    assert ledger.get_missing_blocks(3) == list_ids(blocks[1:4])
+    feed(ledger, [*blocks, *longer])
+    assert ledger.tip.id == claimed.tip_id
+
+
+def test_each_body_renews_the_patience(branch: Branch, ledger: Ledger) -> None:
+    blocks = branch.grow_by(6)
+    add_headers(ledger, blocks)
+    now = int(NOW)
+    for made in blocks[:5]:
+        now += STALL_MS - 1
+        ledger.add_block(made.block, made.witness, TimeMs(now))
+        assert ledger.best_header.id == branch.tip_id
+
+
+def test_claims_are_forgotten_in_time(branch: Branch, ledger: Ledger, tmp_path: Path) -> None:
+    claimed, proven = branch.fork(), branch.fork()
+    feed(ledger, branch.grow_by(2))
+    blocks = claimed.grow_by(5, nonce=4)
+    kept = proven.grow_by(4, nonce=6)
+    add_headers(ledger, [*blocks, *kept])
+    # A body somewhere up the branch cost work.
+    ledger.add_block(kept[2].block, kept[2].witness, NOW)
+    stalled = NOW + STALL_MS
+    ledger.add_block(branch.grow().block, branch.blocks[-1].witness, TimeMs(stalled))
+    ledger.add_block(branch.grow().block, branch.blocks[-1].witness, TimeMs(stalled + FORGET_MS - 1))
+    assert ledger.get_status(blocks[0].id) == "header"
+    ledger.add_block(branch.grow().block, branch.blocks[-1].witness, TimeMs(stalled + FORGET_MS))
+    assert [ledger.get_status(made.id) for made in blocks] == ["unknown"] * 5
+    assert [ledger.get_status(made.id) for made in kept] == ["header", "header", "stored", "header"]
+    assert ledger.best_header.id == branch.tip_id
+    ledger.close()
+    ledger = branch.open_ledger(tmp_path)
+    assert [ledger.get_status(made.id) for made in blocks] == ["unknown"] * 5
+    feed(ledger, [*blocks, claimed.grow(nonce=4)])
+    assert ledger.tip.id == claimed.tip_id
+    ledger.close()
+
+
+def test_patience_begins_anew_after_a_restart(branch: Branch, ledger: Ledger, tmp_path: Path) -> None:
+    blocks = branch.grow_by(3)
+    add_headers(ledger, blocks)
+    ledger.close()
+    ledger = branch.open_ledger(tmp_path)
+    assert ledger.best_header.id == branch.tip_id
+    later = NOW + 10**8
+    add_headers(ledger, blocks[:1], later)
+    add_headers(ledger, blocks[:1], later + STALL_MS - 1)
+    assert ledger.best_header.id == branch.tip_id
+    add_headers(ledger, blocks[:1], later + STALL_MS)
+    assert ledger.best_header.header.height == 0
+    assert ledger.get_missing_blocks(9) == list_ids(blocks)
+    feed(ledger, blocks)
+    assert ledger.tip.id == branch.tip_id
+    ledger.close()
+
+
+def test_clock_that_goes_back_stalls_nothing(branch: Branch, ledger: Ledger) -> None:
+    blocks = branch.grow_by(3)
+    add_headers(ledger, blocks[:2])
+    add_headers(ledger, blocks[2:], NOW - 10**7)
+    add_headers(ledger, blocks[2:], NOW + STALL_MS - 1)
+    assert ledger.best_header.id == branch.tip_id
+
+
+def test_ancestors_by_skipping() -> None:
+    header = Branch().headers[0]
+    entries: list[Entry] = []
+    for height in range(500):
+        one = type(header)(**{f: getattr(header, f) for f in header.__struct_fields__} | {"height": height})
+        parent = entries[-1] if entries else None
+        entries.append(Entry(BlockId(height.to_bytes(32, "big")), one, parent, Weight(height), height))
+    for height in (0, 1, 2, 255, 256, 257, 498, 499):
+        for below in range(height + 1):
+            assert get_ancestor(entries[height], below) is entries[below]
+        assert compute_skip_height(height) < max(1, height)
+    assert [entry.header.height for entry in iterate_back(entries[3])] == [3, 2, 1, 0]
+    assert find_fork(entries[499], entries[17]) is entries[17]
+    side = Entry(BlockId(b"\x01" * 32), entries[18].header, entries[17], Weight(18), 501)
+    assert find_fork(entries[499], side) is entries[17]

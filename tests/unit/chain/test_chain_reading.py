@@ -1,0 +1,150 @@
+"""What a ledger tells: histories, jobs, transactions, proofs, and what peers ask for."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chain.ledger import HistoryEntry, Ledger
+from consensus.records import JobState, account_key
+from consensus.statetree import check_proof
+from primitives.transactions import CancelJob, ClaimJob, compute_tx_id
+from primitives.units import BlockId, Height, JobId, StateRoot, TxId
+from support.chain_maker import ALICE, BOB, CAROL, MINER, NOW, Branch, feed, make_post
+
+
+@pytest.fixture
+def branch() -> Branch:
+    return Branch()
+
+
+@pytest.fixture
+def ledger(branch: Branch, tmp_path: Path) -> Iterator[Ledger]:
+    opened = branch.open_ledger(tmp_path)
+    yield opened
+    opened.close()
+
+
+def test_history_with_rewards_and_pages(branch: Branch, ledger: Ledger) -> None:
+    pay = branch.pay(ALICE, BOB.address)
+    back = branch.pay(BOB, ALICE.address)
+    itself = branch.pay(ALICE, ALICE.address, ahead=1)
+    branch.grow(pay, back, itself, miner=ALICE.address)
+    branch.grow(miner=BOB.address)
+    last = branch.pay(ALICE, CAROL.address)
+    branch.grow(last)
+    feed(ledger, branch.blocks)
+    reward = 2**32 - 1
+    whole = [
+        HistoryEntry(Height(3), 0, compute_tx_id(last)),
+        HistoryEntry(Height(1), reward, None),
+        HistoryEntry(Height(1), 2, compute_tx_id(itself)),
+        HistoryEntry(Height(1), 1, compute_tx_id(back)),
+        HistoryEntry(Height(1), 0, compute_tx_id(pay)),
+    ]
+    assert ledger.get_history(ALICE.address) == whole
+    paged: list[HistoryEntry] = []
+    while page := ledger.get_history(
+        ALICE.address, before=(paged[-1].height, paged[-1].index) if paged else None, limit=2
+    ):
+        assert len(page) <= 2
+        paged += page
+    assert paged == whole
+    assert [(e.height, e.index) for e in ledger.get_history(BOB.address)] == [(2, reward), (1, 1), (1, 0)]
+    assert [(e.height, e.tx_id) for e in ledger.get_history(CAROL.address)] == [(3, compute_tx_id(last))]
+    assert ledger.get_history(MINER.address)[0].tx_id is None
+    assert ledger.get_history(BOB.address, before=(Height(0), 0)) == []
+
+
+def test_jobs_by_state_poster_and_worker_in_pages(branch: Branch, ledger: Ledger) -> None:
+    jobs: list[JobId] = []
+    for key in (ALICE, BOB, ALICE, ALICE, BOB):
+        post = branch.sign(key, make_post(branch.height + 1, deadline=branch.height + 12), fee=1)
+        branch.grow(post)
+        jobs.append(JobId(compute_tx_id(post)))
+    branch.grow(
+        branch.sign(BOB, ClaimJob(jobs[2])),
+        branch.sign(ALICE, CancelJob(jobs[3])),
+    )
+    feed(ledger, branch.blocks)
+
+    def list_ids(**filters: object) -> list[int]:
+        return [jobs.index(job_id) for job_id, _ in ledger.list_jobs(**filters)]  # type: ignore[arg-type]
+
+    assert list_ids() == [0, 1, 2, 3, 4]
+    assert list_ids(state=JobState.OPEN) == [0, 1, 4]
+    assert list_ids(state=JobState.CLAIMED) == list_ids(worker=BOB.address) == [2]
+    assert list_ids(state=JobState.CANCELLED) == [3]
+    assert list_ids(state=JobState.SETTLED) == []
+    assert list_ids(poster=ALICE.address) == [0, 2, 3]
+    assert list_ids(poster=ALICE.address, state=JobState.OPEN) == [0]
+    assert list_ids(poster=BOB.address, worker=BOB.address) == []
+    assert list_ids(limit=2) == [0, 1]
+    assert list_ids(after=jobs[1], limit=2) == [2, 3]
+    assert list_ids(after=jobs[1], state=JobState.OPEN) == [4]
+    assert list_ids(after=jobs[4]) == []
+    # Claim and cancellation undone, the indices are as before.
+    side = branch.fork(1)
+    feed(ledger, side.grow_by(2, nonce=3))
+    assert list_ids(state=JobState.OPEN) == [0, 1, 2, 3, 4]
+    assert list_ids(worker=BOB.address) == list_ids(state=JobState.CANCELLED) == []
+
+
+def test_transactions_by_id(branch: Branch, ledger: Ledger) -> None:
+    first, second = branch.pay(ALICE, BOB.address), branch.pay(ALICE, CAROL.address, ahead=1)
+    made = branch.grow(first, second)
+    side = branch.fork(1)
+    feed(ledger, branch.blocks)
+    assert ledger.get_transaction(compute_tx_id(first)) == (made.id, 0, first)
+    assert ledger.get_transaction(compute_tx_id(second)) == (made.id, 1, second)
+    assert ledger.get_transaction(TxId(bytes(32))) is None
+    again = side.grow(first, nonce=1)
+    feed(ledger, [again, side.grow(nonce=1)])
+    assert ledger.get_transaction(compute_tx_id(first)) == (again.id, 0, first)
+    assert ledger.get_transaction(compute_tx_id(second)) is None
+
+
+def test_proofs_against_the_tip(branch: Branch, ledger: Ledger) -> None:
+    feed(ledger, branch.grow_by(2))
+    root = StateRoot(ledger.tip.header.state_root)
+    for address in (ALICE.address, MINER.address, CAROL.address):
+        value, proof = ledger.prove(account_key(address))
+        assert (value is None) == (address == CAROL.address)
+        assert check_proof(root, account_key(address), value, proof)
+
+
+def test_figures_of_connected_blocks_only(branch: Branch, ledger: Ledger) -> None:
+    side = branch.fork()
+    feed(ledger, branch.grow_by(2))
+    feed(ledger, side.grow_by(1, nonce=2))
+    figures = ledger.get_figures(branch.tip_id)
+    assert figures is not None
+    assert figures.weight == figures.difficulty == 1
+    assert ledger.get_figures(side.tip_id) is None
+
+
+def test_locator_is_dense_then_doubles_and_ends_at_genesis(branch: Branch, ledger: Ledger) -> None:
+    blocks = branch.grow_by(60)
+    for made in blocks:
+        ledger.add_header(made.block.header, NOW)
+    heights = {made.id: made.block.header.height for made in blocks} | {ledger.get_block_id(Height(0)): 0}
+    expected = [60, 59, 58, 57, 56, 55, 54, 53, 52, 51, 49, 45, 37, 21, 0]
+    assert [heights[block_id] for block_id in ledger.get_locator()] == expected
+    feed(ledger, blocks)
+    assert [heights[block_id] for block_id in ledger.get_locator()] == expected
+
+
+def test_headers_after_a_locator(branch: Branch, ledger: Ledger) -> None:
+    side = branch.fork()
+    feed(ledger, branch.grow_by(20))
+    feed(ledger, side.grow_by(3, nonce=7))
+    headers = branch.headers
+    genesis = BlockId(branch.blocks[0].block.header.parent)
+    assert ledger.get_headers_after([genesis], 100) == headers[1:]
+    assert ledger.get_headers_after([], 5) == headers[1:6]
+    assert ledger.get_headers_after([side.tip_id, branch.blocks[4].id, genesis], 3) == headers[6:9]
+    assert ledger.get_headers_after([BlockId(bytes(32))], 2) == headers[1:3]
+    assert ledger.get_headers_after([branch.tip_id], 5) == []
+    other = branch.fork(15)
+    other.grow_by(2, nonce=8)
+    assert ledger.get_headers_after([other.tip_id, branch.blocks[4].id], 1) == headers[6:7]
