@@ -90,7 +90,7 @@ class Mempool:
     def estimate_fee(self, size: int | None = None) -> Nano:
         """Nano for a transaction of `size` bytes to be in one of the next blocks.
 
-        Where less than a block waits it is the least fee; else a tenth above what the last of the best block pays.
+        Where less than a block waits it is the least fee; else a tenth above what the best one left out of it pays.
         """
         wanted = self._limits.typical_bytes if size is None else size
         rate, filled = self._limits.min_fee_per_byte * RATE_UNIT, 0

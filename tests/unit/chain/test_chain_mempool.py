@@ -1,0 +1,252 @@
+"""The pool's policy, limit by limit, and how it follows the chain."""
+
+import threading
+import time
+
+import msgspec
+import pytest
+
+from chain.mempool import Mempool, MempoolLimits, PoolRejected
+from consensus.records import Account, account_key
+from consensus.state import StateView
+from primitives.blocks import Block
+from primitives.codec import encode
+from primitives.transactions import Transaction, Transfer, compute_tx_id
+from primitives.units import Address, Height
+from support.chain_maker import ALICE, BOB, CAROL, EASY, MINER, Branch, Key, make_post, sign_steadily
+from support.consensus_lab import Records, edit
+
+GENESIS = Block(Branch().headers[0], ())
+RICH = 10**12
+
+
+def make_state(**nonces: int) -> StateView:
+    people = {"alice": ALICE, "bob": BOB, "carol": CAROL, "miner": MINER}
+    return StateView(
+        Records(
+            {
+                account_key(key.address): encode(Account(nonce=nonces.get(name, 0), balance=RICH))
+                for name, key in people.items()
+            }
+        )
+    )
+
+
+def pay(key: Key, nonce: int, fee: int = 1000, amount: int = 1) -> Transaction:
+    return sign_steadily(key, nonce, fee, Transfer(BOB.address, amount))
+
+
+def make_block(height: int, *transactions: Transaction) -> Block:
+    return Block(edit(GENESIS, height=height).header, transactions)
+
+
+def add(pool: Mempool, *transactions: Transaction, state: StateView | None = None, height: int = 0) -> None:
+    for tx in transactions:
+        assert pool.add(tx, state or make_state(), Height(height)) == compute_tx_id(tx)
+
+
+def refuse(pool: Mempool, tx: Transaction, state: StateView | None = None) -> PoolRejected:
+    before = pool.list_ids(), pool.bytes_used
+    with pytest.raises(PoolRejected) as caught:
+        pool.add(tx, state or make_state(), Height(0))
+    assert (pool.list_ids(), pool.bytes_used) == before
+    return caught.value
+
+
+def list_transactions(pool: Mempool) -> list[Transaction]:
+    return [tx for tx_id in pool.list_ids() if (tx := pool.get(tx_id)) is not None]
+
+
+def test_known_and_cheap_and_old(pool: Mempool) -> None:
+    add(pool, pay(ALICE, 0))
+    assert refuse(pool, pay(ALICE, 0)).code == "already-known"
+    cheap = pay(BOB, 0, fee=100)
+    error = refuse(pool, cheap)
+    assert error.code == "fee-too-low"
+    assert str(len(encode(cheap))) in error.hint
+    assert len(encode(cheap)) > 100
+    add(pool, pay(BOB, 0, fee=len(encode(cheap)) + 2))
+    error = refuse(pool, pay(CAROL, 4), make_state(carol=5))
+    assert error.code == "nonce-too-old"
+    assert "5" in error.hint
+
+
+@pytest.fixture
+def pool() -> Mempool:
+    return Mempool(EASY)
+
+
+def test_replacement_pays_a_tenth_more(pool: Mempool) -> None:
+    old = pay(ALICE, 0, fee=1001)
+    add(pool, old, pay(ALICE, 1))
+    for fee in (900, 1001, 1101):
+        error = refuse(pool, pay(ALICE, 0, fee=fee, amount=2))
+        assert error.code == "replacement-fee-too-low"
+        assert "1102" in error.hint
+    new = pay(ALICE, 0, fee=1102, amount=2)
+    add(pool, new)
+    assert not pool.has(compute_tx_id(old))
+    assert list(pool.select(make_state())) == [new, pay(ALICE, 1)]
+    assert pool.bytes_used == len(encode(new)) + len(encode(pay(ALICE, 1)))
+
+
+def test_nonce_gaps(pool: Mempool) -> None:
+    pool = Mempool(EASY, MempoolLimits(max_nonce_gap=3))
+    assert refuse(pool, pay(ALICE, 4)).code == "nonce-gap-too-large"
+    add(pool, pay(ALICE, 3))
+    assert pool.next_nonce(ALICE.address, make_state()) == 0
+    assert list(pool.select(make_state())) == []
+    add(pool, pay(ALICE, 0), pay(ALICE, 1))
+    assert pool.next_nonce(ALICE.address, make_state()) == 2
+    add(pool, pay(ALICE, 2))
+    assert pool.next_nonce(ALICE.address, make_state()) == 4
+    assert [tx.nonce for tx in pool.select(make_state())] == [0, 1, 2, 3]
+
+
+def test_limit_of_one_account() -> None:
+    pool = Mempool(EASY, MempoolLimits(max_per_account=3))
+    add(pool, *(pay(ALICE, n) for n in range(3)))
+    assert refuse(pool, pay(ALICE, 3)).code == "account-limit"
+    add(pool, pay(ALICE, 1, fee=1100), pay(BOB, 0))
+    assert len(pool) == 4
+
+
+def test_balance_must_cover_the_queue(pool: Mempool) -> None:
+    state = StateView(Records({account_key(ALICE.address): encode(Account(balance=5000))}))
+    add(pool, pay(ALICE, 0, fee=1000, amount=2000), state=state)
+    error = refuse(pool, pay(ALICE, 1, fee=1000, amount=1001), state)
+    assert error.code == "insufficient-balance"
+    assert "3000" in error.message
+    add(pool, pay(ALICE, 1, fee=1000, amount=1000), state=state)
+    assert refuse(pool, sign_steadily(ALICE, 2, 900, make_post(1, reward=1)), state).code == "insufficient-balance"
+    assert refuse(pool, pay(CAROL, 0), state).code == "insufficient-balance"
+
+
+def test_full_pool_drops_the_cheapest_with_what_follows_it() -> None:
+    size = len(encode(pay(ALICE, 0)))
+    pool = Mempool(EASY, MempoolLimits(max_bytes=5 * size))
+    add(pool, pay(ALICE, 0, fee=3000), pay(ALICE, 1, fee=400), pay(ALICE, 2, fee=9000))
+    add(pool, pay(BOB, 0, fee=500), pay(BOB, 1, fee=2000))
+    assert refuse(pool, pay(CAROL, 0, fee=399)).code == "pool-full"
+    assert refuse(pool, pay(CAROL, 0, fee=400)).code == "pool-full", "as good is not better"
+    rich = pay(CAROL, 0, fee=401)
+    add(pool, rich)
+    assert list_transactions(pool) == [pay(ALICE, 0, fee=3000), pay(BOB, 1, fee=2000), pay(BOB, 0, fee=500), rich]
+    # One's own are spared: to pay for one with the fee of another of one's own would leave a gap.
+    add(pool, pay(CAROL, 1, fee=450))
+    assert refuse(pool, pay(CAROL, 2, fee=499)).code == "pool-full"
+    add(pool, pay(CAROL, 2, fee=600))
+    assert [tx.nonce for tx in pool.select(make_state())].count(0) == 2
+    assert not pool.has(compute_tx_id(pay(BOB, 1, fee=2000)))
+
+
+def test_replacement_in_a_full_pool_needs_no_room() -> None:
+    size = len(encode(pay(ALICE, 0)))
+    pool = Mempool(EASY, MempoolLimits(max_bytes=2 * size))
+    add(pool, pay(ALICE, 0, fee=500), pay(BOB, 0, fee=400))
+    add(pool, pay(ALICE, 0, fee=600))
+    assert len(pool) == 2
+
+
+def test_following_the_chain(pool: Mempool) -> None:
+    waiting = [pay(ALICE, n) for n in range(4)]
+    add(pool, *waiting, pay(BOB, 0))
+    other = pay(ALICE, 1, fee=5000)
+    block = make_block(1, waiting[0], other)
+    pool.on_connected(block)
+    assert sorted(tx.nonce for tx in list_transactions(pool)) == [0, 2, 3]
+    state = make_state(alice=2)
+    assert [tx.nonce for tx in pool.select(state)][:1] == [2] or pool.next_nonce(ALICE.address, state) == 4
+    pool.on_disconnected(block)
+    assert [tx for tx in pool.select(make_state()) if tx.sender == ALICE.public] == [waiting[0], other, *waiting[2:]]
+    # Another one stands in its place meanwhile: it stays.
+    pool.on_connected(block)
+    mine = pay(ALICE, 1, fee=1500)
+    pool.add(mine, make_state(alice=1), Height(0))
+    pool.on_disconnected(block)
+    assert pool.has(compute_tx_id(mine))
+    assert not pool.has(compute_tx_id(other))
+
+
+def test_limits_hold_when_a_block_comes_back() -> None:
+    size = len(encode(pay(ALICE, 0)))
+    pool = Mempool(EASY, MempoolLimits(max_bytes=4 * size, max_per_account=3))
+    add(pool, pay(BOB, 0, fee=400), pay(BOB, 1, fee=9000), pay(ALICE, 4))
+    pool.on_disconnected(make_block(1, *(pay(ALICE, n) for n in range(4))))
+    assert pool.bytes_used <= 4 * size
+    assert [tx.nonce for tx in pool.select(make_state())] == [0, 1, 2], "the cheapest queue went, no gap was torn"
+    assert {tx.sender for tx in list_transactions(pool)} == {ALICE.public}
+
+
+def test_what_waits_for_too_long_goes() -> None:
+    pool = Mempool(EASY, MempoolLimits(max_age_blocks=10))
+    add(pool, pay(ALICE, 1), height=5)
+    add(pool, pay(BOB, 1), height=6)
+    pool.on_connected(make_block(15))
+    assert len(pool) == 2
+    assert pool.get_age(compute_tx_id(pay(ALICE, 1))) == 10
+    pool.on_connected(make_block(16))
+    assert list_transactions(pool) == [pay(BOB, 1)]
+    assert pool.get_age(compute_tx_id(pay(ALICE, 1))) == 0
+
+
+def test_estimate(pool: Mempool) -> None:
+    assert pool.estimate_fee() == 500
+    assert pool.estimate_fee(200) == 200
+    small = Mempool(msgspec.structs.replace(EASY, max_block_bytes=300))
+    add(small, pay(ALICE, 0, fee=4000), pay(BOB, 0, fee=2000), pay(CAROL, 0, fee=3000))
+    size = len(encode(pay(CAROL, 0, fee=3000)))
+    assert small.estimate_fee(size) == pytest.approx(2200, rel=0.01), "a tenth above the first that does not fit"
+
+
+def test_full_pool_is_not_sorted_for_every_transaction() -> None:
+    """Ten thousand waiting, a thousand of them displaced one by one, in little more than signing them takes."""
+    state_records = Records({})
+    pool = Mempool(EASY, MempoolLimits(max_bytes=0, max_per_account=10**6, max_nonce_gap=10**6))
+    state_records.all = {account_key(key.address): encode(Account(balance=RICH)) for key in (ALICE, BOB)}
+    state = StateView(state_records)
+    template = pay(ALICE, 0)
+    size = len(encode(msgspec.structs.replace(template, nonce=70_000, fee=70_000)))
+    pool = Mempool(EASY, MempoolLimits(max_bytes=10_000 * size, max_per_account=1))
+    senders = [bytes([1]) + n.to_bytes(31, "big") for n in range(11_000)]
+    view = RichView(state)
+    for number, sender in enumerate(senders[:10_000]):
+        pool.add(msgspec.structs.replace(template, sender=sender, fee=70_000 + number), view, Height(0))
+    start = time.process_time()
+    for number, sender in enumerate(senders[10_000:]):
+        pool.add(msgspec.structs.replace(template, sender=sender, fee=90_000 + number), view, Height(0))
+    assert time.process_time() - start < 2.0
+    assert len(pool) <= 10_000 * 1.05
+
+
+class RichView(StateView):
+    """Everybody has plenty."""
+
+    def get_account(self, address: Address) -> Account:
+        return Account(balance=RICH)
+
+
+def test_readers_on_other_threads(pool: Mempool) -> None:
+    stop, failures = threading.Event(), []
+
+    def read() -> None:
+        while not stop.is_set():
+            try:
+                pool.list_ids()
+                pool.next_nonce(ALICE.address, make_state())
+                pool.estimate_fee()
+            except RuntimeError as error:
+                failures.append(error)
+                return
+
+    threads = [threading.Thread(target=read) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for round_number in range(30):
+        taken = [pay(key, n, fee=1000 + round_number) for key in (ALICE, BOB, CAROL) for n in range(10)]
+        add(pool, *taken)
+        pool.on_connected(make_block(round_number, *taken))
+    stop.set()
+    for thread in threads:
+        thread.join(10)
+    assert failures == []

@@ -1,0 +1,224 @@
+"""Templates: what goes in, in what order, and that the block made of one is valid."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from chain.ledger import Ledger
+from chain.mempool import Mempool
+from chain.template import Template, make_template
+from consensus.times import compute_median_time
+from consensus.validity import check_block_sanity, check_header_context, check_seal
+from primitives.blocks import Block
+from primitives.codec import encode
+from primitives.transactions import CancelJob, ClaimJob, SubmitResult, Transaction, compute_tx_id
+from primitives.units import Height, JobId, TimeMs
+from support.chain_maker import (
+    ALICE,
+    BOB,
+    CAROL,
+    EASY,
+    MINER,
+    NOW,
+    Branch,
+    MadeBlock,
+    feed,
+    make_post,
+    make_result_ref,
+    seal,
+)
+from support.consensus_lab import edit, get_code
+
+SMALL = msgspec.structs.replace(EASY, max_block_bytes=3000)
+
+
+@pytest.fixture
+def branch() -> Branch:
+    return Branch()
+
+
+@pytest.fixture
+def ledger(branch: Branch, tmp_path: Path) -> Iterator[Ledger]:
+    opened = branch.open_ledger(tmp_path)
+    yield opened
+    opened.close()
+
+
+def fill(ledger: Ledger, *transactions: Transaction) -> Mempool:
+    pool = Mempool(ledger.params)
+    for tx in transactions:
+        pool.add(tx, ledger.state, Height(ledger.tip.header.height))
+    return pool
+
+
+def make(ledger: Ledger, pool: Mempool, *, allow_merit: bool = False, miner: bytes = MINER.address) -> Template:
+    now = TimeMs(ledger.tip.header.time_ms + 2000)
+    return make_template(ledger, pool, beneficiary=miner, now_ms=now, allow_merit=allow_merit)  # type: ignore[arg-type]
+
+
+def finish(template: Template) -> MadeBlock:
+    return seal(Block(template.header, template.transactions), allowed=template.allowed_target)
+
+
+def test_fees_decide_and_nonces_keep_their_order(branch: Branch, ledger: Ledger) -> None:
+    cheap_first = branch.pay(ALICE, CAROL.address, fee=500)
+    rich_second = branch.pay(ALICE, CAROL.address, fee=9000, ahead=1)
+    middle = branch.pay(BOB, CAROL.address, fee=2000)
+    low = branch.pay(BOB, CAROL.address, fee=400, ahead=1)
+    gap = branch.pay(BOB, CAROL.address, fee=9999, ahead=3)
+    template = make(ledger, fill(ledger, gap, low, rich_second, cheap_first, middle))
+    assert template.transactions == (middle, cheap_first, rich_second, low)
+    assert template.header.seal is None
+    assert template.header.nonce == 0
+
+
+def test_block_of_a_template_passes_all_stages(branch: Branch, ledger: Ledger) -> None:
+    feed(ledger, branch.grow_by(3))
+    pool = fill(
+        ledger,
+        branch.pay(ALICE, BOB.address),
+        branch.sign(BOB, make_post(4), fee=900),
+        branch.pay(BOB, ALICE.address, ahead=1),
+    )
+    template = make(ledger, pool)
+    made = finish(template)
+    check_block_sanity(EASY, made.block)
+    check_header_context(EASY, made.block.header, branch.context)
+    check_seal(EASY, made.block.header, made.witness)
+    assert branch.connect(made.block).figures.fees == 2900
+    assert ledger.add_block(made.block, made.witness, NOW).connected == (made.id,)
+    assert len(template.transactions) == 3
+
+
+def test_empty_template_is_a_valid_block(branch: Branch, ledger: Ledger) -> None:
+    for _ in range(3):
+        made = finish(make(ledger, Mempool(EASY)))
+        assert ledger.add_block(made.block, made.witness, NOW).connected == (made.id,)
+
+
+def test_time_is_after_the_median_whatever_the_clock_says(branch: Branch, ledger: Ledger) -> None:
+    feed(ledger, branch.grow_by(5))
+    template = make_template(ledger, Mempool(EASY), beneficiary=MINER.address, now_ms=TimeMs(0), allow_merit=False)
+    times = branch.context.recent_times_ms
+    assert template.header.time_ms == compute_median_time(times) + 1
+    made = finish(template)
+    assert ledger.add_block(made.block, made.witness, NOW).connected == (made.id,)
+
+
+def test_full_block_stays_within_its_bytes(tmp_path: Path) -> None:
+    branch = Branch(SMALL)
+    ledger = branch.open_ledger(tmp_path)
+    pool = fill(ledger, *(branch.pay(ALICE, BOB.address, fee=300 + n, ahead=n) for n in range(30)))
+    template = make(ledger, pool)
+    made = finish(template)
+    size = len(encode(template.transactions[0]))
+    assert 1900 < len(encode(made.block)) <= 3000
+    assert len(template.transactions) == (3000 - 1024) // size
+    ledger.add_block(made.block, made.witness, NOW)
+    assert ledger.tip.id == made.id
+    ledger.close()
+
+
+def test_large_transaction_gives_way_to_small_ones_of_others(tmp_path: Path) -> None:
+    branch = Branch(msgspec.structs.replace(EASY, max_block_bytes=1024 + 200))
+    ledger = branch.open_ledger(tmp_path)
+    post = branch.sign(ALICE, make_post(1), fee=9000)
+    after = branch.pay(ALICE, CAROL.address, ahead=1, fee=9000)
+    small = branch.pay(BOB, CAROL.address, fee=300)
+    assert len(encode(post)) > 200 > len(encode(small))
+    assert make(ledger, fill(ledger, post, after, small)).transactions == (small,)
+    ledger.close()
+
+
+def test_invalid_now_is_skipped_with_what_follows_it(branch: Branch, ledger: Ledger) -> None:
+    """A post whose burn is not covered by what the pool could see."""
+    broke = branch.sign(BOB, make_post(1, reward=498_000, max_base_fee=1000), fee=1999)
+    after = branch.pay(BOB, CAROL.address, 1, ahead=1, fee=400)
+    fine = branch.pay(ALICE, CAROL.address, fee=400)
+    pool = fill(ledger, broke, fine)
+    pool.on_disconnected(Block(branch.headers[0], (after,)))
+    assert make(ledger, pool).transactions == (fine,)
+    assert pool.list_ids() == [compute_tx_id(broke), compute_tx_id(fine)], "what its account cannot pay any more went"
+
+
+def test_many_failures_of_one_account_crowd_nobody_out(branch: Branch, ledger: Ledger) -> None:
+    useless = [branch.sign(ALICE, ClaimJob(bytes(32)), fee=2000, ahead=n) for n in range(200)]
+    fine = branch.pay(BOB, CAROL.address, fee=300)
+    pool = fill(ledger, *useless, fine)
+    assert make(ledger, pool).transactions == (fine,)
+
+
+def test_hopeless_leaves_after_a_few_blocks(branch: Branch, ledger: Ledger) -> None:
+    """Not at once: the job it names may wait in the pool too."""
+    claim = branch.sign(BOB, ClaimJob(bytes(32)), fee=2000)
+    after = branch.pay(BOB, CAROL.address, ahead=1, fee=300)
+    cancel = branch.sign(ALICE, CancelJob(bytes(32)), fee=1000)
+    pool = fill(ledger, claim, after, cancel)
+    for _ in range(3):
+        template = make(ledger, pool)
+        assert template.transactions == ()
+        assert len(pool) == 3
+        made = finish(template)
+        feed(ledger, [made])
+        pool.on_connected(made.block)
+    assert make(ledger, pool).transactions == ()
+    assert pool.list_ids() == [compute_tx_id(after)]
+
+
+def test_claim_that_pays_more_than_its_post_is_taken_a_block_later(branch: Branch, ledger: Ledger) -> None:
+    post = branch.sign(ALICE, make_post(1), fee=600)
+    claim = branch.sign(BOB, ClaimJob(compute_tx_id(post)), fee=5000)
+    pool = fill(ledger, post, claim)
+    first = finish(make(ledger, pool))
+    assert first.block.transactions == (post,)
+    feed(ledger, [first])
+    pool.on_connected(first.block)
+    assert make(ledger, pool).transactions == (claim,)
+
+
+def grow_claimed_job(branch: Branch) -> JobId:
+    post = branch.sign(ALICE, make_post(branch.height + 1), fee=1000)
+    branch.grow(post)
+    branch.grow(branch.sign(BOB, ClaimJob(compute_tx_id(post)), fee=1000))
+    return JobId(compute_tx_id(post))
+
+
+def test_results_wrong_and_unchecked(branch: Branch, ledger: Ledger) -> None:
+    job = grow_claimed_job(branch)
+    feed(ledger, branch.blocks)
+    result = branch.sign(BOB, SubmitResult(job, make_result_ref()), fee=1000)
+    pool = fill(ledger, result)
+    branch.products.missing.add(make_result_ref().id)
+    assert make(ledger, pool).transactions == ()
+    assert pool.has(compute_tx_id(result)), "it may be right once the matrices are here"
+    branch.products.missing.clear()
+    assert make(ledger, pool).transactions == (result,)
+    branch.products.wrong.add(make_result_ref().id)
+    assert make(ledger, pool).transactions == ()
+    assert not pool.has(compute_tx_id(result)), "a wrong one never will"
+
+
+def test_merit_is_used_where_allowed_and_there(tmp_path: Path) -> None:
+    params = msgspec.structs.replace(EASY, genesis_target=2**256 // 8 - 1, max_target=2**256 // 8 - 1)
+    branch = Branch(params)
+    ledger = branch.open_ledger(tmp_path)
+    job = grow_claimed_job(branch)
+    branch.grow(branch.sign(BOB, SubmitResult(job, make_result_ref()), fee=1000))
+    feed(ledger, branch.blocks)
+    assert ledger.state.get_account(BOB.address).merit == 12
+    pool = Mempool(params)
+    plain = make(ledger, pool, miner=BOB.address)
+    assert (plain.header.uses_merit, plain.allowed_target) == (False, 2**256 // 8 - 1)
+    assert not make(ledger, pool, allow_merit=True, miner=ALICE.address).header.uses_merit
+    rich = make(ledger, pool, allow_merit=True, miner=BOB.address)
+    assert (rich.header.uses_merit, rich.allowed_target) == (True, 4 * (2**256 // 8 - 1))
+    made = finish(rich)
+    assert get_code(lambda: branch.check(edit(made.block, beneficiary=ALICE.address))) == "merit-too-low"
+    ledger.add_block(made.block, made.witness, NOW)
+    assert ledger.tip.id == made.id
+    assert ledger.tip.weight == 3 * 8 + 2
+    assert ledger.state.get_account(BOB.address).merit == 4
+    assert not make(ledger, pool, allow_merit=True, miner=BOB.address).header.uses_merit
+    ledger.close()
