@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from chain.ledger import Tip
 from consensus.records import MAX_RECORD_BYTES, Account, Job, JobState, Kind, Market, StateKey
 from primitives.codec import decode
-from rpc.errors import BUSY, RpcError
+from rpc.lookup import make_tip_moving
 from rpc.ports import NodePort
 
 TRIES = 3
@@ -25,7 +25,7 @@ async def audit(node: NodePort) -> tuple[Tip, Market, int]:
         if node.ledger.tip.id == tip.id:
             market, total = await asyncio.to_thread(add_up, records)
             return tip, market, total
-    raise RpcError(BUSY, "tip-moving", "blocks are being connected faster than the state can be read", hint="try again")
+    raise make_tip_moving()
 
 
 def add_up(records: Iterable[tuple[StateKey, bytes]]) -> tuple[Market, int]:

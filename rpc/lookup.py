@@ -48,4 +48,10 @@ def read_at_tip(node: NodePort, read: Callable[[], T]) -> tuple[Tip, T]:
         value = read()
         if node.ledger.tip.id == tip.id:
             return tip, value
-    raise RpcError(BUSY, "tip-moving", "blocks are being connected faster than the state can be read", hint="try again")
+    raise make_tip_moving()
+
+
+def make_tip_moving() -> RpcError:
+    """What is read of several blocks or records belonged to different tips, every time."""
+    text = "blocks are being connected faster than the state can be read"
+    return RpcError(BUSY, "tip-moving", text, hint="try again")

@@ -6,9 +6,11 @@ from typing import Annotated
 import msgspec
 from pydantic import Field
 
+from chain.ledger import Tip
 from consensus.execution import BlockFigures
-from primitives.blocks import encode_target
-from primitives.units import Height
+from primitives.blocks import Header, encode_target
+from primitives.units import BlockId, Height
+from rpc.lookup import CONSISTENT_TRIES, make_tip_moving
 from rpc.method import Example, method
 from rpc.ports import NodePort
 from rpc.schemas import Count, HeightNumber, Hex32, Model, NanoText, NoParams, NumberText, RatioText, compute_ratio
@@ -81,24 +83,18 @@ TARGETS = ("genesis_target", "max_target")
 @method("chain_usefulWork", timeout_s=30.0, examples=(Example("the last hundred blocks", {"window": 100}),))
 async def chain_useful_work(node: NodePort, params: WindowParams) -> UsefulWork:
     """Weight mined, tickets of paid jobs settled, and their share, over the last blocks."""
-    tip = node.ledger.tip
-    first = max(1, tip.header.height - params.window + 1)
-    figures: list[BlockFigures] = []
-    with_merit = 0
-    block_id, height = tip.id, tip.header.height
-    while height >= first:
-        header, found = node.ledger.get_header(block_id), node.ledger.get_figures(block_id)
-        if header is None or found is None:
+    for _ in range(CONSISTENT_TRIES):
+        tip = node.ledger.tip
+        blocks = await _collect(node, tip, max(1, tip.header.height - params.window + 1))
+        if blocks is not None:
             break
-        figures.append(found)
-        with_merit += header.uses_merit
-        block_id, height = type(block_id)(header.parent), header.height - 1
-        if len(figures) % BREATH_BLOCKS == 0:
-            await asyncio.sleep(0)
+    else:
+        raise make_tip_moving()
+    figures, with_merit = [f for _, f in blocks], sum(header.uses_merit for header, _ in blocks)
     weight, settled = sum(f.weight for f in figures), sum(f.tickets_settled for f in figures)
     posted, burned = sum(f.tickets_posted for f in figures), sum(f.burned for f in figures)
     return UsefulWork(
-        from_height=Height(min(height + 1, tip.header.height)),
+        from_height=tip.header.height - max(0, len(figures) - 1),
         to_height=tip.header.height,
         blocks=len(figures),
         blocks_with_merit=with_merit,
@@ -109,6 +105,21 @@ async def chain_useful_work(node: NodePort, params: WindowParams) -> UsefulWork:
         burned=str(burned),
         burn_per_ticket=compute_ratio(sum(f.base_fee * f.tickets_posted for f in figures), posted, BURN_DECIMALS),
     )
+
+
+async def _collect(node: NodePort, tip: Tip, first: Height | int) -> list[tuple[Header, BlockFigures]] | None:
+    """The tip's chain down to height `first`; None where a reorganisation took a part of it away meanwhile."""
+    blocks: list[tuple[Header, BlockFigures]] = []
+    block_id, height = tip.id, int(tip.header.height)
+    while height >= first:
+        header, figures = node.ledger.get_header(block_id), node.ledger.get_figures(block_id)
+        if header is None or figures is None:
+            return None
+        blocks.append((header, figures))
+        block_id, height = BlockId(header.parent), height - 1
+        if len(blocks) % BREATH_BLOCKS == 0:
+            await asyncio.sleep(0)
+    return blocks
 
 
 @method("chain_getParams")

@@ -11,11 +11,12 @@ import pytest
 from msgspec.structs import replace
 
 import work
+from consensus.execution import BlockFigures
 from consensus.records import account_key
 from consensus.statetree import OtherLeaf, StateProof, check_proof
 from primitives.errors import RuleViolation
 from primitives.transactions import CancelJob, JobMode, Payload, PostJob, Transfer, sign_transaction
-from primitives.units import StateRoot, TimeMs
+from primitives.units import BlockId, StateRoot, TimeMs
 from rpc import Check, PeerInfo
 from rpc.methods import ALL_METHODS
 from support.fake_node import FEE, WORKER, FakeNode
@@ -301,6 +302,26 @@ async def test_a_jobs_life(ask: Ask, node: FakeNode) -> None:
 async def test_useful_work_of_an_empty_chain(ask: Ask) -> None:
     useful = await ask("chain_usefulWork")
     assert (useful["blocks"], useful["useful_share"], useful["burn_per_ticket"]) == (0, "0", "0")
+
+
+async def test_a_window_is_never_shown_in_part(ask: Ask, node: FakeNode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks taken off the chain while they are read lose their figures: then the window is read again."""
+    for _ in range(4):
+        node.mine()
+    whole = await ask("chain_usefulWork", window=3)
+    assert (whole["from_height"], whole["to_height"], whole["blocks"]) == (2, 4, 3)
+    get_figures, gaps = node.ledger.get_figures, [2]
+
+    def get_with_gaps(block: BlockId) -> BlockFigures | None:
+        if gaps[0] and node.ledger.get_header(block).height == 3:  # type: ignore[union-attr]
+            gaps[0] -= 1
+            return None
+        return get_figures(block)
+
+    monkeypatch.setattr(node.ledger, "get_figures", get_with_gaps)
+    assert await ask("chain_usefulWork", window=3) == whole
+    gaps[0] = 99
+    assert (await ask("chain_usefulWork", window=3))["data"]["code"] == "tip-moving"
 
 
 async def test_jobs_come_in_pages(ask: Ask, node: FakeNode) -> None:
