@@ -136,7 +136,7 @@ def test_stop_while_preparing_and_drawing() -> None:
         work.verify(win.seal, win.witness, ANCHOR, ANY)
 
 
-@pytest.mark.parametrize(("m", "n", "k", "pause"), [(2**20, 1024, 64, 0.3), (1024, 1024, 65536, 0.02)])
+@pytest.mark.parametrize(("m", "n", "k", "pause"), [(2**20, 1024, 64, 0.15), (1024, 2048, 65536, 0.02)])
 def test_stop_in_the_tallest_and_the_deepest(m: int, n: int, k: int, pause: float) -> None:
     x, w = (Operand.commit(np.ascontiguousarray(np.broadcast_to(make(1, k), (rows, k)))) for rows in (m, n))
     _stop_and_time(x, w, pause)
