@@ -118,6 +118,7 @@ class Ledger(LedgerView):
             MatrixMissing: stored and held until `retry_held`; the chain did not move.
         """
         self._tick(now_ms)
+        self._chain.store_arrival()
         block_id = compute_block_id(block.header)
         known = self._index.get(block_id)
         if known is not None:

@@ -54,10 +54,10 @@ class ConnectedChain:
         self._blocks.put_invalid(entry.id, error.code, error.message)
 
     def store_arrival(self) -> None:
-        """Store the new block where it was not connected."""
-        arrival, self._arrival = self._arrival, None
-        if arrival is not None:
-            self._db.write(arrival.batch)
+        """Store the new block where it was not connected; where the disk refuses, it is kept for another try."""
+        if self._arrival is not None:
+            self._db.write(self._arrival.batch)
+            self._arrival = None
 
     def go_to_best(self) -> tuple[MatrixId, ...]:
         """Move to the best chain there is; matrices that a heavier branch waits for, which is held from now on."""

@@ -137,8 +137,25 @@ def test_disk_that_refuses_a_write_stops_nothing_half_way(tmp_path: Path) -> Non
         assert get_code(lambda: feed(ledger, [made])) == "database-io"
     assert dump(ledger) == before
     assert ledger.tip.id == branch.blocks[1].id
+    # There is room again: nothing is lost, with the same process or another one.
+    feed(ledger, [branch.grow()])
+    assert ledger.tip.id == branch.tip_id
     ledger.close()
     again = branch.open_ledger(tmp_path)
+    assert again.tip.id == branch.tip_id
+    again.check()
+    again.close()
+
+
+def test_disk_that_refuses_and_a_new_process(tmp_path: Path) -> None:
+    branch = Branch()
+    ledger = branch.open_ledger(tmp_path)
+    made = branch.grow()
+    with patch.object(ledger._db, "write", side_effect=ChainError("database-io", "full")):
+        assert get_code(lambda: feed(ledger, [made])) == "database-io"
+    ledger.close()
+    again = branch.open_ledger(tmp_path)
+    assert again.get_status(made.id) == "unknown"
     feed(again, [made])
     assert again.tip.id == made.id
     again.close()
