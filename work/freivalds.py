@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from primitives.hashing import Context, compute_hash, compute_stream
 from primitives.units import Hash
+from work.backends.native.check import check_natively
 from work.strips import InvalidMatrix, get_dtype
 
 VECTORS: Final = 16
@@ -28,6 +29,7 @@ def compute_freivalds_seed(job: bytes, x_id: bytes, w_id: bytes, y_id: bytes) ->
 def freivalds(x: NDArray[Any], w: NDArray[Any], y: NDArray[Any], seed: bytes) -> bool:
     """Whether Y R = X (W^T R) over the integers, R being n x 16 bytes drawn from the seed.
 
+    Natively where there are kernels for this processor, else in numpy; the answers are the same.
     True for a right Y, and for a wrong one with probability at most 2^-128.
 
     Args:
@@ -41,6 +43,12 @@ def freivalds(x: NDArray[Any], w: NDArray[Any], y: NDArray[Any], seed: bytes) ->
     """
     _check_shapes(x, w, y)
     vectors = np.frombuffer(compute_stream(seed, "vectors", VECTORS * len(w)), dtype=np.uint8).reshape(-1, VECTORS)
+    known = check_natively(x, w, y, vectors)
+    return _check(x, w, y, vectors) if known is None else known
+
+
+def _check(x: NDArray[Any], w: NDArray[Any], y: NDArray[Any], vectors: NDArray[np.uint8]) -> bool:
+    """The reference, in numpy."""
     projected = _project(w, vectors)
     return all(
         np.array_equal(

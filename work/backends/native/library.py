@@ -54,6 +54,12 @@ def find_kernels() -> dict[str, Kernel]:
 
 
 @cache
+def find_best() -> Kernel | None:
+    """The best kernel that can run here, if it beats numpy: plain C does not."""
+    return next((kernel for name, kernel in find_kernels().items() if name != "portable"), None)
+
+
+@cache
 def find_obstacle(name: str) -> str:
     """Why kernel `name` cannot run here, or ""."""
     loaded = load()

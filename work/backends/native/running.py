@@ -1,5 +1,6 @@
 """Kernels in threads, in pieces, stopped soon after they are asked to."""
 
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
@@ -12,6 +13,11 @@ POLL_S: Final = 0.01
 """How long it takes at most until kernels see that `stop` was set; they look between pieces of about a millisecond."""
 
 Item = TypeVar("Item")
+
+
+def get_default_threads() -> int:
+    """Processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Flag:

@@ -49,6 +49,11 @@ const char *inos_name(int kernel);
 int inos_is_supported(int kernel);
 int inos_x_scale(int kernel);
 
+/* Leaves of an int8 matrix's strips [first, last), hashed under `context` (at most 64 bytes); returns how many
+ * strips were hashed before one that has an entry outside -64 .. 63, or before `stop`. */
+int64_t inos_run_hash_leaves(int kernel, const int8_t *raw, int64_t rows, int64_t cols, int64_t first, int64_t last,
+                             const char *context, uint8_t *leaves, const int *stop);
+
 void inos_run_pack(int kernel, const inos_pack *job);
 /* W's side of the peeling from packed strips; peel: [strip][chunk][64 pairs][16 rows][2]. */
 void inos_run_sum_w(int kernel, const int8_t *packed, int64_t strips, int64_t panels, const uint8_t *noise,

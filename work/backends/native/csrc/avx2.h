@@ -3,7 +3,6 @@
 #include <immintrin.h>
 #include <string.h>
 
-#define LANES 8
 #define TILE_W 1
 #define PEEL_W 1
 

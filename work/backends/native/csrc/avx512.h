@@ -3,7 +3,6 @@
 #include <immintrin.h>
 #include <string.h>
 
-#define LANES 16
 #define X_SCALE 1
 #define PACK_X add_noise
 #define TRANSPOSE transpose
@@ -15,7 +14,7 @@
 #define PEEL_W 4
 
 /* 16 x 16 words transposed: pairs of rows 8 apart, four times. */
-static inline void transpose(uint32_t from[16][16], uint32_t to[16][16])
+static inline void transpose(uint32_t from[16][16], uint32_t *to)
 {
     const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
     const __m512i high = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
@@ -36,7 +35,7 @@ static inline void transpose(uint32_t from[16][16], uint32_t to[16][16])
     }
 #pragma GCC unroll 16
     for (int r = 0; r < 16; r++)
-        _mm512_storeu_si512(to[r], rows[r]);
+        _mm512_storeu_si512(to + 16 * r, rows[r]);
 }
 
 static inline __attribute__((always_inline)) void product_part(

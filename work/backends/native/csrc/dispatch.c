@@ -35,6 +35,12 @@ int inos_x_scale(int kernel)
     return kernels[kernel]->x_scale;
 }
 
+int64_t inos_run_hash_leaves(int kernel, const int8_t *raw, int64_t rows, int64_t cols, int64_t first, int64_t last,
+                             const char *context, uint8_t *leaves, const int *stop)
+{
+    return kernels[kernel]->hash_leaves(raw, rows, cols, first, last, context, leaves, stop);
+}
+
 void inos_run_pack(int kernel, const inos_pack *job)
 {
     kernels[kernel]->pack(job);

@@ -1,7 +1,6 @@
 /* Kernels in plain C, for any little-endian processor: int16 operands, loops the compiler can vectorise. */
 #include <string.h>
 
-#define LANES 4
 #define TILE_W 1
 #define PEEL_W 1
 #define X_SCALE 2

@@ -44,6 +44,8 @@ typedef struct {
     void (*pack)(const inos_pack *job);
     void (*sum_w)(const int8_t *packed, int64_t strips, int64_t panels, const uint8_t *noise,
                   const uint8_t *inverse, int16_t *peel, const int *stop);
+    int64_t (*hash_leaves)(const int8_t *raw, int64_t rows, int64_t cols, int64_t first, int64_t last,
+                           const char *context, uint8_t *leaves, const int *stop);
     void (*tile)(inos_tile *job);
     void (*dot)(const int16_t *a, int64_t rows, int64_t stride, const int16_t *b, int64_t pairs, int64_t *out);
 } inos_kernels;

@@ -6,6 +6,8 @@ INOS_TARGET("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512vbmi,bmi2,fma,a
 #include "inos_native.h"
 #include "avx512.h"
 #include "pack.h"
+#include "blake3.h"
+#include "leaves.h"
 #include "tickets.h"
 #include "tile.h"
 
@@ -17,6 +19,6 @@ static int is_supported(void)
            __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("fma");
 }
 
-const inos_kernels inos_avx512vbmi = {"avx512vbmi", is_supported, X_SCALE, pack, sum_w, tile, dot};
+const inos_kernels inos_avx512vbmi = {"avx512vbmi", is_supported, X_SCALE, pack, sum_w, hash_leaves, tile, dot};
 INOS_TARGET_END
 #endif

@@ -7,6 +7,8 @@ INOS_TARGET("avx2,avxvnni,fma,bmi2")
 #define INOS_AVXVNNI
 #include "avx2.h"
 #include "pack.h"
+#include "blake3.h"
+#include "leaves.h"
 #include "tickets.h"
 #include "tile.h"
 
@@ -25,6 +27,6 @@ static int is_supported(void)
            inos_has_avxvnni();
 }
 
-const inos_kernels inos_avxvnni = {"avxvnni", is_supported, X_SCALE, pack, sum_w, tile, dot};
+const inos_kernels inos_avxvnni = {"avxvnni", is_supported, X_SCALE, pack, sum_w, hash_leaves, tile, dot};
 INOS_TARGET_END
 #endif

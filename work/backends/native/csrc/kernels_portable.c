@@ -2,6 +2,8 @@
 #include "inos_native.h"
 #include "generic.h"
 #include "pack.h"
+#include "blake3.h"
+#include "leaves.h"
 #include "tickets.h"
 #include "tile.h"
 
@@ -10,4 +12,4 @@ static int is_supported(void)
     return 1;
 }
 
-const inos_kernels inos_portable = {"portable", is_supported, X_SCALE, pack, sum_w, tile, dot};
+const inos_kernels inos_portable = {"portable", is_supported, X_SCALE, pack, sum_w, hash_leaves, tile, dot};

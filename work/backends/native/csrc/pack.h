@@ -2,8 +2,13 @@
  * the including file's processor; a file that has a byte permutation defines ADD_NOISE itself. */
 #include <string.h>
 
+/* 16 rows of 4 columns, in the compiler's own vectors: it cuts them to what the processor has. */
+typedef uint32_t words __attribute__((vector_size(4 * ROWS)));
+typedef int32_t counts __attribute__((vector_size(4 * ROWS)));
+typedef uint8_t bytes __attribute__((vector_size(4 * ROWS)));
+
 /* 16 rows x 64 columns, zero beyond the matrix, as [group][row] words of 4 columns. */
-static void load_step(const int8_t *raw, int64_t stride, int64_t rows, int64_t cols, uint32_t step[16][ROWS])
+static void load_step(const int8_t *raw, int64_t stride, int64_t rows, int64_t cols, words *step)
 {
     int8_t edge[ROWS][STEP];
     uint32_t line[ROWS][16];
@@ -17,40 +22,31 @@ static void load_step(const int8_t *raw, int64_t stride, int64_t rows, int64_t c
     for (int r = 0; r < ROWS; r++)
         memcpy(line[r], raw + r * stride, STEP);
 #ifdef TRANSPOSE
-    TRANSPOSE(line, step);
+    TRANSPOSE(line, (uint32_t *)step);
 #else
-    for (int g = 0; g < 16; g++)
+    for (int g = 0; g < 16; g++) {
+        uint32_t column[ROWS];
         for (int r = 0; r < ROWS; r++)
-            step[g][r] = line[r][g];
+            column[r] = line[r][g];
+        memcpy(&step[g], column, sizeof column);
+    }
 #endif
 }
 
-static inline uint32_t add_bytes(uint32_t a, uint32_t b)
-{
-    return ((a & 0x7f7f7f7fu) + (b & 0x7f7f7f7fu)) ^ ((a ^ b) & 0x80808080u);
-}
-
 /* Columns that share a noise column: sums[q][row] += step[row][inverse[q]]. */
-static inline void sum_step(uint32_t step[16][ROWS], const uint8_t *inverse, int32_t sums[RANK][ROWS])
+static inline void sum_step(const words *step, const uint8_t *inverse, counts *sums)
 {
-    for (int q = 0; q < RANK; q++) {
-        const uint32_t *words = step[inverse[q] >> 2];
-        const int up = 24 - 8 * (inverse[q] & 3);
-        for (int r = 0; r < ROWS; r++)
-            sums[q][r] += (int32_t)(words[r] << up) >> 24;
-    }
+    for (int q = 0; q < RANK; q++)
+        sums[q] += (counts)(step[inverse[q] >> 2] << (24 - 8 * (inverse[q] & 3))) >> 24;
 }
 
 /* out[g][row] = step + noise of the four columns' noise columns; table[q][row]. */
-static inline void add_noise(uint32_t step[16][ROWS], uint32_t table[RANK][ROWS], const uint8_t *perm, uint8_t *out)
+static inline void add_noise(const words *step, const words *table, const uint8_t *perm, uint8_t *out)
 {
-    for (int g = 0; g < 16; g++) {
-        const uint32_t *q0 = table[perm[4 * g]], *q1 = table[perm[4 * g + 1]];
-        const uint32_t *q2 = table[perm[4 * g + 2]], *q3 = table[perm[4 * g + 3]];
-        uint32_t words[ROWS];
-        for (int r = 0; r < ROWS; r++)
-            words[r] = add_bytes(step[g][r], q0[r] | q1[r] << 8 | q2[r] << 16 | q3[r] << 24);
-        memcpy(out + g * 64, words, 64);
+    for (int g = 0; g < 16; g++, perm += 4) {
+        const words noise = table[perm[0]] | table[perm[1]] << 8 | table[perm[2]] << 16 | table[perm[3]] << 24;
+        const words sum = (words)((bytes)step[g] + (bytes)noise);
+        memcpy(out + g * 64, &sum, sizeof sum);
     }
 }
 
@@ -60,8 +56,8 @@ static inline void add_noise(uint32_t step[16][ROWS], uint32_t table[RANK][ROWS]
 
 static inline __attribute__((always_inline)) void pack_strip(const inos_pack *job, int64_t strip, int is_x)
 {
-    uint32_t step[16][ROWS], table[RANK][ROWS];
-    int32_t sums[RANK][ROWS];
+    words step[16], table[RANK];
+    counts sums[RANK];
     const int64_t done = strip - job->first, chunks = inos_chunks(job->panels), scale = is_x ? X_SCALE : 1;
     const uint8_t *noise = job->noise + done * ROWS * RANK;
     for (int q = 0; q < RANK; q++)
@@ -107,8 +103,8 @@ static void pack(const inos_pack *job)
 static void sum_w(const int8_t *packed, int64_t strips, int64_t panels, const uint8_t *noise,
                   const uint8_t *inverse, int16_t *peel, const int *stop)
 {
-    uint32_t step[16][ROWS];
-    int32_t sums[RANK][ROWS];
+    words step[16];
+    counts sums[RANK];
     for (int64_t strip = 0; strip < strips; strip++, noise += ROWS * RANK)
         for (int64_t chunk = 0; chunk < inos_chunks(panels); chunk++, peel += PEEL_WORDS) {
             const int64_t steps = inos_min(CHUNK_PANELS, panels - chunk * CHUNK_PANELS) * STEPS;
