@@ -130,6 +130,8 @@ def check_index(index: int, count: int) -> None:
 def compute_leaf_row(array: NDArray[Any], stop: threading.Event | None = None) -> bytearray:
     """The leaves of all strips, 32 bytes each, one after the other; errors as `compute_leaves`."""
     dtype = get_dtype(array)
+    if dtype == DTYPE_INT7 and (hashed := _hash_natively(array, stop)) is not None:
+        return hashed
     width = PANEL_BYTES // array.itemsize
     leaves = bytearray()
     for first, last, left, right in iterate_pieces(*compute_grid(dtype, *array.shape)):
@@ -141,6 +143,13 @@ def compute_leaf_row(array: NDArray[Any], stop: threading.Event | None = None) -
         for at in range(0, len(data), STRIP_BYTES):
             leaves += compute_hash(Context.MATRIX_STRIP, data[at : at + STRIP_BYTES])
     return leaves
+
+
+def _hash_natively(array: NDArray[np.int8], stop: threading.Event | None) -> bytearray | None:
+    # Imported when it is used: the backends import this module.
+    from work.backends.native.leaves import hash_leaves
+
+    return hash_leaves(array, stop)
 
 
 def compute_leaves(array: NDArray[Any], stop: threading.Event | None = None) -> list[Hash]:

@@ -1,7 +1,7 @@
 """The kernels behind `work.mine`, chosen by name.
 
-`base` is the interface, `numpy_backend` the reference that runs everywhere. A faster one is
-added to `_BACKENDS`, best first; "auto" is the first that can run here. A backend knows
+`base` is the interface, `numpy_backend` the reference that runs everywhere, `native` the C kernels,
+one backend each. `_BACKENDS` has the best first; "auto" is the first that can run here. A backend knows
 operands, noise and targets; it does not know seals, witnesses or blocks.
 """
 
@@ -11,6 +11,8 @@ from msgspec import Struct
 
 from primitives.errors import InosError
 from work.backends.base import Backend, Drawn, OnWin, Slice
+from work.backends.native.backend import NativeBackend
+from work.backends.native.library import KERNELS
 from work.backends.numpy_backend import NumpyBackend
 
 __all__ = [
@@ -26,7 +28,12 @@ __all__ = [
 ]
 
 AUTO: Final = "auto"
-_BACKENDS: Final[tuple[Backend, ...]] = (NumpyBackend(),)
+_BACKENDS: Final[tuple[Backend, ...]] = (
+    *(NativeBackend(name) for name in KERNELS if name != "portable"),
+    NumpyBackend(),
+    NativeBackend("portable"),
+)
+"""Best first; plain C is slower than numpy's BLAS."""
 
 
 class InvalidBackend(InosError):

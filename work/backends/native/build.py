@@ -1,0 +1,26 @@
+"""How the kernels are compiled when the package is installed: `setup.py` hands `ffi` to cffi.
+
+No processor flag is set here: each C file names its own, so that one build serves every machine. Where
+no compiler is found the install goes on without (`optional`), and the numpy backend serves.
+"""
+
+from pathlib import Path
+
+from cffi import FFI
+
+_SOURCES = "work/backends/native/csrc"
+"""Relative to the root of the repository, where builds run."""
+
+_names = sorted(path.name for path in Path(_SOURCES).glob("*.c"))
+
+ffi = FFI()
+ffi.cdef((Path(_SOURCES) / "api.h").read_text())
+ffi.set_source(
+    "work.backends.native._kernels",
+    '#include "inos_native.h"',
+    sources=[f"{_SOURCES}/{name}" for name in _names],
+    depends=[str(path) for path in sorted(Path(_SOURCES).glob("*.h"))],
+    include_dirs=[_SOURCES],
+    extra_compile_args=["-O3"],
+    optional=True,
+)

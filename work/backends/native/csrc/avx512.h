@@ -1,0 +1,199 @@
+/* AVX512-VNNI. R rows of X' by N strips of W' are held in registers; the state of a ticket is linear over
+ * XOR, so that the rows' parts are kept apart and combined. */
+#include <immintrin.h>
+#include <string.h>
+
+#define X_SCALE 1
+#define PACK_X add_noise
+#define TRANSPOSE transpose
+/* 8 x 32 and 4 x 64 were measured fastest for the product and the peeling: the processor loads two registers
+ * a cycle, and multiplies two. */
+#define PART_ROWS 8
+#define TILE_W 2
+#define PEEL_ROWS 4
+#define PEEL_W 4
+
+/* 16 x 16 words transposed: pairs of rows 8 apart, four times. */
+static inline void transpose(uint32_t from[16][16], uint32_t *to)
+{
+    const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+    const __m512i high = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+    __m512i rows[16], next[16];
+#pragma GCC unroll 16
+    for (int r = 0; r < 16; r++)
+        rows[r] = _mm512_loadu_si512(from[r]);
+#pragma GCC unroll 4
+    for (int pass = 0; pass < 4; pass++) {
+#pragma GCC unroll 8
+        for (int r = 0; r < 8; r++) {
+            next[2 * r] = _mm512_permutex2var_epi32(rows[r], low, rows[r + 8]);
+            next[2 * r + 1] = _mm512_permutex2var_epi32(rows[r], high, rows[r + 8]);
+        }
+#pragma GCC unroll 16
+        for (int r = 0; r < 16; r++)
+            rows[r] = next[r];
+    }
+#pragma GCC unroll 16
+    for (int r = 0; r < 16; r++)
+        _mm512_storeu_si512(to + 16 * r, rows[r]);
+}
+
+static inline __attribute__((always_inline)) void product_part(
+    const uint8_t *x, const int8_t *w, int64_t stride, const int n, const int rows, int32_t *acc_out,
+    const int is_new, uint32_t *states, const int is_first, const int bare)
+{
+    __m512i acc[PART_ROWS * TILE_W], state[TILE_W];
+#pragma GCC unroll 32
+    for (int a = 0; a < n * rows; a++)
+        acc[a] = _mm512_setzero_si512();
+#pragma GCC unroll 4
+    for (int s = 0; s < n; s++)
+        state[s] = _mm512_setzero_si512();
+    for (int b = 0; b < STEPS; b++) {
+#pragma GCC unroll 4
+        for (int g = 0; g < 16; g++) {
+            __m512i columns[TILE_W];
+#pragma GCC unroll 4
+            for (int s = 0; s < n; s++)
+                columns[s] = _mm512_loadu_si512(w + s * stride + g * 64);
+#pragma GCC unroll 16
+            for (int r = 0; r < rows; r++) {
+                int32_t word;
+                __builtin_memcpy(&word, x + g * 64 + r * 4, 4);
+                const __m512i row = _mm512_set1_epi32(word);
+#pragma GCC unroll 4
+                for (int s = 0; s < n; s++)
+                    acc[r * n + s] = _mm512_dpbusd_epi32(acc[r * n + s], row, columns[s]);
+            }
+        }
+        x += STEP_BYTES;
+        w += STEP_BYTES;
+        if (!bare) {
+#pragma GCC unroll 4
+            for (int s = 0; s < n; s++) {
+                __m512i fold = _mm512_rol_epi32(state[s], 13);
+#pragma GCC unroll 16
+                for (int r = 0; r < rows; r += 2)
+                    fold = _mm512_ternarylogic_epi32(fold, acc[r * n + s], acc[(r + 1) * n + s], 0x96);
+                state[s] = fold;
+            }
+        }
+    }
+#pragma GCC unroll 4
+    for (int s = 0; s < n; s++) {
+        if (!bare) {
+            if (!is_first)
+                state[s] = _mm512_xor_si512(state[s], _mm512_loadu_si512(states + s * STATE_WORDS));
+            _mm512_storeu_si512(states + s * STATE_WORDS, state[s]);
+        }
+#pragma GCC unroll 16
+        for (int r = 0; r < rows; r++) {
+            int32_t *place = acc_out + s * ROWS * ROWS + r * ROWS;
+            __m512i sum = acc[r * n + s];
+            if (!is_new)
+                sum = _mm512_add_epi32(sum, _mm512_loadu_si512(place));
+            _mm512_storeu_si512(place, sum);
+        }
+    }
+}
+
+static __attribute__((noinline)) void product_full(
+    const uint8_t *x, const int8_t *w, int64_t stride, int32_t *acc, int is_new, uint32_t *states)
+{
+    for (int top = 0; top < ROWS; top += PART_ROWS)
+        product_part(x + 4 * top, w, stride, TILE_W, PART_ROWS, acc + top * ROWS, is_new, states, top == 0, 0);
+}
+
+static __attribute__((noinline)) void product_bare(
+    const uint8_t *x, const int8_t *w, int64_t stride, int32_t *acc, int is_new)
+{
+    for (int top = 0; top < ROWS; top += PART_ROWS)
+        product_part(x + 4 * top, w, stride, TILE_W, PART_ROWS, acc + top * ROWS, is_new, 0, 1, 1);
+}
+
+static __attribute__((noinline)) void product_one(
+    const uint8_t *x, const int8_t *w, int32_t *acc, int is_new, uint32_t *states, int bare)
+{
+    for (int top = 0; top < ROWS; top += PART_ROWS)
+        product_part(x + 4 * top, w, 0, 1, PART_ROWS, acc + top * ROWS, is_new, states, top == 0, bare);
+}
+
+static inline void product(const uint8_t *x, const int8_t *w, int64_t stride, int n, int32_t *acc, int is_new,
+                           uint32_t *states, int bare)
+{
+    if (n < TILE_W)
+        for (int s = 0; s < n; s++)
+            product_one(x, w + s * stride, acc + s * ROWS * ROWS, is_new, states + s * STATE_WORDS, bare);
+    else if (bare)
+        product_bare(x, w, stride, acc, is_new);
+    else
+        product_full(x, w, stride, acc, is_new, states);
+}
+
+static inline __attribute__((always_inline)) void peel_part(
+    const int16_t *x, const int16_t *w, int64_t stride, const int n, int32_t *block)
+{
+    __m512i acc[PEEL_ROWS * PEEL_W];
+#pragma GCC unroll 32
+    for (int a = 0; a < n * PEEL_ROWS; a++)
+        acc[a] = _mm512_loadu_si512(block + (a % n) * ROWS * ROWS + (a / n) * ROWS);
+#pragma GCC unroll 4
+    for (int pair = 0; pair < PEEL_DEPTH / 2; pair++) {
+        __m512i columns[PEEL_W];
+#pragma GCC unroll 4
+        for (int s = 0; s < n; s++)
+            columns[s] = _mm512_loadu_si512(w + s * stride + pair * 2 * ROWS);
+#pragma GCC unroll 16
+        for (int r = 0; r < PEEL_ROWS; r++) {
+            int32_t word;
+            __builtin_memcpy(&word, x + r * PEEL_DEPTH + pair * 2, 4);
+            const __m512i row = _mm512_set1_epi32(word);
+#pragma GCC unroll 4
+            for (int s = 0; s < n; s++)
+                acc[r * n + s] = _mm512_dpwssd_epi32(acc[r * n + s], row, columns[s]);
+        }
+    }
+#pragma GCC unroll 32
+    for (int a = 0; a < n * PEEL_ROWS; a++)
+        _mm512_storeu_si512(block + (a % n) * ROWS * ROWS + (a / n) * ROWS, acc[a]);
+}
+
+static void peel(const int16_t *x, const int16_t *w, int64_t stride, int n, int32_t *block)
+{
+    for (int top = 0; top < ROWS; top += PEEL_ROWS, x += PEEL_ROWS * PEEL_DEPTH, block += PEEL_ROWS * ROWS)
+        if (n == PEEL_W)
+            peel_part(x, w, stride, PEEL_W, block);
+        else
+            for (int s = 0; s < n; s++)
+                peel_part(x, w + s * stride, 0, 1, block + s * ROWS * ROWS);
+}
+
+/* out[row][v] += sum over pairs of a[row] . b[pair][v], for up to DOT_PAIRS pairs. */
+static void dot(const int16_t *a, int64_t rows, int64_t stride, const int16_t *b, int64_t pairs, int64_t *out)
+{
+    for (int64_t top = 0; top < rows; top += 8) {
+        const int here = (int)inos_min(8, rows - top);
+        const int16_t *row[8];
+        __m512i acc[8];
+        for (int r = 0; r < 8; r++) {
+            row[r] = a + (top + (r < here ? r : 0)) * stride;
+            acc[r] = _mm512_setzero_si512();
+        }
+        for (int64_t pair = 0; pair < pairs; pair++) {
+            const __m512i columns = _mm512_loadu_si512(b + pair * 2 * VECTORS);
+#pragma GCC unroll 8
+            for (int r = 0; r < 8; r++) {
+                int32_t word;
+                __builtin_memcpy(&word, row[r] + 2 * pair, 4);
+                acc[r] = _mm512_dpwssd_epi32(acc[r], _mm512_set1_epi32(word), columns);
+            }
+        }
+        for (int r = 0; r < here; r++) {
+            int64_t *place = out + (top + r) * VECTORS;
+            const __m512i low = _mm512_cvtepi32_epi64(_mm512_castsi512_si256(acc[r]));
+            const __m512i high = _mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(acc[r], 1));
+            _mm512_storeu_si512(place, _mm512_add_epi64(low, _mm512_loadu_si512(place)));
+            _mm512_storeu_si512(place + 8, _mm512_add_epi64(high, _mm512_loadu_si512(place + 8)));
+        }
+    }
+}

@@ -1,0 +1,75 @@
+/* What the kernels share: sizes of the protocol, the layout of packed operands, one table per processor.
+ *
+ * Packed operand, [strip][panel][step][group of 4 columns][16 rows][4 columns], one byte each: one 64-byte
+ * load is 16 rows of W' by 4 columns, and 4 bytes of X' are broadcast against it. Strips are 16 rows, steps
+ * 64 columns, panels 1024 (protocol, section 3).
+ */
+#ifndef INOS_NATIVE_H
+#define INOS_NATIVE_H
+
+#include <stdint.h>
+
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "the kernels count on a little-endian processor; the numpy backend serves others"
+#endif
+
+#define ROWS 16
+#define STEP 64
+#define STEPS 16
+#define PANEL (STEP * STEPS)
+#define STRIP_BYTES (ROWS * PANEL)
+#define STEP_BYTES (ROWS * STEP)
+#define RANK 64
+/* Columns that share a noise column are added up over 16 panels at most: 256 * -128 still fits int16. */
+#define CHUNK_PANELS 16
+/* Peeling is one int16 product of depth 2 * RANK, per strip and chunk: 4 KiB on either side. */
+#define PEEL_DEPTH (2 * RANK)
+#define PEEL_WORDS (ROWS * PEEL_DEPTH)
+#define MAX_TILE_TICKETS 256
+#define STATE_WORDS 16
+#define DIGEST_WORDS 8
+/* i, j, p counted within the tile, then the digest. */
+#define WIN_WORDS (3 + DIGEST_WORDS)
+#define VECTORS 16
+/* Pairs of int16 products of Freivalds added up in int32: 64 * 2 * 2^15 * 255 < 2^31. */
+#define DOT_PAIRS 64
+
+#include "api.h"
+
+typedef struct {
+    const char *name;
+    int (*is_supported)(void);
+    /* Bytes of packed X' per byte of X: 2 where the kernel multiplies 16-bit numbers. */
+    int x_scale;
+    void (*pack)(const inos_pack *job);
+    void (*sum_w)(const int8_t *packed, int64_t strips, int64_t panels, const uint8_t *noise,
+                  const uint8_t *inverse, int16_t *peel, const int *stop);
+    int64_t (*hash_leaves)(const int8_t *raw, int64_t rows, int64_t cols, int64_t first, int64_t last,
+                           const char *context, uint8_t *leaves, const int *stop);
+    void (*tile)(inos_tile *job);
+    void (*dot)(const int16_t *a, int64_t rows, int64_t stride, const int16_t *b, int64_t pairs, int64_t *out);
+} inos_kernels;
+
+extern const inos_kernels inos_portable;
+#if defined(__x86_64__)
+extern const inos_kernels inos_avx2, inos_avxvnni, inos_avx512, inos_avx512vbmi;
+#elif defined(__aarch64__)
+extern const inos_kernels inos_dotprod, inos_i8mm;
+#endif
+
+static inline int inos_is_stopped(const int *stop)
+{
+    return stop && __atomic_load_n(stop, __ATOMIC_RELAXED);
+}
+
+static inline int64_t inos_min(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static inline int64_t inos_chunks(int64_t panels)
+{
+    return (panels + CHUNK_PANELS - 1) / CHUNK_PANELS;
+}
+
+#endif

@@ -1,0 +1,11 @@
+/* Everything after INOS_TARGET in a file is compiled for that processor, whatever the build's own flags are:
+ * the build has no -march, and a kernel is only called where the processor was found to have it. */
+#define INOS_PRAGMA(text) _Pragma(#text)
+#if defined(__clang__)
+#include <immintrin.h>
+#define INOS_TARGET(list) INOS_PRAGMA(clang attribute push(__attribute__((target(list))), apply_to = function))
+#define INOS_TARGET_END _Pragma("clang attribute pop")
+#else
+#define INOS_TARGET(list) _Pragma("GCC push_options") INOS_PRAGMA(GCC target(list))
+#define INOS_TARGET_END _Pragma("GCC pop_options")
+#endif
