@@ -98,9 +98,7 @@ class _Check:
         )
 
         def project(first: int) -> None:
-            self._lib.inos_run_project(
-                self._kernel.number, w, n, k, vectors, first, min(first + COLUMNS, k), out
-            )
+            self._lib.inos_run_project(self._kernel.number, w, n, k, vectors, first, min(first + COLUMNS, k), out)
 
         run_all(project, range(0, k, COLUMNS), self._get_threads(k, COLUMNS), None, self._flag)
         return total
