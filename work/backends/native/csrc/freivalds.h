@@ -57,6 +57,8 @@ static void multiply_x(const inos_check *job, int64_t top, int64_t rows, int64_t
     for (int64_t left = 0; left < job->k; left += DEPTH) {
         const int64_t cols = inos_min(DEPTH, job->k - left), pairs = (cols + 1) / 2;
         for (int64_t r = 0; r < rows; r++) {
+            for (int64_t c = 0; c < DEPTH; c += 64)
+                __builtin_prefetch((const char *)job->x + (top + r) * job->k + left + DEPTH + c);
             for (int64_t c = 0; c < cols; c++)
                 block[r][c] = job->x[(top + r) * job->k + left + c];
             if (cols < 2 * pairs)
@@ -75,6 +77,9 @@ static void multiply_y(const inos_check *job, int64_t top, int64_t rows, int64_t
         const int64_t cols = inos_min(DEPTH, job->n - left), pairs = (cols + 1) / 2;
         for (int64_t r = 0; r < rows; r++) {
             const int32_t *y = job->y + (top + r) * job->n + left;
+            /* Pieces of rows are too short for the processor to see them coming. */
+            for (int64_t c = 0; c < DEPTH; c += 16)
+                __builtin_prefetch((const char *)y + 4 * (DEPTH + c));
             for (int64_t c = 0; c < cols; c++) {
                 lows[r][c] = (int16_t)((y[c] & 0xffff) - 32768);
                 highs[r][c] = (int16_t)(y[c] >> 16);

@@ -1,6 +1,7 @@
 /* Plain C for whatever processor the compiler builds for. */
 #include "inos_native.h"
 #include "generic.h"
+#include "plain.h"
 #include "freivalds.h"
 #include "pack.h"
 #include "blake3.h"
