@@ -9,15 +9,21 @@ find_python = $(shell for p in python3 python3.12 python3.11 python3.13 python3.
 PYTHON ?= $(or $(call find_python,(3, 11) <= sys.version_info < (3, 13)),$(call find_python,sys.version_info >= (3, 11)))
 STAMP := $(VENV)/.installed
 ARGS ?=
+CC ?= cc
+ARM_CC ?= aarch64-linux-gnu-gcc
+CSRC := work/backends/native/csrc
+SELFCHECK := tests/native/selfcheck.c $(wildcard $(CSRC)/*.c)
+SANITIZED := build/selfcheck-sanitized
+ARM := build/selfcheck-arm
 
-.PHONY: help setup devnet test lint format clean
+.PHONY: help setup devnet test lint sanitize cross bench format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## make .venv with every extra a developer needs
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml setup.py work/backends/native/build.py $(wildcard $(CSRC)/*)
 	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 or newer found; install one or run: make PYTHON=/path/to/python3" >&2; exit 1; }
 	"$(PYTHON)" -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' || { \
@@ -37,6 +43,21 @@ lint: setup ## ruff, mypy in strict mode, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+sanitize: ## the kernels on small shapes under AddressSanitizer and UndefinedBehaviorSanitizer
+	@mkdir -p build
+	$(CC) -O1 -g -Wall -Wextra -Werror -Wno-psabi -fsanitize=address,undefined -fno-sanitize-recover=all -I$(CSRC) $(SELFCHECK) -o $(SANITIZED)
+	$(SANITIZED)
+
+cross: ## compile the Arm kernels where a cross compiler is found, run them where qemu is
+	@mkdir -p build
+	@command -v $(ARM_CC) >/dev/null || { echo "skipped: no $(ARM_CC) (Debian: gcc-aarch64-linux-gnu)"; exit 0; }; \
+	$(ARM_CC) -O2 -static -Wall -Wextra -Werror -I$(CSRC) $(SELFCHECK) -o $(ARM) || exit 1; \
+	command -v qemu-aarch64 >/dev/null || { echo "compiled; not run: no qemu-aarch64 (Debian: qemu-user)"; exit 0; }; \
+	qemu-aarch64 -cpu max $(ARM)
+
+bench: setup ## what mining costs over multiplying, on this machine (ARGS="--rounds 3" adds options)
+	$(BIN)/inos bench work $(ARGS)
 
 format: setup ## let ruff mend what it can
 	$(BIN)/ruff check --fix .

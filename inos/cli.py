@@ -10,6 +10,7 @@ from typer.core import TyperCommand, TyperGroup
 from inos.commands._common import EXIT_FAILED, EXIT_INTERRUPTED, CommandError, print_error, to_inos_error
 
 COMMANDS: Final = {
+    "bench": "Measure on this machine what mining costs over multiplying.",
     "devnet": "Start a network of several nodes on this machine, with paid jobs and a live view.",
     "genesis": "List networks, show one's parameters and genesis id, make a devnet of your own.",
     "job": "Post a product to be multiplied, list jobs, fetch a result.",

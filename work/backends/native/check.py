@@ -9,7 +9,7 @@ from work.backends.native.library import Kernel, find_best, load
 from work.backends.native.running import Flag, get_default_threads, run_all
 
 VECTORS: Final = 16
-COLUMNS: Final = 256
+COLUMNS: Final = 128
 """Columns of W, or rows of X and Y, in one call."""
 ROWS: Final = 64
 LIMB_BITS: Final = 16
@@ -41,7 +41,7 @@ def pair_rows(rows: NDArray[np.int16]) -> NDArray[np.int16]:
 
 def split_limbs(total: NDArray[np.int64]) -> list[NDArray[np.int16]]:
     """Signed 16-bit limbs, lowest first, no more than are needed."""
-    limbs = []
+    limbs: list[NDArray[np.int16]] = []
     while len(limbs) < LIMBS and (not limbs or total.any()):
         low = total.astype(np.int16)
         limbs.append(low)
@@ -62,6 +62,8 @@ class _Check:
         self._ffi, self._lib = loaded
         self._kernel, self._x, self._w, self._y = kernel, x, w, y
         self._vectors = pair_rows(vectors.astype(np.int16))
+        self._columns = np.zeros((VECTORS, len(vectors) + len(vectors) % 2), dtype=np.int16)
+        self._columns[:, : len(vectors)] = vectors.T
         # Y's low half is made signed by taking 2^15 off every entry; this puts it back.
         self._sums = vectors.sum(axis=0, dtype=np.int64) << (LIMB_BITS - 1)
         self._flag = Flag()
@@ -90,15 +92,18 @@ class _Check:
     def _project(self) -> NDArray[np.int64]:
         """W^T R: k x 16."""
         n, k = self._w.shape
+        stride = self._columns.shape[1]
         total = np.zeros((k, VECTORS), dtype=np.int64)
         w, vectors, out = (
             self._cast("int8_t *", self._w),
-            self._cast("int16_t *", self._vectors),
+            self._cast("int16_t *", self._columns),
             self._cast("int64_t *", total),
         )
 
         def project(first: int) -> None:
-            self._lib.inos_run_project(self._kernel.number, w, n, k, vectors, first, min(first + COLUMNS, k), out)
+            self._lib.inos_run_project(
+                self._kernel.number, w, n, k, vectors, stride, first, min(first + COLUMNS, k), out
+            )
 
         run_all(project, range(0, k, COLUMNS), self._get_threads(k, COLUMNS), None, self._flag)
         return total

@@ -60,8 +60,9 @@ void inos_run_sum_w(int kernel, const int8_t *packed, int64_t strips, int64_t pa
                     const uint8_t *inverse, int16_t *peel, const int *stop);
 void inos_run_tile(int kernel, inos_tile *job);
 
-/* out (columns of W x 16) += W^T R for columns [first, last). */
-void inos_run_project(int kernel, const int8_t *w, int64_t n, int64_t k, const int16_t *vectors,
+/* out (k x 16) += W^T R for columns [first, last) of W; vectors: R transposed, 16 rows of `stride` int16,
+ * zero beyond n. */
+void inos_run_project(int kernel, const int8_t *w, int64_t n, int64_t k, const int16_t *vectors, int64_t stride,
                       int64_t first, int64_t last, int64_t *out);
 /* Whether Y R = X (W^T R) in rows [first, last). */
 int inos_run_check(int kernel, const inos_check *job, int64_t first, int64_t last);

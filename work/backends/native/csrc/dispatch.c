@@ -57,9 +57,13 @@ void inos_run_tile(int kernel, inos_tile *job)
     kernels[kernel]->tile(job);
 }
 
-const inos_kernels *inos_get(int kernel);
-
-const inos_kernels *inos_get(int kernel)
+void inos_run_project(int kernel, const int8_t *w, int64_t n, int64_t k, const int16_t *vectors, int64_t stride,
+                      int64_t first, int64_t last, int64_t *out)
 {
-    return kernels[kernel];
+    kernels[kernel]->project(w, n, k, vectors, stride, first, last, out);
+}
+
+int inos_run_check(int kernel, const inos_check *job, int64_t first, int64_t last)
+{
+    return kernels[kernel]->check(job, first, last);
 }

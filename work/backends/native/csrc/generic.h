@@ -52,29 +52,3 @@ static void product(const uint8_t *x, const int16_t *w, int64_t stride, int n, i
         for (int c = 0; c < ROWS; c++)
             out[r * ROWS + c] = acc[r][c] + (is_new ? 0 : out[r * ROWS + c]);
 }
-
-static void peel(const int16_t *x, const int16_t *w, int64_t stride, int n, int32_t *block)
-{
-    (void)stride, (void)n;
-    for (int r = 0; r < ROWS; r++, x += PEEL_DEPTH, block += ROWS)
-        for (int pair = 0; pair < PEEL_DEPTH / 2; pair++)
-            for (int c = 0; c < ROWS; c++) {
-                const int16_t *columns = w + (pair * ROWS + c) * 2;
-                /* Unsigned: what is not yet peeled may pass 2^31, the exact product does not. */
-                block[c] = (int32_t)((uint32_t)block[c] + (uint32_t)(x[2 * pair] * columns[0])
-                                     + (uint32_t)(x[2 * pair + 1] * columns[1]));
-            }
-}
-
-/* out[row][v] += sum over pairs of a[row] . b[pair][v], for up to DOT_PAIRS pairs. */
-static void dot(const int16_t *a, int64_t rows, int64_t stride, const int16_t *b, int64_t pairs, int64_t *out)
-{
-    for (int64_t r = 0; r < rows; r++, a += stride, out += VECTORS) {
-        int32_t sums[VECTORS] = {0};
-        for (int64_t pair = 0; pair < pairs; pair++)
-            for (int v = 0; v < VECTORS; v++)
-                sums[v] += a[2 * pair] * b[(pair * VECTORS + v) * 2] + a[2 * pair + 1] * b[(pair * VECTORS + v) * 2 + 1];
-        for (int v = 0; v < VECTORS; v++)
-            out[v] += sums[v];
-    }
-}

@@ -47,7 +47,9 @@ typedef struct {
     int64_t (*hash_leaves)(const int8_t *raw, int64_t rows, int64_t cols, int64_t first, int64_t last,
                            const char *context, uint8_t *leaves, const int *stop);
     void (*tile)(inos_tile *job);
-    void (*dot)(const int16_t *a, int64_t rows, int64_t stride, const int16_t *b, int64_t pairs, int64_t *out);
+    void (*project)(const int8_t *w, int64_t n, int64_t k, const int16_t *vectors, int64_t stride,
+                    int64_t first, int64_t last, int64_t *out);
+    int (*check)(const inos_check *job, int64_t first, int64_t last);
 } inos_kernels;
 
 extern const inos_kernels inos_portable;

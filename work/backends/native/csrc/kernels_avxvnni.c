@@ -6,6 +6,7 @@ INOS_TARGET("avx2,avxvnni,fma,bmi2")
 #include "inos_native.h"
 #define INOS_AVXVNNI
 #include "avx2.h"
+#include "freivalds.h"
 #include "pack.h"
 #include "blake3.h"
 #include "leaves.h"
@@ -27,6 +28,6 @@ static int is_supported(void)
            inos_has_avxvnni();
 }
 
-const inos_kernels inos_avxvnni = {"avxvnni", is_supported, X_SCALE, pack, sum_w, hash_leaves, tile, dot};
+const inos_kernels inos_avxvnni = {"avxvnni", is_supported, X_SCALE, pack, sum_w, hash_leaves, tile, project, check};
 INOS_TARGET_END
 #endif

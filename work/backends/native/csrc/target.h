@@ -2,7 +2,11 @@
  * the build has no -march, and a kernel is only called where the processor was found to have it. */
 #define INOS_PRAGMA(text) _Pragma(#text)
 #if defined(__clang__)
+#if defined(__x86_64__)
 #include <immintrin.h>
+#else
+#include <arm_neon.h>
+#endif
 #define INOS_TARGET(list) INOS_PRAGMA(clang attribute push(__attribute__((target(list))), apply_to = function))
 #define INOS_TARGET_END _Pragma("clang attribute pop")
 #else

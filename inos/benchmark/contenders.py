@@ -1,0 +1,100 @@
+"""The things that are timed against each other on one shape."""
+
+import threading
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+import work
+from work import Lottery, Operand
+from work.backends import Slice, get_backend
+from work.backends.native.backend import NativeBackend
+
+NUMPY: Final = "numpy float32"
+TORCH: Final = "torch int8"
+BARE: Final = "bare native"
+CERTIFIED: Final = "certified"
+VERIFY: Final = "verify"
+FREIVALDS: Final = "freivalds"
+_LIKELY: Final = 1 << 252
+"""One ticket in 16 wins."""
+
+
+def make_operand(rows: int, cols: int, seed: int) -> NDArray[np.int8]:
+    """Random entries -64..63."""
+    return np.random.default_rng(seed).integers(-64, 64, (rows, cols), dtype=np.int8)
+
+
+class Contenders:
+    """Operands of one shape and a call for every contender; those that cannot run here are left out.
+
+    Args:
+        m, n, k: X is m x k, W is n x k.
+        backend: of the certified product.
+        threads: of everything but numpy float32, whose BLAS takes what it finds.
+    """
+
+    def __init__(self, m: int, n: int, k: int, backend: str, threads: int) -> None:
+        self._x, self._w = make_operand(m, k, 1), make_operand(n, k, 2)
+        self._backend, self._threads = backend, threads
+        self._rounds = 0
+        self._product: NDArray[np.int32] = np.zeros((0, 0), dtype=np.int32)
+        self.calls: dict[str, Callable[[], object]] = {}
+        self._add_numpy()
+        self._add_torch()
+        self._add_bare()
+        self.calls[CERTIFIED] = self._mine
+        self._mine()
+        self._add_checks()
+
+    def _mine(self) -> None:
+        """Both operands hashed, noised and packed, all tickets drawn, the exact product peeled out."""
+        self._rounds += 1
+        anchor = self._rounds.to_bytes(32, "big")
+        mined = work.mine(self._x, self._w, anchor, 0, backend=self._backend, threads=self._threads)
+        assert mined.product is not None
+        self._product = mined.product
+
+    def _add_numpy(self) -> None:
+        left, right = self._x.astype(np.float32), self._w.astype(np.float32).T
+        self.calls[NUMPY] = lambda: left @ right
+
+    def _add_torch(self) -> None:
+        torch = find_torch()
+        if torch is None or len(self._x) <= 16:  # _int_mm takes more than 16 rows only
+            return
+        torch.set_num_threads(self._threads)
+        left, right = torch.from_numpy(self._x.copy()), torch.from_numpy(self._w.copy()).t()
+        self.calls[TORCH] = lambda: torch._int_mm(left, right)
+
+    def _add_bare(self) -> None:
+        kernel = get_backend(self._backend)
+        if not isinstance(kernel, NativeBackend):
+            return
+        x, w = Operand.commit(self._x), Operand.commit(self._w)
+        piece = Slice(x, w, bytes(32), bytes(32), 0, 0, x.strips, self._threads)
+        prepared = kernel.prepare(w, bytes(32), threads=self._threads, stop=None)
+        self.calls[BARE] = lambda: kernel.run(piece, prepared, lambda *_: None, None, is_bare=True)
+
+    def _add_checks(self) -> None:
+        x, w = Operand.commit(self._x), Operand.commit(self._w)
+        lottery = Lottery(w, bytes(32), _LIKELY, backend=self._backend, threads=self._threads)
+        wins = lottery.mine_strips(x, 0, 1, stop=threading.Event()).wins
+        if wins:
+            win = wins[0]
+            self.calls[VERIFY] = lambda: work.verify(win.seal, win.witness, bytes(32), _LIKELY)
+        self.calls[FREIVALDS] = self._check
+
+    def _check(self) -> None:
+        assert work.freivalds(self._x, self._w, self._product, bytes(32))
+
+
+def find_torch() -> Any:
+    """The module, or None where the extra "bench" is not installed."""
+    try:
+        import torch
+    except ImportError:
+        return None
+    return torch

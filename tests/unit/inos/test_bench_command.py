@@ -1,0 +1,45 @@
+"""`inos bench work` on a shape that takes no time."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from inos.cli import app
+
+SHAPE = ("--shape", "40x50x1100", "--rounds", "1", "--threads", "1")
+
+
+def run(*args: str, code: int = 0) -> str:
+    result = CliRunner().invoke(app, ["bench", "work", *args])
+    assert result.exit_code == code, result.output
+    return result.stdout
+
+
+def test_the_table_names_what_was_measured() -> None:
+    shown = run(*SHAPE)
+    assert "| 40 x 50 x 1100" in shown
+    assert "certified, Gop/s" in shown
+    assert "certified / numpy float32" in shown
+
+
+def test_json() -> None:
+    value = json.loads(run(*SHAPE, "--backend", "numpy", "--json"))
+    assert value["machine"]["backend"] == "numpy"
+    (measured,) = value["measured"]
+    assert (measured["m"], measured["n"], measured["k"]) == (40, 50, 1100)
+    assert {"numpy float32", "certified", "verify", "freivalds"} <= set(measured["seconds"])
+    assert all(seconds > 0 for seconds in measured["seconds"].values())
+
+
+def test_a_picture(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    run(*SHAPE, "--plot", str(tmp_path / "out.png"))
+    assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_bad_shape_is_named() -> None:
+    result = CliRunner().invoke(app, ["bench", "work", "--shape", "big"])
+    assert result.exit_code == 1
+    assert "not MxNxK" in result.stderr

@@ -1,0 +1,114 @@
+/* Freivalds' check (protocol, section 5) in exact integers. Everything is one product of int16 by int16,
+ * added up in int32 for 64 pairs and in int64 above: W^T R has bytes on one side, X (W^T R) takes W^T R in
+ * 16-bit limbs, and Y R takes Y's two halves. Y is read once. Needs `dot` of the including file.
+ */
+#include <string.h>
+
+#define DEPTH (2 * DOT_PAIRS)
+#define BLOCK_ROWS 16
+
+/* Two rows of W, up to 64 columns, as pairs of int16. */
+static inline void pair_columns(const int8_t *first, const int8_t *second, int64_t cols, uint32_t pairs[STEP])
+{
+    int8_t edge[2][STEP] = {{0}};
+    if (cols < STEP || !second) {
+        memcpy(edge[0], first, (size_t)cols);
+        if (second)
+            memcpy(edge[1], second, (size_t)cols);
+        first = edge[0];
+        second = edge[1];
+    }
+    for (int c = 0; c < STEP; c++)
+        pairs[c] = (uint16_t)(int16_t)first[c] | (uint32_t)(int32_t)second[c] << 16;
+}
+
+/* out (k x 16) += W^T R for columns [first, last): columns of W take the place of the vectors, a cache line of
+ * them at a time, since rows of W lie far apart. */
+static void project(const int8_t *w, int64_t n, int64_t k, const int16_t *vectors, int64_t stride,
+                    int64_t first, int64_t last, int64_t *out)
+{
+    for (int64_t left = first; left < last; left += STEP) {
+        const int64_t cols = inos_min(STEP, last - left);
+        int64_t sums[STEP / VECTORS][VECTORS * VECTORS] = {{0}};
+        for (int64_t top = 0; top < n; top += DEPTH) {
+            uint32_t block[STEP / VECTORS][DOT_PAIRS][VECTORS], line[STEP];
+            const int64_t pairs = (inos_min(DEPTH, n - top) + 1) / 2;
+            for (int64_t pair = 0; pair < pairs; pair++) {
+                const int64_t row = top + 2 * pair;
+                const int8_t *place = w + row * k + left;
+                pair_columns(place, row + 1 < n ? place + k : 0, cols, line);
+                for (int part = 0; part < STEP / VECTORS; part++)
+                    memcpy(block[part][pair], line + part * VECTORS, 4 * VECTORS);
+            }
+            for (int part = 0; part < STEP / VECTORS; part++)
+                dot(vectors + top, VECTORS, stride, (const int16_t *)(const void *)block[part], pairs, sums[part]);
+        }
+        for (int64_t c = 0; c < cols; c++)
+            for (int v = 0; v < VECTORS; v++)
+                out[(left + c) * VECTORS + v] += sums[c / VECTORS][v * VECTORS + c % VECTORS];
+    }
+}
+
+/* sums[limb][row][v] = X's rows times each limb. */
+static void multiply_x(const inos_check *job, int64_t top, int64_t rows, int64_t sums[][BLOCK_ROWS * VECTORS])
+{
+    int16_t block[BLOCK_ROWS][DEPTH];
+    const int64_t limb_words = (job->k + 1) / 2 * 2 * VECTORS;
+    for (int64_t left = 0; left < job->k; left += DEPTH) {
+        const int64_t cols = inos_min(DEPTH, job->k - left), pairs = (cols + 1) / 2;
+        for (int64_t r = 0; r < rows; r++) {
+            for (int64_t c = 0; c < DEPTH; c += 64)
+                __builtin_prefetch((const char *)job->x + (top + r) * job->k + left + DEPTH + c);
+            for (int64_t c = 0; c < cols; c++)
+                block[r][c] = job->x[(top + r) * job->k + left + c];
+            if (cols < 2 * pairs)
+                block[r][cols] = 0;
+        }
+        for (int64_t limb = 0; limb < job->limb_count; limb++)
+            dot(block[0], rows, DEPTH, job->limbs + limb * limb_words + left * VECTORS, pairs, sums[limb]);
+    }
+}
+
+/* low, high: Y's rows as 2^16 high + low + 2^15, low and high signed, times R. */
+static void multiply_y(const inos_check *job, int64_t top, int64_t rows, int64_t *low, int64_t *high)
+{
+    int16_t lows[BLOCK_ROWS][DEPTH], highs[BLOCK_ROWS][DEPTH];
+    for (int64_t left = 0; left < job->n; left += DEPTH) {
+        const int64_t cols = inos_min(DEPTH, job->n - left), pairs = (cols + 1) / 2;
+        for (int64_t r = 0; r < rows; r++) {
+            const int32_t *y = job->y + (top + r) * job->n + left;
+            /* Pieces of rows are too short for the processor to see them coming. */
+            for (int64_t c = 0; c < DEPTH; c += 16)
+                __builtin_prefetch((const char *)y + 4 * (DEPTH + c));
+            for (int64_t c = 0; c < cols; c++) {
+                lows[r][c] = (int16_t)((y[c] & 0xffff) - 32768);
+                highs[r][c] = (int16_t)(y[c] >> 16);
+            }
+            if (cols < 2 * pairs)
+                lows[r][cols] = highs[r][cols] = 0;
+        }
+        dot(lows[0], rows, DEPTH, job->vectors + left * VECTORS, pairs, low);
+        dot(highs[0], rows, DEPTH, job->vectors + left * VECTORS, pairs, high);
+    }
+}
+
+static int check(const inos_check *job, int64_t first, int64_t last)
+{
+    int64_t sums[3][BLOCK_ROWS * VECTORS], low[BLOCK_ROWS * VECTORS], high[BLOCK_ROWS * VECTORS];
+    for (int64_t top = first; top < last; top += BLOCK_ROWS) {
+        const int64_t rows = inos_min(BLOCK_ROWS, last - top);
+        memset(sums, 0, sizeof sums);
+        memset(low, 0, sizeof low);
+        memset(high, 0, sizeof high);
+        multiply_x(job, top, rows, sums);
+        multiply_y(job, top, rows, low, high);
+        /* Both sides stay below 2^60, so that unsigned arithmetic modulo 2^64 compares them exactly. */
+        for (int64_t at = 0; at < rows * VECTORS; at++) {
+            const uint64_t left = (uint64_t)sums[0][at] + ((uint64_t)sums[1][at] << 16) + ((uint64_t)sums[2][at] << 32);
+            const uint64_t right = (uint64_t)low[at] + ((uint64_t)high[at] << 16) + (uint64_t)job->sums[at % VECTORS];
+            if (left != right)
+                return 0;
+        }
+    }
+    return 1;
+}
