@@ -2,7 +2,7 @@
 
 import os
 import threading
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from msgspec import Struct
@@ -15,6 +15,9 @@ from work.matrices import Operand
 from work.noise import compute_seed_w, compute_seed_x
 from work.stopping import Stopped
 from work.strips import InvalidMatrix, compute_strip
+
+MAX_THREADS: Final = 256
+"""More threads than any machine has processors for would only fail to start."""
 
 
 class Mined(Struct, frozen=True, eq=False):
@@ -35,7 +38,7 @@ class Lottery:
         anchor: 32 bytes, of the header without its seal.
         target: a ticket wins whose digest, read big-endian, is at most this.
         backend: a name of `list_backends`, or "auto".
-        threads: None for one per processor this process may use.
+        threads: None for one per processor this process may use; at most 256.
 
     Raises:
         InvalidBackend: no such backend here.
@@ -48,7 +51,7 @@ class Lottery:
         self._backend = get_backend(backend)
         self._w = w
         self._target = target
-        self._threads = get_threads() if threads is None else max(1, threads)
+        self._threads = get_threads() if threads is None else min(max(1, threads), MAX_THREADS)
         self._prepared: Any = None
         self._lock = threading.Lock()
         self.seed_w = compute_seed_w(anchor, w.ref.id)
