@@ -19,8 +19,11 @@ static void load_step(const int8_t *raw, int64_t stride, int64_t rows, int64_t c
         raw = edge[0];
         stride = STEP;
     }
-    for (int r = 0; r < ROWS; r++)
+    for (int r = 0; r < ROWS; r++) {
+        /* Sixteen rows far apart are more streams than the processor follows by itself. */
+        __builtin_prefetch((const void *)((uintptr_t)(raw + r * stride) + 4 * STEP));
         memcpy(line[r], raw + r * stride, STEP);
+    }
 #ifdef TRANSPOSE
     TRANSPOSE(line, (uint32_t *)step);
 #else
