@@ -131,6 +131,8 @@ def _parse(data: bytes) -> tuple[dict[str, Any], bytes]:
         raise _damaged("it is not a keystore's JSON") from error
     if not isinstance(header, dict) or set(document) != {"header", "ciphertext", "check"}:
         raise _damaged("it does not have a keystore's fields")
+    if sealed.hex() != document["ciphertext"]:
+        raise _damaged("its ciphertext is not written as it should be")
     if not isinstance(check, str) or not check.isascii() or check != _compute_check(header, sealed):
         raise _damaged("its checksum does not match")
     if header.get("kind") == KIND and header.get("version") != VERSION:
