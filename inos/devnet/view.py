@@ -1,5 +1,6 @@
 """The devnet's live terminal view."""
 
+from rich import box
 from rich.console import Group
 from rich.panel import Panel
 from rich.table import Table
@@ -7,12 +8,17 @@ from rich.text import Text
 
 from inos.devnet.monitor import DevnetFigures, NodeFigures
 from inos.devnet.workload import WorkloadProgress
-from primitives.units import format_credits
+from primitives.units import NANO_PER_CREDIT, format_credits
 
 
 def render(figures: DevnetFigures, progress: WorkloadProgress, seconds: float, customer_balance: str) -> Group:
     """One frame: the chain, the nodes, the work and its customer."""
-    return Group(_render_chain(figures, seconds), _render_nodes(figures), _render_work(progress, customer_balance))
+    return Group(
+        _render_chain(figures, seconds),
+        _render_nodes(figures),
+        _render_addresses(figures),
+        _render_work(progress, customer_balance),
+    )
 
 
 def _render_chain(figures: DevnetFigures, seconds: float) -> Panel:
@@ -36,31 +42,34 @@ def _render_chain(figures: DevnetFigures, seconds: float) -> Panel:
 
 
 def _render_nodes(figures: DevnetFigures) -> Table:
-    table = Table(expand=True, border_style="dim")
-    for name in ("node", "RPC"):
-        table.add_column(name, no_wrap=True)
-    for name in ("height", "peers", "won with merit", "won without", "tickets/s", "merit", "reputation", "credits"):
+    """Fits 80 columns: the RPC addresses, which are long, stand below the figures."""
+    table = Table(expand=True, border_style="dim", box=box.SIMPLE_HEAD, padding=0)
+    table.add_column("node", no_wrap=True)
+    for name in ("height", "peers", "won by\nmerit", "won\nwithout", "tickets\nper s", "merit", "credits"):
         table.add_column(name, justify="right")
-    table.add_column("doing")
+    table.add_column("doing", min_width=7)
     for node in figures.nodes:
         table.add_row(*_node_cells(node))
     return table
 
 
+def _render_addresses(figures: DevnetFigures) -> Text:
+    return Text("RPC  " + "\n     ".join(f"{node.rpc}  {node.name}" for node in figures.nodes), style="dim")
+
+
 def _node_cells(node: NodeFigures) -> list[str]:
     if node.error:
-        return [node.name, node.rpc, *["-"] * 8, f"[red]{node.error}[/red]"]
-    cells = [node.name, node.rpc, str(node.height), str(node.peers)]
+        return [node.name, *["-"] * 7, f"[red]{node.error}[/red]"]
+    cells = [node.name, str(node.height), str(node.peers)]
     if node.role == "follows":
-        return [*cells, *["-"] * 6, "follows"]
+        return [*cells, *["-"] * 5, "follows"]
     return [
         *cells,
         str(node.blocks_with_merit),
         str(node.blocks_without_merit),
         f"{node.tickets_per_second:.0f}",
         node.merit,
-        node.reputation,
-        format_credits(int(node.balance)),
+        f"{int(node.balance) / NANO_PER_CREDIT:,.2f}",
         node.work,
     ]
 
