@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from inos.benchmark.contenders import BARE, CERTIFIED, FREIVALDS, NUMPY, TORCH, VERIFY, Contenders
+from inos.benchmark.contenders import BARE, CERTIFIED, FREIVALDS, NUMPY, TORCH, Contenders
 
 SHAPES: Final = (
     (1024, 1024, 1024),
@@ -74,6 +74,3 @@ def _compute_ratios(times: dict[str, list[float]]) -> Iterator[tuple[str, float]
             yield f"{fast} / {slow}", statistics.median(quotients)
     quotients = [a / b for a, b in zip(times[FREIVALDS], times[CERTIFIED], strict=True)]
     yield f"time of {FREIVALDS} / {CERTIFIED}", statistics.median(quotients)
-
-
-CONTENDERS: Final = (NUMPY, TORCH, BARE, CERTIFIED, VERIFY, FREIVALDS)

@@ -28,7 +28,6 @@ from primitives.units import BlockId, NodeId
 
 PROTOCOL_NAME: Final = b"Noise_XX_25519_ChaChaPoly_SHA256"
 MAX_NOISE_BYTES: Final = 65_535
-TAG_BYTES: Final = 16
 _BROKEN: Final = (InvalidTag, NoiseValueError, NoiseInvalidMessage, NoiseHandshakeError, ValueError, TypeError)
 """Whatever the library raises on bytes that are not the next message of this handshake."""
 
