@@ -19,7 +19,7 @@ from network.settings import PROTOCOL_VERSION, NetworkSettings
 from network.sync.blocks import SealCheck
 from network.sync.hub import Sync
 from network.transport.websocket import WebSocketTransport
-from network.wire.messages import Hello
+from network.wire.control import Hello
 from primitives.codec import encode
 from primitives.units import MatrixId, NodeId, TimeMs
 

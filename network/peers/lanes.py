@@ -4,9 +4,10 @@ import asyncio
 from collections import deque
 
 from network.errors import LinkError
+from network.wire.base import Message
 from network.wire.framing import split
 from network.wire.limits import QUEUE_BYTES, QUEUE_MESSAGES, Lane, get_limit
-from network.wire.messages import AnyMessage, encode_message
+from network.wire.messages import encode_message
 
 
 class Lanes:
@@ -20,7 +21,7 @@ class Lanes:
         self._has_room = asyncio.Event()
         self._is_closed = False
 
-    def offer(self, message: AnyMessage) -> bool:
+    def offer(self, message: Message) -> bool:
         """Queue a message, or tell that its lane is full. Never waits."""
         return self._offer(get_limit(type(message)).lane, encode_message(message))
 
@@ -36,7 +37,7 @@ class Lanes:
         self._has_frames.set()
         return True
 
-    async def put(self, message: AnyMessage) -> None:
+    async def put(self, message: Message) -> None:
         """Queue a message, waiting for room (the session ends a peer that makes none).
 
         Raises:

@@ -14,9 +14,10 @@ from network.peers.peer import Peer
 from network.peers.session import Session, SessionHandler, ping
 from network.ports import Clock, Randomness
 from network.settings import PROTOCOL_VERSION, NetworkSettings
+from network.wire.control import Bye, Hello
 from network.wire.framing import split
 from network.wire.limits import get_limit
-from network.wire.messages import Bye, Hello, decode_hello, encode_message
+from network.wire.messages import decode_hello, encode_message
 from primitives.units import NodeId
 
 log = structlog.get_logger("inos.network")

@@ -9,15 +9,10 @@ from network.peers.bounded import BoundedSet, Score, TokenBucket
 from network.peers.lanes import Lanes
 from network.peers.requests import Pending, RequestBook
 from network.ports import Clock
+from network.wire.base import Message, Notice, Request
+from network.wire.chain import AnnounceBlock
+from network.wire.control import Hello
 from network.wire.limits import BAN, LIMITS, MAX_WAITING_REQUESTS, POINTS_PER_S, get_limit
-from network.wire.messages import (
-    AnnounceBlock,
-    AnnounceTransactions,
-    AnyMessage,
-    Hello,
-    Message,
-    Request,
-)
 from primitives.units import BlockId, NodeId, TimeMs, TxId
 
 MAX_INBOX = 256
@@ -42,7 +37,7 @@ class Peer:
         self.requests = RequestBook()
         self.known_blocks: BoundedSet[BlockId] = BoundedSet(1024)
         self.known_transactions: BoundedSet[TxId] = BoundedSet(16_384)
-        self.inbox: deque[AnnounceBlock | AnnounceTransactions] = deque(maxlen=MAX_INBOX)
+        self.inbox: deque[Notice] = deque(maxlen=MAX_INBOX)
         self.questions: deque[Request] = deque()
         self.attention = asyncio.Event()
         """Set when the inbox or the claimed tip changed."""
@@ -66,7 +61,7 @@ class Peer:
         """For logs."""
         return self.id.hex()[:12]
 
-    def send(self, message: AnyMessage) -> bool:
+    def send(self, message: Message) -> bool:
         """Queue a message without waiting; False where its lane is full."""
         return self.out.offer(message)
 

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 
 from network.errors import Misbehaviour, RequestFailed
 from network.peers.bounded import BoundedSet
+from network.wire.base import Reply
+from network.wire.control import NotFound
 from network.wire.limits import MAX_WAITING_REQUESTS
-from network.wire.messages import NotFound, Reply
 
 MAX_OPEN = MAX_WAITING_REQUESTS // 2
 """Fewer than the other side lets wait, so that an honest node never breaks that limit."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Protocol, assert_never
+from typing import Protocol
 
 import structlog
 
@@ -10,29 +10,11 @@ from network.errors import LinkError, Misbehaviour
 from network.peers.peer import Peer
 from network.ports import Clock, Randomness
 from network.settings import TimeLimits
+from network.wire.base import Message, Notice, Reply, Request
+from network.wire.control import Bye, Ping, Pong
 from network.wire.framing import Assembler
 from network.wire.limits import get_limit
-from network.wire.messages import (
-    AnnounceBlock,
-    AnnounceTransactions,
-    AnyMessage,
-    BlockData,
-    Bye,
-    GetBlocks,
-    GetHeaders,
-    GetMatrix,
-    GetStrips,
-    GetTransactions,
-    Headers,
-    MatrixHead,
-    NotFound,
-    Ping,
-    Pong,
-    Request,
-    Strips,
-    Transactions,
-    decode_message,
-)
+from network.wire.messages import decode_message
 from primitives.units import BlockId
 
 log = structlog.get_logger("inos.network")
@@ -107,7 +89,7 @@ class Session:
             self._peer.charge(kind)
             self._dispatch(decode_message(data, limit=get_limit(kind).max_bytes))
 
-    def _dispatch(self, message: AnyMessage) -> None:
+    def _dispatch(self, message: Message) -> None:
         """Never waits: whatever takes time is queued, so that a pong is always read."""
         peer = self._peer
         match message:
@@ -120,18 +102,16 @@ class Session:
                 peer.take_pong(message.nonce)
             case Bye():
                 raise LinkError(f"bye: {message.reason}", "the other side said goodbye")
-            case AnnounceBlock() | AnnounceTransactions():
+            case Notice():
                 peer.inbox.append(message)
                 peer.attention.set()
-            case GetHeaders() | GetBlocks() | GetTransactions() | GetMatrix() | GetStrips():
+            case Request():
                 peer.add_question(message)
-            case NotFound() | Headers() | BlockData() | Transactions() | MatrixHead() | Strips():
+            case Reply():
                 try:
                     peer.requests.deliver(message)
                 except Misbehaviour as fault:
                     peer.penalise(fault)
-            case _:
-                assert_never(message)
 
     async def _write(self) -> None:
         while True:

@@ -7,7 +7,8 @@ from typing import Final
 
 from network.peers.peer import Peer
 from network.ports import Clock, NodePort
-from network.wire.messages import MAX_ANNOUNCED, AnnounceBlock, AnnounceTransactions
+from network.wire.chain import AnnounceBlock
+from network.wire.transactions import MAX_ANNOUNCED, AnnounceTransactions
 from primitives.units import BlockId, TxId
 
 MAX_WAITING: Final = 8192

@@ -14,7 +14,8 @@ from network.settings import NetworkSettings
 from network.sync.punish import Punish
 from network.sync.status import needs_body
 from network.sync.window import Window
-from network.wire.messages import MAX_BLOCK_IDS, BlockData, GetBlocks
+from network.wire.chain import MAX_BLOCK_IDS, BlockData, GetBlocks
+from network.wire.control import NotFound
 from primitives.blocks import Block, Header, compute_block_id, compute_tx_root
 from primitives.codec import encode
 from primitives.errors import ClockAhead, InosError, MatrixMissing, NotYet, RuleViolation
@@ -164,8 +165,9 @@ class BlockSync:
             await peer.ask(pending, GetBlocks(pending.request, tuple(ids)), self._limits.block)
             while left:
                 reply = await pending.next(self._limits.block)
+                if isinstance(reply, NotFound):
+                    left -= {BlockId(id) for id in reply.ids}
                 if not isinstance(reply, BlockData):
-                    left -= {BlockId(id) for id in reply.ids}  # type: ignore[union-attr]
                     continue
                 id = compute_block_id(reply.block.header)
                 if id not in left:

@@ -12,7 +12,7 @@ from network.peers.peer import Peer
 from network.ports import NodePort
 from network.settings import TimeLimits
 from network.sync.status import is_known, is_usable
-from network.wire.messages import MAX_HEADERS, MAX_LOCATOR, AnnounceBlock, GetHeaders, Headers
+from network.wire.chain import MAX_HEADERS, MAX_LOCATOR, AnnounceBlock, GetHeaders, Headers
 from primitives.blocks import Header, compute_block_id
 from primitives.errors import InosError, NotYet, RuleViolation
 from primitives.units import BlockId

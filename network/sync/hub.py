@@ -18,7 +18,9 @@ from network.sync.matrices import MatrixSync
 from network.sync.punish import Punish
 from network.sync.serve import Answers
 from network.sync.transactions import TransactionSync
-from network.wire.messages import AnnounceBlock, Request
+from network.wire.base import Request
+from network.wire.chain import AnnounceBlock
+from network.wire.transactions import AnnounceTransactions
 from primitives.units import BlockId, MatrixId
 
 log = structlog.get_logger("inos.network")
@@ -89,7 +91,7 @@ class Sync:
                     message = peer.inbox.popleft()
                     if isinstance(message, AnnounceBlock):
                         await self._headers.on_announced(peer, message)
-                    else:
+                    elif isinstance(message, AnnounceTransactions):
                         self._transactions.on_announced(peer, message.ids)
                 await self._headers.catch_up(peer)
             except RequestFailed as error:

@@ -12,7 +12,7 @@ from network.peers.peer import Peer
 from network.ports import Clock, NodePort
 from network.settings import NetworkSettings
 from network.sync.wants import Head, Range, Wants
-from network.wire.messages import GetMatrix, GetStrips, MatrixHead, Strips
+from network.wire.matrices import GetMatrix, GetStrips, MatrixHead, Strips
 from primitives.errors import InosError, MatrixMissing, RuleViolation
 from primitives.matrices import (
     DTYPE_INT7,

@@ -2,22 +2,11 @@
 
 from network.peers.peer import Peer
 from network.ports import NodePort
-from network.wire.messages import (
-    MAX_HEADERS,
-    BlockData,
-    GetBlocks,
-    GetHeaders,
-    GetMatrix,
-    GetStrips,
-    GetTransactions,
-    Headers,
-    MatrixHead,
-    NotFound,
-    Request,
-    Strip,
-    Strips,
-    Transactions,
-)
+from network.wire.base import Request
+from network.wire.chain import MAX_HEADERS, BlockData, GetBlocks, GetHeaders, Headers
+from network.wire.control import NotFound
+from network.wire.matrices import GetMatrix, GetStrips, MatrixHead, Strip, Strips
+from network.wire.transactions import GetTransactions, Transactions
 from primitives.units import BlockId, MatrixId, TxId
 
 

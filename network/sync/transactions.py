@@ -13,7 +13,7 @@ from network.peers.peer import Peer
 from network.ports import Clock, NodePort
 from network.settings import TimeLimits
 from network.sync.punish import Punish
-from network.wire.messages import MAX_TX_IDS, GetTransactions, Transactions
+from network.wire.transactions import MAX_TX_IDS, GetTransactions, Transactions
 from primitives.errors import InosError, RuleViolation
 from primitives.transactions import Transaction, compute_tx_id
 from primitives.units import TxId

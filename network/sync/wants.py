@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from mesh.store import MatrixInfo
 from network.peers.bounded import ExpiringSet
-from network.wire.messages import MAX_STRIPS
+from network.wire.matrices import MAX_STRIPS
 from primitives.matrices import DTYPE_INT7
 from primitives.units import MatrixId
 

@@ -9,8 +9,9 @@ from typing import Final
 
 from network.errors import Misbehaviour
 from network.link import MAX_FRAME_BYTES
+from network.wire.base import Message
 from network.wire.limits import Lane, get_limit
-from network.wire.messages import Message, peek_kind
+from network.wire.messages import peek_kind
 
 PIECE_BYTES: Final = MAX_FRAME_BYTES - 1
 LAST: Final = 0x80

@@ -5,7 +5,11 @@ from typing import Final
 
 from msgspec import Struct
 
-from network.wire import messages as m
+from network.wire.base import Message
+from network.wire.chain import AnnounceBlock, BlockData, GetBlocks, GetHeaders, Headers
+from network.wire.control import Bye, NotFound, Ping, Pong
+from network.wire.matrices import GetMatrix, GetStrips, MatrixHead, Strips
+from network.wire.transactions import AnnounceTransactions, GetTransactions, Transactions
 
 BAN: Final = 100
 """Penalty points at which a peer is disconnected and banned; they decay by POINTS_PER_S."""
@@ -37,23 +41,23 @@ _KB: Final = 1024
 MAX_BLOCK_BYTES: Final = 8 << 20
 """Above any network's `max_block_bytes` with witness; the node checks that network's own limit."""
 
-LIMITS: Final[dict[type[m.Message], Limit]] = {
-    m.Ping: Limit(64, Lane.CONSENSUS, 10, 50, 10),
-    m.Pong: Limit(64, Lane.CONSENSUS, 10, 50, 10),
-    m.Bye: Limit(1 * _KB, Lane.CONSENSUS, 1, 2, 10),
-    m.AnnounceBlock: Limit(1 * _KB, Lane.CONSENSUS, 50, 500, 5),
-    m.GetHeaders: Limit(4 * _KB, Lane.CONSENSUS, 50, 500, 10),
-    m.Headers: Limit(512 * _KB, Lane.BLOCKS, 0, 0, 0),
-    m.GetBlocks: Limit(1 * _KB, Lane.CONSENSUS, 200, 1000, 5),
-    m.BlockData: Limit(MAX_BLOCK_BYTES, Lane.BLOCKS, 0, 0, 0),
-    m.NotFound: Limit(12 * _KB, Lane.TRANSACTIONS, 0, 0, 0),
-    m.AnnounceTransactions: Limit(40 * _KB, Lane.TRANSACTIONS, 40, 200, 5),
-    m.GetTransactions: Limit(12 * _KB, Lane.TRANSACTIONS, 100, 500, 5),
-    m.Transactions: Limit(1100 * _KB, Lane.TRANSACTIONS, 0, 0, 0),
-    m.GetMatrix: Limit(64, Lane.TRANSACTIONS, 1000, 4000, 2),
-    m.MatrixHead: Limit(128, Lane.TRANSACTIONS, 0, 0, 0),
-    m.GetStrips: Limit(64, Lane.TRANSACTIONS, 4000, 8000, 1),
-    m.Strips: Limit(288 * _KB, Lane.BULK, 0, 0, 0),
+LIMITS: Final[dict[type[Message], Limit]] = {
+    Ping: Limit(64, Lane.CONSENSUS, 10, 50, 10),
+    Pong: Limit(64, Lane.CONSENSUS, 10, 50, 10),
+    Bye: Limit(1 * _KB, Lane.CONSENSUS, 1, 2, 10),
+    AnnounceBlock: Limit(1 * _KB, Lane.CONSENSUS, 50, 500, 5),
+    GetHeaders: Limit(4 * _KB, Lane.CONSENSUS, 50, 500, 10),
+    Headers: Limit(512 * _KB, Lane.BLOCKS, 0, 0, 0),
+    GetBlocks: Limit(1 * _KB, Lane.CONSENSUS, 200, 1000, 5),
+    BlockData: Limit(MAX_BLOCK_BYTES, Lane.BLOCKS, 0, 0, 0),
+    NotFound: Limit(12 * _KB, Lane.TRANSACTIONS, 0, 0, 0),
+    AnnounceTransactions: Limit(40 * _KB, Lane.TRANSACTIONS, 40, 200, 5),
+    GetTransactions: Limit(12 * _KB, Lane.TRANSACTIONS, 100, 500, 5),
+    Transactions: Limit(1100 * _KB, Lane.TRANSACTIONS, 0, 0, 0),
+    GetMatrix: Limit(64, Lane.TRANSACTIONS, 1000, 4000, 2),
+    MatrixHead: Limit(128, Lane.TRANSACTIONS, 0, 0, 0),
+    GetStrips: Limit(64, Lane.TRANSACTIONS, 4000, 8000, 1),
+    Strips: Limit(288 * _KB, Lane.BULK, 0, 0, 0),
 }
 
 QUEUE_BYTES: Final[dict[Lane, int]] = {
@@ -69,6 +73,6 @@ MAX_WAITING_REQUESTS: Final = 256
 """Requests of one peer waiting to be answered; our own side never has more in flight to one peer than half of it."""
 
 
-def get_limit(kind: type[m.Message]) -> Limit:
+def get_limit(kind: type[Message]) -> Limit:
     """The row of a message's kind."""
     return LIMITS[kind]

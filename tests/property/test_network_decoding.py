@@ -6,9 +6,13 @@ from hypothesis import strategies as st
 from network.errors import HandshakeFailed, LinkError, Misbehaviour, NetworkError
 from network.identity import NodeIdentity, parse_peer_address
 from network.transport.noise import Handshake
-from network.wire import messages as m
+from network.wire.chain import AnnounceBlock, BlockData, GetBlocks, GetHeaders, Headers
+from network.wire.control import Bye, NotFound, Ping, Pong
 from network.wire.framing import PIECE_BYTES, Assembler, split
 from network.wire.limits import LIMITS, Lane
+from network.wire.matrices import GetMatrix, GetStrips, MatrixHead, Strip, Strips
+from network.wire.messages import BY_TAG, decode_hello, decode_message, encode_message, peek_kind
+from network.wire.transactions import AnnounceTransactions, GetTransactions, Transactions
 from primitives.blocks import Block, Header
 from primitives.matrices import STRIP_BYTES, Witness
 
@@ -19,7 +23,7 @@ headers = st.builds(
     Header, u32, u32, u64, ids, u64, ids, ids, ids, st.binary(min_size=20, max_size=20), st.booleans(), u64, st.none()
 )
 witnesses = st.just(Witness(bytes(STRIP_BYTES), (), bytes(STRIP_BYTES), ()))
-strips = st.builds(m.Strip, st.just(bytes(STRIP_BYTES)), st.lists(ids, max_size=28).map(tuple))
+strips = st.builds(Strip, st.just(bytes(STRIP_BYTES)), st.lists(ids, max_size=28).map(tuple))
 
 
 def some(values, most, least=0):
@@ -27,40 +31,40 @@ def some(values, most, least=0):
 
 
 messages = st.one_of(
-    st.builds(m.Ping, u64, ids, u64),
-    st.builds(m.Pong, u64, ids, u64),
-    st.builds(m.Bye, st.text(max_size=200)),
-    st.builds(m.NotFound, u32, some(ids, 5)),
-    st.builds(m.GetHeaders, u32, some(ids, 5)),
-    st.builds(m.Headers, u32, some(headers, 3)),
-    st.builds(m.AnnounceBlock, headers),
-    st.builds(m.GetBlocks, u32, some(ids, 5, 1)),
-    st.builds(m.BlockData, u32, st.builds(Block, headers, st.just(())), witnesses),
-    st.builds(m.AnnounceTransactions, some(ids, 5, 1)),
-    st.builds(m.GetTransactions, u32, some(ids, 5, 1)),
-    st.builds(m.Transactions, u32, st.just(())),
-    st.builds(m.GetMatrix, u32, ids),
-    st.builds(m.MatrixHead, u32, st.integers(1, 2), u32, u32, ids),
-    st.builds(m.GetStrips, u32, ids, u32, st.integers(1, 16)),
-    st.builds(m.Strips, u32, u32, some(strips, 5, 1)),
+    st.builds(Ping, u64, ids, u64),
+    st.builds(Pong, u64, ids, u64),
+    st.builds(Bye, st.text(max_size=200)),
+    st.builds(NotFound, u32, some(ids, 5)),
+    st.builds(GetHeaders, u32, some(ids, 5)),
+    st.builds(Headers, u32, some(headers, 3)),
+    st.builds(AnnounceBlock, headers),
+    st.builds(GetBlocks, u32, some(ids, 5, 1)),
+    st.builds(BlockData, u32, st.builds(Block, headers, st.just(())), witnesses),
+    st.builds(AnnounceTransactions, some(ids, 5, 1)),
+    st.builds(GetTransactions, u32, some(ids, 5, 1)),
+    st.builds(Transactions, u32, st.just(())),
+    st.builds(GetMatrix, u32, ids),
+    st.builds(MatrixHead, u32, st.integers(1, 2), u32, u32, ids),
+    st.builds(GetStrips, u32, ids, u32, st.integers(1, 16)),
+    st.builds(Strips, u32, u32, some(strips, 5, 1)),
 )
 
 
 @given(messages)
 def test_encode_then_decode_is_the_same(message):
-    data = m.encode_message(message)
+    data = encode_message(message)
     assert len(data) <= LIMITS[type(message)].max_bytes
-    assert m.peek_kind(data) is type(message)
-    assert m.decode_message(data, limit=len(data)) == message
+    assert peek_kind(data) is type(message)
+    assert decode_message(data, limit=len(data)) == message
 
 
 def read_or_refuse(data):
     try:
-        message = m.decode_message(data, limit=1 << 20)
+        message = decode_message(data, limit=1 << 20)
     except Misbehaviour:
         return
     # What is taken has one spelling, so nothing can be relayed under two.
-    assert m.encode_message(message) == data
+    assert encode_message(message) == data
 
 
 @given(st.binary(max_size=300))
@@ -68,14 +72,14 @@ def test_random_bytes(data):
     read_or_refuse(data)
 
 
-@given(st.sampled_from(sorted(m.BY_TAG)), st.integers(0, 15), st.binary(max_size=200))
+@given(st.sampled_from(sorted(BY_TAG)), st.integers(0, 15), st.binary(max_size=200))
 def test_random_bytes_behind_a_good_beginning(tag, length, rest):
     read_or_refuse(bytes([0x90 | length, tag]) + rest)
 
 
 @given(messages, st.data())
 def test_spoiled_messages(message, data):
-    encoded = bytearray(m.encode_message(message))
+    encoded = bytearray(encode_message(message))
     kind = data.draw(st.sampled_from(["flip", "cut", "grow", "splice"]))
     place = data.draw(st.integers(0, len(encoded) - 1))
     if kind == "flip":
@@ -92,7 +96,7 @@ def test_spoiled_messages(message, data):
 @given(st.binary(max_size=600))
 def test_random_hellos(data):
     try:
-        m.decode_hello(data)
+        decode_hello(data)
     except Misbehaviour:
         return
 
@@ -116,7 +120,7 @@ def test_random_frames(frames):
 @settings(max_examples=50)
 @given(st.data())
 def test_lanes_interleave_in_any_way_and_come_out_whole(data):
-    sizes = {Lane.BLOCKS: (m.BlockData, 9), Lane.BULK: (m.Strips, 16)}
+    sizes = {Lane.BLOCKS: (BlockData, 9), Lane.BULK: (Strips, 16)}
     sent = {}
     queues = {}
     for lane, (kind, tag) in sizes.items():

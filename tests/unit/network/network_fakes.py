@@ -13,7 +13,7 @@ from network.link import Link
 from network.service import NetworkService
 from network.settings import NetworkSettings, TimeLimits
 from network.transport.websocket import WebSocketTransport
-from network.wire.messages import Hello
+from network.wire.control import Hello
 from primitives.blocks import Block, Header, compute_block_id, compute_tx_root
 from primitives.codec import encode
 from primitives.errors import ParentMissing, RuleViolation

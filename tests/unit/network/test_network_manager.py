@@ -20,7 +20,8 @@ from network.identity import PeerAddress
 from network.service import NetworkService
 from network.settings import NetworkSettings
 from network.transport.memory import MemoryNetwork
-from network.wire.messages import GetHeaders, Headers, Ping
+from network.wire.chain import GetHeaders, Headers
+from network.wire.control import Ping
 
 SMALL, LARGE = sorted((make_identity(1), make_identity(9)), key=lambda identity: identity.node_id)
 

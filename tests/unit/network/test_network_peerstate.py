@@ -5,7 +5,9 @@ import pytest
 from network.errors import Misbehaviour, RequestFailed
 from network.peers.bounded import BoundedSet, ExpiringSet, Score, TokenBucket
 from network.peers.requests import RequestBook
-from network.wire.messages import BlockData, Headers, MatrixHead, NotFound
+from network.wire.chain import BlockData, Headers
+from network.wire.control import NotFound
+from network.wire.matrices import MatrixHead
 
 
 def test_bounded_set_forgets_the_oldest():

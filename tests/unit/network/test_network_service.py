@@ -25,21 +25,12 @@ from network.errors import HandshakeFailed, LinkError, NetworkError
 from network.identity import PeerAddress
 from network.peers.manager import PeerManager
 from network.transport.websocket import WebSocketTransport
+from network.wire.chain import AnnounceBlock, BlockData, GetBlocks, GetHeaders, Headers
+from network.wire.control import Bye, Ping, Pong
 from network.wire.framing import Assembler, split
 from network.wire.limits import get_limit
-from network.wire.messages import (
-    AnnounceBlock,
-    AnnounceTransactions,
-    BlockData,
-    Bye,
-    GetBlocks,
-    GetHeaders,
-    Headers,
-    Ping,
-    Pong,
-    decode_message,
-    encode_message,
-)
+from network.wire.messages import decode_message, encode_message
+from network.wire.transactions import AnnounceTransactions
 from primitives.blocks import Block, compute_block_id
 from primitives.errors import MatrixMissing
 from primitives.transactions import compute_tx_id

@@ -5,29 +5,33 @@ from network_fakes import GENESIS, WITNESS, make_tx
 
 from network.errors import LinkError, Misbehaviour
 from network.peers.lanes import Lanes
-from network.wire import messages as m
+from network.wire.chain import AnnounceBlock, BlockData, GetBlocks, GetHeaders, Headers
+from network.wire.control import Bye, NotFound, Ping, Pong
 from network.wire.framing import Assembler, split
 from network.wire.limits import LIMITS, Lane, get_limit
+from network.wire.matrices import GetMatrix, GetStrips, MatrixHead, Strip, Strips
+from network.wire.messages import KINDS, decode_message, encode_message
+from network.wire.transactions import AnnounceTransactions, GetTransactions, Transactions
 from primitives.blocks import Block
 
 ID = b"\x05" * 32
 EXAMPLES = [
-    m.Ping(2**63, ID, 7),
-    m.Pong(1, ID, 7),
-    m.Bye("full"),
-    m.NotFound(1, (ID,) * 256),
-    m.GetHeaders(1, (ID,) * 64),
-    m.Headers(1, (GENESIS,) * 512),
-    m.AnnounceBlock(GENESIS),
-    m.GetBlocks(1, (ID,) * 16),
-    m.BlockData(1, Block(GENESIS, (make_tx(0),)), WITNESS),
-    m.AnnounceTransactions((ID,) * 1024),
-    m.GetTransactions(1, (ID,) * 256),
-    m.Transactions(1, (make_tx(0),) * 256),
-    m.GetMatrix(1, ID),
-    m.MatrixHead(1, 2, 2**20, 2**16, ID),
-    m.GetStrips(1, ID, 2**28, 16),
-    m.Strips(1, 0, (m.Strip(bytes(16_384), (ID,) * 28),) * 16),
+    Ping(2**63, ID, 7),
+    Pong(1, ID, 7),
+    Bye("full"),
+    NotFound(1, (ID,) * 256),
+    GetHeaders(1, (ID,) * 64),
+    Headers(1, (GENESIS,) * 512),
+    AnnounceBlock(GENESIS),
+    GetBlocks(1, (ID,) * 16),
+    BlockData(1, Block(GENESIS, (make_tx(0),)), WITNESS),
+    AnnounceTransactions((ID,) * 1024),
+    GetTransactions(1, (ID,) * 256),
+    Transactions(1, (make_tx(0),) * 256),
+    GetMatrix(1, ID),
+    MatrixHead(1, 2, 2**20, 2**16, ID),
+    GetStrips(1, ID, 2**28, 16),
+    Strips(1, 0, (Strip(bytes(16_384), (ID,) * 28),) * 16),
 ]
 
 
@@ -37,23 +41,23 @@ def read(frames):
 
 
 def test_every_kind_has_a_limit_and_an_example_within_it():
-    assert set(LIMITS) == set(m.KINDS) == {type(example) for example in EXAMPLES}
-    assert [kind.__struct_config__.tag for kind in m.KINDS] == list(range(1, 17))
+    assert set(LIMITS) == set(KINDS) == {type(example) for example in EXAMPLES}
+    assert [kind.__struct_config__.tag for kind in KINDS] == list(range(1, 17))
 
 
 @pytest.mark.parametrize("message", EXAMPLES, ids=lambda message: type(message).__name__)
 def test_the_largest_honest_message_goes_through(message):
     limit = get_limit(type(message))
-    frames = list(split(m.encode_message(message), limit.lane))
+    frames = list(split(encode_message(message), limit.lane))
     assert all(len(frame) <= 65_519 for frame in frames)
     ((kind, data),) = read(frames)
     assert kind is type(message)
-    assert m.decode_message(data, limit=limit.max_bytes) == message
+    assert decode_message(data, limit=limit.max_bytes) == message
 
 
 def test_too_large_is_seen_before_it_is_whole():
-    limit = get_limit(m.Headers)
-    frames = list(split(m.encode_message(m.Headers(1, ()))[:1] + b"\x06" + bytes(limit.max_bytes), limit.lane))
+    limit = get_limit(Headers)
+    frames = list(split(encode_message(Headers(1, ()))[:1] + b"\x06" + bytes(limit.max_bytes), limit.lane))
     with pytest.raises(Misbehaviour) as error:
         read(frames)
     assert error.value.code == "too-large"
@@ -89,7 +93,7 @@ async def test_bulk_never_delays_what_is_urgent():
     first = await lanes.next_frame()
     assert first[0] & 0x03 == Lane.BULK
     assert lanes.offer(EXAMPLES[6])
-    assert lanes.offer(m.Headers(1, ()))
+    assert lanes.offer(Headers(1, ()))
     lane_order = [(await lanes.next_frame())[0] & 0x03 for _ in range(5)]
     assert lane_order[:2] == [Lane.CONSENSUS, Lane.BLOCKS]
     assert set(lane_order[2:]) == {Lane.BULK}

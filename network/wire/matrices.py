@@ -1,0 +1,45 @@
+"""Matrices by id, in verified strips."""
+
+from typing import Annotated, Final
+
+from msgspec import Meta, Struct
+
+from network.wire.base import Reply, Request
+from primitives.matrices import MAX_RESULT_PATH, STRIP_BYTES, U32, Hash32
+
+MAX_STRIPS: Final = 16
+
+
+class GetMatrix(Request, frozen=True, tag=13):
+    """What is the matrix of this id?"""
+
+    id: Hash32
+
+
+class MatrixHead(Reply, frozen=True, tag=14):
+    """Type, dimensions and root; the id is their hash, so a wrong one is seen at once."""
+
+    dtype: Annotated[int, Meta(ge=1, le=2)]
+    rows: U32
+    cols: U32
+    root: Hash32
+
+
+class GetStrips(Request, frozen=True, tag=15):
+    """`count` strips from `first` on, in leaf order."""
+
+    id: Hash32
+    first: U32
+    count: Annotated[int, Meta(ge=1, le=MAX_STRIPS)]
+
+
+class Strip(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """16 rows x 1024 bytes with the path to the matrix's root."""
+
+    data: Annotated[bytes, Meta(min_length=STRIP_BYTES, max_length=STRIP_BYTES)]
+    path: Annotated[tuple[Hash32, ...], Meta(max_length=MAX_RESULT_PATH)]
+
+
+class Strips(Reply, frozen=True, tag=16):
+    first: U32
+    strips: Annotated[tuple[Strip, ...], Meta(min_length=1, max_length=MAX_STRIPS)]
