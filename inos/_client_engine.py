@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
@@ -13,8 +13,9 @@ from inos._client_operands import Credits, make_ref, read_credits
 from inos.client import Client
 from primitives.units import Nano
 from wallet import build
+from work.ozaki import Pair
 
-MAX_JOBS: Final = 4
+MAX_JOBS: Final = 8
 """Jobs waited for at one time."""
 SETTLED_SEEN: Final = 20
 """How many of the last settled jobs say what a ticket costs."""
@@ -50,36 +51,35 @@ class JobEngine:
         self._thread.join()
         self._loop.close()
 
-    def __call__(self, x: NDArray[np.int8], w: NDArray[np.int8]) -> NDArray[np.int32]:
-        return self._run(self._multiply(x, w))
+    def __call__(self, pairs: Iterable[Pair]) -> list[NDArray[np.int32]]:
+        return self._run(self._multiply(list(pairs)))
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
-    async def _multiply(self, x: NDArray[np.int8], w: NDArray[np.int8]) -> NDArray[np.int32]:
+    async def _multiply(self, pairs: Sequence[Pair]) -> list[NDArray[np.int32]]:
         limit = (await self._client.get_network()).params.max_checked_bytes
-        side = _choose_side(limit, x.shape[1])
         price = await self._get_price()
-        product = np.empty((len(x), len(w)), np.int32)
+        products = [np.empty((len(x), len(w)), np.int32) for x, w in pairs]
         turns = asyncio.Semaphore(MAX_JOBS)
 
-        async def do(top: int, left: int) -> None:
-            part, other = x[top : top + side], w[left : left + side]
-            tickets = build.compute_tickets(make_ref(part), make_ref(other))
+        async def do(x: NDArray[np.int8], w: NDArray[np.int8], place: NDArray[np.int32]) -> None:
+            tickets = build.compute_tickets(make_ref(x), make_ref(w))
             nano = self._reward if self._reward is not None else Nano(max(1, round(price * tickets)))
             async with turns:
-                product[top : top + side, left : left + side] = await self._client.multiply(
-                    part, other, reward_nano=nano
-                )
+                place[...] = await self._client.multiply(x, w, reward_nano=nano)
 
         try:
             async with asyncio.TaskGroup() as group:
-                for top in range(0, len(x), side):
-                    for left in range(0, len(w), side):
-                        group.create_task(do(top, left))
+                for (x, w), product in zip(pairs, products, strict=True):
+                    side = _choose_side(limit, x.shape[1])
+                    for top in range(0, len(x), side):
+                        for left in range(0, len(w), side):
+                            place = product[top : top + side, left : left + side]
+                            group.create_task(do(x[top : top + side], w[left : left + side], place))
         except BaseExceptionGroup as failed:
             raise failed.exceptions[0] from None
-        return product
+        return products
 
     async def _get_price(self) -> float:
         """Nano per ticket: the median of the last settled jobs."""

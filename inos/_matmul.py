@@ -1,5 +1,6 @@
 """`inos.matmul`: numpy's product for any real numbers, on the certified engine here or by paid jobs on the chain."""
 
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 import work
 from inos._client_operands import BadOperand, Credits
 from primitives.errors import InosError
-from work.ozaki import Engine, multiply_floats, multiply_integers
+from work.ozaki import Engine, Pair, multiply_floats, multiply_integers
 
 if TYPE_CHECKING:
     from inos.client import Client
@@ -37,7 +38,7 @@ def matmul(
     u the unit roundoff of the result's type (2^-24 float32, 2^-53 float64); results below the smallest normal
     number round to the type's spacing there, as numpy's do. By default `accuracy` is u / 2, which
     measures at least as good as numpy's own product in that type. Small products (at most 2^20 multiplications, or
-    at most 16 terms) lose nothing but the last rounding. Scales may differ from row to row and entry to entry; the
+    at most 16 terms) lose nothing but the last rounding, unless one row spans more than 2^30. Scales may differ from row to row and entry to entry; the
     further they differ within one row, the more slices are needed.
 
     Args:
@@ -80,11 +81,12 @@ def matmul(
     return _like(product, a)
 
 
-def _multiply_here(x: NDArray[np.int8], w: NDArray[np.int8]) -> NDArray[np.int32]:
-    mined = work.mine(x, w, NO_ANCHOR, 0)
-    if mined.product is None:
-        raise InosError("stopped", "the product was stopped")
-    return mined.product
+def _multiply_here(pairs: Iterable[Pair]) -> Iterator[NDArray[np.int32]]:
+    for x, w in pairs:
+        product = work.mine(x, w, NO_ANCHOR, 0).product
+        if product is None:
+            raise InosError("stopped", "the product was stopped")
+        yield product
 
 
 def _multiply_stacks(a: NDArray[Any], b: NDArray[Any], accuracy: float | None, engine: Engine) -> NDArray[Any]:

@@ -31,8 +31,10 @@ EXACT_DEPTH: Final = 16
 EXACT_SLICES: Final = 12
 """Unless that needs more slices than this."""
 
-Engine: TypeAlias = Callable[[NDArray[np.int8], NDArray[np.int8]], NDArray[Any]]
-"""int8 m x k by int8 n x k, entries -64..63 and k at most 65,536, to the exact m x n product X * W^T."""
+Pair: TypeAlias = tuple[NDArray[np.int8], NDArray[np.int8]]
+"""int8 X, m x k, and W, n x k, entries -64..63, k at most 65,536."""
+Engine: TypeAlias = Callable[[Iterable[Pair]], Iterable[NDArray[Any]]]
+"""Pairs to their exact products X * W^T, in order; it may take them one by one or many at a time."""
 
 
 class Split:
@@ -95,7 +97,7 @@ def multiply_floats(
     """A * B^T of finite float64 matrices, m x k by n x k, as hi + lo, each float64 m x n.
 
     What is lost before the rounding to hi + lo (106 bits) is at most accuracy * (|A| * |B|^T), entry by entry;
-    nothing at all for small products (EXACT_WORK, EXACT_DEPTH).
+    nothing at all for small products whose entries EXACT_SLICES slices hold (EXACT_WORK, EXACT_DEPTH).
 
     Args:
         engine: makes the products of digits, one per diagonal.
@@ -193,23 +195,33 @@ def _multiply_diagonals(
     """
     k = left[0].shape[1]
     x, w = np.hstack(left), np.hstack(right[::-1])
-    for d in range(min(kept, len(left) + len(right) - 1) - 1, -1, -1):
-        first, last = max(0, d - len(right) + 1), min(d, len(left) - 1)
-        shift = len(right) - 1 - d
-        yield (
-            d,
-            _multiply_deep(
-                x[:, first * k : (last + 1) * k], w[:, (shift + first) * k : (shift + last + 1) * k], engine
-            ),
-        )
+
+    def list_pairs() -> Iterator[tuple[int, NDArray[np.int8], NDArray[np.int8]]]:
+        for d in range(min(kept, len(left) + len(right) - 1) - 1, -1, -1):
+            first, last = max(0, d - len(right) + 1), min(d, len(left) - 1)
+            start = len(right) - 1 - d
+            yield d, x[:, first * k : (last + 1) * k], w[:, (start + first) * k : (start + last + 1) * k]
+
+    products = iter(engine(piece for _, x, w in list_pairs() for piece in _cut(x, w)))
+    for d, pair_x, _ in list_pairs():
+        yield d, _sum_pieces(products, pair_x.shape[1])
 
 
 def _multiply_deep(x: NDArray[np.int8], w: NDArray[np.int8], engine: Engine) -> NDArray[np.int64]:
     """X * W^T of any depth, in pieces the engine takes."""
-    total = np.zeros((len(x), len(w)), np.int64)
+    return _sum_pieces(iter(engine(_cut(x, w))), x.shape[1])
+
+
+def _cut(x: NDArray[np.int8], w: NDArray[np.int8]) -> Iterator[Pair]:
     for start in range(0, x.shape[1], MAX_DEPTH):
         piece = slice(start, start + MAX_DEPTH)
-        total += engine(np.ascontiguousarray(x[:, piece]), np.ascontiguousarray(w[:, piece]))
+        yield np.ascontiguousarray(x[:, piece]), np.ascontiguousarray(w[:, piece])
+
+
+def _sum_pieces(products: Iterator[NDArray[Any]], depth: int) -> NDArray[np.int64]:
+    total = next(products).astype(np.int64)
+    for _ in range(MAX_DEPTH, depth, MAX_DEPTH):
+        total += next(products)
     return total
 
 
