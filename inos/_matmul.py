@@ -36,10 +36,10 @@ def matmul(
         |C - A B| <= accuracy * (|A| |B|) + u * |C|   for every entry,
 
     u the unit roundoff of the result's type (2^-24 float32, 2^-53 float64); results below the smallest normal
-    number round to the type's spacing there, as numpy's do. By default `accuracy` is u / 2, which
-    measures at least as good as numpy's own product in that type. Small products (at most 2^20 multiplications, or
-    at most 16 terms) lose nothing but the last rounding, unless one row spans more than 2^30. Scales may differ from row to row and entry to entry; the
-    further they differ within one row, the more slices are needed.
+    number round to the type's spacing there, as numpy's do. By default `accuracy` is u / 2, which measures at least
+    as good as numpy's own product in that type. Small products (at most 2^20 multiplications, or at most 16 terms)
+    lose nothing but the last rounding, unless one row spans more than 2^30. Scales may differ from row to row and
+    entry to entry; the further they differ within one row, the more slices are needed.
 
     Args:
         a, b: float32, float64 or integer, shapes as numpy.matmul takes them. float16 counts as float32.

@@ -157,21 +157,20 @@ def _choose_kept(left: Split, right: Split, scout: Engine, accuracy: float) -> i
         if least == 0:
             kept += 1
             continue
-        loss = _compute_loss(left, right, kept)
-        excess_bits = np.log2(loss) - np.log2(least) - np.log2(accuracy) if loss > 0 else 0.0
+        excess_bits = _compute_loss_bits(left, right, kept) - np.log2(least) - np.log2(accuracy)
         if excess_bits <= 0:
             return kept
         kept += max(1, int(excess_bits / DIGIT_BITS))
 
 
-def _compute_loss(left: Split, right: Split, kept: int) -> float:
-    """The most that is left out of any entry, in units of 2^(w_i + v_j), with `kept` diagonals.
+def _compute_loss_bits(left: Split, right: Split, kept: int) -> float:
+    """The most that is left out of any entry, in units of 2^(w_i + v_j), with `kept` diagonals; its log2.
 
     A digit of A at p meets what B has beyond kept - 1 - p, at most half its last digit there and a carry;
     what A has beyond its slices meets all of B.
     """
-    half = 0.51 * 2.0 ** (-DIGIT_BITS * (kept - 1))
-    return half * (left.sum_digits() + float(np.abs(right.scaled).sum(axis=1).max()))
+    met = left.sum_digits() + float(np.abs(right.scaled).sum(axis=1).max())
+    return float(np.log2(0.51 * met)) - DIGIT_BITS * (kept - 1)
 
 
 def _find_least(a: NDArray[np.float64], b: NDArray[np.float64], engine: Engine) -> float:
