@@ -24,6 +24,10 @@ LONG_BITS: Final = 900
 """Beyond so many bits the last diagonals would underflow beside the first."""
 HUGE: Final = 900
 """Exponent from which on halving an entry never loses a bit of it."""
+TINY: Final = 2.0**-960
+"""Numbers above it have all their bits, down to 2^-53 of them."""
+CACHED: Final = 1 << 15
+"""Entries worked on at one time, so that what is between stays in cache."""
 EXACT_WORK: Final = 1 << 20
 """Products of at most so many multiplications keep every pair of digits: their result is exact, rounded once."""
 EXACT_DEPTH: Final = 16
@@ -51,8 +55,11 @@ class Split:
         self.exponents += np.abs(lead).max(axis=1, initial=0.0) > LEAD
         self.scaled: NDArray[np.float64] = np.ldexp(array, -self.exponents[:, None])
         """The entries over 2^w: at most LEAD + 0.5 in magnitude. What underflows is below every digit that is kept."""
-        self._rest = array.copy()
         self._digits: list[NDArray[np.int8]] = []
+        smallest = np.abs(self.scaled).min(where=array != 0, initial=1.0)
+        self._is_scaled = bool(smallest > TINY)
+        """Whether what is left is kept in units of the next digit, exact and fast, or as it was given."""
+        self._rest = self.scaled.copy() if self._is_scaled else array.copy()
 
     @property
     def count(self) -> int:
@@ -66,6 +73,12 @@ class Split:
     def extend(self, count: int) -> None:
         """Have `count` slices, or all there are where fewer hold everything."""
         while self.count < count and not (self.count and self.is_exact):
+            if self._is_scaled:
+                digits = np.rint(self._rest)
+                self._rest -= digits
+                self._rest *= 1 << DIGIT_BITS
+                self._digits.append(digits.astype(np.int8))
+                continue
             weight = (self.exponents - DIGIT_BITS * self.count)[:, None]
             digits = np.rint(np.ldexp(self._rest, -weight))
             # Digits of the largest floats may round up to 2^1024: those are taken away in halves, exact up there.
@@ -110,8 +123,8 @@ def multiply_floats(
     if kept * DIGIT_BITS > LONG_BITS:
         return _sum_long(diagonals, weights)
     hi, lo = np.zeros(weights.shape), np.zeros(weights.shape)
-    for d, part in diagonals:
-        hi, lo = _add(hi, lo, np.ldexp(part.astype(np.float64), -DIGIT_BITS * d))
+    for d, part in _join(diagonals, a.shape[1] * min(left.count, right.count)):
+        _accumulate(hi, lo, part, 2.0 ** (-DIGIT_BITS * d))
     with np.errstate(over="ignore", under="ignore"):
         hi, lo = np.ldexp(hi, weights), np.ldexp(lo, weights)
     return hi, np.where(np.isfinite(hi), lo, 0.0)
@@ -206,6 +219,21 @@ def _multiply_diagonals(
         yield d, _sum_pieces(products, pair_x.shape[1])
 
 
+def _join(diagonals: Iterable[tuple[int, NDArray[np.int64]]], terms: int) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """As many diagonals together as 62 bits hold: (d, their sum in units of 2^-7d)."""
+    most = 1 + max(0, 62 - (terms << 2 * (DIGIT_BITS - 1)).bit_length()) // DIGIT_BITS
+    total, lowest, count = None, 0, 0
+    for d, part in diagonals:
+        if total is None:
+            total, lowest, count = part, d, 1
+        else:
+            total += part << DIGIT_BITS * (lowest - d)
+            count += 1
+        if count == most or d == 0:
+            yield lowest, total
+            total = None
+
+
 def _multiply_deep(x: NDArray[np.int8], w: NDArray[np.int8], engine: Engine) -> NDArray[np.int64]:
     """X * W^T of any depth, in pieces the engine takes."""
     return _sum_pieces(iter(engine(_cut(x, w))), x.shape[1])
@@ -243,15 +271,19 @@ def _sum_magnitudes(array: NDArray[Any]) -> int:
     return int(sums.max())
 
 
-def _add(
-    hi: NDArray[np.float64], lo: NDArray[np.float64], term: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """hi + lo + term as a new pair: D. E. Knuth's two-sum, then renormalised."""
-    total = hi + term
-    back = total - hi
-    error = (hi - (total - back)) + (term - back) + lo
-    new = total + error
-    return new, error - (new - total)
+def _accumulate(hi: NDArray[np.float64], lo: NDArray[np.float64], part: NDArray[np.int64], unit: float) -> None:
+    """hi + lo += part * unit, renormalised: D. E. Knuth's two-sum; some rows at a time, which stay in cache."""
+    step = max(1, CACHED // max(1, hi.shape[1]))
+    for top in range(0, len(hi), step):
+        rows = slice(top, top + step)
+        term = part[rows].astype(np.float64)
+        rest = (part[rows] - term.astype(np.int64)).astype(np.float64)  # beyond 53 bits
+        term *= unit
+        total = hi[rows] + term
+        back = total - hi[rows]
+        error = (hi[rows] - (total - back)) + (term - back) + lo[rows] + rest * unit
+        hi[rows] = total + error
+        lo[rows] = error - (hi[rows] - total)
 
 
 def _sum_long(
