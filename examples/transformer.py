@@ -141,7 +141,8 @@ def run(url: str, address: str | None, steps: int, limit_s: float) -> dict[str, 
         "tokens_per_s_certified": round(mined_speed),
         "tickets_per_s": round(tickets_per_s),
         "tickets": miner.tickets,
-        "blocks_won": list(miner.blocks),
+        "blocks_won": len(miner.blocks),
+        "first_block": next(iter(miner.blocks), None),
         "last_error": miner.last_error,
     }
 

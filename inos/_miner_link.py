@@ -24,8 +24,8 @@ POLL_S: Final = 10.0
 """A template is renewed so often where the tip does not move, for the transactions that came meanwhile."""
 ANSWER_S: Final = 30.0
 RETRY_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
-MAX_WINS: Final = 256
-"""Wins waiting to be handed in; at more, the easiest target there is, the rest is dropped and said so."""
+MAX_WINS: Final = 64
+"""Wins waiting to be handed in; more are dropped."""
 MAX_MESSAGE_BYTES: Final = 1 << 20
 
 
@@ -52,6 +52,7 @@ class MinerLink:
         self._failed: InosError | None = None
         self._main: asyncio.Task[None] | None = None
         self._work: Work | None = None
+        self._handed = ""
         self._ids = count(1)
         self.blocks: list[str] = []
         self.submitted = 0
@@ -80,14 +81,15 @@ class MinerLink:
         return self._work
 
     def submit(self, work: Work, nonce: int, win: Win) -> None:
-        """Hand in a win in the background."""
+        """Hand in a win in the background; one of a template, since one makes the block."""
+        if work.id == self._handed:
+            return
+        self._handed = work.id
         self._loop.call_soon_threadsafe(self._offer, (work, nonce, win))
 
     def _offer(self, item: tuple[Work, int, Win] | None) -> None:
         if self._wins.full():
-            self.last_error = "more tickets win than can be handed in; the rest is dropped"
-            if item is not None:
-                return
+            self.last_error = "a win was dropped: the node takes them too slowly"
             self._wins.get_nowait()
         self._wins.put_nowait(item)
 
@@ -144,6 +146,7 @@ class MinerLink:
                     answer = await self._call(ws, "miner_submit", params, ANSWER_S)
             except (InosError, aiohttp.ClientError, OSError, TimeoutError) as error:
                 self.last_error = f"a win was not taken: {error}"
+                self._handed = ""
                 continue
             self.submitted += 1
             if answer["is_connected"]:

@@ -46,6 +46,11 @@ class MinedLinear(nn.Module):
         self.register_buffer("weight_scale", scale.squeeze(1))
         self.register_buffer("bias", None if linear.bias is None else linear.bias.detach().float().clone())
 
+    @property
+    def weight(self) -> torch.Tensor:
+        """The weight as it is multiplied, out x in, for code that looks at it."""
+        return torch.from_numpy(self._weight.array).float() * self.weight_scale.cpu()[:, None]
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(..., in_features) to (..., out_features), in x's type; no gradient flows through it."""
         rows = x.detach().reshape(-1, self.in_features).float().cpu()
@@ -85,6 +90,8 @@ def mine(model: nn.Module, miner: Miner | None = None) -> nn.Module:
 
 
 def _replace(module: nn.Module, miner: Miner | None) -> None:
+    if isinstance(module, nn.TransformerEncoderLayer):
+        module.activation_relu_or_gelu = 0  # else a fused kernel takes the weights and passes the layers by
     for name, child in module.named_children():
         if isinstance(child, nn.MultiheadAttention):
             continue
