@@ -49,7 +49,7 @@ class MinedLinear(nn.Module):
     @property
     def weight(self) -> torch.Tensor:
         """The weight as it is multiplied, out x in, for code that looks at it."""
-        return torch.from_numpy(self._weight.array).float() * self.weight_scale.cpu()[:, None]
+        return torch.tensor(self._weight.array).float() * self.weight_scale.cpu()[:, None]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(..., in_features) to (..., out_features), in x's type; no gradient flows through it."""
