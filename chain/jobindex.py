@@ -37,12 +37,14 @@ def iterate_jobs(
     poster: Address | None,
     worker: Address | None,
     after: JobId | None,
+    newest_first: bool = False,
 ) -> Iterator[tuple[JobId, Job]]:
-    """Jobs that fit all filters, oldest first, after the job `after`."""
+    """Jobs that fit all filters, oldest or newest first, from beyond the job `after`."""
     prefix = PREFIX + _choose_dimension(job_state, poster, worker)
     last = state.get_job(after) if after is not None else None
-    above = None if last is None or after is None else prefix + _make_order(Height(last.posted_at), after)
-    for key, _ in snapshot.iterate(prefix, above=above):
+    seen = None if last is None or after is None else prefix + _make_order(Height(last.posted_at), after)
+    above, below = (None, seen) if newest_first else (seen, None)
+    for key, _ in snapshot.iterate(prefix, above=above, below=below, newest_first=newest_first):
         job_id = JobId(key[-32:])
         job = state.get_job(job_id)
         if job is not None and _fits(job, job_state, poster, worker):

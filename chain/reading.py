@@ -65,9 +65,23 @@ class ChainReader:
         return [_decode_history(key, value) for key, value in islice(found, limit)]
 
     def list_jobs(
-        self, state: JobState | None, poster: Address | None, worker: Address | None, after: JobId | None, limit: int
+        self,
+        state: JobState | None,
+        poster: Address | None,
+        worker: Address | None,
+        after: JobId | None,
+        limit: int,
+        newest_first: bool,
     ) -> list[tuple[JobId, Job]]:
-        found = iterate_jobs(self._snapshot, self.state, job_state=state, poster=poster, worker=worker, after=after)
+        found = iterate_jobs(
+            self._snapshot,
+            self.state,
+            job_state=state,
+            poster=poster,
+            worker=worker,
+            after=after,
+            newest_first=newest_first,
+        )
         return list(islice(found, limit))
 
     def prove(self, key: StateKey) -> tuple[bytes | None, StateProof]:

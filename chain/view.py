@@ -90,9 +90,10 @@ class LedgerView:
         worker: Address | None = None,
         after: JobId | None = None,
         limit: int = 100,
+        newest_first: bool = False,
     ) -> list[tuple[JobId, Job]]:
-        """Jobs at the tip that fit all filters, oldest first, after the job `after`."""
-        return self._reader.list_jobs(state, poster, worker, after, limit)
+        """Jobs at the tip that fit all filters, oldest or newest first, from beyond the job `after`."""
+        return self._reader.list_jobs(state, poster, worker, after, limit, newest_first)
 
     def prove(self, key: StateKey) -> tuple[bytes | None, StateProof]:
         """A record at the tip, or None, with the proof against the tip's state root."""

@@ -10,15 +10,20 @@ or work in this process, or a node by JSON-RPC.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from inos._matmul import matmul
     from inos.client import Client
 
-__all__ = ["Client"]
+__all__ = ["Client", "matmul"]
 
 
 def __getattr__(name: str) -> Any:
-    """`inos.Client`, imported when it is first asked for."""
+    """`inos.Client` and `inos.matmul`, imported when they are first asked for."""
     if name == "Client":
         from inos.client import Client
 
         return Client
+    if name == "matmul":
+        from inos._matmul import matmul
+
+        return matmul
     raise AttributeError(f"module 'inos' has no attribute {name!r}")

@@ -72,8 +72,14 @@ class Client(Reader):
             raise ClientError("bad-key", "give either wallet or secret, not both")
         self._key = make_key(secret) if secret is not None else wallet
         super().__init__(url, token, timeout_s)
+        self._given = (url, token, timeout_s)
         self._sending = asyncio.Lock()
         self._watcher = JobWatcher(self)
+
+    def copy(self) -> "Client":
+        """The same node and key with connections of its own, for use in another event loop."""
+        url, token, timeout_s = self._given
+        return Client(url, wallet=self._key, token=token, timeout_s=timeout_s)
 
     async def get_address(self) -> str:
         """The address of this client's key."""

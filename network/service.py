@@ -10,10 +10,12 @@ from msgspec import Struct
 from consensus.validity import check_seal
 from network.clock import SystemClock
 from network.errors import Misbehaviour
-from network.identity import NodeIdentity
+from network.identity import NodeIdentity, PeerAddress
 from network.link import Transport
+from network.peers.kinds import LinkKind
 from network.peers.manager import PeerManager
 from network.peers.peer import Peer
+from network.peers.static import StaticPeers
 from network.ports import Clock, NodePort, Randomness
 from network.settings import PROTOCOL_VERSION, NetworkSettings
 from network.sync.blocks import SealCheck
@@ -32,6 +34,9 @@ class PeerInfo(Struct, frozen=True):
     id: NodeId
     address: str
     is_outbound: bool
+    kind: LinkKind
+    is_brief: bool
+    """There for a few questions only."""
     user_agent: str
     height: int
     latency_ms: float | None
@@ -87,6 +92,7 @@ class NetworkService:
             the_clock,
             the_rng,
         )
+        self._static = StaticPeers(identity.node_id, self._manager, settings, the_clock, the_rng)
 
     @property
     def node_id(self) -> NodeId:
@@ -104,6 +110,8 @@ class NetworkService:
                 id=peer.id,
                 address=peer.link.remote_address,
                 is_outbound=peer.link.is_outbound,
+                kind=peer.kind,
+                is_brief=peer.is_brief,
                 user_agent=peer.hello.user_agent,
                 height=peer.best_height,
                 latency_ms=None if peer.latency_s is None else peer.latency_s * 1000,
@@ -127,11 +135,9 @@ class NetworkService:
         """Dial, sync and relay until `stop`."""
         try:
             async with asyncio.TaskGroup() as group:
-                works = [self._sync.run(), *(self._manager.keep(address) for address in self._settings.peers)]
-                tasks = [group.create_task(work) for work in works]
+                work = group.create_task(self._manager.run(self._sync.run(), self._static.run()))
                 await self._stopping.wait()
-                for task in tasks:
-                    task.cancel()
+                work.cancel()
         finally:
             await self._close()
 
@@ -152,13 +158,22 @@ class NetworkService:
         """
         await self._sync.fetch_matrix(id, timeout_s)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether links can be dialled."""
+        return self._manager.is_running
+
+    async def reach(self, address: PeerAddress, limit_s: float) -> Peer:
+        """See PeerManager.reach."""
+        return await self._manager.reach(address, limit_s)
+
     def _list_peers(self) -> Iterable[Peer]:
-        return tuple(self._manager.peers.values())
+        return self._manager.list_full()
 
     async def _punish(self, peer: Peer, fault: Misbehaviour) -> None:
         await self._manager.punish(peer, fault)
 
-    def _make_hello(self) -> bytes:
+    def _make_hello(self, is_brief: bool = False) -> bytes:
         tip = self._node.ledger.tip
         return encode(
             Hello(
@@ -170,6 +185,7 @@ class NetworkService:
                 height=tip.header.height,
                 weight=min(tip.weight, 2**256 - 1).to_bytes(32, "big"),
                 listen_port=self.listen_port,
+                is_brief=is_brief,
             )
         )
 

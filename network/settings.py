@@ -44,6 +44,11 @@ class NetworkSettings(Struct, frozen=True, kw_only=True):
     peers: tuple[PeerAddress, ...] = ()
     """Dialled at the start and again whenever they are gone."""
     max_inbound: int = 64
+    max_short: int = 32
+    """Links for a few questions: at most so many dialled, and as many taken from others."""
+    short_idle_s: float = 20.0
+    """A link for a few questions that carried nothing for so long is closed by its dialler; by the other side
+    after twice the time."""
     ban_s: float = 3600.0
     redial_first_s: float = 0.5
     redial_most_s: float = 30.0

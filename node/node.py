@@ -161,7 +161,16 @@ def _start_miner(
 
 
 async def _start_rpc(stack: AsyncExitStack, settings: NodeSettings, data: DataDir, node: RpcNode) -> RpcServer:
-    server = RpcServer(node, RpcSettings(token_path=data.rpc_token, host=settings.rpc_host, port=settings.rpc_port))
+    server = RpcServer(
+        node,
+        RpcSettings(
+            token_path=data.rpc_token,
+            host=settings.rpc_host,
+            port=settings.rpc_port,
+            body_limit=settings.rpc_body_limit,
+            allowed_hosts=settings.rpc_allowed_hosts,
+        ),
+    )
     stack.push_async_callback(_stop, "rpc", server.stop)
     await server.start()
     return server

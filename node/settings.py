@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from miner.settings import DEFAULT_MAX_JOB_BYTES, Purpose
 from node.errors import NodeError
+from rpc.server import DEFAULT_BODY_LIMIT
 
 ENV_PREFIX: Final = "INOS_"
 CONFIG_NAME: Final = "config.toml"
@@ -32,6 +33,10 @@ class NodeSettings(BaseSettings):
     data_dir: Path = DEFAULT_HOME / "node"
     rpc_host: str = "127.0.0.1"
     rpc_port: Port = DEFAULT_RPC_PORT
+    rpc_allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    """Names besides this machine's own that a request's Host header may carry; needed behind a proxy or 0.0.0.0."""
+    rpc_body_limit: Annotated[int, Field(ge=1 << 16, le=1 << 30)] = DEFAULT_BODY_LIMIT
+    """Bytes of the largest request."""
     p2p_host: str = "127.0.0.1"
     p2p_port: Port = DEFAULT_P2P_PORT
     """0 takes a free port."""
@@ -62,7 +67,7 @@ class NodeSettings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] = "console"
 
-    @field_validator("peers", mode="before")
+    @field_validator("peers", "rpc_allowed_hosts", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -181,7 +181,7 @@ class RpcServer:
             errors.TOO_LARGE,
             "body-too-large",
             f"the body is larger than this node takes: at most {limit} bytes",
-            hint="the node's setting for the RPC body limit can be raised",
+            hint="its operator can raise it with --rpc-body-limit",
         )
 
     def _check_host(self, request: web.Request) -> None:
@@ -194,7 +194,7 @@ class RpcServer:
                 "forbidden-host",
                 f"the Host header {given[:100]!r} names a host this node does not answer for",
                 hint="this keeps web pages from reaching the node by DNS rebinding; "
-                "allow the name in the node's settings if it is yours",
+                "if the name is yours, its operator can allow it with --rpc-allow-host",
             )
 
 

@@ -3,6 +3,7 @@
 import os
 import random
 
+import numpy as np
 import pytest
 from hypothesis import settings
 
@@ -19,3 +20,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     terminalreporter.write_line(f"INOS_TEST_SEED={config.getoption('--hypothesis-seed')} repeats hypothesis's examples")
+
+
+@pytest.fixture
+def rng(pytestconfig: pytest.Config) -> np.random.Generator:
+    """Random numbers from the seed that is told at the end of the run."""
+    return np.random.default_rng(int(pytestconfig.getoption("--hypothesis-seed")))

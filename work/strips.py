@@ -152,6 +152,12 @@ def _hash_natively(array: NDArray[np.int8], stop: threading.Event | None) -> byt
     return hash_leaves(array, stop)
 
 
+def _hash_parents_natively(row: bytearray) -> bytearray | None:
+    from work.backends.native.leaves import hash_parents
+
+    return hash_parents(row)
+
+
 def compute_leaves(array: NDArray[Any], stop: threading.Event | None = None) -> list[Hash]:
     """The leaf of every strip, in order i * panels + p; an operand's entries are checked on the way.
 
@@ -182,7 +188,9 @@ class StripTree:
     def __init__(self, leaves: Sequence[bytes] | bytearray, stop: threading.Event | None = None) -> None:
         self._levels = [leaves if isinstance(leaves, bytearray) else bytearray(b"".join(leaves))]
         while len(self._levels[-1]) > HASH_BYTES:
-            self._levels.append(_compute_parents(self._levels[-1], stop))
+            check_stop(stop)
+            row = self._levels[-1]
+            self._levels.append(_hash_parents_natively(row) or _compute_parents(row, stop))
 
     @property
     def root(self) -> Hash:

@@ -112,11 +112,13 @@ def list_(
     worker: Annotated[str | None, typer.Option("--worker", metavar="ADDRESS", help="Claimed or done by whom.")] = None,
     after: Annotated[str | None, typer.Option("--after", metavar="NEXT", help="Go on where a page ended.")] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=200)] = 50,
+    oldest_first: Annotated[bool, typer.Option("--oldest-first", help="Begin with the first job ever posted.")] = False,
     rpc: RpcOption = DEFAULT_RPC,
     json_: JsonOption = False,
 ) -> None:
-    """List jobs, the oldest first."""
-    filters = {"state": state, "poster": poster, "worker": worker, "after": after, "limit": limit}
+    """List jobs, the newest first."""
+    order = "oldest" if oldest_first else "newest"
+    filters = {"state": state, "poster": poster, "worker": worker, "after": after, "limit": limit, "order": order}
     page = call_rpc(rpc, "job_list", {name: value for name, value in filters.items() if value is not None})
     if json_:
         print_json(page)

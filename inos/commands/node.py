@@ -18,6 +18,13 @@ def command(
     ] = None,
     rpc_host: Annotated[str | None, typer.Option("--rpc-host", metavar="HOST", help="[127.0.0.1]")] = None,
     rpc_port: Annotated[int | None, typer.Option("--rpc-port", metavar="N", help="0 takes a free port. [8645]")] = None,
+    rpc_allow_host: Annotated[
+        list[str] | None,
+        typer.Option("--rpc-allow-host", metavar="NAME", help="A name requests may call this node by; repeatable."),
+    ] = None,
+    rpc_body_limit: Annotated[
+        int | None, typer.Option("--rpc-body-limit", metavar="BYTES", help="Largest RPC request.")
+    ] = None,
     p2p_host: Annotated[
         str | None, typer.Option("--p2p-host", metavar="HOST", help="0.0.0.0 lets other machines in. [127.0.0.1]")
     ] = None,
@@ -73,6 +80,8 @@ def command(
         "data_dir": data_dir,
         "rpc_host": rpc_host,
         "rpc_port": rpc_port,
+        "rpc_allowed_hosts": tuple(rpc_allow_host) if rpc_allow_host else None,
+        "rpc_body_limit": rpc_body_limit,
         "p2p_host": p2p_host,
         "p2p_port": p2p_port,
         "peers": tuple(peer) if peer else None,

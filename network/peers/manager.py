@@ -1,17 +1,20 @@
-"""Who may be connected: static peers redialled, an inbound limit, one link per node, bans."""
+"""Who is connected: links admitted from either side, one per node, counted by kind, run until they end."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any, Final
 
 import structlog
 
 from network.errors import LinkError, Misbehaviour
 from network.identity import PeerAddress
-from network.link import HelloMaker, Link, Transport
+from network.link import Link, Transport
 from network.peers.bounded import ExpiringSet
+from network.peers.kinds import LinkKind
 from network.peers.peer import Peer
 from network.peers.session import Session, SessionHandler, ping
+from network.peers.short import ShortLinks
 from network.ports import Clock, Randomness
 from network.settings import PROTOCOL_VERSION, NetworkSettings
 from network.wire.control import Bye, Hello
@@ -23,15 +26,15 @@ from primitives.units import NodeId
 log = structlog.get_logger("inos.network")
 
 MAX_BANS: Final = 4096
-STEADY_S: Final = 30.0
-"""A link that held so long starts the redial waits from the first again."""
 
+HelloMaker = Callable[[bool], bytes]
+"""Makes this node's handshake payload; the argument says whether the link is for a few questions only."""
 HelloCheck = Callable[[Hello], str]
 """Why a hello is not of our network, or ""."""
 
 
 class PeerManager:
-    """All connected peers by id."""
+    """All connected peers by id. Links are dialled only while `run` runs."""
 
     def __init__(
         self,
@@ -54,8 +57,10 @@ class PeerManager:
         self._rng = rng
         self._bans: ExpiringSet[NodeId] = ExpiringSet(MAX_BANS)
         self._probing: set[NodeId] = set()
+        self._group: asyncio.TaskGroup | None = None
         self._is_stopped = False
         self.peers: dict[NodeId, Peer] = {}
+        self._short = ShortLinks(self.peers, self.connect, settings, clock)
 
     def is_banned(self, id: NodeId) -> bool:
         return self._bans.has(id, self._clock.monotonic())
@@ -64,87 +69,143 @@ class PeerManager:
         """Refuse a node for the time the settings say."""
         self._bans.add(id, self._clock.monotonic() + self._settings.ban_s)
 
-    async def keep(self, address: PeerAddress) -> None:
-        """Stay connected to one static peer until `stop`."""
-        if address.id == self._own_id:
-            log.warning("a static peer is this node itself", address=str(address))
-            return
-        wait = self._settings.redial_first_s
-        while not self._is_stopped:
-            present = self.peers.get(address.id)
-            if present is not None:
-                await present.ended.wait()
-                continue
-            if not self.is_banned(address.id):
-                started = self._clock.monotonic()
-                await self._dial(address)
-                if self._clock.monotonic() - started > STEADY_S:
-                    wait = self._settings.redial_first_s
-            await asyncio.sleep(wait * (0.5 + self._rng.random()))
-            wait = min(wait * 2, self._settings.redial_most_s)
+    @property
+    def is_running(self) -> bool:
+        """Whether links can be dialled."""
+        return self._group is not None and not self._is_stopped
 
-    async def _dial(self, address: PeerAddress) -> None:
+    def list_full(self) -> tuple[Peer, ...]:
+        """Peers that are there for more than a few questions: those that news go to and sync works with."""
+        return tuple(peer for peer in self.peers.values() if not peer.is_brief)
+
+    def count(self, kind: LinkKind) -> int:
+        """Links of one kind; inbound ones only where they are for more than a few questions."""
+        found = [peer for peer in self.peers.values() if peer.kind is kind]
+        return sum(not peer.is_brief for peer in found) if kind is LinkKind.INBOUND else len(found)
+
+    async def run(self, *works: Coroutine[Any, Any, None]) -> None:
+        """Carry the sessions of dialled links, and `works` beside them, until cancelled."""
         try:
-            link = await self._transport.dial(address, self._make_hello)
-        except LinkError as error:
-            log.info("cannot connect", address=str(address), code=error.code, reason=error.message)
-            return
-        await self.accept(link)
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                for work in (self._short.run(), *works):
+                    group.create_task(work)
+        finally:
+            self._group = None
+
+    async def reach(self, address: PeerAddress, limit_s: float) -> Peer:
+        """The peer at `address`, for a few questions: one that is connected already, else by a link of its own.
+
+        Such a link takes no slot, is shared by whoever asks for the same node, and closes when nothing went over
+        it for `short_idle_s`; at most `max_short` are open, the one idle the longest goes for a new one.
+
+        Args:
+            limit_s: seconds to wait for the link.
+
+        Raises:
+            LinkError: nobody there, not in time, banned, on another network, "too-many-links" where all are busy.
+        """
+        return await self._short.reach(address, limit_s)
+
+    async def connect(self, address: PeerAddress, kind: LinkKind) -> Peer:
+        """Dial, and begin the session of the link.
+
+        Raises:
+            LinkError: nobody there, or not in time; "self", "banned", "duplicate", ... where it was not admitted.
+        """
+        group = self._group
+        if group is None or self._is_stopped:
+            raise LinkError("not-running", "the network is not running")
+        if address.id == self._own_id:
+            raise LinkError("self", f"{address} is this node itself")
+        if self.is_banned(address.id):
+            raise LinkError("banned", f"{address} is banned")
+        link = await self._transport.dial(address, partial(self._make_hello, kind.is_brief))
+        peer, replaced = await self._admit(link, kind)
+        group.create_task(self._run(peer, replaced))
+        return peer
 
     async def accept(self, link: Link) -> None:
-        """Run a proven link from either side until it ends. Never raises on what the other side does."""
+        """Run a proven link that the other side dialled until it ends. Never raises on what the other side does."""
         try:
-            hello = decode_hello(link.remote_hello)
-            reason = self._find_refusal(link, hello)
+            peer, replaced = await self._admit(link, LinkKind.INBOUND)
+        except LinkError:
+            return
+        await self._run(peer, replaced)
+
+    async def _admit(self, link: Link, kind: LinkKind) -> tuple[Peer, Peer | None]:
+        """A peer entered among the others and the one whose place it takes; a refused link is closed.
+
+        Raises:
+            LinkError: why it was refused.
+        """
+        try:
+            peer = Peer(link, decode_hello(link.remote_hello), self._clock, kind)
+            reason = await self._find_refusal(peer)
         except Misbehaviour as fault:
             self.ban(link.remote_id)
-            hello, reason = None, fault.code
-        if hello is None or reason:
+            peer, reason = None, fault.code
+        except BaseException:
+            await link.close()
+            raise
+        if peer is None or reason:
             await self._refuse(link, reason)
-            return
-        if not await self._make_way(link):
-            await self._refuse(link, "duplicate")
-            return
-        await self._run(Peer(link, hello, self._clock))
+            raise LinkError(reason, f"the link to {link.remote_address} was refused: {reason}")
+        # No await between the last check and this, so that no third link comes between.
+        replaced = self.peers.get(peer.id)
+        self.peers[peer.id] = peer
+        return peer, replaced
 
-    def _find_refusal(self, link: Link, hello: Hello) -> str:
-        if self._is_stopped:
-            return "stopping"
-        if link.remote_id == self._own_id:
+    async def _find_refusal(self, peer: Peer) -> str:
+        hello = peer.hello
+        if peer.id == self._own_id:
             return "self"
-        if self.is_banned(link.remote_id):
+        if self.is_banned(peer.id):
             return "banned"
         if hello.version != PROTOCOL_VERSION:
             return "other-version"
         if reason := self._check_hello(hello):
             return reason
-        inbound = sum(not peer.link.is_outbound for peer in self.peers.values())
-        if not link.is_outbound and link.remote_id not in self.peers and inbound >= self._settings.max_inbound:
+        if peer.kind is LinkKind.INBOUND and peer.id not in self.peers and not await self._has_room(peer):
             return "full"
-        return ""
+        if not await self._make_way(peer):
+            return "duplicate"
+        return "stopping" if self._is_stopped else ""
 
-    async def _make_way(self, link: Link) -> bool:
-        """Whether `link` becomes the one link to its node.
+    async def _has_room(self, peer: Peer) -> bool:
+        if peer.is_brief:
+            return await self._short.admit_inbound()
+        return self.count(LinkKind.INBOUND) < self._settings.max_inbound
 
-        Both sides keep the link dialled by the smaller id, so they agree without a word. The same side
-        dialling again means that it has lost the old link, whatever this side still believes. And an old
-        link that would win must first show that it lives, so that a dead one shuts nobody out.
+    async def _make_way(self, peer: Peer) -> bool:
+        """Whether `peer` becomes the one link to its node.
+
+        Both sides keep the link dialled by the smaller id, so they agree without a word; a link for more than a
+        few questions goes before one for a few. The same side dialling again means that it has lost the old
+        link, whatever this side still believes. And an old link that would win must first show that it lives,
+        so that a dead one shuts nobody out.
         """
-        old = self.peers.get(link.remote_id)
-        if old is None:
+        old = self.peers.get(peer.id)
+        if old is None or old.is_closing or (old.is_brief and not peer.is_brief):
             return True
-        if link.remote_id in self._probing:
+        if peer.id in self._probing:
             return False
-        is_by_smaller = (self._own_id < link.remote_id) == link.is_outbound
-        if old.link.is_outbound != link.is_outbound and not is_by_smaller:
-            self._probing.add(link.remote_id)
-            try:
-                is_alive = await ping(old, self._handler, self._settings.limits.probe, self._clock, self._rng)
-            finally:
-                self._probing.discard(link.remote_id)
-            if is_alive or self.peers.get(link.remote_id) not in (old, None):
-                return False
-        return not self._is_stopped
+        is_outbound = peer.link.is_outbound
+        is_by_smaller = (self._own_id < peer.id) == is_outbound
+        is_same_side = old.link.is_outbound == is_outbound
+        is_less = peer.is_brief and not old.is_brief
+        if is_less or (not is_same_side and not is_by_smaller):
+            return not await self._is_alive(old)
+        return True
+
+    async def _is_alive(self, old: Peer) -> bool:
+        """Whether the present link of a node answers, or gave way to another one while we asked."""
+        self._probing.add(old.id)
+        try:
+            is_alive = await ping(old, self._handler, self._settings.limits.probe, self._clock, self._rng)
+        finally:
+            self._probing.discard(old.id)
+        return is_alive or self.peers.get(old.id) not in (old, None)
 
     async def _refuse(self, link: Link, reason: str) -> None:
         log.info("link refused", peer=link.remote_id.hex()[:12], address=link.remote_address, reason=reason)
@@ -155,13 +216,11 @@ class PeerManager:
                     await link.send(frame)
         except (TimeoutError, LinkError):
             log.debug("goodbye not delivered", peer=link.remote_id.hex()[:12])
-        await link.close()
+        finally:
+            await link.close()
 
-    async def _run(self, peer: Peer) -> None:
-        # No await between the decision in _make_way and this, so that no third link comes between.
-        replaced = self.peers.get(peer.id)
-        self.peers[peer.id] = peer
-        log.info("peer connected", peer=peer.name, address=peer.link.remote_address, outbound=peer.link.is_outbound)
+    async def _run(self, peer: Peer, replaced: Peer | None) -> None:
+        log.info("peer connected", peer=peer.name, address=peer.link.remote_address, kind=peer.kind.value)
         session = Session(peer, self._handler, self._settings.limits, self._clock, self._rng)
         try:
             if replaced is not None:

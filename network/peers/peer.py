@@ -6,6 +6,7 @@ from collections import deque
 from network.errors import Misbehaviour, RequestFailed
 from network.link import Link
 from network.peers.bounded import BoundedSet, Score, TokenBucket
+from network.peers.kinds import LinkKind
 from network.peers.lanes import Lanes
 from network.peers.requests import Pending, RequestBook
 from network.ports import Clock
@@ -22,14 +23,17 @@ MAX_INBOX = 256
 class Peer:
     """State of one link. Everything in it is bounded."""
 
-    def __init__(self, link: Link, hello: Hello, clock: Clock) -> None:
+    def __init__(self, link: Link, hello: Hello, clock: Clock, kind: LinkKind = LinkKind.INBOUND) -> None:
         now = clock.monotonic()
         self._clock = clock
         self.link = link
         self.hello = hello
+        self.kind = kind
         self.id: NodeId = link.remote_id
         self.since_ms: TimeMs = clock.now_ms()
         self.connected_at = now
+        self.used_at = now
+        """When a question, an answer or news last went over the link (monotonic seconds)."""
         self.best_id = BlockId(hello.tip)
         self.best_height = hello.height
         self.latency_s: float | None = None
@@ -60,6 +64,25 @@ class Peer:
     def name(self) -> str:
         """For logs."""
         return self.id.hex()[:12]
+
+    @property
+    def is_brief(self) -> bool:
+        """Whether the link is for a few questions only: no news, no sync, no pings."""
+        return self.hello.is_brief if self.kind is LinkKind.INBOUND else self.kind.is_brief
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether the link is being ended; it stands among the peers until its session is over."""
+        return self.end_reason != ""
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a question waits for its answer, on either side."""
+        return bool(len(self.requests) or self.questions)
+
+    def touch(self) -> None:
+        """Note that the link is used."""
+        self.used_at = self._clock.monotonic()
 
     def send(self, message: Message) -> bool:
         """Queue a message without waiting; False where its lane is full."""

@@ -51,7 +51,9 @@ class Session:
         Raises:
             ExceptionGroup: a fault of this node's own.
         """
-        works = (self._read(), self._write(), self._answer(), self._ping(), self._follow())
+        works = [self._read(), self._write(), self._answer()]
+        if not self._peer.is_brief:
+            works += [self._ping(), self._follow()]
         try:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(self._guard(work)) for work in works]
@@ -92,6 +94,8 @@ class Session:
     def _dispatch(self, message: Message) -> None:
         """Never waits: whatever takes time is queued, so that a pong is always read."""
         peer = self._peer
+        if isinstance(message, Notice | Request | Reply):
+            peer.touch()
         match message:
             case Ping():
                 peer.set_claim(message.tip, message.height)

@@ -1,6 +1,6 @@
 """job_*: products that somebody pays for."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -23,6 +23,7 @@ class JobListParams(Model):
     poster: Annotated[AddressText | None, Field(description="Only jobs posted by this address.")] = None
     worker: Annotated[AddressText | None, Field(description="Only jobs claimed or delivered by this address.")] = None
     after: Annotated[Hex32 | None, Field(description="The `next` of the page before.")] = None
+    order: Annotated[Literal["oldest", "newest"], Field(description="Which end comes first.")] = "oldest"
     limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = 50
 
 
@@ -44,7 +45,7 @@ async def job_get(node: NodePort, params: JobParams) -> JobModel:
 
 @method("job_list", examples=(Example("open jobs", {"state": "open", "limit": 10}),))
 async def job_list(node: NodePort, params: JobListParams) -> JobPage:
-    """Jobs, oldest first, by state, poster and worker, a page at a time."""
+    """Jobs by state, poster and worker, a page at a time, oldest or newest first."""
     _check_cursor(node, params.after)
     found = node.ledger.list_jobs(
         state=None if params.state is None else STATES[params.state],
@@ -52,6 +53,7 @@ async def job_list(node: NodePort, params: JobListParams) -> JobPage:
         worker=None if params.worker is None else read_address(node, params.worker, "worker"),
         after=None if params.after is None else JobId(bytes.fromhex(params.after)),
         limit=params.limit + 1,
+        newest_first=params.order == "newest",
     )
     renderer, state = make_renderer(node), node.ledger.state
     page = [renderer.job(job_id, job, state.get_claim(job_id)) for job_id, job in found[: params.limit]]

@@ -33,36 +33,16 @@ static uint8_t *draw_bytes(size_t count, int low, int range)
     return bytes;
 }
 
-static uint8_t *draw_perms(int64_t steps, uint8_t **inverse)
-{
-    uint8_t *perms = allocate((size_t)(steps * STEP));
-    *inverse = allocate((size_t)(steps * STEP));
-    for (int64_t b = 0; b < steps; b++, perms += STEP) {
-        for (int c = 0; c < STEP; c++)
-            perms[c] = (uint8_t)c;
-        for (int c = STEP - 1; c > 0; c--) {
-            const int other = (int)(draw() % (uint32_t)(c + 1));
-            const uint8_t kept = perms[c];
-            perms[c] = perms[other];
-            perms[other] = kept;
-        }
-        for (int c = 0; c < STEP; c++)
-            (*inverse)[b * STEP + perms[c]] = (uint8_t)c;
-    }
-    return perms - steps * STEP;
-}
-
 typedef struct {
     int64_t m, n, k;
     int8_t *x, *w;
-    uint8_t *noise_x, *noise_w, *perms_x, *perms_w, *inverse_x, *inverse_w;
 } operands;
 
 typedef struct {
     int32_t *product;
     uint32_t *wins;
     int64_t win_count;
-    uint8_t *leaves;
+    uint8_t *leaves, *parents;
 } results;
 
 static int64_t divide_up(int64_t a, int64_t b)
@@ -70,32 +50,79 @@ static int64_t divide_up(int64_t a, int64_t b)
     return (a + b - 1) / b;
 }
 
-static results run(int kernel, const operands *o)
+static inos_side make_side(int kernel, const operands *o, int is_x, int64_t panels)
+{
+    inos_side side = {.raw = is_x ? o->x : o->w, .rows = is_x ? o->m : o->n, .cols = o->k, .is_x = is_x};
+    const uint32_t seed = is_x ? 7 : 8, other = is_x ? 8 : 7;
+    const uint32_t others[8] = {other};
+    const size_t size = (size_t)(panels * STEPS * STEP);
+    uint8_t *perms = allocate(size), *inverse = allocate(size), *unused = allocate(size);
+    side.seed[0] = seed;
+    inos_run_draw_perms(kernel, side.seed, 0, panels * STEPS, perms, unused);
+    inos_run_draw_perms(kernel, others, 0, panels * STEPS, unused, inverse);
+    free(unused);
+    side.perms = perms;
+    side.inverse = inverse;
+    return side;
+}
+
+/* Panels [first, last), either side kept; W's sums are made once more from what was packed. */
+static void run_slab(int kernel, inos_slab *slab, int64_t first, int64_t last, results *made)
+{
+    const int64_t strips = slab->keeps_x ? slab->x_last : slab->w_strips, panels = last - first;
+    const int64_t scale = inos_x_scale(kernel), tile = slab->tile_streamed, tickets = tile * slab->tile_kept;
+    inos_worker worker = {.packed = allocate((size_t)(tile * panels * STRIP_BYTES * (slab->keeps_x ? 1 : scale))),
+                          .peel = allocate((size_t)(tile * PEEL_WORDS * 2)),
+                          .scratch = allocate((size_t)(tickets * ROWS * ROWS * 4)),
+                          .wins = allocate((size_t)(tickets * panels * WIN_WORDS * 4))};
+    slab->x.first_panel = slab->w.first_panel = first;
+    slab->x.last_panel = slab->w.last_panel = last;
+    slab->kept = allocate((size_t)(strips * panels * STRIP_BYTES * (slab->keeps_x ? scale : 1)));
+    slab->kept_peel = allocate((size_t)(strips * PEEL_WORDS * 2));
+    slab->adds = first > 0;
+    for (slab->is_packed = 0; slab->is_packed < 2 - slab->keeps_x; slab->is_packed++) {
+        slab->next = 0;
+        inos_run_keep(kernel, slab);
+    }
+    slab->next = 0;
+    for (int again = 1; again;) {
+        again = inos_run_multiply(kernel, slab, &worker);
+        memcpy(made->wins + made->win_count * WIN_WORDS, worker.wins, (size_t)(worker.win_count * WIN_WORDS * 4));
+        made->win_count += worker.win_count;
+    }
+    free(worker.packed), free(worker.peel), free(worker.scratch), free(worker.wins);
+    free(slab->kept), free(slab->kept_peel);
+}
+
+static int compare_wins(const void *a, const void *b)
+{
+    return memcmp(a, b, WIN_WORDS * 4);
+}
+
+static results run(int kernel, const operands *o, int keeps_x, int64_t most)
 {
     const int64_t i = divide_up(o->m, ROWS), j = divide_up(o->n, ROWS), p = divide_up(o->k, PANEL);
-    const int64_t chunks = divide_up(p, CHUNK_PANELS), scale = inos_x_scale(kernel);
-    uint8_t *x = allocate((size_t)(i * p * STRIP_BYTES * scale)), *w = allocate((size_t)(j * p * STRIP_BYTES));
-    int16_t *peel_x = allocate((size_t)(i * chunks * PEEL_WORDS * 2));
-    int16_t *peel_w = allocate((size_t)(j * chunks * PEEL_WORDS * 2));
-    inos_pack pack_x = {o->x, o->m, o->k, 0, i, p, o->noise_x, o->perms_x, o->inverse_w, x, peel_x, 0};
-    inos_pack pack_w = {o->w, o->n, o->k, 0, j, p, o->noise_w, o->perms_w, 0, w, 0, 0};
     results made = {allocate((size_t)(o->m * o->n * 4)), allocate((size_t)(i * j * p * WIN_WORDS * 4)), 0,
-                    allocate((size_t)(i * p * 32))};
-    inos_tile tile = {.x = x, .peel_x = peel_x, .w = (int8_t *)w, .peel_w = peel_w, .x_strips = i, .w_strips = j,
-                      .panels = p, .scratch = allocate((size_t)(i * j * ROWS * ROWS * 4)), .out = made.product,
-                      .out_rows = o->m, .out_cols = o->n, .out_stride = o->n, .wins = made.wins};
-    memset(tile.target, 0xff, sizeof tile.target);
-    inos_run_pack(kernel, &pack_x);
-    inos_run_pack(kernel, &pack_w);
-    inos_run_sum_w(kernel, (int8_t *)w, j, p, o->noise_w, o->inverse_x, peel_w, 0);
-    inos_run_tile(kernel, &tile);
-    made.win_count = tile.win_count;
-    if (tile.tickets != i * j * p || tile.win_count != tile.tickets)
+                    allocate((size_t)(i * p * 32)), allocate((size_t)((i * p + 1) / 2 * 32))};
+    inos_slab slab = {.x = make_side(kernel, o, 1, p), .w = make_side(kernel, o, 0, p), .x_last = i, .w_strips = j,
+                      .keeps_x = keeps_x, .tile_kept = 16, .tile_streamed = 4, .threads = 1, .out = made.product};
+    inos_leaves leaves = {.raw = o->x, .rows = o->m, .cols = o->k, .context = "inos v1 matrix strip",
+                          .leaves = made.leaves};
+    memset(slab.target, 0xff, sizeof slab.target);
+    for (int64_t first = 0; first < p; first += most)
+        run_slab(kernel, &slab, first, first + most < p ? first + most : p, &made);
+    qsort(made.wins, (size_t)made.win_count, WIN_WORDS * 4, compare_wins);
+    inos_run_hash_leaves(kernel, &leaves);
+    if (made.win_count != i * j * p || leaves.is_bad)
         made.win_count = -1;
-    if (inos_run_hash_leaves(kernel, o->x, o->m, o->k, 0, i, "inos v1 matrix strip", made.leaves, 0) != i)
-        made.win_count = -1;
-    free(x), free(w), free(peel_x), free(peel_w), free(tile.scratch);
+    inos_run_hash_parents(kernel, made.leaves, i * p, "inos v1 matrix node", made.parents);
+    free((void *)slab.x.perms), free((void *)slab.x.inverse), free((void *)slab.w.perms), free((void *)slab.w.inverse);
     return made;
+}
+
+static void release(results made)
+{
+    free(made.product), free(made.wins), free(made.leaves), free(made.parents);
 }
 
 static int is_product(const operands *o, const int32_t *product)
@@ -149,31 +176,27 @@ int main(void)
     int failed = 0;
     for (size_t at = 0; at < sizeof shapes / sizeof shapes[0]; at++) {
         operands o = {.m = shapes[at][0], .n = shapes[at][1], .k = shapes[at][2]};
-        const int64_t steps = divide_up(o.k, PANEL) * STEPS;
         o.x = (int8_t *)draw_bytes((size_t)(o.m * o.k), -64, 128);
         o.w = (int8_t *)draw_bytes((size_t)(o.n * o.k), -64, 128);
-        o.noise_x = draw_bytes((size_t)(divide_up(o.m, ROWS) * ROWS * RANK), 64, 128);
-        o.noise_w = draw_bytes((size_t)(divide_up(o.n, ROWS) * ROWS * RANK), -64, 128);
-        o.perms_x = draw_perms(steps, &o.inverse_x);
-        o.perms_w = draw_perms(steps, &o.inverse_w);
-        const results expected = run(plain, &o);
-        for (int kernel = 0; kernel < inos_count(); kernel++) {
+        const results expected = run(plain, &o, 0, 16);
+        for (int way = 0; way < 2 * inos_count(); way++) {
+            const int kernel = way / 2;
             if (!inos_is_supported(kernel))
                 continue;
-            const results got = run(kernel, &o);
+            const results got = run(kernel, &o, way % 2, way % 2 ? 1 : 16);
             const int64_t strips = divide_up(o.m, ROWS) * divide_up(o.k, PANEL);
             const int is_right = got.win_count == expected.win_count && got.win_count > 0 && is_product(&o, got.product)
                 && !memcmp(got.wins, expected.wins, (size_t)(got.win_count * WIN_WORDS * 4))
                 && !memcmp(got.leaves, expected.leaves, (size_t)(strips * 32))
+                && !memcmp(got.parents, expected.parents, (size_t)((strips + 1) / 2 * 32))
                 && checks_products(kernel, &o, got.product);
             printf("%-10s %4d x %4d x %5d %s\n", inos_name(kernel), (int)o.m, (int)o.n, (int)o.k,
                    is_right ? "ok" : "WRONG");
             failed |= !is_right;
-            free(got.product), free(got.wins), free(got.leaves);
+            release(got);
         }
-        free(expected.product), free(expected.wins), free(expected.leaves);
-        free(o.x), free(o.w), free(o.noise_x), free(o.noise_w);
-        free(o.perms_x), free(o.perms_w), free(o.inverse_x), free(o.inverse_w);
+        release(expected);
+        free(o.x), free(o.w);
     }
     return failed;
 }

@@ -90,13 +90,35 @@ def test_tiles_of_every_kind_and_slices(backend: str, shape: tuple[int, int, int
 
 
 @backends
-def test_w_packed_again_for_every_tile_gives_the_same(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    x, w = Operand.commit(make(48, 1500, 5)), Operand.commit(make(300, 1500, 6))
+@pytest.mark.parametrize("room", [0, 1 << 40])
+@pytest.mark.parametrize("shape", [(48, 300, 1500), (300, 48, 2500), (33, 70, 17_000)])
+def test_little_and_much_memory_give_the_same(
+    backend: str, room: int, shape: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without room slabs are one panel deep and tiles four strips wide."""
+    m, n, k = shape
+    x, w = Operand.commit(make(m, k, 5)), Operand.commit(make(n, k, 6))
     kept = draw(x, w, bytes(32), backend, 2)
-    monkeypatch.setattr("work.backends.native.prepared.MAX_KEPT_BYTES", 0)
+    monkeypatch.setattr("work.backends.native.plan.FLOOR_BYTES", room)
     again = draw(x, w, bytes(32), backend, 2)
     assert np.array_equal(again[0], kept[0])
     assert again[1:] == kept[1:]
+
+
+@backends
+@pytest.mark.parametrize("limit", [0, 256 << 20])
+def test_many_x_under_one_anchor(backend: str, limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """W' is kept from the second X on, unless it is too large for that."""
+    monkeypatch.setattr("work.backends.native.prepared.MAX_KEPT_BYTES", limit)
+    w = Operand.commit(make(300, 1500, 6))
+    lottery = Lottery(w, bytes(32), ANY, backend=backend, threads=2)
+    for seed in (1, 2, 2, 3, 1):
+        x = Operand.commit(make(40, 1500, seed))
+        found: set[Any] = set()
+        product = lottery.draw(x, 0, x.strips, lambda *win, found=found: found.add(win)).product
+        expected, _, wins = draw(x, w, bytes(32), "numpy", 1)
+        assert np.array_equal(product, expected)
+        assert found == wins
 
 
 @backends

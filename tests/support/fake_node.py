@@ -159,9 +159,12 @@ class FakeLedger:
         worker: Address | None = None,
         after: JobId | None = None,
         limit: int = 50,
+        newest_first: bool = False,
     ) -> list[tuple[JobId, Job]]:
         ids = [JobId(compute_tx_id(tx)) for block in self.blocks for tx in block.transactions]
         jobs = [(job_id, job) for job_id in ids if (job := self.state.get_job(job_id)) is not None]
+        if newest_first:
+            jobs.reverse()
         if after is not None:
             jobs = jobs[[job_id for job_id, _ in jobs].index(after) + 1 :]
         return [

@@ -130,3 +130,15 @@ async def test_two_nodes_connect_and_share_what_one_mines(lab: Any, tmp_path: Pa
         assert miner.miner is not None
         assert miner.miner.get_status().filler_tickets > 0
         assert (miner.data_dir / "worker.key").stat().st_mode & 0o077 == 0
+
+
+async def test_the_rpc_s_names_and_limit_are_the_operator_s_to_set(lab: Any, tmp_path: Path) -> None:
+    flags = {"rpc_allowed_hosts": ("node.example",), "rpc_body_limit": 1 << 16}
+    body = {"jsonrpc": "2.0", "id": 1, "method": "chain_head"}
+    async with open_node(make_settings(lab, tmp_path / "node", **flags)) as node, aiohttp.ClientSession() as session:
+        for name, status in (("node.example", 200), ("other.example", 403)):
+            async with session.post(node.rpc_url, json=body, headers={"Host": name}) as response:
+                assert response.status == status
+        for size, status in (((1 << 16) - 200, 200), (1 << 16, 413)):
+            async with session.post(node.rpc_url, json=body | {"padding": "x" * size}) as response:
+                assert response.status == status

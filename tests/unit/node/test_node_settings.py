@@ -35,7 +35,10 @@ def test_the_data_directory_s_own_file_is_read(tmp_path: Path) -> None:
 
 def test_peers_in_the_environment_are_separated_by_commas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INOS_PEERS", "one, two")
-    assert load_settings({"data_dir": tmp_path}).peers == ("one", "two")
+    monkeypatch.setenv("INOS_RPC_ALLOWED_HOSTS", "a.example,b.example")
+    settings = load_settings({"data_dir": tmp_path})
+    assert settings.peers == ("one", "two")
+    assert settings.rpc_allowed_hosts == ("a.example", "b.example")
 
 
 @pytest.mark.parametrize(

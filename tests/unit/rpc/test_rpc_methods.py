@@ -327,15 +327,21 @@ async def test_a_window_is_never_shown_in_part(ask: Ask, node: FakeNode, monkeyp
 async def test_jobs_come_in_pages(ask: Ask, node: FakeNode) -> None:
     ids = [(await ask("tx_send", sign(node, make_post(node, 10**9 + i), nonce=i)))["id"] for i in range(5)]
     node.mine()
-    seen, after = [], {}
-    while True:
-        page = await ask("job_list", limit=2, **after)
-        assert len(page["jobs"]) <= 2
-        seen += [job["id"] for job in page["jobs"]]
-        if page["next"] is None:
-            break
-        after = {"after": page["next"]}
-    assert seen == ids
+
+    async def walk(**order: str) -> list[str]:
+        seen: list[str] = []
+        after: dict[str, str] = {}
+        while True:
+            page = await ask("job_list", limit=2, **order, **after)
+            assert len(page["jobs"]) <= 2
+            seen += [job["id"] for job in page["jobs"]]
+            if page["next"] is None:
+                return seen
+            after = {"after": page["next"]}
+
+    assert await walk() == await walk(order="oldest") == ids
+    assert await walk(order="newest") == ids[::-1]
+    assert (await ask("job_list", order="best"))["code"] == -32602
     gone = await ask("job_list", after="ab" * 32)
     assert (gone["code"], gone["data"]["code"], gone["data"]["param"]) == (-32602, "bad-cursor", "after")
     assert (await ask("job_list", state="lost"))["code"] == -32602

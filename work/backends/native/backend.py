@@ -1,4 +1,4 @@
-"""The native backend: a slice cut into tasks, a task into tiles that stay in the cache, each one call of C."""
+"""The native backend: a slice in slabs of panels, each multiplied by threads that share out its strips."""
 
 import threading
 from typing import Final
@@ -7,8 +7,6 @@ from work.backends.base import Drawn, OnWin, Slice
 from work.backends.native.job import Job
 from work.backends.native.library import Kernel, find_kernels, find_obstacle
 from work.backends.native.prepared import PreparedW
-from work.backends.native.running import run_all
-from work.backends.native.tiles import plan_tasks
 from work.matrices import Operand
 from work.stopping import Stopped
 
@@ -29,25 +27,22 @@ class NativeBackend:
         return find_kernels()[self._kernel_name]
 
     def prepare(self, w: Operand, seed_w: bytes, *, threads: int, stop: threading.Event | None) -> PreparedW:
-        prepared = PreparedW(self._get_kernel(), w, seed_w)
-        prepared.pack_all(threads, stop)
-        return prepared
+        return PreparedW(self._get_kernel(), w, seed_w)
 
     def multiply(self, piece: Slice, prepared: PreparedW, on_win: OnWin, stop: threading.Event | None) -> Drawn:
-        return self.run(piece, prepared, on_win, stop, is_bare=False)
+        return self._run(Job(self._get_kernel(), piece, prepared, on_win), stop)
 
-    def run(
-        self, piece: Slice, prepared: PreparedW, on_win: OnWin, stop: threading.Event | None, *, is_bare: bool
-    ) -> Drawn:
-        """`multiply`, or where `is_bare` the same kernel without fold, hashes and peeling.
+    def multiply_bare(self, piece: Slice) -> Drawn:
+        """The same without noise, fold, hashes and peeling, for benchmarks: what mining is measured against.
 
-        The bare product is that of the noisy operands; benchmarks measure with it what mining costs.
+        Its product is that of W and X + 64, whose bytes are the unsigned ones the kernels multiply.
         """
-        job = Job(self._get_kernel(), piece, prepared, on_win, is_bare=is_bare)
+        prepared = PreparedW(self._get_kernel(), piece.w, piece.seed_w)
+        return self._run(Job(self._get_kernel(), piece, prepared, lambda *_: None, is_bare=True), None)
+
+    def _run(self, job: Job, stop: threading.Event | None) -> Drawn:
         try:
-            if not is_bare:
-                job.sum_w(stop)
-            run_all(job.run, plan_tasks(piece, job.tile_rows), piece.threads, stop, job.flag)
+            job.run(stop)
         except Stopped:
             return Drawn(None, job.tickets)
         return Drawn(job.product, job.tickets)

@@ -1,5 +1,7 @@
 """Freivalds' check by the kernels: one pass over Y, in exact integers (protocol, section 5)."""
 
+from collections.abc import Callable
+from threading import Lock
 from typing import Any, Final
 
 import numpy as np
@@ -86,7 +88,7 @@ class _Check:
             ):
                 self._is_right = False
 
-        run_all(check, range(0, rows, ROWS), self._get_threads(rows, ROWS), None, self._flag)
+        self._share(check, range(0, rows, ROWS))
         return self._is_right
 
     def _project(self) -> NDArray[np.int64]:
@@ -105,11 +107,21 @@ class _Check:
                 self._kernel.number, w, n, k, vectors, stride, first, min(first + COLUMNS, k), out
             )
 
-        run_all(project, range(0, k, COLUMNS), self._get_threads(k, COLUMNS), None, self._flag)
+        self._share(project, range(0, k, COLUMNS))
         return total
 
-    def _get_threads(self, count: int, piece: int) -> int:
-        return min(get_default_threads(), -(-count // piece))
+    def _share(self, work: Callable[[int], None], pieces: range) -> None:
+        shared, lock = iter(pieces), Lock()
+
+        def drain() -> None:
+            while True:
+                with lock:
+                    piece = next(shared, None)
+                if piece is None:
+                    return
+                work(piece)
+
+        run_all(drain, min(get_default_threads(), len(pieces)), None, self._flag)
 
     def _cast(self, kind: str, array: NDArray[Any]) -> Any:
         return self._ffi.cast(kind, array.ctypes.data)

@@ -1,18 +1,19 @@
-"""Hashes of an operand's strips, by the kernels."""
+"""Hashes of an operand's strips and of the tree above them, by the kernels."""
 
 import threading
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from primitives.hashing import PREFIX, Context
 from work.backends.native.library import find_best, load
+from work.backends.native.memory import cast
 from work.backends.native.running import Flag, get_default_threads, run_all
 
-PIECE = 16
-"""Strips hashed in one call, times the panels."""
-HASH_BYTES = 32
+HASH_BYTES: Final = 32
+STRIPS_PER_THREAD: Final = 8
+"""A thread is not worth waking for less: 128 KiB of each panel."""
 
 
 def hash_leaves(array: NDArray[Any], stop: threading.Event | None) -> bytearray | None:
@@ -28,18 +29,29 @@ def hash_leaves(array: NDArray[Any], stop: threading.Event | None) -> bytearray 
     rows, cols = array.shape
     strips, panels = -(-rows // 16), -(-cols // 1024)
     leaves, flag = bytearray(strips * panels * HASH_BYTES), Flag()
-    view = np.frombuffer(leaves, dtype=np.uint8)
-    context = ffi.new("char[]", (PREFIX + Context.MATRIX_STRIP).encode())
-    bad: list[int] = []
+    view, context = np.frombuffer(leaves, dtype=np.uint8), _encode(ffi, Context.MATRIX_STRIP)
+    job = ffi.new("inos_leaves *")
+    job.raw, job.rows, job.cols = cast(ffi, "int8_t *", array), rows, cols
+    job.context, job.leaves, job.stop = context, cast(ffi, "uint8_t *", view), flag.pointer
+    threads = max(1, min(get_default_threads(), strips * panels // STRIPS_PER_THREAD))
+    run_all(lambda: lib.inos_run_hash_leaves(kernel.number, job), threads, stop, flag)
+    return None if job.is_bad else leaves
 
-    def run(first: int) -> None:
-        last = min(first + PIECE, strips)
-        out = ffi.cast("uint8_t *", view[first * panels * HASH_BYTES :].ctypes.data)
-        raw = ffi.cast("int8_t *", array.ctypes.data)
-        done = lib.inos_run_hash_leaves(kernel.number, raw, rows, cols, first, last, context, out, flag.pointer)
-        if done < last - first:
-            bad.append(first)
 
-    threads = min(get_default_threads(), -(-strips // PIECE))
-    run_all(run, range(0, strips, PIECE), threads, stop, flag)
-    return None if bad else leaves
+def hash_parents(nodes: bytearray) -> bytearray | None:
+    """The level of the tree above these, an odd last node carried up; None where there are no kernels."""
+    loaded, kernel = load(), find_best()
+    if loaded is None or kernel is None:
+        return None
+    ffi, lib = loaded
+    count = len(nodes) // HASH_BYTES
+    parents = bytearray(-(-count // 2) * HASH_BYTES)
+    context = _encode(ffi, Context.MATRIX_NODE)
+    lib.inos_run_hash_parents(
+        kernel.number, ffi.from_buffer("uint8_t[]", nodes), count, context, ffi.from_buffer("uint8_t[]", parents)
+    )
+    return parents
+
+
+def _encode(ffi: Any, context: Context) -> Any:
+    return ffi.new("char[]", (PREFIX + context).encode())

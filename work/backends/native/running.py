@@ -1,18 +1,19 @@
-"""Kernels in threads, in pieces, stopped soon after they are asked to."""
+"""Kernels in threads that wait for work between calls, and are stopped soon after they are asked to."""
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from typing import Any, Final, TypeVar
+from functools import cache
+from typing import Any, Final
 
 from work.backends.native.library import load
 from work.stopping import Stopped
 
 POLL_S: Final = 0.01
-"""How long it takes at most until kernels see that `stop` was set; they look between pieces of about a millisecond."""
-
-Item = TypeVar("Item")
+"""How long it takes at most until kernels see that `stop` was set; they look every 2^20 multiply-accumulates or so."""
+MAX_THREADS: Final = 256
+"""Of all calls together; a call that finds them busy waits for its turn."""
 
 
 def get_default_threads() -> int:
@@ -37,38 +38,34 @@ class Flag:
             raise Stopped
 
 
-def run_all(
-    work: Callable[[Item], None], items: Iterable[Item], threads: int, stop: threading.Event | None, flag: Flag
-) -> None:
-    """Call `work` on every item, in up to `threads` threads. Several take from one iterator.
+@cache
+def _get_pool() -> ThreadPoolExecutor:
+    """Threads are started when they are first needed and kept: starting them costs as much as a small product."""
+    return ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="kernel")
+
+
+if hasattr(os, "register_at_fork"):  # a child process has none of its parent's threads
+    os.register_at_fork(after_in_child=_get_pool.cache_clear)
+
+
+def run_all(work: Callable[[], None], threads: int, stop: threading.Event | None, flag: Flag) -> None:
+    """Call `work` in `threads` threads at once, which share out what there is to do among themselves.
 
     Raises:
         Stopped: `stop` was set; the flag too, so that kernels returned early.
     """
-    shared, lock = iter(items), threading.Lock()
-    if stop is None and threads == 1:
-        _drain(work, shared, lock, flag)
-        return
-    with ThreadPoolExecutor(threads, thread_name_prefix="kernel") as pool:
-        try:
-            futures = {pool.submit(_drain, work, shared, lock, flag) for _ in range(threads)}
-            while futures:
-                done, futures = wait(futures, None if stop is None else POLL_S, FIRST_EXCEPTION)
-                if stop is not None and stop.is_set():
-                    flag.set()
-                for future in done:
-                    future.result()
-        except BaseException:  # Ctrl-C too: the threads are to end before the pool is left
-            flag.set()
-            raise
+    futures = {_get_pool().submit(work) for _ in range(threads)}
+    try:
+        waiting = futures
+        while waiting:
+            if stop is not None and stop.is_set():
+                flag.set()
+            done, waiting = wait(waiting, None if stop is None else POLL_S, FIRST_EXCEPTION)
+            for future in done:
+                future.result()
+    except BaseException:  # Ctrl-C too
+        flag.set()
+        raise
+    finally:
+        wait(futures)  # they write into the caller's memory
     flag.check()
-
-
-def _drain(work: Callable[[Item], None], shared: Iterator[Item], lock: threading.Lock, flag: Flag) -> None:
-    while True:
-        flag.check()
-        with lock:
-            item = next(shared, None)
-        if item is None:
-            return
-        work(item)

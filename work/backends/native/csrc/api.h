@@ -1,36 +1,54 @@
 /* What Python sees. Read by cffi as well as by the compiler: no preprocessor lines here. */
 
-/* Strips [first, last) of one operand to be noised and packed. */
+/* One operand under its noise, over panels [first_panel, last_panel). */
 typedef struct {
     const int8_t *raw;      /* whole matrix, rows x cols, row-major */
     int64_t rows, cols;
-    int64_t first, last, panels;
-    const uint8_t *noise;   /* strips' rows x 64: 64 + E_L, or F_L as bytes */
-    const uint8_t *perms;   /* steps x 64: P_b or Q_b */
-    const uint8_t *inverse; /* X only: steps x 64, inverse of Q_b; else NULL */
-    uint8_t *packed;        /* strip `first` lies at its start */
-    int16_t *peel;          /* X only: [strip][chunk][16 rows][128], negated */
-    const int *stop;
-} inos_pack;
+    int64_t first_panel, last_panel;
+    const uint8_t *perms;   /* of all its steps, 64 bytes each: P_b or Q_b */
+    const uint8_t *inverse; /* inverses of the other operand's permutations, as many */
+    uint32_t seed[8];
+    int32_t is_x;
+    int32_t is_bare;        /* benchmarks: neither noise nor fold nor hash nor peeling */
+} inos_side;
 
-/* x_strips of X' by w_strips of W', all panels; x_strips * w_strips <= MAX_TILE_TICKETS. */
+/* Strips [x_first, x_last) of X by all of W, over the sides' panels; shared by all threads. */
 typedef struct {
-    const uint8_t *x;
-    const int16_t *peel_x;
-    const int8_t *w;
-    const int16_t *peel_w;  /* [strip][chunk][64 pairs][16 rows][2] */
-    int64_t x_strips, w_strips, panels;
-    int32_t *scratch;       /* x_strips * w_strips * 256 */
-    int32_t *out;           /* top left of the tile in the product */
-    int64_t out_rows, out_cols, out_stride;
-    uint32_t key[8];
+    inos_side x, w;
+    int64_t x_first, x_last, w_strips;
+    int32_t keeps_x;        /* which side is packed whole: X's slice or W; the other is streamed */
+    int32_t is_packed;      /* W was packed before, under another X: only its peeling is new */
+    uint8_t *kept;          /* [strip][panel], 16 KiB each, of X times inos_x_scale */
+    int16_t *kept_peel;     /* 4 KiB a strip */
+    int64_t tile_kept, tile_streamed; /* strips in a tile; their product is at most 256 */
+    int64_t threads;
+    int64_t next;           /* strip that is taken next; 0 or x_first before each call */
+    int32_t *out;           /* the slice's rows of the product */
+    int32_t adds;           /* earlier panels are in `out` already */
     uint32_t target[8];     /* most significant first */
     const int *stop;
-    uint32_t *wins;         /* room for x_strips * w_strips * panels wins */
-    int64_t win_count;
-    int64_t tickets;
-    int32_t bare;           /* benchmarks: neither fold nor hash nor peel */
-} inos_tile;
+} inos_slab;
+
+/* What one thread works in, and how far it is. Zero kept_at and kept_last before the first call. */
+typedef struct {
+    uint8_t *packed;        /* tile_streamed strips of the streamed side */
+    int16_t *peel;
+    int32_t *scratch;       /* 1 KiB for each ticket of a panel of a tile */
+    uint32_t *wins;         /* room for all tickets of a tile; i, j, p and the digest's 8 words each */
+    int64_t first, count, kept_at, kept_last;
+    int64_t win_count, tickets;
+} inos_worker;
+
+/* An int8 matrix being hashed by several threads. */
+typedef struct {
+    const int8_t *raw;
+    int64_t rows, cols;
+    const char *context;    /* at most 64 bytes */
+    uint8_t *leaves;        /* 32 bytes each, strip by strip */
+    int64_t next;
+    int32_t is_bad;         /* an entry is outside -64 .. 63 */
+    const int *stop;
+} inos_leaves;
 
 /* W^T R and the comparison of Freivalds' check, on blocks of rows or columns. */
 typedef struct {
@@ -49,16 +67,17 @@ const char *inos_name(int kernel);
 int inos_is_supported(int kernel);
 int inos_x_scale(int kernel);
 
-/* Leaves of an int8 matrix's strips [first, last), hashed under `context` (at most 64 bytes); returns how many
- * strips were hashed before one that has an entry outside -64 .. 63, or before `stop`. */
-int64_t inos_run_hash_leaves(int kernel, const int8_t *raw, int64_t rows, int64_t cols, int64_t first, int64_t last,
-                             const char *context, uint8_t *leaves, const int *stop);
+/* Permutations of steps [first, last) drawn from a seed, and their inverses: 64 bytes each. */
+void inos_run_draw_perms(int kernel, const uint32_t *seed, int64_t first, int64_t last, uint8_t *perms,
+                         uint8_t *inverse);
+/* Both are called in each thread. First the kept side, then, when all have returned, the product: 1 where there are
+ * wins to report and it is to be called again, 0 at the end and when `stop` was set. */
+void inos_run_keep(int kernel, inos_slab *slab);
+int inos_run_multiply(int kernel, inos_slab *slab, inos_worker *worker);
 
-void inos_run_pack(int kernel, const inos_pack *job);
-/* W's side of the peeling from packed strips; peel: [strip][chunk][64 pairs][16 rows][2]. */
-void inos_run_sum_w(int kernel, const int8_t *packed, int64_t strips, int64_t panels, const uint8_t *noise,
-                    const uint8_t *inverse, int16_t *peel, const int *stop);
-void inos_run_tile(int kernel, inos_tile *job);
+void inos_run_hash_leaves(int kernel, inos_leaves *job);
+/* The level above `count` nodes of 32 bytes. */
+void inos_run_hash_parents(int kernel, const uint8_t *nodes, int64_t count, const char *context, uint8_t *parents);
 
 /* out (k x 16) += W^T R for columns [first, last) of W; vectors: R transposed, 16 rows of `stride` int16,
  * zero beyond n. */

@@ -6,7 +6,6 @@
 #define TILE_W 1
 #define PEEL_W 1
 #define X_SCALE 1
-#define PACK_X add_noise
 
 #ifdef INOS_I8MM
 #define DOT_BYTES(acc, x, w) vusdotq_s32(acc, vreinterpretq_u8_u32(x), w)

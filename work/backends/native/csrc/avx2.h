@@ -8,12 +8,10 @@
 
 #ifdef INOS_AVXVNNI
 #define X_SCALE 1
-#define PACK_X add_noise
 typedef int8_t w_item;
 #define GROUP_W 64
 #else
 #define X_SCALE 2
-#define PACK_X add_noise_wide
 #define WIDEN_W widen_w
 typedef int16_t w_item;
 #define GROUP_W 64

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #define X_SCALE 1
-#define PACK_X add_noise
 #define TRANSPOSE transpose
 /* 8 x 32 and 4 x 64 were measured fastest for the product and the peeling: the processor loads two registers
  * a cycle, and multiplies two. */
@@ -14,14 +13,14 @@
 #define PEEL_W 4
 
 /* 16 x 16 words transposed: pairs of rows 8 apart, four times. */
-static inline void transpose(uint32_t from[16][16], uint32_t *to)
+static inline void transpose(const uint32_t *from, int64_t stride, uint32_t *to)
 {
     const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
     const __m512i high = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
     __m512i rows[16], next[16];
 #pragma GCC unroll 16
     for (int r = 0; r < 16; r++)
-        rows[r] = _mm512_loadu_si512(from[r]);
+        rows[r] = _mm512_loadu_si512(from + r * stride);
 #pragma GCC unroll 4
     for (int pass = 0; pass < 4; pass++) {
 #pragma GCC unroll 8

@@ -1,7 +1,6 @@
 /* BLAKE3, 16 inputs at a time: one compression of a 64-byte block in each lane. */
-#include <string.h>
-
 enum { CHUNK_START = 1, CHUNK_END = 2, PARENT = 4, ROOT = 8, KEYED = 16, CONTEXT = 32, MATERIAL = 64 };
+#define LANES 16
 static const uint32_t blake3_iv[8] = {0x6a09e667u, 0xbb67ae85u, 0x3c6ef372u, 0xa54ff53au,
                                       0x510e527fu, 0x9b05688cu, 0x1f83d9abu, 0x5be0cd19u};
 
@@ -12,8 +11,9 @@ static const uint32_t blake3_iv[8] = {0x6a09e667u, 0xbb67ae85u, 0x3c6ef372u, 0xa
         a += b + (y); d = ROTR(d ^ a, 8);  c += d; b = ROTR(b ^ c, 7); \
     } while (0)
 
-/* Chaining value in, chaining value (or digest) out. `length` is the bytes of the block that count. */
-static inline void compress(words *value, const words *block, const words *counter, uint32_t length, uint32_t flags)
+/* The 16 words after seven rounds. `length` is the bytes of the block that count. */
+static inline __attribute__((always_inline)) void mix_block(
+    const words *value, const words *block, const words *counter, uint32_t length, uint32_t flags, words v[16])
 {
     static const uint8_t order[7][16] = {
         {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}, {2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8},
@@ -22,7 +22,6 @@ static inline void compress(words *value, const words *block, const words *count
         {11, 15, 5, 0, 1, 9, 8, 6, 14, 10, 2, 12, 3, 4, 7, 13},
     };
     const words zero = {0};
-    words v[16];
     for (int w = 0; w < 8; w++)
         v[w] = value[w];
     for (int w = 0; w < 4; w++)
@@ -43,6 +42,30 @@ static inline void compress(words *value, const words *block, const words *count
         MIX(v[2], v[7], v[8], v[13], block[at[12]], block[at[13]]);
         MIX(v[3], v[4], v[9], v[14], block[at[14]], block[at[15]]);
     }
+}
+
+/* Chaining value in, chaining value (or digest) out. */
+static inline void compress(words *value, const words *block, const words *counter, uint32_t length, uint32_t flags)
+{
+    words v[16];
+    mix_block(value, block, counter, length, flags, v);
     for (int w = 0; w < 8; w++)
         value[w] = v[w] ^ v[8 + w];
+}
+
+/* 64 bytes of the extendable output, block `counter` of it in each lane, keyed over a text of at most 64 bytes. */
+static void stream(const uint32_t seed[8], const char *text, const words *counter, words out[16])
+{
+    uint32_t name[16] = {0};
+    words key[8], block[16], v[16];
+    memcpy(name, text, strlen(text));
+    for (int w = 0; w < 16; w++)
+        block[w] = (words){0} + name[w];
+    for (int w = 0; w < 8; w++)
+        key[w] = (words){0} + seed[w];
+    mix_block(key, block, counter, (uint32_t)strlen(text), CHUNK_START | CHUNK_END | ROOT | KEYED, v);
+    for (int w = 0; w < 8; w++) {
+        out[w] = v[w] ^ v[8 + w];
+        out[8 + w] = v[8 + w] ^ key[w];
+    }
 }

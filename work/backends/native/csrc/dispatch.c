@@ -35,26 +35,30 @@ int inos_x_scale(int kernel)
     return kernels[kernel]->x_scale;
 }
 
-int64_t inos_run_hash_leaves(int kernel, const int8_t *raw, int64_t rows, int64_t cols, int64_t first, int64_t last,
-                             const char *context, uint8_t *leaves, const int *stop)
+void inos_run_draw_perms(int kernel, const uint32_t *seed, int64_t first, int64_t last, uint8_t *perms,
+                         uint8_t *inverse)
 {
-    return kernels[kernel]->hash_leaves(raw, rows, cols, first, last, context, leaves, stop);
+    kernels[kernel]->draw_perms(seed, first, last, perms, inverse);
 }
 
-void inos_run_pack(int kernel, const inos_pack *job)
+void inos_run_keep(int kernel, inos_slab *slab)
 {
-    kernels[kernel]->pack(job);
+    kernels[kernel]->keep(slab);
 }
 
-void inos_run_sum_w(int kernel, const int8_t *packed, int64_t strips, int64_t panels, const uint8_t *noise,
-                    const uint8_t *inverse, int16_t *peel, const int *stop)
+int inos_run_multiply(int kernel, inos_slab *slab, inos_worker *worker)
 {
-    kernels[kernel]->sum_w(packed, strips, panels, noise, inverse, peel, stop);
+    return kernels[kernel]->multiply(slab, worker);
 }
 
-void inos_run_tile(int kernel, inos_tile *job)
+void inos_run_hash_leaves(int kernel, inos_leaves *job)
 {
-    kernels[kernel]->tile(job);
+    kernels[kernel]->hash_leaves(job);
+}
+
+void inos_run_hash_parents(int kernel, const uint8_t *nodes, int64_t count, const char *context, uint8_t *parents)
+{
+    kernels[kernel]->hash_parents(nodes, count, context, parents);
 }
 
 void inos_run_project(int kernel, const int8_t *w, int64_t n, int64_t k, const int16_t *vectors, int64_t stride,

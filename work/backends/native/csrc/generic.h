@@ -4,7 +4,6 @@
 #define TILE_W 1
 #define PEEL_W 1
 #define X_SCALE 2
-#define PACK_X add_noise_wide
 #define WIDEN_W widen_w
 
 /* A group's 16 words of four bytes become four rows of 16 int16, by column of the group: even ones first. */

@@ -20,33 +20,45 @@
 #define STRIP_BYTES (ROWS * PANEL)
 #define STEP_BYTES (ROWS * STEP)
 #define RANK 64
-/* Columns that share a noise column are added up over 16 panels at most: 256 * -128 still fits int16. */
-#define CHUNK_PANELS 16
-/* Peeling is one int16 product of depth 2 * RANK, per strip and chunk: 4 KiB on either side. */
+/* Peeling is one int16 product of depth 2 * RANK: 4 KiB a strip on either side. Columns that share a noise column
+ * are added up over 16 panels at most, which is why a slab has no more: 256 * -128 still fits int16. */
 #define PEEL_DEPTH (2 * RANK)
 #define PEEL_WORDS (ROWS * PEEL_DEPTH)
 #define MAX_TILE_TICKETS 256
 #define STATE_WORDS 16
 #define DIGEST_WORDS 8
-/* i, j, p counted within the tile, then the digest. */
+/* i, j, p, then the digest. */
 #define WIN_WORDS (3 + DIGEST_WORDS)
 #define VECTORS 16
 /* Pairs of int16 products of Freivalds added up in int32: 64 * 2 * 2^15 * 255 < 2^31. */
 #define DOT_PAIRS 64
 
+/* Strips hashed between two looks at what is left. */
+#define HASHED_STRIPS 4
+
 #include "api.h"
+#include "vectors.h"
+
+/* Strips i .. of X by j .. of W. */
+typedef struct {
+    int64_t i, x_strips, j, w_strips;
+    const uint8_t *x;
+    const int16_t *peel_x;
+    const int8_t *w;
+    const int16_t *peel_w;
+    int32_t *scratch;
+} inos_tile;
 
 typedef struct {
     const char *name;
     int (*is_supported)(void);
     /* Bytes of packed X' per byte of X: 2 where the kernel multiplies 16-bit numbers. */
     int x_scale;
-    void (*pack)(const inos_pack *job);
-    void (*sum_w)(const int8_t *packed, int64_t strips, int64_t panels, const uint8_t *noise,
-                  const uint8_t *inverse, int16_t *peel, const int *stop);
-    int64_t (*hash_leaves)(const int8_t *raw, int64_t rows, int64_t cols, int64_t first, int64_t last,
-                           const char *context, uint8_t *leaves, const int *stop);
-    void (*tile)(inos_tile *job);
+    void (*draw_perms)(const uint32_t *seed, int64_t first, int64_t last, uint8_t *perms, uint8_t *inverse);
+    void (*keep)(inos_slab *slab);
+    int (*multiply)(inos_slab *slab, inos_worker *worker);
+    void (*hash_leaves)(inos_leaves *job);
+    void (*hash_parents)(const uint8_t *nodes, int64_t count, const char *context, uint8_t *parents);
     void (*project)(const int8_t *w, int64_t n, int64_t k, const int16_t *vectors, int64_t stride,
                     int64_t first, int64_t last, int64_t *out);
     int (*check)(const inos_check *job, int64_t first, int64_t last);
@@ -67,11 +79,6 @@ static inline int inos_is_stopped(const int *stop)
 static inline int64_t inos_min(int64_t a, int64_t b)
 {
     return a < b ? a : b;
-}
-
-static inline int64_t inos_chunks(int64_t panels)
-{
-    return (panels + CHUNK_PANELS - 1) / CHUNK_PANELS;
 }
 
 #endif

@@ -4,18 +4,13 @@
 INOS_TARGET("avx2,fma,bmi2")
 #include "inos_native.h"
 #include "avx2.h"
-#include "freivalds.h"
-#include "pack.h"
-#include "blake3.h"
-#include "leaves.h"
-#include "tickets.h"
-#include "tile.h"
+#include "engine.h"
 
 static int is_supported(void)
 {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
 }
 
-const inos_kernels inos_avx2 = {"avx2", is_supported, X_SCALE, pack, sum_w, hash_leaves, tile, project, check};
+const inos_kernels inos_avx2 = INOS_KERNELS("avx2");
 INOS_TARGET_END
 #endif

@@ -4,12 +4,7 @@
 INOS_TARGET("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,bmi2,fma,avx2")
 #include "inos_native.h"
 #include "avx512.h"
-#include "freivalds.h"
-#include "pack.h"
-#include "blake3.h"
-#include "leaves.h"
-#include "tickets.h"
-#include "tile.h"
+#include "engine.h"
 
 static int is_supported(void)
 {
@@ -18,6 +13,6 @@ static int is_supported(void)
            __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("fma");
 }
 
-const inos_kernels inos_avx512 = {"avx512", is_supported, X_SCALE, pack, sum_w, hash_leaves, tile, project, check};
+const inos_kernels inos_avx512 = INOS_KERNELS("avx512");
 INOS_TARGET_END
 #endif

@@ -5,12 +5,7 @@ INOS_TARGET("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx512vbmi,bmi2,fma,a
 #define INOS_VBMI
 #include "inos_native.h"
 #include "avx512.h"
-#include "freivalds.h"
-#include "pack.h"
-#include "blake3.h"
-#include "leaves.h"
-#include "tickets.h"
-#include "tile.h"
+#include "engine.h"
 
 static int is_supported(void)
 {
@@ -20,6 +15,6 @@ static int is_supported(void)
            __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("fma");
 }
 
-const inos_kernels inos_avx512vbmi = {"avx512vbmi", is_supported, X_SCALE, pack, sum_w, hash_leaves, tile, project, check};
+const inos_kernels inos_avx512vbmi = INOS_KERNELS("avx512vbmi");
 INOS_TARGET_END
 #endif

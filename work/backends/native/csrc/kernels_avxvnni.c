@@ -6,12 +6,7 @@ INOS_TARGET("avx2,avxvnni,fma,bmi2")
 #include "inos_native.h"
 #define INOS_AVXVNNI
 #include "avx2.h"
-#include "freivalds.h"
-#include "pack.h"
-#include "blake3.h"
-#include "leaves.h"
-#include "tickets.h"
-#include "tile.h"
+#include "engine.h"
 
 /* Bit 4 of EAX of leaf 7.1. Compilers learned its name late; leaf 7 says whether leaf 7.1 exists. */
 static int inos_has_avxvnni(void)
@@ -28,6 +23,6 @@ static int is_supported(void)
            inos_has_avxvnni();
 }
 
-const inos_kernels inos_avxvnni = {"avxvnni", is_supported, X_SCALE, pack, sum_w, hash_leaves, tile, project, check};
+const inos_kernels inos_avxvnni = INOS_KERNELS("avxvnni");
 INOS_TARGET_END
 #endif

@@ -10,12 +10,7 @@ INOS_TARGET("arch=armv8.2-a+dotprod")
 #include "inos_native.h"
 #include "arm.h"
 #include "plain.h"
-#include "freivalds.h"
-#include "pack.h"
-#include "blake3.h"
-#include "leaves.h"
-#include "tickets.h"
-#include "tile.h"
+#include "engine.h"
 
 #ifndef HWCAP_ASIMDDP
 #define HWCAP_ASIMDDP (1ul << 20)
@@ -34,6 +29,6 @@ static int is_supported(void)
 #endif
 }
 
-const inos_kernels inos_dotprod = {"dotprod", is_supported, X_SCALE, pack, sum_w, hash_leaves, tile, project, check};
+const inos_kernels inos_dotprod = INOS_KERNELS("dotprod");
 INOS_TARGET_END
 #endif

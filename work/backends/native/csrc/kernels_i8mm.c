@@ -11,12 +11,7 @@ INOS_TARGET("arch=armv8.2-a+dotprod+i8mm")
 #include "inos_native.h"
 #include "arm.h"
 #include "plain.h"
-#include "freivalds.h"
-#include "pack.h"
-#include "blake3.h"
-#include "leaves.h"
-#include "tickets.h"
-#include "tile.h"
+#include "engine.h"
 
 #ifndef HWCAP2_I8MM
 #define HWCAP2_I8MM (1ul << 13)
@@ -35,6 +30,6 @@ static int is_supported(void)
 #endif
 }
 
-const inos_kernels inos_i8mm = {"i8mm", is_supported, X_SCALE, pack, sum_w, hash_leaves, tile, project, check};
+const inos_kernels inos_i8mm = INOS_KERNELS("i8mm");
 INOS_TARGET_END
 #endif

@@ -2,16 +2,11 @@
 #include "inos_native.h"
 #include "generic.h"
 #include "plain.h"
-#include "freivalds.h"
-#include "pack.h"
-#include "blake3.h"
-#include "leaves.h"
-#include "tickets.h"
-#include "tile.h"
+#include "engine.h"
 
 static int is_supported(void)
 {
     return 1;
 }
 
-const inos_kernels inos_portable = {"portable", is_supported, X_SCALE, pack, sum_w, hash_leaves, tile, project, check};
+const inos_kernels inos_portable = INOS_KERNELS("portable");

@@ -1,11 +1,5 @@
 /* Noise and packing, and the sums that peel the noise off. Plain C that the compiler turns into vectors of
- * the including file's processor; a file that has a byte permutation defines ADD_NOISE itself. */
-#include <string.h>
-
-/* 16 rows of 4 columns, in the compiler's own vectors: it cuts them to what the processor has. */
-typedef uint32_t words __attribute__((vector_size(4 * ROWS)));
-typedef int32_t counts __attribute__((vector_size(4 * ROWS)));
-typedef uint8_t bytes __attribute__((vector_size(4 * ROWS)));
+ * the including file's processor; a file that has a byte permutation packs a panel itself (PACK_PANEL). */
 
 /* 16 rows x 64 columns, zero beyond the matrix, as [group][row] words of 4 columns. */
 static void load_step(const int8_t *raw, int64_t stride, int64_t rows, int64_t cols, words *step)
@@ -25,7 +19,7 @@ static void load_step(const int8_t *raw, int64_t stride, int64_t rows, int64_t c
         memcpy(line[r], raw + r * stride, STEP);
     }
 #ifdef TRANSPOSE
-    TRANSPOSE(line, (uint32_t *)step);
+    TRANSPOSE(line[0], 16, (uint32_t *)step);
 #else
     for (int g = 0; g < 16; g++) {
         uint32_t column[ROWS];
@@ -43,85 +37,139 @@ static inline void sum_step(const words *step, const uint8_t *inverse, counts *s
         sums[q] += (counts)(step[inverse[q] >> 2] << (24 - 8 * (inverse[q] & 3))) >> 24;
 }
 
+/* One panel of one strip, being packed: where its rows and columns begin, and how many there are. */
+typedef struct {
+    const int8_t *raw;
+    int64_t stride, rows, cols;
+    const uint8_t *perms, *inverse; /* of its 16 steps */
+    int is_x;
+    uintptr_t next; /* where what is packed next begins: to be fetched in time */
+} panel_view;
+
+#ifdef INOS_VBMI
+#include "vbmi.h"
+#else
+#define PACK_PANEL pack_panel
+
 /* out[g][row] = step + noise of the four columns' noise columns; table[q][row]. */
-static inline void add_noise(const words *step, const words *table, const uint8_t *perm, uint8_t *out)
+static inline void add_noise(const words *step, const words *table, const uint8_t *perm, words *out)
 {
     for (int g = 0; g < 16; g++, perm += 4) {
         const words noise = table[perm[0]] | table[perm[1]] << 8 | table[perm[2]] << 16 | table[perm[3]] << 24;
-        const words sum = (words)((bytes)step[g] + (bytes)noise);
-        memcpy(out + g * 64, &sum, sizeof sum);
+        out[g] = (words)((bytes)step[g] + (bytes)noise);
     }
 }
 
-#if X_SCALE == 2
-#include "wide.h"
-#endif
-
-static inline __attribute__((always_inline)) void pack_strip(const inos_pack *job, int64_t strip, int is_x)
+static inline void store_step(const words *step, int is_x, uint8_t *out)
 {
-    words step[16], table[RANK];
-    counts sums[RANK];
-    const int64_t done = strip - job->first, chunks = inos_chunks(job->panels), scale = is_x ? X_SCALE : 1;
-    const uint8_t *noise = job->noise + done * ROWS * RANK;
+#if X_SCALE == 2
+    /* For kernels that multiply 16-bit numbers: the even bytes of a group's 16 words as pairs of int16, then the
+     * odd ones. */
+    for (int g = 0; is_x && g < 16; g++, out += 128) {
+        const words even = step[g] & 0x00ff00ffu, odd = step[g] >> 8 & 0x00ff00ffu;
+        memcpy(out, &even, 64);
+        memcpy(out + 64, &odd, 64);
+    }
+    if (is_x)
+        return;
+#else
+    (void)is_x;
+#endif
+    memcpy(out, step, STEP_BYTES);
+}
+
+static void pack_panel(const panel_view *view, uint8_t noise[ROWS][RANK], uint8_t *out, int16_t (*sums)[RANK])
+{
+    words step[16], noisy[16], table[RANK];
+    counts total[RANK];
     for (int q = 0; q < RANK; q++)
         for (int r = 0; r < ROWS; r++)
-            table[q][r] = noise[r * RANK + q];
-    memset(sums, 0, sizeof sums);
-    for (int64_t b = 0; b < job->panels * STEPS; b++) {
+            table[q][r] = noise[r][q];
+    memset(total, 0, sizeof total);
+    for (int64_t b = 0; b < STEPS; b++, out += STEP_BYTES * (view->is_x ? X_SCALE : 1)) {
         const int64_t left = b * STEP;
-        uint8_t *out = job->packed + (done * job->panels * STEPS + b) * STEP_BYTES * scale;
-        if (b % STEPS == 0 && inos_is_stopped(job->stop))
-            return;
         /* A step beyond the matrix must not even be pointed at. */
-        const int8_t *raw = job->raw + strip * ROWS * job->cols + (left < job->cols ? left : 0);
-        load_step(raw, job->cols, inos_min(ROWS, job->rows - strip * ROWS), job->cols - left, step);
-        if (is_x) {
-            sum_step(step, job->inverse + b * RANK, sums);
-            PACK_X(step, table, job->perms + b * RANK, out);
-            if ((b + 1) % (CHUNK_PANELS * STEPS) == 0 || b + 1 == job->panels * STEPS) {
-                int16_t *peel = job->peel + (done * chunks + b / (CHUNK_PANELS * STEPS)) * PEEL_WORDS;
-                for (int r = 0; r < ROWS; r++)
-                    for (int q = 0; q < RANK; q++) {
-                        peel[r * PEEL_DEPTH + q] = (int16_t)-sums[q][r];
-                        peel[r * PEEL_DEPTH + RANK + q] = (int16_t)-(int32_t)table[q][r];
-                    }
-                memset(sums, 0, sizeof sums);
+        load_step(view->raw + (left < view->cols ? left : 0), view->stride, view->rows, view->cols - left, step);
+        add_noise(step, table, view->perms + left, noisy);
+        store_step(noisy, view->is_x, out);
+        if (sums)
+            sum_step(view->is_x ? step : noisy, view->inverse + left, total);
+    }
+    for (int q = 0; sums && q < RANK; q++)
+        for (int r = 0; r < ROWS; r++)
+            sums[r][q] = (int16_t)(sums[r][q] + total[q][r]);
+}
+#endif
+
+/* A strip's side of the peeling: X's rows of 128 are negated; W's lie in pairs, [64 pairs][16 rows][2]. */
+static void write_peel(int is_x, uint8_t noise[ROWS][RANK], int16_t (*sums)[RANK], int16_t *peel)
+{
+    for (int r = 0; r < ROWS; r++)
+        for (int q = 0; q < RANK; q++)
+            if (is_x) {
+                peel[r * PEEL_DEPTH + q] = (int16_t)-sums[r][q];
+                peel[r * PEEL_DEPTH + RANK + q] = (int16_t)-(int32_t)noise[r][q];
+            } else {
+                peel[(q / 2 * ROWS + r) * 2 + q % 2] = (int8_t)noise[r][q];
+                peel[((RANK + q) / 2 * ROWS + r) * 2 + q % 2] = sums[r][q];
             }
-        } else {
-            add_noise(step, table, job->perms + b * RANK, out);
+}
+
+/* What is added to seven random bits: 64 + E is 64 .. 191, F is -64 .. 63. */
+static void draw_strip_noise(const inos_side *side, int64_t strip, uint8_t noise[ROWS][RANK])
+{
+    if (side->is_bare)
+        memset(noise, side->is_x ? 64 : 0, ROWS * RANK);
+    else
+        draw_rows(side->seed, strip, side->is_x ? 64 : 192, noise);
+}
+
+static void pack(const inos_side *side, int64_t first, int64_t last, uint8_t *packed, int16_t *peel, const int *stop)
+{
+    const int64_t size = STRIP_BYTES * (side->is_x ? X_SCALE : 1);
+    for (int64_t strip = first; strip < last; strip++) {
+        uint8_t noise[ROWS][RANK] __attribute__((aligned(64)));
+        int16_t sums[ROWS][RANK] __attribute__((aligned(64)));
+        draw_strip_noise(side, strip, noise);
+        memset(sums, 0, sizeof sums);
+        for (int64_t p = side->first_panel; p < side->last_panel; p++, packed += size) {
+            const int64_t left = p * PANEL;
+            const int8_t *raw = side->raw + strip * ROWS * side->cols + left;
+            const int64_t ahead = p + 1 < side->last_panel ? PANEL : (side->first_panel - p) * PANEL + ROWS * side->cols;
+            const panel_view view = {raw, side->cols, inos_min(ROWS, side->rows - strip * ROWS),
+                                     inos_min(PANEL, side->cols - left), side->perms + left, side->inverse + left,
+                                     side->is_x, (uintptr_t)raw + (uintptr_t)ahead};
+            if (inos_is_stopped(stop))
+                return;
+            PACK_PANEL(&view, noise, packed, peel ? sums : 0);
+        }
+        if (peel) {
+            write_peel(side->is_x, noise, sums, peel);
+            peel += PEEL_WORDS;
         }
     }
 }
 
-static void pack(const inos_pack *job)
+/* W's side of the peeling from strips packed before, under another X's noise. */
+static void sum_w(const inos_side *side, int64_t first, int64_t last, const uint8_t *packed, int16_t *peel,
+                  const int *stop)
 {
-    for (int64_t strip = job->first; strip < job->last; strip++)
-        if (job->inverse)
-            pack_strip(job, strip, 1);
-        else
-            pack_strip(job, strip, 0);
-}
-
-/* W's side of the peeling: F_L, and the columns of W' that share a noise column of X added up. */
-static void sum_w(const int8_t *packed, int64_t strips, int64_t panels, const uint8_t *noise,
-                  const uint8_t *inverse, int16_t *peel, const int *stop)
-{
-    words step[16];
-    counts sums[RANK];
-    for (int64_t strip = 0; strip < strips; strip++, noise += ROWS * RANK)
-        for (int64_t chunk = 0; chunk < inos_chunks(panels); chunk++, peel += PEEL_WORDS) {
-            const int64_t steps = inos_min(CHUNK_PANELS, panels - chunk * CHUNK_PANELS) * STEPS;
-            if (inos_is_stopped(stop))
+    for (int64_t strip = first; strip < last; strip++, peel += PEEL_WORDS) {
+        uint8_t noise[ROWS][RANK];
+        int16_t sums[ROWS][RANK];
+        words step[16];
+        counts total[RANK];
+        draw_strip_noise(side, strip, noise);
+        memset(total, 0, sizeof total);
+        for (int64_t b = side->first_panel * STEPS; b < side->last_panel * STEPS; b++, packed += STEP_BYTES) {
+            if (b % STEPS == 0 && inos_is_stopped(stop))
                 return;
-            memset(sums, 0, sizeof sums);
-            for (int64_t b = 0; b < steps; b++, packed += STEP_BYTES) {
-                memcpy(step, packed, STEP_BYTES);
-                sum_step(step, inverse + (chunk * CHUNK_PANELS * STEPS + b) * RANK, sums);
-            }
-            for (int q = 0; q < RANK; q++)
-                for (int r = 0; r < ROWS; r++) {
-                    peel[(q / 2 * ROWS + r) * 2 + q % 2] = (int8_t)noise[r * RANK + q];
-                    peel[((RANK + q) / 2 * ROWS + r) * 2 + q % 2] = (int16_t)sums[q][r];
-                }
+            memcpy(step, packed, STEP_BYTES);
+            sum_step(step, side->inverse + b * STEP, total);
         }
+        for (int q = 0; q < RANK; q++)
+            for (int r = 0; r < ROWS; r++)
+                sums[r][q] = (int16_t)total[q][r];
+        write_peel(0, noise, sums, peel);
+    }
 }

@@ -1,5 +1,4 @@
 /* The tickets of a tile's panel: hashed 16 at a time, compared with the target. */
-#define LANES 16
 
 /* Whether a digest, its bytes read big-endian, is at most the target. */
 static int is_win(const uint32_t *digest, const uint32_t *target)
@@ -12,37 +11,56 @@ static int is_win(const uint32_t *digest, const uint32_t *target)
     return 1;
 }
 
-/* Hash the states of a tile's panel, [x strip][w strip][16], and write down the wins. */
-static void draw_tickets(inos_tile *job, const uint32_t *states, int64_t panel)
+/* 16 states of 16 words, word by word. */
+static inline void turn_states(const uint32_t *states, words block[STATE_WORDS])
 {
-    const int64_t count = job->x_strips * job->w_strips;
+#ifdef TRANSPOSE
+    TRANSPOSE(states, STATE_WORDS, (uint32_t *)block);
+#else
+    uint32_t rows[STATE_WORDS][LANES];
+    for (int l = 0; l < LANES; l++)
+        for (int w = 0; w < STATE_WORDS; w++)
+            rows[w][l] = states[l * STATE_WORDS + w];
+    memcpy(block, rows, sizeof rows);
+#endif
+}
+
+static void write_win(inos_worker *worker, const inos_tile *tile, int64_t at, int64_t panel, const uint32_t *digest)
+{
+    uint32_t *win = worker->wins + worker->win_count++ * WIN_WORDS;
+    win[0] = (uint32_t)(tile->i + at / tile->w_strips);
+    win[1] = (uint32_t)(tile->j + at % tile->w_strips);
+    win[2] = (uint32_t)panel;
+    memcpy(win + 3, digest, 4 * DIGEST_WORDS);
+}
+
+/* Hash the states of a tile's panel, [x strip][w strip][16] and room for 15 more, and write down the wins. */
+static void draw_tickets(const inos_slab *slab, inos_worker *worker, const inos_tile *tile, const uint32_t *states,
+                         int64_t panel)
+{
+    const int64_t count = tile->x_strips * tile->w_strips;
+    const uint32_t first_word = slab->target[0];
     for (int64_t first = 0; first < count; first += LANES) {
-        uint32_t rows[STATE_WORDS][LANES], digests[DIGEST_WORDS][LANES];
+        uint32_t heads[LANES], digests[DIGEST_WORDS][LANES], is_near = 0;
         words block[STATE_WORDS], digest[DIGEST_WORDS];
         const int here = (int)inos_min(LANES, count - first);
-        memset(rows, 0, sizeof rows);
-        for (int l = 0; l < here; l++)
-            for (int w = 0; w < STATE_WORDS; w++)
-                rows[w][l] = states[(first + l) * STATE_WORDS + w];
-        memcpy(block, rows, sizeof rows);
+        turn_states(states + first * STATE_WORDS, block);
         for (int w = 0; w < DIGEST_WORDS; w++)
-            digest[w] = (words){0} + job->key[w];
+            digest[w] = (words){0} + slab->x.seed[w];
         compress(digest, block, &(words){0}, 4 * STATE_WORDS, CHUNK_START | CHUNK_END | ROOT | KEYED);
+        memcpy(heads, &digest[0], sizeof heads);
+        for (int l = 0; l < LANES; l++)
+            is_near |= __builtin_bswap32(heads[l]) <= first_word;
+        if (!is_near)
+            continue;
         memcpy(digests, digest, sizeof digests);
         for (int l = 0; l < here; l++) {
-            uint32_t found[DIGEST_WORDS], *win = job->wins + job->win_count * WIN_WORDS;
-            if (__builtin_bswap32(digests[0][l]) > job->target[0])
-                continue;
+            uint32_t found[DIGEST_WORDS];
             for (int w = 0; w < DIGEST_WORDS; w++)
                 found[w] = digests[w][l];
-            if (!is_win(found, job->target))
-                continue;
-            win[0] = (uint32_t)((first + l) / job->w_strips);
-            win[1] = (uint32_t)((first + l) % job->w_strips);
-            win[2] = (uint32_t)panel;
-            memcpy(win + 3, found, sizeof found);
-            job->win_count++;
+            if (is_win(found, slab->target))
+                write_win(worker, tile, first + l, panel, found);
         }
     }
-    job->tickets += count;
+    worker->tickets += count;
 }

@@ -2,59 +2,63 @@
  *
  * The including file gives, for n adjacent strips of W (n <= TILE_W or PEEL_W), strides in elements:
  *   product(x, w, w_stride, n, acc, acc_is_new, states, bare)   acc: n blocks of 16 x 16 int32, added to
- *   peel(x, w, w_stride, n, acc)                                acc += negated corrections, one chunk
+ *   peel(x, w, w_stride, n, acc)                                acc += negated corrections
  */
-static void write_block(const int32_t *block, int32_t *out, int64_t stride, int64_t rows, int64_t cols)
+
+/* Into the product; where `adds`, onto what earlier panels left there. */
+static void write_block(const int32_t *block, int32_t *out, int64_t stride, int64_t rows, int64_t cols, int adds)
 {
-    if (rows >= ROWS && cols >= ROWS) {
+    if (rows >= ROWS && cols >= ROWS && !adds) {
         for (int r = 0; r < ROWS; r++)
             memcpy(out + r * stride, block + r * ROWS, 4 * ROWS);
         return;
     }
     for (int64_t r = 0; r < rows && r < ROWS; r++)
-        memcpy(out + r * stride, block + r * ROWS, (size_t)(4 * inos_min(cols, ROWS)));
+        for (int64_t c = 0; c < cols && c < ROWS; c++)
+            out[r * stride + c] = (adds ? out[r * stride + c] : 0) + block[r * ROWS + c];
 }
 
-static void finish_tile(inos_tile *job)
+static void finish_tile(const inos_slab *slab, const inos_tile *tile)
 {
-    const int64_t chunks = inos_chunks(job->panels);
-    for (int64_t j = 0; j < job->w_strips; j += PEEL_W)
-        for (int64_t i = 0; i < job->x_strips; i++) {
-            const int n = (int)inos_min(PEEL_W, job->w_strips - j);
-            int32_t *block = job->scratch + (i * job->w_strips + j) * ROWS * ROWS;
-            if (!job->bare)
-                for (int64_t c = 0; c < chunks; c++)
-                    peel(job->peel_x + (i * chunks + c) * PEEL_WORDS, job->peel_w + (j * chunks + c) * PEEL_WORDS,
-                         chunks * PEEL_WORDS, n, block);
+    for (int64_t j = 0; j < tile->w_strips; j += PEEL_W)
+        for (int64_t i = 0; i < tile->x_strips; i++) {
+            const int n = (int)inos_min(PEEL_W, tile->w_strips - j);
+            int32_t *block = tile->scratch + (i * tile->w_strips + j) * ROWS * ROWS;
+            const int64_t top = (tile->i + i) * ROWS, left = (tile->j + j) * ROWS;
+            int32_t *out = slab->out + (top - slab->x_first * ROWS) * slab->w.rows + left;
+            if (!slab->x.is_bare)
+                peel(tile->peel_x + i * PEEL_WORDS, tile->peel_w + j * PEEL_WORDS, PEEL_WORDS, n, block);
             for (int s = 0; s < n; s++)
-                write_block(block + s * ROWS * ROWS, job->out + i * ROWS * job->out_stride + (j + s) * ROWS,
-                            job->out_stride, job->out_rows - i * ROWS, job->out_cols - (j + s) * ROWS);
+                write_block(block + s * ROWS * ROWS, out + s * ROWS, slab->w.rows, slab->x.rows - top,
+                            slab->w.rows - left - s * ROWS, slab->adds);
         }
 }
 
-static void tile(inos_tile *job)
+static void run_tile(const inos_slab *slab, inos_worker *worker, const inos_tile *tile)
 {
-    uint32_t states[MAX_TILE_TICKETS * STATE_WORDS] __attribute__((aligned(64)));
-    const int64_t stride = job->panels * STRIP_BYTES;
-    for (int64_t p = 0; p < job->panels; p++) {
-        for (int64_t j = 0; j < job->w_strips; j += TILE_W) {
-            const int n = (int)inos_min(TILE_W, job->w_strips - j);
-            const int8_t *w = job->w + j * stride + p * STRIP_BYTES;
+    uint32_t states[(MAX_TILE_TICKETS + LANES) * STATE_WORDS] __attribute__((aligned(64)));
+    const int64_t panels = slab->x.last_panel - slab->x.first_panel, stride = panels * STRIP_BYTES;
+    const int is_bare = slab->x.is_bare;
+    memset(states + tile->x_strips * tile->w_strips * STATE_WORDS, 0, 4 * LANES * STATE_WORDS);
+    for (int64_t p = 0; p < panels; p++) {
+        for (int64_t j = 0; j < tile->w_strips; j += TILE_W) {
+            const int n = (int)inos_min(TILE_W, tile->w_strips - j);
+            const int8_t *w = tile->w + j * stride + p * STRIP_BYTES;
 #ifdef WIDEN_W
             int16_t wide[2 * STRIP_BYTES / 2] __attribute__((aligned(64)));
             WIDEN_W(w, wide);
 #else
             const int8_t *wide = w;
 #endif
-            if (inos_is_stopped(job->stop))
+            if (inos_is_stopped(slab->stop))
                 return;
-            for (int64_t i = 0; i < job->x_strips; i++)
-                product(job->x + (i * stride + p * STRIP_BYTES) * X_SCALE, wide, stride, n,
-                        job->scratch + (i * job->w_strips + j) * ROWS * ROWS, p == 0,
-                        states + (i * job->w_strips + j) * STATE_WORDS, job->bare);
+            for (int64_t i = 0; i < tile->x_strips; i++)
+                product(tile->x + (i * stride + p * STRIP_BYTES) * X_SCALE, wide, stride, n,
+                        tile->scratch + (i * tile->w_strips + j) * ROWS * ROWS, p == 0,
+                        states + (i * tile->w_strips + j) * STATE_WORDS, is_bare);
         }
-        if (!job->bare)
-            draw_tickets(job, states, p);
+        if (!is_bare)
+            draw_tickets(slab, worker, tile, states, slab->x.first_panel + p);
     }
-    finish_tile(job);
+    finish_tile(slab, tile);
 }

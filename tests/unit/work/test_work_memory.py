@@ -1,0 +1,50 @@
+"""What a product takes beside its operands and itself: measured in a process of its own."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import work
+
+MEASURE = """
+import sys
+import numpy as np
+import work
+
+def get_peak():
+    lines = open("/proc/self/status").read().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) << 10
+
+m, n, k, backend = *map(int, sys.argv[1:4]), sys.argv[4]
+draw = np.random.default_rng(1).integers
+x, w = (draw(-64, 64, (rows, k), dtype=np.int8) for rows in (m, n))
+work.mine(x[:16], w[:16], bytes(32), 0, backend=backend, threads=2)
+open("/proc/self/clear_refs", "w").write("5")  # the peak begins anew
+before = get_peak()
+product = work.mine(x, w, bytes(32), 0, backend=backend, threads=2).product
+assert product is not None
+print(get_peak() - before)
+"""
+SLACK = 2 << 20
+"""What small products may take however small they are, and pages in large steps."""
+NATIVE = next((info.name for info in work.list_backends() if info.is_available and info.name != "numpy"), "")
+
+
+@pytest.mark.skipif(not NATIVE, reason="no kernels were compiled")
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="peaks are measured by Linux's /proc")
+@pytest.mark.parametrize(
+    "shape", [(2048, 2048, 2048), (1024, 11008, 4096), (11008, 512, 4096), (16, 4096, 4096), (1024, 1024, 65536)]
+)
+def test_operands_product_and_a_quarter(shape: tuple[int, int, int]) -> None:
+    m, n, k = shape
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE, str(m), str(n), str(k), NATIVE],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    operands, product = (m + n) * k, 4 * m * n
+    assert int(done.stdout) <= product + (operands + product) // 4 + SLACK

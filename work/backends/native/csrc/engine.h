@@ -1,0 +1,12 @@
+/* Everything that is compiled once per processor; the including file says which, and gives product and peeling. */
+#include "freivalds.h"
+#include "blake3.h"
+#include "noise.h"
+#include "pack.h"
+#include "tickets.h"
+#include "leaves.h"
+#include "tile.h"
+#include "slab.h"
+
+#define INOS_KERNELS(name) \
+    {name, is_supported, X_SCALE, draw_perms, keep, multiply, hash_leaves, hash_parents, project, check}

@@ -1,0 +1,11 @@
+/* 16 rows of 4 columns, or 16 inputs of BLAKE3, in the compiler's own vectors: it cuts them to what the including
+ * file's processor has. */
+#ifndef INOS_VECTORS_H
+#define INOS_VECTORS_H
+#include <string.h>
+
+typedef uint32_t words __attribute__((vector_size(4 * ROWS)));
+typedef int32_t counts __attribute__((vector_size(4 * ROWS)));
+typedef uint8_t bytes __attribute__((vector_size(4 * ROWS)));
+
+#endif

@@ -1,0 +1,305 @@
+"""Products of wider numbers on the int7 engine: integers by limbs, floats by the Ozaki scheme.
+
+A row of A is written as 2^w (d0 + d1/128 + d2/128^2 + ...), its digits int7, its exponent w its own; B likewise.
+The split is free of error, the products of digits are exact, and only what is left out is lost: the digits beyond
+the last slice, and products of digits p, q with p + q beyond it. K. Ozaki, T. Ogita, S. Oishi, S. M. Rump,
+"Error-free transformations of matrix multiplication by using fast routines of matrix multiplication and its
+applications", Numerical Algorithms 59 (2012); with int8 engines: H. Ootomo, K. Ozaki, R. Yokota, "DGEMM on integer
+matrix multiplication unit" (2024).
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from primitives.matrices import MAX_DEPTH
+from work.strips import InvalidMatrix
+
+DIGIT_BITS: Final = 7
+LEAD: Final = 62
+"""Largest leading digit: one less than int7 has, so that a carry from below still fits."""
+LONG_BITS: Final = 900
+"""Beyond so many bits the last diagonals would underflow beside the first."""
+HUGE: Final = 900
+"""Exponent from which on halving an entry never loses a bit of it."""
+TINY: Final = 2.0**-960
+"""Numbers above it have all their bits, down to 2^-53 of them."""
+CACHED: Final = 1 << 15
+"""Entries worked on at one time, so that what is between stays in cache."""
+EXACT_WORK: Final = 1 << 20
+"""Products of at most so many multiplications keep every pair of digits: their result is exact, rounded once."""
+EXACT_DEPTH: Final = 16
+"""So do those of so few terms, where numpy itself rounds hardly more than once."""
+EXACT_SLICES: Final = 12
+"""Unless that needs more slices than this."""
+
+Pair: TypeAlias = tuple[NDArray[np.int8], NDArray[np.int8]]
+"""int8 X, m x k, and W, n x k, entries -64..63, k at most 65,536."""
+Engine: TypeAlias = Callable[[Iterable[Pair]], Iterable[NDArray[Any]]]
+"""Pairs to their exact products X * W^T, in order; it may take them one by one or many at a time."""
+
+
+class Split:
+    """The digits of one matrix, as many slices as were asked for so far.
+
+    Args:
+        array: float64, rows x k, finite.
+    """
+
+    def __init__(self, array: NDArray[np.float64]) -> None:
+        _, exponents = np.frexp(np.abs(array).max(axis=1, initial=0.0))
+        self.exponents = exponents.astype(np.int64) - (DIGIT_BITS - 1)
+        lead = np.rint(np.ldexp(array, -self.exponents[:, None]))
+        self.exponents += np.abs(lead).max(axis=1, initial=0.0) > LEAD
+        self.scaled: NDArray[np.float64] = np.ldexp(array, -self.exponents[:, None])
+        """The entries over 2^w: at most LEAD + 0.5 in magnitude. What underflows is below every digit that is kept."""
+        self._digits: list[NDArray[np.int8]] = []
+        smallest = np.abs(self.scaled).min(where=array != 0, initial=1.0)
+        self._is_scaled = bool(smallest > TINY)
+        """Whether what is left is kept in units of the next digit, exact and fast, or as it was given."""
+        self._rest = self.scaled.copy() if self._is_scaled else array.copy()
+
+    @property
+    def count(self) -> int:
+        return len(self._digits)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether nothing is left beyond the slices."""
+        return not self._rest.any()
+
+    def extend(self, count: int) -> None:
+        """Have `count` slices, or all there are where fewer hold everything."""
+        while self.count < count and not (self.count and self.is_exact):
+            if self._is_scaled:
+                digits = np.rint(self._rest)
+                self._rest -= digits
+                self._rest *= 1 << DIGIT_BITS
+                self._digits.append(digits.astype(np.int8))
+                continue
+            weight = (self.exponents - DIGIT_BITS * self.count)[:, None]
+            digits = np.rint(np.ldexp(self._rest, -weight))
+            # Digits of the largest floats may round up to 2^1024: those are taken away in halves, exact up there.
+            half = np.where((weight > HUGE) & (digits != 0), 1, 0)
+            rest = np.ldexp(self._rest, -half) - np.ldexp(digits, weight - half)
+            self._rest = np.ldexp(rest, half)
+            self._digits.append(digits.astype(np.int8))
+
+    def make_slices(self) -> list[NDArray[np.int8]]:
+        """The slices with every entry in -64..63: rounding makes digits of 64, which carry into the slice above."""
+        slices = [digits.copy() for digits in self._digits]
+        for p in range(len(slices) - 1, 0, -1):
+            is_over = slices[p] > 63
+            slices[p][is_over] = -64
+            slices[p - 1] += is_over
+        return slices
+
+    def sum_digits(self) -> float:
+        """The largest sum of all digits' magnitudes of one row."""
+        total = np.zeros(len(self.exponents))
+        for digits in self.make_slices():
+            total += np.abs(digits.astype(np.int16)).sum(axis=1)
+        return float(total.max(initial=0.0))
+
+
+def multiply_floats(
+    a: NDArray[np.float64], b: NDArray[np.float64], engine: Engine, *, accuracy: float, scout: Engine | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A * B^T of finite float64 matrices, m x k by n x k, as hi + lo, each float64 m x n.
+
+    What is lost before the rounding to hi + lo (106 bits) is at most accuracy * (|A| * |B|^T), entry by entry;
+    nothing at all for small products whose entries EXACT_SLICES slices hold (EXACT_WORK, EXACT_DEPTH).
+
+    Args:
+        engine: makes the products of digits, one per diagonal.
+        scout: makes the one or two products that tell how many slices are needed; the engine without.
+    """
+    left, right = Split(a), Split(b)
+    kept = _choose_kept(left, right, scout or engine, accuracy)
+    diagonals = _multiply_diagonals(left.make_slices(), right.make_slices(), kept, engine)
+    weights = left.exponents[:, None] + right.exponents[None, :]
+    if kept * DIGIT_BITS > LONG_BITS:
+        return _sum_long(diagonals, weights)
+    hi, lo = np.zeros(weights.shape), np.zeros(weights.shape)
+    for d, part in _join(diagonals, a.shape[1] * min(left.count, right.count)):
+        _accumulate(hi, lo, part, 2.0 ** (-DIGIT_BITS * d))
+    with np.errstate(over="ignore", under="ignore"):
+        hi, lo = np.ldexp(hi, weights), np.ldexp(lo, weights)
+    return hi, np.where(np.isfinite(hi), lo, 0.0)
+
+
+def multiply_integers(a: NDArray[Any], b: NDArray[Any], engine: Engine) -> NDArray[np.int64]:
+    """A * B^T of integer matrices, m x k by n x k, exact, int64 m x n.
+
+    Raises:
+        InvalidMatrix: "product-too-large", where an entry might not fit 64 bits.
+    """
+    if not a.size or not b.size:
+        return np.zeros((len(a), len(b)), np.int64)
+    most = _sum_magnitudes(a) * max(abs(int(b.min())), abs(int(b.max())))
+    if most >= 1 << 63:
+        raise InvalidMatrix(
+            "product-too-large",
+            f"entries of the product may reach {float(most):.3g}, beyond 64-bit integers",
+            hint="scale an operand down, or pass float64",
+        )
+    left, right = _split_integers(a), _split_integers(b)
+    total = np.zeros((len(a), len(b)), np.int64)
+    for d, part in _multiply_diagonals(left, right, len(left) + len(right) - 1, engine):
+        total += part << DIGIT_BITS * d  # may wrap on the way; the sum is right modulo 2^64, and fits
+    return total
+
+
+def _choose_kept(left: Split, right: Split, scout: Engine, accuracy: float) -> int:
+    """How many diagonals of pairs (p, q), those with p + q below it, are multiplied; both sides are split that far."""
+    m, k, n = len(left.exponents), left.scaled.shape[1], len(right.exponents)
+    if k <= EXACT_DEPTH or m * n * k <= EXACT_WORK:
+        for side in (left, right):
+            side.extend(EXACT_SLICES)
+        if left.is_exact and right.is_exact:
+            return left.count + right.count - 1
+    least = _find_least(left.scaled, right.scaled, scout)
+    kept = 1
+    while True:
+        for side in (left, right):
+            side.extend(kept)
+        if left.is_exact and right.is_exact and kept >= left.count + right.count - 1:
+            return kept
+        if least == 0:
+            kept += 1
+            continue
+        excess_bits = _compute_loss_bits(left, right, kept) - np.log2(least) - np.log2(accuracy)
+        if excess_bits <= 0:
+            return kept
+        kept += max(1, int(excess_bits / DIGIT_BITS))
+
+
+def _compute_loss_bits(left: Split, right: Split, kept: int) -> float:
+    """The most that is left out of any entry, in units of 2^(w_i + v_j), with `kept` diagonals; its log2.
+
+    A digit of A at p meets what B has beyond kept - 1 - p, at most half its last digit there and a carry;
+    what A has beyond its slices meets all of B.
+    """
+    met = left.sum_digits() + float(np.abs(right.scaled).sum(axis=1).max())
+    return float(np.log2(0.51 * met)) - DIGIT_BITS * (kept - 1)
+
+
+def _find_least(a: NDArray[np.float64], b: NDArray[np.float64], engine: Engine) -> float:
+    """A lower bound of the smallest entry of |A| * |B|^T that is not zero; 0.0 where none was found."""
+    floors = _multiply_deep(np.floor(np.abs(a)).astype(np.int8), np.floor(np.abs(b)).astype(np.int8), engine)
+    if floors.all():
+        return float(floors.min())
+    product = np.abs(a) @ np.abs(b).T * (1 - 2.0**-20)  # its own rounding is far below that
+    is_met = _multiply_deep((a != 0).astype(np.int8), (b != 0).astype(np.int8), engine) > 0
+    if not is_met.any():
+        return 1.0  # every product of two entries is zero, and so is every product of two digits
+    return float(product[is_met].min())
+
+
+def _multiply_diagonals(
+    left: list[NDArray[np.int8]], right: list[NDArray[np.int8]], kept: int, engine: Engine
+) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """(d, the sum of the products of slices p and q with p + q = d), from the last d below `kept` to 0.
+
+    The slices of a diagonal lie beside each other, so that each diagonal is one deep product.
+    """
+    k = left[0].shape[1]
+    x, w = np.hstack(left), np.hstack(right[::-1])
+
+    def list_pairs() -> Iterator[tuple[int, NDArray[np.int8], NDArray[np.int8]]]:
+        for d in range(min(kept, len(left) + len(right) - 1) - 1, -1, -1):
+            first, last = max(0, d - len(right) + 1), min(d, len(left) - 1)
+            start = len(right) - 1 - d
+            yield d, x[:, first * k : (last + 1) * k], w[:, (start + first) * k : (start + last + 1) * k]
+
+    products = iter(engine(piece for _, x, w in list_pairs() for piece in _cut(x, w)))
+    for d, pair_x, _ in list_pairs():
+        yield d, _sum_pieces(products, pair_x.shape[1])
+
+
+def _join(diagonals: Iterable[tuple[int, NDArray[np.int64]]], terms: int) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """As many diagonals together as 62 bits hold: (d, their sum in units of 2^-7d)."""
+    most = 1 + max(0, 62 - (terms << 2 * (DIGIT_BITS - 1)).bit_length()) // DIGIT_BITS
+    total, lowest, count = None, 0, 0
+    for d, part in diagonals:
+        if total is None:
+            total, lowest, count = part, d, 1
+        else:
+            total += part << DIGIT_BITS * (lowest - d)
+            count += 1
+        if count == most or d == 0:
+            yield lowest, total
+            total = None
+
+
+def _multiply_deep(x: NDArray[np.int8], w: NDArray[np.int8], engine: Engine) -> NDArray[np.int64]:
+    """X * W^T of any depth, in pieces the engine takes."""
+    return _sum_pieces(iter(engine(_cut(x, w))), x.shape[1])
+
+
+def _cut(x: NDArray[np.int8], w: NDArray[np.int8]) -> Iterator[Pair]:
+    for start in range(0, x.shape[1], MAX_DEPTH):
+        piece = slice(start, start + MAX_DEPTH)
+        yield np.ascontiguousarray(x[:, piece]), np.ascontiguousarray(w[:, piece])
+
+
+def _sum_pieces(products: Iterator[NDArray[Any]], depth: int) -> NDArray[np.int64]:
+    total = next(products).astype(np.int64)
+    for _ in range(MAX_DEPTH, depth, MAX_DEPTH):
+        total += next(products)
+    return total
+
+
+def _split_integers(array: NDArray[Any]) -> list[NDArray[np.int8]]:
+    """Signed digits -64..63 to base 128, lowest first, as many as the largest entry needs."""
+    rest = array.astype(np.int64)
+    slices: list[NDArray[np.int8]] = []
+    while not slices or rest.any():
+        digits = ((rest + 64) & 127) - 64
+        rest = (rest - digits) >> DIGIT_BITS
+        slices.append(digits.astype(np.int8))
+    return slices
+
+
+def _sum_magnitudes(array: NDArray[Any]) -> int:
+    """The largest sum of magnitudes of one row, never rounded."""
+    magnitudes = np.abs(array.astype(np.int64)).astype(np.uint64)  # also -2^63, which abs leaves as it is
+    high, low = magnitudes >> np.uint64(32), magnitudes & np.uint64(0xFFFF_FFFF)
+    sums = high.sum(axis=1).astype(object) * (1 << 32) + low.sum(axis=1).astype(object)
+    return int(sums.max())
+
+
+def _accumulate(hi: NDArray[np.float64], lo: NDArray[np.float64], part: NDArray[np.int64], unit: float) -> None:
+    """hi + lo += part * unit, renormalised: D. E. Knuth's two-sum; some rows at a time, which stay in cache."""
+    step = max(1, CACHED // max(1, hi.shape[1]))
+    for top in range(0, len(hi), step):
+        rows = slice(top, top + step)
+        term = part[rows].astype(np.float64)
+        rest = (part[rows] - term.astype(np.int64)).astype(np.float64)  # beyond 53 bits
+        term *= unit
+        total = hi[rows] + term
+        back = total - hi[rows]
+        error = (hi[rows] - (total - back)) + (term - back) + lo[rows] + rest * unit
+        hi[rows] = total + error
+        lo[rows] = error - (hi[rows] - total)
+
+
+def _sum_long(
+    diagonals: Iterable[tuple[int, NDArray[np.int64]]], weights: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The same sum in Python's integers, rounded once: for the few that mix 1e-300 and 1e300 in one row."""
+    parts = list(diagonals)
+    top = parts[0][0]
+    total = np.zeros(weights.shape, object)
+    for d, part in parts:
+        total += part.astype(object) << DIGIT_BITS * (top - d)
+    hi = np.zeros(weights.shape)
+    for place, value in np.ndenumerate(total):
+        shift = int(weights[place]) - DIGIT_BITS * top
+        try:
+            hi[place] = int(value) << shift if shift >= 0 else int(value) / (1 << -shift)
+        except OverflowError:
+            hi[place] = np.inf if value > 0 else -np.inf
+    return hi, np.zeros(weights.shape)
