@@ -100,7 +100,7 @@ class TableKeeper:
 
     async def _check(self, address: PeerAddress) -> None:
         is_contact = self._table.get(address.id) == address
-        if is_contact and self._connections.get(address.id) is not None:
+        if is_contact and address.id in self._connections.peers:
             self._see(address)
             return
         try:
@@ -109,7 +109,7 @@ class TableKeeper:
         except (LinkError, TimeoutError) as error:
             log.debug("no node there", address=str(address), reason=str(error))
             # With nobody connected it is this node that has no network, and its table is worth keeping.
-            if is_contact and self._connections.is_online:
+            if is_contact and self._connections.peers:
                 self._lose(address.id)
             return
         self._see(address)

@@ -93,6 +93,8 @@ class Lookup:
         self._living: set[NodeId] = set()
         self._dead_names: Counter[NodeId] = Counter()
         self._living_names: Counter[NodeId] = Counter()
+        self._open_names: Counter[NodeId] = Counter()
+        """Names each node gave that are being asked."""
         self._in_flight: dict[asyncio.Task[None], float] = {}
         for address in start:
             self._add(address, None)
@@ -135,7 +137,8 @@ class Lookup:
         return min((wait for wait in waits if wait > 0), default=None)
 
     async def _query(self, candidate: _Candidate) -> None:
-        address = candidate.address
+        address, named_by = candidate.address, frozenset(candidate.named_by)
+        self._open_names.update(named_by)
         try:
             async with asyncio.timeout(self._settings.query):
                 named = tuple(await self._ask(address))
@@ -145,6 +148,8 @@ class Lookup:
             if isinstance(error, HandshakeFailed) and error.code == "wrong-peer":
                 await self._on_wrong_node(address, frozenset(candidate.named_by))
             return
+        finally:
+            self._open_names.subtract(named_by)
         candidate.state = "answered"
         self._living.add(address.id)
         self._living_names.update(candidate.named_by)
@@ -168,29 +173,30 @@ class Lookup:
 
     def _pick(self) -> _Candidate | None:
         """The next one to ask: of the K nearest that may still count, the one named by the most truthful."""
-        new = [each for each in self._list_closest() if each.state == "new"]
+        living = [each for each in self._candidates.values() if each.state != "failed" and self._is_believed(each)]
+        new = [each for each in self._list_closest(living) if each.state == "new"]
         return min(new, key=self._compute_rank, default=None)
 
     def _compute_rank(self, candidate: _Candidate) -> tuple[int, int]:
-        dead = min((self._dead_names[id] for id in candidate.named_by), default=0)
-        return dead, candidate.distance
+        doubt = min((self._dead_names[id] + self._open_names[id] for id in candidate.named_by), default=0)
+        return doubt, candidate.distance
 
     def _is_believed(self, candidate: _Candidate) -> bool:
-        if candidate.state == "answered" or not candidate.named_by:
+        """Whether it is worth asking: not where only those named it of whose names too many are dead or still open."""
+        if candidate.state != "new" or not candidate.named_by:
             return True
-        return any(
-            self._dead_names[id] < DEAD_NAMES or self._dead_names[id] <= self._living_names[id]
-            for id in candidate.named_by
-        )
+        for id in candidate.named_by:
+            doubt = self._dead_names[id] + self._open_names[id]
+            if doubt < DEAD_NAMES or doubt <= self._living_names[id]:
+                return True
+        return False
 
-    def _list_closest(self) -> list[_Candidate]:
-        """The K nearest that have not failed, few of one group. One node may be here under several addresses."""
+    def _list_closest(self, candidates: Iterable[_Candidate]) -> list[_Candidate]:
+        """The K nearest of `candidates`, few of one group. One node may be here under several addresses."""
         ids: set[NodeId] = set()
         groups: Counter[Hashable] = Counter()
         closest = []
-        for each in sorted(self._candidates.values(), key=lambda candidate: candidate.distance):
-            if each.state == "failed" or not self._is_believed(each):
-                continue
+        for each in sorted(candidates, key=lambda candidate: candidate.distance):
             id = each.address.id
             if id in self._living and each.state != "answered":
                 continue
@@ -207,7 +213,7 @@ class Lookup:
 
     def _make_outcome(self) -> Outcome:
         states = Counter(each.state for each in self._candidates.values())
-        closest = [each for each in self._list_closest() if each.state == "answered"]
+        closest = self._list_closest(each for each in self._candidates.values() if each.state == "answered")
         return Outcome(
             closest=tuple(each.address for each in closest),
             asked=states["answered"] + states["failed"] + states["asked"],

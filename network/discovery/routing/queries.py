@@ -1,6 +1,6 @@
 """Questions to one node over its proven connection, and what its answers are worth."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol
 
 from msgspec import Struct
@@ -40,18 +40,17 @@ class Connections(Protocol):
     async def prove(self, address: PeerAddress) -> None:
         """Dial just far enough to see that `address.id` lives there; raises as `reach` does."""
 
-    def get(self, id: NodeId) -> Peer | None:
-        """A connected peer."""
-
-    def list_peers(self) -> Iterable[Peer]:
-        """Peers connected for more than a few questions."""
-
     @property
-    def is_online(self) -> bool:
-        """Whether anybody is connected."""
+    def peers(self) -> Mapping[NodeId, Peer]:
+        """All that are connected."""
+
+    def list_full(self) -> Iterable[Peer]:
+        """Those connected for more than a few questions."""
 
 
 Punish = Callable[[Peer, Misbehaviour], Awaitable[None]]
+Make = Callable[[int], Request]
+"""A request of a number."""
 
 
 class Found(Struct, frozen=True):
@@ -79,22 +78,19 @@ class Queries:
         Raises:
             LinkError, RequestFailed: it was not reached, or did not answer. Misbehaviour: punished already.
         """
-        peer = await self._connections.reach(address, self._settings.query)
-        reply = await self._ask(peer, Nodes, lambda number: FindNodes(number, target))
+        peer, reply = await self._ask(address, Nodes, lambda number: FindNodes(number, target))
         return await self._read(peer, reply.contacts) if isinstance(reply, Nodes) else ()
 
     async def find_providers(self, address: PeerAddress, key: MatrixId) -> Found:
         """The records and contacts a node names; raises as `find_nodes` does."""
-        peer = await self._connections.reach(address, self._settings.query)
-        reply = await self._ask(peer, Providers, lambda number: FindProviders(number, key))
+        peer, reply = await self._ask(address, Providers, lambda number: FindProviders(number, key))
         if not isinstance(reply, Providers):
             return Found((), ())
         return Found(await self._read(peer, reply.providers), await self._read(peer, reply.contacts))
 
     async def provide(self, address: PeerAddress, keys: Sequence[MatrixId]) -> int:
         """Tell a node that this one has matrices; how many of them it keeps record of. Raises as `find_nodes` does."""
-        peer = await self._connections.reach(address, self._settings.query)
-        reply = await self._ask(peer, Provided, lambda number: Provide(number, tuple(keys)))
+        peer, reply = await self._ask(address, Provided, lambda number: Provide(number, tuple(keys)))
         if not isinstance(reply, Provided):
             return 0
         if len(reply.kept_s) != len(keys):
@@ -107,8 +103,7 @@ class Queries:
         Raises:
             LinkError, RequestFailed: it has it not, or did not say so. Misbehaviour: it lied, and is punished.
         """
-        peer = await self._connections.reach(address, self._settings.confirm)
-        head = await self._ask(peer, MatrixHead, lambda number: GetMatrix(number, key))
+        peer, head = await self._ask(address, MatrixHead, lambda number: GetMatrix(number, key))
         if not isinstance(head, MatrixHead):
             raise RequestFailed("not-found", "the provider has not got the matrix")
         info = MatrixInfo(head.dtype, head.rows, head.cols, head.root)
@@ -119,17 +114,30 @@ class Queries:
         if compute_matrix_id(info.dtype, info.rows, info.cols, info.root) != key:
             raise await self._blame(peer, Misbehaviour("wrong-matrix", f"a head that is not that of {key.hex()}"))
         index = self._rng.getrandbits(62) % info.strips
-        strips = await self._ask(peer, Strips, lambda number: GetStrips(number, key, index, 1))
+        peer, strips = await self._ask(address, Strips, lambda number: GetStrips(number, key, index, 1))
         if not isinstance(strips, Strips):
             raise RequestFailed("not-found", "the provider has not got the matrix")
         if not _is_strip(info, index, strips):
             raise await self._blame(peer, Misbehaviour("bad-path", f"no strip {index} of {key.hex()}"))
         return info
 
-    async def _ask(self, peer: Peer, kind: type[Reply], make: Callable[[int], Request]) -> Reply:
+    async def _ask(self, address: PeerAddress, kind: type[Reply], make: Make) -> tuple[Peer, Reply]:
+        """A node's answer and the peer that gave it.
+
+        Where both sides dial at once one link gives way to the other, and the question is asked again over that.
+        """
+        try:
+            return await self._ask_once(address, kind, make)
+        except RequestFailed as error:
+            if error.code != "peer-gone":
+                raise
+        return await self._ask_once(address, kind, make)
+
+    async def _ask_once(self, address: PeerAddress, kind: type[Reply], make: Make) -> tuple[Peer, Reply]:
+        peer = await self._connections.reach(address, self._settings.query)
         with peer.requests.open(kind) as pending:
             await peer.ask(pending, make(pending.request), self._settings.query)
-            return await pending.next(self._settings.query)
+            return peer, await pending.next(self._settings.query)
 
     async def _read(self, peer: Peer, contacts: Iterable[Contact]) -> tuple[PeerAddress, ...]:
         """Addresses worth dialling; the answering node's own site counts as the place it speaks from."""

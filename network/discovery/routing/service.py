@@ -180,6 +180,10 @@ class Routing:
             log.debug("a search for providers took too long", id=id.hex())
         return list(offers.confirmed.values())[:limit]
 
+    async def reach(self, address: PeerAddress, limit_s: float) -> Peer:
+        """See Connections.reach."""
+        return await self._connections.reach(address, limit_s)
+
     async def _confirm(self, id: MatrixId, offers: Offers) -> None:
         while (provider := await offers.next()) is not None:
             try:
@@ -227,12 +231,12 @@ class Routing:
         """The nearest contacts, and whoever is connected: those answer without being dialled."""
         places = (
             make_place(peer.id, peer.link.remote_address, peer.hello.listen_port or 1)
-            for peer in self._connections.list_peers()
+            for peer in self._connections.list_full()
         )
         return [*self._table.find_closest(target), *(place for place in places if place is not None)]
 
     def _note(self, address: PeerAddress) -> None:
-        peer = self._connections.get(address.id)
+        peer = self._connections.peers.get(address.id)
         if peer is not None:
             self._keeper.meet(peer)
 
@@ -240,7 +244,7 @@ class Routing:
         """Hold a wrong contact against who named it, once a lookup."""
         for id in named_by - marked:
             marked.add(id)
-            peer = self._connections.get(id)
+            peer = self._connections.peers.get(id)
             if peer is not None:
                 await self._punish(peer, Misbehaviour("wrong-contact", f"another node is at {address}", WRONG_CONTACT))
 
@@ -264,6 +268,10 @@ class Routing:
                 continue
             if now >= next_own:
                 await self._find_nodes(self._own_id)
+                await self._look_into(self._table.list_unlooked(now)[:1])
                 next_own = now + self._settings.own_refresh_s * (0.75 + self._rng.random() / 2)
-            for bits, is_exact in self._table.list_unlooked(now - self._settings.refresh_s):
-                await self._find_nodes(make_id_near(self._own_id, bits, is_exact=is_exact, rng=self._rng))
+            await self._look_into(self._table.list_unlooked(now - self._settings.refresh_s))
+
+    async def _look_into(self, buckets: Sequence[tuple[int, bool]]) -> None:
+        for bits, is_exact in buckets:
+            await self._find_nodes(make_id_near(self._own_id, bits, is_exact=is_exact, rng=self._rng))

@@ -121,9 +121,13 @@ class RoutingTable:
         self._find_bucket(target).looked_at = now
 
     def list_unlooked(self, before: float) -> list[tuple[int, bool]]:
-        """Buckets in whose range nothing was looked up since `before`: bits in common, and whether exactly so many."""
+        """Buckets in whose range nothing was looked up since `before`, the one longest ago first.
+
+        Each as the bits its ids have in common with this node's, and whether exactly so many.
+        """
         last = len(self._buckets) - 1
-        return [(i, i < last) for i, bucket in enumerate(self._buckets) if bucket.looked_at <= before]
+        found = [i for i, bucket in enumerate(self._buckets) if bucket.looked_at <= before]
+        return [(i, i < last) for i in sorted(found, key=lambda i: self._buckets[i].looked_at)]
 
     def _find_bucket(self, id: bytes) -> Bucket:
         return self._buckets[min(count_common_bits(self._own_id, id), len(self._buckets) - 1)]
