@@ -14,6 +14,7 @@ from mesh.store import MatrixStore
 from miner import Miner
 from network.service import NetworkService
 from network.settings import PROTOCOL_VERSION
+from node.desk import Desk
 from node.service import NodeService
 from primitives.matrices import MatrixRef
 from primitives.transactions import Transaction
@@ -43,6 +44,7 @@ class RpcNode:
         self._peers = peers
         self._stop = stop
         self.miner = miner
+        self.templates = Desk(service)
         self.node_id = node_id
         self.protocol_version = PROTOCOL_VERSION
 

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct
 
-from primitives.units import BlockId, Height, MatrixId, NodeId, TimeMs, TxId
+from primitives.units import Address, BlockId, Height, MatrixId, NodeId, TimeMs, TxId
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from chain.ledger import Ledger
+    from chain.ledger import BlockOutcome, Ledger
     from chain.mempool import Mempool
     from consensus.params import Params
     from genesis import Network
     from mesh.store import MatrixStore
     from miner.figures import MinerStatus
-    from primitives.matrices import MatrixRef
+    from primitives.matrices import MatrixRef, Seal, Witness
     from primitives.transactions import Transaction
 
 
@@ -91,6 +91,17 @@ class MinerControl(Protocol):
         """Pause; nothing happens where it rests already."""
 
 
+class Templates(Protocol):
+    """Work for miners outside the node; see node.desk."""
+
+    async def wait_tip(self, known: BlockId, wait_s: float) -> None: ...
+
+    async def make_offer(self, beneficiary: Address, allow_merit: bool) -> Any:
+        """An id and a chain.template.Template."""
+
+    async def submit(self, id: BlockId, nonce: int, seal: Seal, witness: Witness) -> tuple[BlockId, BlockOutcome]: ...
+
+
 class NodePort(Protocol):
     """The node as the RPC sees it. Reads are of the connected tip and do not block."""
 
@@ -122,6 +133,9 @@ class NodePort(Protocol):
     @property
     def miner(self) -> MinerControl | None:
         """None where the node was started without a beneficiary."""
+
+    @property
+    def templates(self) -> Templates: ...
 
     def health(self) -> Health: ...
 

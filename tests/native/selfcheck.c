@@ -141,31 +141,39 @@ static int is_product(const operands *o, const int32_t *product)
 /* A right Y is accepted and one wrong bit is not. */
 static int checks_products(int kernel, const operands *o, int32_t *product)
 {
-    const int64_t even_n = o->n + o->n % 2, even_k = o->k + o->k % 2;
-    int16_t *columns = allocate((size_t)(even_n * VECTORS * 2)), *pairs = allocate((size_t)(even_n * VECTORS * 2));
-    int16_t *limbs = allocate((size_t)(3 * even_k * VECTORS * 2));
-    int64_t *projected = allocate((size_t)(o->k * VECTORS * 8)), sums[VECTORS] = {0};
-    inos_check job = {o->x, product, o->k, o->n, pairs, limbs, 3, sums};
-    for (int64_t row = 0; row < o->n; row++)
-        for (int v = 0; v < VECTORS; v++) {
-            const int16_t value = (int16_t)(draw() % 256);
-            columns[v * even_n + row] = pairs[(row / 2 * VECTORS + v) * 2 + row % 2] = value;
-            sums[v] += (int64_t)value << 15;
-        }
-    inos_run_project(kernel, o->w, o->n, o->k, columns, even_n, 0, o->k, projected);
-    for (int64_t c = 0; c < o->k; c++)
-        for (int v = 0; v < VECTORS; v++)
-            for (int64_t limb = 0, rest = projected[c * VECTORS + v]; limb < 3; limb++) {
-                const int16_t low = (int16_t)(rest & 0xffff);
-                limbs[limb * even_k * VECTORS + (c / 2 * VECTORS + v) * 2 + c % 2] = low;
-                rest = (rest - low) >> 16;
-            }
-    const int accepts = inos_run_check(kernel, &job, 0, o->m);
+    inos_check job = {.x = o->x, .w = o->w, .y = product, .m = o->m, .n = o->n, .k = o->k,
+                      .vectors = draw_bytes((size_t)(o->n * VECTORS), 0, 256),
+                      .projected = allocate((size_t)(o->k * VECTORS * 8)),
+                      .form_r = allocate((size_t)(inos_r_row_bytes(kernel) * (o->n + 3))),
+                      .form_p = allocate((size_t)(inos_p_row_bytes(kernel) * (o->k + 3)))};
+    inos_run_start_check(kernel, &job);
+    inos_run_project(kernel, &job);
+    inos_run_form_p(kernel, &job);
+    job.next = 0;
+    inos_run_compare(kernel, &job);
+    const int accepts = !job.is_wrong;
     product[o->m * o->n - 1] ^= 1 << 16;
-    const int refuses = !inos_run_check(kernel, &job, 0, o->m);
+    job.next = 0;
+    inos_run_compare(kernel, &job);
     product[o->m * o->n - 1] ^= 1 << 16;
-    free(columns), free(pairs), free(limbs), free(projected);
-    return accepts && refuses;
+    free((void *)job.vectors), free(job.projected), free(job.form_r), free(job.form_p);
+    return accepts && job.is_wrong;
+}
+
+/* A certificate of one strip against itself: right ids, since any kernel's Merkle functions make them, but another
+ * digest. It is read to its end, and refused there. */
+static int reads_certificates(int kernel)
+{
+    uint8_t *data = draw_bytes(STRIP_BYTES, -64, 128), *ids = allocate(64), *ends = allocate(96), *path = allocate(32);
+    inos_leaves leaves = {.raw = (int8_t *)data, .rows = ROWS, .cols = PANEL, .context = "inos v1 matrix strip",
+                          .leaves = ids + 32};
+    inos_run_hash_leaves(kernel, &leaves);
+    inos_opened side = {.rows = 40, .cols = 1000, .id = ids, .root = ids + 32, .strip = 1, .data = (int8_t *)data,
+                        .path = path, .path_length = 1};
+    inos_proof proof = {.x = side, .w = side, .anchor = ends, .target = ends + 32, .digest = ends + 64};
+    const int is_refused = !inos_run_verify(kernel, &proof);
+    free(data), free(ids), free(ends), free(path);
+    return is_refused;
 }
 
 int main(void)
@@ -189,7 +197,7 @@ int main(void)
                 && !memcmp(got.wins, expected.wins, (size_t)(got.win_count * WIN_WORDS * 4))
                 && !memcmp(got.leaves, expected.leaves, (size_t)(strips * 32))
                 && !memcmp(got.parents, expected.parents, (size_t)((strips + 1) / 2 * 32))
-                && checks_products(kernel, &o, got.product);
+                && checks_products(kernel, &o, got.product) && reads_certificates(kernel);
             printf("%-10s %4d x %4d x %5d %s\n", inos_name(kernel), (int)o.m, (int)o.n, (int)o.k,
                    is_right ? "ok" : "WRONG");
             failed |= !is_right;

@@ -100,8 +100,9 @@ static inline __attribute__((always_inline)) void product_part(
 
 /* Rows as 6, 6 and 4: 12 accumulators, two of W' and one of X' fill the 16 registers. */
 static void product(const uint8_t *x, const w_item *w, int64_t stride, int n, int32_t *acc, int is_new,
-                    uint32_t *states, int bare)
+                    uint32_t *states, int bare, const ahead *next)
 {
+    (void)next;
     __m256i state[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
     (void)stride, (void)n;
     product_part(x, w, 6, acc, is_new, state, bare);

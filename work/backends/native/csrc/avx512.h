@@ -3,6 +3,7 @@
 #include <immintrin.h>
 #include <string.h>
 
+#define INOS_AVX512
 #define X_SCALE 1
 #define TRANSPOSE transpose
 /* 8 x 32 and 4 x 64 were measured fastest for the product and the peeling: the processor loads two registers
@@ -39,8 +40,9 @@ static inline void transpose(const uint32_t *from, int64_t stride, uint32_t *to)
 
 static inline __attribute__((always_inline)) void product_part(
     const uint8_t *x, const int8_t *w, int64_t stride, const int n, const int rows, int32_t *acc_out,
-    const int is_new, uint32_t *states, const int is_first, const int bare)
+    const int is_new, uint32_t *states, const int is_first, const int bare, const ahead *next)
 {
+    const int64_t past = is_first ? 0 : AHEAD_BYTES / 2;
     __m512i acc[PART_ROWS * TILE_W], state[TILE_W];
 #pragma GCC unroll 32
     for (int a = 0; a < n * rows; a++)
@@ -67,6 +69,8 @@ static inline __attribute__((always_inline)) void product_part(
         }
         x += STEP_BYTES;
         w += STEP_BYTES;
+        __builtin_prefetch((const void *)(next->x + (uintptr_t)(past + b * 64)), 0, 2);
+        __builtin_prefetch((const void *)(next->w + (uintptr_t)(past + b * 64)), 0, 2);
         if (!bare) {
 #pragma GCC unroll 4
             for (int s = 0; s < n; s++) {
@@ -97,36 +101,39 @@ static inline __attribute__((always_inline)) void product_part(
 }
 
 static __attribute__((noinline)) void product_full(
-    const uint8_t *x, const int8_t *w, int64_t stride, int32_t *acc, int is_new, uint32_t *states)
+    const uint8_t *x, const int8_t *w, int64_t stride, int32_t *acc, int is_new, uint32_t *states,
+    const ahead *next)
 {
     for (int top = 0; top < ROWS; top += PART_ROWS)
-        product_part(x + 4 * top, w, stride, TILE_W, PART_ROWS, acc + top * ROWS, is_new, states, top == 0, 0);
+        product_part(x + 4 * top, w, stride, TILE_W, PART_ROWS, acc + top * ROWS, is_new, states, top == 0, 0,
+                     next);
 }
 
 static __attribute__((noinline)) void product_bare(
-    const uint8_t *x, const int8_t *w, int64_t stride, int32_t *acc, int is_new)
+    const uint8_t *x, const int8_t *w, int64_t stride, int32_t *acc, int is_new, const ahead *next)
 {
     for (int top = 0; top < ROWS; top += PART_ROWS)
-        product_part(x + 4 * top, w, stride, TILE_W, PART_ROWS, acc + top * ROWS, is_new, 0, 1, 1);
+        product_part(x + 4 * top, w, stride, TILE_W, PART_ROWS, acc + top * ROWS, is_new, 0, top == 0, 1, next);
 }
 
 static __attribute__((noinline)) void product_one(
-    const uint8_t *x, const int8_t *w, int32_t *acc, int is_new, uint32_t *states, int bare)
+    const uint8_t *x, const int8_t *w, int32_t *acc, int is_new, uint32_t *states, int bare,
+    const ahead *next)
 {
     for (int top = 0; top < ROWS; top += PART_ROWS)
-        product_part(x + 4 * top, w, 0, 1, PART_ROWS, acc + top * ROWS, is_new, states, top == 0, bare);
+        product_part(x + 4 * top, w, 0, 1, PART_ROWS, acc + top * ROWS, is_new, states, top == 0, bare, next);
 }
 
 static inline void product(const uint8_t *x, const int8_t *w, int64_t stride, int n, int32_t *acc, int is_new,
-                           uint32_t *states, int bare)
+                           uint32_t *states, int bare, const ahead *next)
 {
     if (n < TILE_W)
         for (int s = 0; s < n; s++)
-            product_one(x, w + s * stride, acc + s * ROWS * ROWS, is_new, states + s * STATE_WORDS, bare);
+            product_one(x, w + s * stride, acc + s * ROWS * ROWS, is_new, states + s * STATE_WORDS, bare, next);
     else if (bare)
-        product_bare(x, w, stride, acc, is_new);
+        product_bare(x, w, stride, acc, is_new, next);
     else
-        product_full(x, w, stride, acc, is_new, states);
+        product_full(x, w, stride, acc, is_new, states, next);
 }
 
 static inline __attribute__((always_inline)) void peel_part(
@@ -165,34 +172,4 @@ static void peel(const int16_t *x, const int16_t *w, int64_t stride, int n, int3
         else
             for (int s = 0; s < n; s++)
                 peel_part(x, w + s * stride, 0, 1, block + s * ROWS * ROWS);
-}
-
-/* out[row][v] += sum over pairs of a[row] . b[pair][v], for up to DOT_PAIRS pairs. */
-static void dot(const int16_t *a, int64_t rows, int64_t stride, const int16_t *b, int64_t pairs, int64_t *out)
-{
-    for (int64_t top = 0; top < rows; top += 8) {
-        const int here = (int)inos_min(8, rows - top);
-        const int16_t *row[8];
-        __m512i acc[8];
-        for (int r = 0; r < 8; r++) {
-            row[r] = a + (top + (r < here ? r : 0)) * stride;
-            acc[r] = _mm512_setzero_si512();
-        }
-        for (int64_t pair = 0; pair < pairs; pair++) {
-            const __m512i columns = _mm512_loadu_si512(b + pair * 2 * VECTORS);
-#pragma GCC unroll 8
-            for (int r = 0; r < 8; r++) {
-                int32_t word;
-                __builtin_memcpy(&word, row[r] + 2 * pair, 4);
-                acc[r] = _mm512_dpwssd_epi32(acc[r], _mm512_set1_epi32(word), columns);
-            }
-        }
-        for (int r = 0; r < here; r++) {
-            int64_t *place = out + (top + r) * VECTORS;
-            const __m512i low = _mm512_cvtepi32_epi64(_mm512_castsi512_si256(acc[r]));
-            const __m512i high = _mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(acc[r], 1));
-            _mm512_storeu_si512(place, _mm512_add_epi64(low, _mm512_loadu_si512(place)));
-            _mm512_storeu_si512(place + 8, _mm512_add_epi64(high, _mm512_loadu_si512(place + 8)));
-        }
-    }
 }

@@ -39,7 +39,7 @@ static void run_next_tile(inos_slab *slab, inos_worker *worker)
 {
     const int64_t size = (slab->x.last_panel - slab->x.first_panel) * STRIP_BYTES;
     const int64_t kept = inos_min(slab->tile_kept, worker->kept_last - worker->kept_at);
-    inos_tile tile = {.scratch = worker->scratch};
+    inos_tile tile = {.scratch = worker->scratch, .keeps_x = slab->keeps_x};
     if (slab->keeps_x) {
         const int64_t skipped = worker->kept_at - slab->x_first;
         tile.i = worker->kept_at, tile.x_strips = kept, tile.j = worker->first, tile.w_strips = worker->count;

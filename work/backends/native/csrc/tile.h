@@ -1,7 +1,7 @@
 /* One tile of Y from packed operands: product and fold panel by panel, ticket hashes, peeling.
  *
  * The including file gives, for n adjacent strips of W (n <= TILE_W or PEEL_W), strides in elements:
- *   product(x, w, w_stride, n, acc, acc_is_new, states, bare)   acc: n blocks of 16 x 16 int32, added to
+ *   product(x, w, w_stride, n, acc, acc_is_new, states, bare, next)   acc: n blocks of 16 x 16 int32, added to
  *   peel(x, w, w_stride, n, acc)                                acc += negated corrections
  */
 
@@ -34,6 +34,21 @@ static void finish_tile(const inos_slab *slab, const inos_tile *tile)
         }
 }
 
+/* X's next panel and W's next two strips in portions, one for each product; after the last panel, what comes next of
+ * the kept side, wherever that is: nothing is read there, only fetched. */
+static inline ahead look_ahead(const inos_tile *tile, int64_t i, int64_t j, int64_t p, int64_t panels)
+{
+    const int64_t size = STRIP_BYTES, stride = panels * size;
+    const int is_last_panel = p + 1 == panels, is_last_pair = j + 2 >= tile->w_strips;
+    int64_t x = i * stride + (p + 1) * size, w = (j + 2) * stride + p * size;
+    if (is_last_panel)
+        x = (i + (tile->keeps_x ? tile->x_strips : 0)) * stride;
+    if (is_last_pair)
+        w = is_last_panel ? (tile->keeps_x ? 0 : tile->w_strips) * stride : (p + 1) * size;
+    return (ahead){(uintptr_t)tile->x + (uintptr_t)(x * X_SCALE + j / 2 * AHEAD_BYTES),
+                   (uintptr_t)tile->w + (uintptr_t)(w + (i & 7) * AHEAD_BYTES + (i & 8) / 8 * stride)};
+}
+
 static void run_tile(const inos_slab *slab, inos_worker *worker, const inos_tile *tile)
 {
     uint32_t states[(MAX_TILE_TICKETS + LANES) * STATE_WORDS] __attribute__((aligned(64)));
@@ -52,10 +67,12 @@ static void run_tile(const inos_slab *slab, inos_worker *worker, const inos_tile
 #endif
             if (inos_is_stopped(slab->stop))
                 return;
-            for (int64_t i = 0; i < tile->x_strips; i++)
+            for (int64_t i = 0; i < tile->x_strips; i++) {
+                const ahead next = look_ahead(tile, i, j, p, panels);
                 product(tile->x + (i * stride + p * STRIP_BYTES) * X_SCALE, wide, stride, n,
                         tile->scratch + (i * tile->w_strips + j) * ROWS * ROWS, p == 0,
-                        states + (i * tile->w_strips + j) * STATE_WORDS, is_bare);
+                        states + (i * tile->w_strips + j) * STATE_WORDS, is_bare, &next);
+            }
         }
         if (!is_bare)
             draw_tickets(slab, worker, tile, states, slab->x.first_panel + p);
