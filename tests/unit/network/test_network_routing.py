@@ -88,7 +88,7 @@ async def test_an_answer_nobody_asked_for_is_a_fault():
         for number in range(6):
             await say(link, Nodes(number, ()))
         await hear_end(link)
-        assert a._manager.is_banned(make_identity(9).node_id)
+        await until(lambda: a._manager.is_banned(make_identity(9).node_id))
 
 
 async def test_who_is_there_is_seen_without_a_link():
