@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "job": "Post a product to be multiplied, list jobs, fetch a result.",
     "node": "Run one node, mining or only following.",
     "rpc": "Call any RPC method of a node.",
+    "status": "Show how a node fares: its sync, its peers, what bounds it.",
     "wallet": "Create and restore wallets, see balances, send credits.",
     "work": "Mine, verify and inspect matrices on this machine, without a node.",
 }
