@@ -2,12 +2,13 @@
 
 import asyncio
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import structlog
 from msgspec import Struct
 
 from network.clock import SystemClock
+from network.discovery.routing.service import Routing, RoutingStatus
 from network.errors import Misbehaviour
 from network.identity import NodeIdentity, PeerAddress
 from network.link import Transport
@@ -43,6 +44,26 @@ class PeerInfo(Struct, frozen=True):
     bytes_in: int
     bytes_out: int
     since_ms: TimeMs
+
+
+class _Connections:
+    """The manager as routing sees it; the manager's sessions need routing first."""
+
+    def __init__(self, get_manager: Callable[[], PeerManager]) -> None:
+        self._get_manager = get_manager
+
+    @property
+    def peers(self) -> Mapping[NodeId, Peer]:
+        return self._get_manager().peers
+
+    def list_full(self) -> Iterable[Peer]:
+        return self._get_manager().list_full()
+
+    async def reach(self, address: PeerAddress, limit_s: float) -> Peer:
+        return await self._get_manager().reach(address, limit_s)
+
+    async def prove(self, address: PeerAddress) -> None:
+        await self._get_manager().prove(address)
 
 
 class NetworkService:
@@ -81,8 +102,17 @@ class NetworkService:
                 identity, node.genesis_id, host=settings.host, port=settings.port, limits=settings.limits
             )
         )
+        self._routing = Routing(
+            identity.node_id,
+            node.matrices,
+            settings.routing,
+            _Connections(lambda: self._manager),
+            self._punish,
+            the_clock,
+            the_rng,
+        )
         self._verifier: SealVerifier = verifier if verifier is not None else ThreadVerifier()
-        self._sync = Sync(node, settings, the_clock, self._list_peers, self._punish, self._verifier)
+        self._sync = Sync(node, settings, the_clock, self._list_peers, self._punish, self._verifier, self._routing)
         self._manager = PeerManager(
             identity.node_id,
             settings,
@@ -140,7 +170,7 @@ class NetworkService:
         """Dial, sync and relay until `stop`."""
         try:
             async with asyncio.TaskGroup() as group:
-                work = group.create_task(self._manager.run(self._sync.run(), self._static.run()))
+                work = group.create_task(self._manager.run(self._sync.run(), self._routing.run(), self._static.run()))
                 await self._stopping.wait()
                 work.cancel()
         finally:
@@ -172,6 +202,22 @@ class NetworkService:
     async def reach(self, address: PeerAddress, limit_s: float) -> Peer:
         """See PeerManager.reach."""
         return await self._manager.reach(address, limit_s)
+
+    async def provide(self, id: MatrixId) -> int:
+        """Tell the nodes nearest to a matrix that this one has it; how many of them keep record of it.
+
+        Raises:
+            MatrixMissing: this node has it not.
+        """
+        return await self._routing.provide(id)
+
+    async def find_providers(self, id: MatrixId, limit: int = 3) -> list[PeerAddress]:
+        """At most `limit` other nodes that have just proven to have a matrix."""
+        return await self._routing.find_providers(id, limit)
+
+    def get_routing_status(self) -> RoutingStatus:
+        """How many contacts, records and provided matrices there are."""
+        return self._routing.get_status()
 
     def _list_peers(self) -> Iterable[Peer]:
         return self._manager.list_full()

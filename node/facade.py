@@ -20,7 +20,7 @@ from node.service import NodeService
 from primitives.matrices import MatrixRef
 from primitives.transactions import Transaction
 from primitives.units import BlockId, Height, MatrixId, NodeId, TxId
-from rpc import Check, Health, PeerInfo
+from rpc import Check, Health, PeerInfo, Provider, RoutingInfo
 
 LATE_SPACINGS: Final = 20
 """Spacings without a block after which the node calls itself behind."""
@@ -94,6 +94,19 @@ class RpcNode:
             )
             for peer in self._peers.peers()
         ]
+
+    def net_routing(self) -> RoutingInfo:
+        status = self._peers.get_routing_status()
+        return RoutingInfo(
+            contacts=status.contacts, buckets=status.buckets, records=status.records, provided=status.provided
+        )
+
+    async def find_providers(self, matrix: MatrixId, limit: int) -> Sequence[Provider]:
+        found = await self._peers.find_providers(matrix, limit)
+        return [Provider(node_id=each.id, host=each.host, port=each.port) for each in found]
+
+    async def provide_matrix(self, matrix: MatrixId) -> int:
+        return await self._peers.provide(matrix)
 
     def request_stop(self) -> None:
         self._stop()

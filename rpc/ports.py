@@ -42,6 +42,26 @@ class PeerInfo(Struct, frozen=True, kw_only=True):
     bytes_sent: int
 
 
+class RoutingInfo(Struct, frozen=True, kw_only=True):
+    """How this node finds who has which matrix."""
+
+    contacts: int
+    """Nodes in the routing table."""
+    buckets: int
+    records: int
+    """What other nodes provide, kept here for whoever asks."""
+    provided: int
+    """Matrices this node tells others it has."""
+
+
+class Provider(Struct, frozen=True):
+    """A node that has a matrix, and where it is dialled."""
+
+    node_id: NodeId
+    host: str
+    port: int
+
+
 class Check(Struct, frozen=True):
     """One question about the node's health and its answer in words."""
 
@@ -123,6 +143,14 @@ class NodePort(Protocol):
     def get_sync_status(self) -> SyncStatus: ...
 
     def net_peers(self) -> Sequence[PeerInfo]: ...
+
+    def net_routing(self) -> RoutingInfo: ...
+
+    async def find_providers(self, matrix: MatrixId, limit: int) -> Sequence[Provider]:
+        """At most `limit` other nodes that have just proven to have a matrix."""
+
+    async def provide_matrix(self, matrix: MatrixId) -> int:
+        """Tell the network that this node has a matrix; how many nodes keep record of it. Else MatrixMissing."""
 
     def request_stop(self) -> None:
         """Begin an ordered stop of the whole node; returns at once."""

@@ -125,6 +125,16 @@ class MemoryTransport:
         self._network.listeners[self._place] = self
 
     async def dial(self, address: PeerAddress, hello: HelloMaker) -> Link:
+        other, other_hello = self._find(address)
+        near, far = make_link_pair(self._id, other._id, (hello(), other_hello()))
+        near.remote_address, far.remote_address = _format_place(other._place), _format_place(self._place)
+        other.accept(far)
+        return near
+
+    async def prove(self, address: PeerAddress) -> None:
+        self._find(address)
+
+    def _find(self, address: PeerAddress) -> "tuple[MemoryTransport, HelloMaker]":
         other = self._network.listeners.get((address.host, address.port))
         if other is None or other._hello is None or other._handler is None:
             raise LinkError("cannot-dial", f"cannot reach {address}: nobody listens there")
@@ -132,9 +142,7 @@ class MemoryTransport:
             raise HandshakeFailed(
                 "wrong-peer", f"{address.host} answers as {other._id.hex()}, expected {address.id.hex()}"
             )
-        near, far = make_link_pair(self._id, other._id, (hello(), other._hello()))
-        other.accept(far)
-        return near
+        return other, other._hello
 
     def accept(self, link: MemoryLink) -> None:
         """Give a link to the handler, as a server gives a connection to its own task."""
@@ -154,3 +162,7 @@ class MemoryTransport:
         for task in tuple(self._sessions):
             task.cancel()
         await asyncio.gather(*self._sessions, return_exceptions=True)
+
+
+def _format_place(place: tuple[str, int]) -> str:
+    return f"[{place[0]}]:{place[1]}" if ":" in place[0] else f"{place[0]}:{place[1]}"

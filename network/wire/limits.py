@@ -8,6 +8,7 @@ from msgspec import Struct
 from network.wire.base import Message
 from network.wire.chain import AnnounceBlock, BlockData, GetBlocks, GetHeaders, Headers
 from network.wire.control import Bye, NotFound, Ping, Pong
+from network.wire.kademlia import FindNodes, FindProviders, Nodes, Provide, Provided, Providers
 from network.wire.matrices import GetMatrix, GetStrips, MatrixHead, Strips
 from network.wire.transactions import AnnounceTransactions, GetTransactions, Transactions
 
@@ -58,6 +59,12 @@ LIMITS: Final[dict[type[Message], Limit]] = {
     MatrixHead: Limit(128, Lane.TRANSACTIONS, 0, 0, 0),
     GetStrips: Limit(64, Lane.TRANSACTIONS, 4000, 8000, 1),
     Strips: Limit(288 * _KB, Lane.BULK, 0, 0, 0),
+    FindNodes: Limit(64, Lane.TRANSACTIONS, 10, 100, 5),
+    Nodes: Limit(2 * _KB, Lane.TRANSACTIONS, 0, 0, 0),
+    Provide: Limit(1 * _KB, Lane.TRANSACTIONS, 10, 100, 5),
+    Provided: Limit(128, Lane.TRANSACTIONS, 0, 0, 0),
+    FindProviders: Limit(64, Lane.TRANSACTIONS, 10, 100, 5),
+    Providers: Limit(4 * _KB, Lane.TRANSACTIONS, 0, 0, 0),
 }
 
 QUEUE_BYTES: Final[dict[Lane, int]] = {

@@ -35,7 +35,7 @@ from primitives.transactions import (
     sign_transaction,
 )
 from primitives.units import Address, BlockId, Height, JobId, MatrixId, Nano, NodeId, Tickets, TxId, Weight
-from rpc.ports import Check, Health, PeerInfo
+from rpc.ports import Check, Health, PeerInfo, Provider, RoutingInfo
 from wallet.keys import make_key
 
 WORKER = make_key(bytes(31) + b"\x07")
@@ -288,6 +288,18 @@ class FakeNode:
 
     def net_peers(self) -> Sequence[PeerInfo]:
         return self.peers
+
+    def net_routing(self) -> RoutingInfo:
+        return RoutingInfo(contacts=4, buckets=3, records=2, provided=len(self.matrices.arrays))
+
+    async def find_providers(self, matrix: MatrixId, limit: int) -> Sequence[Provider]:
+        found = [Provider(self.node_id, "192.0.2.7", port) for port in (1, 2, 3)]
+        return found[:limit] if matrix in self.matrices.arrays else []
+
+    async def provide_matrix(self, matrix: MatrixId) -> int:
+        if matrix not in self.matrices.arrays:
+            raise MatrixMissing([matrix])
+        return 20
 
     def request_stop(self) -> None:
         self.is_stopping = True

@@ -159,6 +159,9 @@ class FakeMatrices:
     def info(self, id: bytes) -> MatrixInfo | None:
         return self.heads[id] if self.has(id) else None
 
+    def list_ids(self) -> list[bytes]:
+        return [id for id in self.heads if self.has(id)]
+
     def get_strips(self, id: bytes, first: int, count: int) -> list[tuple[bytes, tuple[bytes, ...]]]:
         parts = self.parts[id]
         leaves = [compute_hash(Context.MATRIX_STRIP, parts[i]) for i in range(len(parts))]

@@ -112,6 +112,21 @@ async def test_peers(ask: Ask, node: FakeNode) -> None:
     assert answer["peers"][0]["latency_ms"] is None
 
 
+async def test_net_status(ask: Ask, node: FakeNode) -> None:
+    answer = await ask("net_status")
+    assert answer["node_id"] == node.node_id.hex()
+    assert answer["routing"] == {"contacts": 4, "buckets": 3, "records": 2, "provided": 0}
+
+
+async def test_providers_of_a_matrix(ask: Ask, node: FakeNode) -> None:
+    id = node.matrices.put(np.zeros((1, 4), np.int8)).matrix_id.hex()
+    answer = await ask("net_findProviders", id=id, limit=2)
+    assert answer["count"] == 2
+    assert answer["providers"][1] == {"id": node.node_id.hex(), "host": "192.0.2.7", "port": 2}
+    assert await ask("net_findProviders", id="00" * 32) == {"count": 0, "providers": []}
+    assert await ask("net_provide", id=id) == {"kept_by": 20}
+
+
 async def test_head_and_blocks(ask: Ask, node: FakeNode) -> None:
     await ask("tx_send", hex=sign(node, Transfer(BOB.address, 5)))
     node.mine()
@@ -463,6 +478,7 @@ async def test_only_these_methods_are_protected() -> None:
         "miner_status",
         "miner_start",
         "miner_stop",
+        "net_provide",
         "node_stop",
     }
 
