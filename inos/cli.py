@@ -15,6 +15,7 @@ COMMANDS: Final = {
     "genesis": "List networks, show one's parameters and genesis id, make a devnet of your own.",
     "job": "Post a product to be multiplied, list jobs, fetch a result.",
     "node": "Run one node, mining or only following.",
+    "peers": "See whom a node talks to, whether it can be reached, and which addresses it knows.",
     "rpc": "Call any RPC method of a node.",
     "wallet": "Create and restore wallets, see balances, send credits.",
     "work": "Mine, verify and inspect matrices on this machine, without a node.",

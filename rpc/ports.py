@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from genesis import Network
     from mesh.store import MatrixStore
     from miner.figures import MinerStatus
+    from network.figures import AddressInfo, NetworkStatus
     from primitives.matrices import MatrixRef
     from primitives.transactions import Transaction
 
@@ -35,6 +36,10 @@ class PeerInfo(Struct, frozen=True, kw_only=True):
     connected_at: TimeMs
     latency_ms: int
     """Of the last ping; -1 before the first."""
+    kind: str
+    """static, outbound, feeler, short or inbound."""
+    group: str
+    """Its network group."""
     score: int
     """Penalty points; at the limit the peer is disconnected."""
     bytes_received: int
@@ -106,6 +111,12 @@ class NodePort(Protocol):
     def health(self) -> Health: ...
 
     def net_peers(self) -> Sequence[PeerInfo]: ...
+
+    def net_status(self) -> NetworkStatus:
+        """Reachability, links and the address book in figures."""
+
+    def net_addresses(self) -> Sequence[AddressInfo]:
+        """The address book, those seen last first."""
 
     def request_stop(self) -> None:
         """Begin an ordered stop of the whole node; returns at once."""

@@ -82,13 +82,16 @@ class MemoryLink:
 
 
 def make_link_pair(
-    dialler: NodeId, dialled: NodeId, hellos: tuple[bytes, bytes] = (b"", b"")
+    dialler: NodeId,
+    dialled: NodeId,
+    hellos: tuple[bytes, bytes] = (b"", b""),
+    places: tuple[str, str] = ("dialler:1", "dialled:1"),
 ) -> tuple[MemoryLink, MemoryLink]:
-    """The dialling and the dialled end; `hellos` are what they say, in the same order."""
+    """The dialling and the dialled end; `hellos` are what they say, `places` where they are, in the same order."""
     there, back = _Direction(), _Direction()
     return (
-        MemoryLink(there, back, dialled, hellos[1], dialled.hex()[:8], True),
-        MemoryLink(back, there, dialler, hellos[0], dialler.hex()[:8], False),
+        MemoryLink(there, back, dialled, hellos[1], places[1], True),
+        MemoryLink(back, there, dialler, hellos[0], places[0], False),
     )
 
 
@@ -132,7 +135,9 @@ class MemoryTransport:
             raise HandshakeFailed(
                 "wrong-peer", f"{address.host} answers as {other._id.hex()}, expected {address.id.hex()}"
             )
-        near, far = make_link_pair(self._id, other._id, (hello(), other._hello()))
+        # As on sockets, the dialled side sees the dialler's host, and a port that nobody can dial.
+        places = (f"{self._place[0]}:0", f"{address.host}:{address.port}")
+        near, far = make_link_pair(self._id, other._id, (hello(), other._hello()), places)
         other.accept(far)
         return near
 

@@ -5,6 +5,7 @@ from operator import or_
 from typing import Any, Final, cast
 
 from network.errors import Misbehaviour
+from network.wire.addresses import Addresses, AnnounceAddresses, DialMe, GetAddresses
 from network.wire.base import Message
 from network.wire.chain import AnnounceBlock, BlockData, GetBlocks, GetHeaders, Headers
 from network.wire.control import MAX_HELLO_BYTES, Bye, Hello, NotFound, Ping, Pong
@@ -30,6 +31,10 @@ KINDS: Final[tuple[type[Message], ...]] = (
     MatrixHead,
     GetStrips,
     Strips,
+    GetAddresses,
+    Addresses,
+    AnnounceAddresses,
+    DialMe,
 )
 BY_TAG: Final[dict[int, type[Message]]] = {cast(int, kind.__struct_config__.tag): kind for kind in KINDS}
 _ANY: Final[Any] = reduce(or_, KINDS)

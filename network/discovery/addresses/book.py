@@ -155,12 +155,19 @@ class AddressBook:
         self._collisions.pop(entry.address, None)
         self.changes += 1
 
-    def attempt(self, address: PeerAddress, now_ms: int) -> None:
-        """It is dialled; counts as failed until `good` says otherwise."""
+    def attempt(self, address: PeerAddress, now_ms: int, *, is_counted: bool = True) -> None:
+        """It is dialled; where `is_counted`, that is a failure until `good` says otherwise."""
         entry = self._entries.get(address)
         if entry is not None:
             entry.attempt_ms = now_ms
-            entry.attempts += 1
+            entry.attempts += is_counted
+            self.changes += 1
+
+    def seen(self, address: PeerAddress, now_ms: int) -> None:
+        """A link to it was up until now."""
+        entry = self._entries.get(address)
+        if entry is not None:
+            entry.seen_ms = max(entry.seen_ms, now_ms)
             self.changes += 1
 
     def good(self, address: PeerAddress, now_ms: int) -> None:

@@ -5,6 +5,7 @@ from network_fakes import GENESIS, WITNESS, make_tx
 
 from network.errors import LinkError, Misbehaviour
 from network.peers.lanes import Lanes
+from network.wire.addresses import Addresses, AnnounceAddresses, DialMe, GetAddresses, KnownAddress
 from network.wire.chain import AnnounceBlock, BlockData, GetBlocks, GetHeaders, Headers
 from network.wire.control import Bye, NotFound, Ping, Pong
 from network.wire.framing import Assembler, split
@@ -15,6 +16,7 @@ from network.wire.transactions import AnnounceTransactions, GetTransactions, Tra
 from primitives.blocks import Block
 
 ID = b"\x05" * 32
+LONGEST = KnownAddress(ID, "1111:2222:3333:4444:5555:6666:7777:8888", 65_535, 2**32 - 1)
 EXAMPLES = [
     Ping(2**63, ID, 7),
     Pong(1, ID, 7),
@@ -32,6 +34,10 @@ EXAMPLES = [
     MatrixHead(1, 2, 2**20, 2**16, ID),
     GetStrips(1, ID, 2**28, 16),
     Strips(1, 0, (Strip(bytes(16_384), (ID,) * 28),) * 16),
+    GetAddresses(2**32 - 1),
+    Addresses(1, LONGEST.host, (LONGEST,) * 512),
+    AnnounceAddresses((LONGEST,) * 10),
+    DialMe(),
 ]
 
 
@@ -42,7 +48,7 @@ def read(frames):
 
 def test_every_kind_has_a_limit_and_an_example_within_it():
     assert set(LIMITS) == set(KINDS) == {type(example) for example in EXAMPLES}
-    assert [kind.__struct_config__.tag for kind in KINDS] == list(range(1, 17))
+    assert [kind.__struct_config__.tag for kind in KINDS] == list(range(1, 21))
 
 
 @pytest.mark.parametrize("message", EXAMPLES, ids=lambda message: type(message).__name__)
@@ -74,7 +80,7 @@ def test_too_large_is_seen_before_it_is_whole():
         (b"\x80\x94", "not-a-message"),
         (b"\x80\xc0\x01", "not-a-message"),
         (b"\x80\x92\x00", "unknown-message"),
-        (b"\x80\x92\x11", "unknown-message"),
+        (b"\x80\x92\x7f", "unknown-message"),
         (b"\x83\x94\x01", "wrong-lane"),
         (b"\x80\x94\x01" + bytes(63), "too-large"),
     ],
@@ -88,7 +94,7 @@ def test_bad_frames(frame, code):
 
 async def test_bulk_never_delays_what_is_urgent():
     lanes = Lanes()
-    bulk = EXAMPLES[-1]
+    bulk = next(example for example in EXAMPLES if isinstance(example, Strips))
     assert lanes.offer(bulk)
     first = await lanes.next_frame()
     assert first[0] & 0x03 == Lane.BULK
