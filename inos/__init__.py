@@ -11,17 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from inos._matmul import matmul
+    from inos._miner import Miner
     from inos.client import Client
 
-__all__ = ["Client", "matmul"]
+__all__ = ["Client", "Miner", "matmul"]
 
 
 def __getattr__(name: str) -> Any:
-    """`inos.Client` and `inos.matmul`, imported when they are first asked for."""
+    """`inos.Client`, `inos.Miner` and `inos.matmul`, imported when they are first asked for."""
     if name == "Client":
         from inos.client import Client
 
         return Client
+    if name == "Miner":
+        from inos._miner import Miner
+
+        return Miner
     if name == "matmul":
         from inos._matmul import matmul
 

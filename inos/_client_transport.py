@@ -92,7 +92,7 @@ class Transport:
                 f"{self._url} answered {method} with HTTP {status} and no JSON-RPC response",
                 hint="is this a node's RPC address?",
             )
-        raise _make_remote_error(method, error)
+        raise make_remote_error(method, error)
 
 
 async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
@@ -104,7 +104,7 @@ async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
     return bytes(body)
 
 
-def _make_remote_error(method: str, error: dict[str, Any]) -> RemoteError:
+def make_remote_error(method: str, error: dict[str, Any]) -> RemoteError:
     data = error.get("data")
     known = data if isinstance(data, dict) else {}
     number = error.get("code")

@@ -33,3 +33,9 @@ class Connections:
 
     async def feel(self, address: PeerAddress, /) -> None:
         await self._get_manager().feel(address)
+
+    async def reach(self, address: PeerAddress, limit_s: float) -> Peer:
+        return await self._get_manager().reach(address, limit_s)
+
+    async def prove(self, address: PeerAddress) -> None:
+        await self._get_manager().prove(address)

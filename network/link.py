@@ -81,5 +81,8 @@ class Transport(Protocol):
             HandshakeFailed: "wrong-peer", "bad-handshake" (another network or version looks like this too).
         """
 
+    async def prove(self, address: PeerAddress) -> None:
+        """Dial just far enough to see that `address.id` lives there; the other side sees no link. Raises as `dial`."""
+
     async def stop(self) -> None:
         """Accept no more and end what is still in its handshake."""

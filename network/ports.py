@@ -118,6 +118,9 @@ class MatricesPort(Protocol):
 
     def has(self, id: MatrixId, /) -> bool: ...
 
+    def list_ids(self) -> Sequence[MatrixId]:
+        """All that are complete."""
+
     def info(self, id: MatrixId, /) -> MatrixInfoView | None:
         """Of a complete matrix, else None."""
 

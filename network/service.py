@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 import structlog
 
-from consensus.validity import check_seal
 from network.clock import SystemClock
 from network.connections import Connections
 from network.discovery.addresses.service import AddressService
+from network.discovery.routing.service import Routing, RoutingStatus
 from network.errors import Misbehaviour
 from network.figures import AddressInfo, NetworkStatus, PeerInfo
 from network.files import MemoryFiles
@@ -23,8 +23,9 @@ from network.peers.static import StaticPeers
 from network.places import compute_group, describe_group, split_place
 from network.ports import Clock, Files, NodePort, Randomness
 from network.settings import PROTOCOL_VERSION, NetworkSettings
-from network.sync.blocks import SealCheck
 from network.sync.hub import Sync
+from network.sync.progress import SyncStatus
+from network.sync.verifier import SealVerifier, ThreadVerifier
 from network.transport.websocket import WebSocketTransport
 from network.wire.control import Hello
 from primitives.codec import encode
@@ -43,7 +44,7 @@ class NetworkService:
         clock, rng: injected; by default the machine's.
         transport: WebSockets with Noise by default.
         files: where addresses of peers are kept; by default they end with the service.
-        check_seal: what proves a witness; a simulation without mining hands in its own.
+        verifier: checks seals and signatures, by default in threads; closed with the service.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class NetworkService:
         rng: Randomness | None = None,
         transport: Transport | None = None,
         files: Files | None = None,
-        check_seal: SealCheck = check_seal,
+        verifier: SealVerifier | None = None,
     ) -> None:
         self._node = node
         self._settings = settings
@@ -71,11 +72,16 @@ class NetworkService:
                 identity, node.genesis_id, host=settings.host, port=settings.port, limits=settings.limits
             )
         )
-        self._sync = Sync(node, settings, the_clock, self._list_peers, self._punish, check_seal)
+        connections = Connections(lambda: self._manager)
+        self._routing = Routing(
+            identity.node_id, node.matrices, settings.routing, connections, self._punish, the_clock, the_rng
+        )
+        self._verifier: SealVerifier = verifier if verifier is not None else ThreadVerifier()
+        self._sync = Sync(node, settings, the_clock, self._list_peers, self._punish, self._verifier, self._routing)
         self._addresses = AddressService(
             identity,
             settings,
-            Connections(lambda: self._manager),
+            connections,
             files if files is not None else MemoryFiles(),
             the_clock,
             the_rng,
@@ -162,6 +168,10 @@ class NetworkService:
             for entry in entries
         ]
 
+    def get_sync_status(self) -> SyncStatus:
+        """Where sync stands, how fast it is and what bounds it."""
+        return self._sync.get_status()
+
     async def start(self) -> None:
         """Listen.
 
@@ -175,7 +185,8 @@ class NetworkService:
         """Dial, sync and relay until `stop`."""
         try:
             async with asyncio.TaskGroup() as group:
-                work = group.create_task(self._manager.run(self._sync.run(), self._addresses.run(), self._static.run()))
+                works = (self._sync.run(), self._addresses.run(), self._routing.run(), self._static.run())
+                work = group.create_task(self._manager.run(*works))
                 await self._stopping.wait()
                 work.cancel()
         finally:
@@ -190,6 +201,7 @@ class NetworkService:
     async def _close(self) -> None:
         await self._manager.stop()
         await self._transport.stop()
+        self._verifier.close()
 
     async def fetch_matrix(self, id: MatrixId, timeout_s: float) -> None:
         """Have the matrix in the node's store within `timeout_s` seconds.
@@ -207,6 +219,22 @@ class NetworkService:
     async def reach(self, address: PeerAddress, limit_s: float) -> Peer:
         """See PeerManager.reach."""
         return await self._manager.reach(address, limit_s)
+
+    async def provide(self, id: MatrixId) -> int:
+        """Tell the nodes nearest to a matrix that this one has it; how many of them keep record of it.
+
+        Raises:
+            MatrixMissing: this node has it not.
+        """
+        return await self._routing.provide(id)
+
+    async def find_providers(self, id: MatrixId, limit: int = 3) -> list[PeerAddress]:
+        """At most `limit` other nodes that have just proven to have a matrix."""
+        return await self._routing.find_providers(id, limit)
+
+    def get_routing_status(self) -> RoutingStatus:
+        """How many contacts, records and provided matrices there are."""
+        return self._routing.get_status()
 
     def _list_peers(self) -> Iterable[Peer]:
         return self._manager.list_full()

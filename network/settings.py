@@ -4,6 +4,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from network.discovery.routing.settings import RoutingSettings
 from network.identity import PeerAddress
 
 PROTOCOL_VERSION: Final = 1
@@ -89,4 +90,5 @@ class NetworkSettings(Struct, frozen=True, kw_only=True):
     prefetch_bytes: int = 256 << 20
     """Matrices fetched ahead of need at one time: operands and results of announced jobs."""
     limits: TimeLimits = TimeLimits()
+    routing: RoutingSettings = RoutingSettings()
     user_agent: str = USER_AGENT

@@ -15,11 +15,13 @@ from miner import Miner
 from network.figures import AddressInfo, NetworkStatus
 from network.service import NetworkService
 from network.settings import PROTOCOL_VERSION
+from network.sync.progress import Phase, SyncStatus
+from node.desk import Desk
 from node.service import NodeService
 from primitives.matrices import MatrixRef
 from primitives.transactions import Transaction
 from primitives.units import BlockId, Height, MatrixId, NodeId, TxId
-from rpc import Check, Health, PeerInfo
+from rpc import Check, Health, PeerInfo, Provider, RoutingInfo
 
 LATE_SPACINGS: Final = 20
 """Spacings without a block after which the node calls itself behind."""
@@ -44,6 +46,7 @@ class RpcNode:
         self._peers = peers
         self._stop = stop
         self.miner = miner
+        self.templates = Desk(service)
         self.node_id = node_id
         self.protocol_version = PROTOCOL_VERSION
 
@@ -74,6 +77,9 @@ class RpcNode:
     def health(self) -> Health:
         return Health((self._check_tip(), self._check_sync(), self._check_peers()))
 
+    def get_sync_status(self) -> SyncStatus:
+        return self._peers.get_sync_status()
+
     def net_peers(self) -> Sequence[PeerInfo]:
         return [
             PeerInfo(
@@ -98,6 +104,19 @@ class RpcNode:
     def net_addresses(self) -> Sequence[AddressInfo]:
         return self._peers.list_addresses()
 
+    def net_routing(self) -> RoutingInfo:
+        status = self._peers.get_routing_status()
+        return RoutingInfo(
+            contacts=status.contacts, buckets=status.buckets, records=status.records, provided=status.provided
+        )
+
+    async def find_providers(self, matrix: MatrixId, limit: int) -> Sequence[Provider]:
+        found = await self._peers.find_providers(matrix, limit)
+        return [Provider(node_id=each.id, host=each.host, port=each.port) for each in found]
+
+    async def provide_matrix(self, matrix: MatrixId) -> int:
+        return await self._peers.provide(matrix)
+
     def request_stop(self) -> None:
         self._stop()
 
@@ -119,8 +138,10 @@ class RpcNode:
         return Check("tip", is_new or age_s <= limit_s, "no block yet" if is_new else detail)
 
     def _check_sync(self) -> Check:
-        behind = self.ledger.best_header.header.height - self.ledger.tip.header.height
-        return Check("sync", behind <= 2, f"{max(behind, 0)} blocks behind the best header chain")
+        status = self.get_sync_status()
+        behind = max(status.header_height - status.height, 0)
+        is_ok = behind <= 2 and status.phase is not Phase.STALLED
+        return Check("sync", is_ok, f"{behind} blocks behind the best header chain; {status.describe()}")
 
     def _check_peers(self) -> Check:
         count = len(self.net_peers())

@@ -21,6 +21,7 @@ from miner import Miner, MinerSettings
 from network.identity import NodeIdentity, load_identity
 from network.service import NetworkService
 from network.settings import NetworkSettings
+from network.sync.verifier_pool import PoolVerifier
 from node.clock import Clock, SystemClock
 from node.datadir import DataDir, write_atomically
 from node.facade import RpcNode
@@ -146,7 +147,7 @@ async def _start_network(
     identity: NodeIdentity,
     files: NetworkFiles,
 ) -> NetworkService:
-    peers = NetworkService(service, settings, identity, clock=service.clock, files=files)
+    peers = NetworkService(service, settings, identity, clock=service.clock, files=files, verifier=PoolVerifier())
     await peers.start()
     _run_until_stop(stack, tasks, "network", peers.run())
     stack.push_async_callback(_stop, "network", peers.stop)

@@ -9,7 +9,18 @@ Pipeline: `server` (host, content type, size, token) -> `dispatch` (JSON-RPC, ba
 """
 
 from rpc.errors import RpcError
-from rpc.ports import Check, Health, MinerControl, NodePort, PeerInfo
+from rpc.ports import Check, Health, MinerControl, NodePort, PeerInfo, Provider, RoutingInfo
 from rpc.server import RpcServer, RpcSettings
 
-__all__ = ["Check", "Health", "MinerControl", "NodePort", "PeerInfo", "RpcError", "RpcServer", "RpcSettings"]
+__all__ = [
+    "Check",
+    "Health",
+    "MinerControl",
+    "NodePort",
+    "PeerInfo",
+    "Provider",
+    "RoutingInfo",
+    "RpcError",
+    "RpcServer",
+    "RpcSettings",
+]

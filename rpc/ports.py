@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct
 
-from primitives.units import BlockId, Height, MatrixId, NodeId, TimeMs, TxId
+from primitives.units import Address, BlockId, Height, MatrixId, NodeId, TimeMs, TxId
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from chain.ledger import Ledger
+    from chain.ledger import BlockOutcome, Ledger
     from chain.mempool import Mempool
     from consensus.params import Params
     from genesis import Network
     from mesh.store import MatrixStore
     from miner.figures import MinerStatus
     from network.figures import AddressInfo, NetworkStatus
-    from primitives.matrices import MatrixRef
+    from network.sync.progress import SyncStatus
+    from primitives.matrices import MatrixRef, Seal, Witness
     from primitives.transactions import Transaction
 
 
@@ -44,6 +45,26 @@ class PeerInfo(Struct, frozen=True, kw_only=True):
     """Penalty points; at the limit the peer is disconnected."""
     bytes_received: int
     bytes_sent: int
+
+
+class RoutingInfo(Struct, frozen=True, kw_only=True):
+    """How this node finds who has which matrix."""
+
+    contacts: int
+    """Nodes in the routing table."""
+    buckets: int
+    records: int
+    """What other nodes provide, kept here for whoever asks."""
+    provided: int
+    """Matrices this node tells others it has."""
+
+
+class Provider(Struct, frozen=True):
+    """A node that has a matrix, and where it is dialled."""
+
+    node_id: NodeId
+    host: str
+    port: int
 
 
 class Check(Struct, frozen=True):
@@ -74,6 +95,17 @@ class MinerControl(Protocol):
 
     def stop(self) -> None:
         """Pause; nothing happens where it rests already."""
+
+
+class Templates(Protocol):
+    """Work for miners outside the node; see node.desk."""
+
+    async def wait_tip(self, known: BlockId, wait_s: float) -> None: ...
+
+    async def make_offer(self, beneficiary: Address, allow_merit: bool) -> Any:
+        """An id and a chain.template.Template."""
+
+    async def submit(self, id: BlockId, nonce: int, seal: Seal, witness: Witness) -> tuple[BlockId, BlockOutcome]: ...
 
 
 class NodePort(Protocol):
@@ -108,7 +140,12 @@ class NodePort(Protocol):
     def miner(self) -> MinerControl | None:
         """None where the node was started without a beneficiary."""
 
+    @property
+    def templates(self) -> Templates: ...
+
     def health(self) -> Health: ...
+
+    def get_sync_status(self) -> SyncStatus: ...
 
     def net_peers(self) -> Sequence[PeerInfo]: ...
 
@@ -117,6 +154,14 @@ class NodePort(Protocol):
 
     def net_addresses(self) -> Sequence[AddressInfo]:
         """The address book, those seen last first."""
+
+    def net_routing(self) -> RoutingInfo: ...
+
+    async def find_providers(self, matrix: MatrixId, limit: int) -> Sequence[Provider]:
+        """At most `limit` other nodes that have just proven to have a matrix."""
+
+    async def provide_matrix(self, matrix: MatrixId) -> int:
+        """Tell the network that this node has a matrix; how many nodes keep record of it. Else MatrixMissing."""
 
     def request_stop(self) -> None:
         """Begin an ordered stop of the whole node; returns at once."""

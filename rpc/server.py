@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 from aiohttp import web
 from msgspec import Struct
+from yarl import URL
 
 from primitives.errors import InosError
 from rpc import errors
@@ -18,6 +19,7 @@ from rpc.method import Method
 from rpc.methods import ALL_METHODS
 from rpc.openrpc import with_discover
 from rpc.ports import NodePort
+from rpc.socket import Sockets
 from rpc.token import is_authorized, load_or_create_token
 
 log: Final = structlog.get_logger("rpc")
@@ -75,6 +77,7 @@ class RpcServer:
         self._hosts = LOCAL_HOSTS | {host.lower() for host in settings.allowed_hosts}
         self._turns = asyncio.Semaphore(settings.max_concurrent)
         self._waiting = 0
+        self._sockets = Sockets(settings.body_limit)
         self._runner: web.AppRunner | None = None
         self._dispatcher: Dispatcher | None = None
         self._token = ""
@@ -102,6 +105,7 @@ class RpcServer:
         app = web.Application(client_max_size=self._settings.body_limit)
         app.router.add_post("/", self._handle_post)
         app.router.add_get("/", self._handle_get)
+        app.router.add_get("/ws", self._handle_socket)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S, handle_signals=False)
         await runner.setup()
         try:
@@ -116,6 +120,7 @@ class RpcServer:
     async def stop(self) -> None:
         """Refuse new requests, give running ones SHUTDOWN_S seconds, close."""
         if self._runner is not None:
+            await self._sockets.close()
             await self._runner.cleanup()
             self._runner = None
 
@@ -126,6 +131,33 @@ class RpcServer:
             return _respond(encode_error(error, None), 403)
         listing = "\n".join(f"  {name:22} {m.summary}" for name, m in sorted(self._methods.items()))
         return web.Response(text=HELP % {"url": self.url, "methods": listing})
+
+    async def _handle_socket(self, request: web.Request) -> web.StreamResponse:
+        """JSON-RPC in messages; asked for by programs, and by pages of this node's own names only."""
+        try:
+            self._check_host(request)
+            self._check_origin(request)
+        except RpcError as error:
+            return _respond(encode_error(error, None), STATUS[error.number])
+        if self._sockets.is_full:
+            busy = RpcError(errors.BUSY, "busy", "too many sockets are open already", hint="close one, or use POST")
+            return _respond(encode_error(busy, None), 503)
+        caller = Caller(is_authorized(request.headers.get("Authorization", ""), self._token))
+
+        async def answer(body: bytes) -> bytes | None:
+            assert self._dispatcher is not None  # set before the address is listened on
+            async with self._turns:
+                return await self._dispatcher.process(body, caller)
+
+        return await self._sockets.serve(request, answer)
+
+    def _check_origin(self, request: web.Request) -> None:
+        """Browsers let any page open a socket anywhere, but say which page it is."""
+        origin = request.headers.get("Origin")
+        if origin is not None and (URL(origin).host or "").lower() not in {name.strip("[]") for name in self._hosts}:
+            raise RpcError(
+                errors.FORBIDDEN_HOST, "forbidden-origin", f"pages of {origin[:100]!r} may not talk to this node"
+            )
 
     async def _handle_post(self, request: web.Request) -> web.Response:
         if self._waiting >= self._settings.max_waiting:

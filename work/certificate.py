@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from primitives.errors import InosError, InvalidCertificate
 from primitives.matrices import DTYPE_INT7, PANEL_BYTES, STRIP_ROWS, MatrixRef, Seal, Witness
 from primitives.units import HASH_BYTES, U256_MAX, Hash
+from work.backends.native.verify import verify_natively
 from work.matrices import check_strip
 from work.noise import (
     STEP,
@@ -36,6 +37,8 @@ class Win(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
 def verify(seal: Seal, witness: Witness, anchor: bytes, target: int) -> None:
     """Check a seal against its witness. Costs two paths, 32 noise rows and 2^18 multiply-accumulates.
 
+    Natively where there are kernels; what they do not find valid is checked once more, by the reference.
+
     Args:
         anchor: 32 bytes.
         target: largest winning digest read big-endian, 0 .. 2^256 - 1.
@@ -46,6 +49,12 @@ def verify(seal: Seal, witness: Witness, anchor: bytes, target: int) -> None:
             "x-entry-out-of-range" (and the same of w), "above-target", "digest-mismatch".
     """
     check_anchor(anchor, target)
+    if not verify_natively(seal, witness, anchor, target):
+        check_certificate(seal, witness, anchor, target)
+
+
+def check_certificate(seal: Seal, witness: Witness, anchor: bytes, target: int) -> None:
+    """The reference, in numpy, which says what is wrong; arguments and errors as `verify`."""
     if seal.x.cols != seal.w.cols:
         raise InvalidCertificate(
             "depth-mismatch", "X and W of a seal have the same number of columns", expected=seal.x.cols, got=seal.w.cols

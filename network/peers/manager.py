@@ -113,6 +113,16 @@ class PeerManager:
         """
         return await self._short.reach(address, limit_s)
 
+    async def prove(self, address: PeerAddress) -> None:
+        """See that `address.id` lives there, without a link.
+
+        Raises:
+            LinkError: nobody there, or not in time. HandshakeFailed: "wrong-peer".
+        """
+        if not self.is_running or address.id == self._own_id or self.is_banned(address.id):
+            raise LinkError("not-dialled", f"{address} is not dialled")
+        await self._transport.prove(address)
+
     async def connect(self, address: PeerAddress, kind: LinkKind) -> Peer:
         """Dial, and begin the session of the link.
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import structlog
 
@@ -12,12 +12,16 @@ from network.peers.peer import Peer
 from network.ports import Clock, NodePort
 from network.settings import NetworkSettings
 from network.sync.announce import Announcer
-from network.sync.blocks import BlockSync, SealCheck
+from network.sync.blocks import BlockSync
 from network.sync.headers import HeaderSync
 from network.sync.matrices import MatrixSync
+from network.sync.progress import SyncStatus
+from network.sync.progress_watch import SyncWatch
 from network.sync.punish import Punish
+from network.sync.seek import Router
 from network.sync.serve import Answers
 from network.sync.transactions import TransactionSync
+from network.sync.verifier import SealVerifier
 from network.wire.base import Request
 from network.wire.chain import AnnounceBlock
 from network.wire.transactions import AnnounceTransactions
@@ -30,6 +34,19 @@ FRESH_BLOCKS: Final = 8
 RETRY_HEADERS_S: Final = 5.0
 
 
+class Routes(Router, Protocol):
+    """What sync passes on to routing, and what it asks of it."""
+
+    async def answer(self, peer: Peer, request: Request) -> bool:
+        """Answer a request; False where it is not for routing."""
+
+    def meet(self, peer: Peer) -> None:
+        """A peer has connected."""
+
+    def on_added(self, id: MatrixId) -> None:
+        """The node has a whole matrix."""
+
+
 class Sync:
     """Satisfies `network.peers.session.SessionHandler`."""
 
@@ -40,36 +57,51 @@ class Sync:
         clock: Clock,
         list_peers: Callable[[], Iterable[Peer]],
         punish: Punish,
-        check_seal: SealCheck,
+        verifier: SealVerifier,
+        routing: Routes,
     ) -> None:
         self._node = node
         self._answers = Answers(node)
-        self._blocks = BlockSync(node, settings, clock, list_peers, punish, check_seal)
-        self._headers = HeaderSync(node, settings.limits, self._blocks.kick)
+        self._watch = SyncWatch(node, clock, list_peers, verifier)
+        self._blocks = BlockSync(node, settings, clock, list_peers, punish, verifier, self._watch)
+        self._headers = HeaderSync(node, settings.limits, self._blocks.kick, self._watch)
         self._transactions = TransactionSync(node, settings.limits, clock, punish)
         self._announcer = Announcer(node, settings.announce_interval_s, clock, list_peers)
-        self._matrices = MatrixSync(node, settings, clock)
+        self._matrices = MatrixSync(node, settings, clock, list_peers, punish, routing)
+        self._routing = routing
 
     def get_tip(self) -> tuple[BlockId, int]:
         tip = self._node.ledger.tip
         return tip.id, tip.header.height
 
     async def answer(self, peer: Peer, request: Request) -> None:
-        await self._answers.answer(peer, request)
+        if not await self._routing.answer(peer, request):
+            await self._answers.answer(peer, request)
 
     async def fetch_matrix(self, id: MatrixId, timeout_s: float) -> None:
         """See MatrixSync.fetch."""
         await self._matrices.fetch(id, timeout_s)
 
+    def get_status(self) -> SyncStatus:
+        """Where sync stands."""
+        return self._watch.get_status()
+
     async def run(self) -> None:
         """Everything that belongs to no single peer, until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for work in (self._blocks.run(), self._announcer.run(), self._matrices.run(), self._listen()):
+            for work in (
+                self._watch.run(),
+                self._blocks.run(),
+                self._announcer.run(),
+                self._matrices.run(),
+                self._listen(),
+            ):
                 group.create_task(work)
 
     async def follow(self, peer: Peer) -> None:
         """Everything that belongs to one peer, until it is gone."""
         self._announcer.add_peer(peer)
+        self._routing.meet(peer)
         try:
             async with asyncio.TaskGroup() as group:
                 for work in (
@@ -124,5 +156,6 @@ class Sync:
                 self._matrices.look_ahead(() if tx is None else (tx,))
             case MatrixAdded():
                 self._matrices.on_added(event.id)
+                self._routing.on_added(event.id)
             case MatrixWanted():
                 self._matrices.want(event.ids)

@@ -1,7 +1,7 @@
 """Fetches matrices by id, in strips, from all peers that have them; each strip verified as it comes."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import structlog
@@ -11,6 +11,8 @@ from network.errors import Misbehaviour, RequestFailed
 from network.peers.peer import Peer
 from network.ports import Clock, NodePort
 from network.settings import NetworkSettings
+from network.sync.punish import Punish
+from network.sync.seek import Router, Seeker
 from network.sync.wants import Head, Range, Wants
 from network.wire.matrices import GetMatrix, GetStrips, MatrixHead, Strips
 from primitives.errors import InosError, MatrixMissing, RuleViolation
@@ -37,13 +39,22 @@ AHEAD_S: Final = 120.0
 class MatrixSync:
     """One for all peers."""
 
-    def __init__(self, node: NodePort, settings: NetworkSettings, clock: Clock) -> None:
+    def __init__(
+        self,
+        node: NodePort,
+        settings: NetworkSettings,
+        clock: Clock,
+        list_peers: Callable[[], Iterable[Peer]],
+        punish: Punish,
+        router: Router,
+    ) -> None:
         self._node = node
         self._limits = settings.limits
         self._clock = clock
         self._wants: Wants[Peer] = Wants(settings.prefetch_bytes)
         self._waiters: dict[MatrixId, set[asyncio.Event]] = {}
         self._has_work = asyncio.Event()
+        self._seeker = Seeker(self._wants, router, list_peers, self._fetch_one, punish, clock)
 
     def want(self, ids: Iterable[MatrixId]) -> None:
         """Somebody here needs these."""
@@ -99,7 +110,12 @@ class MatrixSync:
                 del self._waiters[id]
 
     async def run(self) -> None:
-        """Wake the workers now and then, and forget what was wanted for too long, until cancelled."""
+        """Wake the workers, look further for what peers have not got, forget the rest in time, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._seeker.run())
+            group.create_task(self._repeat())
+
+    async def _repeat(self) -> None:
         while True:
             for id in self._wants.expire(self._clock.monotonic()):
                 log.info("matrix not found", id=id.hex())
@@ -124,20 +140,41 @@ class MatrixSync:
                 self._has_work.clear()
                 await self._has_work.wait()
                 continue
-            is_lacking = True
-            try:
-                if isinstance(question, Head):
-                    await self._ask_head(peer, question)
-                else:
-                    await self._ask_strips(peer, question)
-                is_lacking = False
-            except RequestFailed as error:
-                log.debug("matrix not delivered", peer=peer.name, code=error.code, id=question.id.hex())
-            finally:
-                self._wants.release(peer, question, self._clock.monotonic(), is_lacking=is_lacking)
-                if is_lacking:
-                    # Somebody else may have it.
-                    self._has_work.set()
+            await self._ask(peer, question)
+
+    async def _fetch_one(self, peer: Peer, id: MatrixId) -> None:
+        """Ask a peer for one wanted matrix until it is here, or the peer has not got what is asked of it.
+
+        Raises:
+            Misbehaviour: as `fetch_from`.
+        """
+        is_delivered = True
+        while is_delivered and id in self._wants:
+            question = self._wants.take(peer, self._clock.monotonic(), self._node.matrices.missing_strips, id)
+            if question is None:
+                # All that is missing was asked of others: they deliver, or it is free again soon.
+                await asyncio.sleep(RETRY_S / 5)
+                is_delivered = not peer.ended.is_set()
+            else:
+                is_delivered = await self._ask(peer, question)
+
+    async def _ask(self, peer: Peer, question: Head | Range) -> bool:
+        """Whether the peer delivered."""
+        is_lacking = True
+        try:
+            if isinstance(question, Head):
+                await self._ask_head(peer, question)
+            else:
+                await self._ask_strips(peer, question)
+            is_lacking = False
+        except RequestFailed as error:
+            log.debug("matrix not delivered", peer=peer.name, code=error.code, id=question.id.hex())
+        finally:
+            self._wants.release(peer, question, self._clock.monotonic(), is_lacking=is_lacking)
+            if is_lacking:
+                # Somebody else may have it.
+                self._has_work.set()
+        return not is_lacking
 
     async def _ask_head(self, peer: Peer, question: Head) -> None:
         with peer.requests.open(MatrixHead) as pending:

@@ -1,6 +1,6 @@
 """Which matrices are wanted, and which strips of them were asked of whom. No I/O."""
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable
 from typing import Final, Generic, TypeVar
 
 from msgspec import Struct
@@ -15,6 +15,9 @@ K = TypeVar("K", bound=Hashable)
 MAX_WANTS: Final = 512
 LACKING_S: Final = 1.0
 """How long a peer that has not got a matrix is not asked for it again."""
+SEEK_FIRST_S: Final = 2.0
+SEEK_MOST_S: Final = 60.0
+"""Between two searches for somebody who has a matrix; the wait doubles from first to most."""
 LOOK_AHEAD: Final = 512
 """Strips of one matrix considered at a time."""
 
@@ -44,6 +47,10 @@ class Want(Generic[K]):
         self.head_asked: K | None = None
         self.asked: dict[int, K] = {}
         """Strip index -> who was asked."""
+        self.lacking: set[K] = set()
+        """Who did not deliver when last asked."""
+        self.seek_at = 0.0
+        self.seeks = 0
 
 
 def compute_matrix_bytes(info: MatrixInfo) -> int:
@@ -99,9 +106,32 @@ class Wants(Generic[K]):
             del self._wants[id]
         return old
 
-    def take(self, peer: K, now: float, list_missing: Callable[[MatrixId, int], Iterable[int]]) -> Head | Range | None:
-        """The next question for `peer`; `release` it when it is answered or not."""
+    def list_unserved(self, peers: Collection[K], now: float) -> list[MatrixId]:
+        """What is needed now and none of `peers`, all that are connected, has; what was just sought is left out."""
+        unserved = []
         for id, want in self._wants.items():
+            want.lacking.intersection_update(peers)
+            is_asked = want.head_asked is not None or want.asked
+            if not want.is_ahead and not is_asked and want.seek_at <= now and len(want.lacking) == len(peers):
+                unserved.append(id)
+        return unserved
+
+    def note_sought(self, id: MatrixId, now: float) -> None:
+        """A search is over, with or without success."""
+        want = self._wants.get(id)
+        if want is not None:
+            want.seek_at = now + min(SEEK_MOST_S, SEEK_FIRST_S * 2**want.seeks)
+            want.seeks = min(want.seeks + 1, 16)
+
+    def take(
+        self,
+        peer: K,
+        now: float,
+        list_missing: Callable[[MatrixId, int], Iterable[int]],
+        only: MatrixId | None = None,
+    ) -> Head | Range | None:
+        """The next question for `peer`, about any matrix or `only` one; `release` it when it is answered or not."""
+        for id, want in self._wants.items() if only is None else self._list_one(only):
             if self._lacking.has((peer, id), now):
                 continue
             if want.info is None:
@@ -119,6 +149,10 @@ class Wants(Generic[K]):
             return Range(want.info, id, free[0], count)
         return None
 
+    def _list_one(self, id: MatrixId) -> list[tuple[MatrixId, Want[K]]]:
+        want = self._wants.get(id)
+        return [] if want is None else [(id, want)]
+
     def release(self, peer: K, question: Head | Range, now: float, *, is_lacking: bool) -> None:
         """The question is over. `is_lacking`: the peer did not deliver, so others come first for a while."""
         if is_lacking:
@@ -126,6 +160,10 @@ class Wants(Generic[K]):
         want = self._wants.get(question.id)
         if want is None:
             return
+        if is_lacking:
+            want.lacking.add(peer)
+        else:
+            want.lacking.discard(peer)
         if isinstance(question, Head):
             want.head_asked = None
             return

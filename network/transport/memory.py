@@ -82,16 +82,13 @@ class MemoryLink:
 
 
 def make_link_pair(
-    dialler: NodeId,
-    dialled: NodeId,
-    hellos: tuple[bytes, bytes] = (b"", b""),
-    places: tuple[str, str] = ("dialler:1", "dialled:1"),
+    dialler: NodeId, dialled: NodeId, hellos: tuple[bytes, bytes] = (b"", b"")
 ) -> tuple[MemoryLink, MemoryLink]:
-    """The dialling and the dialled end; `hellos` are what they say, `places` where they are, in the same order."""
+    """The dialling and the dialled end; `hellos` are what they say, in the same order."""
     there, back = _Direction(), _Direction()
     return (
-        MemoryLink(there, back, dialled, hellos[1], places[1], True),
-        MemoryLink(back, there, dialler, hellos[0], places[0], False),
+        MemoryLink(there, back, dialled, hellos[1], dialled.hex()[:8], True),
+        MemoryLink(back, there, dialler, hellos[0], dialler.hex()[:8], False),
     )
 
 
@@ -128,6 +125,16 @@ class MemoryTransport:
         self._network.listeners[self._place] = self
 
     async def dial(self, address: PeerAddress, hello: HelloMaker) -> Link:
+        other, other_hello = self._find(address)
+        near, far = make_link_pair(self._id, other._id, (hello(), other_hello()))
+        near.remote_address, far.remote_address = _format_place(other._place), _format_place(self._place)
+        other.accept(far)
+        return near
+
+    async def prove(self, address: PeerAddress) -> None:
+        self._find(address)
+
+    def _find(self, address: PeerAddress) -> "tuple[MemoryTransport, HelloMaker]":
         other = self._network.listeners.get((address.host, address.port))
         if other is None or other._hello is None or other._handler is None:
             raise LinkError("cannot-dial", f"cannot reach {address}: nobody listens there")
@@ -135,11 +142,7 @@ class MemoryTransport:
             raise HandshakeFailed(
                 "wrong-peer", f"{address.host} answers as {other._id.hex()}, expected {address.id.hex()}"
             )
-        # As on sockets, the dialled side sees the dialler's host, and a port that nobody can dial.
-        places = (f"{self._place[0]}:0", f"{address.host}:{address.port}")
-        near, far = make_link_pair(self._id, other._id, (hello(), other._hello()), places)
-        other.accept(far)
-        return near
+        return other, other._hello
 
     def accept(self, link: MemoryLink) -> None:
         """Give a link to the handler, as a server gives a connection to its own task."""
@@ -159,3 +162,7 @@ class MemoryTransport:
         for task in tuple(self._sessions):
             task.cancel()
         await asyncio.gather(*self._sessions, return_exceptions=True)
+
+
+def _format_place(place: tuple[str, int]) -> str:
+    return f"[{place[0]}]:{place[1]}" if ":" in place[0] else f"{place[0]}:{place[1]}"

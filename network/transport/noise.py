@@ -187,16 +187,28 @@ async def open_link(
     """
     handshake = Handshake(identity, prologue, is_initiator=True)
     async with _limit(limit_s):
-        await pipe.send(handshake.write())
-        remote_hello = handshake.read(await pipe.receive())
-        if handshake.remote_id != expected:
-            raise HandshakeFailed(
-                "wrong-peer",
-                f"{pipe.address} answers as {handshake.remote_id.hex()}, expected {expected.hex()}",
-                hint="ask the peer's operator for its present ID@host:port",
-            )
+        remote_hello = await _hear_proof(pipe, handshake, expected)
         await pipe.send(handshake.write(hello))
     return NoiseLink(pipe, handshake, remote_hello, is_outbound=True)
+
+
+async def prove_node(pipe: Pipe, identity: NodeIdentity, prologue: bytes, *, expected: NodeId, limit_s: float) -> None:
+    """The first half of the dialling side's handshake: who is there. Raises as `open_link` does."""
+    async with _limit(limit_s):
+        await _hear_proof(pipe, Handshake(identity, prologue, is_initiator=True), expected)
+
+
+async def _hear_proof(pipe: Pipe, handshake: Handshake, expected: NodeId) -> bytes:
+    """The other side's hello, which proves that it holds the key of its id."""
+    await pipe.send(handshake.write())
+    hello = handshake.read(await pipe.receive())
+    if handshake.remote_id != expected:
+        raise HandshakeFailed(
+            "wrong-peer",
+            f"{pipe.address} answers as {handshake.remote_id.hex()}, expected {expected.hex()}",
+            hint="ask the peer's operator for its present ID@host:port",
+        )
+    return hello
 
 
 async def accept_link(

@@ -13,7 +13,7 @@ from network.errors import LinkError, NetworkError
 from network.identity import NodeIdentity, PeerAddress
 from network.link import HelloMaker, Link, LinkHandler
 from network.settings import TimeLimits
-from network.transport.noise import MAX_NOISE_BYTES, accept_link, make_prologue, open_link
+from network.transport.noise import MAX_NOISE_BYTES, accept_link, make_prologue, open_link, prove_node
 from primitives.units import BlockId
 
 log = structlog.get_logger("inos.network")
@@ -166,6 +166,28 @@ class WebSocketTransport:
         return ws
 
     async def dial(self, address: PeerAddress, hello: HelloMaker) -> Link:
+        pipe = await self._connect(address)
+        limit_s = self._limits.handshake
+        try:
+            return await open_link(pipe, self._identity, self._prologue, hello(), expected=address.id, limit_s=limit_s)
+        except BaseException:
+            await pipe.close()
+            raise
+
+    async def prove(self, address: PeerAddress) -> None:
+        pipe = await self._connect(address)
+        limit_s = self._limits.handshake
+        try:
+            await prove_node(pipe, self._identity, self._prologue, expected=address.id, limit_s=limit_s)
+        finally:
+            await pipe.close()
+
+    async def _connect(self, address: PeerAddress) -> WebSocketPipe:
+        """A socket to whoever is there.
+
+        Raises:
+            LinkError: "cannot-dial".
+        """
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0, force_close=True), trust_env=False
@@ -181,19 +203,9 @@ class WebSocketTransport:
                 )
         except (TimeoutError, OSError, aiohttp.ClientError, ValueError) as error:
             raise LinkError("cannot-dial", f"cannot reach {address}: {error or 'no answer in time'}") from error
-        pipe = WebSocketPipe(ws, f"{host}:{address.port}", self._limits.close)
-        try:
-            return await open_link(
-                pipe,
-                self._identity,
-                self._prologue,
-                hello(),
-                expected=address.id,
-                limit_s=self._limits.handshake,
-            )
-        except BaseException:
-            await pipe.close()
-            raise
+        # The address a name stood for: what is told to others is an address.
+        peer = ws.get_extra_info("peername")
+        return WebSocketPipe(ws, _format_place(*peer[:2]) if peer else f"{host}:{address.port}", self._limits.close)
 
     async def stop(self) -> None:
         server, runner, session = self._server, self._runner, self._session
@@ -221,4 +233,8 @@ class _Refusal(asyncio.Protocol):
 
 def _name_peer(transport: asyncio.Transport | None) -> str:
     peer = transport.get_extra_info("peername") if transport is not None else None
-    return f"{peer[0]}:{peer[1]}" if peer else "unknown"
+    return _format_place(*peer[:2]) if peer else "unknown"
+
+
+def _format_place(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -9,6 +9,7 @@ from network.wire.addresses import Addresses, AnnounceAddresses, DialMe, GetAddr
 from network.wire.base import Message
 from network.wire.chain import AnnounceBlock, BlockData, GetBlocks, GetHeaders, Headers
 from network.wire.control import Bye, NotFound, Ping, Pong
+from network.wire.kademlia import FindNodes, FindProviders, Nodes, Provide, Provided, Providers
 from network.wire.matrices import GetMatrix, GetStrips, MatrixHead, Strips
 from network.wire.transactions import AnnounceTransactions, GetTransactions, Transactions
 
@@ -63,6 +64,12 @@ LIMITS: Final[dict[type[Message], Limit]] = {
     Addresses: Limit(64 * _KB, Lane.TRANSACTIONS, 0, 0, 0),
     AnnounceAddresses: Limit(2 * _KB, Lane.TRANSACTIONS, 1, 20, 5),
     DialMe: Limit(16, Lane.TRANSACTIONS, 0.1, 3, 10),
+    FindNodes: Limit(64, Lane.TRANSACTIONS, 10, 100, 5),
+    Nodes: Limit(2 * _KB, Lane.TRANSACTIONS, 0, 0, 0),
+    Provide: Limit(1 * _KB, Lane.TRANSACTIONS, 10, 100, 5),
+    Provided: Limit(128, Lane.TRANSACTIONS, 0, 0, 0),
+    FindProviders: Limit(64, Lane.TRANSACTIONS, 10, 100, 5),
+    Providers: Limit(4 * _KB, Lane.TRANSACTIONS, 0, 0, 0),
 }
 
 QUEUE_BYTES: Final[dict[Lane, int]] = {

@@ -9,6 +9,7 @@ from network.wire.addresses import Addresses, AnnounceAddresses, DialMe, GetAddr
 from network.wire.base import Message
 from network.wire.chain import AnnounceBlock, BlockData, GetBlocks, GetHeaders, Headers
 from network.wire.control import MAX_HELLO_BYTES, Bye, Hello, NotFound, Ping, Pong
+from network.wire.kademlia import FindNodes, FindProviders, Nodes, Provide, Provided, Providers
 from network.wire.matrices import GetMatrix, GetStrips, MatrixHead, Strips
 from network.wire.transactions import AnnounceTransactions, GetTransactions, Transactions
 from primitives.codec import decode, encode
@@ -35,6 +36,12 @@ KINDS: Final[tuple[type[Message], ...]] = (
     Addresses,
     AnnounceAddresses,
     DialMe,
+    FindNodes,
+    Nodes,
+    Provide,
+    Provided,
+    FindProviders,
+    Providers,
 )
 BY_TAG: Final[dict[int, type[Message]]] = {cast(int, kind.__struct_config__.tag): kind for kind in KINDS}
 _ANY: Final[Any] = reduce(or_, KINDS)

@@ -5,9 +5,14 @@ from typing import Annotated, Literal
 from msgspec import structs
 from pydantic import Field
 
-from rpc.method import method
+from primitives.errors import MatrixMissing
+from primitives.units import MatrixId
+from rpc.errors import make_not_found
+from rpc.method import Example, method
 from rpc.ports import NodePort
 from rpc.schemas import Count, HeightNumber, Hex32, Model, NoParams
+
+MAX_PROVIDERS = 20
 
 
 class PeerModel(Model):
@@ -29,9 +34,20 @@ class PeerModel(Model):
     bytes_sent: Count
 
 
+class RoutingModel(Model):
+    """The routing table and the records of who provides which matrix."""
+
+    contacts: Annotated[int, Field(ge=0, description="Nodes in the routing table.")]
+    buckets: Count
+    records: Annotated[int, Field(ge=0, description="Matrices of other nodes this one keeps record of.")]
+    provided: Annotated[int, Field(ge=0, description="Matrices this node tells others it has.")]
+
+
 class Status(Model):
     """Where this node stands among others."""
 
+    node_id: Hex32
+    peers: Count
     listen_port: Count
     reachability: Annotated[
         Literal["unknown", "private", "public"],
@@ -47,6 +63,7 @@ class Status(Model):
     known_new: Annotated[Count, Field(description="Addresses in the book that were never reached.")]
     known_tried: Annotated[Count, Field(description="Addresses in the book that were reached.")]
     is_stale: Annotated[bool, Field(description="Whether outbound peers are changed as the chain stands still.")]
+    routing: RoutingModel
 
 
 class AddressModel(Model):
@@ -102,9 +119,11 @@ async def net_peers(node: NodePort, params: NoParams) -> Peers:
 
 @method("net_status")
 async def net_status(node: NodePort, params: NoParams) -> Status:
-    """Whether others can reach this node, how many links it has of each kind, and how many addresses it knows."""
-    status = node.net_status()
-    return Status.model_validate(structs.asdict(status))
+    """This node's place in the network: whether others can reach it, its links by kind, and whom it knows."""
+    status, routing = structs.asdict(node.net_status()), structs.asdict(node.net_routing())
+    return Status.model_validate(
+        status | {"node_id": node.node_id.hex(), "peers": len(node.net_peers()), "routing": routing}
+    )
 
 
 @method("net_addresses", is_protected=True)
@@ -128,3 +147,46 @@ async def net_addresses(node: NodePort, params: AddressesParams) -> AddressBookM
         for one in found[: params.limit]
     ]
     return AddressBookModel(count=len(found), addresses=addresses)
+
+
+class FindParams(Model):
+    id: Hex32
+    limit: Annotated[int, Field(ge=1, le=MAX_PROVIDERS, description="Stop at so many.")] = 3
+
+
+class ProviderModel(Model):
+    """A node that has the matrix."""
+
+    id: Hex32
+    host: str
+    port: Annotated[int, Field(ge=1, le=65_535)]
+
+
+class Found(Model):
+    count: Count
+    providers: list[ProviderModel]
+
+
+class ProvideParams(Model):
+    id: Hex32
+
+
+class Told(Model):
+    kept_by: Annotated[int, Field(ge=0, description="Nodes that keep record of it.")]
+
+
+@method("net_findProviders", timeout_s=90.0, examples=(Example("who has this matrix", {"id": "00" * 32}),))
+async def net_find_providers(node: NodePort, params: FindParams) -> Found:
+    """Other nodes that have a matrix: looked up, reached, and asked for a strip of it just now."""
+    found = await node.find_providers(MatrixId(bytes.fromhex(params.id)), params.limit)
+    providers = [ProviderModel(id=each.node_id.hex(), host=each.host, port=each.port) for each in found]
+    return Found(count=len(providers), providers=providers)
+
+
+@method("net_provide", timeout_s=90.0, is_protected=True)
+async def net_provide(node: NodePort, params: ProvideParams) -> Told:
+    """Tell the nodes nearest to a stored matrix that this one has it. Stored matrices are told of anyway, in turn."""
+    try:
+        return Told(kept_by=await node.provide_matrix(MatrixId(bytes.fromhex(params.id))))
+    except MatrixMissing as error:
+        raise make_not_found("matrix", params.id) from error

@@ -21,6 +21,7 @@ from consensus.statetree import StateProof, compute_state_root, make_proof
 from genesis import Network
 from miner.figures import MinerState, MinerStatus
 from network.figures import AddressInfo, NetworkStatus
+from network.sync.progress import Meter, Sight, SyncMachine, SyncStatus, Waits, make_status
 from primitives.blocks import Block, Header, compute_block_id, compute_tx_root, get_target
 from primitives.codec import encode
 from primitives.errors import InosError, MatrixMissing
@@ -35,7 +36,7 @@ from primitives.transactions import (
     sign_transaction,
 )
 from primitives.units import Address, BlockId, Height, JobId, MatrixId, Nano, NodeId, Tickets, TxId, Weight
-from rpc.ports import Check, Health, PeerInfo
+from rpc.ports import Check, Health, PeerInfo, Provider, RoutingInfo
 from wallet.keys import make_key
 
 WORKER = make_key(bytes(31) + b"\x07")
@@ -280,6 +281,13 @@ class FakeNode:
     def health(self) -> Health:
         return Health(self.checks)
 
+    def get_sync_status(self) -> SyncStatus:
+        height = self.ledger.tip.header.height
+        sight = Sight(now=1.0, peers=len(self.peers) or 1, height=height, header_height=height)
+        machine = SyncMachine(0.0)
+        machine.observe(sight)
+        return make_status(machine, sight, Meter(), Waits())
+
     def net_peers(self) -> Sequence[PeerInfo]:
         return self.peers
 
@@ -301,6 +309,18 @@ class FakeNode:
 
     def net_addresses(self) -> Sequence[AddressInfo]:
         return self.addresses
+
+    def net_routing(self) -> RoutingInfo:
+        return RoutingInfo(contacts=4, buckets=3, records=2, provided=len(self.matrices.arrays))
+
+    async def find_providers(self, matrix: MatrixId, limit: int) -> Sequence[Provider]:
+        found = [Provider(self.node_id, "192.0.2.7", port) for port in (1, 2, 3)]
+        return found[:limit] if matrix in self.matrices.arrays else []
+
+    async def provide_matrix(self, matrix: MatrixId) -> int:
+        if matrix not in self.matrices.arrays:
+            raise MatrixMissing([matrix])
+        return 20
 
     def request_stop(self) -> None:
         self.is_stopping = True

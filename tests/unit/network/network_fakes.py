@@ -12,6 +12,7 @@ from network.identity import NodeIdentity, PeerAddress
 from network.link import Link
 from network.service import NetworkService
 from network.settings import NetworkSettings, TimeLimits
+from network.sync.verifier import InlineVerifier
 from network.transport.websocket import WebSocketTransport
 from network.wire.control import Hello
 from primitives.blocks import Block, Header, compute_block_id, compute_tx_root
@@ -158,6 +159,9 @@ class FakeMatrices:
     def info(self, id: bytes) -> MatrixInfo | None:
         return self.heads[id] if self.has(id) else None
 
+    def list_ids(self) -> list[bytes]:
+        return [id for id in self.heads if self.has(id)]
+
     def get_strips(self, id: bytes, first: int, count: int) -> list[tuple[bytes, tuple[bytes, ...]]]:
         parts = self.parts[id]
         leaves = [compute_hash(Context.MATRIX_STRIP, parts[i]) for i in range(len(parts))]
@@ -291,7 +295,7 @@ def make_service(node: FakeNode, seed: int, *peers: PeerAddress, **changes: obje
         }
     )
     identity = make_identity(seed)
-    return NetworkService(node, settings, identity, rng=random.Random(seed), check_seal=check_fake_seal)
+    return NetworkService(node, settings, identity, rng=random.Random(seed), verifier=InlineVerifier(check_fake_seal))
 
 
 def get_address(service: NetworkService) -> PeerAddress:

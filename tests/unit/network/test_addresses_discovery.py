@@ -4,7 +4,16 @@ import asyncio
 import random
 
 import pytest
-from network_fakes import FakeNode, check_fake_seal, make_chain, make_hello, make_identity, running, until
+from network_fakes import (
+    FakeNode,
+    InlineVerifier,
+    check_fake_seal,
+    make_chain,
+    make_hello,
+    make_identity,
+    running,
+    until,
+)
 from test_network_service import FAST, hear, hear_end, say
 
 from network.clock import SystemClock
@@ -48,7 +57,7 @@ class Town:
             rng=random.Random(number),
             transport=transport,
             files=files,
-            check_seal=check_fake_seal,
+            verifier=InlineVerifier(check_fake_seal),
         )
 
     async def listen(self, number, host=None):

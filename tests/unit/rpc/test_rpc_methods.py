@@ -77,13 +77,14 @@ async def test_version_and_health(ask: Ask, node: FakeNode) -> None:
     assert version["hrp"] == "dinos"
     assert (await ask("node_health"))["status"] == "ok"
     node.checks = (Check("tip", True, "fresh"), Check("sync", False, "9 blocks behind"))
-    assert await ask("node_health") == {
-        "status": "degraded",
-        "checks": [
-            {"name": "tip", "ok": True, "detail": "fresh"},
-            {"name": "sync", "ok": False, "detail": "9 blocks behind"},
-        ],
-    }
+    health = await ask("node_health")
+    assert health["status"] == "degraded"
+    assert health["checks"] == [
+        {"name": "tip", "ok": True, "detail": "fresh"},
+        {"name": "sync", "ok": False, "detail": "9 blocks behind"},
+    ]
+    assert health["sync"]["phase"] == "following"
+    assert health["sync"]["text"] == "following at block 0"
 
 
 async def test_stop(ask: Ask, node: FakeNode) -> None:
@@ -137,6 +138,21 @@ async def test_the_network_status_and_the_address_book(ask: Ask, node: FakeNode)
     assert [one["host"] for one in answer["addresses"]] == ["20.1.0.1", "20.1.0.2"]
     assert answer["addresses"][0]["attempt_ms"] is None
     assert answer["addresses"][0]["is_connected"] is False
+
+
+async def test_net_status(ask: Ask, node: FakeNode) -> None:
+    answer = await ask("net_status")
+    assert answer["node_id"] == node.node_id.hex()
+    assert answer["routing"] == {"contacts": 4, "buckets": 3, "records": 2, "provided": 0}
+
+
+async def test_providers_of_a_matrix(ask: Ask, node: FakeNode) -> None:
+    id = node.matrices.put(np.zeros((1, 4), np.int8)).matrix_id.hex()
+    answer = await ask("net_findProviders", id=id, limit=2)
+    assert answer["count"] == 2
+    assert answer["providers"][1] == {"id": node.node_id.hex(), "host": "192.0.2.7", "port": 2}
+    assert await ask("net_findProviders", id="00" * 32) == {"count": 0, "providers": []}
+    assert await ask("net_provide", id=id) == {"kept_by": 20}
 
 
 async def test_head_and_blocks(ask: Ask, node: FakeNode) -> None:
@@ -490,6 +506,8 @@ async def test_only_these_methods_are_protected() -> None:
         "miner_status",
         "miner_start",
         "miner_stop",
+        "net_provide",
+        "net_addresses",
         "node_stop",
     }
 

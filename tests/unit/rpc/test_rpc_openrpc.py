@@ -12,10 +12,12 @@ from rpc.openrpc import make_document, with_discover
 
 EXPECTED = {
     "node_version", "node_health", "node_stop", "net_peers", "net_status", "net_addresses",
+    "net_findProviders", "net_provide",
     "chain_head", "chain_getBlock", "chain_getHeader", "chain_getTransaction", "chain_usefulWork", "chain_getParams",
     "state_getAccount", "state_getHistory", "state_supply",
-    "tx_send", "tx_pool", "tx_estimateFee", "job_get", "job_list", "mesh_put", "mesh_get",
-    "miner_status", "miner_start", "miner_stop",
+    "tx_send", "tx_pool", "tx_estimateFee", "job_get", "job_list", "job_quote", "job_prove",
+    "chain_getRawHeaders", "mesh_put", "mesh_get",
+    "miner_status", "miner_template", "miner_submit", "miner_start", "miner_stop",
 }  # fmt: skip
 document = make_document(with_discover(ALL_METHODS))
 methods = {one["name"]: one for one in document["methods"]}

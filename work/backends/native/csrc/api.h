@@ -12,18 +12,19 @@ typedef struct {
     int32_t is_bare;        /* benchmarks: neither noise nor fold nor hash nor peeling */
 } inos_side;
 
-/* Strips [x_first, x_last) of X by all of W, over the sides' panels; shared by all threads. */
+/* Some strips of X by some of W, over the sides' panels; shared by all threads. */
 typedef struct {
     inos_side x, w;
-    int64_t x_first, x_last, w_strips;
-    int32_t keeps_x;        /* which side is packed whole: X's slice or W; the other is streamed */
+    int32_t keeps_x;        /* whether X's strips are packed beforehand and W's streamed, or the other way round */
+    int64_t kept_first, kept_last, streamed_first, streamed_last;
     int32_t is_packed;      /* W was packed before, under another X: only its peeling is new */
     uint8_t *kept;          /* [strip][panel], 16 KiB each, of X times inos_x_scale */
     int16_t *kept_peel;     /* 4 KiB a strip */
     int64_t tile_kept, tile_streamed; /* strips in a tile; their product is at most 256 */
     int64_t threads;
-    int64_t next;           /* strip that is taken next; 0 or x_first before each call */
-    int32_t *out;           /* the slice's rows of the product */
+    int64_t next;           /* strip that is taken next: kept_first, then streamed_first */
+    int32_t *out;           /* the product from strip `out_first` of X on, all columns */
+    int64_t out_first;
     int32_t adds;           /* earlier panels are in `out` already */
     uint32_t target[8];     /* most significant first */
     const int *stop;
@@ -50,15 +51,35 @@ typedef struct {
     const int *stop;
 } inos_leaves;
 
-/* W^T R and the comparison of Freivalds' check, on blocks of rows or columns. */
+/* One operand of a certificate. Numbers are in the protocol's ranges for a matrix; strip and panel are not negative. */
 typedef struct {
-    const int8_t *x;        /* m x k */
+    int64_t rows, cols;
+    const uint8_t *id, *root; /* 32 bytes each */
+    int64_t strip;
+    const int8_t *data;     /* 16 x 1024 */
+    const uint8_t *path;    /* 32 bytes each */
+    int64_t path_length;
+} inos_opened;
+
+typedef struct {
+    inos_opened x, w;
+    int64_t panel;
+    const uint8_t *anchor, *target, *digest; /* 32 bytes each; target and digest big-endian */
+} inos_proof;
+
+/* Freivalds' check, in the order of its functions below. */
+typedef struct {
+    const int8_t *x, *w;    /* m x k, n x k */
     const int32_t *y;       /* m x n */
-    int64_t k, n;
-    const int16_t *vectors; /* R as int16, [pair of rows][16][2], a missing last row zero */
-    const int16_t *limbs;   /* W^T R in signed 16-bit limbs, [limb][pair of rows][16][2] */
-    int64_t limb_count;
-    const int64_t *sums;    /* 2^15 times the column sums of R: 16 */
+    int64_t m, n, k;
+    const uint8_t *vectors; /* R: n x 16 */
+    int64_t *projected;     /* W^T R: k x 16, zero at first */
+    uint8_t *form_r;        /* room for R as the kernel wants it: inos_r_row_bytes for each row of n + 3 */
+    uint8_t *form_p;        /* the same for W^T R: inos_p_row_bytes for each row of k + 3 */
+    int64_t limbs;
+    int64_t sums_r[16], sums_p[16];
+    int64_t next;           /* 0 before project and before compare */
+    int32_t is_wrong;
 } inos_check;
 
 /* The kernels compiled in, best first; the number is what the other functions take. */
@@ -79,9 +100,12 @@ void inos_run_hash_leaves(int kernel, inos_leaves *job);
 /* The level above `count` nodes of 32 bytes. */
 void inos_run_hash_parents(int kernel, const uint8_t *nodes, int64_t count, const char *context, uint8_t *parents);
 
-/* out (k x 16) += W^T R for columns [first, last) of W; vectors: R transposed, 16 rows of `stride` int16,
- * zero beyond n. */
-void inos_run_project(int kernel, const int8_t *w, int64_t n, int64_t k, const int16_t *vectors, int64_t stride,
-                      int64_t first, int64_t last, int64_t *out);
-/* Whether Y R = X (W^T R) in rows [first, last). */
-int inos_run_check(int kernel, const inos_check *job, int64_t first, int64_t last);
+int inos_r_row_bytes(int kernel);
+int inos_p_row_bytes(int kernel);
+void inos_run_start_check(int kernel, inos_check *job);
+void inos_run_project(int kernel, inos_check *job);   /* in each thread */
+void inos_run_form_p(int kernel, inos_check *job);
+void inos_run_compare(int kernel, inos_check *job);   /* in each thread */
+
+/* Whether a certificate is valid. */
+int inos_run_verify(int kernel, const inos_proof *proof);

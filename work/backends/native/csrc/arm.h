@@ -56,8 +56,9 @@ static inline void product_part(const uint8_t *x, const int8_t *w, int32_t *out,
 }
 
 static void product(const uint8_t *x, const int8_t *w, int64_t stride, int n, int32_t *acc, int is_new,
-                    uint32_t *states, int bare)
+                    uint32_t *states, int bare, const ahead *next)
 {
+    (void)next;
     uint32x4_t state[4] = {{0}};
     (void)stride, (void)n;
     for (int top = 0; top < ROWS; top += 4)

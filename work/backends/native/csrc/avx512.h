@@ -3,6 +3,7 @@
 #include <immintrin.h>
 #include <string.h>
 
+#define INOS_AVX512
 #define X_SCALE 1
 #define TRANSPOSE transpose
 /* 8 x 32 and 4 x 64 were measured fastest for the product and the peeling: the processor loads two registers
@@ -12,15 +13,15 @@
 #define PEEL_ROWS 4
 #define PEEL_W 4
 
-/* 16 x 16 words transposed: pairs of rows 8 apart, four times. */
-static inline void transpose(const uint32_t *from, int64_t stride, uint32_t *to)
+/* 16 x 16 words transposed: pairs of rows 8 apart, four times. Rows lie `stride` bytes apart. */
+static inline void transpose(const void *from, int64_t stride, void *to)
 {
     const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
     const __m512i high = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
     __m512i rows[16], next[16];
 #pragma GCC unroll 16
     for (int r = 0; r < 16; r++)
-        rows[r] = _mm512_loadu_si512(from + r * stride);
+        rows[r] = _mm512_loadu_si512((const char *)from + r * stride);
 #pragma GCC unroll 4
     for (int pass = 0; pass < 4; pass++) {
 #pragma GCC unroll 8
@@ -34,13 +35,14 @@ static inline void transpose(const uint32_t *from, int64_t stride, uint32_t *to)
     }
 #pragma GCC unroll 16
     for (int r = 0; r < 16; r++)
-        _mm512_storeu_si512(to + 16 * r, rows[r]);
+        _mm512_storeu_si512((char *)to + 64 * r, rows[r]);
 }
 
 static inline __attribute__((always_inline)) void product_part(
     const uint8_t *x, const int8_t *w, int64_t stride, const int n, const int rows, int32_t *acc_out,
-    const int is_new, uint32_t *states, const int is_first, const int bare)
+    const int is_new, uint32_t *states, const int is_first, const int bare, const ahead *next)
 {
+    const int64_t past = is_first ? 0 : AHEAD_BYTES / 2;
     __m512i acc[PART_ROWS * TILE_W], state[TILE_W];
 #pragma GCC unroll 32
     for (int a = 0; a < n * rows; a++)
@@ -67,6 +69,8 @@ static inline __attribute__((always_inline)) void product_part(
         }
         x += STEP_BYTES;
         w += STEP_BYTES;
+        __builtin_prefetch((const void *)(next->x + (uintptr_t)(past + b * 64)), 0, 2);
+        __builtin_prefetch((const void *)(next->w + (uintptr_t)(past + b * 64)), 0, 2);
         if (!bare) {
 #pragma GCC unroll 4
             for (int s = 0; s < n; s++) {
@@ -97,40 +101,43 @@ static inline __attribute__((always_inline)) void product_part(
 }
 
 static __attribute__((noinline)) void product_full(
-    const uint8_t *x, const int8_t *w, int64_t stride, int32_t *acc, int is_new, uint32_t *states)
+    const uint8_t *x, const int8_t *w, int64_t stride, int32_t *acc, int is_new, uint32_t *states,
+    const ahead *next)
 {
     for (int top = 0; top < ROWS; top += PART_ROWS)
-        product_part(x + 4 * top, w, stride, TILE_W, PART_ROWS, acc + top * ROWS, is_new, states, top == 0, 0);
+        product_part(x + 4 * top, w, stride, TILE_W, PART_ROWS, acc + top * ROWS, is_new, states, top == 0, 0,
+                     next);
 }
 
 static __attribute__((noinline)) void product_bare(
-    const uint8_t *x, const int8_t *w, int64_t stride, int32_t *acc, int is_new)
+    const uint8_t *x, const int8_t *w, int64_t stride, int32_t *acc, int is_new, const ahead *next)
 {
     for (int top = 0; top < ROWS; top += PART_ROWS)
-        product_part(x + 4 * top, w, stride, TILE_W, PART_ROWS, acc + top * ROWS, is_new, 0, 1, 1);
+        product_part(x + 4 * top, w, stride, TILE_W, PART_ROWS, acc + top * ROWS, is_new, 0, top == 0, 1, next);
 }
 
 static __attribute__((noinline)) void product_one(
-    const uint8_t *x, const int8_t *w, int32_t *acc, int is_new, uint32_t *states, int bare)
+    const uint8_t *x, const int8_t *w, int32_t *acc, int is_new, uint32_t *states, int bare,
+    const ahead *next)
 {
     for (int top = 0; top < ROWS; top += PART_ROWS)
-        product_part(x + 4 * top, w, 0, 1, PART_ROWS, acc + top * ROWS, is_new, states, top == 0, bare);
+        product_part(x + 4 * top, w, 0, 1, PART_ROWS, acc + top * ROWS, is_new, states, top == 0, bare, next);
 }
 
 static inline void product(const uint8_t *x, const int8_t *w, int64_t stride, int n, int32_t *acc, int is_new,
-                           uint32_t *states, int bare)
+                           uint32_t *states, int bare, const ahead *next)
 {
     if (n < TILE_W)
         for (int s = 0; s < n; s++)
-            product_one(x, w + s * stride, acc + s * ROWS * ROWS, is_new, states + s * STATE_WORDS, bare);
+            product_one(x, w + s * stride, acc + s * ROWS * ROWS, is_new, states + s * STATE_WORDS, bare, next);
     else if (bare)
-        product_bare(x, w, stride, acc, is_new);
+        product_bare(x, w, stride, acc, is_new, next);
     else
-        product_full(x, w, stride, acc, is_new, states);
+        product_full(x, w, stride, acc, is_new, states, next);
 }
 
 static inline __attribute__((always_inline)) void peel_part(
-    const int16_t *x, const int16_t *w, int64_t stride, const int n, int32_t *block)
+    const int16_t *x, const int16_t *w, int64_t stride, const int n, const int32_t *block, const place *out)
 {
     __m512i acc[PEEL_ROWS * PEEL_W];
 #pragma GCC unroll 32
@@ -154,45 +161,21 @@ static inline __attribute__((always_inline)) void peel_part(
     }
 #pragma GCC unroll 32
     for (int a = 0; a < n * PEEL_ROWS; a++)
-        _mm512_storeu_si512(block + (a % n) * ROWS * ROWS + (a / n) * ROWS, acc[a]);
+        _mm512_storeu_si512(out->start + (a % n) * out->strip + (a / n) * out->row, acc[a]);
 }
 
-static void peel(const int16_t *x, const int16_t *w, int64_t stride, int n, int32_t *block)
+static void peel(const int16_t *x, const int16_t *w, int64_t stride, int n, const int32_t *block, place out)
 {
-    for (int top = 0; top < ROWS; top += PEEL_ROWS, x += PEEL_ROWS * PEEL_DEPTH, block += PEEL_ROWS * ROWS)
+    for (int top = 0; top < ROWS; top += PEEL_ROWS) {
         if (n == PEEL_W)
-            peel_part(x, w, stride, PEEL_W, block);
+            peel_part(x, w, stride, PEEL_W, block, &out);
         else
-            for (int s = 0; s < n; s++)
-                peel_part(x, w + s * stride, 0, 1, block + s * ROWS * ROWS);
-}
-
-/* out[row][v] += sum over pairs of a[row] . b[pair][v], for up to DOT_PAIRS pairs. */
-static void dot(const int16_t *a, int64_t rows, int64_t stride, const int16_t *b, int64_t pairs, int64_t *out)
-{
-    for (int64_t top = 0; top < rows; top += 8) {
-        const int here = (int)inos_min(8, rows - top);
-        const int16_t *row[8];
-        __m512i acc[8];
-        for (int r = 0; r < 8; r++) {
-            row[r] = a + (top + (r < here ? r : 0)) * stride;
-            acc[r] = _mm512_setzero_si512();
-        }
-        for (int64_t pair = 0; pair < pairs; pair++) {
-            const __m512i columns = _mm512_loadu_si512(b + pair * 2 * VECTORS);
-#pragma GCC unroll 8
-            for (int r = 0; r < 8; r++) {
-                int32_t word;
-                __builtin_memcpy(&word, row[r] + 2 * pair, 4);
-                acc[r] = _mm512_dpwssd_epi32(acc[r], _mm512_set1_epi32(word), columns);
+            for (int s = 0; s < n; s++) {
+                const place here = {out.start + s * out.strip, out.row, 0};
+                peel_part(x, w + s * stride, 0, 1, block + s * ROWS * ROWS, &here);
             }
-        }
-        for (int r = 0; r < here; r++) {
-            int64_t *place = out + (top + r) * VECTORS;
-            const __m512i low = _mm512_cvtepi32_epi64(_mm512_castsi512_si256(acc[r]));
-            const __m512i high = _mm512_cvtepi32_epi64(_mm512_extracti64x4_epi64(acc[r], 1));
-            _mm512_storeu_si512(place, _mm512_add_epi64(low, _mm512_loadu_si512(place)));
-            _mm512_storeu_si512(place + 8, _mm512_add_epi64(high, _mm512_loadu_si512(place + 8)));
-        }
+        x += PEEL_ROWS * PEEL_DEPTH;
+        block += PEEL_ROWS * ROWS;
+        out.start += PEEL_ROWS * out.row;
     }
 }

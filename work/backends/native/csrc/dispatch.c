@@ -61,13 +61,37 @@ void inos_run_hash_parents(int kernel, const uint8_t *nodes, int64_t count, cons
     kernels[kernel]->hash_parents(nodes, count, context, parents);
 }
 
-void inos_run_project(int kernel, const int8_t *w, int64_t n, int64_t k, const int16_t *vectors, int64_t stride,
-                      int64_t first, int64_t last, int64_t *out)
+int inos_r_row_bytes(int kernel)
 {
-    kernels[kernel]->project(w, n, k, vectors, stride, first, last, out);
+    return kernels[kernel]->r_row_bytes;
 }
 
-int inos_run_check(int kernel, const inos_check *job, int64_t first, int64_t last)
+int inos_p_row_bytes(int kernel)
 {
-    return kernels[kernel]->check(job, first, last);
+    return kernels[kernel]->p_row_bytes;
+}
+
+void inos_run_start_check(int kernel, inos_check *job)
+{
+    kernels[kernel]->start_check(job);
+}
+
+void inos_run_project(int kernel, inos_check *job)
+{
+    kernels[kernel]->project(job);
+}
+
+void inos_run_form_p(int kernel, inos_check *job)
+{
+    kernels[kernel]->form_p(job);
+}
+
+void inos_run_compare(int kernel, inos_check *job)
+{
+    kernels[kernel]->compare(job);
+}
+
+int inos_run_verify(int kernel, const inos_proof *proof)
+{
+    return kernels[kernel]->verify(proof);
 }

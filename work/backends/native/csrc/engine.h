@@ -7,6 +7,8 @@
 #include "leaves.h"
 #include "tile.h"
 #include "slab.h"
+#include "verify.h"
 
 #define INOS_KERNELS(name) \
-    {name, is_supported, X_SCALE, draw_perms, keep, multiply, hash_leaves, hash_parents, project, check}
+    {name, is_supported, X_SCALE, draw_perms, keep, multiply, hash_leaves, hash_parents, \
+     R_ROW_BYTES, P_ROW_BYTES, start_check, project, form_p, compare, verify}

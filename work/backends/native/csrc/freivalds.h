@@ -1,11 +1,51 @@
-/* Freivalds' check (protocol, section 5) in exact integers. Everything is one product of int16 by int16,
- * added up in int32 for 64 pairs and in int64 above: W^T R has bytes on one side, X (W^T R) takes W^T R in
- * 16-bit limbs, and Y R takes Y's two halves. Y is read once. Needs `dot` of the including file.
+/* Freivalds' check (protocol, section 5) in exact integers, in threads that take pieces until none is left: first
+ * W^T R by blocks of columns, then Y R = X (W^T R) by blocks of rows, so that each operand is read once.
+ *
+ * Here, for processors without a product of bytes: everything is one product of int16 by int16, added up in int32
+ * for 64 pairs and in int64 above. X takes W^T R in 16-bit limbs, and Y R takes Y's two halves. Needs `dot` of the
+ * including file.
  */
-#include <string.h>
-
+#ifdef INOS_AVX512
+#include "freivalds512.h"
+#else
 #define DEPTH (2 * DOT_PAIRS)
 #define BLOCK_ROWS 16
+#define R_ROW_BYTES (4 * VECTORS)
+#define P_ROW_BYTES (6 * VECTORS)
+#define PROJECT_COLUMNS 128
+
+/* R as int16, in pairs of rows, [pair][16][2], and transposed, 16 rows of `n` made even; zero beyond. */
+static void form_r(inos_check *job)
+{
+    const int64_t even = job->n + job->n % 2;
+    int16_t *pairs = (int16_t *)(void *)job->form_r, *columns = pairs + even * VECTORS;
+    for (int64_t row = 0; row < even; row++)
+        for (int v = 0; v < VECTORS; v++) {
+            const int16_t value = row < job->n ? job->vectors[row * VECTORS + v] : 0;
+            pairs[(row / 2 * VECTORS + v) * 2 + row % 2] = columns[v * even + row] = value;
+            job->sums_r[v] += value;
+        }
+}
+
+/* W^T R, below 2^36, in signed limbs of 16 bits, lowest first, no more than are needed: [limb][pair][16][2]. */
+static void form_p(inos_check *job)
+{
+    const int64_t size = (job->k + job->k % 2) * VECTORS;
+    int16_t *limbs = (int16_t *)(void *)job->form_p;
+    int64_t largest = 0;
+    memset(limbs, 0, (size_t)(6 * size));
+    for (int64_t row = 0; row < job->k; row++)
+        for (int v = 0; v < VECTORS; v++) {
+            int64_t rest = job->projected[row * VECTORS + v];
+            largest |= rest < 0 ? -rest : rest;
+            for (int limb = 0; limb < 3; limb++) {
+                const int16_t low = (int16_t)rest;
+                limbs[limb * size + (row / 2 * VECTORS + v) * 2 + row % 2] = low;
+                rest = (rest - low) >> 16;
+            }
+        }
+    job->limbs = largest < 0x7fff ? 1 : largest < 0x7fff7fff ? 2 : 3;
+}
 
 /* Two rows of W, up to 64 columns, as pairs of int16. */
 static inline void pair_columns(const int8_t *first, const int8_t *second, int64_t cols, uint32_t pairs[STEP])
@@ -22,11 +62,12 @@ static inline void pair_columns(const int8_t *first, const int8_t *second, int64
         pairs[c] = (uint16_t)(int16_t)first[c] | (uint32_t)(int32_t)second[c] << 16;
 }
 
-/* out (k x 16) += W^T R for columns [first, last): columns of W take the place of the vectors, a cache line of
- * them at a time, since rows of W lie far apart. */
-static void project(const int8_t *w, int64_t n, int64_t k, const int16_t *vectors, int64_t stride,
-                    int64_t first, int64_t last, int64_t *out)
+/* W^T R for columns [first, last): columns of W take the place of the vectors, a cache line of them at a time, since
+ * rows of W lie far apart. */
+static void project_columns(const inos_check *job, int64_t first, int64_t last)
 {
+    const int64_t n = job->n, k = job->k, stride = n + n % 2;
+    const int16_t *vectors = (const int16_t *)(const void *)job->form_r + stride * VECTORS;
     for (int64_t left = first; left < last; left += STEP) {
         const int64_t cols = inos_min(STEP, last - left);
         int64_t sums[STEP / VECTORS][VECTORS * VECTORS] = {{0}};
@@ -35,7 +76,7 @@ static void project(const int8_t *w, int64_t n, int64_t k, const int16_t *vector
             const int64_t pairs = (inos_min(DEPTH, n - top) + 1) / 2;
             for (int64_t pair = 0; pair < pairs; pair++) {
                 const int64_t row = top + 2 * pair;
-                const int8_t *place = w + row * k + left;
+                const int8_t *place = job->w + row * k + left;
                 pair_columns(place, row + 1 < n ? place + k : 0, cols, line);
                 for (int part = 0; part < STEP / VECTORS; part++)
                     memcpy(block[part][pair], line + part * VECTORS, 4 * VECTORS);
@@ -45,7 +86,7 @@ static void project(const int8_t *w, int64_t n, int64_t k, const int16_t *vector
         }
         for (int64_t c = 0; c < cols; c++)
             for (int v = 0; v < VECTORS; v++)
-                out[(left + c) * VECTORS + v] += sums[c / VECTORS][v * VECTORS + c % VECTORS];
+                job->projected[(left + c) * VECTORS + v] += sums[c / VECTORS][v * VECTORS + c % VECTORS];
     }
 }
 
@@ -53,6 +94,7 @@ static void project(const int8_t *w, int64_t n, int64_t k, const int16_t *vector
 static void multiply_x(const inos_check *job, int64_t top, int64_t rows, int64_t sums[][BLOCK_ROWS * VECTORS])
 {
     int16_t block[BLOCK_ROWS][DEPTH];
+    const int16_t *limbs = (const int16_t *)(const void *)job->form_p;
     const int64_t limb_words = (job->k + 1) / 2 * 2 * VECTORS;
     for (int64_t left = 0; left < job->k; left += DEPTH) {
         const int64_t cols = inos_min(DEPTH, job->k - left), pairs = (cols + 1) / 2;
@@ -64,14 +106,15 @@ static void multiply_x(const inos_check *job, int64_t top, int64_t rows, int64_t
             if (cols < 2 * pairs)
                 block[r][cols] = 0;
         }
-        for (int64_t limb = 0; limb < job->limb_count; limb++)
-            dot(block[0], rows, DEPTH, job->limbs + limb * limb_words + left * VECTORS, pairs, sums[limb]);
+        for (int64_t limb = 0; limb < job->limbs; limb++)
+            dot(block[0], rows, DEPTH, limbs + limb * limb_words + left * VECTORS, pairs, sums[limb]);
     }
 }
 
 /* low, high: Y's rows as 2^16 high + low + 2^15, low and high signed, times R. */
 static void multiply_y(const inos_check *job, int64_t top, int64_t rows, int64_t *low, int64_t *high)
 {
+    const int16_t *vectors = (const int16_t *)(const void *)job->form_r;
     int16_t lows[BLOCK_ROWS][DEPTH], highs[BLOCK_ROWS][DEPTH];
     for (int64_t left = 0; left < job->n; left += DEPTH) {
         const int64_t cols = inos_min(DEPTH, job->n - left), pairs = (cols + 1) / 2;
@@ -87,12 +130,12 @@ static void multiply_y(const inos_check *job, int64_t top, int64_t rows, int64_t
             if (cols < 2 * pairs)
                 lows[r][cols] = highs[r][cols] = 0;
         }
-        dot(lows[0], rows, DEPTH, job->vectors + left * VECTORS, pairs, low);
-        dot(highs[0], rows, DEPTH, job->vectors + left * VECTORS, pairs, high);
+        dot(lows[0], rows, DEPTH, vectors + left * VECTORS, pairs, low);
+        dot(highs[0], rows, DEPTH, vectors + left * VECTORS, pairs, high);
     }
 }
 
-static int check(const inos_check *job, int64_t first, int64_t last)
+static int compare_rows(const inos_check *job, int64_t first, int64_t last)
 {
     int64_t sums[3][BLOCK_ROWS * VECTORS], low[BLOCK_ROWS * VECTORS], high[BLOCK_ROWS * VECTORS];
     for (int64_t top = first; top < last; top += BLOCK_ROWS) {
@@ -105,10 +148,35 @@ static int check(const inos_check *job, int64_t first, int64_t last)
         /* Both sides stay below 2^60, so that unsigned arithmetic modulo 2^64 compares them exactly. */
         for (int64_t at = 0; at < rows * VECTORS; at++) {
             const uint64_t left = (uint64_t)sums[0][at] + ((uint64_t)sums[1][at] << 16) + ((uint64_t)sums[2][at] << 32);
-            const uint64_t right = (uint64_t)low[at] + ((uint64_t)high[at] << 16) + (uint64_t)job->sums[at % VECTORS];
+            const uint64_t base = (uint64_t)job->sums_r[at % VECTORS] << 15;
+            const uint64_t right = (uint64_t)low[at] + ((uint64_t)high[at] << 16) + base;
             if (left != right)
                 return 0;
         }
     }
     return 1;
+}
+#endif
+
+static void start_check(inos_check *job)
+{
+    memset(job->sums_r, 0, sizeof job->sums_r);
+    memset(job->sums_p, 0, sizeof job->sums_p);
+    form_r(job);
+}
+
+static void project(inos_check *job)
+{
+    for (int64_t first; (first = __atomic_fetch_add(&job->next, PROJECT_COLUMNS, __ATOMIC_RELAXED)) < job->k;)
+        project_columns(job, first, inos_min(first + PROJECT_COLUMNS, job->k));
+}
+
+static void compare(inos_check *job)
+{
+    for (int64_t first; (first = __atomic_fetch_add(&job->next, COMPARED_ROWS, __ATOMIC_RELAXED)) < job->m;) {
+        if (__atomic_load_n(&job->is_wrong, __ATOMIC_RELAXED))
+            return;
+        if (!compare_rows(job, first, inos_min(first + COMPARED_ROWS, job->m)))
+            __atomic_store_n(&job->is_wrong, 1, __ATOMIC_RELAXED);
+    }
 }

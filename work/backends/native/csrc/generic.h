@@ -25,8 +25,9 @@ static inline void multiply_pair(const int16_t *x, const int16_t *w, int32_t *ac
 }
 
 static void product(const uint8_t *x, const int16_t *w, int64_t stride, int n, int32_t *out, int is_new,
-                    uint32_t *states, int bare)
+                    uint32_t *states, int bare, const ahead *next)
 {
+    (void)next;
     const int16_t *words = (const int16_t *)(const void *)x;
     int32_t acc[ROWS][ROWS];
     (void)stride, (void)n;

@@ -33,15 +33,29 @@
 /* Pairs of int16 products of Freivalds added up in int32: 64 * 2 * 2^15 * 255 < 2^31. */
 #define DOT_PAIRS 64
 
-/* Strips hashed between two looks at what is left. */
+/* Strips hashed, rows compared between two looks at what is left. */
 #define HASHED_STRIPS 4
+#define COMPARED_ROWS 64
 
 #include "api.h"
 #include "vectors.h"
 
+/* What is to be fetched into the second cache during one product, since the processor does not see it coming. */
+#define AHEAD_BYTES 2048
+typedef struct {
+    uintptr_t x, w;
+} ahead;
+
+/* Where blocks of 16 x 16 are written: steps in elements to the next row, and to the next strip of W. */
+typedef struct {
+    int32_t *start;
+    int64_t row, strip;
+} place;
+
 /* Strips i .. of X by j .. of W. */
 typedef struct {
     int64_t i, x_strips, j, w_strips;
+    int keeps_x;
     const uint8_t *x;
     const int16_t *peel_x;
     const int8_t *w;
@@ -59,9 +73,12 @@ typedef struct {
     int (*multiply)(inos_slab *slab, inos_worker *worker);
     void (*hash_leaves)(inos_leaves *job);
     void (*hash_parents)(const uint8_t *nodes, int64_t count, const char *context, uint8_t *parents);
-    void (*project)(const int8_t *w, int64_t n, int64_t k, const int16_t *vectors, int64_t stride,
-                    int64_t first, int64_t last, int64_t *out);
-    int (*check)(const inos_check *job, int64_t first, int64_t last);
+    int r_row_bytes, p_row_bytes;
+    void (*start_check)(inos_check *job);
+    void (*project)(inos_check *job);
+    void (*form_p)(inos_check *job);
+    void (*compare)(inos_check *job);
+    int (*verify)(const inos_proof *proof);
 } inos_kernels;
 
 extern const inos_kernels inos_portable;

@@ -1,0 +1,110 @@
+"""PyTorch models whose linear layers mine: `inos.torch.mine(model)`, then run it in `with inos.Miner(url):`.
+
+Nothing else in the project imports this module, so that nothing else needs torch.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from inos._client_errors import ClientError
+from inos._miner import Miner, get_current
+from primitives.matrices import MAX_DEPTH
+from work import Operand
+from work import mine as multiply
+
+__all__ = ["MinedLinear", "mine"]
+
+LARGEST: Final = 63
+"""Of an int7 operand, the same on both sides."""
+NO_ANCHOR: Final = bytes(32)
+
+
+class MinedLinear(nn.Module):
+    """A linear layer on the certified engine, for inference.
+
+    The weight is int7 with one scale per output channel, the input int7 with one scale per row; the product of the
+    two is exact, and every 16 x 16 x 1024 piece of it draws a ticket where a Miner runs.
+
+    Args:
+        linear: the layer to replace, at most 65,536 inputs.
+        miner: whose tickets; without it the `inos.Miner` whose `with` block is open, or none.
+    """
+
+    def __init__(self, linear: nn.Linear, miner: Miner | None = None) -> None:
+        super().__init__()
+        if linear.in_features > MAX_DEPTH:
+            raise ClientError("bad-shape", f"a layer with {linear.in_features} inputs is deeper than {MAX_DEPTH}")
+        self.in_features, self.out_features = linear.in_features, linear.out_features
+        self._miner = miner
+        weight = linear.weight.detach().float().cpu()
+        scale = _compute_scale(weight)
+        self._weight = Operand.commit(_quantise(weight, scale))
+        self.register_buffer("weight_scale", scale.squeeze(1))
+        self.register_buffer("bias", None if linear.bias is None else linear.bias.detach().float().clone())
+
+    @property
+    def weight(self) -> torch.Tensor:
+        """The weight as it is multiplied, out x in, for code that looks at it."""
+        return torch.tensor(self._weight.array).float() * self.weight_scale.cpu()[:, None]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(..., in_features) to (..., out_features), in x's type; no gradient flows through it."""
+        rows = x.detach().reshape(-1, self.in_features).float().cpu()
+        if not len(rows):
+            return x.new_zeros((*x.shape[:-1], self.out_features))
+        scale = _compute_scale(rows)
+        product = torch.from_numpy(self._multiply(_quantise(rows, scale)))
+        y = product.float() * (scale * self.weight_scale.cpu())
+        if self.bias is not None:
+            y += self.bias.cpu()
+        return y.reshape(*x.shape[:-1], self.out_features).to(x)
+
+    def _multiply(self, rows: NDArray[np.int8]) -> NDArray[np.int32]:
+        miner = self._miner or get_current()
+        if miner is not None:
+            return miner.matmul(Operand.commit(rows), self._weight)
+        product = multiply(rows, self._weight, NO_ANCHOR, 0).product
+        assert product is not None  # nobody stops it
+        return product
+
+    def extra_repr(self) -> str:
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+
+
+def mine(model: nn.Module, miner: Miner | None = None) -> nn.Module:
+    """Replace every `nn.Linear` in `model` by a certified int7 one, in place; the model, set to evaluation.
+
+    Layers whose weights another module reads for itself (those inside `nn.MultiheadAttention`) are left alone.
+
+    Args:
+        miner: see `MinedLinear`.
+    """
+    if isinstance(model, nn.Linear):
+        return MinedLinear(model, miner).eval()
+    _replace(model, miner)
+    return model.eval()
+
+
+def _replace(module: nn.Module, miner: Miner | None) -> None:
+    if isinstance(module, nn.TransformerEncoderLayer):
+        module.activation_relu_or_gelu = 0  # else a fused kernel takes the weights and passes the layers by
+    for name, child in module.named_children():
+        if isinstance(child, nn.MultiheadAttention):
+            continue
+        if isinstance(child, nn.Linear):
+            setattr(module, name, MinedLinear(child, miner))
+        else:
+            _replace(child, miner)
+
+
+def _compute_scale(rows: torch.Tensor) -> torch.Tensor:
+    """Per row, what one unit of int7 stands for."""
+    return rows.abs().amax(dim=1, keepdim=True).clamp_min(1e-30) / LARGEST
+
+
+def _quantise(rows: torch.Tensor, scale: torch.Tensor) -> Any:
+    return torch.round(rows / scale).clamp_(-LARGEST, LARGEST).to(torch.int8).numpy()

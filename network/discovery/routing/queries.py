@@ -1,0 +1,179 @@
+"""Questions to one node over its proven connection, and what its answers are worth."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Final, Protocol
+
+from msgspec import Struct
+
+from mesh.store import MatrixInfo
+from network.discovery.routing.places import compute_scope, is_tellable, make_place, parse_host
+from network.discovery.routing.settings import RoutingSettings
+from network.errors import Misbehaviour, RequestFailed
+from network.identity import PeerAddress
+from network.peers.peer import Peer
+from network.ports import Randomness
+from network.wire.base import Reply, Request
+from network.wire.kademlia import Contact, FindNodes, FindProviders, Nodes, Provide, Provided, Providers
+from network.wire.matrices import GetMatrix, GetStrips, MatrixHead, Strips
+from primitives.hashing import Context, compute_hash
+from primitives.matrices import compute_matrix_id
+from primitives.merkle import compute_root_from_path
+from primitives.units import MatrixId, NodeId
+from work import InvalidMatrix
+from work.strips import check_shape
+
+WRONG_CONTACT: Final = 10
+"""Points for naming a node where another one lives, once a lookup. An honest node has dialled whom it names,
+but the other may have taken a new id since."""
+
+
+class Connections(Protocol):
+    """What routing needs of whoever manages peers."""
+
+    async def reach(self, address: PeerAddress, limit_s: float) -> Peer:
+        """The connected peer `address.id`, dialled where it is not connected.
+
+        Raises:
+            LinkError: nobody there or not in time. HandshakeFailed: "wrong-peer".
+        """
+
+    async def prove(self, address: PeerAddress) -> None:
+        """Dial just far enough to see that `address.id` lives there; raises as `reach` does."""
+
+    @property
+    def peers(self) -> Mapping[NodeId, Peer]:
+        """All that are connected."""
+
+    def list_full(self) -> Iterable[Peer]:
+        """Those connected for more than a few questions."""
+
+
+Punish = Callable[[Peer, Misbehaviour], Awaitable[None]]
+Make = Callable[[int], Request]
+"""A request of a number."""
+
+
+class Found(Struct, frozen=True):
+    """One node's answer about a matrix."""
+
+    providers: tuple[PeerAddress, ...]
+    contacts: tuple[PeerAddress, ...]
+
+
+class Queries:
+    """Asks nodes, one request each."""
+
+    def __init__(
+        self, own_id: NodeId, settings: RoutingSettings, connections: Connections, punish: Punish, rng: Randomness
+    ) -> None:
+        self._own_id = own_id
+        self._settings = settings
+        self._connections = connections
+        self._punish = punish
+        self._rng = rng
+
+    async def find_nodes(self, address: PeerAddress, target: bytes) -> tuple[PeerAddress, ...]:
+        """The contacts a node names.
+
+        Raises:
+            LinkError, RequestFailed: it was not reached, or did not answer. Misbehaviour: punished already.
+        """
+        peer, reply = await self._ask(address, Nodes, lambda number: FindNodes(number, target))
+        return await self._read(peer, reply.contacts) if isinstance(reply, Nodes) else ()
+
+    async def find_providers(self, address: PeerAddress, key: MatrixId) -> Found:
+        """The records and contacts a node names; raises as `find_nodes` does."""
+        peer, reply = await self._ask(address, Providers, lambda number: FindProviders(number, key))
+        if not isinstance(reply, Providers):
+            return Found((), ())
+        return Found(await self._read(peer, reply.providers), await self._read(peer, reply.contacts))
+
+    async def provide(self, address: PeerAddress, keys: Sequence[MatrixId]) -> int:
+        """Tell a node that this one has matrices; how many of them it keeps record of. Raises as `find_nodes` does."""
+        peer, reply = await self._ask(address, Provided, lambda number: Provide(number, tuple(keys)))
+        if not isinstance(reply, Provided):
+            return 0
+        if len(reply.kept_s) != len(keys):
+            raise await self._blame(peer, Misbehaviour("wrong-answer", "not as many answers as matrices", 20))
+        return sum(seconds > 0 for seconds in reply.kept_s)
+
+    async def confirm(self, address: PeerAddress, key: MatrixId) -> MatrixInfo:
+        """See that a node has a matrix: its head, which others know too, and a strip nobody could foresee.
+
+        Raises:
+            LinkError, RequestFailed: it has it not, or did not say so. Misbehaviour: it lied, and is punished.
+        """
+        peer, head = await self._ask(address, MatrixHead, lambda number: GetMatrix(number, key))
+        if not isinstance(head, MatrixHead):
+            raise RequestFailed("not-found", "the provider has not got the matrix")
+        info = MatrixInfo(head.dtype, head.rows, head.cols, head.root)
+        try:
+            check_shape(info.dtype, info.rows, info.cols)
+        except InvalidMatrix as error:
+            raise await self._blame(peer, Misbehaviour(error.code, error.message)) from error
+        if compute_matrix_id(info.dtype, info.rows, info.cols, info.root) != key:
+            raise await self._blame(peer, Misbehaviour("wrong-matrix", f"a head that is not that of {key.hex()}"))
+        index = self._rng.getrandbits(62) % info.strips
+        peer, strips = await self._ask(address, Strips, lambda number: GetStrips(number, key, index, 1))
+        if not isinstance(strips, Strips):
+            raise RequestFailed("not-found", "the provider has not got the matrix")
+        if not _is_strip(info, index, strips):
+            raise await self._blame(peer, Misbehaviour("bad-path", f"no strip {index} of {key.hex()}"))
+        return info
+
+    async def _ask(self, address: PeerAddress, kind: type[Reply], make: Make) -> tuple[Peer, Reply]:
+        """A node's answer and the peer that gave it.
+
+        Where both sides dial at once one link gives way to the other, and the question is asked again over that.
+        """
+        try:
+            return await self._ask_once(address, kind, make)
+        except RequestFailed as error:
+            if error.code != "peer-gone":
+                raise
+        return await self._ask_once(address, kind, make)
+
+    async def _ask_once(self, address: PeerAddress, kind: type[Reply], make: Make) -> tuple[Peer, Reply]:
+        peer = await self._connections.reach(address, self._settings.query)
+        with peer.requests.open(kind) as pending:
+            await peer.ask(pending, make(pending.request), self._settings.query)
+            return peer, await pending.next(self._settings.query)
+
+    async def _read(self, peer: Peer, contacts: Iterable[Contact]) -> tuple[PeerAddress, ...]:
+        """Addresses worth dialling; the answering node's own site counts as the place it speaks from."""
+        place = make_place(peer.id, peer.link.remote_address, 1)
+        found = []
+        for contact in contacts:
+            ip = parse_host(contact.host)
+            if ip is None or str(ip) != contact.host:
+                raise await self._blame(peer, Misbehaviour("bad-contact", "a contact without an address", 20))
+            if contact.id != self._own_id and place is not None and is_tellable(contact.host, place.host):
+                found.append(PeerAddress(NodeId(contact.id), contact.host, contact.port))
+        return tuple(found)
+
+    async def _blame(self, peer: Peer, fault: Misbehaviour) -> Misbehaviour:
+        await self._punish(peer, fault)
+        return fault
+
+
+def _is_strip(info: MatrixInfo, index: int, reply: Strips) -> bool:
+    if reply.first != index or len(reply.strips) != 1:
+        return False
+    leaf = compute_hash(Context.MATRIX_STRIP, reply.strips[0].data)
+    try:
+        root = compute_root_from_path(Context.MATRIX_NODE, leaf, index, info.strips, reply.strips[0].path)
+    except ValueError:
+        return False
+    return root == info.root
+
+
+def make_contacts(addresses: Iterable[PeerAddress], asker: Peer) -> tuple[Contact, ...]:
+    """What of `addresses` may be told to `asker`: nothing of it itself, and nothing of a site it is not on."""
+    place = make_place(asker.id, asker.link.remote_address, 1)
+    if place is None or compute_scope(place.host) is None:
+        return ()
+    return tuple(
+        Contact(address.id, address.host, address.port)
+        for address in addresses
+        if address.id != asker.id and is_tellable(address.host, place.host)
+    )

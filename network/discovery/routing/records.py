@@ -1,0 +1,102 @@
+"""Who provides which matrix, as the providers themselves said. No I/O."""
+
+from collections import Counter, OrderedDict
+from collections.abc import Hashable
+from typing import TypeVar
+
+from msgspec import Struct
+
+from network.discovery.routing.settings import RoutingSettings
+from network.discovery.routing.table import GroupOf
+from network.identity import PeerAddress
+from primitives.units import MatrixId, NodeId
+
+C = TypeVar("C", bound=Hashable)
+
+
+class Record(Struct, frozen=True):
+    """A node's word that it has a matrix."""
+
+    provider: PeerAddress
+    group: Hashable
+    until: float
+    """Monotonic seconds."""
+
+
+class ProviderRecords:
+    """Records by matrix, bounded per provider, per network group, per matrix and in all; nothing is pushed out.
+
+    A full place takes no more until something in it expires, so that whoever comes in numbers displaces nobody.
+    """
+
+    def __init__(self, settings: RoutingSettings, compute_group: GroupOf) -> None:
+        self._settings = settings
+        self._compute_group = compute_group
+        self._by_key: dict[MatrixId, dict[NodeId, Record]] = {}
+        self._by_provider: Counter[NodeId] = Counter()
+        self._by_group: Counter[Hashable] = Counter()
+        self._by_time: OrderedDict[tuple[MatrixId, NodeId], None] = OrderedDict()
+        """All records live equally long, so that the order they were taken in is the order they expire in."""
+
+    def __len__(self) -> int:
+        return len(self._by_time)
+
+    def add(self, key: MatrixId, provider: PeerAddress, now: float) -> bool:
+        """Take or renew a record; False where there is no room for it.
+
+        The caller has `provider` from the provider's own proven connection.
+        """
+        self.expire(now)
+        group = self._compute_group(provider)
+        old = self._by_key.get(key, {}).get(provider.id)
+        if old is not None:
+            self._remove(key, provider.id)
+        if not self._has_room(key, provider.id, group):
+            return False
+        self._by_key.setdefault(key, {})[provider.id] = Record(provider, group, now + self._settings.record_ttl_s)
+        self._by_provider[provider.id] += 1
+        self._by_group[group] += 1
+        self._by_time[key, provider.id] = None
+        return True
+
+    def get(self, key: MatrixId, now: float) -> list[PeerAddress]:
+        """Providers of a matrix, the latest word first."""
+        self.expire(now)
+        return [record.provider for record in reversed(self._by_key.get(key, {}).values())]
+
+    def drop(self, key: MatrixId, provider: NodeId) -> None:
+        """The provider was asked and has it not."""
+        if provider in self._by_key.get(key, {}):
+            self._remove(key, provider)
+
+    def expire(self, now: float) -> None:
+        """Forget what is too old."""
+        while self._by_time:
+            key, provider = next(iter(self._by_time))
+            if self._by_key[key][provider].until > now:
+                return
+            self._remove(key, provider)
+
+    def _has_room(self, key: MatrixId, provider: NodeId, group: Hashable) -> bool:
+        limits, of_key = self._settings, self._by_key.get(key, {})
+        return (
+            len(self) < limits.max_records
+            and self._by_provider[provider] < limits.records_per_provider
+            and self._by_group[group] < limits.records_per_group
+            and len(of_key) < limits.records_per_key
+            and sum(record.group == group for record in of_key.values()) < limits.records_per_key_group
+        )
+
+    def _remove(self, key: MatrixId, provider: NodeId) -> None:
+        record = self._by_key[key].pop(provider)
+        if not self._by_key[key]:
+            del self._by_key[key]
+        del self._by_time[key, provider]
+        _count_down(self._by_provider, provider)
+        _count_down(self._by_group, record.group)
+
+
+def _count_down(counter: Counter[C], name: C) -> None:
+    counter[name] -= 1
+    if not counter[name]:
+        del counter[name]

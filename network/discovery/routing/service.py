@@ -1,0 +1,277 @@
+"""Routing as the network service has it: answers, lookups, providers, and the table kept in the background."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Final
+
+import structlog
+from msgspec import Struct
+
+from network.discovery.routing.keeper import TableKeeper
+from network.discovery.routing.lookup import Ask, Lookup, Outcome
+from network.discovery.routing.metric import make_id_near
+from network.discovery.routing.places import compute_group, make_place
+from network.discovery.routing.provision import Held, Provision
+from network.discovery.routing.queries import WRONG_CONTACT, Connections, Punish, Queries, make_contacts
+from network.discovery.routing.records import ProviderRecords
+from network.discovery.routing.search import Offers
+from network.discovery.routing.settings import K, RoutingSettings
+from network.discovery.routing.table import RoutingTable
+from network.errors import Misbehaviour
+from network.identity import PeerAddress
+from network.peers.peer import Peer
+from network.ports import Clock, Randomness
+from network.wire.base import Request
+from network.wire.kademlia import (
+    MAX_PROVIDERS,
+    Contact,
+    FindNodes,
+    FindProviders,
+    Nodes,
+    Provide,
+    Provided,
+    Providers,
+)
+from primitives.errors import InosError, MatrixMissing
+from primitives.units import MatrixId, NodeId
+
+log = structlog.get_logger("inos.network")
+
+CONFIRMERS: Final = 3
+"""Providers tried at one time in one search."""
+MAX_SEARCHES: Final = 8
+TICK_S: Final = 5.0
+
+
+class RoutingStatus(Struct, frozen=True):
+    """How routing stands, for people."""
+
+    contacts: int
+    buckets: int
+    records: int
+    """Of other nodes' matrices, kept here."""
+    provided: int
+    """Matrices this node tells others it has."""
+
+
+class Routing:
+    """The Kademlia node.
+
+    Args:
+        held: what may be provided.
+        connections: reaches nodes; every one it returns has proven its id.
+        punish: counts a fault against a connected peer.
+    """
+
+    def __init__(
+        self,
+        own_id: NodeId,
+        held: Held,
+        settings: RoutingSettings,
+        connections: Connections,
+        punish: Punish,
+        clock: Clock,
+        rng: Randomness,
+    ) -> None:
+        self._own_id = own_id
+        self._held = held
+        self._settings = settings
+        self._connections = connections
+        self._punish = punish
+        self._clock = clock
+        self._rng = rng
+        self._table = RoutingTable(own_id, compute_group, clock.monotonic())
+        self._records = ProviderRecords(settings, compute_group)
+        self._queries = Queries(own_id, settings, connections, punish, rng)
+        self._provision = Provision(held, settings, self._table, self._provide_to, self._find_nodes, clock, rng)
+        self._keeper = TableKeeper(self._table, settings, connections, clock, self._provision.greet)
+        self._searches = asyncio.Semaphore(MAX_SEARCHES)
+
+    def get_status(self) -> RoutingStatus:
+        return RoutingStatus(
+            contacts=len(self._table),
+            buckets=len(self._table.buckets),
+            records=len(self._records),
+            provided=len(self._provision),
+        )
+
+    def meet(self, peer: Peer) -> None:
+        """A peer has connected."""
+        self._keeper.meet(peer)
+        place = make_place(peer.id, peer.link.remote_address, peer.hello.listen_port or 1)
+        if place is not None:
+            self._provision.greet(place)
+
+    def on_added(self, id: MatrixId) -> None:
+        """The node has a whole matrix: it is provided soon."""
+        self._provision.add(id)
+
+    async def answer(self, peer: Peer, request: Request) -> bool:
+        """Answer one request; False where it is not for routing.
+
+        Raises:
+            LinkError: the peer is gone.
+        """
+        match request:
+            case FindNodes():
+                contacts = self._list_contacts(request.target, peer)
+                await peer.out.put(Nodes(request.request, contacts))
+            case Provide():
+                kept = tuple(self._keep(peer, MatrixId(id)) for id in request.ids)
+                await peer.out.put(Provided(request.request, kept))
+            case FindProviders():
+                providers = self._records.get(MatrixId(request.id), self._clock.monotonic())
+                told = make_contacts(providers, peer)[:MAX_PROVIDERS]
+                await peer.out.put(Providers(request.request, told, self._list_contacts(request.id, peer)))
+            case _:
+                return False
+        self._keeper.meet(peer)
+        return True
+
+    def _list_contacts(self, target: bytes, asker: Peer) -> tuple[Contact, ...]:
+        return make_contacts(self._table.find_closest(target, 2 * K), asker)[:K]
+
+    def _keep(self, peer: Peer, key: MatrixId) -> int:
+        """Seconds the record is kept: of this peer alone, where it was seen, and only where the key is near here."""
+        provider = make_place(peer.id, peer.link.remote_address, peer.hello.listen_port)
+        if provider is None or self._table.count_closer(key) >= K:
+            return 0
+        return int(self._settings.record_ttl_s) if self._records.add(key, provider, self._clock.monotonic()) else 0
+
+    async def run(self) -> None:
+        """Keep the table, look around, and provide what is held, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for work in (self._keeper.run(), self._refresh(), self._provision.run()):
+                group.create_task(work)
+
+    async def provide(self, id: MatrixId) -> int:
+        """Tell the nodes nearest to a matrix that this one has it; how many keep record of it.
+
+        It is told again in time for as long as it is held.
+
+        Raises:
+            MatrixMissing: this node has it not.
+        """
+        if not self._held.has(id):
+            raise MatrixMissing([id])
+        return await self._provision.provide_now(id)
+
+    async def find_providers(self, id: MatrixId, limit: int) -> list[PeerAddress]:
+        """At most `limit` nodes other than this that have just proven to have the matrix, nearest first found."""
+        offers = Offers(self._own_id, limit, self._settings.providers_tried)
+        offers.offer(self._own_id, tuple(self._records.get(id, self._clock.monotonic())))
+
+        async def ask(address: PeerAddress) -> Iterable[PeerAddress]:
+            found = await self._queries.find_providers(address, id)
+            self._note(address)
+            offers.offer(address.id, found.providers)
+            return found.contacts
+
+        async def look() -> None:
+            await self._look_up(id, ask, lambda: offers.is_enough)
+            offers.complete()
+
+        try:
+            async with asyncio.timeout(self._settings.lookup), self._searches, asyncio.TaskGroup() as group:
+                for work in (look(), *(self._confirm(id, offers) for _ in range(CONFIRMERS))):
+                    group.create_task(work)
+        except TimeoutError:
+            log.debug("a search for providers took too long", id=id.hex())
+        return list(offers.confirmed.values())[:limit]
+
+    async def reach(self, address: PeerAddress, limit_s: float) -> Peer:
+        """See Connections.reach."""
+        return await self._connections.reach(address, limit_s)
+
+    async def _confirm(self, id: MatrixId, offers: Offers) -> None:
+        while (provider := await offers.next()) is not None:
+            try:
+                async with asyncio.timeout(self._settings.confirm):
+                    await self._queries.confirm(provider, id)
+            except (InosError, TimeoutError) as error:
+                self._records.drop(id, provider.id)
+                log.debug("not a provider", address=str(provider), id=id.hex(), reason=str(error))
+                continue
+            offers.add_confirmed(provider)
+
+    async def _find_nodes(self, target: bytes) -> Outcome:
+        async def ask(address: PeerAddress) -> Iterable[PeerAddress]:
+            named = await self._queries.find_nodes(address, target)
+            self._note(address)
+            return named
+
+        return await self._look_up(target, ask)
+
+    async def _look_up(self, target: bytes, ask: Ask, is_enough: Callable[[], bool] = lambda: False) -> Outcome:
+        marked: set[NodeId] = set()
+
+        async def ask_known(address: PeerAddress) -> Iterable[PeerAddress]:
+            try:
+                return await ask(address)
+            except (InosError, TimeoutError):
+                self._keeper.suspect(address.id)
+                raise
+
+        lookup = Lookup(
+            target,
+            self._own_id,
+            self._list_start(target),
+            ask_known,
+            self._settings,
+            compute_group,
+            self._clock,
+            on_wrong_node=partial(self._mark, marked),
+            is_enough=is_enough,
+        )
+        self._table.set_looked(target, self._clock.monotonic())
+        return await lookup.run()
+
+    def _list_start(self, target: bytes) -> list[PeerAddress]:
+        """The nearest contacts, and whoever is connected: those answer without being dialled."""
+        places = (
+            make_place(peer.id, peer.link.remote_address, peer.hello.listen_port or 1)
+            for peer in self._connections.list_full()
+        )
+        return [*self._table.find_closest(target), *(place for place in places if place is not None)]
+
+    def _note(self, address: PeerAddress) -> None:
+        peer = self._connections.peers.get(address.id)
+        if peer is not None:
+            self._keeper.meet(peer)
+
+    async def _mark(self, marked: set[NodeId], address: PeerAddress, named_by: frozenset[NodeId]) -> None:
+        """Hold a wrong contact against who named it, once a lookup."""
+        for id in named_by - marked:
+            marked.add(id)
+            peer = self._connections.peers.get(id)
+            if peer is not None:
+                await self._punish(peer, Misbehaviour("wrong-contact", f"another node is at {address}", WRONG_CONTACT))
+
+    async def _provide_to(self, address: PeerAddress, ids: Sequence[MatrixId]) -> int:
+        """How many of `ids` a node keeps record of; none where it cannot be asked."""
+        try:
+            async with asyncio.timeout(self._settings.query):
+                return await self._queries.provide(address, ids)
+        except (InosError, TimeoutError) as error:
+            log.debug("not told of a matrix", address=str(address), reason=str(error))
+            return 0
+
+    async def _refresh(self) -> None:
+        """Look for oneself soon after the first contact and now and then, and into buckets nobody looked into."""
+        next_own = 0.0
+        while True:
+            await asyncio.sleep(TICK_S * (0.5 + self._rng.random()))
+            now = self._clock.monotonic()
+            self._records.expire(now)
+            if not self._list_start(self._own_id):
+                continue
+            if now >= next_own:
+                await self._find_nodes(self._own_id)
+                await self._look_into(self._table.list_unlooked(now)[:1])
+                next_own = now + self._settings.own_refresh_s * (0.75 + self._rng.random() / 2)
+            await self._look_into(self._table.list_unlooked(now - self._settings.refresh_s))
+
+    async def _look_into(self, buckets: Sequence[tuple[int, bool]]) -> None:
+        for bits, is_exact in buckets:
+            await self._find_nodes(make_id_near(self._own_id, bits, is_exact=is_exact, rng=self._rng))

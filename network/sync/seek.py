@@ -1,0 +1,93 @@
+"""Wanted matrices that no connected peer has: who else has them is looked up, reached, and fetched from."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final, Protocol
+
+import structlog
+
+from network.errors import LinkError, Misbehaviour, RequestFailed
+from network.identity import PeerAddress
+from network.peers.peer import Peer
+from network.ports import Clock
+from network.sync.punish import Punish
+from network.sync.wants import Wants
+from primitives.units import MatrixId
+
+log = structlog.get_logger("inos.network")
+
+PROVIDERS: Final = 3
+"""Fetched from at one time; strips come from all of them."""
+MAX_SOUGHT: Final = 4
+"""Matrices sought at one time."""
+TICK_S: Final = 0.5
+REACH_S: Final = 5.0
+
+
+class Router(Protocol):
+    """What finds providers, and links to them."""
+
+    async def find_providers(self, id: MatrixId, limit: int) -> list[PeerAddress]:
+        """At most `limit` nodes that have just proven to have the matrix."""
+
+    async def reach(self, address: PeerAddress, limit_s: float) -> Peer:
+        """A peer, dialled where it is not connected; raises LinkError."""
+
+
+Fetch = Callable[[Peer, MatrixId], Awaitable[None]]
+"""Fetches one wanted matrix from one peer until it is complete or the peer has no more of it."""
+
+
+class Seeker:
+    """Looks for what nobody connected has."""
+
+    def __init__(
+        self,
+        wants: Wants[Peer],
+        router: Router,
+        list_peers: Callable[[], Iterable[Peer]],
+        fetch: Fetch,
+        punish: Punish,
+        clock: Clock,
+    ) -> None:
+        self._wants = wants
+        self._router = router
+        self._list_peers = list_peers
+        self._fetch = fetch
+        self._punish = punish
+        self._clock = clock
+        self._sought: set[MatrixId] = set()
+
+    async def run(self) -> None:
+        """Seek, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                for id in self._wants.list_unserved(tuple(self._list_peers()), self._clock.monotonic()):
+                    if len(self._sought) < MAX_SOUGHT and id not in self._sought:
+                        self._sought.add(id)
+                        group.create_task(self._seek(id))
+                await asyncio.sleep(TICK_S)
+
+    async def _seek(self, id: MatrixId) -> None:
+        try:
+            providers = await self._router.find_providers(id, PROVIDERS)
+            log.info("matrix sought", id=id.hex(), providers=len(providers))
+            async with asyncio.TaskGroup() as group:
+                for provider in providers:
+                    group.create_task(self._fetch_at(provider, id))
+        finally:
+            self._sought.discard(id)
+            self._wants.note_sought(id, self._clock.monotonic())
+
+    async def _fetch_at(self, provider: PeerAddress, id: MatrixId) -> None:
+        try:
+            peer = await self._router.reach(provider, REACH_S)
+        except LinkError as error:
+            log.debug("provider not reached", address=str(provider), code=error.code)
+            return
+        try:
+            await self._fetch(peer, id)
+        except (LinkError, RequestFailed) as error:
+            log.debug("provider went away", peer=peer.name, code=error.code)
+        except Misbehaviour as fault:
+            await self._punish(peer, fault)

@@ -1,0 +1,187 @@
+"""Mining by programs outside the node: templates, wins, and the socket they go through."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import numpy as np
+import pytest
+from msgspec.structs import replace
+
+import inos
+import work
+from inos.client import BadOperand, ClientError, RemoteError
+from node.desk import MAX_WAITERS
+from node.node import Node, open_node
+from node.settings import load_settings
+from primitives.blocks import Header, compute_anchor
+from primitives.codec import decode, encode
+from wallet.addresses import encode_address
+
+RNG = np.random.default_rng(5)
+X = RNG.integers(-64, 64, (300, 100), dtype=np.int8)
+W = RNG.integers(-64, 64, (64, 100), dtype=np.int8)
+Y = X.astype(np.int64) @ W.astype(np.int64).T
+
+
+@pytest.fixture
+async def node(lab: Any, tmp_path: Path) -> AsyncIterator[Node]:
+    flags = {"network": str(lab.genesis_file), "data_dir": tmp_path / "node", "rpc_port": 0, "p2p_port": 0}
+    async with open_node(load_settings(flags)) as node:
+        yield node
+
+
+@pytest.fixture
+def payee(lab: Any, node: Node) -> str:
+    return encode_address(node.network.hrp, lab.worker.address)
+
+
+class Caller:
+    """JSON-RPC over one socket."""
+
+    def __init__(self, ws: aiohttp.ClientWebSocketResponse) -> None:
+        self.ws = ws
+        self.sent = 0
+
+    async def send(self, method: str, **params: Any) -> int:
+        self.sent += 1
+        await self.ws.send_json({"jsonrpc": "2.0", "id": self.sent, "method": method, "params": params})
+        return self.sent
+
+    async def receive(self) -> tuple[int, Any]:
+        answer = await self.ws.receive_json(timeout=20)
+        return answer["id"], answer.get("result", answer.get("error"))
+
+    async def ask(self, method: str, **params: Any) -> Any:
+        await self.send(method, **params)
+        return (await self.receive())[1]
+
+
+@pytest.fixture
+async def caller(node: Node) -> AsyncIterator[Caller]:
+    async with aiohttp.ClientSession() as session, session.ws_connect(node.rpc_url + "/ws") as ws:
+        yield Caller(ws)
+
+
+def mine(template: Any, nonce: int) -> dict[str, Any]:
+    """A winning ticket of a template, as miner_submit takes it."""
+    while True:
+        header = replace(decode(Header, bytes.fromhex(template["header"]), limit=1024), nonce=nonce)
+        mined = work.mine(X, W, compute_anchor(header), int(template["allowed_target"], 16))
+        if mined.wins:
+            win = mined.wins[0]
+            seal, witness = encode(win.seal).hex(), encode(win.witness).hex()
+            return {"template": template["id"], "nonce": nonce, "seal": seal, "witness": witness}
+        nonce += 1
+
+
+async def test_a_win_becomes_a_block(caller: Caller, node: Node, payee: str) -> None:
+    template = await caller.ask("miner_template", beneficiary=payee)
+    assert (template["height"], template["beneficiary"], template["transactions"]) == (1, payee, 0)
+    won = await caller.ask("miner_submit", **mine(template, 7))
+    assert won["is_connected"] is True
+    assert node.service.ledger.tip.id.hex() == won["block"]
+    late = await caller.ask("miner_submit", **mine(template, 10_000))
+    assert late["is_connected"] is False
+    assert node.service.ledger.tip.id.hex() == won["block"]
+
+
+async def test_what_does_not_win_is_refused(caller: Caller, payee: str) -> None:
+    template = await caller.ask("miner_template", beneficiary=payee)
+    win = mine(template, 1)
+    for change, code in (
+        ({"nonce": win["nonce"] + 1}, "digest-mismatch"),
+        ({"template": "ab" * 32}, "template-unknown"),
+        ({"seal": "90"}, "invalid-params"),
+        ({"witness": win["witness"][:-2]}, "invalid-params"),
+    ):
+        refused = await caller.ask("miner_submit", **(win | change))
+        assert refused["data"]["code"] == code, refused
+    assert (await caller.ask("miner_template"))["data"]["code"] == "no-beneficiary"
+    assert (await caller.ask("miner_submit", **win))["is_connected"] is True
+
+
+async def test_waiting_ends_with_a_new_tip_and_holds_up_nothing(caller: Caller, payee: str) -> None:
+    template = await caller.ask("miner_template", beneficiary=payee)
+    known = template["parent"]
+    waiting = await caller.send("miner_template", beneficiary=payee, known_tip=known, wait_s=60)
+    assert (await caller.ask("chain_head"))["height"] == 0
+    won = await caller.ask("miner_submit", **mine(template, 1))
+    if "block" not in won:  # the waiting one was answered first
+        won, answer = (await caller.receive())[1], won
+    else:
+        which, answer = await caller.receive()
+        assert which == waiting
+    assert (answer["parent"], answer["height"]) == (won["block"], 2)
+    at_once = await caller.ask("miner_template", beneficiary=payee, known_tip=known, wait_s=60)
+    assert at_once["height"] == 2
+    timed = await caller.ask("miner_template", beneficiary=payee, known_tip=won["block"], wait_s=0.01)
+    assert timed["height"] == 2
+
+
+async def test_waiters_are_bounded(node: Node, payee: str) -> None:
+    async with aiohttp.ClientSession() as session:
+        callers = [Caller(await session.ws_connect(node.rpc_url + "/ws")) for _ in range(MAX_WAITERS // 4 + 1)]
+        known = node.service.ledger.tip.id.hex()
+        for n in range(MAX_WAITERS):
+            await callers[n // 4].send("miner_template", beneficiary=payee, known_tip=known, wait_s=60)
+        for caller in callers[:-1]:  # answered after those before it were taken up
+            while (await caller.ask("chain_head"))["height"] != 0:
+                pass
+        refused = await callers[-1].ask("miner_template", beneficiary=payee, known_tip=known, wait_s=60)
+        assert refused["data"]["code"] == "too-many-waiters"
+        assert (await callers[-1].ask("miner_template", beneficiary=payee))["height"] == 1
+
+
+async def test_pages_of_other_sites_get_no_socket(node: Node) -> None:
+    async with aiohttp.ClientSession() as session:
+        for headers, is_welcome in (
+            ({"Origin": "https://evil.example"}, False),
+            ({"Host": "evil.example"}, False),
+            ({"Origin": node.rpc_url}, True),
+        ):
+            if is_welcome:
+                async with session.ws_connect(node.rpc_url + "/ws", headers=headers) as ws:
+                    assert (await Caller(ws).ask("chain_head"))["height"] == 0
+                continue
+            with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+                await session.ws_connect(node.rpc_url + "/ws", headers=headers)
+            assert refused.value.status == 403
+
+
+async def test_a_miner_s_products_are_exact_and_win_blocks(node: Node, payee: str) -> None:
+    def multiply() -> inos.Miner:
+        with inos.Miner(node.rpc_url, beneficiary=payee) as miner:
+            kept = miner.commit(W)
+            while not miner.wins:  # the same operands again and again: each time another anchor
+                assert np.array_equal(miner.matmul(X, kept), Y)
+            with pytest.raises(BadOperand):
+                miner.matmul(X, W[:, 1:])
+        with pytest.raises(ClientError, match="not connected"):
+            miner.matmul(X, W)
+        return miner
+
+    miner = await asyncio.to_thread(multiply)
+    assert miner.last_error == ""
+    assert miner.tickets >= 19 * 4
+    assert miner.blocks
+    assert miner.wins == len(miner.blocks) + miner.stale
+    header = node.service.ledger.get_header(node.service.ledger.tip.id)
+    assert header is not None
+    assert encode_address(node.network.hrp, header.beneficiary) == payee
+    assert node.service.ledger.tip.header.height == len(miner.blocks)
+
+
+async def test_a_miner_says_what_is_missing(node: Node) -> None:
+    def enter(url: str) -> None:
+        with inos.Miner(url):
+            pass
+
+    with pytest.raises(RemoteError) as refused:
+        await asyncio.to_thread(enter, node.rpc_url)
+    assert refused.value.code == "no-beneficiary"
+    with pytest.raises(ClientError) as unreachable:
+        await asyncio.to_thread(enter, "http://127.0.0.1:1")
+    assert unreachable.value.code == "node-unreachable"

@@ -1,0 +1,50 @@
+"""One certificate checked by the kernels, in one call."""
+
+from typing import Any
+
+from primitives.matrices import MAX_DEPTH, MAX_ROWS, STRIP_BYTES, MatrixRef, Seal, Witness
+from primitives.units import HASH_BYTES, U32_MAX
+from work.backends.native.library import Kernel, find_best, load
+
+
+def verify_natively(seal: Seal, witness: Witness, anchor: bytes, target: int, kernel: Kernel | None = None) -> bool:
+    """Whether the kernels find the certificate valid; False too where there are none, and for what they cannot read.
+
+    Args:
+        anchor, target: checked by the caller.
+        kernel: None for the best.
+    """
+    loaded, kernel = load(), kernel or find_best()
+    if loaded is None or kernel is None:
+        return False
+    ffi, lib = loaded
+    proof = ffi.new("inos_proof *")
+    alive: list[Any] = []
+
+    def point(data: bytes, length: int, kind: str = "uint8_t[]") -> Any:
+        if len(data) != length:
+            raise ValueError
+        alive.append(ffi.from_buffer(kind, data))
+        return alive[-1]
+
+    def fill(side: Any, ref: MatrixRef, strip: int, data: bytes, path: tuple[bytes, ...]) -> None:
+        if not (1 <= ref.rows <= MAX_ROWS and 1 <= ref.cols <= MAX_DEPTH and 0 <= strip <= U32_MAX):
+            raise ValueError
+        side.rows, side.cols, side.strip, side.path_length = ref.rows, ref.cols, strip, len(path)
+        side.id, side.root = point(ref.id, HASH_BYTES), point(ref.root, HASH_BYTES)
+        side.data = point(data, STRIP_BYTES, "int8_t[]")
+        if any(len(node) != HASH_BYTES for node in path):
+            raise ValueError
+        side.path = point(b"".join(path), HASH_BYTES * len(path))
+
+    if not 0 <= seal.p <= U32_MAX:
+        return False
+    try:
+        fill(proof.x, seal.x, seal.i, witness.x_strip, witness.x_path)
+        fill(proof.w, seal.w, seal.j, witness.w_strip, witness.w_path)
+        proof.panel = seal.p
+        proof.anchor, proof.digest = point(anchor, HASH_BYTES), point(seal.digest, HASH_BYTES)
+    except (TypeError, ValueError):  # of a seal that no decoder made; the reference says what it thinks of it
+        return False
+    proof.target = point(target.to_bytes(HASH_BYTES, "big"), HASH_BYTES)
+    return bool(lib.inos_run_verify(kernel.number, proof))
