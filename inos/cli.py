@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "job": "Post a product to be multiplied, follow it, fetch its result and receipt.",
     "node": "Run one node, mining or only following.",
     "rpc": "Call any RPC method of a node.",
+    "status": "Show how a node fares: its sync, its peers, what bounds it.",
     "verify": "Check the receipt of a product, without a node.",
     "wallet": "Create and restore wallets, see balances, send credits.",
     "work": "Mine, verify and inspect matrices on this machine, without a node.",
