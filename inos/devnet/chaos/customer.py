@@ -19,7 +19,7 @@ from work import matrix_ref
 
 REWARD: Final = 50_000_000
 FEE: Final = 1_000_000
-PAUSE_S: Final = 2.0
+PAUSE_S: Final = 3.0
 TELL_S: Final = 1.5
 COPIES: Final = 2
 """Nodes that get the operands: a killed one keeps them, but is gone for a while."""

@@ -10,7 +10,7 @@ from inos.client import Client
 from inos.devnet.chaos.relay import Relay
 from inos.devnet.processes import DevnetError, NodeSpec, RunningNode, start_node, stop_process
 
-COMMON: Final = ("--network", "devnet", "--log-format", "json", "--threads", "1")
+COMMON: Final = ("--network", "devnet", "--no-discovery", "--log-format", "json", "--threads", "1")
 
 
 @dataclass

@@ -22,7 +22,7 @@ from inos.devnet.processes import stop_process
 from primitives.hashing import Context, compute_hash
 from wallet.keys import Key, derive_key, make_key
 
-CUSTOMERS: Final = 3
+CUSTOMERS: Final = 2
 CREDITS: Final = 20
 DOWN_S: Final = (1.0, 3.0)
 """How long a killed node stays down."""
