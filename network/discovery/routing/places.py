@@ -1,6 +1,7 @@
 """Where nodes are: addresses worth telling others, and the network group an address belongs to."""
 
 from enum import IntEnum
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from network.identity import PeerAddress
@@ -55,9 +56,15 @@ def compute_group(address: PeerAddress) -> str:
 
     Addresses on this machine or site are a group each: who is there is the operator himself.
     """
-    ip = parse_host(address.host)
+    return _compute_host_group(address.host) or f"{address.host}:{address.port}"
+
+
+@lru_cache(maxsize=16_384)
+def _compute_host_group(host: str) -> str:
+    """Empty for an address of this machine or site. Remembered, as tables and lookups ask for each contact often."""
+    ip = parse_host(host)
     if ip is None or not ip.is_global:
-        return f"{address.host}:{address.port}"
+        return ""
     if isinstance(ip, IPv6Address):
         inner = ip.sixtofour or (ip.teredo[1] if ip.teredo is not None else None)
         if inner is None:
