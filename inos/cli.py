@@ -13,9 +13,11 @@ COMMANDS: Final = {
     "bench": "Measure on this machine what mining costs over multiplying.",
     "devnet": "Start a network of several nodes on this machine, with paid jobs and a live view.",
     "genesis": "List networks, show one's parameters and genesis id, make a devnet of your own.",
-    "job": "Post a product to be multiplied, list jobs, fetch a result.",
+    "job": "Post a product to be multiplied, follow it, fetch its result and receipt.",
     "node": "Run one node, mining or only following.",
     "rpc": "Call any RPC method of a node.",
+    "status": "Show how a node fares: its sync, its peers, what bounds it.",
+    "verify": "Check the receipt of a product, without a node.",
     "wallet": "Create and restore wallets, see balances, send credits.",
     "work": "Mine, verify and inspect matrices on this machine, without a node.",
 }

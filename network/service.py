@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping
 import structlog
 from msgspec import Struct
 
-from consensus.validity import check_seal
 from network.clock import SystemClock
 from network.discovery.routing.service import Routing, RoutingStatus
 from network.errors import Misbehaviour
@@ -19,8 +18,9 @@ from network.peers.peer import Peer
 from network.peers.static import StaticPeers
 from network.ports import Clock, NodePort, Randomness
 from network.settings import PROTOCOL_VERSION, NetworkSettings
-from network.sync.blocks import SealCheck
 from network.sync.hub import Sync
+from network.sync.progress import SyncStatus
+from network.sync.verifier import SealVerifier, ThreadVerifier
 from network.transport.websocket import WebSocketTransport
 from network.wire.control import Hello
 from primitives.codec import encode
@@ -75,7 +75,7 @@ class NetworkService:
     Args:
         clock, rng: injected; by default the machine's.
         transport: WebSockets with Noise by default.
-        check_seal: what proves a witness; a simulation without mining hands in its own.
+        verifier: checks seals and signatures, by default in threads; closed with the service.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class NetworkService:
         clock: Clock | None = None,
         rng: Randomness | None = None,
         transport: Transport | None = None,
-        check_seal: SealCheck = check_seal,
+        verifier: SealVerifier | None = None,
     ) -> None:
         self._node = node
         self._settings = settings
@@ -111,7 +111,8 @@ class NetworkService:
             the_clock,
             the_rng,
         )
-        self._sync = Sync(node, settings, the_clock, self._list_peers, self._punish, check_seal, self._routing)
+        self._verifier: SealVerifier = verifier if verifier is not None else ThreadVerifier()
+        self._sync = Sync(node, settings, the_clock, self._list_peers, self._punish, self._verifier, self._routing)
         self._manager = PeerManager(
             identity.node_id,
             settings,
@@ -152,6 +153,10 @@ class NetworkService:
             for peer in self._manager.peers.values()
         ]
 
+    def get_sync_status(self) -> SyncStatus:
+        """Where sync stands, how fast it is and what bounds it."""
+        return self._sync.get_status()
+
     async def start(self) -> None:
         """Listen.
 
@@ -179,6 +184,7 @@ class NetworkService:
     async def _close(self) -> None:
         await self._manager.stop()
         await self._transport.stop()
+        self._verifier.close()
 
     async def fetch_matrix(self, id: MatrixId, timeout_s: float) -> None:
         """Have the matrix in the node's store within `timeout_s` seconds.

@@ -14,6 +14,7 @@ from mesh.store import MatrixStore
 from miner import Miner
 from network.service import NetworkService
 from network.settings import PROTOCOL_VERSION
+from network.sync.progress import Phase, SyncStatus
 from node.desk import Desk
 from node.service import NodeService
 from primitives.matrices import MatrixRef
@@ -75,6 +76,9 @@ class RpcNode:
     def health(self) -> Health:
         return Health((self._check_tip(), self._check_sync(), self._check_peers()))
 
+    def get_sync_status(self) -> SyncStatus:
+        return self._peers.get_sync_status()
+
     def net_peers(self) -> Sequence[PeerInfo]:
         return [
             PeerInfo(
@@ -125,8 +129,10 @@ class RpcNode:
         return Check("tip", is_new or age_s <= limit_s, "no block yet" if is_new else detail)
 
     def _check_sync(self) -> Check:
-        behind = self.ledger.best_header.header.height - self.ledger.tip.header.height
-        return Check("sync", behind <= 2, f"{max(behind, 0)} blocks behind the best header chain")
+        status = self.get_sync_status()
+        behind = max(status.header_height - status.height, 0)
+        is_ok = behind <= 2 and status.phase is not Phase.STALLED
+        return Check("sync", is_ok, f"{behind} blocks behind the best header chain; {status.describe()}")
 
     def _check_peers(self) -> Check:
         count = len(self.net_peers())

@@ -21,6 +21,7 @@ from miner import Miner, MinerSettings
 from network.identity import NodeIdentity, load_identity, parse_peer_address
 from network.service import NetworkService
 from network.settings import NetworkSettings
+from network.sync.verifier_pool import PoolVerifier
 from node.clock import Clock, SystemClock
 from node.datadir import DataDir, write_atomically
 from node.facade import RpcNode
@@ -140,7 +141,7 @@ async def _restore_pool(stack: AsyncExitStack, data: DataDir, service: NodeServi
 async def _start_network(
     stack: AsyncExitStack, tasks: Tasks, service: NodeService, settings: NetworkSettings, identity: NodeIdentity
 ) -> NetworkService:
-    peers = NetworkService(service, settings, identity, clock=service.clock)
+    peers = NetworkService(service, settings, identity, clock=service.clock, verifier=PoolVerifier())
     await peers.start()
     _run_until_stop(stack, tasks, "network", peers.run())
     stack.push_async_callback(_stop, "network", peers.stop)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from genesis import Network
     from mesh.store import MatrixStore
     from miner.figures import MinerStatus
+    from network.sync.progress import SyncStatus
     from primitives.matrices import MatrixRef, Seal, Witness
     from primitives.transactions import Transaction
 
@@ -138,6 +139,8 @@ class NodePort(Protocol):
     def templates(self) -> Templates: ...
 
     def health(self) -> Health: ...
+
+    def get_sync_status(self) -> SyncStatus: ...
 
     def net_peers(self) -> Sequence[PeerInfo]: ...
 

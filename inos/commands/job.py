@@ -1,4 +1,4 @@
-"""`inos job`: post, list, show, result, cancel."""
+"""`inos job`: quote, post, list, show, watch, result, receipt, cancel."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -12,7 +12,7 @@ from genesis import Network, load_network
 from inos._client_models import Job
 from inos._client_operands import check_shapes, to_operand
 from inos.client import DEFAULT_JOB_TIMEOUT_S, Client
-from inos.commands import _wallets
+from inos.commands import _market, _wallets
 from inos.commands._common import (
     DEFAULT_NETWORK,
     DEFAULT_RPC,
@@ -32,7 +32,7 @@ from inos.commands._wallets import (
     open_wallet,
     parse_amount,
 )
-from primitives.units import format_credits
+from primitives.units import Nano, format_credits
 from wallet.keys import Key
 
 DEFAULT_WALLET = "default"
@@ -54,7 +54,10 @@ def _job() -> None:
 def post(
     x: Annotated[Path, typer.Argument(metavar="X.npy", help="m x k integers in -64 .. 63.")],
     w: Annotated[Path, typer.Argument(metavar="W.npy", help="n x k integers in -64 .. 63, one row per output.")],
-    reward: Annotated[str, typer.Option("--reward", metavar="CREDITS", help="What the product is worth, e.g. 1.5.")],
+    reward: Annotated[
+        str | None,
+        typer.Option("--reward", metavar="CREDITS", help="What the product is worth, e.g. 1.5; as quoted without."),
+    ] = None,
     max_base_fee: Annotated[
         int | None, typer.Option("--max-base-fee", min=1, help="Most nano to burn per ticket; twice the present one.")
     ] = None,
@@ -78,11 +81,14 @@ def post(
     """Post a job. Both matrices and the balance are checked before anything is sent."""
     x8, w8 = to_operand(load_matrix(x), str(x)), to_operand(load_matrix(w), str(w))
     check_shapes(x8, w8)
-    nano = parse_amount(reward, "the reward")
+    offer = call_rpc(rpc, "job_quote", {"m": x8.shape[0], "n": w8.shape[0], "k": x8.shape[1]})
+    nano = parse_amount(reward, "the reward") if reward is not None else Nano(int(offer["suggested_reward"]))
+    burn = format_credits(int(offer["burn"]))
     if output is not None:
         check_writable(output)
     key = _unlock(rpc, network, wallet, wallet_dir, index, password_file)
-    _wallets.confirm_or_stop(f"Post {x} times {w} transposed for {format_credits(nano)} credits?", yes=yes or json_)
+    question = f"Post {x} times {w} transposed for {format_credits(nano)} credits, and burn about {burn}?"
+    _wallets.confirm_or_stop(question, yes=yes or json_)
 
     async def do(client: Client) -> Job | str:
         job = await client.post_job(x8, w8, reward_nano=nano, max_base_fee=max_base_fee, lifetime=lifetime)
@@ -130,6 +136,11 @@ def list_(
         print("no such jobs")
     if page["next"]:
         print(f"more with: --after {page['next']}")
+
+
+app.command()(_market.quote)
+app.command()(_market.watch)
+app.command()(_market.receipt)
 
 
 @app.command()

@@ -2,21 +2,22 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Final, TypeAlias
+from typing import Final
 
 import structlog
 
-from consensus.params import Params
 from network.errors import Misbehaviour, RequestFailed
 from network.peers.peer import Peer
 from network.ports import Clock, NodePort
 from network.settings import NetworkSettings
+from network.sync.progress_watch import SyncWatch
 from network.sync.punish import Punish
 from network.sync.status import needs_body
+from network.sync.verifier import SealVerifier
 from network.sync.window import Window
 from network.wire.chain import MAX_BLOCK_IDS, BlockData, GetBlocks
 from network.wire.control import NotFound
-from primitives.blocks import Block, Header, compute_block_id, compute_tx_root
+from primitives.blocks import Block, compute_block_id, compute_tx_root
 from primitives.codec import encode
 from primitives.errors import ClockAhead, InosError, MatrixMissing, NotYet, RuleViolation
 from primitives.matrices import Witness
@@ -36,9 +37,6 @@ MAX_STRIKES: Final = 3
 MAX_WALK: Final = 4096
 """How far below a peer's tip its first missing body is looked for."""
 
-SealCheck: TypeAlias = Callable[[Params, Header, Witness], None]
-"""Raises RuleViolation where a witness does not prove a header's seal; called in a worker thread."""
-
 
 class BlockSync:
     """One for all peers."""
@@ -50,9 +48,11 @@ class BlockSync:
         clock: Clock,
         list_peers: Callable[[], Iterable[Peer]],
         punish: Punish,
-        check_seal: SealCheck,
+        verifier: SealVerifier,
+        watch: SyncWatch,
     ) -> None:
-        self._check_seal = check_seal
+        self._verifier = verifier
+        self._watch = watch
         self._node = node
         self._limits = settings.limits
         self._size = settings.window_blocks
@@ -186,7 +186,7 @@ class BlockSync:
         if compute_tx_root(block.transactions) != header.tx_root:
             raise Misbehaviour("bad-tx-root", f"transactions that are not those of block {header.height}")
         try:
-            await asyncio.to_thread(self._check_seal, self._node.params, header, witness)
+            await self._verifier.check(self._node.params, header, witness)
         except RuleViolation as error:
             raise Misbehaviour(error.code, f"the witness of block {header.height}: {error.message}") from error
 
@@ -207,6 +207,7 @@ class BlockSync:
         try:
             await self._node.add_block(block, witness)
             self._window.remove(id)
+            self._watch.add_connected(len(block.transactions))
             self._progress_at = self._clock.monotonic()
         except RuleViolation as error:
             self._window.postpone(id, now + RETRY_S)

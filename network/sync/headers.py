@@ -11,6 +11,7 @@ from network.errors import Misbehaviour, RequestFailed
 from network.peers.peer import Peer
 from network.ports import NodePort
 from network.settings import TimeLimits
+from network.sync.progress_watch import SyncWatch
 from network.sync.status import is_known, is_usable
 from network.wire.chain import MAX_HEADERS, MAX_LOCATOR, AnnounceBlock, GetHeaders, Headers
 from primitives.blocks import Header, compute_block_id
@@ -23,10 +24,11 @@ log = structlog.get_logger("inos.network")
 class HeaderSync:
     """One for all peers. `on_new` is called when headers came whose bodies may be wanted."""
 
-    def __init__(self, node: NodePort, limits: TimeLimits, on_new: Callable[[], None]) -> None:
+    def __init__(self, node: NodePort, limits: TimeLimits, on_new: Callable[[], None], watch: SyncWatch) -> None:
         self._node = node
         self._limits = limits
         self._on_new = on_new
+        self._watch = watch
         self._turn = asyncio.Lock()
 
     async def catch_up(self, peer: Peer) -> None:
@@ -38,6 +40,10 @@ class HeaderSync:
         """
         if is_known(self._node.ledger, peer.best_id):
             return
+        with self._watch.learning(peer):
+            await self._learn(peer)
+
+    async def _learn(self, peer: Peer) -> None:
         async with self._take_turn():
             last: BlockId | None = None
             while not is_known(self._node.ledger, peer.best_id):

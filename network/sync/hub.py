@@ -12,13 +12,16 @@ from network.peers.peer import Peer
 from network.ports import Clock, NodePort
 from network.settings import NetworkSettings
 from network.sync.announce import Announcer
-from network.sync.blocks import BlockSync, SealCheck
+from network.sync.blocks import BlockSync
 from network.sync.headers import HeaderSync
 from network.sync.matrices import MatrixSync
+from network.sync.progress import SyncStatus
+from network.sync.progress_watch import SyncWatch
 from network.sync.punish import Punish
 from network.sync.seek import Router
 from network.sync.serve import Answers
 from network.sync.transactions import TransactionSync
+from network.sync.verifier import SealVerifier
 from network.wire.base import Request
 from network.wire.chain import AnnounceBlock
 from network.wire.transactions import AnnounceTransactions
@@ -54,13 +57,14 @@ class Sync:
         clock: Clock,
         list_peers: Callable[[], Iterable[Peer]],
         punish: Punish,
-        check_seal: SealCheck,
+        verifier: SealVerifier,
         routing: Routes,
     ) -> None:
         self._node = node
         self._answers = Answers(node)
-        self._blocks = BlockSync(node, settings, clock, list_peers, punish, check_seal)
-        self._headers = HeaderSync(node, settings.limits, self._blocks.kick)
+        self._watch = SyncWatch(node, clock, list_peers, verifier)
+        self._blocks = BlockSync(node, settings, clock, list_peers, punish, verifier, self._watch)
+        self._headers = HeaderSync(node, settings.limits, self._blocks.kick, self._watch)
         self._transactions = TransactionSync(node, settings.limits, clock, punish)
         self._announcer = Announcer(node, settings.announce_interval_s, clock, list_peers)
         self._matrices = MatrixSync(node, settings, clock, list_peers, punish, routing)
@@ -78,10 +82,20 @@ class Sync:
         """See MatrixSync.fetch."""
         await self._matrices.fetch(id, timeout_s)
 
+    def get_status(self) -> SyncStatus:
+        """Where sync stands."""
+        return self._watch.get_status()
+
     async def run(self) -> None:
         """Everything that belongs to no single peer, until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for work in (self._blocks.run(), self._announcer.run(), self._matrices.run(), self._listen()):
+            for work in (
+                self._watch.run(),
+                self._blocks.run(),
+                self._announcer.run(),
+                self._matrices.run(),
+                self._listen(),
+            ):
                 group.create_task(work)
 
     async def follow(self, peer: Peer) -> None:

@@ -3,11 +3,11 @@
 from typing import Final
 
 from rpc.method import Method
-from rpc.methods import chain, job, mesh, miner, net, node, state, template, tx, work
+from rpc.methods import chain, job, market, mesh, miner, net, node, state, template, tx, work
 
 ALL_METHODS: Final[dict[str, Method]] = {
     one.name: one
-    for module in (node, net, chain, work, state, tx, job, mesh, miner, template)
+    for module in (node, net, chain, work, state, tx, job, market, mesh, miner, template)
     for one in vars(module).values()
     if isinstance(one, Method)
 }

@@ -5,9 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from network.sync.progress import SyncStatus
 from rpc.method import Example, method
 from rpc.ports import NodePort
-from rpc.schemas import Hex32, Model, NoParams
+from rpc.schemas import Count, HeightNumber, Hex32, Model, NoParams
 
 
 class Version(Model):
@@ -29,11 +30,43 @@ class CheckModel(Model):
     detail: str
 
 
+class SharesModel(Model):
+    """What blocks spent their time on in the last seconds; the parts make 1."""
+
+    network: float
+    seals: float
+    signatures: float
+    state: float
+    disk: float
+
+
+class SyncModel(Model):
+    """Where the node is on its way to the tip of the chain."""
+
+    phase: Literal["finding_peers", "headers", "blocks", "following", "stalled"]
+    reason: Annotated[str, Field(description="Why it stalls; else empty.")]
+    height: HeightNumber
+    header_height: HeightNumber
+    target_height: Annotated[HeightNumber, Field(description="What the remaining time is counted to.")]
+    headers_per_s: float
+    blocks_per_s: float
+    transactions_per_s: float
+    remaining_s: Annotated[float | None, Field(description="Null where nothing is left or no rate is known.")]
+    bottleneck: Annotated[
+        Literal["network", "seals", "signatures", "state", "disk"] | None,
+        Field(description="What blocks wait for most; null where none are synced."),
+    ]
+    shares: SharesModel | None
+    workers: Annotated[Count, Field(description="Processes that check seals now.")]
+    text: Annotated[str, Field(description="All of it in one line.")]
+
+
 class HealthModel(Model):
-    """The node's checks of itself; degraded where one fails."""
+    """The node's checks of itself, degraded where one fails; and how far it has synced."""
 
     status: Literal["ok", "degraded"]
     checks: list[CheckModel]
+    sync: SyncModel
 
 
 class Stopping(Model):
@@ -68,11 +101,32 @@ async def node_version(node: NodePort, params: NoParams) -> Version:
 
 @method("node_health")
 async def node_health(node: NodePort, params: NoParams) -> HealthModel:
-    """Whether the node is well: "ok", or "degraded" with the checks that fail."""
+    """Whether the node is well, "ok", or "degraded" with the checks that fail; and where its sync stands."""
     health = node.health()
     return HealthModel(
         status="ok" if health.is_ok else "degraded",
         checks=[CheckModel(name=check.name, ok=check.is_ok, detail=check.detail) for check in health.checks],
+        sync=_render_sync(node.get_sync_status()),
+    )
+
+
+def _render_sync(status: SyncStatus) -> SyncModel:
+    return SyncModel(
+        phase=status.phase.value,
+        reason=status.reason,
+        height=status.height,
+        header_height=status.header_height,
+        target_height=status.target_height,
+        headers_per_s=round(status.headers_per_s, 1),
+        blocks_per_s=round(status.blocks_per_s, 1),
+        transactions_per_s=round(status.transactions_per_s, 1),
+        remaining_s=None if status.remaining_s is None else round(status.remaining_s, 1),
+        bottleneck=None if status.bottleneck is None else status.bottleneck.value,
+        shares=SharesModel(**{what.value: round(part, 3) for what, part in status.shares.items()})
+        if status.shares
+        else None,
+        workers=status.workers,
+        text=status.describe(),
     )
 
 

@@ -127,7 +127,7 @@ async def state_get_account(node: NodePort, params: AccountParams) -> AccountMod
         open_claims=account.open_claims,
         height=tip.header.height,
         block=tip.id.hex(),
-        proof=None if proven is None else _render_proof(key, tip, *proven),
+        proof=None if proven is None else render_proof(key, tip, *proven),
     )
 
 
@@ -209,7 +209,7 @@ def _render_reward(node: NodePort, height: Height) -> EntryModel | None:
     )
 
 
-def _render_proof(key: StateKey, tip: Tip, value: bytes | None, proof: StateProof) -> ProofModel:
+def render_proof(key: StateKey, tip: Tip, value: bytes | None, proof: StateProof) -> ProofModel:
     return ProofModel(
         key=key.hex(),
         value=None if value is None else value.hex(),

@@ -2,12 +2,19 @@
 
 import asyncio
 import contextlib
+from functools import partial
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import inos
+from genesis import load_network
+from inos import cli
+from inos._receipt import check_receipt, read_receipt
 from inos.client import Client
 from inos.devnet.processes import NodeSpec, start_node, stop_process
 from inos.devnet.run import DEV_PHRASE
@@ -17,6 +24,29 @@ from wallet.keys import derive_key, make_key
 
 PAID = encode_address("dinos", make_key(bytes(31) + b"\x0b").address)
 FLAGS = ("--network", "devnet", "--rpc-port", "0", "--p2p-port", "0", "--mine", PAID, "--filler-rate", "400")
+
+
+async def check_the_receipt(rpc: str, folder: Path, x: Any, y: Any) -> None:
+    """Written by the command, held by `check_receipt`; one changed byte anywhere is seen."""
+    job = (await ask(rpc, "job_list", {"order": "newest", "limit": 1}))["jobs"][0]["id"]
+    path = folder / "r.json"
+    run = partial(CliRunner().invoke, cli.app, ["job", "receipt", job, "-o", str(path), "--depth", "2", "--rpc", rpc])
+    written = await asyncio.to_thread(run)
+    assert written.exit_code == 0, written.output
+    receipt, network = read_receipt(path), load_network("devnet")
+    assert all(check.is_ok for check in check_receipt(receipt, network, x, x, y))
+    fields = msgspec.structs.asdict(receipt)
+    for name, text in fields.items():
+        if name in ("format", "network", "soundness_bits"):
+            continue
+        first, *rest = (text,) if isinstance(text, str) else text
+        spoiled = first[:40] + ("1" if first[40] == "0" else "0") + first[41:]
+        value = spoiled if isinstance(text, str) else (spoiled, *rest)
+        checks = check_receipt(msgspec.structs.replace(receipt, **{name: value}), network)
+        assert any(check.is_ok is False for check in checks), name
+    wrong = y.copy()
+    wrong[-1, 0] += 1
+    assert not all(check.is_ok for check in check_receipt(receipt, network, x, x, wrong))
 
 
 @pytest.mark.timeout(180)
@@ -32,6 +62,8 @@ async def test_one_node_with_an_address_does_it_all(tmp_path: Path) -> None:
         x = np.random.default_rng(1).integers(-64, 64, (300, 200), dtype=np.int8)
         y = await client.multiply(x, x, reward="20", timeout_s=90)
         assert np.array_equal(y, x.astype(np.int64) @ x.T.astype(np.int64))
+
+        await check_the_receipt(node.rpc_url, tmp_path, x, y)
 
         # Floats are put together from several jobs, priced as the one before was.
         a, b = np.random.default_rng(2).standard_normal((2, 64, 64), np.float32)

@@ -69,7 +69,7 @@ static inos_side make_side(int kernel, const operands *o, int is_x, int64_t pane
 /* Panels [first, last), either side kept; W's sums are made once more from what was packed. */
 static void run_slab(int kernel, inos_slab *slab, int64_t first, int64_t last, results *made)
 {
-    const int64_t strips = slab->keeps_x ? slab->x_last : slab->w_strips, panels = last - first;
+    const int64_t strips = slab->kept_last, panels = last - first;
     const int64_t scale = inos_x_scale(kernel), tile = slab->tile_streamed, tickets = tile * slab->tile_kept;
     inos_worker worker = {.packed = allocate((size_t)(tile * panels * STRIP_BYTES * (slab->keeps_x ? 1 : scale))),
                           .peel = allocate((size_t)(tile * PEEL_WORDS * 2)),
@@ -104,8 +104,8 @@ static results run(int kernel, const operands *o, int keeps_x, int64_t most)
     const int64_t i = divide_up(o->m, ROWS), j = divide_up(o->n, ROWS), p = divide_up(o->k, PANEL);
     results made = {allocate((size_t)(o->m * o->n * 4)), allocate((size_t)(i * j * p * WIN_WORDS * 4)), 0,
                     allocate((size_t)(i * p * 32)), allocate((size_t)((i * p + 1) / 2 * 32))};
-    inos_slab slab = {.x = make_side(kernel, o, 1, p), .w = make_side(kernel, o, 0, p), .x_last = i, .w_strips = j,
-                      .keeps_x = keeps_x, .tile_kept = 16, .tile_streamed = 4, .threads = 1, .out = made.product};
+    inos_slab slab = {.x = make_side(kernel, o, 1, p), .w = make_side(kernel, o, 0, p), .keeps_x = keeps_x,
+                      .kept_last = keeps_x ? i : j, .streamed_last = keeps_x ? j : i, .tile_kept = 16, .tile_streamed = 4, .threads = 1, .out = made.product};
     inos_leaves leaves = {.raw = o->x, .rows = o->m, .cols = o->k, .context = "inos v1 matrix strip",
                           .leaves = made.leaves};
     memset(slab.target, 0xff, sizeof slab.target);
@@ -160,20 +160,45 @@ static int checks_products(int kernel, const operands *o, int32_t *product)
     return accepts && job.is_wrong;
 }
 
-/* A certificate of one strip against itself: right ids, since any kernel's Merkle functions make them, but another
- * digest. It is read to its end, and refused there. */
-static int reads_certificates(int kernel)
+/* Ticket (1, 0, 1) of a 17 x 1025 matrix of zeros with itself, as the numpy reference has it; any bit changed is seen. */
+static int checks_certificates(int kernel)
 {
-    uint8_t *data = draw_bytes(STRIP_BYTES, -64, 128), *ids = allocate(64), *ends = allocate(96), *path = allocate(32);
-    inos_leaves leaves = {.raw = (int8_t *)data, .rows = ROWS, .cols = PANEL, .context = "inos v1 matrix strip",
-                          .leaves = ids + 32};
-    inos_run_hash_leaves(kernel, &leaves);
-    inos_opened side = {.rows = 40, .cols = 1000, .id = ids, .root = ids + 32, .strip = 1, .data = (int8_t *)data,
-                        .path = path, .path_length = 1};
-    inos_proof proof = {.x = side, .w = side, .anchor = ends, .target = ends + 32, .digest = ends + 64};
-    const int is_refused = !inos_run_verify(kernel, &proof);
-    free(data), free(ids), free(ends), free(path);
-    return is_refused;
+    static const uint8_t leaf[32] = {
+        0x35, 0x68, 0x82, 0x9c, 0x34, 0x05, 0xae, 0xa9, 0x8e, 0x1a, 0x1a, 0x58, 0x1d, 0x05, 0x76, 0x7a,
+        0xc7, 0xe0, 0x65, 0xb6, 0xa2, 0xef, 0x44, 0x1c, 0x2c, 0x93, 0x3c, 0x4d, 0x7d, 0x21, 0xbc, 0x1e};
+    static const uint8_t node[32] = {
+        0x8f, 0x43, 0x1a, 0x65, 0x9b, 0xdc, 0x4d, 0x7c, 0xa2, 0xd4, 0x4a, 0x6a, 0x72, 0x4f, 0xa2, 0x77,
+        0x89, 0x61, 0xd4, 0x06, 0xf9, 0x98, 0xf2, 0x5d, 0x38, 0x3f, 0x48, 0x80, 0x00, 0x6e, 0xe3, 0x8b};
+    static const uint8_t root[32] = {
+        0x83, 0xf9, 0x5c, 0xcd, 0x63, 0x67, 0xd8, 0xd5, 0x56, 0x8c, 0xa9, 0x88, 0x24, 0x7f, 0x24, 0x0c,
+        0xa8, 0xef, 0xa6, 0x49, 0x9d, 0xc5, 0x46, 0x11, 0x67, 0x16, 0xfe, 0xb1, 0xfa, 0x3b, 0x22, 0xbf};
+    static const uint8_t id[32] = {
+        0xb6, 0xf3, 0xd9, 0xbf, 0xe8, 0xf8, 0x0c, 0x12, 0x43, 0x9c, 0x55, 0xe6, 0x62, 0x23, 0xd2, 0x3f,
+        0x36, 0xf5, 0x4b, 0x13, 0x78, 0x3f, 0x73, 0x5a, 0x5b, 0x8b, 0xd8, 0x48, 0xdf, 0x88, 0x0f, 0x66};
+    static const uint8_t digest[32] = {
+        0x85, 0x32, 0x0a, 0xec, 0xd5, 0x73, 0x87, 0x17, 0x2a, 0xc8, 0x88, 0xe6, 0xa8, 0x32, 0x4c, 0xda,
+        0x7e, 0xcf, 0x60, 0x6e, 0x0e, 0xa6, 0x18, 0x9c, 0xca, 0x5c, 0x69, 0x22, 0x3a, 0x15, 0xdb, 0xda};
+    uint8_t path[64], wrong[32], ends[64], *data = allocate(STRIP_BYTES);
+    memcpy(path, leaf, 32);
+    memcpy(path + 32, node, 32);
+    memset(ends, 0, 32);
+    memset(ends + 32, 0xff, 32);
+    memcpy(wrong, digest, 32);
+    wrong[31] ^= 1;
+    inos_opened x = {.rows = 17, .cols = 1025, .id = id, .root = root, .strip = 1, .data = (int8_t *)data, .path = path,
+                     .path_length = 2}, w = x;
+    w.strip = 0;
+    const inos_proof right = {x, w, 1, ends, ends + 32, digest};
+    inos_proof other = right, high = right, shifted = right;
+    other.digest = wrong;
+    high.target = ends;
+    shifted.panel = 0;
+    int is_right = inos_run_verify(kernel, &right) && !inos_run_verify(kernel, &other)
+        && !inos_run_verify(kernel, &high) && !inos_run_verify(kernel, &shifted);
+    data[0] = 1;
+    is_right &= !inos_run_verify(kernel, &right);
+    free(data);
+    return is_right;
 }
 
 int main(void)
@@ -197,7 +222,7 @@ int main(void)
                 && !memcmp(got.wins, expected.wins, (size_t)(got.win_count * WIN_WORDS * 4))
                 && !memcmp(got.leaves, expected.leaves, (size_t)(strips * 32))
                 && !memcmp(got.parents, expected.parents, (size_t)((strips + 1) / 2 * 32))
-                && checks_products(kernel, &o, got.product) && reads_certificates(kernel);
+                && checks_products(kernel, &o, got.product) && checks_certificates(kernel);
             printf("%-10s %4d x %4d x %5d %s\n", inos_name(kernel), (int)o.m, (int)o.n, (int)o.k,
                    is_right ? "ok" : "WRONG");
             failed |= !is_right;

@@ -20,6 +20,7 @@ from consensus.state import StateView
 from consensus.statetree import StateProof, compute_state_root, make_proof
 from genesis import Network
 from miner.figures import MinerState, MinerStatus
+from network.sync.progress import Meter, Sight, SyncMachine, SyncStatus, Waits, make_status
 from primitives.blocks import Block, Header, compute_block_id, compute_tx_root, get_target
 from primitives.codec import encode
 from primitives.errors import InosError, MatrixMissing
@@ -277,6 +278,13 @@ class FakeNode:
 
     def health(self) -> Health:
         return Health(self.checks)
+
+    def get_sync_status(self) -> SyncStatus:
+        height = self.ledger.tip.header.height
+        sight = Sight(now=1.0, peers=len(self.peers) or 1, height=height, header_height=height)
+        machine = SyncMachine(0.0)
+        machine.observe(sight)
+        return make_status(machine, sight, Meter(), Waits())
 
     def net_peers(self) -> Sequence[PeerInfo]:
         return self.peers

@@ -237,3 +237,30 @@ async def test_an_unknown_method(run: Run) -> None:
     assert plain.exit_code == 1
     assert "error [method-not-found]" in plain.stderr
     assert "rpc.discover" in plain.stderr
+
+
+async def test_a_quote_says_what_others_paid_and_post_takes_it(run: Run, node: FakeNode) -> None:
+    first = await run("job", "quote", "17", "9", "40", "--json")
+    assert first.exit_code == 0, first.output
+    quote = json.loads(first.output)
+    assert (quote["tickets"], quote["sample"], quote["suggested_reward"]) == (2, 0, "2000000")
+    posted = await run("job", "post", "X.npy", "W.npy", "--reward", "0.5", "-y", "--password-file", "password")
+    assert posted.exit_code == 0, posted.output
+    node.mine()
+    node.work_jobs()
+    shown = await run("job", "quote", "X.npy", "W.npy")
+    assert "0.5 credits, as the last 1 settled jobs paid" in shown.output
+    again = await run("job", "post", "X.npy", "W.npy", "-y", "--password-file", "password", "--json")
+    node.mine()
+    job = json.loads(again.output)["id"]
+    assert json.loads((await run("job", "show", job, "--json")).output)["reward"] == str(5 * 10**8)
+
+
+async def test_watching_ends_when_the_job_is_settled(run: Run, node: FakeNode, life: None) -> None:
+    posted = await run("job", "post", "X.npy", "W.npy", "-y", "--password-file", "password", "--json")
+    watched = await run("job", "watch", json.loads(posted.output)["id"], "--timeout", "30")
+    assert watched.exit_code == 0, watched.output
+    assert "settled at height" in watched.output.splitlines()[-1]
+    unknown = await run("job", "watch", "ab" * 32, "--timeout", "1")
+    assert unknown.exit_code == 1
+    assert "still waiting to be mined" in unknown.output

@@ -12,6 +12,7 @@ from network.identity import NodeIdentity, PeerAddress
 from network.link import Link
 from network.service import NetworkService
 from network.settings import NetworkSettings, TimeLimits
+from network.sync.verifier import InlineVerifier
 from network.transport.websocket import WebSocketTransport
 from network.wire.control import Hello
 from primitives.blocks import Block, Header, compute_block_id, compute_tx_root
@@ -294,7 +295,7 @@ def make_service(node: FakeNode, seed: int, *peers: PeerAddress, **changes: obje
         }
     )
     identity = make_identity(seed)
-    return NetworkService(node, settings, identity, rng=random.Random(seed), check_seal=check_fake_seal)
+    return NetworkService(node, settings, identity, rng=random.Random(seed), verifier=InlineVerifier(check_fake_seal))
 
 
 def get_address(service: NetworkService) -> PeerAddress:

@@ -19,6 +19,7 @@ from test_network_service import FAST, hear, hear_end, say
 from network.identity import PeerAddress
 from network.service import NetworkService
 from network.settings import NetworkSettings
+from network.sync.verifier import InlineVerifier
 from network.transport.memory import MemoryNetwork
 from network.wire.chain import GetHeaders, Headers
 from network.wire.control import Ping
@@ -30,7 +31,7 @@ def make_memory_service(network, node, identity, host, *peers):
     settings = NetworkSettings(peers=peers, redial_first_s=0.05, redial_most_s=0.1, limits=FAST)
     transport = network.make_transport(identity.node_id, host, 1)
     return NetworkService(
-        node, settings, identity, rng=random.Random(1), transport=transport, check_seal=check_fake_seal
+        node, settings, identity, rng=random.Random(1), transport=transport, verifier=InlineVerifier(check_fake_seal)
     )
 
 

@@ -12,6 +12,7 @@ from network.identity import PeerAddress
 from network.peers.kinds import LinkKind
 from network.service import NetworkService
 from network.settings import NetworkSettings
+from network.sync.verifier import InlineVerifier
 from network.transport.memory import MemoryNetwork
 from network.wire.chain import GetHeaders, Headers
 
@@ -42,7 +43,7 @@ class Lab:
             identity,
             rng=random.Random(1),
             transport=transport,
-            check_seal=check_fake_seal,
+            verifier=InlineVerifier(check_fake_seal),
         )
 
 

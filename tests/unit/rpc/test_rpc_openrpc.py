@@ -15,7 +15,8 @@ EXPECTED = {
     "net_findProviders", "net_provide",
     "chain_head", "chain_getBlock", "chain_getHeader", "chain_getTransaction", "chain_usefulWork", "chain_getParams",
     "state_getAccount", "state_getHistory", "state_supply",
-    "tx_send", "tx_pool", "tx_estimateFee", "job_get", "job_list", "mesh_put", "mesh_get",
+    "tx_send", "tx_pool", "tx_estimateFee", "job_get", "job_list", "job_quote", "job_prove",
+    "chain_getRawHeaders", "mesh_put", "mesh_get",
     "miner_status", "miner_template", "miner_submit", "miner_start", "miner_stop",
 }  # fmt: skip
 document = make_document(with_discover(ALL_METHODS))

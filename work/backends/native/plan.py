@@ -1,6 +1,7 @@
-"""How a slice is cut, so that what is packed stays within a quarter of operands and product."""
+"""How a slice is cut, so that what is packed stays in the caches and within a quarter of operands and product."""
 
-from itertools import pairwise
+from functools import lru_cache
+from itertools import pairwise, product
 from typing import Final, NamedTuple
 
 from primitives.matrices import STRIP_BYTES
@@ -8,6 +9,8 @@ from work.backends.base import Slice
 
 MAX_SLAB_PANELS: Final = 16
 """Sums of columns that share a noise column fit int16 for so many panels."""
+MAX_BLOCK_BYTES: Final = 17 << 20
+"""More than this does not stay in the third cache, and new memory costs time to clear."""
 PEEL_BYTES: Final = 4096
 """One side of the peeling of one strip."""
 TICKET_BYTES: Final = 1024
@@ -15,50 +18,71 @@ TICKET_BYTES: Final = 1024
 WIN_BYTES: Final = 44
 TILE: Final = 16
 """Strips of the kept side in a tile: what is streamed is read once for all of them."""
-TILES: Final = ((16, 0.0), (8, 0.03), (4, 0.1))
+TILES: Final = {16: 0.0, 8: 0.03, 4: 0.1}
 """Strips of the streamed side in a tile, and by how much a product is slower with so many."""
 PEELING: Final = 0.25
 """What peeling costs of a product of one panel."""
+PACKING: Final = 3.0
+"""What packing a strip costs of its product with another."""
 FLOOR_BYTES: Final = 2 << 20
 """What a product may take however small it is."""
 
 
 class Plan(NamedTuple):
-    """One side is packed whole, panels of a slab at a time; the other in tiles, by each thread for itself."""
+    """For each slab of panels, blocks of one side are packed one after the other, and the other side is streamed past
+    each in tiles, by each thread for itself."""
 
     keeps_x: bool
+    block: int
     tile: int
     slabs: tuple[tuple[int, int], ...]
 
 
-def cut_panels(panels: int, most: int = MAX_SLAB_PANELS) -> tuple[tuple[int, int], ...]:
-    """[first, last) of slabs of nearly the same size, `most` panels at most."""
-    count = -(-panels // most)
-    edges = [panels * at // count for at in range(count + 1)]
-    return tuple(pairwise(edges))
+def cut(count: int, most: int) -> tuple[tuple[int, int], ...]:
+    """[first, last) of parts of nearly the same size, `most` at most."""
+    parts = -(-count // most)
+    return tuple(pairwise(count * at // parts for at in range(parts + 1)))
+
+
+def compute_allowed(piece: Slice) -> int:
+    """Bytes that may be taken beside operands and product: a quarter of theirs."""
+    rows = min(16 * piece.last, piece.x.ref.rows) - 16 * piece.first
+    m, n, k = piece.x.ref.rows, piece.w.ref.rows, piece.x.ref.cols
+    return max(FLOOR_BYTES, (m * k + n * k + 4 * rows * n) // 4)
 
 
 def compute_plan(piece: Slice, x_scale: int) -> Plan:
-    """The fastest way that keeps within the memory allowed: deep slabs cost less peeling, large tiles less reading."""
-    rows = min(16 * piece.last, piece.x.ref.rows) - 16 * piece.first
-    depth = piece.x.ref.cols
-    allowed = (piece.x.ref.rows * depth + piece.w.ref.rows * depth + 4 * rows * piece.w.ref.rows) // 4
-    strips_x, strips_w = piece.last - piece.first, piece.w.strips
+    """The fastest way that keeps within the memory allowed."""
+    strips = piece.last - piece.first
+    return _plan(strips, piece.w.strips, piece.x.panels, x_scale, piece.threads, compute_allowed(piece))
+
+
+@lru_cache
+def _plan(strips_x: int, strips_w: int, panels: int, x_scale: int, threads: int, allowed: int) -> Plan:
     keeps_x = strips_x * x_scale < strips_w
-    strips = strips_x if keeps_x else strips_w
-    scales = (x_scale, 1) if keeps_x else (1, x_scale)
+    strips, kept_scale, scale = (strips_x, x_scale, 1) if keeps_x else (strips_w, 1, x_scale)
 
-    def measure(panels: int, tile: int) -> int:
-        kept = strips * (panels * STRIP_BYTES * scales[0] + PEEL_BYTES)
-        return kept + piece.threads * measure_room(panels, tile, scales[1])
+    def measure(depth: int, block: int, tile: int) -> int:
+        return measure_block(depth, block, kept_scale) + threads * measure_room(depth, tile, scale)
 
-    options = [(panels, tile) for panels in range(1, min(MAX_SLAB_PANELS, piece.x.panels) + 1) for tile, _ in TILES]
-    fitting = [option for option in options if measure(*option) <= max(allowed, FLOOR_BYTES)]
-    slowness = dict(TILES)
-    panels, tile = min(fitting or [(1, TILES[-1][0])], key=lambda o: (PEELING / o[0] + slowness[o[1]], o))
-    return Plan(keeps_x, tile, cut_panels(piece.x.panels, panels))
+    def is_allowed(depth: int, block: int, tile: int) -> bool:
+        return measure_block(depth, block, kept_scale) <= MAX_BLOCK_BYTES and measure(depth, block, tile) <= allowed
+
+    def slow(depth: int, block: int, tile: int) -> float:
+        return PEELING / depth + PACKING / block + TILES[tile]
+
+    depths = sorted({-(-panels // parts) for parts in range(-(-panels // MAX_SLAB_PANELS), panels + 1)})
+    blocks = [strips, *range(TILE, min(strips, 64 * TILE), TILE)]
+    options = [option for option in product(depths, blocks, TILES) if is_allowed(*option)]
+    depth, block, tile = min(options or [(1, min(strips, TILE), min(TILES))], key=lambda option: slow(*option))
+    return Plan(keeps_x, block, tile, cut(panels, depth))
 
 
-def measure_room(panels: int, tile: int, scale: int) -> int:
+def measure_block(depth: int, strips: int, scale: int) -> int:
+    """Bytes of the kept side."""
+    return strips * (depth * STRIP_BYTES * scale + PEEL_BYTES)
+
+
+def measure_room(depth: int, tile: int, scale: int) -> int:
     """Bytes a thread works in."""
-    return tile * (panels * STRIP_BYTES * scale + PEEL_BYTES + TILE * (TICKET_BYTES + panels * WIN_BYTES))
+    return tile * (depth * STRIP_BYTES * scale + PEEL_BYTES + TILE * (TICKET_BYTES + depth * WIN_BYTES))

@@ -11,7 +11,16 @@ from primitives.matrices import STRIP_BYTES
 from work.backends.base import Slice
 from work.backends.native.library import Kernel, load
 from work.backends.native.memory import allocate, cast
-from work.backends.native.plan import PEEL_BYTES, TILES, Plan, compute_plan, cut_panels
+from work.backends.native.plan import (
+    MAX_SLAB_PANELS,
+    PEEL_BYTES,
+    TILE,
+    Plan,
+    compute_allowed,
+    compute_plan,
+    cut,
+    measure_room,
+)
 from work.matrices import Operand
 
 MAX_KEPT_BYTES: Final = 256 << 20
@@ -28,7 +37,9 @@ class Permutations(Struct, frozen=True, eq=False):
 
 def draw_permutations(kernel: Kernel, seed: bytes, panels: int) -> Permutations:
     """Of all steps of so many panels."""
-    ffi, lib = _load()
+    loaded = load()
+    assert loaded is not None, "only backends that can run are run"
+    ffi, lib = loaded
     made = Permutations(allocate(panels * STEPS * 64), allocate(panels * STEPS * 64))
     words = ffi.new("uint32_t[8]", np.frombuffer(seed, dtype="<u4").tolist())
     forward, inverse = (cast(ffi, "uint8_t *", array) for array in (made.forward, made.inverse))
@@ -36,8 +47,8 @@ def draw_permutations(kernel: Kernel, seed: bytes, panels: int) -> Permutations:
     return made
 
 
-class Kept(Struct, eq=False):
-    """The side that is packed whole, one array for each slab; `peels` are good for `seed_x` only."""
+class KeptW(Struct, eq=False):
+    """W' whole, an array for each slab, and its sums under the noise of the X with `seed_x`."""
 
     packed: list[NDArray[np.uint8]]
     peels: list[NDArray[np.uint8]]
@@ -48,8 +59,8 @@ class Kept(Struct, eq=False):
 class PreparedW:
     """W under one anchor, for any number of X.
 
-    The first X is multiplied within the memory that `plan` allows, which keeps W' only where W is the smaller
-    side. When another X follows, W' is kept whole.
+    The first X is multiplied within the memory that `plan` allows. W' is kept whole from the first slice on where
+    it fits into that memory too, else from the second X on.
     """
 
     def __init__(self, kernel: Kernel, w: Operand, seed_w: bytes) -> None:
@@ -58,29 +69,39 @@ class PreparedW:
         self.lock = threading.Lock()
         """Held while W' is packed or its sums are made."""
         self._first_x: bytes | None = None
-        self.kept: Kept | None = None
+        self.kept: KeptW | None = None
 
-    def plan(self, piece: Slice) -> Plan:
+    def plan(self, piece: Slice) -> tuple[Plan, KeptW | None]:
         """How `piece` is to be multiplied, given what was before."""
-        x_id, slabs = bytes(piece.x.ref.id), cut_panels(self._w.panels)
+        plan = compute_plan(piece, self._kernel.x_scale)
         with self.lock:
-            first = self._first_x = self._first_x or x_id
-            plan = compute_plan(piece, self._kernel.x_scale)
-            keeps_w = self.kept is not None or (not plan.keeps_x and len(plan.slabs) == 1)
-            if not keeps_w and (x_id == first or self._w.strips * self._w.panels * STRIP_BYTES > MAX_KEPT_BYTES):
-                return plan
+            if self.kept is None and self._is_worth_keeping(piece):
+                slabs = cut(self._w.panels, MAX_SLAB_PANELS)
+                packed = [allocate(self._w.strips * (last - first) * STRIP_BYTES) for first, last in slabs]
+                self.kept = KeptW(packed, [allocate(self._w.strips * PEEL_BYTES) for _ in slabs])
+            self._first_x = self._first_x or bytes(piece.x.ref.id)
             if self.kept is None:
-                self.kept = allocate_kept(slabs, self._w.strips, 1)
-        return Plan(False, plan.tile if keeps_w else TILES[0][0], slabs)
+                return plan, None
+        return Plan(False, self._w.strips, TILE, cut(self._w.panels, MAX_SLAB_PANELS)), self.kept
+
+    def _is_worth_keeping(self, piece: Slice) -> bool:
+        size = self._w.strips * (self._w.panels * STRIP_BYTES + PEEL_BYTES)
+        if size > MAX_KEPT_BYTES:
+            return False
+        if self._first_x not in (None, bytes(piece.x.ref.id)):
+            return True
+        room = measure_room(min(self._w.panels, MAX_SLAB_PANELS), TILE, self._kernel.x_scale)
+        is_part = piece.last - piece.first < piece.x.strips
+        return is_part and size + piece.threads * room <= compute_allowed(piece)
 
 
-def allocate_kept(slabs: tuple[tuple[int, int], ...], strips: int, scale: int) -> Kept:
-    """Room for all slabs of a side."""
-    packed = [allocate(strips * (last - first) * STRIP_BYTES * scale) for first, last in slabs]
-    return Kept(packed, [allocate(strips * PEEL_BYTES) for _ in slabs])
-
-
-def _load() -> tuple[Any, Any]:
-    loaded = load()
-    assert loaded is not None, "only backends that can run are run"
-    return loaded
+def fill_sides(ffi: Any, slab: Any, piece: Slice, x: Permutations, w: Permutations, *, is_bare: bool) -> None:
+    """Both operands and their noise into C's struct; the panels are left open."""
+    for side, operand, seed, own, other in (
+        (slab.x, piece.x, piece.seed_x, x, w),
+        (slab.w, piece.w, piece.seed_w, w, x),
+    ):
+        side.raw, side.rows, side.cols = cast(ffi, "int8_t *", operand.array), operand.ref.rows, operand.ref.cols
+        side.perms, side.inverse = cast(ffi, "uint8_t *", own.forward), cast(ffi, "uint8_t *", other.inverse)
+        side.seed, side.is_bare = np.frombuffer(seed, dtype="<u4").tolist(), is_bare
+    slab.x.is_x = True

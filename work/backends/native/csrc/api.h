@@ -12,18 +12,19 @@ typedef struct {
     int32_t is_bare;        /* benchmarks: neither noise nor fold nor hash nor peeling */
 } inos_side;
 
-/* Strips [x_first, x_last) of X by all of W, over the sides' panels; shared by all threads. */
+/* Some strips of X by some of W, over the sides' panels; shared by all threads. */
 typedef struct {
     inos_side x, w;
-    int64_t x_first, x_last, w_strips;
-    int32_t keeps_x;        /* which side is packed whole: X's slice or W; the other is streamed */
+    int32_t keeps_x;        /* whether X's strips are packed beforehand and W's streamed, or the other way round */
+    int64_t kept_first, kept_last, streamed_first, streamed_last;
     int32_t is_packed;      /* W was packed before, under another X: only its peeling is new */
     uint8_t *kept;          /* [strip][panel], 16 KiB each, of X times inos_x_scale */
     int16_t *kept_peel;     /* 4 KiB a strip */
     int64_t tile_kept, tile_streamed; /* strips in a tile; their product is at most 256 */
     int64_t threads;
-    int64_t next;           /* strip that is taken next; 0 or x_first before each call */
-    int32_t *out;           /* the slice's rows of the product */
+    int64_t next;           /* strip that is taken next: kept_first, then streamed_first */
+    int32_t *out;           /* the product from strip `out_first` of X on, all columns */
+    int64_t out_first;
     int32_t adds;           /* earlier panels are in `out` already */
     uint32_t target[8];     /* most significant first */
     const int *stop;

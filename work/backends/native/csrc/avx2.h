@@ -112,10 +112,10 @@ static void product(const uint8_t *x, const w_item *w, int64_t stride, int n, in
     _mm256_storeu_si256((__m256i *)(states + 8), state[1]);
 }
 
-static void peel(const int16_t *x, const int16_t *w, int64_t stride, int n, int32_t *block)
+static void peel(const int16_t *x, const int16_t *w, int64_t stride, int n, const int32_t *block, place out)
 {
     (void)stride, (void)n;
-    for (int top = 0; top < ROWS; top += 4, x += 4 * PEEL_DEPTH, block += 4 * ROWS) {
+    for (int top = 0; top < ROWS; top += 4, x += 4 * PEEL_DEPTH, block += 4 * ROWS, out.start += 4 * out.row) {
         __m256i acc[4][2];
         for (int r = 0; r < 8; r++)
             acc[r / 2][r % 2] = _mm256_loadu_si256((const __m256i *)(block + 8 * r));
@@ -128,7 +128,7 @@ static void peel(const int16_t *x, const int16_t *w, int64_t stride, int n, int3
                 acc[r / 2][r % 2] = DOT_WORDS(acc[r / 2][r % 2], _mm256_set1_epi32(word), columns);
             }
         for (int r = 0; r < 8; r++)
-            _mm256_storeu_si256((__m256i *)(block + 8 * r), acc[r / 2][r % 2]);
+            _mm256_storeu_si256((__m256i *)(out.start + r / 2 * out.row + 8 * (r % 2)), acc[r / 2][r % 2]);
     }
 }
 

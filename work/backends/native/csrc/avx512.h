@@ -13,15 +13,15 @@
 #define PEEL_ROWS 4
 #define PEEL_W 4
 
-/* 16 x 16 words transposed: pairs of rows 8 apart, four times. */
-static inline void transpose(const uint32_t *from, int64_t stride, uint32_t *to)
+/* 16 x 16 words transposed: pairs of rows 8 apart, four times. Rows lie `stride` bytes apart. */
+static inline void transpose(const void *from, int64_t stride, void *to)
 {
     const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
     const __m512i high = _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
     __m512i rows[16], next[16];
 #pragma GCC unroll 16
     for (int r = 0; r < 16; r++)
-        rows[r] = _mm512_loadu_si512(from + r * stride);
+        rows[r] = _mm512_loadu_si512((const char *)from + r * stride);
 #pragma GCC unroll 4
     for (int pass = 0; pass < 4; pass++) {
 #pragma GCC unroll 8
@@ -35,7 +35,7 @@ static inline void transpose(const uint32_t *from, int64_t stride, uint32_t *to)
     }
 #pragma GCC unroll 16
     for (int r = 0; r < 16; r++)
-        _mm512_storeu_si512(to + 16 * r, rows[r]);
+        _mm512_storeu_si512((char *)to + 64 * r, rows[r]);
 }
 
 static inline __attribute__((always_inline)) void product_part(
@@ -137,7 +137,7 @@ static inline void product(const uint8_t *x, const int8_t *w, int64_t stride, in
 }
 
 static inline __attribute__((always_inline)) void peel_part(
-    const int16_t *x, const int16_t *w, int64_t stride, const int n, int32_t *block)
+    const int16_t *x, const int16_t *w, int64_t stride, const int n, const int32_t *block, const place *out)
 {
     __m512i acc[PEEL_ROWS * PEEL_W];
 #pragma GCC unroll 32
@@ -161,15 +161,21 @@ static inline __attribute__((always_inline)) void peel_part(
     }
 #pragma GCC unroll 32
     for (int a = 0; a < n * PEEL_ROWS; a++)
-        _mm512_storeu_si512(block + (a % n) * ROWS * ROWS + (a / n) * ROWS, acc[a]);
+        _mm512_storeu_si512(out->start + (a % n) * out->strip + (a / n) * out->row, acc[a]);
 }
 
-static void peel(const int16_t *x, const int16_t *w, int64_t stride, int n, int32_t *block)
+static void peel(const int16_t *x, const int16_t *w, int64_t stride, int n, const int32_t *block, place out)
 {
-    for (int top = 0; top < ROWS; top += PEEL_ROWS, x += PEEL_ROWS * PEEL_DEPTH, block += PEEL_ROWS * ROWS)
+    for (int top = 0; top < ROWS; top += PEEL_ROWS) {
         if (n == PEEL_W)
-            peel_part(x, w, stride, PEEL_W, block);
+            peel_part(x, w, stride, PEEL_W, block, &out);
         else
-            for (int s = 0; s < n; s++)
-                peel_part(x, w + s * stride, 0, 1, block + s * ROWS * ROWS);
+            for (int s = 0; s < n; s++) {
+                const place here = {out.start + s * out.strip, out.row, 0};
+                peel_part(x, w + s * stride, 0, 1, block + s * ROWS * ROWS, &here);
+            }
+        x += PEEL_ROWS * PEEL_DEPTH;
+        block += PEEL_ROWS * ROWS;
+        out.start += PEEL_ROWS * out.row;
+    }
 }

@@ -5,15 +5,24 @@ static const uint32_t blake3_iv[8] = {0x6a09e667u, 0xbb67ae85u, 0x3c6ef372u, 0xa
                                       0x510e527fu, 0x9b05688cu, 0x1f83d9abu, 0x5be0cd19u};
 
 #define ROTR(v, n) (((v) >> (n)) | ((v) << (32 - (n))))
+#define EACH for (int u = 0; u < ways; u++)
 #define MIX(a, b, c, d, x, y) \
     do { \
-        a += b + (x); d = ROTR(d ^ a, 16); c += d; b = ROTR(b ^ c, 12); \
-        a += b + (y); d = ROTR(d ^ a, 8);  c += d; b = ROTR(b ^ c, 7); \
+        EACH v[u][a] += v[u][b] + block[u][x]; \
+        EACH v[u][d] = ROTR(v[u][d] ^ v[u][a], 16); \
+        EACH v[u][c] += v[u][d]; \
+        EACH v[u][b] = ROTR(v[u][b] ^ v[u][c], 12); \
+        EACH v[u][a] += v[u][b] + block[u][y]; \
+        EACH v[u][d] = ROTR(v[u][d] ^ v[u][a], 8); \
+        EACH v[u][c] += v[u][d]; \
+        EACH v[u][b] = ROTR(v[u][b] ^ v[u][c], 7); \
     } while (0)
 
-/* The 16 words after seven rounds. `length` is the bytes of the block that count. */
-static inline __attribute__((always_inline)) void mix_block(
-    const words *value, const words *block, const words *counter, uint32_t length, uint32_t flags, words v[16])
+/* The 16 words after seven rounds; one or two sets of inputs at once, since one alone leaves the processor waiting for
+ * its own results. `length` is the bytes of the block that count. */
+static inline __attribute__((always_inline)) void mix_blocks(
+    const int ways, words value[][8], words block[][16], const words *counter, uint32_t length, uint32_t flags,
+    words v[][16])
 {
     static const uint8_t order[7][16] = {
         {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}, {2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8},
@@ -22,50 +31,64 @@ static inline __attribute__((always_inline)) void mix_block(
         {11, 15, 5, 0, 1, 9, 8, 6, 14, 10, 2, 12, 3, 4, 7, 13},
     };
     const words zero = {0};
-    for (int w = 0; w < 8; w++)
-        v[w] = value[w];
-    for (int w = 0; w < 4; w++)
-        v[8 + w] = zero + blake3_iv[w];
-    v[12] = *counter;
-    v[13] = zero;
-    v[14] = zero + length;
-    v[15] = zero + flags;
+    EACH {
+        for (int w = 0; w < 8; w++)
+            v[u][w] = value[u][w];
+        for (int w = 0; w < 4; w++)
+            v[u][8 + w] = zero + blake3_iv[w];
+        v[u][12] = *counter;
+        v[u][13] = zero;
+        v[u][14] = zero + length;
+        v[u][15] = zero + flags;
+    }
 #pragma GCC unroll 7
     for (int r = 0; r < 7; r++) {
         const uint8_t *at = order[r];
-        MIX(v[0], v[4], v[8], v[12], block[at[0]], block[at[1]]);
-        MIX(v[1], v[5], v[9], v[13], block[at[2]], block[at[3]]);
-        MIX(v[2], v[6], v[10], v[14], block[at[4]], block[at[5]]);
-        MIX(v[3], v[7], v[11], v[15], block[at[6]], block[at[7]]);
-        MIX(v[0], v[5], v[10], v[15], block[at[8]], block[at[9]]);
-        MIX(v[1], v[6], v[11], v[12], block[at[10]], block[at[11]]);
-        MIX(v[2], v[7], v[8], v[13], block[at[12]], block[at[13]]);
-        MIX(v[3], v[4], v[9], v[14], block[at[14]], block[at[15]]);
+        MIX(0, 4, 8, 12, at[0], at[1]);
+        MIX(1, 5, 9, 13, at[2], at[3]);
+        MIX(2, 6, 10, 14, at[4], at[5]);
+        MIX(3, 7, 11, 15, at[6], at[7]);
+        MIX(0, 5, 10, 15, at[8], at[9]);
+        MIX(1, 6, 11, 12, at[10], at[11]);
+        MIX(2, 7, 8, 13, at[12], at[13]);
+        MIX(3, 4, 9, 14, at[14], at[15]);
     }
 }
 
 /* Chaining value in, chaining value (or digest) out. */
-static inline void compress(words *value, const words *block, const words *counter, uint32_t length, uint32_t flags)
+static __attribute__((noinline)) void compress(
+    words value[8], words block[16], const words *counter, uint32_t length, uint32_t flags)
 {
-    words v[16];
-    mix_block(value, block, counter, length, flags, v);
+    words v[1][16];
+    mix_blocks(1, (words(*)[8])value, (words(*)[16])block, counter, length, flags, v);
     for (int w = 0; w < 8; w++)
-        value[w] = v[w] ^ v[8 + w];
+        value[w] = v[0][w] ^ v[0][8 + w];
+}
+
+/* The same for 32 inputs. */
+static __attribute__((noinline)) void compress_two(
+    words value[2][8], words block[2][16], const words *counter, uint32_t length, uint32_t flags)
+{
+    words v[2][16];
+    mix_blocks(2, value, block, counter, length, flags, v);
+    for (int u = 0; u < 2; u++)
+        for (int w = 0; w < 8; w++)
+            value[u][w] = v[u][w] ^ v[u][8 + w];
 }
 
 /* 64 bytes of the extendable output, block `counter` of it in each lane, keyed over a text of at most 64 bytes. */
 static void stream(const uint32_t seed[8], const char *text, const words *counter, words out[16])
 {
     uint32_t name[16] = {0};
-    words key[8], block[16], v[16];
+    words key[1][8], block[1][16], v[1][16];
     memcpy(name, text, strlen(text));
     for (int w = 0; w < 16; w++)
-        block[w] = (words){0} + name[w];
+        block[0][w] = (words){0} + name[w];
     for (int w = 0; w < 8; w++)
-        key[w] = (words){0} + seed[w];
-    mix_block(key, block, counter, (uint32_t)strlen(text), CHUNK_START | CHUNK_END | ROOT | KEYED, v);
+        key[0][w] = (words){0} + seed[w];
+    mix_blocks(1, key, block, counter, (uint32_t)strlen(text), CHUNK_START | CHUNK_END | ROOT | KEYED, v);
     for (int w = 0; w < 8; w++) {
-        out[w] = v[w] ^ v[8 + w];
-        out[8 + w] = v[8 + w] ^ key[w];
+        out[w] = v[0][w] ^ v[0][8 + w];
+        out[8 + w] = v[0][8 + w] ^ key[0][w];
     }
 }

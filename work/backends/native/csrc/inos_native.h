@@ -46,6 +46,12 @@ typedef struct {
     uintptr_t x, w;
 } ahead;
 
+/* Where blocks of 16 x 16 are written: steps in elements to the next row, and to the next strip of W. */
+typedef struct {
+    int32_t *start;
+    int64_t row, strip;
+} place;
+
 /* Strips i .. of X by j .. of W. */
 typedef struct {
     int64_t i, x_strips, j, w_strips;

@@ -1,11 +1,11 @@
 /* Noise and packing, and the sums that peel the noise off. Plain C that the compiler turns into vectors of
  * the including file's processor; a file that has a byte permutation packs a panel itself (PACK_PANEL). */
 
-/* 16 rows x 64 columns, zero beyond the matrix, as [group][row] words of 4 columns. */
-static void load_step(const int8_t *raw, int64_t stride, int64_t rows, int64_t cols, words *step)
+/* 16 rows x 64 columns, zero beyond the matrix, as [group][row] words of 4 columns. What lies `ahead` bytes behind is
+ * fetched into the second cache: sixteen rows far apart are more streams than the processor follows by itself. */
+static inline void load_step(const int8_t *raw, int64_t stride, int64_t rows, int64_t cols, int64_t ahead, words *step)
 {
     int8_t edge[ROWS][STEP];
-    uint32_t line[ROWS][16];
     if (rows < ROWS || cols < STEP) {
         memset(edge, 0, sizeof edge);
         for (int64_t r = 0; r < rows && cols > 0; r++)
@@ -13,14 +13,14 @@ static void load_step(const int8_t *raw, int64_t stride, int64_t rows, int64_t c
         raw = edge[0];
         stride = STEP;
     }
-    for (int r = 0; r < ROWS; r++) {
-        /* Sixteen rows far apart are more streams than the processor follows by itself. */
-        __builtin_prefetch((const void *)((uintptr_t)(raw + r * stride) + 4 * STEP));
-        memcpy(line[r], raw + r * stride, STEP);
-    }
+    for (int r = 0; r < ROWS; r++)
+        __builtin_prefetch((const void *)((uintptr_t)(raw + r * stride) + (uintptr_t)ahead), 0, 2);
 #ifdef TRANSPOSE
-    TRANSPOSE(line[0], 16, (uint32_t *)step);
+    TRANSPOSE(raw, stride, step);
 #else
+    uint32_t line[ROWS][16];
+    for (int r = 0; r < ROWS; r++)
+        memcpy(line[r], raw + r * stride, STEP);
     for (int g = 0; g < 16; g++) {
         uint32_t column[ROWS];
         for (int r = 0; r < ROWS; r++)
@@ -89,7 +89,8 @@ static void pack_panel(const panel_view *view, uint8_t noise[ROWS][RANK], uint8_
     for (int64_t b = 0; b < STEPS; b++, out += STEP_BYTES * (view->is_x ? X_SCALE : 1)) {
         const int64_t left = b * STEP;
         /* A step beyond the matrix must not even be pointed at. */
-        load_step(view->raw + (left < view->cols ? left : 0), view->stride, view->rows, view->cols - left, step);
+        load_step(view->raw + (left < view->cols ? left : 0), view->stride, view->rows, view->cols - left,
+                  (int64_t)(view->next - (uintptr_t)view->raw), step);
         add_noise(step, table, view->perms + left, noisy);
         store_step(noisy, view->is_x, out);
         if (sums)

@@ -1,16 +1,18 @@
 /* Peeling and Freivalds' product in plain C, for processors that get no code of their own for them. */
 
-static void peel(const int16_t *x, const int16_t *w, int64_t stride, int n, int32_t *block)
+static void peel(const int16_t *x, const int16_t *w, int64_t stride, int n, const int32_t *block, place out)
 {
     (void)stride, (void)n;
-    for (int r = 0; r < ROWS; r++, x += PEEL_DEPTH, block += ROWS)
+    for (int r = 0; r < ROWS; r++, x += PEEL_DEPTH, block += ROWS, out.start += out.row) {
+        uint32_t sums[ROWS]; /* unsigned: what is not yet peeled may pass 2^31, the exact product does not */
+        memcpy(sums, block, sizeof sums);
         for (int pair = 0; pair < PEEL_DEPTH / 2; pair++)
             for (int c = 0; c < ROWS; c++) {
                 const int16_t *columns = w + (pair * ROWS + c) * 2;
-                /* Unsigned: what is not yet peeled may pass 2^31, the exact product does not. */
-                block[c] = (int32_t)((uint32_t)block[c] + (uint32_t)(x[2 * pair] * columns[0])
-                                     + (uint32_t)(x[2 * pair + 1] * columns[1]));
+                sums[c] += (uint32_t)(x[2 * pair] * columns[0]) + (uint32_t)(x[2 * pair + 1] * columns[1]);
             }
+        memcpy(out.start, sums, sizeof sums);
+    }
 }
 
 /* out[row][v] += sum over pairs of a[row] . b[pair][v], for up to DOT_PAIRS pairs. */

@@ -1,6 +1,6 @@
-/* A slab, all of Y over some panels, by several threads at once. One side is packed whole beforehand; of the other
- * each thread takes some strips, packs them for itself and multiplies them with everything kept. So each side is
- * noised and packed once, and only the smaller one takes memory of its own. */
+/* A part of Y over some panels, by several threads at once. One side's strips are packed beforehand; of the other's
+ * each thread takes some, packs them for itself and multiplies them with everything kept. So what is packed takes
+ * little memory, and stays in the caches. */
 
 /* The next strips of the side that is streamed: fewer towards the end, so that all threads end together. */
 static int64_t take_strips(inos_slab *slab, int64_t last, int64_t most, int64_t *first)
@@ -21,11 +21,10 @@ static int64_t take_strips(inos_slab *slab, int64_t last, int64_t most, int64_t 
 static void keep(inos_slab *slab)
 {
     const inos_side *side = slab->keeps_x ? &slab->x : &slab->w;
-    const int64_t start = slab->keeps_x ? slab->x_first : 0, last = slab->keeps_x ? slab->x_last : slab->w_strips;
     const int64_t size = (side->last_panel - side->first_panel) * STRIP_BYTES * (side->is_x ? X_SCALE : 1);
-    for (int64_t count, first = 0; (count = take_strips(slab, last, 4, &first)) > 0;) {
-        uint8_t *packed = slab->kept + (first - start) * size;
-        int16_t *peel = slab->kept_peel + (first - start) * PEEL_WORDS;
+    for (int64_t count, first = 0; (count = take_strips(slab, slab->kept_last, 4, &first)) > 0;) {
+        uint8_t *packed = slab->kept + (first - slab->kept_first) * size;
+        int16_t *peel = slab->kept_peel + (first - slab->kept_first) * PEEL_WORDS;
         if (slab->is_packed)
             sum_w(side, first, first + count, packed, peel, slab->stop);
         else
@@ -39,17 +38,17 @@ static void run_next_tile(inos_slab *slab, inos_worker *worker)
 {
     const int64_t size = (slab->x.last_panel - slab->x.first_panel) * STRIP_BYTES;
     const int64_t kept = inos_min(slab->tile_kept, worker->kept_last - worker->kept_at);
+    const int64_t skipped = worker->kept_at - slab->kept_first;
     inos_tile tile = {.scratch = worker->scratch, .keeps_x = slab->keeps_x};
     if (slab->keeps_x) {
-        const int64_t skipped = worker->kept_at - slab->x_first;
         tile.i = worker->kept_at, tile.x_strips = kept, tile.j = worker->first, tile.w_strips = worker->count;
         tile.x = slab->kept + skipped * size * X_SCALE, tile.peel_x = slab->kept_peel + skipped * PEEL_WORDS;
         tile.w = (const int8_t *)worker->packed, tile.peel_w = worker->peel;
     } else {
         tile.i = worker->first, tile.x_strips = worker->count, tile.j = worker->kept_at, tile.w_strips = kept;
         tile.x = worker->packed, tile.peel_x = worker->peel;
-        tile.w = (const int8_t *)slab->kept + worker->kept_at * size;
-        tile.peel_w = slab->kept_peel + worker->kept_at * PEEL_WORDS;
+        tile.w = (const int8_t *)slab->kept + skipped * size;
+        tile.peel_w = slab->kept_peel + skipped * PEEL_WORDS;
     }
     worker->kept_at += kept;
     run_tile(slab, worker, &tile);
@@ -59,17 +58,16 @@ static void run_next_tile(inos_slab *slab, inos_worker *worker)
 static int multiply(inos_slab *slab, inos_worker *worker)
 {
     const inos_side *side = slab->keeps_x ? &slab->w : &slab->x;
-    const int64_t last = slab->keeps_x ? slab->w_strips : slab->x_last;
     worker->win_count = 0;
     while (!inos_is_stopped(slab->stop) && !worker->win_count) {
         if (worker->kept_at == worker->kept_last) {
-            worker->count = take_strips(slab, last, slab->tile_streamed, &worker->first);
+            worker->count = take_strips(slab, slab->streamed_last, slab->tile_streamed, &worker->first);
             if (!worker->count)
                 return 0;
             pack(side, worker->first, worker->first + worker->count, worker->packed,
                  side->is_bare ? 0 : worker->peel, slab->stop);
-            worker->kept_at = slab->keeps_x ? slab->x_first : 0;
-            worker->kept_last = slab->keeps_x ? slab->x_last : slab->w_strips;
+            worker->kept_at = slab->kept_first;
+            worker->kept_last = slab->kept_last;
             if (inos_is_stopped(slab->stop))
                 return 0;
         }

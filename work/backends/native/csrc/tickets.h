@@ -1,4 +1,4 @@
-/* The tickets of a tile's panel: hashed 16 at a time, compared with the target. */
+/* The tickets of a tile's panel: hashed 32 at a time, compared with the target. */
 
 /* Whether a digest, its bytes read big-endian, is at most the target. */
 static int is_win(const uint32_t *digest, const uint32_t *target)
@@ -15,7 +15,7 @@ static int is_win(const uint32_t *digest, const uint32_t *target)
 static inline void turn_states(const uint32_t *states, words block[STATE_WORDS])
 {
 #ifdef TRANSPOSE
-    TRANSPOSE(states, STATE_WORDS, (uint32_t *)block);
+    TRANSPOSE(states, 4 * STATE_WORDS, block);
 #else
     uint32_t rows[STATE_WORDS][LANES];
     for (int l = 0; l < LANES; l++)
@@ -34,32 +34,31 @@ static void write_win(inos_worker *worker, const inos_tile *tile, int64_t at, in
     memcpy(win + 3, digest, 4 * DIGEST_WORDS);
 }
 
-/* Hash the states of a tile's panel, [x strip][w strip][16] and room for 15 more, and write down the wins. */
+/* Hash the states of a tile's panel, [x strip][w strip][16] and room for 31 more, and write down the wins. */
 static void draw_tickets(const inos_slab *slab, inos_worker *worker, const inos_tile *tile, const uint32_t *states,
                          int64_t panel)
 {
     const int64_t count = tile->x_strips * tile->w_strips;
     const uint32_t first_word = slab->target[0];
-    for (int64_t first = 0; first < count; first += LANES) {
-        uint32_t heads[LANES], digests[DIGEST_WORDS][LANES], is_near = 0;
-        words block[STATE_WORDS], digest[DIGEST_WORDS];
-        const int here = (int)inos_min(LANES, count - first);
-        turn_states(states + first * STATE_WORDS, block);
-        for (int w = 0; w < DIGEST_WORDS; w++)
-            digest[w] = (words){0} + slab->x.seed[w];
-        compress(digest, block, &(words){0}, 4 * STATE_WORDS, CHUNK_START | CHUNK_END | ROOT | KEYED);
-        memcpy(heads, &digest[0], sizeof heads);
-        for (int l = 0; l < LANES; l++)
-            is_near |= __builtin_bswap32(heads[l]) <= first_word;
-        if (!is_near)
-            continue;
-        memcpy(digests, digest, sizeof digests);
-        for (int l = 0; l < here; l++) {
-            uint32_t found[DIGEST_WORDS];
+    for (int64_t first = 0; first < count; first += 2 * LANES) {
+        uint32_t heads[2][LANES], is_near = 0;
+        words block[2][STATE_WORDS], value[2][8];
+        for (int u = 0; u < 2; u++) {
+            turn_states(states + (first + u * LANES) * STATE_WORDS, block[u]);
+            for (int w = 0; w < 8; w++)
+                value[u][w] = (words){0} + slab->x.seed[w];
+        }
+        compress_two(value, block, &(words){0}, 4 * STATE_WORDS, CHUNK_START | CHUNK_END | ROOT | KEYED);
+        for (int u = 0; u < 2; u++)
+            memcpy(heads[u], &value[u][0], sizeof heads[u]);
+        for (int l = 0; l < 2 * LANES; l++)
+            is_near |= __builtin_bswap32(heads[l / LANES][l % LANES]) <= first_word;
+        for (int64_t l = 0; is_near && l < inos_min(2 * LANES, count - first); l++) {
+            uint32_t digest[DIGEST_WORDS];
             for (int w = 0; w < DIGEST_WORDS; w++)
-                found[w] = digests[w][l];
-            if (is_win(found, slab->target))
-                write_win(worker, tile, first + l, panel, found);
+                digest[w] = value[l / LANES][w][l % LANES];
+            if (is_win(digest, slab->target))
+                write_win(worker, tile, first + l, panel, digest);
         }
     }
     worker->tickets += count;

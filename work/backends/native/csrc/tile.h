@@ -2,7 +2,7 @@
  *
  * The including file gives, for n adjacent strips of W (n <= TILE_W or PEEL_W), strides in elements:
  *   product(x, w, w_stride, n, acc, acc_is_new, states, bare, next)   acc: n blocks of 16 x 16 int32, added to
- *   peel(x, w, w_stride, n, acc)                                acc += negated corrections
+ *   peel(x, w, w_stride, n, acc, out)                               acc plus negated corrections into `out`
  */
 
 /* Into the product; where `adds`, onto what earlier panels left there. */
@@ -18,20 +18,30 @@ static void write_block(const int32_t *block, int32_t *out, int64_t stride, int6
             out[r * stride + c] = (adds ? out[r * stride + c] : 0) + block[r * ROWS + c];
 }
 
+/* Strip i of the tile's X by n strips of its W from j on, peeled and written. */
+static inline void finish_blocks(const inos_slab *slab, const inos_tile *tile, int64_t i, int64_t j, int n)
+{
+    int32_t *block = tile->scratch + (i * tile->w_strips + j) * ROWS * ROWS;
+    const int16_t *peel_x = tile->peel_x + i * PEEL_WORDS, *peel_w = tile->peel_w + j * PEEL_WORDS;
+    const int64_t top = (tile->i + i) * ROWS, left = (tile->j + j) * ROWS, stride = slab->w.rows;
+    const int64_t rows = slab->x.rows - top, cols = stride - left;
+    int32_t *out = slab->out + (top - slab->out_first * ROWS) * stride + left;
+    if (!slab->x.is_bare) {
+        const int is_whole = rows >= ROWS && cols >= n * ROWS && !slab->adds;
+        const place whole = {out, stride, ROWS}, back = {block, ROWS, ROWS * ROWS};
+        peel(peel_x, peel_w, PEEL_WORDS, n, block, is_whole ? whole : back);
+        if (is_whole)
+            return;
+    }
+    for (int s = 0; s < n; s++)
+        write_block(block + s * ROWS * ROWS, out + s * ROWS, stride, rows, cols - s * ROWS, slab->adds);
+}
+
 static void finish_tile(const inos_slab *slab, const inos_tile *tile)
 {
     for (int64_t j = 0; j < tile->w_strips; j += PEEL_W)
-        for (int64_t i = 0; i < tile->x_strips; i++) {
-            const int n = (int)inos_min(PEEL_W, tile->w_strips - j);
-            int32_t *block = tile->scratch + (i * tile->w_strips + j) * ROWS * ROWS;
-            const int64_t top = (tile->i + i) * ROWS, left = (tile->j + j) * ROWS;
-            int32_t *out = slab->out + (top - slab->x_first * ROWS) * slab->w.rows + left;
-            if (!slab->x.is_bare)
-                peel(tile->peel_x + i * PEEL_WORDS, tile->peel_w + j * PEEL_WORDS, PEEL_WORDS, n, block);
-            for (int s = 0; s < n; s++)
-                write_block(block + s * ROWS * ROWS, out + s * ROWS, slab->w.rows, slab->x.rows - top,
-                            slab->w.rows - left - s * ROWS, slab->adds);
-        }
+        for (int64_t i = 0; i < tile->x_strips; i++)
+            finish_blocks(slab, tile, i, j, (int)inos_min(PEEL_W, tile->w_strips - j));
 }
 
 /* X's next panel and W's next two strips in portions, one for each product; after the last panel, what comes next of
@@ -51,10 +61,10 @@ static inline ahead look_ahead(const inos_tile *tile, int64_t i, int64_t j, int6
 
 static void run_tile(const inos_slab *slab, inos_worker *worker, const inos_tile *tile)
 {
-    uint32_t states[(MAX_TILE_TICKETS + LANES) * STATE_WORDS] __attribute__((aligned(64)));
+    uint32_t states[(MAX_TILE_TICKETS + 2 * LANES) * STATE_WORDS] __attribute__((aligned(64)));
     const int64_t panels = slab->x.last_panel - slab->x.first_panel, stride = panels * STRIP_BYTES;
     const int is_bare = slab->x.is_bare;
-    memset(states + tile->x_strips * tile->w_strips * STATE_WORDS, 0, 4 * LANES * STATE_WORDS);
+    memset(states + tile->x_strips * tile->w_strips * STATE_WORDS, 0, 8 * LANES * STATE_WORDS);
     for (int64_t p = 0; p < panels; p++) {
         for (int64_t j = 0; j < tile->w_strips; j += TILE_W) {
             const int n = (int)inos_min(TILE_W, tile->w_strips - j);

@@ -43,5 +43,5 @@ static void pack_panel_vbmi(const panel_view *view, uint8_t noise[ROWS][RANK], u
         else
             add_row(view, r, _mm512_loadu_si512(noise[r]), lines[r], sums ? sums[r] : 0, 0);
     for (int64_t left = 0; left < PANEL; left += STEP, out += STEP_BYTES)
-        transpose((const uint32_t *)(const void *)(lines[0] + left), PANEL / 4, (uint32_t *)(void *)out);
+        transpose(lines[0] + left, PANEL, out);
 }

@@ -51,12 +51,12 @@ static int is_opened(const inos_opened *side, int64_t panel)
 {
     const int64_t panels = (side->cols + PANEL - 1) / PANEL, cols = side->cols - panel * PANEL;
     const inos_leaves job = {.raw = side->data, .rows = ROWS, .cols = PANEL};
-    uint8_t leaf[32];
+    uint8_t leaf[2 * 32];
     words key[8];
     if (side->strip >= (side->rows + ROWS - 1) / ROWS || panel >= panels || !is_id(side))
         return 0;
     derive_key("inos v1 matrix strip", key);
-    if (!hash_panel(&job, key, 0, 0, leaf) || !is_path(side, panel, panels, leaf))
+    if (!hash_two(&job, key, 0, 0, leaf) || !is_path(side, panel, panels, leaf))
         return 0;
     for (int64_t r = 0; r < ROWS; r++)
         for (int64_t c = side->strip * ROWS + r < side->rows ? cols : 0; c < PANEL; c++)

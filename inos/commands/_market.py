@@ -1,0 +1,158 @@
+"""`inos job quote`, `watch` and `receipt`: before a product is ordered, while it is made, and after."""
+
+import asyncio
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import msgspec
+import typer
+
+from inos._receipt import Receipt, make_receipt
+from inos.client import Client
+from inos.commands._common import DEFAULT_RPC, CommandError, JsonOption, RpcOption, call_rpc, fail, print_json
+from inos.commands._matrices import check_writable, load_matrix
+from primitives.blocks import MAX_HEADER_BYTES, Header, compute_block_id
+from primitives.codec import decode
+from primitives.units import format_credits
+
+POLL_S: Final = 0.5
+CLOSED: Final = frozenset({"settled", "cancelled"})
+
+JobArgument = Annotated[str, typer.Argument(metavar="ID", help="The job's id, 64 hex digits.")]
+
+
+def quote(
+    x: Annotated[str, typer.Argument(metavar="X.npy|M", help="X, or how many rows it has.")],
+    w: Annotated[str, typer.Argument(metavar="W.npy|N", help="W, or how many rows it has.")],
+    k: Annotated[int | None, typer.Argument(metavar="[K]", help="Columns of both, where no files are given.")] = None,
+    rpc: RpcOption = DEFAULT_RPC,
+    json_: JsonOption = False,
+) -> None:
+    """What a product would cost now: the burn, a reward as others paid lately, and how long it may take."""
+    m, n, depth = _read_shape(x, w, k)
+    found = call_rpc(rpc, "job_quote", {"m": m, "n": n, "k": depth})
+    if json_:
+        print_json(found)
+    else:
+        print(describe_quote(found))
+
+
+def describe_quote(quote: dict[str, Any]) -> str:
+    """A quote for people, on several lines."""
+    sample = quote["sample"]
+    basis = f"as the last {sample} settled jobs paid" if sample else "a first guess: no job was settled yet"
+    lines = [
+        f"tickets   {quote['tickets']}",
+        f"reward    {format_credits(int(quote['suggested_reward']))} credits, {basis}",
+        f"burned    {format_credits(int(quote['burn']))} credits",
+        f"takes     about {quote['expected_s']:.0f} s ({quote['expected_blocks']} blocks)",
+    ]
+    if quote["bytes"] > quote["max_bytes"]:
+        lines.append(f"too large {quote['bytes']} bytes, a checked job has at most {quote['max_bytes']}")
+    return "\n".join(lines)
+
+
+def watch(
+    job: JobArgument,
+    timeout: Annotated[float, typer.Option("--timeout", min=1, help="Seconds to watch at most.")] = 3600.0,
+    rpc: RpcOption = DEFAULT_RPC,
+    json_: JsonOption = False,
+) -> None:
+    """Follow a job until it is settled or cancelled, telling what happens to it."""
+    until, last = time.monotonic() + timeout, ""
+    while True:
+        found = _find(rpc, job)
+        state = "waiting to be mined" if found is None else found["state"]
+        if state != last and not json_:
+            print(_describe_state(state, found), flush=True)
+        last = state
+        if found is not None and state in CLOSED:
+            if json_:
+                print_json(found)
+            return
+        if time.monotonic() > until:
+            fail("timeout", f"job {job} is still {state} after {timeout:g} s")
+        time.sleep(POLL_S)
+
+
+def receipt(
+    job: JobArgument,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="R.json", help="Where to write it.")],
+    depth: Annotated[int, typer.Option("--depth", min=0, max=200, help="Blocks to wait for on top.")] = 6,
+    timeout: Annotated[float, typer.Option("--timeout", min=1, help="Seconds to wait at most.")] = 600.0,
+    rpc: RpcOption = DEFAULT_RPC,
+    json_: JsonOption = False,
+) -> None:
+    """Write a receipt of a settled job: proof of its settlement, to be checked with `inos verify` and no node."""
+    check_writable(output)
+    made = asyncio.run(_make(rpc, job, depth, timeout, is_quiet=json_))
+    try:
+        output.expanduser().write_bytes(msgspec.json.format(msgspec.json.encode(made), indent=1) + b"\n")
+    except OSError as error:
+        fail("file-unwritable", f"cannot write {output}: {error.strerror or error}")
+    size = output.expanduser().stat().st_size
+    if json_:
+        print_json({"job": job, "file": str(output), "bytes": size, "confirmations": len(made.confirmations)})
+    else:
+        print(f"written to {output}, {size} bytes; check it with: inos verify {output} --x X.npy --w W.npy --y Y.npy")
+
+
+async def _make(rpc: str, job: str, depth: int, limit_s: float, *, is_quiet: bool) -> Receipt:
+    """Prove against the tip, wait until it is buried; again where a reorganisation takes it off."""
+    async with Client(rpc) as client, asyncio.timeout(limit_s):
+        version = await client.version()
+        while True:
+            proven = await client.call("job_prove", {"id": job})
+            early = make_receipt(job, version.network, version.genesis, proven, ())
+            if not is_quiet and depth:
+                print(f"proven against block {proven['height']}, waiting for {depth} blocks on top ...", flush=True)
+            await _await_height(client, proven["height"] + depth)
+            page = await client.call("chain_getRawHeaders", {"first": proven["height"], "count": depth + 1})
+            first, *after = page["headers"]
+            if first == early.header and _is_chain(first, after):
+                return msgspec.structs.replace(early, confirmations=tuple(after))
+
+
+async def _await_height(client: Client, height: int) -> None:
+    while True:
+        if (await client.head()).height >= height:
+            return
+        await asyncio.sleep(POLL_S)
+
+
+def _is_chain(first: str, after: list[str]) -> bool:
+    headers = [decode(Header, bytes.fromhex(text), limit=MAX_HEADER_BYTES) for text in (first, *after)]
+    return all(b.parent == compute_block_id(a) for a, b in pairwise(headers))
+
+
+def _read_shape(x: str, w: str, k: int | None) -> tuple[int, int, int]:
+    if k is not None:
+        if not x.isdecimal() or not w.isdecimal():
+            fail("bad-shape", f"{x!r} and {w!r} are not numbers of rows", "give two files, or three numbers M N K")
+        return int(x), int(w), k
+    left, right = load_matrix(Path(x)), load_matrix(Path(w))
+    if left.ndim != 2 or right.ndim != 2 or left.shape[1] != right.shape[1]:
+        fail("bad-shape", f"X has the shape {left.shape} and W {right.shape}", "both need equally many columns")
+    return left.shape[0], right.shape[0], left.shape[1]
+
+
+def _find(rpc: str, job: str) -> dict[str, Any] | None:
+    try:
+        found: dict[str, Any] = call_rpc(rpc, "job_get", {"id": job})
+    except CommandError as error:
+        if error.code == "job-unknown":
+            return None
+        raise
+    return found
+
+
+def _describe_state(state: str, found: dict[str, Any] | None) -> str:
+    moment = time.strftime("%H:%M:%S")
+    if found is None or state == "open":
+        return f"{moment}  {state}"
+    if state == "claimed":
+        claim = found["claim"] or {}
+        return f"{moment}  claimed by {found['worker']}, to be delivered by height {claim.get('expires_at', '?')}"
+    return f"{moment}  {state} at height {found['closed_at']}" + (f" by {found['worker']}" if found["worker"] else "")

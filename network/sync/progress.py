@@ -1,0 +1,233 @@
+"""Where sync stands: a state machine with names, and figures for people. No I/O, no clock of its own."""
+
+from collections import deque
+from enum import StrEnum
+from typing import Final
+
+from msgspec import Struct
+
+STALL_S: Final = 30.0
+"""Without a header or a block for so long, although some are to be had, sync says that it stalls, and why."""
+NEAR_BLOCKS: Final = 8
+"""A node that follows falls behind by a few blocks all the time; only with more does it sync again."""
+CLOSE_BLOCKS: Final = 1
+"""A sync is over so close to the best header."""
+RATE_S: Final = 10.0
+"""Rates and the bottleneck are those of the last so many seconds."""
+MAX_SAMPLES: Final = 256
+
+
+class Phase(StrEnum):
+    """What sync is doing."""
+
+    FINDING_PEERS = "finding_peers"
+    HEADERS = "headers"
+    BLOCKS = "blocks"
+    FOLLOWING = "following"
+    STALLED = "stalled"
+
+
+class Bottleneck(StrEnum):
+    """What the next block waited for."""
+
+    NETWORK = "network"
+    SEALS = "seals"
+    SIGNATURES = "signatures"
+    STATE = "state"
+    DISK = "disk"
+
+
+class Sight(Struct, frozen=True, kw_only=True):
+    """What sync sees at one moment."""
+
+    now: float
+    """Monotonic seconds."""
+    peers: int
+    height: int
+    """Of the connected tip."""
+    header_height: int
+    """Of the best header."""
+    claimed_height: int = 0
+    """The highest tip that a peer claims whose chain is being learned; believed by nobody."""
+    is_learning: bool = False
+    """A peer claims a tip that is unknown here, and is asked for its headers."""
+    obstacle: str = ""
+    """What the next block waits for, where that is known."""
+
+
+class SyncMachine:
+    """The phase, moved by what is seen. Every transition there is:
+
+    any -> finding_peers (the last peer went); finding_peers -> headers, blocks, following (a peer came);
+    headers -> blocks, following; blocks -> headers, following; following -> headers, blocks;
+    headers, blocks -> stalled (nothing came for STALL_S) -> headers, blocks, following (something came).
+    """
+
+    def __init__(self, now: float) -> None:
+        self.phase = Phase.FINDING_PEERS
+        self.reason = ""
+        """Why it stalls; empty in all other phases."""
+        self.since = now
+        self._seen = (-1, -1)
+        self._moved_at = now
+
+    def __str__(self) -> str:
+        return f"{self.phase}: {self.reason}" if self.reason else str(self.phase)
+
+    def observe(self, sight: Sight) -> bool:
+        """Take one look; whether the phase changed with it."""
+        seen = (sight.height, sight.header_height)
+        if seen != self._seen:
+            self._seen, self._moved_at = seen, sight.now
+        phase = self._choose(sight)
+        if phase in (Phase.HEADERS, Phase.BLOCKS):
+            if self.phase in (Phase.FINDING_PEERS, Phase.FOLLOWING):
+                self._moved_at = sight.now  # the wait begins with the first of these phases
+            elif sight.now - self._moved_at >= STALL_S:
+                self.reason = sight.obstacle or describe_wait(phase, sight)
+                phase = Phase.STALLED
+        if phase is not Phase.STALLED:
+            self.reason = ""
+        if phase is self.phase:
+            return False
+        self.phase, self.since = phase, sight.now
+        return True
+
+    def _choose(self, sight: Sight) -> Phase:
+        if sight.peers == 0:
+            return Phase.FINDING_PEERS
+        is_following = self.phase is Phase.FOLLOWING
+        near = NEAR_BLOCKS if is_following else CLOSE_BLOCKS
+        if sight.is_learning and sight.claimed_height > sight.header_height + near:
+            return Phase.HEADERS
+        if sight.header_height > sight.height + near:
+            return Phase.BLOCKS
+        return Phase.FOLLOWING
+
+
+def describe_wait(phase: Phase, sight: Sight) -> str:
+    """What is missing, where nobody knows better."""
+    who = f"{sight.peers} peer{'s' if sight.peers != 1 else ''}"
+    if phase is Phase.HEADERS:
+        return f"{who} claim{'s' if sight.peers == 1 else ''} block {sight.claimed_height}, and no header comes"
+    return f"none of {who} gives block {sight.height + 1}"
+
+
+class Meter:
+    """Rates over the last seconds."""
+
+    def __init__(self) -> None:
+        self._samples: deque[tuple[float, int, int, int]] = deque(maxlen=MAX_SAMPLES)
+        """Time, header height, height, and transactions connected so far."""
+
+    def add(self, now: float, header_height: int, height: int, transactions: int) -> None:
+        """Note where sync is; at most a few times a second."""
+        self._samples.append((now, header_height, height, transactions))
+        while len(self._samples) > 2 and self._samples[1][0] <= now - RATE_S:
+            self._samples.popleft()
+
+    def compute_rates(self) -> tuple[float, float, float]:
+        """Headers, blocks and transactions a second; none of them negative."""
+        if len(self._samples) < 2:
+            return 0.0, 0.0, 0.0
+        first, last = self._samples[0], self._samples[-1]
+        seconds = max(last[0] - first[0], 1e-9)
+        headers, blocks, transactions = (max(0, b - a) / seconds for a, b in zip(first[1:], last[1:], strict=True))
+        return headers, blocks, transactions
+
+
+class Waits:
+    """Seconds that the next block spent on each thing, over the last seconds: the most of them is the bottleneck."""
+
+    def __init__(self) -> None:
+        self._spent: deque[tuple[float, Bottleneck, float]] = deque(maxlen=16 * MAX_SAMPLES)
+
+    def add(self, now: float, what: Bottleneck, seconds: float) -> None:
+        """`seconds` up to `now` went to `what`."""
+        if seconds > 0:
+            self._spent.append((now, what, seconds))
+        while self._spent and self._spent[0][0] < now - RATE_S:
+            self._spent.popleft()
+
+    def compute_shares(self) -> dict[Bottleneck, float]:
+        """Each thing's share of the time, together 1; empty where nothing happened."""
+        total = sum(seconds for _, _, seconds in self._spent)
+        shares = dict.fromkeys(Bottleneck, 0.0)
+        for _, what, seconds in self._spent:
+            shares[what] += seconds / total
+        return shares if total else {}
+
+    def find_bottleneck(self) -> Bottleneck | None:
+        shares = self.compute_shares()
+        return max(shares, key=lambda what: shares[what]) if shares else None
+
+
+class SyncStatus(Struct, frozen=True, kw_only=True):
+    """Sync for people: the same in log, RPC and terminal."""
+
+    phase: Phase
+    reason: str
+    height: int
+    header_height: int
+    target_height: int
+    """The height that the remaining time is counted to: of the best header, or claimed while headers come."""
+    headers_per_s: float
+    blocks_per_s: float
+    transactions_per_s: float
+    remaining_s: float | None
+    """None where there is nothing left, or no rate to tell it by."""
+    bottleneck: Bottleneck | None
+    """None where no blocks are synced."""
+    shares: dict[Bottleneck, float]
+    """Of the time that blocks took, the part each thing had."""
+    workers: int = 0
+    """Processes that check seals now."""
+
+    def describe(self) -> str:
+        """One line."""
+        name = f"{self.phase}: {self.reason}" if self.reason else str(self.phase)
+        if self.phase is Phase.HEADERS:
+            text = f"{name} {self.header_height} of {self.target_height}, {self.headers_per_s:.0f} headers/s"
+        elif self.phase is Phase.BLOCKS:
+            text = f"{name} {self.height} of {self.target_height}, {self.blocks_per_s:.0f} blocks/s"
+            if self.transactions_per_s >= 1:
+                text += f", {self.transactions_per_s:.0f} transactions/s"
+        else:
+            text = f"{name} at block {self.height}"
+        if self.remaining_s is not None:
+            text += f", {describe_duration(self.remaining_s)} left"
+        return text + (f", bounded by {self.bottleneck}" if self.bottleneck else "")
+
+
+def make_status(machine: SyncMachine, sight: Sight, meter: Meter, waits: Waits, workers: int = 0) -> SyncStatus:
+    """Everything known, put together."""
+    headers_per_s, blocks_per_s, transactions_per_s = meter.compute_rates()
+    is_syncing = machine.phase in (Phase.BLOCKS, Phase.HEADERS, Phase.STALLED)
+    is_learning = machine.phase is Phase.HEADERS
+    target = max(sight.header_height, sight.claimed_height if is_learning else 0)
+    left, rate = (target - sight.header_height, headers_per_s) if is_learning else (target - sight.height, blocks_per_s)
+    has_end = is_syncing and left > 0 and rate > 0
+    return SyncStatus(
+        phase=machine.phase,
+        reason=machine.reason,
+        height=sight.height,
+        header_height=sight.header_height,
+        target_height=target,
+        headers_per_s=headers_per_s,
+        blocks_per_s=blocks_per_s,
+        transactions_per_s=transactions_per_s,
+        remaining_s=left / rate if has_end else None,
+        bottleneck=waits.find_bottleneck() if machine.phase is Phase.BLOCKS else None,
+        shares=waits.compute_shares() if machine.phase is Phase.BLOCKS else {},
+        workers=workers,
+    )
+
+
+def describe_duration(seconds: float) -> str:
+    """Such as 42 s, 3 min 5 s, 2 h 10 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

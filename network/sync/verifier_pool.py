@@ -1,0 +1,223 @@
+"""Seals and signatures in processes of their own, for a sync through history.
+
+Pipeline: `check` -> a queue -> batches of encoded blocks -> a worker process, which answers yes or no ->
+what it says no to is checked once more here, where the reason is told. The processes are started for a bulk
+sync and ended after it; before, after, and while they start, threads do the work. Where the operating system
+kills a worker, what it had is checked by others; where that goes on happening, by threads.
+"""
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from functools import partial
+from typing import Final, TypeAlias
+
+import msgspec
+import structlog
+
+from consensus.params import Params
+from consensus.validity import check_seal
+from network.sync.verifier import ThreadVerifier, check_all, count_workers, cut
+from primitives.blocks import Header
+from primitives.codec import encode
+from primitives.errors import InosError
+from primitives.matrices import Witness
+from primitives.transactions import Transaction
+
+log = structlog.get_logger("inos.network")
+
+BATCH: Final = 16
+"""Seals one call of a worker checks: half a millisecond of work, a fraction of it for the way there."""
+JOBS_PER_WORKER: Final = 2
+"""One at work and one on its way."""
+MAX_BREAKS: Final = 3
+"""Workers that die so often in one bulk sync are not started again in it."""
+
+START_S: Final = 30.0
+
+Answers: TypeAlias = tuple[bool, ...] | None
+"""For each thing asked about whether it is valid; None where the processes are gone."""
+
+_seals = msgspec.msgpack.Decoder(tuple[tuple[Header, Witness], ...])
+_transactions = msgspec.msgpack.Decoder(tuple[Transaction, ...])
+
+
+class _Waiting(msgspec.Struct, eq=False):
+    """One seal to be checked."""
+
+    params: Params
+    header: Header
+    witness: Witness
+    answer: asyncio.Future[bool]
+
+
+class PoolVerifier:
+    """Satisfies `network.sync.verifier.SealVerifier`.
+
+    Args:
+        workers: processes; by default one for each core but one.
+    """
+
+    def __init__(self, workers: int | None = None) -> None:
+        self._size = workers or count_workers()
+        self._threads = ThreadVerifier()
+        self._pool: ProcessPoolExecutor | None = None
+        self._waiting: deque[_Waiting] = deque()
+        self._running = 0
+        self._breaks = 0
+        self._turn = asyncio.Lock()
+
+    @property
+    def workers(self) -> int:
+        return 0 if self._pool is None else self._size
+
+    async def check(self, params: Params, header: Header, witness: Witness) -> None:
+        if self._pool is not None:
+            waiting = _Waiting(params, header, witness, asyncio.get_running_loop().create_future())
+            self._waiting.append(waiting)
+            self._pump()
+            if await waiting.answer:
+                return
+        await self._threads.check(params, header, witness)
+
+    async def check_transactions(self, params: Params, transactions: Sequence[Transaction]) -> None:
+        pool = self._pool
+        if pool is not None:
+            parts = [encode(tuple(part)) for part in cut(transactions, self._size)]
+            calls = [self._submit(pool, partial(check_transaction_batch, params, part)) for part in parts]
+            if all(answer is not None and all(answer) for answer in await asyncio.gather(*calls)):
+                return
+        await self._threads.check_transactions(params, transactions)
+
+    async def begin_bulk(self) -> None:
+        async with self._turn:
+            if self._pool is None and self._breaks < MAX_BREAKS:
+                await self._start()
+
+    async def end_bulk(self) -> None:
+        async with self._turn:
+            self._breaks = 0
+            self._drop()
+
+    def close(self) -> None:
+        self._drop()
+        self._threads.close()
+
+    async def _start(self) -> None:
+        """Until a process has answered once, the threads go on."""
+        pool = ProcessPoolExecutor(self._size, multiprocessing.get_context("spawn"), initializer=begin_worker)
+        is_ready = False
+        try:
+            # Starting processes takes milliseconds, their imports a second: neither on the event loop.
+            answer = await asyncio.to_thread(pool.submit, os.getpid)
+            async with asyncio.timeout(START_S):
+                await asyncio.wrap_future(answer)
+            is_ready = True
+        except (BrokenProcessPool, OSError, RuntimeError) as error:  # TimeoutError is an OSError
+            self._breaks += 1
+            log.warning("no processes to check seals; threads do it", reason=str(error) or "they did not start in time")
+        finally:
+            if not is_ready:
+                pool.shutdown(wait=False, cancel_futures=True)
+        if is_ready:
+            self._pool = pool
+            log.info("seals are checked in processes", workers=self._size)
+
+    def _drop(self) -> None:
+        """End the processes; who still waits is answered by threads."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown(wait=False, cancel_futures=True)
+        self._pump()
+
+    def _pump(self) -> None:
+        """Give the workers what waits, a batch at a time."""
+        while self._waiting and self._pool is None:
+            _settle(self._waiting.popleft().answer, False)
+        while self._waiting and self._pool is not None and self._running < JOBS_PER_WORKER * self._size:
+            batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+            data = encode(tuple((each.header, each.witness) for each in batch))
+            self._running += 1
+            answers = self._submit(self._pool, partial(check_seal_batch, batch[0].params, data))
+            answers.add_done_callback(partial(self._on_answers, batch))
+
+    def _on_answers(self, batch: list[_Waiting], answers: asyncio.Future[Answers]) -> None:
+        self._running -= 1
+        known = None if answers.cancelled() else answers.result()
+        for index, waiting in enumerate(batch):
+            _settle(waiting.answer, known is not None and known[index])
+        self._pump()
+
+    def _submit(self, pool: ProcessPoolExecutor, call: Callable[[], Answers]) -> asyncio.Future[Answers]:
+        """What a worker answers, or None where it died over it."""
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Answers] = loop.create_future()
+
+        def tell(done: Future[Answers]) -> None:
+            known = None if done.cancelled() or done.exception() is not None else done.result()
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(self._take, pool, answer, known)
+
+        try:
+            pool.submit(call).add_done_callback(tell)
+        except RuntimeError:  # BrokenProcessPool is one
+            self._take(pool, answer, None)
+        return answer
+
+    def _take(self, pool: ProcessPoolExecutor, answer: asyncio.Future[Answers], known: Answers) -> None:
+        if known is None and pool is self._pool:
+            self._breaks += 1
+            log.warning("a process that checks seals died", deaths=self._breaks)
+            self._drop()
+        if not answer.done():
+            answer.set_result(known)
+
+
+def _settle(answer: asyncio.Future[bool], is_valid: bool) -> None:
+    if not answer.done():
+        answer.set_result(is_valid)
+
+
+# In the workers
+
+
+def begin_worker() -> None:
+    """Ctrl-C is the node's to handle; where the node is killed, the worker ends too."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def check_seal_batch(params: Params, data: bytes) -> tuple[bool, ...]:
+    """Whether each (header, witness) of the encoded tuple is valid."""
+    return tuple(_is_seal_valid(params, header, witness) for header, witness in _seals.decode(data))
+
+
+def check_transaction_batch(params: Params, data: bytes) -> tuple[bool, ...]:
+    """Whether all transactions of the encoded tuple pass stage 1, as one answer."""
+    try:
+        check_all(params, _transactions.decode(data))
+    except InosError:
+        return (False,)
+    return (True,)
+
+
+def _is_seal_valid(params: Params, header: Header, witness: Witness) -> bool:
+    try:
+        check_seal(params, header, witness)
+    except InosError:
+        return False
+    return True

@@ -1,0 +1,88 @@
+"""Seals and signatures are judged the same inline, in threads and in processes, and a killed process costs nothing."""
+
+import asyncio
+import os
+import signal
+from contextlib import asynccontextmanager
+
+import msgspec
+import pytest
+
+from network.sync.verifier import InlineVerifier, ThreadVerifier, cut
+from network.sync.verifier_pool import MAX_BREAKS, PoolVerifier, check_seal_batch
+from primitives.codec import encode
+from primitives.errors import RuleViolation
+from support.chain_maker import ALICE, BOB, Branch
+
+BRANCH = Branch()
+MADE = BRANCH.grow_by(2)
+PARAMS = BRANCH.params
+BAD = msgspec.structs.replace(MADE[0].witness, x_strip=bytes(len(MADE[0].witness.x_strip)))
+TXS = [BRANCH.pay(ALICE, BOB.address, ahead=ahead) for ahead in range(70)]
+FORGED = [*TXS[:-1], msgspec.structs.replace(TXS[-1], fee=2)]
+
+
+@asynccontextmanager
+async def running(kind):
+    verifier = kind()
+    try:
+        await verifier.begin_bulk()
+        yield verifier
+        await verifier.end_bulk()
+    finally:
+        verifier.close()
+
+
+@pytest.mark.parametrize("kind", [InlineVerifier, ThreadVerifier, PoolVerifier])
+async def test_what_holds_passes_and_what_does_not_is_told_why(kind):
+    async with running(kind) as verifier:
+        # More at once than go into one batch, with a bad one among them.
+        checks = [verifier.check(PARAMS, made.block.header, made.witness) for made in MADE * 20]
+        checks.insert(7, verifier.check(PARAMS, MADE[0].block.header, BAD))
+        found = await asyncio.gather(*checks, return_exceptions=True)
+        assert [each for each in found if each is not None] == [found[7]]
+        assert isinstance(found[7], RuleViolation)
+        assert found[7].code == "bad-x-path"
+        await verifier.check_transactions(PARAMS, TXS)
+        await verifier.check_transactions(PARAMS, [])
+        with pytest.raises(RuleViolation) as caught:
+            await verifier.check_transactions(PARAMS, FORGED)
+        assert caught.value.code == "bad-signature"
+
+
+async def test_processes_live_as_long_as_the_bulk_sync_and_a_killed_one_is_survived():
+    verifier = PoolVerifier(workers=1)
+    try:
+        assert verifier.workers == 0
+        await verifier.check(PARAMS, MADE[0].block.header, MADE[0].witness)
+        for _ in range(MAX_BREAKS):
+            await verifier.begin_bulk()
+            assert verifier.workers == 1
+            (pid,) = verifier._pool._processes
+            checks = [
+                asyncio.ensure_future(verifier.check(PARAMS, made.block.header, made.witness)) for made in MADE * 40
+            ]
+            await asyncio.sleep(0)
+            os.kill(pid, signal.SIGKILL)
+            await asyncio.gather(*checks)
+            await verifier.check_transactions(PARAMS, TXS)
+            while verifier.workers:
+                await verifier.check(PARAMS, MADE[0].block.header, MADE[0].witness)
+        # After so many deaths no more are started in this sync, and threads go on.
+        await verifier.begin_bulk()
+        assert verifier.workers == 0
+        await verifier.check(PARAMS, MADE[1].block.header, MADE[1].witness)
+        await verifier.end_bulk()
+    finally:
+        verifier.close()
+
+
+def test_a_worker_says_no_and_does_not_raise():
+    data = encode(tuple((made.block.header, witness) for made, witness in ((MADE[0], BAD), (MADE[1], MADE[1].witness))))
+    assert check_seal_batch(PARAMS, data) == (False, True)
+
+
+def test_work_is_cut_into_parts_that_are_worth_it():
+    assert [len(part) for part in cut(range(100), 2)] == [50, 50]
+    assert [len(part) for part in cut(range(40), 8)] == [32, 8]
+    assert cut([], 4) == []
