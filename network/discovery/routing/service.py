@@ -37,7 +37,7 @@ from primitives.units import MatrixId, NodeId
 
 log = structlog.get_logger("inos.network")
 
-CONFIRMERS: Final = 3
+CONFIRMERS: Final = 6
 """Providers tried at one time in one search."""
 MAX_SEARCHES: Final = 8
 TICK_S: Final = 5.0
@@ -190,7 +190,7 @@ class Routing:
                     await self._queries.confirm(provider, id)
             except (InosError, TimeoutError) as error:
                 self._records.drop(id, provider.id)
-                log.debug("not a provider", address=str(provider), id=id.hex(), reason=str(error))
+                log.debug("not a provider", address=str(provider), id=id.hex(), reason=repr(error))
                 continue
             offers.add_confirmed(provider)
 
