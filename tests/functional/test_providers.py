@@ -11,7 +11,7 @@ import pytest
 from inos.devnet.processes import NodeSpec, RunningNode, start_node, stop_process
 from support.cluster import ask, await_that
 
-COMMON = ("--network", "devnet", "--rpc-port", "0", "--p2p-port", "0", "--log-format", "json")
+COMMON = ("--network", "devnet", "--no-discovery", "--rpc-port", "0", "--p2p-port", "0", "--log-format", "json")
 
 
 @pytest.mark.timeout(120)
@@ -40,6 +40,11 @@ async def test_a_matrix_is_found_beyond_the_connected_peers(tmp_path: Path) -> N
 
         await await_that("the middle node keeps record of the matrix", is_recorded, 30)
         last = await start("last", middle.p2p_address)
+
+        async def get_peers() -> list[str]:
+            return [peer["id"] for peer in (await ask(last.rpc_url, "net_peers"))["peers"]]
+
+        assert await await_that("a link", get_peers, 30) == [middle.p2p_address.split("@")[0]]
         fetched = await ask(last.rpc_url, "mesh_get", {"id": stored["id"], "wait_s": 25})
         assert base64.b64decode(fetched["data"]) == array.tobytes()
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from network.errors import HandshakeFailed, LinkError, Misbehaviour, NetworkError
 from network.identity import NodeIdentity, parse_peer_address
 from network.transport.noise import Handshake
+from network.wire.addresses import Addresses, AnnounceAddresses, DialMe, GetAddresses, KnownAddress
 from network.wire.chain import AnnounceBlock, BlockData, GetBlocks, GetHeaders, Headers
 from network.wire.control import Bye, NotFound, Ping, Pong
 from network.wire.framing import PIECE_BYTES, Assembler, split
@@ -25,6 +26,8 @@ headers = st.builds(
 )
 witnesses = st.just(Witness(bytes(STRIP_BYTES), (), bytes(STRIP_BYTES), ()))
 contacts = st.builds(Contact, ids, st.text("0123456789abcdef.:", min_size=2, max_size=45), st.integers(1, 65_535))
+hosts = st.text(st.characters(max_codepoint=127), min_size=2, max_size=45)
+known = st.builds(KnownAddress, ids, hosts, st.integers(1, 65_535), u32)
 strips = st.builds(Strip, st.just(bytes(STRIP_BYTES)), st.lists(ids, max_size=28).map(tuple))
 
 
@@ -55,6 +58,10 @@ messages = st.one_of(
     st.builds(Provided, u32, some(u32, 16, 1)),
     st.builds(FindProviders, u32, ids),
     st.builds(Providers, u32, some(contacts, 20), some(contacts, 20)),
+    st.builds(GetAddresses, u32),
+    st.builds(Addresses, u32, st.one_of(st.just(""), hosts), some(known, 5)),
+    st.builds(AnnounceAddresses, some(known, 5, 1)),
+    st.just(DialMe()),
 )
 
 
