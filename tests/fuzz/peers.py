@@ -47,6 +47,9 @@ class Handler:
     async def answer(self, peer: Peer, request: Request) -> None:
         await peer.out.put(NotFound(request.request, ()))
 
+    def hear(self, peer: Peer, notice: Notice) -> bool:
+        return False
+
     async def follow(self, peer: Peer) -> None:
         try:
             with peer.requests.open(Headers) as pending:
