@@ -41,9 +41,6 @@ class Handler:
     def get_tip(self) -> tuple[BlockId, int]:
         return BlockId(bytes(32)), 0
 
-    def hear(self, peer: Peer, notice: Notice) -> bool:
-        return False
-
     async def answer(self, peer: Peer, request: Request) -> None:
         await peer.out.put(NotFound(request.request, ()))
 
