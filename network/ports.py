@@ -36,6 +36,16 @@ class Randomness(Protocol):
     def getrandbits(self, k: int, /) -> int: ...
 
 
+class Files(Protocol):
+    """Small files of this node by name: what the network remembers over a restart. May live in memory."""
+
+    async def read(self, name: str, limit: int, /) -> bytes | None:
+        """The whole file; None where there is none, it is longer than `limit` bytes, or it cannot be read."""
+
+    async def write(self, name: str, data: bytes, /) -> bool:
+        """Replace the file in one step, so that a crash leaves the old or the new one; whether that went well."""
+
+
 class TipView(Protocol):
     """A block and the weight of the chain up to it."""
 

@@ -1,0 +1,105 @@
+"""A session against an enemy: the real session, peer, queues and requests over a link in memory."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from typing import Final
+
+from network.errors import LinkError, Misbehaviour, RequestFailed
+from network.peers.peer import MAX_INBOX, Peer
+from network.peers.session import Session
+from network.settings import TimeLimits
+from network.transport.memory import make_link_pair
+from network.wire.base import Notice, Request
+from network.wire.chain import GetHeaders, Headers
+from network.wire.control import Hello, NotFound
+from network.wire.limits import MAX_WAITING_REQUESTS, QUEUE_BYTES, Lane
+from primitives.units import BlockId, NodeId, TimeMs
+
+HELLO: Final = Hello(1, 7, bytes(32), "fuzz", bytes(32), 0, bytes(32), 0)
+MAX_REAL_S: Final = 10.0
+"""A run that takes longer hangs."""
+
+
+class StillClock:
+    """Time goes on a millisecond with every look, so that budgets refill slowly."""
+
+    def __init__(self) -> None:
+        self._now = 1000.0
+
+    def now_ms(self) -> TimeMs:
+        return TimeMs(1_700_000_000_000)
+
+    def monotonic(self) -> float:
+        self._now += 0.001
+        return self._now
+
+
+class Handler:
+    """Answers everything with "not here", and asks one question of its own."""
+
+    def get_tip(self) -> tuple[BlockId, int]:
+        return BlockId(bytes(32)), 0
+
+    async def answer(self, peer: Peer, request: Request) -> None:
+        await peer.out.put(NotFound(request.request, ()))
+
+    def hear(self, peer: Peer, notice: Notice) -> bool:
+        return False
+
+    async def follow(self, peer: Peer) -> None:
+        try:
+            with peer.requests.open(Headers) as pending:
+                await peer.ask(pending, GetHeaders(pending.request, ()), 5.0)
+                await pending.next(5.0)
+        except RequestFailed:
+            return
+
+
+def run_session(frames: Sequence[bytes]) -> None:
+    """Feed a session these frames, then close the link.
+
+    Raises:
+        AssertionError: it kept more than it may, or ended in another way than it may.
+        Exception: whatever else came out of it is a fault of ours.
+    """
+    asyncio.run(_run(frames))
+
+
+async def _run(frames: Sequence[bytes]) -> None:
+    near, far = make_link_pair(NodeId(b"\x01" * 32), NodeId(b"\x02" * 32))
+    clock = StillClock()
+    peer = Peer(near, HELLO, clock)
+    session = Session(peer, Handler(), TimeLimits(), clock, random.Random(1))
+    async with asyncio.timeout(MAX_REAL_S), asyncio.TaskGroup() as group:
+        running = group.create_task(session.run())
+        reading = group.create_task(_read(far))
+        for frame in frames:
+            try:
+                await far.send(frame)
+            except LinkError:
+                break
+            await asyncio.sleep(0)
+            _check_bounds(peer)
+        await far.close()
+        fault = await running
+        reading.cancel()
+    assert fault is None or isinstance(fault, Misbehaviour)
+    assert peer.end_reason
+    _check_bounds(peer)
+
+
+async def _read(link: object) -> None:
+    """Take what the node says, as a peer that reads does."""
+    try:
+        while True:
+            await link.receive()  # type: ignore[attr-defined]
+    except LinkError:
+        return
+
+
+def _check_bounds(peer: Peer) -> None:
+    assert len(peer.inbox) <= MAX_INBOX
+    assert len(peer.questions) <= MAX_WAITING_REQUESTS
+    for lane in Lane:
+        assert peer.out._bytes[lane] <= QUEUE_BYTES[lane]

@@ -1,0 +1,141 @@
+"""The first corpus: real encodings of everything that is fuzzed, a few of each. `python -m fuzz.seeds` writes it."""
+
+import hashlib
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+import work
+from fuzz.targets import RECORDS, TARGETS, join_frames, make_handshake
+from network.wire.base import Message
+from network.wire.chain import AnnounceBlock, BlockData, GetBlocks, GetHeaders, Headers
+from network.wire.control import Bye, Hello, NotFound, Ping, Pong
+from network.wire.framing import split
+from network.wire.kademlia import Contact, FindNodes, FindProviders, Nodes, Provide, Provided, Providers
+from network.wire.limits import get_limit
+from network.wire.matrices import GetMatrix, GetStrips, MatrixHead
+from network.wire.messages import encode_message
+from network.wire.transactions import AnnounceTransactions, GetTransactions, Transactions
+from primitives.blocks import Block, Header
+from primitives.codec import encode
+from primitives.matrices import STRIP_BYTES, MatrixRef, Witness
+from primitives.transactions import Transfer, sign_transaction
+from primitives.units import U256_MAX
+from wallet import keystore
+from wallet.addresses import encode_address
+from wallet.keystore import ScryptCost
+
+CORPUS: Final = Path(__file__).parent / "corpus"
+
+HEADER: Final = Header(1, 7, 1, bytes(32), 10**12, bytes(32), bytes(32), b"\xff" * 32, bytes(20), False, 3, None)
+HELLO: Final = Hello(1, 7, bytes(32), "inos/0.1", bytes(32), 5, bytes(32), 8646)
+TX: Final = sign_transaction(b"\x05" * 32, 7, 0, 1, Transfer(bytes(20), 1))
+REF: Final = MatrixRef(bytes(32), 16, 64, bytes(32))
+
+
+def list_seeds() -> Iterator[tuple[str, bytes]]:
+    """Target and input."""
+    mined = work.mine(_make_matrix(1), _make_matrix(2), bytes(32), U256_MAX)
+    win = mined.wins[0]
+    yield "certificate", encode((win.seal, win.witness))
+    for value in (HEADER, Block(HEADER, (TX,)), TX, REF, win.seal):
+        yield "records", bytes([RECORDS.index(type(value))]) + encode(value)
+    for message in list_messages():
+        data = encode_message(message)
+        frames = list(split(data, get_limit(type(message)).lane))
+        yield "messages", data
+        yield "framing", join_frames(frames)
+        yield "session", join_frames(frames)
+    everything = [f for m in list_messages() for f in split(encode_message(m), get_limit(type(m)).lane)]
+    yield "session", join_frames(everything)
+    yield "hello", encode(HELLO)
+    yield from (("noise", data) for data in list_handshakes())
+    info = keystore.KeystoreInfo(network="devnet", hrp="dinos", address=encode_address("dinos", win.seal.digest[:20]))  # type: ignore[arg-type]
+    phrase = "test test test test test test test test test test test junk"
+    yield "keystore", keystore.encode_keystore(keystore.Secret(phrase), "password", info, ScryptCost(n=2))
+    yield "genesis", (Path(__file__).parents[2] / "genesis" / "data" / "devnet.json").read_bytes()
+    for method, params in (
+        ("chain_head", {}),
+        ("chain_getBlock", {"block": 0}),
+        ("state_getAccount", {"address": info.address, "prove": True}),
+        ("tx_send", {"hex": encode(TX).hex()}),
+        ("job_list", {"limit": 2, "order": "newest"}),
+        ("mesh_put", {"data": "AAAA", "dtype": "int8", "rows": 1, "cols": 3}),
+    ):
+        yield "rpc", json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
+    yield "rpc", b'[{"jsonrpc":"2.0","id":null,"method":"rpc.discover"},{"jsonrpc":"2.0","method":"node_version"}]'
+    for text in (info.address, f"{'ab' * 32}@127.0.0.1:8646", f"{'ab' * 32}@[::1]:1", "1.5", encode(TX).hex()):
+        yield "text", text.encode()
+    for array in (np.eye(3, dtype=np.int8), np.asfortranarray(np.eye(3, 2, dtype=np.int32)), np.zeros(3)):
+        file = io.BytesIO()
+        np.save(file, array)
+        yield "npy", file.getvalue()
+    fields = dict.fromkeys(("network", "genesis", "job", "record", "header", "witness", "x", "w", "y"), "ab" * 32)
+    whole = fields | {"format": "inos receipt 1", "siblings": [], "confirmations": [], "soundness_bits": 128}
+    yield (
+        "receipt",
+        json.dumps(whole | {"header": encode(HEADER).hex(), "confirmations": [encode(HEADER).hex()]}).encode(),
+    )
+    yield "pool", encode((TX, TX))
+
+
+def list_messages() -> Iterator[Message]:
+    """One of most kinds; the fuzzer finds the others' tags by itself."""
+    id = b"\x11" * 32
+    yield Ping(1, bytes(32), 4)
+    yield Pong(1, bytes(32), 4)
+    yield NotFound(1, (id,))
+    yield GetHeaders(2, (id, bytes(32)))
+    yield Headers(1, (HEADER,))
+    yield AnnounceBlock(HEADER)
+    yield GetBlocks(3, (id,))
+    yield BlockData(1, Block(HEADER, (TX,)), Witness(bytes(STRIP_BYTES), (), bytes(STRIP_BYTES), ()))
+    yield AnnounceTransactions((id,))
+    yield GetTransactions(4, (id,))
+    yield Transactions(1, (TX,))
+    yield GetMatrix(5, id)
+    yield MatrixHead(1, 1, 16, 64, id)
+    yield GetStrips(6, id, 0, 2)
+    yield FindNodes(7, id)
+    yield Nodes(1, (Contact(id, "192.0.2.1", 8646), Contact(id, "2001:db8::1", 8646)))
+    yield Provide(8, (id, bytes(32)))
+    yield Provided(1, (21_600, 0))
+    yield FindProviders(9, id)
+    yield Providers(1, (Contact(id, "192.0.2.1", 8646),), (Contact(id, "192.0.2.2", 8646),))
+    yield Bye("done")
+
+
+def list_handshakes() -> Iterator[bytes]:
+    """The other side's next message at each step."""
+    a, b = make_handshake(1, is_initiator=True), make_handshake(3, is_initiator=False)
+    first = a.write()
+    b.read(first)
+    second = b.write(encode(HELLO))
+    a.read(second)
+    for step, message in enumerate((first, second, a.write(encode(HELLO)))):
+        yield bytes([step]) + message
+        yield bytes([3 - step]) + message
+
+
+def write_corpus(folder: Path = CORPUS) -> int:
+    """Write every seed under its hash, as the fuzzer names its own; how many."""
+    count = 0
+    for target, data in list_seeds():
+        assert target in TARGETS
+        place = folder / target
+        place.mkdir(parents=True, exist_ok=True)
+        (place / hashlib.sha1(data).hexdigest()).write_bytes(data)
+        count += 1
+    return count
+
+
+def _make_matrix(seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(-64, 64, (16, 64), dtype=np.int8)
+
+
+if __name__ == "__main__":
+    print(f"{write_corpus()} seeds under {CORPUS}")

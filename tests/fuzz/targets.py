@@ -1,0 +1,240 @@
+"""What is fuzzed: each target reads bytes as an enemy would send them, and raises only what it may.
+
+A target returns in peace or raises AssertionError where an invariant does not hold; any other exception is a finding.
+"""
+
+import asyncio
+import json
+import random
+import tempfile
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final, cast
+
+from consensus.records import Account, Claim, Job, Lapse, Market
+from fuzz.peers import run_session
+from genesis.loading import load_network, parse_genesis
+from inos import _receipt
+from network.errors import HandshakeFailed, Misbehaviour, NetworkError
+from network.identity import NodeIdentity, parse_peer_address
+from network.link import MAX_FRAME_BYTES
+from network.transport.noise import Handshake, make_prologue
+from network.wire.framing import Assembler
+from network.wire.limits import LIMITS, Lane, get_limit
+from network.wire.messages import KINDS, decode_hello, decode_message, encode_message
+from node.poolfile import load_pool
+from primitives.blocks import Block, Header, compute_block_id
+from primitives.codec import decode, encode
+from primitives.errors import CodecError, InosError, InvalidCertificate
+from primitives.matrices import MatrixRef, Seal, Witness
+from primitives.transactions import Transaction, compute_tx_id, is_transaction_signed
+from primitives.units import U256_MAX, Anchor, BlockId, parse_credits
+from rpc.dispatch import Caller, Dispatcher
+from rpc.errors import INTERNAL_ERROR
+from rpc.matrices import read_npy
+from rpc.methods import ALL_METHODS
+from support.fake_node import FakeNode
+from wallet import keystore
+from wallet.addresses import decode_address, encode_address
+from wallet.build import decode_transaction
+from wallet.errors import WalletError
+from work import verify
+
+Target = Callable[[bytes], None]
+
+RECORDS: Final[tuple[Any, ...]] = (
+    Header,
+    Block,
+    Transaction,
+    Seal,
+    Witness,
+    MatrixRef,
+    Account,
+    Job,
+    Claim,
+    Lapse,
+    Market,
+)
+MAX_RECORD: Final = 1 << 20
+NETWORK: Final = load_network("devnet")
+PROLOGUE: Final = make_prologue(BlockId(bytes(32)))
+
+
+def fuzz_records(data: bytes) -> None:
+    """What is on the wire, on disk and in ids: read back to the same bytes, or refused."""
+    if not data:
+        return
+    kind = RECORDS[data[0] % len(RECORDS)]
+    try:
+        value = decode(kind, data[1:], limit=MAX_RECORD)
+    except CodecError:
+        return
+    assert encode(value) == data[1:]
+    if isinstance(value, Header):
+        compute_block_id(value)
+    if isinstance(value, Transaction):
+        compute_tx_id(value)
+        is_transaction_signed(value)
+
+
+def fuzz_messages(data: bytes) -> None:
+    """Every message between nodes."""
+    try:
+        message = decode_message(data, limit=max(limit.max_bytes for limit in LIMITS.values()))
+    except Misbehaviour:
+        return
+    assert type(message) in KINDS
+    assert encode_message(message) == data
+
+
+def fuzz_framing(data: bytes) -> None:
+    """Frames of any shape; nothing is kept beyond the limit of its kind."""
+    assembler = Assembler()
+    for frame in split_frames(data):
+        with suppress(Misbehaviour):
+            whole = assembler.add(frame)
+            if whole is not None:
+                kind, body = whole
+                assert len(body) <= get_limit(kind).max_bytes
+    held = sum(len(part) for part in assembler._parts.values())
+    most = [max(get_limit(kind).max_bytes for kind in KINDS if get_limit(kind).lane is lane) for lane in Lane]
+    assert held <= sum(most)
+
+
+def fuzz_hello(data: bytes) -> None:
+    """The handshake's payload."""
+    with suppress(Misbehaviour):
+        assert encode(decode_hello(data)) == data
+
+
+def fuzz_noise(data: bytes) -> None:
+    """Handshake messages from a side that knows nothing of the pattern, or stops knowing it half-way."""
+    if not data:
+        return
+    mine, other = make_handshake(1, is_initiator=data[0] & 1 == 1), make_handshake(3, is_initiator=data[0] & 1 == 0)
+    with suppress(HandshakeFailed):
+        if data[0] & 1:
+            first = other.read(mine.write()) if data[0] & 2 else mine.write()
+            assert isinstance(first, bytes)
+        elif data[0] & 2:
+            mine.read(other.write())
+            mine.write()
+        mine.read(data[1:])
+        if data[0] & 3 == 3:
+            assert len(mine.remote_id) == 32
+
+
+def fuzz_session(data: bytes) -> None:
+    """A peer that sends whatever it likes, in whatever order, and what the node keeps of it meanwhile."""
+    run_session(split_frames(data))
+
+
+def fuzz_certificate(data: bytes) -> None:
+    """A seal and its witness: proven or refused."""
+    with suppress(CodecError, InvalidCertificate):
+        seal, witness = decode(cast(Any, tuple[Seal, Witness]), data, limit=1 << 18)
+        verify(seal, witness, Anchor(bytes(32)), U256_MAX)
+
+
+def fuzz_keystore(data: bytes) -> None:
+    """A wallet's file that somebody else wrote."""
+    with suppress(WalletError):
+        keystore.read_info(data)
+
+
+def fuzz_genesis(data: bytes) -> None:
+    """A genesis file."""
+    with suppress(InosError):
+        parse_genesis(data.decode("utf-8", "replace"), "a file")
+
+
+def fuzz_rpc(data: bytes) -> None:
+    """The body of a request: always an answer in form, and never an error of our own."""
+    answer = asyncio.run(Dispatcher(ALL_METHODS, _make_node()).process(data, Caller(True)))
+    if answer is None:
+        return
+    for one in _as_list(json.loads(answer)):
+        assert one["jsonrpc"] == "2.0"
+        assert ("error" in one) != ("result" in one)
+        assert one.get("error", {}).get("code") != INTERNAL_ERROR, one
+
+
+def fuzz_text(data: bytes) -> None:
+    """What people type or paste."""
+    text = data.decode("utf-8", "replace")
+    with suppress(WalletError):
+        assert encode_address("dinos", decode_address("dinos", text)) in (text, text.lower())
+    with suppress(NetworkError):
+        assert parse_peer_address(str(parse_peer_address(text))) == parse_peer_address(text)
+    with suppress(ValueError):
+        assert parse_credits(text) >= 0
+    with suppress(InosError):
+        decode_transaction(text)
+
+
+def fuzz_npy(data: bytes) -> None:
+    """A matrix file that comes in over the RPC."""
+    with suppress(InosError):
+        array = read_npy(data)
+        assert array.ndim == 2
+        assert array.nbytes <= len(data)
+
+
+def fuzz_receipt(data: bytes) -> None:
+    """A receipt: never held to be true where it is not, never a crash."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "r.json")
+        path.write_bytes(data)
+        with suppress(InosError):
+            checks = _receipt.check_receipt(_receipt.read_receipt(path), NETWORK)
+            assert len(checks) == 8
+
+
+def fuzz_pool(data: bytes) -> None:
+    """The pool's file after a crash of the disk."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "pool")
+        path.write_bytes(data)
+        assert isinstance(load_pool(path), Sequence)
+
+
+TARGETS: Final[dict[str, Target]] = {
+    name.removeprefix("fuzz_"): target
+    for name, target in sorted(globals().items())
+    if name.startswith("fuzz_") and callable(target)
+}
+
+
+def make_handshake(seed: int, *, is_initiator: bool) -> Handshake:
+    """One side of a handshake, the same at every run."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the library warns of chosen ephemeral keys, and is right
+        ephemeral = bytes([seed + 1]) * 32
+        return Handshake(NodeIdentity(bytes([seed]) * 32), PROLOGUE, is_initiator=is_initiator, ephemeral=ephemeral)
+
+
+def split_frames(data: bytes) -> list[bytes]:
+    """Frames of a stream: two bytes of length before each, as far as there are any."""
+    frames: list[bytes] = []
+    at = 0
+    while at + 2 <= len(data) and len(frames) < 64:
+        size = int.from_bytes(data[at : at + 2], "big")
+        frames.append(data[at + 2 : at + 2 + size][:MAX_FRAME_BYTES])
+        at += 2 + size
+    return frames
+
+
+def join_frames(frames: Sequence[bytes]) -> bytes:
+    """The stream `split_frames` reads."""
+    return b"".join(len(frame).to_bytes(2, "big") + frame for frame in frames)
+
+
+def _make_node() -> Any:
+    random.seed(1)
+    return FakeNode(NETWORK)
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
