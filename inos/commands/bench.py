@@ -10,6 +10,7 @@ import msgspec
 import typer
 
 from inos.benchmark.contenders import find_torch
+from inos.benchmark.floats import measure_floats, show_floats
 from inos.benchmark.measure import SHAPES, measure
 from inos.benchmark.report import describe_machine, make_table, plot, to_json
 from inos.commands._common import JsonOption, fail, print_json
@@ -52,14 +53,20 @@ def work(
     for shape in chosen:
         print(f"measuring {' x '.join(map(str, shape))} ...", file=sys.stderr)
         measured.append(measure(shape, backend, count, rounds))
+    floats = None
+    if not shapes:
+        print("measuring float64 ...", file=sys.stderr)
+        floats = measure_floats()
     machine = describe_machine() | {"backend": kernel.name, "threads": str(count)}
     if picture is not None:
         plot(measured, picture)
     if json_:
-        print_json({"machine": machine, "measured": to_json(measured)})
+        print_json({"machine": machine, "measured": to_json(measured), "float64": msgspec.to_builtins(floats)})
         return
     print(", ".join(f"{name} {value}" for name, value in machine.items()) + f"; medians of {rounds} rounds\n")
     print(make_table(measured))
+    if floats is not None:
+        print(f"\n{show_floats(floats)}")
 
 
 @app.command()

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from inos.benchmark.floats import measure_floats, show_floats
 from inos.cli import app
 
 SHAPE = ("--shape", "40x50x1100", "--rounds", "1", "--threads", "1")
@@ -43,3 +44,12 @@ def test_a_bad_shape_is_named() -> None:
     result = CliRunner().invoke(app, ["bench", "work", "--shape", "big"])
     assert result.exit_code == 1
     assert "not MxNxK" in result.stderr
+
+
+def test_floats_are_timed_and_their_errors_found() -> None:
+    found = measure_floats(side=130, rounds=1)
+    assert found.numpy_s > 0
+    assert found.certified_s > 0
+    assert 0 < found.certified_error <= 1.6
+    assert found.certified_error <= found.numpy_error
+    assert "side 130" in show_floats(found)
