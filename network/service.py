@@ -25,6 +25,7 @@ from network.ports import Clock, Files, NodePort, Randomness
 from network.settings import PROTOCOL_VERSION, NetworkSettings
 from network.sync.hub import Sync
 from network.sync.progress import SyncStatus
+from network.sync.spread import SpreadStats
 from network.sync.verifier import SealVerifier, ThreadVerifier
 from network.transport.websocket import WebSocketTransport
 from network.wire.control import Hello
@@ -77,7 +78,9 @@ class NetworkService:
             identity.node_id, node.matrices, settings.routing, connections, self._punish, the_clock, the_rng
         )
         self._verifier: SealVerifier = verifier if verifier is not None else ThreadVerifier()
-        self._sync = Sync(node, settings, the_clock, self._list_peers, self._punish, self._verifier, self._routing)
+        self._sync = Sync(
+            node, settings, the_clock, self._list_peers, self._punish, self._verifier, self._routing, the_rng
+        )
         self._addresses = AddressService(
             identity,
             settings,
@@ -109,6 +112,11 @@ class NetworkService:
     def listen_port(self) -> int:
         """The port others reach this node at; 0 before `start`."""
         return self._transport.port
+
+    @property
+    def spread_stats(self) -> SpreadStats:
+        """What came of new blocks since the start: how many, how many bytes, and how many of them twice."""
+        return self._sync.spread_stats
 
     def peers(self) -> list[PeerInfo]:
         """Connected peers, in the order they came."""

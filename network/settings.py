@@ -28,6 +28,8 @@ class TimeLimits(Struct, frozen=True, kw_only=True):
     headers: float = 20.0
     block: float = 20.0
     """From the request, or the last block of it, to the next one."""
+    compact: float = 3.0
+    """A compact block, or what was missing in one; after it the block is fetched whole from anybody."""
     transactions: float = 10.0
     addresses: float = 10.0
     matrix: float = 10.0

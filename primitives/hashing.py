@@ -16,6 +16,7 @@ class Context(StrEnum):
     ADDRESS = "address"
     ADDRESS_BOOK = "address book"
     ANCHOR = "anchor"
+    COMPACT_BLOCK = "compact block"
     FREIVALDS = "freivalds"
     GENESIS = "genesis"
     HEADER = "header"

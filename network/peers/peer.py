@@ -15,7 +15,7 @@ from network.ports import Clock
 from network.wire.base import Message, Notice, Request
 from network.wire.chain import AnnounceBlock
 from network.wire.control import Hello
-from network.wire.limits import BAN, LIMITS, MAX_WAITING_REQUESTS, POINTS_PER_S, get_limit
+from network.wire.limits import BAN, LIMITS, MAX_WAITING_REQUESTS, POINTS_PER_S, Lane, get_limit
 from primitives.units import BlockId, NodeId, TimeMs, TxId
 
 MAX_INBOX = 256
@@ -31,6 +31,10 @@ class Marks:
         self.block_at = 0.0
         self.transaction_at = 0.0
         self.matrix_at = 0.0
+
+
+MAX_NEWS = 16
+"""Of these each may be a whole compact block."""
 
 
 class Peer:
@@ -66,7 +70,11 @@ class Peer:
         self.requests = RequestBook()
         self.known_blocks: BoundedSet[BlockId] = BoundedSet(1024)
         self.known_transactions: BoundedSet[TxId] = BoundedSet(16_384)
+        self.news: deque[Notice] = deque(maxlen=MAX_NEWS)
+        """Of blocks and whatever else is as urgent: no flood of the rest delays or displaces it."""
         self.inbox: deque[Notice] = deque(maxlen=MAX_INBOX)
+        self.wants_compact = False
+        """Whether the peer wants blocks pushed."""
         self.questions: deque[Request] = deque()
         self.attention = asyncio.Event()
         """Set when the inbox or the claimed tip changed."""
@@ -108,6 +116,12 @@ class Peer:
     def touch(self) -> None:
         """Note that the link is used."""
         self.used_at = self._clock.monotonic()
+
+    def add_notice(self, message: Notice) -> None:
+        """Let a notice wait until somebody has time for it; the oldest go where there are too many."""
+        is_urgent = get_limit(type(message)).lane <= Lane.BLOCKS
+        (self.news if is_urgent else self.inbox).append(message)
+        self.attention.set()
 
     def send(self, message: Message) -> bool:
         """Queue a message without waiting; False where its lane is full."""

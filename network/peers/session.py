@@ -111,8 +111,7 @@ class Session:
                 raise LinkError(f"bye: {message.reason}", "the other side said goodbye")
             case Notice():
                 if not self._handler.hear(peer, message):
-                    peer.inbox.append(message)
-                    peer.attention.set()
+                    peer.add_notice(message)
             case Request():
                 peer.add_question(message)
             case Reply():

@@ -19,6 +19,7 @@ from network.sync.handing import Hand
 from network.sync.pace import Pace
 from network.sync.progress_watch import SyncWatch
 from network.sync.punish import Punish
+from network.sync.status import needs_body
 from network.sync.verifier import SealVerifier
 from network.sync.wanted import WantedBlocks
 from network.sync.window import Body, Holdup, Window
@@ -56,6 +57,8 @@ class BlockSync:
         verifier: SealVerifier,
         watch: SyncWatch,
     ) -> None:
+        self._ledger = node.ledger
+        self._held: set[BlockId] = set()
         self._limits = settings.limits
         self._size = settings.window_blocks
         self._clock = clock
@@ -71,6 +74,17 @@ class BlockSync:
         self._least_holdup_s = min(HOLDUP_S, settings.limits.block)
         self._holdup_s = self._least_holdup_s
 
+    def hold(self, id: BlockId) -> None:
+        """The block is on its way as a compact one: do not fetch it."""
+        self._held.add(id)
+
+    def release(self, id: BlockId) -> None:
+        """It has come, or is fetched like any other."""
+        self._held.discard(id)
+        if not needs_body(self._ledger, id):
+            self._wanted.on_progress()
+        self.kick()
+
     def kick(self) -> None:
         """Look again at what is wanted."""
         self._is_stale.set()
@@ -84,7 +98,7 @@ class BlockSync:
     async def _refill(self) -> None:
         while True:
             self._is_stale.clear()
-            wanted = self._wanted.find()
+            wanted = [one for one in self._wanted.find() if one[0] not in self._held]
             self._window.keep(id for id, _, _ in wanted)
             self._window.want(wanted, self._clock.monotonic())
             # Also without anything new: a peer that did not deliver may be asked again by now.

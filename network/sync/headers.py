@@ -64,10 +64,21 @@ class HeaderSync:
         id = compute_block_id(header)
         peer.known_blocks.add(id)
         peer.set_claim(id, header.height)
-        ledger = self._node.ledger
-        if not is_known(ledger, id) and is_known(ledger, BlockId(header.parent)):
-            await self._add(peer, (header,))
+        await self.take(peer, header)
         self._on_new()
+
+    async def take(self, peer: Peer, header: Header) -> bool:
+        """Add one header where its parent is here; whether it is here now.
+
+        Raises:
+            Misbehaviour: it breaks a rule. RequestFailed: it cannot be taken now.
+        """
+        ledger = self._node.ledger
+        if not is_known(ledger, BlockId(header.parent)):
+            return False
+        if not is_known(ledger, compute_block_id(header)):
+            await self._add(peer, (header,))
+        return True
 
     @asynccontextmanager
     async def _take_turn(self) -> AsyncIterator[None]:

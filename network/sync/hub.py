@@ -9,7 +9,7 @@ import structlog
 from chain.events import MatrixAdded, MatrixWanted, TipChanged, TransactionAdded
 from network.errors import RequestFailed
 from network.peers.peer import Peer
-from network.ports import Clock, NodePort
+from network.ports import Clock, NodePort, Randomness
 from network.settings import NetworkSettings
 from network.sync.announce import Announcer
 from network.sync.blocks import BlockSync
@@ -20,10 +20,12 @@ from network.sync.progress_watch import SyncWatch
 from network.sync.punish import Punish
 from network.sync.seek import Router
 from network.sync.serve import Answers
+from network.sync.spread import Spreader, SpreadStats
 from network.sync.transactions import TransactionSync
 from network.sync.verifier import SealVerifier
-from network.wire.base import Request
+from network.wire.base import Notice, Request
 from network.wire.chain import AnnounceBlock
+from network.wire.compact import CompactBlock, SetCompact
 from network.wire.transactions import AnnounceTransactions
 from primitives.units import BlockId, MatrixId
 
@@ -59,12 +61,14 @@ class Sync:
         punish: Punish,
         verifier: SealVerifier,
         routing: Routes,
+        rng: Randomness,
     ) -> None:
         self._node = node
         self._answers = Answers(node)
         self._watch = SyncWatch(node, clock, list_peers, verifier)
         self._blocks = BlockSync(node, settings, clock, list_peers, punish, verifier, self._watch)
         self._headers = HeaderSync(node, settings.limits, self._blocks.kick, self._watch)
+        self._spreader = Spreader(node, settings.limits, clock, rng, list_peers, self._headers, self._blocks, verifier)
         self._transactions = TransactionSync(node, settings.limits, clock, punish)
         self._announcer = Announcer(node, settings.announce_interval_s, clock, list_peers)
         self._matrices = MatrixSync(node, settings, clock, list_peers, punish, routing)
@@ -75,12 +79,17 @@ class Sync:
         return tip.id, tip.header.height
 
     async def answer(self, peer: Peer, request: Request) -> None:
-        if not await self._routing.answer(peer, request):
+        if not await self._spreader.answer(peer, request) and not await self._routing.answer(peer, request):
             await self._answers.answer(peer, request)
 
     async def fetch_matrix(self, id: MatrixId, timeout_s: float) -> None:
         """See MatrixSync.fetch."""
         await self._matrices.fetch(id, timeout_s)
+
+    @property
+    def spread_stats(self) -> SpreadStats:
+        """What spreading came to."""
+        return self._spreader.stats
 
     def get_status(self) -> SyncStatus:
         """Where sync stands."""
@@ -113,28 +122,37 @@ class Sync:
                     group.create_task(work)
         finally:
             self._announcer.drop_peer(peer)
+            self._spreader.drop_peer(peer)
 
     async def _attend(self, peer: Peer) -> None:
         """Look at announcements, and at the peer's tip whenever it claims a new one."""
         while True:
             peer.attention.clear()
             try:
-                while peer.inbox:
-                    message = peer.inbox.popleft()
-                    if isinstance(message, AnnounceBlock):
-                        await self._headers.on_announced(peer, message)
-                    elif isinstance(message, AnnounceTransactions):
-                        self._transactions.on_announced(peer, message.ids)
+                while peer.news or peer.inbox:
+                    await self._hear_out(peer, peer.news.popleft() if peer.news else peer.inbox.popleft())
                 await self._headers.catch_up(peer)
             except RequestFailed as error:
                 log.debug("headers not learned", peer=peer.name, code=error.code)
             self._blocks.kick()
-            if not peer.inbox:
+            if not peer.news and not peer.inbox:
                 try:
                     async with asyncio.timeout(RETRY_HEADERS_S):
                         await peer.attention.wait()
                 except TimeoutError:
                     continue
+
+    async def _hear_out(self, peer: Peer, notice: Notice) -> None:
+        match notice:
+            case AnnounceBlock():
+                if not await self._spreader.on_announced(peer, notice.header):
+                    await self._headers.on_announced(peer, notice)
+            case CompactBlock():
+                await self._spreader.on_pushed(peer, notice)
+            case SetCompact():
+                self._spreader.on_wish(peer, notice)
+            case AnnounceTransactions():
+                self._transactions.on_announced(peer, notice.ids)
 
     async def _listen(self) -> None:
         async with self._node.subscribe() as events:
@@ -144,6 +162,7 @@ class Sync:
     def _on_event(self, event: Any) -> None:
         match event:
             case TipChanged():
+                self._spreader.on_connected(event.connected)
                 self._announcer.on_blocks(event.connected)
                 self._blocks.kick()
                 if len(event.connected) <= FRESH_BLOCKS:

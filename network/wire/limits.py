@@ -8,6 +8,14 @@ from msgspec import Struct
 from network.wire.addresses import Addresses, AnnounceAddresses, DialMe, GetAddresses
 from network.wire.base import Message
 from network.wire.chain import AnnounceBlock, BlockData, GetBlocks, GetHeaders, Headers
+from network.wire.compact import (
+    BlockTransactions,
+    CompactAnswer,
+    CompactBlock,
+    GetBlockTransactions,
+    GetCompactBlock,
+    SetCompact,
+)
 from network.wire.control import Bye, NotFound, Ping, Pong
 from network.wire.kademlia import FindNodes, FindProviders, Nodes, Provide, Provided, Providers
 from network.wire.matrices import GetMatrix, GetStrips, MatrixHead, Strips
@@ -43,11 +51,20 @@ _KB: Final = 1024
 MAX_BLOCK_BYTES: Final = 8 << 20
 """Above any network's `max_block_bytes` with witness; the node checks that network's own limit."""
 
+MAX_COMPACT_BYTES: Final = 704 * _KB
+"""A witness, 6 bytes for each of 65,536 transactions, and 64 of them whole."""
+
 LIMITS: Final[dict[type[Message], Limit]] = {
     Ping: Limit(64, Lane.CONSENSUS, 10, 50, 10),
     Pong: Limit(64, Lane.CONSENSUS, 10, 50, 10),
     Bye: Limit(1 * _KB, Lane.CONSENSUS, 1, 2, 10),
     AnnounceBlock: Limit(1 * _KB, Lane.CONSENSUS, 50, 500, 5),
+    SetCompact: Limit(64, Lane.CONSENSUS, 2, 20, 5),
+    CompactBlock: Limit(MAX_COMPACT_BYTES, Lane.BLOCKS, 10, 50, 5),
+    GetCompactBlock: Limit(64, Lane.CONSENSUS, 20, 200, 5),
+    CompactAnswer: Limit(MAX_COMPACT_BYTES, Lane.BLOCKS, 0, 0, 0),
+    GetBlockTransactions: Limit(24 * _KB, Lane.CONSENSUS, 20, 200, 5),
+    BlockTransactions: Limit(MAX_BLOCK_BYTES, Lane.BLOCKS, 0, 0, 0),
     GetHeaders: Limit(4 * _KB, Lane.CONSENSUS, 50, 500, 10),
     Headers: Limit(512 * _KB, Lane.BLOCKS, 0, 0, 0),
     GetBlocks: Limit(1 * _KB, Lane.CONSENSUS, 200, 1000, 5),

@@ -8,6 +8,14 @@ from network.errors import Misbehaviour
 from network.wire.addresses import Addresses, AnnounceAddresses, DialMe, GetAddresses
 from network.wire.base import Message
 from network.wire.chain import AnnounceBlock, BlockData, GetBlocks, GetHeaders, Headers
+from network.wire.compact import (
+    BlockTransactions,
+    CompactAnswer,
+    CompactBlock,
+    GetBlockTransactions,
+    GetCompactBlock,
+    SetCompact,
+)
 from network.wire.control import MAX_HELLO_BYTES, Bye, Hello, NotFound, Ping, Pong
 from network.wire.kademlia import FindNodes, FindProviders, Nodes, Provide, Provided, Providers
 from network.wire.matrices import GetMatrix, GetStrips, MatrixHead, Strips
@@ -31,6 +39,12 @@ KINDS: Final[tuple[type[Message], ...]] = (
     GetMatrix,
     MatrixHead,
     GetStrips,
+    SetCompact,
+    CompactBlock,
+    GetCompactBlock,
+    CompactAnswer,
+    GetBlockTransactions,
+    BlockTransactions,
     Strips,
     GetAddresses,
     Addresses,

@@ -133,7 +133,7 @@ class FakeLedger:
         return path[::-1]
 
     def get_missing_blocks(self, limit: int) -> list[bytes]:
-        return [id for id in self.path_to(self.best) if id not in self.blocks][:limit]
+        return [id for id in self.path_to(self.best) if id not in self.blocks and id not in self.invalid][:limit]
 
 
 class FakeMatrices:

@@ -270,7 +270,8 @@ async def _is_refused(service, seed):
         return await hear_end(again) == "banned"
 
 
-async def test_an_invalid_block_bans_who_sent_it_and_goes_no_further():
+async def test_an_invalid_block_is_remembered_and_goes_no_further_than_those_who_want_blocks_pushed():
+    """Its header and seal are good, so whoever passed it on need not have known: nobody is banned for it."""
     nodes = [FakeNode() for _ in range(3)]
     (block,) = make_chain(1)
     id = compute_block_id(block.header)
@@ -283,8 +284,8 @@ async def test_an_invalid_block_bans_who_sent_it_and_goes_no_further():
     async with running(a, b, c):
         await until(lambda: len(b.peers()) == 2)
         await nodes[0].add_chain([block])
-        await until(lambda: [peer.id for peer in b.peers()] == [c.node_id])
-        assert nodes[1].ledger.get_status(id).startswith("invalid")
+        await until(lambda: nodes[1].ledger.get_status(id).startswith("invalid"))
+        assert len(b.peers()) == 2
         assert id not in nodes[2].ledger.headers
 
 

@@ -7,6 +7,16 @@ from network.errors import LinkError, Misbehaviour
 from network.peers.lanes import Lanes
 from network.wire.addresses import Addresses, AnnounceAddresses, DialMe, GetAddresses, KnownAddress
 from network.wire.chain import AnnounceBlock, BlockData, GetBlocks, GetHeaders, Headers
+from network.wire.compact import (
+    BlockTransactions,
+    CompactAnswer,
+    CompactBlock,
+    CompactBody,
+    GetBlockTransactions,
+    GetCompactBlock,
+    Prefilled,
+    SetCompact,
+)
 from network.wire.control import Bye, NotFound, Ping, Pong
 from network.wire.framing import Assembler, split
 from network.wire.kademlia import Contact, FindNodes, FindProviders, Nodes, Provide, Provided, Providers
@@ -19,6 +29,9 @@ from primitives.blocks import Block
 ID = b"\x05" * 32
 LONGEST = KnownAddress(ID, "1111:2222:3333:4444:5555:6666:7777:8888", 65_535, 2**32 - 1)
 CONTACT = Contact(ID, "f" * 45, 65_535)
+COMPACT = CompactBody(
+    GENESIS, WITNESS, 2**64 - 1, bytes(6 * 65_536), tuple(Prefilled(i, make_tx(0)) for i in range(64))
+)
 EXAMPLES = [
     Ping(2**63, ID, 7),
     Pong(1, ID, 7),
@@ -35,6 +48,12 @@ EXAMPLES = [
     GetMatrix(1, ID),
     MatrixHead(1, 2, 2**20, 2**16, ID),
     GetStrips(1, ID, 2**28, 16),
+    SetCompact(True),
+    CompactBlock(COMPACT),
+    GetCompactBlock(1, ID),
+    CompactAnswer(1, COMPACT),
+    GetBlockTransactions(1, ID, tuple(range(61_440, 65_536))),
+    BlockTransactions(1, (make_tx(0),) * 4096),
     Strips(1, 0, (Strip(bytes(16_384), (ID,) * 28),) * 16),
     GetAddresses(2**32 - 1),
     Addresses(1, LONGEST.host, (LONGEST,) * 512),

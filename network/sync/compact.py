@@ -1,0 +1,114 @@
+"""Compact blocks: taking one apart, and putting one together from what the pool has. No I/O."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from blake3 import blake3
+from msgspec import Struct
+
+from network.errors import Misbehaviour
+from network.wire.compact import SHORT_BYTES, CompactBody, Prefilled
+from primitives.blocks import Block, Header, compute_tx_root
+from primitives.codec import encode
+from primitives.hashing import Context, compute_hash
+from primitives.matrices import Witness
+from primitives.transactions import Transaction, compute_tx_id
+from primitives.units import TxId
+
+NONCE_BYTES: Final = 8
+
+
+def compute_short_key(header: Header, nonce: int) -> bytes:
+    """H("compact block", header with seal ‖ nonce u64 little-endian)."""
+    return compute_hash(Context.COMPACT_BLOCK, encode(header) + nonce.to_bytes(NONCE_BYTES, "little"))
+
+
+def compute_short_id(key: bytes, id: TxId) -> bytes:
+    """The first 6 bytes of BLAKE3 keyed with `key` over a transaction's id."""
+    return blake3(id, key=key).digest(length=SHORT_BYTES)
+
+
+def make_compact(block: Block, witness: Witness, nonce: int, prefill: Iterable[int] = ()) -> CompactBody:
+    """A block as it is sent to one who has most of its transactions.
+
+    Args:
+        nonce: any, 64 bits; another one for each node that sends the block.
+        prefill: places of transactions to send whole.
+    """
+    key, whole = compute_short_key(block.header, nonce), set(prefill)
+    short = b"".join(
+        compute_short_id(key, compute_tx_id(tx)) for i, tx in enumerate(block.transactions) if i not in whole
+    )
+    prefilled = tuple(Prefilled(i, block.transactions[i]) for i in sorted(whole))
+    return CompactBody(block.header, witness, nonce, short, prefilled)
+
+
+class Puzzle(Struct):
+    """A block of which some transactions are here."""
+
+    header: Header
+    places: list[Transaction | None]
+
+    @property
+    def missing(self) -> tuple[int, ...]:
+        """Places whose transactions are not here, ascending."""
+        return tuple(i for i, tx in enumerate(self.places) if tx is None)
+
+    def fill(self, indices: Sequence[int], transactions: Sequence[Transaction]) -> None:
+        """Put in what was asked for.
+
+        Raises:
+            Misbehaviour: "wrong-answer", as many as were asked for did not come.
+        """
+        if len(indices) != len(transactions):
+            raise Misbehaviour("wrong-answer", f"{len(transactions)} transactions where {len(indices)} were asked for")
+        for index, tx in zip(indices, transactions, strict=True):
+            self.places[index] = tx
+
+    def make_block(self) -> Block | None:
+        """The block, where everything is here and its root is the header's: None for an unlucky short id."""
+        transactions = tuple(tx for tx in self.places if tx is not None)
+        if len(transactions) < len(self.places) or compute_tx_root(transactions) != self.header.tx_root:
+            return None
+        return Block(self.header, transactions)
+
+
+def begin_puzzle(body: CompactBody) -> Puzzle:
+    """The block's places with what was sent whole.
+
+    Raises:
+        Misbehaviour: "bad-compact", places that cannot be.
+    """
+    if len(body.short_ids) % SHORT_BYTES:
+        raise Misbehaviour("bad-compact", f"{len(body.short_ids)} bytes of short ids")
+    count = len(body.short_ids) // SHORT_BYTES + len(body.prefilled)
+    places: list[Transaction | None] = [None] * count
+    last = -1
+    for one in body.prefilled:
+        if not last < one.index < count:
+            raise Misbehaviour("bad-compact", f"a transaction at place {one.index} of {count}")
+        places[one.index], last = one.transaction, one.index
+    return Puzzle(body.header, places)
+
+
+def list_short_ids(body: CompactBody) -> list[tuple[int, bytes]]:
+    """(place, short id) of what was not sent whole."""
+    whole = {one.index for one in body.prefilled}
+    places = (i for i in range(len(body.short_ids) // SHORT_BYTES + len(whole)) if i not in whole)
+    return [(place, body.short_ids[n * SHORT_BYTES : (n + 1) * SHORT_BYTES]) for n, place in enumerate(places)]
+
+
+class ShortTable:
+    """Which of many transactions has which short id; one that two have is nobody's."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self._ids: dict[bytes, TxId | None] = {}
+
+    def add(self, ids: Iterable[TxId]) -> None:
+        for id in ids:
+            short = compute_short_id(self._key, id)
+            self._ids[short] = None if self._ids.get(short, id) != id else id
+
+    def find(self, short: bytes) -> TxId | None:
+        return self._ids.get(short)
