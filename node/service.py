@@ -223,5 +223,8 @@ class NodeService:
             log.info(f"{what} refused", code=error.code, error=error.message)
 
     def _publish_tip(self, outcome: BlockOutcome) -> None:
+        if outcome.disconnected:
+            height = self.ledger.tip.header.height
+            log.info("chain reorganised", undone=len(outcome.disconnected), done=len(outcome.connected), height=height)
         if outcome.connected or outcome.disconnected:
             self._hub.publish(TipChanged(self.ledger.tip, outcome.connected, outcome.disconnected))

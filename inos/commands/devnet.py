@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import dataclasses
-import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from inos.commands._chaos import EXAMPLE, check_no_others, run_under_chaos, stop_on_signals
 from inos.commands._common import EXIT_FAILED, EXIT_INTERRUPTED, JsonOption, fail, print_json
 
 if TYPE_CHECKING:
     from inos.devnet.run import DevnetReport, DevnetSettings, Show
 
 FILLER_RATE: Final = 150.0
+DEFAULT_NODES: Final = 3
 
 
 def command(
@@ -32,17 +33,43 @@ def command(
     filler_rate: Annotated[
         float, typer.Option("--filler-rate", min=0, metavar="N", help="Filler tickets/s and miner; 0: all it can.")
     ] = FILLER_RATE,
+    nodes: Annotated[
+        int | None, typer.Option("--nodes", min=2, max=16, metavar="N", help="How many nodes. [3; 8 with --chaos]")
+    ] = None,
+    chaos: Annotated[
+        str | None,
+        typer.Option(
+            "--chaos",
+            metavar="WHAT",
+            help="What goes wrong, e.g. kill=6/min,partition=2/min,delay=200ms.",
+        ),
+    ] = None,
+    duration: Annotated[
+        str | None, typer.Option("--duration", metavar="TIME", help="How long the chaos lasts: 90s, 2m, 1h. [2m]")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, metavar="N", help="Repeats a run's chaos. [drawn and printed]")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Start three nodes on loopback, two of them mining, and a customer with paid jobs.
+    """Start nodes on loopback, all but one mining, and a customer with paid jobs.
 
     The jobs are the layers of a small classifier of handwritten digits. With --json there is no
     screen: one JSON object at the end, and exit code 0 only if tips are equal and supply is conserved.
+
+    With --chaos nodes are killed, parted and slowed for a time; then everything heals, and the
+    exit code is 0 only if all honest nodes end on one tip, supply is conserved, no job is lost and no node crashed.
     """
     from inos.devnet.run import DEFAULT_RPC_PORT, DevnetSettings, find_rpc_port
 
+    if chaos is not None:
+        check_no_others({"--until-jobs": until_jobs, "--rpc-port": rpc_port})
+        run_under_chaos(chaos, nodes, duration, seed, data_dir, as_json=json)
+        return
+    if duration is not None or seed is not None:
+        fail("needs-chaos", "--duration and --seed belong to a run with --chaos", f"for example --chaos {EXAMPLE}")
     port = rpc_port if rpc_port is not None else find_rpc_port(DEFAULT_RPC_PORT)
-    settings = DevnetSettings(data_dir, until_jobs, filler_rate, port)
+    settings = DevnetSettings(data_dir, until_jobs, filler_rate, port, nodes or DEFAULT_NODES)
     report = _run(settings, is_quiet=json)
     if json:
         print_json(dataclasses.asdict(report))
@@ -60,11 +87,7 @@ def _run(settings: "DevnetSettings", *, is_quiet: bool) -> "DevnetReport":
         print(line, file=sys.stderr)
 
     async def main() -> "DevnetReport":
-        task = asyncio.current_task()
-        if task is not None:
-            # The first signal stops in order; the nodes are in sessions of their own and do not see it.
-            for number in (signal.SIGINT, signal.SIGTERM):
-                asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        stop_on_signals()
         with _screen(is_quiet=is_quiet) as show:
             return await run_devnet(settings, show, announce)
 

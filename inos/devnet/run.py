@@ -38,12 +38,14 @@ class DevnetSettings:
         until_jobs: stop after at least this many settled jobs, at the end of a pass; None runs on.
         filler_rate: tickets per second and miner while there is no job, so that a laptop stays cool.
         rpc_port: the first node's; 0 takes a free port.
+        nodes: all but the last one mine.
     """
 
     data_dir: Path | None
     until_jobs: int | None
     filler_rate: float
     rpc_port: int
+    nodes: int
 
 
 @dataclass(frozen=True)
@@ -77,9 +79,9 @@ async def run_devnet(settings: DevnetSettings, show: Show | None, announce: Call
     """
     announce("training a classifier of handwritten digits and quantising it to int7 ...")
     task = await asyncio.to_thread(make_digit_task)
-    with _open_folder(settings.data_dir) as folder:
+    with open_folder(settings.data_dir) as folder:
         specs = make_specs(folder, settings)
-        announce("starting three nodes ...")
+        announce(f"starting {settings.nodes} nodes ...")
         async with run_nodes(specs) as nodes, contextlib.AsyncExitStack() as stack:
             secret = derive_key(DEV_PHRASE).secret
             customer = await stack.enter_async_context(Client(nodes[0].rpc_url, secret=secret))
@@ -91,14 +93,18 @@ async def run_devnet(settings: DevnetSettings, show: Show | None, announce: Call
 
 
 def make_specs(folder: Path, settings: DevnetSettings) -> tuple[NodeSpec, ...]:
-    """Two miners and a follower; only the first has an RPC port people can know beforehand."""
+    """Miners and a follower; only the first has an RPC port people can know beforehand."""
     common = ("--network", NETWORK, "--p2p-port", "0", "--log-format", "json")
     mining = ("--mine", "auto", "--threads", "1", "--filler-rate", f"{settings.filler_rate:g}")
-    return (
-        NodeSpec("miner-1", folder / "miner-1", (*common, "--rpc-port", str(settings.rpc_port), *mining)),
-        NodeSpec("miner-2", folder / "miner-2", (*common, "--rpc-port", "0", *mining)),
-        NodeSpec("follower", folder / "follower", (*common, "--rpc-port", "0")),
-    )
+    miners = [
+        NodeSpec(
+            f"miner-{number}",
+            folder / f"miner-{number}",
+            (*common, "--rpc-port", str(settings.rpc_port) if number == 1 else "0", *mining),
+        )
+        for number in range(1, settings.nodes)
+    ]
+    return (*miners, NodeSpec("follower", folder / "follower", (*common, "--rpc-port", "0")))
 
 
 def find_rpc_port(wanted: int) -> int:
@@ -117,7 +123,8 @@ def _is_enough(progress: WorkloadProgress, until_jobs: int | None) -> bool:
 
 
 @contextlib.contextmanager
-def _open_folder(data_dir: Path | None) -> Iterator[Path]:
+def open_folder(data_dir: Path | None) -> Iterator[Path]:
+    """The folder for the nodes: the one given, else a temporary one that is removed afterwards."""
     if data_dir is not None:
         data_dir.mkdir(parents=True, exist_ok=True)
         yield data_dir

@@ -1,0 +1,188 @@
+"""One run under chaos from start to verdict."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from inos.devnet.chaos.customers import Customer, fund, make_customers
+from inos.devnet.chaos.fleet import Fleet, make_nodes, open_fleet
+from inos.devnet.chaos.judge import (
+    await_included,
+    await_one_tip,
+    judge_jobs,
+    judge_node,
+    list_problems,
+    read_logs,
+    stop_mining,
+)
+from inos.devnet.chaos.plan import ChaosPlan, Kill, Partition, draw_events
+from inos.devnet.chaos.report import ChaosReport, Happened, sum_counts
+from inos.devnet.chaos.wiring import LoopbackWiring, Wiring
+from inos.devnet.run import open_folder
+
+PROGRESS_S: Final = 5.0
+
+Announce = Callable[[str], None]
+"""Takes one line for people about what happens."""
+
+
+@dataclass(frozen=True)
+class ChaosSettings:
+    """A run.
+
+    Attributes:
+        nodes: honest ones; liars come beside them.
+        data_dir: kept where given, otherwise a temporary folder that goes with the run.
+    """
+
+    nodes: int
+    plan: ChaosPlan
+    duration_s: float
+    seed: int
+    data_dir: Path | None
+
+
+async def run_chaos(settings: ChaosSettings, announce: Announce) -> ChaosReport:
+    """Run nodes, customers and chaos for the time given, let everything heal, and judge.
+
+    Raises:
+        DevnetError: a node did not start, or not again. InosError: the customers could not be paid.
+    """
+    plan = settings.plan
+    wiring: Wiring = LoopbackWiring(settings.nodes, plan.delay, settings.seed)
+    with open_folder(settings.data_dir) as folder:
+        async with wiring:
+            nodes = make_nodes(folder, settings.nodes, wiring)
+            announce(f"seed {settings.seed}: starting {settings.nodes} nodes over {wiring.name} ...")
+            async with open_fleet(nodes, wiring) as fleet:
+                return await _Run(settings, fleet, wiring, announce).run()
+
+
+class _Run:
+    """What one run holds together."""
+
+    def __init__(self, settings: ChaosSettings, fleet: Fleet, wiring: Wiring, announce: Announce) -> None:
+        self._settings = settings
+        self._fleet = fleet
+        self._wiring = wiring
+        self._announce = announce
+        self._happened = Happened()
+        self._started = 0.0
+
+    async def run(self) -> ChaosReport:
+        customers = make_customers(self._fleet.nodes)
+        try:
+            await fund(customers, self._fleet.nodes[0])
+            self._say(f"customers are paid; chaos for {self._settings.duration_s:g} s")
+            await self._live(customers)
+            return await self._judge(customers)
+        finally:
+            for customer in customers:
+                await customer.close()
+
+    def _say(self, line: str) -> None:
+        since = time.monotonic() - self._started if self._started else 0.0
+        self._announce(f"{since:6.1f} s  {line}")
+
+    async def _live(self, customers: Sequence[Customer]) -> None:
+        """Customers at work under everything that is planned; all of it is undone when this returns."""
+        settings = self._settings
+        events = draw_events(settings.plan, settings.nodes, settings.duration_s, settings.seed)
+        self._started = time.monotonic()
+        async with asyncio.TaskGroup() as group:
+            works = [
+                group.create_task(customer.work(np.random.default_rng([settings.seed, index])))
+                for index, customer in enumerate(customers)
+            ]
+            works.append(group.create_task(self._tell(customers)))
+            works.append(group.create_task(self._part([one for one in events if isinstance(one, Partition)])))
+            # Kills are not cancelled: every node that was killed is started again.
+            for kill in (one for one in events if isinstance(one, Kill)):
+                group.create_task(self._kill(kill))
+            await asyncio.sleep(settings.duration_s)
+            for work in works:
+                work.cancel()
+        await self._wiring.heal()
+        await self._wiring.end_delay()
+
+    async def _sleep_until(self, at_s: float) -> None:
+        await asyncio.sleep(max(0.0, self._started + at_s - time.monotonic()))
+
+    async def _kill(self, kill: Kill) -> None:
+        await self._sleep_until(kill.at_s)
+        up = self._fleet.list_up()
+        if not up:
+            self._happened.kills_skipped += 1
+            return
+        node = up[int(kill.pick * len(up))]
+        self._happened.kills += 1
+        self._say(f"killed {node.name}, again in {kill.down_s:.1f} s")
+        await self._fleet.kill(node, kill.down_s)
+
+    async def _part(self, partitions: Sequence[Partition]) -> None:
+        for one in partitions:
+            await self._sleep_until(one.at_s)
+            started = time.monotonic()
+            sides = "+".join(str(index + 1) for index in sorted(one.one_side))
+            how = "silently" if one.is_silent else "with broken links"
+            self._say(f"parted {sides} from the others {how} for {one.for_s:.1f} s")
+            self._happened.partitions += 1
+            try:
+                await self._wiring.part(one.one_side, is_silent=one.is_silent)
+                await asyncio.sleep(one.for_s)
+            finally:
+                await self._wiring.heal()
+                self._happened.parted_s += time.monotonic() - started
+
+    async def _tell(self, customers: Sequence[Customer]) -> None:
+        while True:
+            await asyncio.sleep(PROGRESS_S)
+            heads = await asyncio.gather(
+                *(node.client.head() for node in self._fleet.list_up()), return_exceptions=True
+            )
+            heights = sorted(head.height for head in heads if not isinstance(head, BaseException))
+            jobs = sum(len(customer.list_jobs()) for customer in customers)
+            self._say(f"heights {' '.join(map(str, heights))}, jobs posted {jobs}")
+
+    async def _judge(self, customers: Sequence[Customer]) -> ChaosReport:
+        fleet, settings = self._fleet, self._settings
+        self._say("the chaos is over; waiting for one tip ...")
+        heal_s = await await_one_tip(fleet)
+        self._say("one tip" if heal_s is not None else "NOT one tip")
+        included_s = await await_included(customers)
+        await stop_mining(fleet)
+        last_s = await await_one_tip(fleet)
+        jobs = await judge_jobs(fleet, customers)
+        logs = await asyncio.to_thread(read_logs, fleet)
+        nodes = [await judge_node(node, logs[node.name]) for node in fleet.nodes]
+        crashes = [crash for node in fleet.nodes for crash in node.crashes]
+        problems = list_problems(
+            crashes,
+            nodes,
+            jobs,
+            logs,
+            no_one_tip_in_time=heal_s is None or last_s is None,
+            not_everything_signed_came_onto_the_chain=included_s is None,
+        )
+        return ChaosReport(
+            seed=settings.seed,
+            wiring=self._wiring.name,
+            duration_s=settings.duration_s,
+            chaos=settings.plan,
+            happened=self._happened,
+            height=max(node.height for node in nodes),
+            heal_s=heal_s,
+            reorganisation_most=max(log.deepest for log in logs.values()),
+            bans=sum_counts([log.bans for log in logs.values()]),
+            tips_equal=last_s is not None and len({node.tip for node in nodes}) == 1,
+            supply_conserved=all(node.is_conserved for node in nodes) and len({node.supply for node in nodes}) == 1,
+            jobs=jobs,
+            nodes=nodes,
+            crashes=crashes,
+            problems=problems,
+        )
