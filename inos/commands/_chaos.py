@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from inos.devnet.chaos.report import ChaosReport
     from inos.devnet.chaos.run import ChaosSettings
 
-EXAMPLE: Final = "kill=6/min,partition=2/min,delay=200ms"
-DEFAULT_DURATION: Final = "2m"
+EXAMPLE: Final = "kill=6/min,partition=2/min,delay=200ms,liars=2"
+DEFAULT_DURATION: Final = "1m"
 DEFAULT_NODES: Final = 8
 SEED_BITS: Final = 32
 

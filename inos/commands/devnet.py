@@ -31,8 +31,9 @@ def command(
         int | None, typer.Option("--rpc-port", metavar="N", help="The first node's. [8645, or any free one]")
     ] = None,
     filler_rate: Annotated[
-        float, typer.Option("--filler-rate", min=0, metavar="N", help="Filler tickets/s and miner; 0: all it can.")
-    ] = FILLER_RATE,
+        float | None,
+        typer.Option("--filler-rate", min=0, metavar="N", help="Filler tickets/s and miner; 0: all it can. [150]"),
+    ] = None,
     nodes: Annotated[
         int | None, typer.Option("--nodes", min=2, max=16, metavar="N", help="How many nodes. [3; 8 with --chaos]")
     ] = None,
@@ -41,11 +42,11 @@ def command(
         typer.Option(
             "--chaos",
             metavar="WHAT",
-            help="What goes wrong, e.g. kill=6/min,partition=2/min,delay=200ms.",
+            help="What goes wrong, e.g. kill=6/min,partition=2/min,delay=200ms,liars=2 (liars come beside the nodes).",
         ),
     ] = None,
     duration: Annotated[
-        str | None, typer.Option("--duration", metavar="TIME", help="How long the chaos lasts: 90s, 2m, 1h. [2m]")
+        str | None, typer.Option("--duration", metavar="TIME", help="How long the chaos lasts: 90s, 2m, 1h. [1m]")
     ] = None,
     seed: Annotated[
         int | None, typer.Option("--seed", min=0, metavar="N", help="Repeats a run's chaos. [drawn and printed]")
@@ -57,19 +58,20 @@ def command(
     The jobs are the layers of a small classifier of handwritten digits. With --json there is no
     screen: one JSON object at the end, and exit code 0 only if tips are equal and supply is conserved.
 
-    With --chaos nodes are killed, parted and slowed for a time; then everything heals, and the
+    With --chaos nodes are killed, parted, slowed and lied to for a time; then everything heals, and the
     exit code is 0 only if all honest nodes end on one tip, supply is conserved, no job is lost and no node crashed.
     """
     from inos.devnet.run import DEFAULT_RPC_PORT, DevnetSettings, find_rpc_port
 
     if chaos is not None:
-        check_no_others({"--until-jobs": until_jobs, "--rpc-port": rpc_port})
+        check_no_others({"--until-jobs": until_jobs, "--rpc-port": rpc_port, "--filler-rate": filler_rate})
         run_under_chaos(chaos, nodes, duration, seed, data_dir, as_json=json)
         return
     if duration is not None or seed is not None:
         fail("needs-chaos", "--duration and --seed belong to a run with --chaos", f"for example --chaos {EXAMPLE}")
     port = rpc_port if rpc_port is not None else find_rpc_port(DEFAULT_RPC_PORT)
-    settings = DevnetSettings(data_dir, until_jobs, filler_rate, port, nodes or DEFAULT_NODES)
+    rate = FILLER_RATE if filler_rate is None else filler_rate
+    settings = DevnetSettings(data_dir, until_jobs, rate, port, nodes or DEFAULT_NODES)
     report = _run(settings, is_quiet=json)
     if json:
         print_json(dataclasses.asdict(report))

@@ -38,14 +38,14 @@ class DevnetSettings:
         until_jobs: stop after at least this many settled jobs, at the end of a pass; None runs on.
         filler_rate: tickets per second and miner while there is no job, so that a laptop stays cool.
         rpc_port: the first node's; 0 takes a free port.
-        nodes: all but the last one mine.
+        nodes: 2 to 16; the last one follows, the others mine.
     """
 
     data_dir: Path | None
     until_jobs: int | None
     filler_rate: float
     rpc_port: int
-    nodes: int
+    nodes: int = 3
 
 
 @dataclass(frozen=True)
@@ -96,15 +96,15 @@ def make_specs(folder: Path, settings: DevnetSettings) -> tuple[NodeSpec, ...]:
     """Miners and a follower; only the first has an RPC port people can know beforehand."""
     common = ("--network", NETWORK, "--p2p-port", "0", "--log-format", "json")
     mining = ("--mine", "auto", "--threads", "1", "--filler-rate", f"{settings.filler_rate:g}")
-    miners = [
-        NodeSpec(
-            f"miner-{number}",
-            folder / f"miner-{number}",
-            (*common, "--rpc-port", str(settings.rpc_port) if number == 1 else "0", *mining),
-        )
-        for number in range(1, settings.nodes)
-    ]
-    return (*miners, NodeSpec("follower", folder / "follower", (*common, "--rpc-port", "0")))
+    names = [f"miner-{number}" for number in range(1, settings.nodes)]
+    ports = [str(settings.rpc_port), *("0" for _ in names[1:])]
+    return (
+        *(
+            NodeSpec(name, folder / name, (*common, "--rpc-port", port, *mining))
+            for name, port in zip(names, ports, strict=True)
+        ),
+        NodeSpec("follower", folder / "follower", (*common, "--rpc-port", "0")),
+    )
 
 
 def find_rpc_port(wanted: int) -> int:

@@ -8,17 +8,25 @@ from typing import Any
 import pytest
 
 from inos.client import Client
+from inos.devnet.chaos.relay import Relay, lead_to
 from inos.devnet.processes import NodeSpec, RunningNode, start_node, stop_process
-from inos.devnet.relay import Relay, lead_to
 from inos.devnet.run import DEV_PHRASE
 from support.cluster import RpcFailed, ask, await_height, await_one_tip, await_that, get_height
 from wallet.addresses import encode_address
 from wallet.keys import Key, derive_key, make_key
 
 COMMON = (
-    *("--network", "devnet", "--rpc-port", "0", "--p2p-port", "0", "--threads", "1", "--log-format", "json"),
-    # Else they find each other past the relay.
-    *("--no-discovery", "--no-local-addresses"),
+    "--network",
+    "devnet",
+    "--no-discovery",
+    "--rpc-port",
+    "0",
+    "--p2p-port",
+    "0",
+    "--threads",
+    "1",
+    "--log-format",
+    "json",
 )
 STRANGER = make_key(bytes(31) + b"\x09")
 RIVAL = make_key(bytes(31) + b"\x0a")

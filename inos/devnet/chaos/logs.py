@@ -57,5 +57,5 @@ def _count(figures: LogFigures, entry: dict[str, Any], short_ids: set[str]) -> N
             figures.bans[str(entry.get("code"))] += 1
             if entry.get("peer") in short_ids:
                 figures.honest_bans.append(f"{entry['peer']}: {entry.get('code')}: {entry.get('reason')}")
-        case "chain reorganised":
-            figures.undone.append(int(entry.get("undone", 0)))
+        case "reorganisation":
+            figures.undone.append(int(entry.get("depth", 0)))

@@ -11,6 +11,7 @@ from inos.devnet.processes import DevnetError
 MOST_KILLS: Final = 120.0
 MOST_PARTITIONS: Final = 20.0
 MOST_DELAY_S: Final = 5.0
+MOST_LIARS: Final = 8
 PARTITION_S: Final = (4.0, 10.0)
 """Shortest and longest partition; at high rates they are shorter, so that the network is whole for a while too."""
 PARTED_SHARE: Final = 0.6
@@ -18,7 +19,7 @@ PARTED_SHARE: Final = 0.6
 DOWN_S: Final = (0.5, 4.0)
 """How long a killed node stays down."""
 PER: Final = {"s": 60.0, "min": 1.0, "h": 1 / 60}
-EXAMPLE: Final = "kill=6/min,partition=2/min,delay=200ms"
+EXAMPLE: Final = "kill=6/min,partition=2/min,delay=200ms,liars=2"
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,13 @@ class ChaosPlan:
     Attributes:
         kill, partition: events per minute.
         delay: seconds every message takes longer, each way.
+        liars: dishonest processes beside the honest nodes.
     """
 
     kill: float = 0.0
     partition: float = 0.0
     delay: float = 0.0
+    liars: int = 0
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ Event: TypeAlias = Kill | Partition
 
 
 def parse_chaos(text: str) -> ChaosPlan:
-    """Read e.g. "kill=6/min,partition=2/min,delay=200ms"; keys may be left out.
+    """Read e.g. "kill=6/min,partition=2/min,delay=200ms,liars=2"; keys may be left out.
 
     Raises:
         DevnetError: "bad-chaos", naming the key and what it may be.
@@ -86,7 +89,7 @@ def parse_chaos(text: str) -> ChaosPlan:
             said = f"{key}={value} is not understood or out of range" if equals else f"{key} has no value"
             raise _bad(text, said, f"{key} is {allowed}")
         found[key] = number
-    return ChaosPlan(**found)
+    return ChaosPlan(**found)  # type: ignore[arg-type]
 
 
 def _bad(text: str, message: str, hint: str) -> DevnetError:
@@ -110,10 +113,15 @@ def _read_delay(value: str) -> float | None:
     return seconds if seconds is not None and seconds <= MOST_DELAY_S else None
 
 
+def _read_count(value: str) -> int | None:
+    return int(value) if re.fullmatch(r"\d{1,3}", value) and int(value) <= MOST_LIARS else None
+
+
 _READERS: Final[dict[str, tuple[Callable[[str], float | None], str]]] = {
     "kill": (_read_rate(MOST_KILLS), f"N/s, N/min or N/h, at most {MOST_KILLS:g}/min"),
     "partition": (_read_rate(MOST_PARTITIONS), f"N/s, N/min or N/h, at most {MOST_PARTITIONS:g}/min"),
     "delay": (_read_delay, f"Nms or Ns, at most {MOST_DELAY_S:g}s"),
+    "liars": (_read_count, f"a whole number, at most {MOST_LIARS}"),
 }
 
 _UNITS: Final = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}

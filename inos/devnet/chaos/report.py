@@ -61,12 +61,13 @@ class ChaosReport:
     chaos: ChaosPlan
     happened: Happened
     height: int
-    heal_s: float | None
+    seconds_to_heal: float | None
     """From the end of the chaos to one tip on all honest nodes."""
     reorganisation_most: int
     bans: dict[str, int]
     """By reason, over all honest nodes."""
-    tips_equal: bool
+    lies: dict[str, int]
+    one_tip: bool
     supply_conserved: bool
     jobs: JobsReport
     nodes: list[NodeReport]
@@ -108,7 +109,7 @@ def render_report(report: ChaosReport) -> Group:
 
 def _describe(report: ChaosReport) -> list[str]:
     done, jobs = report.happened, report.jobs
-    healed = "never" if report.heal_s is None else f"after {report.heal_s:.1f} s"
+    healed = "never" if report.seconds_to_heal is None else f"after {report.seconds_to_heal:.1f} s"
     lines = [
         f"seed {report.seed}, {report.duration_s:g} s over {report.wiring}, height {report.height}",
         f"kills {done.kills}, partitions {done.partitions} ({done.parted_s:.0f} s parted), "
@@ -116,6 +117,8 @@ def _describe(report: ChaosReport) -> list[str]:
         f"jobs posted {jobs.posted}, settled {jobs.settled}, still open {jobs.open}, lost {len(jobs.lost)}",
         f"one tip on all honest nodes {healed}",
     ]
+    if report.lies:
+        lines.append("lies told: " + _list_counts(report.lies))
     if report.bans:
         lines.append("bans by honest nodes: " + _list_counts(report.bans))
     verdict = "sound" if report.is_sound else "NOT SOUND:"

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,6 +20,7 @@ from inos.devnet.chaos.judge import (
     read_logs,
     stop_mining,
 )
+from inos.devnet.chaos.liars import open_liars
 from inos.devnet.chaos.plan import ChaosPlan, Kill, Partition, draw_events
 from inos.devnet.chaos.report import ChaosReport, Happened, sum_counts
 from inos.devnet.chaos.wiring import LoopbackWiring, Wiring
@@ -63,6 +64,15 @@ async def run_chaos(settings: ChaosSettings, announce: Announce) -> ChaosReport:
                 return await _Run(settings, fleet, wiring, announce).run()
 
 
+@dataclass(frozen=True)
+class _Healed:
+    """Seconds to one tip, to everything signed being on the chain, and to one tip without mining; None: not in time."""
+
+    first_s: float | None
+    included_s: float | None
+    last_s: float | None
+
+
 class _Run:
     """What one run holds together."""
 
@@ -78,9 +88,13 @@ class _Run:
         customers = make_customers(self._fleet.nodes)
         try:
             await fund(customers, self._fleet.nodes[0])
-            self._say(f"customers are paid; chaos for {self._settings.duration_s:g} s")
-            await self._live(customers)
-            return await self._judge(customers)
+            settings = self._settings
+            self._say(f"customers are paid; chaos for {settings.duration_s:g} s")
+            # The liars go on while the rest heals: an honest network must manage beside them.
+            async with open_liars(settings.plan.liars, self._fleet, self._wiring, settings.seed) as lies:
+                await self._live(customers)
+                healed = await self._heal(customers)
+            return await self._judge(customers, healed, lies)
         finally:
             for customer in customers:
                 await customer.close()
@@ -149,14 +163,17 @@ class _Run:
             jobs = sum(len(customer.list_jobs()) for customer in customers)
             self._say(f"heights {' '.join(map(str, heights))}, jobs posted {jobs}")
 
-    async def _judge(self, customers: Sequence[Customer]) -> ChaosReport:
-        fleet, settings = self._fleet, self._settings
+    async def _heal(self, customers: Sequence[Customer]) -> "_Healed":
+        """Wait, within limits, for one tip while blocks still come, for all that was signed, and for the last tip."""
         self._say("the chaos is over; waiting for one tip ...")
-        heal_s = await await_one_tip(fleet)
-        self._say("one tip" if heal_s is not None else "NOT one tip")
+        first_s = await await_one_tip(self._fleet)
+        self._say("one tip" if first_s is not None else "NOT one tip")
         included_s = await await_included(customers)
-        await stop_mining(fleet)
-        last_s = await await_one_tip(fleet)
+        await stop_mining(self._fleet)
+        return _Healed(first_s, included_s, await await_one_tip(self._fleet))
+
+    async def _judge(self, customers: Sequence[Customer], healed: "_Healed", lies: Mapping[str, int]) -> ChaosReport:
+        fleet, settings = self._fleet, self._settings
         jobs = await judge_jobs(fleet, customers)
         logs = await asyncio.to_thread(read_logs, fleet)
         nodes = [await judge_node(node, logs[node.name]) for node in fleet.nodes]
@@ -166,8 +183,8 @@ class _Run:
             nodes,
             jobs,
             logs,
-            no_one_tip_in_time=heal_s is None or last_s is None,
-            not_everything_signed_came_onto_the_chain=included_s is None,
+            no_one_tip_in_time=healed.first_s is None or healed.last_s is None,
+            not_everything_signed_came_onto_the_chain=healed.included_s is None,
         )
         return ChaosReport(
             seed=settings.seed,
@@ -176,10 +193,11 @@ class _Run:
             chaos=settings.plan,
             happened=self._happened,
             height=max(node.height for node in nodes),
-            heal_s=heal_s,
+            seconds_to_heal=healed.first_s,
             reorganisation_most=max(log.deepest for log in logs.values()),
             bans=sum_counts([log.bans for log in logs.values()]),
-            tips_equal=last_s is not None and len({node.tip for node in nodes}) == 1,
+            lies=sum_counts([dict(lies)]),
+            one_tip=healed.last_s is not None and len({node.tip for node in nodes}) == 1,
             supply_conserved=all(node.is_conserved for node in nodes) and len({node.supply for node in nodes}) == 1,
             jobs=jobs,
             nodes=nodes,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import Final, Protocol, Self
 
-from inos.devnet.relay import Relay, lead_to
+from inos.devnet.chaos.relay import Relay, lead_to
 
 MESH_MOST: Final = 5
 """Up to so many nodes everybody dials everybody."""
@@ -26,7 +26,7 @@ class Wiring(Protocol):
     async def __aexit__(self, *exc: object) -> None: ...
 
     def get_prefix(self, index: int) -> tuple[str, ...]:
-        """The command that starts a process in its place."""
+        """The command that starts a process in its place; liars follow the nodes."""
 
     def get_flags(self, index: int) -> tuple[str, ...]:
         """What the node's command line says about where it listens and whom it finds."""
@@ -39,6 +39,9 @@ class Wiring(Protocol):
 
     def get_rpc_url(self, index: int) -> str:
         """Where this process asks the node; stays the same over restarts."""
+
+    def get_door(self, index: int) -> tuple[str, int]:
+        """Host and port where a liar dials the node."""
 
     async def part(self, one_side: frozenset[int], *, is_silent: bool) -> None:
         """Let nothing through between `one_side` and the others."""
@@ -72,11 +75,12 @@ class LoopbackWiring:
 
     def __init__(self, nodes: int, delay_s: float, seed: int) -> None:
         self._links = {edge: Relay(delay_s=delay_s) for edge in draw_edges(nodes, seed)}
+        self._doors = [Relay(delay_s=delay_s) for _ in range(nodes)]
         self._rpc = [Relay() for _ in range(nodes)]
         self._stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        for relay in (*self._links.values(), *self._rpc):
+        for relay in (*self._links.values(), *self._doors, *self._rpc):
             await self._stack.enter_async_context(relay)
         return self
 
@@ -96,10 +100,14 @@ class LoopbackWiring:
         for (_, there), link in self._links.items():
             if there == index:
                 link.connect = lead_to(p2p)
+        self._doors[index].connect = lead_to(p2p)
         self._rpc[index].connect = lead_to(rpc)
 
     def get_rpc_url(self, index: int) -> str:
         return f"http://127.0.0.1:{self._rpc[index].port}"
+
+    def get_door(self, index: int) -> tuple[str, int]:
+        return "127.0.0.1", self._doors[index].port
 
     async def part(self, one_side: frozenset[int], *, is_silent: bool) -> None:
         for (here, there), link in self._links.items():
@@ -114,5 +122,5 @@ class LoopbackWiring:
             link.heal()
 
     async def end_delay(self) -> None:
-        for link in self._links.values():
+        for link in (*self._links.values(), *self._doors):
             link.delay_s = 0.0

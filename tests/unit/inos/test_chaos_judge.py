@@ -24,13 +24,14 @@ def make_report(problems: list[str]) -> ChaosReport:
         seed=5,
         wiring="loopback",
         duration_s=25.0,
-        chaos=ChaosPlan(kill=6.0),
+        chaos=ChaosPlan(kill=6.0, liars=2),
         happened=Happened(kills=3, partitions=1, parted_s=4.5),
         height=12,
-        heal_s=1.5,
+        seconds_to_heal=1.5,
         reorganisation_most=2,
         bans={"too-often": 1},
-        tips_equal=not problems,
+        lies={"headers": 4},
+        one_tip=not problems,
         supply_conserved=True,
         jobs=JobsReport(posted=4, settled=3, open=1, results_checked=3),
         nodes=[make_node_report()],
@@ -43,12 +44,12 @@ def test_a_log_tells_bans_reorganisations_and_faults(tmp_path: Path) -> None:
     lines = [
         json.dumps({"event": "peer banned", "peer": STRANGER[:12], "code": "too-often", "reason": "x"}),
         json.dumps({"event": "peer banned", "peer": FRIEND[:12], "code": "bad-seal", "reason": "y"}),
-        json.dumps({"event": "chain reorganised", "undone": 3}),
-        json.dumps({"event": "chain reorganised", "undone": 1}),
+        json.dumps({"event": "reorganisation", "depth": 3}),
+        json.dumps({"event": "reorganisation", "depth": 1}),
         json.dumps({"event": "method failed", "exception": "Traceback (most recent call last):\n  boom"}),
         "Traceback (most recent call last):",
         "INOS node ready on devnet",
-        '{"event": "chain reorganised", "und',
+        '{"event": "reorganisation", "dep',
     ]
     path = tmp_path / "node.log"
     path.write_text("\n".join(lines))
@@ -75,7 +76,7 @@ def test_the_report_as_table_and_json() -> None:
     console = Console(file=StringIO(), width=80)
     console.print(render_report(make_report([])))
     shown = console.file.getvalue()  # type: ignore[attr-defined]
-    for words in ("node-1", "kills 3", "partitions 1", "settled 3", "too-often 1", "after 1.5 s", "sound"):
+    for words in ("node-1", "kills 3", "partitions 1", "settled 3", "too-often 1", "headers 4", "after 1.5 s", "sound"):
         assert words in shown, words
     assert json.loads(json.dumps(make_report([]).to_json()))["is_sound"] is True
     bad = make_report(["no one tip in time"])

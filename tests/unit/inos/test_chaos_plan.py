@@ -19,7 +19,7 @@ from inos.devnet.processes import DevnetError
 
 
 def test_the_issues_own_example() -> None:
-    assert parse_chaos("kill=6/min,partition=2/min,delay=200ms") == ChaosPlan(6.0, 2.0, 0.2)
+    assert parse_chaos("kill=6/min,partition=2/min,delay=200ms,liars=2") == ChaosPlan(6.0, 2.0, 0.2, 2)
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_the_issues_own_example() -> None:
         ("kill=1/s", ChaosPlan(kill=60.0)),
         ("kill=30/h", ChaosPlan(kill=0.5)),
         (" kill = 6/min , delay = 1.5s ", ChaosPlan(kill=6.0, delay=1.5)),
-        ("partition=0,delay=0,kill=0", ChaosPlan()),
+        ("partition=0,delay=0,liars=0,kill=0", ChaosPlan()),
     ],
 )
 def test_ways_to_write_it(text: str, plan: ChaosPlan) -> None:
@@ -38,7 +38,7 @@ def test_ways_to_write_it(text: str, plan: ChaosPlan) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "kill, partition, delay"),
+        ("", "kill, partition, delay, liars"),
         ("kil=6/min", "'kil'"),
         ("kill", "kill has no value"),
         ("kill=6", "N/s, N/min or N/h"),
@@ -47,7 +47,9 @@ def test_ways_to_write_it(text: str, plan: ChaosPlan) -> None:
         ("delay=200", "Nms or Ns"),
         ("delay=9s", "at most 5s"),
         ("kill=1/min,kill=2/min", "given twice"),
-        ("kill=6/min,", "kill, partition, delay"),
+        ("liars=2.5", "a whole number"),
+        ("liars=99", "at most 8"),
+        ("kill=6/min,", "kill, partition, delay, liars"),
         ("kill=nan/min", "N/s, N/min or N/h"),
     ],
 )
@@ -64,6 +66,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     with contextlib.suppress(DevnetError):
         plan = parse_chaos(text)
     assert plan.kill <= 120
+    assert plan.liars <= 8
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("2m", 120), ("2min", 120), ("1h", 3600), ("25", 25)])

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from inos.devnet.relay import Relay, lead_to
+from inos.devnet.chaos.relay import Relay, lead_to
 
 LIMIT_S = 10
 
