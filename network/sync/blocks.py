@@ -208,6 +208,7 @@ class BlockSync:
             await self._node.add_block(block, witness)
             self._window.remove(id)
             self._watch.add_connected(len(block.transactions))
+            peer.credit_block()
             self._progress_at = self._clock.monotonic()
         except RuleViolation as error:
             self._window.postpone(id, now + RETRY_S)
