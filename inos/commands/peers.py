@@ -1,5 +1,6 @@
 """`inos peers`: whom a node talks to, whether it can be reached, which addresses it knows, whom it refuses."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -128,7 +129,7 @@ def _describe(one: dict[str, Any]) -> str:
     return f"{one['attempts']} attempts in vain" if one["attempts"] else "heard of"
 
 
-def _print_rows(names: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def _print_rows(names: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     widths = [max(len(row[i]) for row in (names, *rows)) for i in range(len(names))]
     for row in (names, *rows):
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
