@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from consensus.params import Params
 from primitives.blocks import Block, Header
+from primitives.errors import InosError
 from primitives.matrices import Witness
 from primitives.transactions import Transaction
 from primitives.units import BlockId, MatrixId, TimeMs, TxId
@@ -134,6 +135,22 @@ class MatricesPort(Protocol):
         """At most `limit` strip indices that are not here yet, lowest first."""
 
 
+class AddedView(Protocol):
+    """What became of blocks that were added together."""
+
+    @property
+    def errors(self) -> Sequence[InosError | None]:
+        """Per block what `add_block` would have raised, or None."""
+
+    @property
+    def state_s(self) -> float:
+        """Seconds for executing them."""
+
+    @property
+    def disk_s(self) -> float:
+        """Seconds for writing them."""
+
+
 class NodePort(Protocol):
     """The node as the network sees it."""
 
@@ -157,6 +174,13 @@ class NodePort(Protocol):
 
     async def add_block(self, block: Block, witness: Witness, /) -> Any:
         """Check, store and where possible connect. MatrixMissing means that it is stored and held."""
+
+    async def add_checked_blocks(self, blocks: Sequence[tuple[Block, Witness]], /) -> AddedView:
+        """The same for blocks in order, parents first, whose seals and transactions the caller has found valid.
+
+        Raises:
+            InosError: this node's own trouble; what one block deserves is told in the result.
+        """
 
     async def add_transaction(self, tx: Transaction, /) -> Any: ...
 

@@ -83,7 +83,7 @@ class NetworkSettings(Struct, frozen=True, kw_only=True):
     """Between two times that the address book is written."""
     announce_interval_s: float = 0.05
     """Transactions are announced in batches this far apart."""
-    window_blocks: int = 128
+    window_blocks: int = 512
     """Blocks asked for ahead of the one that is needed next."""
     window_bytes: int = 64 << 20
     """Downloaded blocks that wait for one before them."""

@@ -16,6 +16,8 @@ from wallet.addresses import encode_address
 from wallet.keys import Key, derive_key, make_key
 
 COMMON = ("--network", "devnet", "--rpc-port", "0", "--p2p-port", "0", "--threads", "1", "--log-format", "json")
+ALONE = ("--no-discovery",)
+"""Else the two sides would find each other around the proxy that parts them."""
 STRANGER = make_key(bytes(31) + b"\x09")
 RIVAL = make_key(bytes(31) + b"\x0a")
 
@@ -43,7 +45,7 @@ async def test_a_split_network_heals_to_one_chain(tmp_path: Path) -> None:
     async with contextlib.AsyncExitStack() as stack:
 
         async def start(name: str, *flags: str, peers: tuple[str, ...] = ()) -> RunningNode:
-            node = await start_node(NodeSpec(name, tmp_path / name, (*COMMON, *flags)), peers)
+            node = await start_node(NodeSpec(name, tmp_path / name, (*COMMON, *ALONE, *flags)), peers)
             stack.push_async_callback(stop_process, node.process)
             return node
 
