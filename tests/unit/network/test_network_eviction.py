@@ -4,7 +4,7 @@ import math
 import random
 
 import pytest
-from network_fakes import FakeNode, check_fake_seal, make_hello, make_identity, running, until
+from network_fakes import FakeNode, check_fake_seal, make_chain, make_hello, make_identity, make_tx, running, until
 from test_network_service import FAST, hear, hear_end
 
 from network.identity import PeerAddress
@@ -138,3 +138,35 @@ async def test_without_inbound_slots_nobody_comes_in():
     raw = network.make_transport(make_identity(2).node_id, "20.2.0.1", 1)
     async with running(node):
         assert await hear_end(await raw.dial(PeerAddress(identity.node_id, "20.1.0.1", 8646), make_hello)) == "full"
+
+
+async def test_what_a_peer_gives_is_marked():
+    network = MemoryNetwork()
+    full, empty = FakeNode(), FakeNode()
+    await full.add_chain(make_chain(3))
+    matrix = full.matrices.put([bytes([n]) * 16_384 for n in range(3)])
+
+    def serve(node, number, *peers):
+        identity = make_identity(number)
+        return NetworkService(
+            node,
+            NetworkSettings(limits=FAST, peers=peers, announce_interval_s=0.01),
+            identity,
+            rng=random.Random(number),
+            transport=network.make_transport(identity.node_id, f"20.{number}.0.1", 8646),
+            verifier=InlineVerifier(check_fake_seal),
+        )
+
+    a = serve(full, 1)
+    b = serve(empty, 2, PeerAddress(make_identity(1).node_id, "20.1.0.1", 8646))
+    async with running(a, b):
+        await until(lambda: empty.ledger.tip.header.height == 3)
+        (giver,), (taker,) = b._manager.peers.values(), a._manager.peers.values()
+        await until(lambda: giver.marks.block_at > 0)
+        assert giver.marks.transaction_at == giver.marks.matrix_at == 0
+        await full.add_transaction(make_tx(0))
+        await until(lambda: giver.marks.transaction_at > 0)
+        empty.want_matrix(matrix)
+        await until(lambda: giver.marks.matrix_at > 0)
+        assert giver.least_latency_s is not None
+        assert (taker.marks.block_at, taker.marks.transaction_at, taker.marks.matrix_at) == (0, 0, 0)
