@@ -74,7 +74,7 @@ static void run_slab(int kernel, inos_slab *slab, int64_t first, int64_t last, r
     inos_worker worker = {.packed = allocate((size_t)(tile * panels * STRIP_BYTES * (slab->keeps_x ? 1 : scale))),
                           .peel = allocate((size_t)(tile * PEEL_WORDS * 2)),
                           .scratch = allocate((size_t)(tickets * ROWS * ROWS * 4)),
-                          .wins = allocate((size_t)(tickets * panels * WIN_WORDS * 4))};
+                          .wins = allocate((size_t)(tickets * WIN_WORDS * 4))};
     slab->x.first_panel = slab->w.first_panel = first;
     slab->x.last_panel = slab->w.last_panel = last;
     slab->kept = allocate((size_t)(strips * panels * STRIP_BYTES * (slab->keeps_x ? scale : 1)));

@@ -58,10 +58,11 @@ def test_seeds_and_noise(vector: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_tickets_and_product(vector: dict[str, Any], threads: int) -> None:
+@pytest.mark.parametrize("backend", [info.name for info in work.list_backends() if info.is_available])
+def test_tickets_and_product(vector: dict[str, Any], backend: str, threads: int) -> None:
     x, w = make_operand(vector, "x"), make_operand(vector, "w")
     anchor = bytes.fromhex(vector["anchor"])
-    mined = work.mine(x, w, anchor, ANY, threads=threads)
+    mined = work.mine(x, w, anchor, ANY, backend=backend, threads=threads)
     assert mined.is_complete
     assert mined.product is not None
     assert mined.product.dtype == np.int32

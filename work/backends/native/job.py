@@ -90,7 +90,7 @@ class Job:
 
         def multiply() -> None:
             worker = next(workers)
-            worker.state.kept_at = worker.state.kept_last = 0
+            worker.state.kept_at = worker.state.kept_last = worker.state.panels_left = 0
             while self._lib.inos_run_multiply(self._kernel.number, self._slab, worker.state):
                 self._report(worker)
 
@@ -105,7 +105,7 @@ class Job:
     def _open_rooms(self) -> Iterator[None]:
         tile, tickets = self._plan.tile, self._plan.tile * TILE
         packed = tile * self._depth * STRIP_BYTES * (1 if self._plan.keeps_x else self._kernel.x_scale)
-        sizes = [packed, tile * PEEL_BYTES, tickets * TICKET_BYTES, 4 * tickets * self._depth * WIN_WORDS]
+        sizes = [packed, tile * PEEL_BYTES, tickets * TICKET_BYTES, 4 * tickets * WIN_WORDS]
         with borrow(sizes * self._piece.threads) as arrays:
             count = len(sizes)
             self._workers = [_Worker(self._ffi, arrays[at : at + count]) for at in range(0, len(arrays), count)]

@@ -85,4 +85,4 @@ def measure_block(depth: int, strips: int, scale: int) -> int:
 
 def measure_room(depth: int, tile: int, scale: int) -> int:
     """Bytes a thread works in."""
-    return tile * (depth * STRIP_BYTES * scale + PEEL_BYTES + TILE * (TICKET_BYTES + depth * WIN_BYTES))
+    return tile * (depth * STRIP_BYTES * scale + PEEL_BYTES + TILE * (TICKET_BYTES + WIN_BYTES))

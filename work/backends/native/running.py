@@ -10,7 +10,7 @@ from typing import Any, Final
 from work.backends.native.library import load
 from work.stopping import Stopped
 
-POLL_S: Final = 0.01
+POLL_S: Final = 0.005
 """How long it takes at most until kernels see that `stop` was set; they look every 2^20 multiply-accumulates or so."""
 MAX_THREADS: Final = 256
 """Of all calls together; a call that finds them busy waits for its turn."""

@@ -30,14 +30,26 @@ typedef struct {
     const int *stop;
 } inos_slab;
 
-/* What one thread works in, and how far it is. Zero kept_at and kept_last before the first call. */
+/* Strips i .. of X by j .. of W. */
+typedef struct {
+    int64_t i, x_strips, j, w_strips;
+    int32_t keeps_x;
+    const uint8_t *x;
+    const int16_t *peel_x;
+    const int8_t *w;
+    const int16_t *peel_w;
+} inos_tile;
+
+/* What one thread works in, and how far it is: kept_at, kept_last and panels_left are 0 before each product. */
 typedef struct {
     uint8_t *packed;        /* tile_streamed strips of the streamed side */
     int16_t *peel;
     int32_t *scratch;       /* 1 KiB for each ticket of a panel of a tile */
-    uint32_t *wins;         /* room for all tickets of a tile; i, j, p and the digest's 8 words each */
-    int64_t first, count, kept_at, kept_last;
+    uint32_t *wins;         /* room for all tickets of a panel of a tile; i, j, p and the digest's 8 words each */
     int64_t win_count, tickets;
+    int64_t first, count, kept_at, kept_last;
+    inos_tile tile;
+    int64_t panels_left;    /* of the tile */
 } inos_worker;
 
 /* An int8 matrix being hashed by several threads. */

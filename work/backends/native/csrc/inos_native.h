@@ -52,17 +52,6 @@ typedef struct {
     int64_t row, strip;
 } place;
 
-/* Strips i .. of X by j .. of W. */
-typedef struct {
-    int64_t i, x_strips, j, w_strips;
-    int keeps_x;
-    const uint8_t *x;
-    const int16_t *peel_x;
-    const int8_t *w;
-    const int16_t *peel_w;
-    int32_t *scratch;
-} inos_tile;
-
 typedef struct {
     const char *name;
     int (*is_supported)(void);

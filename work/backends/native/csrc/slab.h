@@ -34,12 +34,12 @@ static void keep(inos_slab *slab)
     }
 }
 
-static void run_next_tile(inos_slab *slab, inos_worker *worker)
+static void open_tile(const inos_slab *slab, inos_worker *worker)
 {
     const int64_t size = (slab->x.last_panel - slab->x.first_panel) * STRIP_BYTES;
     const int64_t kept = inos_min(slab->tile_kept, worker->kept_last - worker->kept_at);
     const int64_t skipped = worker->kept_at - slab->kept_first;
-    inos_tile tile = {.scratch = worker->scratch, .keeps_x = slab->keeps_x};
+    inos_tile tile = {.keeps_x = slab->keeps_x};
     if (slab->keeps_x) {
         tile.i = worker->kept_at, tile.x_strips = kept, tile.j = worker->first, tile.w_strips = worker->count;
         tile.x = slab->kept + skipped * size * X_SCALE, tile.peel_x = slab->kept_peel + skipped * PEEL_WORDS;
@@ -51,27 +51,35 @@ static void run_next_tile(inos_slab *slab, inos_worker *worker)
         tile.peel_w = slab->kept_peel + skipped * PEEL_WORDS;
     }
     worker->kept_at += kept;
-    run_tile(slab, worker, &tile);
+    worker->tile = tile;
+    worker->panels_left = slab->x.last_panel - slab->x.first_panel;
 }
 
-/* Runs until there is a win to report (1), or nothing is left or `stop` was set (0). */
-static int multiply(inos_slab *slab, inos_worker *worker)
+/* The next strips of the streamed side, packed; 0 where none are left. */
+static int open_strips(inos_slab *slab, inos_worker *worker)
 {
     const inos_side *side = slab->keeps_x ? &slab->w : &slab->x;
+    worker->count = take_strips(slab, slab->streamed_last, slab->tile_streamed, &worker->first);
+    if (!worker->count)
+        return 0;
+    pack(side, worker->first, worker->first + worker->count, worker->packed, side->is_bare ? 0 : worker->peel,
+         slab->stop);
+    worker->kept_at = slab->kept_first;
+    worker->kept_last = slab->kept_last;
+    return 1;
+}
+
+/* Runs until there are wins to report (1), or nothing is left or `stop` was set (0). */
+static int multiply(inos_slab *slab, inos_worker *worker)
+{
     worker->win_count = 0;
     while (!inos_is_stopped(slab->stop) && !worker->win_count) {
-        if (worker->kept_at == worker->kept_last) {
-            worker->count = take_strips(slab, slab->streamed_last, slab->tile_streamed, &worker->first);
-            if (!worker->count)
-                return 0;
-            pack(side, worker->first, worker->first + worker->count, worker->packed,
-                 side->is_bare ? 0 : worker->peel, slab->stop);
-            worker->kept_at = slab->kept_first;
-            worker->kept_last = slab->kept_last;
-            if (inos_is_stopped(slab->stop))
-                return 0;
-        }
-        run_next_tile(slab, worker);
+        if (worker->panels_left > 0)
+            run_tile(slab, worker);
+        else if (worker->kept_at < worker->kept_last)
+            open_tile(slab, worker);
+        else if (!open_strips(slab, worker))
+            return 0;
     }
     return worker->win_count > 0;
 }

@@ -25,8 +25,9 @@ static inline void turn_states(const uint32_t *states, words block[STATE_WORDS])
 #endif
 }
 
-static void write_win(inos_worker *worker, const inos_tile *tile, int64_t at, int64_t panel, const uint32_t *digest)
+static void write_win(inos_worker *worker, int64_t at, int64_t panel, const uint32_t *digest)
 {
+    const inos_tile *tile = &worker->tile;
     uint32_t *win = worker->wins + worker->win_count++ * WIN_WORDS;
     win[0] = (uint32_t)(tile->i + at / tile->w_strips);
     win[1] = (uint32_t)(tile->j + at % tile->w_strips);
@@ -35,10 +36,9 @@ static void write_win(inos_worker *worker, const inos_tile *tile, int64_t at, in
 }
 
 /* Hash the states of a tile's panel, [x strip][w strip][16] and room for 31 more, and write down the wins. */
-static void draw_tickets(const inos_slab *slab, inos_worker *worker, const inos_tile *tile, const uint32_t *states,
-                         int64_t panel)
+static void draw_tickets(const inos_slab *slab, inos_worker *worker, const uint32_t *states, int64_t panel)
 {
-    const int64_t count = tile->x_strips * tile->w_strips;
+    const int64_t count = worker->tile.x_strips * worker->tile.w_strips;
     const uint32_t first_word = slab->target[0];
     for (int64_t first = 0; first < count; first += 2 * LANES) {
         uint32_t heads[2][LANES], is_near = 0;
@@ -58,7 +58,7 @@ static void draw_tickets(const inos_slab *slab, inos_worker *worker, const inos_
             for (int w = 0; w < DIGEST_WORDS; w++)
                 digest[w] = value[l / LANES][w][l % LANES];
             if (is_win(digest, slab->target))
-                write_win(worker, tile, first + l, panel, digest);
+                write_win(worker, first + l, panel, digest);
         }
     }
     worker->tickets += count;

@@ -19,9 +19,10 @@ static void write_block(const int32_t *block, int32_t *out, int64_t stride, int6
 }
 
 /* Strip i of the tile's X by n strips of its W from j on, peeled and written. */
-static inline void finish_blocks(const inos_slab *slab, const inos_tile *tile, int64_t i, int64_t j, int n)
+static inline void finish_blocks(const inos_slab *slab, const inos_worker *worker, int64_t i, int64_t j, int n)
 {
-    int32_t *block = tile->scratch + (i * tile->w_strips + j) * ROWS * ROWS;
+    const inos_tile *tile = &worker->tile;
+    int32_t *block = worker->scratch + (i * tile->w_strips + j) * ROWS * ROWS;
     const int16_t *peel_x = tile->peel_x + i * PEEL_WORDS, *peel_w = tile->peel_w + j * PEEL_WORDS;
     const int64_t top = (tile->i + i) * ROWS, left = (tile->j + j) * ROWS, stride = slab->w.rows;
     const int64_t rows = slab->x.rows - top, cols = stride - left;
@@ -37,11 +38,11 @@ static inline void finish_blocks(const inos_slab *slab, const inos_tile *tile, i
         write_block(block + s * ROWS * ROWS, out + s * ROWS, stride, rows, cols - s * ROWS, slab->adds);
 }
 
-static void finish_tile(const inos_slab *slab, const inos_tile *tile)
+static void finish_tile(const inos_slab *slab, const inos_worker *worker)
 {
-    for (int64_t j = 0; j < tile->w_strips; j += PEEL_W)
-        for (int64_t i = 0; i < tile->x_strips; i++)
-            finish_blocks(slab, tile, i, j, (int)inos_min(PEEL_W, tile->w_strips - j));
+    for (int64_t j = 0; j < worker->tile.w_strips; j += PEEL_W)
+        for (int64_t i = 0; i < worker->tile.x_strips; i++)
+            finish_blocks(slab, worker, i, j, (int)inos_min(PEEL_W, worker->tile.w_strips - j));
 }
 
 /* X's next panel and W's next two strips in portions, one for each product; after the last panel, what comes next of
@@ -59,33 +60,44 @@ static inline ahead look_ahead(const inos_tile *tile, int64_t i, int64_t j, int6
                    (uintptr_t)tile->w + (uintptr_t)(w + (i & 7) * AHEAD_BYTES + (i & 8) / 8 * stride)};
 }
 
-static void run_tile(const inos_slab *slab, inos_worker *worker, const inos_tile *tile)
+static void run_panel(const inos_slab *slab, inos_worker *worker, int64_t p, int64_t panels)
 {
     uint32_t states[(MAX_TILE_TICKETS + 2 * LANES) * STATE_WORDS] __attribute__((aligned(64)));
-    const int64_t panels = slab->x.last_panel - slab->x.first_panel, stride = panels * STRIP_BYTES;
+    const inos_tile *tile = &worker->tile;
+    const int64_t stride = panels * STRIP_BYTES;
     const int is_bare = slab->x.is_bare;
     memset(states + tile->x_strips * tile->w_strips * STATE_WORDS, 0, 8 * LANES * STATE_WORDS);
-    for (int64_t p = 0; p < panels; p++) {
-        for (int64_t j = 0; j < tile->w_strips; j += TILE_W) {
-            const int n = (int)inos_min(TILE_W, tile->w_strips - j);
-            const int8_t *w = tile->w + j * stride + p * STRIP_BYTES;
+    for (int64_t j = 0; j < tile->w_strips; j += TILE_W) {
+        const int n = (int)inos_min(TILE_W, tile->w_strips - j);
+        const int8_t *w = tile->w + j * stride + p * STRIP_BYTES;
 #ifdef WIDEN_W
-            int16_t wide[2 * STRIP_BYTES / 2] __attribute__((aligned(64)));
-            WIDEN_W(w, wide);
+        int16_t wide[2 * STRIP_BYTES / 2] __attribute__((aligned(64)));
+        WIDEN_W(w, wide);
 #else
-            const int8_t *wide = w;
+        const int8_t *wide = w;
 #endif
-            if (inos_is_stopped(slab->stop))
-                return;
-            for (int64_t i = 0; i < tile->x_strips; i++) {
-                const ahead next = look_ahead(tile, i, j, p, panels);
-                product(tile->x + (i * stride + p * STRIP_BYTES) * X_SCALE, wide, stride, n,
-                        tile->scratch + (i * tile->w_strips + j) * ROWS * ROWS, p == 0,
-                        states + (i * tile->w_strips + j) * STATE_WORDS, is_bare, &next);
-            }
+        if (inos_is_stopped(slab->stop))
+            return;
+        for (int64_t i = 0; i < tile->x_strips; i++) {
+            const ahead next = look_ahead(tile, i, j, p, panels);
+            product(tile->x + (i * stride + p * STRIP_BYTES) * X_SCALE, wide, stride, n,
+                    worker->scratch + (i * tile->w_strips + j) * ROWS * ROWS, p == 0,
+                    states + (i * tile->w_strips + j) * STATE_WORDS, is_bare, &next);
         }
-        if (!is_bare)
-            draw_tickets(slab, worker, tile, states, slab->x.first_panel + p);
     }
-    finish_tile(slab, tile);
+    if (!is_bare)
+        draw_tickets(slab, worker, states, slab->x.first_panel + p);
+}
+
+/* The rest of a tile's panels, until there are wins to report or `stop` is set. */
+static void run_tile(const inos_slab *slab, inos_worker *worker)
+{
+    const int64_t panels = slab->x.last_panel - slab->x.first_panel;
+    while (worker->panels_left > 0 && !worker->win_count) {
+        run_panel(slab, worker, panels - worker->panels_left, panels);
+        if (inos_is_stopped(slab->stop))
+            return;
+        if (--worker->panels_left == 0)
+            finish_tile(slab, worker);
+    }
 }
