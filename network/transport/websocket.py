@@ -154,9 +154,10 @@ class WebSocketTransport:
             # Gone before it was answered. What is returned goes nowhere; the WebSocket itself is not fit for it.
             log.debug("dialled and gone", address=_name_peer(request.transport))
             return web.Response(status=503)
-        timer = self._idle.pop(request.protocol, None)
-        if timer is not None:
-            timer.cancel()
+        finally:
+            timer = self._idle.pop(request.protocol, None)
+            if timer is not None:
+                timer.cancel()
         pipe = WebSocketPipe(ws, _name_peer(request.transport), self._limits.close)
         self._unproven.add(pipe)
         try:

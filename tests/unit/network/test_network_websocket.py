@@ -6,7 +6,7 @@ import socket
 import struct
 
 import pytest
-from network_fakes import FAST, GENESIS_ID, make_identity
+from network_fakes import FAST, GENESIS_ID, make_identity, until
 
 from network.transport.websocket import PATH, WebSocketTransport
 
@@ -36,9 +36,7 @@ async def test_who_dials_and_is_gone_leaves_no_error_in_the_log(caplog: pytest.L
             for _ in range(TIMES):
                 dial_and_vanish(transport.port)
                 await asyncio.sleep(0.001)
-            async with asyncio.timeout(5):
-                while transport._unproven or transport._idle:
-                    await asyncio.sleep(0.01)
+            await until(lambda: not transport._unproven and not transport._idle)
         assert caplog.records == []
     finally:
         await transport.stop()
