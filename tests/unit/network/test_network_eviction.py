@@ -82,6 +82,14 @@ def test_of_the_largest_group_goes_the_youngest():
     assert select_to_evict([*others, *crowd], SLOTS, KEY) == crowd[-1].id
 
 
+def test_long_serving_peers_of_one_group_are_not_driven_out_by_newcomers_of_many():
+    """Without the half that is kept for its age, the largest group would always pay."""
+    long = [make(n, f"20.1.0.{n}", float(n)) for n in range(30)]
+    others = [make(30 + n, f"{40 + n}.1.0.1", 900.0 + n) for n in range(34)]
+    slots = attack([*long, *others], lambda n: f"{90 + n % 90}.{n // 90}.0.1")
+    assert {peer.id for peer in long} <= {peer.id for peer in slots}
+
+
 def test_few_peers_are_all_protected():
     assert select_to_evict([], SLOTS, KEY) is None
     assert select_to_evict([make(n, f"20.{n}.0.1", 1.0) for n in range(3)], SLOTS, KEY) is None
