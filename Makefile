@@ -16,7 +16,7 @@ SELFCHECK := tests/native/selfcheck.c $(wildcard $(CSRC)/*.c)
 SANITIZED := build/selfcheck-sanitized
 ARM := build/selfcheck-arm
 
-.PHONY: help setup devnet test lint sanitize cross bench fuzz format clean
+.PHONY: help setup devnet test lint sanitize cross bench attacks fuzz format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ cross: ## compile the Arm kernels where a cross compiler is found, run them wher
 
 bench: setup ## what mining costs over multiplying, on this machine (ARGS="--rounds 3" adds options)
 	$(BIN)/inos bench work $(ARGS)
+
+attacks: setup ## tickets per second of cheating miners against an honest one (ARGS="--backend native-avx2" adds options)
+	$(BIN)/python benchmarks/attacks.py $(ARGS)
 
 fuzz: setup ## every decoder and the peer's state machine under atheris, ten minutes (ARGS="--seconds 60 rpc" narrows it)
 	@$(BIN)/python -c "import atheris" 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check 'atheris>=2.3'

@@ -17,6 +17,8 @@ class PeerInfo(Struct, frozen=True, kw_only=True):
     """There for a few questions only."""
     group: str
     """Its network group: 20.1.0.0/16."""
+    score: int
+    """Penalty points now; at 100 it is banned."""
     user_agent: str
     height: int
     latency_ms: float | None
@@ -61,3 +63,14 @@ class AddressInfo(Struct, frozen=True, kw_only=True):
     attempt_ms: int
     reached_ms: int
     attempts: int
+
+
+class BanInfo(Struct, frozen=True):
+    """A node or a network group that is refused. Times are ms since 1970."""
+
+    is_group: bool
+    subject: str
+    """A node's id in hex, or a group such as 20.1.0.0/16."""
+    until_ms: int
+    since_ms: int
+    reason: str

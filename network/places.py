@@ -56,6 +56,11 @@ def compute_group(host: str, port: int) -> bytes:
     return b"4" + ip.packed[:2] if isinstance(ip, IPv4Address) else b"6" + ip.packed[:4]
 
 
+def is_public_group(group: bytes) -> bool:
+    """Whether the group is one of public addresses, and no local address or name."""
+    return group[:1] in (b"4", b"6") and len(group) in (3, 5)
+
+
 def describe_group(group: bytes) -> str:
     """The group for people: 20.1.0.0/16, 2a01:4f8::/32, local 127.0.0.1:8646, or a name."""
     kind, rest = group[:1], group[1:]

@@ -11,11 +11,12 @@ from network.connections import Connections
 from network.discovery.addresses.service import AddressService
 from network.discovery.routing.service import Routing, RoutingStatus
 from network.errors import Misbehaviour
-from network.figures import AddressInfo, NetworkStatus, PeerInfo
+from network.figures import AddressInfo, BanInfo, NetworkStatus, PeerInfo
 from network.files import MemoryFiles
 from network.handler import Handler
 from network.identity import NodeIdentity, PeerAddress
 from network.link import Transport
+from network.peers.bans import BanList
 from network.peers.kinds import LinkKind
 from network.peers.manager import PeerManager
 from network.peers.peer import Peer
@@ -29,6 +30,7 @@ from network.sync.verifier import SealVerifier, ThreadVerifier
 from network.transport.websocket import WebSocketTransport
 from network.wire.control import Hello
 from primitives.codec import encode
+from primitives.hashing import Context, compute_hash
 from primitives.units import MatrixId, NodeId
 
 log = structlog.get_logger("inos.network")
@@ -63,7 +65,8 @@ class NetworkService:
         self._settings = settings
         self._identity = identity
         self._stopping = asyncio.Event()
-        the_clock: Clock = clock if clock is not None else SystemClock()
+        self._clock: Clock = clock if clock is not None else SystemClock()
+        the_clock = self._clock
         the_rng: Randomness = rng if rng is not None else random.SystemRandom()
         self._transport: Transport = (
             transport
@@ -72,6 +75,8 @@ class NetworkService:
                 identity, node.genesis_id, host=settings.host, port=settings.port, limits=settings.limits
             )
         )
+        the_files: Files = files if files is not None else MemoryFiles()
+        self._bans = BanList(settings.ban_s, [peer.id for peer in settings.peers], the_files, the_clock)
         connections = Connections(lambda: self._manager)
         self._routing = Routing(
             identity.node_id, node.matrices, settings.routing, connections, self._punish, the_clock, the_rng
@@ -82,7 +87,7 @@ class NetworkService:
             identity,
             settings,
             connections,
-            files if files is not None else MemoryFiles(),
+            the_files,
             the_clock,
             the_rng,
             get_tip=self._sync.get_tip,
@@ -97,6 +102,8 @@ class NetworkService:
             self._check_hello,
             the_clock,
             the_rng,
+            self._bans,
+            compute_hash(Context.ADDRESS_BOOK, b"inbound slots" + identity.secret),
             lambda link: self._addresses.on_arrival(split_place(link.remote_address)[0]),
         )
         self._static = StaticPeers(identity.node_id, self._manager, settings, the_clock, the_rng)
@@ -120,6 +127,7 @@ class NetworkService:
                 kind=peer.kind,
                 is_brief=peer.is_brief,
                 group=describe_group(peer.group),
+                score=round(peer.score.get(self._clock.monotonic())),
                 user_agent=peer.hello.user_agent,
                 height=peer.best_height,
                 latency_ms=None if peer.latency_s is None else peer.latency_s * 1000,
@@ -172,12 +180,28 @@ class NetworkService:
         """Where sync stands, how fast it is and what bounds it."""
         return self._sync.get_status()
 
+    def list_bans(self) -> list[BanInfo]:
+        """Nodes, then network groups, that are refused now."""
+        nodes = [
+            BanInfo(False, ban.subject.hex(), ban.until_ms, ban.since_ms, ban.reason) for ban in self._bans.list_ids()
+        ]
+        groups = [
+            BanInfo(True, describe_group(ban.subject), ban.until_ms, ban.since_ms, ban.reason)
+            for ban in self._bans.list_groups()
+        ]
+        return nodes + groups
+
+    def lift_bans(self, subject: str) -> int:
+        """End bans by a node's id in hex, a group's name, or "all" of them; how many there were."""
+        return self._bans.lift(subject)
+
     async def start(self) -> None:
         """Listen.
 
         Raises:
             NetworkError: "port-in-use", "cannot-listen".
         """
+        await self._bans.load()
         await self._transport.listen(self._make_hello, self._manager.accept)
         log.info("network listening", id=self.node_id.hex(), port=self.listen_port)
 
@@ -185,8 +209,8 @@ class NetworkService:
         """Dial, sync and relay until `stop`."""
         try:
             async with asyncio.TaskGroup() as group:
-                works = (self._sync.run(), self._addresses.run(), self._routing.run(), self._static.run())
-                work = group.create_task(self._manager.run(*works))
+                works = (self._sync, self._addresses, self._routing, self._static, self._bans)
+                work = group.create_task(self._manager.run(*(each.run() for each in works)))
                 await self._stopping.wait()
                 work.cancel()
         finally:
@@ -195,6 +219,7 @@ class NetworkService:
     async def stop(self) -> None:
         """Close every link, then return; `run` ends. May be repeated."""
         await self._addresses.save()
+        await self._bans.save()
         self._stopping.set()
         await self._close()
 

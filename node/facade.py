@@ -12,7 +12,7 @@ from consensus.params import Params
 from genesis import Network
 from mesh.store import MatrixStore
 from miner import Miner
-from network.figures import AddressInfo, NetworkStatus
+from network.figures import AddressInfo, BanInfo, NetworkStatus
 from network.service import NetworkService
 from network.settings import PROTOCOL_VERSION
 from network.sync.progress import Phase, SyncStatus
@@ -91,7 +91,7 @@ class RpcNode:
                 latency_ms=-1 if peer.latency_ms is None else round(peer.latency_ms),
                 kind=peer.kind.value,
                 group=peer.group,
-                score=0,
+                score=peer.score,
                 bytes_received=peer.bytes_in,
                 bytes_sent=peer.bytes_out,
             )
@@ -103,6 +103,12 @@ class RpcNode:
 
     def net_addresses(self) -> Sequence[AddressInfo]:
         return self._peers.list_addresses()
+
+    def net_bans(self) -> Sequence[BanInfo]:
+        return self._peers.list_bans()
+
+    def lift_bans(self, subject: str) -> int:
+        return self._peers.lift_bans(subject)
 
     def net_routing(self) -> RoutingInfo:
         status = self._peers.get_routing_status()

@@ -249,5 +249,7 @@ class NodeService:
             log.info(f"{what} refused", code=error.code, error=error.message)
 
     def _publish_tip(self, outcome: BlockOutcome) -> None:
+        if outcome.disconnected:
+            log.info("reorganisation", depth=len(outcome.disconnected), height=self.ledger.tip.header.height)
         if outcome.connected or outcome.disconnected:
             self._hub.publish(TipChanged(self.ledger.tip, outcome.connected, outcome.disconnected))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from genesis import Network
     from mesh.store import MatrixStore
     from miner.figures import MinerStatus
-    from network.figures import AddressInfo, NetworkStatus
+    from network.figures import AddressInfo, BanInfo, NetworkStatus
     from network.sync.progress import SyncStatus
     from primitives.matrices import MatrixRef, Seal, Witness
     from primitives.transactions import Transaction
@@ -154,6 +154,12 @@ class NodePort(Protocol):
 
     def net_addresses(self) -> Sequence[AddressInfo]:
         """The address book, those seen last first."""
+
+    def net_bans(self) -> Sequence[BanInfo]:
+        """Nodes, then network groups, that are refused now."""
+
+    def lift_bans(self, subject: str) -> int:
+        """End bans by a node's id in hex, a group's name, or "all" of them; how many there were."""
 
     def net_routing(self) -> RoutingInfo: ...
 

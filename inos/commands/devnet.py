@@ -32,17 +32,35 @@ def command(
     filler_rate: Annotated[
         float, typer.Option("--filler-rate", min=0, metavar="N", help="Filler tickets/s and miner; 0: all it can.")
     ] = FILLER_RATE,
+    nodes: Annotated[int, typer.Option("--nodes", min=2, max=16, metavar="N", help="How many; all but one mine.")] = 3,
+    chaos: Annotated[
+        str | None,
+        typer.Option("--chaos", metavar="PLAN", help='Break it: "kill=6/min,partition=2/min,delay=200ms,liars=2".'),
+    ] = None,
+    duration: Annotated[
+        str, typer.Option("--duration", metavar="TIME", help="How long to break things, e.g. 90s or 2m.")
+    ] = "1m",
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help="Of the chaos: whom it hits, and when. [a new one]")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Start three nodes on loopback, two of them mining, and a customer with paid jobs.
 
     The jobs are the layers of a small classifier of handwritten digits. With --json there is no
     screen: one JSON object at the end, and exit code 0 only if tips are equal and supply is conserved.
+
+    With --chaos nodes are killed, links cut and slowed, and liars sent among the peers for a time; then
+    everything heals, and the report says whether one tip, every credit and every job are still there.
     """
     from inos.devnet.run import DEFAULT_RPC_PORT, DevnetSettings, find_rpc_port
 
     port = rpc_port if rpc_port is not None else find_rpc_port(DEFAULT_RPC_PORT)
-    settings = DevnetSettings(data_dir, until_jobs, filler_rate, port)
+    if chaos is not None:
+        from inos.commands._chaos import run_and_print
+
+        return run_and_print(chaos, duration, seed, nodes, data_dir, filler_rate, port, as_json=json)
+    settings = DevnetSettings(data_dir, until_jobs, filler_rate, port, nodes)
     report = _run(settings, is_quiet=json)
     if json:
         print_json(dataclasses.asdict(report))

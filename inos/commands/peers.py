@@ -1,10 +1,12 @@
-"""`inos peers`: whom a node talks to, whether it can be reached, which addresses it knows."""
+"""`inos peers`: whom a node talks to, whether it can be reached, which addresses it knows, whom it refuses."""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
-from inos.commands._common import DEFAULT_RPC, JsonOption, RpcOption, call_rpc, print_json
+from inos.commands._common import DEFAULT_RPC, JsonOption, RpcOption, call_rpc, fail, print_json
 from inos.commands.rpc import DataDirOption, TokenFileOption, read_token
 
 app = typer.Typer(no_args_is_help=True)
@@ -79,6 +81,46 @@ def addresses(
     print(f"{len(found['addresses'])} of {found['count']} addresses")
 
 
+@app.command("bans")
+def bans(
+    token_file: TokenFileOption = None,
+    data_dir: DataDirOption = None,
+    rpc: RpcOption = DEFAULT_RPC,
+    json_: JsonOption = False,
+) -> None:
+    """Nodes and network groups that are refused, and until when. Needs the node's token."""
+    found = call_rpc(rpc, "net_bans", token=read_token(token_file, data_dir))
+    if json_:
+        print_json(found)
+        return
+    rows = [(ban["kind"], ban["subject"], _format_time(ban["until_ms"]), ban["reason"]) for ban in found["bans"]]
+    _print_rows(("kind", "who", "until (UTC)", "reason"), rows)
+
+
+@app.command("unban")
+def unban(
+    subject: Annotated[
+        str, typer.Argument(metavar="ID|GROUP|all", help="A node's id or its first 8 digits, 20.1.0.0/16, or all.")
+    ],
+    token_file: TokenFileOption = None,
+    data_dir: DataDirOption = None,
+    rpc: RpcOption = DEFAULT_RPC,
+    json_: JsonOption = False,
+) -> None:
+    """Lift bans. Needs the node's token."""
+    found = call_rpc(rpc, "net_unban", {"subject": subject}, token=read_token(token_file, data_dir))
+    if json_:
+        print_json(found)
+        return
+    if not found["lifted"]:
+        fail("not-banned", f"no ban fits {subject!r}", "inos peers bans lists them")
+    print(f"lifted {found['lifted']}")
+
+
+def _format_time(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
 def _describe(one: dict[str, Any]) -> str:
     if one["is_connected"]:
         return "connected"
@@ -87,7 +129,7 @@ def _describe(one: dict[str, Any]) -> str:
     return f"{one['attempts']} attempts in vain" if one["attempts"] else "heard of"
 
 
-def _print_rows(names: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def _print_rows(names: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     widths = [max(len(row[i]) for row in (names, *rows)) for i in range(len(names))]
     for row in (names, *rows):
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

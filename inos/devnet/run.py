@@ -38,12 +38,14 @@ class DevnetSettings:
         until_jobs: stop after at least this many settled jobs, at the end of a pass; None runs on.
         filler_rate: tickets per second and miner while there is no job, so that a laptop stays cool.
         rpc_port: the first node's; 0 takes a free port.
+        nodes: 2 to 16; the last one follows, the others mine.
     """
 
     data_dir: Path | None
     until_jobs: int | None
     filler_rate: float
     rpc_port: int
+    nodes: int = 3
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ async def run_devnet(settings: DevnetSettings, show: Show | None, announce: Call
     task = await asyncio.to_thread(make_digit_task)
     with _open_folder(settings.data_dir) as folder:
         specs = make_specs(folder, settings)
-        announce("starting three nodes ...")
+        announce(f"starting {settings.nodes} nodes ...")
         async with run_nodes(specs) as nodes, contextlib.AsyncExitStack() as stack:
             secret = derive_key(DEV_PHRASE).secret
             customer = await stack.enter_async_context(Client(nodes[0].rpc_url, secret=secret))
@@ -91,12 +93,16 @@ async def run_devnet(settings: DevnetSettings, show: Show | None, announce: Call
 
 
 def make_specs(folder: Path, settings: DevnetSettings) -> tuple[NodeSpec, ...]:
-    """Two miners and a follower; only the first has an RPC port people can know beforehand."""
+    """Miners and a follower; only the first has an RPC port people can know beforehand."""
     common = ("--network", NETWORK, "--p2p-port", "0", "--log-format", "json")
     mining = ("--mine", "auto", "--threads", "1", "--filler-rate", f"{settings.filler_rate:g}")
+    names = [f"miner-{number}" for number in range(1, settings.nodes)]
+    ports = [str(settings.rpc_port), *("0" for _ in names[1:])]
     return (
-        NodeSpec("miner-1", folder / "miner-1", (*common, "--rpc-port", str(settings.rpc_port), *mining)),
-        NodeSpec("miner-2", folder / "miner-2", (*common, "--rpc-port", "0", *mining)),
+        *(
+            NodeSpec(name, folder / name, (*common, "--rpc-port", port, *mining))
+            for name, port in zip(names, ports, strict=True)
+        ),
         NodeSpec("follower", folder / "follower", (*common, "--rpc-port", "0")),
     )
 

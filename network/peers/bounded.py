@@ -87,6 +87,10 @@ class Score:
 
     def add(self, points: float, now: float) -> float:
         """Points after adding."""
-        self._points = max(0.0, self._points - (now - self._at) * self._decay) + points
+        self._points = self.get(now) + points
         self._at = now
         return self._points
+
+    def get(self, now: float) -> float:
+        """Points by now."""
+        return max(0.0, self._points - (now - self._at) * self._decay)

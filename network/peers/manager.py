@@ -1,6 +1,7 @@
 """Who is connected: links admitted from either side, one per node, counted by kind, run until they end."""
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Final
@@ -10,22 +11,25 @@ import structlog
 from network.errors import LinkError, Misbehaviour
 from network.identity import PeerAddress
 from network.link import Link, Transport
-from network.peers.bounded import ExpiringSet
+from network.peers.bans import BanList
+from network.peers.bounded import Score
+from network.peers.inbound import InboundSlots
 from network.peers.kinds import LinkKind
 from network.peers.peer import Peer
 from network.peers.session import Session, SessionHandler, ping
 from network.peers.short import ShortLinks
+from network.places import compute_group, split_place
 from network.ports import Clock, Randomness
 from network.settings import PROTOCOL_VERSION, NetworkSettings
 from network.wire.control import Bye, Hello
 from network.wire.framing import split
-from network.wire.limits import get_limit
+from network.wire.limits import BAN, get_limit
 from network.wire.messages import decode_hello, encode_message
 from primitives.units import NodeId
 
 log = structlog.get_logger("inos.network")
 
-MAX_BANS: Final = 4096
+MAX_SCORES: Final = 4096
 
 HelloMaker = Callable[[bool], bytes]
 """Makes this node's handshake payload; the argument says whether the link is for a few questions only."""
@@ -46,6 +50,8 @@ class PeerManager:
         check_hello: HelloCheck,
         clock: Clock,
         rng: Randomness,
+        bans: BanList,
+        key: bytes,
         on_arrival: Callable[[Link], None],
     ) -> None:
         self._own_id = own_id
@@ -57,23 +63,23 @@ class PeerManager:
         self._clock = clock
         self._rng = rng
         self._on_arrival = on_arrival
-        self._bans: ExpiringSet[NodeId] = ExpiringSet(MAX_BANS)
+        self._bans = bans
+        self._scores: OrderedDict[NodeId, Score] = OrderedDict()
+        """Of nodes that are gone with points; they decay here as they do while connected."""
         self._probing: set[NodeId] = set()
         self._group: asyncio.TaskGroup | None = None
         self._is_stopped = False
         self.peers: dict[NodeId, Peer] = {}
         self._short = ShortLinks(self.peers, self.connect, settings, clock)
+        self._inbound = InboundSlots(self.peers, settings.max_inbound, [peer.id for peer in settings.peers], key)
 
     def is_banned(self, id: NodeId) -> bool:
-        return self._bans.has(id, self._clock.monotonic())
+        """Whether the node is refused for its own faults."""
+        return self._bans.is_banned(id)
 
     def is_refused(self, address: PeerAddress) -> bool:
-        """Whether the node there is banned."""
-        return self.is_banned(address.id)
-
-    def ban(self, id: NodeId) -> None:
-        """Refuse a node for the time the settings say."""
-        self._bans.add(id, self._clock.monotonic() + self._settings.ban_s)
+        """Whether the node there is banned, for itself or for its network group."""
+        return self._bans.is_banned(address.id, compute_group(address.host, address.port))
 
     @property
     def is_running(self) -> bool:
@@ -86,7 +92,7 @@ class PeerManager:
 
     def count(self, kind: LinkKind) -> int:
         """Links of one kind; inbound ones only where they are for more than a few questions."""
-        found = [peer for peer in self.peers.values() if peer.kind is kind]
+        found = [peer for peer in self.peers.values() if peer.kind is kind and not peer.is_closing]
         return sum(not peer.is_brief for peer in found) if kind is LinkKind.INBOUND else len(found)
 
     async def run(self, *works: Coroutine[Any, Any, None]) -> None:
@@ -119,7 +125,7 @@ class PeerManager:
         Raises:
             LinkError: nobody there, or not in time. HandshakeFailed: "wrong-peer".
         """
-        if not self.is_running or address.id == self._own_id or self.is_banned(address.id):
+        if not self.is_running or address.id == self._own_id or self.is_refused(address):
             raise LinkError("not-dialled", f"{address} is not dialled")
         await self._transport.prove(address)
 
@@ -134,7 +140,7 @@ class PeerManager:
             raise LinkError("not-running", "the network is not running")
         if address.id == self._own_id:
             raise LinkError("self", f"{address} is this node itself")
-        if self.is_banned(address.id):
+        if self.is_refused(address):
             raise LinkError("banned", f"{address} is banned")
         link = await self._transport.dial(address, partial(self._make_hello, kind.is_brief))
         peer, replaced = await self._admit(link, kind, address)
@@ -178,7 +184,8 @@ class PeerManager:
             peer = Peer(link, decode_hello(link.remote_hello), self._clock, kind, address)
             reason = await self._find_refusal(peer)
         except Misbehaviour as fault:
-            self.ban(link.remote_id)
+            host, port = split_place(link.remote_address)
+            self._bans.ban(link.remote_id, compute_group(host, port), fault.code)
             peer, reason = None, fault.code
         except BaseException:
             await link.close()
@@ -188,6 +195,7 @@ class PeerManager:
             raise LinkError(reason, f"the link to {link.remote_address} was refused: {reason}")
         # No await between the last check and this, so that no third link comes between.
         replaced = self.peers.get(peer.id)
+        peer.score = replaced.score if replaced is not None else self._scores.pop(peer.id, peer.score)
         self.peers[peer.id] = peer
         return peer, replaced
 
@@ -195,7 +203,7 @@ class PeerManager:
         hello = peer.hello
         if peer.id == self._own_id:
             return "self"
-        if self.is_banned(peer.id):
+        if self._bans.is_banned(peer.id, peer.group):
             return "banned"
         if hello.version != PROTOCOL_VERSION:
             return "other-version"
@@ -210,7 +218,7 @@ class PeerManager:
     async def _has_room(self, peer: Peer) -> bool:
         if peer.is_brief:
             return await self._short.admit_inbound()
-        return self.count(LinkKind.INBOUND) < self._settings.max_inbound
+        return await self._inbound.admit(peer)
 
     async def _make_way(self, peer: Peer) -> bool:
         """Whether `peer` becomes the one link to its node.
@@ -264,25 +272,38 @@ class PeerManager:
             if replaced is not None:
                 await replaced.close("replaced")
             fault = await session.run()
-            if fault is not None and fault.penalty > 0:
-                self.ban(peer.id)
-                log.warning("peer banned", peer=peer.name, code=fault.code, reason=fault.message)
+            if fault is not None:
+                self._judge(peer, fault)
         except Exception:
             # A fault of our own in one peer's session must not end the others'.
             log.exception("peer session failed", peer=peer.name)
         finally:
             if self.peers.get(peer.id) is peer:
                 del self.peers[peer.id]
+                self._remember(peer)
             peer.ended.set()
             log.info("peer gone", peer=peer.name, reason=peer.end_reason)
+
+    def _judge(self, peer: Peer, fault: Misbehaviour) -> None:
+        """Ban for the fault that ended a session, where it or the points suffice; a lesser one only counts."""
+        if fault.penalty >= BAN or peer.is_condemned:
+            log.warning("peer misbehaved", peer=peer.name, code=fault.code, reason=fault.message)
+            self._bans.ban(peer.id, peer.group, fault.code)
+        else:
+            peer.score.add(fault.penalty, self._clock.monotonic())
+
+    def _remember(self, peer: Peer) -> None:
+        if peer.score.get(self._clock.monotonic()) >= 1.0:
+            self._scores[peer.id] = peer.score
+            if len(self._scores) > MAX_SCORES:
+                self._scores.popitem(last=False)
 
     async def punish(self, peer: Peer, fault: Misbehaviour) -> None:
         """Count a fault found outside the peer's session; ban and disconnect where it suffices."""
         try:
             peer.penalise(fault)
         except Misbehaviour:
-            self.ban(peer.id)
-            log.warning("peer banned", peer=peer.name, code=fault.code, reason=fault.message)
+            self._judge(peer, fault)
             await peer.close(fault.code)
 
     async def stop(self) -> None:

@@ -62,6 +62,8 @@ class Peer:
         self.best_id = BlockId(hello.tip)
         self.best_height = hello.height
         self.latency_s: float | None = None
+        """Of the last ping."""
+        self.least_latency_s: float | None = None
         self.out = Lanes()
         self.requests = RequestBook()
         self.known_blocks: BoundedSet[BlockId] = BoundedSet(1024)
@@ -79,7 +81,10 @@ class Peer:
         announced = get_limit(AnnounceBlock)
         self.block_budget = TokenBucket(announced.per_s / 2, announced.burst / 2, now)
         """What we send of block announcements: half of what the other side allows."""
-        self._score = Score(POINTS_PER_S, now)
+        self.score = Score(POINTS_PER_S, now)
+        """Penalty points; outlive the link, so that connecting again does not wash them off."""
+        self.is_condemned = False
+        """Whether the points sufficed for a ban."""
         self._pings: dict[int, asyncio.Event] = {}
 
     def __repr__(self) -> str:
@@ -129,8 +134,26 @@ class Peer:
         Raises:
             Misbehaviour: `fault`, where the points now suffice for a ban.
         """
-        if self._score.add(fault.penalty, self._clock.monotonic()) >= BAN:
+        if self.score.add(fault.penalty, self._clock.monotonic()) >= BAN:
+            self.is_condemned = True
             raise fault
+
+    def credit_block(self) -> None:
+        """It gave a block that is on the chain now."""
+        self.marks.block_at = self._clock.monotonic()
+
+    def credit_transaction(self) -> None:
+        """It gave a transaction that the pool took."""
+        self.marks.transaction_at = self._clock.monotonic()
+
+    def credit_matrix(self) -> None:
+        """It gave a part of a matrix that was wanted."""
+        self.marks.matrix_at = self._clock.monotonic()
+
+    def note_latency(self, seconds: float) -> None:
+        """A ping came back."""
+        self.latency_s = seconds
+        self.least_latency_s = seconds if self.least_latency_s is None else min(seconds, self.least_latency_s)
 
     def set_claim(self, tip: bytes, height: int) -> None:
         """What the peer says its best block is."""

@@ -165,7 +165,7 @@ async def ping(peer: Peer, handler: SessionHandler, limit_s: float, clock: Clock
         return False
     finally:
         peer.forget_pong(nonce)
-    peer.latency_s = clock.monotonic() - started
+    peer.note_latency(clock.monotonic() - started)
     return True
 
 

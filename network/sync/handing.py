@@ -101,6 +101,7 @@ class Hand:
             case None:
                 self._window.remove(id)
                 self._watch.add_connected(len(block.transactions))
+                ready.source.credit_block()
             case RuleViolation():
                 self._window.postpone(id, now + RETRY_S)
                 if is_to_blame:

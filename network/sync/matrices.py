@@ -212,6 +212,7 @@ class MatrixSync:
         for index, strip in enumerate(reply.strips, reply.first):
             try:
                 is_complete = await self._node.add_strip(question.info, index, strip.data, strip.path)
+                peer.credit_matrix()
             except (RuleViolation, InvalidMatrix) as error:
                 raise Misbehaviour(error.code, f"strip {index} of {question.id.hex()}: {error.message}") from error
             except InosError as error:

@@ -172,6 +172,7 @@ class TransactionSync:
     async def _add(self, peer: Peer, id: TxId, tx: Transaction) -> None:
         try:
             await self._node.add_transaction(tx)
+            peer.credit_transaction()
         except RuleViolation as error:
             fault = Misbehaviour(error.code, f"transaction {id.hex()}: {error.message}", INVALID_PENALTY)
             await self._punish(peer, fault)

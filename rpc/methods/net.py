@@ -90,6 +90,29 @@ class AddressBookModel(Model):
     addresses: Annotated[list[AddressModel], Field(description="Those seen last come first.")]
 
 
+class BanModel(Model):
+    """A node or a network group that is refused for a time."""
+
+    kind: Literal["node", "group"]
+    subject: Annotated[str, Field(description="A node's id, or a network group such as 20.1.0.0/16.")]
+    until_ms: int
+    since_ms: int
+    reason: Annotated[str, Field(description="Code of the fault, or how many nodes of the group were banned.")]
+
+
+class Bans(Model):
+    count: Count
+    bans: list[BanModel]
+
+
+class UnbanParams(Model):
+    subject: Annotated[str, Field(min_length=3, max_length=300, description='An id, a group, or "all".')]
+
+
+class Lifted(Model):
+    lifted: Annotated[Count, Field(description="Bans that were in force.")]
+
+
 class Peers(Model):
     count: Count
     peers: list[PeerModel]
@@ -173,6 +196,28 @@ class ProvideParams(Model):
 
 class Told(Model):
     kept_by: Annotated[int, Field(ge=0, description="Nodes that keep record of it.")]
+
+
+@method("net_bans", is_protected=True)
+async def net_bans(node: NodePort, params: NoParams) -> Bans:
+    """Nodes and network groups that this node refuses now, for how long, and why."""
+    bans = [
+        BanModel(
+            kind="group" if ban.is_group else "node",
+            subject=ban.subject,
+            until_ms=ban.until_ms,
+            since_ms=ban.since_ms,
+            reason=ban.reason,
+        )
+        for ban in node.net_bans()
+    ]
+    return Bans(count=len(bans), bans=bans)
+
+
+@method("net_unban", is_protected=True, examples=(Example("lift every ban", {"subject": "all"}),))
+async def net_unban(node: NodePort, params: UnbanParams) -> Lifted:
+    """Lift bans: of a node by its id or the first eight digits or more of it, of a group by its name, or all."""
+    return Lifted(lifted=node.lift_bans(params.subject))
 
 
 @method("net_findProviders", timeout_s=90.0, examples=(Example("who has this matrix", {"id": "00" * 32}),))

@@ -20,7 +20,7 @@ from consensus.state import StateView
 from consensus.statetree import StateProof, compute_state_root, make_proof
 from genesis import Network
 from miner.figures import MinerState, MinerStatus
-from network.figures import AddressInfo, NetworkStatus
+from network.figures import AddressInfo, BanInfo, NetworkStatus
 from network.sync.progress import Meter, Sight, SyncMachine, SyncStatus, Waits, make_status
 from primitives.blocks import Block, Header, compute_block_id, compute_tx_root, get_target
 from primitives.codec import encode
@@ -272,6 +272,7 @@ class FakeNode:
         self.miner: FakeMiner | None = FakeMiner(WORKER.address)
         self.peers: list[PeerInfo] = []
         self.addresses: list[AddressInfo] = []
+        self.bans: list[BanInfo] = []
         self.checks = (Check("tip", True, "fresh"),)
         self.is_stopping = False
         self.refusal: InosError | None = None
@@ -309,6 +310,14 @@ class FakeNode:
 
     def net_addresses(self) -> Sequence[AddressInfo]:
         return self.addresses
+
+    def net_bans(self) -> Sequence[BanInfo]:
+        return self.bans
+
+    def lift_bans(self, subject: str) -> int:
+        kept = [ban for ban in self.bans if subject not in ("all", ban.subject)]
+        count, self.bans = len(self.bans) - len(kept), kept
+        return count
 
     def net_routing(self) -> RoutingInfo:
         return RoutingInfo(contacts=4, buckets=3, records=2, provided=len(self.matrices.arrays))

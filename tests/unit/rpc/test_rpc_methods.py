@@ -14,7 +14,7 @@ import work
 from consensus.execution import BlockFigures
 from consensus.records import account_key
 from consensus.statetree import OtherLeaf, StateProof, check_proof
-from network.figures import AddressInfo
+from network.figures import AddressInfo, BanInfo
 from primitives.errors import RuleViolation
 from primitives.transactions import CancelJob, JobMode, Payload, PostJob, Transfer, sign_transaction
 from primitives.units import BlockId, NodeId, StateRoot, TimeMs
@@ -138,6 +138,15 @@ async def test_the_network_status_and_the_address_book(ask: Ask, node: FakeNode)
     assert [one["host"] for one in answer["addresses"]] == ["20.1.0.1", "20.1.0.2"]
     assert answer["addresses"][0]["attempt_ms"] is None
     assert answer["addresses"][0]["is_connected"] is False
+
+
+async def test_bans_are_listed_and_lifted(ask: Ask, node: FakeNode) -> None:
+    node.bans = [BanInfo(False, "ab" * 32, 9, 5, "bad-frame"), BanInfo(True, "20.1.0.0/16", 9, 5, "4 nodes of it")]
+    answer = await ask("net_bans")
+    assert [(ban["kind"], ban["subject"]) for ban in answer["bans"]] == [("node", "ab" * 32), ("group", "20.1.0.0/16")]
+    assert await ask("net_unban", subject="20.1.0.0/16") == {"lifted": 1}
+    assert (await ask("net_bans"))["count"] == 1
+    assert await ask("net_unban", subject="all") == {"lifted": 1}
 
 
 async def test_net_status(ask: Ask, node: FakeNode) -> None:
@@ -508,6 +517,8 @@ async def test_only_these_methods_are_protected() -> None:
         "miner_stop",
         "net_provide",
         "net_addresses",
+        "net_bans",
+        "net_unban",
         "node_stop",
     }
 

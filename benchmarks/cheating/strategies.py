@@ -1,0 +1,137 @@
+"""The ways of cheating, each a call that draws tickets under a new anchor."""
+
+from collections.abc import Callable, Iterator
+from itertools import cycle
+from typing import Final
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+import work
+from cheating.kernel import FACTORS, PLAIN, REUSE, SEVEN_BITS, Cheat, Deal
+from cheating.sums import compute_sums
+from work import Operand
+from work.backends.base import OnWin
+
+Shape = tuple[int, int, int]
+"""m, n, k."""
+
+HONEST: Final = "honest"
+REUSE_SHAPE: Final = (1024, 1024, 1024)
+"""Sums of a ticket take 16 KiB, and a cheat keeps them in memory: 64 MiB for these 4,096 tickets."""
+VARIANTS: Final = 32
+SHAPES: Final = ((512, 512, 1024), (1024, 1024, 1024), (4096, 256, 4096), (4096, 4096, 1), (8192, 8192, 1024))
+"""Where packing weighs more or less: small matrices, few strips of W, almost nothing but padding, one wide panel."""
+
+
+class Turn(Struct, frozen=True, eq=False):
+    """What one call drew."""
+
+    x: Operand
+    w: Operand
+    anchor: bytes
+    tickets: int
+
+
+Draw = Callable[[bytes, int, OnWin], Turn]
+"""With an anchor, a target, and what is told of wins."""
+
+
+class Attack(Struct, frozen=True, eq=False):
+    """One way."""
+
+    name: str
+    skips: str
+    """What of the honest miner's work is left out."""
+    draw: Draw
+
+
+def list_attacks(cheat: Cheat, backend: str, threads: int, shape: Shape) -> Iterator[Attack]:
+    """The honest miner first, then every way that this kernel has; all but those that name a shape are of `shape`."""
+    m, n, k = shape
+    x, w = make_random(m, k, 1), make_random(n, k, 2)
+    yield Attack(HONEST, "nothing", _mine(x.array, w.array, backend, threads))
+    row, column = make_random(1, k, 3).array, np.sign(make_random(max(m, n), 1, 4).array)
+    alike = {
+        "zeros": (np.zeros((m, k), np.int8), np.zeros((n, k), np.int8)),
+        "one row repeated": (np.repeat(row, m, axis=0), np.repeat(row, n, axis=0)),
+        "rank 1": (column[:m] * np.maximum(row, -63), column[:n] * np.maximum(row, -63)),
+    }
+    for name, (left, right) in alike.items():
+        yield Attack(f"{name}, honest software", "nothing", _mine(left, right, backend, threads))
+    yield Attack("same X and W, many nonces", "hashing", _mine_committed(x, w, backend, threads))
+    yield Attack("random, no product wanted", "hashing, peeling", _draw(cheat, x, w))
+    for name, (left, right) in alike.items():
+        operands = Operand.commit(left), Operand.commit(right)
+        yield Attack(f"{name}, no product wanted", "hashing, peeling", _draw(cheat, *operands))
+        if name == "zeros":
+            draw = _draw(cheat, *operands, FACTORS)
+            yield Attack("zeros, through the noise's factors", "hashing, peeling, packing W", draw)
+    if cheat.has(REUSE):
+        yield Attack("last sums reused, 1024 x 1024 x 1024", "hashing, peeling, X * W'", _draw_again(cheat))
+    for other in SHAPES:
+        operands = make_random(other[0], other[2], 5), make_random(other[1], other[2], 6)
+        name = " x ".join(map(str, other))
+        yield Attack(f"cheapest strips, {name}", "hashing, peeling", _draw(cheat, *operands))
+    seven = Operand.commit(np.full((m, k), -64, np.int8)), Operand.commit(np.zeros((n, k), np.int8))
+    yield Attack("noise kept to seven bits", "hashing, peeling, widening", _draw(cheat, *seven, SEVEN_BITS))
+
+
+def make_random(rows: int, cols: int, seed: int) -> Operand:
+    """Committed, entries -64..63."""
+    return Operand.commit(np.random.default_rng(seed).integers(-64, 64, (rows, cols), dtype=np.int8))
+
+
+def _mine(x: NDArray[np.int8], w: NDArray[np.int8], backend: str, threads: int) -> Draw:
+    """All that a miner does for somebody who wants the product of new matrices."""
+
+    def draw(anchor: bytes, target: int, on_win: OnWin) -> Turn:
+        left, right = Operand.commit(x), Operand.commit(w)
+        drawn = work.Lottery(right, anchor, target, backend=backend, threads=threads).draw(left, 0, left.strips, on_win)
+        return Turn(left, right, anchor, drawn.tickets)
+
+    return draw
+
+
+def _mine_committed(x: Operand, w: Operand, backend: str, threads: int) -> Draw:
+    def draw(anchor: bytes, target: int, on_win: OnWin) -> Turn:
+        drawn = work.Lottery(w, anchor, target, backend=backend, threads=threads).draw(x, 0, x.strips, on_win)
+        return Turn(x, w, anchor, drawn.tickets)
+
+    return draw
+
+
+def _draw(cheat: Cheat, x: Operand, w: Operand, way: int = PLAIN) -> Draw:
+    def draw(anchor: bytes, target: int, on_win: OnWin) -> Turn:
+        return Turn(x, w, anchor, cheat.draw(Deal(x, w, anchor, target, way), on_win))
+
+    return draw
+
+
+def _draw_again(cheat: Cheat, shape: Shape = REUSE_SHAPE) -> Draw:
+    """Under one anchor, X after X that differ in their last strip: what W' gives with the others is kept.
+
+    Under another anchor W' is new, and so are all its sums: what could be kept then, X * W, saves nothing, since
+    X times the noise of W takes as long as X times W'.
+    """
+    m, n, k = shape
+    first, w = make_random(m, k, 8), make_random(n, k, 7)
+    operands = cycle([Operand.commit(other) for other in _vary(first.array)])
+    kept: list[tuple[bytes, NDArray[np.int32]]] = []
+
+    def draw(anchor: bytes, target: int, on_win: OnWin) -> Turn:
+        if not kept:
+            kept.append((anchor, compute_sums(first, w, anchor)[:-1]))
+        deal = Deal(next(operands), w, kept[0][0], target, REUSE, kept[0][1])
+        return Turn(deal.x, w, deal.anchor, cheat.draw(deal, on_win))
+
+    return draw
+
+
+def _vary(array: NDArray[np.int8]) -> Iterator[NDArray[np.int8]]:
+    """The same but for one entry in the last row."""
+    for value in range(VARIANTS):
+        other = array.copy()
+        other[-1, 0] = value
+        yield other

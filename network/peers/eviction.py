@@ -1,0 +1,79 @@
+"""Which inbound peer goes when all slots are taken, so that connecting often is no way to push others out.
+
+After Bitcoin Core's SelectNodeToEvict. Protected are those an attacker cannot be all of at one time: one of each of a
+few network groups chosen by a secret, the nearest by ping, the last to bring a block, a transaction, a matrix, and of
+the rest the half connected the longest. Of what is left goes the youngest of the group with the most links.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+from typing import Any, Final
+
+from msgspec import Struct
+
+from primitives.units import NodeId
+
+GROUP_PART: Final = 16
+LATENCY_PART: Final = 8
+USEFUL_PART: Final = 16
+"""One in so many of all inbound slots is protected for each reason, at least one: with 64 slots 4, 8, 4, 4 and 4."""
+
+
+class Candidate(Struct, frozen=True, kw_only=True):
+    """An inbound peer. Times are monotonic seconds, 0 for never."""
+
+    id: NodeId
+    group: bytes
+    latency_s: float
+    """The least ping so far; infinite before the first."""
+    block_at: float
+    transaction_at: float
+    matrix_at: float
+    connected_at: float
+
+
+def select_to_evict(candidates: Sequence[Candidate], slots: int, key: bytes) -> NodeId | None:
+    """The peer that goes, or None where every one is protected.
+
+    Args:
+        candidates: all inbound peers that may go at all.
+        slots: how many inbound peers there may be.
+        key: secret of this node; decides which network groups are protected.
+    """
+    left = _protect_groups(list(candidates), max(1, slots // GROUP_PART), key)
+    for part, rank in _RANKS:
+        left = _protect(left, max(1, slots // part), rank)
+    left = _protect(left, len(left) // 2, lambda c: -c.connected_at)
+    if not left:
+        return None
+    groups: dict[bytes, list[Candidate]] = defaultdict(list)
+    for candidate in left:
+        groups[candidate.group].append(candidate)
+    largest = max(groups.values(), key=lambda group: (len(group), max(c.connected_at for c in group)))
+    return max(largest, key=lambda c: (c.connected_at, c.id)).id
+
+
+_RANKS: Final[tuple[tuple[int, Callable[[Candidate], Any]], ...]] = (
+    (LATENCY_PART, lambda c: -c.latency_s),
+    (USEFUL_PART, lambda c: c.block_at),
+    (USEFUL_PART, lambda c: c.transaction_at),
+    (USEFUL_PART, lambda c: c.matrix_at),
+)
+"""The higher the more protected."""
+
+
+def _protect(candidates: list[Candidate], count: int, rank: Callable[[Candidate], Any]) -> list[Candidate]:
+    """Without the `count` highest; of equals the longest connected go first."""
+    ranked = sorted(candidates, key=lambda c: (rank(c), -c.connected_at))
+    return ranked[: len(ranked) - count] if count < len(ranked) else []
+
+
+def _protect_groups(candidates: list[Candidate], count: int, key: bytes) -> list[Candidate]:
+    """Without the longest connected peer of each of `count` groups."""
+    oldest: dict[bytes, Candidate] = {}
+    for candidate in sorted(candidates, key=lambda c: c.connected_at):
+        oldest.setdefault(candidate.group, candidate)
+    groups = sorted(oldest, key=lambda group: blake2b(group, key=key, digest_size=8).digest())[:count]
+    safe = {oldest[group].id for group in groups}
+    return [candidate for candidate in candidates if candidate.id not in safe]

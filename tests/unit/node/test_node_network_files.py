@@ -1,0 +1,72 @@
+"""What a node remembers of others on disk, and how it is told to meet them."""
+
+from pathlib import Path
+
+import pytest
+
+from genesis import load_network
+from network.errors import NetworkError
+from node.errors import NodeError
+from node.netfiles import NetworkFiles
+from node.netsettings import make_network_settings
+from node.settings import NodeSettings, load_settings
+
+SEED = f"{'ab' * 32}@seed.example:8646"
+
+
+async def test_files_come_back_whole_and_private(tmp_path: Path) -> None:
+    files = NetworkFiles(tmp_path / "network")
+    assert await files.read("addresses", 100) is None
+    assert await files.write("addresses", b"first")
+    assert await files.write("addresses", b"second")
+    assert await files.read("addresses", 100) == b"second"
+    assert (tmp_path / "network" / "addresses").stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in (tmp_path / "network").iterdir()] == ["addresses"]
+    assert await files.read("addresses", 5) is None, "longer than it may be"
+
+
+async def test_a_half_written_file_beside_is_no_harm(tmp_path: Path) -> None:
+    files = NetworkFiles(tmp_path)
+    await files.write("bans", b"whole")
+    (tmp_path / "bans.new").write_bytes(b"ha")
+    assert await files.read("bans", 100) == b"whole"
+    assert await files.write("bans", b"next")
+    assert await files.read("bans", 100) == b"next"
+
+
+async def test_a_folder_in_the_file_s_place_is_survived(tmp_path: Path) -> None:
+    (tmp_path / "bans").mkdir()
+    files = NetworkFiles(tmp_path)
+    assert await files.read("bans", 100) is None
+    assert not await files.write("bans", b"x")
+
+
+def make(**values: object) -> NodeSettings:
+    return NodeSettings(**values)  # type: ignore[arg-type]
+
+
+def test_flags_reach_the_network() -> None:
+    devnet = load_network("devnet")
+    found = make_network_settings(
+        make(seeds=(SEED,), discovery=False, max_outbound=3, max_inbound=5, announce="20.1.2.3:99"), devnet
+    )
+    assert [str(seed) for seed in found.seeds] == [SEED]
+    assert (found.discovery, found.max_outbound, found.max_inbound) == (False, 3, 5)
+    assert found.announce == ("20.1.2.3", 99)
+    assert found.stale_tip_s == 40.0
+    with pytest.raises(NetworkError, match="is not a peer's address"):
+        make_network_settings(make(seeds=("nonsense",)), devnet)
+
+
+def test_local_addresses_count_on_devnets_or_where_the_user_says_so() -> None:
+    devnet, testnet = load_network("devnet"), load_network("testnet")
+    assert make_network_settings(make(), devnet).local_addresses
+    assert not make_network_settings(make(), testnet).local_addresses
+    assert make_network_settings(make(local_addresses=True), testnet).local_addresses
+    assert not make_network_settings(make(local_addresses=False), devnet).local_addresses
+
+
+@pytest.mark.parametrize("text", ["20.1.2.3", "20.1.2.3:0", "20.1.2.3:70000", "a.example:99", ":99", "020.1.2.3:99"])
+def test_what_cannot_be_announced_is_refused(text: str, tmp_path: Path) -> None:
+    with pytest.raises(NodeError, match="--announce: write an IP address"):
+        load_settings({"announce": text, "data_dir": tmp_path})
