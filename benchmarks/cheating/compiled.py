@@ -23,7 +23,8 @@ def load_cheat(name: str) -> tuple[Any, Any]:
     """(ffi, lib) of the cheat behind the engine's kernel `name`, kept under build/ until a source changes.
 
     Raises:
-        NoCheat: no compiler, or it failed.
+        NoCheat: no compiler.
+        RuntimeError: it refused the sources: the engine's have changed, and the cheat's must follow.
     """
     folder = _ROOT / "build" / "cheats"
     folder.mkdir(parents=True, exist_ok=True)
@@ -47,5 +48,5 @@ def _compile(source: Path, library: Path) -> None:
     fresh = library.with_suffix(".new")
     done = subprocess.run([command, *flags, str(source), "-o", str(fresh)], capture_output=True, text=True)
     if done.returncode:
-        raise NoCheat(f"{command} failed: {done.stderr[-1000:]}")
+        raise RuntimeError(f"{command} refused the cheat behind {source.name}: {done.stderr[-2000:]}")
     fresh.replace(library)

@@ -1,82 +1,85 @@
-"""`inos devnet --chaos`: the run and its report on the screen."""
+"""`inos devnet --chaos`: a network that is broken on purpose, and the verdict on it."""
 
 import asyncio
 import random
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-import msgspec
 import typer
 
-from inos.commands._common import EXIT_FAILED, EXIT_INTERRUPTED, print_json
-from inos.devnet.chaos.plan import parse_duration, parse_plan
-from inos.devnet.chaos.run import ChaosReport, ChaosSettings, run_chaos
-from inos.devnet.run import DEV_PHRASE
+from inos.commands._common import EXIT_FAILED, EXIT_INTERRUPTED, fail, print_json
+
+if TYPE_CHECKING:
+    from inos.devnet.chaos.report import ChaosReport
+    from inos.devnet.chaos.run import ChaosSettings
+
+EXAMPLE: Final = "kill=6/min,partition=2/min,delay=200ms,liars=2"
+DEFAULT_DURATION: Final = "1m"
+DEFAULT_NODES: Final = 8
+SEED_BITS: Final = 32
 
 
-def run_and_print(
-    plan: str,
-    duration: str,
-    seed: int | None,
-    nodes: int,
-    data_dir: Path | None,
-    filler_rate: float,
-    rpc_port: int,
-    *,
-    as_json: bool,
+def check_no_others(options: Mapping[str, object]) -> None:
+    """Options that mean nothing in a run under chaos are refused rather than ignored."""
+    for name, value in options.items():
+        if value is not None:
+            fail("not-with-chaos", f"{name} does not go with --chaos", "a run under chaos lasts as long as --duration")
+
+
+def run_under_chaos(
+    chaos: str, nodes: int | None, duration: str | None, seed: int | None, data_dir: Path | None, *, as_json: bool
 ) -> None:
-    """Run the chaos and print what came of it; exit code 1 where something was lost."""
+    """Run, print the report, and exit with 1 where it is not sound."""
+    from inos.devnet.chaos.plan import parse_chaos, parse_duration
+    from inos.devnet.chaos.run import ChaosSettings
+
     settings = ChaosSettings(
-        plan=parse_plan(plan),
-        nodes=nodes,
-        duration_s=parse_duration("--duration", duration),
-        seed=random.SystemRandom().getrandbits(31) if seed is None else seed,
+        nodes=nodes or DEFAULT_NODES,
+        plan=parse_chaos(chaos),
+        duration_s=parse_duration(duration or DEFAULT_DURATION),
+        seed=random.SystemRandom().getrandbits(SEED_BITS) if seed is None else seed,
         data_dir=data_dir,
-        filler_rate=filler_rate,
-        rpc_port=rpc_port,
     )
-    try:
-        report = asyncio.run(_run(settings))
-    except asyncio.CancelledError:
-        print("stopped; all nodes are down", file=sys.stderr)
-        raise typer.Exit(EXIT_INTERRUPTED) from None
+    report = _run(settings)
     if as_json:
-        print_json(msgspec.to_builtins(report) | {"is_sound": report.is_sound})
+        print_json(report.to_json())
     else:
-        _print(report)
+        _print_report(report)
     if not report.is_sound:
         raise typer.Exit(EXIT_FAILED)
 
 
-async def _run(settings: ChaosSettings) -> ChaosReport:
+def _run(settings: "ChaosSettings") -> "ChaosReport":
+    from inos.devnet.chaos.run import run_chaos
+
+    def announce(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    async def main() -> "ChaosReport":
+        stop_on_signals()
+        return await run_chaos(settings, announce)
+
+    try:
+        return asyncio.run(main())
+    except asyncio.CancelledError:
+        announce("stopped; all nodes are down")
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+
+
+def stop_on_signals() -> None:
+    """The first signal stops in order; the nodes are in sessions of their own and do not see it."""
     task = asyncio.current_task()
     if task is not None:
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    return await run_chaos(settings, DEV_PHRASE, lambda line: print(line, file=sys.stderr, flush=True))
 
 
-def _print(report: ChaosReport) -> None:
+def _print_report(report: "ChaosReport") -> None:
     from rich.console import Console
-    from rich.table import Table
 
-    table = Table("node", "does", "height", "tip", "kills", "bans", "reorgs", "deepest", "errors", box=None)
-    for node in report.nodes:
-        cells = (node.height, node.tip[:8], node.kills, node.bans, node.reorganisations, node.deepest, node.tracebacks)
-        table.add_row(node.name, node.role, *map(str, cells))
-    Console().print(table)
-    for name, count in report.lies.items():
-        print(f"liars: {name} {count} times")
-    jobs = ", ".join(f"{count} {name}" for name, count in report.jobs.items())
-    healed = "not in time" if report.seconds_to_heal is None else f"{report.seconds_to_heal} s"
-    broken = f"{report.kills} kills, {report.partitions} partitions"
-    print(f"seed {report.seed}: {broken}, jobs: {jobs}; one tip after {healed}")
-    verdicts = {
-        "one tip": report.one_tip,
-        "supply conserved": report.supply_conserved,
-        "no job lost": not report.jobs_lost,
-        "no honest node banned": all(node.honest_bans == 0 for node in report.nodes),
-        "no error in a log": all(node.tracebacks == 0 for node in report.nodes),
-    }
-    print("; ".join(f"{name}: {'yes' if is_true else 'NO'}" for name, is_true in verdicts.items()))
+    from inos.devnet.chaos.report import render_report
+
+    Console().print(render_report(report))

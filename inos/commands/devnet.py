@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import dataclasses
-import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from inos.commands._chaos import EXAMPLE, check_no_others, run_under_chaos, stop_on_signals
 from inos.commands._common import EXIT_FAILED, EXIT_INTERRUPTED, JsonOption, fail, print_json
 
 if TYPE_CHECKING:
     from inos.devnet.run import DevnetReport, DevnetSettings, Show
 
 FILLER_RATE: Final = 150.0
+DEFAULT_NODES: Final = 3
 
 
 def command(
@@ -30,37 +31,47 @@ def command(
         int | None, typer.Option("--rpc-port", metavar="N", help="The first node's. [8645, or any free one]")
     ] = None,
     filler_rate: Annotated[
-        float, typer.Option("--filler-rate", min=0, metavar="N", help="Filler tickets/s and miner; 0: all it can.")
-    ] = FILLER_RATE,
-    nodes: Annotated[int, typer.Option("--nodes", min=2, max=16, metavar="N", help="How many; all but one mine.")] = 3,
+        float | None,
+        typer.Option("--filler-rate", min=0, metavar="N", help="Filler tickets/s and miner; 0: all it can. [150]"),
+    ] = None,
+    nodes: Annotated[
+        int | None, typer.Option("--nodes", min=2, max=16, metavar="N", help="How many nodes. [3; 8 with --chaos]")
+    ] = None,
     chaos: Annotated[
         str | None,
-        typer.Option("--chaos", metavar="PLAN", help='Break it: "kill=6/min,partition=2/min,delay=200ms,liars=2".'),
+        typer.Option(
+            "--chaos",
+            metavar="WHAT",
+            help="What goes wrong, e.g. kill=6/min,partition=2/min,delay=200ms,liars=2 (liars come beside the nodes).",
+        ),
     ] = None,
     duration: Annotated[
-        str, typer.Option("--duration", metavar="TIME", help="How long to break things, e.g. 90s or 2m.")
-    ] = "1m",
+        str | None, typer.Option("--duration", metavar="TIME", help="How long the chaos lasts: 90s, 2m, 1h. [1m]")
+    ] = None,
     seed: Annotated[
-        int | None, typer.Option("--seed", min=0, help="Of the chaos: whom it hits, and when. [a new one]")
+        int | None, typer.Option("--seed", min=0, metavar="N", help="Repeats a run's chaos. [drawn and printed]")
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Start three nodes on loopback, two of them mining, and a customer with paid jobs.
+    """Start nodes on loopback, all but one mining, and a customer with paid jobs.
 
     The jobs are the layers of a small classifier of handwritten digits. With --json there is no
     screen: one JSON object at the end, and exit code 0 only if tips are equal and supply is conserved.
 
-    With --chaos nodes are killed, links cut and slowed, and liars sent among the peers for a time; then
-    everything heals, and the report says whether one tip, every credit and every job are still there.
+    With --chaos nodes are killed, parted, slowed and lied to for a time; then everything heals, and the
+    exit code is 0 only if all honest nodes end on one tip, supply is conserved, no job is lost and no node crashed.
     """
     from inos.devnet.run import DEFAULT_RPC_PORT, DevnetSettings, find_rpc_port
 
-    port = rpc_port if rpc_port is not None else find_rpc_port(DEFAULT_RPC_PORT)
     if chaos is not None:
-        from inos.commands._chaos import run_and_print
-
-        return run_and_print(chaos, duration, seed, nodes, data_dir, filler_rate, port, as_json=json)
-    settings = DevnetSettings(data_dir, until_jobs, filler_rate, port, nodes)
+        check_no_others({"--until-jobs": until_jobs, "--rpc-port": rpc_port, "--filler-rate": filler_rate})
+        run_under_chaos(chaos, nodes, duration, seed, data_dir, as_json=json)
+        return
+    if duration is not None or seed is not None:
+        fail("needs-chaos", "--duration and --seed belong to a run with --chaos", f"for example --chaos {EXAMPLE}")
+    port = rpc_port if rpc_port is not None else find_rpc_port(DEFAULT_RPC_PORT)
+    rate = FILLER_RATE if filler_rate is None else filler_rate
+    settings = DevnetSettings(data_dir, until_jobs, rate, port, nodes or DEFAULT_NODES)
     report = _run(settings, is_quiet=json)
     if json:
         print_json(dataclasses.asdict(report))
@@ -78,11 +89,7 @@ def _run(settings: "DevnetSettings", *, is_quiet: bool) -> "DevnetReport":
         print(line, file=sys.stderr)
 
     async def main() -> "DevnetReport":
-        task = asyncio.current_task()
-        if task is not None:
-            # The first signal stops in order; the nodes are in sessions of their own and do not see it.
-            for number in (signal.SIGINT, signal.SIGTERM):
-                asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        stop_on_signals()
         with _screen(is_quiet=is_quiet) as show:
             return await run_devnet(settings, show, announce)
 

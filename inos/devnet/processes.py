@@ -26,11 +26,12 @@ class DevnetError(InosError):
 
 @dataclass(frozen=True)
 class NodeSpec:
-    """How one node is started."""
+    """How one node is started; `prefix` is a command that runs it somewhere else, such as in a network namespace."""
 
     name: str
     data_dir: Path
     arguments: tuple[str, ...]
+    prefix: tuple[str, ...] = ()
 
     @property
     def is_mining(self) -> bool:
@@ -69,8 +70,8 @@ async def start_node(spec: NodeSpec, peers: Sequence[str] = ()) -> RunningNode:
     peer_flags = [flag for peer in peers for flag in ("--peer", peer)]
     with log_path.open("ab") as log:
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "inos", "node", "--data-dir", str(spec.data_dir), *spec.arguments, *peer_flags),
+            *(*spec.prefix, sys.executable, "-m", "inos", "node"),
+            *("--data-dir", str(spec.data_dir), *spec.arguments, *peer_flags),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -79,7 +79,7 @@ async def run_devnet(settings: DevnetSettings, show: Show | None, announce: Call
     """
     announce("training a classifier of handwritten digits and quantising it to int7 ...")
     task = await asyncio.to_thread(make_digit_task)
-    with _open_folder(settings.data_dir) as folder:
+    with open_folder(settings.data_dir) as folder:
         specs = make_specs(folder, settings)
         announce(f"starting {settings.nodes} nodes ...")
         async with run_nodes(specs) as nodes, contextlib.AsyncExitStack() as stack:
@@ -123,7 +123,8 @@ def _is_enough(progress: WorkloadProgress, until_jobs: int | None) -> bool:
 
 
 @contextlib.contextmanager
-def _open_folder(data_dir: Path | None) -> Iterator[Path]:
+def open_folder(data_dir: Path | None) -> Iterator[Path]:
+    """The folder for the nodes: the one given, else a temporary one that is removed afterwards."""
     if data_dir is not None:
         data_dir.mkdir(parents=True, exist_ok=True)
         yield data_dir

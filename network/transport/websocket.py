@@ -148,10 +148,16 @@ class WebSocketTransport:
         if len(self._unproven) >= MAX_HANDSHAKES:
             return web.Response(status=503)
         ws = web.WebSocketResponse(timeout=self._limits.close, max_msg_size=_WS_LIMIT, compress=False)
-        await ws.prepare(request)
-        timer = self._idle.pop(request.protocol, None)
-        if timer is not None:
-            timer.cancel()
+        try:
+            await ws.prepare(request)
+        except ConnectionError:
+            # Gone before it was answered. What is returned goes nowhere; the WebSocket itself is not fit for it.
+            log.debug("dialled and gone", address=_name_peer(request.transport))
+            return web.Response(status=503)
+        finally:
+            timer = self._idle.pop(request.protocol, None)
+            if timer is not None:
+                timer.cancel()
         pipe = WebSocketPipe(ws, _name_peer(request.transport), self._limits.close)
         self._unproven.add(pipe)
         try:

@@ -2,44 +2,21 @@
 
 import asyncio
 import json
-import os
 import signal
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support.commands import find_processes_naming, start_inos
+
 LIMIT_SECONDS = 180
 """The promise of the README: eight jobs in under three minutes on two cores."""
 
 
-async def start_devnet(*arguments: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "inos", "devnet", *arguments),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
-    )
-
-
-def find_processes_naming(text: str) -> list[int]:
-    """Processes whose command line holds `text`."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                command = (entry / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if text.encode() in command and int(entry.name) != os.getpid():
-                found.append(int(entry.name))
-    return found
-
-
 @pytest.mark.timeout(LIMIT_SECONDS + 60)
 async def test_eight_jobs_settle_and_the_books_balance(tmp_path: Path) -> None:
-    process = await start_devnet("--until-jobs", "8", "--json", "--data-dir", str(tmp_path / "net"))
+    process = await start_inos("devnet", "--until-jobs", "8", "--json", "--data-dir", str(tmp_path / "net"))
     stdout, stderr = await asyncio.wait_for(process.communicate(), LIMIT_SECONDS)
     assert process.returncode == 0, stderr.decode()
     report: dict[str, Any] = json.loads(stdout)
@@ -55,7 +32,7 @@ async def test_eight_jobs_settle_and_the_books_balance(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(150)
 async def test_ctrl_c_stops_every_process(tmp_path: Path) -> None:
-    process = await start_devnet("--json", "--data-dir", str(tmp_path / "net"))
+    process = await start_inos("devnet", "--json", "--data-dir", str(tmp_path / "net"))
     async with asyncio.timeout(60):
         while len(list((tmp_path / "net").glob("*/node.json"))) < 3:
             assert process.returncode is None, (await process.communicate())[1].decode()

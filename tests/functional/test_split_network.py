@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from inos.client import Client
-from inos.devnet.chaos.relay import Relay
+from inos.devnet.chaos.relay import Relay, lead_to
 from inos.devnet.processes import NodeSpec, RunningNode, start_node, stop_process
 from inos.devnet.run import DEV_PHRASE
 from support.cluster import RpcFailed, ask, await_height, await_one_tip, await_that, get_height
@@ -61,7 +61,7 @@ async def test_a_split_network_heals_to_one_chain(tmp_path: Path) -> None:
 
         left = await start("left", "--mine", "auto", "--filler-rate", "250")
         # Everything between left and the other side goes through one proxy.
-        bridge = await stack.enter_async_context(Relay(int(left.p2p_address.rsplit(":", 1)[1])))
+        bridge = await stack.enter_async_context(Relay(lead_to(int(left.p2p_address.rsplit(":", 1)[1]))))
         across = split_address(left.p2p_address, bridge.port)
         right = await start("right", "--mine", "auto", "--filler-rate", "500", peers=(across,))
         follower = await start("follower", peers=(right.p2p_address, across))

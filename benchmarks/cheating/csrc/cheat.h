@@ -66,7 +66,8 @@ static void cheat_tile(inos_slab *slab, inos_worker *worker, const cheat_plan *p
     for (int64_t j = 0; j < tile.w_strips; j += TILE_W)
         cheat_pair(slab, worker, plan, tile.j + j, (int)inos_min(TILE_W, tile.w_strips - j), states + j * STATE_WORDS,
                    tile.w_strips);
-    draw_tickets(slab, worker, &tile, states, slab->x.first_panel);
+    worker->tile = tile;
+    draw_tickets(slab, worker, states, slab->x.first_panel);
     worker->kept_at += tile.w_strips;
 }
 

@@ -1,8 +1,9 @@
-"""A devnet under attack: nodes killed, links cut and slowed, liars among the peers, and the books checked afterwards.
+"""A devnet of real processes that is killed, split, slowed and lied to, and then judged.
 
-Pipeline: `plan` (what the person asked for) -> `relay` (every link between two nodes, to be cut or slowed) ->
-`fleet` (nodes as processes, killed and started again) -> `customer` (jobs that must not be lost) beside `liar`
-(processes that speak the protocol and lie) -> `run` (the whole, and its report).
+`plan` reads what a person asks for and draws from a seed when it happens; `wiring` links the processes by
+relays; `fleet` starts, kills and restarts nodes; `customers` post paid jobs all the while; `liars` runs the dishonest
+processes, each a `liar`. When the time is over `judge` looks at every honest node.
 
-Nothing here reaches into a node: processes, sockets and RPC only.
+Pipeline: text -> `plan` -> `run` (fleet + customers + liars under the plan's events) -> `judge` -> `report`.
+Nothing here reaches into a node: it is started as anybody would, asked by RPC, and its log is read.
 """

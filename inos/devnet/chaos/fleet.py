@@ -1,141 +1,151 @@
-"""The nodes of a chaotic devnet: each a process that may be killed and comes back on its old ports."""
+"""The honest nodes: started, killed, restarted, and watched for ending by themselves."""
 
 import asyncio
 import contextlib
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 from inos.client import Client
-from inos.devnet.chaos.relay import Relay
-from inos.devnet.processes import DevnetError, NodeSpec, RunningNode, start_node, stop_process
+from inos.devnet.chaos.wiring import Wiring
+from inos.devnet.processes import NodeSpec, RunningNode, read_log_end, start_node, stop_process
+from network.identity import load_identity
 
-COMMON: Final = ("--network", "devnet", "--no-discovery", "--log-format", "json", "--threads", "1")
+TICKETS_PER_S: Final = 300.0
+"""Of filler, over all nodes: a block every two seconds at the devnet's first target."""
+LEAST_RATE: Final = 10.0
+STARTS_AT_ONCE: Final = 4
 
 
 @dataclass
-class Member:
-    """One node, up or down."""
+class HonestNode:
+    """One node over all its lives."""
 
-    name: str
+    index: int
     spec: NodeSpec
-    is_mining: bool
+    id: str
+    rpc_url: str
+    client: Client
     running: RunningNode | None = None
-    client: Client | None = None
+    starts: int = 0
     kills: int = 0
-    relays: dict[str, Relay] = field(default_factory=dict)
-    """By the name of the node this one dials through it."""
+    is_wanted: bool = True
+    crashes: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
 
     @property
     def is_up(self) -> bool:
-        return self.running is not None and self.running.process.returncode is None
+        return self.running is not None and self.is_wanted
+
+    @property
+    def log_path(self) -> Path:
+        return self.spec.data_dir / "node.log"
+
+    def read_token(self) -> str:
+        return (self.spec.data_dir / "rpc.token").read_text().strip()
 
 
 class Fleet:
-    """All nodes and the relays between them; a context that leaves no process behind.
+    """All honest nodes. Use through `open_fleet`."""
 
-    Args:
-        count: nodes, all but a quarter of them mining.
-        filler_rate: tickets per second and miner.
-        delay_s: on every link, each way.
-    """
+    def __init__(self, nodes: Sequence[HonestNode], wiring: Wiring, group: asyncio.TaskGroup) -> None:
+        self.nodes = tuple(nodes)
+        self._wiring = wiring
+        self._group = group
+        self._slots = asyncio.Semaphore(STARTS_AT_ONCE)
 
-    def __init__(self, folder: Path, count: int, filler_rate: float, rpc_port: int, delay_s: float) -> None:
-        self._delay_s = delay_s
-        self._stack = contextlib.AsyncExitStack()
-        miners = max(2, count - count // 4) if count > 2 else count
-        self.members = [
-            Member(name, NodeSpec(name, folder / name, self._make_flags(n, miners, rpc_port, filler_rate)), n < miners)
-            for n, name in enumerate(f"node-{number}" for number in range(1, count + 1))
-        ]
+    def list_up(self) -> list[HonestNode]:
+        return [node for node in self.nodes if node.is_up]
 
-    @staticmethod
-    def _make_flags(number: int, miners: int, rpc_port: int, filler_rate: float) -> tuple[str, ...]:
-        ports = ("--rpc-port", str(rpc_port if number == 0 else 0), "--p2p-port", "0")
-        mining = ("--mine", "auto", "--filler-rate", f"{filler_rate:g}") if number < miners else ()
-        return (*COMMON, *ports, *mining)
-
-    async def __aenter__(self) -> Self:
-        """Start all, one after the other, each dialling those before it through relays of its own."""
-        try:
-            for number, member in enumerate(self.members):
-                for other in self.members[:number]:
-                    relay = await self._stack.enter_async_context(Relay(delay_s=self._delay_s))
-                    relay.target_port = _get_port(other)
-                    member.relays[other.name] = relay
-                await self.start(member)
-        except BaseException:
-            await self.close()
-            raise
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    async def start(self, member: Member) -> None:
-        """Start a node, or start it again: on the ports, with the data and the peers it had."""
-        member.running = await start_node(member.spec, self._list_peers(member))
-        rpc, p2p = (member.running.rpc_url.rsplit(":", 1)[1], str(_get_port(member)))
-        member.spec = replace(member.spec, arguments=_set_ports(member.spec.arguments, rpc, p2p))
-        if member.client is None:
-            token = member.running.read_token()
-            member.client = await self._stack.enter_async_context(Client(member.running.rpc_url, token=token))
-
-    async def kill(self, member: Member) -> None:
-        """SIGKILL, and wait until it is gone."""
-        if member.running is not None and member.is_up:
-            member.running.process.kill()
-            await member.running.process.wait()
-            member.kills += 1
-
-    def cut(self, group: set[str]) -> None:
-        """Cut every link between `group` and the rest."""
-        for member in self.members:
-            for other, relay in member.relays.items():
-                if (member.name in group) != (other in group):
-                    relay.cut()
-
-    def heal(self) -> None:
-        for member in self.members:
-            for relay in member.relays.values():
-                relay.heal()
-
-    def calm(self) -> None:
-        """Take the delay off every link."""
-        for member in self.members:
-            for relay in member.relays.values():
-                relay.set_delay(0.0)
-
-    def check_alive(self) -> None:
-        """Raise where a node that nobody killed is gone.
+    async def start_all(self) -> None:
+        """Start all nodes, a few at a time.
 
         Raises:
-            DevnetError: "node-died".
+            DevnetError: one of them did not start.
         """
-        for member in self.members:
-            running = member.running
-            if running is not None and running.process.returncode not in (None, -9):
-                raise DevnetError("node-died", f"{member.name} ended by itself with {running.process.returncode}")
+        async with asyncio.TaskGroup() as group:
+            for node in self.nodes:
+                group.create_task(self._start(node))
 
-    async def close(self) -> None:
-        await asyncio.gather(*(stop_process(m.running.process) for m in self.members if m.running is not None))
-        await self._stack.aclose()
-
-    def _list_peers(self, member: Member) -> list[str]:
-        """ID@host:port of those before it, each through the relay."""
+    async def _start(self, node: HonestNode) -> None:
         peers = []
-        for other in self.members:
-            if other.name in member.relays and other.running is not None:
-                peers.append(f"{other.running.node_id}@127.0.0.1:{member.relays[other.name].port}")
-        return peers
+        for text in self._wiring.list_peers(node.index):
+            there, _, place = text.partition("@")
+            peers.append(f"{self.nodes[int(there)].id}@{place}")
+        async with self._slots:
+            running = await start_node(node.spec, peers)
+        node.starts += 1
+        node.is_wanted, node.running = True, running
+        self._wiring.set_ports(node.index, get_port(running.p2p_address), get_port(running.rpc_url))
+        self._group.create_task(self._watch(node, running))
+
+    async def _watch(self, node: HonestNode, running: RunningNode) -> None:
+        """Note where a node ends that nobody killed."""
+        code = await running.process.wait()
+        if node.running is running:
+            node.running = None
+            if node.is_wanted:
+                node.crashes.append(f"{node.name} ended by itself with {code}:\n{read_log_end(node.log_path)}")
+
+    async def kill(self, node: HonestNode, down_s: float) -> None:
+        """Kill a node that is up without warning, and start it again after `down_s` seconds.
+
+        Raises:
+            DevnetError: it did not come up again.
+        """
+        running = node.running
+        if running is None:
+            return
+        node.is_wanted = False
+        node.kills += 1
+        with contextlib.suppress(ProcessLookupError):
+            running.process.kill()
+        await running.process.wait()
+        node.running = None
+        await asyncio.sleep(down_s)
+        await self._start(node)
+
+    async def stop_all(self) -> None:
+        """Stop all nodes in order."""
+        running = [node.running for node in self.nodes if node.running is not None]
+        for node in self.nodes:
+            node.is_wanted = False
+        await asyncio.gather(*(stop_process(one.process) for one in running))
 
 
-def _get_port(member: Member) -> int:
-    if member.running is None:
-        raise DevnetError("node-not-ready", f"{member.name} was never started")
-    return int(member.running.p2p_address.rsplit(":", 1)[1])
+def get_port(address: str) -> int:
+    """The port of "...:port"."""
+    return int(address.rsplit(":", 1)[1])
 
 
-def _set_ports(arguments: tuple[str, ...], rpc: str, p2p: str) -> tuple[str, ...]:
-    wanted = {"--rpc-port": rpc, "--p2p-port": p2p}
-    return tuple(wanted.get(before, argument) for before, argument in zip(("", *arguments), arguments, strict=False))
+def make_nodes(folder: Path, count: int, wiring: Wiring) -> list[HonestNode]:
+    """Nodes whose ids are known before they run; all of them mine."""
+    rate = max(LEAST_RATE, TICKETS_PER_S / count)
+    mining = ("--mine", "auto", "--threads", "1", "--filler-rate", f"{rate:g}")
+    nodes = []
+    for index in range(count):
+        data_dir = folder / f"node-{index + 1}"
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        flags = ("--network", "devnet", "--rpc-port", "0", "--log-format", "json", *wiring.get_flags(index), *mining)
+        spec = NodeSpec(f"node-{index + 1}", data_dir, flags, wiring.get_prefix(index))
+        url = wiring.get_rpc_url(index)
+        nodes.append(HonestNode(index, spec, load_identity(data_dir).node_id.hex(), url, Client(url)))
+    return nodes
+
+
+@contextlib.asynccontextmanager
+async def open_fleet(nodes: Iterable[HonestNode], wiring: Wiring) -> AsyncIterator[Fleet]:
+    """The nodes, all up; all of them are down afterwards."""
+    async with asyncio.TaskGroup() as group:
+        fleet = Fleet(tuple(nodes), wiring, group)
+        try:
+            await fleet.start_all()
+            yield fleet
+        finally:
+            await fleet.stop_all()
+            for node in fleet.nodes:
+                await node.client.close()

@@ -1,85 +1,169 @@
-"""`--chaos "kill=6/min,partition=2/min,delay=200ms,liars=2"` as numbers."""
+"""What is to go wrong, and when: read from a person's text, drawn from a seed."""
 
+import random
 import re
-from typing import Final, NoReturn
-
-from msgspec import Struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, TypeAlias
 
 from inos.devnet.processes import DevnetError
 
-MAX_RATE: Final = 60.0
-MAX_DELAY_S: Final = 5.0
-MAX_LIARS: Final = 8
-_PER: Final = {"s": 60.0, "min": 1.0, "h": 1 / 60}
-_HINT: Final = 'write it like "kill=6/min,partition=2/min,delay=200ms,liars=2", or parts of it'
+MOST_KILLS: Final = 120.0
+MOST_PARTITIONS: Final = 20.0
+MOST_DELAY_S: Final = 5.0
+MOST_LIARS: Final = 8
+PARTITION_S: Final = (4.0, 10.0)
+"""Shortest and longest partition; at high rates they are shorter, so that the network is whole for a while too."""
+PARTED_SHARE: Final = 0.6
+"""At most so much of the time the network is parted."""
+DOWN_S: Final = (0.5, 4.0)
+"""How long a killed node stays down."""
+PER: Final = {"s": 60.0, "min": 1.0, "h": 1 / 60}
+EXAMPLE: Final = "kill=6/min,partition=2/min,delay=200ms,liars=2"
 
 
-class ChaosPlan(Struct, frozen=True, kw_only=True):
-    """What is done to the network, and how often."""
+@dataclass(frozen=True)
+class ChaosPlan:
+    """What goes wrong while the devnet runs; nothing of what is left out.
 
-    kills_per_min: float = 0.0
-    partitions_per_min: float = 0.0
-    delay_s: float = 0.0
-    """Added to everything on every link, each way."""
+    Attributes:
+        kill, partition: events per minute.
+        delay: seconds every message takes longer, each way.
+        liars: dishonest processes beside the honest nodes.
+    """
+
+    kill: float = 0.0
+    partition: float = 0.0
+    delay: float = 0.0
     liars: int = 0
 
 
-def parse_plan(text: str) -> ChaosPlan:
-    """Read the option's text.
+@dataclass(frozen=True)
+class Kill:
+    """One node is killed without warning and started again.
+
+    Attributes:
+        at_s: seconds from the start. pick: in [0, 1), which of those that are up.
+        down_s: how long it stays down.
+    """
+
+    at_s: float
+    pick: float
+    down_s: float
+
+
+@dataclass(frozen=True)
+class Partition:
+    """The nodes are parted in two groups.
+
+    Attributes:
+        one_side: indices of the nodes of one group; the others are the other group.
+        is_silent: packets are lost without a word; otherwise connections break at once.
+    """
+
+    at_s: float
+    for_s: float
+    one_side: frozenset[int]
+    is_silent: bool
+
+
+Event: TypeAlias = Kill | Partition
+
+
+def parse_chaos(text: str) -> ChaosPlan:
+    """Read e.g. "kill=6/min,partition=2/min,delay=200ms,liars=2"; keys may be left out.
 
     Raises:
-        DevnetError: "bad-chaos", naming the part that is wrong.
+        DevnetError: "bad-chaos", naming the key and what it may be.
     """
-    values: dict[str, float | int] = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        name, _, value = part.partition("=")
-        reader = _READERS.get(name.strip())
-        if reader is None:
-            _refuse(f"there is no {name.strip()!r}: it knows {', '.join(_READERS)}")
-        field, read = reader
-        if field in values:
-            _refuse(f"{name.strip()} stands there twice")
-        values[field] = read(name.strip(), value.strip())
-    if not values:
-        _refuse("it is empty")
-    return ChaosPlan(**values)  # type: ignore[arg-type]
+    found: dict[str, float | int] = {}
+    for part in text.split(","):
+        key, equals, value = (piece.strip() for piece in part.partition("="))
+        if key not in _READERS:
+            wanted = f"there is no {key!r}" if key else "it names nothing that goes wrong"
+            raise _bad(text, wanted, f"allowed are {', '.join(_READERS)}; for example {EXAMPLE}")
+        read, allowed = _READERS[key]
+        if key in found:
+            raise _bad(text, f"{key} is given twice", f"give {key} once, as {allowed}")
+        if (number := read(value) if equals else None) is None:
+            said = f"{key}={value} is not understood or out of range" if equals else f"{key} has no value"
+            raise _bad(text, said, f"{key} is {allowed}")
+        found[key] = number
+    return ChaosPlan(**found)  # type: ignore[arg-type]
 
 
-def parse_duration(name: str, text: str) -> float:
-    """Seconds of "90s", "2m", "500ms", "1h"; "bad-duration" otherwise."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|min|h)", text)
-    if match is None:
-        raise DevnetError("bad-duration", f"{name}: {text!r} is no time", hint="write it like 500ms, 90s, 2m or 1h")
-    return float(match[1]) * {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}[match[2]]
+def _bad(text: str, message: str, hint: str) -> DevnetError:
+    return DevnetError("bad-chaos", f"--chaos {text!r}: {message}", hint=hint)
 
 
-def _read_rate(name: str, text: str) -> float:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)/(s|min|h)", text)
-    if match is None or float(match[1]) * _PER[match[2]] > MAX_RATE:
-        _refuse(f"{name}={text}: a rate is a number per s, min or h, at most {MAX_RATE:g}/min")
-    return float(match[1]) * _PER[match[2]]
+def _read_rate(most: float) -> Callable[[str], float | None]:
+    def read(value: str) -> float | None:
+        if value == "0":
+            return 0.0
+        match = re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?)/(s|min|h)", value)
+        rate = float(match[1]) * PER[match[2]] if match else None
+        return rate if rate is not None and rate <= most else None
+
+    return read
 
 
-def _read_delay(name: str, text: str) -> float:
-    seconds = parse_duration(name, text)
-    if seconds > MAX_DELAY_S:
-        _refuse(f"{name}={text}: a delay is at most {MAX_DELAY_S:g} s")
+def _read_delay(value: str) -> float | None:
+    match = re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?)(ms|s)", value)
+    seconds = 0.0 if value == "0" else float(match[1]) / (1000 if match[2] == "ms" else 1) if match else None
+    return seconds if seconds is not None and seconds <= MOST_DELAY_S else None
+
+
+def _read_count(value: str) -> int | None:
+    return int(value) if re.fullmatch(r"\d{1,3}", value) and int(value) <= MOST_LIARS else None
+
+
+_READERS: Final[dict[str, tuple[Callable[[str], float | None], str]]] = {
+    "kill": (_read_rate(MOST_KILLS), f"N/s, N/min or N/h, at most {MOST_KILLS:g}/min"),
+    "partition": (_read_rate(MOST_PARTITIONS), f"N/s, N/min or N/h, at most {MOST_PARTITIONS:g}/min"),
+    "delay": (_read_delay, f"Nms or Ns, at most {MOST_DELAY_S:g}s"),
+    "liars": (_read_count, f"a whole number, at most {MOST_LIARS}"),
+}
+
+_UNITS: Final = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+LONGEST_S: Final = 86_400.0
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of "90s", "2m", "1h" or a bare number of seconds.
+
+    Raises:
+        DevnetError: "bad-duration".
+    """
+    match = re.fullmatch(r"(\d{1,6}(?:\.\d{1,3})?)(s|m|min|h)?", text.strip())
+    seconds = float(match[1]) * _UNITS[match[2] or "s"] if match else 0.0
+    if not 1 <= seconds <= LONGEST_S:
+        raise DevnetError(
+            "bad-duration", f"--duration {text!r} is not a time the devnet can run", hint="write 90s, 2m or 1h"
+        )
     return seconds
 
 
-def _read_count(name: str, text: str) -> int:
-    if not text.isdecimal() or int(text) > MAX_LIARS:
-        _refuse(f"{name}={text}: a whole number up to {MAX_LIARS}")
-    return int(text)
+def draw_events(plan: ChaosPlan, nodes: int, duration_s: float, seed: int) -> list[Event]:
+    """Everything that happens within `duration_s`, in order; the same for the same arguments.
+
+    Events of a kind come at their rate, each at a random moment of its own stretch of time.
+    """
+    rng = random.Random(seed)
+    events: list[Event] = [
+        Kill(at, rng.random(), rng.uniform(*DOWN_S)) for at in _draw_times(plan.kill, duration_s, rng)
+    ]
+    if nodes > 1:
+        most = PARTED_SHARE * 60 / plan.partition if plan.partition else 0.0
+        for at in _draw_times(plan.partition, duration_s, rng):
+            side = frozenset(rng.sample(range(nodes), rng.randint(1, nodes - 1)))
+            events.append(Partition(at, min(rng.uniform(*PARTITION_S), most), side, rng.random() < 0.5))
+    return sorted(events, key=lambda event: event.at_s)
 
 
-def _refuse(reason: str) -> NoReturn:
-    raise DevnetError("bad-chaos", f"--chaos: {reason}", hint=_HINT)
-
-
-_READERS: Final = {
-    "kill": ("kills_per_min", _read_rate),
-    "partition": ("partitions_per_min", _read_rate),
-    "delay": ("delay_s", _read_delay),
-    "liars": ("liars", _read_count),
-}
+def _draw_times(per_minute: float, duration_s: float, rng: random.Random) -> list[float]:
+    if not per_minute:
+        return []
+    stretch = 60 / per_minute
+    # The last stretch may be cut short: its event happens only where it falls into what is left.
+    times = [stretch * (index + rng.random()) for index in range(int(duration_s / stretch) + 1)]
+    return [at for at in times if at < duration_s]

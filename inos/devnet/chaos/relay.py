@@ -1,37 +1,48 @@
-"""A TCP relay on loopback between two nodes, which can be cut, healed and slowed."""
+"""A TCP relay on loopback that can be slowed, stopped, cut and healed: the link between two real processes."""
 
 import asyncio
 import contextlib
-from collections import deque
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Final, Self
 
 CHUNK_BYTES: Final = 65_536
-WAITING_CHUNKS: Final = 256
-"""On their way per direction; a sender waits beyond that, as on a long cable."""
+MAX_CHUNKS: Final = 64
+"""On the way per direction; more make the sender wait, as a full socket does."""
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+Connect = Callable[[], Awaitable[Streams]]
+"""Opens a connection to wherever the relay leads; raises OSError where nobody is there."""
+
+
+def lead_to(port: int, host: str = "127.0.0.1") -> Connect:
+    """Connections to one place."""
+    return lambda: asyncio.open_connection(host, port)
 
 
 class Relay:
-    """Forwards connections from `port` to a target port until it is cut.
-
-    Cutting aborts every connection and refuses new ones; healing lets new ones through.
+    """Forwards connections from `port` on loopback to wherever `connect` leads.
 
     Args:
-        target_port: on loopback; may be set later, e.g. to a node that was started again.
-        delay_s: added each way.
+        connect: None until it is known; connections are refused so long.
+        delay_s: every byte takes so much longer, in each direction; bytes in flight keep the order.
     """
 
-    def __init__(self, target_port: int = 0, delay_s: float = 0.0) -> None:
-        self.target_port = target_port
-        self._delay_s = delay_s
-        self._is_cut = False
-        self._transports: set[asyncio.StreamWriter] = set()
-        self._server: asyncio.Server | None = None
+    def __init__(self, connect: Connect | None = None, *, delay_s: float = 0.0) -> None:
+        self.connect = connect
+        self.delay_s = delay_s
         self.port = 0
+        self._is_cut = False
+        self._flows = asyncio.Event()
+        self._flows.set()
+        self._open: set[asyncio.Event] = set()
+        self._is_idle = asyncio.Event()
+        self._is_idle.set()
+        self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = int(self._server.sockets[0].getsockname()[1])
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=CHUNK_BYTES)
+        self.port = self._server.sockets[0].getsockname()[1]
         return self
 
     async def __aexit__(
@@ -41,90 +52,86 @@ class Relay:
         if self._server is not None:
             self._server.close()
             await self._server.wait_closed()
+        await self._is_idle.wait()
 
     def cut(self) -> None:
-        """Drop everything, now and until healed."""
+        """Abort every connection and refuse new ones until healed: both sides notice at once."""
         self._is_cut = True
-        for writer in self._transports:
-            writer.transport.abort()
+        for over in self._open:
+            over.set()
+
+    def stall(self) -> None:
+        """Carry nothing until healed, and say so to nobody, as a network does that loses every packet."""
+        self._flows.clear()
 
     def heal(self) -> None:
-        """Let connections through again."""
+        """Undo `cut` and `stall`; what was stalled arrives, what was cut stays so."""
         self._is_cut = False
-
-    def set_delay(self, seconds: float) -> None:
-        """From now on; what is on its way arrives as it would have."""
-        self._delay_s = seconds
+        self._flows.set()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._is_cut or not self.target_port:
-            writer.transport.abort()
-            return
+        over = asyncio.Event()
+        self._open.add(over)
+        self._is_idle.clear()
         try:
-            there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self.target_port)
-        except OSError:
+            if not self._is_cut and self.connect is not None:
+                await self._carry(reader, writer, self.connect, over)
+        finally:
+            self._open.discard(over)
             writer.transport.abort()
+            if not self._open:
+                self._is_idle.set()
+
+    async def _carry(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, connect: Connect, over: asyncio.Event
+    ) -> None:
+        try:
+            far_reader, far_writer = await connect()
+        except OSError:
             return
-        self._transports |= {writer, there_writer}
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._pump(reader, there_writer))
-                group.create_task(self._pump(there_reader, writer))
+                pumps = [
+                    group.create_task(self._pump(reader, far_writer, over)),
+                    group.create_task(self._pump(far_reader, writer, over)),
+                ]
+                await over.wait()
+                for pump in pumps:
+                    pump.cancel()
         finally:
-            self._transports -= {writer, there_writer}
-            writer.transport.abort()
-            there_writer.transport.abort()
+            far_writer.transport.abort()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One direction: chunks leave in the order they came, each `delay_s` later."""
-        way = _Way()
-        async with asyncio.TaskGroup() as group:
-            sending = group.create_task(way.send(writer))
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, over: asyncio.Event) -> None:
+        """One direction, until either end is gone."""
+        chunks: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(MAX_CHUNKS)
+        try:
+            async with asyncio.TaskGroup() as group:
+                taker = group.create_task(self._take(reader, chunks))
+                await self._give(writer, chunks)
+                taker.cancel()
+        finally:
+            over.set()
+
+    async def _take(self, reader: asyncio.StreamReader, chunks: asyncio.Queue[tuple[float, bytes]]) -> None:
+        clock = asyncio.get_running_loop()
+        data = b"first"
+        while data:
+            data = b""
             with contextlib.suppress(ConnectionError):
-                while data := await reader.read(CHUNK_BYTES):
-                    await way.put(data, asyncio.get_running_loop().time() + self._delay_s)
-            way.end()
-            await sending
-        writer.transport.abort()
+                data = await reader.read(CHUNK_BYTES)
+            await chunks.put((clock.time() + self.delay_s, data))
 
-
-class _Way:
-    """Chunks on their way."""
-
-    def __init__(self) -> None:
-        self._chunks: deque[tuple[float, bytes]] = deque()
-        self._changed = asyncio.Event()
-        self._is_ended = False
-
-    async def put(self, data: bytes, due: float) -> None:
-        while len(self._chunks) >= WAITING_CHUNKS and not self._is_ended:
-            await self._wait()
-        self._chunks.append((due, data))
-        self._changed.set()
-
-    def end(self) -> None:
-        self._is_ended = True
-        self._changed.set()
-
-    async def send(self, writer: asyncio.StreamWriter) -> None:
-        """Until the sending side ended and everything is there, or the receiving side is gone."""
-        with contextlib.suppress(ConnectionError):
-            while True:
-                while not self._chunks:
-                    if self._is_ended:
-                        return
-                    await self._wait()
-                due, data = self._chunks[0]
-                wait = due - asyncio.get_running_loop().time()
-                if wait > 0:
-                    await asyncio.sleep(wait)
-                self._chunks.popleft()
-                self._changed.set()
+    async def _give(self, writer: asyncio.StreamWriter, chunks: asyncio.Queue[tuple[float, bytes]]) -> None:
+        clock = asyncio.get_running_loop()
+        while True:
+            due, data = await chunks.get()
+            if due > clock.time():
+                await asyncio.sleep(due - clock.time())
+            await self._flows.wait()
+            if not data:
+                return
+            try:
                 writer.write(data)
                 await writer.drain()
-        self._is_ended = True
-        self._changed.set()
-
-    async def _wait(self) -> None:
-        self._changed.clear()
-        await self._changed.wait()
+            except ConnectionError:
+                return

@@ -1,355 +1,206 @@
-"""Chaos from start to report: nodes up, jobs running, things broken for a time, then healing and the audit."""
+"""One run under chaos from start to verdict."""
 
 import asyncio
-import contextlib
-import json
-import random
-import sys
-import tempfile
 import time
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from msgspec import Struct
+import numpy as np
 
-from inos.client import Client
-from inos.devnet.chaos.customer import TROUBLE, Customer, fund, get_state
-from inos.devnet.chaos.fleet import Fleet, Member
-from inos.devnet.chaos.plan import ChaosPlan
-from inos.devnet.processes import stop_process
-from primitives.hashing import Context, compute_hash
-from wallet.keys import Key, derive_key, make_key
+from inos.devnet.chaos.customers import Customer, fund, make_customers
+from inos.devnet.chaos.fleet import Fleet, make_nodes, open_fleet
+from inos.devnet.chaos.judge import (
+    await_included,
+    await_one_tip,
+    judge_jobs,
+    judge_node,
+    list_problems,
+    read_logs,
+    stop_mining,
+)
+from inos.devnet.chaos.liars import open_liars
+from inos.devnet.chaos.plan import ChaosPlan, Kill, Partition, draw_events
+from inos.devnet.chaos.report import ChaosReport, Happened, sum_counts
+from inos.devnet.chaos.wiring import LoopbackWiring, Wiring
+from inos.devnet.run import open_folder
 
-CUSTOMERS: Final = 2
-CREDITS: Final = 20
-DOWN_S: Final = (1.0, 3.0)
-"""How long a killed node stays down."""
-PART_S: Final = (4.0, 9.0)
-"""How long a partition lasts."""
-HEAL_S: Final = 90.0
-"""Longest wait for one tip and the last jobs once everything is well again."""
-READ_S: Final = 0.5
+PROGRESS_S: Final = 5.0
 
 Announce = Callable[[str], None]
+"""Takes one line for people about what happens."""
 
 
-class ChaosSettings(Struct, frozen=True, kw_only=True):
-    """What is run; `seed` decides who is killed, cut off and lied to, and when."""
+@dataclass(frozen=True)
+class ChaosSettings:
+    """A run.
 
-    plan: ChaosPlan
+    Attributes:
+        nodes: honest ones; liars come beside them.
+        data_dir: kept where given, otherwise a temporary folder that goes with the run.
+    """
+
     nodes: int
+    plan: ChaosPlan
     duration_s: float
     seed: int
     data_dir: Path | None
-    filler_rate: float
-    rpc_port: int
 
 
-class NodeReport(Struct, frozen=True, kw_only=True):
-    """One node at the end."""
-
-    name: str
-    role: str
-    height: int
-    tip: str
-    kills: int
-    bans: int
-    honest_bans: int
-    """Of those, how many hit an honest node; there must be none."""
-    reorganisations: int
-    deepest: int
-    """Blocks undone by the largest of them."""
-    supply: str
-    is_conserved: bool
-    tracebacks: int
-
-
-class ChaosReport(Struct, frozen=True, kw_only=True):
-    """What came of it."""
-
-    seed: int
-    duration_s: float
-    isolation: str
-    """How links were cut and slowed: "relays", TCP relays on loopback."""
-    height: int
-    kills: int
-    partitions: int
-    lies: dict[str, int]
-    seconds_to_heal: float | None
-    """From the end of the chaos to one tip on all nodes; None: not within the limit."""
-    jobs: dict[str, int]
-    """Posted, and how many of them ended in each state."""
-    jobs_lost: list[str]
-    """Not on every node's chain in the same state."""
-    one_tip: bool
-    supply_conserved: bool
-    nodes: tuple[NodeReport, ...]
-
-    @property
-    def is_sound(self) -> bool:
-        """Whether the network came out as it must."""
-        is_clean = all(node.tracebacks == 0 and node.honest_bans == 0 for node in self.nodes)
-        return self.one_tip and self.supply_conserved and not self.jobs_lost and is_clean
-
-
-async def run_chaos(settings: ChaosSettings, phrase: str, announce: Announce) -> ChaosReport:
-    """Run it.
-
-    Args:
-        phrase: of the account that funds the customers.
-        announce: takes one line for people about what happens next.
+async def run_chaos(settings: ChaosSettings, announce: Announce) -> ChaosReport:
+    """Run nodes, customers and chaos for the time given, let everything heal, and judge.
 
     Raises:
-        DevnetError: a node could not be started, or died by itself.
+        DevnetError: a node did not start, or not again. InosError: the customers could not be paid.
     """
-    rng = random.Random(settings.seed)
-    with _open_folder(settings.data_dir) as folder:
-        announce(f"seed {settings.seed}; starting {settings.nodes} nodes ...")
-        plan = settings.plan
-        async with Fleet(folder, settings.nodes, settings.filler_rate, settings.rpc_port, plan.delay_s) as fleet:
-            customers = await _make_customers(fleet, phrase, rng)
-            breaker = _Breaker(fleet, plan, rng, announce)
-            announce(f"breaking things for {settings.duration_s:g} s ...")
-            async with _insisting(customers):
-                async with _lying(fleet, plan.liars, settings.seed) as lies, _posting(customers):
-                    await breaker.run(settings.duration_s)
-                announce("healing ...")
-                seconds = await _heal(fleet, customers)
-            return await _report(settings, fleet, breaker, customers, lies, seconds)
+    plan = settings.plan
+    wiring: Wiring = LoopbackWiring(settings.nodes, plan.delay, settings.seed)
+    with open_folder(settings.data_dir) as folder:
+        async with wiring:
+            nodes = make_nodes(folder, settings.nodes, wiring)
+            announce(f"seed {settings.seed}: starting {settings.nodes} nodes over {wiring.name} ...")
+            async with open_fleet(nodes, wiring) as fleet:
+                return await _Run(settings, fleet, wiring, announce).run()
 
 
-class _Breaker:
-    """Kills and cuts at the plan's rates."""
+@dataclass(frozen=True)
+class _Healed:
+    """Seconds to one tip, to everything signed being on the chain, and to one tip without mining; None: not in time."""
 
-    def __init__(self, fleet: Fleet, plan: ChaosPlan, rng: random.Random, announce: Announce) -> None:
-        self._fleet, self._plan, self._rng, self._announce = fleet, plan, rng, announce
-        self._start = time.monotonic()
-        self.partitions = 0
+    first_s: float | None
+    included_s: float | None
+    last_s: float | None
 
-    async def run(self, duration_s: float) -> None:
-        """Break things for so long; nodes killed last are up again at the end, and no link is cut."""
-        self._start = time.monotonic()
+
+class _Run:
+    """What one run holds together."""
+
+    def __init__(self, settings: ChaosSettings, fleet: Fleet, wiring: Wiring, announce: Announce) -> None:
+        self._settings = settings
+        self._fleet = fleet
+        self._wiring = wiring
+        self._announce = announce
+        self._happened = Happened()
+        self._started = 0.0
+
+    async def run(self) -> ChaosReport:
+        customers = make_customers(self._fleet.nodes)
+        try:
+            await fund(customers, self._fleet.nodes[0])
+            settings = self._settings
+            self._say(f"customers are paid; chaos for {settings.duration_s:g} s")
+            # The liars go on while the rest heals: an honest network must manage beside them.
+            async with open_liars(settings.plan.liars, self._fleet, self._wiring, settings.seed) as lies:
+                await self._live(customers)
+                healed = await self._heal(customers)
+            return await self._judge(customers, healed, lies)
+        finally:
+            for customer in customers:
+                await customer.close()
+
+    def _say(self, line: str) -> None:
+        since = time.monotonic() - self._started if self._started else 0.0
+        self._announce(f"{since:6.1f} s  {line}")
+
+    async def _live(self, customers: Sequence[Customer]) -> None:
+        """Customers at work under everything that is planned; all of it is undone when this returns."""
+        settings = self._settings
+        events = draw_events(settings.plan, settings.nodes, settings.duration_s, settings.seed)
+        self._started = time.monotonic()
         async with asyncio.TaskGroup() as group:
-            if self._plan.kills_per_min:
-                group.create_task(self._repeat(self._kill, self._plan.kills_per_min, duration_s))
-            if self._plan.partitions_per_min:
-                group.create_task(self._repeat(self._part, self._plan.partitions_per_min, duration_s))
-            group.create_task(self._watch(duration_s))
-        self._fleet.heal()
+            works = [
+                group.create_task(customer.work(np.random.default_rng([settings.seed, index])))
+                for index, customer in enumerate(customers)
+            ]
+            works.append(group.create_task(self._tell(customers)))
+            works.append(group.create_task(self._part([one for one in events if isinstance(one, Partition)])))
+            # Kills are not cancelled: every node that was killed is started again.
+            for kill in (one for one in events if isinstance(one, Kill)):
+                group.create_task(self._kill(kill))
+            await asyncio.sleep(settings.duration_s)
+            for work in works:
+                work.cancel()
+        await self._wiring.heal()
+        await self._wiring.end_delay()
 
-    async def _repeat(self, act: Callable[[], Any], per_min: float, duration_s: float) -> None:
+    async def _sleep_until(self, at_s: float) -> None:
+        await asyncio.sleep(max(0.0, self._started + at_s - time.monotonic()))
+
+    async def _kill(self, kill: Kill) -> None:
+        await self._sleep_until(kill.at_s)
+        up = self._fleet.list_up()
+        if not up:
+            self._happened.kills_skipped += 1
+            return
+        node = up[int(kill.pick * len(up))]
+        self._happened.kills += 1
+        self._say(f"killed {node.name}, again in {kill.down_s:.1f} s")
+        await self._fleet.kill(node, kill.down_s)
+
+    async def _part(self, partitions: Sequence[Partition]) -> None:
+        for one in partitions:
+            await self._sleep_until(one.at_s)
+            started = time.monotonic()
+            sides = "+".join(str(index + 1) for index in sorted(one.one_side))
+            how = "silently" if one.is_silent else "with broken links"
+            self._say(f"parted {sides} from the others {how} for {one.for_s:.1f} s")
+            self._happened.partitions += 1
+            try:
+                await self._wiring.part(one.one_side, is_silent=one.is_silent)
+                await asyncio.sleep(one.for_s)
+            finally:
+                await self._wiring.heal()
+                self._happened.parted_s += time.monotonic() - started
+
+    async def _tell(self, customers: Sequence[Customer]) -> None:
         while True:
-            wait = 60.0 / per_min * (0.5 + self._rng.random())
-            if time.monotonic() - self._start + wait > duration_s:
-                return
-            await asyncio.sleep(wait)
-            await act()
+            await asyncio.sleep(PROGRESS_S)
+            heads = await asyncio.gather(
+                *(node.client.head() for node in self._fleet.list_up()), return_exceptions=True
+            )
+            heights = sorted(head.height for head in heads if not isinstance(head, BaseException))
+            jobs = sum(len(customer.list_jobs()) for customer in customers)
+            self._say(f"heights {' '.join(map(str, heights))}, jobs posted {jobs}")
 
-    async def _kill(self) -> None:
-        up = [member for member in self._fleet.members if member.is_up]
-        member = self._rng.choice(up)
-        self._say(f"killing {member.name}")
-        await self._fleet.kill(member)
-        await asyncio.sleep(self._rng.uniform(*DOWN_S))
-        await self._fleet.start(member)
+    async def _heal(self, customers: Sequence[Customer]) -> "_Healed":
+        """Wait, within limits, for one tip while blocks still come, for all that was signed, and for the last tip."""
+        self._say("the chaos is over; waiting for one tip ...")
+        first_s = await await_one_tip(self._fleet)
+        self._say("one tip" if first_s is not None else "NOT one tip")
+        included_s = await await_included(customers)
+        await stop_mining(self._fleet)
+        return _Healed(first_s, included_s, await await_one_tip(self._fleet))
 
-    async def _part(self) -> None:
-        names = [member.name for member in self._fleet.members]
-        group = set(self._rng.sample(names, self._rng.randint(1, len(names) - 1)))
-        self._say(f"cutting {', '.join(sorted(group))} off")
-        self._fleet.cut(group)
-        self.partitions += 1
-        await asyncio.sleep(self._rng.uniform(*PART_S))
-        self._fleet.heal()
-
-    async def _watch(self, duration_s: float) -> None:
-        """Notice a node that died by itself."""
-        while time.monotonic() - self._start < duration_s:
-            self._fleet.check_alive()
-            await asyncio.sleep(READ_S)
-
-    def _say(self, what: str) -> None:
-        self._announce(f"{time.monotonic() - self._start:6.1f} s  {what}")
-
-
-async def _make_customers(fleet: Fleet, phrase: str, rng: random.Random) -> list[Customer]:
-    keys: list[Key] = [make_key(compute_hash(Context.NODE_ID, b"chaos" + bytes([n]))) for n in range(CUSTOMERS)]
-    first = fleet.members[0].running
-    assert first is not None  # the fleet has started
-    async with Client(first.rpc_url, wallet=derive_key(phrase)) as bank:
-        await fund(bank, keys, CREDITS)
-
-    def list_clients() -> Sequence[Client]:
-        return [member.client for member in fleet.members if member.is_up and member.client is not None]
-
-    return [Customer(key, list_clients, rng) for key in keys]
-
-
-@contextlib.asynccontextmanager
-async def _posting(customers: Sequence[Customer]) -> AsyncIterator[None]:
-    async with _background([customer.post() for customer in customers]):
-        yield
-
-
-@contextlib.asynccontextmanager
-async def _insisting(customers: Sequence[Customer]) -> AsyncIterator[None]:
-    async with _background([customer.insist() for customer in customers]):
-        yield
-
-
-@contextlib.asynccontextmanager
-async def _background(works: Sequence[Any]) -> AsyncIterator[None]:
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(work) for work in works]
-        yield
-        for task in tasks:
-            task.cancel()
-
-
-@contextlib.asynccontextmanager
-async def _lying(fleet: Fleet, count: int, seed: int) -> AsyncIterator[Counter[str]]:
-    """Liars at every node, told to stop and asked for their count at the end."""
-    lies: Counter[str] = Counter()
-    targets = [member.running.p2p_address for member in fleet.members if member.running is not None]
-    liars = [
-        await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "inos.devnet.chaos.liar", "devnet", str(seed + n), *targets),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            start_new_session=True,
+    async def _judge(self, customers: Sequence[Customer], healed: "_Healed", lies: Mapping[str, int]) -> ChaosReport:
+        fleet, settings = self._fleet, self._settings
+        jobs = await judge_jobs(fleet, customers)
+        logs = await asyncio.to_thread(read_logs, fleet)
+        nodes = [await judge_node(node, logs[node.name]) for node in fleet.nodes]
+        crashes = [crash for node in fleet.nodes for crash in node.crashes]
+        problems = list_problems(
+            crashes,
+            nodes,
+            jobs,
+            logs,
+            no_one_tip_in_time=healed.first_s is None or healed.last_s is None,
+            not_everything_signed_came_onto_the_chain=healed.included_s is None,
         )
-        for n in range(count)
-    ]
-    try:
-        yield lies
-    finally:
-        for liar in liars:
-            reading = asyncio.ensure_future(liar.stdout.read()) if liar.stdout is not None else None
-            await stop_process(liar)
-            if reading is not None and (told := await reading):
-                lies.update(json.loads(told))
-
-
-async def _heal(fleet: Fleet, customers: Sequence[Customer]) -> float | None:
-    """Everything well again: wait for the last jobs, stop the miners, wait for one tip; seconds to one tip."""
-    start = time.monotonic()
-    fleet.calm()
-    first: float | None = None
-    while time.monotonic() - start < HEAL_S:
-        tips = await _read_tips(fleet)
-        if first is None and len(set(tips)) == 1:
-            first = time.monotonic() - start
-        if first is not None and all(order.state == "settled" for c in customers for order in c.orders):
-            break
-        await asyncio.sleep(READ_S)
-    for member in fleet.members:
-        if member.is_mining and member.client is not None:
-            await member.client.call("miner_stop")
-    while time.monotonic() - start < 2 * HEAL_S:
-        if len(set(await _read_tips(fleet))) == 1:
-            return first if first is not None else time.monotonic() - start
-        await asyncio.sleep(READ_S)
-    return None
-
-
-async def _read_tips(fleet: Fleet) -> list[str]:
-    """Every node's tip; where one does not answer, its name, which is no other node's tip."""
-
-    async def read(member: Member) -> str:
-        try:
-            assert member.client is not None  # the fleet has started
-            return (await member.client.head()).id
-        except TROUBLE:
-            return member.name
-
-    return list(await asyncio.gather(*(read(member) for member in fleet.members)))
-
-
-async def _report(
-    settings: ChaosSettings,
-    fleet: Fleet,
-    breaker: _Breaker,
-    customers: Sequence[Customer],
-    lies: Counter[str],
-    seconds: float | None,
-) -> ChaosReport:
-    honest = {member.running.node_id for member in fleet.members if member.running is not None}
-    nodes = tuple([await _describe(member, honest) for member in fleet.members])
-    jobs, lost = await _account(fleet, customers)
-    return ChaosReport(
-        seed=settings.seed,
-        duration_s=settings.duration_s,
-        isolation="relays",
-        height=max(node.height for node in nodes),
-        kills=sum(node.kills for node in nodes),
-        partitions=breaker.partitions,
-        lies=dict(sorted(lies.items())),
-        seconds_to_heal=None if seconds is None else round(seconds, 1),
-        jobs=jobs,
-        jobs_lost=lost,
-        one_tip=len({node.tip for node in nodes}) == 1,
-        supply_conserved=all(node.is_conserved for node in nodes) and len({node.supply for node in nodes}) == 1,
-        nodes=nodes,
-    )
-
-
-async def _describe(member: Member, honest: set[str]) -> NodeReport:
-    assert member.client is not None  # the fleet has started
-    head = await member.client.head()
-    audit = await member.client.call("state_supply", {"audit": True}, timeout_s=120)
-    log = _read_log(member)
-    banned = [str(entry.get("peer", "?")) for entry in log if entry.get("event") == "peer banned"]
-    depths = [int(entry.get("depth", 0)) for entry in log if entry.get("event") == "reorganisation"]
-    return NodeReport(
-        name=member.name,
-        role="mines" if member.is_mining else "follows",
-        height=head.height,
-        tip=head.id,
-        kills=member.kills,
-        bans=len(banned),
-        honest_bans=sum(any(id.startswith(peer) for id in honest) for peer in banned),
-        reorganisations=len(depths),
-        deepest=max(depths, default=0),
-        supply=audit["supply"],
-        is_conserved=audit["is_conserved"],
-        tracebacks=sum("exception" in entry or "Traceback" in entry.get("event", "") for entry in log),
-    )
-
-
-def _read_log(member: Member) -> list[dict[str, Any]]:
-    """The node's log, one object a line; a line that is none (a traceback outside the log) counts as its event."""
-    entries: list[dict[str, Any]] = []
-    for line in (member.spec.data_dir / "node.log").read_text(errors="replace").splitlines():
-        try:
-            entry = json.loads(line)
-        except json.JSONDecodeError:
-            entry = {"event": line}
-        entries.append(entry if isinstance(entry, dict) else {"event": line})
-    return entries
-
-
-async def _account(fleet: Fleet, customers: Sequence[Customer]) -> tuple[dict[str, int], list[str]]:
-    """How many jobs ended in which state, and those that are not in one state on every node."""
-    counts: Counter[str] = Counter(posted=0)
-    lost: list[str] = []
-    for order in (order for customer in customers for order in customer.orders):
-        counts["posted"] += 1
-        clients = [member.client for member in fleet.members if member.client is not None]
-        states = set(await asyncio.gather(*(get_state(client, order.id) for client in clients)))
-        if len(states) != 1 or "unknown" in states:
-            lost.append(order.id)
-        else:
-            counts[states.pop()] += 1
-    return dict(counts), lost
-
-
-@contextlib.contextmanager
-def _open_folder(data_dir: Path | None) -> Any:
-    if data_dir is not None:
-        data_dir.mkdir(parents=True, exist_ok=True)
-        yield data_dir
-        return
-    with tempfile.TemporaryDirectory(prefix="inos-chaos-", ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
+        return ChaosReport(
+            seed=settings.seed,
+            wiring=self._wiring.name,
+            duration_s=settings.duration_s,
+            chaos=settings.plan,
+            happened=self._happened,
+            height=max(node.height for node in nodes),
+            seconds_to_heal=healed.first_s,
+            reorganisation_most=max(log.deepest for log in logs.values()),
+            bans=sum_counts([log.bans for log in logs.values()]),
+            lies=sum_counts([dict(lies)]),
+            one_tip=healed.last_s is not None and len({node.tip for node in nodes}) == 1,
+            supply_conserved=all(node.is_conserved for node in nodes) and len({node.supply for node in nodes}) == 1,
+            jobs=jobs,
+            nodes=nodes,
+            crashes=crashes,
+            problems=problems,
+        )

@@ -1,0 +1,18 @@
+"""Asking again and again until something is so: nodes tell nothing by themselves."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+POLL_S: Final = 0.25
+
+
+async def await_until(check: Callable[[], Awaitable[bool]], limit_s: float) -> float | None:
+    """Seconds until the check is true; None where it is not within the limit."""
+    started = time.monotonic()
+    while not await check():
+        if time.monotonic() - started > limit_s:
+            return None
+        await asyncio.sleep(POLL_S)
+    return time.monotonic() - started
