@@ -37,6 +37,7 @@ META_TIP: Final = b"mtip"
 HEADER: Final = b"h"
 BLOCK: Final = b"b"
 STATE: Final = b"s"
+NODE: Final = b"n"
 ACTIVE: Final = b"a"
 HISTORY: Final = b"y"
 INVALID: Final = b"x"
@@ -107,7 +108,7 @@ def state_key(key: StateKey) -> bytes:
 
 
 def node_key(key: bytes) -> bytes:
-    return b"n" + key
+    return NODE + key
 
 
 def transaction_key(tx: TxId) -> bytes:

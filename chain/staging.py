@@ -7,6 +7,7 @@ another's; so however many blocks one batch holds, a process killed at any insta
 from collections.abc import Mapping
 from typing import Final
 
+from chain import schema
 from chain.database import Database
 from chain.errors import ChainError
 
@@ -14,11 +15,19 @@ FULL_BYTES: Final = 8 << 20
 """So much is written before more is taken on: a bound for memory, and for what a kill costs."""
 
 
+RECENT_KEYS: Final = 65_536
+"""Some 20 MB; beyond them all are forgotten, since what the next block needs is soon read again."""
+CACHED: Final = frozenset({schema.STATE, schema.NODE})
+"""Only this class writes them, so what it remembers of them is true."""
+
+
 class Staging:
     """Belongs to the writer's thread; readers on other threads read the database itself."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
+        self._recent: dict[bytes, bytes | None] = {}
+        """State records and tree nodes as they are in the database, read or written lately."""
         self._changes: dict[bytes, bytes | None] = {}
         self._bytes = 0
 
@@ -28,8 +37,14 @@ class Staging:
 
     def get(self, key: bytes) -> bytes | None:
         """The value under `key`, staged or stored, or None."""
-        changes = self._changes
-        return changes[key] if key in changes else self._db.get(key)
+        if key in self._changes:
+            return self._changes[key]
+        if key in self._recent:
+            return self._recent[key]
+        value = self._db.get(key)
+        if key[:1] in CACHED:
+            self._recent[key] = value
+        return value
 
     def write(self, changes: Mapping[bytes, bytes | None], *, is_synced: bool = True) -> None:
         """Stage changes; None deletes. All are on disk after `flush`, none before."""
@@ -44,6 +59,9 @@ class Staging:
         """
         if self._changes:
             self._db.write(self._changes)
+            if len(self._recent) > RECENT_KEYS:
+                self._recent.clear()
+            self._recent.update(item for item in self._changes.items() if item[0][:1] in CACHED)
             self._changes, self._bytes = {}, 0
 
     def explain(self, error: object) -> ChainError:

@@ -9,11 +9,16 @@ from typing import Final, NamedTuple
 
 from consensus.records import StateKey
 from consensus.statetree import OtherLeaf, StateProof, compute_leaf, compute_node, compute_path
+from primitives.hashing import Context, compute_hash
 from primitives.units import ZERO_HASH, Hash, StateRoot
 
 PATH_BITS: Final = 256
 _INNER: Final = b"I"
 _LEAF: Final = b"L"
+
+_DEPTHS: Final = tuple(depth.to_bytes(2, "big") for depth in range(PATH_BITS + 1))
+_MASKS: Final = tuple(((1 << depth) - 1) << (PATH_BITS - depth) for depth in range(PATH_BITS + 1))
+"""The uppermost `depth` bits."""
 
 NodeKey = bytes
 """depth u16 || the bits above, left-aligned in 32 bytes."""
@@ -39,6 +44,11 @@ def compute_node_key(depth: int, prefix: int) -> NodeKey:
     return depth.to_bytes(2, "big") + (prefix << (PATH_BITS - depth)).to_bytes(32, "big")
 
 
+def _compute_key_above(depth: int, path: int) -> NodeKey:
+    """`compute_node_key` of the node at `depth` on the way to `path`."""
+    return _DEPTHS[depth] + (path & _MASKS[depth]).to_bytes(32, "big")
+
+
 class TreeUpdate:
     """The tree after some records changed: a new root and the nodes to write (None: to delete).
 
@@ -53,6 +63,10 @@ class TreeUpdate:
         self.root = StateRoot(_hash_of(self._update(0, 0, [_make_change(*change) for change in changes.items()])))
 
     def _update(self, depth: int, prefix: int, changes: Changes) -> Node:
+        if len(changes) == 1:
+            path, leaf = changes[0]
+            if leaf is not None:
+                return self._set_one(depth, path, leaf)
         node = self._read(depth, prefix)
         if not changes:
             return node
@@ -79,6 +93,33 @@ class TreeUpdate:
             return self._write(depth, prefix, Inner(node.left, _hash_of(new_right)))
         return self._join(depth, prefix, self._read(depth + 1, prefix << 1), new_right)
 
+    def _set_one(self, depth: int, path: int, leaf: Leaf) -> Node:
+        """As `_update` with one record that is set, which moves no other: down its path and up again, on bytes alone.
+
+        Nearly all of a block's work is this, below the few levels its records share.
+        """
+        way: list[bytes] = []
+        bottom = depth
+        while (data := self._read_bytes(bottom, path)) is not None and data[:1] == _INNER:
+            way.append(data)
+            bottom += 1
+        node: Node = leaf
+        if data is None or (old := _decode_leaf(data)).path == path:
+            self.nodes[_compute_key_above(bottom, path)] = _encode_node(leaf)
+        else:
+            node = self._build(bottom, path >> (PATH_BITS - bottom), [old, leaf])
+        nodes, hashed = self.nodes, _hash_of(node)
+        for level in range(bottom - 1, depth - 1, -1):
+            data = way.pop()
+            is_right = path >> (PATH_BITS - 1 - level) & 1
+            sides = data[1:33] + hashed if is_right else hashed + data[33:65]
+            nodes[_compute_key_above(level, path)] = _INNER + sides
+            if level > depth:
+                hashed = compute_hash(Context.STATE_NODE, sides)
+            else:
+                node = Inner(Hash(sides[:32]), Hash(sides[32:]))
+        return node
+
     def _join(self, depth: int, prefix: int, left: Node, right: Node) -> Node:
         """An inner node of two children; a lone leaf moves up, so that it stands as high as it can."""
         if left is None and not isinstance(right, Inner):
@@ -102,6 +143,11 @@ class TreeUpdate:
     def _read(self, depth: int, prefix: int) -> Node:
         key = compute_node_key(depth, prefix)
         return _decode_node(self.nodes[key] if key in self.nodes else self._read_stored(key))
+
+    def _read_bytes(self, depth: int, path: int) -> bytes | None:
+        """The node at `depth` on the way to `path`."""
+        key = _compute_key_above(depth, path)
+        return self.nodes[key] if key in self.nodes else self._read_stored(key)
 
     def _write(self, depth: int, prefix: int, node: Node) -> Node:
         self.nodes[compute_node_key(depth, prefix)] = _encode_node(node)
@@ -150,7 +196,10 @@ def _encode_node(node: Node) -> bytes | None:
 def _decode_node(data: bytes | None) -> Node:
     if data is None:
         return None
-    first, second = data[1:33], Hash(data[33:65])
     if data[:1] == _INNER:
-        return Inner(Hash(first), second)
-    return Leaf(int.from_bytes(first, "big"), second, StateKey(data[65:]))
+        return Inner(Hash(data[1:33]), Hash(data[33:65]))
+    return _decode_leaf(data)
+
+
+def _decode_leaf(data: bytes) -> Leaf:
+    return Leaf(int.from_bytes(data[1:33], "big"), Hash(data[33:65]), StateKey(data[65:]))

@@ -143,14 +143,27 @@ class LedgerView:
 
     def get_headers_after(self, locator: Sequence[BlockId], limit: int) -> list[Header]:
         """At most `limit` headers of the connected chain after the first of the locator's blocks on it."""
-        reader, start = self._reader, 0
+        reader = self._reader
+        headers = map(self.get_header, reader.list_block_ids(self._find_start(reader, locator) + 1, limit))
+        return [header for header in headers if header is not None]
+
+    def get_skeleton(self, locator: Sequence[BlockId], step: int, limit: int) -> tuple[BlockId, list[BlockId]]:
+        """The first of the locator's blocks on the connected chain, and at most `limit` ids `step` blocks apart
+        after it."""
+        reader = self._reader
+        start = self._find_start(reader, locator)
+        heights = range(start + step, min(reader.tip.header.height, start + limit * step) + 1, step)
+        first = reader.get_block_id(start)
+        ids = [block_id for height in heights if (block_id := reader.get_block_id(height)) is not None]
+        return first or self._index.genesis.id, ids
+
+    def _find_start(self, reader: ChainReader, locator: Sequence[BlockId]) -> int:
+        """Height of the first of the locator's blocks on the connected chain; genesis where none is."""
         for block_id in locator:
             header = self.get_header(block_id)
             if header is not None and reader.get_block_id(header.height) == block_id:
-                start = header.height
-                break
-        headers = map(self.get_header, reader.list_block_ids(start + 1, limit))
-        return [header for header in headers if header is not None]
+                return header.height
+        return 0
 
     def get_missing_blocks(self, limit: int) -> list[BlockId]:
         """Ids whose bodies are wanted, lowest first: those of the best header chain before those of a heavier one

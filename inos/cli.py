@@ -11,6 +11,7 @@ from inos.commands._common import EXIT_FAILED, EXIT_INTERRUPTED, CommandError, p
 
 COMMANDS: Final = {
     "bench": "Measure on this machine what mining costs over multiplying.",
+    "db": "Look after a stopped node's database: judge again what was found invalid.",
     "devnet": "Start a network of several nodes on this machine, with paid jobs and a live view.",
     "genesis": "List networks, show one's parameters and genesis id, make a devnet of your own.",
     "job": "Post a product to be multiplied, follow it, fetch its result and receipt.",

@@ -84,6 +84,9 @@ class LedgerPort(Protocol):
     def get_headers_after(self, locator: Sequence[BlockId], limit: int, /) -> Sequence[Header]:
         """At most `limit` headers of the connected chain after the locator's last known block on it."""
 
+    def get_skeleton(self, locator: Sequence[BlockId], step: int, limit: int, /) -> tuple[BlockId, Sequence[BlockId]]:
+        """The locator's last known block on the connected chain, and every `step`-th id after it, at most `limit`."""
+
     def get_missing_blocks(self, limit: int, /) -> Sequence[BlockId]:
         """Ids on the best header chain whose bodies are not here, lowest first."""
 

@@ -34,9 +34,12 @@ class Context(StrEnum):
     TRANSACTION_NODE = "transaction node"
 
 
+_NAMES: Final = {context: PREFIX + context for context in Context}
+
+
 def compute_hash(context: Context, data: bytes | memoryview) -> Hash:
     """H(context, data): BLAKE3 in derive-key mode under "inos v1 " + context, 32 bytes."""
-    return Hash(blake3(data, derive_key_context=PREFIX + context).digest())
+    return Hash(blake3(data, derive_key_context=_NAMES[context]).digest())
 
 
 def compute_stream(seed: bytes, purpose: str, length: int, offset: int = 0) -> bytes:

@@ -67,6 +67,7 @@ async def _follow(chain: Chain, url: str, pid: int, source: int, tell: Callable[
     started = moved = time.monotonic()
     first, height, told, workers_mb = 0.0, 0, started, 0.0
     spent: dict[str, float] = {}
+    known: set[int] = set()
     while height < chain.blocks:
         await asyncio.sleep(POLL_S)
         sync = (await asyncio.to_thread(call_rpc, url, "node_health"))["sync"]
@@ -78,7 +79,10 @@ async def _follow(chain: Chain, url: str, pid: int, source: int, tell: Callable[
             raise DevnetError("sync-stuck", f"no block after {height} for {PATIENCE_S:g} s: {sync['text']}")
         for what, part in (sync["shares"] or {}).items():
             spent[what] = spent.get(what, 0.0) + part
-        workers_mb = max(workers_mb, sum(read_memory_mb(child, "VmRSS") for child in list_children(pid)))
+        # A process just being started shares its parent's memory, and would be counted with all of it.
+        children = set(list_children(pid))
+        workers_mb = max(workers_mb, sum(read_memory_mb(child, "VmRSS") for child in children & known))
+        known = children
         if now - told >= 5:
             tell(sync["text"])
             told = now

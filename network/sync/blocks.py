@@ -11,6 +11,7 @@ from typing import Final
 import structlog
 
 from network.errors import Misbehaviour, RequestFailed
+from network.peers.bounded import TokenBucket
 from network.peers.peer import Peer
 from network.ports import Clock, NodePort
 from network.settings import NetworkSettings
@@ -25,6 +26,7 @@ from network.sync.wanted import WantedBlocks
 from network.sync.window import Body, Holdup, Window
 from network.wire.chain import MAX_BLOCK_IDS, BlockData, GetBlocks
 from network.wire.control import NotFound
+from network.wire.limits import get_limit
 from primitives.blocks import compute_block_id
 from primitives.codec import encode
 from primitives.units import BlockId
@@ -126,15 +128,18 @@ class BlockSync:
         Raises:
             Misbehaviour: it sent something else than what it was asked for.
         """
+        limit = get_limit(GetBlocks)
+        budget = TokenBucket(limit.per_s / 2, limit.burst / 2, self._clock.monotonic())
         self._paces[peer] = Pace()
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(WORKERS):
-                    group.create_task(self._fetch(peer))
+                    group.create_task(self._fetch(peer, budget))
         finally:
             del self._paces[peer]
 
-    async def _fetch(self, peer: Peer) -> None:
+    async def _fetch(self, peer: Peer, budget: TokenBucket) -> None:
+        """`budget` keeps this node below the rate of questions the other side allows, however small they get."""
         strikes, pace = 0, self._paces[peer]
         while True:
             room = min(pace.get_room(), MAX_BLOCK_IDS)
@@ -144,6 +149,8 @@ class BlockSync:
                 await self._has_work.wait()
                 continue
             try:
+                if not budget.take(self._clock.monotonic()):
+                    await asyncio.sleep(LOOK_S)
                 await self._ask(peer, ids)
                 strikes = 0
             except RequestFailed as error:

@@ -1,35 +1,69 @@
-"""Finds out what a peer's best chain is: locator, headers, again until there are no more."""
+"""Finds out what the peers' best chains are.
+
+A chain that goes far beyond what is known is learned from all peers at once (`plan`); the rest, and forks, by
+locator and headers from each peer, again until there are no more. Which chain is best the node says, by weight.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from itertools import pairwise
+from typing import Final
 
 import structlog
 
 from network.errors import Misbehaviour, RequestFailed
+from network.peers.bounded import ExpiringSet
 from network.peers.peer import Peer
-from network.ports import NodePort
+from network.ports import Clock, NodePort
 from network.settings import TimeLimits
+from network.sync.plan import HeaderPlan, Segment
 from network.sync.progress_watch import SyncWatch
+from network.sync.punish import Punish
 from network.sync.status import is_known, is_usable
 from network.wire.chain import MAX_HEADERS, MAX_LOCATOR, AnnounceBlock, GetHeaders, Headers
+from network.wire.skeleton import GetSkeleton, Skeleton
 from primitives.blocks import Header, compute_block_id
 from primitives.errors import InosError, NotYet, RuleViolation
 from primitives.units import BlockId
 
 log = structlog.get_logger("inos.network")
 
+FAR: Final = 2 * MAX_HEADERS
+"""A peer that claims so many more blocks than are known is worth a plan."""
+MAX_AHEAD: Final = 65_536
+"""Headers above the connected tip, of which none is proven yet: more are learned when blocks have come."""
+PILOT_S: Final = 60.0
+"""How long a peer whose plan led nowhere makes no other."""
+MAX_LACKING: Final = 2
+"""Segments a peer does not have before it is taken to be on another chain."""
+OVERDUE: Final = 0.25
+"""Part of the time limit after which a segment is asked of another peer too."""
+
 
 class HeaderSync:
     """One for all peers. `on_new` is called when headers came whose bodies may be wanted."""
 
-    def __init__(self, node: NodePort, limits: TimeLimits, on_new: Callable[[], None], watch: SyncWatch) -> None:
+    def __init__(
+        self,
+        node: NodePort,
+        limits: TimeLimits,
+        clock: Clock,
+        on_new: Callable[[], None],
+        watch: SyncWatch,
+        punish: Punish,
+    ) -> None:
         self._node = node
         self._limits = limits
+        self._clock = clock
         self._on_new = on_new
         self._watch = watch
+        self._punish = punish
         self._turn = asyncio.Lock()
+        self._appending = asyncio.Lock()
+        self._plan: HeaderPlan[Peer] | None = None
+        self._has_moved = asyncio.Event()
+        self._failed_pilots: ExpiringSet[Peer] = ExpiringSet(256)
 
     async def catch_up(self, peer: Peer) -> None:
         """Learn the peer's chain where its claimed tip is unknown here.
@@ -38,25 +72,13 @@ class HeaderSync:
             Misbehaviour: headers that break a rule or do not follow each other.
             RequestFailed: no answer in time.
         """
-        if is_known(self._node.ledger, peer.best_id):
+        ledger = self._node.ledger
+        if is_known(ledger, peer.best_id) or self._count_ahead() >= MAX_AHEAD:
             return
         with self._watch.learning(peer):
+            if self._is_far(peer):
+                await self._learn_together(peer)
             await self._learn(peer)
-
-    async def _learn(self, peer: Peer) -> None:
-        async with self._take_turn():
-            last: BlockId | None = None
-            while not is_known(self._node.ledger, peer.best_id):
-                headers = await self._ask(peer, last)
-                if not headers:
-                    return
-                await self._add(peer, headers)
-                last = compute_block_id(headers[-1])
-                if headers[-1].height >= peer.best_height:
-                    peer.best_id, peer.best_height = last, headers[-1].height
-                self._on_new()
-                if len(headers) < MAX_HEADERS:
-                    return
 
     async def on_announced(self, peer: Peer, message: AnnounceBlock) -> None:
         """A header the peer has connected; where it fits on what is here, it costs no question."""
@@ -77,8 +99,125 @@ class HeaderSync:
         if not is_known(ledger, BlockId(header.parent)):
             return False
         if not is_known(ledger, compute_block_id(header)):
-            await self._add(peer, (header,))
+            await self._add((header,))
         return True
+
+    def _count_ahead(self) -> int:
+        return self._node.ledger.best_header.header.height - self._node.ledger.tip.header.height
+
+    def _is_far(self, peer: Peer) -> bool:
+        return peer.best_height > self._node.ledger.best_header.header.height + FAR
+
+    # From all peers at once
+
+    async def _learn_together(self, peer: Peer) -> None:
+        """Take part in plans, making them where there is none, for as long as the peer helps and is far ahead."""
+        while self._is_far(peer) and self._count_ahead() < MAX_AHEAD:
+            if self._plan is None and not await self._make_plan(peer):
+                return
+            plan = self._plan
+            if plan is not None and not await self._work(plan, peer):
+                return
+
+    async def _make_plan(self, peer: Peer) -> bool:
+        if self._failed_pilots.has(peer, self._clock.monotonic()):
+            return False
+        async with self._take_turn():
+            if self._plan is not None:
+                return True
+            with peer.requests.open(Skeleton) as pending:
+                request = GetSkeleton(pending.request, self._make_locator(None), MAX_HEADERS)
+                await peer.ask(pending, request, self._limits.headers)
+                reply = await pending.next(self._limits.headers)
+            start = self._node.ledger.get_header(BlockId(reply.start)) if isinstance(reply, Skeleton) else None
+            if not isinstance(reply, Skeleton) or start is None or not reply.ids:
+                self._failed_pilots.add(peer, self._clock.monotonic() + PILOT_S)
+                return False
+            ids = [BlockId(id) for id in reply.ids]
+            self._plan = HeaderPlan(peer, BlockId(reply.start), start.height, ids, MAX_HEADERS)
+            log.debug("headers from all peers", pilot=peer.name, segments=len(ids), above=start.height)
+            return True
+
+    async def _work(self, plan: HeaderPlan[Peer], peer: Peer) -> bool:
+        """Ask the peer for segments until the plan is over; False where it has not got them."""
+        lacking = 0
+        try:
+            while plan is self._plan and lacking < MAX_LACKING:
+                limit_s = OVERDUE * self._limits.headers
+                segment = plan.take(peer, peer.best_height, self._clock.monotonic(), limit_s)
+                if segment is None:
+                    await self._await_move(limit_s)
+                    continue
+                lacking += not await self._fetch(plan, peer, segment)
+                await self._append(plan)
+        finally:
+            if plan is self._plan and (plan.pilot is peer or plan.is_hopeless()):
+                self._failed_pilots.add(plan.pilot, self._clock.monotonic() + PILOT_S)
+                self._end(plan)
+        return lacking < MAX_LACKING
+
+    async def _await_move(self, limit_s: float) -> None:
+        self._has_moved.clear()
+        try:
+            async with asyncio.timeout(limit_s):
+                await self._has_moved.wait()
+        except TimeoutError:
+            return
+
+    async def _fetch(self, plan: HeaderPlan[Peer], peer: Peer, segment: Segment[Peer]) -> bool:
+        is_answered = False
+        try:
+            with peer.requests.open(Headers) as pending:
+                request = GetHeaders(pending.request, (segment.start,))
+                await peer.ask(pending, request, self._limits.headers)
+                reply = await pending.next(self._limits.headers)
+            is_answered = True
+        finally:
+            if not is_answered:
+                plan.give_back(peer, segment)
+                self._has_moved.set()
+        return plan.put(peer, segment, reply.headers if isinstance(reply, Headers) else ())
+
+    async def _append(self, plan: HeaderPlan[Peer]) -> None:
+        """Hand the segments that are next to the node, one peer's task at a time."""
+        async with self._appending:
+            while plan is self._plan and (segment := plan.pop_ready()) is not None:
+                try:
+                    await self._add(segment.headers)
+                except Misbehaviour as fault:
+                    self._end(plan)
+                    if segment.source is not None:
+                        await self._punish(segment.source, fault)
+                except RequestFailed:
+                    self._end(plan)
+                    raise
+                self._on_new()
+                self._has_moved.set()
+            if plan.is_done:
+                self._end(plan)
+
+    def _end(self, plan: HeaderPlan[Peer]) -> None:
+        if plan is self._plan:
+            self._plan = None
+        self._has_moved.set()
+
+    # From one peer
+
+    async def _learn(self, peer: Peer) -> None:
+        async with self._take_turn():
+            last: BlockId | None = None
+            while not is_known(self._node.ledger, peer.best_id) and self._count_ahead() < MAX_AHEAD:
+                headers = await self._ask(peer, last)
+                if not headers:
+                    return
+                self._check_place(peer, headers)
+                await self._add(headers)
+                last = compute_block_id(headers[-1])
+                if headers[-1].height >= peer.best_height:
+                    peer.best_id, peer.best_height = last, headers[-1].height
+                self._on_new()
+                if len(headers) < MAX_HEADERS:
+                    return
 
     @asynccontextmanager
     async def _take_turn(self) -> AsyncIterator[None]:
@@ -96,24 +235,29 @@ class HeaderSync:
                 self._turn.release()
 
     async def _ask(self, peer: Peer, last: BlockId | None) -> tuple[Header, ...]:
-        locator = list(self._node.ledger.get_locator())
-        if last is not None:
-            locator.insert(0, last)
         with peer.requests.open(Headers) as pending:
-            request = GetHeaders(pending.request, tuple(locator[: MAX_LOCATOR - 1] + locator[MAX_LOCATOR - 1 :][-1:]))
-            await peer.ask(pending, request, self._limits.headers)
+            await peer.ask(pending, GetHeaders(pending.request, self._make_locator(last)), self._limits.headers)
             reply = await pending.next(self._limits.headers)
         if not isinstance(reply, Headers):
             raise RequestFailed("not-found", "the peer gives no headers")
         return reply.headers
 
-    async def _add(self, peer: Peer, headers: tuple[Header, ...]) -> None:
-        for before, header in pairwise(headers):
-            if header.parent != compute_block_id(before) or header.height != before.height + 1:
-                raise Misbehaviour("headers-unconnected", f"header {header.height} does not follow the one before it")
+    def _make_locator(self, last: BlockId | None) -> tuple[BlockId, ...]:
+        locator = list(self._node.ledger.get_locator())
+        if last is not None:
+            locator.insert(0, last)
+        return tuple(locator[: MAX_LOCATOR - 1] + locator[MAX_LOCATOR - 1 :][-1:])
+
+    def _check_place(self, peer: Peer, headers: tuple[Header, ...]) -> None:
         if not is_usable(self._node.ledger, BlockId(headers[0].parent)):
             peer.penalise(Misbehaviour("headers-unconnected", "headers on a block that was in no locator", 20))
             raise RequestFailed("headers-unconnected", "the headers do not follow anything here")
+        for before, header in pairwise(headers):
+            if header.parent != compute_block_id(before) or header.height != before.height + 1:
+                raise Misbehaviour("headers-unconnected", f"header {header.height} does not follow the one before it")
+
+    async def _add(self, headers: tuple[Header, ...]) -> None:
+        """Checked in the node's own thread, off the event loop."""
         try:
             await self._node.add_header_batch(headers)
         except RuleViolation as error:

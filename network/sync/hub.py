@@ -67,7 +67,7 @@ class Sync:
         self._answers = Answers(node)
         self._watch = SyncWatch(node, clock, list_peers, verifier)
         self._blocks = BlockSync(node, settings, clock, list_peers, punish, verifier, self._watch)
-        self._headers = HeaderSync(node, settings.limits, self._blocks.kick, self._watch)
+        self._headers = HeaderSync(node, settings.limits, clock, self._blocks.kick, self._watch, punish)
         self._spreader = Spreader(node, settings.limits, clock, rng, list_peers, self._headers, self._blocks, verifier)
         self._transactions = TransactionSync(node, settings.limits, clock, punish)
         self._announcer = Announcer(node, settings.announce_interval_s, clock, list_peers)

@@ -6,6 +6,7 @@ from network.wire.base import Request
 from network.wire.chain import MAX_HEADERS, BlockData, GetBlocks, GetHeaders, Headers
 from network.wire.control import NotFound
 from network.wire.matrices import GetMatrix, GetStrips, MatrixHead, Strip, Strips
+from network.wire.skeleton import MAX_BONES, GetSkeleton, Skeleton
 from network.wire.transactions import GetTransactions, Transactions
 from primitives.units import BlockId, MatrixId, TxId
 
@@ -27,6 +28,10 @@ class Answers:
                 locator = [BlockId(id) for id in request.locator]
                 headers = tuple(self._node.ledger.get_headers_after(locator, MAX_HEADERS))
                 await peer.out.put(Headers(request.request, headers))
+            case GetSkeleton():
+                locator = [BlockId(id) for id in request.locator]
+                start, ids = self._node.ledger.get_skeleton(locator, request.step, MAX_BONES)
+                await peer.out.put(Skeleton(request.request, start, tuple(ids)))
             case GetBlocks():
                 await self._send_blocks(peer, request)
             case GetTransactions():

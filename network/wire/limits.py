@@ -19,6 +19,7 @@ from network.wire.compact import (
 from network.wire.control import Bye, NotFound, Ping, Pong
 from network.wire.kademlia import FindNodes, FindProviders, Nodes, Provide, Provided, Providers
 from network.wire.matrices import GetMatrix, GetStrips, MatrixHead, Strips
+from network.wire.skeleton import GetSkeleton, Skeleton
 from network.wire.transactions import AnnounceTransactions, GetTransactions, Transactions
 
 BAN: Final = 100
@@ -67,6 +68,8 @@ LIMITS: Final[dict[type[Message], Limit]] = {
     BlockTransactions: Limit(MAX_BLOCK_BYTES, Lane.BLOCKS, 0, 0, 0),
     GetHeaders: Limit(4 * _KB, Lane.CONSENSUS, 50, 500, 10),
     Headers: Limit(512 * _KB, Lane.BLOCKS, 0, 0, 0),
+    GetSkeleton: Limit(4 * _KB, Lane.CONSENSUS, 2, 40, 10),
+    Skeleton: Limit(4 * _KB, Lane.BLOCKS, 0, 0, 0),
     GetBlocks: Limit(1 * _KB, Lane.CONSENSUS, 200, 1000, 5),
     BlockData: Limit(MAX_BLOCK_BYTES, Lane.BLOCKS, 0, 0, 0),
     NotFound: Limit(12 * _KB, Lane.TRANSACTIONS, 0, 0, 0),

@@ -125,6 +125,10 @@ class FakeLedger:
         start = next((self.chain.index(id) for id in locator if id in self.chain), 0)
         return [self.headers[id] for id in self.chain[start + 1 : start + 1 + limit]]
 
+    def get_skeleton(self, locator: list[bytes], step: int, limit: int) -> tuple[bytes, list[bytes]]:
+        start = next((self.chain.index(id) for id in locator if id in self.chain), 0)
+        return self.chain[start], self.chain[start + step :: step][:limit]
+
     def path_to(self, id: bytes) -> list[bytes]:
         path = []
         while id not in self.chain:

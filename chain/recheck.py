@@ -1,0 +1,65 @@
+"""Blocks remembered as invalid, judged anew: after the program that judged them was mended, or for reassurance."""
+
+from pathlib import Path
+
+from msgspec import Struct
+
+from chain import schema
+from chain.ledger import Ledger
+from chain.opening import open_database
+from chain.schema import MAX_STORED_BYTES, StoredHeader, StoredInvalid
+from consensus.execution import ResultChecker
+from consensus.genesis_state import GenesisState
+from consensus.params import Params
+from primitives.codec import decode
+from primitives.units import BlockId
+
+
+class Remembered(Struct, frozen=True):
+    """A block remembered as invalid, and why. What descends from it is invalid with it, and not listed."""
+
+    id: BlockId
+    height: int | None
+    """None where its header is not known any more."""
+    code: str
+    message: str
+
+
+class Rechecked(Struct, frozen=True):
+    """What came of judging a block anew."""
+
+    block: Remembered
+    status: str
+    """As Ledger.get_status: "invalid: ..." again, "connected", "stored" (on a lighter chain, or waiting for matrices),
+    "header" (its body was not kept and is fetched again), "unknown"."""
+
+    @property
+    def is_invalid(self) -> bool:
+        return self.status.startswith("invalid")
+
+
+def recheck(
+    path: Path, params: Params, genesis: GenesisState, *, results: ResultChecker, is_durable: bool = True
+) -> tuple[Rechecked, ...]:
+    """Forget every verdict in the database and let the ledger judge again whatever it would build on.
+
+    A process killed half-way has forgotten the verdicts; the next start judges.
+
+    Raises:
+        ChainError: as Ledger.open; "database-in-use" above all.
+    """
+    with open_database(path, genesis, is_durable=is_durable) as database:
+        remembered = []
+        for key, value in database.iterate(schema.INVALID):
+            block_id, why = BlockId(key[1:]), decode(StoredInvalid, value, limit=MAX_STORED_BYTES)
+            header = database.get(schema.header_key(block_id))
+            height = None if header is None else decode(StoredHeader, header, limit=MAX_STORED_BYTES).header.height
+            remembered.append(Remembered(block_id, height, why.code, why.message))
+        if remembered:
+            database.write({schema.invalid_key(block.id): None for block in remembered})
+    ledger = Ledger.open(path, params, genesis, results=results, is_durable=is_durable)
+    try:
+        found = [Rechecked(block, ledger.get_status(block.id)) for block in remembered]
+    finally:
+        ledger.close()
+    return tuple(sorted(found, key=lambda each: (each.block.height or 0, each.block.id)))
