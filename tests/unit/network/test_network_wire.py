@@ -23,6 +23,7 @@ from network.wire.kademlia import Contact, FindNodes, FindProviders, Nodes, Prov
 from network.wire.limits import LIMITS, Lane, get_limit
 from network.wire.matrices import GetMatrix, GetStrips, MatrixHead, Strip, Strips
 from network.wire.messages import KINDS, decode_message, encode_message
+from network.wire.skeleton import GetSkeleton, Skeleton
 from network.wire.transactions import AnnounceTransactions, GetTransactions, Transactions
 from primitives.blocks import Block
 
@@ -65,6 +66,8 @@ EXAMPLES = [
     Provided(2**32 - 1, (2**32 - 1,) * 16),
     FindProviders(2**32 - 1, ID),
     Providers(2**32 - 1, (CONTACT,) * 20, (CONTACT,) * 20),
+    GetSkeleton(2**32 - 1, (ID,) * 64, 512),
+    Skeleton(2**32 - 1, ID, (ID,) * 64),
 ]
 
 
