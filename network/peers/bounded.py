@@ -76,6 +76,12 @@ class TokenBucket:
         self._tokens -= amount
         return True
 
+    def spend(self, now: float, amount: float) -> float:
+        """Take `amount` even where less is left; seconds until nothing is owed any more."""
+        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._per_s) - amount
+        self._at = now
+        return max(0.0, -self._tokens / self._per_s)
+
 
 class Score:
     """Penalty points that decay."""

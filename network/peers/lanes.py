@@ -20,6 +20,8 @@ class Lanes:
         self._has_frames = asyncio.Event()
         self._has_room = asyncio.Event()
         self._is_closed = False
+        self.put_bytes = 0
+        """Of all that was `put` so far, bulk apart."""
 
     def offer(self, message: Message) -> bool:
         """Queue a message, or tell that its lane is full. Never waits."""
@@ -49,6 +51,7 @@ class Lanes:
                 raise LinkError("link-closed", "the link is closed")
             self._has_room.clear()
             await self._has_room.wait()
+        self.put_bytes += len(data) if lane is not Lane.BULK else 0
 
     async def next_frame(self) -> bytes:
         """The most urgent piece there is; waits for one."""

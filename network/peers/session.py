@@ -133,8 +133,10 @@ class Session:
         peer = self._peer
         while True:
             while peer.questions:
-                await self._handler.answer(peer, peer.questions.popleft())
-                await asyncio.sleep(0)
+                request, before = peer.questions.popleft(), peer.out.put_bytes
+                await self._handler.answer(peer, request)
+                # Others' turn; and where this peer has used up its share, it waits.
+                await asyncio.sleep(peer.count_work(request, peer.out.put_bytes - before))
             peer.has_questions.clear()
             await peer.has_questions.wait()
 

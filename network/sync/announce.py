@@ -1,12 +1,14 @@
-"""Tells peers what this node has accepted: blocks at once, transactions in small batches."""
+"""Tells peers what this node has accepted: blocks at once, transactions by and by, to each peer at its own times."""
 
 import asyncio
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Final
 
+from network.peers.kinds import LinkKind
 from network.peers.peer import Peer
-from network.ports import Clock, NodePort
+from network.ports import Clock, NodePort, Randomness
 from network.wire.chain import AnnounceBlock
 from network.wire.transactions import MAX_ANNOUNCED, AnnounceTransactions
 from primitives.units import BlockId, TxId
@@ -17,35 +19,55 @@ MAX_BLOCKS: Final = 8
 """Blocks announced of one change of the tip; who lacks more asks by locator."""
 
 
+class _Outbox:
+    """What one peer has not been told yet, and when it will be."""
+
+    def __init__(self, ids: Iterable[TxId], due_at: float) -> None:
+        self.ids: OrderedDict[TxId, None] = OrderedDict.fromkeys(ids)
+        self.due_at = due_at
+
+
 class Announcer:
     """One for all peers."""
 
     def __init__(
-        self, node: NodePort, interval_s: float, clock: Clock, list_peers: Callable[[], Iterable[Peer]]
+        self,
+        node: NodePort,
+        interval_s: float,
+        clock: Clock,
+        rng: Randomness,
+        list_peers: Callable[[], Iterable[Peer]],
     ) -> None:
         self._clock = clock
+        self._rng = rng
         self._node = node
         self._interval_s = interval_s
         self._list_peers = list_peers
-        self._waiting: dict[Peer, OrderedDict[TxId, None]] = {}
+        self._outboxes: dict[Peer, _Outbox] = {}
         self._has_some = asyncio.Event()
 
     def add_peer(self, peer: Peer) -> None:
         """A new peer is told of the pool as it is, so that nothing is lost where two parts meet again."""
-        self._waiting[peer] = OrderedDict.fromkeys(list(self._node.mempool.list_ids())[-MAX_WAITING:])
+        self._outboxes[peer] = _Outbox(list(self._node.mempool.list_ids())[-MAX_WAITING:], self._draw_time(peer))
         self._has_some.set()
 
     def drop_peer(self, peer: Peer) -> None:
-        self._waiting.pop(peer, None)
+        self._outboxes.pop(peer, None)
 
     def on_transaction(self, id: TxId) -> None:
         """The node has taken a transaction into its pool."""
-        for peer, waiting in self._waiting.items():
+        for peer, outbox in self._outboxes.items():
             if id not in peer.known_transactions:
-                waiting[id] = None
-                if len(waiting) > MAX_WAITING:
-                    waiting.popitem(last=False)
+                outbox.due_at = outbox.due_at if outbox.ids else self._draw_time(peer)
+                outbox.ids[id] = None
+                if len(outbox.ids) > MAX_WAITING:
+                    outbox.ids.popitem(last=False)
         self._has_some.set()
+
+    def _draw_time(self, peer: Peer) -> float:
+        """When the peer is told next: a Poisson process for each, as Bitcoin Core's."""
+        mean_s = self._interval_s * (2 if peer.kind is LinkKind.INBOUND else 1)
+        return self._clock.monotonic() - math.log(1.0 - self._rng.random()) * mean_s
 
     def on_blocks(self, connected: Iterable[BlockId]) -> None:
         """The node's tip has moved."""
@@ -60,22 +82,30 @@ class Announcer:
                     peer.known_blocks.add(id)
 
     async def run(self) -> None:
-        """Send waiting ids, a batch per peer and interval, until cancelled."""
+        """Send waiting ids, a batch per peer at its times, until cancelled."""
         while True:
             self._has_some.clear()
-            if not self._flush():
+            now = self._clock.monotonic()
+            for peer, outbox in self._outboxes.items():
+                if outbox.ids and outbox.due_at <= now:
+                    self._flush(peer, outbox)
+                    outbox.due_at = self._draw_time(peer)
+            next_at = min((outbox.due_at for outbox in self._outboxes.values() if outbox.ids), default=None)
+            if next_at is None:
                 await self._has_some.wait()
-            await asyncio.sleep(self._interval_s)
+            else:
+                await asyncio.sleep(max(0.0, next_at - self._clock.monotonic()))
 
-    def _flush(self) -> bool:
-        """Whether something still waits."""
-        for peer, waiting in self._waiting.items():
-            batch: list[TxId] = []
-            while waiting and len(batch) < MAX_ANNOUNCED:
-                id, _ = waiting.popitem(last=False)
-                if id not in peer.known_transactions and self._node.mempool.has(id):
-                    batch.append(id)
-            if batch and peer.send(AnnounceTransactions(tuple(batch))):
-                for id in batch:
-                    peer.known_transactions.add(id)
-        return any(self._waiting.values())
+    def _flush(self, peer: Peer, outbox: _Outbox) -> None:
+        batch: list[TxId] = []
+        while outbox.ids and len(batch) < MAX_ANNOUNCED:
+            id, _ = outbox.ids.popitem(last=False)
+            if id not in peer.known_transactions and self._node.mempool.has(id):
+                batch.append(id)
+        if not batch:
+            return
+        if peer.send(AnnounceTransactions(tuple(batch))):
+            for id in batch:
+                peer.known_transactions.add(id)
+        else:  # a full lane: later
+            outbox.ids = OrderedDict.fromkeys((*batch, *outbox.ids))

@@ -70,7 +70,7 @@ class Sync:
         self._headers = HeaderSync(node, settings.limits, clock, self._blocks.kick, self._watch, punish)
         self._spreader = Spreader(node, settings.limits, clock, rng, list_peers, self._headers, self._blocks, verifier)
         self._transactions = TransactionSync(node, settings.limits, clock, punish)
-        self._announcer = Announcer(node, settings.announce_interval_s, clock, list_peers)
+        self._announcer = Announcer(node, settings.announce_interval_s, clock, rng, list_peers)
         self._matrices = MatrixSync(node, settings, clock, list_peers, punish, routing)
         self._routing = routing
 

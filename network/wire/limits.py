@@ -46,6 +46,8 @@ class Limit(Struct, frozen=True):
     burst: int
     penalty: int
     """Points for each message above the rate. Too large or malformed is always a ban."""
+    cost_ms: float
+    """Work one causes at most before anything in it is proven, or to answer it, beside BYTES_COST_MS; measured."""
 
 
 _KB: Final = 1024
@@ -56,49 +58,55 @@ MAX_COMPACT_BYTES: Final = 704 * _KB
 """A witness, 6 bytes for each of 65,536 transactions, and 64 of them whole."""
 
 LIMITS: Final[dict[type[Message], Limit]] = {
-    Ping: Limit(64, Lane.CONSENSUS, 10, 50, 10),
-    Pong: Limit(64, Lane.CONSENSUS, 10, 50, 10),
-    Bye: Limit(1 * _KB, Lane.CONSENSUS, 1, 2, 10),
-    AnnounceBlock: Limit(1 * _KB, Lane.CONSENSUS, 50, 500, 5),
-    SetCompact: Limit(64, Lane.CONSENSUS, 2, 20, 5),
-    CompactBlock: Limit(MAX_COMPACT_BYTES, Lane.BLOCKS, 10, 50, 5),
-    GetCompactBlock: Limit(64, Lane.CONSENSUS, 20, 200, 5),
-    CompactAnswer: Limit(MAX_COMPACT_BYTES, Lane.BLOCKS, 0, 0, 0),
-    GetBlockTransactions: Limit(24 * _KB, Lane.CONSENSUS, 20, 200, 5),
-    BlockTransactions: Limit(MAX_BLOCK_BYTES, Lane.BLOCKS, 0, 0, 0),
-    GetHeaders: Limit(4 * _KB, Lane.CONSENSUS, 50, 500, 10),
-    Headers: Limit(512 * _KB, Lane.BLOCKS, 0, 0, 0),
-    GetSkeleton: Limit(4 * _KB, Lane.CONSENSUS, 2, 40, 10),
-    Skeleton: Limit(4 * _KB, Lane.BLOCKS, 0, 0, 0),
-    GetBlocks: Limit(1 * _KB, Lane.CONSENSUS, 200, 1000, 5),
-    BlockData: Limit(MAX_BLOCK_BYTES, Lane.BLOCKS, 0, 0, 0),
-    NotFound: Limit(12 * _KB, Lane.TRANSACTIONS, 0, 0, 0),
-    AnnounceTransactions: Limit(40 * _KB, Lane.TRANSACTIONS, 40, 200, 5),
-    GetTransactions: Limit(12 * _KB, Lane.TRANSACTIONS, 100, 500, 5),
-    Transactions: Limit(1100 * _KB, Lane.TRANSACTIONS, 0, 0, 0),
-    GetMatrix: Limit(64, Lane.TRANSACTIONS, 1000, 4000, 2),
-    MatrixHead: Limit(128, Lane.TRANSACTIONS, 0, 0, 0),
-    GetStrips: Limit(64, Lane.TRANSACTIONS, 4000, 8000, 1),
-    Strips: Limit(288 * _KB, Lane.BULK, 0, 0, 0),
-    GetAddresses: Limit(64, Lane.TRANSACTIONS, 0.1, 5, 10),
-    Addresses: Limit(64 * _KB, Lane.TRANSACTIONS, 0, 0, 0),
-    AnnounceAddresses: Limit(2 * _KB, Lane.TRANSACTIONS, 1, 20, 5),
-    DialMe: Limit(16, Lane.TRANSACTIONS, 0.1, 3, 10),
-    FindNodes: Limit(64, Lane.TRANSACTIONS, 10, 100, 5),
-    Nodes: Limit(2 * _KB, Lane.TRANSACTIONS, 0, 0, 0),
-    Provide: Limit(1 * _KB, Lane.TRANSACTIONS, 10, 100, 5),
-    Provided: Limit(128, Lane.TRANSACTIONS, 0, 0, 0),
-    FindProviders: Limit(64, Lane.TRANSACTIONS, 10, 100, 5),
-    Providers: Limit(4 * _KB, Lane.TRANSACTIONS, 0, 0, 0),
+    Ping: Limit(64, Lane.CONSENSUS, 10, 50, 10, 0.05),
+    Pong: Limit(64, Lane.CONSENSUS, 10, 50, 10, 0.05),
+    Bye: Limit(1 * _KB, Lane.CONSENSUS, 1, 2, 10, 0.05),
+    AnnounceBlock: Limit(1 * _KB, Lane.CONSENSUS, 50, 500, 5, 0.2),
+    SetCompact: Limit(64, Lane.CONSENSUS, 2, 20, 5, 0.05),
+    CompactBlock: Limit(MAX_COMPACT_BYTES, Lane.BLOCKS, 10, 50, 5, 0.5),
+    GetCompactBlock: Limit(64, Lane.CONSENSUS, 20, 200, 5, 2),
+    CompactAnswer: Limit(MAX_COMPACT_BYTES, Lane.BLOCKS, 0, 0, 0, 0.5),
+    GetBlockTransactions: Limit(24 * _KB, Lane.CONSENSUS, 20, 200, 5, 5),
+    BlockTransactions: Limit(MAX_BLOCK_BYTES, Lane.BLOCKS, 0, 0, 0, 5),
+    GetHeaders: Limit(4 * _KB, Lane.CONSENSUS, 50, 500, 10, 1),
+    Headers: Limit(512 * _KB, Lane.BLOCKS, 0, 0, 0, 5),
+    GetSkeleton: Limit(4 * _KB, Lane.CONSENSUS, 2, 40, 10, 0.5),
+    Skeleton: Limit(4 * _KB, Lane.BLOCKS, 0, 0, 0, 0.05),
+    GetBlocks: Limit(1 * _KB, Lane.CONSENSUS, 200, 1000, 5, 2),
+    BlockData: Limit(MAX_BLOCK_BYTES, Lane.BLOCKS, 0, 0, 0, 5),
+    NotFound: Limit(12 * _KB, Lane.TRANSACTIONS, 0, 0, 0, 0.05),
+    AnnounceTransactions: Limit(40 * _KB, Lane.TRANSACTIONS, 40, 200, 5, 1),
+    GetTransactions: Limit(12 * _KB, Lane.TRANSACTIONS, 100, 500, 5, 0.5),
+    Transactions: Limit(1100 * _KB, Lane.TRANSACTIONS, 0, 0, 0, 20),
+    GetMatrix: Limit(64, Lane.TRANSACTIONS, 1000, 4000, 2, 0.1),
+    MatrixHead: Limit(128, Lane.TRANSACTIONS, 0, 0, 0, 0.05),
+    GetStrips: Limit(64, Lane.TRANSACTIONS, 4000, 8000, 1, 0.5),
+    Strips: Limit(288 * _KB, Lane.BULK, 0, 0, 0, 0.5),
+    GetAddresses: Limit(64, Lane.TRANSACTIONS, 0.1, 5, 10, 0.2),
+    Addresses: Limit(64 * _KB, Lane.TRANSACTIONS, 0, 0, 0, 1),
+    AnnounceAddresses: Limit(2 * _KB, Lane.TRANSACTIONS, 1, 20, 5, 0.2),
+    DialMe: Limit(16, Lane.TRANSACTIONS, 0.1, 3, 10, 0.1),
+    FindNodes: Limit(64, Lane.TRANSACTIONS, 10, 100, 5, 0.2),
+    Nodes: Limit(2 * _KB, Lane.TRANSACTIONS, 0, 0, 0, 0.1),
+    Provide: Limit(1 * _KB, Lane.TRANSACTIONS, 10, 100, 5, 1),
+    Provided: Limit(128, Lane.TRANSACTIONS, 0, 0, 0, 0.05),
+    FindProviders: Limit(64, Lane.TRANSACTIONS, 10, 100, 5, 0.3),
+    Providers: Limit(4 * _KB, Lane.TRANSACTIONS, 0, 0, 0, 0.2),
 }
+
+WORK_MS_PER_S: Final = 500.0
+"""Work a peer may cause by its questions, sustained: half a core. A peer that asks for more is answered later."""
+WORK_MS_BURST: Final = 2000.0
+BYTES_COST_MS: Final = 0.01 / _KB
+"""Work for each byte of an answer: reading, encoding, and enciphering it."""
 
 QUEUE_BYTES: Final[dict[Lane, int]] = {
     Lane.CONSENSUS: 256 * _KB,
-    Lane.BLOCKS: 2 * MAX_BLOCK_BYTES,
-    Lane.TRANSACTIONS: 4 << 20,
-    Lane.BULK: 2 << 20,
+    Lane.BLOCKS: 2 << 20,
+    Lane.TRANSACTIONS: 1 << 20,
+    Lane.BULK: 1 << 20,
 }
-"""Most bytes waiting to be sent to one peer, per lane; no lane is exempt."""
+"""Most bytes waiting to be sent to one peer, per lane; no lane is exempt. An empty lane takes one larger message."""
 QUEUE_MESSAGES: Final = 1024
 """Most messages waiting per lane."""
 MAX_WAITING_REQUESTS: Final = 256

@@ -1,0 +1,154 @@
+"""What a peer may cost, when it hears of transactions, and the page that says so."""
+
+import asyncio
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from network_fakes import make_tx
+
+from network.peers.bounded import TokenBucket
+from network.peers.kinds import LinkKind
+from network.peers.lanes import Lanes
+from network.peers.peer import Peer
+from network.sync.announce import Announcer
+from network.wire.chain import BlockData, GetBlocks, Headers
+from network.wire.control import Hello
+from network.wire.limits import LIMITS, WORK_MS_BURST, WORK_MS_PER_S
+from network.wire.matrices import GetStrips, Strip, Strips
+from network.wire.table import insert_table
+from network.wire.transactions import AnnounceTransactions
+from primitives.transactions import compute_tx_id
+
+ROOT = Path(__file__).parents[3]
+IDS = [compute_tx_id(make_tx(nonce)) for nonce in range(4)]
+
+
+class HandClock:
+    def __init__(self) -> None:
+        self.now = 50.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def now_ms(self) -> int:
+        return int(self.now * 1000)
+
+
+def make_peer(clock: HandClock, kind: LinkKind = LinkKind.INBOUND) -> Peer:
+    link = SimpleNamespace(remote_address="127.0.0.1:9", remote_id=bytes(32))
+    hello = Hello(1, 7, bytes(32), "test", bytes(32), 0, bytes(32), 9, False)
+    return Peer(link, hello, clock, kind)
+
+
+def test_the_page_shows_the_table_as_it_is():
+    page = (ROOT / "docs/network.md").read_text(encoding="utf-8")
+    assert insert_table(page) == page, "run: python -m network.wire.table docs/network.md"
+    for kind in LIMITS:
+        assert f"| `{kind.__name__}` |" in page
+    with pytest.raises(ValueError, match="no place"):
+        insert_table("a page without marks")
+
+
+def test_tests_named_on_the_page_exist():
+    page = (ROOT / "docs/network.md").read_text(encoding="utf-8")
+    there = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests/unit/network").glob("test_*.py"))
+    named = re.findall(r"`(test_\w+)`", page)
+    assert len(named) > 5
+    assert [name for name in named if f"def {name}(" not in there] == []
+
+
+def test_spending_more_than_there_is_must_be_waited_for():
+    bucket = TokenBucket(10.0, 20.0, 0.0)
+    assert bucket.spend(0.0, 20.0) == 0.0
+    assert bucket.spend(0.0, 5.0) == pytest.approx(0.5)
+    assert bucket.spend(0.5, 0.0) == pytest.approx(0.0)
+    assert bucket.spend(100.0, 20.0) == 0.0
+
+
+def test_a_peer_that_asks_too_much_waits_and_earns_no_points():
+    clock = HandClock()
+    peer = make_peer(clock)
+    question, cost = GetBlocks(1, (bytes(32),)), LIMITS[GetBlocks].cost_ms
+    free = int(WORK_MS_BURST / cost)
+    assert [peer.count_work(question, 0) for _ in range(free)] == [0.0] * free
+    assert peer.count_work(question, 0) == pytest.approx(cost / WORK_MS_PER_S)
+    assert peer.count_work(question, 10 << 20) == pytest.approx((2 * cost + 102.4) / WORK_MS_PER_S)
+    assert peer.score.get(clock.now) == 0
+    clock.now += 60
+    assert peer.count_work(question, 0) == 0.0
+
+
+async def test_an_answers_bytes_are_counted_and_those_of_bulk_are_not():
+    lanes = Lanes()
+    await lanes.put(Headers(1, ()))
+    size = lanes.put_bytes
+    assert size > 0
+    await lanes.put(Strips(1, 0, (Strip(bytes(16_384), ()),)))
+    assert lanes.put_bytes == size
+    assert GetStrips in LIMITS and BlockData in LIMITS
+
+
+class Dice:
+    """Drawn numbers in turn, the last one for ever."""
+
+    def __init__(self, *numbers: float) -> None:
+        self._numbers = list(numbers)
+
+    def random(self) -> float:
+        return self._numbers.pop(0) if len(self._numbers) > 1 else self._numbers[0]
+
+
+async def collect(peer: Peer, told: list[tuple[str, bytes]], name: str) -> None:
+    def send(message: object) -> bool:
+        assert isinstance(message, AnnounceTransactions)
+        told.extend((name, id) for id in message.ids)
+        return True
+
+    peer.send = send  # type: ignore[method-assign]
+
+
+@pytest.fixture
+def pool() -> SimpleNamespace:
+    return SimpleNamespace(list_ids=list, has=lambda id: id != IDS[3])
+
+
+async def run_until(announcer: Announcer, told: list[tuple[str, bytes]], count: int) -> None:
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        work = group.create_task(announcer.run())
+        while len(told) < count:
+            await asyncio.sleep(0.001)
+        work.cancel()
+
+
+async def test_each_peer_hears_at_its_own_time(pool):
+    clock = SimpleNamespace(monotonic=asyncio.get_running_loop().time, now_ms=lambda: 0)
+    near, far = make_peer(clock, LinkKind.OUTBOUND), make_peer(clock, LinkKind.INBOUND)
+    told: list[tuple[str, bytes]] = []
+    await collect(near, told, "near")
+    await collect(far, told, "far")
+    # Same draw for both: who dialled here waits twice as long.
+    announcer = Announcer(SimpleNamespace(mempool=pool), 0.05, clock, Dice(0.5), lambda: (near, far))
+    announcer.add_peer(far)
+    announcer.add_peer(near)
+    far.known_transactions.add(IDS[1])
+    for id in IDS:
+        announcer.on_transaction(id)
+    await run_until(announcer, told, 5)
+    assert told == [("near", IDS[0]), ("near", IDS[1]), ("near", IDS[2]), ("far", IDS[0]), ("far", IDS[2])]
+
+
+async def test_what_a_full_lane_refuses_is_told_later(pool):
+    clock = SimpleNamespace(monotonic=asyncio.get_running_loop().time, now_ms=lambda: 0)
+    peer = make_peer(clock)
+    told: list[tuple[str, bytes]] = []
+    await collect(peer, told, "it")
+    take, refusals = peer.send, [False, False]
+    peer.send = lambda message: refusals.pop() if refusals else take(message)  # type: ignore[method-assign]
+    announcer = Announcer(SimpleNamespace(mempool=pool), 0.005, clock, Dice(0.3, 0.9, 0.1), lambda: (peer,))
+    announcer.add_peer(peer)
+    announcer.on_transaction(IDS[0])
+    announcer.on_transaction(IDS[1])
+    await run_until(announcer, told, 2)
+    assert told == [("it", IDS[0]), ("it", IDS[1])] and not refusals
