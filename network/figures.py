@@ -49,6 +49,8 @@ class NetworkStatus(Struct, frozen=True, kw_only=True):
     known_tried: int
     is_stale: bool
     """Whether the chain has stood still for so long that outbound peers are changed."""
+    spread: dict[str, int]
+    """What came of new blocks since the start, as `network.sync.spread.SpreadStats` names it."""
 
 
 class AddressInfo(Struct, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ import random
 from collections.abc import Iterable
 
 import structlog
+from msgspec import structs
 
 from network.clock import SystemClock
 from network.connections import Connections
@@ -164,6 +165,7 @@ class NetworkService:
             known_new=found.book.new_count,
             known_tried=found.book.tried_count,
             is_stale=found.is_stale,
+            spread=structs.asdict(self._sync.spread_stats),
         )
 
     def list_addresses(self) -> list[AddressInfo]:

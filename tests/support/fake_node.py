@@ -306,6 +306,14 @@ class FakeNode:
             known_new=7,
             known_tried=2,
             is_stale=False,
+            spread={
+                "blocks": 9,
+                "bytes": 4000,
+                "duplicates": 2,
+                "duplicate_bytes": 800,
+                "asked": 1,
+                "fallbacks": 0,
+            },
         )
 
     def net_addresses(self) -> Sequence[AddressInfo]:
