@@ -4,6 +4,7 @@ What changes it is here and belongs to one thread; what reads it is in `chain.vi
 `chain.movement` moves the connected chain.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 from msgspec import Struct
@@ -54,10 +55,24 @@ class BlockOutcome(Struct, frozen=True):
 
 
 class Ledger(LedgerView):
-    """See the module. Made by `open`."""
+    """See the module. Made by `open`.
 
-    def __init__(self, params: Params, database: Database, index: BlockIndex, results: ResultChecker) -> None:
+    Args:
+        seal_check: raises RuleViolation where a witness does not prove a header's seal; a simulation, whose
+            blocks nobody mined, has one of its own.
+    """
+
+    def __init__(
+        self,
+        params: Params,
+        database: Database,
+        index: BlockIndex,
+        results: ResultChecker,
+        *,
+        seal_check: Callable[[Params, Header, Witness], None] = check_seal,
+    ) -> None:
         super().__init__(params, database, index, results)
+        self._seal_check = seal_check
         self._chain = ConnectedChain(params, database, index, self._blocks, results)
 
     @classmethod
@@ -188,7 +203,7 @@ class Ledger(LedgerView):
 
     def _check_body(self, block_id: BlockId, block: Block, witness: Witness) -> None:
         """The seal first: only a block that cost work may be remembered as invalid."""
-        check_seal(self._params, block.header, witness)
+        self._seal_check(self._params, block.header, witness)
         try:
             check_block_sanity(self._params, block)
         except RuleViolation as error:

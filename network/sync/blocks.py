@@ -82,7 +82,8 @@ class BlockSync:
             self._window.keep(id for id, _, _ in wanted)
             self._window.want(wanted, self._clock.monotonic())
             # Also without anything new: a peer that did not deliver may be asked again by now.
-            self._has_work.set()
+            if len(self._window):
+                self._has_work.set()
             try:
                 async with asyncio.timeout(REFILL_S):
                     await self._is_stale.wait()

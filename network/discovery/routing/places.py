@@ -1,12 +1,16 @@
 """Where nodes are: addresses worth telling others, and the network group an address belongs to."""
 
 from enum import IntEnum
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Final
 
 from network.identity import PeerAddress
 from primitives.units import NodeId
 
 IPAddress = IPv4Address | IPv6Address
+CACHED: Final = 16_384
+"""Hosts whose reading is remembered: every answer to a lookup asks again about the same ones."""
 
 
 class Scope(IntEnum):
@@ -17,6 +21,7 @@ class Scope(IntEnum):
     WORLD = 2
 
 
+@lru_cache(CACHED)
 def parse_host(host: str) -> IPAddress | None:
     """The address written in `host`, an embedded IPv4 one as such; None for a name and for what no node can have."""
     try:
@@ -30,6 +35,7 @@ def parse_host(host: str) -> IPAddress | None:
     return ip
 
 
+@lru_cache(CACHED)
 def compute_scope(host: str) -> Scope | None:
     """None where `host` is no address."""
     ip = parse_host(host)
