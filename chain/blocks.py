@@ -1,9 +1,10 @@
 """Blocks, witnesses and undo records by block id."""
 
-from typing import TypeVar
+from collections.abc import Mapping
+from typing import Protocol, TypeVar
 
 from chain import schema
-from chain.database import Database
+from chain.errors import ChainError
 from chain.schema import MAX_STORED_BYTES, StoredHeader, StoredInvalid, Undo
 from primitives.blocks import Block, Header
 from primitives.codec import decode, encode
@@ -15,14 +16,24 @@ T = TypeVar("T")
 Batch = dict[bytes, bytes | None]
 
 
+class Records(Protocol):
+    """What blocks are kept in: the database, or what is staged on top of it."""
+
+    def get(self, key: bytes) -> bytes | None: ...
+
+    def write(self, changes: Mapping[bytes, bytes | None], *, is_synced: bool = True) -> None: ...
+
+    def explain(self, error: object) -> ChainError: ...
+
+
 class BlockStore:
     """What the node keeps of each block, connected or not.
 
     Headers are written without waiting for the disk: one that a power cut takes is fetched again.
     """
 
-    def __init__(self, database: Database) -> None:
-        self._db = database
+    def __init__(self, records: Records) -> None:
+        self._db = records
 
     def put_header(self, block_id: BlockId, header: Header, arrival: int) -> None:
         self._db.write(make_header_batch(block_id, header, arrival), is_synced=False)

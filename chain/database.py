@@ -1,7 +1,8 @@
 """LevelDB behind a few words, with its errors told apart and checksums verified at every read."""
 
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -30,14 +31,18 @@ class Database:
     Args:
         is_durable: sync to disk what asks for it. Without it a killed process loses nothing, a power cut
             the last blocks, never the database's consistency.
+        monotonic: seconds, to tell how long writing took.
 
     Raises:
         ChainError: "database-in-use", "database-damaged", "database-io"; from all methods also "database-closed".
     """
 
-    def __init__(self, path: Path, *, is_durable: bool) -> None:
+    def __init__(self, path: Path, *, is_durable: bool, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._path = path
         self._is_durable = is_durable
+        self._monotonic = monotonic
+        self.writing_s = 0.0
+        """Spent in `write` since the database was opened."""
         self._write_lock = threading.Lock()
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -68,6 +73,7 @@ class Database:
             is_synced: on disk when this returns, in a durable database. Without it the changes reach the disk in
                 their order, at the latest with the next synced ones.
         """
+        started = self._monotonic()
         try:
             with (
                 self._write_lock,
@@ -80,6 +86,8 @@ class Database:
                         batch.put(key, value)
         except (plyvel.Error, RuntimeError) as error:
             raise self.explain(error) from error
+        finally:
+            self.writing_s += self._monotonic() - started
 
     def iterate(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
         """Keys with `prefix` (kept in the key) and their values, in order."""

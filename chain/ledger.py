@@ -4,18 +4,17 @@ What changes it is here and belongs to one thread; what reads it is in `chain.vi
 `chain.movement` moves the connected chain.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from msgspec import Struct
 
 from chain import schema
-from chain.blocks import make_block_batch
 from chain.connection import compute_new_root
 from chain.database import Database
 from chain.entry import Entry, Tip, find_fork
 from chain.index import BlockIndex
-from chain.movement import Arrival, ConnectedChain, iterate_above
+from chain.movement import ConnectedChain, iterate_above
 from chain.opening import load_index, open_database
 from chain.reading import ChainReader, HistoryEntry
 from chain.view import LedgerView
@@ -35,9 +34,9 @@ from consensus.validity import (
     is_about_block,
 )
 from primitives.blocks import Block, Header, compute_block_id
-from primitives.errors import MatrixMissing, ParentMissing, RuleViolation
+from primitives.errors import InosError, MatrixMissing, NotYet, ParentMissing, RuleViolation
 from primitives.matrices import Witness
-from primitives.units import BlockId, MatrixId, StateRoot, Target, TimeMs
+from primitives.units import BlockId, MatrixId, StateRoot, Target, TimeMs, TxId
 
 __all__ = ["BlockOutcome", "HistoryEntry", "Ledger", "Tip"]
 
@@ -73,7 +72,7 @@ class Ledger(LedgerView):
     ) -> None:
         super().__init__(params, database, index, results)
         self._seal_check = seal_check
-        self._chain = ConnectedChain(params, database, index, self._blocks, results)
+        self._chain = ConnectedChain(params, database, index, results)
 
     @classmethod
     def open(
@@ -124,8 +123,18 @@ class Ledger(LedgerView):
         entry = self._index.add(block_id, header, self._get_parent(header))
         self._blocks.put_header(block_id, header, entry.arrival)
 
-    def add_block(self, block: Block, witness: Witness, now_ms: TimeMs) -> BlockOutcome:
+    def add_block(
+        self,
+        block: Block,
+        witness: Witness,
+        now_ms: TimeMs,
+        *,
+        is_verified: Callable[[TxId], bool] | None = None,
+    ) -> BlockOutcome:
         """Check a block, store it, and connect the best chain there is with it.
+
+        Args:
+            is_verified: see consensus.validity.check_block_sanity.
 
         Raises:
             RuleViolation: it is invalid, which is remembered where it is the block's own fault.
@@ -133,25 +142,46 @@ class Ledger(LedgerView):
             MatrixMissing: stored and held until `retry_held`; the chain did not move.
         """
         self._tick(now_ms)
-        self._chain.store_arrival()
-        block_id = compute_block_id(block.header)
-        known = self._index.get(block_id)
-        if known is not None:
-            _refuse_invalid(known)
-            if known.has_body:
-                return BlockOutcome((), (), False)
-        else:
-            self._check_new_header(block.header, now_ms)
-        self._check_body(block_id, block, witness)
-        entry = known or self._index.add(block_id, block.header, self._get_parent(block.header))
-        self._index.set_body(entry)
-        self._chain.arrive(Arrival(block_id, block, make_block_batch(block_id, block, witness, entry.arrival)))
+        self._flush()
+        entry = self._admit(block, now_ms)
+        if entry is not None and entry.has_body:
+            return BlockOutcome((), (), False)
+        self._seal_check(self._params, block.header, witness)
+        self._check_body(block, is_verified)
+        entry = self._take(entry, block, witness)
         try:
             outcome = self._activate()
         finally:
-            self._chain.store_arrival()
+            self._flush()
         _refuse_invalid(entry)
         return outcome
+
+    def add_checked_blocks(
+        self, blocks: Sequence[tuple[Block, Witness]], now_ms: TimeMs
+    ) -> tuple[BlockOutcome, tuple[InosError | None, ...]]:
+        """Blocks in order whose seals and transactions the caller has found valid, by `check_seal` and
+        `check_transaction_sanity`: all else is checked, and all that are connected go to disk together.
+
+        Returns:
+            How the chain moved, and for each block what `add_block` would have raised, or None.
+        """
+        self._tick(now_ms)
+        self._flush()
+        found: list[Entry | InosError] = []
+        for block, witness in blocks:
+            try:
+                found.append(self._take_checked(block, witness, now_ms))
+            except (RuleViolation, NotYet) as error:
+                found.append(error)
+        missing: tuple[MatrixId, ...] = ()
+        try:
+            outcome = self._activate()
+        except MatrixMissing as error:
+            outcome, missing = BlockOutcome((), (), True, error.ids), error.ids
+        finally:
+            self._flush()
+        missing = missing or outcome.missing
+        return outcome, tuple(_tell_fate(each, missing) for each in found)
 
     def retry_held(self) -> BlockOutcome:
         """Try the blocks that waited for matrices.
@@ -160,7 +190,10 @@ class Ledger(LedgerView):
             MatrixMissing: some still do, and the chain did not move.
         """
         self._index.release_held()
-        return self._activate()
+        try:
+            return self._activate()
+        finally:
+            self._flush()
 
     def compute_next(self) -> tuple[HeaderContext, Target]:
         """What the next block on the tip must continue, and its target."""
@@ -201,18 +234,42 @@ class Ledger(LedgerView):
             raise ParentMissing(BlockId(header.parent))
         return parent
 
-    def _check_body(self, block_id: BlockId, block: Block, witness: Witness) -> None:
-        """The seal first: only a block that cost work may be remembered as invalid."""
-        self._seal_check(self._params, block.header, witness)
+    def _admit(self, block: Block, now_ms: TimeMs) -> Entry | None:
+        """What is known of the block; a new header passes stages 1 and 2 first."""
+        known = self._index.get(compute_block_id(block.header))
+        if known is None:
+            self._check_new_header(block.header, now_ms)
+        else:
+            _refuse_invalid(known)
+        return known
+
+    def _check_body(self, block: Block, is_verified: Callable[[TxId], bool] | None) -> None:
+        """After the seal: only a block that cost work may be remembered as invalid."""
         try:
-            check_block_sanity(self._params, block)
+            check_block_sanity(self._params, block, is_verified=is_verified)
         except RuleViolation as error:
             if is_about_block(error):
+                block_id = compute_block_id(block.header)
                 entry = self._index.get(block_id)
                 entry = entry or self._index.add(block_id, block.header, self._get_parent(block.header))
                 self._blocks.put_header(block_id, block.header, entry.arrival)
                 self._chain.condemn(entry, error)
+                self._flush()
             raise
+
+    def _take(self, known: Entry | None, block: Block, witness: Witness) -> Entry:
+        """Index and stage a block that passed its checks."""
+        entry = known or self._index.add(compute_block_id(block.header), block.header, self._get_parent(block.header))
+        self._index.set_body(entry)
+        self._chain.arrive(entry, block, witness)
+        return entry
+
+    def _take_checked(self, block: Block, witness: Witness, now_ms: TimeMs) -> Entry:
+        entry = self._admit(block, now_ms)
+        if entry is not None and entry.has_body:
+            return entry
+        self._check_body(block, lambda tx: True)
+        return self._take(entry, block, witness)
 
     # The connected chain
 
@@ -223,18 +280,25 @@ class Ledger(LedgerView):
         except MatrixMissing:
             # Not held: the next block tries again, and whoever adds it learns what is missing.
             self._index.release_held()
+        finally:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Bring what changed to disk, and only then show it to readers."""
+        self._chain.flush()
+        if self._index.tip.id != self._reader.tip.id:
+            self._reader = ChainReader(self._db, self._index.tip.to_tip())
 
     def _activate(self) -> BlockOutcome:
         """Go to the best chain; a branch that turns out invalid, or cannot be checked yet, is left again.
 
-        Readers see the outcome only, not the way there.
+        `_flush` must follow: readers see the outcome only, not the way there.
         """
         before = self._index.tip
         try:
             missing = self._chain.go_to_best()
         finally:
             if self._index.tip is not before:
-                self._reader = ChainReader(self._db, self._index.tip.to_tip())
                 self._index.prune_side()
         after = self._index.tip
         fork = find_fork(before, after)
@@ -246,6 +310,15 @@ class Ledger(LedgerView):
             is_new=True,
             missing=missing,
         )
+
+
+def _tell_fate(found: Entry | InosError, missing: tuple[MatrixId, ...]) -> InosError | None:
+    """What became of a block of a batch."""
+    if isinstance(found, InosError):
+        return found
+    if found.invalid is not None:
+        return RuleViolation(found.invalid[0], f"block {found.id.hex()}: {found.invalid[1]}")
+    return MatrixMissing(missing) if found.is_held and missing else None
 
 
 def _refuse_invalid(entry: Entry) -> None:

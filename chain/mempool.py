@@ -165,6 +165,8 @@ class Mempool:
     def on_connected(self, block: Block) -> None:
         """Drop what the block includes, what its nonces made stale, and what has waited for too long."""
         self._height = Height(block.header.height)
+        if not len(self._all):
+            return
         for tx in block.transactions:
             for nonce, waiting in self._all.get_queue(get_sender(tx)).items():
                 if nonce <= tx.nonce:

@@ -1,63 +1,57 @@
 """The connected chain as it moves: block by block onto the best branch, and off the one left.
 
-Each step is one atomic batch, so that a process killed anywhere on the way stands on some block's state.
+Each step is whole in one atomic batch, alone or with others, so that a process killed anywhere on the way stands
+on some block's state.
 """
 
 from collections.abc import Iterator
 from itertools import takewhile
 
-from msgspec import Struct
-
 from chain import schema
-from chain.blocks import Batch, BlockStore
+from chain.blocks import BlockStore, make_block_batch
 from chain.connection import make_connect_batch, make_disconnect_batch
 from chain.database import Database
 from chain.entry import Entry, find_fork, iterate_back
 from chain.index import BlockIndex
+from chain.staging import Staging
 from consensus.execution import ResultChecker, check_state_root, execute_block
 from consensus.params import Params
 from consensus.records import StateKey
 from consensus.state import StateView
 from primitives.blocks import Block
 from primitives.errors import MatrixMissing, RuleViolation
+from primitives.matrices import Witness
 from primitives.units import BlockId, MatrixId
 
 
-class Arrival(Struct, frozen=True):
-    """A block that is not stored yet: connected, it goes to disk with its effects, in one batch."""
-
-    id: BlockId
-    block: Block
-    batch: Batch
-
-
 class ConnectedChain:
-    """Moves `index.tip` and the database together."""
+    """Moves `index.tip` and the database together. All it writes is staged; `flush` brings it to disk."""
 
-    def __init__(
-        self, params: Params, database: Database, index: BlockIndex, blocks: BlockStore, results: ResultChecker
-    ) -> None:
+    def __init__(self, params: Params, database: Database, index: BlockIndex, results: ResultChecker) -> None:
         self._params = params
-        self._db = database
+        self._staging = Staging(database)
         self._index = index
-        self._blocks = blocks
+        self._blocks = BlockStore(self._staging)
         self._results = results
-        self._arrival: Arrival | None = None
+        self._arrived: dict[BlockId, Block] = {}
+        """Blocks staged since the last flush, so that connecting them need not decode them."""
 
-    def arrive(self, arrival: Arrival) -> None:
-        """A new block, which the next step stores; `store_arrival` must follow."""
-        self._arrival = arrival
+    def arrive(self, entry: Entry, block: Block, witness: Witness) -> None:
+        """Stage a new block, connected or not."""
+        self._staging.write(make_block_batch(entry.id, block, witness, entry.arrival))
+        self._arrived[entry.id] = block
+        if self._staging.is_full:
+            self.flush()
+
+    def flush(self) -> None:
+        """Bring everything staged to disk; where the disk refuses, it is kept for another try."""
+        self._staging.flush()
+        self._arrived.clear()
 
     def condemn(self, entry: Entry, error: RuleViolation) -> None:
         """Remember a block as invalid, and with it all its descendants."""
         self._index.set_invalid(entry, error.code, error.message)
         self._blocks.put_invalid(entry.id, error.code, error.message)
-
-    def store_arrival(self) -> None:
-        """Store the new block where it was not connected; where the disk refuses, it is kept for another try."""
-        if self._arrival is not None:
-            self._db.write(self._arrival.batch)
-            self._arrival = None
 
     def go_to_best(self) -> tuple[MatrixId, ...]:
         """Move to the best chain there is; matrices that a heavier branch waits for, which is held from now on."""
@@ -87,16 +81,13 @@ class ConnectedChain:
         return ()
 
     def _connect(self, entry: Entry) -> None:
-        arrival = self._arrival if self._arrival is not None and self._arrival.id == entry.id else None
-        block = self._blocks.get_stored_block(entry.id) if arrival is None else arrival.block
-        executed = execute_block(self._params, StateView(_LiveState(self._db)), block, self._results)
-        root, batch = make_connect_batch(self._db.get, entry, block, executed)
+        if self._staging.is_full:
+            self.flush()
+        block = self._arrived.get(entry.id) or self._blocks.get_stored_block(entry.id)
+        executed = execute_block(self._params, StateView(_LiveState(self._staging)), block, self._results)
+        root, batch = make_connect_batch(self._staging.get, entry, block, executed)
         check_state_root(entry.header, root)
-        if arrival is not None:
-            batch |= arrival.batch
-        self._db.write(batch)
-        if arrival is not None:
-            self._arrival = None
+        self._staging.write(batch)
         self._index.set_active(entry)
 
     def disconnect(self) -> None:
@@ -105,27 +96,29 @@ class ConnectedChain:
         Raises:
             ChainError: "database-damaged": the undo record does not lead back.
         """
+        if self._staging.is_full:
+            self.flush()
         entry = self._index.tip
         if entry.parent is None:
-            raise self._db.explain("there is no way from the tip to another branch")
+            raise self._staging.explain("there is no way from the tip to another branch")
         block, undo = self._blocks.get_stored_block(entry.id), self._blocks.get_undo(entry.id)
-        root, batch = make_disconnect_batch(self._db.get, entry, block, undo)
+        root, batch = make_disconnect_batch(self._staging.get, entry, block, undo)
         if root != entry.parent.header.state_root:
-            raise self._db.explain(
+            raise self._staging.explain(
                 f"the undo record of block {entry.id.hex()} does not lead back to its parent's state"
             )
-        self._db.write(batch)
+        self._staging.write(batch)
         self._index.set_inactive(entry)
 
 
 class _LiveState:
-    """State records as the database has them now, half-way through a reorganisation too."""
+    """State records as they are now, half-way through a reorganisation too."""
 
-    def __init__(self, database: Database) -> None:
-        self._db = database
+    def __init__(self, staging: Staging) -> None:
+        self._staging = staging
 
     def get(self, key: StateKey) -> bytes | None:
-        return self._db.get(schema.state_key(key))
+        return self._staging.get(schema.state_key(key))
 
 
 def iterate_above(entry: Entry, fork: Entry) -> Iterator[Entry]:

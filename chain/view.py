@@ -42,6 +42,11 @@ class LedgerView:
         return self._params
 
     @property
+    def writing_s(self) -> float:
+        """Seconds spent on writing to disk so far."""
+        return self._db.writing_s
+
+    @property
     def results(self) -> ResultChecker:
         """What checks delivered products here."""
         return self._results

@@ -15,6 +15,7 @@ COMMANDS: Final = {
     "genesis": "List networks, show one's parameters and genesis id, make a devnet of your own.",
     "job": "Post a product to be multiplied, follow it, fetch its result and receipt.",
     "node": "Run one node, mining or only following.",
+    "peers": "See whom a node talks to, whether it can be reached, and which addresses it knows.",
     "rpc": "Call any RPC method of a node.",
     "status": "Show how a node fares: its sync, its peers, what bounds it.",
     "verify": "Check the receipt of a product, without a node.",

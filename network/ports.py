@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from consensus.params import Params
 from primitives.blocks import Block, Header
+from primitives.errors import InosError
 from primitives.matrices import Witness
 from primitives.transactions import Transaction
 from primitives.units import BlockId, MatrixId, TimeMs, TxId
@@ -33,6 +34,16 @@ class Randomness(Protocol):
         """In [0, 1)."""
 
     def getrandbits(self, k: int, /) -> int: ...
+
+
+class Files(Protocol):
+    """Small files of this node by name: what the network remembers over a restart. May live in memory."""
+
+    async def read(self, name: str, limit: int, /) -> bytes | None:
+        """The whole file; None where there is none, it is longer than `limit` bytes, or it cannot be read."""
+
+    async def write(self, name: str, data: bytes, /) -> bool:
+        """Replace the file in one step, so that a crash leaves the old or the new one; whether that went well."""
 
 
 class TipView(Protocol):
@@ -124,6 +135,22 @@ class MatricesPort(Protocol):
         """At most `limit` strip indices that are not here yet, lowest first."""
 
 
+class AddedView(Protocol):
+    """What became of blocks that were added together."""
+
+    @property
+    def errors(self) -> Sequence[InosError | None]:
+        """Per block what `add_block` would have raised, or None."""
+
+    @property
+    def state_s(self) -> float:
+        """Seconds for executing them."""
+
+    @property
+    def disk_s(self) -> float:
+        """Seconds for writing them."""
+
+
 class NodePort(Protocol):
     """The node as the network sees it."""
 
@@ -147,6 +174,13 @@ class NodePort(Protocol):
 
     async def add_block(self, block: Block, witness: Witness, /) -> Any:
         """Check, store and where possible connect. MatrixMissing means that it is stored and held."""
+
+    async def add_checked_blocks(self, blocks: Sequence[tuple[Block, Witness]], /) -> AddedView:
+        """The same for blocks in order, parents first, whose seals and transactions the caller has found valid.
+
+        Raises:
+            InosError: this node's own trouble; what one block deserves is told in the result.
+        """
 
     async def add_transaction(self, tx: Transaction, /) -> Any: ...
 

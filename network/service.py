@@ -2,21 +2,26 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 
 import structlog
-from msgspec import Struct
 
 from network.clock import SystemClock
+from network.connections import Connections
+from network.discovery.addresses.service import AddressService
 from network.discovery.routing.service import Routing, RoutingStatus
 from network.errors import Misbehaviour
+from network.figures import AddressInfo, NetworkStatus, PeerInfo
+from network.files import MemoryFiles
+from network.handler import Handler
 from network.identity import NodeIdentity, PeerAddress
 from network.link import Transport
 from network.peers.kinds import LinkKind
 from network.peers.manager import PeerManager
 from network.peers.peer import Peer
 from network.peers.static import StaticPeers
-from network.ports import Clock, NodePort, Randomness
+from network.places import compute_group, describe_group, split_place
+from network.ports import Clock, Files, NodePort, Randomness
 from network.settings import PROTOCOL_VERSION, NetworkSettings
 from network.sync.hub import Sync
 from network.sync.progress import SyncStatus
@@ -24,46 +29,9 @@ from network.sync.verifier import SealVerifier, ThreadVerifier
 from network.transport.websocket import WebSocketTransport
 from network.wire.control import Hello
 from primitives.codec import encode
-from primitives.units import MatrixId, NodeId, TimeMs
+from primitives.units import MatrixId, NodeId
 
 log = structlog.get_logger("inos.network")
-
-
-class PeerInfo(Struct, frozen=True):
-    """One connected peer, for people."""
-
-    id: NodeId
-    address: str
-    is_outbound: bool
-    kind: LinkKind
-    is_brief: bool
-    """There for a few questions only."""
-    user_agent: str
-    height: int
-    latency_ms: float | None
-    bytes_in: int
-    bytes_out: int
-    since_ms: TimeMs
-
-
-class _Connections:
-    """The manager as routing sees it; the manager's sessions need routing first."""
-
-    def __init__(self, get_manager: Callable[[], PeerManager]) -> None:
-        self._get_manager = get_manager
-
-    @property
-    def peers(self) -> Mapping[NodeId, Peer]:
-        return self._get_manager().peers
-
-    def list_full(self) -> Iterable[Peer]:
-        return self._get_manager().list_full()
-
-    async def reach(self, address: PeerAddress, limit_s: float) -> Peer:
-        return await self._get_manager().reach(address, limit_s)
-
-    async def prove(self, address: PeerAddress) -> None:
-        await self._get_manager().prove(address)
 
 
 class NetworkService:
@@ -75,6 +43,7 @@ class NetworkService:
     Args:
         clock, rng: injected; by default the machine's.
         transport: WebSockets with Noise by default.
+        files: where addresses of peers are kept; by default they end with the service.
         verifier: checks seals and signatures, by default in threads; closed with the service.
     """
 
@@ -87,6 +56,7 @@ class NetworkService:
         clock: Clock | None = None,
         rng: Randomness | None = None,
         transport: Transport | None = None,
+        files: Files | None = None,
         verifier: SealVerifier | None = None,
     ) -> None:
         self._node = node
@@ -102,26 +72,32 @@ class NetworkService:
                 identity, node.genesis_id, host=settings.host, port=settings.port, limits=settings.limits
             )
         )
+        connections = Connections(lambda: self._manager)
         self._routing = Routing(
-            identity.node_id,
-            node.matrices,
-            settings.routing,
-            _Connections(lambda: self._manager),
-            self._punish,
-            the_clock,
-            the_rng,
+            identity.node_id, node.matrices, settings.routing, connections, self._punish, the_clock, the_rng
         )
         self._verifier: SealVerifier = verifier if verifier is not None else ThreadVerifier()
         self._sync = Sync(node, settings, the_clock, self._list_peers, self._punish, self._verifier, self._routing)
+        self._addresses = AddressService(
+            identity,
+            settings,
+            connections,
+            files if files is not None else MemoryFiles(),
+            the_clock,
+            the_rng,
+            get_tip=self._sync.get_tip,
+            get_port=lambda: self.listen_port,
+        )
         self._manager = PeerManager(
             identity.node_id,
             settings,
             self._transport,
-            self._sync,
+            Handler(self._sync, self._addresses),
             self._make_hello,
             self._check_hello,
             the_clock,
             the_rng,
+            lambda link: self._addresses.on_arrival(split_place(link.remote_address)[0]),
         )
         self._static = StaticPeers(identity.node_id, self._manager, settings, the_clock, the_rng)
 
@@ -143,6 +119,7 @@ class NetworkService:
                 is_outbound=peer.link.is_outbound,
                 kind=peer.kind,
                 is_brief=peer.is_brief,
+                group=describe_group(peer.group),
                 user_agent=peer.hello.user_agent,
                 height=peer.best_height,
                 latency_ms=None if peer.latency_s is None else peer.latency_s * 1000,
@@ -151,6 +128,44 @@ class NetworkService:
                 since_ms=peer.since_ms,
             )
             for peer in self._manager.peers.values()
+        ]
+
+    def get_status(self) -> NetworkStatus:
+        """Reachability, slots and the address book in figures."""
+        peers = self._manager.peers.values()
+        outbound = [peer for peer in peers if peer.kind is LinkKind.OUTBOUND]
+        found, own = self._addresses, self._addresses.get_own()
+        return NetworkStatus(
+            listen_port=self.listen_port,
+            reachability=found.reach.value,
+            observed_host=found.observed_host,
+            announced="" if own is None else str(own),
+            discovery=self._settings.discovery,
+            links={kind.value: sum(peer.kind is kind for peer in peers) for kind in LinkKind},
+            max_outbound=self._settings.max_outbound,
+            max_inbound=self._settings.max_inbound,
+            outbound_groups=len({peer.group for peer in outbound}),
+            known_new=found.book.new_count,
+            known_tried=found.book.tried_count,
+            is_stale=found.is_stale,
+        )
+
+    def list_addresses(self) -> list[AddressInfo]:
+        """The address book, those seen last first."""
+        entries = sorted(self._addresses.book, key=lambda entry: -entry.seen_ms)
+        return [
+            AddressInfo(
+                id=entry.address.id,
+                host=entry.address.host,
+                port=entry.address.port,
+                group=describe_group(compute_group(entry.address.host, entry.address.port)),
+                is_tried=entry.is_tried,
+                seen_ms=max(0, entry.seen_ms),
+                attempt_ms=entry.attempt_ms,
+                reached_ms=entry.reached_ms,
+                attempts=entry.attempts,
+            )
+            for entry in entries
         ]
 
     def get_sync_status(self) -> SyncStatus:
@@ -170,7 +185,8 @@ class NetworkService:
         """Dial, sync and relay until `stop`."""
         try:
             async with asyncio.TaskGroup() as group:
-                work = group.create_task(self._manager.run(self._sync.run(), self._routing.run(), self._static.run()))
+                works = (self._sync.run(), self._addresses.run(), self._routing.run(), self._static.run())
+                work = group.create_task(self._manager.run(*works))
                 await self._stopping.wait()
                 work.cancel()
         finally:
@@ -178,6 +194,7 @@ class NetworkService:
 
     async def stop(self) -> None:
         """Close every link, then return; `run` ends. May be repeated."""
+        await self._addresses.save()
         self._stopping.set()
         await self._close()
 

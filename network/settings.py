@@ -29,6 +29,7 @@ class TimeLimits(Struct, frozen=True, kw_only=True):
     block: float = 20.0
     """From the request, or the last block of it, to the next one."""
     transactions: float = 10.0
+    addresses: float = 10.0
     matrix: float = 10.0
     """One range of strips (256 KB), or a matrix's head."""
     matrix_wanted: float = 1800.0
@@ -44,6 +45,16 @@ class NetworkSettings(Struct, frozen=True, kw_only=True):
     """0 takes a free one; `NetworkService.listen_port` tells which."""
     peers: tuple[PeerAddress, ...] = ()
     """Dialled at the start and again whenever they are gone."""
+    seeds: tuple[PeerAddress, ...] = ()
+    """Asked for addresses by a node that knows nobody else."""
+    discovery: bool = True
+    """Whether peers are found by themselves; without it only `peers` are dialled, and others are still answered."""
+    local_addresses: bool = False
+    """Whether loopback and private addresses are believed, dialled and passed on: on a network of one's own."""
+    announce: tuple[str, int] | None = None
+    """Host and port at which others reach this node, where it cannot learn that itself."""
+    max_outbound: int = 8
+    """Links to peers from the address book, each in another network group. As Bitcoin Core."""
     max_inbound: int = 64
     max_short: int = 32
     """Links for a few questions: at most so many dialled, and as many taken from others."""
@@ -54,9 +65,25 @@ class NetworkSettings(Struct, frozen=True, kw_only=True):
     redial_first_s: float = 0.5
     redial_most_s: float = 30.0
     """The wait doubles from first to most, each with +-50 % of jitter."""
+    slot_interval_s: float = 2.0
+    """How often free outbound slots are looked at, +-50 %; at once where something changed."""
+    retry_s: float = 600.0
+    """An address dialled so lately is dialled again only where there is hardly another; as Bitcoin Core."""
+    seed_interval_s: float = 30.0
+    feeler_interval_s: float = 120.0
+    """Between two addresses tested, +-50 %; as Bitcoin Core."""
+    address_interval_s: float = 10.0
+    """Between two announcements of addresses, +-50 %."""
+    rotation_interval_s: float = 30.0
+    stale_tip_s: float = 600.0
+    """A chain that stood still for so long has the worst outbound peer changed, one at a time."""
+    behind_s: float = 600.0
+    """An outbound peer far below this node's tip for so long is let go."""
+    save_interval_s: float = 120.0
+    """Between two times that the address book is written."""
     announce_interval_s: float = 0.05
     """Transactions are announced in batches this far apart."""
-    window_blocks: int = 128
+    window_blocks: int = 512
     """Blocks asked for ahead of the one that is needed next."""
     window_bytes: int = 64 << 20
     """Downloaded blocks that wait for one before them."""

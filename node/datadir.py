@@ -4,6 +4,7 @@ lock           held by the running node (its pid inside)
 genesis        the genesis id, hex
 ledger/        blocks, states and indices (LevelDB)
 matrices/      matrices by id
+network/       what is known of other nodes: addresses, anchors, bans
 pool           the mempool's transactions over a restart
 node.key       the node's X25519 secret (made once, 0600)
 worker.key     the mining key the node made itself, hex (made once, 0600)
@@ -52,6 +53,10 @@ class DataDir:
     @property
     def pool(self) -> Path:
         return self.path / "pool"
+
+    @property
+    def network(self) -> Path:
+        return self.path / "network"
 
     @property
     def worker_key(self) -> Path:
@@ -103,10 +108,15 @@ class DataDir:
 
 def write_atomically(path: Path, text: str) -> None:
     """Replace a small file in one step, readable by the owner alone."""
+    write_bytes_atomically(path, text.encode())
+
+
+def write_bytes_atomically(path: Path, data: bytes) -> None:
+    """As `write_atomically`, for bytes."""
     temporary = path.with_name(f"{path.name}.new")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)

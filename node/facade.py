@@ -12,6 +12,7 @@ from consensus.params import Params
 from genesis import Network
 from mesh.store import MatrixStore
 from miner import Miner
+from network.figures import AddressInfo, NetworkStatus
 from network.service import NetworkService
 from network.settings import PROTOCOL_VERSION
 from network.sync.progress import Phase, SyncStatus
@@ -88,12 +89,20 @@ class RpcNode:
                 height=Height(peer.height),
                 connected_at=peer.since_ms,
                 latency_ms=-1 if peer.latency_ms is None else round(peer.latency_ms),
+                kind=peer.kind.value,
+                group=peer.group,
                 score=0,
                 bytes_received=peer.bytes_in,
                 bytes_sent=peer.bytes_out,
             )
             for peer in self._peers.peers()
         ]
+
+    def net_status(self) -> NetworkStatus:
+        return self._peers.get_status()
+
+    def net_addresses(self) -> Sequence[AddressInfo]:
+        return self._peers.list_addresses()
 
     def net_routing(self) -> RoutingInfo:
         status = self._peers.get_routing_status()

@@ -18,7 +18,7 @@ from chain.mempool import Mempool, MempoolLimits
 from genesis import Network, load_network
 from mesh.store import MatrixStore
 from miner import Miner, MinerSettings
-from network.identity import NodeIdentity, load_identity, parse_peer_address
+from network.identity import NodeIdentity, load_identity
 from network.service import NetworkService
 from network.settings import NetworkSettings
 from network.sync.verifier_pool import PoolVerifier
@@ -27,6 +27,8 @@ from node.datadir import DataDir, write_atomically
 from node.facade import RpcNode
 from node.identity import check_payee, make_miner_settings
 from node.mining import MiningPort
+from node.netfiles import NetworkFiles
+from node.netsettings import make_network_settings
 from node.poolfile import load_pool, save_pool
 from node.results import StoredResults
 from node.service import NodeService
@@ -97,7 +99,7 @@ async def open_node(settings: NodeSettings, clock: Clock | None = None) -> Async
     """
     clock = clock or SystemClock()
     network = load_network(settings.network)
-    peers = tuple(parse_peer_address(text) for text in settings.peers)
+    net = make_network_settings(settings, network)
     check_payee(settings, network)
     stop = asyncio.Event()
     async with AsyncExitStack() as stack:
@@ -108,8 +110,7 @@ async def open_node(settings: NodeSettings, clock: Clock | None = None) -> Async
         tasks = await stack.enter_async_context(Tasks())
         _run_until_stop(stack, tasks, "service", service.run())
         await _restore_pool(stack, data, service)
-        net = NetworkSettings(host=settings.p2p_host, port=settings.p2p_port, peers=peers)
-        talk = await _start_network(stack, tasks, service, net, identity)
+        talk = await _start_network(stack, tasks, service, net, identity, NetworkFiles(data.network))
         miner = _start_miner(stack, tasks, service, orders)
         rpc = await _start_rpc(stack, settings, data, RpcNode(service, talk, miner, identity.node_id, stop.set))
         node = Node(settings, service, talk, miner, rpc, identity.node_id, stop)
@@ -139,9 +140,14 @@ async def _restore_pool(stack: AsyncExitStack, data: DataDir, service: NodeServi
 
 
 async def _start_network(
-    stack: AsyncExitStack, tasks: Tasks, service: NodeService, settings: NetworkSettings, identity: NodeIdentity
+    stack: AsyncExitStack,
+    tasks: Tasks,
+    service: NodeService,
+    settings: NetworkSettings,
+    identity: NodeIdentity,
+    files: NetworkFiles,
 ) -> NetworkService:
-    peers = NetworkService(service, settings, identity, clock=service.clock, verifier=PoolVerifier())
+    peers = NetworkService(service, settings, identity, clock=service.clock, files=files, verifier=PoolVerifier())
     await peers.start()
     _run_until_stop(stack, tasks, "network", peers.run())
     stack.push_async_callback(_stop, "network", peers.stop)

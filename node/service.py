@@ -23,7 +23,7 @@ from node.held import EarlyBlocks, HeldResults, UnclaimedResults
 from node.hub import Hub, Subscription
 from node.results import StoredResults
 from node.threads import Threads
-from node.writer import ChainWriter
+from node.writer import AddedBlocks, ChainWriter
 from primitives.blocks import Block, Header
 from primitives.errors import ClockAhead, InosError, MatrixMissing, NotYet, RuleViolation
 from primitives.matrices import MatrixRef, Witness
@@ -129,6 +129,20 @@ class NodeService:
         self._publish_tip(outcome)
         return outcome
 
+    async def add_checked_blocks(self, blocks: Sequence[tuple[Block, Witness]]) -> AddedBlocks:
+        """Connect blocks in order whose seals and transactions the caller has checked; see chain.ledger.
+
+        Blocks from ahead of the clock, and those that wait for matrices, are held here as by `add_block`.
+        """
+        outcome, added = await self._threads.write(partial(self._chain.add_checked_blocks, tuple(blocks)))
+        for (block, witness), error in zip(blocks, added.errors, strict=True):
+            if isinstance(error, ClockAhead):
+                self._early.hold(error.until, block, witness)
+            elif isinstance(error, MatrixMissing):
+                self._depot.want(error.ids)
+        self._publish_tip(outcome)
+        return added
+
     async def get_template(self, beneficiary: Address, allow_merit: bool) -> Template:
         """A block to be mined on the tip."""
         return await self._threads.write(partial(self._chain.make_template, beneficiary, allow_merit))
@@ -151,7 +165,8 @@ class NodeService:
 
     async def add_pool(self, transactions: Sequence[Transaction]) -> int:
         """Take back the pool of a stopped node; how many still fit."""
-        return await self._threads.write(partial(self._chain.add_transactions, tuple(transactions)))
+        sound = await self._threads.check(partial(self._select_sound, transactions))
+        return await self._threads.write(partial(self._chain.add_transactions, sound))
 
     async def add_matrix(self, array: NDArray[Any]) -> MatrixRef:
         """Store a matrix (int8 operand or int32 result) and tell listeners."""
@@ -168,6 +183,17 @@ class NodeService:
     async def fetch_matrix(self, matrix: MatrixId, timeout_s: float) -> NDArray[Any]:
         """A matrix from the store or from other nodes; MatrixMissing where nobody had it in time."""
         return await self._depot.fetch(matrix, timeout_s)
+
+    def _select_sound(self, transactions: Sequence[Transaction]) -> tuple[Transaction, ...]:
+        """Those that pass stage 1: what is in the pool is not checked again when a block brings it."""
+        sound: list[Transaction] = []
+        for tx in transactions:
+            try:
+                check_transaction_sanity(self.params, tx)
+                sound.append(tx)
+            except RuleViolation as error:
+                log.warning("pool transaction left out", code=error.code)
+        return tuple(sound)
 
     def _is_claimed(self, tx: Transaction) -> bool:
         """Whether the sender of a SubmitResult holds the job's claim at this tip."""

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from miner.settings import DEFAULT_MAX_JOB_BYTES, Purpose
+from network.places import is_acceptable, split_place
 from node.errors import NodeError
 from rpc.server import DEFAULT_BODY_LIMIT
 
@@ -20,6 +21,14 @@ DEFAULT_P2P_PORT: Final = 8646
 MAX_CONFIG_BYTES: Final = 1 << 20
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
+
+
+def parse_place(text: str) -> tuple[str, int]:
+    """Host and port of host:port; ValueError where the host is no IP address in its one spelling."""
+    host, port = split_place(text)
+    if not is_acceptable(host, allow_local=True) or not 1 <= port <= 65_535:
+        raise ValueError("write an IP address and a port, such as 20.1.2.3:8646 or [2a01:4f8::1]:8646")
+    return host, port
 
 
 class NodeSettings(BaseSettings):
@@ -42,6 +51,16 @@ class NodeSettings(BaseSettings):
     """0 takes a free port."""
     peers: Annotated[tuple[str, ...], NoDecode] = ()
     """ID@host:port; in the environment separated by commas."""
+    seeds: Annotated[tuple[str, ...], NoDecode] = ()
+    """First nodes to ask for others, beside those of the genesis file; ID@host:port."""
+    discovery: bool = True
+    """Whether peers are found by themselves; without it only `peers` are dialled."""
+    max_outbound: Annotated[int, Field(ge=0, le=64)] = 8
+    max_inbound: Annotated[int, Field(ge=0, le=1024)] = 64
+    announce: str | None = None
+    """Where others reach this node, host:port with an IP address; without it the node learns that itself."""
+    local_addresses: bool | None = None
+    """Whether loopback and private addresses of peers are believed and dialled; by default on devnets only."""
 
     mine: str | None = None
     """An address to earn blocks for, or "auto" for a key the node makes itself."""
@@ -67,7 +86,14 @@ class NodeSettings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] = "console"
 
-    @field_validator("peers", "rpc_allowed_hosts", mode="before")
+    @field_validator("announce", mode="after")
+    @classmethod
+    def _check_announce(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_place(value)
+        return value
+
+    @field_validator("peers", "seeds", "rpc_allowed_hosts", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import structlog
+from msgspec import Struct
 
 from chain.ledger import BlockOutcome, Ledger
 from chain.mempool import Mempool
@@ -20,6 +21,17 @@ from primitives.transactions import Transaction
 from primitives.units import Address, Height, MatrixId, TxId
 
 log: Final = structlog.get_logger("node")
+
+
+class AddedBlocks(Struct, frozen=True):
+    """What became of blocks that were added together."""
+
+    errors: tuple[InosError | None, ...]
+    """Per block."""
+    state_s: float
+    """Seconds for executing them and for the state tree."""
+    disk_s: float
+    """Seconds for writing them."""
 
 
 class ChainWriter:
@@ -37,9 +49,18 @@ class ChainWriter:
             self._ledger.add_header(header, now)
 
     def add_block(self, block: Block, witness: Witness) -> BlockOutcome:
-        outcome = self._ledger.add_block(block, witness, self._clock.now_ms())
+        # What is in the pool has been checked, its signature too.
+        outcome = self._ledger.add_block(block, witness, self._clock.now_ms(), is_verified=self._mempool.has)
         self._follow(outcome)
         return outcome
+
+    def add_checked_blocks(self, blocks: Sequence[tuple[Block, Witness]]) -> tuple[BlockOutcome, AddedBlocks]:
+        """See chain.ledger.Ledger.add_checked_blocks."""
+        began, wrote = self._clock.monotonic(), self._ledger.writing_s
+        outcome, errors = self._ledger.add_checked_blocks(blocks, self._clock.now_ms())
+        self._follow(outcome)
+        disk_s = self._ledger.writing_s - wrote
+        return outcome, AddedBlocks(errors, max(0.0, self._clock.monotonic() - began - disk_s), disk_s)
 
     def retry_held(self) -> tuple[BlockOutcome, tuple[MatrixId, ...]]:
         """Try blocks that waited for matrices; the second value is what is missing still."""
@@ -79,6 +100,8 @@ class ChainWriter:
             block = self._ledger.get_block(block_id)
             if block is not None:
                 self._mempool.on_disconnected(block)
+        if not len(self._mempool):
+            return
         for block_id in outcome.connected:
             block = self._ledger.get_block(block_id)
             if block is not None:

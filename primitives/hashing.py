@@ -14,6 +14,7 @@ class Context(StrEnum):
     """Every context in use. Two kinds of thing never share one, so they cannot collide."""
 
     ADDRESS = "address"
+    ADDRESS_BOOK = "address book"
     ANCHOR = "anchor"
     FREIVALDS = "freivalds"
     GENESIS = "genesis"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from genesis import Network
     from mesh.store import MatrixStore
     from miner.figures import MinerStatus
+    from network.figures import AddressInfo, NetworkStatus
     from network.sync.progress import SyncStatus
     from primitives.matrices import MatrixRef, Seal, Witness
     from primitives.transactions import Transaction
@@ -36,6 +37,10 @@ class PeerInfo(Struct, frozen=True, kw_only=True):
     connected_at: TimeMs
     latency_ms: int
     """Of the last ping; -1 before the first."""
+    kind: str
+    """static, outbound, feeler, short or inbound."""
+    group: str
+    """Its network group."""
     score: int
     """Penalty points; at the limit the peer is disconnected."""
     bytes_received: int
@@ -143,6 +148,12 @@ class NodePort(Protocol):
     def get_sync_status(self) -> SyncStatus: ...
 
     def net_peers(self) -> Sequence[PeerInfo]: ...
+
+    def net_status(self) -> NetworkStatus:
+        """Reachability, links and the address book in figures."""
+
+    def net_addresses(self) -> Sequence[AddressInfo]:
+        """The address book, those seen last first."""
 
     def net_routing(self) -> RoutingInfo: ...
 

@@ -32,6 +32,30 @@ def command(
     peer: Annotated[
         list[str] | None, typer.Option("--peer", metavar="ID@HOST:PORT", help="A node to connect to; repeatable.")
     ] = None,
+    seed: Annotated[
+        list[str] | None,
+        typer.Option("--seed", metavar="ID@HOST:PORT", help="A node to ask for others; repeatable."),
+    ] = None,
+    discovery: Annotated[
+        bool | None, typer.Option("--discovery/--no-discovery", help="Find peers, or dial only --peer. [find]")
+    ] = None,
+    max_outbound: Annotated[
+        int | None, typer.Option("--max-outbound", metavar="N", help="Peers found and dialled. [8]")
+    ] = None,
+    max_inbound: Annotated[
+        int | None, typer.Option("--max-inbound", metavar="N", help="Links taken from others. [64]")
+    ] = None,
+    announce: Annotated[
+        str | None,
+        typer.Option("--announce", metavar="HOST:PORT", help="Where others reach this node. [learned from peers]"),
+    ] = None,
+    local_addresses: Annotated[
+        bool | None,
+        typer.Option(
+            "--local-addresses/--no-local-addresses",
+            help="Believe and dial loopback and private addresses of peers. [on devnets only]",
+        ),
+    ] = None,
     mine: Annotated[
         str | None,
         typer.Option(
@@ -85,6 +109,12 @@ def command(
         "p2p_host": p2p_host,
         "p2p_port": p2p_port,
         "peers": tuple(peer) if peer else None,
+        "seeds": tuple(seed) if seed else None,
+        "discovery": discovery,
+        "max_outbound": max_outbound,
+        "max_inbound": max_inbound,
+        "announce": announce,
+        "local_addresses": local_addresses,
         "mine": mine,
         "mine_key_file": mine_key_file,
         "mine_wallet": mine_wallet,

@@ -11,6 +11,13 @@ from inos.commands._common import DEFAULT_RPC, JsonOption, call_rpc, fail, print
 TOKEN_NAME = "rpc.token"
 MAX_TOKEN_BYTES = 1024
 
+TokenFileOption = Annotated[
+    Path | None, typer.Option("--token-file", metavar="FILE", help="The node's rpc.token, for protected methods.")
+]
+DataDirOption = Annotated[
+    Path | None, typer.Option("--data-dir", metavar="DIR", help="The node's data directory, to find its token.")
+]
+
 
 def command(
     method: Annotated[str, typer.Argument(metavar="METHOD", help="E.g. chain_head; rpc.discover lists all.")],
@@ -20,17 +27,13 @@ def command(
     rpc: Annotated[
         str, typer.Option("--rpc", "--url", envvar="INOS_RPC", metavar="URL", help="The node to talk to.")
     ] = DEFAULT_RPC,
-    token_file: Annotated[
-        Path | None, typer.Option("--token-file", metavar="FILE", help="The node's rpc.token, for miner_*, node_stop.")
-    ] = None,
-    data_dir: Annotated[
-        Path | None, typer.Option("--data-dir", metavar="DIR", help="The node's data directory, to find its token.")
-    ] = None,
+    token_file: TokenFileOption = None,
+    data_dir: DataDirOption = None,
     timeout: Annotated[float, typer.Option("--timeout", min=0.1, help="Seconds to wait for the answer.")] = 60.0,
     json_: JsonOption = False,
 ) -> None:
     """Call any RPC method of a node and print its result."""
-    token = _read_token(token_file, data_dir)
+    token = read_token(token_file, data_dir)
     print_json(call_rpc(rpc, method, parse_params(params), token=token, timeout_s=timeout))
 
 
@@ -48,7 +51,8 @@ def parse_params(text: str | None) -> dict[str, Any] | list[Any]:
     return value
 
 
-def _read_token(token_file: Path | None, data_dir: Path | None) -> str | None:
+def read_token(token_file: Path | None, data_dir: Path | None) -> str | None:
+    """The node's token where one of the two was given; CommandError "token-unreadable"."""
     if token_file is None and data_dir is None:
         return None
     path = token_file if token_file is not None else (data_dir or Path()) / TOKEN_NAME

@@ -46,6 +46,7 @@ class PeerManager:
         check_hello: HelloCheck,
         clock: Clock,
         rng: Randomness,
+        on_arrival: Callable[[Link], None],
     ) -> None:
         self._own_id = own_id
         self._settings = settings
@@ -55,6 +56,7 @@ class PeerManager:
         self._check_hello = check_hello
         self._clock = clock
         self._rng = rng
+        self._on_arrival = on_arrival
         self._bans: ExpiringSet[NodeId] = ExpiringSet(MAX_BANS)
         self._probing: set[NodeId] = set()
         self._group: asyncio.TaskGroup | None = None
@@ -64,6 +66,10 @@ class PeerManager:
 
     def is_banned(self, id: NodeId) -> bool:
         return self._bans.has(id, self._clock.monotonic())
+
+    def is_refused(self, address: PeerAddress) -> bool:
+        """Whether the node there is banned."""
+        return self.is_banned(address.id)
 
     def ban(self, id: NodeId) -> None:
         """Refuse a node for the time the settings say."""
@@ -131,26 +137,45 @@ class PeerManager:
         if self.is_banned(address.id):
             raise LinkError("banned", f"{address} is banned")
         link = await self._transport.dial(address, partial(self._make_hello, kind.is_brief))
-        peer, replaced = await self._admit(link, kind)
+        peer, replaced = await self._admit(link, kind, address)
         group.create_task(self._run(peer, replaced))
         return peer
 
+    async def feel(self, address: PeerAddress) -> None:
+        """See that a node is there and on this network, by a link that is closed at once.
+
+        Raises:
+            LinkError: it is not, or another one is there ("wrong-peer").
+        """
+        if not self.is_running or address.id == self._own_id or self.is_refused(address):
+            raise LinkError("not-dialled", f"{address} is not dialled")
+        link = await self._transport.dial(address, partial(self._make_hello, True))
+        try:
+            reason = self._check_hello(decode_hello(link.remote_hello))
+        except Misbehaviour as fault:
+            reason = fault.code
+        finally:
+            await self._say_bye(link, "feeler")
+        if reason:
+            raise LinkError(reason, f"{address} is not on this network: {reason}")
+
     async def accept(self, link: Link) -> None:
         """Run a proven link that the other side dialled until it ends. Never raises on what the other side does."""
+        self._on_arrival(link)
         try:
             peer, replaced = await self._admit(link, LinkKind.INBOUND)
         except LinkError:
             return
         await self._run(peer, replaced)
 
-    async def _admit(self, link: Link, kind: LinkKind) -> tuple[Peer, Peer | None]:
+    async def _admit(self, link: Link, kind: LinkKind, address: PeerAddress | None = None) -> tuple[Peer, Peer | None]:
         """A peer entered among the others and the one whose place it takes; a refused link is closed.
 
         Raises:
             LinkError: why it was refused.
         """
         try:
-            peer = Peer(link, decode_hello(link.remote_hello), self._clock, kind)
+            peer = Peer(link, decode_hello(link.remote_hello), self._clock, kind, address)
             reason = await self._find_refusal(peer)
         except Misbehaviour as fault:
             self.ban(link.remote_id)
@@ -219,6 +244,9 @@ class PeerManager:
 
     async def _refuse(self, link: Link, reason: str) -> None:
         log.info("link refused", peer=link.remote_id.hex()[:12], address=link.remote_address, reason=reason)
+        await self._say_bye(link, reason)
+
+    async def _say_bye(self, link: Link, reason: str) -> None:
         data = encode_message(Bye(reason))
         try:
             async with asyncio.timeout(self._settings.limits.close):

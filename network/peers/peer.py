@@ -4,11 +4,13 @@ import asyncio
 from collections import deque
 
 from network.errors import Misbehaviour, RequestFailed
+from network.identity import PeerAddress
 from network.link import Link
 from network.peers.bounded import BoundedSet, Score, TokenBucket
 from network.peers.kinds import LinkKind
 from network.peers.lanes import Lanes
 from network.peers.requests import Pending, RequestBook
+from network.places import compute_group, split_place
 from network.ports import Clock
 from network.wire.base import Message, Notice, Request
 from network.wire.chain import AnnounceBlock
@@ -20,15 +22,38 @@ MAX_INBOX = 256
 """Announcements waiting to be looked at; more are dropped, pings tell the tip again."""
 
 
+class Marks:
+    """What a peer was good for: when it last gave this node something new (monotonic seconds; 0 is never)."""
+
+    __slots__ = ("block_at", "matrix_at", "transaction_at")
+
+    def __init__(self) -> None:
+        self.block_at = 0.0
+        self.transaction_at = 0.0
+        self.matrix_at = 0.0
+
+
 class Peer:
     """State of one link. Everything in it is bounded."""
 
-    def __init__(self, link: Link, hello: Hello, clock: Clock, kind: LinkKind = LinkKind.INBOUND) -> None:
+    def __init__(
+        self,
+        link: Link,
+        hello: Hello,
+        clock: Clock,
+        kind: LinkKind = LinkKind.INBOUND,
+        address: PeerAddress | None = None,
+    ) -> None:
         now = clock.monotonic()
         self._clock = clock
         self.link = link
         self.hello = hello
         self.kind = kind
+        self.address = address
+        """What was dialled; None for an inbound link."""
+        self.host, port = split_place(link.remote_address)
+        self.group = compute_group(self.host, port)
+        self.marks = Marks()
         self.id: NodeId = link.remote_id
         self.since_ms: TimeMs = clock.now_ms()
         self.connected_at = now

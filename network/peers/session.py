@@ -26,6 +26,9 @@ class SessionHandler(Protocol):
     def get_tip(self) -> tuple[BlockId, int]:
         """Id and height to tell others."""
 
+    def hear(self, peer: Peer, notice: Notice) -> bool:
+        """Take a notice at once, without waiting; what is not taken waits in the peer's inbox."""
+
     async def answer(self, peer: Peer, request: Request) -> None:
         """Answer one request; may wait for room in the peer's queue."""
 
@@ -107,8 +110,9 @@ class Session:
             case Bye():
                 raise LinkError(f"bye: {message.reason}", "the other side said goodbye")
             case Notice():
-                peer.inbox.append(message)
-                peer.attention.set()
+                if not self._handler.hear(peer, message):
+                    peer.inbox.append(message)
+                    peer.attention.set()
             case Request():
                 peer.add_question(message)
             case Reply():

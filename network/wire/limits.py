@@ -5,6 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from network.wire.addresses import Addresses, AnnounceAddresses, DialMe, GetAddresses
 from network.wire.base import Message
 from network.wire.chain import AnnounceBlock, BlockData, GetBlocks, GetHeaders, Headers
 from network.wire.control import Bye, NotFound, Ping, Pong
@@ -59,6 +60,10 @@ LIMITS: Final[dict[type[Message], Limit]] = {
     MatrixHead: Limit(128, Lane.TRANSACTIONS, 0, 0, 0),
     GetStrips: Limit(64, Lane.TRANSACTIONS, 4000, 8000, 1),
     Strips: Limit(288 * _KB, Lane.BULK, 0, 0, 0),
+    GetAddresses: Limit(64, Lane.TRANSACTIONS, 0.1, 5, 10),
+    Addresses: Limit(64 * _KB, Lane.TRANSACTIONS, 0, 0, 0),
+    AnnounceAddresses: Limit(2 * _KB, Lane.TRANSACTIONS, 1, 20, 5),
+    DialMe: Limit(16, Lane.TRANSACTIONS, 0.1, 3, 10),
     FindNodes: Limit(64, Lane.TRANSACTIONS, 10, 100, 5),
     Nodes: Limit(2 * _KB, Lane.TRANSACTIONS, 0, 0, 0),
     Provide: Limit(1 * _KB, Lane.TRANSACTIONS, 10, 100, 5),

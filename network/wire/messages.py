@@ -5,6 +5,7 @@ from operator import or_
 from typing import Any, Final, cast
 
 from network.errors import Misbehaviour
+from network.wire.addresses import Addresses, AnnounceAddresses, DialMe, GetAddresses
 from network.wire.base import Message
 from network.wire.chain import AnnounceBlock, BlockData, GetBlocks, GetHeaders, Headers
 from network.wire.control import MAX_HELLO_BYTES, Bye, Hello, NotFound, Ping, Pong
@@ -31,6 +32,10 @@ KINDS: Final[tuple[type[Message], ...]] = (
     MatrixHead,
     GetStrips,
     Strips,
+    GetAddresses,
+    Addresses,
+    AnnounceAddresses,
+    DialMe,
     FindNodes,
     Nodes,
     Provide,

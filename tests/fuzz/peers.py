@@ -10,7 +10,7 @@ from network.peers.peer import MAX_INBOX, Peer
 from network.peers.session import Session
 from network.settings import TimeLimits
 from network.transport.memory import make_link_pair
-from network.wire.base import Request
+from network.wire.base import Notice, Request
 from network.wire.chain import GetHeaders, Headers
 from network.wire.control import Hello, NotFound
 from network.wire.limits import MAX_WAITING_REQUESTS, QUEUE_BYTES, Lane
@@ -43,6 +43,9 @@ class Handler:
 
     async def answer(self, peer: Peer, request: Request) -> None:
         await peer.out.put(NotFound(request.request, ()))
+
+    def hear(self, peer: Peer, notice: Notice) -> bool:
+        return False
 
     async def follow(self, peer: Peer) -> None:
         try:

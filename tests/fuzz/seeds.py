@@ -15,6 +15,7 @@ from network.wire.base import Message
 from network.wire.chain import AnnounceBlock, BlockData, GetBlocks, GetHeaders, Headers
 from network.wire.control import Bye, Hello, NotFound, Ping, Pong
 from network.wire.framing import split
+from network.wire.kademlia import Contact, FindNodes, FindProviders, Nodes, Provide, Provided, Providers
 from network.wire.limits import get_limit
 from network.wire.matrices import GetMatrix, GetStrips, MatrixHead
 from network.wire.messages import encode_message
@@ -99,6 +100,12 @@ def list_messages() -> Iterator[Message]:
     yield GetMatrix(5, id)
     yield MatrixHead(1, 1, 16, 64, id)
     yield GetStrips(6, id, 0, 2)
+    yield FindNodes(7, id)
+    yield Nodes(1, (Contact(id, "192.0.2.1", 8646), Contact(id, "2001:db8::1", 8646)))
+    yield Provide(8, (id, bytes(32)))
+    yield Provided(1, (21_600, 0))
+    yield FindProviders(9, id)
+    yield Providers(1, (Contact(id, "192.0.2.1", 8646),), (Contact(id, "192.0.2.2", 8646),))
     yield Bye("done")
 
 

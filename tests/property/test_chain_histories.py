@@ -41,6 +41,7 @@ def test_undone_blocks_leave_no_trace(seed: int, height: int, data: st.DataObjec
         # And back to the fork itself, as the first half of a longer reorganisation goes.
         for _ in range(back + 1):
             ledger._chain.disconnect()
+        ledger._chain.flush()
         assert dump_chain(ledger) == at_fork
         ledger.close()
         fresh.close()

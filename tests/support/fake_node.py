@@ -20,6 +20,7 @@ from consensus.state import StateView
 from consensus.statetree import StateProof, compute_state_root, make_proof
 from genesis import Network
 from miner.figures import MinerState, MinerStatus
+from network.figures import AddressInfo, NetworkStatus
 from network.sync.progress import Meter, Sight, SyncMachine, SyncStatus, Waits, make_status
 from primitives.blocks import Block, Header, compute_block_id, compute_tx_root, get_target
 from primitives.codec import encode
@@ -270,6 +271,7 @@ class FakeNode:
         self.matrices = FakeMatrices()
         self.miner: FakeMiner | None = FakeMiner(WORKER.address)
         self.peers: list[PeerInfo] = []
+        self.addresses: list[AddressInfo] = []
         self.checks = (Check("tip", True, "fresh"),)
         self.is_stopping = False
         self.refusal: InosError | None = None
@@ -288,6 +290,25 @@ class FakeNode:
 
     def net_peers(self) -> Sequence[PeerInfo]:
         return self.peers
+
+    def net_status(self) -> NetworkStatus:
+        return NetworkStatus(
+            listen_port=8646,
+            reachability="private",
+            observed_host="20.1.0.1",
+            announced="",
+            discovery=True,
+            links={"outbound": 3, "inbound": 0},
+            max_outbound=8,
+            max_inbound=64,
+            outbound_groups=3,
+            known_new=7,
+            known_tried=2,
+            is_stale=False,
+        )
+
+    def net_addresses(self) -> Sequence[AddressInfo]:
+        return self.addresses
 
     def net_routing(self) -> RoutingInfo:
         return RoutingInfo(contacts=4, buckets=3, records=2, provided=len(self.matrices.arrays))

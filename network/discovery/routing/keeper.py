@@ -15,6 +15,7 @@ from network.errors import LinkError
 from network.identity import PeerAddress
 from network.peers.bounded import ExpiringSet
 from network.peers.peer import Peer
+from network.places import split_place
 from network.ports import Clock
 from primitives.units import NodeId
 
@@ -33,8 +34,7 @@ def get_dialled_place(peer: Peer) -> PeerAddress | None:
     """Where a peer was dialled from here and proved itself; None for one that dialled us."""
     if not peer.link.is_outbound:
         return None
-    port = peer.link.remote_address.rpartition(":")[2]
-    return make_place(peer.id, peer.link.remote_address, int(port) if port.isascii() and port.isdigit() else 0)
+    return make_place(peer.id, peer.link.remote_address, split_place(peer.link.remote_address)[1])
 
 
 class TableKeeper:

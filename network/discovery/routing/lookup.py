@@ -16,7 +16,6 @@ from msgspec import Struct
 from network.discovery.routing.metric import compute_distance
 from network.discovery.routing.settings import ALPHA, GROUP_IN_SHORTLIST, MAX_IN_FLIGHT, K, RoutingSettings
 from network.discovery.routing.table import GroupOf
-from network.errors import HandshakeFailed
 from network.identity import PeerAddress
 from network.ports import Clock
 from primitives.errors import InosError
@@ -28,12 +27,8 @@ DEAD_NAMES: Final = 4
 
 Ask = Callable[[PeerAddress], Awaitable[Iterable[PeerAddress]]]
 """The contacts a node gives; raises LinkError, RequestFailed or Misbehaviour where it does not."""
-OnWrongNode = Callable[[PeerAddress, frozenset[NodeId]], Awaitable[None]]
-"""Told that another node than the one named lives at an address, and who named it."""
-
-
-async def pass_over(address: PeerAddress, named_by: frozenset[NodeId]) -> None:
-    """An OnWrongNode that does nothing."""
+OnFailure = Callable[[PeerAddress, frozenset[NodeId], Exception], Awaitable[None]]
+"""Told which node did not answer, who named it, and why: an InosError or TimeoutError."""
 
 
 class Outcome(Struct, frozen=True):
@@ -78,7 +73,7 @@ class Lookup:
         compute_group: GroupOf,
         clock: Clock,
         *,
-        on_wrong_node: OnWrongNode = pass_over,
+        on_failure: OnFailure,
         is_enough: Callable[[], bool] = lambda: False,
     ) -> None:
         self._target = target
@@ -87,7 +82,7 @@ class Lookup:
         self._settings = settings
         self._compute_group = compute_group
         self._clock = clock
-        self._on_wrong_node = on_wrong_node
+        self._on_failure = on_failure
         self._is_enough = is_enough
         self._candidates: dict[PeerAddress, _Candidate] = {}
         self._living: set[NodeId] = set()
@@ -145,8 +140,7 @@ class Lookup:
         except (InosError, TimeoutError) as error:
             candidate.state = "failed"
             self._dead_names.update(candidate.named_by)
-            if isinstance(error, HandshakeFailed) and error.code == "wrong-peer":
-                await self._on_wrong_node(address, frozenset(candidate.named_by))
+            await self._on_failure(address, frozenset(candidate.named_by), error)
             return
         finally:
             self._open_names.subtract(named_by)

@@ -1,16 +1,12 @@
-"""Where nodes are: addresses worth telling others, and the network group an address belongs to."""
+"""Where nodes are dialled, and who may be told of it."""
 
 from enum import IntEnum
-from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Final
+from ipaddress import IPv6Address, ip_address
 
 from network.identity import PeerAddress
+from network.places import compute_group as compute_host_group
+from network.places import is_local, is_public, parse_ip, split_place
 from primitives.units import NodeId
-
-IPAddress = IPv4Address | IPv6Address
-CACHED: Final = 16_384
-"""Hosts whose reading is remembered: every answer to a lookup asks again about the same ones."""
 
 
 class Scope(IntEnum):
@@ -21,29 +17,16 @@ class Scope(IntEnum):
     WORLD = 2
 
 
-@lru_cache(CACHED)
-def parse_host(host: str) -> IPAddress | None:
-    """The address written in `host`, an embedded IPv4 one as such; None for a name and for what no node can have."""
-    try:
-        ip = ip_address(host)
-    except ValueError:
-        return None
-    if isinstance(ip, IPv6Address):
-        ip = ip.ipv4_mapped or ip
-    if ip.is_multicast or ip.is_unspecified or (isinstance(ip, IPv6Address) and ip.scope_id):
-        return None
-    return ip
-
-
-@lru_cache(CACHED)
 def compute_scope(host: str) -> Scope | None:
-    """None where `host` is no address."""
-    ip = parse_host(host)
+    """None where `host` is no address that a node can have."""
+    ip = parse_ip(host)
     if ip is None:
         return None
-    if ip.is_loopback:
-        return Scope.MACHINE
-    return Scope.WORLD if ip.is_global else Scope.SITE
+    if is_public(host):
+        return Scope.WORLD
+    if not is_local(host):
+        return None
+    return Scope.MACHINE if ip.is_loopback else Scope.SITE
 
 
 def is_tellable(host: str, other_host: str) -> bool:
@@ -56,25 +39,22 @@ def is_tellable(host: str, other_host: str) -> bool:
     return scope is not None and other is not None and scope >= other
 
 
-def compute_group(address: PeerAddress) -> str:
-    """What one operator is likely to have as a whole: an IPv4 /16, an IPv6 /32.
+def compute_group(address: PeerAddress) -> bytes:
+    """What one operator is likely to have as a whole."""
+    return compute_host_group(address.host, address.port)
 
-    Addresses on this machine or site are a group each: who is there is the operator himself.
-    """
-    ip = parse_host(address.host)
-    if ip is None or not ip.is_global:
-        return f"{address.host}:{address.port}"
-    if isinstance(ip, IPv6Address):
-        inner = ip.sixtofour or (ip.teredo[1] if ip.teredo is not None else None)
-        if inner is None:
-            return f"6:{ip.packed[:4].hex()}"
-        ip = inner
-    return f"4:{ip.packed[:2].hex()}"
+
+def get_spelling(host: str) -> str | None:
+    """The one way an address is written; None for a name and for what no node can have."""
+    if compute_scope(host) is None or "%" in host:
+        return None
+    ip = ip_address(host)
+    return str((ip.ipv4_mapped or ip) if isinstance(ip, IPv6Address) else ip)
 
 
 def make_place(node_id: NodeId, remote_address: str, port: int) -> PeerAddress | None:
     """Where a node connected from `remote_address` (host:port) is dialled at `port`; None where it cannot be."""
-    ip = parse_host(remote_address.rpartition(":")[0].strip("[]"))
-    if ip is None or not 1 <= port <= 65_535:
+    host = get_spelling(split_place(remote_address)[0])
+    if host is None or not 1 <= port <= 65_535:
         return None
-    return PeerAddress(node_id, str(ip), port)
+    return PeerAddress(node_id, host, port)

@@ -6,7 +6,7 @@ from typing import Final, Protocol
 from msgspec import Struct
 
 from mesh.store import MatrixInfo
-from network.discovery.routing.places import compute_scope, is_tellable, make_place, parse_host
+from network.discovery.routing.places import get_spelling, is_tellable, make_place
 from network.discovery.routing.settings import RoutingSettings
 from network.errors import Misbehaviour, RequestFailed
 from network.identity import PeerAddress
@@ -144,8 +144,7 @@ class Queries:
         place = make_place(peer.id, peer.link.remote_address, 1)
         found = []
         for contact in contacts:
-            ip = parse_host(contact.host)
-            if ip is None or str(ip) != contact.host:
+            if get_spelling(contact.host) != contact.host:
                 raise await self._blame(peer, Misbehaviour("bad-contact", "a contact without an address", 20))
             if contact.id != self._own_id and place is not None and is_tellable(contact.host, place.host):
                 found.append(PeerAddress(NodeId(contact.id), contact.host, contact.port))
@@ -170,7 +169,7 @@ def _is_strip(info: MatrixInfo, index: int, reply: Strips) -> bool:
 def make_contacts(addresses: Iterable[PeerAddress], asker: Peer) -> tuple[Contact, ...]:
     """What of `addresses` may be told to `asker`: nothing of it itself, and nothing of a site it is not on."""
     place = make_place(asker.id, asker.link.remote_address, 1)
-    if place is None or compute_scope(place.host) is None:
+    if place is None:
         return ()
     return tuple(
         Contact(address.id, address.host, address.port)

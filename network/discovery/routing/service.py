@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from typing import Final
 
 import structlog
@@ -18,7 +17,7 @@ from network.discovery.routing.records import ProviderRecords
 from network.discovery.routing.search import Offers
 from network.discovery.routing.settings import K, RoutingSettings
 from network.discovery.routing.table import RoutingTable
-from network.errors import Misbehaviour
+from network.errors import HandshakeFailed, Misbehaviour
 from network.identity import PeerAddress
 from network.peers.peer import Peer
 from network.ports import Clock, Randomness
@@ -38,7 +37,7 @@ from primitives.units import MatrixId, NodeId
 
 log = structlog.get_logger("inos.network")
 
-CONFIRMERS: Final = 3
+CONFIRMERS: Final = 6
 """Providers tried at one time in one search."""
 MAX_SEARCHES: Final = 8
 TICK_S: Final = 5.0
@@ -191,7 +190,7 @@ class Routing:
                     await self._queries.confirm(provider, id)
             except (InosError, TimeoutError) as error:
                 self._records.drop(id, provider.id)
-                log.debug("not a provider", address=str(provider), id=id.hex(), reason=str(error))
+                log.debug("not a provider", address=str(provider), id=id.hex(), reason=repr(error))
                 continue
             offers.add_confirmed(provider)
 
@@ -206,22 +205,22 @@ class Routing:
     async def _look_up(self, target: bytes, ask: Ask, is_enough: Callable[[], bool] = lambda: False) -> Outcome:
         marked: set[NodeId] = set()
 
-        async def ask_known(address: PeerAddress) -> Iterable[PeerAddress]:
-            try:
-                return await ask(address)
-            except (InosError, TimeoutError):
-                self._keeper.suspect(address.id)
-                raise
+        async def blame(address: PeerAddress, named_by: frozenset[NodeId], error: Exception) -> None:
+            self._keeper.suspect(address.id)
+            if isinstance(error, HandshakeFailed) and error.code == "wrong-peer":
+                new = named_by - marked
+                marked.update(new)
+                await self._mark(address, new)
 
         lookup = Lookup(
             target,
             self._own_id,
             self._list_start(target),
-            ask_known,
+            ask,
             self._settings,
             compute_group,
             self._clock,
-            on_wrong_node=partial(self._mark, marked),
+            on_failure=blame,
             is_enough=is_enough,
         )
         self._table.set_looked(target, self._clock.monotonic())
@@ -240,10 +239,9 @@ class Routing:
         if peer is not None:
             self._keeper.meet(peer)
 
-    async def _mark(self, marked: set[NodeId], address: PeerAddress, named_by: frozenset[NodeId]) -> None:
-        """Hold a wrong contact against who named it, once a lookup."""
-        for id in named_by - marked:
-            marked.add(id)
+    async def _mark(self, address: PeerAddress, named_by: frozenset[NodeId]) -> None:
+        """Hold a wrong contact against who named it."""
+        for id in sorted(named_by):
             peer = self._connections.peers.get(id)
             if peer is not None:
                 await self._punish(peer, Misbehaviour("wrong-contact", f"another node is at {address}", WRONG_CONTACT))

@@ -26,7 +26,7 @@ class RoutingSettings(Struct, frozen=True, kw_only=True):
     """After this an unanswered question no longer counts against ALPHA."""
     lookup: float = 60.0
     confirm: float = 10.0
-    """Reaching a provider, the matrix's head and one strip."""
+    """Reaching a provider, the matrix's head and one strip; each of them has `query` at most."""
     refresh_s: float = 3600.0
     """A bucket nothing was looked up in for so long is looked up in."""
     own_refresh_s: float = 600.0
@@ -47,5 +47,5 @@ class RoutingSettings(Struct, frozen=True, kw_only=True):
     records_per_group: int = 4096
     max_records: int = 32_768
     """About 400 bytes each."""
-    providers_tried: int = 32
+    providers_tried: int = 64
     """In one search, so that made-up providers do not keep it busy."""

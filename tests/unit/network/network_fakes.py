@@ -17,7 +17,7 @@ from network.transport.websocket import WebSocketTransport
 from network.wire.control import Hello
 from primitives.blocks import Block, Header, compute_block_id, compute_tx_root
 from primitives.codec import encode
-from primitives.errors import ParentMissing, RuleViolation
+from primitives.errors import InosError, ParentMissing, RuleViolation
 from primitives.hashing import Context, compute_hash
 from primitives.matrices import STRIP_BYTES, Witness, compute_matrix_id
 from primitives.merkle import compute_path, compute_root, compute_root_from_path
@@ -254,6 +254,15 @@ class FakeNode:
             fork = ledger.chain.index(ledger.headers[path[0]].parent)
             gone, ledger.chain = ledger.chain[fork + 1 :], ledger.chain[: fork + 1] + path
             self.publish(TipChanged(ledger.tip, tuple(path), tuple(gone)))
+
+    async def add_checked_blocks(self, blocks: list[tuple[Block, Witness]]) -> SimpleNamespace:
+        errors: list[InosError | None] = []
+        for block, witness in blocks:
+            try:
+                errors.append(await self.add_block(block, witness))
+            except InosError as error:
+                errors.append(error)
+        return SimpleNamespace(errors=errors, state_s=0.0, disk_s=0.0)
 
     async def add_transaction(self, tx: Transaction) -> bytes:
         id = compute_tx_id(tx)

@@ -109,7 +109,11 @@ class FakeNode:
         present = self.peers.get(address.id)
         if present is not None and not self.world.by_id[address.id].is_dead:
             return present
-        other = await self._find(address)
+        try:
+            async with asyncio.timeout(limit_s):
+                other = await self._find(address)
+        except TimeoutError:
+            raise LinkError("cannot-dial", "nobody there in time") from None
         return self.connect(other)
 
     async def _find(self, address: PeerAddress) -> "FakeNode":

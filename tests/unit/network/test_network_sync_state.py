@@ -5,7 +5,7 @@ from network_fakes import GENESIS_ID, WITNESS, make_chain
 from mesh.store import MatrixInfo
 from network.sync.transactions import TransactionTracker
 from network.sync.wants import Head, Range, Wants
-from network.sync.window import Window
+from network.sync.window import Body, Window
 from primitives.blocks import compute_block_id
 
 BLOCKS = make_chain(8)
@@ -15,14 +15,17 @@ WANTED = [(id, block.header.parent, block.header.height) for id, block in zip(ID
 
 def fill(window, peer, ids):
     for id in ids:
-        window.put(peer, id, BLOCKS[IDS.index(id)], WITNESS, 100)
+        window.put(peer, Body(id, BLOCKS[IDS.index(id)], WITNESS, 100), 0.0)
+        assert window.take_unchecked()[0].id == id
+        window.set_checked(id, 0.0, 0.0)
 
 
 def pop_all(window):
     popped = []
-    while (ready := window.pop_ready()) is not None:
-        popped.append(ready[0])
-        window.remove(ready[0])
+    while run := window.pop_ready(2):
+        for ready in run:
+            popped.append(ready.body.id)
+            window.remove(ready.body.id)
     return popped
 
 

@@ -5,6 +5,7 @@ from network_fakes import GENESIS, WITNESS, make_tx
 
 from network.errors import LinkError, Misbehaviour
 from network.peers.lanes import Lanes
+from network.wire.addresses import Addresses, AnnounceAddresses, DialMe, GetAddresses, KnownAddress
 from network.wire.chain import AnnounceBlock, BlockData, GetBlocks, GetHeaders, Headers
 from network.wire.control import Bye, NotFound, Ping, Pong
 from network.wire.framing import Assembler, split
@@ -16,6 +17,7 @@ from network.wire.transactions import AnnounceTransactions, GetTransactions, Tra
 from primitives.blocks import Block
 
 ID = b"\x05" * 32
+LONGEST = KnownAddress(ID, "1111:2222:3333:4444:5555:6666:7777:8888", 65_535, 2**32 - 1)
 CONTACT = Contact(ID, "f" * 45, 65_535)
 EXAMPLES = [
     Ping(2**63, ID, 7),
@@ -34,6 +36,10 @@ EXAMPLES = [
     MatrixHead(1, 2, 2**20, 2**16, ID),
     GetStrips(1, ID, 2**28, 16),
     Strips(1, 0, (Strip(bytes(16_384), (ID,) * 28),) * 16),
+    GetAddresses(2**32 - 1),
+    Addresses(1, LONGEST.host, (LONGEST,) * 512),
+    AnnounceAddresses((LONGEST,) * 10),
+    DialMe(),
     FindNodes(2**32 - 1, ID),
     Nodes(2**32 - 1, (CONTACT,) * 20),
     Provide(2**32 - 1, (ID,) * 16),
@@ -98,7 +104,7 @@ def test_bad_frames(frame, code):
 
 async def test_bulk_never_delays_what_is_urgent():
     lanes = Lanes()
-    bulk = EXAMPLES[15]
+    bulk = next(example for example in EXAMPLES if isinstance(example, Strips))
     assert lanes.offer(bulk)
     first = await lanes.next_frame()
     assert first[0] & 0x03 == Lane.BULK

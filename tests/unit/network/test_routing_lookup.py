@@ -5,12 +5,12 @@ import math
 import random
 
 import pytest
-from routing_world import World, make_liar, run_virtual
+from routing_world import LoopClock, World, make_liar, run_virtual
 
 from network.discovery.routing.settings import RoutingSettings
 from network.identity import PeerAddress
 from network.wire.kademlia import Contact, FindNodes, FindProviders, Nodes, Providers
-from network.wire.matrices import GetMatrix, MatrixHead
+from network.wire.matrices import GetMatrix, GetStrips, MatrixHead, Strip, Strips
 from primitives.errors import MatrixMissing
 
 STRIPS = [bytes([n]) * 16_384 for n in range(3)]
@@ -123,6 +123,26 @@ def test_many_names_from_one_liar_cost_little():
     run_virtual(work())
 
 
+def test_ids_ground_for_a_key_on_one_operators_machines_do_not_own_it():
+    async def work() -> None:
+        world = World(100, seed=12)
+        key = random.Random(12).randbytes(32)
+        for number in range(30):
+            node = world.add(f"93.184.{number}.1")
+            del world.by_id[node.address.id]
+            node.address = PeerAddress(key[:31] + bytes([number]), node.address.host, 9000)
+            node.routing = type(node.routing)(
+                node.address.id, node.matrices, world.settings, node, node._punish, LoopClock(), node.rng
+            )
+            world.nodes[node.address.host, 9000] = world.by_id[node.address.id] = node
+        world.introduce()
+        outcome = await world.all[0].routing._find_nodes(key)
+        assert len(outcome.closest) == 20
+        assert sum(address.host.startswith("93.184.") for address in outcome.closest) == 4
+
+    run_virtual(work())
+
+
 def test_a_wrong_id_at_an_address_marks_who_named_it():
     async def work() -> None:
         world = World(30, seed=5)
@@ -203,7 +223,22 @@ def test_a_provider_with_a_wrong_head_is_punished():
             )
             await liar.routing._queries.provide(seeker.address, [id])
             assert await seeker.routing.find_providers(id, 1) == []
-        assert [code for _, code in seeker.punished] == ["wrong-matrix", "bad-shape"]
+        true = provider.matrices.info(id)
+        ((strip, path),) = provider.matrices.get_strips(id, 1, 1)
+
+        def lie(request):
+            if isinstance(request, GetMatrix):
+                return MatrixHead(request.request, true.dtype, true.rows, true.cols, true.root)
+            if isinstance(request, GetStrips):
+                # Right for the second strip alone, whichever was asked for.
+                return Strips(request.request, request.first, (Strip(strip, path),))
+            return None
+
+        liar.lie = lie
+        for _ in range(4):
+            await liar.routing._queries.provide(seeker.address, [id])
+            await seeker.routing.find_providers(id, 1)
+        assert [code for _, code in seeker.punished[:3]] == ["wrong-matrix", "bad-shape", "bad-path"]
 
     run_virtual(work())
 

@@ -191,24 +191,6 @@ def test_buckets_nobody_looked_into_are_listed():
     assert table.list_unlooked(4.0) == [(n, True) for n in range(1, count - 1)]
 
 
-@pytest.mark.parametrize(
-    ("host", "group"),
-    [
-        ("93.184.216.34", "4:5db8"),
-        ("93.184.1.1", "4:5db8"),
-        ("93.185.1.1", "4:5db9"),
-        ("::ffff:93.184.1.1", "4:5db8"),
-        ("2606:4700:1:2::3", "6:26064700"),
-        ("2002:5db8:1::1", "4:5db8"),
-        ("127.0.0.1", "127.0.0.1:7"),
-        ("10.1.2.3", "10.1.2.3:7"),
-        ("no-address", "no-address:7"),
-    ],
-)
-def test_groups(host, group):
-    assert compute_group(PeerAddress(OWN, host, 7)) == group
-
-
 def test_places():
     assert make_place(OWN, "127.0.0.1:4000", 9) == PeerAddress(OWN, "127.0.0.1", 9)
     assert make_place(OWN, "[2606:4700::1]:4000", 9) == PeerAddress(OWN, "2606:4700::1", 9)

@@ -14,9 +14,10 @@ import work
 from consensus.execution import BlockFigures
 from consensus.records import account_key
 from consensus.statetree import OtherLeaf, StateProof, check_proof
+from network.figures import AddressInfo
 from primitives.errors import RuleViolation
 from primitives.transactions import CancelJob, JobMode, Payload, PostJob, Transfer, sign_transaction
-from primitives.units import BlockId, StateRoot, TimeMs
+from primitives.units import BlockId, NodeId, StateRoot, TimeMs
 from rpc import Check, PeerInfo
 from rpc.methods import ALL_METHODS
 from support.fake_node import FEE, WORKER, FakeNode
@@ -101,6 +102,8 @@ async def test_peers(ask: Ask, node: FakeNode) -> None:
             height=3,  # type: ignore[arg-type]
             connected_at=TimeMs(5),
             latency_ms=-1,
+            kind="inbound",
+            group="local 127.0.0.1:9",
             score=0,
             bytes_received=1,
             bytes_sent=2,
@@ -110,6 +113,31 @@ async def test_peers(ask: Ask, node: FakeNode) -> None:
     assert answer["count"] == 1
     assert answer["peers"][0]["direction"] == "inbound"
     assert answer["peers"][0]["latency_ms"] is None
+    assert answer["peers"][0]["kind"] == "inbound"
+
+
+async def test_the_network_status_and_the_address_book(ask: Ask, node: FakeNode) -> None:
+    status = await ask("net_status")
+    assert (status["reachability"], status["links"]["outbound"], status["known_new"]) == ("private", 3, 7)
+    node.addresses = [
+        AddressInfo(
+            id=NodeId(bytes([n]) * 32),
+            host=f"20.1.0.{n}",
+            port=8646,
+            group="20.1.0.0/16",
+            is_tried=n == 1,
+            seen_ms=5,
+            attempt_ms=0,
+            reached_ms=9,
+            attempts=2,
+        )
+        for n in (1, 2, 3)
+    ]
+    answer = await ask("net_addresses", limit=2)
+    assert answer["count"] == 3
+    assert [one["host"] for one in answer["addresses"]] == ["20.1.0.1", "20.1.0.2"]
+    assert answer["addresses"][0]["attempt_ms"] is None
+    assert answer["addresses"][0]["is_connected"] is False
 
 
 async def test_net_status(ask: Ask, node: FakeNode) -> None:
@@ -479,6 +507,7 @@ async def test_only_these_methods_are_protected() -> None:
         "miner_start",
         "miner_stop",
         "net_provide",
+        "net_addresses",
         "node_stop",
     }
 

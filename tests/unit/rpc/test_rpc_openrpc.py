@@ -11,7 +11,7 @@ from rpc.methods import ALL_METHODS
 from rpc.openrpc import make_document, with_discover
 
 EXPECTED = {
-    "node_version", "node_health", "node_stop", "net_peers", "net_status",
+    "node_version", "node_health", "node_stop", "net_peers", "net_status", "net_addresses",
     "net_findProviders", "net_provide",
     "chain_head", "chain_getBlock", "chain_getHeader", "chain_getTransaction", "chain_usefulWork", "chain_getParams",
     "state_getAccount", "state_getHistory", "state_supply",

@@ -6,6 +6,7 @@
 #define INOS_AVX512
 #define X_SCALE 1
 #define TRANSPOSE transpose
+#define SUM_STEPS sum_steps
 /* 8 x 32 and 4 x 64 were measured fastest for the product and the peeling: the processor loads two registers
  * a cycle, and multiplies two. */
 #define PART_ROWS 8
@@ -36,6 +37,31 @@ static inline void transpose(const void *from, int64_t stride, void *to)
 #pragma GCC unroll 16
     for (int r = 0; r < 16; r++)
         _mm512_storeu_si512((char *)to + 64 * r, rows[r]);
+}
+
+/* total[q][row] += the column of each packed step that is added to noise column q: one byte of each word, taken by a
+ * product with 1. */
+static void sum_steps(const uint8_t *packed, const uint8_t *inverse, int64_t steps, counts total[RANK])
+{
+    __m512i ones[4];
+    for (int byte = 0; byte < 4; byte++)
+        ones[byte] = _mm512_set1_epi32(1 << 8 * byte);
+    for (int first = 0; first < RANK; first += 16) {
+        __m512i acc[16];
+#pragma GCC unroll 16
+        for (int q = 0; q < 16; q++)
+            acc[q] = _mm512_loadu_si512(&total[first + q]);
+        for (int64_t b = 0; b < steps; b++) {
+            const uint8_t *step = packed + b * STEP_BYTES, *columns = inverse + b * STEP + first;
+#pragma GCC unroll 16
+            for (int q = 0; q < 16; q++)
+                acc[q] = _mm512_dpbusd_epi32(acc[q], ones[columns[q] & 3],
+                                             _mm512_loadu_si512(step + (columns[q] & ~3) * ROWS));
+        }
+#pragma GCC unroll 16
+        for (int q = 0; q < 16; q++)
+            _mm512_storeu_si512(&total[first + q], acc[q]);
+    }
 }
 
 static inline __attribute__((always_inline)) void product_part(

@@ -151,23 +151,33 @@ static void pack(const inos_side *side, int64_t first, int64_t last, uint8_t *pa
     }
 }
 
+#ifndef SUM_STEPS
+#define SUM_STEPS sum_steps
+static void sum_steps(const uint8_t *packed, const uint8_t *inverse, int64_t steps, counts total[RANK])
+{
+    for (int64_t b = 0; b < steps; b++) {
+        words step[16];
+        memcpy(step, packed + b * STEP_BYTES, STEP_BYTES);
+        sum_step(step, inverse + b * STEP, total);
+    }
+}
+#endif
+
 /* W's side of the peeling from strips packed before, under another X's noise. */
 static void sum_w(const inos_side *side, int64_t first, int64_t last, const uint8_t *packed, int16_t *peel,
                   const int *stop)
 {
+    const int64_t steps = (side->last_panel - side->first_panel) * STEPS;
     for (int64_t strip = first; strip < last; strip++, peel += PEEL_WORDS) {
         uint8_t noise[ROWS][RANK];
         int16_t sums[ROWS][RANK];
-        words step[16];
         counts total[RANK];
         draw_strip_noise(side, strip, noise);
         memset(total, 0, sizeof total);
-        for (int64_t b = side->first_panel * STEPS; b < side->last_panel * STEPS; b++, packed += STEP_BYTES) {
-            if (b % STEPS == 0 && inos_is_stopped(stop))
-                return;
-            memcpy(step, packed, STEP_BYTES);
-            sum_step(step, side->inverse + b * STEP, total);
-        }
+        if (inos_is_stopped(stop))
+            return;
+        SUM_STEPS(packed, side->inverse + side->first_panel * PANEL, steps, total);
+        packed += steps * STEP_BYTES;
         for (int q = 0; q < RANK; q++)
             for (int r = 0; r < ROWS; r++)
                 sums[r][q] = (int16_t)total[q][r];

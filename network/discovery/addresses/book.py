@@ -1,0 +1,306 @@
+"""Addresses of other nodes in two tables, after Bitcoin Core's addrman: told ones, and ones that were reached.
+
+Where an address lands is a keyed hash of its network group and of the group it was heard from, so that nobody
+outside can aim, and the addresses of one group, or told by one group, share few buckets:
+
+- new: 256 buckets of 64. Addresses heard from one group fall into at most 16 of them (1,024 of 16,384 places).
+- tried: 64 buckets of 64. Addresses of one group fall into at most 2 of them (128 of 4,096 places).
+
+A place that is taken is given away only where its address is terrible, or stands elsewhere too; in tried the one
+that stands there is tested first. No I/O, no clock: times are milliseconds handed in.
+"""
+
+from collections.abc import Iterable, Iterator
+from hashlib import blake2b
+from typing import Final
+
+from msgspec import Struct
+
+from network.discovery.addresses.entry import Entry
+from network.discovery.addresses.table import Place, Table
+from network.identity import PeerAddress
+from network.places import compute_group, is_acceptable
+from network.ports import Randomness
+
+NEW_PLACES_PER_ADDRESS: Final = 4
+MAX_COLLISIONS: Final = 16
+
+_MINUTE: Final = 60_000
+FUTURE_MS: Final = 10 * _MINUTE
+"""A time of sight further ahead is a lie or a broken clock."""
+UNKNOWN_AGE_MS: Final = 5 * 24 * 60 * _MINUTE
+"""What such an address is taken for: as Bitcoin Core, five days old."""
+TOLD_PENALTY_MS: Final = 2 * 60 * _MINUTE
+"""What somebody else says of an address counts as so much older."""
+REPLACE_MS: Final = 4 * 60 * _MINUTE
+"""Reached within so long, an address keeps its place in tried."""
+TEST_MS: Final = 40 * _MINUTE
+"""Without any test for so long, the newcomer takes the place."""
+
+
+class Shape(Struct, frozen=True, kw_only=True):
+    """How large the tables are, in buckets and places of a bucket."""
+
+    new_buckets: int = 256
+    new_buckets_per_source: int = 16
+    tried_buckets: int = 64
+    tried_buckets_per_group: int = 2
+    bucket_size: int = 64
+
+
+SHAPE: Final = Shape()
+
+
+def bound_seen(seen_ms: int, now_ms: int) -> int:
+    """A time somebody told, taken with suspicion: never in the future, never better than two hours ago."""
+    if not 0 < seen_ms <= now_ms + FUTURE_MS:
+        return now_ms - UNKNOWN_AGE_MS
+    return min(seen_ms, now_ms) - TOLD_PENALTY_MS
+
+
+class AddressBook:
+    """All known addresses of other nodes.
+
+    Args:
+        key: secret of this node; decides where addresses land.
+        own_id: never entered.
+        allow_local: whether loopback and private addresses are taken.
+    """
+
+    def __init__(self, key: bytes, own_id: bytes, rng: Randomness, *, allow_local: bool, shape: Shape = SHAPE) -> None:
+        self._shape = shape
+        self._key = key
+        self._own_id = own_id
+        self._rng = rng
+        self._allow_local = allow_local
+        self._entries: dict[PeerAddress, Entry] = {}
+        self._new = Table()
+        self._tried = Table()
+        self._collisions: dict[PeerAddress, int] = {}
+        """Reached addresses whose place in tried is taken, and since when."""
+        self.changes = 0
+        """Counts up with every change worth saving."""
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._entries.values())
+
+    @property
+    def new_count(self) -> int:
+        """Addresses never reached."""
+        return len(self._entries) - len(self._tried)
+
+    @property
+    def tried_count(self) -> int:
+        return len(self._tried)
+
+    def get(self, address: PeerAddress) -> Entry | None:
+        return self._entries.get(address)
+
+    def is_acceptable(self, address: PeerAddress) -> bool:
+        """Whether the address may stand in the book at all."""
+        is_place = 1 <= address.port <= 65_535 and is_acceptable(address.host, allow_local=self._allow_local)
+        return is_place and address.id != self._own_id
+
+    def add(self, address: PeerAddress, source: bytes, seen_ms: int, now_ms: int) -> bool:
+        """Take an address somebody told.
+
+        Args:
+            source: network group of who told it.
+            seen_ms: when it was last seen, as `bound_seen` made it.
+
+        Returns whether it was not known before and is now.
+        """
+        if not self.is_acceptable(address):
+            return False
+        entry = self._entries.get(address)
+        is_fresh = entry is None
+        if entry is None:
+            entry = Entry(address, source, seen_ms)
+        else:
+            entry.seen_ms = max(entry.seen_ms, seen_ms)
+            # Told again and again it gets more places, each one half as likely as the one before.
+            if entry.is_tried or len(entry.places) >= NEW_PLACES_PER_ADDRESS:
+                return False
+            if self._rng.random() >= 0.5 ** len(entry.places):
+                return False
+        self._put_new(entry, source, now_ms)
+        return is_fresh and entry.address in self._entries
+
+    def _put_new(self, entry: Entry, source: bytes, now_ms: int, *, is_proven: bool = False) -> None:
+        place = self._find_new(entry.address, source)
+        other = self._new.get(place)
+        if other is entry:
+            return
+        if other is not None:
+            is_spare = len(other.places) > 1 and not entry.places
+            if not (is_proven or is_spare or other.is_terrible(now_ms)):
+                return
+            self._leave_new(other, place)
+        self._new.put(place, entry)
+        entry.places[place] = source
+        self._entries[entry.address] = entry
+        self.changes += 1
+
+    def _leave_new(self, entry: Entry, place: Place) -> None:
+        self._new.remove(place)
+        del entry.places[place]
+        if not entry.places:
+            self._forget(entry)
+
+    def _forget(self, entry: Entry) -> None:
+        del self._entries[entry.address]
+        self._collisions.pop(entry.address, None)
+        self.changes += 1
+
+    def attempt(self, address: PeerAddress, now_ms: int, *, is_counted: bool = True) -> None:
+        """It is dialled; where `is_counted`, that is a failure until `good` says otherwise."""
+        entry = self._entries.get(address)
+        if entry is not None:
+            entry.attempt_ms = now_ms
+            entry.attempts += is_counted
+            self.changes += 1
+
+    def seen(self, address: PeerAddress, now_ms: int) -> None:
+        """A link to it was up until now."""
+        entry = self._entries.get(address)
+        if entry is not None:
+            entry.seen_ms = max(entry.seen_ms, now_ms)
+            self.changes += 1
+
+    def good(self, address: PeerAddress, now_ms: int) -> None:
+        """It was dialled and proved its id: move it to tried, where its place there is free."""
+        entry = self._entries.get(address)
+        if entry is None:
+            return
+        entry.reached_ms = entry.attempt_ms = now_ms
+        entry.seen_ms = max(entry.seen_ms, now_ms)
+        entry.attempts = 0
+        self.changes += 1
+        for other in [e for e in self._new_at(address) if e is not entry]:
+            self.remove(other.address)  # One node per host and port: the other id is not there.
+        if entry.is_tried:
+            return
+        taken = self._tried.get(self._find_tried(address))
+        if taken is None:
+            self._make_tried(entry, now_ms)
+        elif len(self._collisions) < MAX_COLLISIONS:
+            self._collisions.setdefault(address, now_ms)
+
+    def _new_at(self, address: PeerAddress) -> Iterator[Entry]:
+        return (e for e in self._entries.values() if (e.address.host, e.address.port) == (address.host, address.port))
+
+    def _make_tried(self, entry: Entry, now_ms: int) -> None:
+        """Move to tried; who stands there goes back to new."""
+        place = self._find_tried(entry.address)
+        taken = self._tried.get(place)
+        for old in tuple(entry.places):
+            self._new.remove(old)
+        entry.places.clear()
+        self._collisions.pop(entry.address, None)
+        if taken is not None:
+            self._tried.remove(place)
+            taken.is_tried = False
+            del self._entries[taken.address]
+            self._put_new(taken, taken.source, now_ms, is_proven=True)
+        entry.is_tried = True
+        self._tried.put(place, entry)
+        self._entries[entry.address] = entry
+        self.changes += 1
+
+    def remove(self, address: PeerAddress) -> None:
+        """It is not there: somebody else proved another id at its host and port."""
+        entry = self._entries.get(address)
+        if entry is None:
+            return
+        if entry.is_tried:
+            self._tried.remove(self._find_tried(address))
+        for place in tuple(entry.places):
+            self._new.remove(place)
+        entry.places.clear()
+        self._forget(entry)
+
+    def pick(self, now_ms: int, *, new_only: bool = False) -> Entry | None:
+        """A random address, each table as likely as the other, then each bucket, then each address in it.
+
+        Those tried lately or in vain are less likely, so that one operator's many addresses in few buckets
+        count no more than the few of somebody else.
+        """
+        tables = [table for table in ((self._new,) if new_only else (self._new, self._tried)) if len(table)]
+        if not tables:
+            return None
+        table = tables[int(self._rng.random() * len(tables))]
+        patience = 1.0
+        while True:
+            entry = table.pick(self._rng)
+            if self._rng.random() < patience * entry.compute_chance(now_ms):
+                return entry
+            patience *= 1.2
+
+    def pick_collision(self, now_ms: int) -> Entry | None:
+        """The address in tried that stands where a reached one would: it is to be tested."""
+        self.resolve_collisions(now_ms)
+        taken = [self._tried.get(self._find_tried(address)) for address in self._collisions]
+        found = [entry for entry in taken if entry is not None]
+        return found[int(self._rng.random() * len(found))] if found else None
+
+    def resolve_collisions(self, now_ms: int) -> None:
+        """Give places in tried to newcomers where who stands there failed its test or could not be tested."""
+        for address, since_ms in tuple(self._collisions.items()):
+            newcomer = self._entries[address]
+            taken = self._tried.get(self._find_tried(address))
+            if taken is None:
+                self._make_tried(newcomer, now_ms)
+            elif now_ms - taken.reached_ms < REPLACE_MS:
+                del self._collisions[address]
+            elif 0 < now_ms - taken.attempt_ms < REPLACE_MS:
+                if now_ms - taken.attempt_ms > _MINUTE:
+                    self._make_tried(newcomer, now_ms)
+            elif now_ms - since_ms > TEST_MS:
+                self._make_tried(newcomer, now_ms)
+
+    def sample(self, most: int, share: float, now_ms: int) -> list[Entry]:
+        """Random addresses fit to be told to others: at most `most`, at most `share` of the book."""
+        fit = [entry for entry in self._entries.values() if not entry.is_terrible(now_ms)]
+        count = min(len(fit), most, max(1, int(len(self._entries) * share)) if fit else 0)
+        for i in range(count):
+            j = i + int(self._rng.random() * (len(fit) - i))
+            fit[i], fit[j] = fit[j], fit[i]
+        return fit[:count]
+
+    def restore(self, entries: Iterable[tuple[Entry, tuple[bytes, ...]]], now_ms: int) -> None:
+        """Put saved entries back, each with the sources it was heard from; the book is empty before."""
+        for entry, sources in entries:
+            if not self.is_acceptable(entry.address) or entry.address in self._entries:
+                continue
+            if entry.is_tried and self._tried.get(self._find_tried(entry.address)) is None:
+                self._tried.put(self._find_tried(entry.address), entry)
+                self._entries[entry.address] = entry
+                continue
+            entry.is_tried = False
+            for source in (sources or (entry.source,))[:NEW_PLACES_PER_ADDRESS]:
+                self._put_new(entry, source, now_ms)
+
+    def _find_new(self, address: PeerAddress, source: bytes) -> Place:
+        group = compute_group(address.host, address.port)
+        share = self._hash(b"new", group, source) % self._shape.new_buckets_per_source
+        bucket = self._hash(b"new source", source, bytes([share])) % self._shape.new_buckets
+        return bucket, self._hash(b"new place", bytes([bucket]), _name(address)) % self._shape.bucket_size
+
+    def _find_tried(self, address: PeerAddress) -> Place:
+        group = compute_group(address.host, address.port)
+        share = self._hash(b"tried", _name(address)) % self._shape.tried_buckets_per_group
+        bucket = self._hash(b"tried group", group, bytes([share])) % self._shape.tried_buckets
+        return bucket, self._hash(b"tried place", bytes([bucket]), _name(address)) % self._shape.bucket_size
+
+    def _hash(self, purpose: bytes, *parts: bytes) -> int:
+        hasher = blake2b(key=self._key, digest_size=8, person=purpose.ljust(16, b"\0"))
+        for part in parts:
+            hasher.update(len(part).to_bytes(2, "big") + part)
+        return int.from_bytes(hasher.digest(), "big")
+
+
+def _name(address: PeerAddress) -> bytes:
+    return address.id + address.port.to_bytes(2, "big") + address.host.encode()

@@ -1,0 +1,232 @@
+"""Addresses asked of peers, answered to them, and fresh ones passed on, all of it in bounded amounts."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from hashlib import blake2b
+from typing import Final
+
+import structlog
+from msgspec import Struct
+
+from network.discovery.addresses.book import AddressBook, bound_seen
+from network.discovery.addresses.reachability import Reach, Reachability
+from network.errors import RequestFailed
+from network.identity import PeerAddress
+from network.peers.bounded import BoundedSet, TokenBucket
+from network.peers.kinds import LinkKind
+from network.peers.peer import Peer
+from network.places import is_acceptable
+from network.ports import Clock, Randomness
+from network.settings import NetworkSettings
+from network.wire.addresses import (
+    MAX_ADDRESSES,
+    MAX_ANNOUNCED,
+    Addresses,
+    AnnounceAddresses,
+    DialMe,
+    GetAddresses,
+    KnownAddress,
+)
+from primitives.units import NodeId
+
+log = structlog.get_logger("inos.network")
+
+SHARE: Final = 0.23
+"""Of the book in one answer, as Bitcoin Core."""
+OPEN_BOOK: Final = 64
+"""A book of at most so many addresses is given whole: on a network so small there is nothing to hide."""
+ANSWER_S: Final = 86_400.0
+"""One answer is given to everybody for so long, +-1/8, so that asking again teaches nothing more."""
+GROWTH: Final = 1.5
+"""A book grown by so much is worth a new answer."""
+FRESH_MS: Final = 600_000
+"""Only addresses seen so lately are passed on."""
+RELAYS: Final = 2
+TOLD_PER_S: Final = 0.1
+"""Announced addresses taken from one peer, sustained; what is above is passed over."""
+TOLD_BURST: Final = 10.0
+OWN_S: Final = 86_400.0
+"""How often one's own address is announced again."""
+MAX_WAITING: Final = 64
+DAY_MS: Final = 86_400_000
+
+
+class _Correspondent:
+    """What one peer was told and is to be told."""
+
+    def __init__(self, now: float) -> None:
+        self.known: BoundedSet[PeerAddress] = BoundedSet(1024)
+        self.budget = TokenBucket(TOLD_PER_S, TOLD_BURST, now)
+        self.waiting: OrderedDict[PeerAddress, int] = OrderedDict()
+        self.own_at: float | None = None
+        self.told_host = ""
+        self.wants_dial = asyncio.Event()
+
+
+class _Answer(Struct, frozen=True):
+    addresses: tuple[KnownAddress, ...]
+    until: float
+    size: int
+
+
+class Exchange:
+    """One for all peers.
+
+    Args:
+        get_port: where this node listens.
+        on_news: called when addresses came that were not known.
+    """
+
+    def __init__(
+        self,
+        key: bytes,
+        book: AddressBook,
+        reach: Reachability,
+        settings: NetworkSettings,
+        clock: Clock,
+        rng: Randomness,
+        *,
+        get_port: Callable[[], int],
+        on_news: Callable[[], None],
+    ) -> None:
+        self._key = key
+        self._book = book
+        self._reach = reach
+        self._settings = settings
+        self._clock = clock
+        self._rng = rng
+        self._get_port = get_port
+        self._on_news = on_news
+        self._answer = _Answer((), 0.0, 0)
+        self._peers: dict[Peer, _Correspondent] = {}
+
+    def enter(self, peer: Peer) -> _Correspondent:
+        """A peer that is there for more than a few questions; its first news may come before it is followed."""
+        return self._peers.setdefault(peer, _Correspondent(self._clock.monotonic()))
+
+    def leave(self, peer: Peer) -> None:
+        self._peers.pop(peer, None)
+
+    async def answer(self, peer: Peer, request: GetAddresses) -> None:
+        """Tell the peer where it is seen and a part of the book.
+
+        Raises:
+            LinkError: the peer is gone.
+        """
+        observed = peer.host if is_acceptable(peer.host, allow_local=True) else ""
+        await peer.out.put(Addresses(request.request, observed, self._get_answer()))
+
+    def _get_answer(self) -> tuple[KnownAddress, ...]:
+        now, size = self._clock.monotonic(), len(self._book)
+        is_stale = now >= self._answer.until or size >= self._answer.size * GROWTH
+        if is_stale or (size <= OPEN_BOOK and size != self._answer.size):
+            share = 1.0 if size <= OPEN_BOOK else SHARE
+            found = self._book.sample(MAX_ADDRESSES, share, self._clock.now_ms())
+            told = tuple(
+                KnownAddress(e.address.id, e.address.host, e.address.port, max(0, e.seen_ms) // 1000) for e in found
+            )
+            self._answer = _Answer(told, now + ANSWER_S * (0.875 + 0.25 * self._rng.random()), size)
+        return self._answer.addresses
+
+    async def ask(self, peer: Peer) -> None:
+        """Ask a dialled peer for addresses, and where it sees this node.
+
+        Raises:
+            RequestFailed: it does not answer. LinkError: it is gone.
+        """
+        limit_s = self._settings.limits.addresses
+        with peer.requests.open(Addresses) as pending:
+            await peer.ask(pending, GetAddresses(pending.request), limit_s)
+            reply = await pending.next(limit_s)
+        if not isinstance(reply, Addresses):
+            raise RequestFailed("not-found", "the peer gives no addresses")
+        self._reach.on_observed(peer.group, reply.observed)
+        here = self._peers.get(peer)
+        if here is not None:
+            here.told_host = reply.observed
+        news = 0
+        for told in reply.addresses:
+            address = PeerAddress(NodeId(told.id), told.host, told.port)
+            news += self._take(peer, address, told.seen_s * 1000)
+        log.debug("addresses learned", peer=peer.name, told=len(reply.addresses), new=news)
+        if news:
+            self._on_news()
+
+    def _take(self, peer: Peer, address: PeerAddress, seen_ms: int) -> bool:
+        if peer in self._peers:
+            self._peers[peer].known.add(address)
+        now_ms = self._clock.now_ms()
+        return self._book.add(address, peer.group, bound_seen(seen_ms, now_ms), now_ms)
+
+    def hear(self, peer: Peer, message: AnnounceAddresses) -> None:
+        """Take what a peer announces, and pass on what is fresh to a few others."""
+        here, now, now_ms, news = self.enter(peer), self._clock.monotonic(), self._clock.now_ms(), 0
+        for told in message.addresses:
+            if not here.budget.take(now):
+                break
+            address = PeerAddress(NodeId(told.id), told.host, told.port)
+            if not self._book.is_acceptable(address):
+                continue
+            news += self._take(peer, address, told.seen_s * 1000)
+            if abs(now_ms - told.seen_s * 1000) <= FRESH_MS:
+                self._pass_on(peer, address, told.seen_s)
+        if news:
+            self._on_news()
+
+    def _pass_on(self, source: Peer, address: PeerAddress, seen_s: int) -> None:
+        """To the same few peers for a day, whoever tells it, so that an address told often does not multiply."""
+        day = self._clock.now_ms() // DAY_MS
+        about = address.id + address.host.encode() + day.to_bytes(4, "big")
+        others = [peer for peer in self._peers if peer is not source and peer.id != address.id]
+        others.sort(key=lambda peer: blake2b(about + peer.id, key=self._key, digest_size=8).digest())
+        for peer in others[:RELAYS]:
+            here = self._peers[peer]
+            if address not in here.known and len(here.waiting) < MAX_WAITING:
+                here.waiting[address] = seen_s
+
+    async def run(self) -> None:
+        """Tell peers what waits for them, and this node's own address now and then, until cancelled."""
+        while True:
+            await asyncio.sleep(self._settings.address_interval_s * (0.5 + self._rng.random()))
+            now = self._clock.monotonic()
+            for peer, here in self._peers.items():
+                self._flush(peer, here)
+                if here.own_at is None or now - here.own_at > OWN_S:
+                    self.announce_own(peer)
+
+    def _flush(self, peer: Peer, here: _Correspondent) -> None:
+        batch: list[KnownAddress] = []
+        while here.waiting and len(batch) < MAX_ANNOUNCED:
+            address, seen_s = here.waiting.popitem(last=False)
+            if address not in here.known:
+                here.known.add(address)
+                batch.append(KnownAddress(address.id, address.host, address.port, seen_s))
+        if batch:
+            peer.send(AnnounceAddresses(tuple(batch)))
+
+    def announce_own(self, peer: Peer) -> None:
+        """Tell a dialled peer where this node listens, unless nobody can reach it there."""
+        here, now = self._peers.get(peer), self._clock.monotonic()
+        if here is None or self._reach.get_state(now) is Reach.PRIVATE:
+            return
+        own = self._reach.get_own(self._get_port(), here.told_host)
+        if own is not None and peer.kind is not LinkKind.INBOUND:
+            here.own_at = now
+            peer.send(AnnounceAddresses((KnownAddress(own.id, own.host, own.port, self._clock.now_ms() // 1000),)))
+
+    def ask_to_dial(self, peer: Peer) -> None:
+        """Ask a dialled peer to dial back where nobody has reached this node yet."""
+        now = self._clock.monotonic()
+        if self._reach.get_state(now) is not Reach.PUBLIC and self._get_port() and peer.send(DialMe()):
+            self._reach.on_asked(now)
+
+    def hear_dial_me(self, peer: Peer) -> None:
+        """A peer wants to be dialled."""
+        self.enter(peer).wants_dial.set()
+
+    async def wait_dial_me(self, peer: Peer) -> None:
+        """Return when the peer wants to be dialled."""
+        here = self._peers[peer]
+        await here.wants_dial.wait()
+        here.wants_dial.clear()

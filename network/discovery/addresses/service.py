@@ -1,0 +1,230 @@
+"""Discovery by addresses as the network service sees it: answers, work per peer, work beside them, a status."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from network.discovery.addresses.book import AddressBook
+from network.discovery.addresses.bookfile import load_anchors, load_book, save_anchors, save_book
+from network.discovery.addresses.exchange import Exchange
+from network.discovery.addresses.reachability import Reach, Reachability
+from network.discovery.addresses.rotation import Rotation
+from network.discovery.addresses.slots import Links, OutboundSlots, begin_attempt, end_attempt
+from network.errors import LinkError, RequestFailed
+from network.identity import NodeIdentity, PeerAddress
+from network.peers.bounded import ExpiringSet
+from network.peers.kinds import LinkKind
+from network.peers.peer import Peer
+from network.places import compute_group, is_acceptable
+from network.ports import Clock, Files, Randomness
+from network.settings import NetworkSettings
+from network.wire.addresses import AnnounceAddresses, DialMe, GetAddresses
+from network.wire.base import Notice
+from primitives.hashing import Context, compute_hash
+from primitives.units import BlockId, NodeId
+
+log = structlog.get_logger("inos.network")
+
+MAX_DIAL_BACKS: Final = 4
+"""Peers dialled back at one time."""
+DIAL_BACK_S: Final = 600.0
+"""How often one node is dialled back."""
+SAVE_CHECK_S: Final = 5.0
+FEELER_PICKS: Final = 10
+
+
+class AddressService:
+    """Finds peers. Without `settings.discovery` it answers others and dials nobody.
+
+    Args:
+        files: where book and anchors are kept.
+        get_tip: id and height of the best connected block.
+        get_port: where this node listens.
+    """
+
+    def __init__(
+        self,
+        identity: NodeIdentity,
+        settings: NetworkSettings,
+        links: Links,
+        files: Files,
+        clock: Clock,
+        rng: Randomness,
+        *,
+        get_tip: Callable[[], tuple[BlockId, int]],
+        get_port: Callable[[], int],
+    ) -> None:
+        key = compute_hash(Context.ADDRESS_BOOK, identity.secret)
+        self._settings = settings
+        self._links = links
+        self._files = files
+        self._clock = clock
+        self._rng = rng
+        self._get_port = get_port
+        local = settings.local_addresses
+        self.book = AddressBook(key, identity.node_id, rng, allow_local=local)
+        self._reach = Reachability(identity.node_id, settings.announce, allow_local=local)
+        self._rotation = Rotation(links, settings, clock, get_tip, self._kick)
+        self._slots = OutboundSlots(identity.node_id, self.book, links, settings, clock, rng, self._rotation.get_most)
+        self._exchange = Exchange(
+            key, self.book, self._reach, settings, clock, rng, get_port=get_port, on_news=self._kick
+        )
+        self._dialled_back: ExpiringSet[NodeId] = ExpiringSet(1024)
+        self._dial_backs = asyncio.Semaphore(MAX_DIAL_BACKS)
+        self._anchors: tuple[PeerAddress, ...] = ()
+        self._saved_changes = 0
+        self._told_reach = Reach.UNKNOWN
+        self._is_loaded = False
+
+    def _kick(self) -> None:
+        self._slots.kick()
+
+    def on_arrival(self, host: str) -> None:
+        """Somebody at `host` dialled this node and proved an id."""
+        self._reach.on_arrival(host, self._clock.monotonic())
+
+    @property
+    def reach(self) -> Reach:
+        """Whether others can dial this node."""
+        return self._reach.get_state(self._clock.monotonic())
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether outbound peers are changed because the chain stands still."""
+        return self._rotation.is_stale
+
+    @property
+    def observed_host(self) -> str:
+        """Where dialled peers see this node; "" before they said."""
+        return self._reach.observed_host
+
+    def get_own(self) -> PeerAddress | None:
+        """What is announced of this node."""
+        return self._reach.get_own(self._get_port())
+
+    async def answer(self, peer: Peer, request: GetAddresses) -> None:
+        """See Exchange.answer."""
+        await self._exchange.answer(peer, request)
+
+    def hear(self, peer: Peer, notice: Notice) -> bool:
+        """Whether the notice was one of discovery's; it has been taken then."""
+        if not isinstance(notice, AnnounceAddresses | DialMe):
+            return False
+        if peer.is_brief:
+            return True  # Such a link is for questions.
+        if isinstance(notice, DialMe):
+            self._exchange.hear_dial_me(peer)
+        else:
+            self._exchange.hear(peer, notice)
+        return True
+
+    async def follow(self, peer: Peer) -> None:
+        """Everything that belongs to one peer, until it is gone."""
+        self._exchange.enter(peer)
+        try:
+            if peer.kind is not LinkKind.INBOUND:
+                await self._introduce(peer)
+            while True:
+                await self._exchange.wait_dial_me(peer)
+                await self._dial_back(peer)
+        finally:
+            self._exchange.leave(peer)
+            if peer.address is not None:
+                self.book.seen(peer.address, self._clock.now_ms())
+
+    async def _introduce(self, peer: Peer) -> None:
+        try:
+            await self._exchange.ask(peer)
+        except (RequestFailed, LinkError) as error:
+            log.debug("addresses not learned", peer=peer.name, code=error.code)
+        if self._settings.discovery:
+            self._exchange.announce_own(peer)
+            self._exchange.ask_to_dial(peer)
+
+    async def _dial_back(self, peer: Peer) -> None:
+        """Dial a peer at the host it was seen at, and nowhere else."""
+        now, address = self._clock.monotonic(), PeerAddress(peer.id, peer.host, peer.hello.listen_port)
+        is_allowed = address.port and is_acceptable(address.host, allow_local=self._settings.local_addresses)
+        if not is_allowed or self._dialled_back.has(peer.id, now):
+            return
+        self._dialled_back.add(peer.id, now + DIAL_BACK_S)
+        async with self._dial_backs:
+            try:
+                await self._links.feel(address)
+            except LinkError as error:
+                log.debug("peer cannot be dialled", peer=peer.name, code=error.code)
+
+    async def run(self) -> None:
+        """Find peers and keep what is known, until cancelled."""
+        now_ms = self._clock.now_ms()
+        await load_book(self.book, self._files, now_ms)
+        self._anchors = await load_anchors(self._files)
+        self._saved_changes, self._is_loaded = self.book.changes, True
+        for known in (*self._settings.seeds, *self._anchors):
+            self.book.add(known, compute_group(known.host, known.port), now_ms, now_ms)
+        works = [self._exchange.run(), self._keep_saved()]
+        if self._settings.discovery:
+            works += [self._slots.run(self._anchors), self._feel(), self._rotation.run()]
+        async with asyncio.TaskGroup() as group:
+            for work in works:
+                group.create_task(work)
+
+    async def _feel(self) -> None:
+        """Test an address now and then: one that stands in the way of a reached one, else one never reached."""
+        while True:
+            await asyncio.sleep(self._settings.feeler_interval_s * (0.5 + self._rng.random()))
+            address = self._pick_to_feel()
+            if address is None:
+                continue
+            begin_attempt(self.book, self._links, address, self._clock)
+            try:
+                await self._links.feel(address)
+            except LinkError as error:
+                end_attempt(self.book, address, error, self._clock)
+            else:
+                end_attempt(self.book, address, None, self._clock)
+                self._kick()
+
+    def _pick_to_feel(self) -> PeerAddress | None:
+        now_ms = self._clock.now_ms()
+        for _ in range(FEELER_PICKS):
+            entry = self.book.pick_collision(now_ms) or self.book.pick(now_ms, new_only=True)
+            if entry is None:
+                return None
+            if entry.address.id not in self._links.peers and not self._links.is_refused(entry.address):
+                return entry.address
+        return None
+
+    async def _keep_saved(self) -> None:
+        saved_at = self._clock.monotonic()
+        while True:
+            await asyncio.sleep(SAVE_CHECK_S)
+            self._tell_reach()
+            await self._save_anchors()
+            if self._clock.monotonic() - saved_at >= self._settings.save_interval_s:
+                await self._save_book()
+                saved_at = self._clock.monotonic()
+
+    def _tell_reach(self) -> None:
+        if self.reach is not self._told_reach:
+            self._told_reach = self.reach
+            log.info("reachability", state=self.reach.value, observed=self.observed_host or "unknown")
+
+    async def save(self) -> None:
+        """Write what is worth it: at the end, before the links are closed."""
+        if self._is_loaded:
+            await self._save_anchors()
+            await self._save_book()
+
+    async def _save_anchors(self) -> None:
+        anchors = self._slots.pick_anchors()
+        # A node without outbound peers keeps its old anchors: they are the way back.
+        if anchors and anchors != self._anchors and await save_anchors(anchors, self._files):
+            self._anchors = anchors
+
+    async def _save_book(self) -> None:
+        changes = self.book.changes
+        if changes != self._saved_changes and await save_book(self.book, self._files):
+            self._saved_changes = changes

@@ -1,0 +1,126 @@
+"""Hands checked blocks to the node, in runs: what can be connected together goes to disk together."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import structlog
+
+from network.errors import Misbehaviour
+from network.peers.peer import Peer
+from network.ports import Clock, NodePort
+from network.sync.progress import Bottleneck
+from network.sync.progress_watch import SyncWatch
+from network.sync.punish import Punish
+from network.sync.window import Ready, Window
+from primitives.errors import ClockAhead, InosError, MatrixMissing, NotYet, RuleViolation
+
+log = structlog.get_logger("inos.network")
+
+RUN: Final = 64
+"""Blocks in one batch: at some 40 KB each a few megabytes, and in a second many such batches."""
+RETRY_S: Final = 2.0
+
+
+class Hand:
+    """One at a time, in order. `on_done` is told how many blocks of a run were connected or stored."""
+
+    def __init__(
+        self,
+        node: NodePort,
+        window: Window[Peer],
+        clock: Clock,
+        punish: Punish,
+        watch: SyncWatch,
+        on_done: Callable[[int], None],
+    ) -> None:
+        self._node = node
+        self._window = window
+        self._clock = clock
+        self._punish = punish
+        self._watch = watch
+        self._on_done = on_done
+        self._has_blocks = asyncio.Event()
+
+    def wake(self) -> None:
+        """A block may be ready."""
+        self._has_blocks.set()
+
+    async def run(self) -> None:
+        """Hand on what is ready, until cancelled."""
+        since = self._clock.monotonic()
+        while True:
+            run = self._window.pop_ready(RUN)
+            if not run:
+                self._has_blocks.clear()
+                await self._has_blocks.wait()
+                continue
+            self._note_wait(run[0], since)
+            done = await self._add(run)
+            since = self._clock.monotonic()
+            self._on_done(done)
+
+    def _note_wait(self, first: Ready[Peer], since: float) -> None:
+        """What the first block of a run has been waited for since the last run was done."""
+        for what, at in (
+            (Bottleneck.NETWORK, first.came_at),
+            (Bottleneck.SEALS, first.sealed_at),
+            (Bottleneck.SIGNATURES, first.checked_at),
+        ):
+            self._watch.add_wait(what, at - since)
+            since = max(since, at)
+
+    async def _add(self, run: Sequence[Ready[Peer]]) -> int:
+        """How many were connected, or stored."""
+        errors: Sequence[InosError | None]
+        try:
+            errors = await self._give(run)
+        except InosError as trouble:
+            errors = [trouble] * len(run)
+        done, has_failed = 0, False
+        for ready, error in zip(run, errors, strict=True):
+            # What follows an invalid block is invalid too, and whoever gave it may not have known.
+            done += await self._settle(ready, error, is_to_blame=not has_failed)
+            has_failed = has_failed or isinstance(error, RuleViolation)
+        return done
+
+    async def _give(self, run: Sequence[Ready[Peer]]) -> Sequence[InosError | None]:
+        if run[0].is_suspect:
+            await self._node.add_block(run[0].body.block, run[0].body.witness)
+            return (None,)
+        added = await self._node.add_checked_blocks([(ready.body.block, ready.body.witness) for ready in run])
+        self._watch.add_wait(Bottleneck.STATE, added.state_s)
+        self._watch.add_wait(Bottleneck.DISK, added.disk_s)
+        return added.errors
+
+    async def _settle(self, ready: Ready[Peer], error: InosError | None, *, is_to_blame: bool) -> bool:
+        """See to one block of a run by what became of it; whether it is in the database now."""
+        id, block, now = ready.body.id, ready.body.block, self._clock.monotonic()
+        height = block.header.height
+        match error:
+            case None:
+                self._window.remove(id)
+                self._watch.add_connected(len(block.transactions))
+            case RuleViolation():
+                self._window.postpone(id, now + RETRY_S)
+                if is_to_blame:
+                    await self._punish(ready.source, Misbehaviour(error.code, f"block {height}: {error.message}"))
+                return False
+            case MatrixMissing():
+                # The node has stored it, holds it, and says which matrices it wants.
+                self._window.remove(id)
+                self._watch.obstacle = f"block {height} waits for {len(error.ids)} matrices that no peer gave"
+            case ClockAhead():
+                self._watch.obstacle = f"block {height} is ahead of this node's clock"
+                self._window.postpone(id, now + (error.until - self._clock.now_ms()) / 1000)
+                return False
+            case NotYet():
+                log.debug("block not yet", height=height, code=error.code)
+                self._window.postpone(id, now + RETRY_S)
+                return False
+            case _:
+                log.warning("block not taken", height=height, code=error.code, reason=error.message)
+                self._watch.obstacle = f"this node cannot take block {height}: {error.message}"
+                self._window.postpone(id, now + RETRY_S)
+                return False
+        return True

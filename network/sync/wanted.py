@@ -1,0 +1,62 @@
+"""Which bodies are missing: those of the best header chain, and of other chains where that one gives none."""
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from network.peers.peer import Peer
+from network.ports import Clock, LedgerPort
+from network.sync.status import needs_body
+from primitives.units import BlockId
+
+STUCK_S: Final = 2.0
+"""Without a block for so long, chains beside the best header chain are tried too."""
+MAX_WALK: Final = 4096
+"""How far below a peer's tip its first missing body is looked for."""
+
+
+class WantedBlocks:
+    """Reads the ledger; changes nothing."""
+
+    def __init__(self, ledger: LedgerPort, limit: int, clock: Clock, list_peers: Callable[[], Iterable[Peer]]) -> None:
+        self._ledger = ledger
+        self._limit = limit
+        self._clock = clock
+        self._list_peers = list_peers
+        self._progress_at = clock.monotonic()
+
+    def on_progress(self) -> None:
+        """A block was connected, or stored."""
+        self._progress_at = self._clock.monotonic()
+
+    def find(self) -> list[tuple[BlockId, BlockId, int]]:
+        """(id, parent, height) of the best header chain's missing bodies, then of other chains that peers stand on.
+
+        A heavy-looking header chain may be one whose bodies nobody gives; what peers really have
+        is fetched beside it.
+        """
+        ids = list(self._ledger.get_missing_blocks(self._limit))
+        if ids and self._clock.monotonic() - self._progress_at < STUCK_S:
+            return self._describe(ids)
+        seen, budget = set(ids), self._limit
+        for peer in self._list_peers():
+            for id in self._walk(peer.best_id, min(budget, self._limit // 4 or 1)):
+                if id not in seen:
+                    seen.add(id)
+                    ids.append(id)
+                    budget -= 1
+        return self._describe(ids)
+
+    def _describe(self, ids: Iterable[BlockId]) -> list[tuple[BlockId, BlockId, int]]:
+        found = ((id, self._ledger.get_header(id)) for id in ids)
+        return [(id, BlockId(header.parent), header.height) for id, header in found if header is not None]
+
+    def _walk(self, tip: BlockId, count: int) -> list[BlockId]:
+        """The lowest `count` blocks under `tip` (included) that have no body."""
+        below, id = list[BlockId](), tip
+        while len(below) < MAX_WALK and needs_body(self._ledger, id):
+            header = self._ledger.get_header(id)
+            if header is None:
+                break
+            below.append(id)
+            id = BlockId(header.parent)
+        return below[::-1][:count]

@@ -1,0 +1,185 @@
+"""Blocks added together: the same database as one by one, one batch on disk, and one block's state at every instant."""
+
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+
+from chain.errors import ChainError
+from chain.opening import load_index, open_database
+from chain.staging import Staging
+from consensus.statetree import compute_state_root
+from primitives.errors import MatrixMissing, ParentMissing, RuleViolation
+from primitives.transactions import ClaimJob, SubmitResult
+from primitives.units import JobId
+from support.chain_maker import (
+    ALICE,
+    BOB,
+    NOW,
+    Branch,
+    compute_tx_id,
+    dump,
+    dump_chain,
+    feed,
+    make_post,
+    make_result_ref,
+)
+from support.consensus_lab import edit
+
+
+def make_branch(count: int = 12) -> Branch:
+    branch = Branch()
+    for number in range(count):
+        paid = [branch.pay(ALICE, BOB.address, 5 + number, ahead=ahead) for ahead in range(number % 3)]
+        branch.grow(*paid)
+    return branch
+
+
+def give(ledger, blocks):
+    return ledger.add_checked_blocks([(made.block, made.witness) for made in blocks], NOW)
+
+
+def test_a_batch_leads_where_single_blocks_lead(tmp_path: Path):
+    branch = make_branch()
+    single, batch = branch.open_ledger(tmp_path / "a"), branch.open_ledger(tmp_path / "b")
+    feed(single, branch.blocks)
+    before = batch.tip
+    with patch.object(batch._db, "write", wraps=batch._db.write) as write:
+        outcome, errors = give(batch, branch.blocks)
+    assert write.call_count == 1
+    assert outcome.connected == tuple(made.id for made in branch.blocks)
+    assert errors == (None,) * len(branch.blocks)
+    assert dump(batch) == dump(single)
+    assert before.header.height == 0
+    assert batch.tip.id == branch.tip_id
+    assert give(batch, branch.blocks)[1] == (None,) * len(branch.blocks)
+    single.close()
+    batch.close()
+
+
+def test_what_the_disk_refuses_is_neither_shown_nor_lost(tmp_path: Path):
+    branch = make_branch()
+    ledger = branch.open_ledger(tmp_path / "a")
+    feed(ledger, branch.blocks[:2])
+    stored = dump(ledger)
+    with (
+        patch.object(ledger._db, "write", side_effect=ChainError("database-io", "full")),
+        pytest.raises(ChainError),
+    ):
+        give(ledger, branch.blocks[2:6])
+    assert ledger.tip.header.height == 2
+    assert dump(ledger) == stored
+    assert ledger.state.get_account(ALICE.address).nonce == branch.blocks[1].block.header.height - 1
+    # The next try writes both what was refused and what is new.
+    give(ledger, branch.blocks[6:])
+    assert ledger.tip.id == branch.tip_id
+    ledger.close()
+    again = branch.open_ledger(tmp_path / "a")
+    assert again.tip.id == branch.tip_id
+    again.check()
+    again.close()
+
+
+@pytest.mark.parametrize("writes", [0, 5, 12, 13, 20])
+def test_a_process_killed_between_batches_stands_on_one_block(tmp_path: Path, writes: int):
+    branch = make_branch()
+    ledger = branch.open_ledger(tmp_path / "a")
+    with patch("chain.staging.FULL_BYTES", 1):
+        original, done = ledger._db.write, 0
+
+        def die(changes, **options):
+            nonlocal done
+            if done == writes:
+                raise KeyboardInterrupt
+            done += 1
+            original(changes, **options)
+
+        with patch.object(ledger._db, "write", side_effect=die), pytest.raises(KeyboardInterrupt):
+            give(ledger, branch.blocks)
+    ledger.close()
+    with open_database(tmp_path / "a", branch.genesis, is_durable=False) as database:
+        # It checks that the state tree is that of the tip.
+        height = load_index(database, branch.params, branch.genesis).tip.height
+    # One write for each body, then one for each block's effects.
+    assert height == max(0, writes - len(branch.blocks))
+    again = branch.open_ledger(tmp_path / "a")
+    # It goes on from there to the best block whose body was stored.
+    again.check()
+    fresh = branch.open_ledger(tmp_path / "b")
+    feed(fresh, branch.blocks[: again.tip.header.height])
+    assert dump_chain(again) == dump_chain(fresh)
+    again.close()
+    fresh.close()
+
+
+def test_each_block_of_a_batch_is_told_its_fate(tmp_path: Path):
+    branch = make_branch(4)
+    wrong = branch.draft(state_root=bytes(32))
+    below = Branch().grow()
+    child = edit(wrong.block, height=6, parent=wrong.id)
+    ledger = branch.open_ledger(tmp_path / "a")
+    blocks = [*((made.block, made.witness) for made in branch.blocks), (wrong.block, wrong.witness)]
+    orphan = branch.fork()
+    orphan.grow_by(2)
+    blocks += [(child, wrong.witness), (orphan.blocks[-1].block, orphan.blocks[-1].witness)]
+    outcome, errors = ledger.add_checked_blocks(blocks, NOW)
+    assert len(outcome.connected) == 4
+    assert errors[:4] == (None,) * 4
+    assert isinstance(errors[4], RuleViolation)
+    assert errors[4].code == "bad-state-root"
+    assert isinstance(errors[5], RuleViolation)
+    assert isinstance(errors[6], ParentMissing)
+    assert ledger.get_status(wrong.id).startswith("invalid: [bad-state-root]")
+    with pytest.raises(RuleViolation):
+        ledger.add_block(wrong.block, wrong.witness, NOW)
+    assert below.block.header.height == 1
+    ledger.close()
+
+
+def test_a_spoiled_body_in_a_batch_condemns_nothing(tmp_path: Path):
+    branch = make_branch(2)
+    spoiled = type(branch.blocks[0].block)(branch.blocks[0].block.header, (branch.pay(ALICE, BOB.address),))
+    ledger = branch.open_ledger(tmp_path / "a")
+    _, errors = ledger.add_checked_blocks([(spoiled, branch.blocks[0].witness)], NOW)
+    assert isinstance(errors[0], RuleViolation)
+    assert errors[0].code == "bad-tx-root"
+    assert give(ledger, branch.blocks)[1] == (None, None)
+    ledger.close()
+
+
+class Nothing:
+    """A node without any matrix."""
+
+    def is_result_correct(self, job, x, w, y):
+        raise MatrixMissing((y.id,))
+
+
+def test_blocks_that_wait_for_matrices_are_stored_and_said_so(tmp_path: Path):
+    branch = Branch()
+    post = branch.sign(ALICE, make_post(1, reward=100, deadline=20, claim_window=5, max_base_fee=10**6))
+    job = JobId(compute_tx_id(post))
+    branch.grow(post)
+    branch.grow(branch.sign(BOB, ClaimJob(job)))
+    branch.grow(branch.sign(BOB, SubmitResult(job, make_result_ref())))
+    branch.grow()
+    ledger = branch.open_ledger(tmp_path / "a", Nothing())
+    outcome, errors = give(ledger, branch.blocks)
+    assert [len(outcome.connected), *errors[:2]] == [2, None, None]
+    assert all(isinstance(error, MatrixMissing) for error in errors[2:])
+    assert outcome.missing == (make_result_ref().id,)
+    assert ledger.get_status(branch.tip_id) == "stored"
+    ledger.close()
+
+
+def test_staged_changes_are_read_before_they_are_written(tmp_path: Path):
+    branch = Branch()
+    ledger = branch.open_ledger(tmp_path / "a")
+    staging = Staging(ledger._db)
+    ledger._db.write({b"zold": b"1", b"zgone": b"1"})
+    staging.write({b"zold": b"2", b"zgone": None, b"znew": b"3"})
+    assert [staging.get(key) for key in (b"zold", b"zgone", b"znew")] == [b"2", None, b"3"]
+    assert [ledger._db.get(key) for key in (b"zold", b"zgone", b"znew")] == [b"1", b"1", None]
+    staging.flush()
+    assert [ledger._db.get(key) for key in (b"zold", b"zgone", b"znew")] == [b"2", None, b"3"]
+    assert compute_state_root(dict(ledger.iterate_records())) == ledger.tip.header.state_root
+    ledger.close()
