@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from itertools import pairwise
 
 import structlog
@@ -44,9 +44,7 @@ class HeaderSync:
             await self._learn(peer)
 
     async def _learn(self, peer: Peer) -> None:
-        is_long = peer.best_height > self._node.ledger.best_header.header.height + MAX_HEADERS
-        # Who claims a long chain may be lying and stay silent; what is one answer away waits for nobody's turn.
-        async with self._take_turn() if is_long else nullcontext():
+        async with self._take_turn():
             last: BlockId | None = None
             while not is_known(self._node.ledger, peer.best_id):
                 headers = await self._ask(peer, last)

@@ -299,7 +299,9 @@ class SimulatedTransport:
         other, other_hello, handler = await self._shake(address, SETUP_TRIPS)
         there, back = _Direction(self._network, self, other), _Direction(self._network, other, self)
         near = SimulatedLink(there, back, other.node_id, other_hello(), f"{address.host}:{address.port}", True)
-        far = SimulatedLink(back, there, self.node_id, hello(), f"{self._place[0]}:{49_152 + len(other._sessions)}", False)
+        far = SimulatedLink(
+            back, there, self.node_id, hello(), f"{self._place[0]}:{49_152 + len(other._sessions)}", False
+        )
         other.accept(far, handler)
         return near
 

@@ -14,7 +14,7 @@ from support.sim_world import BLOCK_KINDS, TESTNET, World
 DEGREE: Final = 8
 """Peers each node dials."""
 MINERS: Final = 20
-QUIET: Final = NetworkSettings(limits=TimeLimits(ping_interval=30.0))
+QUIET: Final = NetworkSettings(discovery=False, limits=TimeLimits(ping_interval=30.0))
 """Fewer pings than the default's, for long runs: they say nothing that announcements have not said."""
 
 

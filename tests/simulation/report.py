@@ -24,3 +24,12 @@ def get_share(sorted_values: Sequence[float], percent: int) -> float:
 
 def format_s(seconds: float) -> str:
     return f"{seconds:.2f} s"
+
+
+def format_row(report: Report, took: str) -> str:
+    """One row of the table in docs/security.md."""
+    figures = "; ".join(f"{name} {value}" for name, value in report.figures.items())
+    return (
+        f"| {report.name} | {report.nodes} | {report.invariant} | {figures} | "
+        f"{report.virtual_s:,.0f} s, seed {report.seed} | {took} |"
+    )

@@ -109,7 +109,13 @@ class World:
     """See the module. Made by `simulate`."""
 
     def __init__(
-        self, seed: int, folder: Path, group: asyncio.TaskGroup, params: Params, loss: float, accounts: Sequence[Address]
+        self,
+        seed: int,
+        folder: Path,
+        group: asyncio.TaskGroup,
+        params: Params,
+        loss: float,
+        accounts: Sequence[Address],
     ) -> None:
         self.seed = seed
         self.rng = random.Random(f"{seed}/world")
