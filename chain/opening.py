@@ -30,7 +30,7 @@ def open_database(path: Path, genesis: GenesisState, *, is_durable: bool) -> Dat
         if database.get(schema.META_SCHEMA) is None:
             if next(database.iterate_keys(b""), None) is not None:
                 raise database.explain("it has records and does not say whose")
-            _begin(database, genesis, genesis_id)
+            begin_database(database, genesis)
         _check_schema(database, path)
         _check_genesis(database, path, genesis_id)
     except BaseException:
@@ -54,8 +54,9 @@ def load_index(database: Database, params: Params, genesis: GenesisState) -> Blo
     return index
 
 
-def _begin(database: Database, genesis: GenesisState, genesis_id: BlockId) -> None:
+def begin_database(database: Database, genesis: GenesisState) -> None:
     """Everything in one batch: a database either has its genesis or is empty."""
+    genesis_id = compute_block_id(genesis.header)
     root, batch = make_genesis_batch(genesis.records)
     check_state_root(genesis.header, root)
     batch |= {

@@ -6,9 +6,11 @@ from typing import Final
 
 MAX_HOST: Final = 45
 """The longest text of an IPv6 address."""
+CACHED: Final = 16_384
+"""Hosts whose reading is remembered: every answer to a lookup asks again about the same ones."""
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(CACHED)
 def parse_ip(host: str) -> IPv4Address | IPv6Address | None:
     """The address behind a literal, an IPv4 one where it is wrapped in IPv6; None for a name."""
     try:
@@ -20,12 +22,14 @@ def parse_ip(host: str) -> IPv4Address | IPv6Address | None:
     return ip
 
 
+@lru_cache(CACHED)
 def is_public(host: str) -> bool:
     """Whether the host is an IP address that is the same for everybody on the Internet."""
     ip = parse_ip(host)
     return ip is not None and ip.is_global and not ip.is_multicast and not ip.is_reserved
 
 
+@lru_cache(CACHED)
 def is_local(host: str) -> bool:
     """Whether the host is a loopback or private IP address, which means another machine to everybody."""
     ip = parse_ip(host)

@@ -46,6 +46,7 @@ class NodeService:
 
     Args:
         results: the checker the ledger was opened with.
+        threads: where blocking work runs; closed with the service.
     """
 
     def __init__(
@@ -56,6 +57,8 @@ class NodeService:
         matrices: MatrixStore,
         results: StoredResults,
         clock: Clock,
+        *,
+        threads: Threads | None = None,
     ) -> None:
         self.network = network
         self.ledger = ledger
@@ -67,7 +70,7 @@ class NodeService:
         self._early = EarlyBlocks()
         self._held = HeldResults()
         self._unclaimed = UnclaimedResults()
-        self._threads = Threads()
+        self._threads = threads or Threads()
         self._chain = ChainWriter(ledger, mempool, clock)
         self._depot = Depot(matrices, self._hub, self._threads, self._on_matrix)
 

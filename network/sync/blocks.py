@@ -161,8 +161,8 @@ class BlockSync:
                     return
 
     async def _ask(self, peer: Peer, ids: list[BlockId]) -> None:
-        left, pace = set(ids), self._paces[peer]
-        pace.begin(len(ids), self._clock.monotonic())
+        left, pace, in_flight = set(ids), self._paces[peer], len(ids)
+        pace.begin(in_flight, self._clock.monotonic())
         try:
             with peer.requests.open(BlockData, replies=len(ids) + 1) as pending:
                 await peer.ask(pending, GetBlocks(pending.request, tuple(ids)), self._limits.block)
@@ -172,10 +172,11 @@ class BlockSync:
                         left -= {BlockId(id) for id in reply.ids}
                     if isinstance(reply, BlockData):
                         self._take(peer, reply, left)
+                        in_flight -= 1
                         pace.on_block(self._clock.monotonic())
         finally:
             now = self._clock.monotonic()
-            pace.end(len(left), now)
+            pace.end(in_flight, now)
             self._window.give_back(peer, ids, now)
             self._has_work.set()
 

@@ -1,0 +1,71 @@
+"""What scenarios share: how fast blocks come, how nodes are set, what is counted."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from consensus.params import Params
+from network.settings import NetworkSettings, TimeLimits
+from simulation.report import format_s, get_share
+from support.sim_node import SimNode
+from support.sim_world import BLOCK_KINDS, TESTNET, World
+
+DEGREE: Final = 8
+"""Peers each node dials."""
+MINERS: Final = 20
+QUIET: Final = NetworkSettings(discovery=False, limits=TimeLimits(ping_interval=30.0))
+"""Fewer pings than the default's, for long runs: they say nothing that announcements have not said."""
+
+
+def make_params(spacing_s: float) -> Params:
+    """The testnet with another spacing; the target follows as many blocks."""
+    spacing_ms = round(spacing_s * 1000)
+    half_life = TESTNET.asert_half_life_ms * spacing_ms // TESTNET.spacing_ms
+    return msgspec.structs.replace(TESTNET, spacing_ms=spacing_ms, asert_half_life_ms=half_life)
+
+
+def make_network(
+    world: World, count: int, *, degree: int = DEGREE, settings: NetworkSettings = QUIET, miners: int = MINERS
+) -> list[SimNode]:
+    """Honest nodes, linked at random; the first of them are to mine."""
+    nodes = world.add_nodes(count, settings)
+    world.link_at_random(nodes, degree)
+    return nodes
+
+
+def mine_evenly(world: World, nodes: Sequence[SimNode], share: float = 1.0, miners: int = MINERS) -> None:
+    """The first nodes share `share` of the hash rate."""
+    chosen = nodes[:miners]
+    world.mine({node: share / len(chosen) for node in chosen})
+
+
+def check_honest(world: World, nodes: Sequence[SimNode]) -> None:
+    """What holds in every scenario: nobody honest was banned."""
+    assert world.count_bans(nodes) == 0, f"{world.count_bans(nodes)} bans of honest nodes"
+
+
+def list_propagation(world: World, nodes: list[SimNode]) -> dict[str, str]:
+    """How fast blocks came to `nodes`, and how many were in vain."""
+    delays, chain = world.compute_delays(nodes), world.list_chain(nodes[0])
+    return {
+        "blocks": str(len(chain)),
+        "stale": str(len(world.found) - sum(id in world.found for id in chain)),
+        "propagation p50": format_s(get_share(delays, 50)),
+        "p95": format_s(get_share(delays, 95)),
+    }
+
+
+def list_waste(world: World) -> dict[str, str]:
+    """What blocks weighed on the network, and how often one came twice."""
+    copies = sum(world.traffic.messages[kind] for kind in BLOCK_KINDS)
+    size = sum(world.traffic.bytes[kind] for kind in BLOCK_KINDS)
+    needed = max(1, sum(len(world.connected.get(id, {})) - 1 for id in world.found))
+    average = sum(found.size for found in world.found.values()) / max(1, len(world.found))
+    news = world.traffic.bytes["AnnounceBlock"]
+    return {
+        "block": f"{average:,.0f} B",
+        "per block and node": f"{size / needed:,.0f} B",
+        "duplicates": f"{max(0, copies - needed) / needed:.1%}",
+        "announcements": f"{news / needed:,.0f} B",
+    }

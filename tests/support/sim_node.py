@@ -1,0 +1,230 @@
+"""A node of the simulated network: the real services, over a ledger in memory, on the loop's own thread.
+
+Replaced are the transport, the clock, the randomness, the database's disk, the threads, and the check of seals,
+which knows what was mined. Everything else is what a real node runs.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from chain.events import TipChanged
+from chain.ledger import Ledger
+from chain.mempool import Mempool, MempoolLimits
+from chain.opening import begin_database, load_index
+from consensus.params import Params
+from genesis import Network
+from mesh.store import MatrixStore
+from network.identity import NodeIdentity, PeerAddress
+from network.ports import NodePort
+from network.service import NetworkService
+from network.settings import NetworkSettings
+from network.sync.verifier import InlineVerifier
+from network.transport.simulated import Line, SimulatedNetwork
+from node.results import StoredResults
+from node.service import NodeService
+from node.threads import Threads
+from primitives.blocks import Block, Header, compute_block_id, compute_difficulty
+from primitives.errors import InvalidCertificate
+from primitives.matrices import DTYPE_INT7, STRIP_BYTES, Seal, Witness, make_matrix_ref
+from primitives.units import Address, BlockId, Hash, NodeId, Target, TimeMs
+from support.chain_maker import MadeBlock
+from support.sim_database import MemoryDatabase
+
+T = TypeVar("T")
+SEAL_S: Final = 0.001
+"""What checking a seal takes (docs/benchmarks.md: 0.6 ms on one core, and the way there and back)."""
+START_MS: Final = 1_700_000_000_000
+OPERANDS: Final = tuple(make_matrix_ref(DTYPE_INT7, 16, 1024, Hash(bytes([n]) * 32)) for n in (1, 2))
+
+
+class SimClock:
+    """The loop's time. `skew_ms` is what this node's wall clock is wrong by."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, skew_ms: int = 0) -> None:
+        self._loop = loop
+        self.skew_ms = skew_ms
+
+    def now_ms(self) -> TimeMs:
+        return TimeMs(START_MS + int(self._loop.time() * 1000) + self.skew_ms)
+
+    def monotonic(self) -> float:
+        return self._loop.time()
+
+
+class InlineThreads(Threads):
+    """No threads: at once, on the loop."""
+
+    def __init__(self) -> None:
+        pass
+
+    async def write(self, call: Callable[[], T]) -> T:
+        return call()
+
+    keep = check = write
+
+    def close(self) -> None:
+        pass
+
+
+class Mint:
+    """Says which blocks were mined: what has no entry here is a forgery, as a seal that proves nothing is."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
+        self.mined: dict[BlockId, Witness] = {}
+
+    def seal(self, block: Block, allowed: int) -> MadeBlock:
+        """The block with a seal that counts."""
+        made = self.forge(block, allowed)
+        self.mined[made.id] = made.witness
+        return made
+
+    def forge(self, block: Block, allowed: int) -> MadeBlock:
+        """The same without work: in everything but the witness like a mined one."""
+        digest = self._rng.randrange(allowed + 1).to_bytes(32, "big")
+        header = msgspec.structs.replace(
+            block.header, nonce=self._rng.getrandbits(64), seal=Seal(*OPERANDS, 0, 0, 0, digest)
+        )
+        strip = digest * (STRIP_BYTES // 32)
+        return MadeBlock(Block(header, block.transactions), Witness(strip, (), strip, ()))
+
+    def check(self, params: Params, header: Header, witness: Witness) -> None:
+        """Stands for consensus.validity.check_seal."""
+        if self.mined.get(compute_block_id(header)) != witness:
+            raise InvalidCertificate("digest-mismatch", f"nobody mined block {header.height}")
+
+
+class SimVerifier(InlineVerifier):
+    """Seals take their time."""
+
+    async def check(self, params: Params, header: Header, witness: Witness) -> None:
+        await asyncio.sleep(SEAL_S)
+        await super().check(params, header, witness)
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """What all nodes of a world share."""
+
+    chain: Network
+    net: SimulatedNetwork
+    mint: Mint
+    folder: Path
+    shared: dict[bytes, bytes]
+    pool: MempoolLimits
+
+
+class SimNode:
+    """One node. `wrap` lets a liar stand between it and the network."""
+
+    def __init__(
+        self,
+        setting: Setting,
+        index: int,
+        place: tuple[str, int],
+        line: Line,
+        settings: NetworkSettings,
+        seed: str,
+        *,
+        skew_ms: int = 0,
+        wrap: Callable[["SimNode"], NodePort] | None = None,
+        on_tip: Callable[["SimNode", TipChanged], None] | None = None,
+    ) -> None:
+        self.index = index
+        self.setting = setting
+        self.place = place
+        self.line = line
+        self.settings = settings
+        self.identity = NodeIdentity(sha256(seed.encode()).digest())
+        self.rng = random.Random(seed)
+        self.clock = SimClock(asyncio.get_running_loop(), skew_ms)
+        self._on_tip = on_tip
+        self.matrices = MatrixStore(setting.folder / f"{index}")
+        results = StoredResults(self.matrices)
+        self.ledger = open_memory_ledger(setting.chain, results, setting.mint, setting.shared)
+        pool = Mempool(setting.chain.params, setting.pool)
+        self.service = NodeService(
+            setting.chain, self.ledger, pool, self.matrices, results, self.clock, threads=InlineThreads()
+        )
+        self.port: Any = self.service if wrap is None else wrap(self)
+        self.net: NetworkService | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        return f"SimNode({self.index})"
+
+    @property
+    def id(self) -> NodeId:
+        return self.identity.node_id
+
+    @property
+    def address(self) -> PeerAddress:
+        return PeerAddress(self.id, *self.place)
+
+    @property
+    def beneficiary(self) -> Address:
+        return Address(self.id[:20])
+
+    @property
+    def is_up(self) -> bool:
+        return self._task is not None
+
+    @property
+    def peer_ids(self) -> list[NodeId]:
+        return [] if self.net is None else [peer.id for peer in self.net.peers()]
+
+    async def start(self, group: asyncio.TaskGroup) -> None:
+        """Come up, with the chain as it was left."""
+        transport = self.setting.net.make_transport(self.id, *self.place, self.line)
+        self.net = NetworkService(
+            self.port,
+            self.settings,
+            self.identity,
+            clock=self.clock,
+            rng=self.rng,
+            transport=transport,
+            verifier=SimVerifier(self.setting.mint.check),
+        )
+        await self.net.start()
+        self._task = group.create_task(self._run(self.net))
+
+    async def _run(self, net: NetworkService) -> None:
+        async with asyncio.TaskGroup() as group:
+            for work in (net.run(), self.service.run(), self._watch()):
+                group.create_task(work)
+
+    async def _watch(self) -> None:
+        async with self.service.subscribe() as events:
+            async for event in events:
+                if isinstance(event, TipChanged) and self._on_tip is not None:
+                    self._on_tip(self, event)
+
+    async def stop(self) -> None:
+        """Close every link, and end."""
+        task, self._task = self._task, None
+        if self.net is not None and task is not None:
+            await self.net.stop()
+            task.cancel()
+            await asyncio.wait((task,))
+
+    def compute_difficulty(self) -> int:
+        """Tickets the next block takes on average."""
+        return compute_difficulty(self.ledger.compute_next()[1])
+
+    async def draft(self) -> tuple[Block, Target]:
+        """The next block, unsealed, and what its digest must not exceed."""
+        template = await self.service.get_template(self.beneficiary, False)
+        return Block(template.header, template.transactions), template.allowed_target
+
+
+def open_memory_ledger(chain: Network, results: StoredResults, mint: Mint, shared: dict[bytes, bytes]) -> Ledger:
+    """The real ledger on genesis, with nothing on disk."""
+    database: Any = MemoryDatabase(shared)
+    begin_database(database, chain.state)
+    index = load_index(database, chain.params, chain.state)
+    return Ledger(chain.params, database, index, results, seal_check=mint.check)

@@ -1,0 +1,336 @@
+"""A network of simulated nodes: where they are, who mines, what the network between them does, and what happened.
+
+One seed, one run: `World.trace` is the hash of every frame's arrival, time and place included.
+"""
+
+import asyncio
+import gc
+import random
+import struct
+import tempfile
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from hashlib import blake2b
+from math import hypot
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import msgspec
+import structlog
+
+from chain.events import TipChanged
+from chain.mempool import MempoolLimits
+from consensus.genesis_state import make_genesis
+from consensus.params import Params
+from genesis import Network, load_network
+from network.settings import NetworkSettings
+from network.transport.simulated import Line, SimulatedNetwork
+from network.wire.framing import LAST
+from network.wire.messages import BY_TAG
+from primitives.blocks import compute_block_id, compute_difficulty
+from primitives.units import Address, BlockId, Nano, NodeId, TimeMs
+from support.chain_maker import MadeBlock
+from support.sim_loop import run_virtually
+from support.sim_mining import Miner
+from support.sim_node import START_MS, Mint, Setting, SimNode
+
+T = TypeVar("T")
+TESTNET: Final[Params] = load_network("testnet").params
+PORT: Final = 9000
+LINES: Final = ((1.25e6, 6e6), (5e6, 12e6), (12e6, 60e6))
+"""Bytes a second up and down: 10/50, 40/100 and 100/480 Mbit/s."""
+FARTHEST_S: Final = 0.12
+"""One way, between the corners; the nearest have 2 ms."""
+BLOCK_KINDS: Final = frozenset({"BlockData", "CompactBlock"})
+
+
+class Climate:
+    """What the network does between nodes. Satisfies `network.transport.simulated.Conditions`."""
+
+    def __init__(self, rng: random.Random, loss: float) -> None:
+        self._rng = rng
+        self.loss = loss
+        self._spots: dict[NodeId, tuple[float, float]] = {}
+        self._parts: dict[NodeId, int] = {}
+
+    def place(self, id: NodeId) -> None:
+        self._spots[id] = self._rng.random(), self._rng.random()
+
+    def get_latency(self, a: NodeId, b: NodeId) -> float:
+        nowhere = (0.5, 0.5)
+        (x, y), (u, v) = self._spots.get(a, nowhere), self._spots.get(b, nowhere)
+        return 0.002 + FARTHEST_S * hypot(x - u, y - v) / 2**0.5
+
+    def get_loss(self, a: NodeId, b: NodeId) -> float:
+        return self.loss
+
+    def is_cut(self, a: NodeId, b: NodeId) -> bool:
+        return bool(self._parts) and self._parts.get(a, 0) != self._parts.get(b, 0)
+
+    def split(self, parts: Sequence[Sequence[NodeId]]) -> None:
+        """Nothing passes between the parts; who is in none is with the first."""
+        self._parts = {id: number for number, part in enumerate(parts) for id in part}
+
+
+class Found(msgspec.Struct):
+    """One mined block."""
+
+    at: float
+    by: int
+    height: int
+    parent: BlockId
+    size: int
+
+
+class Traffic:
+    """What arrived, by kind of message."""
+
+    def __init__(self) -> None:
+        self.messages: Counter[str] = Counter()
+        self.bytes: Counter[str] = Counter()
+        self._open: dict[tuple[NodeId, NodeId, int], str] = {}
+
+    def count(self, source: NodeId, sink: NodeId, frame: bytes) -> str:
+        """The kind of the message the frame belongs to."""
+        lane = (source, sink, frame[0] & 3)
+        kind = self._open.pop(lane, None)
+        if kind is None:
+            known = BY_TAG.get(frame[2]) if len(frame) > 2 else None
+            kind = "unknown" if known is None else known.__name__
+            self.messages[kind] += 1
+        if not frame[0] & LAST:
+            self._open[lane] = kind
+        self.bytes[kind] += len(frame)
+        return kind
+
+
+class World:
+    """See the module. Made by `simulate`."""
+
+    def __init__(
+        self,
+        seed: int,
+        folder: Path,
+        group: asyncio.TaskGroup,
+        params: Params,
+        loss: float,
+        accounts: Sequence[Address],
+    ) -> None:
+        self.seed = seed
+        self.rng = random.Random(f"{seed}/world")
+        self.group = group
+        self.climate = Climate(random.Random(f"{seed}/climate"), loss)
+        self.net = SimulatedNetwork(self.climate, random.Random(f"{seed}/network"), self._tap)
+        self.mint = Mint(random.Random(f"{seed}/mint"))
+        self.chain = make_chain(params, dict.fromkeys(accounts, Nano(10**15)))
+        self.nodes: list[SimNode] = []
+        self.miners: dict[int, Miner] = {}
+        self.found: dict[BlockId, Found] = {}
+        self.connected: dict[BlockId, dict[int, float]] = {}
+        """Block -> node -> when the node first had it in its chain."""
+        self.traffic = Traffic()
+        self.troubles: list[str] = []
+        self.bans: Counter[str] = Counter()
+        """How often each node was banned by another one, by the first 12 digits of its id."""
+        self._hash = blake2b(digest_size=16)
+        self._setting = Setting(self.chain, self.net, self.mint, folder, {}, MempoolLimits())
+
+    @property
+    def now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    @property
+    def trace(self) -> str:
+        return self._hash.hexdigest()
+
+    def _tap(self, now: float, source: NodeId, sink: NodeId, frame: bytes) -> None:
+        self._hash.update(struct.pack("<d4s4sI", now, source[:4], sink[:4], len(frame)) + frame[:8] + frame[-8:])
+        self.traffic.count(source, sink, frame)
+
+    # Nodes
+
+    def add_node(self, settings: NetworkSettings | None = None, *, host: str = "", **more: Any) -> SimNode:
+        """One more node, of a network group of its own unless `host` says where it is; `more` as SimNode's."""
+        index = len(self.nodes)
+        node = SimNode(
+            self._setting,
+            index,
+            (host or f"{20 + index // 250}.{index % 250}.7.1", PORT),
+            Line(*self.rng.choice(LINES)),
+            settings or NetworkSettings(),
+            f"{self.seed}/node/{index}",
+            on_tip=self._on_tip,
+            **more,
+        )
+        self.climate.place(node.id)
+        self.nodes.append(node)
+        return node
+
+    def add_nodes(self, count: int, settings: NetworkSettings | None = None) -> list[SimNode]:
+        return [self.add_node(settings) for _ in range(count)]
+
+    def link(self, node: SimNode, *others: SimNode) -> None:
+        """`node` names `others` as its peers; before it starts."""
+        known = dict.fromkeys((*node.settings.peers, *(other.address for other in others)))
+        node.settings = msgspec.structs.replace(node.settings, peers=tuple(known))
+
+    def link_at_random(self, nodes: Sequence[SimNode], degree: int) -> None:
+        """Each names `degree` others."""
+        for node in nodes:
+            others = [other for other in self.rng.sample(nodes, min(degree + 1, len(nodes))) if other is not node]
+            self.link(node, *others[:degree])
+
+    async def start(self, nodes: Sequence[SimNode] | None = None) -> None:
+        """Start nodes and wait until they have had time to meet."""
+        for node in self.nodes if nodes is None else nodes:
+            await node.start(self.group)
+        gc.collect()
+        gc.freeze()
+        await asyncio.sleep(2.0)
+
+    async def stop(self) -> None:
+        for miner in self.miners.values():
+            miner.stop()
+        for node in self.nodes:
+            await node.stop()
+
+    def split(self, *parts: Sequence[SimNode]) -> None:
+        self.climate.split([[node.id for node in part] for part in parts])
+
+    def heal(self) -> None:
+        self.climate.split(())
+        self.net.mend()
+
+    # Mining
+
+    def mine(self, shares: dict[SimNode, float]) -> None:
+        """Nodes mine with their shares of the hash rate that the first target stands for."""
+        rate = compute_difficulty(self.chain.params.genesis_target) * 1000 / self.chain.params.spacing_ms
+        for node, share in shares.items():
+            miner = Miner(node, share * rate, self.note_found, self.group)
+            self.miners[node.index] = miner
+            miner.draw()
+
+    def stop_mining(self) -> None:
+        for miner in self.miners.values():
+            miner.stop()
+        self.miners = {}
+
+    def note_found(self, node: SimNode, made: MadeBlock) -> None:
+        header = made.block.header
+        size = len(msgspec.msgpack.encode((made.block, made.witness)))
+        self.found[made.id] = Found(self.now, node.index, header.height, BlockId(header.parent), size)
+
+    def _on_tip(self, node: SimNode, event: TipChanged) -> None:
+        for id in event.connected:
+            self.connected.setdefault(id, {}).setdefault(node.index, self.now)
+        miner = self.miners.get(node.index)
+        if miner is not None:
+            miner.on_tip(event)
+
+    # What is so now
+
+    def get_tips(self, nodes: Sequence[SimNode]) -> Counter[BlockId]:
+        return Counter(node.ledger.tip.id for node in nodes)
+
+    def list_chain(self, node: SimNode) -> list[BlockId]:
+        """Ids of the node's chain above genesis."""
+        ids, id = [], node.ledger.tip.id
+        while id != self.chain.genesis_id:
+            ids.append(id)
+            header = node.ledger.get_header(id)
+            assert header is not None
+            id = BlockId(header.parent)
+        return ids[::-1]
+
+    def compute_delays(self, nodes: Sequence[SimNode]) -> list[float]:
+        """Seconds from each block of the common chain being found until each node (the finder left out) had it."""
+        indices = {node.index for node in nodes}
+        delays = []
+        for id in self.list_chain(nodes[0]):
+            found = self.found.get(id)
+            if found is not None:
+                seen = self.connected.get(id, {})
+                delays += [at - found.at for index, at in seen.items() if index in indices and index != found.by]
+        return sorted(delays)
+
+    def count_bans(self, nodes: Sequence[SimNode]) -> int:
+        """How often one of `nodes` was banned."""
+        return sum(self.bans[node.id.hex()[:12]] for node in nodes)
+
+    async def until(self, is_true: Callable[[], object], limit_s: float, step_s: float = 0.5) -> float:
+        """Wait for a state; how long it took. Fails by TimeoutError after `limit_s` virtual seconds."""
+        began = self.now
+        async with asyncio.timeout(limit_s):
+            while not is_true():
+                await asyncio.sleep(step_s)
+        return self.now - began
+
+    async def until_agreed(self, nodes: Sequence[SimNode], limit_s: float) -> float:
+        """Until all stand on one tip."""
+        return await self.until(lambda: len(self.get_tips(nodes)) == 1, limit_s)
+
+
+def make_chain(params: Params, allocations: dict[Address, Nano]) -> Network:
+    """A network like the testnet, whose genesis is the simulation's first moment."""
+    state = make_genesis(params, TimeMs(START_MS), allocations)
+    return Network(params, state, compute_block_id(state.header), "sim", "simulation", ())
+
+
+def simulate(
+    scenario: Callable[[World], Awaitable[T]],
+    seed: int,
+    *,
+    params: Params = TESTNET,
+    loss: float = 0.002,
+    accounts: Sequence[Address] = (),
+) -> T:
+    """Run a scenario in a world of its own.
+
+    Raises:
+        AssertionError: a session failed by a fault of the node's own, whatever else happened.
+    """
+
+    async def main(folder: Path) -> T:
+        async with asyncio.TaskGroup() as group:
+            world = World(seed, folder, group, params, loss, accounts)
+            async with _logged(world):
+                try:
+                    result = await scenario(world)
+                finally:
+                    await world.stop()
+        assert not world.troubles, world.troubles[:3]
+        return result
+
+    thresholds = gc.get_threshold()
+    gc.set_threshold(200_000, 20, 50)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            return run_virtually(main(Path(folder)))
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()
+
+
+@asynccontextmanager
+async def _logged(world: World) -> AsyncIterator[None]:
+    """Errors are kept, for they are faults of ours; everything else a thousand nodes say is not even put together."""
+
+    def keep(_: Any, method: str, event: dict[str, Any]) -> str:
+        if event.get("event") == "peer banned":
+            world.bans[event["peer"]] += 1
+        elif method in ("error", "critical", "exception"):
+            world.troubles.append(f"{method}: {event}")
+        raise structlog.DropEvent
+
+    before = structlog.get_config()
+    structlog.configure(
+        processors=[structlog.processors.format_exc_info, keep],
+        wrapper_class=structlog.make_filtering_bound_logger(30),
+        cache_logger_on_first_use=False,
+    )
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
