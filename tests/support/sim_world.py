@@ -263,7 +263,7 @@ class World:
         """Wait for a state; how long it took. Fails by TimeoutError after `limit_s` virtual seconds."""
         began = self.now
         async with asyncio.timeout(limit_s):
-            while not is_true():
+            while not is_true():  # noqa: ASYNC110 -- the sleep is virtual
                 await asyncio.sleep(step_s)
         return self.now - began
 
