@@ -1,4 +1,4 @@
-"""What the signatures of finality cost: signing and checking a vote, adding votes up, checking a committee's aggregate."""
+"""What the signatures of finality cost: signing and checking votes, adding them up, checking a whole committee."""
 
 import statistics
 import time
