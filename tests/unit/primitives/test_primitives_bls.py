@@ -1,14 +1,14 @@
 """The two BLS backends: the draft's ciphersuite, the same bytes, the same refusals."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
-from py_ecc.bls import G2ProofOfPossession
-from py_ecc.bls.g2_primitives import G1_to_pubkey, G2_to_signature, subgroup_check
-from py_ecc.bls.point_compression import decompress_G1, decompress_G2
-from py_ecc.optimized_bls12_381 import curve_order
 
 from primitives.bls import BlsError, choice, compute_secret, get_bls, get_native, get_reference
 
+CURVE_ORDER = 52435875175126190479447740508185965837690552500527637822603658699938581184513
 # From the hash-to-curve and signature drafts' implementations (Ethereum's consensus test vectors, `sign`).
 KNOWN_SECRET = bytes.fromhex("263dbd792f5b1be47ed85f8938c0f29586af0d3ac7b977f21c278fe1462040e3")
 KNOWN_KEY = bytes.fromhex(
@@ -25,6 +25,10 @@ def make_draws(rng: np.random.Generator) -> tuple[list[bytes], bytes, list[bytes
 
 def make_points_outside_the_group() -> tuple[bytes, bytes]:
     """A key and a signature that are on their curves and not in the subgroups of prime order."""
+    get_reference()  # it tames py_ecc's import
+    from py_ecc.bls.g2_primitives import G1_to_pubkey, G2_to_signature, subgroup_check
+    from py_ecc.bls.point_compression import decompress_G1, decompress_G2
+
     x = 1
     while True:
         try:
@@ -76,6 +80,8 @@ def test_native_backend_is_installed_for_developers() -> None:
 def test_known_key_and_draft_key_generation() -> None:
     for backend in (get_bls(), get_reference()):
         assert backend.compute_public_key(KNOWN_SECRET) == KNOWN_KEY
+    from py_ecc.bls.ciphersuites import G2ProofOfPossession
+
     assert int.from_bytes(compute_secret(b"a" * 32), "big") == G2ProofOfPossession.KeyGen(b"a" * 32)
     with pytest.raises(BlsError) as short:
         compute_secret(b"a" * 31)
@@ -140,7 +146,7 @@ def test_keys_that_cancel_out_sign_nothing(name: str) -> None:
     assert not backend.is_aggregate_signed([key, negative], b"x", backend.sign(KNOWN_SECRET, b"x"))
 
 
-@pytest.mark.parametrize("secret", [bytes(32), curve_order.to_bytes(32, "big"), b"\1" * 31, b"\1" * 33])
+@pytest.mark.parametrize("secret", [bytes(32), CURVE_ORDER.to_bytes(32, "big"), b"\1" * 31, b"\1" * 33])
 def test_secrets_out_of_range_are_refused(secret: bytes) -> None:
     for backend in (get_bls(), get_reference()):
         for call in (backend.compute_public_key, backend.prove_possession, lambda s, b=backend: b.sign(s, b"m")):
@@ -152,3 +158,10 @@ def test_secrets_out_of_range_are_refused(secret: bytes) -> None:
 def test_without_the_native_library_the_reference_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(choice, "get_native", lambda: None)
     assert choice.get_bls().name == "py_ecc"
+
+
+def test_the_reference_leaves_the_recursion_limit_alone() -> None:
+    """py_ecc raises it to 100,000, and then deeply nested JSON ends the process."""
+    code = "import sys; from primitives.bls import get_reference; get_reference(); print(sys.getrecursionlimit())"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert int(told.stdout) == 1000
