@@ -102,6 +102,23 @@ def sync(
     print("  time: " + ", ".join(f"{what} {part:.0%}" for what, part in shares))
 
 
+@app.command()
+def finality(
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="How often each is timed.")] = 50,
+    json_: JsonOption = False,
+) -> None:
+    """Time the signatures of finality: one vote, and the aggregate of a whole committee's 128."""
+    from inos.benchmark.finality import measure_finality
+
+    measured = measure_finality(rounds)
+    if json_:
+        print_json({"machine": describe_machine(), "measured": msgspec.to_builtins(measured)})
+        return
+    print(", ".join(f"{name} {value}" for name, value in describe_machine().items()) + f"; medians of {rounds} rounds")
+    for row in measured:
+        print(f"{row.backend:>9}  {row.what:<42} {row.ms:10.2f} ms")
+
+
 def _parse(text: str) -> tuple[int, int, int]:
     if not (found := re.fullmatch(r"(\d+)[x*,](\d+)[x*,](\d+)", text)):
         fail("bad-shape", f"--shape {text!r} is not MxNxK", "for example 4096x4096x4096")

@@ -1,0 +1,23 @@
+"""BLS signatures on BLS12-381: `BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_`, keys in G1, proofs of possession.
+
+One small interface (`base.Bls`), two backends with the same bytes and the same refusals: `reference` (py_ecc,
+the truth, half a second a pairing) and `native` (arkworks, a millisecond). `get_bls` gives the best there is.
+It knows no votes and no committees: those are in `consensus.finality`.
+
+Pipeline: seed -> `compute_secret` -> public key and proof of possession; message -> sign -> aggregate -> verify.
+"""
+
+from primitives.bls.base import KEY_BYTES, SECRET_BYTES, SIGNATURE_BYTES, Bls, BlsError, compute_secret
+from primitives.bls.choice import get_bls, get_native, get_reference
+
+__all__ = [
+    "KEY_BYTES",
+    "SECRET_BYTES",
+    "SIGNATURE_BYTES",
+    "Bls",
+    "BlsError",
+    "compute_secret",
+    "get_bls",
+    "get_native",
+    "get_reference",
+]

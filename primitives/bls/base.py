@@ -1,0 +1,96 @@
+"""What every BLS backend does, and what all refuse alike (draft-irtf-cfrg-bls-signature-05)."""
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from primitives.errors import InosError
+
+KEY_BYTES: Final = 48
+"""A compressed point of G1."""
+SIGNATURE_BYTES: Final = 96
+"""A compressed point of G2."""
+SECRET_BYTES: Final = 32
+CURVE_ORDER: Final = 0x73EDA753299D7D483339D80809A1D80553BDA402FFFE5BFEFFFFFFFF00000001
+"""Order r of the groups; a secret is 1 ... r - 1, big-endian."""
+SIGN_DST: Final = b"BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_"
+PROOF_DST: Final = b"BLS_POP_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_"
+_MATERIAL_BYTES: Final = 48
+"""L of KeyGen: ceil(1.5 * ceil(log2 r) / 8)."""
+
+
+class BlsError(InosError):
+    """Codes "bad-secret" (not 1 ... r - 1), "bad-point" (bytes that are no point of the group, or infinity)."""
+
+
+class Bls(Protocol):
+    """Keys 48 bytes, signatures 96 bytes, both compressed; secrets 32 bytes big-endian.
+
+    A key or signature that is not the one encoding of a point of its prime-order group, or that is the point at
+    infinity, is refused everywhere: `is_*` say False, `aggregate` raises BlsError "bad-point".
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    def compute_public_key(self, secret: bytes) -> bytes: ...
+
+    def sign(self, secret: bytes, message: bytes) -> bytes: ...
+
+    def prove_possession(self, secret: bytes) -> bytes:
+        """The key signed under the proofs' own domain, so that no vote is ever a proof."""
+        ...
+
+    def is_key_valid(self, key: bytes) -> bool: ...
+
+    def is_possession_proven(self, key: bytes, proof: bytes) -> bool: ...
+
+    def is_signed(self, key: bytes, message: bytes, signature: bytes) -> bool: ...
+
+    def aggregate(self, signatures: Sequence[bytes]) -> bytes:
+        """The sum of at least one signature."""
+        ...
+
+    def is_aggregate_signed(self, keys: Sequence[bytes], message: bytes, signature: bytes) -> bool:
+        """Whether all `keys`, each with a proven possession, signed this one message; False for no keys."""
+        ...
+
+
+def read_secret(secret: bytes) -> int:
+    """A secret as a number.
+
+    Raises:
+        BlsError: "bad-secret".
+    """
+    number = int.from_bytes(secret, "big")
+    if len(secret) != SECRET_BYTES or not 0 < number < CURVE_ORDER:
+        raise BlsError(
+            "bad-secret", "a BLS secret must be 32 bytes, big-endian, between 1 and the curve's order less 1"
+        )
+    return number
+
+
+def make_bad_point(what: str) -> BlsError:
+    return BlsError("bad-point", f"{what} is not the encoding of a point of its group")
+
+
+def compute_secret(material: bytes) -> bytes:
+    """KeyGen of the draft (section 2.3): a secret from at least 32 secret bytes.
+
+    Raises:
+        BlsError: "bad-secret" where there are fewer.
+    """
+    if len(material) < SECRET_BYTES:
+        raise BlsError("bad-secret", f"a BLS secret is made from at least {SECRET_BYTES} bytes, got {len(material)}")
+    salt, number = b"BLS-SIG-KEYGEN-SALT-", 0
+    while number == 0:
+        salt = hashlib.sha256(salt).digest()
+        extracted = hmac.digest(salt, material + b"\0", "sha256")
+        expanded, block = b"", b""
+        for counter in (1, 2):
+            info = _MATERIAL_BYTES.to_bytes(2, "big") + bytes([counter])
+            block = hmac.digest(extracted, block + info, "sha256")
+            expanded += block
+        number = int.from_bytes(expanded[:_MATERIAL_BYTES], "big") % CURVE_ORDER
+    return number.to_bytes(SECRET_BYTES, "big")
