@@ -3,6 +3,8 @@
 import msgspec
 
 from consensus.effects import Effects
+from consensus.finality.evidence import process_report
+from consensus.finality.voters import process_register, process_unbond, process_withdraw
 from consensus.jobs import (
     ResultChecker,
     process_cancel_job,
@@ -15,9 +17,13 @@ from primitives.transactions import (
     CancelJob,
     ClaimJob,
     PostJob,
+    RegisterVoter,
+    ReportVoter,
     SubmitResult,
     Transaction,
     Transfer,
+    UnbondVoter,
+    WithdrawBond,
     compute_tx_id,
     get_sender,
 )
@@ -47,6 +53,14 @@ def process_transaction(effects: Effects, tx: Transaction, results: ResultChecke
             process_submit_result(effects, sender, tx.payload, results)
         case CancelJob():
             process_cancel_job(effects, sender, tx.payload)
+        case RegisterVoter():
+            process_register(effects, sender, tx.payload)
+        case UnbondVoter():
+            process_unbond(effects, sender)
+        case WithdrawBond():
+            process_withdraw(effects, sender)
+        case ReportVoter():
+            process_report(effects, sender, tx.payload)
 
 
 def process_transfer(effects: Effects, sender: Address, payload: Transfer) -> None:

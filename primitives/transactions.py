@@ -10,6 +10,7 @@ from primitives.hashing import Context, compute_hash
 from primitives.matrices import U32, Hash32, MatrixRef
 from primitives.signatures import compute_address, compute_public_key, is_signature_valid, sign
 from primitives.units import Address, Hash, PublicKey, TxId
+from primitives.votes import BlsKey, BlsSignature, SignedLink
 
 MAX_TX_BYTES: Final = 4096
 """The largest payload, PostJob, takes under 400 bytes; the rest is room for later kinds."""
@@ -70,7 +71,33 @@ class CancelJob(Struct, frozen=True, array_like=True, forbid_unknown_fields=True
     job: Hash32
 
 
-Payload: TypeAlias = Transfer | PostJob | ClaimJob | SubmitResult | CancelJob
+class RegisterVoter(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=7):
+    """Become a voter on finality: a BLS key, the proof that its secret is the sender's, and a bond in nano."""
+
+    key: BlsKey
+    proof: BlsSignature
+    bond: U64
+
+
+class UnbondVoter(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=8):
+    """Stop being chosen for committees; the bond stays locked for the unbonding time."""
+
+
+class WithdrawBond(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=9):
+    """Take the bond back when the unbonding time is over."""
+
+
+class ReportVoter(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=10):
+    """Evidence: two votes of one key that nobody may sign both."""
+
+    key: BlsKey
+    first: SignedLink
+    second: SignedLink
+
+
+Payload: TypeAlias = (
+    Transfer | PostJob | ClaimJob | SubmitResult | CancelJob | RegisterVoter | UnbondVoter | WithdrawBond | ReportVoter
+)
 
 
 class Transaction(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

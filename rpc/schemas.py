@@ -32,7 +32,17 @@ BlockName = Annotated[
 ]
 
 JobStateName = Literal["open", "claimed", "settled", "cancelled"]
-TxKind = Literal["transfer", "post_job", "claim_job", "submit_result", "cancel_job"]
+TxKind = Literal[
+    "transfer",
+    "post_job",
+    "claim_job",
+    "submit_result",
+    "cancel_job",
+    "register_voter",
+    "unbond_voter",
+    "withdraw_bond",
+    "report_voter",
+]
 
 
 class Model(BaseModel):
@@ -114,6 +124,43 @@ class ResultModel(Model):
     y: MatrixRefModel
 
 
+class CheckpointModel(Model):
+    """The last block of an epoch."""
+
+    epoch: Count
+    id: Hex32
+
+
+class LinkModel(Model):
+    """What a vote says: the target is to be justified, from the source."""
+
+    source: CheckpointModel
+    target: CheckpointModel
+
+
+class RegisterVoterModel(Model):
+    key: Hex
+    proof: Hex
+    bond: NanoText
+
+
+class ReportVoterModel(Model):
+    """Two votes of one key that nobody may sign both."""
+
+    key: Hex
+    first: LinkModel
+    second: LinkModel
+
+
+class NothingModel(Model):
+    """The kind says it all."""
+
+
+PayloadModel = (
+    TransferModel | PostJobModel | ResultModel | JobIdModel | RegisterVoterModel | ReportVoterModel | NothingModel
+)
+
+
 class TransactionModel(Model):
     """A transaction, decoded."""
 
@@ -124,7 +171,7 @@ class TransactionModel(Model):
     nonce: Count
     fee: NanoText
     size: Annotated[int, Field(description="Bytes of the canonical encoding.")]
-    payload: TransferModel | PostJobModel | ResultModel | JobIdModel
+    payload: PayloadModel
     signature: Hex
 
 
