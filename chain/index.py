@@ -45,6 +45,8 @@ class BlockIndex:
         """Linked, valid, not held, not on the connected chain: what a reorganisation may go to."""
         self._held: set[Entry] = set()
         self._patience = Patience()
+        self.unproven = 0
+        """Headers whose bodies are not here and which nothing condemns: nobody has shown yet that they were mined."""
 
     def get(self, block: BlockId) -> Entry | None:
         return self._entries.get(block)
@@ -61,12 +63,14 @@ class BlockIndex:
         parent.children.append(entry)
         self._entries[block] = entry
         if entry.invalid is None:
+            self.unproven += 1
             self._patience.on_header(entry)
             self._compare(entry)
         return entry
 
     def set_body(self, entry: Entry) -> None:
         """The body is here; whatever now hangs on genesis without a gap becomes a candidate."""
+        self.unproven -= not entry.has_body and entry.invalid is None
         entry.has_body = True
         if entry.parent is None or not entry.parent.is_linked:
             return
@@ -85,6 +89,7 @@ class BlockIndex:
     def set_invalid(self, entry: Entry, code: str, reason: str) -> None:
         """Condemn a block and all its descendants."""
         for condemned in iterate_subtree(entry):
+            self.unproven -= not condemned.has_body and condemned.invalid is None
             condemned.invalid = condemned.invalid or (code, reason)
             self.side.discard(condemned)
             self._held.discard(condemned)
@@ -133,11 +138,22 @@ class BlockIndex:
 
     def tick(self, now_ms: TimeMs) -> list[BlockId]:
         """Notice which bodies have been waited for too long; ids of headers that were forgotten over it."""
-        forgotten = self._patience.tick(now_ms)
-        gone = [entry.id for root in forgotten for entry in iterate_subtree(root)]
-        for block in gone:
-            del self._entries[block]
-        for parent in {root.parent for root in forgotten if root.parent is not None}:
+        return self._forget(self._patience.tick(now_ms))
+
+    def make_room(self, limit: int) -> list[BlockId]:
+        """Forget branches that stall, the longest first, until fewer than `limit` headers are unproven; their ids."""
+        gone: list[BlockId] = []
+        while self.unproven >= limit and (root := self._patience.give_up_stalled()) is not None:
+            gone += self._forget([root])
+        return gone
+
+    def _forget(self, roots: list[Entry]) -> list[BlockId]:
+        lost = [entry for root in roots for entry in iterate_subtree(root)]
+        gone = [entry.id for entry in lost]
+        for entry in lost:
+            del self._entries[entry.id]
+            self.unproven -= entry.invalid is None
+        for parent in {root.parent for root in roots if root.parent is not None}:
             parent.children = [child for child in parent.children if child.id in self._entries]
         if self.best_header.is_stalled or self.heaviest.id not in self._entries:
             self._choose_best()

@@ -6,6 +6,7 @@ What changes it is here and belongs to one thread; what reads it is in `chain.vi
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Final
 
 from msgspec import Struct
 
@@ -39,6 +40,9 @@ from primitives.matrices import Witness
 from primitives.units import BlockId, MatrixId, StateRoot, Target, TimeMs, TxId
 
 __all__ = ["BlockOutcome", "HistoryEntry", "Ledger", "Tip"]
+
+MAX_UNPROVEN: Final = 131_072
+"""Headers without bodies, on all branches, about 1 KB each. Sync learns half as many ahead; more are a flood."""
 
 
 class BlockOutcome(Struct, frozen=True):
@@ -111,7 +115,7 @@ class Ledger(LedgerView):
 
         Raises:
             RuleViolation: it is invalid, or descends from a block that is.
-            ParentMissing, ClockAhead: nothing is stored.
+            ParentMissing, ClockAhead, NotYet "too-many-headers": nothing is stored.
         """
         self._tick(now_ms)
         block_id = compute_block_id(header)
@@ -119,6 +123,7 @@ class Ledger(LedgerView):
         if known is not None:
             _refuse_invalid(known)
             return
+        self._make_room()
         self._check_new_header(header, now_ms)
         entry = self._index.add(block_id, header, self._get_parent(header))
         self._blocks.put_header(block_id, header, entry.arrival)
@@ -216,9 +221,17 @@ class Ledger(LedgerView):
     # Headers and bodies
 
     def _tick(self, now_ms: TimeMs) -> None:
-        forgotten = self._index.tick(now_ms)
-        if forgotten:
-            self._db.write({schema.header_key(block_id): None for block_id in forgotten}, is_synced=False)
+        self._erase_headers(self._index.tick(now_ms))
+
+    def _make_room(self) -> None:
+        self._erase_headers(self._index.make_room(MAX_UNPROVEN))
+        if self._index.unproven >= MAX_UNPROVEN:
+            message = f"{self._index.unproven} headers wait for their blocks already"
+            raise NotYet("too-many-headers", message, hint="taken again when blocks have come, or did not")
+
+    def _erase_headers(self, ids: Sequence[BlockId]) -> None:
+        if ids:
+            self._db.write({schema.header_key(block_id): None for block_id in ids}, is_synced=False)
 
     def _check_new_header(self, header: Header, now_ms: TimeMs) -> None:
         """Stages 1 and 2."""

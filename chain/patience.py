@@ -76,6 +76,14 @@ class Patience:
                 forgotten.append(root)
         return forgotten
 
+    def give_up_stalled(self) -> Entry | None:
+        """Of what stalls, the longest: it is forgotten before its time, since memory is short. None where none does."""
+        for root in self._stalled:
+            if not any(entry.has_body for entry in iterate_subtree(root)):
+                del self._stalled[root]
+                return root
+        return None
+
 
 def _take_due(waits: dict[Entry, TimeMs | None] | dict[Entry, TimeMs], until: int) -> list[Entry]:
     """Remove and return those that began at `until` or before; they are in order."""

@@ -63,6 +63,10 @@ class LedgerView:
         """The state after the tip."""
         return self._reader.state
 
+    def count_unproven(self) -> int:
+        """Headers whose blocks are not here, on all branches."""
+        return self._index.unproven
+
     def get_block_id(self, height: Height) -> BlockId | None:
         """The connected block at a height."""
         return self._reader.get_block_id(height)

@@ -1,8 +1,8 @@
 """Stage 3: a block against its parent's state.
 
-Order: claims that expired lapse; the first block above a checkpoint notes it; votes that a block carries take
-effect; a block that uses merit pays D of it; the transactions in turn; the
-beneficiary gets subsidy and fees and the block's weight as reputation; the base fee moves.
+Order: claims that expired lapse; results that fall due are paid; the first block above a checkpoint notes it; votes
+that a block carries take effect; a block that uses merit pays D of it; the transactions in turn; the beneficiary gets
+subsidy and fees and the block's weight as reputation; the base fee moves.
 """
 
 import msgspec
@@ -15,6 +15,7 @@ from consensus.finality.aggregates import process_aggregate
 from consensus.finality.epochs import process_epoch_start
 from consensus.jobs import ResultChecker, make_wrong_result, process_lapses
 from consensus.merit import spend_merit
+from consensus.optimistic import process_due
 from consensus.params import Params, compute_subsidy
 from consensus.records import Market, StateKey, StateReader
 from consensus.reputation import add_reputation
@@ -150,6 +151,7 @@ class Execution:
     def _process_start(self, uses_merit: bool, parent: BlockId, aggregate: Aggregate | None, bls: Bls | None) -> None:
         start = self._begin()
         process_lapses(start, Height(self._height - 1))
+        process_due(start)
         process_epoch_start(start, parent)
         if aggregate is not None:
             process_aggregate(start, aggregate, bls or get_bls())
@@ -157,6 +159,8 @@ class Execution:
             account = start.state.get_account(self._beneficiary)
             start.state.set_account(self._beneficiary, spend_merit(account, self._difficulty))
         self._state.merge(start.state)
+        self._settled_tickets += start.tickets_settled
+        self._settled += start.settled
 
     def _begin(self) -> Effects:
         return Effects(self._params, self._height, self._state)

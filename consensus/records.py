@@ -1,4 +1,4 @@
-"""What the state tree holds: accounts, jobs, claims, claim deadlines, the market's one record, voters and finality.
+"""What the state tree holds: accounts, jobs, claims, when they end, the market's one record, voters and finality.
 
 A record lives under a state key, one byte of kind followed by its id; the tree hashes that
 to H("state key", kind || id). Values are canonical encodings of the structs below.
@@ -29,6 +29,7 @@ class Kind(IntEnum):
     CLAIM = 3
     LAPSE = 4
     MARKET = 5
+    DUE = 6
     VOTER = 16
     VOTER_KEY = 17
     VOTERS = 18
@@ -56,6 +57,8 @@ class JobState(IntEnum):
     CLAIMED = 1
     SETTLED = 2
     CANCELLED = 3
+    DELIVERED = 4
+    """In mode optimistic: the result may still be challenged."""
 
 
 class Job(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -80,7 +83,10 @@ class Job(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
 
 
 class Claim(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """The one live claim on a job; it lapses at the end of block `expires_at`."""
+    """The one live claim on a job; it lapses at the end of block `expires_at`.
+
+    Of a delivered job it is what holds the bond, and `expires_at` the height of the block that pays it.
+    """
 
     worker: AddressBytes
     bond: U64
@@ -90,6 +96,12 @@ class Claim(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
 
 class Lapse(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Jobs whose claims expire at one height, in the order they were claimed."""
+
+    jobs: tuple[Hash32, ...] = ()
+
+
+class Due(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Delivered jobs to be settled at the start of one block, in the order they were delivered."""
 
     jobs: tuple[Hash32, ...] = ()
 
@@ -160,7 +172,7 @@ class Committee(Struct, frozen=True, array_like=True, forbid_unknown_fields=True
     members: tuple[Member, ...] = ()
 
 
-Record: TypeAlias = Account | Job | Claim | Lapse | Market | Voter | VoterKey | Voters | Finality | Committee
+Record: TypeAlias = Account | Job | Claim | Lapse | Due | Market | Voter | VoterKey | Voters | Finality | Committee
 
 
 class StateReader(Protocol):
@@ -184,6 +196,10 @@ def claim_key(job: JobId) -> StateKey:
 
 def lapse_key(height: Height) -> StateKey:
     return StateKey(bytes([Kind.LAPSE]) + height.to_bytes(8, "big"))
+
+
+def due_key(height: Height) -> StateKey:
+    return StateKey(bytes([Kind.DUE]) + height.to_bytes(8, "big"))
 
 
 def voter_key(address: Address) -> StateKey:

@@ -12,9 +12,11 @@ from consensus.jobs import (
     process_post_job,
     process_submit_result,
 )
+from consensus.optimistic import process_challenge
 from primitives.errors import RuleViolation
 from primitives.transactions import (
     CancelJob,
+    Challenge,
     ClaimJob,
     PostJob,
     RegisterVoter,
@@ -53,6 +55,8 @@ def process_transaction(effects: Effects, tx: Transaction, results: ResultChecke
             process_submit_result(effects, sender, tx.payload, results)
         case CancelJob():
             process_cancel_job(effects, sender, tx.payload)
+        case Challenge():
+            process_challenge(effects, sender, tx.payload)
         case RegisterVoter():
             process_register(effects, sender, tx.payload)
         case UnbondVoter():

@@ -24,6 +24,8 @@ class PeerInfo(Struct, frozen=True, kw_only=True):
     latency_ms: float | None
     bytes_in: int
     bytes_out: int
+    bytes_waiting: int
+    """Queued for it and not sent yet."""
     since_ms: TimeMs
 
 

@@ -142,6 +142,7 @@ class NetworkService:
                 latency_ms=None if peer.latency_s is None else peer.latency_s * 1000,
                 bytes_in=peer.link.bytes_in,
                 bytes_out=peer.link.bytes_out,
+                bytes_waiting=peer.out.count_bytes(),
                 since_ms=peer.since_ms,
             )
             for peer in self._manager.peers.values()

@@ -12,6 +12,7 @@ from chain.events import TipChanged, TransactionAdded
 from chain.ledger import BlockOutcome, Ledger
 from chain.mempool import Mempool, PoolRejected
 from chain.template import Template
+from consensus.optimistic import check_challenge
 from consensus.params import Params
 from consensus.records import JobState
 from consensus.validity import check_transaction_sanity
@@ -27,12 +28,14 @@ from node.writer import AddedBlocks, ChainWriter
 from primitives.blocks import Block, Header
 from primitives.errors import ClockAhead, InosError, MatrixMissing, NotYet, RuleViolation
 from primitives.matrices import MatrixRef, Witness
-from primitives.transactions import SubmitResult, Transaction, compute_tx_id, get_sender
+from primitives.transactions import Challenge, JobMode, SubmitResult, Transaction, compute_tx_id, get_sender
 from primitives.units import Address, BlockId, Height, JobId, MatrixId, TxId
 
 log: Final = structlog.get_logger("node")
 
 HELD_TICK_S: Final = 0.25
+MAX_HELD_CHALLENGES: Final = 4
+"""Of up to 2 MiB each."""
 WANT_AGAIN_S: Final = 3.0
 """Matrices still missing are asked for again this often."""
 
@@ -70,6 +73,7 @@ class NodeService:
         self._early = EarlyBlocks()
         self._held = HeldResults()
         self._unclaimed = UnclaimedResults()
+        self._undelivered = UnclaimedResults(MAX_HELD_CHALLENGES)
         self._threads = threads or Threads()
         self._chain = ChainWriter(ledger, mempool, clock)
         self._depot = Depot(matrices, self._hub, self._threads, self._on_matrix)
@@ -153,12 +157,14 @@ class NodeService:
         Raises:
             RuleViolation: it can never be valid, or delivers a wrong result.
             PoolRejected: this node does not want it now.
-            NotYet: a result that cannot be checked yet, for want of its claim or (MatrixMissing) its matrices;
-                held, and taken once they are here.
+            NotYet: a result that cannot be checked yet, for want of its claim or (MatrixMissing) its matrices, or a
+                challenge of a result that is not on chain here yet; held, and taken once they are here.
         """
         await self._threads.check(partial(check_transaction_sanity, self.params, tx))
         if isinstance(tx.payload, SubmitResult):
             await self._check_result(tx, tx.payload)
+        elif isinstance(tx.payload, Challenge):
+            await self._check_challenge(tx, tx.payload)
         tx_id = await self._threads.write(partial(self._chain.add_transaction, tx))
         self._hub.publish(TransactionAdded(tx_id))
         return tx_id
@@ -208,6 +214,8 @@ class NodeService:
         if job is None or not self._is_claimed(tx):
             self._unclaimed.hold(compute_tx_id(tx), tx, Height(self.ledger.tip.header.height))
             raise NotYet("claim-missing", f"the sender holds no claim on job {payload.job.hex()} at this node's tip")
+        if job.mode is JobMode.OPTIMISTIC:
+            return  # whoever watches checks it, in its window
         check = partial(self._results.is_result_correct, JobId(payload.job), job.x, job.w, payload.y)
         try:
             is_correct = await self._threads.check(check)
@@ -217,6 +225,22 @@ class NodeService:
             raise
         if not is_correct:
             raise RuleViolation("wrong-result", f"the result of job {payload.job.hex()} is not X times W transposed")
+
+    def _is_delivered(self, tx: Transaction) -> bool:
+        """Whether the result that a challenge is about can be challenged at this tip."""
+        job = self.ledger.state.get_job(JobId(tx.payload.job)) if isinstance(tx.payload, Challenge) else None
+        return job is not None and job.state is JobState.DELIVERED
+
+    async def _check_challenge(self, tx: Transaction, payload: Challenge) -> None:
+        """Refuse what no block would take: such a transaction is large, and is tried anew for every template."""
+        job = self.ledger.state.get_job(JobId(payload.job))
+        if job is not None and job.state is JobState.CLAIMED:
+            self._undelivered.hold(compute_tx_id(tx), tx, Height(self.ledger.tip.header.height))
+            raise NotYet("delivery-missing", f"job {payload.job.hex()} has no result at this node's tip")
+        if job is None or job.state is not JobState.DELIVERED:
+            state = "not known" if job is None else job.state.name.lower()
+            raise PoolRejected("job-not-delivered", f"job {payload.job.hex()} is {state}, no result to be challenged")
+        await self._threads.check(partial(check_challenge, JobId(payload.job), job, payload))
 
     async def _on_matrix(self, matrix: MatrixId) -> None:
         """A matrix came: look again at what waited for it."""
@@ -238,6 +262,8 @@ class NodeService:
             height = Height(self.ledger.tip.header.height)
             for tx in self._unclaimed.take(height, self._is_claimed):
                 await self._try("result that waited for its claim", partial(self.add_transaction, tx))
+            for tx in self._undelivered.take(height, self._is_delivered):
+                await self._try("challenge that waited for its result", partial(self.add_transaction, tx))
 
     async def _repeat_wants(self) -> None:
         while True:

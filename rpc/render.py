@@ -8,6 +8,7 @@ from primitives.codec import encode
 from primitives.matrices import MatrixRef, Seal, compute_tickets
 from primitives.transactions import (
     CancelJob,
+    Challenge,
     ClaimJob,
     JobMode,
     Payload,
@@ -27,6 +28,7 @@ from primitives.votes import Checkpoint, Link
 from rpc.errors import make_invalid_param
 from rpc.ports import NodePort
 from rpc.schemas import (
+    ChallengeModel,
     CheckpointModel,
     ClaimModel,
     HeaderModel,
@@ -52,6 +54,7 @@ from wallet.errors import WalletError
 STATE_NAMES: Final[dict[JobState, JobStateName]] = {
     JobState.OPEN: "open",
     JobState.CLAIMED: "claimed",
+    JobState.DELIVERED: "delivered",
     JobState.SETTLED: "settled",
     JobState.CANCELLED: "cancelled",
 }
@@ -62,6 +65,7 @@ KINDS: Final[dict[type[Payload], TxKind]] = {
     ClaimJob: "claim_job",
     SubmitResult: "submit_result",
     CancelJob: "cancel_job",
+    Challenge: "challenge",
     RegisterVoter: "register_voter",
     UnbondVoter: "unbond_voter",
     WithdrawBond: "withdraw_bond",
@@ -130,6 +134,8 @@ class Renderer:
                 )
             case SubmitResult():
                 return ResultModel(job=payload.job.hex(), y=render_ref(payload.y))
+            case Challenge():
+                return ChallengeModel(job=payload.job.hex(), i=payload.i, j=payload.j)
             case ClaimJob() | CancelJob():
                 return JobIdModel(job=payload.job.hex())
             case RegisterVoter():

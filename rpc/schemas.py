@@ -31,13 +31,14 @@ BlockName = Annotated[
     ),
 ]
 
-JobStateName = Literal["open", "claimed", "settled", "cancelled"]
+JobStateName = Literal["open", "claimed", "delivered", "settled", "cancelled"]
 TxKind = Literal[
     "transfer",
     "post_job",
     "claim_job",
     "submit_result",
     "cancel_job",
+    "challenge",
     "register_voter",
     "unbond_voter",
     "withdraw_bond",
@@ -124,6 +125,14 @@ class ResultModel(Model):
     y: MatrixRefModel
 
 
+class ChallengeModel(Model):
+    """Which tile of a delivered result is shown wrong; the strips that show it are left out."""
+
+    job: Hex32
+    i: Annotated[int, Field(ge=0, le=U32_MAX)]
+    j: Annotated[int, Field(ge=0, le=U32_MAX)]
+
+
 class CheckpointModel(Model):
     """The last block of an epoch."""
 
@@ -157,7 +166,14 @@ class NothingModel(Model):
 
 
 PayloadModel = (
-    TransferModel | PostJobModel | ResultModel | JobIdModel | RegisterVoterModel | ReportVoterModel | NothingModel
+    TransferModel
+    | PostJobModel
+    | ResultModel
+    | ChallengeModel
+    | JobIdModel
+    | RegisterVoterModel
+    | ReportVoterModel
+    | NothingModel
 )
 
 
@@ -179,7 +195,9 @@ class ClaimModel(Model):
     worker: AddressText
     bond: NanoText
     claimed_at: HeightNumber
-    expires_at: HeightNumber
+    expires_at: Annotated[
+        HeightNumber, Field(description="Last height to deliver at; of a delivered job the height at which it is paid.")
+    ]
 
 
 class JobModel(Model):
@@ -201,7 +219,7 @@ class JobModel(Model):
     closed_at: Annotated[HeightNumber | None, Field(description="Height of settlement or cancellation.")]
     worker: Annotated[AddressText | None, Field(description="Who holds the claim, or who delivered.")]
     claim: ClaimModel | None
-    y: Annotated[MatrixRefModel | None, Field(description="The result, once settled.")]
+    y: Annotated[MatrixRefModel | None, Field(description="The result, once delivered.")]
 
 
 def compute_ratio(part: int, whole: int, decimals: int) -> str:

@@ -1,7 +1,7 @@
 """Puts the parts of sync together: what each peer is worked with, and what the node's events set off."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Protocol
 
 import structlog
@@ -27,12 +27,15 @@ from network.wire.base import Notice, Request
 from network.wire.chain import AnnounceBlock
 from network.wire.compact import CompactBlock, SetCompact
 from network.wire.transactions import AnnounceTransactions
+from primitives.transactions import compute_tx_id
 from primitives.units import BlockId, MatrixId
 
 log = structlog.get_logger("inos.network")
 
 FRESH_BLOCKS: Final = 8
 """Jobs of at most so many blocks at once are looked at ahead; more is a sync through history."""
+MAX_UNDONE: Final = 64
+"""Blocks of a reorganisation whose transactions are told again; new peers are told of the whole pool anyway."""
 RETRY_HEADERS_S: Final = 5.0
 
 
@@ -159,11 +162,21 @@ class Sync:
             async for event in events:
                 self._on_event(event)
 
+    def _tell_returned(self, undone: Sequence[BlockId]) -> None:
+        """What was undone is in the pool again, and those who never had those blocks have not heard of it."""
+        for id in undone[-MAX_UNDONE:]:
+            block = self._node.ledger.get_block(id)
+            for tx in block.transactions if block is not None else ():
+                tx_id = compute_tx_id(tx)
+                if self._node.mempool.has(tx_id):
+                    self._announcer.on_transaction(tx_id)
+
     def _on_event(self, event: Any) -> None:
         match event:
             case TipChanged():
                 self._spreader.on_connected(event.connected)
                 self._announcer.on_blocks(event.connected)
+                self._tell_returned(event.disconnected)
                 self._blocks.kick()
                 if len(event.connected) <= FRESH_BLOCKS:
                     for id in event.connected:

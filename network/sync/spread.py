@@ -286,8 +286,10 @@ class Spreader:
         return None if block is None or witness is None else (block, witness)
 
     def _is_next(self, header: Header) -> bool:
-        """Whether the block follows one that is connected, and is not here."""
+        """Whether the block could be the chain's next one, or stand beside its last, and is not here."""
         ledger = self._node.ledger
+        if header.height < ledger.tip.header.height:
+            return False
         parent = get_status_name(ledger, BlockId(header.parent))
         return parent == "connected" and get_status_name(ledger, compute_block_id(header)) in ("unknown", "header")
 

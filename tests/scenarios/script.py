@@ -13,6 +13,7 @@ Scenario("title", [
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
+import msgspec
 from msgspec import Struct
 
 from primitives.blocks import Block
@@ -33,6 +34,7 @@ from primitives.transactions import (
 from primitives.units import JobId
 from primitives.votes import Aggregate, Link, SignedLink
 from support.consensus_lab import NOBODY, PEOPLE, Lab, edit, get_code, make_post, make_result
+from support.tiles import make_challenge
 from support.voters import get_bls_key, prove, sign_link
 
 
@@ -165,6 +167,16 @@ def report(who: str, first: Link, second: Link, *, signer: str = "") -> MakePayl
     def make(stage: Stage) -> Payload:
         halves = [SignedLink(link, sign_link(signer or who, link)) for link in (first, second)]
         return ReportVoter(get_bls_key(who), *halves)
+
+    return make
+
+
+def challenge(job: str, **changes: Any) -> MakePayload:
+    """Of the wrong tile of support.tiles, or as changed: `i`, `j`, `y` before it is opened, other fields after."""
+
+    def make(stage: Stage) -> Payload:
+        opened = {name: changes.pop(name) for name in ("i", "j", "y") if name in changes}
+        return msgspec.structs.replace(make_challenge(stage.get_job_id(job), **opened), **changes)
 
     return make
 

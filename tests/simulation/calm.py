@@ -19,7 +19,7 @@ def run_calm(seed: int, count: int, blocks: int = 10) -> Report:
         await world.until(lambda: len(world.found) >= blocks, 20 * SPACING_S * blocks)
         world.stop_mining()
         await asyncio.sleep(5)
-        await world.until_agreed(nodes, 30)
+        await world.settle(nodes, 30)
         check_honest(world, nodes)
         assert not world.bans
         invariant = "every block is everywhere; nobody is banned"
@@ -47,7 +47,7 @@ def run_churn(seed: int, count: int, minutes: float = 3.0) -> Report:
             asyncio.get_running_loop().call_later(30, lambda v=victim: world.group.create_task(v.start(world.group)))
         await asyncio.sleep(35)
         world.stop_mining()
-        settled = await world.until_agreed(nodes, 120)
+        settled = await world.settle(nodes, 120)
         check_honest(world, nodes)
         invariant = "all who come back agree; nobody is banned"
         figures = {"restarts": str(gone), "agreed after": f"{settled:.1f} s"} | list_propagation(world, nodes)

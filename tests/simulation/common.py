@@ -1,6 +1,7 @@
 """What scenarios share: how fast blocks come, how nodes are set, what is counted."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -14,6 +15,8 @@ from support.sim_world import BLOCK_KINDS, TESTNET, World
 DEGREE: Final = 8
 """Peers each node dials."""
 MINERS: Final = 20
+MAX_SLOWER: Final = 2.0
+"""How much later blocks may come in an attack."""
 QUIET: Final = NetworkSettings(discovery=False, limits=TimeLimits(ping_interval=30.0))
 """Fewer pings than the default's, for long runs: they say nothing that announcements have not said."""
 
@@ -43,6 +46,39 @@ def mine_evenly(world: World, nodes: Sequence[SimNode], share: float = 1.0, mine
 def check_honest(world: World, nodes: Sequence[SimNode]) -> None:
     """What holds in every scenario: nobody honest was banned."""
     assert world.count_bans(nodes) == 0, f"{world.count_bans(nodes)} bans of honest nodes"
+
+
+async def compare_with_quiet(
+    world: World,
+    count: int,
+    seconds: float,
+    attack: Callable[[World, Sequence[SimNode]], Awaitable[None]],
+    settings: NetworkSettings = QUIET,
+) -> tuple[list[SimNode], dict[str, str]]:
+    """A network left alone for `seconds` and then attacked for as long: blocks may come at most twice as late.
+
+    Returns:
+        The honest nodes, who agree, and the figures.
+    """
+    nodes = make_network(world, count, settings=settings)
+    await world.start()
+    mine_evenly(world, nodes)
+    await asyncio.sleep(seconds)
+    turn = world.now
+    await attack(world, nodes)
+    await asyncio.sleep(seconds)
+    world.stop_mining()
+    await asyncio.sleep(5)
+    await world.settle(nodes, 30)
+    quiet, loud = world.compute_delays(nodes, before=turn), world.compute_delays(nodes, since=turn)
+    assert min(len(quiet), len(loud)) > count, "too few blocks to say anything"
+    figures = {}
+    for percent in (50, 95):
+        before, after = get_share(quiet, percent), get_share(loud, percent)
+        assert after <= MAX_SLOWER * before, f"p{percent} {before:.3f} s before, {after:.3f} s in the attack"
+        figures[f"p{percent} quiet, attacked"] = f"{format_s(before)}, {format_s(after)}"
+    check_honest(world, nodes)
+    return nodes, figures
 
 
 def list_propagation(world: World, nodes: list[SimNode]) -> dict[str, str]:

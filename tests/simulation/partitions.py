@@ -31,7 +31,7 @@ def run_partition(seed: int, count: int, blocks: int = 200) -> Report:
         settled = await world.until(lambda: is_together(world, nodes), LIMIT_S)
         world.stop_mining()
         await asyncio.sleep(5)
-        await world.until_agreed(nodes, 60)
+        await world.settle(nodes, 60)
         kept = set(world.list_chain(nodes[0]))
         depth = len(abandoned - kept)
         assert nodes[0].ledger.tip.weight >= max(node.ledger.tip.weight for node in nodes)

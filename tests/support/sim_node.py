@@ -20,6 +20,7 @@ from chain.opening import begin_database, load_index
 from consensus.params import Params
 from genesis import Network
 from mesh.store import MatrixStore
+from network.files import MemoryFiles
 from network.identity import NodeIdentity, PeerAddress
 from network.ports import NodePort
 from network.service import NetworkService
@@ -100,6 +101,16 @@ class Mint:
             raise InvalidCertificate("digest-mismatch", f"nobody mined block {header.height}")
 
 
+class Forgery(Mint):
+    """For liars: takes any block, and seals none with work. What it makes looks as heavy as it likes."""
+
+    def seal(self, block: Block, allowed: int) -> MadeBlock:
+        return self.forge(block, allowed)
+
+    def check(self, params: Params, header: Header, witness: Witness) -> None:
+        return
+
+
 class SimVerifier(InlineVerifier):
     """Seals take their time."""
 
@@ -144,6 +155,8 @@ class SimNode:
         self.rng = random.Random(seed)
         self.clock = SimClock(asyncio.get_running_loop(), skew_ms)
         self._on_tip = on_tip
+        self.files = MemoryFiles()
+        """What the network keeps over a restart."""
         self.matrices = MatrixStore(setting.folder / f"{index}")
         results = StoredResults(self.matrices)
         self.ledger = open_memory_ledger(setting.chain, results, setting.mint, setting.shared)
@@ -178,6 +191,10 @@ class SimNode:
     def peer_ids(self) -> list[NodeId]:
         return [] if self.net is None else [peer.id for peer in self.net.peers()]
 
+    def list_queues(self) -> list[int]:
+        """Bytes that wait to be sent, per peer."""
+        return [] if self.net is None else [peer.bytes_waiting for peer in self.net.peers()]
+
     async def start(self, group: asyncio.TaskGroup) -> None:
         """Come up, with the chain as it was left."""
         transport = self.setting.net.make_transport(self.id, *self.place, self.line)
@@ -188,6 +205,7 @@ class SimNode:
             clock=self.clock,
             rng=self.rng,
             transport=transport,
+            files=self.files,
             verifier=SimVerifier(self.setting.mint.check),
         )
         await self.net.start()

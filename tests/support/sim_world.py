@@ -9,10 +9,10 @@ import random
 import struct
 import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from hashlib import blake2b
-from math import hypot
+from math import hypot, inf
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -116,6 +116,7 @@ class World:
         params: Params,
         loss: float,
         accounts: Sequence[Address],
+        pool: MempoolLimits,
     ) -> None:
         self.seed = seed
         self.rng = random.Random(f"{seed}/world")
@@ -131,10 +132,14 @@ class World:
         """Block -> node -> when the node first had it in its chain."""
         self.traffic = Traffic()
         self.troubles: list[str] = []
+        self.ended: Counter[str] = Counter()
+        """Why links ended, over all nodes."""
         self.bans: Counter[str] = Counter()
         """How often each node was banned by another one, by the first 12 digits of its id."""
+        self._tasks: list[asyncio.Task[None]] = []
+        self._endings: list[Callable[[], Awaitable[None]]] = []
         self._hash = blake2b(digest_size=16)
-        self._setting = Setting(self.chain, self.net, self.mint, folder, {}, MempoolLimits())
+        self._setting = Setting(self.chain, self.net, self.mint, folder, {}, pool)
 
     @property
     def now(self) -> float:
@@ -150,11 +155,16 @@ class World:
 
     # Nodes
 
-    def add_node(self, settings: NetworkSettings | None = None, *, host: str = "", **more: Any) -> SimNode:
-        """One more node, of a network group of its own unless `host` says where it is; `more` as SimNode's."""
+    def add_node(
+        self, settings: NetworkSettings | None = None, *, host: str = "", mint: Mint | None = None, **more: Any
+    ) -> SimNode:
+        """One more node, of a network group of its own unless `host` says where it is; `more` as SimNode's.
+
+        `mint` is what it seals and checks with, where that is not everybody's.
+        """
         index = len(self.nodes)
         node = SimNode(
-            self._setting,
+            self._setting if mint is None else msgspec.structs.replace(self._setting, mint=mint),
             index,
             (host or f"{20 + index // 250}.{index % 250}.7.1", PORT),
             Line(*self.rng.choice(LINES)),
@@ -189,9 +199,21 @@ class World:
         gc.freeze()
         await asyncio.sleep(2.0)
 
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Something that goes on until the world ends."""
+        self._tasks.append(self.group.create_task(work))
+
+    def at_end(self, call: Callable[[], Awaitable[None]]) -> None:
+        """What is to be done before the nodes stop."""
+        self._endings.append(call)
+
     async def stop(self) -> None:
         for miner in self.miners.values():
             miner.stop()
+        for task in self._tasks:
+            task.cancel()
+        for call in self._endings:
+            await call()
         for node in self.nodes:
             await node.stop()
 
@@ -204,9 +226,13 @@ class World:
 
     # Mining
 
+    def compute_rate(self) -> float:
+        """Tickets a second that the first target stands for."""
+        return compute_difficulty(self.chain.params.genesis_target) * 1000 / self.chain.params.spacing_ms
+
     def mine(self, shares: dict[SimNode, float]) -> None:
-        """Nodes mine with their shares of the hash rate that the first target stands for."""
-        rate = compute_difficulty(self.chain.params.genesis_target) * 1000 / self.chain.params.spacing_ms
+        """Nodes mine with their shares of that rate."""
+        rate = self.compute_rate()
         for node, share in shares.items():
             miner = Miner(node, share * rate, self.note_found, self.group)
             self.miners[node.index] = miner
@@ -244,13 +270,16 @@ class World:
             id = BlockId(header.parent)
         return ids[::-1]
 
-    def compute_delays(self, nodes: Sequence[SimNode]) -> list[float]:
-        """Seconds from each block of the common chain being found until each node (the finder left out) had it."""
+    def compute_delays(self, nodes: Sequence[SimNode], since: float = 0.0, before: float = inf) -> list[float]:
+        """Seconds from each block of the common chain being found until each node (the finder left out) had it.
+
+        Blocks found from `since` on and before `before`.
+        """
         indices = {node.index for node in nodes}
         delays = []
         for id in self.list_chain(nodes[0]):
             found = self.found.get(id)
-            if found is not None:
+            if found is not None and since <= found.at < before:
                 seen = self.connected.get(id, {})
                 delays += [at - found.at for index, at in seen.items() if index in indices and index != found.by]
         return sorted(delays)
@@ -265,6 +294,21 @@ class World:
         async with asyncio.timeout(limit_s):
             while not is_true():  # noqa: ASYNC110 -- the sleep is virtual
                 await asyncio.sleep(step_s)
+        return self.now - began
+
+    async def settle(self, nodes: Sequence[SimNode], limit_s: float) -> float:
+        """Until all stand on one tip after mining has stopped; of equal tips one gets another block. How long it took.
+
+        Two tips of one weight are no disagreement: each node keeps the one it saw first until more work decides.
+        """
+        began = self.now
+        await self.until(lambda: len({node.ledger.tip.weight for node in nodes}) == 1, limit_s)
+        if len(self.get_tips(nodes)) > 1:
+            block, allowed = await nodes[0].draft()
+            made = self.mint.seal(block, allowed)
+            self.note_found(nodes[0], made)
+            await nodes[0].service.add_block(made.block, made.witness)
+            await self.until_agreed(nodes, limit_s)
         return self.now - began
 
     async def until_agreed(self, nodes: Sequence[SimNode], limit_s: float) -> float:
@@ -285,6 +329,7 @@ def simulate(
     params: Params = TESTNET,
     loss: float = 0.002,
     accounts: Sequence[Address] = (),
+    pool: MempoolLimits | None = None,
 ) -> T:
     """Run a scenario in a world of its own.
 
@@ -294,7 +339,7 @@ def simulate(
 
     async def main(folder: Path) -> T:
         async with asyncio.TaskGroup() as group:
-            world = World(seed, folder, group, params, loss, accounts)
+            world = World(seed, folder, group, params, loss, accounts, pool or MempoolLimits())
             async with _logged(world):
                 try:
                     result = await scenario(world)
@@ -320,6 +365,8 @@ async def _logged(world: World) -> AsyncIterator[None]:
     def keep(_: Any, method: str, event: dict[str, Any]) -> str:
         if event.get("event") == "peer banned":
             world.bans[event["peer"]] += 1
+        elif event.get("event") == "peer gone":
+            world.ended[event["reason"]] += 1
         elif method in ("error", "critical", "exception"):
             world.troubles.append(f"{method}: {event}")
         raise structlog.DropEvent
@@ -327,7 +374,7 @@ async def _logged(world: World) -> AsyncIterator[None]:
     before = structlog.get_config()
     structlog.configure(
         processors=[structlog.processors.format_exc_info, keep],
-        wrapper_class=structlog.make_filtering_bound_logger(30),
+        wrapper_class=structlog.make_filtering_bound_logger(20),
         cache_logger_on_first_use=False,
     )
     try:

@@ -4,10 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from chain.entry import Entry, compute_skip_height, find_fork, get_ancestor, iterate_back
 from chain.ledger import Ledger
-from primitives.units import BlockId, TimeMs, Weight
+from primitives.blocks import compute_block_id
+from primitives.errors import NotYet, RuleViolation
+from primitives.units import BlockId, StateRoot, TimeMs, Weight
 from support.chain_maker import NOW, Branch, MadeBlock, feed
 
 STALL_MS, FORGET_MS = 20_000, 600_000
@@ -112,6 +115,47 @@ def test_claims_are_forgotten_in_time(branch: Branch, ledger: Ledger, tmp_path: 
     feed(ledger, [*blocks, claimed.grow(nonce=4)])
     assert ledger.tip.id == claimed.tip_id
     ledger.close()
+
+
+def test_claims_fill_a_bounded_room_and_what_stalls_gives_way(
+    branch: Branch, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chain.ledger.MAX_UNPROVEN", 8)
+    claimed, later = branch.fork(), branch.fork()
+    feed(ledger, branch.grow_by(2))
+    flood = claimed.grow_by(8, nonce=4)
+    add_headers(ledger, flood)
+    fresh = later.grow(nonce=6)
+    with pytest.raises(NotYet) as error:
+        ledger.add_header(fresh.block.header, NOW)
+    assert error.value.code == "too-many-headers"
+    assert ledger.get_status(fresh.id) == "unknown"
+    # Blocks themselves need no room, and one that was claimed makes some.
+    feed(ledger, [branch.grow()])
+    ledger.add_block(flood[0].block, flood[0].witness, NOW)
+    ledger.add_header(fresh.block.header, NOW)
+    # In time the rest of the flood stalls; the longest wait goes first, and only as much as is needed.
+    others = later.grow_by(2, nonce=6)
+    add_headers(ledger, others, NOW + STALL_MS)
+    assert [ledger.get_status(made.id) for made in flood] == ["stored", *["unknown"] * 7]
+    assert [ledger.get_status(made.id) for made in (fresh, *others)] == ["header"] * 3
+    assert ledger.best_header.id == branch.tip_id
+
+
+def test_headers_of_an_invalid_block_take_no_room(
+    branch: Branch, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chain.ledger.MAX_UNPROVEN", 4)
+    bad, twin = branch.draft(nonce=4, state_root=StateRoot(bytes(32))), branch.fork()
+    headers = [bad.block.header]
+    for made in twin.grow_by(4, nonce=4)[1:]:
+        headers.append(replace(made.block.header, parent=compute_block_id(headers[-1])))
+    for header in headers:
+        ledger.add_header(header, NOW)
+    with pytest.raises(RuleViolation):
+        ledger.add_block(bad.block, bad.witness, NOW)
+    add_headers(ledger, branch.grow_by(4))
+    assert ledger.best_header.id == branch.tip_id
 
 
 def test_patience_begins_anew_after_a_restart(branch: Branch, ledger: Ledger, tmp_path: Path) -> None:

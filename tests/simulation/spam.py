@@ -1,0 +1,118 @@
+"""Transfers at the floor fee, as many as they can sign."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec.structs import replace
+
+from chain.mempool import MempoolLimits
+from primitives.codec import encode
+from primitives.errors import InosError
+from primitives.transactions import Transaction, Transfer, compute_tx_id, sign_transaction
+from primitives.units import Address, TxId
+from simulation.common import check_honest, compare_with_quiet, make_params
+from simulation.report import Report
+from support.sim_node import SimNode
+from support.sim_world import World, simulate
+from wallet.keys import make_key
+
+SPACING_S = 5.0
+ACCOUNTS = 12
+PER_S = 40
+BLOCK_BYTES = 24_000
+"""About a hundred transfers: half of what the spammers send in a block's time."""
+POOL: Final = MempoolLimits(max_bytes=250_000)
+MAX_BLOCKS = 3
+"""So many blocks after it was sent a transfer that pays twice the floor is on the chain."""
+
+
+class Sender:
+    """Signs one transfer after another from one account."""
+
+    def __init__(self, world: World, number: int, price: int) -> None:
+        self.key = make_key(bytes([number]) * 32)
+        self._chain_id = world.chain.params.chain_id
+        self._price = price
+        self._nonce = 0
+
+    def sign(self) -> Transaction:
+        """The next one, at `price` nano a byte."""
+        tx = self._sign(0)
+        fee = self._price * (len(encode(tx)) + 8)
+        self._nonce += 1
+        return sign_transaction(self.key.secret, self._chain_id, self._nonce - 1, fee, tx.payload)
+
+    def _sign(self, fee: int) -> Transaction:
+        return sign_transaction(self.key.secret, self._chain_id, self._nonce, fee, Transfer(bytes(20), 1))
+
+    def undo(self) -> None:
+        """The last one was not taken."""
+        self._nonce -= 1
+
+
+def run_spam(seed: int, count: int, seconds: float = 60.0) -> Report:
+    """Three nodes send twice what blocks hold; a customer pays twice as much for each byte."""
+    spammers, customer = range(70, 70 + ACCOUNTS), 99
+    accounts = [Address(make_key(bytes([n]) * 32).address) for n in (*spammers, customer)]
+    params = replace(make_params(SPACING_S), max_block_bytes=BLOCK_BYTES)
+
+    async def scenario(world: World) -> Report:
+        sent: dict[TxId, int] = {}
+        most = [0]
+
+        async def attack(world: World, nodes: Sequence[SimNode]) -> None:
+            for number in spammers:
+                world.spawn(spam(nodes[number % 3], Sender(world, number, 1), PER_S / ACCOUNTS))
+            world.spawn(shop(nodes[-1], Sender(world, customer, 2), sent))
+            world.spawn(watch(nodes, most))
+
+        nodes, figures = await compare_with_quiet(world, count, seconds, attack)
+        waits = []
+        tip = nodes[0].ledger.tip.header.height
+        for id, height in sent.items():
+            found = nodes[0].ledger.get_transaction(id)
+            if found is not None:
+                header = nodes[0].ledger.get_header(found[0])
+                assert header is not None
+                waits.append(header.height - height)
+            else:
+                assert tip - height < MAX_BLOCKS, "a paying transfer is left behind"
+        assert waits
+        assert max(waits) <= MAX_BLOCKS, waits
+        assert POOL.max_bytes // 2 < most[0] <= POOL.max_bytes, f"the pools had {most[0]} bytes at most"
+        check_honest(world, nodes)
+        told, moved = world.traffic.messages["AnnounceTransactions"], world.traffic.bytes["Transactions"]
+        figures |= {
+            "blocks a paying transfer waits": f"{sum(waits) / len(waits):.1f} on average, {max(waits)} at most",
+            "pool at most": f"{most[0]:,} B",
+            "announcements": f"{told:,}",
+            "transactions moved": f"{moved / 1e6:.1f} MB",
+        }
+        invariant = f"twice the floor waits {MAX_BLOCKS} blocks at most; pools keep their bound; blocks come in time"
+        return Report("spam at the floor fee", seed, count, world.now, invariant, figures, world.trace)
+
+    return simulate(scenario, seed, params=params, accounts=accounts, pool=POOL)
+
+
+async def spam(node: SimNode, sender: Sender, per_s: float) -> None:
+    while True:
+        await asyncio.sleep(1 / per_s)
+        try:
+            await node.service.add_transaction(sender.sign())
+        except InosError:
+            sender.undo()
+
+
+async def shop(node: SimNode, sender: Sender, sent: dict[TxId, int]) -> None:
+    while True:
+        await asyncio.sleep(SPACING_S / 2)
+        tx = sender.sign()
+        await node.service.add_transaction(tx)
+        sent[compute_tx_id(tx)] = node.ledger.tip.header.height
+
+
+async def watch(nodes: Sequence[SimNode], most: list[int]) -> None:
+    while True:
+        most[0] = max(most[0], *(node.service.mempool.bytes_used for node in nodes))
+        await asyncio.sleep(0.5)

@@ -1,0 +1,181 @@
+"""Blocks that are announced and never given, and results whose matrices nobody but the miner has."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from consensus.records import JobState
+from network.link import Link
+from network.wire.base import Message
+from network.wire.chain import AnnounceBlock
+from primitives.transactions import SubmitResult, compute_tx_id
+from primitives.units import Address, BlockId, Height, JobId, MatrixId
+from simulation.common import MINERS, check_honest, compare_with_quiet, make_network, make_params, mine_evenly
+from simulation.report import Report, format_s
+from support.sim_attacker import Attacker
+from support.sim_node import SimNode
+from support.sim_world import World, simulate
+from wallet.build import make_claim, make_post_job, make_result, sign_payload
+from wallet.keys import Key, make_key
+
+SPACING_S = 5.0
+SHARE = 0.3
+"""Of the hash rate, on the withholder's side."""
+FEE = 10_000
+
+
+class Withholder(Attacker):
+    """Mines, tells everybody of its blocks, and gives nobody their bodies."""
+
+    def __init__(self, world: World, number: int, brain: SimNode) -> None:
+        super().__init__(world, number)
+        self.brain = brain
+        self.withheld: list[BlockId] = []
+
+    async def mine(self, mean_s: float) -> None:
+        while True:
+            await asyncio.sleep(self.rng.expovariate(1 / mean_s))
+            block, allowed = await self.brain.draft()
+            made = self.world.mint.seal(block, allowed)
+            self.withheld.append(made.id)
+            for link in tuple(self.links.values()):
+                await self.send(link, AnnounceBlock(made.block.header))
+
+    async def on_message(self, link: Link, message: Message) -> None:
+        """It says nothing to any question."""
+
+
+def run_withheld_blocks(seed: int, count: int, seconds: float = 90.0) -> Report:
+    """A miner with 30 % of the work withholds every body, from a place next to everybody."""
+
+    async def scenario(world: World) -> Report:
+        withholders: list[Withholder] = []
+
+        async def attack(world: World, nodes: Sequence[SimNode]) -> None:
+            brain = nodes[-1]
+            withholder = Withholder(world, 1, brain)
+            withholders.append(withholder)
+            withholder.attack(nodes)
+            world.spawn(withholder.mine(SPACING_S * (1 - SHARE) / SHARE))
+
+        nodes, figures = await compare_with_quiet(world, count, seconds, attack)
+        withheld = set(withholders[0].withheld)
+        assert len(withheld) >= 3
+        for node in nodes:
+            assert not withheld & set(world.list_chain(node))
+            assert node.ledger.best_header.id == node.ledger.tip.id or node.ledger.best_header.id in withheld
+        figures |= {"withheld": str(len(withheld)), "blocks": str(nodes[0].ledger.tip.header.height)}
+        invariant = "the chain goes on without them, blocks less than twice as late; nobody honest is banned"
+        return Report("withheld blocks", seed, count, world.now, invariant, figures, world.trace)
+
+    return simulate(scenario, seed, params=make_params(SPACING_S))
+
+
+class Shelf:
+    """A node's matrices as others see them: none, until it is opened."""
+
+    def __init__(self, node: SimNode) -> None:
+        self._node = node
+        self.is_open = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._node.matrices, name)
+
+    def has(self, id: bytes) -> bool:
+        return self.is_open and self._node.matrices.has(id)  # type: ignore[arg-type]
+
+    def info(self, id: bytes) -> object:
+        return self._node.matrices.info(id) if self.is_open else None  # type: ignore[arg-type]
+
+    def get_strips(self, *args: Any) -> object:
+        return self._node.matrices.get_strips(*args) if self.is_open else []
+
+
+class Hoarder:
+    """What stands between a hoarding miner and the network: everything but its matrices."""
+
+    def __init__(self, node: SimNode) -> None:
+        self._node = node
+        self.matrices = Shelf(node)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._node.service, name)
+
+
+def run_withheld_matrices(seed: int, count: int) -> Report:
+    """A miner mines the result of its own job, and nobody else can check it; later it gives the matrices after all."""
+    keys = [make_key(bytes([n]) * 32) for n in (61, 62)]
+
+    async def scenario(world: World) -> Report:
+        nodes = make_network(world, count)
+        hoarder = world.add_node(nodes[0].settings, wrap=Hoarder)
+        world.link(hoarder, *nodes[:8])
+        await world.start()
+        mine_evenly(world, nodes, 1 - SHARE, MINERS - 1)
+        await world.until(lambda: nodes[0].ledger.tip.header.height >= 3, 300)
+        job = await post_and_claim(world, hoarder, nodes, keys)
+        await add_result(hoarder, job, keys[1])
+        block, allowed = await hoarder.draft()
+        assert any(isinstance(tx.payload, SubmitResult) for tx in block.transactions)
+        made = world.mint.seal(block, allowed)
+        world.note_found(hoarder, made)
+        await hoarder.service.add_block(made.block, made.witness)
+        height = made.block.header.height
+        await world.until(lambda: nodes[0].ledger.tip.header.height >= height + 6, 300)
+        held = sum(node.ledger.get_status(made.id) == "stored" for node in nodes)
+        for node in nodes:
+            assert made.id not in world.list_chain(node), "a block nobody can check is in a chain"
+        # It is nobody's fault: the block is not invalid, and its job is settled once there is something to check.
+        assert not any(node.ledger.get_status(made.id).startswith("invalid") for node in nodes)
+        assert held > count // 2
+        hoarder.port.matrices.is_open = True
+        settled = await world.until(lambda: has_state(nodes, job, JobState.SETTLED), 300)
+        world.stop_mining()
+        await asyncio.sleep(5)
+        await world.settle(nodes, 60)
+        check_honest(world, world.nodes)
+        figures = {"held by": f"{held} nodes", "settled after giving": format_s(settled)}
+        invariant = (
+            "the chain goes on without the block; it is no invalid one; the matrices once given, the job settles"
+        )
+        return Report("withheld matrices", seed, count, world.now, invariant, figures, world.trace)
+
+    params = make_params(SPACING_S)
+    return simulate(scenario, seed, params=params, accounts=[Address(key.address) for key in keys])
+
+
+async def post_and_claim(world: World, hoarder: SimNode, nodes: Sequence[SimNode], keys: Sequence[Key]) -> JobId:
+    """A job whose operands only the hoarder has, claimed by itself, both on everybody's chain."""
+    poster, worker = keys
+    params, rng = world.chain.params, np.random.default_rng(world.seed)
+    x, w = (rng.integers(-64, 64, (16, 1024), dtype=np.int8) for _ in range(2))
+    x_ref, w_ref = [await hoarder.service.add_matrix(array) for array in (x, w)]
+    height = Height(nodes[0].ledger.tip.header.height)
+    order = make_post_job(params, height, x_ref, w_ref, reward=1000, max_base_fee=100, lifetime=1000, claim_window=500)
+    posted = sign_payload(poster, params.chain_id, 0, FEE, order)
+    job = JobId(compute_tx_id(posted))
+    await hoarder.service.add_transaction(posted)
+    await world.until(lambda: has_state(nodes, job, JobState.OPEN), 300)
+    await hoarder.service.add_transaction(sign_payload(worker, params.chain_id, 0, FEE, make_claim(job)))
+    await world.until(lambda: has_state(nodes, job, JobState.CLAIMED), 300)
+    return job
+
+
+def has_state(nodes: Sequence[SimNode], job: JobId, state: JobState) -> bool:
+    """Whether the job is there on all nodes."""
+    found = [node.ledger.state.get_job(job) for node in nodes]
+    return all(one is not None and one.state is state for one in found)
+
+
+async def add_result(hoarder: SimNode, job: JobId, key: Key) -> None:
+    """The product, to the hoarder's pool; others hear of it and cannot check it."""
+    found = hoarder.ledger.state.get_job(job)
+    assert found is not None
+    x, w = (hoarder.matrices.get(MatrixId(ref.id)) for ref in (found.x, found.w))
+    assert x is not None
+    assert w is not None
+    y = await hoarder.service.add_matrix(x.astype(np.int32) @ w.astype(np.int32).T)
+    chain_id = hoarder.setting.chain.params.chain_id
+    await hoarder.service.add_transaction(sign_payload(key, chain_id, 1, FEE, make_result(job, y)))
