@@ -58,7 +58,7 @@ def write_matrix(path: Path, info: MatrixInfo, leaves: list[Hash], array: NDArra
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}{PARTIAL_SUFFIX}")
     try:
         with temporary.open("wb") as file:
-            file.write(_encode_head(info))
+            file.write(encode_head(info))
             file.write(b"".join(leaves))
             file.write(np.ascontiguousarray(array, dtype=NUMPY_TYPES[info.dtype]).data)
             file.flush()
@@ -66,7 +66,7 @@ def write_matrix(path: Path, info: MatrixInfo, leaves: list[Hash], array: NDArra
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def read_info(path: Path) -> MatrixInfo | None:
@@ -108,12 +108,13 @@ def map_array(path: Path, info: MatrixInfo) -> NDArray[Any]:
     return np.memmap(path, dtype=NUMPY_TYPES[info.dtype], mode="r", offset=offset, shape=(info.rows, info.cols))
 
 
-def _encode_head(info: MatrixInfo) -> bytes:
+def encode_head(info: MatrixInfo) -> bytes:
+    """The first HEAD_BYTES of a matrix's file."""
     body = encode(info)
     return (MAGIC + bytes([len(body)]) + body).ljust(HEAD_BYTES, b"\0")
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """So that the new name survives a power cut too."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import structlog
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from node.depot import Depot
 from node.held import EarlyBlocks, HeldResults, UnclaimedResults
 from node.hub import Hub, Subscription
 from node.results import StoredResults
+from node.rows import JobRows
 from node.threads import Threads
 from node.writer import AddedBlocks, ChainWriter
 from primitives.blocks import Block, Header
@@ -32,6 +33,7 @@ from primitives.transactions import Challenge, JobMode, SubmitResult, Transactio
 from primitives.units import Address, BlockId, Height, JobId, MatrixId, TxId
 
 log: Final = structlog.get_logger("node")
+T = TypeVar("T")
 
 HELD_TICK_S: Final = 0.25
 MAX_HELD_CHALLENGES: Final = 4
@@ -177,6 +179,24 @@ class NodeService:
     async def add_matrix(self, array: NDArray[Any]) -> MatrixRef:
         """Store a matrix (int8 operand or int32 result) and tell listeners."""
         return await self._depot.add(array)
+
+    async def open_rows(self, job: JobId, rows: int, cols: int) -> JobRows:
+        """A job's product on disk, as far as it was made before."""
+        return await self._depot.open_rows(job, rows, cols)
+
+    async def add_some(
+        self, matrix: MatrixId, shape: tuple[int, int, int], first: int, rows: NDArray[Any] | None
+    ) -> int:
+        """Store some rows of a matrix, and tell listeners once it is whole; see node.uploads."""
+        return await self._depot.add_some(matrix, shape, first, rows)
+
+    async def add_rows(self, rows: JobRows) -> MatrixRef:
+        """Store a product that is complete on disk, and tell listeners."""
+        return await self._depot.add_rows(rows)
+
+    async def run_check(self, call: Callable[[], T]) -> T:
+        """Run something that changes nothing, off the loop, in turn with the node's own checks."""
+        return await self._threads.check(call)
 
     async def add_strip(self, info: MatrixInfo, index: int, strip: bytes, path: Sequence[bytes]) -> bool:
         """Add one strip of a matrix on its way, verified against its id; True where it is complete."""
