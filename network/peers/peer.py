@@ -15,6 +15,7 @@ from network.places import compute_group, split_place
 from network.ports import Clock
 from network.wire.base import Message, Notice, Request
 from network.wire.chain import AnnounceBlock
+from network.wire.compact import CompactBlock
 from network.wire.control import Hello
 from network.wire.limits import BAN, LIMITS, MAX_WAITING_REQUESTS, POINTS_PER_S, Lane, get_limit
 from primitives.units import BlockId, NodeId, TimeMs, TxId
@@ -88,9 +89,11 @@ class Peer:
         self._buckets = {
             kind: TokenBucket(limit.per_s, limit.burst, now) for kind, limit in LIMITS.items() if limit.burst
         }
-        announced = get_limit(AnnounceBlock)
+        announced, pushed = get_limit(AnnounceBlock), get_limit(CompactBlock)
         self.block_budget = TokenBucket(announced.per_s / 2, announced.burst / 2, now)
         """What we send of block announcements: half of what the other side allows."""
+        self.push_budget = TokenBucket(pushed.per_s / 2, pushed.burst / 2, now)
+        """What we push of blocks, likewise."""
         self.work = Account(workload or Workload(now), now)
         """What it may cause."""
         self.score = Score(POINTS_PER_S, now)

@@ -19,10 +19,10 @@ from wallet.keys import make_key
 
 SPACING_S = 5.0
 ACCOUNTS = 12
-PER_S = 40
+PER_S = 60
 BLOCK_BYTES = 24_000
-"""About a hundred transfers: half of what the spammers send in a block's time."""
-POOL: Final = MempoolLimits(max_bytes=250_000)
+"""About a hundred transfers: a third of what the spammers send in a block's time."""
+POOL: Final = MempoolLimits(max_bytes=120_000)
 ID_BYTES: Final = 32
 MAX_BLOCKS = 3
 """So many blocks after it was sent a transfer that pays twice the floor is on the chain."""
@@ -53,7 +53,7 @@ class Sender:
 
 
 def run_spam(seed: int, count: int, seconds: float = 60.0) -> Report:
-    """Three nodes send twice what blocks hold; a customer pays twice as much for each byte."""
+    """Three nodes send three times what blocks hold; a customer pays twice as much for each byte."""
     spammers, customer = range(70, 70 + ACCOUNTS), 99
     accounts = [Address(make_key(bytes([n]) * 32).address) for n in (*spammers, customer)]
     params = replace(make_params(SPACING_S), max_block_bytes=BLOCK_BYTES)
