@@ -17,12 +17,14 @@ from primitives.codec import decode, encode
 from primitives.errors import CodecError
 from primitives.matrices import U32, Hash32, compute_matrix_id
 from primitives.units import HASH_BYTES, Hash, MatrixId
-from work.strips import ITEM_BYTES, NUMPY_TYPES, compute_grid
+from work.strips import ITEM_BYTES, NUMPY_TYPES, InvalidMatrix, check_shape, compute_grid
 
 MAGIC: Final = b"INOSMAT1"
 HEAD_BYTES: Final = 64
 """Magic, one length byte, the encoded info, zeros."""
 SUFFIX: Final = ".matrix"
+PART_SUFFIX: Final = ".part"
+"""A matrix on its way: the same layout, with leaves of zeros where nothing is yet."""
 PARTIAL_SUFFIX: Final = ".new"
 
 
@@ -58,7 +60,7 @@ def write_matrix(path: Path, info: MatrixInfo, leaves: list[Hash], array: NDArra
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}{PARTIAL_SUFFIX}")
     try:
         with temporary.open("wb") as file:
-            file.write(_encode_head(info))
+            file.write(encode_head(info))
             file.write(b"".join(leaves))
             file.write(np.ascontiguousarray(array, dtype=NUMPY_TYPES[info.dtype]).data)
             file.flush()
@@ -66,27 +68,17 @@ def write_matrix(path: Path, info: MatrixInfo, leaves: list[Hash], array: NDArra
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def read_info(path: Path) -> MatrixInfo | None:
-    """What a file holds; None where it is no matrix, is cut short, or lies under another's name."""
+    """What a file says it holds, whole or not; None where it is no matrix, or lies under another's name."""
     try:
         with path.open("rb") as file:
-            head = file.read(HEAD_BYTES)
-        size = path.stat().st_size
+            info = decode_head(file.read(HEAD_BYTES))
     except OSError:
         return None
-    if len(head) != HEAD_BYTES or not head.startswith(MAGIC):
-        return None
-    at = len(MAGIC) + 1
-    try:
-        info = decode(MatrixInfo, head[at : at + head[at - 1]], limit=HEAD_BYTES)
-    except CodecError:
-        return None
-    if info.dtype not in ITEM_BYTES or size != info.file_bytes or path.name != f"{info.id.hex()}{SUFFIX}":
-        return None
-    return info
+    return info if info is not None and path.stem == info.id.hex() else None
 
 
 def set_aside(path: Path) -> None:
@@ -108,12 +100,28 @@ def map_array(path: Path, info: MatrixInfo) -> NDArray[Any]:
     return np.memmap(path, dtype=NUMPY_TYPES[info.dtype], mode="r", offset=offset, shape=(info.rows, info.cols))
 
 
-def _encode_head(info: MatrixInfo) -> bytes:
+def encode_head(info: MatrixInfo) -> bytes:
+    """The first HEAD_BYTES of a matrix's file."""
     body = encode(info)
     return (MAGIC + bytes([len(body)]) + body).ljust(HEAD_BYTES, b"\0")
 
 
-def _sync_folder(folder: Path) -> None:
+def decode_head(head: bytes) -> MatrixInfo | None:
+    """What a file's first HEAD_BYTES say; None where they are not such a head, or no matrix has this shape."""
+    if len(head) != HEAD_BYTES or not head.startswith(MAGIC):
+        return None
+    at = len(MAGIC) + 1
+    try:
+        info = decode(MatrixInfo, head[at : at + head[at - 1]], limit=HEAD_BYTES)
+        if info.dtype not in ITEM_BYTES:
+            return None
+        check_shape(info.dtype, info.rows, info.cols)
+    except (CodecError, InvalidMatrix):
+        return None
+    return info
+
+
+def sync_folder(folder: Path) -> None:
     """So that the new name survives a power cut too."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
