@@ -29,6 +29,7 @@ HOPELESS: Final = frozenset(
         "bad-result-shape",
         "deadline-passed",
         "job-not-claimed",
+        "job-not-delivered",
         "job-not-open",
         "not-the-claimer",
         "not-the-poster",

@@ -1,7 +1,7 @@
 """Stage 3: a block against its parent's state.
 
-Order: claims that expired lapse; a block that uses merit pays D of it; the transactions in turn; the
-beneficiary gets subsidy and fees and the block's weight as reputation; the base fee moves.
+Order: claims that expired lapse; results that fall due are paid; a block that uses merit pays D of it; the
+transactions in turn; the beneficiary gets subsidy and fees and the block's weight as reputation; the base fee moves.
 """
 
 import msgspec
@@ -12,6 +12,7 @@ from consensus.basefee import compute_next_base_fee
 from consensus.effects import Effects
 from consensus.jobs import ResultChecker, make_wrong_result, process_lapses
 from consensus.merit import spend_merit
+from consensus.optimistic import process_due
 from consensus.params import Params, compute_subsidy
 from consensus.records import Market, StateKey, StateReader
 from consensus.reputation import add_reputation
@@ -139,10 +140,13 @@ class Execution:
     def _process_start(self, uses_merit: bool) -> None:
         start = self._begin()
         process_lapses(start, Height(self._height - 1))
+        process_due(start)
         if uses_merit:
             account = start.state.get_account(self._beneficiary)
             start.state.set_account(self._beneficiary, spend_merit(account, self._difficulty))
         self._state.merge(start.state)
+        self._settled_tickets += start.tickets_settled
+        self._settled += start.settled
 
     def _begin(self) -> Effects:
         return Effects(self._params, self._height, self._state)

@@ -1,5 +1,7 @@
 """The life of a job (protocol, section 5): posted, claimed, delivered; cancelled; or its claim lapses.
 
+This is mode checked; what mode optimistic adds is in `consensus.optimistic`.
+
 OPEN --claim--> CLAIMED --result--> SETTLED
  | ^               |
  | +----lapse------+        OPEN --cancel--> CANCELLED
@@ -9,15 +11,15 @@ from typing import Final, Protocol
 
 import msgspec
 
-from consensus import amounts
 from consensus.effects import Effects
-from consensus.merit import add_merit
+from consensus.optimistic import process_delivery
 from consensus.records import Claim, Job, JobState, Lapse
-from consensus.reputation import add_reputation, compute_open_claim_limit, cut_reputation
+from consensus.reputation import compute_open_claim_limit, cut_reputation
+from consensus.settlement import compute_job_tickets, get_job, remove_lapse, settle
 from consensus.state import compute_reputation
 from primitives.errors import RuleViolation
-from primitives.matrices import MatrixRef, compute_tickets
-from primitives.transactions import CancelJob, ClaimJob, PostJob, SubmitResult
+from primitives.matrices import MatrixRef
+from primitives.transactions import CancelJob, ClaimJob, JobMode, PostJob, SubmitResult
 from primitives.units import Address, Height, JobId, Nano
 
 MAX_LAPSES_PER_HEIGHT: Final = 4096
@@ -33,11 +35,6 @@ class ResultChecker(Protocol):
         Raises:
             MatrixMissing: with the ids of those of the three that are not here.
         """
-
-
-def compute_job_tickets(x: MatrixRef, w: MatrixRef) -> int:
-    """Tickets in the product of a job."""
-    return compute_tickets(x.rows, w.rows, x.cols)
 
 
 def process_post_job(effects: Effects, sender: Address, job_id: JobId, payload: PostJob) -> None:
@@ -88,7 +85,7 @@ def process_claim_job(effects: Effects, sender: Address, payload: ClaimJob) -> N
             "expiry-height-full", "insufficient-balance".
     """
     job_id = JobId(payload.job)
-    job = _get_job(effects, job_id)
+    job = get_job(effects, job_id)
     _check_open(job_id, job)
     if effects.height > job.deadline:
         raise RuleViolation(
@@ -114,14 +111,17 @@ def process_claim_job(effects: Effects, sender: Address, payload: ClaimJob) -> N
 def process_submit_result(effects: Effects, sender: Address, payload: SubmitResult, results: ResultChecker) -> None:
     """Pay the claimer for the right product: reward and bond, merit and reputation by the product's tickets.
 
+    In mode optimistic nothing is checked but the shape, and nothing paid yet: see `consensus.optimistic`.
+
     Raises:
-        RuleViolation: "unknown-job", "job-not-claimed", "not-the-claimer", "bad-result-shape", "wrong-result".
+        RuleViolation: "unknown-job", "job-not-claimed", "not-the-claimer", "bad-result-shape", "wrong-result",
+            "due-height-full".
         MatrixMissing: the product cannot be checked here yet.
     """
     job_id = JobId(payload.job)
-    job = _get_job(effects, job_id)
+    job = get_job(effects, job_id)
     claim = effects.state.get_claim(job_id)
-    if claim is None:
+    if claim is None or job.state != JobState.CLAIMED:
         raise RuleViolation(
             "job-not-claimed", f"job {job_id.hex()}", expected="a claimed job", got=f"a job {job.state.name.lower()}"
         )
@@ -136,9 +136,14 @@ def process_submit_result(effects: Effects, sender: Address, payload: SubmitResu
             expected=f"{job.x.rows} x {job.w.rows}",
             got=f"{payload.y.rows} x {payload.y.cols}",
         )
+    if job.mode == JobMode.OPTIMISTIC:
+        process_delivery(effects, job_id, job, claim, payload.y)
+        return
     if not results.is_result_correct(job_id, job.x, job.w, payload.y):
         raise make_wrong_result(job_id, payload.y)
-    _settle(effects, sender, job_id, job, claim, payload.y)
+    remove_lapse(effects, job_id, claim)
+    settle(effects, job_id, job, claim, payload.y)
+    effects.touch(Address(job.poster))
 
 
 def make_wrong_result(job: JobId, y: MatrixRef) -> RuleViolation:
@@ -155,7 +160,7 @@ def process_cancel_job(effects: Effects, sender: Address, payload: CancelJob) ->
         RuleViolation: "unknown-job", "not-the-poster", "job-not-open".
     """
     job_id = JobId(payload.job)
-    job = _get_job(effects, job_id)
+    job = get_job(effects, job_id)
     if job.poster != sender:
         raise RuleViolation(
             "not-the-poster", f"job {job_id.hex()}", expected=f"an order from {job.poster.hex()}", got=sender.hex()
@@ -174,7 +179,7 @@ def process_lapses(effects: Effects, expired: Height) -> None:
     quarters of its reputation.
     """
     for job_id in map(JobId, effects.state.get_lapse(expired).jobs):
-        job, claim = _get_job(effects, job_id), effects.state.get_claim(job_id)
+        job, claim = get_job(effects, job_id), effects.state.get_claim(job_id)
         if claim is None:
             raise LookupError(f"a claim on job {job_id.hex()} should lapse, but there is none")
         worker = Address(claim.worker)
@@ -187,30 +192,6 @@ def process_lapses(effects: Effects, expired: Height) -> None:
         effects.state.set_claim(job_id, None)
         effects.state.set_job(job_id, msgspec.structs.replace(job, state=JobState.OPEN, worker=None))
     effects.state.set_lapse(expired, Lapse())
-
-
-def _settle(effects: Effects, worker: Address, job_id: JobId, job: Job, claim: Claim, y: MatrixRef) -> None:
-    tickets = compute_job_tickets(job.x, job.w)
-    effects.release_bond(worker, Nano(claim.bond))
-    effects.release_escrow(job.reward)
-    effects.credit(worker, amounts.add(claim.bond, job.reward, "bond and reward"))
-    account = add_merit(effects.state.get_account(worker), tickets)
-    effects.state.set_account(worker, add_reputation(effects.params, account, tickets, effects.height))
-    lapse = effects.state.get_lapse(Height(claim.expires_at))
-    effects.state.set_lapse(Height(claim.expires_at), Lapse(tuple(j for j in lapse.jobs if j != job_id)))
-    effects.state.set_claim(job_id, None)
-    settled = msgspec.structs.replace(job, state=JobState.SETTLED, worker=worker, y=y, closed_at=effects.height)
-    effects.state.set_job(job_id, settled)
-    effects.tickets_settled += tickets
-    effects.settled.append(job_id)
-    effects.touch(Address(job.poster))
-
-
-def _get_job(effects: Effects, job_id: JobId) -> Job:
-    job = effects.state.get_job(job_id)
-    if job is None:
-        raise RuleViolation("unknown-job", f"there is no job {job_id.hex()}")
-    return job
 
 
 def _check_open(job_id: JobId, job: Job) -> None:

@@ -1,4 +1,4 @@
-"""What the state tree holds: accounts, jobs, claims, claim deadlines and the market's one record.
+"""What the state tree holds: accounts, jobs, claims, when they end, and the market's one record.
 
 A record lives under a state key, one byte of kind followed by its id; the tree hashes that
 to H("state key", kind || id). Values are canonical encodings of the structs below.
@@ -28,6 +28,7 @@ class Kind(IntEnum):
     CLAIM = 3
     LAPSE = 4
     MARKET = 5
+    DUE = 6
 
 
 class Account(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -50,6 +51,8 @@ class JobState(IntEnum):
     CLAIMED = 1
     SETTLED = 2
     CANCELLED = 3
+    DELIVERED = 4
+    """In mode optimistic: the result may still be challenged."""
 
 
 class Job(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -74,7 +77,10 @@ class Job(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
 
 
 class Claim(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """The one live claim on a job; it lapses at the end of block `expires_at`."""
+    """The one live claim on a job; it lapses at the end of block `expires_at`.
+
+    Of a delivered job it is what holds the bond, and `expires_at` the height of the block that pays it.
+    """
 
     worker: AddressBytes
     bond: U64
@@ -84,6 +90,12 @@ class Claim(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
 
 class Lapse(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Jobs whose claims expire at one height, in the order they were claimed."""
+
+    jobs: tuple[Hash32, ...] = ()
+
+
+class Due(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Delivered jobs to be settled at the start of one block, in the order they were delivered."""
 
     jobs: tuple[Hash32, ...] = ()
 
@@ -100,7 +112,7 @@ class Market(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Rewards held for jobs not yet settled or cancelled."""
 
 
-Record: TypeAlias = Account | Job | Claim | Lapse | Market
+Record: TypeAlias = Account | Job | Claim | Lapse | Due | Market
 
 
 class StateReader(Protocol):
@@ -124,6 +136,10 @@ def claim_key(job: JobId) -> StateKey:
 
 def lapse_key(height: Height) -> StateKey:
     return StateKey(bytes([Kind.LAPSE]) + height.to_bytes(8, "big"))
+
+
+def due_key(height: Height) -> StateKey:
+    return StateKey(bytes([Kind.DUE]) + height.to_bytes(8, "big"))
 
 
 MARKET_KEY: Final = StateKey(bytes([Kind.MARKET]))

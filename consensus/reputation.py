@@ -40,6 +40,11 @@ def cut_reputation(params: Params, account: Account, height: Height) -> Account:
     return _with_reputation(account, present * 3 // 4, height)
 
 
+def clear_reputation(account: Account) -> Account:
+    """The account after a result of its was shown wrong: no reputation at all."""
+    return _with_reputation(account, 0, Height(0))
+
+
 def _with_reputation(account: Account, reputation: int, height: Height) -> Account:
     """No reputation is always written as (0, 0), so that an emptied account equals one never used."""
     return msgspec.structs.replace(account, reputation=reputation, reputation_height=height if reputation else 0)

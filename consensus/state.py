@@ -8,6 +8,7 @@ from consensus.records import (
     MAX_RECORD_BYTES,
     Account,
     Claim,
+    Due,
     Job,
     Lapse,
     Market,
@@ -16,6 +17,7 @@ from consensus.records import (
     StateReader,
     account_key,
     claim_key,
+    due_key,
     job_key,
     lapse_key,
 )
@@ -23,9 +25,10 @@ from consensus.reputation import compute_halved
 from primitives.codec import decode, encode
 from primitives.units import Address, Height, JobId, Nano, Tickets
 
-R = TypeVar("R", Account, Job, Claim, Lapse, Market)
+R = TypeVar("R", Account, Job, Claim, Lapse, Due, Market)
 EMPTY_ACCOUNT: Final = Account()
 EMPTY_LAPSE: Final = Lapse()
+EMPTY_DUE: Final = Due()
 
 
 class StateView:
@@ -52,6 +55,10 @@ class StateView:
     def get_lapse(self, height: Height) -> Lapse:
         """Jobs whose claims expire at `height`."""
         return self._get(Lapse, lapse_key(height)) or EMPTY_LAPSE
+
+    def get_due(self, height: Height) -> Due:
+        """Delivered jobs that the block at `height` settles."""
+        return self._get(Due, due_key(height)) or EMPTY_DUE
 
     def get_market(self) -> Market:
         """Prices and supply.
@@ -90,6 +97,9 @@ class Draft(StateView):
 
     def set_lapse(self, height: Height, lapse: Lapse) -> None:
         self._put(lapse_key(height), None if lapse == EMPTY_LAPSE else lapse)
+
+    def set_due(self, height: Height, due: Due) -> None:
+        self._put(due_key(height), None if due == EMPTY_DUE else due)
 
     def set_market(self, market: Market) -> None:
         self._put(MARKET_KEY, market)

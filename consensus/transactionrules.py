@@ -2,15 +2,17 @@
 
 from consensus.matrixrules import check_product_refs, check_result_ref
 from consensus.params import Params
+from primitives.blocks import MAX_HEADER_BYTES
 from primitives.codec import encode
 from primitives.errors import RuleViolation
 from primitives.transactions import (
-    MAX_TX_BYTES,
     JobMode,
     PostJob,
     SubmitResult,
     Transaction,
     Transfer,
+    compute_challenge_bytes,
+    get_max_bytes,
     is_transaction_signed,
 )
 from primitives.units import U64_MAX
@@ -21,8 +23,8 @@ def check_transaction_sanity(params: Params, tx: Transaction) -> None:
 
     Raises:
         RuleViolation: "wrong-chain-id", "overflow", "zero-amount", "zero-reward", "bond-too-small",
-            "bad-claim-window", "mode-not-active", "bad-dimensions", "bad-matrix-id", "depth-mismatch",
-            "product-too-large", "transaction-too-large", "bad-signature".
+            "bad-claim-window", "bad-dimensions", "bad-matrix-id", "depth-mismatch", "product-too-large",
+            "challenge-too-large", "transaction-too-large", "bad-signature".
     """
     if tx.chain_id != params.chain_id:
         raise RuleViolation("wrong-chain-id", "the transaction's chain", expected=params.chain_id, got=tx.chain_id)
@@ -35,9 +37,9 @@ def check_transaction_sanity(params: Params, tx: Transaction) -> None:
             _check_post_job(params, tx.payload, tx.fee)
         case SubmitResult():
             check_result_ref(tx.payload.y, "result y")
-    size = len(encode(tx))
-    if size > MAX_TX_BYTES:
-        raise RuleViolation("transaction-too-large", "the transaction's bytes", expected=f"<= {MAX_TX_BYTES}", got=size)
+    size, limit = len(encode(tx)), get_max_bytes(tx.payload)
+    if size > limit:
+        raise RuleViolation("transaction-too-large", "the transaction's bytes", expected=f"<= {limit}", got=size)
     if not is_transaction_signed(tx):
         raise RuleViolation("bad-signature", f"the signature is not that of {tx.sender.hex()} over this transaction")
 
@@ -54,8 +56,6 @@ def _check_transfer(payload: Transfer, fee: int) -> None:
 
 
 def _check_post_job(params: Params, payload: PostJob, fee: int) -> None:
-    if payload.mode != JobMode.CHECKED:
-        raise RuleViolation("mode-not-active", "the job's mode", expected="checked", got=payload.mode.name.lower())
     if payload.reward == 0:
         raise RuleViolation("zero-reward", "a job that pays nothing")
     _check_total(payload.reward, fee, "reward and fee")
@@ -72,6 +72,9 @@ def _check_post_job(params: Params, payload: PostJob, fee: int) -> None:
             got=payload.claim_window,
         )
     check_product_refs(payload.x, payload.w, "job")
+    if payload.mode == JobMode.OPTIMISTIC:
+        _check_challengeable(params, payload.x.cols)
+        return
     size = compute_product_bytes(payload.x.rows, payload.w.rows, payload.x.cols)
     if size > params.max_checked_bytes:
         raise RuleViolation(
@@ -79,6 +82,18 @@ def _check_post_job(params: Params, payload: PostJob, fee: int) -> None:
             "bytes of operands and result of a checked job",
             expected=f"<= {params.max_checked_bytes}",
             got=size,
+        )
+
+
+def _check_challengeable(params: Params, depth: int) -> None:
+    """A wrong result must be provable: a challenge of this depth fits into a block."""
+    needed, room = compute_challenge_bytes(depth), params.max_block_bytes - MAX_HEADER_BYTES
+    if needed > room:
+        raise RuleViolation(
+            "challenge-too-large",
+            f"bytes of a block that a challenge of a product of depth {depth} needs",
+            expected=f"<= {room}",
+            got=needed,
         )
 
 

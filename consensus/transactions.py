@@ -10,9 +10,11 @@ from consensus.jobs import (
     process_post_job,
     process_submit_result,
 )
+from consensus.optimistic import process_challenge
 from primitives.errors import RuleViolation
 from primitives.transactions import (
     CancelJob,
+    Challenge,
     ClaimJob,
     PostJob,
     SubmitResult,
@@ -47,6 +49,8 @@ def process_transaction(effects: Effects, tx: Transaction, results: ResultChecke
             process_submit_result(effects, sender, tx.payload, results)
         case CancelJob():
             process_cancel_job(effects, sender, tx.payload)
+        case Challenge():
+            process_challenge(effects, sender, tx.payload)
 
 
 def process_transfer(effects: Effects, sender: Address, payload: Transfer) -> None:

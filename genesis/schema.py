@@ -9,10 +9,10 @@ from typing import Annotated, Final, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from primitives import bech32m
-from primitives.transactions import MAX_TX_BYTES
+from primitives.transactions import SMALL_TX_BYTES
 from primitives.units import ADDRESS_BYTES, U32_MAX, U64_MAX, Address, Nano
 
-MIN_BLOCK_BYTES: Final = 16 * MAX_TX_BYTES
+MIN_BLOCK_BYTES: Final = 16 * SMALL_TX_BYTES
 MAX_BLOCK_BYTES: Final = 64 << 20
 YEAR_MS: Final = 366 * 86_400_000
 MAX_BLOCKS: Final = 10**9

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mesh.errors import MeshError
 from mesh.files import (
+    HEAD_BYTES,
     PARTIAL_SUFFIX,
     SUFFIX,
     MatrixInfo,
@@ -18,18 +19,23 @@ from mesh.files import (
     read_info,
     read_leaves,
     set_aside,
+    sync_folder,
     write_matrix,
 )
+from mesh.growing import GrowingMatrix
 from mesh.partial import Partial
+from primitives.codec import decode, encode
+from primitives.errors import CodecError
 from primitives.hashing import Context, compute_hash
-from primitives.matrices import MatrixRef, make_matrix_ref
-from primitives.units import HASH_BYTES, Hash, MatrixId
+from primitives.matrices import MatrixRef, StripRow, make_matrix_ref
+from primitives.units import HASH_BYTES, ZERO_HASH, Hash, MatrixId
 from work.strips import ITEM_BYTES, InvalidMatrix, StripTree, check_shape, compute_leaf_row, compute_strip, get_dtype
 
 __all__ = ["MatrixInfo", "MatrixStore", "MeshError"]
 
 DEFAULT_MAX_PARTIAL_BYTES: Final = 256 << 20
 OPEN_TREES: Final = 64
+DONE_SUFFIX: Final = ".done"
 
 
 class MatrixStore:
@@ -119,6 +125,72 @@ class MatrixStore:
             return []
         return [(strip, tree.compute_path(first + number)) for number, strip in enumerate(strips)]
 
+    def open_row(self, matrix: MatrixId, first: int, count: int) -> StripRow | None:
+        """Strips [first, first + count) of a complete matrix with their range path; None where not all are here."""
+        found = self.get_strips(matrix, first, count)
+        if len(found) != count:
+            return None
+        try:
+            tree, _ = self._get_tree(matrix, self._infos[matrix])
+        except (OSError, KeyError, InvalidMatrix):
+            return None
+        return StripRow(b"".join(strip for strip, _ in found), tree.compute_range_path(first, count))
+
+    def open_growing(self, name: str, dtype: int, rows: int, cols: int) -> GrowingMatrix:
+        """A matrix to be written a slice of rows at a time, as far as it was written before under this name.
+
+        Args:
+            name: letters and digits; who calls chooses it, and finds the matrix by it after a restart.
+
+        Raises:
+            InvalidMatrix: no matrix can have this shape. MeshError: "store-full", "disk-refuses".
+        """
+        with self._lock:
+            self._check_room(MatrixInfo(dtype, rows, cols, ZERO_HASH))
+        return GrowingMatrix(self._get_growing_path(name), dtype, rows, cols)
+
+    def adopt(self, growing: GrowingMatrix) -> MatrixRef:
+        """Take a growing matrix whose rows are all there into the store; nothing is copied.
+
+        Raises:
+            ValueError: rows are missing. MeshError: "store-full", "disk-refuses".
+        """
+        with self._lock:
+            self._check_room(MatrixInfo(growing.dtype, growing.rows, growing.cols, ZERO_HASH))
+        info, path = growing.finish()
+        target = self._get_path(info.id)
+        with self._lock:
+            try:
+                path.with_suffix(DONE_SUFFIX).write_bytes(encode(info))
+                if info.id in self._infos:
+                    path.unlink(missing_ok=True)
+                else:
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    path.replace(target)
+                    sync_folder(target.parent)
+                    self._bytes += info.file_bytes
+            except OSError as error:
+                raise self._explain(error) from error
+            self._infos[info.id] = info
+            self._verified.add(info.id)
+            self._partials.pop(info.id, None)
+        return make_matrix_ref(info.dtype, info.rows, info.cols, Hash(info.root))
+
+    def find_adopted(self, name: str) -> MatrixRef | None:
+        """What was stored of the growing matrix of this name, until `drop_growing`; None where it is not here."""
+        path = self._get_growing_path(name).with_suffix(DONE_SUFFIX)
+        try:
+            info = decode(MatrixInfo, path.read_bytes(), limit=HEAD_BYTES)
+        except (OSError, CodecError):
+            return None
+        return make_matrix_ref(info.dtype, info.rows, info.cols, Hash(info.root)) if self.has(info.id) else None
+
+    def drop_growing(self, name: str) -> None:
+        """Forget a growing matrix, if there is one under this name; it must be closed. What was stored of it stays."""
+        path = self._get_growing_path(name)
+        path.unlink(missing_ok=True)
+        path.with_suffix(DONE_SUFFIX).unlink(missing_ok=True)
+
     def begin(self, info: MatrixInfo) -> None:
         """Make room for a matrix that comes in strips; nothing happens where it is here or on its way.
 
@@ -182,11 +254,7 @@ class MatrixStore:
         except OSError as error:
             with self._lock:
                 self._bytes -= info.file_bytes
-            raise MeshError(
-                "disk-refuses",
-                f"a matrix cannot be written to {self._path}: {error}",
-                hint="see that there is space left and that the folder may be written",
-            ) from error
+            raise self._explain(error) from error
         with self._lock:
             if info.id in self._infos:
                 self._bytes -= info.file_bytes
@@ -250,6 +318,18 @@ class MatrixStore:
     def _get_path(self, matrix: MatrixId) -> Path:
         name = matrix.hex()
         return self._path / name[:2] / f"{name}{SUFFIX}"
+
+    def _get_growing_path(self, name: str) -> Path:
+        if not name.isalnum():
+            raise ValueError(f"{name!r} is no name for a file")
+        return self._path / "growing" / name
+
+    def _explain(self, error: OSError) -> MeshError:
+        return MeshError(
+            "disk-refuses",
+            f"a matrix cannot be written to {self._path}: {error}",
+            hint="see that there is space left and that the folder may be written",
+        )
 
     def _scan(self) -> None:
         """What a killed process left under a temporary name goes; a file that is no whole matrix is set aside."""

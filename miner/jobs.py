@@ -16,7 +16,7 @@ from miner.product import Product
 from miner.settings import MinerSettings
 from primitives.errors import InosError, MatrixMissing
 from primitives.matrices import MatrixRef
-from primitives.transactions import ClaimJob, SubmitResult
+from primitives.transactions import ClaimJob, JobMode, SubmitResult
 from primitives.units import Height, JobId, MatrixId, Nano, Tickets
 from work import Operand
 
@@ -28,6 +28,8 @@ LOOK_S: Final = 0.3
 """Pause between two looks at what is on offer."""
 MAX_OFFERS: Final = 4096
 """Open jobs looked at; so many that cheap ones cannot hide the good ones behind them for little."""
+FETCH_BYTES_PER_S: Final = 32 << 20
+"""Beside the settings' time to fetch an operand, one that comes this fast is waited for."""
 AVOID_BLOCKS: Final = 20
 """Blocks for which a job whose operands could not be had, or that was lost, is left alone."""
 MAX_AVOIDED: Final = 1024
@@ -165,7 +167,7 @@ class JobDesk:
         elif decision.step is Step.MINE:
             self.work_ready.set()
         elif decision.step in (Step.DROP, Step.FINISHED):
-            self._drop(run, decision)
+            await self._drop(run, decision)
 
     def _look(self, run: JobRun) -> tuple[Progress, Sight]:
         height, job = self._port.get_height(), self._port.get_job(run.id)
@@ -184,7 +186,8 @@ class JobDesk:
 
     async def _submit(self, run: JobRun) -> None:
         if run.y is None:
-            run.y = await self._port.add_matrix(run.product.result())
+            file = run.product.file
+            run.y = await (self._port.add_matrix(run.product.result()) if file is None else self._port.add_rows(file))
         await self._lane.send(run.result_key, SubmitResult(run.id, run.y))
         log.info("result submitted", job=run.id.hex(), y=run.y.id.hex())
 
@@ -194,8 +197,10 @@ class JobDesk:
             run.is_settled = is_settled
             self._figures.jobs_settled += 1 if is_settled else -1
 
-    def _drop(self, run: JobRun, decision: Decision) -> None:
+    async def _drop(self, run: JobRun, decision: Decision) -> None:
         del self.runs[run.id]
+        if run.product.file is not None:
+            await asyncio.to_thread(run.product.file.drop)
         self._lane.forget(run.claim_key)
         self._lane.forget(run.result_key)
         if decision.step is Step.DROP:
@@ -240,12 +245,16 @@ class JobDesk:
         )
 
     async def _fetch(self, offer: Offer) -> Product:
-        x = await self._fetch_operand(MatrixId(offer.job.x.id))
-        w = await self._fetch_operand(MatrixId(offer.job.w.id))
-        return Product(x, w)
+        job = offer.job
+        x, w = await self._fetch_operand(job.x), await self._fetch_operand(job.w)
+        if job.mode is JobMode.CHECKED:
+            return Product(x, w)
+        return Product(x, w, await self._port.open_rows(offer.id, job.x.rows, job.w.rows))
 
-    async def _fetch_operand(self, matrix: MatrixId) -> Operand:
-        array = await self._port.fetch_matrix(matrix, self._settings.fetch_timeout_s)
+    async def _fetch_operand(self, ref: MatrixRef) -> Operand:
+        """A large one comes in several attempts: what came stays, and the job is looked at again later."""
+        timeout_s = self._settings.fetch_timeout_s + ref.rows * ref.cols / FETCH_BYTES_PER_S
+        array = await self._port.fetch_matrix(MatrixId(ref.id), timeout_s)
         return await asyncio.to_thread(Operand.commit, array)
 
     def _shun(self, job: JobId) -> None:

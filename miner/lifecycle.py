@@ -70,6 +70,9 @@ def decide(me: Address, progress: Progress, sight: Sight) -> Decision:
         return Decision(Step.DROP, "cancelled")
     if sight.job.state is JobState.CLAIMED:
         return _decide_claimed(me, progress, sight, sight.job)
+    if sight.job.state is JobState.DELIVERED:
+        is_mine = sight.job.worker == me
+        return Decision(Step.WAIT, "challenge-window") if is_mine else Decision(Step.DROP, "delivered-by-another")
     return _decide_open(progress, sight)
 
 

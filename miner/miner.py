@@ -53,6 +53,7 @@ class Miner:
         self._throttle = Throttle(settings.filler_rate)
         self._filler: Product | None = None
         self._draw: Draw | None = None
+        self._is_slice_large = False
         self._enabled = asyncio.Event()
         self._work_changed = asyncio.Event()
         self._desk: JobDesk | None = None
@@ -114,10 +115,14 @@ class Miner:
             self._figures.state = MinerState.STOPPED
 
     async def _watch_tip(self) -> None:
-        """A new tip ends the slice in progress: its tickets could win nothing any more."""
+        """A new tip ends the slice in progress: its tickets could win nothing any more.
+
+        Not so a slice of a large product: one strip of it may take longer than a block, and its rows are wanted.
+        """
         async with self._port.watch_tip() as tips:
             async for tip in tips:
-                if self._draw is not None and self._draw.header.parent != tip:
+                is_stale = self._draw is not None and self._draw.header.parent != tip
+                if is_stale and not self._is_slice_large:
                     self._engine.interrupt()
                 if self._desk is not None:
                     self._desk.wake()
@@ -164,12 +169,16 @@ class Miner:
     async def _mine_slice(self, product: Product, tickets: int, *, is_job: bool) -> int:
         """One slice under a draw of its own; 0 tickets where a new tip ended it."""
         draw = self._draw = await self._lottery.draw()
+        self._is_slice_large = product.file is not None
         first, last = product.plan(tickets)
         started = self._port.clock.monotonic()
         mined = await self._engine.mine(product.x, product.w, draw.anchor, draw.target, first, last)
         if not mined.is_complete or mined.product is None:
             return 0
-        product.keep(first, last, mined.product)
+        if product.file is None:
+            product.keep(first, last, mined.product)
+        else:
+            await asyncio.to_thread(product.keep, first, last, mined.product)
         now = self._port.clock.monotonic()
         self._figures.count_slice(mined.tickets, now - started, self._port.clock.monotonic(), is_job=is_job)
         if mined.wins:

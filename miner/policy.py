@@ -11,7 +11,6 @@ from consensus.params import Params
 from consensus.records import Account, Job, JobState
 from miner.settings import MinerSettings
 from primitives.matrices import compute_tickets
-from primitives.transactions import JobMode
 from primitives.units import Address, Height, JobId, Nano, Tickets
 
 SAFETY_PERCENT: Final = 70
@@ -77,8 +76,6 @@ def get_refusal(params: Params, settings: MinerSettings, offer: Offer, standing:
     """Why not to claim this job, as a code; None where it is worth claiming."""
     if offer.job.state is not JobState.OPEN:
         return "not-open"
-    if offer.job.mode is not JobMode.CHECKED:
-        return "mode-not-supported"
     if standing.claims_left < 1:
         return "claim-limit"
     if offer.reward_per_ticket < settings.min_reward_per_ticket:

@@ -26,6 +26,24 @@ class Clock(Protocol):
         """Seconds that never go back, for durations."""
 
 
+class RowFile(Protocol):
+    """A product's rows on disk, written in order; they survive the process. Every call may wait for the disk."""
+
+    @property
+    def rows_done(self) -> int:
+        """Rows written, from the first one on."""
+
+    def write(self, first: int, rows: NDArray[Any]) -> None:
+        """Keep the next rows, which end with a strip or with the product.
+
+        Raises:
+            InosError: the disk refuses; they count as not written.
+        """
+
+    def drop(self) -> None:
+        """Forget them."""
+
+
 class MinerPort(Protocol):
     """The node as the miner sees it. Reads are of the connected tip."""
 
@@ -71,6 +89,12 @@ class MinerPort(Protocol):
     async def add_transaction(self, tx: Transaction) -> TxId: ...
 
     async def add_matrix(self, array: NDArray[np.int32]) -> MatrixRef: ...
+
+    async def open_rows(self, job: JobId, rows: int, cols: int) -> RowFile:
+        """The job's product (int32) as far as it was written before, by this process or an earlier one."""
+
+    async def add_rows(self, file: RowFile) -> MatrixRef:
+        """Store a product that is complete on disk."""
 
     async def fetch_matrix(self, matrix: MatrixId, timeout_s: float) -> NDArray[Any]:
         """The matrix from this node's store, or from others within `timeout_s` seconds.

@@ -63,6 +63,10 @@ class DataDir:
         return self.path / "worker.key"
 
     @property
+    def watch_key(self) -> Path:
+        return self.path / "watch.key"
+
+    @property
     def rpc_token(self) -> Path:
         return self.path / "rpc.token"
 

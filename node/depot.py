@@ -12,10 +12,12 @@ from chain.events import MatrixAdded, MatrixWanted
 from mesh.store import MatrixInfo, MatrixStore
 from node.held import WantedMatrices
 from node.hub import Hub
+from node.rows import JobRows
 from node.threads import Threads
+from node.uploads import Uploads
 from primitives.errors import MatrixMissing
 from primitives.matrices import MatrixRef, compute_matrix_id
-from primitives.units import MatrixId
+from primitives.units import JobId, MatrixId
 
 
 class Depot:
@@ -31,6 +33,7 @@ class Depot:
         self._threads = threads
         self._on_added = on_added
         self._wanted = WantedMatrices()
+        self._uploads = Uploads(store)
         self._fetching: Counter[MatrixId] = Counter()
 
     async def add(self, array: NDArray[Any]) -> MatrixRef:
@@ -38,6 +41,25 @@ class Depot:
         ref = await self._threads.keep(partial(self._store.put, array))
         await self._tell(ref.matrix_id)
         return ref
+
+    async def open_rows(self, job: JobId, rows: int, cols: int) -> JobRows:
+        """A job's product on disk, as far as it was made before."""
+        return await self._threads.keep(partial(JobRows, self._store, job, rows, cols))
+
+    async def add_rows(self, rows: JobRows) -> MatrixRef:
+        """Store a product that is complete on disk."""
+        ref = await self._threads.keep(rows.finish)
+        await self._tell(ref.matrix_id)
+        return ref
+
+    async def add_some(
+        self, matrix: MatrixId, shape: tuple[int, int, int], first: int, rows: NDArray[Any] | None
+    ) -> int:
+        """Some rows of a matrix from this machine's user; see node.uploads."""
+        done = await self._threads.keep(partial(self._uploads.add, matrix, shape, first, rows))
+        if self._store.has(matrix):
+            await self._tell(matrix)
+        return done
 
     async def add_strip(self, info: MatrixInfo, index: int, strip: bytes, path: Sequence[bytes]) -> bool:
         """Add one strip of a matrix on its way, verified against its id; True where it is complete.

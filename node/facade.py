@@ -18,6 +18,7 @@ from network.settings import PROTOCOL_VERSION
 from network.sync.progress import Phase, SyncStatus
 from node.desk import Desk
 from node.service import NodeService
+from node.watch import Watcher
 from primitives.matrices import MatrixRef
 from primitives.transactions import Transaction
 from primitives.units import BlockId, Height, MatrixId, NodeId, TxId
@@ -41,11 +42,13 @@ class RpcNode:
         miner: Miner | None,
         node_id: NodeId,
         stop: Callable[[], None],
+        watcher: Watcher | None = None,
     ) -> None:
         self._service = service
         self._peers = peers
         self._stop = stop
         self.miner = miner
+        self.watcher = watcher
         self.templates = Desk(service)
         self.node_id = node_id
         self.protocol_version = PROTOCOL_VERSION
@@ -131,6 +134,11 @@ class RpcNode:
 
     async def add_matrix(self, array: NDArray[np.int8] | NDArray[np.int32]) -> MatrixRef:
         return await self._service.add_matrix(array)
+
+    async def add_rows(
+        self, matrix: MatrixId, shape: tuple[int, int, int], first: int, rows: NDArray[Any] | None
+    ) -> int:
+        return await self._service.add_some(matrix, shape, first, rows)
 
     async def fetch_matrix(self, matrix: MatrixId, timeout_s: float) -> NDArray[Any]:
         return await self._service.fetch_matrix(matrix, timeout_s)

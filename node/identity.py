@@ -58,6 +58,22 @@ def make_miner_settings(settings: NodeSettings, network: Network, data_dir: Data
     )
 
 
+def load_watch_key(settings: NodeSettings, data_dir: DataDir) -> bytes | None:
+    """The secret that signs challenges, made where none is named; None where the node does not watch.
+
+    Raises:
+        NodeError: "bad-setting", "bad-key-file", "key-file-open".
+    """
+    path = settings.watch_key_file
+    if not settings.watch:
+        if path is not None:
+            raise NodeError("bad-setting", "--watch-key-file was given without --watch", hint="add --watch")
+        return None
+    if path is not None:
+        return _check_key(read_secret(path), path)
+    return _check_key(load_or_make_secret(data_dir.watch_key), data_dir.watch_key)
+
+
 def _load_key(settings: NodeSettings, data_dir: DataDir) -> bytes | None:
     """The secret that signs for the miner; at most one source may be given."""
     given = {

@@ -12,7 +12,9 @@ from chain.template import Template
 from consensus.params import Params
 from consensus.records import Account, Claim, Job, JobState
 from consensus.state import compute_reputation
+from miner.ports import RowFile
 from node.clock import Clock
+from node.rows import JobRows
 from node.service import NodeService
 from primitives.blocks import Block
 from primitives.matrices import MatrixRef, Witness
@@ -79,6 +81,14 @@ class MiningPort:
 
     async def add_matrix(self, array: NDArray[np.int32]) -> MatrixRef:
         return await self._service.add_matrix(array)
+
+    async def open_rows(self, job: JobId, rows: int, cols: int) -> RowFile:
+        return await self._service.open_rows(job, rows, cols)
+
+    async def add_rows(self, file: RowFile) -> MatrixRef:
+        if not isinstance(file, JobRows):
+            raise TypeError("only what open_rows made can be stored")
+        return await self._service.add_rows(file)
 
     async def fetch_matrix(self, matrix: MatrixId, timeout_s: float) -> NDArray[Any]:
         return await self._service.fetch_matrix(matrix, timeout_s)

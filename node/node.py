@@ -25,7 +25,7 @@ from network.sync.verifier_pool import PoolVerifier
 from node.clock import Clock, SystemClock
 from node.datadir import DataDir, write_atomically
 from node.facade import RpcNode
-from node.identity import check_payee, make_miner_settings
+from node.identity import check_payee, load_watch_key, make_miner_settings
 from node.mining import MiningPort
 from node.netfiles import NetworkFiles
 from node.netsettings import make_network_settings
@@ -34,6 +34,7 @@ from node.results import StoredResults
 from node.service import NodeService
 from node.settings import NodeSettings
 from node.tasks import Tasks, cancel_within
+from node.watch import Watcher
 from primitives.units import NodeId
 from rpc import RpcServer, RpcSettings
 
@@ -105,6 +106,7 @@ async def open_node(settings: NodeSettings, clock: Clock | None = None) -> Async
     async with AsyncExitStack() as stack:
         data = stack.enter_context(DataDir(settings.data_dir, network.genesis_id))
         orders = make_miner_settings(settings, network, data)
+        watch_key = load_watch_key(settings, data)
         identity = load_identity(data.path)
         service = await _open_service(stack, data, network, clock)
         tasks = await stack.enter_async_context(Tasks())
@@ -112,7 +114,9 @@ async def open_node(settings: NodeSettings, clock: Clock | None = None) -> Async
         await _restore_pool(stack, data, service)
         talk = await _start_network(stack, tasks, service, net, identity, NetworkFiles(data.network))
         miner = _start_miner(stack, tasks, service, orders)
-        rpc = await _start_rpc(stack, settings, data, RpcNode(service, talk, miner, identity.node_id, stop.set))
+        watcher = _start_watcher(stack, tasks, service, watch_key)
+        facade = RpcNode(service, talk, miner, identity.node_id, stop.set, watcher)
+        rpc = await _start_rpc(stack, settings, data, facade)
         node = Node(settings, service, talk, miner, rpc, identity.node_id, stop)
         stack.callback(partial(data.ready.unlink, missing_ok=True))
         _write_ready(data, node)
@@ -165,6 +169,14 @@ def _start_miner(
     miner.start()
     _run_until_stop(stack, tasks, "miner", miner.run())
     return miner
+
+
+def _start_watcher(stack: AsyncExitStack, tasks: Tasks, service: NodeService, key: bytes | None) -> Watcher | None:
+    if key is None:
+        return None
+    watcher = Watcher(service, key)
+    _run_until_stop(stack, tasks, "watcher", watcher.run())
+    return watcher
 
 
 async def _start_rpc(stack: AsyncExitStack, settings: NodeSettings, data: DataDir, node: RpcNode) -> RpcServer:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import structlog
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from chain.events import TipChanged, TransactionAdded
 from chain.ledger import BlockOutcome, Ledger
 from chain.mempool import Mempool, PoolRejected
 from chain.template import Template
+from consensus.optimistic import check_challenge
 from consensus.params import Params
 from consensus.records import JobState
 from consensus.validity import check_transaction_sanity
@@ -22,17 +23,21 @@ from node.depot import Depot
 from node.held import EarlyBlocks, HeldResults, UnclaimedResults
 from node.hub import Hub, Subscription
 from node.results import StoredResults
+from node.rows import JobRows
 from node.threads import Threads
 from node.writer import AddedBlocks, ChainWriter
 from primitives.blocks import Block, Header
 from primitives.errors import ClockAhead, InosError, MatrixMissing, NotYet, RuleViolation
 from primitives.matrices import MatrixRef, Witness
-from primitives.transactions import SubmitResult, Transaction, compute_tx_id, get_sender
+from primitives.transactions import Challenge, JobMode, SubmitResult, Transaction, compute_tx_id, get_sender
 from primitives.units import Address, BlockId, Height, JobId, MatrixId, TxId
 
 log: Final = structlog.get_logger("node")
+T = TypeVar("T")
 
 HELD_TICK_S: Final = 0.25
+MAX_HELD_CHALLENGES: Final = 4
+"""Of up to 2 MiB each."""
 WANT_AGAIN_S: Final = 3.0
 """Matrices still missing are asked for again this often."""
 
@@ -70,6 +75,7 @@ class NodeService:
         self._early = EarlyBlocks()
         self._held = HeldResults()
         self._unclaimed = UnclaimedResults()
+        self._undelivered = UnclaimedResults(MAX_HELD_CHALLENGES)
         self._threads = threads or Threads()
         self._chain = ChainWriter(ledger, mempool, clock)
         self._depot = Depot(matrices, self._hub, self._threads, self._on_matrix)
@@ -153,12 +159,14 @@ class NodeService:
         Raises:
             RuleViolation: it can never be valid, or delivers a wrong result.
             PoolRejected: this node does not want it now.
-            NotYet: a result that cannot be checked yet, for want of its claim or (MatrixMissing) its matrices;
-                held, and taken once they are here.
+            NotYet: a result that cannot be checked yet, for want of its claim or (MatrixMissing) its matrices, or a
+                challenge of a result that is not on chain here yet; held, and taken once they are here.
         """
         await self._threads.check(partial(check_transaction_sanity, self.params, tx))
         if isinstance(tx.payload, SubmitResult):
             await self._check_result(tx, tx.payload)
+        elif isinstance(tx.payload, Challenge):
+            await self._check_challenge(tx, tx.payload)
         tx_id = await self._threads.write(partial(self._chain.add_transaction, tx))
         self._hub.publish(TransactionAdded(tx_id))
         return tx_id
@@ -171,6 +179,24 @@ class NodeService:
     async def add_matrix(self, array: NDArray[Any]) -> MatrixRef:
         """Store a matrix (int8 operand or int32 result) and tell listeners."""
         return await self._depot.add(array)
+
+    async def open_rows(self, job: JobId, rows: int, cols: int) -> JobRows:
+        """A job's product on disk, as far as it was made before."""
+        return await self._depot.open_rows(job, rows, cols)
+
+    async def add_some(
+        self, matrix: MatrixId, shape: tuple[int, int, int], first: int, rows: NDArray[Any] | None
+    ) -> int:
+        """Store some rows of a matrix, and tell listeners once it is whole; see node.uploads."""
+        return await self._depot.add_some(matrix, shape, first, rows)
+
+    async def add_rows(self, rows: JobRows) -> MatrixRef:
+        """Store a product that is complete on disk, and tell listeners."""
+        return await self._depot.add_rows(rows)
+
+    async def run_check(self, call: Callable[[], T]) -> T:
+        """Run something that changes nothing, off the loop, in turn with the node's own checks."""
+        return await self._threads.check(call)
 
     async def add_strip(self, info: MatrixInfo, index: int, strip: bytes, path: Sequence[bytes]) -> bool:
         """Add one strip of a matrix on its way, verified against its id; True where it is complete."""
@@ -208,6 +234,8 @@ class NodeService:
         if job is None or not self._is_claimed(tx):
             self._unclaimed.hold(compute_tx_id(tx), tx, Height(self.ledger.tip.header.height))
             raise NotYet("claim-missing", f"the sender holds no claim on job {payload.job.hex()} at this node's tip")
+        if job.mode is JobMode.OPTIMISTIC:
+            return  # whoever watches checks it, in its window
         check = partial(self._results.is_result_correct, JobId(payload.job), job.x, job.w, payload.y)
         try:
             is_correct = await self._threads.check(check)
@@ -217,6 +245,22 @@ class NodeService:
             raise
         if not is_correct:
             raise RuleViolation("wrong-result", f"the result of job {payload.job.hex()} is not X times W transposed")
+
+    def _is_delivered(self, tx: Transaction) -> bool:
+        """Whether the result that a challenge is about can be challenged at this tip."""
+        job = self.ledger.state.get_job(JobId(tx.payload.job)) if isinstance(tx.payload, Challenge) else None
+        return job is not None and job.state is JobState.DELIVERED
+
+    async def _check_challenge(self, tx: Transaction, payload: Challenge) -> None:
+        """Refuse what no block would take: such a transaction is large, and is tried anew for every template."""
+        job = self.ledger.state.get_job(JobId(payload.job))
+        if job is not None and job.state is JobState.CLAIMED:
+            self._undelivered.hold(compute_tx_id(tx), tx, Height(self.ledger.tip.header.height))
+            raise NotYet("delivery-missing", f"job {payload.job.hex()} has no result at this node's tip")
+        if job is None or job.state is not JobState.DELIVERED:
+            state = "not known" if job is None else job.state.name.lower()
+            raise PoolRejected("job-not-delivered", f"job {payload.job.hex()} is {state}, no result to be challenged")
+        await self._threads.check(partial(check_challenge, JobId(payload.job), job, payload))
 
     async def _on_matrix(self, matrix: MatrixId) -> None:
         """A matrix came: look again at what waited for it."""
@@ -238,6 +282,8 @@ class NodeService:
             height = Height(self.ledger.tip.header.height)
             for tx in self._unclaimed.take(height, self._is_claimed):
                 await self._try("result that waited for its claim", partial(self.add_transaction, tx))
+            for tx in self._undelivered.take(height, self._is_delivered):
+                await self._try("challenge that waited for its result", partial(self.add_transaction, tx))
 
     async def _repeat_wants(self) -> None:
         while True:

@@ -83,6 +83,11 @@ class NodeSettings(BaseSettings):
     backend: str = "auto"
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
 
+    watch: bool = False
+    """Whether optimistic results are checked in their window, and wrong ones challenged."""
+    watch_key_file: Path | None = None
+    """The secret of the account that sends challenges; without it a key the node makes. It needs credits for fees."""
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] = "console"
 
@@ -98,7 +103,7 @@ class NodeSettings(BaseSettings):
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
-    @field_validator("data_dir", "mine_key_file", "mine_wallet", "password_file", mode="after")
+    @field_validator("data_dir", "mine_key_file", "mine_wallet", "password_file", "watch_key_file", mode="after")
     @classmethod
     def _expand(cls, value: Path | None) -> Path | None:
         return value.expanduser() if value is not None else None

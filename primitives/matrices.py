@@ -60,6 +60,16 @@ class Witness(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     w_path: Annotated[tuple[Hash32, ...], Meta(max_length=MAX_PATH)]
 
 
+MAX_PANELS: Final = MAX_DEPTH // PANEL_BYTES
+
+
+class StripRow(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Neighbouring strips of one row of strips, one after the other, with their range path (see primitives.merkle)."""
+
+    strips: Annotated[bytes, Meta(min_length=STRIP_BYTES, max_length=MAX_PANELS * STRIP_BYTES)]
+    path: Annotated[tuple[Hash32, ...], Meta(max_length=2 * MAX_RESULT_PATH)]
+
+
 MAX_WITNESS_BYTES: Final = 2 * (STRIP_BYTES + MAX_PATH * 34) + 32
 
 

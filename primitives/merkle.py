@@ -1,7 +1,9 @@
 """Merkle trees in the shape of RFC 6962, section 2.1, with the inner node's context as a parameter.
 
 Leaves are hashes already; a single leaf is its own root. The inclusion path lists the
-sibling hashes from the leaf up.
+sibling hashes from the leaf up. A range path does the same for neighbouring leaves: on each level, from the leaves
+up, the sibling left of the range and then the one right of it, where there is one. Of one leaf it is the inclusion
+path.
 """
 
 from collections.abc import Sequence
@@ -82,3 +84,40 @@ def compute_root_from_path(context: Context, leaf: bytes, index: int, count: int
             node = compute_hash(context, node + next(siblings))
         index, last = index // 2, last // 2
     return Hash(node)
+
+
+def compute_range_path_length(first: int, count: int, total: int) -> int:
+    """How many siblings the range path of leaves [first, first + count) has in a tree of `total` leaves."""
+    low, high, last, length = first, first + count - 1, total - 1, 0
+    while last > 0:
+        length += low % 2 + (high % 2 == 0 and high < last)
+        low, high, last = low // 2, high // 2, last // 2
+    return length
+
+
+def compute_root_from_range(
+    context: Context, leaves: Sequence[bytes], first: int, total: int, path: Sequence[bytes]
+) -> Hash:
+    """The root that `path` leads to from the leaves [first, first + len(leaves)); the tree's iff they are in it there.
+
+    Raises:
+        ValueError: the range is empty or outside the tree, or the path has the wrong length for it.
+    """
+    if not (leaves and first >= 0 and first + len(leaves) <= total):
+        raise ValueError(f"leaves {first} to {first + len(leaves)} are not a range of a tree of {total}")
+    length = compute_range_path_length(first, len(leaves), total)
+    if len(path) != length:
+        place = f"{len(leaves)} leaves from {first} of {total}"
+        raise ValueError(f"the path of {place} has {length} hashes, got {len(path)}")
+    level, low, last = list(leaves), first, total - 1
+    siblings = iter(path)
+    while last > 0:
+        if low % 2:
+            level.insert(0, next(siblings))
+        high = low - low % 2 + len(level) - 1
+        if high % 2 == 0 and high < last:
+            level.append(next(siblings))
+        paired = [compute_hash(context, level[at] + level[at + 1]) for at in range(0, len(level) - 1, 2)]
+        level = paired + level[2 * len(paired) :]
+        low, last = low // 2, last // 2
+    return Hash(level[0])

@@ -7,12 +7,23 @@ from msgspec import Meta, Struct
 
 from primitives.codec import encode
 from primitives.hashing import Context, compute_hash
-from primitives.matrices import U32, Hash32, MatrixRef
+from primitives.matrices import (
+    MAX_DEPTH,
+    MAX_RESULT_PATH,
+    PANEL_BYTES,
+    STRIP_BYTES,
+    U32,
+    Hash32,
+    MatrixRef,
+    StripRow,
+)
 from primitives.signatures import compute_address, compute_public_key, is_signature_valid, sign
 from primitives.units import Address, Hash, PublicKey, TxId
 
-MAX_TX_BYTES: Final = 4096
-"""The largest payload, PostJob, takes under 400 bytes; the rest is room for later kinds."""
+SMALL_TX_BYTES: Final = 4096
+"""Any transaction but a challenge. The largest such payload, PostJob, takes under 400 bytes."""
+CHALLENGE_REST_BYTES: Final = 1024 + 34 * 3 * 2 * MAX_RESULT_PATH
+"""A challenge without its strips: three paths, and what any transaction has."""
 
 AddressBytes = Annotated[bytes, Meta(min_length=20, max_length=20)]
 SignatureBytes = Annotated[bytes, Meta(min_length=64, max_length=64)]
@@ -70,7 +81,21 @@ class CancelJob(Struct, frozen=True, array_like=True, forbid_unknown_fields=True
     job: Hash32
 
 
-Payload: TypeAlias = Transfer | PostJob | ClaimJob | SubmitResult | CancelJob
+class Challenge(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=6):
+    """Show that tile (i, j), 16 x 16, of a delivered result is wrong.
+
+    `x` is the whole row i of X's strips and `w` the whole row j of W's, `y` the one strip of Y that holds the tile.
+    """
+
+    job: Hash32
+    i: U32
+    j: U32
+    x: StripRow
+    w: StripRow
+    y: StripRow
+
+
+Payload: TypeAlias = Transfer | PostJob | ClaimJob | SubmitResult | CancelJob | Challenge
 
 
 class Transaction(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -82,6 +107,20 @@ class Transaction(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tr
     fee: U64
     payload: Payload
     signature: SignatureBytes
+
+
+def compute_challenge_bytes(depth: int) -> int:
+    """The most bytes that a challenge of a product of depth `depth` takes as a transaction."""
+    return (2 * -(-depth // PANEL_BYTES) + 1) * STRIP_BYTES + CHALLENGE_REST_BYTES
+
+
+MAX_TX_BYTES: Final = compute_challenge_bytes(MAX_DEPTH)
+"""Of any transaction; see `get_max_bytes` for its kind's own limit."""
+
+
+def get_max_bytes(payload: Payload) -> int:
+    """The most bytes a transaction with this payload may take."""
+    return MAX_TX_BYTES if isinstance(payload, Challenge) else SMALL_TX_BYTES
 
 
 def compute_signing_hash(tx: Transaction) -> Hash:

@@ -10,6 +10,7 @@ from rpc.lookup import make_tip_moving
 from rpc.ports import NodePort
 
 TRIES = 3
+ESCROWED = frozenset({JobState.OPEN, JobState.CLAIMED, JobState.DELIVERED})
 
 
 async def audit(node: NodePort) -> tuple[Tip, Market, int]:
@@ -42,7 +43,7 @@ def add_up(records: Iterable[tuple[StateKey, bytes]]) -> tuple[Market, int]:
             total += account.balance + account.bonded
         elif key[0] == Kind.JOB:
             job = decode(Job, value, limit=MAX_RECORD_BYTES)
-            total += job.reward if job.state in (JobState.OPEN, JobState.CLAIMED) else 0
+            total += job.reward if job.state in ESCROWED else 0
         elif key[0] == Kind.MARKET:
             market = decode(Market, value, limit=MAX_RECORD_BYTES)
     if market is None:

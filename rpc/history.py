@@ -10,6 +10,7 @@ from consensus.records import Job
 from consensus.state import StateView
 from primitives.transactions import (
     CancelJob,
+    Challenge,
     ClaimJob,
     PostJob,
     SubmitResult,
@@ -55,6 +56,11 @@ def describe_movement(tx: Transaction, address: Address, state: StateView) -> Mo
             if address != sender:
                 return Movement("delivered", "", Nano(0), sender)
             return Movement("result", "in", Nano(0 if job is None else job.reward + job.bond), _poster(job))
+        case Challenge():
+            job = state.get_job(JobId(payload.job))
+            if address != sender:
+                return Movement("challenged", "", Nano(0), sender)
+            return Movement("challenge", "in", Nano(0 if job is None else job.bond // 2), None)
         case CancelJob():
             job = state.get_job(JobId(payload.job))
             return Movement("cancel", "in", Nano(0 if job is None else job.reward), None)

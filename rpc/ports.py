@@ -97,6 +97,27 @@ class MinerControl(Protocol):
         """Pause; nothing happens where it rests already."""
 
 
+class WatchStatus(Struct, frozen=True, kw_only=True):
+    """What the node's watcher has seen since it was started."""
+
+    address: Address
+    """Who sends challenges."""
+    checked: int
+    """Results looked at to the end."""
+    wrong: int
+    challenged: int
+    """Challenges sent."""
+    unavailable: int
+    """Results whose matrices could not be had before they were paid."""
+    last_error: str
+
+
+class WatchControl(Protocol):
+    """The node's watcher of optimistic results."""
+
+    def get_status(self) -> WatchStatus: ...
+
+
 class Templates(Protocol):
     """Work for miners outside the node; see node.desk."""
 
@@ -135,6 +156,9 @@ class NodePort(Protocol):
 
     @property
     def matrices(self) -> MatrixStore: ...
+
+    @property
+    def watcher(self) -> WatchControl | None: ...
 
     @property
     def miner(self) -> MinerControl | None:
@@ -177,6 +201,11 @@ class NodePort(Protocol):
 
     async def add_matrix(self, array: NDArray[np.int8] | NDArray[np.int32]) -> MatrixRef:
         """Store a matrix, so that this node serves it by id."""
+
+    async def add_rows(
+        self, matrix: MatrixId, shape: tuple[int, int, int], first: int, rows: NDArray[Any] | None
+    ) -> int:
+        """Store some rows of a matrix (data type, rows, columns); how many there are now. MeshError, InvalidMatrix."""
 
     async def fetch_matrix(self, matrix: MatrixId, timeout_s: float) -> NDArray[Any]:
         """The matrix from this node's store, or from peers within `timeout_s` seconds; else MatrixMissing."""

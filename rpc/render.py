@@ -8,6 +8,7 @@ from primitives.codec import encode
 from primitives.matrices import MatrixRef, Seal, compute_tickets
 from primitives.transactions import (
     CancelJob,
+    Challenge,
     ClaimJob,
     JobMode,
     Payload,
@@ -22,6 +23,7 @@ from primitives.units import Address, JobId
 from rpc.errors import make_invalid_param
 from rpc.ports import NodePort
 from rpc.schemas import (
+    ChallengeModel,
     ClaimModel,
     HeaderModel,
     JobIdModel,
@@ -41,6 +43,7 @@ from wallet.errors import WalletError
 STATE_NAMES: Final[dict[JobState, JobStateName]] = {
     JobState.OPEN: "open",
     JobState.CLAIMED: "claimed",
+    JobState.DELIVERED: "delivered",
     JobState.SETTLED: "settled",
     JobState.CANCELLED: "cancelled",
 }
@@ -51,6 +54,7 @@ KINDS: Final[dict[type[Payload], TxKind]] = {
     ClaimJob: "claim_job",
     SubmitResult: "submit_result",
     CancelJob: "cancel_job",
+    Challenge: "challenge",
 }
 
 
@@ -97,7 +101,7 @@ class Renderer:
             signature=tx.signature.hex(),
         )
 
-    def payload(self, payload: Payload) -> TransferModel | PostJobModel | ResultModel | JobIdModel:
+    def payload(self, payload: Payload) -> TransferModel | PostJobModel | ResultModel | ChallengeModel | JobIdModel:
         match payload:
             case Transfer():
                 return TransferModel(to=self.address(payload.to), amount=str(payload.amount))
@@ -115,6 +119,8 @@ class Renderer:
                 )
             case SubmitResult():
                 return ResultModel(job=payload.job.hex(), y=render_ref(payload.y))
+            case Challenge():
+                return ChallengeModel(job=payload.job.hex(), i=payload.i, j=payload.j)
             case ClaimJob() | CancelJob():
                 return JobIdModel(job=payload.job.hex())
 

@@ -31,8 +31,8 @@ BlockName = Annotated[
     ),
 ]
 
-JobStateName = Literal["open", "claimed", "settled", "cancelled"]
-TxKind = Literal["transfer", "post_job", "claim_job", "submit_result", "cancel_job"]
+JobStateName = Literal["open", "claimed", "delivered", "settled", "cancelled"]
+TxKind = Literal["transfer", "post_job", "claim_job", "submit_result", "cancel_job", "challenge"]
 
 
 class Model(BaseModel):
@@ -114,6 +114,14 @@ class ResultModel(Model):
     y: MatrixRefModel
 
 
+class ChallengeModel(Model):
+    """Which tile of a delivered result is shown wrong; the strips that show it are left out."""
+
+    job: Hex32
+    i: Annotated[int, Field(ge=0, le=U32_MAX)]
+    j: Annotated[int, Field(ge=0, le=U32_MAX)]
+
+
 class TransactionModel(Model):
     """A transaction, decoded."""
 
@@ -124,7 +132,7 @@ class TransactionModel(Model):
     nonce: Count
     fee: NanoText
     size: Annotated[int, Field(description="Bytes of the canonical encoding.")]
-    payload: TransferModel | PostJobModel | ResultModel | JobIdModel
+    payload: TransferModel | PostJobModel | ResultModel | ChallengeModel | JobIdModel
     signature: Hex
 
 
@@ -132,7 +140,9 @@ class ClaimModel(Model):
     worker: AddressText
     bond: NanoText
     claimed_at: HeightNumber
-    expires_at: HeightNumber
+    expires_at: Annotated[
+        HeightNumber, Field(description="Last height to deliver at; of a delivered job the height at which it is paid.")
+    ]
 
 
 class JobModel(Model):
@@ -154,7 +164,7 @@ class JobModel(Model):
     closed_at: Annotated[HeightNumber | None, Field(description="Height of settlement or cancellation.")]
     worker: Annotated[AddressText | None, Field(description="Who holds the claim, or who delivered.")]
     claim: ClaimModel | None
-    y: Annotated[MatrixRefModel | None, Field(description="The result, once settled.")]
+    y: Annotated[MatrixRefModel | None, Field(description="The result, once delivered.")]
 
 
 def compute_ratio(part: int, whole: int, decimals: int) -> str:

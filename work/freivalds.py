@@ -51,6 +51,35 @@ def freivalds(x: NDArray[Any], w: NDArray[Any], y: NDArray[Any], seed: bytes) ->
     return _check(x, w, y, vectors) if known is None else known
 
 
+class RowCheck:
+    """The same check a few rows at a time, for matrices that are larger than memory; it tells which rows are wrong.
+
+    Absorb all of W first, in any pieces, then compare rows of X and Y.
+
+    Args:
+        seed: 32 bytes, of `compute_freivalds_seed`.
+        rows_w, depth: W's rows and columns.
+    """
+
+    def __init__(self, seed: bytes, rows_w: int, depth: int) -> None:
+        stream = compute_stream(seed, "vectors", VECTORS * rows_w)
+        self._vectors = np.frombuffer(stream, dtype=np.uint8).reshape(-1, VECTORS)
+        self._projected = np.zeros((depth, VECTORS), dtype=np.int64)
+
+    def absorb(self, top: int, rows: NDArray[np.int8]) -> None:
+        """Rows of W from `top` on, each once."""
+        self._projected += _project(rows, self._vectors[top : top + len(rows)])
+
+    def find_wrong_rows(self, x: NDArray[np.int8], y: NDArray[np.int32]) -> list[int]:
+        """Places among these rows of X and Y (as many of both) where Y is not X * W^T."""
+        wrong: list[int] = []
+        for top in range(0, len(x), PIECE_ROWS):
+            claimed = _multiply(y[top : top + PIECE_ROWS], self._vectors, RESULTS_PER_SUM)
+            right = _multiply(x[top : top + PIECE_ROWS], self._projected, COLS_PER_SUM)
+            wrong += (top + np.flatnonzero((claimed != right).any(axis=1))).tolist()
+        return wrong
+
+
 def _check(x: NDArray[Any], w: NDArray[Any], y: NDArray[Any], vectors: NDArray[np.uint8]) -> bool:
     """The reference, in numpy."""
     projected = _project(w, vectors)

@@ -219,6 +219,24 @@ class StripTree:
             index //= 2
         return tuple(path)
 
+    def compute_range_path(self, first: int, count: int) -> tuple[Hash, ...]:
+        """Siblings of the leaves [first, first + count), as primitives.merkle has them.
+
+        Raises:
+            InvalidMatrix: "index-outside-matrix".
+        """
+        check_index(first, len(self._levels[0]) // HASH_BYTES)
+        check_index(first + count - 1, len(self._levels[0]) // HASH_BYTES)
+        path: list[Hash] = []
+        low, high = first, first + count - 1
+        for row in self._levels[:-1]:
+            for wanted in ([low - 1] if low % 2 else []) + ([high + 1] if high % 2 == 0 else []):
+                at = wanted * HASH_BYTES
+                if at < len(row):
+                    path.append(Hash(bytes(row[at : at + HASH_BYTES])))
+            low, high = low // 2, high // 2
+        return tuple(path)
+
 
 def _cut_row(row: bytearray) -> list[Hash]:
     return [Hash(bytes(row[at : at + HASH_BYTES])) for at in range(0, len(row), HASH_BYTES)]

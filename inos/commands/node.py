@@ -86,6 +86,13 @@ def command(
     ] = None,
     threads: Annotated[int | None, typer.Option("--threads", metavar="N", help="Threads of the miner.")] = None,
     backend: Annotated[str | None, typer.Option("--backend", metavar="NAME", help="Of the miner. [auto]")] = None,
+    watch: Annotated[
+        bool | None, typer.Option("--watch", help="Check results of optimistic jobs, and challenge wrong ones.")
+    ] = None,
+    watch_key_file: Annotated[
+        Path | None,
+        typer.Option("--watch-key-file", metavar="FILE", help="Challenge with this key. [one the node makes]"),
+    ] = None,
     log_level: Annotated[
         str | None, typer.Option("--log-level", metavar="debug|info|warning|error", help="[info]")
     ] = None,
@@ -124,6 +131,8 @@ def command(
         "filler_rate": filler_rate,
         "threads": threads,
         "backend": backend,
+        "watch": watch,
+        "watch_key_file": watch_key_file,
         "log_level": log_level,
         "log_format": log_format,
     }

@@ -8,6 +8,8 @@ from network.wire.control import NotFound
 from network.wire.matrices import GetMatrix, GetStrips, MatrixHead, Strip, Strips
 from network.wire.skeleton import MAX_BONES, GetSkeleton, Skeleton
 from network.wire.transactions import GetTransactions, Transactions
+from primitives.codec import encode
+from primitives.transactions import MAX_TX_BYTES, Transaction
 from primitives.units import BlockId, MatrixId, TxId
 
 
@@ -35,8 +37,7 @@ class Answers:
             case GetBlocks():
                 await self._send_blocks(peer, request)
             case GetTransactions():
-                found = [tx for id in request.ids if (tx := self._node.mempool.get(TxId(id))) is not None]
-                await peer.out.put(Transactions(request.request, tuple(found)))
+                await peer.out.put(Transactions(request.request, self._choose_transactions(request)))
             case GetMatrix():
                 info = self._node.matrices.info(MatrixId(request.id))
                 if info is None:
@@ -46,6 +47,18 @@ class Answers:
                     await peer.out.put(head)
             case GetStrips():
                 await self._send_strips(peer, request)
+
+    def _choose_transactions(self, request: GetTransactions) -> tuple[Transaction, ...]:
+        """What is in the pool, as far as it fits into one answer."""
+        found: list[Transaction] = []
+        room = MAX_TX_BYTES
+        for id in request.ids:
+            tx = self._node.mempool.get(TxId(id))
+            size = 0 if tx is None else len(encode(tx))
+            if tx is not None and size <= room:
+                found.append(tx)
+                room -= size
+        return tuple(found)
 
     async def _send_blocks(self, peer: Peer, request: GetBlocks) -> None:
         ledger, missing = self._node.ledger, []

@@ -154,20 +154,28 @@ class TransactionSync:
             self._tracker.forget(peer)
 
     async def _ask(self, peer: Peer, ids: list[TxId]) -> None:
-        left = set(ids)
+        """Until all are here, or an answer brings none: one answer may not hold all that the peer has."""
+        left = dict.fromkeys(ids)
+        while left and await self._ask_once(peer, left):
+            pass
+
+    async def _ask_once(self, peer: Peer, left: dict[TxId, None]) -> bool:
+        """Ask for what is left; whether some of it came."""
+        count = len(left)
         with peer.requests.open(Transactions) as pending:
-            await peer.ask(pending, GetTransactions(pending.request, tuple(ids)), self._limits.transactions)
+            await peer.ask(pending, GetTransactions(pending.request, tuple(left)), self._limits.transactions)
             reply = await pending.next(self._limits.transactions)
         if not isinstance(reply, Transactions):
-            return
+            return False
         for tx in reply.transactions:
             id = compute_tx_id(tx)
             if id not in left:
                 raise Misbehaviour("wrong-transaction", f"transaction {id.hex()} was not asked for")
-            left.discard(id)
+            del left[id]
             self._tracker.settle(id)
             self._settled.add(id, self._clock.monotonic() + SETTLED_S)
             await self._add(peer, id, tx)
+        return len(left) < count
 
     async def _add(self, peer: Peer, id: TxId, tx: Transaction) -> None:
         try:

@@ -20,7 +20,12 @@ from network.wire.control import Bye, NotFound, Ping, Pong
 from network.wire.kademlia import FindNodes, FindProviders, Nodes, Provide, Provided, Providers
 from network.wire.matrices import GetMatrix, GetStrips, MatrixHead, Strips
 from network.wire.skeleton import GetSkeleton, Skeleton
-from network.wire.transactions import AnnounceTransactions, GetTransactions, Transactions
+from network.wire.transactions import (
+    MAX_TRANSACTIONS_BYTES,
+    AnnounceTransactions,
+    GetTransactions,
+    Transactions,
+)
 
 BAN: Final = 100
 """Penalty points at which a peer is disconnected and banned; they decay by POINTS_PER_S."""
@@ -77,7 +82,7 @@ LIMITS: Final[dict[type[Message], Limit]] = {
     NotFound: Limit(12 * _KB, Lane.TRANSACTIONS, 0, 0, 0, 0.05),
     AnnounceTransactions: Limit(40 * _KB, Lane.TRANSACTIONS, 40, 200, 5, 1),
     GetTransactions: Limit(12 * _KB, Lane.TRANSACTIONS, 100, 500, 5, 0.5),
-    Transactions: Limit(1100 * _KB, Lane.TRANSACTIONS, 0, 0, 0, 20),
+    Transactions: Limit(MAX_TRANSACTIONS_BYTES, Lane.TRANSACTIONS, 0, 0, 0, 20),
     GetMatrix: Limit(64, Lane.TRANSACTIONS, 1000, 4000, 2, 0.1),
     MatrixHead: Limit(128, Lane.TRANSACTIONS, 0, 0, 0, 0.05),
     GetStrips: Limit(64, Lane.TRANSACTIONS, 4000, 8000, 1, 0.5),

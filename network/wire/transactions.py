@@ -6,10 +6,12 @@ from msgspec import Meta
 
 from network.wire.base import Notice, Reply, Request
 from primitives.matrices import Hash32
-from primitives.transactions import Transaction
+from primitives.transactions import MAX_TX_BYTES, Transaction
 
 MAX_ANNOUNCED: Final = 1024
 MAX_TX_IDS: Final = 256
+MAX_TRANSACTIONS_BYTES: Final = MAX_TX_BYTES + 64
+"""One of the largest, or as many smaller ones as were asked for."""
 
 
 class AnnounceTransactions(Notice, frozen=True, tag=10):
@@ -23,6 +25,6 @@ class GetTransactions(Request, frozen=True, tag=11):
 
 
 class Transactions(Reply, frozen=True, tag=12):
-    """Those of the asked ones that are still in the pool, in the order asked."""
+    """Those of the asked ones that are still in the pool, in the order asked, as far as they fit: at least one."""
 
     transactions: Annotated[tuple[Transaction, ...], Meta(max_length=MAX_TX_IDS)]

@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 
+import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from consensus.execution import Execution, execute_block
-from consensus.records import Account, Claim, Job, JobState, Kind, StateKey, account_key
+from consensus.records import Account, Claim, Due, Job, JobState, Kind, StateKey, account_key
 from consensus.statetree import compute_state_root
 from primitives.blocks import Block
 from primitives.codec import decode, encode
 from primitives.errors import MatrixMissing, RuleViolation
-from primitives.transactions import CancelJob, ClaimJob, Payload, SubmitResult, Transaction, Transfer
+from primitives.transactions import CancelJob, ClaimJob, JobMode, Payload, SubmitResult, Transaction, Transfer
 from primitives.units import JobId
 from support.consensus_lab import (
     ALICE,
@@ -26,9 +27,11 @@ from support.consensus_lab import (
     make_result,
     sum_held,
 )
+from support.tiles import BAD_REF, WIDE_PARAMS, WRONG_J, Y_REF, make_challenge, make_optimistic
 
 PEOPLE = (ALICE, BOB, CAROL, MINER)
 RIGHT, WRONG, LOST = make_result(32, 48, 1), make_result(32, 48, 2), make_result(32, 48, 3)
+WRONG_TILE, RIGHT_TILE = make_challenge(JobId(bytes(32))), make_challenge(JobId(bytes(32)), j=WRONG_J - 1)
 DIFFICULTY = 600
 """D of the lab's genesis target; on schedule it stays."""
 
@@ -36,7 +39,23 @@ people = st.sampled_from(PEOPLE)
 amounts = st.one_of(st.integers(1, 2000), st.integers(1, 2000), st.integers(10_000, 2_000_000), st.just(2**64 - 1))
 orders = st.tuples(
     people,
-    st.sampled_from(["transfer", "post", "post", "claim", "claim", "result", "result", "result", "cancel"]),
+    st.sampled_from(
+        [
+            "transfer",
+            "post",
+            "post",
+            "large",
+            "large",
+            "claim",
+            "claim",
+            "result",
+            "result",
+            "result",
+            "cancel",
+            "challenge",
+            "challenge",
+        ]
+    ),
     people,
     amounts,
     st.integers(0, 50),  # which job; fee
@@ -48,21 +67,30 @@ Order = tuple[Key, str, Key, int, int, int, object]
 
 
 def make_lab() -> Lab:
-    lab = Lab()
+    lab = Lab(WIDE_PARAMS)
     lab.products.wrong.add(WRONG.id)
     lab.products.missing.add(LOST.id)
     lab.records.all[account_key(CAROL.address)] = encode(Account(merit=2 * DIFFICULTY + 1))
     return lab
 
 
-def make_payload(order: Order, jobs: Sequence[JobId], height: int) -> Payload:
+def make_payload(lab: Lab, order: Order) -> Payload:
     _, kind, other, amount, pick, _, y = order
+    jobs, height = list_jobs(lab), lab.height + 1
     job = jobs[pick % len(jobs)] if jobs else JobId(bytes(32))
+    record = lab.state.get_job(job)
+    if record is not None and record.mode is JobMode.OPTIMISTIC:
+        y = BAD_REF if y in (RIGHT, WRONG) else Y_REF
     match kind:
         case "transfer":
             return Transfer(other.address, amount)
         case "post":
             return make_post(height, reward=amount, deadline=height + pick % 12, claim_window=2 + pick % 5)
+        case "large":
+            changes = make_optimistic(height, reward=amount, deadline=height + 5 + pick % 12)
+            return make_post(height, **changes)
+        case "challenge":
+            return msgspec.structs.replace(RIGHT_TILE if pick % 8 == 7 else WRONG_TILE, job=job)
         case "claim":
             return ClaimJob(job)
         case "cancel":
@@ -98,7 +126,7 @@ def add_all(
     taken: list[Transaction] = []
     for order in given_orders:
         key, ahead = choose_sender(lab, order), order[5]
-        payload = make_payload(order, list_jobs(lab), lab.height + 1)
+        payload = make_payload(lab, order)
         tx = lab.sign(key, payload, fee=order[4], ahead=counts.get(key.secret, 0) + ahead)
         before = execution.finish()
         try:
@@ -116,11 +144,16 @@ def check_books(lab: Lab) -> None:
     records = lab.records.all
     jobs = {k[1:]: decode(Job, v, limit=10_000) for k, v in records.items() if k[0] == Kind.JOB}
     claims = {k[1:]: decode(Claim, v, limit=10_000) for k, v in records.items() if k[0] == Kind.CLAIM}
-    open_rewards = sum(j.reward for j in jobs.values() if j.state in (JobState.OPEN, JobState.CLAIMED))
+    open_rewards = sum(j.reward for j in jobs.values() if j.state not in (JobState.SETTLED, JobState.CANCELLED))
     market = lab.state.get_market()
     assert market.escrowed == open_rewards
     assert market.minted - market.burned == sum_held(records)
-    assert {k for k, j in jobs.items() if j.state == JobState.CLAIMED} == set(claims)
+    assert {k for k, j in jobs.items() if j.state in (JobState.CLAIMED, JobState.DELIVERED)} == set(claims)
+    for kind, state in ((Kind.LAPSE, JobState.CLAIMED), (Kind.DUE, JobState.DELIVERED)):
+        listed = [(k[1:], job) for k, v in records.items() if k[0] == kind for job in decode(Due, v, limit=10_000).jobs]
+        ends = {(claims[k].expires_at.to_bytes(8, "big"), k) for k, j in jobs.items() if j.state == state}
+        assert len(listed) == len(ends)
+        assert set(listed) == ends
     for key in PEOPLE:
         account = lab.state.get_account(key.address)
         mine = [c for c in claims.values() if c.worker == key.address]

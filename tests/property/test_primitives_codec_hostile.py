@@ -11,17 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consensus.records import Account, Claim, Job, JobState, Lapse, Market
+from consensus.records import Account, Claim, Due, Job, JobState, Lapse, Market
 from consensus.statetree import OtherLeaf, StateProof
 from primitives.blocks import Block, Header
 from primitives.codec import decode, encode
 from primitives.errors import CodecError
-from primitives.matrices import MatrixRef, Seal, Witness
-from primitives.transactions import ClaimJob, JobMode, PostJob, SubmitResult, Transaction, Transfer
+from primitives.matrices import MatrixRef, Seal, StripRow, Witness
+from primitives.transactions import Challenge, ClaimJob, JobMode, PostJob, SubmitResult, Transaction, Transfer
 
 LIMIT = 1 << 20
 HASH, ADDRESS = bytes(range(32)), bytes(range(20))
 REF = MatrixRef(HASH, 16, 300, HASH)
+ROW = StripRow(bytes(16384), (HASH,))
 SEAL = Seal(REF, REF, 1, 200, 70_000, HASH)
 HEADER = Header(1, 77, 2**40, HASH, 2**41, HASH, HASH, HASH, ADDRESS, True, 2**64 - 1, SEAL)
 POST = PostJob(REF, REF, 10**10, 5, 20, 2**33, JobMode.CHECKED, 127)
@@ -31,6 +32,7 @@ TXS = tuple(
 )
 VALUES: tuple[Any, ...] = (
     *TXS,
+    Transaction(7, HASH, 128, 255, Challenge(HASH, 1, 300, ROW, ROW, ROW), bytes(64)),
     HEADER,
     msgspec.structs.replace(HEADER, seal=None, uses_merit=False),
     Block(HEADER, TXS),
@@ -39,6 +41,7 @@ VALUES: tuple[Any, ...] = (
     Job(ADDRESS, REF, REF, 1, 2, 3, 4, JobMode.CHECKED, 5, 6, JobState.SETTLED, ADDRESS, REF, 7),
     Claim(ADDRESS, 1, 2, 3),
     Lapse((HASH, HASH)),
+    Due((HASH,)),
     Market(1, 2, 3, 4),
     StateProof((HASH,), OtherLeaf(HASH, b"value")),
 )

@@ -13,6 +13,7 @@ Scenario("title", [
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
+import msgspec
 from msgspec import Struct
 
 from primitives.blocks import Block
@@ -28,6 +29,7 @@ from primitives.transactions import (
 )
 from primitives.units import JobId
 from support.consensus_lab import ALICE, BOB, CAROL, MINER, NOBODY, Key, Lab, edit, get_code, make_post, make_result
+from support.tiles import make_challenge
 
 PEOPLE: Mapping[str, Key] = {"alice": ALICE, "bob": BOB, "carol": CAROL, "miner": MINER}
 
@@ -134,6 +136,16 @@ def result(job: str, y: MatrixRef | None = None) -> MakePayload:
 
 def cancel(job: str) -> MakePayload:
     return lambda stage: CancelJob(stage.get_job_id(job))
+
+
+def challenge(job: str, **changes: Any) -> MakePayload:
+    """Of the wrong tile of support.tiles, or as changed: `i`, `j`, `y` before it is opened, other fields after."""
+
+    def make(stage: Stage) -> Payload:
+        opened = {name: changes.pop(name) for name in ("i", "j", "y") if name in changes}
+        return msgspec.structs.replace(make_challenge(stage.get_job_id(job), **opened), **changes)
+
+    return make
 
 
 def play(scenario: Scenario, prepare: Callable[[Lab], None] = lambda lab: None) -> None:

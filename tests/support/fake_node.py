@@ -270,6 +270,8 @@ class FakeNode:
         self.mempool = FakePool()
         self.matrices = FakeMatrices()
         self.miner: FakeMiner | None = FakeMiner(WORKER.address)
+        self.watcher: Any = None
+        self.uploads: dict[bytes, list[NDArray[Any]]] = {}
         self.peers: list[PeerInfo] = []
         self.addresses: list[AddressInfo] = []
         self.bans: list[BanInfo] = []
@@ -353,6 +355,19 @@ class FakeNode:
 
     async def add_matrix(self, array: NDArray[Any]) -> MatrixRef:
         return self.matrices.put(array)
+
+    async def add_rows(
+        self, matrix: MatrixId, shape: tuple[int, int, int], first: int, rows: NDArray[Any] | None
+    ) -> int:
+        if matrix in self.matrices.arrays:
+            return shape[1]
+        kept = self.uploads.setdefault(matrix, [])
+        if rows is not None:
+            kept.append(rows)
+        done = sum(len(part) for part in kept)
+        if done == shape[1]:
+            assert self.matrices.put(np.vstack(kept)).id == matrix
+        return done
 
     async def fetch_matrix(self, matrix: MatrixId, timeout_s: float) -> NDArray[Any]:
         if matrix not in self.matrices.arrays:

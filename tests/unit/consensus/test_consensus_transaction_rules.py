@@ -47,7 +47,7 @@ def test_good_ones_pass(payload: Payload) -> None:
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
-        ({"mode": JobMode.OPTIMISTIC}, "mode-not-active"),
+        ({"mode": JobMode.OPTIMISTIC}, "challenge-too-large"),  # 20,000 bytes a block hold no challenge
         ({"reward": 0}, "zero-reward"),
         ({"reward": MAX}, "overflow"),  # with the fee of 1
         ({"bond": 100}, "bond-too-small"),

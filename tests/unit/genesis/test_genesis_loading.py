@@ -92,7 +92,11 @@ def test_numbers_of_the_presets() -> None:
         assert (params.base_fee_initial, params.base_fee_floor, params.base_fee_change_denominator) == (1, 1, 8)
         assert params.useful_target_percent == 50
         assert params.max_checked_bytes == 32 * 1024 * 1024
-        assert (params.max_block_bytes, params.max_future_ms, params.median_time_blocks) == (1024 * 1024, 15_000, 11)
+        assert (params.max_block_bytes, params.max_future_ms, params.median_time_blocks) == (
+            4 * 1024 * 1024,
+            15_000,
+            11,
+        )
 
 
 def test_devnet_funds_the_documented_account() -> None:

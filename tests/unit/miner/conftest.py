@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ from chain.template import Template
 from consensus.params import Params
 from consensus.records import Account, Claim, Job, JobState
 from genesis import load_network
+from mesh.store import MatrixStore
+from miner.ports import RowFile
+from node.rows import JobRows
 from primitives.blocks import Block, Header
 from primitives.errors import MatrixMissing
 from primitives.matrices import MatrixRef, Witness
@@ -65,15 +69,24 @@ class FakeNode:
         self.target = 0
         self.fetches: list[MatrixId] = []
         self.templates = 0
+        self.store: MatrixStore | None = None
 
     # --- what tests do
 
-    def post(self, x: NDArray[Any], w: NDArray[Any], *, reward: int = 10**9, bond: int = 1000) -> JobId:
+    def post(
+        self,
+        x: NDArray[Any],
+        w: NDArray[Any],
+        *,
+        reward: int = 10**9,
+        bond: int = 1000,
+        mode: JobMode = JobMode.CHECKED,
+    ) -> JobId:
         refs = [work.matrix_ref(a) for a in (x, w)]
         self.matrices |= {refs[0].matrix_id: x, refs[1].matrix_id: w}
         job = JobId(bytes([len(self.jobs) + 1]) * 32)
         self.jobs[job] = Job(
-            POSTER, refs[0], refs[1], reward, bond, 50, 10_000, JobMode.CHECKED, 1, 1, JobState.OPEN, None, None, 0
+            POSTER, refs[0], refs[1], reward, bond, 50, 10_000, mode, 1, 1, JobState.OPEN, None, None, 0
         )
         return job
 
@@ -191,6 +204,17 @@ class FakeNode:
         self.matrices[ref.matrix_id] = array.copy()
         return ref
 
+    async def open_rows(self, job: JobId, rows: int, cols: int) -> JobRows:
+        assert self.store is not None, "large jobs take the fixture `disk`"
+        return JobRows(self.store, job, rows, cols)
+
+    async def add_rows(self, file: RowFile) -> MatrixRef:
+        assert isinstance(file, JobRows)
+        assert self.store is not None
+        ref = file.finish()
+        self.matrices[ref.matrix_id] = self.store.get(ref.matrix_id)  # type: ignore[assignment]
+        return ref
+
     async def fetch_matrix(self, matrix: MatrixId, timeout_s: float) -> NDArray[Any]:
         self.fetches.append(matrix)
         if matrix not in self.matrices:
@@ -209,3 +233,10 @@ class FakeNode:
 @pytest.fixture
 async def node() -> FakeNode:
     return FakeNode()
+
+
+@pytest.fixture
+def disk(node: FakeNode, tmp_path: Path) -> FakeNode:
+    """The node with a matrix store, for products made on disk."""
+    node.store = MatrixStore(tmp_path)
+    return node

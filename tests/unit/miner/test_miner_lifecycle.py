@@ -61,9 +61,11 @@ def test_a_job_somebody_else_holds_or_delivered_is_dropped() -> None:
     assert look(make_job(JobState.CLAIMED, OTHER)) == Decision(Step.DROP, "claimed-by-another")
     assert look(make_job(JobState.SETTLED, OTHER, 99)) == Decision(Step.DROP, "settled-by-another")
     assert look(make_job(JobState.CANCELLED)) == Decision(Step.DROP, "cancelled")
+    assert look(make_job(JobState.DELIVERED, OTHER)) == Decision(Step.DROP, "delivered-by-another")
 
 
 def test_a_payment_is_watched_until_it_is_deep_and_the_result_sent_again_if_it_is_undone() -> None:
+    assert look(make_job(JobState.DELIVERED, ME), done=True) == Decision(Step.WAIT, "challenge-window")
     assert look(make_job(JobState.SETTLED, ME, 85), done=True).step is Step.SETTLED
     assert look(make_job(JobState.SETTLED, ME, 84), done=True).step is Step.FINISHED
     assert look(MINE, done=True).step is Step.SUBMIT

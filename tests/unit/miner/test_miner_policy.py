@@ -80,7 +80,7 @@ def test_the_best_reward_per_ticket_is_chosen_not_the_largest_reward(params: Par
     ("offer", "standing", "reason"),
     [
         ({"state": JobState.CLAIMED}, {}, "not-open"),
-        ({"mode": JobMode.OPTIMISTIC}, {}, "mode-not-supported"),
+        ({"mode": JobMode.OPTIMISTIC}, {}, None),
         ({}, {"claims_left": 0}, "claim-limit"),
         ({"bond": 10**12}, {}, "bond-not-affordable"),
         ({"bond": 10**12 - 2000}, {}, None),

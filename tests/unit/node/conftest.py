@@ -113,11 +113,13 @@ class Lab:
     def sign(self, key: Key, nonce: int, payload: Payload, fee: int = FEE) -> Transaction:
         return sign_transaction(key.secret, self.network.params.chain_id, nonce, fee, payload)
 
-    async def post_and_claim(self, *services: NodeService, with_operands: bool = True) -> JobId:
+    async def post_and_claim(
+        self, *services: NodeService, with_operands: bool = True, mode: JobMode = JobMode.CHECKED
+    ) -> JobId:
         """A job of ALICE's that WORKER has claimed, two blocks later."""
         x, w = work.matrix_ref(X), work.matrix_ref(W)
         bond = self.network.params.min_bond
-        post = self.sign(ALICE, 0, PostJob(x, w, 10**9, bond, 20, 1000, JobMode.CHECKED, 10**6))
+        post = self.sign(ALICE, 0, PostJob(x, w, 10**9, bond, 20, 1000, mode, 10**6))
         job = JobId(compute_tx_id(post))
         if with_operands:
             for array in (X, W):

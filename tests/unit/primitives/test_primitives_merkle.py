@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from primitives.hashing import Context
-from primitives.merkle import compute_path, compute_path_length, compute_root, compute_root_from_path
+from primitives.merkle import (
+    compute_path,
+    compute_path_length,
+    compute_range_path_length,
+    compute_root,
+    compute_root_from_path,
+    compute_root_from_range,
+)
+from work.strips import StripTree
 
 NODE = Context.MATRIX_NODE
 leaves_strategy = st.lists(st.binary(min_size=32, max_size=32), min_size=1, max_size=70)
@@ -55,3 +63,40 @@ def test_a_path_of_the_wrong_length_or_an_index_outside_is_refused() -> None:
         compute_root_from_path(NODE, leaves[1], 5, 5, path)
     with pytest.raises(IndexError):
         compute_path(NODE, leaves, 5)
+
+
+@given(leaves_strategy, st.data())
+def test_every_range_has_a_path_and_nothing_else_fits_it(leaves: list[bytes], data: st.DataObject) -> None:
+    first = data.draw(st.integers(0, len(leaves) - 1))
+    count = data.draw(st.integers(1, len(leaves) - first))
+    path = StripTree(leaves).compute_range_path(first, count)
+    chosen, root = leaves[first : first + count], compute_root(NODE, leaves)
+    assert len(path) == compute_range_path_length(first, count, len(leaves))
+    assert compute_root_from_range(NODE, chosen, first, len(leaves), path) == root
+    at = data.draw(st.integers(0, count - 1))
+    changed = [*chosen[:at], bytes([chosen[at][0] ^ 1]) + chosen[at][1:], *chosen[at + 1 :]]
+    assert compute_root_from_range(NODE, changed, first, len(leaves), path) != root
+    if count == 1:
+        assert path == compute_path(NODE, leaves, first)
+
+
+@given(st.lists(st.binary(min_size=32, max_size=32), min_size=1, max_size=70, unique=True), st.data())
+def test_a_range_moved_does_not_pass(leaves: list[bytes], data: st.DataObject) -> None:
+    """In a tree of its own size, which the id of a matrix binds: in another, the same hashes may stand elsewhere."""
+    first = data.draw(st.integers(0, len(leaves) - 1))
+    count = data.draw(st.integers(1, len(leaves) - first))
+    path = StripTree(leaves).compute_range_path(first, count)
+    other = data.draw(st.integers(-1, len(leaves)).filter(lambda place: place != first))
+    try:
+        root = compute_root_from_range(NODE, leaves[first : first + count], other, len(leaves), path)
+    except ValueError:
+        return
+    assert root != compute_root(NODE, leaves)
+
+
+def test_ranges_that_cannot_be() -> None:
+    leaves = [bytes([i]) * 32 for i in range(5)]
+    path = StripTree(leaves).compute_range_path(1, 3)
+    for chosen, first, cut in ((leaves[1:4], 1, 1), ([], 1, 0), (leaves[1:4], 3, 0), (leaves[1:4], -1, 0)):
+        with pytest.raises(ValueError, match=r"hashes, got|not a range"):
+            compute_root_from_range(NODE, chosen, first, 5, path[cut:])

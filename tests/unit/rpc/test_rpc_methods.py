@@ -520,6 +520,7 @@ async def test_only_these_methods_are_protected() -> None:
         "net_bans",
         "net_unban",
         "node_stop",
+        "watch_status",
     }
 
 

@@ -1,0 +1,51 @@
+"""What ends well for a job: its worker paid; and what all that concerns jobs looks up first."""
+
+import msgspec
+
+from consensus import amounts
+from consensus.effects import Effects
+from consensus.merit import add_merit
+from consensus.records import Claim, Job, JobState, Lapse
+from consensus.reputation import add_reputation
+from primitives.errors import RuleViolation
+from primitives.matrices import MatrixRef, compute_tickets
+from primitives.units import Address, Height, JobId, Nano
+
+
+def compute_job_tickets(x: MatrixRef, w: MatrixRef) -> int:
+    """Tickets in the product of a job."""
+    return compute_tickets(x.rows, w.rows, x.cols)
+
+
+def get_job(effects: Effects, job_id: JobId) -> Job:
+    """A job that an order names.
+
+    Raises:
+        RuleViolation: "unknown-job".
+    """
+    job = effects.state.get_job(job_id)
+    if job is None:
+        raise RuleViolation("unknown-job", f"there is no job {job_id.hex()}")
+    return job
+
+
+def remove_lapse(effects: Effects, job_id: JobId, claim: Claim) -> None:
+    """The claim cannot lapse any more."""
+    expires_at = Height(claim.expires_at)
+    lapse = effects.state.get_lapse(expires_at)
+    effects.state.set_lapse(expires_at, Lapse(tuple(j for j in lapse.jobs if j != job_id)))
+
+
+def settle(effects: Effects, job_id: JobId, job: Job, claim: Claim, y: MatrixRef) -> None:
+    """Pay the claimer reward and bond, with merit and reputation by the product's tickets; the claim is gone."""
+    worker, tickets = Address(claim.worker), compute_job_tickets(job.x, job.w)
+    effects.release_bond(worker, Nano(claim.bond))
+    effects.release_escrow(job.reward)
+    effects.credit(worker, amounts.add(claim.bond, job.reward, "bond and reward"))
+    account = add_merit(effects.state.get_account(worker), tickets)
+    effects.state.set_account(worker, add_reputation(effects.params, account, tickets, effects.height))
+    effects.state.set_claim(job_id, None)
+    settled = msgspec.structs.replace(job, state=JobState.SETTLED, worker=worker, y=y, closed_at=effects.height)
+    effects.state.set_job(job_id, settled)
+    effects.tickets_settled += tickets
+    effects.settled.append(job_id)

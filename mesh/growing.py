@@ -1,0 +1,164 @@
+"""A matrix that is made a slice of rows at a time: what was written once survives the process that wrote it.
+
+The file has the layout of a stored matrix from the start, with another head. A slice's entries are on disk before its
+leaves are, so a strip whose leaf fits its entries is whole. Opened again, it is read up to the first that does not.
+"""
+
+import os
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mesh.errors import MeshError
+from mesh.files import HEAD_BYTES, MatrixInfo, encode_head, sync_folder
+from primitives.codec import encode
+from primitives.matrices import STRIP_ROWS
+from primitives.units import HASH_BYTES, ZERO_HASH
+from work.strips import (
+    ITEM_BYTES,
+    NUMPY_TYPES,
+    InvalidMatrix,
+    StripTree,
+    check_shape,
+    compute_grid,
+    compute_leaf_row,
+)
+
+MAGIC: Final = b"INOSGROW"
+CHECKED_STRIPS: Final = 64
+"""Rows of strips read back at a time."""
+
+
+class GrowingMatrix:
+    """Belongs to one thread at a time.
+
+    Args:
+        path: its file; made where there is none, begun anew where it is another matrix's.
+        dtype, rows, cols: as `MatrixInfo` has them.
+
+    Raises:
+        InvalidMatrix: no matrix can have this shape. MeshError: "disk-refuses".
+    """
+
+    def __init__(self, path: Path, dtype: int, rows: int, cols: int) -> None:
+        check_shape(dtype, rows, cols)
+        self.path = path
+        self.dtype, self.rows, self.cols = dtype, rows, cols
+        strips, self._panels = compute_grid(dtype, rows, cols)
+        self._row_bytes = cols * ITEM_BYTES[dtype]
+        self._data_at = HEAD_BYTES + strips * self._panels * HASH_BYTES
+        self.file_bytes = self._data_at + rows * self._row_bytes
+        head = (MAGIC + encode((dtype, rows, cols))).ljust(HEAD_BYTES, b"\0")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+            if os.pread(self._file, HEAD_BYTES, 0) != head or os.fstat(self._file).st_size != self.file_bytes:
+                os.ftruncate(self._file, 0)
+                os.pwrite(self._file, head, 0)
+                os.ftruncate(self._file, self.file_bytes)
+        except OSError as error:
+            raise self._explain(error) from error
+        self.rows_done = self._count_rows()
+
+    @property
+    def is_complete(self) -> bool:
+        return self.rows_done == self.rows
+
+    def write(self, first: int, rows: NDArray[Any]) -> None:
+        """Keep the next rows, which end with a strip or with the matrix; on disk when this returns.
+
+        Raises:
+            ValueError: they are not the next ones, or end within a strip. MeshError: "disk-refuses"; then they count as
+                not written. InvalidMatrix: an operand's entry is out of range.
+        """
+        last = first + len(rows)
+        is_whole = last == self.rows or last % STRIP_ROWS == 0
+        if first != self.rows_done or not len(rows) or last > self.rows or not is_whole or rows.shape[1] != self.cols:
+            raise ValueError(f"rows {first} to {last} do not follow {self.rows_done} of {self.rows} x {self.cols}")
+        native = _to_native(rows)
+        data = native.astype(NUMPY_TYPES[self.dtype], copy=False)
+        leaves = compute_leaf_row(native)
+        try:
+            _write(self._file, data.tobytes(), self._data_at + first * self._row_bytes)
+            os.fdatasync(self._file)
+            _write(self._file, bytes(leaves), self._get_leaf_place(first // STRIP_ROWS))
+            os.fdatasync(self._file)
+        except OSError as error:
+            raise self._explain(error) from error
+        self.rows_done = last
+
+    def finish(self) -> tuple[MatrixInfo, Path]:
+        """Turn the file into that of a stored matrix, which is to be renamed to its place; nothing else may follow.
+
+        Raises:
+            ValueError: rows are missing. MeshError: "disk-refuses".
+        """
+        if not self.is_complete:
+            raise ValueError(f"{self.rows - self.rows_done} of {self.rows} rows are missing")
+        leaves = bytearray(self._read_leaves(0, -(-self.rows // STRIP_ROWS)))
+        info = MatrixInfo(self.dtype, self.rows, self.cols, StripTree(leaves).root)
+        try:
+            os.pwrite(self._file, encode_head(info), 0)
+            os.fsync(self._file)
+            sync_folder(self.path.parent)
+        except OSError as error:
+            raise self._explain(error) from error
+        self.close()
+        return info, self.path
+
+    def close(self) -> None:
+        """Let go of the file; it can be opened again."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+    def _count_rows(self) -> int:
+        """Rows whose strips fit their leaves, from the first one on."""
+        strips = -(-self.rows // STRIP_ROWS)
+        mapped = np.memmap(self.path, NUMPY_TYPES[self.dtype], "r", self._data_at, (self.rows, self.cols))
+        for first in range(0, strips, CHECKED_STRIPS):
+            last = min(first + CHECKED_STRIPS, strips)
+            whole = self._count_whole(self._read_leaves(first, last), mapped[first * STRIP_ROWS : last * STRIP_ROWS])
+            if whole < last - first:
+                return (first + whole) * STRIP_ROWS
+        return self.rows
+
+    def _count_whole(self, leaves: bytes, rows: NDArray[Any]) -> int:
+        """Of these rows of strips, how many of the first ones have the leaves that were written for them."""
+        line = self._panels * HASH_BYTES
+        kept = [leaves[at : at + line] for at in range(0, len(leaves), line)]
+        written = next((at for at, one in enumerate(kept) if one[:HASH_BYTES] == ZERO_HASH), len(kept))
+        if not written:
+            return 0
+        try:
+            found = compute_leaf_row(_to_native(rows[: written * STRIP_ROWS]))
+        except InvalidMatrix:  # an operand's entry that no leaf was ever made for
+            return 0
+        return next((at for at in range(written) if found[at * line : (at + 1) * line] != kept[at]), written)
+
+    def _read_leaves(self, first: int, last: int) -> bytes:
+        return os.pread(self._file, (last - first) * self._panels * HASH_BYTES, self._get_leaf_place(first))
+
+    def _get_leaf_place(self, strip_row: int) -> int:
+        return HEAD_BYTES + strip_row * self._panels * HASH_BYTES
+
+    def _explain(self, error: OSError) -> MeshError:
+        return MeshError(
+            "disk-refuses",
+            f"a matrix cannot be written to {self.path}: {error}",
+            hint="see that there is space left and that the folder may be written",
+        )
+
+
+def _to_native(rows: NDArray[Any]) -> NDArray[Any]:
+    return np.ascontiguousarray(rows, np.int8 if rows.dtype.itemsize == 1 else np.int32)
+
+
+def _write(file: int, data: bytes, place: int) -> None:
+    """All of it: one call may write a part."""
+    left = memoryview(data)
+    while left:
+        count = os.pwrite(file, left, place)
+        left, place = left[count:], place + count

@@ -1,0 +1,57 @@
+"""Products that a miner makes on disk: miner.ports.RowFile over the matrix store."""
+
+from typing import Any, Final
+
+from numpy.typing import NDArray
+
+from mesh.growing import GrowingMatrix
+from mesh.store import MatrixStore
+from primitives.matrices import DTYPE_INT32, MatrixRef
+from primitives.units import JobId
+
+PREFIX: Final = "job"
+
+
+class JobRows:
+    """One job's product, found again after a restart whether it was being made or stored already. Opening reads it.
+
+    Raises:
+        InvalidMatrix: no product has this shape. MeshError: "store-full", "disk-refuses".
+    """
+
+    def __init__(self, store: MatrixStore, job: JobId, rows: int, cols: int) -> None:
+        self._store = store
+        self._name = PREFIX + job.hex()
+        self._rows = rows
+        self._ref = store.find_adopted(self._name)
+        self._growing: GrowingMatrix | None = None
+        if self._ref is None:
+            self._growing = store.open_growing(self._name, DTYPE_INT32, rows, cols)
+
+    @property
+    def rows_done(self) -> int:
+        return self._rows if self._growing is None else self._growing.rows_done
+
+    def write(self, first: int, rows: NDArray[Any]) -> None:
+        if self._growing is None:
+            raise ValueError("the product is stored already")
+        self._growing.write(first, rows)
+
+    def finish(self) -> MatrixRef:
+        """Store the product; the same again afterwards.
+
+        Raises:
+            ValueError: rows are missing. MeshError: "store-full", "disk-refuses".
+        """
+        if self._ref is None and self._growing is not None:
+            self._ref = self._store.adopt(self._growing)
+            self._growing = None
+        if self._ref is None:
+            raise ValueError("the product was dropped")
+        return self._ref
+
+    def drop(self) -> None:
+        """Forget what is not stored."""
+        if self._growing is not None:
+            self._growing.close()
+        self._store.drop_growing(self._name)

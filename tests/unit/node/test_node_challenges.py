@@ -1,0 +1,100 @@
+"""Optimistic results and challenges at the node's door: taken unchecked, or checked before anybody else sees them."""
+
+import asyncio
+from typing import Any
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+
+import work
+from chain.mempool import PoolRejected
+from consensus.records import JobState
+from node.service import NodeService
+from primitives.errors import NotYet, RuleViolation
+from primitives.transactions import Challenge, JobMode, SubmitResult, compute_tx_id, sign_transaction
+from primitives.units import JobId
+from support.tiles import open_array_row
+from work.fraud import open_tile
+
+
+def make_challenge(lab: Any, job: JobId, wrong: Any, i: int = 1) -> Any:
+    arrays = {work.matrix_id(array): array for array in (lab.x, lab.w, wrong)}
+    refs = [work.matrix_ref(array) for array in (lab.x, lab.w, wrong)]
+    tile = open_tile(*refs, i, 0, lambda ref, *at: open_array_row(arrays[ref.matrix_id], *at))
+    return lab.sign(lab.alice, 1, Challenge(job, i, 0, tile.x, tile.w, tile.y))
+
+
+@pytest.fixture
+def wrong(lab: Any) -> Any:
+    wrong = lab.y.copy()
+    wrong[20, 3] += 1
+    return wrong
+
+
+async def deliver(lab: Any, service: NodeService, wrong: Any) -> JobId:
+    """A wrong result on chain."""
+    job: JobId = await lab.post_and_claim(service, mode=JobMode.OPTIMISTIC)
+    await service.add_transaction(lab.submit(job, wrong))
+    await lab.extend(service)
+    assert service.ledger.state.get_job(job).state is JobState.DELIVERED  # type: ignore[union-attr]
+    return job
+
+
+async def test_a_wrong_optimistic_result_is_taken_and_a_challenge_opens_the_job(lab: Any, wrong: Any) -> None:
+    service = lab.open("a")
+    job = await deliver(lab, service, wrong)
+    before = service.ledger.state.get_account(lab.alice.address).balance
+    challenge = make_challenge(lab, job, wrong)
+    await service.add_transaction(challenge)
+    block = await lab.extend(service)
+    assert block.transactions == (challenge,)
+    assert service.ledger.state.get_job(job).state is JobState.OPEN  # type: ignore[union-attr]
+    bond = service.params.min_bond
+    assert service.ledger.state.get_account(lab.alice.address).balance == before + bond // 2 - challenge.fee
+
+
+async def test_a_challenge_of_a_right_tile_never_reaches_the_pool(lab: Any, wrong: Any) -> None:
+    service = lab.open("a")
+    job = await deliver(lab, service, wrong)
+    with pytest.raises(RuleViolation, match="tile") as caught:
+        await service.add_transaction(make_challenge(lab, job, wrong, i=0))
+    assert caught.value.code == "tile-is-right"
+    assert len(service.mempool) == 0
+
+
+async def test_a_challenge_of_nothing_is_turned_away_without_blame(lab: Any, wrong: Any) -> None:
+    service = lab.open("a")
+    with pytest.raises(PoolRejected) as caught:
+        await service.add_transaction(make_challenge(lab, JobId(bytes(32)), wrong))
+    assert caught.value.code == "job-not-delivered"
+
+
+async def test_a_challenge_that_comes_before_its_result_waits_for_it(lab: Any, wrong: Any) -> None:
+    """A node a block behind must not lose it: the window is short, and nobody sends it twice."""
+    service = lab.open("a")
+    job: JobId = await lab.post_and_claim(service, mode=JobMode.OPTIMISTIC)
+    challenge = make_challenge(lab, job, wrong)
+    with pytest.raises(NotYet) as caught:
+        await service.add_transaction(challenge)
+    assert caught.value.code == "delivery-missing"
+    task = asyncio.ensure_future(service.run())
+    try:
+        async with service.subscribe() as events, asyncio.timeout(10):
+            await service.add_transaction(lab.submit(job, wrong))
+            await lab.extend(service)
+            while not service.mempool.has(compute_tx_id(challenge)):
+                await anext(events)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_only_a_challenge_may_be_large(lab: Any) -> None:
+    service = lab.open("a")
+    tx = lab.sign(lab.alice, 0, SubmitResult(bytes(32), work.matrix_ref(np.ones((1, 1), np.int32))))
+    job = bytes(5000)
+    large = sign_transaction(lab.alice.secret, tx.chain_id, 0, 1, replace(tx.payload, job=job))
+    with pytest.raises(RuleViolation) as caught:
+        await service.add_transaction(large)
+    assert caught.value.code == "transaction-too-large"
