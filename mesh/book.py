@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -28,6 +29,7 @@ class _Use(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Thousandths of a request."""
     at_ms: U63
     used_ms: U63
+    is_own: bool
 
 
 class _Saved(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -42,6 +44,7 @@ class Use(Struct):
 
     demand: Demand
     used_ms: int
+    is_own: bool = False
 
 
 class Book:
@@ -55,12 +58,13 @@ class Book:
         """Set by the owner while the node ran; None where none was."""
         self._load()
 
-    def note(self, matrix: MatrixId, now_ms: int, requests: float = 0.0) -> None:
-        """A matrix was used, `requests` times by others."""
+    def note(self, matrix: MatrixId, now_ms: int, requests: float = 0.0, *, is_own: bool = False) -> None:
+        """A matrix was used, `requests` times by others; `is_own`: it was given or made here."""
         use = self.uses.get(matrix)
         if use is None:
             use = self.uses[matrix] = Use(Demand(), now_ms)
         use.used_ms = max(use.used_ms, now_ms)
+        use.is_own = use.is_own or is_own
         if requests:
             use.demand = use.demand.add(now_ms, requests)
 
@@ -69,6 +73,11 @@ class Book:
 
     def forget(self, matrix: MatrixId) -> None:
         self.uses.pop(matrix, None)
+
+    def keep_only(self, matrices: Collection[MatrixId]) -> None:
+        """Forget how all others were used, so that the book does not grow; pins stay."""
+        for matrix in self.uses.keys() - matrices:
+            del self.uses[matrix]
 
     def save(self) -> None:
         """Write it.
@@ -81,7 +90,7 @@ class Book:
             VERSION,
             self.quota,
             tuple(self.pins)[:MAX_PINS],
-            tuple(_Use(id, int(use.demand.value * 1000), use.demand.at_ms, use.used_ms) for id, use in uses),
+            tuple(_pack(id, use) for id, use in uses),
         )
         temporary = self._path.with_name(f"{NAME}.{secrets.token_hex(4)}.new")
         try:
@@ -101,4 +110,9 @@ class Book:
             return
         self.quota = saved.quota
         self.pins = dict.fromkeys(MatrixId(id) for id in saved.pins)
-        self.uses = {MatrixId(use.id): Use(Demand(use.milli / 1000, use.at_ms), use.used_ms) for use in saved.uses}
+        for use in saved.uses:
+            self.uses[MatrixId(use.id)] = Use(Demand(use.milli / 1000, use.at_ms), use.used_ms, use.is_own)
+
+
+def _pack(id: MatrixId, use: Use) -> _Use:
+    return _Use(id, int(use.demand.value * 1000), use.demand.at_ms, use.used_ms, use.is_own)

@@ -1,5 +1,6 @@
 """How much a matrix is asked for: requests that count half after every half-life."""
 
+import math
 from typing import Final
 
 from msgspec import Struct
@@ -18,7 +19,7 @@ class Demand(Struct, frozen=True):
 
     def get(self, now_ms: int) -> float:
         """What is left of it now; a clock set back ages nothing."""
-        return self.value * 2.0 ** (-max(0, now_ms - self.at_ms) / HALF_LIFE_MS)
+        return self.value * math.pow(2.0, -max(0, now_ms - self.at_ms) / HALF_LIFE_MS)
 
     def add(self, now_ms: int, requests: float = 1.0) -> "Demand":
         return Demand(min(MAX_DEMAND, self.get(now_ms) + requests), now_ms)

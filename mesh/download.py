@@ -6,12 +6,11 @@ after its entries, so that opened again, whatever fits its leaves is whole; the 
 
 import os
 import threading
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from mesh.files import HEAD_BYTES, MatrixInfo, encode_head, read_info, sync_folder
 from mesh.runs import (
-    check_run,
     compute_run_leaves,
     count_runs,
     get_bounds,
@@ -24,6 +23,10 @@ from mesh.runs import (
 from primitives.units import HASH_BYTES
 from work.strips import StripTree
 
+FLUSH_BYTES: Final = 8 << 20
+"""After so much written the disk is told to begin with it, so that not all of it waits for the end."""
+
+
 class Download:
     """Belongs to one thread at a time. Made closed: what lies on disk from before costs nothing until it is needed."""
 
@@ -34,31 +37,8 @@ class Download:
         self._file = -1
         self._here = bytearray(count_runs(info))
         """One byte a run: whether it is here."""
-
-    @property
-    def is_open(self) -> bool:
-        return self._file >= 0
-
-    def open(self) -> None:
-        """Take the room on disk, and see what is there from before.
-
-        Raises:
-            OSError: the disk refuses, or has no room; what was there before is still there.
-        """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        is_old = read_info(self.path) == self.info
-        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | (0 if is_old else os.O_TRUNC), 0o644)
-        try:
-            os.posix_fallocate(self._file, 0, self.info.file_bytes)
-            if is_old:
-                self._find_whole()
-            else:
-                write_exactly(self._file, encode_head(self.info), 0)
-        except OSError:
-            self.close()
-            if not is_old:
-                self.path.unlink(missing_ok=True)
-            raise
+        self._is_read = False
+        self._unflushed = 0
 
     @property
     def is_complete(self) -> bool:
@@ -67,6 +47,33 @@ class Download:
     @property
     def runs_here(self) -> int:
         return self._here.count(1)
+
+    def open(self) -> None:
+        """Take the room on disk, and see what is there from before; nothing where it is open.
+
+        Raises:
+            OSError: the disk refuses, or has no room; what was there before is still there.
+        """
+        if self._file >= 0:
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        is_old = read_info(self.path) == self.info
+        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | (0 if is_old else os.O_TRUNC), 0o644)
+        try:
+            if os.fstat(self._file).st_size > self.info.file_bytes:
+                os.ftruncate(self._file, self.info.file_bytes)
+            os.posix_fallocate(self._file, 0, self.info.file_bytes)
+            if not is_old:
+                self._here = bytearray(len(self._here))
+                write_exactly(self._file, encode_head(self.info), 0)
+            elif not self._is_read:
+                self._find_whole()
+            self._is_read = True
+        except OSError:
+            self.close()
+            if not is_old:
+                self.path.unlink(missing_ok=True)
+            raise
 
     def list_missing(self, limit: int) -> list[int]:
         """At most `limit` runs, lowest first."""
@@ -77,17 +84,23 @@ class Download:
             at = self._here.find(0, at + 1)
         return missing
 
-    def add(self, index: int, data: bytes, path: Sequence[bytes]) -> None:
-        """Verify a run and put it in its place.
+    def add(self, index: int, data: bytes, leaves: bytes | bytearray) -> None:
+        """Put a run that `check_run` found right into its place.
 
         Raises:
-            InvalidMatrix: it is not run `index` of this matrix. OSError: the disk refuses; it counts as missing.
+            OSError: the disk refuses; the run counts as missing.
         """
-        leaves = check_run(self.info, index, data, path)
-        if not self._here[index]:
-            write_run(self._file, self.info, index, data)
-            write_exactly(self._file, leaves, get_leaf_place(get_bounds(self.info, index)[0]))
-            self._here[index] = 1
+        if self._here[index]:
+            return
+        self.open()
+        write_run(self._file, self.info, index, data)
+        write_exactly(self._file, leaves, get_leaf_place(get_bounds(self.info, index)[0]))
+        self._here[index] = 1
+        self._unflushed += len(data)
+        if self._unflushed >= FLUSH_BYTES:
+            self._unflushed = 0
+            # Linux begins to write what it is advised to drop, and waits for none of it.
+            os.posix_fadvise(self._file, 0, 0, os.POSIX_FADV_DONTNEED)
 
     def finish(self, target: Path) -> bool:
         """Make it a stored matrix; False where what is on disk is not what came, and then all of it is missing.
@@ -95,6 +108,7 @@ class Download:
         Raises:
             OSError: the disk refuses.
         """
+        self.open()
         leaves = read_exactly(self._file, self.info.strips * HASH_BYTES, HEAD_BYTES)
         if StripTree(bytearray(leaves)).root != self.info.root:
             self._here = bytearray(len(self._here))
@@ -110,11 +124,6 @@ class Download:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
-
-    def discard(self) -> None:
-        """Close and delete."""
-        self.close()
-        self.path.unlink(missing_ok=True)
 
     def _find_whole(self) -> None:
         """Runs whose leaves fit their entries; a run never written has leaves of zeros, which nothing hashes to."""

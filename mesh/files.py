@@ -71,6 +71,16 @@ def write_matrix(path: Path, info: MatrixInfo, leaves: list[Hash], array: NDArra
     sync_folder(path.parent)
 
 
+def write_head(path: Path, info: MatrixInfo) -> None:
+    """Put the head right in a file that is there.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    with path.open("r+b") as file:
+        file.write(encode_head(info))
+
+
 def read_info(path: Path) -> MatrixInfo | None:
     """What a file says it holds, whole or not; None where it is no matrix, or lies under another's name."""
     try:

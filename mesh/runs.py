@@ -165,7 +165,7 @@ def read_exactly(file: int, count: int, place: int) -> bytes:
     return data
 
 
-def write_exactly(file: int, data: memoryview | bytes, place: int) -> None:
+def write_exactly(file: int, data: memoryview | bytes | bytearray, place: int) -> None:
     """All of `data`: one call may write a part."""
     view = memoryview(data)
     while view:
@@ -193,7 +193,7 @@ def _read_rows(file: int, info: MatrixInfo, part: _Part) -> NDArray[Any]:
 
 def _write_rows(file: int, info: MatrixInfo, part: _Part, rows: NDArray[np.uint8]) -> None:
     if part.width == info.cols * ITEM_BYTES[info.dtype]:
-        write_exactly(file, memoryview(rows).cast("B"), _get_place(info, part.top, 0))
+        write_exactly(file, rows.data.cast("B"), _get_place(info, part.top, 0))
         return
     for number, row in enumerate(rows, part.top):
-        write_exactly(file, memoryview(row), _get_place(info, number, part.left))
+        write_exactly(file, row.data, _get_place(info, number, part.left))

@@ -17,6 +17,7 @@ from consensus.params import Params
 from consensus.records import JobState
 from consensus.validity import check_transaction_sanity
 from genesis import Network
+from mesh.runs import Run
 from mesh.store import MatrixInfo, MatrixStore
 from node.clock import Clock
 from node.depot import Depot
@@ -198,9 +199,17 @@ class NodeService:
         """Run something that changes nothing, off the loop, in turn with the node's own checks."""
         return await self._threads.check(call)
 
-    async def add_strip(self, info: MatrixInfo, index: int, strip: bytes, path: Sequence[bytes]) -> bool:
-        """Add one strip of a matrix on its way, verified against its id; True where it is complete."""
-        return await self._depot.add_strip(info, index, strip, path)
+    async def begin_matrix(self, info: MatrixInfo) -> bool:
+        """Make room for a matrix that comes in runs; True where it is here, or was whole on disk."""
+        return await self._depot.begin(info)
+
+    async def add_run(self, matrix: MatrixId, index: int, data: bytes, path: Sequence[bytes]) -> bool:
+        """Add one run of a matrix on its way, verified against its id; True where it is complete."""
+        return await self._depot.add_run(matrix, index, data, path)
+
+    async def read_run(self, matrix: MatrixId, index: int) -> Run | None:
+        """One run of a stored matrix, for a peer."""
+        return await self._depot.read_run(matrix, index)
 
     async def read_matrix(self, matrix: MatrixId) -> NDArray[Any] | None:
         """A stored matrix, read off the loop, or None."""

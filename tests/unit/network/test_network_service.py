@@ -133,9 +133,9 @@ async def test_two_forks_meet_and_the_pool_is_told_to_a_new_peer():
         assert left.ledger.tip.id == right.ledger.tip.id
 
 
-async def test_a_matrix_comes_in_strips_from_two_peers():
+async def test_a_matrix_comes_in_runs_from_two_peers():
     nodes = [FakeNode() for _ in range(3)]
-    strips = [bytes([i]) * 16_384 for i in range(100)]
+    strips = [bytes([i % 64]) * 16_384 for i in range(300)]
     id = nodes[0].matrices.put(strips)
     nodes[1].matrices.put(strips)
     a, b = make_service(nodes[0], 1), make_service(nodes[1], 2)
