@@ -52,12 +52,14 @@ class Arrivals:
         with self._shelf.keep_busy(info.id), (download := self._get(info)).lock:
             try:
                 download.open()
+                if download.is_complete:
+                    self._finish(info, download)
             except OSError as error:
+                if info.id in self._shelf.whole:
+                    return
                 if is_new:
                     self._shelf.drop(info.id)
                 raise explain(error, self._shelf.path) from error
-            if download.is_complete:
-                self._finish(info, download)
 
     def add_run(self, matrix: MatrixId, index: int, data: bytes, path: Sequence[bytes]) -> bool:
         """Verify and keep one run; True where the matrix is whole with it.
@@ -79,6 +81,8 @@ class Arrivals:
                     download.add(index, data, leaves)
                     return download.is_complete and self._finish(info, download)
                 except OSError as error:
+                    if matrix in self._shelf.whole:  # put here meanwhile, which does away with the part
+                        return True
                     raise explain(error, self._shelf.path) from error
 
     def list_missing(self, matrix: MatrixId, limit: int) -> list[int]:

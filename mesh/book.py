@@ -20,7 +20,7 @@ VERSION: Final = 1
 MAX_PINS: Final = 65_536
 MAX_USES: Final = 262_144
 MAX_BOOK_BYTES: Final = 32 << 20
-U63 = Annotated[int, Meta(ge=0, lt=2**63)]
+U63 = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
 class _Use(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

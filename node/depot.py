@@ -116,6 +116,25 @@ class Depot:
             raise MatrixMissing((matrix,))
         return found
 
+    async def pin(self, matrix: MatrixId, is_pinned: bool) -> None:
+        """Pin or unpin a matrix; one pinned that is not here is asked for."""
+        await self._threads.keep(partial(self._store.pin if is_pinned else self._store.unpin, matrix))
+        if is_pinned and not self._store.has(matrix):
+            self.ask([matrix])
+
+    async def drop(self, matrix: MatrixId) -> bool:
+        """Delete a matrix; False where it is pinned, needed, or not here."""
+        return await self._threads.keep(partial(self._store.drop, matrix))
+
+    async def set_quota(self, quota: int | None) -> None:
+        """How many bytes matrices may take from now on."""
+        await self._threads.keep(partial(self._store.set_quota, quota))
+
+    def ask(self, ids: Sequence[MatrixId]) -> None:
+        """Ask other nodes for matrices, once."""
+        if ids:
+            self._hub.publish(MatrixWanted(tuple(ids)))
+
     def want(self, ids: Sequence[MatrixId]) -> None:
         """Ask other nodes for matrices that something held waits for."""
         self._wanted.add(tuple(ids))

@@ -86,8 +86,6 @@ async def _run(mebibytes: int, sources: int, tell: Callable[[str], None], folder
 
 
 async def _fetch(url: str, ref: MatrixRef) -> float:
-    while not (await asyncio.to_thread(call_rpc, url, "net_peers"))["peers"]:
-        await asyncio.sleep(0.05)
     asked = {"id": ref.id.hex(), "count": 0, "wait_s": WAIT_S}
     started = time.monotonic()
     await asyncio.to_thread(call_rpc, url, "mesh_getRows", asked, timeout_s=WAIT_S + 30)
