@@ -28,7 +28,7 @@ from primitives.blocks import Header
 from primitives.transactions import U64
 from primitives.units import Address, BlockId, Height, TxId
 
-SCHEMA_VERSION: Final = b"1"
+SCHEMA_VERSION: Final = b"2"
 
 META_SCHEMA: Final = b"mschema"
 META_GENESIS: Final = b"mgenesis"

@@ -21,6 +21,7 @@ from primitives.codec import encode
 from primitives.errors import NotYet, RuleViolation
 from primitives.transactions import Transaction, compute_tx_id
 from primitives.units import Address, Height, Target, TimeMs, TxId
+from primitives.votes import Aggregate
 
 MAX_FAILURES: Final = 1000
 """Accounts whose turn turns out not to be valid now, before a template goes out with what it has."""
@@ -33,7 +34,10 @@ HOPELESS: Final = frozenset(
         "job-not-open",
         "not-the-claimer",
         "not-the-poster",
+        "already-a-voter",
+        "key-already-used",
         "unknown-job",
+        "unknown-voter",
     }
 )
 """Refusals that waiting rarely mends; such a transaction leaves the pool and its account's queue goes on."""
@@ -42,21 +46,29 @@ HOPE_BLOCKS: Final = 3
 
 
 class Template(Struct, frozen=True):
-    """A block without seal and nonce. To finish it: `Block(replace(header, nonce=…, seal=…), transactions)`."""
+    """A block without seal and nonce; a `Block` of header with both, transactions and aggregate finishes it."""
 
     header: Header
     transactions: tuple[Transaction, ...]
     allowed_target: Target
     """What the winning digest must not exceed, merit counted."""
+    aggregate: Aggregate | None = None
 
 
 def make_template(
-    ledger: Ledger, mempool: Mempool, *, beneficiary: Address, now_ms: TimeMs, allow_merit: bool
+    ledger: Ledger,
+    mempool: Mempool,
+    *,
+    beneficiary: Address,
+    now_ms: TimeMs,
+    allow_merit: bool,
+    aggregate: Aggregate | None = None,
 ) -> Template:
     """Build a block on the ledger's tip.
 
     Args:
         allow_merit: use merit where the beneficiary has D of it.
+        aggregate: votes for the block to carry; left out where the chain has no use for them any more.
     """
     params, state, tip = ledger.params, ledger.state, ledger.tip
     context, target = ledger.compute_next()
@@ -69,6 +81,8 @@ def make_template(
         target=target,
         uses_merit=uses_merit,
         results=ledger.results,
+        parent=tip.id,
+        aggregate=aggregate,
     )
     transactions = _fill(execution, mempool, ledger)
     executed = execution.finish()
@@ -78,7 +92,7 @@ def make_template(
         height=tip.header.height + 1,
         parent=tip.id,
         time_ms=max(now_ms, compute_median_time(context.recent_times_ms) + 1),
-        tx_root=compute_tx_root(transactions),
+        tx_root=compute_tx_root(transactions, aggregate),
         state_root=ledger.compute_state_root(executed.changes),
         target=encode_target(target),
         beneficiary=beneficiary,
@@ -87,7 +101,7 @@ def make_template(
         seal=None,
     )
     allowed = compute_allowed_target(target, uses_merit, params.merit_premium)
-    return Template(header, transactions, allowed)
+    return Template(header, transactions, allowed, aggregate)
 
 
 def _fill(execution: Execution, mempool: Mempool, ledger: Ledger) -> tuple[Transaction, ...]:

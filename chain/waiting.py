@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from primitives.codec import encode
-from primitives.transactions import Payload, PostJob, Transaction, Transfer, compute_tx_id, get_sender
+from primitives.transactions import Payload, PostJob, RegisterVoter, Transaction, Transfer, compute_tx_id, get_sender
 from primitives.units import Address, Height, TxId
 
 RATE_UNIT: Final = 1_000_000
@@ -158,5 +158,7 @@ def get_cost(payload: Payload) -> int:
             return payload.amount
         case PostJob():
             return payload.reward
+        case RegisterVoter():
+            return payload.bond
         case _:
             return 0

@@ -78,6 +78,23 @@ class Effects:
         )
         self.state.set_account(address, changed)
 
+    def lock_voter_bond(self, address: Address, amount: Nano) -> None:
+        """Move nano from a balance under a voter's bond.
+
+        Raises:
+            RuleViolation: "insufficient-balance".
+        """
+        self.debit(address, amount, "the voter's bond")
+        account = self.state.get_account(address)
+        bonded = amounts.add(account.bonded, amount, "bonds")
+        self.state.set_account(address, msgspec.structs.replace(account, bonded=bonded))
+
+    def release_voter_bond(self, address: Address, amount: Nano) -> None:
+        """Take a voter's bond out of an account; whoever calls says where it goes."""
+        account = self.state.get_account(address)
+        bonded = amounts.subtract(account.bonded, amount, "bonds")
+        self.state.set_account(address, msgspec.structs.replace(account, bonded=bonded))
+
     def mint(self, amount: int) -> None:
         market = self.state.get_market()
         minted = amounts.add(market.minted, amount, "everything minted")

@@ -1,7 +1,8 @@
 """Stage 3: a block against its parent's state.
 
-Order: claims that expired lapse; results that fall due are paid; a block that uses merit pays D of it; the
-transactions in turn; the beneficiary gets subsidy and fees and the block's weight as reputation; the base fee moves.
+Order: claims that expired lapse; results that fall due are paid; the first block above a checkpoint notes it; votes
+that a block carries take effect; a block that uses merit pays D of it; the transactions in turn; the beneficiary gets
+subsidy and fees and the block's weight as reputation; the base fee moves.
 """
 
 import msgspec
@@ -10,6 +11,8 @@ from msgspec import Struct
 from consensus import amounts
 from consensus.basefee import compute_next_base_fee
 from consensus.effects import Effects
+from consensus.finality.aggregates import process_aggregate
+from consensus.finality.epochs import process_epoch_start
 from consensus.jobs import ResultChecker, make_wrong_result, process_lapses
 from consensus.merit import spend_merit
 from consensus.optimistic import process_due
@@ -19,10 +22,12 @@ from consensus.reputation import add_reputation
 from consensus.state import Draft, compute_supply
 from consensus.transactions import process_transaction
 from primitives.blocks import Block, Header, compute_allowed_target, compute_difficulty, get_target
+from primitives.bls import Bls, get_bls
 from primitives.errors import MatrixMissing, RuleViolation
 from primitives.matrices import MatrixRef
 from primitives.transactions import Transaction, compute_tx_id
-from primitives.units import Address, Height, JobId, MatrixId, Nano, StateRoot, Tickets
+from primitives.units import Address, BlockId, Height, JobId, MatrixId, Nano, StateRoot, Tickets
+from primitives.votes import Aggregate
 
 __all__ = ["BlockFigures", "Executed", "Execution", "ResultChecker", "check_state_root", "execute_block"]
 
@@ -68,9 +73,12 @@ class Execution:
         height: of the block, at least 1.
         target: of the block, without the premium.
         results: checks delivered products.
+        parent: the parent's id, which the first block above a checkpoint notes.
+        aggregate: votes that the block carries.
+        bls: checks them; by default the best there is.
 
     Raises:
-        RuleViolation: "merit-too-low".
+        RuleViolation: "merit-too-low", or as `finality.process_aggregate`.
     """
 
     def __init__(
@@ -83,6 +91,9 @@ class Execution:
         target: int,
         uses_merit: bool,
         results: ResultChecker,
+        parent: BlockId,
+        aggregate: Aggregate | None = None,
+        bls: Bls | None = None,
     ) -> None:
         self._params = params
         self._height = height
@@ -98,7 +109,7 @@ class Execution:
         self._settled_tickets = 0
         self._settled: list[JobId] = []
         self._touched: list[tuple[Address, ...]] = []
-        self._process_start(uses_merit)
+        self._process_start(uses_merit, parent, aggregate, bls)
 
     def add(self, tx: Transaction) -> None:
         """Execute one more transaction.
@@ -137,10 +148,13 @@ class Execution:
         whole.merge(end.state)
         return Executed(whole.compute_changes(), self._make_figures(whole.get_market(), subsidy), tuple(self._touched))
 
-    def _process_start(self, uses_merit: bool) -> None:
+    def _process_start(self, uses_merit: bool, parent: BlockId, aggregate: Aggregate | None, bls: Bls | None) -> None:
         start = self._begin()
         process_lapses(start, Height(self._height - 1))
         process_due(start)
+        process_epoch_start(start, parent)
+        if aggregate is not None:
+            process_aggregate(start, aggregate, bls or get_bls())
         if uses_merit:
             account = start.state.get_account(self._beneficiary)
             start.state.set_account(self._beneficiary, spend_merit(account, self._difficulty))
@@ -166,7 +180,9 @@ class Execution:
         )
 
 
-def execute_block(params: Params, reader: StateReader, block: Block, results: ResultChecker) -> Executed:
+def execute_block(
+    params: Params, reader: StateReader, block: Block, results: ResultChecker, *, bls: Bls | None = None
+) -> Executed:
     """Stage 3 for a block that passed the first two. The costly checks of products come after all others.
 
     Raises:
@@ -182,6 +198,9 @@ def execute_block(params: Params, reader: StateReader, block: Block, results: Re
         target=get_target(header),
         uses_merit=header.uses_merit,
         results=deferred,
+        parent=BlockId(header.parent),
+        aggregate=block.aggregate,
+        bls=bls,
     )
     for index, tx in enumerate(block.transactions):
         try:

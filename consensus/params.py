@@ -64,6 +64,10 @@ class Params(Struct, frozen=True, kw_only=True):
     """Blocks during which an optimistic result can be challenged."""
     epoch_blocks: int
     """Blocks per finality epoch."""
+    min_voter_bond: Nano
+    """Smallest bond of a voter."""
+    unbonding_epochs: int
+    """Epochs from unbonding until the bond can be withdrawn; until then evidence still costs it."""
 
 
 def compute_subsidy(params: Params, height: Height) -> Nano:

@@ -1,4 +1,4 @@
-"""What the state tree holds: accounts, jobs, claims, when they end, and the market's one record.
+"""What the state tree holds: accounts, jobs, claims, when they end, the market's one record, voters and finality.
 
 A record lives under a state key, one byte of kind followed by its id; the tree hashes that
 to H("state key", kind || id). Values are canonical encodings of the structs below.
@@ -13,6 +13,7 @@ from msgspec import Struct
 from primitives.matrices import U32, Hash32, MatrixRef
 from primitives.transactions import U64, AddressBytes, JobMode
 from primitives.units import Address, Height, JobId
+from primitives.votes import BlsKey, Checkpoint, Epoch, Link
 
 StateKey = NewType("StateKey", bytes)
 """kind u8 || id."""
@@ -29,6 +30,11 @@ class Kind(IntEnum):
     LAPSE = 4
     MARKET = 5
     DUE = 6
+    VOTER = 16
+    VOTER_KEY = 17
+    VOTERS = 18
+    FINALITY = 19
+    COMMITTEE = 20
 
 
 class Account(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -112,7 +118,61 @@ class Market(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Rewards held for jobs not yet settled or cancelled."""
 
 
-Record: TypeAlias = Account | Job | Claim | Lapse | Due | Market
+class Voter(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A registered voter with its bond, which is part of the account's `bonded` too."""
+
+    key: BlsKey
+    bond: U64
+    leaves_at: U64 = 0
+    """Height from which the bond can be withdrawn; 0 until the voter unbonds."""
+
+
+class VoterKey(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Whose BLS key it is, or was: a key registers once and never again."""
+
+    owner: AddressBytes
+
+
+class Voters(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Everybody who may be chosen for a committee, by address."""
+
+    addresses: tuple[AddressBytes, ...] = ()
+
+
+class Ballot(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What the committee may vote on for one epoch: the one link that leads to its checkpoint."""
+
+    link: Link
+    committee: Epoch
+    """Epoch of the checkpoint whose state chose the committee."""
+
+
+class Finality(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """The chain's one record of checkpoints."""
+
+    justified: Checkpoint
+    finalized: Checkpoint
+    ballots: tuple[Ballot, ...] = ()
+    """Of the latest checkpoints, oldest first."""
+    committees: tuple[Epoch, ...] = ()
+    """Checkpoints whose committees are stored, oldest first."""
+
+
+class Member(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A voter in a committee; `weight` is its reputation when the committee was chosen."""
+
+    address: AddressBytes
+    key: BlsKey
+    weight: U64
+
+
+class Committee(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """The heaviest voters at a checkpoint, heaviest first; of equals the lower address first."""
+
+    members: tuple[Member, ...] = ()
+
+
+Record: TypeAlias = Account | Job | Claim | Lapse | Due | Market | Voter | VoterKey | Voters | Finality | Committee
 
 
 class StateReader(Protocol):
@@ -142,4 +202,19 @@ def due_key(height: Height) -> StateKey:
     return StateKey(bytes([Kind.DUE]) + height.to_bytes(8, "big"))
 
 
+def voter_key(address: Address) -> StateKey:
+    return StateKey(bytes([Kind.VOTER]) + address)
+
+
+def bls_key_key(key: bytes) -> StateKey:
+    """Where it says whose BLS key this is."""
+    return StateKey(bytes([Kind.VOTER_KEY]) + key)
+
+
+def committee_key(epoch: int) -> StateKey:
+    return StateKey(bytes([Kind.COMMITTEE]) + epoch.to_bytes(8, "big"))
+
+
 MARKET_KEY: Final = StateKey(bytes([Kind.MARKET]))
+VOTERS_KEY: Final = StateKey(bytes([Kind.VOTERS]))
+FINALITY_KEY: Final = StateKey(bytes([Kind.FINALITY]))

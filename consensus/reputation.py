@@ -41,7 +41,7 @@ def cut_reputation(params: Params, account: Account, height: Height) -> Account:
 
 
 def clear_reputation(account: Account) -> Account:
-    """The account after a result of its was shown wrong: no reputation at all."""
+    """The account after a result of its was shown wrong, or votes nobody may both cast: no reputation at all."""
     return _with_reputation(account, 0, Height(0))
 
 

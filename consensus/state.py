@@ -4,30 +4,42 @@ from typing import Final, TypeVar
 
 from consensus.params import Params
 from consensus.records import (
+    FINALITY_KEY,
     MARKET_KEY,
     MAX_RECORD_BYTES,
+    VOTERS_KEY,
     Account,
     Claim,
+    Committee,
     Due,
+    Finality,
     Job,
     Lapse,
     Market,
     Record,
     StateKey,
     StateReader,
+    Voter,
+    VoterKey,
+    Voters,
     account_key,
+    bls_key_key,
     claim_key,
+    committee_key,
     due_key,
     job_key,
     lapse_key,
+    voter_key,
 )
 from consensus.reputation import compute_halved
 from primitives.codec import decode, encode
 from primitives.units import Address, Height, JobId, Nano, Tickets
 
-R = TypeVar("R", Account, Job, Claim, Lapse, Due, Market)
+R = TypeVar("R", Account, Job, Claim, Lapse, Due, Market, Voter, VoterKey, Voters, Finality, Committee)
 EMPTY_ACCOUNT: Final = Account()
 EMPTY_LAPSE: Final = Lapse()
+EMPTY_VOTERS: Final = Voters()
+EMPTY_COMMITTEE: Final = Committee()
 EMPTY_DUE: Final = Due()
 
 
@@ -71,6 +83,25 @@ class StateView:
             raise LookupError("this state has no market record, which every state since genesis has")
         return market
 
+    def get_voter(self, address: Address) -> Voter | None:
+        """The voter's record while it has a bond."""
+        return self._get(Voter, voter_key(address))
+
+    def get_key_owner(self, key: bytes) -> VoterKey | None:
+        """Whose BLS key this is or was, or None where nobody registered it."""
+        return self._get(VoterKey, bls_key_key(key))
+
+    def get_voters(self) -> Voters:
+        return self._get(Voters, VOTERS_KEY) or EMPTY_VOTERS
+
+    def get_finality(self) -> Finality | None:
+        """Checkpoints; None in genesis alone."""
+        return self._get(Finality, FINALITY_KEY)
+
+    def get_committee(self, epoch: int) -> Committee:
+        """The committee chosen at the checkpoint of `epoch`, or an empty one."""
+        return self._get(Committee, committee_key(epoch)) or EMPTY_COMMITTEE
+
     def _get(self, kind: type[R], key: StateKey) -> R | None:
         data = self.get(key)
         return None if data is None else decode(kind, data, limit=MAX_RECORD_BYTES)
@@ -103,6 +134,21 @@ class Draft(StateView):
 
     def set_market(self, market: Market) -> None:
         self._put(MARKET_KEY, market)
+
+    def set_voter(self, address: Address, voter: Voter | None) -> None:
+        self._put(voter_key(address), voter)
+
+    def set_key_owner(self, key: bytes, owner: VoterKey) -> None:
+        self._put(bls_key_key(key), owner)
+
+    def set_voters(self, voters: Voters) -> None:
+        self._put(VOTERS_KEY, None if voters == EMPTY_VOTERS else voters)
+
+    def set_finality(self, finality: Finality) -> None:
+        self._put(FINALITY_KEY, finality)
+
+    def set_committee(self, epoch: int, committee: Committee | None) -> None:
+        self._put(committee_key(epoch), None if committee == EMPTY_COMMITTEE else committee)
 
     def merge(self, upper: "Draft") -> None:
         """Take over the changes of a draft made on top of this one."""

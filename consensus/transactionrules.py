@@ -1,13 +1,18 @@
 """Stage 1 for a transaction: everything that can be said without state."""
 
+from consensus.finality.evidence import check_evidence_sanity
+from consensus.finality.voters import check_register_sanity
 from consensus.matrixrules import check_product_refs, check_result_ref
 from consensus.params import Params
 from primitives.blocks import MAX_HEADER_BYTES
+from primitives.bls import get_bls
 from primitives.codec import encode
 from primitives.errors import RuleViolation
 from primitives.transactions import (
     JobMode,
     PostJob,
+    RegisterVoter,
+    ReportVoter,
     SubmitResult,
     Transaction,
     Transfer,
@@ -19,12 +24,13 @@ from primitives.units import U64_MAX
 
 
 def check_transaction_sanity(params: Params, tx: Transaction) -> None:
-    """Chain, amounts, references, size and signature; the signature last, as it costs most.
+    """Chain, amounts, references, size and signature; the signatures last, as they cost most.
 
     Raises:
         RuleViolation: "wrong-chain-id", "overflow", "zero-amount", "zero-reward", "bond-too-small",
             "bad-claim-window", "bad-dimensions", "bad-matrix-id", "depth-mismatch", "product-too-large",
-            "challenge-too-large", "transaction-too-large", "bad-signature".
+            "challenge-too-large", "transaction-too-large", "bad-signature", "bad-proof-of-possession",
+            "not-slashable", "bad-vote-signature".
     """
     if tx.chain_id != params.chain_id:
         raise RuleViolation("wrong-chain-id", "the transaction's chain", expected=params.chain_id, got=tx.chain_id)
@@ -42,11 +48,21 @@ def check_transaction_sanity(params: Params, tx: Transaction) -> None:
         raise RuleViolation("transaction-too-large", "the transaction's bytes", expected=f"<= {limit}", got=size)
     if not is_transaction_signed(tx):
         raise RuleViolation("bad-signature", f"the signature is not that of {tx.sender.hex()} over this transaction")
+    _check_bls(params, tx)
 
 
 def compute_product_bytes(rows_x: int, rows_w: int, depth: int) -> int:
     """Bytes of both operands and the result: m*k + n*k + 4*m*n."""
     return rows_x * depth + rows_w * depth + 4 * rows_x * rows_w
+
+
+def _check_bls(params: Params, tx: Transaction) -> None:
+    """What takes pairings, so that only a signed transaction can make a node compute them."""
+    match tx.payload:
+        case RegisterVoter():
+            check_register_sanity(params, tx.payload, tx.fee, get_bls())
+        case ReportVoter():
+            check_evidence_sanity(params, tx.payload, get_bls())
 
 
 def _check_transfer(payload: Transfer, fee: int) -> None:

@@ -3,6 +3,8 @@
 import msgspec
 
 from consensus.effects import Effects
+from consensus.finality.evidence import process_report
+from consensus.finality.voters import process_register, process_unbond, process_withdraw
 from consensus.jobs import (
     ResultChecker,
     process_cancel_job,
@@ -17,9 +19,13 @@ from primitives.transactions import (
     Challenge,
     ClaimJob,
     PostJob,
+    RegisterVoter,
+    ReportVoter,
     SubmitResult,
     Transaction,
     Transfer,
+    UnbondVoter,
+    WithdrawBond,
     compute_tx_id,
     get_sender,
 )
@@ -51,6 +57,14 @@ def process_transaction(effects: Effects, tx: Transaction, results: ResultChecke
             process_cancel_job(effects, sender, tx.payload)
         case Challenge():
             process_challenge(effects, sender, tx.payload)
+        case RegisterVoter():
+            process_register(effects, sender, tx.payload)
+        case UnbondVoter():
+            process_unbond(effects, sender)
+        case WithdrawBond():
+            process_withdraw(effects, sender)
+        case ReportVoter():
+            process_report(effects, sender, tx.payload)
 
 
 def process_transfer(effects: Effects, sender: Address, payload: Transfer) -> None:

@@ -105,7 +105,7 @@ def check_block_sanity(params: Params, block: Block, *, is_verified: Callable[[T
             `check_transaction_sanity`, naming the transaction.
     """
     check_header_sanity(params, block.header)
-    root = compute_tx_root(block.transactions)
+    root = compute_tx_root(block.transactions, block.aggregate)
     if root != block.header.tx_root:
         raise BodyMismatch("bad-tx-root", "transaction root", expected=block.header.tx_root.hex(), got=root.hex())
     size = len(encode(block))

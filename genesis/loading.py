@@ -117,6 +117,8 @@ def make_params(file: GenesisFile) -> Params:
         reputation_half_life=p.reputation_half_life,
         challenge_window=p.challenge_window,
         epoch_blocks=p.epoch_blocks,
+        min_voter_bond=Nano(int(p.min_voter_bond)),
+        unbonding_epochs=p.unbonding_epochs,
     )
 
 

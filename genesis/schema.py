@@ -83,6 +83,8 @@ class ParamsSection(_Model):
 
     challenge_window: Blocks
     epoch_blocks: Annotated[int, Field(ge=1, le=100_000)]
+    min_voter_bond: Amount
+    unbonding_epochs: Annotated[int, Field(ge=1, le=100_000)]
 
     @model_validator(mode="after")
     def _check_order(self) -> Self:

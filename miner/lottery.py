@@ -61,7 +61,7 @@ class Lottery:
 
     async def enter(self, draw: Draw, win: Win) -> None:
         """Build the block of a winning ticket and hand it in."""
-        block = Block(replace(draw.header, seal=win.seal), draw.template.transactions)
+        block = Block(replace(draw.header, seal=win.seal), draw.template.transactions, draw.template.aggregate)
         block_id = compute_block_id(block.header)
         try:
             is_connected = await self._port.add_block(block, win.witness)

@@ -103,5 +103,7 @@ class Desk:
         header = replace(offer.template.header, nonce=nonce, seal=seal)
         check = partial(verify, seal, witness, compute_anchor(header), offer.template.allowed_target)
         await asyncio.to_thread(check)
-        outcome = await self._service.add_block(Block(header, offer.template.transactions), witness)
+        outcome = await self._service.add_block(
+            Block(header, offer.template.transactions, offer.template.aggregate), witness
+        )
         return compute_block_id(header), outcome

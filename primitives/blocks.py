@@ -11,6 +11,7 @@ from primitives.matrices import U32, Hash32, Seal
 from primitives.merkle import compute_root
 from primitives.transactions import U64, AddressBytes, Transaction, compute_tx_id
 from primitives.units import U256_MAX, Anchor, BlockId, Hash, Target, Tickets, Weight
+from primitives.votes import Aggregate, compute_aggregate_leaf
 
 HEADER_VERSION: Final = 1
 MAX_HEADER_BYTES: Final = 1024
@@ -34,10 +35,11 @@ class Header(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
 
 
 class Block(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A header and its transactions in order."""
+    """A header, its transactions in order, and at most one aggregate of votes."""
 
     header: Header
     transactions: Annotated[tuple[Transaction, ...], Meta(max_length=65_536)]
+    aggregate: Aggregate | None = None
 
 
 def compute_anchor(header: Header) -> Anchor:
@@ -69,9 +71,15 @@ def compute_block_id(header: Header) -> BlockId:
     return BlockId(compute_hash(Context.HEADER, encode(header)))
 
 
-def compute_tx_root(transactions: Sequence[Transaction]) -> Hash:
-    """RFC 6962 root over the transaction ids; 32 zero bytes where there are none."""
-    return compute_root(Context.TRANSACTION_NODE, [compute_tx_id(tx) for tx in transactions])
+def compute_tx_root(transactions: Sequence[Transaction], aggregate: Aggregate | None = None) -> Hash:
+    """RFC 6962 root over the transaction ids and, as the last leaf, the aggregate where the block carries one.
+
+    32 zero bytes where there is neither.
+    """
+    leaves: list[bytes] = [compute_tx_id(tx) for tx in transactions]
+    if aggregate is not None:
+        leaves.append(compute_aggregate_leaf(aggregate))
+    return compute_root(Context.TRANSACTION_NODE, leaves)
 
 
 def encode_target(target: int) -> bytes:

@@ -15,6 +15,7 @@ class Context(StrEnum):
 
     ADDRESS = "address"
     ADDRESS_BOOK = "address book"
+    AGGREGATE = "aggregate"
     ANCHOR = "anchor"
     COMPACT_BLOCK = "compact block"
     FREIVALDS = "freivalds"
@@ -32,6 +33,7 @@ class Context(StrEnum):
     TRANSACTION = "transaction"
     TRANSACTION_ID = "transaction id"
     TRANSACTION_NODE = "transaction node"
+    VOTE = "vote"
 
 
 _NAMES: Final = {context: PREFIX + context for context in Context}

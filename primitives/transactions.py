@@ -19,6 +19,7 @@ from primitives.matrices import (
 )
 from primitives.signatures import compute_address, compute_public_key, is_signature_valid, sign
 from primitives.units import Address, Hash, PublicKey, TxId
+from primitives.votes import BlsKey, BlsSignature, SignedLink
 
 SMALL_TX_BYTES: Final = 4096
 """Any transaction but a challenge. The largest such payload, PostJob, takes under 400 bytes."""
@@ -95,7 +96,42 @@ class Challenge(Struct, frozen=True, array_like=True, forbid_unknown_fields=True
     y: StripRow
 
 
-Payload: TypeAlias = Transfer | PostJob | ClaimJob | SubmitResult | CancelJob | Challenge
+class RegisterVoter(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=7):
+    """Become a voter on finality: a BLS key, the proof that its secret is the sender's, and a bond in nano."""
+
+    key: BlsKey
+    proof: BlsSignature
+    bond: U64
+
+
+class UnbondVoter(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=8):
+    """Stop being chosen for committees; the bond stays locked for the unbonding time."""
+
+
+class WithdrawBond(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=9):
+    """Take the bond back when the unbonding time is over."""
+
+
+class ReportVoter(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=10):
+    """Evidence: two votes of one key that nobody may sign both."""
+
+    key: BlsKey
+    first: SignedLink
+    second: SignedLink
+
+
+Payload: TypeAlias = (
+    Transfer
+    | PostJob
+    | ClaimJob
+    | SubmitResult
+    | CancelJob
+    | Challenge
+    | RegisterVoter
+    | UnbondVoter
+    | WithdrawBond
+    | ReportVoter
+)
 
 
 class Transaction(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

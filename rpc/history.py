@@ -13,9 +13,13 @@ from primitives.transactions import (
     Challenge,
     ClaimJob,
     PostJob,
+    RegisterVoter,
+    ReportVoter,
     SubmitResult,
     Transaction,
     Transfer,
+    UnbondVoter,
+    WithdrawBond,
     compute_tx_id,
     get_sender,
 )
@@ -64,6 +68,14 @@ def describe_movement(tx: Transaction, address: Address, state: StateView) -> Mo
         case CancelJob():
             job = state.get_job(JobId(payload.job))
             return Movement("cancel", "in", Nano(0 if job is None else job.reward), None)
+        case RegisterVoter():
+            return Movement("register_voter", "out", Nano(payload.bond), None)
+        case UnbondVoter():
+            return Movement("unbond_voter", "", Nano(0), None)
+        case WithdrawBond():
+            return Movement("withdraw_bond", "", Nano(0), None)
+        case ReportVoter():
+            return Movement("report_voter" if address == sender else "reported", "", Nano(0), None)
 
 
 def _describe_transfer(payload: Transfer, sender: Address, address: Address) -> Movement:

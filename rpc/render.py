@@ -13,24 +13,35 @@ from primitives.transactions import (
     JobMode,
     Payload,
     PostJob,
+    RegisterVoter,
+    ReportVoter,
     SubmitResult,
     Transaction,
     Transfer,
+    UnbondVoter,
+    WithdrawBond,
     compute_tx_id,
     get_sender,
 )
 from primitives.units import Address, JobId
+from primitives.votes import Checkpoint, Link
 from rpc.errors import make_invalid_param
 from rpc.ports import NodePort
 from rpc.schemas import (
     ChallengeModel,
+    CheckpointModel,
     ClaimModel,
     HeaderModel,
     JobIdModel,
     JobModel,
     JobStateName,
+    LinkModel,
     MatrixRefModel,
+    NothingModel,
+    PayloadModel,
     PostJobModel,
+    RegisterVoterModel,
+    ReportVoterModel,
     ResultModel,
     SealModel,
     TransactionModel,
@@ -55,6 +66,10 @@ KINDS: Final[dict[type[Payload], TxKind]] = {
     SubmitResult: "submit_result",
     CancelJob: "cancel_job",
     Challenge: "challenge",
+    RegisterVoter: "register_voter",
+    UnbondVoter: "unbond_voter",
+    WithdrawBond: "withdraw_bond",
+    ReportVoter: "report_voter",
 }
 
 
@@ -101,7 +116,7 @@ class Renderer:
             signature=tx.signature.hex(),
         )
 
-    def payload(self, payload: Payload) -> TransferModel | PostJobModel | ResultModel | ChallengeModel | JobIdModel:
+    def payload(self, payload: Payload) -> PayloadModel:
         match payload:
             case Transfer():
                 return TransferModel(to=self.address(payload.to), amount=str(payload.amount))
@@ -123,6 +138,13 @@ class Renderer:
                 return ChallengeModel(job=payload.job.hex(), i=payload.i, j=payload.j)
             case ClaimJob() | CancelJob():
                 return JobIdModel(job=payload.job.hex())
+            case RegisterVoter():
+                return RegisterVoterModel(key=payload.key.hex(), proof=payload.proof.hex(), bond=str(payload.bond))
+            case UnbondVoter() | WithdrawBond():
+                return NothingModel()
+            case ReportVoter():
+                first, second = payload.first.link, payload.second.link
+                return ReportVoterModel(key=payload.key.hex(), first=render_link(first), second=render_link(second))
 
     def claim(self, claim: Claim) -> ClaimModel:
         return ClaimModel(
@@ -156,6 +178,14 @@ class Renderer:
 
 def render_ref(ref: MatrixRef) -> MatrixRefModel:
     return MatrixRefModel(id=ref.id.hex(), rows=ref.rows, cols=ref.cols, root=ref.root.hex())
+
+
+def render_checkpoint(checkpoint: Checkpoint) -> CheckpointModel:
+    return CheckpointModel(epoch=checkpoint.epoch, id=checkpoint.id.hex())
+
+
+def render_link(link: Link) -> LinkModel:
+    return LinkModel(source=render_checkpoint(link.source), target=render_checkpoint(link.target))
 
 
 def render_seal(seal: Seal) -> SealModel:

@@ -32,7 +32,18 @@ BlockName = Annotated[
 ]
 
 JobStateName = Literal["open", "claimed", "delivered", "settled", "cancelled"]
-TxKind = Literal["transfer", "post_job", "claim_job", "submit_result", "cancel_job", "challenge"]
+TxKind = Literal[
+    "transfer",
+    "post_job",
+    "claim_job",
+    "submit_result",
+    "cancel_job",
+    "challenge",
+    "register_voter",
+    "unbond_voter",
+    "withdraw_bond",
+    "report_voter",
+]
 
 
 class Model(BaseModel):
@@ -122,6 +133,50 @@ class ChallengeModel(Model):
     j: Annotated[int, Field(ge=0, le=U32_MAX)]
 
 
+class CheckpointModel(Model):
+    """The last block of an epoch."""
+
+    epoch: Count
+    id: Hex32
+
+
+class LinkModel(Model):
+    """What a vote says: the target is to be justified, from the source."""
+
+    source: CheckpointModel
+    target: CheckpointModel
+
+
+class RegisterVoterModel(Model):
+    key: Hex
+    proof: Hex
+    bond: NanoText
+
+
+class ReportVoterModel(Model):
+    """Two votes of one key that nobody may sign both."""
+
+    key: Hex
+    first: LinkModel
+    second: LinkModel
+
+
+class NothingModel(Model):
+    """The kind says it all."""
+
+
+PayloadModel = (
+    TransferModel
+    | PostJobModel
+    | ResultModel
+    | ChallengeModel
+    | JobIdModel
+    | RegisterVoterModel
+    | ReportVoterModel
+    | NothingModel
+)
+
+
 class TransactionModel(Model):
     """A transaction, decoded."""
 
@@ -132,7 +187,7 @@ class TransactionModel(Model):
     nonce: Count
     fee: NanoText
     size: Annotated[int, Field(description="Bytes of the canonical encoding.")]
-    payload: TransferModel | PostJobModel | ResultModel | ChallengeModel | JobIdModel
+    payload: PayloadModel
     signature: Hex
 
 

@@ -128,6 +128,7 @@ class _Maker:
             target=target,
             uses_merit=False,
             results=ledger.results,
+            parent=tip.id,
         )
         transactions = tuple(self._make_transfer() for _ in range(self._transfers))
         for tx in transactions:

@@ -72,7 +72,7 @@ class BlockChecker:
         of a good block is at fault, and never the block. Returns when it was done.
         """
         block, header = body.block, body.block.header
-        if compute_tx_root(block.transactions) != header.tx_root:
+        if compute_tx_root(block.transactions, block.aggregate) != header.tx_root:
             raise Misbehaviour("bad-tx-root", f"transactions that are not those of block {header.height}")
         try:
             await self._verifier.check(self._node.params, header, body.witness)

@@ -14,6 +14,7 @@ from primitives.hashing import Context, compute_hash
 from primitives.matrices import Witness
 from primitives.transactions import Transaction, compute_tx_id
 from primitives.units import TxId
+from primitives.votes import Aggregate
 
 NONCE_BYTES: Final = 8
 
@@ -40,7 +41,7 @@ def make_compact(block: Block, witness: Witness, nonce: int, prefill: Iterable[i
         compute_short_id(key, compute_tx_id(tx)) for i, tx in enumerate(block.transactions) if i not in whole
     )
     prefilled = tuple(Prefilled(i, block.transactions[i]) for i in sorted(whole))
-    return CompactBody(block.header, witness, nonce, short, prefilled)
+    return CompactBody(block.header, witness, nonce, short, prefilled, block.aggregate)
 
 
 class Puzzle(Struct):
@@ -48,6 +49,7 @@ class Puzzle(Struct):
 
     header: Header
     places: list[Transaction | None]
+    aggregate: Aggregate | None = None
 
     @property
     def missing(self) -> tuple[int, ...]:
@@ -68,9 +70,9 @@ class Puzzle(Struct):
     def make_block(self) -> Block | None:
         """The block, where everything is here and its root is the header's: None for an unlucky short id."""
         transactions = tuple(tx for tx in self.places if tx is not None)
-        if len(transactions) < len(self.places) or compute_tx_root(transactions) != self.header.tx_root:
+        if len(transactions) < len(self.places) or compute_tx_root(transactions, self.aggregate) != self.header.tx_root:
             return None
-        return Block(self.header, transactions)
+        return Block(self.header, transactions, self.aggregate)
 
 
 def begin_puzzle(body: CompactBody) -> Puzzle:
@@ -88,7 +90,7 @@ def begin_puzzle(body: CompactBody) -> Puzzle:
         if not last < one.index < count:
             raise Misbehaviour("bad-compact", f"a transaction at place {one.index} of {count}")
         places[one.index], last = one.transaction, one.index
-    return Puzzle(body.header, places)
+    return Puzzle(body.header, places, body.aggregate)
 
 
 def list_short_ids(body: CompactBody) -> list[tuple[int, bytes]]:

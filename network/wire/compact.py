@@ -8,6 +8,7 @@ from network.wire.base import Notice, Reply, Request
 from primitives.blocks import Header
 from primitives.matrices import U32, Hash32, Witness
 from primitives.transactions import U64, Transaction
+from primitives.votes import Aggregate
 
 SHORT_BYTES: Final = 6
 MAX_SHORT: Final = 65_536
@@ -35,6 +36,7 @@ class CompactBody(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tr
     nonce: U64
     short_ids: Annotated[bytes, Meta(max_length=SHORT_BYTES * MAX_SHORT)]
     prefilled: Annotated[tuple[Prefilled, ...], Meta(max_length=MAX_PREFILLED)]
+    aggregate: Aggregate | None = None
 
 
 class SetCompact(Notice, frozen=True, tag=27):

@@ -74,9 +74,11 @@ class ParamsModel(Model):
     reputation_half_life: int
     challenge_window: int
     epoch_blocks: int
+    min_voter_bond: NanoText
+    unbonding_epochs: int
 
 
-AMOUNTS = ("subsidy_initial", "subsidy_tail", "base_fee_initial", "base_fee_floor", "min_bond")
+AMOUNTS = ("subsidy_initial", "subsidy_tail", "base_fee_initial", "base_fee_floor", "min_bond", "min_voter_bond")
 TARGETS = ("genesis_target", "max_target")
 
 

@@ -22,16 +22,20 @@ from primitives.transactions import (
     CancelJob,
     ClaimJob,
     Payload,
+    RegisterVoter,
+    ReportVoter,
     SubmitResult,
     Transaction,
     Transfer,
+    UnbondVoter,
+    WithdrawBond,
     compute_tx_id,
 )
 from primitives.units import JobId
-from support.consensus_lab import ALICE, BOB, CAROL, MINER, NOBODY, Key, Lab, edit, get_code, make_post, make_result
+from primitives.votes import Aggregate, Link, SignedLink
+from support.consensus_lab import NOBODY, PEOPLE, Lab, edit, get_code, make_post, make_result
 from support.tiles import make_challenge
-
-PEOPLE: Mapping[str, Key] = {"alice": ALICE, "bob": BOB, "carol": CAROL, "miner": MINER}
+from support.voters import get_bls_key, prove, sign_link
 
 
 class Stage:
@@ -40,6 +44,8 @@ class Stage:
     def __init__(self) -> None:
         self.lab = Lab()
         self.jobs: dict[str, JobId] = {}
+        self.signing = ""
+        """Whose order is being made."""
         self.used: dict[str, int] = {}
         """Transactions per person in the block being made."""
 
@@ -50,6 +56,7 @@ class Stage:
 
 Order: TypeAlias = Callable[[Stage], Transaction]
 MakePayload: TypeAlias = Callable[[Stage], Payload]
+Votes: TypeAlias = Callable[[Stage], Aggregate]
 Body: TypeAlias = Callable[[tuple[Transaction, ...]], tuple[Transaction, ...]]
 
 
@@ -62,6 +69,7 @@ class B(Struct, frozen=True):
     uses_merit: bool
     header: Mapping[str, Any]
     body: Body | None
+    votes: Votes | None
 
 
 class Skip(Struct, frozen=True):
@@ -77,6 +85,8 @@ class Check(Struct, frozen=True, kw_only=True):
     reputation: Mapping[str, int] = {}
     market: Mapping[str, int] = {}
     jobs: Mapping[str, str] = {}
+    finality: Mapping[str, int] = {}
+    """Epochs of what is "justified" and "finalized"."""
 
 
 Step: TypeAlias = B | Skip | Check
@@ -94,8 +104,9 @@ def block(
     uses_merit: bool = False,
     header: Mapping[str, Any] | None = None,
     body: Body | None = None,
+    votes: Votes | None = None,
 ) -> B:
-    return B(orders, expect, miner, uses_merit, header or {}, body)
+    return B(orders, expect, miner, uses_merit, header or {}, body, votes)
 
 
 def tx(who: str, make: MakePayload, *, fee: int = 1, ahead: int = 0, name: str = "") -> Order:
@@ -104,6 +115,7 @@ def tx(who: str, make: MakePayload, *, fee: int = 1, ahead: int = 0, name: str =
     def sign(stage: Stage) -> Transaction:
         count = stage.used.get(who, 0)
         stage.used[who] = count + 1
+        stage.signing = who
         signed = stage.lab.sign(PEOPLE[who], make(stage), fee=fee, ahead=count + ahead)
         if name:
             stage.jobs[name] = JobId(compute_tx_id(signed))
@@ -138,6 +150,27 @@ def cancel(job: str) -> MakePayload:
     return lambda stage: CancelJob(stage.get_job_id(job))
 
 
+def register(bond: int = 1000, *, key: str = "", proof: str = "") -> MakePayload:
+    """With one's own BLS key, or one's own proof, unless `key` or `proof` names somebody else."""
+    return lambda stage: RegisterVoter(get_bls_key(key or stage.signing), prove(proof or stage.signing), bond)
+
+
+def unbond() -> MakePayload:
+    return lambda stage: UnbondVoter()
+
+
+def withdraw() -> MakePayload:
+    return lambda stage: WithdrawBond()
+
+
+def report(who: str, first: Link, second: Link, *, signer: str = "") -> MakePayload:
+    def make(stage: Stage) -> Payload:
+        halves = [SignedLink(link, sign_link(signer or who, link)) for link in (first, second)]
+        return ReportVoter(get_bls_key(who), *halves)
+
+    return make
+
+
 def challenge(job: str, **changes: Any) -> MakePayload:
     """Of the wrong tile of support.tiles, or as changed: `i`, `j`, `y` before it is opened, other fields after."""
 
@@ -167,10 +200,12 @@ def play(scenario: Scenario, prepare: Callable[[Lab], None] = lambda lab: None) 
 def _play_block(stage: Stage, step: B, place: str) -> None:
     stage.used = {}
     transactions = [order(stage) for order in step.orders]
-    made = stage.lab.make_block(transactions, miner=PEOPLE[step.miner].address, uses_merit=step.uses_merit)
+    votes = None if step.votes is None else step.votes(stage)
+    address = PEOPLE[step.miner].address
+    made = stage.lab.make_block(transactions, miner=address, uses_merit=step.uses_merit, aggregate=votes)
     made = edit(made, **step.header)
     if step.body is not None:
-        made = Block(made.header, step.body(made.transactions))
+        made = Block(made.header, step.body(made.transactions), made.aggregate)
     before = dict(stage.lab.records.all)
     code = get_code(lambda: stage.lab.connect(made))
     assert code == step.expect, f"{place}: expected {step.expect or 'a valid block'}, got {code or 'a valid block'}"
@@ -184,6 +219,8 @@ def _check(stage: Stage, step: Check, place: str) -> None:
         assert got == wanted, f"{place}: {field}"
     market = stage.lab.state.get_market()
     assert {name: getattr(market, name) for name in step.market} == step.market, f"{place}: market"
+    finality = stage.lab.state.get_finality()
+    assert {name: getattr(finality, name).epoch for name in step.finality} == step.finality, f"{place}: finality"
     for name, state in step.jobs.items():
         job = stage.lab.state.get_job(stage.jobs[name])
         assert job is not None

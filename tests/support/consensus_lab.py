@@ -25,6 +25,7 @@ from primitives.matrices import DTYPE_INT7, DTYPE_INT32, MatrixRef, Seal, make_m
 from primitives.signatures import compute_address, compute_public_key
 from primitives.transactions import JobMode, Payload, PostJob, Transaction, compute_tx_id, sign_transaction
 from primitives.units import Address, BlockId, Hash, Height, JobId, MatrixId, Nano, Target, Tickets, TimeMs
+from primitives.votes import Aggregate
 
 CHAIN_ID: Final = 77
 GENESIS_TIME: Final = TimeMs(1_700_000_000_000)
@@ -57,6 +58,8 @@ PARAMS: Final = Params(
     reputation_half_life=10,
     challenge_window=3,
     epoch_blocks=8,
+    min_voter_bond=Nano(1000),
+    unbonding_epochs=2,
 )
 
 
@@ -75,6 +78,7 @@ class Key(msgspec.Struct, frozen=True):
 
 
 ALICE, BOB, CAROL, MINER = (Key(bytes(31) + bytes([n])) for n in (11, 12, 13, 14))
+PEOPLE: Mapping[str, Key] = {"alice": ALICE, "bob": BOB, "carol": CAROL, "miner": MINER}
 NOBODY: Final = Address(bytes(20))
 ALLOCATIONS: Final = {ALICE.address: Nano(1_000_000), BOB.address: Nano(500_000)}
 
@@ -193,14 +197,20 @@ class Lab:
             target=compute_target(self.params, self.context),
             uses_merit=uses_merit,
             results=self.products,
+            parent=self.context.parent_id,
         )
 
     def make_block(
-        self, transactions: Sequence[Transaction] = (), *, miner: Address = MINER.address, uses_merit: bool = False
+        self,
+        transactions: Sequence[Transaction] = (),
+        *,
+        miner: Address = MINER.address,
+        uses_merit: bool = False,
+        aggregate: Aggregate | None = None,
     ) -> Block:
         """The next block; its state root is right if its transactions are valid, else zero."""
-        header = self._make_header(transactions, miner, uses_merit)
-        block = Block(header, tuple(transactions))
+        header = self._make_header(transactions, miner, uses_merit, aggregate)
+        block = Block(header, tuple(transactions), aggregate)
         try:
             executed = execute_block(self.params, self.records, block, self.products)
         except (RuleViolation, MatrixMissing):
@@ -209,7 +219,9 @@ class Lab:
         after.apply(executed.changes)
         return edit(block, state_root=compute_state_root(after.all))
 
-    def _make_header(self, transactions: Sequence[Transaction], miner: Address, uses_merit: bool) -> Header:
+    def _make_header(
+        self, transactions: Sequence[Transaction], miner: Address, uses_merit: bool, aggregate: Aggregate | None
+    ) -> Header:
         context = self.context
         seal = Seal(make_operand(16, 1024, 3), make_operand(16, 1024, 4), 0, 0, 0, bytes(32))
         return Header(
@@ -218,7 +230,7 @@ class Lab:
             height=context.parent.height + 1,
             parent=context.parent_id,
             time_ms=context.parent.time_ms + self.params.spacing_ms,
-            tx_root=compute_tx_root(transactions),
+            tx_root=compute_tx_root(transactions, aggregate),
             state_root=bytes(32),
             target=encode_target(compute_target(self.params, context)),
             beneficiary=miner,
@@ -245,9 +257,16 @@ class Lab:
         assert sum_held(self.records.all) == executed.figures.supply
         return executed
 
-    def mine(self, *transactions: Transaction, miner: Address = MINER.address, uses_merit: bool = False) -> Executed:
+    def mine(
+        self,
+        *transactions: Transaction,
+        miner: Address = MINER.address,
+        uses_merit: bool = False,
+        aggregate: Aggregate | None = None,
+    ) -> Executed:
         """Make and connect the next block."""
-        return self.connect(self.make_block(transactions, miner=miner, uses_merit=uses_merit))
+        block = self.make_block(transactions, miner=miner, uses_merit=uses_merit, aggregate=aggregate)
+        return self.connect(block)
 
     def mine_until(self, height: int) -> None:
         """Empty blocks up to `height`, for nobody."""
@@ -263,7 +282,7 @@ class Lab:
 
 def edit(block: Block, **changes: Any) -> Block:
     """The block with fields of its header changed."""
-    return Block(msgspec.structs.replace(block.header, **changes), block.transactions)
+    return Block(msgspec.structs.replace(block.header, **changes), block.transactions, block.aggregate)
 
 
 def get_code(action: Callable[[], object]) -> str:

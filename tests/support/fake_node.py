@@ -187,6 +187,7 @@ class FakeLedger:
             target=get_target(parent),
             uses_merit=False,
             results=AllRight(),
+            parent=BlockId(compute_block_id(parent)),
         )
         for tx in transactions:
             execution.add(tx)

@@ -35,7 +35,7 @@ from primitives.codec import encode
 from primitives.matrices import MatrixRef, StripRow
 from primitives.signatures import compute_address, compute_public_key
 from primitives.transactions import Challenge, JobMode, Payload, SubmitResult, Transaction
-from primitives.units import Address, DurationMs, Height, JobId, Nano, Target, Tickets
+from primitives.units import Address, BlockId, DurationMs, Height, JobId, Nano, Target, Tickets
 from work import matrix_ref
 from work.fraud import is_tile_wrong, open_tile
 from work.strips import InvalidMatrix, StripTree, compute_leaf_row, compute_strip
@@ -75,6 +75,8 @@ PARAMS: Final = Params(
     reputation_half_life=5000,
     challenge_window=WINDOW,
     epoch_blocks=8,
+    min_voter_bond=Nano(1_000_000_000),
+    unbonding_epochs=30,
 )
 CASES: Final = (
     # name, m, n, k, what is added to Y at (row, column), tile
@@ -188,7 +190,8 @@ def _play(records: Records, height: int, key: bytes = b"", nonce: int = 0, paylo
         beneficiary=Address(bytes(20)),
         target=PARAMS.genesis_target,
         uses_merit=False,
-        results=None,  # type: ignore[arg-type]  # nothing here is checked by Freivalds
+        results=None,  # type: ignore[arg-type]  # nothing here is checked by Freivalds,
+        parent=BlockId(bytes(32)),
     )
     if payload is not None:
         execution.add(Transaction(CHAIN_ID, compute_public_key(key), nonce, 1000, payload, b"\x55" * 64))

@@ -12,21 +12,34 @@ from pathlib import Path
 from typing import Any, Final
 
 from consensus.basefee import compute_next_base_fee
+from consensus.finality.aggregates import apply_link
+from consensus.finality.committee import make_committee
 from consensus.genesis_state import make_genesis
 from consensus.params import Params, compute_subsidy
 from consensus.records import (
+    FINALITY_KEY,
     MARKET_KEY,
+    VOTERS_KEY,
     Account,
+    Ballot,
     Claim,
+    Finality,
     Job,
     JobState,
     Lapse,
     Market,
+    Member,
     StateKey,
+    Voter,
+    VoterKey,
+    Voters,
     account_key,
+    bls_key_key,
     claim_key,
+    committee_key,
     job_key,
     lapse_key,
+    voter_key,
 )
 from consensus.reputation import compute_halved
 from consensus.statetree import compute_path, compute_state_root, make_proof
@@ -41,6 +54,7 @@ from primitives.blocks import (
     compute_tx_root,
     encode_target,
 )
+from primitives.bls import compute_secret, get_bls
 from primitives.codec import encode
 from primitives.matrices import DTYPE_INT7, DTYPE_INT32, MatrixRef, Seal, make_matrix_ref
 from primitives.signatures import compute_address, compute_public_key
@@ -50,13 +64,26 @@ from primitives.transactions import (
     JobMode,
     Payload,
     PostJob,
+    RegisterVoter,
+    ReportVoter,
     SubmitResult,
     Transaction,
     Transfer,
+    UnbondVoter,
+    WithdrawBond,
     compute_signing_hash,
     compute_tx_id,
 )
 from primitives.units import Address, DurationMs, Hash, Height, JobId, Nano, Target, Tickets, TimeMs
+from primitives.votes import (
+    Aggregate,
+    Checkpoint,
+    Link,
+    SignedLink,
+    compute_aggregate_leaf,
+    compute_vote_hash,
+    is_slashable,
+)
 
 FILE: Final = Path(__file__).with_name("consensus.json")
 SECRET: Final = bytes(31) + b"\x01"
@@ -92,6 +119,8 @@ PARAMS: Final = Params(
     reputation_half_life=5000,
     challenge_window=30,
     epoch_blocks=8,
+    min_voter_bond=Nano(1_000_000_000),
+    unbonding_epochs=30,
 )
 
 
@@ -106,6 +135,22 @@ Y: Final = make_ref(DTYPE_INT32, 32, 48, 0x33)
 ALICE: Final = compute_address(compute_public_key(SECRET))
 BOB: Final = compute_address(compute_public_key(OTHER))
 JOB: Final = JobId(b"\x44" * 32)
+BLS_SECRET: Final = compute_secret(b"\x01" * 32)
+OTHER_BLS_SECRET: Final = compute_secret(b"\x02" * 32)
+BLS_KEY: Final = get_bls().compute_public_key(BLS_SECRET)
+OTHER_BLS_KEY: Final = get_bls().compute_public_key(OTHER_BLS_SECRET)
+LINK: Final = Link(Checkpoint(2, b"\x99" * 32), Checkpoint(3, b"\xaa" * 32))
+OTHER_LINK: Final = Link(Checkpoint(1, b"\x99" * 32), Checkpoint(4, b"\xbb" * 32))
+
+
+def make_half(link: Link) -> SignedLink:
+    return SignedLink(link, get_bls().sign(BLS_SECRET, compute_vote_hash(CHAIN_ID, link)))
+
+
+def make_aggregate() -> Aggregate:
+    """Of both voters, the first and the third of a committee of three."""
+    signed = [get_bls().sign(secret, compute_vote_hash(CHAIN_ID, LINK)) for secret in (BLS_SECRET, OTHER_BLS_SECRET)]
+    return Aggregate(LINK, b"\x05", get_bls().aggregate(signed))
 
 
 def make_transactions() -> list[tuple[str, Transaction]]:
@@ -116,6 +161,10 @@ def make_transactions() -> list[tuple[str, Transaction]]:
         ("claim", ClaimJob(JOB)),
         ("result", SubmitResult(JOB, Y)),
         ("cancel", CancelJob(JOB)),
+        ("register voter", RegisterVoter(BLS_KEY, get_bls().prove_possession(BLS_SECRET), 10**9)),
+        ("unbond voter", UnbondVoter()),
+        ("withdraw bond", WithdrawBond()),
+        ("report voter", ReportVoter(BLS_KEY, make_half(LINK), make_half(OTHER_LINK))),
         ("largest transfer", Transfer(BOB, 2**64 - 1)),
     ]
     key = compute_public_key(SECRET)
@@ -166,7 +215,67 @@ def make_records() -> dict[StateKey, bytes]:
         claim_key(JOB): encode(Claim(BOB, 10**8, 5, 25)),
         lapse_key(Height(25)): encode(Lapse((JOB,))),
         MARKET_KEY: encode(Market(1, 10**13, 12, 10**9)),
+        voter_key(ALICE): encode(Voter(BLS_KEY, 10**9, 77)),
+        bls_key_key(BLS_KEY): encode(VoterKey(ALICE)),
+        VOTERS_KEY: encode(Voters((ALICE, BOB))),
+        FINALITY_KEY: encode(Finality(LINK.source, OTHER_LINK.source, (Ballot(LINK, 1),), (1, 2))),
+        committee_key(1): encode(make_committee(make_candidates())),
     }
+
+
+def make_candidates() -> list[Member]:
+    """Two of one weight, of whom the lower address goes first, one heavier, and one who weighs nothing."""
+    weights = ((ALICE, BLS_KEY, 5), (BOB, OTHER_BLS_KEY, 5), (b"\x07" * 20, BLS_KEY, 9), (b"\x08" * 20, BLS_KEY, 0))
+    return [Member(address, key, weight) for address, key, weight in weights]
+
+
+def make_finality() -> dict[str, Any]:
+    """Signatures, hashes, the choice of a committee, and what links lead to."""
+    aggregate = make_aggregate()
+    before = Finality(LINK.source, OTHER_LINK.source)
+    return {
+        "keys": [
+            {
+                "secret": secret.hex(),
+                "key": get_bls().compute_public_key(secret).hex(),
+                "proof": get_bls().prove_possession(secret).hex(),
+                "vote": get_bls().sign(secret, compute_vote_hash(CHAIN_ID, LINK)).hex(),
+            }
+            for secret in (BLS_SECRET, OTHER_BLS_SECRET)
+        ],
+        "link": encode(LINK).hex(),
+        "vote_hash": compute_vote_hash(CHAIN_ID, LINK).hex(),
+        "aggregate": encode(aggregate).hex(),
+        "aggregate_leaf": compute_aggregate_leaf(aggregate).hex(),
+        "tx_root_with_aggregate": compute_tx_root([tx for _, tx in make_transactions()], aggregate).hex(),
+        "tx_root_of_aggregate_alone": compute_tx_root([], aggregate).hex(),
+        "candidates": [encode(member).hex() for member in make_candidates()],
+        "committee": encode(make_committee(make_candidates())).hex(),
+        "slashable": [
+            {"first": [a, b], "second": [c, d], "is_slashable": is_slashable(make_link(a, b), make_link(c, d, tag))}
+            for a, b, c, d, tag in (
+                (0, 1, 0, 1, 1),
+                (0, 1, 0, 1, 2),
+                (0, 4, 1, 3, 1),
+                (1, 3, 0, 4, 1),
+                (0, 3, 0, 4, 1),
+                (0, 4, 1, 4, 1),
+                (1, 2, 2, 3, 1),
+            )
+        ],
+        "links": [
+            {
+                "before": encode(before).hex(),
+                "link": encode(link).hex(),
+                "after": encode(apply_link(before, link)).hex(),
+            }
+            for link in (LINK, Link(LINK.source, OTHER_LINK.target))
+        ],
+    }
+
+
+def make_link(source: int, target: int, tag: int = 1) -> Link:
+    return Link(Checkpoint(source, b"\x01" * 32), Checkpoint(target, bytes([tag]) * 32))
 
 
 def make_asert() -> list[dict[str, Any]]:
@@ -239,6 +348,7 @@ def make_vectors() -> dict[str, Any]:
             ],
             "proofs": make_proofs(records),
         },
+        "finality": make_finality(),
         "asert": make_asert(),
         "targets": [
             {

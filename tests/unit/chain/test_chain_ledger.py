@@ -359,7 +359,7 @@ def test_reader_keeps_its_block_while_the_chain_moves(branch: Branch, ledger: Le
     assert state.get_account(ALICE.address).balance == balance
     assert state.get_account(CAROL.address).balance == 0
     assert ledger.state.get_account(CAROL.address).balance == 77
-    assert len([first, *records]) == 4, "Carol is not among them"
+    assert len([first, *records]) == 5, "Carol is not among them"
 
 
 def test_reader_never_sees_the_way_of_a_reorganisation(branch: Branch, ledger: Ledger) -> None:

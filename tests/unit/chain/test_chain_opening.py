@@ -67,7 +67,7 @@ def test_other_layout_is_refused(tmp_path: Path) -> None:
     branch = Branch()
     branch.open_ledger(tmp_path).close()
     with plyvel.DB(str(tmp_path)) as database:
-        database.put(schema.META_SCHEMA, b"2")
+        database.put(schema.META_SCHEMA, b"1")
     assert get_code(lambda: branch.open_ledger(tmp_path)) == "schema-version"
 
 

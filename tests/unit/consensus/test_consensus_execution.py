@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from consensus.execution import check_state_root, execute_block
-from consensus.records import MARKET_KEY, Account, Market, account_key
+from consensus.records import FINALITY_KEY, MARKET_KEY, Account, Market, account_key
 from consensus.state import StateView, compute_reputation, compute_supply
 from primitives.codec import decode, encode
 from primitives.errors import MatrixMissing, RuleViolation
@@ -138,7 +138,7 @@ def test_only_what_differs_is_a_change() -> None:
     execution.add(lab.sign(ALICE, Transfer(BOB.address, 5), fee=0))
     execution.add(lab.sign(BOB, Transfer(ALICE.address, 5), fee=0))
     changes = execution.finish().changes
-    assert set(changes) == {account_key(ALICE.address), account_key(BOB.address), MARKET_KEY}
+    assert set(changes) == {account_key(ALICE.address), account_key(BOB.address), FINALITY_KEY, MARKET_KEY}
     assert all(value != lab.records.get(key) for key, value in changes.items())
 
 

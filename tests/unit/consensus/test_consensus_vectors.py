@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from blake3 import blake3
 
-from consensus.records import StateKey
+from consensus.records import Committee, Finality, StateKey
 from consensus.statetree import OtherLeaf, StateProof, check_proof
 from primitives.blocks import Header, compute_block_id
+from primitives.bls import get_reference
 from primitives.codec import decode, encode
 from primitives.transactions import Transaction, compute_tx_id
 from primitives.units import StateRoot
@@ -75,3 +76,27 @@ def test_a_few_numbers_by_hand(vectors: Any) -> None:
     assert vectors["subsidies"][2] == {"height": 10_000, "subsidy": 49_500_000_000}
     assert vectors["targets"][1]["difficulty"] == "600"
     assert vectors["targets"][1]["weight_with_merit"] == "150"
+
+
+def test_finality(vectors: Any) -> None:
+    """Read again with py_ecc and plain hashes."""
+    finality, bls = vectors["finality"], get_reference()
+    link = bytes.fromhex(finality["link"])
+    vote_hash = h("vote", b"\x92\x07" + link)
+    assert finality["vote_hash"] == vote_hash
+    for case in finality["keys"]:
+        key, proof, vote = (bytes.fromhex(case[name]) for name in ("key", "proof", "vote"))
+        assert bls.compute_public_key(bytes.fromhex(case["secret"])) == key
+        assert bls.is_possession_proven(key, proof)
+        assert bls.is_signed(key, bytes.fromhex(vote_hash), vote)
+    aggregate = bytes.fromhex(finality["aggregate"])
+    assert aggregate.startswith(b"\x93" + link + b"\xc4\x01\x05\xc4\x60")
+    keys = [bytes.fromhex(case["key"]) for case in finality["keys"]]
+    assert bls.is_aggregate_signed(keys, bytes.fromhex(vote_hash), aggregate[-96:])
+    leaf = h("aggregate", aggregate)
+    assert finality["aggregate_leaf"] == leaf == finality["tx_root_of_aggregate_alone"]
+    assert [case["is_slashable"] for case in finality["slashable"]] == [False, True, True, True, False, True, False]
+    weights = [m.weight for m in decode(Committee, bytes.fromhex(finality["committee"]), limit=1000).members]
+    assert weights == [9, 5, 5]
+    after = [decode(Finality, bytes.fromhex(case["after"]), limit=1000) for case in finality["links"]]
+    assert [(each.justified.epoch, each.finalized.epoch) for each in after] == [(3, 2), (4, 1)]

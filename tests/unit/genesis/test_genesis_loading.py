@@ -43,6 +43,8 @@ CHANGED: dict[str, Any] = {
     "reputation_half_life": 5_001,
     "challenge_window": 31,
     "epoch_blocks": 9,
+    "min_voter_bond": "7",
+    "unbonding_epochs": 11,
 }
 
 

@@ -1,0 +1,101 @@
+"""What more than two thirds of a committee do: they justify a checkpoint, and finalize the one before it."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from consensus.effects import Effects
+from consensus.params import Params
+from consensus.records import Ballot, Committee, Finality
+from consensus.state import StateView
+from primitives.bls import Bls
+from primitives.errors import RuleViolation
+from primitives.votes import Aggregate, Link, compute_vote_hash, list_members
+
+
+def compute_weight(committee: Committee, members: Iterable[int]) -> int:
+    """Weight of some members."""
+    return sum(committee.members[index].weight for index in members)
+
+
+def is_supermajority(committee: Committee, members: Iterable[int]) -> bool:
+    """Whether they weigh more than two thirds of the committee."""
+    return 3 * compute_weight(committee, members) > 2 * compute_weight(committee, range(len(committee.members)))
+
+
+def find_ballot(finality: Finality | None, aggregate: Aggregate) -> Ballot:
+    """The ballot an aggregate belongs to.
+
+    Raises:
+        RuleViolation: "unknown-target", "wrong-source", "already-justified".
+    """
+    link = aggregate.link
+    ballots = [] if finality is None else [each for each in finality.ballots if each.link.target == link.target]
+    if finality is None or not ballots:
+        raise RuleViolation(
+            "unknown-target", f"the aggregate's target, epoch {link.target.epoch}, is not voted on here"
+        )
+    if ballots[0].link.source != link.source:
+        raise RuleViolation(
+            "wrong-source", "the aggregate's source", expected=ballots[0].link.source.epoch, got=link.source.epoch
+        )
+    if link.target.epoch <= finality.justified.epoch:
+        raise RuleViolation(
+            "already-justified",
+            "the aggregate's target",
+            expected=f"above {finality.justified.epoch}",
+            got=link.target.epoch,
+        )
+    return ballots[0]
+
+
+def check_aggregate(params: Params, committee: Committee, aggregate: Aggregate, bls: Bls) -> None:
+    """The bitmap fits the committee, its members weigh enough, and all of them signed.
+
+    Raises:
+        RuleViolation: "bad-bitmap", "too-little-weight", "bad-aggregate".
+    """
+    count = len(committee.members)
+    members = list_members(aggregate.bits)
+    if len(aggregate.bits) != -(-count // 8) or not members or members[-1] >= count:
+        raise RuleViolation("bad-bitmap", f"the aggregate's bitmap does not fit a committee of {count}")
+    if not is_supermajority(committee, members):
+        raise RuleViolation(
+            "too-little-weight",
+            "weight of the aggregate's members",
+            expected=f"over 2/3 of {compute_weight(committee, range(count))}",
+            got=compute_weight(committee, members),
+        )
+    keys = [committee.members[index].key for index in members]
+    if not bls.is_aggregate_signed(keys, compute_vote_hash(params.chain_id, aggregate.link), aggregate.signature):
+        raise RuleViolation("bad-aggregate", "the aggregate's signature is not that of its members under its link")
+
+
+def check_block_aggregate(params: Params, state: StateView, aggregate: Aggregate, bls: Bls) -> None:
+    """Whether a block on this state may carry the aggregate.
+
+    Raises:
+        RuleViolation: as `find_ballot` and `check_aggregate`.
+    """
+    ballot = find_ballot(state.get_finality(), aggregate)
+    check_aggregate(params, state.get_committee(ballot.committee), aggregate, bls)
+
+
+def process_aggregate(effects: Effects, aggregate: Aggregate, bls: Bls) -> None:
+    """Justify the target; where it is the source's child, finalize the source.
+
+    Raises:
+        RuleViolation: as `check_block_aggregate`.
+    """
+    check_block_aggregate(effects.params, effects.state, aggregate, bls)
+    finality = effects.state.get_finality()
+    if finality is None:
+        raise LookupError("an aggregate was checked without a record of finality")
+    effects.state.set_finality(apply_link(finality, aggregate.link))
+
+
+def apply_link(finality: Finality, link: Link) -> Finality:
+    """The record after a link with enough votes."""
+    source, target = link.source, link.target
+    is_final = source.epoch + 1 == target.epoch and source.epoch > finality.finalized.epoch
+    return msgspec.structs.replace(finality, justified=target, finalized=source if is_final else finality.finalized)

@@ -1,0 +1,50 @@
+"""Evidence against a voter, and what it costs."""
+
+from typing import Final
+
+from consensus.effects import Effects
+from consensus.finality.voters import remove_from_voters
+from consensus.params import Params
+from consensus.reputation import clear_reputation
+from primitives.bls import Bls
+from primitives.errors import RuleViolation
+from primitives.transactions import ReportVoter
+from primitives.units import Address, Nano
+from primitives.votes import compute_vote_hash, is_slashable
+
+REPORTER_PART: Final = 10
+"""The reporter gets one part in so many of the bond; the rest is burned."""
+
+
+def check_evidence_sanity(params: Params, payload: ReportVoter, bls: Bls) -> None:
+    """Stage 1: the key signed two votes nobody may sign both.
+
+    Raises:
+        RuleViolation: "not-slashable", "bad-vote-signature".
+    """
+    if not is_slashable(payload.first.link, payload.second.link):
+        raise RuleViolation("not-slashable", "the two votes of the evidence are neither double nor surrounding")
+    for which, vote in (("first", payload.first), ("second", payload.second)):
+        if not bls.is_signed(payload.key, compute_vote_hash(params.chain_id, vote.link), vote.signature):
+            raise RuleViolation("bad-vote-signature", f"the {which} vote is not signed by {payload.key.hex()}")
+
+
+def process_report(effects: Effects, sender: Address, payload: ReportVoter) -> None:
+    """Burn the voter's bond, but a tenth for who reported it, and take all its reputation.
+
+    Raises:
+        RuleViolation: "unknown-voter": the key was never registered, or has no bond any more.
+    """
+    owner = effects.state.get_key_owner(payload.key)
+    address = None if owner is None else Address(owner.owner)
+    voter = None if address is None else effects.state.get_voter(address)
+    if address is None or voter is None or voter.key != payload.key:
+        raise RuleViolation("unknown-voter", f"no voter has the BLS key {payload.key.hex()} under bond")
+    reward = voter.bond // REPORTER_PART
+    effects.release_voter_bond(address, Nano(voter.bond))
+    effects.burn(voter.bond - reward)
+    effects.credit(sender, reward)
+    effects.state.set_account(address, clear_reputation(effects.state.get_account(address)))
+    effects.state.set_voter(address, None)
+    remove_from_voters(effects, address)
+    effects.touch(address)

@@ -1,0 +1,99 @@
+"""Votes on checkpoints: the Casper FFG link, one voter's signature under it, and many added up (protocol, section 7).
+
+A checkpoint is the last block of an epoch. Which links are allowed, and who may vote, is `consensus.finality`.
+"""
+
+from typing import Annotated, Final
+
+from msgspec import Meta, Struct
+
+from primitives.bls import KEY_BYTES, SIGNATURE_BYTES
+from primitives.codec import encode
+from primitives.hashing import Context, compute_hash
+from primitives.matrices import U32, Hash32
+from primitives.units import Hash
+
+MAX_COMMITTEE: Final = 128
+MAX_BITMAP_BYTES: Final = MAX_COMMITTEE // 8
+MAX_VOTE_BYTES: Final = 512
+MAX_AGGREGATE_BYTES: Final = 512
+
+Epoch = Annotated[int, Meta(ge=0)]
+"""Epoch e ends with the block at height e * epoch_blocks; genesis alone is epoch 0."""
+BlsKey = Annotated[bytes, Meta(min_length=KEY_BYTES, max_length=KEY_BYTES)]
+BlsSignature = Annotated[bytes, Meta(min_length=SIGNATURE_BYTES, max_length=SIGNATURE_BYTES)]
+
+
+class Checkpoint(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """The last block of an epoch."""
+
+    epoch: Epoch
+    id: Hash32
+
+
+class Link(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What is voted on: the target is to be justified, from a source that is."""
+
+    source: Checkpoint
+    target: Checkpoint
+
+
+class Vote(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """One voter's signature under a link."""
+
+    link: Link
+    key: BlsKey
+    signature: BlsSignature
+
+
+class Aggregate(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Signatures under one link added up. Bit i (of byte i // 8, the lowest first) is member i of the committee."""
+
+    link: Link
+    bits: Annotated[bytes, Meta(max_length=MAX_BITMAP_BYTES)]
+    signature: BlsSignature
+
+
+class SignedLink(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """One half of an evidence."""
+
+    link: Link
+    signature: BlsSignature
+
+
+def compute_vote_hash(chain_id: U32, link: Link) -> Hash:
+    """H("vote", encoding of [chain id, link]): what is signed, the same for every voter, so that votes add up."""
+    return compute_hash(Context.VOTE, encode((chain_id, link)))
+
+
+def compute_aggregate_leaf(aggregate: Aggregate) -> Hash:
+    """H("aggregate", encoding): the aggregate's leaf in its block's transaction root."""
+    return compute_hash(Context.AGGREGATE, encode(aggregate))
+
+
+def is_double(a: Link, b: Link) -> bool:
+    """Two different links to one target epoch."""
+    return a != b and a.target.epoch == b.target.epoch
+
+
+def is_surround(outer: Link, inner: Link) -> bool:
+    """`outer` begins before `inner` and ends after it."""
+    return outer.source.epoch < inner.source.epoch and inner.target.epoch < outer.target.epoch
+
+
+def is_slashable(a: Link, b: Link) -> bool:
+    """Whether nobody may sign both."""
+    return is_double(a, b) or is_surround(a, b) or is_surround(b, a)
+
+
+def list_members(bits: bytes) -> list[int]:
+    """Indices whose bits are set, ascending."""
+    return [8 * place + bit for place, byte in enumerate(bits) for bit in range(8) if byte >> bit & 1]
+
+
+def make_bits(members: set[int] | frozenset[int], count: int) -> bytes:
+    """The bitmap of `members` of a committee of `count`."""
+    bits = bytearray(-(-count // 8))
+    for member in members:
+        bits[member // 8] |= 1 << member % 8
+    return bytes(bits)
