@@ -22,12 +22,10 @@ from network.wire.framing import Assembler, split
 from network.wire.kademlia import Contact, FindNodes, FindProviders, Nodes, Provide, Provided, Providers
 from network.wire.limits import LIMITS, Lane, get_limit
 from network.wire.matrices import (
-    CopyAnswer,
     GetMatrix,
     GetRun,
     GetStrips,
     MatrixHead,
-    OfferCopy,
     RunData,
     Strip,
     Strips,
@@ -61,8 +59,6 @@ EXAMPLES = [
     GetStrips(1, ID, 2**28, 16),
     GetRun(1, ID, 2**26 - 1),
     RunData(1, 2**26 - 1, bytes(1 << 20), (ID,) * 28),
-    OfferCopy(1, ID),
-    CopyAnswer(2**32 - 1, True),
     SetCompact(True),
     CompactBlock(COMPACT),
     GetCompactBlock(1, ID),
