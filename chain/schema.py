@@ -14,6 +14,8 @@
 | n | depth u16, bits above (32 bytes) | node of the state tree |
 | t | tx id | height u64, index u32 |
 | y | address, height u64, index u32 | tx id, or nothing for a block's reward |
+| e | job id, height u64, number u32 | what happened to the job |
+| r | address | its record as worker and as poster |
 | j | dimension and value, posted at u64, job id | nothing: jobs by state, poster, worker, or all |
 
 Integers in keys are big-endian, so that LevelDB's order is theirs.
@@ -23,12 +25,13 @@ from typing import Final
 
 from msgspec import Struct
 
+from consensus.jobevents import JobEvent
 from consensus.records import StateKey
 from primitives.blocks import Header
 from primitives.transactions import U64
-from primitives.units import Address, BlockId, Height, TxId
+from primitives.units import Address, BlockId, Height, JobId, TxId
 
-SCHEMA_VERSION: Final = b"2"
+SCHEMA_VERSION: Final = b"3"
 
 META_SCHEMA: Final = b"mschema"
 META_GENESIS: Final = b"mgenesis"
@@ -41,6 +44,7 @@ NODE: Final = b"n"
 ACTIVE: Final = b"a"
 HISTORY: Final = b"y"
 INVALID: Final = b"x"
+JOB_EVENT: Final = b"e"
 
 REWARD_INDEX: Final = 2**32 - 1
 """Index of a block's reward in its beneficiary's history: after every transaction of the block."""
@@ -66,6 +70,7 @@ class Undo(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     records: tuple[tuple[bytes, bytes | None], ...]
     touched: tuple[tuple[bytes, ...], ...]
     """Per transaction, the accounts whose history names it."""
+    job_events: tuple[JobEvent, ...]
 
 
 class Position(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -117,3 +122,12 @@ def transaction_key(tx: TxId) -> bytes:
 
 def history_key(address: Address, height: Height, index: int) -> bytes:
     return HISTORY + address + height.to_bytes(8, "big") + index.to_bytes(4, "big")
+
+
+def job_event_key(job: JobId, height: Height, number: int) -> bytes:
+    """`number` counts all events of the block, of which there are fewer than its bytes."""
+    return JOB_EVENT + job + height.to_bytes(8, "big") + number.to_bytes(4, "big")
+
+
+def record_key(address: Address) -> bytes:
+    return b"r" + address
