@@ -3,7 +3,23 @@
 from typing import Final
 
 from rpc.method import Method
-from rpc.methods import chain, job, market, mesh, miner, net, node, record, rows, state, store, template, tx, watch, work
+from rpc.methods import (
+    chain,
+    job,
+    market,
+    mesh,
+    miner,
+    net,
+    node,
+    record,
+    rows,
+    state,
+    store,
+    template,
+    tx,
+    watch,
+    work,
+)
 
 ALL_METHODS: Final[dict[str, Method]] = {
     one.name: one
