@@ -91,7 +91,7 @@ LIMITS: Final[dict[type[Message], Limit]] = {
     GetStrips: Limit(64, Lane.TRANSACTIONS, 4000, 8000, 1, 0.5),
     Strips: Limit(288 * _KB, Lane.BULK, 0, 0, 0, 0.5),
     GetRun: Limit(64, Lane.TRANSACTIONS, 1000, 4000, 1, 1),
-    RunData: Limit(MAX_RUN_MESSAGE_BYTES, Lane.BULK, 0, 0, 0, 2),
+    RunData: Limit(MAX_RUN_MESSAGE_BYTES, Lane.BULK, 0, 0, 0, 0.5),
     GetAddresses: Limit(64, Lane.TRANSACTIONS, 0.1, 5, 10, 0.2),
     Addresses: Limit(64 * _KB, Lane.TRANSACTIONS, 0, 0, 0, 1),
     AnnounceAddresses: Limit(2 * _KB, Lane.TRANSACTIONS, 1, 20, 5, 0.2),
