@@ -45,7 +45,7 @@ def refuse(ledger: Ledger, made: MadeBlock) -> str:
 def test_blocks_become_justified_and_final(branch: Branch, ledger: Ledger) -> None:
     feed(ledger, branch.blocks[:12])
     assert ledger.final.header.height == 0
-    assert ledger.get_standing(Height(8)) == "justified" and ledger.get_standing(Height(9)) == "open"
+    assert [ledger.get_standing(Height(height)) for height in (8, 9)] == ["justified", "open"]
     feed(ledger, branch.blocks[12:])
     assert ledger.final.id == ledger.get_block_id(Height(8))
     assert [ledger.get_standing(Height(height)) for height in (1, 8, 9, 12, 13)] == [
@@ -88,12 +88,14 @@ def test_final_stays_final_on_a_branch_that_does_not_say_so_and_after_a_restart(
     silent = branch.fork(back=9)
     feed(ledger, silent.grow_by(12, nonce=9))
     record = ledger.state.get_finality()
-    assert record is not None and record.finalized.epoch == 0
+    assert record is not None
+    assert record.finalized.epoch == 0
     assert ledger.final.header.height == 8
     ledger.close()
     again = branch.open_ledger(tmp_path)
     try:
-        assert again.tip.id == silent.tip_id and again.final.header.height == 8
+        assert again.tip.id == silent.tip_id
+        assert again.final.header.height == 8
         other = branch.fork(back=10)
         other.grow_by(20, nonce=9)
         assert refuse(again, other.blocks[7]) == "conflicts-with-final"
