@@ -43,6 +43,8 @@ class BlockIndex:
         """Best of all that are not known to be invalid."""
         self.side: set[Entry] = set()
         """Linked, valid, not held, not on the connected chain: what a reorganisation may go to."""
+        self.final = self.genesis
+        """The last final block: what does not descend from it is no candidate, whatever it weighs."""
         self._held: set[Entry] = set()
         self._patience = Patience()
         self.unproven = 0
@@ -128,6 +130,18 @@ class BlockIndex:
         self.prune_side()
         self._choose_best()
 
+    def is_after_final(self, entry: Entry) -> bool:
+        """Whether the block is the last final one or descends from it."""
+        return entry.height >= self.final.height and get_ancestor(entry, self.final.height) is self.final
+
+    def set_final(self, entry: Entry) -> None:
+        """`entry`, on the connected chain, is final: branches that leave below it are candidates no more."""
+        self.final = entry
+        self.side = {each for each in self.side if self.is_after_final(each)}
+        self._held = {each for each in self._held if self.is_after_final(each)}
+        if not (self.is_after_final(self.best_header) and self.is_after_final(self.heaviest)):
+            self._choose_best()
+
     def find_best_side(self) -> Entry | None:
         """The best block a reorganisation could go to."""
         return max(self.side, key=compute_preference, default=None)
@@ -180,10 +194,12 @@ class BlockIndex:
         return HeaderContext(parent.header, parent.id, tuple(reversed(times)), anchor)
 
     def _consider(self, entry: Entry) -> None:
-        if entry.is_linked and entry.invalid is None and not entry.is_held:
+        if entry.is_linked and entry.invalid is None and not entry.is_held and self.is_after_final(entry):
             self.side.add(entry)
 
     def _compare(self, entry: Entry) -> None:
+        if not self.is_after_final(entry):
+            return
         if self._is_better(entry, self.heaviest):
             self.heaviest = entry
         if not entry.is_stalled and self._is_better(entry, self.best_header):

@@ -2,7 +2,7 @@
 
 | prefix | key | value |
 |---|---|---|
-| m | name | schema version, genesis id, tip id |
+| m | name | schema version, genesis id, tip id, id of the last final block |
 | h | block id | header and arrival number |
 | b | block id | block |
 | w | block id | witness |
@@ -36,6 +36,8 @@ SCHEMA_VERSION: Final = b"3"
 META_SCHEMA: Final = b"mschema"
 META_GENESIS: Final = b"mgenesis"
 META_TIP: Final = b"mtip"
+META_FINAL: Final = b"mfinal"
+"""Missing while nothing but genesis is final."""
 
 HEADER: Final = b"h"
 BLOCK: Final = b"b"

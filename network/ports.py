@@ -14,7 +14,7 @@ from primitives.blocks import Block, Header
 from primitives.errors import InosError
 from primitives.matrices import Witness
 from primitives.transactions import Transaction
-from primitives.units import BlockId, MatrixId, TimeMs, TxId
+from primitives.units import BlockId, Hash, MatrixId, TimeMs, TxId
 
 
 class Clock(Protocol):
@@ -131,11 +131,33 @@ class MatricesPort(Protocol):
     def get_strips(self, id: MatrixId, first: int, count: int, /) -> Sequence[tuple[bytes, Sequence[bytes]]]:
         """Strips [first, first + count) of a complete matrix with their paths; fewer at its end."""
 
-    def begin(self, info: Any, /) -> Any:
-        """Make room for a matrix that arrives in strips (info: mesh.store.MatrixInfo)."""
+    def get_demand(self, id: MatrixId, /) -> float:
+        """Requests of others that count now."""
 
-    def missing_strips(self, id: MatrixId, limit: int, /) -> Sequence[int]:
-        """At most `limit` strip indices that are not here yet, lowest first."""
+    def is_promised(self, id: MatrixId, /) -> bool:
+        """Whether the chain or this node's owner needs it."""
+
+    def may_lend(self, info: Any, /) -> bool:
+        """Whether a copy is taken for others (info: mesh.store.MatrixInfo)."""
+
+    def set_lent(self, id: MatrixId, /) -> None:
+        """A copy is kept for others."""
+
+    def may_let_go(self, id: MatrixId, /) -> bool:
+        """Whether this copy may go where there are enough others."""
+
+    def missing_runs(self, id: MatrixId, limit: int, /) -> Sequence[int]:
+        """At most `limit` runs (mesh.runs) that are not here yet, lowest first."""
+
+
+class RunView(Protocol):
+    """Strips that travel together, with one path."""
+
+    @property
+    def data(self) -> bytes: ...
+
+    @property
+    def path(self) -> Sequence[Hash]: ...
 
 
 class AddedView(Protocol):
@@ -187,8 +209,17 @@ class NodePort(Protocol):
 
     async def add_transaction(self, tx: Transaction, /) -> Any: ...
 
-    async def add_strip(self, info: Any, index: int, strip: bytes, path: Sequence[bytes], /) -> bool:
-        """Verify and keep one strip; True when the matrix is complete with it."""
+    async def begin_matrix(self, info: Any, /) -> bool:
+        """Make room for a matrix that arrives in runs (info: mesh.store.MatrixInfo); True where it is here already."""
+
+    async def add_run(self, id: MatrixId, index: int, data: bytes, path: Sequence[bytes], /) -> bool:
+        """Verify and keep one run; True when the matrix is complete with it."""
+
+    async def drop_matrix(self, id: MatrixId, /) -> bool:
+        """Delete a matrix; False where something here needs it."""
+
+    async def read_run(self, id: MatrixId, index: int, /) -> RunView | None:
+        """One run of a complete matrix, checked; None where it is not here."""
 
     def subscribe(self) -> AbstractAsyncContextManager[Any]:
         """Enters an async iterator over TipChanged, TransactionAdded, MatrixAdded, MatrixWanted."""

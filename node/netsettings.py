@@ -29,5 +29,6 @@ def make_network_settings(settings: NodeSettings, network: Network) -> NetworkSe
         announce=None if settings.announce is None else parse_place(settings.announce),
         max_outbound=settings.max_outbound,
         max_inbound=settings.max_inbound,
+        copy_check_s=settings.mesh_check_s,
         stale_tip_s=STALE_SPACINGS * network.params.spacing_ms / 1000,
     )

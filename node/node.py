@@ -108,7 +108,7 @@ async def open_node(settings: NodeSettings, clock: Clock | None = None) -> Async
         orders = make_miner_settings(settings, network, data)
         watch_key = load_watch_key(settings, data)
         identity = load_identity(data.path)
-        service = await _open_service(stack, data, network, clock)
+        service = await _open_service(stack, settings, data, network, clock)
         tasks = await stack.enter_async_context(Tasks())
         _run_until_stop(stack, tasks, "service", service.run())
         await _restore_pool(stack, data, service)
@@ -125,13 +125,15 @@ async def open_node(settings: NodeSettings, clock: Clock | None = None) -> Async
         log.info("node stops")
 
 
-async def _open_service(stack: AsyncExitStack, data: DataDir, network: Network, clock: Clock) -> NodeService:
-    matrices = MatrixStore(data.matrices)
+async def _open_service(
+    stack: AsyncExitStack, settings: NodeSettings, data: DataDir, network: Network, clock: Clock
+) -> NodeService:
+    matrices = MatrixStore(data.matrices, max_bytes=settings.mesh_quota)
     results = StoredResults(matrices)
     ledger = await asyncio.to_thread(Ledger.open, data.ledger, network.params, network.state, results=results)
     stack.callback(ledger.close)
     mempool = Mempool(network.params, MempoolLimits())
-    service = NodeService(network, ledger, mempool, matrices, results, clock)
+    service = NodeService(network, ledger, mempool, matrices, results, clock, scrub_rate=int(settings.mesh_scrub_rate))
     stack.push_async_callback(_stop, "writer", partial(asyncio.to_thread, service.close))
     return service
 

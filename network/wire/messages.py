@@ -18,7 +18,7 @@ from network.wire.compact import (
 )
 from network.wire.control import MAX_HELLO_BYTES, Bye, Hello, NotFound, Ping, Pong
 from network.wire.kademlia import FindNodes, FindProviders, Nodes, Provide, Provided, Providers
-from network.wire.matrices import GetMatrix, GetStrips, MatrixHead, Strips
+from network.wire.matrices import CopyAnswer, GetMatrix, GetRun, GetStrips, MatrixHead, OfferCopy, RunData, Strips
 from network.wire.skeleton import GetSkeleton, Skeleton
 from network.wire.transactions import AnnounceTransactions, GetTransactions, Transactions
 from primitives.codec import decode, encode
@@ -49,6 +49,10 @@ KINDS: Final[tuple[type[Message], ...]] = (
     GetBlockTransactions,
     BlockTransactions,
     Strips,
+    GetRun,
+    RunData,
+    OfferCopy,
+    CopyAnswer,
     GetAddresses,
     Addresses,
     AnnounceAddresses,
