@@ -61,5 +61,5 @@ def test_challenges_at_every_depth() -> None:
     measured = json.loads(result.stdout)["measured"]
     assert [row["depth"] for row in measured] == [1024, 8192, 65_536]
     assert [row["bytes"] for row in measured] == sorted(row["bytes"] for row in measured)
-    assert all(0 < row["check_ms"] for row in measured)
+    assert all(row["check_ms"] > 0 for row in measured)
     assert "k =  65536" in CliRunner().invoke(app, ["bench", "challenge", "--rounds", "1"]).stdout
