@@ -23,7 +23,7 @@ from node.clock import Clock
 from node.depot import Depot
 from node.held import EarlyBlocks, HeldResults, UnclaimedResults
 from node.hub import Hub, Subscription
-from node.needs import list_needed
+from node.needs import list_needs
 from node.results import StoredResults
 from node.rows import JobRows
 from node.steward import Steward
@@ -84,7 +84,7 @@ class NodeService:
         self._threads = threads or Threads()
         self._chain = ChainWriter(ledger, mempool, clock)
         self.depot = Depot(matrices, self._hub, self._threads, self._on_matrix)
-        needs = partial(list_needed, ledger, mempool)
+        needs = partial(list_needs, ledger, mempool)
         self._steward = Steward(matrices, self.depot, self._hub, self._threads, needs, scrub_rate)
 
     @property
