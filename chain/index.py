@@ -35,6 +35,8 @@ class BlockIndex:
         self.genesis = Entry(genesis_id, genesis, None, Weight(0), 0, has_body=True, is_linked=True)
         self._entries[genesis_id] = self.genesis
         self._arrivals = 0
+        self.base = self.genesis
+        """The lowest block that can be the tip: above genesis where the state came from others."""
         self.tip = self.genesis
         """The connected block; the ledger moves it."""
         self.best_header = self.genesis
@@ -120,6 +122,26 @@ class BlockIndex:
         """`entry`, the tip, was taken off."""
         self.tip = entry.parent or self.genesis
         self._consider(entry)
+
+    def adopt(self, base: Entry) -> None:
+        """The state of `base` is here although its body and those below it are not, and never will be.
+
+        Nothing goes below it any more: branches that leave its chain there are no candidates.
+        """
+        self.base = base
+        for entry in reversed(list(iterate_back(base))):
+            self.unproven -= not entry.has_body and entry.invalid is None
+            entry.has_body = entry.is_linked = True
+            entry.is_stalled = entry.is_stalled and entry is base
+            self._patience.drop(entry)
+            self.side.discard(entry)
+        chain = {entry.id for entry in iterate_back(base)}
+        for entry in iterate_back(base):
+            for child in entry.children if entry is not base else ():
+                if child.id not in chain:
+                    self.set_invalid(child, "below-base", f"it leaves the chain below block {base.height}")
+        for revived in self._patience.on_body(base):
+            self._compare(revived)
 
     def restore_tip(self, tip: Entry) -> None:
         """The chain up to `tip` is the connected one, as the database says."""

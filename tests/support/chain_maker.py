@@ -34,6 +34,7 @@ from primitives.transactions import (
     compute_tx_id,
 )
 from primitives.units import Address, BlockId, Hash, JobId, Nano, Target, TimeMs
+from primitives.votes import Aggregate
 from support.consensus_lab import (
     ALICE,
     ALLOCATIONS,
@@ -125,10 +126,18 @@ class Branch(Lab):
         uses_merit: bool = False,
         nonce: int = 0,
         later_ms: int = 0,
+        aggregate: Aggregate | None = None,
     ) -> MadeBlock:
         """The next block, sealed and connected here. Another `nonce` or time makes it differ from its twins."""
         return self.append(
-            self.draft(*transactions, miner=miner, uses_merit=uses_merit, nonce=nonce, later_ms=later_ms)
+            self.draft(
+                *transactions,
+                miner=miner,
+                uses_merit=uses_merit,
+                nonce=nonce,
+                later_ms=later_ms,
+                aggregate=aggregate,
+            )
         )
 
     def draft(
@@ -138,10 +147,11 @@ class Branch(Lab):
         uses_merit: bool = False,
         nonce: int = 0,
         later_ms: int = 0,
+        aggregate: Aggregate | None = None,
         **changes: Any,
     ) -> MadeBlock:
         """The next block, sealed but not connected; `changes` to its header may make it invalid."""
-        block = self.make_block(transactions, miner=miner, uses_merit=uses_merit)
+        block = self.make_block(transactions, miner=miner, uses_merit=uses_merit, aggregate=aggregate)
         block = edit(block, **{"nonce": nonce, "time_ms": block.header.time_ms + later_ms} | changes)
         premium = self.params.merit_premium if uses_merit else 1
         return seal(block, allowed=min(ANY, int.from_bytes(block.header.target, "big") * premium))
