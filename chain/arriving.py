@@ -41,7 +41,8 @@ class ArrivingLedger(LedgerView):
     def is_awaiting_state(self) -> bool:
         return self.importer is not None
 
-    def _await_state(self, importer: Importer) -> None:
+    def await_state(self, importer: Importer) -> None:
+        """Connect no blocks from now on: a state is to come from others."""
         self.importer = importer
         self._reader = GenesisReader(self._db, self._index.tip.to_tip(), importer.genesis.records)
 

@@ -24,8 +24,10 @@ CLEARING: Final = b"clearing"
 class Importer:
     """Belongs to the writer's thread; `state` may be read from others."""
 
-    def __init__(self, database: Database, index: BlockIndex, genesis: GenesisState) -> None:
+    def __init__(self, database: Database, index: BlockIndex, genesis: GenesisState, expected: int) -> None:
         self._db = database
+        self.expected = expected
+        """About the height of the block: so many headers may come before any is proven."""
         self._index = index
         self.genesis = genesis
         self.state: StateImport | None = None

@@ -73,15 +73,15 @@ class Ledger(ArrivingLedger):
         *,
         results: ResultChecker,
         is_durable: bool = True,
-        awaits_state: bool = False,
+        awaits_state: int | None = None,
     ) -> "Ledger":
         """Open the database in folder `path`, or begin one; then go to the best chain there is in it.
 
         Args:
             results: checks delivered products in stage 3.
             is_durable: see chain.database.Database.
-            awaits_state: a ledger at genesis connects no blocks, and waits for a state from others: see
-                `begin_import`. One that is further takes no notice.
+            awaits_state: a ledger at genesis connects no blocks, and waits for the state of a block at about this
+                height from others: see `begin_import`. One that is further takes no notice.
 
         Raises:
             ChainError: "database-in-use", "other-genesis", "schema-version", "database-damaged", "database-io".
@@ -89,8 +89,8 @@ class Ledger(ArrivingLedger):
         database = open_database(path, genesis, is_durable=is_durable)
         try:
             ledger = cls(params, database, load_index(database, params, genesis), results)
-            if awaits_state and ledger.tip.header.height == 0:
-                ledger._await_state(Importer(database, ledger._index, genesis))
+            if awaits_state is not None and ledger.tip.header.height == 0:
+                ledger.await_state(Importer(database, ledger._index, genesis, awaits_state))
             else:
                 if database.get(schema.META_IMPORT) is not None:
                     abandon(database, genesis)
@@ -224,8 +224,9 @@ class Ledger(ArrivingLedger):
             self._erase_headers(self._index.tick(now_ms))
 
     def _make_room(self) -> None:
-        self._erase_headers(self._index.make_room(MAX_UNPROVEN))
-        if self._index.unproven >= MAX_UNPROVEN:
+        most = MAX_UNPROVEN + (self.importer.expected if self.importer is not None else 0)
+        self._erase_headers(self._index.make_room(most))
+        if self._index.unproven >= most:
             message = f"{self._index.unproven} headers wait for their blocks already"
             raise NotYet("too-many-headers", message, hint="taken again when blocks have come, or did not")
 

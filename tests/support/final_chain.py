@@ -1,17 +1,19 @@
 """Branches whose checkpoints are voted on: three voters who also mine, and an aggregate wherever there is a ballot."""
 
 from primitives.transactions import RegisterVoter, Transfer
+from primitives.units import Address, Nano
 from support.chain_maker import EASY, Branch, MadeBlock
-from support.consensus_lab import PEOPLE
+from support.consensus_lab import ALLOCATIONS, PEOPLE
 from support.voters import get_bls_key, make_aggregate, prove
 
 VOTERS = ("alice", "bob", "carol")
 BOND = 1000
 
 
-def make_voted_branch(epochs: int) -> Branch:
-    """A branch up to the first block after checkpoint `epochs`, with everybody voting."""
-    branch = Branch(EASY)
+def make_voted_branch(epochs: int, crowd: int = 0) -> Branch:
+    """A branch up to the second block after checkpoint `epochs`, with everybody voting, and `crowd` accounts more."""
+    others = {Address(n.to_bytes(20, "big")): Nano(n + 1) for n in range(crowd)}
+    branch = Branch(EASY, {**ALLOCATIONS, **others})
     branch.grow(branch.sign(PEOPLE["alice"], Transfer(PEOPLE["carol"].address, 5000)))
     branch.grow(*(branch.sign(PEOPLE[who], RegisterVoter(get_bls_key(who), prove(who), BOND)) for who in VOTERS))
     grow_voted(branch, epochs * EASY.epoch_blocks + 2 - branch.height)

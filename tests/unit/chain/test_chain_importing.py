@@ -35,9 +35,7 @@ def source(branch: Branch, tmp_path: Path) -> Iterator[Ledger]:
 
 
 def open_empty(branch: Branch, path: Path) -> Ledger:
-    return Ledger.open(
-        path, branch.params, branch.genesis, results=branch.products, is_durable=False, awaits_state=True
-    )
+    return Ledger.open(path, branch.params, branch.genesis, results=branch.products, is_durable=False, awaits_state=0)
 
 
 def get_past(source: Ledger, height: int) -> PastState:
