@@ -10,6 +10,7 @@ from chain import schema
 from chain.blocks import Batch
 from chain.entry import Entry
 from chain.jobindex import compute_index_changes
+from chain.jobrecords import make_event_changes
 from chain.schema import Position, Undo
 from chain.state_tree import TreeUpdate
 from consensus.execution import Executed
@@ -36,7 +37,7 @@ def make_connect_batch(read: Read, entry: Entry, block: Block, executed: Execute
     changes = executed.changes
     root, batch = _make_state_batch(read, changes)
     before = tuple((bytes(key), read(schema.state_key(key))) for key in changes)
-    batch[schema.undo_key(entry.id)] = encode(Undo(before, executed.touched))
+    batch[schema.undo_key(entry.id)] = encode(Undo(before, executed.touched, executed.job_events))
     batch[schema.figures_key(entry.id)] = encode(executed.figures)
     batch[schema.active_key(entry.height)] = entry.id
     batch[schema.META_TIP] = entry.id
@@ -46,6 +47,7 @@ def make_connect_batch(read: Read, entry: Entry, block: Block, executed: Execute
         for address in executed.touched[index]:
             batch[schema.history_key(address, entry.height, index)] = tx_id
     batch[schema.history_key(Address(entry.header.beneficiary), entry.height, schema.REWARD_INDEX)] = b""
+    batch |= make_event_changes(read, entry.height, executed.job_events)
     return root, batch
 
 
@@ -61,6 +63,7 @@ def make_disconnect_batch(read: Read, entry: Entry, block: Block, undo: Undo) ->
         for address in undo.touched[index]:
             batch[schema.history_key(Address(address), entry.height, index)] = None
     batch[schema.history_key(Address(entry.header.beneficiary), entry.height, schema.REWARD_INDEX)] = None
+    batch |= make_event_changes(read, entry.height, undo.job_events, is_undone=True)
     return root, batch
 
 

@@ -163,11 +163,13 @@ class BlockIndex:
         return self._forget(self._patience.tick(now_ms))
 
     def make_room(self, limit: int) -> list[BlockId]:
-        """Forget branches that stall, the longest first, until fewer than `limit` headers are unproven; their ids."""
-        gone: list[BlockId] = []
-        while self.unproven >= limit and (root := self._patience.give_up_stalled()) is not None:
-            gone += self._forget([root])
-        return gone
+        """Where `limit` headers are unproven, forget those waited for longest, a sixteenth or more; their ids.
+
+        A header that is new gives way to none that is old: else whoever fills the room shuts out the next block.
+        """
+        if self.unproven < limit:
+            return []
+        return self._forget(self._patience.give_up(self.unproven - limit + max(1, limit // 16)))
 
     def _forget(self, roots: list[Entry]) -> list[BlockId]:
         lost = [entry for root in roots for entry in iterate_subtree(root)]
@@ -177,7 +179,7 @@ class BlockIndex:
             self.unproven -= entry.invalid is None
         for parent in {root.parent for root in roots if root.parent is not None}:
             parent.children = [child for child in parent.children if child.id in self._entries]
-        if self.best_header.is_stalled or self.heaviest.id not in self._entries:
+        if self.best_header.is_stalled or not {self.best_header.id, self.heaviest.id} <= self._entries.keys():
             self._choose_best()
         return gone
 

@@ -76,13 +76,22 @@ class Patience:
                 forgotten.append(root)
         return forgotten
 
-    def give_up_stalled(self) -> Entry | None:
-        """Of what stalls, the longest: it is forgotten before its time, since memory is short. None where none does."""
-        for root in self._stalled:
-            if not any(entry.has_body for entry in iterate_subtree(root)):
-                del self._stalled[root]
-                return root
-        return None
+    def give_up(self, count: int) -> list[Entry]:
+        """What has been waited for longest, `count` headers or more: forgotten before its time, as memory is short.
+
+        What stalls goes first. A branch with a body further up cost work, and is kept; with nothing else it is fewer.
+        """
+        given_up: list[Entry] = []
+        for waits in (self._stalled, self._wanted):
+            for root in list(waits):
+                if count <= 0:
+                    return given_up
+                branch = list(iterate_subtree(root))
+                if not any(entry.has_body for entry in branch):
+                    del waits[root]
+                    given_up.append(root)
+                    count -= len(branch)
+        return given_up
 
 
 def _take_due(waits: dict[Entry, TimeMs | None] | dict[Entry, TimeMs], until: int) -> list[Entry]:

@@ -9,10 +9,12 @@ from chain import schema
 from chain.database import Database
 from chain.entry import Tip
 from chain.jobindex import iterate_jobs
+from chain.jobrecords import TrackRecord, decode_record, iterate_events
 from chain.past import MAX_REWIND, PastState
 from chain.schema import MAX_STORED_BYTES, Position
 from chain.state_tree import make_tree_proof
 from consensus.execution import BlockFigures
+from consensus.jobevents import JobEvent
 from consensus.records import Job, JobState, StateKey
 from consensus.state import StateView
 from consensus.statetree import StateProof, make_proof
@@ -86,6 +88,12 @@ class ChainReader:
             newest_first=newest_first,
         )
         return list(islice(found, limit))
+
+    def get_record(self, address: Address) -> TrackRecord:
+        return decode_record(self._snapshot.get(schema.record_key(address)))
+
+    def list_job_events(self, job: JobId, limit: int) -> list[tuple[Height, JobEvent]]:
+        return list(islice(iterate_events(self._snapshot, job), limit))
 
     def prove(self, key: StateKey) -> tuple[bytes | None, StateProof]:
         return self.get(key), make_tree_proof(lambda node: self._snapshot.get(schema.node_key(node)), self.get, key)

@@ -16,7 +16,9 @@
 | y | address, height u64, index u32 | tx id, or nothing for a block's reward |
 | g | checkpoint's block id | the aggregate that justified it, from a block that was connected |
 | k | checkpoint's block id | its committees and record of finality, with proofs |
-| r | depth u16, bits above (32 bytes) | hash of a tree node under which everything came, during an import |
+| i | depth u16, bits above (32 bytes) | hash of a tree node under which everything came, during an import |
+| e | job id, height u64, number u32 | what happened to the job |
+| r | address | its record as worker and as poster |
 | j | dimension and value, posted at u64, job id | nothing: jobs by state, poster, worker, or all |
 
 Integers in keys are big-endian, so that LevelDB's order is theirs.
@@ -26,12 +28,13 @@ from typing import Final
 
 from msgspec import Struct
 
+from consensus.jobevents import JobEvent
 from consensus.records import StateKey
 from primitives.blocks import Header
 from primitives.transactions import U64
-from primitives.units import Address, BlockId, Height, TxId
+from primitives.units import Address, BlockId, Height, JobId, TxId
 
-SCHEMA_VERSION: Final = b"2"
+SCHEMA_VERSION: Final = b"3"
 
 META_SCHEMA: Final = b"mschema"
 META_GENESIS: Final = b"mgenesis"
@@ -45,11 +48,12 @@ HEADER: Final = b"h"
 BLOCK: Final = b"b"
 STATE: Final = b"s"
 NODE: Final = b"n"
-RANGE: Final = b"r"
+RANGE: Final = b"i"
 JOB_INDEX: Final = b"j"
 ACTIVE: Final = b"a"
 HISTORY: Final = b"y"
 INVALID: Final = b"x"
+JOB_EVENT: Final = b"e"
 
 REWARD_INDEX: Final = 2**32 - 1
 """Index of a block's reward in its beneficiary's history: after every transaction of the block."""
@@ -75,6 +79,7 @@ class Undo(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     records: tuple[tuple[bytes, bytes | None], ...]
     touched: tuple[tuple[bytes, ...], ...]
     """Per transaction, the accounts whose history names it."""
+    job_events: tuple[JobEvent, ...]
 
 
 class Position(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -138,3 +143,12 @@ def transaction_key(tx: TxId) -> bytes:
 
 def history_key(address: Address, height: Height, index: int) -> bytes:
     return HISTORY + address + height.to_bytes(8, "big") + index.to_bytes(4, "big")
+
+
+def job_event_key(job: JobId, height: Height, number: int) -> bytes:
+    """`number` counts all events of the block, of which there are fewer than its bytes."""
+    return JOB_EVENT + job + height.to_bytes(8, "big") + number.to_bytes(4, "big")
+
+
+def record_key(address: Address) -> bytes:
+    return b"r" + address

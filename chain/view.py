@@ -11,11 +11,13 @@ from chain.blocks import BlockStore
 from chain.database import Database
 from chain.entry import Tip, get_ancestor
 from chain.index import BlockIndex, make_locator
+from chain.jobrecords import TrackRecord
 from chain.notes import find_step
 from chain.past import PastState
 from chain.reading import ChainReader, HistoryEntry
 from consensus.execution import BlockFigures, ResultChecker
 from consensus.finality.trust import Step
+from consensus.jobevents import JobEvent
 from consensus.params import Params
 from consensus.records import Job, JobState, StateKey
 from consensus.state import StateView
@@ -108,6 +110,14 @@ class LedgerView:
     ) -> list[tuple[JobId, Job]]:
         """Jobs at the tip that fit all filters, oldest or newest first, from beyond the job `after`."""
         return self._reader.list_jobs(state, poster, worker, after, limit, newest_first)
+
+    def get_record(self, address: Address) -> TrackRecord:
+        """What an address has done on the market up to the tip."""
+        return self._reader.get_record(address)
+
+    def list_job_events(self, job: JobId, *, limit: int = 1000) -> list[tuple[Height, JobEvent]]:
+        """What happened to a job up to the tip, oldest first, with the heights."""
+        return self._reader.list_job_events(job, limit)
 
     def prove(self, key: StateKey) -> tuple[bytes | None, StateProof]:
         """A record at the tip, or None, with the proof against the tip's state root."""

@@ -3,8 +3,9 @@
 import msgspec
 
 from consensus import amounts
+from consensus.jobevents import JobEvent, JobEventKind, make_job_event
 from consensus.params import Params
-from consensus.records import StateReader
+from consensus.records import Job, StateReader
 from consensus.state import Draft
 from primitives.errors import RuleViolation
 from primitives.units import Address, Height, JobId, Nano
@@ -24,12 +25,17 @@ class Effects:
         self.tickets_posted = 0
         self.tickets_settled = 0
         self.settled: list[JobId] = []
+        self.job_events: list[JobEvent] = []
         self.touched: list[Address] = []
 
     def touch(self, address: Address) -> None:
         """Note that the transaction belongs into this account's history."""
         if address not in self.touched:
             self.touched.append(address)
+
+    def note_job(self, kind: JobEventKind, job_id: JobId, job: Job, worker: Address | None, amount: int) -> None:
+        """Note what happened to a job."""
+        self.job_events.append(make_job_event(kind, job_id, job, worker, amount))
 
     def debit(self, address: Address, amount: int, what: str) -> None:
         """Take nano from a balance.

@@ -13,6 +13,7 @@ from consensus.basefee import compute_next_base_fee
 from consensus.effects import Effects
 from consensus.finality.aggregates import process_aggregate
 from consensus.finality.epochs import process_epoch_start
+from consensus.jobevents import JobEvent
 from consensus.jobs import ResultChecker, make_wrong_result, process_lapses
 from consensus.merit import spend_merit
 from consensus.optimistic import process_due
@@ -61,6 +62,8 @@ class Executed(Struct, frozen=True):
     figures: BlockFigures
     touched: tuple[tuple[Address, ...], ...]
     """Per transaction: sender first, then the other accounts whose history it belongs to."""
+    job_events: tuple[JobEvent, ...]
+    """In order."""
 
 
 class Execution:
@@ -109,6 +112,7 @@ class Execution:
         self._settled_tickets = 0
         self._settled: list[JobId] = []
         self._touched: list[tuple[Address, ...]] = []
+        self._job_events: list[JobEvent] = []
         self._process_start(uses_merit, parent, aggregate, bls)
 
     def add(self, tx: Transaction) -> None:
@@ -127,6 +131,7 @@ class Execution:
         self._settled_tickets += effects.tickets_settled
         self._settled += effects.settled
         self._touched.append(tuple(effects.touched))
+        self._job_events += effects.job_events
 
     def finish(self) -> Executed:
         """Pay the beneficiary, move the base fee, and say what changed.
@@ -146,7 +151,8 @@ class Execution:
         whole = Draft(self._reader)
         whole.merge(self._state)
         whole.merge(end.state)
-        return Executed(whole.compute_changes(), self._make_figures(whole.get_market(), subsidy), tuple(self._touched))
+        figures = self._make_figures(whole.get_market(), subsidy)
+        return Executed(whole.compute_changes(), figures, tuple(self._touched), tuple(self._job_events))
 
     def _process_start(self, uses_merit: bool, parent: BlockId, aggregate: Aggregate | None, bls: Bls | None) -> None:
         start = self._begin()
@@ -161,6 +167,7 @@ class Execution:
         self._state.merge(start.state)
         self._settled_tickets += start.tickets_settled
         self._settled += start.settled
+        self._job_events += start.job_events
 
     def _begin(self) -> Effects:
         return Effects(self._params, self._height, self._state)

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 import msgspec
 
 from consensus.effects import Effects
+from consensus.jobevents import JobEventKind
 from consensus.optimistic import process_delivery
 from consensus.records import Claim, Job, JobState, Lapse
 from consensus.reputation import compute_open_claim_limit, cut_reputation
@@ -75,6 +76,7 @@ def process_post_job(effects: Effects, sender: Address, job_id: JobId, payload: 
         closed_at=0,
     )
     effects.state.set_job(job_id, job)
+    effects.note_job(JobEventKind.POSTED, job_id, job, None, burned)
 
 
 def process_claim_job(effects: Effects, sender: Address, payload: ClaimJob) -> None:
@@ -105,6 +107,7 @@ def process_claim_job(effects: Effects, sender: Address, payload: ClaimJob) -> N
     effects.state.set_claim(job_id, Claim(sender, job.bond, effects.height, expires_at))
     effects.state.set_lapse(expires_at, Lapse((*lapse.jobs, job_id)))
     effects.state.set_job(job_id, msgspec.structs.replace(job, state=JobState.CLAIMED, worker=sender))
+    effects.note_job(JobEventKind.CLAIMED, job_id, job, sender, job.bond)
     effects.touch(Address(job.poster))
 
 
@@ -170,6 +173,7 @@ def process_cancel_job(effects: Effects, sender: Address, payload: CancelJob) ->
     effects.credit(sender, job.reward)
     closed = msgspec.structs.replace(job, state=JobState.CANCELLED, closed_at=effects.height)
     effects.state.set_job(job_id, closed)
+    effects.note_job(JobEventKind.CANCELLED, job_id, job, None, job.reward)
 
 
 def process_lapses(effects: Effects, expired: Height) -> None:
@@ -191,6 +195,7 @@ def process_lapses(effects: Effects, expired: Height) -> None:
         effects.burn(claim.bond - to_poster)
         effects.state.set_claim(job_id, None)
         effects.state.set_job(job_id, msgspec.structs.replace(job, state=JobState.OPEN, worker=None))
+        effects.note_job(JobEventKind.LAPSED, job_id, job, worker, claim.bond)
     effects.state.set_lapse(expired, Lapse())
 
 

@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from consensus.effects import Effects
+from consensus.jobevents import JobEventKind
 from consensus.records import Claim, Due, Job, JobState
 from consensus.reputation import clear_reputation
 from consensus.settlement import get_job, remove_lapse, settle
@@ -47,6 +48,7 @@ def process_delivery(effects: Effects, job_id: JobId, job: Job, claim: Claim, y:
     effects.state.set_due(due_at, Due((*due.jobs, job_id)))
     effects.state.set_claim(job_id, msgspec.structs.replace(claim, expires_at=due_at))
     effects.state.set_job(job_id, msgspec.structs.replace(job, state=JobState.DELIVERED, y=y))
+    effects.note_job(JobEventKind.DELIVERED, job_id, job, Address(claim.worker), claim.bond)
     effects.touch(Address(job.poster))
 
 
@@ -102,5 +104,6 @@ def process_challenge(effects: Effects, sender: Address, payload: Challenge) -> 
     effects.state.set_due(due_at, Due(tuple(j for j in due.jobs if j != job_id)))
     effects.state.set_claim(job_id, None)
     effects.state.set_job(job_id, msgspec.structs.replace(job, state=JobState.OPEN, worker=None, y=None))
+    effects.note_job(JobEventKind.CHALLENGED, job_id, job, worker, claim.bond)
     effects.touch(worker)
     effects.touch(Address(job.poster))

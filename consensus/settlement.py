@@ -4,6 +4,7 @@ import msgspec
 
 from consensus import amounts
 from consensus.effects import Effects
+from consensus.jobevents import JobEventKind
 from consensus.merit import add_merit
 from consensus.records import Claim, Job, JobState, Lapse
 from consensus.reputation import add_reputation
@@ -49,3 +50,4 @@ def settle(effects: Effects, job_id: JobId, job: Job, claim: Claim, y: MatrixRef
     effects.state.set_job(job_id, settled)
     effects.tickets_settled += tickets
     effects.settled.append(job_id)
+    effects.note_job(JobEventKind.SETTLED, job_id, job, worker, job.reward)

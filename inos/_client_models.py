@@ -156,6 +156,56 @@ class JobPage(Struct, frozen=True):
     next: str | None
 
 
+class JobEvent(Struct, frozen=True):
+    """A step of a job: posted, claimed, delivered, settled, lapsed, challenged or cancelled; `amount` in nano."""
+
+    event: str
+    height: int
+    worker: str | None
+    amount: int
+
+
+class JobHistory(Struct, frozen=True):
+    """All steps of a job, oldest first."""
+
+    id: str
+    events: tuple[JobEvent, ...]
+
+
+class WorkerRecord(Struct, frozen=True):
+    """Jobs an address took on; amounts in nano."""
+
+    claimed: int
+    settled: int
+    lapsed: int
+    challenged: int
+    tickets: int
+    earned: int
+    bonds_lost: int
+
+
+class PosterRecord(Struct, frozen=True):
+    """Jobs an address posted; amounts in nano."""
+
+    posted: int
+    settled: int
+    cancelled: int
+    lapsed: int
+    challenged: int
+    tickets: int
+    paid: int
+    burned: int
+
+
+class TrackRecord(Struct, frozen=True):
+    """How an address has dealt since genesis."""
+
+    address: str
+    height: int
+    worker: WorkerRecord
+    poster: PosterRecord
+
+
 class FeeEstimate(Struct, frozen=True):
     """Nano; `base_fee` is burned per ticket by a job in the next block."""
 

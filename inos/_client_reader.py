@@ -101,5 +101,13 @@ class Reader:
         """A page of jobs; filters as job_list has them: state, poster, worker, after, limit."""
         return await self._ask(models.JobPage, "job_list", **filters)
 
+    async def job_history(self, job: str) -> models.JobHistory:
+        """What happened to a job; RemoteError "job-unknown" until its transaction is mined."""
+        return await self._ask(models.JobHistory, "job_history", id=job)
+
+    async def job_record(self, address: str) -> models.TrackRecord:
+        """How an address has dealt as worker and as poster."""
+        return await self._ask(models.TrackRecord, "job_record", address=address)
+
     async def _ask(self, kind: type[T], method: str, **params: Any) -> T:
         return convert(kind, await self.call(method, params), method)

@@ -78,11 +78,13 @@ def get_refusal(params: Params, settings: MinerSettings, offer: Offer, standing:
         return "not-open"
     if standing.claims_left < 1:
         return "claim-limit"
-    if offer.reward_per_ticket < settings.min_reward_per_ticket:
+    if offer.job.mode not in settings.job_modes:
+        return "other-mode"
+    if not is_first(settings, offer) and offer.reward_per_ticket < settings.min_reward_per_ticket:
         return "reward-too-low"
     if offer.job.bond + 2 * standing.fee > standing.spendable:
         return "bond-not-affordable"
-    if offer.job.reward < 2 * standing.fee:
+    if not is_first(settings, offer) and offer.job.reward < 2 * standing.fee:
         return "reward-under-fees"
     if offer.size > settings.max_job_bytes:
         return "too-large"
@@ -91,9 +93,20 @@ def get_refusal(params: Params, settings: MinerSettings, offer: Offer, standing:
     return None
 
 
-def rank_offers(offers: Iterable[Offer], me: Address) -> list[Offer]:
-    """Best reward per ticket first. Equals stand in an order of each miner's own, so that not all claim the same."""
-    return sorted(offers, key=lambda offer: (-offer.reward_per_ticket, blake3(me + offer.id).digest()))
+def is_first(settings: MinerSettings, offer: Offer) -> bool:
+    """Whether the job comes from a poster whose jobs this miner does before all others."""
+    return Address(offer.job.poster) in settings.first_posters
+
+
+def rank_offers(settings: MinerSettings, offers: Iterable[Offer], me: Address) -> list[Offer]:
+    """Own posters' jobs first, then the best reward per ticket.
+
+    Equals stand in an order of each miner's own, so that not all claim the same.
+    """
+    return sorted(
+        offers,
+        key=lambda offer: (not is_first(settings, offer), -offer.reward_per_ticket, blake3(me + offer.id).digest()),
+    )
 
 
 def choose_job(
@@ -105,7 +118,7 @@ def choose_job(
     avoid: Collection[JobId] = (),
 ) -> Offer | None:
     """The best job worth claiming now for the account `me`, leaving out `avoid`; None where there is none."""
-    for offer in rank_offers((o for o in offers if o.id not in avoid), me):
+    for offer in rank_offers(settings, (o for o in offers if o.id not in avoid), me):
         if get_refusal(params, settings, offer, standing) is None:
             return offer
     return None

@@ -6,6 +6,7 @@ from typing import Final
 from msgspec import Struct
 
 from primitives.errors import InosError
+from primitives.transactions import JobMode
 from primitives.units import Address, DurationMs
 
 DEFAULT_MAX_JOB_BYTES: Final = 256 * 2**20
@@ -34,6 +35,10 @@ class MinerSettings(Struct, frozen=True, kw_only=True):
     purpose: Purpose = Purpose.ANY
     min_reward_per_ticket: float = 0.0
     """Nano per ticket; jobs that pay less are left to others."""
+    job_modes: frozenset[JobMode] = frozenset(JobMode)
+    """Kinds of jobs taken; optimistic ones hold the bond until their window is over."""
+    first_posters: frozenset[Address] = frozenset()
+    """Whose jobs are taken before all others, whatever they pay: one's own, or a customer's."""
     max_claims: int = 4
     """Jobs held at once, under the chain's own limit."""
     max_job_bytes: int = DEFAULT_MAX_JOB_BYTES

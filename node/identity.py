@@ -9,6 +9,7 @@ from node.datadir import DataDir, load_or_make_secret, read_secret
 from node.errors import NodeError
 from node.settings import NodeSettings
 from primitives.signatures import compute_address, compute_public_key
+from primitives.transactions import JobMode
 from wallet.addresses import decode_address
 from wallet.keys import derive_key
 from wallet.keystore import decode_keystore
@@ -16,6 +17,7 @@ from wallet.store import read_keystore
 
 AUTO: Final = "auto"
 MAX_PASSWORD_BYTES: Final = 4096
+JOB_MODES: Final = {"checked": JobMode.CHECKED, "optimistic": JobMode.OPTIMISTIC}
 
 
 def check_payee(settings: NodeSettings, network: Network) -> None:
@@ -26,6 +28,8 @@ def check_payee(settings: NodeSettings, network: Network) -> None:
     """
     if settings.mine is not None and settings.mine != AUTO:
         decode_address(network.hrp, settings.mine)
+    for text in settings.first_posters:
+        decode_address(network.hrp, text)
 
 
 def make_miner_settings(settings: NodeSettings, network: Network, data_dir: DataDir) -> MinerSettings | None:
@@ -47,6 +51,8 @@ def make_miner_settings(settings: NodeSettings, network: Network, data_dir: Data
         key=key,
         purpose=settings.purpose,
         min_reward_per_ticket=settings.min_reward_per_ticket,
+        job_modes=frozenset(JOB_MODES[name] for name in settings.job_modes),
+        first_posters=frozenset(decode_address(network.hrp, text) for text in settings.first_posters),
         max_claims=settings.max_claims,
         max_job_bytes=settings.max_job_bytes,
         allow_merit=settings.allow_merit,

@@ -87,6 +87,13 @@ class NodeSettings(BaseSettings):
     purpose: Purpose = Purpose.ANY
     min_reward_per_ticket: Annotated[float, Field(ge=0)] = 0.0
     """Nano."""
+    job_modes: Annotated[tuple[Literal["checked", "optimistic"], ...], NoDecode, Field(min_length=1)] = (
+        "checked",
+        "optimistic",
+    )
+    """Kinds of jobs the miner takes."""
+    first_posters: Annotated[tuple[str, ...], NoDecode] = ()
+    """Addresses whose jobs the miner does before all others, whatever they pay."""
     max_claims: Annotated[int, Field(ge=1, le=1024)] = 4
     max_job_bytes: Annotated[int, Field(ge=1)] = DEFAULT_MAX_JOB_BYTES
     filler_rate: Annotated[float, Field(ge=0)] = 0.0
@@ -119,7 +126,7 @@ class NodeSettings(BaseSettings):
             parse_checkpoint(value)
         return value
 
-    @field_validator("peers", "seeds", "rpc_allowed_hosts", mode="before")
+    @field_validator("peers", "seeds", "rpc_allowed_hosts", "job_modes", "first_posters", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -99,6 +99,72 @@ def receipt(
         print(f"written to {output}, {size} bytes; check it with: inos verify {output} --x X.npy --w W.npy --y Y.npy")
 
 
+def history(job: JobArgument, rpc: RpcOption = DEFAULT_RPC, json_: JsonOption = False) -> None:
+    """What happened to a job: posted, claimed, lapsed, settled."""
+    found = call_rpc(rpc, "job_history", {"id": job})
+    if json_:
+        print_json(found)
+        return
+    for event in found["events"]:
+        print(f"{event['height']:>8}  {_describe_event(event)}")
+
+
+def record(
+    address: Annotated[str, typer.Argument(metavar="ADDRESS", help="A worker's or a poster's.")],
+    rpc: RpcOption = DEFAULT_RPC,
+    json_: JsonOption = False,
+) -> None:
+    """How an address has dealt since genesis, as a worker and as a poster."""
+    found = call_rpc(rpc, "job_record", {"address": address})
+    if json_:
+        print_json(found)
+        return
+    print(describe_worker(found["worker"]))
+    print(describe_poster(found["poster"]))
+
+
+def describe_worker(side: dict[str, Any]) -> str:
+    """Lines for people."""
+    if not side["claimed"]:
+        return "as a worker   no claims"
+    under_way = side["claimed"] - side["settled"] - side["lapsed"] - side["challenged"]
+    return (
+        f"as a worker   {side['claimed']} claimed: {side['settled']} settled, {side['lapsed']} lapsed, "
+        f"{side['challenged']} shown wrong, {under_way} under way\n"
+        f"              {side['tickets']} tickets for {format_credits(int(side['earned']))} credits; "
+        f"{format_credits(int(side['bonds_lost']))} credits of bonds lost"
+    )
+
+
+def describe_poster(side: dict[str, Any]) -> str:
+    """Lines for people."""
+    if not side["posted"]:
+        return "as a poster   no jobs"
+    return (
+        f"as a poster   {side['posted']} posted: {side['settled']} settled, {side['cancelled']} cancelled; "
+        f"{side['lapsed']} claims lapsed, {side['challenged']} results shown wrong\n"
+        f"              {side['tickets']} tickets for {format_credits(int(side['paid']))} credits; "
+        f"{format_credits(int(side['burned']))} credits burned"
+    )
+
+
+def _describe_event(event: dict[str, Any]) -> str:
+    kind, amount = event["event"], f"{format_credits(int(event['amount']))} credits"
+    who = f" by {event['worker']}" if event["worker"] else ""
+    match kind:
+        case "posted":
+            return f"posted, {amount} burned"
+        case "settled":
+            return f"settled: {amount} to {event['worker']}"
+        case "lapsed" | "challenged":
+            name = "lapsed" if kind == "lapsed" else "was shown wrong"
+            return f"the claim{who.replace('by', 'of')} {name}: its bond of {amount} is lost"
+        case "cancelled":
+            return f"cancelled, {amount} returned"
+        case _:
+            return f"{kind}{who}, bond {amount}"
+
+
 async def _make(rpc: str, job: str, depth: int, limit_s: float, *, is_quiet: bool) -> Receipt:
     """Prove against the tip, wait until it is buried; again where a reorganisation takes it off."""
     async with Client(rpc) as client, asyncio.timeout(limit_s):

@@ -131,6 +131,26 @@ def snapshot(
 
 
 @app.command()
+def net(
+    nodes: Annotated[
+        int, typer.Option("--nodes", min=3, max=32, metavar="N", help="Nodes that blocks spread over.")
+    ] = 8,
+    seconds: Annotated[float, typer.Option("--seconds", min=1, metavar="S", help="For each of five parts.")] = 40.0,
+    json_: JsonOption = False,
+) -> None:
+    """Time what happens between nodes over loopback: links, blocks, silence, restarts, floods. Real processes."""
+    from inos.benchmark.net.report import make_rows, measure_net
+
+    found = measure_net(nodes, seconds, lambda text: print(text, file=sys.stderr))
+    if json_:
+        print_json({"machine": describe_machine(), "measured": msgspec.to_builtins(found)})
+        return
+    print(", ".join(f"{name} {value}" for name, value in describe_machine().items()))
+    for what, figure in make_rows(found):
+        print(f"{what:<40} {figure}")
+
+
+@app.command()
 def finality(
     rounds: Annotated[int, typer.Option("--rounds", min=1, help="How often each is timed.")] = 50,
     json_: JsonOption = False,

@@ -1,4 +1,4 @@
-"""`inos job`: quote, post, list, show, watch, result, receipt, cancel."""
+"""`inos job`: quote, post, list, show, history, record, watch, result, receipt, cancel."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -141,6 +141,8 @@ def list_(
 app.command()(_market.quote)
 app.command()(_market.watch)
 app.command()(_market.receipt)
+app.command()(_market.history)
+app.command()(_market.record)
 
 
 @app.command()
@@ -154,9 +156,10 @@ def show(job: JobArgument, rpc: RpcOption = DEFAULT_RPC, json_: JsonOption = Fal
     print(f"product   X {_shape(found['x'])} times W {_shape(found['w'])} transposed, {found['tickets']} tickets")
     print(f"reward    {format_credits(int(found['reward']))} credits")
     print(f"burned    {format_credits(int(found['burned']))} credits")
-    print(f"poster    {found['poster']}\nposted    at height {found['posted_at']}, deadline {found['deadline']}")
+    print(f"poster    {found['poster']}{_describe_dealings(rpc, found['poster'], 'poster')}")
+    print(f"posted    at height {found['posted_at']}, deadline {found['deadline']}")
     if found["worker"]:
-        print(f"worker    {found['worker']}")
+        print(f"worker    {found['worker']}{_describe_dealings(rpc, found['worker'], 'worker')}")
     if found["closed_at"]:
         print(f"closed    at height {found['closed_at']}")
     if found["y"]:
@@ -238,6 +241,13 @@ def _run(rpc: str, key: Key | None, do: Callable[[Client], Coroutine[Any, Any, T
 def _say(text: str, *, as_json: bool) -> None:
     if not as_json:
         print(text, flush=True)
+
+
+def _describe_dealings(rpc: str, address: str, side: str) -> str:
+    """An address's record in a few words."""
+    record = call_rpc(rpc, "job_record", {"address": address})[side]
+    begun = record["posted"] if side == "poster" else record["claimed"]
+    return f" ({record['settled']} of {begun} settled, {record['lapsed']} lapsed, {record['challenged']} shown wrong)"
 
 
 def _shape(ref: dict[str, Any]) -> str:

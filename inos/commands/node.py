@@ -93,6 +93,17 @@ def command(
     min_reward: Annotated[
         float | None, typer.Option("--min-reward", metavar="NANO", help="Least reward per ticket of a job. [0]")
     ] = None,
+    job_mode: Annotated[
+        list[str] | None,
+        typer.Option("--job-mode", metavar="checked|optimistic", help="Kind of jobs to take; repeatable. [both]"),
+    ] = None,
+    first_poster: Annotated[
+        list[str] | None,
+        typer.Option("--first-poster", metavar="ADDRESS", help="Whose jobs come before all others; repeatable."),
+    ] = None,
+    max_job_bytes: Annotated[
+        int | None, typer.Option("--max-job-bytes", metavar="BYTES", help="Largest job, operands and result. [256 MiB]")
+    ] = None,
     filler_rate: Annotated[
         float | None, typer.Option("--filler-rate", metavar="N", help="Filler tickets per second; 0: no limit. [0]")
     ] = None,
@@ -142,6 +153,9 @@ def command(
         "password_file": password_file,
         "purpose": purpose,
         "min_reward_per_ticket": min_reward,
+        "job_modes": tuple(job_mode) if job_mode else None,
+        "first_posters": tuple(first_poster) if first_poster else None,
+        "max_job_bytes": max_job_bytes,
         "filler_rate": filler_rate,
         "threads": threads,
         "backend": backend,

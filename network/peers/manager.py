@@ -18,6 +18,7 @@ from network.peers.kinds import LinkKind
 from network.peers.peer import Peer
 from network.peers.session import Session, SessionHandler, ping
 from network.peers.short import ShortLinks
+from network.peers.workload import Workload
 from network.places import compute_group, split_place
 from network.ports import Clock, Randomness
 from network.settings import PROTOCOL_VERSION, NetworkSettings
@@ -64,6 +65,7 @@ class PeerManager:
         self._rng = rng
         self._on_arrival = on_arrival
         self._bans = bans
+        self._workload = Workload(clock.monotonic())
         self._scores: OrderedDict[NodeId, Score] = OrderedDict()
         """Of nodes that are gone with points; they decay here as they do while connected."""
         self._probing: set[NodeId] = set()
@@ -181,7 +183,7 @@ class PeerManager:
             LinkError: why it was refused.
         """
         try:
-            peer = Peer(link, decode_hello(link.remote_hello), self._clock, kind, address)
+            peer = Peer(link, decode_hello(link.remote_hello), self._clock, kind, address, self._workload)
             reason = await self._find_refusal(peer)
         except Misbehaviour as fault:
             host, port = split_place(link.remote_address)

@@ -10,22 +10,14 @@ from network.peers.bounded import BoundedSet, Score, TokenBucket
 from network.peers.kinds import LinkKind
 from network.peers.lanes import Lanes
 from network.peers.requests import Pending, RequestBook
+from network.peers.workload import Account, Workload
 from network.places import compute_group, split_place
 from network.ports import Clock
 from network.wire.base import Message, Notice, Request
 from network.wire.chain import AnnounceBlock
+from network.wire.compact import CompactBlock
 from network.wire.control import Hello
-from network.wire.limits import (
-    BAN,
-    BYTES_COST_MS,
-    LIMITS,
-    MAX_WAITING_REQUESTS,
-    POINTS_PER_S,
-    WORK_MS_BURST,
-    WORK_MS_PER_S,
-    Lane,
-    get_limit,
-)
+from network.wire.limits import BAN, LIMITS, MAX_WAITING_REQUESTS, POINTS_PER_S, Lane, get_limit
 from primitives.units import BlockId, NodeId, TimeMs, TxId
 
 MAX_INBOX = 256
@@ -57,6 +49,7 @@ class Peer:
         clock: Clock,
         kind: LinkKind = LinkKind.INBOUND,
         address: PeerAddress | None = None,
+        workload: Workload | None = None,
     ) -> None:
         now = clock.monotonic()
         self._clock = clock
@@ -96,10 +89,13 @@ class Peer:
         self._buckets = {
             kind: TokenBucket(limit.per_s, limit.burst, now) for kind, limit in LIMITS.items() if limit.burst
         }
-        announced = get_limit(AnnounceBlock)
+        announced, pushed = get_limit(AnnounceBlock), get_limit(CompactBlock)
         self.block_budget = TokenBucket(announced.per_s / 2, announced.burst / 2, now)
         """What we send of block announcements: half of what the other side allows."""
-        self._work = TokenBucket(WORK_MS_PER_S, WORK_MS_BURST, now)
+        self.push_budget = TokenBucket(pushed.per_s / 2, pushed.burst / 2, now)
+        """What we push of blocks, likewise."""
+        self.work = Account(workload or Workload(now), now)
+        """What it may cause."""
         self.score = Score(POINTS_PER_S, now)
         """Penalty points; outlive the link, so that connecting again does not wash them off."""
         self.is_condemned = False
@@ -197,14 +193,6 @@ class Peer:
             return
         self.questions.append(request)
         self.has_questions.set()
-
-    def count_work(self, request: Request, answer_bytes: int) -> float:
-        """Charge an answered question to the peer's budget of work; seconds until its next one may be answered.
-
-        Bytes of bulk cost nothing: its lane waits for all others and for the link.
-        """
-        limit = get_limit(type(request))
-        return self._work.spend(self._clock.monotonic(), limit.cost_ms + answer_bytes * BYTES_COST_MS)
 
     async def ask(self, pending: Pending, request: Request, limit_s: float) -> None:
         """Send an opened question.

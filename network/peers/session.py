@@ -8,6 +8,7 @@ import structlog
 
 from network.errors import LinkError, Misbehaviour
 from network.peers.peer import Peer
+from network.peers.workload import compute_answer_cost, compute_cost
 from network.ports import Clock, Randomness
 from network.settings import TimeLimits
 from network.wire.base import Message, Notice, Reply, Request
@@ -93,6 +94,10 @@ class Session:
             kind, data = whole
             self._peer.charge(kind)
             self._dispatch(decode_message(data, limit=get_limit(kind).max_bytes))
+            if not issubclass(kind, Reply):  # those were asked for
+                wait_s = self._peer.work.charge(self._clock.monotonic(), compute_cost(kind, len(data)))
+                if wait_s:
+                    await asyncio.sleep(wait_s)
 
     def _dispatch(self, message: Message) -> None:
         """Never waits: whatever takes time is queued, so that a pong is always read."""
@@ -136,7 +141,8 @@ class Session:
                 request, before = peer.questions.popleft(), peer.out.put_bytes
                 await self._handler.answer(peer, request)
                 # Others' turn; and where this peer has used up its share, it waits.
-                await asyncio.sleep(peer.count_work(request, peer.out.put_bytes - before))
+                cost = compute_answer_cost(type(request), peer.out.put_bytes - before)
+                await asyncio.sleep(peer.work.charge(self._clock.monotonic(), cost))
             peer.has_questions.clear()
             await peer.has_questions.wait()
 

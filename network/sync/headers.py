@@ -13,14 +13,14 @@ from typing import Final
 import structlog
 
 from network.errors import Misbehaviour, RequestFailed
-from network.peers.bounded import ExpiringSet
+from network.peers.bounded import ExpiringSet, TokenBucket
 from network.peers.peer import Peer
 from network.ports import Clock, NodePort
 from network.settings import TimeLimits
 from network.sync.plan import HeaderPlan, Segment
 from network.sync.progress_watch import SyncWatch
 from network.sync.punish import Punish
-from network.sync.status import is_known, is_usable
+from network.sync.status import get_status_name, is_known, is_usable
 from network.wire.chain import MAX_HEADERS, MAX_LOCATOR, AnnounceBlock, GetHeaders, Headers
 from network.wire.skeleton import GetSkeleton, Skeleton
 from primitives.blocks import Header, compute_block_id
@@ -39,6 +39,11 @@ MAX_LACKING: Final = 2
 """Segments a peer does not have before it is taken to be on another chain."""
 OVERDUE: Final = 0.25
 """Part of the time limit after which a segment is asked of another peer too."""
+BRANCHES: Final = 16
+"""How often a peer may turn to another branch before the last one it gave is proven: honest ones do, now and then."""
+BRANCHES_PER_S: Final = 1 / 60
+IGNORED_S: Final = 60.0
+"""How long a peer that has none left is asked for no headers; what it announces is still heard."""
 
 
 class HeaderSync:
@@ -70,6 +75,14 @@ class HeaderSync:
         self._plan: HeaderPlan[Peer] | None = None
         self._has_moved = asyncio.Event()
         self._failed_pilots: ExpiringSet[Peer] = ExpiringSet(256)
+        self._last_given: dict[Peer, BlockId] = {}
+        self._branches: dict[Peer, TokenBucket] = {}
+        self._ignored: ExpiringSet[Peer] = ExpiringSet(256)
+
+    def drop_peer(self, peer: Peer) -> None:
+        """The peer is gone."""
+        self._last_given.pop(peer, None)
+        self._branches.pop(peer, None)
 
     async def catch_up(self, peer: Peer) -> None:
         """Learn the peer's chain where its claimed tip is unknown here.
@@ -80,6 +93,8 @@ class HeaderSync:
         """
         ledger = self._node.ledger
         if is_known(ledger, peer.best_id) or self._count_ahead() >= MAX_AHEAD:
+            return
+        if self._ignored.has(peer, self._clock.monotonic()):
             return
         with self._watch.learning(peer):
             if self._is_far(peer):
@@ -217,6 +232,7 @@ class HeaderSync:
                 if not headers:
                     return
                 self._check_place(peer, headers)
+                self._check_branch(peer, headers)
                 await self._add(headers)
                 last = compute_block_id(headers[-1])
                 if headers[-1].height >= peer.best_height:
@@ -261,6 +277,17 @@ class HeaderSync:
         for before, header in pairwise(headers):
             if header.parent != compute_block_id(before) or header.height != before.height + 1:
                 raise Misbehaviour("headers-unconnected", f"header {header.height} does not follow the one before it")
+
+    def _check_branch(self, peer: Peer, headers: tuple[Header, ...]) -> None:
+        """Branches cost nothing to make up and much to check; who gives one after another is not listened to."""
+        last = self._last_given.get(peer)
+        self._last_given[peer] = compute_block_id(headers[-1])
+        if last in (None, headers[0].parent) or get_status_name(self._node.ledger, last) in ("stored", "connected"):
+            return
+        now = self._clock.monotonic()
+        if not self._branches.setdefault(peer, TokenBucket(BRANCHES_PER_S, BRANCHES, now)).take(now):
+            self._ignored.add(peer, now + IGNORED_S)
+            raise RequestFailed("too-many-branches", "the peer gives one branch of headers after another, and no block")
 
     async def _add(self, headers: tuple[Header, ...]) -> None:
         """Checked in the node's own thread, off the event loop."""

@@ -131,6 +131,7 @@ class Sync:
         finally:
             self._announcer.drop_peer(peer)
             self._spreader.drop_peer(peer)
+            self._headers.drop_peer(peer)
 
     async def _attend(self, peer: Peer) -> None:
         """Look at announcements, and at the peer's tip whenever it claims a new one."""

@@ -1,5 +1,7 @@
 """Answers to what peers ask. Only what the node has accepted is ever given away."""
 
+import asyncio
+
 from network.peers.peer import Peer
 from network.ports import NodePort
 from network.wire.base import Request
@@ -79,6 +81,7 @@ class Answers:
                 continue
             peer.known_blocks.add(BlockId(id))
             await peer.out.put(BlockData(request.request, block, witness))
+            await asyncio.sleep(0)  # sixteen full blocks take long
         if missing:
             await peer.out.put(NotFound(request.request, tuple(missing)))
 

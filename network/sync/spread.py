@@ -165,7 +165,9 @@ class Spreader:
         """Send a block to all who want them pushed and do not know it; the others hear when it is connected."""
         id, body = compute_block_id(block.header), None
         for peer in self._list_peers():
-            if peer.wants_compact and id not in peer.known_blocks:
+            # Over budget, as when a long branch is left for another: no loss, it is announced all the same.
+            is_news = peer.wants_compact and id not in peer.known_blocks
+            if is_news and peer.push_budget.take(self._clock.monotonic()):
                 body = body or make_compact(block, witness, self._nonce)
                 if peer.send(CompactBlock(body)):
                     peer.known_blocks.add(id)

@@ -19,7 +19,7 @@ from network.settings import NetworkSettings
 from network.sync.punish import Punish
 from network.sync.trusted import TrustFinder
 from network.wire.snapshot import GetStateRange, StateRangeData
-from primitives.errors import RuleViolation
+from primitives.errors import NotYet, RuleViolation
 from primitives.units import BlockId
 
 log = structlog.get_logger("inos.network")
@@ -74,11 +74,21 @@ class StateSync:
             if block is None:
                 log.warning("nothing is final on this network yet: every block from genesis on is executed")
                 await self._node.abandon_import()
-            elif await self._take(await self._node.begin_import(block)):
-                await self._node.finish_import()
+            elif await self._try(block):
                 height = self._node.ledger.tip.header.height
                 log.info("state taken from peers", height=height, seconds=round(self._clock.monotonic() - started, 1))
         self._on_done()
+
+    async def _try(self, block: BlockId) -> bool:
+        """Whether the node stands on the block."""
+        try:
+            if await self._take(await self._node.begin_import(block)):
+                await self._node.finish_import()
+                return True
+        except NotYet as error:  # its header gave way to others: it is learned again
+            log.info("state not taken yet", code=error.code, reason=error.message)
+            await asyncio.sleep(RETRY_S)
+        return False
 
     async def _take(self, state: StateImportView) -> bool:
         """Whether the state became whole; False where nobody gives any more of it."""

@@ -108,9 +108,14 @@ LIMITS: Final[dict[type[Message], Limit]] = {
     Steps: Limit(768 * _KB, Lane.TRANSACTIONS, 0, 0, 0, 40),
 }
 
-WORK_MS_PER_S: Final = 500.0
-"""Work a peer may cause by its questions, sustained: half a core. A peer that asks for more is answered later."""
-WORK_MS_BURST: Final = 2000.0
+RESERVE_MS_PER_S: Final = 2.0
+"""Work each peer may cause whatever the others do, sustained: enough for news and for what a new block asks for."""
+RESERVE_MS_BURST: Final = 100.0
+SHARED_MS_PER_S: Final = 500.0
+"""Work of all peers together beyond that: half a core. It is shared in turns, and who causes more waits."""
+SHARED_MS_BURST: Final = 250.0
+LEAST_COST_MS: Final = 0.03
+"""Of any message: deciphering, decoding, handing on."""
 BYTES_COST_MS: Final = 0.01 / _KB
 """Work for each byte of an answer: reading, encoding, and enciphering it."""
 

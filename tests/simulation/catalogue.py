@@ -8,6 +8,7 @@ from simulation.eclipse import run_eclipse, run_poisoning
 from simulation.floods import run_header_flood, run_slow_readers
 from simulation.heavy import run_forgers
 from simulation.lies import run_liars
+from simulation.lowwork import run_low_work
 from simulation.partitions import run_partition
 from simulation.report import Report
 from simulation.selfish import run_selfish
@@ -23,6 +24,7 @@ FULL: Final[dict[str, Callable[[int], Report]]] = {
     "liars": lambda seed: run_liars(seed, 36),
     "forgers": lambda seed: run_forgers(seed, 40),
     "header-flood": lambda seed: run_header_flood(seed, 16),
+    "low-work": lambda seed: run_low_work(seed, 12, 120),
     "slow-readers": lambda seed: run_slow_readers(seed, 30),
     "withheld-blocks": lambda seed: run_withheld_blocks(seed, 40, 180),
     "withheld-matrices": lambda seed: run_withheld_matrices(seed, 24),

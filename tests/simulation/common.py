@@ -54,6 +54,8 @@ async def compare_with_quiet(
     seconds: float,
     attack: Callable[[World, Sequence[SimNode]], Awaitable[None]],
     settings: NetworkSettings = QUIET,
+    *,
+    prepare: Callable[[Sequence[SimNode]], Awaitable[None]] | None = None,
 ) -> tuple[list[SimNode], dict[str, str]]:
     """A network left alone for `seconds` and then attacked for as long: blocks may come at most twice as late.
 
@@ -61,6 +63,8 @@ async def compare_with_quiet(
         The honest nodes, who agree, and the figures.
     """
     nodes = make_network(world, count, settings=settings)
+    if prepare is not None:
+        await prepare(nodes)
     await world.start()
     mine_evenly(world, nodes)
     await asyncio.sleep(seconds)

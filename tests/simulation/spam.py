@@ -19,10 +19,11 @@ from wallet.keys import make_key
 
 SPACING_S = 5.0
 ACCOUNTS = 12
-PER_S = 40
+PER_S = 60
 BLOCK_BYTES = 24_000
-"""About a hundred transfers: half of what the spammers send in a block's time."""
-POOL: Final = MempoolLimits(max_bytes=250_000)
+"""About a hundred transfers: a third of what the spammers send in a block's time."""
+POOL: Final = MempoolLimits(max_bytes=120_000)
+ID_BYTES: Final = 32
 MAX_BLOCKS = 3
 """So many blocks after it was sent a transfer that pays twice the floor is on the chain."""
 
@@ -52,18 +53,18 @@ class Sender:
 
 
 def run_spam(seed: int, count: int, seconds: float = 60.0) -> Report:
-    """Three nodes send twice what blocks hold; a customer pays twice as much for each byte."""
+    """Three nodes send three times what blocks hold; a customer pays twice as much for each byte."""
     spammers, customer = range(70, 70 + ACCOUNTS), 99
     accounts = [Address(make_key(bytes([n]) * 32).address) for n in (*spammers, customer)]
     params = replace(make_params(SPACING_S), max_block_bytes=BLOCK_BYTES)
 
     async def scenario(world: World) -> Report:
         sent: dict[TxId, int] = {}
-        most = [0]
+        most, taken = [0], [0]
 
         async def attack(world: World, nodes: Sequence[SimNode]) -> None:
             for number in spammers:
-                world.spawn(spam(nodes[number % 3], Sender(world, number, 1), PER_S / ACCOUNTS))
+                world.spawn(spam(nodes[number % 3], Sender(world, number, 1), PER_S / ACCOUNTS, taken))
             world.spawn(shop(nodes[-1], Sender(world, customer, 2), sent))
             world.spawn(watch(nodes, most))
 
@@ -82,12 +83,13 @@ def run_spam(seed: int, count: int, seconds: float = 60.0) -> Report:
         assert max(waits) <= MAX_BLOCKS, waits
         assert POOL.max_bytes // 2 < most[0] <= POOL.max_bytes, f"the pools had {most[0]} bytes at most"
         check_honest(world, nodes)
-        told, moved = world.traffic.messages["AnnounceTransactions"], world.traffic.bytes["Transactions"]
+        told, moved = world.traffic.bytes["AnnounceTransactions"] / ID_BYTES, world.traffic.bytes["Transactions"]
+        each = (taken[0] + len(sent)) * (count - 1)
         figures |= {
             "blocks a paying transfer waits": f"{sum(waits) / len(waits):.1f} on average, {max(waits)} at most",
             "pool at most": f"{most[0]:,} B",
-            "announcements": f"{told:,}",
-            "transactions moved": f"{moved / 1e6:.1f} MB",
+            "announcements of a transaction": f"{told / each:.2f} a node",
+            "its bytes": f"{moved / each:.0f} a node",
         }
         invariant = f"twice the floor waits {MAX_BLOCKS} blocks at most; pools keep their bound; blocks come in time"
         return Report("spam at the floor fee", seed, count, world.now, invariant, figures, world.trace)
@@ -95,11 +97,12 @@ def run_spam(seed: int, count: int, seconds: float = 60.0) -> Report:
     return simulate(scenario, seed, params=params, accounts=accounts, pool=POOL)
 
 
-async def spam(node: SimNode, sender: Sender, per_s: float) -> None:
+async def spam(node: SimNode, sender: Sender, per_s: float, taken: list[int]) -> None:
     while True:
         await asyncio.sleep(1 / per_s)
         try:
             await node.service.add_transaction(sender.sign())
+            taken[0] += 1
         except InosError:
             sender.undo()
 

@@ -4,6 +4,7 @@ from simulation.eclipse import run_eclipse, run_poisoning
 from simulation.floods import run_header_flood, run_slow_readers
 from simulation.heavy import run_forgers
 from simulation.lies import run_liars
+from simulation.lowwork import run_low_work
 from simulation.selfish import run_selfish
 from simulation.skew import run_skew
 from simulation.spam import run_spam
@@ -20,6 +21,10 @@ def test_forged_chains_that_look_heavy() -> None:
 
 def test_headers_nobody_mined() -> None:
     print(run_header_flood(1, 8, 40))
+
+
+def test_light_headers_without_end() -> None:
+    print(run_low_work(1, 6))
 
 
 def test_peers_that_read_nothing() -> None:

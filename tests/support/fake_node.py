@@ -11,9 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 import work
+from chain.jobrecords import TrackRecord, decode_record, make_event_changes
 from chain.ledger import HistoryEntry, Tip
+from chain.schema import record_key
 from consensus.execution import BlockFigures, Execution
 from consensus.genesis_state import GenesisState
+from consensus.jobevents import JobEvent
 from consensus.params import Params
 from consensus.records import Job, JobState, StateKey
 from consensus.state import StateView
@@ -105,6 +108,8 @@ class FakeLedger:
         self.blocks: list[Block] = [Block(genesis.header, ())]
         self.figures: dict[BlockId, BlockFigures] = {}
         self.touched: list[tuple[int, int, Address]] = []
+        self.job_events: list[tuple[Height, JobEvent]] = []
+        self.track_records: dict[bytes, bytes | None] = {}
 
     @property
     def tip(self) -> Tip:
@@ -175,6 +180,12 @@ class FakeLedger:
             if state in (None, job.state) and poster in (None, job.poster) and worker in (None, job.worker)
         ][:limit]
 
+    def get_record(self, address: Address) -> TrackRecord:
+        return decode_record(self.track_records.get(record_key(address)))
+
+    def list_job_events(self, job: JobId, *, limit: int) -> list[tuple[Height, JobEvent]]:
+        return [(height, event) for height, event in self.job_events if event.job == job][:limit]
+
     def append(self, transactions: Sequence[Transaction], beneficiary: Address) -> None:
         """The next block, executed by the rules."""
         parent = self.blocks[-1].header
@@ -213,6 +224,8 @@ class FakeLedger:
         )
         self.blocks.append(Block(header, tuple(transactions)))
         self.figures[compute_block_id(header)] = done.figures
+        self.job_events += [(height, event) for event in done.job_events]
+        self.track_records |= make_event_changes(self.track_records.get, height, done.job_events)
         for index, addresses in enumerate(done.touched):
             self.touched += [(height, index, address) for address in addresses]
 

@@ -278,13 +278,15 @@ class World:
     def compute_delays(self, nodes: Sequence[SimNode], since: float = 0.0, before: float = inf) -> list[float]:
         """Seconds from each block of the common chain being found until each node (the finder left out) had it.
 
-        Blocks found from `since` on and before `before`.
+        Blocks found from `since` on and before `before`. Those that raced with another of `nodes` are left out: who
+        saw the other first has them only when the next block decides the race, however fast they came.
         """
         indices = {node.index for node in nodes}
+        rivals = Counter(found.height for found in self.found.values() if found.by in indices)
         delays = []
         for id in self.list_chain(nodes[0]):
             found = self.found.get(id)
-            if found is not None and since <= found.at < before:
+            if found is not None and since <= found.at < before and rivals[found.height] <= 1:
                 seen = self.connected.get(id, {})
                 delays += [at - found.at for index, at in seen.items() if index in indices and index != found.by]
         return sorted(delays)

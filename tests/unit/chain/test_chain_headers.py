@@ -117,29 +117,61 @@ def test_claims_are_forgotten_in_time(branch: Branch, ledger: Ledger, tmp_path: 
     ledger.close()
 
 
-def test_claims_fill_a_bounded_room_and_what_stalls_gives_way(
+def test_claims_fill_a_bounded_room_and_the_oldest_give_way(
     branch: Branch, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chain.ledger.MAX_UNPROVEN", 8)
-    claimed, later = branch.fork(), branch.fork()
+    first, second = branch.fork(), branch.fork()
     feed(ledger, branch.grow_by(2))
-    flood = claimed.grow_by(8, nonce=4)
-    add_headers(ledger, flood)
-    fresh = later.grow(nonce=6)
-    with pytest.raises(NotYet) as error:
-        ledger.add_header(fresh.block.header, NOW)
-    assert error.value.code == "too-many-headers"
-    assert ledger.get_status(fresh.id) == "unknown"
-    # Blocks themselves need no room, and one that was claimed makes some.
-    feed(ledger, [branch.grow()])
-    ledger.add_block(flood[0].block, flood[0].witness, NOW)
-    ledger.add_header(fresh.block.header, NOW)
-    # In time the rest of the flood stalls; the longest wait goes first, and only as much as is needed.
-    others = later.grow_by(2, nonce=6)
-    add_headers(ledger, others, NOW + STALL_MS)
-    assert [ledger.get_status(made.id) for made in flood] == ["stored", *["unknown"] * 7]
-    assert [ledger.get_status(made.id) for made in (fresh, *others)] == ["header"] * 3
+    old, young = first.grow_by(3, nonce=4), second.grow_by(5, nonce=5)
+    add_headers(ledger, [*old, *young])
+    assert ledger.count_unproven() == 8
+    # The next block's header is taken at once, however many claims there are: what was waited for longest goes.
+    add_headers(ledger, [branch.grow()])
+    assert [ledger.get_status(made.id) for made in old] == ["unknown"] * 3
+    assert [ledger.get_status(made.id) for made in young] == ["header"] * 5
+    assert ledger.count_unproven() == 6
+    assert ledger.best_header.id == young[-1].id
+
+
+def test_the_best_headers_may_give_way_too(branch: Branch, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chain.ledger.MAX_UNPROVEN", 8)
+    heavy = branch.fork().grow_by(8, nonce=4)
+    feed(ledger, branch.grow_by(2))
+    add_headers(ledger, heavy)
+    ledger.add_header(branch.grow().block.header, NOW)
     assert ledger.best_header.id == branch.tip_id
+    assert ledger.get_missing_blocks(4) == [branch.tip_id]
+
+
+def test_what_stalls_gives_way_first_and_bodies_are_kept(
+    branch: Branch, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chain.ledger.MAX_UNPROVEN", 8)
+    worked, idle = branch.fork().grow_by(5, nonce=4), branch.fork().grow_by(4, nonce=5)
+    feed(ledger, branch.grow_by(2))
+    add_headers(ledger, worked)
+    ledger.add_block(worked[1].block, worked[1].witness, NOW)
+    add_headers(ledger, idle)
+    add_headers(ledger, branch.fork().grow_by(3, nonce=6), NOW + STALL_MS)
+    assert [ledger.get_status(made.id) for made in idle] == ["unknown"] * 4
+    assert [ledger.get_status(made.id) for made in worked] == ["header", "stored", *["header"] * 3]
+
+
+def test_where_all_claims_cost_work_no_more_are_taken(
+    branch: Branch, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chain.ledger.MAX_UNPROVEN", 4)
+    worked = branch.fork().grow_by(5, nonce=4)
+    add_headers(ledger, worked[:2])
+    ledger.add_block(worked[1].block, worked[1].witness, NOW)
+    add_headers(ledger, worked[2:])
+    with pytest.raises(NotYet) as error:
+        ledger.add_header(branch.grow().block.header, NOW)
+    assert error.value.code == "too-many-headers"
+    assert ledger.get_status(branch.tip_id) == "unknown"
+    ledger.add_block(worked[0].block, worked[0].witness, NOW)
+    assert ledger.count_unproven() == 3
 
 
 def test_headers_of_an_invalid_block_take_no_room(

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from chain.jobrecords import Side, TrackRecord
 from chain.ledger import HistoryEntry, Ledger
+from consensus.jobevents import JobEventKind as Kind
 from consensus.records import JobState, account_key
 from consensus.statetree import check_proof
-from primitives.transactions import CancelJob, ClaimJob, compute_tx_id
+from primitives.transactions import CancelJob, ClaimJob, SubmitResult, compute_tx_id
 from primitives.units import BlockId, Height, JobId, StateRoot, TxId
-from support.chain_maker import ALICE, BOB, CAROL, MINER, NOW, Branch, feed, make_post
+from support.chain_maker import ALICE, BOB, CAROL, MINER, NOW, Branch, feed, make_post, make_result_ref
 
 
 @pytest.fixture
@@ -88,6 +90,53 @@ def test_jobs_by_state_poster_and_worker_in_pages(branch: Branch, ledger: Ledger
     feed(ledger, side.grow_by(2, nonce=3))
     assert list_ids(state=JobState.OPEN) == [0, 1, 2, 3, 4]
     assert list_ids(worker=BOB.address) == list_ids(state=JobState.CANCELLED) == []
+
+
+def test_what_happened_to_a_job_and_who_dealt_how(branch: Branch, ledger: Ledger) -> None:
+    """A claim that lapses and one that is settled, in two blocks each, then all of it undone."""
+    post = branch.sign(ALICE, make_post(1, deadline=15), fee=1)
+    job = JobId(compute_tx_id(post))
+    branch.grow(post)
+    branch.grow(branch.sign(BOB, ClaimJob(job)))
+    claim = branch.state.get_claim(job)
+    assert claim is not None
+    while branch.height < claim.expires_at:
+        branch.grow()
+    branch.grow(branch.sign(MINER, ClaimJob(job)))
+    again = Height(branch.height)
+    branch.grow(branch.sign(MINER, SubmitResult(job, make_result_ref())))
+    side = branch.fork(branch.height)
+    feed(ledger, branch.blocks)
+    events = [(height, event.kind, event.worker) for height, event in ledger.list_job_events(job)]
+    assert events == [
+        (1, Kind.POSTED, None),
+        (2, Kind.CLAIMED, BOB.address),
+        (again, Kind.LAPSED, BOB.address),
+        (again, Kind.CLAIMED, MINER.address),
+        (again + 1, Kind.SETTLED, MINER.address),
+    ]
+    assert ledger.list_job_events(job, limit=2) == ledger.list_job_events(job)[:2]
+    found = ledger.state.get_job(job)
+    assert found is not None
+    assert ledger.get_record(BOB.address) == TrackRecord(worker=Side(claimed=1, lapsed=1, lost=claim.bond))
+    worked = Side(claimed=1, settled=1, tickets=12, paid=found.reward)
+    assert ledger.get_record(MINER.address) == TrackRecord(worker=worked)
+    posted = Side(posted=1, claimed=2, lapsed=1, settled=1, tickets=12, paid=found.reward, lost=found.burned)
+    assert ledger.get_record(ALICE.address) == TrackRecord(poster=posted)
+    feed(ledger, side.grow_by(branch.height + 1, nonce=3))
+    assert ledger.list_job_events(job) == []
+    assert [ledger.get_record(key.address) for key in (ALICE, BOB, MINER)] == [TrackRecord()] * 3
+
+
+def test_who_works_for_itself_has_it_on_both_sides(branch: Branch, ledger: Ledger) -> None:
+    post = branch.sign(ALICE, make_post(1, deadline=15), fee=1)
+    job = JobId(compute_tx_id(post))
+    branch.grow(post)
+    branch.grow(branch.sign(ALICE, ClaimJob(job)), branch.sign(ALICE, SubmitResult(job, make_result_ref()), ahead=1))
+    feed(ledger, branch.blocks)
+    record = ledger.get_record(ALICE.address)
+    assert (record.worker.claimed, record.worker.settled, record.poster.posted, record.poster.settled) == (1, 1, 1, 1)
+    assert record.worker.paid == record.poster.paid > 0
 
 
 def test_transactions_by_id(branch: Branch, ledger: Ledger) -> None:

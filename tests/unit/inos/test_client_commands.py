@@ -115,6 +115,18 @@ async def test_a_job_from_two_files_to_its_result(run: Run, tmp_path: Path) -> N
     assert "1.5 credits" in text.output
     assert "X 17 x 40 times W 9 x 40 transposed" in text.output
     assert posted["id"] in (await run("job", "list")).output
+    assert "(1 of 1 settled, 0 lapsed, 0 shown wrong)" in text.output
+    events = read(await run("job", "history", posted["id"], "--json"))["events"]
+    assert [event["event"] for event in events] == ["posted", "claimed", "settled"]
+    told = (await run("job", "history", posted["id"])).output
+    assert f"settled: 1.5 credits to {shown['worker']}" in told
+    assert read(await run("job", "record", shown["worker"], "--json"))["worker"]["settled"] == 1
+    told = (await run("job", "record", shown["worker"])).output
+    assert "1 claimed: 1 settled, 0 lapsed, 0 shown wrong, 0 under way" in told
+    assert "no jobs" in told
+    told = (await run("job", "record", shown["poster"])).output
+    assert "no claims" in told
+    assert "1 posted: 1 settled, 0 cancelled; 0 claims lapsed" in told
     refused = await run("job", "cancel", posted["id"], "--password-file", "password", "--json")
     assert read_error(refused) == "job-closed"
 

@@ -118,15 +118,34 @@ def test_time_to_finish_counts_the_backlog_and_a_margin(params: Params) -> None:
 @given(rewards=st.lists(st.integers(1, 5), min_size=1, max_size=12))
 def test_ranking_is_by_reward_and_independent_of_the_order_seen(rewards: list[int]) -> None:
     offers = [make_offer(i, reward=reward) for i, reward in enumerate(rewards)]
-    ranked = rank_offers(offers, ME)
-    assert ranked == rank_offers(list(reversed(offers)), ME)
+    ranked = rank_offers(SETTINGS, offers, ME)
+    assert ranked == rank_offers(SETTINGS, list(reversed(offers)), ME)
     assert [o.job.reward for o in ranked] == sorted(rewards, reverse=True)
 
 
 def test_miners_prefer_different_ones_among_equals() -> None:
     offers = [make_offer(i) for i in range(16)]
-    firsts = {rank_offers(offers, Address(bytes([n]) * 20))[0].id for n in range(16)}
+    firsts = {rank_offers(SETTINGS, offers, Address(bytes([n]) * 20))[0].id for n in range(16)}
     assert len(firsts) > 3
+
+
+def test_own_posters_come_first_whatever_they_pay(params: Params) -> None:
+    mine = make_offer(1, poster=bytes([9]) * 20, reward=1)
+    paying, cheap = make_offer(2, reward=10**9), make_offer(3, reward=10**6)
+    picky = replace(SETTINGS, min_reward_per_ticket=10**6, first_posters=frozenset({Address(bytes([9]) * 20)}))
+    assert [offer.id for offer in rank_offers(picky, [cheap, paying, mine], ME)] == [mine.id, paying.id, cheap.id]
+    assert choose_job(params, picky, ME, [cheap, paying, mine], make_standing()) == mine
+    assert get_refusal(params, picky, cheap, make_standing()) == "reward-too-low"
+    assert get_refusal(params, replace(picky, first_posters=frozenset()), mine, make_standing()) == "reward-too-low"
+    # First is not blindly: what cannot be done in time is left alone all the same.
+    assert get_refusal(params, picky, make_offer(1, poster=mine.job.poster, deadline=103), make_standing()) is not None
+
+
+@pytest.mark.parametrize("mode", list(JobMode))
+def test_only_kinds_that_are_wanted_are_taken(params: Params, mode: JobMode) -> None:
+    settings = replace(SETTINGS, job_modes=frozenset({mode}))
+    refusals = {each: get_refusal(params, settings, make_offer(mode=each), make_standing()) for each in JobMode}
+    assert refusals == {each: None if each is mode else "other-mode" for each in JobMode}
 
 
 def test_orders_that_contradict_each_other_are_refused() -> None:

@@ -13,10 +13,12 @@ from network.peers.bounded import TokenBucket
 from network.peers.kinds import LinkKind
 from network.peers.lanes import Lanes
 from network.peers.peer import Peer
+from network.peers.workload import MAX_WAIT_S, Account, Workload, compute_answer_cost, compute_cost
 from network.sync.announce import Announcer
 from network.wire.chain import GetBlocks, Headers
+from network.wire.compact import CompactBlock
 from network.wire.control import Hello
-from network.wire.limits import LIMITS, WORK_MS_BURST, WORK_MS_PER_S
+from network.wire.limits import LEAST_COST_MS, LIMITS, RESERVE_MS_BURST, SHARED_MS_BURST, SHARED_MS_PER_S
 from network.wire.matrices import Strip, Strips
 from network.wire.table import insert_table
 from network.wire.transactions import AnnounceTransactions
@@ -68,17 +70,33 @@ def test_spending_more_than_there_is_must_be_waited_for():
     assert bucket.spend(100.0, 20.0) == 0.0
 
 
-def test_a_peer_that_asks_too_much_waits_and_earns_no_points():
-    clock = HandClock()
-    peer = make_peer(clock)
-    question, cost = GetBlocks(1, (bytes(32),)), LIMITS[GetBlocks].cost_ms
-    free = int(WORK_MS_BURST / cost)
-    assert [peer.count_work(question, 0) for _ in range(free)] == [0.0] * free
-    assert peer.count_work(question, 0) == pytest.approx(cost / WORK_MS_PER_S)
-    assert peer.count_work(question, 10 << 20) == pytest.approx((2 * cost + 102.4) / WORK_MS_PER_S)
-    assert peer.score.get(clock.now) == 0
-    clock.now += 60
-    assert peer.count_work(question, 0) == 0.0
+def test_a_peer_that_asks_too_much_waits_and_one_that_asks_little_never_does():
+    shared = Workload(0.0)
+    greedy, modest = Account(shared, 0.0), Account(shared, 0.0)
+    cost = compute_answer_cost(GetBlocks, 1 << 20)
+    assert cost == pytest.approx(LIMITS[GetBlocks].cost_ms + 10.24)
+    spent, waits = 0.0, []
+    while spent < RESERVE_MS_BURST + SHARED_MS_BURST + 1000:
+        waits.append(greedy.charge(0.0, cost))
+        spent += cost
+    assert waits[: int(RESERVE_MS_BURST / cost)] == [0.0] * int(RESERVE_MS_BURST / cost)
+    assert waits == sorted(waits)
+    assert waits[-1] == pytest.approx(1000 / SHARED_MS_PER_S, rel=0.05)
+    # The other one has a reserve, and when that is used up it waits as long as all.
+    assert modest.charge(0.0, cost) == 0.0
+    while modest.charge(0.0, cost) == 0.0:
+        spent += cost
+    assert modest.charge(0.0, cost) == MAX_WAIT_S
+    # With time all is paid for.
+    assert greedy.charge(60.0, cost) == modest.charge(60.0, cost) == 0.0
+
+
+def test_the_cost_of_news_follows_its_size_and_that_of_a_block_does_not():
+    half = LIMITS[AnnounceTransactions].max_bytes // 2
+    assert compute_cost(AnnounceTransactions, half) == pytest.approx(LIMITS[AnnounceTransactions].cost_ms / 2)
+    assert compute_cost(AnnounceTransactions, 40) == LEAST_COST_MS
+    assert compute_cost(CompactBlock, 40) == LIMITS[CompactBlock].cost_ms
+    assert compute_cost(GetBlocks, 500) == LEAST_COST_MS
 
 
 async def test_an_answers_bytes_are_counted_and_those_of_bulk_are_not():

@@ -12,6 +12,7 @@ from network_fakes import (
     WITNESS,
     FakeNode,
     get_address,
+    make_chain,
     make_header,
     make_service,
     make_tx,
@@ -29,7 +30,8 @@ from network.sync.compact import (
     list_short_ids,
     make_compact,
 )
-from network.wire.compact import CompactBody, Prefilled
+from network.wire.compact import CompactBlock, CompactBody, Prefilled
+from network.wire.limits import get_limit
 from primitives.blocks import Block, compute_block_id
 from primitives.transactions import Transaction, compute_tx_id
 
@@ -138,6 +140,23 @@ async def test_blocks_come_compact_then_are_pushed_and_nothing_comes_twice() -> 
         assert stats.asked == 5  # the one of each block that was in no pool
         assert pair.services[0].spread_stats.duplicates == 0
         assert pair.nodes[1].seen.count(compute_block_id(header)) == 1
+
+
+async def test_a_long_branch_connected_at_once_is_not_pushed_block_by_block() -> None:
+    """As after a partition: who has to leave its chain connects hundreds of blocks within a moment."""
+    pair = Pair()
+    await pair.start()
+    async with running(*pair.services):
+        await until(lambda: all(s.peers() for s in pair.services))
+        first, *rest = make_chain(120)
+        await pair.nodes[0].add_block(first, WITNESS)
+        await until(lambda: pair.height(1) == 1)  # and wants the next ones pushed
+        for block in rest:
+            await pair.nodes[0].add_block(block, WITNESS)
+        await until(lambda: pair.height(1) == 120)
+        stats = pair.services[1].spread_stats
+        assert stats.blocks + stats.duplicates <= get_limit(CompactBlock).burst
+        assert [peer.score for service in pair.services for peer in service.peers()] == [0, 0]
 
 
 async def test_a_block_is_passed_on_before_its_state_is_known() -> None:

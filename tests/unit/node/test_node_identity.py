@@ -10,6 +10,7 @@ from node.errors import NodeError
 from node.identity import make_miner_settings
 from node.settings import load_settings
 from primitives.errors import InosError
+from primitives.transactions import JobMode
 from wallet.addresses import encode_address
 from wallet.keys import derive_key
 from wallet.keystore import KeystoreInfo, ScryptCost, Secret, encode_keystore
@@ -54,6 +55,18 @@ def test_a_key_file_is_paid_itself_unless_an_address_is_given(lab: Any, tmp_path
     assert (orders.beneficiary, orders.key) == (lab.worker.address, lab.worker.secret)
     orders = decide(lab, tmp_path / "d", mine_key_file=file, mine=encode_address("dinos", lab.alice.address))
     assert (orders.beneficiary, orders.key) == (lab.alice.address, lab.worker.secret)
+
+
+def test_the_policy_is_what_the_node_was_told(lab: Any, tmp_path: Path) -> None:
+    first = encode_address("dinos", lab.alice.address)
+    orders = decide(lab, tmp_path, mine="auto", job_modes=("optimistic",), first_posters=(first,), max_job_bytes=77)
+    assert orders.job_modes == {JobMode.OPTIMISTIC}
+    assert orders.first_posters == {lab.alice.address}
+    assert orders.max_job_bytes == 77
+    assert decide(lab, tmp_path, mine="auto").job_modes == set(JobMode)
+    with pytest.raises(InosError) as error:
+        decide(lab, tmp_path, mine="auto", first_posters=(first[:-1] + "q",))
+    assert error.value.code == "bad-checksum"
 
 
 def test_a_wallet_mines_with_its_first_key(lab: Any, tmp_path: Path) -> None:

@@ -45,6 +45,8 @@ def test_peers_in_the_environment_are_separated_by_commas(tmp_path: Path, monkey
     ("text", "words"),
     [
         ("rcp_port = 1\n", "rcp_port"),
+        ('job_modes = ["cheap"]\n', "job_modes in"),
+        ("job_modes = []\n", "job_modes in"),
         ("rpc_port = 70000\n", "rpc_port in"),
         ('log_level = "loud"\n', "log_level in"),
         ("rpc_port = \n", "is not TOML"),

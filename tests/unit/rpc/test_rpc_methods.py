@@ -350,6 +350,22 @@ async def test_a_jobs_life(ask: Ask, node: FakeNode) -> None:
     assert (useful["burned"], useful["burn_per_ticket"], useful["blocks_with_merit"]) == ("2", "1", 0)
     merit = (await ask("state_getAccount", text(WORKER.address)))["merit"]
     assert merit == "2"
+    history = await ask("job_history", job)
+    assert [(e["event"], e["height"], e["worker"], e["amount"]) for e in history["events"]] == [
+        ("posted", 1, None, "2"),
+        ("claimed", 2, text(WORKER.address), found["bond"]),
+        ("settled", 3, text(WORKER.address), "1000000000"),
+    ]
+    record = await ask("job_record", text(WORKER.address))
+    assert (record["height"], record["poster"]["posted"]) == (3, 0)
+    assert {name: record["worker"][name] for name in ("claimed", "settled", "lapsed", "tickets", "earned")} == {
+        "claimed": 1, "settled": 1, "lapsed": 0, "tickets": 2, "earned": "1000000000",
+    }  # fmt: skip
+    poster = (await ask("job_record", text(ALICE.address)))["poster"]
+    assert (poster["posted"], poster["settled"], poster["paid"], poster["burned"]) == (1, 1, "1000000000", "2")
+    nobody = await ask("job_record", text(BOB.address))
+    assert (nobody["worker"]["claimed"], nobody["poster"]["posted"]) == (0, 0)
+    assert (await ask("job_history", "ab" * 32))["data"]["code"] == "job-unknown"
 
 
 async def test_useful_work_of_an_empty_chain(ask: Ask) -> None:

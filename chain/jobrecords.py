@@ -1,0 +1,113 @@
+"""What happened to each job, and the record of each address as worker and as poster: on and off the chain."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final, Literal
+
+import msgspec
+from msgspec import Struct
+
+from chain import schema
+from chain.blocks import Batch
+from chain.database import Snapshot
+from consensus.jobevents import JobEvent, JobEventKind
+from primitives.codec import decode, encode
+from primitives.transactions import U64
+from primitives.units import Address, Height, JobId
+
+
+class Side(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """One address's dealings, as worker or as poster."""
+
+    posted: U64 = 0
+    claimed: U64 = 0
+    delivered: U64 = 0
+    settled: U64 = 0
+    lapsed: U64 = 0
+    challenged: U64 = 0
+    """Results shown wrong."""
+    cancelled: U64 = 0
+    tickets: U64 = 0
+    """Of the jobs settled."""
+    paid: U64 = 0
+    """Nano of rewards: earned as a worker, paid as a poster."""
+    lost: U64 = 0
+    """Nano: bonds of a worker, burned by a poster's posts."""
+
+
+class TrackRecord(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What an address has done on the market, since genesis."""
+
+    worker: Side = Side()
+    poster: Side = Side()
+
+
+_EMPTY: Final = TrackRecord()
+_COUNTS: Final = {
+    JobEventKind.POSTED: "posted",
+    JobEventKind.CLAIMED: "claimed",
+    JobEventKind.DELIVERED: "delivered",
+    JobEventKind.SETTLED: "settled",
+    JobEventKind.LAPSED: "lapsed",
+    JobEventKind.CHALLENGED: "challenged",
+    JobEventKind.CANCELLED: "cancelled",
+}
+
+
+def make_event_changes(
+    read: Callable[[bytes], bytes | None], height: Height, events: Sequence[JobEvent], *, is_undone: bool = False
+) -> Batch:
+    """Events and records to write for a block that is connected, or to take back for one that is undone.
+
+    Args:
+        read: the database as it stands.
+        events: of the block at `height`, in order.
+    """
+    batch: Batch = {}
+    for number, event in enumerate(events):
+        batch[schema.job_event_key(JobId(event.job), height, number)] = None if is_undone else encode(event)
+    records: dict[Address, TrackRecord] = {}
+    for address, event in _iterate_shares(events):
+        before = records.get(address) or decode_record(read(schema.record_key(address)))
+        records[address] = _count(before, address, event, -1 if is_undone else 1)
+    for address, record in records.items():
+        batch[schema.record_key(address)] = None if record == _EMPTY else encode(record)
+    return batch
+
+
+def decode_record(data: bytes | None) -> TrackRecord:
+    """A stored record; empty where there is none."""
+    return _EMPTY if data is None else decode(TrackRecord, data, limit=schema.MAX_STORED_BYTES)
+
+
+def iterate_events(snapshot: Snapshot, job: JobId) -> Iterator[tuple[Height, JobEvent]]:
+    """What happened to a job, in order, each with its block's height."""
+    for key, value in snapshot.iterate(schema.JOB_EVENT + job):
+        height = Height(int.from_bytes(key[-12:-4], "big"))
+        yield height, decode(JobEvent, value, limit=schema.MAX_STORED_BYTES)
+
+
+def _iterate_shares(events: Iterable[JobEvent]) -> Iterator[tuple[Address, JobEvent]]:
+    for event in events:
+        for address in dict.fromkeys((event.poster, event.worker)):
+            if address is not None:
+                yield Address(address), event
+
+
+def _count(record: TrackRecord, address: Address, event: JobEvent, sign: Literal[1, -1]) -> TrackRecord:
+    """Who posts to itself has it on both sides."""
+    if event.worker == address:
+        record = msgspec.structs.replace(record, worker=_add(record.worker, event, sign, is_worker=True))
+    if event.poster == address:
+        record = msgspec.structs.replace(record, poster=_add(record.poster, event, sign, is_worker=False))
+    return record
+
+
+def _add(side: Side, event: JobEvent, sign: int, *, is_worker: bool) -> Side:
+    name = _COUNTS[event.kind]
+    changed = {name: getattr(side, name) + sign}
+    if event.kind is JobEventKind.SETTLED:
+        changed |= {"tickets": side.tickets + sign * event.tickets, "paid": side.paid + sign * event.amount}
+    lost_by_worker = event.kind in (JobEventKind.LAPSED, JobEventKind.CHALLENGED)
+    if lost_by_worker if is_worker else event.kind is JobEventKind.POSTED:
+        changed["lost"] = side.lost + sign * event.amount
+    return msgspec.structs.replace(side, **changed)

@@ -1,0 +1,24 @@
+"""`inos bench net` with few nodes and little time: every figure is there and possible."""
+
+import json
+import subprocess
+import sys
+
+
+def test_every_figure_is_there() -> None:
+    command = [sys.executable, "-m", "inos", "bench", "net", "--nodes", "3", "--seconds", "6", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)["measured"]
+    links, spread, failures, floods = (found[name] for name in ("links", "spread", "failures", "floods"))
+    assert links["small_per_s"] > 200
+    assert 0 < links["calm_cpu"] < 1
+    assert min(links["mb_per_s"], links["mb_per_s_four"]) > 1
+    assert spread["nodes"] == 3
+    assert spread["blocks"] >= 1
+    assert 0 < spread["p50_s"] <= spread["p95_s"] < 30
+    assert spread["compact_bytes"] > 32_768
+    assert 5 < failures["silent_noticed_s"] < 60
+    assert 0 < failures["restarted_s"] < 60
+    assert min(floods["quiet_s"], floods["one_s"], floods["fifty_s"]) > 0
+    assert 0 <= floods["memory_per_peer_mb"] < 5

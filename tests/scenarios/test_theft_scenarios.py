@@ -1,0 +1,140 @@
+"""Who tries to get something for nothing: a product without paying, a payment twice, somebody else's reward."""
+
+from pathlib import Path
+
+import pytest
+from script import Check, Scenario, Skip, block, cancel, claim, play, post, result, transfer, tx
+
+from chain.ledger import Ledger
+from primitives.transactions import ClaimJob, SubmitResult, compute_tx_id
+from primitives.units import JobId
+from support.chain_maker import ALICE, BOB, MINER, Branch, feed, make_post, make_result_ref
+
+SCENARIOS = [
+    Scenario(
+        "a poster that wants the product and its money",
+        [
+            block(tx("alice", post(), name="j")),
+            Check(balance={"alice": 1_000_000 - 1000 - 120 - 1}, market={"escrowed": 1000}),
+            block(tx("bob", claim("j"))),
+            # The reward is neither to be had back nor to be spent while somebody works for it.
+            block(tx("alice", cancel("j")), expect="job-not-open"),
+            block(tx("alice", transfer("carol", 998_879)), expect="insufficient-balance"),
+            block(tx("alice", cancel("j")), tx("bob", result("j")), expect="job-not-open"),
+            # Even at the last height of the claim, and in the block that holds the result.
+            Skip(2),
+            block(tx("bob", result("j")), tx("alice", cancel("j")), expect="job-not-open"),
+            block(tx("bob", result("j"))),
+            Check(jobs={"j": "settled"}, balance={"bob": 500_000 - 2 + 1000}, market={"escrowed": 0}),
+            block(tx("alice", cancel("j")), expect="job-not-open"),
+        ],
+    ),
+    Scenario(
+        "a poster that cancels after a lapse has not got the product",
+        [
+            block(tx("alice", post(), name="j")),
+            block(tx("bob", claim("j"))),
+            Skip(4),
+            Check(jobs={"j": "open"}),
+            block(tx("alice", cancel("j")), tx("bob", claim("j")), expect="job-not-open"),
+            block(tx("bob", claim("j")), tx("alice", cancel("j")), expect="job-not-open"),
+            block(tx("alice", cancel("j"))),
+            block(tx("bob", claim("j")), expect="job-not-open"),
+            block(tx("bob", result("j")), expect="job-not-claimed"),
+        ],
+    ),
+    Scenario(
+        "a worker that wants to be paid twice",
+        [
+            block(tx("alice", post(), name="j"), tx("bob", claim("j"))),
+            block(tx("bob", result("j")), tx("bob", result("j")), expect="job-not-claimed"),
+            block(tx("bob", claim("j")), expect="job-not-open"),
+            block(tx("bob", result("j")), tx("bob", claim("j")), expect="job-not-open"),
+            block(tx("bob", result("j"))),
+            block(tx("bob", result("j")), expect="job-not-claimed"),
+            block(tx("bob", claim("j")), expect="job-not-open"),
+            Check(balance={"bob": 500_000 - 2 + 1000}, merit={"bob": 12}, bonded={"bob": 0}),
+        ],
+    ),
+    Scenario(
+        "who copies a result out of the pool gets nothing",
+        [
+            block(tx("alice", transfer("carol", 10_000)), tx("alice", post(), name="j"), tx("bob", claim("j"))),
+            block(tx("carol", result("j")), expect="not-the-claimer"),
+            block(tx("carol", claim("j")), tx("carol", result("j")), expect="job-not-open"),
+            block(tx("alice", result("j")), expect="not-the-claimer"),
+            block(tx("bob", result("j"))),
+            Check(balance={"bob": 500_000 - 2 + 1000}),
+        ],
+    ),
+    Scenario(
+        "a second claim in the same block",
+        [
+            block(tx("alice", transfer("carol", 10_000)), tx("alice", post(), name="j")),
+            block(tx("bob", claim("j")), tx("carol", claim("j")), expect="job-not-open"),
+            block(tx("carol", claim("j"))),
+            block(tx("bob", result("j")), expect="not-the-claimer"),
+            Check(bonded={"bob": 0, "carol": 101}),
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.title)
+def test_scenario(scenario: Scenario) -> None:
+    play(scenario)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Branch().open_ledger(tmp_path)
+
+
+def test_a_reorganisation_pays_once(ledger: Ledger) -> None:
+    """The same claim and result on two branches: whichever wins, the worker has one reward, and the poster pays one."""
+    trunk = Branch()
+    signed = trunk.sign(ALICE, make_post(1, deadline=15), fee=1)
+    job = JobId(compute_tx_id(signed))
+    trunk.grow(signed)
+    side = trunk.fork()
+    claimed, done = trunk.sign(BOB, ClaimJob(job)), trunk.sign(BOB, SubmitResult(job, make_result_ref()), ahead=1)
+    trunk.grow(claimed, done)
+    feed(ledger, trunk.blocks)
+    once = ledger.state.get_account(BOB.address)
+    side.grow(nonce=1)
+    side.grow(claimed, nonce=1)
+    side.grow(done, nonce=1)
+    feed(ledger, side.blocks[1:])
+    assert ledger.tip.id == side.tip_id
+    found = ledger.state.get_account(BOB.address)
+    assert (found.balance, found.merit, found.bonded) == (once.balance, once.merit, once.bonded)
+    assert ledger.get_record(BOB.address).worker.settled == 1
+    assert ledger.state.get_market().escrowed == 0
+    ledger.close()
+
+
+def test_a_poster_that_mines_cannot_undo_the_payment_alone(ledger: Ledger) -> None:
+    """It leaves the result out of a branch of its own: there the job is still claimed, and its reward still bound."""
+    trunk = Branch()
+    signed = trunk.sign(ALICE, make_post(1, deadline=15), fee=1)
+    job = JobId(compute_tx_id(signed))
+    trunk.grow(signed)
+    trunk.grow(trunk.sign(BOB, ClaimJob(job)))
+    side = trunk.fork()
+    done = trunk.sign(BOB, SubmitResult(job, make_result_ref()))
+    trunk.grow(done, miner=MINER.address)
+    feed(ledger, trunk.blocks)
+    side.grow(miner=ALICE.address, nonce=5)
+    side.grow(miner=ALICE.address, nonce=5)
+    feed(ledger, side.blocks[2:])
+    claim = ledger.state.get_claim(job)
+    assert ledger.tip.id == side.tip_id
+    assert claim is not None
+    assert claim.worker == BOB.address
+    # The same result, told again, is as good there.
+    side.grow(done)
+    feed(ledger, side.blocks[4:])
+    paid = ledger.state.get_job(job)
+    assert paid is not None
+    assert paid.state.name == "SETTLED"
+    ledger.close()
