@@ -24,6 +24,10 @@ RESERVE_PART: Final = 32
 more has lost more than a matrix."""
 
 
+LENT_PART: Final = 4
+"""Of the room one part in so many, at most, is taken by copies kept for others that nobody promised."""
+
+
 class Entry(Struct, frozen=True):
     """One matrix as its owner sees it."""
 
@@ -106,13 +110,31 @@ class Shelf:
                 if not self._busy[matrix]:
                     del self._busy[matrix]
 
-    def note(self, matrix: MatrixId, requests: float = 0.0, *, is_own: bool = False) -> None:
+    def note(self, matrix: MatrixId, requests: float = 0.0, *, is_own: bool = False, is_lent: bool = False) -> None:
         """It was used, `requests` times by others or as much as that."""
         with self.lock:
-            self.book.note(matrix, self._now_ms(), requests, is_own=is_own)
+            self.book.note(matrix, self._now_ms(), requests, is_own=is_own, is_lent=is_lent)
 
     def get_demand(self, matrix: MatrixId) -> float:
         return self.book.get(matrix).demand.get(self._now_ms())
+
+    def may_lend(self, info: MatrixInfo) -> bool:
+        """Whether there is room for a copy kept for others: all of those within their share, and nothing gives way."""
+        with self.lock:
+            free = self.count_free() - self._reserve
+            room = free if self.quota is None else min(free, self.quota - self.bytes)
+            if info.file_bytes > room:
+                return False
+            all_bytes = self.bytes + free if self.quota is None else self.quota
+            held = (*self.whole.items(), *self.parts.items())
+            lent = sum(each.file_bytes for id, each in held if self.book.get(id).is_lent)
+            return lent + info.file_bytes <= all_bytes // LENT_PART
+
+    def may_let_go(self, matrix: MatrixId) -> bool:
+        """Whether a copy that the network has enough of may be dropped: where room is short, and not one's own."""
+        with self.lock:
+            is_tight = self.quota is not None and self.bytes > self.quota // 2
+            return is_tight and not self.is_kept(matrix) and not self.book.get(matrix).is_own
 
     def list_entries(self) -> list[Entry]:
         """All, by id."""

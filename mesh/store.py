@@ -231,6 +231,22 @@ class MatrixStore:
         """Requests of others that count now."""
         return self._shelf.get_demand(matrix)
 
+    def is_promised(self, matrix: MatrixId) -> bool:
+        """Whether the chain needs it, or this node's owner: neither this node nor the network may lose it."""
+        return self.is_needed(matrix) or self.is_pinned(matrix)
+
+    def may_lend(self, info: MatrixInfo) -> bool:
+        """Whether this node takes a copy for others: what is promised always, as far as there can be room for it."""
+        return self.is_promised(info.id) or self._shelf.may_lend(info)
+
+    def set_lent(self, matrix: MatrixId) -> None:
+        """It is kept for others."""
+        self._shelf.note(matrix, is_lent=True)
+
+    def may_let_go(self, matrix: MatrixId) -> bool:
+        """Whether this copy may go where the network has enough others; see Shelf.may_let_go."""
+        return self._shelf.may_let_go(matrix)
+
     def drop(self, matrix: MatrixId) -> bool:
         """Delete a matrix; False where it is pinned, needed, being read or written, or not here."""
         with self._shelf.lock:

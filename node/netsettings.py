@@ -34,6 +34,7 @@ def make_network_settings(settings: NodeSettings, network: Network) -> NetworkSe
         max_outbound=settings.max_outbound,
         max_inbound=settings.max_inbound,
         checkpoint=make_checkpoint(settings, network),
+        copy_check_s=settings.mesh_check_s,
         stale_tip_s=STALE_SPACINGS * network.params.spacing_ms / 1000,
     )
 
