@@ -5,8 +5,9 @@ Nothing gives way before the store was told what is needed, and never what is ne
 
 import os
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -26,6 +27,10 @@ more has lost more than a matrix."""
 
 LENT_PART: Final = 4
 """Of the room one part in so many, at most, is taken by copies kept for others that nobody promised."""
+
+
+STALE_MS: Final = 24 * 3600 * 1000
+"""A fetch that did not go on for a day was given up by whoever wanted it."""
 
 
 class Entry(Struct, frozen=True):
@@ -141,6 +146,16 @@ class Shelf:
         with self.lock:
             now = self._now_ms()
             return [self._make_entry(id, info, now) for id, info in sorted((self.whole | self.parts).items())]
+
+    def list_stale(self) -> list[MatrixId]:
+        """What is not whole and was not written to for STALE_MS, by the file's own clock."""
+        found = []
+        for id in self.parts:
+            with suppress(OSError):
+                age_s = time.time() - self.get_part_path(id).stat().st_mtime
+                if age_s * 1000 > STALE_MS and not self.is_kept(id):
+                    found.append(id)
+        return found
 
     def take_room(self, info: MatrixInfo, is_new_file: bool = True) -> None:
         """Count a file's bytes before it is written; what is least wanted gives way for it.
@@ -258,6 +273,12 @@ class Shelf:
                 f"the disk under {self.path} has {self.count_free()} bytes left, of which {self._reserve} are kept for"
                 f" the chain; {needed} more do not fit, and what is stored is pinned or needed",
                 hint="make room on the disk",
+            )
+        if needed > quota:
+            return MeshError(
+                "store-full",
+                f"a matrix of {needed} bytes is more than the whole quota of {quota}",
+                hint="raise the quota (inos mesh quota)",
             )
         return MeshError(
             "store-full",

@@ -305,11 +305,19 @@ class MatrixStore:
         self._reader.forget(matrix)
 
     def list_missing(self) -> list[tuple[MatrixId, MatrixInfo | None]]:
-        """What is to be fetched again, with its shape where that is known: found damaged, or pinned and not whole."""
+        """What is to be fetched, with its shape where that is known: what was found damaged, and what is not whole of
+        what is pinned or needed."""
         with self._shelf.lock:
             self._damaged = {id for id in self._damaged if id in self._shelf.parts}
+            needed = (id for id in self._shelf.parts if self._shelf.is_needed(id))
             pinned = (id for id in self._shelf.book.pins if id not in self._shelf.whole)
-            return [(id, self._shelf.parts.get(id)) for id in dict.fromkeys((*sorted(self._damaged), *pinned))]
+            ids = dict.fromkeys((*sorted(self._damaged), *needed, *pinned))
+            return [(id, self._shelf.parts.get(id)) for id in ids]
+
+    def drop_stale(self) -> int:
+        """Delete what began to come and did not go on for a day, unless it is pinned or needed; how many there were."""
+        with self._shelf.lock:
+            return sum(self._shelf.drop(id) for id in self._shelf.list_stale())
 
     def _read(self, matrix: MatrixId, read: Callable[[MatrixInfo], T]) -> T | None:
         """What `read` finds; None where the matrix is not here, or turns out to be damaged."""

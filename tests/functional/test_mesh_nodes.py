@@ -173,12 +173,9 @@ async def test_a_killed_fetch_goes_on_where_it_was_from_two_nodes(start: Start, 
 async def test_copies_of_what_is_promised_are_made_and_made_again(start: Start, tmp_path: Path) -> None:
     """Seven nodes: a pin on one makes four copies; two holders are killed, and there are four again."""
     names = [f"n{number}" for number in range(7)]
+    nodes: list[RunningNode] = []
     for name in names:
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "config.toml").write_text("mesh_check_s = 1.0\n")
-    nodes = [await start(names[0])]
-    for name in names[1:]:
-        nodes.append(await start(name, *(node.p2p_address for node in nodes)))
+        nodes.append(await start(name, *(node.p2p_address for node in nodes), flags=("--mesh-check-s", "1")))
     matrix = await put(nodes[0], make_array(1))
     other = await put(nodes[0], make_array(2))
     await ask(nodes[0].rpc_url, "mesh_pin", {"id": matrix}, nodes[0].read_token())
