@@ -3,11 +3,27 @@
 from typing import Final
 
 from rpc.method import Method
-from rpc.methods import chain, job, market, mesh, miner, net, node, record, rows, state, template, tx, watch, work
+from rpc.methods import (
+    chain,
+    job,
+    light,
+    market,
+    mesh,
+    miner,
+    net,
+    node,
+    record,
+    rows,
+    state,
+    template,
+    tx,
+    watch,
+    work,
+)
 
 ALL_METHODS: Final[dict[str, Method]] = {
     one.name: one
-    for module in (node, net, chain, work, state, tx, job, record, market, mesh, rows, miner, template, watch)
+    for module in (node, net, chain, work, state, light, tx, job, record, market, mesh, rows, miner, template, watch)
     for one in vars(module).values()
     if isinstance(one, Method)
 }
