@@ -60,10 +60,11 @@ class Importer:
         base = self._get_entry(self.state.block)
         batch: Batch = {schema.active_key(entry.height): entry.id for entry in iterate_back(base)}
         batch |= self.state.make_last_batch()
-        batch |= {schema.META_TIP: base.id, schema.META_BASE: base.id}
+        batch |= {schema.META_TIP: base.id, schema.META_BASE: base.id, schema.META_FINAL: base.id}
         self._db.write(batch)
         self._index.adopt(base)
         self._index.restore_tip(base)
+        self._index.set_final(base)
         return base
 
     def _get_entry(self, block: BlockId) -> Entry:

@@ -35,8 +35,6 @@ class BlockIndex:
         self.genesis = Entry(genesis_id, genesis, None, Weight(0), 0, has_body=True, is_linked=True)
         self._entries[genesis_id] = self.genesis
         self._arrivals = 0
-        self.base = self.genesis
-        """The lowest block that can be the tip: above genesis where the state came from others."""
         self.tip = self.genesis
         """The connected block; the ledger moves it."""
         self.best_header = self.genesis
@@ -45,6 +43,8 @@ class BlockIndex:
         """Best of all that are not known to be invalid."""
         self.side: set[Entry] = set()
         """Linked, valid, not held, not on the connected chain: what a reorganisation may go to."""
+        self.final = self.genesis
+        """The last final block: what does not descend from it is no candidate, whatever it weighs."""
         self._held: set[Entry] = set()
         self._patience = Patience()
         self.unproven = 0
@@ -124,22 +124,14 @@ class BlockIndex:
         self._consider(entry)
 
     def adopt(self, base: Entry) -> None:
-        """The state of `base` is here although its body and those below it are not, and never will be.
-
-        Nothing goes below it any more: branches that leave its chain there are no candidates.
-        """
-        self.base = base
-        for entry in reversed(list(iterate_back(base))):
+        """The state of `base` is here although its body and those below it are not, and never will be."""
+        entry: Entry | None = base
+        while entry is not None and not entry.is_linked:
             self.unproven -= not entry.has_body and entry.invalid is None
             entry.has_body = entry.is_linked = True
             entry.is_stalled = entry.is_stalled and entry is base
             self._patience.drop(entry)
-            self.side.discard(entry)
-        chain = {entry.id for entry in iterate_back(base)}
-        for entry in iterate_back(base):
-            for child in entry.children if entry is not base else ():
-                if child.id not in chain:
-                    self.set_invalid(child, "below-base", f"it leaves the chain below block {base.height}")
+            entry = entry.parent
         for revived in self._patience.on_body(base):
             self._compare(revived)
 
@@ -149,6 +141,18 @@ class BlockIndex:
         self.side.difference_update(iterate_back(tip))
         self.prune_side()
         self._choose_best()
+
+    def is_after_final(self, entry: Entry) -> bool:
+        """Whether the block is the last final one or descends from it."""
+        return entry.height >= self.final.height and get_ancestor(entry, self.final.height) is self.final
+
+    def set_final(self, entry: Entry) -> None:
+        """`entry`, on the connected chain, is final: branches that leave below it are candidates no more."""
+        self.final = entry
+        self.side = {each for each in self.side if self.is_after_final(each)}
+        self._held = {each for each in self._held if self.is_after_final(each)}
+        if not (self.is_after_final(self.best_header) and self.is_after_final(self.heaviest)):
+            self._choose_best()
 
     def find_best_side(self) -> Entry | None:
         """The best block a reorganisation could go to."""
@@ -202,10 +206,12 @@ class BlockIndex:
         return HeaderContext(parent.header, parent.id, tuple(reversed(times)), anchor)
 
     def _consider(self, entry: Entry) -> None:
-        if entry.is_linked and entry.invalid is None and not entry.is_held:
+        if entry.is_linked and entry.invalid is None and not entry.is_held and self.is_after_final(entry):
             self.side.add(entry)
 
     def _compare(self, entry: Entry) -> None:
+        if not self.is_after_final(entry):
+            return
         if self._is_better(entry, self.heaviest):
             self.heaviest = entry
         if not entry.is_stalled and self._is_better(entry, self.best_header):

@@ -109,7 +109,7 @@ class Ledger(ArrivingLedger):
 
         Raises:
             RuleViolation: it is invalid, or descends from a block that is.
-            ParentMissing, ClockAhead, NotYet "too-many-headers": nothing is stored.
+            ParentMissing, ClockAhead, NotYet "too-many-headers", "conflicts-with-final": nothing is stored.
         """
         self._tick(now_ms)
         block_id = compute_block_id(header)
@@ -137,7 +137,7 @@ class Ledger(ArrivingLedger):
 
         Raises:
             RuleViolation: it is invalid, which is remembered where it is the block's own fault.
-            ParentMissing, ClockAhead: nothing is stored.
+            ParentMissing, ClockAhead, NotYet "conflicts-with-final": nothing is stored.
             MatrixMissing: stored and held until `retry_held`; the chain did not move.
         """
         self._refuse_blocks()
@@ -239,8 +239,7 @@ class Ledger(ArrivingLedger):
         check_header_sanity(self._params, header)
         parent = self._get_parent(header)
         _refuse_invalid(parent)
-        if parent.height < self._index.base.height:
-            raise NotYet("below-base", f"block {header.height} leaves the chain below the state this node began with")
+        self._refuse_below_final(parent)
         check_header_context(self._params, header, self._index.make_context(parent))
         check_clock(self._params, header, now_ms)
 
@@ -250,6 +249,15 @@ class Ledger(ArrivingLedger):
             raise ParentMissing(BlockId(header.parent))
         return parent
 
+    def _refuse_below_final(self, entry: Entry) -> None:
+        """No fault: who sends the branch may not know yet what is final here."""
+        if not self._index.is_after_final(entry):
+            raise NotYet(
+                "conflicts-with-final",
+                f"a branch that leaves the chain below its last final block, at {self._index.final.height}",
+                hint="what is final here is never undone",
+            )
+
     def _admit(self, block: Block, now_ms: TimeMs) -> Entry | None:
         """What is known of the block; a new header passes stages 1 and 2 first."""
         known = self._index.get(compute_block_id(block.header))
@@ -257,6 +265,8 @@ class Ledger(ArrivingLedger):
             self._check_new_header(block.header, now_ms)
         else:
             _refuse_invalid(known)
+            if not known.has_body:
+                self._refuse_below_final(known)
         return known
 
     def _check_body(self, block: Block, is_verified: Callable[[TxId], bool] | None) -> None:

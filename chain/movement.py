@@ -17,9 +17,10 @@ from chain.notes import make_note_batch
 from chain.staging import Staging
 from consensus.execution import ResultChecker, check_state_root, execute_block
 from consensus.params import Params
-from consensus.records import StateKey
+from consensus.records import FINALITY_KEY, MAX_RECORD_BYTES, Finality, StateKey
 from consensus.state import StateView
 from primitives.blocks import Block
+from primitives.codec import decode
 from primitives.errors import MatrixMissing, RuleViolation
 from primitives.matrices import Witness
 from primitives.units import BlockId, MatrixId
@@ -64,7 +65,8 @@ class ConnectedChain:
         missing: dict[MatrixId, None] = {}
         while (best := self._index.find_best_side()) is not None and best.weight > self._index.tip.weight:
             missing |= dict.fromkeys(self._go_to(best))
-        if self._index.tip is not before and self._index.tip.weight == before.weight:
+        is_as_good = self._index.tip is not before and self._index.tip.weight == before.weight
+        if is_as_good and self._index.is_after_final(before):
             # The way to something better ended at something as good: what was seen first stays.
             missing |= dict.fromkeys(self._go_to(before))
         return tuple(missing)
@@ -95,6 +97,16 @@ class ConnectedChain:
         self._staging.write(batch)
         self._staging.write(make_note_batch(self._params, self._staging.get, entry.id, block))
         self._index.set_active(entry)
+        if FINALITY_KEY in executed.changes:
+            self._advance_final(executed.changes[FINALITY_KEY])
+
+    def _advance_final(self, record: bytes | None) -> None:
+        """What is final stays so, also on a branch whose state does not say it yet."""
+        finality = None if record is None else decode(Finality, record, limit=MAX_RECORD_BYTES)
+        final = None if finality is None else self._index.get(BlockId(finality.finalized.id))
+        if final is not None and final.height > self._index.final.height:
+            self._index.set_final(final)
+            self._staging.write({schema.META_FINAL: final.id})
 
     def disconnect(self) -> None:
         """Take the tip off.
@@ -113,6 +125,8 @@ class ConnectedChain:
             raise self._staging.explain(
                 f"the undo record of block {entry.id.hex()} does not lead back to its parent's state"
             )
+        if block.aggregate is not None:
+            batch[schema.aggregate_key(BlockId(block.aggregate.link.target.id))] = None
         self._staging.write(batch)
         self._index.set_inactive(entry)
 

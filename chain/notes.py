@@ -1,7 +1,8 @@
 """What is kept of each checkpoint for those who follow finality without executing blocks: see
 `consensus.finality.trust`. Nothing is kept where nobody was ever chosen to vote.
 
-Notes stand under the checkpoint's id, so a reorganisation need not take them back.
+Notes stand under the checkpoint's id, so a reorganisation need not take them back; aggregates are those of the
+connected chain.
 """
 
 from collections.abc import Callable

@@ -49,6 +49,7 @@ def load_index(database: Database, params: Params, genesis: GenesisState) -> Blo
     try:
         _load_headers(database, index)
         index.restore_tip(_find_tip(database, index))
+        index.set_final(_find_final(database, index))
     except (CodecError, LookupError) as error:
         raise database.explain(f"it contradicts itself: {error}") from error
     return index
@@ -118,6 +119,14 @@ def _load_headers(database: Database, index: BlockIndex) -> None:
         entry = index.get(block_id)
         if entry is not None and block_id in bodies:
             index.set_body(entry)
+
+
+def _find_final(database: Database, index: BlockIndex) -> Entry:
+    stored = database.get(schema.META_FINAL)
+    final = index.genesis if stored is None else index.get(BlockId(stored))
+    if final is None or database.get(schema.active_key(final.height)) != final.id:
+        raise LookupError("the last final block is not on the connected chain")
+    return final
 
 
 def _find_tip(database: Database, index: BlockIndex) -> Entry:

@@ -2,7 +2,7 @@
 
 | prefix | key | value |
 |---|---|---|
-| m | name | schema version, genesis id, tip id, what was or is imported |
+| m | name | schema version, genesis id, tip id, id of the last final block, what was or is imported |
 | h | block id | header and arrival number |
 | b | block id | block |
 | w | block id | witness |
@@ -43,6 +43,8 @@ META_IMPORT: Final = b"mimport"
 """Id of the block whose state is on its way in; while it is there, the state is nobody's."""
 META_BASE: Final = b"mbase"
 """Id of the block whose state came from others: there are no bodies up to it."""
+META_FINAL: Final = b"mfinal"
+"""Missing while nothing but genesis is final."""
 
 HEADER: Final = b"h"
 BLOCK: Final = b"b"

@@ -5,7 +5,7 @@ reader sees one block's state, and no half-way point of a reorganisation.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, Literal
 
 from chain.blocks import BlockStore
 from chain.database import Database
@@ -27,6 +27,8 @@ from primitives.matrices import Witness
 from primitives.transactions import Transaction
 from primitives.units import Address, BlockId, Height, JobId, TxId
 
+Standing = Literal["final", "justified", "open"]
+"""Never undone; two thirds voted for a checkpoint at or above it; neither."""
 LOCATOR_DENSE: Final = 10
 """A locator names this many blocks one by one, then in doubling steps."""
 MAX_EPOCHS_SOUGHT: Final = 4096
@@ -69,6 +71,19 @@ class LedgerView:
     def state(self) -> StateView:
         """The state after the tip."""
         return self._reader.state
+
+    @property
+    def final(self) -> Tip:
+        """The last final block; genesis before there is another. No reorganisation passes it."""
+        return self._index.final.to_tip()
+
+    def get_standing(self, height: Height) -> Standing:
+        """How settled the connected block at `height` is."""
+        if height <= self._index.final.height:
+            return "final"
+        finality = self.state.get_finality()
+        is_justified = finality is not None and height <= finality.justified.epoch * self._params.epoch_blocks
+        return "justified" if is_justified else "open"
 
     def count_unproven(self) -> int:
         """Headers whose blocks are not here, on all branches."""

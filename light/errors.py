@@ -8,7 +8,7 @@ ASK_ANOTHER = "this node is asked no more; begin again with --node and the addre
 class Lie(InosError):
     """A node said something that its own proof, or somebody's signature, contradicts.
 
-    Codes: bad-header, bad-seal, bad-finality, bad-proof, malformed.
+    Codes: lied-about-headers, lied-about-seals, lied-about-finality, lied-about-state, lied-malformed.
 
     Args:
         source: the node's address.
@@ -25,4 +25,4 @@ class LightError(InosError):
 
 class Unknown(NotYet):
     """Nobody asked could tell, and nobody is known to have lied: no-source, not-following, state-unavailable,
-    seal-unavailable."""
+    seal-unavailable, too-many-headers."""

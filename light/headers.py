@@ -8,12 +8,14 @@ from chain.index import BlockIndex
 from consensus.params import Params
 from consensus.validity import check_clock, check_header_context, check_header_sanity
 from genesis import Network
+from light.errors import Unknown
 from primitives.blocks import Header, compute_block_id
 from primitives.errors import ParentMissing, RuleViolation
 from primitives.units import BlockId, TimeMs
 
-MAX_UNFINAL: Final = 200_000
+MAX_UNFINAL: Final = 1_000_000
 """Headers above the last final block, on all branches, about 1 KB each."""
+BEGIN_LATER: Final = "begin with --checkpoint and a final block you believe in"
 
 
 class Headers:
@@ -68,10 +70,10 @@ class Headers:
             raise ParentMissing(BlockId(header.parent))
         if parent.invalid is not None:
             raise RuleViolation(parent.invalid[0], f"block {parent.id.hex()}: {parent.invalid[1]}")
-        if parent.height < self.final.height:
-            raise RuleViolation("below-final", f"block {header.height} leaves the chain below a final block")
+        if not self._index.is_after_final(parent):
+            raise RuleViolation("conflicts-with-final", f"block {header.height} leaves the chain below a final block")
         if self._index.unproven >= MAX_UNFINAL:
-            raise RuleViolation("too-many-headers", f"more than {MAX_UNFINAL} headers above what is final")
+            raise Unknown("too-many-headers", f"more than {MAX_UNFINAL} headers above what is final", hint=BEGIN_LATER)
         check_header_context(self._params, header, self._index.make_context(parent))
         check_clock(self._params, header, now_ms)
         self._index.add(block, header, parent)
@@ -91,6 +93,7 @@ class Headers:
         """Nothing goes below this block any more; what it descends from needs no other proof."""
         self._index.adopt(entry)
         self._index.restore_tip(entry)
+        self._index.set_final(entry)
         self.final = entry
         self._proven = {block for block in self._proven if (e := self.get(block)) and e.height > entry.height}
 

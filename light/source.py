@@ -37,7 +37,7 @@ class Proven(msgspec.Struct, frozen=True):
 
 class Source:
     """What one node says. Every method may raise LightError ("source-unreachable", "source-refused") and
-    Lie ("malformed")."""
+    Lie ("lied-malformed")."""
 
     def __init__(self, url: str) -> None:
         if not url.startswith(("http://", "https://")):
@@ -66,7 +66,7 @@ class Source:
         answer = await self._call("light_witnesses", {"blocks": [block.hex() for block in blocks]})
         texts = self._read(answer, "witnesses", list)
         if len(texts) != len(blocks):
-            raise Lie("malformed", self.url, f"{len(texts)} witnesses where {len(blocks)} were asked for")
+            raise Lie("lied-malformed", self.url, f"{len(texts)} witnesses where {len(blocks)} were asked for")
         return [None if text is None else self._decode(Witness, text, MAX_WITNESS_BYTES) for text in texts]
 
     async def get_steps(self, first: int) -> list[Step]:
@@ -104,7 +104,7 @@ class Source:
         try:
             answer = msgspec.json.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise Lie("malformed", self.url, f"the answer to {method} is not JSON") from error
+            raise Lie("lied-malformed", self.url, f"the answer to {method} is not JSON") from error
         if isinstance(answer, dict) and isinstance(answer.get("result"), dict):
             return dict(answer["result"])
         raise self._make_refusal(method, answer)
@@ -122,13 +122,13 @@ class Source:
         async for chunk in reply.content.iter_any():
             body += chunk
             if len(body) > MAX_ANSWER_BYTES:
-                raise Lie("malformed", self.url, f"an answer of more than {MAX_ANSWER_BYTES} bytes")
+                raise Lie("lied-malformed", self.url, f"an answer of more than {MAX_ANSWER_BYTES} bytes")
         return bytes(body)
 
     def _read(self, answer: dict[str, Any], name: str, kind: type[T]) -> T:
         value = answer.get(name)
         if not isinstance(value, kind) or isinstance(value, bool):
-            raise Lie("malformed", self.url, f"an answer without a proper {name!r}")
+            raise Lie("lied-malformed", self.url, f"an answer without a proper {name!r}")
         return value
 
     def _unhex(self, text: Any, most: int) -> bytes:
@@ -137,10 +137,10 @@ class Source:
                 return bytes.fromhex(text)
         except ValueError:
             pass
-        raise Lie("malformed", self.url, "an answer with something that is not hex of its length")
+        raise Lie("lied-malformed", self.url, "an answer with something that is not hex of its length")
 
     def _decode(self, kind: type[T], text: Any, limit: int) -> T:
         try:
             return decode(kind, self._unhex(text, 2 * limit), limit=limit)
         except CodecError as error:
-            raise Lie("malformed", self.url, error.message) from error
+            raise Lie("lied-malformed", self.url, error.message) from error

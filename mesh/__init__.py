@@ -1,8 +1,9 @@
 """Matrices by id on this node's disk.
 
-A matrix is stored once it is complete and its id has been verified, and served in strips with
-their paths. It trusts no peer: every strip is checked when it arrives.
+A matrix travels in runs of 64 strips with one path, each verified against its id when it arrives, and lies in one
+file, checked again whenever it is read back and by a scrubber in between. It trusts no peer and no disk.
 
-Pipeline: `begin` (info, hashed to the id) -> `add_strip` (each with its path) -> `store` writes
-one file by temporary name, fsync and rename -> `get_strips` for others, `get` for this node.
+Pipeline: `begin` (info, hashed to the id; room is taken) -> `add_run` in any order, also after a restart -> the file
+gets its name once all is there -> `get`, `get_strips`, `get_run`. What is made here comes by `put` or `open_growing`.
+Where room ends the least wanted gives way (shelf, eviction), never what is pinned or promised.
 """

@@ -17,12 +17,14 @@ from primitives.codec import decode, encode
 from primitives.errors import CodecError
 from primitives.matrices import U32, Hash32, compute_matrix_id
 from primitives.units import HASH_BYTES, Hash, MatrixId
-from work.strips import ITEM_BYTES, NUMPY_TYPES, compute_grid
+from work.strips import ITEM_BYTES, NUMPY_TYPES, InvalidMatrix, check_shape, compute_grid
 
 MAGIC: Final = b"INOSMAT1"
 HEAD_BYTES: Final = 64
 """Magic, one length byte, the encoded info, zeros."""
 SUFFIX: Final = ".matrix"
+PART_SUFFIX: Final = ".part"
+"""A matrix on its way: the same layout, with leaves of zeros where nothing is yet."""
 PARTIAL_SUFFIX: Final = ".new"
 
 
@@ -69,24 +71,24 @@ def write_matrix(path: Path, info: MatrixInfo, leaves: list[Hash], array: NDArra
     sync_folder(path.parent)
 
 
+def write_head(path: Path, info: MatrixInfo) -> None:
+    """Put the head right in a file that is there.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    with path.open("r+b") as file:
+        file.write(encode_head(info))
+
+
 def read_info(path: Path) -> MatrixInfo | None:
-    """What a file holds; None where it is no matrix, is cut short, or lies under another's name."""
+    """What a file says it holds, whole or not; None where it is no matrix, or lies under another's name."""
     try:
         with path.open("rb") as file:
-            head = file.read(HEAD_BYTES)
-        size = path.stat().st_size
+            info = decode_head(file.read(HEAD_BYTES))
     except OSError:
         return None
-    if len(head) != HEAD_BYTES or not head.startswith(MAGIC):
-        return None
-    at = len(MAGIC) + 1
-    try:
-        info = decode(MatrixInfo, head[at : at + head[at - 1]], limit=HEAD_BYTES)
-    except CodecError:
-        return None
-    if info.dtype not in ITEM_BYTES or size != info.file_bytes or path.name != f"{info.id.hex()}{SUFFIX}":
-        return None
-    return info
+    return info if info is not None and path.stem == info.id.hex() else None
 
 
 def set_aside(path: Path) -> None:
@@ -112,6 +114,21 @@ def encode_head(info: MatrixInfo) -> bytes:
     """The first HEAD_BYTES of a matrix's file."""
     body = encode(info)
     return (MAGIC + bytes([len(body)]) + body).ljust(HEAD_BYTES, b"\0")
+
+
+def decode_head(head: bytes) -> MatrixInfo | None:
+    """What a file's first HEAD_BYTES say; None where they are not such a head, or no matrix has this shape."""
+    if len(head) != HEAD_BYTES or not head.startswith(MAGIC):
+        return None
+    at = len(MAGIC) + 1
+    try:
+        info = decode(MatrixInfo, head[at : at + head[at - 1]], limit=HEAD_BYTES)
+        if info.dtype not in ITEM_BYTES:
+            return None
+        check_shape(info.dtype, info.rows, info.cols)
+    except (CodecError, InvalidMatrix):
+        return None
+    return info
 
 
 def sync_folder(folder: Path) -> None:

@@ -16,7 +16,7 @@ from primitives.blocks import Block, Header
 from primitives.errors import InosError
 from primitives.matrices import Witness
 from primitives.transactions import Transaction
-from primitives.units import BlockId, MatrixId, TimeMs, TxId
+from primitives.units import BlockId, Hash, MatrixId, TimeMs, TxId
 
 
 class Clock(Protocol):
@@ -162,11 +162,18 @@ class MatricesPort(Protocol):
     def get_strips(self, id: MatrixId, first: int, count: int, /) -> Sequence[tuple[bytes, Sequence[bytes]]]:
         """Strips [first, first + count) of a complete matrix with their paths; fewer at its end."""
 
-    def begin(self, info: Any, /) -> Any:
-        """Make room for a matrix that arrives in strips (info: mesh.store.MatrixInfo)."""
+    def missing_runs(self, id: MatrixId, limit: int, /) -> Sequence[int]:
+        """At most `limit` runs (mesh.runs) that are not here yet, lowest first."""
 
-    def missing_strips(self, id: MatrixId, limit: int, /) -> Sequence[int]:
-        """At most `limit` strip indices that are not here yet, lowest first."""
+
+class RunView(Protocol):
+    """Strips that travel together, with one path."""
+
+    @property
+    def data(self) -> bytes: ...
+
+    @property
+    def path(self) -> Sequence[Hash]: ...
 
 
 class AddedView(Protocol):
@@ -218,8 +225,14 @@ class NodePort(Protocol):
 
     async def add_transaction(self, tx: Transaction, /) -> Any: ...
 
-    async def add_strip(self, info: Any, index: int, strip: bytes, path: Sequence[bytes], /) -> bool:
-        """Verify and keep one strip; True when the matrix is complete with it."""
+    async def begin_matrix(self, info: Any, /) -> bool:
+        """Make room for a matrix that arrives in runs (info: mesh.store.MatrixInfo); True where it is here already."""
+
+    async def add_run(self, id: MatrixId, index: int, data: bytes, path: Sequence[bytes], /) -> bool:
+        """Verify and keep one run; True when the matrix is complete with it."""
+
+    async def read_run(self, id: MatrixId, index: int, /) -> RunView | None:
+        """One run of a complete matrix, checked; None where it is not here."""
 
     @property
     def state_import(self) -> StateImportView | None:

@@ -33,8 +33,8 @@ class TimeLimits(Struct, frozen=True, kw_only=True):
     """A compact block, or what was missing in one; after it the block is fetched whole from anybody."""
     transactions: float = 10.0
     addresses: float = 10.0
-    matrix: float = 10.0
-    """One range of strips (256 KB), or a matrix's head."""
+    matrix: float = 30.0
+    """One run of strips (1 MiB), behind as many others as are asked for at one time, or a matrix's head."""
     matrix_wanted: float = 1800.0
     """After this a matrix nobody has is no longer asked for, unless it is wanted again."""
     close: float = 2.0

@@ -1,14 +1,15 @@
 """Matrices of a running node: stored, read, and waited for while other nodes are asked."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
 from chain.events import MatrixAdded, MatrixWanted
+from mesh.errors import MeshError
+from mesh.runs import Run
 from mesh.store import MatrixInfo, MatrixStore
 from node.held import WantedMatrices
 from node.hub import Hub
@@ -16,8 +17,10 @@ from node.rows import JobRows
 from node.threads import Threads
 from node.uploads import Uploads
 from primitives.errors import MatrixMissing
-from primitives.matrices import MatrixRef, compute_matrix_id
+from primitives.matrices import MatrixRef
 from primitives.units import JobId, MatrixId
+
+T = TypeVar("T")
 
 
 class Depot:
@@ -34,7 +37,7 @@ class Depot:
         self._on_added = on_added
         self._wanted = WantedMatrices()
         self._uploads = Uploads(store)
-        self._fetching: Counter[MatrixId] = Counter()
+        self._fetching: dict[MatrixId, set[asyncio.Future[None]]] = {}
 
     async def add(self, array: NDArray[Any]) -> MatrixRef:
         """Store a matrix."""
@@ -61,19 +64,38 @@ class Depot:
             await self._tell(matrix)
         return done
 
-    async def add_strip(self, info: MatrixInfo, index: int, strip: bytes, path: Sequence[bytes]) -> bool:
-        """Add one strip of a matrix on its way, verified against its id; True where it is complete.
+    async def begin(self, info: MatrixInfo) -> bool:
+        """Make room for a matrix that comes in runs; True where it is here.
 
         Raises:
-            InvalidMatrix: the strip is not part of that matrix.
+            InvalidMatrix: no matrix has this shape. MeshError: there is no room.
         """
-        matrix = compute_matrix_id(info.dtype, info.rows, info.cols, info.root)
+        if self._store.has(info.id):
+            return True
+        await self._take(info.id, partial(self._store.begin, info))
+        if not self._store.has(info.id):
+            return False
+        await self._tell(info.id)
+        return True
+
+    async def add_run(self, matrix: MatrixId, index: int, data: bytes, path: Sequence[bytes]) -> bool:
+        """Add one run of a matrix on its way, verified against its id; True where it is complete.
+
+        Raises:
+            InvalidMatrix: it is not that run. MeshError: it cannot be kept.
+        """
         if self._store.has(matrix):
             return True
-        is_complete = await self._threads.keep(partial(self._add_strip, matrix, info, index, strip, tuple(path)))
+        is_complete = await self._take(matrix, partial(self._store.add_run, matrix, index, data, tuple(path)))
         if is_complete:
             await self._tell(matrix)
         return is_complete
+
+    async def read_run(self, matrix: MatrixId, index: int) -> Run | None:
+        """One run of a stored matrix, checked; None where it is not here."""
+        if not self._store.has(matrix):
+            return None
+        return await self._threads.check(partial(self._store.get_run, matrix, index))
 
     async def read(self, matrix: MatrixId) -> NDArray[Any] | None:
         """A stored matrix, or None."""
@@ -94,6 +116,25 @@ class Depot:
             raise MatrixMissing((matrix,))
         return found
 
+    async def pin(self, matrix: MatrixId, is_pinned: bool) -> None:
+        """Pin or unpin a matrix; one pinned that is not here is asked for."""
+        await self._threads.keep(partial(self._store.pin if is_pinned else self._store.unpin, matrix))
+        if is_pinned and not self._store.has(matrix):
+            self.ask([matrix])
+
+    async def drop(self, matrix: MatrixId) -> bool:
+        """Delete a matrix; False where it is pinned, needed, or not here."""
+        return await self._threads.keep(partial(self._store.drop, matrix))
+
+    async def set_quota(self, quota: int | None) -> None:
+        """How many bytes matrices may take from now on."""
+        await self._threads.keep(partial(self._store.set_quota, quota))
+
+    def ask(self, ids: Sequence[MatrixId]) -> None:
+        """Ask other nodes for matrices, once."""
+        if ids:
+            self._hub.publish(MatrixWanted(tuple(ids)))
+
     def want(self, ids: Sequence[MatrixId]) -> None:
         """Ask other nodes for matrices that something held waits for."""
         self._wanted.add(tuple(ids))
@@ -109,24 +150,34 @@ class Depot:
             self._hub.publish(MatrixWanted(tuple(dict.fromkeys(ids))))
 
     async def _wait(self, matrix: MatrixId, timeout_s: float) -> None:
-        self._fetching[matrix] += 1
+        """Until it is here; MatrixMissing, or what keeps this node from storing it."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._fetching.setdefault(matrix, set()).add(waiter)
         try:
-            async with self._hub.subscribe() as events, asyncio.timeout(timeout_s):
-                self._hub.publish(MatrixWanted((matrix,)))
-                async for event in events:
-                    if isinstance(event, MatrixAdded) and event.id == matrix:
-                        return
+            self._hub.publish(MatrixWanted((matrix,)))
+            async with asyncio.timeout(timeout_s):
+                await waiter
         except TimeoutError as error:
             raise MatrixMissing((matrix,)) from error
         finally:
-            self._fetching[matrix] -= 1
-            self._fetching += Counter()
+            self._fetching[matrix].discard(waiter)
+            if not self._fetching[matrix]:
+                del self._fetching[matrix]
 
-    def _add_strip(self, matrix: MatrixId, info: MatrixInfo, index: int, strip: bytes, path: tuple[bytes, ...]) -> bool:
-        self._store.begin(info)
-        return self._store.add_strip(matrix, index, strip, path)
+    async def _take(self, matrix: MatrixId, call: Callable[[], T]) -> T:
+        """Let the store take something of a matrix that comes; whoever waits for it is told why it cannot."""
+        try:
+            return await self._threads.keep(call)
+        except MeshError as error:
+            for waiter in self._fetching.get(matrix, ()):
+                if not waiter.done():
+                    waiter.set_exception(error)
+            raise
 
     async def _tell(self, matrix: MatrixId) -> None:
         self._hub.publish(MatrixAdded(matrix))
+        for waiter in self._fetching.get(matrix, ()):
+            if not waiter.done():
+                waiter.set_result(None)
         self._wanted.discard(matrix)
         await self._on_added(matrix)

@@ -145,6 +145,15 @@ class RpcNode:
     ) -> int:
         return await self._service.add_some(matrix, shape, first, rows)
 
+    async def pin_matrix(self, matrix: MatrixId, is_pinned: bool) -> None:
+        await self._service.depot.pin(matrix, is_pinned)
+
+    async def drop_matrix(self, matrix: MatrixId) -> bool:
+        return await self._service.depot.drop(matrix)
+
+    async def set_quota(self, quota: int | None) -> None:
+        await self._service.depot.set_quota(quota)
+
     async def fetch_matrix(self, matrix: MatrixId, timeout_s: float) -> NDArray[Any]:
         return await self._service.fetch_matrix(matrix, timeout_s)
 

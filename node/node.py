@@ -109,7 +109,7 @@ async def open_node(settings: NodeSettings, clock: Clock | None = None) -> Async
         orders = make_miner_settings(settings, network, data)
         watch_key = load_watch_key(settings, data)
         identity = load_identity(data.path)
-        service = await _open_service(stack, data, network, clock, _expect_state(settings, net, network))
+        service = await _open_service(stack, settings, data, network, clock, _expect_state(settings, net, network))
         tasks = await stack.enter_async_context(Tasks())
         _run_until_stop(stack, tasks, "service", service.run())
         await _restore_pool(stack, data, service)
@@ -134,15 +134,20 @@ def _expect_state(settings: NodeSettings, net: NetworkSettings, network: Network
 
 
 async def _open_service(
-    stack: AsyncExitStack, data: DataDir, network: Network, clock: Clock, awaits_state: int | None
+    stack: AsyncExitStack,
+    settings: NodeSettings,
+    data: DataDir,
+    network: Network,
+    clock: Clock,
+    awaits_state: int | None,
 ) -> NodeService:
-    matrices = MatrixStore(data.matrices)
+    matrices = MatrixStore(data.matrices, max_bytes=settings.mesh_quota)
     results = StoredResults(matrices)
     open_ledger = partial(Ledger.open, results=results, awaits_state=awaits_state)
     ledger = await asyncio.to_thread(open_ledger, data.ledger, network.params, network.state)
     stack.callback(ledger.close)
     mempool = Mempool(network.params, MempoolLimits())
-    service = NodeService(network, ledger, mempool, matrices, results, clock)
+    service = NodeService(network, ledger, mempool, matrices, results, clock, scrub_rate=int(settings.mesh_scrub_rate))
     stack.push_async_callback(_stop, "writer", partial(asyncio.to_thread, service.close))
     return service
 

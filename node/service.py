@@ -20,14 +20,17 @@ from consensus.stateranges import Place, StateRange
 from consensus.statetree import StateProof
 from consensus.validity import check_transaction_sanity
 from genesis import Network
+from mesh.runs import Run
 from mesh.store import MatrixInfo, MatrixStore
 from node.clock import Clock
 from node.depot import Depot
 from node.held import EarlyBlocks, HeldResults, UnclaimedResults
 from node.hub import Hub, Subscription
+from node.needs import list_needed
 from node.pasts import Pasts
 from node.results import StoredResults
 from node.rows import JobRows
+from node.steward import Steward
 from node.threads import Threads
 from node.writer import AddedBlocks, ChainWriter
 from primitives.blocks import Block, Header
@@ -56,6 +59,7 @@ class NodeService:
     Args:
         results: the checker the ledger was opened with.
         threads: where blocking work runs; closed with the service.
+        scrub_rate: bytes a second of stored matrices that are read back and checked.
     """
 
     def __init__(
@@ -68,6 +72,7 @@ class NodeService:
         clock: Clock,
         *,
         threads: Threads | None = None,
+        scrub_rate: int = 0,
     ) -> None:
         self.network = network
         self.ledger = ledger
@@ -83,7 +88,9 @@ class NodeService:
         self._threads = threads or Threads()
         self._chain = ChainWriter(ledger, mempool, clock)
         self._pasts = Pasts(ledger, clock)
-        self._depot = Depot(matrices, self._hub, self._threads, self._on_matrix)
+        self.depot = Depot(matrices, self._hub, self._threads, self._on_matrix)
+        needs = partial(list_needed, ledger, mempool)
+        self._steward = Steward(matrices, self.depot, self._hub, self._threads, needs, scrub_rate)
 
     @property
     def params(self) -> Params:
@@ -104,12 +111,14 @@ class NodeService:
         """
         await self._try("held block", self._retry_held)
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._steward.run())
             group.create_task(self._repeat_held())
             group.create_task(self._repeat_wants())
 
     def close(self) -> None:
         """End the threads; what they have begun is finished first."""
         self._threads.close()
+        self.matrices.close()
 
     async def add_header_batch(self, headers: Sequence[Header]) -> None:
         """Add headers in order.
@@ -133,10 +142,10 @@ class NodeService:
             self._early.hold(error.until, block, witness)
             raise
         except MatrixMissing as error:
-            self._depot.want(error.ids)
+            self.depot.want(error.ids)
             raise
         if outcome.missing:
-            self._depot.want(outcome.missing)
+            self.depot.want(outcome.missing)
         self._publish_tip(outcome)
         return outcome
 
@@ -150,7 +159,7 @@ class NodeService:
             if isinstance(error, ClockAhead):
                 self._early.hold(error.until, block, witness)
             elif isinstance(error, MatrixMissing):
-                self._depot.want(error.ids)
+                self.depot.want(error.ids)
         self._publish_tip(outcome)
         return added
 
@@ -183,37 +192,45 @@ class NodeService:
 
     async def add_matrix(self, array: NDArray[Any]) -> MatrixRef:
         """Store a matrix (int8 operand or int32 result) and tell listeners."""
-        return await self._depot.add(array)
+        return await self.depot.add(array)
 
     async def open_rows(self, job: JobId, rows: int, cols: int) -> JobRows:
         """A job's product on disk, as far as it was made before."""
-        return await self._depot.open_rows(job, rows, cols)
+        return await self.depot.open_rows(job, rows, cols)
 
     async def add_some(
         self, matrix: MatrixId, shape: tuple[int, int, int], first: int, rows: NDArray[Any] | None
     ) -> int:
         """Store some rows of a matrix, and tell listeners once it is whole; see node.uploads."""
-        return await self._depot.add_some(matrix, shape, first, rows)
+        return await self.depot.add_some(matrix, shape, first, rows)
 
     async def add_rows(self, rows: JobRows) -> MatrixRef:
         """Store a product that is complete on disk, and tell listeners."""
-        return await self._depot.add_rows(rows)
+        return await self.depot.add_rows(rows)
 
     async def run_check(self, call: Callable[[], T]) -> T:
         """Run something that changes nothing, off the loop, in turn with the node's own checks."""
         return await self._threads.check(call)
 
-    async def add_strip(self, info: MatrixInfo, index: int, strip: bytes, path: Sequence[bytes]) -> bool:
-        """Add one strip of a matrix on its way, verified against its id; True where it is complete."""
-        return await self._depot.add_strip(info, index, strip, path)
+    async def begin_matrix(self, info: MatrixInfo) -> bool:
+        """Make room for a matrix that comes in runs; True where it is here, or was whole on disk."""
+        return await self.depot.begin(info)
+
+    async def add_run(self, matrix: MatrixId, index: int, data: bytes, path: Sequence[bytes]) -> bool:
+        """Add one run of a matrix on its way, verified against its id; True where it is complete."""
+        return await self.depot.add_run(matrix, index, data, path)
+
+    async def read_run(self, matrix: MatrixId, index: int) -> Run | None:
+        """One run of a stored matrix, for a peer."""
+        return await self.depot.read_run(matrix, index)
 
     async def read_matrix(self, matrix: MatrixId) -> NDArray[Any] | None:
         """A stored matrix, read off the loop, or None."""
-        return await self._depot.read(matrix)
+        return await self.depot.read(matrix)
 
     async def fetch_matrix(self, matrix: MatrixId, timeout_s: float) -> NDArray[Any]:
         """A matrix from the store or from other nodes; MatrixMissing where nobody had it in time."""
-        return await self._depot.fetch(matrix, timeout_s)
+        return await self.depot.fetch(matrix, timeout_s)
 
     @property
     def state_import(self) -> StateImport | None:
@@ -275,7 +292,7 @@ class NodeService:
             is_correct = await self._threads.check(check)
         except MatrixMissing as error:
             self._held.hold(compute_tx_id(tx), tx, error.ids)
-            self._depot.want(error.ids)
+            self.depot.want(error.ids)
             raise
         if not is_correct:
             raise RuleViolation("wrong-result", f"the result of job {payload.job.hex()} is not X times W transposed")
@@ -305,7 +322,7 @@ class NodeService:
     async def _retry_held(self) -> None:
         outcome, missing = await self._threads.write(self._chain.retry_held)
         if missing:
-            self._depot.want(missing)
+            self.depot.want(missing)
         self._publish_tip(outcome)
 
     async def _repeat_held(self) -> None:
@@ -322,7 +339,7 @@ class NodeService:
     async def _repeat_wants(self) -> None:
         while True:
             await asyncio.sleep(WANT_AGAIN_S)
-            self._depot.want_again()
+            self.depot.want_again()
 
     async def _try(self, what: str, call: Callable[[], Any]) -> None:
         """Do something held again; a refusal concerns nobody who still waits for an answer."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import ByteSize, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from miner.settings import DEFAULT_MAX_JOB_BYTES, Purpose
@@ -103,6 +103,11 @@ class NodeSettings(BaseSettings):
     allow_merit: bool = True
     backend: str = "auto"
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
+
+    mesh_quota: Annotated[ByteSize, Field(ge=0)] | None = None
+    """Room for matrices, such as 20GiB; without it the disk's, less what is left to the chain."""
+    mesh_scrub_rate: Annotated[ByteSize, Field(ge=0)] = ByteSize(8 << 20)
+    """Bytes a second of stored matrices that are read back and checked; 0 is none."""
 
     watch: bool = False
     """Whether optimistic results are checked in their window, and wrong ones challenged."""

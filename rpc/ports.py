@@ -212,5 +212,14 @@ class NodePort(Protocol):
     ) -> int:
         """Store some rows of a matrix (data type, rows, columns); how many there are now. MeshError, InvalidMatrix."""
 
+    async def pin_matrix(self, matrix: MatrixId, is_pinned: bool) -> None:
+        """Never drop a matrix, or let it give way again; on disk when this returns. MeshError."""
+
+    async def drop_matrix(self, matrix: MatrixId) -> bool:
+        """Delete a matrix; False where it is pinned, needed, or not here."""
+
+    async def set_quota(self, quota: int | None) -> None:
+        """How many bytes matrices may take; None for what the node was started with. MeshError."""
+
     async def fetch_matrix(self, matrix: MatrixId, timeout_s: float) -> NDArray[Any]:
         """The matrix from this node's store, or from peers within `timeout_s` seconds; else MatrixMissing."""

@@ -207,8 +207,12 @@ class StripTree:
             InvalidMatrix: "index-outside-matrix".
         """
         check_index(index, len(self._levels[0]) // HASH_BYTES)
+        return self.compute_node_path(0, index)
+
+    def compute_node_path(self, level: int, index: int) -> tuple[Hash, ...]:
+        """Siblings from node `index` of a level up; level 0 are the leaves, and each above it halves them."""
         path: list[Hash] = []
-        for row in self._levels[:-1]:
+        for row in self._levels[level:-1]:
             at = (index ^ 1) * HASH_BYTES
             if at < len(row):
                 path.append(Hash(bytes(row[at : at + HASH_BYTES])))

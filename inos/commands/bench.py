@@ -131,6 +131,35 @@ def snapshot(
 
 
 @app.command()
+def mesh(
+    mebibytes: Annotated[int, typer.Option("--mib", min=1, max=4096, metavar="N", help="Size of the matrix.")] = 1024,
+    sources: Annotated[int, typer.Option("--sources", min=1, max=8, metavar="N", help="Nodes that have it.")] = 1,
+    folder: Annotated[
+        Path | None, typer.Option("--folder", metavar="DIR", help="On the disk to be measured. [the temporary folder]")
+    ] = None,
+    json_: JsonOption = False,
+) -> None:
+    """Store a matrix, and fetch it by one node from others over loopback: real processes, every strip verified.
+
+    Both ends when the bytes are forced to the disk. It takes the room of the matrix once for each node.
+    """
+    from inos.benchmark.mesh import run
+
+    figures = run(mebibytes, sources, lambda text: print(text, file=sys.stderr), folder)
+    rates = {"store": figures.store_rate, "fetch": figures.fetch_rate, "read": figures.read_rate}
+    if json_:
+        found = msgspec.to_builtins(figures) | {f"{name}_mb_per_s": round(rate, 1) for name, rate in rates.items()}
+        print_json({"machine": describe_machine(), "mesh": found})
+        return
+    print(", ".join(f"{name} {value}" for name, value in describe_machine().items()))
+    print(f"{figures.bytes / 1e6:.0f} MB, from {figures.sources} node{'s' if figures.sources > 1 else ''}")
+    print(f"  stored      {rates['store']:6.0f} MB/s  cut, hashed, written, synced")
+    print(f"  fetched     {rates['fetch']:6.0f} MB/s  over an encrypted link, verified, written, synced")
+    print(f"  read back   {rates['read']:6.0f} MB/s  hashed again")
+    print(f"  memory of the fetching node: {figures.node_mb:.0f} MB at most")
+
+
+@app.command()
 def net(
     nodes: Annotated[
         int, typer.Option("--nodes", min=3, max=32, metavar="N", help="Nodes that blocks spread over.")

@@ -109,6 +109,13 @@ def command(
     ] = None,
     threads: Annotated[int | None, typer.Option("--threads", metavar="N", help="Threads of the miner.")] = None,
     backend: Annotated[str | None, typer.Option("--backend", metavar="NAME", help="Of the miner. [auto]")] = None,
+    mesh_quota: Annotated[
+        str | None, typer.Option("--mesh-quota", metavar="SIZE", help="Room for matrices, such as 20GiB. [the disk's]")
+    ] = None,
+    mesh_scrub_rate: Annotated[
+        str | None,
+        typer.Option("--mesh-scrub-rate", metavar="SIZE", help="Stored bytes read back and checked a second. [8MiB]"),
+    ] = None,
     watch: Annotated[
         bool | None, typer.Option("--watch", help="Check results of optimistic jobs, and challenge wrong ones.")
     ] = None,
@@ -159,6 +166,8 @@ def command(
         "filler_rate": filler_rate,
         "threads": threads,
         "backend": backend,
+        "mesh_quota": mesh_quota,
+        "mesh_scrub_rate": mesh_scrub_rate,
         "watch": watch,
         "watch_key_file": watch_key_file,
         "log_level": log_level,

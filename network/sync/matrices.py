@@ -1,4 +1,4 @@
-"""Fetches matrices by id, in strips, from all peers that have them; each strip verified as it comes."""
+"""Fetches matrices by id, in runs of strips, from all peers that have them; each run verified as it comes."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -13,8 +13,8 @@ from network.ports import Clock, NodePort
 from network.settings import NetworkSettings
 from network.sync.punish import Punish
 from network.sync.seek import Router, Seeker
-from network.sync.wants import Head, Range, Wants
-from network.wire.matrices import GetMatrix, GetStrips, MatrixHead, Strips
+from network.sync.wants import Begin, Head, One, Question, Wants
+from network.wire.matrices import GetMatrix, GetRun, MatrixHead, RunData
 from primitives.errors import InosError, MatrixMissing, RuleViolation
 from primitives.matrices import (
     DTYPE_INT7,
@@ -29,7 +29,8 @@ from work import InvalidMatrix
 
 log = structlog.get_logger("inos.network")
 
-WORKERS: Final = 2
+WORKERS: Final = 3
+"""Questions to one peer at one time: while one run is written another is on its way, and one is being read there."""
 RETRY_S: Final = 0.5
 """How often peers without work look again for some."""
 AHEAD_S: Final = 120.0
@@ -77,9 +78,7 @@ class MatrixSync:
                 id = ref.matrix_id
                 if not is_ref_consistent(ref, dtype) or self._node.matrices.has(id):
                     continue
-                info = MatrixInfo(dtype, ref.rows, ref.cols, ref.root)
-                if self._wants.add(id, info, until, is_ahead=True):
-                    self._begin(id, info)
+                self._wants.add(id, MatrixInfo(dtype, ref.rows, ref.cols, ref.root), until, is_ahead=True)
         self._has_work.set()
 
     def on_added(self, id: MatrixId) -> None:
@@ -135,7 +134,7 @@ class MatrixSync:
 
     async def _fetch(self, peer: Peer) -> None:
         while True:
-            question = self._wants.take(peer, self._clock.monotonic(), self._node.matrices.missing_strips)
+            question = self._wants.take(peer, self._clock.monotonic(), self._node.matrices.missing_runs)
             if question is None:
                 self._has_work.clear()
                 await self._has_work.wait()
@@ -150,7 +149,7 @@ class MatrixSync:
         """
         is_delivered = True
         while is_delivered and id in self._wants:
-            question = self._wants.take(peer, self._clock.monotonic(), self._node.matrices.missing_strips, id)
+            question = self._wants.take(peer, self._clock.monotonic(), self._node.matrices.missing_runs, id)
             if question is None:
                 # All that is missing was asked of others: they deliver, or it is free again soon.
                 await asyncio.sleep(RETRY_S / 5)
@@ -158,14 +157,17 @@ class MatrixSync:
             else:
                 is_delivered = await self._ask(peer, question)
 
-    async def _ask(self, peer: Peer, question: Head | Range) -> bool:
+    async def _ask(self, peer: Peer, question: Question) -> bool:
         """Whether the peer delivered."""
         is_lacking = True
         try:
-            if isinstance(question, Head):
-                await self._ask_head(peer, question)
-            else:
-                await self._ask_strips(peer, question)
+            match question:
+                case Head():
+                    await self._ask_head(peer, question)
+                case Begin():
+                    await self._begin(question)
+                case One():
+                    await self._ask_run(peer, question)
             is_lacking = False
         except RequestFailed as error:
             log.debug("matrix not delivered", peer=peer.name, code=error.code, id=question.id.hex())
@@ -184,45 +186,43 @@ class MatrixSync:
             raise RequestFailed("not-found", "the peer has not got the matrix")
         if compute_matrix_id(reply.dtype, reply.rows, reply.cols, reply.root) != question.id:
             raise Misbehaviour("wrong-matrix", f"a head that is not that of matrix {question.id.hex()}")
-        info = MatrixInfo(reply.dtype, reply.rows, reply.cols, reply.root)
-        self._begin(question.id, info)
+        want = self._wants.get(question.id)
+        if want is not None:
+            want.info = MatrixInfo(reply.dtype, reply.rows, reply.cols, reply.root)
+            self._has_work.set()
 
-    def _begin(self, id: MatrixId, info: MatrixInfo) -> None:
-        """Make room for a matrix whose dimensions are known, and hand out its strips from now on."""
-        want = self._wants.get(id)
-        if want is None:
-            return
+    async def _begin(self, question: Begin) -> None:
+        """Make room for a matrix whose shape is known, and hand out its runs from now on."""
         try:
-            self._node.matrices.begin(info)
+            is_here = await self._node.begin_matrix(question.info)
         except InosError as error:
-            self._give_up(id, error)
+            self._give_up(question.id, error)
             return
-        want.info = info
+        if is_here:
+            self.on_added(question.id)
+        self._wants.set_begun(question.id)
         self._has_work.set()
 
-    async def _ask_strips(self, peer: Peer, question: Range) -> None:
-        with peer.requests.open(Strips) as pending:
-            request = GetStrips(pending.request, question.id, question.first, question.count)
-            await peer.ask(pending, request, self._limits.matrix)
+    async def _ask_run(self, peer: Peer, question: One) -> None:
+        with peer.requests.open(RunData) as pending:
+            await peer.ask(pending, GetRun(pending.request, question.id, question.index), self._limits.matrix)
             reply = await pending.next(self._limits.matrix)
-        if not isinstance(reply, Strips):
-            raise RequestFailed("not-found", "the peer has not got these strips")
-        if reply.first != question.first or len(reply.strips) > question.count:
-            raise Misbehaviour("wrong-strips", "strips that were not asked for")
-        for index, strip in enumerate(reply.strips, reply.first):
-            try:
-                is_complete = await self._node.add_strip(question.info, index, strip.data, strip.path)
-                peer.credit_matrix()
-            except (RuleViolation, InvalidMatrix) as error:
-                raise Misbehaviour(error.code, f"strip {index} of {question.id.hex()}: {error.message}") from error
-            except InosError as error:
-                self._give_up(question.id, error)
-                return
-            if is_complete:
-                self.on_added(question.id)
-                return
+        if not isinstance(reply, RunData):
+            raise RequestFailed("not-found", "the peer has not got this run")
+        if reply.index != question.index:
+            raise Misbehaviour("wrong-strips", "a run that was not asked for")
+        try:
+            is_complete = await self._node.add_run(question.id, question.index, reply.data, reply.path)
+        except (RuleViolation, InvalidMatrix) as error:
+            raise Misbehaviour(error.code, f"run {question.index} of {question.id.hex()}: {error.message}") from error
+        except InosError as error:
+            self._give_up(question.id, error)
+            return
+        peer.credit_matrix()
+        if is_complete:
+            self.on_added(question.id)
 
     def _give_up(self, id: MatrixId, error: InosError) -> None:
-        """This node's own trouble, such as no room."""
+        """No fault of any peer: no room, or no matrix has the shape that was asked for."""
         log.warning("matrix not kept", id=id.hex(), code=error.code, reason=error.message)
         self._wants.remove(id)

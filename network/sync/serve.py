@@ -7,7 +7,7 @@ from network.ports import NodePort
 from network.wire.base import Request
 from network.wire.chain import MAX_HEADERS, BlockData, GetBlocks, GetHeaders, Headers
 from network.wire.control import NotFound
-from network.wire.matrices import GetMatrix, GetStrips, MatrixHead, Strip, Strips
+from network.wire.matrices import GetMatrix, GetRun, GetStrips, MatrixHead, RunData, Strip, Strips
 from network.wire.skeleton import MAX_BONES, GetSkeleton, Skeleton
 from network.wire.snapshot import MAX_STEPS, GetStateRange, GetSteps, StateRangeData, Steps
 from network.wire.transactions import GetTransactions, Transactions
@@ -59,6 +59,12 @@ class Answers:
             case GetSteps():
                 steps = self._node.ledger.list_steps(request.first, MAX_STEPS)
                 await peer.out.put(Steps(request.request, tuple(steps)))
+            case GetRun():
+                run = await self._node.read_run(MatrixId(request.id), request.index)
+                if run is None:
+                    await peer.out.put(NotFound(request.request, (request.id,)))
+                else:
+                    await peer.out.put(RunData(request.request, request.index, run.data, tuple(run.path)))
 
     def _choose_transactions(self, request: GetTransactions) -> tuple[Transaction, ...]:
         """What is in the pool, as far as it fits into one answer."""

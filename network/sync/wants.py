@@ -1,13 +1,12 @@
-"""Which matrices are wanted, and which strips of them were asked of whom. No I/O."""
+"""Which matrices are wanted, and which runs of them were asked of whom. No I/O."""
 
 from collections.abc import Callable, Collection, Hashable, Iterable
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, TypeAlias, TypeVar
 
 from msgspec import Struct
 
 from mesh.store import MatrixInfo
 from network.peers.bounded import ExpiringSet
-from network.wire.matrices import MAX_STRIPS
 from primitives.matrices import DTYPE_INT7
 from primitives.units import MatrixId
 
@@ -19,7 +18,10 @@ SEEK_FIRST_S: Final = 2.0
 SEEK_MOST_S: Final = 60.0
 """Between two searches for somebody who has a matrix; the wait doubles from first to most."""
 LOOK_AHEAD: Final = 512
-"""Strips of one matrix considered at a time."""
+"""Runs of one matrix considered at a time."""
+MAX_ASKED: Final = 2
+SLOW_S: Final = 3.0
+"""A run asked for so long ago is asked of another peer too, where there is nothing else to ask it for."""
 
 
 class Head(Struct, frozen=True):
@@ -28,13 +30,21 @@ class Head(Struct, frozen=True):
     id: MatrixId
 
 
-class Range(Struct, frozen=True):
-    """Ask for these strips of a matrix that is known."""
+class Begin(Struct, frozen=True):
+    """Nothing to ask: make room for a matrix that is known now."""
 
-    info: MatrixInfo
     id: MatrixId
-    first: int
-    count: int
+    info: MatrixInfo
+
+
+class One(Struct, frozen=True):
+    """Ask for this run of a matrix that there is room for."""
+
+    id: MatrixId
+    index: int
+
+
+Question: TypeAlias = Head | Begin | One
 
 
 class Want(Generic[K]):
@@ -45,8 +55,10 @@ class Want(Generic[K]):
         self.until = until
         self.is_ahead = is_ahead
         self.head_asked: K | None = None
-        self.asked: dict[int, K] = {}
-        """Strip index -> who was asked."""
+        self.is_begun = False
+        self.is_beginning = False
+        self.asked: dict[int, dict[K, float]] = {}
+        """Run -> who was asked, and when."""
         self.lacking: set[K] = set()
         """Who did not deliver when last asked."""
         self.seek_at = 0.0
@@ -84,6 +96,7 @@ class Wants(Generic[K]):
         if want is not None:
             want.until = max(want.until, until)
             want.is_ahead = want.is_ahead and is_ahead
+            want.info = want.info or info
             return True
         if len(self._wants) >= MAX_WANTS:
             return False
@@ -111,7 +124,7 @@ class Wants(Generic[K]):
         unserved = []
         for id, want in self._wants.items():
             want.lacking.intersection_update(peers)
-            is_asked = want.head_asked is not None or want.asked
+            is_asked = want.head_asked is not None or want.is_beginning or want.asked
             if not want.is_ahead and not is_asked and want.seek_at <= now and len(want.lacking) == len(peers):
                 unserved.append(id)
         return unserved
@@ -129,31 +142,55 @@ class Wants(Generic[K]):
         now: float,
         list_missing: Callable[[MatrixId, int], Iterable[int]],
         only: MatrixId | None = None,
-    ) -> Head | Range | None:
-        """The next question for `peer`, about any matrix or `only` one; `release` it when it is answered or not."""
+    ) -> Question | None:
+        """The next thing to do with `peer`, about any matrix or `only` one; `release` it when it is done or not."""
         for id, want in self._wants.items() if only is None else self._list_one(only):
             if self._lacking.has((peer, id), now):
                 continue
-            if want.info is None:
-                if want.head_asked is None:
-                    want.head_asked = peer
-                    return Head(id)
-                continue
-            free = [index for index in list_missing(id, LOOK_AHEAD) if index not in want.asked]
-            if not free:
-                continue
-            count = 1
-            while count < min(MAX_STRIPS, len(free)) and free[count] == free[0] + count:
-                count += 1
-            want.asked.update(dict.fromkeys(range(free[0], free[0] + count), peer))
-            return Range(want.info, id, free[0], count)
+            question = self._choose(id, want, peer, now, list_missing)
+            if question is not None:
+                return question
         return None
+
+    def _choose(
+        self, id: MatrixId, want: Want[K], peer: K, now: float, list_missing: Callable[[MatrixId, int], Iterable[int]]
+    ) -> Question | None:
+        if want.info is None:
+            if want.head_asked is not None:
+                return None
+            want.head_asked = peer
+            return Head(id)
+        if not want.is_begun:
+            if want.is_beginning:
+                return None
+            want.is_beginning = True
+            return Begin(id, want.info)
+        missing = list_missing(id, LOOK_AHEAD)
+        index = next((index for index in missing if index not in want.asked), None)
+        if index is None:
+            # All are asked of somebody: whoever is slowest with one is helped, so that the last run holds up nobody.
+            slow = [
+                (min(asked.values()), index)
+                for index, asked in want.asked.items()
+                if peer not in asked and len(asked) < MAX_ASKED and min(asked.values()) <= now - SLOW_S
+            ]
+            if not slow:
+                return None
+            index = min(slow)[1]
+        want.asked.setdefault(index, {})[peer] = now
+        return One(id, index)
+
+    def set_begun(self, id: MatrixId) -> None:
+        """There is room for a matrix, and its missing runs are known."""
+        want = self._wants.get(id)
+        if want is not None:
+            want.is_begun = True
 
     def _list_one(self, id: MatrixId) -> list[tuple[MatrixId, Want[K]]]:
         want = self._wants.get(id)
         return [] if want is None else [(id, want)]
 
-    def release(self, peer: K, question: Head | Range, now: float, *, is_lacking: bool) -> None:
+    def release(self, peer: K, question: Question, now: float, *, is_lacking: bool) -> None:
         """The question is over. `is_lacking`: the peer did not deliver, so others come first for a while."""
         if is_lacking:
             self._lacking.add((peer, question.id), now + LACKING_S)
@@ -162,11 +199,15 @@ class Wants(Generic[K]):
             return
         if is_lacking:
             want.lacking.add(peer)
-        else:
+        elif not isinstance(question, Begin):
             want.lacking.discard(peer)
-        if isinstance(question, Head):
-            want.head_asked = None
-            return
-        for index in range(question.first, question.first + question.count):
-            if want.asked.get(index) == peer:
-                del want.asked[index]
+        match question:
+            case Head():
+                want.head_asked = None
+            case Begin():
+                want.is_beginning = False
+            case One():
+                asked = want.asked.get(question.index, {})
+                asked.pop(peer, None)
+                if not asked:
+                    want.asked.pop(question.index, None)

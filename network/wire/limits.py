@@ -19,7 +19,7 @@ from network.wire.compact import (
 )
 from network.wire.control import Bye, NotFound, Ping, Pong
 from network.wire.kademlia import FindNodes, FindProviders, Nodes, Provide, Provided, Providers
-from network.wire.matrices import GetMatrix, GetStrips, MatrixHead, Strips
+from network.wire.matrices import GetMatrix, GetRun, GetStrips, MatrixHead, RunData, Strips
 from network.wire.skeleton import GetSkeleton, Skeleton
 from network.wire.snapshot import GetStateRange, GetSteps, StateRangeData, Steps
 from network.wire.transactions import (
@@ -66,6 +66,8 @@ MAX_COMPACT_BYTES: Final = 704 * _KB
 
 MAX_STATE_RANGE_BYTES: Final = MAX_RECORD_BYTES + 256 * _KB
 """One record of any size, or 192 KB of them; their lengths, and siblings."""
+MAX_RUN_MESSAGE_BYTES: Final = 1026 * _KB
+"""64 strips and one path."""
 
 LIMITS: Final[dict[type[Message], Limit]] = {
     Ping: Limit(64, Lane.CONSENSUS, 10, 50, 10, 0.05),
@@ -92,6 +94,8 @@ LIMITS: Final[dict[type[Message], Limit]] = {
     MatrixHead: Limit(128, Lane.TRANSACTIONS, 0, 0, 0, 0.05),
     GetStrips: Limit(64, Lane.TRANSACTIONS, 4000, 8000, 1, 0.5),
     Strips: Limit(288 * _KB, Lane.BULK, 0, 0, 0, 0.5),
+    GetRun: Limit(64, Lane.TRANSACTIONS, 1000, 4000, 1, 1),
+    RunData: Limit(MAX_RUN_MESSAGE_BYTES, Lane.BULK, 0, 0, 0, 0.5),
     GetAddresses: Limit(64, Lane.TRANSACTIONS, 0.1, 5, 10, 0.2),
     Addresses: Limit(64 * _KB, Lane.TRANSACTIONS, 0, 0, 0, 1),
     AnnounceAddresses: Limit(2 * _KB, Lane.TRANSACTIONS, 1, 20, 5, 0.2),
@@ -123,7 +127,7 @@ QUEUE_BYTES: Final[dict[Lane, int]] = {
     Lane.CONSENSUS: 256 * _KB,
     Lane.BLOCKS: 2 << 20,
     Lane.TRANSACTIONS: 1 << 20,
-    Lane.BULK: 1 << 20,
+    Lane.BULK: 2 * MAX_RUN_MESSAGE_BYTES,
 }
 """Most bytes waiting to be sent to one peer, per lane; no lane is exempt. An empty lane takes one larger message."""
 QUEUE_MESSAGES: Final = 1024

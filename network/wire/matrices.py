@@ -1,4 +1,4 @@
-"""Matrices by id, in verified strips."""
+"""Matrices by id: in runs of strips to be kept, in single strips to see that somebody has them."""
 
 from typing import Annotated, Final
 
@@ -8,6 +8,9 @@ from network.wire.base import Reply, Request
 from primitives.matrices import MAX_RESULT_PATH, STRIP_BYTES, U32, Hash32
 
 MAX_STRIPS: Final = 16
+MAX_RUN_BYTES: Final = 64 * STRIP_BYTES
+"""As mesh.runs has them: 1 MiB."""
+MAX_RUNS: Final = 2**26
 
 
 class GetMatrix(Request, frozen=True, tag=13):
@@ -43,3 +46,18 @@ class Strip(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
 class Strips(Reply, frozen=True, tag=16):
     first: U32
     strips: Annotated[tuple[Strip, ...], Meta(min_length=1, max_length=MAX_STRIPS)]
+
+
+class GetRun(Request, frozen=True, tag=40):
+    """The strips from 64 x `index` on, 64 of them or as many as there are."""
+
+    id: Hash32
+    index: Annotated[int, Meta(ge=0, lt=MAX_RUNS)]
+
+
+class RunData(Reply, frozen=True, tag=41):
+    """One run, its strips one after the other, with one path from the root of its subtree to the matrix's."""
+
+    index: Annotated[int, Meta(ge=0, lt=MAX_RUNS)]
+    data: Annotated[bytes, Meta(min_length=STRIP_BYTES, max_length=MAX_RUN_BYTES)]
+    path: Annotated[tuple[Hash32, ...], Meta(max_length=MAX_RESULT_PATH)]

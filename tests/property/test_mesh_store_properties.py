@@ -8,11 +8,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import Struct
 from numpy.typing import NDArray
 
 import work
+from mesh.errors import MeshError
+from mesh.eviction import Candidate, choose_victims
+from mesh.runs import count_runs
 from mesh.store import MatrixInfo, MatrixStore
-from primitives.matrices import DTYPE_INT7, DTYPE_INT32
+from primitives.matrices import DTYPE_INT7, DTYPE_INT32, STRIP_BYTES
+from primitives.units import MatrixId
 
 
 @st.composite
@@ -52,34 +57,117 @@ def test_round_trip(array: NDArray[Any]) -> None:
                 work.check_strip(ref, make_info(array).dtype, index, strip, path)
 
 
-@settings(max_examples=30)
+@settings(max_examples=25)
 @given(matrices(), st.data())
-def test_strips_in_any_order_with_spoiled_ones_between(array: NDArray[Any], data: st.DataObject) -> None:
+def test_runs_in_any_order_with_spoiled_ones_between_and_a_restart(array: NDArray[Any], data: st.DataObject) -> None:
     with TemporaryDirectory() as folder:
         source, store = MatrixStore(Path(folder, "a")), MatrixStore(Path(folder, "b"))
         matrix = source.put(array).matrix_id
         info = make_info(array)
-        strips = source.get_strips(matrix, 0, info.strips)
-        order = data.draw(st.permutations(range(info.strips)))
+        count = count_runs(info)
         store.begin(info)
-        left = set(range(info.strips))
-        for index in order:
-            strip, path = strips[index]
-            flipped = data.draw(st.integers(0, len(strip) - 1))
-            spoiled = (
-                strip[:flipped] + bytes([strip[flipped] ^ 1 << data.draw(st.integers(0, 7))]) + strip[flipped + 1 :]
-            )
+        left = set(range(count))
+        for index in data.draw(st.permutations(range(count))):
+            run = source.get_run(matrix, index)
+            assert run is not None
+            at = data.draw(st.integers(0, len(run.data) - 1))
+            flipped = run.data[at] ^ 1 << data.draw(st.integers(0, 7))
             with pytest.raises(work.InvalidMatrix):
-                store.add_strip(matrix, index, spoiled, path)
-            if path:
+                store.add_run(matrix, index, run.data[:at] + bytes([flipped]) + run.data[at + 1 :], run.path)
+            with pytest.raises(work.InvalidMatrix):
+                store.add_run(matrix, index, run.data[:-STRIP_BYTES], run.path)
+            if run.path:
                 with pytest.raises(work.InvalidMatrix):
-                    store.add_strip(matrix, index, strip, path[:-1])
+                    store.add_run(matrix, index, run.data, run.path[:-1])
             assert not store.has(matrix)
-            assert store.missing_strips(matrix, 10_000) == sorted(left)
+            if data.draw(st.booleans()):
+                store = MatrixStore(Path(folder, "b"))  # as after a kill: nothing that came is lost
+                store.begin(info)
+            assert store.missing_runs(matrix, 10_000) == sorted(left)
             left.discard(index)
-            assert store.add_strip(matrix, index, strip, path) is (not left)
-        assert store.missing_strips(matrix, 10) == []
+            assert store.add_run(matrix, index, run.data, run.path) is (not left)
+        assert store.missing_runs(matrix, 10) == []
         found = store.get(matrix)
         assert found is not None
         assert np.array_equal(found, array)
-        assert store.get_strips(matrix, 0, info.strips) == strips
+        assert store.get_strips(matrix, 0, 10_000) == source.get_strips(matrix, 0, 10_000)
+        names = [path.name for path in Path(folder, "b").rglob("*") if path.is_file()]
+        assert names == [f"{matrix.hex()}.matrix"]
+
+
+STEPS = ("put", "ask", "pin", "unpin", "need", "free")
+
+
+class _Model(Struct):
+    """A matrix as the store should have it."""
+
+    demand: float = 0.0
+    used: int = 0
+
+
+@settings(max_examples=40)
+@given(
+    st.lists(st.tuples(st.sampled_from(["put", "ask", "pin", "unpin", "need", "free"]), st.integers(0, 7)), max_size=40)
+)
+def test_what_gives_way_is_the_least_wanted_and_never_what_is_kept(steps: list[tuple[str, int]]) -> None:
+    """The store against a model of a few lines, with room for four matrices of eight."""
+    rng = np.random.default_rng(1)
+    arrays = [rng.integers(-64, 64, (16, 1024), np.int8) for _ in range(8)]
+    ids = [work.matrix_id(array) for array in arrays]
+    size = make_info(arrays[0]).file_bytes
+    now = [0]
+    with TemporaryDirectory() as folder:
+        store = MatrixStore(Path(folder), max_bytes=4 * size, reserve=0, now_ms=lambda: now[0])
+        held: dict[int, _Model] = {}
+        pins: set[int] = set()
+        needed: set[int] = set()
+        store.set_needed(())
+        for what, which in steps:
+            now[0] += 1
+            match what:
+                case "put":
+                    free = [at for at in held if at not in pins | needed]
+                    if which not in held and len(held) == 4 and not free:
+                        with pytest.raises(MeshError):
+                            store.put(arrays[which])
+                        continue
+                    if which not in held and len(held) == 4:
+                        del held[min(free, key=lambda at: (held[at].demand, held[at].used))]
+                    store.put(arrays[which])
+                    model = held.setdefault(which, _Model())
+                    model.demand, model.used = model.demand + 1, now[0]
+                case "ask":
+                    assert (store.get_run(ids[which], 0) is not None) == (which in held)
+                    if which in held:
+                        held[which].demand, held[which].used = held[which].demand + 1, now[0]
+                case "pin":
+                    store.pin(ids[which])
+                    pins.add(which)
+                case "unpin":
+                    assert store.unpin(ids[which]) == (which in pins)
+                    pins.discard(which)
+                case "need" | "free":
+                    (needed.add if what == "need" else needed.discard)(which)
+                    store.set_needed([ids[at] for at in needed])
+            assert store.list_ids() == sorted(ids[at] for at in held)
+            assert store.total_bytes == len(held) * size
+        assert MatrixStore(Path(folder)).list_ids() == store.list_ids()
+
+
+@given(st.lists(st.tuples(st.integers(1, 50), st.integers(0, 5), st.booleans()), max_size=12), st.integers(0, 300))
+def test_victims_suffice_are_free_and_none_is_too_many(rows: list[tuple[int, int, bool]], needed: int) -> None:
+    candidates = [
+        Candidate(MatrixId(bytes([number]) * 32), size, float(demand), number, is_kept)
+        for number, (size, demand, is_kept) in enumerate(rows)
+    ]
+    by_id = {each.id: each for each in candidates}
+    free = [each for each in candidates if not each.is_kept]
+    victims = choose_victims(candidates, needed)
+    if victims is None:
+        assert sum(each.bytes for each in free) < needed
+        return
+    chosen = [by_id[id] for id in victims]
+    total = sum(each.bytes for each in chosen)
+    assert not any(each.is_kept for each in chosen)
+    assert total >= needed
+    assert all(total - each.bytes < needed for each in chosen)

@@ -12,7 +12,15 @@ from network.wire.control import Bye, NotFound, Ping, Pong
 from network.wire.framing import PIECE_BYTES, Assembler, split
 from network.wire.kademlia import Contact, FindNodes, FindProviders, Nodes, Provide, Provided, Providers
 from network.wire.limits import LIMITS, Lane
-from network.wire.matrices import GetMatrix, GetStrips, MatrixHead, Strip, Strips
+from network.wire.matrices import (
+    GetMatrix,
+    GetRun,
+    GetStrips,
+    MatrixHead,
+    RunData,
+    Strip,
+    Strips,
+)
 from network.wire.messages import BY_TAG, decode_hello, decode_message, encode_message, peek_kind
 from network.wire.transactions import AnnounceTransactions, GetTransactions, Transactions
 from primitives.blocks import Block, Header
@@ -51,6 +59,8 @@ messages = st.one_of(
     st.builds(GetMatrix, u32, ids),
     st.builds(MatrixHead, u32, st.integers(1, 2), u32, u32, ids),
     st.builds(GetStrips, u32, ids, u32, st.integers(1, 16)),
+    st.builds(GetRun, u32, ids, st.integers(0, 2**26 - 1)),
+    st.builds(RunData, u32, st.integers(0, 2**26 - 1), st.just(bytes(16_384)), some(ids, 5)),
     st.builds(Strips, u32, u32, some(strips, 5, 1)),
     st.builds(FindNodes, u32, ids),
     st.builds(Nodes, u32, some(contacts, 20)),

@@ -392,6 +392,15 @@ class FakeNode:
             assert self.matrices.put(np.vstack(kept)).id == matrix
         return done
 
+    async def pin_matrix(self, matrix: MatrixId, is_pinned: bool) -> None:
+        raise NotImplementedError
+
+    async def drop_matrix(self, matrix: MatrixId) -> bool:
+        raise NotImplementedError
+
+    async def set_quota(self, quota: int | None) -> None:
+        raise NotImplementedError
+
     async def fetch_matrix(self, matrix: MatrixId, timeout_s: float) -> NDArray[Any]:
         if matrix not in self.matrices.arrays:
             raise MatrixMissing([matrix])

@@ -239,7 +239,7 @@ class SimNode:
     async def draft(self) -> tuple[Block, Target]:
         """The next block, unsealed, and what its digest must not exceed."""
         template = await self.service.get_template(self.beneficiary, False)
-        return Block(template.header, template.transactions), template.allowed_target
+        return Block(template.header, template.transactions, template.aggregate), template.allowed_target
 
 
 def open_memory_ledger(

@@ -28,7 +28,7 @@ from network.wire.chain import AnnounceBlock, BlockData, GetBlocks, GetHeaders, 
 from network.wire.control import Hello, Ping, Pong
 from network.wire.framing import Assembler, split
 from network.wire.limits import get_limit
-from network.wire.matrices import GetMatrix, GetStrips, MatrixHead, Strip, Strips
+from network.wire.matrices import GetMatrix, GetRun, GetStrips, MatrixHead, RunData, Strip, Strips
 from network.wire.messages import decode_message, encode_message
 from network.wire.transactions import AnnounceTransactions, GetTransactions, Transactions
 from primitives.blocks import Block, Header, compute_block_id
@@ -194,6 +194,9 @@ async def spoil_strips(talk: _Talk) -> None:
         if isinstance(message, GetStrips):
             strip = Strip(talk.rng.randbytes(STRIP_BYTES), ())
             await talk.send(Strips(message.request, message.first, (strip,)), "sent a wrong strip")
+        if isinstance(message, GetRun):
+            data = talk.rng.randbytes(STRIP_BYTES)
+            await talk.send(RunData(message.request, message.index, data, ()), "sent a wrong run")
     talk.heard.clear()
 
 

@@ -122,3 +122,16 @@ def test_nothing_is_noted_where_nobody_votes(tmp_path: Path) -> None:
     feed(ledger, quiet.blocks)
     assert ledger.list_steps(1, 10) == []
     ledger.close()
+
+
+def test_step_whose_aggregate_was_undone_is_told_no_more(branch: Branch, tmp_path: Path) -> None:
+    short = branch.fork(back=len(branch.blocks) - (3 * EASY.epoch_blocks + 2))
+    other = short.fork(back=1)
+    other.grow_by(2, nonce=5)
+    ledger = short.open_ledger(tmp_path / "undone")
+    feed(ledger, short.blocks)
+    assert [step.aggregate.link.target.epoch for step in ledger.list_steps(3, 9)] == [3]
+    feed(ledger, other.blocks[-2:])
+    assert ledger.tip.id == other.tip_id
+    assert ledger.list_steps(3, 9) == []
+    ledger.close()

@@ -238,5 +238,6 @@ async def node() -> FakeNode:
 @pytest.fixture
 def disk(node: FakeNode, tmp_path: Path) -> FakeNode:
     """The node with a matrix store, for products made on disk."""
+    node.path = tmp_path
     node.store = MatrixStore(tmp_path)
     return node

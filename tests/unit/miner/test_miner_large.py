@@ -26,7 +26,7 @@ async def test_a_miner_that_stops_loses_one_slice(disk: Any) -> None:
         disk.make_block()
         assert await asyncio.to_thread(kernel.entered.wait, 10)
     assert kernel.get_slices(work.matrix_id(x)) == [(0, 1), (1, 2), (2, 3)]
-    disk.store = MatrixStore(disk.store._path)  # as another process finds it
+    disk.store = MatrixStore(disk.path)  # as another process finds it
     again = Kernel()
     async with mining(disk, again, JOBS_ONLY):
         await disk.until(find(disk, SubmitResult, job))
@@ -105,7 +105,7 @@ async def test_what_a_dropped_job_left_on_disk_goes(disk: Any) -> None:
         await disk.until(find(disk, ClaimJob, job))
         disk.make_block()
         assert await asyncio.to_thread(kernel.entered.wait, 10)
-        folder = disk.store._path / "growing"
+        folder = disk.path / "growing"
         assert len(list(folder.iterdir())) == 1
         disk.jobs[job] = replace(disk.jobs[job], state=JobState.CANCELLED)
         disk.make_block()

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from types import SimpleNamespace
 
 from chain.events import MatrixAdded, MatrixWanted, TipChanged, TransactionAdded
+from mesh.runs import RUN_LEVEL, RUN_STRIPS, Run, check_run
 from mesh.store import MatrixInfo
 from network.identity import NodeIdentity, PeerAddress
 from network.link import Link
@@ -20,8 +21,9 @@ from primitives.codec import encode
 from primitives.errors import InosError, ParentMissing, RuleViolation
 from primitives.hashing import Context, compute_hash
 from primitives.matrices import STRIP_BYTES, Witness, compute_matrix_id
-from primitives.merkle import compute_path, compute_root, compute_root_from_path
+from primitives.merkle import compute_path, compute_root
 from primitives.transactions import Transaction, Transfer, compute_tx_id, sign_transaction
+from work.strips import InvalidMatrix, StripTree
 
 CHAIN_ID = 7
 WITNESS = Witness(bytes(STRIP_BYTES), (), bytes(STRIP_BYTES), ())
@@ -176,21 +178,26 @@ class FakeMatrices:
             for i in range(first, min(first + count, len(parts)))
         ]
 
-    def missing_strips(self, id: bytes, limit: int) -> list[int]:
+    def missing_runs(self, id: bytes, limit: int) -> list[int]:
         info = self.heads.get(id)
-        return [] if info is None else [i for i in range(info.rows // 16) if i not in self.parts[id]][:limit]
+        strips = 0 if info is None else info.rows // 16
+        return [i for i in range(-(-strips // RUN_STRIPS)) if i * RUN_STRIPS not in self.parts[id]][:limit]
 
-    def add(self, info: MatrixInfo, index: int, strip: bytes, path: tuple[bytes, ...]) -> bool:
-        leaf = compute_hash(Context.MATRIX_STRIP, strip)
+    def add(self, id: bytes, index: int, data: bytes, path: tuple[bytes, ...]) -> bool:
         try:
-            root = compute_root_from_path(Context.MATRIX_NODE, leaf, index, info.rows // 16, path)
-        except ValueError as error:
-            raise RuleViolation("bad-path", str(error)) from error
-        if root != info.root:
-            raise RuleViolation("bad-path", "the strip is not of this matrix")
-        id = compute_matrix_id(info.dtype, info.rows, info.cols, info.root)
-        self.parts[id][index] = strip
+            check_run(self.heads[id], index, data, path)
+        except InvalidMatrix as error:
+            raise RuleViolation(error.code, error.message) from error
+        for number in range(len(data) // STRIP_BYTES):
+            strip = data[number * STRIP_BYTES : (number + 1) * STRIP_BYTES]
+            self.parts[id][index * RUN_STRIPS + number] = strip
         return self.has(id)
+
+    def get_run(self, id: bytes, index: int) -> Run:
+        strips = list(self.parts[id].values())
+        tree = StripTree([compute_hash(Context.MATRIX_STRIP, strip) for strip in strips])
+        data = b"".join(strips[index * RUN_STRIPS : (index + 1) * RUN_STRIPS])
+        return Run(data, tree.compute_node_path(RUN_LEVEL, index))
 
 
 class FakePool:
@@ -281,11 +288,18 @@ class FakeNode:
         self.publish(TransactionAdded(id))
         return id
 
-    async def add_strip(self, info: MatrixInfo, index: int, strip: bytes, path: tuple[bytes, ...]) -> bool:
-        is_complete = self.matrices.add(info, index, strip, path)
+    async def begin_matrix(self, info: MatrixInfo) -> bool:
+        self.matrices.begin(info)
+        return self.matrices.has(info.id)
+
+    async def add_run(self, id: bytes, index: int, data: bytes, path: tuple[bytes, ...]) -> bool:
+        is_complete = self.matrices.add(id, index, data, path)
         if is_complete:
-            self.publish(MatrixAdded(compute_matrix_id(info.dtype, info.rows, info.cols, info.root)))
+            self.publish(MatrixAdded(id))
         return is_complete
+
+    async def read_run(self, id: bytes, index: int) -> Run | None:
+        return self.matrices.get_run(id, index) if self.matrices.has(id) else None
 
     def want_matrix(self, id: bytes) -> None:
         self.publish(MatrixWanted((id,)))

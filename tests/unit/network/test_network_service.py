@@ -29,6 +29,7 @@ from network.wire.chain import AnnounceBlock, BlockData, GetBlocks, GetHeaders, 
 from network.wire.control import Bye, Ping, Pong
 from network.wire.framing import Assembler, split
 from network.wire.limits import get_limit
+from network.wire.matrices import GetMatrix, GetRun, MatrixHead, RunData
 from network.wire.messages import decode_message, encode_message
 from network.wire.transactions import AnnounceTransactions
 from primitives.blocks import Block, compute_block_id
@@ -133,9 +134,9 @@ async def test_two_forks_meet_and_the_pool_is_told_to_a_new_peer():
         assert left.ledger.tip.id == right.ledger.tip.id
 
 
-async def test_a_matrix_comes_in_strips_from_two_peers():
+async def test_a_matrix_comes_in_runs_from_two_peers():
     nodes = [FakeNode() for _ in range(3)]
-    strips = [bytes([i]) * 16_384 for i in range(100)]
+    strips = [bytes([i % 64]) * 16_384 for i in range(300)]
     id = nodes[0].matrices.put(strips)
     nodes[1].matrices.put(strips)
     a, b = make_service(nodes[0], 1), make_service(nodes[1], 2)
@@ -147,6 +148,36 @@ async def test_a_matrix_comes_in_strips_from_two_peers():
         await c.fetch_matrix(id, 10)
         assert nodes[2].matrices.parts[id] == dict(enumerate(strips))
         assert all(peer.bytes_in > 16_384 for peer in c.peers())
+
+
+@pytest.mark.parametrize("lie", ["entries", "path", "another run", "short"])
+async def test_who_serves_a_wrong_run_is_banned_and_nobody_else(lie):
+    honest, node = FakeNode(), FakeNode()
+    strips = [bytes([i % 61]) * 16_384 for i in range(200)]
+    id = honest.matrices.put(strips)
+    b = make_service(node, 2)
+    async with running(b), raw_link(9, get_address(await _started(b))) as link, asyncio.TaskGroup() as group:
+        await until(lambda: b.peers())
+        fetched = group.create_task(b.fetch_matrix(id, 20))
+        asked = await hear(link, GetMatrix)
+        info = honest.matrices.heads[id]
+        await say(link, MatrixHead(asked.request, info.dtype, info.rows, info.cols, info.root))
+        asked = await hear(link, GetRun)
+        run, other = (honest.matrices.get_run(id, index) for index in (asked.index, asked.index + 1))
+        data, path = {
+            "entries": (run.data[:-1] + bytes([run.data[-1] ^ 1]), run.path),
+            "path": (run.data, (*run.path, bytes(32))),
+            "another run": (other.data, other.path),
+            "short": (run.data[:16_384], run.path),
+        }[lie]
+        await say(link, RunData(asked.request, asked.index, data, path))
+        await hear_end(link)
+        a = make_service(honest, 1, get_address(b))
+        async with running(a):
+            await fetched
+            assert node.matrices.parts[id] == dict(enumerate(strips))
+            assert [ban.subject for ban in b.list_bans()] == [make_identity(9).node_id.hex()]
+            assert [peer.id for peer in b.peers()] == [a.node_id]
 
 
 async def test_a_matrix_wanted_by_the_node_comes_once_somebody_has_it():

@@ -4,7 +4,7 @@ from network_fakes import GENESIS_ID, WITNESS, make_chain
 
 from mesh.store import MatrixInfo
 from network.sync.transactions import TransactionTracker
-from network.sync.wants import Head, Range, Wants
+from network.sync.wants import SLOW_S, Begin, Head, One, Wants
 from network.sync.window import Body, Window
 from primitives.blocks import compute_block_id
 
@@ -105,20 +105,41 @@ def test_one_peer_cannot_fill_the_tracker_and_its_leaving_cleans_up():
 INFO = MatrixInfo(1, 16 * 40, 1024, b"\x03" * 32)
 
 
-def test_strips_are_shared_out_in_ranges():
+def begin(wants, id, peer="a"):
+    question = wants.take(peer, 0.0, lambda id, limit: [])
+    assert question == Begin(id, INFO)
+    assert wants.take("b", 0.0, lambda id, limit: [0]) is None  # not before there is room
+    wants.set_begun(id)
+    wants.release(peer, question, 0.0, is_lacking=False)
+
+
+def test_runs_are_shared_out():
     wants = Wants(ahead_bytes=0)
-    missing = [*range(20), *range(30, 40)]
+    missing = [0, 1, 3]
     assert wants.add(b"m", INFO, 100.0)
-    first = wants.take("a", 0.0, lambda id, limit: missing)
-    second = wants.take("b", 0.0, lambda id, limit: missing)
-    third = wants.take("a", 0.0, lambda id, limit: missing)
-    assert [(each.first, each.count) for each in (first, second, third)] == [(0, 16), (16, 4), (30, 10)]
+    begin(wants, b"m")
+    first, second, third = (wants.take(peer, 0.0, lambda id, limit: missing) for peer in "aba")
+    assert [first, second, third] == [One(b"m", 0), One(b"m", 1), One(b"m", 3)]
     assert wants.take("b", 0.0, lambda id, limit: missing) is None
     wants.release("a", first, 0.0, is_lacking=True)
     assert wants.take("a", 0.5, lambda id, limit: missing) is None
-    again = wants.take("b", 0.5, lambda id, limit: missing)
-    assert isinstance(again, Range)
-    assert again.first == 0
+    assert wants.take("b", 0.5, lambda id, limit: missing) == One(b"m", 0)
+
+
+def test_a_slow_peers_run_is_asked_of_one_more():
+    wants = Wants(ahead_bytes=0)
+    wants.add(b"m", INFO, 100.0)
+    begin(wants, b"m")
+    assert wants.take("a", 0.0, lambda id, limit: [7]) == One(b"m", 7)
+    assert wants.take("b", SLOW_S / 2, lambda id, limit: [7]) is None
+    assert wants.take("a", SLOW_S, lambda id, limit: [7]) is None
+    assert wants.take("b", SLOW_S, lambda id, limit: [7]) == One(b"m", 7)
+    assert wants.take("c", 3 * SLOW_S, lambda id, limit: [7]) is None
+    wants.release("a", One(b"m", 7), 3 * SLOW_S, is_lacking=True)
+    assert wants.take("c", 3 * SLOW_S, lambda id, limit: [7]) == One(b"m", 7)
+    wants.release("b", One(b"m", 7), 3 * SLOW_S, is_lacking=False)
+    wants.release("c", One(b"m", 7), 3 * SLOW_S, is_lacking=False)
+    assert wants.take("b", 3 * SLOW_S, lambda id, limit: [7]) == One(b"m", 7)
 
 
 def test_an_unknown_matrix_is_first_asked_for_its_head():

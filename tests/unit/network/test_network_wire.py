@@ -25,7 +25,15 @@ from network.wire.control import Bye, NotFound, Ping, Pong
 from network.wire.framing import Assembler, split
 from network.wire.kademlia import Contact, FindNodes, FindProviders, Nodes, Provide, Provided, Providers
 from network.wire.limits import LIMITS, Lane, get_limit
-from network.wire.matrices import GetMatrix, GetStrips, MatrixHead, Strip, Strips
+from network.wire.matrices import (
+    GetMatrix,
+    GetRun,
+    GetStrips,
+    MatrixHead,
+    RunData,
+    Strip,
+    Strips,
+)
 from network.wire.messages import KINDS, decode_message, encode_message
 from network.wire.skeleton import GetSkeleton, Skeleton
 from network.wire.snapshot import GetStateRange, GetSteps, StateRangeData, Steps
@@ -66,6 +74,8 @@ EXAMPLES = [
     GetMatrix(1, ID),
     MatrixHead(1, 2, 2**20, 2**16, ID),
     GetStrips(1, ID, 2**28, 16),
+    GetRun(1, ID, 2**26 - 1),
+    RunData(1, 2**26 - 1, bytes(1 << 20), (ID,) * 28),
     SetCompact(True),
     CompactBlock(COMPACT),
     GetCompactBlock(1, ID),

@@ -211,14 +211,14 @@ async def test_a_matrix_is_fetched_when_it_comes_and_missing_when_it_does_not(la
     np.testing.assert_array_equal(fetched.result(), lab.x)
 
 
-async def test_strips_add_up_to_a_matrix_and_a_foreign_strip_is_refused(lab: Any) -> None:
+async def test_runs_add_up_to_a_matrix_and_a_spoiled_one_is_refused(lab: Any) -> None:
     one, two = lab.open("a"), lab.open("b")
     ref = await one.add_matrix(lab.x)
     info = one.matrices.info(ref.matrix_id)
-    strips = one.matrices.get_strips(ref.matrix_id, 0, 10)
-    assert len(strips) == 2
+    run = await one.read_run(ref.matrix_id, 0)
+    assert not await two.begin_matrix(info)
     with pytest.raises(work.InvalidMatrix):
-        await two.add_strip(info, 1, *strips[0])
-    assert not await two.add_strip(info, 1, *strips[1])
-    assert await two.add_strip(info, 0, *strips[0])
+        await two.add_run(ref.matrix_id, 0, run.data[::-1], run.path)
+    assert await two.add_run(ref.matrix_id, 0, run.data, run.path)
+    assert await two.begin_matrix(info)
     np.testing.assert_array_equal(await two.read_matrix(ref.matrix_id), lab.x)

@@ -537,6 +537,10 @@ async def test_only_these_methods_are_protected() -> None:
         "net_unban",
         "node_stop",
         "watch_status",
+        "mesh_pin",
+        "mesh_unpin",
+        "mesh_drop",
+        "mesh_setQuota",
     }
 
 

@@ -1,0 +1,134 @@
+"""Matrices on their way here: which runs are missing, and where what came is put."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from mesh.download import Download
+from mesh.errors import MeshError, explain
+from mesh.files import MatrixInfo
+from mesh.runs import check_run
+from mesh.shelf import Shelf
+from primitives.units import MatrixId
+from work.strips import ITEM_BYTES, InvalidMatrix, check_shape
+
+MAX_OPEN: Final = 64
+"""Whose files are open; another one is closed for it, and goes on where it was."""
+
+
+class Arrivals:
+    """Safe to call from several threads: each download belongs to one at a time, while runs are checked in any.
+
+    Args:
+        on_whole: told of each matrix whose file is whole under its final name.
+    """
+
+    def __init__(self, shelf: Shelf, on_whole: Callable[[MatrixInfo], None]) -> None:
+        self._shelf = shelf
+        self._on_whole = on_whole
+        self._lock = threading.Lock()
+        self._open: OrderedDict[MatrixId, Download] = OrderedDict()
+
+    def begin(self, info: MatrixInfo) -> None:
+        """Take room for a matrix, or take it up where it was left. What is on disk of it is read, which takes time.
+
+        Raises:
+            InvalidMatrix: no matrix can have this shape. MeshError: "store-full", "disk-full", "disk-refuses".
+        """
+        if info.dtype not in ITEM_BYTES:
+            raise InvalidMatrix("bad-dtype", f"there is no data type {info.dtype}: 1 is an operand, 2 a result")
+        check_shape(info.dtype, info.rows, info.cols)
+        with self._shelf.lock:
+            if info.id in self._shelf.whole:
+                return
+            is_new = info.id not in self._shelf.parts
+            if is_new:
+                self._shelf.take_room(info)
+                self._shelf.parts[info.id] = info
+                self._shelf.note(info.id, 1.0)
+            else:
+                info = self._shelf.parts[info.id]
+        with self._shelf.keep_busy(info.id), (download := self._get(info)).lock:
+            try:
+                download.open()
+                if download.is_complete:
+                    self._finish(info, download)
+            except OSError as error:
+                if info.id in self._shelf.whole:
+                    return
+                if is_new:
+                    self._shelf.drop(info.id)
+                raise explain(error, self._shelf.path) from error
+
+    def add_run(self, matrix: MatrixId, index: int, data: bytes, path: Sequence[bytes]) -> bool:
+        """Verify and keep one run; True where the matrix is whole with it.
+
+        Raises:
+            InvalidMatrix: it is not run `index` of this matrix.
+            MeshError: "unknown-matrix" without `begin`; "disk-full", "disk-refuses": the run counts as missing.
+        """
+        with self._shelf.keep_busy(matrix):
+            if matrix in self._shelf.whole:
+                return True
+            info = self._shelf.parts.get(matrix)
+            if info is None:
+                raise MeshError("unknown-matrix", f"no matrix {matrix.hex()} is on its way here")
+            leaves = check_run(info, index, data, path)
+            download = self._get(info)
+            with download.lock:
+                try:
+                    download.add(index, data, leaves)
+                    return download.is_complete and self._finish(info, download)
+                except OSError as error:
+                    if matrix in self._shelf.whole:  # put here meanwhile, which does away with the part
+                        return True
+                    raise explain(error, self._shelf.path) from error
+
+    def list_missing(self, matrix: MatrixId, limit: int) -> list[int]:
+        """At most `limit` runs not here yet, lowest first; none where it is whole or unknown."""
+        with self._lock:
+            download = self._open.get(matrix)
+        return [] if download is None or matrix not in self._shelf.parts else download.list_missing(limit)
+
+    def count_here(self, matrix: MatrixId) -> int | None:
+        """How many runs are here of a matrix being fetched; None where it is not."""
+        with self._lock:
+            download = self._open.get(matrix)
+        return None if download is None else download.runs_here
+
+    def close(self) -> None:
+        """Let go of all files, to go on with them later."""
+        with self._lock:
+            downloads, self._open = list(self._open.values()), OrderedDict()
+        for each in downloads:
+            with each.lock:
+                each.close()
+
+    def _get(self, info: MatrixInfo) -> Download:
+        """The download of what the shelf holds as `info`: that very object, as one dropped in between is begun anew."""
+        with self._lock:
+            gone = [each for id, each in self._open.items() if self._shelf.parts.get(id) is not each.info]
+            for each in gone:
+                del self._open[each.info.id]
+            download = self._open.pop(info.id, None) or Download(self._shelf.get_part_path(info.id), info)
+            self._open[info.id] = download
+            idle = [self._open[id] for id in list(self._open)[:-MAX_OPEN]]
+        for each in gone + idle:
+            with each.lock:
+                each.close()
+        return download
+
+    def _finish(self, info: MatrixInfo, download: Download) -> bool:
+        """Raises OSError."""
+        if info.id in self._shelf.whole:
+            return True
+        if not download.finish(self._shelf.get_path(info.id)):
+            return False
+        with self._shelf.lock:
+            self._shelf.parts.pop(info.id, None)
+            self._shelf.whole[info.id] = info
+        with self._lock:
+            self._open.pop(info.id, None)
+        self._on_whole(info)
+        return True

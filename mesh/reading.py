@@ -1,0 +1,103 @@
+"""What is read out of stored matrices, checked on its way: a spoiled disk never makes this node lie to its peers."""
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mesh.files import MatrixInfo, map_array, read_leaves
+from mesh.runs import RUN_LEVEL, Run, compute_run_leaves, get_bounds, read_run
+from mesh.shelf import Shelf
+from primitives.hashing import Context, compute_hash
+from primitives.matrices import StripRow
+from primitives.units import HASH_BYTES, Hash, MatrixId
+from work.strips import InvalidMatrix, StripTree, compute_leaf_row, compute_strip
+
+TREE_BYTES: Final = 64 << 20
+"""Of trees kept to serve paths from; a GiB of entries has 4 MiB of them."""
+
+
+class Reader:
+    """Reads whole matrices. Everything raises InvalidMatrix where the file is spoiled, OSError where it is not there
+    or too short, ValueError where it cannot be mapped; the store then takes it for damaged.
+    """
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+        self._lock = threading.Lock()
+        self._verified: set[MatrixId] = set()
+        self._trees: OrderedDict[MatrixId, tuple[StripTree, bytearray]] = OrderedDict()
+
+    def set_verified(self, matrix: MatrixId) -> None:
+        """Its file was written by this process from what it had checked."""
+        with self._lock:
+            self._verified.add(matrix)
+
+    def forget(self, matrix: MatrixId) -> None:
+        with self._lock:
+            self._verified.discard(matrix)
+            self._trees.pop(matrix, None)
+
+    def read(self, matrix: MatrixId, info: MatrixInfo) -> NDArray[Any]:
+        """All entries, mapped and read-only; hashed once per process and file."""
+        array = np.asarray(map_array(self._shelf.get_path(matrix), info))
+        if matrix not in self._verified:
+            if StripTree(compute_leaf_row(array)).root != info.root:
+                raise InvalidMatrix("bad-matrix-id", f"the file of matrix {matrix.hex()} is spoiled")
+            self.set_verified(matrix)
+        return array
+
+    def read_strips(
+        self, matrix: MatrixId, info: MatrixInfo, first: int, count: int
+    ) -> list[tuple[bytes, tuple[Hash, ...]]]:
+        """Strips [first, first + count) with their paths; fewer at the matrix's end."""
+        tree, leaves = self._get_tree(matrix, info)
+        array = map_array(self._shelf.get_path(matrix), info)
+        strips = [compute_strip(array, index) for index in range(first, min(first + count, info.strips))]
+        _check_leaves(strips, leaves, first)
+        return [(strip, tree.compute_path(first + number)) for number, strip in enumerate(strips)]
+
+    def read_row(self, matrix: MatrixId, info: MatrixInfo, first: int, count: int) -> StripRow:
+        """Strips [first, first + count), which must all be there, with their range path."""
+        found = self.read_strips(matrix, info, first, count)
+        tree, _ = self._get_tree(matrix, info)
+        return StripRow(b"".join(strip for strip, _ in found), tree.compute_range_path(first, count))
+
+    def read_run(self, matrix: MatrixId, info: MatrixInfo, index: int) -> Run:
+        """One run with its path."""
+        first, last = get_bounds(info, index)
+        tree, leaves = self._get_tree(matrix, info)
+        file = os.open(self._shelf.get_path(matrix), os.O_RDONLY)
+        try:
+            data = read_run(file, info, index)
+        finally:
+            os.close(file)
+        if compute_run_leaves(data) != leaves[first * HASH_BYTES : last * HASH_BYTES]:
+            raise InvalidMatrix("bad-path", f"run {index} in the file of matrix {matrix.hex()} is spoiled")
+        return Run(data, tree.compute_node_path(RUN_LEVEL, index))
+
+    def _get_tree(self, matrix: MatrixId, info: MatrixInfo) -> tuple[StripTree, bytearray]:
+        with self._lock:
+            found = self._trees.get(matrix)
+            if found is not None:
+                self._trees.move_to_end(matrix)
+                return found
+        leaves = read_leaves(self._shelf.get_path(matrix), info)
+        tree = StripTree(leaves)
+        if tree.root != info.root:
+            raise InvalidMatrix("bad-matrix-id", f"the leaves in the file of matrix {matrix.hex()} are spoiled")
+        with self._lock:
+            self._trees[matrix] = tree, leaves
+            while len(self._trees) > 1 and sum(2 * len(row) for _, row in self._trees.values()) > TREE_BYTES:
+                self._trees.popitem(last=False)
+        return tree, leaves
+
+
+def _check_leaves(strips: Sequence[bytes], leaves: bytearray, first: int) -> None:
+    for index, strip in enumerate(strips, first):
+        if compute_hash(Context.MATRIX_STRIP, strip) != bytes(leaves[index * HASH_BYTES : (index + 1) * HASH_BYTES]):
+            raise InvalidMatrix("bad-path", f"strip {index} in the file is spoiled")

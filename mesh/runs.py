@@ -1,0 +1,199 @@
+"""Runs: 64 strips that travel, are verified and are written together, with one path for all of them.
+
+Strips 64 r to 64 r + 63 are the leaves of one whole subtree of a matrix's tree (the last run's may be smaller),
+so one path from that subtree's root up proves a mebibyte, where each strip's own would be 26 times as many hashes.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from mesh.files import HEAD_BYTES, MatrixInfo
+from primitives.hashing import Context, compute_hash
+from primitives.matrices import DTYPE_INT7, PANEL_BYTES, STRIP_BYTES, STRIP_ROWS
+from primitives.merkle import compute_root_from_path
+from primitives.units import HASH_BYTES, Hash
+from work.strips import ENTRY_MAX, ENTRY_MIN, ITEM_BYTES, InvalidMatrix, StripTree, check_index, compute_grid
+
+RUN_LEVEL: Final = 6
+RUN_STRIPS: Final = 1 << RUN_LEVEL
+RUN_BYTES: Final = RUN_STRIPS * STRIP_BYTES
+"""1 MiB: some 5 ms of a 200 MB/s link, and long enough that what each message costs does not count."""
+
+
+class Run(Struct, frozen=True):
+    """One run as it travels."""
+
+    data: bytes
+    """Its strips one after the other, zero-padded as they are hashed."""
+    path: tuple[Hash, ...]
+    """Siblings from the root of its subtree up."""
+
+
+def count_runs(info: MatrixInfo) -> int:
+    return -(-info.strips // RUN_STRIPS)
+
+
+def get_bounds(info: MatrixInfo, index: int) -> tuple[int, int]:
+    """(first, last) strip of a run, last excluded.
+
+    Raises:
+        InvalidMatrix: "index-outside-matrix".
+    """
+    if not 0 <= index < count_runs(info):
+        check_index(index * RUN_STRIPS, info.strips)
+    return index * RUN_STRIPS, min((index + 1) * RUN_STRIPS, info.strips)
+
+
+def compute_run_leaves(data: bytes | memoryview) -> bytearray:
+    """The leaves of strips that lie one after the other."""
+    view, leaves = memoryview(data), bytearray()
+    for at in range(0, len(view), STRIP_BYTES):
+        leaves += compute_hash(Context.MATRIX_STRIP, view[at : at + STRIP_BYTES])
+    return leaves
+
+
+def check_run(info: MatrixInfo, index: int, data: bytes, path: Sequence[bytes]) -> bytearray:
+    """Verify a run against its matrix's root; its leaves, 32 bytes each.
+
+    Raises:
+        InvalidMatrix: "index-outside-matrix", "bad-strip-size", "bad-path-length", "bad-path", "nonzero-padding",
+            "entry-out-of-range".
+    """
+    first, last = get_bounds(info, index)
+    if len(data) != (last - first) * STRIP_BYTES:
+        raise InvalidMatrix("bad-strip-size", f"a run of {last - first} strips is not {len(data)} bytes")
+    leaves = compute_run_leaves(data)
+    try:
+        node = StripTree(bytearray(leaves)).root
+        root = compute_root_from_path(Context.MATRIX_NODE, node, index, count_runs(info), path)
+    except ValueError as error:
+        raise InvalidMatrix("bad-path-length", f"run {index} of matrix {info.id.hex()}: {error}") from error
+    if root != info.root:
+        raise InvalidMatrix("bad-path", f"run {index} and its path do not lead to the root of matrix {info.id.hex()}")
+    _check_contents(info, first, data)
+    return leaves
+
+
+def _check_contents(info: MatrixInfo, first: int, data: bytes) -> None:
+    """A tree can be built over any bytes, so that padding and range are looked at too."""
+    cells = np.frombuffer(data, np.uint8).reshape(-1, STRIP_ROWS, PANEL_BYTES)
+    strips, panels = compute_grid(info.dtype, info.rows, info.cols)
+    places = np.arange(first, first + len(cells))
+    rows_left = info.rows - (strips - 1) * STRIP_ROWS
+    bytes_left = info.cols * ITEM_BYTES[info.dtype] - (panels - 1) * PANEL_BYTES
+    is_padded = (rows_left < STRIP_ROWS and cells[places // panels == strips - 1][:, rows_left:].any()) or (
+        bytes_left < PANEL_BYTES and cells[places % panels == panels - 1][:, :, bytes_left:].any()
+    )
+    if is_padded:
+        raise InvalidMatrix("nonzero-padding", f"strips from {first} on are not zero beyond {info.rows} x {info.cols}")
+    entries = cells.view(np.int8)
+    if info.dtype == DTYPE_INT7 and (entries.min() < ENTRY_MIN or entries.max() > ENTRY_MAX):
+        raise InvalidMatrix("entry-out-of-range", f"strips from {first} on hold an entry beyond -64 to 63")
+
+
+class _Part(Struct, frozen=True):
+    """What of a run lies in one row of strips."""
+
+    top: int
+    """First row."""
+    rows: int
+    left: int
+    """First byte of a row."""
+    width: int
+    """Bytes, without padding."""
+    at: int
+    """First strip, counted within the run."""
+    panels: int
+
+
+def _cut(info: MatrixInfo, index: int) -> Iterator[_Part]:
+    first, last = get_bounds(info, index)
+    _, panels = compute_grid(info.dtype, info.rows, info.cols)
+    row_bytes = info.cols * ITEM_BYTES[info.dtype]
+    strip = first
+    while strip < last:
+        row, panel = divmod(strip, panels)
+        count = min(panels - panel, last - strip)
+        top, left = row * STRIP_ROWS, panel * PANEL_BYTES
+        width = min(row_bytes - left, count * PANEL_BYTES)
+        yield _Part(top, min(STRIP_ROWS, info.rows - top), left, width, strip - first, count)
+        strip += count
+
+
+def read_run(file: int, info: MatrixInfo, index: int) -> bytes:
+    """A run's strips out of a matrix's open file, read and not mapped: what is served takes no memory.
+
+    Raises:
+        InvalidMatrix: "index-outside-matrix". OSError: the disk refuses, or the file is too short.
+    """
+    first, last = get_bounds(info, index)
+    run = np.zeros((last - first, STRIP_ROWS, PANEL_BYTES), np.uint8)
+    for part in _cut(info, index):
+        rows = np.zeros((part.rows, part.panels * PANEL_BYTES), np.uint8)
+        rows[:, : part.width] = _read_rows(file, info, part)
+        cut = rows.reshape(part.rows, part.panels, PANEL_BYTES).transpose(1, 0, 2)
+        run[part.at : part.at + part.panels, : part.rows] = cut
+    return run.tobytes()
+
+
+def write_run(file: int, info: MatrixInfo, index: int, data: bytes) -> None:
+    """Put a verified run's entries into their places in a matrix's open file.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    run = np.frombuffer(data, np.uint8).reshape(-1, STRIP_ROWS, PANEL_BYTES)
+    for part in _cut(info, index):
+        cut = run[part.at : part.at + part.panels, : part.rows].transpose(1, 0, 2)
+        rows = np.ascontiguousarray(cut.reshape(part.rows, -1)[:, : part.width])
+        _write_rows(file, info, part, rows)
+
+
+def read_exactly(file: int, count: int, place: int) -> bytes:
+    """Bytes [place, place + count) of a file; OSError where it ends before."""
+    data = os.pread(file, count, place)
+    while len(data) < count:
+        more = os.pread(file, count - len(data), place + len(data))
+        if not more:
+            raise OSError(f"the file ends at {place + len(data)}, before {place + count}")
+        data += more
+    return data
+
+
+def write_exactly(file: int, data: memoryview | bytes | bytearray, place: int) -> None:
+    """All of `data`: one call may write a part."""
+    view = memoryview(data)
+    while view:
+        count = os.pwrite(file, view, place)
+        view, place = view[count:], place + count
+
+
+def get_leaf_place(strip: int) -> int:
+    """Where a strip's leaf stands in the file."""
+    return HEAD_BYTES + strip * HASH_BYTES
+
+
+def _get_place(info: MatrixInfo, row: int, left: int) -> int:
+    return get_leaf_place(info.strips) + row * info.cols * ITEM_BYTES[info.dtype] + left
+
+
+def _read_rows(file: int, info: MatrixInfo, part: _Part) -> NDArray[Any]:
+    if part.width == info.cols * ITEM_BYTES[info.dtype]:
+        data = read_exactly(file, part.rows * part.width, _get_place(info, part.top, 0))
+    else:
+        rows = range(part.top, part.top + part.rows)
+        data = b"".join(read_exactly(file, part.width, _get_place(info, row, part.left)) for row in rows)
+    return np.frombuffer(data, np.uint8).reshape(part.rows, part.width)
+
+
+def _write_rows(file: int, info: MatrixInfo, part: _Part, rows: NDArray[np.uint8]) -> None:
+    if part.width == info.cols * ITEM_BYTES[info.dtype]:
+        write_exactly(file, rows.data.cast("B"), _get_place(info, part.top, 0))
+        return
+    for number, row in enumerate(rows, part.top):
+        write_exactly(file, row.data, _get_place(info, number, part.left))

@@ -1,0 +1,92 @@
+"""Reads what is stored from one end to the other and over again, and finds what the disk has spoiled."""
+
+import os
+import threading
+from bisect import bisect_right
+from collections.abc import Callable
+
+from mesh.files import MatrixInfo, read_info, read_leaves
+from mesh.runs import compute_run_leaves, count_runs, get_bounds, read_run
+from mesh.shelf import Shelf
+from primitives.units import HASH_BYTES, MatrixId
+from work.strips import InvalidMatrix, StripTree
+
+
+class Scrubber:
+    """One run a step, by id and in order; it begins anew when it was through. Safe to call from several threads.
+
+    Args:
+        on_damaged: told of each matrix whose file is not what its id says.
+    """
+
+    def __init__(self, shelf: Shelf, on_damaged: Callable[[MatrixId], None]) -> None:
+        self._shelf = shelf
+        self._on_damaged = on_damaged
+        self._lock = threading.Lock()
+        self._matrix: MatrixId | None = None
+        self._run = 0
+        self._leaves = bytearray()
+        self.bytes_read = 0
+        """Since the start."""
+        self.rounds = 0
+        """How often it was through."""
+
+    def step(self) -> int:
+        """Check one run; bytes read, 0 where a round ends or nothing is stored."""
+        with self._lock:
+            matrix, info = self._find()
+            if matrix is None or info is None:
+                return 0
+            with self._shelf.keep_busy(matrix):
+                try:
+                    read = self._check(matrix, info)
+                except FileNotFoundError:
+                    if matrix in self._shelf.whole:
+                        self._on_damaged(matrix)
+                    read = self._skip(info)
+                except (OSError, InvalidMatrix):
+                    self._on_damaged(matrix)
+                    read = self._skip(info)
+            self.bytes_read += read
+            return read
+
+    def _find(self) -> tuple[MatrixId | None, MatrixInfo | None]:
+        """The matrix to go on with."""
+        with self._shelf.lock:
+            whole = self._shelf.whole
+            if self._matrix is not None and self._matrix in whole and self._run < count_runs(whole[self._matrix]):
+                return self._matrix, whole[self._matrix]
+            ids = sorted(whole)
+            at = 0 if self._matrix is None else bisect_right(ids, self._matrix)
+            if at == len(ids):
+                self.rounds += bool(ids)
+                self._matrix = None
+                return None, None
+            self._matrix, self._run, self._leaves = ids[at], 0, bytearray()
+            return self._matrix, whole[self._matrix]
+
+    def _check(self, matrix: MatrixId, info: MatrixInfo) -> int:
+        """Raises InvalidMatrix, OSError."""
+        path = self._shelf.get_path(matrix)
+        if not self._run:
+            if path.stat().st_size != info.file_bytes or read_info(path) != info:
+                raise InvalidMatrix("bad-size", f"the file of matrix {matrix.hex()} is not as its shape says")
+            self._leaves = read_leaves(path, info)
+            if StripTree(self._leaves).root != info.root:
+                raise InvalidMatrix("bad-matrix-id", f"the leaves in the file of matrix {matrix.hex()} are spoiled")
+        first, last = get_bounds(info, self._run)
+        file = os.open(path, os.O_RDONLY)
+        try:
+            if not self._run:
+                os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)  # what is in memory says nothing of the disk
+            data = read_run(file, info, self._run)
+        finally:
+            os.close(file)
+        if compute_run_leaves(data) != self._leaves[first * HASH_BYTES : last * HASH_BYTES]:
+            raise InvalidMatrix("bad-path", f"run {self._run} in the file of matrix {matrix.hex()} is spoiled")
+        self._run += 1
+        return len(data)
+
+    def _skip(self, info: MatrixInfo) -> int:
+        self._run = count_runs(info)
+        return min(info.data_bytes, 1)

@@ -1,0 +1,103 @@
+"""What is final is never undone: branches below it, restarts, and branches that do not say it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from chain.ledger import Ledger
+from primitives.errors import NotYet
+from primitives.transactions import RegisterVoter
+from primitives.units import Height
+from support.chain_maker import ALICE, EASY, NOW, Branch, MadeBlock, feed
+from support.voters import get_bls_key, make_aggregate, prove
+
+PARAMS = msgspec.structs.replace(EASY, epoch_blocks=4)
+
+
+@pytest.fixture
+def branch() -> Branch:
+    """Alice votes alone from the checkpoint at 8 on; the tip is 13, where two of her votes are in: 8 is final."""
+    branch = Branch(PARAMS)
+    branch.grow(branch.sign(ALICE, RegisterVoter(get_bls_key("alice"), prove("alice"), 1000)), miner=ALICE.address)
+    for _ in range(8):
+        branch.grow(miner=ALICE.address)
+    for _ in range(2):
+        branch.grow(aggregate=make_aggregate(branch.state, ["alice"]))
+        branch.grow_by(3)
+    return branch
+
+
+@pytest.fixture
+def ledger(branch: Branch, tmp_path: Path) -> Iterator[Ledger]:
+    opened = branch.open_ledger(tmp_path)
+    yield opened
+    opened.close()
+
+
+def refuse(ledger: Ledger, made: MadeBlock) -> str:
+    with pytest.raises(NotYet) as caught:
+        ledger.add_block(made.block, made.witness, NOW)
+    return caught.value.code
+
+
+def test_blocks_become_justified_and_final(branch: Branch, ledger: Ledger) -> None:
+    feed(ledger, branch.blocks[:12])
+    assert ledger.final.header.height == 0
+    assert [ledger.get_standing(Height(height)) for height in (8, 9)] == ["justified", "open"]
+    feed(ledger, branch.blocks[12:])
+    assert ledger.final.id == ledger.get_block_id(Height(8))
+    assert [ledger.get_standing(Height(height)) for height in (1, 8, 9, 12, 13)] == [
+        "final", "final", "justified", "justified", "open"
+    ]  # fmt: skip
+
+
+def test_no_heavier_branch_passes_the_final_block(branch: Branch, ledger: Ledger) -> None:
+    other = branch.fork(back=10)  # leaves at 7
+    other.grow_by(20, nonce=9)
+    feed(ledger, branch.blocks)
+    tip = ledger.tip.id
+    assert refuse(ledger, other.blocks[7]) == "conflicts-with-final"
+    with pytest.raises(NotYet):
+        ledger.add_header(other.blocks[7].block.header, NOW)
+    assert ledger.tip.id == tip
+    later = branch.fork(back=9)  # leaves at 8, the final block itself
+    feed(ledger, later.grow_by(12, nonce=9))
+    assert ledger.tip.id == later.tip_id
+
+
+def test_a_branch_known_before_is_left_where_it_conflicts(branch: Branch, ledger: Ledger) -> None:
+    other = branch.fork(back=10)
+    other.grow_by(12, nonce=9)
+    feed(ledger, branch.blocks[:12])
+    feed(ledger, other.blocks[7:11])  # lighter for now
+    for made in other.blocks[11:]:
+        ledger.add_header(made.block.header, NOW)
+    assert ledger.best_header.id == other.tip_id
+    feed(ledger, branch.blocks[12:])
+    assert ledger.best_header.id == branch.tip_id, "nothing is wanted of a branch that is never gone to"
+    assert not ledger.get_missing_blocks(10)
+    assert refuse(ledger, other.blocks[11]) == "conflicts-with-final"
+
+
+def test_final_stays_final_on_a_branch_that_does_not_say_so_and_after_a_restart(
+    branch: Branch, ledger: Ledger, tmp_path: Path
+) -> None:
+    feed(ledger, branch.blocks)
+    silent = branch.fork(back=9)
+    feed(ledger, silent.grow_by(12, nonce=9))
+    record = ledger.state.get_finality()
+    assert record is not None
+    assert record.finalized.epoch == 0
+    assert ledger.final.header.height == 8
+    ledger.close()
+    again = branch.open_ledger(tmp_path)
+    try:
+        assert again.tip.id == silent.tip_id
+        assert again.final.header.height == 8
+        other = branch.fork(back=10)
+        other.grow_by(20, nonce=9)
+        assert refuse(again, other.blocks[7]) == "conflicts-with-final"
+    finally:
+        again.close()

@@ -1,0 +1,280 @@
+"""What the store keeps and what gives way; what it does about a bad disk; what survives a killed process."""
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import work
+from mesh.demand import HALF_LIFE_MS, MAX_DEMAND, Demand
+from mesh.errors import MeshError
+from mesh.runs import count_runs
+from mesh.store import MatrixInfo, MatrixStore
+from primitives.matrices import DTYPE_INT7
+from primitives.units import MatrixId
+
+
+def make_array(seed: int, rows: int = 16, cols: int = 1024) -> NDArray[np.int8]:
+    return np.random.default_rng(seed).integers(-64, 64, (rows, cols), np.int8)
+
+
+def make_info(array: NDArray[Any]) -> MatrixInfo:
+    ref = work.matrix_ref(array)
+    return MatrixInfo(DTYPE_INT7, ref.rows, ref.cols, ref.root)
+
+
+SIZE = make_info(make_array(0)).file_bytes
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_000_000
+
+    def __call__(self) -> int:
+        return self.now
+
+
+def open_store(path: Path, matrices: int | None = None, clock: Clock | None = None) -> MatrixStore:
+    store = MatrixStore(
+        path, max_bytes=None if matrices is None else matrices * SIZE, reserve=0, now_ms=clock or Clock()
+    )
+    store.set_needed(())
+    return store
+
+
+def get_code(call: Any) -> str:
+    with pytest.raises(MeshError) as caught:
+        call()
+    return caught.value.code
+
+
+def test_demand_halves_and_is_bounded() -> None:
+    demand = Demand().add(0, 8.0)
+    assert [demand.get(n * HALF_LIFE_MS) for n in range(4)] == [8.0, 4.0, 2.0, 1.0]
+    assert demand.get(-5) == 8.0
+    assert demand.add(HALF_LIFE_MS).get(HALF_LIFE_MS) == 5.0
+    assert Demand().add(0, 1e9).get(0) == MAX_DEMAND
+
+
+def test_nothing_gives_way_before_the_needs_are_known(tmp_path: Path) -> None:
+    store = MatrixStore(tmp_path, max_bytes=SIZE, reserve=0)
+    kept = store.put(make_array(1)).matrix_id
+    assert get_code(lambda: store.put(make_array(2))) == "store-full"
+    assert not store.drop(kept)
+    store.set_needed(())
+    store.put(make_array(2))
+    assert not store.has(kept)
+
+
+def test_what_was_asked_for_long_ago_gives_way_to_what_was_asked_for_lately(tmp_path: Path) -> None:
+    clock = Clock()
+    store = open_store(tmp_path, 2, clock)
+    old, new = store.put(make_array(1)).matrix_id, store.put(make_array(2)).matrix_id
+    for _ in range(5):
+        store.get_run(old, 0)
+    clock.now += 4 * HALF_LIFE_MS
+    store.get_run(new, 0)
+    store.put(make_array(3))
+    assert (store.has(old), store.has(new)) == (False, True)
+
+
+def test_pins_quota_and_demand_survive_a_restart(tmp_path: Path) -> None:
+    clock = Clock()
+    store = open_store(tmp_path, 3, clock)
+    ids = [store.put(make_array(n)).matrix_id for n in range(3)]
+    store.pin(ids[0])
+    store.pin(MatrixId(bytes(32)))
+    store.get_run(ids[1], 0)
+    store.set_quota(2 * SIZE)
+    assert store.list_ids() == sorted(ids[:2])
+    store.close()
+    again = open_store(tmp_path, 3, clock)
+    assert again.list_pins() == [ids[0], bytes(32)]
+    assert again.get_demand(ids[1]) == 2.0
+    assert again.get_status().quota == 2 * SIZE
+    again.put(make_array(9))
+    assert again.has(ids[0])
+    assert not again.has(ids[1])
+    assert again.list_missing() == [(bytes(32), None)]
+    assert again.unpin(ids[0])
+    assert not again.unpin(ids[0])
+    again.set_quota(None)
+    assert again.get_status().quota == 3 * SIZE
+
+
+def test_a_quota_below_what_is_kept_is_refused(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    ids = [store.put(make_array(n)).matrix_id for n in range(2)]
+    store.pin(ids[0])
+    store.set_needed([ids[1]])
+    assert get_code(lambda: store.set_quota(SIZE)) == "store-full"
+    assert store.get_status().quota is None
+    assert store.list_ids() == sorted(ids)
+
+
+def test_a_download_that_does_not_fit_is_refused_and_nothing_is_lost(tmp_path: Path) -> None:
+    store = open_store(tmp_path, 2)
+    small = store.put(make_array(1)).matrix_id
+    assert get_code(lambda: store.begin(make_info(make_array(2, 64)))) == "store-full"
+    assert store.has(small)
+
+
+def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source, store = MatrixStore(tmp_path / "a"), open_store(tmp_path / "b")
+    kept = store.put(make_array(1)).matrix_id
+    ref = source.put(make_array(2, 128, 16384))
+    info = source.info(ref.matrix_id)
+    assert info is not None
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "posix_fallocate", refuse)
+        assert get_code(lambda: store.begin(info)) == "disk-full"
+        patch.setattr(os, "fsync", refuse)
+        assert get_code(lambda: store.put(make_array(3))) == "disk-full"
+    assert store.total_bytes == SIZE
+    assert store.list_ids() == [kept]
+    store.begin(info)
+    runs = [source.get_run(info.id, index) for index in range(count_runs(info))]
+    assert len(runs) == 2
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", refuse)
+        assert get_code(lambda: store.add_run(info.id, 0, runs[0].data, runs[0].path)) == "disk-full"  # type: ignore[union-attr]
+    assert store.missing_runs(info.id, 9) == [0, 1]
+    assert not store.add_run(info.id, 1, runs[1].data, runs[1].path)  # type: ignore[union-attr]
+    assert store.add_run(info.id, 0, runs[0].data, runs[0].path)  # type: ignore[union-attr]
+    assert store.has(kept)
+
+
+def test_room_is_left_to_the_chain(tmp_path: Path) -> None:
+    free = os.statvfs(tmp_path)
+    store = MatrixStore(tmp_path, reserve=free.f_bavail * free.f_frsize + (1 << 40))
+    store.set_needed(())
+    assert get_code(lambda: store.put(make_array(1))) == "disk-full"
+    assert store.list_ids() == []
+
+
+@pytest.mark.parametrize("keep", [0.4, 0.99])
+def test_a_file_shorter_than_its_shape_is_mended_run_by_run(tmp_path: Path, keep: float) -> None:
+    array = make_array(1, 1024, 4096)
+    source, store = MatrixStore(tmp_path / "a"), open_store(tmp_path / "b")
+    ref, info = source.put(array), make_info(array)
+    store.put(array)
+    (file,) = (tmp_path / "b").rglob("*.matrix")
+    os.truncate(file, int(info.file_bytes * keep))
+    store = open_store(tmp_path / "b")
+    assert not store.has(ref.matrix_id)
+    assert store.list_missing() == [(info.id, info)]
+    store.begin(info)
+    missing = store.missing_runs(info.id, 99)
+    assert 0 < len(missing) < count_runs(info)
+    for index in missing:
+        run = source.get_run(info.id, index)
+        assert run is not None
+        store.add_run(info.id, index, run.data, run.path)
+    assert np.array_equal(store.get(info.id), array)  # type: ignore[arg-type]
+    assert store.list_missing() == []
+
+
+def scrub_all(store: MatrixStore) -> None:
+    rounds = store.scrubber.rounds
+    while store.scrubber.rounds == rounds:
+        store.scrubber.step()
+
+
+@pytest.mark.parametrize("where", ["entries", "leaves", "head", "cut", "gone"])
+def test_the_scrubber_finds_what_the_disk_spoils_and_no_more_is_fetched_than_that(tmp_path: Path, where: str) -> None:
+    arrays = [make_array(n, 512, 8192) for n in range(3)]
+    source, store = MatrixStore(tmp_path / "a"), open_store(tmp_path / "b")
+    infos = [make_info(array) for array in arrays]
+    for array in arrays:
+        source.put(array)
+        store.put(array)
+    scrub_all(store)
+    assert store.get_status().damaged == 0
+    assert store.get_status().scrubbed_bytes == sum(array.nbytes for array in arrays)
+    bad = infos[1]
+    (file,) = (tmp_path / "b").rglob(f"{bad.id.hex()}.matrix")
+    with file.open("r+b") as opened:
+        place = {"entries": bad.file_bytes - 1, "leaves": 64 + 32 * 70, "head": 3, "cut": 0, "gone": 0}[where]
+        opened.seek(place)
+        byte = opened.read(1)[0]
+        opened.seek(place)
+        opened.write(bytes([byte ^ 1]))
+    if where == "cut":
+        os.truncate(file, bad.file_bytes - 5)
+    elif where == "gone":
+        file.unlink()
+    scrub_all(store)
+    assert store.get_status().damaged == 1
+    assert sorted(store.list_ids()) == sorted(info.id for info in infos if info is not bad)
+    store.begin(bad)
+    missing = store.missing_runs(bad.id, 99)
+    assert len(missing) == {"entries": 1, "leaves": 1, "head": 0, "cut": 1, "gone": count_runs(bad)}[where]
+    for index in missing:
+        run = source.get_run(bad.id, index)
+        assert run is not None
+        store.add_run(bad.id, index, run.data, run.path)
+    assert np.array_equal(store.get(bad.id), arrays[1])  # type: ignore[arg-type]
+    scrub_all(store)
+    assert store.get_status().damaged == 1
+
+
+WRITER = """
+import sys
+from pathlib import Path
+import numpy as np
+from mesh.runs import count_runs
+from mesh.store import MatrixStore
+source, store = MatrixStore(Path(sys.argv[1])), MatrixStore(Path(sys.argv[2]))
+(id,) = source.list_ids()
+info = source.info(id)
+print("begin", flush=True)
+seed = 0
+while True:
+    store.begin(info)
+    for index in store.missing_runs(id, 10**6):
+        run = source.get_run(id, index)
+        store.add_run(id, index, run.data, run.path)
+        store.put(np.random.default_rng(seed).integers(-64, 64, (256, 4096), np.int8))
+        seed += 1
+    store.pin(id)
+    print("whole", flush=True)
+"""
+
+
+def test_a_killed_process_leaves_every_file_whole_or_to_be_gone_on_with(tmp_path: Path) -> None:
+    array = make_array(1, 2048, 8192)
+    ref = MatrixStore(tmp_path / "a").put(array)
+    here = -1
+    for wait_s in (0.02, 0.05, 0.08, 0.11, 0.3):
+        arguments = [sys.executable, "-c", WRITER, str(tmp_path / "a"), str(tmp_path / "b")]
+        with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "begin\n"
+            time.sleep(wait_s)
+            process.send_signal(signal.SIGKILL)
+        store = open_store(tmp_path / "b")
+        info = make_info(array)
+        store.begin(info)
+        whole = count_runs(info) - len(store.missing_runs(info.id, 999))
+        assert whole >= here  # what came once is not lost
+        here = whole
+        for matrix in store.list_ids():
+            assert store.get(matrix) is not None
+        assert store.get_status().damaged == 0
+        files = [path for path in (tmp_path / "b").rglob("*") if path.is_file() and path.name != "book"]
+        assert {path.suffix for path in files} <= {".matrix", ".part"}
+        assert store.total_bytes == sum(path.stat().st_size for path in files)
+    assert here > 0
+    assert ref.id == info.id
