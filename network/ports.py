@@ -162,6 +162,21 @@ class MatricesPort(Protocol):
     def get_strips(self, id: MatrixId, first: int, count: int, /) -> Sequence[tuple[bytes, Sequence[bytes]]]:
         """Strips [first, first + count) of a complete matrix with their paths; fewer at its end."""
 
+    def get_demand(self, id: MatrixId, /) -> float:
+        """Requests of others that count now."""
+
+    def is_promised(self, id: MatrixId, /) -> bool:
+        """Whether the chain or this node's owner needs it."""
+
+    def may_lend(self, info: Any, /) -> bool:
+        """Whether a copy is taken for others (info: mesh.store.MatrixInfo)."""
+
+    def set_lent(self, id: MatrixId, /) -> None:
+        """A copy is kept for others."""
+
+    def may_let_go(self, id: MatrixId, /) -> bool:
+        """Whether this copy may go where there are enough others."""
+
     def missing_runs(self, id: MatrixId, limit: int, /) -> Sequence[int]:
         """At most `limit` runs (mesh.runs) that are not here yet, lowest first."""
 
@@ -230,6 +245,9 @@ class NodePort(Protocol):
 
     async def add_run(self, id: MatrixId, index: int, data: bytes, path: Sequence[bytes], /) -> bool:
         """Verify and keep one run; True when the matrix is complete with it."""
+
+    async def drop_matrix(self, id: MatrixId, /) -> bool:
+        """Delete a matrix; False where something here needs it."""
 
     async def read_run(self, id: MatrixId, index: int, /) -> RunView | None:
         """One run of a complete matrix, checked; None where it is not here."""

@@ -14,6 +14,9 @@ DEVNET: Final = "devnet"
 STALE_SPACINGS: Final = 20
 """Spacings without a block after which outbound peers are changed one by one."""
 
+CHECK_SPACINGS: Final = 20
+"""Between two looks at the copies of one matrix: ten minutes at 30 s."""
+
 
 def make_network_settings(settings: NodeSettings, network: Network) -> NetworkSettings:
     """Flags and the genesis file put together.
@@ -22,6 +25,7 @@ def make_network_settings(settings: NodeSettings, network: Network) -> NetworkSe
         NetworkError: "bad-peer" where a peer or seed is not ID@host:port.
         NodeError: "bad-setting" where the checkpoint is none of the network's.
     """
+    spacing_s = network.params.spacing_ms / 1000
     is_local = settings.local_addresses if settings.local_addresses is not None else network.name == DEVNET
     return NetworkSettings(
         host=settings.p2p_host,
@@ -34,7 +38,8 @@ def make_network_settings(settings: NodeSettings, network: Network) -> NetworkSe
         max_outbound=settings.max_outbound,
         max_inbound=settings.max_inbound,
         checkpoint=make_checkpoint(settings, network),
-        stale_tip_s=STALE_SPACINGS * network.params.spacing_ms / 1000,
+        copy_check_s=CHECK_SPACINGS * spacing_s if settings.mesh_check_s is None else settings.mesh_check_s,
+        stale_tip_s=STALE_SPACINGS * spacing_s,
     )
 
 

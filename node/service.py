@@ -220,6 +220,10 @@ class NodeService:
         """Add one run of a matrix on its way, verified against its id; True where it is complete."""
         return await self.depot.add_run(matrix, index, data, path)
 
+    async def drop_matrix(self, matrix: MatrixId) -> bool:
+        """Delete a matrix; False where something needs it."""
+        return await self.depot.drop(matrix)
+
     async def read_run(self, matrix: MatrixId, index: int) -> Run | None:
         """One run of a stored matrix, for a peer."""
         return await self.depot.read_run(matrix, index)

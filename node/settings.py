@@ -109,6 +109,10 @@ class NodeSettings(BaseSettings):
     mesh_scrub_rate: Annotated[ByteSize, Field(ge=0)] = ByteSize(8 << 20)
     """Bytes a second of stored matrices that are read back and checked; 0 is none."""
 
+    mesh_check_s: Annotated[float, Field(ge=0)] | None = None
+    """How often it is seen to that the network has as many copies of a matrix held here as are wanted; 0 is never,
+    and without it every 20 spacings of blocks."""
+
     watch: bool = False
     """Whether optimistic results are checked in their window, and wrong ones challenged."""
     watch_key_file: Path | None = None

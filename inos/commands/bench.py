@@ -196,6 +196,26 @@ def finality(
         print(f"{row.backend:>9}  {row.what:<42} {row.ms:10.2f} ms")
 
 
+@app.command()
+def challenge(
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="How often each is timed.")] = 50,
+    json_: JsonOption = False,
+) -> None:
+    """Time the check of a challenge on chain: one wrong tile of a product, at several depths."""
+    from inos.benchmark.challenge import measure_challenges
+
+    measured = measure_challenges(rounds)
+    if json_:
+        print_json({"machine": describe_machine(), "measured": msgspec.to_builtins(measured)})
+        return
+    print(", ".join(f"{name} {value}" for name, value in describe_machine().items()) + f"; medians of {rounds} rounds")
+    for row in measured:
+        print(
+            f"k = {row.depth:>6}  {row.bytes:>9,} bytes  checked in {row.check_ms:6.2f} ms"
+            f"  (numpy's product of the tile alone: {row.numpy_ms:.2f} ms)"
+        )
+
+
 def _parse(text: str) -> tuple[int, int, int]:
     if not (found := re.fullmatch(r"(\d+)[x*,](\d+)[x*,](\d+)", text)):
         fail("bad-shape", f"--shape {text!r} is not MxNxK", "for example 4096x4096x4096")

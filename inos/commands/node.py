@@ -116,6 +116,10 @@ def command(
         str | None,
         typer.Option("--mesh-scrub-rate", metavar="SIZE", help="Stored bytes read back and checked a second. [8MiB]"),
     ] = None,
+    mesh_check_s: Annotated[
+        float | None,
+        typer.Option("--mesh-check-s", metavar="S", help="How often copies elsewhere are counted. [20 spacings]"),
+    ] = None,
     watch: Annotated[
         bool | None, typer.Option("--watch", help="Check results of optimistic jobs, and challenge wrong ones.")
     ] = None,
@@ -168,6 +172,7 @@ def command(
         "backend": backend,
         "mesh_quota": mesh_quota,
         "mesh_scrub_rate": mesh_scrub_rate,
+        "mesh_check_s": mesh_check_s,
         "watch": watch,
         "watch_key_file": watch_key_file,
         "log_level": log_level,

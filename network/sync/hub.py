@@ -13,6 +13,7 @@ from network.ports import Clock, NodePort, Randomness
 from network.settings import NetworkSettings
 from network.sync.announce import Announcer
 from network.sync.blocks import BlockSync
+from network.sync.copies import CopyKeeper, CopyRouter
 from network.sync.headers import HeaderSync
 from network.sync.matrices import MatrixSync
 from network.sync.progress import SyncStatus
@@ -29,7 +30,7 @@ from network.wire.chain import AnnounceBlock
 from network.wire.compact import CompactBlock, SetCompact
 from network.wire.transactions import AnnounceTransactions
 from primitives.transactions import compute_tx_id
-from primitives.units import BlockId, MatrixId
+from primitives.units import BlockId, MatrixId, NodeId
 
 log = structlog.get_logger("inos.network")
 
@@ -40,7 +41,7 @@ MAX_UNDONE: Final = 64
 RETRY_HEADERS_S: Final = 5.0
 
 
-class Routes(Router, Protocol):
+class Routes(Router, CopyRouter, Protocol):
     """What sync passes on to routing, and what it asks of it."""
 
     async def answer(self, peer: Peer, request: Request) -> bool:
@@ -58,6 +59,7 @@ class Sync:
 
     def __init__(
         self,
+        own_id: NodeId,
         node: NodePort,
         settings: NetworkSettings,
         clock: Clock,
@@ -79,14 +81,17 @@ class Sync:
         self._matrices = MatrixSync(node, settings, clock, list_peers, punish, routing)
         self._state = StateSync(node, settings, clock, list_peers, punish, self._blocks.kick)
         self._routing = routing
+        self._copies = CopyKeeper(own_id, node, routing, self._matrices.take_copy, settings.copy_check_s, clock, rng)
 
     def get_tip(self) -> tuple[BlockId, int]:
         tip = self._node.ledger.tip
         return tip.id, tip.header.height
 
     async def answer(self, peer: Peer, request: Request) -> None:
-        if not await self._spreader.answer(peer, request) and not await self._routing.answer(peer, request):
-            await self._answers.answer(peer, request)
+        for part in (self._spreader, self._routing, self._copies):
+            if await part.answer(peer, request):
+                return
+        await self._answers.answer(peer, request)
 
     async def fetch_matrix(self, id: MatrixId, timeout_s: float) -> None:
         """See MatrixSync.fetch."""
@@ -110,6 +115,7 @@ class Sync:
                 self._announcer.run(),
                 self._matrices.run(),
                 self._state.run(),
+                self._copies.run(),
                 self._listen(),
             ):
                 group.create_task(work)

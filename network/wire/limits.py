@@ -19,7 +19,7 @@ from network.wire.compact import (
 )
 from network.wire.control import Bye, NotFound, Ping, Pong
 from network.wire.kademlia import FindNodes, FindProviders, Nodes, Provide, Provided, Providers
-from network.wire.matrices import GetMatrix, GetRun, GetStrips, MatrixHead, RunData, Strips
+from network.wire.matrices import CopyAnswer, GetMatrix, GetRun, GetStrips, MatrixHead, OfferCopy, RunData, Strips
 from network.wire.skeleton import GetSkeleton, Skeleton
 from network.wire.snapshot import GetStateRange, GetSteps, StateRangeData, Steps
 from network.wire.transactions import (
@@ -96,6 +96,8 @@ LIMITS: Final[dict[type[Message], Limit]] = {
     Strips: Limit(288 * _KB, Lane.BULK, 0, 0, 0, 0.5),
     GetRun: Limit(64, Lane.TRANSACTIONS, 1000, 4000, 1, 1),
     RunData: Limit(MAX_RUN_MESSAGE_BYTES, Lane.BULK, 0, 0, 0, 0.5),
+    OfferCopy: Limit(128, Lane.TRANSACTIONS, 1, 50, 5, 0.1),
+    CopyAnswer: Limit(16, Lane.TRANSACTIONS, 0, 0, 0, 0.05),
     GetAddresses: Limit(64, Lane.TRANSACTIONS, 0.1, 5, 10, 0.2),
     Addresses: Limit(64 * _KB, Lane.TRANSACTIONS, 0, 0, 0, 1),
     AnnounceAddresses: Limit(2 * _KB, Lane.TRANSACTIONS, 1, 20, 5, 0.2),

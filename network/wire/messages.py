@@ -18,7 +18,7 @@ from network.wire.compact import (
 )
 from network.wire.control import MAX_HELLO_BYTES, Bye, Hello, NotFound, Ping, Pong
 from network.wire.kademlia import FindNodes, FindProviders, Nodes, Provide, Provided, Providers
-from network.wire.matrices import GetMatrix, GetRun, GetStrips, MatrixHead, RunData, Strips
+from network.wire.matrices import CopyAnswer, GetMatrix, GetRun, GetStrips, MatrixHead, OfferCopy, RunData, Strips
 from network.wire.skeleton import GetSkeleton, Skeleton
 from network.wire.snapshot import GetStateRange, GetSteps, StateRangeData, Steps
 from network.wire.transactions import AnnounceTransactions, GetTransactions, Transactions
@@ -52,6 +52,8 @@ KINDS: Final[tuple[type[Message], ...]] = (
     Strips,
     GetRun,
     RunData,
+    OfferCopy,
+    CopyAnswer,
     GetAddresses,
     Addresses,
     AnnounceAddresses,

@@ -26,10 +26,12 @@ from network.wire.framing import Assembler, split
 from network.wire.kademlia import Contact, FindNodes, FindProviders, Nodes, Provide, Provided, Providers
 from network.wire.limits import LIMITS, Lane, get_limit
 from network.wire.matrices import (
+    CopyAnswer,
     GetMatrix,
     GetRun,
     GetStrips,
     MatrixHead,
+    OfferCopy,
     RunData,
     Strip,
     Strips,
@@ -75,6 +77,8 @@ EXAMPLES = [
     MatrixHead(1, 2, 2**20, 2**16, ID),
     GetStrips(1, ID, 2**28, 16),
     GetRun(1, ID, 2**26 - 1),
+    OfferCopy(1, 2, 2**20, 2**16, ID),
+    CopyAnswer(2**32 - 1, True),
     RunData(1, 2**26 - 1, bytes(1 << 20), (ID,) * 28),
     SetCompact(True),
     CompactBlock(COMPACT),
