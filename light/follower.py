@@ -101,10 +101,9 @@ class Follower:
         await self._meet(source)
         try:
             await self._learn_headers(source)
-        except Lie:
-            # Where voters signed two chains it is not this source that lied: that comes out here, and counts first.
-            await self.finality.follow(source)
-            raise
+        except Lie as lie:
+            await self._look_for_conflict(source)
+            raise lie
         try:
             await self.finality.follow(source)
         except NotYet as error:
@@ -113,6 +112,19 @@ class Follower:
             await self._vouch(self.headers.best, source)
             await self.finality.follow(source)
         self._settle()
+
+    async def _look_for_conflict(self, source: Source) -> None:
+        """Where voters signed two chains it is not the one who shows the other that lied.
+
+        Raises:
+            LightError: "conflicting-finality".
+        """
+        try:
+            await self.finality.follow(source)
+        except (LightError, NotYet) as error:
+            if error.code == "conflicting-finality":
+                raise
+            log.info("no other finality either", source=source.url, code=error.code)
 
     async def _meet(self, source: Source) -> None:
         if source.url not in self._met:
