@@ -5,11 +5,13 @@ Every writing method may raise RuleViolation (invalid, the sender's fault), NotY
 or another InosError (this node's own policy or trouble, nobody's fault either).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
+from consensus.finality.trust import Step
 from consensus.params import Params
+from consensus.stateranges import Place, StateRange
 from primitives.blocks import Block, Header
 from primitives.errors import InosError
 from primitives.matrices import Witness
@@ -89,6 +91,35 @@ class LedgerPort(Protocol):
 
     def get_missing_blocks(self, limit: int, /) -> Sequence[BlockId]:
         """Ids on the best header chain whose bodies are not here, lowest first."""
+
+    @property
+    def is_awaiting_state(self) -> bool:
+        """Whether a state is on its way in from others; no block is connected before it is whole."""
+
+    def list_steps(self, first: int, limit: int, /) -> Sequence[Step]:
+        """How finality went on the connected chain, from epoch `first` on."""
+
+    def is_on_best_chain(self, id: BlockId, /) -> bool:
+        """Whether a block is on the heaviest chain of headers."""
+
+
+class StateImportView(Protocol):
+    """A state on its way in."""
+
+    @property
+    def block(self) -> bytes: ...
+
+    @property
+    def added(self) -> int:
+        """Ranges that came so far."""
+
+    @property
+    def is_complete(self) -> bool: ...
+
+    def count_missing(self) -> int: ...
+
+    def list_missing(self, limit: int, without: Collection[Place], /) -> Sequence[Place]:
+        """Places of the state tree to ask for, but for some."""
 
 
 class MempoolPort(Protocol):
@@ -220,6 +251,25 @@ class NodePort(Protocol):
 
     async def read_run(self, id: MatrixId, index: int, /) -> RunView | None:
         """One run of a complete matrix, checked; None where it is not here."""
+
+    @property
+    def state_import(self) -> StateImportView | None:
+        """The state on its way in, where one is."""
+
+    async def read_range(self, block: BlockId, place: Place, /) -> StateRange | None:
+        """A part of the state after a recent checkpoint with its proof; None where it is not kept here."""
+
+    async def begin_import(self, block: BlockId, /) -> StateImportView:
+        """Take the state after a block from others from now on. NotYet where its header is not here."""
+
+    async def add_range(self, block: BlockId, place: Place, found: StateRange, /) -> bool:
+        """Take a part of that block's state; whether it was missing. RuleViolation where it is no part of it."""
+
+    async def finish_import(self) -> Any:
+        """Stand on the block whose state is whole now."""
+
+    async def abandon_import(self) -> None:
+        """Begin with genesis after all."""
 
     def subscribe(self) -> AbstractAsyncContextManager[Any]:
         """Enters an async iterator over TipChanged, TransactionAdded, MatrixAdded, MatrixWanted."""

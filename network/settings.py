@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from network.discovery.routing.settings import RoutingSettings
 from network.identity import PeerAddress
+from primitives.votes import Checkpoint
 
 PROTOCOL_VERSION: Final = 1
 USER_AGENT: Final = "inos/0.1"
@@ -97,4 +98,6 @@ class NetworkSettings(Struct, frozen=True, kw_only=True):
     20 spacings of its network's blocks."""
     limits: TimeLimits = TimeLimits()
     routing: RoutingSettings = RoutingSettings()
+    checkpoint: Checkpoint | None = None
+    """A final block that this node's user believes in: a node without a chain begins near it."""
     user_agent: str = USER_AGENT

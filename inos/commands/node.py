@@ -56,6 +56,18 @@ def command(
             help="Believe and dial loopback and private addresses of peers. [on devnets only]",
         ),
     ] = None,
+    checkpoint: Annotated[
+        str | None,
+        typer.Option(
+            "--checkpoint",
+            metavar="HEIGHT:ID",
+            help="A recent final block you believe in: a new node takes a final state from its peers, with proofs.",
+        ),
+    ] = None,
+    snapshot: Annotated[
+        bool | None,
+        typer.Option("--snapshot", help="The same with the final block that peers prove from genesis on."),
+    ] = None,
     mine: Annotated[
         str | None,
         typer.Option(
@@ -144,6 +156,8 @@ def command(
         "max_inbound": max_inbound,
         "announce": announce,
         "local_addresses": local_addresses,
+        "checkpoint": checkpoint,
+        "snapshot": snapshot,
         "mine": mine,
         "mine_key_file": mine_key_file,
         "mine_wallet": mine_wallet,

@@ -22,6 +22,7 @@ from network.sync.punish import Punish
 from network.sync.seek import Router
 from network.sync.serve import Answers
 from network.sync.spread import Spreader, SpreadStats
+from network.sync.state import StateSync
 from network.sync.transactions import TransactionSync
 from network.sync.verifier import SealVerifier
 from network.wire.base import Notice, Request
@@ -72,11 +73,13 @@ class Sync:
         self._answers = Answers(node)
         self._watch = SyncWatch(node, clock, list_peers, verifier)
         self._blocks = BlockSync(node, settings, clock, list_peers, punish, verifier, self._watch)
-        self._headers = HeaderSync(node, settings.limits, clock, self._blocks.kick, self._watch, punish)
+        expected = 0 if settings.checkpoint is None else settings.checkpoint.epoch * node.params.epoch_blocks
+        self._headers = HeaderSync(node, settings.limits, clock, self._blocks.kick, self._watch, punish, expected)
         self._spreader = Spreader(node, settings.limits, clock, rng, list_peers, self._headers, self._blocks, verifier)
         self._transactions = TransactionSync(node, settings.limits, clock, punish)
         self._announcer = Announcer(node, settings.announce_interval_s, clock, rng, list_peers)
         self._matrices = MatrixSync(node, settings, clock, list_peers, punish, routing)
+        self._state = StateSync(node, settings, clock, list_peers, punish, self._blocks.kick)
         self._routing = routing
         self._copies = CopyKeeper(own_id, node, routing, self._matrices.take_copy, settings.copy_check_s, clock, rng)
 
@@ -111,6 +114,7 @@ class Sync:
                 self._blocks.run(),
                 self._announcer.run(),
                 self._matrices.run(),
+                self._state.run(),
                 self._copies.run(),
                 self._listen(),
             ):
@@ -127,6 +131,7 @@ class Sync:
                     self._blocks.fetch_from(peer),
                     self._transactions.fetch_from(peer),
                     self._matrices.fetch_from(peer),
+                    self._state.fetch_from(peer),
                 ):
                     group.create_task(work)
         finally:

@@ -20,6 +20,7 @@ from network.wire.control import MAX_HELLO_BYTES, Bye, Hello, NotFound, Ping, Po
 from network.wire.kademlia import FindNodes, FindProviders, Nodes, Provide, Provided, Providers
 from network.wire.matrices import CopyAnswer, GetMatrix, GetRun, GetStrips, MatrixHead, OfferCopy, RunData, Strips
 from network.wire.skeleton import GetSkeleton, Skeleton
+from network.wire.snapshot import GetStateRange, GetSteps, StateRangeData, Steps
 from network.wire.transactions import AnnounceTransactions, GetTransactions, Transactions
 from primitives.codec import decode, encode
 from primitives.errors import CodecError
@@ -63,6 +64,10 @@ KINDS: Final[tuple[type[Message], ...]] = (
     Provided,
     FindProviders,
     Providers,
+    GetStateRange,
+    StateRangeData,
+    GetSteps,
+    Steps,
 )
 BY_TAG: Final[dict[int, type[Message]]] = {cast(int, kind.__struct_config__.tag): kind for kind in KINDS}
 _ANY: Final[Any] = reduce(or_, KINDS)

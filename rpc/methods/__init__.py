@@ -6,6 +6,7 @@ from rpc.method import Method
 from rpc.methods import (
     chain,
     job,
+    light,
     market,
     mesh,
     miner,
@@ -23,7 +24,24 @@ from rpc.methods import (
 
 ALL_METHODS: Final[dict[str, Method]] = {
     one.name: one
-    for module in (node, net, chain, work, state, tx, job, record, market, mesh, rows, store, miner, template, watch)
+    for module in (
+        node,
+        net,
+        chain,
+        work,
+        state,
+        light,
+        tx,
+        job,
+        record,
+        market,
+        mesh,
+        rows,
+        store,
+        miner,
+        template,
+        watch,
+    )
     for one in vars(module).values()
     if isinstance(one, Method)
 }

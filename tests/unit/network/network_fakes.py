@@ -98,6 +98,8 @@ class FakeLedger:
     def tip(self) -> SimpleNamespace:
         return self._view(self.headers[self.chain[-1]])
 
+    is_awaiting_state = False
+
     @property
     def best_header(self) -> SimpleNamespace:
         return self._view(self.headers[self.best])
@@ -233,6 +235,8 @@ class FakePool:
 
 class FakeNode:
     """Satisfies network.ports.NodePort; keeps what it was given in `seen`."""
+
+    state_import = None
 
     def __init__(self) -> None:
         self.params = SimpleNamespace(chain_id=CHAIN_ID)

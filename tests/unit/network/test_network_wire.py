@@ -3,6 +3,10 @@ import asyncio
 import pytest
 from network_fakes import GENESIS, WITNESS, make_tx
 
+from consensus.finality.trust import Step
+from consensus.records import MAX_RECORD_BYTES, Ballot, Committee, Finality, Member
+from consensus.stateranges import Place, Records, StateRange
+from consensus.statetree import StateProof
 from network.errors import LinkError, Misbehaviour
 from network.peers.lanes import Lanes
 from network.wire.addresses import Addresses, AnnounceAddresses, DialMe, GetAddresses, KnownAddress
@@ -34,10 +38,23 @@ from network.wire.matrices import (
 )
 from network.wire.messages import KINDS, decode_message, encode_message
 from network.wire.skeleton import GetSkeleton, Skeleton
+from network.wire.snapshot import GetStateRange, GetSteps, StateRangeData, Steps
 from network.wire.transactions import AnnounceTransactions, GetTransactions, Transactions
 from primitives.blocks import Block
+from primitives.votes import Aggregate, Checkpoint, Link
 
 ID = b"\x05" * 32
+
+
+def make_step() -> Step:
+    checkpoint = Checkpoint(2**40, ID)
+    link, proof = Link(checkpoint, checkpoint), StateProof((ID,) * 64)
+    members = (Member(bytes(20), bytes(48), 2**64 - 1),) * 128
+    aggregate = Aggregate(link, bytes(16), bytes(96))
+    finality = Finality(checkpoint, checkpoint, (Ballot(link, 2**40),) * 2, (2**40,) * 34)
+    return Step(GENESIS, aggregate, 2**40, Committee(members), proof, finality, proof)
+
+
 LONGEST = KnownAddress(ID, "1111:2222:3333:4444:5555:6666:7777:8888", 65_535, 2**32 - 1)
 CONTACT = Contact(ID, "f" * 45, 65_535)
 COMPACT = CompactBody(
@@ -82,6 +99,10 @@ EXAMPLES = [
     Providers(2**32 - 1, (CONTACT,) * 20, (CONTACT,) * 20),
     GetSkeleton(2**32 - 1, (ID,) * 64, 512),
     Skeleton(2**32 - 1, ID, (ID,) * 64),
+    GetStateRange(2**32 - 1, ID, Place(256, ID)),
+    StateRangeData(2**32 - 1, StateRange((ID,) * 256, Records(((bytes(49), bytes(MAX_RECORD_BYTES)),)))),
+    GetSteps(2**32 - 1, 2**63),
+    Steps(2**32 - 1, (make_step(),) * 16),
 ]
 
 
