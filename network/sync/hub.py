@@ -6,7 +6,7 @@ from typing import Any, Final, Protocol
 
 import structlog
 
-from chain.events import MatrixAdded, MatrixWanted, TipChanged, TransactionAdded
+from chain.events import MatrixAdded, MatrixWanted, TipChanged, TransactionAdded, VoteAdded
 from network.errors import RequestFailed
 from network.peers.peer import Peer
 from network.ports import Clock, NodePort, Randomness
@@ -23,6 +23,7 @@ from network.sync.serve import Answers
 from network.sync.spread import Spreader, SpreadStats
 from network.sync.transactions import TransactionSync
 from network.sync.verifier import SealVerifier
+from network.sync.votes import VoteSync
 from network.wire.base import Notice, Request
 from network.wire.chain import AnnounceBlock
 from network.wire.compact import CompactBlock, SetCompact
@@ -75,13 +76,20 @@ class Sync:
         self._transactions = TransactionSync(node, settings.limits, clock, punish)
         self._announcer = Announcer(node, settings.announce_interval_s, clock, rng, list_peers)
         self._matrices = MatrixSync(node, settings, clock, list_peers, punish, routing)
+        self._votes = VoteSync(node, settings.limits, clock)
         self._routing = routing
 
     def get_tip(self) -> tuple[BlockId, int]:
         tip = self._node.ledger.tip
         return tip.id, tip.header.height
 
+    def hear(self, peer: Peer, notice: Notice) -> bool:
+        """Take a notice at once; False where it may wait in the peer's inbox."""
+        return self._votes.hear(peer, notice)
+
     async def answer(self, peer: Peer, request: Request) -> None:
+        if await self._votes.answer(peer, request):
+            return
         if not await self._spreader.answer(peer, request) and not await self._routing.answer(peer, request):
             await self._answers.answer(peer, request)
 
@@ -106,6 +114,7 @@ class Sync:
                 self._blocks.run(),
                 self._announcer.run(),
                 self._matrices.run(),
+                self._votes.run(),
                 self._listen(),
             ):
                 group.create_task(work)
@@ -121,6 +130,7 @@ class Sync:
                     self._blocks.fetch_from(peer),
                     self._transactions.fetch_from(peer),
                     self._matrices.fetch_from(peer),
+                    self._votes.fetch_from(peer),
                 ):
                     group.create_task(work)
         finally:
@@ -187,6 +197,8 @@ class Sync:
                 self._announcer.on_transaction(event.tx_id)
                 tx = self._node.mempool.get(event.tx_id)
                 self._matrices.look_ahead(() if tx is None else (tx,))
+            case VoteAdded():
+                self._votes.on_added(event.vote)
             case MatrixAdded():
                 self._matrices.on_added(event.id)
                 self._routing.on_added(event.id)

@@ -26,6 +26,7 @@ from network.wire.transactions import (
     GetTransactions,
     Transactions,
 )
+from network.wire.votes import GetVotes, TellVotes, Votes
 
 BAN: Final = 100
 """Penalty points at which a peer is disconnected and banned; they decay by POINTS_PER_S."""
@@ -102,6 +103,9 @@ LIMITS: Final[dict[type[Message], Limit]] = {
     Provided: Limit(128, Lane.TRANSACTIONS, 0, 0, 0, 0.05),
     FindProviders: Limit(64, Lane.TRANSACTIONS, 10, 100, 5, 0.3),
     Providers: Limit(4 * _KB, Lane.TRANSACTIONS, 0, 0, 0, 0.2),
+    TellVotes: Limit(2 * _KB, Lane.TRANSACTIONS, 20, 200, 5, 14),
+    GetVotes: Limit(64, Lane.TRANSACTIONS, 5, 100, 10, 1),
+    Votes: Limit(96 * _KB, Lane.TRANSACTIONS, 0, 0, 0, 400),
 }
 
 RESERVE_MS_PER_S: Final = 2.0

@@ -21,6 +21,7 @@ from network.wire.kademlia import FindNodes, FindProviders, Nodes, Provide, Prov
 from network.wire.matrices import GetMatrix, GetRun, GetStrips, MatrixHead, RunData, Strips
 from network.wire.skeleton import GetSkeleton, Skeleton
 from network.wire.transactions import AnnounceTransactions, GetTransactions, Transactions
+from network.wire.votes import GetVotes, TellVotes, Votes
 from primitives.codec import decode, encode
 from primitives.errors import CodecError
 
@@ -61,6 +62,9 @@ KINDS: Final[tuple[type[Message], ...]] = (
     Provided,
     FindProviders,
     Providers,
+    TellVotes,
+    GetVotes,
+    Votes,
 )
 BY_TAG: Final[dict[int, type[Message]]] = {cast(int, kind.__struct_config__.tag): kind for kind in KINDS}
 _ANY: Final[Any] = reduce(or_, KINDS)

@@ -5,6 +5,7 @@ from typing import Final
 from rpc.method import Method
 from rpc.methods import (
     chain,
+    finality,
     job,
     market,
     mesh,
@@ -23,7 +24,24 @@ from rpc.methods import (
 
 ALL_METHODS: Final[dict[str, Method]] = {
     one.name: one
-    for module in (node, net, chain, work, state, tx, job, record, market, mesh, rows, store, miner, template, watch)
+    for module in (
+        node,
+        net,
+        chain,
+        finality,
+        work,
+        state,
+        tx,
+        job,
+        record,
+        market,
+        mesh,
+        rows,
+        store,
+        miner,
+        template,
+        watch,
+    )
     for one in vars(module).values()
     if isinstance(one, Method)
 }
