@@ -123,6 +123,18 @@ class BlockIndex:
         self.tip = entry.parent or self.genesis
         self._consider(entry)
 
+    def adopt(self, base: Entry) -> None:
+        """The state of `base` is here although its body and those below it are not, and never will be."""
+        entry: Entry | None = base
+        while entry is not None and not entry.is_linked:
+            self.unproven -= not entry.has_body and entry.invalid is None
+            entry.has_body = entry.is_linked = True
+            entry.is_stalled = entry.is_stalled and entry is base
+            self._patience.drop(entry)
+            entry = entry.parent
+        for revived in self._patience.on_body(base):
+            self._compare(revived)
+
     def restore_tip(self, tip: Entry) -> None:
         """The chain up to `tip` is the connected one, as the database says."""
         self.tip = tip

@@ -9,7 +9,7 @@ from consensus.state import StateView
 from primitives.codec import decode
 from primitives.units import Address, Height, JobId
 
-PREFIX = b"j"
+PREFIX = schema.JOB_INDEX
 _ALL, _STATE, _POSTER, _WORKER = b"a", b"s", b"p", b"w"
 
 

@@ -8,17 +8,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from msgspec import Struct
-
 from chain import schema
+from chain.arriving import ArrivingLedger, BlockOutcome
 from chain.connection import compute_new_root
 from chain.database import Database
 from chain.entry import Entry, Tip, find_fork
+from chain.importer import Importer, abandon
 from chain.index import BlockIndex
-from chain.movement import ConnectedChain, iterate_above
+from chain.movement import iterate_above
 from chain.opening import load_index, open_database
 from chain.reading import ChainReader, HistoryEntry
-from chain.view import LedgerView
 from consensus.context import HeaderContext
 from consensus.execution import ResultChecker, check_state_root
 from consensus.genesis_state import GenesisState
@@ -45,19 +44,7 @@ MAX_UNPROVEN: Final = 131_072
 """Headers without bodies, on all branches, about 1 KB each. Sync learns half as many ahead; more are a flood."""
 
 
-class BlockOutcome(Struct, frozen=True):
-    """How the connected chain moved."""
-
-    connected: tuple[BlockId, ...]
-    """In order, the new tip last."""
-    disconnected: tuple[BlockId, ...]
-    """In the order they were undone."""
-    is_new: bool
-    missing: tuple[MatrixId, ...] = ()
-    """Matrices that a heavier branch waits for."""
-
-
-class Ledger(LedgerView):
+class Ledger(ArrivingLedger):
     """See the module. Made by `open`.
 
     Args:
@@ -76,7 +63,6 @@ class Ledger(LedgerView):
     ) -> None:
         super().__init__(params, database, index, results)
         self._seal_check = seal_check
-        self._chain = ConnectedChain(params, database, index, results)
 
     @classmethod
     def open(
@@ -87,12 +73,15 @@ class Ledger(LedgerView):
         *,
         results: ResultChecker,
         is_durable: bool = True,
+        awaits_state: int | None = None,
     ) -> "Ledger":
         """Open the database in folder `path`, or begin one; then go to the best chain there is in it.
 
         Args:
             results: checks delivered products in stage 3.
             is_durable: see chain.database.Database.
+            awaits_state: a ledger at genesis connects no blocks, and waits for the state of a block at about this
+                height from others: see `begin_import`. One that is further takes no notice.
 
         Raises:
             ChainError: "database-in-use", "other-genesis", "schema-version", "database-damaged", "database-io".
@@ -100,7 +89,12 @@ class Ledger(LedgerView):
         database = open_database(path, genesis, is_durable=is_durable)
         try:
             ledger = cls(params, database, load_index(database, params, genesis), results)
-            ledger._resume()
+            if awaits_state is not None and ledger.tip.header.height == 0:
+                ledger.await_state(Importer(database, ledger._index, genesis, awaits_state))
+            else:
+                if database.get(schema.META_IMPORT) is not None:
+                    abandon(database, genesis)
+                ledger._resume()
         except BaseException:
             database.close()
             raise
@@ -146,6 +140,7 @@ class Ledger(LedgerView):
             ParentMissing, ClockAhead, NotYet "conflicts-with-final": nothing is stored.
             MatrixMissing: stored and held until `retry_held`; the chain did not move.
         """
+        self._refuse_blocks()
         self._tick(now_ms)
         self._flush()
         entry = self._admit(block, now_ms)
@@ -170,6 +165,7 @@ class Ledger(LedgerView):
         Returns:
             How the chain moved, and for each block what `add_block` would have raised, or None.
         """
+        self._refuse_blocks()
         self._tick(now_ms)
         self._flush()
         found: list[Entry | InosError] = []
@@ -194,6 +190,8 @@ class Ledger(LedgerView):
         Raises:
             MatrixMissing: some still do, and the chain did not move.
         """
+        if self.importer is not None:
+            return BlockOutcome((), (), False)
         self._index.release_held()
         try:
             return self._activate()
@@ -202,6 +200,7 @@ class Ledger(LedgerView):
 
     def compute_next(self) -> tuple[HeaderContext, Target]:
         """What the next block on the tip must continue, and its target."""
+        self._refuse_blocks()
         context = self._index.make_context(self._index.tip)
         return context, compute_target(self._params, context)
 
@@ -221,11 +220,13 @@ class Ledger(LedgerView):
     # Headers and bodies
 
     def _tick(self, now_ms: TimeMs) -> None:
-        self._erase_headers(self._index.tick(now_ms))
+        if self.importer is None:  # else no bodies are asked for, and none can be late
+            self._erase_headers(self._index.tick(now_ms))
 
     def _make_room(self) -> None:
-        self._erase_headers(self._index.make_room(MAX_UNPROVEN))
-        if self._index.unproven >= MAX_UNPROVEN:
+        most = MAX_UNPROVEN + (self.importer.expected if self.importer is not None else 0)
+        self._erase_headers(self._index.make_room(most))
+        if self._index.unproven >= most:
             message = f"{self._index.unproven} headers wait for their blocks already"
             raise NotYet("too-many-headers", message, hint="taken again when blocks have come, or did not")
 

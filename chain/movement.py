@@ -13,6 +13,7 @@ from chain.connection import make_connect_batch, make_disconnect_batch
 from chain.database import Database
 from chain.entry import Entry, find_fork, iterate_back
 from chain.index import BlockIndex
+from chain.notes import make_note_batch
 from chain.staging import Staging
 from consensus.execution import ResultChecker, check_state_root, execute_block
 from consensus.params import Params
@@ -48,6 +49,10 @@ class ConnectedChain:
         """Bring everything staged to disk; where the disk refuses, it is kept for another try."""
         self._staging.flush()
         self._arrived.clear()
+
+    def forget(self) -> None:
+        """The state was replaced, not by this class."""
+        self._staging.forget()
 
     def condemn(self, entry: Entry, error: RuleViolation) -> None:
         """Remember a block as invalid, and with it all its descendants."""
@@ -90,6 +95,7 @@ class ConnectedChain:
         root, batch = make_connect_batch(self._staging.get, entry, block, executed)
         check_state_root(entry.header, root)
         self._staging.write(batch)
+        self._staging.write(make_note_batch(self._params, self._staging.get, entry.id, block))
         self._index.set_active(entry)
         if FINALITY_KEY in executed.changes:
             self._advance_final(executed.changes[FINALITY_KEY])
@@ -119,6 +125,8 @@ class ConnectedChain:
             raise self._staging.explain(
                 f"the undo record of block {entry.id.hex()} does not lead back to its parent's state"
             )
+        if block.aggregate is not None:
+            batch[schema.aggregate_key(BlockId(block.aggregate.link.target.id))] = None
         self._staging.write(batch)
         self._index.set_inactive(entry)
 

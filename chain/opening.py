@@ -103,6 +103,12 @@ def _load_headers(database: Database, index: BlockIndex) -> None:
         parent = index.get(BlockId(record.header.parent))
         if parent is not None:
             index.add(block_id, record.header, parent, record.arrival)
+    base = database.get(schema.META_BASE)
+    if base is not None:
+        found = index.get(BlockId(base))
+        if found is None:
+            raise LookupError("the block whose state came from others is not among the headers")
+        index.adopt(found)
     for key, value in database.iterate(schema.INVALID):
         reason = decode(StoredInvalid, value, limit=MAX_STORED_BYTES)
         entry = index.get(BlockId(key[1:]))
@@ -129,6 +135,7 @@ def _find_tip(database: Database, index: BlockIndex) -> Entry:
         raise LookupError("the tip is not among the stored blocks")
     if database.get(schema.active_key(tip.height)) != tip.id:
         raise LookupError("the tip is not the last block of the connected chain")
-    if compute_new_root(database.get, {}) != tip.header.state_root:
+    is_whole = database.get(schema.META_IMPORT) is None
+    if is_whole and compute_new_root(database.get, {}) != tip.header.state_root:
         raise LookupError("the state tree is not that of the tip")
     return tip

@@ -1,6 +1,6 @@
 """One tip's view of the database: state, indices and proofs, unmoved by blocks that come later."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 
 from msgspec import Struct
@@ -10,13 +10,15 @@ from chain.database import Database
 from chain.entry import Tip
 from chain.jobindex import iterate_jobs
 from chain.jobrecords import TrackRecord, decode_record, iterate_events
+from chain.past import MAX_REWIND, PastState
 from chain.schema import MAX_STORED_BYTES, Position
 from chain.state_tree import make_tree_proof
 from consensus.execution import BlockFigures
 from consensus.jobevents import JobEvent
 from consensus.records import Job, JobState, StateKey
 from consensus.state import StateView
-from consensus.statetree import StateProof
+from consensus.statetree import StateProof, make_proof
+from primitives.blocks import Header
 from primitives.codec import decode
 from primitives.units import Address, BlockId, Height, JobId, TxId
 
@@ -34,6 +36,7 @@ class ChainReader:
 
     def __init__(self, database: Database, tip: Tip) -> None:
         self._snapshot = database.snapshot()
+        self._explain = database.explain
         self.tip = tip
         self.state = StateView(self)
 
@@ -95,9 +98,48 @@ class ChainReader:
     def prove(self, key: StateKey) -> tuple[bytes | None, StateProof]:
         return self.get(key), make_tree_proof(lambda node: self._snapshot.get(schema.node_key(node)), self.get, key)
 
+    def rewind(self, height: int, get_header: Callable[[BlockId], Header | None]) -> PastState | None:
+        """The state after the connected block at `height`; None where it is above the tip or too far below it.
+
+        Raises:
+            ChainError: "database-damaged".
+        """
+        depth = self.tip.header.height - height
+        block = self.get_block_id(height)
+        header = None if block is None else get_header(block)
+        if block is None or header is None or not 0 <= depth <= MAX_REWIND:
+            return None
+        above = self.list_block_ids(height + 1, depth)[::-1]
+        if any(self._snapshot.get(schema.undo_key(each)) is None for each in above):
+            return None  # below a state that came from others
+        return PastState(self._snapshot, block, header, above, self._explain)
+
     def iterate_records(self) -> Iterator[tuple[StateKey, bytes]]:
         for key, value in self._snapshot.iterate(schema.STATE):
             yield StateKey(key[1:]), value
+
+
+class GenesisReader(ChainReader):
+    """Genesis alone, whatever the database has where states are: another one is on its way in there."""
+
+    def __init__(self, database: Database, genesis: Tip, records: Mapping[StateKey, bytes]) -> None:
+        super().__init__(database, genesis)
+        self._records = records
+
+    def get(self, key: StateKey) -> bytes | None:
+        return self._records.get(key)
+
+    def prove(self, key: StateKey) -> tuple[bytes | None, StateProof]:
+        return self._records.get(key), make_proof(self._records, key)
+
+    def list_jobs(self, *_: object) -> list[tuple[JobId, Job]]:
+        return []
+
+    def rewind(self, height: int, get_header: Callable[[BlockId], Header | None]) -> PastState | None:
+        return None
+
+    def iterate_records(self) -> Iterator[tuple[StateKey, bytes]]:
+        yield from sorted(self._records.items())
 
 
 def _decode_history(key: bytes, value: bytes) -> HistoryEntry:

@@ -2,7 +2,7 @@
 
 | prefix | key | value |
 |---|---|---|
-| m | name | schema version, genesis id, tip id, id of the last final block |
+| m | name | schema version, genesis id, tip id, id of the last final block, what was or is imported |
 | h | block id | header and arrival number |
 | b | block id | block |
 | w | block id | witness |
@@ -14,6 +14,9 @@
 | n | depth u16, bits above (32 bytes) | node of the state tree |
 | t | tx id | height u64, index u32 |
 | y | address, height u64, index u32 | tx id, or nothing for a block's reward |
+| g | checkpoint's block id | the aggregate that justified it, from a block that was connected |
+| k | checkpoint's block id | its committees and record of finality, with proofs |
+| i | depth u16, bits above (32 bytes) | hash of a tree node under which everything came, during an import |
 | e | job id, height u64, number u32 | what happened to the job |
 | r | address | its record as worker and as poster |
 | j | dimension and value, posted at u64, job id | nothing: jobs by state, poster, worker, or all |
@@ -36,6 +39,10 @@ SCHEMA_VERSION: Final = b"3"
 META_SCHEMA: Final = b"mschema"
 META_GENESIS: Final = b"mgenesis"
 META_TIP: Final = b"mtip"
+META_IMPORT: Final = b"mimport"
+"""Id of the block whose state is on its way in; while it is there, the state is nobody's."""
+META_BASE: Final = b"mbase"
+"""Id of the block whose state came from others: there are no bodies up to it."""
 META_FINAL: Final = b"mfinal"
 """Missing while nothing but genesis is final."""
 
@@ -43,6 +50,8 @@ HEADER: Final = b"h"
 BLOCK: Final = b"b"
 STATE: Final = b"s"
 NODE: Final = b"n"
+RANGE: Final = b"i"
+JOB_INDEX: Final = b"j"
 ACTIVE: Final = b"a"
 HISTORY: Final = b"y"
 INVALID: Final = b"x"
@@ -116,6 +125,18 @@ def state_key(key: StateKey) -> bytes:
 
 def node_key(key: bytes) -> bytes:
     return NODE + key
+
+
+def aggregate_key(target: BlockId) -> bytes:
+    return b"g" + target
+
+
+def note_key(checkpoint: BlockId) -> bytes:
+    return b"k" + checkpoint
+
+
+def range_key(key: bytes) -> bytes:
+    return RANGE + key
 
 
 def transaction_key(tx: TxId) -> bytes:

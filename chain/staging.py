@@ -64,6 +64,10 @@ class Staging:
             self._recent.update(item for item in self._changes.items() if item[0][:1] in CACHED)
             self._changes, self._bytes = {}, 0
 
+    def forget(self) -> None:
+        """Remember nothing of what is in the database: somebody else has written there."""
+        self._recent.clear()
+
     def explain(self, error: object) -> ChainError:
         """See Database.explain."""
         return self._db.explain(error)

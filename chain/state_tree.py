@@ -60,7 +60,7 @@ class TreeUpdate:
     def __init__(self, read: Callable[[NodeKey], bytes | None], changes: Mapping[StateKey, bytes | None]) -> None:
         self._read_stored = read
         self.nodes: dict[NodeKey, bytes | None] = {}
-        self.root = StateRoot(_hash_of(self._update(0, 0, [_make_change(*change) for change in changes.items()])))
+        self.root = StateRoot(hash_of(self._update(0, 0, [_make_change(*change) for change in changes.items()])))
 
     def _update(self, depth: int, prefix: int, changes: Changes) -> Node:
         if len(changes) == 1:
@@ -76,7 +76,7 @@ class TreeUpdate:
                 leaves.pop(path, None)
                 if leaf is not None:
                     leaves[path] = leaf
-            return self._build(depth, prefix, list(leaves.values()))
+            return self.build(depth, prefix, list(leaves.values()))
         bit = PATH_BITS - 1 - depth
         left = [change for change in changes if not change[0] >> bit & 1]
         right = [change for change in changes if change[0] >> bit & 1]
@@ -87,10 +87,10 @@ class TreeUpdate:
             return self._join(depth, prefix, new_left, new_right)
         if left:
             if isinstance(new_left, Inner):
-                return self._write(depth, prefix, Inner(_hash_of(new_left), node.right))
+                return self._write(depth, prefix, Inner(hash_of(new_left), node.right))
             return self._join(depth, prefix, new_left, self._read(depth + 1, prefix << 1 | 1))
         if isinstance(new_right, Inner):
-            return self._write(depth, prefix, Inner(node.left, _hash_of(new_right)))
+            return self._write(depth, prefix, Inner(node.left, hash_of(new_right)))
         return self._join(depth, prefix, self._read(depth + 1, prefix << 1), new_right)
 
     def _set_one(self, depth: int, path: int, leaf: Leaf) -> Node:
@@ -105,10 +105,10 @@ class TreeUpdate:
             bottom += 1
         node: Node = leaf
         if data is None or (old := _decode_leaf(data)).path == path:
-            self.nodes[_compute_key_above(bottom, path)] = _encode_node(leaf)
+            self.nodes[_compute_key_above(bottom, path)] = encode_node(leaf)
         else:
-            node = self._build(bottom, path >> (PATH_BITS - bottom), [old, leaf])
-        nodes, hashed = self.nodes, _hash_of(node)
+            node = self.build(bottom, path >> (PATH_BITS - bottom), [old, leaf])
+        nodes, hashed = self.nodes, hash_of(node)
         for level in range(bottom - 1, depth - 1, -1):
             data = way.pop()
             is_right = path >> (PATH_BITS - 1 - level) & 1
@@ -126,23 +126,24 @@ class TreeUpdate:
             return self._lift(depth, prefix, right, 1)
         if right is None and not isinstance(left, Inner):
             return self._lift(depth, prefix, left, 0)
-        return self._write(depth, prefix, Inner(_hash_of(left), _hash_of(right)))
+        return self._write(depth, prefix, Inner(hash_of(left), hash_of(right)))
 
     def _lift(self, depth: int, prefix: int, leaf: Leaf | None, side: int) -> Node:
         self._write(depth + 1, prefix << 1 | side, None)
         return self._write(depth, prefix, leaf)
 
-    def _build(self, depth: int, prefix: int, leaves: list[Leaf]) -> Node:
+    def build(self, depth: int, prefix: int, leaves: list[Leaf]) -> Node:
+        """Write the node under which exactly these leaves stand, in any order."""
         if len(leaves) <= 1:
             return self._write(depth, prefix, leaves[0] if leaves else None)
         bit = PATH_BITS - 1 - depth
-        left = self._build(depth + 1, prefix << 1, [leaf for leaf in leaves if not leaf.path >> bit & 1])
-        right = self._build(depth + 1, prefix << 1 | 1, [leaf for leaf in leaves if leaf.path >> bit & 1])
-        return self._write(depth, prefix, Inner(_hash_of(left), _hash_of(right)))
+        left = self.build(depth + 1, prefix << 1, [leaf for leaf in leaves if not leaf.path >> bit & 1])
+        right = self.build(depth + 1, prefix << 1 | 1, [leaf for leaf in leaves if leaf.path >> bit & 1])
+        return self._write(depth, prefix, Inner(hash_of(left), hash_of(right)))
 
     def _read(self, depth: int, prefix: int) -> Node:
         key = compute_node_key(depth, prefix)
-        return _decode_node(self.nodes[key] if key in self.nodes else self._read_stored(key))
+        return decode_node(self.nodes[key] if key in self.nodes else self._read_stored(key))
 
     def _read_bytes(self, depth: int, path: int) -> bytes | None:
         """The node at `depth` on the way to `path`."""
@@ -150,7 +151,7 @@ class TreeUpdate:
         return self.nodes[key] if key in self.nodes else self._read_stored(key)
 
     def _write(self, depth: int, prefix: int, node: Node) -> Node:
-        self.nodes[compute_node_key(depth, prefix)] = _encode_node(node)
+        self.nodes[compute_node_key(depth, prefix)] = encode_node(node)
         return node
 
 
@@ -161,7 +162,7 @@ def make_tree_proof(
     path = int.from_bytes(compute_path(key), "big")
     siblings: list[Hash] = []
     depth = 0
-    while isinstance(node := _decode_node(read(compute_node_key(depth, path >> (PATH_BITS - depth)))), Inner):
+    while isinstance(node := decode_node(read(compute_node_key(depth, path >> (PATH_BITS - depth)))), Inner):
         side = path >> (PATH_BITS - 1 - depth) & 1
         siblings.append(node.left if side else node.right)
         depth += 1
@@ -179,13 +180,15 @@ def _make_change(key: StateKey, value: bytes | None) -> tuple[int, Leaf | None]:
     return number, None if value is None else Leaf(number, compute_leaf(path, value), key)
 
 
-def _hash_of(node: Node) -> Hash:
+def hash_of(node: Node) -> Hash:
+    """What stands for a node in the one above it."""
     if node is None:
         return ZERO_HASH
     return node.hash if isinstance(node, Leaf) else compute_node(node.left, node.right)
 
 
-def _encode_node(node: Node) -> bytes | None:
+def encode_node(node: Node) -> bytes | None:
+    """A node as it is stored; None for an empty one."""
     if node is None:
         return None
     if isinstance(node, Inner):
@@ -193,7 +196,8 @@ def _encode_node(node: Node) -> bytes | None:
     return _LEAF + node.path.to_bytes(32, "big") + node.hash + node.key
 
 
-def _decode_node(data: bytes | None) -> Node:
+def decode_node(data: bytes | None) -> Node:
+    """A node as it was stored."""
     if data is None:
         return None
     if data[:1] == _INNER:

@@ -9,12 +9,15 @@ from typing import Final, Literal
 
 from chain.blocks import BlockStore
 from chain.database import Database
-from chain.entry import Tip
+from chain.entry import Tip, get_ancestor
 from chain.index import BlockIndex, make_locator
 from chain.jobrecords import TrackRecord
+from chain.notes import find_step
+from chain.past import PastState
 from chain.reading import ChainReader, HistoryEntry
 from consensus.execution import BlockFigures, ResultChecker
 from consensus.finality import compute_height
+from consensus.finality.trust import Step
 from consensus.jobevents import JobEvent
 from consensus.params import Params
 from consensus.records import Job, JobState, StateKey
@@ -29,6 +32,8 @@ Standing = Literal["final", "justified", "open"]
 """Never undone; two thirds voted for a checkpoint at or above it; neither."""
 LOCATOR_DENSE: Final = 10
 """A locator names this many blocks one by one, then in doubling steps."""
+MAX_EPOCHS_SOUGHT: Final = 4096
+"""Epochs looked at for one answer: some may not have been justified."""
 
 
 class LedgerView:
@@ -141,6 +146,39 @@ class LedgerView:
         """Every record of the state at the tip there is now, whatever comes while they are read."""
         return self._reader.iterate_records()
 
+    @property
+    def is_awaiting_state(self) -> bool:
+        """Whether a state is on its way in from others, and no block can be connected before it is whole."""
+        return False
+
+    def get_past(self, height: int) -> PastState | None:
+        """The state after a connected block a little below the tip; None where it cannot be told any more.
+
+        Raises:
+            ChainError: "database-damaged".
+        """
+        return self._reader.rewind(height, self.get_header)
+
+    def list_steps(self, first: int, limit: int) -> list[Step]:
+        """How finality went on the connected chain: at most `limit` steps from the checkpoint of epoch `first` on.
+
+        Of those this node has executed itself; blocks below a state that came from others are not among them.
+        """
+        steps: list[Step] = []
+        epoch, last = max(1, first), self.tip.header.height // self._params.epoch_blocks
+        reader = self._reader
+        while len(steps) < limit and epoch <= last and epoch < first + MAX_EPOCHS_SOUGHT:
+            block = reader.get_block_id(epoch * self._params.epoch_blocks)
+            step = None if block is None else find_step(self._db.get, self.get_header, block)
+            steps += [] if step is None else [step]
+            epoch += 1
+        return steps
+
+    def is_on_best_chain(self, block: BlockId) -> bool:
+        """Whether a block is on the heaviest chain of headers."""
+        entry, best = self._index.get(block), self._index.best_header
+        return entry is not None and entry.height <= best.height and get_ancestor(best, entry.height) is entry
+
     # Known blocks
 
     @property
@@ -201,4 +239,4 @@ class LedgerView:
     def get_missing_blocks(self, limit: int) -> list[BlockId]:
         """Ids whose bodies are wanted, lowest first: those of the best header chain before those of a heavier one
         whose bodies have been waited for in vain."""
-        return self._index.list_missing(limit)
+        return [] if self.is_awaiting_state else self._index.list_missing(limit)

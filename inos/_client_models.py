@@ -130,7 +130,7 @@ class AccountInfo(Struct, frozen=True):
 
 
 class Job(Struct, frozen=True):
-    """A job at the tip. `state` is open, claimed, settled or cancelled."""
+    """A job at the tip. `state` is open, claimed, delivered, settled or cancelled."""
 
     id: str
     state: str
@@ -147,6 +147,7 @@ class Job(Struct, frozen=True):
     closed_at: int | None
     worker: str | None
     y: Ref | None
+    mode: str = "checked"
 
 
 class JobPage(Struct, frozen=True):

@@ -16,6 +16,8 @@ from primitives.units import JobId, MatrixId, Nano, parse_credits
 
 MIN_ENTRY: Final = -64
 MAX_ENTRY: Final = 63
+CHECKED_AT_ONCE: Final = 1 << 24
+"""Entries looked at together: a matrix mapped from a file may be larger than memory."""
 
 
 class BadOperand(ClientError):
@@ -38,15 +40,21 @@ def to_operand(array: NDArray[Any], name: str) -> NDArray[np.int8]:
             "bad-shape",
             f"{name} has the shape {array.shape}; an operand has 1 .. {MAX_ROWS} rows and 1 .. {MAX_DEPTH} columns",
         )
-    wrong = (array < MIN_ENTRY) | (array > MAX_ENTRY)
+    step = max(1, CHECKED_AT_ONCE // array.shape[1])
+    for top in range(0, len(array), step):
+        _check_range(array[top : top + step], name, top)
+    return np.ascontiguousarray(array, np.int8)
+
+
+def _check_range(rows: NDArray[Any], name: str, top: int) -> None:
+    wrong = (rows < MIN_ENTRY) | (rows > MAX_ENTRY)
     if wrong.any():
-        row, col = (int(side) for side in np.unravel_index(int(np.argmax(wrong)), array.shape))
+        row, col = (int(side) for side in np.unravel_index(int(np.argmax(wrong)), rows.shape))
         raise BadOperand(
             "entry-out-of-range",
-            f"{name}[{row}, {col}] is {int(array[row, col])}; entries lie in {MIN_ENTRY} .. {MAX_ENTRY}",
+            f"{name}[{top + row}, {col}] is {int(rows[row, col])}; entries lie in {MIN_ENTRY} .. {MAX_ENTRY}",
             hint="scale the matrix, or split it into limbs with work.split_int16",
         )
-    return np.ascontiguousarray(array, np.int8)
 
 
 def check_shapes(x: NDArray[Any], w: NDArray[Any]) -> None:

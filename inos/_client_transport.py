@@ -1,6 +1,7 @@
 """JSON-RPC over HTTP from the asking side: one session, bounded answers, a time limit on everything."""
 
 import asyncio
+import io
 from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import Any, Final
@@ -67,7 +68,7 @@ class Transport:
             self._session = aiohttp.ClientSession(headers={"Content-Type": "application/json"} | self._headers)
         try:
             limit = aiohttp.ClientTimeout(total=timeout_s)
-            async with self._session.post(self._url, data=body, timeout=limit) as response:
+            async with self._session.post(self._url, data=io.BytesIO(body), timeout=limit) as response:
                 return response.status, await _read_bounded(response)
         except TimeoutError as error:
             raise ClientError("timeout", f"{self._url} did not answer {method} within {timeout_s:g} s") from error

@@ -5,8 +5,11 @@ async with inos.Client("http://127.0.0.1:8645", wallet=key) as client:
 """
 
 import asyncio
+import os
 import re
-from typing import Any, Final
+import tempfile
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,9 +31,10 @@ from inos._client_operands import (
     to_operand,
 )
 from inos._client_reader import Reader
+from inos._client_rows import WHOLE_BYTES, Progress, be_silent, download_rows, upload_rows
 from primitives.errors import InosError
 from primitives.matrices import MatrixRef
-from primitives.transactions import Payload, Transaction, compute_tx_id
+from primitives.transactions import JobMode, Payload, Transaction, compute_tx_id
 from primitives.units import Height, JobId, Nano, TxId
 from wallet import build
 from wallet.addresses import encode_address
@@ -44,6 +48,7 @@ DEFAULT_JOB_TIMEOUT_S: Final = 600.0
 PUT_TIMEOUT_S: Final = 150.0
 FETCH_WAIT_S: Final = 20.0
 NONCE_TRIES: Final = 4
+Mode: TypeAlias = Literal["checked", "optimistic"]
 NONCE_RACES: Final = frozenset({"nonce-too-old", "replacement-fee-too-low", "bad-nonce", "already-known"})
 """Refusals that mean another program used the account's nonce meanwhile."""
 
@@ -116,11 +121,17 @@ class Client(Reader):
             ClientError: "wrong-matrix" where the node calls it by another id.
         """
         ref = await asyncio.to_thread(make_ref, array)
+        await self._put(array, ref, "matrix", be_silent)
+        return ref
+
+    async def _put(self, array: NDArray[Any], ref: MatrixRef, name: str, tell: Progress) -> None:
+        if array.nbytes > WHOLE_BYTES:
+            await upload_rows(self.call, array, ref, name, tell)
+            return
         params = await asyncio.to_thread(encode_put, array)
         stored = convert(models.StoredMatrix, await self.call("mesh_put", params, timeout_s=PUT_TIMEOUT_S), "mesh_put")
         if stored.id != ref.id.hex():
             raise ClientError("wrong-matrix", f"the node stored matrix {ref.id.hex()} as {stored.id}")
-        return ref
 
     async def get_matrix(self, matrix: str, *, wait_s: float = FETCH_WAIT_S) -> NDArray[Any]:
         """A matrix by id in hex, checked against it; the node asks its peers for up to `wait_s` seconds."""
@@ -141,15 +152,20 @@ class Client(Reader):
         lifetime: int | None = None,
         bond: int | None = None,
         claim_window: int | None = None,
+        mode: Mode | None = None,
+        tell: Progress = be_silent,
     ) -> str:
         """Post the product x times w transposed as a job; its id in hex.
 
         Args:
-            x: m x k integers in -64 .. 63; w: n x k.
+            x: m x k integers in -64 .. 63; w: n x k. int8 ones may be mapped from files larger than memory.
             reward: credits, as "1.5", 1.5 or Decimal("1.5"); `reward_nano` in its place: nano.
             max_base_fee: most nano to burn per ticket; without it twice the present base fee.
             claim_window: blocks a worker has the job alone; by default what a small worker needs for its size.
             lifetime: blocks from now in which it can be claimed and delivered; as many as allowed without.
+            mode: "checked" by every node before it is paid, or "optimistic": paid after a window in which anybody may
+                show it wrong. By default checked, where it is small enough for that.
+            tell: called with the operand on its way, rows sent and rows in all.
 
         Raises:
             BadOperand, WalletError, ClientError: before anything is sent. RemoteError: the node refused.
@@ -158,7 +174,7 @@ class Client(Reader):
         check_shapes(x8, w8)
         nano = read_credits("reward", reward, reward_nano)
         params = (await self.get_network()).params
-        _check_size(params, x8, w8)
+        job_mode = _choose_mode(params, x8, w8, mode)
         fee, head = await self.estimate_fee(), await self.head()
         x_ref, w_ref = await asyncio.to_thread(make_ref, x8), await asyncio.to_thread(make_ref, w8)
         payload = build.make_post_job(
@@ -171,10 +187,11 @@ class Client(Reader):
             lifetime=params.max_job_lifetime if lifetime is None else lifetime,
             bond=bond,
             claim_window=_choose_window(params, head, x_ref, w_ref) if claim_window is None else claim_window,
+            mode=job_mode,
         )
         await self._check_affordable(payload, fee.fee)
-        await self.put_matrix(x8)
-        await self.put_matrix(w8)
+        await self._put(x8, x_ref, "X", tell)
+        await self._put(w8, w_ref, "W", tell)
         return (await self._send(payload)).hex()
 
     async def cancel_job(self, job: str) -> str:
@@ -203,6 +220,31 @@ class Client(Reader):
         x = await self.get_matrix(settled.x.id, wait_s=wait_s)
         w = await self.get_matrix(settled.w.id, wait_s=wait_s)
         return await self._fetch_result(settled, x, w, wait_s)
+
+    async def save_result(
+        self, job: str, path: Path, *, wait_s: float = FETCH_WAIT_S, tell: Progress = be_silent
+    ) -> NDArray[np.int32]:
+        """The settled job's product in a .npy file, whatever its size: fetched by rows, checked here by Freivalds.
+
+        Operands lie beside it meanwhile. The file is written whole or not at all.
+
+        Returns:
+            int32 m x n, mapped from the file.
+
+        Raises:
+            JobFailed: as `result`. OSError: the disk refuses.
+        """
+        settled = await self.job(job)
+        if settled.y is None or settled.state != "settled":
+            raise JobFailed("job-open", job, f"job {job} is {settled.state}, it has no result that is paid for yet")
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
+            x, w, y = [
+                await download_rows(self.call, ref.id, Path(folder, f"{name}.npy"), wait_s, name, tell)
+                for name, ref in (("X", settled.x), ("W", settled.w), ("Y", settled.y))
+            ]
+            await self._check_result(settled, x, w, y)
+            os.replace(Path(folder, "Y.npy"), path)
+        return np.lib.format.open_memmap(path, "r")
 
     async def multiply(
         self,
@@ -252,14 +294,21 @@ class Client(Reader):
                 f"job {settled.id} is settled and paid, but neither the node nor its peers have the result here",
                 hint=f"ask again later, or another node: inos job result {settled.id}",
             ) from error
+        await self._check_result(settled, x, w, y)
+        return y
+
+    async def _check_result(
+        self, settled: models.Job, x: NDArray[np.int8], w: NDArray[np.int8], y: NDArray[np.int32]
+    ) -> None:
         if not await asyncio.to_thread(is_product, JobId(bytes.fromhex(settled.id)), x, w, y):
             raise JobFailed(
                 "wrong-result",
                 settled.id,
                 f"the result of job {settled.id} is not X times W transposed",
-                hint="the chain should never settle such a job: do not trust this node",
+                hint="an optimistic job nobody watched, or a node that lies: ask another node with --watch"
+                if settled.mode == "optimistic"
+                else "the chain should never settle such a job: do not trust this node",
             )
-        return y
 
     async def _cancel_after(self, error: JobFailed) -> JobFailed:
         """The same failure, saying what became of the reward."""
@@ -319,11 +368,14 @@ def _read_job_id(text: str) -> JobId:
     return JobId(bytes.fromhex(text))
 
 
-def _check_size(params: Params, x: NDArray[np.int8], w: NDArray[np.int8]) -> None:
+def _choose_mode(params: Params, x: NDArray[np.int8], w: NDArray[np.int8], mode: Mode | None) -> JobMode:
     size = x.nbytes + w.nbytes + 4 * x.shape[0] * w.shape[0]
+    if mode == "optimistic" or (mode is None and size > params.max_checked_bytes):
+        return JobMode.OPTIMISTIC
     if size > params.max_checked_bytes:
         raise BadOperand(
             "job-too-large",
             f"operands and result take {size} bytes, a checked job at most {params.max_checked_bytes}",
-            hint="split X into blocks of rows and post several jobs",
+            hint="post it as an optimistic job, or split X into blocks of rows",
         )
+    return JobMode.CHECKED

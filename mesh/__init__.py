@@ -5,5 +5,6 @@ file, checked again whenever it is read back and by a scrubber in between. It tr
 
 Pipeline: `begin` (info, hashed to the id; room is taken) -> `add_run` in any order, also after a restart -> the file
 gets its name once all is there -> `get`, `get_strips`, `get_run`. What is made here comes by `put` or `open_growing`.
-Where room ends the least wanted gives way (shelf, eviction), never what is pinned or promised.
+Where room ends the least wanted gives way (shelf, eviction), never what is pinned or promised; how many copies of a
+matrix the network should have, and who makes and drops them, is decided in `copies`.
 """

@@ -30,6 +30,7 @@ class _Use(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     at_ms: U63
     used_ms: U63
     is_own: bool
+    is_lent: bool
 
 
 class _Saved(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -45,6 +46,7 @@ class Use(Struct):
     demand: Demand
     used_ms: int
     is_own: bool = False
+    is_lent: bool = False
 
 
 class Book:
@@ -58,13 +60,17 @@ class Book:
         """Set by the owner while the node ran; None where none was."""
         self._load()
 
-    def note(self, matrix: MatrixId, now_ms: int, requests: float = 0.0, *, is_own: bool = False) -> None:
-        """A matrix was used, `requests` times by others; `is_own`: it was given or made here."""
+    def note(
+        self, matrix: MatrixId, now_ms: int, requests: float = 0.0, *, is_own: bool = False, is_lent: bool = False
+    ) -> None:
+        """A matrix was used, `requests` times by others; `is_own`: it was given or made here;
+        `is_lent`: it is kept for others."""
         use = self.uses.get(matrix)
         if use is None:
             use = self.uses[matrix] = Use(Demand(), now_ms)
         use.used_ms = max(use.used_ms, now_ms)
         use.is_own = use.is_own or is_own
+        use.is_lent = use.is_lent or is_lent
         if requests:
             use.demand = use.demand.add(now_ms, requests)
 
@@ -111,8 +117,8 @@ class Book:
         self.quota = saved.quota
         self.pins = dict.fromkeys(MatrixId(id) for id in saved.pins)
         for use in saved.uses:
-            self.uses[MatrixId(use.id)] = Use(Demand(use.milli / 1000, use.at_ms), use.used_ms, use.is_own)
+            self.uses[MatrixId(use.id)] = Use(Demand(use.milli / 1000, use.at_ms), use.used_ms, use.is_own, use.is_lent)
 
 
 def _pack(id: MatrixId, use: Use) -> _Use:
-    return _Use(id, int(use.demand.value * 1000), use.demand.at_ms, use.used_ms, use.is_own)
+    return _Use(id, int(use.demand.value * 1000), use.demand.at_ms, use.used_ms, use.is_own, use.is_lent)

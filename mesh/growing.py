@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mesh.errors import MeshError
+from mesh.errors import explain
 from mesh.files import HEAD_BYTES, MatrixInfo, encode_head, sync_folder
 from primitives.codec import encode
 from primitives.matrices import STRIP_ROWS
@@ -39,7 +39,7 @@ class GrowingMatrix:
         dtype, rows, cols: as `MatrixInfo` has them.
 
     Raises:
-        InvalidMatrix: no matrix can have this shape. MeshError: "disk-refuses".
+        InvalidMatrix: no matrix can have this shape. MeshError: "disk-full", "disk-refuses".
     """
 
     def __init__(self, path: Path, dtype: int, rows: int, cols: int) -> None:
@@ -59,7 +59,7 @@ class GrowingMatrix:
                 os.pwrite(self._file, head, 0)
                 os.ftruncate(self._file, self.file_bytes)
         except OSError as error:
-            raise self._explain(error) from error
+            raise explain(error, self.path) from error
         self.rows_done = self._count_rows()
 
     @property
@@ -70,8 +70,8 @@ class GrowingMatrix:
         """Keep the next rows, which end with a strip or with the matrix; on disk when this returns.
 
         Raises:
-            ValueError: they are not the next ones, or end within a strip. MeshError: "disk-refuses"; then they count as
-                not written. InvalidMatrix: an operand's entry is out of range.
+            ValueError: they are not the next ones, or end within a strip. InvalidMatrix: an operand's entry is out of
+                range. MeshError: "disk-full", "disk-refuses"; then they count as not written.
         """
         last = first + len(rows)
         is_whole = last == self.rows or last % STRIP_ROWS == 0
@@ -86,14 +86,14 @@ class GrowingMatrix:
             _write(self._file, bytes(leaves), self._get_leaf_place(first // STRIP_ROWS))
             os.fdatasync(self._file)
         except OSError as error:
-            raise self._explain(error) from error
+            raise explain(error, self.path) from error
         self.rows_done = last
 
     def finish(self) -> tuple[MatrixInfo, Path]:
         """Turn the file into that of a stored matrix, which is to be renamed to its place; nothing else may follow.
 
         Raises:
-            ValueError: rows are missing. MeshError: "disk-refuses".
+            ValueError: rows are missing. MeshError: "disk-full", "disk-refuses".
         """
         if not self.is_complete:
             raise ValueError(f"{self.rows - self.rows_done} of {self.rows} rows are missing")
@@ -104,7 +104,7 @@ class GrowingMatrix:
             os.fsync(self._file)
             sync_folder(self.path.parent)
         except OSError as error:
-            raise self._explain(error) from error
+            raise explain(error, self.path) from error
         self.close()
         return info, self.path
 
@@ -143,13 +143,6 @@ class GrowingMatrix:
 
     def _get_leaf_place(self, strip_row: int) -> int:
         return HEAD_BYTES + strip_row * self._panels * HASH_BYTES
-
-    def _explain(self, error: OSError) -> MeshError:
-        return MeshError(
-            "disk-refuses",
-            f"a matrix cannot be written to {self.path}: {error}",
-            hint="see that there is space left and that the folder may be written",
-        )
 
 
 def _to_native(rows: NDArray[Any]) -> NDArray[Any]:

@@ -5,8 +5,9 @@ Nothing gives way before the store was told what is needed, and never what is ne
 
 import os
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,14 @@ MAX_RESERVE: Final = 256 << 20
 RESERVE_PART: Final = 32
 """Of the disk, one part in so many, but at most MAX_RESERVE, is left to the chain: a node that cannot write blocks any
 more has lost more than a matrix."""
+
+
+LENT_PART: Final = 4
+"""Of the room one part in so many, at most, is taken by copies kept for others that nobody promised."""
+
+
+STALE_MS: Final = 24 * 3600 * 1000
+"""A fetch that did not go on for a day was given up by whoever wanted it."""
 
 
 class Entry(Struct, frozen=True):
@@ -106,19 +115,47 @@ class Shelf:
                 if not self._busy[matrix]:
                     del self._busy[matrix]
 
-    def note(self, matrix: MatrixId, requests: float = 0.0, *, is_own: bool = False) -> None:
+    def note(self, matrix: MatrixId, requests: float = 0.0, *, is_own: bool = False, is_lent: bool = False) -> None:
         """It was used, `requests` times by others or as much as that."""
         with self.lock:
-            self.book.note(matrix, self._now_ms(), requests, is_own=is_own)
+            self.book.note(matrix, self._now_ms(), requests, is_own=is_own, is_lent=is_lent)
 
     def get_demand(self, matrix: MatrixId) -> float:
         return self.book.get(matrix).demand.get(self._now_ms())
+
+    def may_lend(self, info: MatrixInfo) -> bool:
+        """Whether there is room for a copy kept for others: all of those within their share, and nothing gives way."""
+        with self.lock:
+            free = self.count_free() - self._reserve
+            room = free if self.quota is None else min(free, self.quota - self.bytes)
+            if info.file_bytes > room:
+                return False
+            all_bytes = self.bytes + free if self.quota is None else self.quota
+            held = (*self.whole.items(), *self.parts.items())
+            lent = sum(each.file_bytes for id, each in held if self.book.get(id).is_lent)
+            return lent + info.file_bytes <= all_bytes // LENT_PART
+
+    def may_let_go(self, matrix: MatrixId) -> bool:
+        """Whether a copy that the network has enough of may be dropped: where room is short, and not one's own."""
+        with self.lock:
+            is_tight = self.quota is not None and self.bytes > self.quota // 2
+            return is_tight and not self.is_kept(matrix) and not self.book.get(matrix).is_own
 
     def list_entries(self) -> list[Entry]:
         """All, by id."""
         with self.lock:
             now = self._now_ms()
             return [self._make_entry(id, info, now) for id, info in sorted((self.whole | self.parts).items())]
+
+    def list_stale(self) -> list[MatrixId]:
+        """What is not whole and was not written to for STALE_MS, by the file's own clock."""
+        found = []
+        for id in self.parts:
+            with suppress(OSError):
+                age_s = time.time() - self.get_part_path(id).stat().st_mtime
+                if age_s * 1000 > STALE_MS and not self.is_kept(id):
+                    found.append(id)
+        return found
 
     def take_room(self, info: MatrixInfo, is_new_file: bool = True) -> None:
         """Count a file's bytes before it is written; what is least wanted gives way for it.
@@ -236,6 +273,12 @@ class Shelf:
                 f"the disk under {self.path} has {self.count_free()} bytes left, of which {self._reserve} are kept for"
                 f" the chain; {needed} more do not fit, and what is stored is pinned or needed",
                 hint="make room on the disk",
+            )
+        if needed > quota:
+            return MeshError(
+                "store-full",
+                f"a matrix of {needed} bytes is more than the whole quota of {quota}",
+                hint="raise the quota (inos mesh quota)",
             )
         return MeshError(
             "store-full",

@@ -231,6 +231,22 @@ class MatrixStore:
         """Requests of others that count now."""
         return self._shelf.get_demand(matrix)
 
+    def is_promised(self, matrix: MatrixId) -> bool:
+        """Whether the chain needs it, or this node's owner: neither this node nor the network may lose it."""
+        return self.is_needed(matrix) or self.is_pinned(matrix)
+
+    def may_lend(self, info: MatrixInfo) -> bool:
+        """Whether this node takes a copy for others: what is promised always, as far as there can be room for it."""
+        return self.is_promised(info.id) or self._shelf.may_lend(info)
+
+    def set_lent(self, matrix: MatrixId) -> None:
+        """It is kept for others."""
+        self._shelf.note(matrix, is_lent=True)
+
+    def may_let_go(self, matrix: MatrixId) -> bool:
+        """Whether this copy may go where the network has enough others; see Shelf.may_let_go."""
+        return self._shelf.may_let_go(matrix)
+
     def drop(self, matrix: MatrixId) -> bool:
         """Delete a matrix; False where it is pinned, needed, being read or written, or not here."""
         with self._shelf.lock:
@@ -289,11 +305,19 @@ class MatrixStore:
         self._reader.forget(matrix)
 
     def list_missing(self) -> list[tuple[MatrixId, MatrixInfo | None]]:
-        """What is to be fetched again, with its shape where that is known: found damaged, or pinned and not whole."""
+        """What is to be fetched, with its shape where that is known: what was found damaged, and what is not whole of
+        what is pinned or needed."""
         with self._shelf.lock:
             self._damaged = {id for id in self._damaged if id in self._shelf.parts}
+            needed = (id for id in self._shelf.parts if self._shelf.is_needed(id))
             pinned = (id for id in self._shelf.book.pins if id not in self._shelf.whole)
-            return [(id, self._shelf.parts.get(id)) for id in dict.fromkeys((*sorted(self._damaged), *pinned))]
+            ids = dict.fromkeys((*sorted(self._damaged), *needed, *pinned))
+            return [(id, self._shelf.parts.get(id)) for id in ids]
+
+    def drop_stale(self) -> int:
+        """Delete what began to come and did not go on for a day, unless it is pinned or needed; how many there were."""
+        with self._shelf.lock:
+            return sum(self._shelf.drop(id) for id in self._shelf.list_stale())
 
     def _read(self, matrix: MatrixId, read: Callable[[MatrixInfo], T]) -> T | None:
         """What `read` finds; None where the matrix is not here, or turns out to be damaged."""

@@ -5,11 +5,13 @@ Every writing method may raise RuleViolation (invalid, the sender's fault), NotY
 or another InosError (this node's own policy or trouble, nobody's fault either).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
+from consensus.finality.trust import Step
 from consensus.params import Params
+from consensus.stateranges import Place, StateRange
 from primitives.blocks import Block, Header
 from primitives.errors import InosError
 from primitives.matrices import Witness
@@ -91,6 +93,35 @@ class LedgerPort(Protocol):
     def get_missing_blocks(self, limit: int, /) -> Sequence[BlockId]:
         """Ids on the best header chain whose bodies are not here, lowest first."""
 
+    @property
+    def is_awaiting_state(self) -> bool:
+        """Whether a state is on its way in from others; no block is connected before it is whole."""
+
+    def list_steps(self, first: int, limit: int, /) -> Sequence[Step]:
+        """How finality went on the connected chain, from epoch `first` on."""
+
+    def is_on_best_chain(self, id: BlockId, /) -> bool:
+        """Whether a block is on the heaviest chain of headers."""
+
+
+class StateImportView(Protocol):
+    """A state on its way in."""
+
+    @property
+    def block(self) -> bytes: ...
+
+    @property
+    def added(self) -> int:
+        """Ranges that came so far."""
+
+    @property
+    def is_complete(self) -> bool: ...
+
+    def count_missing(self) -> int: ...
+
+    def list_missing(self, limit: int, without: Collection[Place], /) -> Sequence[Place]:
+        """Places of the state tree to ask for, but for some."""
+
 
 class MempoolPort(Protocol):
     """Transactions waiting for a block."""
@@ -131,6 +162,21 @@ class MatricesPort(Protocol):
 
     def get_strips(self, id: MatrixId, first: int, count: int, /) -> Sequence[tuple[bytes, Sequence[bytes]]]:
         """Strips [first, first + count) of a complete matrix with their paths; fewer at its end."""
+
+    def get_demand(self, id: MatrixId, /) -> float:
+        """Requests of others that count now."""
+
+    def is_promised(self, id: MatrixId, /) -> bool:
+        """Whether the chain or this node's owner needs it."""
+
+    def may_lend(self, info: Any, /) -> bool:
+        """Whether a copy is taken for others (info: mesh.store.MatrixInfo)."""
+
+    def set_lent(self, id: MatrixId, /) -> None:
+        """A copy is kept for others."""
+
+    def may_let_go(self, id: MatrixId, /) -> bool:
+        """Whether this copy may go where there are enough others."""
 
     def missing_runs(self, id: MatrixId, limit: int, /) -> Sequence[int]:
         """At most `limit` runs (mesh.runs) that are not here yet, lowest first."""
@@ -216,8 +262,30 @@ class NodePort(Protocol):
     async def add_run(self, id: MatrixId, index: int, data: bytes, path: Sequence[bytes], /) -> bool:
         """Verify and keep one run; True when the matrix is complete with it."""
 
+    async def drop_matrix(self, id: MatrixId, /) -> bool:
+        """Delete a matrix; False where something here needs it."""
+
     async def read_run(self, id: MatrixId, index: int, /) -> RunView | None:
         """One run of a complete matrix, checked; None where it is not here."""
+
+    @property
+    def state_import(self) -> StateImportView | None:
+        """The state on its way in, where one is."""
+
+    async def read_range(self, block: BlockId, place: Place, /) -> StateRange | None:
+        """A part of the state after a recent checkpoint with its proof; None where it is not kept here."""
+
+    async def begin_import(self, block: BlockId, /) -> StateImportView:
+        """Take the state after a block from others from now on. NotYet where its header is not here."""
+
+    async def add_range(self, block: BlockId, place: Place, found: StateRange, /) -> bool:
+        """Take a part of that block's state; whether it was missing. RuleViolation where it is no part of it."""
+
+    async def finish_import(self) -> Any:
+        """Stand on the block whose state is whole now."""
+
+    async def abandon_import(self) -> None:
+        """Begin with genesis after all."""
 
     def subscribe(self) -> AbstractAsyncContextManager[Any]:
         """Enters an async iterator over TipChanged, TransactionAdded, MatrixAdded, MatrixWanted, VoteAdded."""

@@ -85,7 +85,15 @@ class NetworkService:
         )
         self._verifier: SealVerifier = verifier if verifier is not None else ThreadVerifier()
         self._sync = Sync(
-            node, settings, the_clock, self._list_peers, self._punish, self._verifier, self._routing, the_rng
+            identity.node_id,
+            node,
+            settings,
+            the_clock,
+            self._list_peers,
+            self._punish,
+            self._verifier,
+            self._routing,
+            the_rng,
         )
         self._addresses = AddressService(
             identity,

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from network.discovery.routing.settings import RoutingSettings
 from network.identity import PeerAddress
+from primitives.votes import Checkpoint
 
 PROTOCOL_VERSION: Final = 1
 USER_AGENT: Final = "inos/0.1"
@@ -92,6 +93,11 @@ class NetworkSettings(Struct, frozen=True, kw_only=True):
     """Downloaded blocks that wait for one before them."""
     prefetch_bytes: int = 256 << 20
     """Matrices fetched ahead of need at one time: operands and results of announced jobs."""
+    copy_check_s: float = 600.0
+    """How often it is seen to that there are as many copies of each matrix held as are wanted; 0 is never. A node sets
+    20 spacings of its network's blocks."""
     limits: TimeLimits = TimeLimits()
     routing: RoutingSettings = RoutingSettings()
+    checkpoint: Checkpoint | None = None
+    """A final block that this node's user believes in: a node without a chain begins near it."""
     user_agent: str = USER_AGENT

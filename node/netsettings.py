@@ -2,14 +2,20 @@
 
 from typing import Final
 
+from consensus.finality import compute_epoch, is_checkpoint
 from genesis import Network
 from network.identity import parse_peer_address
 from network.settings import NetworkSettings
-from node.settings import NodeSettings, parse_place
+from node.errors import NodeError
+from node.settings import NodeSettings, parse_checkpoint, parse_place
+from primitives.votes import Checkpoint
 
 DEVNET: Final = "devnet"
 STALE_SPACINGS: Final = 20
 """Spacings without a block after which outbound peers are changed one by one."""
+
+CHECK_SPACINGS: Final = 20
+"""Between two looks at the copies of one matrix: ten minutes at 30 s."""
 
 
 def make_network_settings(settings: NodeSettings, network: Network) -> NetworkSettings:
@@ -17,7 +23,9 @@ def make_network_settings(settings: NodeSettings, network: Network) -> NetworkSe
 
     Raises:
         NetworkError: "bad-peer" where a peer or seed is not ID@host:port.
+        NodeError: "bad-setting" where the checkpoint is none of the network's.
     """
+    spacing_s = network.params.spacing_ms / 1000
     is_local = settings.local_addresses if settings.local_addresses is not None else network.name == DEVNET
     return NetworkSettings(
         host=settings.p2p_host,
@@ -29,5 +37,25 @@ def make_network_settings(settings: NodeSettings, network: Network) -> NetworkSe
         announce=None if settings.announce is None else parse_place(settings.announce),
         max_outbound=settings.max_outbound,
         max_inbound=settings.max_inbound,
-        stale_tip_s=STALE_SPACINGS * network.params.spacing_ms / 1000,
+        checkpoint=make_checkpoint(settings, network),
+        copy_check_s=CHECK_SPACINGS * spacing_s if settings.mesh_check_s is None else settings.mesh_check_s,
+        stale_tip_s=STALE_SPACINGS * spacing_s,
     )
+
+
+def make_checkpoint(settings: NodeSettings, network: Network) -> Checkpoint | None:
+    """The final block this node's user believes in.
+
+    Raises:
+        NodeError: "bad-setting": no epoch ends at its height.
+    """
+    if settings.checkpoint is None:
+        return None
+    height, block = parse_checkpoint(settings.checkpoint)
+    if height == 0 or not is_checkpoint(network.params, height):
+        raise NodeError(
+            "bad-setting",
+            f"--checkpoint: no epoch of {network.name} ends at height {height}",
+            hint=f"final blocks stand at multiples of {network.params.epoch_blocks}",
+        )
+    return Checkpoint(compute_epoch(network.params, height), block)

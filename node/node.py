@@ -15,6 +15,7 @@ import structlog
 
 from chain.ledger import Ledger
 from chain.mempool import Mempool, MempoolLimits
+from consensus.finality import compute_height
 from genesis import Network, load_network
 from mesh.store import MatrixStore
 from miner import Miner, MinerSettings
@@ -113,7 +114,7 @@ async def open_node(settings: NodeSettings, clock: Clock | None = None) -> Async
         orders = make_miner_settings(settings, network, data)
         watch_key = load_watch_key(settings, data)
         identity = load_identity(data.path)
-        service = await _open_service(stack, settings, data, network, clock)
+        service = await _open_service(stack, settings, data, network, clock, _expect_state(settings, net, network))
         tasks = await stack.enter_async_context(Tasks())
         _run_until_stop(stack, tasks, "service", service.run())
         await _restore_pool(stack, data, service)
@@ -133,12 +134,25 @@ async def open_node(settings: NodeSettings, clock: Clock | None = None) -> Async
         log.info("node stops")
 
 
+def _expect_state(settings: NodeSettings, net: NetworkSettings, network: Network) -> int | None:
+    """At about which height the state is that a new node begins with; None where it begins with genesis."""
+    if net.checkpoint is not None:
+        return compute_height(network.params, net.checkpoint.epoch)
+    return 0 if settings.snapshot else None
+
+
 async def _open_service(
-    stack: AsyncExitStack, settings: NodeSettings, data: DataDir, network: Network, clock: Clock
+    stack: AsyncExitStack,
+    settings: NodeSettings,
+    data: DataDir,
+    network: Network,
+    clock: Clock,
+    awaits_state: int | None,
 ) -> NodeService:
     matrices = MatrixStore(data.matrices, max_bytes=settings.mesh_quota)
     results = StoredResults(matrices)
-    ledger = await asyncio.to_thread(Ledger.open, data.ledger, network.params, network.state, results=results)
+    open_ledger = partial(Ledger.open, results=results, awaits_state=awaits_state)
+    ledger = await asyncio.to_thread(open_ledger, data.ledger, network.params, network.state)
     stack.callback(ledger.close)
     mempool = Mempool(network.params, MempoolLimits())
     service = NodeService(network, ledger, mempool, matrices, results, clock, scrub_rate=int(settings.mesh_scrub_rate))

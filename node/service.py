@@ -9,13 +9,16 @@ import structlog
 from numpy.typing import NDArray
 
 from chain.events import TipChanged, TransactionAdded
+from chain.importing import StateImport
 from chain.ledger import BlockOutcome, Ledger
 from chain.mempool import Mempool, PoolRejected
 from chain.template import Template
 from chain.votepool import VotePool
 from consensus.optimistic import check_challenge
 from consensus.params import Params
-from consensus.records import JobState
+from consensus.records import JobState, StateKey
+from consensus.stateranges import Place, StateRange
+from consensus.statetree import StateProof
 from consensus.validity import check_transaction_sanity
 from genesis import Network
 from mesh.runs import Run
@@ -26,6 +29,7 @@ from node.finality.votes import VoteRoom
 from node.held import EarlyBlocks, HeldResults, UnclaimedResults
 from node.hub import Hub, Subscription
 from node.needs import list_needed
+from node.pasts import Pasts
 from node.results import StoredResults
 from node.rows import JobRows
 from node.steward import Steward
@@ -89,6 +93,7 @@ class NodeService:
         votes = VotePool(network.params, bls or get_bls())
         self._chain = ChainWriter(ledger, mempool, votes, clock)
         self.votes = VoteRoom(votes, ledger, self._threads, self._hub)
+        self._pasts = Pasts(ledger, clock)
         self.depot = Depot(matrices, self._hub, self._threads, self._on_matrix)
         needs = partial(list_needed, ledger, mempool)
         self._steward = Steward(matrices, self.depot, self._hub, self._threads, needs, scrub_rate)
@@ -222,6 +227,10 @@ class NodeService:
         """Add one run of a matrix on its way, verified against its id; True where it is complete."""
         return await self.depot.add_run(matrix, index, data, path)
 
+    async def drop_matrix(self, matrix: MatrixId) -> bool:
+        """Delete a matrix; False where something needs it."""
+        return await self.depot.drop(matrix)
+
     async def read_run(self, matrix: MatrixId, index: int) -> Run | None:
         """One run of a stored matrix, for a peer."""
         return await self.depot.read_run(matrix, index)
@@ -233,6 +242,35 @@ class NodeService:
     async def fetch_matrix(self, matrix: MatrixId, timeout_s: float) -> NDArray[Any]:
         """A matrix from the store or from other nodes; MatrixMissing where nobody had it in time."""
         return await self.depot.fetch(matrix, timeout_s)
+
+    @property
+    def state_import(self) -> StateImport | None:
+        """The state on its way in from others, where one is."""
+        return None if self.ledger.importer is None else self.ledger.importer.state
+
+    async def read_range(self, block: BlockId, place: Place) -> StateRange | None:
+        """A part of the state after a recent checkpoint with its proof; None where it is not kept here."""
+        return await self._threads.check(partial(self._pasts.read_range, block, place))
+
+    async def prove_past(self, block: BlockId, key: StateKey) -> tuple[bytes | None, StateProof] | None:
+        """A record after a recent checkpoint with its proof; None where that state is not kept here."""
+        return await self._threads.check(partial(self._pasts.prove, block, key))
+
+    async def begin_import(self, block: BlockId) -> StateImport:
+        """Take the state after a block from others; see chain.ledger."""
+        return await self._threads.write(partial(self._chain.begin_import, block))
+
+    async def add_range(self, block: BlockId, place: Place, found: StateRange) -> bool:
+        """Take a part of it; whether it was missing. RuleViolation where it is no part of it."""
+        return await self._threads.write(partial(self._chain.add_range, block, place, found))
+
+    async def finish_import(self) -> None:
+        """Stand on the block whose state is whole now, and tell listeners."""
+        self._publish_tip(await self._threads.write(self._chain.finish_import))
+
+    async def abandon_import(self) -> None:
+        """Begin with genesis after all."""
+        await self._threads.write(self._chain.abandon_import)
 
     def _select_sound(self, transactions: Sequence[Transaction]) -> tuple[Transaction, ...]:
         """Those that pass stage 1: what is in the pool is not checked again when a block brings it."""

@@ -1,5 +1,6 @@
 """What a node is told: by flags, by INOS_* in the environment, by a TOML file; the first of them wins."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,6 +30,14 @@ def parse_place(text: str) -> tuple[str, int]:
     if not is_acceptable(host, allow_local=True) or not 1 <= port <= 65_535:
         raise ValueError("write an IP address and a port, such as 20.1.2.3:8646 or [2a01:4f8::1]:8646")
     return host, port
+
+
+def parse_checkpoint(text: str) -> tuple[int, bytes]:
+    """Height and id of HEIGHT:ID; ValueError where it is none."""
+    height, _, block = text.partition(":")
+    if not height.isdecimal() or len(height) > 15 or not re.fullmatch("[0-9a-fA-F]{64}", block):
+        raise ValueError("write HEIGHT:ID, the id in 64 hex digits")
+    return int(height), bytes.fromhex(block)
 
 
 class NodeSettings(BaseSettings):
@@ -61,6 +70,11 @@ class NodeSettings(BaseSettings):
     """Where others reach this node, host:port with an IP address; without it the node learns that itself."""
     local_addresses: bool | None = None
     """Whether loopback and private addresses of peers are believed and dialled; by default on devnets only."""
+
+    checkpoint: str | None = None
+    """HEIGHT:ID of a recent final block one believes in: a node without a chain begins with a final block's state."""
+    snapshot: bool = False
+    """The same without a checkpoint: the final block is the one that peers prove from genesis on."""
 
     mine: str | None = None
     """An address to earn blocks for, or "auto" for a key the node makes itself."""
@@ -95,6 +109,10 @@ class NodeSettings(BaseSettings):
     mesh_scrub_rate: Annotated[ByteSize, Field(ge=0)] = ByteSize(8 << 20)
     """Bytes a second of stored matrices that are read back and checked; 0 is none."""
 
+    mesh_check_s: Annotated[float, Field(ge=0)] | None = None
+    """How often it is seen to that the network has as many copies of a matrix held here as are wanted; 0 is never,
+    and without it every 20 spacings of blocks."""
+
     watch: bool = False
     """Whether optimistic results are checked in their window, and wrong ones challenged."""
     watch_key_file: Path | None = None
@@ -113,6 +131,13 @@ class NodeSettings(BaseSettings):
     def _check_announce(cls, value: str | None) -> str | None:
         if value is not None:
             parse_place(value)
+        return value
+
+    @field_validator("checkpoint", mode="after")
+    @classmethod
+    def _check_checkpoint(cls, value: str | None) -> str | None:
+        if value is not None:
+            parse_checkpoint(value)
         return value
 
     @field_validator("peers", "seeds", "rpc_allowed_hosts", "job_modes", "first_posters", mode="before")

@@ -106,6 +106,7 @@ class Steward:
     async def _save(self) -> None:
         while True:
             await asyncio.sleep(SAVE_S)
+            await self._try("dropping what came in part", partial(self._threads.keep, self._store.drop_stale))
             await self._try("saving what the matrix store remembers", partial(self._threads.keep, self._store.save))
 
     async def _try(self, what: str, call: Callable[[], Any]) -> None:

@@ -11,16 +11,18 @@ from typing import Final
 import structlog
 from msgspec import Struct
 
+from chain.importing import StateImport
 from chain.ledger import BlockOutcome, Ledger
 from chain.mempool import Mempool
 from chain.template import Template, make_template
 from chain.votepool import VotePool
+from consensus.stateranges import Place, StateRange
 from node.clock import Clock
 from primitives.blocks import Block, Header
 from primitives.errors import InosError, MatrixMissing, RuleViolation
 from primitives.matrices import Witness
 from primitives.transactions import Transaction
-from primitives.units import Address, Height, MatrixId, TxId
+from primitives.units import Address, BlockId, Height, MatrixId, TxId
 
 log: Final = structlog.get_logger("node")
 
@@ -73,6 +75,22 @@ class ChainWriter:
             return BlockOutcome((), (), False), error.ids
         self._follow(outcome)
         return outcome, outcome.missing
+
+    def begin_import(self, block: BlockId) -> StateImport:
+        return self._ledger.begin_import(block)
+
+    def add_range(self, block: BlockId, place: Place, found: StateRange) -> bool:
+        """A part of the state after `block`; False where another one's is on its way in by now."""
+        importer = self._ledger.importer
+        if importer is None or importer.state is None or importer.state.block != block:
+            return False
+        return self._ledger.add_range(place, found)
+
+    def finish_import(self) -> BlockOutcome:
+        return self._ledger.finish_import()
+
+    def abandon_import(self) -> None:
+        self._ledger.abandon_import()
 
     def add_transaction(self, tx: Transaction) -> TxId:
         return self._mempool.add(tx, self._ledger.state, Height(self._ledger.tip.header.height))

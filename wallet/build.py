@@ -61,8 +61,9 @@ def make_post_job(
     lifetime: int,
     bond: int | None = None,
     claim_window: int | None = None,
+    mode: JobMode = JobMode.CHECKED,
 ) -> PostJob:
-    """A checked-mode job open for `lifetime` blocks after `height`; bond and window default to the least allowed.
+    """A job open for `lifetime` blocks after `height`; bond and window default to the least allowed.
 
     Raises:
         WalletError: "bad-amount", "shape-mismatch" (operands of different depth), "bad-lifetime", "bad-claim-window".
@@ -82,7 +83,7 @@ def make_post_job(
         bond=_check_amount("the bond", params.min_bond if bond is None else bond, least=params.min_bond),
         claim_window=window,
         deadline=height + lifetime,
-        mode=JobMode.CHECKED,
+        mode=mode,
         max_base_fee=_check_amount("the highest base fee", max_base_fee, least=1),
     )
 

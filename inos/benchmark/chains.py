@@ -20,12 +20,15 @@ import work
 from chain.ledger import Ledger
 from consensus.execution import Execution
 from genesis import Network, derive_devnet, load_network
+from inos.benchmark.voting import Voter, make_due_aggregate
 from mesh.store import MatrixStore
 from node.datadir import DataDir
 from node.results import StoredResults
 from primitives.blocks import HEADER_VERSION, Block, Header, compute_anchor, compute_tx_root, encode_target
+from primitives.bls import compute_secret as compute_bls_secret
+from primitives.bls import get_bls
 from primitives.signatures import compute_address, compute_public_key
-from primitives.transactions import Transaction, Transfer, compute_signing_hash
+from primitives.transactions import Payload, RegisterVoter, Transaction, Transfer, compute_signing_hash
 from primitives.units import U256_MAX, Address, BlockId, Height, Nano, TimeMs
 from work.engine import Lottery
 
@@ -77,6 +80,8 @@ def make_chain(
     *,
     network: Path | None = None,
     seed: int = 1,
+    receivers: int = RECEIVERS,
+    voters: int = 0,
     tell: Callable[[int], None] = lambda height: None,
 ) -> Chain:
     """Fill the data directory `folder` with `blocks` blocks of `transfers` transfers each.
@@ -84,6 +89,8 @@ def make_chain(
     Args:
         network: genesis file made by `make_network`; without it one is made beside the data.
         seed: another one gives other blocks on the same network, and so a fork.
+        receivers: accounts that are paid, one after another.
+        voters: of the senders, so many register in block 1, mine, and vote on every checkpoint.
         tell: called with each height.
     """
     started = time.monotonic()
@@ -91,7 +98,7 @@ def make_chain(
     genesis = network or folder / GENESIS_NAME
     net = make_network(genesis, blocks) if network is None else load_network(str(genesis))
     with _open_ledger(folder, net) as ledger:
-        maker = _Maker(ledger, transfers, seed)
+        maker = _Maker(ledger, transfers, seed, receivers, voters)
         for height in range(1, blocks + 1):
             maker.add_block()
             tell(height)
@@ -102,12 +109,16 @@ def make_chain(
 class _Maker:
     """One chain being made."""
 
-    def __init__(self, ledger: Ledger, transfers: int, seed: int) -> None:
+    def __init__(self, ledger: Ledger, transfers: int, seed: int, receivers: int, voters: int) -> None:
         rng = random.Random(1)
         self._ledger = ledger
         self._senders = _make_senders(rng)
         self._nonces = [0] * SENDERS
-        self._receivers = [Address(rng.randbytes(20)) for _ in range(RECEIVERS)]
+        self._receivers = [Address(rng.randbytes(20)) for _ in range(receivers)]
+        self._paid = 0
+        self._voters = [
+            Voter(address, compute_bls_secret(secret.secret)) for secret, _, address in self._senders[:voters]
+        ]
         self._rng = random.Random(seed)
         self._turn = 0
         self._transfers = transfers
@@ -120,17 +131,24 @@ class _Maker:
         ledger, params = self._ledger, self._ledger.params
         context, target = ledger.compute_next()
         tip = ledger.tip
+        voters = self._voters
+        beneficiary = voters[tip.header.height % len(voters)].address if voters else self._beneficiary
+        aggregate = make_due_aggregate(params, ledger.state, voters) if voters else None
         execution = Execution(
             params,
             ledger.state,
             height=Height(tip.header.height + 1),
-            beneficiary=self._beneficiary,
+            beneficiary=beneficiary,
             target=target,
             uses_merit=False,
             results=ledger.results,
             parent=tip.id,
+            aggregate=aggregate,
         )
-        transactions = tuple(self._make_transfer() for _ in range(self._transfers))
+        if voters and tip.header.height == 0:
+            transactions = tuple(self._make_registration(index) for index in range(len(voters)))
+        else:
+            transactions = tuple(self._make_transfer() for _ in range(self._transfers))
         for tx in transactions:
             execution.add(tx)
         header = Header(
@@ -139,23 +157,31 @@ class _Maker:
             height=tip.header.height + 1,
             parent=tip.id,
             time_ms=context.parent.time_ms + params.spacing_ms,
-            tx_root=compute_tx_root(transactions),
+            tx_root=compute_tx_root(transactions, aggregate),
             state_root=ledger.compute_state_root(execution.finish().changes),
             target=encode_target(target),
-            beneficiary=self._beneficiary,
+            beneficiary=beneficiary,
             uses_merit=False,
             nonce=0,
             seal=None,
         )
         (win,) = Lottery(self._w, compute_anchor(header), target, threads=1).mine_strips(self._x, 0, 1).wins
         sealed = msgspec.structs.replace(header, seal=win.seal)
-        ledger.add_block(Block(sealed, transactions), win.witness, TimeMs(sealed.time_ms))
+        ledger.add_block(Block(sealed, transactions, aggregate), win.witness, TimeMs(sealed.time_ms))
 
     def _make_transfer(self) -> Transaction:
         self._turn = (self._turn + 1) % SENDERS
-        secret, public, _ = self._senders[self._turn]
-        payload = Transfer(self._rng.choice(self._receivers), self._rng.randrange(1, 10**6))
-        nonce, self._nonces[self._turn] = self._nonces[self._turn], self._nonces[self._turn] + 1
+        self._paid = (self._paid + 1) % len(self._receivers)
+        return self._sign(self._turn, Transfer(self._receivers[self._paid], self._rng.randrange(1, 10**6)))
+
+    def _make_registration(self, index: int) -> Transaction:
+        secret, bls = self._voters[index].secret, get_bls()
+        bond = self._ledger.params.min_voter_bond
+        return self._sign(index, RegisterVoter(bls.compute_public_key(secret), bls.prove_possession(secret), bond))
+
+    def _sign(self, sender: int, payload: Payload) -> Transaction:
+        secret, public, _ = self._senders[sender]
+        nonce, self._nonces[sender] = self._nonces[sender], self._nonces[sender] + 1
         unsigned = Transaction(self._ledger.params.chain_id, public, nonce, FEE, payload, bytes(64))
         signature = secret.sign_schnorr(compute_signing_hash(unsigned), bytes(32))
         return msgspec.structs.replace(unsigned, signature=signature)

@@ -53,7 +53,7 @@ def measure_sync(
 
 async def _measure(chain: Chain, folder: Path, tell: Callable[[str], None], sources: int) -> SyncFigures:
     common = ("--network", str(chain.network), "--rpc-port", "0", "--p2p-port", "0")
-    specs = [NodeSpec(f"source{i}", _copy(chain.folder, folder, i), common) for i in range(sources)]
+    specs = [NodeSpec(f"source{i}", copy_chain(chain.folder, folder, i), common) for i in range(sources)]
     async with run_nodes(specs) as running:
         spec = NodeSpec("new", folder / "new", common)
         new = await start_node(spec, [node.p2p_address for node in running])
@@ -105,8 +105,8 @@ async def _follow(chain: Chain, url: str, pid: int, source: int, tell: Callable[
     )
 
 
-def _copy(made: Path, folder: Path, number: int) -> Path:
-    """The first source is the chain's own folder; others get copies, without its node key."""
+def copy_chain(made: Path, folder: Path, number: int) -> Path:
+    """The data directory of a source: the first is the chain's own folder, others are copies without its node key."""
     if number == 0:
         return made
     copy = folder / f"source{number}"
@@ -149,14 +149,19 @@ def _make(folder: Path, blocks: int, transfers: int, tell: Callable[[str], None]
     shutil.rmtree(folder, ignore_errors=True)
     tell(f"making {blocks} blocks of {transfers} transfers")
     chain = make_chain(folder, blocks, transfers)
+    save_chain(chain)
+    return chain
+
+
+def save_chain(chain: Chain) -> None:
+    """Note beside the data what was made; see `load_chain`."""
     about: dict[str, Any] = {
-        "blocks": blocks,
+        "blocks": chain.blocks,
         "transfers": chain.transfers,
         "tip": chain.tip.hex(),
         "seconds": chain.seconds,
     }
-    (folder / "chain.json").write_text(json.dumps(about))
-    return chain
+    (chain.folder / "chain.json").write_text(json.dumps(about))
 
 
 def load_chain(folder: Path) -> Chain | None:

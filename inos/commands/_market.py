@@ -12,7 +12,7 @@ import typer
 from inos._receipt import Receipt, make_receipt
 from inos.client import Client
 from inos.commands._common import DEFAULT_RPC, CommandError, JsonOption, RpcOption, call_rpc, fail, print_json
-from inos.commands._matrices import check_writable, load_matrix
+from inos.commands._matrices import check_writable, open_matrix
 from primitives.blocks import MAX_HEADER_BYTES, Header, compute_block_id
 from primitives.codec import decode
 from primitives.units import format_credits
@@ -49,8 +49,8 @@ def describe_quote(quote: dict[str, Any]) -> str:
         f"burned    {format_credits(int(quote['burn']))} credits",
         f"takes     about {quote['expected_s']:.0f} s ({quote['expected_blocks']} blocks)",
     ]
-    if quote["bytes"] > quote["max_bytes"]:
-        lines.append(f"too large {quote['bytes']} bytes, a checked job has at most {quote['max_bytes']}")
+    if quote["mode"] == "optimistic":
+        lines.append(f"mode      optimistic: {quote['bytes']:,} bytes are too many for every node to check")
     return "\n".join(lines)
 
 
@@ -198,7 +198,7 @@ def _read_shape(x: str, w: str, k: int | None) -> tuple[int, int, int]:
         if not x.isdecimal() or not w.isdecimal():
             fail("bad-shape", f"{x!r} and {w!r} are not numbers of rows", "give two files, or three numbers M N K")
         return int(x), int(w), k
-    left, right = load_matrix(Path(x)), load_matrix(Path(w))
+    left, right = open_matrix(Path(x)), open_matrix(Path(w))
     if left.ndim != 2 or right.ndim != 2 or left.shape[1] != right.shape[1]:
         fail("bad-shape", f"X has the shape {left.shape} and W {right.shape}", "both need equally many columns")
     return left.shape[0], right.shape[0], left.shape[1]

@@ -28,17 +28,32 @@ def load_matrix(path: Path) -> NDArray[Any]:
         fail("bad-npy", f"{path} is not a .npy file with a matrix of numbers: {error}", _HINT)
 
 
-def check_writable(path: Path) -> None:
-    """Find out early whether a result could be written, before anything is paid for it.
+def open_matrix(path: Path) -> NDArray[Any]:
+    """As `load_matrix`, but an int8 one is mapped, not read: it may be larger than memory.
+
+    Raises:
+        CommandError: as `load_matrix`; a file shorter than its shape says is "bad-npy".
+    """
+    try:
+        mapped = np.lib.format.open_memmap(path.expanduser(), "r")
+    except (OSError, ValueError, SyntaxError, TypeError, EOFError, OverflowError):
+        return load_matrix(path)  # whatever is wrong, it says so
+    return mapped if mapped.dtype == np.int8 and mapped.flags.c_contiguous else load_matrix(path)
+
+
+def check_writable(path: Path) -> Path:
+    """Where a result goes, `~` resolved; found out early, before anything is paid for it.
 
     Raises:
         CommandError: "file-unwritable".
     """
-    folder = path.expanduser().parent
+    place = path.expanduser()
+    folder = place.parent
     if not folder.is_dir():
         fail("file-unwritable", f"cannot write {path}: there is no folder {folder}")
-    if not os.access(folder, os.W_OK) or path.expanduser().is_dir():
+    if not os.access(folder, os.W_OK) or place.is_dir():
         fail("file-unwritable", f"cannot write {path}")
+    return place
 
 
 def save_matrix(path: Path, array: NDArray[Any]) -> None:

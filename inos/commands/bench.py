@@ -103,6 +103,34 @@ def sync(
 
 
 @app.command()
+def snapshot(
+    accounts: Annotated[int, typer.Option("--accounts", min=1, metavar="N", help="In the state.")] = 100_000,
+    sources: Annotated[int, typer.Option("--sources", min=1, max=8, metavar="N", help="Nodes that have it.")] = 2,
+    keep: Annotated[
+        Path | None, typer.Option("--keep", metavar="DIR", help="Keep the chain here, and take it from here again.")
+    ] = None,
+    json_: JsonOption = False,
+) -> None:
+    """Start a new node with --snapshot beside nodes whose state has many accounts: how soon does it follow?
+
+    The chain is made first: a transfer to every account, voters, and their votes on every checkpoint.
+    """
+    from inos.benchmark.snapshot import run
+
+    chain, figures = run(accounts, keep, sources, lambda text: print(text, file=sys.stderr))
+    machine = describe_machine()
+    if json_:
+        print_json({"machine": machine, "made_s": round(chain.seconds, 1), "snapshot": msgspec.to_builtins(figures)})
+        return
+    print(", ".join(f"{name} {value}" for name, value in machine.items()))
+    print(f"{figures.accounts} accounts, {figures.blocks} blocks, made in {chain.seconds:.1f} s, {sources} sources")
+    print(f"  process ready after {figures.ready_s:.1f} s")
+    print(f"  state of block {figures.base_height} whole {figures.state_s:.1f} s later")
+    print(f"  following {figures.following_s:.1f} s after it was ready")
+    print(f"  memory: {figures.node_mb:.0f} MB")
+
+
+@app.command()
 def mesh(
     mebibytes: Annotated[int, typer.Option("--mib", min=1, max=4096, metavar="N", help="Size of the matrix.")] = 1024,
     sources: Annotated[int, typer.Option("--sources", min=1, max=8, metavar="N", help="Nodes that have it.")] = 1,
@@ -166,6 +194,26 @@ def finality(
     print(", ".join(f"{name} {value}" for name, value in describe_machine().items()) + f"; medians of {rounds} rounds")
     for row in measured:
         print(f"{row.backend:>9}  {row.what:<42} {row.ms:10.2f} ms")
+
+
+@app.command()
+def challenge(
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="How often each is timed.")] = 50,
+    json_: JsonOption = False,
+) -> None:
+    """Time the check of a challenge on chain: one wrong tile of a product, at several depths."""
+    from inos.benchmark.challenge import measure_challenges
+
+    measured = measure_challenges(rounds)
+    if json_:
+        print_json({"machine": describe_machine(), "measured": msgspec.to_builtins(measured)})
+        return
+    print(", ".join(f"{name} {value}" for name, value in describe_machine().items()) + f"; medians of {rounds} rounds")
+    for row in measured:
+        print(
+            f"k = {row.depth:>6}  {row.bytes:>9,} bytes  checked in {row.check_ms:6.2f} ms"
+            f"  (numpy's product of the tile alone: {row.numpy_ms:.2f} ms)"
+        )
 
 
 def _parse(text: str) -> tuple[int, int, int]:

@@ -11,7 +11,7 @@ import typer
 from genesis import Network, load_network
 from inos._client_models import Job
 from inos._client_operands import check_shapes, to_operand
-from inos.client import DEFAULT_JOB_TIMEOUT_S, Client
+from inos.client import DEFAULT_JOB_TIMEOUT_S, Client, Mode
 from inos.commands import _market, _wallets
 from inos.commands._common import (
     DEFAULT_NETWORK,
@@ -23,7 +23,8 @@ from inos.commands._common import (
     fail,
     print_json,
 )
-from inos.commands._matrices import check_writable, load_matrix, save_matrix
+from inos.commands._matrices import check_writable, open_matrix
+from inos.commands._progress import make_progress
 from inos.commands._wallets import (
     IndexOption,
     PasswordFileOption,
@@ -64,6 +65,14 @@ def post(
     lifetime: Annotated[
         int | None, typer.Option("--lifetime", min=1, help="Blocks in which it can be done; as many as allowed.")
     ] = None,
+    mode: Annotated[
+        str | None,
+        typer.Option(
+            "--mode",
+            metavar="checked|optimistic",
+            help="Checked by every node, or only challenged: by size without.",
+        ),
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the job is settled.")] = False,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="Y.npy", help="Write the result; implies --wait.")
@@ -79,25 +88,33 @@ def post(
     json_: JsonOption = False,
 ) -> None:
     """Post a job. Both matrices and the balance are checked before anything is sent."""
-    x8, w8 = to_operand(load_matrix(x), str(x)), to_operand(load_matrix(w), str(w))
+    x8, w8 = to_operand(open_matrix(x), str(x)), to_operand(open_matrix(w), str(w))
     check_shapes(x8, w8)
     offer = call_rpc(rpc, "job_quote", {"m": x8.shape[0], "n": w8.shape[0], "k": x8.shape[1]})
     nano = parse_amount(reward, "the reward") if reward is not None else Nano(int(offer["suggested_reward"]))
     burn = format_credits(int(offer["burn"]))
     if output is not None:
-        check_writable(output)
+        output = check_writable(output)
     key = _unlock(rpc, network, wallet, wallet_dir, index, password_file)
     question = f"Post {x} times {w} transposed for {format_credits(nano)} credits, and burn about {burn}?"
     _wallets.confirm_or_stop(question, yes=yes or json_)
 
     async def do(client: Client) -> Job | str:
-        job = await client.post_job(x8, w8, reward_nano=nano, max_base_fee=max_base_fee, lifetime=lifetime)
+        job = await client.post_job(
+            x8,
+            w8,
+            reward_nano=nano,
+            max_base_fee=max_base_fee,
+            lifetime=lifetime,
+            mode=_read_mode(mode),
+            tell=make_progress("sent", is_quiet=json_),
+        )
         if not wait and output is None:
             return job
         _say(f"posted {job}, waiting for its result", as_json=json_)
         settled = await client.wait_job(job, timeout)
         if output is not None:
-            save_matrix(output, await client.result(job))
+            await _save(client, job, output, as_json=json_)
         return settled
 
     done = _run(rpc, key, do)
@@ -113,7 +130,9 @@ def post(
 
 @app.command("list")
 def list_(
-    state: Annotated[str | None, typer.Option("--state", help="open, claimed, settled or cancelled.")] = None,
+    state: Annotated[
+        str | None, typer.Option("--state", help="open, claimed, delivered, settled or cancelled.")
+    ] = None,
     poster: Annotated[str | None, typer.Option("--poster", metavar="ADDRESS", help="Whose jobs.")] = None,
     worker: Annotated[str | None, typer.Option("--worker", metavar="ADDRESS", help="Claimed or done by whom.")] = None,
     after: Annotated[str | None, typer.Option("--after", metavar="NEXT", help="Go on where a page ended.")] = None,
@@ -176,15 +195,13 @@ def result(
     json_: JsonOption = False,
 ) -> None:
     """Fetch a settled job's product, check it by Freivalds, and write it."""
-    check_writable(output)
+    path = check_writable(output)
 
     async def do(client: Client) -> tuple[int, ...]:
         if wait:
             _say(f"waiting for {job}", as_json=json_)
             await client.wait_job(job, timeout)
-        y = await client.result(job)
-        save_matrix(output, y)
-        return y.shape
+        return await _save(client, job, path, as_json=json_)
 
     rows, cols = _run(rpc, None, do)
     if json_:
@@ -218,6 +235,22 @@ def cancel(
         print_json({"id": tx, "job": job})
     else:
         print(f"sent {tx}; the reward comes back when it is mined")
+
+
+async def _save(client: Client, job: str, output: Path, *, as_json: bool) -> tuple[int, ...]:
+    try:
+        y = await client.save_result(job, output, tell=make_progress("fetched", is_quiet=as_json))
+    except OSError as error:
+        fail("file-unwritable", f"cannot write {output}: {error.strerror or error}")
+    return y.shape
+
+
+def _read_mode(text: str | None) -> Mode | None:
+    match text:
+        case None | "checked" | "optimistic":
+            return text
+        case _:
+            fail("bad-mode", f"{text!r} is no mode of jobs", "write checked or optimistic")
 
 
 def _unlock(

@@ -56,6 +56,18 @@ def command(
             help="Believe and dial loopback and private addresses of peers. [on devnets only]",
         ),
     ] = None,
+    checkpoint: Annotated[
+        str | None,
+        typer.Option(
+            "--checkpoint",
+            metavar="HEIGHT:ID",
+            help="A recent final block you believe in: a new node takes a final state from its peers, with proofs.",
+        ),
+    ] = None,
+    snapshot: Annotated[
+        bool | None,
+        typer.Option("--snapshot", help="The same with the final block that peers prove from genesis on."),
+    ] = None,
     mine: Annotated[
         str | None,
         typer.Option(
@@ -104,6 +116,10 @@ def command(
         str | None,
         typer.Option("--mesh-scrub-rate", metavar="SIZE", help="Stored bytes read back and checked a second. [8MiB]"),
     ] = None,
+    mesh_check_s: Annotated[
+        float | None,
+        typer.Option("--mesh-check-s", metavar="S", help="How often copies elsewhere are counted. [20 spacings]"),
+    ] = None,
     watch: Annotated[
         bool | None, typer.Option("--watch", help="Check results of optimistic jobs, and challenge wrong ones.")
     ] = None,
@@ -149,6 +165,8 @@ def command(
         "max_inbound": max_inbound,
         "announce": announce,
         "local_addresses": local_addresses,
+        "checkpoint": checkpoint,
+        "snapshot": snapshot,
         "mine": mine,
         "mine_key_file": mine_key_file,
         "mine_wallet": mine_wallet,
@@ -163,6 +181,7 @@ def command(
         "backend": backend,
         "mesh_quota": mesh_quota,
         "mesh_scrub_rate": mesh_scrub_rate,
+        "mesh_check_s": mesh_check_s,
         "watch": watch,
         "watch_key_file": watch_key_file,
         "vote": vote,

@@ -18,7 +18,7 @@ def command(
 ) -> None:
     """Show a node's network, its peers, how far it has synced and what bounds it.
 
-    Phases: finding_peers, headers, blocks, following, stalled (with the reason).
+    Phases: finding_peers, headers, state, blocks, following, stalled (with the reason).
     """
     if watch:
         _watch(rpc)

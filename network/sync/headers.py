@@ -47,7 +47,11 @@ IGNORED_S: Final = 60.0
 
 
 class HeaderSync:
-    """One for all peers. `on_new` is called when headers came whose bodies may be wanted."""
+    """One for all peers. `on_new` is called when headers came whose bodies may be wanted.
+
+    Args:
+        expected: the height up to which headers are believed to come, before any block is here.
+    """
 
     def __init__(
         self,
@@ -57,9 +61,11 @@ class HeaderSync:
         on_new: Callable[[], None],
         watch: SyncWatch,
         punish: Punish,
+        expected: int = 0,
     ) -> None:
         self._node = node
         self._limits = limits
+        self._expected = expected
         self._clock = clock
         self._on_new = on_new
         self._watch = watch
@@ -118,7 +124,7 @@ class HeaderSync:
         return True
 
     def _count_ahead(self) -> int:
-        return self._node.ledger.best_header.header.height - self._node.ledger.tip.header.height
+        return self._node.ledger.best_header.header.height - max(self._node.ledger.tip.header.height, self._expected)
 
     def _is_far(self, peer: Peer) -> bool:
         return peer.best_height > self._node.ledger.best_header.header.height + FAR

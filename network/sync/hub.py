@@ -13,6 +13,7 @@ from network.ports import Clock, NodePort, Randomness
 from network.settings import NetworkSettings
 from network.sync.announce import Announcer
 from network.sync.blocks import BlockSync
+from network.sync.copies import CopyKeeper, CopyRouter
 from network.sync.headers import HeaderSync
 from network.sync.matrices import MatrixSync
 from network.sync.progress import SyncStatus
@@ -21,6 +22,7 @@ from network.sync.punish import Punish
 from network.sync.seek import Router
 from network.sync.serve import Answers
 from network.sync.spread import Spreader, SpreadStats
+from network.sync.state import StateSync
 from network.sync.transactions import TransactionSync
 from network.sync.verifier import SealVerifier
 from network.sync.votes import VoteSync
@@ -29,7 +31,7 @@ from network.wire.chain import AnnounceBlock
 from network.wire.compact import CompactBlock, SetCompact
 from network.wire.transactions import AnnounceTransactions
 from primitives.transactions import compute_tx_id
-from primitives.units import BlockId, MatrixId
+from primitives.units import BlockId, MatrixId, NodeId
 
 log = structlog.get_logger("inos.network")
 
@@ -40,7 +42,7 @@ MAX_UNDONE: Final = 64
 RETRY_HEADERS_S: Final = 5.0
 
 
-class Routes(Router, Protocol):
+class Routes(Router, CopyRouter, Protocol):
     """What sync passes on to routing, and what it asks of it."""
 
     async def answer(self, peer: Peer, request: Request) -> bool:
@@ -58,6 +60,7 @@ class Sync:
 
     def __init__(
         self,
+        own_id: NodeId,
         node: NodePort,
         settings: NetworkSettings,
         clock: Clock,
@@ -71,13 +74,16 @@ class Sync:
         self._answers = Answers(node)
         self._watch = SyncWatch(node, clock, list_peers, verifier)
         self._blocks = BlockSync(node, settings, clock, list_peers, punish, verifier, self._watch)
-        self._headers = HeaderSync(node, settings.limits, clock, self._blocks.kick, self._watch, punish)
+        expected = 0 if settings.checkpoint is None else settings.checkpoint.epoch * node.params.epoch_blocks
+        self._headers = HeaderSync(node, settings.limits, clock, self._blocks.kick, self._watch, punish, expected)
         self._spreader = Spreader(node, settings.limits, clock, rng, list_peers, self._headers, self._blocks, verifier)
         self._transactions = TransactionSync(node, settings.limits, clock, punish)
         self._announcer = Announcer(node, settings.announce_interval_s, clock, rng, list_peers)
         self._matrices = MatrixSync(node, settings, clock, list_peers, punish, routing)
         self._votes = VoteSync(node, settings.limits, clock)
+        self._state = StateSync(node, settings, clock, list_peers, punish, self._blocks.kick)
         self._routing = routing
+        self._copies = CopyKeeper(own_id, node, routing, self._matrices.take_copy, settings.copy_check_s, clock, rng)
 
     def get_tip(self) -> tuple[BlockId, int]:
         tip = self._node.ledger.tip
@@ -88,10 +94,10 @@ class Sync:
         return self._votes.hear(peer, notice)
 
     async def answer(self, peer: Peer, request: Request) -> None:
-        if await self._votes.answer(peer, request):
-            return
-        if not await self._spreader.answer(peer, request) and not await self._routing.answer(peer, request):
-            await self._answers.answer(peer, request)
+        for part in (self._votes, self._spreader, self._routing, self._copies):
+            if await part.answer(peer, request):
+                return
+        await self._answers.answer(peer, request)
 
     async def fetch_matrix(self, id: MatrixId, timeout_s: float) -> None:
         """See MatrixSync.fetch."""
@@ -115,6 +121,8 @@ class Sync:
                 self._announcer.run(),
                 self._matrices.run(),
                 self._votes.run(),
+                self._state.run(),
+                self._copies.run(),
                 self._listen(),
             ):
                 group.create_task(work)
@@ -131,6 +139,7 @@ class Sync:
                     self._transactions.fetch_from(peer),
                     self._matrices.fetch_from(peer),
                     self._votes.fetch_from(peer),
+                    self._state.fetch_from(peer),
                 ):
                     group.create_task(work)
         finally:

@@ -81,6 +81,14 @@ class MatrixSync:
                 self._wants.add(id, MatrixInfo(dtype, ref.rows, ref.cols, ref.root), until, is_ahead=True)
         self._has_work.set()
 
+    def take_copy(self, info: MatrixInfo, limit_s: float) -> bool:
+        """Fetch for `limit_s` seconds what this node has agreed to keep for others; False where too much waits."""
+        if not self._wants.add(info.id, info, self._clock.monotonic() + limit_s):
+            return False
+        self._node.matrices.set_lent(info.id)
+        self._has_work.set()
+        return True
+
     def on_added(self, id: MatrixId) -> None:
         """The node has the whole matrix."""
         self._wants.remove(id)

@@ -22,6 +22,7 @@ class Phase(StrEnum):
 
     FINDING_PEERS = "finding_peers"
     HEADERS = "headers"
+    STATE = "state"
     BLOCKS = "blocks"
     FOLLOWING = "following"
     STALLED = "stalled"
@@ -53,14 +54,19 @@ class Sight(Struct, frozen=True, kw_only=True):
     """A peer claims a tip that is unknown here, and is asked for its headers."""
     obstacle: str = ""
     """What the next block waits for, where that is known."""
+    is_awaiting_state: bool = False
+    """A state comes from peers, and no block before it is whole."""
+    ranges: int = 0
+    """Parts of that state that came so far."""
 
 
 class SyncMachine:
     """The phase, moved by what is seen. Every transition there is:
 
     any -> finding_peers (the last peer went); finding_peers -> headers, blocks, following (a peer came);
-    headers -> blocks, following; blocks -> headers, following; following -> headers, blocks;
-    headers, blocks -> stalled (nothing came for STALL_S) -> headers, blocks, following (something came).
+    headers -> state, blocks, following; state -> headers, blocks, following; blocks -> headers, following;
+    following -> headers, blocks;
+    headers, state, blocks -> stalled (nothing came for STALL_S) -> any of the four (something came).
     """
 
     def __init__(self, now: float) -> None:
@@ -68,7 +74,7 @@ class SyncMachine:
         self.reason = ""
         """Why it stalls; empty in all other phases."""
         self.since = now
-        self._seen = (-1, -1)
+        self._seen = (-1, -1, -1)
         self._moved_at = now
 
     def __str__(self) -> str:
@@ -76,11 +82,11 @@ class SyncMachine:
 
     def observe(self, sight: Sight) -> bool:
         """Take one look; whether the phase changed with it."""
-        seen = (sight.height, sight.header_height)
+        seen = (sight.height, sight.header_height, sight.ranges)
         if seen != self._seen:
             self._seen, self._moved_at = seen, sight.now
         phase = self._choose(sight)
-        if phase in (Phase.HEADERS, Phase.BLOCKS):
+        if phase in (Phase.HEADERS, Phase.STATE, Phase.BLOCKS):
             if self.phase in (Phase.FINDING_PEERS, Phase.FOLLOWING):
                 self._moved_at = sight.now  # the wait begins with the first of these phases
             elif sight.now - self._moved_at >= STALL_S:
@@ -100,6 +106,8 @@ class SyncMachine:
         near = NEAR_BLOCKS if is_following else CLOSE_BLOCKS
         if sight.is_learning and sight.claimed_height > sight.header_height + near:
             return Phase.HEADERS
+        if sight.is_awaiting_state:
+            return Phase.STATE
         if sight.header_height > sight.height + near:
             return Phase.BLOCKS
         return Phase.FOLLOWING
@@ -110,6 +118,8 @@ def describe_wait(phase: Phase, sight: Sight) -> str:
     who = f"{sight.peers} peer{'s' if sight.peers != 1 else ''}"
     if phase is Phase.HEADERS:
         return f"{who} claim{'s' if sight.peers == 1 else ''} block {sight.claimed_height}, and no header comes"
+    if phase is Phase.STATE:
+        return f"none of {who} gives the state of a final block"
     return f"none of {who} gives block {sight.height + 1}"
 
 

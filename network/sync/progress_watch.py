@@ -76,7 +76,7 @@ class SyncWatch:
             await self._verifier.end_bulk()
 
     def _look(self) -> Sight:
-        ledger = self._node.ledger
+        ledger, state = self._node.ledger, self._node.state_import
         return Sight(
             now=self._clock.monotonic(),
             peers=sum(1 for _ in self._list_peers()),
@@ -85,6 +85,8 @@ class SyncWatch:
             claimed_height=max(self._learning.values(), default=0),
             is_learning=bool(self._learning),
             obstacle=self.obstacle,
+            is_awaiting_state=ledger.is_awaiting_state,
+            ranges=state.added if state is not None else 0,
         )
 
     def _observe(self) -> None:

@@ -9,6 +9,7 @@ from network.wire.chain import MAX_HEADERS, BlockData, GetBlocks, GetHeaders, He
 from network.wire.control import NotFound
 from network.wire.matrices import GetMatrix, GetRun, GetStrips, MatrixHead, RunData, Strip, Strips
 from network.wire.skeleton import MAX_BONES, GetSkeleton, Skeleton
+from network.wire.snapshot import MAX_STEPS, GetStateRange, GetSteps, StateRangeData, Steps
 from network.wire.transactions import GetTransactions, Transactions
 from primitives.codec import encode
 from primitives.transactions import MAX_TX_BYTES, Transaction
@@ -49,6 +50,15 @@ class Answers:
                     await peer.out.put(head)
             case GetStrips():
                 await self._send_strips(peer, request)
+            case GetStateRange():
+                found = await self._node.read_range(BlockId(request.block), request.place)
+                if found is None:
+                    await peer.out.put(NotFound(request.request, (request.block,)))
+                else:
+                    await peer.out.put(StateRangeData(request.request, found))
+            case GetSteps():
+                steps = self._node.ledger.list_steps(request.first, MAX_STEPS)
+                await peer.out.put(Steps(request.request, tuple(steps)))
             case GetRun():
                 run = await self._node.read_run(MatrixId(request.id), request.index)
                 if run is None:

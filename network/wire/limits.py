@@ -5,6 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from consensus.records import MAX_RECORD_BYTES
 from network.wire.addresses import Addresses, AnnounceAddresses, DialMe, GetAddresses
 from network.wire.base import Message
 from network.wire.chain import AnnounceBlock, BlockData, GetBlocks, GetHeaders, Headers
@@ -18,8 +19,9 @@ from network.wire.compact import (
 )
 from network.wire.control import Bye, NotFound, Ping, Pong
 from network.wire.kademlia import FindNodes, FindProviders, Nodes, Provide, Provided, Providers
-from network.wire.matrices import GetMatrix, GetRun, GetStrips, MatrixHead, RunData, Strips
+from network.wire.matrices import CopyAnswer, GetMatrix, GetRun, GetStrips, MatrixHead, OfferCopy, RunData, Strips
 from network.wire.skeleton import GetSkeleton, Skeleton
+from network.wire.snapshot import GetStateRange, GetSteps, StateRangeData, Steps
 from network.wire.transactions import (
     MAX_TRANSACTIONS_BYTES,
     AnnounceTransactions,
@@ -63,6 +65,8 @@ MAX_BLOCK_BYTES: Final = 8 << 20
 MAX_COMPACT_BYTES: Final = 704 * _KB
 """A witness, 6 bytes for each of 65,536 transactions, and 64 of them whole."""
 
+MAX_STATE_RANGE_BYTES: Final = MAX_RECORD_BYTES + 256 * _KB
+"""One record of any size, or 192 KB of them; their lengths, and siblings."""
 MAX_RUN_MESSAGE_BYTES: Final = 1026 * _KB
 """64 strips and one path."""
 
@@ -93,6 +97,8 @@ LIMITS: Final[dict[type[Message], Limit]] = {
     Strips: Limit(288 * _KB, Lane.BULK, 0, 0, 0, 0.5),
     GetRun: Limit(64, Lane.TRANSACTIONS, 1000, 4000, 1, 1),
     RunData: Limit(MAX_RUN_MESSAGE_BYTES, Lane.BULK, 0, 0, 0, 0.5),
+    OfferCopy: Limit(128, Lane.TRANSACTIONS, 1, 50, 5, 0.1),
+    CopyAnswer: Limit(16, Lane.TRANSACTIONS, 0, 0, 0, 0.05),
     GetAddresses: Limit(64, Lane.TRANSACTIONS, 0.1, 5, 10, 0.2),
     Addresses: Limit(64 * _KB, Lane.TRANSACTIONS, 0, 0, 0, 1),
     AnnounceAddresses: Limit(2 * _KB, Lane.TRANSACTIONS, 1, 20, 5, 0.2),
@@ -106,6 +112,10 @@ LIMITS: Final[dict[type[Message], Limit]] = {
     TellVotes: Limit(2 * _KB, Lane.TRANSACTIONS, 20, 200, 5, 14),
     GetVotes: Limit(64, Lane.TRANSACTIONS, 5, 100, 10, 1),
     Votes: Limit(96 * _KB, Lane.TRANSACTIONS, 0, 0, 0, 400),
+    GetStateRange: Limit(128, Lane.TRANSACTIONS, 50, 400, 5, 20),
+    StateRangeData: Limit(MAX_STATE_RANGE_BYTES, Lane.BULK, 0, 0, 0, 60),
+    GetSteps: Limit(64, Lane.TRANSACTIONS, 2, 20, 5, 5),
+    Steps: Limit(768 * _KB, Lane.TRANSACTIONS, 0, 0, 0, 40),
 }
 
 RESERVE_MS_PER_S: Final = 2.0

@@ -61,3 +61,18 @@ class RunData(Reply, frozen=True, tag=41):
     index: Annotated[int, Meta(ge=0, lt=MAX_RUNS)]
     data: Annotated[bytes, Meta(min_length=STRIP_BYTES, max_length=MAX_RUN_BYTES)]
     path: Annotated[tuple[Hash32, ...], Meta(max_length=MAX_RESULT_PATH)]
+
+
+class OfferCopy(Request, frozen=True, tag=42):
+    """The sender has this matrix, and too few others have it: will you keep a copy?"""
+
+    dtype: Annotated[int, Meta(ge=1, le=2)]
+    rows: U32
+    cols: U32
+    root: Hash32
+
+
+class CopyAnswer(Reply, frozen=True, tag=43):
+    """Whether the answering node has it, or fetches it now."""
+
+    is_taken: bool

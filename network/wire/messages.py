@@ -18,8 +18,9 @@ from network.wire.compact import (
 )
 from network.wire.control import MAX_HELLO_BYTES, Bye, Hello, NotFound, Ping, Pong
 from network.wire.kademlia import FindNodes, FindProviders, Nodes, Provide, Provided, Providers
-from network.wire.matrices import GetMatrix, GetRun, GetStrips, MatrixHead, RunData, Strips
+from network.wire.matrices import CopyAnswer, GetMatrix, GetRun, GetStrips, MatrixHead, OfferCopy, RunData, Strips
 from network.wire.skeleton import GetSkeleton, Skeleton
+from network.wire.snapshot import GetStateRange, GetSteps, StateRangeData, Steps
 from network.wire.transactions import AnnounceTransactions, GetTransactions, Transactions
 from network.wire.votes import GetVotes, TellVotes, Votes
 from primitives.codec import decode, encode
@@ -52,6 +53,8 @@ KINDS: Final[tuple[type[Message], ...]] = (
     Strips,
     GetRun,
     RunData,
+    OfferCopy,
+    CopyAnswer,
     GetAddresses,
     Addresses,
     AnnounceAddresses,
@@ -65,6 +68,10 @@ KINDS: Final[tuple[type[Message], ...]] = (
     TellVotes,
     GetVotes,
     Votes,
+    GetStateRange,
+    StateRangeData,
+    GetSteps,
+    Steps,
 )
 BY_TAG: Final[dict[int, type[Message]]] = {cast(int, kind.__struct_config__.tag): kind for kind in KINDS}
 _ANY: Final[Any] = reduce(or_, KINDS)

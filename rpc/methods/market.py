@@ -1,7 +1,7 @@
 """job_quote and job_prove: what a product would cost, and the proof that one was delivered and paid."""
 
 from statistics import median
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -45,6 +45,10 @@ class QuoteModel(Model):
     expected_s: Annotated[float, Field(description="The same in seconds, at the network's spacing.")]
     bytes: Annotated[Count, Field(description="Operands and result together.")]
     max_bytes: Annotated[Count, Field(description="The most a checked job may have.")]
+    mode: Annotated[
+        Literal["checked", "optimistic"],
+        Field(description="By its size; an optimistic one is paid after a window for challenges."),
+    ]
 
 
 class ProveParams(Model):
@@ -85,6 +89,10 @@ async def job_quote(node: NodePort, params: QuoteParams) -> QuoteModel:
     waits = [job.closed_at - job.posted_at for job in settled]
     blocks = round(median(waits)) if waits else 4
     blocks += tickets // max(1, compute_difficulty(target))
+    size = (params.m + params.n) * params.k + 4 * params.m * params.n
+    is_large = size > node.params.max_checked_bytes
+    if is_large:
+        blocks += node.params.challenge_window
     return QuoteModel(
         tickets=tickets,
         base_fee=str(market.base_fee),
@@ -94,8 +102,9 @@ async def job_quote(node: NodePort, params: QuoteParams) -> QuoteModel:
         sample=len(settled),
         expected_blocks=blocks,
         expected_s=blocks * node.params.spacing_ms / 1000,
-        bytes=(params.m + params.n) * params.k + 4 * params.m * params.n,
+        bytes=size,
         max_bytes=node.params.max_checked_bytes,
+        mode="optimistic" if is_large else "checked",
     )
 
 

@@ -43,7 +43,7 @@ class SharesModel(Model):
 class SyncModel(Model):
     """Where the node is on its way to the tip of the chain."""
 
-    phase: Literal["finding_peers", "headers", "blocks", "following", "stalled"]
+    phase: Literal["finding_peers", "headers", "state", "blocks", "following", "stalled"]
     reason: Annotated[str, Field(description="Why it stalls; else empty.")]
     height: HeightNumber
     header_height: HeightNumber

@@ -36,10 +36,12 @@ async def test_nodes_that_know_one_seed_become_a_network_without_it(tmp_path: Pa
 
         seed = await start("seed")
         mining = ("--mine", "auto", "--filler-rate", "250")
-        # The follower has one slot only, so that its anchor is known.
-        plans = [("b", mining), ("c", ()), ("d", ()), ("e", ()), ("f", ("--max-outbound", "1"))]
+        # The last one has one slot only, so that its anchor is known, and nobody takes it by dialling first.
+        alone = ("--max-outbound", "1", "--max-inbound", "0")
+        plans = [("b", mining), ("c", ()), ("d", ()), ("e", ()), ("f", alone)]
         others = list(await asyncio.gather(*(start(n, "--seed", seed.p2p_address, *flags) for n, flags in plans)))
-        await await_links(others, 2)
+        await await_links(others[:-1], 2)
+        await await_links(others[-1:], 1)
         status = await ask(others[0].rpc_url, "net_status")
         assert (status["reachability"], status["observed_host"]) == ("public", "127.0.0.1")
         assert status["announced"] == others[0].p2p_address
@@ -56,7 +58,7 @@ async def test_nodes_that_know_one_seed_become_a_network_without_it(tmp_path: Pa
 
         anchor = await await_that("an outbound peer of the last node", get_anchor, 60)
         await stop_process(last.process)
-        again = await start("f", "--max-outbound", "1")
+        again = await start("f", *alone)
         assert (await ask(again.rpc_url, "net_addresses", token=again.read_token()))["count"] >= 4
 
         async def has_anchor() -> bool:

@@ -167,3 +167,31 @@ async def test_a_killed_fetch_goes_on_where_it_was_from_two_nodes(start: Start, 
     found = MatrixStore(tmp_path / "new" / "matrices").get(ref.matrix_id)
     assert found is not None
     assert np.array_equal(found, array)
+
+
+@pytest.mark.timeout(150)
+async def test_copies_of_what_is_promised_are_made_and_made_again(start: Start, tmp_path: Path) -> None:
+    """Seven nodes: a pin on one makes four copies; two holders are killed, and there are four again."""
+    names = [f"n{number}" for number in range(7)]
+    nodes: list[RunningNode] = []
+    for name in names:
+        nodes.append(await start(name, *(node.p2p_address for node in nodes), flags=("--mesh-check-s", "1")))
+    matrix = await put(nodes[0], make_array(1))
+    other = await put(nodes[0], make_array(2))
+    await ask(nodes[0].rpc_url, "mesh_pin", {"id": matrix}, nodes[0].read_token())
+
+    async def find_holders() -> list[RunningNode]:
+        held = [(node, await list_held(node)) for node in nodes]
+        return [node for node, found in held if found.get(matrix, {}).get("is_complete")]
+
+    async def has_copies() -> Any:
+        found = await find_holders()
+        return found if len(found) >= 4 else None
+
+    holders = await await_that("four copies", has_copies, 40)
+    for node in [node for node in holders if node is not nodes[0]][:2]:
+        node.process.send_signal(signal.SIGKILL)
+        await node.process.wait()
+        nodes.remove(node)
+    await await_that("four copies again", has_copies, 40)
+    assert [node.name for node in nodes if other in await list_held(node)] == ["n0"]  # nobody needs more of that one

@@ -17,7 +17,7 @@ from network.wire.control import Bye, Hello, NotFound, Ping, Pong
 from network.wire.framing import split
 from network.wire.kademlia import Contact, FindNodes, FindProviders, Nodes, Provide, Provided, Providers
 from network.wire.limits import get_limit
-from network.wire.matrices import GetMatrix, GetRun, GetStrips, MatrixHead
+from network.wire.matrices import GetMatrix, GetRun, GetStrips, MatrixHead, OfferCopy
 from network.wire.messages import encode_message
 from network.wire.transactions import AnnounceTransactions, GetTransactions, Transactions
 from network.wire.votes import GetVotes, TellVotes, Votes
@@ -103,6 +103,7 @@ def list_messages() -> Iterator[Message]:
     yield MatrixHead(1, 1, 16, 64, id)
     yield GetStrips(6, id, 0, 2)
     yield GetRun(6, id, 0)
+    yield OfferCopy(6, 1, 16, 1024, id)
     yield FindNodes(7, id)
     yield Nodes(1, (Contact(id, "192.0.2.1", 8646), Contact(id, "2001:db8::1", 8646)))
     yield Provide(8, (id, bytes(32)))

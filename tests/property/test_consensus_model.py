@@ -273,6 +273,11 @@ def play(lab: Lab, model: Model, execution: Execution, order: Any) -> None:
     model.apply(key.address, fee, payload, compute_tx_id(tx))
 
 
+def list_market_records(lab: Lab) -> dict[bytes, bytes]:
+    """What the model is about; votes and checkpoints are finality's, which has scenarios and vectors of its own."""
+    return {key: value for key, value in lab.records.all.items() if key[0] < Kind.VOTER}
+
+
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(histories)
 def test_both_come_to_the_same_state(history: list[Any]) -> None:
@@ -283,10 +288,10 @@ def test_both_come_to_the_same_state(history: list[Any]) -> None:
         model.get(key.address).update(balance=balance, merit=merit)
         model.market["minted"] += balance
     lab.records.all[MARKET_KEY] = encode(Market(**model.market))
-    assert dict(lab.records.all) == model.encode()
+    assert list_market_records(lab) == model.encode()
     for miner, wants_merit, given_orders in history:
         model = _play_block(lab, model, miner, wants_merit, given_orders)
-        assert dict(lab.records.all) == model.encode()
+        assert list_market_records(lab) == model.encode()
         held = sum(a["balance"] + a["bonded"] for a in model.accounts.values()) + model.market["escrowed"]
         assert held == model.market["minted"] - model.market["burned"]
     assert all(key[0] in set(Kind) for key in lab.records.all)

@@ -13,10 +13,12 @@ from network.wire.framing import PIECE_BYTES, Assembler, split
 from network.wire.kademlia import Contact, FindNodes, FindProviders, Nodes, Provide, Provided, Providers
 from network.wire.limits import LIMITS, Lane
 from network.wire.matrices import (
+    CopyAnswer,
     GetMatrix,
     GetRun,
     GetStrips,
     MatrixHead,
+    OfferCopy,
     RunData,
     Strip,
     Strips,
@@ -60,6 +62,8 @@ messages = st.one_of(
     st.builds(MatrixHead, u32, st.integers(1, 2), u32, u32, ids),
     st.builds(GetStrips, u32, ids, u32, st.integers(1, 16)),
     st.builds(GetRun, u32, ids, st.integers(0, 2**26 - 1)),
+    st.builds(OfferCopy, u32, st.integers(1, 2), u32, u32, ids),
+    st.builds(CopyAnswer, u32, st.booleans()),
     st.builds(RunData, u32, st.integers(0, 2**26 - 1), st.just(bytes(16_384)), some(ids, 5)),
     st.builds(Strips, u32, u32, some(strips, 5, 1)),
     st.builds(FindNodes, u32, ids),

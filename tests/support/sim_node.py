@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from chain.events import TipChanged
+from chain.importer import Importer
 from chain.ledger import Ledger
 from chain.mempool import Mempool, MempoolLimits
 from chain.opening import begin_database, load_index
@@ -145,6 +146,7 @@ class SimNode:
         skew_ms: int = 0,
         wrap: Callable[["SimNode"], NodePort] | None = None,
         on_tip: Callable[["SimNode", TipChanged], None] | None = None,
+        awaits_state: int | None = None,
     ) -> None:
         self.index = index
         self.setting = setting
@@ -159,7 +161,7 @@ class SimNode:
         """What the network keeps over a restart."""
         self.matrices = MatrixStore(setting.folder / f"{index}")
         results = StoredResults(self.matrices)
-        self.ledger = open_memory_ledger(setting.chain, results, setting.mint, setting.shared)
+        self.ledger = open_memory_ledger(setting.chain, results, setting.mint, setting.shared, awaits_state)
         pool = Mempool(setting.chain.params, setting.pool)
         self.service = NodeService(
             setting.chain, self.ledger, pool, self.matrices, results, self.clock, threads=InlineThreads()
@@ -240,9 +242,14 @@ class SimNode:
         return Block(template.header, template.transactions, template.aggregate), template.allowed_target
 
 
-def open_memory_ledger(chain: Network, results: StoredResults, mint: Mint, shared: dict[bytes, bytes]) -> Ledger:
+def open_memory_ledger(
+    chain: Network, results: StoredResults, mint: Mint, shared: dict[bytes, bytes], awaits_state: int | None = None
+) -> Ledger:
     """The real ledger on genesis, with nothing on disk."""
     database: Any = MemoryDatabase(shared)
     begin_database(database, chain.state)
     index = load_index(database, chain.params, chain.state)
-    return Ledger(chain.params, database, index, results, seal_check=mint.check)
+    ledger = Ledger(chain.params, database, index, results, seal_check=mint.check)
+    if awaits_state is not None:
+        ledger.await_state(Importer(database, index, chain.state, awaits_state))
+    return ledger

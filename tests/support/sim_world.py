@@ -153,6 +153,11 @@ class World:
         self._hash.update(struct.pack("<d4s4sI", now, source[:4], sink[:4], len(frame)) + frame[:8] + frame[-8:])
         self.traffic.count(source, sink, frame)
 
+    def use_chain(self, chain: Network) -> None:
+        """Another network's genesis; before the first node."""
+        self.chain = chain
+        self._setting = msgspec.structs.replace(self._setting, chain=chain)
+
     # Nodes
 
     def add_node(

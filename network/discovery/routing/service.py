@@ -179,6 +179,11 @@ class Routing:
             log.debug("a search for providers took too long", id=id.hex())
         return list(offers.confirmed.values())[:limit]
 
+    async def find_nearest(self, id: MatrixId) -> list[PeerAddress]:
+        """At most K other nodes, those that answered and are nearest to an id, nearest first."""
+        async with self._searches:
+            return list((await self._find_nodes(id)).closest)
+
     async def reach(self, address: PeerAddress, limit_s: float) -> Peer:
         """See Connections.reach."""
         return await self._connections.reach(address, limit_s)

@@ -53,3 +53,13 @@ def test_floats_are_timed_and_their_errors_found() -> None:
     assert 0 < found.certified_error <= 1.6
     assert found.certified_error <= found.numpy_error
     assert "side 130" in show_floats(found)
+
+
+def test_challenges_at_every_depth() -> None:
+    result = CliRunner().invoke(app, ["bench", "challenge", "--rounds", "1", "--json"])
+    assert result.exit_code == 0, result.output
+    measured = json.loads(result.stdout)["measured"]
+    assert [row["depth"] for row in measured] == [1024, 8192, 65_536]
+    assert [row["bytes"] for row in measured] == sorted(row["bytes"] for row in measured)
+    assert all(row["check_ms"] > 0 for row in measured)
+    assert "k =  65536" in CliRunner().invoke(app, ["bench", "challenge", "--rounds", "1"]).stdout

@@ -1,6 +1,7 @@
 """Products multiplied through a node in memory: the whole way, and every way it can fail."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
@@ -15,7 +16,8 @@ import work
 from inos import _client_models as models
 from inos._client_errors import ClientError, JobFailed
 from inos._client_jobs import JobWatch, JobWatcher
-from inos._client_operands import BadOperand, read_credits
+from inos._client_operands import BadOperand, make_ref, read_credits
+from inos._client_rows import upload_rows
 from primitives.transactions import ClaimJob
 from support.fake_node import WORKER, FakeNode
 from support.rpc_served import make_fake_node, serve
@@ -161,9 +163,57 @@ async def test_a_reward_above_the_balance_sends_nothing(client: inos.Client, nod
 async def test_a_job_larger_than_the_chain_checks(client: inos.Client, node: FakeNode) -> None:
     tall = np.zeros((4096, 1), np.int8)
     with pytest.raises(BadOperand) as caught:
-        await client.post_job(tall, tall, reward="1")
+        await client.post_job(tall, tall, reward="1", mode="checked")
     assert caught.value.code == "job-too-large"
     assert node.matrices.arrays == {}
+    large = await client.post_job(tall, tall, reward="1")
+    small = await client.post_job(X, W, reward="1")
+    chosen = await client.post_job(X, W, reward="1", mode="optimistic")
+    node.mine()
+    assert [(await client.job(job)).mode for job in (large, small, chosen)] == ["optimistic", "checked", "optimistic"]
+
+
+async def test_large_matrices_go_by_rows_and_their_product_comes_by_rows(
+    client: inos.Client, node: FakeNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inos.client.WHOLE_BYTES", 1000)
+    monkeypatch.setattr("inos._client_rows.CHUNK_BYTES", 1500)
+    rng = np.random.default_rng(4)
+    x, w = rng.integers(-64, 64, (77, 40), np.int8), rng.integers(-64, 64, (50, 40), np.int8)
+    np.save(tmp_path / "X.npy", x)
+    told: list[tuple[str, int, int]] = []
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    job = await client.post_job(mapped, w, reward="1", tell=lambda *step: told.append(step))
+    assert told == [("X", 32, 77), ("X", 64, 77), ("X", 77, 77), ("W", 32, 50), ("W", 50, 50)]
+    node.mine()
+    with pytest.raises(JobFailed) as early:
+        await client.save_result(job, tmp_path / "Y.npy")
+    assert early.value.code == "job-open"
+    node.work_jobs()
+    y = await client.save_result(job, tmp_path / "Y.npy")
+    assert y.dtype == np.int32
+    assert np.array_equal(y, x.astype(np.int32) @ w.astype(np.int32).T)
+    assert sorted(name for name in os.listdir(tmp_path) if "npy" in name) == [
+        "X.npy", "Y.npy",
+    ]  # fmt: skip
+    # Rows of something else under the right id are seen, and leave no file.
+    ref = (await client.job(job)).y
+    assert ref is not None
+    node.matrices.arrays[bytes.fromhex(ref.id)] = y + 1
+    with pytest.raises(ClientError) as lied:
+        await client.save_result(job, tmp_path / "again.npy")
+    assert lied.value.code == "wrong-matrix"
+    assert not (tmp_path / "again.npy").exists()
+
+
+async def test_an_upload_goes_on_where_it_was(client: inos.Client, node: FakeNode) -> None:
+    array = np.arange(-60, 60, dtype=np.int8).reshape(40, 3)
+    ref = make_ref(array)
+    await node.add_rows(ref.matrix_id, (1, 40, 3), 0, array[:16])
+    told: list[int] = []
+    await upload_rows(client.call, array, ref, "X", lambda what, done, rows: told.append(done))
+    assert told == [40]
+    assert np.array_equal(node.matrices.arrays[ref.id], array)
 
 
 async def test_a_job_nobody_takes_is_cancelled(client: inos.Client, node: FakeNode) -> None:

@@ -156,6 +156,24 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert store.has(kept)
 
 
+def test_what_began_to_come_and_was_given_up_goes_after_a_day(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    infos = [make_info(make_array(n, 128, 16384)) for n in range(4)]
+    for info in infos:
+        store.begin(info)
+    store.set_needed([infos[0].id])
+    store.pin(infos[1].id)
+    assert store.drop_stale() == 0
+    old = time.time() - 25 * 3600
+    for info in infos[:3]:
+        (part,) = tmp_path.rglob(f"{info.id.hex()}.part")
+        os.utime(part, (old, old))
+    assert store.drop_stale() == 1
+    assert {each.id for each in store.list_entries()} == {infos[n].id for n in (0, 1, 3)}
+    assert store.total_bytes == 3 * infos[0].file_bytes
+    assert [id for id, _ in store.list_missing()] == [infos[0].id, infos[1].id]
+
+
 def test_room_is_left_to_the_chain(tmp_path: Path) -> None:
     free = os.statvfs(tmp_path)
     store = MatrixStore(tmp_path, reserve=free.f_bavail * free.f_frsize + (1 << 40))

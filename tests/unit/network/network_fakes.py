@@ -99,6 +99,8 @@ class FakeLedger:
     def tip(self) -> SimpleNamespace:
         return self._view(self.headers[self.chain[-1]])
 
+    is_awaiting_state = False
+
     @property
     def best_header(self) -> SimpleNamespace:
         return self._view(self.headers[self.best])
@@ -147,6 +149,10 @@ class FakeMatrices:
     def __init__(self) -> None:
         self.heads: dict[bytes, MatrixInfo] = {}
         self.parts: dict[bytes, dict[int, bytes]] = {}
+        self.promised: set[bytes] = set()
+        self.lent: set[bytes] = set()
+        self.surplus: set[bytes] = set()
+        self.has_room = True
 
     def put(self, strips: list[bytes]) -> bytes:
         leaves = [compute_hash(Context.MATRIX_STRIP, strip) for strip in strips]
@@ -176,6 +182,21 @@ class FakeMatrices:
             (parts[i], compute_path(Context.MATRIX_NODE, leaves, i))
             for i in range(first, min(first + count, len(parts)))
         ]
+
+    def get_demand(self, id: bytes) -> float:
+        return 0.0
+
+    def is_promised(self, id: bytes) -> bool:
+        return id in self.promised
+
+    def may_lend(self, info: MatrixInfo) -> bool:
+        return self.has_room
+
+    def set_lent(self, id: bytes) -> None:
+        self.lent.add(id)
+
+    def may_let_go(self, id: bytes) -> bool:
+        return id in self.surplus
 
     def missing_runs(self, id: bytes, limit: int) -> list[int]:
         info = self.heads.get(id)
@@ -236,6 +257,8 @@ class FakeVotes:
 
 class FakeNode:
     """Satisfies network.ports.NodePort; keeps what it was given in `seen`."""
+
+    state_import = None
 
     def __init__(self) -> None:
         self.params = SimpleNamespace(chain_id=CHAIN_ID, epoch_blocks=8)
@@ -316,6 +339,9 @@ class FakeNode:
         if is_complete:
             self.publish(MatrixAdded(id))
         return is_complete
+
+    async def drop_matrix(self, id: bytes) -> bool:
+        return self.matrices.heads.pop(id, None) is not None
 
     async def read_run(self, id: bytes, index: int) -> Run | None:
         return self.matrices.get_run(id, index) if self.matrices.has(id) else None

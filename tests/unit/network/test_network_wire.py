@@ -3,6 +3,10 @@ import asyncio
 import pytest
 from network_fakes import GENESIS, WITNESS, make_tx
 
+from consensus.finality.trust import Step
+from consensus.records import MAX_RECORD_BYTES, Ballot, Committee, Finality, Member
+from consensus.stateranges import Place, Records, StateRange
+from consensus.statetree import StateProof
 from network.errors import LinkError, Misbehaviour
 from network.peers.lanes import Lanes
 from network.wire.addresses import Addresses, AnnounceAddresses, DialMe, GetAddresses, KnownAddress
@@ -22,22 +26,36 @@ from network.wire.framing import Assembler, split
 from network.wire.kademlia import Contact, FindNodes, FindProviders, Nodes, Provide, Provided, Providers
 from network.wire.limits import LIMITS, Lane, get_limit
 from network.wire.matrices import (
+    CopyAnswer,
     GetMatrix,
     GetRun,
     GetStrips,
     MatrixHead,
+    OfferCopy,
     RunData,
     Strip,
     Strips,
 )
 from network.wire.messages import KINDS, decode_message, encode_message
 from network.wire.skeleton import GetSkeleton, Skeleton
+from network.wire.snapshot import GetStateRange, GetSteps, StateRangeData, Steps
 from network.wire.transactions import AnnounceTransactions, GetTransactions, Transactions
 from network.wire.votes import MAX_TOLD, MAX_VOTES, GetVotes, TellVotes, Votes
 from primitives.blocks import Block
-from primitives.votes import Checkpoint, Link, Vote
+from primitives.votes import Aggregate, Checkpoint, Link, Vote
 
 ID = b"\x05" * 32
+
+
+def make_step() -> Step:
+    checkpoint = Checkpoint(2**40, ID)
+    link, proof = Link(checkpoint, checkpoint), StateProof((ID,) * 64)
+    members = (Member(bytes(20), bytes(48), 2**64 - 1),) * 128
+    aggregate = Aggregate(link, bytes(16), bytes(96))
+    finality = Finality(checkpoint, checkpoint, (Ballot(link, 2**40),) * 2, (2**40,) * 34)
+    return Step(GENESIS, aggregate, 2**40, Committee(members), proof, finality, proof)
+
+
 LONGEST = KnownAddress(ID, "1111:2222:3333:4444:5555:6666:7777:8888", 65_535, 2**32 - 1)
 VOTE = Vote(Link(Checkpoint(2**64 - 2, bytes(32)), Checkpoint(2**64 - 1, bytes(32))), bytes(48), bytes(96))
 CONTACT = Contact(ID, "f" * 45, 65_535)
@@ -61,6 +79,8 @@ EXAMPLES = [
     MatrixHead(1, 2, 2**20, 2**16, ID),
     GetStrips(1, ID, 2**28, 16),
     GetRun(1, ID, 2**26 - 1),
+    OfferCopy(1, 2, 2**20, 2**16, ID),
+    CopyAnswer(2**32 - 1, True),
     RunData(1, 2**26 - 1, bytes(1 << 20), (ID,) * 28),
     SetCompact(True),
     CompactBlock(COMPACT),
@@ -84,6 +104,10 @@ EXAMPLES = [
     Providers(2**32 - 1, (CONTACT,) * 20, (CONTACT,) * 20),
     GetSkeleton(2**32 - 1, (ID,) * 64, 512),
     Skeleton(2**32 - 1, ID, (ID,) * 64),
+    GetStateRange(2**32 - 1, ID, Place(256, ID)),
+    StateRangeData(2**32 - 1, StateRange((ID,) * 256, Records(((bytes(49), bytes(MAX_RECORD_BYTES)),)))),
+    GetSteps(2**32 - 1, 2**63),
+    Steps(2**32 - 1, (make_step(),) * 16),
 ]
 
 

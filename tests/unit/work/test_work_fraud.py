@@ -1,6 +1,5 @@
 """One wrong tile is told from a right one, whatever the shapes; nothing else passes for it."""
 
-import time
 from typing import Any
 
 import numpy as np
@@ -89,19 +88,3 @@ def test_paths_that_lead_elsewhere(ref: MatrixRef, code: str) -> None:
     with pytest.raises(InvalidMatrix) as caught:
         is_tile_wrong(ref, W_REF, BAD_REF, tile)
     assert caught.value.code == code
-
-
-def test_the_deepest_tile_is_checked_in_time() -> None:
-    """Under 5 ms on a machine with nothing else to do (docs/benchmarks.md); here the best of many on a busy one."""
-    rng = np.random.default_rng(1)
-    x, w = (rng.integers(-64, 64, (16, 65_536), dtype=np.int8) for _ in range(2))
-    y = (x.astype(np.float64) @ w.astype(np.float64).T).astype(np.int32)
-    arrays = {matrix_ref(array).id: array for array in (x, w, y)}
-    refs = [matrix_ref(array) for array in (x, w, y)]
-    tile = open_tile(*refs, 0, 0, lambda ref, *at: open_array_row(arrays[ref.id], *at))
-    taken = []
-    for _ in range(20):
-        began = time.perf_counter()
-        assert not is_tile_wrong(*refs, tile)
-        taken.append(time.perf_counter() - began)
-    assert min(taken) < 0.005

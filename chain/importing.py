@@ -1,0 +1,160 @@
+"""A state on its way in from others, range by range, instead of by executing every block.
+
+It goes straight to where the ledger's own state will be, which genesis's has left; until it is whole the database
+says so (META_IMPORT), and nobody reads a state from there. What is here is found again after a restart, and also
+under another block's root: a node of the tree whose hash is right is right, whoever sent it and whenever.
+"""
+
+from collections.abc import Collection, Iterator
+from typing import Final
+
+from chain import schema
+from chain.connection import compute_new_root
+from chain.database import Database
+from chain.jobindex import compute_index_changes
+from chain.ranges import build_range, compute_place_key
+from chain.state_tree import Inner, Leaf, decode_node, encode_node, hash_of
+from consensus.records import StateKey
+from consensus.stateranges import ROOT, Halves, Place, StateRange, check_fold, compute_halves
+from primitives.errors import RuleViolation
+from primitives.units import ZERO_HASH, BlockId, Hash, StateRoot
+
+Batch = dict[bytes, bytes | None]
+CLEARED_AT_ONCE: Final = 10_000
+"""Keys removed in one batch."""
+
+
+class StateImport:
+    """The state under `root`, the one after `block`. Belongs to the writer's thread, but for `list_missing`."""
+
+    def __init__(self, database: Database, block: BlockId, root: StateRoot) -> None:
+        self._db = database
+        self.block = block
+        self.root = root
+        self._missing: dict[Place, Hash] = {}
+        self.added = 0
+        """Ranges taken since this object was made."""
+        self._search(ROOT, Hash(root))
+
+    @property
+    def is_complete(self) -> bool:
+        return not self._missing
+
+    def count_missing(self) -> int:
+        """Places to ask for, as far as is known: each may turn out to be many."""
+        return len(self._missing)
+
+    def list_missing(self, limit: int, without: Collection[Place] = ()) -> list[Place]:
+        """At most `limit` places to ask for, but for those in `without`."""
+        found: list[Place] = []
+        for place in tuple(self._missing):
+            if len(found) >= limit:
+                break
+            if place not in without:
+                found.append(place)
+        return found
+
+    def add(self, place: Place, found: StateRange) -> bool:
+        """Take what somebody sent; False where it is not missing (any more).
+
+        Raises:
+            RuleViolation: "bad-range-proof", "range-out-of-place", "empty-range": it is not what the state has there.
+        """
+        expected = self._missing.get(place)
+        if expected is None:
+            return False
+        batch: Batch = {}
+        if isinstance(found.content, Halves):
+            node = compute_halves(found.content)
+            self._check(place, node, expected, found)
+            if not isinstance(self._read(place), Inner):
+                batch |= self._erase(place)
+            batch |= {
+                schema.node_key(compute_place_key(place)): encode_node(
+                    Inner(Hash(found.content.left), Hash(found.content.right))
+                ),
+                schema.range_key(compute_place_key(place)): None,
+            }
+        else:
+            node, nodes = build_range(place, found.content)
+            self._check(place, node, expected, found)
+            records = {StateKey(key): value for key, value in found.content.records}
+            batch |= self._erase(place)
+            batch |= {schema.node_key(key): value for key, value in nodes.items()}
+            batch |= {schema.state_key(key): value for key, value in records.items()}
+            batch |= compute_index_changes(lambda key: None, records)
+            batch[schema.range_key(compute_place_key(place))] = node
+        self._db.write(batch, is_synced=False)
+        self.added += 1
+        del self._missing[place]
+        if isinstance(found.content, Halves):
+            self._search(place.get_half(0), Hash(found.content.left))
+            self._search(place.get_half(1), Hash(found.content.right))
+        return True
+
+    def make_last_batch(self) -> Batch:
+        """What ends the import.
+
+        Raises:
+            ChainError: "database-damaged": the state is not the one its root names.
+        """
+        if self._missing or compute_new_root(self._db.get, {}) != self.root:
+            raise self._db.explain("the state taken from others is not whole")
+        batch: Batch = dict.fromkeys(self._db.iterate_keys(schema.RANGE))
+        batch[schema.META_IMPORT] = None
+        return batch
+
+    def _check(self, place: Place, node: Hash, expected: Hash, found: StateRange) -> None:
+        check_fold(self.root, place, node, found.siblings)
+        if node != expected:
+            raise RuleViolation("bad-range-proof", "a range of the state", expected=expected.hex(), got=node.hex())
+
+    def _search(self, place: Place, expected: Hash) -> None:
+        """Find out what is missing from a place down, as far as is known."""
+        waiting = [(place, expected)]
+        while waiting:
+            place, expected = waiting.pop()
+            if expected == ZERO_HASH:
+                if erased := self._erase(place):
+                    self._db.write(erased, is_synced=False)
+                continue
+            if self._db.get(schema.range_key(compute_place_key(place))) == expected:
+                continue
+            node = self._read(place)
+            if node is None or hash_of(node) != expected:
+                self._missing[place] = expected
+            elif isinstance(node, Inner):
+                waiting += [(place.get_half(0), node.left), (place.get_half(1), node.right)]
+
+    def _read(self, place: Place) -> Inner | Leaf | None:
+        return decode_node(self._db.get(schema.node_key(compute_place_key(place))))
+
+    def _erase(self, place: Place) -> Batch:
+        """Removes everything from a place down, which another state has left here."""
+        batch: Batch = {}
+        waiting = [place]
+        while waiting:
+            place = waiting.pop()
+            node = self._read(place)
+            if node is None:
+                continue
+            batch[schema.node_key(compute_place_key(place))] = None
+            batch[schema.range_key(compute_place_key(place))] = None
+            if isinstance(node, Inner):
+                waiting += [place.get_half(0), place.get_half(1)]
+            else:
+                batch |= compute_index_changes(self._db.get, {node.key: None})
+                batch[schema.state_key(node.key)] = None
+        return batch
+
+
+def make_clearing(database: Database) -> Iterator[Batch]:
+    """Batches that remove every state record, tree node and range there is."""
+    for prefix in (schema.RANGE, schema.NODE, schema.STATE, schema.JOB_INDEX):
+        batch: Batch = {}
+        for key in database.iterate_keys(prefix):
+            batch[key] = None
+            if len(batch) >= CLEARED_AT_ONCE:
+                yield batch
+                batch = {}
+        yield batch

@@ -1,0 +1,113 @@
+"""What is kept of each checkpoint for those who follow finality without executing blocks: see
+`consensus.finality.trust`. Nothing is kept where nobody was ever chosen to vote.
+
+Notes stand under the checkpoint's id, so a reorganisation need not take them back; aggregates are those of the
+connected chain.
+"""
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from chain import schema
+from chain.schema import MAX_STORED_BYTES
+from chain.state_tree import make_tree_proof
+from consensus.finality import is_checkpoint
+from consensus.finality.trust import Step, is_vouched_by_work
+from consensus.params import Params
+from consensus.records import FINALITY_KEY, Committee, Finality, StateKey, committee_key
+from consensus.state import StateView
+from consensus.statetree import StateProof
+from primitives.blocks import Block, Header
+from primitives.codec import decode, encode
+from primitives.units import BlockId
+from primitives.votes import Aggregate, Epoch
+
+Read = Callable[[bytes], bytes | None]
+
+
+class ProvenCommittee(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    epoch: Epoch
+    committee: Committee
+    proof: StateProof
+
+
+class Note(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Of one checkpoint: what its state says, with proofs."""
+
+    finality: Finality
+    proof: StateProof
+    committees: tuple[ProvenCommittee, ...]
+    """Those that may vote next: chosen at the last final checkpoint there, and the last one chosen."""
+
+
+class _Records:
+    def __init__(self, read: Read) -> None:
+        self._read = read
+
+    def get(self, key: StateKey) -> bytes | None:
+        return self._read(schema.state_key(key))
+
+
+def make_note_batch(params: Params, read: Read, block_id: BlockId, block: Block) -> dict[bytes, bytes | None]:
+    """What is to be kept of a block that was just connected.
+
+    Args:
+        read: the database as it stands after the block.
+    """
+    batch: dict[bytes, bytes | None] = {}
+    if block.aggregate is not None:
+        batch[schema.aggregate_key(BlockId(block.aggregate.link.target.id))] = encode(block.aggregate)
+    if is_checkpoint(params, block.header.height) and (note := _make_note(read)) is not None:
+        batch[schema.note_key(block_id)] = encode(note)
+    return batch
+
+
+def _make_note(read: Read) -> Note | None:
+    records = _Records(read)
+    state = StateView(records)
+    finality = state.get_finality()
+    if finality is None:
+        return None
+    epochs = sorted({finality.finalized.epoch, *finality.committees[-1:]})
+    committees = [(epoch, state.get_committee(epoch)) for epoch in epochs]
+    proven = tuple(
+        ProvenCommittee(epoch, committee, _prove(read, records, committee_key(epoch)))
+        for epoch, committee in committees
+        if committee.members
+    )
+    return Note(finality, _prove(read, records, FINALITY_KEY), proven) if proven else None
+
+
+def _prove(read: Read, records: _Records, key: StateKey) -> StateProof:
+    return make_tree_proof(lambda node: read(schema.node_key(node)), records.get, key)
+
+
+def find_step(read: Read, get_header: Callable[[BlockId], Header | None], target: BlockId) -> Step | None:
+    """The step that justified a checkpoint; None where it is not justified, or that was not noted here."""
+    aggregate_data, target_note = read(schema.aggregate_key(target)), _read_note(read, target)
+    header = get_header(target)
+    if aggregate_data is None or target_note is None or header is None:
+        return None
+    aggregate = decode(Aggregate, aggregate_data, limit=MAX_STORED_BYTES)
+    final, epoch = target_note.finality.finalized.epoch, aggregate.link.target.epoch
+    is_by_work = is_vouched_by_work(final, epoch)
+    holder = target_note if is_by_work else _read_note(read, BlockId(aggregate.link.source.id))
+    chosen_at = epoch - 1 if is_by_work else final
+    for proven in holder.committees if holder is not None else ():
+        if proven.epoch == chosen_at:
+            return Step(
+                header=header,
+                aggregate=aggregate,
+                committee_epoch=proven.epoch,
+                committee=proven.committee,
+                committee_proof=proven.proof,
+                finality=target_note.finality,
+                finality_proof=target_note.proof,
+            )
+    return None
+
+
+def _read_note(read: Read, block: BlockId) -> Note | None:
+    data = read(schema.note_key(block))
+    return None if data is None else decode(Note, data, limit=MAX_STORED_BYTES)

@@ -1,0 +1,81 @@
+"""The state after a connected block some way below the tip: the tip's, with the blocks above undone in memory."""
+
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from chain import schema
+from chain.errors import ChainError
+from chain.ranges import read_range
+from chain.schema import MAX_STORED_BYTES, Undo
+from chain.state_tree import NodeKey, TreeUpdate, make_tree_proof
+from consensus.records import StateKey
+from consensus.stateranges import Place, StateRange
+from consensus.statetree import StateProof
+from primitives.blocks import Header
+from primitives.codec import decode
+from primitives.units import BlockId, StateRoot
+
+MAX_REWIND: Final = 2048
+"""Blocks undone at most: what they changed is held in memory."""
+
+
+class Stored(Protocol):
+    """The database at one moment."""
+
+    def get(self, key: bytes) -> bytes | None: ...
+
+
+class PastState:
+    """The state after `block`. Holds the database's snapshot it was made from, so it stays as it is.
+
+    Args:
+        stored: the database at some tip.
+        above: ids of the blocks from that tip down to the one above `block`.
+
+    Raises:
+        ChainError: "database-damaged": the undo records do not lead to the block's state.
+    """
+
+    def __init__(
+        self,
+        stored: Stored,
+        block: BlockId,
+        header: Header,
+        above: list[BlockId],
+        explain: Callable[[object], ChainError],
+    ) -> None:
+        self.block = block
+        self.header = header
+        self._stored = stored
+        self._records: dict[StateKey, bytes | None] = {}
+        for each in above:
+            data = stored.get(schema.undo_key(each))
+            if data is None:
+                raise explain(f"block {each.hex()} is connected but has no undo record")
+            # The older a block, the later it is undone: its values are the ones that stay.
+            self._records.update(
+                (StateKey(key), value) for key, value in decode(Undo, data, limit=MAX_STORED_BYTES).records
+            )
+        tree = TreeUpdate(lambda key: stored.get(schema.node_key(key)), self._records)
+        if tree.root != header.state_root:
+            raise explain(f"the undo records do not lead back to the state of block {block.hex()}")
+        self._nodes = tree.nodes
+
+    @property
+    def root(self) -> StateRoot:
+        return StateRoot(self.header.state_root)
+
+    def get(self, key: StateKey) -> bytes | None:
+        """A state record; makes this a consensus.records.StateReader."""
+        return self._records[key] if key in self._records else self._stored.get(schema.state_key(key))
+
+    def prove(self, key: StateKey) -> tuple[bytes | None, StateProof]:
+        """A record, or None, with its proof."""
+        return self.get(key), make_tree_proof(self._read_node, self.get, key)
+
+    def read_range(self, place: Place) -> StateRange | None:
+        """What is under a node of the tree, with its proof; None where there is no such node."""
+        return read_range(self._read_node, self.get, place)
+
+    def _read_node(self, key: NodeKey) -> bytes | None:
+        return self._nodes[key] if key in self._nodes else self._stored.get(schema.node_key(key))

@@ -1,0 +1,94 @@
+"""Parts of a stored state tree: read with their proofs for others, and built from what others sent."""
+
+from collections.abc import Callable
+from typing import Final
+
+from chain.state_tree import (
+    PATH_BITS,
+    Inner,
+    Leaf,
+    Node,
+    NodeKey,
+    TreeUpdate,
+    compute_node_key,
+    decode_node,
+    hash_of,
+)
+from consensus.records import StateKey
+from consensus.stateranges import MAX_RANGE_RECORDS, Halves, Place, Records, StateRange, list_paths
+from consensus.statetree import compute_leaf
+from primitives.units import Hash
+
+MAX_RANGE_BYTES: Final = 192 * 1024
+"""Of the records in one answer, but for a single larger record."""
+_RECORD_EXTRA: Final = 16
+"""Lengths and headers of one record's encoding, at most."""
+
+ReadNode = Callable[[NodeKey], bytes | None]
+ReadRecord = Callable[[StateKey], bytes | None]
+
+
+def compute_place_key(place: Place) -> NodeKey:
+    """Where the node of a place is stored."""
+    return place.depth.to_bytes(2, "big") + place.path
+
+
+def read_range(read_node: ReadNode, read_record: ReadRecord, place: Place) -> StateRange | None:
+    """What the tree has under a node, with its proof; None where no node is, for want of depth or of records.
+
+    Raises:
+        LookupError: a leaf has no record: this is no whole tree.
+    """
+    path = int.from_bytes(place.path, "big")
+    siblings: list[Hash] = []
+    for depth in range(place.depth):
+        node = decode_node(read_node(compute_node_key(depth, path >> (PATH_BITS - depth))))
+        if not isinstance(node, Inner):
+            return None
+        siblings.append(node.left if path >> (PATH_BITS - 1 - depth) & 1 else node.right)
+    top = decode_node(read_node(compute_place_key(place)))
+    if top is None and place.depth:
+        return None
+    records = _collect(read_node, read_record, place.depth, path >> (PATH_BITS - place.depth), top)
+    if records is None and isinstance(top, Inner):
+        return StateRange(tuple(siblings), Halves(top.left, top.right))
+    return StateRange(tuple(siblings), Records(tuple(records or ())))
+
+
+def _collect(
+    read_node: ReadNode, read_record: ReadRecord, depth: int, prefix: int, top: Node
+) -> list[tuple[bytes, bytes]] | None:
+    """Records under a node in order; None where they are too many for one answer."""
+    found: list[tuple[bytes, bytes]] = []
+    size = 0
+    waiting = [(depth, prefix, top)]
+    while waiting:
+        depth, prefix, node = waiting.pop()
+        if isinstance(node, Inner):
+            for side in (1, 0):
+                half = prefix << 1 | side
+                waiting.append((depth + 1, half, decode_node(read_node(compute_node_key(depth + 1, half)))))
+        elif node is not None:
+            value = read_record(node.key)
+            if value is None:
+                raise LookupError(f"the state tree has a leaf for {node.key.hex()}, but there is no record")
+            found.append((node.key, value))
+            size += len(node.key) + len(value) + _RECORD_EXTRA
+            if waiting and (size > MAX_RANGE_BYTES or len(found) >= MAX_RANGE_RECORDS):
+                return None
+    return found
+
+
+def build_range(place: Place, content: Records) -> tuple[Hash, dict[NodeKey, bytes | None]]:
+    """The hash of a node with these records under it, and all nodes from there down.
+
+    Raises:
+        RuleViolation: "range-out-of-place".
+    """
+    leaves = [
+        Leaf(int.from_bytes(path, "big"), compute_leaf(path, value), StateKey(key))
+        for path, (key, value) in zip(list_paths(place, content), content.records, strict=True)
+    ]
+    tree = TreeUpdate(lambda key: None, {})
+    top = tree.build(place.depth, int.from_bytes(place.path, "big") >> (PATH_BITS - place.depth), leaves)
+    return hash_of(top), tree.nodes

@@ -1,0 +1,114 @@
+"""From a checkpoint one trusts to a later one, by what the committees signed, without executing a block.
+
+Whoever trusts a justified checkpoint trusts the state under its header's root. That state names the committee
+whose votes count for the next link: by decision 62 the one chosen at the last final checkpoint. So a step is an
+aggregate, the target's header, and the committee with its proof under the source's root. Links add up in order, and
+whoever has them all knows what is justified and final exactly as the chain does.
+
+Before anything is final, and after `STALE_EPOCHS` without, the committee is the one chosen last, under the target's
+own root. Nobody's signature vouches for that one: the caller must know by work that the target is on the best chain.
+"""
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from consensus.finality.aggregates import check_aggregate
+from consensus.finality.epochs import STALE_EPOCHS, compute_height
+from consensus.params import Params
+from consensus.records import FINALITY_KEY, Committee, Finality, committee_key
+from consensus.statetree import StateProof, check_proof
+from primitives.blocks import Header, compute_block_id
+from primitives.bls import Bls
+from primitives.codec import encode
+from primitives.errors import NotYet, RuleViolation
+from primitives.units import BlockId, StateRoot
+from primitives.votes import Aggregate, Checkpoint, Epoch
+
+
+class Step(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """One justified checkpoint, the aggregate's target, and what proves it."""
+
+    header: Header
+    aggregate: Aggregate
+    committee_epoch: Epoch
+    committee: Committee
+    committee_proof: StateProof
+    """Under the source's root; under the target's own where work alone vouches for it."""
+    finality: Finality
+    """Under the target's root."""
+    finality_proof: StateProof
+
+
+class Trust(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What is justified and final as far as one has followed."""
+
+    justified: Checkpoint
+    finalized: Checkpoint
+    root: StateRoot
+    """Of the justified checkpoint's state."""
+
+
+def begin_trust(genesis: BlockId, root: StateRoot) -> Trust:
+    """Trust in genesis alone."""
+    checkpoint = Checkpoint(0, genesis)
+    return Trust(checkpoint, checkpoint, root)
+
+
+def begin_trust_at(params: Params, checkpoint: Checkpoint, step: Step) -> Trust:
+    """Trust in a final checkpoint somebody one believes has named; `step` is the one that led to it.
+
+    Raises:
+        RuleViolation: "wrong-step", "bad-state-proof".
+    """
+    check_target(params, checkpoint, step)
+    before = step.finality
+    is_next = before.justified.epoch + 1 == checkpoint.epoch
+    return Trust(checkpoint, before.justified if is_next else before.finalized, StateRoot(step.header.state_root))
+
+
+def follow_step(params: Params, trust: Trust, step: Step, bls: Bls, is_best: Callable[[BlockId], bool]) -> Trust:
+    """Trust after one step.
+
+    Args:
+        is_best: whether a block is on the chain with the most work that is known.
+
+    Raises:
+        RuleViolation: "wrong-source", "wrong-step", "wrong-committee", "bad-state-proof", or as `check_aggregate`.
+        NotYet: "work-unknown": work alone vouches for the committee, and the target is on no best chain here.
+    """
+    link = step.aggregate.link
+    if link.source != trust.justified or link.target.epoch <= link.source.epoch:
+        raise RuleViolation("wrong-source", "the step's source", expected=trust.justified.epoch, got=link.source.epoch)
+    check_target(params, link.target, step)
+    is_by_work = is_vouched_by_work(trust.finalized.epoch, link.target.epoch)
+    chosen_at = link.target.epoch - 1 if is_by_work else trust.finalized.epoch
+    if step.committee_epoch != chosen_at:
+        raise RuleViolation("wrong-committee", "the step's committee", expected=chosen_at, got=step.committee_epoch)
+    root = StateRoot(step.header.state_root) if is_by_work else trust.root
+    if not check_proof(root, committee_key(chosen_at), encode(step.committee), step.committee_proof):
+        raise RuleViolation("bad-state-proof", f"the committee of epoch {chosen_at} is not in the state")
+    check_aggregate(params, step.committee, step.aggregate, bls)
+    if is_by_work and not is_best(BlockId(link.target.id)):
+        raise NotYet("work-unknown", f"checkpoint {link.target.id.hex()} is not on the best chain of headers here")
+    is_next = link.source.epoch + 1 == link.target.epoch
+    return Trust(link.target, link.source if is_next else trust.finalized, StateRoot(step.header.state_root))
+
+
+def is_vouched_by_work(final: int, epoch: int) -> bool:
+    """Whether, with epoch `final` the last final one, no committee that is trusted votes on the one of `epoch`."""
+    return final == 0 or epoch - final > STALE_EPOCHS
+
+
+def check_target(params: Params, target: Checkpoint, step: Step) -> None:
+    """The header is the target's, and its state says what the step says of it.
+
+    Raises:
+        RuleViolation: "wrong-step", "bad-state-proof".
+    """
+    height = compute_height(params, target.epoch)
+    if compute_block_id(step.header) != target.id or step.header.height != height:
+        raise RuleViolation("wrong-step", f"the step's header is not that of checkpoint {target.epoch}")
+    root = StateRoot(step.header.state_root)
+    if not check_proof(root, FINALITY_KEY, encode(step.finality), step.finality_proof):
+        raise RuleViolation("bad-state-proof", f"the record of finality is not in the state of epoch {target.epoch}")

@@ -1,0 +1,31 @@
+"""Everybody's votes on a checkpoint at once, for chains that are made rather than mined."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from consensus.params import Params
+from consensus.state import StateView
+from primitives.bls import get_bls
+from primitives.units import Address
+from primitives.votes import Aggregate, compute_vote_hash, make_bits
+
+
+class Voter(Struct, frozen=True):
+    """Who votes, and the BLS secret it votes with."""
+
+    address: Address
+    secret: bytes
+
+
+def make_due_aggregate(params: Params, state: StateView, voters: Sequence[Voter]) -> Aggregate | None:
+    """The votes of all voters that are in the committee, where the state has a ballot that is not won yet."""
+    finality = state.get_finality()
+    if finality is None or not finality.ballots or finality.ballots[-1].link.target.epoch <= finality.justified.epoch:
+        return None
+    ballot = finality.ballots[-1]
+    places = {bytes(member.address): i for i, member in enumerate(state.get_committee(ballot.committee).members)}
+    present = [voter for voter in voters if voter.address in places]
+    message, bls = compute_vote_hash(params.chain_id, ballot.link), get_bls()
+    signature = bls.aggregate([bls.sign(voter.secret, message) for voter in present])
+    return Aggregate(ballot.link, make_bits({places[voter.address] for voter in present}, len(places)), signature)

@@ -1,0 +1,179 @@
+"""Sees to it that the network holds as many copies of a matrix as are wanted: makes some, and lets surplus ones go.
+
+Pipeline: a held matrix is due -> who else has it is looked up and proven -> `mesh.copies.decide` -> nodes near to it
+are asked to keep a copy, or this node's own goes. A "yes" binds nobody: the next look counts what is proven.
+"""
+
+import asyncio
+import heapq
+from collections.abc import Callable
+from typing import Final, Protocol
+
+import structlog
+
+from mesh.copies import MOST, SLACK, decide, list_candidates
+from mesh.store import MatrixInfo
+from network.errors import LinkError, Misbehaviour, RequestFailed
+from network.identity import PeerAddress
+from network.peers.bounded import BoundedSet
+from network.peers.peer import Peer
+from network.ports import Clock, MatrixInfoView, NodePort, Randomness
+from network.wire.base import Request
+from network.wire.matrices import CopyAnswer, OfferCopy
+from primitives.units import MatrixId, NodeId
+from work.strips import InvalidMatrix, check_shape
+
+log = structlog.get_logger("inos.network")
+
+PACE_S: Final = 1.0
+"""Between two matrices looked after: a search costs a few dozen small messages."""
+REFRESH_S: Final = 30.0
+"""How often new matrices are put into their turn."""
+SOME_DEMAND: Final = 0.5
+TRIES: Final = 3
+"""Nodes asked for each copy that is missing."""
+ASK_S: Final = 10.0
+COPY_S: Final = 900.0
+"""How long a copy that was promised is looked for."""
+MAX_OFFERS: Final = 64
+"""Copies taken on and not here yet."""
+
+
+class CopyRouter(Protocol):
+    """What finds who has a matrix, and who is near it."""
+
+    async def find_providers(self, id: MatrixId, limit: int) -> list[PeerAddress]:
+        """At most `limit` other nodes that have just proven to have the matrix."""
+
+    async def find_nearest(self, id: MatrixId) -> list[PeerAddress]:
+        """Other nodes near to a matrix's id, nearest first."""
+
+    async def reach(self, address: PeerAddress, limit_s: float) -> Peer:
+        """A peer, dialled where it is not connected; raises LinkError."""
+
+
+class CopyKeeper:
+    """One for all matrices held.
+
+    Args:
+        check_s: every matrix is looked after about once in so many seconds; 0 for never.
+        fetch: begins to fetch a copy this node has agreed to keep, for so many seconds.
+    """
+
+    def __init__(
+        self,
+        own_id: NodeId,
+        node: NodePort,
+        router: CopyRouter,
+        fetch: Callable[[MatrixInfo, float], bool],
+        check_s: float,
+        clock: Clock,
+        rng: Randomness,
+    ) -> None:
+        self._own_id = own_id
+        self._node = node
+        self._router = router
+        self._fetch = fetch
+        self._check_s = check_s
+        self._clock = clock
+        self._rng = rng
+        self._due: list[tuple[float, MatrixId]] = []
+        self._known: set[MatrixId] = set()
+        self._short: dict[MatrixId, int] = {}
+        self._taken: BoundedSet[MatrixId] = BoundedSet(MAX_OFFERS)
+        self.invited = self.dropped = self.accepted = 0
+
+    async def run(self) -> None:
+        """Look after one matrix after the other, until cancelled."""
+        refreshed = float("-inf")
+        while self._check_s:
+            now = self._clock.monotonic()
+            if now - refreshed >= min(REFRESH_S, self._check_s / 4):
+                self._refresh(now)
+                refreshed = now
+            if self._due and self._due[0][0] <= now:
+                await self._look_after(heapq.heappop(self._due)[1])
+            await asyncio.sleep(min(PACE_S, self._check_s / 10))
+
+    async def answer(self, peer: Peer, request: Request) -> bool:
+        """Answer an offer; False where the request is none.
+
+        Raises:
+            LinkError: the peer is gone.
+        """
+        if not isinstance(request, OfferCopy):
+            return False
+        await peer.out.put(CopyAnswer(request.request, self._take(request)))
+        return True
+
+    def _take(self, offer: OfferCopy) -> bool:
+        """Whether this node has the matrix, or fetches it now."""
+        info = MatrixInfo(offer.dtype, offer.rows, offer.cols, offer.root)
+        try:
+            check_shape(info.dtype, info.rows, info.cols)
+        except InvalidMatrix:
+            return False
+        if self._node.matrices.has(info.id) or info.id in self._taken:
+            return True
+        if not self._node.matrices.may_lend(info) or not self._fetch(info, COPY_S):
+            return False
+        self._taken.add(info.id)
+        self.accepted += 1
+        return True
+
+    def _refresh(self, now: float) -> None:
+        held = set(self._node.matrices.list_ids())
+        self._due = [(at, id) for at, id in self._due if id in held]
+        for id in sorted(held - {id for _, id in self._due}):
+            self._due.append((now + self._check_s * (0.25 + self._rng.random() / 2), id))
+        heapq.heapify(self._due)
+        self._short = {id: rounds for id, rounds in self._short.items() if id in held}
+
+    async def _look_after(self, id: MatrixId) -> None:
+        matrices = self._node.matrices
+        info = matrices.info(id)
+        demand, is_promised = matrices.get_demand(id), matrices.is_promised(id)
+        self._schedule(id)
+        if info is None or not (is_promised or demand >= SOME_DEMAND or matrices.may_let_go(id)):
+            return
+        found = await self._router.find_providers(id, MOST + SLACK + 1)
+        others = [address.id for address in found]
+        rounds = self._short.get(id, 0)
+        decision = decide(self._own_id, id, others, demand, is_promised=is_promised, short_rounds=rounds)
+        if decision.holders < decision.target:
+            self._short[id] = min(rounds + 1, MOST)
+            await self._invite(id, info, decision.invite, others)
+            return
+        self._short.pop(id, None)
+        if decision.is_surplus and matrices.may_let_go(id) and await self._node.drop_matrix(id):
+            self.dropped += 1
+            log.info("surplus copy dropped", id=id.hex(), holders=decision.holders, target=decision.target)
+
+    def _schedule(self, id: MatrixId) -> None:
+        again = self._check_s * (0.75 + self._rng.random() / 2)
+        heapq.heappush(self._due, (self._clock.monotonic() + again, id))
+
+    async def _invite(self, id: MatrixId, info: MatrixInfoView, count: int, holders: list[NodeId]) -> None:
+        """Ask nodes near to a matrix to keep a copy, until `count` have agreed."""
+        if not count:
+            return
+        near = {bytes(address.id): address for address in await self._router.find_nearest(id)}
+        agreed = 0
+        for candidate in list_candidates(id, near, [*holders, self._own_id])[: TRIES * count]:
+            if agreed == count:
+                break
+            agreed += await self._ask(near[candidate], info)
+        self.invited += agreed
+        log.info("copies asked for", id=id.hex(), missing=count, agreed=agreed)
+
+    async def _ask(self, address: PeerAddress, info: MatrixInfoView) -> bool:
+        try:
+            peer = await self._router.reach(address, ASK_S)
+            with peer.requests.open(CopyAnswer) as pending:
+                offer = OfferCopy(pending.request, info.dtype, info.rows, info.cols, info.root)
+                await peer.ask(pending, offer, ASK_S)
+                reply = await pending.next(ASK_S)
+        except (LinkError, RequestFailed, Misbehaviour) as error:
+            log.debug("not asked to keep a copy", address=str(address), code=error.code)
+            return False
+        return isinstance(reply, CopyAnswer) and reply.is_taken

@@ -1,0 +1,95 @@
+"""A result with one wrong entry in 16 million: the worker loses its bond, the watcher is paid, another does the job."""
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from genesis.loading import derive_devnet, load_network
+from inos.client import Client
+from inos.devnet.processes import NodeSpec, RunningNode, start_node, stop_process
+from primitives.units import Nano, TimeMs
+from support.cluster import ask, await_that
+from wallet.addresses import encode_address
+from wallet.keys import make_key
+
+POSTER, WATCHER = make_key(bytes(31) + b"\x31"), make_key(bytes(31) + b"\x32")
+FUNDS = 100 * 10**9
+TESTS = Path(__file__).parents[1]
+CHEATS = ("env", f"PYTHONPATH={TESTS}{os.pathsep}{TESTS.parent}", sys.executable, "-m", "support.cheating_node")
+MINES = ("--mine", "auto", "--filler-rate", "300", "--threads", "1")
+
+
+@pytest.mark.timeout(300)
+async def test_a_wrong_result_costs_its_worker_the_bond(tmp_path: Path) -> None:
+    genesis = tmp_path / "net.json"
+    params = {"challenge_window": 10, "spacing_ms": 1000, "asert_half_life_ms": 30_000}
+    funds = {key.address: Nano(FUNDS) for key in (POSTER, WATCHER)}
+    genesis.write_text(derive_devnet("devnet", TimeMs(1_767_225_600_000), funds, params=params))
+    watch_key = tmp_path / "watch.key"
+    watch_key.write_text(WATCHER.secret.hex())
+    watch_key.chmod(0o600)
+    common = ("--network", str(genesis), "--rpc-port", "0", "--p2p-port", "0", "--log-format", "json")
+    watcher_address = encode_address(load_network(str(genesis)).hrp, WATCHER.address)
+
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def start(name: str, *flags: str, peers: tuple[str, ...] = (), prefix: tuple[str, ...] = ()) -> Any:
+            node = await start_node(NodeSpec(name, tmp_path / name, (*common, *flags), prefix), peers)
+            stack.push_async_callback(stop_process, node.process)
+            return node
+
+        watcher: RunningNode = await start("watcher", "--watch", "--watch-key-file", str(watch_key))
+        cheat: RunningNode = await start("cheat", *MINES, peers=(watcher.p2p_address,), prefix=CHEATS)
+        client = await stack.enter_async_context(Client(watcher.rpc_url, wallet=POSTER))
+        rng = np.random.default_rng(7)
+        x, w = (rng.integers(-64, 64, (4096, 1024), np.int8) for _ in range(2))
+        job = await client.post_job(x, w, reward="5")
+
+        async def read_job() -> Any:
+            return await ask(watcher.rpc_url, "job_get", {"id": job})
+
+        async def is_claimed() -> Any:
+            found = await read_job()
+            return found if found["state"] != "open" else None
+
+        claimed = await await_that("the cheat takes the job", is_claimed, 120)
+        assert claimed["mode"] == "optimistic"
+        wrong_doer, bond = claimed["worker"], int(claimed["bond"])
+        # From here on there is an honest miner too; the job is not to be had as long as the cheat has it.
+        honest: RunningNode = await start("honest", *MINES, peers=(watcher.p2p_address, cheat.p2p_address))
+
+        async def is_found_out() -> bool:
+            status = await ask(watcher.rpc_url, "watch_status", token=watcher.read_token())
+            return bool(status["wrong"])
+
+        await await_that("the watcher finds the wrong entry", is_found_out, 90)
+        await stop_process(cheat.process)  # or it might take the job once more
+        settled = await client.wait_job(job, 150)
+
+        events = (await ask(watcher.rpc_url, "job_history", {"id": job}))["events"]
+        assert [(event["event"], event["worker"]) for event in events] == [
+            ("posted", None),
+            *((kind, wrong_doer) for kind in ("claimed", "delivered", "challenged")),
+            *((kind, settled.worker) for kind in ("claimed", "delivered", "settled")),
+        ]
+        assert settled.worker == (await ask(honest.rpc_url, "miner_status", token=honest.read_token()))["worker"]
+        # The bond is gone and the reputation with it, that of its blocks before too.
+        account = await ask(watcher.rpc_url, "state_getAccount", {"address": wrong_doer})
+        assert int(account["bonded"]) == 0
+        record = (await ask(watcher.rpc_url, "job_record", {"address": wrong_doer}))["worker"]
+        assert (record["challenged"], record["settled"], int(record["bonds_lost"])) == (1, 0, bond)
+        # Half of it went to the watcher, who paid a fee; the rest is burned.
+        paid = int((await ask(watcher.rpc_url, "state_getAccount", {"address": watcher_address}))["balance"]) - FUNDS
+        history = await ask(watcher.rpc_url, "state_getHistory", {"address": watcher_address, "limit": 10})
+        (challenge,) = (entry for entry in history["entries"] if entry["kind"] == "challenge")
+        assert paid == bond // 2 - int(challenge["fee"])
+        assert paid > 0
+
+        y = await client.save_result(job, tmp_path / "Y.npy")
+        # Sums stay below 2^24, so float32 multiplies them exactly.
+        assert np.array_equal(y, x.astype(np.float32) @ w.astype(np.float32).T)

@@ -1,0 +1,30 @@
+"""A node whose miner makes one entry of every product on disk one too large; all else is as it is.
+
+Written before a node's command, as a prefix: `python -m support.cheating_node python -m inos node ...`
+"""
+
+import sys
+from typing import Any, Final
+
+from numpy.typing import NDArray
+
+from inos.cli import main
+from node.rows import JobRows
+
+ROW: Final = 1234
+COLUMN: Final = 777
+
+
+def spoil(first: int, rows: NDArray[Any]) -> NDArray[Any]:
+    """The slice as made, but for one entry."""
+    if first <= ROW < first + len(rows):
+        rows = rows.copy()
+        rows[ROW - first, COLUMN] += 1
+    return rows
+
+
+if __name__ == "__main__":
+    keep = JobRows.write
+    JobRows.write = lambda self, first, rows: keep(self, first, spoil(first, rows))  # type: ignore[method-assign]
+    del sys.argv[1:4]
+    main()

@@ -1,0 +1,45 @@
+"""Branches whose checkpoints are voted on: three voters who also mine, and an aggregate wherever there is a ballot."""
+
+from primitives.transactions import RegisterVoter, Transfer
+from primitives.units import Address, Nano
+from support.chain_maker import EASY, Branch, MadeBlock
+from support.consensus_lab import ALLOCATIONS, PEOPLE
+from support.voters import get_bls_key, make_aggregate, prove
+
+VOTERS = ("alice", "bob", "carol")
+BOND = 1000
+
+
+def make_voted_branch(epochs: int, crowd: int = 0) -> Branch:
+    """A branch up to the second block after checkpoint `epochs`, with everybody voting, and `crowd` accounts more."""
+    others = {Address(n.to_bytes(20, "big")): Nano(n + 1) for n in range(crowd)}
+    branch = Branch(EASY, {**ALLOCATIONS, **others})
+    branch.grow(branch.sign(PEOPLE["alice"], Transfer(PEOPLE["carol"].address, 5000)))
+    branch.grow(*(branch.sign(PEOPLE[who], RegisterVoter(get_bls_key(who), prove(who), BOND)) for who in VOTERS))
+    grow_voted(branch, epochs * EASY.epoch_blocks + 2 - branch.height)
+    return branch
+
+
+def grow_voted(branch: Branch, count: int) -> list[MadeBlock]:
+    """`count` blocks; each carries the aggregate of all voters where one is due."""
+    return [grow_one(branch) for _ in range(count)]
+
+
+def grow_one(branch: Branch) -> MadeBlock:
+    """The next block, mined by the voter whose turn it is."""
+    finality = branch.state.get_finality()
+    is_due = (
+        finality is not None
+        and bool(finality.ballots)
+        and finality.ballots[-1].link.target.epoch > finality.justified.epoch
+    )
+    aggregate = make_aggregate(branch.state, voting(branch)) if is_due else None
+    return branch.grow(miner=PEOPLE[VOTERS[branch.height % 3]].address, aggregate=aggregate)
+
+
+def voting(branch: Branch) -> list[str]:
+    """Who is in the committee of the latest ballot."""
+    finality = branch.state.get_finality()
+    assert finality is not None
+    members = {bytes(each.address) for each in branch.state.get_committee(finality.ballots[-1].committee).members}
+    return [who for who in VOTERS if PEOPLE[who].address in members]

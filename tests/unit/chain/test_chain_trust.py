@@ -1,0 +1,137 @@
+"""Finality followed by steps a ledger hands out, without executing a block: what is believed, and what is not."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from chain.ledger import Ledger
+from consensus.finality.trust import Step, Trust, begin_trust, begin_trust_at, follow_step
+from consensus.records import Committee
+from consensus.statetree import StateProof
+from primitives.blocks import compute_block_id
+from primitives.bls import get_bls
+from primitives.errors import NotYet, RuleViolation
+from primitives.units import BlockId, StateRoot
+from primitives.votes import Checkpoint
+from support.chain_maker import EASY, Branch, feed
+from support.final_chain import make_voted_branch
+
+
+@pytest.fixture(scope="module")
+def branch() -> Branch:
+    return make_voted_branch(6)
+
+
+@pytest.fixture
+def ledger(branch: Branch, tmp_path: Path) -> Iterator[Ledger]:
+    ledger = branch.open_ledger(tmp_path / "chain")
+    feed(ledger, branch.blocks)
+    yield ledger
+    ledger.close()
+
+
+def begin(branch: Branch) -> Trust:
+    header = branch.genesis.header
+    return begin_trust(compute_block_id(header), StateRoot(header.state_root))
+
+
+def follow(trust: Trust, steps: list[Step], is_best: Callable[[BlockId], bool] = lambda id: True) -> Trust:
+    for step in steps:
+        trust = follow_step(EASY, trust, step, get_bls(), is_best)
+    return trust
+
+
+def test_steps_lead_to_what_the_state_says(branch: Branch, ledger: Ledger) -> None:
+    steps = ledger.list_steps(1, 100)
+    trust = follow(begin(branch), steps, ledger.is_on_best_chain)
+    finality = ledger.state.get_finality()
+    assert finality is not None
+    assert finality.finalized.epoch == 5
+    assert (trust.justified, trust.finalized) == (finality.justified, finality.finalized)
+    assert [step.aggregate.link.target.epoch for step in ledger.list_steps(4, 2)] == [4, 5]
+
+
+def test_steps_from_a_named_checkpoint(branch: Branch, ledger: Ledger) -> None:
+    steps = ledger.list_steps(1, 100)
+    target = steps[2].aggregate.link.target
+    trust = begin_trust_at(EASY, target, steps[2])
+    assert trust == follow(begin(branch), steps[:3])
+    assert follow(trust, steps[3:]) == follow(begin(branch), steps)
+    with pytest.raises(RuleViolation, match="not that of"):
+        begin_trust_at(EASY, replace(target, epoch=target.epoch + 1), steps[2])
+
+
+LIES: dict[str, tuple[Callable[[Step], Step], str]] = {
+    "another committee": (
+        lambda s: replace(s, committee=Committee(s.committee.members[:1])),
+        "bad-state-proof",
+    ),
+    "its proof": (lambda s: replace(s, committee_proof=StateProof()), "bad-state-proof"),
+    "an older committee": (lambda s: replace(s, committee_epoch=s.committee_epoch - 1), "wrong-committee"),
+    "another target": (
+        lambda s: replace(s, header=replace(s.header, nonce=s.header.nonce + 1)),
+        "wrong-step",
+    ),
+    "the signature": (
+        lambda s: replace(s, aggregate=replace(s.aggregate, signature=bytes(96))),
+        "bad-aggregate",
+    ),
+    "fewer voters": (lambda s: replace(s, aggregate=replace(s.aggregate, bits=b"\1")), "too-little-weight"),
+    "another source": (
+        lambda s: replace(
+            s, aggregate=replace(s.aggregate, link=replace(s.aggregate.link, source=Checkpoint(1, bytes(32))))
+        ),
+        "wrong-source",
+    ),
+    "the record of finality": (lambda s: replace(s, finality_proof=StateProof()), "bad-state-proof"),
+}
+
+
+@pytest.mark.parametrize("name", LIES)
+def test_lies_are_refused(name: str, branch: Branch, ledger: Ledger) -> None:
+    lie, code = LIES[name]
+    steps = ledger.list_steps(1, 100)
+    trust = follow(begin(branch), steps[:-1])
+    with pytest.raises(RuleViolation) as caught:
+        follow(trust, [lie(steps[-1])])
+    assert caught.value.code == code
+
+
+def test_first_committee_is_vouched_for_by_work_alone(branch: Branch, ledger: Ledger) -> None:
+    steps = ledger.list_steps(1, 100)
+    with pytest.raises(NotYet, match="best chain"):
+        follow(begin(branch), steps, lambda id: False)
+    # Once something is final, work says nothing any more.
+    trust = follow(begin(branch), steps[:3])
+    assert trust.finalized.epoch > 0
+    follow(trust, steps[3:], lambda id: False)
+
+
+def test_left_out_step_is_seen(branch: Branch, ledger: Ledger) -> None:
+    steps = ledger.list_steps(1, 100)
+    with pytest.raises(RuleViolation, match="source"):
+        follow(begin(branch), [steps[0], *steps[2:]])
+
+
+def test_nothing_is_noted_where_nobody_votes(tmp_path: Path) -> None:
+    quiet = Branch(EASY)
+    quiet.grow_by(20)
+    ledger = quiet.open_ledger(tmp_path / "quiet")
+    feed(ledger, quiet.blocks)
+    assert ledger.list_steps(1, 10) == []
+    ledger.close()
+
+
+def test_step_whose_aggregate_was_undone_is_told_no_more(branch: Branch, tmp_path: Path) -> None:
+    short = branch.fork(back=len(branch.blocks) - (3 * EASY.epoch_blocks + 2))
+    other = short.fork(back=1)
+    other.grow_by(2, nonce=5)
+    ledger = short.open_ledger(tmp_path / "undone")
+    feed(ledger, short.blocks)
+    assert [step.aggregate.link.target.epoch for step in ledger.list_steps(3, 9)] == [3]
+    feed(ledger, other.blocks[-2:])
+    assert ledger.tip.id == other.tip_id
+    assert ledger.list_steps(3, 9) == []
+    ledger.close()

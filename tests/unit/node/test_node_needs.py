@@ -1,0 +1,100 @@
+"""What the chain needs is kept, whatever else wants room; and the steward takes up what is damaged."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import work
+from chain.events import MatrixAdded, MatrixWanted
+from mesh.errors import MeshError
+from node.needs import SETTLED_EPOCHS, list_needed
+from node.service import NodeService
+from primitives.transactions import CancelJob, JobMode, PostJob, compute_tx_id
+
+
+def list_kept(service: NodeService) -> frozenset[Any]:
+    needed = list_needed(service.ledger, service.mempool)
+    service.matrices.set_needed(needed)
+    return needed
+
+
+@pytest.mark.parametrize("mode", [JobMode.CHECKED, JobMode.OPTIMISTIC])
+async def test_needs_follow_a_job_from_the_pool_to_some_epochs_after_its_settlement(lab: Any, mode: JobMode) -> None:
+    service = lab.open("a")
+    x, w, y = (work.matrix_id(array) for array in (lab.x, lab.w, lab.y))
+    assert list_kept(service) == frozenset()
+    job = await lab.post_and_claim(service, mode=mode)
+    assert list_kept(service) == {x, w}
+    await service.add_matrix(lab.y)
+    await service.add_transaction(lab.submit(job))
+    assert list_kept(service) == {x, w, y}  # the result waits in the pool
+    service.matrices.set_quota(service.matrices.total_bytes)
+    other = np.zeros((16, 50), np.int8)
+    with pytest.raises(MeshError, match="pinned or needed"):
+        await service.add_matrix(other)
+    for _ in range(1 if mode is JobMode.CHECKED else service.params.challenge_window + 1):
+        await lab.extend(service)
+        assert list_kept(service) == {x, w, y}
+    settled = service.ledger.state.get_job(job)
+    assert settled is not None
+    while service.ledger.tip.header.height < settled.closed_at + SETTLED_EPOCHS * service.params.epoch_blocks:
+        assert list_kept(service) == {x, w, y}
+        await lab.extend(service)
+    assert list_kept(service) == frozenset()
+    await service.add_matrix(other)
+    assert service.matrices.has(work.matrix_id(other))
+
+
+async def test_a_cancelled_job_needs_nothing(lab: Any) -> None:
+    service = lab.open("a")
+    x, w = work.matrix_ref(lab.x), work.matrix_ref(lab.w)
+    post = lab.sign(lab.alice, 0, PostJob(x, w, 10**9, service.params.min_bond, 20, 1000, JobMode.CHECKED, 10**6))
+    await service.add_transaction(post)
+    assert list_kept(service) == {x.matrix_id, w.matrix_id}  # from the pool on
+    await lab.extend(service)
+    await service.add_transaction(lab.sign(lab.alice, 1, CancelJob(compute_tx_id(post))))
+    await lab.extend(service)
+    assert list_kept(service) == frozenset()
+
+
+def spoil(folder: Path, matrix: bytes, how: str) -> None:
+    (file,) = folder.rglob(f"{matrix.hex()}.matrix")
+    with file.open("r+b") as opened:
+        if how == "head":
+            opened.write(b"?")
+        else:
+            opened.truncate(file.stat().st_size - 3)
+
+
+async def test_a_running_node_mends_by_itself_what_is_whole_and_asks_for_what_is_not(lab: Any, tmp_path: Path) -> None:
+    """A head overwritten costs nothing but a look; a file cut off is asked of others; so is a pin that is not here."""
+    service = lab.open("a")
+    for array in (lab.x, lab.w):
+        await service.add_matrix(array)
+    x, w = (work.matrix_id(array) for array in (lab.x, lab.w))
+    absent = work.matrix_id(lab.y)
+    for matrix, change in ((x, "head"), (w, "cut")):
+        spoil(tmp_path, matrix, change)
+        while service.matrices.has(matrix):
+            service.matrices.scrubber.step()
+    service.matrices.pin(absent)
+    async with asyncio.TaskGroup() as group, service.subscribe() as events:
+        running = group.create_task(service.run())
+        seen: set[Any] = set()
+        async with asyncio.timeout(20):
+            while not {("here", x), ("wanted", w), ("wanted", absent)} <= seen:
+                match await anext(events):
+                    case MatrixAdded(id):
+                        seen.add(("here", id))
+                    case MatrixWanted(ids):
+                        seen |= {("wanted", id) for id in ids}
+        running.cancel()
+    assert ("wanted", x) not in seen
+    assert not service.matrices.has(w)
+    await service.add_matrix(lab.w)
+    found = await service.read_matrix(x)
+    assert found is not None
+    assert np.array_equal(found, lab.x)
