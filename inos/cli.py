@@ -17,6 +17,7 @@ COMMANDS: Final = {
     "genesis": "List networks, show one's parameters and genesis id, make a devnet of your own.",
     "job": "Post a product to be multiplied, follow it, fetch its result and receipt.",
     "mesh": "See and steer which matrices a node holds: put, get, pin, drop, quota.",
+    "light": "Follow headers, seals and votes only, and answer for accounts with proof.",
     "node": "Run one node, mining or only following.",
     "peers": "See whom a node talks to, whether it can be reached, which addresses it knows; lift bans.",
     "rpc": "Call any RPC method of a node.",

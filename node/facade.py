@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from chain.ledger import Ledger
 from chain.mempool import Mempool
 from consensus.params import Params
+from consensus.records import StateKey
+from consensus.statetree import StateProof
 from genesis import Network
 from mesh.store import MatrixStore
 from miner import Miner
@@ -139,6 +141,9 @@ class RpcNode:
 
     async def add_transaction(self, tx: Transaction) -> TxId:
         return await self._service.add_transaction(tx)
+
+    async def prove_past(self, block: BlockId, key: StateKey) -> tuple[bytes | None, StateProof] | None:
+        return await self._service.prove_past(block, key)
 
     async def add_matrix(self, array: NDArray[np.int8] | NDArray[np.int32]) -> MatrixRef:
         return await self._service.add_matrix(array)

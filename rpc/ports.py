@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from chain.ledger import BlockOutcome, Ledger
     from chain.mempool import Mempool
     from consensus.params import Params
+    from consensus.records import StateKey
+    from consensus.statetree import StateProof
     from genesis import Network
     from mesh.store import MatrixStore
     from miner.figures import MinerStatus
@@ -248,6 +250,9 @@ class NodePort(Protocol):
 
     async def add_transaction(self, tx: Transaction) -> TxId:
         """Put a transaction into the pool and announce it; RuleViolation, PoolRejected or NotYet where refused."""
+
+    async def prove_past(self, block: BlockId, key: StateKey) -> tuple[bytes | None, StateProof] | None:
+        """A record after a recent checkpoint with its proof; None where that state is not kept here."""
 
     async def add_matrix(self, array: NDArray[np.int8] | NDArray[np.int32]) -> MatrixRef:
         """Store a matrix, so that this node serves it by id."""

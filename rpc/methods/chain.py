@@ -1,6 +1,6 @@
 """chain_*: blocks, headers, transactions, and what the work came to."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -25,6 +25,8 @@ from rpc.schemas import (
     StandingName,
     TransactionModel,
 )
+
+BELOW_STATE: Final = "this node began with a later block's state, and has no blocks up to it"
 
 
 class HeadModel(Model):
@@ -132,8 +134,9 @@ async def chain_get_block(node: NodePort, params: BlockParams) -> BlockModel:
     block_id = find_block_id(node, params.block)
     block = node.ledger.get_block(block_id)
     if block is None:
-        hint = "its header is known, the block has not arrived yet" if node.ledger.get_header(block_id) else ""
-        raise make_not_found("block", str(params.block), hint=hint)
+        is_connected = str(node.ledger.get_status(block_id)) == "connected"
+        hint = BELOW_STATE if is_connected else "its header is known, the block has not arrived yet"
+        raise make_not_found("block", str(params.block), hint=hint if node.ledger.get_header(block_id) else "")
     return _render_block(node, block_id, block, is_full=params.full)
 
 

@@ -121,7 +121,7 @@ async def job_prove(node: NodePort, params: ProveParams) -> JobProofModel:
         height=tip.header.height,
         header=encode(tip.header).hex(),
         witness=None if witness is None else encode(witness).hex(),
-        proof=render_proof(key, tip, value, proof),
+        proof=render_proof(key, tip.id, tip.header, value, proof),
     )
 
 

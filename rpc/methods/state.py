@@ -4,12 +4,13 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from chain.ledger import HistoryEntry, Tip
+from chain.ledger import HistoryEntry
 from consensus.records import StateKey, account_key
 from consensus.state import compute_reputation, compute_supply
 from consensus.statetree import StateProof
+from primitives.blocks import Header
 from primitives.transactions import get_sender
-from primitives.units import Address, Height
+from primitives.units import Address, BlockId, Height
 from rpc.audit import audit
 from rpc.history import describe_movement, read_cursor, write_cursor
 from rpc.lookup import read_at_tip
@@ -127,7 +128,7 @@ async def state_get_account(node: NodePort, params: AccountParams) -> AccountMod
         open_claims=account.open_claims,
         height=tip.header.height,
         block=tip.id.hex(),
-        proof=None if proven is None else render_proof(key, tip, *proven),
+        proof=None if proven is None else render_proof(key, tip.id, tip.header, *proven),
     )
 
 
@@ -209,12 +210,13 @@ def _render_reward(node: NodePort, height: Height) -> EntryModel | None:
     )
 
 
-def render_proof(key: StateKey, tip: Tip, value: bytes | None, proof: StateProof) -> ProofModel:
+def render_proof(key: StateKey, block: BlockId, header: Header, value: bytes | None, proof: StateProof) -> ProofModel:
+    """A proof in hex."""
     return ProofModel(
         key=key.hex(),
         value=None if value is None else value.hex(),
-        state_root=tip.header.state_root.hex(),
-        block=tip.id.hex(),
+        state_root=header.state_root.hex(),
+        block=block.hex(),
         siblings=[sibling.hex() for sibling in proof.siblings],
         other_path=None if proof.other is None else proof.other.path.hex(),
         other_value=None if proof.other is None else proof.other.value.hex(),

@@ -110,11 +110,15 @@ async def chain_useful_work(node: NodePort, params: WindowParams) -> UsefulWork:
 
 
 async def _collect(node: NodePort, tip: Tip, first: Height | int) -> list[tuple[Header, BlockFigures]] | None:
-    """The tip's chain down to height `first`; None where a reorganisation took a part of it away meanwhile."""
+    """The tip's chain down to height `first`, or to the block whose state this node began with; None where a
+    reorganisation took a part of it away meanwhile.
+    """
     blocks: list[tuple[Header, BlockFigures]] = []
     block_id, height = tip.id, int(tip.header.height)
     while height >= first:
         header, figures = node.ledger.get_header(block_id), node.ledger.get_figures(block_id)
+        if figures is None and blocks and node.ledger.get_block(block_id) is None:
+            return blocks
         if header is None or figures is None:
             return None
         blocks.append((header, figures))

@@ -57,6 +57,8 @@ async def test_new_node_takes_a_final_state_and_follows(chain: Chain, tmp_path: 
         assert head["id"] == expected["id"]
         assert not await has_block(new, FINAL)
         assert await has_block(new, FINAL + 1)
+        useful = await ask(new.rpc_url, "chain_usefulWork", {"window": 100})
+        assert useful["blocks"] == BLOCKS - FINAL
         supply = await ask(new.rpc_url, "state_supply", {"audit": True})
         assert supply["is_conserved"]
 

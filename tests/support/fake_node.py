@@ -146,6 +146,12 @@ class FakeLedger:
         found = self.get_block(block)
         return None if found is None else found.header
 
+    def get_witness(self, block: BlockId) -> None:
+        return None
+
+    def list_steps(self, first: int, limit: int) -> list[Any]:
+        return []
+
     def get_figures(self, block: BlockId) -> BlockFigures | None:
         return self.figures.get(block)
 
@@ -395,6 +401,9 @@ class FakeNode:
         self.mempool.waiting[tx_id] = tx
         self.has_transactions.set()
         return tx_id
+
+    async def prove_past(self, block: BlockId, key: StateKey) -> tuple[bytes | None, StateProof] | None:
+        return self.ledger.prove(key) if block == self.ledger.tip.id else None
 
     async def add_matrix(self, array: NDArray[Any]) -> MatrixRef:
         return self.matrices.put(array)

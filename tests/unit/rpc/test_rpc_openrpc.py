@@ -19,6 +19,7 @@ EXPECTED = {
     "state_getAccount", "state_getHistory", "state_supply",
     "tx_send", "tx_pool", "tx_estimateFee", "job_get", "job_list", "job_quote", "job_prove",
     "job_history", "job_record",
+    "light_headers", "light_witnesses", "light_steps", "light_prove",
     "chain_getRawHeaders", "mesh_put", "mesh_get", "mesh_putRows", "mesh_getRows", "watch_status",
     "mesh_status", "mesh_list", "mesh_pin", "mesh_unpin", "mesh_drop", "mesh_setQuota",
     "miner_status", "miner_template", "miner_submit", "miner_start", "miner_stop",

@@ -1,0 +1,101 @@
+"""A record from somebody untrusted, proven against a root this client knows."""
+
+from typing import Final
+
+import structlog
+from msgspec import Struct
+
+from chain.entry import Entry
+from consensus.records import MAX_RECORD_BYTES, Account, StateKey, account_key
+from consensus.statetree import StateProof, check_proof
+from light.errors import ASK_ANOTHER, Lie, LightError, Unknown
+from light.follower import Follower
+from light.source import Source
+from primitives.codec import decode
+from primitives.errors import InosError, NotYet
+from primitives.units import Address, StateRoot
+
+log: Final = structlog.get_logger("light")
+EMPTY: Final = Account()
+
+
+class Answer(Struct, frozen=True):
+    """An account as a block's state has it, and how much that block is worth."""
+
+    account: Account
+    key: StateKey
+    value: bytes | None
+    proof: StateProof
+    entry: Entry
+    is_final: bool
+    source: str
+
+
+async def get_account(follower: Follower, address: Address) -> Answer:
+    """The account after the last final block, or, where nothing is final yet, after a source's tip.
+
+    Raises:
+        Lie: all who answered lied; the last one's lie.
+        LightError: "conflicting-finality".
+        Unknown: "no-source", "state-unavailable".
+    """
+    if follower.conflict is not None:
+        raise follower.conflict
+    lie: Lie | None = None
+    trouble: InosError | None = None
+    for source in tuple(follower.sources):
+        try:
+            return await _ask(follower, source, account_key(address))
+        except Lie as error:
+            follower.note_lie(error)
+            lie = error
+        except (LightError, NotYet) as error:
+            log.warning("no account from a source", source=source.url, code=error.code, reason=error.message)
+            trouble = error
+    if lie is not None:
+        raise lie
+    if trouble is None:
+        told = follower.lies[-1:]
+        text = f"; the last one: {told[0].message}" if told else ""
+        raise Unknown("no-source", f"every node this client was given has lied{text}", hint=ASK_ANOTHER)
+    raise Unknown(
+        "state-unavailable",
+        f"no node proves the account: {trouble.message}",
+        hint="wait for the next final block, or name another --node",
+    )
+
+
+async def _ask(follower: Follower, source: Source, key: StateKey) -> Answer:
+    final = follower.headers.final
+    if final.height > 0:
+        return await _prove(source, key, final, is_final=True)
+    found = await source.prove(key, None)
+    if follower.headers.get(found.block) is None:
+        await follower.ask(source)
+    entry = follower.headers.get(found.block)
+    if entry is None or entry.invalid is not None:
+        raise Unknown("not-following", f"{source.url} proves it for block {found.block.hex()}, which is not known here")
+    await follower.seals.check(entry, [source])
+    return _check(source, key, entry, found.value, found.proof, is_final=False)
+
+
+async def _prove(source: Source, key: StateKey, entry: Entry, *, is_final: bool) -> Answer:
+    found = await source.prove(key, entry.id)
+    if found.block != entry.id:
+        text = f"asked for the state of block {entry.id.hex()} it gave that of {found.block.hex()}"
+        raise Lie("lied-about-state", source.url, text)
+    return _check(source, key, entry, found.value, found.proof, is_final=is_final)
+
+
+def _check(
+    source: Source, key: StateKey, entry: Entry, value: bytes | None, proof: StateProof, *, is_final: bool
+) -> Answer:
+    root = StateRoot(entry.header.state_root)
+    if not check_proof(root, key, value, proof):
+        sort = "final" if is_final else "unfinalized"
+        text = (
+            f"what it says of the account does not lead to {root.hex()}, the state root of {sort} block {entry.height}"
+        )
+        raise Lie("lied-about-state", source.url, text)
+    account = EMPTY if value is None else decode(Account, value, limit=MAX_RECORD_BYTES)
+    return Answer(account, key, value, proof, entry, is_final, source.url)

@@ -1,0 +1,108 @@
+"""The tree of headers a light client knows: checked as far as headers go, and bounded by what is final."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from chain.entry import Entry, get_ancestor
+from chain.index import BlockIndex
+from consensus.params import Params
+from consensus.validity import check_clock, check_header_context, check_header_sanity
+from genesis import Network
+from light.errors import Unknown
+from primitives.blocks import Header, compute_block_id
+from primitives.errors import ParentMissing, RuleViolation
+from primitives.units import BlockId, TimeMs
+
+MAX_UNFINAL: Final = 1_000_000
+"""Headers above the last final block, on all branches, about 1 KB each."""
+BEGIN_LATER: Final = "begin with --checkpoint and a final block you believe in"
+
+
+class Headers:
+    """Stages 1 and 2 for every header; what its seal claims is `light.seals`' to find out."""
+
+    def __init__(self, network: Network) -> None:
+        self._params: Params = network.params
+        self._index = BlockIndex(network.params, network.genesis_id, network.state.header)
+        self._proven: set[BlockId] = set()
+        self.final: Entry = self._index.genesis
+        """The last final block; genesis before there is one."""
+
+    @property
+    def best(self) -> Entry:
+        """The heaviest chain's tip: of equals the one heard of first."""
+        return self._index.heaviest
+
+    def get(self, block: BlockId) -> Entry | None:
+        return self._index.get(block)
+
+    def get_at(self, height: int) -> Entry:
+        """The heaviest chain's block at a height up to its tip's."""
+        return get_ancestor(self.best, height)
+
+    def is_on_best(self, block: BlockId) -> bool:
+        """Whether a block is on the heaviest chain."""
+        entry = self.get(block)
+        return entry is not None and entry.height <= self.best.height and self.get_at(entry.height) is entry
+
+    def add(self, headers: Sequence[Header], now_ms: TimeMs) -> int:
+        """Add headers in order; how many were new.
+
+        Raises:
+            RuleViolation: the first invalid one; those before it are added.
+            ParentMissing, ClockAhead: nobody's fault.
+        """
+        added = 0
+        for header in headers:
+            block = compute_block_id(header)
+            known = self._index.get(block)
+            if known is None:
+                self._add(block, header, now_ms)
+                added += 1
+            elif known.invalid is not None:
+                raise RuleViolation(known.invalid[0], f"block {block.hex()}: {known.invalid[1]}")
+        return added
+
+    def _add(self, block: BlockId, header: Header, now_ms: TimeMs) -> None:
+        check_header_sanity(self._params, header)
+        parent = self._index.get(BlockId(header.parent))
+        if parent is None:
+            raise ParentMissing(BlockId(header.parent))
+        if parent.invalid is not None:
+            raise RuleViolation(parent.invalid[0], f"block {parent.id.hex()}: {parent.invalid[1]}")
+        if not self._index.is_after_final(parent):
+            raise RuleViolation("conflicts-with-final", f"block {header.height} leaves the chain below a final block")
+        if self._index.unproven >= MAX_UNFINAL:
+            raise Unknown("too-many-headers", f"more than {MAX_UNFINAL} headers above what is final", hint=BEGIN_LATER)
+        check_header_context(self._params, header, self._index.make_context(parent))
+        check_clock(self._params, header, now_ms)
+        self._index.add(block, header, parent)
+
+    def condemn(self, entry: Entry, code: str, reason: str) -> None:
+        """A header whose seal proves nothing, and all that descends from it."""
+        self._index.set_invalid(entry, code, reason)
+
+    def set_proven(self, block: BlockId) -> None:
+        """The block's witness was seen."""
+        self._proven.add(block)
+
+    def is_proven(self, block: BlockId) -> bool:
+        return block in self._proven
+
+    def set_final(self, entry: Entry) -> None:
+        """Nothing goes below this block any more; what it descends from needs no other proof."""
+        self._index.adopt(entry)
+        self._index.restore_tip(entry)
+        self._index.set_final(entry)
+        self.final = entry
+        self._proven = {block for block in self._proven if (e := self.get(block)) and e.height > entry.height}
+
+    def list_unproven(self, top: Entry) -> list[Entry]:
+        """Blocks above the last final one up to `top` whose witnesses were not seen, the highest first."""
+        found: list[Entry] = []
+        entry: Entry | None = top
+        while entry is not None and entry.height > self.final.height:
+            if entry.id not in self._proven:
+                found.append(entry)
+            entry = entry.parent
+        return found

@@ -1,0 +1,86 @@
+"""One light client as a process: follows, answers, stops in order."""
+
+import asyncio
+import contextlib
+import json
+import os
+import random
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from msgspec import Struct
+
+from genesis import load_network
+from light.errors import LightError
+from light.follower import Follower
+from light.methods import METHODS
+from light.source import Source
+from primitives.votes import Checkpoint
+from rpc import NodePort, RpcServer, RpcSettings
+
+
+class LightSettings(Struct, frozen=True, kw_only=True):
+    """What a light client is told."""
+
+    network: str
+    nodes: Sequence[str]
+    """RPC addresses of untrusted nodes."""
+    data_dir: Path
+    """Of its token and its ready file."""
+    checkpoint: tuple[int, bytes] | None
+    """Height and id of a final block its user believes in."""
+    rpc_host: str
+    rpc_port: int
+
+
+async def run(settings: LightSettings, clock: Any) -> None:
+    """Follow and answer until SIGINT or SIGTERM.
+
+    Raises:
+        InosError: "no-node", "bad-url", "bad-checkpoint", "port-in-use", ...
+    """
+    network = load_network(settings.network)
+    if not settings.nodes:
+        raise LightError("no-node", "a light client needs somebody to ask", hint="inos light --node http://HOST:8645")
+    sources = [Source(url.rstrip("/")) for url in dict.fromkeys(settings.nodes)]
+    given = _make_checkpoint(settings, network.params.epoch_blocks)
+    follower = Follower(network, sources, clock, random.SystemRandom(), given)
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    server = RpcServer(
+        cast(NodePort, follower),  # its methods are the light client's own
+        RpcSettings(token_path=settings.data_dir / "rpc.token", host=settings.rpc_host, port=settings.rpc_port),
+        METHODS,
+    )
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await server.start()
+    ready = settings.data_dir / "light.json"
+    ready.write_text(json.dumps({"pid": os.getpid(), "rpc": server.url}) + "\n")
+    print(f"INOS light client on {network.name}\n  rpc      {server.url}", flush=True)
+    try:
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(follower.run())
+            await stop.wait()
+            task.cancel()
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            ready.unlink()
+        await server.stop()
+        for source in sources:
+            await source.close()
+
+
+def _make_checkpoint(settings: LightSettings, epoch_blocks: int) -> Checkpoint | None:
+    if settings.checkpoint is None:
+        return None
+    height, block = settings.checkpoint
+    if height == 0 or height % epoch_blocks:
+        raise LightError(
+            "bad-checkpoint",
+            f"no epoch of {settings.network} ends at height {height}",
+            hint=f"final blocks stand at multiples of {epoch_blocks}",
+        )
+    return Checkpoint(height // epoch_blocks, block)

@@ -1,0 +1,146 @@
+"""One untrusted node, asked over JSON-RPC: bounded answers, a time limit, and bytes decoded under their limits."""
+
+from collections.abc import Sequence
+from itertools import count
+from typing import Any, Final, TypeVar
+
+import aiohttp
+import msgspec
+
+from consensus.finality.trust import Step
+from consensus.records import MAX_RECORD_BYTES, StateKey
+from consensus.statetree import MAX_PROOF_BYTES, OtherLeaf, StateProof
+from light.errors import Lie, LightError
+from primitives.blocks import MAX_HEADER_BYTES, Header
+from primitives.codec import decode
+from primitives.errors import CodecError
+from primitives.matrices import Witness
+from primitives.units import BlockId
+
+T = TypeVar("T")
+CALL_S: Final = 10.0
+MAX_ANSWER_BYTES: Final = 8 << 20
+MAX_HEADERS: Final = 512
+MAX_WITNESSES: Final = 8
+MAX_STEPS: Final = 16
+MAX_STEP_BYTES: Final = 64 << 10
+MAX_WITNESS_BYTES: Final = 64 << 10
+
+
+class Proven(msgspec.Struct, frozen=True):
+    """A record as a node proves it; nothing here is checked yet."""
+
+    block: BlockId
+    value: bytes | None
+    proof: StateProof
+
+
+class Source:
+    """What one node says. Every method may raise LightError ("source-unreachable", "source-refused") and
+    Lie ("lied-malformed")."""
+
+    def __init__(self, url: str) -> None:
+        if not url.startswith(("http://", "https://")):
+            raise LightError("bad-url", f"{url!r} is not the address of a node", hint="write http://127.0.0.1:8645")
+        self.url = url
+        self._session: aiohttp.ClientSession | None = None
+        self._ids = count(1)
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def get_genesis(self) -> str:
+        """Genesis id of the node's network, in hex."""
+        return self._read(await self._call("node_version", {}), "genesis", str)
+
+    async def get_headers(self, first: int, limit: int) -> tuple[list[Header], int]:
+        """Headers of its chain from a height on, and its tip's height."""
+        answer = await self._call("light_headers", {"first": first, "limit": min(limit, MAX_HEADERS)})
+        texts = self._read(answer, "headers", list)[:MAX_HEADERS]
+        return [self._decode(Header, text, MAX_HEADER_BYTES) for text in texts], self._read(answer, "height", int)
+
+    async def get_witnesses(self, blocks: Sequence[BlockId]) -> list[Witness | None]:
+        """What proves blocks' seals, None for those it does not keep."""
+        answer = await self._call("light_witnesses", {"blocks": [block.hex() for block in blocks]})
+        texts = self._read(answer, "witnesses", list)
+        if len(texts) != len(blocks):
+            raise Lie("lied-malformed", self.url, f"{len(texts)} witnesses where {len(blocks)} were asked for")
+        return [None if text is None else self._decode(Witness, text, MAX_WITNESS_BYTES) for text in texts]
+
+    async def get_steps(self, first: int) -> list[Step]:
+        """How finality went from an epoch on."""
+        answer = await self._call("light_steps", {"first": first})
+        return [self._decode(Step, text, MAX_STEP_BYTES) for text in self._read(answer, "steps", list)[:MAX_STEPS]]
+
+    async def prove(self, key: StateKey, block: BlockId | None) -> Proven:
+        """A record after a block, or the tip, with its proof."""
+        params = {"key": key.hex(), "block": None if block is None else block.hex()}
+        answer = await self._call("light_prove", params)
+        value, other_path = answer.get("value"), answer.get("other_path")
+        other = None
+        if other_path is not None:
+            other = OtherLeaf(
+                self._unhex(other_path, 64), self._unhex(self._read(answer, "other_value", str), 2 * MAX_PROOF_BYTES)
+            )
+        siblings = tuple(self._unhex(each, 64) for each in self._read(answer, "siblings", list)[:256])
+        return Proven(
+            BlockId(self._unhex(self._read(answer, "block", str), 64)),
+            None if value is None else self._unhex(value, 2 * MAX_RECORD_BYTES),
+            StateProof(siblings, other),
+        )
+
+    async def _call(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        body = msgspec.json.encode({"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": params})
+        if self._session is None:
+            self._session = aiohttp.ClientSession(headers={"Content-Type": "application/json"})
+        try:
+            async with self._session.post(self.url, data=body, timeout=aiohttp.ClientTimeout(total=CALL_S)) as reply:
+                data = await self._read_bounded(reply)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            text = f"{self.url} does not answer {method}: {str(error) or type(error).__name__}"
+            raise LightError("source-unreachable", text, hint="it is asked again; or name another --node") from error
+        try:
+            answer = msgspec.json.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise Lie("lied-malformed", self.url, f"the answer to {method} is not JSON") from error
+        if isinstance(answer, dict) and isinstance(answer.get("result"), dict):
+            return dict(answer["result"])
+        raise self._make_refusal(method, answer)
+
+    def _make_refusal(self, method: str, answer: Any) -> LightError:
+        error = answer.get("error") if isinstance(answer, dict) else None
+        known = error if isinstance(error, dict) else {}
+        data = known.get("data") if isinstance(known.get("data"), dict) else {}
+        reason = str(known.get("message", "no reason given"))[:300]
+        code = str((data or {}).get("code", ""))[:64]
+        return LightError("source-refused", f"{self.url} refuses {method}: {reason}{f' [{code}]' if code else ''}")
+
+    async def _read_bounded(self, reply: aiohttp.ClientResponse) -> bytes:
+        body = bytearray()
+        async for chunk in reply.content.iter_any():
+            body += chunk
+            if len(body) > MAX_ANSWER_BYTES:
+                raise Lie("lied-malformed", self.url, f"an answer of more than {MAX_ANSWER_BYTES} bytes")
+        return bytes(body)
+
+    def _read(self, answer: dict[str, Any], name: str, kind: type[T]) -> T:
+        value = answer.get(name)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise Lie("lied-malformed", self.url, f"an answer without a proper {name!r}")
+        return value
+
+    def _unhex(self, text: Any, most: int) -> bytes:
+        try:
+            if isinstance(text, str) and len(text) <= most:
+                return bytes.fromhex(text)
+        except ValueError:
+            pass
+        raise Lie("lied-malformed", self.url, "an answer with something that is not hex of its length")
+
+    def _decode(self, kind: type[T], text: Any, limit: int) -> T:
+        try:
+            return decode(kind, self._unhex(text, 2 * limit), limit=limit)
+        except CodecError as error:
+            raise Lie("lied-malformed", self.url, error.message) from error
