@@ -28,7 +28,7 @@ from node.depot import Depot
 from node.finality.votes import VoteRoom
 from node.held import EarlyBlocks, HeldResults, UnclaimedResults
 from node.hub import Hub, Subscription
-from node.needs import list_needed
+from node.needs import list_needs
 from node.pasts import Pasts
 from node.results import StoredResults
 from node.rows import JobRows
@@ -95,7 +95,7 @@ class NodeService:
         self.votes = VoteRoom(votes, ledger, self._threads, self._hub)
         self._pasts = Pasts(ledger, clock)
         self.depot = Depot(matrices, self._hub, self._threads, self._on_matrix)
-        needs = partial(list_needed, ledger, mempool)
+        needs = partial(list_needs, ledger, mempool)
         self._steward = Steward(matrices, self.depot, self._hub, self._threads, needs, scrub_rate)
 
     @property
