@@ -127,6 +127,13 @@ class Database:
         except (plyvel.Error, RuntimeError) as error:
             raise self.explain(error) from error
 
+    def compact(self) -> None:
+        """Give back the room of what was deleted or written over; takes a while."""
+        try:
+            self._db.compact_range()
+        except (plyvel.Error, RuntimeError) as error:
+            raise self.explain(error) from error
+
     def close(self) -> None:
         """Close, after a write in progress; closing twice does nothing."""
         with self._write_lock:
