@@ -22,7 +22,7 @@ PARAMS = make_voting_params()
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_divided_network_goes_on_as_one_when_it_heals(seed: int) -> None:
-    """One voter of six is silent, and the rest divided: at most one half has two thirds; afterwards all go on as one."""
+    """One voter of six is silent, the rest divided: at most one half has two thirds; afterwards all go on as one."""
 
     async def scenario(world: World) -> None:
         voters = [VotingNode(world, number, is_voting=number > 0) for number in range(6)]

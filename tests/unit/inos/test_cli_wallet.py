@@ -129,8 +129,8 @@ class Cli:
         return path
 
     def __call__(self, *args: str, input: str | None = None, password: bool = True) -> Any:
-        extra = ["--wallet-dir", str(self.directory)] if args[0] != "broadcast" else []
-        if password and args[0] in ("create", "restore", "send", "sign"):
+        extra = ["--wallet-dir", str(self.directory)] if args[0] not in ("broadcast", "transaction") else []
+        if password and args[0] in ("create", "restore", "send", "sign", "vote", "unvote", "withdraw"):
             extra += ["--password-file", str(self.password)]
         done = runner.invoke(cli.app, ["wallet", *args, *extra], input=input)
         assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
