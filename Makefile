@@ -16,7 +16,7 @@ SELFCHECK := tests/native/selfcheck.c $(wildcard $(CSRC)/*.c)
 SANITIZED := build/selfcheck-sanitized
 ARM := build/selfcheck-arm
 
-.PHONY: help setup devnet test lint sanitize cross bench attacks fuzz simulate format clean
+.PHONY: help setup devnet test lint sanitize cross bench attacks fuzz copies simulate format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ attacks: setup ## tickets per second of cheating miners against an honest one (A
 fuzz: setup ## every decoder and the peer's state machine under atheris, ten minutes (ARGS="--seconds 60 rpc" narrows it)
 	@$(BIN)/python -c "import atheris" 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check 'atheris>=2.3'
 	cd tests && PYTHONPATH=..:. ../$(BIN)/python -m fuzz.run $(ARGS)
+
+copies: setup ## copies of matrices among 300 nodes that come and go (ARGS="--plot FILE.png" draws them)
+	@$(BIN)/python benchmarks/mesh_copies.py $(ARGS)
 
 simulate: setup ## the simulated network's scenarios at full size, figures as a table (ARGS="--seed 2 calm-1000" narrows it)
 	@cd tests && PYTHONPATH=..:. ../$(BIN)/python -m simulation $(ARGS)

@@ -44,7 +44,7 @@ class Arrivals:
                 return
             is_new = info.id not in self._shelf.parts
             if is_new:
-                self._shelf.take_room(info)
+                self._shelf.take_room(info, is_urgent=self._shelf.is_needed(info.id))
                 self._shelf.parts[info.id] = info
                 self._shelf.note(info.id, 1.0)
             else:

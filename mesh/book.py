@@ -16,6 +16,7 @@ from primitives.matrices import Hash32
 from primitives.units import MatrixId
 
 NAME: Final = "book"
+OLD_SUFFIX: Final = ".old"
 VERSION: Final = 1
 MAX_PINS: Final = 65_536
 MAX_USES: Final = 262_144
@@ -50,7 +51,7 @@ class Use(Struct):
 
 
 class Book:
-    """In memory, written in one step when it is told to. A book that cannot be read is begun anew."""
+    """In memory, written in one step when it is told to. Where the last one cannot be read the one before it counts."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / NAME
@@ -104,20 +105,28 @@ class Book:
                 file.write(encode(saved))
                 file.flush()
                 os.fsync(file.fileno())
+            if self._path.exists():
+                self._path.replace(self._path.with_suffix(OLD_SUFFIX))
             temporary.replace(self._path)
         finally:
             temporary.unlink(missing_ok=True)
         sync_folder(self._path.parent)
 
     def _load(self) -> None:
-        try:
-            saved = decode(_Saved, self._path.read_bytes(), limit=MAX_BOOK_BYTES)
-        except (OSError, CodecError):
+        saved = _read(self._path) or _read(self._path.with_suffix(OLD_SUFFIX))
+        if saved is None:
             return
         self.quota = saved.quota
         self.pins = dict.fromkeys(MatrixId(id) for id in saved.pins)
         for use in saved.uses:
             self.uses[MatrixId(use.id)] = Use(Demand(use.milli / 1000, use.at_ms), use.used_ms, use.is_own, use.is_lent)
+
+
+def _read(path: Path) -> _Saved | None:
+    try:
+        return decode(_Saved, path.read_bytes(), limit=MAX_BOOK_BYTES)
+    except (OSError, CodecError):
+        return None
 
 
 def _pack(id: MatrixId, use: Use) -> _Use:

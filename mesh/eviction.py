@@ -17,17 +17,23 @@ class Candidate(Struct, frozen=True):
     """When it was last read, given or added."""
     is_kept: bool
     """Pinned, or needed by an open job, a challenge window or a transaction that waits."""
+    is_late: bool = False
+    """Of a job settled lately: it goes after all others."""
+    is_fresh: bool = False
+    """Given here a moment ago: it goes last of all, as the job it was given for may be on its way."""
 
 
 def choose_victims(candidates: Iterable[Candidate], needed_bytes: int) -> list[MatrixId] | None:
-    """Enough of them for `needed_bytes`, least wanted first, then longest unused; None where all together are too few.
+    """Enough of them for `needed_bytes`, least wanted first, then longest unused, what was settled or given lately
+    last; None where all together are too few.
 
     What would suffice without an earlier choice is left: of two unwanted ones the small one stays if the large one
     goes anyway.
     """
     if needed_bytes <= 0:
         return []
-    free = sorted((each for each in candidates if not each.is_kept), key=lambda each: (each.demand, each.used_ms))
+    free = [each for each in candidates if not each.is_kept]
+    free.sort(key=lambda each: (each.is_fresh, each.is_late, each.demand, each.used_ms))
     chosen, freed = list[Candidate](), 0
     for each in free:
         if freed >= needed_bytes:

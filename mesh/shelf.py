@@ -29,6 +29,8 @@ LENT_PART: Final = 4
 """Of the room one part in so many, at most, is taken by copies kept for others that nobody promised."""
 
 
+FRESH_MS: Final = 10 * 60 * 1000
+"""What was given here so lately is about to be used: operands are stored before their job is posted."""
 STALE_MS: Final = 24 * 3600 * 1000
 """A fetch that did not go on for a day was given up by whoever wanted it."""
 
@@ -72,6 +74,7 @@ class Shelf:
         self._quota = quota
         self._now_ms = now_ms
         self._needed: frozenset[MatrixId] | None = None
+        self._late: frozenset[MatrixId] = frozenset()
         self._busy: dict[MatrixId, int] = {}
         path.mkdir(parents=True, exist_ok=True)
         self._reserve = self._compute_reserve() if reserve is None else reserve
@@ -91,12 +94,16 @@ class Shelf:
         """Of the file of one that is not whole."""
         return self.get_path(matrix).with_suffix(PART_SUFFIX)
 
-    def set_needed(self, ids: Collection[MatrixId]) -> None:
-        """What open jobs, challenge windows and whatever else the chain promises need now; it replaces what was."""
-        self._needed = frozenset(ids)
+    def set_needed(self, ids: Collection[MatrixId], late: Collection[MatrixId]) -> None:
+        """What open jobs, challenge windows and whatever else the chain promises need now, and what jobs settled lately
+        needed, which gives way last; it replaces what was."""
+        self._needed, self._late = frozenset(ids), frozenset(late)
 
     def is_needed(self, matrix: MatrixId) -> bool:
         return self._needed is not None and matrix in self._needed
+
+    def is_late(self, matrix: MatrixId) -> bool:
+        return matrix in self._late
 
     def is_kept(self, matrix: MatrixId) -> bool:
         """Whether it may not be dropped."""
@@ -139,7 +146,9 @@ class Shelf:
         """Whether a copy that the network has enough of may be dropped: where room is short, and not one's own."""
         with self.lock:
             is_tight = self.quota is not None and self.bytes > self.quota // 2
-            return is_tight and not self.is_kept(matrix) and not self.book.get(matrix).is_own
+            return (
+                is_tight and not self.is_kept(matrix) and not self.is_late(matrix) and not self.book.get(matrix).is_own
+            )
 
     def list_entries(self) -> list[Entry]:
         """All, by id."""
@@ -157,24 +166,26 @@ class Shelf:
                     found.append(id)
         return found
 
-    def take_room(self, info: MatrixInfo, is_new_file: bool = True) -> None:
+    def take_room(self, info: MatrixInfo, *, is_new_file: bool = True, is_urgent: bool = True) -> None:
         """Count a file's bytes before it is written; what is least wanted gives way for it.
+
+        What was given here a moment ago gives way to what is `is_urgent`, given here or needed by the chain, alone.
 
         Raises:
             MeshError: "store-full", "disk-full": what may give way does not suffice, and nothing has.
         """
         with self.lock:
-            self.check_room(info.file_bytes if is_new_file else 0, info.file_bytes)
+            self.check_room(info.file_bytes if is_new_file else 0, info.file_bytes, is_urgent=is_urgent)
             self.bytes += info.file_bytes
 
-    def check_room(self, disk_bytes: int, quota_bytes: int) -> None:
+    def check_room(self, disk_bytes: int, quota_bytes: int, *, is_urgent: bool = True) -> None:
         """Make room for a file, without counting it; raises as `take_room`."""
         quota = self.quota
         over = 0 if quota is None else self.bytes + quota_bytes - quota
         short = disk_bytes + self._reserve - self.count_free() if disk_bytes else 0
         if max(over, short) <= 0:
             return
-        victims = choose_victims(self._list_candidates(), max(over, short))
+        victims = choose_victims(self._list_candidates(is_urgent), max(over, short))
         if victims is None:
             raise self._refuse(quota_bytes, quota if over > 0 else None)
         for victim in victims:
@@ -253,11 +264,14 @@ class Shelf:
             except OSError as error:
                 raise explain(error, self.path) from error
 
-    def _list_candidates(self) -> Iterator[Candidate]:
+    def _list_candidates(self, is_urgent: bool) -> Iterator[Candidate]:
         now = self._now_ms()
         for id, info in (*self.whole.items(), *self.parts.items()):
             use = self.book.get(id)
-            yield Candidate(id, info.file_bytes, use.demand.get(now), use.used_ms, self.is_kept(id))
+            is_fresh = use.is_own and now - use.used_ms < FRESH_MS
+            is_kept = self.is_kept(id) or (is_fresh and not is_urgent)
+            demand = use.demand.get(now)
+            yield Candidate(id, info.file_bytes, demand, use.used_ms, is_kept, self.is_late(id), is_fresh)
 
     def _make_entry(self, id: MatrixId, info: MatrixInfo, now: int) -> Entry:
         use = self.book.get(id)

@@ -200,9 +200,12 @@ class MatrixStore:
 
     # What is kept
 
-    def set_needed(self, ids: Collection[MatrixId]) -> None:
-        """What the chain promises now; it replaces what was. Before the first time nothing is dropped at all."""
-        self._shelf.set_needed(ids)
+    def set_needed(self, ids: Collection[MatrixId], late: Collection[MatrixId] = ()) -> None:
+        """What the chain needs now, which is never dropped, and what it needed lately, which gives way last.
+
+        It replaces what was. Before the first time nothing is dropped at all.
+        """
+        self._shelf.set_needed(ids, late)
 
     def is_needed(self, matrix: MatrixId) -> bool:
         return self._shelf.is_needed(matrix)
@@ -232,8 +235,8 @@ class MatrixStore:
         return self._shelf.get_demand(matrix)
 
     def is_promised(self, matrix: MatrixId) -> bool:
-        """Whether the chain needs it, or this node's owner: neither this node nor the network may lose it."""
-        return self.is_needed(matrix) or self.is_pinned(matrix)
+        """Whether the chain needs it, or did lately, or this node's owner does: the network may not lose it."""
+        return self.is_needed(matrix) or self._shelf.is_late(matrix) or self.is_pinned(matrix)
 
     def may_lend(self, info: MatrixInfo) -> bool:
         """Whether this node takes a copy for others: what is promised always, as far as there can be room for it."""

@@ -5,9 +5,9 @@ Every writing method may raise RuleViolation (invalid, the sender's fault), NotY
 or another InosError (this node's own policy or trouble, nobody's fault either).
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from consensus.finality.trust import Step
 from consensus.params import Params
@@ -17,6 +17,9 @@ from primitives.errors import InosError
 from primitives.matrices import Witness
 from primitives.transactions import Transaction
 from primitives.units import BlockId, Hash, MatrixId, TimeMs, TxId
+from primitives.votes import Vote
+
+T = TypeVar("T")
 
 
 class Clock(Protocol):
@@ -191,6 +194,18 @@ class RunView(Protocol):
     def path(self) -> Sequence[Hash]: ...
 
 
+class VotesPort(Protocol):
+    """Votes on checkpoints that this node has checked, and those it cannot check yet."""
+
+    def has(self, vote: Vote, /) -> bool: ...
+
+    async def add(self, vote: Vote, /) -> Any:
+        """Check a vote and take it; VoteAdded tells where it is worth passing on."""
+
+    async def list_votes(self, first_epoch: int, limit: int, /) -> Sequence[Vote]:
+        """Checked ones for targets from an epoch on, evidence first, then the lowest epochs."""
+
+
 class AddedView(Protocol):
     """What became of blocks that were added together."""
 
@@ -225,6 +240,9 @@ class NodePort(Protocol):
     @property
     def matrices(self) -> MatricesPort: ...
 
+    @property
+    def votes(self) -> VotesPort: ...
+
     async def add_header_batch(self, headers: Sequence[Header], /) -> Any:
         """Check and index headers, parents first. Known ones are passed over."""
 
@@ -252,6 +270,9 @@ class NodePort(Protocol):
     async def read_run(self, id: MatrixId, index: int, /) -> RunView | None:
         """One run of a complete matrix, checked; None where it is not here."""
 
+    async def run_check(self, call: Callable[[], T], /) -> T:
+        """Run something that changes nothing and takes a while, off the loop."""
+
     @property
     def state_import(self) -> StateImportView | None:
         """The state on its way in, where one is."""
@@ -272,4 +293,4 @@ class NodePort(Protocol):
         """Begin with genesis after all."""
 
     def subscribe(self) -> AbstractAsyncContextManager[Any]:
-        """Enters an async iterator over TipChanged, TransactionAdded, MatrixAdded, MatrixWanted."""
+        """Enters an async iterator over TipChanged, TransactionAdded, MatrixAdded, MatrixWanted, VoteAdded."""

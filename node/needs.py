@@ -1,7 +1,9 @@
-"""Which matrices the chain needs now: no node that holds one of them drops it."""
+"""Which matrices the chain needs now, and which it needed lately."""
 
 from collections.abc import Iterator
 from typing import Final
+
+from msgspec import Struct
 
 from chain.ledger import Ledger
 from chain.mempool import Mempool
@@ -18,20 +20,30 @@ SETTLED_EPOCHS: Final = 4
 little behind, and all of them after a reorganisation. A final block is never checked again (protocol, section 5)."""
 
 
-def list_needed(ledger: Ledger, mempool: Mempool) -> frozenset[MatrixId]:
-    """Operands and results of open, claimed and delivered jobs, of those settled lately, and of what waits."""
-    refs: list[MatrixRef] = []
+class Needs(Struct, frozen=True):
+    """Ids of matrices."""
+
+    now: frozenset[MatrixId]
+    """Of open, claimed and delivered jobs, and of what waits in the pool: no node that holds one drops it."""
+    late: frozenset[MatrixId]
+    """Of jobs settled lately: they give way last."""
+
+
+def list_needs(ledger: Ledger, mempool: Mempool) -> Needs:
+    """What the chain needs at its tip."""
+    refs, late = list[MatrixRef](), list[MatrixRef]()
     for state in (JobState.OPEN, JobState.CLAIMED, JobState.DELIVERED):
         for _, job in ledger.list_jobs(state=state, limit=MAX_JOBS):
             refs += _list_refs(job)
     since = ledger.tip.header.height - SETTLED_EPOCHS * ledger.params.epoch_blocks
     for _, job in ledger.list_jobs(state=JobState.SETTLED, limit=MAX_SETTLED, newest_first=True):
         if job.closed_at > since:
-            refs += _list_refs(job)
+            late += _list_refs(job)
     for tx_id in mempool.list_ids():
         tx = mempool.get(tx_id)
         refs += () if tx is None else _list_waiting(ledger, tx)
-    return frozenset(ref.matrix_id for ref in refs)
+    now = frozenset(ref.matrix_id for ref in refs)
+    return Needs(now, frozenset(ref.matrix_id for ref in late) - now)
 
 
 def _list_refs(job: Job) -> Iterator[MatrixRef]:

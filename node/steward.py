@@ -1,9 +1,9 @@
 """Looks after the matrix store of a running node: what is needed, what the disk spoils, what is to be fetched again."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import structlog
 
@@ -11,6 +11,7 @@ from chain.events import TipChanged, TransactionAdded
 from mesh.store import MatrixStore
 from node.depot import Depot
 from node.hub import Hub
+from node.needs import Needs
 from node.threads import Threads
 from primitives.errors import InosError
 from primitives.units import MatrixId
@@ -22,7 +23,7 @@ NEEDS_S: Final = 5.0
 """At the latest after so long the needs are looked at again, whatever the events say."""
 LOOK_S: Final = 0.2
 """At most once in so long, however many transactions come."""
-MEND_S: Final = 3.0
+MEND_S: Final = 1.0
 SAVE_S: Final = 60.0
 STEPS: Final = 16
 """Runs scrubbed in one turn, at most."""
@@ -32,7 +33,7 @@ class Steward:
     """Runs until cancelled.
 
     Args:
-        list_needed: see node.needs.
+        list_needs: see node.needs.
         scrub_rate: bytes a second the scrubber reads; 0 for none.
     """
 
@@ -42,25 +43,26 @@ class Steward:
         depot: Depot,
         hub: Hub,
         threads: Threads,
-        list_needed: Callable[[], frozenset[MatrixId]],
+        list_needs: Callable[[], Needs],
         scrub_rate: int,
     ) -> None:
         self._store = store
         self._depot = depot
         self._hub = hub
         self._threads = threads
-        self._list_needed = list_needed
+        self._list_needs = list_needs
         self._scrub_rate = scrub_rate
 
     async def run(self) -> None:
         """Look after it, until cancelled; what is needed is known before anything else is done."""
-        await self._look()
+        await self._try("looking at what is needed", self._look)
         async with asyncio.TaskGroup() as group:
             for work in (self._follow(), self._mend(), self._scrub(), self._save()):
                 group.create_task(work)
 
     async def _look(self) -> None:
-        self._store.set_needed(await self._threads.check(self._list_needed))
+        needs = await self._threads.check(self._list_needs)
+        self._store.set_needed(needs.now, needs.late)
 
     async def _follow(self) -> None:
         async with self._hub.subscribe() as events:
@@ -71,7 +73,7 @@ class Steward:
                             pass
                 except TimeoutError:
                     pass
-                await self._look()
+                await self._try("looking at what is needed", self._look)
                 await asyncio.sleep(LOOK_S)
 
     async def _mend(self) -> None:
@@ -90,7 +92,7 @@ class Steward:
 
     async def _scrub(self) -> None:
         while self._scrub_rate:
-            read = await self._threads.check(self._scrub_some)
+            read = await self._try("reading matrices back", partial(self._threads.check, self._scrub_some))
             await asyncio.sleep(read / self._scrub_rate if read else MEND_S)
 
     def _scrub_some(self) -> int:
@@ -109,8 +111,9 @@ class Steward:
             await self._try("dropping what came in part", partial(self._threads.keep, self._store.drop_stale))
             await self._try("saving what the matrix store remembers", partial(self._threads.keep, self._store.save))
 
-    async def _try(self, what: str, call: Callable[[], Any]) -> None:
+    async def _try(self, what: str, call: Callable[[], Awaitable[T]]) -> T | None:
         try:
-            await call()
+            return await call()
         except InosError as error:
             log.warning(f"{what} failed", code=error.code, error=error.message)
+            return None

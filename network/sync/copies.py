@@ -20,6 +20,7 @@ from network.peers.peer import Peer
 from network.ports import Clock, MatrixInfoView, NodePort, Randomness
 from network.wire.base import Request
 from network.wire.matrices import CopyAnswer, OfferCopy
+from primitives.errors import InosError
 from primitives.units import MatrixId, NodeId
 from work.strips import InvalidMatrix, check_shape
 
@@ -78,7 +79,6 @@ class CopyKeeper:
         self._clock = clock
         self._rng = rng
         self._due: list[tuple[float, MatrixId]] = []
-        self._known: set[MatrixId] = set()
         self._short: dict[MatrixId, int] = {}
         self._taken: BoundedSet[MatrixId] = BoundedSet(MAX_OFFERS)
         self.invited = self.dropped = self.accepted = 0
@@ -92,7 +92,7 @@ class CopyKeeper:
                 self._refresh(now)
                 refreshed = now
             if self._due and self._due[0][0] <= now:
-                await self._look_after(heapq.heappop(self._due)[1])
+                await self._try(heapq.heappop(self._due)[1])
             await asyncio.sleep(min(PACE_S, self._check_s / 10))
 
     async def answer(self, peer: Peer, request: Request) -> bool:
@@ -128,6 +128,13 @@ class CopyKeeper:
             self._due.append((now + self._check_s * (0.25 + self._rng.random() / 2), id))
         heapq.heapify(self._due)
         self._short = {id: rounds for id, rounds in self._short.items() if id in held}
+
+    async def _try(self, id: MatrixId) -> None:
+        """Look after a matrix; this node's own trouble ends nothing but this look."""
+        try:
+            await self._look_after(id)
+        except InosError as error:
+            log.info("copies not looked after", id=id.hex(), code=error.code, reason=error.message)
 
     async def _look_after(self, id: MatrixId) -> None:
         matrices = self._node.matrices

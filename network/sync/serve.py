@@ -2,8 +2,10 @@
 
 import asyncio
 
+import structlog
+
 from network.peers.peer import Peer
-from network.ports import NodePort
+from network.ports import NodePort, RunView
 from network.wire.base import Request
 from network.wire.chain import MAX_HEADERS, BlockData, GetBlocks, GetHeaders, Headers
 from network.wire.control import NotFound
@@ -12,8 +14,11 @@ from network.wire.skeleton import MAX_BONES, GetSkeleton, Skeleton
 from network.wire.snapshot import MAX_STEPS, GetStateRange, GetSteps, StateRangeData, Steps
 from network.wire.transactions import GetTransactions, Transactions
 from primitives.codec import encode
+from primitives.errors import InosError
 from primitives.transactions import MAX_TX_BYTES, Transaction
 from primitives.units import BlockId, MatrixId, TxId
+
+log = structlog.get_logger("inos.network")
 
 
 class Answers:
@@ -60,7 +65,7 @@ class Answers:
                 steps = self._node.ledger.list_steps(request.first, MAX_STEPS)
                 await peer.out.put(Steps(request.request, tuple(steps)))
             case GetRun():
-                run = await self._node.read_run(MatrixId(request.id), request.index)
+                run = await self._read_run(request)
                 if run is None:
                     await peer.out.put(NotFound(request.request, (request.id,)))
                 else:
@@ -90,6 +95,14 @@ class Answers:
             await asyncio.sleep(0)  # sixteen full blocks take long
         if missing:
             await peer.out.put(NotFound(request.request, tuple(missing)))
+
+    async def _read_run(self, request: GetRun) -> RunView | None:
+        """None too where this node is too busy to read it."""
+        try:
+            return await self._node.read_run(MatrixId(request.id), request.index)
+        except InosError as error:
+            log.info("a run is not served", id=request.id.hex(), code=error.code, reason=error.message)
+            return None
 
     async def _send_strips(self, peer: Peer, request: GetStrips) -> None:
         id = MatrixId(request.id)

@@ -165,14 +165,17 @@ class Wants(Generic[K]):
                 return None
             want.is_beginning = True
             return Begin(id, want.info)
-        missing = list_missing(id, LOOK_AHEAD)
-        index = next((index for index in missing if index not in want.asked), None)
+        missing = set(list_missing(id, LOOK_AHEAD))
+        index = min(missing - want.asked.keys(), default=None)
         if index is None:
             # All are asked of somebody: whoever is slowest with one is helped, so that the last run holds up nobody.
             slow = [
                 (min(asked.values()), index)
                 for index, asked in want.asked.items()
-                if peer not in asked and len(asked) < MAX_ASKED and min(asked.values()) <= now - SLOW_S
+                if index in missing
+                and peer not in asked
+                and len(asked) < MAX_ASKED
+                and min(asked.values()) <= now - SLOW_S
             ]
             if not slow:
                 return None

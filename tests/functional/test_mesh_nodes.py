@@ -128,7 +128,7 @@ async def test_a_full_disk_is_told_and_nothing_is_lost(start: Start, tmp_path: P
 
 @pytest.mark.timeout(120)
 async def test_a_killed_fetch_goes_on_where_it_was_from_two_nodes(start: Start, tmp_path: Path) -> None:
-    array = make_array(9, 65_536)
+    array = make_array(9, 49_152)
     ref = MatrixStore(tmp_path / "a" / "matrices").put(array)
     MatrixStore(tmp_path / "b" / "matrices").put(array)
     sources = [await start("a"), await start("b")]

@@ -86,6 +86,38 @@ def test_what_was_asked_for_long_ago_gives_way_to_what_was_asked_for_lately(tmp_
     assert (store.has(old), store.has(new)) == (False, True)
 
 
+def test_what_was_settled_lately_gives_way_after_all_others(tmp_path: Path) -> None:
+    store = open_store(tmp_path, 3)
+    ids = [store.put(make_array(n)).matrix_id for n in range(3)]
+    for _ in range(9):
+        store.get_run(ids[1], 0)
+    store.set_needed([ids[2]], [ids[0]])
+    assert [store.is_promised(matrix) for matrix in ids] == [True, False, True]
+    store.put(make_array(3))
+    assert store.list_ids() == sorted([ids[0], ids[2], make_info(make_array(3)).id])
+    store.set_needed([ids[2], make_info(make_array(3)).id], [ids[0]])
+    store.put(make_array(4))
+    assert not store.has(ids[0])
+    assert store.has(ids[2])
+
+
+def test_what_comes_from_others_pushes_out_nothing_that_was_given_a_moment_ago(tmp_path: Path) -> None:
+    clock = Clock()
+    store = open_store(tmp_path, 2, clock)
+    given = [store.put(make_array(n)).matrix_id for n in range(2)]
+    assert get_code(lambda: store.begin(make_info(make_array(2)))) == "store-full"
+    assert store.list_ids() == sorted(given)
+    store.put(make_array(3))  # what is given here does, and what the chain needs
+    needed = make_info(make_array(4))
+    store.set_needed([needed.id])
+    store.begin(needed)
+    assert len(store.list_ids()) == 1
+    store.set_needed([])
+    clock.now += HALF_LIFE_MS
+    store.begin(make_info(make_array(2)))
+    assert len(store.list_entries()) == 2
+
+
 def test_pins_quota_and_demand_survive_a_restart(tmp_path: Path) -> None:
     clock = Clock()
     store = open_store(tmp_path, 3, clock)
@@ -108,6 +140,21 @@ def test_pins_quota_and_demand_survive_a_restart(tmp_path: Path) -> None:
     assert not again.unpin(ids[0])
     again.set_quota(None)
     assert again.get_status().quota == 3 * SIZE
+
+
+@pytest.mark.parametrize("how", ["gone", "spoiled", "cut"])
+def test_pins_survive_a_spoiled_book(tmp_path: Path, how: str) -> None:
+    store = open_store(tmp_path)
+    ids = [store.put(make_array(n)).matrix_id for n in range(3)]
+    for matrix in ids:
+        store.pin(matrix)
+    book = tmp_path / "book"
+    data = book.read_bytes()
+    if how == "gone":
+        book.unlink()
+    else:
+        book.write_bytes(b"?" * len(data) if how == "spoiled" else data[:-9])
+    assert open_store(tmp_path).list_pins() == ids[:2]  # all but the last one, at the worst
 
 
 def test_a_quota_below_what_is_kept_is_refused(tmp_path: Path) -> None:
@@ -291,7 +338,7 @@ def test_a_killed_process_leaves_every_file_whole_or_to_be_gone_on_with(tmp_path
         for matrix in store.list_ids():
             assert store.get(matrix) is not None
         assert store.get_status().damaged == 0
-        files = [path for path in (tmp_path / "b").rglob("*") if path.is_file() and path.name != "book"]
+        files = [path for path in (tmp_path / "b").rglob("*") if path.is_file() and path.stem != "book"]
         assert {path.suffix for path in files} <= {".matrix", ".part"}
         assert store.total_bytes == sum(path.stat().st_size for path in files)
     assert here > 0

@@ -29,7 +29,7 @@ def make_info(array: NDArray[Any]) -> MatrixInfo:
 
 
 def list_files(path: Path, suffix: str = "") -> list[Path]:
-    return sorted(each for each in path.rglob(f"*{suffix}") if each.is_file() and each.name != "book")
+    return sorted(each for each in path.rglob(f"*{suffix}") if each.is_file() and each.stem != "book")
 
 
 def test_putting_twice_writes_once(tmp_path: Path) -> None:

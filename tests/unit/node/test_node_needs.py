@@ -9,16 +9,17 @@ import pytest
 
 import work
 from chain.events import MatrixAdded, MatrixWanted
+from consensus.records import JobState
 from mesh.errors import MeshError
-from node.needs import SETTLED_EPOCHS, list_needed
+from node.needs import SETTLED_EPOCHS, list_needs
 from node.service import NodeService
 from primitives.transactions import CancelJob, JobMode, PostJob, compute_tx_id
 
 
 def list_kept(service: NodeService) -> frozenset[Any]:
-    needed = list_needed(service.ledger, service.mempool)
-    service.matrices.set_needed(needed)
-    return needed
+    needs = list_needs(service.ledger, service.mempool)
+    service.matrices.set_needed(needs.now, needs.late)
+    return needs.now
 
 
 @pytest.mark.parametrize("mode", [JobMode.CHECKED, JobMode.OPTIMISTIC])
@@ -35,15 +36,19 @@ async def test_needs_follow_a_job_from_the_pool_to_some_epochs_after_its_settlem
     other = np.zeros((16, 50), np.int8)
     with pytest.raises(MeshError, match="pinned or needed"):
         await service.add_matrix(other)
-    for _ in range(1 if mode is JobMode.CHECKED else service.params.challenge_window + 1):
-        await lab.extend(service)
+    await lab.extend(service)
+    while (settled := service.ledger.state.get_job(job)) is not None and settled.state is not JobState.SETTLED:
         assert list_kept(service) == {x, w, y}
-    settled = service.ledger.state.get_job(job)
+        await lab.extend(service)
+    assert mode is JobMode.CHECKED or service.ledger.tip.header.height > service.params.challenge_window
     assert settled is not None
     while service.ledger.tip.header.height < settled.closed_at + SETTLED_EPOCHS * service.params.epoch_blocks:
-        assert list_kept(service) == {x, w, y}
+        assert list_kept(service) == frozenset()
+        assert list_needs(service.ledger, service.mempool).late == {x, w, y}
+        assert all(service.matrices.is_promised(matrix) for matrix in (x, w, y))
         await lab.extend(service)
     assert list_kept(service) == frozenset()
+    assert not service.matrices.is_promised(x)
     await service.add_matrix(other)
     assert service.matrices.has(work.matrix_id(other))
 

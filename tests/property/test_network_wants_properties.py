@@ -1,0 +1,80 @@
+"""Wanted runs among peers that deliver, fail, stall and leave, in any order: none is lost, none asked of everybody."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mesh.store import MatrixInfo
+from network.sync.wants import LACKING_S, MAX_ASKED, SLOW_S, Begin, Head, One, Wants
+from primitives.units import MatrixId
+
+RUNS = 9
+INFO = MatrixInfo(1, 16 * 64 * RUNS, 1024, b"\x03" * 32)
+ID = MatrixId(b"m" * 32)
+PEERS = "abc"
+steps = st.tuples(st.sampled_from(["take", "deliver", "fail", "wait"]), st.sampled_from(PEERS), st.floats(0, 2))
+
+
+@settings(max_examples=150)
+@given(st.booleans(), st.lists(steps, max_size=80))
+def test_every_run_comes_whatever_peers_do(is_known: bool, moves: list[tuple[str, str, float]]) -> None:
+    wants: Wants[str] = Wants(0)
+    wants.add(ID, INFO if is_known else None, 1e9)
+    missing, now = set(range(RUNS)), 0.0
+    open_questions: list[tuple[str, Head | Begin | One]] = []
+
+    def take(peer: str) -> bool:
+        question = wants.take(peer, now, lambda id, limit: sorted(missing)[:limit])
+        if question is None:
+            return False
+        open_questions.append((peer, question))
+        if isinstance(question, One):
+            assert question.index in missing
+            asked = [each for each, one in open_questions if one == question]
+            assert len(asked) == len(set(asked)) <= MAX_ASKED
+        else:
+            assert [type(one) for _, one in open_questions].count(type(question)) == 1
+        return True
+
+    def settle(number: int, is_lacking: bool) -> None:
+        peer, question = open_questions.pop(number)
+        want = wants.get(ID)
+        assert want is not None
+        if not is_lacking:
+            match question:
+                case Head():
+                    want.info = INFO
+                case Begin():
+                    wants.set_begun(ID)
+                case One():
+                    missing.discard(question.index)
+        wants.release(peer, question, now, is_lacking=is_lacking and not isinstance(question, Begin))
+
+    for what, peer, amount in moves:
+        mine = [number for number, (who, _) in enumerate(open_questions) if who == peer]
+        match what:
+            case "take":
+                take(peer)
+            case "wait":
+                now += amount
+            case _ if mine:
+                settle(mine[0], is_lacking=what == "fail")
+    # From here on one peer answers whatever it is asked, and the others never: it gets all of the rest in time.
+    for number, (who, _) in reversed(list(enumerate(open_questions))):
+        if who == "a":
+            settle(number, is_lacking=False)
+    stalled = list(open_questions)
+    for _ in range(4 * RUNS + 8):
+        if not missing:
+            break
+        now += max(LACKING_S, SLOW_S) + 0.1
+        if not any(isinstance(question, Head | Begin) for _, question in stalled):
+            while take("a"):
+                settle(len(open_questions) - 1, is_lacking=False)
+        else:  # a head is asked of one peer at a time: its answer, or its end, comes first
+            for number, (_, question) in reversed(list(enumerate(open_questions))):
+                if isinstance(question, Head | Begin):
+                    settle(number, is_lacking=False)
+            stalled = []
+    both = {question.index for _, question in open_questions if isinstance(question, One)}
+    assert missing <= both
+    assert all(sum(one == One(ID, index) for _, one in open_questions) == MAX_ASKED for index in missing)
