@@ -4,6 +4,7 @@ from msgspec import Struct
 
 from chain.entry import Tip
 from primitives.units import BlockId, MatrixId, TxId
+from primitives.votes import Vote
 
 
 class TipChanged(Struct, frozen=True):
@@ -20,6 +21,12 @@ class TransactionAdded(Struct, frozen=True):
     """The mempool took a transaction."""
 
     tx_id: TxId
+
+
+class VoteAdded(Struct, frozen=True):
+    """A vote on a checkpoint was checked and taken."""
+
+    vote: Vote
 
 
 class MatrixAdded(Struct, frozen=True):

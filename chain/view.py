@@ -16,6 +16,7 @@ from chain.notes import find_step
 from chain.past import PastState
 from chain.reading import ChainReader, HistoryEntry
 from consensus.execution import BlockFigures, ResultChecker
+from consensus.finality import compute_height
 from consensus.finality.trust import Step
 from consensus.jobevents import JobEvent
 from consensus.params import Params
@@ -81,9 +82,12 @@ class LedgerView:
         """How settled the connected block at `height` is."""
         if height <= self._index.final.height:
             return "final"
+        return "justified" if height <= self.get_justified_height() else "open"
+
+    def get_justified_height(self) -> Height:
+        """Of the last justified checkpoint on the connected chain."""
         finality = self.state.get_finality()
-        is_justified = finality is not None and height <= finality.justified.epoch * self._params.epoch_blocks
-        return "justified" if is_justified else "open"
+        return Height(0) if finality is None else compute_height(self._params, finality.justified.epoch)
 
     def count_unproven(self) -> int:
         """Headers whose blocks are not here, on all branches."""

@@ -13,6 +13,7 @@ COMMANDS: Final = {
     "bench": "Measure on this machine what mining costs over multiplying.",
     "db": "Look after a stopped node's database: judge again what was found invalid.",
     "devnet": "Start a network of several nodes on this machine, with paid jobs and a live view.",
+    "finality": "See what is final; export and import a voter's signing journal.",
     "genesis": "List networks, show one's parameters and genesis id, make a devnet of your own.",
     "job": "Post a product to be multiplied, follow it, fetch its result and receipt.",
     "mesh": "See and steer which matrices a node holds: put, get, pin, drop, quota.",

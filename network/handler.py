@@ -21,7 +21,7 @@ class Handler:
         return self._sync.get_tip()
 
     def hear(self, peer: Peer, notice: Notice) -> bool:
-        return self._addresses.hear(peer, notice)
+        return self._sync.hear(peer, notice) or self._addresses.hear(peer, notice)
 
     async def answer(self, peer: Peer, request: Request) -> None:
         if isinstance(request, GetAddresses):

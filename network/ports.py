@@ -17,6 +17,7 @@ from primitives.errors import InosError
 from primitives.matrices import Witness
 from primitives.transactions import Transaction
 from primitives.units import BlockId, Hash, MatrixId, TimeMs, TxId
+from primitives.votes import Vote
 
 
 class Clock(Protocol):
@@ -191,6 +192,18 @@ class RunView(Protocol):
     def path(self) -> Sequence[Hash]: ...
 
 
+class VotesPort(Protocol):
+    """Votes on checkpoints that this node has checked, and those it cannot check yet."""
+
+    def has(self, vote: Vote, /) -> bool: ...
+
+    async def add(self, vote: Vote, /) -> Any:
+        """Check a vote and take it; VoteAdded tells where it is worth passing on."""
+
+    async def list_votes(self, first_epoch: int, limit: int, /) -> Sequence[Vote]:
+        """Checked ones for targets from an epoch on, evidence first, then the lowest epochs."""
+
+
 class AddedView(Protocol):
     """What became of blocks that were added together."""
 
@@ -224,6 +237,9 @@ class NodePort(Protocol):
 
     @property
     def matrices(self) -> MatricesPort: ...
+
+    @property
+    def votes(self) -> VotesPort: ...
 
     async def add_header_batch(self, headers: Sequence[Header], /) -> Any:
         """Check and index headers, parents first. Known ones are passed over."""
@@ -272,4 +288,4 @@ class NodePort(Protocol):
         """Begin with genesis after all."""
 
     def subscribe(self) -> AbstractAsyncContextManager[Any]:
-        """Enters an async iterator over TipChanged, TransactionAdded, MatrixAdded, MatrixWanted."""
+        """Enters an async iterator over TipChanged, TransactionAdded, MatrixAdded, MatrixWanted, VoteAdded."""

@@ -7,6 +7,8 @@ matrices/      matrices by id
 network/       what is known of other nodes: addresses, anchors, bans
 pool           the mempool's transactions over a restart
 node.key       the node's X25519 secret (made once, 0600)
+voter.key      what the node's BLS key is made from, hex (made once, 0600)
+voter.journal  what that key has signed
 worker.key     the mining key the node made itself, hex (made once, 0600)
 rpc.token      bearer token of the guarded RPC methods
 node.json      pid and addresses while the node is ready
@@ -65,6 +67,14 @@ class DataDir:
     @property
     def watch_key(self) -> Path:
         return self.path / "watch.key"
+
+    @property
+    def voter_key(self) -> Path:
+        return self.path / "voter.key"
+
+    @property
+    def voter_journal(self) -> Path:
+        return self.path / "voter.journal"
 
     @property
     def rpc_token(self) -> Path:

@@ -19,6 +19,8 @@ from network.service import NetworkService
 from network.settings import PROTOCOL_VERSION
 from network.sync.progress import Phase, SyncStatus
 from node.desk import Desk
+from node.finality.voter import Voter
+from node.finality.votes import VoteRoom
 from node.service import NodeService
 from node.watch import Watcher
 from primitives.matrices import MatrixRef
@@ -45,12 +47,14 @@ class RpcNode:
         node_id: NodeId,
         stop: Callable[[], None],
         watcher: Watcher | None = None,
+        voter: Voter | None = None,
     ) -> None:
         self._service = service
         self._peers = peers
         self._stop = stop
         self.miner = miner
         self.watcher = watcher
+        self.voter = voter
         self.templates = Desk(service)
         self.node_id = node_id
         self.protocol_version = PROTOCOL_VERSION
@@ -70,6 +74,10 @@ class RpcNode:
     @property
     def ledger(self) -> Ledger:
         return self._service.ledger
+
+    @property
+    def votes(self) -> VoteRoom:
+        return self._service.votes
 
     @property
     def mempool(self) -> Mempool:

@@ -4,9 +4,9 @@ import asyncio
 from types import TracebackType
 from typing import Final, TypeAlias
 
-from chain.events import MatrixAdded, MatrixWanted, TipChanged, TransactionAdded
+from chain.events import MatrixAdded, MatrixWanted, TipChanged, TransactionAdded, VoteAdded
 
-Event: TypeAlias = TipChanged | TransactionAdded | MatrixAdded | MatrixWanted
+Event: TypeAlias = TipChanged | TransactionAdded | MatrixAdded | MatrixWanted | VoteAdded
 
 QUEUE_EVENTS: Final = 1024
 

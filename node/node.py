@@ -26,6 +26,9 @@ from network.sync.verifier_pool import PoolVerifier
 from node.clock import Clock, SystemClock
 from node.datadir import DataDir, write_atomically
 from node.facade import RpcNode
+from node.finality.opening import load_voter_secret, open_journal, read_bond
+from node.finality.reporter import Reporter
+from node.finality.voter import Voter
 from node.identity import check_payee, load_watch_key, make_miner_settings
 from node.mining import MiningPort
 from node.netfiles import NetworkFiles
@@ -36,6 +39,7 @@ from node.service import NodeService
 from node.settings import NodeSettings
 from node.tasks import Tasks, cancel_within
 from node.watch import Watcher
+from primitives.bls import get_bls
 from primitives.units import NodeId
 from rpc import RpcServer, RpcSettings
 
@@ -103,6 +107,7 @@ async def open_node(settings: NodeSettings, clock: Clock | None = None) -> Async
     network = load_network(settings.network)
     net = make_network_settings(settings, network)
     check_payee(settings, network)
+    read_bond(settings)
     stop = asyncio.Event()
     async with AsyncExitStack() as stack:
         data = stack.enter_context(DataDir(settings.data_dir, network.genesis_id))
@@ -116,7 +121,10 @@ async def open_node(settings: NodeSettings, clock: Clock | None = None) -> Async
         talk = await _start_network(stack, tasks, service, net, identity, NetworkFiles(data.network))
         miner = _start_miner(stack, tasks, service, orders)
         watcher = _start_watcher(stack, tasks, service, watch_key)
-        facade = RpcNode(service, talk, miner, identity.node_id, stop.set, watcher)
+        account = None if orders is None else orders.key
+        voter = _start_voter(stack, tasks, service, settings, data, account)
+        _start_reporter(stack, tasks, service, account or watch_key)
+        facade = RpcNode(service, talk, miner, identity.node_id, stop.set, watcher, voter)
         rpc = await _start_rpc(stack, settings, data, facade)
         node = Node(settings, service, talk, miner, rpc, identity.node_id, stop)
         stack.callback(partial(data.ready.unlink, missing_ok=True))
@@ -193,6 +201,29 @@ def _start_watcher(stack: AsyncExitStack, tasks: Tasks, service: NodeService, ke
     watcher = Watcher(service, key)
     _run_until_stop(stack, tasks, "watcher", watcher.run())
     return watcher
+
+
+def _start_voter(
+    stack: AsyncExitStack,
+    tasks: Tasks,
+    service: NodeService,
+    settings: NodeSettings,
+    data: DataDir,
+    account: bytes | None,
+) -> Voter | None:
+    if not settings.vote:
+        return None
+    secret = load_voter_secret(data)
+    journal = stack.enter_context(open_journal(data, secret, service.genesis_id))
+    voter = Voter(service, get_bls(), secret, journal, account, read_bond(settings))
+    _run_until_stop(stack, tasks, "voter", voter.run())
+    return voter
+
+
+def _start_reporter(stack: AsyncExitStack, tasks: Tasks, service: NodeService, account: bytes | None) -> None:
+    """A node with an account of its own sends evidence; one without passes the votes on to those that have."""
+    if account is not None:
+        _run_until_stop(stack, tasks, "reporter", Reporter(service, account, random.SystemRandom()).run())
 
 
 async def _start_rpc(stack: AsyncExitStack, settings: NodeSettings, data: DataDir, node: RpcNode) -> RpcServer:

@@ -13,6 +13,7 @@ from chain.importing import StateImport
 from chain.ledger import BlockOutcome, Ledger
 from chain.mempool import Mempool, PoolRejected
 from chain.template import Template
+from chain.votepool import VotePool
 from consensus.optimistic import check_challenge
 from consensus.params import Params
 from consensus.records import JobState, StateKey
@@ -24,6 +25,7 @@ from mesh.runs import Run
 from mesh.store import MatrixInfo, MatrixStore
 from node.clock import Clock
 from node.depot import Depot
+from node.finality.votes import VoteRoom
 from node.held import EarlyBlocks, HeldResults, UnclaimedResults
 from node.hub import Hub, Subscription
 from node.needs import list_needs
@@ -34,6 +36,7 @@ from node.steward import Steward
 from node.threads import Threads
 from node.writer import AddedBlocks, ChainWriter
 from primitives.blocks import Block, Header
+from primitives.bls import Bls, get_bls
 from primitives.errors import ClockAhead, InosError, MatrixMissing, NotYet, RuleViolation
 from primitives.matrices import MatrixRef, Witness
 from primitives.transactions import Challenge, JobMode, SubmitResult, Transaction, compute_tx_id, get_sender
@@ -73,6 +76,7 @@ class NodeService:
         *,
         threads: Threads | None = None,
         scrub_rate: int = 0,
+        bls: Bls | None = None,
     ) -> None:
         self.network = network
         self.ledger = ledger
@@ -86,7 +90,9 @@ class NodeService:
         self._unclaimed = UnclaimedResults()
         self._undelivered = UnclaimedResults(MAX_HELD_CHALLENGES)
         self._threads = threads or Threads()
-        self._chain = ChainWriter(ledger, mempool, clock)
+        votes = VotePool(network.params, bls or get_bls())
+        self._chain = ChainWriter(ledger, mempool, votes, clock)
+        self.votes = VoteRoom(votes, ledger, self._threads, self._hub)
         self._pasts = Pasts(ledger, clock)
         self.depot = Depot(matrices, self._hub, self._threads, self._on_matrix)
         needs = partial(list_needs, ledger, mempool)
@@ -112,6 +118,7 @@ class NodeService:
         await self._try("held block", self._retry_held)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._steward.run())
+            group.create_task(self.votes.run())
             group.create_task(self._repeat_held())
             group.create_task(self._repeat_wants())
 

@@ -118,6 +118,11 @@ class NodeSettings(BaseSettings):
     watch_key_file: Path | None = None
     """The secret of the account that sends challenges; without it a key the node makes. It needs credits for fees."""
 
+    vote: bool = False
+    """Whether the node votes on finality, with a BLS key in its data directory."""
+    vote_bond: str | None = None
+    """Credits: the node registers as a voter by itself with this bond, from the account it mines with."""
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] = "console"
 

@@ -5,6 +5,7 @@ pool always fit each other.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
 import structlog
@@ -14,10 +15,11 @@ from chain.importing import StateImport
 from chain.ledger import BlockOutcome, Ledger
 from chain.mempool import Mempool
 from chain.template import Template, make_template
+from chain.votepool import VotePool
 from consensus.stateranges import Place, StateRange
 from node.clock import Clock
 from primitives.blocks import Block, Header
-from primitives.errors import InosError, MatrixMissing
+from primitives.errors import InosError, MatrixMissing, RuleViolation
 from primitives.matrices import Witness
 from primitives.transactions import Transaction
 from primitives.units import Address, BlockId, Height, MatrixId, TxId
@@ -39,9 +41,10 @@ class AddedBlocks(Struct, frozen=True):
 class ChainWriter:
     """Synchronous changes; belongs to one thread."""
 
-    def __init__(self, ledger: Ledger, mempool: Mempool, clock: Clock) -> None:
+    def __init__(self, ledger: Ledger, mempool: Mempool, votes: VotePool, clock: Clock) -> None:
         self._ledger = ledger
         self._mempool = mempool
+        self._votes = votes
         self._clock = clock
 
     def add_headers(self, headers: Sequence[Header]) -> None:
@@ -104,13 +107,23 @@ class ChainWriter:
         return taken
 
     def make_template(self, beneficiary: Address, allow_merit: bool) -> Template:
-        return make_template(
+        tip = self._ledger.tip
+        aggregate = self._votes.make_aggregate(self._ledger.state, tip.id, tip.header.height)
+        make = partial(
+            make_template,
             self._ledger,
             self._mempool,
             beneficiary=beneficiary,
             now_ms=self._clock.now_ms(),
             allow_merit=allow_merit,
         )
+        try:
+            return make(aggregate=aggregate)
+        except RuleViolation as error:
+            if aggregate is None:
+                raise
+            log.error("an aggregate made here is refused", code=error.code, error=error.message)
+            return make()
 
     def _follow(self, outcome: BlockOutcome) -> None:
         """Bring the pool after the chain: what was undone comes back, what was included goes."""
@@ -118,6 +131,7 @@ class ChainWriter:
             block = self._ledger.get_block(block_id)
             if block is not None:
                 self._mempool.on_disconnected(block)
+        self._votes.forget_below(self._ledger.tip.header.height)
         if not len(self._mempool):
             return
         for block_id in outcome.connected:

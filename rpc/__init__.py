@@ -9,7 +9,7 @@ Pipeline: `server` (host, content type, size, token) -> `dispatch` (JSON-RPC, ba
 """
 
 from rpc.errors import RpcError
-from rpc.ports import Check, Health, MinerControl, NodePort, PeerInfo, Provider, RoutingInfo, WatchStatus
+from rpc.ports import Check, Health, MinerControl, NodePort, PeerInfo, Provider, RoutingInfo, VoterStatus, WatchStatus
 from rpc.server import RpcServer, RpcSettings
 
 __all__ = [
@@ -23,5 +23,6 @@ __all__ = [
     "RpcError",
     "RpcServer",
     "RpcSettings",
+    "VoterStatus",
     "WatchStatus",
 ]

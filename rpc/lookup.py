@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from chain.ledger import Tip
+from chain.view import Standing
 from primitives.blocks import Header
 from primitives.units import BlockId, Height
 from rpc.errors import BUSY, RpcError, make_not_found
@@ -35,6 +36,12 @@ def get_confirmations(node: NodePort, block_id: BlockId, header: Header) -> int:
     if header.height > node.ledger.tip.header.height or node.ledger.get_block_id(Height(header.height)) != block_id:
         return 0
     return node.ledger.tip.header.height - header.height + 1
+
+
+def get_standing(node: NodePort, block_id: BlockId, header: Header) -> Standing:
+    """How settled a block is; "open" off the best chain."""
+    is_connected = get_confirmations(node, block_id, header) > 0
+    return node.ledger.get_standing(Height(header.height)) if is_connected else "open"
 
 
 def read_at_tip(node: NodePort, read: Callable[[], T]) -> tuple[Tip, T]:

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from network.figures import AddressInfo, BanInfo, NetworkStatus
     from network.sync.progress import SyncStatus
     from primitives.matrices import MatrixRef, Seal, Witness
-    from primitives.transactions import Transaction
+    from primitives.transactions import RegisterVoter, Transaction
+    from primitives.units import Nano
+    from primitives.votes import Link
 
 
 class PeerInfo(Struct, frozen=True, kw_only=True):
@@ -114,6 +116,47 @@ class WatchStatus(Struct, frozen=True, kw_only=True):
     last_error: str
 
 
+class VoterStatus(Struct, frozen=True, kw_only=True):
+    """The node's own voter."""
+
+    key: bytes
+    """Its BLS public key."""
+    address: Address | None
+    """Who registered the key, else whose account the node would register; None where it has none."""
+    is_registered: bool
+    bond: int
+    """Nano."""
+    leaves_at: int
+    """Height from which the bond can be withdrawn; 0 while it votes."""
+    reputation: int
+    """Of the account, at the tip."""
+    votes: int
+    """Sent since the start."""
+    last_epoch: int
+    last_error: str
+
+
+class VoterControl(Protocol):
+    """The node's voter on finality."""
+
+    def get_status(self) -> VoterStatus: ...
+
+    def make_registration(self, bond: Nano) -> RegisterVoter:
+        """Key and proof for a registration, whoever sends it."""
+
+    async def register(self, bond: Nano) -> TxId:
+        """Register with the node's own account. NodeError "no-account", RuleViolation, PoolRejected."""
+
+
+class VotesInfo(Protocol):
+    """Votes the node has heard."""
+
+    def count_votes(self, link: Link) -> int: ...
+
+    def get_caught(self) -> Sequence[bytes]:
+        """BLS keys this node has evidence against."""
+
+
 class WatchControl(Protocol):
     """The node's watcher of optimistic results."""
 
@@ -161,6 +204,13 @@ class NodePort(Protocol):
 
     @property
     def watcher(self) -> WatchControl | None: ...
+
+    @property
+    def voter(self) -> VoterControl | None:
+        """None where the node was started without --vote."""
+
+    @property
+    def votes(self) -> VotesInfo: ...
 
     @property
     def miner(self) -> MinerControl | None:

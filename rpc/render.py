@@ -44,6 +44,7 @@ from rpc.schemas import (
     ReportVoterModel,
     ResultModel,
     SealModel,
+    StandingName,
     TransactionModel,
     TransferModel,
     TxKind,
@@ -82,8 +83,8 @@ class Renderer:
     def address(self, address: bytes) -> str:
         return encode_address(self._hrp, Address(address))
 
-    def header(self, header: Header, *, status: str, confirmations: int) -> HeaderModel:
-        """`status` and `confirmations` are the ledger's view of the block."""
+    def header(self, header: Header, *, status: str, standing: StandingName, confirmations: int) -> HeaderModel:
+        """`status`, `standing` and `confirmations` are the ledger's view of the block."""
         return HeaderModel(
             id=compute_block_id(header).hex(),
             height=header.height,
@@ -100,6 +101,7 @@ class Renderer:
             nonce=str(header.nonce),
             seal=None if header.seal is None else render_seal(header.seal),
             status=status,
+            standing=standing,
             confirmations=confirmations,
         )
 

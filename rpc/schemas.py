@@ -76,6 +76,12 @@ class SealModel(Model):
     digest: Hex32
 
 
+StandingName = Annotated[
+    Literal["final", "justified", "open"],
+    Field(description="Never undone; two thirds voted for a checkpoint at or above it; neither."),
+]
+
+
 class HeaderModel(Model):
     """A block's header, its id, and where it stands."""
 
@@ -93,6 +99,7 @@ class HeaderModel(Model):
     uses_merit: bool
     nonce: NumberText
     seal: Annotated[SealModel | None, Field(description="Null in the genesis block only.")]
+    standing: StandingName
     status: Annotated[str, Field(description='"connected" on the best chain, else what this node has of it.')]
     confirmations: Annotated[int, Field(ge=0, description="1 for the tip; 0 off the best chain.")]
 

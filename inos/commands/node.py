@@ -127,6 +127,15 @@ def command(
         Path | None,
         typer.Option("--watch-key-file", metavar="FILE", help="Challenge with this key. [one the node makes]"),
     ] = None,
+    vote: Annotated[
+        bool | None, typer.Option("--vote", help="Vote on finality, with a key the node makes in its data directory.")
+    ] = None,
+    vote_bond: Annotated[
+        str | None,
+        typer.Option(
+            "--vote-bond", metavar="CREDITS", help="Register as a voter by itself, from the account it mines with."
+        ),
+    ] = None,
     log_level: Annotated[
         str | None, typer.Option("--log-level", metavar="debug|info|warning|error", help="[info]")
     ] = None,
@@ -175,6 +184,8 @@ def command(
         "mesh_check_s": mesh_check_s,
         "watch": watch,
         "watch_key_file": watch_key_file,
+        "vote": vote,
+        "vote_bond": vote_bond,
         "log_level": log_level,
         "log_format": log_format,
     }

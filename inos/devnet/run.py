@@ -21,6 +21,8 @@ from wallet.keys import derive_key
 DEV_PHRASE: Final = "test test test test test test test test test test test junk"
 """The well-known phrase of the devnet preset's one funded account. Everybody has it: worth nothing anywhere else."""
 NETWORK: Final = "devnet"
+VOTER_BOND: Final = "10"
+"""Credits; a fifth of what a block brings."""
 DEFAULT_RPC_PORT: Final = 8645
 REFRESH_SECONDS: Final = 0.5
 SETTLE_SECONDS: Final = 30.0
@@ -95,7 +97,17 @@ async def run_devnet(settings: DevnetSettings, show: Show | None, announce: Call
 def make_specs(folder: Path, settings: DevnetSettings) -> tuple[NodeSpec, ...]:
     """Miners and a follower; only the first has an RPC port people can know beforehand."""
     common = ("--network", NETWORK, "--p2p-port", "0", "--log-format", "json")
-    mining = ("--mine", "auto", "--threads", "1", "--filler-rate", f"{settings.filler_rate:g}")
+    mining = (
+        "--mine",
+        "auto",
+        "--vote",
+        "--vote-bond",
+        VOTER_BOND,
+        "--threads",
+        "1",
+        "--filler-rate",
+        f"{settings.filler_rate:g}",
+    )
     names = [f"miner-{number}" for number in range(1, settings.nodes)]
     ports = [str(settings.rpc_port), *("0" for _ in names[1:])]
     return (

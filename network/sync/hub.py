@@ -6,7 +6,7 @@ from typing import Any, Final, Protocol
 
 import structlog
 
-from chain.events import MatrixAdded, MatrixWanted, TipChanged, TransactionAdded
+from chain.events import MatrixAdded, MatrixWanted, TipChanged, TransactionAdded, VoteAdded
 from network.errors import RequestFailed
 from network.peers.peer import Peer
 from network.ports import Clock, NodePort, Randomness
@@ -25,6 +25,7 @@ from network.sync.spread import Spreader, SpreadStats
 from network.sync.state import StateSync
 from network.sync.transactions import TransactionSync
 from network.sync.verifier import SealVerifier
+from network.sync.votes import VoteSync
 from network.wire.base import Notice, Request
 from network.wire.chain import AnnounceBlock
 from network.wire.compact import CompactBlock, SetCompact
@@ -79,6 +80,7 @@ class Sync:
         self._transactions = TransactionSync(node, settings.limits, clock, punish)
         self._announcer = Announcer(node, settings.announce_interval_s, clock, rng, list_peers)
         self._matrices = MatrixSync(node, settings, clock, list_peers, punish, routing)
+        self._votes = VoteSync(node, settings.limits, clock)
         self._state = StateSync(node, settings, clock, list_peers, punish, self._blocks.kick)
         self._routing = routing
         self._copies = CopyKeeper(own_id, node, routing, self._matrices.take_copy, settings.copy_check_s, clock, rng)
@@ -87,8 +89,12 @@ class Sync:
         tip = self._node.ledger.tip
         return tip.id, tip.header.height
 
+    def hear(self, peer: Peer, notice: Notice) -> bool:
+        """Take a notice at once; False where it may wait in the peer's inbox."""
+        return self._votes.hear(peer, notice)
+
     async def answer(self, peer: Peer, request: Request) -> None:
-        for part in (self._spreader, self._routing, self._copies):
+        for part in (self._votes, self._spreader, self._routing, self._copies):
             if await part.answer(peer, request):
                 return
         await self._answers.answer(peer, request)
@@ -114,6 +120,7 @@ class Sync:
                 self._blocks.run(),
                 self._announcer.run(),
                 self._matrices.run(),
+                self._votes.run(),
                 self._state.run(),
                 self._copies.run(),
                 self._listen(),
@@ -131,6 +138,7 @@ class Sync:
                     self._blocks.fetch_from(peer),
                     self._transactions.fetch_from(peer),
                     self._matrices.fetch_from(peer),
+                    self._votes.fetch_from(peer),
                     self._state.fetch_from(peer),
                 ):
                     group.create_task(work)
@@ -198,6 +206,8 @@ class Sync:
                 self._announcer.on_transaction(event.tx_id)
                 tx = self._node.mempool.get(event.tx_id)
                 self._matrices.look_ahead(() if tx is None else (tx,))
+            case VoteAdded():
+                self._votes.on_added(event.vote)
             case MatrixAdded():
                 self._matrices.on_added(event.id)
                 self._routing.on_added(event.id)

@@ -22,6 +22,7 @@ from network.wire.matrices import CopyAnswer, GetMatrix, GetRun, GetStrips, Matr
 from network.wire.skeleton import GetSkeleton, Skeleton
 from network.wire.snapshot import GetStateRange, GetSteps, StateRangeData, Steps
 from network.wire.transactions import AnnounceTransactions, GetTransactions, Transactions
+from network.wire.votes import GetVotes, TellVotes, Votes
 from primitives.codec import decode, encode
 from primitives.errors import CodecError
 
@@ -64,6 +65,9 @@ KINDS: Final[tuple[type[Message], ...]] = (
     Provided,
     FindProviders,
     Providers,
+    TellVotes,
+    GetVotes,
+    Votes,
     GetStateRange,
     StateRangeData,
     GetSteps,

@@ -5,6 +5,7 @@ from typing import Final
 from rpc.method import Method
 from rpc.methods import (
     chain,
+    finality,
     job,
     light,
     market,
@@ -28,6 +29,7 @@ ALL_METHODS: Final[dict[str, Method]] = {
         node,
         net,
         chain,
+        finality,
         work,
         state,
         light,

@@ -6,9 +6,9 @@ from pydantic import Field
 
 from primitives.blocks import Block, Header, compute_difficulty, get_target
 from primitives.codec import encode
-from primitives.units import BlockId, TxId
+from primitives.units import BlockId, Height, TxId
 from rpc.errors import make_not_found
-from rpc.lookup import find_block_id, get_confirmations
+from rpc.lookup import find_block_id, get_confirmations, get_standing
 from rpc.method import Example, method
 from rpc.ports import NodePort
 from rpc.render import make_renderer
@@ -22,6 +22,7 @@ from rpc.schemas import (
     NanoText,
     NoParams,
     NumberText,
+    StandingName,
     TransactionModel,
 )
 
@@ -38,6 +39,9 @@ class HeadModel(Model):
     target: Hex32
     difficulty: NumberText
     state_root: Hex32
+    standing: StandingName
+    final_height: Annotated[HeightNumber, Field(description="Of the last block that is never undone.")]
+    justified_height: HeightNumber
     best_header_height: Annotated[HeightNumber, Field(description="Above height while blocks are still fetched.")]
     peers: Count
     pool: Annotated[Count, Field(description="Transactions that wait to be mined.")]
@@ -86,6 +90,7 @@ class FoundTransaction(Model):
 
     tx: TransactionModel
     status: Literal["included", "pending"]
+    standing: StandingName
     block: Hex32 | None
     height: HeightNumber | None
     index: int | None
@@ -104,6 +109,9 @@ async def chain_head(node: NodePort, params: NoParams) -> HeadModel:
         target=tip.header.target.hex(),
         difficulty=str(compute_difficulty(get_target(tip.header))),
         state_root=tip.header.state_root.hex(),
+        standing=node.ledger.get_standing(Height(tip.header.height)),
+        final_height=node.ledger.final.header.height,
+        justified_height=node.ledger.get_justified_height(),
         best_header_height=node.ledger.best_header.header.height,
         peers=len(node.net_peers()),
         pool=len(node.mempool),
@@ -145,6 +153,7 @@ async def chain_get_transaction(node: NodePort, params: TransactionParams) -> Fo
             return FoundTransaction(
                 tx=renderer.transaction(tx),
                 status="included",
+                standing=node.ledger.get_standing(Height(header.height)),
                 block=block_id.hex(),
                 height=header.height,
                 index=index,
@@ -154,7 +163,13 @@ async def chain_get_transaction(node: NodePort, params: TransactionParams) -> Fo
     if pending is None:
         raise make_not_found("transaction", params.id)
     return FoundTransaction(
-        tx=renderer.transaction(pending), status="pending", block=None, height=None, index=None, confirmations=0
+        tx=renderer.transaction(pending),
+        status="pending",
+        standing="open",
+        block=None,
+        height=None,
+        index=None,
+        confirmations=0,
     )
 
 
@@ -162,6 +177,7 @@ def _render_header(node: NodePort, block_id: BlockId, header: Header) -> HeaderM
     return make_renderer(node).header(
         header,
         status=str(node.ledger.get_status(block_id)),
+        standing=get_standing(node, block_id, header),
         confirmations=get_confirmations(node, block_id, header),
     )
 

@@ -20,11 +20,13 @@ from network.wire.limits import get_limit
 from network.wire.matrices import GetMatrix, GetRun, GetStrips, MatrixHead, OfferCopy
 from network.wire.messages import encode_message
 from network.wire.transactions import AnnounceTransactions, GetTransactions, Transactions
+from network.wire.votes import GetVotes, TellVotes, Votes
 from primitives.blocks import Block, Header
 from primitives.codec import encode
 from primitives.matrices import STRIP_BYTES, MatrixRef, Witness
 from primitives.transactions import Transfer, sign_transaction
 from primitives.units import U256_MAX
+from primitives.votes import Checkpoint, Link, Vote
 from wallet import keystore
 from wallet.addresses import encode_address
 from wallet.keystore import ScryptCost
@@ -107,6 +109,10 @@ def list_messages() -> Iterator[Message]:
     yield Provide(8, (id, bytes(32)))
     yield Provided(1, (21_600, 0))
     yield FindProviders(9, id)
+    vote = Vote(Link(Checkpoint(2, id), Checkpoint(3, id)), bytes(48), bytes(96))
+    yield TellVotes((vote, vote))
+    yield GetVotes(9, 3)
+    yield Votes(9, (vote,))
     yield Providers(1, (Contact(id, "192.0.2.1", 8646),), (Contact(id, "192.0.2.2", 8646),))
     yield Bye("done")
 

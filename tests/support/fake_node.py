@@ -14,6 +14,7 @@ import work
 from chain.jobrecords import TrackRecord, decode_record, make_event_changes
 from chain.ledger import HistoryEntry, Tip
 from chain.schema import record_key
+from chain.view import Standing
 from consensus.execution import BlockFigures, Execution
 from consensus.genesis_state import GenesisState
 from consensus.jobevents import JobEvent
@@ -39,6 +40,7 @@ from primitives.transactions import (
     sign_transaction,
 )
 from primitives.units import Address, BlockId, Height, JobId, MatrixId, Nano, NodeId, Tickets, TxId, Weight
+from primitives.votes import Link
 from rpc.ports import Check, Health, PeerInfo, Provider, RoutingInfo
 from wallet.keys import make_key
 
@@ -106,6 +108,7 @@ class FakeLedger:
         self.params = params
         self.records: dict[StateKey, bytes] = dict(genesis.records)
         self.blocks: list[Block] = [Block(genesis.header, ())]
+        self.final_height = 0
         self.figures: dict[BlockId, BlockFigures] = {}
         self.touched: list[tuple[int, int, Address]] = []
         self.job_events: list[tuple[Height, JobEvent]] = []
@@ -117,6 +120,17 @@ class FakeLedger:
         return Tip(compute_block_id(header), header, Weight(sum(f.weight for f in self.figures.values())))
 
     best_header = tip
+
+    @property
+    def final(self) -> Tip:
+        header = self.blocks[self.final_height].header
+        return Tip(compute_block_id(header), header, Weight(0))
+
+    def get_justified_height(self) -> Height:
+        return Height(self.final_height)
+
+    def get_standing(self, height: Height) -> Standing:
+        return "final" if height <= self.final_height else "open"
 
     @property
     def state(self) -> StateView:
@@ -277,6 +291,19 @@ class FakeMiner:
         )
 
 
+class FakeVotes:
+    """None heard, nobody caught."""
+
+    def __init__(self) -> None:
+        self.caught: list[bytes] = []
+
+    def count_votes(self, link: Link) -> int:
+        return 0
+
+    def get_caught(self) -> list[bytes]:
+        return self.caught
+
+
 class FakeNode:
     """rpc.ports.NodePort; `mine` and `work_jobs` move it on."""
 
@@ -291,6 +318,8 @@ class FakeNode:
         self.matrices = FakeMatrices()
         self.miner: FakeMiner | None = FakeMiner(WORKER.address)
         self.watcher: Any = None
+        self.voter: Any = None
+        self.votes = FakeVotes()
         self.uploads: dict[bytes, list[NDArray[Any]]] = {}
         self.peers: list[PeerInfo] = []
         self.addresses: list[AddressInfo] = []

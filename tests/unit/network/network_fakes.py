@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 
-from chain.events import MatrixAdded, MatrixWanted, TipChanged, TransactionAdded
+from chain.events import MatrixAdded, MatrixWanted, TipChanged, TransactionAdded, VoteAdded
 from mesh.runs import RUN_LEVEL, RUN_STRIPS, Run, check_run
 from mesh.store import MatrixInfo
 from network.identity import NodeIdentity, PeerAddress
@@ -23,6 +23,7 @@ from primitives.hashing import Context, compute_hash
 from primitives.matrices import STRIP_BYTES, Witness, compute_matrix_id
 from primitives.merkle import compute_path, compute_root
 from primitives.transactions import Transaction, Transfer, compute_tx_id, sign_transaction
+from primitives.votes import Vote
 from work.strips import InvalidMatrix, StripTree
 
 CHAIN_ID = 7
@@ -233,13 +234,35 @@ class FakePool:
         return list(self.transactions)
 
 
+class FakeVotes:
+    """Takes every vote for signed but those of `refused` keys."""
+
+    def __init__(self, node: "FakeNode") -> None:
+        self._node = node
+        self.all: dict[Vote, None] = {}
+        self.refused: set[bytes] = set()
+
+    def has(self, vote: Vote) -> bool:
+        return vote in self.all
+
+    async def add(self, vote: Vote) -> None:
+        if vote.key in self.refused:
+            raise RuleViolation("bad-vote-signature", "told so")
+        self.all[vote] = None
+        self._node.publish(VoteAdded(vote))
+
+    async def list_votes(self, first_epoch: int, limit: int) -> list[Vote]:
+        return [vote for vote in self.all if vote.link.target.epoch >= first_epoch][:limit]
+
+
 class FakeNode:
     """Satisfies network.ports.NodePort; keeps what it was given in `seen`."""
 
     state_import = None
 
     def __init__(self) -> None:
-        self.params = SimpleNamespace(chain_id=CHAIN_ID)
+        self.params = SimpleNamespace(chain_id=CHAIN_ID, epoch_blocks=8)
+        self.votes = FakeVotes(self)
         self.genesis_id = GENESIS_ID
         self.ledger = FakeLedger()
         self.mempool = FakePool()

@@ -40,8 +40,9 @@ from network.wire.messages import KINDS, decode_message, encode_message
 from network.wire.skeleton import GetSkeleton, Skeleton
 from network.wire.snapshot import GetStateRange, GetSteps, StateRangeData, Steps
 from network.wire.transactions import AnnounceTransactions, GetTransactions, Transactions
+from network.wire.votes import MAX_TOLD, MAX_VOTES, GetVotes, TellVotes, Votes
 from primitives.blocks import Block
-from primitives.votes import Aggregate, Checkpoint, Link
+from primitives.votes import Aggregate, Checkpoint, Link, Vote
 
 ID = b"\x05" * 32
 
@@ -56,6 +57,7 @@ def make_step() -> Step:
 
 
 LONGEST = KnownAddress(ID, "1111:2222:3333:4444:5555:6666:7777:8888", 65_535, 2**32 - 1)
+VOTE = Vote(Link(Checkpoint(2**64 - 2, bytes(32)), Checkpoint(2**64 - 1, bytes(32))), bytes(48), bytes(96))
 CONTACT = Contact(ID, "f" * 45, 65_535)
 COMPACT = CompactBody(
     GENESIS, WITNESS, 2**64 - 1, bytes(6 * 65_536), tuple(Prefilled(i, make_tx(0)) for i in range(64))
@@ -96,6 +98,9 @@ EXAMPLES = [
     Provide(2**32 - 1, (ID,) * 16),
     Provided(2**32 - 1, (2**32 - 1,) * 16),
     FindProviders(2**32 - 1, ID),
+    TellVotes((VOTE,) * MAX_TOLD),
+    GetVotes(2**32 - 1, 2**64 - 1),
+    Votes(2**32 - 1, (VOTE,) * MAX_VOTES),
     Providers(2**32 - 1, (CONTACT,) * 20, (CONTACT,) * 20),
     GetSkeleton(2**32 - 1, (ID,) * 64, 512),
     Skeleton(2**32 - 1, ID, (ID,) * 64),

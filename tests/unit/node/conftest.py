@@ -101,11 +101,12 @@ class Lab:
             header = replace(template.header, nonce=self._nonce)
             mined = work.mine(operand, operand, compute_anchor(header), template.allowed_target, backend="numpy")
             if mined.wins:
-                return Block(replace(header, seal=mined.wins[0].seal), template.transactions), mined.wins[0].witness
+                sealed = replace(header, seal=mined.wins[0].seal)
+                return Block(sealed, template.transactions, template.aggregate), mined.wins[0].witness
 
-    async def extend(self, *services: NodeService) -> Block:
+    async def extend(self, *services: NodeService, beneficiary: Address = MINER.address) -> Block:
         """Mine on the first and hand in to all."""
-        block, witness = await self.mine(services[0])
+        block, witness = await self.mine(services[0], beneficiary)
         for service in services:
             await service.add_block(block, witness)
         return block

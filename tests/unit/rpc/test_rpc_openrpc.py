@@ -14,6 +14,7 @@ EXPECTED = {
     "node_version", "node_health", "node_stop", "net_peers", "net_status", "net_addresses",
     "net_bans", "net_unban",
     "net_findProviders", "net_provide",
+    "finality_status", "finality_committee", "finality_register",
     "chain_head", "chain_getBlock", "chain_getHeader", "chain_getTransaction", "chain_usefulWork", "chain_getParams",
     "state_getAccount", "state_getHistory", "state_supply",
     "tx_send", "tx_pool", "tx_estimateFee", "job_get", "job_list", "job_quote", "job_prove",

@@ -1,0 +1,221 @@
+"""Votes on their way into blocks: one per voter and epoch, and what shows that a voter signed too much.
+
+Policy, never rules: which votes count is said by `consensus.finality` when a block carries their aggregate. What is
+in here was signed by a voter under bond, so it costs something to fill it; what cannot be checked yet, since its voter
+is not known at this tip, waits in a room of its own.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from enum import Enum
+from typing import Final
+
+from msgspec import Struct
+
+from consensus.finality import compute_epoch, is_supermajority, make_ballot
+from consensus.params import Params
+from consensus.records import Ballot, Finality
+from consensus.state import StateView
+from primitives.bls import Bls
+from primitives.errors import NotYet, RuleViolation
+from primitives.units import Address, BlockId
+from primitives.votes import Aggregate, Checkpoint, Link, Vote, compute_vote_hash, is_slashable, make_bits
+
+KEPT_EPOCHS: Final = 64
+"""Epochs below the tip's whose votes are kept, as evidence against whoever signs another one."""
+EPOCHS_AHEAD: Final = 4
+"""Epochs above the tip's: a node may be behind its peers."""
+MAX_VOTES: Final = 16_384
+"""Some 12 MB; the oldest go first."""
+MAX_WAITING: Final = 1024
+"""Votes of unknown voters; the oldest go first."""
+MAX_CAUGHT: Final = 4096
+"""As many as there can be voters."""
+
+
+class Taken(Enum):
+    """What became of a vote."""
+
+    NEW = "new"
+    KNOWN = "known"
+    WAITING = "waiting"
+    CAUGHT = "caught"
+    """New, and with a vote that was here already it is evidence."""
+
+
+class Evidence(Struct, frozen=True):
+    """Two votes of one key that nobody may sign both."""
+
+    first: Vote
+    second: Vote
+
+
+class VotePool:
+    """Belongs to one thread, except `has`, `get_evidence` and `get_latest`, which others may ask."""
+
+    def __init__(self, params: Params, bls: Bls) -> None:
+        self._params = params
+        self._bls = bls
+        self._by_epoch: dict[int, dict[Vote, None]] = {}
+        """By target epoch, in the order they came."""
+        self._by_key: dict[bytes, dict[int, Vote]] = {}
+        """The first vote of each key for each target epoch."""
+        self._by_link: dict[Link, dict[bytes, Vote]] = {}
+        self._waiting: OrderedDict[Vote, None] = OrderedDict()
+        self._caught: OrderedDict[bytes, Evidence] = OrderedDict()
+        self._count = 0
+        self._signature: tuple[Link, bytes, bytes] | None = None
+        """Link and bitmap of the last aggregate, and its signature: templates are made more often than votes come."""
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def waiting(self) -> int:
+        """Votes that cannot be checked yet."""
+        return len(self._waiting)
+
+    def has(self, vote: Vote) -> bool:
+        """Whether it is here, checked or not, or its key was caught, whose votes say nothing any more."""
+        is_taken = vote in self._by_epoch.get(vote.link.target.epoch, ()) or vote in self._waiting
+        return is_taken or vote.key in self._caught
+
+    def get_latest(self, key: bytes) -> tuple[Vote, ...]:
+        """The votes of one key that are here, one per target epoch."""
+        return tuple(self._by_key.get(key, {}).values())
+
+    def get_evidence(self) -> tuple[Evidence, ...]:
+        """Against whoever was caught; at most one for each key."""
+        return tuple(self._caught.values())
+
+    def count_votes(self, link: Link) -> int:
+        return len(self._by_link.get(link, ()))
+
+    def list_votes(self, first_epoch: int, limit: int) -> list[Vote]:
+        """Votes for targets from an epoch on, lowest epochs first, at most `limit`; evidence before all others."""
+        found: dict[Vote, None] = {}
+        for each in self._caught.values():
+            if each.second.link.target.epoch >= first_epoch:
+                found |= {each.first: None, each.second: None}
+        for epoch in sorted(self._by_epoch):
+            if epoch >= first_epoch:
+                found |= self._by_epoch[epoch]
+            if len(found) >= limit:
+                break
+        return list(found)[:limit]
+
+    def check(self, vote: Vote, state: StateView, height: int) -> Taken:
+        """Whether the vote is worth taking, its signature included; changes nothing.
+
+        Returns:
+            KNOWN, WAITING where nobody can tell yet whose key it is, else NEW.
+
+        Raises:
+            RuleViolation: "bad-link", "bad-vote-signature": nobody honest sends such a vote.
+            NotYet: "vote-out-of-time".
+        """
+        source, target = vote.link.source, vote.link.target
+        if source.epoch >= target.epoch:
+            raise RuleViolation("bad-link", "a vote's source", expected=f"below {target.epoch}", got=source.epoch)
+        if self.has(vote):
+            return Taken.KNOWN
+        epoch = compute_epoch(self._params, height)
+        if not epoch - KEPT_EPOCHS <= target.epoch <= epoch + EPOCHS_AHEAD:
+            raise NotYet("vote-out-of-time", f"a vote for epoch {target.epoch}, while the tip's is {epoch}")
+        if not is_voter(state, vote.key):
+            return Taken.WAITING
+        if not self._bls.is_signed(vote.key, compute_vote_hash(self._params.chain_id, vote.link), vote.signature):
+            raise RuleViolation("bad-vote-signature", f"a vote for epoch {target.epoch} that its key did not sign")
+        return Taken.NEW
+
+    def add(self, vote: Vote, checked: Taken) -> Taken:
+        """Take in a vote as `check` found it."""
+        if self.has(vote) and not (checked is Taken.NEW and vote in self._waiting):
+            return Taken.KNOWN
+        if checked is Taken.WAITING:
+            self._waiting[vote] = None
+            while len(self._waiting) > MAX_WAITING:
+                self._waiting.popitem(last=False)
+            return Taken.WAITING
+        self._waiting.pop(vote, None)
+        return self._insert(vote)
+
+    def take_waiting(self, state: StateView) -> list[Vote]:
+        """Votes that waited for their voters, who are known now; to be checked anew."""
+        ready = [vote for vote in self._waiting if is_voter(state, vote.key)]
+        for vote in ready:
+            del self._waiting[vote]
+        return ready
+
+    def forget_below(self, height: int) -> None:
+        """Let go of epochs too long past for a chain of this height."""
+        floor = compute_epoch(self._params, height) - KEPT_EPOCHS
+        for epoch in [each for each in self._by_epoch if each < floor]:
+            self._drop_epoch(epoch)
+
+    def make_aggregate(self, state: StateView, tip: BlockId, height: int) -> Aggregate | None:
+        """What the next block on the tip could carry, the oldest first; None where no link has two thirds.
+
+        Args:
+            state: the tip's. height: the tip's.
+        """
+        for ballot in list_ballots(self._params, state, tip, height):
+            committee = state.get_committee(ballot.committee)
+            votes = self._by_link.get(ballot.link, {})
+            members = frozenset(i for i, member in enumerate(committee.members) if member.key in votes)
+            if is_supermajority(committee, members):
+                bits = make_bits(members, len(committee.members))
+                chosen = [votes[committee.members[i].key].signature for i in sorted(members)]
+                return Aggregate(ballot.link, bits, self._add_up(ballot.link, bits, chosen))
+        return None
+
+    def _add_up(self, link: Link, bits: bytes, signatures: list[bytes]) -> bytes:
+        if self._signature is None or self._signature[:2] != (link, bits):
+            self._signature = link, bits, self._bls.aggregate(signatures)
+        return self._signature[2]
+
+    def _insert(self, vote: Vote) -> Taken:
+        """One vote per key and epoch; what conflicts with one of them is evidence, and more of it says nothing new."""
+        own = self._by_key.setdefault(vote.key, {})
+        other = next((each for each in own.values() if is_slashable(each.link, vote.link)), None)
+        if other is not None:
+            self._caught[vote.key] = Evidence(other, vote)
+            while len(self._caught) > MAX_CAUGHT:
+                self._caught.popitem(last=False)
+            return Taken.CAUGHT
+        own[vote.link.target.epoch] = vote
+        self._by_epoch.setdefault(vote.link.target.epoch, {})[vote] = None
+        self._by_link.setdefault(vote.link, {})[vote.key] = vote
+        self._count += 1
+        if self._count > MAX_VOTES:
+            self._drop_epoch(min(self._by_epoch))
+        return Taken.NEW
+
+    def _drop_epoch(self, epoch: int) -> None:
+        votes = self._by_epoch.pop(epoch)
+        self._count -= len(votes)
+        for vote in votes:
+            self._by_link.pop(vote.link, None)
+            own = self._by_key[vote.key]
+            del own[epoch]
+            if not own:
+                del self._by_key[vote.key]
+
+
+def is_voter(state: StateView, key: bytes) -> bool:
+    """Whether the key's owner has a bond that evidence could burn."""
+    owner = state.get_key_owner(key)
+    voter = None if owner is None else state.get_voter(Address(owner.owner))
+    return voter is not None and voter.key == key
+
+
+def list_ballots(params: Params, state: StateView, tip: BlockId, height: int) -> Iterator[Ballot]:
+    """What a block on the tip may justify, oldest first: its own ballot too where the tip is a checkpoint."""
+    finality: Finality | None = state.get_finality()
+    if finality is None:
+        return
+    ballots = list(finality.ballots)
+    if height % params.epoch_blocks == 0:
+        opened = make_ballot(state, Checkpoint(compute_epoch(params, height), tip))
+        ballots = (ballots + ([] if opened is None else [opened]))[-2:]
+    yield from (each for each in ballots if each.link.target.epoch > finality.justified.epoch)

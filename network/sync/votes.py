@@ -1,0 +1,158 @@
+"""Votes on checkpoints: passed on once the node has checked them, and asked for from whoever is met.
+
+Each peer is told at its own pace, in small notices; what it told is not told back. Votes are checked one peer after
+the other's turn, each peer's in a queue of its own, so that a flood of one delays its own votes alone.
+"""
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Iterable
+from itertools import islice
+from typing import Final
+
+import structlog
+
+from network.errors import Misbehaviour, RequestFailed
+from network.peers.bounded import BoundedSet, TokenBucket
+from network.peers.peer import Peer
+from network.ports import Clock, NodePort
+from network.settings import TimeLimits
+from network.wire.base import Notice, Request
+from network.wire.limits import get_limit
+from network.wire.votes import MAX_TOLD, MAX_VOTES, GetVotes, TellVotes, Votes
+from primitives.errors import InosError, RuleViolation
+from primitives.votes import Vote
+
+log = structlog.get_logger("inos.network")
+
+MAX_HEARD: Final = 64
+"""Notices of one peer that wait to be checked; more are dropped, and asked for when the peer is met again."""
+MAX_UNTOLD: Final = 4096
+"""Votes one peer is still to be told of; the oldest go first."""
+KNOWN: Final = 4096
+"""Votes remembered as known to a peer."""
+ASKED_EPOCHS: Final = 16
+"""Epochs below the tip's that a peer is asked about when it is met."""
+TELL_S: Final = 0.05
+"""Votes of an epoch come together: so long they are gathered before they are told."""
+
+
+class _Side:
+    """What is known of one peer."""
+
+    def __init__(self, now: float) -> None:
+        limit = get_limit(TellVotes)
+        self.heard: deque[TellVotes] = deque(maxlen=MAX_HEARD)
+        self.has_heard = asyncio.Event()
+        self.untold: OrderedDict[Vote, None] = OrderedDict()
+        self.known: BoundedSet[Vote] = BoundedSet(KNOWN)
+        self.budget = TokenBucket(limit.per_s / 2, limit.burst / 2, now)
+        """Half of what the other side allows."""
+
+
+class VoteSync:
+    """One for all peers."""
+
+    def __init__(self, node: NodePort, limits: TimeLimits, clock: Clock) -> None:
+        self._node, self._limits, self._clock = node, limits, clock
+        self._sides: dict[Peer, _Side] = {}
+        self._has_untold = asyncio.Event()
+
+    def hear(self, peer: Peer, notice: Notice) -> bool:
+        """Take a notice of votes into the peer's queue; False where it is another."""
+        if not isinstance(notice, TellVotes):
+            return False
+        side = self._sides.get(peer)
+        if side is not None:
+            side.heard.append(notice)
+            side.has_heard.set()
+        return True
+
+    async def answer(self, peer: Peer, request: Request) -> bool:
+        """Answer for the votes that are here; False where the question is another."""
+        if not isinstance(request, GetVotes):
+            return False
+        votes = tuple(await self._node.votes.list_votes(request.first_epoch, MAX_VOTES))
+        await peer.out.put(Votes(request.request, votes))
+        side = self._sides.get(peer)
+        if side is not None:
+            for vote in votes:
+                side.known.add(vote)
+        return True
+
+    def on_added(self, vote: Vote) -> None:
+        """The node has checked a vote: all who do not know it are told."""
+        for side in self._sides.values():
+            if vote not in side.known:
+                side.untold[vote] = None
+                if len(side.untold) > MAX_UNTOLD:
+                    side.untold.popitem(last=False)
+        self._has_untold.set()
+
+    async def run(self) -> None:
+        """Tell peers what they do not know, until cancelled."""
+        while True:
+            await self._has_untold.wait()
+            self._has_untold.clear()
+            await asyncio.sleep(TELL_S)
+            for peer, side in self._sides.items():
+                self._tell(peer, side)
+            if any(side.untold for side in self._sides.values()):
+                self._has_untold.set()
+
+    async def fetch_from(self, peer: Peer) -> None:
+        """Ask a new peer what it has, and look at what it tells, for as long as it is connected.
+
+        Raises:
+            Misbehaviour: it told a vote that nobody signed.
+        """
+        side = self._sides[peer] = _Side(self._clock.monotonic())
+        try:
+            try:
+                await self._ask(peer, side)
+            except RequestFailed as error:
+                log.debug("votes not delivered", peer=peer.name, code=error.code)
+            while True:
+                await side.has_heard.wait()
+                side.has_heard.clear()
+                while side.heard:
+                    await self._take(peer, side, side.heard.popleft().votes)
+        finally:
+            del self._sides[peer]
+
+    async def _ask(self, peer: Peer, side: _Side) -> None:
+        """Page by page; an epoch that fills one is passed over."""
+        epoch_blocks = self._node.params.epoch_blocks
+        first = max(0, self._node.ledger.tip.header.height // epoch_blocks - ASKED_EPOCHS)
+        for _ in range(2 * ASKED_EPOCHS):
+            with peer.requests.open(Votes) as pending:
+                await peer.ask(pending, GetVotes(pending.request, first), self._limits.transactions)
+                reply = await pending.next(self._limits.transactions)
+            if not isinstance(reply, Votes):
+                return
+            await self._take(peer, side, reply.votes)
+            if len(reply.votes) < MAX_VOTES:
+                return
+            first = max(first + 1, reply.votes[-1].link.target.epoch)
+
+    async def _take(self, peer: Peer, side: _Side, votes: Iterable[Vote]) -> None:
+        for vote in votes:
+            side.known.add(vote)
+            side.untold.pop(vote, None)
+            if self._node.votes.has(vote):
+                continue
+            try:
+                await self._node.votes.add(vote)
+            except RuleViolation as error:
+                raise Misbehaviour(error.code, error.message) from error
+            except InosError as error:
+                log.debug("vote not taken", peer=peer.name, code=error.code)
+
+    def _tell(self, peer: Peer, side: _Side) -> None:
+        while side.untold and side.budget.take(self._clock.monotonic()):
+            batch = tuple(islice(side.untold, MAX_TOLD))
+            if not peer.send(TellVotes(batch)):
+                return
+            for vote in batch:
+                del side.untold[vote]
+                side.known.add(vote)

@@ -1,0 +1,31 @@
+"""Votes on checkpoints: told as they come, and asked for by who was away."""
+
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+from network.wire.base import Notice, Reply, Request
+from primitives.votes import MAX_COMMITTEE, Epoch, Vote
+
+MAX_TOLD: Final = 8
+"""Votes in one notice: each costs its hearer a pairing."""
+MAX_VOTES: Final = 2 * MAX_COMMITTEE
+"""Votes in one answer: two epochs' of a full committee."""
+
+
+class TellVotes(Notice, frozen=True, tag=46):
+    """Votes the sender has checked."""
+
+    votes: Annotated[tuple[Vote, ...], Meta(min_length=1, max_length=MAX_TOLD)]
+
+
+class GetVotes(Request, frozen=True, tag=47):
+    """Ask for votes whose targets are of an epoch or above."""
+
+    first_epoch: Epoch
+
+
+class Votes(Reply, frozen=True, tag=48):
+    """Evidence first, then whole epochs from the lowest on, as far as they fit."""
+
+    votes: Annotated[tuple[Vote, ...], Meta(max_length=MAX_VOTES)]

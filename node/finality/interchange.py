@@ -1,0 +1,78 @@
+"""A signing journal in EIP-3076's interchange format, version 5: what moves with a key to another machine.
+
+An attestation there is a vote here; `genesis_validators_root` is the genesis id, `signing_root` the vote's hash, blocks
+are not signed. Numbers are decimal strings, bytes hex with 0x, as the format has them.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from typing import Any, Final
+
+from node.errors import NodeError
+from node.finality.journal import Signed
+from primitives.units import BlockId
+
+FORMAT_VERSION: Final = "5"
+MAX_INTERCHANGE_BYTES: Final = 256 << 20
+_EPOCH: Final = re.compile(r"[0-9]{1,19}")
+_HEX: Final = re.compile(r"0x[0-9a-fA-F]+")
+
+
+def encode_interchange(genesis: BlockId, key: bytes, signed: Iterable[Signed]) -> str:
+    """The journal as one JSON document."""
+    votes = [
+        {"source_epoch": str(each.source), "target_epoch": str(each.target)}
+        | ({"signing_root": f"0x{each.root}"} if each.root else {})
+        for each in signed
+    ]
+    document = {
+        "metadata": {"interchange_format_version": FORMAT_VERSION, "genesis_validators_root": f"0x{genesis.hex()}"},
+        "data": [{"pubkey": f"0x{key.hex()}", "signed_blocks": [], "signed_attestations": votes}],
+    }
+    return json.dumps(document, indent=2) + "\n"
+
+
+def decode_interchange(text: str, genesis: BlockId, key: bytes) -> list[Signed]:
+    """The votes of one key.
+
+    Raises:
+        NodeError: "bad-interchange", "other-genesis", "other-key" where the key is not in it.
+    """
+    try:
+        document = json.loads(text)
+        metadata = document["metadata"]
+        if metadata["interchange_format_version"] != FORMAT_VERSION:
+            raise _refuse(f"version {metadata['interchange_format_version']!r} instead of {FORMAT_VERSION!r}")
+        root = _read_hex(metadata["genesis_validators_root"])
+        if root != genesis.hex():
+            raise NodeError("other-genesis", f"it is of the chain with genesis {root}, not {genesis.hex()}")
+        found = [entry for entry in document["data"] if _read_hex(entry["pubkey"]) == key.hex()]
+        if not found:
+            raise NodeError("other-key", f"it has nothing of the key {key.hex()}")
+        return [_read_vote(vote) for entry in found for vote in entry["signed_attestations"]]
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise _refuse(f"{type(error).__name__}: {error}") from error
+
+
+def _read_vote(vote: Any) -> Signed:
+    source, target = _read_epoch(vote["source_epoch"]), _read_epoch(vote["target_epoch"])
+    if source > target:
+        raise _refuse(f"a vote from epoch {source} to {target}")
+    return Signed(source, target, _read_hex(vote["signing_root"]) if "signing_root" in vote else "")
+
+
+def _read_epoch(text: Any) -> int:
+    if not isinstance(text, str) or not _EPOCH.fullmatch(text):
+        raise _refuse(f"{text!r} is no epoch, which is a decimal number in quotes")
+    return int(text)
+
+
+def _read_hex(text: Any) -> str:
+    if not isinstance(text, str) or not _HEX.fullmatch(text):
+        raise _refuse(f"{text!r} is not hex with 0x")
+    return text[2:].lower()
+
+
+def _refuse(why: str) -> NodeError:
+    return NodeError("bad-interchange", f"this is no EIP-3076 interchange: {why}")

@@ -1,0 +1,45 @@
+"""What a voting node needs from its data directory: the BLS key, made once, and the journal that belongs to it."""
+
+from contextlib import AbstractContextManager
+from typing import Final
+
+from node.datadir import DataDir, load_or_make_secret
+from node.errors import NodeError
+from node.finality.journal import Journal
+from node.settings import NodeSettings
+from primitives.bls import compute_secret, get_bls
+from primitives.units import BlockId, Nano, parse_credits
+
+NO_BOND: Final = Nano(0)
+
+
+def read_bond(settings: NodeSettings) -> Nano:
+    """The bond a node registers with by itself, 0 for none.
+
+    Raises:
+        NodeError: "bad-setting".
+    """
+    if settings.vote_bond is None:
+        return NO_BOND
+    if not settings.vote:
+        raise NodeError("bad-setting", "--vote-bond was given without --vote", hint="add --vote")
+    try:
+        return parse_credits(settings.vote_bond)
+    except ValueError as error:
+        raise NodeError("bad-setting", f"--vote-bond: {error}") from error
+
+
+def load_voter_secret(data: DataDir, *, may_make: bool = True) -> bytes:
+    """The BLS secret (32 bytes), by KeyGen from what the file holds.
+
+    Raises:
+        NodeError: "bad-key-file", "key-file-open"; "no-voter-key" where there is none and none may be made.
+    """
+    if not may_make and not data.voter_key.exists():
+        raise NodeError("no-voter-key", f"there is no voter's key in {data.path}", hint="inos node --vote makes one")
+    return compute_secret(load_or_make_secret(data.voter_key))
+
+
+def open_journal(data: DataDir, secret: bytes, genesis: BlockId) -> AbstractContextManager[Journal]:
+    """The key's journal, locked while it is open."""
+    return Journal(data.voter_journal, get_bls().compute_public_key(secret), genesis)

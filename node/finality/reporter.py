@@ -1,0 +1,92 @@
+"""Sends evidence: whoever was caught with two votes that nobody may sign both loses the bond for it.
+
+Every node finds the same evidence, and one report is enough; so each waits a time drawn by chance before it sends its
+own, and sends none while one waits in its pool.
+"""
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from chain.events import TipChanged, VoteAdded
+from chain.votepool import Evidence, is_voter
+from network.ports import Randomness
+from node.finality.voter import make_transaction
+from node.service import NodeService
+from primitives.errors import InosError
+from primitives.signatures import compute_address, compute_public_key
+from primitives.transactions import ReportVoter, compute_tx_id
+from primitives.units import TxId
+from primitives.votes import SignedLink
+
+log: Final = structlog.get_logger("finality")
+
+LOOK_S: Final = 5.0
+SPREAD_SPACINGS: Final = 2.0
+"""The wait is drawn from up to so many block intervals."""
+
+
+class Reporter:
+    """Runs until cancelled.
+
+    Args:
+        secret: of the account that sends reports, and gets its tenth of the bonds.
+    """
+
+    def __init__(self, service: NodeService, secret: bytes, rng: Randomness) -> None:
+        self._service = service
+        self._secret = secret
+        self._rng = rng
+        self._sent: dict[bytes, TxId] = {}
+        self._due: dict[bytes, float] = {}
+
+    async def run(self) -> None:
+        """Send evidence until cancelled."""
+        async with self._service.subscribe() as events:
+            while True:
+                for evidence in self._service.votes.get_evidence():
+                    await self._see_to(evidence)
+                try:
+                    async with asyncio.timeout(LOOK_S):
+                        while not isinstance(await anext(events), TipChanged | VoteAdded):
+                            pass
+                except TimeoutError:
+                    continue
+
+    async def _see_to(self, evidence: Evidence) -> None:
+        key, service = evidence.first.key, self._service
+        if not is_voter(service.ledger.state, key):
+            return
+        now = service.clock.monotonic()
+        wait_s = SPREAD_SPACINGS * service.params.spacing_ms / 1000 * self._rng.random()
+        if now < self._due.setdefault(key, now + wait_s) or self._is_reported(key):
+            return
+        try:
+            await self._report(evidence)
+        except InosError as error:
+            self._due[key] = now + LOOK_S
+            log.info("evidence not sent", key=key.hex(), code=error.code, error=error.message)
+
+    def _is_reported(self, key: bytes) -> bool:
+        """Whether a report of it waits in the pool, anybody's."""
+        pool = self._service.mempool
+        if key in self._sent and pool.has(self._sent[key]):
+            return True
+        for tx_id in pool.list_ids():
+            tx = pool.get(tx_id)
+            if tx is not None and isinstance(tx.payload, ReportVoter) and tx.payload.key == key:
+                self._sent[key] = tx_id
+                return True
+        return False
+
+    async def _report(self, evidence: Evidence) -> None:
+        first, second = evidence.first, evidence.second
+        payload = ReportVoter(
+            first.key, SignedLink(first.link, first.signature), SignedLink(second.link, second.signature)
+        )
+        tx = make_transaction(self._service, self._secret, payload)
+        await self._service.add_transaction(tx)
+        self._sent[first.key] = compute_tx_id(tx)
+        reporter = compute_address(compute_public_key(self._secret))
+        log.warning("voter reported", key=first.key.hex(), reporter=reporter.hex(), tx=compute_tx_id(tx).hex())

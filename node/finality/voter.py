@@ -1,0 +1,243 @@
+"""Votes once an epoch, on the checkpoint of this node's best chain, with the key in the data directory.
+
+The journal decides last: what it does not have on disk does not leave, and what it refuses is not signed. Votes heard
+under this key that it does not know were signed elsewhere; they go into it first.
+"""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+import structlog
+
+from chain.events import TipChanged, VoteAdded
+from consensus.finality import compute_epoch, compute_height
+from consensus.params import Params
+from consensus.state import StateView, compute_reputation
+from node.errors import NodeError
+from node.finality.journal import Journal, Refused, Signed
+from node.service import NodeService
+from primitives.bls import Bls
+from primitives.codec import encode
+from primitives.errors import InosError
+from primitives.signatures import compute_address, compute_public_key
+from primitives.transactions import (
+    Payload,
+    RegisterVoter,
+    Transaction,
+    UnbondVoter,
+    WithdrawBond,
+    compute_tx_id,
+    sign_transaction,
+)
+from primitives.units import Address, Height, Nano, TxId
+from primitives.votes import Link, Vote, compute_vote_hash
+from rpc import VoterStatus
+
+log: Final = structlog.get_logger("finality")
+
+VOTE_DEPTH: Final = 2
+"""Blocks above a checkpoint before it is voted on: two checkpoints of one height seldom both get there, and votes
+spread over both justify none (decision 63)."""
+RECENT_EPOCHS: Final = 2
+"""A tip older than so many epochs' time is history: there is nothing to vote on in it."""
+LOOK_S: Final = 2.0
+TX_BYTES: Final = 256
+"""A transaction beside its payload, at most."""
+
+
+def find_duty(params: Params, state: StateView, height: int, key: bytes) -> Link | None:
+    """The link a member signs at a tip: the latest checkpoint's that is deep enough; None where there is nothing to do.
+
+    Args:
+        state: the tip's. height: the tip's.
+    """
+    finality = state.get_finality()
+    for ballot in reversed(() if finality is None else finality.ballots):
+        depth = min(VOTE_DEPTH, params.epoch_blocks - 1)
+        if height < compute_height(params, ballot.link.target.epoch) + depth:
+            continue
+        is_open = finality is not None and ballot.link.target.epoch > finality.justified.epoch
+        is_member = any(member.key == key for member in state.get_committee(ballot.committee).members)
+        return ballot.link if is_open and is_member else None
+    return None
+
+
+def make_signed(chain_id: int, link: Link) -> Signed:
+    """The journal's entry for a link."""
+    return Signed(link.source.epoch, link.target.epoch, compute_vote_hash(chain_id, link).hex())
+
+
+class Voter:
+    """Runs until cancelled.
+
+    Args:
+        secret: of the BLS key. journal: opened, of the same key.
+        account: the secret of the account that registers, None where the wallet does that.
+        bond: registers by itself with this bond, as soon as the account has so much; 0 waits to be told.
+    """
+
+    def __init__(
+        self,
+        service: NodeService,
+        bls: Bls,
+        secret: bytes,
+        journal: Journal,
+        account: bytes | None,
+        bond: Nano,
+    ) -> None:
+        self._service = service
+        self._bls = bls
+        self._secret = secret
+        self._journal = journal
+        self._account = account
+        self._bond = bond
+        self.key = bls.compute_public_key(secret)
+        self._began_in = compute_epoch(service.params, service.ledger.tip.header.height)
+        self._is_new = not journal.signed
+        self._registering: TxId | None = None
+        self._sent: set[Link] = set()
+        self._count = 0
+        self._last_epoch = 0
+        self._last_error = ""
+
+    @property
+    def address(self) -> Address | None:
+        """Whose voter this is: who registered the key, else who would."""
+        owner = self._service.ledger.state.get_key_owner(self.key)
+        if owner is not None:
+            return Address(owner.owner)
+        return None if self._account is None else compute_address(compute_public_key(self._account))
+
+    def get_status(self) -> VoterStatus:
+        ledger, address = self._service.ledger, self.address
+        voter = None if address is None else ledger.state.get_voter(address)
+        is_registered = voter is not None and voter.key == self.key
+        weight = 0
+        if address is not None:
+            weight = compute_reputation(
+                ledger.params, ledger.state.get_account(address), Height(ledger.tip.header.height)
+            )
+        return VoterStatus(
+            key=self.key,
+            address=address,
+            is_registered=is_registered,
+            bond=voter.bond if voter is not None and is_registered else 0,
+            leaves_at=voter.leaves_at if voter is not None and is_registered else 0,
+            reputation=weight,
+            votes=self._count,
+            last_epoch=self._last_epoch,
+            last_error=self._last_error,
+        )
+
+    def make_registration(self, bond: Nano) -> RegisterVoter:
+        """What makes an account the voter of this node's key."""
+        return RegisterVoter(self.key, self._bls.prove_possession(self._secret), bond)
+
+    async def register(self, bond: Nano) -> TxId:
+        """Send the registration from the node's own account.
+
+        Raises:
+            NodeError: "no-account". RuleViolation, PoolRejected: as any transaction.
+        """
+        return await self._send(self.make_registration(bond))
+
+    async def unbond(self) -> TxId:
+        """Begin to leave; else as `register`."""
+        return await self._send(UnbondVoter())
+
+    async def withdraw(self) -> TxId:
+        """Take the bond back when its time is over; else as `register`."""
+        return await self._send(WithdrawBond())
+
+    async def run(self) -> None:
+        """Vote until cancelled."""
+        log.info("voting on finality", key=self.key.hex(), signed=len(self._journal.signed))
+        async with self._service.subscribe() as events:
+            while True:
+                await self._look()
+                try:
+                    async with asyncio.timeout(LOOK_S):
+                        while not isinstance(await anext(events), TipChanged | VoteAdded):
+                            pass
+                except TimeoutError:
+                    continue
+
+    async def _look(self) -> None:
+        try:
+            await self._note_foreign()
+            await self._vote()
+            await self._register_once()
+        except InosError as error:
+            if error.message != self._last_error:
+                log.warning("not voted", code=error.code, error=error.message)
+            self._last_error = error.message
+
+    async def _note_foreign(self) -> None:
+        """What was signed with this key elsewhere must not be contradicted here."""
+        chain_id = self._service.params.chain_id
+        heard = [make_signed(chain_id, vote.link) for vote in self._service.votes.pool.get_latest(self.key)]
+        fresh = set(heard).difference(self._journal.signed)
+        if fresh:
+            await self._write(partial(self._journal.note, fresh))
+            log.warning("this key votes elsewhere too", votes=len(fresh))
+
+    async def _vote(self) -> None:
+        service, ledger = self._service, self._service.ledger
+        tip, state = ledger.tip, ledger.state
+        age_ms = service.clock.now_ms() - tip.header.time_ms
+        if age_ms > RECENT_EPOCHS * service.params.epoch_blocks * service.params.spacing_ms:
+            return
+        link = find_duty(service.params, state, tip.header.height, self.key)
+        if link is None or link in self._sent:
+            return
+        if self._is_new and 0 < link.target.epoch <= self._began_in:
+            return  # with an empty journal: what this key may have signed before has had no time to be heard
+        await self._write(partial(self._journal.sign, make_signed(service.params.chain_id, link)))
+        signature = self._bls.sign(self._secret, compute_vote_hash(service.params.chain_id, link))
+        self._sent = {each for each in self._sent if each.target.epoch >= link.target.epoch} | {link}
+        await service.votes.add(Vote(link, self.key, signature))
+        self._count += 1
+        self._last_epoch, self._last_error = link.target.epoch, ""
+        log.info("voted", epoch=link.target.epoch, source=link.source.epoch)
+
+    async def _write(self, call: Callable[[], object]) -> None:
+        """The journal, off the loop."""
+        try:
+            await self._service.run_check(call)
+        except Refused as error:
+            raise NodeError(error.code, f"the journal refuses: {error.message}") from error
+
+    async def _register_once(self) -> None:
+        """Where a bond was given: as soon as the account can pay it."""
+        service, address = self._service, self.address
+        if not self._bond or self._account is None or address is None:
+            return
+        state = service.ledger.state
+        if state.get_key_owner(self.key) is not None or state.get_voter(address) is not None:
+            return
+        if self._registering is not None and service.mempool.has(self._registering):
+            return
+        if state.get_account(address).balance > self._bond + service.mempool.estimate_fee(1024):
+            self._registering = await self.register(self._bond)
+
+    async def _send(self, payload: RegisterVoter | UnbondVoter | WithdrawBond) -> TxId:
+        if self._account is None:
+            raise NodeError(
+                "no-account",
+                "this node has no account of its own to register with",
+                hint="register with a wallet: inos wallet vote",
+            )
+        tx = make_transaction(self._service, self._account, payload)
+        await self._service.add_transaction(tx)
+        log.info("sent", payload=type(payload).__name__, tx=compute_tx_id(tx).hex())
+        return compute_tx_id(tx)
+
+
+def make_transaction(service: NodeService, secret: bytes, payload: Payload) -> Transaction:
+    """The account's next transaction, at the fee the pool asks now."""
+    address = compute_address(compute_public_key(secret))
+    nonce = service.mempool.next_nonce(address, service.ledger.state)
+    fee = service.mempool.estimate_fee(len(encode(payload)) + TX_BYTES)
+    return sign_transaction(secret, service.params.chain_id, nonce, fee, payload)

@@ -1,0 +1,112 @@
+"""finality_* and what other methods say of how settled a block is."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from primitives.transactions import RegisterVoter, Transfer, sign_transaction
+from primitives.units import Nano, TxId
+from rpc import VoterStatus
+from support.fake_node import FEE, WORKER, FakeNode
+from support.rpc_served import Ask, ask_server, make_fake_node, serve
+from support.voters import get_bls_key, prove
+from wallet.addresses import encode_address
+from wallet.keys import make_key
+
+ALICE = make_key(bytes(31) + b"\x01")
+
+
+class FakeVoter:
+    def __init__(self) -> None:
+        self.bonds: list[int] = []
+
+    def get_status(self) -> VoterStatus:
+        return VoterStatus(
+            key=get_bls_key("alice"),
+            address=ALICE.address,
+            is_registered=True,
+            bond=5,
+            leaves_at=0,
+            reputation=77,
+            votes=3,
+            last_epoch=2,
+            last_error="",
+        )
+
+    def make_registration(self, bond: Nano) -> RegisterVoter:
+        return RegisterVoter(get_bls_key("alice"), prove("alice"), bond)
+
+    async def register(self, bond: Nano) -> TxId:
+        self.bonds.append(bond)
+        return TxId(bytes(32))
+
+
+@pytest.fixture
+def node() -> FakeNode:
+    return make_fake_node(1000 * 10**9, ALICE.address, WORKER.address)
+
+
+@pytest.fixture
+async def ask(node: FakeNode, tmp_path: Path) -> AsyncIterator[Ask]:
+    async with serve(node, tmp_path) as server, ask_server(server, tmp_path) as ask:
+        yield ask
+
+
+def append(node: FakeNode, payload: Any, nonce: int) -> None:
+    tx = sign_transaction(ALICE.secret, node.params.chain_id, nonce, FEE, payload)
+    node.ledger.append([tx], ALICE.address)
+
+
+async def test_status_and_committee_before_and_after_there_are_voters(ask: Ask, node: FakeNode) -> None:
+    status = await ask("finality_status")
+    assert (status["epoch"], status["final_height"], status["ballots"], status["voter"]) == (0, 0, [], None)
+    assert status["final"] == status["justified"] == {"epoch": 0, "id": node.genesis_id.hex()}
+    assert (await ask("finality_committee"))["members"] == []
+    append(node, RegisterVoter(get_bls_key("alice"), prove("alice"), node.params.min_voter_bond), 0)
+    while len(node.ledger.blocks) < 19:
+        node.ledger.append([], ALICE.address)
+    node.ledger.final_height = 16
+    node.votes.caught.append(b"\1" * 48)
+    status = await ask("finality_status")
+    assert (status["epoch"], status["final_height"], status["behind"], status["voters"]) == (3, 16, 2, 1)
+    assert status["caught"] == ["01" * 48]
+    (ballot,) = status["ballots"]
+    assert (ballot["target"]["epoch"], ballot["committee"], ballot["members"]) == (2, 1, 1)
+    committee = await ask("finality_committee")
+    (member,) = committee["members"]
+    assert member["key"] == get_bls_key("alice").hex()
+    assert member["address"] == encode_address("dinos", ALICE.address)
+    assert committee["weight"] == member["weight"] != "0"
+    error = await ask("finality_committee", epoch=77)
+    assert error["data"]["code"] == "unknown-committee"
+
+
+async def test_registering_with_the_nodes_own_key(ask: Ask, node: FakeNode) -> None:
+    error = await ask("finality_register")
+    assert error["data"]["code"] == "no-voter"
+    node.voter = voter = FakeVoter()
+    told = await ask("finality_register", send=False)
+    assert (told["id"], told["proof"], told["bond"]) == (None, prove("alice").hex(), str(node.params.min_voter_bond))
+    assert not voter.bonds
+    sent = await ask("finality_register", bond="12345")
+    assert (sent["id"], voter.bonds) == ("00" * 32, [12345])
+    assert (await ask("finality_status"))["voter"]["reputation"] == "77"
+
+
+async def test_blocks_and_transactions_say_how_settled_they_are(ask: Ask, node: FakeNode) -> None:
+    for nonce in range(3):
+        append(node, Transfer(WORKER.address, 5), nonce)
+    node.ledger.final_height = 2
+    head = await ask("chain_head")
+    assert (head["standing"], head["final_height"], head["justified_height"]) == ("open", 2, 2)
+    assert [(await ask("chain_getHeader", block=height))["standing"] for height in (1, 2, 3)] == [
+        "final",
+        "final",
+        "open",
+    ]
+    block = await ask("chain_getBlock", block=2)
+    assert block["header"]["standing"] == "final"
+    found = await ask("chain_getTransaction", id=block["transactions"][0]["id"])
+    assert (found["status"], found["standing"]) == ("included", "final")
