@@ -15,14 +15,20 @@ from primitives.blocks import Header
 from primitives.codec import decode
 from primitives.units import BlockId, StateRoot
 
-MAX_REWIND: Final = 2048
-"""Blocks undone at most: what they changed is held in memory."""
+MAX_REWIND: Final = 512
+"""Blocks undone at most."""
+MAX_UNDONE: Final = 200_000
+"""Records they changed, at most: they are held in memory, some 300 bytes each with their part of the tree."""
 
 
 class Stored(Protocol):
     """The database at one moment."""
 
     def get(self, key: bytes) -> bytes | None: ...
+
+
+class TooMuchUndone(Exception):
+    """The state lies too far back to be held in memory."""
 
 
 class PastState:
@@ -34,6 +40,7 @@ class PastState:
 
     Raises:
         ChainError: "database-damaged": the undo records do not lead to the block's state.
+        TooMuchUndone.
     """
 
     def __init__(
@@ -56,6 +63,8 @@ class PastState:
             self._records.update(
                 (StateKey(key), value) for key, value in decode(Undo, data, limit=MAX_STORED_BYTES).records
             )
+            if len(self._records) > MAX_UNDONE:
+                raise TooMuchUndone(f"the blocks above {block.hex()} changed more than {MAX_UNDONE} records")
         tree = TreeUpdate(lambda key: stored.get(schema.node_key(key)), self._records)
         if tree.root != header.state_root:
             raise explain(f"the undo records do not lead back to the state of block {block.hex()}")

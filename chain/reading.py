@@ -10,7 +10,7 @@ from chain.database import Database
 from chain.entry import Tip
 from chain.jobindex import iterate_jobs
 from chain.jobrecords import TrackRecord, decode_record, iterate_events
-from chain.past import MAX_REWIND, PastState
+from chain.past import MAX_REWIND, PastState, TooMuchUndone
 from chain.schema import MAX_STORED_BYTES, Position
 from chain.state_tree import make_tree_proof
 from consensus.execution import BlockFigures
@@ -112,7 +112,10 @@ class ChainReader:
         above = self.list_block_ids(height + 1, depth)[::-1]
         if any(self._snapshot.get(schema.undo_key(each)) is None for each in above):
             return None  # below a state that came from others
-        return PastState(self._snapshot, block, header, above, self._explain)
+        try:
+            return PastState(self._snapshot, block, header, above, self._explain)
+        except TooMuchUndone:
+            return None
 
     def iterate_records(self) -> Iterator[tuple[StateKey, bytes]]:
         for key, value in self._snapshot.iterate(schema.STATE):

@@ -5,9 +5,9 @@ Every writing method may raise RuleViolation (invalid, the sender's fault), NotY
 or another InosError (this node's own policy or trouble, nobody's fault either).
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from consensus.finality.trust import Step
 from consensus.params import Params
@@ -18,6 +18,8 @@ from primitives.matrices import Witness
 from primitives.transactions import Transaction
 from primitives.units import BlockId, Hash, MatrixId, TimeMs, TxId
 from primitives.votes import Vote
+
+T = TypeVar("T")
 
 
 class Clock(Protocol):
@@ -267,6 +269,9 @@ class NodePort(Protocol):
 
     async def read_run(self, id: MatrixId, index: int, /) -> RunView | None:
         """One run of a complete matrix, checked; None where it is not here."""
+
+    async def run_check(self, call: Callable[[], T], /) -> T:
+        """Run something that changes nothing and takes a while, off the loop."""
 
     @property
     def state_import(self) -> StateImportView | None:

@@ -154,6 +154,8 @@ async def _open_service(
     open_ledger = partial(Ledger.open, results=results, awaits_state=awaits_state)
     ledger = await asyncio.to_thread(open_ledger, data.ledger, network.params, network.state)
     stack.callback(ledger.close)
+    if awaits_state is not None and not ledger.is_awaiting_state:
+        log.info("this node has a chain already, and takes no state from others", height=ledger.tip.header.height)
     mempool = Mempool(network.params, MempoolLimits())
     service = NodeService(network, ledger, mempool, matrices, results, clock, scrub_rate=int(settings.mesh_scrub_rate))
     stack.push_async_callback(_stop, "writer", partial(asyncio.to_thread, service.close))

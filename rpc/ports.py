@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct
 
-from primitives.units import Address, BlockId, Height, MatrixId, NodeId, TimeMs, TxId
+from primitives.units import Address, BlockId, Height, JobId, MatrixId, NodeId, TimeMs, TxId
 
 if TYPE_CHECKING:
     import numpy as np
@@ -93,6 +93,9 @@ class MinerControl(Protocol):
     """The node's miner, started or not."""
 
     def get_status(self) -> MinerStatus: ...
+
+    def get_rows_done(self, job: JobId) -> int | None:
+        """Rows made of a job's product; None where this miner has not taken it on."""
 
     def start(self) -> None:
         """Begin, or go on; nothing happens where it runs already."""

@@ -192,6 +192,8 @@ class SyncStatus(Struct, frozen=True, kw_only=True):
     """Of the time that blocks took, the part each thing had."""
     workers: int = 0
     """Processes that check seals now."""
+    ranges: int = 0
+    """Parts of a state that came from peers."""
 
     def describe(self) -> str:
         """One line."""
@@ -202,6 +204,8 @@ class SyncStatus(Struct, frozen=True, kw_only=True):
             text = f"{name} {self.height} of {self.target_height}, {self.blocks_per_s:.0f} blocks/s"
             if self.transactions_per_s >= 1:
                 text += f", {self.transactions_per_s:.0f} transactions/s"
+        elif self.phase is Phase.STATE:
+            text = f"{name} of a final block, {self.ranges} ranges of it here, {self.header_height} headers"
         else:
             text = f"{name} at block {self.height}"
         if self.remaining_s is not None:
@@ -230,6 +234,7 @@ def make_status(machine: SyncMachine, sight: Sight, meter: Meter, waits: Waits, 
         bottleneck=waits.find_bottleneck() if machine.phase is Phase.BLOCKS else None,
         shares=waits.compute_shares() if machine.phase is Phase.BLOCKS else {},
         workers=workers,
+        ranges=sight.ranges,
     )
 
 

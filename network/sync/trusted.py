@@ -7,12 +7,13 @@ the voters' weight signed both; then nothing is believed, and it is said plainly
 
 import asyncio
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Final
 
 import structlog
 
 from consensus.finality.epochs import compute_epoch
-from consensus.finality.trust import Trust, begin_trust, begin_trust_at, follow_step
+from consensus.finality.trust import Step, Trust, begin_trust, begin_trust_at, follow_step
 from network.errors import LinkError, Misbehaviour, NetworkError, RequestFailed
 from network.peers.peer import Peer
 from network.ports import Clock, NodePort
@@ -64,20 +65,15 @@ class TrustFinder:
         if self._given is not None:
             await self._await_header(BlockId(self._given.id))
         await self._await_peers()
-        trusts = await self._ask_all()
-        best = max(trusts, key=lambda trust: trust.finalized.epoch, default=None)
-        given = None if self._given is None else BlockId(self._given.id)
-        if best is None or best.finalized.epoch == 0:
-            return given
-        for other in trusts:
-            if other.finalized.epoch == best.finalized.epoch and other.finalized.id != best.finalized.id:
-                raise NetworkError(
-                    "conflicting-finality",
-                    f"peers prove two final blocks for epoch {best.finalized.epoch}: {best.finalized.id.hex()} and "
-                    f"{other.finalized.id.hex()}; at least a third of the voters' weight signed both",
-                    hint="ask somebody you trust which of them is right, and begin with --checkpoint",
-                )
-        found = BlockId(best.finalized.id)
+        proven: dict[int, Checkpoint] = {}
+        for finals in await self._ask_all():
+            for final in finals:
+                other = proven.setdefault(final.epoch, final)
+                if other != final:
+                    raise make_conflict(other, final)
+        if not proven:
+            return None if self._given is None else BlockId(self._given.id)
+        found = BlockId(proven[max(proven)].id)
         await self._await_header(found)
         return found
 
@@ -109,32 +105,35 @@ class TrustFinder:
             self._say("peers, and their headers, are waited for before a state is asked for")
             await asyncio.sleep(LOOK_S)
 
-    async def _ask_all(self) -> list[Trust]:
+    async def _ask_all(self) -> list[list[Checkpoint]]:
+        """What each peer proves to be final."""
         peers = list(self._list_peers())[:MAX_PEERS]
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._ask(peer)) for peer in peers]
-        return [trust for task in tasks if (trust := task.result()) is not None]
+        return [task.result() for task in tasks]
 
-    async def _ask(self, peer: Peer) -> Trust | None:
+    async def _ask(self, peer: Peer) -> list[Checkpoint]:
+        finals: list[Checkpoint] = []
         try:
             trust = await self._begin(peer)
             while trust is not None:
-                steps = await self._ask_steps(peer, trust.justified.epoch + 1)
-                trust = self._follow(trust, steps)
-                if len(steps.steps) < MAX_STEPS:
-                    return trust
+                steps = (await self._ask_steps(peer, trust.justified.epoch + 1)).steps
+                for step in steps:
+                    trust = await self._node.run_check(partial(self._follow, trust, step))
+                    if trust.finalized.epoch > 0:
+                        finals.append(trust.finalized)
+                if len(steps) < MAX_STEPS:
+                    return finals
         except RuleViolation as error:
             await self._punish(peer, Misbehaviour(error.code, f"finality that does not follow: {error.message}"))
         except Misbehaviour as fault:
             await self._punish(peer, fault)
         except (RequestFailed, NotYet, LinkError) as error:
             log.info("finality not learned", peer=peer.name, code=error.code, reason=error.message)
-        return None
+        return []
 
-    def _follow(self, trust: Trust, steps: Steps) -> Trust:
-        for step in steps.steps:
-            trust = follow_step(self._node.params, trust, step, get_bls(), self._node.ledger.is_on_best_chain)
-        return trust
+    def _follow(self, trust: Trust, step: Step) -> Trust:
+        return follow_step(self._node.params, trust, step, get_bls(), self._node.ledger.is_on_best_chain)
 
     async def _begin(self, peer: Peer) -> Trust | None:
         """Trust in what the node was given; None where the peer cannot tell how that came to be final."""
@@ -160,3 +159,13 @@ class TrustFinder:
         if self._clock.monotonic() - self._said_at >= SAY_S:
             self._said_at = self._clock.monotonic()
             log.warning(what)
+
+
+def make_conflict(one: Checkpoint, other: Checkpoint) -> NetworkError:
+    """Two final blocks where there can be one."""
+    return NetworkError(
+        "conflicting-finality",
+        f"peers prove two final blocks for epoch {one.epoch}: {one.id.hex()} and {other.id.hex()}; at least a third of "
+        "the voters' weight signed both",
+        hint="ask somebody you trust which of them is right, and begin with --checkpoint",
+    )

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from chain import ranges
 from consensus.finality.trust import Step
 from consensus.params import Params
 from consensus.stateranges import Place, Records, StateRange
@@ -17,7 +18,7 @@ from primitives.errors import InosError
 from primitives.units import BlockId
 from primitives.votes import Checkpoint
 from support.chain_maker import EASY, Branch
-from support.final_chain import make_voted_branch
+from support.final_chain import grow_voted, make_voted_branch
 from support.sim_node import SimNode
 from support.sim_world import World, simulate
 
@@ -25,13 +26,20 @@ EPOCHS = 5
 FINAL_HEIGHT = (EPOCHS - 1) * EASY.epoch_blocks
 SKEW_MS = 10**7
 """The chain was made before the simulation begins."""
-CROWD = 12_000
+CROWD = 1500
+RANGE_BYTES = 4096
+"""Small, so that a small state comes in many parts."""
 LIMIT_S = 60.0
 
 
 @pytest.fixture(scope="module")
 def branch() -> Branch:
     return make_voted_branch(EPOCHS, CROWD)
+
+
+@pytest.fixture(autouse=True)
+def small_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranges, "MAX_RANGE_BYTES", RANGE_BYTES)
 
 
 class Liar:
@@ -152,11 +160,7 @@ def test_checkpoint_at_another_height_is_refused(branch: Branch) -> None:
 
     with pytest.raises(BaseException) as caught:  # noqa: PT011 -- however deep in groups
         run(branch, [None], check, checkpoint=given)
-    error: BaseException = caught.value
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, InosError)
-    assert error.code == "bad-checkpoint"
+    assert get_code(caught.value) == "bad-checkpoint"
 
 
 def test_network_without_finality_is_synced_from_genesis() -> None:
@@ -168,3 +172,33 @@ def test_network_without_finality_is_synced_from_genesis() -> None:
         assert new.ledger.get_block(quiet.blocks[0].id) is not None
 
     run(quiet, [None, None], check)
+
+
+def test_two_proofs_that_contradict_are_believed_by_nobody() -> None:
+    one = make_voted_branch(EPOCHS)
+    other = one.fork()
+    grow_voted(one, 2 * EASY.epoch_blocks)
+    other.grow(nonce=9)
+    grow_voted(other, 3 * EASY.epoch_blocks - 1)
+
+    async def scenario(world: World) -> None:
+        sources = await make_sources(world, one, [None])
+        world.mint.mined |= {made.id: made.witness for made in other.blocks}
+        sources.append(world.add_node(skew_ms=SKEW_MS))
+        for made in other.blocks:
+            sources[1].ledger.add_block(made.block, made.witness, sources[1].clock.now_ms())
+        new = world.add_node(skew_ms=SKEW_MS, awaits_state=0)
+        world.link(new, *sources)
+        await world.start()
+        await asyncio.sleep(LIMIT_S)
+
+    with pytest.raises(BaseException) as caught:  # noqa: PT011 -- however deep in groups
+        simulate(scenario, 1, params=EASY)
+    assert get_code(caught.value) == "conflicting-finality"
+
+
+def get_code(error: BaseException) -> str:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, InosError), error
+    return error.code
