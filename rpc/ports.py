@@ -150,6 +150,10 @@ class VoterControl(Protocol):
     async def register(self, bond: Nano) -> TxId:
         """Register with the node's own account. NodeError "no-account", RuleViolation, PoolRejected."""
 
+    async def unbond(self) -> TxId: ...
+
+    async def withdraw(self) -> TxId: ...
+
 
 class VotesInfo(Protocol):
     """Votes the node has heard."""
