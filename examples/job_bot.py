@@ -1,0 +1,79 @@
+"""A bot that has matrices multiplied: whatever pair of files appears in a folder is posted, the product written back.
+
+    python examples/job_bot.py --rpc http://127.0.0.1:8645 --phrase-file phrase.txt --most 5 inbox/
+
+NAME.x.npy and NAME.w.npy become NAME.y.npy, checked. A job that costs more than `--most` credits, as the node quotes,
+is left alone and said so; a job whose worker does not deliver is cancelled, and tried again.
+"""
+
+import argparse
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+import inos
+from primitives.units import format_credits, parse_credits
+from wallet.keys import derive_key
+
+LOOK_S = 2.0
+WAIT_S = 300.0
+
+
+def find_pairs(inbox: Path) -> Iterator[tuple[Path, Path, Path]]:
+    """X, W and where Y goes, of all that is still to be done."""
+    for x in sorted(inbox.glob("*.x.npy")):
+        name = x.name.removesuffix(".x.npy")
+        w, y = inbox / f"{name}.w.npy", inbox / f"{name}.y.npy"
+        if w.exists() and not y.exists():
+            yield x, w, y
+
+
+async def do_pair(client: inos.Client, x: Path, w: Path, y: Path, most: int) -> str:
+    """Quote, post, wait, write; what came of it."""
+    left, right = np.load(x, mmap_mode="r"), np.load(w, mmap_mode="r")
+    shape = {"m": left.shape[0], "n": right.shape[0], "k": left.shape[1]}
+    quote = await client.call("job_quote", shape)
+    cost = int(quote["suggested_reward"]) + int(quote["burn"])
+    if cost > most:
+        return f"{y.name}: costs {format_credits(cost)} credits, left alone"
+    job = await client.post_job(left, right, reward_nano=int(quote["suggested_reward"]))
+    try:
+        await client.wait_job(job, WAIT_S)
+    except inos.JobFailed as error:
+        if error.code in ("job-expired", "job-timeout"):
+            await client.cancel_job(job)
+        return f"{y.name}: {error.message}"
+    await client.save_result(job, y)
+    return f"{y.name}: {left.shape[0]} x {right.shape[0]} for {format_credits(cost)} credits"
+
+
+async def run(client: inos.Client, inbox: Path, most: int, *, once: bool = False) -> None:
+    """Look at the folder until stopped, or once."""
+    while True:
+        for x, w, y in await asyncio.to_thread(lambda: list(find_pairs(inbox))):
+            try:
+                print(await do_pair(client, x, w, y, most), flush=True)
+            except (inos.InosError, OSError, ValueError) as error:
+                print(f"{y.name}: {error}", flush=True)
+        if once:
+            return
+        await asyncio.sleep(LOOK_S)
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("inbox", type=Path)
+    parser.add_argument("--rpc", default="http://127.0.0.1:8645")
+    parser.add_argument("--phrase-file", type=Path, required=True)
+    parser.add_argument("--most", default="10", metavar="CREDITS")
+    parser.add_argument("--once", action="store_true")
+    args = parser.parse_args()
+    key = derive_key(args.phrase_file.read_text().strip())  # before anything runs
+    async with inos.Client(args.rpc, wallet=key) as client:
+        await run(client, args.inbox, parse_credits(args.most), once=args.once)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

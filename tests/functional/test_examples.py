@@ -1,0 +1,95 @@
+"""The examples do what they say, on a chain of their own."""
+
+import ast
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import aiohttp
+import numpy as np
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+import inos
+from inos.testing import TestChain
+from inos.testing.chain import PHRASE
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"example_{name}", EXAMPLES / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+async def test_the_wallet_service_sees_orders_paid(inos_devnet: TestChain) -> None:
+    service = load("wallet_service").make_app(inos.Client(inos_devnet.url), PHRASE)
+    async with TestClient(TestServer(service)) as shop:
+
+        async def ask(method: str, path: str, **options: Any) -> tuple[int, Any]:
+            response: aiohttp.ClientResponse = await shop.request(method, path, **options)
+            return response.status, await response.json()
+
+        status, order = await ask("POST", "/orders", json={"amount": "1.5"})
+        assert (status, order["order"], order["amount"]) == (201, 0, "1.5")
+        _, other = await ask("POST", "/orders", json={"amount": 2})
+        assert other["address"] != order["address"]
+        assert (await ask("GET", "/orders/0"))[1]["state"] == "waiting"
+        async with inos_devnet.client(inos_devnet.accounts[0]) as customer:
+            await customer.transfer(order["address"], "1.5")
+            assert (await ask("GET", "/orders/0"))[1]["state"] == "seen"
+            await customer.transfer(inos_devnet.accounts[1].address, "1")  # one block more
+        assert (await ask("GET", "/orders/0"))[1] == {
+            "order": 0, "state": "paid", "address": order["address"], "received": "1.5",
+        }  # fmt: skip
+        assert (await ask("GET", "/orders/1"))[1]["state"] == "waiting"
+        assert [(await ask(*wrong))[0] for wrong in (("GET", "/orders/7"), ("GET", "/orders/x"))] == [404, 404]
+        assert (await ask("POST", "/orders", data="{}"))[0] == 400
+
+
+def test_the_bot_turns_pairs_of_files_into_products(inos_devnet: TestChain, tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    for name, rows in (("small", 20), ("dear", 4000)):
+        np.save(tmp_path / f"{name}.x.npy", rng.integers(-64, 64, (rows, 1000), np.int8))
+        np.save(tmp_path / f"{name}.w.npy", rng.integers(-64, 64, (30, 1000), np.int8))
+    np.save(tmp_path / "lonely.x.npy", np.ones((2, 2), np.int8))
+    (tmp_path / "phrase").write_text(PHRASE)
+    command = [sys.executable, str(EXAMPLES / "job_bot.py"), "--rpc", inos_devnet.url, "--once"]
+    command += ["--phrase-file", str(tmp_path / "phrase"), "--most", "0.1", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    x, w, y = (np.load(tmp_path / f"small.{part}.npy").astype(np.int64) for part in "xwy")
+    assert np.array_equal(y, x @ w.T)
+    assert "dear.y.npy: costs" in done.stdout
+    assert sorted(name for name in os.listdir(tmp_path) if ".y." in name) == ["small.y.npy"]
+
+
+def test_the_notebook_runs_from_top_to_bottom(tmp_path: Path) -> None:
+    """Its cells as one program; what a notebook may await at the top level is awaited here too."""
+    cells = json.loads((EXAMPLES / "notebook.ipynb").read_text())["cells"]
+    source = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    compile(source, "notebook", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    body = "\n".join(f"    {line}" for line in source.splitlines())
+    (tmp_path / "run.py").write_text(f"import asyncio\nasync def main():\n{body}\nasyncio.run(main())\n")
+    done = subprocess.run(
+        [sys.executable, "run.py"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "credits suggested" in done.stdout
+    assert "1 settled" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["wallet_service", "job_bot"])
+def test_each_says_how_it_is_used(name: str) -> None:
+    command = [sys.executable, str(EXAMPLES / f"{name}.py"), "--help"]
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    assert "--rpc" in shown
