@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from chain.votepool import VotePool
+from chain.votepool import Taken, VotePool
 from consensus.execution import Execution
 from consensus.params import Params
 from consensus.records import (
@@ -209,13 +209,26 @@ class ModelNode:
         self.tip = tip
         for vote in self.pool.take_waiting(self.state):
             self.take_vote(vote)
+        self.seek_final()
         self.vote()
 
     def take_vote(self, vote: Vote) -> None:
         try:
-            self.pool.add(vote, self.pool.check(vote, self.state, self.height))
+            if self.pool.add(vote, self.pool.check(vote, self.state, self.height)) is Taken.NEW:
+                self.seek_final()
         except InosError:
             return
+
+    def seek_final(self) -> None:
+        """Follow the votes where they show that a block on another branch is final."""
+        tree = self.run.tree
+        found = self.pool.find_final(self.state, tree.blocks[self.final].height // MODEL.epoch_blocks)
+        if found not in self.known or not tree.is_on(self.final, found) or tree.is_on(found, self.tip):
+            return
+        self.final = found
+        self.run.note_final(self, found)
+        above = [tree.blocks[block] for block in self.known if tree.is_on(found, block)]
+        self._go_to(max(above, key=lambda made: made.height).id)
 
     def vote(self) -> None:
         if self.person is None:
