@@ -13,6 +13,7 @@ from typing import Final
 from msgspec import Struct
 
 from consensus.finality import compute_epoch, is_supermajority, make_ballot
+from consensus.finality.epochs import KEPT_BALLOTS
 from consensus.params import Params
 from consensus.records import Ballot, Committee, Finality
 from consensus.state import StateView
@@ -243,5 +244,5 @@ def list_ballots(params: Params, state: StateView, tip: BlockId, height: int) ->
     ballots = list(finality.ballots)
     if height % params.epoch_blocks == 0:
         opened = make_ballot(state, Checkpoint(compute_epoch(params, height), tip))
-        ballots = (ballots + ([] if opened is None else [opened]))[-2:]
+        ballots = (ballots + ([] if opened is None else [opened]))[-KEPT_BALLOTS:]
     yield from (each for each in ballots if each.link.target.epoch > finality.justified.epoch)
