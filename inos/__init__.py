@@ -7,28 +7,33 @@ Pipeline: `cli.main` -> one module of `inos.commands`, loaded by name -> wallet,
 or work in this process, or a node by JSON-RPC.
 """
 
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from inos._client_errors import ClientError, JobFailed, RemoteError
+    from inos._client_operands import BadOperand
     from inos._matmul import matmul
     from inos._miner import Miner
     from inos.client import Client
+    from primitives.errors import InosError
 
-__all__ = ["Client", "Miner", "matmul"]
+__all__ = ["BadOperand", "Client", "ClientError", "InosError", "JobFailed", "Miner", "RemoteError", "matmul"]
+
+_PLACES: Final = {
+    "BadOperand": "inos._client_operands",
+    "Client": "inos.client",
+    "ClientError": "inos._client_errors",
+    "InosError": "primitives.errors",
+    "JobFailed": "inos._client_errors",
+    "Miner": "inos._miner",
+    "RemoteError": "inos._client_errors",
+    "matmul": "inos._matmul",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """`inos.Client`, `inos.Miner` and `inos.matmul`, imported when they are first asked for."""
-    if name == "Client":
-        from inos.client import Client
-
-        return Client
-    if name == "Miner":
-        from inos._miner import Miner
-
-        return Miner
-    if name == "matmul":
-        from inos._matmul import matmul
-
-        return matmul
-    raise AttributeError(f"module 'inos' has no attribute {name!r}")
+    """What `__all__` names, imported when it is first asked for."""
+    if name not in _PLACES:
+        raise AttributeError(f"module 'inos' has no attribute {name!r}")
+    return getattr(import_module(_PLACES[name]), name)

@@ -1,19 +1,16 @@
-"""Large matrices to and from a node, some rows at a time: memory stays bounded, and a cut upload goes on."""
+"""Large matrices to a node, some rows at a time: memory stays bounded, and a cut upload goes on."""
 
 import asyncio
 import base64
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-import work
 from inos._client_errors import ClientError
 from inos._client_models import convert
-from primitives.errors import InosError
 from primitives.matrices import STRIP_ROWS, MatrixRef
 
 WHOLE_BYTES: Final = 24 << 20
@@ -70,45 +67,6 @@ async def upload_rows(call: Call, array: NDArray[Any], ref: MatrixRef, name: str
         if put.rows_done <= first:
             raise ClientError("wrong-matrix", f"the node keeps no rows of matrix {shape['id']} beyond {first}")
         tell(name, put.rows_done, ref.rows)
-
-
-async def download_rows(call: Call, matrix: str, path: Path, wait_s: float, name: str, tell: Progress) -> NDArray[Any]:
-    """Fetch a matrix into a .npy file and check it against its id; the array, mapped from the file.
-
-    Raises:
-        ClientError: "wrong-matrix" where what came is not what the id stands for; the file is then of no use.
-        RemoteError: the node does not have it.
-        OSError: the disk refuses.
-    """
-    asked = {"id": matrix, "first": 0, "count": 0, "wait_s": wait_s}
-    shape = convert(RowsGot, await call("mesh_getRows", asked, timeout_s=wait_s + CALL_TIMEOUT_S), "mesh_getRows")
-    if shape.dtype not in ("int8", "int32") or min(shape.rows, shape.cols) < 1:
-        raise ClientError("wrong-matrix", f"the node says matrix {matrix} is {shape.rows} x {shape.cols} {shape.dtype}")
-    array = np.lib.format.open_memmap(path, "w+", np.dtype(shape.dtype), (shape.rows, shape.cols))
-    step = _compute_step(shape.cols * array.itemsize)
-    for first in range(0, shape.rows, step):
-        count = min(step, shape.rows - first)
-        asked = {"id": matrix, "first": first, "count": count}
-        got = convert(RowsGot, await call("mesh_getRows", asked, timeout_s=CALL_TIMEOUT_S), "mesh_getRows")
-        await asyncio.to_thread(_keep, array, first, count, got)
-        tell(name, first + count, shape.rows)
-    array.flush()
-    found = await asyncio.to_thread(work.matrix_id, array)
-    if found.hex() != matrix:
-        raise ClientError(
-            "wrong-matrix",
-            f"the node sent something else for matrix {matrix}: it has the id {found.hex()}",
-            hint="do not trust this node; ask another one",
-        )
-    return array
-
-
-def _keep(array: NDArray[Any], first: int, count: int, got: RowsGot) -> None:
-    try:
-        flat = np.frombuffer(base64.b64decode(got.data, validate=True), array.dtype.newbyteorder("<"))
-        array[first : first + count] = flat.reshape(count, array.shape[1])
-    except (ValueError, InosError) as error:
-        raise ClientError("wrong-matrix", f"the node sent no {count} rows of matrix {got.id}: {error}") from error
 
 
 def _encode(rows: NDArray[Any]) -> str:

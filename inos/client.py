@@ -5,9 +5,7 @@ async with inos.Client("http://127.0.0.1:8645", wallet=key) as client:
 """
 
 import asyncio
-import os
 import re
-import tempfile
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
@@ -30,8 +28,9 @@ from inos._client_operands import (
     read_credits,
     to_operand,
 )
+from inos._client_products import fetch_array, save_product
 from inos._client_reader import Reader
-from inos._client_rows import WHOLE_BYTES, Progress, be_silent, download_rows, upload_rows
+from inos._client_rows import WHOLE_BYTES, Progress, be_silent, upload_rows
 from primitives.errors import InosError
 from primitives.matrices import MatrixRef
 from primitives.transactions import JobMode, Payload, Transaction, compute_tx_id
@@ -135,7 +134,12 @@ class Client(Reader):
 
     async def get_matrix(self, matrix: str, *, wait_s: float = FETCH_WAIT_S) -> NDArray[Any]:
         """A matrix by id in hex, checked against it; the node asks its peers for up to `wait_s` seconds."""
-        answer = await self.call("mesh_get", {"id": matrix, "wait_s": wait_s}, timeout_s=wait_s + PUT_TIMEOUT_S)
+        try:
+            answer = await self.call("mesh_get", {"id": matrix, "wait_s": wait_s}, timeout_s=wait_s + PUT_TIMEOUT_S)
+        except RemoteError as error:
+            if error.code != "answer-too-large":
+                raise
+            return await fetch_array(self.call, matrix, wait_s)
         fetched = convert(models.FetchedMatrix, answer, "mesh_get")
         if fetched.id != matrix:
             raise ClientError("wrong-matrix", f"the node answered with matrix {fetched.id}, asked was {matrix}")
@@ -224,9 +228,9 @@ class Client(Reader):
     async def save_result(
         self, job: str, path: Path, *, wait_s: float = FETCH_WAIT_S, tell: Progress = be_silent
     ) -> NDArray[np.int32]:
-        """The settled job's product in a .npy file, whatever its size: fetched by rows, checked here by Freivalds.
+        """A job's product in a .npy file, whatever its size: fetched, checked by Freivalds and written by rows.
 
-        Operands lie beside it meanwhile. The file is written whole or not at all.
+        An optimistic one may be had as soon as it is delivered. The file is written whole or not at all.
 
         Returns:
             int32 m x n, mapped from the file.
@@ -234,16 +238,15 @@ class Client(Reader):
         Raises:
             JobFailed: as `result`. OSError: the disk refuses.
         """
-        settled = await self.job(job)
-        if settled.y is None or settled.state != "settled":
-            raise JobFailed("job-open", job, f"job {job} is {settled.state}, it has no result that is paid for yet")
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-            x, w, y = [
-                await download_rows(self.call, ref.id, Path(folder, f"{name}.npy"), wait_s, name, tell)
-                for name, ref in (("X", settled.x), ("W", settled.w), ("Y", settled.y))
-            ]
-            await self._check_result(settled, x, w, y)
-            os.replace(Path(folder, "Y.npy"), path)
+        found = await self.job(job)
+        if found.y is None:
+            raise JobFailed("job-open", job, f"job {job} is {found.state}, it has no result yet")
+        try:
+            await save_product(self.call, found, found.y, path, wait_s, tell)
+        except RemoteError as error:
+            if error.code != "matrix-unknown":
+                raise
+            raise _make_missing(found) from error
         return np.lib.format.open_memmap(path, "r")
 
     async def multiply(
@@ -288,12 +291,7 @@ class Client(Reader):
         except RemoteError as error:
             if error.code != "matrix-unknown":
                 raise
-            raise JobFailed(
-                "result-missing",
-                settled.id,
-                f"job {settled.id} is settled and paid, but neither the node nor its peers have the result here",
-                hint=f"ask again later, or another node: inos job result {settled.id}",
-            ) from error
+            raise _make_missing(settled) from error
         await self._check_result(settled, x, w, y)
         return y
 
@@ -366,6 +364,16 @@ def _read_job_id(text: str) -> JobId:
     if not re.fullmatch("[0-9a-fA-F]{64}", text):
         raise ClientError("bad-job-id", f"{text!r:.100} is not a job's id", hint="an id is 64 hex digits")
     return JobId(bytes.fromhex(text))
+
+
+def _make_missing(job: models.Job) -> JobFailed:
+    paid = " and paid" if job.state == "settled" else ""
+    return JobFailed(
+        "result-missing",
+        job.id,
+        f"job {job.id} is {job.state}{paid}, but neither the node nor its peers have all its matrices here",
+        hint=f"ask again later, or another node: inos job result {job.id}",
+    )
 
 
 def _choose_mode(params: Params, x: NDArray[np.int8], w: NDArray[np.int8], mode: Mode | None) -> JobMode:

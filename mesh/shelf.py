@@ -294,6 +294,12 @@ class Shelf:
                 f"a matrix of {needed} bytes is more than the whole quota of {quota}",
                 hint="raise the quota (inos mesh quota)",
             )
+        if not needed:
+            return MeshError(
+                "store-full",
+                f"what is pinned or needed in {self.path} takes more than {quota} bytes",
+                hint="unpin something first (inos mesh unpin)",
+            )
         return MeshError(
             "store-full",
             f"the matrix store {self.path} holds {self.bytes} of {quota} bytes; {needed} more do not fit, and what is"

@@ -17,7 +17,7 @@ from miner.ports import MinerPort
 from miner.product import Product
 from miner.settings import MinerSettings, Purpose, check_settings
 from primitives.errors import InosError
-from primitives.units import Tickets
+from primitives.units import JobId, Tickets
 
 log: Final = structlog.get_logger("miner")
 
@@ -101,6 +101,11 @@ class Miner:
             jobs_lost=figures.jobs_lost,
             last_error=figures.last_error,
         )
+
+    def get_rows_done(self, job: JobId) -> int | None:
+        """Rows made of a job's product; None where it is not on the desk."""
+        run = self._desk.runs.get(job) if self._desk is not None else None
+        return None if run is None else run.product.rows_done
 
     async def run(self) -> None:
         """Mine while started, until cancelled."""

@@ -38,6 +38,10 @@ class Product:
         return self._next
 
     @property
+    def rows_done(self) -> int:
+        return min(self._next * STRIP_ROWS, self.x.ref.rows)
+
+    @property
     def is_complete(self) -> bool:
         return self._next >= self.strips
 

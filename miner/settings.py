@@ -9,7 +9,8 @@ from primitives.errors import InosError
 from primitives.transactions import JobMode
 from primitives.units import Address, DurationMs
 
-DEFAULT_MAX_JOB_BYTES: Final = 256 * 2**20
+DEFAULT_MAX_JOB_BYTES: Final = 4 * 2**30
+"""Operands are read from disk and the product is written there; the packed smaller operand is in memory."""
 
 
 class Purpose(StrEnum):

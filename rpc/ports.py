@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct
 
-from primitives.units import Address, BlockId, Height, MatrixId, NodeId, TimeMs, TxId
+from primitives.units import Address, BlockId, Height, JobId, MatrixId, NodeId, TimeMs, TxId
 
 if TYPE_CHECKING:
     import numpy as np
@@ -94,6 +94,9 @@ class MinerControl(Protocol):
 
     def get_status(self) -> MinerStatus: ...
 
+    def get_rows_done(self, job: JobId) -> int | None:
+        """Rows made of a job's product; None where this miner has not taken it on."""
+
     def start(self) -> None:
         """Begin, or go on; nothing happens where it runs already."""
 
@@ -146,6 +149,10 @@ class VoterControl(Protocol):
 
     async def register(self, bond: Nano) -> TxId:
         """Register with the node's own account. NodeError "no-account", RuleViolation, PoolRejected."""
+
+    async def unbond(self) -> TxId: ...
+
+    async def withdraw(self) -> TxId: ...
 
 
 class VotesInfo(Protocol):

@@ -227,6 +227,9 @@ class JobModel(Model):
     worker: Annotated[AddressText | None, Field(description="Who holds the claim, or who delivered.")]
     claim: ClaimModel | None
     y: Annotated[MatrixRefModel | None, Field(description="The result, once delivered.")]
+    rows_done: Annotated[
+        Count | None, Field(description="Rows of it that this node's own miner has made; only job_get tells them.")
+    ] = None
 
 
 def compute_ratio(part: int, whole: int, decimals: int) -> str:

@@ -20,6 +20,7 @@ from primitives.transactions import (
     JobMode,
     Payload,
     PostJob,
+    RegisterVoter,
     SubmitResult,
     Transaction,
     Transfer,
@@ -120,6 +121,8 @@ def compute_cost(payload: Payload, fee: int, *, bond: int = 0) -> Nano:
             moved = payload.reward + payload.max_base_fee * compute_tickets(payload.x, payload.w)
         case ClaimJob():
             moved = bond
+        case RegisterVoter():
+            moved = payload.bond
         case _:
             moved = 0
     return Nano(moved + fee)

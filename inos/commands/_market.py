@@ -18,6 +18,8 @@ from primitives.codec import decode
 from primitives.units import format_credits
 
 POLL_S: Final = 0.5
+STEPS: Final = 20
+"""Lines about a product being made, at most."""
 CLOSED: Final = frozenset({"settled", "cancelled"})
 
 JobArgument = Annotated[str, typer.Argument(metavar="ID", help="The job's id, 64 hex digits.")]
@@ -65,9 +67,10 @@ def watch(
     while True:
         found = _find(rpc, job)
         state = "waiting to be mined" if found is None else found["state"]
-        if state != last and not json_:
-            print(_describe_state(state, found), flush=True)
-        last = state
+        told = _describe_state(state, found)
+        if told != last and not json_:
+            print(f"{time.strftime('%H:%M:%S')}  {told}", flush=True)
+        last = told
         if found is not None and state in CLOSED:
             if json_:
                 print_json(found)
@@ -215,10 +218,14 @@ def _find(rpc: str, job: str) -> dict[str, Any] | None:
 
 
 def _describe_state(state: str, found: dict[str, Any] | None) -> str:
-    moment = time.strftime("%H:%M:%S")
     if found is None or state == "open":
-        return f"{moment}  {state}"
+        return state
+    until = (found["claim"] or {}).get("expires_at", "?")
     if state == "claimed":
-        claim = found["claim"] or {}
-        return f"{moment}  claimed by {found['worker']}, to be delivered by height {claim.get('expires_at', '?')}"
-    return f"{moment}  {state} at height {found['closed_at']}" + (f" by {found['worker']}" if found["worker"] else "")
+        text = f"claimed by {found['worker']}, to be delivered by height {until}"
+        done, rows = found.get("rows_done"), found["x"]["rows"]
+        # In steps, so that a large job is not a line each half second.
+        return text if not done else f"{text}; {done * STEPS // rows * 100 // STEPS} % of its rows made here"
+    if state == "delivered":
+        return f"delivered by {found['worker']}, paid at height {until} unless it is shown wrong before"
+    return f"{state} at height {found['closed_at']}" + (f" by {found['worker']}" if found["worker"] else "")

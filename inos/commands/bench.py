@@ -216,6 +216,23 @@ def challenge(
         )
 
 
+@app.command()
+def start(
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="How often each is timed.")] = 5,
+    json_: JsonOption = False,
+) -> None:
+    """Time what people wait for: the help, a node's first answer, a chain for a test."""
+    from inos.benchmark.start import measure_starts
+
+    measured = measure_starts(rounds)
+    if json_:
+        print_json({"machine": describe_machine(), "measured": msgspec.to_builtins(measured)})
+        return
+    print(", ".join(f"{name} {value}" for name, value in describe_machine().items()) + f"; medians of {rounds} rounds")
+    for row in measured:
+        print(f"{row.what:<46} {row.seconds:6.2f} s   (under {row.limit_s:g} s wanted)")
+
+
 def _parse(text: str) -> tuple[int, int, int]:
     if not (found := re.fullmatch(r"(\d+)[x*,](\d+)[x*,](\d+)", text)):
         fail("bad-shape", f"--shape {text!r} is not MxNxK", "for example 4096x4096x4096")

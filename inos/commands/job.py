@@ -59,6 +59,9 @@ def post(
         str | None,
         typer.Option("--reward", metavar="CREDITS", help="What the product is worth, e.g. 1.5; as quoted without."),
     ] = None,
+    bond: Annotated[
+        str | None, typer.Option("--bond", metavar="CREDITS", help="What a worker has at stake; the least without.")
+    ] = None,
     max_base_fee: Annotated[
         int | None, typer.Option("--max-base-fee", min=1, help="Most nano to burn per ticket; twice the present one.")
     ] = None,
@@ -92,6 +95,7 @@ def post(
     check_shapes(x8, w8)
     offer = call_rpc(rpc, "job_quote", {"m": x8.shape[0], "n": w8.shape[0], "k": x8.shape[1]})
     nano = parse_amount(reward, "the reward") if reward is not None else Nano(int(offer["suggested_reward"]))
+    stake = parse_amount(bond, "the bond") if bond is not None else None
     burn = format_credits(int(offer["burn"]))
     if output is not None:
         output = check_writable(output)
@@ -104,6 +108,7 @@ def post(
             x8,
             w8,
             reward_nano=nano,
+            bond=stake,
             max_base_fee=max_base_fee,
             lifetime=lifetime,
             mode=_read_mode(mode),
@@ -175,6 +180,7 @@ def show(job: JobArgument, rpc: RpcOption = DEFAULT_RPC, json_: JsonOption = Fal
     print(f"product   X {_shape(found['x'])} times W {_shape(found['w'])} transposed, {found['tickets']} tickets")
     print(f"reward    {format_credits(int(found['reward']))} credits")
     print(f"burned    {format_credits(int(found['burned']))} credits")
+    print(f"mode      {found['mode']}, a bond of {format_credits(int(found['bond']))} credits")
     print(f"poster    {found['poster']}{_describe_dealings(rpc, found['poster'], 'poster')}")
     print(f"posted    at height {found['posted_at']}, deadline {found['deadline']}")
     if found["worker"]:
@@ -194,7 +200,7 @@ def result(
     rpc: RpcOption = DEFAULT_RPC,
     json_: JsonOption = False,
 ) -> None:
-    """Fetch a settled job's product, check it by Freivalds, and write it."""
+    """Fetch a job's product, check it by Freivalds, and write it; an optimistic one as soon as it is delivered."""
     path = check_writable(output)
 
     async def do(client: Client) -> tuple[int, ...]:

@@ -102,7 +102,7 @@ def command(
         typer.Option("--first-poster", metavar="ADDRESS", help="Whose jobs come before all others; repeatable."),
     ] = None,
     max_job_bytes: Annotated[
-        int | None, typer.Option("--max-job-bytes", metavar="BYTES", help="Largest job, operands and result. [256 MiB]")
+        int | None, typer.Option("--max-job-bytes", metavar="BYTES", help="Largest job, operands and result. [4 GiB]")
     ] = None,
     filler_rate: Annotated[
         float | None, typer.Option("--filler-rate", metavar="N", help="Filler tickets per second; 0: no limit. [0]")

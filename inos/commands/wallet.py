@@ -1,4 +1,4 @@
-"""`inos wallet`: create, restore, list, address, balance, send, history, sign, broadcast."""
+"""`inos wallet`: create, restore, list, address, balance, send, transaction, history, sign, broadcast, vote."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from genesis import Network, load_network
-from inos.commands import _wallets
+from inos.commands import _voting, _wallets
 from inos.commands._common import (
     DEFAULT_NETWORK,
     DEFAULT_RPC,
@@ -19,6 +19,7 @@ from inos.commands._common import (
     print_json,
     print_warning,
 )
+from inos.commands._standing import describe_found, describe_standing, get_head, list_pending
 from inos.commands._transactions import (
     describe_transaction,
     estimate_fee,
@@ -208,21 +209,48 @@ def history(
     text = _resolve(who, wallet, net, wallet_dir)
     _wallets.warn_other_network(rpc, net)
     page = call_rpc(rpc, "state_getHistory", {"address": text, "limit": limit} | ({"before": before} if before else {}))
-    if json_:
-        print_json(page)
-        return
+    head = get_head(rpc)
     entries = page["entries"] if isinstance(page, dict) and isinstance(page.get("entries"), list) else []
-    if not entries:
+    for entry in entries:
+        entry["standing"] = describe_standing(int(entry["height"]), head)
+    pending = [] if before else list_pending(rpc, text)
+    if json_:
+        print_json(page | {"pending": pending})
+        return
+    if not entries and not pending:
         print("no transactions yet")
+    for waiting in pending:
+        print(f"{'pending':>8}  {waiting['kind']:<12} {'out':<4} {'':>16}  {waiting['id']}")
     for entry in entries:
         amount = format_credits(int(entry.get("amount") or 0))
         other = entry.get("counterparty") or ""
         print(
             f"{entry.get('height', ''):>8}  {entry.get('kind', ''):<12} {entry.get('direction', ''):<4} "
-            f"{amount:>16}  {other}  {entry.get('id', '')}"
+            f"{amount:>16}  {other}  {entry.get('id', '')}  {entry['standing']}"
         )
     if isinstance(page, dict) and page.get("next") is not None:
         print(f"more with: --before {page['next']}")
+
+
+@app.command()
+def transaction(
+    id_: Annotated[str, typer.Argument(metavar="ID", help="As `send` printed it: 64 hex digits.")],
+    rpc: RpcOption = DEFAULT_RPC,
+    json_: JsonOption = False,
+) -> None:
+    """Say how settled a transaction is: pending, included with its depth, or final, which is never undone."""
+    found = call_rpc(rpc, "chain_getTransaction", {"id": id_})
+    if not isinstance(found, dict):
+        fail("bad-response", f"the node at {rpc} described the transaction in a way this program does not know")
+    if json_:
+        print_json(found)
+        return
+    place = f"  block {found['height']}" if found.get("height") is not None else ""
+    print(f"{describe_found(found)}{place}")
+
+
+for _command in (_voting.vote, _voting.unvote, _voting.withdraw):
+    app.command()(_command)
 
 
 @app.command()

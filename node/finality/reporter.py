@@ -25,6 +25,8 @@ log: Final = structlog.get_logger("finality")
 LOOK_S: Final = 5.0
 SPREAD_SPACINGS: Final = 2.0
 """The wait is drawn from up to so many block intervals."""
+PATIENCE_BLOCKS: Final = 4
+"""A report of somebody else that is in no block after so many may never be in one: its account's turn may not come."""
 
 
 class Reporter:
@@ -69,14 +71,14 @@ class Reporter:
             log.info("evidence not sent", key=key.hex(), code=error.code, error=error.message)
 
     def _is_reported(self, key: bytes) -> bool:
-        """Whether a report of it waits in the pool, anybody's."""
+        """Whether a report of it waits in the pool: this node's own, or anybody's that came lately."""
         pool = self._service.mempool
         if key in self._sent and pool.has(self._sent[key]):
             return True
         for tx_id in pool.list_ids():
             tx = pool.get(tx_id)
-            if tx is not None and isinstance(tx.payload, ReportVoter) and tx.payload.key == key:
-                self._sent[key] = tx_id
+            is_report = tx is not None and isinstance(tx.payload, ReportVoter) and tx.payload.key == key
+            if is_report and pool.get_age(tx_id) < PATIENCE_BLOCKS:
                 return True
         return False
 

@@ -87,6 +87,10 @@ class Registration(Model):
     id: Annotated[Hex32 | None, Field(description="Of the registration this node sent; null where it sent none.")]
 
 
+class Sent(Model):
+    id: Hex32
+
+
 @method("finality_status", examples=(Example("what is final", {}),))
 async def finality_status(node: NodePort, params: NoParams) -> FinalityModel:
     """The last final and justified blocks, what is voted on, and this node's own voter."""
@@ -136,11 +140,10 @@ async def finality_committee(node: NodePort, params: CommitteeParams) -> Committ
 @method("finality_register", is_protected=True)
 async def finality_register(node: NodePort, params: RegisterParams) -> Registration:
     """Register this node's BLS key with a bond, from the node's own account; or only say key and proof."""
-    if node.voter is None:
-        raise RpcError(errors.UNAVAILABLE, "no-voter", "this node does not vote", hint="start it with --vote")
+    voter = _get_voter(node)
     bond = Nano(node.params.min_voter_bond if params.bond is None else int(params.bond))
-    payload, status = node.voter.make_registration(bond), node.voter.get_status()
-    sent = await node.voter.register(bond) if params.send else None
+    payload, status = voter.make_registration(bond), voter.get_status()
+    sent = await voter.register(bond) if params.send else None
     return Registration(
         key=payload.key.hex(),
         proof=payload.proof.hex(),
@@ -148,6 +151,24 @@ async def finality_register(node: NodePort, params: RegisterParams) -> Registrat
         address=None if status.address is None else make_renderer(node).address(status.address),
         id=None if sent is None else sent.hex(),
     )
+
+
+@method("finality_unbond", is_protected=True)
+async def finality_unbond(node: NodePort, params: NoParams) -> Sent:
+    """Stop being a voter, from the node's own account; the bond stays for the unbonding time."""
+    return Sent(id=(await _get_voter(node).unbond()).hex())
+
+
+@method("finality_withdraw", is_protected=True)
+async def finality_withdraw(node: NodePort, params: NoParams) -> Sent:
+    """Take the bond of the node's own account back when its time is over."""
+    return Sent(id=(await _get_voter(node).withdraw()).hex())
+
+
+def _get_voter(node: NodePort) -> VoterControl:
+    if node.voter is None:
+        raise RpcError(errors.UNAVAILABLE, "no-voter", "this node does not vote", hint="start it with --vote")
+    return node.voter
 
 
 def _find_committee(node: NodePort) -> int:

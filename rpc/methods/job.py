@@ -40,7 +40,9 @@ async def job_get(node: NodePort, params: JobParams) -> JobModel:
     job = state.get_job(job_id)
     if job is None:
         raise make_not_found("job", params.id, hint="its transaction may still wait in the pool: see tx_pool")
-    return make_renderer(node).job(job_id, job, state.get_claim(job_id))
+    found = make_renderer(node).job(job_id, job, state.get_claim(job_id))
+    done = None if node.miner is None else node.miner.get_rows_done(job_id)
+    return found.model_copy(update={"rows_done": done})
 
 
 @method("job_list", examples=(Example("open jobs", {"state": "open", "limit": 10}),))

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.request import Request, urlopen
 
+from support.answers import check_answer
+
 POLL_SECONDS = 0.1
 
 
@@ -26,7 +28,7 @@ def _post(url: str, method: str, params: Any, token: str | None) -> Any:
 
 
 async def ask(url: str, method: str, params: Any = None, token: str | None = None) -> Any:
-    """One JSON-RPC call; its result.
+    """One JSON-RPC call; its result, seen to be as the OpenRPC document says.
 
     Raises:
         RpcFailed: the node refused.
@@ -34,6 +36,7 @@ async def ask(url: str, method: str, params: Any = None, token: str | None = Non
     answer = await asyncio.to_thread(_post, url, method, params, token)
     if "error" in answer:
         raise RpcFailed(method, answer["error"])
+    check_answer(method, answer["result"])
     return answer["result"]
 
 

@@ -263,6 +263,10 @@ class FakeMiner:
     def __init__(self, beneficiary: Address) -> None:
         self.beneficiary = beneficiary
         self.is_running = False
+        self.rows_done: dict[JobId, int] = {}
+
+    def get_rows_done(self, job: JobId) -> int | None:
+        return self.rows_done.get(job)
 
     def start(self) -> None:
         self.is_running = True

@@ -1,6 +1,5 @@
 """A node's RPC on a free port, and somebody who asks it."""
 
-import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from genesis.loading import derive_devnet, make_network, parse_genesis
 from primitives.units import Address, Nano, TimeMs
 from rpc import NodePort, RpcServer, RpcSettings
 from rpc.methods import ALL_METHODS
+from support.answers import check_answer
 from support.fake_node import FakeNode
 
 START: Final = TimeMs(1_700_000_000_000)
@@ -35,7 +35,10 @@ async def serve(node: NodePort, folder: Path) -> AsyncIterator[RpcServer]:
 
 @asynccontextmanager
 async def ask_server(server: RpcServer, folder: Path) -> AsyncIterator[Ask]:
-    """`ask(method, params...)`: the result, seen to fit its model, or the error object. The token is sent along."""
+    """`ask(method, params...)`: the result, seen to be as the OpenRPC document says, or the error object.
+
+    The token is sent along.
+    """
     token = (folder / "rpc.token").read_text().strip()
     async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as session:
 
@@ -46,7 +49,7 @@ async def ask_server(server: RpcServer, folder: Path) -> AsyncIterator[Ask]:
             if "error" in answer:
                 return answer["error"]
             if name in ALL_METHODS:
-                ALL_METHODS[name].result.model_validate_json(json.dumps(answer["result"]))
+                check_answer(name, answer["result"])
             return answer["result"]
 
         yield ask

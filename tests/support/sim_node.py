@@ -94,7 +94,7 @@ class Mint:
             block.header, nonce=self._rng.getrandbits(64), seal=Seal(*OPERANDS, 0, 0, 0, digest)
         )
         strip = digest * (STRIP_BYTES // 32)
-        return MadeBlock(Block(header, block.transactions), Witness(strip, (), strip, ()))
+        return MadeBlock(Block(header, block.transactions, block.aggregate), Witness(strip, (), strip, ()))
 
     def check(self, params: Params, header: Header, witness: Witness) -> None:
         """Stands for consensus.validity.check_seal."""
@@ -157,6 +157,8 @@ class SimNode:
         self.rng = random.Random(seed)
         self.clock = SimClock(asyncio.get_running_loop(), skew_ms)
         self._on_tip = on_tip
+        self.payee: Address | None = None
+        """Whom it mines for, where that is not its own name."""
         self.files = MemoryFiles()
         """What the network keeps over a restart."""
         self.matrices = MatrixStore(setting.folder / f"{index}")
@@ -183,7 +185,7 @@ class SimNode:
 
     @property
     def beneficiary(self) -> Address:
-        return Address(self.id[:20])
+        return Address(self.id[:20]) if self.payee is None else self.payee
 
     @property
     def is_up(self) -> bool:

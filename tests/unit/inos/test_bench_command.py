@@ -63,3 +63,11 @@ def test_challenges_at_every_depth() -> None:
     assert [row["bytes"] for row in measured] == sorted(row["bytes"] for row in measured)
     assert all(row["check_ms"] > 0 for row in measured)
     assert "k =  65536" in CliRunner().invoke(app, ["bench", "challenge", "--rounds", "1"]).stdout
+
+
+def test_starts_are_timed() -> None:
+    result = CliRunner().invoke(app, ["bench", "start", "--rounds", "1", "--json"])
+    assert result.exit_code == 0, result.output
+    measured = json.loads(result.stdout)["measured"]
+    assert len(measured) == 3
+    assert all(row["seconds"] > 0 < row["limit_s"] for row in measured)

@@ -15,8 +15,17 @@ from genesis import load_network
 from inos import cli
 from inos.commands import _common, _wallets
 from primitives.codec import decode
-from primitives.transactions import Transaction, Transfer, compute_tx_id, is_transaction_signed
+from primitives.transactions import (
+    RegisterVoter,
+    Transaction,
+    Transfer,
+    UnbondVoter,
+    WithdrawBond,
+    compute_tx_id,
+    is_transaction_signed,
+)
 from primitives.units import Address
+from support.voters import get_bls_key, prove
 from wallet.addresses import decode_address, encode_address
 from wallet.keystore import ScryptCost
 
@@ -36,6 +45,8 @@ class StubNode:
         self.calls: list[tuple[str, Any]] = []
         self.sent: list[Transaction] = []
         self.raw: bytes | None = None
+        self.final_height = 0
+        self.standing: dict[str, Any] = {}
         self.url = ""
 
     def answer(self, method: str, params: Any) -> Any:
@@ -57,6 +68,15 @@ class StubNode:
                 "entries": [entry | {"counterparty": TO, "fee": "1", "time_ms": 0, "block": "cd" * 32}],
                 "next": "5:0",
             }
+        if method == "chain_head":
+            return {"height": 7, "final_height": self.final_height}
+        if method == "tx_pool":
+            waiting = {"id": "ef" * 32, "sender": TO, "kind": "transfer"}
+            return {"count": 2, "transactions": [waiting, waiting | {"sender": "another", "id": "aa" * 32}]}
+        if method == "chain_getTransaction":
+            return self.standing
+        if method == "finality_register":
+            return {"key": get_bls_key("alice").hex(), "proof": prove("alice").hex()}
         return None
 
     def respond(self, body: bytes) -> bytes:
@@ -109,8 +129,8 @@ class Cli:
         return path
 
     def __call__(self, *args: str, input: str | None = None, password: bool = True) -> Any:
-        extra = ["--wallet-dir", str(self.directory)] if args[0] != "broadcast" else []
-        if password and args[0] in ("create", "restore", "send", "sign"):
+        extra = ["--wallet-dir", str(self.directory)] if args[0] not in ("broadcast", "transaction") else []
+        if password and args[0] in ("create", "restore", "send", "sign", "vote", "unvote", "withdraw"):
             extra += ["--password-file", str(self.password)]
         done = runner.invoke(cli.app, ["wallet", *args, *extra], input=input)
         assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
@@ -241,9 +261,40 @@ def test_history(run: Cli, node: StubNode) -> None:
     done = run("history", TO, "--rpc", node.url, "--limit", "5")
     assert "1.5" in done.stdout
     assert "--before 5:0" in done.stdout
-    assert node.calls[-1] == ("state_getHistory", {"address": TO, "limit": 5})
-    run("history", TO, "--rpc", node.url, "--before", "5:0")
-    assert node.calls[-1][1]["before"] == "5:0"
+    assert ("state_getHistory", {"address": TO, "limit": 5}) in node.calls
+    assert "included, depth 3" in done.stdout
+    assert "pending" in done.stdout
+    assert "aa" * 32 not in done.stdout, "another account's"
+    node.final_height = 5
+    page = json.loads(run("history", TO, "--rpc", node.url, "--before", "5:0", "--json").stdout)
+    assert ("state_getHistory", {"address": TO, "limit": 20, "before": "5:0"}) in node.calls
+    assert page["entries"][0]["standing"] == "final"
+    assert page["pending"] == []
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ({"status": "pending", "height": None, "standing": "open", "confirmations": 0}, "pending"),
+        ({"status": "included", "height": 9, "standing": "justified", "confirmations": 4}, "included, depth 4"),
+        ({"status": "included", "height": 9, "standing": "final", "confirmations": 14}, "final"),
+    ],
+)
+def test_how_settled_a_transaction_is(run: Cli, node: StubNode, found: dict[str, Any], said: str) -> None:
+    node.standing = found
+    assert run("transaction", "ab" * 32, "--rpc", node.url).stdout.startswith(said)
+
+
+def test_becoming_a_voter_and_ceasing_to_be_one(run: Cli, node: StubNode) -> None:
+    run.restore()
+    assert run("vote", "--bond", "2", "--rpc", node.url, "--yes").exit_code == 0
+    assert run("unvote", "--rpc", node.url, "--yes").exit_code == 0
+    assert run("withdraw", "--rpc", node.url, "--yes").exit_code == 0
+    bond = 2 * 10**9
+    expected = [RegisterVoter(get_bls_key("alice"), prove("alice"), bond), UnbondVoter(), WithdrawBond()]
+    assert [tx.payload for tx in node.sent] == expected
+    assert ("finality_register", {"bond": str(bond), "send": False}) in node.calls
+    assert run.fails("vote", "--bond", "20", "--rpc", node.url, "--yes") == "insufficient-balance"
 
 
 def test_send(run: Cli, node: StubNode) -> None:

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from genesis.loading import derive_devnet, load_network
 from inos import cli
 from inos.commands import _wallets
+from inos.commands._market import _describe_state
 from primitives.units import Nano, TimeMs
 from rpc import RpcServer
 from support.fake_node import WORKER, FakeNode
@@ -181,6 +182,29 @@ async def test_operands_are_checked_first(
     assert read_error(result) == code
     assert words in json.loads(result.stdout)["error"]["message"]
     assert (node.matrices.arrays, len(node.mempool)) == ({}, 0)
+
+
+async def test_an_optimistic_job_with_a_bond_of_its_own(run: Run, node: FakeNode, tmp_path: Path) -> None:
+    posted = read(await run(*POST, "--mode", "optimistic", "--bond", "2.5"))["id"]
+    node.mine()
+    shown = read(await run("job", "show", posted, "--json"))
+    assert (shown["mode"], shown["bond"], shown["rows_done"]) == ("optimistic", "2500000000", None)
+    assert "optimistic, a bond of 2.5 credits" in (await run("job", "show", posted)).output
+    node.work_jobs()
+    assert read(await run("job", "show", posted, "--json"))["state"] == "delivered"
+    early = await run("job", "result", posted, "-o", "Y.npy", "--json")
+    assert read(early)["is_checked"] is True
+    assert np.array_equal(np.load(tmp_path / "Y.npy"), X @ W.T)
+    assert posted in (await run("job", "list", "--state", "delivered")).output
+    assert read_error(await run(*POST, "--mode", "blind")) == "bad-mode"
+
+
+def test_what_a_watched_job_tells() -> None:
+    found = {"worker": "dinos1w", "claim": {"expires_at": 90}, "x": {"rows": 1000}, "rows_done": None, "closed_at": 91}
+    assert _describe_state("claimed", found) == "claimed by dinos1w, to be delivered by height 90"
+    assert _describe_state("claimed", found | {"rows_done": 499}).endswith("; 45 % of its rows made here")
+    assert "paid at height 90 unless it is shown wrong" in _describe_state("delivered", found)
+    assert _describe_state("settled", found) == "settled at height 91 by dinos1w"
 
 
 async def test_files_that_are_no_matrices(run: Run, tmp_path: Path) -> None:

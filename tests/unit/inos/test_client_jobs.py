@@ -1,6 +1,7 @@
 """Products multiplied through a node in memory: the whole way, and every way it can fail."""
 
 import asyncio
+import errno
 import os
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -204,6 +205,50 @@ async def test_large_matrices_go_by_rows_and_their_product_comes_by_rows(
         await client.save_result(job, tmp_path / "again.npy")
     assert lied.value.code == "wrong-matrix"
     assert not (tmp_path / "again.npy").exists()
+
+
+async def test_a_wrong_product_is_not_written(client: inos.Client, node: FakeNode, tmp_path: Path) -> None:
+    def spoil(y: Any) -> Any:
+        y[3, 2] += 1
+        return y
+
+    node.spoil = spoil
+    job = await client.post_job(X, W, reward="1", mode="optimistic")
+    node.mine()
+    node.work_jobs()
+    assert (await client.job(job)).state == "delivered"
+    with pytest.raises(JobFailed) as caught:
+        await client.save_result(job, tmp_path / "Y.npy")
+    assert caught.value.code == "wrong-result"
+    assert "row 3 " in caught.value.message
+    assert "--watch" in str(caught.value.hint)
+    assert [name for name in os.listdir(tmp_path) if "Y.npy" in name] == []
+
+
+async def test_a_full_disk_ends_a_download_and_leaves_nothing(
+    client: inos.Client, node: FakeNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = await client.post_job(X, W, reward="1", mode="optimistic")
+    node.mine()
+    node.work_jobs()
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("inos._client_products._NpyFile.write", refuse)
+    with pytest.raises(OSError, match="No space left"):
+        await client.save_result(job, tmp_path / "Y.npy")
+    assert [name for name in os.listdir(tmp_path) if "Y.npy" in name] == []
+
+
+async def test_a_result_too_large_for_one_answer_comes_in_several(
+    client: inos.Client, node: FakeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rpc.methods.mesh.MAX_ANSWER_BYTES", 1000)
+    monkeypatch.setattr("inos._client_products.CHUNK_BYTES", 900)
+    y = np.arange(40 * 30, dtype=np.int32).reshape(40, 30)
+    ref = await client.put_matrix(y)
+    assert np.array_equal(await client.get_matrix(ref.id.hex()), y)
 
 
 async def test_an_upload_goes_on_where_it_was(client: inos.Client, node: FakeNode) -> None:

@@ -1,5 +1,7 @@
 """A matrix written in slices: taken up where it ended, whatever a crash left, and then a matrix like any other."""
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,29 @@ def test_a_process_that_stopped_loses_nothing_it_wrote(tmp_path: Path) -> None:
     assert again.rows_done == 64
     again.write(64, Y[64:])
     assert MatrixStore(tmp_path).adopt(again) == work.matrix_ref(Y)
+
+
+@pytest.mark.parametrize("call", range(4))
+def test_a_disk_that_is_full_costs_the_slice_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: int) -> None:
+    """Whichever write is refused; there is room again afterwards, in this process or the next."""
+    growing = open_one(MatrixStore(tmp_path))
+    growing.write(0, Y[:32])
+    write, calls = os.pwrite, iter(range(100))
+
+    def refuse(file: int, data: Any, place: int) -> int:
+        if next(calls) == call:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(file, data[:5000], place)
+
+    monkeypatch.setattr(os, "pwrite", refuse)
+    with pytest.raises(MeshError) as caught:
+        growing.write(32, Y[32:48])
+    assert caught.value.code == "disk-full"
+    assert growing.rows_done == 32
+    monkeypatch.undo()
+    assert open_one(MatrixStore(tmp_path)).rows_done == 32
+    growing.write(32, Y[32:])
+    assert MatrixStore(tmp_path).adopt(growing) == work.matrix_ref(Y)
 
 
 @settings(max_examples=40, deadline=None)

@@ -42,6 +42,12 @@ class FakeVoter:
         self.bonds.append(bond)
         return TxId(bytes(32))
 
+    async def unbond(self) -> TxId:
+        return TxId(b"\1" * 32)
+
+    async def withdraw(self) -> TxId:
+        return TxId(b"\2" * 32)
+
 
 @pytest.fixture
 def node() -> FakeNode:
@@ -93,6 +99,7 @@ async def test_registering_with_the_nodes_own_key(ask: Ask, node: FakeNode) -> N
     sent = await ask("finality_register", bond="12345")
     assert (sent["id"], voter.bonds) == ("00" * 32, [12345])
     assert (await ask("finality_status"))["voter"]["reputation"] == "77"
+    assert [(await ask(f"finality_{what}"))["id"][:2] for what in ("unbond", "withdraw")] == ["01", "02"]
 
 
 async def test_blocks_and_transactions_say_how_settled_they_are(ask: Ask, node: FakeNode) -> None:

@@ -529,6 +529,8 @@ async def test_the_miner(ask: Ask, node: FakeNode) -> None:
 async def test_only_these_methods_are_protected() -> None:
     assert {name for name, method in ALL_METHODS.items() if method.is_protected} == {
         "finality_register",
+        "finality_unbond",
+        "finality_withdraw",
         "miner_status",
         "miner_start",
         "miner_stop",

@@ -9,12 +9,14 @@ from pydantic import ValidationError
 
 from rpc.methods import ALL_METHODS
 from rpc.openrpc import make_document, with_discover
+from support.answers import check_answer
 
 EXPECTED = {
     "node_version", "node_health", "node_stop", "net_peers", "net_status", "net_addresses",
     "net_bans", "net_unban",
     "net_findProviders", "net_provide",
-    "finality_status", "finality_committee", "finality_register",
+    "finality_status", "finality_committee", "finality_register", "finality_unbond",
+    "finality_withdraw",
     "chain_head", "chain_getBlock", "chain_getHeader", "chain_getTransaction", "chain_usefulWork", "chain_getParams",
     "state_getAccount", "state_getHistory", "state_supply",
     "tx_send", "tx_pool", "tx_estimateFee", "job_get", "job_list", "job_quote", "job_prove",
@@ -48,6 +50,14 @@ def test_every_method_is_described() -> None:
     assert re.fullmatch(r"1\.\d+\.\d+", document["openrpc"])
     assert document["info"]["title"]
     assert document["info"]["version"]
+
+
+def test_an_answer_that_is_not_as_described_is_seen() -> None:
+    right = {"first": 1, "count": 1}
+    check_answer("chain_getRawHeaders", {"headers": ["00ff"]})
+    for wrong in ({"headers": ["xyz"]}, {"headers": "00"}, {}, {"headers": [], "more": right}):
+        with pytest.raises(AssertionError, match="chain_getRawHeaders"):
+            check_answer("chain_getRawHeaders", wrong)
 
 
 def test_it_is_json_and_its_references_lead_somewhere() -> None:

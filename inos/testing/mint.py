@@ -1,0 +1,108 @@
+"""Blocks at once, and a worker for paid jobs: what a test chain does in place of a network of miners."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Final
+
+import numpy as np
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+import work
+from chain.template import Template
+from consensus.records import JobState
+from inos.testing.clock import MovableClock
+from node.service import NodeService
+from primitives.blocks import Block, compute_anchor
+from primitives.errors import InosError
+from primitives.matrices import Witness
+from primitives.transactions import ClaimJob, Payload, SubmitResult, Transaction, sign_transaction
+from primitives.units import Address, JobId, TxId
+from wallet.keys import Key
+from work.limbs import multiply_int7
+
+OPERAND_ROWS: Final = 64
+"""16 tickets a try; at a test chain's target one in sixteen wins."""
+MAX_JOBS: Final = 200
+
+
+class Mint:
+    """Makes blocks of whatever waits, one spacing after another by the chain's clock."""
+
+    def __init__(self, service: NodeService, clock: MovableClock, beneficiary: Address) -> None:
+        self._service = service
+        self._clock = clock
+        self._beneficiary = beneficiary
+        self._operand = work.Operand.commit(np.ones((OPERAND_ROWS, OPERAND_ROWS), np.int8))
+        self.turn = asyncio.Lock()
+        """Held while blocks are made."""
+        self.blocks: list[tuple[Block, Witness]] = []
+        """All that were made, from the first on."""
+
+    async def mine(self, count: int, seconds: float | None = None) -> int:
+        """So many blocks, each so many seconds after the one before (a spacing without); the height they lead to."""
+        step = self._service.params.spacing_ms if seconds is None else round(seconds * 1000)
+        async with self.turn:
+            for _ in range(count):
+                self._clock.advance(step)
+                template = await self._service.get_template(self._beneficiary, False)
+                block, witness = await asyncio.to_thread(self._seal, template)
+                await self._service.add_block(block, witness)
+                self.blocks.append((block, witness))
+        return int(self._service.ledger.tip.header.height)
+
+    def _seal(self, template: Template) -> tuple[Block, Witness]:
+        nonce = 0
+        while True:
+            header = replace(template.header, nonce=nonce)
+            anchor = compute_anchor(header)
+            mined = work.mine(self._operand, self._operand, anchor, template.allowed_target, threads=1)
+            if mined.wins:
+                header = replace(header, seal=mined.wins[0].seal)
+                return Block(header, template.transactions, template.aggregate), mined.wins[0].witness
+            nonce += 1
+
+
+class Worker:
+    """Does every paid job there is, honestly; `send` takes its transactions."""
+
+    def __init__(self, service: NodeService, mint: Mint, key: Key, send: Callable[[Transaction], Awaitable[TxId]]):
+        self._service = service
+        self._send_signed = send
+        self._mint = mint
+        self._key = key
+
+    async def do_jobs(self) -> list[JobId]:
+        """Claim, multiply and deliver what is open, and mine until it is paid; the jobs settled by it.
+
+        A job whose operands are not on this node, or that has no time left, stays as it is.
+        """
+        ledger = self._service.ledger
+        done: list[JobId] = []
+        for id, job in ledger.list_jobs(state=JobState.OPEN, limit=MAX_JOBS):
+            operands = [await self._service.read_matrix(ref.matrix_id) for ref in (job.x, job.w)]
+            if job.deadline > ledger.tip.header.height + 1:
+                x, w = operands
+                if x is not None and w is not None:
+                    done.append(await self._do(id, x, w))
+        return done
+
+    async def _do(self, id: JobId, x: NDArray[np.int8], w: NDArray[np.int8]) -> JobId:
+        await self._send(ClaimJob(id))
+        await self._mint.mine(1)
+        y = await asyncio.to_thread(partial(multiply_int7, x, w))
+        await self._send(SubmitResult(id, await self._service.add_matrix(y)))
+        await self._mint.mine(1)
+        while (found := self._service.ledger.state.get_job(id)) is not None and found.state is JobState.DELIVERED:
+            await self._mint.mine(1)
+        if found is None or found.state is not JobState.SETTLED:
+            raise InosError("job-not-settled", f"the test chain's worker did job {id.hex()}, which is not settled")
+        return id
+
+    async def _send(self, payload: Payload) -> None:
+        service = self._service
+        address = self._key.address
+        nonce = service.mempool.next_nonce(address, service.ledger.state)
+        tx = sign_transaction(self._key.secret, service.params.chain_id, nonce, service.mempool.estimate_fee(), payload)
+        await self._send_signed(tx)

@@ -1,0 +1,425 @@
+"""Nodes reduced to finality, a thousand runs in a minute: blocks without work, BLS without curves, messages as events.
+
+What decides is the real thing: `consensus.execution` with `consensus.finality` makes every block's state,
+`chain.votepool` takes votes and makes aggregates and evidence, `node.finality` says what a voter signs and may sign.
+The model adds who hears what and when, and a fork choice in ten lines. One seed is one run.
+"""
+
+import heapq
+import random
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import blake2b
+from typing import Any, Final
+
+import msgspec
+
+from chain.votepool import VotePool
+from consensus.execution import Execution
+from consensus.params import Params
+from consensus.records import (
+    VOTERS_KEY,
+    Account,
+    StateKey,
+    Voter,
+    VoterKey,
+    Voters,
+    account_key,
+    bls_key_key,
+    voter_key,
+)
+from consensus.state import StateView
+from node.finality.journal import Refused, Signed, check_signing
+from node.finality.voter import find_duty, make_signed
+from primitives.codec import encode
+from primitives.errors import InosError
+from primitives.transactions import Payload, Transaction
+from primitives.units import Address, BlockId, Height
+from primitives.votes import Aggregate, Link, Vote, compute_vote_hash
+from support.consensus_lab import ALICE, GENESIS_TIME, PARAMS, Products, Records
+from support.fake_bls import FakeBls
+
+MODEL: Final[Params] = msgspec.structs.replace(PARAMS, epoch_blocks=4, reputation_half_life=10**6, unbonding_epochs=9)
+SPACING_S: Final = 2.0
+BOND: Final = 1000
+REPUTATION: Final = 10**6
+"""Of one unit of weight; a block adds 600, so weights hardly move in a run."""
+BLS: Final = FakeBls()
+PRODUCTS: Final = Products()
+
+
+class Made(msgspec.Struct, frozen=True):
+    """One block of the model."""
+
+    id: BlockId
+    parent: BlockId
+    height: int
+
+
+class Person(msgspec.Struct, frozen=True):
+    """A voter: an account and a BLS key."""
+
+    public: bytes
+    address: Address
+    secret: bytes
+    key: bytes
+
+
+def make_person(number: int) -> Person:
+    from primitives.signatures import compute_address
+    from primitives.units import PublicKey
+
+    public = PublicKey(blake2b(b"account %d" % number, digest_size=32).digest())
+    secret = blake2b(b"bls %d" % number, digest_size=32).digest()
+    return Person(public, compute_address(public), secret, BLS.compute_public_key(secret))
+
+
+PEOPLE: Final = tuple(make_person(number) for number in range(16))
+
+
+class Tree:
+    """All blocks of a run, and the state after each: a function of the block, so it is made once for all nodes."""
+
+    def __init__(self, weights: Sequence[int], newcomers: Iterable[int] = ()) -> None:
+        from consensus.genesis_state import make_genesis
+
+        genesis = make_genesis(MODEL, GENESIS_TIME, {ALICE.address: 10**6})  # type: ignore[dict-item]
+        records = dict(genesis.records)
+        voters = PEOPLE[: len(weights)]
+        for person, weight in zip(voters, weights, strict=True):
+            records |= make_voter_records(person, weight)
+        for number in newcomers:
+            person = PEOPLE[number]
+            records[account_key(person.address)] = encode(Account(balance=10 * BOND, reputation=3 * REPUTATION))
+        records[VOTERS_KEY] = encode(Voters(tuple(person.address for person in voters)))
+        self.genesis = Made(BlockId(bytes(32)), BlockId(bytes(32)), 0)
+        self.blocks: dict[BlockId, Made] = {self.genesis.id: self.genesis}
+        self._records: dict[BlockId, dict[StateKey, bytes]] = {self.genesis.id: records}
+        self._states: dict[BlockId, StateView] = {}
+
+    def get_state(self, block: BlockId) -> StateView:
+        state = self._states.get(block)
+        if state is None:
+            state = self._states[block] = StateView(Records(self._records[block]))
+        return state
+
+    def extend(self, parent: BlockId, aggregate: Aggregate | None, payloads: Sequence[tuple[Person, Payload]]) -> Made:
+        """A block on `parent`, by the rules; transactions that are not valid there are left out."""
+        height = self.blocks[parent].height + 1
+        reader = Records(self._records[parent])
+        execution = Execution(
+            MODEL,
+            reader,
+            height=Height(height),
+            beneficiary=Address(bytes(20)),
+            target=MODEL.genesis_target,
+            uses_merit=False,
+            results=PRODUCTS,
+            parent=parent,
+            aggregate=aggregate,
+            bls=BLS,
+        )
+        for person, payload in payloads:
+            nonce = StateView(reader).get_account(person.address).nonce
+            try:
+                execution.add(Transaction(MODEL.chain_id, person.public, nonce, 0, payload, bytes(64)))
+            except InosError:
+                continue
+        id = BlockId(blake2b(parent + len(self.blocks).to_bytes(4, "big"), digest_size=32).digest())
+        reader.apply(execution.finish().changes)
+        self._records[id] = reader.all
+        made = self.blocks[id] = Made(id, parent, height)
+        return made
+
+    def get_ancestor(self, block: BlockId, height: int) -> BlockId:
+        while self.blocks[block].height > height:
+            block = self.blocks[block].parent
+        return block
+
+    def is_on(self, low: BlockId, high: BlockId) -> bool:
+        """Whether `low` is `high` or an ancestor of it."""
+        return self.get_ancestor(high, self.blocks[low].height) == low
+
+
+def make_voter_records(person: Person, weight: int) -> dict[StateKey, bytes]:
+    """A registered voter in genesis, without the block that registered it."""
+    return {
+        account_key(person.address): encode(Account(bonded=BOND, reputation=weight * REPUTATION)),
+        voter_key(person.address): encode(Voter(person.key, BOND)),
+        bls_key_key(person.key): encode(VoterKey(person.address)),
+    }
+
+
+class ModelNode:
+    """One honest node, which may have a voter."""
+
+    def __init__(self, run: "Run", number: int, person: Person | None) -> None:
+        self.run = run
+        self.number = number
+        self.person = person
+        self.tip = self.final = run.tree.genesis.id
+        self.known = {run.tree.genesis.id}
+        self.pool = VotePool(MODEL, BLS)
+        self.journal: list[Signed] = []
+        self._orphans: dict[BlockId, list[Made]] = {}
+
+    @property
+    def height(self) -> int:
+        return self.run.tree.blocks[self.tip].height
+
+    @property
+    def state(self) -> StateView:
+        return self.run.tree.get_state(self.tip)
+
+    def mine(self) -> None:
+        aggregate = self.pool.make_aggregate(self.state, self.tip, self.height)
+        made = self.run.tree.extend(self.tip, aggregate, self.run.payloads)
+        self.take_block(made)
+        self.run.send(self.number, made)
+
+    def hear(self, item: Made | Vote) -> None:
+        if isinstance(item, Made):
+            self.take_block(item)
+        else:
+            self.take_vote(item)
+
+    def take_block(self, made: Made) -> None:
+        if made.id in self.known:
+            return
+        if made.parent not in self.known:
+            self._orphans.setdefault(made.parent, []).append(made)
+            return
+        self.known.add(made.id)
+        tree = self.run.tree
+        if made.height > self.height and tree.is_on(self.final, made.id):
+            self._go_to(made.id)
+        for orphan in self._orphans.pop(made.id, ()):
+            self.take_block(orphan)
+
+    def _go_to(self, tip: BlockId) -> None:
+        """Every block on the way, as a ledger connects them: what is final half-way stays so."""
+        tree, way = self.run.tree, [tip]
+        while not tree.is_on(tree.blocks[way[-1]].parent, self.tip):
+            way.append(tree.blocks[way[-1]].parent)
+        for block in reversed(way):
+            finality = tree.get_state(block).get_finality()
+            final = None if finality is None else BlockId(finality.finalized.id)
+            if final is not None and tree.blocks[final].height > tree.blocks[self.final].height:
+                self.final = final
+                self.run.note_final(self, final)
+        self.tip = tip
+        for vote in self.pool.take_waiting(self.state):
+            self.take_vote(vote)
+        self.vote()
+
+    def take_vote(self, vote: Vote) -> None:
+        try:
+            self.pool.add(vote, self.pool.check(vote, self.state, self.height))
+        except InosError:
+            return
+
+    def vote(self) -> None:
+        if self.person is None:
+            return
+        link = find_duty(MODEL, self.state, self.height, self.person.key)
+        if link is None:
+            return
+        signed = make_signed(MODEL.chain_id, link)
+        try:
+            is_old = check_signing(self.journal, signed)
+        except Refused:
+            return
+        if not is_old:
+            self.journal.append(signed)
+            vote = sign(self.person, link)
+            self.take_vote(vote)
+            self.run.send(self.number, vote)
+
+
+def sign(person: Person, link: Link) -> Vote:
+    return Vote(link, person.key, BLS.sign(person.secret, compute_vote_hash(MODEL.chain_id, link)))
+
+
+class Cut(msgspec.Struct, frozen=True):
+    """A division of the nodes for a time."""
+
+    begins: float
+    ends: float
+    left: frozenset[int]
+
+    def divides(self, a: int, b: int, now: float) -> bool:
+        return self.begins <= now < self.ends and (a in self.left) != (b in self.left)
+
+
+class Run:
+    """One run: nodes, what is under way between them, and who has done what.
+
+    Args:
+        weights: of the voters, in units. honest: which of them run honest nodes with those numbers; others' keys are
+            silent, or whoever attacks has them.
+        delay: draws the seconds one message takes.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        weights: Sequence[int],
+        honest: Sequence[int],
+        *,
+        followers: int = 1,
+        cuts: Sequence[Cut] = (),
+        delay: Callable[[random.Random], float] = lambda rng: rng.uniform(0.05, 0.5),
+        newcomers: Sequence[int] = (),
+    ) -> None:
+        self.rng = random.Random(seed)
+        self.tree = Tree(weights, newcomers)
+        self.cuts = cuts
+        self.delay = delay
+        self.now = 0.0
+        self.payloads: list[tuple[Person, Payload]] = []
+        people = [PEOPLE[number] for number in honest]
+        self.nodes = [ModelNode(self, i, person) for i, person in enumerate([*people, *([None] * followers)])]
+        self.finals: list[tuple[int, BlockId]] = []
+        self.on_block: Callable[[Made], None] = lambda made: None
+        self._events: list[tuple[float, int, Callable[[], None]]] = []
+        self._count = 0
+        for cut in cuts:
+            self.at(cut.ends, self.meet)
+
+    def meet(self) -> None:
+        """Everybody asks everybody for votes, as nodes do when they connect again."""
+        for node in self.nodes:
+            for vote in node.pool.list_votes(0, 10_000):
+                lacking = [other.number for other in self.nodes if not other.pool.has(vote)]
+                if lacking:
+                    self.send(node.number, vote, lacking)
+
+    def at(self, when: float, call: Callable[[], None]) -> None:
+        self._count += 1
+        heapq.heappush(self._events, (when, self._count, call))
+
+    def go_on(self, until: float) -> None:
+        """Let everything happen that is due before a time."""
+        while self._events and self._events[0][0] <= until:
+            self.now, _, call = heapq.heappop(self._events)
+            call()
+        self.now = until
+
+    def send(self, sender: int, item: Made | Vote, to: Iterable[int] | None = None) -> None:
+        """To everybody else, or to some; what is cut off comes when the cut is over. -1 is outside of every cut."""
+        chosen = None if to is None else frozenset(to)
+        if isinstance(item, Made):
+            self.on_block(item)
+        for node in self.nodes:
+            if node.number == sender or (chosen is not None and node.number not in chosen):
+                continue
+            when = self.now + self.delay(self.rng)
+            for cut in self.cuts:
+                if sender >= 0 and cut.divides(sender, node.number, self.now):
+                    when = cut.ends + self.delay(self.rng)
+            self.at(when, _bind(node.hear, item))
+
+    def mine(self, until: float, shares: Sequence[float] | None = None, rate: float = 1.0) -> None:
+        """Honest nodes find blocks by chance until a time, `rate` times one per spacing together."""
+
+        def find() -> None:
+            if self.now < until:
+                self.rng.choices(self.nodes, shares)[0].mine()
+                draw()
+
+        def draw() -> None:
+            self.at(self.now + self.rng.expovariate(rate / SPACING_S), find)
+
+        draw()
+
+    def note_final(self, node: ModelNode, final: BlockId) -> None:
+        self.finals.append((node.number, final))
+
+    # What is judged
+
+    def has_conflict(self) -> bool:
+        """Whether two blocks that nodes hold for final are on different branches."""
+        tree = self.tree
+        blocks = sorted({final for _, final in self.finals}, key=lambda id: tree.blocks[id].height)
+        return any(not tree.is_on(low, high) for i, low in enumerate(blocks) for high in blocks[i + 1 :])
+
+    def get_caught(self) -> set[bytes]:
+        """Keys that every honest node has evidence against."""
+        caught = [{each.first.key for each in node.pool.get_evidence()} for node in self.nodes]
+        return set.intersection(*caught)
+
+    def get_any_caught(self) -> set[bytes]:
+        return {each.first.key for node in self.nodes for each in node.pool.get_evidence()}
+
+    def has_refused(self) -> bool:
+        """Whether the longest branch of all is one that the first node does not go to, for what is final there."""
+        longest = max(self.tree.blocks.values(), key=lambda made: made.height)
+        return longest.id in self.nodes[0].known and not self.tree.is_on(self.nodes[0].final, longest.id)
+
+    def get_best_final(self) -> int:
+        return max((self.tree.blocks[final].height for _, final in self.finals), default=0)
+
+
+def _bind(call: Callable[[Any], None], item: Any) -> Callable[[], None]:
+    return lambda: call(item)
+
+
+class Equivocator:
+    """Has some voters' keys, sees every block at once, and signs whatever any branch asks for.
+
+    Args:
+        is_careful: tells each vote only those on whose chain its target is; else all, who catch it at once.
+    """
+
+    def __init__(self, run: Run, people: Sequence[Person], *, is_careful: bool) -> None:
+        self._run = run
+        self._is_careful = is_careful
+        self._people = people
+        self._signed: set[tuple[bytes, Link]] = set()
+        run.on_block = self.see
+
+    def see(self, made: Made) -> None:
+        state = self._run.tree.get_state(made.id)
+        for person in self._people:
+            link = find_duty(MODEL, state, made.height, person.key)
+            if link is not None and (person.key, link) not in self._signed:
+                self._signed.add((person.key, link))
+                self._run.send(-1, sign(person, link), self._choose(link) if self._is_careful else None)
+
+    def _choose(self, link: Link) -> set[int]:
+        target = BlockId(link.target.id)
+        return {node.number for node in self._run.nodes if target in node.known}
+
+
+class Withholder:
+    """Mines a branch of its own in silence, faster than all others together, and shows it at once in the end."""
+
+    def __init__(self, run: Run, rate: float) -> None:
+        self._run = run
+        self._rate = rate
+        self._tip: BlockId | None = None
+        self._branch: list[Made] = []
+
+    def begin(self, back: int) -> None:
+        """Leave the chain `back` blocks below the first node's tip, which may be below a final block soon."""
+        node = self._run.nodes[0]
+        self._tip = self._run.tree.get_ancestor(node.tip, max(0, node.height - back))
+        self._draw()
+
+    def show(self) -> None:
+        self._tip = None
+        for made in self._branch:
+            self._run.send(-1, made)
+
+    def _draw(self) -> None:
+        self._run.at(self._run.now + self._run.rng.expovariate(self._rate / SPACING_S), self._find)
+
+    def _find(self) -> None:
+        if self._tip is None:
+            return
+        tree, pool = self._run.tree, self._run.nodes[0].pool
+        height = tree.blocks[self._tip].height
+        aggregate = pool.make_aggregate(tree.get_state(self._tip), self._tip, height)
+        made = tree.extend(self._tip, aggregate, ())
+        self._branch.append(made)
+        self._tip = made.id
+        self._draw()

@@ -1,0 +1,164 @@
+"""The adversaries of finality, drawn from seeds on the model of `finality_model`, and what must hold in every run.
+
+Below a third of misbehaving weight no two nodes hold conflicting blocks for final; above it, where they do, every node
+has evidence against a third. Nobody honest is ever caught, and where nothing speaks against it something becomes final.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from primitives.transactions import RegisterVoter, UnbondVoter
+from simulation.finality_model import BLS, BOND, PEOPLE, SPACING_S, Cut, Equivocator, Run, Withholder
+
+EPOCH_S: Final = 4 * SPACING_S
+LENGTH_S: Final = 11 * EPOCH_S
+AFTER_S: Final = 4 * EPOCH_S
+VOTERS: Final = 6
+
+
+class Outcome:
+    """What is told of a run; several are added up."""
+
+    def __init__(self) -> None:
+        self.runs = self.finals = self.conflicts = self.caught = self.refused = self.blocks = 0
+
+    def add(self, run: Run) -> None:
+        self.runs += 1
+        self.finals += run.get_best_final() > 0
+        self.conflicts += run.has_conflict()
+        self.caught += bool(run.get_any_caught())
+        self.refused += run.has_refused()
+        self.blocks += len(run.tree.blocks)
+
+
+def draw_weights(rng: random.Random) -> list[int]:
+    return [rng.randint(1, 5) for _ in range(VOTERS)]
+
+
+def choose(rng: random.Random, weights: Sequence[int], least: float, most: float) -> list[int]:
+    """Voters whose part of the weight is above `least` and at most `most`; it is tried until it is so."""
+    total = sum(weights)
+    while True:
+        chosen = rng.sample(range(len(weights)), rng.randint(1, len(weights) - 1))
+        if least < sum(weights[i] for i in chosen) / total <= most:
+            return sorted(chosen)
+
+
+def draw_cut(rng: random.Random, count: int) -> Cut:
+    """Two parts that are not empty, for two to six epochs."""
+    left = frozenset(rng.sample(range(count), rng.randint(1, count - 1)))
+    begins = rng.uniform(1, 5) * EPOCH_S
+    return Cut(begins, begins + rng.uniform(2, 6) * EPOCH_S, left)
+
+
+def finish(run: Run, bad: Sequence[int] = (), *, must_finalize: bool = True) -> Run:
+    """Mine on for a while, let everything arrive, and judge."""
+    run.go_on(LENGTH_S + AFTER_S + 60)
+    honest = {node.person.key for node in run.nodes if node.person is not None}
+    assert not honest & run.get_any_caught(), "an honest voter was caught"
+    for node in run.nodes:
+        assert run.tree.is_on(node.final, node.tip), "a final block was undone"
+    if not bad:
+        assert not run.has_conflict(), "conflicting final blocks below a third"
+    if must_finalize:
+        assert run.get_best_final() > 0, "nothing became final"
+    return run
+
+
+def run_silent(seed: int) -> Run:
+    """Up to a third of the weight says nothing, and the rest is divided for a time."""
+    rng = random.Random(f"{seed}/silent")
+    weights = draw_weights(rng)
+    silent = choose(rng, weights, 0.0, 0.33)
+    honest = [i for i in range(VOTERS) if i not in silent]
+    run = Run(seed, weights, honest, cuts=[draw_cut(rng, len(honest) + 1)])
+    run.mine(LENGTH_S + AFTER_S)
+    return finish(run)
+
+
+def run_equivocating(seed: int) -> Run:
+    """Less than a third signs on every branch, while the others are divided."""
+    rng = random.Random(f"{seed}/equivocating")
+    weights = draw_weights(rng)
+    bad = choose(rng, weights, 0.1, 0.32)
+    honest = [i for i in range(VOTERS) if i not in bad]
+    run = Run(seed, weights, honest, cuts=[draw_cut(rng, len(honest) + 1)])
+    Equivocator(run, [PEOPLE[i] for i in bad], is_careful=rng.random() < 0.5)
+    run.mine(LENGTH_S + AFTER_S)
+    return finish(run, must_finalize=False)
+
+
+def run_withheld(seed: int) -> Run:
+    """Four fifths of the hash rate mine a branch in silence, from below a block that becomes final meanwhile."""
+    rng = random.Random(f"{seed}/withheld")
+    run = Run(seed, draw_weights(rng), range(VOTERS))
+    run.mine(LENGTH_S + AFTER_S)
+    thief = Withholder(run, 4.0)
+    begins = rng.uniform(5, 7) * EPOCH_S
+    run.at(begins, lambda: thief.begin(rng.randint(0, 6)))
+    run.at(begins + rng.uniform(2, 6) * EPOCH_S, thief.show)
+    return finish(run)
+
+
+def run_delayed(seed: int) -> Run:
+    """Messages take from no time to two epochs, so they come in any order."""
+    rng = random.Random(f"{seed}/delayed")
+    slow = rng.uniform(0.05, 0.5)
+
+    def delay(rng: random.Random) -> float:
+        return rng.uniform(0.0, 2 * EPOCH_S) if rng.random() < slow else rng.uniform(0.01, 0.3)
+
+    run = Run(seed, draw_weights(rng), range(VOTERS), delay=delay)
+    run.mine(LENGTH_S + AFTER_S)
+    return finish(run, must_finalize=False)
+
+
+def run_changing(seed: int) -> Run:
+    """Heavy voters come and others go around the boundaries of epochs, under a division and some who equivocate."""
+    rng = random.Random(f"{seed}/changing")
+    weights = draw_weights(rng)
+    newcomers = [VOTERS, VOTERS + 1]
+    bad = choose(rng, weights, 0.0, 0.2)
+    honest = [i for i in range(VOTERS) if i not in bad]
+    run = Run(seed, weights, [*honest, *newcomers], cuts=[draw_cut(rng, len(honest) + 3)], newcomers=newcomers)
+    Equivocator(run, [PEOPLE[i] for i in bad], is_careful=rng.random() < 0.5)
+    leaving = rng.choice(honest)
+
+    def come() -> None:
+        for person in (PEOPLE[number] for number in newcomers):
+            run.payloads.append((person, RegisterVoter(person.key, BLS.prove_possession(person.secret), BOND)))
+
+    run.at(rng.uniform(0.5, 5) * EPOCH_S, come)
+    run.at(rng.uniform(0.5, 6) * EPOCH_S, lambda: run.payloads.append((PEOPLE[leaving], UnbondVoter())))
+    run.mine(LENGTH_S + AFTER_S)
+    return finish(run, must_finalize=False)
+
+
+def run_lost(seed: int) -> Run:
+    """More than a third equivocates: what it takes to make two blocks final shows on every node."""
+    rng = random.Random(f"{seed}/lost")
+    weights = draw_weights(rng)
+    bad = choose(rng, weights, 0.36, 0.62)
+    honest = [i for i in range(VOTERS) if i not in bad]
+    half = frozenset(i for i in range(len(honest) + 2) if i % 2)
+    begins = rng.uniform(1, 3) * EPOCH_S
+    cut = Cut(begins, begins + rng.uniform(5, 8) * EPOCH_S, half)
+    run = Run(seed, weights, honest, followers=2, cuts=[cut])
+    Equivocator(run, [PEOPLE[i] for i in bad], is_careful=True)
+    run.mine(LENGTH_S + AFTER_S, rate=2.0)
+    finish(run, bad, must_finalize=False)
+    if run.has_conflict():
+        caught = sum(weight for person, weight in zip(PEOPLE, weights, strict=False) if person.key in run.get_caught())
+        assert 3 * caught >= sum(weights), f"evidence against {caught} of {sum(weights)} only"
+    return run
+
+
+SCENARIOS: Final[Sequence[Callable[[int], Run]]] = (
+    run_silent,
+    run_equivocating,
+    run_withheld,
+    run_delayed,
+    run_changing,
+    run_lost,
+)

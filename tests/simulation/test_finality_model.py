@@ -1,0 +1,35 @@
+"""A thousand seeds of finality under attack on the model, and what the runs must have met for that to say something."""
+
+import gc
+import os
+
+import pytest
+
+from simulation.finality_runs import SCENARIOS, Outcome
+
+SEEDS = int(os.environ.get("INOS_FINALITY_SEEDS", "1000"))
+
+
+@pytest.mark.parametrize("number", range(len(SCENARIOS)), ids=[scenario.__name__ for scenario in SCENARIOS])
+def test_no_two_blocks_are_final_unless_a_third_is_caught(number: int) -> None:
+    scenario, outcome = SCENARIOS[number], Outcome()
+    gc.disable()
+    try:
+        for seed in range(number, SEEDS, len(SCENARIOS)):
+            try:
+                outcome.add(scenario(seed))
+            except AssertionError as error:
+                raise AssertionError(f"seed {seed} of {scenario.__name__}: {error}") from error
+            if seed % 50 == 0:
+                gc.collect()
+    finally:
+        gc.enable()
+    name, runs = scenario.__name__, outcome.runs
+    assert runs >= SEEDS // len(SCENARIOS)
+    assert outcome.finals > 0.9 * runs
+    if name == "run_lost":
+        assert outcome.conflicts > 0.2 * runs, "too few runs in which it was worth it"
+    if name == "run_withheld":
+        assert outcome.refused > 0.2 * runs, "too few longer branches across a final block"
+    if name in ("run_equivocating", "run_lost"):
+        assert outcome.caught > 0.2 * runs
