@@ -21,6 +21,7 @@ from network.sync.progress import Phase, SyncStatus
 from node.desk import Desk
 from node.finality.voter import Voter
 from node.finality.votes import VoteRoom
+from node.hub import Subscription
 from node.service import NodeService
 from node.watch import Watcher
 from primitives.matrices import MatrixRef
@@ -86,6 +87,9 @@ class RpcNode:
     @property
     def matrices(self) -> MatrixStore:
         return self._service.matrices
+
+    def subscribe(self) -> Subscription:
+        return self._service.subscribe()
 
     def health(self) -> Health:
         return Health((self._check_tip(), self._check_sync(), self._check_peers()))

@@ -45,6 +45,8 @@ def describe(node: Node) -> str:
         f"  rpc      {node.rpc_url}",
         f"  data     {node.data_dir}",
     ]
+    if node.settings.explorer:
+        lines.insert(4, f"  explorer {node.rpc_url}/explorer/")
     if node.miner is not None:
         status = node.miner.get_status()
         lines.append(f"  mining   for {encode_address(node.network.hrp, status.beneficiary)}, purpose {status.purpose}")

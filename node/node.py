@@ -237,6 +237,7 @@ async def _start_rpc(stack: AsyncExitStack, settings: NodeSettings, data: DataDi
             port=settings.rpc_port,
             body_limit=settings.rpc_body_limit,
             allowed_hosts=settings.rpc_allowed_hosts,
+            has_explorer=settings.explorer,
         ),
     )
     stack.push_async_callback(_stop, "rpc", server.stop)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from primitives.errors import InosError
 from rpc import errors
 from rpc.errors import RpcError, make_error_object
+from rpc.live import Visit
 from rpc.method import Method
 from rpc.ports import NodePort
 
@@ -33,6 +34,8 @@ class Caller(Struct, frozen=True):
 
     is_authorized: bool
     """Whether the request carried the node's token."""
+    visit: Visit | None = None
+    """Its socket, where it came over one."""
 
 
 class Dispatcher:
@@ -106,6 +109,8 @@ class Dispatcher:
         arguments = check_params(method, params)
         try:
             async with asyncio.timeout(method.timeout_s) as limit:
+                if method.needs_visit:
+                    return await method.call(self._node, arguments, caller.visit)
                 return await method.call(self._node, arguments)
         except InosError:
             raise
