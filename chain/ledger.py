@@ -217,6 +217,10 @@ class Ledger(ArrivingLedger):
         reader = self._reader
         check_state_root(reader.tip.header, compute_state_root(dict(reader.iterate_records())))
 
+    def compact(self) -> None:
+        """Give back the room of what was deleted; takes a while."""
+        self._db.compact()
+
     # Headers and bodies
 
     def _tick(self, now_ms: TimeMs) -> None:

@@ -78,6 +78,8 @@ class Check(Struct, frozen=True):
     name: str
     is_ok: bool
     detail: str
+    hint: str = ""
+    """What to do where it fails."""
 
 
 class Health(Struct, frozen=True):
@@ -88,6 +90,19 @@ class Health(Struct, frozen=True):
     @property
     def is_ok(self) -> bool:
         return all(check.is_ok for check in self.checks)
+
+
+class Pulse(Struct, frozen=True, kw_only=True):
+    """What the node noticed of itself since it was started."""
+
+    uptime_s: float
+    loop_lag_s: float
+    """How much longer than asked for the event loop slept last."""
+    blocks_connected: int
+    blocks_undone: int
+    deepest_reorganisation: int
+    clock_ahead_ms: int | None
+    """Of the clocks of the blocks' miners; None before enough blocks have come."""
 
 
 class MinerControl(Protocol):
@@ -245,6 +260,8 @@ class NodePort(Protocol):
         """Events from now on; a listener that lags misses the oldest."""
 
     def health(self) -> Health: ...
+
+    def get_pulse(self) -> Pulse: ...
 
     def get_sync_status(self) -> SyncStatus: ...
 

@@ -13,7 +13,7 @@ from yarl import URL
 
 from primitives.errors import InosError
 from rpc import errors
-from rpc.dispatch import Caller, Dispatcher, encode_error
+from rpc.dispatch import Caller, Dispatcher, Observe, encode_error
 from rpc.errors import RpcError
 from rpc.live import Session, Visit
 from rpc.method import Method
@@ -74,11 +74,20 @@ class RpcServer:
         node: what the methods work on.
         settings: address, limits, token.
         methods: by name; all of `rpc.methods` where left out.
+        observe: as `rpc.dispatch.Dispatcher` has it.
     """
 
-    def __init__(self, node: NodePort, settings: RpcSettings, methods: Mapping[str, Method] = ALL_METHODS) -> None:
+    def __init__(
+        self,
+        node: NodePort,
+        settings: RpcSettings,
+        methods: Mapping[str, Method] = ALL_METHODS,
+        *,
+        observe: Observe | None = None,
+    ) -> None:
         self._node = node
         self._settings = settings
+        self._observe = observe
         self._methods = with_discover(methods)
         self._hosts = LOCAL_HOSTS | {host.lower() for host in settings.allowed_hosts}
         self._turns = asyncio.Semaphore(settings.max_concurrent)
@@ -107,7 +116,7 @@ class RpcServer:
         """
         self._token = load_or_create_token(self._settings.token_path)
         hint = f"the token is in {self._settings.token_path}"
-        self._dispatcher = Dispatcher(self._methods, self._node, token_hint=hint)
+        self._dispatcher = Dispatcher(self._methods, self._node, token_hint=hint, observe=self._observe)
         app = web.Application(client_max_size=self._settings.body_limit)
         app.router.add_post("/", self._handle_post)
         app.router.add_get("/", self._handle_get)

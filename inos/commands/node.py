@@ -139,6 +139,10 @@ def command(
             "--vote-bond", metavar="CREDITS", help="Register as a voter by itself, from the account it mines with."
         ),
     ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option("--metrics", metavar="HOST:PORT", help="Serve /metrics, /health and /ready there. [nowhere]"),
+    ] = None,
     log_level: Annotated[
         str | None, typer.Option("--log-level", metavar="debug|info|warning|error", help="[info]")
     ] = None,
@@ -190,6 +194,7 @@ def command(
         "watch_key_file": watch_key_file,
         "vote": vote,
         "vote_bond": vote_bond,
+        "metrics": metrics,
         "log_level": log_level,
         "log_format": log_format,
     }

@@ -43,7 +43,7 @@ from primitives.transactions import (
 )
 from primitives.units import Address, BlockId, Height, JobId, MatrixId, Nano, NodeId, Tickets, TxId, Weight
 from primitives.votes import Link
-from rpc.ports import Check, Health, PeerInfo, Provider, RoutingInfo
+from rpc.ports import Check, Health, PeerInfo, Provider, Pulse, RoutingInfo
 from wallet.keys import make_key
 
 WORKER = make_key(bytes(31) + b"\x07")
@@ -334,6 +334,14 @@ class FakeNode:
         self.addresses: list[AddressInfo] = []
         self.bans: list[BanInfo] = []
         self.checks = (Check("tip", True, "fresh"),)
+        self.pulse = Pulse(
+            uptime_s=5.0,
+            loop_lag_s=0.001,
+            blocks_connected=3,
+            blocks_undone=1,
+            deepest_reorganisation=1,
+            clock_ahead_ms=None,
+        )
         self.is_stopping = False
         self.refusal: InosError | None = None
         self.spoil: Any = None
@@ -345,6 +353,9 @@ class FakeNode:
 
     def health(self) -> Health:
         return Health(self.checks)
+
+    def get_pulse(self) -> Pulse:
+        return self.pulse
 
     def get_sync_status(self) -> SyncStatus:
         height = self.ledger.tip.header.height
