@@ -120,7 +120,7 @@ class Dispatcher:
             )
         began, outcome = time.perf_counter(), "cancelled"
         try:
-            result = await self._run(method, check_params(method, params))
+            result = await self._run(method, check_params(method, params), caller.visit)
             outcome = "ok"
             return result
         except InosError as error:
@@ -130,12 +130,12 @@ class Dispatcher:
             if self._observe is not None:
                 self._observe(name, time.perf_counter() - began, outcome)
 
-    async def _run(self, method: Method, arguments: BaseModel) -> BaseModel:
+    async def _run(self, method: Method, arguments: BaseModel, visit: Visit | None) -> BaseModel:
         name = method.name
         try:
             async with asyncio.timeout(method.timeout_s) as limit:
                 if method.needs_visit:
-                    return await method.call(self._node, arguments, caller.visit)
+                    return await method.call(self._node, arguments, visit)
                 return await method.call(self._node, arguments)
         except InosError:
             raise

@@ -115,7 +115,7 @@ class Feed:
 
     async def _begin_window(self, ws: aiohttp.ClientWebSocketResponse) -> None:
         height = (await self._ask(ws, "chain_head"))["height"]
-        first = max(0, height - WINDOW_BLOCKS + 1)
+        first = max(1, height - WINDOW_BLOCKS + 1)
         await self._subscribe(ws, self._board.take_head, topic="heads", from_height=first)
 
     async def _subscribe_miner(self, ws: aiohttp.ClientWebSocketResponse) -> None:

@@ -116,7 +116,7 @@ async def test_it_goes_on_where_it_was_after_the_node_comes_back(tmp_path: Path)
         node.mine()
     async with serve(node, tmp_path, port=port):
         await _wait(changed, lambda: board.height == 4 and not board.problem)
-        assert [block["height"] for block in board.blocks] == [0, 1, 2, 3, 4]
+        assert [block["height"] for block in board.blocks] == [1, 2, 3, 4]
         feed.cancel()
         await asyncio.gather(feed, return_exceptions=True)
 
