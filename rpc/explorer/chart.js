@@ -2,7 +2,7 @@
 
 import { el, svg } from "./dom.js";
 
-const WIDTH = 420, HEIGHT = 190, LEFT = 52, RIGHT = 10, TOP = 10, BOTTOM = 24;
+const WIDTH = 420, HEIGHT = 190, LEFT = 62, RIGHT = 10, TOP = 10, BOTTOM = 24;
 
 // lines: arrays of [x, y]. names: of the lines. isStepped: values hold until the next one.
 export function drawChart({ title, lines, names = [], xName = "", isStepped = false, format = shorten, fromZero = true }) {

@@ -37,7 +37,7 @@ export async function showBlock(main, name) {
       ["size", `${count(block.size)} bytes`],
     ])),
     block.figures ? el("div", { class: "card" }, facts(listFigures(block.figures))) : null,
-    el("h2", {}, `${block.transactions.length} transactions`),
+    el("h2", {}, block.transactions.length === 1 ? "1 transaction" : `${block.transactions.length} transactions`),
     table(TRANSACTION_COLUMNS, block.transactions, "This block holds none."),
     el("details", { class: "card" }, el("summary", {}, "All of the header"),
       el("pre", { class: "scroll mono" }, JSON.stringify(header, null, 2))));

@@ -39,6 +39,7 @@ function makeCharts(blocks, supply) {
   });
   const common = { xName: "block" };
   const { minted, burned } = addUp(mined, supply);
+  const isLittle = Number(supply.burned) < NANO / 100;
   return [
     drawChart({ ...common, title: "Difficulty, tickets per block", lines: [perBlock(mined, (b) => Number(b.difficulty))] }),
     drawChart({ ...common, title: "Block time, s", lines: [over(timed, (b) => b.spacing_ms / 1000, () => 1)] }),
@@ -47,8 +48,8 @@ function makeCharts(blocks, supply) {
       lines: [over(mined, (b) => b.tickets_settled, (b) => Number(b.weight))] }),
     drawChart({ ...common, title: "Minted, credits", fromZero: false, lines: [minted],
       format: (value) => Math.round(value).toLocaleString("en").replaceAll(",", " ") }),
-    drawChart({ ...common, title: "Burned, credits", lines: [burned],
-      format: (value) => (value !== 0 && Math.abs(value) < 1e-3 ? `${shorten(value * NANO)} nano` : shorten(value)) }),
+    drawChart({ ...common, title: `Burned, ${isLittle ? "nano" : "credits"}`, lines: [burned],
+      format: (value) => shorten(isLittle ? value * NANO : value) }),
     drawChart({ ...common, title: "Base fee, nano burned per ticket", lines: [perBlock(mined, (b) => Number(b.base_fee))] }),
   ];
 }

@@ -7,7 +7,7 @@ const EVERY_MS = 5000;
 const COLUMNS = [
   ["node", (peer) => el("span", { class: "mono", title: peer.id }, short(peer.id))],
   ["address", (peer) => peer.address],
-  ["link", (peer) => `${peer.direction}, ${peer.kind}`, "wide"],
+  ["link", (peer) => (peer.kind === peer.direction ? peer.kind : `${peer.direction}, ${peer.kind}`), "wide"],
   ["height", (peer) => count(peer.height), "number"],
   ["latency", (peer) => (peer.latency_ms === null ? "–" : `${peer.latency_ms} ms`), "number"],
   ["received", (peer) => `${count(Math.round(peer.bytes_received / 1024))} KiB`, "number wide"],
@@ -20,7 +20,7 @@ export async function showPeers(main) {
     const [peers, status, version, health] = await Promise.all(
       ["net_peers", "net_status", "node_version", "node_health"].map((method) => call(method)));
     show(main,
-      el("h1", {}, `${peers.count} peers`),
+      el("h1", {}, peers.count === 1 ? "1 peer" : `${peers.count} peers`),
       table(COLUMNS, peers.peers, "This node talks to nobody now."),
       el("h2", {}, "This node"),
       el("div", { class: "card" }, facts([
@@ -30,7 +30,6 @@ export async function showPeers(main) {
         ["reachable", status.reachability],
         ["health", el("span", { class: health.status === "ok" ? "good" : "bad" }, health.status)],
         ...health.checks.map((check) => [check.name, check.detail]),
-        ["sync", health.sync.text],
       ])));
   };
   await draw();
