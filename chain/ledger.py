@@ -184,6 +184,20 @@ class Ledger(ArrivingLedger):
         missing = missing or outcome.missing
         return outcome, tuple(_tell_fate(each, missing) for each in found)
 
+    def pledge(self, block: BlockId) -> BlockOutcome:
+        """Votes heard show that a block is final: go to its chain, or fetch what is missing of it first.
+
+        Raises:
+            MatrixMissing: as `retry_held`.
+        """
+        entry = self._index.get(block)
+        if entry is None or not self._index.pledge(entry):
+            return BlockOutcome((), (), False)
+        try:
+            return self._activate()
+        finally:
+            self._flush()
+
     def retry_held(self) -> BlockOutcome:
         """Try the blocks that waited for matrices.
 
