@@ -46,6 +46,8 @@ class Database:
         self._monotonic = monotonic
         self.writing_s = 0.0
         """Spent in `write` since the database was opened."""
+        self.trouble = ""
+        """Why the last write failed; empty where it did not."""
         self._write_lock = threading.Lock()
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -92,7 +94,11 @@ class Database:
                     else:
                         batch.put(key, value)
         except (plyvel.Error, RuntimeError) as error:
-            raise self.explain(error) from error
+            explained = self.explain(error)
+            self.trouble = explained.message
+            raise explained from error
+        else:
+            self.trouble = ""
         finally:
             self.writing_s += self._monotonic() - started
 
@@ -118,6 +124,13 @@ class Database:
         """What is stored now, unmoved by later writes."""
         try:
             return Snapshot(self, self._db.snapshot())
+        except (plyvel.Error, RuntimeError) as error:
+            raise self.explain(error) from error
+
+    def compact(self) -> None:
+        """Give back the room of what was deleted or written over; takes a while."""
+        try:
+            self._db.compact_range()
         except (plyvel.Error, RuntimeError) as error:
             raise self.explain(error) from error
 

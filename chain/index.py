@@ -45,6 +45,8 @@ class BlockIndex:
         """Linked, valid, not held, not on the connected chain: what a reorganisation may go to."""
         self.final = self.genesis
         """The last final block: what does not descend from it is no candidate, whatever it weighs."""
+        self.pledged: Entry | None = None
+        """A block that votes heard show to be final, and whose chain is not connected: its bodies are wanted first."""
         self._held: set[Entry] = set()
         self._patience = Patience()
         self.unproven = 0
@@ -149,18 +151,62 @@ class BlockIndex:
     def set_final(self, entry: Entry) -> None:
         """`entry`, on the connected chain, is final: branches that leave below it are candidates no more."""
         self.final = entry
+        if self.pledged is not None and not self.is_after_final(self.pledged):
+            self.pledged = None
         self.side = {each for each in self.side if self.is_after_final(each)}
         self._held = {each for each in self._held if self.is_after_final(each)}
         if not (self.is_after_final(self.best_header) and self.is_after_final(self.heaviest)):
             self._choose_best()
 
+    def pledge(self, entry: Entry) -> bool:
+        """Votes show that `entry` is final: its bodies are wanted, whatever the branch weighs. Whether that is news."""
+        is_known = entry is self.pledged or entry.invalid is not None or not self.is_after_final(entry)
+        if is_known or self.is_connected(entry):
+            return False
+        self.pledged = entry
+        return True
+
+    def redeem(self) -> bool:
+        """Make what was pledged final once all its bodies are here; the tip must then move onto its chain.
+
+        Where it turns out that it cannot, `reopen` takes it back.
+        """
+        pledged = self.pledged
+        if pledged is None or not pledged.is_linked or pledged.is_held:
+            return False
+        self.pledged = None
+        if pledged.invalid is not None or self.is_connected(pledged):
+            return False
+        self._open(pledged)
+        return True
+
+    def reopen(self, final: Entry) -> None:
+        """Go back to an earlier final block: what was to be final now cannot be connected."""
+        self._open(final)
+
+    def _open(self, final: Entry) -> None:
+        """All above `final` that could be connected is a candidate, whatever it weighs."""
+        self.set_final(final)
+        for each in iterate_subtree(final):
+            self._consider(each)
+            self._compare(each)
+        self.side.difference_update(iterate_back(self.tip))
+
+    def is_connected(self, entry: Entry) -> bool:
+        """Whether the block is on the connected chain."""
+        return entry.height <= self.tip.height and get_ancestor(self.tip, entry.height) is entry
+
     def find_best_side(self) -> Entry | None:
-        """The best block a reorganisation could go to."""
-        return max(self.side, key=compute_preference, default=None)
+        """What to go to, if anything: a better block than the tip, or the best where the tip is off the final chain."""
+        best = max(self.side, key=compute_preference, default=None)
+        if best is None or not self.is_after_final(self.tip):
+            return best
+        return best if best.weight > self.tip.weight else None
 
     def prune_side(self) -> None:
         """Branches that the tip left behind: as its weight never falls, only new blocks bring them back."""
-        self.side = {entry for entry in self.side if entry.weight > self.tip.weight}
+        if self.is_after_final(self.tip):
+            self.side = {entry for entry in self.side if entry.weight > self.tip.weight}
 
     def tick(self, now_ms: TimeMs) -> list[BlockId]:
         """Notice which bodies have been waited for too long; ids of headers that were forgotten over it."""
@@ -189,7 +235,10 @@ class BlockIndex:
 
     def list_missing(self, limit: int) -> list[BlockId]:
         """Ids whose bodies are wanted, lowest first: of the best header chain, then of the heaviest if that stalls."""
-        missing = _list_missing(self.best_header, limit)
+        missing = [] if self.pledged is None else _list_missing(self.pledged, limit)
+        if len(missing) < limit:
+            missing += [block for block in _list_missing(self.best_header, limit) if block not in missing]
+            missing = missing[:limit]
         if self.heaviest is not self.best_header and len(missing) < limit:
             seen = set(missing)
             others = [block for block in _list_missing(self.heaviest, limit) if block not in seen]
@@ -225,7 +274,7 @@ class BlockIndex:
 
     def _choose_best(self) -> None:
         """Of the tip, what could replace it, and what hangs on bodies that are waited for; all else is lighter."""
-        self.best_header = self.heaviest = self.tip
+        self.best_header = self.heaviest = self.tip if self.is_after_final(self.tip) else self.final
         for entry in self._list_hopefuls():
             self._compare(entry)
 

@@ -184,6 +184,20 @@ class Ledger(ArrivingLedger):
         missing = missing or outcome.missing
         return outcome, tuple(_tell_fate(each, missing) for each in found)
 
+    def pledge(self, block: BlockId) -> BlockOutcome:
+        """Votes heard show that a block is final: go to its chain, or fetch what is missing of it first.
+
+        Raises:
+            MatrixMissing: as `retry_held`.
+        """
+        entry = self._index.get(block)
+        if entry is None or not self._index.pledge(entry):
+            return BlockOutcome((), (), False)
+        try:
+            return self._activate()
+        finally:
+            self._flush()
+
     def retry_held(self) -> BlockOutcome:
         """Try the blocks that waited for matrices.
 
@@ -216,6 +230,10 @@ class Ledger(ArrivingLedger):
         """
         reader = self._reader
         check_state_root(reader.tip.header, compute_state_root(dict(reader.iterate_records())))
+
+    def compact(self) -> None:
+        """Give back the room of what was deleted; takes a while."""
+        self._db.compact()
 
     # Headers and bodies
 

@@ -62,13 +62,28 @@ class ConnectedChain:
     def go_to_best(self) -> tuple[MatrixId, ...]:
         """Move to the best chain there is; matrices that a heavier branch waits for, which is held from now on."""
         before = self._index.tip
-        missing: dict[MatrixId, None] = {}
-        while (best := self._index.find_best_side()) is not None and best.weight > self._index.tip.weight:
+        missing: dict[MatrixId, None] = dict.fromkeys(self._go_to_pledged())
+        while (best := self._index.find_best_side()) is not None:
             missing |= dict.fromkeys(self._go_to(best))
         is_as_good = self._index.tip is not before and self._index.tip.weight == before.weight
         if is_as_good and self._index.is_after_final(before):
             # The way to something better ended at something as good: what was seen first stays.
             missing |= dict.fromkeys(self._go_to(before))
+        return tuple(missing)
+
+    def _go_to_pledged(self) -> tuple[MatrixId, ...]:
+        """Move to the chain that votes showed to be final, where all its bodies are here now."""
+        final = self._index.final
+        if not self._index.redeem():
+            return ()
+        missing: dict[MatrixId, None] = {}
+        while not self._index.is_after_final(self._index.tip):
+            best = self._index.find_best_side()
+            if best is None:
+                self._index.reopen(final)
+                return tuple(missing)
+            missing |= dict.fromkeys(self._go_to(best))
+        self._staging.write({schema.META_FINAL: self._index.final.id})
         return tuple(missing)
 
     def _go_to(self, best: Entry) -> tuple[MatrixId, ...]:

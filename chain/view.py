@@ -57,6 +57,11 @@ class LedgerView:
         return self._db.writing_s
 
     @property
+    def database_trouble(self) -> str:
+        """Why the last write to disk failed; empty where it did not."""
+        return self._db.trouble
+
+    @property
     def results(self) -> ResultChecker:
         """What checks delivered products here."""
         return self._results

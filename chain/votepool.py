@@ -13,8 +13,9 @@ from typing import Final
 from msgspec import Struct
 
 from consensus.finality import compute_epoch, is_supermajority, make_ballot
+from consensus.finality.epochs import KEPT_BALLOTS
 from consensus.params import Params
-from consensus.records import Ballot, Finality
+from consensus.records import Ballot, Committee, Finality
 from consensus.state import StateView
 from primitives.bls import Bls
 from primitives.errors import NotYet, RuleViolation
@@ -153,6 +154,32 @@ class VotePool:
         for epoch in [each for each in self._by_epoch if each < floor]:
             self._drop_epoch(epoch)
 
+    def find_final(self, state: StateView, final_epoch: int) -> BlockId | None:
+        """The highest block that votes show to be final, on whatever branch; None where none is above `final_epoch`.
+
+        Two thirds of the committee that was chosen last at or below the last final block voted for it, and from it for
+        the next checkpoint: on any branch above that block, this committee is the one whose votes count first.
+        """
+        finality = state.get_finality()
+        settled = [each for each in finality.committees if each <= final_epoch] if finality is not None else []
+        if not settled:
+            return None
+        committee = state.get_committee(settled[-1])
+        links = [
+            link for link in self._by_link if link.target.epoch > final_epoch and self._has_two_thirds(committee, link)
+        ]
+        targets = {link.target for link in links}
+        finals = [
+            link.source
+            for link in links
+            if link.source in targets and link.source.epoch > final_epoch and link.target.epoch == link.source.epoch + 1
+        ]
+        return BlockId(max(finals, key=lambda each: each.epoch).id) if finals else None
+
+    def _has_two_thirds(self, committee: Committee, link: Link) -> bool:
+        votes = self._by_link[link]
+        return is_supermajority(committee, [i for i, member in enumerate(committee.members) if member.key in votes])
+
     def make_aggregate(self, state: StateView, tip: BlockId, height: int) -> Aggregate | None:
         """What the next block on the tip could carry, the oldest first; None where no link has two thirds.
 
@@ -217,5 +244,5 @@ def list_ballots(params: Params, state: StateView, tip: BlockId, height: int) ->
     ballots = list(finality.ballots)
     if height % params.epoch_blocks == 0:
         opened = make_ballot(state, Checkpoint(compute_epoch(params, height), tip))
-        ballots = (ballots + ([] if opened is None else [opened]))[-2:]
+        ballots = (ballots + ([] if opened is None else [opened]))[-KEPT_BALLOTS:]
     yield from (each for each in ballots if each.link.target.epoch > finality.justified.epoch)

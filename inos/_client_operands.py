@@ -1,6 +1,7 @@
 """Matrices on the asking side: checked before anything is sent, and spelled for the RPC."""
 
 import base64
+import mmap
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
@@ -11,13 +12,16 @@ import work
 from inos._client_errors import ClientError
 from inos._client_models import FetchedMatrix
 from primitives.errors import InosError
-from primitives.matrices import MAX_DEPTH, MAX_ROWS, MatrixRef
+from primitives.matrices import MAX_DEPTH, MAX_ROWS, STRIP_ROWS, MatrixRef, make_matrix_ref
 from primitives.units import JobId, MatrixId, Nano, parse_credits
+from work.strips import StripTree, compute_leaf_row, get_dtype
 
 MIN_ENTRY: Final = -64
 MAX_ENTRY: Final = 63
 CHECKED_AT_ONCE: Final = 1 << 24
 """Entries looked at together: a matrix mapped from a file may be larger than memory."""
+HASHED_AT_ONCE: Final = 1 << 26
+"""Bytes, so that all cores have something to do."""
 
 
 class BadOperand(ClientError):
@@ -40,10 +44,25 @@ def to_operand(array: NDArray[Any], name: str) -> NDArray[np.int8]:
             "bad-shape",
             f"{name} has the shape {array.shape}; an operand has 1 .. {MAX_ROWS} rows and 1 .. {MAX_DEPTH} columns",
         )
+    is_as_it_is = array.dtype == np.int8 and array.flags.c_contiguous
+    operand = array if is_as_it_is else np.empty(array.shape, np.int8)
     step = max(1, CHECKED_AT_ONCE // array.shape[1])
     for top in range(0, len(array), step):
         _check_range(array[top : top + step], name, top)
-    return np.ascontiguousarray(array, np.int8)
+        if not is_as_it_is:
+            operand[top : top + step] = array[top : top + step]
+        release_pages(array)
+    return operand
+
+
+def release_pages(array: NDArray[Any]) -> None:
+    """Give back the pages of a file mapped for reading: what was read of it would count as this process's memory."""
+    part: Any = array
+    while isinstance(part, np.ndarray):
+        if isinstance(part, np.memmap) and part.mode == "r" and isinstance(part.base, mmap.mmap):
+            part.base.madvise(mmap.MADV_DONTNEED)
+            return
+        part = part.base
 
 
 def _check_range(rows: NDArray[Any], name: str, top: int) -> None:
@@ -105,7 +124,13 @@ def is_product(job: JobId, x: NDArray[np.int8], w: NDArray[np.int8], y: NDArray[
 
 def make_ref(array: NDArray[Any]) -> MatrixRef:
     """The reference of a matrix, computed here: a node's word is not needed for it."""
-    return work.matrix_ref(array)
+    dtype = get_dtype(array)
+    step = max(1, HASHED_AT_ONCE // (array.shape[1] * array.itemsize * STRIP_ROWS)) * STRIP_ROWS
+    leaves = bytearray()
+    for top in range(0, len(array), step):
+        leaves += compute_leaf_row(array[top : top + step])
+        release_pages(array)
+    return make_matrix_ref(dtype, array.shape[0], array.shape[1], StripTree(leaves).root)
 
 
 Credits = str | Decimal | int | float

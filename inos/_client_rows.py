@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from inos._client_errors import ClientError
 from inos._client_models import convert
+from inos._client_operands import release_pages
 from primitives.matrices import STRIP_ROWS, MatrixRef
 
 WHOLE_BYTES: Final = 24 << 20
@@ -62,6 +63,7 @@ async def upload_rows(call: Call, array: NDArray[Any], ref: MatrixRef, name: str
     while not put.is_complete:
         first = put.rows_done
         data = await asyncio.to_thread(_encode, array[first : first + step])
+        release_pages(array)
         answer = await call("mesh_putRows", shape | {"first": first, "data": data}, timeout_s=CALL_TIMEOUT_S)
         put = convert(RowsPut, answer, "mesh_putRows")
         if put.rows_done <= first:

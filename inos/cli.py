@@ -11,8 +11,10 @@ from inos.commands._common import EXIT_FAILED, EXIT_INTERRUPTED, CommandError, p
 
 COMMANDS: Final = {
     "bench": "Measure on this machine what mining costs over multiplying.",
-    "db": "Look after a stopped node's database: judge again what was found invalid.",
+    "completion": "Print what a shell needs to complete commands: bash, zsh or fish.",
+    "db": "Look after a stopped node's database: check it, give back room, judge again.",
     "devnet": "Start a network of several nodes on this machine, with paid jobs and a live view.",
+    "doctor": "Look at this machine and its node, and say how to mend what is wrong.",
     "finality": "See what is final; export and import a voter's signing journal.",
     "genesis": "List networks, show one's parameters and genesis id, make a devnet of your own.",
     "job": "Post a product to be multiplied, follow it, fetch its result and receipt.",
@@ -22,6 +24,7 @@ COMMANDS: Final = {
     "peers": "See whom a node talks to, whether it can be reached, which addresses it knows; lift bans.",
     "rpc": "Call any RPC method of a node.",
     "status": "Show how a node fares: its sync, its peers, what bounds it.",
+    "top": "Show a node live: peers, height, rates, the job it works on, what it earns.",
     "verify": "Check the receipt of a product, without a node.",
     "wallet": "Create and restore wallets, see balances, send credits.",
     "work": "Mine, verify and inspect matrices on this machine, without a node.",

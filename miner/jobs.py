@@ -129,10 +129,12 @@ class JobDesk:
             return
         try:
             product = await self._fetch(offer)
-        except MatrixMissing as error:
+        except InosError as error:
+            if held is not None and not isinstance(error, MatrixMissing):
+                raise  # a bond hangs on it: tried again at once
             self._shun(offer.id)
-            self._figures.last_error = f"job {offer.id.hex()[:16]}: {error.message}"
-            log.info("operands not to be had", job=offer.id.hex())
+            self._figures.last_error = f"job {offer.id.hex()[:16]}: [{error.code}] {error.message}"
+            log.info("job cannot be taken on", job=offer.id.hex(), code=error.code, error=error.message)
             return
         self.runs[offer.id] = JobRun(offer, product, self._port.get_height(), claims_sent=int(held is not None))
         log.info("job taken on", job=offer.id.hex(), tickets=offer.tickets, reward=offer.job.reward)

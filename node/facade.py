@@ -1,7 +1,7 @@
 """The node as the RPC sees it: rpc.ports.NodePort over service, network and miner."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,19 +17,19 @@ from miner import Miner
 from network.figures import AddressInfo, BanInfo, NetworkStatus
 from network.service import NetworkService
 from network.settings import PROTOCOL_VERSION
-from network.sync.progress import Phase, SyncStatus
+from network.sync.progress import SyncStatus
 from node.desk import Desk
 from node.finality.voter import Voter
 from node.finality.votes import VoteRoom
+from node.health import HealthChecks
+from node.hub import Subscription
+from node.pulse import PulseTaker
 from node.service import NodeService
 from node.watch import Watcher
 from primitives.matrices import MatrixRef
 from primitives.transactions import Transaction
 from primitives.units import BlockId, Height, MatrixId, NodeId, TxId
-from rpc import Check, Health, PeerInfo, Provider, RoutingInfo
-
-LATE_SPACINGS: Final = 20
-"""Spacings without a block after which the node calls itself behind."""
+from rpc import Health, PeerInfo, Provider, Pulse, RoutingInfo
 
 
 class RpcNode:
@@ -48,10 +48,15 @@ class RpcNode:
         stop: Callable[[], None],
         watcher: Watcher | None = None,
         voter: Voter | None = None,
+        *,
+        pulse: PulseTaker,
+        health: HealthChecks,
     ) -> None:
         self._service = service
         self._peers = peers
         self._stop = stop
+        self._pulse = pulse
+        self._health = health
         self.miner = miner
         self.watcher = watcher
         self.voter = voter
@@ -87,8 +92,14 @@ class RpcNode:
     def matrices(self) -> MatrixStore:
         return self._service.matrices
 
+    def subscribe(self) -> Subscription:
+        return self._service.subscribe()
+
     def health(self) -> Health:
-        return Health((self._check_tip(), self._check_sync(), self._check_peers()))
+        return self._health.get(self._pulse.get())
+
+    def get_pulse(self) -> Pulse:
+        return self._pulse.get()
 
     def get_sync_status(self) -> SyncStatus:
         return self._peers.get_sync_status()
@@ -164,21 +175,3 @@ class RpcNode:
 
     async def fetch_matrix(self, matrix: MatrixId, timeout_s: float) -> NDArray[Any]:
         return await self._service.fetch_matrix(matrix, timeout_s)
-
-    def _check_tip(self) -> Check:
-        header = self.ledger.tip.header
-        age_s = (self._service.clock.now_ms() - header.time_ms) / 1000
-        limit_s = LATE_SPACINGS * self.params.spacing_ms / 1000
-        is_new = header.height == 0
-        detail = f"block {header.height} is {age_s:.0f} s old, {limit_s:.0f} s are normal"
-        return Check("tip", is_new or age_s <= limit_s, "no block yet" if is_new else detail)
-
-    def _check_sync(self) -> Check:
-        status = self.get_sync_status()
-        behind = max(status.header_height - status.height, 0)
-        is_ok = behind <= 2 and status.phase is not Phase.STALLED
-        return Check("sync", is_ok, f"{behind} blocks behind the best header chain; {status.describe()}")
-
-    def _check_peers(self) -> Check:
-        count = len(self.net_peers())
-        return Check("peers", True, f"{count} connected")

@@ -20,6 +20,7 @@ from genesis import Network, load_network
 from mesh.store import MatrixStore
 from miner import Miner, MinerSettings
 from network.identity import NodeIdentity, load_identity
+from network.places import split_place
 from network.service import NetworkService
 from network.settings import NetworkSettings
 from network.sync.verifier_pool import PoolVerifier
@@ -29,11 +30,13 @@ from node.facade import RpcNode
 from node.finality.opening import load_voter_secret, open_journal, read_bond
 from node.finality.reporter import Reporter
 from node.finality.voter import Voter
+from node.health import HealthChecks
 from node.identity import check_payee, load_watch_key, make_miner_settings
 from node.mining import MiningPort
 from node.netfiles import NetworkFiles
 from node.netsettings import make_network_settings
 from node.poolfile import load_pool, save_pool
+from node.pulse import PulseTaker
 from node.results import StoredResults
 from node.service import NodeService
 from node.settings import NodeSettings
@@ -41,7 +44,7 @@ from node.tasks import Tasks, cancel_within
 from node.watch import Watcher
 from primitives.bls import get_bls
 from primitives.units import NodeId
-from rpc import RpcServer, RpcSettings
+from rpc import Metrics, MetricsServer, RpcServer, RpcSettings
 
 log: Final = structlog.get_logger("node")
 
@@ -61,8 +64,11 @@ class Node:
         rpc: RpcServer,
         node_id: NodeId,
         stop: asyncio.Event,
+        metrics_url: str | None = None,
     ) -> None:
         self.settings = settings
+        self.metrics_url = metrics_url
+        """Where /metrics, /health and /ready are served; None where they are not."""
         self.service = service
         self.peers = peers
         self.miner = miner
@@ -124,9 +130,13 @@ async def open_node(settings: NodeSettings, clock: Clock | None = None) -> Async
         account = None if orders is None else orders.key
         voter = _start_voter(stack, tasks, service, settings, data, account)
         _start_reporter(stack, tasks, service, account or watch_key)
-        facade = RpcNode(service, talk, miner, identity.node_id, stop.set, watcher, voter)
-        rpc = await _start_rpc(stack, settings, data, facade)
-        node = Node(settings, service, talk, miner, rpc, identity.node_id, stop)
+        pulse = PulseTaker(service, clock, None if orders is None else orders.beneficiary)
+        _run_until_stop(stack, tasks, "pulse", pulse.run())
+        health = _make_health(service, settings, talk, clock, data)
+        facade = RpcNode(service, talk, miner, identity.node_id, stop.set, watcher, voter, pulse=pulse, health=health)
+        metrics, metrics_url = await _start_metrics(stack, settings, facade, clock)
+        rpc = await _start_rpc(stack, settings, data, facade, metrics)
+        node = Node(settings, service, talk, miner, rpc, identity.node_id, stop, metrics_url)
         stack.callback(partial(data.ready.unlink, missing_ok=True))
         _write_ready(data, node)
         log.info("node ready", network=network.name, rpc=node.rpc_url, p2p=node.p2p_address)
@@ -228,7 +238,34 @@ def _start_reporter(stack: AsyncExitStack, tasks: Tasks, service: NodeService, a
         _run_until_stop(stack, tasks, "reporter", Reporter(service, account, random.SystemRandom()).run())
 
 
-async def _start_rpc(stack: AsyncExitStack, settings: NodeSettings, data: DataDir, node: RpcNode) -> RpcServer:
+def _make_health(
+    service: NodeService, settings: NodeSettings, talk: NetworkService, clock: Clock, data: DataDir
+) -> HealthChecks:
+    return HealthChecks(
+        service.ledger,
+        clock,
+        data.path,
+        get_sync=talk.get_sync_status,
+        count_peers=lambda: len(talk.peers()),
+        is_alone=not (settings.peers or settings.seeds or service.network.seeds),
+    )
+
+
+async def _start_metrics(
+    stack: AsyncExitStack, settings: NodeSettings, node: RpcNode, clock: Clock
+) -> tuple[Metrics | None, str | None]:
+    if settings.metrics is None:
+        return None, None
+    metrics = Metrics(node, clock.now_ms)
+    server = MetricsServer(node, metrics, *split_place(settings.metrics))
+    stack.push_async_callback(_stop, "metrics", server.stop)
+    await server.start()
+    return metrics, server.url
+
+
+async def _start_rpc(
+    stack: AsyncExitStack, settings: NodeSettings, data: DataDir, node: RpcNode, metrics: Metrics | None
+) -> RpcServer:
     server = RpcServer(
         node,
         RpcSettings(
@@ -237,7 +274,9 @@ async def _start_rpc(stack: AsyncExitStack, settings: NodeSettings, data: DataDi
             port=settings.rpc_port,
             body_limit=settings.rpc_body_limit,
             allowed_hosts=settings.rpc_allowed_hosts,
+            has_explorer=settings.explorer,
         ),
+        observe=None if metrics is None else metrics.observe_call,
     )
     stack.push_async_callback(_stop, "rpc", server.stop)
     await server.start()
@@ -260,4 +299,6 @@ async def _stop(name: str, stop: Callable[[], Awaitable[None]]) -> None:
 
 def _write_ready(data: DataDir, node: Node) -> None:
     ready = {"pid": os.getpid(), "node_id": node.node_id.hex(), "rpc": node.rpc_url, "p2p": node.p2p_address}
+    if node.metrics_url is not None:
+        ready["metrics"] = node.metrics_url
     write_atomically(data.ready, json.dumps(ready) + "\n")

@@ -336,7 +336,14 @@ class NodeService:
         await self._try("held block", self._retry_held)
 
     async def _retry_held(self) -> None:
-        outcome, missing = await self._threads.write(self._chain.retry_held)
+        await self._move(self._chain.retry_held)
+
+    async def _seek_final(self) -> None:
+        if len(self.votes.pool):
+            await self._move(self._chain.seek_final)
+
+    async def _move(self, call: Callable[[], tuple[BlockOutcome, tuple[MatrixId, ...]]]) -> None:
+        outcome, missing = await self._threads.write(call)
         if missing:
             self.depot.want(missing)
         self._publish_tip(outcome)
@@ -346,6 +353,7 @@ class NodeService:
             await asyncio.sleep(HELD_TICK_S)
             for early in self._early.take_due(self.clock.now_ms()):
                 await self._try("early block", partial(self.add_block, early.block, early.witness))
+            await self._try("what votes show to be final", self._seek_final)
             height = Height(self.ledger.tip.header.height)
             for tx in self._unclaimed.take(height, self._is_claimed):
                 await self._try("result that waited for its claim", partial(self.add_transaction, tx))

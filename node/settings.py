@@ -53,6 +53,8 @@ class NodeSettings(BaseSettings):
     rpc_port: Port = DEFAULT_RPC_PORT
     rpc_allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     """Names besides this machine's own that a request's Host header may carry; needed behind a proxy or 0.0.0.0."""
+    explorer: bool = False
+    """Whether the RPC address also serves the explorer's pages, under /explorer/."""
     rpc_body_limit: Annotated[int, Field(ge=1 << 16, le=1 << 30)] = DEFAULT_BODY_LIMIT
     """Bytes of the largest request."""
     p2p_host: str = "127.0.0.1"
@@ -123,8 +125,22 @@ class NodeSettings(BaseSettings):
     vote_bond: str | None = None
     """Credits: the node registers as a voter by itself with this bond, from the account it mines with."""
 
+    metrics: str | None = None
+    """Where to serve /metrics, /health and /ready: host:port, 0 for a free port. Nowhere without."""
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] = "console"
+
+    @field_validator("metrics", mode="after")
+    @classmethod
+    def _check_metrics(cls, value: str | None) -> str | None:
+        if value is not None:
+            host, port = split_place(value)
+            if not is_acceptable(host, allow_local=True) and host not in ("0.0.0.0", "::"):
+                raise ValueError("write an IP address and a port, such as 127.0.0.1:9645")
+            if not value.endswith(f":{port}") or port > 65_535:
+                raise ValueError("write an IP address and a port, such as 127.0.0.1:9645; port 0 takes a free one")
+        return value
 
     @field_validator("announce", mode="after")
     @classmethod

@@ -68,6 +68,19 @@ class ChainWriter:
         disk_s = self._ledger.writing_s - wrote
         return outcome, AddedBlocks(errors, max(0.0, self._clock.monotonic() - began - disk_s), disk_s)
 
+    def seek_final(self) -> tuple[BlockOutcome, tuple[MatrixId, ...]]:
+        """Follow the votes where they show that a block off this chain is final; else as `retry_held`."""
+        ledger = self._ledger
+        found = self._votes.find_final(ledger.state, ledger.final.header.height // ledger.params.epoch_blocks)
+        if found is None:
+            return BlockOutcome((), (), False), ()
+        try:
+            outcome = ledger.pledge(found)
+        except MatrixMissing as error:
+            return BlockOutcome((), (), False), error.ids
+        self._follow(outcome)
+        return outcome, outcome.missing
+
     def retry_held(self) -> tuple[BlockOutcome, tuple[MatrixId, ...]]:
         """Try blocks that waited for matrices; the second value is what is missing still."""
         try:

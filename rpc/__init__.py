@@ -9,16 +9,32 @@ Pipeline: `server` (host, content type, size, token) -> `dispatch` (JSON-RPC, ba
 """
 
 from rpc.errors import RpcError
-from rpc.ports import Check, Health, MinerControl, NodePort, PeerInfo, Provider, RoutingInfo, VoterStatus, WatchStatus
+from rpc.metrics import Metrics
+from rpc.metrics_server import MetricsServer
+from rpc.ports import (
+    Check,
+    Health,
+    MinerControl,
+    NodePort,
+    PeerInfo,
+    Provider,
+    Pulse,
+    RoutingInfo,
+    VoterStatus,
+    WatchStatus,
+)
 from rpc.server import RpcServer, RpcSettings
 
 __all__ = [
     "Check",
     "Health",
+    "Metrics",
+    "MetricsServer",
     "MinerControl",
     "NodePort",
     "PeerInfo",
     "Provider",
+    "Pulse",
     "RoutingInfo",
     "RpcError",
     "RpcServer",

@@ -1,7 +1,8 @@
 """JSON-RPC 2.0 without HTTP: bytes of a request in, bytes of the answer out, or None for notifications."""
 
 import asyncio
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -12,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from primitives.errors import InosError
 from rpc import errors
 from rpc.errors import RpcError, make_error_object
+from rpc.live import Visit
 from rpc.method import Method
 from rpc.ports import NodePort
 
@@ -26,6 +28,8 @@ MAX_SHOWN_PROBLEMS: Final = 5
 MAX_NAME: Final = 64
 
 RequestId = str | int | float | None
+Observe = Callable[[str, float, str], None]
+"""Told of each call of a method there is: its name, seconds, and "ok" or the error's code."""
 
 
 class Caller(Struct, frozen=True):
@@ -33,6 +37,8 @@ class Caller(Struct, frozen=True):
 
     is_authorized: bool
     """Whether the request carried the node's token."""
+    visit: Visit | None = None
+    """Its socket, where it came over one."""
 
 
 class Dispatcher:
@@ -42,12 +48,21 @@ class Dispatcher:
         methods: by name.
         node: handed to every method.
         token_hint: where the token is, for those who lack it.
+        observe: told of each call.
     """
 
-    def __init__(self, methods: Mapping[str, Method], node: NodePort, *, token_hint: str = "") -> None:
+    def __init__(
+        self,
+        methods: Mapping[str, Method],
+        node: NodePort,
+        *,
+        token_hint: str = "",
+        observe: Observe | None = None,
+    ) -> None:
         self._methods = methods
         self._node = node
         self._token_hint = token_hint
+        self._observe = observe
 
     async def process(self, body: bytes, caller: Caller) -> bytes | None:
         """The answer to a body: one response, a batch of them, or None where nothing is to be answered."""
@@ -103,9 +118,24 @@ class Dispatcher:
                 f"{name} needs the header 'Authorization: Bearer <token>' with this node's token",
                 hint=self._token_hint,
             )
-        arguments = check_params(method, params)
+        began, outcome = time.perf_counter(), "cancelled"
+        try:
+            result = await self._run(method, check_params(method, params), caller.visit)
+            outcome = "ok"
+            return result
+        except InosError as error:
+            outcome = error.code
+            raise
+        finally:
+            if self._observe is not None:
+                self._observe(name, time.perf_counter() - began, outcome)
+
+    async def _run(self, method: Method, arguments: BaseModel, visit: Visit | None) -> BaseModel:
+        name = method.name
         try:
             async with asyncio.timeout(method.timeout_s) as limit:
+                if method.needs_visit:
+                    return await method.call(self._node, arguments, visit)
                 return await method.call(self._node, arguments)
         except InosError:
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct
@@ -77,6 +78,8 @@ class Check(Struct, frozen=True):
     name: str
     is_ok: bool
     detail: str
+    hint: str = ""
+    """What to do where it fails."""
 
 
 class Health(Struct, frozen=True):
@@ -87,6 +90,19 @@ class Health(Struct, frozen=True):
     @property
     def is_ok(self) -> bool:
         return all(check.is_ok for check in self.checks)
+
+
+class Pulse(Struct, frozen=True, kw_only=True):
+    """What the node noticed of itself since it was started."""
+
+    uptime_s: float
+    loop_lag_s: float
+    """How much longer than asked for the event loop slept last."""
+    blocks_connected: int
+    blocks_undone: int
+    deepest_reorganisation: int
+    clock_ahead_ms: int | None
+    """Of the clocks of the blocks' miners; None before enough blocks have come."""
 
 
 class MinerControl(Protocol):
@@ -181,6 +197,20 @@ class Templates(Protocol):
     async def submit(self, id: BlockId, nonce: int, seal: Seal, witness: Witness) -> tuple[BlockId, BlockOutcome]: ...
 
 
+class EventStream(Protocol):
+    """What the node tells its listeners, from the moment the context is entered: things of chain.events."""
+
+    async def __aenter__(self) -> EventStream: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None: ...
+
+    def __aiter__(self) -> EventStream: ...
+
+    async def __anext__(self) -> object: ...
+
+
 class NodePort(Protocol):
     """The node as the RPC sees it. Reads are of the connected tip and do not block."""
 
@@ -226,7 +256,12 @@ class NodePort(Protocol):
     @property
     def templates(self) -> Templates: ...
 
+    def subscribe(self) -> EventStream:
+        """Events from now on; a listener that lags misses the oldest."""
+
     def health(self) -> Health: ...
+
+    def get_pulse(self) -> Pulse: ...
 
     def get_sync_status(self) -> SyncStatus: ...
 

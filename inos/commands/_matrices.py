@@ -29,7 +29,7 @@ def load_matrix(path: Path) -> NDArray[Any]:
 
 
 def open_matrix(path: Path) -> NDArray[Any]:
-    """As `load_matrix`, but an int8 one is mapped, not read: it may be larger than memory.
+    """As `load_matrix`, but integers are mapped, not read: they may be larger than memory.
 
     Raises:
         CommandError: as `load_matrix`; a file shorter than its shape says is "bad-npy".
@@ -38,7 +38,7 @@ def open_matrix(path: Path) -> NDArray[Any]:
         mapped = np.lib.format.open_memmap(path.expanduser(), "r")
     except (OSError, ValueError, SyntaxError, TypeError, EOFError, OverflowError):
         return load_matrix(path)  # whatever is wrong, it says so
-    return mapped if mapped.dtype == np.int8 and mapped.flags.c_contiguous else load_matrix(path)
+    return mapped if mapped.dtype.kind in "iu" and mapped.flags.c_contiguous else load_matrix(path)
 
 
 def check_writable(path: Path) -> Path:

@@ -57,7 +57,11 @@ def describe(status: dict[str, Any]) -> list[str]:
         lines.append("time     " + ", ".join(f"{name} {part:.0%}" for name, part in shares if part >= 0.005))
     failing = [check for check in status["checks"] if not check["ok"]]
     lines.append(f"health   {status['status']}")
-    return lines + [f"         {check['name']}: {check['detail']}" for check in failing]
+    for check in failing:
+        lines.append(f"         {check['name']}: {check['detail']}")
+        if check.get("hint"):
+            lines.append(f"           {check['hint']}")
+    return lines
 
 
 def _watch(rpc: str) -> None:

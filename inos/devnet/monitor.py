@@ -45,6 +45,7 @@ class ChainFigures:
     burn_per_ticket: str = "0"
     blocks: int = 0
     blocks_with_merit: int = 0
+    final_height: int = 0
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,7 @@ async def read_chain(client: Caller) -> ChainFigures:
     useful = await client.call("chain_usefulWork", {"window": max(1, head["height"])})
     return ChainFigures(
         height=head["height"],
+        final_height=head["final_height"],
         difficulty=int(head["difficulty"]),
         useful_share=float(useful["useful_share"]),
         burn_per_ticket=useful["burn_per_ticket"],

@@ -27,6 +27,8 @@ def _render_chain(figures: DevnetFigures, seconds: float) -> Panel:
     text = Text.assemble(
         ("height ", "dim"),
         (f"{chain.height}", "bold"),
+        ("   final ", "dim"),
+        (f"{chain.final_height}", "bold green"),
         ("   difficulty ", "dim"),
         (f"{chain.difficulty} tickets", "bold"),
         ("   useful share ", "dim"),
@@ -98,7 +100,8 @@ def render_line(figures: DevnetFigures, progress: WorkloadProgress, seconds: flo
     """The same in one line, where there is no terminal to draw on."""
     chain = figures.chain
     return (
-        f"{seconds:6.1f} s  height {chain.height}  by merit {chain.blocks_with_merit}/{chain.blocks}  "
+        f"{seconds:6.1f} s  height {chain.height}  final {chain.final_height}  "
+        f"by merit {chain.blocks_with_merit}/{chain.blocks}  "
         f"jobs {progress.jobs_settled}/{progress.jobs_posted}  accuracy {_percent(progress.accuracy)}  "
         f"useful share {chain.useful_share:.1%}  customer {format_credits(int(customer_balance))} credits"
     )

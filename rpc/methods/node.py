@@ -28,6 +28,7 @@ class CheckModel(Model):
     name: str
     ok: bool
     detail: str
+    hint: Annotated[str, Field(description="What to do where it fails; else empty.")]
 
 
 class SharesModel(Model):
@@ -105,7 +106,10 @@ async def node_health(node: NodePort, params: NoParams) -> HealthModel:
     health = node.health()
     return HealthModel(
         status="ok" if health.is_ok else "degraded",
-        checks=[CheckModel(name=check.name, ok=check.is_ok, detail=check.detail) for check in health.checks],
+        checks=[
+            CheckModel(name=check.name, ok=check.is_ok, detail=check.detail, hint="" if check.is_ok else check.hint)
+            for check in health.checks
+        ],
         sync=_render_sync(node.get_sync_status()),
     )
 

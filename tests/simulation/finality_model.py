@@ -13,8 +13,9 @@ from typing import Any, Final
 
 import msgspec
 
-from chain.votepool import VotePool
+from chain.votepool import Taken, VotePool
 from consensus.execution import Execution
+from consensus.genesis_state import make_genesis
 from consensus.params import Params
 from consensus.records import (
     VOTERS_KEY,
@@ -32,8 +33,9 @@ from node.finality.journal import Refused, Signed, check_signing
 from node.finality.voter import find_duty, make_signed
 from primitives.codec import encode
 from primitives.errors import InosError
+from primitives.signatures import compute_address
 from primitives.transactions import Payload, Transaction
-from primitives.units import Address, BlockId, Height
+from primitives.units import Address, BlockId, Height, PublicKey
 from primitives.votes import Aggregate, Link, Vote, compute_vote_hash
 from support.consensus_lab import ALICE, GENESIS_TIME, PARAMS, Products, Records
 from support.fake_bls import FakeBls
@@ -65,9 +67,6 @@ class Person(msgspec.Struct, frozen=True):
 
 
 def make_person(number: int) -> Person:
-    from primitives.signatures import compute_address
-    from primitives.units import PublicKey
-
     public = PublicKey(blake2b(b"account %d" % number, digest_size=32).digest())
     secret = blake2b(b"bls %d" % number, digest_size=32).digest()
     return Person(public, compute_address(public), secret, BLS.compute_public_key(secret))
@@ -80,8 +79,6 @@ class Tree:
     """All blocks of a run, and the state after each: a function of the block, so it is made once for all nodes."""
 
     def __init__(self, weights: Sequence[int], newcomers: Iterable[int] = ()) -> None:
-        from consensus.genesis_state import make_genesis
-
         genesis = make_genesis(MODEL, GENESIS_TIME, {ALICE.address: 10**6})  # type: ignore[dict-item]
         records = dict(genesis.records)
         voters = PEOPLE[: len(weights)]
@@ -209,13 +206,26 @@ class ModelNode:
         self.tip = tip
         for vote in self.pool.take_waiting(self.state):
             self.take_vote(vote)
+        self.seek_final()
         self.vote()
 
     def take_vote(self, vote: Vote) -> None:
         try:
-            self.pool.add(vote, self.pool.check(vote, self.state, self.height))
+            if self.pool.add(vote, self.pool.check(vote, self.state, self.height)) is Taken.NEW:
+                self.seek_final()
         except InosError:
             return
+
+    def seek_final(self) -> None:
+        """Follow the votes where they show that a block on another branch is final."""
+        tree = self.run.tree
+        found = self.pool.find_final(self.state, tree.blocks[self.final].height // MODEL.epoch_blocks)
+        if found not in self.known or not tree.is_on(self.final, found) or tree.is_on(found, self.tip):
+            return
+        self.final = found
+        self.run.note_final(self, found)
+        above = [tree.blocks[block] for block in self.known if tree.is_on(found, block)]
+        self._go_to(max(above, key=lambda made: made.height).id)
 
     def vote(self) -> None:
         if self.person is None:
@@ -361,65 +371,3 @@ class Run:
 
 def _bind(call: Callable[[Any], None], item: Any) -> Callable[[], None]:
     return lambda: call(item)
-
-
-class Equivocator:
-    """Has some voters' keys, sees every block at once, and signs whatever any branch asks for.
-
-    Args:
-        is_careful: tells each vote only those on whose chain its target is; else all, who catch it at once.
-    """
-
-    def __init__(self, run: Run, people: Sequence[Person], *, is_careful: bool) -> None:
-        self._run = run
-        self._is_careful = is_careful
-        self._people = people
-        self._signed: set[tuple[bytes, Link]] = set()
-        run.on_block = self.see
-
-    def see(self, made: Made) -> None:
-        state = self._run.tree.get_state(made.id)
-        for person in self._people:
-            link = find_duty(MODEL, state, made.height, person.key)
-            if link is not None and (person.key, link) not in self._signed:
-                self._signed.add((person.key, link))
-                self._run.send(-1, sign(person, link), self._choose(link) if self._is_careful else None)
-
-    def _choose(self, link: Link) -> set[int]:
-        target = BlockId(link.target.id)
-        return {node.number for node in self._run.nodes if target in node.known}
-
-
-class Withholder:
-    """Mines a branch of its own in silence, faster than all others together, and shows it at once in the end."""
-
-    def __init__(self, run: Run, rate: float) -> None:
-        self._run = run
-        self._rate = rate
-        self._tip: BlockId | None = None
-        self._branch: list[Made] = []
-
-    def begin(self, back: int) -> None:
-        """Leave the chain `back` blocks below the first node's tip, which may be below a final block soon."""
-        node = self._run.nodes[0]
-        self._tip = self._run.tree.get_ancestor(node.tip, max(0, node.height - back))
-        self._draw()
-
-    def show(self) -> None:
-        self._tip = None
-        for made in self._branch:
-            self._run.send(-1, made)
-
-    def _draw(self) -> None:
-        self._run.at(self._run.now + self._run.rng.expovariate(self._rate / SPACING_S), self._find)
-
-    def _find(self) -> None:
-        if self._tip is None:
-            return
-        tree, pool = self._run.tree, self._run.nodes[0].pool
-        height = tree.blocks[self._tip].height
-        aggregate = pool.make_aggregate(tree.get_state(self._tip), self._tip, height)
-        made = tree.extend(self._tip, aggregate, ())
-        self._branch.append(made)
-        self._tip = made.id
-        self._draw()

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from primitives.transactions import RegisterVoter, UnbondVoter
-from simulation.finality_model import BLS, BOND, PEOPLE, SPACING_S, Cut, Equivocator, Run, Withholder
+from simulation.finality_foes import Equivocator, Withholder
+from simulation.finality_model import BLS, BOND, PEOPLE, SPACING_S, Cut, Run
 
 EPOCH_S: Final = 4 * SPACING_S
 LENGTH_S: Final = 11 * EPOCH_S

@@ -18,7 +18,7 @@ PARAMS = msgspec.structs.replace(EASY, epoch_blocks=4)
 
 @pytest.fixture
 def branch() -> Branch:
-    """Alice votes alone from the checkpoint at 8 on; the tip is 13, where two of her votes are in: 8 is final."""
+    """Alice votes alone from the checkpoint at 8 on; the tip is 17, and two of her votes are in: 8 is final."""
     branch = Branch(PARAMS)
     branch.grow(branch.sign(ALICE, RegisterVoter(get_bls_key("alice"), prove("alice"), 1000)), miner=ALICE.address)
     for _ in range(8):
@@ -99,5 +99,59 @@ def test_final_stays_final_on_a_branch_that_does_not_say_so_and_after_a_restart(
         other = branch.fork(back=10)
         other.grow_by(20, nonce=9)
         assert refuse(again, other.blocks[7]) == "conflicts-with-final"
+    finally:
+        again.close()
+
+
+def test_votes_heard_lead_to_a_lighter_chain_once_its_bodies_are_here(branch: Branch, ledger: Ledger) -> None:
+    """What is pledged is wanted first, and gone to whole, whatever weighs more."""
+    light = branch.fork(back=10)  # leaves at 7
+    light.grow_by(4, nonce=9)
+    heavy = branch.fork(back=10)
+    heavy.grow_by(12, nonce=8)
+    feed(ledger, heavy.blocks)
+    for made in light.blocks[7:]:
+        ledger.add_header(made.block.header, NOW)
+    target = light.blocks[8]
+    assert ledger.best_header.id == heavy.tip_id
+    assert not ledger.pledge(target.id).connected
+    assert ledger.tip.id == heavy.tip_id
+    assert ledger.get_missing_blocks(10) == [made.id for made in light.blocks[7:9]]
+    feed(ledger, light.blocks[7:9])
+    assert (ledger.tip.id, ledger.final.id) == (target.id, target.id)
+    feed(ledger, light.blocks[9:])
+    assert ledger.tip.id == light.tip_id
+    more = heavy.grow()
+    assert refuse(ledger, more) == "conflicts-with-final"
+    assert not ledger.pledge(heavy.blocks[9].id).is_new
+
+
+def test_a_pledge_that_turns_out_invalid_is_taken_back(branch: Branch, ledger: Ledger) -> None:
+    heavy = branch.fork(back=10)
+    heavy.grow_by(6, nonce=8)
+    light = branch.fork(back=10)
+    good = light.grow(nonce=9)
+    bad = light.draft(nonce=9, state_root=b"\7" * 32)
+    feed(ledger, [*heavy.blocks, good, bad])
+    tip = ledger.tip.id
+    ledger.pledge(bad.id)
+    assert (ledger.tip.id, ledger.final.header.height) == (tip, 0)
+    assert ledger.get_status(bad.id).startswith("invalid")
+    more = heavy.grow()
+    ledger.add_block(more.block, more.witness, NOW)
+    assert ledger.tip.id == more.id
+
+
+def test_a_pledge_redeemed_holds_over_a_restart(branch: Branch, ledger: Ledger, tmp_path: Path) -> None:
+    light = branch.fork(back=10)
+    light.grow_by(2, nonce=9)
+    heavy = branch.fork(back=10)
+    heavy.grow_by(6, nonce=8)
+    feed(ledger, [*heavy.blocks, *light.blocks[7:]])
+    assert ledger.pledge(light.blocks[7].id).disconnected
+    ledger.close()
+    again = branch.open_ledger(tmp_path)
+    try:
+        assert (again.tip.id, again.final.id) == (light.tip_id, light.blocks[7].id)
     finally:
         again.close()

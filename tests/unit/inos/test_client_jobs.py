@@ -17,7 +17,7 @@ import work
 from inos import _client_models as models
 from inos._client_errors import ClientError, JobFailed
 from inos._client_jobs import JobWatch, JobWatcher
-from inos._client_operands import BadOperand, make_ref, read_credits
+from inos._client_operands import BadOperand, make_ref, read_credits, to_operand
 from inos._client_rows import upload_rows
 from primitives.transactions import ClaimJob
 from support.fake_node import WORKER, FakeNode
@@ -391,3 +391,29 @@ async def test_matrices_by_themselves(client: inos.Client) -> None:
 )
 def test_rewards_in_credits(reward: Any, nano: int) -> None:
     assert read_credits("reward", reward, None) == nano
+
+
+def test_a_mapped_file_does_not_stay_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inos._client_operands.CHECKED_AT_ONCE", 1 << 20)
+    monkeypatch.setattr("inos._client_operands.HASHED_AT_ONCE", 1 << 20)
+    array = np.random.default_rng(8).integers(-64, 64, (64 << 10, 1 << 10), np.int8)
+    np.save(tmp_path / "X.npy", array)
+    expected = work.matrix_ref(array)
+    del array
+    before = read_resident_bytes()
+    mapped = to_operand(np.load(tmp_path / "X.npy", mmap_mode="r"), "X")
+    assert make_ref(mapped) == expected
+    assert read_resident_bytes() - before < 16 << 20
+
+
+def test_integers_of_any_width_are_the_same_operand(tmp_path: Path) -> None:
+    array = np.random.default_rng(8).integers(-64, 64, (50, 70))
+    for dtype in (np.int8, np.int64, ">i2"):
+        np.save(tmp_path / "X.npy", array.astype(dtype))
+        found = to_operand(np.load(tmp_path / "X.npy", mmap_mode="r"), "X")
+        assert make_ref(found) == work.matrix_ref(array.astype(np.int8))
+
+
+def read_resident_bytes() -> int:
+    """As the system counts them now, mapped files among them."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -83,6 +83,25 @@ async def test_a_disk_that_refuses_costs_time_but_no_wrong_row(disk: Any, monkey
     assert kernel.get_slices(work.matrix_id(x)) == [(0, 1), (1, 2), (2, 3), (2, 3), (3, 4)]
 
 
+async def test_a_job_there_is_no_room_for_does_not_hold_up_the_others(disk: Any, monkeypatch: Any) -> None:
+    best = disk.post(*make_operands(), mode=JobMode.OPTIMISTIC, reward=10**10)
+    other = disk.post(*make_operands(2), mode=JobMode.OPTIMISTIC, reward=10**8)
+    open_rows = disk.open_rows
+
+    async def refuse(job: Any, rows: int, cols: int) -> Any:
+        if job == best:
+            raise MeshError("disk-full", "no space")
+        return await open_rows(job, rows, cols)
+
+    monkeypatch.setattr(disk, "open_rows", refuse)
+    async with mining(disk, Kernel(), JOBS_ONLY) as miner:
+        await disk.until(find(disk, ClaimJob, other))
+        assert "disk-full" in miner.get_status().last_error
+        disk.make_block()
+        await disk.until(find(disk, SubmitResult, other))
+    assert disk.jobs[best].state is JobState.OPEN
+
+
 async def test_operands_that_never_come_are_not_claimed(disk: Any) -> None:
     """So no bond is lost to a poster that withholds them."""
     x, w = make_operands()

@@ -1,0 +1,24 @@
+"""`inos completion`: what a shell needs to complete commands and options."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+
+class Shell(StrEnum):
+    BASH = "bash"
+    ZSH = "zsh"
+    FISH = "fish"
+
+
+def command(shell: Annotated[Shell, typer.Argument(help="Whose.")]) -> None:
+    """Print the completion script of a shell.
+
+    bash: inos completion bash > ~/.local/share/bash-completion/completions/inos
+    zsh:  inos completion zsh > ~/.zfunc/_inos   (and: fpath+=~/.zfunc; autoload -Uz compinit; compinit)
+    fish: inos completion fish > ~/.config/fish/completions/inos.fish
+    """
+    from typer.completion import get_completion_script  # type: ignore[attr-defined]  # there, but not in its __all__
+
+    print(get_completion_script(prog_name="inos", complete_var="_INOS_COMPLETE", shell=shell.value))

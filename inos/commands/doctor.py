@@ -1,0 +1,72 @@
+"""`inos doctor`: what is wrong with this machine or its node, and how to mend it."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from inos.commands._common import DEFAULT_RPC, EXIT_FAILED, CommandError, JsonOption, RpcOption, call_rpc, print_json
+
+
+def command(
+    data_dir: Annotated[
+        Path, typer.Option("--data-dir", envvar="INOS_DATA_DIR", metavar="DIR", help="The node's data directory.")
+    ] = Path("~/.inos/node"),
+    p2p_port: Annotated[
+        int, typer.Option("--p2p-port", min=1, max=65_535, metavar="N", help="Where peers dial.")
+    ] = 8646,
+    rpc: RpcOption = DEFAULT_RPC,
+    json_: JsonOption = False,
+) -> None:
+    """Look at the machine, and at the node where one runs; say what is wrong and how to mend it.
+
+    Exit code 0 where nothing has to be mended, 1 where something has.
+    """
+    from inos.doctor import machine
+    from inos.doctor.node import check_node
+
+    folder = data_dir.expanduser()
+    found = [
+        machine.check_python(),
+        machine.check_clock(),
+        machine.check_folder(folder),
+        machine.check_disk(folder),
+        machine.check_files(),
+        machine.check_kernels(),
+        machine.check_speed(),
+    ]
+    if _is_answering(rpc):
+        found += check_node(lambda method: call_rpc(rpc, method))
+    else:
+        found.append(machine.Finding("node", machine.Verdict.NOTE, f"none answers at {rpc}", "start one: inos node"))
+        found += [
+            machine.check_port("rpc port", "127.0.0.1", _read_port(rpc)),
+            machine.check_port("p2p port", "127.0.0.1", p2p_port),
+        ]
+    if json_:
+        print_json([msgspec.to_builtins(one) for one in found])
+    else:
+        for one in found:
+            print(f"{one.verdict:<5} {one.name:<14} {one.detail}")
+            if one.hint and one.verdict is not machine.Verdict.OK:
+                print(f"{'':<21}{one.hint}")
+    if any(one.verdict is machine.Verdict.FAIL for one in found):
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _is_answering(rpc: str) -> bool:
+    try:
+        answer: Any = call_rpc(rpc, "node_version")
+    except CommandError:
+        return False
+    return isinstance(answer, dict)
+
+
+def _read_port(rpc: str) -> int:
+    from urllib.parse import urlsplit
+
+    try:
+        return urlsplit(rpc).port or 80
+    except ValueError as error:
+        raise CommandError("bad-url", f"{rpc!r} is not the address of a node: {error}") from error

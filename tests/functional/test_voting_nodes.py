@@ -1,0 +1,67 @@
+"""Two voting processes finalize their chain; one is killed, comes back, and goes on without contradicting itself."""
+
+import contextlib
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from genesis.loading import derive_devnet
+from inos import cli
+from inos.devnet.processes import NodeSpec, start_node, stop_process
+from primitives.units import TimeMs
+from support.cluster import ask, await_that
+
+QUICK = {"spacing_ms": 500, "asert_half_life_ms": 5000, "epoch_blocks": 4}
+FLAGS = ("--rpc-port", "0", "--p2p-port", "0", "--mine", "auto", "--threads", "1", "--filler-rate", "200")
+
+
+async def await_final(url: str, above: int) -> dict[str, Any]:
+    async def is_final() -> dict[str, Any] | None:
+        status = dict(await ask(url, "finality_status"))
+        return status if status["final_height"] > above else None
+
+    return dict(await await_that(f"a block above {above} is final", is_final, 90))
+
+
+@pytest.mark.timeout(240)
+async def test_two_voters_finalize_and_one_comes_back(tmp_path: Path) -> None:
+    genesis = tmp_path / "quick.json"
+    genesis.write_text(derive_devnet("devnet", TimeMs(int(time.time() * 1000)), {}, params=QUICK))
+    common = ("--network", str(genesis), *FLAGS, "--vote", "--vote-bond", "1")
+    async with contextlib.AsyncExitStack() as stack:
+        first = await start_node(NodeSpec("first", tmp_path / "first", common))
+        stack.push_async_callback(stop_process, first.process)
+        peer = json.loads((tmp_path / "first" / "node.json").read_text())["p2p"]
+        spec = NodeSpec("second", tmp_path / "second", (*common, "--peer", peer))
+        second = await start_node(spec)
+        final = await await_final(first.rpc_url, 0)
+        await await_final(second.rpc_url, 0)
+        block = await ask(second.rpc_url, "chain_getHeader", {"block": final["final_height"]})
+        assert (block["id"], block["standing"]) == (final["final"]["id"], "final")
+
+        second.process.kill()
+        await second.process.wait()
+        journal = (tmp_path / "second" / "voter.journal").read_text().splitlines()
+        again = await start_node(spec)
+        stack.push_async_callback(stop_process, again.process)
+        status = await await_final(again.rpc_url, final["final_height"] + 8)
+        assert status["caught"] == []
+        grown = (tmp_path / "second" / "voter.journal").read_text().splitlines()
+        assert grown[: len(journal)] == journal
+
+        refused = export(genesis, tmp_path / "second")
+        assert "data-dir-in-use" in refused.output
+    written = export(genesis, tmp_path / "second")
+    assert written.exit_code == 0, written.output
+    votes = json.loads(written.stdout)["data"][0]["signed_attestations"]
+    targets = [int(vote["target_epoch"]) for vote in votes]
+    assert len(targets) >= 2
+    assert targets == sorted(set(targets))
+
+
+def export(genesis: Path, folder: Path) -> Any:
+    return CliRunner().invoke(cli.app, ["finality", "export", "--network", str(genesis), "--data-dir", str(folder)])

@@ -1,0 +1,144 @@
+"""Each reason for which a node calls itself unwell, and nothing else that does."""
+
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from network.sync.progress import Phase
+from node.health import HealthChecks
+from node.pulse import MIN_SAMPLES, PulseTaker
+from rpc import Check, Pulse
+
+GIB = 1 << 30
+WELL = Pulse(
+    uptime_s=1000.0, loop_lag_s=0.0, blocks_connected=9, blocks_undone=0, deepest_reorganisation=0, clock_ahead_ms=400
+)
+
+
+class World:
+    """What the checks look at, all of it well."""
+
+    def __init__(self) -> None:
+        self.now_ms = 1_000_000
+        self.header = SimpleNamespace(height=5, time_ms=998_000)
+        self.trouble = ""
+        self.peers = 3
+        self.is_alone = False
+        self.room: tuple[int, int] | None = (50 * GIB, 100 * GIB)
+        self.sync = SimpleNamespace(height=5, header_height=5, phase=Phase.FOLLOWING, describe=lambda: "following")
+        self.pulse = WELL
+
+    def list_failing(self) -> list[Check]:
+        ledger: Any = SimpleNamespace(
+            tip=SimpleNamespace(header=self.header),
+            params=SimpleNamespace(spacing_ms=2000, max_future_ms=15_000),
+            database_trouble=self.trouble,
+        )
+        clock: Any = SimpleNamespace(now_ms=lambda: self.now_ms)
+        checks = HealthChecks(
+            ledger,
+            clock,
+            Path("/data"),
+            get_sync=lambda: self.sync,  # type: ignore[arg-type, return-value]
+            count_peers=lambda: self.peers,
+            is_alone=self.is_alone,
+            get_free=self.get_room,
+        )
+        return [check for check in checks.get(self.pulse).checks if not check.is_ok]
+
+    def get_room(self, path: Path) -> tuple[int, int]:
+        if self.room is None:
+            raise OSError("no such device")
+        return self.room
+
+
+def set_field(**fields: Any) -> Callable[[World], None]:
+    def change(world: World) -> None:
+        for name, value in fields.items():
+            assert hasattr(world, name)
+            setattr(world, name, value)
+
+    return change
+
+
+def age(world: World) -> None:
+    world.header.time_ms = world.now_ms - 41_000
+
+
+def stall(world: World) -> None:
+    world.sync.phase = Phase.STALLED
+
+
+def fall_behind(world: World) -> None:
+    world.sync.header_height = 9
+
+
+def set_clock(ahead_ms: int | None) -> Callable[[World], None]:
+    def change(world: World) -> None:
+        world.pulse = replace(WELL, clock_ahead_ms=ahead_ms)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        (age, "tip"),
+        (stall, "sync"),
+        (fall_behind, "sync"),
+        (set_field(peers=0), "peers"),
+        (set_clock(31_000), "clock"),
+        (set_clock(-7_600), "clock"),
+        (set_field(room=(GIB - 1, 40 * GIB)), "disk"),
+        (set_field(room=(3 * GIB, 400 * GIB)), "disk"),
+        (set_field(room=None), "disk"),
+        (set_field(trouble="the disk refuses the database: no space left"), "database"),
+    ],
+)
+def test_one_reason_turns_one_check_red_and_says_what_to_do(change: Callable[[World], None], name: str) -> None:
+    world = World()
+    assert world.list_failing() == []
+    change(world)
+    (failing,) = world.list_failing()
+    assert failing.name == name
+    assert failing.detail
+    assert failing.hint
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        set_field(peers=0, is_alone=True),
+        set_field(peers=0, pulse=replace(WELL, uptime_s=59.0)),
+        set_field(room=(GIB, 2 * GIB)),
+        set_clock(None),
+        set_clock(-7_500),
+        set_clock(30_000),
+        set_field(header=SimpleNamespace(height=0, time_ms=0)),
+    ],
+)
+def test_what_is_no_fault(change: Callable[[World], None]) -> None:
+    world = World()
+    change(world)
+    assert world.list_failing() == []
+
+
+async def test_the_clock_is_compared_with_others_blocks_only(lab: Any) -> None:
+    """One that is nine seconds behind theirs sees their blocks come from the future."""
+    ahead, behind = lab.open("ahead"), lab.open("behind")
+    taker = PulseTaker(behind, SimpleNamespace(now_ms=lambda: lab.clock.now - 9000, monotonic=lambda: 0.0), None)
+    mine = PulseTaker(behind, lab.clock, lab.miner.address)
+    async with behind.subscribe() as events:
+        for _ in range(MIN_SAMPLES):
+            assert taker.get().clock_ahead_ms is None
+            await lab.extend(ahead, behind)
+            event = await anext(events)
+            taker._count(event)
+            mine._count(event)
+    assert taker.get().clock_ahead_ms == -9000
+    assert taker.get().blocks_connected == MIN_SAMPLES
+    assert mine.get().clock_ahead_ms is None
