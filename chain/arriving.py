@@ -7,9 +7,11 @@ from chain.importer import Importer, abandon
 from chain.importing import StateImport
 from chain.index import BlockIndex
 from chain.movement import ConnectedChain
+from chain.notes import make_step_batch
 from chain.reading import ChainReader, GenesisReader
 from chain.view import LedgerView
 from consensus.execution import ResultChecker
+from consensus.finality.trust import Step
 from consensus.params import Params
 from consensus.stateranges import Place, StateRange
 from primitives.errors import NotYet
@@ -45,6 +47,11 @@ class ArrivingLedger(LedgerView):
         """Connect no blocks from now on: a state is to come from others."""
         self.importer = importer
         self._reader = GenesisReader(self._db, self._index.tip.to_tip(), importer.genesis.records)
+
+    def add_step(self, step: Step) -> None:
+        """Keep a step that a peer has proven, for others who begin as this ledger does."""
+        if self.importer is not None:
+            self._db.write(make_step_batch(step), is_synced=False)
 
     def begin_import(self, block: BlockId) -> StateImport:
         """Take the state after `block` from others from now on; what was taken for another block stays if it fits.

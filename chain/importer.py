@@ -34,14 +34,14 @@ class Importer:
         """What is here of the state and what is not; None before `begin`."""
 
     def begin(self, block: BlockId) -> None:
-        """Make room for the state after `block`, or go on with what a process before this one has left.
+        """Go from the state that is here, genesis's or part of another, to the one after `block`.
 
         Raises:
             NotYet: "header-unknown". ChainError.
         """
         header = self._get_entry(block).header
-        if self._db.get(schema.META_IMPORT) in (None, CLEARING):
-            clear(self._db)
+        if self._db.get(schema.META_IMPORT) == CLEARING:
+            clear(self._db)  # what is there is no state; else it is one, and what fits of it stays
         self._db.write({schema.META_IMPORT: block})
         self.state = StateImport(self._db, block, StateRoot(header.state_root))
 

@@ -1,6 +1,6 @@
 """A state on its way in from others, range by range, instead of by executing every block.
 
-It goes straight to where the ledger's own state will be, which genesis's has left; until it is whole the database
+It goes straight to where the ledger's own state will be, over genesis's; until it is whole the database
 says so (META_IMPORT), and nobody reads a state from there. What is here is found again after a restart, and also
 under another block's root: a node of the tree whose hash is right is right, whoever sent it and whenever.
 """

@@ -41,6 +41,11 @@ class Note(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Those that may vote next: chosen at the last final checkpoint there, and the last one chosen."""
 
 
+def make_step_batch(step: Step) -> dict[bytes, bytes | None]:
+    """What is to be kept of a step that a peer has proven."""
+    return {schema.step_key(BlockId(step.aggregate.link.target.id)): encode(step)}
+
+
 class _Records:
     def __init__(self, read: Read) -> None:
         self._read = read
@@ -85,6 +90,9 @@ def _prove(read: Read, records: _Records, key: StateKey) -> StateProof:
 
 def find_step(read: Read, get_header: Callable[[BlockId], Header | None], target: BlockId) -> Step | None:
     """The step that justified a checkpoint; None where it is not justified, or that was not noted here."""
+    told = read(schema.step_key(target))
+    if told is not None:
+        return decode(Step, told, limit=MAX_STORED_BYTES)
     aggregate_data, target_note = read(schema.aggregate_key(target)), _read_note(read, target)
     header = get_header(target)
     if aggregate_data is None or target_note is None or header is None:

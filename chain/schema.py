@@ -15,6 +15,7 @@
 | t | tx id | height u64, index u32 |
 | y | address, height u64, index u32 | tx id, or nothing for a block's reward |
 | g | checkpoint's block id | the aggregate that justified it, from a block that was connected |
+| p | checkpoint's block id | the step that justified it, from a peer, where blocks were not executed here |
 | k | checkpoint's block id | its committees and record of finality, with proofs |
 | i | depth u16, bits above (32 bytes) | hash of a tree node under which everything came, during an import |
 | e | job id, height u64, number u32 | what happened to the job |
@@ -129,6 +130,10 @@ def node_key(key: bytes) -> bytes:
 
 def aggregate_key(target: BlockId) -> bytes:
     return b"g" + target
+
+
+def step_key(target: BlockId) -> bytes:
+    return b"p" + target
 
 
 def note_key(checkpoint: BlockId) -> bytes:

@@ -167,15 +167,20 @@ class LedgerView:
     def list_steps(self, first: int, limit: int) -> list[Step]:
         """How finality went on the connected chain: at most `limit` steps from the checkpoint of epoch `first` on.
 
-        Of those this node has executed itself; blocks below a state that came from others are not among them.
+        Without gaps: each step's source is the target of the one before it, the first one's below `first`. Where that
+        is not known here, as below a state that came from others, there are none.
         """
         steps: list[Step] = []
         epoch, last = max(1, first), self.tip.header.height // self._params.epoch_blocks
-        reader = self._reader
+        reader, below = self._reader, first
         while len(steps) < limit and epoch <= last and epoch < first + MAX_EPOCHS_SOUGHT:
             block = reader.get_block_id(epoch * self._params.epoch_blocks)
             step = None if block is None else find_step(self._db.get, self.get_header, block)
-            steps += [] if step is None else [step]
+            if step is not None:
+                source = step.aggregate.link.source
+                if source != steps[-1].aggregate.link.target if steps else source.epoch >= below:
+                    break
+                steps.append(step)
             epoch += 1
         return steps
 

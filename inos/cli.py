@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "peers": "See whom a node talks to, whether it can be reached, which addresses it knows; lift bans.",
     "rpc": "Call any RPC method of a node.",
     "status": "Show how a node fares: its sync, its peers, what bounds it.",
+    "top": "Show a node live: peers, height, rates, the job it works on, what it earns.",
     "verify": "Check the receipt of a product, without a node.",
     "wallet": "Create and restore wallets, see balances, send credits.",
     "work": "Mine, verify and inspect matrices on this machine, without a node.",

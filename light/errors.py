@@ -25,4 +25,4 @@ class LightError(InosError):
 
 class Unknown(NotYet):
     """Nobody asked could tell, and nobody is known to have lied: no-source, not-following, state-unavailable,
-    seal-unavailable, too-many-headers."""
+    seal-unavailable, too-many-headers, no-headers, branch-left."""

@@ -10,7 +10,7 @@ from msgspec import Struct
 from chain.entry import Entry
 from consensus.finality import compute_epoch
 from genesis import Network
-from light.errors import Lie, LightError
+from light.errors import Lie, LightError, Unknown
 from light.finality import FinalityBook
 from light.headers import Headers
 from light.seals import Chooser, Seals
@@ -165,7 +165,7 @@ class Follower:
         headers, height = await source.get_headers(first, MAX_HEADERS)
         if not headers:
             if height >= first:
-                raise Lie("lied-about-headers", source.url, f"it is at height {height}, and gives no header {first}")
+                raise Unknown("no-headers", f"{source.url} is at height {height}, and gives no header {first}")
             headers, first = await self._walk_back(source, min(height, first - 1))
         elif self.headers.get(BlockId(headers[0].parent)) is None:
             headers, first = await self._walk_back(source, first - 1)
@@ -191,6 +191,8 @@ class Follower:
                 raise RuleViolation("bad-height", f"other heights than those asked for, from {first} on")
             self.headers.add(headers, self._clock.now_ms())
         except ParentMissing as error:
+            if first > self.headers.final.height + 1:  # it went to another branch between two questions
+                raise Unknown("branch-left", f"{source.url} has left the branch its headers were of") from error
             text = f"its header {first} does not follow the final block {self.headers.final.height}, nor any other here"
             raise Lie("lied-about-headers", source.url, text) from error
         except RuleViolation as error:

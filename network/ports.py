@@ -280,6 +280,9 @@ class NodePort(Protocol):
     async def read_range(self, block: BlockId, place: Place, /) -> StateRange | None:
         """A part of the state after a recent checkpoint with its proof; None where it is not kept here."""
 
+    async def add_step(self, step: Step, /) -> None:
+        """Keep a step of finality that was proven, for others who begin as this node does."""
+
     async def begin_import(self, block: BlockId, /) -> StateImportView:
         """Take the state after a block from others from now on. NotYet where its header is not here."""
 

@@ -22,6 +22,7 @@ from node.desk import Desk
 from node.finality.voter import Voter
 from node.finality.votes import VoteRoom
 from node.health import HealthChecks
+from node.hub import Subscription
 from node.pulse import PulseTaker
 from node.service import NodeService
 from node.watch import Watcher
@@ -90,6 +91,9 @@ class RpcNode:
     @property
     def matrices(self) -> MatrixStore:
         return self._service.matrices
+
+    def subscribe(self) -> Subscription:
+        return self._service.subscribe()
 
     def health(self) -> Health:
         return self._health.get(self._pulse.get())

@@ -45,6 +45,8 @@ def describe(node: Node) -> str:
         f"  rpc      {node.rpc_url}",
         f"  data     {node.data_dir}",
     ]
+    if node.settings.explorer:
+        lines.insert(4, f"  explorer {node.rpc_url}/explorer/")
     if node.metrics_url is not None:
         lines.append(f"  metrics  {node.metrics_url}/metrics, and /health beside it")
     if node.miner is not None:

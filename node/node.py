@@ -274,6 +274,7 @@ async def _start_rpc(
             port=settings.rpc_port,
             body_limit=settings.rpc_body_limit,
             allowed_hosts=settings.rpc_allowed_hosts,
+            has_explorer=settings.explorer,
         ),
         observe=None if metrics is None else metrics.observe_call,
     )

@@ -14,6 +14,7 @@ from chain.ledger import BlockOutcome, Ledger
 from chain.mempool import Mempool, PoolRejected
 from chain.template import Template
 from chain.votepool import VotePool
+from consensus.finality.trust import Step
 from consensus.optimistic import check_challenge
 from consensus.params import Params
 from consensus.records import JobState, StateKey
@@ -255,6 +256,10 @@ class NodeService:
     async def prove_past(self, block: BlockId, key: StateKey) -> tuple[bytes | None, StateProof] | None:
         """A record after a recent checkpoint with its proof; None where that state is not kept here."""
         return await self._threads.check(partial(self._pasts.prove, block, key))
+
+    async def add_step(self, step: Step) -> None:
+        """Keep a step of finality that a peer has proven, for others who begin with a state."""
+        await self._threads.write(partial(self._chain.add_step, step))
 
     async def begin_import(self, block: BlockId) -> StateImport:
         """Take the state after a block from others; see chain.ledger."""

@@ -53,6 +53,8 @@ class NodeSettings(BaseSettings):
     rpc_port: Port = DEFAULT_RPC_PORT
     rpc_allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
     """Names besides this machine's own that a request's Host header may carry; needed behind a proxy or 0.0.0.0."""
+    explorer: bool = False
+    """Whether the RPC address also serves the explorer's pages, under /explorer/."""
     rpc_body_limit: Annotated[int, Field(ge=1 << 16, le=1 << 30)] = DEFAULT_BODY_LIMIT
     """Bytes of the largest request."""
     p2p_host: str = "127.0.0.1"

@@ -16,6 +16,7 @@ from chain.ledger import BlockOutcome, Ledger
 from chain.mempool import Mempool
 from chain.template import Template, make_template
 from chain.votepool import VotePool
+from consensus.finality.trust import Step
 from consensus.stateranges import Place, StateRange
 from node.clock import Clock
 from primitives.blocks import Block, Header
@@ -88,6 +89,9 @@ class ChainWriter:
             return BlockOutcome((), (), False), error.ids
         self._follow(outcome)
         return outcome, outcome.missing
+
+    def add_step(self, step: Step) -> None:
+        self._ledger.add_step(step)
 
     def begin_import(self, block: BlockId) -> StateImport:
         return self._ledger.begin_import(block)

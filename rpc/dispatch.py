@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from primitives.errors import InosError
 from rpc import errors
 from rpc.errors import RpcError, make_error_object
+from rpc.live import Visit
 from rpc.method import Method
 from rpc.ports import NodePort
 
@@ -36,6 +37,8 @@ class Caller(Struct, frozen=True):
 
     is_authorized: bool
     """Whether the request carried the node's token."""
+    visit: Visit | None = None
+    """Its socket, where it came over one."""
 
 
 class Dispatcher:
@@ -117,7 +120,7 @@ class Dispatcher:
             )
         began, outcome = time.perf_counter(), "cancelled"
         try:
-            result = await self._run(method, check_params(method, params))
+            result = await self._run(method, check_params(method, params), caller.visit)
             outcome = "ok"
             return result
         except InosError as error:
@@ -127,10 +130,12 @@ class Dispatcher:
             if self._observe is not None:
                 self._observe(name, time.perf_counter() - began, outcome)
 
-    async def _run(self, method: Method, arguments: BaseModel) -> BaseModel:
+    async def _run(self, method: Method, arguments: BaseModel, visit: Visit | None) -> BaseModel:
         name = method.name
         try:
             async with asyncio.timeout(method.timeout_s) as limit:
+                if method.needs_visit:
+                    return await method.call(self._node, arguments, visit)
                 return await method.call(self._node, arguments)
         except InosError:
             raise

@@ -3,16 +3,11 @@
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar, get_type_hints
+from typing import Any, Final, get_type_hints
 
 from pydantic import BaseModel
 
-from rpc.ports import NodePort
-
 DEFAULT_TIMEOUT_S: Final = 15.0
-
-P = TypeVar("P", bound=BaseModel)
-R = TypeVar("R", bound=BaseModel)
 
 
 @dataclass(frozen=True)
@@ -26,10 +21,13 @@ class Example:
 
 @dataclass(frozen=True)
 class Method:
-    """One method. `call` gets the node and a checked instance of `params`, and returns a `result`."""
+    """One method. `call` gets the node and a checked instance of `params`, and returns a `result`.
+
+    Where `needs_visit`, it also gets the caller's open socket (rpc.live.Visit), or None for callers by POST.
+    """
 
     name: str
-    call: Callable[[NodePort, Any], Awaitable[BaseModel]]
+    call: Callable[..., Awaitable[BaseModel]]
     params: type[BaseModel]
     result: type[BaseModel]
     summary: str
@@ -37,6 +35,7 @@ class Method:
     timeout_s: float
     is_protected: bool
     examples: tuple[Example, ...]
+    needs_visit: bool = False
 
 
 def method(
@@ -45,7 +44,7 @@ def method(
     timeout_s: float = DEFAULT_TIMEOUT_S,
     is_protected: bool = False,
     examples: tuple[Example, ...] = (),
-) -> Callable[[Callable[[NodePort, P], Awaitable[R]]], Method]:
+) -> Callable[[Callable[..., Awaitable[BaseModel]]], Method]:
     """Make a typed function a method: its annotations are the schemas, its docstring the text.
 
     Args:
@@ -55,7 +54,7 @@ def method(
         examples: for the OpenRPC document.
     """
 
-    def wrap(function: Callable[[NodePort, P], Awaitable[R]]) -> Method:
+    def wrap(function: Callable[..., Awaitable[BaseModel]]) -> Method:
         hints = get_type_hints(function)
         text = inspect.getdoc(function) or name
         summary, _, rest = text.partition("\n")
@@ -69,6 +68,7 @@ def method(
             timeout_s=timeout_s,
             is_protected=is_protected,
             examples=examples,
+            needs_visit="visit" in hints,
         )
 
     return wrap

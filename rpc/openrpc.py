@@ -9,6 +9,7 @@ from pydantic.json_schema import models_json_schema
 from rpc.errors import MEANINGS
 from rpc.method import Example, Method
 from rpc.methods.node import get_version
+from rpc.news import Notification
 from rpc.ports import NodePort
 from rpc.schemas import NoParams
 
@@ -47,7 +48,11 @@ def make_document(methods: Mapping[str, Method]) -> dict[str, Any]:
     """The OpenRPC document of `methods`."""
     ordered = [methods[name] for name in sorted(methods)]
     schemas, components = models_json_schema(
-        [*((m.params, "validation") for m in ordered), *((m.result, "serialization") for m in ordered)],
+        [
+            *((m.params, "validation") for m in ordered),
+            *((m.result, "serialization") for m in ordered),
+            (Notification, "serialization"),
+        ],
         ref_template=REF_TEMPLATE,
         by_alias=False,
     )
@@ -62,6 +67,13 @@ def make_document(methods: Mapping[str, Method]) -> dict[str, Any]:
             "description": "Amounts are decimal strings in nano, hashes hex, addresses bech32m, times ms since 1970.",
         },
         "methods": [_describe(m, inputs[m.name], results[m.name]) for m in ordered],
+        "x-notifications": [
+            {
+                "name": "subscription",
+                "summary": "What a subscription tells, over the WebSocket it was made on.",
+                "params": schemas[(Notification, "serialization")],
+            }
+        ],
         "components": {"schemas": definitions, "errors": _describe_errors()},
     }
 

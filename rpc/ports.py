@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct
@@ -196,6 +197,20 @@ class Templates(Protocol):
     async def submit(self, id: BlockId, nonce: int, seal: Seal, witness: Witness) -> tuple[BlockId, BlockOutcome]: ...
 
 
+class EventStream(Protocol):
+    """What the node tells its listeners, from the moment the context is entered: things of chain.events."""
+
+    async def __aenter__(self) -> EventStream: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None: ...
+
+    def __aiter__(self) -> EventStream: ...
+
+    async def __anext__(self) -> object: ...
+
+
 class NodePort(Protocol):
     """The node as the RPC sees it. Reads are of the connected tip and do not block."""
 
@@ -240,6 +255,9 @@ class NodePort(Protocol):
 
     @property
     def templates(self) -> Templates: ...
+
+    def subscribe(self) -> EventStream:
+        """Events from now on; a listener that lags misses the oldest."""
 
     def health(self) -> Health: ...
 

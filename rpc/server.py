@@ -2,7 +2,7 @@
 
 import asyncio
 import errno
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -15,11 +15,13 @@ from primitives.errors import InosError
 from rpc import errors
 from rpc.dispatch import Caller, Dispatcher, Observe, encode_error
 from rpc.errors import RpcError
+from rpc.live import Session, Visit
 from rpc.method import Method
 from rpc.methods import ALL_METHODS
 from rpc.openrpc import with_discover
+from rpc.pages import answer_page
 from rpc.ports import NodePort
-from rpc.socket import Sockets
+from rpc.socket import SLOW_S, Sockets
 from rpc.token import is_authorized, load_or_create_token
 
 log: Final = structlog.get_logger("rpc")
@@ -57,6 +59,10 @@ class RpcSettings(Struct, frozen=True, kw_only=True):
     """Names besides localhost, 127.0.0.1 and [::1] that a Host header may carry, without port."""
     max_concurrent: int = 32
     """Requests worked on at once."""
+    has_explorer: bool = False
+    """Whether the explorer's pages are served, under /explorer/."""
+    slow_s: float = SLOW_S
+    """A subscriber that takes no notification for so long is cut off, with an error."""
     max_waiting: int = 256
     """Requests that wait for their turn; more are refused as busy."""
 
@@ -86,7 +92,7 @@ class RpcServer:
         self._hosts = LOCAL_HOSTS | {host.lower() for host in settings.allowed_hosts}
         self._turns = asyncio.Semaphore(settings.max_concurrent)
         self._waiting = 0
-        self._sockets = Sockets(settings.body_limit)
+        self._sockets = Sockets(settings.body_limit, settings.slow_s)
         self._runner: web.AppRunner | None = None
         self._dispatcher: Dispatcher | None = None
         self._token = ""
@@ -115,6 +121,9 @@ class RpcServer:
         app.router.add_post("/", self._handle_post)
         app.router.add_get("/", self._handle_get)
         app.router.add_get("/ws", self._handle_socket)
+        if self._settings.has_explorer:
+            app.router.add_get("/explorer", self._handle_bare)
+            app.router.add_get("/explorer/{name:.*}", self._handle_page)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S, handle_signals=False)
         await runner.setup()
         try:
@@ -138,8 +147,21 @@ class RpcServer:
             self._check_host(request)
         except RpcError as error:
             return _respond(encode_error(error, None), 403)
+        if self._settings.has_explorer and "text/html" in request.headers.get("Accept", ""):
+            raise web.HTTPFound("/explorer/")
         listing = "\n".join(f"  {name:22} {m.summary}" for name, m in sorted(self._methods.items()))
         return web.Response(text=HELP % {"url": self.url, "methods": listing})
+
+    async def _handle_bare(self, request: web.Request) -> web.Response:
+        raise web.HTTPPermanentRedirect("/explorer/")
+
+    async def _handle_page(self, request: web.Request) -> web.Response:
+        """One of the explorer's files, for whoever may ask at all."""
+        try:
+            self._check_host(request)
+        except RpcError as error:
+            return _respond(encode_error(error, None), STATUS[error.number])
+        return answer_page(request.match_info["name"])
 
     async def _handle_socket(self, request: web.Request) -> web.StreamResponse:
         """JSON-RPC in messages; asked for by programs, and by pages of this node's own names only."""
@@ -151,12 +173,13 @@ class RpcServer:
         if self._sockets.is_full:
             busy = RpcError(errors.BUSY, "busy", "too many sockets are open already", hint="close one, or use POST")
             return _respond(encode_error(busy, None), 503)
-        caller = Caller(is_authorized(request.headers.get("Authorization", ""), self._token))
+        is_known = is_authorized(request.headers.get("Authorization", ""), self._token)
 
-        async def answer(body: bytes) -> bytes | None:
+        async def answer(body: bytes, session: Session) -> tuple[bytes | None, Callable[[], None]]:
             assert self._dispatcher is not None  # set before the address is listened on
+            visit = Visit(session, is_known)
             async with self._turns:
-                return await self._dispatcher.process(body, caller)
+                return await self._dispatcher.process(body, Caller(is_known, visit)), visit.begin
 
         return await self._sockets.serve(request, answer)
 

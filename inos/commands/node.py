@@ -25,6 +25,9 @@ def command(
     rpc_body_limit: Annotated[
         int | None, typer.Option("--rpc-body-limit", metavar="BYTES", help="Largest RPC request.")
     ] = None,
+    explorer: Annotated[
+        bool | None, typer.Option("--explorer", help="Serve the explorer's pages at /explorer/ of the RPC address.")
+    ] = None,
     p2p_host: Annotated[
         str | None, typer.Option("--p2p-host", metavar="HOST", help="0.0.0.0 lets other machines in. [127.0.0.1]")
     ] = None,
@@ -160,6 +163,7 @@ def command(
         "rpc_port": rpc_port,
         "rpc_allowed_hosts": tuple(rpc_allow_host) if rpc_allow_host else None,
         "rpc_body_limit": rpc_body_limit,
+        "explorer": explorer,
         "p2p_host": p2p_host,
         "p2p_port": p2p_port,
         "peers": tuple(peer) if peer else None,

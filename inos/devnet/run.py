@@ -85,6 +85,7 @@ async def run_devnet(settings: DevnetSettings, show: Show | None, announce: Call
         specs = make_specs(folder, settings)
         announce(f"starting {settings.nodes} nodes ...")
         async with run_nodes(specs) as nodes, contextlib.AsyncExitStack() as stack:
+            announce(f"the explorer: {nodes[0].rpc_url}/explorer/")
             secret = derive_key(DEV_PHRASE).secret
             customer = await stack.enter_async_context(Client(nodes[0].rpc_url, secret=secret))
             watched = tuple([await _watch(stack, node) for node in nodes])
@@ -96,7 +97,7 @@ async def run_devnet(settings: DevnetSettings, show: Show | None, announce: Call
 
 def make_specs(folder: Path, settings: DevnetSettings) -> tuple[NodeSpec, ...]:
     """Miners and a follower; only the first has an RPC port people can know beforehand."""
-    common = ("--network", NETWORK, "--p2p-port", "0", "--log-format", "json")
+    common = ("--network", NETWORK, "--p2p-port", "0", "--log-format", "json", "--explorer")
     mining = (
         "--mine",
         "auto",

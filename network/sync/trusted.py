@@ -120,6 +120,7 @@ class TrustFinder:
                 steps = (await self._ask_steps(peer, trust.justified.epoch + 1)).steps
                 for step in steps:
                     trust = await self._node.run_check(partial(self._follow, trust, step))
+                    await self._node.add_step(step)
                     if trust.finalized.epoch > 0:
                         finals.append(trust.finalized)
                 if len(steps) < MAX_STEPS:

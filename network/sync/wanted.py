@@ -34,6 +34,8 @@ class WantedBlocks:
         A heavy-looking header chain may be one whose bodies nobody gives; what peers really have
         is fetched beside it.
         """
+        if self._ledger.is_awaiting_state:
+            return []
         ids = list(self._ledger.get_missing_blocks(self._limit))
         if ids and self._clock.monotonic() - self._progress_at < STUCK_S:
             return self._describe(ids)

@@ -4,10 +4,13 @@ from typing import Final
 
 from rpc.method import Method
 from rpc.methods import (
+    blocks,
+    certificate,
     chain,
     finality,
     job,
     light,
+    live,
     market,
     mesh,
     miner,
@@ -15,6 +18,7 @@ from rpc.methods import (
     node,
     record,
     rows,
+    standing,
     state,
     store,
     template,
@@ -26,23 +30,9 @@ from rpc.methods import (
 ALL_METHODS: Final[dict[str, Method]] = {
     one.name: one
     for module in (
-        node,
-        net,
-        chain,
-        finality,
-        work,
-        state,
-        light,
-        tx,
-        job,
-        record,
-        market,
-        mesh,
-        rows,
-        store,
-        miner,
-        template,
-        watch,
+        *(node, net, chain, blocks, certificate, finality, work, state, standing, light, tx, job, record, market),
+        *(mesh, rows, store, miner, template, watch, live),
+        *(mesh, rows, store, miner, template, watch, live),
     )
     for one in vars(module).values()
     if isinstance(one, Method)

@@ -38,26 +38,26 @@ class MinerModel(Model):
 @method("miner_status", is_protected=True)
 async def miner_status(node: NodePort, params: NoParams) -> MinerModel:
     """What the miner is doing and has won."""
-    return _render(node, _get_miner(node))
+    return render_miner(node, get_miner(node))
 
 
 @method("miner_start", is_protected=True)
 async def miner_start(node: NodePort, params: NoParams) -> MinerModel:
     """Begin to mine, or go on; the status afterwards."""
-    miner = _get_miner(node)
+    miner = get_miner(node)
     miner.start()
-    return _render(node, miner)
+    return render_miner(node, miner)
 
 
 @method("miner_stop", is_protected=True)
 async def miner_stop(node: NodePort, params: NoParams) -> MinerModel:
     """Pause mining; rows of a product already made are kept. The status afterwards."""
-    miner = _get_miner(node)
+    miner = get_miner(node)
     miner.stop()
-    return _render(node, miner)
+    return render_miner(node, miner)
 
 
-def _get_miner(node: NodePort) -> MinerControl:
+def get_miner(node: NodePort) -> MinerControl:
     if node.miner is None:
         raise RpcError(
             errors.UNAVAILABLE,
@@ -68,7 +68,7 @@ def _get_miner(node: NodePort) -> MinerControl:
     return node.miner
 
 
-def _render(node: NodePort, miner: MinerControl) -> MinerModel:
+def render_miner(node: NodePort, miner: MinerControl) -> MinerModel:
     status = miner.get_status()
     return MinerModel(
         state=str(status.state),

@@ -138,7 +138,7 @@ async def state_get_history(node: NodePort, params: HistoryParams) -> HistoryPag
     address = read_address(node, params.address)
     before = None if params.before is None else read_cursor(params.before)
     found = list(node.ledger.get_history(address, before=before, limit=params.limit + 1))
-    entries = [_render_entry(node, address, place) for place in found[: params.limit]]
+    entries = [render_entry(node, address, place) for place in found[: params.limit]]
     is_last = len(found) <= params.limit
     return HistoryPage(
         entries=[entry for entry in entries if entry is not None],
@@ -167,7 +167,7 @@ async def state_supply(node: NodePort, params: SupplyParams) -> SupplyModel:
     )
 
 
-def _render_entry(node: NodePort, address: Address, place: HistoryEntry) -> EntryModel | None:
+def render_entry(node: NodePort, address: Address, place: HistoryEntry) -> EntryModel | None:
     """None where a reorganisation took it off the chain between two reads."""
     if place.tx_id is None:
         return _render_reward(node, place.height)

@@ -11,7 +11,7 @@ import pytest
 from inos.benchmark.chains import Chain, make_chain
 from inos.devnet.processes import NodeSpec, start_node, stop_process
 from support.cluster import RpcFailed, ask, await_that
-from support.light_client import Change, run_liar, run_light
+from support.light_client import Change, ask_light, run_liar, run_light
 from wallet.addresses import encode_address
 
 BLOCKS = 44
@@ -41,7 +41,7 @@ def get_address(chain: Chain) -> str:
 
 async def await_round(url: str, least: int = 1) -> dict[str, Any]:
     async def is_done() -> dict[str, Any] | None:
-        status: dict[str, Any] = await ask(url, "light_status")
+        status: dict[str, Any] = await ask_light(url, "light_status")
         return status if status["rounds"] >= least else None
 
     return await await_that("the light client has asked everybody", is_done, 60)  # type: ignore[no-any-return]
@@ -54,13 +54,13 @@ async def test_final_account_with_proof(chain: Chain, tmp_path: Path) -> None:
         assert (status["height"], status["final_height"]) == (BLOCKS, FINAL)
         assert status["seals_checked"] >= 32
         address = get_address(chain)
-        found = await ask(light, "state_getAccount", {"address": address, "prove": True})
+        found = await ask_light(light, "state_getAccount", {"address": address, "prove": True})
         honest = await ask(node, "chain_getHeader", {"block": FINAL})
         assert (found["basis"], found["height"], found["block"]) == ("final", FINAL, honest["id"])
         assert found["proof"]["state_root"] == honest["state_root"]
         assert int(found["balance"]) > 0
         nobody = encode_address("dinos", b"\7" * 20)  # type: ignore[arg-type]
-        assert (await ask(light, "state_getAccount", {"address": nobody}))["balance"] == "0"
+        assert (await ask_light(light, "state_getAccount", {"address": nobody}))["balance"] == "0"
 
 
 def give_more(method: str, params: dict[str, Any], result: Any) -> Any:
@@ -126,12 +126,12 @@ async def test_every_lie_is_named_and_believed_by_nobody(chain: Chain, tmp_path:
             async with run_liar(node, lie) as liar, run_light(folder, chain.network, liar) as light:
                 await await_round(light)
                 with pytest.raises(RpcFailed) as caught:
-                    await ask(light, "state_getAccount", {"address": address})
+                    await ask_light(light, "state_getAccount", {"address": address})
                 text = str(caught.value)
                 assert liar in text
                 assert "lied" in text
                 assert "--node" in text
-                (told,) = (await ask(light, "light_status"))["lies"]
+                (told,) = (await ask_light(light, "light_status"))["lies"]
                 assert told["code"] == code, (lie.__name__, told)
 
 
@@ -143,11 +143,11 @@ async def test_honest_node_beside_a_liar_is_believed_and_the_lie_told(chain: Cha
         run_light(tmp_path, chain.network, liar, node) as light,
     ):
         await await_round(light)
-        found = await ask(light, "state_getAccount", {"address": get_address(chain)})
+        found = await ask_light(light, "state_getAccount", {"address": get_address(chain)})
         assert found["source"] == node
         assert found["basis"] == "final"
         assert any(liar in warning for warning in found["warnings"])
-        assert (await ask(light, "light_status"))["sources"] == [node]
+        assert (await ask_light(light, "light_status"))["sources"] == [node]
 
 
 @pytest.mark.timeout(120)
@@ -155,9 +155,9 @@ async def test_without_finality_answers_are_labelled(tmp_path: Path) -> None:
     quiet = make_chain(tmp_path / "quiet", 12, 2)
     async with run_source(quiet) as node, run_light(tmp_path / "light", quiet.network, node) as light:
         await await_round(light)
-        found = await ask(light, "state_getAccount", {"address": get_address(quiet)})
+        found = await ask_light(light, "state_getAccount", {"address": get_address(quiet)})
         assert (found["basis"], found["height"]) == ("unfinalized", 12)
-        assert (await ask(light, "light_status"))["final_height"] == 0
+        assert (await ask_light(light, "light_status"))["final_height"] == 0
 
 
 @pytest.mark.timeout(120)

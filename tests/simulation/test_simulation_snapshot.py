@@ -174,6 +174,21 @@ def test_network_without_finality_is_synced_from_genesis() -> None:
     run(quiet, [None, None], check)
 
 
+def test_node_that_began_with_a_state_helps_the_next_one(branch: Branch) -> None:
+    async def check(world: World, sources: list[SimNode], new: SimNode) -> None:
+        await follow(world, new, branch)
+        assert new.ledger.list_steps(1, 99) == sources[0].ledger.list_steps(1, 99)
+        for node in sources:
+            await node.stop()
+        last = world.add_node(skew_ms=SKEW_MS, awaits_state=0)
+        world.link(last, new)
+        await world.start([last])
+        await follow(world, last, branch)
+        assert world.count_bans([new]) == 0
+
+    run(branch, [None, None], check)
+
+
 def test_two_proofs_that_contradict_are_believed_by_nobody() -> None:
     one = make_voted_branch(EPOCHS)
     other = one.fork()

@@ -5,24 +5,25 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from light.methods import METHODS as LIGHT_METHODS
 from rpc.methods import ALL_METHODS
 from rpc.openrpc import make_document, with_discover
 
 
 @cache
-def _get_validators() -> dict[str, Draft202012Validator]:
-    document = make_document(with_discover(ALL_METHODS))
+def _get_validators(is_light: bool) -> dict[str, Draft202012Validator]:
+    document = make_document(with_discover(LIGHT_METHODS if is_light else ALL_METHODS))
     components = {"components": document["components"]}
     return {one["name"]: Draft202012Validator(one["result"]["schema"] | components) for one in document["methods"]}
 
 
-def check_answer(method: str, result: Any) -> None:
-    """Refuse a result that is not as the document says.
+def check_answer(method: str, result: Any, *, is_light: bool = False) -> None:
+    """Refuse a result that is not as the document says, a node's or a light client's.
 
     Raises:
         AssertionError: naming the method, the place in the result, and what is wrong there.
     """
-    validator = _get_validators().get(method)
+    validator = _get_validators(is_light).get(method)
     assert validator is not None, f"the document does not know {method}"
     for error in validator.iter_errors(result):
         raise AssertionError(f"{method} answered with {error.json_path}: {error.message}")

@@ -27,8 +27,8 @@ def _post(url: str, method: str, params: Any, token: str | None) -> Any:
         return json.load(response)
 
 
-async def ask(url: str, method: str, params: Any = None, token: str | None = None) -> Any:
-    """One JSON-RPC call; its result, seen to be as the OpenRPC document says.
+async def ask(url: str, method: str, params: Any = None, token: str | None = None, *, is_light: bool = False) -> Any:
+    """One JSON-RPC call to a node or a light client; its result, seen to be as its OpenRPC document says.
 
     Raises:
         RpcFailed: the node refused.
@@ -36,7 +36,7 @@ async def ask(url: str, method: str, params: Any = None, token: str | None = Non
     answer = await asyncio.to_thread(_post, url, method, params, token)
     if "error" in answer:
         raise RpcFailed(method, answer["error"])
-    check_answer(method, answer["result"])
+    check_answer(method, answer["result"], is_light=is_light)
     return answer["result"]
 
 

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import work
+from chain.events import TipChanged, TransactionAdded
 from chain.jobrecords import TrackRecord, decode_record, make_event_changes
 from chain.ledger import HistoryEntry, Tip
-from chain.schema import record_key
+from chain.schema import REWARD_INDEX, record_key
 from chain.view import Standing
 from consensus.execution import BlockFigures, Execution
 from consensus.genesis_state import GenesisState
@@ -26,6 +27,7 @@ from genesis import Network
 from miner.figures import MinerState, MinerStatus
 from network.figures import AddressInfo, BanInfo, NetworkStatus
 from network.sync.progress import Meter, Sight, SyncMachine, SyncStatus, Waits, make_status
+from node.hub import Hub, Subscription
 from primitives.blocks import Block, Header, compute_block_id, compute_tx_root, get_target
 from primitives.codec import encode
 from primitives.errors import InosError, MatrixMissing
@@ -102,12 +104,13 @@ class FakePool:
 
 
 class FakeLedger:
-    """A chain without forks."""
+    """A chain without forks, but a test may take off its last block; `known` keeps it."""
 
     def __init__(self, params: Params, genesis: GenesisState) -> None:
         self.params = params
         self.records: dict[StateKey, bytes] = dict(genesis.records)
         self.blocks: list[Block] = [Block(genesis.header, ())]
+        self.known = {compute_block_id(genesis.header): self.blocks[0]}
         self.final_height = 0
         self.figures: dict[BlockId, BlockFigures] = {}
         self.touched: list[tuple[int, int, Address]] = []
@@ -140,7 +143,7 @@ class FakeLedger:
         return compute_block_id(self.blocks[height].header) if 0 <= height < len(self.blocks) else None
 
     def get_block(self, block: BlockId) -> Block | None:
-        return next((b for b in self.blocks if compute_block_id(b.header) == block), None)
+        return self.known.get(block)
 
     def get_header(self, block: BlockId) -> Header | None:
         found = self.get_block(block)
@@ -171,7 +174,7 @@ class FakeLedger:
     def get_history(self, address: Address, *, before: tuple[int, int] | None, limit: int) -> list[HistoryEntry]:
         mine = [(h, i) for h, i, one in self.touched if one == address and (before is None or (h, i) < before)]
         return [
-            HistoryEntry(Height(h), i, compute_tx_id(self.blocks[h].transactions[i]))
+            HistoryEntry(Height(h), i, None if i == REWARD_INDEX else compute_tx_id(self.blocks[h].transactions[i]))
             for h, i in sorted(mine, reverse=True)
         ][:limit]
 
@@ -243,9 +246,11 @@ class FakeLedger:
             seal=None,
         )
         self.blocks.append(Block(header, tuple(transactions)))
+        self.known[compute_block_id(header)] = self.blocks[-1]
         self.figures[compute_block_id(header)] = done.figures
         self.job_events += [(height, event) for event in done.job_events]
         self.track_records |= make_event_changes(self.track_records.get, height, done.job_events)
+        self.touched.append((height, REWARD_INDEX, beneficiary))
         for index, addresses in enumerate(done.touched):
             self.touched += [(height, index, address) for address in addresses]
 
@@ -341,6 +346,10 @@ class FakeNode:
         self.refusal: InosError | None = None
         self.spoil: Any = None
         self.has_transactions = asyncio.Event()
+        self.hub = Hub()
+
+    def subscribe(self) -> Subscription:
+        return self.hub.subscribe()
 
     def health(self) -> Health:
         return Health(self.checks)
@@ -415,6 +424,7 @@ class FakeNode:
         tx_id = compute_tx_id(tx)
         self.mempool.waiting[tx_id] = tx
         self.has_transactions.set()
+        self.hub.publish(TransactionAdded(tx_id))
         return tx_id
 
     async def prove_past(self, block: BlockId, key: StateKey) -> tuple[bytes | None, StateProof] | None:
@@ -454,6 +464,8 @@ class FakeNode:
         """A block with everything that waits."""
         self.ledger.append(list(self.mempool.waiting.values()), beneficiary)
         self.mempool.waiting.clear()
+        tip = self.ledger.tip
+        self.hub.publish(TipChanged(tip, (tip.id,), ()))
 
     def act(self, payload: Payload) -> None:
         """A block in which the worker does something."""

@@ -12,10 +12,15 @@ from typing import Any, BinaryIO
 from aiohttp import ClientSession, web
 
 from inos.devnet.processes import stop_process
-from support.cluster import await_that
+from support.cluster import ask, await_that
 
 Change = Callable[[str, dict[str, Any], Any], Any]
 """Method, parameters and honest result -> what is said instead."""
+
+
+async def ask_light(url: str, method: str, params: Any = None) -> Any:
+    """One call to a light client."""
+    return await ask(url, method, params, is_light=True)
 
 
 def open_log(folder: Path) -> BinaryIO:

@@ -25,9 +25,9 @@ def make_fake_node(funds: int, *owners: Address) -> FakeNode:
 
 
 @asynccontextmanager
-async def serve(node: NodePort, folder: Path) -> AsyncIterator[RpcServer]:
+async def serve(node: NodePort, folder: Path, *, port: int = 0) -> AsyncIterator[RpcServer]:
     """The node's RPC, its token in `folder`."""
-    server = RpcServer(node, RpcSettings(token_path=folder / "rpc.token", port=0))
+    server = RpcServer(node, RpcSettings(token_path=folder / "rpc.token", port=port))
     await server.start()
     yield server
     await server.stop()

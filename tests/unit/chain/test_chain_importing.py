@@ -6,10 +6,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from chain import schema
+from chain.importer import CLEARING
 from chain.importing import StateImport
 from chain.ledger import Ledger
 from chain.past import PastState
+from consensus.records import account_key
 from consensus.stateranges import ROOT, Halves, Place, Records, StateRange, check_range
+from primitives.blocks import compute_block_id
 from primitives.errors import NotYet, RuleViolation
 from primitives.units import Address, Nano
 from support.chain_maker import ALICE, EASY, NOW, Branch, feed, make_post
@@ -216,4 +220,25 @@ def test_branch_that_leaves_below_the_base_is_not_followed(branch: Branch, sourc
         ledger.add_header(late.block.header, NOW)
     feed(ledger, branch.blocks[8:])
     assert ledger.tip.id == source.tip.id
+    ledger.close()
+
+
+def test_state_that_was_half_removed_leaves_nothing(branch: Branch, source: Ledger, tmp_path: Path) -> None:
+    ledger = open_empty(branch, tmp_path / "new")
+    nodes = list(ledger._db.iterate_keys(schema.NODE))
+    left = {schema.state_key(account_key(Address(b"\xee" * 20))): b"a record of no tree"}
+    ledger._db.write({schema.META_IMPORT: CLEARING, **dict.fromkeys(nodes), **left})
+    fill(ledger, begin(ledger, branch, 8), get_past(source, 8))
+    ledger.finish_import()
+    ledger.check()
+    assert dict(ledger.iterate_records()) == branch_records(branch, 8)
+    ledger.close()
+
+
+def test_what_genesis_has_already_is_not_asked_for(branch: Branch, source: Ledger, tmp_path: Path) -> None:
+    ledger = open_empty(branch, tmp_path / "new")
+    state = ledger.begin_import(compute_block_id(branch.genesis.header))
+    assert state.is_complete
+    ledger.abandon_import()
+    ledger.check()
     ledger.close()

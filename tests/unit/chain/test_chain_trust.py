@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from chain import schema
 from chain.ledger import Ledger
 from consensus.finality.trust import Step, Trust, begin_trust, begin_trust_at, follow_step
 from consensus.records import Committee
@@ -135,3 +136,12 @@ def test_step_whose_aggregate_was_undone_is_told_no_more(branch: Branch, tmp_pat
     assert ledger.tip.id == other.tip_id
     assert ledger.list_steps(3, 9) == []
     ledger.close()
+
+
+def test_steps_have_no_gaps(branch: Branch, ledger: Ledger) -> None:
+    steps = ledger.list_steps(1, 100)
+    third = BlockId(steps[2].aggregate.link.target.id)
+    ledger._db.write({schema.note_key(third): None})
+    assert ledger.list_steps(1, 100) == steps[:2]
+    later = ledger.list_steps(steps[2].aggregate.link.target.epoch, 100)
+    assert later == [], "the asker could not follow them"

@@ -24,6 +24,7 @@ EXPECTED = {
     "light_headers", "light_witnesses", "light_steps", "light_prove",
     "chain_getRawHeaders", "mesh_put", "mesh_get", "mesh_putRows", "mesh_getRows", "watch_status",
     "mesh_status", "mesh_list", "mesh_pin", "mesh_unpin", "mesh_drop", "mesh_setQuota",
+    "chain_getCertificate", "state_getStanding", "subscribe", "unsubscribe", "chain_listBlocks",
     "miner_status", "miner_template", "miner_submit", "miner_start", "miner_stop",
 }  # fmt: skip
 document = make_document(with_discover(ALL_METHODS))

@@ -1,0 +1,113 @@
+"""The dashboard drawn with rich; fits 80 columns and 24 lines."""
+
+from rich import box
+from rich.console import Group
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from inos.top.board import Board, compute_gops
+from primitives.units import format_credits
+
+SHOWN_BLOCKS = 8
+
+
+def render(board: Board) -> Group:
+    """One frame."""
+    return Group(_render_chain(board), _render_miner(board), _render_blocks(board))
+
+
+def _pairs(*pairs: tuple[str, str]) -> Text:
+    text = Text()
+    for name, value in pairs:
+        text.append(f"{name} ", "dim")
+        text.append(f"{value}   ", "bold")
+    return text
+
+
+def _render_chain(board: Board) -> Panel:
+    tip = board.tip
+    lines = Text("\n").join(
+        (
+            _pairs(
+                ("height", str(board.height)),
+                ("final", str(board.final_height)),
+                ("peers", str(board.peers)),
+                ("waiting", f"{board.pool} transactions"),
+            ),
+            _pairs(
+                ("difficulty", "-" if tip is None else f"{tip['difficulty']} tickets"),
+                ("block time", f"{board.spacing_s:.1f} s"),
+                ("useful share", f"{board.useful_share:.1%}"),
+            ),
+            _pairs(("network", f"{board.chain_rate:,.0f} tickets/s = {compute_gops(board.chain_rate):,.2f} GOP/s")),
+        )
+    )
+    problem = Text(board.problem, "bold red") if board.problem else Text("Ctrl-C ends it", "dim")
+    return Panel(lines, title=f"{board.network}  {board.url}", subtitle=problem, border_style="cyan")
+
+
+def _render_miner(board: Board) -> Panel:
+    miner = board.miner
+    if miner is None:
+        text = Text("no miner shown: the node has none, or --data-dir / --token-file was not given", "dim")
+        return Panel(text, title="miner", border_style="dim")
+    rate, earned = float(miner["tickets_per_second"]), board.earnings
+    doing = miner["state"] if miner["job"] is None else f"{miner['state']} {miner['job'][:16]}…"
+    lines = Text("\n").join(
+        (
+            _pairs(("doing", doing), ("rate", f"{rate:,.0f} tickets/s = {compute_gops(rate):,.2f} GOP/s")),
+            _pairs(
+                ("jobs settled", str(miner["jobs_settled"])),
+                ("lost", str(miner["jobs_lost"])),
+                ("blocks", f"{miner['blocks_with_merit']} by merit, {miner['blocks_without_merit']} without"),
+            ),
+            _pairs(
+                ("earned here", f"{format_credits(earned.rewards)} by blocks, {format_credits(earned.jobs)} by jobs"),
+            ),
+            _pairs(
+                ("balance", f"{format_credits(earned.balance)} credits"),
+                ("merit", f"{earned.merit:,}"),
+                ("reputation", f"{earned.reputation:,}"),
+            ),
+        )
+    )
+    return Panel(lines, title=f"miner  {miner['beneficiary']}", border_style="green")
+
+
+def _render_blocks(board: Board) -> Table:
+    table = Table(expand=True, box=box.SIMPLE_HEAD, border_style="dim", padding=0)
+    for name, justify in (("height", "right"), ("multiplied", "left"), ("paid work", "right"), ("txs", "right")):
+        table.add_column(name, justify="right" if justify == "right" else "left", no_wrap=True)
+    table.add_column("by", no_wrap=True)
+    table.add_column("after", justify="right")
+    for block in list(board.blocks)[: -SHOWN_BLOCKS - 1 : -1]:
+        table.add_row(*_cells(block))
+    return table
+
+
+def _cells(block: dict[str, object]) -> list[str]:
+    product, weight = block["product"], int(str(block["weight"] or 0))
+    made = f"{product['m']} x {product['k']} x {product['n']}" if isinstance(product, dict) else "genesis"
+    share = int(str(block["tickets_settled"] or 0)) / weight if weight else 0.0
+    return [
+        str(block["height"]),
+        made,
+        f"{share:.0%}",
+        str(block["transactions"]),
+        str(block["beneficiary"])[:14] + "…" + (" merit" if block["uses_merit"] else ""),
+        f"{int(str(block['spacing_ms'])) / 1000:.1f} s",
+    ]
+
+
+def render_line(board: Board) -> str:
+    """The same in one line, where there is no terminal to draw on."""
+    rate = 0.0 if board.miner is None else float(board.miner["tickets_per_second"])
+    doing = "" if board.miner is None else f"  {board.miner['state']}"
+    return (
+        f"height {board.height}  final {board.final_height}  peers {board.peers}  "
+        f"network {board.chain_rate:.0f} tickets/s {compute_gops(board.chain_rate):.2f} GOP/s  "
+        f"useful share {board.useful_share:.1%}  "
+        f"miner {rate:.0f} tickets/s {compute_gops(rate):.2f} GOP/s{doing}  "
+        f"balance {format_credits(board.earnings.balance)} credits"
+    )

@@ -1,0 +1,134 @@
+// Hash routing: one page at a time, each a function (main, argument) that may return what ends it.
+
+import { call, connect, onLiveState } from "./api.js";
+import { el, link, show } from "./dom.js";
+import { search } from "./search.js";
+import { showAccount } from "./pages/account.js";
+import { showBlock } from "./pages/block.js";
+import { showBlocks } from "./pages/blocks.js";
+import { showCertificate } from "./pages/certificate.js";
+import { showCharts } from "./pages/charts.js";
+import { showJob } from "./pages/job.js";
+import { showJobs } from "./pages/jobs.js";
+import { showPeers } from "./pages/peers.js";
+import { showTransaction } from "./pages/transaction.js";
+
+const PAGES = {
+  "": [showBlocks, "Blocks"],
+  block: [showBlock, "Block"],
+  certificate: [showCertificate, "Certificate"],
+  tx: [showTransaction, "Transaction"],
+  account: [showAccount, "Account"],
+  jobs: [showJobs, "Jobs"],
+  job: [showJob, "Job"],
+  charts: [showCharts, "Charts"],
+  peers: [showPeers, "Peers"],
+  nothing: [showNothing, "Nothing found"],
+};
+const main = document.getElementById("main");
+let leave = null, visit = 0;
+
+async function route() {
+  const own = ++visit;
+  leave?.();
+  leave = null;
+  const [, name = "", argument = ""] = location.hash.split("/");
+  const [page, title] = PAGES[name] ?? [showNowhere, "Not found"];
+  document.title = `${title}${argument ? " " + decodeURIComponent(argument).slice(0, 16) : ""} – INOS explorer`;
+  for (const one of document.querySelectorAll("nav a")) {
+    if (one.getAttribute("href") === `#/${name}`) one.setAttribute("aria-current", "page");
+    else one.removeAttribute("aria-current");
+  }
+  const holder = el("div");
+  try {
+    const end = await page(holder, decodeURIComponent(argument));
+    if (own !== visit) return end?.();
+    leave = end ?? null;
+  } catch (error) {
+    if (own !== visit) return;
+    show(holder, el("h1", {}, title), explain(error));
+  }
+  show(main, holder);
+  main.dataset.page = name || "blocks";
+  scrollTo(0, 0);
+}
+
+function explain(error) {
+  return el("div", { class: "card", role: "alert" }, el("p", { class: "bad" }, error.message || String(error)),
+    error.hint ? el("p", {}, error.hint) : null, error.code ? el("p", { class: "quiet mono" }, error.code) : null);
+}
+
+function showNowhere(holder) {
+  show(holder, el("h1", {}, "There is no such page"), link("#/", "To the blocks"));
+}
+
+function showNothing(holder, text) {
+  show(holder, el("h1", {}, "Nothing found"), el("p", {}, "No block, transaction, job or account here is called"),
+    el("p", { class: "mono" }, text),
+    el("p", { class: "quiet" }, "Write a height, an id of 64 hex digits, or an address."));
+}
+
+function setTheme(theme) {
+  document.documentElement.dataset.theme = theme;
+  try {
+    localStorage.setItem("theme", theme);
+  } catch {
+    // private windows may refuse; the choice then lasts as long as the page
+  }
+}
+
+function flipTheme() {
+  const isDark = matchMedia("(prefers-color-scheme: dark)").matches;
+  const present = document.documentElement.dataset.theme ?? (isDark ? "dark" : "light");
+  setTheme(present === "dark" ? "light" : "dark");
+}
+
+function onKey(event) {
+  if (event.ctrlKey || event.altKey || event.metaKey || event.target.closest("input, textarea, select")) return;
+  if (event.key === "/") {
+    event.preventDefault();
+    document.getElementById("query").focus();
+  } else if (event.key === "ArrowLeft" || event.key === "ArrowRight") {
+    document.querySelector(`[data-key="${event.key}"]`)?.click();
+  }
+}
+
+async function onSearch(event) {
+  event.preventDefault();
+  const input = document.getElementById("query");
+  const text = input.value.trim();
+  if (!text) return;
+  const found = await search(text);
+  if (found !== null) input.value = "";
+  location.hash = found ?? `#/nothing/${encodeURIComponent(text)}`;
+  main.focus();
+}
+
+async function showNetwork() {
+  const version = await call("node_version");
+  document.getElementById("network").textContent = version.network;
+}
+
+let stored = null;
+try {
+  stored = localStorage.getItem("theme");
+} catch {
+  // as above
+}
+if (stored === "dark" || stored === "light") setTheme(stored);
+addEventListener("hashchange", route);
+addEventListener("keydown", onKey);
+document.getElementById("theme").addEventListener("click", flipTheme);
+document.getElementById("search").addEventListener("submit", (event) => onSearch(event).catch(() => route()));
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  main.focus();
+});
+onLiveState((text) => {
+  const state = document.getElementById("live");
+  state.textContent = text === "live" ? "● live" : text;
+  state.className = text === "live" ? "good" : "bad";
+});
+showNetwork().catch(() => {});
+connect();
+route();

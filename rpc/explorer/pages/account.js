@@ -1,0 +1,73 @@
+// An account: what it has, how it has dealt, how its merit and reputation came to be, what moved.
+
+import { call, subscribe } from "../api.js";
+import { accountLink, blockLink, count, credits, el, facts, figure, roughCredits, show, table, txLink } from "../dom.js";
+import { drawChart } from "../chart.js";
+
+const PAGE = 25;
+const COLUMNS = [
+  ["height", (entry) => blockLink(entry.block, String(entry.height)), "number"],
+  ["what", (entry) => entry.kind.replaceAll("_", " ")],
+  ["amount", (entry) => (entry.direction === "out" ? "−" : "") + credits(entry.amount), "number"],
+  ["fee", (entry) => credits(entry.fee), "number wide"],
+  ["with", (entry) => (entry.counterparty ? accountLink(entry.counterparty) : ""), "wide"],
+  ["transaction", (entry) => (entry.kind === "reward" ? "block reward" : txLink(entry.id))],
+];
+
+export async function showAccount(main, address) {
+  const [account, standing, record, page] = await Promise.all([
+    call("state_getAccount", { address }), call("state_getStanding", { address }),
+    call("job_record", { address }), call("state_getHistory", { address, limit: PAGE }),
+  ]);
+  const figures = el("dl", { class: "figures" });
+  drawFigures(figures, account);
+  const history = el("div");
+  drawHistory(history, address, page, []);
+  show(main,
+    el("h1", {}, "Account"), el("p", {}, el("code", {}, account.address)), figures,
+    el("div", { class: "charts" }, drawStanding(standing, "reputation"), drawStanding(standing, "merit")),
+    standing.is_complete ? null
+      : el("p", { class: "quiet" }, "The history shown is not whole; the figures above are the chain's own."),
+    el("h2", {}, "How it has dealt"),
+    el("div", { class: "card" }, facts(listRecord(record))),
+    el("h2", {}, "What moved"), history);
+  return subscribe("transactions", { address: account.address }, async ({ event }) => {
+    if (event === "pending") return;
+    drawFigures(figures, await call("state_getAccount", { address }));
+    drawHistory(history, address, await call("state_getHistory", { address, limit: PAGE }), []);
+  });
+}
+
+function drawFigures(holder, account) {
+  holder.replaceChildren(
+    figure("balance", roughCredits(account.balance), "credits"),
+    figure("bonded", roughCredits(account.bonded), "credits"),
+    figure("merit", count(account.merit), "tickets"),
+    figure("reputation", count(account.reputation), "tickets"),
+    figure("open claims", count(account.open_claims)),
+    figure("transactions sent", count(account.nonce)));
+}
+
+function drawStanding(standing, name) {
+  const points = standing.points.map((point) => [point.height, Number(point[name])]);
+  return drawChart({ title: `${name}, tickets`, lines: [points], xName: "block", isStepped: true });
+}
+
+function drawHistory(holder, address, page, before) {
+  const entries = [...before, ...page.entries];
+  const more = page.next === null ? null : el("button", {
+    type: "button",
+    onclick: async () => drawHistory(holder, address,
+      await call("state_getHistory", { address, limit: PAGE, before: page.next }), entries),
+  }, "Older");
+  show(holder, table(COLUMNS, entries), el("div", { class: "tools" }, more));
+}
+
+function listRecord({ worker, poster }) {
+  return [
+    ["as a worker", `${count(worker.settled)} of ${count(worker.claimed)} claims settled, ${count(worker.lapsed)} lapsed, ` +
+      `${count(worker.challenged)} shown wrong; ${count(worker.tickets)} tickets, ${credits(worker.earned)} credits earned`],
+    ["as a poster", `${count(poster.settled)} of ${count(poster.posted)} jobs settled, ${count(poster.cancelled)} cancelled; ` +
+      `${count(poster.tickets)} tickets, ${credits(poster.paid)} credits paid, ${credits(poster.burned)} burned`],
+  ];
+}

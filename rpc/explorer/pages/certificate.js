@@ -1,0 +1,90 @@
+// A block's certificate: where the winning tile stands, and every step of its check, made here and not by the node.
+
+import { call } from "../api.js";
+import { fromHex, toHex } from "../bytes.js";
+import { PANEL, ROWS, readHeader, readWitness, verify } from "../certificate.js";
+import { blockLink, el, facts, link, show } from "../dom.js";
+import { captioned, drawMatrix, drawPlace } from "../picture.js";
+
+export async function showCertificate(main, name) {
+  const found = await call("chain_getCertificate", { block: /^\d{1,15}$/.test(name) ? Number(name) : name });
+  const head = el("h1", {}, `Certificate of block ${found.height}`);
+  if (found.height === 0) return show(main, head, el("p", {}, "Genesis has no certificate: nobody mined it."));
+  const header = readHeader(fromHex(found.header));
+  const about = [head, el("div", { class: "card" }, facts([
+    ["block", blockLink(found.id, found.id)],
+    ["ticket", `strip ${header.seal.i} of X, strip ${header.seal.j} of W, panel ${header.seal.p}`],
+    ["X", el("code", {}, toHex(header.seal.x.id))],
+    ["W", el("code", {}, toHex(header.seal.w.id))],
+    ["digest", el("code", {}, toHex(header.seal.digest))],
+  ])), el("h2", {}, "Where the winning tile stands"), el("div", { class: "card" }, drawPlace(header.seal))];
+  if (found.witness === null) {
+    return show(main, about, el("p", { class: "card" },
+      "This node has dropped the witness, as it may once a block is final. Another node may still have it."));
+  }
+  const result = el("div"), witness = fromHex(found.witness);
+  const run = (bytes) => runCheck(result, header, readWitness(bytes), found);
+  const tamper = () => {
+    const bytes = witness.slice();
+    bytes[100] ^= 1;
+    run(bytes);
+  };
+  show(main, about, el("h2", {}, "The check, made in this browser"),
+    el("p", { class: "quiet" }, "From the header's and the witness's bytes alone: BLAKE3, the paths, the noise and the tile are computed on this machine. ",
+      link(`#/block/${found.id}`, "Back to the block")),
+    el("div", { class: "tools" },
+      el("button", { type: "button", class: "main", id: "again", onclick: () => run(witness) }, "Check again"),
+      el("button", { type: "button", id: "tamper", onclick: tamper }, "Change one bit of the witness")),
+    result);
+  run(witness);
+}
+
+function runCheck(holder, header, witness, found) {
+  const list = el("ol", { class: "steps card", id: "steps" });
+  const pictures = el("div", { class: "pictures" });
+  const verdict = el("p", { class: "verdict", role: "status", id: "verdict" }, "checking …");
+  show(holder, verdict, list, el("h2", {}, "The two strips, and the tile after each step"), pictures);
+  const start = performance.now();
+  let isGood = true, count = 0;
+  try {
+    for (const step of verify(header, witness, found.id, found.premium)) {
+      isGood &&= step.isOk;
+      count++;
+      list.append(el("li", { class: step.isOk ? "good" : "bad" },
+        el("b", {}, step.title, step.isOk ? "" : ": no"), el("code", {}, step.detail)));
+      drawStep(pictures, step, witness);
+    }
+  } catch (error) {
+    isGood = false;
+    list.append(el("li", { class: "bad" }, el("b", {}, "The certificate cannot be read"), el("code", {}, error.message)));
+  }
+  const passed = (performance.now() - start).toFixed(0);
+  verdict.textContent = isGood
+    ? `The certificate is valid: ${count} steps in ${passed} ms, on this machine.` : "The certificate is NOT valid.";
+  verdict.className = `verdict ${isGood ? "good" : "bad"}`;
+}
+
+function drawStep(pictures, step, witness) {
+  if (step.left) {
+    const plain = (strip) => new Int8Array(strip.buffer, strip.byteOffset, strip.length);
+    for (const [name, data] of [["X", plain(witness.xStrip)], ["X with noise", step.left.map((v) => v - 127)],
+      ["W", plain(witness.wStrip)], ["W with noise", step.right]]) {
+      // 1024 columns are folded into four rows of 256 each, so that single entries can be seen.
+      pictures.append(captioned(drawMatrix(foldStrip(data), { name }), `${name}: 16 × 1024, in four pieces`));
+    }
+  }
+  if (step.tiles) {
+    step.tiles.forEach((tile, at) => pictures.append(captioned(
+      drawMatrix({ rows: ROWS, cols: ROWS, data: tile }, { zoom: 4, name: `tile after step ${at + 1}` }), String(at + 1))));
+  }
+}
+
+function foldStrip(data) {
+  const width = PANEL / 4, rows = 4 * (ROWS + 1), folded = new Int16Array(rows * width);
+  for (let r = 0; r < ROWS; r++) {
+    for (let c = 0; c < PANEL; c++) {
+      folded[(Math.floor(c / width) * (ROWS + 1) + r) * width + (c % width)] = data[r * PANEL + c];
+    }
+  }
+  return { rows, cols: width, data: folded };
+}

@@ -1,0 +1,70 @@
+// The chain over its last blocks: difficulty, block time, tickets per second, useful share, supply.
+
+import { call, subscribe } from "../api.js";
+import { el, percent, show } from "../dom.js";
+import { drawChart, shorten } from "../chart.js";
+
+const BLOCKS = 300;
+const SMOOTH = 10; // blocks that a time or a share is the mean over
+const REDRAW_MS = 2000;
+const NANO = 1e9;
+
+export async function showCharts(main) {
+  let last = 0, isGone = false;
+  const holder = el("div", { class: "charts" });
+  const draw = async () => {
+    last = Date.now();
+    const [list, supply] = await Promise.all([call("chain_listBlocks", { count: BLOCKS }), call("state_supply")]);
+    if (!isGone) show(holder, makeCharts(list.blocks.reverse(), supply));
+  };
+  await draw();
+  show(main, el("h1", {}, "Charts"), el("p", { class: "quiet" },
+    `The last ${BLOCKS} blocks. Times and shares are means over ${SMOOTH} blocks. A share says only what somebody paid for.`), holder);
+  const end = subscribe("heads", {}, () => (Date.now() - last > REDRAW_MS ? draw() : null));
+  return () => {
+    isGone = true;
+    end();
+  };
+}
+
+function makeCharts(blocks, supply) {
+  const mined = blocks.filter((block) => block.height > 0);
+  const timed = mined.filter((block) => block.height > 1);
+  const x = (block) => block.height;
+  const perBlock = (list, value) => list.map((block) => [x(block), value(block)]);
+  const over = (list, top, bottom) => list.map((block, i) => {
+    const part = list.slice(Math.max(0, i - SMOOTH + 1), i + 1);
+    const whole = part.reduce((sum, one) => sum + bottom(one), 0);
+    return [x(block), whole ? part.reduce((sum, one) => sum + top(one), 0) / whole : 0];
+  });
+  const common = { xName: "block" };
+  const { minted, burned } = addUp(mined, supply);
+  const isLittle = Number(supply.burned) < NANO / 100;
+  return [
+    drawChart({ ...common, title: "Difficulty, tickets per block", lines: [perBlock(mined, (b) => Number(b.difficulty))] }),
+    drawChart({ ...common, title: "Block time, s", lines: [over(timed, (b) => b.spacing_ms / 1000, () => 1)] }),
+    drawChart({ ...common, title: "Tickets per second", lines: [over(timed, (b) => Number(b.weight), (b) => b.spacing_ms / 1000)] }),
+    drawChart({ ...common, title: "Useful share", format: percent,
+      lines: [over(mined, (b) => b.tickets_settled, (b) => Number(b.weight))] }),
+    drawChart({ ...common, title: "Minted, credits", fromZero: false, lines: [minted],
+      format: (value) => Math.round(value).toLocaleString("en").replaceAll(",", " ") }),
+    drawChart({ ...common, title: `Burned, ${isLittle ? "nano" : "credits"}`, lines: [burned],
+      format: (value) => shorten(isLittle ? value * NANO : value) }),
+    drawChart({ ...common, title: "Base fee, nano burned per ticket", lines: [perBlock(mined, (b) => Number(b.base_fee))] }),
+  ];
+}
+
+// What was minted and burned up to each block, from the totals now downwards.
+function addUp(blocks, supply) {
+  let nowMinted = Number(supply.minted), nowBurned = Number(supply.burned);
+  const minted = [], burned = [];
+  for (const block of [...blocks].reverse()) {
+    if (block.height <= supply.height) {
+      minted.unshift([block.height, nowMinted / NANO]);
+      burned.unshift([block.height, nowBurned / NANO]);
+      nowMinted -= Number(block.subsidy);
+      nowBurned -= Number(block.burned);
+    }
+  }
+  return { minted, burned };
+}

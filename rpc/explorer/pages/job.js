@@ -1,0 +1,112 @@
+// A job: its life, its matrices as pictures, and Freivalds' check of its result made on the viewer's machine.
+
+import { call, subscribe } from "../api.js";
+import { fromBase64 } from "../bytes.js";
+import { accountLink, blockLink, count, credits, el, facts, link, show, table } from "../dom.js";
+import { check, computeSeed } from "../freivalds.js";
+import { captioned, drawMatrix } from "../picture.js";
+
+const MAX_BYTES = 24 * 2 ** 20; // of the three matrices that are fetched into the page
+const PIECE_BYTES = 4 * 2 ** 20;
+const WAIT_S = 20;
+const EVENT_COLUMNS = [
+  ["height", (event) => blockLink(String(event.height), String(event.height)), "number"],
+  ["what", (event) => event.event],
+  ["worker", (event) => (event.worker ? accountLink(event.worker) : "")],
+  ["amount", (event) => credits(event.amount), "number wide"],
+];
+
+export async function showJob(main, id) {
+  const about = el("div", { class: "card" }), events = el("div"), matrices = el("div");
+  let result = null;
+  const draw = async () => {
+    const [job, history] = await Promise.all([call("job_get", { id }), call("job_history", { id })]);
+    show(about, facts(listFacts(job)));
+    show(events, table(EVENT_COLUMNS, history.events));
+    const y = job.y?.id ?? "";
+    if (y !== result) drawMatrices(matrices, job);
+    result = y;
+  };
+  await draw();
+  show(main, el("h1", {}, "Job"), about, el("h2", {}, "What happened"), events, el("h2", {}, "X, W and Y"), matrices);
+  return subscribe("jobs", { job: id }, draw);
+}
+
+function listFacts(job) {
+  return [
+    ["id", el("code", {}, job.id)],
+    ["state", el("span", { class: job.state === "settled" ? "tag" : "tag plain" }, job.state)],
+    ["product", `X ${job.x.rows} × ${job.x.cols} times Wᵀ ${job.w.cols} × ${job.w.rows}`],
+    ["tickets", count(job.tickets)],
+    ["reward", `${credits(job.reward)} credits, ${credits(job.burned)} burned`],
+    ["posted by", accountLink(job.poster), ` in block ${job.posted_at}`],
+    ["worker", job.worker ? accountLink(job.worker) : "nobody yet"],
+    ["mode", job.mode === "checked" ? "checked: every node ran the check" : "optimistic: open to challenge for a time"],
+    ["deadline", `block ${count(job.deadline)}`],
+    job.closed_at ? ["closed", `in block ${job.closed_at}`] : null,
+    ["the posting", link(`#/tx/${job.id}`, "as a transaction")],
+  ];
+}
+
+function drawMatrices(holder, job) {
+  const bytes = (job.x.rows + job.w.rows) * job.x.cols + 4 * job.x.rows * job.w.rows;
+  if (bytes > MAX_BYTES) {
+    return show(holder, el("p", { class: "card" }, `The three matrices are ${count(bytes)} bytes, more than this page fetches. `,
+      "Check the result with: ", el("code", {}, `inos job receipt ${job.id}`)));
+  }
+  const status = el("p", { class: "verdict", role: "status", id: "freivalds" });
+  const pictures = el("div", { class: "pictures" });
+  const button = el("button", { type: "button", class: "main", id: "check" },
+    job.y ? "Fetch the matrices and check the result here" : "Fetch the operands");
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    status.className = "verdict";
+    try {
+      await fetchAndCheck(job, status, pictures);
+    } catch (error) {
+      status.textContent = error.message;
+      status.className = "verdict bad";
+    }
+    button.disabled = false;
+  });
+  show(holder, el("div", { class: "card" },
+    el("p", { class: "quiet" }, "Freivalds' check: Y·R = X·(Wᵀ·R) with R drawn from the four ids. A wrong Y passes with a probability of at most 2⁻¹²⁸."),
+    el("div", { class: "tools" }, button), status, pictures));
+}
+
+async function fetchAndCheck(job, status, pictures) {
+  const found = {};
+  pictures.replaceChildren();
+  for (const [name, ref] of [["X", job.x], ["W", job.w], ["Y", job.y]]) {
+    if (!ref) continue;
+    status.textContent = `fetching ${name} …`;
+    found[name] = await fetchMatrix(ref.id);
+    const side = Math.max(ref.rows, ref.cols), zoom = side <= 128 ? 3 : side <= 256 ? 2 : 1;
+    pictures.append(captioned(drawMatrix(found[name], { name, zoom }), `${name}, ${ref.rows} × ${ref.cols}`));
+  }
+  if (!job.y) {
+    status.textContent = "There is no result to check yet.";
+    return;
+  }
+  const start = performance.now();
+  const seed = computeSeed(job.id, job.x.id, job.w.id, job.y.id);
+  const outcome = await check(seed, found.X, found.W, found.Y,
+    (row) => (status.textContent = `checked ${row} of ${found.Y.rows} rows …`));
+  const passed = (performance.now() - start).toFixed(0);
+  status.textContent = outcome.isRight ? `The result is right: checked on this machine in ${passed} ms.`
+    : `The result is WRONG: row ${outcome.wrongRow} fails.`;
+  status.className = `verdict ${outcome.isRight ? "good" : "bad"}`;
+}
+
+// {rows, cols, data}; a few rows at a time, from the node or through it from its peers.
+async function fetchMatrix(id) {
+  const shape = await call("mesh_getRows", { id, count: 0, wait_s: WAIT_S });
+  const isWide = shape.dtype === "int32", width = shape.cols * (isWide ? 4 : 1);
+  const data = isWide ? new Int32Array(shape.rows * shape.cols) : new Int8Array(shape.rows * shape.cols);
+  const step = Math.max(1, Math.floor(PIECE_BYTES / width));
+  for (let first = 0; first < shape.rows; first += step) {
+    const part = fromBase64((await call("mesh_getRows", { id, first, count: step })).data);
+    data.set(isWide ? new Int32Array(part.buffer) : new Int8Array(part.buffer), first * shape.cols);
+  }
+  return { rows: shape.rows, cols: shape.cols, data };
+}

@@ -1,0 +1,34 @@
+// Jobs: what somebody pays for, newest first, live.
+
+import { call, subscribe } from "../api.js";
+import { accountLink, count, credits, el, jobLink, show, table } from "../dom.js";
+
+const STATES = ["", "open", "claimed", "delivered", "settled", "cancelled"];
+const COLUMNS = [
+  ["job", (job) => jobLink(job.id)],
+  ["state", (job) => el("span", { class: job.state === "settled" ? "tag" : "tag plain" }, job.state)],
+  ["product", (job) => `${job.x.rows} × ${job.x.cols} · ${job.w.cols} × ${job.w.rows}`],
+  ["tickets", (job) => count(job.tickets), "number"],
+  ["reward", (job) => credits(job.reward), "number"],
+  ["posted", (job) => count(job.posted_at), "number wide"],
+  ["mode", (job) => job.mode, "wide"],
+  ["by", (job) => accountLink(job.poster), "wide"],
+];
+
+export async function showJobs(main, state = "") {
+  const chosen = STATES.includes(state) ? state : "";
+  const holder = el("div");
+  const select = el("select", {
+    id: "state", "aria-label": "State of the jobs",
+    onchange: (event) => (location.hash = `#/jobs/${event.target.value}`),
+  }, STATES.map((one) => el("option", { value: one, selected: one === chosen }, one || "all states")));
+  const draw = async (after, before) => {
+    const page = await call("job_list", { order: "newest", limit: 30, ...(chosen && { state: chosen }), ...(after && { after }) });
+    const jobs = [...before, ...page.jobs];
+    const more = page.next && el("button", { type: "button", onclick: () => draw(page.next, jobs) }, "Older");
+    show(holder, table(COLUMNS, jobs, "There is no such job yet."), el("div", { class: "tools" }, more || ""));
+  };
+  await draw(null, []);
+  show(main, el("h1", {}, "Jobs"), el("div", { class: "tools" }, select), holder);
+  return subscribe("jobs", {}, () => draw(null, []));
+}

@@ -1,0 +1,78 @@
+"""States held for others: only of recent checkpoints, only a few, and none that is in use gives way."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chain import past
+from chain.ledger import Ledger
+from consensus.records import account_key
+from consensus.stateranges import ROOT
+from consensus.statetree import check_proof
+from node.pasts import KEPT_S, MAX_PASTS, Pasts
+from primitives.units import BlockId, StateRoot, TimeMs
+from support.chain_maker import ALICE, EASY, Branch, feed
+
+EPOCHS = MAX_PASTS + 2
+
+
+class HandClock:
+    now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def now_ms(self) -> TimeMs:
+        return TimeMs(0)
+
+
+@pytest.fixture(scope="module")
+def branch() -> Branch:
+    made = Branch(EASY)
+    made.grow_by(EPOCHS * EASY.epoch_blocks + 1)
+    return made
+
+
+@pytest.fixture
+def ledger(branch: Branch, tmp_path: Path) -> Iterator[Ledger]:
+    ledger = branch.open_ledger(tmp_path / "chain")
+    feed(ledger, branch.blocks)
+    yield ledger
+    ledger.close()
+
+
+def get_checkpoint(branch: Branch, epoch: int) -> BlockId:
+    return branch.blocks[epoch * EASY.epoch_blocks - 1].id
+
+
+def test_a_record_proven_in_the_past(branch: Branch, ledger: Ledger) -> None:
+    pasts, block = Pasts(ledger, HandClock()), get_checkpoint(branch, 2)
+    key = account_key(ALICE.address)
+    found = pasts.prove(block, key)
+    assert found is not None
+    header = ledger.get_header(block)
+    assert header is not None
+    assert check_proof(StateRoot(header.state_root), key, *found)
+    assert pasts.read_range(block, ROOT) is not None
+    assert pasts.prove(branch.blocks[3].id, key) is None, "no epoch ends there"
+    assert pasts.prove(BlockId(b"\1" * 32), key) is None
+
+
+def test_room_is_bounded_and_what_is_used_stays(branch: Branch, ledger: Ledger) -> None:
+    clock = HandClock()
+    pasts = Pasts(ledger, clock)
+    for epoch in range(1, MAX_PASTS + 1):
+        assert pasts.read_range(get_checkpoint(branch, epoch), ROOT) is not None
+    late = get_checkpoint(branch, MAX_PASTS + 1)
+    assert pasts.read_range(late, ROOT) is None
+    clock.now += KEPT_S
+    assert pasts.read_range(get_checkpoint(branch, 1), ROOT) is not None
+    assert pasts.read_range(late, ROOT) is not None
+    assert pasts.read_range(get_checkpoint(branch, 1), ROOT) is not None
+    assert len(pasts._pasts) == MAX_PASTS
+
+
+def test_states_too_far_back_are_not_made(branch: Branch, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(past, "MAX_UNDONE", 1)
+    assert Pasts(ledger, HandClock()).read_range(get_checkpoint(branch, 1), ROOT) is None
