@@ -16,7 +16,7 @@ SELFCHECK := tests/native/selfcheck.c $(wildcard $(CSRC)/*.c)
 SANITIZED := build/selfcheck-sanitized
 ARM := build/selfcheck-arm
 
-.PHONY: help setup devnet test lint sanitize cross bench attacks fuzz copies simulate format clean
+.PHONY: help setup devnet test lint sanitize cross bench attacks docs fuzz copies simulate format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,10 @@ attacks: setup ## tickets per second of cheating miners against an honest one (A
 fuzz: setup ## every decoder and the peer's state machine under atheris, ten minutes (ARGS="--seconds 60 rpc" narrows it)
 	@$(BIN)/python -c "import atheris" 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check 'atheris>=2.3'
 	cd tests && PYTHONPATH=..:. ../$(BIN)/python -m fuzz.run $(ARGS)
+
+docs: setup ## the documents as a web site in build/site, links checked
+	@$(BIN)/python -c "import material" 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check 'mkdocs-material>=9.5,<10'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
 
 copies: setup ## copies of matrices among 300 nodes that come and go (ARGS="--plot FILE.png" draws them)
 	@$(BIN)/python benchmarks/mesh_copies.py $(ARGS)
