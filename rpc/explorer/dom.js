@@ -70,11 +70,11 @@ export function count(number) {
 }
 
 export function percent(share) {
-  return `${(100 * share).toFixed(share >= 0.0995 || share === 0 ? 0 : 1)} %`;
+  return `${(100 * share).toFixed(share >= 0.0995 || share === 0 ? 0 : 1)}\u202f%`;
 }
 
 export function seconds(ms) {
-  return `${(ms / 1000).toFixed(ms < 100_000 ? 1 : 0)} s`;
+  return `${(ms / 1000).toFixed(ms < 100_000 ? 1 : 0)}\u202fs`;
 }
 
 export function age(ms) {
