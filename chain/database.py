@@ -1,5 +1,6 @@
 """LevelDB behind a few words, with its errors told apart and checksums verified at every read."""
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -46,8 +47,8 @@ class Database:
         self._monotonic = monotonic
         self.writing_s = 0.0
         """Spent in `write` since the database was opened."""
-        self.trouble = ""
-        """Why the last write failed; empty where it did not."""
+        self.trouble: ChainError | None = None
+        """Why the last write failed; None where it did not."""
         self._write_lock = threading.Lock()
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -94,11 +95,10 @@ class Database:
                     else:
                         batch.put(key, value)
         except (plyvel.Error, RuntimeError) as error:
-            explained = self.explain(error)
-            self.trouble = explained.message
-            raise explained from error
+            self.trouble = self.explain(error)
+            raise self.trouble from error
         else:
-            self.trouble = ""
+            self.trouble = None
         finally:
             self.writing_s += self._monotonic() - started
 
@@ -126,6 +126,14 @@ class Database:
             return Snapshot(self, self._db.snapshot())
         except (plyvel.Error, RuntimeError) as error:
             raise self.explain(error) from error
+
+    def count_bytes(self) -> int:
+        """Of its files now; 0 where they cannot be looked at."""
+        try:
+            with os.scandir(self._path) as found:
+                return sum(_measure(entry) for entry in found)
+        except OSError:
+            return 0
 
     def compact(self) -> None:
         """Give back the room of what was deleted or written over; takes a while."""
@@ -195,6 +203,13 @@ class Snapshot:
                 yield from found
         except (plyvel.Error, RuntimeError) as error:
             raise self._database.explain(error) from error
+
+
+def _measure(entry: os.DirEntry[str]) -> int:
+    try:
+        return entry.stat().st_size
+    except OSError:  # LevelDB has just removed it
+        return 0
 
 
 def get_prefix_end(prefix: bytes) -> bytes | None:

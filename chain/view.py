@@ -10,6 +10,7 @@ from typing import Final, Literal
 from chain.blocks import BlockStore
 from chain.database import Database
 from chain.entry import Tip, get_ancestor
+from chain.errors import ChainError
 from chain.index import BlockIndex, make_locator
 from chain.jobrecords import TrackRecord
 from chain.notes import find_step
@@ -57,9 +58,14 @@ class LedgerView:
         return self._db.writing_s
 
     @property
-    def database_trouble(self) -> str:
-        """Why the last write to disk failed; empty where it did not."""
+    def database_trouble(self) -> ChainError | None:
+        """Why the last write to disk failed; None where it did not."""
         return self._db.trouble
+
+    @property
+    def database_bytes(self) -> int:
+        """Size of the database's files."""
+        return self._db.count_bytes()
 
     @property
     def results(self) -> ResultChecker:

@@ -52,63 +52,90 @@ class HealthChecks:
     def get(self, pulse: Pulse) -> Health:
         """All of them, as they are now."""
         return Health(
-            (
-                self._check_tip(),
+            is_ready=self._is_ready(),
+            checks=(
+                self._check_tip(pulse),
                 self._check_sync(),
                 self._check_peers(pulse),
                 self._check_clock(pulse),
                 self._check_disk(),
                 self._check_database(),
-            )
+            ),
         )
 
-    def _check_tip(self) -> Check:
-        header = self._ledger.tip.header
+    def _is_ready(self) -> bool:
+        """Whether it follows the chain; a node that has nobody to follow by its settings is all the chain there is."""
+        phase = self._get_sync().phase
+        return phase is Phase.FOLLOWING or (self._is_alone and phase is Phase.FINDING_PEERS)
+
+    def _check_tip(self, pulse: Pulse) -> Check:
+        header, params = self._ledger.tip.header, self._ledger.params
+        limit_s = LATE_SPACINGS * params.spacing_ms / 1000
         if header.height == 0:
-            return Check("tip", True, "no block yet")
+            if pulse.uptime_s <= limit_s:
+                return _pass("tip", f"no block yet; {limit_s:.0f} s after the start are normal")
+            detail = f"still at genesis, {pulse.uptime_s:.0f} s after the start; {limit_s:.0f} s are normal"
+            return _fail("tip", "no-block", detail, "give it a node of this network (--peer, --seed), or let it --mine")
         age_s = (self._clock.now_ms() - header.time_ms) / 1000
-        limit_s = LATE_SPACINGS * self._ledger.params.spacing_ms / 1000
         detail = f"block {header.height} is {age_s:.0f} s old, {limit_s:.0f} s are normal"
-        hint = "see whether it has peers (inos peers) and whether its clock is right (inos doctor)"
-        return Check("tip", age_s <= limit_s, detail, hint)
+        if age_s > limit_s:
+            hint = "see whether it has peers (inos peers) and whether its clock is right (inos doctor)"
+            return _fail("tip", "tip-old", detail, hint)
+        return _pass("tip", detail)
 
     def _check_sync(self) -> Check:
         status = self._get_sync()
         behind = max(status.header_height - status.height, 0)
-        is_ok = behind <= MAX_BEHIND and status.phase is not Phase.STALLED
         detail = f"{behind} blocks behind the best header chain; {status.describe()}"
-        return Check("sync", is_ok, detail, "wait while it catches up; where it stalls, look for more peers")
+        if status.phase is Phase.STALLED:
+            return _fail("sync", "sync-stalled", detail, "look for more peers: inos peers")
+        if behind > MAX_BEHIND:
+            return _fail("sync", "sync-behind", detail, "wait while it catches up")
+        return _pass("sync", detail)
 
     def _check_peers(self, pulse: Pulse) -> Check:
         count = self._count_peers()
         if self._is_alone:
-            return Check("peers", True, f"{count} connected; it was told to look for none")
-        is_ok = count > 0 or pulse.uptime_s < MEETING_S
-        hint = "give it a node to ask for others (--seed), and let its P2P port through the firewall"
-        return Check("peers", is_ok, f"{count} connected", hint)
+            return _pass("peers", f"{count} connected; it was told to look for none")
+        if not count and pulse.uptime_s >= MEETING_S:
+            hint = "give it a node to ask for others (--seed), and let its P2P port through the firewall"
+            return _fail("peers", "no-peers", f"none connected, {pulse.uptime_s:.0f} s after the start", hint)
+        return _pass("peers", f"{count} connected")
 
     def _check_clock(self, pulse: Pulse) -> Check:
         if pulse.clock_ahead_ms is None:
-            return Check("clock", True, "too few blocks of others yet to compare it with")
+            return _pass("clock", "too few blocks of others yet to compare it with")
         ahead_s, slow_s = pulse.clock_ahead_ms / 1000, self._ledger.params.max_future_ms / 2000
-        is_ok = -slow_s <= ahead_s <= MAX_CLOCK_AHEAD_S
         detail = f"{abs(ahead_s):.1f} s {'ahead of' if ahead_s >= 0 else 'behind'} the times in others' blocks"
-        return Check("clock", is_ok, detail, "set the machine's clock, and keep it set: timedatectl set-ntp true")
+        if -slow_s <= ahead_s <= MAX_CLOCK_AHEAD_S:
+            return _pass("clock", detail)
+        code = "clock-behind" if ahead_s < 0 else "clock-ahead"
+        return _fail("clock", code, detail, "set the machine's clock, and keep it set: timedatectl set-ntp true")
 
     def _check_disk(self) -> Check:
         try:
             free, total = self._get_free(self._data_dir)
         except OSError as error:
-            hint = "see that the disk is there and may be read"
-            return Check("disk", False, f"the disk of {self._data_dir} cannot be looked at: {error}", hint)
-        is_ok = free >= min(MIN_FREE_BYTES, total // 2) and free >= MIN_FREE_PART * total
+            detail = f"the disk of {self._data_dir} cannot be looked at: {error.strerror or error}"
+            return _fail("disk", "disk-unreadable", detail, "see that the disk is there and may be read")
         detail = f"{free / 2**30:.1f} of {total / 2**30:.1f} GiB free"
-        return Check("disk", is_ok, detail, "make room, or let matrices take less: inos mesh quota")
+        if free < min(MIN_FREE_BYTES, total // 2) or free < MIN_FREE_PART * total:
+            return _fail("disk", "disk-low", detail, "make room, or let matrices take less: inos mesh quota")
+        return _pass("disk", detail)
 
     def _check_database(self) -> Check:
         trouble = self._ledger.database_trouble
-        hint = "see that there is space left; then start the node again"
-        return Check("database", not trouble, trouble or "the last write went well", hint)
+        if trouble is None:
+            return _pass("database", "the last write went well")
+        return _fail("database", trouble.code, trouble.message, trouble.hint or "start the node again")
+
+
+def _pass(name: str, detail: str) -> Check:
+    return Check(name, True, detail)
+
+
+def _fail(name: str, code: str, detail: str, hint: str) -> Check:
+    return Check(name, False, detail, hint, code)
 
 
 def get_disk_room(path: Path) -> tuple[int, int]:

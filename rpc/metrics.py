@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 
 from consensus.state import compute_supply
@@ -34,6 +34,7 @@ class Metrics:
             registry=self.registry,
         )
         self.registry.register(_NodeCollector(node, now_ms))
+        ProcessCollector(registry=self.registry)
 
     def observe_call(self, method: str, seconds: float, outcome: str) -> None:
         """One JSON-RPC call is done."""
@@ -181,6 +182,7 @@ class _NodeCollector:
         yield _counter(
             "inos_database_write_seconds", "Seconds spent on writing the ledger", self._node.ledger.writing_s
         )
+        yield _gauge("inos_database_bytes", "Size of the ledger's files", self._node.ledger.database_bytes)
         if pulse.clock_ahead_ms is not None:
             yield _gauge(
                 "inos_clock_ahead_seconds",

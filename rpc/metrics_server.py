@@ -68,7 +68,7 @@ class MetricsServer:
         """200 where all checks pass, else 503; either way each check, and what to do where it fails."""
         health = self._node.health()
         checks = [
-            {"name": one.name, "ok": one.is_ok, "detail": one.detail, "hint": "" if one.is_ok else one.hint}
+            {"name": one.name, "ok": one.is_ok, "code": one.code, "detail": one.detail, "hint": one.hint}
             for one in health.checks
         ]
         answer = {"status": "ok" if health.is_ok else "degraded", "checks": checks}
@@ -76,9 +76,8 @@ class MetricsServer:
 
     async def _handle_ready(self, request: web.Request) -> web.Response:
         """200 once the node follows the chain: what a load balancer asks before it sends anybody here."""
-        sync = self._node.get_sync_status()
-        is_ready = sync.phase.value == "following" or sync.header_height == sync.height
-        answer = {"ready": is_ready, "sync": sync.describe()}
+        is_ready = self._node.health().is_ready
+        answer = {"ready": is_ready, "sync": self._node.get_sync_status().describe()}
         return web.json_response(answer, status=200 if is_ready else 503)
 
 

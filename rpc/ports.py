@@ -80,12 +80,16 @@ class Check(Struct, frozen=True):
     detail: str
     hint: str = ""
     """What to do where it fails."""
+    code: str = ""
+    """Which of its causes it is, where it fails."""
 
 
 class Health(Struct, frozen=True):
     """All checks; the node is well when every one is."""
 
     checks: tuple[Check, ...]
+    is_ready: bool
+    """Whether it follows the chain, so that what it answers is of now."""
 
     @property
     def is_ok(self) -> bool:

@@ -1,12 +1,16 @@
 """`inos doctor`: what is wrong with this machine or its node, and how to mend it."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
 
-from inos.commands._common import DEFAULT_RPC, EXIT_FAILED, CommandError, JsonOption, RpcOption, call_rpc, print_json
+from inos.commands._common import DEFAULT_RPC, EXIT_FAILED, CommandError, JsonOption, call_rpc, print_json
+from inos.commands._nodefile import NodeFile, read_node_file
+
+if TYPE_CHECKING:
+    from inos.doctor.machine import Finding
 
 
 def command(
@@ -16,7 +20,10 @@ def command(
     p2p_port: Annotated[
         int, typer.Option("--p2p-port", min=1, max=65_535, metavar="N", help="Where peers dial.")
     ] = 8646,
-    rpc: RpcOption = DEFAULT_RPC,
+    rpc: Annotated[
+        str | None,
+        typer.Option("--rpc", envvar="INOS_RPC", metavar="URL", help="The node; by default the data directory's."),
+    ] = None,
     json_: JsonOption = False,
 ) -> None:
     """Look at the machine, and at the node where one runs; say what is wrong and how to mend it.
@@ -27,6 +34,8 @@ def command(
     from inos.doctor.node import check_node
 
     folder = data_dir.expanduser()
+    left = read_node_file(folder)
+    url = rpc or (left.rpc if left is not None and left.is_running() else DEFAULT_RPC)
     found = [
         machine.check_python(),
         machine.check_clock(),
@@ -36,14 +45,15 @@ def command(
         machine.check_kernels(),
         machine.check_speed(),
     ]
-    if _is_answering(rpc):
-        found += check_node(lambda method: call_rpc(rpc, method))
+    if _is_answering(url):
+        found += check_node(lambda method: call_rpc(url, method))
     else:
-        found.append(machine.Finding("node", machine.Verdict.NOTE, f"none answers at {rpc}", "start one: inos node"))
-        found += [
-            machine.check_port("rpc port", "127.0.0.1", _read_port(rpc)),
-            machine.check_port("p2p port", "127.0.0.1", p2p_port),
-        ]
+        found.append(_explain_silence(url, folder, left))
+        if left is None or not left.is_running():
+            found += [
+                machine.check_port("rpc port", "127.0.0.1", _read_port(url)),
+                machine.check_port("p2p port", "127.0.0.1", p2p_port),
+            ]
     if json_:
         print_json([msgspec.to_builtins(one) for one in found])
     else:
@@ -53,6 +63,18 @@ def command(
                 print(f"{'':<21}{one.hint}")
     if any(one.verdict is machine.Verdict.FAIL for one in found):
         raise typer.Exit(EXIT_FAILED)
+
+
+def _explain_silence(url: str, folder: Path, left: NodeFile | None) -> "Finding":
+    from inos.doctor.machine import Finding, Verdict
+
+    if left is None:
+        return Finding("node", Verdict.NOTE, f"none answers at {url}", "start one: inos node")
+    if left.is_running():
+        detail = f"process {left.pid} runs the node of {folder}, and does not answer at {url}"
+        return Finding("node", Verdict.FAIL, detail, f"look at its log; it said it listens at {left.rpc}")
+    detail = f"process {left.pid} ran the node of {folder}, and was killed"
+    return Finding("node", Verdict.NOTE, detail, f"start it again: inos node --data-dir {folder}")
 
 
 def _is_answering(rpc: str) -> bool:

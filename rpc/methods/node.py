@@ -28,6 +28,7 @@ class CheckModel(Model):
     name: str
     ok: bool
     detail: str
+    code: Annotated[str, Field(description="Which of its causes it is, where it fails; else empty.")]
     hint: Annotated[str, Field(description="What to do where it fails; else empty.")]
 
 
@@ -107,7 +108,7 @@ async def node_health(node: NodePort, params: NoParams) -> HealthModel:
     return HealthModel(
         status="ok" if health.is_ok else "degraded",
         checks=[
-            CheckModel(name=check.name, ok=check.is_ok, detail=check.detail, hint="" if check.is_ok else check.hint)
+            CheckModel(name=check.name, ok=check.is_ok, detail=check.detail, code=check.code, hint=check.hint)
             for check in health.checks
         ],
         sync=_render_sync(node.get_sync_status()),

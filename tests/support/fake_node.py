@@ -352,7 +352,7 @@ class FakeNode:
         return self.hub.subscribe()
 
     def health(self) -> Health:
-        return Health(self.checks)
+        return Health(self.checks, is_ready=True)
 
     def get_pulse(self) -> Pulse:
         return self.pulse

@@ -1,7 +1,9 @@
 """`inos doctor`, `inos completion`, `inos db check | compact` as typed."""
 
 import json
+import os
 import socket
+import subprocess
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -60,6 +62,34 @@ def test_the_doctor_beside_a_node(inos_devnet: TestChain) -> None:
         "node tip", "node sync", "node peers", "node clock", "node disk", "node database", "node reach",
     }  # fmt: skip
     assert "rpc port" not in found
+
+
+def test_the_doctor_finds_the_node_by_its_folder(inos_devnet: TestChain, tmp_path: Path) -> None:
+    write_node_file(tmp_path, os.getpid(), inos_devnet.url)
+    found = {one["name"]: one for one in json.loads(invoke("doctor", "--data-dir", str(tmp_path), "--json").stdout)}
+    assert found["node"]["detail"].startswith("inos ")
+
+
+def test_a_node_that_runs_and_is_silent_is_a_fault_and_a_killed_one_is_named(tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{find_free_port()}"
+    write_node_file(tmp_path, os.getpid(), url)
+    typed = ("doctor", "--data-dir", str(tmp_path), "--json")
+    silent = invoke(*typed)
+    assert silent.exit_code == 1
+    node = next(one for one in json.loads(silent.stdout) if one["name"] == "node")
+    assert (node["verdict"], str(os.getpid()) in node["detail"], url in node["hint"]) == ("fail", True, True)
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    write_node_file(tmp_path, gone.pid, url)
+    node = next(one for one in json.loads(invoke(*typed).stdout) if one["name"] == "node")
+    assert (node["verdict"], str(tmp_path) in node["hint"]) == ("note", True)
+    (tmp_path / "node.json").write_text("{")
+    node = next(one for one in json.loads(invoke(*typed).stdout) if one["name"] == "node")
+    assert node["verdict"] == "note"
+
+
+def write_node_file(folder: Path, pid: int, url: str) -> None:
+    (folder / "node.json").write_text(json.dumps({"pid": pid, "rpc": url}))
 
 
 def test_what_is_wrong_with_a_node_is_passed_on() -> None:

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from chain.errors import ChainError
 from network.sync.progress import Phase
 from node.health import HealthChecks
 from node.pulse import MIN_SAMPLES, PulseTaker
-from rpc import Check, Pulse
+from rpc import Check, Health, Pulse
 
 GIB = 1 << 30
 WELL = Pulse(
@@ -25,7 +26,7 @@ class World:
     def __init__(self) -> None:
         self.now_ms = 1_000_000
         self.header = SimpleNamespace(height=5, time_ms=998_000)
-        self.trouble = ""
+        self.trouble: ChainError | None = None
         self.peers = 3
         self.is_alone = False
         self.room: tuple[int, int] | None = (50 * GIB, 100 * GIB)
@@ -33,6 +34,9 @@ class World:
         self.pulse = WELL
 
     def list_failing(self) -> list[Check]:
+        return [check for check in self.get().checks if not check.is_ok]
+
+    def get(self) -> Health:
         ledger: Any = SimpleNamespace(
             tip=SimpleNamespace(header=self.header),
             params=SimpleNamespace(spacing_ms=2000, max_future_ms=15_000),
@@ -48,7 +52,7 @@ class World:
             is_alone=self.is_alone,
             get_free=self.get_room,
         )
-        return [check for check in checks.get(self.pulse).checks if not check.is_ok]
+        return checks.get(self.pulse)
 
     def get_room(self, path: Path) -> tuple[int, int]:
         if self.room is None:
@@ -77,6 +81,10 @@ def fall_behind(world: World) -> None:
     world.sync.header_height = 9
 
 
+def stay_at_genesis(world: World) -> None:
+    world.header = SimpleNamespace(height=0, time_ms=0)
+
+
 def set_clock(ahead_ms: int | None) -> Callable[[World], None]:
     def change(world: World) -> None:
         world.pulse = replace(WELL, clock_ahead_ms=ahead_ms)
@@ -85,26 +93,30 @@ def set_clock(ahead_ms: int | None) -> Callable[[World], None]:
 
 
 @pytest.mark.parametrize(
-    ("change", "name"),
+    ("change", "name", "code"),
     [
-        (age, "tip"),
-        (stall, "sync"),
-        (fall_behind, "sync"),
-        (set_field(peers=0), "peers"),
-        (set_clock(31_000), "clock"),
-        (set_clock(-7_600), "clock"),
-        (set_field(room=(GIB - 1, 40 * GIB)), "disk"),
-        (set_field(room=(3 * GIB, 400 * GIB)), "disk"),
-        (set_field(room=None), "disk"),
-        (set_field(trouble="the disk refuses the database: no space left"), "database"),
+        (age, "tip", "tip-old"),
+        (stay_at_genesis, "tip", "no-block"),
+        (stall, "sync", "sync-stalled"),
+        (fall_behind, "sync", "sync-behind"),
+        (set_field(peers=0), "peers", "no-peers"),
+        (set_clock(31_000), "clock", "clock-ahead"),
+        (set_clock(-7_600), "clock", "clock-behind"),
+        (set_field(room=(GIB - 1, 40 * GIB)), "disk", "disk-low"),
+        (set_field(room=(3 * GIB, 400 * GIB)), "disk", "disk-low"),
+        (set_field(room=None), "disk", "disk-unreadable"),
+        (set_field(trouble=ChainError("database-io", "no space left", hint="make room")), "database", "database-io"),
+        (set_field(trouble=ChainError("database-closed", "it is closed")), "database", "database-closed"),
     ],
 )
-def test_one_reason_turns_one_check_red_and_says_what_to_do(change: Callable[[World], None], name: str) -> None:
+def test_one_reason_turns_one_check_red_and_says_what_to_do(
+    change: Callable[[World], None], name: str, code: str
+) -> None:
     world = World()
     assert world.list_failing() == []
     change(world)
     (failing,) = world.list_failing()
-    assert failing.name == name
+    assert (failing.name, failing.code) == (name, code)
     assert failing.detail
     assert failing.hint
 
@@ -118,13 +130,29 @@ def test_one_reason_turns_one_check_red_and_says_what_to_do(change: Callable[[Wo
         set_clock(None),
         set_clock(-7_500),
         set_clock(30_000),
-        set_field(header=SimpleNamespace(height=0, time_ms=0)),
+        set_field(header=SimpleNamespace(height=0, time_ms=0), pulse=replace(WELL, uptime_s=40.0)),
     ],
 )
 def test_what_is_no_fault(change: Callable[[World], None]) -> None:
     world = World()
     change(world)
     assert world.list_failing() == []
+
+
+@pytest.mark.parametrize(
+    ("phase", "is_alone", "is_ready"),
+    [
+        (Phase.FOLLOWING, False, True),
+        (Phase.FINDING_PEERS, True, True),
+        (Phase.FINDING_PEERS, False, False),
+        (Phase.BLOCKS, True, False),
+        (Phase.STALLED, True, False),
+    ],
+)
+def test_a_node_is_ready_when_it_follows_or_has_nobody_to_follow(phase: Phase, is_alone: bool, is_ready: bool) -> None:
+    world = World()
+    world.sync.phase, world.is_alone = phase, is_alone
+    assert world.get().is_ready is is_ready
 
 
 async def test_the_clock_is_compared_with_others_blocks_only(lab: Any) -> None:

@@ -75,6 +75,10 @@ async def test_what_happens_is_seen_in_the_metrics(lab: Any, tmp_path: Path) -> 
     assert after["inos_health_ok"]['{"check": "database"}'] == 1
     assert set(after) >= MINER_ONLY
     assert after["inos_database_write_seconds"]["_total{}"] > 0
+    assert after["inos_database_bytes"]["{}"] > before["inos_database_bytes"]["{}"] > 0
+    assert after["process_resident_memory_bytes"]["{}"] > 1 << 20
+    assert after["process_open_fds"]["{}"] > 3
+    assert after["process_cpu_seconds"]["_total{}"] > before["process_cpu_seconds"]["_total{}"]
 
 
 async def test_health_is_a_status_that_machines_understand(lab: Any, tmp_path: Path) -> None:
@@ -87,8 +91,18 @@ async def test_health_is_a_status_that_machines_understand(lab: Any, tmp_path: P
         status, text = await fetch(node, "/health")
         assert status == 503
         (red,) = (check for check in json.loads(text)["checks"] if not check["ok"])
-        assert (red["name"], bool(red["hint"])) == ("tip", True)
+        assert (red["name"], red["code"], bool(red["hint"])) == ("tip", "tip-old", True)
         assert (await fetch(node, "/"))[0] == 404
+
+
+async def test_a_node_without_the_peers_it_was_told_of_is_not_ready(lab: Any, tmp_path: Path) -> None:
+    nobody = f"{'07' * 32}@127.0.0.1:9"
+    async with open_node(make_settings(lab, tmp_path / "node", peers=[nobody]), lab.clock) as node:
+        status, text = await fetch(node, "/ready")
+        assert (status, json.loads(text)["ready"]) == (503, False)
+        lab.clock.now += 3_600_000
+        red = {check["code"] for check in json.loads((await fetch(node, "/health"))[1])["checks"] if not check["ok"]}
+    assert red == {"no-block", "no-peers"}
 
 
 async def test_a_port_that_is_taken_stops_the_start(lab: Any, tmp_path: Path) -> None:
@@ -118,7 +132,7 @@ async def test_the_dashboard_asks_for_nothing_that_is_not_there(lab: Any, tmp_pa
         known = set(await read_metrics(node)) | {"inos_clock_ahead_seconds"}
     dashboard = json.loads((DEPLOY / "grafana-dashboard.json").read_text())
     queries = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", ())]
-    named = {name for query in queries for name in re.findall(r"\binos_[a-z_]+", query)}
+    named = {name for query in queries for name in re.findall(r"\b(?:inos|process)_[a-z_]+", query)}
     assert len(named) > 20
     assert {re.sub("_(total|bucket|count|sum|info)$", "", name) for name in named} - known == set()
     assert all(panel["title"] and panel.get("description") for panel in dashboard["panels"] if panel["type"] != "row")

@@ -76,12 +76,12 @@ async def test_version_and_health(ask: Ask, node: FakeNode) -> None:
     assert version["node_id"] == "05" * 32
     assert version["hrp"] == "dinos"
     assert (await ask("node_health"))["status"] == "ok"
-    node.checks = (Check("tip", True, "fresh"), Check("sync", False, "9 blocks behind", "wait"))
+    node.checks = (Check("tip", True, "fresh"), Check("sync", False, "9 blocks behind", "wait", "sync-behind"))
     health = await ask("node_health")
     assert health["status"] == "degraded"
     assert health["checks"] == [
-        {"name": "tip", "ok": True, "detail": "fresh", "hint": ""},
-        {"name": "sync", "ok": False, "detail": "9 blocks behind", "hint": "wait"},
+        {"name": "tip", "ok": True, "code": "", "detail": "fresh", "hint": ""},
+        {"name": "sync", "ok": False, "code": "sync-behind", "detail": "9 blocks behind", "hint": "wait"},
     ]
     assert health["sync"]["phase"] == "following"
     assert health["sync"]["text"] == "following at block 0"
