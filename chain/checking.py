@@ -53,7 +53,7 @@ def check_database(ledger: Ledger, tell: Callable[[str, int, int], None]) -> Che
             raise _damaged(height, "is missing")  # a node that began with a state has none of the first ones
         parent = block_id
         if number % STEP == 0 or number == tip.header.height:
-            tell("blocks", number, tip.header.height)
+            tell("chain", number, tip.header.height)
     records = dict(ledger.iterate_records())
     ledger.check()
     return Checked(Height(tip.header.height), blocks, len(records), compute_state_root(records))

@@ -15,6 +15,8 @@ WRITE_BUFFER_BYTES: Final = 16 << 20
 OPEN_FILES: Final = 74
 """LevelDB keeps ten of them for itself and maps the others, tables of 2 MB, into memory: a database of any size then
 takes 128 MB at most, where LevelDB's own default of 1000 lets it take 2 GB."""
+COPIED_AT_ONCE: Final = 1 << 20
+"""Bytes of one batch of a copy: some milliseconds' work."""
 DISK_TROUBLE: Final = (
     "no space left",
     "quota exceeded",
@@ -134,6 +136,29 @@ class Database:
                 return sum(_measure(entry) for entry in found)
         except OSError:
             return 0
+
+    def copy_to(self, path: Path, tell: Callable[[int], None]) -> None:
+        """Make another database of what is stored now; may be called from any thread while this one is written to.
+
+        Args:
+            tell: the bytes of keys and values copied so far; what it raises ends the copying.
+
+        Raises:
+            ChainError: "database-io" where the disk refuses; what is at `path` then is no database to be used.
+        """
+        source = self.snapshot()
+        with Database(path, is_durable=True) as target:
+            batch: dict[bytes, bytes | None] = {}
+            size = copied = 0
+            for key, value in source.iterate(b""):
+                batch[key] = value
+                size += len(key) + len(value)
+                if size >= COPIED_AT_ONCE:
+                    target.write(batch, is_synced=False)
+                    copied, size, batch = copied + size, 0, {}
+                    tell(copied)
+            target.write(batch)
+            tell(copied + size)
 
     def compact(self) -> None:
         """Give back the room of what was deleted or written over; takes a while."""

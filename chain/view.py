@@ -4,7 +4,8 @@ The tip, its state and its indices are one snapshot, replaced as one value when 
 reader sees one block's state, and no half-way point of a reorganisation.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Final, Literal
 
 from chain.blocks import BlockStore
@@ -66,6 +67,10 @@ class LedgerView:
     def database_bytes(self) -> int:
         """Size of the database's files."""
         return self._db.count_bytes()
+
+    def copy_to(self, path: Path, tell: Callable[[int], None]) -> None:
+        """See chain.database.Database.copy_to."""
+        self._db.copy_to(path, tell)
 
     @property
     def results(self) -> ResultChecker:

@@ -12,7 +12,7 @@ from inos.commands._common import EXIT_FAILED, EXIT_INTERRUPTED, CommandError, p
 COMMANDS: Final = {
     "bench": "Measure on this machine what mining costs over multiplying.",
     "completion": "Print what a shell needs to complete commands: bash, zsh or fish.",
-    "db": "Look after a stopped node's database: check it, give back room, judge again.",
+    "db": "Look after a stopped node's database: check, compact, export, import, judge again.",
     "devnet": "Start a network of several nodes on this machine, with paid jobs and a live view.",
     "doctor": "Look at this machine and its node, and say how to mend what is wrong.",
     "finality": "See what is final; export and import a voter's signing journal.",
@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "node": "Run one node, mining or only following.",
     "peers": "See whom a node talks to, whether it can be reached, which addresses it knows; lift bans.",
     "rpc": "Call any RPC method of a node.",
+    "snapshot": "Copy a node's data while it runs; another node can be started on the copy.",
     "status": "Show how a node fares: its sync, its peers, what bounds it.",
     "top": "Show a node live: peers, height, rates, the job it works on, what it earns.",
     "verify": "Check the receipt of a product, without a node.",

@@ -86,12 +86,13 @@ class Book:
         for matrix in self.uses.keys() - matrices:
             del self.uses[matrix]
 
-    def save(self) -> None:
-        """Write it.
+    def save(self, folder: Path | None = None) -> None:
+        """Write it, into another store's folder where one is given.
 
         Raises:
             OSError: the disk refuses; the old one is still there.
         """
+        path = self._path if folder is None else folder / NAME
         uses = sorted(self.uses.items(), key=lambda item: -item[1].used_ms)[:MAX_USES]
         saved = _Saved(
             VERSION,
@@ -99,18 +100,18 @@ class Book:
             tuple(self.pins)[:MAX_PINS],
             tuple(_pack(id, use) for id, use in uses),
         )
-        temporary = self._path.with_name(f"{NAME}.{secrets.token_hex(4)}.new")
+        temporary = path.with_name(f"{NAME}.{secrets.token_hex(4)}.new")
         try:
             with temporary.open("wb") as file:
                 file.write(encode(saved))
                 file.flush()
                 os.fsync(file.fileno())
-            if self._path.exists():
-                self._path.replace(self._path.with_suffix(OLD_SUFFIX))
-            temporary.replace(self._path)
+            if path.exists():
+                path.replace(path.with_suffix(OLD_SUFFIX))
+            temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
-        sync_folder(self._path.parent)
+        sync_folder(path.parent)
 
     def _load(self) -> None:
         saved = _read(self._path) or _read(self._path.with_suffix(OLD_SUFFIX))

@@ -5,6 +5,7 @@ Written under a temporary name, synced, then renamed, so that a file under its f
 
 import os
 import secrets
+import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -69,6 +70,16 @@ def write_matrix(path: Path, info: MatrixInfo, leaves: list[Hash], array: NDArra
     finally:
         temporary.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def copy_file(path: Path, target: Path) -> None:
+    """Copy a file so that it is on disk when this returns; OSError where the disk refuses."""
+    shutil.copyfile(path, target)
+    descriptor = os.open(target, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_head(path: Path, info: MatrixInfo) -> None:

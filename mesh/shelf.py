@@ -264,6 +264,11 @@ class Shelf:
             except OSError as error:
                 raise explain(error, self.path) from error
 
+    def copy_book(self, folder: Path) -> None:
+        """Write the book into another store's folder; OSError where the disk refuses."""
+        with self.lock:
+            self.book.save(folder)
+
     def _list_candidates(self, is_urgent: bool) -> Iterator[Candidate]:
         now = self._now_ms()
         for id, info in (*self.whole.items(), *self.parts.items()):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mesh.arrivals import Arrivals
 from mesh.errors import MeshError, explain
-from mesh.files import MatrixInfo, set_aside, write_head, write_matrix
+from mesh.files import MatrixInfo, copy_file, set_aside, write_head, write_matrix
 from mesh.growing import GrowingMatrix
 from mesh.growth import Growth
 from mesh.reading import Reader
@@ -100,8 +100,11 @@ class MatrixStore:
 
     # What is stored
 
-    def put(self, array: NDArray[Any]) -> MatrixRef:
+    def put(self, array: NDArray[Any], *, is_own: bool = True) -> MatrixRef:
         """Store an int8 operand or int32 result; nothing is written where it is here already.
+
+        Args:
+            is_own: whether it was given or made here, and not merely brought from elsewhere.
 
         Raises:
             InvalidMatrix: it is no matrix. MeshError: "store-full", "disk-full", "disk-refuses".
@@ -112,7 +115,7 @@ class MatrixStore:
         info = MatrixInfo(dtype, ref.rows, ref.cols, ref.root)
         with self._shelf.keep_busy(info.id):
             self._write(info, tree.leaves, array)
-        self._shelf.note(info.id, 1.0, is_own=True)
+        self._shelf.note(info.id, 1.0, is_own=is_own)
         return ref
 
     def open_growing(self, name: str, dtype: int, rows: int, cols: int) -> GrowingMatrix:
@@ -281,6 +284,25 @@ class MatrixStore:
     def save(self) -> None:
         """Write down pins and how much each matrix is wanted; MeshError where the disk refuses."""
         self._shelf.save()
+
+    def copy_file(self, matrix: MatrixId, folder: Path) -> int:
+        """Copy a complete matrix into another store's folder, and how many bytes; 0 where it is not here any more.
+
+        Raises:
+            OSError: the disk refuses.
+        """
+        with self._shelf.keep_busy(matrix):
+            info = self.info(matrix)
+            if info is None:
+                return 0
+            target = folder / self._shelf.get_path(matrix).relative_to(self._shelf.path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            copy_file(self._shelf.get_path(matrix), target)
+            return info.file_bytes
+
+    def copy_book(self, folder: Path) -> None:
+        """Copy pins and demand into another store's folder; OSError where the disk refuses."""
+        self._shelf.copy_book(folder)
 
     def close(self) -> None:
         """Save, and let go of files; it may be used again."""

@@ -25,6 +25,7 @@ from node.health import HealthChecks
 from node.hub import Subscription
 from node.pulse import PulseTaker
 from node.service import NodeService
+from node.snapshots import Snapshots
 from node.watch import Watcher
 from primitives.matrices import MatrixRef
 from primitives.transactions import Transaction
@@ -51,12 +52,14 @@ class RpcNode:
         *,
         pulse: PulseTaker,
         health: HealthChecks,
+        snapshots: Snapshots,
     ) -> None:
         self._service = service
         self._peers = peers
         self._stop = stop
         self._pulse = pulse
         self._health = health
+        self.snapshots = snapshots
         self.miner = miner
         self.watcher = watcher
         self.voter = voter

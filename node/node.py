@@ -40,6 +40,7 @@ from node.pulse import PulseTaker
 from node.results import StoredResults
 from node.service import NodeService
 from node.settings import NodeSettings
+from node.snapshots import Snapshots
 from node.tasks import Tasks, cancel_within
 from node.watch import Watcher
 from primitives.bls import get_bls
@@ -133,7 +134,20 @@ async def open_node(settings: NodeSettings, clock: Clock | None = None) -> Async
         pulse = PulseTaker(service, clock, None if orders is None else orders.beneficiary)
         _run_until_stop(stack, tasks, "pulse", pulse.run())
         health = _make_health(service, settings, talk, clock, data)
-        facade = RpcNode(service, talk, miner, identity.node_id, stop.set, watcher, voter, pulse=pulse, health=health)
+        snapshots = Snapshots(service)
+        stack.push_async_callback(_stop, "snapshot", snapshots.stop)
+        facade = RpcNode(
+            service,
+            talk,
+            miner,
+            identity.node_id,
+            stop.set,
+            watcher,
+            voter,
+            pulse=pulse,
+            health=health,
+            snapshots=snapshots,
+        )
         metrics, metrics_url = await _start_metrics(stack, settings, facade, clock)
         rpc = await _start_rpc(stack, settings, data, facade, metrics)
         node = Node(settings, service, talk, miner, rpc, identity.node_id, stop, metrics_url)

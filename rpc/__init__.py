@@ -20,6 +20,7 @@ from rpc.ports import (
     Provider,
     Pulse,
     RoutingInfo,
+    SnapshotStatus,
     VoterStatus,
     WatchStatus,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "RpcError",
     "RpcServer",
     "RpcSettings",
+    "SnapshotStatus",
     "VoterStatus",
     "WatchStatus",
 ]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from msgspec import Struct
 
+from primitives.errors import InosError
 from primitives.units import Address, BlockId, Height, JobId, MatrixId, NodeId, TimeMs, TxId
 
 if TYPE_CHECKING:
@@ -94,6 +96,30 @@ class Health(Struct, frozen=True):
     @property
     def is_ok(self) -> bool:
         return all(check.is_ok for check in self.checks)
+
+
+class SnapshotStatus(Struct, frozen=True):
+    """The copy of the node that was asked for last."""
+
+    state: Literal["none", "running", "done", "failed"]
+    path: str = ""
+    step: str = ""
+    """What is being copied, and how many of how many bytes of it are."""
+    copied: int = 0
+    of: int = 0
+    bytes: int = 0
+    """Of the whole copy, once it is done."""
+    matrices: int = 0
+    error: InosError | None = None
+
+
+class Snapshots(Protocol):
+    """Makes copies of the node's data while it runs."""
+
+    def begin(self, path: Path, has_matrices: bool) -> bool:
+        """Start a copy; False where one is being made."""
+
+    def get_status(self) -> SnapshotStatus: ...
 
 
 class Pulse(Struct, frozen=True, kw_only=True):
@@ -262,6 +288,9 @@ class NodePort(Protocol):
 
     def subscribe(self) -> EventStream:
         """Events from now on; a listener that lags misses the oldest."""
+
+    @property
+    def snapshots(self) -> Snapshots: ...
 
     def health(self) -> Health: ...
 

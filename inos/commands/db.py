@@ -1,16 +1,13 @@
-"""`inos db`: a stopped node's database: checked, compacted, judged again."""
+"""`inos db`: a stopped node's database: checked, compacted, carried elsewhere, judged again."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
+import msgspec
 import typer
 
-from inos.commands._common import DEFAULT_NETWORK, JsonOption, NetworkOption, fail, print_json
-
-if TYPE_CHECKING:
-    from chain.ledger import Ledger
+from inos.commands._common import DEFAULT_NETWORK, JsonOption, NetworkOption, print_json
+from inos.commands._stopped import DEFAULT_DATA_DIR, DataDirOption, find_data_dir, open_stopped
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -27,12 +24,6 @@ def _db() -> None:
     """Look after a stopped node's database."""
 
 
-DataDirOption = Annotated[
-    Path, typer.Option("--data-dir", envvar="INOS_DATA_DIR", metavar="DIR", help="The node's data directory.")
-]
-DEFAULT_DATA_DIR: Final = Path("~/.inos/node")
-
-
 @app.command()
 def check(
     data_dir: DataDirOption = DEFAULT_DATA_DIR, network: NetworkOption = DEFAULT_NETWORK, json_: JsonOption = False
@@ -44,8 +35,8 @@ def check(
     from chain.checking import check_database
     from inos.commands._progress import make_progress
 
-    with _open(data_dir, network) as (ledger, _):
-        found = check_database(ledger, make_progress("checked", is_quiet=json_))
+    with open_stopped(data_dir, network) as node:
+        found = check_database(node.ledger, make_progress("checked", "blocks", is_quiet=json_))
     if json_:
         print_json(
             {"height": found.height, "blocks": found.blocks, "records": found.records, "state_root": found.root.hex()}
@@ -60,14 +51,69 @@ def compact(
     data_dir: DataDirOption = DEFAULT_DATA_DIR, network: NetworkOption = DEFAULT_NETWORK, json_: JsonOption = False
 ) -> None:
     """Give back the room of what was deleted or written over. Only while the node is stopped."""
-    with _open(data_dir, network) as (ledger, folder):
-        before = _measure(folder)
-        ledger.compact()
-    after = _measure(folder)
+    with open_stopped(data_dir, network) as node:
+        before = _measure(node.folder)
+        node.ledger.compact()
+    after = _measure(node.folder)
     if json_:
         print_json({"bytes_before": before, "bytes_after": after})
         return
     print(f"{before / 2**20:.1f} MiB before, {after / 2**20:.1f} MiB now")
+
+
+@app.command("export")
+def export_file(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write the chain.")],
+    data_dir: DataDirOption = DEFAULT_DATA_DIR,
+    network: NetworkOption = DEFAULT_NETWORK,
+    matrices: Annotated[bool, typer.Option(help="Add the matrices that results are checked with.")] = True,
+    json_: JsonOption = False,
+) -> None:
+    """Write every block of the chain into one file, for `inos db import`. Only while the node is stopped.
+
+    What was broken off is gone on with: start it again with the same FILE.
+    """
+    from inos.commands._progress import make_progress
+    from node.archive import export_chain
+
+    with open_stopped(data_dir, network) as node:
+        tell = make_progress("written", "blocks", is_quiet=json_)
+        made = export_chain(node.ledger, node.store, file.expanduser(), tell, has_matrices=matrices)
+    if json_:
+        print_json(msgspec.to_builtins(made))
+        return
+    again = f", {made.taken_up} of them by a run before" if made.taken_up else ""
+    print(f"{made.blocks} blocks, {made.first} to {made.last}{again}, and {made.matrices} matrices")
+    print(f"{made.bytes / 2**20:,.1f} MiB in {file}")
+    if made.absent:
+        print(f"{made.absent} matrices are not in it: who imports it needs peers that have them")
+
+
+@app.command("import")
+def import_file(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What inos db export wrote.")],
+    data_dir: DataDirOption = DEFAULT_DATA_DIR,
+    network: NetworkOption = DEFAULT_NETWORK,
+    json_: JsonOption = False,
+) -> None:
+    """Take in a chain from a file, every block checked, into a stopped node's database or a new one.
+
+    What is here already is passed over: an import that was broken off is gone on with by starting it again.
+    """
+    from genesis import load_network
+    from inos.commands._progress import make_progress
+    from node.archive import check_head, import_chain
+    from node.clock import SystemClock
+
+    check_head(file.expanduser(), load_network(network).genesis_id)
+    with open_stopped(data_dir, network, is_new=True) as node:
+        tell = make_progress("read", "bytes", is_quiet=json_)
+        found = import_chain(node.ledger, node.store, file.expanduser(), SystemClock(), tell)
+    if json_:
+        print_json(msgspec.to_builtins(found))
+        return
+    print(f"{found.blocks} blocks from height {found.first} on: {found.blocks - found.known} new, {found.known} known")
+    print(f"{found.matrices} matrices taken in; the chain is at height {found.height} now")
 
 
 @app.command()
@@ -85,7 +131,7 @@ def recheck(
     from node.datadir import DataDir
     from node.results import StoredResults
 
-    path = _find(data_dir)
+    path = find_data_dir(data_dir)
     net = load_network(network)
     with DataDir(path, net.genesis_id) as data:
         results = StoredResults(MatrixStore(data.matrices))
@@ -113,31 +159,6 @@ def recheck(
         return
     still = sum(each.is_invalid for each in found)
     print(f"{len(found)} were remembered as invalid; {still} of them still are")
-
-
-def _find(data_dir: Path) -> Path:
-    path = data_dir.expanduser()
-    if not (path / "ledger").is_dir():
-        fail("no-database", f"there is no node's database in {path}", "give the --data-dir the node was started with")
-    return path
-
-
-@contextmanager
-def _open(data_dir: Path, network: str) -> Iterator[tuple["Ledger", Path]]:
-    """A stopped node's ledger, and its folder."""
-    from chain.ledger import Ledger
-    from genesis import load_network
-    from mesh.store import MatrixStore
-    from node.datadir import DataDir
-    from node.results import StoredResults
-
-    path, net = _find(data_dir), load_network(network)
-    with DataDir(path, net.genesis_id) as data:
-        ledger = Ledger.open(data.ledger, net.params, net.state, results=StoredResults(MatrixStore(data.matrices)))
-        try:
-            yield ledger, data.ledger
-        finally:
-            ledger.close()
 
 
 def _measure(folder: Path) -> int:

@@ -32,7 +32,6 @@ ALL_METHODS: Final[dict[str, Method]] = {
     for module in (
         *(node, net, chain, blocks, certificate, finality, work, state, standing, light, tx, job, record, market),
         *(mesh, rows, store, miner, template, watch, live),
-        *(mesh, rows, store, miner, template, watch, live),
     )
     for one in vars(module).values()
     if isinstance(one, Method)

@@ -1,13 +1,16 @@
 """node_*: what this process is, how it fares, and its end."""
 
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from network.sync.progress import SyncStatus
+from rpc import errors
+from rpc.errors import RpcError
 from rpc.method import Example, method
-from rpc.ports import NodePort
+from rpc.ports import NodePort, SnapshotStatus
 from rpc.schemas import Count, HeightNumber, Hex32, Model, NoParams
 
 
@@ -71,6 +74,30 @@ class HealthModel(Model):
     sync: SyncModel
 
 
+class SnapshotParams(Model):
+    path: Annotated[str, Field(min_length=1, max_length=4096, description="Absolute, of a folder that is not there.")]
+    matrices: Annotated[bool, Field(description="Whether the matrices are copied too.")] = True
+
+
+class SnapshotErrorModel(Model):
+    code: str
+    message: str
+    hint: str
+
+
+class SnapshotModel(Model):
+    """The copy that was asked for last."""
+
+    state: Literal["none", "running", "done", "failed"]
+    path: str
+    step: Annotated[str, Field(description="What is being copied: ledger or matrices; empty before and after.")]
+    copied: Annotated[Count, Field(description="Bytes of this step so far.")]
+    of: Annotated[Count, Field(description="Bytes of this step in all, about.")]
+    bytes: Annotated[Count, Field(description="Of the whole copy, once it is done.")]
+    matrices: Annotated[Count, Field(description="In the copy, once it is done.")]
+    error: Annotated[SnapshotErrorModel | None, Field(description="Why it failed; else null.")]
+
+
 class Stopping(Model):
     stopping: Literal[True]
 
@@ -132,6 +159,43 @@ def _render_sync(status: SyncStatus) -> SyncModel:
         else None,
         workers=status.workers,
         text=status.describe(),
+    )
+
+
+@method("node_snapshot", is_protected=True)
+async def node_snapshot(node: NodePort, params: SnapshotParams) -> SnapshotModel:
+    """Begin to copy the node's data into a folder on its own machine, while it goes on; answers at once.
+
+    Chain and state are those of one moment. The folder is a data directory that another node can be started on; it
+    holds no keys. It appears under its name when it is whole: ask node_snapshotStatus.
+    """
+    path = Path(params.path)
+    if not path.is_absolute():
+        raise RpcError(errors.INVALID_PARAMS, "bad-path", f"{params.path!r} is not absolute", hint="begin it with /")
+    if not node.snapshots.begin(path, params.matrices):
+        busy = node.snapshots.get_status()
+        hint = "wait until node_snapshotStatus says that it is done"
+        raise RpcError(errors.REFUSED, "snapshot-running", f"a copy to {busy.path} is being made", hint=hint)
+    return _render_snapshot(node.snapshots.get_status())
+
+
+@method("node_snapshotStatus", is_protected=True)
+async def node_snapshot_status(node: NodePort, params: NoParams) -> SnapshotModel:
+    """How far the copy is that was asked for last."""
+    return _render_snapshot(node.snapshots.get_status())
+
+
+def _render_snapshot(status: SnapshotStatus) -> SnapshotModel:
+    error = status.error
+    return SnapshotModel(
+        state=status.state,
+        path=status.path,
+        step=status.step,
+        copied=status.copied,
+        of=status.of,
+        bytes=status.bytes,
+        matrices=status.matrices,
+        error=None if error is None else SnapshotErrorModel(code=error.code, message=error.message, hint=error.hint),
     )
 
 

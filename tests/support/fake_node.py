@@ -5,6 +5,7 @@ Blocks are executed by `consensus.execution` on a dictionary; `work_jobs` plays 
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,7 +44,7 @@ from primitives.transactions import (
 )
 from primitives.units import Address, BlockId, Height, JobId, MatrixId, Nano, NodeId, Tickets, TxId, Weight
 from primitives.votes import Link
-from rpc.ports import Check, Health, PeerInfo, Provider, Pulse, RoutingInfo
+from rpc.ports import Check, Health, PeerInfo, Provider, Pulse, RoutingInfo, SnapshotStatus
 from wallet.keys import make_key
 
 WORKER = make_key(bytes(31) + b"\x07")
@@ -313,6 +314,22 @@ class FakeVotes:
         return self.caught
 
 
+class FakeSnapshots:
+    """rpc.ports.Snapshots whose copies are never done."""
+
+    def __init__(self) -> None:
+        self.status = SnapshotStatus("none")
+
+    def begin(self, path: Path, has_matrices: bool) -> bool:
+        if self.status.state == "running":
+            return False
+        self.status = SnapshotStatus("running", str(path), "ledger", 5, 9)
+        return True
+
+    def get_status(self) -> SnapshotStatus:
+        return self.status
+
+
 class FakeNode:
     """rpc.ports.NodePort; `mine` and `work_jobs` move it on."""
 
@@ -347,6 +364,7 @@ class FakeNode:
         self.spoil: Any = None
         self.has_transactions = asyncio.Event()
         self.hub = Hub()
+        self.snapshots = FakeSnapshots()
 
     def subscribe(self) -> Subscription:
         return self.hub.subscribe()

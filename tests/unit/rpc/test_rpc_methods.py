@@ -87,6 +87,14 @@ async def test_version_and_health(ask: Ask, node: FakeNode) -> None:
     assert health["sync"]["text"] == "following at block 0"
 
 
+async def test_a_snapshot_is_begun_once(ask: Ask) -> None:
+    begun = await ask("node_snapshot", path="/somewhere")
+    assert (begun["state"], begun["step"], begun["copied"], begun["of"]) == ("running", "ledger", 5, 9)
+    error = await ask("node_snapshot", path="/elsewhere")
+    assert (error["code"], error["data"]["code"]) == (-32000, "snapshot-running")
+    assert (await ask("node_snapshotStatus"))["path"] == "/somewhere"
+
+
 async def test_stop(ask: Ask, node: FakeNode) -> None:
     assert await ask("node_stop") == {"stopping": True}
     assert node.is_stopping
@@ -532,6 +540,8 @@ async def test_only_these_methods_are_protected() -> None:
         "finality_register",
         "finality_unbond",
         "finality_withdraw",
+        "node_snapshot",
+        "node_snapshotStatus",
         "miner_status",
         "miner_start",
         "miner_stop",

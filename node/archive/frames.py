@@ -1,0 +1,176 @@
+"""Frames of a chain file: written, read, and taken up where writing was broken off."""
+
+import os
+import struct
+from collections.abc import Iterator
+from enum import IntEnum
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Final, NamedTuple, NoReturn, Self
+
+import numpy as np
+from blake3 import blake3
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from node.errors import NodeError
+from primitives.blocks import Block
+from primitives.errors import CodecError
+from primitives.matrices import Hash32, Witness
+from primitives.transactions import U64
+from primitives.units import HASH_BYTES, MatrixId
+from work.strips import NUMPY_TYPES
+
+MAGIC: Final = b"INOSCHN1"
+CHECKSUM_BYTES: Final = 16
+FRAME_HEAD_BYTES: Final = 5
+MAX_FRAME: Final = 1 << 28
+"""Bytes: a block has 4 MiB at most, a matrix of a checked job 32 MiB."""
+NO_CHECKSUM: Final = bytes(CHECKSUM_BYTES)
+MATRIX_HEAD: Final = struct.Struct("<BII")
+
+
+class Kind(IntEnum):
+    """What a frame holds."""
+
+    HEAD = 1
+    MATRIX = 2
+    """id (32 bytes) || data type u8 || rows u32 || columns u32 || entries; row-major, little-endian."""
+    BLOCK = 3
+    END = 4
+
+
+KINDS: Final = frozenset(map(int, Kind))
+
+
+class Head(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Whose chain it is, and the height it begins at."""
+
+    genesis: Hash32
+    first: U64
+
+
+class SealedBlock(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    block: Block
+    witness: Witness
+
+
+class End(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What the file holds, in all."""
+
+    blocks: U64
+    matrices: U64
+    tip: Hash32
+
+
+def encode_matrix_head(matrix: MatrixId, dtype: int, rows: int, cols: int) -> bytes:
+    """What stands before a matrix's entries."""
+    return matrix + MATRIX_HEAD.pack(dtype, rows, cols)
+
+
+def decode_matrix(payload: bytes) -> tuple[MatrixId, NDArray[Any]]:
+    """A matrix and what it says it is called.
+
+    Raises:
+        CodecError: "malformed".
+    """
+    start = HASH_BYTES + MATRIX_HEAD.size
+    try:
+        dtype, rows, cols = MATRIX_HEAD.unpack_from(payload, HASH_BYTES)
+        array = np.frombuffer(payload, NUMPY_TYPES[dtype], offset=start).reshape(rows, cols)
+    except (struct.error, KeyError, ValueError) as error:
+        raise CodecError("malformed", f"these bytes are no matrix: {error}") from error
+    return MatrixId(payload[:HASH_BYTES]), array
+
+
+class Frame(NamedTuple):
+    kind: Kind
+    payload: bytes
+    end: int
+    """Where the next frame begins, bytes from the start of the file."""
+    checksum: bytes
+
+
+class FrameWriter:
+    """Appends frames to an open file.
+
+    Args:
+        checksum: of the last frame that is there.
+    """
+
+    def __init__(self, file: BinaryIO, checksum: bytes = NO_CHECKSUM) -> None:
+        self._file = file
+        self._checksum = checksum
+
+    def write(self, kind: Kind, *parts: bytes | memoryview) -> None:
+        """One frame, whose payload is the parts one after the other. OSError where the disk refuses."""
+        head = bytes([kind]) + sum(len(part) for part in parts).to_bytes(4, "big")
+        digest = blake3(self._checksum + head)
+        self._file.write(head)
+        for part in parts:
+            digest.update(part)
+            self._file.write(part)
+        self._checksum = digest.digest(CHECKSUM_BYTES)
+        self._file.write(self._checksum)
+
+
+class FrameReader:
+    """Frames of a file, each checked. Use as a context manager.
+
+    Raises:
+        NodeError: "archive-unreadable", "not-an-archive", "archive-truncated", "archive-damaged", each naming the file,
+            the last two also the byte.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> Self:
+        try:
+            self._file = self._path.open("rb")
+            self.size = os.fstat(self._file.fileno()).st_size
+        except OSError as error:
+            raise NodeError("archive-unreadable", f"cannot read {self._path}: {error.strerror}") from error
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._file.close()
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Every frame up to the end of the file, whether or not the last one is an `End`."""
+        if self._read(len(MAGIC)) != MAGIC:
+            hint = "give a file that inos db export wrote"
+            raise NodeError("not-an-archive", f"{self._path} is not a chain in a file", hint=hint)
+        checksum, start = NO_CHECKSUM, len(MAGIC)
+        while head := self._read(FRAME_HEAD_BYTES):
+            length = int.from_bytes(head[1:], "big")
+            if length > MAX_FRAME:
+                self._refuse(start)
+            payload, stored = self._read(length), self._read(CHECKSUM_BYTES)
+            if len(head) < FRAME_HEAD_BYTES or len(payload) < length or len(stored) < CHECKSUM_BYTES:
+                self._explain_end(start)
+            checksum = blake3(checksum + head).update(payload).digest(CHECKSUM_BYTES)
+            if checksum != stored or head[0] not in KINDS:
+                self._refuse(start)
+            start += FRAME_HEAD_BYTES + length + CHECKSUM_BYTES
+            yield Frame(Kind(head[0]), payload, start, checksum)
+
+    def _read(self, count: int) -> bytes:
+        try:
+            return self._file.read(count)
+        except OSError as error:
+            raise NodeError("archive-unreadable", f"cannot read {self._path}: {error.strerror}") from error
+
+    def _explain_end(self, start: int) -> NoReturn:
+        raise NodeError(
+            "archive-truncated",
+            f"{self._path} breaks off in the frame at byte {start:,}",
+            hint="copy it again, or export again: what was taken in stays",
+        )
+
+    def _refuse(self, start: int) -> NoReturn:
+        raise NodeError(
+            "archive-damaged",
+            f"{self._path}: the frame at byte {start:,} is not what was written",
+            hint="copy it again, or export again: what was taken in stays",
+        )

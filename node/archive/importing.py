@@ -1,0 +1,188 @@
+"""Taking a chain in from a file: every block is checked as if a peer had sent it."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, NoReturn
+
+from msgspec import Struct
+
+from chain.ledger import Ledger
+from consensus.params import Params
+from consensus.validity import check_seal, check_transaction_sanity
+from mesh.store import MatrixStore
+from node.archive.frames import MAX_FRAME, End, Frame, FrameReader, Head, Kind, SealedBlock, decode_matrix
+from node.clock import Clock
+from node.errors import NodeError
+from primitives.blocks import compute_block_id
+from primitives.codec import decode
+from primitives.errors import CodecError, InosError, MatrixMissing, ParentMissing, RuleViolation
+from primitives.units import BlockId
+
+BATCH: Final = 64
+"""Blocks that go to disk together; a killed import loses no more."""
+THREADS: Final = 2
+
+
+class Imported(Struct):
+    """What came of it."""
+
+    first: int = 0
+    """Height the file begins at."""
+    blocks: int = 0
+    """In the file."""
+    known: int = 0
+    """Of them, those that were here already."""
+    matrices: int = 0
+    """Taken in."""
+    height: int = 0
+    """Of the connected tip now."""
+
+
+def import_chain(
+    ledger: Ledger, store: MatrixStore, path: Path, clock: Clock, tell: Callable[[str, int, int], None]
+) -> Imported:
+    """Take in what `export_chain` wrote, block by block; what is here already is passed over, so an import that was
+    broken off is gone on with by starting it again.
+
+    Args:
+        tell: what is read, how much of it, of how much (bytes of the file).
+
+    Raises:
+        NodeError: see FrameReader; "other-genesis"; "archive-gap": blocks before those of the file are not here;
+            "matrices-missing": a result cannot be checked without matrices that are not in the file.
+        RuleViolation: a block of the file is invalid. What came before it stays.
+    """
+    intake = _Intake(ledger, store, path, clock)
+    with FrameReader(path) as frames, ThreadPoolExecutor(THREADS) as pool:
+        for frame in frames:
+            intake.take(frame, pool)
+            tell("bytes", frame.end, frames.size)
+        intake.connect(pool)
+    if not intake.is_whole:
+        raise NodeError("archive-truncated", f"{path} ends before its end", hint="export it again")
+    intake.found.height = ledger.tip.header.height
+    return intake.found
+
+
+def check_head(path: Path, genesis: BlockId) -> None:
+    """Whether a file is a chain of this genesis, before anything is made for it.
+
+    Raises:
+        NodeError: see FrameReader; "other-genesis".
+    """
+    with FrameReader(path) as frames:
+        frame = next(iter(frames), None)
+        try:
+            head = None if frame is None else decode(Head, frame.payload, limit=MAX_FRAME)
+        except CodecError:
+            head = None
+    if frame is None or frame.kind is not Kind.HEAD or head is None:
+        raise NodeError("archive-damaged", f"{path} does not say whose chain it is", hint="export it again")
+    _check_genesis(path, head, genesis)
+
+
+class _Intake:
+    """One import."""
+
+    def __init__(self, ledger: Ledger, store: MatrixStore, path: Path, clock: Clock) -> None:
+        self._ledger = ledger
+        self._store = store
+        self._path = path
+        self._clock = clock
+        self._waiting: list[SealedBlock] = []
+        self.found = Imported()
+        self.is_whole = False
+
+    def take(self, frame: Frame, pool: ThreadPoolExecutor) -> None:
+        if self.is_whole:
+            self._refuse("more follows its end")
+        try:
+            match frame.kind:
+                case Kind.HEAD:
+                    self._take_head(decode(Head, frame.payload, limit=MAX_FRAME))
+                case Kind.MATRIX:
+                    self._take_matrix(frame.payload)
+                case Kind.BLOCK:
+                    self._take_block(decode(SealedBlock, frame.payload, limit=MAX_FRAME), pool)
+                case Kind.END:
+                    end = decode(End, frame.payload, limit=MAX_FRAME)
+                    self.is_whole = end.blocks == self.found.blocks
+        except CodecError as error:
+            self._refuse(error.message)
+
+    def _take_head(self, head: Head) -> None:
+        _check_genesis(self._path, head, self._ledger.get_locator()[-1])
+        self.found.first = head.first
+
+    def _take_matrix(self, payload: bytes) -> None:
+        matrix, array = decode_matrix(payload)
+        if self._store.has(matrix):
+            return
+        if self._store.put(array, is_own=False).id != matrix:
+            self._refuse(f"the matrix {matrix.hex()} is not what it is called")
+        self.found.matrices += 1
+
+    def _take_block(self, sealed: SealedBlock, pool: ThreadPoolExecutor) -> None:
+        self.found.blocks += 1
+        status = self._ledger.get_status(compute_block_id(sealed.block.header))
+        if status in ("connected", "stored"):
+            self.found.known += 1
+            return
+        self._waiting.append(sealed)
+        if len(self._waiting) == BATCH:
+            self.connect(pool)
+
+    def connect(self, pool: ThreadPoolExecutor) -> None:
+        """Check and connect the blocks that wait."""
+        batch, self._waiting = self._waiting, []
+        params = self._ledger.params
+        faults = list(pool.map(lambda sealed: _find_fault(params, sealed), batch))
+        sound = next((at for at, fault in enumerate(faults) if fault is not None), len(batch))
+        pairs = [(sealed.block, sealed.witness) for sealed in batch[:sound]]
+        _, errors = self._ledger.add_checked_blocks(pairs, self._clock.now_ms())
+        for sealed, error in zip(batch, [*errors, *faults[sound:]], strict=True):
+            if error is not None:
+                self._explain(sealed, error)
+
+    def _explain(self, sealed: SealedBlock, error: InosError) -> NoReturn:
+        height = sealed.block.header.height
+        if isinstance(error, ParentMissing):
+            have = self._ledger.tip.header.height
+            hint = "import the file with the blocks before these first, or let the node fetch them from peers"
+            raise NodeError("archive-gap", f"{self._path} goes on at block {height}, this node has {have}", hint=hint)
+        if isinstance(error, MatrixMissing):
+            raise NodeError(
+                "matrices-missing",
+                f"block {height} delivers a result that cannot be checked without {_name(error.ids)}",
+                hint="export with matrices, or start the node: it fetches them from peers and goes on by itself",
+            )
+        raise error
+
+    def _refuse(self, why: str) -> NoReturn:
+        raise NodeError("archive-damaged", f"{self._path}: {why}", hint="export it again: what was taken in stays")
+
+
+def _check_genesis(path: Path, head: Head, genesis: BlockId) -> None:
+    if head.genesis != genesis:
+        raise NodeError(
+            "other-genesis",
+            f"{path} holds a chain of genesis {head.genesis.hex()}, this network's is {genesis.hex()}",
+            hint="give the --network the file was exported from",
+        )
+
+
+def _find_fault(params: Params, sealed: SealedBlock) -> RuleViolation | None:
+    """In what needs no state: the seal, then each transaction with its signature."""
+    try:
+        check_seal(params, sealed.block.header, sealed.witness)
+        for tx in sealed.block.transactions:
+            check_transaction_sanity(params, tx)
+    except RuleViolation as error:
+        return error
+    return None
+
+
+def _name(ids: Iterable[bytes]) -> str:
+    first, *others = (each.hex() for each in ids)
+    return f"matrix {first}" + (f" and {len(others)} more" if others else "")

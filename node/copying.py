@@ -1,0 +1,110 @@
+"""A copy of a node's data directory, taken while it runs or when it is stopped: another node starts on it.
+
+Keys stay where they are: two nodes with one voter's key would sign against each other and be slashed.
+"""
+
+import os
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from chain.ledger import Ledger
+from mesh.store import MatrixStore
+from node.datadir import DIR_MODE, write_atomically
+from node.errors import NodeError
+from primitives.units import BlockId
+
+PART_SUFFIX: Final = ".part"
+
+
+class Copied(Struct, frozen=True):
+    """What a copy holds."""
+
+    path: str
+    matrices: int
+    bytes: int
+
+
+class Stopped(NodeError):
+    """The copying was broken off on purpose."""
+
+
+def copy_node(
+    ledger: Ledger,
+    store: MatrixStore,
+    genesis: BlockId,
+    path: Path,
+    tell: Callable[[str, int, int], None],
+    *,
+    has_matrices: bool = True,
+    stop: threading.Event | None = None,
+) -> Copied:
+    """Chain, state and matrices as they are now, as a data directory at `path`.
+
+    It is made beside it, with ".part" added, and renamed when it is whole and on disk. Whole are chain and state, of
+    one moment; matrices that give way while they are copied are left out, and fetched from peers by whoever needs them.
+
+    Args:
+        tell: what is copied, bytes so far, bytes in all (about).
+        stop: set it to break off.
+
+    Raises:
+        NodeError: "target-exists", "target-unusable"; Stopped "copy-stopped". ChainError: "database-io".
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        hint = "give a folder that does not exist yet"
+        raise NodeError("target-exists", f"{path} is there already and not empty", hint=hint)
+    part = path.with_name(path.name + PART_SUFFIX)
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(mode=DIR_MODE, parents=True)
+        write_atomically(part / "genesis", genesis.hex() + "\n")
+        size = max(1, ledger.database_bytes)
+
+        def tell_ledger(done: int) -> None:
+            _heed(stop)
+            tell("ledger", min(done, size), size)
+
+        ledger.copy_to(part / "ledger", tell_ledger)
+        matrices = _copy_matrices(store, part / "matrices", tell, stop) if has_matrices else 0
+        if path.exists():
+            path.rmdir()
+        part.rename(path)
+        _sync(path.parent)
+    except OSError as error:
+        raise NodeError("target-unusable", f"cannot write a copy to {path}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return Copied(str(path), matrices, sum(each.stat().st_size for each in path.rglob("*") if each.is_file()))
+
+
+def _copy_matrices(
+    store: MatrixStore, folder: Path, tell: Callable[[str, int, int], None], stop: threading.Event | None
+) -> int:
+    """How many there were."""
+    ids, done, size, count = store.list_ids(), 0, max(1, store.total_bytes), 0
+    folder.mkdir(mode=DIR_MODE)
+    for matrix in ids:
+        _heed(stop)
+        copied = store.copy_file(matrix, folder)
+        count, done = count + (copied > 0), done + copied
+        tell("matrices", min(done, size), size)
+    store.copy_book(folder)
+    return count
+
+
+def _heed(stop: threading.Event | None) -> None:
+    if stop is not None and stop.is_set():
+        raise Stopped("copy-stopped", "the node stopped before its copy was whole", hint="ask again")
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
