@@ -12,7 +12,8 @@ from rpc.openrpc import make_document, with_discover
 from support.answers import check_answer
 
 EXPECTED = {
-    "node_version", "node_health", "node_stop", "node_snapshot", "node_snapshotStatus", "net_peers", "net_status", "net_addresses",
+    "node_version", "node_health", "node_stop", "node_snapshot", "node_snapshotStatus",
+    "net_peers", "net_status", "net_addresses",
     "net_bans", "net_unban",
     "net_findProviders", "net_provide",
     "finality_status", "finality_committee", "finality_register", "finality_unbond",
