@@ -6,7 +6,8 @@ import typer
 
 from genesis import load_network
 from inos.commands import _wallets
-from inos.commands._common import DEFAULT_NETWORK, DEFAULT_RPC, JsonOption, NetworkOption, RpcOption, call_rpc, fail
+from inos.commands._common import DEFAULT_NETWORK, DEFAULT_RPC, JsonOption, NetworkOption, RpcOption, fail
+from inos.commands._remote import DataDirOption, TokenFileOption, find_remote
 from inos.commands._transactions import estimate_fee, print_transaction, send_transaction
 from inos.commands._wallets import (
     IndexOption,
@@ -16,7 +17,6 @@ from inos.commands._wallets import (
     open_wallet,
     parse_amount,
 )
-from inos.commands.rpc import DataDirOption, TokenFileOption, read_token
 from primitives.transactions import Payload, RegisterVoter, UnbondVoter, WithdrawBond
 from primitives.units import format_credits
 from wallet import build
@@ -52,10 +52,11 @@ def vote(
     net = load_network(network)
     locked = net.params.min_voter_bond if bond is None else parse_amount(bond, "the bond")
     asked = {"bond": str(locked), "send": False}
-    told = call_rpc(rpc, "finality_register", asked, token=read_token(token_file, data_dir))
-    payload = RegisterVoter(_read_hex(told, "key", rpc), _read_hex(told, "proof", rpc), locked)
+    node = find_remote(rpc, token_file, data_dir)
+    told = node.call("finality_register", asked)
+    payload = RegisterVoter(_read_hex(told, "key", node.url), _read_hex(told, "proof", node.url), locked)
     question = f"Lock {format_credits(locked)} credits as the bond of voter {payload.key.hex()[:16]}...?"
-    _send(payload, question, fee, wallet, index, network, wallet_dir, password_file, rpc, yes, json_)
+    _send(payload, question, fee, wallet, index, network, wallet_dir, password_file, node.url, yes, json_)
 
 
 def unvote(

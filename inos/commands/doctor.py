@@ -7,7 +7,7 @@ import msgspec
 import typer
 
 from inos.commands._common import DEFAULT_RPC, EXIT_FAILED, CommandError, JsonOption, call_rpc, print_json
-from inos.commands._nodefile import NodeFile, read_node_file
+from inos.commands._remote import NodeFile, read_node_file
 
 if TYPE_CHECKING:
     from inos.doctor.machine import Finding

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from inos.commands._common import DEFAULT_RPC, JsonOption, RpcOption, call_rpc, fail, print_json
-from inos.commands.rpc import DataDirOption, TokenFileOption, read_token
+from inos.commands._remote import DataDirOption, Remote, TokenFileOption, find_remote
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -71,7 +71,7 @@ def pin(
     json_: JsonOption = False,
 ) -> None:
     """Never drop a matrix; one that is not here is fetched. Needs the node's token."""
-    found = _call(rpc, "mesh_pin", matrix, read_token(token_file, data_dir))
+    found = _call(find_remote(rpc, token_file, data_dir), "mesh_pin", matrix)
     if json_:
         print_json(found)
         return
@@ -88,7 +88,7 @@ def unpin(
     json_: JsonOption = False,
 ) -> None:
     """Let a matrix give way again where room is needed. Needs the node's token."""
-    found = _call(rpc, "mesh_unpin", matrix, read_token(token_file, data_dir))
+    found = _call(find_remote(rpc, token_file, data_dir), "mesh_unpin", matrix)
     if json_:
         print_json(found)
         return
@@ -104,7 +104,7 @@ def drop(
     json_: JsonOption = False,
 ) -> None:
     """Delete a matrix from this node, unless it is pinned or needed. Needs the node's token."""
-    found = _call(rpc, "mesh_drop", matrix, read_token(token_file, data_dir))
+    found = _call(find_remote(rpc, token_file, data_dir), "mesh_drop", matrix)
     if json_:
         print_json(found)
         return
@@ -120,8 +120,8 @@ def quota(
     json_: JsonOption = False,
 ) -> None:
     """Change how much room matrices may take, over restarts too. Needs the node's token."""
-    token = read_token(token_file, data_dir)
-    found = call_rpc(rpc, "mesh_setQuota", {"bytes": _parse_size(size)}, token=token, timeout_s=60)
+    node = find_remote(rpc, token_file, data_dir)
+    found = node.call("mesh_setQuota", {"bytes": _parse_size(size)}, timeout_s=60)
     if json_:
         print_json(found)
         return
@@ -162,8 +162,8 @@ def get(
     print(f"{array.shape[0]} x {array.shape[1]} {array.dtype} written to {out}")
 
 
-def _call(rpc: str, method: str, matrix: str, token: str | None) -> Any:
-    return call_rpc(rpc, method, {"id": _check_id(matrix)}, token=token)
+def _call(node: Remote, method: str, matrix: str) -> Any:
+    return node.call(method, {"id": _check_id(matrix)})
 
 
 def _check_id(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from inos.commands._common import DEFAULT_RPC, JsonOption, RpcOption, call_rpc, fail, print_json
-from inos.commands.rpc import DataDirOption, TokenFileOption, read_token
+from inos.commands._remote import DataDirOption, TokenFileOption, find_remote
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -72,7 +72,7 @@ def addresses(
     json_: JsonOption = False,
 ) -> None:
     """The address book, those seen last first. Needs the node's token."""
-    found = call_rpc(rpc, "net_addresses", {"limit": limit}, token=read_token(token_file, data_dir))
+    found = find_remote(rpc, token_file, data_dir).call("net_addresses", {"limit": limit})
     if json_:
         print_json(found)
         return
@@ -91,7 +91,7 @@ def bans(
     json_: JsonOption = False,
 ) -> None:
     """Nodes and network groups that are refused, and until when. Needs the node's token."""
-    found = call_rpc(rpc, "net_bans", token=read_token(token_file, data_dir))
+    found = find_remote(rpc, token_file, data_dir).call("net_bans")
     if json_:
         print_json(found)
         return
@@ -110,7 +110,7 @@ def unban(
     json_: JsonOption = False,
 ) -> None:
     """Lift bans. Needs the node's token."""
-    found = call_rpc(rpc, "net_unban", {"subject": subject}, token=read_token(token_file, data_dir))
+    found = find_remote(rpc, token_file, data_dir).call("net_unban", {"subject": subject})
     if json_:
         print_json(found)
         return

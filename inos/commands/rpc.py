@@ -1,22 +1,12 @@
 """`inos rpc METHOD [PARAMS]`: any method of a node, its result as JSON."""
 
 import json
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from inos.commands._common import DEFAULT_RPC, JsonOption, call_rpc, fail, print_json
-
-TOKEN_NAME = "rpc.token"
-MAX_TOKEN_BYTES = 1024
-
-TokenFileOption = Annotated[
-    Path | None, typer.Option("--token-file", metavar="FILE", help="The node's rpc.token, for protected methods.")
-]
-DataDirOption = Annotated[
-    Path | None, typer.Option("--data-dir", metavar="DIR", help="The node's data directory, to find its token.")
-]
+from inos.commands._remote import DataDirOption, TokenFileOption, find_remote
 
 
 def command(
@@ -33,8 +23,8 @@ def command(
     json_: JsonOption = False,
 ) -> None:
     """Call any RPC method of a node and print its result."""
-    token = read_token(token_file, data_dir)
-    print_json(call_rpc(rpc, method, parse_params(params), token=token, timeout_s=timeout))
+    node = find_remote(rpc, token_file, data_dir)
+    print_json(call_rpc(node.url, method, parse_params(params), token=node.token, timeout_s=timeout))
 
 
 def parse_params(text: str | None) -> dict[str, Any] | list[Any]:
@@ -49,22 +39,3 @@ def parse_params(text: str | None) -> dict[str, Any] | list[Any]:
     if not isinstance(value, list | dict):
         fail("bad-params", f"the parameters are a single {type(value).__name__}", hint)
     return value
-
-
-def read_token(token_file: Path | None, data_dir: Path | None) -> str | None:
-    """The node's token where one of the two was given; CommandError "token-unreadable"."""
-    if token_file is None and data_dir is None:
-        return None
-    path = token_file if token_file is not None else (data_dir or Path()) / TOKEN_NAME
-    try:
-        with path.expanduser().open("rb") as file:
-            token = file.read(MAX_TOKEN_BYTES).decode("ascii").strip()
-    except OSError as error:
-        fail(
-            "token-unreadable",
-            f"cannot read the token in {path}: {error.strerror}",
-            "it lies in the node's data directory, and only the node's user may read it",
-        )
-    except UnicodeDecodeError:
-        fail("token-unreadable", f"{path} does not hold a token")
-    return token

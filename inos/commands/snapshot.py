@@ -7,8 +7,8 @@ from typing import Annotated, Any, Final
 import typer
 
 from inos.commands._common import DEFAULT_NETWORK, CommandError, JsonOption, NetworkOption, call_rpc, fail, print_json
-from inos.commands._nodefile import read_node_file
 from inos.commands._progress import Progress, make_progress
+from inos.commands._remote import read_node_file, read_token
 from inos.commands._stopped import DEFAULT_DATA_DIR, DataDirOption, find_data_dir, open_stopped
 
 POLL_S: Final = 0.2
@@ -31,7 +31,7 @@ def command(
     running = read_node_file(source)
     tell = make_progress("copied", "bytes", is_quiet=json_)
     if running is not None and running.is_running():
-        token = _read_token(source)
+        token = read_token(None, source)
         made = _ask_node(running.rpc, token, place, matrices, tell)
     else:
         made = _copy_stopped(source, network, place, matrices, tell)
@@ -45,7 +45,7 @@ def command(
     print(f"start a node on it with: inos node --network {network} --data-dir {place}")
 
 
-def _ask_node(rpc: str, token: str, place: Path, has_matrices: bool, tell: Progress) -> dict[str, Any]:
+def _ask_node(rpc: str, token: str | None, place: Path, has_matrices: bool, tell: Progress) -> dict[str, Any]:
     if place.exists():  # said here at once, and by the node in any case
         fail("target-exists", f"{place} is there already", "give a folder that does not exist yet")
     status = call_rpc(rpc, "node_snapshot", {"path": str(place), "matrices": has_matrices}, token=token)
@@ -59,15 +59,6 @@ def _ask_node(rpc: str, token: str, place: Path, has_matrices: bool, tell: Progr
         raise CommandError(error["code"], error["message"], hint=error["hint"])
     found: dict[str, Any] = status
     return found
-
-
-def _read_token(data_dir: Path) -> str:
-    try:
-        return (data_dir / "rpc.token").read_text(encoding="ascii").strip()
-    except OSError as error:
-        fail(
-            "token-unreadable", f"cannot read {data_dir / 'rpc.token'}: {error.strerror}", "run this as the node's user"
-        )
 
 
 def _copy_stopped(source: Path, network: str, place: Path, has_matrices: bool, tell: Progress) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from inos.commands._common import DEFAULT_RPC, EXIT_INTERRUPTED, JsonOption, RpcOption, print_json
-from inos.commands.rpc import DataDirOption, TokenFileOption, read_token
+from inos.commands._remote import DataDirOption, TokenFileOption, find_remote
 
 if TYPE_CHECKING:
     from inos.top.board import Board
@@ -31,10 +31,10 @@ def command(
     """
     from inos.top.board import Board
 
-    board = Board(rpc)
-    token = read_token(token_file, data_dir)
+    node = find_remote(rpc, token_file, data_dir)
+    board = Board(node.url)
     try:
-        asyncio.run(_run(board, token, is_once=once or json_, is_quiet=json_))
+        asyncio.run(_run(board, node.token, is_once=once or json_, is_quiet=json_))
     except KeyboardInterrupt:
         raise typer.Exit(EXIT_INTERRUPTED) from None
     if json_:
