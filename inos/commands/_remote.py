@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, NamedTuple
 import typer
 from msgspec import Struct
 
-from inos.commands._common import RPC_TIMEOUT_S, call_rpc, fail
+from inos.commands._common import DEFAULT_RPC, RPC_TIMEOUT_S, call_rpc, fail
 
 TOKEN_NAME: Final = "rpc.token"
 MAX_TOKEN_BYTES: Final = 1024
@@ -62,8 +62,11 @@ def find_remote(rpc: str, token_file: Path | None, data_dir: Path | None) -> Rem
 
 
 def find_rpc(rpc: str, data_dir: Path | None) -> str:
-    """The address of the node that runs on `data_dir`, unless --rpc was given more expressly than that was."""
-    if data_dir is None or _rank("rpc") >= max(_rank("data_dir"), 1):
+    """The address of the node that runs on `data_dir`, unless --rpc was given as expressly as that was."""
+    if data_dir is None:
+        return rpc
+    typed = 1 if str(data_dir) == os.environ.get("INOS_DATA_DIR") else 2
+    if (0 if rpc == DEFAULT_RPC else 1 if rpc == os.environ.get("INOS_RPC") else 2) >= typed:
         return rpc
     found = read_node_file(data_dir)
     return found.rpc if found is not None and found.is_running() else rpc
@@ -95,12 +98,3 @@ def read_token(token_file: Path | None, data_dir: Path | None) -> str | None:
     except UnicodeDecodeError:
         fail("token-unreadable", f"{path} does not hold a token")
     return token
-
-
-def _rank(parameter: str) -> int:
-    """How expressly a parameter of the running command was given: 2 typed, 1 in the environment, 0 not at all."""
-    import click
-
-    context = click.get_current_context(silent=True)
-    source = None if context is None else context.get_parameter_source(parameter)
-    return {"COMMANDLINE": 2, "ENVIRONMENT": 1}.get(source.name if source is not None else "", 0)
