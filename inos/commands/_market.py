@@ -18,6 +18,8 @@ from primitives.codec import decode
 from primitives.units import format_credits
 
 POLL_S: Final = 0.5
+MAX_UNKNOWN: Final = 6
+"""Looks in a row at which neither chain nor pool know a job: a reorganisation takes a moment to put it back."""
 STEPS: Final = 20
 """Lines about a product being made, at most."""
 CLOSED: Final = frozenset({"settled", "cancelled"})
@@ -63,9 +65,13 @@ def watch(
     json_: JsonOption = False,
 ) -> None:
     """Follow a job until it is settled or cancelled, telling what happens to it."""
-    until, last = time.monotonic() + timeout, ""
+    until, last, unknown = time.monotonic() + timeout, "", 0
     while True:
         found = _find(rpc, job)
+        unknown = 0 if found is not None or _is_pending(rpc, job) else unknown + 1
+        if unknown >= MAX_UNKNOWN:
+            hint = "an id is what inos job post printed; inos job list shows those on the chain"
+            fail("job-unknown", f"neither the chain nor this node's pool knows job {job}", hint)
         state = "waiting to be mined" if found is None else found["state"]
         told = _describe_state(state, found)
         if told != last and not json_:
@@ -215,6 +221,17 @@ def _find(rpc: str, job: str) -> dict[str, Any] | None:
             return None
         raise
     return found
+
+
+def _is_pending(rpc: str, job: str) -> bool:
+    """Whether the posting transaction waits in the node's pool, or was mined just now."""
+    try:
+        call_rpc(rpc, "chain_getTransaction", {"id": job})
+    except CommandError as error:
+        if error.code == "transaction-unknown":
+            return False
+        raise
+    return True
 
 
 def _describe_state(state: str, found: dict[str, Any] | None) -> str:

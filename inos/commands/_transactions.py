@@ -1,6 +1,7 @@
 """Signed transactions between a file, the screen and a node."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,6 +13,8 @@ from wallet import build
 from wallet.addresses import encode_address
 
 MAX_TX_FILE_BYTES: Final = 64 << 10
+WAIT_S: Final = 600.0
+POLL_S: Final = 0.3
 
 
 def estimate_fee(rpc: str) -> Nano:
@@ -31,6 +34,21 @@ def send_transaction(rpc: str, tx: Transaction) -> None:
         fail("bad-response", f"the node took transaction {expected} but named another: {answer!r:.200}")
 
 
+def wait_included(rpc: str, tx: Transaction, limit_s: float = WAIT_S) -> int:
+    """The height of the block that has the transaction, once there is one.
+
+    Raises:
+        CommandError: "not-included" after `limit_s` seconds.
+    """
+    tx_id, until = compute_tx_id(tx).hex(), time.monotonic() + limit_s
+    while time.monotonic() < until:
+        found = call_rpc(rpc, "chain_getTransaction", {"id": tx_id})
+        if found.get("height") is not None:
+            return int(found["height"])
+        time.sleep(POLL_S)
+    fail("not-included", f"{tx_id} waits still, after {limit_s:.0f} s", f"see later: inos wallet transaction {tx_id}")
+
+
 def describe_transaction(net: Network, tx: Transaction) -> dict[str, Any]:
     """A signed transaction as people and `broadcast` read it; amounts in nano."""
     shown: dict[str, Any] = {
@@ -47,12 +65,12 @@ def describe_transaction(net: Network, tx: Transaction) -> dict[str, Any]:
     return shown | {"hex": build.encode_transaction(tx)}
 
 
-def print_transaction(net: Network, tx: Transaction, *, as_json: bool) -> None:
-    """Say what was sent."""
+def print_transaction(net: Network, tx: Transaction, *, as_json: bool, height: int | None = None) -> None:
+    """Say what was sent, and which block has it."""
     if as_json:
-        print_json(describe_transaction(net, tx))
+        print_json(describe_transaction(net, tx) | ({} if height is None else {"height": height}))
     else:
-        print(f"sent {compute_tx_id(tx).hex()}")
+        print(f"sent {compute_tx_id(tx).hex()}{'' if height is None else f', in block {height}'}")
 
 
 def read_transaction(file: Path) -> Transaction:

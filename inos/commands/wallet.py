@@ -26,6 +26,7 @@ from inos.commands._transactions import (
     print_transaction,
     read_transaction,
     send_transaction,
+    wait_included,
 )
 from inos.commands._wallets import (
     IndexOption,
@@ -265,6 +266,7 @@ def send(
     password_file: PasswordFileOption = None,
     rpc: RpcOption = DEFAULT_RPC,
     yes: YesOption = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until a block has it, ten minutes at most.")] = False,
     json_: JsonOption = False,
 ) -> None:
     """Send credits. Everything is checked before the password is asked and before anything is signed."""
@@ -281,7 +283,7 @@ def send(
     _wallets.confirm_or_stop(question, yes=yes)
     tx = build.build_transaction(key or opened.unlock(), net.params.chain_id, account, payload, paid)
     send_transaction(rpc, tx)
-    print_transaction(net, tx, as_json=json_)
+    print_transaction(net, tx, as_json=json_, height=wait_included(rpc, tx) if wait else None)
 
 
 @app.command()

@@ -309,6 +309,15 @@ def test_send(run: Cli, node: StubNode) -> None:
     assert (shown["amount"], shown["fee"]) == ("1500000000", "1000")
 
 
+def test_send_waits_until_a_block_has_it(run: Cli, node: StubNode) -> None:
+    run.restore()
+    node.standing = {"status": "included", "height": 12}
+    done = run("send", TO, "1.5", "--rpc", node.url, "--yes", "--wait")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.strip() == f"sent {compute_tx_id(node.sent[0]).hex()}, in block 12"
+    assert json.loads(run("send", TO, "1.5", "--rpc", node.url, "--yes", "--wait", "--json").stdout)["height"] == 12
+
+
 def test_send_asks_and_takes_no_for_an_answer(run: Cli, node: StubNode) -> None:
     run.restore()
     assert run.fails("send", TO, "1", "--rpc", node.url, input="n\n") == "not-confirmed"

@@ -297,6 +297,8 @@ async def test_watching_ends_when_the_job_is_settled(run: Run, node: FakeNode, l
     watched = await run("job", "watch", json.loads(posted.output)["id"], "--timeout", "30")
     assert watched.exit_code == 0, watched.output
     assert "settled at height" in watched.output.splitlines()[-1]
-    unknown = await run("job", "watch", "ab" * 32, "--timeout", "1")
+    unknown = await run("job", "watch", "ab" * 32, "--timeout", "30")
     assert unknown.exit_code == 1
-    assert "still waiting to be mined" in unknown.output
+    assert "[job-unknown]" in unknown.output
+    impatient = await run("job", "watch", "ab" * 32, "--timeout", "1")
+    assert "still waiting to be mined" in impatient.output

@@ -1,0 +1,273 @@
+"""Every command of README and docs, typed as it stands there, in one folder beside one devnet.
+
+What a reader fills in is filled in (ADDRESS, ID, PORT, ...); what only makes sense with other sizes is run with smaller
+ones; ports are free ones. Nothing is left out without the test that runs it being named.
+"""
+
+import contextlib
+import json
+import os
+import queue
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from support.documents import PAGES, ROOT, SHELL, Snippet, read_blocks, read_inline, split_commands
+
+PASSWORD: Final = "correct horse battery staple"
+COMMAND_S: Final = 120
+START_S: Final = 60
+ELSEWHERE: Final = {
+    "make devnet": "tests/functional/test_devnet_command.py",
+    ".venv/bin/inos devnet --until-jobs 8 --json": "tests/functional/test_devnet_command.py",
+    '.venv/bin/inos devnet --nodes 8 --chaos "kill=6/min,partition=2/min,delay=200ms,liars=2" --duration 1m': (
+        "tests/functional/test_chaos_command.py"
+    ),
+    "make test": ".ci/run",
+    "make setup": "Makefile",
+    "source .venv/bin/activate": "Makefile",
+    ". .venv/bin/activate": "Makefile",
+    "git clone <this repository> inos && cd inos": ".ci/run",
+    "inos bench work": "tests/unit/inos/test_bench_command.py",
+    "inos bench work --rounds 5 --plot docs/img/bench-work.png": "tests/unit/inos/test_bench_command.py",
+    "inos bench challenge": "tests/unit/inos/test_bench_command.py",
+    "inos bench start": "tests/unit/inos/test_bench_command.py",
+    "inos bench net": "tests/functional/test_bench_net.py",
+    "inos job cancel": "tests/unit/inos/test_client_commands.py",
+}
+"""Commands that another test or CI runs; the file says so of itself by naming the last word."""
+INLINE: Final = {
+    "inos job post": "inos job post X.npy W.npy --reward 1 -y",
+    "inos job watch ID": "inos job watch ID",
+    "inos wallet transaction ID": "inos wallet transaction TX",
+    "inos wallet balance": "inos wallet balance",
+    "inos top": "inos top --once",
+    "inos status": "inos status",
+    "inos doctor": "inos doctor --data-dir NODE || true",
+    "inos light": "inos light --network devnet --node RPC --rpc-port 0 --data-dir ./light",
+    "inos finality status": "inos finality status",
+    "inos finality export": "inos finality export --data-dir ./my-miner -o votes.json",
+    "inos finality import": "inos finality import votes.json --data-dir ./my-miner",
+    "inos node --help": "inos node --help",
+    "inos node --mesh-quota 20GiB": "inos node --data-dir ./quota --mesh-quota 20GiB",
+    "inos snapshot FOLDER": "inos snapshot FOLDER --data-dir NODE",
+    "inos node --data-dir FOLDER": "inos node --data-dir FOLDER",
+    "inos node --explorer": "inos node --data-dir ./explored --explorer",
+    "inos rpc rpc.discover": "inos rpc rpc.discover",
+    "inos job quote": "inos job quote X.npy W.npy",
+    "inos job result": "inos job result ID -o again.npy",
+    "inos job record ADDRESS": "inos job record ADDRESS",
+    "inos job result ID -o Y.npy": "inos job result ID -o Y.npy",
+    "inos job post X.npy W.npy --reward 20 --bond 50": "inos job post X.npy W.npy --reward 20 --bond 50 -y",
+    "inos db check": "inos db check --data-dir ./my-node",
+    "inos db compact": "inos db compact --data-dir ./my-node",
+    "inos db recheck": "inos db recheck --data-dir ./my-node",
+    "inos db export FILE": "inos db export FILE --data-dir ./my-node",
+    "inos db import FILE": "inos db import FILE --data-dir ./imported",
+    "inos completion bash > ~/.local/share/bash-completion/completions/inos": (
+        "mkdir -p ~/.local/share/bash-completion/completions; "
+        "inos completion bash > ~/.local/share/bash-completion/completions/inos"
+    ),
+    "inos bench finality": "inos bench finality --rounds 2",
+    "inos bench sync": "inos bench sync --blocks 40",
+    "inos bench snapshot": "inos bench snapshot --accounts 200",
+    "inos bench mesh": "inos bench mesh --mib 2",
+}
+"""Commands in running text, and what is typed for each; in this order, after those of the blocks."""
+
+
+class Reader:
+    """A person at a terminal with one folder, one home and one wallet."""
+
+    def __init__(self, folder: Path, network: list[dict[str, str]], nodes: list[Path]) -> None:
+        self._folder = folder
+        self._nodes: dict[str, subprocess.Popen[str]] = {}
+        home = folder / "home"
+        home.mkdir()
+        self._environment = {
+            "HOME": str(home),
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "LANG": "C.UTF-8",
+            "INOS_RPC": network[0]["rpc"],
+            "INOS_RPC_PORT": "0",
+            "INOS_P2P_PORT": "0",
+            "INOS_FILLER_RATE": "150",  # as the devnet's miners: one that takes all it can outruns them, and is stopped
+        }
+        self._filled = {
+            "http://127.0.0.1:8645": network[0]["rpc"],
+            "http://127.0.0.1:PORT": network[0]["rpc"],
+            "ID@127.0.0.1:PORT": network[1]["p2p"],
+            "--peer ...": f"--peer {network[1]['p2p']}",
+            "0.0.0.0": "127.0.0.1",
+            "127.0.0.1:9645": "127.0.0.1:0",
+            "NODE": str(nodes[0]),
+            "RPC": network[0]["rpc"],
+            "FOLDER": "./copied",
+            "FILE": "./chain",
+        }
+
+    def turn_page(self) -> None:
+        """Another page is another reader's, who has no node yet."""
+        self.stop_nodes()
+        shutil.rmtree(Path(self._environment["HOME"]) / ".inos" / "node", ignore_errors=True)
+
+    def type(self, typed: Snippet) -> None:
+        """Run a command, or start what goes on until it is stopped."""
+        text = self._fill(typed.text)
+        is_changing = re.match(r"inos mesh (pin|unpin|drop|quota)", text)
+        environment = self._environment | ({"INOS_DATA_DIR": self._filled["NODE"]} if is_changing else {})
+        if re.match(r"inos (node|light)\b(?!.*--help)", text):
+            self._start(typed, text)
+            return
+        if text.startswith("inos rpc miner_status"):
+            environment = {name: value for name, value in environment.items() if name != "INOS_RPC"}
+        if text.startswith(("inos db ", "inos finality export", "inos finality import")):
+            self.stop_nodes()
+        said = f"{PASSWORD}\n{PASSWORD}\n"
+        if "wallet send" in text:
+            said = f"y\n{PASSWORD}\n"
+        elif "job post" in text:
+            said = f"{PASSWORD}\ny\n"
+        done = subprocess.run(
+            ["bash", "-eo", "pipefail", "-c", text],
+            cwd=self._folder, env=environment, capture_output=True, text=True, input=said, timeout=COMMAND_S,
+            start_new_session=True,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{typed}: {text}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        self._learn(text, done.stdout)
+
+    def run_python(self, block: Snippet) -> None:
+        done = subprocess.run(
+            [sys.executable, "-c", self._fill(block.text)],
+            cwd=self._folder, env=self._environment, capture_output=True, text=True, timeout=COMMAND_S,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{block}\n{done.stderr[-3000:]}"
+        assert "True" in done.stdout or "tickets" in done.stdout or float(done.stdout) < 1e-9, f"{block}: {done.stdout}"
+
+    def stop_nodes(self) -> None:
+        for key in list(self._nodes):
+            self._stop(key)
+
+    def _fill(self, text: str) -> str:
+        for placeholder, value in self._filled.items():
+            text = re.sub(rf"(?<![\w/]){re.escape(placeholder)}(?!\w)", value, text)
+        return text
+
+    def _learn(self, text: str, output: str) -> None:
+        """What a reader would copy from the screen."""
+        if text == "inos wallet address":
+            self._filled["ADDRESS"] = output.strip()
+        if re.match(r"inos (job post|mesh put)", text):
+            self._filled["ID"] = re.findall(r"\b[0-9a-f]{64}\b", output)[0]
+        if text.startswith("inos wallet send"):
+            self._filled["TX"] = re.findall(r"\b[0-9a-f]{64}\b", output)[0]
+
+    def _start(self, typed: Snippet, text: str) -> None:
+        match = re.search(r"--data-dir (\S+)", text)
+        key = match[1] if match else "~"
+        self._stop(key)
+        process = subprocess.Popen(
+            ["bash", "-c", f"exec {text}"],
+            cwd=self._folder, env=self._environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        self._nodes[key] = process
+        _await_words(process, "INOS ", f"{typed}: {text}")
+
+    def _stop(self, key: str) -> None:
+        process = self._nodes.pop(key, None)
+        if process is not None:
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) in (0, 130)
+            if process.stdout is not None:
+                process.stdout.close()
+
+
+def _await_words(process: subprocess.Popen[str], word: str, what: str) -> None:
+    """Until a line with `word` comes; what follows is read too, so that the process never waits for a full pipe."""
+    lines: queue.Queue[str | None] = queue.Queue()
+
+    def read() -> None:
+        assert process.stdout is not None
+        with contextlib.suppress(ValueError):  # closed when the node has ended
+            for line in process.stdout:
+                lines.put(line)
+        lines.put(None)
+
+    threading.Thread(target=read, daemon=True).start()
+    seen, until = "", time.monotonic() + START_S
+    while True:
+        line = lines.get(timeout=max(0.1, until - time.monotonic()))
+        assert line is not None, f"{what} ended:\n{seen[-3000:]}"
+        seen += line
+        if word in line:
+            return
+
+
+@contextlib.contextmanager
+def run_devnet(folder: Path) -> Iterator[tuple[list[dict[str, str]], list[Path]]]:
+    """The README's devnet on free ports; addresses and data directories of its nodes."""
+    with contextlib.closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "inos", "devnet", "--json", "--data-dir", str(folder), "--rpc-port", port],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        until = time.monotonic() + START_S
+        while len(found := sorted(folder.glob("*/node.json"))) < 3:
+            assert process.poll() is None
+            assert time.monotonic() < until, "the devnet does not start"
+            time.sleep(0.1)  # there is no event to await: the files of three processes
+        found.sort(key=lambda path: port not in json.loads(path.read_text())["rpc"])  # the first node first
+        yield [json.loads(path.read_text()) for path in found], [path.parent for path in found]
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+
+
+@pytest.mark.timeout(600)
+def test_every_documented_command_does_what_it_says(tmp_path: Path) -> None:
+    blocks = [block for page in PAGES for block in read_blocks(page)]
+    inline = {one.text: one for page in PAGES for one in read_inline(page) if re.match(r"inos [a-z]", one.text)}
+    typed = [one for block in blocks if block.language == SHELL for one in split_commands(block)]
+    unknown = inline.keys() - INLINE.keys() - ELSEWHERE.keys() - {one.text.split("#")[0].strip() for one in typed}
+    assert not unknown, f"add them to INLINE: {sorted(unknown)}"
+    (tmp_path / "watch.key").write_text("0b" * 32 + "\n")
+    (tmp_path / "watch.key").chmod(0o600)
+    with run_devnet(tmp_path / "net") as (network, nodes):
+        reader = Reader(tmp_path, network, nodes)
+        try:
+            page = "README.md"
+            for block in blocks:
+                if block.page != page:
+                    reader.turn_page()
+                    page = block.page
+                if block.language == SHELL:
+                    for one in split_commands(block):
+                        if one.text.split("  #")[0].strip() not in ELSEWHERE:
+                            reader.type(one)
+                elif block.language == "python" and block.page == "README.md":
+                    reader.run_python(block)
+            for named, text in INLINE.items():
+                if named in inline:
+                    reader.type(inline[named]._replace(text=text))
+        finally:
+            reader.stop_nodes()
+
+
+@pytest.mark.parametrize("typed", ELSEWHERE)
+def test_what_is_run_elsewhere_is(typed: str) -> None:
+    place = (ROOT / ELSEWHERE[typed]).read_text(encoding="utf-8")
+    word = [each for each in re.findall(r"[a-z]+", typed.split(" --")[0])][-1]
+    assert word in place or ELSEWHERE[typed] in ("Makefile", ".ci/run")
