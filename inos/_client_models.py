@@ -207,6 +207,130 @@ class TrackRecord(Struct, frozen=True):
     poster: PosterRecord
 
 
+class Product(Struct, frozen=True):
+    """What a block multiplied: X (m x k) times W (n x k) transposed, and the ticket (i, j, p) that won."""
+
+    x: str
+    w: str
+    m: int
+    n: int
+    k: int
+    i: int
+    j: int
+    p: int
+
+
+class BlockSummary(Struct, frozen=True):
+    """A block without its transactions. What it did is None where it is off the best chain and never was on it."""
+
+    id: str
+    height: int
+    parent: str
+    time_ms: int
+    spacing_ms: int
+    beneficiary: str
+    uses_merit: bool
+    difficulty: int
+    standing: str
+    product: Product | None
+    transactions: int
+    weight: int | None
+    tickets_posted: int | None
+    tickets_settled: int | None
+    settled: tuple[str, ...]
+    subsidy: int | None
+    fees: int | None
+    burned: int | None
+    base_fee: int | None
+    supply: int | None
+
+
+class BlockPage(Struct, frozen=True):
+    """Newest first; `next` is `first` of the next page."""
+
+    blocks: tuple[BlockSummary, ...]
+    next: int | None
+
+
+class Certificate(Struct, frozen=True):
+    """Header and witness in their canonical encoding, as hex; docs/protocol.md, section 3, says how to check them."""
+
+    id: str
+    height: int
+    header: str
+    witness: str | None
+    premium: int
+
+
+class HistoryEntry(Struct, frozen=True):
+    """A transaction as an account saw it, or a block's reward; `amount` without the fee."""
+
+    id: str
+    height: int
+    block: str
+    time_ms: int
+    kind: str
+    direction: str
+    amount: int
+    fee: int
+    counterparty: str | None
+
+
+class HistoryPage(Struct, frozen=True):
+    """Newest first; `next` is `before` of the next page."""
+
+    entries: tuple[HistoryEntry, ...]
+    next: str | None
+
+
+class StandingPoint(Struct, frozen=True):
+    """After a block in which they changed; tickets."""
+
+    height: int
+    merit: int
+    reputation: int
+
+
+class StandingHistory(Struct, frozen=True):
+    """Oldest first; not complete where there were too many changes to read."""
+
+    points: tuple[StandingPoint, ...]
+    is_complete: bool
+
+
+class PooledTransaction(Struct, frozen=True):
+    id: str
+    sender: str
+    nonce: int
+    fee: int
+    kind: str
+    size: int
+
+
+class PoolPage(Struct, frozen=True):
+    """`count` and `bytes` are of the whole pool."""
+
+    count: int
+    bytes: int
+    transactions: tuple[PooledTransaction, ...]
+
+
+class Quote(Struct, frozen=True):
+    """What a product would cost now; `sample` settled jobs are behind the suggestion, 0: a default."""
+
+    tickets: int
+    base_fee: int
+    burn: int
+    reward_per_ticket: int
+    suggested_reward: int
+    sample: int
+    expected_blocks: int
+    expected_s: float
+    bytes: int
+    max_bytes: int
+    mode: str
+
+
 class FeeEstimate(Struct, frozen=True):
     """Nano; `base_fee` is burned per ticket by a job in the next block."""
 

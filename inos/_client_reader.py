@@ -1,10 +1,11 @@
 """The reading half of `inos.Client`: calls, and a typed method for everything a node tells."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from inos import _client_models as models
+from inos._client_events import News, Topic, follow
 from inos._client_models import convert
 from inos._client_network import NetworkInfo, read_params
 from inos._client_transport import Transport
@@ -17,7 +18,7 @@ class Reader:
 
     Args:
         url: the node's RPC address.
-        token: bearer token of the node, for miner_* and node_stop.
+        token: bearer token of the node, for what only its owner may ask.
         timeout_s: longest one call may take.
     """
 
@@ -90,8 +91,32 @@ class Reader:
         """Weight mined and paid tickets settled over the last `window` blocks."""
         return await self._ask(models.UsefulWork, "chain_usefulWork", window=window)
 
+    async def blocks(self, first: int | None = None, count: int = 20) -> models.BlockPage:
+        """Blocks without their transactions, newest first, from height `first` (the tip) down."""
+        return await self._ask(models.BlockPage, "chain_listBlocks", first=first, count=count)
+
+    async def certificate(self, block: int | str = "latest") -> models.Certificate:
+        """What proves a block's work: header and witness as bytes in hex."""
+        return await self._ask(models.Certificate, "chain_getCertificate", block=block)
+
+    async def history(self, address: str, limit: int = 50, before: str | None = None) -> models.HistoryPage:
+        """What concerned an account, newest first."""
+        return await self._ask(models.HistoryPage, "state_getHistory", address=address, limit=limit, before=before)
+
+    async def standing(self, address: str) -> models.StandingHistory:
+        """Merit and reputation of an account over time."""
+        return await self._ask(models.StandingHistory, "state_getStanding", address=address)
+
+    async def pool(self, limit: int = 100) -> models.PoolPage:
+        """Transactions that wait to be mined."""
+        return await self._ask(models.PoolPage, "tx_pool", limit=limit)
+
     async def estimate_fee(self) -> models.FeeEstimate:
         return await self._ask(models.FeeEstimate, "tx_estimateFee")
+
+    async def quote(self, m: int, n: int, k: int) -> models.Quote:
+        """What the product of m x k and (n x k) transposed would cost now."""
+        return await self._ask(models.Quote, "job_quote", m=m, n=n, k=k)
 
     async def job(self, job: str) -> models.Job:
         """A job by its id in hex; RemoteError "job-unknown" until its transaction is mined."""
@@ -108,6 +133,31 @@ class Reader:
     async def job_record(self, address: str) -> models.TrackRecord:
         """How an address has dealt as worker and as poster."""
         return await self._ask(models.TrackRecord, "job_record", address=address)
+
+    def subscribe(
+        self,
+        topic: Topic,
+        *,
+        from_height: int | None = None,
+        after: str | None = None,
+        address: str | None = None,
+        job: str | None = None,
+    ) -> AsyncGenerator[News, None]:
+        """What happens from now on, or from a block on: `async for news in client.subscribe("heads"): ...`
+
+        A connection that breaks is opened again, and what happened meanwhile is told then.
+
+        Args:
+            topic: heads, finality, transactions (needs `address`), jobs, or miner (needs the token).
+            from_height, after: tell first what happened from this height, or after this block, on.
+            job: of jobs, the only one to tell of.
+
+        Raises:
+            RemoteError: the node refuses it. ClientError: "node-unreachable" where it was never reached.
+        """
+        given = {"from_height": from_height, "after": after, "address": address, "job": job}
+        params = {name: value for name, value in given.items() if value is not None}
+        return follow(self._transport.url, self._transport.headers, topic, params)
 
     async def _ask(self, kind: type[T], method: str, **params: Any) -> T:
         return convert(kind, await self.call(method, params), method)

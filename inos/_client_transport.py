@@ -14,7 +14,7 @@ from inos._client_errors import ClientError, RemoteError
 MAX_ANSWER_BYTES: Final = 96 * 2**20
 RETRY_PAUSES_S: Final = (0.2, 0.6)
 """Before the second and third try of a read whose connection failed."""
-NEVER_REPEATED: Final = frozenset({"tx_send", "node_stop", "miner_start", "miner_stop"})
+NEVER_REPEATED: Final = frozenset({"tx_send", "node_stop", "node_snapshot", "miner_start", "miner_stop"})
 
 
 class Transport:
@@ -27,8 +27,8 @@ class Transport:
     """
 
     def __init__(self, url: str, token: str | None, timeout_s: float) -> None:
-        self._url = url
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self.url = url
+        self.headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._timeout_s = timeout_s
         self._session: aiohttp.ClientSession | None = None
         self._ids = count(1)
@@ -59,22 +59,22 @@ class Transport:
         except aiohttp.ClientConnectionError as error:
             raise ClientError(
                 "node-unreachable",
-                f"no node answers at {self._url}: {error}",
+                f"no node answers at {self.url}: {error}",
                 hint="start one with: inos node --network devnet",
             ) from error
 
     async def _post(self, method: str, body: bytes, timeout_s: float) -> tuple[int, bytes]:
         if self._session is None:
-            self._session = aiohttp.ClientSession(headers={"Content-Type": "application/json"} | self._headers)
+            self._session = aiohttp.ClientSession(headers={"Content-Type": "application/json"} | self.headers)
         try:
             limit = aiohttp.ClientTimeout(total=timeout_s)
-            async with self._session.post(self._url, data=io.BytesIO(body), timeout=limit) as response:
+            async with self._session.post(self.url, data=io.BytesIO(body), timeout=limit) as response:
                 return response.status, await _read_bounded(response)
         except TimeoutError as error:
-            raise ClientError("timeout", f"{self._url} did not answer {method} within {timeout_s:g} s") from error
+            raise ClientError("timeout", f"{self.url} did not answer {method} within {timeout_s:g} s") from error
         except aiohttp.InvalidURL as error:
             raise ClientError(
-                "bad-url", f"{self._url!r} is not the address of a node", hint="write it as http://127.0.0.1:8645"
+                "bad-url", f"{self.url!r} is not the address of a node", hint="write it as http://127.0.0.1:8645"
             ) from error
         except aiohttp.ClientPayloadError as error:
             raise ClientError("bad-response", f"the answer to {method} broke off: {error}") from error
@@ -90,7 +90,7 @@ class Transport:
         if not isinstance(error, dict):
             raise ClientError(
                 "bad-response",
-                f"{self._url} answered {method} with HTTP {status} and no JSON-RPC response",
+                f"{self.url} answered {method} with HTTP {status} and no JSON-RPC response",
                 hint="is this a node's RPC address?",
             )
         raise make_remote_error(method, error)

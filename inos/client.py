@@ -17,6 +17,7 @@ from inos import _client_models as models
 from inos._client_errors import ClientError, JobFailed, RemoteError
 from inos._client_jobs import JobWatch, JobWatcher
 from inos._client_models import convert
+from inos._client_node import NodeReader
 from inos._client_operands import (
     BadOperand,
     Credits,
@@ -29,7 +30,6 @@ from inos._client_operands import (
     to_operand,
 )
 from inos._client_products import fetch_array, save_product
-from inos._client_reader import Reader
 from inos._client_rows import WHOLE_BYTES, Progress, be_silent, upload_rows
 from primitives.errors import InosError
 from primitives.matrices import MatrixRef
@@ -52,14 +52,14 @@ NONCE_RACES: Final = frozenset({"nonce-too-old", "replacement-fee-too-low", "bad
 """Refusals that mean another program used the account's nonce meanwhile."""
 
 
-class Client(Reader):
+class Client(NodeReader):
     """One node's RPC, with typed answers, and one account's key where it has one.
 
     Args:
         url: the node's RPC address.
         wallet: the account's key, e.g. from `wallet.keys.derive_key`; needed to send and to post.
         secret: the account's 32-byte secret, in place of `wallet`.
-        token: bearer token of the node, for miner_* and node_stop.
+        token: bearer token of the node, for what only its owner may ask.
         timeout_s: longest one call may take.
     """
 
