@@ -9,6 +9,8 @@ find_python = $(shell for p in python3 python3.12 python3.11 python3.13 python3.
 PYTHON ?= $(or $(call find_python,(3, 11) <= sys.version_info < (3, 13)),$(call find_python,sys.version_info >= (3, 11)))
 STAMP := $(VENV)/.installed
 ARGS ?=
+# Tests wait more than they compute: two files at a time. WORKERS= runs them one by one.
+WORKERS ?= -n 2 --dist loadfile
 CC ?= cc
 ARM_CC ?= aarch64-linux-gnu-gcc
 CSRC := work/backends/native/csrc
@@ -36,7 +38,7 @@ devnet: setup ## three nodes on loopback, paid jobs from real data, a live view 
 	@$(BIN)/inos devnet $(ARGS)
 
 test: setup ## the whole suite (ARGS="-k name" narrows it)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(WORKERS) $(ARGS)
 
 lint: setup ## ruff, mypy in strict mode, import contracts
 	$(BIN)/ruff check .
