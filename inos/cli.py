@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from inos.commands._common import EXIT_FAILED, EXIT_INTERRUPTED, CommandError, print_error, to_inos_error
+from inos.commands._common import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, CommandError, print_error, to_inos_error
 
 COMMANDS: Final = {
     "bench": "Measure on this machine what mining costs over multiplying.",
@@ -31,6 +31,10 @@ COMMANDS: Final = {
     "work": "Mine, verify and inspect matrices on this machine, without a node.",
 }
 """Help texts stand here, so that `inos --help` imports none of the modules."""
+
+
+UsageError: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "UsageError")
+"""What typer raises for wrong usage; it exports only kinds of it."""
 
 
 def load_command(name: str) -> Any:
@@ -68,6 +72,12 @@ class LazyGroup(TyperGroup):
         except typer.Abort:  # Ctrl-C or the end of input at a prompt
             print_error(CommandError("aborted", "stopped at a question; nothing was done"), as_json=as_json)
             raise typer.Exit(EXIT_INTERRUPTED) from None
+        except UsageError as error:
+            if not as_json:
+                raise
+            hint = "" if error.ctx is None else f"{error.ctx.command_path} --help shows how it is written"
+            print_error(CommandError("usage", error.format_message(), hint=hint), as_json=True)
+            raise typer.Exit(EXIT_USAGE) from None
         except Exception as error:
             known = to_inos_error(error)
             if known is None:

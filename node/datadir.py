@@ -17,6 +17,7 @@ config.toml    settings, where there are any
 
 import fcntl
 import os
+import re
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,8 @@ from primitives.units import BlockId
 
 DIR_MODE: Final = 0o700
 FILE_MODE: Final = 0o600
+_OWN: Final = re.compile(r"lock|ledger|matrices|network|pool|.*\.(key|token|toml|json|journal|log|txt)")
+"""What may lie in a data directory before its first start: settings, keys, a network's file, logs."""
 SECRET_BYTES: Final = 32
 MAX_SMALL_FILE: Final = 4096
 
@@ -36,7 +39,7 @@ class DataDir:
     """A locked data directory. Use as a context manager: leaving it releases the lock.
 
     Raises (on entering):
-        NodeError: "data-dir-in-use" naming the process, "data-dir-unusable", "other-genesis".
+        NodeError: "data-dir-in-use" naming the process, "data-dir-unusable", "data-dir-foreign", "other-genesis".
     """
 
     def __init__(self, path: Path, genesis: BlockId) -> None:
@@ -86,6 +89,7 @@ class DataDir:
 
     def __enter__(self) -> "DataDir":
         try:
+            self._refuse_foreign()
             self.path.mkdir(mode=DIR_MODE, parents=True, exist_ok=True)
             self.path.chmod(DIR_MODE)
             self._lock = _take_lock(self.path / "lock")
@@ -100,6 +104,18 @@ class DataDir:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._release()
+
+    def _refuse_foreign(self) -> None:
+        """Somebody's home directory, given by mistake, is neither filled nor shut to others."""
+        if not self.path.is_dir() or (self.path / "genesis").exists():
+            return
+        foreign = sorted(entry.name for entry in self.path.iterdir() if not _OWN.fullmatch(entry.name))
+        if foreign:
+            raise NodeError(
+                "data-dir-foreign",
+                f"{self.path} holds other things, such as {foreign[0]}, and no node's data",
+                hint="give a folder of its own as --data-dir",
+            )
 
     def _check_genesis(self) -> None:
         path = self.path / "genesis"

@@ -11,6 +11,7 @@ import typer
 from primitives.errors import InosError
 
 EXIT_FAILED: Final = 1
+EXIT_USAGE: Final = 2
 EXIT_INTERRUPTED: Final = 130
 DEFAULT_RPC: Final = "http://127.0.0.1:8645"
 DEFAULT_NETWORK: Final = "devnet"
@@ -40,7 +41,7 @@ def fail(code: str, message: str, hint: str = "") -> NoReturn:
 
 def print_json(value: Any) -> None:
     """One JSON value on stdout."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    print(make_printable(json.dumps(value, indent=2, ensure_ascii=False)))
 
 
 def print_error(error: InosError, *, as_json: bool) -> None:
@@ -48,9 +49,14 @@ def print_error(error: InosError, *, as_json: bool) -> None:
     if as_json:
         print_json({"error": {"code": error.code, "message": error.message, "hint": error.hint}})
         return
-    print(f"error [{error.code}]: {error.message}", file=sys.stderr)
+    print(make_printable(f"error [{error.code}]: {error.message}"), file=sys.stderr)
     if error.hint:
-        print(f"  {error.hint}", file=sys.stderr)
+        print(make_printable(f"  {error.hint}"), file=sys.stderr)
+
+
+def make_printable(text: str) -> str:
+    """Bytes somebody typed that are no text, as Python keeps them in a str, shown as such: no encoding has them."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def print_warning(message: str) -> None:
@@ -64,6 +70,9 @@ def to_inos_error(error: BaseException) -> InosError | None:
         return next((known for known in map(to_inos_error, error.exceptions) if known is not None), None)
     if isinstance(error, InosError):
         return error
+    if isinstance(error, UnicodeEncodeError):
+        where = make_printable(str(error.object)[:80])
+        return CommandError("not-text", f"{where!r} has bytes that are no text", hint="type it in UTF-8")
     if not isinstance(error, OSError) or isinstance(error, BrokenPipeError):
         return None
     if isinstance(error, TimeoutError):

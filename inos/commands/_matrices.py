@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import tokenize
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,6 +11,18 @@ from numpy.typing import NDArray
 
 from inos.commands._common import fail
 
+NPY_ERRORS: Final = (
+    ValueError,
+    SyntaxError,
+    TypeError,
+    EOFError,
+    OverflowError,
+    MemoryError,
+    LookupError,
+    RecursionError,
+    tokenize.TokenError,
+)
+"""What numpy's reader raises for files that are none."""
 _HINT: Final = "write it with numpy.save(path, array)"
 
 
@@ -24,7 +37,7 @@ def load_matrix(path: Path) -> NDArray[Any]:
             return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
     except OSError as error:
         fail("file-unreadable", f"cannot read {path}: {error.strerror or error}")
-    except (ValueError, SyntaxError, TypeError, EOFError, MemoryError, OverflowError) as error:
+    except NPY_ERRORS as error:
         fail("bad-npy", f"{path} is not a .npy file with a matrix of numbers: {error}", _HINT)
 
 
@@ -36,7 +49,7 @@ def open_matrix(path: Path) -> NDArray[Any]:
     """
     try:
         mapped = np.lib.format.open_memmap(path.expanduser(), "r")
-    except (OSError, ValueError, SyntaxError, TypeError, EOFError, OverflowError):
+    except (OSError, *NPY_ERRORS):
         return load_matrix(path)  # whatever is wrong, it says so
     return mapped if mapped.dtype.kind in "iu" and mapped.flags.c_contiguous else load_matrix(path)
 

@@ -151,6 +151,7 @@ def get(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE.npy", help="Where to write it.")],
     wait: Annotated[float, typer.Option("--wait", min=0, max=60, metavar="S", help="Ask other nodes so long.")] = 30,
     rpc: RpcOption = DEFAULT_RPC,
+    json_: JsonOption = False,
 ) -> None:
     """Fetch a matrix by its id, checked against it, from the node or through it from others."""
     from inos.commands._matrices import check_writable, save_matrix
@@ -159,6 +160,10 @@ def get(
     check_writable(out)
     array = download(rpc, _check_id(matrix), wait)
     save_matrix(out, array)
+    if json_:
+        rows, cols = array.shape
+        print_json({"id": matrix.lower(), "rows": rows, "cols": cols, "dtype": str(array.dtype), "path": str(out)})
+        return
     print(f"{array.shape[0]} x {array.shape[1]} {array.dtype} written to {out}")
 
 

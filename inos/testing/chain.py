@@ -100,9 +100,12 @@ class TestChain:
         self._temporary = None if folder is not None else tempfile.TemporaryDirectory(prefix="inos-test-chain-")
         self._folder = folder or Path(self._temporary.name if self._temporary else "")
         self._clock = MovableClock()
-        self._genesis_file = self._folder / "genesis.json"
+        self.genesis_file = self._folder / "genesis.json"
+        """For `--network`."""
+        self.data_dir = self._folder / "node"
+        """For `--data-dir`: the node's folder, with its token."""
         self._write_genesis(params or {})
-        self.network: Network = load_network(str(self._genesis_file))
+        self.network: Network = load_network(str(self.genesis_file))
         self.accounts: Sequence[Account] = tuple(self._make_account(key) for key in self._keys)
         self.worker = self._make_account(self._worker_key)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -254,8 +257,8 @@ class TestChain:
 
     async def _open(self) -> None:
         flags = {
-            "network": str(self._genesis_file),
-            "data_dir": self._folder / "node",
+            "network": str(self.genesis_file),
+            "data_dir": self.data_dir,
             "rpc_host": "127.0.0.1",
             "rpc_port": self._rpc_port,
             "p2p_host": "127.0.0.1",
@@ -292,7 +295,7 @@ class TestChain:
         blocks = self._get_mint().blocks[: kept.blocks]
         if self._stack is not None:
             await self._stack.aclose()
-        data = self._folder / "node"
+        data = self.data_dir
         await asyncio.to_thread(shutil.rmtree, data / "ledger")
         (data / "pool").unlink(missing_ok=True)
         await self._open()
@@ -331,9 +334,9 @@ class TestChain:
         return Account(encode_address(self.network.hrp, key.address), key)
 
     def _read_token(self) -> str:
-        return (self._folder / "node" / "rpc.token").read_text().strip()
+        return (self.data_dir / "rpc.token").read_text().strip()
 
     def _write_genesis(self, params: dict[str, Any]) -> None:
         funds = {key.address: self.funds for key in (*self._keys, self._worker_key)}
         easy = {"genesis_target": EASY_TARGET, "max_target": EASY_TARGET, "challenge_window": CHALLENGE_WINDOW}
-        self._genesis_file.write_text(derive_devnet("devnet", self._clock.now_ms(), funds, params=easy | params))
+        self.genesis_file.write_text(derive_devnet("devnet", self._clock.now_ms(), funds, params=easy | params))

@@ -78,3 +78,20 @@ def test_a_secret_others_can_read_is_refused(tmp_path: Path) -> None:
     assert refused.value.code == "key-file-open"
     with pytest.raises(NodeError, match="cannot read"):
         read_secret(tmp_path / "none")
+
+
+def test_a_folder_of_other_things_is_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "holiday.jpg").write_bytes(b"")
+    tmp_path.chmod(0o755)
+    with pytest.raises(NodeError) as error, DataDir(tmp_path, GENESIS):
+        pass
+    assert error.value.code == "data-dir-foreign"
+    assert "holiday.jpg" in error.value.message
+    assert (tmp_path.stat().st_mode & 0o777, [path.name for path in tmp_path.iterdir()]) == (0o755, ["holiday.jpg"])
+
+
+def test_settings_keys_and_logs_may_lie_there_before_the_first_start(tmp_path: Path) -> None:
+    for name in ("config.toml", "voter.key", "genesis.json", "node.log"):
+        (tmp_path / name).write_text("")
+    with DataDir(tmp_path, GENESIS):
+        assert (tmp_path / "genesis").exists()
