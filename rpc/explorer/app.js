@@ -8,6 +8,7 @@ import { showBlock } from "./pages/block.js";
 import { showBlocks } from "./pages/blocks.js";
 import { showCertificate } from "./pages/certificate.js";
 import { showCharts } from "./pages/charts.js";
+import { showFinality } from "./pages/finality.js";
 import { showJob } from "./pages/job.js";
 import { showJobs } from "./pages/jobs.js";
 import { showPeers } from "./pages/peers.js";
@@ -22,6 +23,7 @@ const PAGES = {
   jobs: [showJobs, "Jobs"],
   job: [showJob, "Job"],
   charts: [showCharts, "Charts"],
+  finality: [showFinality, "Finality"],
   peers: [showPeers, "Peers"],
   nothing: [showNothing, "Nothing found"],
 };

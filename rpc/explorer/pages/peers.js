@@ -15,6 +15,11 @@ const COLUMNS = [
   ["since", (peer) => age(peer.connected_at_ms), "wide"],
 ];
 
+function describe(check) {
+  if (check.ok) return check.detail;
+  return el("span", {}, el("span", { class: "bad" }, `${check.detail} (${check.code})`), `: ${check.hint}`);
+}
+
 export async function showPeers(main) {
   const draw = async () => {
     const [peers, status, version, health] = await Promise.all(
@@ -29,7 +34,7 @@ export async function showPeers(main) {
         ["genesis", el("code", {}, version.genesis)],
         ["reachable", status.reachability],
         ["health", el("span", { class: health.status === "ok" ? "good" : "bad" }, health.status)],
-        ...health.checks.map((check) => [check.name, check.detail]),
+        ...health.checks.map((check) => [check.name, describe(check)]),
       ])));
   };
   await draw();
