@@ -128,18 +128,19 @@ def derive_devnet(
     allocations: Mapping[Address, Nano],
     *,
     params: Mapping[str, Any] | None = None,
+    network: Mapping[str, Any] | None = None,
 ) -> str:
     """Text of a genesis file like `base` (name or path), with its own time and funded accounts.
 
-    `params` replaces single parameters, spelled as in the file. The base's allocations and seeds
-    are dropped: a network of one's own starts with nobody else's accounts and peers.
+    `params` and `network` replace single members of those sections, spelled as in the file. The base's
+    allocations and seeds are dropped: a network of one's own starts with nobody else's accounts and peers.
 
     Raises:
         GenesisError: as `load_network`; "genesis-invalid" where the result would not load.
     """
     document = read_genesis(base).model_dump()
     hrp = document["network"]["hrp"]
-    document["network"] |= {"genesis_time_ms": int(time_ms), "seeds": []}
+    document["network"] |= {"genesis_time_ms": int(time_ms), "seeds": []} | dict(network or {})
     document["params"] |= dict(params or {})
     document["allocations"] = {bech32m.encode(hrp, a): str(int(n)) for a, n in sorted(allocations.items())}
     text = json.dumps(document, indent=2) + "\n"

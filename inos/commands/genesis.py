@@ -57,10 +57,24 @@ def derive(
         list[str] | None,
         typer.Option("--fund", metavar="ADDRESS=CREDITS", help="An account owning credits; repeatable."),
     ] = None,
+    name: Annotated[str, typer.Option("--name", metavar="NAME", help="The network's. [the base's]")] = "",
+    chain_id: Annotated[
+        int, typer.Option("--chain-id", min=0, metavar="N", help="Another one than the base's keeps them apart.")
+    ] = 0,
+    seed: Annotated[
+        list[str] | None,
+        typer.Option("--seed", metavar="ID@HOST:PORT", help="A node that newcomers ask for others; repeatable."),
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Another value for a parameter; repeatable.")
+    ] = None,
     json_: JsonOption = False,
 ) -> None:
     """Write a genesis file of one's own: the base's parameters, the time now, your accounts."""
     hrp = load_network(base).hrp
+    own = {"name": name, "chain_id": chain_id, "seeds": seed}
+    network = {key: value for key, value in own.items() if value}
+    params = dict(_read_param(base, item) for item in set_ or [])
     allocations: dict[Address, Nano] = {}
     for item in fund or []:
         text, separator, amount = item.partition("=")
@@ -70,7 +84,7 @@ def derive(
             allocations[decode_address(hrp, text)] = parse_credits(amount)
         except ValueError as error:
             fail("bad-amount", f"--fund {item}: {error}")
-    text = derive_devnet(base, TimeMs(time.time_ns() // 1_000_000), allocations)
+    text = derive_devnet(base, TimeMs(time.time_ns() // 1_000_000), allocations, params=params, network=network)
     try:
         with output.expanduser().open("x", encoding="utf-8") as file:
             file.write(text)
@@ -83,3 +97,21 @@ def derive(
         print_json({"file": str(output), "genesis": net.genesis_id.hex()})
     else:
         print(f"{output}: genesis {net.genesis_id.hex()}")
+
+
+def _read_param(base: str, item: str) -> tuple[str, int | str]:
+    """A parameter's name and value, of the kind the base's has.
+
+    Raises:
+        CommandError: "bad-param".
+    """
+    known = read_genesis(base).params.model_dump()
+    name, separator, text = item.partition("=")
+    if not separator or name not in known:
+        fail("bad-param", f"--set {item!r} is not NAME=VALUE of a parameter", "inos genesis show lists them")
+    if isinstance(known[name], str):
+        return name, text
+    try:
+        return name, int(text)
+    except ValueError:
+        fail("bad-param", f"--set {item}: {name} is a whole number")

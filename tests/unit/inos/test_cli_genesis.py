@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from genesis import load_network
@@ -38,3 +39,26 @@ def test_derive_refuses_bad_accounts(tmp_path: Path) -> None:
         done = runner.invoke(cli.app, ["genesis", "derive", str(tmp_path / "f"), "--fund", fund, "--json"])
         assert json.loads(done.stdout)["error"]["code"] == code
         assert not (tmp_path / "f").exists()
+
+
+def test_derive_changes_what_is_asked(tmp_path: Path) -> None:
+    file, seed = tmp_path / "own.json", f"{'07' * 32}@example.org:8646"
+    typed = ["genesis", "derive", str(file), "--base", "testnet", "--name", "friends", "--chain-id", "70071"]
+    typed += ["--seed", seed, "--set", "spacing_ms=10000", "--set", f"genesis_target={'00' + 'ff' * 31}"]
+    done = runner.invoke(cli.app, typed)
+    assert done.exit_code != 0  # easier than the easiest target there is
+    assert "genesis-invalid" in done.output
+    assert not file.exists()
+    done = runner.invoke(cli.app, [*typed[:-1], f"genesis_target={'0003' + 'ff' * 30}"])
+    assert done.exit_code == 0, done.output
+    made = json.loads(file.read_text())
+    assert (made["network"]["name"], made["network"]["chain_id"], made["network"]["seeds"]) == (
+        "friends", 70071, [seed],
+    )  # fmt: skip
+    assert made["params"]["spacing_ms"] == 10000
+
+
+@pytest.mark.parametrize("text", ["spacing_ms", "nothing=1", "spacing_ms=soon", "=5"])
+def test_derive_refuses_what_is_no_parameter(tmp_path: Path, text: str) -> None:
+    done = runner.invoke(cli.app, ["genesis", "derive", str(tmp_path / "f"), "--set", text, "--json"])
+    assert json.loads(done.stdout)["error"]["code"] == "bad-param"

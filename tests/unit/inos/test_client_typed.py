@@ -17,6 +17,7 @@ from inos._client_events import News
 from inos.testing import TestChain
 from rpc import RpcServer
 from rpc.methods import ALL_METHODS
+from support.documents import ROOT
 from support.fake_node import FakeNode
 from support.rpc_served import make_fake_node, serve
 from wallet.keys import make_key
@@ -142,6 +143,14 @@ def describe(function: Any) -> str:
 def test_what_people_write_programs_against_stays() -> None:
     """A change here breaks programs: where it is meant, write it into the file and into the changelog."""
     assert list(list_members()) == (Path(__file__).parent / "client_api.txt").read_text().splitlines()
+
+
+def test_the_page_names_every_method_and_no_other() -> None:
+    rows = [line for line in (ROOT / "docs" / "client.md").read_text().splitlines() if line.startswith("| ")][1:-1]
+    named = set(re.findall(r"`(\w+)`", " ".join(row.split("|")[2] for row in rows)))
+    named -= {"heads", "finality", "transactions", "jobs", "miner"} - set(list_typed())
+    helpers = {"get_address", "get_network", "version", "subscribe"}
+    assert named | helpers == set(list_typed()) | {"subscribe"}
 
 
 async def test_a_real_nodes_answers(inos_devnet: TestChain) -> None:
