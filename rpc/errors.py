@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from chain.mempool import PoolRejected
 from primitives.errors import InosError, NotYet, RuleViolation
+from rpc.hints import HINTS
 from wallet.errors import WalletError
 
 PARSE_ERROR: Final = -32700
@@ -89,8 +90,8 @@ def make_error_object(error: InosError) -> dict[str, Any]:
     for name in ("expected", "got"):
         if value := getattr(error, name, ""):
             data[name] = str(value)
-    if error.hint:
-        data["hint"] = error.hint
+    if hint := error.hint or HINTS.get(error.code, ""):
+        data["hint"] = hint
     if isinstance(error, RpcError):
         data |= error.data
     return {"code": get_number(error), "message": error.message, "data": data}

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, NoReturn
 
 import typer
 
+from inos.commands._hints import HINTS
 from primitives.errors import InosError
 
 EXIT_FAILED: Final = 1
@@ -46,12 +47,13 @@ def print_json(value: Any) -> None:
 
 def print_error(error: InosError, *, as_json: bool) -> None:
     """The error on stderr; with `as_json` as an object on stdout instead."""
+    hint = error.hint or HINTS.get(error.code, "")
     if as_json:
-        print_json({"error": {"code": error.code, "message": error.message, "hint": error.hint}})
+        print_json({"error": {"code": error.code, "message": error.message, "hint": hint}})
         return
     print(make_printable(f"error [{error.code}]: {error.message}"), file=sys.stderr)
-    if error.hint:
-        print(make_printable(f"  {error.hint}"), file=sys.stderr)
+    if hint:
+        print(make_printable(f"  {hint}"), file=sys.stderr)
 
 
 def make_printable(text: str) -> str:
