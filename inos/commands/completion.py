@@ -1,9 +1,12 @@
 """`inos completion`: what a shell needs to complete commands and options."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
+
+_FIRST_TAB: Final = '[[ "$funcstack[1]" = _inos ]] && _inos_completion "$@"'
+"""As a file in fpath the script is read at the first Tab, which then has to be answered too."""
 
 
 class Shell(StrEnum):
@@ -22,3 +25,5 @@ def command(shell: Annotated[Shell, typer.Argument(help="Whose.")]) -> None:
     from typer.completion import get_completion_script  # type: ignore[attr-defined]  # there, but not in its __all__
 
     print(get_completion_script(prog_name="inos", complete_var="_INOS_COMPLETE", shell=shell.value))
+    if shell is Shell.ZSH:
+        print(_FIRST_TAB)

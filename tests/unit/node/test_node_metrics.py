@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,16 @@ import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+import work
 from node.errors import NodeError
 from node.node import Node, open_node
 from node.settings import NodeSettings, load_settings
 from primitives.errors import InosError
 from primitives.transactions import Transfer
+from support.cluster import await_that
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
+LIMIT_S = 30
 MINER_ONLY = {"inos_miner_tickets_per_second", "inos_miner_tickets", "inos_miner_blocks", "inos_miner_jobs"}
 
 
@@ -79,6 +83,65 @@ async def test_what_happens_is_seen_in_the_metrics(lab: Any, tmp_path: Path) -> 
     assert after["process_resident_memory_bytes"]["{}"] > 1 << 20
     assert after["process_open_fds"]["{}"] > 3
     assert after["process_cpu_seconds"]["_total{}"] > before["process_cpu_seconds"]["_total{}"]
+
+
+async def have_peers(*nodes: Node) -> bool:
+    return all(node.peers.peers() for node in nodes)
+
+
+async def are_equal(a: Node, b: Node) -> bool:
+    return a.service.ledger.tip.id == b.service.ledger.tip.id
+
+
+async def test_peers_jobs_pins_and_trouble_are_seen_in_the_metrics(lab: Any, tmp_path: Path) -> None:
+    async with open_node(make_settings(lab, tmp_path / "a"), lab.clock) as a:
+        fresh = await read_metrics(a)
+        async with open_node(make_settings(lab, tmp_path / "b", peers=[a.p2p_address]), lab.clock) as b:
+            await await_that("they are peers", partial(have_peers, a, b), LIMIT_S)
+            job = await lab.post_and_claim(a.service)
+            claimed = await read_metrics(a)
+            await a.service.add_matrix(lab.y)
+            await a.service.add_transaction(lab.submit(job))
+            await lab.extend(a.service)
+            await await_that("one tip", partial(are_equal, a, b), LIMIT_S)
+            (ref,) = {work.matrix_ref(lab.x).matrix_id}
+            await a.service.depot.pin(ref, True)
+            settled, follower = await read_metrics(a), await read_metrics(b)
+        lab.clock.now += 3_600_000
+        late = await read_metrics(a)
+    assert fresh["inos_peers"] == {'{"direction": "inbound"}': 0, '{"direction": "outbound"}': 0}
+    assert settled["inos_peers"] == {'{"direction": "inbound"}': 1, '{"direction": "outbound"}': 0}
+    assert follower["inos_peers"] == {'{"direction": "inbound"}': 0, '{"direction": "outbound"}': 1}
+    for moved in (settled, follower):
+        assert min(moved["inos_peers_bytes"].values()) > 0
+    assert follower["inos_chain_height"] == settled["inos_chain_height"] == {"{}": 3}
+    assert follower["inos_chain_best_header_height"]["{}"] == 3
+    assert follower["inos_sync_blocks_left"]["{}"] == 0
+    assert claimed["inos_escrow_credits"]["{}"] > fresh["inos_escrow_credits"]["{}"] == 0
+    assert settled["inos_escrow_credits"]["{}"] == 0
+    assert settled["inos_burned_credits"]["_total{}"] > fresh["inos_burned_credits"]["_total{}"]
+    assert settled["inos_useful_share_ratio"]["{}"] > claimed["inos_useful_share_ratio"]["{}"] == 0
+    assert settled["inos_chain_weight_tickets"]["{}"] > fresh["inos_chain_weight_tickets"]["{}"]
+    assert settled["inos_supply_credits"]["{}"] > fresh["inos_supply_credits"]["{}"]
+    assert (settled["inos_mesh_matrices"]["{}"], follower["inos_mesh_matrices"]["{}"]) == (3, 3)
+    assert (claimed["inos_mesh_pinned"]["{}"], settled["inos_mesh_pinned"]["{}"]) == (0, 1)
+    assert late["inos_chain_tip_age_seconds"]["{}"] > 3000 > settled["inos_chain_tip_age_seconds"]["{}"]
+    assert late["inos_health_ok"]['{"check": "tip"}'] < settled["inos_health_ok"]['{"check": "tip"}'] == 1
+    assert late["inos_uptime_seconds"]["{}"] > settled["inos_uptime_seconds"]["{}"]
+
+
+async def test_a_reorganisation_is_seen_in_the_metrics(lab: Any, tmp_path: Path) -> None:
+    other = lab.open("other")
+    async with open_node(make_settings(lab, tmp_path / "a"), lab.clock) as node:
+        await lab.extend(node.service)
+        branch = [await lab.mine(other)]
+        await other.add_block(*branch[0])
+        branch.append(await lab.mine(other))
+        for block, witness in branch:
+            await node.service.add_block(block, witness)
+        seen = await read_metrics(node)
+    assert (seen["inos_chain_blocks_undone"]["_total{}"], seen["inos_chain_deepest_reorganisation"]["{}"]) == (1, 1)
+    assert seen["inos_chain_blocks_connected"]["_total{}"] == 3
 
 
 async def test_health_is_a_status_that_machines_understand(lab: Any, tmp_path: Path) -> None:
