@@ -42,6 +42,7 @@ def command(
         machine.check_folder(folder),
         machine.check_disk(folder),
         machine.check_files(),
+        machine.check_compiler(),
         machine.check_kernels(),
         machine.check_speed(),
     ]

@@ -19,6 +19,7 @@ import work
 
 MIN_FREE_BYTES: Final = 5 << 30
 MIN_FILES: Final = 1024
+COMPILERS: Final = ("cc", "gcc", "clang")
 TIME_ERROR: Final = 5
 """adjtimex(2): nobody keeps this clock in step."""
 TIMEX_BYTES: Final = 256
@@ -115,6 +116,17 @@ def check_files() -> Finding:
     if limit < MIN_FILES:
         return Finding("files", Verdict.FAIL, f"{limit} open files allowed", f"raise it: ulimit -n {MIN_FILES}")
     return Finding("files", Verdict.OK, f"{limit} open files allowed")
+
+
+def check_compiler() -> Finding:
+    """Whether the kernels could be compiled on this machine: at the next update they will have to be."""
+    name = os.environ.get("CC") or next((name for name in COMPILERS if shutil.which(name)), "")
+    found = shutil.which(name) if name else None
+    if found is None:
+        missing = f"{name} (from CC) is not there" if name else "none found"
+        hint = "install one, or numpy multiplies after the next update (Debian: apt-get install gcc libc6-dev)"
+        return Finding("compiler", Verdict.NOTE, missing, hint)
+    return Finding("compiler", Verdict.OK, found)
 
 
 def check_kernels() -> Finding:

@@ -117,6 +117,10 @@ def test_a_disk_and_a_folder_that_do_not_do(tmp_path: Path, monkeypatch: pytest.
     assert machine.check_clock().verdict is Verdict.OK
     monkeypatch.setattr(machine.resource, "getrlimit", lambda what: (256, 256))
     assert "ulimit" in machine.check_files().hint
+    monkeypatch.setenv("CC", "no-such-compiler")
+    assert (machine.check_compiler().verdict, "apt-get" in machine.check_compiler().hint) == (Verdict.NOTE, True)
+    monkeypatch.setenv("CC", "sh")
+    assert machine.check_compiler().verdict is Verdict.OK
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
