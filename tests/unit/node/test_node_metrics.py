@@ -195,6 +195,7 @@ async def test_the_dashboard_asks_for_nothing_that_is_not_there(lab: Any, tmp_pa
         known = set(await read_metrics(node)) | {"inos_clock_ahead_seconds"}
     dashboard = json.loads((DEPLOY / "grafana-dashboard.json").read_text())
     queries = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", ())]
+    queries += re.findall(r"expr: (.*)", (DEPLOY / "alerts.yml").read_text())
     named = {name for query in queries for name in re.findall(r"\b(?:inos|process)_[a-z_]+", query)}
     assert len(named) > 20
     assert {re.sub("_(total|bucket|count|sum|info)$", "", name) for name in named} - known == set()
