@@ -15,6 +15,8 @@ WRITE_BUFFER_BYTES: Final = 16 << 20
 OPEN_FILES: Final = 74
 """LevelDB keeps ten of them for itself and maps the others, tables of 2 MB, into memory: a database of any size then
 takes 128 MB at most, where LevelDB's own default of 1000 lets it take 2 GB."""
+LETTERS: Final = tuple(bytes([letter]) for letter in b"abcdefghijklmnopqrstuvwxyz")
+"""With which all keys begin (chain.schema)."""
 COPIED_AT_ONCE: Final = 1 << 20
 """Bytes of one batch of a copy: some milliseconds' work."""
 DISK_TROUBLE: Final = (
@@ -160,9 +162,16 @@ class Database:
             target.write(batch)
             tell(copied + size)
 
-    def compact(self) -> None:
-        """Give back the room of what was deleted or written over; takes a while."""
+    def compact(self, tell: Callable[[int, int], None] = lambda done, of: None) -> None:
+        """Give back the room of what was deleted or written over; takes a while.
+
+        Args:
+            tell: parts done, of how many; a part is what keys with one first letter hold.
+        """
         try:
+            for done, letter in enumerate(LETTERS, 1):
+                self._db.compact_range(start=letter, stop=get_prefix_end(letter))
+                tell(done, len(LETTERS))
             self._db.compact_range()
         except (plyvel.Error, RuntimeError) as error:
             raise self.explain(error) from error

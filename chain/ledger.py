@@ -231,9 +231,13 @@ class Ledger(ArrivingLedger):
         reader = self._reader
         check_state_root(reader.tip.header, compute_state_root(dict(reader.iterate_records())))
 
-    def compact(self) -> None:
-        """Give back the room of what was deleted; takes a while."""
-        self._db.compact()
+    def compact(self, tell: Callable[[str, int, int], None]) -> None:
+        """Give back the room of what was deleted; takes a while.
+
+        Args:
+            tell: what is rewritten, parts done, of how many.
+        """
+        self._db.compact(lambda done, of: tell("database", done, of))
 
     # Headers and bodies
 

@@ -50,8 +50,8 @@ def work(
     if find_torch() is None:
         print("note: torch is not installed and is left out; pip install 'inos[bench]'", file=sys.stderr)
     measured = []
-    for shape in chosen:
-        print(f"measuring {' x '.join(map(str, shape))} ...", file=sys.stderr)
+    for number, shape in enumerate(chosen, 1):
+        print(f"measuring {' x '.join(map(str, shape))} ({number} of {len(chosen)}) ...", file=sys.stderr)
         measured.append(measure(shape, backend, count, rounds))
     floats = None
     if not shapes:

@@ -51,9 +51,11 @@ def compact(
     data_dir: DataDirOption = DEFAULT_DATA_DIR, network: NetworkOption = DEFAULT_NETWORK, json_: JsonOption = False
 ) -> None:
     """Give back the room of what was deleted or written over. Only while the node is stopped."""
+    from inos.commands._progress import make_progress
+
     with open_stopped(data_dir, network) as node:
         before = _measure(node.folder)
-        node.ledger.compact()
+        node.ledger.compact(make_progress("rewritten", "parts", is_quiet=json_))
     after = _measure(node.folder)
     if json_:
         print_json({"bytes_before": before, "bytes_after": after})
