@@ -89,7 +89,7 @@ def _render_blocks(board: Board) -> Table:
 def _cells(block: dict[str, object]) -> list[str]:
     product, weight = block["product"], int(str(block["weight"] or 0))
     made = f"{product['m']} x {product['k']} x {product['n']}" if isinstance(product, dict) else "genesis"
-    share = int(str(block["tickets_settled"] or 0)) / weight if weight else 0.0
+    share = min(1.0, int(str(block["tickets_settled"] or 0)) / weight) if weight else 0.0  # as in the explorer
     return [
         str(block["height"]),
         made,
