@@ -35,7 +35,8 @@ def command(
 
     folder = data_dir.expanduser()
     left = read_node_file(folder)
-    url = rpc or (left.rpc if left is not None and left.is_running() else DEFAULT_RPC)
+    url = rpc or (left.rpc if left is not None else DEFAULT_RPC)
+    is_killed = rpc is None and left is not None and not left.is_running()
     found = [
         machine.check_python(),
         machine.check_clock(),
@@ -46,7 +47,7 @@ def command(
         machine.check_kernels(),
         machine.check_speed(),
     ]
-    if _is_answering(url):
+    if not is_killed and _is_answering(url):  # where it was killed, somebody else may have its port by now
         found += check_node(lambda method: call_rpc(url, method))
     else:
         found.append(_explain_silence(url, folder, left))

@@ -84,7 +84,7 @@ def test_a_node_that_runs_and_is_silent_is_a_fault_and_a_killed_one_is_named(tmp
     node = next(one for one in json.loads(invoke(*typed).stdout) if one["name"] == "node")
     assert (node["verdict"], str(tmp_path) in node["hint"]) == ("note", True)
     (tmp_path / "node.json").write_text("{")
-    node = next(one for one in json.loads(invoke(*typed).stdout) if one["name"] == "node")
+    node = next(one for one in json.loads(invoke(*typed, "--rpc", url).stdout) if one["name"] == "node")
     assert node["verdict"] == "note"
 
 
