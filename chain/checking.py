@@ -27,7 +27,8 @@ class Checked(Struct, frozen=True):
 def check_database(ledger: Ledger, tell: Callable[[str, int, int], None]) -> Checked:
     """Every block the chain has here: its id, its parent, its transactions' root; then the tip's state root.
 
-    Seals and signatures were checked when the blocks came, and are not checked again.
+    Last every other record is read, witnesses above all, so that none is damaged without anybody knowing. Seals and
+    signatures were checked when the blocks came, and are not checked again.
 
     Args:
         tell: what is read, how much of it, of how much.
@@ -48,6 +49,7 @@ def check_database(ledger: Ledger, tell: Callable[[str, int, int], None]) -> Che
             _check_links(height, block_id, block.header.parent == parent, compute_block_id(block.header) == block_id)
             if compute_tx_root(block.transactions, block.aggregate) != block.header.tx_root:
                 raise _damaged(height, "has other transactions than its header says")
+            ledger.get_witness(block_id)  # says so where it cannot be read
             blocks += 1
         elif blocks:
             raise _damaged(height, "is missing")  # a node that began with a state has none of the first ones
@@ -56,6 +58,7 @@ def check_database(ledger: Ledger, tell: Callable[[str, int, int], None]) -> Che
             tell("chain", number, tip.header.height)
     records = dict(ledger.iterate_records())
     ledger.check()
+    ledger.read_through(lambda done, of: tell("all files", min(done, of), of))
     return Checked(Height(tip.header.height), blocks, len(records), compute_state_root(records))
 
 

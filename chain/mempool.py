@@ -171,8 +171,8 @@ class Mempool:
             for nonce, waiting in self._all.get_queue(get_sender(tx)).items():
                 if nonce <= tx.nonce:
                     self._all.remove(waiting)
-        while (oldest := self._all.get_oldest()) is not None and self.get_age(oldest.id) > self._limits.max_age_blocks:
-            self._all.remove(oldest)
+        for expired in self._all.list_older_than(self._height - self._limits.max_age_blocks):
+            self._all.remove(expired)
 
     def on_disconnected(self, block: Block) -> None:
         """Take back what was undone; another transaction that stands in its place stays. The limits hold."""

@@ -68,6 +68,10 @@ class LedgerView:
         """Size of the database's files."""
         return self._db.count_bytes()
 
+    def read_through(self, tell: Callable[[int, int], None]) -> None:
+        """See chain.database.Database.read_through."""
+        self._db.read_through(tell)
+
     def copy_to(self, path: Path, tell: Callable[[int], None]) -> None:
         """See chain.database.Database.copy_to."""
         self._db.copy_to(path, tell)

@@ -51,6 +51,9 @@ class WaitingSet:
         """What a block could not take in its turn."""
         self._bytes = 0
         self._arrivals = 0
+        self._last_height = 0
+        self._is_in_order = True
+        """Whether whoever came later came at no lower tip: not so after a block was undone."""
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -85,8 +88,15 @@ class WaitingSet:
     def list_best_first(self) -> list[Waiting]:
         return sorted(list(self._by_id.values()), key=lambda waiting: waiting.rate, reverse=True)
 
-    def get_oldest(self) -> Waiting | None:
-        return next(iter(self._by_id.values()), None)
+    def list_older_than(self, height: int) -> list[Waiting]:
+        """Those that came when the tip was below `height`."""
+        found = []
+        for waiting in self._by_id.values():
+            if waiting.height < height:
+                found.append(waiting)
+            elif self._is_in_order:
+                break
+        return found
 
     def set_refused(self, tx: TxId) -> None:
         if tx in self._by_id:
@@ -103,6 +113,8 @@ class WaitingSet:
         self._queues.setdefault(waiting.sender, {})[waiting.tx.nonce] = waiting
         self._by_id[waiting.id] = waiting
         self._bytes += waiting.size
+        self._is_in_order = self._is_in_order and waiting.height >= self._last_height
+        self._last_height = waiting.height
         heappush(self._cheapest, (waiting.rate, waiting.id))
 
     def remove(self, waiting: Waiting) -> None:
@@ -113,6 +125,8 @@ class WaitingSet:
         del queue[waiting.tx.nonce]
         if not queue:
             del self._queues[waiting.sender]
+        if not self._by_id:
+            self._is_in_order = True
         if len(self._cheapest) > 2 * len(self._by_id) + SLACK:
             self._cheapest = [(each.rate, each.id) for each in self._by_id.values()]
             heapify(self._cheapest)

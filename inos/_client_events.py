@@ -52,7 +52,7 @@ async def follow(url: str, headers: dict[str, str], topic: Topic, params: dict[s
             except RemoteError as error:
                 if error.code not in AGAIN:
                     raise
-            except aiohttp.InvalidURL as error:
+            except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
                 raise ClientError("bad-url", f"{url!r} is not the address of a node") from error
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
                 if not is_known:

@@ -72,7 +72,7 @@ class Transport:
                 return response.status, await _read_bounded(response)
         except TimeoutError as error:
             raise ClientError("timeout", f"{self.url} did not answer {method} within {timeout_s:g} s") from error
-        except aiohttp.InvalidURL as error:
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
             raise ClientError(
                 "bad-url", f"{self.url!r} is not the address of a node", hint="write it as http://127.0.0.1:8645"
             ) from error

@@ -1,6 +1,8 @@
 """The `inos` command: a table of names and one-line helps; the module behind a name is loaded when it is called."""
 
 import importlib
+import io
+import os
 import sys
 from typing import Annotated, Any, Final
 
@@ -111,7 +113,29 @@ def _inos(
 
 def main() -> None:
     """Entry point. Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 130 interrupted."""
+    _prepare_streams()
     try:
         app(prog_name="inos")
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
+    except BrokenPipeError:  # head has seen enough
+        _silence_output()
+        sys.exit(EXIT_FAILED)
+    except OSError as error:  # the screen, or what stands for it, takes nothing more
+        _silence_output()
+        print(f"error [output]: nothing can be written there: {error.strerror or error}", file=sys.stderr)
+        sys.exit(EXIT_FAILED)
+
+
+def _prepare_streams() -> None:
+    """A closed input counts as an empty one; what an output's encoding has not becomes a question mark."""
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115  # open as long as the process
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _silence_output() -> None:
+    """So that the interpreter's last flush does not complain once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -160,6 +160,8 @@ class JobDesk:
         decision = decide(self._lane.address, *self._look(run))
         run.step = decision.step
         self._count_settled(run, decision.step in (Step.SETTLED, Step.FINISHED))
+        if decision.step is Step.CLAIM and not self.is_taking:
+            return  # nobody would multiply it: the bond would be lost
         if decision.step is Step.CLAIM:
             await self._lane.send(run.claim_key, ClaimJob(run.id))
             run.claims_sent += 1

@@ -78,17 +78,24 @@ class HealthChecks:
             return _fail("tip", "no-block", detail, "give it a node of this network (--peer, --seed), or let it --mine")
         age_s = (self._clock.now_ms() - header.time_ms) / 1000
         detail = f"block {header.height} is {age_s:.0f} s old, {limit_s:.0f} s are normal"
+        if self._is_catching_up():
+            return _pass("tip", f"block {header.height} is {age_s:.0f} s old, and newer ones are on their way")
         if age_s > limit_s:
-            hint = "see whether it has peers (inos peers) and whether its clock is right (inos doctor)"
+            hint = "see whether it has peers (inos peers status) and whether its clock is right (inos doctor)"
             return _fail("tip", "tip-old", detail, hint)
         return _pass("tip", detail)
+
+    def _is_catching_up(self) -> bool:
+        """Whether an old tip is what `sync` is red for already."""
+        status = self._get_sync()
+        return status.phase is Phase.BLOCKS and status.header_height - status.height > MAX_BEHIND
 
     def _check_sync(self) -> Check:
         status = self._get_sync()
         behind = max(status.header_height - status.height, 0)
         detail = f"{behind} blocks behind the best header chain; {status.describe()}"
         if status.phase is Phase.STALLED:
-            return _fail("sync", "sync-stalled", detail, "look for more peers: inos peers")
+            return _fail("sync", "sync-stalled", detail, "look for more peers: inos peers status")
         if behind > MAX_BEHIND:
             return _fail("sync", "sync-behind", detail, "wait while it catches up")
         return _pass("sync", detail)

@@ -14,6 +14,7 @@ from wallet.addresses import decode_address
 from wallet.keys import derive_key
 from wallet.keystore import decode_keystore
 from wallet.store import read_keystore
+from work.backends import get_backend
 
 AUTO: Final = "auto"
 MAX_PASSWORD_BYTES: Final = 4096
@@ -38,7 +39,9 @@ def make_miner_settings(settings: NodeSettings, network: Network, data_dir: Data
     Raises:
         NodeError: "bad-setting" where two keys are given, "bad-key-file", "key-file-open".
         WalletError: a bad address or keystore.
+        InvalidBackend: no such backend, or not on this machine.
     """
+    get_backend(settings.backend)
     key = _load_key(settings, data_dir)
     if settings.mine is not None and settings.mine != AUTO:
         beneficiary = decode_address(network.hrp, settings.mine)

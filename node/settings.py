@@ -87,7 +87,7 @@ class NodeSettings(BaseSettings):
     password_file: Path | None = None
     """The keystore's password."""
     purpose: Purpose = Purpose.ANY
-    min_reward_per_ticket: Annotated[float, Field(ge=0)] = 0.0
+    min_reward_per_ticket: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     """Nano."""
     job_modes: Annotated[tuple[Literal["checked", "optimistic"], ...], NoDecode, Field(min_length=1)] = (
         "checked",
@@ -98,7 +98,7 @@ class NodeSettings(BaseSettings):
     """Addresses whose jobs the miner does before all others, whatever they pay."""
     max_claims: Annotated[int, Field(ge=1, le=1024)] = 4
     max_job_bytes: Annotated[int, Field(ge=1)] = DEFAULT_MAX_JOB_BYTES
-    filler_rate: Annotated[float, Field(ge=0)] = 0.0
+    filler_rate: Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)] = 0.0
     """Filler tickets per second; 0 is no limit."""
     filler_rows: Annotated[int, Field(ge=16, le=65_536)] = 1024
     filler_depth: Annotated[int, Field(ge=1, le=65_536)] = 1024
@@ -111,7 +111,7 @@ class NodeSettings(BaseSettings):
     mesh_scrub_rate: Annotated[ByteSize, Field(ge=0)] = ByteSize(8 << 20)
     """Bytes a second of stored matrices that are read back and checked; 0 is none."""
 
-    mesh_check_s: Annotated[float, Field(ge=0)] | None = None
+    mesh_check_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     """How often it is seen to that the network has as many copies of a matrix held here as are wanted; 0 is never,
     and without it every 20 spacings of blocks."""
 
@@ -216,10 +216,22 @@ def _build(flags: Mapping[str, Any], values: Mapping[str, Any], path: Path | Non
         raise NodeError("bad-setting", problems, hint="inos node --help lists the settings") from error
 
 
+FLAGS: Final = {
+    "first_posters": "first-poster",
+    "job_modes": "job-mode",
+    "local_addresses": "allow-local-addresses",
+    "min_reward_per_ticket": "min-reward",
+    "peers": "peer",
+    "rpc_allowed_hosts": "rpc-allow-host",
+    "seeds": "seed",
+}
+"""Settings whose flag has another name."""
+
+
 def _describe(problem: Any, flags: Mapping[str, Any], values: Mapping[str, Any], path: Path | None) -> str:
     name = str(problem["loc"][0]) if problem["loc"] else ""
     if name in flags:
-        place = f"--{name.replace('_', '-')}"
+        place = f"--{FLAGS.get(name, name.replace('_', '-'))}"
     elif name in values:
         place = f"{name} in {path}"
     else:

@@ -17,6 +17,7 @@ EXIT_INTERRUPTED: Final = 130
 DEFAULT_RPC: Final = "http://127.0.0.1:8645"
 DEFAULT_NETWORK: Final = "devnet"
 RPC_TIMEOUT_S: Final = 30.0
+MAX_TIMEOUT_S: Final = 86_400.0
 MAX_RESPONSE_BYTES: Final = 64 << 20
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON value and nothing else.")]
@@ -133,7 +134,10 @@ def _post(url: str, body: bytes, token: str | None, timeout_s: float) -> tuple[i
     if parts.scheme not in ("http", "https") or not host:
         fail("bad-url", f"{url!r} is not the address of a node", f"write it as {DEFAULT_RPC}")
     kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    connection = kind(host, port, timeout=timeout_s)
+    try:
+        connection = kind(host, port, timeout=max(0.1, min(MAX_TIMEOUT_S, timeout_s)))
+    except HTTPException as error:
+        fail("bad-url", f"{url!r} is not the address of a node: {error}", f"write it as {DEFAULT_RPC}")
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
     try:
         connection.request("POST", parts.path or "/", body, headers)

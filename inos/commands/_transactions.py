@@ -13,6 +13,9 @@ from wallet import build
 from wallet.addresses import encode_address
 
 MAX_TX_FILE_BYTES: Final = 64 << 10
+NONCE_TRIES: Final = 4
+NONCE_RACES: Final = frozenset({"replacement-fee-too-low", "nonce-too-old"})
+"""Refusals that mean another program used the account's nonce meanwhile."""
 WAIT_S: Final = 600.0
 POLL_S: Final = 0.3
 

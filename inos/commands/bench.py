@@ -38,10 +38,10 @@ def work(
     ] = None,
     json_: JsonOption = False,
 ) -> None:
-    """Time the certified product against numpy, torch and the bare kernel, alternating within one run.
+    r"""Time the certified product against numpy, torch and the bare kernel, alternating within one run.
 
     The certified product includes everything: hashing both operands, noise, packing, tickets, peeling.
-    Torch and --plot need the extra: pip install 'inos[bench]'.
+    Torch and --plot need the extra: pip install 'inos\[bench]'.
     """
     chosen = [_parse(text) for text in shapes] if shapes else list(SHAPES)
     if picture is not None and find_spec("matplotlib") is None:

@@ -131,4 +131,6 @@ def _open(data_dir: Path, genesis: BlockId) -> "DataDir":
     path = data_dir.expanduser()
     if not path.is_dir():
         fail("no-data-dir", f"there is no node's data in {path}", "give the --data-dir the node was started with")
+    if not (path / "voter.key").exists():
+        fail("no-voter-key", f"there is no voter's key in {path}", "inos node --vote makes one")
     return DataDir(path, genesis)

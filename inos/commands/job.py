@@ -34,6 +34,7 @@ from inos.commands._wallets import (
     parse_amount,
 )
 from primitives.units import Nano, format_credits
+from wallet.addresses import encode_address
 from wallet.keys import Key
 
 DEFAULT_WALLET = "default"
@@ -228,10 +229,17 @@ def cancel(
     json_: JsonOption = False,
 ) -> None:
     """Take back the reward of your own job that nobody has claimed, or that is past its deadline."""
-    state = call_rpc(rpc, "job_get", {"id": job})["state"]
+    found = call_rpc(rpc, "job_get", {"id": job})
+    state, height = found["state"], call_rpc(rpc, "chain_head")["height"]
     if state in ("settled", "cancelled"):
         fail("job-closed", f"job {job} is {state} already")
+    if state != "open" and height < found["deadline"]:
+        hint = f"a job can be cancelled while nobody has it, or from block {found['deadline']} on; now is {height}"
+        fail("job-not-open", f"job {job} is {state}", hint)
     key = _unlock(rpc, network, wallet, wallet_dir, index, password_file)
+    own = encode_address(load_network(network).hrp, key.address)
+    if own != found["poster"]:
+        fail("not-the-poster", f"{found['poster']} posted job {job}, and this is {own}", "give the --wallet that did")
 
     async def do(client: Client) -> str:
         return await client.cancel_job(job)

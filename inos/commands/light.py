@@ -25,7 +25,9 @@ def command(
         Path, typer.Option("--data-dir", metavar="DIR", help="Of its RPC token; it keeps nothing else.")
     ] = Path("~/.inos/light"),
     rpc_host: Annotated[str, typer.Option("--rpc-host", metavar="HOST")] = "127.0.0.1",
-    rpc_port: Annotated[int, typer.Option("--rpc-port", metavar="N", help="0 takes a free port.")] = 8645,
+    rpc_port: Annotated[
+        int, typer.Option("--rpc-port", min=0, max=65_535, metavar="N", help="0 takes a free port.")
+    ] = 8645,
     log_level: Annotated[str, typer.Option("--log-level", metavar="debug|info|warning|error")] = "info",
     log_format: Annotated[str, typer.Option("--log-format", metavar="console|json")] = "console",
 ) -> None:

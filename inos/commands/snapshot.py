@@ -28,6 +28,7 @@ def command(
     in two places signs against itself and loses its bond.
     """
     source, place = find_data_dir(data_dir), target.expanduser().absolute()
+    _check_network(source, network)
     running = read_node_file(source)
     tell = make_progress("copied", "bytes", is_quiet=json_)
     if running is not None and running.is_running():
@@ -43,6 +44,18 @@ def command(
     checked = "not checked" if height is None else f"checked up to height {height}"
     print(f"{place}: {made['bytes'] / 2**20:,.1f} MiB, {made['matrices']} matrices, {checked}")
     print(f"start a node on it with: inos node --network {network} --data-dir {place}")
+
+
+def _check_network(source: Path, network: str) -> None:
+    from genesis import load_network
+
+    try:
+        stored = (source / "genesis").read_text(encoding="ascii", errors="replace").strip()
+    except OSError:
+        return  # found out when it is opened
+    if stored != load_network(network).genesis_id.hex():
+        hint = "give the --network the node was started with"
+        fail("other-genesis", f"{source} holds the chain of genesis {stored}, which is not {network}'s", hint)
 
 
 def _ask_node(rpc: str, token: str | None, place: Path, has_matrices: bool, tell: Progress) -> dict[str, Any]:

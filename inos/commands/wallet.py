@@ -11,6 +11,7 @@ from inos.commands import _voting, _wallets
 from inos.commands._common import (
     DEFAULT_NETWORK,
     DEFAULT_RPC,
+    CommandError,
     JsonOption,
     NetworkOption,
     RpcOption,
@@ -21,6 +22,8 @@ from inos.commands._common import (
 )
 from inos.commands._standing import describe_found, describe_standing, get_head, list_pending
 from inos.commands._transactions import (
+    NONCE_RACES,
+    NONCE_TRIES,
     describe_transaction,
     estimate_fee,
     print_transaction,
@@ -281,8 +284,18 @@ def send(
     build.check_affordable(payload, paid, account)
     question = f"Send {format_credits(payload.amount)} credits to {to} for a fee of {format_credits(paid)}?"
     _wallets.confirm_or_stop(question, yes=yes)
-    tx = build.build_transaction(key or opened.unlock(), net.params.chain_id, account, payload, paid)
-    send_transaction(rpc, tx)
+    key = key or opened.unlock()
+    for tries_left in reversed(range(NONCE_TRIES)):
+        tx = build.build_transaction(key, net.params.chain_id, account, payload, paid)
+        try:
+            send_transaction(rpc, tx)
+            break
+        except CommandError as error:
+            if error.code not in NONCE_RACES or not tries_left:
+                raise
+        # Somebody else spends from this account, and was faster: the next number is another one now.
+        account = _wallets.to_view(_wallets.get_account(rpc, encode_address(net.hrp, sender)))
+        build.check_affordable(payload, paid, account)
     print_transaction(net, tx, as_json=json_, height=wait_included(rpc, tx) if wait else None)
 
 

@@ -57,6 +57,15 @@ class RunningNode:
         return (self.spec.data_dir / "rpc.token").read_text().strip()
 
 
+def _is_running(ready_file: Path) -> bool:
+    """Whether the process that wrote the file is there still."""
+    try:
+        os.kill(int(json.loads(ready_file.read_text())["pid"]), 0)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    return True
+
+
 async def start_node(spec: NodeSpec, peers: Sequence[str] = ()) -> RunningNode:
     """Start a node as a process in a session of its own and wait until it has written node.json.
 
@@ -65,6 +74,9 @@ async def start_node(spec: NodeSpec, peers: Sequence[str] = ()) -> RunningNode:
     """
     spec.data_dir.mkdir(parents=True, exist_ok=True)
     ready_file = spec.data_dir / "node.json"
+    if _is_running(ready_file):
+        hint = "stop that devnet, or give this one another --data-dir"
+        raise DevnetError("data-dir-in-use", f"a node runs in {spec.data_dir} already", hint=hint)
     ready_file.unlink(missing_ok=True)
     log_path = spec.data_dir / "node.log"
     peer_flags = [flag for peer in peers for flag in ("--peer", peer)]

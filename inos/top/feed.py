@@ -73,7 +73,7 @@ class Feed:
                     for task in (reader, worker):
                         task.cancel()
                     await asyncio.gather(reader, worker, return_exceptions=True)
-        except aiohttp.InvalidURL as error:
+        except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
             raise ClientError("bad-url", f"{self._board.url!r} is not the address of a node") from error
         raise ClientError("node-unreachable", f"{self._board.url} closed the connection")
 

@@ -23,6 +23,9 @@ def read_bond(settings: NodeSettings) -> Nano:
         return NO_BOND
     if not settings.vote:
         raise NodeError("bad-setting", "--vote-bond was given without --vote", hint="add --vote")
+    if settings.mine is None and settings.mine_key_file is None and settings.mine_wallet is None:
+        hint = "add --mine auto; or register another account with: inos wallet vote"
+        raise NodeError("bad-setting", "--vote-bond needs an account that pays it, and the node has none", hint=hint)
     try:
         return parse_credits(settings.vote_bond)
     except ValueError as error:

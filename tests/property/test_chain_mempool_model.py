@@ -167,3 +167,16 @@ class PoolMachine(RuleBasedStateMachine):
 
 TestPool = PoolMachine.TestCase
 TestPool.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+
+
+def test_what_came_after_an_undone_block_waits_no_longer() -> None:
+    """Found by the machine: it stood behind one that had come at a higher tip, and went with it."""
+    machine, (first, second, *_) = PoolMachine(), PEOPLE
+    machine.connect(count=0)
+    machine.add(key=first, ahead=0, fee=150, amount=1)
+    machine.disconnect()
+    machine.add(key=second, ahead=0, fee=150, amount=1)
+    for _ in range(7):
+        machine.connect(count=0)
+        machine.agrees_with_the_model()
+    assert not len(machine.pool)

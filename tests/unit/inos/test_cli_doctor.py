@@ -154,7 +154,7 @@ def test_a_database_is_checked_and_compacted(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("spoil", ["state", "block"])
+@pytest.mark.parametrize("spoil", ["state", "block", "witness"])
 def test_damage_is_found_and_named(tmp_path: Path, spoil: str) -> None:
     folder = tmp_path / "node"
     made = make_chain(folder, 6, 3)
@@ -164,6 +164,8 @@ def test_damage_is_found_and_named(tmp_path: Path, spoil: str) -> None:
     if spoil == "state":
         key, _ = next(iter(ledger._db.iterate(b"s")))
         ledger._db.write({key: None})
+    elif spoil == "witness":
+        ledger._db.write({b"w" + (ledger.get_block_id(Height(4)) or b""): b"\x92\xc4"})
     else:
         ids = [ledger.get_block_id(Height(height)) for height in (3, 4)]
         blocks = [ledger._db.get(b"b" + (id or b"")) for id in ids]
@@ -173,4 +175,4 @@ def test_damage_is_found_and_named(tmp_path: Path, spoil: str) -> None:
     assert result.exit_code == 1
     error = json.loads(result.stdout)["error"]
     assert error["code"] == ("bad-state-root" if spoil == "state" else "database-damaged")
-    assert spoil == "state" or "block 3" in error["message"]
+    assert spoil != "block" or "block 3" in error["message"]

@@ -1,11 +1,15 @@
-"""The devnet's live view is readable on a narrow terminal."""
+"""The devnet's live view is readable on a narrow terminal; a devnet that runs is left alone."""
 
 import io
+import json
+import os
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from inos.devnet.monitor import ChainFigures, DevnetFigures, NodeFigures
+from inos.devnet.processes import DevnetError, NodeSpec, start_node
 from inos.devnet.view import render, render_line
 from inos.devnet.workload import WorkloadProgress
 
@@ -36,3 +40,11 @@ def test_one_line_where_there_is_no_terminal() -> None:
     assert "height 1234" in line
     assert "jobs 8/12" in line
     assert "accuracy 97.22%" in line
+
+
+async def test_a_devnet_that_runs_is_not_taken_over(tmp_path: Path) -> None:
+    (tmp_path / "node.json").write_text(json.dumps({"pid": os.getpid(), "rpc": "http://127.0.0.1:9"}))
+    with pytest.raises(DevnetError) as error:
+        await start_node(NodeSpec("miner-1", tmp_path, ()))
+    assert error.value.code == "data-dir-in-use"
+    assert (tmp_path / "node.json").exists()

@@ -155,6 +155,13 @@ def test_a_node_is_ready_when_it_follows_or_has_nobody_to_follow(phase: Phase, i
     assert world.get().is_ready is is_ready
 
 
+def test_an_old_tip_is_no_fault_of_its_own_while_newer_blocks_come() -> None:
+    world = World()
+    age(world)
+    world.sync.phase, world.sync.header_height = Phase.BLOCKS, 300
+    assert [check.code for check in world.list_failing()] == ["sync-behind"]
+
+
 async def test_the_clock_is_compared_with_others_blocks_only(lab: Any) -> None:
     """One that is nine seconds behind theirs sees their blocks come from the future."""
     ahead, behind = lab.open("ahead"), lab.open("behind")

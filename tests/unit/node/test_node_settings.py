@@ -73,3 +73,18 @@ def test_a_bad_flag_and_a_bad_variable_are_named(tmp_path: Path, monkeypatch: py
 def test_a_missing_config_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NodeError, match="cannot read the configuration"):
         load_settings({"data_dir": tmp_path}, tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "flag"),
+    [
+        ("job_modes", ("foo",), "--job-mode:"),
+        ("min_reward_per_ticket", -1, "--min-reward:"),
+        ("filler_rate", float("inf"), "--filler-rate:"),
+        ("rpc_port", 70_000, "--rpc-port:"),
+    ],
+)
+def test_a_wrong_setting_is_called_what_it_was_typed_as(name: str, value: object, flag: str) -> None:
+    with pytest.raises(NodeError) as error:
+        load_settings({name: value})
+    assert flag in error.value.message
