@@ -1,7 +1,6 @@
 """Every error that reaches a person says what to do: itself, or by its code in the tables of hints."""
 
 import ast
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -71,13 +70,3 @@ def test_the_tables_have_nothing_that_nobody_says() -> None:
     )
     for code in {**HINTS, **RPC_HINTS}:
         assert code in said or sources.count(f'"{code}"') > 1, code
-
-
-def test_troubleshooting_names_codes_there_are() -> None:
-    page = (ROOT / "docs" / "troubleshooting.md").read_text()
-    codes = re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE)
-    assert len(codes) > 25
-    tops = (*PEOPLE, "rpc", "consensus", "primitives", "network", "work")
-    sources = "".join(path.read_text() for top in tops for path in (ROOT / top).rglob("*.py"))
-    for code in codes:
-        assert f'"{code}"' in sources, code
