@@ -76,7 +76,10 @@ async def _ask(ws: aiohttp.ClientWebSocketResponse, topic: Topic, params: dict[s
     request = {"jsonrpc": "2.0", "id": 1, "method": "subscribe", "params": {"topic": topic, **params}}
     await ws.send_str(msgspec.json.encode(request).decode())
     async with asyncio.timeout(ANSWER_S):
-        answer = await ws.receive_json()
+        message = await ws.receive()
+    if message.type is not aiohttp.WSMsgType.TEXT:
+        raise aiohttp.ClientConnectionError("the connection was closed before it answered")
+    answer = msgspec.json.decode(message.data)
     if "error" in answer:
         raise make_remote_error("subscribe", answer["error"])
 

@@ -81,7 +81,7 @@ class JobDesk:
         self.lacks_capital = False
         """A job is on offer that would be taken if the account could pay its bond."""
         self.is_taking = True
-        """Whether new jobs are taken on; those on the desk are seen through either way."""
+        """Whether jobs are taken on and claimed; those claimed already are seen through either way."""
         self.runs: dict[JobId, JobRun] = {}
 
     async def run(self) -> None:
@@ -160,9 +160,9 @@ class JobDesk:
         decision = decide(self._lane.address, *self._look(run))
         run.step = decision.step
         self._count_settled(run, decision.step in (Step.SETTLED, Step.FINISHED))
-        if decision.step is Step.CLAIM and not self.is_taking:
-            return  # nobody would multiply it: the bond would be lost
         if decision.step is Step.CLAIM:
+            if not self.is_taking:
+                return  # nobody would multiply it: the bond would be lost
             await self._lane.send(run.claim_key, ClaimJob(run.id))
             run.claims_sent += 1
             log.info("job claimed", job=run.id.hex(), times=run.claims_sent)

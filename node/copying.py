@@ -3,7 +3,6 @@
 Keys stay where they are: two nodes with one voter's key would sign against each other and be slashed.
 """
 
-import os
 import shutil
 import threading
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from typing import Final
 from msgspec import Struct
 
 from chain.ledger import Ledger
+from mesh.files import sync_folder
 from mesh.store import MatrixStore
 from node.datadir import DIR_MODE, write_atomically
 from node.errors import NodeError
@@ -74,7 +74,7 @@ def copy_node(
         if path.exists():
             path.rmdir()
         part.rename(path)
-        _sync(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise NodeError("target-unusable", f"cannot write a copy to {path}: {error.strerror or error}") from error
     finally:
@@ -100,11 +100,3 @@ def _copy_matrices(
 def _heed(stop: threading.Event | None) -> None:
     if stop is not None and stop.is_set():
         raise Stopped("copy-stopped", "the node stopped before its copy was whole", hint="ask again")
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

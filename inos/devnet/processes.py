@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -57,13 +58,19 @@ class RunningNode:
         return (self.spec.data_dir / "rpc.token").read_text().strip()
 
 
-def _is_running(ready_file: Path) -> bool:
-    """Whether the process that wrote the file is there still."""
+def _is_locked(data_dir: Path) -> bool:
+    """Whether a node holds the directory's lock. A number in a file says less: another process may have it by now."""
     try:
-        os.kill(int(json.loads(ready_file.read_text())["pid"]), 0)
-    except (OSError, ValueError, KeyError, TypeError):
+        descriptor = os.open(data_dir / "lock", os.O_RDONLY)
+    except OSError:
         return False
-    return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 async def start_node(spec: NodeSpec, peers: Sequence[str] = ()) -> RunningNode:
@@ -74,7 +81,7 @@ async def start_node(spec: NodeSpec, peers: Sequence[str] = ()) -> RunningNode:
     """
     spec.data_dir.mkdir(parents=True, exist_ok=True)
     ready_file = spec.data_dir / "node.json"
-    if _is_running(ready_file):
+    if _is_locked(spec.data_dir):
         hint = "stop that devnet, or give this one another --data-dir"
         raise DevnetError("data-dir-in-use", f"a node runs in {spec.data_dir} already", hint=hint)
     ready_file.unlink(missing_ok=True)

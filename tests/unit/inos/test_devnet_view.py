@@ -12,6 +12,8 @@ from inos.devnet.monitor import ChainFigures, DevnetFigures, NodeFigures
 from inos.devnet.processes import DevnetError, NodeSpec, start_node
 from inos.devnet.view import render, render_line
 from inos.devnet.workload import WorkloadProgress
+from node.datadir import DataDir
+from primitives.units import BlockId
 
 NODES = (
     NodeFigures("miner-1", "mines", "http://127.0.0.1:8645", 1234, "aa", 2, 12, 345, 155.4, "filler", str(51 * 10**9)),
@@ -44,7 +46,7 @@ def test_one_line_where_there_is_no_terminal() -> None:
 
 async def test_a_devnet_that_runs_is_not_taken_over(tmp_path: Path) -> None:
     (tmp_path / "node.json").write_text(json.dumps({"pid": os.getpid(), "rpc": "http://127.0.0.1:9"}))
-    with pytest.raises(DevnetError) as error:
+    with DataDir(tmp_path, BlockId(bytes(32))), pytest.raises(DevnetError) as error:
         await start_node(NodeSpec("miner-1", tmp_path, ()))
     assert error.value.code == "data-dir-in-use"
     assert (tmp_path / "node.json").exists()
