@@ -38,7 +38,7 @@ devnet: setup ## three nodes on loopback, paid jobs from real data, a live view 
 	@$(BIN)/inos devnet $(ARGS)
 
 test: setup ## the whole suite (ARGS="-k name" narrows it)
-	$(BIN)/python -m pytest $(WORKERS) $(ARGS)
+	$(BIN)/python -P -m pytest $(WORKERS) $(ARGS)
 
 lint: setup ## ruff, mypy in strict mode, import contracts
 	$(BIN)/ruff check .
@@ -66,7 +66,7 @@ attacks: setup ## tickets per second of cheating miners against an honest one (A
 
 fuzz: setup ## every decoder and the peer's state machine under atheris, ten minutes (ARGS="--seconds 60 rpc" narrows it)
 	@$(BIN)/python -c "import atheris" 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check 'atheris>=2.3'
-	cd tests && PYTHONPATH=..:. ../$(BIN)/python -m fuzz.run $(ARGS)
+	cd tests && PYTHONPATH=. ../$(BIN)/python -m fuzz.run $(ARGS)
 
 docs: setup ## the documents as a web site in build/site, links checked
 	@$(BIN)/python -c "import material" 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check 'mkdocs-material>=9.5,<10'
@@ -76,7 +76,7 @@ copies: setup ## copies of matrices among 300 nodes that come and go (ARGS="--pl
 	@$(BIN)/python benchmarks/mesh_copies.py $(ARGS)
 
 simulate: setup ## the simulated network's scenarios at full size, figures as a table (ARGS="--seed 2 calm-1000" narrows it)
-	@cd tests && PYTHONPATH=..:. ../$(BIN)/python -m simulation $(ARGS)
+	@cd tests && PYTHONPATH=. ../$(BIN)/python -m simulation $(ARGS)
 
 format: setup ## let ruff mend what it can
 	$(BIN)/ruff check --fix .

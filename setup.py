@@ -2,4 +2,4 @@
 
 from setuptools import setup
 
-setup(cffi_modules=["work/backends/native/build.py:ffi"])
+setup(cffi_modules=["inos/work/backends/native/build.py:ffi"])

@@ -20,8 +20,8 @@ from cheating.kernel import Cheat
 from cheating.measure import Result, measure
 from cheating.strategies import list_attacks
 from inos.benchmark.report import describe_machine
-from work.backends import InvalidBackend, get_backend
-from work.engine import get_threads
+from inos.work.backends import InvalidBackend, get_backend
+from inos.work.engine import get_threads
 
 FINDING = 1.15
 """More than this is written down in docs/security.md."""

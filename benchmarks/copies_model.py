@@ -1,8 +1,8 @@
 """Copies of matrices among many nodes that come and go: a model of nodes and time around the real policy.
 
-What decides is the code nodes run: mesh.copies (targets, ranks, who invites, who drops), mesh.demand (requests that
-fade) and mesh.eviction (what gives way). Modelled are only the nodes: whether they are up, what they hold, and how
-much a look-up of holders misses. A minute a step; deterministic for a seed.
+What decides is the code nodes run: inos.mesh.copies (targets, ranks, who invites, who drops), inos.mesh.demand
+(requests that fade) and inos.mesh.eviction (what gives way). Modelled are only the nodes: whether they are up, what
+they hold, and how much a look-up of holders misses. A minute a step; deterministic for a seed.
 """
 
 import random
@@ -12,10 +12,10 @@ from typing import Final
 
 from msgspec import Struct
 
-from mesh.copies import MOST, SLACK, compute_target, decide, list_candidates
-from mesh.demand import Demand
-from mesh.eviction import Candidate, choose_victims
-from primitives.units import MatrixId
+from inos.mesh.copies import MOST, SLACK, compute_target, decide, list_candidates
+from inos.mesh.demand import Demand
+from inos.mesh.eviction import Candidate, choose_victims
+from inos.primitives.units import MatrixId
 
 MINUTE_MS: Final = 60_000
 CHECK_MINUTES: Final = 10

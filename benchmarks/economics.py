@@ -14,10 +14,10 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from consensus.basefee import compute_next_base_fee
-from consensus.params import Params
-from genesis import load_network
-from primitives.units import Nano, Tickets
+from inos.consensus.basefee import compute_next_base_fee
+from inos.consensus.params import Params
+from inos.genesis import load_network
+from inos.primitives.units import Nano, Tickets
 
 D = 600
 """Tickets a block takes without merit; the target is taken to follow the hash rate at once."""

@@ -8,8 +8,8 @@ import sys
 import matplotlib as mpl
 import numpy as np
 
-import work
-from primitives.hashing import Context, compute_hash
+from inos import work
+from inos.primitives.hashing import Context, compute_hash
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt

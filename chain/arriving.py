@@ -2,20 +2,20 @@
 
 from msgspec import Struct
 
-from chain.database import Database
-from chain.importer import Importer, abandon
-from chain.importing import StateImport
-from chain.index import BlockIndex
-from chain.movement import ConnectedChain
-from chain.notes import make_step_batch
-from chain.reading import ChainReader, GenesisReader
-from chain.view import LedgerView
-from consensus.execution import ResultChecker
-from consensus.finality.trust import Step
-from consensus.params import Params
-from consensus.stateranges import Place, StateRange
-from primitives.errors import NotYet
-from primitives.units import BlockId, MatrixId
+from inos.chain.database import Database
+from inos.chain.importer import Importer, abandon
+from inos.chain.importing import StateImport
+from inos.chain.index import BlockIndex
+from inos.chain.movement import ConnectedChain
+from inos.chain.notes import make_step_batch
+from inos.chain.reading import ChainReader, GenesisReader
+from inos.chain.view import LedgerView
+from inos.consensus.execution import ResultChecker
+from inos.consensus.finality.trust import Step
+from inos.consensus.params import Params
+from inos.consensus.stateranges import Place, StateRange
+from inos.primitives.errors import NotYet
+from inos.primitives.units import BlockId, MatrixId
 
 
 class BlockOutcome(Struct, frozen=True):
@@ -31,7 +31,7 @@ class BlockOutcome(Struct, frozen=True):
 
 
 class ArrivingLedger(LedgerView):
-    """See the module; `chain.ledger.Ledger` is one."""
+    """See the module; `inos.chain.ledger.Ledger` is one."""
 
     def __init__(self, params: Params, database: Database, index: BlockIndex, results: ResultChecker) -> None:
         super().__init__(params, database, index, results)

@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import Protocol, TypeVar
 
-from chain import schema
-from chain.errors import ChainError
-from chain.schema import MAX_STORED_BYTES, StoredHeader, StoredInvalid, Undo
-from primitives.blocks import Block, Header
-from primitives.codec import decode, encode
-from primitives.errors import CodecError
-from primitives.matrices import Witness
-from primitives.units import BlockId
+from inos.chain import schema
+from inos.chain.errors import ChainError
+from inos.chain.schema import MAX_STORED_BYTES, StoredHeader, StoredInvalid, Undo
+from inos.primitives.blocks import Block, Header
+from inos.primitives.codec import decode, encode
+from inos.primitives.errors import CodecError
+from inos.primitives.matrices import Witness
+from inos.primitives.units import BlockId
 
 T = TypeVar("T")
 Batch = dict[bytes, bytes | None]

@@ -5,11 +5,11 @@ from typing import Final
 
 from msgspec import Struct
 
-from chain.errors import ChainError
-from chain.ledger import Ledger
-from consensus.statetree import compute_state_root
-from primitives.blocks import compute_block_id, compute_tx_root
-from primitives.units import BlockId, Height, StateRoot
+from inos.chain.errors import ChainError
+from inos.chain.ledger import Ledger
+from inos.consensus.statetree import compute_state_root
+from inos.primitives.blocks import compute_block_id, compute_tx_root
+from inos.primitives.units import BlockId, Height, StateRoot
 
 STEP: Final = 500
 """Blocks between two words of progress."""

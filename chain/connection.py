@@ -6,19 +6,19 @@ the order of blocks, the indices of transactions, histories and jobs, and the ti
 
 from collections.abc import Callable, Mapping
 
-from chain import schema
-from chain.blocks import Batch
-from chain.entry import Entry
-from chain.jobindex import compute_index_changes
-from chain.jobrecords import make_event_changes
-from chain.schema import Position, Undo
-from chain.state_tree import TreeUpdate
-from consensus.execution import Executed
-from consensus.records import StateKey
-from primitives.blocks import Block
-from primitives.codec import encode
-from primitives.transactions import compute_tx_id
-from primitives.units import Address, StateRoot
+from inos.chain import schema
+from inos.chain.blocks import Batch
+from inos.chain.entry import Entry
+from inos.chain.jobindex import compute_index_changes
+from inos.chain.jobrecords import make_event_changes
+from inos.chain.schema import Position, Undo
+from inos.chain.state_tree import TreeUpdate
+from inos.consensus.execution import Executed
+from inos.consensus.records import StateKey
+from inos.primitives.blocks import Block
+from inos.primitives.codec import encode
+from inos.primitives.transactions import compute_tx_id
+from inos.primitives.units import Address, StateRoot
 
 Read = Callable[[bytes], bytes | None]
 

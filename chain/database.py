@@ -9,14 +9,14 @@ from typing import Any, Final, Self
 
 import plyvel
 
-from chain.errors import ChainError
+from inos.chain.errors import ChainError
 
 WRITE_BUFFER_BYTES: Final = 16 << 20
 OPEN_FILES: Final = 74
 """LevelDB keeps ten of them for itself and maps the others, tables of 2 MB, into memory: a database of any size then
 takes 128 MB at most, where LevelDB's own default of 1000 lets it take 2 GB."""
 LETTERS: Final = tuple(bytes([letter]) for letter in b"abcdefghijklmnopqrstuvwxyz")
-"""With which all keys begin (chain.schema)."""
+"""With which all keys begin (inos.chain.schema)."""
 COPIED_AT_ONCE: Final = 1 << 20
 """Bytes of one batch of a copy: some milliseconds' work."""
 DISK_TROUBLE: Final = (

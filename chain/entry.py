@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from msgspec import Struct
 
-from primitives.blocks import Header
-from primitives.units import BlockId, Height, Weight
+from inos.primitives.blocks import Header
+from inos.primitives.units import BlockId, Height, Weight
 
 
 class Tip(Struct, frozen=True):

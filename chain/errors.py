@@ -1,6 +1,6 @@
 """Trouble with the database: never anybody's fault on the network."""
 
-from primitives.errors import InosError
+from inos.primitives.errors import InosError
 
 
 class ChainError(InosError):

@@ -2,9 +2,9 @@
 
 from msgspec import Struct
 
-from chain.entry import Tip
-from primitives.units import BlockId, MatrixId, TxId
-from primitives.votes import Vote
+from inos.chain.entry import Tip
+from inos.primitives.units import BlockId, MatrixId, TxId
+from inos.primitives.votes import Vote
 
 
 class TipChanged(Struct, frozen=True):

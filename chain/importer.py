@@ -6,17 +6,17 @@ The meta record META_IMPORT says at every instant what the database is: without 
 
 from typing import Final
 
-from chain import schema
-from chain.connection import make_genesis_batch
-from chain.database import Database
-from chain.entry import Entry, iterate_back
-from chain.errors import ChainError
-from chain.importing import Batch, StateImport, make_clearing
-from chain.index import BlockIndex
-from consensus.genesis_state import GenesisState
-from consensus.stateranges import Place, StateRange
-from primitives.errors import NotYet
-from primitives.units import BlockId, StateRoot
+from inos.chain import schema
+from inos.chain.connection import make_genesis_batch
+from inos.chain.database import Database
+from inos.chain.entry import Entry, iterate_back
+from inos.chain.errors import ChainError
+from inos.chain.importing import Batch, StateImport, make_clearing
+from inos.chain.index import BlockIndex
+from inos.consensus.genesis_state import GenesisState
+from inos.consensus.stateranges import Place, StateRange
+from inos.primitives.errors import NotYet
+from inos.primitives.units import BlockId, StateRoot
 
 CLEARING: Final = b"clearing"
 

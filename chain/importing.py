@@ -8,16 +8,16 @@ under another block's root: a node of the tree whose hash is right is right, who
 from collections.abc import Collection, Iterator
 from typing import Final
 
-from chain import schema
-from chain.connection import compute_new_root
-from chain.database import Database
-from chain.jobindex import compute_index_changes
-from chain.ranges import build_range, compute_place_key
-from chain.state_tree import Inner, Leaf, decode_node, encode_node, hash_of
-from consensus.records import StateKey
-from consensus.stateranges import ROOT, Halves, Place, StateRange, check_fold, compute_halves
-from primitives.errors import RuleViolation
-from primitives.units import ZERO_HASH, BlockId, Hash, StateRoot
+from inos.chain import schema
+from inos.chain.connection import compute_new_root
+from inos.chain.database import Database
+from inos.chain.jobindex import compute_index_changes
+from inos.chain.ranges import build_range, compute_place_key
+from inos.chain.state_tree import Inner, Leaf, decode_node, encode_node, hash_of
+from inos.consensus.records import StateKey
+from inos.consensus.stateranges import ROOT, Halves, Place, StateRange, check_fold, compute_halves
+from inos.primitives.errors import RuleViolation
+from inos.primitives.units import ZERO_HASH, BlockId, Hash, StateRoot
 
 Batch = dict[bytes, bytes | None]
 CLEARED_AT_ONCE: Final = 10_000

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from chain.entry import (
+from inos.chain.entry import (
     Entry,
     Tip,
     compute_preference,
@@ -11,12 +11,12 @@ from chain.entry import (
     iterate_back,
     iterate_subtree,
 )
-from chain.patience import Patience
-from consensus.context import AsertAnchor, HeaderContext
-from consensus.forkchoice import compute_chain_weight
-from consensus.params import Params
-from primitives.blocks import Header, get_target
-from primitives.units import BlockId, TimeMs, Weight
+from inos.chain.patience import Patience
+from inos.consensus.context import AsertAnchor, HeaderContext
+from inos.consensus.forkchoice import compute_chain_weight
+from inos.consensus.params import Params
+from inos.primitives.blocks import Header, get_target
+from inos.primitives.units import BlockId, TimeMs, Weight
 
 __all__ = ["BlockIndex", "Entry", "Tip"]
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from chain import schema
-from chain.database import Snapshot
-from consensus.records import MAX_RECORD_BYTES, Job, JobState, Kind, StateKey
-from consensus.state import StateView
-from primitives.codec import decode
-from primitives.units import Address, Height, JobId
+from inos.chain import schema
+from inos.chain.database import Snapshot
+from inos.consensus.records import MAX_RECORD_BYTES, Job, JobState, Kind, StateKey
+from inos.consensus.state import StateView
+from inos.primitives.codec import decode
+from inos.primitives.units import Address, Height, JobId
 
 PREFIX = schema.JOB_INDEX
 _ALL, _STATE, _POSTER, _WORKER = b"a", b"s", b"p", b"w"

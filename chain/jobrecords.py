@@ -6,13 +6,13 @@ from typing import Final, Literal
 import msgspec
 from msgspec import Struct
 
-from chain import schema
-from chain.blocks import Batch
-from chain.database import Snapshot
-from consensus.jobevents import JobEvent, JobEventKind
-from primitives.codec import decode, encode
-from primitives.transactions import U64
-from primitives.units import Address, Height, JobId
+from inos.chain import schema
+from inos.chain.blocks import Batch
+from inos.chain.database import Snapshot
+from inos.consensus.jobevents import JobEvent, JobEventKind
+from inos.primitives.codec import decode, encode
+from inos.primitives.transactions import U64
+from inos.primitives.units import Address, Height, JobId
 
 
 class Side(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

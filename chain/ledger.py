@@ -1,31 +1,31 @@
 """The ledger: known blocks, the connected chain, and the state after its tip.
 
-What changes it is here and belongs to one thread; what reads it is in `chain.view` and belongs to all;
-`chain.movement` moves the connected chain.
+What changes it is here and belongs to one thread; what reads it is in `inos.chain.view` and belongs to all;
+`inos.chain.movement` moves the connected chain.
 """
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from chain import schema
-from chain.arriving import ArrivingLedger, BlockOutcome
-from chain.connection import compute_new_root
-from chain.database import Database
-from chain.entry import Entry, Tip, find_fork
-from chain.importer import Importer, abandon
-from chain.index import BlockIndex
-from chain.movement import iterate_above
-from chain.opening import load_index, open_database
-from chain.reading import ChainReader, HistoryEntry
-from consensus.context import HeaderContext
-from consensus.execution import ResultChecker, check_state_root
-from consensus.genesis_state import GenesisState
-from consensus.params import Params
-from consensus.records import StateKey
-from consensus.statetree import compute_state_root
-from consensus.target import compute_target
-from consensus.validity import (
+from inos.chain import schema
+from inos.chain.arriving import ArrivingLedger, BlockOutcome
+from inos.chain.connection import compute_new_root
+from inos.chain.database import Database
+from inos.chain.entry import Entry, Tip, find_fork
+from inos.chain.importer import Importer, abandon
+from inos.chain.index import BlockIndex
+from inos.chain.movement import iterate_above
+from inos.chain.opening import load_index, open_database
+from inos.chain.reading import ChainReader, HistoryEntry
+from inos.consensus.context import HeaderContext
+from inos.consensus.execution import ResultChecker, check_state_root
+from inos.consensus.genesis_state import GenesisState
+from inos.consensus.params import Params
+from inos.consensus.records import StateKey
+from inos.consensus.statetree import compute_state_root
+from inos.consensus.target import compute_target
+from inos.consensus.validity import (
     check_block_sanity,
     check_clock,
     check_header_context,
@@ -33,10 +33,10 @@ from consensus.validity import (
     check_seal,
     is_about_block,
 )
-from primitives.blocks import Block, Header, compute_block_id
-from primitives.errors import InosError, MatrixMissing, NotYet, ParentMissing, RuleViolation
-from primitives.matrices import Witness
-from primitives.units import BlockId, MatrixId, StateRoot, Target, TimeMs, TxId
+from inos.primitives.blocks import Block, Header, compute_block_id
+from inos.primitives.errors import InosError, MatrixMissing, NotYet, ParentMissing, RuleViolation
+from inos.primitives.matrices import Witness
+from inos.primitives.units import BlockId, MatrixId, StateRoot, Target, TimeMs, TxId
 
 __all__ = ["BlockOutcome", "HistoryEntry", "Ledger", "Tip"]
 
@@ -79,7 +79,7 @@ class Ledger(ArrivingLedger):
 
         Args:
             results: checks delivered products in stage 3.
-            is_durable: see chain.database.Database.
+            is_durable: see inos.chain.database.Database.
             awaits_state: a ledger at genesis connects no blocks, and waits for the state of a block at about this
                 height from others: see `begin_import`. One that is further takes no notice.
 
@@ -133,7 +133,7 @@ class Ledger(ArrivingLedger):
         """Check a block, store it, and connect the best chain there is with it.
 
         Args:
-            is_verified: see consensus.validity.check_block_sanity.
+            is_verified: see inos.consensus.validity.check_block_sanity.
 
         Raises:
             RuleViolation: it is invalid, which is remembered where it is the block's own fault.

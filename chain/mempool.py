@@ -11,13 +11,13 @@ from typing import Final
 
 from msgspec import Struct
 
-from chain.waiting import RATE_UNIT, Waiting, WaitingSet, get_cost
-from consensus.params import Params
-from consensus.state import StateView
-from primitives.blocks import Block
-from primitives.errors import InosError
-from primitives.transactions import Transaction, get_sender
-from primitives.units import Address, Height, Nano, TxId
+from inos.chain.waiting import RATE_UNIT, Waiting, WaitingSet, get_cost
+from inos.consensus.params import Params
+from inos.consensus.state import StateView
+from inos.primitives.blocks import Block
+from inos.primitives.errors import InosError
+from inos.primitives.transactions import Transaction, get_sender
+from inos.primitives.units import Address, Height, Nano, TxId
 
 __all__ = ["REPLACEMENT_PERCENT", "Mempool", "MempoolLimits", "PoolRejected", "get_cost"]
 

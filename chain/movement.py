@@ -7,23 +7,23 @@ on some block's state.
 from collections.abc import Iterator
 from itertools import takewhile
 
-from chain import schema
-from chain.blocks import BlockStore, make_block_batch
-from chain.connection import make_connect_batch, make_disconnect_batch
-from chain.database import Database
-from chain.entry import Entry, find_fork, iterate_back
-from chain.index import BlockIndex
-from chain.notes import make_note_batch
-from chain.staging import Staging
-from consensus.execution import ResultChecker, check_state_root, execute_block
-from consensus.params import Params
-from consensus.records import FINALITY_KEY, MAX_RECORD_BYTES, Finality, StateKey
-from consensus.state import StateView
-from primitives.blocks import Block
-from primitives.codec import decode
-from primitives.errors import MatrixMissing, RuleViolation
-from primitives.matrices import Witness
-from primitives.units import BlockId, MatrixId
+from inos.chain import schema
+from inos.chain.blocks import BlockStore, make_block_batch
+from inos.chain.connection import make_connect_batch, make_disconnect_batch
+from inos.chain.database import Database
+from inos.chain.entry import Entry, find_fork, iterate_back
+from inos.chain.index import BlockIndex
+from inos.chain.notes import make_note_batch
+from inos.chain.staging import Staging
+from inos.consensus.execution import ResultChecker, check_state_root, execute_block
+from inos.consensus.params import Params
+from inos.consensus.records import FINALITY_KEY, MAX_RECORD_BYTES, Finality, StateKey
+from inos.consensus.state import StateView
+from inos.primitives.blocks import Block
+from inos.primitives.codec import decode
+from inos.primitives.errors import MatrixMissing, RuleViolation
+from inos.primitives.matrices import Witness
+from inos.primitives.units import BlockId, MatrixId
 
 
 class ConnectedChain:

@@ -1,5 +1,5 @@
 """What is kept of each checkpoint for those who follow finality without executing blocks: see
-`consensus.finality.trust`. Nothing is kept where nobody was ever chosen to vote.
+`inos.consensus.finality.trust`. Nothing is kept where nobody was ever chosen to vote.
 
 Notes stand under the checkpoint's id, so a reorganisation need not take them back; aggregates are those of the
 connected chain.
@@ -9,19 +9,19 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from chain import schema
-from chain.schema import MAX_STORED_BYTES
-from chain.state_tree import make_tree_proof
-from consensus.finality import is_checkpoint
-from consensus.finality.trust import Step, is_vouched_by_work
-from consensus.params import Params
-from consensus.records import FINALITY_KEY, Committee, Finality, StateKey, committee_key
-from consensus.state import StateView
-from consensus.statetree import StateProof
-from primitives.blocks import Block, Header
-from primitives.codec import decode, encode
-from primitives.units import BlockId
-from primitives.votes import Aggregate, Epoch
+from inos.chain import schema
+from inos.chain.schema import MAX_STORED_BYTES
+from inos.chain.state_tree import make_tree_proof
+from inos.consensus.finality import is_checkpoint
+from inos.consensus.finality.trust import Step, is_vouched_by_work
+from inos.consensus.params import Params
+from inos.consensus.records import FINALITY_KEY, Committee, Finality, StateKey, committee_key
+from inos.consensus.state import StateView
+from inos.consensus.statetree import StateProof
+from inos.primitives.blocks import Block, Header
+from inos.primitives.codec import decode, encode
+from inos.primitives.units import BlockId
+from inos.primitives.votes import Aggregate, Epoch
 
 Read = Callable[[bytes], bytes | None]
 

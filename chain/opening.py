@@ -2,20 +2,20 @@
 
 from pathlib import Path
 
-from chain import schema
-from chain.connection import compute_new_root, make_genesis_batch
-from chain.database import Database
-from chain.entry import Entry
-from chain.errors import ChainError
-from chain.index import BlockIndex
-from chain.schema import MAX_STORED_BYTES, SCHEMA_VERSION, StoredHeader, StoredInvalid
-from consensus.execution import check_state_root
-from consensus.genesis_state import GenesisState
-from consensus.params import Params
-from primitives.blocks import Block, compute_block_id
-from primitives.codec import decode, encode
-from primitives.errors import CodecError
-from primitives.units import BlockId, Height
+from inos.chain import schema
+from inos.chain.connection import compute_new_root, make_genesis_batch
+from inos.chain.database import Database
+from inos.chain.entry import Entry
+from inos.chain.errors import ChainError
+from inos.chain.index import BlockIndex
+from inos.chain.schema import MAX_STORED_BYTES, SCHEMA_VERSION, StoredHeader, StoredInvalid
+from inos.consensus.execution import check_state_root
+from inos.consensus.genesis_state import GenesisState
+from inos.consensus.params import Params
+from inos.primitives.blocks import Block, compute_block_id
+from inos.primitives.codec import decode, encode
+from inos.primitives.errors import CodecError
+from inos.primitives.units import BlockId, Height
 
 
 def open_database(path: Path, genesis: GenesisState, *, is_durable: bool) -> Database:

@@ -3,17 +3,17 @@
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from chain import schema
-from chain.errors import ChainError
-from chain.ranges import read_range
-from chain.schema import MAX_STORED_BYTES, Undo
-from chain.state_tree import NodeKey, TreeUpdate, make_tree_proof
-from consensus.records import StateKey
-from consensus.stateranges import Place, StateRange
-from consensus.statetree import StateProof
-from primitives.blocks import Header
-from primitives.codec import decode
-from primitives.units import BlockId, StateRoot
+from inos.chain import schema
+from inos.chain.errors import ChainError
+from inos.chain.ranges import read_range
+from inos.chain.schema import MAX_STORED_BYTES, Undo
+from inos.chain.state_tree import NodeKey, TreeUpdate, make_tree_proof
+from inos.consensus.records import StateKey
+from inos.consensus.stateranges import Place, StateRange
+from inos.consensus.statetree import StateProof
+from inos.primitives.blocks import Header
+from inos.primitives.codec import decode
+from inos.primitives.units import BlockId, StateRoot
 
 MAX_REWIND: Final = 512
 """Blocks undone at most."""
@@ -75,7 +75,7 @@ class PastState:
         return StateRoot(self.header.state_root)
 
     def get(self, key: StateKey) -> bytes | None:
-        """A state record; makes this a consensus.records.StateReader."""
+        """A state record; makes this a inos.consensus.records.StateReader."""
         return self._records[key] if key in self._records else self._stored.get(schema.state_key(key))
 
     def prove(self, key: StateKey) -> tuple[bytes | None, StateProof]:

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
-from chain.entry import Entry, iterate_subtree
-from primitives.units import DurationMs, TimeMs
+from inos.chain.entry import Entry, iterate_subtree
+from inos.primitives.units import DurationMs, TimeMs
 
 STALL_MS: Final = DurationMs(20_000)
 FORGET_MS: Final = DurationMs(600_000)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from chain.state_tree import (
+from inos.chain.state_tree import (
     PATH_BITS,
     Inner,
     Leaf,
@@ -14,10 +14,10 @@ from chain.state_tree import (
     decode_node,
     hash_of,
 )
-from consensus.records import StateKey
-from consensus.stateranges import MAX_RANGE_RECORDS, Halves, Place, Records, StateRange, list_paths
-from consensus.statetree import compute_leaf
-from primitives.units import Hash
+from inos.consensus.records import StateKey
+from inos.consensus.stateranges import MAX_RANGE_RECORDS, Halves, Place, Records, StateRange, list_paths
+from inos.consensus.statetree import compute_leaf
+from inos.primitives.units import Hash
 
 MAX_RANGE_BYTES: Final = 192 * 1024
 """Of the records in one answer, but for a single larger record."""

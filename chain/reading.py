@@ -5,22 +5,22 @@ from itertools import islice
 
 from msgspec import Struct
 
-from chain import schema
-from chain.database import Database
-from chain.entry import Tip
-from chain.jobindex import iterate_jobs
-from chain.jobrecords import TrackRecord, decode_record, iterate_events
-from chain.past import MAX_REWIND, PastState, TooMuchUndone
-from chain.schema import MAX_STORED_BYTES, Position
-from chain.state_tree import make_tree_proof
-from consensus.execution import BlockFigures
-from consensus.jobevents import JobEvent
-from consensus.records import Job, JobState, StateKey
-from consensus.state import StateView
-from consensus.statetree import StateProof, make_proof
-from primitives.blocks import Header
-from primitives.codec import decode
-from primitives.units import Address, BlockId, Height, JobId, TxId
+from inos.chain import schema
+from inos.chain.database import Database
+from inos.chain.entry import Tip
+from inos.chain.jobindex import iterate_jobs
+from inos.chain.jobrecords import TrackRecord, decode_record, iterate_events
+from inos.chain.past import MAX_REWIND, PastState, TooMuchUndone
+from inos.chain.schema import MAX_STORED_BYTES, Position
+from inos.chain.state_tree import make_tree_proof
+from inos.consensus.execution import BlockFigures
+from inos.consensus.jobevents import JobEvent
+from inos.consensus.records import Job, JobState, StateKey
+from inos.consensus.state import StateView
+from inos.consensus.statetree import StateProof, make_proof
+from inos.primitives.blocks import Header
+from inos.primitives.codec import decode
+from inos.primitives.units import Address, BlockId, Height, JobId, TxId
 
 
 class HistoryEntry(Struct, frozen=True):
@@ -41,7 +41,7 @@ class ChainReader:
         self.state = StateView(self)
 
     def get(self, key: StateKey) -> bytes | None:
-        """A state record; makes this a consensus.records.StateReader."""
+        """A state record; makes this a inos.consensus.records.StateReader."""
         return self._snapshot.get(schema.state_key(key))
 
     def get_block_id(self, height: int) -> BlockId | None:

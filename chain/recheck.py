@@ -4,15 +4,15 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from chain import schema
-from chain.ledger import Ledger
-from chain.opening import open_database
-from chain.schema import MAX_STORED_BYTES, StoredHeader, StoredInvalid
-from consensus.execution import ResultChecker
-from consensus.genesis_state import GenesisState
-from consensus.params import Params
-from primitives.codec import decode
-from primitives.units import BlockId
+from inos.chain import schema
+from inos.chain.ledger import Ledger
+from inos.chain.opening import open_database
+from inos.chain.schema import MAX_STORED_BYTES, StoredHeader, StoredInvalid
+from inos.consensus.execution import ResultChecker
+from inos.consensus.genesis_state import GenesisState
+from inos.consensus.params import Params
+from inos.primitives.codec import decode
+from inos.primitives.units import BlockId
 
 
 class Remembered(Struct, frozen=True):

@@ -29,11 +29,11 @@ from typing import Final
 
 from msgspec import Struct
 
-from consensus.jobevents import JobEvent
-from consensus.records import StateKey
-from primitives.blocks import Header
-from primitives.transactions import U64
-from primitives.units import Address, BlockId, Height, JobId, TxId
+from inos.consensus.jobevents import JobEvent
+from inos.consensus.records import StateKey
+from inos.primitives.blocks import Header
+from inos.primitives.transactions import U64
+from inos.primitives.units import Address, BlockId, Height, JobId, TxId
 
 SCHEMA_VERSION: Final = b"3"
 

@@ -7,9 +7,9 @@ another's; so however many blocks one batch holds, a process killed at any insta
 from collections.abc import Mapping
 from typing import Final
 
-from chain import schema
-from chain.database import Database
-from chain.errors import ChainError
+from inos.chain import schema
+from inos.chain.database import Database
+from inos.chain.errors import ChainError
 
 FULL_BYTES: Final = 8 << 20
 """So much is written before more is taken on: a bound for memory, and for what a kill costs."""

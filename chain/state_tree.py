@@ -1,16 +1,16 @@
 """The state tree kept node by node, so that a block touches only the paths it changes.
 
 A node stands under its depth and the bits above it. The root equals
-`consensus.statetree.compute_state_root` over all records, which a property test holds.
+`inos.consensus.statetree.compute_state_root` over all records, which a property test holds.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from consensus.records import StateKey
-from consensus.statetree import OtherLeaf, StateProof, compute_leaf, compute_node, compute_path
-from primitives.hashing import Context, compute_hash
-from primitives.units import ZERO_HASH, Hash, StateRoot
+from inos.consensus.records import StateKey
+from inos.consensus.statetree import OtherLeaf, StateProof, compute_leaf, compute_node, compute_path
+from inos.primitives.hashing import Context, compute_hash
+from inos.primitives.units import ZERO_HASH, Hash, StateRoot
 
 PATH_BITS: Final = 256
 _INNER: Final = b"I"

@@ -4,11 +4,11 @@ from typing import Final
 
 from msgspec import Struct
 
-from chain.ledger import Ledger
-from chain.mempool import Mempool
-from consensus.execution import Execution
-from consensus.times import compute_median_time
-from primitives.blocks import (
+from inos.chain.ledger import Ledger
+from inos.chain.mempool import Mempool
+from inos.consensus.execution import Execution
+from inos.consensus.times import compute_median_time
+from inos.primitives.blocks import (
     HEADER_VERSION,
     MAX_HEADER_BYTES,
     Header,
@@ -17,11 +17,11 @@ from primitives.blocks import (
     compute_tx_root,
     encode_target,
 )
-from primitives.codec import encode
-from primitives.errors import NotYet, RuleViolation
-from primitives.transactions import Transaction, compute_tx_id
-from primitives.units import Address, Height, Target, TimeMs, TxId
-from primitives.votes import Aggregate
+from inos.primitives.codec import encode
+from inos.primitives.errors import NotYet, RuleViolation
+from inos.primitives.transactions import Transaction, compute_tx_id
+from inos.primitives.units import Address, Height, Target, TimeMs, TxId
+from inos.primitives.votes import Aggregate
 
 MAX_FAILURES: Final = 1000
 """Accounts whose turn turns out not to be valid now, before a template goes out with what it has."""

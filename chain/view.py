@@ -8,27 +8,27 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, Literal
 
-from chain.blocks import BlockStore
-from chain.database import Database
-from chain.entry import Tip, get_ancestor
-from chain.errors import ChainError
-from chain.index import BlockIndex, make_locator
-from chain.jobrecords import TrackRecord
-from chain.notes import find_step
-from chain.past import PastState
-from chain.reading import ChainReader, HistoryEntry
-from consensus.execution import BlockFigures, ResultChecker
-from consensus.finality import compute_height
-from consensus.finality.trust import Step
-from consensus.jobevents import JobEvent
-from consensus.params import Params
-from consensus.records import Job, JobState, StateKey
-from consensus.state import StateView
-from consensus.statetree import StateProof
-from primitives.blocks import Block, Header
-from primitives.matrices import Witness
-from primitives.transactions import Transaction
-from primitives.units import Address, BlockId, Height, JobId, TxId
+from inos.chain.blocks import BlockStore
+from inos.chain.database import Database
+from inos.chain.entry import Tip, get_ancestor
+from inos.chain.errors import ChainError
+from inos.chain.index import BlockIndex, make_locator
+from inos.chain.jobrecords import TrackRecord
+from inos.chain.notes import find_step
+from inos.chain.past import PastState
+from inos.chain.reading import ChainReader, HistoryEntry
+from inos.consensus.execution import BlockFigures, ResultChecker
+from inos.consensus.finality import compute_height
+from inos.consensus.finality.trust import Step
+from inos.consensus.jobevents import JobEvent
+from inos.consensus.params import Params
+from inos.consensus.records import Job, JobState, StateKey
+from inos.consensus.state import StateView
+from inos.consensus.statetree import StateProof
+from inos.primitives.blocks import Block, Header
+from inos.primitives.matrices import Witness
+from inos.primitives.transactions import Transaction
+from inos.primitives.units import Address, BlockId, Height, JobId, TxId
 
 Standing = Literal["final", "justified", "open"]
 """Never undone; two thirds voted for a checkpoint at or above it; neither."""
@@ -39,7 +39,7 @@ MAX_EPOCHS_SOUGHT: Final = 4096
 
 
 class LedgerView:
-    """What a ledger knows; `chain.ledger.Ledger` adds to it what changes it."""
+    """What a ledger knows; `inos.chain.ledger.Ledger` adds to it what changes it."""
 
     def __init__(self, params: Params, database: Database, index: BlockIndex, results: ResultChecker) -> None:
         self._params = params
@@ -69,11 +69,11 @@ class LedgerView:
         return self._db.count_bytes()
 
     def read_through(self, tell: Callable[[int, int], None]) -> None:
-        """See chain.database.Database.read_through."""
+        """See inos.chain.database.Database.read_through."""
         self._db.read_through(tell)
 
     def copy_to(self, path: Path, tell: Callable[[int], None]) -> None:
-        """See chain.database.Database.copy_to."""
+        """See inos.chain.database.Database.copy_to."""
         self._db.copy_to(path, tell)
 
     @property

@@ -1,8 +1,8 @@
 """Votes on their way into blocks: one per voter and epoch, and what shows that a voter signed too much.
 
-Policy, never rules: which votes count is said by `consensus.finality` when a block carries their aggregate. What is
-in here was signed by a voter under bond, so it costs something to fill it; what cannot be checked yet, since its voter
-is not known at this tip, waits in a room of its own.
+Policy, never rules: which votes count is said by `inos.consensus.finality` when a block carries their aggregate. What
+is in here was signed by a voter under bond, so it costs something to fill it; what cannot be checked yet, since its
+voter is not known at this tip, waits in a room of its own.
 """
 
 from collections import OrderedDict
@@ -12,15 +12,15 @@ from typing import Final
 
 from msgspec import Struct
 
-from consensus.finality import compute_epoch, is_supermajority, make_ballot
-from consensus.finality.epochs import KEPT_BALLOTS
-from consensus.params import Params
-from consensus.records import Ballot, Committee, Finality
-from consensus.state import StateView
-from primitives.bls import Bls
-from primitives.errors import NotYet, RuleViolation
-from primitives.units import Address, BlockId
-from primitives.votes import Aggregate, Checkpoint, Link, Vote, compute_vote_hash, is_slashable, make_bits
+from inos.consensus.finality import compute_epoch, is_supermajority, make_ballot
+from inos.consensus.finality.epochs import KEPT_BALLOTS
+from inos.consensus.params import Params
+from inos.consensus.records import Ballot, Committee, Finality
+from inos.consensus.state import StateView
+from inos.primitives.bls import Bls
+from inos.primitives.errors import NotYet, RuleViolation
+from inos.primitives.units import Address, BlockId
+from inos.primitives.votes import Aggregate, Checkpoint, Link, Vote, compute_vote_hash, is_slashable, make_bits
 
 KEPT_EPOCHS: Final = 64
 """Epochs below the tip's whose votes are kept, as evidence against whoever signs another one."""

@@ -6,9 +6,17 @@ from typing import Final
 
 from msgspec import Struct
 
-from primitives.codec import encode
-from primitives.transactions import Payload, PostJob, RegisterVoter, Transaction, Transfer, compute_tx_id, get_sender
-from primitives.units import Address, Height, TxId
+from inos.primitives.codec import encode
+from inos.primitives.transactions import (
+    Payload,
+    PostJob,
+    RegisterVoter,
+    Transaction,
+    Transfer,
+    compute_tx_id,
+    get_sender,
+)
+from inos.primitives.units import Address, Height, TxId
 
 RATE_UNIT: Final = 1_000_000
 """Rates are in millionths of a nano per byte."""

@@ -1,7 +1,7 @@
 """Sums of unsigned 64-bit quantities. Every one is checked: an overflow is a broken rule, never a wrap."""
 
-from primitives.errors import RuleViolation
-from primitives.units import U64_MAX
+from inos.primitives.errors import RuleViolation
+from inos.primitives.units import U64_MAX
 
 
 def add(a: int, b: int, what: str) -> int:

@@ -1,7 +1,7 @@
 """The base fee: what posting a job burns per ticket, moved by use as EIP-1559 moves the price of gas."""
 
-from consensus.params import Params
-from primitives.units import U64_MAX, Nano, Tickets
+from inos.consensus.params import Params
+from inos.primitives.units import U64_MAX, Nano, Tickets
 
 
 def compute_useful_tickets(params: Params, difficulty: Tickets) -> Tickets:

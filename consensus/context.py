@@ -2,8 +2,8 @@
 
 from msgspec import Struct
 
-from primitives.blocks import Header
-from primitives.units import BlockId, Height, Target, TimeMs
+from inos.primitives.blocks import Header
+from inos.primitives.units import BlockId, Height, Target, TimeMs
 
 
 class AsertAnchor(Struct, frozen=True):

@@ -2,13 +2,13 @@
 
 import msgspec
 
-from consensus import amounts
-from consensus.jobevents import JobEvent, JobEventKind, make_job_event
-from consensus.params import Params
-from consensus.records import Job, StateReader
-from consensus.state import Draft
-from primitives.errors import RuleViolation
-from primitives.units import Address, Height, JobId, Nano
+from inos.consensus import amounts
+from inos.consensus.jobevents import JobEvent, JobEventKind, make_job_event
+from inos.consensus.params import Params
+from inos.consensus.records import Job, StateReader
+from inos.consensus.state import Draft
+from inos.primitives.errors import RuleViolation
+from inos.primitives.units import Address, Height, JobId, Nano
 
 
 class Effects:

@@ -8,27 +8,27 @@ subsidy and fees and the block's weight as reputation; the base fee moves.
 import msgspec
 from msgspec import Struct
 
-from consensus import amounts
-from consensus.basefee import compute_next_base_fee
-from consensus.effects import Effects
-from consensus.finality.aggregates import process_aggregate
-from consensus.finality.epochs import process_epoch_start
-from consensus.jobevents import JobEvent
-from consensus.jobs import ResultChecker, make_wrong_result, process_lapses
-from consensus.merit import spend_merit
-from consensus.optimistic import process_due
-from consensus.params import Params, compute_subsidy
-from consensus.records import Market, StateKey, StateReader
-from consensus.reputation import add_reputation
-from consensus.state import Draft, compute_supply
-from consensus.transactions import process_transaction
-from primitives.blocks import Block, Header, compute_allowed_target, compute_difficulty, get_target
-from primitives.bls import Bls, get_bls
-from primitives.errors import MatrixMissing, RuleViolation
-from primitives.matrices import MatrixRef
-from primitives.transactions import Transaction, compute_tx_id
-from primitives.units import Address, BlockId, Height, JobId, MatrixId, Nano, StateRoot, Tickets
-from primitives.votes import Aggregate
+from inos.consensus import amounts
+from inos.consensus.basefee import compute_next_base_fee
+from inos.consensus.effects import Effects
+from inos.consensus.finality.aggregates import process_aggregate
+from inos.consensus.finality.epochs import process_epoch_start
+from inos.consensus.jobevents import JobEvent
+from inos.consensus.jobs import ResultChecker, make_wrong_result, process_lapses
+from inos.consensus.merit import spend_merit
+from inos.consensus.optimistic import process_due
+from inos.consensus.params import Params, compute_subsidy
+from inos.consensus.records import Market, StateKey, StateReader
+from inos.consensus.reputation import add_reputation
+from inos.consensus.state import Draft, compute_supply
+from inos.consensus.transactions import process_transaction
+from inos.primitives.blocks import Block, Header, compute_allowed_target, compute_difficulty, get_target
+from inos.primitives.bls import Bls, get_bls
+from inos.primitives.errors import MatrixMissing, RuleViolation
+from inos.primitives.matrices import MatrixRef
+from inos.primitives.transactions import Transaction, compute_tx_id
+from inos.primitives.units import Address, BlockId, Height, JobId, MatrixId, Nano, StateRoot, Tickets
+from inos.primitives.votes import Aggregate
 
 __all__ = ["BlockFigures", "Executed", "Execution", "ResultChecker", "check_state_root", "execute_block"]
 

@@ -1,8 +1,8 @@
 """Which chain is best: the valid one that stands for the most tickets (protocol, section 4)."""
 
-from consensus.params import Params
-from primitives.blocks import Header, compute_weight
-from primitives.units import Weight
+from inos.consensus.params import Params
+from inos.primitives.blocks import Header, compute_weight
+from inos.primitives.units import Weight
 
 
 def compute_chain_weight(params: Params, parent_weight: Weight, header: Header) -> Weight:

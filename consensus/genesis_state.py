@@ -5,14 +5,14 @@ from typing import Final
 
 from msgspec import Struct
 
-from consensus.params import Params
-from consensus.records import MARKET_KEY, Account, Market, StateKey, account_key
-from consensus.statetree import compute_state_root
-from primitives.blocks import HEADER_VERSION, Header, encode_target
-from primitives.codec import encode
-from primitives.errors import RuleViolation
-from primitives.hashing import Context, compute_hash
-from primitives.units import ADDRESS_BYTES, U64_MAX, ZERO_HASH, Address, Hash, Nano, TimeMs
+from inos.consensus.params import Params
+from inos.consensus.records import MARKET_KEY, Account, Market, StateKey, account_key
+from inos.consensus.statetree import compute_state_root
+from inos.primitives.blocks import HEADER_VERSION, Header, encode_target
+from inos.primitives.codec import encode
+from inos.primitives.errors import RuleViolation
+from inos.primitives.hashing import Context, compute_hash
+from inos.primitives.units import ADDRESS_BYTES, U64_MAX, ZERO_HASH, Address, Hash, Nano, TimeMs
 
 TARGET_FIELDS: Final = frozenset({"genesis_target", "max_target"})
 

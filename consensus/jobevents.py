@@ -4,10 +4,10 @@ from enum import IntEnum
 
 from msgspec import Struct
 
-from consensus.records import Job
-from primitives.matrices import Hash32, compute_tickets
-from primitives.transactions import U64, AddressBytes
-from primitives.units import Address, JobId
+from inos.consensus.records import Job
+from inos.primitives.matrices import Hash32, compute_tickets
+from inos.primitives.transactions import U64, AddressBytes
+from inos.primitives.units import Address, JobId
 
 
 class JobEventKind(IntEnum):

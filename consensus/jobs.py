@@ -1,6 +1,6 @@
 """The life of a job (protocol, section 5): posted, claimed, delivered; cancelled; or its claim lapses.
 
-This is mode checked; what mode optimistic adds is in `consensus.optimistic`.
+This is mode checked; what mode optimistic adds is in `inos.consensus.optimistic`.
 
 OPEN --claim--> CLAIMED --result--> SETTLED
  | ^               |
@@ -11,17 +11,17 @@ from typing import Final, Protocol
 
 import msgspec
 
-from consensus.effects import Effects
-from consensus.jobevents import JobEventKind
-from consensus.optimistic import process_delivery
-from consensus.records import Claim, Job, JobState, Lapse
-from consensus.reputation import compute_open_claim_limit, cut_reputation
-from consensus.settlement import compute_job_tickets, get_job, remove_lapse, settle
-from consensus.state import compute_reputation
-from primitives.errors import RuleViolation
-from primitives.matrices import MatrixRef
-from primitives.transactions import CancelJob, ClaimJob, JobMode, PostJob, SubmitResult
-from primitives.units import Address, Height, JobId, Nano
+from inos.consensus.effects import Effects
+from inos.consensus.jobevents import JobEventKind
+from inos.consensus.optimistic import process_delivery
+from inos.consensus.records import Claim, Job, JobState, Lapse
+from inos.consensus.reputation import compute_open_claim_limit, cut_reputation
+from inos.consensus.settlement import compute_job_tickets, get_job, remove_lapse, settle
+from inos.consensus.state import compute_reputation
+from inos.primitives.errors import RuleViolation
+from inos.primitives.matrices import MatrixRef
+from inos.primitives.transactions import CancelJob, ClaimJob, JobMode, PostJob, SubmitResult
+from inos.primitives.units import Address, Height, JobId, Nano
 
 MAX_LAPSES_PER_HEIGHT: Final = 4096
 """Claims that may expire at one height, so that no block has unbounded work to do (docs/decisions/0006)."""
@@ -114,7 +114,7 @@ def process_claim_job(effects: Effects, sender: Address, payload: ClaimJob) -> N
 def process_submit_result(effects: Effects, sender: Address, payload: SubmitResult, results: ResultChecker) -> None:
     """Pay the claimer for the right product: reward and bond, merit and reputation by the product's tickets.
 
-    In mode optimistic nothing is checked but the shape, and nothing paid yet: see `consensus.optimistic`.
+    In mode optimistic nothing is checked but the shape, and nothing paid yet: see `inos.consensus.optimistic`.
 
     Raises:
         RuleViolation: "unknown-job", "job-not-claimed", "not-the-claimer", "bad-result-shape", "wrong-result",

@@ -1,7 +1,7 @@
 """What a matrix reference inside a header or a transaction must look like. Context-free."""
 
-from primitives.errors import RuleViolation
-from primitives.matrices import DTYPE_INT7, DTYPE_INT32, MAX_DEPTH, MAX_ROWS, MatrixRef, is_ref_consistent
+from inos.primitives.errors import RuleViolation
+from inos.primitives.matrices import DTYPE_INT7, DTYPE_INT32, MAX_DEPTH, MAX_ROWS, MatrixRef, is_ref_consistent
 
 
 def check_product_refs(x: MatrixRef, w: MatrixRef, place: str) -> None:

@@ -2,10 +2,10 @@
 
 import msgspec
 
-from consensus import amounts
-from consensus.records import Account
-from primitives.errors import RuleViolation
-from primitives.units import Tickets
+from inos.consensus import amounts
+from inos.consensus.records import Account
+from inos.primitives.errors import RuleViolation
+from inos.primitives.units import Tickets
 
 
 def spend_merit(account: Account, difficulty: Tickets) -> Account:

@@ -13,17 +13,17 @@ from typing import Final
 
 import msgspec
 
-from consensus.effects import Effects
-from consensus.jobevents import JobEventKind
-from consensus.records import Claim, Due, Job, JobState
-from consensus.reputation import clear_reputation
-from consensus.settlement import get_job, remove_lapse, settle
-from primitives.errors import RuleViolation
-from primitives.matrices import MatrixRef
-from primitives.transactions import Challenge, JobMode
-from primitives.units import Address, Height, JobId, Nano
-from work.fraud import Tile, is_tile_wrong
-from work.strips import InvalidMatrix
+from inos.consensus.effects import Effects
+from inos.consensus.jobevents import JobEventKind
+from inos.consensus.records import Claim, Due, Job, JobState
+from inos.consensus.reputation import clear_reputation
+from inos.consensus.settlement import get_job, remove_lapse, settle
+from inos.primitives.errors import RuleViolation
+from inos.primitives.matrices import MatrixRef
+from inos.primitives.transactions import Challenge, JobMode
+from inos.primitives.units import Address, Height, JobId, Nano
+from inos.work.fraud import Tile, is_tile_wrong
+from inos.work.strips import InvalidMatrix
 
 MAX_DUE_PER_HEIGHT: Final = 4096
 """Results that may fall due at one height, so that no block has unbounded work to do before its transactions."""
@@ -66,7 +66,7 @@ def check_challenge(job_id: JobId, job: Job, payload: Challenge) -> None:
     """Whether the challenge shows the delivered result of `job` wrong.
 
     Raises:
-        RuleViolation: "wrong-mode", "job-not-delivered", "tile-is-right", or as work.fraud.is_tile_wrong.
+        RuleViolation: "wrong-mode", "job-not-delivered", "tile-is-right", or as inos.work.fraud.is_tile_wrong.
     """
     if job.mode != JobMode.OPTIMISTIC:
         raise RuleViolation("wrong-mode", f"job {job_id.hex()}", expected="optimistic", got=job.mode.name.lower())

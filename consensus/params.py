@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from primitives.units import DurationMs, Height, Nano, Target, Tickets
+from inos.primitives.units import DurationMs, Height, Nano, Target, Tickets
 
 
 class Params(Struct, frozen=True, kw_only=True):

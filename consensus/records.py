@@ -10,10 +10,10 @@ from typing import Final, NewType, Protocol, TypeAlias
 
 from msgspec import Struct
 
-from primitives.matrices import U32, Hash32, MatrixRef
-from primitives.transactions import U64, AddressBytes, JobMode
-from primitives.units import Address, Height, JobId
-from primitives.votes import BlsKey, Checkpoint, Epoch, Link
+from inos.primitives.matrices import U32, Hash32, MatrixRef
+from inos.primitives.transactions import U64, AddressBytes, JobMode
+from inos.primitives.units import Address, Height, JobId
+from inos.primitives.votes import BlsKey, Checkpoint, Epoch, Link
 
 StateKey = NewType("StateKey", bytes)
 """kind u8 || id."""

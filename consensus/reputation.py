@@ -7,10 +7,10 @@ when it is read, so no block has to touch every account.
 
 import msgspec
 
-from consensus import amounts
-from consensus.params import Params
-from consensus.records import Account
-from primitives.units import Height, Tickets
+from inos.consensus import amounts
+from inos.consensus.params import Params
+from inos.consensus.records import Account
+from inos.primitives.units import Height, Tickets
 
 
 def compute_halved(params: Params, reputation: int, written: Height, height: Height) -> Tickets:

@@ -2,15 +2,15 @@
 
 import msgspec
 
-from consensus import amounts
-from consensus.effects import Effects
-from consensus.jobevents import JobEventKind
-from consensus.merit import add_merit
-from consensus.records import Claim, Job, JobState, Lapse
-from consensus.reputation import add_reputation
-from primitives.errors import RuleViolation
-from primitives.matrices import MatrixRef, compute_tickets
-from primitives.units import Address, Height, JobId, Nano
+from inos.consensus import amounts
+from inos.consensus.effects import Effects
+from inos.consensus.jobevents import JobEventKind
+from inos.consensus.merit import add_merit
+from inos.consensus.records import Claim, Job, JobState, Lapse
+from inos.consensus.reputation import add_reputation
+from inos.primitives.errors import RuleViolation
+from inos.primitives.matrices import MatrixRef, compute_tickets
+from inos.primitives.units import Address, Height, JobId, Nano
 
 
 def compute_job_tickets(x: MatrixRef, w: MatrixRef) -> int:

@@ -2,8 +2,8 @@
 
 from typing import Final, TypeVar
 
-from consensus.params import Params
-from consensus.records import (
+from inos.consensus.params import Params
+from inos.consensus.records import (
     FINALITY_KEY,
     MARKET_KEY,
     MAX_RECORD_BYTES,
@@ -31,9 +31,9 @@ from consensus.records import (
     lapse_key,
     voter_key,
 )
-from consensus.reputation import compute_halved
-from primitives.codec import decode, encode
-from primitives.units import Address, Height, JobId, Nano, Tickets
+from inos.consensus.reputation import compute_halved
+from inos.primitives.codec import decode, encode
+from inos.primitives.units import Address, Height, JobId, Nano, Tickets
 
 R = TypeVar("R", Account, Job, Claim, Lapse, Due, Market, Voter, VoterKey, Voters, Finality, Committee)
 EMPTY_ACCOUNT: Final = Account()

@@ -12,11 +12,11 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from consensus.records import StateKey
-from consensus.statetree import PATH_BITS, compute_leaf, compute_node, compute_path, get_bit
-from primitives.errors import RuleViolation
-from primitives.matrices import Hash32
-from primitives.units import ZERO_HASH, Hash, StateRoot
+from inos.consensus.records import StateKey
+from inos.consensus.statetree import PATH_BITS, compute_leaf, compute_node, compute_path, get_bit
+from inos.primitives.errors import RuleViolation
+from inos.primitives.matrices import Hash32
+from inos.primitives.units import ZERO_HASH, Hash, StateRoot
 
 MAX_RANGE_RECORDS: Final = 8192
 """Of the smallest kind, 256 KB hold fewer."""

@@ -12,10 +12,10 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from consensus.records import MAX_RECORD_BYTES, StateKey
-from primitives.hashing import Context, compute_hash
-from primitives.matrices import Hash32
-from primitives.units import ZERO_HASH, Hash, StateRoot
+from inos.consensus.records import MAX_RECORD_BYTES, StateKey
+from inos.primitives.hashing import Context, compute_hash
+from inos.primitives.matrices import Hash32
+from inos.primitives.units import ZERO_HASH, Hash, StateRoot
 
 PATH_BITS: Final = 256
 MAX_PROOF_BYTES: Final = MAX_RECORD_BYTES + 64 * 1024

@@ -7,9 +7,9 @@ milliseconds. `docs/decisions/0001` says why block 1 is the anchor, `0002` why t
 
 from typing import Final
 
-from consensus.context import HeaderContext
-from consensus.params import Params
-from primitives.units import DurationMs, Target
+from inos.consensus.context import HeaderContext
+from inos.consensus.params import Params
+from inos.primitives.units import DurationMs, Target
 
 RADIX_BITS: Final = 16
 RADIX: Final = 1 << RADIX_BITS

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from consensus.params import Params
-from primitives.blocks import Header
-from primitives.errors import ClockAhead, RuleViolation
-from primitives.units import TimeMs
+from inos.consensus.params import Params
+from inos.primitives.blocks import Header
+from inos.primitives.errors import ClockAhead, RuleViolation
+from inos.primitives.units import TimeMs
 
 
 def compute_median_time(times_ms: Sequence[TimeMs]) -> TimeMs:

@@ -1,14 +1,14 @@
 """Stage 1 for a transaction: everything that can be said without state."""
 
-from consensus.finality.evidence import check_evidence_sanity
-from consensus.finality.voters import check_register_sanity
-from consensus.matrixrules import check_product_refs, check_result_ref
-from consensus.params import Params
-from primitives.blocks import MAX_HEADER_BYTES
-from primitives.bls import get_bls
-from primitives.codec import encode
-from primitives.errors import RuleViolation
-from primitives.transactions import (
+from inos.consensus.finality.evidence import check_evidence_sanity
+from inos.consensus.finality.voters import check_register_sanity
+from inos.consensus.matrixrules import check_product_refs, check_result_ref
+from inos.consensus.params import Params
+from inos.primitives.blocks import MAX_HEADER_BYTES
+from inos.primitives.bls import get_bls
+from inos.primitives.codec import encode
+from inos.primitives.errors import RuleViolation
+from inos.primitives.transactions import (
     JobMode,
     PostJob,
     RegisterVoter,
@@ -20,7 +20,7 @@ from primitives.transactions import (
     get_max_bytes,
     is_transaction_signed,
 )
-from primitives.units import U64_MAX
+from inos.primitives.units import U64_MAX
 
 
 def check_transaction_sanity(params: Params, tx: Transaction) -> None:

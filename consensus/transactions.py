@@ -2,19 +2,19 @@
 
 import msgspec
 
-from consensus.effects import Effects
-from consensus.finality.evidence import process_report
-from consensus.finality.voters import process_register, process_unbond, process_withdraw
-from consensus.jobs import (
+from inos.consensus.effects import Effects
+from inos.consensus.finality.evidence import process_report
+from inos.consensus.finality.voters import process_register, process_unbond, process_withdraw
+from inos.consensus.jobs import (
     ResultChecker,
     process_cancel_job,
     process_claim_job,
     process_post_job,
     process_submit_result,
 )
-from consensus.optimistic import process_challenge
-from primitives.errors import RuleViolation
-from primitives.transactions import (
+from inos.consensus.optimistic import process_challenge
+from inos.primitives.errors import RuleViolation
+from inos.primitives.transactions import (
     CancelJob,
     Challenge,
     ClaimJob,
@@ -29,7 +29,7 @@ from primitives.transactions import (
     compute_tx_id,
     get_sender,
 )
-from primitives.units import Address, JobId
+from inos.primitives.units import Address, JobId
 
 
 def process_transaction(effects: Effects, tx: Transaction, results: ResultChecker) -> None:

@@ -9,14 +9,14 @@ a body or a witness that somebody attached to a header it does not belong to say
 
 from collections.abc import Callable, Sequence
 
-import work
-from consensus.context import AsertAnchor, HeaderContext
-from consensus.matrixrules import check_product_refs
-from consensus.params import Params
-from consensus.target import MIN_TARGET, compute_target
-from consensus.times import check_clock, check_median_time
-from consensus.transactionrules import check_transaction_sanity
-from primitives.blocks import (
+from inos import work
+from inos.consensus.context import AsertAnchor, HeaderContext
+from inos.consensus.matrixrules import check_product_refs
+from inos.consensus.params import Params
+from inos.consensus.target import MIN_TARGET, compute_target
+from inos.consensus.times import check_clock, check_median_time
+from inos.consensus.transactionrules import check_transaction_sanity
+from inos.primitives.blocks import (
     HEADER_VERSION,
     Block,
     Header,
@@ -26,11 +26,11 @@ from primitives.blocks import (
     encode_target,
     get_target,
 )
-from primitives.codec import encode
-from primitives.errors import InosError, InvalidCertificate, RuleViolation
-from primitives.matrices import PANEL_BYTES, STRIP_ROWS, Seal, Witness
-from primitives.transactions import Transaction, compute_tx_id
-from primitives.units import Target, TxId
+from inos.primitives.codec import encode
+from inos.primitives.errors import InosError, InvalidCertificate, RuleViolation
+from inos.primitives.matrices import PANEL_BYTES, STRIP_ROWS, Seal, Witness
+from inos.primitives.transactions import Transaction, compute_tx_id
+from inos.primitives.units import Target, TxId
 
 __all__ = [
     "AsertAnchor",

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 import inos
-from primitives.units import format_credits, parse_credits
-from wallet.keys import derive_key
+from inos.primitives.units import format_credits, parse_credits
+from inos.wallet.keys import derive_key
 
 LOOK_S = 2.0
 WAIT_S = 300.0

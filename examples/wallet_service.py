@@ -18,9 +18,9 @@ from typing import Any
 from aiohttp import web
 
 import inos
-from primitives.units import format_credits, parse_credits
-from wallet.addresses import encode_address
-from wallet.keys import derive_key
+from inos.primitives.units import format_credits, parse_credits
+from inos.wallet.addresses import encode_address
+from inos.wallet.keys import derive_key
 
 CLIENT = web.AppKey("client", inos.Client)
 SERVICE = web.AppKey("service", "Service")

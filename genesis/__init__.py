@@ -5,10 +5,10 @@ is left to defaults, and unknown fields are refused. Rules live in `consensus`, 
 the parameters and never reads this package.
 
 Pipeline: name or path -> JSON without duplicate keys -> `schema.GenesisFile` (pydantic, strict)
--> `consensus.params.Params` and the genesis state -> `Network` with its genesis id.
+-> `inos.consensus.params.Params` and the genesis state -> `Network` with its genesis id.
 """
 
-from genesis.errors import GenesisError
-from genesis.loading import Network, derive_devnet, list_networks, load_network
+from inos.genesis.errors import GenesisError
+from inos.genesis.loading import Network, derive_devnet, list_networks, load_network
 
 __all__ = ["GenesisError", "Network", "derive_devnet", "list_networks", "load_network"]

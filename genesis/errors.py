@@ -1,6 +1,6 @@
 """The family of errors of genesis files."""
 
-from primitives.errors import InosError
+from inos.primitives.errors import InosError
 
 
 class GenesisError(InosError):

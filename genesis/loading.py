@@ -9,13 +9,13 @@ from typing import Any, Final
 from msgspec import Struct
 from pydantic import ValidationError
 
-from consensus.genesis_state import GenesisState, make_genesis
-from consensus.params import Params
-from genesis.errors import GenesisError
-from genesis.schema import GenesisFile, ParamsSection
-from primitives import bech32m
-from primitives.blocks import compute_block_id
-from primitives.units import Address, BlockId, DurationMs, Nano, Target, Tickets, TimeMs
+from inos.consensus.genesis_state import GenesisState, make_genesis
+from inos.consensus.params import Params
+from inos.genesis.errors import GenesisError
+from inos.genesis.schema import GenesisFile, ParamsSection
+from inos.primitives import bech32m
+from inos.primitives.blocks import compute_block_id
+from inos.primitives.units import Address, BlockId, DurationMs, Nano, Target, Tickets, TimeMs
 
 MAX_FILE_BYTES: Final = 16 << 20
 MAX_SHOWN_PROBLEMS: Final = 5
@@ -37,7 +37,9 @@ class Network(Struct, frozen=True):
 def list_networks() -> tuple[str, ...]:
     """Names of the presets, sorted."""
     return tuple(
-        sorted(f.name.removesuffix(".json") for f in files("genesis").joinpath("data").iterdir() if _is_json(f.name))
+        sorted(
+            f.name.removesuffix(".json") for f in files("inos.genesis").joinpath("data").iterdir() if _is_json(f.name)
+        )
     )
 
 
@@ -150,7 +152,7 @@ def derive_devnet(
 
 def _read_text(name_or_path: str) -> str:
     if name_or_path in list_networks():
-        return files("genesis").joinpath("data", f"{name_or_path}.json").read_text("utf-8")
+        return files("inos.genesis").joinpath("data", f"{name_or_path}.json").read_text("utf-8")
     path = Path(name_or_path).expanduser()
     if not _is_json(name_or_path) and path.name == name_or_path and not path.is_file():
         raise GenesisError(

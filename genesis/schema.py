@@ -8,9 +8,9 @@ from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from primitives import bech32m
-from primitives.transactions import SMALL_TX_BYTES
-from primitives.units import ADDRESS_BYTES, U32_MAX, U64_MAX, Address, Nano
+from inos.primitives import bech32m
+from inos.primitives.transactions import SMALL_TX_BYTES
+from inos.primitives.units import ADDRESS_BYTES, U32_MAX, U64_MAX, Address, Nano
 
 MIN_BLOCK_BYTES: Final = 16 * SMALL_TX_BYTES
 MAX_BLOCK_BYTES: Final = 64 << 20
@@ -49,7 +49,7 @@ class NetworkSection(_Model):
 
 
 class ParamsSection(_Model):
-    """`consensus.params.Params`, field by field, with the ranges a network can run in."""
+    """`inos.consensus.params.Params`, field by field, with the ranges a network can run in."""
 
     spacing_ms: Annotated[int, Field(ge=50, le=86_400_000)]
     asert_half_life_ms: DurationMs

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from inos._matmul import matmul
     from inos._miner import Miner
     from inos.client import Client
-    from primitives.errors import InosError
+    from inos.primitives.errors import InosError
 
 __all__ = ["BadOperand", "Client", "ClientError", "InosError", "JobFailed", "Miner", "RemoteError", "matmul"]
 
@@ -24,7 +24,7 @@ _PLACES: Final = {
     "BadOperand": "inos._client_operands",
     "Client": "inos.client",
     "ClientError": "inos._client_errors",
-    "InosError": "primitives.errors",
+    "InosError": "inos.primitives.errors",
     "JobFailed": "inos._client_errors",
     "Miner": "inos._miner",
     "RemoteError": "inos._client_errors",

@@ -1,4 +1,4 @@
-"""An engine for `work.ozaki` whose products are paid jobs, posted from a thread of its own."""
+"""An engine for `inos.work.ozaki` whose products are paid jobs, posted from a thread of its own."""
 
 import asyncio
 import threading
@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from inos._client_operands import Credits, make_ref, read_credits
 from inos.client import Client
-from primitives.units import Nano
-from wallet import build
-from work.ozaki import Pair
+from inos.primitives.units import Nano
+from inos.wallet import build
+from inos.work.ozaki import Pair
 
 MAX_JOBS: Final = 8
 """Jobs waited for at one time."""

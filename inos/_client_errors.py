@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from primitives.errors import InosError
+from inos.primitives.errors import InosError
 
 
 class ClientError(InosError):

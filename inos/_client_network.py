@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from consensus.params import Params
 from inos._client_errors import ClientError
+from inos.consensus.params import Params
 
 TARGETS = ("genesis_target", "max_target")
 

@@ -8,13 +8,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-import work
+from inos import work
 from inos._client_errors import ClientError
 from inos._client_models import FetchedMatrix
-from primitives.errors import InosError
-from primitives.matrices import MAX_DEPTH, MAX_ROWS, STRIP_ROWS, MatrixRef, make_matrix_ref
-from primitives.units import JobId, MatrixId, Nano, parse_credits
-from work.strips import StripTree, compute_leaf_row, get_dtype
+from inos.primitives.errors import InosError
+from inos.primitives.matrices import MAX_DEPTH, MAX_ROWS, STRIP_ROWS, MatrixRef, make_matrix_ref
+from inos.primitives.units import JobId, MatrixId, Nano, parse_credits
+from inos.work.strips import StripTree, compute_leaf_row, get_dtype
 
 MIN_ENTRY: Final = -64
 MAX_ENTRY: Final = 63
@@ -72,7 +72,7 @@ def _check_range(rows: NDArray[Any], name: str, top: int) -> None:
         raise BadOperand(
             "entry-out-of-range",
             f"{name}[{top + row}, {col}] is {int(rows[row, col])}; entries lie in {MIN_ENTRY} .. {MAX_ENTRY}",
-            hint="scale the matrix, or split it into limbs with work.split_int16",
+            hint="scale the matrix, or split it into limbs with inos.work.split_int16",
         )
 
 

@@ -17,14 +17,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-import work
 from inos import _client_models as models
+from inos import work
 from inos._client_errors import ClientError, JobFailed, RemoteError
 from inos._client_models import convert
 from inos._client_rows import CALL_TIMEOUT_S, CHUNK_BYTES, Call, Progress, RowsGot
-from primitives.matrices import DTYPE_INT7, DTYPE_INT32, STRIP_ROWS, compute_matrix_id
-from work.freivalds import RowCheck
-from work.strips import StripTree, compute_leaf_row
+from inos.primitives.matrices import DTYPE_INT7, DTYPE_INT32, STRIP_ROWS, compute_matrix_id
+from inos.work.freivalds import RowCheck
+from inos.work.strips import StripTree, compute_leaf_row
 
 ASK_S: Final = 20.0
 """How long the node asks its peers in one call; it is called again while there is time."""

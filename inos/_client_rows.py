@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from inos._client_errors import ClientError
 from inos._client_models import convert
 from inos._client_operands import release_pages
-from primitives.matrices import STRIP_ROWS, MatrixRef
+from inos.primitives.matrices import STRIP_ROWS, MatrixRef
 
 WHOLE_BYTES: Final = 24 << 20
 """Matrices up to here travel in one piece."""

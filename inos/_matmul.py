@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-import work
+from inos import work
 from inos._client_operands import BadOperand, Credits
-from primitives.errors import InosError
-from work.ozaki import Engine, Pair, multiply_floats, multiply_integers
+from inos.primitives.errors import InosError
+from inos.work.ozaki import Engine, Pair, multiply_floats, multiply_integers
 
 if TYPE_CHECKING:
     from inos.client import Client

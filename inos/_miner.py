@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from inos._client_errors import ClientError
 from inos._client_operands import check_shapes, to_operand
 from inos._miner_link import MinerLink, Work
-from primitives.blocks import compute_anchor
-from work import Lottery, Operand
-from work.backends import AUTO
+from inos.primitives.blocks import compute_anchor
+from inos.work import Lottery, Operand
+from inos.work.backends import AUTO
 
 __all__ = ["Miner", "get_current"]
 

@@ -13,10 +13,10 @@ from msgspec import Struct
 
 from inos._client_errors import ClientError
 from inos._client_transport import make_remote_error
-from primitives.blocks import MAX_HEADER_BYTES, Header
-from primitives.codec import decode, encode
-from primitives.errors import InosError
-from work import Win
+from inos.primitives.blocks import MAX_HEADER_BYTES, Header
+from inos.primitives.codec import decode, encode
+from inos.primitives.errors import InosError
+from inos.work import Win
 
 FIRST_S: Final = 15.0
 """Longest wait for the first template."""

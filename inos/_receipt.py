@@ -10,13 +10,13 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-import work
-from consensus.records import MAX_RECORD_BYTES, Job, JobState, StateKey, job_key
-from consensus.statetree import OtherLeaf, StateProof, check_proof
-from genesis import Network
+from inos import work
 from inos._client_errors import ClientError
 from inos._client_operands import to_operand
-from primitives.blocks import (
+from inos.consensus.records import MAX_RECORD_BYTES, Job, JobState, StateKey, job_key
+from inos.consensus.statetree import OtherLeaf, StateProof, check_proof
+from inos.genesis import Network
+from inos.primitives.blocks import (
     MAX_HEADER_BYTES,
     Header,
     compute_allowed_target,
@@ -25,10 +25,10 @@ from primitives.blocks import (
     compute_weight,
     get_target,
 )
-from primitives.codec import decode
-from primitives.errors import InosError
-from primitives.matrices import Witness
-from primitives.units import JobId, StateRoot
+from inos.primitives.codec import decode
+from inos.primitives.errors import InosError
+from inos.primitives.matrices import Witness
+from inos.primitives.units import JobId, StateRoot
 
 FORMAT: Final = "inos receipt 1"
 MAX_RECEIPT_BYTES: Final = 4 << 20

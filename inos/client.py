@@ -12,7 +12,6 @@ from typing import Any, Final, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from consensus.params import Params
 from inos import _client_models as models
 from inos._client_errors import ClientError, JobFailed, RemoteError
 from inos._client_jobs import JobWatch, JobWatcher
@@ -31,13 +30,14 @@ from inos._client_operands import (
 )
 from inos._client_products import fetch_array, save_product
 from inos._client_rows import WHOLE_BYTES, Progress, be_silent, upload_rows
-from primitives.errors import InosError
-from primitives.matrices import MatrixRef
-from primitives.transactions import JobMode, Payload, Transaction, compute_tx_id
-from primitives.units import Height, JobId, Nano, TxId
-from wallet import build
-from wallet.addresses import encode_address
-from wallet.keys import Key, make_key
+from inos.consensus.params import Params
+from inos.primitives.errors import InosError
+from inos.primitives.matrices import MatrixRef
+from inos.primitives.transactions import JobMode, Payload, Transaction, compute_tx_id
+from inos.primitives.units import Height, JobId, Nano, TxId
+from inos.wallet import build
+from inos.wallet.addresses import encode_address
+from inos.wallet.keys import Key, make_key
 
 __all__ = ["BadOperand", "Client", "ClientError", "JobFailed", "RemoteError"]
 
@@ -57,7 +57,7 @@ class Client(NodeReader):
 
     Args:
         url: the node's RPC address.
-        wallet: the account's key, e.g. from `wallet.keys.derive_key`; needed to send and to post.
+        wallet: the account's key, e.g. from `inos.wallet.keys.derive_key`; needed to send and to post.
         secret: the account's 32-byte secret, in place of `wallet`.
         token: bearer token of the node, for what only its owner may ask.
         timeout_s: longest one call may take.

@@ -12,9 +12,9 @@ from torch import nn
 
 from inos._client_errors import ClientError
 from inos._miner import Miner, get_current
-from primitives.matrices import MAX_DEPTH
-from work import Operand
-from work import mine as multiply
+from inos.primitives.matrices import MAX_DEPTH
+from inos.work import Operand
+from inos.work import mine as multiply
 
 __all__ = ["MinedLinear", "mine"]
 

@@ -5,15 +5,15 @@ from typing import Final
 import structlog
 from msgspec import Struct
 
-from chain.entry import Entry
-from consensus.records import MAX_RECORD_BYTES, Account, StateKey, account_key
-from consensus.statetree import StateProof, check_proof
-from light.errors import ASK_ANOTHER, Lie, LightError, Unknown
-from light.follower import Follower
-from light.source import Source
-from primitives.codec import decode
-from primitives.errors import InosError, NotYet
-from primitives.units import Address, StateRoot
+from inos.chain.entry import Entry
+from inos.consensus.records import MAX_RECORD_BYTES, Account, StateKey, account_key
+from inos.consensus.statetree import StateProof, check_proof
+from inos.light.errors import ASK_ANOTHER, Lie, LightError, Unknown
+from inos.light.follower import Follower
+from inos.light.source import Source
+from inos.primitives.codec import decode
+from inos.primitives.errors import InosError, NotYet
+from inos.primitives.units import Address, StateRoot
 
 log: Final = structlog.get_logger("light")
 EMPTY: Final = Account()

@@ -1,6 +1,6 @@
 """What can go wrong between a light client and those it asks: somebody lied, or nobody could tell."""
 
-from primitives.errors import InosError, NotYet
+from inos.primitives.errors import InosError, NotYet
 
 ASK_ANOTHER = "this node is asked no more; begin again with --node and the address of another one"
 

@@ -5,14 +5,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, Protocol
 
-from consensus.finality.trust import Step, Trust, begin_trust, begin_trust_at, follow_step
-from genesis import Network
-from light.errors import Lie, LightError
-from light.headers import Headers
-from primitives.bls import get_bls
-from primitives.errors import RuleViolation
-from primitives.units import BlockId, StateRoot
-from primitives.votes import Checkpoint
+from inos.consensus.finality.trust import Step, Trust, begin_trust, begin_trust_at, follow_step
+from inos.genesis import Network
+from inos.light.errors import Lie, LightError
+from inos.light.headers import Headers
+from inos.primitives.bls import get_bls
+from inos.primitives.errors import RuleViolation
+from inos.primitives.units import BlockId, StateRoot
+from inos.primitives.votes import Checkpoint
 
 MAX_STEPS: Final = 16
 MAX_KEPT: Final = 1024

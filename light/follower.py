@@ -7,18 +7,18 @@ from typing import Final, Protocol
 import structlog
 from msgspec import Struct
 
-from chain.entry import Entry
-from consensus.finality import compute_epoch
-from genesis import Network
-from light.errors import Lie, LightError, Unknown
-from light.finality import FinalityBook
-from light.headers import Headers
-from light.seals import Chooser, Seals
-from light.source import MAX_HEADERS, Source
-from primitives.blocks import Header
-from primitives.errors import InosError, NotYet, ParentMissing, RuleViolation
-from primitives.units import BlockId, TimeMs
-from primitives.votes import Checkpoint
+from inos.chain.entry import Entry
+from inos.consensus.finality import compute_epoch
+from inos.genesis import Network
+from inos.light.errors import Lie, LightError, Unknown
+from inos.light.finality import FinalityBook
+from inos.light.headers import Headers
+from inos.light.seals import Chooser, Seals
+from inos.light.source import MAX_HEADERS, Source
+from inos.primitives.blocks import Header
+from inos.primitives.errors import InosError, NotYet, ParentMissing, RuleViolation
+from inos.primitives.units import BlockId, TimeMs
+from inos.primitives.votes import Checkpoint
 
 log: Final = structlog.get_logger("light")
 POLL_S: Final = 2.0

@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from typing import Final
 
-from chain.entry import Entry, get_ancestor
-from chain.index import BlockIndex
-from consensus.params import Params
-from consensus.validity import check_clock, check_header_context, check_header_sanity
-from genesis import Network
-from light.errors import Unknown
-from primitives.blocks import Header, compute_block_id
-from primitives.errors import ParentMissing, RuleViolation
-from primitives.units import BlockId, TimeMs
+from inos.chain.entry import Entry, get_ancestor
+from inos.chain.index import BlockIndex
+from inos.consensus.params import Params
+from inos.consensus.validity import check_clock, check_header_context, check_header_sanity
+from inos.genesis import Network
+from inos.light.errors import Unknown
+from inos.primitives.blocks import Header, compute_block_id
+from inos.primitives.errors import ParentMissing, RuleViolation
+from inos.primitives.units import BlockId, TimeMs
 
 MAX_UNFINAL: Final = 1_000_000
 """Headers above the last final block, on all branches, about 1 KB each."""
@@ -19,7 +19,7 @@ BEGIN_LATER: Final = "begin with --checkpoint and a final block you believe in"
 
 
 class Headers:
-    """Stages 1 and 2 for every header; what its seal claims is `light.seals`' to find out."""
+    """Stages 1 and 2 for every header; what its seal claims is `inos.light.seals`' to find out."""
 
     def __init__(self, network: Network) -> None:
         self._params: Params = network.params

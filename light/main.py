@@ -12,13 +12,13 @@ from typing import Any, cast
 
 from msgspec import Struct
 
-from genesis import load_network
-from light.errors import LightError
-from light.follower import Follower
-from light.methods import METHODS
-from light.source import Source
-from primitives.votes import Checkpoint
-from rpc import NodePort, RpcServer, RpcSettings
+from inos.genesis import load_network
+from inos.light.errors import LightError
+from inos.light.follower import Follower
+from inos.light.methods import METHODS
+from inos.light.source import Source
+from inos.primitives.votes import Checkpoint
+from inos.rpc import NodePort, RpcServer, RpcSettings
 
 
 class LightSettings(Struct, frozen=True, kw_only=True):

@@ -4,16 +4,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from consensus.state import compute_reputation
-from light.accounts import get_account
-from light.follower import Follower
-from primitives.units import Height
-from rpc.errors import make_invalid_param
-from rpc.method import method
-from rpc.methods.state import AccountModel, render_proof
-from rpc.schemas import AddressText, Count, HeightNumber, Hex32, Model, NoParams
-from wallet.addresses import decode_address, encode_address
-from wallet.errors import WalletError
+from inos.consensus.state import compute_reputation
+from inos.light.accounts import get_account
+from inos.light.follower import Follower
+from inos.primitives.units import Height
+from inos.rpc.errors import make_invalid_param
+from inos.rpc.method import method
+from inos.rpc.methods.state import AccountModel, render_proof
+from inos.rpc.schemas import AddressText, Count, HeightNumber, Hex32, Model, NoParams
+from inos.wallet.addresses import decode_address, encode_address
+from inos.wallet.errors import WalletError
 
 
 class LightAccountParams(Model):

@@ -9,14 +9,14 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from chain.entry import Entry, find_fork
-from consensus.params import Params
-from consensus.validity import check_seal
-from light.errors import Lie, LightError, Unknown
-from light.headers import Headers
-from primitives.errors import RuleViolation
-from primitives.matrices import Witness
-from primitives.units import BlockId
+from inos.chain.entry import Entry, find_fork
+from inos.consensus.params import Params
+from inos.consensus.validity import check_seal
+from inos.light.errors import Lie, LightError, Unknown
+from inos.light.headers import Headers
+from inos.primitives.errors import RuleViolation
+from inos.primitives.matrices import Witness
+from inos.primitives.units import BlockId
 
 LAST: Final = 32
 SAMPLES: Final = 32

@@ -7,15 +7,15 @@ from typing import Any, Final, TypeVar
 import aiohttp
 import msgspec
 
-from consensus.finality.trust import Step
-from consensus.records import MAX_RECORD_BYTES, StateKey
-from consensus.statetree import MAX_PROOF_BYTES, OtherLeaf, StateProof
-from light.errors import Lie, LightError
-from primitives.blocks import MAX_HEADER_BYTES, Header
-from primitives.codec import decode
-from primitives.errors import CodecError
-from primitives.matrices import Witness
-from primitives.units import BlockId
+from inos.consensus.finality.trust import Step
+from inos.consensus.records import MAX_RECORD_BYTES, StateKey
+from inos.consensus.statetree import MAX_PROOF_BYTES, OtherLeaf, StateProof
+from inos.light.errors import Lie, LightError
+from inos.primitives.blocks import MAX_HEADER_BYTES, Header
+from inos.primitives.codec import decode
+from inos.primitives.errors import CodecError
+from inos.primitives.matrices import Witness
+from inos.primitives.units import BlockId
 
 T = TypeVar("T")
 CALL_S: Final = 10.0

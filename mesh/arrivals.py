@@ -5,13 +5,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from mesh.download import Download
-from mesh.errors import MeshError, explain
-from mesh.files import MatrixInfo
-from mesh.runs import check_run
-from mesh.shelf import Shelf
-from primitives.units import MatrixId
-from work.strips import ITEM_BYTES, InvalidMatrix, check_shape
+from inos.mesh.download import Download
+from inos.mesh.errors import MeshError, explain
+from inos.mesh.files import MatrixInfo
+from inos.mesh.runs import check_run
+from inos.mesh.shelf import Shelf
+from inos.primitives.units import MatrixId
+from inos.work.strips import ITEM_BYTES, InvalidMatrix, check_shape
 
 MAX_OPEN: Final = 64
 """Whose files are open; another one is closed for it, and goes on where it was."""

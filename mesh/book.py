@@ -8,12 +8,12 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from mesh.demand import Demand
-from mesh.files import sync_folder
-from primitives.codec import decode, encode
-from primitives.errors import CodecError
-from primitives.matrices import Hash32
-from primitives.units import MatrixId
+from inos.mesh.demand import Demand
+from inos.mesh.files import sync_folder
+from inos.primitives.codec import decode, encode
+from inos.primitives.errors import CodecError
+from inos.primitives.matrices import Hash32
+from inos.primitives.units import MatrixId
 
 NAME: Final = "book"
 OLD_SUFFIX: Final = ".old"

@@ -41,7 +41,7 @@ def compute_target(demand: float, is_promised: bool) -> int:
     """How many copies there should be.
 
     Args:
-        demand: requests in the whole network that count now (mesh.demand).
+        demand: requests in the whole network that count now (inos.mesh.demand).
         is_promised: an open job, a challenge window or the holder's own pin needs it.
     """
     extra = math.floor(demand / REQUESTS_PER_COPY) if demand > 0 else 0

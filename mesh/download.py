@@ -9,8 +9,8 @@ import threading
 from pathlib import Path
 from typing import Final
 
-from mesh.files import HEAD_BYTES, MatrixInfo, encode_head, read_info, sync_folder
-from mesh.runs import (
+from inos.mesh.files import HEAD_BYTES, MatrixInfo, encode_head, read_info, sync_folder
+from inos.mesh.runs import (
     compute_run_leaves,
     count_runs,
     get_bounds,
@@ -20,8 +20,8 @@ from mesh.runs import (
     write_exactly,
     write_run,
 )
-from primitives.units import HASH_BYTES
-from work.strips import StripTree
+from inos.primitives.units import HASH_BYTES
+from inos.work.strips import StripTree
 
 FLUSH_BYTES: Final = 8 << 20
 """After so much written the disk is told to begin with it, so that not all of it waits for the end."""

@@ -4,7 +4,7 @@ import errno
 from pathlib import Path
 from typing import Final
 
-from primitives.errors import InosError
+from inos.primitives.errors import InosError
 
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 

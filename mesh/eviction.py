@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from primitives.units import MatrixId
+from inos.primitives.units import MatrixId
 
 
 class Candidate(Struct, frozen=True):

@@ -14,11 +14,11 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from primitives.codec import decode, encode
-from primitives.errors import CodecError
-from primitives.matrices import U32, Hash32, compute_matrix_id
-from primitives.units import HASH_BYTES, Hash, MatrixId
-from work.strips import ITEM_BYTES, NUMPY_TYPES, InvalidMatrix, check_shape, compute_grid
+from inos.primitives.codec import decode, encode
+from inos.primitives.errors import CodecError
+from inos.primitives.matrices import U32, Hash32, compute_matrix_id
+from inos.primitives.units import HASH_BYTES, Hash, MatrixId
+from inos.work.strips import ITEM_BYTES, NUMPY_TYPES, InvalidMatrix, check_shape, compute_grid
 
 MAGIC: Final = b"INOSMAT1"
 HEAD_BYTES: Final = 64

@@ -11,12 +11,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mesh.errors import explain
-from mesh.files import HEAD_BYTES, MatrixInfo, encode_head, sync_folder
-from primitives.codec import encode
-from primitives.matrices import STRIP_ROWS
-from primitives.units import HASH_BYTES, ZERO_HASH
-from work.strips import (
+from inos.mesh.errors import explain
+from inos.mesh.files import HEAD_BYTES, MatrixInfo, encode_head, sync_folder
+from inos.primitives.codec import encode
+from inos.primitives.matrices import STRIP_ROWS
+from inos.primitives.units import HASH_BYTES, ZERO_HASH
+from inos.work.strips import (
     ITEM_BYTES,
     NUMPY_TYPES,
     InvalidMatrix,

@@ -3,14 +3,14 @@
 from pathlib import Path
 from typing import Final
 
-from mesh.errors import explain
-from mesh.files import HEAD_BYTES, MatrixInfo, sync_folder
-from mesh.growing import GrowingMatrix
-from mesh.shelf import Shelf
-from primitives.codec import decode, encode
-from primitives.errors import CodecError
-from primitives.matrices import MatrixRef, make_matrix_ref
-from primitives.units import ZERO_HASH, Hash
+from inos.mesh.errors import explain
+from inos.mesh.files import HEAD_BYTES, MatrixInfo, sync_folder
+from inos.mesh.growing import GrowingMatrix
+from inos.mesh.shelf import Shelf
+from inos.primitives.codec import decode, encode
+from inos.primitives.errors import CodecError
+from inos.primitives.matrices import MatrixRef, make_matrix_ref
+from inos.primitives.units import ZERO_HASH, Hash
 
 DONE_SUFFIX: Final = ".done"
 

@@ -9,13 +9,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from mesh.files import MatrixInfo, map_array, read_leaves
-from mesh.runs import RUN_LEVEL, Run, compute_run_leaves, get_bounds, read_run
-from mesh.shelf import Shelf
-from primitives.hashing import Context, compute_hash
-from primitives.matrices import StripRow
-from primitives.units import HASH_BYTES, Hash, MatrixId
-from work.strips import InvalidMatrix, StripTree, compute_leaf_row, compute_strip
+from inos.mesh.files import MatrixInfo, map_array, read_leaves
+from inos.mesh.runs import RUN_LEVEL, Run, compute_run_leaves, get_bounds, read_run
+from inos.mesh.shelf import Shelf
+from inos.primitives.hashing import Context, compute_hash
+from inos.primitives.matrices import StripRow
+from inos.primitives.units import HASH_BYTES, Hash, MatrixId
+from inos.work.strips import InvalidMatrix, StripTree, compute_leaf_row, compute_strip
 
 TREE_BYTES: Final = 64 << 20
 """Of trees kept to serve paths from; a GiB of entries has 4 MiB of them."""

@@ -12,12 +12,12 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from mesh.files import HEAD_BYTES, MatrixInfo
-from primitives.hashing import Context, compute_hash
-from primitives.matrices import DTYPE_INT7, PANEL_BYTES, STRIP_BYTES, STRIP_ROWS
-from primitives.merkle import compute_root_from_path
-from primitives.units import HASH_BYTES, Hash
-from work.strips import ENTRY_MAX, ENTRY_MIN, ITEM_BYTES, InvalidMatrix, StripTree, check_index, compute_grid
+from inos.mesh.files import HEAD_BYTES, MatrixInfo
+from inos.primitives.hashing import Context, compute_hash
+from inos.primitives.matrices import DTYPE_INT7, PANEL_BYTES, STRIP_BYTES, STRIP_ROWS
+from inos.primitives.merkle import compute_root_from_path
+from inos.primitives.units import HASH_BYTES, Hash
+from inos.work.strips import ENTRY_MAX, ENTRY_MIN, ITEM_BYTES, InvalidMatrix, StripTree, check_index, compute_grid
 
 RUN_LEVEL: Final = 6
 RUN_STRIPS: Final = 1 << RUN_LEVEL

@@ -5,11 +5,11 @@ import threading
 from bisect import bisect_right
 from collections.abc import Callable
 
-from mesh.files import MatrixInfo, read_info, read_leaves
-from mesh.runs import compute_run_leaves, count_runs, get_bounds, read_run
-from mesh.shelf import Shelf
-from primitives.units import HASH_BYTES, MatrixId
-from work.strips import InvalidMatrix, StripTree
+from inos.mesh.files import MatrixInfo, read_info, read_leaves
+from inos.mesh.runs import compute_run_leaves, count_runs, get_bounds, read_run
+from inos.mesh.shelf import Shelf
+from inos.primitives.units import HASH_BYTES, MatrixId
+from inos.work.strips import InvalidMatrix, StripTree
 
 
 class Scrubber:

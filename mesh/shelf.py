@@ -13,11 +13,11 @@ from typing import Final
 
 from msgspec import Struct
 
-from mesh.book import MAX_PINS, Book
-from mesh.errors import MeshError, explain
-from mesh.eviction import Candidate, choose_victims
-from mesh.files import PART_SUFFIX, PARTIAL_SUFFIX, SUFFIX, MatrixInfo, read_info, set_aside
-from primitives.units import MatrixId
+from inos.mesh.book import MAX_PINS, Book
+from inos.mesh.errors import MeshError, explain
+from inos.mesh.eviction import Candidate, choose_victims
+from inos.mesh.files import PART_SUFFIX, PARTIAL_SUFFIX, SUFFIX, MatrixInfo, read_info, set_aside
+from inos.primitives.units import MatrixId
 
 MAX_RESERVE: Final = 256 << 20
 RESERVE_PART: Final = 32

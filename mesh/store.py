@@ -9,18 +9,18 @@ from typing import Any, TypeVar
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from mesh.arrivals import Arrivals
-from mesh.errors import MeshError, explain
-from mesh.files import MatrixInfo, copy_file, set_aside, write_head, write_matrix
-from mesh.growing import GrowingMatrix
-from mesh.growth import Growth
-from mesh.reading import Reader
-from mesh.runs import Run, count_runs
-from mesh.scrub import Scrubber
-from mesh.shelf import Entry, Shelf
-from primitives.matrices import MatrixRef, StripRow, make_matrix_ref
-from primitives.units import Hash, MatrixId
-from work.strips import InvalidMatrix, StripTree, compute_leaf_row, get_dtype
+from inos.mesh.arrivals import Arrivals
+from inos.mesh.errors import MeshError, explain
+from inos.mesh.files import MatrixInfo, copy_file, set_aside, write_head, write_matrix
+from inos.mesh.growing import GrowingMatrix
+from inos.mesh.growth import Growth
+from inos.mesh.reading import Reader
+from inos.mesh.runs import Run, count_runs
+from inos.mesh.scrub import Scrubber
+from inos.mesh.shelf import Entry, Shelf
+from inos.primitives.matrices import MatrixRef, StripRow, make_matrix_ref
+from inos.primitives.units import Hash, MatrixId
+from inos.work.strips import InvalidMatrix, StripTree, compute_leaf_row, get_dtype
 
 __all__ = ["MatrixInfo", "MatrixStore", "MeshError", "StoreStatus"]
 
@@ -157,7 +157,7 @@ class MatrixStore:
         self._arrivals.begin(info)
 
     def add_run(self, matrix: MatrixId, index: int, data: bytes, path: Sequence[bytes]) -> bool:
-        """Verify and keep one run (mesh.runs); True where the matrix is complete with it.
+        """Verify and keep one run (inos.mesh.runs); True where the matrix is complete with it.
 
         Raises:
             InvalidMatrix: it is not run `index` of this matrix.

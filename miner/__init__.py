@@ -10,9 +10,9 @@ Pipeline: policy (which job) -> jobs (fetch, claim, submit, watch) -> product (r
 -> engine (a slice in a thread) -> lottery (tickets to blocks) -> figures (what it came to).
 """
 
-from miner.figures import MinerState, MinerStatus
-from miner.miner import Miner
-from miner.ports import MinerPort
-from miner.settings import MinerSettings, Purpose
+from inos.miner.figures import MinerState, MinerStatus
+from inos.miner.miner import Miner
+from inos.miner.ports import MinerPort
+from inos.miner.settings import MinerSettings, Purpose
 
 __all__ = ["Miner", "MinerPort", "MinerSettings", "MinerState", "MinerStatus", "Purpose"]

@@ -6,13 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Protocol
 
-import work
-from primitives.units import Anchor, Target
-from work import Mined, Operand
+from inos import work
+from inos.primitives.units import Anchor, Target
+from inos.work import Mined, Operand
 
 
 class MineStrips(Protocol):
-    """work.mine_strips, or a stand-in."""
+    """inos.work.mine_strips, or a stand-in."""
 
     def __call__(
         self,

@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from primitives.units import Address, BlockId, JobId, Tickets
+from inos.primitives.units import Address, BlockId, JobId, Tickets
 
 RATE_WINDOW_S: Final = 30.0
 MAX_SLICES: Final = 4096

@@ -4,9 +4,9 @@ from typing import Final
 
 import numpy as np
 
-from miner.product import Product
-from miner.settings import MinerSettings
-from work import Operand
+from inos.miner.product import Product
+from inos.miner.settings import MinerSettings
+from inos.work import Operand
 
 ENTRY_MIN: Final = -64
 ENTRY_MAX: Final = 63

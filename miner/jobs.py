@@ -6,19 +6,19 @@ from typing import Any, Final
 
 import structlog
 
-from consensus.reputation import compute_open_claim_limit
-from miner.figures import Figures
-from miner.lane import Lane
-from miner.lifecycle import Decision, Progress, Sight, Step, decide
-from miner.policy import Offer, Standing, choose_job, compute_spendable, get_refusal, is_finishable
-from miner.ports import MinerPort
-from miner.product import Product
-from miner.settings import MinerSettings
-from primitives.errors import InosError, MatrixMissing
-from primitives.matrices import MatrixRef
-from primitives.transactions import ClaimJob, JobMode, SubmitResult
-from primitives.units import Height, JobId, MatrixId, Nano, Tickets
-from work import Operand
+from inos.consensus.reputation import compute_open_claim_limit
+from inos.miner.figures import Figures
+from inos.miner.lane import Lane
+from inos.miner.lifecycle import Decision, Progress, Sight, Step, decide
+from inos.miner.policy import Offer, Standing, choose_job, compute_spendable, get_refusal, is_finishable
+from inos.miner.ports import MinerPort
+from inos.miner.product import Product
+from inos.miner.settings import MinerSettings
+from inos.primitives.errors import InosError, MatrixMissing
+from inos.primitives.matrices import MatrixRef
+from inos.primitives.transactions import ClaimJob, JobMode, SubmitResult
+from inos.primitives.units import Height, JobId, MatrixId, Nano, Tickets
+from inos.work import Operand
 
 log: Final = structlog.get_logger("miner")
 

@@ -8,10 +8,10 @@ from typing import Final
 
 from msgspec import Struct
 
-from miner.ports import MinerPort
-from primitives.signatures import compute_address, compute_public_key
-from primitives.transactions import Payload, compute_tx_id, sign_transaction
-from primitives.units import Nano, TxId
+from inos.miner.ports import MinerPort
+from inos.primitives.signatures import compute_address, compute_public_key
+from inos.primitives.transactions import Payload, compute_tx_id, sign_transaction
+from inos.primitives.units import Nano, TxId
 
 FEE_BUMP_PERCENT: Final = 115
 """A replacement must pay at least 10 % more (mempool policy); this leaves room for rounding."""

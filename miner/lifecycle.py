@@ -9,8 +9,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from consensus.records import Claim, Job, JobState
-from primitives.units import Address, Height
+from inos.consensus.records import Claim, Job, JobState
+from inos.primitives.units import Address, Height
 
 MAX_CLAIMS_SENT: Final = 3
 """Times one job is claimed before it is left to others: a lapse costs the bond."""

@@ -6,15 +6,15 @@ import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
-from chain.template import Template
-from miner.figures import Figures
-from miner.payee import Payee
-from miner.ports import MinerPort
-from miner.settings import MinerSettings
-from primitives.blocks import Block, Header, compute_anchor, compute_block_id
-from primitives.errors import InosError
-from primitives.units import Anchor, Target
-from work import Win
+from inos.chain.template import Template
+from inos.miner.figures import Figures
+from inos.miner.payee import Payee
+from inos.miner.ports import MinerPort
+from inos.miner.settings import MinerSettings
+from inos.primitives.blocks import Block, Header, compute_anchor, compute_block_id
+from inos.primitives.errors import InosError
+from inos.primitives.units import Anchor, Target
+from inos.work import Win
 
 log: Final = structlog.get_logger("miner")
 

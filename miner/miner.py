@@ -6,18 +6,18 @@ from typing import Final
 import numpy as np
 import structlog
 
-from miner.engine import Engine, MineStrips
-from miner.figures import Figures, MinerState, MinerStatus
-from miner.filler import Throttle, make_filler
-from miner.jobs import JobDesk, JobRun
-from miner.lane import Lane
-from miner.lottery import Draw, Lottery
-from miner.payee import Payee
-from miner.ports import MinerPort
-from miner.product import Product
-from miner.settings import MinerSettings, Purpose, check_settings
-from primitives.errors import InosError
-from primitives.units import JobId, Tickets
+from inos.miner.engine import Engine, MineStrips
+from inos.miner.figures import Figures, MinerState, MinerStatus
+from inos.miner.filler import Throttle, make_filler
+from inos.miner.jobs import JobDesk, JobRun
+from inos.miner.lane import Lane
+from inos.miner.lottery import Draw, Lottery
+from inos.miner.payee import Payee
+from inos.miner.ports import MinerPort
+from inos.miner.product import Product
+from inos.miner.settings import MinerSettings, Purpose, check_settings
+from inos.primitives.errors import InosError
+from inos.primitives.units import JobId, Tickets
 
 log: Final = structlog.get_logger("miner")
 
@@ -35,7 +35,7 @@ class Miner:
         port: the node.
         settings: whom for, on what, how hard.
         random: draws filler operands and the first nonce.
-        mine: stands in for work.mine_strips.
+        mine: stands in for inos.work.mine_strips.
 
     Raises:
         InosError: the settings contradict each other (see check_settings).

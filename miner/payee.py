@@ -10,14 +10,14 @@ from typing import Final
 
 import structlog
 
-from chain.template import Template
-from consensus.params import Params
-from miner.jobs import JobDesk
-from miner.lane import Lane
-from miner.ports import MinerPort
-from miner.settings import MinerSettings
-from primitives.transactions import Transfer
-from primitives.units import Nano
+from inos.chain.template import Template
+from inos.consensus.params import Params
+from inos.miner.jobs import JobDesk
+from inos.miner.lane import Lane
+from inos.miner.ports import MinerPort
+from inos.miner.settings import MinerSettings
+from inos.primitives.transactions import Transfer
+from inos.primitives.units import Nano
 
 log: Final = structlog.get_logger("miner")
 

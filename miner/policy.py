@@ -7,11 +7,11 @@ from typing import Final
 from blake3 import blake3
 from msgspec import Struct
 
-from consensus.params import Params
-from consensus.records import Account, Job, JobState
-from miner.settings import MinerSettings
-from primitives.matrices import compute_tickets
-from primitives.units import Address, Height, JobId, Nano, Tickets
+from inos.consensus.params import Params
+from inos.consensus.records import Account, Job, JobState
+from inos.miner.settings import MinerSettings
+from inos.primitives.matrices import compute_tickets
+from inos.primitives.units import Address, Height, JobId, Nano, Tickets
 
 SAFETY_PERCENT: Final = 70
 """Share of a claim's time the miner plans to use; the rest is for slow blocks."""

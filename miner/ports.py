@@ -7,13 +7,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from chain.template import Template
-from consensus.params import Params
-from consensus.records import Account, Claim, Job
-from primitives.blocks import Block
-from primitives.matrices import MatrixRef, Witness
-from primitives.transactions import Transaction
-from primitives.units import Address, BlockId, Height, JobId, MatrixId, Nano, Tickets, TimeMs, TxId
+from inos.chain.template import Template
+from inos.consensus.params import Params
+from inos.consensus.records import Account, Claim, Job
+from inos.primitives.blocks import Block
+from inos.primitives.matrices import MatrixRef, Witness
+from inos.primitives.transactions import Transaction
+from inos.primitives.units import Address, BlockId, Height, JobId, MatrixId, Nano, Tickets, TimeMs, TxId
 
 
 class Clock(Protocol):

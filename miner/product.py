@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from miner.ports import RowFile
-from primitives.matrices import STRIP_ROWS, compute_tickets
-from primitives.units import Tickets
-from work import Operand
+from inos.miner.ports import RowFile
+from inos.primitives.matrices import STRIP_ROWS, compute_tickets
+from inos.primitives.units import Tickets
+from inos.work import Operand
 
 
 class Product:

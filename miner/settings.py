@@ -5,9 +5,9 @@ from typing import Final
 
 from msgspec import Struct
 
-from primitives.errors import InosError
-from primitives.transactions import JobMode
-from primitives.units import Address, DurationMs
+from inos.primitives.errors import InosError
+from inos.primitives.transactions import JobMode
+from inos.primitives.units import Address, DurationMs
 
 DEFAULT_MAX_JOB_BYTES: Final = 4 * 2**30
 """Operands are read from disk and the product is written there; the packed smaller operand is in memory."""

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-from network.identity import PeerAddress
-from network.peers.kinds import LinkKind
-from network.peers.manager import PeerManager
-from network.peers.peer import Peer
-from primitives.units import NodeId
+from inos.network.identity import PeerAddress
+from inos.network.peers.kinds import LinkKind
+from inos.network.peers.manager import PeerManager
+from inos.network.peers.peer import Peer
+from inos.primitives.units import NodeId
 
 
 class Connections:

@@ -1,6 +1,6 @@
 """What goes wrong between nodes, told apart by whose fault it is."""
 
-from primitives.errors import InosError
+from inos.primitives.errors import InosError
 
 
 class NetworkError(InosError):

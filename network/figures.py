@@ -2,8 +2,8 @@
 
 from msgspec import Struct
 
-from network.peers.kinds import LinkKind
-from primitives.units import NodeId, TimeMs
+from inos.network.peers.kinds import LinkKind
+from inos.primitives.units import NodeId, TimeMs
 
 
 class PeerInfo(Struct, frozen=True, kw_only=True):
@@ -52,7 +52,7 @@ class NetworkStatus(Struct, frozen=True, kw_only=True):
     is_stale: bool
     """Whether the chain has stood still for so long that outbound peers are changed."""
     spread: dict[str, int]
-    """What came of new blocks since the start, as `network.sync.spread.SpreadStats` names it."""
+    """What came of new blocks since the start, as `inos.network.sync.spread.SpreadStats` names it."""
 
 
 class AddressInfo(Struct, frozen=True, kw_only=True):

@@ -5,9 +5,9 @@ from typing import Any, Final, TypeVar
 
 import structlog
 
-from network.ports import Files
-from primitives.codec import decode, encode
-from primitives.errors import CodecError
+from inos.network.ports import Files
+from inos.primitives.codec import decode, encode
+from inos.primitives.errors import CodecError
 
 log = structlog.get_logger("inos.network")
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class MemoryFiles:
-    """Files that end with the process. Satisfies `network.ports.Files`."""
+    """Files that end with the process. Satisfies `inos.network.ports.Files`."""
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}

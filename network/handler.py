@@ -2,16 +2,16 @@
 
 import asyncio
 
-from network.discovery.addresses.service import AddressService
-from network.peers.peer import Peer
-from network.sync.hub import Sync
-from network.wire.addresses import GetAddresses
-from network.wire.base import Notice, Request
-from primitives.units import BlockId
+from inos.network.discovery.addresses.service import AddressService
+from inos.network.peers.peer import Peer
+from inos.network.sync.hub import Sync
+from inos.network.wire.addresses import GetAddresses
+from inos.network.wire.base import Notice, Request
+from inos.primitives.units import BlockId
 
 
 class Handler:
-    """Satisfies `network.peers.session.SessionHandler`."""
+    """Satisfies `inos.network.peers.session.SessionHandler`."""
 
     def __init__(self, sync: Sync, addresses: AddressService) -> None:
         self._sync = sync

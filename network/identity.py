@@ -8,9 +8,9 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from msgspec import Struct
 
-from network.errors import NetworkError
-from primitives.hashing import Context, compute_hash
-from primitives.units import NodeId
+from inos.network.errors import NetworkError
+from inos.primitives.hashing import Context, compute_hash
+from inos.primitives.units import NodeId
 
 KEY_FILE: Final = "node.key"
 KEY_BYTES: Final = 32

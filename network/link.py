@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol, TypeAlias
 
-from network.identity import PeerAddress
-from primitives.units import NodeId
+from inos.network.identity import PeerAddress
+from inos.primitives.units import NodeId
 
 MAX_FRAME_BYTES: Final = 65_519
 """A Noise message is at most 65,535 bytes and 16 of them are its tag; links of every transport keep to that."""

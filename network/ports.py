@@ -9,15 +9,15 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeVar
 
-from consensus.finality.trust import Step
-from consensus.params import Params
-from consensus.stateranges import Place, StateRange
-from primitives.blocks import Block, Header
-from primitives.errors import InosError
-from primitives.matrices import Witness
-from primitives.transactions import Transaction
-from primitives.units import BlockId, Hash, MatrixId, TimeMs, TxId
-from primitives.votes import Vote
+from inos.consensus.finality.trust import Step
+from inos.consensus.params import Params
+from inos.consensus.stateranges import Place, StateRange
+from inos.primitives.blocks import Block, Header
+from inos.primitives.errors import InosError
+from inos.primitives.matrices import Witness
+from inos.primitives.transactions import Transaction
+from inos.primitives.units import BlockId, Hash, MatrixId, TimeMs, TxId
+from inos.primitives.votes import Vote
 
 T = TypeVar("T")
 
@@ -172,7 +172,7 @@ class MatricesPort(Protocol):
         """Whether the chain or this node's owner needs it."""
 
     def may_lend(self, info: Any, /) -> bool:
-        """Whether a copy is taken for others (info: mesh.store.MatrixInfo)."""
+        """Whether a copy is taken for others (info: inos.mesh.store.MatrixInfo)."""
 
     def set_lent(self, id: MatrixId, /) -> None:
         """A copy is kept for others."""
@@ -181,7 +181,7 @@ class MatricesPort(Protocol):
         """Whether this copy may go where there are enough others."""
 
     def missing_runs(self, id: MatrixId, limit: int, /) -> Sequence[int]:
-        """At most `limit` runs (mesh.runs) that are not here yet, lowest first."""
+        """At most `limit` runs (inos.mesh.runs) that are not here yet, lowest first."""
 
 
 class RunView(Protocol):
@@ -259,7 +259,7 @@ class NodePort(Protocol):
     async def add_transaction(self, tx: Transaction, /) -> Any: ...
 
     async def begin_matrix(self, info: Any, /) -> bool:
-        """Make room for a matrix that arrives in runs (info: mesh.store.MatrixInfo); True where it is here already."""
+        """Make room for a matrix that arrives in runs (info: inos.mesh.store.MatrixInfo); True where it is here."""
 
     async def add_run(self, id: MatrixId, index: int, data: bytes, path: Sequence[bytes], /) -> bool:
         """Verify and keep one run; True when the matrix is complete with it."""

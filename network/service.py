@@ -7,33 +7,33 @@ from collections.abc import Iterable
 import structlog
 from msgspec import structs
 
-from network.clock import SystemClock
-from network.connections import Connections
-from network.discovery.addresses.service import AddressService
-from network.discovery.routing.service import Routing, RoutingStatus
-from network.errors import Misbehaviour
-from network.figures import AddressInfo, BanInfo, NetworkStatus, PeerInfo
-from network.files import MemoryFiles
-from network.handler import Handler
-from network.identity import NodeIdentity, PeerAddress
-from network.link import Transport
-from network.peers.bans import BanList
-from network.peers.kinds import LinkKind
-from network.peers.manager import PeerManager
-from network.peers.peer import Peer
-from network.peers.static import StaticPeers
-from network.places import compute_group, describe_group, split_place
-from network.ports import Clock, Files, NodePort, Randomness
-from network.settings import PROTOCOL_VERSION, NetworkSettings
-from network.sync.hub import Sync
-from network.sync.progress import SyncStatus
-from network.sync.spread import SpreadStats
-from network.sync.verifier import SealVerifier, ThreadVerifier
-from network.transport.websocket import WebSocketTransport
-from network.wire.control import Hello
-from primitives.codec import encode
-from primitives.hashing import Context, compute_hash
-from primitives.units import MatrixId, NodeId
+from inos.network.clock import SystemClock
+from inos.network.connections import Connections
+from inos.network.discovery.addresses.service import AddressService
+from inos.network.discovery.routing.service import Routing, RoutingStatus
+from inos.network.errors import Misbehaviour
+from inos.network.figures import AddressInfo, BanInfo, NetworkStatus, PeerInfo
+from inos.network.files import MemoryFiles
+from inos.network.handler import Handler
+from inos.network.identity import NodeIdentity, PeerAddress
+from inos.network.link import Transport
+from inos.network.peers.bans import BanList
+from inos.network.peers.kinds import LinkKind
+from inos.network.peers.manager import PeerManager
+from inos.network.peers.peer import Peer
+from inos.network.peers.static import StaticPeers
+from inos.network.places import compute_group, describe_group, split_place
+from inos.network.ports import Clock, Files, NodePort, Randomness
+from inos.network.settings import PROTOCOL_VERSION, NetworkSettings
+from inos.network.sync.hub import Sync
+from inos.network.sync.progress import SyncStatus
+from inos.network.sync.spread import SpreadStats
+from inos.network.sync.verifier import SealVerifier, ThreadVerifier
+from inos.network.transport.websocket import WebSocketTransport
+from inos.network.wire.control import Hello
+from inos.primitives.codec import encode
+from inos.primitives.hashing import Context, compute_hash
+from inos.primitives.units import MatrixId, NodeId
 
 log = structlog.get_logger("inos.network")
 

@@ -4,9 +4,9 @@ from typing import Final
 
 from msgspec import Struct
 
-from network.discovery.routing.settings import RoutingSettings
-from network.identity import PeerAddress
-from primitives.votes import Checkpoint
+from inos.network.discovery.routing.settings import RoutingSettings
+from inos.network.identity import PeerAddress
+from inos.primitives.votes import Checkpoint
 
 PROTOCOL_VERSION: Final = 1
 USER_AGENT: Final = "inos/0.1"

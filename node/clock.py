@@ -3,7 +3,7 @@
 import time
 from typing import Protocol
 
-from primitives.units import TimeMs
+from inos.primitives.units import TimeMs
 
 
 class Clock(Protocol):

@@ -11,12 +11,12 @@ from typing import Final
 
 from msgspec import Struct
 
-from chain.ledger import Ledger
-from mesh.files import sync_folder
-from mesh.store import MatrixStore
-from node.datadir import DIR_MODE, write_atomically
-from node.errors import NodeError
-from primitives.units import BlockId
+from inos.chain.ledger import Ledger
+from inos.mesh.files import sync_folder
+from inos.mesh.store import MatrixStore
+from inos.node.datadir import DIR_MODE, write_atomically
+from inos.node.errors import NodeError
+from inos.primitives.units import BlockId
 
 PART_SUFFIX: Final = ".part"
 

@@ -24,8 +24,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from node.errors import NodeError
-from primitives.units import BlockId
+from inos.node.errors import NodeError
+from inos.primitives.units import BlockId
 
 DIR_MODE: Final = 0o700
 FILE_MODE: Final = 0o600

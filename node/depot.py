@@ -7,18 +7,18 @@ from typing import Any, TypeVar
 
 from numpy.typing import NDArray
 
-from chain.events import MatrixAdded, MatrixWanted
-from mesh.errors import MeshError
-from mesh.runs import Run
-from mesh.store import MatrixInfo, MatrixStore
-from node.held import WantedMatrices
-from node.hub import Hub
-from node.rows import JobRows
-from node.threads import Threads
-from node.uploads import Uploads
-from primitives.errors import MatrixMissing
-from primitives.matrices import MatrixRef
-from primitives.units import JobId, MatrixId
+from inos.chain.events import MatrixAdded, MatrixWanted
+from inos.mesh.errors import MeshError
+from inos.mesh.runs import Run
+from inos.mesh.store import MatrixInfo, MatrixStore
+from inos.node.held import WantedMatrices
+from inos.node.hub import Hub
+from inos.node.rows import JobRows
+from inos.node.threads import Threads
+from inos.node.uploads import Uploads
+from inos.primitives.errors import MatrixMissing
+from inos.primitives.matrices import MatrixRef
+from inos.primitives.units import JobId, MatrixId
 
 T = TypeVar("T")
 
@@ -58,7 +58,7 @@ class Depot:
     async def add_some(
         self, matrix: MatrixId, shape: tuple[int, int, int], first: int, rows: NDArray[Any] | None
     ) -> int:
-        """Some rows of a matrix from this machine's user; see node.uploads."""
+        """Some rows of a matrix from this machine's user; see inos.node.uploads."""
         done = await self._threads.keep(partial(self._uploads.add, matrix, shape, first, rows))
         if self._store.has(matrix):
             await self._tell(matrix)

@@ -8,15 +8,15 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from chain.ledger import BlockOutcome
-from chain.template import Template
-from node.clock import Clock
-from node.errors import NodeError
-from node.service import NodeService
-from primitives.blocks import Block, compute_anchor, compute_block_id
-from primitives.matrices import Seal, Witness
-from primitives.units import Address, BlockId
-from work import verify
+from inos.chain.ledger import BlockOutcome
+from inos.chain.template import Template
+from inos.node.clock import Clock
+from inos.node.errors import NodeError
+from inos.node.service import NodeService
+from inos.primitives.blocks import Block, compute_anchor, compute_block_id
+from inos.primitives.matrices import Seal, Witness
+from inos.primitives.units import Address, BlockId
+from inos.work import verify
 
 MAX_TEMPLATES: Final = 256
 """Kept at one time; the oldest go first."""

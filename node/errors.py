@@ -1,6 +1,6 @@
 """The node's family of errors."""
 
-from primitives.errors import InosError
+from inos.primitives.errors import InosError
 
 
 class NodeError(InosError):

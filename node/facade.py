@@ -1,4 +1,4 @@
-"""The node as the RPC sees it: rpc.ports.NodePort over service, network and miner."""
+"""The node as the RPC sees it: inos.rpc.ports.NodePort over service, network and miner."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -6,31 +6,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chain.ledger import Ledger
-from chain.mempool import Mempool
-from consensus.params import Params
-from consensus.records import StateKey
-from consensus.statetree import StateProof
-from genesis import Network
-from mesh.store import MatrixStore
-from miner import Miner
-from network.figures import AddressInfo, BanInfo, NetworkStatus
-from network.service import NetworkService
-from network.settings import PROTOCOL_VERSION
-from network.sync.progress import SyncStatus
-from node.desk import Desk
-from node.finality.voter import Voter
-from node.finality.votes import VoteRoom
-from node.health import HealthChecks
-from node.hub import Subscription
-from node.pulse import PulseTaker
-from node.service import NodeService
-from node.snapshots import Snapshots
-from node.watch import Watcher
-from primitives.matrices import MatrixRef
-from primitives.transactions import Transaction
-from primitives.units import BlockId, Height, MatrixId, NodeId, TxId
-from rpc import Health, PeerInfo, Provider, Pulse, RoutingInfo
+from inos.chain.ledger import Ledger
+from inos.chain.mempool import Mempool
+from inos.consensus.params import Params
+from inos.consensus.records import StateKey
+from inos.consensus.statetree import StateProof
+from inos.genesis import Network
+from inos.mesh.store import MatrixStore
+from inos.miner import Miner
+from inos.network.figures import AddressInfo, BanInfo, NetworkStatus
+from inos.network.service import NetworkService
+from inos.network.settings import PROTOCOL_VERSION
+from inos.network.sync.progress import SyncStatus
+from inos.node.desk import Desk
+from inos.node.finality.voter import Voter
+from inos.node.finality.votes import VoteRoom
+from inos.node.health import HealthChecks
+from inos.node.hub import Subscription
+from inos.node.pulse import PulseTaker
+from inos.node.service import NodeService
+from inos.node.snapshots import Snapshots
+from inos.node.watch import Watcher
+from inos.primitives.matrices import MatrixRef
+from inos.primitives.transactions import Transaction
+from inos.primitives.units import BlockId, Height, MatrixId, NodeId, TxId
+from inos.rpc import Health, PeerInfo, Provider, Pulse, RoutingInfo
 
 
 class RpcNode:

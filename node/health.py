@@ -5,10 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from chain.ledger import Ledger
-from network.sync.progress import Phase, SyncStatus
-from node.clock import Clock
-from rpc import Check, Health, Pulse
+from inos.chain.ledger import Ledger
+from inos.network.sync.progress import Phase, SyncStatus
+from inos.node.clock import Clock
+from inos.rpc import Check, Health, Pulse
 
 LATE_SPACINGS: Final = 20
 """Spacings without a block after which the node calls itself behind."""

@@ -7,10 +7,10 @@ from typing import Final
 
 from msgspec import Struct
 
-from primitives.blocks import Block, compute_block_id
-from primitives.matrices import Witness
-from primitives.transactions import Transaction
-from primitives.units import BlockId, Height, MatrixId, TimeMs, TxId
+from inos.primitives.blocks import Block, compute_block_id
+from inos.primitives.matrices import Witness
+from inos.primitives.transactions import Transaction
+from inos.primitives.units import BlockId, Height, MatrixId, TimeMs, TxId
 
 MAX_EARLY_BLOCKS: Final = 64
 MAX_HELD_RESULTS: Final = 256

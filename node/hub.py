@@ -4,7 +4,7 @@ import asyncio
 from types import TracebackType
 from typing import Final, TypeAlias
 
-from chain.events import MatrixAdded, MatrixWanted, TipChanged, TransactionAdded, VoteAdded
+from inos.chain.events import MatrixAdded, MatrixWanted, TipChanged, TransactionAdded, VoteAdded
 
 Event: TypeAlias = TipChanged | TransactionAdded | MatrixAdded | MatrixWanted | VoteAdded
 

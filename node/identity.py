@@ -3,18 +3,18 @@
 from pathlib import Path
 from typing import Final
 
-from genesis import Network
-from miner import MinerSettings, Purpose
-from node.datadir import DataDir, load_or_make_secret, read_secret
-from node.errors import NodeError
-from node.settings import NodeSettings
-from primitives.signatures import compute_address, compute_public_key
-from primitives.transactions import JobMode
-from wallet.addresses import decode_address
-from wallet.keys import derive_key
-from wallet.keystore import decode_keystore
-from wallet.store import read_keystore
-from work.backends import get_backend
+from inos.genesis import Network
+from inos.miner import MinerSettings, Purpose
+from inos.node.datadir import DataDir, load_or_make_secret, read_secret
+from inos.node.errors import NodeError
+from inos.node.settings import NodeSettings
+from inos.primitives.signatures import compute_address, compute_public_key
+from inos.primitives.transactions import JobMode
+from inos.wallet.addresses import decode_address
+from inos.wallet.keys import derive_key
+from inos.wallet.keystore import decode_keystore
+from inos.wallet.store import read_keystore
+from inos.work.backends import get_backend
 
 AUTO: Final = "auto"
 MAX_PASSWORD_BYTES: Final = 4096

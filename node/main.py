@@ -5,10 +5,10 @@ import os
 import signal
 from typing import Final
 
-from node.logs import configure_logs
-from node.node import Node, open_node
-from node.settings import NodeSettings
-from wallet.addresses import encode_address
+from inos.node.logs import configure_logs
+from inos.node.node import Node, open_node
+from inos.node.settings import NodeSettings
+from inos.wallet.addresses import encode_address
 
 PARENT_VARIABLE: Final = "INOS_PARENT_PID"
 """Set by a program that starts nodes: where that process ends, the node stops too."""

@@ -1,4 +1,4 @@
-"""The node as the miner sees it: miner.ports.MinerPort over a NodeService."""
+"""The node as the miner sees it: inos.miner.ports.MinerPort over a NodeService."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -7,19 +7,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chain.events import TipChanged
-from chain.template import Template
-from consensus.params import Params
-from consensus.records import Account, Claim, Job, JobState
-from consensus.state import compute_reputation
-from miner.ports import RowFile
-from node.clock import Clock
-from node.rows import JobRows
-from node.service import NodeService
-from primitives.blocks import Block
-from primitives.matrices import MatrixRef, Witness
-from primitives.transactions import Transaction
-from primitives.units import Address, BlockId, Height, JobId, MatrixId, Nano, Tickets, TxId
+from inos.chain.events import TipChanged
+from inos.chain.template import Template
+from inos.consensus.params import Params
+from inos.consensus.records import Account, Claim, Job, JobState
+from inos.consensus.state import compute_reputation
+from inos.miner.ports import RowFile
+from inos.node.clock import Clock
+from inos.node.rows import JobRows
+from inos.node.service import NodeService
+from inos.primitives.blocks import Block
+from inos.primitives.matrices import MatrixRef, Witness
+from inos.primitives.transactions import Transaction
+from inos.primitives.units import Address, BlockId, Height, JobId, MatrixId, Nano, Tickets, TxId
 
 
 class MiningPort:

@@ -5,12 +5,12 @@ from typing import Final
 
 from msgspec import Struct
 
-from chain.ledger import Ledger
-from chain.mempool import Mempool
-from consensus.records import Job, JobState
-from primitives.matrices import MatrixRef
-from primitives.transactions import PostJob, SubmitResult, Transaction
-from primitives.units import JobId, MatrixId
+from inos.chain.ledger import Ledger
+from inos.chain.mempool import Mempool
+from inos.consensus.records import Job, JobState
+from inos.primitives.matrices import MatrixRef
+from inos.primitives.transactions import PostJob, SubmitResult, Transaction
+from inos.primitives.units import JobId, MatrixId
 
 MAX_JOBS: Final = 65_536
 MAX_SETTLED: Final = 4096

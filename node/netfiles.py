@@ -6,13 +6,13 @@ from typing import Final
 
 import structlog
 
-from node.datadir import DIR_MODE, write_bytes_atomically
+from inos.node.datadir import DIR_MODE, write_bytes_atomically
 
 log: Final = structlog.get_logger("node")
 
 
 class NetworkFiles:
-    """Satisfies `network.ports.Files`. A disk that refuses costs the node its memory of peers, not its life."""
+    """Satisfies `inos.network.ports.Files`. A disk that refuses costs the node its memory of peers, not its life."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -2,13 +2,13 @@
 
 from typing import Final
 
-from consensus.finality import compute_epoch, is_checkpoint
-from genesis import Network
-from network.identity import parse_peer_address
-from network.settings import NetworkSettings
-from node.errors import NodeError
-from node.settings import NodeSettings, parse_checkpoint, parse_place
-from primitives.votes import Checkpoint
+from inos.consensus.finality import compute_epoch, is_checkpoint
+from inos.genesis import Network
+from inos.network.identity import parse_peer_address
+from inos.network.settings import NetworkSettings
+from inos.node.errors import NodeError
+from inos.node.settings import NodeSettings, parse_checkpoint, parse_place
+from inos.primitives.votes import Checkpoint
 
 DEVNET: Final = "devnet"
 STALE_SPACINGS: Final = 20

@@ -13,39 +13,39 @@ from typing import Any, Final
 import numpy as np
 import structlog
 
-from chain.ledger import Ledger
-from chain.mempool import Mempool, MempoolLimits
-from consensus.finality import compute_height
-from genesis import Network, load_network
-from mesh.store import MatrixStore
-from miner import Miner, MinerSettings
-from network.identity import NodeIdentity, load_identity
-from network.places import split_place
-from network.service import NetworkService
-from network.settings import NetworkSettings
-from network.sync.verifier_pool import PoolVerifier
-from node.clock import Clock, SystemClock
-from node.datadir import DataDir, write_atomically
-from node.facade import RpcNode
-from node.finality.opening import load_voter_secret, open_journal, read_bond
-from node.finality.reporter import Reporter
-from node.finality.voter import Voter
-from node.health import HealthChecks
-from node.identity import check_payee, load_watch_key, make_miner_settings
-from node.mining import MiningPort
-from node.netfiles import NetworkFiles
-from node.netsettings import make_network_settings
-from node.poolfile import load_pool, save_pool
-from node.pulse import PulseTaker
-from node.results import StoredResults
-from node.service import NodeService
-from node.settings import NodeSettings
-from node.snapshots import Snapshots
-from node.tasks import Tasks, cancel_within
-from node.watch import Watcher
-from primitives.bls import get_bls
-from primitives.units import NodeId
-from rpc import Metrics, MetricsServer, RpcServer, RpcSettings
+from inos.chain.ledger import Ledger
+from inos.chain.mempool import Mempool, MempoolLimits
+from inos.consensus.finality import compute_height
+from inos.genesis import Network, load_network
+from inos.mesh.store import MatrixStore
+from inos.miner import Miner, MinerSettings
+from inos.network.identity import NodeIdentity, load_identity
+from inos.network.places import split_place
+from inos.network.service import NetworkService
+from inos.network.settings import NetworkSettings
+from inos.network.sync.verifier_pool import PoolVerifier
+from inos.node.clock import Clock, SystemClock
+from inos.node.datadir import DataDir, write_atomically
+from inos.node.facade import RpcNode
+from inos.node.finality.opening import load_voter_secret, open_journal, read_bond
+from inos.node.finality.reporter import Reporter
+from inos.node.finality.voter import Voter
+from inos.node.health import HealthChecks
+from inos.node.identity import check_payee, load_watch_key, make_miner_settings
+from inos.node.mining import MiningPort
+from inos.node.netfiles import NetworkFiles
+from inos.node.netsettings import make_network_settings
+from inos.node.poolfile import load_pool, save_pool
+from inos.node.pulse import PulseTaker
+from inos.node.results import StoredResults
+from inos.node.service import NodeService
+from inos.node.settings import NodeSettings
+from inos.node.snapshots import Snapshots
+from inos.node.tasks import Tasks, cancel_within
+from inos.node.watch import Watcher
+from inos.primitives.bls import get_bls
+from inos.primitives.units import NodeId
+from inos.rpc import Metrics, MetricsServer, RpcServer, RpcSettings
 
 log: Final = structlog.get_logger("node")
 

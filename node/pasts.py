@@ -3,14 +3,14 @@
 import threading
 from typing import Final
 
-from chain.ledger import Ledger
-from chain.past import PastState
-from consensus.finality import is_checkpoint
-from consensus.records import StateKey
-from consensus.stateranges import Place, StateRange
-from consensus.statetree import StateProof
-from node.clock import Clock
-from primitives.units import BlockId
+from inos.chain.ledger import Ledger
+from inos.chain.past import PastState
+from inos.consensus.finality import is_checkpoint
+from inos.consensus.records import StateKey
+from inos.consensus.stateranges import Place, StateRange
+from inos.consensus.statetree import StateProof
+from inos.node.clock import Clock
+from inos.primitives.units import BlockId
 
 MAX_PASTS: Final = 4
 """Each holds what has changed since, and keeps the database from letting go of what was replaced."""

@@ -7,11 +7,11 @@ from typing import Final
 
 import structlog
 
-from chain.mempool import Mempool
-from node.datadir import FILE_MODE
-from primitives.codec import decode, encode
-from primitives.errors import CodecError
-from primitives.transactions import Transaction
+from inos.chain.mempool import Mempool
+from inos.node.datadir import FILE_MODE
+from inos.primitives.codec import decode, encode
+from inos.primitives.errors import CodecError
+from inos.primitives.transactions import Transaction
 
 log: Final = structlog.get_logger("node")
 

@@ -5,11 +5,11 @@ from collections import deque
 from statistics import median
 from typing import Final
 
-from chain.events import TipChanged
-from node.clock import Clock
-from node.service import NodeService
-from primitives.units import Address
-from rpc import Pulse
+from inos.chain.events import TipChanged
+from inos.node.clock import Clock
+from inos.node.service import NodeService
+from inos.primitives.units import Address
+from inos.rpc import Pulse
 
 LOOK_S: Final = 1.0
 SAMPLES: Final = 11

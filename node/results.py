@@ -7,10 +7,10 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-import work
-from primitives.errors import MatrixMissing
-from primitives.matrices import MatrixRef
-from primitives.units import JobId, MatrixId
+from inos import work
+from inos.primitives.errors import MatrixMissing
+from inos.primitives.matrices import MatrixRef
+from inos.primitives.units import JobId, MatrixId
 
 MAX_VERDICTS: Final = 4096
 

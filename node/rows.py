@@ -1,13 +1,13 @@
-"""Products that a miner makes on disk: miner.ports.RowFile over the matrix store."""
+"""Products that a miner makes on disk: inos.miner.ports.RowFile over the matrix store."""
 
 from typing import Any, Final
 
 from numpy.typing import NDArray
 
-from mesh.growing import GrowingMatrix
-from mesh.store import MatrixStore
-from primitives.matrices import DTYPE_INT32, MatrixRef
-from primitives.units import JobId
+from inos.mesh.growing import GrowingMatrix
+from inos.mesh.store import MatrixStore
+from inos.primitives.matrices import DTYPE_INT32, MatrixRef
+from inos.primitives.units import JobId
 
 PREFIX: Final = "job"
 

@@ -8,40 +8,40 @@ from typing import Any, Final, TypeVar
 import structlog
 from numpy.typing import NDArray
 
-from chain.events import TipChanged, TransactionAdded
-from chain.importing import StateImport
-from chain.ledger import BlockOutcome, Ledger
-from chain.mempool import Mempool, PoolRejected
-from chain.template import Template
-from chain.votepool import VotePool
-from consensus.finality.trust import Step
-from consensus.optimistic import check_challenge
-from consensus.params import Params
-from consensus.records import JobState, StateKey
-from consensus.stateranges import Place, StateRange
-from consensus.statetree import StateProof
-from consensus.validity import check_transaction_sanity
-from genesis import Network
-from mesh.runs import Run
-from mesh.store import MatrixInfo, MatrixStore
-from node.clock import Clock
-from node.depot import Depot
-from node.finality.votes import VoteRoom
-from node.held import EarlyBlocks, HeldResults, UnclaimedResults
-from node.hub import Hub, Subscription
-from node.needs import list_needs
-from node.pasts import Pasts
-from node.results import StoredResults
-from node.rows import JobRows
-from node.steward import Steward
-from node.threads import Threads
-from node.writer import AddedBlocks, ChainWriter
-from primitives.blocks import Block, Header
-from primitives.bls import Bls, get_bls
-from primitives.errors import ClockAhead, InosError, MatrixMissing, NotYet, RuleViolation
-from primitives.matrices import MatrixRef, Witness
-from primitives.transactions import Challenge, JobMode, SubmitResult, Transaction, compute_tx_id, get_sender
-from primitives.units import Address, BlockId, Height, JobId, MatrixId, TxId
+from inos.chain.events import TipChanged, TransactionAdded
+from inos.chain.importing import StateImport
+from inos.chain.ledger import BlockOutcome, Ledger
+from inos.chain.mempool import Mempool, PoolRejected
+from inos.chain.template import Template
+from inos.chain.votepool import VotePool
+from inos.consensus.finality.trust import Step
+from inos.consensus.optimistic import check_challenge
+from inos.consensus.params import Params
+from inos.consensus.records import JobState, StateKey
+from inos.consensus.stateranges import Place, StateRange
+from inos.consensus.statetree import StateProof
+from inos.consensus.validity import check_transaction_sanity
+from inos.genesis import Network
+from inos.mesh.runs import Run
+from inos.mesh.store import MatrixInfo, MatrixStore
+from inos.node.clock import Clock
+from inos.node.depot import Depot
+from inos.node.finality.votes import VoteRoom
+from inos.node.held import EarlyBlocks, HeldResults, UnclaimedResults
+from inos.node.hub import Hub, Subscription
+from inos.node.needs import list_needs
+from inos.node.pasts import Pasts
+from inos.node.results import StoredResults
+from inos.node.rows import JobRows
+from inos.node.steward import Steward
+from inos.node.threads import Threads
+from inos.node.writer import AddedBlocks, ChainWriter
+from inos.primitives.blocks import Block, Header
+from inos.primitives.bls import Bls, get_bls
+from inos.primitives.errors import ClockAhead, InosError, MatrixMissing, NotYet, RuleViolation
+from inos.primitives.matrices import MatrixRef, Witness
+from inos.primitives.transactions import Challenge, JobMode, SubmitResult, Transaction, compute_tx_id, get_sender
+from inos.primitives.units import Address, BlockId, Height, JobId, MatrixId, TxId
 
 log: Final = structlog.get_logger("node")
 T = TypeVar("T")
@@ -108,7 +108,7 @@ class NodeService:
         return self.network.genesis_id
 
     def subscribe(self) -> Subscription:
-        """Events from now on; see node.hub for the overflow policy."""
+        """Events from now on; see inos.node.hub for the overflow policy."""
         return self._hub.subscribe()
 
     async def run(self) -> None:
@@ -158,7 +158,7 @@ class NodeService:
         return outcome
 
     async def add_checked_blocks(self, blocks: Sequence[tuple[Block, Witness]]) -> AddedBlocks:
-        """Connect blocks in order whose seals and transactions the caller has checked; see chain.ledger.
+        """Connect blocks in order whose seals and transactions the caller has checked; see inos.chain.ledger.
 
         Blocks from ahead of the clock, and those that wait for matrices, are held here as by `add_block`.
         """
@@ -209,7 +209,7 @@ class NodeService:
     async def add_some(
         self, matrix: MatrixId, shape: tuple[int, int, int], first: int, rows: NDArray[Any] | None
     ) -> int:
-        """Store some rows of a matrix, and tell listeners once it is whole; see node.uploads."""
+        """Store some rows of a matrix, and tell listeners once it is whole; see inos.node.uploads."""
         return await self.depot.add_some(matrix, shape, first, rows)
 
     async def add_rows(self, rows: JobRows) -> MatrixRef:
@@ -262,7 +262,7 @@ class NodeService:
         await self._threads.write(partial(self._chain.add_step, step))
 
     async def begin_import(self, block: BlockId) -> StateImport:
-        """Take the state after a block from others; see chain.ledger."""
+        """Take the state after a block from others; see inos.chain.ledger."""
         return await self._threads.write(partial(self._chain.begin_import, block))
 
     async def add_range(self, block: BlockId, place: Place, found: StateRange) -> bool:

@@ -9,10 +9,10 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from pydantic import ByteSize, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from miner.settings import DEFAULT_MAX_JOB_BYTES, Purpose
-from network.places import is_acceptable, split_place
-from node.errors import NodeError
-from rpc.server import DEFAULT_BODY_LIMIT
+from inos.miner.settings import DEFAULT_MAX_JOB_BYTES, Purpose
+from inos.network.places import is_acceptable, split_place
+from inos.node.errors import NodeError
+from inos.rpc.server import DEFAULT_BODY_LIMIT
 
 ENV_PREFIX: Final = "INOS_"
 CONFIG_NAME: Final = "config.toml"

@@ -8,16 +8,16 @@ from typing import Final
 
 import structlog
 
-from node.copying import Copied, copy_node
-from node.service import NodeService
-from primitives.errors import InosError
-from rpc import SnapshotStatus
+from inos.node.copying import Copied, copy_node
+from inos.node.service import NodeService
+from inos.primitives.errors import InosError
+from inos.rpc import SnapshotStatus
 
 log: Final = structlog.get_logger("node")
 
 
 class Snapshots:
-    """What the RPC asks for; see node.copying."""
+    """What the RPC asks for; see inos.node.copying."""
 
     def __init__(self, service: NodeService) -> None:
         self._service = service

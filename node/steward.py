@@ -7,14 +7,14 @@ from typing import Final, TypeVar
 
 import structlog
 
-from chain.events import TipChanged, TransactionAdded
-from mesh.store import MatrixStore
-from node.depot import Depot
-from node.hub import Hub
-from node.needs import Needs
-from node.threads import Threads
-from primitives.errors import InosError
-from primitives.units import MatrixId
+from inos.chain.events import TipChanged, TransactionAdded
+from inos.mesh.store import MatrixStore
+from inos.node.depot import Depot
+from inos.node.hub import Hub
+from inos.node.needs import Needs
+from inos.node.threads import Threads
+from inos.primitives.errors import InosError
+from inos.primitives.units import MatrixId
 
 log: Final = structlog.get_logger("node")
 T = TypeVar("T")
@@ -33,7 +33,7 @@ class Steward:
     """Runs until cancelled.
 
     Args:
-        list_needs: see node.needs.
+        list_needs: see inos.node.needs.
         scrub_rate: bytes a second the scrubber reads; 0 for none.
     """
 

@@ -5,10 +5,10 @@ from typing import Any, Final
 
 from numpy.typing import NDArray
 
-from mesh.errors import MeshError
-from mesh.growing import GrowingMatrix
-from mesh.store import MatrixStore
-from primitives.units import MatrixId
+from inos.mesh.errors import MeshError
+from inos.mesh.growing import GrowingMatrix
+from inos.mesh.store import MatrixStore
+from inos.primitives.units import MatrixId
 
 MAX_OPEN: Final = 8
 """Uploads whose files are open; another one is closed for it, and goes on where it was."""

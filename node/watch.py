@@ -16,20 +16,20 @@ import structlog
 from msgspec import Struct
 from numpy.typing import NDArray
 
-import work
-from chain.events import TipChanged
-from consensus.records import Job, JobState
-from node.service import NodeService
-from primitives.codec import encode
-from primitives.errors import InosError, MatrixMissing
-from primitives.matrices import STRIP_ROWS, MatrixRef, StripRow
-from primitives.signatures import compute_address, compute_public_key
-from primitives.transactions import Challenge, compute_tx_id, sign_transaction
-from primitives.units import JobId, TxId
-from rpc import WatchStatus
-from work.fraud import open_tile
-from work.freivalds import RowCheck
-from work.limbs import multiply_int7
+from inos import work
+from inos.chain.events import TipChanged
+from inos.consensus.records import Job, JobState
+from inos.node.service import NodeService
+from inos.primitives.codec import encode
+from inos.primitives.errors import InosError, MatrixMissing
+from inos.primitives.matrices import STRIP_ROWS, MatrixRef, StripRow
+from inos.primitives.signatures import compute_address, compute_public_key
+from inos.primitives.transactions import Challenge, compute_tx_id, sign_transaction
+from inos.primitives.units import JobId, TxId
+from inos.rpc import WatchStatus
+from inos.work.fraud import open_tile
+from inos.work.freivalds import RowCheck
+from inos.work.limbs import multiply_int7
 
 log: Final = structlog.get_logger("watch")
 

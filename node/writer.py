@@ -11,19 +11,19 @@ from typing import Final
 import structlog
 from msgspec import Struct
 
-from chain.importing import StateImport
-from chain.ledger import BlockOutcome, Ledger
-from chain.mempool import Mempool
-from chain.template import Template, make_template
-from chain.votepool import VotePool
-from consensus.finality.trust import Step
-from consensus.stateranges import Place, StateRange
-from node.clock import Clock
-from primitives.blocks import Block, Header
-from primitives.errors import InosError, MatrixMissing, RuleViolation
-from primitives.matrices import Witness
-from primitives.transactions import Transaction
-from primitives.units import Address, BlockId, Height, MatrixId, TxId
+from inos.chain.importing import StateImport
+from inos.chain.ledger import BlockOutcome, Ledger
+from inos.chain.mempool import Mempool
+from inos.chain.template import Template, make_template
+from inos.chain.votepool import VotePool
+from inos.consensus.finality.trust import Step
+from inos.consensus.stateranges import Place, StateRange
+from inos.node.clock import Clock
+from inos.primitives.blocks import Block, Header
+from inos.primitives.errors import InosError, MatrixMissing, RuleViolation
+from inos.primitives.matrices import Witness
+from inos.primitives.transactions import Transaction
+from inos.primitives.units import Address, BlockId, Height, MatrixId, TxId
 
 log: Final = structlog.get_logger("node")
 
@@ -61,7 +61,7 @@ class ChainWriter:
         return outcome
 
     def add_checked_blocks(self, blocks: Sequence[tuple[Block, Witness]]) -> tuple[BlockOutcome, AddedBlocks]:
-        """See chain.ledger.Ledger.add_checked_blocks."""
+        """See inos.chain.ledger.Ledger.add_checked_blocks."""
         began, wrote = self._clock.monotonic(), self._ledger.writing_s
         outcome, errors = self._ledger.add_checked_blocks(blocks, self._clock.now_ms())
         self._follow(outcome)

@@ -5,13 +5,13 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from primitives.codec import encode
-from primitives.hashing import Context, compute_hash
-from primitives.matrices import U32, Hash32, Seal
-from primitives.merkle import compute_root
-from primitives.transactions import U64, AddressBytes, Transaction, compute_tx_id
-from primitives.units import U256_MAX, Anchor, BlockId, Hash, Target, Tickets, Weight
-from primitives.votes import Aggregate, compute_aggregate_leaf
+from inos.primitives.codec import encode
+from inos.primitives.hashing import Context, compute_hash
+from inos.primitives.matrices import U32, Hash32, Seal
+from inos.primitives.merkle import compute_root
+from inos.primitives.transactions import U64, AddressBytes, Transaction, compute_tx_id
+from inos.primitives.units import U256_MAX, Anchor, BlockId, Hash, Target, Tickets, Weight
+from inos.primitives.votes import Aggregate, compute_aggregate_leaf
 
 HEADER_VERSION: Final = 1
 MAX_HEADER_BYTES: Final = 1024

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar, cast
 
 import msgspec
 
-from primitives.errors import CodecError
+from inos.primitives.errors import CodecError
 
 T = TypeVar("T")
 _encoder: Final = msgspec.msgpack.Encoder()

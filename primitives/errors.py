@@ -6,7 +6,7 @@ a peer its standing. `NotYet` means that this node cannot tell now: it must do n
 
 from collections.abc import Sequence
 
-from primitives.units import BlockId, MatrixId, TimeMs
+from inos.primitives.units import BlockId, MatrixId, TimeMs
 
 
 class InosError(Exception):

@@ -5,7 +5,7 @@ from typing import Final
 
 from blake3 import blake3
 
-from primitives.units import Hash
+from inos.primitives.units import Hash
 
 PREFIX: Final = "inos v1 "
 

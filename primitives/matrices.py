@@ -4,8 +4,8 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from primitives.hashing import Context, compute_hash
-from primitives.units import U32_MAX, Hash, MatrixId
+from inos.primitives.hashing import Context, compute_hash
+from inos.primitives.units import U32_MAX, Hash, MatrixId
 
 STRIP_ROWS: Final = 16
 PANEL_BYTES: Final = 1024
@@ -64,7 +64,7 @@ MAX_PANELS: Final = MAX_DEPTH // PANEL_BYTES
 
 
 class StripRow(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Neighbouring strips of one row of strips, one after the other, with their range path (see primitives.merkle)."""
+    """Neighbouring strips of one row of strips, one after the other, with their range path (inos.primitives.merkle)."""
 
     strips: Annotated[bytes, Meta(min_length=STRIP_BYTES, max_length=MAX_PANELS * STRIP_BYTES)]
     path: Annotated[tuple[Hash32, ...], Meta(max_length=2 * MAX_RESULT_PATH)]

@@ -8,8 +8,8 @@ path.
 
 from collections.abc import Sequence
 
-from primitives.hashing import Context, compute_hash
-from primitives.units import ZERO_HASH, Hash
+from inos.primitives.hashing import Context, compute_hash
+from inos.primitives.units import ZERO_HASH, Hash
 
 
 def _split(count: int) -> int:

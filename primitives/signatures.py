@@ -4,8 +4,8 @@ import secrets
 
 from coincurve import PrivateKey, PublicKeyXOnly
 
-from primitives.hashing import Context, compute_hash
-from primitives.units import ADDRESS_BYTES, Address, PublicKey
+from inos.primitives.hashing import Context, compute_hash
+from inos.primitives.units import ADDRESS_BYTES, Address, PublicKey
 
 
 def compute_public_key(secret: bytes) -> PublicKey:

@@ -5,9 +5,9 @@ from typing import Annotated, Final, TypeAlias
 
 from msgspec import Meta, Struct
 
-from primitives.codec import encode
-from primitives.hashing import Context, compute_hash
-from primitives.matrices import (
+from inos.primitives.codec import encode
+from inos.primitives.hashing import Context, compute_hash
+from inos.primitives.matrices import (
     MAX_DEPTH,
     MAX_RESULT_PATH,
     PANEL_BYTES,
@@ -17,9 +17,9 @@ from primitives.matrices import (
     MatrixRef,
     StripRow,
 )
-from primitives.signatures import compute_address, compute_public_key, is_signature_valid, sign
-from primitives.units import Address, Hash, PublicKey, TxId
-from primitives.votes import BlsKey, BlsSignature, SignedLink
+from inos.primitives.signatures import compute_address, compute_public_key, is_signature_valid, sign
+from inos.primitives.units import Address, Hash, PublicKey, TxId
+from inos.primitives.votes import BlsKey, BlsSignature, SignedLink
 
 SMALL_TX_BYTES: Final = 4096
 """Any transaction but a challenge. The largest such payload, PostJob, takes under 400 bytes."""

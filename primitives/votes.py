@@ -1,17 +1,17 @@
 """Votes on checkpoints: the Casper FFG link, one voter's signature under it, and many added up (protocol, section 7).
 
-A checkpoint is the last block of an epoch. Which links are allowed, and who may vote, is `consensus.finality`.
+A checkpoint is the last block of an epoch. Which links are allowed, and who may vote, is `inos.consensus.finality`.
 """
 
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from primitives.bls import KEY_BYTES, SIGNATURE_BYTES
-from primitives.codec import encode
-from primitives.hashing import Context, compute_hash
-from primitives.matrices import U32, Hash32
-from primitives.units import Hash
+from inos.primitives.bls import KEY_BYTES, SIGNATURE_BYTES
+from inos.primitives.codec import encode
+from inos.primitives.hashing import Context, compute_hash
+from inos.primitives.matrices import U32, Hash32
+from inos.primitives.units import Hash
 
 MAX_COMMITTEE: Final = 128
 MAX_BITMAP_BYTES: Final = MAX_COMMITTEE // 8

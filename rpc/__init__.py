@@ -8,10 +8,10 @@ Pipeline: `server` (host, content type, size, token) -> `dispatch` (JSON-RPC, ba
 `errors` maps every family of errors to its number; `openrpc` describes all methods.
 """
 
-from rpc.errors import RpcError
-from rpc.metrics import Metrics
-from rpc.metrics_server import MetricsServer
-from rpc.ports import (
+from inos.rpc.errors import RpcError
+from inos.rpc.metrics import Metrics
+from inos.rpc.metrics_server import MetricsServer
+from inos.rpc.ports import (
     Check,
     Health,
     MinerControl,
@@ -24,7 +24,7 @@ from rpc.ports import (
     VoterStatus,
     WatchStatus,
 )
-from rpc.server import RpcServer, RpcSettings
+from inos.rpc.server import RpcServer, RpcSettings
 
 __all__ = [
     "Check",

@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Iterable
 
-from chain.ledger import Tip
-from consensus.records import MAX_RECORD_BYTES, Account, Job, JobState, Kind, Market, StateKey
-from primitives.codec import decode
-from rpc.lookup import make_tip_moving
-from rpc.ports import NodePort
+from inos.chain.ledger import Tip
+from inos.consensus.records import MAX_RECORD_BYTES, Account, Job, JobState, Kind, Market, StateKey
+from inos.primitives.codec import decode
+from inos.rpc.lookup import make_tip_moving
+from inos.rpc.ports import NodePort
 
 TRIES = 3
 ESCROWED = frozenset({JobState.OPEN, JobState.CLAIMED, JobState.DELIVERED})

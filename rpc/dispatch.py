@@ -10,12 +10,12 @@ import structlog
 from msgspec import Struct
 from pydantic import BaseModel, ValidationError
 
-from primitives.errors import InosError
-from rpc import errors
-from rpc.errors import RpcError, make_error_object
-from rpc.live import Visit
-from rpc.method import Method
-from rpc.ports import NodePort
+from inos.primitives.errors import InosError
+from inos.rpc import errors
+from inos.rpc.errors import RpcError, make_error_object
+from inos.rpc.live import Visit
+from inos.rpc.method import Method
+from inos.rpc.ports import NodePort
 
 log: Final = structlog.get_logger("rpc")
 

@@ -7,10 +7,10 @@ servers, and the table below is the whole of our use of them. The stable name of
 
 from typing import Any, Final
 
-from chain.mempool import PoolRejected
-from primitives.errors import InosError, NotYet, RuleViolation
-from rpc.hints import HINTS
-from wallet.errors import WalletError
+from inos.chain.mempool import PoolRejected
+from inos.primitives.errors import InosError, NotYet, RuleViolation
+from inos.rpc.hints import HINTS
+from inos.wallet.errors import WalletError
 
 PARSE_ERROR: Final = -32700
 INVALID_REQUEST: Final = -32600

@@ -7,10 +7,10 @@ from typing import Final
 
 from msgspec import Struct
 
-from primitives.blocks import Header
-from primitives.units import BlockId, Height
-from rpc.errors import BUSY, RpcError, make_invalid_param, make_not_found
-from rpc.ports import NodePort
+from inos.primitives.blocks import Header
+from inos.primitives.units import BlockId, Height
+from inos.rpc.errors import BUSY, RpcError, make_invalid_param, make_not_found
+from inos.rpc.ports import NodePort
 
 MAX_REPLAY: Final = 10_000
 """Blocks told again to one who was away; what lies deeper is asked for by the other methods."""

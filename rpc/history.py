@@ -5,10 +5,10 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from chain.ledger import HistoryEntry
-from consensus.records import Job
-from consensus.state import StateView
-from primitives.transactions import (
+from inos.chain.ledger import HistoryEntry
+from inos.consensus.records import Job
+from inos.consensus.state import StateView
+from inos.primitives.transactions import (
     CancelJob,
     Challenge,
     ClaimJob,
@@ -23,8 +23,8 @@ from primitives.transactions import (
     compute_tx_id,
     get_sender,
 )
-from primitives.units import U32_MAX, Address, Height, JobId, Nano
-from rpc.errors import make_invalid_param
+from inos.primitives.units import U32_MAX, Address, Height, JobId, Nano
+from inos.rpc.errors import make_invalid_param
 
 CURSOR: Final = re.compile(r"(?P<height>[0-9]{1,18})-(?P<index>[0-9]{1,10})")
 Direction = Literal["in", "out", "self", ""]

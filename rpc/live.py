@@ -10,13 +10,13 @@ import msgspec
 import structlog
 from pydantic import BaseModel
 
-from chain.events import TransactionAdded
-from primitives.errors import InosError
-from primitives.units import TxId
-from rpc import errors
-from rpc.errors import RpcError, make_error_object, make_not_found
-from rpc.follow import Follower, Step
-from rpc.ports import EventStream, NodePort
+from inos.chain.events import TransactionAdded
+from inos.primitives.errors import InosError
+from inos.primitives.units import TxId
+from inos.rpc import errors
+from inos.rpc.errors import RpcError, make_error_object, make_not_found
+from inos.rpc.follow import Follower, Step
+from inos.rpc.ports import EventStream, NodePort
 
 log: Final = structlog.get_logger("rpc")
 
@@ -33,7 +33,7 @@ News = tuple[int, BaseModel]
 
 
 class Topic(Protocol):
-    """What a subscription is about; see rpc.topics."""
+    """What a subscription is about; see inos.rpc.topics."""
 
     @property
     def name(self) -> str: ...
@@ -151,7 +151,7 @@ class Visit:
 
 
 def encode_notification(name: str, topic: str, height: int, data: bytes, error: Any = None) -> str:
-    """rpc.news.Notification as it goes over the wire; `data` is JSON already."""
+    """inos.rpc.news.Notification as it goes over the wire; `data` is JSON already."""
     params = {
         "subscription": name,
         "topic": topic,

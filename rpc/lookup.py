@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-from chain.ledger import Tip
-from chain.view import Standing
-from primitives.blocks import Header
-from primitives.units import BlockId, Height
-from rpc.errors import BUSY, RpcError, make_not_found
-from rpc.ports import NodePort
+from inos.chain.ledger import Tip
+from inos.chain.view import Standing
+from inos.primitives.blocks import Header
+from inos.primitives.units import BlockId, Height
+from inos.rpc.errors import BUSY, RpcError, make_not_found
+from inos.rpc.ports import NodePort
 
 CONSISTENT_TRIES: Final = 5
 T = TypeVar("T")

@@ -9,8 +9,8 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from primitives.matrices import MAX_ROWS
-from rpc.errors import TOO_LARGE, RpcError, make_invalid_param
+from inos.primitives.matrices import MAX_ROWS
+from inos.rpc.errors import TOO_LARGE, RpcError, make_invalid_param
 
 MAX_NPY_HEADER: Final = 10_000
 HEADER_ERRORS: Final = (ValueError, SyntaxError, TypeError, LookupError, TokenError, RecursionError, MemoryError)

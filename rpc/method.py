@@ -23,7 +23,7 @@ class Example:
 class Method:
     """One method. `call` gets the node and a checked instance of `params`, and returns a `result`.
 
-    Where `needs_visit`, it also gets the caller's open socket (rpc.live.Visit), or None for callers by POST.
+    Where `needs_visit`, it also gets the caller's open socket (inos.rpc.live.Visit), or None for callers by POST.
     """
 
     name: str

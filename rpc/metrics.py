@@ -6,11 +6,11 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 
-from consensus.state import compute_supply
-from primitives.blocks import compute_difficulty, get_target
-from primitives.units import NANO_PER_CREDIT, TimeMs
-from rpc.methods.node import get_version
-from rpc.ports import NodePort
+from inos.consensus.state import compute_supply
+from inos.primitives.blocks import compute_difficulty, get_target
+from inos.primitives.units import NANO_PER_CREDIT, TimeMs
+from inos.rpc.methods.node import get_version
+from inos.rpc.ports import NodePort
 
 BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 WINDOW: Final = 100

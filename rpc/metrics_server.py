@@ -6,11 +6,11 @@ from typing import Final
 import structlog
 from aiohttp import web
 
-from primitives.errors import InosError
-from rpc import errors
-from rpc.errors import RpcError
-from rpc.metrics import Metrics
-from rpc.ports import NodePort
+from inos.primitives.errors import InosError
+from inos.rpc import errors
+from inos.rpc.errors import RpcError
+from inos.rpc.metrics import Metrics
+from inos.rpc.ports import NodePort
 
 log: Final = structlog.get_logger("rpc")
 

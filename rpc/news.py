@@ -4,11 +4,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from rpc.methods.miner import MinerModel
-from rpc.methods.record import EventName
-from rpc.methods.state import EntryModel
-from rpc.schemas import AddressText, HeightNumber, Hex32, JobModel, Model, NanoText, TransactionModel
-from rpc.summaries import BlockSummary
+from inos.rpc.methods.miner import MinerModel
+from inos.rpc.methods.record import EventName
+from inos.rpc.methods.state import EntryModel
+from inos.rpc.schemas import AddressText, HeightNumber, Hex32, JobModel, Model, NanoText, TransactionModel
+from inos.rpc.summaries import BlockSummary
 
 TopicName = Literal["heads", "finality", "transactions", "jobs", "miner"]
 SubscriptionId = Annotated[str, Field(min_length=1, max_length=32)]

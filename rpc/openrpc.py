@@ -6,12 +6,12 @@ from typing import Any, Final
 from pydantic import RootModel
 from pydantic.json_schema import models_json_schema
 
-from rpc.errors import MEANINGS
-from rpc.method import Example, Method
-from rpc.methods.node import get_version
-from rpc.news import Notification
-from rpc.ports import NodePort
-from rpc.schemas import NoParams
+from inos.rpc.errors import MEANINGS
+from inos.rpc.method import Example, Method
+from inos.rpc.methods.node import get_version
+from inos.rpc.news import Notification
+from inos.rpc.ports import NodePort
+from inos.rpc.schemas import NoParams
 
 OPENRPC_VERSION: Final = "1.3.2"
 REF_TEMPLATE: Final = "#/components/schemas/{model}"

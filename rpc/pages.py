@@ -24,7 +24,7 @@ HEADERS: Final = {
 def load_pages() -> dict[str, tuple[bytes, str]]:
     """Content and type of every file by its name in /explorer/; read once."""
     found: dict[str, tuple[bytes, str]] = {}
-    for folder, prefix in ((files("rpc") / FOLDER, ""), (files("rpc") / FOLDER / "pages", "pages/")):
+    for folder, prefix in ((files("inos.rpc") / FOLDER, ""), (files("inos.rpc") / FOLDER / "pages", "pages/")):
         for file in folder.iterdir():
             kind = TYPES.get("." + file.name.rpartition(".")[2])
             if kind is not None and file.is_file():

@@ -9,27 +9,27 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from msgspec import Struct
 
-from primitives.errors import InosError
-from primitives.units import Address, BlockId, Height, JobId, MatrixId, NodeId, TimeMs, TxId
+from inos.primitives.errors import InosError
+from inos.primitives.units import Address, BlockId, Height, JobId, MatrixId, NodeId, TimeMs, TxId
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from chain.ledger import BlockOutcome, Ledger
-    from chain.mempool import Mempool
-    from consensus.params import Params
-    from consensus.records import StateKey
-    from consensus.statetree import StateProof
-    from genesis import Network
-    from mesh.store import MatrixStore
-    from miner.figures import MinerStatus
-    from network.figures import AddressInfo, BanInfo, NetworkStatus
-    from network.sync.progress import SyncStatus
-    from primitives.matrices import MatrixRef, Seal, Witness
-    from primitives.transactions import RegisterVoter, Transaction
-    from primitives.units import Nano
-    from primitives.votes import Link
+    from inos.chain.ledger import BlockOutcome, Ledger
+    from inos.chain.mempool import Mempool
+    from inos.consensus.params import Params
+    from inos.consensus.records import StateKey
+    from inos.consensus.statetree import StateProof
+    from inos.genesis import Network
+    from inos.mesh.store import MatrixStore
+    from inos.miner.figures import MinerStatus
+    from inos.network.figures import AddressInfo, BanInfo, NetworkStatus
+    from inos.network.sync.progress import SyncStatus
+    from inos.primitives.matrices import MatrixRef, Seal, Witness
+    from inos.primitives.transactions import RegisterVoter, Transaction
+    from inos.primitives.units import Nano
+    from inos.primitives.votes import Link
 
 
 class PeerInfo(Struct, frozen=True, kw_only=True):
@@ -217,18 +217,18 @@ class WatchControl(Protocol):
 
 
 class Templates(Protocol):
-    """Work for miners outside the node; see node.desk."""
+    """Work for miners outside the node; see inos.node.desk."""
 
     async def wait_tip(self, known: BlockId, wait_s: float) -> None: ...
 
     async def make_offer(self, beneficiary: Address, allow_merit: bool) -> Any:
-        """An id and a chain.template.Template."""
+        """An id and a inos.chain.template.Template."""
 
     async def submit(self, id: BlockId, nonce: int, seal: Seal, witness: Witness) -> tuple[BlockId, BlockOutcome]: ...
 
 
 class EventStream(Protocol):
-    """What the node tells its listeners, from the moment the context is entered: things of chain.events."""
+    """What the node tells its listeners, from the moment the context is entered: things of inos.chain.events."""
 
     async def __aenter__(self) -> EventStream: ...
 

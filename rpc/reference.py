@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rpc.methods import ALL_METHODS
-from rpc.openrpc import make_document, with_discover
+from inos.rpc.methods import ALL_METHODS
+from inos.rpc.openrpc import make_document, with_discover
 
 INTRODUCTION = """# RPC reference
 

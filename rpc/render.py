@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from consensus.records import Claim, Job, JobState
-from primitives.blocks import Header, compute_block_id, compute_difficulty, get_target
-from primitives.codec import encode
-from primitives.matrices import MatrixRef, Seal, compute_tickets
-from primitives.transactions import (
+from inos.consensus.records import Claim, Job, JobState
+from inos.primitives.blocks import Header, compute_block_id, compute_difficulty, get_target
+from inos.primitives.codec import encode
+from inos.primitives.matrices import MatrixRef, Seal, compute_tickets
+from inos.primitives.transactions import (
     CancelJob,
     Challenge,
     ClaimJob,
@@ -23,11 +23,11 @@ from primitives.transactions import (
     compute_tx_id,
     get_sender,
 )
-from primitives.units import Address, JobId
-from primitives.votes import Checkpoint, Link
-from rpc.errors import make_invalid_param
-from rpc.ports import NodePort
-from rpc.schemas import (
+from inos.primitives.units import Address, JobId
+from inos.primitives.votes import Checkpoint, Link
+from inos.rpc.errors import make_invalid_param
+from inos.rpc.ports import NodePort
+from inos.rpc.schemas import (
     ChallengeModel,
     CheckpointModel,
     ClaimModel,
@@ -49,8 +49,8 @@ from rpc.schemas import (
     TransferModel,
     TxKind,
 )
-from wallet.addresses import decode_address, encode_address
-from wallet.errors import WalletError
+from inos.wallet.addresses import decode_address, encode_address
+from inos.wallet.errors import WalletError
 
 STATE_NAMES: Final[dict[JobState, JobStateName]] = {
     JobState.OPEN: "open",

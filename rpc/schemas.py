@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints
 
-from primitives.units import U32_MAX, U64_MAX
+from inos.primitives.units import U32_MAX, U64_MAX
 
 Hex32 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$"), Field(description="32 bytes as 64 hex digits.")]
 Hex = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{2})*$"), Field(description="Bytes as hex digits.")]

@@ -11,18 +11,18 @@ from aiohttp import web
 from msgspec import Struct
 from yarl import URL
 
-from primitives.errors import InosError
-from rpc import errors
-from rpc.dispatch import Caller, Dispatcher, Observe, encode_error
-from rpc.errors import RpcError
-from rpc.live import Session, Visit
-from rpc.method import Method
-from rpc.methods import ALL_METHODS
-from rpc.openrpc import with_discover
-from rpc.pages import answer_page
-from rpc.ports import NodePort
-from rpc.socket import SLOW_S, Sockets
-from rpc.token import is_authorized, load_or_create_token
+from inos.primitives.errors import InosError
+from inos.rpc import errors
+from inos.rpc.dispatch import Caller, Dispatcher, Observe, encode_error
+from inos.rpc.errors import RpcError
+from inos.rpc.live import Session, Visit
+from inos.rpc.method import Method
+from inos.rpc.methods import ALL_METHODS
+from inos.rpc.openrpc import with_discover
+from inos.rpc.pages import answer_page
+from inos.rpc.ports import NodePort
+from inos.rpc.socket import SLOW_S, Sockets
+from inos.rpc.token import is_authorized, load_or_create_token
 
 log: Final = structlog.get_logger("rpc")
 
@@ -73,8 +73,8 @@ class RpcServer:
     Args:
         node: what the methods work on.
         settings: address, limits, token.
-        methods: by name; all of `rpc.methods` where left out.
-        observe: as `rpc.dispatch.Dispatcher` has it.
+        methods: by name; all of `inos.rpc.methods` where left out.
+        observe: as `inos.rpc.dispatch.Dispatcher` has it.
     """
 
     def __init__(

@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from rpc.live import Session
+from inos.rpc.live import Session
 
 log: Final = structlog.get_logger("rpc")
 

@@ -5,12 +5,12 @@ from typing import Final
 
 from msgspec import Struct
 
-from consensus.jobevents import JobEventKind
-from consensus.reputation import compute_halved
-from primitives.matrices import compute_tickets
-from primitives.transactions import ClaimJob
-from primitives.units import Address, Height, JobId
-from rpc.ports import NodePort
+from inos.consensus.jobevents import JobEventKind
+from inos.consensus.reputation import compute_halved
+from inos.primitives.matrices import compute_tickets
+from inos.primitives.transactions import ClaimJob
+from inos.primitives.units import Address, Height, JobId
+from inos.rpc.ports import NodePort
 
 MAX_ENTRIES: Final = 5000
 """Entries of the account's history that are gone through."""

@@ -4,12 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from primitives.blocks import Header, compute_difficulty, get_target
-from primitives.matrices import Seal
-from primitives.units import BlockId, Height
-from rpc.ports import NodePort
-from rpc.render import make_renderer
-from rpc.schemas import AddressText, Count, HeightNumber, Hex32, Model, NanoText, NumberText
+from inos.primitives.blocks import Header, compute_difficulty, get_target
+from inos.primitives.matrices import Seal
+from inos.primitives.units import BlockId, Height
+from inos.rpc.ports import NodePort
+from inos.rpc.render import make_renderer
+from inos.rpc.schemas import AddressText, Count, HeightNumber, Hex32, Model, NanoText, NumberText
 
 
 class ProductModel(Model):

@@ -6,7 +6,7 @@ import secrets
 from pathlib import Path
 from typing import Final
 
-from rpc.errors import REFUSED, RpcError
+from inos.rpc.errors import REFUSED, RpcError
 
 TOKEN_BYTES: Final = 32
 TOKEN_LETTERS: Final = 2 * TOKEN_BYTES

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from consensus.jobevents import JobEvent, JobEventKind
-from primitives.transactions import (
+from inos.consensus.jobevents import JobEvent, JobEventKind
+from inos.primitives.transactions import (
     CancelJob,
     Challenge,
     ClaimJob,
@@ -15,17 +15,17 @@ from primitives.transactions import (
     compute_tx_id,
     get_sender,
 )
-from primitives.units import Address, BlockId, Height, JobId, TxId
-from rpc.follow import Step
-from rpc.live import News
-from rpc.methods.miner import get_miner, render_miner
-from rpc.methods.record import EVENT_NAMES
-from rpc.methods.state import render_entry
-from rpc.news import FinalityNews, HeadNews, JobNews, TopicName, TransactionNews
-from rpc.ports import NodePort
-from rpc.render import make_renderer
-from rpc.schemas import Model
-from rpc.summaries import summarize
+from inos.primitives.units import Address, BlockId, Height, JobId, TxId
+from inos.rpc.follow import Step
+from inos.rpc.live import News
+from inos.rpc.methods.miner import get_miner, render_miner
+from inos.rpc.methods.record import EVENT_NAMES
+from inos.rpc.methods.state import render_entry
+from inos.rpc.news import FinalityNews, HeadNews, JobNews, TopicName, TransactionNews
+from inos.rpc.ports import NodePort
+from inos.rpc.render import make_renderer
+from inos.rpc.schemas import Model
+from inos.rpc.summaries import summarize
 
 MAX_TRACKED: Final = 4096
 """Claims one subscription watches for a lapse; the oldest are forgotten first."""

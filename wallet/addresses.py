@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from primitives import bech32m
-from primitives.units import ADDRESS_BYTES, Address
-from wallet.errors import WalletError
+from inos.primitives import bech32m
+from inos.primitives.units import ADDRESS_BYTES, Address
+from inos.wallet.errors import WalletError
 
 KNOWN_PREFIXES: Final = {"inos": "the main network", "tinos": "testnet", "dinos": "devnet"}
 """For messages only: a network's own prefix comes from its genesis file."""

@@ -8,12 +8,12 @@ from typing import Final
 
 from msgspec import Struct
 
-from consensus.params import Params
-from primitives.codec import decode, encode
-from primitives.errors import CodecError
-from primitives.matrices import PANEL_BYTES, STRIP_ROWS, MatrixRef
-from primitives.signatures import compute_public_key
-from primitives.transactions import (
+from inos.consensus.params import Params
+from inos.primitives.codec import decode, encode
+from inos.primitives.errors import CodecError
+from inos.primitives.matrices import PANEL_BYTES, STRIP_ROWS, MatrixRef
+from inos.primitives.signatures import compute_public_key
+from inos.primitives.transactions import (
     MAX_TX_BYTES,
     CancelJob,
     ClaimJob,
@@ -27,10 +27,10 @@ from primitives.transactions import (
     is_transaction_signed,
     sign_transaction,
 )
-from primitives.units import U64_MAX, Height, JobId, Nano, Tickets, format_credits
-from wallet.addresses import decode_address
-from wallet.errors import WalletError
-from wallet.keys import Key
+from inos.primitives.units import U64_MAX, Height, JobId, Nano, Tickets, format_credits
+from inos.wallet.addresses import decode_address
+from inos.wallet.errors import WalletError
+from inos.wallet.keys import Key
 
 HASH_BYTES: Final = 32
 

@@ -1,6 +1,6 @@
 """The wallet's family of errors: something a person gave or keeps does not fit; nothing was signed."""
 
-from primitives.errors import InosError
+from inos.primitives.errors import InosError
 
 
 class WalletError(InosError):

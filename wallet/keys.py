@@ -10,11 +10,11 @@ from typing import Final
 
 from msgspec import Struct
 
-from primitives.signatures import compute_address, compute_public_key
-from primitives.units import Address, PublicKey
-from wallet.bip32 import derive_secret
-from wallet.errors import WalletError
-from wallet.phrase import compute_seed
+from inos.primitives.signatures import compute_address, compute_public_key
+from inos.primitives.units import Address, PublicKey
+from inos.wallet.bip32 import derive_secret
+from inos.wallet.errors import WalletError
+from inos.wallet.phrase import compute_seed
 
 COIN_TYPE: Final = 1
 MAX_INDEX: Final = 2**31 - 1

@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from msgspec import Struct
 
-from wallet.errors import WalletError
+from inos.wallet.errors import WalletError
 
 VERSION: Final = 1
 KIND: Final = "inos-keystore"

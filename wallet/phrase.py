@@ -8,7 +8,7 @@ from typing import Final
 
 from mnemonic import Mnemonic
 
-from wallet.errors import WalletError
+from inos.wallet.errors import WalletError
 
 WORD_COUNTS: Final = (12, 24)
 _ENTROPY_BYTES: Final = {12: 16, 24: 32}

@@ -6,8 +6,8 @@ import secrets
 from pathlib import Path
 from typing import Final
 
-from wallet.errors import WalletError
-from wallet.keystore import MAX_FILE_BYTES
+from inos.wallet.errors import WalletError
+from inos.wallet.keystore import MAX_FILE_BYTES
 
 SUFFIX: Final = ".keystore.json"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")

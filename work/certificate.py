@@ -7,12 +7,12 @@ from blake3 import blake3
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from primitives.errors import InosError, InvalidCertificate
-from primitives.matrices import DTYPE_INT7, PANEL_BYTES, STRIP_ROWS, MatrixRef, Seal, Witness
-from primitives.units import HASH_BYTES, U256_MAX, Hash
-from work.backends.native.verify import verify_natively
-from work.matrices import check_strip
-from work.noise import (
+from inos.primitives.errors import InosError, InvalidCertificate
+from inos.primitives.matrices import DTYPE_INT7, PANEL_BYTES, STRIP_ROWS, MatrixRef, Seal, Witness
+from inos.primitives.units import HASH_BYTES, U256_MAX, Hash
+from inos.work.backends.native.verify import verify_natively
+from inos.work.matrices import check_strip
+from inos.work.noise import (
     STEP,
     X_SHIFT,
     compute_noise_w,
@@ -21,7 +21,7 @@ from work.noise import (
     compute_seed_w,
     compute_seed_x,
 )
-from work.strips import InvalidMatrix, compute_grid
+from inos.work.strips import InvalidMatrix, compute_grid
 
 STEPS: Final = PANEL_BYTES // STEP
 ROTATION: Final = 13

@@ -8,13 +8,13 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from primitives.matrices import Seal, Witness
-from work.backends import AUTO, Drawn, OnWin, Slice, get_backend
-from work.certificate import Win, check_anchor
-from work.matrices import Operand
-from work.noise import compute_seed_w, compute_seed_x
-from work.stopping import Stopped
-from work.strips import InvalidMatrix, compute_strip
+from inos.primitives.matrices import Seal, Witness
+from inos.work.backends import AUTO, Drawn, OnWin, Slice, get_backend
+from inos.work.certificate import Win, check_anchor
+from inos.work.matrices import Operand
+from inos.work.noise import compute_seed_w, compute_seed_x
+from inos.work.stopping import Stopped
+from inos.work.strips import InvalidMatrix, compute_strip
 
 MAX_THREADS: Final = 256
 """More threads than any machine has processors for would only fail to start."""

@@ -7,11 +7,11 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from primitives.hashing import Context, compute_hash
-from primitives.matrices import DTYPE_INT7, DTYPE_INT32, PANEL_BYTES, STRIP_BYTES, STRIP_ROWS, MatrixRef, StripRow
-from primitives.merkle import compute_root_from_range
-from work.matrices import check_ref
-from work.strips import InvalidMatrix, compute_grid
+from inos.primitives.hashing import Context, compute_hash
+from inos.primitives.matrices import DTYPE_INT7, DTYPE_INT32, PANEL_BYTES, STRIP_BYTES, STRIP_ROWS, MatrixRef, StripRow
+from inos.primitives.merkle import compute_root_from_range
+from inos.work.matrices import check_ref
+from inos.work.strips import InvalidMatrix, compute_grid
 
 RESULT_COLS: Final = PANEL_BYTES // 4
 """Columns of Y in one of its strips."""

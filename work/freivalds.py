@@ -5,11 +5,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from primitives.errors import InosError
-from primitives.hashing import Context, compute_hash, compute_stream
-from primitives.units import HASH_BYTES, Hash
-from work.backends.native.check import check_natively
-from work.strips import InvalidMatrix, get_dtype
+from inos.primitives.errors import InosError
+from inos.primitives.hashing import Context, compute_hash, compute_stream
+from inos.primitives.units import HASH_BYTES, Hash
+from inos.work.backends.native.check import check_natively
+from inos.work.strips import InvalidMatrix, get_dtype
 
 VECTORS: Final = 16
 """Columns of R; a wrong entry survives each with probability at most 2^-8."""

@@ -6,8 +6,8 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from primitives.matrices import DTYPE_INT7
-from work.strips import InvalidMatrix, check_shape
+from inos.primitives.matrices import DTYPE_INT7
+from inos.work.strips import InvalidMatrix, check_shape
 
 LIMB_BITS: Final = 7
 LIMBS: Final = 3

@@ -8,8 +8,8 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from primitives.hashing import Context, compute_hash
-from primitives.matrices import (
+from inos.primitives.hashing import Context, compute_hash
+from inos.primitives.matrices import (
     DTYPE_INT7,
     PANEL_BYTES,
     STRIP_BYTES,
@@ -18,10 +18,10 @@ from primitives.matrices import (
     is_ref_consistent,
     make_matrix_ref,
 )
-from primitives.merkle import compute_path_length, compute_root_from_path
-from primitives.units import Hash, MatrixId
-from work.stopping import check_stop
-from work.strips import (
+from inos.primitives.merkle import compute_path_length, compute_root_from_path
+from inos.primitives.units import Hash, MatrixId
+from inos.work.stopping import check_stop
+from inos.work.strips import (
     ITEM_BYTES,
     NUMPY_TYPES,
     InvalidMatrix,

@@ -5,8 +5,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from primitives.hashing import Context, compute_hash, compute_stream
-from primitives.units import Hash
+from inos.primitives.hashing import Context, compute_hash, compute_stream
+from inos.primitives.units import Hash
 
 STEP: Final = 64
 """Columns per step, and the rank of the noise."""

@@ -14,8 +14,8 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from primitives.matrices import MAX_DEPTH
-from work.strips import InvalidMatrix
+from inos.primitives.matrices import MAX_DEPTH
+from inos.work.strips import InvalidMatrix
 
 DIGIT_BITS: Final = 7
 LEAD: Final = 62

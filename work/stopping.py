@@ -2,7 +2,7 @@
 
 import threading
 
-from primitives.errors import InosError
+from inos.primitives.errors import InosError
 
 
 class Stopped(InosError):

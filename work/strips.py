@@ -8,12 +8,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from primitives.errors import InosError
-from primitives.hashing import Context, compute_hash
-from primitives.matrices import DTYPE_INT7, DTYPE_INT32, MAX_DEPTH, MAX_ROWS, PANEL_BYTES, STRIP_BYTES, STRIP_ROWS
-from primitives.merkle import compute_path
-from primitives.units import HASH_BYTES, Hash
-from work.stopping import check_stop
+from inos.primitives.errors import InosError
+from inos.primitives.hashing import Context, compute_hash
+from inos.primitives.matrices import DTYPE_INT7, DTYPE_INT32, MAX_DEPTH, MAX_ROWS, PANEL_BYTES, STRIP_BYTES, STRIP_ROWS
+from inos.primitives.merkle import compute_path
+from inos.primitives.units import HASH_BYTES, Hash
+from inos.work.stopping import check_stop
 
 ENTRY_MIN: Final = -64
 ENTRY_MAX: Final = 63
@@ -147,13 +147,13 @@ def compute_leaf_row(array: NDArray[Any], stop: threading.Event | None = None) -
 
 def _hash_natively(array: NDArray[np.int8], stop: threading.Event | None) -> bytearray | None:
     # Imported when it is used: the backends import this module.
-    from work.backends.native.leaves import hash_leaves
+    from inos.work.backends.native.leaves import hash_leaves
 
     return hash_leaves(array, stop)
 
 
 def _hash_parents_natively(row: bytearray) -> bytearray | None:
-    from work.backends.native.leaves import hash_parents
+    from inos.work.backends.native.leaves import hash_parents
 
     return hash_parents(row)
 
@@ -220,7 +220,7 @@ class StripTree:
         return tuple(path)
 
     def compute_range_path(self, first: int, count: int) -> tuple[Hash, ...]:
-        """Siblings of the leaves [first, first + count), as primitives.merkle has them.
+        """Siblings of the leaves [first, first + count), as inos.primitives.merkle has them.
 
         Raises:
             InvalidMatrix: "index-outside-matrix".

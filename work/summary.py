@@ -4,11 +4,11 @@ import threading
 
 from msgspec import Struct
 
-from primitives.units import HASH_BYTES, U256_MAX
-from work.backends import AUTO
-from work.engine import Lottery
-from work.matrices import Operand, matrix_id
-from work.noise import compute_seed_x
+from inos.primitives.units import HASH_BYTES, U256_MAX
+from inos.work.backends import AUTO
+from inos.work.engine import Lottery
+from inos.work.matrices import Operand, matrix_id
+from inos.work.noise import compute_seed_x
 
 
 class TicketSummary(Struct, frozen=True):

@@ -8,14 +8,14 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from cheating.compiled import NoCheat, load_cheat
-from primitives.matrices import STRIP_BYTES
-from primitives.units import HASH_BYTES
-from work import Operand, compute_seed_w, compute_seed_x
-from work.backends.base import OnWin, Slice
-from work.backends.native.library import find_kernels
-from work.backends.native.memory import allocate, cast
-from work.backends.native.prepared import Permutations, draw_permutations, fill_sides
-from work.backends.native.running import Flag, run_all
+from inos.primitives.matrices import STRIP_BYTES
+from inos.primitives.units import HASH_BYTES
+from inos.work import Operand, compute_seed_w, compute_seed_x
+from inos.work.backends.base import OnWin, Slice
+from inos.work.backends.native.library import find_kernels
+from inos.work.backends.native.memory import allocate, cast
+from inos.work.backends.native.prepared import Permutations, draw_permutations, fill_sides
+from inos.work.backends.native.running import Flag, run_all
 
 PLAIN: Final = 0
 FACTORS: Final = 1

@@ -8,9 +8,9 @@ from typing import Any, Final
 from msgspec import Struct
 
 from cheating.strategies import Attack, Turn
-from primitives.matrices import Seal, Witness
-from primitives.units import U256_MAX
-from work import compute_strip, verify
+from inos.primitives.matrices import Seal, Witness
+from inos.primitives.units import U256_MAX
+from inos.work import compute_strip, verify
 
 PAUSE_S: Final = 0.02
 WINS: Final = 4

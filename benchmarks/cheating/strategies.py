@@ -8,11 +8,11 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-import work
 from cheating.kernel import FACTORS, PLAIN, REUSE, SEVEN_BITS, Cheat, Deal
 from cheating.sums import compute_sums
-from work import Operand
-from work.backends.base import OnWin
+from inos import work
+from inos.work import Operand
+from inos.work.backends.base import OnWin
 
 Shape = tuple[int, int, int]
 """m, n, k."""

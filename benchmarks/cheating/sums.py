@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from primitives.matrices import PANEL_BYTES, STRIP_ROWS
-from work import Operand, compute_seed_w
-from work.noise import STEP, compute_noise_w, compute_permutations
+from inos.primitives.matrices import PANEL_BYTES, STRIP_ROWS
+from inos.work import Operand, compute_seed_w
+from inos.work.noise import STEP, compute_noise_w, compute_permutations
 
 STEPS = PANEL_BYTES // STEP
 

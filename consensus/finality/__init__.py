@@ -8,11 +8,17 @@ vote on, and a committee chosen from the voters' reputation -> `aggregates`, whe
 is justified, and its source final -> `evidence`: whoever signed what nobody may sign both loses the bond.
 """
 
-from consensus.finality.aggregates import check_aggregate, compute_weight, is_supermajority, process_aggregate
-from consensus.finality.committee import choose_committee
-from consensus.finality.epochs import compute_epoch, compute_height, is_checkpoint, make_ballot, process_epoch_start
-from consensus.finality.evidence import check_evidence_sanity, process_report
-from consensus.finality.voters import (
+from inos.consensus.finality.aggregates import check_aggregate, compute_weight, is_supermajority, process_aggregate
+from inos.consensus.finality.committee import choose_committee
+from inos.consensus.finality.epochs import (
+    compute_epoch,
+    compute_height,
+    is_checkpoint,
+    make_ballot,
+    process_epoch_start,
+)
+from inos.consensus.finality.evidence import check_evidence_sanity, process_report
+from inos.consensus.finality.voters import (
     check_register_sanity,
     process_register,
     process_unbond,

@@ -4,13 +4,13 @@ from collections.abc import Iterable
 
 import msgspec
 
-from consensus.effects import Effects
-from consensus.params import Params
-from consensus.records import Ballot, Committee, Finality
-from consensus.state import StateView
-from primitives.bls import Bls
-from primitives.errors import RuleViolation
-from primitives.votes import Aggregate, Link, compute_vote_hash, list_members
+from inos.consensus.effects import Effects
+from inos.consensus.params import Params
+from inos.consensus.records import Ballot, Committee, Finality
+from inos.consensus.state import StateView
+from inos.primitives.bls import Bls
+from inos.primitives.errors import RuleViolation
+from inos.primitives.votes import Aggregate, Link, compute_vote_hash, list_members
 
 
 def compute_weight(committee: Committee, members: Iterable[int]) -> int:

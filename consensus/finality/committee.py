@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 
-from consensus.params import Params
-from consensus.records import Committee, Member
-from consensus.state import StateView, compute_reputation
-from primitives.units import Address, Height
-from primitives.votes import MAX_COMMITTEE
+from inos.consensus.params import Params
+from inos.consensus.records import Committee, Member
+from inos.consensus.state import StateView, compute_reputation
+from inos.primitives.units import Address, Height
+from inos.primitives.votes import MAX_COMMITTEE
 
 
 def choose_committee(params: Params, state: StateView, height: Height) -> Committee:

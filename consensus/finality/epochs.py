@@ -4,13 +4,13 @@ from typing import Final
 
 import msgspec
 
-from consensus.effects import Effects
-from consensus.finality.committee import choose_committee
-from consensus.params import Params
-from consensus.records import Ballot, Finality
-from consensus.state import StateView
-from primitives.units import BlockId, Height
-from primitives.votes import Checkpoint, Link
+from inos.consensus.effects import Effects
+from inos.consensus.finality.committee import choose_committee
+from inos.consensus.params import Params
+from inos.consensus.records import Ballot, Finality
+from inos.consensus.state import StateView
+from inos.primitives.units import BlockId, Height
+from inos.primitives.votes import Checkpoint, Link
 
 KEPT_BALLOTS: Final = 2
 """Checkpoints that can still be justified: the latest, and the one before for what was late."""

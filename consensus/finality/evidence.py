@@ -2,15 +2,15 @@
 
 from typing import Final
 
-from consensus.effects import Effects
-from consensus.finality.voters import remove_from_voters
-from consensus.params import Params
-from consensus.reputation import clear_reputation
-from primitives.bls import Bls
-from primitives.errors import RuleViolation
-from primitives.transactions import ReportVoter
-from primitives.units import Address, Nano
-from primitives.votes import compute_vote_hash, is_slashable
+from inos.consensus.effects import Effects
+from inos.consensus.finality.voters import remove_from_voters
+from inos.consensus.params import Params
+from inos.consensus.reputation import clear_reputation
+from inos.primitives.bls import Bls
+from inos.primitives.errors import RuleViolation
+from inos.primitives.transactions import ReportVoter
+from inos.primitives.units import Address, Nano
+from inos.primitives.votes import compute_vote_hash, is_slashable
 
 REPORTER_PART: Final = 10
 """The reporter gets one part in so many of the bond; the rest is burned."""

@@ -13,17 +13,17 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from consensus.finality.aggregates import check_aggregate
-from consensus.finality.epochs import STALE_EPOCHS, compute_height
-from consensus.params import Params
-from consensus.records import FINALITY_KEY, Committee, Finality, committee_key
-from consensus.statetree import StateProof, check_proof
-from primitives.blocks import Header, compute_block_id
-from primitives.bls import Bls
-from primitives.codec import encode
-from primitives.errors import NotYet, RuleViolation
-from primitives.units import BlockId, StateRoot
-from primitives.votes import Aggregate, Checkpoint, Epoch
+from inos.consensus.finality.aggregates import check_aggregate
+from inos.consensus.finality.epochs import STALE_EPOCHS, compute_height
+from inos.consensus.params import Params
+from inos.consensus.records import FINALITY_KEY, Committee, Finality, committee_key
+from inos.consensus.statetree import StateProof, check_proof
+from inos.primitives.blocks import Header, compute_block_id
+from inos.primitives.bls import Bls
+from inos.primitives.codec import encode
+from inos.primitives.errors import NotYet, RuleViolation
+from inos.primitives.units import BlockId, StateRoot
+from inos.primitives.votes import Aggregate, Checkpoint, Epoch
 
 
 class Step(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

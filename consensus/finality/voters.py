@@ -4,13 +4,13 @@ from typing import Final
 
 import msgspec
 
-from consensus.effects import Effects
-from consensus.params import Params
-from consensus.records import Voter, VoterKey, Voters
-from primitives.bls import Bls
-from primitives.errors import RuleViolation
-from primitives.transactions import RegisterVoter
-from primitives.units import U64_MAX, Address, Nano
+from inos.consensus.effects import Effects
+from inos.consensus.params import Params
+from inos.consensus.records import Voter, VoterKey, Voters
+from inos.primitives.bls import Bls
+from inos.primitives.errors import RuleViolation
+from inos.primitives.transactions import RegisterVoter
+from inos.primitives.units import U64_MAX, Address, Nano
 
 MAX_VOTERS: Final = 4096
 """Voters to choose from: all are looked at once an epoch."""

@@ -16,21 +16,21 @@ import numpy as np
 from coincurve import PrivateKey
 from msgspec import Struct
 
-import work
-from chain.ledger import Ledger
-from consensus.execution import Execution
-from genesis import Network, derive_devnet, load_network
+from inos import work
 from inos.benchmark.voting import Voter, make_due_aggregate
-from mesh.store import MatrixStore
-from node.datadir import DataDir
-from node.results import StoredResults
-from primitives.blocks import HEADER_VERSION, Block, Header, compute_anchor, compute_tx_root, encode_target
-from primitives.bls import compute_secret as compute_bls_secret
-from primitives.bls import get_bls
-from primitives.signatures import compute_address, compute_public_key
-from primitives.transactions import Payload, RegisterVoter, Transaction, Transfer, compute_signing_hash
-from primitives.units import U256_MAX, Address, BlockId, Height, Nano, TimeMs
-from work.engine import Lottery
+from inos.chain.ledger import Ledger
+from inos.consensus.execution import Execution
+from inos.genesis import Network, derive_devnet, load_network
+from inos.mesh.store import MatrixStore
+from inos.node.datadir import DataDir
+from inos.node.results import StoredResults
+from inos.primitives.blocks import HEADER_VERSION, Block, Header, compute_anchor, compute_tx_root, encode_target
+from inos.primitives.bls import compute_secret as compute_bls_secret
+from inos.primitives.bls import get_bls
+from inos.primitives.signatures import compute_address, compute_public_key
+from inos.primitives.transactions import Payload, RegisterVoter, Transaction, Transfer, compute_signing_hash
+from inos.primitives.units import U256_MAX, Address, BlockId, Height, Nano, TimeMs
+from inos.work.engine import Lottery
 
 SENDERS: Final = 256
 """Accounts with credits, who pay in turn."""

@@ -9,12 +9,12 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-import work
-from primitives.codec import decode, encode
-from primitives.matrices import MatrixRef, StripRow
-from primitives.transactions import Challenge, Transaction, get_max_bytes, is_transaction_signed, sign_transaction
-from work.fraud import Tile, is_tile_wrong, open_tile
-from work.strips import StripTree, compute_leaf_row, compute_strip
+from inos import work
+from inos.primitives.codec import decode, encode
+from inos.primitives.matrices import MatrixRef, StripRow
+from inos.primitives.transactions import Challenge, Transaction, get_max_bytes, is_transaction_signed, sign_transaction
+from inos.work.fraud import Tile, is_tile_wrong, open_tile
+from inos.work.strips import StripTree, compute_leaf_row, compute_strip
 
 DEPTHS: Final = (1024, 8192, 65_536)
 ROWS: Final = 256

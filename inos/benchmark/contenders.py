@@ -6,11 +6,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-import work
-from primitives.units import U256_MAX
-from work import Lottery, Operand
-from work.backends import Slice, get_backend
-from work.backends.native.backend import NativeBackend
+from inos import work
+from inos.primitives.units import U256_MAX
+from inos.work import Lottery, Operand
+from inos.work.backends import Slice, get_backend
+from inos.work.backends.native.backend import NativeBackend
 
 NUMPY: Final = "numpy float32"
 TORCH: Final = "torch int8"

@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from primitives.bls import Bls, compute_secret, get_native, get_reference
+from inos.primitives.bls import Bls, compute_secret, get_native, get_reference
 
 MEMBERS: Final = 128
 """The largest committee."""

@@ -13,8 +13,8 @@ from msgspec import Struct
 from inos.benchmark.sync import read_memory_mb
 from inos.commands._common import call_rpc
 from inos.devnet.processes import DevnetError, NodeSpec, run_nodes, start_node, stop_process
-from mesh.store import MatrixStore
-from primitives.matrices import MatrixRef
+from inos.mesh.store import MatrixStore
+from inos.primitives.matrices import MatrixRef
 
 COLS: Final = 65_536
 WAIT_S: Final = 60.0

@@ -14,7 +14,7 @@ from inos.benchmark.chains import Chain, make_chain
 from inos.benchmark.sync import copy_chain, load_chain, read_memory_mb, save_chain
 from inos.commands._common import call_rpc
 from inos.devnet.processes import DevnetError, NodeSpec, run_nodes, start_node, stop_process
-from primitives.errors import InosError
+from inos.primitives.errors import InosError
 
 POLL_S: Final = 0.1
 LIMIT_S: Final = 300.0

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from consensus.params import Params
-from consensus.state import StateView
-from primitives.bls import get_bls
-from primitives.units import Address
-from primitives.votes import Aggregate, compute_vote_hash, make_bits
+from inos.consensus.params import Params
+from inos.consensus.state import StateView
+from inos.primitives.bls import get_bls
+from inos.primitives.units import Address
+from inos.primitives.votes import Aggregate, compute_vote_hash, make_bits
 
 
 class Voter(Struct, frozen=True):

@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 
 from inos.commands._common import fail
-from primitives.codec import decode, encode
-from primitives.errors import CodecError
-from primitives.matrices import MAX_WITNESS_BYTES
-from work import Win
+from inos.primitives.codec import decode, encode
+from inos.primitives.errors import CodecError
+from inos.primitives.matrices import MAX_WITNESS_BYTES
+from inos.work import Win
 
 MAX_BINARY_BYTES = MAX_WITNESS_BYTES + 1024
 MAX_JSON_BYTES = 4 * MAX_BINARY_BYTES

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, NoReturn
 import typer
 
 from inos.commands._hints import HINTS
-from primitives.errors import InosError
+from inos.primitives.errors import InosError
 
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2

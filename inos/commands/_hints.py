@@ -18,7 +18,7 @@ HINTS: Final = {
     "bad-fund": "write it as ADDRESS=1000",
     "bad-interchange": "give what inos finality export wrote",
     "bad-job-id": "inos job list shows ids",
-    "bad-key": "wallet.keys.derive_key makes a key of a phrase",
+    "bad-key": "inos.wallet.keys.derive_key makes a key of a phrase",
     "bad-key-file": "write the secret into it as 64 hex digits, and chmod 600 it",
     "bad-lifetime": "chain_getParams has max_job_lifetime",
     "bad-nonce": "inos wallet balance --json shows the next nonce",

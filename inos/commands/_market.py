@@ -13,9 +13,9 @@ from inos._receipt import Receipt, make_receipt
 from inos.client import Client
 from inos.commands._common import DEFAULT_RPC, CommandError, JsonOption, RpcOption, call_rpc, fail, print_json
 from inos.commands._matrices import check_writable, open_matrix
-from primitives.blocks import MAX_HEADER_BYTES, Header, compute_block_id
-from primitives.codec import decode
-from primitives.units import format_credits
+from inos.primitives.blocks import MAX_HEADER_BYTES, Header, compute_block_id
+from inos.primitives.codec import decode
+from inos.primitives.units import format_credits
 
 POLL_S: Final = 0.5
 MAX_UNKNOWN: Final = 6

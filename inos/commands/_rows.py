@@ -6,9 +6,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-import work
+from inos import work
 from inos.commands._common import call_rpc, fail
-from primitives.matrices import STRIP_ROWS, MatrixRef
+from inos.primitives.matrices import STRIP_ROWS, MatrixRef
 
 SLICE_BYTES: Final = 8 << 20
 TIMEOUT_S: Final = 120.0

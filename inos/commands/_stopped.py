@@ -10,9 +10,9 @@ import typer
 from inos.commands._common import fail
 
 if TYPE_CHECKING:
-    from chain.ledger import Ledger
-    from genesis import Network
-    from mesh.store import MatrixStore
+    from inos.chain.ledger import Ledger
+    from inos.genesis import Network
+    from inos.mesh.store import MatrixStore
 
 DEFAULT_DATA_DIR: Final = Path("~/.inos/node")
 DataDirOption = Annotated[
@@ -50,11 +50,11 @@ def open_stopped(data_dir: Path, network: str, *, is_new: bool = False) -> Itera
     Raises:
         CommandError: "no-database". NodeError: "data-dir-in-use", "other-genesis". ChainError: as Ledger.open.
     """
-    from chain.ledger import Ledger
-    from genesis import load_network
-    from mesh.store import MatrixStore
-    from node.datadir import DataDir
-    from node.results import StoredResults
+    from inos.chain.ledger import Ledger
+    from inos.genesis import load_network
+    from inos.mesh.store import MatrixStore
+    from inos.node.datadir import DataDir
+    from inos.node.results import StoredResults
 
     path = data_dir.expanduser() if is_new else find_data_dir(data_dir)
     net = load_network(network)

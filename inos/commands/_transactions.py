@@ -5,12 +5,12 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from genesis import Network
 from inos.commands._common import call_rpc, fail, print_json
-from primitives.transactions import Transaction, Transfer, compute_tx_id, get_sender
-from primitives.units import Address, Nano
-from wallet import build
-from wallet.addresses import encode_address
+from inos.genesis import Network
+from inos.primitives.transactions import Transaction, Transfer, compute_tx_id, get_sender
+from inos.primitives.units import Address, Nano
+from inos.wallet import build
+from inos.wallet.addresses import encode_address
 
 MAX_TX_FILE_BYTES: Final = 64 << 10
 NONCE_TRIES: Final = 4

@@ -4,7 +4,6 @@ from typing import Annotated, Any
 
 import typer
 
-from genesis import load_network
 from inos.commands import _wallets
 from inos.commands._common import DEFAULT_NETWORK, DEFAULT_RPC, JsonOption, NetworkOption, RpcOption, fail
 from inos.commands._remote import DataDirOption, TokenFileOption, find_remote
@@ -17,10 +16,11 @@ from inos.commands._wallets import (
     open_wallet,
     parse_amount,
 )
-from primitives.transactions import Payload, RegisterVoter, UnbondVoter, WithdrawBond
-from primitives.units import format_credits
-from wallet import build
-from wallet.addresses import encode_address
+from inos.genesis import load_network
+from inos.primitives.transactions import Payload, RegisterVoter, UnbondVoter, WithdrawBond
+from inos.primitives.units import format_credits
+from inos.wallet import build
+from inos.wallet.addresses import encode_address
 
 DEFAULT_WALLET = "default"
 FeeOption = Annotated[

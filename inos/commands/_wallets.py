@@ -9,13 +9,13 @@ from typing import Annotated, Any, Final
 import typer
 from msgspec import Struct
 
-from genesis import Network
 from inos.commands._common import call_rpc, fail, print_warning
-from primitives.units import Address, Nano, parse_credits
-from wallet import addresses, keys, keystore, store
-from wallet.build import AccountView
-from wallet.errors import WalletError
-from wallet.keys import Key
+from inos.genesis import Network
+from inos.primitives.units import Address, Nano, parse_credits
+from inos.wallet import addresses, keys, keystore, store
+from inos.wallet.build import AccountView
+from inos.wallet.errors import WalletError
+from inos.wallet.keys import Key
 
 MAX_SECRET_FILE_BYTES: Final = 4096
 SCRYPT_COST = keystore.ScryptCost()

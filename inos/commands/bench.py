@@ -14,8 +14,8 @@ from inos.benchmark.floats import measure_floats, show_floats
 from inos.benchmark.measure import SHAPES, measure
 from inos.benchmark.report import describe_machine, make_table, plot, to_json
 from inos.commands._common import JsonOption, fail, print_json
-from work.backends import get_backend
-from work.engine import get_threads
+from inos.work.backends import get_backend
+from inos.work.engine import get_threads
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 

@@ -32,7 +32,7 @@ def check(
 
     Only while the node is stopped. Nothing is changed.
     """
-    from chain.checking import check_database
+    from inos.chain.checking import check_database
     from inos.commands._progress import make_progress
 
     with open_stopped(data_dir, network) as node:
@@ -76,7 +76,7 @@ def export_file(
     What was broken off is gone on with: start it again with the same FILE.
     """
     from inos.commands._progress import make_progress
-    from node.archive import export_chain
+    from inos.node.archive import export_chain
 
     with open_stopped(data_dir, network) as node:
         tell = make_progress("written", "blocks", is_quiet=json_)
@@ -102,10 +102,10 @@ def import_file(
 
     What is here already is passed over: an import that was broken off is gone on with by starting it again.
     """
-    from genesis import load_network
     from inos.commands._progress import make_progress
-    from node.archive import check_head, import_chain
-    from node.clock import SystemClock
+    from inos.genesis import load_network
+    from inos.node.archive import check_head, import_chain
+    from inos.node.clock import SystemClock
 
     check_head(file.expanduser(), load_network(network).genesis_id)
     with open_stopped(data_dir, network, is_new=True) as node:
@@ -127,11 +127,11 @@ def recheck(
     Only while the node is stopped. A block found invalid is remembered with its reason, and neither it nor what builds
     on it is looked at again; after a mistake in the program was mended, this makes good what it did.
     """
-    from chain.recheck import recheck as recheck_database
-    from genesis import load_network
-    from mesh.store import MatrixStore
-    from node.datadir import DataDir
-    from node.results import StoredResults
+    from inos.chain.recheck import recheck as recheck_database
+    from inos.genesis import load_network
+    from inos.mesh.store import MatrixStore
+    from inos.node.datadir import DataDir
+    from inos.node.results import StoredResults
 
     path = find_data_dir(data_dir)
     net = load_network(network)

@@ -16,10 +16,10 @@ from inos.commands._common import (
     fail,
     print_json,
 )
-from primitives.units import BlockId
+from inos.primitives.units import BlockId
 
 if TYPE_CHECKING:
-    from node.datadir import DataDir
+    from inos.node.datadir import DataDir
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -68,10 +68,10 @@ def export_(
 
     Only while the node is stopped; start no node with this key again where it came from.
     """
-    from genesis import load_network
-    from node.finality.interchange import encode_interchange
-    from node.finality.opening import load_voter_secret, open_journal
-    from primitives.bls import get_bls
+    from inos.genesis import load_network
+    from inos.node.finality.interchange import encode_interchange
+    from inos.node.finality.opening import load_voter_secret, open_journal
+    from inos.primitives.bls import get_bls
 
     net = load_network(network)
     with _open(data_dir, net.genesis_id) as data:
@@ -96,10 +96,10 @@ def import_(
     json_: JsonOption = False,
 ) -> None:
     """Take the votes of an interchange into the signing journal, so that this key contradicts none of them."""
-    from genesis import load_network
-    from node.finality.interchange import MAX_INTERCHANGE_BYTES, decode_interchange
-    from node.finality.opening import load_voter_secret, open_journal
-    from primitives.bls import get_bls
+    from inos.genesis import load_network
+    from inos.node.finality.interchange import MAX_INTERCHANGE_BYTES, decode_interchange
+    from inos.node.finality.opening import load_voter_secret, open_journal
+    from inos.primitives.bls import get_bls
 
     net = load_network(network)
     try:
@@ -126,7 +126,7 @@ def import_(
 
 def _open(data_dir: Path, genesis: BlockId) -> "DataDir":
     """The stopped node's directory, locked."""
-    from node.datadir import DataDir
+    from inos.node.datadir import DataDir
 
     path = data_dir.expanduser()
     if not path.is_dir():

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from genesis import derive_devnet, list_networks, load_network
-from genesis.loading import read_genesis
 from inos.commands._common import DEFAULT_NETWORK, JsonOption, fail, print_json
-from primitives.units import Address, Nano, TimeMs, parse_credits
-from wallet.addresses import decode_address
+from inos.genesis import derive_devnet, list_networks, load_network
+from inos.genesis.loading import read_genesis
+from inos.primitives.units import Address, Nano, TimeMs, parse_credits
+from inos.wallet.addresses import decode_address
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 

@@ -8,7 +8,6 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 import typer
 
-from genesis import Network, load_network
 from inos._client_models import Job
 from inos._client_operands import check_shapes, to_operand
 from inos.client import DEFAULT_JOB_TIMEOUT_S, Client, Mode
@@ -33,9 +32,10 @@ from inos.commands._wallets import (
     open_wallet,
     parse_amount,
 )
-from primitives.units import Nano, format_credits
-from wallet.addresses import encode_address
-from wallet.keys import Key
+from inos.genesis import Network, load_network
+from inos.primitives.units import Nano, format_credits
+from inos.wallet.addresses import encode_address
+from inos.wallet.keys import Key
 
 DEFAULT_WALLET = "default"
 T = TypeVar("T")

@@ -37,10 +37,10 @@ def command(
     proof shows under the last final block's state root, or, while nothing is final, the chain's tip's, and says which.
     A node caught lying is named with what it lied about, and asked no more.
     """
-    from light.main import LightSettings, run
-    from node.clock import SystemClock
-    from node.logs import LEVELS, configure_logs
-    from node.settings import parse_checkpoint
+    from inos.light.main import LightSettings, run
+    from inos.node.clock import SystemClock
+    from inos.node.logs import LEVELS, configure_logs
+    from inos.node.settings import parse_checkpoint
 
     if log_level not in LEVELS:
         fail("bad-setting", f"--log-level {log_level!r} is none of {', '.join(LEVELS)}")

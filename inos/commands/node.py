@@ -153,8 +153,8 @@ def command(
     Flags win over INOS_* in the environment, which win over the configuration file.
     Ctrl-C stops it in order.
     """
-    from node.main import run
-    from node.settings import load_settings
+    from inos.node.main import run
+    from inos.node.settings import load_settings
 
     flags = {
         "network": network,

@@ -47,7 +47,7 @@ def command(
 
 
 def _check_network(source: Path, network: str) -> None:
-    from genesis import load_network
+    from inos.genesis import load_network
 
     try:
         stored = (source / "genesis").read_text(encoding="ascii", errors="replace").strip()
@@ -75,7 +75,7 @@ def _ask_node(rpc: str, token: str | None, place: Path, has_matrices: bool, tell
 
 
 def _copy_stopped(source: Path, network: str, place: Path, has_matrices: bool, tell: Progress) -> dict[str, Any]:
-    from node.copying import copy_node
+    from inos.node.copying import copy_node
 
     with open_stopped(source, network) as node:
         made = copy_node(node.ledger, node.store, node.network.genesis_id, place, tell, has_matrices=has_matrices)
@@ -83,7 +83,7 @@ def _copy_stopped(source: Path, network: str, place: Path, has_matrices: bool, t
 
 
 def _check_copy(place: Path, network: str, tell: Progress) -> int:
-    from chain.checking import check_database
+    from inos.chain.checking import check_database
 
     with open_stopped(place, network) as node:
         return int(check_database(node.ledger, tell).height)

@@ -6,10 +6,10 @@ from typing import Annotated, Final
 import msgspec
 import typer
 
-from genesis import load_network
 from inos._receipt import check_receipt, read_receipt
 from inos.commands._common import DEFAULT_NETWORK, EXIT_FAILED, JsonOption, NetworkOption, print_json
 from inos.commands._matrices import load_matrix
+from inos.genesis import load_network
 
 MARKS: Final = {True: "ok", False: "WRONG", None: "-"}
 

@@ -6,7 +6,6 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from genesis import Network, load_network
 from inos.commands import _voting, _wallets
 from inos.commands._common import (
     DEFAULT_NETWORK,
@@ -42,11 +41,12 @@ from inos.commands._wallets import (
     read_password,
     read_secret_file,
 )
-from primitives.units import format_credits
-from wallet import build, keystore, phrase, store
-from wallet.addresses import decode_address, encode_address
-from wallet.errors import WalletError
-from wallet.keys import derive_key, format_path
+from inos.genesis import Network, load_network
+from inos.primitives.units import format_credits
+from inos.wallet import build, keystore, phrase, store
+from inos.wallet.addresses import decode_address, encode_address
+from inos.wallet.errors import WalletError
+from inos.wallet.keys import derive_key, format_path
 
 DEFAULT_WALLET: Final = "default"
 

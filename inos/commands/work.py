@@ -7,12 +7,12 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-import work
+from inos import work
 from inos.commands._certificates import read_certificate, to_json, write_certificate
 from inos.commands._common import JsonOption, fail, print_json
 from inos.commands._matrices import load_matrix, save_matrix
-from primitives.units import HASH_BYTES
-from work import InvalidMatrix, Operand
+from inos.primitives.units import HASH_BYTES
+from inos.work import InvalidMatrix, Operand
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 

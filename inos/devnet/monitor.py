@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from inos.devnet.processes import RunningNode
-from primitives.errors import InosError
+from inos.primitives.errors import InosError
 
 
 class Caller(Protocol):

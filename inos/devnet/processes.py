@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from primitives.errors import InosError
+from inos.primitives.errors import InosError
 
 READY_SECONDS: Final = 60.0
 """A node answers within two seconds on an idle machine; the rest is room for a busy one."""

@@ -15,8 +15,8 @@ from inos.devnet.digits import make_digit_task
 from inos.devnet.monitor import DevnetFigures, WatchedNode, are_tips_equal, read_figures
 from inos.devnet.processes import DevnetError, NodeSpec, RunningNode, run_nodes
 from inos.devnet.workload import DigitWorkload, WorkloadProgress
-from primitives.errors import InosError
-from wallet.keys import derive_key
+from inos.primitives.errors import InosError
+from inos.wallet.keys import derive_key
 
 DEV_PHRASE: Final = "test test test test test test test test test test test junk"
 """The well-known phrase of the devnet preset's one funded account. Everybody has it: worth nothing anywhere else."""

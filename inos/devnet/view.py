@@ -8,7 +8,7 @@ from rich.text import Text
 
 from inos.devnet.monitor import DevnetFigures, NodeFigures
 from inos.devnet.workload import WorkloadProgress
-from primitives.units import NANO_PER_CREDIT, format_credits
+from inos.primitives.units import NANO_PER_CREDIT, format_credits
 
 
 def render(figures: DevnetFigures, progress: WorkloadProgress, seconds: float, customer_balance: str) -> Group:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from inos.devnet.digits import DigitTask
 from inos.devnet.processes import DevnetError
-from primitives.units import Nano
+from inos.primitives.units import Nano
 
 BATCHES: Final = 4
 """Batches per pass over the held-out images; two layers each make eight jobs."""

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from msgspec import Struct
 
-import work
+from inos import work
 
 MIN_FREE_BYTES: Final = 5 << 30
 MIN_FILES: Final = 1024

@@ -16,19 +16,19 @@ from typing import Any, Final, TypeVar
 import structlog
 from msgspec import Struct
 
-from genesis import Network
-from genesis.loading import derive_devnet, load_network
 from inos.client import Client
+from inos.genesis import Network
+from inos.genesis.loading import derive_devnet, load_network
+from inos.node.node import Node, open_node
+from inos.node.service import NodeService
+from inos.node.settings import load_settings
+from inos.primitives.errors import InosError
+from inos.primitives.transactions import Transaction
+from inos.primitives.units import Nano, TimeMs, TxId
 from inos.testing.clock import MovableClock
 from inos.testing.mint import Mint, Worker
-from node.node import Node, open_node
-from node.service import NodeService
-from node.settings import load_settings
-from primitives.errors import InosError
-from primitives.transactions import Transaction
-from primitives.units import Nano, TimeMs, TxId
-from wallet.addresses import encode_address
-from wallet.keys import Key, derive_key
+from inos.wallet.addresses import encode_address
+from inos.wallet.keys import Key, derive_key
 
 T = TypeVar("T")
 

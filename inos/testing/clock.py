@@ -2,7 +2,7 @@
 
 import time
 
-from primitives.units import TimeMs
+from inos.primitives.units import TimeMs
 
 
 class MovableClock:

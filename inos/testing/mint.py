@@ -9,18 +9,18 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-import work
-from chain.template import Template
-from consensus.records import JobState
+from inos import work
+from inos.chain.template import Template
+from inos.consensus.records import JobState
+from inos.node.service import NodeService
+from inos.primitives.blocks import Block, compute_anchor
+from inos.primitives.errors import InosError
+from inos.primitives.matrices import Witness
+from inos.primitives.transactions import ClaimJob, Payload, SubmitResult, Transaction, sign_transaction
+from inos.primitives.units import Address, JobId, TxId
 from inos.testing.clock import MovableClock
-from node.service import NodeService
-from primitives.blocks import Block, compute_anchor
-from primitives.errors import InosError
-from primitives.matrices import Witness
-from primitives.transactions import ClaimJob, Payload, SubmitResult, Transaction, sign_transaction
-from primitives.units import Address, JobId, TxId
-from wallet.keys import Key
-from work.limbs import multiply_int7
+from inos.wallet.keys import Key
+from inos.work.limbs import multiply_int7
 
 OPERAND_ROWS: Final = 64
 """16 tickets a try; at a test chain's target one in sixteen wins."""

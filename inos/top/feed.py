@@ -10,8 +10,8 @@ import msgspec
 
 from inos._client_errors import ClientError
 from inos._client_transport import make_remote_error
+from inos.primitives.errors import InosError
 from inos.top.board import WINDOW_BLOCKS, Board
-from primitives.errors import InosError
 
 ANSWER_S: Final = 15.0
 RETRY_S: Final = (0.5, 1.0, 2.0, 5.0)

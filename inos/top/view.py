@@ -6,8 +6,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from inos.primitives.units import format_credits
 from inos.top.board import Board, compute_gops
-from primitives.units import format_credits
 
 SHOWN_BLOCKS = 8
 

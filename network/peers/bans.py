@@ -8,11 +8,11 @@ from typing import Annotated, Final
 import structlog
 from msgspec import Meta, Struct
 
-from network.files import load, save
-from network.places import describe_group, is_public_group
-from network.ports import Clock, Files
-from primitives.transactions import U64
-from primitives.units import NodeId, TimeMs
+from inos.network.files import load, save
+from inos.network.places import describe_group, is_public_group
+from inos.network.ports import Clock, Files
+from inos.primitives.transactions import U64
+from inos.primitives.units import NodeId, TimeMs
 
 log = structlog.get_logger("inos.network")
 

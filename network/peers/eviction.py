@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from primitives.units import NodeId
+from inos.primitives.units import NodeId
 
 GROUP_PART: Final = 16
 LATENCY_PART: Final = 8

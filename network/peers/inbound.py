@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping
 
 import structlog
 
-from network.peers.eviction import Candidate, select_to_evict
-from network.peers.kinds import LinkKind
-from network.peers.peer import Peer
-from primitives.units import NodeId
+from inos.network.peers.eviction import Candidate, select_to_evict
+from inos.network.peers.kinds import LinkKind
+from inos.network.peers.peer import Peer
+from inos.primitives.units import NodeId
 
 log = structlog.get_logger("inos.network")
 

@@ -3,11 +3,11 @@
 import asyncio
 from collections import deque
 
-from network.errors import LinkError
-from network.wire.base import Message
-from network.wire.framing import split
-from network.wire.limits import QUEUE_BYTES, QUEUE_MESSAGES, Lane, get_limit
-from network.wire.messages import encode_message
+from inos.network.errors import LinkError
+from inos.network.wire.base import Message
+from inos.network.wire.framing import split
+from inos.network.wire.limits import QUEUE_BYTES, QUEUE_MESSAGES, Lane, get_limit
+from inos.network.wire.messages import encode_message
 
 
 class Lanes:

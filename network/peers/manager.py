@@ -8,25 +8,25 @@ from typing import Any, Final
 
 import structlog
 
-from network.errors import LinkError, Misbehaviour
-from network.identity import PeerAddress
-from network.link import Link, Transport
-from network.peers.bans import BanList
-from network.peers.bounded import Score
-from network.peers.inbound import InboundSlots
-from network.peers.kinds import LinkKind
-from network.peers.peer import Peer
-from network.peers.session import Session, SessionHandler, ping
-from network.peers.short import ShortLinks
-from network.peers.workload import Workload
-from network.places import compute_group, split_place
-from network.ports import Clock, Randomness
-from network.settings import PROTOCOL_VERSION, NetworkSettings
-from network.wire.control import Bye, Hello
-from network.wire.framing import split
-from network.wire.limits import BAN, get_limit
-from network.wire.messages import decode_hello, encode_message
-from primitives.units import NodeId
+from inos.network.errors import LinkError, Misbehaviour
+from inos.network.identity import PeerAddress
+from inos.network.link import Link, Transport
+from inos.network.peers.bans import BanList
+from inos.network.peers.bounded import Score
+from inos.network.peers.inbound import InboundSlots
+from inos.network.peers.kinds import LinkKind
+from inos.network.peers.peer import Peer
+from inos.network.peers.session import Session, SessionHandler, ping
+from inos.network.peers.short import ShortLinks
+from inos.network.peers.workload import Workload
+from inos.network.places import compute_group, split_place
+from inos.network.ports import Clock, Randomness
+from inos.network.settings import PROTOCOL_VERSION, NetworkSettings
+from inos.network.wire.control import Bye, Hello
+from inos.network.wire.framing import split
+from inos.network.wire.limits import BAN, get_limit
+from inos.network.wire.messages import decode_hello, encode_message
+from inos.primitives.units import NodeId
 
 log = structlog.get_logger("inos.network")
 

@@ -3,22 +3,22 @@
 import asyncio
 from collections import deque
 
-from network.errors import Misbehaviour, RequestFailed
-from network.identity import PeerAddress
-from network.link import Link
-from network.peers.bounded import BoundedSet, Score, TokenBucket
-from network.peers.kinds import LinkKind
-from network.peers.lanes import Lanes
-from network.peers.requests import Pending, RequestBook
-from network.peers.workload import Account, Workload
-from network.places import compute_group, split_place
-from network.ports import Clock
-from network.wire.base import Message, Notice, Request
-from network.wire.chain import AnnounceBlock
-from network.wire.compact import CompactBlock
-from network.wire.control import Hello
-from network.wire.limits import BAN, LIMITS, MAX_WAITING_REQUESTS, POINTS_PER_S, Lane, get_limit
-from primitives.units import BlockId, NodeId, TimeMs, TxId
+from inos.network.errors import Misbehaviour, RequestFailed
+from inos.network.identity import PeerAddress
+from inos.network.link import Link
+from inos.network.peers.bounded import BoundedSet, Score, TokenBucket
+from inos.network.peers.kinds import LinkKind
+from inos.network.peers.lanes import Lanes
+from inos.network.peers.requests import Pending, RequestBook
+from inos.network.peers.workload import Account, Workload
+from inos.network.places import compute_group, split_place
+from inos.network.ports import Clock
+from inos.network.wire.base import Message, Notice, Request
+from inos.network.wire.chain import AnnounceBlock
+from inos.network.wire.compact import CompactBlock
+from inos.network.wire.control import Hello
+from inos.network.wire.limits import BAN, LIMITS, MAX_WAITING_REQUESTS, POINTS_PER_S, Lane, get_limit
+from inos.primitives.units import BlockId, NodeId, TimeMs, TxId
 
 MAX_INBOX = 256
 """Announcements waiting to be looked at; more are dropped, pings tell the tip again."""

@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from network.errors import Misbehaviour, RequestFailed
-from network.peers.bounded import BoundedSet
-from network.wire.base import Reply
-from network.wire.control import NotFound
-from network.wire.limits import MAX_WAITING_REQUESTS
+from inos.network.errors import Misbehaviour, RequestFailed
+from inos.network.peers.bounded import BoundedSet
+from inos.network.wire.base import Reply
+from inos.network.wire.control import NotFound
+from inos.network.wire.limits import MAX_WAITING_REQUESTS
 
 MAX_OPEN = MAX_WAITING_REQUESTS // 2
 """Fewer than the other side lets wait, so that an honest node never breaks that limit."""

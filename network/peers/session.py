@@ -6,23 +6,23 @@ from typing import Protocol
 
 import structlog
 
-from network.errors import LinkError, Misbehaviour
-from network.peers.peer import Peer
-from network.peers.workload import compute_answer_cost, compute_cost
-from network.ports import Clock, Randomness
-from network.settings import TimeLimits
-from network.wire.base import Message, Notice, Reply, Request
-from network.wire.control import Bye, Ping, Pong
-from network.wire.framing import Assembler
-from network.wire.limits import get_limit
-from network.wire.messages import decode_message
-from primitives.units import BlockId
+from inos.network.errors import LinkError, Misbehaviour
+from inos.network.peers.peer import Peer
+from inos.network.peers.workload import compute_answer_cost, compute_cost
+from inos.network.ports import Clock, Randomness
+from inos.network.settings import TimeLimits
+from inos.network.wire.base import Message, Notice, Reply, Request
+from inos.network.wire.control import Bye, Ping, Pong
+from inos.network.wire.framing import Assembler
+from inos.network.wire.limits import get_limit
+from inos.network.wire.messages import decode_message
+from inos.primitives.units import BlockId
 
 log = structlog.get_logger("inos.network")
 
 
 class SessionHandler(Protocol):
-    """What peers are good for; `network.sync` is one."""
+    """What peers are good for; `inos.network.sync` is one."""
 
     def get_tip(self) -> tuple[BlockId, int]:
         """Id and height to tell others."""

@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
-from network.errors import LinkError
-from network.identity import PeerAddress
-from network.peers.kinds import LinkKind
-from network.peers.peer import Peer
-from network.ports import Clock
-from network.settings import NetworkSettings
-from primitives.units import NodeId
+from inos.network.errors import LinkError
+from inos.network.identity import PeerAddress
+from inos.network.peers.kinds import LinkKind
+from inos.network.peers.peer import Peer
+from inos.network.ports import Clock
+from inos.network.settings import NetworkSettings
+from inos.primitives.units import NodeId
 
 Connect = Callable[[PeerAddress, LinkKind], Awaitable[Peer]]
 """Dials and begins a session; raises LinkError."""

@@ -5,13 +5,13 @@ from typing import Final
 
 import structlog
 
-from network.errors import LinkError
-from network.identity import PeerAddress
-from network.peers.kinds import LinkKind
-from network.peers.manager import PeerManager
-from network.ports import Clock, Randomness
-from network.settings import NetworkSettings
-from primitives.units import NodeId
+from inos.network.errors import LinkError
+from inos.network.identity import PeerAddress
+from inos.network.peers.kinds import LinkKind
+from inos.network.peers.manager import PeerManager
+from inos.network.ports import Clock, Randomness
+from inos.network.settings import NetworkSettings
+from inos.primitives.units import NodeId
 
 log = structlog.get_logger("inos.network")
 

@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from network.peers.bounded import TokenBucket
-from network.wire.base import Message, Request
-from network.wire.limits import (
+from inos.network.peers.bounded import TokenBucket
+from inos.network.wire.base import Message, Request
+from inos.network.wire.limits import (
     BYTES_COST_MS,
     LEAST_COST_MS,
     RESERVE_MS_BURST,

@@ -6,12 +6,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from network.peers.kinds import LinkKind
-from network.peers.peer import Peer
-from network.ports import Clock, NodePort, Randomness
-from network.wire.chain import AnnounceBlock
-from network.wire.transactions import MAX_ANNOUNCED, AnnounceTransactions
-from primitives.units import BlockId, TxId
+from inos.network.peers.kinds import LinkKind
+from inos.network.peers.peer import Peer
+from inos.network.ports import Clock, NodePort, Randomness
+from inos.network.wire.chain import AnnounceBlock
+from inos.network.wire.transactions import MAX_ANNOUNCED, AnnounceTransactions
+from inos.primitives.units import BlockId, TxId
 
 MAX_WAITING: Final = 8192
 """Ids waiting to be announced to one peer; the oldest go first where there are more."""

@@ -10,26 +10,26 @@ from typing import Final
 
 import structlog
 
-from network.errors import Misbehaviour, RequestFailed
-from network.peers.bounded import TokenBucket
-from network.peers.peer import Peer
-from network.ports import Clock, NodePort
-from network.settings import NetworkSettings
-from network.sync.checking import BlockChecker
-from network.sync.handing import Hand
-from network.sync.pace import Pace
-from network.sync.progress_watch import SyncWatch
-from network.sync.punish import Punish
-from network.sync.status import needs_body
-from network.sync.verifier import SealVerifier
-from network.sync.wanted import WantedBlocks
-from network.sync.window import Body, Holdup, Window
-from network.wire.chain import MAX_BLOCK_IDS, BlockData, GetBlocks
-from network.wire.control import NotFound
-from network.wire.limits import get_limit
-from primitives.blocks import compute_block_id
-from primitives.codec import encode
-from primitives.units import BlockId
+from inos.network.errors import Misbehaviour, RequestFailed
+from inos.network.peers.bounded import TokenBucket
+from inos.network.peers.peer import Peer
+from inos.network.ports import Clock, NodePort
+from inos.network.settings import NetworkSettings
+from inos.network.sync.checking import BlockChecker
+from inos.network.sync.handing import Hand
+from inos.network.sync.pace import Pace
+from inos.network.sync.progress_watch import SyncWatch
+from inos.network.sync.punish import Punish
+from inos.network.sync.status import needs_body
+from inos.network.sync.verifier import SealVerifier
+from inos.network.sync.wanted import WantedBlocks
+from inos.network.sync.window import Body, Holdup, Window
+from inos.network.wire.chain import MAX_BLOCK_IDS, BlockData, GetBlocks
+from inos.network.wire.control import NotFound
+from inos.network.wire.limits import get_limit
+from inos.primitives.blocks import compute_block_id
+from inos.primitives.codec import encode
+from inos.primitives.units import BlockId
 
 log = structlog.get_logger("inos.network")
 

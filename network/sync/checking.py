@@ -4,15 +4,15 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from network.errors import Misbehaviour
-from network.peers.peer import Peer
-from network.ports import Clock, NodePort
-from network.sync.punish import Punish
-from network.sync.verifier import SealVerifier
-from network.sync.window import Body, Window
-from primitives.blocks import compute_tx_root
-from primitives.errors import RuleViolation
-from primitives.transactions import compute_tx_id
+from inos.network.errors import Misbehaviour
+from inos.network.peers.peer import Peer
+from inos.network.ports import Clock, NodePort
+from inos.network.sync.punish import Punish
+from inos.network.sync.verifier import SealVerifier
+from inos.network.sync.window import Body, Window
+from inos.primitives.blocks import compute_tx_root
+from inos.primitives.errors import RuleViolation
+from inos.primitives.transactions import compute_tx_id
 
 CHECKS: Final = 64
 """Blocks checked at a time; the verifier makes batches of them."""

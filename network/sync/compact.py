@@ -6,15 +6,15 @@ from typing import Final
 from blake3 import blake3
 from msgspec import Struct
 
-from network.errors import Misbehaviour
-from network.wire.compact import SHORT_BYTES, CompactBody, Prefilled
-from primitives.blocks import Block, Header, compute_tx_root
-from primitives.codec import encode
-from primitives.hashing import Context, compute_hash
-from primitives.matrices import Witness
-from primitives.transactions import Transaction, compute_tx_id
-from primitives.units import TxId
-from primitives.votes import Aggregate
+from inos.network.errors import Misbehaviour
+from inos.network.wire.compact import SHORT_BYTES, CompactBody, Prefilled
+from inos.primitives.blocks import Block, Header, compute_tx_root
+from inos.primitives.codec import encode
+from inos.primitives.hashing import Context, compute_hash
+from inos.primitives.matrices import Witness
+from inos.primitives.transactions import Transaction, compute_tx_id
+from inos.primitives.units import TxId
+from inos.primitives.votes import Aggregate
 
 NONCE_BYTES: Final = 8
 

@@ -1,7 +1,7 @@
 """Sees to it that the network holds as many copies of a matrix as are wanted: makes some, and lets surplus ones go.
 
-Pipeline: a held matrix is due -> who else has it is looked up and proven -> `mesh.copies.decide` -> nodes near to it
-are asked to keep a copy, or this node's own goes. A "yes" binds nobody: the next look counts what is proven.
+Pipeline: a held matrix is due -> who else has it is looked up and proven -> `inos.mesh.copies.decide` -> nodes near
+to it are asked to keep a copy, or this node's own goes. A "yes" binds nobody: the next look counts what is proven.
 """
 
 import asyncio
@@ -11,18 +11,18 @@ from typing import Final, Protocol
 
 import structlog
 
-from mesh.copies import MOST, SLACK, decide, list_candidates
-from mesh.store import MatrixInfo
-from network.errors import LinkError, Misbehaviour, RequestFailed
-from network.identity import PeerAddress
-from network.peers.bounded import BoundedSet
-from network.peers.peer import Peer
-from network.ports import Clock, MatrixInfoView, NodePort, Randomness
-from network.wire.base import Request
-from network.wire.matrices import CopyAnswer, OfferCopy
-from primitives.errors import InosError
-from primitives.units import MatrixId, NodeId
-from work.strips import InvalidMatrix, check_shape
+from inos.mesh.copies import MOST, SLACK, decide, list_candidates
+from inos.mesh.store import MatrixInfo
+from inos.network.errors import LinkError, Misbehaviour, RequestFailed
+from inos.network.identity import PeerAddress
+from inos.network.peers.bounded import BoundedSet
+from inos.network.peers.peer import Peer
+from inos.network.ports import Clock, MatrixInfoView, NodePort, Randomness
+from inos.network.wire.base import Request
+from inos.network.wire.matrices import CopyAnswer, OfferCopy
+from inos.primitives.errors import InosError
+from inos.primitives.units import MatrixId, NodeId
+from inos.work.strips import InvalidMatrix, check_shape
 
 log = structlog.get_logger("inos.network")
 

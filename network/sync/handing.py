@@ -6,14 +6,14 @@ from typing import Final
 
 import structlog
 
-from network.errors import Misbehaviour
-from network.peers.peer import Peer
-from network.ports import Clock, NodePort
-from network.sync.progress import Bottleneck
-from network.sync.progress_watch import SyncWatch
-from network.sync.punish import Punish
-from network.sync.window import Ready, Window
-from primitives.errors import ClockAhead, InosError, MatrixMissing, NotYet, RuleViolation
+from inos.network.errors import Misbehaviour
+from inos.network.peers.peer import Peer
+from inos.network.ports import Clock, NodePort
+from inos.network.sync.progress import Bottleneck
+from inos.network.sync.progress_watch import SyncWatch
+from inos.network.sync.punish import Punish
+from inos.network.sync.window import Ready, Window
+from inos.primitives.errors import ClockAhead, InosError, MatrixMissing, NotYet, RuleViolation
 
 log = structlog.get_logger("inos.network")
 

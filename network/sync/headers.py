@@ -12,20 +12,20 @@ from typing import Final
 
 import structlog
 
-from network.errors import Misbehaviour, RequestFailed
-from network.peers.bounded import ExpiringSet, TokenBucket
-from network.peers.peer import Peer
-from network.ports import Clock, NodePort
-from network.settings import TimeLimits
-from network.sync.plan import HeaderPlan, Segment
-from network.sync.progress_watch import SyncWatch
-from network.sync.punish import Punish
-from network.sync.status import get_status_name, is_known, is_usable
-from network.wire.chain import MAX_HEADERS, MAX_LOCATOR, AnnounceBlock, GetHeaders, Headers
-from network.wire.skeleton import GetSkeleton, Skeleton
-from primitives.blocks import Header, compute_block_id
-from primitives.errors import InosError, NotYet, RuleViolation
-from primitives.units import BlockId
+from inos.network.errors import Misbehaviour, RequestFailed
+from inos.network.peers.bounded import ExpiringSet, TokenBucket
+from inos.network.peers.peer import Peer
+from inos.network.ports import Clock, NodePort
+from inos.network.settings import TimeLimits
+from inos.network.sync.plan import HeaderPlan, Segment
+from inos.network.sync.progress_watch import SyncWatch
+from inos.network.sync.punish import Punish
+from inos.network.sync.status import get_status_name, is_known, is_usable
+from inos.network.wire.chain import MAX_HEADERS, MAX_LOCATOR, AnnounceBlock, GetHeaders, Headers
+from inos.network.wire.skeleton import GetSkeleton, Skeleton
+from inos.primitives.blocks import Header, compute_block_id
+from inos.primitives.errors import InosError, NotYet, RuleViolation
+from inos.primitives.units import BlockId
 
 log = structlog.get_logger("inos.network")
 

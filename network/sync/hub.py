@@ -6,32 +6,32 @@ from typing import Any, Final, Protocol
 
 import structlog
 
-from chain.events import MatrixAdded, MatrixWanted, TipChanged, TransactionAdded, VoteAdded
-from network.errors import RequestFailed
-from network.peers.peer import Peer
-from network.ports import Clock, NodePort, Randomness
-from network.settings import NetworkSettings
-from network.sync.announce import Announcer
-from network.sync.blocks import BlockSync
-from network.sync.copies import CopyKeeper, CopyRouter
-from network.sync.headers import HeaderSync
-from network.sync.matrices import MatrixSync
-from network.sync.progress import SyncStatus
-from network.sync.progress_watch import SyncWatch
-from network.sync.punish import Punish
-from network.sync.seek import Router
-from network.sync.serve import Answers
-from network.sync.spread import Spreader, SpreadStats
-from network.sync.state import StateSync
-from network.sync.transactions import TransactionSync
-from network.sync.verifier import SealVerifier
-from network.sync.votes import VoteSync
-from network.wire.base import Notice, Request
-from network.wire.chain import AnnounceBlock
-from network.wire.compact import CompactBlock, SetCompact
-from network.wire.transactions import AnnounceTransactions
-from primitives.transactions import compute_tx_id
-from primitives.units import BlockId, MatrixId, NodeId
+from inos.chain.events import MatrixAdded, MatrixWanted, TipChanged, TransactionAdded, VoteAdded
+from inos.network.errors import RequestFailed
+from inos.network.peers.peer import Peer
+from inos.network.ports import Clock, NodePort, Randomness
+from inos.network.settings import NetworkSettings
+from inos.network.sync.announce import Announcer
+from inos.network.sync.blocks import BlockSync
+from inos.network.sync.copies import CopyKeeper, CopyRouter
+from inos.network.sync.headers import HeaderSync
+from inos.network.sync.matrices import MatrixSync
+from inos.network.sync.progress import SyncStatus
+from inos.network.sync.progress_watch import SyncWatch
+from inos.network.sync.punish import Punish
+from inos.network.sync.seek import Router
+from inos.network.sync.serve import Answers
+from inos.network.sync.spread import Spreader, SpreadStats
+from inos.network.sync.state import StateSync
+from inos.network.sync.transactions import TransactionSync
+from inos.network.sync.verifier import SealVerifier
+from inos.network.sync.votes import VoteSync
+from inos.network.wire.base import Notice, Request
+from inos.network.wire.chain import AnnounceBlock
+from inos.network.wire.compact import CompactBlock, SetCompact
+from inos.network.wire.transactions import AnnounceTransactions
+from inos.primitives.transactions import compute_tx_id
+from inos.primitives.units import BlockId, MatrixId, NodeId
 
 log = structlog.get_logger("inos.network")
 
@@ -56,7 +56,7 @@ class Routes(Router, CopyRouter, Protocol):
 
 
 class Sync:
-    """Satisfies `network.peers.session.SessionHandler`."""
+    """Satisfies `inos.network.peers.session.SessionHandler`."""
 
     def __init__(
         self,

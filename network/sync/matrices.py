@@ -6,26 +6,26 @@ from typing import Final
 
 import structlog
 
-from mesh.store import MatrixInfo
-from network.errors import Misbehaviour, RequestFailed
-from network.peers.peer import Peer
-from network.ports import Clock, NodePort
-from network.settings import NetworkSettings
-from network.sync.punish import Punish
-from network.sync.seek import Router, Seeker
-from network.sync.wants import Begin, Head, One, Question, Wants
-from network.wire.matrices import GetMatrix, GetRun, MatrixHead, RunData
-from primitives.errors import InosError, MatrixMissing, RuleViolation
-from primitives.matrices import (
+from inos.mesh.store import MatrixInfo
+from inos.network.errors import Misbehaviour, RequestFailed
+from inos.network.peers.peer import Peer
+from inos.network.ports import Clock, NodePort
+from inos.network.settings import NetworkSettings
+from inos.network.sync.punish import Punish
+from inos.network.sync.seek import Router, Seeker
+from inos.network.sync.wants import Begin, Head, One, Question, Wants
+from inos.network.wire.matrices import GetMatrix, GetRun, MatrixHead, RunData
+from inos.primitives.errors import InosError, MatrixMissing, RuleViolation
+from inos.primitives.matrices import (
     DTYPE_INT7,
     DTYPE_INT32,
     MatrixRef,
     compute_matrix_id,
     is_ref_consistent,
 )
-from primitives.transactions import PostJob, SubmitResult, Transaction
-from primitives.units import MatrixId
-from work import InvalidMatrix
+from inos.primitives.transactions import PostJob, SubmitResult, Transaction
+from inos.primitives.units import MatrixId
+from inos.work import InvalidMatrix
 
 log = structlog.get_logger("inos.network")
 

@@ -7,8 +7,8 @@ must lead from the one to the other. A pilot that names blocks nobody can give h
 from collections.abc import Hashable, Sequence
 from typing import Final, Generic, TypeVar
 
-from primitives.blocks import Header, compute_block_id
-from primitives.units import BlockId
+from inos.primitives.blocks import Header, compute_block_id
+from inos.primitives.units import BlockId
 
 K = TypeVar("K", bound=Hashable)
 AHEAD: Final = 16

@@ -7,10 +7,10 @@ from typing import Final
 
 import structlog
 
-from network.peers.peer import Peer
-from network.ports import Clock, NodePort
-from network.sync.progress import Bottleneck, Meter, Phase, Sight, SyncMachine, SyncStatus, Waits, make_status
-from network.sync.verifier import SealVerifier
+from inos.network.peers.peer import Peer
+from inos.network.ports import Clock, NodePort
+from inos.network.sync.progress import Bottleneck, Meter, Phase, Sight, SyncMachine, SyncStatus, Waits, make_status
+from inos.network.sync.verifier import SealVerifier
 
 log = structlog.get_logger("inos.network")
 

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
-from network.errors import Misbehaviour
-from network.peers.peer import Peer
+from inos.network.errors import Misbehaviour
+from inos.network.peers.peer import Peer
 
 Punish: TypeAlias = Callable[[Peer, Misbehaviour], Awaitable[None]]

@@ -6,13 +6,13 @@ from typing import Final, Protocol
 
 import structlog
 
-from network.errors import LinkError, Misbehaviour, RequestFailed
-from network.identity import PeerAddress
-from network.peers.peer import Peer
-from network.ports import Clock
-from network.sync.punish import Punish
-from network.sync.wants import Wants
-from primitives.units import MatrixId
+from inos.network.errors import LinkError, Misbehaviour, RequestFailed
+from inos.network.identity import PeerAddress
+from inos.network.peers.peer import Peer
+from inos.network.ports import Clock
+from inos.network.sync.punish import Punish
+from inos.network.sync.wants import Wants
+from inos.primitives.units import MatrixId
 
 log = structlog.get_logger("inos.network")
 

@@ -4,19 +4,19 @@ import asyncio
 
 import structlog
 
-from network.peers.peer import Peer
-from network.ports import NodePort, RunView
-from network.wire.base import Request
-from network.wire.chain import MAX_HEADERS, BlockData, GetBlocks, GetHeaders, Headers
-from network.wire.control import NotFound
-from network.wire.matrices import GetMatrix, GetRun, GetStrips, MatrixHead, RunData, Strip, Strips
-from network.wire.skeleton import MAX_BONES, GetSkeleton, Skeleton
-from network.wire.snapshot import MAX_STEPS, GetStateRange, GetSteps, StateRangeData, Steps
-from network.wire.transactions import GetTransactions, Transactions
-from primitives.codec import encode
-from primitives.errors import InosError
-from primitives.transactions import MAX_TX_BYTES, Transaction
-from primitives.units import BlockId, MatrixId, TxId
+from inos.network.peers.peer import Peer
+from inos.network.ports import NodePort, RunView
+from inos.network.wire.base import Request
+from inos.network.wire.chain import MAX_HEADERS, BlockData, GetBlocks, GetHeaders, Headers
+from inos.network.wire.control import NotFound
+from inos.network.wire.matrices import GetMatrix, GetRun, GetStrips, MatrixHead, RunData, Strip, Strips
+from inos.network.wire.skeleton import MAX_BONES, GetSkeleton, Skeleton
+from inos.network.wire.snapshot import MAX_STEPS, GetStateRange, GetSteps, StateRangeData, Steps
+from inos.network.wire.transactions import GetTransactions, Transactions
+from inos.primitives.codec import encode
+from inos.primitives.errors import InosError
+from inos.primitives.transactions import MAX_TX_BYTES, Transaction
+from inos.primitives.units import BlockId, MatrixId, TxId
 
 log = structlog.get_logger("inos.network")
 

@@ -14,15 +14,15 @@ from typing import Final, Protocol
 import structlog
 from msgspec import Struct
 
-from network.errors import Misbehaviour, RequestFailed
-from network.peers.peer import Peer
-from network.ports import Clock, NodePort, Randomness
-from network.settings import TimeLimits
-from network.sync.compact import ShortTable, begin_puzzle, compute_short_key, list_short_ids, make_compact
-from network.sync.status import get_status_name, is_known
-from network.sync.verifier import SealVerifier
-from network.wire.base import Request
-from network.wire.compact import (
+from inos.network.errors import Misbehaviour, RequestFailed
+from inos.network.peers.peer import Peer
+from inos.network.ports import Clock, NodePort, Randomness
+from inos.network.settings import TimeLimits
+from inos.network.sync.compact import ShortTable, begin_puzzle, compute_short_key, list_short_ids, make_compact
+from inos.network.sync.status import get_status_name, is_known
+from inos.network.sync.verifier import SealVerifier
+from inos.network.wire.base import Request
+from inos.network.wire.compact import (
     MAX_ASKED,
     BlockTransactions,
     CompactAnswer,
@@ -32,13 +32,13 @@ from network.wire.compact import (
     GetCompactBlock,
     SetCompact,
 )
-from network.wire.control import NotFound
-from primitives.blocks import Block, Header, compute_block_id
-from primitives.codec import encode
-from primitives.errors import ClockAhead, InosError, MatrixMissing, NotYet, RuleViolation
-from primitives.matrices import Witness
-from primitives.transactions import Transaction
-from primitives.units import BlockId, TxId
+from inos.network.wire.control import NotFound
+from inos.primitives.blocks import Block, Header, compute_block_id
+from inos.primitives.codec import encode
+from inos.primitives.errors import ClockAhead, InosError, MatrixMissing, NotYet, RuleViolation
+from inos.primitives.matrices import Witness
+from inos.primitives.transactions import Transaction
+from inos.primitives.units import BlockId, TxId
 
 log = structlog.get_logger("inos.network")
 

@@ -10,17 +10,17 @@ from typing import Final
 
 import structlog
 
-from consensus.stateranges import Place
-from network.errors import Misbehaviour, RequestFailed
-from network.peers.bounded import ExpiringSet
-from network.peers.peer import Peer
-from network.ports import Clock, NodePort, StateImportView
-from network.settings import NetworkSettings
-from network.sync.punish import Punish
-from network.sync.trusted import TrustFinder
-from network.wire.snapshot import GetStateRange, StateRangeData
-from primitives.errors import NotYet, RuleViolation
-from primitives.units import BlockId
+from inos.consensus.stateranges import Place
+from inos.network.errors import Misbehaviour, RequestFailed
+from inos.network.peers.bounded import ExpiringSet
+from inos.network.peers.peer import Peer
+from inos.network.ports import Clock, NodePort, StateImportView
+from inos.network.settings import NetworkSettings
+from inos.network.sync.punish import Punish
+from inos.network.sync.trusted import TrustFinder
+from inos.network.wire.snapshot import GetStateRange, StateRangeData
+from inos.primitives.errors import NotYet, RuleViolation
+from inos.primitives.units import BlockId
 
 log = structlog.get_logger("inos.network")
 

@@ -1,7 +1,7 @@
 """Reading a ledger's answer about a block."""
 
-from network.ports import LedgerPort
-from primitives.units import BlockId
+from inos.network.ports import LedgerPort
+from inos.primitives.units import BlockId
 
 
 def get_status_name(ledger: LedgerPort, id: BlockId) -> str:

@@ -7,16 +7,16 @@ from typing import Final, Generic, TypeVar
 
 import structlog
 
-from network.errors import Misbehaviour, RequestFailed
-from network.peers.bounded import ExpiringSet
-from network.peers.peer import Peer
-from network.ports import Clock, NodePort
-from network.settings import TimeLimits
-from network.sync.punish import Punish
-from network.wire.transactions import MAX_TX_IDS, GetTransactions, Transactions
-from primitives.errors import InosError, RuleViolation
-from primitives.transactions import Transaction, compute_tx_id
-from primitives.units import TxId
+from inos.network.errors import Misbehaviour, RequestFailed
+from inos.network.peers.bounded import ExpiringSet
+from inos.network.peers.peer import Peer
+from inos.network.ports import Clock, NodePort
+from inos.network.settings import TimeLimits
+from inos.network.sync.punish import Punish
+from inos.network.wire.transactions import MAX_TX_IDS, GetTransactions, Transactions
+from inos.primitives.errors import InosError, RuleViolation
+from inos.primitives.transactions import Transaction, compute_tx_id
+from inos.primitives.units import TxId
 
 log = structlog.get_logger("inos.network")
 

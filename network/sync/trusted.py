@@ -12,19 +12,19 @@ from typing import Final
 
 import structlog
 
-from consensus.finality.epochs import compute_epoch
-from consensus.finality.trust import Step, Trust, begin_trust, begin_trust_at, follow_step
-from network.errors import LinkError, Misbehaviour, NetworkError, RequestFailed
-from network.peers.peer import Peer
-from network.ports import Clock, NodePort
-from network.settings import NetworkSettings
-from network.sync.punish import Punish
-from network.sync.status import is_known
-from network.wire.snapshot import MAX_STEPS, GetSteps, Steps
-from primitives.bls import get_bls
-from primitives.errors import NotYet, RuleViolation
-from primitives.units import BlockId, StateRoot
-from primitives.votes import Checkpoint
+from inos.consensus.finality.epochs import compute_epoch
+from inos.consensus.finality.trust import Step, Trust, begin_trust, begin_trust_at, follow_step
+from inos.network.errors import LinkError, Misbehaviour, NetworkError, RequestFailed
+from inos.network.peers.peer import Peer
+from inos.network.ports import Clock, NodePort
+from inos.network.settings import NetworkSettings
+from inos.network.sync.punish import Punish
+from inos.network.sync.status import is_known
+from inos.network.wire.snapshot import MAX_STEPS, GetSteps, Steps
+from inos.primitives.bls import get_bls
+from inos.primitives.errors import NotYet, RuleViolation
+from inos.primitives.units import BlockId, StateRoot
+from inos.primitives.votes import Checkpoint
 
 log = structlog.get_logger("inos.network")
 

@@ -10,11 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final, Protocol, TypeAlias, TypeVar
 
-from consensus.params import Params
-from consensus.validity import check_seal, check_transaction_sanity
-from primitives.blocks import Header
-from primitives.matrices import Witness
-from primitives.transactions import Transaction
+from inos.consensus.params import Params
+from inos.consensus.validity import check_seal, check_transaction_sanity
+from inos.primitives.blocks import Header
+from inos.primitives.matrices import Witness
+from inos.primitives.transactions import Transaction
 
 T = TypeVar("T")
 

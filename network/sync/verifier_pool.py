@@ -22,14 +22,14 @@ from typing import Final, TypeAlias
 import msgspec
 import structlog
 
-from consensus.params import Params
-from consensus.validity import check_seal
-from network.sync.verifier import ThreadVerifier, check_all, count_workers, cut
-from primitives.blocks import Header
-from primitives.codec import encode
-from primitives.errors import InosError
-from primitives.matrices import Witness
-from primitives.transactions import Transaction
+from inos.consensus.params import Params
+from inos.consensus.validity import check_seal
+from inos.network.sync.verifier import ThreadVerifier, check_all, count_workers, cut
+from inos.primitives.blocks import Header
+from inos.primitives.codec import encode
+from inos.primitives.errors import InosError
+from inos.primitives.matrices import Witness
+from inos.primitives.transactions import Transaction
 
 log = structlog.get_logger("inos.network")
 
@@ -59,7 +59,7 @@ class _Waiting(msgspec.Struct, eq=False):
 
 
 class PoolVerifier:
-    """Satisfies `network.sync.verifier.SealVerifier`.
+    """Satisfies `inos.network.sync.verifier.SealVerifier`.
 
     Args:
         workers: processes; by default one for each core but one.

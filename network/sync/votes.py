@@ -12,16 +12,16 @@ from typing import Final
 
 import structlog
 
-from network.errors import Misbehaviour, RequestFailed
-from network.peers.bounded import BoundedSet, TokenBucket
-from network.peers.peer import Peer
-from network.ports import Clock, NodePort
-from network.settings import TimeLimits
-from network.wire.base import Notice, Request
-from network.wire.limits import get_limit
-from network.wire.votes import MAX_TOLD, MAX_VOTES, GetVotes, TellVotes, Votes
-from primitives.errors import InosError, RuleViolation
-from primitives.votes import Vote
+from inos.network.errors import Misbehaviour, RequestFailed
+from inos.network.peers.bounded import BoundedSet, TokenBucket
+from inos.network.peers.peer import Peer
+from inos.network.ports import Clock, NodePort
+from inos.network.settings import TimeLimits
+from inos.network.wire.base import Notice, Request
+from inos.network.wire.limits import get_limit
+from inos.network.wire.votes import MAX_TOLD, MAX_VOTES, GetVotes, TellVotes, Votes
+from inos.primitives.errors import InosError, RuleViolation
+from inos.primitives.votes import Vote
 
 log = structlog.get_logger("inos.network")
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from network.peers.peer import Peer
-from network.ports import Clock, LedgerPort
-from network.sync.status import needs_body
-from primitives.units import BlockId
+from inos.network.peers.peer import Peer
+from inos.network.ports import Clock, LedgerPort
+from inos.network.sync.status import needs_body
+from inos.primitives.units import BlockId
 
 STUCK_S: Final = 2.0
 """Without a block for so long, chains beside the best header chain are tried too."""

@@ -5,10 +5,10 @@ from typing import Final, Generic, TypeAlias, TypeVar
 
 from msgspec import Struct
 
-from mesh.store import MatrixInfo
-from network.peers.bounded import ExpiringSet
-from primitives.matrices import DTYPE_INT7
-from primitives.units import MatrixId
+from inos.mesh.store import MatrixInfo
+from inos.network.peers.bounded import ExpiringSet
+from inos.primitives.matrices import DTYPE_INT7
+from inos.primitives.units import MatrixId
 
 K = TypeVar("K", bound=Hashable)
 MAX_WANTS: Final = 512

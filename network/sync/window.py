@@ -6,10 +6,10 @@ from typing import Final, Generic, TypeVar
 
 from msgspec import Struct
 
-from network.peers.bounded import ExpiringSet
-from primitives.blocks import Block
-from primitives.matrices import Witness
-from primitives.units import BlockId
+from inos.network.peers.bounded import ExpiringSet
+from inos.primitives.blocks import Block
+from inos.primitives.matrices import Witness
+from inos.primitives.units import BlockId
 
 K = TypeVar("K", bound=Hashable)
 LACKING_S: Final = 5.0

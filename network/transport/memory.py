@@ -7,10 +7,10 @@ import asyncio
 from collections import deque
 from typing import Final
 
-from network.errors import HandshakeFailed, LinkError, NetworkError
-from network.identity import PeerAddress
-from network.link import MAX_FRAME_BYTES, HelloMaker, Link, LinkHandler
-from primitives.units import NodeId
+from inos.network.errors import HandshakeFailed, LinkError, NetworkError
+from inos.network.identity import PeerAddress
+from inos.network.link import MAX_FRAME_BYTES, HelloMaker, Link, LinkHandler
+from inos.primitives.units import NodeId
 
 BUFFER_FRAMES: Final = 4
 """Frames on the way per direction; more make the sender wait, as a socket's buffer does."""
@@ -104,7 +104,7 @@ class MemoryNetwork:
 
 
 class MemoryTransport:
-    """Satisfies `network.link.Transport`."""
+    """Satisfies `inos.network.link.Transport`."""
 
     def __init__(self, network: MemoryNetwork, node_id: NodeId, host: str, port: int) -> None:
         self._network = network

@@ -19,12 +19,12 @@ from noise.exceptions import (
     NoiseValueError,
 )
 
-from network.errors import HandshakeFailed, LinkError
-from network.identity import NodeIdentity, compute_node_id
-from network.link import MAX_FRAME_BYTES
-from network.settings import PROTOCOL_VERSION
-from primitives.codec import encode
-from primitives.units import BlockId, NodeId
+from inos.network.errors import HandshakeFailed, LinkError
+from inos.network.identity import NodeIdentity, compute_node_id
+from inos.network.link import MAX_FRAME_BYTES
+from inos.network.settings import PROTOCOL_VERSION
+from inos.primitives.codec import encode
+from inos.primitives.units import BlockId, NodeId
 
 PROTOCOL_NAME: Final = b"Noise_XX_25519_ChaChaPoly_SHA256"
 MAX_NOISE_BYTES: Final = 65_535

@@ -10,11 +10,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol
 
-from network.errors import HandshakeFailed, LinkError, NetworkError
-from network.identity import PeerAddress
-from network.link import MAX_FRAME_BYTES, HelloMaker, Link, LinkHandler
-from network.ports import Randomness
-from primitives.units import NodeId
+from inos.network.errors import HandshakeFailed, LinkError, NetworkError
+from inos.network.identity import PeerAddress
+from inos.network.link import MAX_FRAME_BYTES, HelloMaker, Link, LinkHandler
+from inos.network.ports import Randomness
+from inos.primitives.units import NodeId
 
 WINDOW_BYTES: Final = 256 << 10
 """Sent and not yet read by the other side, per direction: what two sockets' buffers hold."""
@@ -203,7 +203,7 @@ def _wake(waiter: "asyncio.Future[None] | None") -> None:
 
 
 class SimulatedLink:
-    """One end. Satisfies `network.link.Link`."""
+    """One end. Satisfies `inos.network.link.Link`."""
 
     def __init__(
         self, out: _Direction, into: _Direction, remote_id: NodeId, hello: bytes, address: str, is_outbound: bool
@@ -274,7 +274,7 @@ class SimulatedNetwork:
 
 
 class SimulatedTransport:
-    """Satisfies `network.link.Transport`."""
+    """Satisfies `inos.network.link.Transport`."""
 
     def __init__(self, network: SimulatedNetwork, node_id: NodeId, host: str, port: int, line: Line) -> None:
         self._network = network

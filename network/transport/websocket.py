@@ -9,12 +9,12 @@ import aiohttp
 import structlog
 from aiohttp import web
 
-from network.errors import LinkError, NetworkError
-from network.identity import NodeIdentity, PeerAddress
-from network.link import HelloMaker, Link, LinkHandler
-from network.settings import TimeLimits
-from network.transport.noise import MAX_NOISE_BYTES, accept_link, make_prologue, open_link, prove_node
-from primitives.units import BlockId
+from inos.network.errors import LinkError, NetworkError
+from inos.network.identity import NodeIdentity, PeerAddress
+from inos.network.link import HelloMaker, Link, LinkHandler
+from inos.network.settings import TimeLimits
+from inos.network.transport.noise import MAX_NOISE_BYTES, accept_link, make_prologue, open_link, prove_node
+from inos.primitives.units import BlockId
 
 log = structlog.get_logger("inos.network")
 
@@ -81,7 +81,7 @@ def _shut(sock: socket.socket | None) -> None:
 
 
 class WebSocketTransport:
-    """Listens and dials. Satisfies `network.link.Transport`."""
+    """Listens and dials. Satisfies `inos.network.link.Transport`."""
 
     def __init__(
         self, identity: NodeIdentity, genesis_id: BlockId, *, host: str, port: int, limits: TimeLimits

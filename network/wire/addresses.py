@@ -4,9 +4,9 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from network.places import MAX_HOST
-from network.wire.base import Notice, Reply, Request
-from primitives.matrices import U32, Hash32
+from inos.network.places import MAX_HOST
+from inos.network.wire.base import Notice, Reply, Request
+from inos.primitives.matrices import U32, Hash32
 
 MAX_ADDRESSES: Final = 512
 """In one answer."""

@@ -6,7 +6,7 @@ neither: it waits in the peer's inbox until somebody has time for it.
 
 from msgspec import Struct
 
-from primitives.matrices import U32
+from inos.primitives.matrices import U32
 
 
 class Message(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

@@ -4,9 +4,9 @@ from typing import Annotated, Final
 
 from msgspec import Meta
 
-from network.wire.base import Notice, Reply, Request
-from primitives.blocks import Block, Header
-from primitives.matrices import Hash32, Witness
+from inos.network.wire.base import Notice, Reply, Request
+from inos.primitives.blocks import Block, Header
+from inos.primitives.matrices import Hash32, Witness
 
 MAX_LOCATOR: Final = 64
 MAX_HEADERS: Final = 512

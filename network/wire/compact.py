@@ -4,11 +4,11 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from network.wire.base import Notice, Reply, Request
-from primitives.blocks import Header
-from primitives.matrices import U32, Hash32, Witness
-from primitives.transactions import U64, Transaction
-from primitives.votes import Aggregate
+from inos.network.wire.base import Notice, Reply, Request
+from inos.primitives.blocks import Header
+from inos.primitives.matrices import U32, Hash32, Witness
+from inos.primitives.transactions import U64, Transaction
+from inos.primitives.votes import Aggregate
 
 SHORT_BYTES: Final = 6
 MAX_SHORT: Final = 65_536

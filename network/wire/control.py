@@ -4,9 +4,9 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from network.wire.base import Message, Reply
-from primitives.matrices import U32, Hash32
-from primitives.transactions import U64
+from inos.network.wire.base import Message, Reply
+from inos.primitives.matrices import U32, Hash32
+from inos.primitives.transactions import U64
 
 MAX_HELLO_BYTES: Final = 512
 MAX_REASON: Final = 200

@@ -7,11 +7,11 @@ A frame is one byte (0x80 on a message's last piece, the lane in the low bits, t
 from collections.abc import Iterator
 from typing import Final
 
-from network.errors import Misbehaviour
-from network.link import MAX_FRAME_BYTES
-from network.wire.base import Message
-from network.wire.limits import Lane, get_limit
-from network.wire.messages import peek_kind
+from inos.network.errors import Misbehaviour
+from inos.network.link import MAX_FRAME_BYTES
+from inos.network.wire.base import Message
+from inos.network.wire.limits import Lane, get_limit
+from inos.network.wire.messages import peek_kind
 
 PIECE_BYTES: Final = MAX_FRAME_BYTES - 1
 LAST: Final = 0x80

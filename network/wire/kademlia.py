@@ -4,8 +4,8 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from network.wire.base import Reply, Request
-from primitives.matrices import U32, Hash32
+from inos.network.wire.base import Reply, Request
+from inos.primitives.matrices import U32, Hash32
 
 MAX_CONTACTS: Final = 20
 MAX_HOST: Final = 45

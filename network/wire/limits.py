@@ -5,11 +5,11 @@ from typing import Final
 
 from msgspec import Struct
 
-from consensus.records import MAX_RECORD_BYTES
-from network.wire.addresses import Addresses, AnnounceAddresses, DialMe, GetAddresses
-from network.wire.base import Message
-from network.wire.chain import AnnounceBlock, BlockData, GetBlocks, GetHeaders, Headers
-from network.wire.compact import (
+from inos.consensus.records import MAX_RECORD_BYTES
+from inos.network.wire.addresses import Addresses, AnnounceAddresses, DialMe, GetAddresses
+from inos.network.wire.base import Message
+from inos.network.wire.chain import AnnounceBlock, BlockData, GetBlocks, GetHeaders, Headers
+from inos.network.wire.compact import (
     BlockTransactions,
     CompactAnswer,
     CompactBlock,
@@ -17,18 +17,18 @@ from network.wire.compact import (
     GetCompactBlock,
     SetCompact,
 )
-from network.wire.control import Bye, NotFound, Ping, Pong
-from network.wire.kademlia import FindNodes, FindProviders, Nodes, Provide, Provided, Providers
-from network.wire.matrices import CopyAnswer, GetMatrix, GetRun, GetStrips, MatrixHead, OfferCopy, RunData, Strips
-from network.wire.skeleton import GetSkeleton, Skeleton
-from network.wire.snapshot import GetStateRange, GetSteps, StateRangeData, Steps
-from network.wire.transactions import (
+from inos.network.wire.control import Bye, NotFound, Ping, Pong
+from inos.network.wire.kademlia import FindNodes, FindProviders, Nodes, Provide, Provided, Providers
+from inos.network.wire.matrices import CopyAnswer, GetMatrix, GetRun, GetStrips, MatrixHead, OfferCopy, RunData, Strips
+from inos.network.wire.skeleton import GetSkeleton, Skeleton
+from inos.network.wire.snapshot import GetStateRange, GetSteps, StateRangeData, Steps
+from inos.network.wire.transactions import (
     MAX_TRANSACTIONS_BYTES,
     AnnounceTransactions,
     GetTransactions,
     Transactions,
 )
-from network.wire.votes import GetVotes, TellVotes, Votes
+from inos.network.wire.votes import GetVotes, TellVotes, Votes
 
 BAN: Final = 100
 """Penalty points at which a peer is disconnected and banned; they decay by POINTS_PER_S."""

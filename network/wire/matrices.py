@@ -4,12 +4,12 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from network.wire.base import Reply, Request
-from primitives.matrices import MAX_RESULT_PATH, STRIP_BYTES, U32, Hash32
+from inos.network.wire.base import Reply, Request
+from inos.primitives.matrices import MAX_RESULT_PATH, STRIP_BYTES, U32, Hash32
 
 MAX_STRIPS: Final = 16
 MAX_RUN_BYTES: Final = 64 * STRIP_BYTES
-"""As mesh.runs has them: 1 MiB."""
+"""As inos.mesh.runs has them: 1 MiB."""
 MAX_RUNS: Final = 2**26
 
 

@@ -4,11 +4,11 @@ from functools import reduce
 from operator import or_
 from typing import Any, Final, cast
 
-from network.errors import Misbehaviour
-from network.wire.addresses import Addresses, AnnounceAddresses, DialMe, GetAddresses
-from network.wire.base import Message
-from network.wire.chain import AnnounceBlock, BlockData, GetBlocks, GetHeaders, Headers
-from network.wire.compact import (
+from inos.network.errors import Misbehaviour
+from inos.network.wire.addresses import Addresses, AnnounceAddresses, DialMe, GetAddresses
+from inos.network.wire.base import Message
+from inos.network.wire.chain import AnnounceBlock, BlockData, GetBlocks, GetHeaders, Headers
+from inos.network.wire.compact import (
     BlockTransactions,
     CompactAnswer,
     CompactBlock,
@@ -16,15 +16,15 @@ from network.wire.compact import (
     GetCompactBlock,
     SetCompact,
 )
-from network.wire.control import MAX_HELLO_BYTES, Bye, Hello, NotFound, Ping, Pong
-from network.wire.kademlia import FindNodes, FindProviders, Nodes, Provide, Provided, Providers
-from network.wire.matrices import CopyAnswer, GetMatrix, GetRun, GetStrips, MatrixHead, OfferCopy, RunData, Strips
-from network.wire.skeleton import GetSkeleton, Skeleton
-from network.wire.snapshot import GetStateRange, GetSteps, StateRangeData, Steps
-from network.wire.transactions import AnnounceTransactions, GetTransactions, Transactions
-from network.wire.votes import GetVotes, TellVotes, Votes
-from primitives.codec import decode, encode
-from primitives.errors import CodecError
+from inos.network.wire.control import MAX_HELLO_BYTES, Bye, Hello, NotFound, Ping, Pong
+from inos.network.wire.kademlia import FindNodes, FindProviders, Nodes, Provide, Provided, Providers
+from inos.network.wire.matrices import CopyAnswer, GetMatrix, GetRun, GetStrips, MatrixHead, OfferCopy, RunData, Strips
+from inos.network.wire.skeleton import GetSkeleton, Skeleton
+from inos.network.wire.snapshot import GetStateRange, GetSteps, StateRangeData, Steps
+from inos.network.wire.transactions import AnnounceTransactions, GetTransactions, Transactions
+from inos.network.wire.votes import GetVotes, TellVotes, Votes
+from inos.primitives.codec import decode, encode
+from inos.primitives.errors import CodecError
 
 KINDS: Final[tuple[type[Message], ...]] = (
     Ping,

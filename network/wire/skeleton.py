@@ -4,9 +4,9 @@ from typing import Annotated, Final
 
 from msgspec import Meta
 
-from network.wire.base import Reply, Request
-from network.wire.chain import MAX_HEADERS, MAX_LOCATOR
-from primitives.matrices import Hash32
+from inos.network.wire.base import Reply, Request
+from inos.network.wire.chain import MAX_HEADERS, MAX_LOCATOR
+from inos.primitives.matrices import Hash32
 
 MAX_BONES: Final = 64
 

@@ -4,11 +4,11 @@ from typing import Annotated, Final
 
 from msgspec import Meta
 
-from consensus.finality.trust import Step
-from consensus.stateranges import Place, StateRange
-from network.wire.base import Reply, Request
-from primitives.matrices import Hash32
-from primitives.votes import Epoch
+from inos.consensus.finality.trust import Step
+from inos.consensus.stateranges import Place, StateRange
+from inos.network.wire.base import Reply, Request
+from inos.primitives.matrices import Hash32
+from inos.primitives.votes import Epoch
 
 MAX_STEPS: Final = 16
 

@@ -1,19 +1,19 @@
-"""Writes the table of messages into a document: `python -m network.wire.table docs/network.md`."""
+"""Writes the table of messages into a document: `python -m inos.network.wire.table docs/network.md`."""
 
 import sys
 from pathlib import Path
 from typing import Final
 
-from network.wire.base import Message, Notice, Reply, Request
-from network.wire.limits import BAN, LIMITS, Limit
-from network.wire.messages import KINDS
+from inos.network.wire.base import Message, Notice, Reply, Request
+from inos.network.wire.limits import BAN, LIMITS, Limit
+from inos.network.wire.messages import KINDS
 
-BEGIN: Final = "<!-- messages: written by python -m network.wire.table -->\n"
+BEGIN: Final = "<!-- messages: written by python -m inos.network.wire.table -->\n"
 END: Final = "<!-- end of messages -->\n"
 
 
 def render_table() -> str:
-    """Every kind of message with its tag and its row of `network.wire.limits`, as Markdown."""
+    """Every kind of message with its tag and its row of `inos.network.wire.limits`, as Markdown."""
     rows = [
         "| tag | message | is | lane | at most | a second (at once) | work | over the rate |",
         "|---|---|---|---|---|---|---|---|",

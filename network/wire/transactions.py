@@ -4,9 +4,9 @@ from typing import Annotated, Final
 
 from msgspec import Meta
 
-from network.wire.base import Notice, Reply, Request
-from primitives.matrices import Hash32
-from primitives.transactions import MAX_TX_BYTES, Transaction
+from inos.network.wire.base import Notice, Reply, Request
+from inos.primitives.matrices import Hash32
+from inos.primitives.transactions import MAX_TX_BYTES, Transaction
 
 MAX_ANNOUNCED: Final = 1024
 MAX_TX_IDS: Final = 256

@@ -4,8 +4,8 @@ from typing import Annotated, Final
 
 from msgspec import Meta
 
-from network.wire.base import Notice, Reply, Request
-from primitives.votes import MAX_COMMITTEE, Epoch, Vote
+from inos.network.wire.base import Notice, Reply, Request
+from inos.primitives.votes import MAX_COMMITTEE, Epoch, Vote
 
 MAX_TOLD: Final = 8
 """Votes in one notice: each costs its hearer a pairing."""

@@ -8,7 +8,7 @@ with its witness, after the matrices its results are checked with.
 A file says nothing that is believed: whoever takes it in checks every block as if a peer had sent it.
 """
 
-from node.archive.exporting import Exported, export_chain
-from node.archive.importing import Imported, check_head, import_chain
+from inos.node.archive.exporting import Exported, export_chain
+from inos.node.archive.importing import Imported, check_head, import_chain
 
 __all__ = ["Exported", "Imported", "check_head", "export_chain", "import_chain"]

@@ -8,9 +8,9 @@ from typing import BinaryIO, Final
 import numpy as np
 from msgspec import Struct
 
-from chain.ledger import Ledger
-from mesh.store import MatrixStore
-from node.archive.frames import (
+from inos.chain.ledger import Ledger
+from inos.mesh.store import MatrixStore
+from inos.node.archive.frames import (
     MAGIC,
     MAX_FRAME,
     NO_CHECKSUM,
@@ -22,13 +22,13 @@ from node.archive.frames import (
     SealedBlock,
     encode_matrix_head,
 )
-from node.errors import NodeError
-from primitives.blocks import Block, compute_block_id
-from primitives.codec import decode, encode
-from primitives.errors import CodecError
-from primitives.transactions import JobMode, SubmitResult
-from primitives.units import HASH_BYTES, BlockId, Height, JobId, MatrixId
-from work.strips import NUMPY_TYPES, get_dtype
+from inos.node.errors import NodeError
+from inos.primitives.blocks import Block, compute_block_id
+from inos.primitives.codec import decode, encode
+from inos.primitives.errors import CodecError
+from inos.primitives.transactions import JobMode, SubmitResult
+from inos.primitives.units import HASH_BYTES, BlockId, Height, JobId, MatrixId
+from inos.work.strips import NUMPY_TYPES, get_dtype
 
 PART_SUFFIX: Final = ".part"
 

@@ -13,13 +13,13 @@ from blake3 import blake3
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from node.errors import NodeError
-from primitives.blocks import Block
-from primitives.errors import CodecError
-from primitives.matrices import Hash32, Witness
-from primitives.transactions import U64
-from primitives.units import HASH_BYTES, MatrixId
-from work.strips import NUMPY_TYPES
+from inos.node.errors import NodeError
+from inos.primitives.blocks import Block
+from inos.primitives.errors import CodecError
+from inos.primitives.matrices import Hash32, Witness
+from inos.primitives.transactions import U64
+from inos.primitives.units import HASH_BYTES, MatrixId
+from inos.work.strips import NUMPY_TYPES
 
 MAGIC: Final = b"INOSCHN1"
 CHECKSUM_BYTES: Final = 16

@@ -7,17 +7,17 @@ from typing import Final, NoReturn
 
 from msgspec import Struct
 
-from chain.ledger import Ledger
-from consensus.params import Params
-from consensus.validity import check_seal, check_transaction_sanity
-from mesh.store import MatrixStore
-from node.archive.frames import MAX_FRAME, End, Frame, FrameReader, Head, Kind, SealedBlock, decode_matrix
-from node.clock import Clock
-from node.errors import NodeError
-from primitives.blocks import compute_block_id
-from primitives.codec import decode
-from primitives.errors import CodecError, InosError, MatrixMissing, ParentMissing, RuleViolation
-from primitives.units import BlockId
+from inos.chain.ledger import Ledger
+from inos.consensus.params import Params
+from inos.consensus.validity import check_seal, check_transaction_sanity
+from inos.mesh.store import MatrixStore
+from inos.node.archive.frames import MAX_FRAME, End, Frame, FrameReader, Head, Kind, SealedBlock, decode_matrix
+from inos.node.clock import Clock
+from inos.node.errors import NodeError
+from inos.primitives.blocks import compute_block_id
+from inos.primitives.codec import decode
+from inos.primitives.errors import CodecError, InosError, MatrixMissing, ParentMissing, RuleViolation
+from inos.primitives.units import BlockId
 
 BATCH: Final = 64
 """Blocks that go to disk together; a killed import loses no more."""

@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final
 
-from node.errors import NodeError
-from node.finality.journal import Signed
-from primitives.units import BlockId
+from inos.node.errors import NodeError
+from inos.node.finality.journal import Signed
+from inos.primitives.units import BlockId
 
 FORMAT_VERSION: Final = "5"
 MAX_INTERCHANGE_BYTES: Final = 256 << 20

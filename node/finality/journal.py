@@ -16,8 +16,8 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from node.errors import NodeError
-from primitives.units import BlockId
+from inos.node.errors import NodeError
+from inos.primitives.units import BlockId
 
 FILE_MODE: Final = 0o600
 MAX_JOURNAL_BYTES: Final = 256 << 20

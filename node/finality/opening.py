@@ -3,12 +3,12 @@
 from contextlib import AbstractContextManager
 from typing import Final
 
-from node.datadir import DataDir, load_or_make_secret
-from node.errors import NodeError
-from node.finality.journal import Journal
-from node.settings import NodeSettings
-from primitives.bls import compute_secret, get_bls
-from primitives.units import BlockId, Nano, parse_credits
+from inos.node.datadir import DataDir, load_or_make_secret
+from inos.node.errors import NodeError
+from inos.node.finality.journal import Journal
+from inos.node.settings import NodeSettings
+from inos.primitives.bls import compute_secret, get_bls
+from inos.primitives.units import BlockId, Nano, parse_credits
 
 NO_BOND: Final = Nano(0)
 

@@ -9,16 +9,16 @@ from typing import Final
 
 import structlog
 
-from chain.events import TipChanged, VoteAdded
-from chain.votepool import Evidence, is_voter
-from network.ports import Randomness
-from node.finality.voter import make_transaction
-from node.service import NodeService
-from primitives.errors import InosError
-from primitives.signatures import compute_address, compute_public_key
-from primitives.transactions import ReportVoter, compute_tx_id
-from primitives.units import TxId
-from primitives.votes import SignedLink
+from inos.chain.events import TipChanged, VoteAdded
+from inos.chain.votepool import Evidence, is_voter
+from inos.network.ports import Randomness
+from inos.node.finality.voter import make_transaction
+from inos.node.service import NodeService
+from inos.primitives.errors import InosError
+from inos.primitives.signatures import compute_address, compute_public_key
+from inos.primitives.transactions import ReportVoter, compute_tx_id
+from inos.primitives.units import TxId
+from inos.primitives.votes import SignedLink
 
 log: Final = structlog.get_logger("finality")
 

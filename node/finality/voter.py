@@ -11,18 +11,18 @@ from typing import Final
 
 import structlog
 
-from chain.events import TipChanged, VoteAdded
-from consensus.finality import compute_epoch, compute_height
-from consensus.params import Params
-from consensus.state import StateView, compute_reputation
-from node.errors import NodeError
-from node.finality.journal import Journal, Refused, Signed
-from node.service import NodeService
-from primitives.bls import Bls
-from primitives.codec import encode
-from primitives.errors import InosError
-from primitives.signatures import compute_address, compute_public_key
-from primitives.transactions import (
+from inos.chain.events import TipChanged, VoteAdded
+from inos.consensus.finality import compute_epoch, compute_height
+from inos.consensus.params import Params
+from inos.consensus.state import StateView, compute_reputation
+from inos.node.errors import NodeError
+from inos.node.finality.journal import Journal, Refused, Signed
+from inos.node.service import NodeService
+from inos.primitives.bls import Bls
+from inos.primitives.codec import encode
+from inos.primitives.errors import InosError
+from inos.primitives.signatures import compute_address, compute_public_key
+from inos.primitives.transactions import (
     Payload,
     RegisterVoter,
     Transaction,
@@ -31,9 +31,9 @@ from primitives.transactions import (
     compute_tx_id,
     sign_transaction,
 )
-from primitives.units import Address, Height, Nano, TxId
-from primitives.votes import Link, Vote, compute_vote_hash
-from rpc import VoterStatus
+from inos.primitives.units import Address, Height, Nano, TxId
+from inos.primitives.votes import Link, Vote, compute_vote_hash
+from inos.rpc import VoterStatus
 
 log: Final = structlog.get_logger("finality")
 

@@ -6,13 +6,13 @@ from typing import Final
 
 import structlog
 
-from chain.events import TipChanged, VoteAdded
-from chain.ledger import Ledger
-from chain.votepool import Evidence, Taken, VotePool
-from node.hub import Hub
-from node.threads import Threads
-from primitives.errors import InosError
-from primitives.votes import Link, Vote
+from inos.chain.events import TipChanged, VoteAdded
+from inos.chain.ledger import Ledger
+from inos.chain.votepool import Evidence, Taken, VotePool
+from inos.node.hub import Hub
+from inos.node.threads import Threads
+from inos.primitives.errors import InosError
+from inos.primitives.votes import Link, Vote
 
 log: Final = structlog.get_logger("finality")
 
@@ -20,7 +20,7 @@ CHECKS_AT_ONCE: Final = 2
 
 
 class VoteRoom:
-    """Satisfies `network.ports.VotesPort`."""
+    """Satisfies `inos.network.ports.VotesPort`."""
 
     def __init__(self, pool: VotePool, ledger: Ledger, threads: Threads, hub: Hub) -> None:
         self._pool = pool

@@ -2,13 +2,13 @@
 
 One small interface (`base.Bls`), two backends with the same bytes and the same refusals: `reference` (py_ecc,
 the truth, half a second a pairing) and `native` (arkworks, a millisecond). `get_bls` gives the best there is.
-It knows no votes and no committees: those are in `consensus.finality`.
+It knows no votes and no committees: those are in `inos.consensus.finality`.
 
 Pipeline: seed -> `compute_secret` -> public key and proof of possession; message -> sign -> aggregate -> verify.
 """
 
-from primitives.bls.base import KEY_BYTES, SECRET_BYTES, SIGNATURE_BYTES, Bls, BlsError, compute_secret
-from primitives.bls.choice import get_bls, get_native, get_reference
+from inos.primitives.bls.base import KEY_BYTES, SECRET_BYTES, SIGNATURE_BYTES, Bls, BlsError, compute_secret
+from inos.primitives.bls.choice import get_bls, get_native, get_reference
 
 __all__ = [
     "KEY_BYTES",

@@ -5,7 +5,7 @@ import hmac
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from primitives.errors import InosError
+from inos.primitives.errors import InosError
 
 KEY_BYTES: Final = 48
 """A compressed point of G1."""

@@ -3,7 +3,7 @@
 import sys
 from functools import cache
 
-from primitives.bls.base import Bls
+from inos.primitives.bls.base import Bls
 
 
 @cache
@@ -14,7 +14,7 @@ def get_reference() -> Bls:
     anybody overflow the stack and end the process; so the limit is put back.
     """
     limit = sys.getrecursionlimit()
-    from primitives.bls.reference import ReferenceBls
+    from inos.primitives.bls.reference import ReferenceBls
 
     sys.setrecursionlimit(limit)
     return ReferenceBls()
@@ -24,7 +24,7 @@ def get_reference() -> Bls:
 def get_native() -> Bls | None:
     """arkworks, or None where its binding is not installed."""
     try:
-        from primitives.bls.native import NativeBls
+        from inos.primitives.bls.native import NativeBls
     except ImportError:
         return None
     return NativeBls()

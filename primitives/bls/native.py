@@ -10,7 +10,7 @@ from typing import Final
 
 from py_arkworks_bls12381 import GT, G1Point, G2Point, Scalar
 
-from primitives.bls.base import (
+from inos.primitives.bls.base import (
     KEY_BYTES,
     PROOF_DST,
     SIGN_DST,

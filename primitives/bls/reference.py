@@ -7,7 +7,7 @@ from py_ecc.bls.ciphersuites import G2ProofOfPossession
 from py_ecc.bls.g2_primitives import G2_to_signature, signature_to_G2, subgroup_check
 from py_ecc.optimized_bls12_381.optimized_curve import Z2, add, is_inf
 
-from primitives.bls.base import SIGNATURE_BYTES, make_bad_point, read_secret
+from inos.primitives.bls.base import SIGNATURE_BYTES, make_bad_point, read_secret
 
 
 class ReferenceBls:

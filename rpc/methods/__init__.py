@@ -1,9 +1,9 @@
-"""All methods by name, one module a namespace. A method is a typed function made one by `rpc.method.method`."""
+"""All methods by name, one module a namespace. A method is a typed function made one by `inos.rpc.method.method`."""
 
 from typing import Final
 
-from rpc.method import Method
-from rpc.methods import (
+from inos.rpc.method import Method
+from inos.rpc.methods import (
     blocks,
     certificate,
     chain,

@@ -5,13 +5,13 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from primitives.units import BlockId, Height
-from rpc.errors import make_not_found
-from rpc.lookup import make_tip_moving
-from rpc.method import Example, method
-from rpc.ports import NodePort
-from rpc.schemas import HeightNumber, Model
-from rpc.summaries import BlockSummary, summarize
+from inos.primitives.units import BlockId, Height
+from inos.rpc.errors import make_not_found
+from inos.rpc.lookup import make_tip_moving
+from inos.rpc.method import Example, method
+from inos.rpc.ports import NodePort
+from inos.rpc.schemas import HeightNumber, Model
+from inos.rpc.summaries import BlockSummary, summarize
 
 MAX_LISTED: Final = 500
 BREATH_BLOCKS: Final = 50

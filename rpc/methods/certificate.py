@@ -4,13 +4,13 @@ from typing import Annotated
 
 from pydantic import Field
 
-from primitives.codec import encode
-from rpc.errors import make_not_found
-from rpc.lookup import find_block_id
-from rpc.method import Example, method
-from rpc.methods.chain import HeaderParams
-from rpc.ports import NodePort
-from rpc.schemas import HeightNumber, Hex, Hex32, Model
+from inos.primitives.codec import encode
+from inos.rpc.errors import make_not_found
+from inos.rpc.lookup import find_block_id
+from inos.rpc.method import Example, method
+from inos.rpc.methods.chain import HeaderParams
+from inos.rpc.ports import NodePort
+from inos.rpc.schemas import HeightNumber, Hex, Hex32, Model
 
 
 class CertificateModel(Model):

@@ -4,15 +4,15 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from primitives.blocks import Block, Header, compute_difficulty, get_target
-from primitives.codec import encode
-from primitives.units import BlockId, Height, TxId
-from rpc.errors import make_not_found
-from rpc.lookup import find_block_id, get_confirmations, get_standing
-from rpc.method import Example, method
-from rpc.ports import NodePort
-from rpc.render import make_renderer
-from rpc.schemas import (
+from inos.primitives.blocks import Block, Header, compute_difficulty, get_target
+from inos.primitives.codec import encode
+from inos.primitives.units import BlockId, Height, TxId
+from inos.rpc.errors import make_not_found
+from inos.rpc.lookup import find_block_id, get_confirmations, get_standing
+from inos.rpc.method import Example, method
+from inos.rpc.ports import NodePort
+from inos.rpc.render import make_renderer
+from inos.rpc.schemas import (
     BlockName,
     Count,
     HeaderModel,

@@ -4,14 +4,24 @@ from typing import Annotated
 
 from pydantic import Field
 
-from consensus.records import Ballot, Committee
-from primitives.units import Nano
-from rpc import errors
-from rpc.errors import RpcError
-from rpc.method import Example, method
-from rpc.ports import NodePort, VoterControl
-from rpc.render import make_renderer, render_checkpoint
-from rpc.schemas import AddressText, CheckpointModel, Count, HeightNumber, Hex32, Model, NanoText, NoParams, NumberText
+from inos.consensus.records import Ballot, Committee
+from inos.primitives.units import Nano
+from inos.rpc import errors
+from inos.rpc.errors import RpcError
+from inos.rpc.method import Example, method
+from inos.rpc.ports import NodePort, VoterControl
+from inos.rpc.render import make_renderer, render_checkpoint
+from inos.rpc.schemas import (
+    AddressText,
+    CheckpointModel,
+    Count,
+    HeightNumber,
+    Hex32,
+    Model,
+    NanoText,
+    NoParams,
+    NumberText,
+)
 
 
 class BallotModel(Model):

@@ -4,12 +4,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from primitives.units import JobId
-from rpc.errors import make_invalid_param, make_not_found
-from rpc.method import Example, method
-from rpc.ports import NodePort
-from rpc.render import STATES, make_renderer, read_address
-from rpc.schemas import AddressText, Hex32, JobModel, JobStateName, Model
+from inos.primitives.units import JobId
+from inos.rpc.errors import make_invalid_param, make_not_found
+from inos.rpc.method import Example, method
+from inos.rpc.ports import NodePort
+from inos.rpc.render import STATES, make_renderer, read_address
+from inos.rpc.schemas import AddressText, Hex32, JobModel, JobStateName, Model
 
 MAX_PAGE = 200
 

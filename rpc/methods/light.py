@@ -4,15 +4,15 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from consensus.records import StateKey
-from primitives.codec import encode
-from primitives.units import BlockId, Height
-from rpc.errors import NOT_FOUND, RpcError, make_not_found
-from rpc.lookup import read_at_tip
-from rpc.method import Example, method
-from rpc.methods.state import ProofModel, render_proof
-from rpc.ports import NodePort
-from rpc.schemas import HeightNumber, Hex, Hex32, Model
+from inos.consensus.records import StateKey
+from inos.primitives.codec import encode
+from inos.primitives.units import BlockId, Height
+from inos.rpc.errors import NOT_FOUND, RpcError, make_not_found
+from inos.rpc.lookup import read_at_tip
+from inos.rpc.method import Example, method
+from inos.rpc.methods.state import ProofModel, render_proof
+from inos.rpc.ports import NodePort
+from inos.rpc.schemas import HeightNumber, Hex, Hex32, Model
 
 MAX_HEADERS: Final = 512
 MAX_WITNESSES: Final = 16

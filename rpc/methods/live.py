@@ -4,18 +4,18 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from primitives.units import JobId
-from rpc import errors
-from rpc.errors import RpcError, make_invalid_param
-from rpc.follow import MAX_REPLAY, make_follower
-from rpc.live import Visit
-from rpc.method import Example, method
-from rpc.methods.miner import get_miner
-from rpc.news import SubscriptionId, TopicName
-from rpc.ports import NodePort
-from rpc.render import read_address
-from rpc.schemas import AddressText, HeightNumber, Hex32, Model
-from rpc.topics import Finality, Heads, Jobs, MinerTopic, Topic, Transactions
+from inos.primitives.units import JobId
+from inos.rpc import errors
+from inos.rpc.errors import RpcError, make_invalid_param
+from inos.rpc.follow import MAX_REPLAY, make_follower
+from inos.rpc.live import Visit
+from inos.rpc.method import Example, method
+from inos.rpc.methods.miner import get_miner
+from inos.rpc.news import SubscriptionId, TopicName
+from inos.rpc.ports import NodePort
+from inos.rpc.render import read_address
+from inos.rpc.schemas import AddressText, HeightNumber, Hex32, Model
+from inos.rpc.topics import Finality, Heads, Jobs, MinerTopic, Topic, Transactions
 
 TAKES: Final = {
     "heads": {"from_height", "after"},

@@ -5,17 +5,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from consensus.records import Job, JobState, job_key
-from primitives.blocks import compute_difficulty, get_target
-from primitives.codec import encode
-from primitives.matrices import MAX_DEPTH, MAX_ROWS, compute_tickets
-from primitives.units import JobId
-from rpc.errors import make_invalid_param
-from rpc.lookup import find_block_id, read_at_tip
-from rpc.method import Example, method
-from rpc.methods.state import ProofModel, render_proof
-from rpc.ports import NodePort
-from rpc.schemas import Count, HeightNumber, Hex, Hex32, Model, NanoText
+from inos.consensus.records import Job, JobState, job_key
+from inos.primitives.blocks import compute_difficulty, get_target
+from inos.primitives.codec import encode
+from inos.primitives.matrices import MAX_DEPTH, MAX_ROWS, compute_tickets
+from inos.primitives.units import JobId
+from inos.rpc.errors import make_invalid_param
+from inos.rpc.lookup import find_block_id, read_at_tip
+from inos.rpc.method import Example, method
+from inos.rpc.methods.state import ProofModel, render_proof
+from inos.rpc.ports import NodePort
+from inos.rpc.schemas import Count, HeightNumber, Hex, Hex32, Model, NanoText
 
 SAMPLE = 50
 """How many of the last settled jobs a quote looks at."""

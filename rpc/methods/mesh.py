@@ -7,15 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from primitives.errors import MatrixMissing
-from primitives.matrices import DTYPE_INT7, MAX_ROWS
-from primitives.units import MatrixId
-from rpc.errors import make_invalid_param, make_not_found
-from rpc.matrices import DtypeName, check_answer_size, decode_base64, encode_matrix, read_npy, read_raw
-from rpc.method import Example, method
-from rpc.ports import NodePort
-from rpc.schemas import Hex32, Model
-from work import InvalidMatrix
+from inos.primitives.errors import MatrixMissing
+from inos.primitives.matrices import DTYPE_INT7, MAX_ROWS
+from inos.primitives.units import MatrixId
+from inos.rpc.errors import make_invalid_param, make_not_found
+from inos.rpc.matrices import DtypeName, check_answer_size, decode_base64, encode_matrix, read_npy, read_raw
+from inos.rpc.method import Example, method
+from inos.rpc.ports import NodePort
+from inos.rpc.schemas import Hex32, Model
+from inos.work import InvalidMatrix
 
 MAX_WAIT_S = 60.0
 MAX_ANSWER_BYTES = 48 * 2**20

@@ -4,12 +4,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from rpc import errors
-from rpc.errors import RpcError
-from rpc.method import method
-from rpc.ports import MinerControl, NodePort
-from rpc.render import make_renderer
-from rpc.schemas import AddressText, Count, Hex32, Model, NoParams
+from inos.rpc import errors
+from inos.rpc.errors import RpcError
+from inos.rpc.method import method
+from inos.rpc.ports import MinerControl, NodePort
+from inos.rpc.render import make_renderer
+from inos.rpc.schemas import AddressText, Count, Hex32, Model, NoParams
 
 
 class MinerModel(Model):

@@ -5,12 +5,12 @@ from typing import Annotated, Literal
 from msgspec import structs
 from pydantic import Field
 
-from primitives.errors import MatrixMissing
-from primitives.units import MatrixId
-from rpc.errors import make_not_found
-from rpc.method import Example, method
-from rpc.ports import NodePort
-from rpc.schemas import Count, HeightNumber, Hex32, Model, NoParams
+from inos.primitives.errors import MatrixMissing
+from inos.primitives.units import MatrixId
+from inos.rpc.errors import make_not_found
+from inos.rpc.method import Example, method
+from inos.rpc.ports import NodePort
+from inos.rpc.schemas import Count, HeightNumber, Hex32, Model, NoParams
 
 MAX_PROVIDERS = 20
 

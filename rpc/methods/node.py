@@ -6,12 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from network.sync.progress import SyncStatus
-from rpc import errors
-from rpc.errors import RpcError
-from rpc.method import Example, method
-from rpc.ports import NodePort, SnapshotStatus
-from rpc.schemas import Count, HeightNumber, Hex32, Model, NoParams
+from inos.network.sync.progress import SyncStatus
+from inos.rpc import errors
+from inos.rpc.errors import RpcError
+from inos.rpc.method import Example, method
+from inos.rpc.ports import NodePort, SnapshotStatus
+from inos.rpc.schemas import Count, HeightNumber, Hex32, Model, NoParams
 
 
 class Version(Model):

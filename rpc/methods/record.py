@@ -4,16 +4,16 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from chain.jobrecords import Side
-from consensus.jobevents import JobEventKind
-from primitives.units import JobId
-from rpc.errors import make_not_found
-from rpc.lookup import read_at_tip
-from rpc.method import method
-from rpc.methods.job import JobParams
-from rpc.ports import NodePort
-from rpc.render import make_renderer, read_address
-from rpc.schemas import AddressText, Count, HeightNumber, Hex32, Model, NanoText
+from inos.chain.jobrecords import Side
+from inos.consensus.jobevents import JobEventKind
+from inos.primitives.units import JobId
+from inos.rpc.errors import make_not_found
+from inos.rpc.lookup import read_at_tip
+from inos.rpc.method import method
+from inos.rpc.methods.job import JobParams
+from inos.rpc.ports import NodePort
+from inos.rpc.render import make_renderer, read_address
+from inos.rpc.schemas import AddressText, Count, HeightNumber, Hex32, Model, NanoText
 
 MAX_EVENTS: Final = 1000
 

@@ -6,16 +6,16 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from primitives.errors import MatrixMissing
-from primitives.matrices import DTYPE_INT7, DTYPE_INT32, MAX_ROWS
-from primitives.units import MatrixId
-from rpc.errors import make_invalid_param, make_not_found
-from rpc.matrices import DtypeName, check_answer_size, decode_base64, encode_matrix, read_raw
-from rpc.method import method
-from rpc.methods.mesh import MAX_ANSWER_BYTES, MAX_WAIT_S, Side
-from rpc.ports import NodePort
-from rpc.schemas import Count, Hex32, Model
-from work import InvalidMatrix
+from inos.primitives.errors import MatrixMissing
+from inos.primitives.matrices import DTYPE_INT7, DTYPE_INT32, MAX_ROWS
+from inos.primitives.units import MatrixId
+from inos.rpc.errors import make_invalid_param, make_not_found
+from inos.rpc.matrices import DtypeName, check_answer_size, decode_base64, encode_matrix, read_raw
+from inos.rpc.method import method
+from inos.rpc.methods.mesh import MAX_ANSWER_BYTES, MAX_WAIT_S, Side
+from inos.rpc.ports import NodePort
+from inos.rpc.schemas import Count, Hex32, Model
+from inos.work import InvalidMatrix
 
 
 class PutRowsParams(Model):

@@ -5,12 +5,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from rpc.lookup import read_at_tip
-from rpc.method import method
-from rpc.ports import NodePort
-from rpc.render import read_address
-from rpc.schemas import AddressText, HeightNumber, Model, NumberText
-from rpc.standing import MAX_ENTRIES, compute_standing
+from inos.rpc.lookup import read_at_tip
+from inos.rpc.method import method
+from inos.rpc.ports import NodePort
+from inos.rpc.render import read_address
+from inos.rpc.schemas import AddressText, HeightNumber, Model, NumberText
+from inos.rpc.standing import MAX_ENTRIES, compute_standing
 
 
 class StandingParams(Model):

@@ -4,20 +4,20 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from chain.ledger import HistoryEntry
-from consensus.records import StateKey, account_key
-from consensus.state import compute_reputation, compute_supply
-from consensus.statetree import StateProof
-from primitives.blocks import Header
-from primitives.transactions import get_sender
-from primitives.units import Address, BlockId, Height
-from rpc.audit import audit
-from rpc.history import describe_movement, read_cursor, write_cursor
-from rpc.lookup import read_at_tip
-from rpc.method import method
-from rpc.ports import NodePort
-from rpc.render import make_renderer, read_address
-from rpc.schemas import AddressText, Count, HeightNumber, Hex, Hex32, Model, NanoText, NumberText
+from inos.chain.ledger import HistoryEntry
+from inos.consensus.records import StateKey, account_key
+from inos.consensus.state import compute_reputation, compute_supply
+from inos.consensus.statetree import StateProof
+from inos.primitives.blocks import Header
+from inos.primitives.transactions import get_sender
+from inos.primitives.units import Address, BlockId, Height
+from inos.rpc.audit import audit
+from inos.rpc.history import describe_movement, read_cursor, write_cursor
+from inos.rpc.lookup import read_at_tip
+from inos.rpc.method import method
+from inos.rpc.ports import NodePort
+from inos.rpc.render import make_renderer, read_address
+from inos.rpc.schemas import AddressText, Count, HeightNumber, Hex, Hex32, Model, NanoText, NumberText
 
 MAX_HISTORY = 1000
 

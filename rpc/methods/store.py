@@ -5,13 +5,13 @@ from typing import Annotated
 from msgspec import structs
 from pydantic import Field
 
-from primitives.matrices import DTYPE_INT7
-from primitives.units import MatrixId
-from rpc.errors import REFUSED, RpcError, make_not_found
-from rpc.matrices import DtypeName
-from rpc.method import method
-from rpc.ports import NodePort
-from rpc.schemas import Count, Hex32, Model, NoParams
+from inos.primitives.matrices import DTYPE_INT7
+from inos.primitives.units import MatrixId
+from inos.rpc.errors import REFUSED, RpcError, make_not_found
+from inos.rpc.matrices import DtypeName
+from inos.rpc.method import method
+from inos.rpc.ports import NodePort
+from inos.rpc.schemas import Count, Hex32, Model, NoParams
 
 MAX_LISTED = 1000
 

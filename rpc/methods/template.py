@@ -4,17 +4,17 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import Field
 
-from primitives.blocks import compute_difficulty, get_target
-from primitives.codec import decode, encode
-from primitives.errors import CodecError
-from primitives.matrices import Seal, Witness
-from primitives.units import Address, BlockId
-from rpc import errors
-from rpc.errors import RpcError, make_invalid_param
-from rpc.method import Example, method
-from rpc.ports import NodePort
-from rpc.render import make_renderer, read_address
-from rpc.schemas import AddressText, Count, HeightNumber, Hex, Hex32, Model, NumberText
+from inos.primitives.blocks import compute_difficulty, get_target
+from inos.primitives.codec import decode, encode
+from inos.primitives.errors import CodecError
+from inos.primitives.matrices import Seal, Witness
+from inos.primitives.units import Address, BlockId
+from inos.rpc import errors
+from inos.rpc.errors import RpcError, make_invalid_param
+from inos.rpc.method import Example, method
+from inos.rpc.ports import NodePort
+from inos.rpc.render import make_renderer, read_address
+from inos.rpc.schemas import AddressText, Count, HeightNumber, Hex, Hex32, Model, NumberText
 
 MAX_WAIT_S = 60.0
 MAX_SEAL_BYTES = 1024

@@ -4,15 +4,15 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from primitives.codec import decode, encode
-from primitives.errors import CodecError
-from primitives.transactions import MAX_TX_BYTES, Transaction, get_sender
-from primitives.units import TxId
-from rpc.errors import make_invalid_param
-from rpc.method import Example, method
-from rpc.ports import NodePort
-from rpc.render import KINDS, make_renderer
-from rpc.schemas import AddressText, Count, Hex32, Model, NanoText, NumberText, TxKind
+from inos.primitives.codec import decode, encode
+from inos.primitives.errors import CodecError
+from inos.primitives.transactions import MAX_TX_BYTES, Transaction, get_sender
+from inos.primitives.units import TxId
+from inos.rpc.errors import make_invalid_param
+from inos.rpc.method import Example, method
+from inos.rpc.ports import NodePort
+from inos.rpc.render import KINDS, make_renderer
+from inos.rpc.schemas import AddressText, Count, Hex32, Model, NanoText, NumberText, TxKind
 
 DIGITS = frozenset("0123456789abcdefABCDEF")
 MAX_LISTED = 1000

@@ -6,14 +6,14 @@ from typing import Annotated
 import msgspec
 from pydantic import Field
 
-from chain.ledger import Tip
-from consensus.execution import BlockFigures
-from primitives.blocks import Header, encode_target
-from primitives.units import BlockId, Height
-from rpc.lookup import CONSISTENT_TRIES, make_tip_moving
-from rpc.method import Example, method
-from rpc.ports import NodePort
-from rpc.schemas import Count, HeightNumber, Hex32, Model, NanoText, NoParams, NumberText, RatioText, compute_ratio
+from inos.chain.ledger import Tip
+from inos.consensus.execution import BlockFigures
+from inos.primitives.blocks import Header, encode_target
+from inos.primitives.units import BlockId, Height
+from inos.rpc.lookup import CONSISTENT_TRIES, make_tip_moving
+from inos.rpc.method import Example, method
+from inos.rpc.ports import NodePort
+from inos.rpc.schemas import Count, HeightNumber, Hex32, Model, NanoText, NoParams, NumberText, RatioText, compute_ratio
 
 MAX_WINDOW = 100_000
 BREATH_BLOCKS = 200

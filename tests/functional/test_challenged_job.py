@@ -1,7 +1,6 @@
 """A result with one wrong entry in 16 million: the worker loses its bond, the watcher is paid, another does the job."""
 
 import contextlib
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,18 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from genesis.loading import derive_devnet, load_network
 from inos.client import Client
 from inos.devnet.processes import NodeSpec, RunningNode, start_node, stop_process
-from primitives.units import Nano, TimeMs
+from inos.genesis.loading import derive_devnet, load_network
+from inos.primitives.units import Nano, TimeMs
+from inos.wallet.addresses import encode_address
+from inos.wallet.keys import make_key
 from support.cluster import ask, await_that
-from wallet.addresses import encode_address
-from wallet.keys import make_key
 
 POSTER, WATCHER = make_key(bytes(31) + b"\x31"), make_key(bytes(31) + b"\x32")
 FUNDS = 100 * 10**9
 TESTS = Path(__file__).parents[1]
-CHEATS = ("env", f"PYTHONPATH={TESTS}{os.pathsep}{TESTS.parent}", sys.executable, "-m", "support.cheating_node")
+CHEATS = ("env", f"PYTHONPATH={TESTS}", sys.executable, "-m", "support.cheating_node")
 MINES = ("--mine", "auto", "--filler-rate", "300", "--threads", "1")
 
 

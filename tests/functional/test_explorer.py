@@ -12,9 +12,9 @@ import pytest
 from inos.client import Client
 from inos.devnet.processes import NodeSpec, RunningNode, start_node, stop_process
 from inos.devnet.run import DEV_PHRASE
+from inos.wallet.keys import derive_key
 from support.browser import Page, find_chromium, open_browser
 from support.cluster import ask, await_height
-from wallet.keys import derive_key
 
 CHROMIUM = find_chromium()
 COMMON = ("--network", "devnet", "--rpc-port", "0", "--p2p-port", "0", "--log-format", "json", "--explorer")

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from genesis.loading import derive_devnet
 from inos.client import Client
 from inos.devnet.processes import NodeSpec, RunningNode, start_node, stop_process
-from primitives.units import Nano, TimeMs
+from inos.genesis.loading import derive_devnet
+from inos.primitives.units import Nano, TimeMs
+from inos.wallet.keys import make_key
 from support.cluster import ask, await_that
 from support.commands import start_inos
-from wallet.keys import make_key
 
 POSTER, WORKER = make_key(bytes(31) + b"\x41"), make_key(bytes(31) + b"\x42")
 PARAMS = {"challenge_window": 4, "spacing_ms": 1000, "asert_half_life_ms": 30_000}

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from chain.ledger import Ledger
-from genesis import load_network
+from inos.chain.ledger import Ledger
 from inos.devnet.processes import NodeSpec, start_node, stop_process
-from mesh.store import MatrixStore
-from node.results import StoredResults
+from inos.genesis import load_network
+from inos.mesh.store import MatrixStore
+from inos.node.results import StoredResults
 from support.cluster import ask, await_one_tip, get_height
 
 KILLS = 25

@@ -10,9 +10,9 @@ import pytest
 
 from inos.benchmark.chains import Chain, make_chain
 from inos.devnet.processes import NodeSpec, start_node, stop_process
+from inos.wallet.addresses import encode_address
 from support.cluster import RpcFailed, ask, await_that
 from support.light_client import Change, ask_light, run_liar, run_light
-from wallet.addresses import encode_address
 
 BLOCKS = 44
 FINAL = 32

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import work
+from inos import work
 from inos.devnet.processes import NodeSpec, RunningNode, start_node, stop_process
-from mesh.store import MatrixStore
+from inos.mesh.store import MatrixStore
 from support.cluster import RpcFailed, ask, await_that
 
 COMMON = ("--network", "devnet", "--no-discovery", "--rpc-port", "0", "--p2p-port", "0", "--log-format", "json")

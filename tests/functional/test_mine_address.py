@@ -12,15 +12,15 @@ import pytest
 from typer.testing import CliRunner
 
 import inos
-from genesis import load_network
 from inos import cli
 from inos._receipt import check_receipt, read_receipt
 from inos.client import Client
 from inos.devnet.processes import NodeSpec, start_node, stop_process
 from inos.devnet.run import DEV_PHRASE
+from inos.genesis import load_network
+from inos.wallet.addresses import encode_address
+from inos.wallet.keys import derive_key, make_key
 from support.cluster import ask, await_height, await_that
-from wallet.addresses import encode_address
-from wallet.keys import derive_key, make_key
 
 PAID = encode_address("dinos", make_key(bytes(31) + b"\x0b").address)
 FLAGS = ("--network", "devnet", "--rpc-port", "0", "--p2p-port", "0", "--mine", PAID, "--filler-rate", "400")

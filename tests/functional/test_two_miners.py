@@ -11,8 +11,8 @@ import pytest
 from inos.client import Client
 from inos.devnet.processes import NodeSpec, RunningNode, start_node, stop_process
 from inos.devnet.run import DEV_PHRASE
+from inos.wallet.keys import derive_key
 from support.cluster import ask, await_one_tip, await_that
-from wallet.keys import derive_key
 
 COMMON = ("--network", "devnet", "--rpc-port", "0", "--p2p-port", "0", "--log-format", "json")
 MINES = ("--mine", "auto", "--filler-rate", "200", "--threads", "1")

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from genesis.loading import derive_devnet
 from inos import cli
 from inos.devnet.processes import NodeSpec, start_node, stop_process
-from primitives.units import TimeMs
+from inos.genesis.loading import derive_devnet
+from inos.primitives.units import TimeMs
 from support.cluster import ask, await_that
 
 QUICK = {"spacing_ms": 500, "asert_half_life_ms": 5000, "epoch_blocks": 4}

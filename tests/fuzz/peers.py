@@ -5,16 +5,16 @@ import random
 from collections.abc import Sequence
 from typing import Final
 
-from network.errors import LinkError, Misbehaviour, RequestFailed
-from network.peers.peer import MAX_INBOX, Peer
-from network.peers.session import Session
-from network.settings import TimeLimits
-from network.transport.memory import make_link_pair
-from network.wire.base import Notice, Request
-from network.wire.chain import GetHeaders, Headers
-from network.wire.control import Hello, NotFound
-from network.wire.limits import MAX_WAITING_REQUESTS, QUEUE_BYTES, Lane
-from primitives.units import BlockId, NodeId, TimeMs
+from inos.network.errors import LinkError, Misbehaviour, RequestFailed
+from inos.network.peers.peer import MAX_INBOX, Peer
+from inos.network.peers.session import Session
+from inos.network.settings import TimeLimits
+from inos.network.transport.memory import make_link_pair
+from inos.network.wire.base import Notice, Request
+from inos.network.wire.chain import GetHeaders, Headers
+from inos.network.wire.control import Hello, NotFound
+from inos.network.wire.limits import MAX_WAITING_REQUESTS, QUEUE_BYTES, Lane
+from inos.primitives.units import BlockId, NodeId, TimeMs
 
 HELLO: Final = Hello(1, 7, bytes(32), "fuzz", bytes(32), 0, bytes(32), 0)
 MAX_REAL_S: Final = 10.0

@@ -9,27 +9,27 @@ from typing import Final
 
 import numpy as np
 
-import work
 from fuzz.targets import RECORDS, TARGETS, join_frames, make_handshake
-from network.wire.base import Message
-from network.wire.chain import AnnounceBlock, BlockData, GetBlocks, GetHeaders, Headers
-from network.wire.control import Bye, Hello, NotFound, Ping, Pong
-from network.wire.framing import split
-from network.wire.kademlia import Contact, FindNodes, FindProviders, Nodes, Provide, Provided, Providers
-from network.wire.limits import get_limit
-from network.wire.matrices import GetMatrix, GetRun, GetStrips, MatrixHead, OfferCopy
-from network.wire.messages import encode_message
-from network.wire.transactions import AnnounceTransactions, GetTransactions, Transactions
-from network.wire.votes import GetVotes, TellVotes, Votes
-from primitives.blocks import Block, Header
-from primitives.codec import encode
-from primitives.matrices import STRIP_BYTES, MatrixRef, Witness
-from primitives.transactions import Transfer, sign_transaction
-from primitives.units import U256_MAX
-from primitives.votes import Checkpoint, Link, Vote
-from wallet import keystore
-from wallet.addresses import encode_address
-from wallet.keystore import ScryptCost
+from inos import work
+from inos.network.wire.base import Message
+from inos.network.wire.chain import AnnounceBlock, BlockData, GetBlocks, GetHeaders, Headers
+from inos.network.wire.control import Bye, Hello, NotFound, Ping, Pong
+from inos.network.wire.framing import split
+from inos.network.wire.kademlia import Contact, FindNodes, FindProviders, Nodes, Provide, Provided, Providers
+from inos.network.wire.limits import get_limit
+from inos.network.wire.matrices import GetMatrix, GetRun, GetStrips, MatrixHead, OfferCopy
+from inos.network.wire.messages import encode_message
+from inos.network.wire.transactions import AnnounceTransactions, GetTransactions, Transactions
+from inos.network.wire.votes import GetVotes, TellVotes, Votes
+from inos.primitives.blocks import Block, Header
+from inos.primitives.codec import encode
+from inos.primitives.matrices import STRIP_BYTES, MatrixRef, Witness
+from inos.primitives.transactions import Transfer, sign_transaction
+from inos.primitives.units import U256_MAX
+from inos.primitives.votes import Checkpoint, Link, Vote
+from inos.wallet import keystore
+from inos.wallet.addresses import encode_address
+from inos.wallet.keystore import ScryptCost
 
 CORPUS: Final = Path(__file__).parent / "corpus"
 

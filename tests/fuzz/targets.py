@@ -13,34 +13,34 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, cast
 
-from consensus.records import Account, Claim, Job, Lapse, Market
 from fuzz.peers import run_session
-from genesis.loading import load_network, parse_genesis
 from inos import _receipt
-from network.errors import HandshakeFailed, Misbehaviour, NetworkError
-from network.identity import NodeIdentity, parse_peer_address
-from network.link import MAX_FRAME_BYTES
-from network.transport.noise import Handshake, make_prologue
-from network.wire.framing import Assembler
-from network.wire.limits import LIMITS, Lane, get_limit
-from network.wire.messages import KINDS, decode_hello, decode_message, encode_message
-from node.poolfile import load_pool
-from primitives.blocks import Block, Header, compute_block_id
-from primitives.codec import decode, encode
-from primitives.errors import CodecError, InosError, InvalidCertificate
-from primitives.matrices import MatrixRef, Seal, Witness
-from primitives.transactions import Transaction, compute_tx_id, is_transaction_signed
-from primitives.units import U256_MAX, Anchor, BlockId, parse_credits
-from rpc.dispatch import Caller, Dispatcher
-from rpc.errors import INTERNAL_ERROR
-from rpc.matrices import read_npy
-from rpc.methods import ALL_METHODS
+from inos.consensus.records import Account, Claim, Job, Lapse, Market
+from inos.genesis.loading import load_network, parse_genesis
+from inos.network.errors import HandshakeFailed, Misbehaviour, NetworkError
+from inos.network.identity import NodeIdentity, parse_peer_address
+from inos.network.link import MAX_FRAME_BYTES
+from inos.network.transport.noise import Handshake, make_prologue
+from inos.network.wire.framing import Assembler
+from inos.network.wire.limits import LIMITS, Lane, get_limit
+from inos.network.wire.messages import KINDS, decode_hello, decode_message, encode_message
+from inos.node.poolfile import load_pool
+from inos.primitives.blocks import Block, Header, compute_block_id
+from inos.primitives.codec import decode, encode
+from inos.primitives.errors import CodecError, InosError, InvalidCertificate
+from inos.primitives.matrices import MatrixRef, Seal, Witness
+from inos.primitives.transactions import Transaction, compute_tx_id, is_transaction_signed
+from inos.primitives.units import U256_MAX, Anchor, BlockId, parse_credits
+from inos.rpc.dispatch import Caller, Dispatcher
+from inos.rpc.errors import INTERNAL_ERROR
+from inos.rpc.matrices import read_npy
+from inos.rpc.methods import ALL_METHODS
+from inos.wallet import keystore
+from inos.wallet.addresses import decode_address, encode_address
+from inos.wallet.build import decode_transaction
+from inos.wallet.errors import WalletError
+from inos.work import verify
 from support.fake_node import FakeNode
-from wallet import keystore
-from wallet.addresses import decode_address, encode_address
-from wallet.build import decode_transaction
-from wallet.errors import WalletError
-from work import verify
 
 Target = Callable[[bytes], None]
 

@@ -6,10 +6,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from network.discovery.addresses.book import AddressBook, Shape
-from network.discovery.addresses.bookfile import StoredBook, restore_book, store_book
-from network.files import seal, unseal
-from network.identity import PeerAddress
+from inos.network.discovery.addresses.book import AddressBook, Shape
+from inos.network.discovery.addresses.bookfile import StoredBook, restore_book, store_book
+from inos.network.files import seal, unseal
+from inos.network.identity import PeerAddress
 
 SMALL = Shape(new_buckets=4, new_buckets_per_source=2, tried_buckets=2, tried_buckets_per_group=1, bucket_size=3)
 DAY = 86_400_000

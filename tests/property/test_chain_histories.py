@@ -7,8 +7,8 @@ from tempfile import TemporaryDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chain.ledger import Ledger
-from consensus.statetree import compute_state_root
+from inos.chain.ledger import Ledger
+from inos.consensus.statetree import compute_state_root
 from support.chain_maker import NOW, Branch, MadeBlock, dump_chain, feed, feed_in_any_order, grow_at_random
 from support.consensus_lab import sum_held
 

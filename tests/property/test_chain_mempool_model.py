@@ -4,13 +4,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from chain.mempool import Mempool, MempoolLimits, PoolRejected, get_cost
-from consensus.records import Account, StateKey, account_key
-from consensus.state import StateView
-from primitives.blocks import Block
-from primitives.codec import encode
-from primitives.transactions import Transaction, Transfer, compute_tx_id, get_sender
-from primitives.units import Height
+from inos.chain.mempool import Mempool, MempoolLimits, PoolRejected, get_cost
+from inos.consensus.records import Account, StateKey, account_key
+from inos.consensus.state import StateView
+from inos.primitives.blocks import Block
+from inos.primitives.codec import encode
+from inos.primitives.transactions import Transaction, Transfer, compute_tx_id, get_sender
+from inos.primitives.units import Height
 from support.chain_maker import ALICE, BOB, CAROL, EASY, Branch, Key, sign_steadily
 from support.consensus_lab import Records, edit
 

@@ -6,10 +6,10 @@ from unittest.mock import patch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chain.state_tree import TreeUpdate, compute_node_key, make_tree_proof
-from consensus.records import StateKey
-from consensus.statetree import check_proof, compute_path, compute_state_root, make_proof
-from primitives.units import Hash, StateRoot
+from inos.chain.state_tree import TreeUpdate, compute_node_key, make_tree_proof
+from inos.consensus.records import StateKey
+from inos.consensus.statetree import check_proof, compute_path, compute_state_root, make_proof
+from inos.primitives.units import Hash, StateRoot
 
 Records = dict[StateKey, bytes]
 Nodes = dict[bytes, bytes]
@@ -73,8 +73,8 @@ def test_fast_tree_equals_the_reference(script: list[dict[StateKey, bytes | None
 @given(batches)
 def test_fast_tree_equals_the_reference_where_paths_are_close(script: list[dict[StateKey, bytes | None]]) -> None:
     with (
-        patch("chain.state_tree.compute_path", compute_close_path),
-        patch("consensus.statetree.compute_path", compute_close_path),
+        patch("inos.chain.state_tree.compute_path", compute_close_path),
+        patch("inos.consensus.statetree.compute_path", compute_close_path),
     ):
         check_tree(script)
 

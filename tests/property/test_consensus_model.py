@@ -11,12 +11,12 @@ import msgspec
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from consensus.execution import Execution
-from consensus.records import MARKET_KEY, Account, Claim, Job, Kind, Lapse, Market, account_key
-from consensus.validity import check_transaction_sanity
-from primitives.codec import decode, encode
-from primitives.transactions import CancelJob, ClaimJob, Payload, PostJob, SubmitResult, Transfer, compute_tx_id
-from primitives.units import Nano, Target, Tickets
+from inos.consensus.execution import Execution
+from inos.consensus.records import MARKET_KEY, Account, Claim, Job, Kind, Lapse, Market, account_key
+from inos.consensus.validity import check_transaction_sanity
+from inos.primitives.codec import decode, encode
+from inos.primitives.transactions import CancelJob, ClaimJob, Payload, PostJob, SubmitResult, Transfer, compute_tx_id
+from inos.primitives.units import Nano, Target, Tickets
 from support.consensus_lab import (
     ALICE,
     BOB,

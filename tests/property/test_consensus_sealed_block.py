@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consensus.validity import check_block_sanity, check_seal, is_about_block
-from primitives.blocks import MAX_HEADER_BYTES, Block, Header, compute_block_id
-from primitives.codec import decode, encode
-from primitives.errors import CodecError, InvalidCertificate, RuleViolation
-from primitives.matrices import MAX_WITNESS_BYTES, Witness
+from inos.consensus.validity import check_block_sanity, check_seal, is_about_block
+from inos.primitives.blocks import MAX_HEADER_BYTES, Block, Header, compute_block_id
+from inos.primitives.codec import decode, encode
+from inos.primitives.errors import CodecError, InvalidCertificate, RuleViolation
+from inos.primitives.matrices import MAX_WITNESS_BYTES, Witness
 from support.chain_maker import ALICE, BOB, Branch, MadeBlock
 
 BRANCH = Branch()

@@ -4,9 +4,9 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consensus.records import StateKey
-from consensus.statetree import OtherLeaf, check_proof, compute_state_root, make_proof
-from primitives.units import StateRoot
+from inos.consensus.records import StateKey
+from inos.consensus.statetree import OtherLeaf, check_proof, compute_state_root, make_proof
+from inos.primitives.units import StateRoot
 
 keys = st.binary(min_size=1, max_size=3).map(StateKey)
 trees = st.dictionaries(keys, st.binary(max_size=4), max_size=12)

@@ -6,14 +6,14 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from consensus.execution import Execution, execute_block
-from consensus.records import Account, Claim, Due, Job, JobState, Kind, StateKey, account_key
-from consensus.statetree import compute_state_root
-from primitives.blocks import Block
-from primitives.codec import decode, encode
-from primitives.errors import MatrixMissing, RuleViolation
-from primitives.transactions import CancelJob, ClaimJob, JobMode, Payload, SubmitResult, Transaction, Transfer
-from primitives.units import JobId
+from inos.consensus.execution import Execution, execute_block
+from inos.consensus.records import Account, Claim, Due, Job, JobState, Kind, StateKey, account_key
+from inos.consensus.statetree import compute_state_root
+from inos.primitives.blocks import Block
+from inos.primitives.codec import decode, encode
+from inos.primitives.errors import MatrixMissing, RuleViolation
+from inos.primitives.transactions import CancelJob, ClaimJob, JobMode, Payload, SubmitResult, Transaction, Transfer
+from inos.primitives.units import JobId
 from support.consensus_lab import (
     ALICE,
     BOB,

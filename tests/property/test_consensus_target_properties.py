@@ -5,8 +5,8 @@ from decimal import Decimal, localcontext
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consensus.target import compute_asert
-from primitives.units import DurationMs
+from inos.consensus.target import compute_asert
+from inos.primitives.units import DurationMs
 
 SPACING = DurationMs(2000)
 HALF_LIFE = DurationMs(60_000)

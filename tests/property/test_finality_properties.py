@@ -3,12 +3,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consensus.finality import compute_epoch, compute_height, is_checkpoint, is_supermajority
-from consensus.finality.aggregates import apply_link
-from consensus.finality.committee import make_committee
-from consensus.records import Committee, Finality, Member
-from primitives.codec import decode, encode
-from primitives.votes import (
+from inos.consensus.finality import compute_epoch, compute_height, is_checkpoint, is_supermajority
+from inos.consensus.finality.aggregates import apply_link
+from inos.consensus.finality.committee import make_committee
+from inos.consensus.records import Committee, Finality, Member
+from inos.primitives.codec import decode, encode
+from inos.primitives.votes import (
     Aggregate,
     Checkpoint,
     Link,

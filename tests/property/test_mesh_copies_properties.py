@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mesh.copies import FLOOR, LEAST, MOST, SLACK, compute_rank, compute_target, decide, list_candidates
-from mesh.demand import HALF_LIFE_MS, Demand
+from inos.mesh.copies import FLOOR, LEAST, MOST, SLACK, compute_rank, compute_target, decide, list_candidates
+from inos.mesh.demand import HALF_LIFE_MS, Demand
 
 ids = st.binary(min_size=32, max_size=32)
 demands = st.floats(0, 2000)

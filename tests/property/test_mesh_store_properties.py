@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from msgspec import Struct
 from numpy.typing import NDArray
 
-import work
-from mesh.errors import MeshError
-from mesh.eviction import Candidate, choose_victims
-from mesh.runs import count_runs
-from mesh.store import MatrixInfo, MatrixStore
-from primitives.matrices import DTYPE_INT7, DTYPE_INT32, STRIP_BYTES
-from primitives.units import MatrixId
+from inos import work
+from inos.mesh.errors import MeshError
+from inos.mesh.eviction import Candidate, choose_victims
+from inos.mesh.runs import count_runs
+from inos.mesh.store import MatrixInfo, MatrixStore
+from inos.primitives.matrices import DTYPE_INT7, DTYPE_INT32, STRIP_BYTES
+from inos.primitives.units import MatrixId
 
 
 @st.composite

@@ -3,16 +3,16 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from network.errors import HandshakeFailed, LinkError, Misbehaviour, NetworkError
-from network.identity import NodeIdentity, parse_peer_address
-from network.transport.noise import Handshake
-from network.wire.addresses import Addresses, AnnounceAddresses, DialMe, GetAddresses, KnownAddress
-from network.wire.chain import AnnounceBlock, BlockData, GetBlocks, GetHeaders, Headers
-from network.wire.control import Bye, NotFound, Ping, Pong
-from network.wire.framing import PIECE_BYTES, Assembler, split
-from network.wire.kademlia import Contact, FindNodes, FindProviders, Nodes, Provide, Provided, Providers
-from network.wire.limits import LIMITS, Lane
-from network.wire.matrices import (
+from inos.network.errors import HandshakeFailed, LinkError, Misbehaviour, NetworkError
+from inos.network.identity import NodeIdentity, parse_peer_address
+from inos.network.transport.noise import Handshake
+from inos.network.wire.addresses import Addresses, AnnounceAddresses, DialMe, GetAddresses, KnownAddress
+from inos.network.wire.chain import AnnounceBlock, BlockData, GetBlocks, GetHeaders, Headers
+from inos.network.wire.control import Bye, NotFound, Ping, Pong
+from inos.network.wire.framing import PIECE_BYTES, Assembler, split
+from inos.network.wire.kademlia import Contact, FindNodes, FindProviders, Nodes, Provide, Provided, Providers
+from inos.network.wire.limits import LIMITS, Lane
+from inos.network.wire.matrices import (
     CopyAnswer,
     GetMatrix,
     GetRun,
@@ -23,10 +23,10 @@ from network.wire.matrices import (
     Strip,
     Strips,
 )
-from network.wire.messages import BY_TAG, decode_hello, decode_message, encode_message, peek_kind
-from network.wire.transactions import AnnounceTransactions, GetTransactions, Transactions
-from primitives.blocks import Block, Header
-from primitives.matrices import STRIP_BYTES, Witness
+from inos.network.wire.messages import BY_TAG, decode_hello, decode_message, encode_message, peek_kind
+from inos.network.wire.transactions import AnnounceTransactions, GetTransactions, Transactions
+from inos.primitives.blocks import Block, Header
+from inos.primitives.matrices import STRIP_BYTES, Witness
 
 ids = st.binary(min_size=32, max_size=32)
 u32 = st.integers(0, 2**32 - 1)

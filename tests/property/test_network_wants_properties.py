@@ -3,9 +3,9 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mesh.store import MatrixInfo
-from network.sync.wants import LACKING_S, MAX_ASKED, SLOW_S, Begin, Head, One, Wants
-from primitives.units import MatrixId
+from inos.mesh.store import MatrixInfo
+from inos.network.sync.wants import LACKING_S, MAX_ASKED, SLOW_S, Begin, Head, One, Wants
+from inos.primitives.units import MatrixId
 
 RUNS = 9
 INFO = MatrixInfo(1, 16 * 64 * RUNS, 1024, b"\x03" * 32)

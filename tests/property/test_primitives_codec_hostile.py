@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consensus.records import Account, Claim, Due, Job, JobState, Lapse, Market
-from consensus.statetree import OtherLeaf, StateProof
-from primitives.blocks import Block, Header
-from primitives.codec import decode, encode
-from primitives.errors import CodecError
-from primitives.matrices import MatrixRef, Seal, StripRow, Witness
-from primitives.transactions import Challenge, ClaimJob, JobMode, PostJob, SubmitResult, Transaction, Transfer
+from inos.consensus.records import Account, Claim, Due, Job, JobState, Lapse, Market
+from inos.consensus.statetree import OtherLeaf, StateProof
+from inos.primitives.blocks import Block, Header
+from inos.primitives.codec import decode, encode
+from inos.primitives.errors import CodecError
+from inos.primitives.matrices import MatrixRef, Seal, StripRow, Witness
+from inos.primitives.transactions import Challenge, ClaimJob, JobMode, PostJob, SubmitResult, Transaction, Transfer
 
 LIMIT = 1 << 20
 HASH, ADDRESS = bytes(range(32)), bytes(range(20))

@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from network.discovery.routing.metric import compute_distance, count_common_bits
-from network.discovery.routing.records import ProviderRecords
-from network.discovery.routing.settings import RoutingSettings
-from network.discovery.routing.table import RoutingTable
-from network.identity import PeerAddress
+from inos.network.discovery.routing.metric import compute_distance, count_common_bits
+from inos.network.discovery.routing.records import ProviderRecords
+from inos.network.discovery.routing.settings import RoutingSettings
+from inos.network.discovery.routing.table import RoutingTable
+from inos.network.identity import PeerAddress
 
 K, SPARES, GROUP_IN_BUCKET, GROUP_IN_TABLE = 20, 20, 2, 10
 ids = st.binary(min_size=32, max_size=32)

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chain import ranges
-from chain.ranges import build_range, read_range
-from chain.state_tree import TreeUpdate
-from consensus.records import StateKey
-from consensus.stateranges import ROOT, Halves, Records, StateRange, check_range, compute_records
-from consensus.statetree import compute_state_root
-from primitives.errors import RuleViolation
-from primitives.units import StateRoot
+from inos.chain import ranges
+from inos.chain.ranges import build_range, read_range
+from inos.chain.state_tree import TreeUpdate
+from inos.consensus.records import StateKey
+from inos.consensus.stateranges import ROOT, Halves, Records, StateRange, check_range, compute_records
+from inos.consensus.statetree import compute_state_root
+from inos.primitives.errors import RuleViolation
+from inos.primitives.units import StateRoot
 
 KEYS = st.binary(min_size=1, max_size=4).map(StateKey)
 STATES = st.dictionaries(KEYS, st.binary(min_size=1, max_size=60), max_size=60)

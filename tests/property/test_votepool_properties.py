@@ -5,8 +5,8 @@ from itertools import combinations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chain.votepool import Taken, VotePool
-from primitives.votes import Checkpoint, Link, Vote, is_slashable
+from inos.chain.votepool import Taken, VotePool
+from inos.primitives.votes import Checkpoint, Link, Vote, is_slashable
 from support.consensus_lab import PARAMS
 from support.fake_bls import FakeBls
 

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from primitives import bech32m
-from primitives.units import Address
-from wallet.addresses import decode_address, encode_address
-from wallet.errors import WalletError
-from wallet.keystore import KeystoreInfo, ScryptCost, Secret, decode_keystore, encode_keystore
+from inos.primitives import bech32m
+from inos.primitives.units import Address
+from inos.wallet.addresses import decode_address, encode_address
+from inos.wallet.errors import WalletError
+from inos.wallet.keystore import KeystoreInfo, ScryptCost, Secret, decode_keystore, encode_keystore
 
 SECRET = Secret("test test test test test test test test test test test junk", "more")
 INFO = KeystoreInfo(network="devnet", hrp="dinos", address=encode_address("dinos", Address(bytes(20))))

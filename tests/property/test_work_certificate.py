@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-import work
-from primitives.codec import decode, encode
-from primitives.errors import CodecError
-from primitives.matrices import MAX_WITNESS_BYTES
-from work import InvalidCertificate, Operand, Win
+from inos import work
+from inos.primitives.codec import decode, encode
+from inos.primitives.errors import CodecError
+from inos.primitives.matrices import MAX_WITNESS_BYTES
+from inos.work import InvalidCertificate, Operand, Win
 
 ANY = 2**256 - 1
 ANCHOR = bytes(range(32))

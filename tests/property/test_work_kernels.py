@@ -9,12 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-import work
-from primitives.hashing import compute_stream
-from work import Lottery, Operand, strips
-from work.backends.native.check import check_natively
-from work.backends.native.library import find_kernels
-from work.freivalds import _check as check_in_numpy
+from inos import work
+from inos.primitives.hashing import compute_stream
+from inos.work import Lottery, Operand, strips
+from inos.work.backends.native.check import check_natively
+from inos.work.backends.native.library import find_kernels
+from inos.work.freivalds import _check as check_in_numpy
 
 NATIVE = [info.name for info in work.list_backends() if info.is_available and info.name != "numpy"]
 ANY = 2**256 - 1
@@ -99,7 +99,7 @@ def test_little_and_much_memory_give_the_same(
     m, n, k = shape
     x, w = Operand.commit(make(m, k, 5)), Operand.commit(make(n, k, 6))
     kept = draw(x, w, bytes(32), backend, 2)
-    monkeypatch.setattr("work.backends.native.plan.FLOOR_BYTES", room)
+    monkeypatch.setattr("inos.work.backends.native.plan.FLOOR_BYTES", room)
     again = draw(x, w, bytes(32), backend, 2)
     assert np.array_equal(again[0], kept[0])
     assert again[1:] == kept[1:]
@@ -109,7 +109,7 @@ def test_little_and_much_memory_give_the_same(
 @pytest.mark.parametrize("limit", [0, 256 << 20])
 def test_many_x_under_one_anchor(backend: str, limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """W' is kept from the second X on, unless it is too large for that."""
-    monkeypatch.setattr("work.backends.native.prepared.MAX_KEPT_BYTES", limit)
+    monkeypatch.setattr("inos.work.backends.native.prepared.MAX_KEPT_BYTES", limit)
     w = Operand.commit(make(300, 1500, 6))
     lottery = Lottery(w, bytes(32), ANY, backend=backend, threads=2)
     for seed in (1, 2, 2, 3, 1):
@@ -138,7 +138,7 @@ def test_only_digests_up_to_the_target_win(backend: str) -> None:
 def test_leaves(name: str, rows: int, cols: int, seed: int, fill: str) -> None:
     array = make(rows, cols, seed, fill)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("work.backends.native.leaves.find_best", lambda: find_kernels()[name])
+        patch.setattr("inos.work.backends.native.leaves.find_best", lambda: find_kernels()[name])
         found = work.compute_leaves(array)
         patch.setattr(strips, "_hash_natively", lambda *_: None)
         assert found == work.compute_leaves(array)

@@ -9,14 +9,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-import work
-from primitives.errors import InosError
-from primitives.matrices import MatrixRef, Seal, Witness, make_matrix_ref
-from primitives.units import Hash
-from work import Win
-from work.backends.native.library import find_kernels
-from work.backends.native.verify import verify_natively
-from work.certificate import check_certificate, compute_digest
+from inos import work
+from inos.primitives.errors import InosError
+from inos.primitives.matrices import MatrixRef, Seal, Witness, make_matrix_ref
+from inos.primitives.units import Hash
+from inos.work import Win
+from inos.work.backends.native.library import find_kernels
+from inos.work.backends.native.verify import verify_natively
+from inos.work.certificate import check_certificate, compute_digest
 
 ANY = 2**256 - 1
 ANCHOR = bytes(range(32))

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from numpy.typing import NDArray
 
-from work.limbs import multiply_int7
-from work.ozaki import Pair, Split, multiply_floats, multiply_integers
+from inos.work.limbs import multiply_int7
+from inos.work.ozaki import Pair, Split, multiply_floats, multiply_integers
 
 U32, U64 = 2.0**-24, 2.0**-53
 

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-import work
+from inos import work
 
 ANY = 2**256 - 1
 shapes = st.tuples(st.integers(1, 40), st.integers(1, 40), st.integers(1, 2100))

@@ -16,9 +16,9 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from primitives.blocks import Block
-from primitives.matrices import MatrixRef
-from primitives.transactions import (
+from inos.primitives.blocks import Block
+from inos.primitives.matrices import MatrixRef
+from inos.primitives.transactions import (
     CancelJob,
     ClaimJob,
     Payload,
@@ -31,8 +31,8 @@ from primitives.transactions import (
     WithdrawBond,
     compute_tx_id,
 )
-from primitives.units import JobId
-from primitives.votes import Aggregate, Link, SignedLink
+from inos.primitives.units import JobId
+from inos.primitives.votes import Aggregate, Link, SignedLink
 from support.consensus_lab import NOBODY, PEOPLE, Lab, edit, get_code, make_post, make_result
 from support.tiles import make_challenge
 from support.voters import get_bls_key, prove, sign_link

@@ -3,7 +3,7 @@
 import pytest
 from script import Check, Scenario, Skip, block, cancel, claim, play, post, result, transfer, tx
 
-from primitives.blocks import encode_target
+from inos.primitives.blocks import encode_target
 from support.consensus_lab import BOB, Lab, make_operand, make_result
 
 GENESIS_MS = 1_700_000_000_000

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from primitives.votes import Aggregate, Checkpoint, Link
+from inos.primitives.votes import Aggregate, Checkpoint, Link
 from scenarios.script import (
     B,
     Check,

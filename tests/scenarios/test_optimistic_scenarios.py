@@ -7,10 +7,10 @@ import msgspec
 import pytest
 from script import Check, MakePayload, Scenario, Skip, block, cancel, challenge, claim, play, post, result, tx
 
-from consensus.records import Account, account_key
-from primitives.codec import encode
-from primitives.matrices import StripRow
-from primitives.transactions import JobMode
+from inos.consensus.records import Account, account_key
+from inos.primitives.codec import encode
+from inos.primitives.matrices import StripRow
+from inos.primitives.transactions import JobMode
 from support.consensus_lab import BOB, Lab, make_result
 from support.tiles import BAD_REF, BOND, W_REF, WRONG_J, X_REF, Y_REF, make_challenge, widen
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from script import Check, Scenario, Skip, block, cancel, claim, play, post, result, transfer, tx
 
-from chain.ledger import Ledger
-from primitives.transactions import ClaimJob, SubmitResult, compute_tx_id
-from primitives.units import JobId
+from inos.chain.ledger import Ledger
+from inos.primitives.transactions import ClaimJob, SubmitResult, compute_tx_id
+from inos.primitives.units import JobId
 from support.chain_maker import ALICE, BOB, MINER, Branch, feed, make_post, make_result_ref
 
 SCENARIOS = [

@@ -6,8 +6,8 @@ from typing import Final
 
 import msgspec
 
-from consensus.params import Params
-from network.settings import NetworkSettings, TimeLimits
+from inos.consensus.params import Params
+from inos.network.settings import NetworkSettings, TimeLimits
 from simulation.report import format_s, get_share
 from support.sim_node import SimNode
 from support.sim_world import BLOCK_KINDS, TESTNET, World

@@ -5,10 +5,10 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from network.link import Link
-from network.settings import NetworkSettings, TimeLimits
-from network.wire.addresses import Addresses, AnnounceAddresses, GetAddresses, KnownAddress
-from network.wire.base import Message
+from inos.network.link import Link
+from inos.network.settings import NetworkSettings, TimeLimits
+from inos.network.wire.addresses import Addresses, AnnounceAddresses, GetAddresses, KnownAddress
+from inos.network.wire.base import Message
 from simulation.common import check_honest, make_params, mine_evenly
 from simulation.report import Report, format_s
 from support.sim_attacker import Attacker

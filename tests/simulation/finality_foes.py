@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from node.finality.voter import find_duty
-from primitives.units import BlockId
-from primitives.votes import Link
+from inos.node.finality.voter import find_duty
+from inos.primitives.units import BlockId
+from inos.primitives.votes import Link
 from simulation.finality_model import MODEL, SPACING_S, Made, Person, Run, sign
 
 

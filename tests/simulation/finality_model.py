@@ -1,8 +1,8 @@
 """Nodes reduced to finality, a thousand runs in a minute: blocks without work, BLS without curves, messages as events.
 
-What decides is the real thing: `consensus.execution` with `consensus.finality` makes every block's state,
-`chain.votepool` takes votes and makes aggregates and evidence, `node.finality` says what a voter signs and may sign.
-The model adds who hears what and when, and a fork choice in ten lines. One seed is one run.
+What decides is the real thing: `inos.consensus.execution` with `inos.consensus.finality` makes every block's state,
+`inos.chain.votepool` takes votes and makes aggregates and evidence, `inos.node.finality` says what a voter signs and
+may sign. The model adds who hears what and when, and a fork choice in ten lines. One seed is one run.
 """
 
 import heapq
@@ -13,11 +13,11 @@ from typing import Any, Final
 
 import msgspec
 
-from chain.votepool import Taken, VotePool
-from consensus.execution import Execution
-from consensus.genesis_state import make_genesis
-from consensus.params import Params
-from consensus.records import (
+from inos.chain.votepool import Taken, VotePool
+from inos.consensus.execution import Execution
+from inos.consensus.genesis_state import make_genesis
+from inos.consensus.params import Params
+from inos.consensus.records import (
     VOTERS_KEY,
     Account,
     StateKey,
@@ -28,15 +28,15 @@ from consensus.records import (
     bls_key_key,
     voter_key,
 )
-from consensus.state import StateView
-from node.finality.journal import Refused, Signed, check_signing
-from node.finality.voter import find_duty, make_signed
-from primitives.codec import encode
-from primitives.errors import InosError
-from primitives.signatures import compute_address
-from primitives.transactions import Payload, Transaction
-from primitives.units import Address, BlockId, Height, PublicKey
-from primitives.votes import Aggregate, Link, Vote, compute_vote_hash
+from inos.consensus.state import StateView
+from inos.node.finality.journal import Refused, Signed, check_signing
+from inos.node.finality.voter import find_duty, make_signed
+from inos.primitives.codec import encode
+from inos.primitives.errors import InosError
+from inos.primitives.signatures import compute_address
+from inos.primitives.transactions import Payload, Transaction
+from inos.primitives.units import Address, BlockId, Height, PublicKey
+from inos.primitives.votes import Aggregate, Link, Vote, compute_vote_hash
 from support.consensus_lab import ALICE, GENESIS_TIME, PARAMS, Products, Records
 from support.fake_bls import FakeBls
 

@@ -8,13 +8,13 @@ from typing import Final
 
 import msgspec
 
-from consensus.params import Params
-from node.finality.journal import Journal
-from node.finality.reporter import Reporter
-from node.finality.voter import Voter
-from primitives.bls import compute_secret, get_bls
-from primitives.signatures import compute_address, compute_public_key
-from primitives.units import Address, Nano
+from inos.consensus.params import Params
+from inos.node.finality.journal import Journal
+from inos.node.finality.reporter import Reporter
+from inos.node.finality.voter import Voter
+from inos.primitives.bls import compute_secret, get_bls
+from inos.primitives.signatures import compute_address, compute_public_key
+from inos.primitives.units import Address, Nano
 from simulation.common import QUIET, make_params
 from support.sim_node import SimNode
 from support.sim_world import World

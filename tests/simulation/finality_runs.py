@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from primitives.transactions import RegisterVoter, UnbondVoter
+from inos.primitives.transactions import RegisterVoter, UnbondVoter
 from simulation.finality_foes import Equivocator, Withholder
 from simulation.finality_model import BLS, BOND, PEOPLE, SPACING_S, Cut, Run
 

@@ -7,12 +7,12 @@ from unittest.mock import patch
 
 from msgspec.structs import replace
 
-from network.link import Link
-from network.wire.base import Message
-from network.wire.chain import AnnounceBlock, GetBlocks
-from network.wire.limits import LIMITS, MAX_BLOCK_BYTES, QUEUE_BYTES
-from primitives.blocks import Header, get_target
-from primitives.units import BlockId
+from inos.network.link import Link
+from inos.network.wire.base import Message
+from inos.network.wire.chain import AnnounceBlock, GetBlocks
+from inos.network.wire.limits import LIMITS, MAX_BLOCK_BYTES, QUEUE_BYTES
+from inos.primitives.blocks import Header, get_target
+from inos.primitives.units import BlockId
 from simulation.common import compare_with_quiet, make_params
 from simulation.report import Report
 from support.sim_attacker import Attacker
@@ -21,7 +21,7 @@ from support.sim_world import World, simulate
 
 SPACING_S = 4.0
 HEADER_LIMIT: Final = 1500
-"""Stands for chain.ledger.MAX_UNPROVEN, which takes hours to fill."""
+"""Stands for inos.chain.ledger.MAX_UNPROVEN, which takes hours to fill."""
 
 
 class HeaderFlooder(Attacker):
@@ -83,7 +83,7 @@ def run_header_flood(seed: int, count: int, seconds: float = 60.0) -> Report:
         )
         return Report("header flood", seed, count, world.now, invariant, figures, world.trace)
 
-    with patch("chain.ledger.MAX_UNPROVEN", HEADER_LIMIT):
+    with patch("inos.chain.ledger.MAX_UNPROVEN", HEADER_LIMIT):
         return simulate(scenario, seed, params=make_params(SPACING_S))
 
 

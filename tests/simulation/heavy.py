@@ -2,7 +2,7 @@
 
 import asyncio
 
-from primitives.units import BlockId
+from inos.primitives.units import BlockId
 from simulation.common import check_honest, list_propagation, make_network, make_params, mine_evenly
 from simulation.report import Report
 from support.sim_node import Forgery

@@ -2,11 +2,11 @@
 
 import asyncio
 
-from network.link import Link
-from network.wire.base import Message
-from network.wire.chain import GetBlocks, GetHeaders, Headers
-from network.wire.control import NotFound
-from primitives.units import BlockId
+from inos.network.link import Link
+from inos.network.wire.base import Message
+from inos.network.wire.chain import GetBlocks, GetHeaders, Headers
+from inos.network.wire.control import NotFound
+from inos.primitives.units import BlockId
 from simulation.common import check_honest, list_propagation, make_network, make_params, mine_evenly
 from simulation.report import Report, format_s
 from support.sim_attacker import Attacker, Claim

@@ -8,15 +8,15 @@ from unittest.mock import patch
 
 from msgspec.structs import replace
 
-from consensus.context import AsertAnchor, HeaderContext
-from consensus.target import compute_target
-from network.link import Link
-from network.sync.headers import BRANCHES, IGNORED_S
-from network.wire.base import Message
-from network.wire.chain import MAX_HEADERS, GetHeaders, Headers
-from primitives.blocks import Header, compute_block_id, compute_tx_root, encode_target, get_target
-from primitives.matrices import Seal
-from primitives.units import BlockId, Height, NodeId, TimeMs
+from inos.consensus.context import AsertAnchor, HeaderContext
+from inos.consensus.target import compute_target
+from inos.network.link import Link
+from inos.network.sync.headers import BRANCHES, IGNORED_S
+from inos.network.wire.base import Message
+from inos.network.wire.chain import MAX_HEADERS, GetHeaders, Headers
+from inos.primitives.blocks import Header, compute_block_id, compute_tx_root, encode_target, get_target
+from inos.primitives.matrices import Seal
+from inos.primitives.units import BlockId, Height, NodeId, TimeMs
 from simulation.common import compare_with_quiet, make_params
 from simulation.report import Report
 from support.sim_attacker import Attacker, Claim
@@ -26,7 +26,7 @@ from support.sim_world import World, simulate
 SPACING_S = 4.0
 HISTORY: Final = MAX_HEADERS + 20
 HEADER_LIMIT: Final = 3000
-"""Stands for chain.ledger.MAX_UNPROVEN, which takes minutes to fill."""
+"""Stands for inos.chain.ledger.MAX_UNPROVEN, which takes minutes to fill."""
 PAUSE_S: Final = 0.5
 
 
@@ -107,5 +107,5 @@ def run_low_work(seed: int, count: int, seconds: float = 60.0) -> Report:
         )
         return Report("light headers without end", seed, count, world.now, invariant, figures, world.trace)
 
-    with patch("chain.ledger.MAX_UNPROVEN", HEADER_LIMIT):
+    with patch("inos.chain.ledger.MAX_UNPROVEN", HEADER_LIMIT):
         return simulate(scenario, seed, params=make_params(SPACING_S))

@@ -3,8 +3,8 @@
 import asyncio
 from typing import Final
 
-from chain.events import TipChanged
-from primitives.units import BlockId
+from inos.chain.events import TipChanged
+from inos.primitives.units import BlockId
 from simulation.common import QUIET, check_honest, make_params
 from simulation.report import Report
 from support.chain_maker import MadeBlock

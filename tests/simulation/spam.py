@@ -6,16 +6,16 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from chain.mempool import MempoolLimits
-from primitives.codec import encode
-from primitives.errors import InosError
-from primitives.transactions import Transaction, Transfer, compute_tx_id, sign_transaction
-from primitives.units import Address, TxId
+from inos.chain.mempool import MempoolLimits
+from inos.primitives.codec import encode
+from inos.primitives.errors import InosError
+from inos.primitives.transactions import Transaction, Transfer, compute_tx_id, sign_transaction
+from inos.primitives.units import Address, TxId
+from inos.wallet.keys import make_key
 from simulation.common import check_honest, compare_with_quiet, make_params
 from simulation.report import Report
 from support.sim_node import SimNode
 from support.sim_world import World, simulate
-from wallet.keys import make_key
 
 SPACING_S = 5.0
 ACCOUNTS = 12

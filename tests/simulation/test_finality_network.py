@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from primitives.units import Height
+from inos.primitives.units import Height
 from simulation.common import check_honest
 from simulation.finality_network import (
     ACCOUNTS,

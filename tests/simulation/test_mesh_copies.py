@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from copies_model import Item, World
-from mesh.copies import FLOOR, MOST, SLACK
+from inos.mesh.copies import FLOOR, MOST, SLACK
 from mesh_copies import make_world
 
 PROMISED = Item("it", b"\x11" * 32, promised_until_h=1000.0)

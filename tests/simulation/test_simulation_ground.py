@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from network.errors import HandshakeFailed, LinkError
-from network.identity import PeerAddress
-from network.link import Link
-from network.transport.simulated import Line, SimulatedNetwork, SimulatedTransport
-from primitives.units import NodeId
+from inos.network.errors import HandshakeFailed, LinkError
+from inos.network.identity import PeerAddress
+from inos.network.link import Link
+from inos.network.transport.simulated import Line, SimulatedNetwork, SimulatedTransport
+from inos.primitives.units import NodeId
 from simulation.calm import run_calm
 from support.sim_loop import NothingLeft, run_virtually
 
@@ -191,7 +191,7 @@ def test_one_seed_is_one_run() -> None:
     root = Path(__file__).parents[2]
     code = "from simulation.calm import run_calm; print(run_calm(7, 12, 3).trace)"
     for number in ("1", "2"):
-        environment = os.environ | {"PYTHONHASHSEED": number, "PYTHONPATH": f"{root}{os.pathsep}{root / 'tests'}"}
+        environment = os.environ | {"PYTHONHASHSEED": number, "PYTHONPATH": str(root / "tests")}
         there = subprocess.run(
             [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120, check=True
         )

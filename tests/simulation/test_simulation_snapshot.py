@@ -7,16 +7,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from chain import ranges
-from consensus.finality.trust import Step
-from consensus.params import Params
-from consensus.stateranges import Place, Records, StateRange
-from genesis import Network
-from network.settings import NetworkSettings
-from primitives.blocks import compute_block_id
-from primitives.errors import InosError
-from primitives.units import BlockId
-from primitives.votes import Checkpoint
+from inos.chain import ranges
+from inos.consensus.finality.trust import Step
+from inos.consensus.params import Params
+from inos.consensus.stateranges import Place, Records, StateRange
+from inos.genesis import Network
+from inos.network.settings import NetworkSettings
+from inos.primitives.blocks import compute_block_id
+from inos.primitives.errors import InosError
+from inos.primitives.units import BlockId
+from inos.primitives.votes import Checkpoint
 from support.chain_maker import EASY, Branch
 from support.final_chain import grow_voted, make_voted_branch
 from support.sim_node import SimNode

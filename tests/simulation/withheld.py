@@ -6,19 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from consensus.records import JobState
-from network.link import Link
-from network.wire.base import Message
-from network.wire.chain import AnnounceBlock
-from primitives.transactions import SubmitResult, compute_tx_id
-from primitives.units import Address, BlockId, Height, JobId, MatrixId
+from inos.consensus.records import JobState
+from inos.network.link import Link
+from inos.network.wire.base import Message
+from inos.network.wire.chain import AnnounceBlock
+from inos.primitives.transactions import SubmitResult, compute_tx_id
+from inos.primitives.units import Address, BlockId, Height, JobId, MatrixId
+from inos.wallet.build import make_claim, make_post_job, make_result, sign_payload
+from inos.wallet.keys import Key, make_key
 from simulation.common import MINERS, check_honest, compare_with_quiet, make_network, make_params, mine_evenly
 from simulation.report import Report, format_s
 from support.sim_attacker import Attacker
 from support.sim_node import SimNode
 from support.sim_world import World, simulate
-from wallet.build import make_claim, make_post_job, make_result, sign_payload
-from wallet.keys import Key, make_key
 
 SPACING_S = 5.0
 SHARE = 0.3

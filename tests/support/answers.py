@@ -5,9 +5,9 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from light.methods import METHODS as LIGHT_METHODS
-from rpc.methods import ALL_METHODS
-from rpc.openrpc import make_document, with_discover
+from inos.light.methods import METHODS as LIGHT_METHODS
+from inos.rpc.methods import ALL_METHODS
+from inos.rpc.openrpc import make_document, with_discover
 
 
 @cache

@@ -14,16 +14,16 @@ import msgspec
 import numpy as np
 from coincurve import PrivateKey
 
-import work
-from chain.ledger import BlockOutcome, Ledger
-from consensus.execution import ResultChecker
-from consensus.genesis_state import GenesisState, make_genesis
-from consensus.params import Params
-from consensus.records import JobState
-from primitives.blocks import Block, compute_anchor, compute_block_id
-from primitives.errors import MatrixMissing, ParentMissing, RuleViolation
-from primitives.matrices import DTYPE_INT32, MatrixRef, Witness, make_matrix_ref
-from primitives.transactions import (
+from inos import work
+from inos.chain.ledger import BlockOutcome, Ledger
+from inos.consensus.execution import ResultChecker
+from inos.consensus.genesis_state import GenesisState, make_genesis
+from inos.consensus.params import Params
+from inos.consensus.records import JobState
+from inos.primitives.blocks import Block, compute_anchor, compute_block_id
+from inos.primitives.errors import MatrixMissing, ParentMissing, RuleViolation
+from inos.primitives.matrices import DTYPE_INT32, MatrixRef, Witness, make_matrix_ref
+from inos.primitives.transactions import (
     CancelJob,
     ClaimJob,
     Payload,
@@ -33,8 +33,8 @@ from primitives.transactions import (
     compute_signing_hash,
     compute_tx_id,
 )
-from primitives.units import Address, BlockId, Hash, JobId, Nano, Target, TimeMs
-from primitives.votes import Aggregate
+from inos.primitives.units import Address, BlockId, Hash, JobId, Nano, Target, TimeMs
+from inos.primitives.votes import Aggregate
 from support.consensus_lab import (
     ALICE,
     ALLOCATIONS,

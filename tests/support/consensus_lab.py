@@ -9,23 +9,23 @@ from typing import Any, Final
 
 import msgspec
 
-from consensus.context import AsertAnchor, HeaderContext
-from consensus.execution import Executed, Execution, check_state_root, execute_block
-from consensus.genesis_state import make_genesis
-from consensus.params import Params
-from consensus.records import Account, Kind, Market, StateKey
-from consensus.state import StateView
-from consensus.statetree import compute_state_root
-from consensus.target import compute_target
-from consensus.validity import check_block_sanity, check_header_context
-from primitives.blocks import Block, Header, compute_block_id, compute_tx_root, encode_target
-from primitives.codec import decode
-from primitives.errors import MatrixMissing, RuleViolation
-from primitives.matrices import DTYPE_INT7, DTYPE_INT32, MatrixRef, Seal, make_matrix_ref
-from primitives.signatures import compute_address, compute_public_key
-from primitives.transactions import JobMode, Payload, PostJob, Transaction, compute_tx_id, sign_transaction
-from primitives.units import Address, BlockId, Hash, Height, JobId, MatrixId, Nano, Target, Tickets, TimeMs
-from primitives.votes import Aggregate
+from inos.consensus.context import AsertAnchor, HeaderContext
+from inos.consensus.execution import Executed, Execution, check_state_root, execute_block
+from inos.consensus.genesis_state import make_genesis
+from inos.consensus.params import Params
+from inos.consensus.records import Account, Kind, Market, StateKey
+from inos.consensus.state import StateView
+from inos.consensus.statetree import compute_state_root
+from inos.consensus.target import compute_target
+from inos.consensus.validity import check_block_sanity, check_header_context
+from inos.primitives.blocks import Block, Header, compute_block_id, compute_tx_root, encode_target
+from inos.primitives.codec import decode
+from inos.primitives.errors import MatrixMissing, RuleViolation
+from inos.primitives.matrices import DTYPE_INT7, DTYPE_INT32, MatrixRef, Seal, make_matrix_ref
+from inos.primitives.signatures import compute_address, compute_public_key
+from inos.primitives.transactions import JobMode, Payload, PostJob, Transaction, compute_tx_id, sign_transaction
+from inos.primitives.units import Address, BlockId, Hash, Height, JobId, MatrixId, Nano, Target, Tickets, TimeMs
+from inos.primitives.votes import Aggregate
 
 CHAIN_ID: Final = 77
 GENESIS_TIME: Final = TimeMs(1_700_000_000_000)

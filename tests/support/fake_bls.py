@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from functools import reduce
 from hashlib import blake2b
 
-from primitives.bls import KEY_BYTES, SIGNATURE_BYTES
+from inos.primitives.bls import KEY_BYTES, SIGNATURE_BYTES
 
 
 class FakeBls:
-    """primitives.bls.Bls."""
+    """inos.primitives.bls.Bls."""
 
     name = "fake"
 

@@ -1,6 +1,6 @@
 """A node in memory for tests of the RPC and its client: real rules and real signatures, no proof of work, no disk.
 
-Blocks are executed by `consensus.execution` on a dictionary; `work_jobs` plays an honest worker.
+Blocks are executed by `inos.consensus.execution` on a dictionary; `work_jobs` plays an honest worker.
 """
 
 import asyncio
@@ -11,29 +11,29 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-import work
-from chain.events import TipChanged, TransactionAdded
-from chain.jobrecords import TrackRecord, decode_record, make_event_changes
-from chain.ledger import HistoryEntry, Tip
-from chain.schema import REWARD_INDEX, record_key
-from chain.view import Standing
-from consensus.execution import BlockFigures, Execution
-from consensus.genesis_state import GenesisState
-from consensus.jobevents import JobEvent
-from consensus.params import Params
-from consensus.records import Job, JobState, StateKey
-from consensus.state import StateView
-from consensus.statetree import StateProof, compute_state_root, make_proof
-from genesis import Network
-from miner.figures import MinerState, MinerStatus
-from network.figures import AddressInfo, BanInfo, NetworkStatus
-from network.sync.progress import Meter, Sight, SyncMachine, SyncStatus, Waits, make_status
-from node.hub import Hub, Subscription
-from primitives.blocks import Block, Header, compute_block_id, compute_tx_root, get_target
-from primitives.codec import encode
-from primitives.errors import InosError, MatrixMissing
-from primitives.matrices import DTYPE_INT7, DTYPE_INT32, MatrixRef
-from primitives.transactions import (
+from inos import work
+from inos.chain.events import TipChanged, TransactionAdded
+from inos.chain.jobrecords import TrackRecord, decode_record, make_event_changes
+from inos.chain.ledger import HistoryEntry, Tip
+from inos.chain.schema import REWARD_INDEX, record_key
+from inos.chain.view import Standing
+from inos.consensus.execution import BlockFigures, Execution
+from inos.consensus.genesis_state import GenesisState
+from inos.consensus.jobevents import JobEvent
+from inos.consensus.params import Params
+from inos.consensus.records import Job, JobState, StateKey
+from inos.consensus.state import StateView
+from inos.consensus.statetree import StateProof, compute_state_root, make_proof
+from inos.genesis import Network
+from inos.miner.figures import MinerState, MinerStatus
+from inos.network.figures import AddressInfo, BanInfo, NetworkStatus
+from inos.network.sync.progress import Meter, Sight, SyncMachine, SyncStatus, Waits, make_status
+from inos.node.hub import Hub, Subscription
+from inos.primitives.blocks import Block, Header, compute_block_id, compute_tx_root, get_target
+from inos.primitives.codec import encode
+from inos.primitives.errors import InosError, MatrixMissing
+from inos.primitives.matrices import DTYPE_INT7, DTYPE_INT32, MatrixRef
+from inos.primitives.transactions import (
     ClaimJob,
     Payload,
     SubmitResult,
@@ -42,10 +42,10 @@ from primitives.transactions import (
     get_sender,
     sign_transaction,
 )
-from primitives.units import Address, BlockId, Height, JobId, MatrixId, Nano, NodeId, Tickets, TxId, Weight
-from primitives.votes import Link
-from rpc.ports import Check, Health, PeerInfo, Provider, Pulse, RoutingInfo, SnapshotStatus
-from wallet.keys import make_key
+from inos.primitives.units import Address, BlockId, Height, JobId, MatrixId, Nano, NodeId, Tickets, TxId, Weight
+from inos.primitives.votes import Link
+from inos.rpc.ports import Check, Health, PeerInfo, Provider, Pulse, RoutingInfo, SnapshotStatus
+from inos.wallet.keys import make_key
 
 WORKER = make_key(bytes(31) + b"\x07")
 FEE = Nano(1000)
@@ -315,7 +315,7 @@ class FakeVotes:
 
 
 class FakeSnapshots:
-    """rpc.ports.Snapshots whose copies are never done."""
+    """inos.rpc.ports.Snapshots whose copies are never done."""
 
     def __init__(self) -> None:
         self.status = SnapshotStatus("none")
@@ -331,7 +331,7 @@ class FakeSnapshots:
 
 
 class FakeNode:
-    """rpc.ports.NodePort; `mine` and `work_jobs` move it on."""
+    """inos.rpc.ports.NodePort; `mine` and `work_jobs` move it on."""
 
     def __init__(self, network: Network) -> None:
         self.network = network

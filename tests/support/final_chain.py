@@ -1,7 +1,7 @@
 """Branches whose checkpoints are voted on: three voters who also mine, and an aggregate wherever there is a ballot."""
 
-from primitives.transactions import RegisterVoter, Transfer
-from primitives.units import Address, Nano
+from inos.primitives.transactions import RegisterVoter, Transfer
+from inos.primitives.units import Address, Nano
 from support.chain_maker import EASY, Branch, MadeBlock
 from support.consensus_lab import ALLOCATIONS, PEOPLE
 from support.voters import get_bls_key, make_aggregate, prove

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import aiohttp
 
-from genesis.loading import derive_devnet, make_network, parse_genesis
-from primitives.units import Address, Nano, TimeMs
-from rpc import NodePort, RpcServer, RpcSettings
-from rpc.methods import ALL_METHODS
+from inos.genesis.loading import derive_devnet, make_network, parse_genesis
+from inos.primitives.units import Address, Nano, TimeMs
+from inos.rpc import NodePort, RpcServer, RpcSettings
+from inos.rpc.methods import ALL_METHODS
 from support.answers import check_answer
 from support.fake_node import FakeNode
 

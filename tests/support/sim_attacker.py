@@ -6,18 +6,18 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from network.errors import LinkError, Misbehaviour
-from network.identity import PeerAddress
-from network.link import Link
-from network.settings import PROTOCOL_VERSION
-from network.transport.simulated import Line
-from network.wire.base import Message
-from network.wire.control import Bye, Hello, Ping, Pong
-from network.wire.framing import Assembler, split
-from network.wire.limits import get_limit
-from network.wire.messages import decode_message, encode_message
-from primitives.codec import encode
-from primitives.units import BlockId, NodeId
+from inos.network.errors import LinkError, Misbehaviour
+from inos.network.identity import PeerAddress
+from inos.network.link import Link
+from inos.network.settings import PROTOCOL_VERSION
+from inos.network.transport.simulated import Line
+from inos.network.wire.base import Message
+from inos.network.wire.control import Bye, Hello, Ping, Pong
+from inos.network.wire.framing import Assembler, split
+from inos.network.wire.limits import get_limit
+from inos.network.wire.messages import decode_message, encode_message
+from inos.primitives.codec import encode
+from inos.primitives.units import BlockId, NodeId
 from support.sim_node import SimNode
 from support.sim_world import World
 

@@ -1,11 +1,11 @@
-"""`chain.database.Database` in memory: no folder, no lock, nothing kept. For a thousand ledgers in one process."""
+"""`inos.chain.database.Database` in memory: no folder, no lock, nothing kept. For a thousand ledgers in one process."""
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from weakref import WeakSet
 
-from chain.database import get_prefix_end
-from chain.errors import ChainError
+from inos.chain.database import get_prefix_end
+from inos.chain.errors import ChainError
 
 LARGE = 1024
 

@@ -4,8 +4,8 @@ import asyncio
 import random
 from collections.abc import Callable
 
-from chain.events import TipChanged
-from primitives.errors import InosError
+from inos.chain.events import TipChanged
+from inos.primitives.errors import InosError
 from support.chain_maker import MadeBlock
 from support.sim_node import SimNode
 

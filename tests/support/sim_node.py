@@ -13,28 +13,28 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from chain.events import TipChanged
-from chain.importer import Importer
-from chain.ledger import Ledger
-from chain.mempool import Mempool, MempoolLimits
-from chain.opening import begin_database, load_index
-from consensus.params import Params
-from genesis import Network
-from mesh.store import MatrixStore
-from network.files import MemoryFiles
-from network.identity import NodeIdentity, PeerAddress
-from network.ports import NodePort
-from network.service import NetworkService
-from network.settings import NetworkSettings
-from network.sync.verifier import InlineVerifier
-from network.transport.simulated import Line, SimulatedNetwork
-from node.results import StoredResults
-from node.service import NodeService
-from node.threads import Threads
-from primitives.blocks import Block, Header, compute_block_id, compute_difficulty
-from primitives.errors import InvalidCertificate
-from primitives.matrices import DTYPE_INT7, STRIP_BYTES, Seal, Witness, make_matrix_ref
-from primitives.units import Address, BlockId, Hash, NodeId, Target, TimeMs
+from inos.chain.events import TipChanged
+from inos.chain.importer import Importer
+from inos.chain.ledger import Ledger
+from inos.chain.mempool import Mempool, MempoolLimits
+from inos.chain.opening import begin_database, load_index
+from inos.consensus.params import Params
+from inos.genesis import Network
+from inos.mesh.store import MatrixStore
+from inos.network.files import MemoryFiles
+from inos.network.identity import NodeIdentity, PeerAddress
+from inos.network.ports import NodePort
+from inos.network.service import NetworkService
+from inos.network.settings import NetworkSettings
+from inos.network.sync.verifier import InlineVerifier
+from inos.network.transport.simulated import Line, SimulatedNetwork
+from inos.node.results import StoredResults
+from inos.node.service import NodeService
+from inos.node.threads import Threads
+from inos.primitives.blocks import Block, Header, compute_block_id, compute_difficulty
+from inos.primitives.errors import InvalidCertificate
+from inos.primitives.matrices import DTYPE_INT7, STRIP_BYTES, Seal, Witness, make_matrix_ref
+from inos.primitives.units import Address, BlockId, Hash, NodeId, Target, TimeMs
 from support.chain_maker import MadeBlock
 from support.sim_database import MemoryDatabase
 
@@ -97,7 +97,7 @@ class Mint:
         return MadeBlock(Block(header, block.transactions, block.aggregate), Witness(strip, (), strip, ()))
 
     def check(self, params: Params, header: Header, witness: Witness) -> None:
-        """Stands for consensus.validity.check_seal."""
+        """Stands for inos.consensus.validity.check_seal."""
         if self.mined.get(compute_block_id(header)) != witness:
             raise InvalidCertificate("digest-mismatch", f"nobody mined block {header.height}")
 

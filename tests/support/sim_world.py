@@ -19,17 +19,17 @@ from typing import Any, Final, TypeVar
 import msgspec
 import structlog
 
-from chain.events import TipChanged
-from chain.mempool import MempoolLimits
-from consensus.genesis_state import make_genesis
-from consensus.params import Params
-from genesis import Network, load_network
-from network.settings import NetworkSettings
-from network.transport.simulated import Line, SimulatedNetwork
-from network.wire.framing import LAST
-from network.wire.messages import BY_TAG
-from primitives.blocks import compute_block_id, compute_difficulty
-from primitives.units import Address, BlockId, Nano, NodeId, TimeMs
+from inos.chain.events import TipChanged
+from inos.chain.mempool import MempoolLimits
+from inos.consensus.genesis_state import make_genesis
+from inos.consensus.params import Params
+from inos.genesis import Network, load_network
+from inos.network.settings import NetworkSettings
+from inos.network.transport.simulated import Line, SimulatedNetwork
+from inos.network.wire.framing import LAST
+from inos.network.wire.messages import BY_TAG
+from inos.primitives.blocks import compute_block_id, compute_difficulty
+from inos.primitives.units import Address, BlockId, Nano, NodeId, TimeMs
 from support.chain_maker import MadeBlock
 from support.sim_loop import run_virtually
 from support.sim_mining import Miner
@@ -46,7 +46,7 @@ BLOCK_KINDS: Final = frozenset({"BlockData", "CompactBlock"})
 
 
 class Climate:
-    """What the network does between nodes. Satisfies `network.transport.simulated.Conditions`."""
+    """What the network does between nodes. Satisfies `inos.network.transport.simulated.Conditions`."""
 
     def __init__(self, rng: random.Random, loss: float) -> None:
         self._rng = rng

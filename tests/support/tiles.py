@@ -6,13 +6,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from primitives.matrices import PANEL_BYTES, MatrixRef, StripRow
-from primitives.transactions import Challenge, JobMode
-from primitives.units import JobId, Nano
+from inos.primitives.matrices import PANEL_BYTES, MatrixRef, StripRow
+from inos.primitives.transactions import Challenge, JobMode
+from inos.primitives.units import JobId, Nano
+from inos.work import matrix_ref
+from inos.work.fraud import open_tile
+from inos.work.strips import StripTree, compute_leaf_row, compute_strip
 from support.consensus_lab import PARAMS, Lab
-from work import matrix_ref
-from work.fraud import open_tile
-from work.strips import StripTree, compute_leaf_row, compute_strip
 
 WIDE_PARAMS: Final = msgspec.structs.replace(PARAMS, max_block_bytes=400_000)
 """The lab's, with blocks that a challenge fits into."""
@@ -30,7 +30,7 @@ _ARRAYS: Final[dict[bytes, NDArray[Any]]] = {X_REF.id: X, W_REF.id: W, Y_REF.id:
 
 
 def open_row(ref: MatrixRef, first: int, count: int) -> StripRow:
-    """work.fraud.OpenRow over the matrices of this page."""
+    """inos.work.fraud.OpenRow over the matrices of this page."""
     return open_array_row(_ARRAYS[ref.id], first, count)
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from functools import cache
 
-from consensus.state import StateView
-from primitives.bls import compute_secret, get_bls
-from primitives.votes import Aggregate, Link, compute_vote_hash, make_bits
+from inos.consensus.state import StateView
+from inos.primitives.bls import compute_secret, get_bls
+from inos.primitives.votes import Aggregate, Link, compute_vote_hash, make_bits
 from support.consensus_lab import CHAIN_ID, PEOPLE
 
 

@@ -15,9 +15,9 @@ import numpy as np
 from blake3 import blake3
 from numpy.typing import NDArray
 
-from consensus.execution import Execution
-from consensus.params import Params
-from consensus.records import (
+from inos.consensus.execution import Execution
+from inos.consensus.params import Params
+from inos.consensus.records import (
     MARKET_KEY,
     Account,
     Claim,
@@ -31,14 +31,14 @@ from consensus.records import (
     job_key,
     lapse_key,
 )
-from primitives.codec import encode
-from primitives.matrices import MatrixRef, StripRow
-from primitives.signatures import compute_address, compute_public_key
-from primitives.transactions import Challenge, JobMode, Payload, SubmitResult, Transaction
-from primitives.units import Address, BlockId, DurationMs, Height, JobId, Nano, Target, Tickets
-from work import matrix_ref
-from work.fraud import is_tile_wrong, open_tile
-from work.strips import InvalidMatrix, StripTree, compute_leaf_row, compute_strip
+from inos.primitives.codec import encode
+from inos.primitives.matrices import MatrixRef, StripRow
+from inos.primitives.signatures import compute_address, compute_public_key
+from inos.primitives.transactions import Challenge, JobMode, Payload, SubmitResult, Transaction
+from inos.primitives.units import Address, BlockId, DurationMs, Height, JobId, Nano, Target, Tickets
+from inos.work import matrix_ref
+from inos.work.fraud import is_tile_wrong, open_tile
+from inos.work.strips import InvalidMatrix, StripTree, compute_leaf_row, compute_strip
 
 FILE: Final = Path(__file__).with_name("challenge.json")
 WORKER, WATCHER = (bytes(31) + bytes([n]) for n in (1, 2))

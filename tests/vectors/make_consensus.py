@@ -11,12 +11,12 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from consensus.basefee import compute_next_base_fee
-from consensus.finality.aggregates import apply_link
-from consensus.finality.committee import make_committee
-from consensus.genesis_state import make_genesis
-from consensus.params import Params, compute_subsidy
-from consensus.records import (
+from inos.consensus.basefee import compute_next_base_fee
+from inos.consensus.finality.aggregates import apply_link
+from inos.consensus.finality.committee import make_committee
+from inos.consensus.genesis_state import make_genesis
+from inos.consensus.params import Params, compute_subsidy
+from inos.consensus.records import (
     FINALITY_KEY,
     MARKET_KEY,
     VOTERS_KEY,
@@ -41,10 +41,10 @@ from consensus.records import (
     lapse_key,
     voter_key,
 )
-from consensus.reputation import compute_halved
-from consensus.statetree import compute_path, compute_state_root, make_proof
-from consensus.target import compute_asert
-from primitives.blocks import (
+from inos.consensus.reputation import compute_halved
+from inos.consensus.statetree import compute_path, compute_state_root, make_proof
+from inos.consensus.target import compute_asert
+from inos.primitives.blocks import (
     HEADER_VERSION,
     Header,
     compute_allowed_target,
@@ -54,11 +54,11 @@ from primitives.blocks import (
     compute_tx_root,
     encode_target,
 )
-from primitives.bls import compute_secret, get_bls
-from primitives.codec import encode
-from primitives.matrices import DTYPE_INT7, DTYPE_INT32, MatrixRef, Seal, make_matrix_ref
-from primitives.signatures import compute_address, compute_public_key
-from primitives.transactions import (
+from inos.primitives.bls import compute_secret, get_bls
+from inos.primitives.codec import encode
+from inos.primitives.matrices import DTYPE_INT7, DTYPE_INT32, MatrixRef, Seal, make_matrix_ref
+from inos.primitives.signatures import compute_address, compute_public_key
+from inos.primitives.transactions import (
     CancelJob,
     ClaimJob,
     JobMode,
@@ -74,8 +74,8 @@ from primitives.transactions import (
     compute_signing_hash,
     compute_tx_id,
 )
-from primitives.units import Address, DurationMs, Hash, Height, JobId, Nano, Target, Tickets, TimeMs
-from primitives.votes import (
+from inos.primitives.units import Address, DurationMs, Hash, Height, JobId, Nano, Target, Tickets, TimeMs
+from inos.primitives.votes import (
     Aggregate,
     Checkpoint,
     Link,

@@ -16,15 +16,15 @@ from blake3 import blake3
 HERE: Final = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
-from chain.ranges import build_range, read_range  # noqa: E402
-from chain.state_tree import TreeUpdate  # noqa: E402
-from consensus.finality.trust import Trust, begin_trust, follow_step  # noqa: E402
-from consensus.records import StateKey  # noqa: E402
-from consensus.stateranges import ROOT, Halves, Place, StateRange  # noqa: E402
-from primitives.blocks import compute_block_id  # noqa: E402
-from primitives.bls import get_bls  # noqa: E402
-from primitives.codec import encode  # noqa: E402
-from primitives.units import StateRoot  # noqa: E402
+from inos.chain.ranges import build_range, read_range  # noqa: E402
+from inos.chain.state_tree import TreeUpdate  # noqa: E402
+from inos.consensus.finality.trust import Trust, begin_trust, follow_step  # noqa: E402
+from inos.consensus.records import StateKey  # noqa: E402
+from inos.consensus.stateranges import ROOT, Halves, Place, StateRange  # noqa: E402
+from inos.primitives.blocks import compute_block_id  # noqa: E402
+from inos.primitives.bls import get_bls  # noqa: E402
+from inos.primitives.codec import encode  # noqa: E402
+from inos.primitives.units import StateRoot  # noqa: E402
 from support.chain_maker import EASY, feed  # noqa: E402
 from support.final_chain import make_voted_branch  # noqa: E402
 

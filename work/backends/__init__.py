@@ -1,4 +1,4 @@
-"""The kernels behind `work.mine`, chosen by name.
+"""The kernels behind `inos.work.mine`, chosen by name.
 
 `base` is the interface, `numpy_backend` the reference that runs everywhere, `native` the C kernels,
 one backend each. `_BACKENDS` has the best first; "auto" is the first that can run here. A backend knows
@@ -9,11 +9,11 @@ from typing import Final
 
 from msgspec import Struct
 
-from primitives.errors import InosError
-from work.backends.base import Backend, Drawn, OnWin, Slice
-from work.backends.native.backend import NativeBackend
-from work.backends.native.library import KERNELS
-from work.backends.numpy_backend import NumpyBackend
+from inos.primitives.errors import InosError
+from inos.work.backends.base import Backend, Drawn, OnWin, Slice
+from inos.work.backends.native.backend import NativeBackend
+from inos.work.backends.native.library import KERNELS
+from inos.work.backends.numpy_backend import NumpyBackend
 
 __all__ = [
     "AUTO",

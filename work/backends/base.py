@@ -8,7 +8,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from work.matrices import Operand
+from inos.work.matrices import Operand
 
 OnWin: TypeAlias = Callable[[int, int, int, bytes], None]
 """Called with (i, j, p, digest) of every winning ticket, soon after it is drawn, from any thread."""

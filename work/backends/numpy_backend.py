@@ -8,13 +8,13 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from primitives.matrices import STRIP_ROWS
-from work.backends.base import Drawn, OnWin, Slice
-from work.backends.blas import is_controllable, single_threaded_blas
-from work.backends.numpy_noise import NoisyX, PreparedW
-from work.backends.numpy_tickets import Scratch
-from work.matrices import Operand
-from work.stopping import Stopped, check_stop
+from inos.primitives.matrices import STRIP_ROWS
+from inos.work.backends.base import Drawn, OnWin, Slice
+from inos.work.backends.blas import is_controllable, single_threaded_blas
+from inos.work.backends.numpy_noise import NoisyX, PreparedW
+from inos.work.backends.numpy_tickets import Scratch
+from inos.work.matrices import Operand
+from inos.work.stopping import Stopped, check_stop
 
 TILE: Final = 256
 """Rows and columns of Y handled at once: 256 KiB of accumulators."""

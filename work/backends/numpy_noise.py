@@ -6,10 +6,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from primitives.matrices import PANEL_BYTES, STRIP_ROWS
-from work.matrices import Operand
-from work.noise import STEP, X_SHIFT, compute_noise_w, compute_noise_x, compute_permutations
-from work.stopping import check_stop
+from inos.primitives.matrices import PANEL_BYTES, STRIP_ROWS
+from inos.work.matrices import Operand
+from inos.work.noise import STEP, X_SHIFT, compute_noise_w, compute_noise_x, compute_permutations
+from inos.work.stopping import check_stop
 
 STEPS: Final = PANEL_BYTES // STEP
 MAX_KEPT_BYTES: Final = 256 << 20

@@ -6,8 +6,8 @@ import numpy as np
 from blake3 import blake3
 from numpy.typing import NDArray
 
-from primitives.matrices import STRIP_ROWS
-from primitives.units import HASH_BYTES
+from inos.primitives.matrices import STRIP_ROWS
+from inos.primitives.units import HASH_BYTES
 
 _LEFT: Final = np.uint32(13)
 _RIGHT: Final = np.uint32(32 - 13)

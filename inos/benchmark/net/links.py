@@ -8,15 +8,15 @@ from typing import Final
 
 from msgspec import Struct
 
-from genesis import load_network
 from inos.benchmark.net.partner import STRIPS, make_hello, make_transport, send
 from inos.benchmark.net.process import Partner, open_partner
-from network.identity import parse_peer_address
-from network.link import Link
-from network.wire.framing import Assembler
-from network.wire.matrices import GetStrips
-from network.wire.transactions import AnnounceTransactions
-from primitives.matrices import STRIP_BYTES
+from inos.genesis import load_network
+from inos.network.identity import parse_peer_address
+from inos.network.link import Link
+from inos.network.wire.framing import Assembler
+from inos.network.wire.matrices import GetStrips
+from inos.network.wire.transactions import AnnounceTransactions
+from inos.primitives.matrices import STRIP_BYTES
 
 NETWORK: Final = "devnet"
 SMALL: Final = 31

@@ -15,25 +15,25 @@ import sys
 from collections.abc import Callable
 from typing import Final
 
-from genesis import Network, load_network
-from network.errors import LinkError, Misbehaviour
-from network.identity import NodeIdentity, PeerAddress, parse_peer_address
-from network.link import Link
-from network.settings import PROTOCOL_VERSION, USER_AGENT, TimeLimits
-from network.transport.websocket import WebSocketTransport
-from network.wire.base import Message
-from network.wire.chain import GetBlocks, GetHeaders
-from network.wire.compact import GetCompactBlock
-from network.wire.control import Hello, Ping, Pong
-from network.wire.framing import Assembler, split
-from network.wire.kademlia import FindNodes, FindProviders
-from network.wire.limits import LIMITS, get_limit
-from network.wire.matrices import GetMatrix, GetStrips, Strip, Strips
-from network.wire.messages import decode_message, encode_message
-from network.wire.skeleton import GetSkeleton
-from network.wire.transactions import AnnounceTransactions, GetTransactions
-from primitives.codec import encode
-from primitives.matrices import STRIP_BYTES
+from inos.genesis import Network, load_network
+from inos.network.errors import LinkError, Misbehaviour
+from inos.network.identity import NodeIdentity, PeerAddress, parse_peer_address
+from inos.network.link import Link
+from inos.network.settings import PROTOCOL_VERSION, USER_AGENT, TimeLimits
+from inos.network.transport.websocket import WebSocketTransport
+from inos.network.wire.base import Message
+from inos.network.wire.chain import GetBlocks, GetHeaders
+from inos.network.wire.compact import GetCompactBlock
+from inos.network.wire.control import Hello, Ping, Pong
+from inos.network.wire.framing import Assembler, split
+from inos.network.wire.kademlia import FindNodes, FindProviders
+from inos.network.wire.limits import LIMITS, get_limit
+from inos.network.wire.matrices import GetMatrix, GetStrips, Strip, Strips
+from inos.network.wire.messages import decode_message, encode_message
+from inos.network.wire.skeleton import GetSkeleton
+from inos.network.wire.transactions import AnnounceTransactions, GetTransactions
+from inos.primitives.codec import encode
+from inos.primitives.matrices import STRIP_BYTES
 
 STRIPS: Final = 4
 """In one answer: 64 KiB. Sixteen answers are a request of 1 MiB."""

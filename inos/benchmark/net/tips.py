@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import aiohttp
 
-from genesis import load_network
 from inos.devnet.processes import RunningNode
-from primitives.units import Address
-from wallet.addresses import encode_address
+from inos.genesis import load_network
+from inos.primitives.units import Address
+from inos.wallet.addresses import encode_address
 
 WAIT_S: Final = 20.0
 NOBODY: Final = encode_address(load_network("devnet").hrp, Address(bytes(20)))

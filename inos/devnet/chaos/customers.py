@@ -16,12 +16,12 @@ from inos.devnet.chaos.fleet import HonestNode
 from inos.devnet.chaos.waiting import await_until
 from inos.devnet.processes import DevnetError
 from inos.devnet.run import DEV_PHRASE
-from primitives.errors import InosError
-from primitives.transactions import PostJob, Transaction, compute_tx_id
-from primitives.units import Nano
-from wallet import build
-from wallet.addresses import encode_address
-from wallet.keys import Key, derive_key, make_key
+from inos.primitives.errors import InosError
+from inos.primitives.transactions import PostJob, Transaction, compute_tx_id
+from inos.primitives.units import Nano
+from inos.wallet import build
+from inos.wallet.addresses import encode_address
+from inos.wallet.keys import Key, derive_key, make_key
 
 HRP: Final = "dinos"
 MOST_CUSTOMERS: Final = 4

@@ -10,7 +10,7 @@ from inos.devnet.chaos.fleet import Fleet, HonestNode
 from inos.devnet.chaos.logs import LogFigures, read_log
 from inos.devnet.chaos.report import JobsReport, NodeReport
 from inos.devnet.chaos.waiting import await_until
-from primitives.errors import InosError
+from inos.primitives.errors import InosError
 
 HEAL_S: Final = 120.0
 """Longest wait for one tip, and again for everything signed to be on the chain."""

@@ -17,24 +17,24 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from genesis import load_network
-from network.errors import LinkError, Misbehaviour, NetworkError
-from network.identity import NodeIdentity, PeerAddress, parse_peer_address
-from network.link import MAX_FRAME_BYTES, Link
-from network.settings import PROTOCOL_VERSION, USER_AGENT, TimeLimits
-from network.transport.websocket import WebSocketTransport
-from network.wire.base import Message
-from network.wire.chain import AnnounceBlock, BlockData, GetBlocks, GetHeaders, Headers
-from network.wire.control import Hello, Ping, Pong
-from network.wire.framing import Assembler, split
-from network.wire.limits import get_limit
-from network.wire.matrices import GetMatrix, GetRun, GetStrips, MatrixHead, RunData, Strip, Strips
-from network.wire.messages import decode_message, encode_message
-from network.wire.transactions import AnnounceTransactions, GetTransactions, Transactions
-from primitives.blocks import Block, Header, compute_block_id
-from primitives.codec import encode
-from primitives.matrices import STRIP_BYTES, MatrixRef, Seal, Witness
-from primitives.transactions import Transaction, Transfer
+from inos.genesis import load_network
+from inos.network.errors import LinkError, Misbehaviour, NetworkError
+from inos.network.identity import NodeIdentity, PeerAddress, parse_peer_address
+from inos.network.link import MAX_FRAME_BYTES, Link
+from inos.network.settings import PROTOCOL_VERSION, USER_AGENT, TimeLimits
+from inos.network.transport.websocket import WebSocketTransport
+from inos.network.wire.base import Message
+from inos.network.wire.chain import AnnounceBlock, BlockData, GetBlocks, GetHeaders, Headers
+from inos.network.wire.control import Hello, Ping, Pong
+from inos.network.wire.framing import Assembler, split
+from inos.network.wire.limits import get_limit
+from inos.network.wire.matrices import GetMatrix, GetRun, GetStrips, MatrixHead, RunData, Strip, Strips
+from inos.network.wire.messages import decode_message, encode_message
+from inos.network.wire.transactions import AnnounceTransactions, GetTransactions, Transactions
+from inos.primitives.blocks import Block, Header, compute_block_id
+from inos.primitives.codec import encode
+from inos.primitives.matrices import STRIP_BYTES, MatrixRef, Seal, Witness
+from inos.primitives.transactions import Transaction, Transfer
 
 PAUSE_S: Final = 0.4
 BACK_S: Final = 1.5

@@ -16,11 +16,11 @@ from typing import Final
 
 from msgspec import Struct
 
-from network.discovery.addresses.entry import Entry
-from network.discovery.addresses.table import Place, Table
-from network.identity import PeerAddress
-from network.places import compute_group, is_acceptable
-from network.ports import Randomness
+from inos.network.discovery.addresses.entry import Entry
+from inos.network.discovery.addresses.table import Place, Table
+from inos.network.identity import PeerAddress
+from inos.network.places import compute_group, is_acceptable
+from inos.network.ports import Randomness
 
 NEW_PLACES_PER_ADDRESS: Final = 4
 MAX_COLLISIONS: Final = 16

@@ -4,14 +4,14 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from network.discovery.addresses.book import NEW_PLACES_PER_ADDRESS, AddressBook
-from network.discovery.addresses.entry import Entry
-from network.files import load, save
-from network.identity import PeerAddress
-from network.ports import Files
-from primitives.matrices import U32, Hash32
-from primitives.transactions import U64
-from primitives.units import NodeId
+from inos.network.discovery.addresses.book import NEW_PLACES_PER_ADDRESS, AddressBook
+from inos.network.discovery.addresses.entry import Entry
+from inos.network.files import load, save
+from inos.network.identity import PeerAddress
+from inos.network.ports import Files
+from inos.primitives.matrices import U32, Hash32
+from inos.primitives.transactions import U64
+from inos.primitives.units import NodeId
 
 BOOK_FILE: Final = "addresses"
 ANCHORS_FILE: Final = "anchors"

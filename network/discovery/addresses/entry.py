@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from network.discovery.addresses.table import Place
-from network.identity import PeerAddress
+from inos.network.discovery.addresses.table import Place
+from inos.network.identity import PeerAddress
 
 _MINUTE: Final = 60_000
 _DAY: Final = 24 * 60 * _MINUTE

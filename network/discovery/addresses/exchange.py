@@ -9,17 +9,17 @@ from typing import Final
 import structlog
 from msgspec import Struct
 
-from network.discovery.addresses.book import AddressBook, bound_seen
-from network.discovery.addresses.reachability import Reach, Reachability
-from network.errors import RequestFailed
-from network.identity import PeerAddress
-from network.peers.bounded import BoundedSet, TokenBucket
-from network.peers.kinds import LinkKind
-from network.peers.peer import Peer
-from network.places import is_acceptable
-from network.ports import Clock, Randomness
-from network.settings import NetworkSettings
-from network.wire.addresses import (
+from inos.network.discovery.addresses.book import AddressBook, bound_seen
+from inos.network.discovery.addresses.reachability import Reach, Reachability
+from inos.network.errors import RequestFailed
+from inos.network.identity import PeerAddress
+from inos.network.peers.bounded import BoundedSet, TokenBucket
+from inos.network.peers.kinds import LinkKind
+from inos.network.peers.peer import Peer
+from inos.network.places import is_acceptable
+from inos.network.ports import Clock, Randomness
+from inos.network.settings import NetworkSettings
+from inos.network.wire.addresses import (
     MAX_ADDRESSES,
     MAX_ANNOUNCED,
     Addresses,
@@ -28,7 +28,7 @@ from network.wire.addresses import (
     GetAddresses,
     KnownAddress,
 )
-from primitives.units import NodeId
+from inos.primitives.units import NodeId
 
 log = structlog.get_logger("inos.network")
 

@@ -4,9 +4,9 @@ from collections import Counter, OrderedDict
 from enum import StrEnum
 from typing import Final
 
-from network.identity import PeerAddress
-from network.places import is_acceptable
-from primitives.units import NodeId
+from inos.network.identity import PeerAddress
+from inos.network.places import is_acceptable
+from inos.primitives.units import NodeId
 
 MAX_VOTES: Final = 32
 ARRIVAL_COUNTS_S: Final = 86_400.0

@@ -6,12 +6,12 @@ from typing import Final
 
 import structlog
 
-from network.discovery.addresses.slots import Links
-from network.peers.kinds import LinkKind
-from network.peers.peer import Peer
-from network.ports import Clock
-from network.settings import NetworkSettings
-from primitives.units import BlockId
+from inos.network.discovery.addresses.slots import Links
+from inos.network.peers.kinds import LinkKind
+from inos.network.peers.peer import Peer
+from inos.network.ports import Clock
+from inos.network.settings import NetworkSettings
+from inos.primitives.units import BlockId
 
 log = structlog.get_logger("inos.network")
 

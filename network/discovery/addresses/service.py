@@ -6,24 +6,24 @@ from typing import Final
 
 import structlog
 
-from network.discovery.addresses.book import AddressBook
-from network.discovery.addresses.bookfile import load_anchors, load_book, save_anchors, save_book
-from network.discovery.addresses.exchange import Exchange
-from network.discovery.addresses.reachability import Reach, Reachability
-from network.discovery.addresses.rotation import Rotation
-from network.discovery.addresses.slots import Links, OutboundSlots, begin_attempt, end_attempt
-from network.errors import LinkError, RequestFailed
-from network.identity import NodeIdentity, PeerAddress
-from network.peers.bounded import ExpiringSet
-from network.peers.kinds import LinkKind
-from network.peers.peer import Peer
-from network.places import compute_group, is_acceptable
-from network.ports import Clock, Files, Randomness
-from network.settings import NetworkSettings
-from network.wire.addresses import AnnounceAddresses, DialMe, GetAddresses
-from network.wire.base import Notice
-from primitives.hashing import Context, compute_hash
-from primitives.units import BlockId, NodeId
+from inos.network.discovery.addresses.book import AddressBook
+from inos.network.discovery.addresses.bookfile import load_anchors, load_book, save_anchors, save_book
+from inos.network.discovery.addresses.exchange import Exchange
+from inos.network.discovery.addresses.reachability import Reach, Reachability
+from inos.network.discovery.addresses.rotation import Rotation
+from inos.network.discovery.addresses.slots import Links, OutboundSlots, begin_attempt, end_attempt
+from inos.network.errors import LinkError, RequestFailed
+from inos.network.identity import NodeIdentity, PeerAddress
+from inos.network.peers.bounded import ExpiringSet
+from inos.network.peers.kinds import LinkKind
+from inos.network.peers.peer import Peer
+from inos.network.places import compute_group, is_acceptable
+from inos.network.ports import Clock, Files, Randomness
+from inos.network.settings import NetworkSettings
+from inos.network.wire.addresses import AnnounceAddresses, DialMe, GetAddresses
+from inos.network.wire.base import Notice
+from inos.primitives.hashing import Context, compute_hash
+from inos.primitives.units import BlockId, NodeId
 
 log = structlog.get_logger("inos.network")
 

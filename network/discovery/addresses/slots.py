@@ -6,15 +6,15 @@ from typing import Final, Protocol
 
 import structlog
 
-from network.discovery.addresses.book import AddressBook
-from network.errors import LinkError
-from network.identity import PeerAddress
-from network.peers.kinds import LinkKind
-from network.peers.peer import Peer
-from network.places import compute_group
-from network.ports import Clock, Randomness
-from network.settings import NetworkSettings
-from primitives.units import NodeId
+from inos.network.discovery.addresses.book import AddressBook
+from inos.network.errors import LinkError
+from inos.network.identity import PeerAddress
+from inos.network.peers.kinds import LinkKind
+from inos.network.peers.peer import Peer
+from inos.network.places import compute_group
+from inos.network.ports import Clock, Randomness
+from inos.network.settings import NetworkSettings
+from inos.primitives.units import NodeId
 
 log = structlog.get_logger("inos.network")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from network.ports import Randomness
+from inos.network.ports import Randomness
 
 if TYPE_CHECKING:
-    from network.discovery.addresses.entry import Entry
+    from inos.network.discovery.addresses.entry import Entry
 
 Place: TypeAlias = tuple[int, int]
 """Bucket and position in it."""

@@ -6,5 +6,5 @@ time, answers of liars passed over) -> `records` (who provides what, taken from 
 -> `providers` (the record proven at the provider before anybody relies on it). `service` ties them together.
 
 `metric`, `table`, `records` and `places` do no I/O and know no clock. Nothing here stores or reads matrices:
-what is held is asked of the node, and what is found is fetched by `network.sync`.
+what is held is asked of the node, and what is found is fetched by `inos.network.sync`.
 """

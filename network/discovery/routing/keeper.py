@@ -7,17 +7,17 @@ from typing import Final
 
 import structlog
 
-from network.discovery.routing.places import make_place
-from network.discovery.routing.queries import Connections
-from network.discovery.routing.settings import RoutingSettings
-from network.discovery.routing.table import RoutingTable
-from network.errors import LinkError
-from network.identity import PeerAddress
-from network.peers.bounded import ExpiringSet
-from network.peers.peer import Peer
-from network.places import split_place
-from network.ports import Clock
-from primitives.units import NodeId
+from inos.network.discovery.routing.places import make_place
+from inos.network.discovery.routing.queries import Connections
+from inos.network.discovery.routing.settings import RoutingSettings
+from inos.network.discovery.routing.table import RoutingTable
+from inos.network.errors import LinkError
+from inos.network.identity import PeerAddress
+from inos.network.peers.bounded import ExpiringSet
+from inos.network.peers.peer import Peer
+from inos.network.places import split_place
+from inos.network.ports import Clock
+from inos.primitives.units import NodeId
 
 log = structlog.get_logger("inos.network")
 

@@ -13,13 +13,13 @@ from typing import Final
 
 from msgspec import Struct
 
-from network.discovery.routing.metric import compute_distance
-from network.discovery.routing.settings import ALPHA, GROUP_IN_SHORTLIST, MAX_IN_FLIGHT, K, RoutingSettings
-from network.discovery.routing.table import GroupOf
-from network.identity import PeerAddress
-from network.ports import Clock
-from primitives.errors import InosError
-from primitives.units import NodeId
+from inos.network.discovery.routing.metric import compute_distance
+from inos.network.discovery.routing.settings import ALPHA, GROUP_IN_SHORTLIST, MAX_IN_FLIGHT, K, RoutingSettings
+from inos.network.discovery.routing.table import GroupOf
+from inos.network.identity import PeerAddress
+from inos.network.ports import Clock
+from inos.primitives.errors import InosError
+from inos.primitives.units import NodeId
 
 MAX_CANDIDATES: Final = 1024
 DEAD_NAMES: Final = 4

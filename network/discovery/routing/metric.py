@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from network.ports import Randomness
-from primitives.units import HASH_BYTES
+from inos.network.ports import Randomness
+from inos.primitives.units import HASH_BYTES
 
 ID_BITS: Final = 8 * HASH_BYTES
 

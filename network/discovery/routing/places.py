@@ -3,10 +3,10 @@
 from enum import IntEnum
 from ipaddress import IPv6Address, ip_address
 
-from network.identity import PeerAddress
-from network.places import compute_group as compute_host_group
-from network.places import is_local, is_public, parse_ip, split_place
-from primitives.units import NodeId
+from inos.network.identity import PeerAddress
+from inos.network.places import compute_group as compute_host_group
+from inos.network.places import is_local, is_public, parse_ip, split_place
+from inos.primitives.units import NodeId
 
 
 class Scope(IntEnum):

@@ -8,14 +8,14 @@ from typing import Final, Protocol
 
 import structlog
 
-from network.discovery.routing.lookup import Outcome
-from network.discovery.routing.metric import compute_distance
-from network.discovery.routing.settings import ALPHA, K, RoutingSettings
-from network.discovery.routing.table import RoutingTable
-from network.identity import PeerAddress
-from network.ports import Clock, Randomness
-from network.wire.kademlia import MAX_PROVIDED
-from primitives.units import MatrixId, NodeId
+from inos.network.discovery.routing.lookup import Outcome
+from inos.network.discovery.routing.metric import compute_distance
+from inos.network.discovery.routing.settings import ALPHA, K, RoutingSettings
+from inos.network.discovery.routing.table import RoutingTable
+from inos.network.identity import PeerAddress
+from inos.network.ports import Clock, Randomness
+from inos.network.wire.kademlia import MAX_PROVIDED
+from inos.primitives.units import MatrixId, NodeId
 
 log = structlog.get_logger("inos.network")
 

@@ -5,22 +5,22 @@ from typing import Final, Protocol
 
 from msgspec import Struct
 
-from mesh.store import MatrixInfo
-from network.discovery.routing.places import get_spelling, is_tellable, make_place
-from network.discovery.routing.settings import RoutingSettings
-from network.errors import Misbehaviour, RequestFailed
-from network.identity import PeerAddress
-from network.peers.peer import Peer
-from network.ports import Randomness
-from network.wire.base import Reply, Request
-from network.wire.kademlia import Contact, FindNodes, FindProviders, Nodes, Provide, Provided, Providers
-from network.wire.matrices import GetMatrix, GetStrips, MatrixHead, Strips
-from primitives.hashing import Context, compute_hash
-from primitives.matrices import compute_matrix_id
-from primitives.merkle import compute_root_from_path
-from primitives.units import MatrixId, NodeId
-from work import InvalidMatrix
-from work.strips import check_shape
+from inos.mesh.store import MatrixInfo
+from inos.network.discovery.routing.places import get_spelling, is_tellable, make_place
+from inos.network.discovery.routing.settings import RoutingSettings
+from inos.network.errors import Misbehaviour, RequestFailed
+from inos.network.identity import PeerAddress
+from inos.network.peers.peer import Peer
+from inos.network.ports import Randomness
+from inos.network.wire.base import Reply, Request
+from inos.network.wire.kademlia import Contact, FindNodes, FindProviders, Nodes, Provide, Provided, Providers
+from inos.network.wire.matrices import GetMatrix, GetStrips, MatrixHead, Strips
+from inos.primitives.hashing import Context, compute_hash
+from inos.primitives.matrices import compute_matrix_id
+from inos.primitives.merkle import compute_root_from_path
+from inos.primitives.units import MatrixId, NodeId
+from inos.work import InvalidMatrix
+from inos.work.strips import check_shape
 
 WRONG_CONTACT: Final = 10
 """Points for naming a node where another one lives, once a lookup. An honest node has dialled whom it names,

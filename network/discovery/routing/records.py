@@ -6,10 +6,10 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from network.discovery.routing.settings import RoutingSettings
-from network.discovery.routing.table import GroupOf
-from network.identity import PeerAddress
-from primitives.units import MatrixId, NodeId
+from inos.network.discovery.routing.settings import RoutingSettings
+from inos.network.discovery.routing.table import GroupOf
+from inos.network.identity import PeerAddress
+from inos.primitives.units import MatrixId, NodeId
 
 C = TypeVar("C", bound=Hashable)
 

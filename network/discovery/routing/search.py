@@ -4,8 +4,8 @@ import asyncio
 from collections import deque
 from typing import Final
 
-from network.identity import PeerAddress
-from primitives.units import NodeId
+from inos.network.identity import PeerAddress
+from inos.primitives.units import NodeId
 
 MAX_OFFERED: Final = 20
 """Providers taken from one node's answer."""

@@ -7,22 +7,22 @@ from typing import Final
 import structlog
 from msgspec import Struct
 
-from network.discovery.routing.keeper import TableKeeper
-from network.discovery.routing.lookup import Ask, Lookup, Outcome
-from network.discovery.routing.metric import make_id_near
-from network.discovery.routing.places import compute_group, make_place
-from network.discovery.routing.provision import Held, Provision
-from network.discovery.routing.queries import WRONG_CONTACT, Connections, Punish, Queries, make_contacts
-from network.discovery.routing.records import ProviderRecords
-from network.discovery.routing.search import Offers
-from network.discovery.routing.settings import K, RoutingSettings
-from network.discovery.routing.table import RoutingTable
-from network.errors import HandshakeFailed, Misbehaviour
-from network.identity import PeerAddress
-from network.peers.peer import Peer
-from network.ports import Clock, Randomness
-from network.wire.base import Request
-from network.wire.kademlia import (
+from inos.network.discovery.routing.keeper import TableKeeper
+from inos.network.discovery.routing.lookup import Ask, Lookup, Outcome
+from inos.network.discovery.routing.metric import make_id_near
+from inos.network.discovery.routing.places import compute_group, make_place
+from inos.network.discovery.routing.provision import Held, Provision
+from inos.network.discovery.routing.queries import WRONG_CONTACT, Connections, Punish, Queries, make_contacts
+from inos.network.discovery.routing.records import ProviderRecords
+from inos.network.discovery.routing.search import Offers
+from inos.network.discovery.routing.settings import K, RoutingSettings
+from inos.network.discovery.routing.table import RoutingTable
+from inos.network.errors import HandshakeFailed, Misbehaviour
+from inos.network.identity import PeerAddress
+from inos.network.peers.peer import Peer
+from inos.network.ports import Clock, Randomness
+from inos.network.wire.base import Request
+from inos.network.wire.kademlia import (
     MAX_PROVIDERS,
     Contact,
     FindNodes,
@@ -32,8 +32,8 @@ from network.wire.kademlia import (
     Provided,
     Providers,
 )
-from primitives.errors import InosError, MatrixMissing
-from primitives.units import MatrixId, NodeId
+from inos.primitives.errors import InosError, MatrixMissing
+from inos.primitives.units import MatrixId, NodeId
 
 log = structlog.get_logger("inos.network")
 

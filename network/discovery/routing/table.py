@@ -4,10 +4,10 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from typing import Final
 
-from network.discovery.routing.metric import ID_BITS, compute_distance, count_common_bits
-from network.discovery.routing.settings import GROUP_IN_BUCKET, GROUP_IN_TABLE, K
-from network.identity import PeerAddress
-from primitives.units import NodeId
+from inos.network.discovery.routing.metric import ID_BITS, compute_distance, count_common_bits
+from inos.network.discovery.routing.settings import GROUP_IN_BUCKET, GROUP_IN_TABLE, K
+from inos.network.identity import PeerAddress
+from inos.primitives.units import NodeId
 
 GroupOf = Callable[[PeerAddress], Hashable]
 MAX_SPARES: Final = K

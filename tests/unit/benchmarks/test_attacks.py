@@ -3,17 +3,17 @@
 import numpy as np
 import pytest
 
-import work
 from cheating import compiled
 from cheating.compiled import NoCheat
 from cheating.kernel import FACTORS, PLAIN, REUSE, SEVEN_BITS, Cheat, Deal
 from cheating.measure import check_wins, measure
 from cheating.strategies import HONEST, Turn, list_attacks, make_random
 from cheating.sums import compute_sums
-from primitives.errors import InvalidCertificate
-from primitives.units import U256_MAX
-from work import Operand
-from work.backends.native.library import find_kernels
+from inos import work
+from inos.primitives.errors import InvalidCertificate
+from inos.primitives.units import U256_MAX
+from inos.work import Operand
+from inos.work.backends.native.library import find_kernels
 
 ANCHOR = b"\x07" * 32
 Ticket = tuple[int, int, int]

@@ -1,7 +1,7 @@
 """The simulation behind docs/economics.md ends where its page says."""
 
 from economics import D, simulate
-from genesis import load_network
+from inos.genesis import load_network
 
 
 def test_posting_to_oneself_ends_at_what_merit_is_worth() -> None:

@@ -5,13 +5,13 @@ from unittest.mock import patch
 
 import pytest
 
-from chain.errors import ChainError
-from chain.opening import load_index, open_database
-from chain.staging import Staging
-from consensus.statetree import compute_state_root
-from primitives.errors import MatrixMissing, ParentMissing, RuleViolation
-from primitives.transactions import ClaimJob, SubmitResult
-from primitives.units import JobId
+from inos.chain.errors import ChainError
+from inos.chain.opening import load_index, open_database
+from inos.chain.staging import Staging
+from inos.consensus.statetree import compute_state_root
+from inos.primitives.errors import MatrixMissing, ParentMissing, RuleViolation
+from inos.primitives.transactions import ClaimJob, SubmitResult
+from inos.primitives.units import JobId
 from support.chain_maker import (
     ALICE,
     BOB,
@@ -84,7 +84,7 @@ def test_what_the_disk_refuses_is_neither_shown_nor_lost(tmp_path: Path):
 def test_a_process_killed_between_batches_stands_on_one_block(tmp_path: Path, writes: int):
     branch = make_branch()
     ledger = branch.open_ledger(tmp_path / "a")
-    with patch("chain.staging.FULL_BYTES", 1):
+    with patch("inos.chain.staging.FULL_BYTES", 1):
         original, done = ledger._db.write, 0
 
         def die(changes, **options):

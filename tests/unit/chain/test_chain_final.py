@@ -6,10 +6,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from chain.ledger import Ledger
-from primitives.errors import NotYet
-from primitives.transactions import RegisterVoter
-from primitives.units import Height
+from inos.chain.ledger import Ledger
+from inos.primitives.errors import NotYet
+from inos.primitives.transactions import RegisterVoter
+from inos.primitives.units import Height
 from support.chain_maker import ALICE, EASY, NOW, Branch, MadeBlock, feed
 from support.voters import get_bls_key, make_aggregate, prove
 

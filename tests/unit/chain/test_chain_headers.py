@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from chain.entry import Entry, compute_skip_height, find_fork, get_ancestor, iterate_back
-from chain.ledger import Ledger
-from primitives.blocks import compute_block_id
-from primitives.errors import NotYet, RuleViolation
-from primitives.units import BlockId, StateRoot, TimeMs, Weight
+from inos.chain.entry import Entry, compute_skip_height, find_fork, get_ancestor, iterate_back
+from inos.chain.ledger import Ledger
+from inos.primitives.blocks import compute_block_id
+from inos.primitives.errors import NotYet, RuleViolation
+from inos.primitives.units import BlockId, StateRoot, TimeMs, Weight
 from support.chain_maker import NOW, Branch, MadeBlock, feed
 
 STALL_MS, FORGET_MS = 20_000, 600_000
@@ -120,7 +120,7 @@ def test_claims_are_forgotten_in_time(branch: Branch, ledger: Ledger, tmp_path: 
 def test_claims_fill_a_bounded_room_and_the_oldest_give_way(
     branch: Branch, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chain.ledger.MAX_UNPROVEN", 8)
+    monkeypatch.setattr("inos.chain.ledger.MAX_UNPROVEN", 8)
     first, second = branch.fork(), branch.fork()
     feed(ledger, branch.grow_by(2))
     old, young = first.grow_by(3, nonce=4), second.grow_by(5, nonce=5)
@@ -135,7 +135,7 @@ def test_claims_fill_a_bounded_room_and_the_oldest_give_way(
 
 
 def test_the_best_headers_may_give_way_too(branch: Branch, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chain.ledger.MAX_UNPROVEN", 8)
+    monkeypatch.setattr("inos.chain.ledger.MAX_UNPROVEN", 8)
     heavy = branch.fork().grow_by(8, nonce=4)
     feed(ledger, branch.grow_by(2))
     add_headers(ledger, heavy)
@@ -147,7 +147,7 @@ def test_the_best_headers_may_give_way_too(branch: Branch, ledger: Ledger, monke
 def test_what_stalls_gives_way_first_and_bodies_are_kept(
     branch: Branch, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chain.ledger.MAX_UNPROVEN", 8)
+    monkeypatch.setattr("inos.chain.ledger.MAX_UNPROVEN", 8)
     worked, idle = branch.fork().grow_by(5, nonce=4), branch.fork().grow_by(4, nonce=5)
     feed(ledger, branch.grow_by(2))
     add_headers(ledger, worked)
@@ -161,7 +161,7 @@ def test_what_stalls_gives_way_first_and_bodies_are_kept(
 def test_where_all_claims_cost_work_no_more_are_taken(
     branch: Branch, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chain.ledger.MAX_UNPROVEN", 4)
+    monkeypatch.setattr("inos.chain.ledger.MAX_UNPROVEN", 4)
     worked = branch.fork().grow_by(5, nonce=4)
     add_headers(ledger, worked[:2])
     ledger.add_block(worked[1].block, worked[1].witness, NOW)
@@ -177,7 +177,7 @@ def test_where_all_claims_cost_work_no_more_are_taken(
 def test_headers_of_an_invalid_block_take_no_room(
     branch: Branch, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chain.ledger.MAX_UNPROVEN", 4)
+    monkeypatch.setattr("inos.chain.ledger.MAX_UNPROVEN", 4)
     bad, twin = branch.draft(nonce=4, state_root=StateRoot(bytes(32))), branch.fork()
     headers = [bad.block.header]
     for made in twin.grow_by(4, nonce=4)[1:]:

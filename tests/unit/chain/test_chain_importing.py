@@ -6,16 +6,16 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from chain import schema
-from chain.importer import CLEARING
-from chain.importing import StateImport
-from chain.ledger import Ledger
-from chain.past import PastState
-from consensus.records import account_key
-from consensus.stateranges import ROOT, Halves, Place, Records, StateRange, check_range
-from primitives.blocks import compute_block_id
-from primitives.errors import NotYet, RuleViolation
-from primitives.units import Address, Nano
+from inos.chain import schema
+from inos.chain.importer import CLEARING
+from inos.chain.importing import StateImport
+from inos.chain.ledger import Ledger
+from inos.chain.past import PastState
+from inos.consensus.records import account_key
+from inos.consensus.stateranges import ROOT, Halves, Place, Records, StateRange, check_range
+from inos.primitives.blocks import compute_block_id
+from inos.primitives.errors import NotYet, RuleViolation
+from inos.primitives.units import Address, Nano
 from support.chain_maker import ALICE, EASY, NOW, Branch, feed, make_post
 
 CROWD = {Address(n.to_bytes(20, "big")): Nano(n + 1) for n in range(9000)}

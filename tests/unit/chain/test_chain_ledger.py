@@ -8,15 +8,15 @@ import msgspec
 import numpy as np
 import pytest
 
-import work
-from chain.ledger import Ledger
-from consensus.records import JobState
-from mesh.store import MatrixStore
-from node.results import StoredResults
-from primitives.blocks import Block
-from primitives.errors import ClockAhead, InvalidCertificate, MatrixMissing, ParentMissing, RuleViolation
-from primitives.transactions import ClaimJob, SubmitResult, compute_tx_id
-from primitives.units import JobId, TimeMs
+from inos import work
+from inos.chain.ledger import Ledger
+from inos.consensus.records import JobState
+from inos.mesh.store import MatrixStore
+from inos.node.results import StoredResults
+from inos.primitives.blocks import Block
+from inos.primitives.errors import ClockAhead, InvalidCertificate, MatrixMissing, ParentMissing, RuleViolation
+from inos.primitives.transactions import ClaimJob, SubmitResult, compute_tx_id
+from inos.primitives.units import JobId, TimeMs
 from support.chain_maker import (
     ALICE,
     BOB,

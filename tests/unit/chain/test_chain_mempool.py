@@ -6,13 +6,13 @@ import time
 import msgspec
 import pytest
 
-from chain.mempool import Mempool, MempoolLimits, PoolRejected
-from consensus.records import Account, account_key
-from consensus.state import StateView
-from primitives.blocks import Block
-from primitives.codec import encode
-from primitives.transactions import Transaction, Transfer, compute_tx_id
-from primitives.units import Address, Height
+from inos.chain.mempool import Mempool, MempoolLimits, PoolRejected
+from inos.consensus.records import Account, account_key
+from inos.consensus.state import StateView
+from inos.primitives.blocks import Block
+from inos.primitives.codec import encode
+from inos.primitives.transactions import Transaction, Transfer, compute_tx_id
+from inos.primitives.units import Address, Height
 from support.chain_maker import ALICE, BOB, CAROL, EASY, MINER, Branch, Key, make_post, sign_steadily
 from support.consensus_lab import Records, edit
 

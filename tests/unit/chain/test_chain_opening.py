@@ -14,11 +14,11 @@ import msgspec
 import plyvel
 import pytest
 
-from chain import schema
-from chain.database import Database
-from chain.errors import ChainError
-from chain.ledger import Ledger
-from primitives.errors import RuleViolation
+from inos.chain import schema
+from inos.chain.database import Database
+from inos.chain.errors import ChainError
+from inos.chain.ledger import Ledger
+from inos.primitives.errors import RuleViolation
 from support.chain_maker import EASY, NOW, Branch, dump, feed
 
 TESTS = Path(__file__).parents[2]
@@ -83,7 +83,7 @@ def test_second_process_is_refused(tmp_path: Path) -> None:
     branch = Branch()
     ledger = branch.open_ledger(tmp_path)
     script = (
-        "import sys; from pathlib import Path; from chain.errors import ChainError\n"
+        "import sys; from pathlib import Path; from inos.chain.errors import ChainError\n"
         "from support.chain_maker import Branch\n"
         "try: Branch().open_ledger(Path(sys.argv[1]))\n"
         "except ChainError as error: print(error.code)\n"

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from chain.jobrecords import Side, TrackRecord
-from chain.ledger import HistoryEntry, Ledger
-from consensus.jobevents import JobEventKind as Kind
-from consensus.records import JobState, account_key
-from consensus.statetree import check_proof
-from primitives.transactions import CancelJob, ClaimJob, SubmitResult, compute_tx_id
-from primitives.units import BlockId, Height, JobId, StateRoot, TxId
+from inos.chain.jobrecords import Side, TrackRecord
+from inos.chain.ledger import HistoryEntry, Ledger
+from inos.consensus.jobevents import JobEventKind as Kind
+from inos.consensus.records import JobState, account_key
+from inos.consensus.statetree import check_proof
+from inos.primitives.transactions import CancelJob, ClaimJob, SubmitResult, compute_tx_id
+from inos.primitives.units import BlockId, Height, JobId, StateRoot, TxId
 from support.chain_maker import ALICE, BOB, CAROL, MINER, NOW, Branch, feed, make_post, make_result_ref
 
 

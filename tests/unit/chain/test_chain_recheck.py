@@ -5,10 +5,10 @@ from unittest.mock import patch
 
 import pytest
 
-from chain.errors import ChainError
-from chain.recheck import recheck
-from primitives.blocks import Block, compute_tx_root
-from primitives.errors import RuleViolation
+from inos.chain.errors import ChainError
+from inos.chain.recheck import recheck
+from inos.primitives.blocks import Block, compute_tx_root
+from inos.primitives.errors import RuleViolation
 from support.chain_maker import ALICE, BOB, NOW, Branch, feed, seal
 from support.consensus_lab import edit
 
@@ -34,7 +34,7 @@ def test_what_is_invalid_stays_so_and_what_a_mistake_condemned_is_connected(tmp_
     child = branch.grow()
     # A program with a mistake in it.
     mistake = RuleViolation("bad-state-root", "the state root of block 4")
-    with patch("chain.movement.check_state_root", side_effect=mistake):
+    with patch("inos.chain.movement.check_state_root", side_effect=mistake):
         refuse(ledger, good)
     refuse(ledger, child)
     ledger.close()

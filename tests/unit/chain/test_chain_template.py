@@ -6,15 +6,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from chain.ledger import Ledger
-from chain.mempool import Mempool
-from chain.template import Template, make_template
-from consensus.times import compute_median_time
-from consensus.validity import check_block_sanity, check_header_context, check_seal
-from primitives.blocks import Block
-from primitives.codec import encode
-from primitives.transactions import CancelJob, ClaimJob, SubmitResult, Transaction, compute_tx_id
-from primitives.units import Height, JobId, TimeMs
+from inos.chain.ledger import Ledger
+from inos.chain.mempool import Mempool
+from inos.chain.template import Template, make_template
+from inos.consensus.times import compute_median_time
+from inos.consensus.validity import check_block_sanity, check_header_context, check_seal
+from inos.primitives.blocks import Block
+from inos.primitives.codec import encode
+from inos.primitives.transactions import CancelJob, ClaimJob, SubmitResult, Transaction, compute_tx_id
+from inos.primitives.units import Height, JobId, TimeMs
 from support.chain_maker import (
     ALICE,
     BOB,

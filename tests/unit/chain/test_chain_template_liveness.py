@@ -6,11 +6,11 @@ from unittest.mock import patch
 
 import pytest
 
-from chain.ledger import Ledger
-from chain.mempool import Mempool
-from chain.template import make_template
-from primitives.transactions import Transaction, compute_tx_id
-from primitives.units import Height, Nano
+from inos.chain.ledger import Ledger
+from inos.chain.mempool import Mempool
+from inos.chain.template import make_template
+from inos.primitives.transactions import Transaction, compute_tx_id
+from inos.primitives.units import Height, Nano
 from support.chain_maker import ALICE, BOB, EASY, MINER, NOW, Branch, Key, feed, make_post
 
 ALLOWED_FAILURES = 3
@@ -27,7 +27,7 @@ def branch() -> Branch:
 @pytest.fixture
 def ledger(branch: Branch, tmp_path: Path) -> Iterator[Ledger]:
     ledger = branch.open_ledger(tmp_path)
-    with patch("chain.template.MAX_FAILURES", ALLOWED_FAILURES):
+    with patch("inos.chain.template.MAX_FAILURES", ALLOWED_FAILURES):
         yield ledger
     ledger.close()
 

@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from chain import schema
-from chain.ledger import Ledger
-from consensus.finality.trust import Step, Trust, begin_trust, begin_trust_at, follow_step
-from consensus.records import Committee
-from consensus.statetree import StateProof
-from primitives.blocks import compute_block_id
-from primitives.bls import get_bls
-from primitives.errors import NotYet, RuleViolation
-from primitives.units import BlockId, StateRoot
-from primitives.votes import Checkpoint
+from inos.chain import schema
+from inos.chain.ledger import Ledger
+from inos.consensus.finality.trust import Step, Trust, begin_trust, begin_trust_at, follow_step
+from inos.consensus.records import Committee
+from inos.consensus.statetree import StateProof
+from inos.primitives.blocks import compute_block_id
+from inos.primitives.bls import get_bls
+from inos.primitives.errors import NotYet, RuleViolation
+from inos.primitives.units import BlockId, StateRoot
+from inos.primitives.votes import Checkpoint
 from support.chain_maker import EASY, Branch, feed
 from support.final_chain import make_voted_branch
 

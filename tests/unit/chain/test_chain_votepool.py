@@ -3,11 +3,11 @@
 import msgspec
 import pytest
 
-from chain.votepool import KEPT_EPOCHS, MAX_WAITING, Taken, VotePool, is_voter, list_ballots
-from primitives.errors import NotYet, RuleViolation
-from primitives.transactions import RegisterVoter, Transfer
-from primitives.units import BlockId
-from primitives.votes import Checkpoint, Link, Vote, compute_vote_hash
+from inos.chain.votepool import KEPT_EPOCHS, MAX_WAITING, Taken, VotePool, is_voter, list_ballots
+from inos.primitives.errors import NotYet, RuleViolation
+from inos.primitives.transactions import RegisterVoter, Transfer
+from inos.primitives.units import BlockId
+from inos.primitives.votes import Checkpoint, Link, Vote, compute_vote_hash
 from support.consensus_lab import CHAIN_ID, PEOPLE, Lab
 from support.fake_bls import FakeBls, sign_fake
 from support.voters import get_bls_key, prove, sign_link

@@ -3,13 +3,13 @@
 import msgspec
 import pytest
 
-from consensus.execution import check_state_root, execute_block
-from consensus.records import FINALITY_KEY, MARKET_KEY, Account, Market, account_key
-from consensus.state import StateView, compute_reputation, compute_supply
-from primitives.codec import decode, encode
-from primitives.errors import MatrixMissing, RuleViolation
-from primitives.transactions import ClaimJob, SubmitResult, Transfer
-from primitives.units import Height, JobId, StateRoot
+from inos.consensus.execution import check_state_root, execute_block
+from inos.consensus.records import FINALITY_KEY, MARKET_KEY, Account, Market, account_key
+from inos.consensus.state import StateView, compute_reputation, compute_supply
+from inos.primitives.codec import decode, encode
+from inos.primitives.errors import MatrixMissing, RuleViolation
+from inos.primitives.transactions import ClaimJob, SubmitResult, Transfer
+from inos.primitives.units import Height, JobId, StateRoot
 from support.consensus_lab import (
     ALICE,
     BOB,

@@ -5,14 +5,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from consensus.genesis_state import compute_genesis_commitment, make_genesis
-from consensus.params import Params
-from consensus.records import MARKET_KEY, Account, Market, account_key
-from consensus.statetree import compute_state_root
-from consensus.validity import check_header_sanity
-from primitives.blocks import compute_block_id
-from primitives.codec import encode
-from primitives.units import Address, Hash, Nano, TimeMs
+from inos.consensus.genesis_state import compute_genesis_commitment, make_genesis
+from inos.consensus.params import Params
+from inos.consensus.records import MARKET_KEY, Account, Market, account_key
+from inos.consensus.statetree import compute_state_root
+from inos.consensus.validity import check_header_sanity
+from inos.primitives.blocks import compute_block_id
+from inos.primitives.codec import encode
+from inos.primitives.units import Address, Hash, Nano, TimeMs
 from support.consensus_lab import ALICE, ALLOCATIONS, BOB, GENESIS_TIME, PARAMS, get_code
 
 

@@ -3,13 +3,13 @@
 import msgspec
 import pytest
 
-from consensus import jobs
-from consensus.execution import Executed
-from consensus.records import Claim, Job, JobState, Lapse
-from consensus.state import compute_reputation
-from primitives.errors import MatrixMissing, RuleViolation
-from primitives.transactions import CancelJob, ClaimJob, Payload, SubmitResult
-from primitives.units import Height, JobId, Nano
+from inos.consensus import jobs
+from inos.consensus.execution import Executed
+from inos.consensus.records import Claim, Job, JobState, Lapse
+from inos.consensus.state import compute_reputation
+from inos.primitives.errors import MatrixMissing, RuleViolation
+from inos.primitives.transactions import CancelJob, ClaimJob, Payload, SubmitResult
+from inos.primitives.units import Height, JobId, Nano
 from support.consensus_lab import ALICE, BOB, CAROL, NOBODY, PARAMS, Key, Lab, get_code, make_post, make_result
 
 Y = make_result(32, 48)

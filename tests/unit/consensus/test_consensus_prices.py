@@ -3,14 +3,14 @@
 import msgspec
 import pytest
 
-from consensus.basefee import compute_next_base_fee, compute_useful_tickets
-from consensus.forkchoice import compute_chain_weight, is_better
-from consensus.merit import add_merit
-from consensus.params import compute_subsidy
-from consensus.records import Account
-from consensus.reputation import add_reputation, compute_halved, compute_open_claim_limit, cut_reputation
-from primitives.blocks import encode_target
-from primitives.units import Height, Nano, Target, Tickets, Weight
+from inos.consensus.basefee import compute_next_base_fee, compute_useful_tickets
+from inos.consensus.forkchoice import compute_chain_weight, is_better
+from inos.consensus.merit import add_merit
+from inos.consensus.params import compute_subsidy
+from inos.consensus.records import Account
+from inos.consensus.reputation import add_reputation, compute_halved, compute_open_claim_limit, cut_reputation
+from inos.primitives.blocks import encode_target
+from inos.primitives.units import Height, Nano, Target, Tickets, Weight
 from support.consensus_lab import PARAMS, Lab, get_code
 
 D = Tickets(600)

@@ -6,12 +6,12 @@ import msgspec
 import numpy as np
 import pytest
 
-import work
-from consensus.validity import check_header_sanity, check_seal, get_allowed_target, is_about_block
-from primitives.blocks import Header, compute_anchor
-from primitives.errors import InvalidCertificate, RuleViolation
-from primitives.matrices import Witness
-from primitives.units import Target
+from inos import work
+from inos.consensus.validity import check_header_sanity, check_seal, get_allowed_target, is_about_block
+from inos.primitives.blocks import Header, compute_anchor
+from inos.primitives.errors import InvalidCertificate, RuleViolation
+from inos.primitives.matrices import Witness
+from inos.primitives.units import Target
 from support.consensus_lab import PARAMS, Lab
 
 EASY = msgspec.structs.replace(PARAMS, genesis_target=Target(2**252 - 1))

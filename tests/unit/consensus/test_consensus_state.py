@@ -2,11 +2,11 @@
 
 import pytest
 
-from consensus.records import Account, Lapse, Market, account_key, lapse_key
-from consensus.state import Draft
-from primitives.codec import encode
-from primitives.errors import CodecError
-from primitives.units import Height
+from inos.consensus.records import Account, Lapse, Market, account_key, lapse_key
+from inos.consensus.state import Draft
+from inos.primitives.codec import encode
+from inos.primitives.errors import CodecError
+from inos.primitives.units import Height
 from support.consensus_lab import ALICE, BOB, Records
 
 BELOW = {account_key(ALICE.address): encode(Account(balance=5))}

@@ -2,8 +2,8 @@
 
 from blake3 import blake3
 
-from consensus.records import StateKey
-from consensus.statetree import (
+from inos.consensus.records import StateKey
+from inos.consensus.statetree import (
     MAX_PROOF_BYTES,
     OtherLeaf,
     StateProof,
@@ -13,8 +13,8 @@ from consensus.statetree import (
     get_bit,
     make_proof,
 )
-from primitives.codec import decode, encode
-from primitives.units import StateRoot
+from inos.primitives.codec import decode, encode
+from inos.primitives.units import StateRoot
 
 
 def h(context: str, data: bytes) -> bytes:

@@ -6,10 +6,10 @@ from itertools import pairwise
 import msgspec
 import pytest
 
-from consensus.context import AsertAnchor, HeaderContext
-from consensus.target import MIN_TARGET, compute_asert, compute_power_of_two, compute_target
-from primitives.blocks import compute_difficulty
-from primitives.units import BlockId, Height, Target, TimeMs
+from inos.consensus.context import AsertAnchor, HeaderContext
+from inos.consensus.target import MIN_TARGET, compute_asert, compute_power_of_two, compute_target
+from inos.primitives.blocks import compute_difficulty
+from inos.primitives.units import BlockId, Height, Target, TimeMs
 from support.consensus_lab import PARAMS, Lab
 
 POW_LIMIT = 0xFFFF << 208

@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 
-from consensus.times import check_clock, check_median_time, compute_median_time
-from primitives.errors import ClockAhead, RuleViolation
-from primitives.units import TimeMs
+from inos.consensus.times import check_clock, check_median_time, compute_median_time
+from inos.primitives.errors import ClockAhead, RuleViolation
+from inos.primitives.units import TimeMs
 from support.consensus_lab import PARAMS, Lab
 
 

@@ -5,9 +5,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from consensus.transactionrules import check_transaction_sanity, compute_product_bytes
-from primitives.matrices import MatrixRef
-from primitives.transactions import (
+from inos.consensus.transactionrules import check_transaction_sanity, compute_product_bytes
+from inos.primitives.matrices import MatrixRef
+from inos.primitives.transactions import (
     CancelJob,
     ClaimJob,
     JobMode,

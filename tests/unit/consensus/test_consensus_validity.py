@@ -5,18 +5,18 @@ from typing import Any
 import msgspec
 import pytest
 
-from consensus.validity import (
+from inos.consensus.validity import (
     BodyMismatch,
     check_block_sanity,
     check_header_context,
     check_header_sanity,
     is_about_block,
 )
-from primitives.blocks import Block, compute_tx_root, encode_target
-from primitives.errors import ClockAhead, InvalidCertificate, RuleViolation
-from primitives.matrices import Seal
-from primitives.transactions import Transaction, Transfer, compute_tx_id
-from primitives.units import TimeMs, TxId
+from inos.primitives.blocks import Block, compute_tx_root, encode_target
+from inos.primitives.errors import ClockAhead, InvalidCertificate, RuleViolation
+from inos.primitives.matrices import Seal
+from inos.primitives.transactions import Transaction, Transfer, compute_tx_id
+from inos.primitives.units import TimeMs, TxId
 from support.consensus_lab import ALICE, BOB, PARAMS, Lab, edit, get_code, make_operand, make_result
 
 TARGET = 2**256 // 600 - 1

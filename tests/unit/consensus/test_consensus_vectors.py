@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from blake3 import blake3
 
-from consensus.records import Committee, Finality, StateKey
-from consensus.statetree import OtherLeaf, StateProof, check_proof
-from primitives.blocks import Header, compute_block_id
-from primitives.bls import get_reference
-from primitives.codec import decode, encode
-from primitives.transactions import Transaction, compute_tx_id
-from primitives.units import StateRoot
+from inos.consensus.records import Committee, Finality, StateKey
+from inos.consensus.statetree import OtherLeaf, StateProof, check_proof
+from inos.primitives.blocks import Header, compute_block_id
+from inos.primitives.bls import get_reference
+from inos.primitives.codec import decode, encode
+from inos.primitives.transactions import Transaction, compute_tx_id
+from inos.primitives.units import StateRoot
 
 FOLDER = Path(__file__).parents[2] / "vectors"
 

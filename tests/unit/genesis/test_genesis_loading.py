@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from consensus.params import Params
-from genesis import GenesisError, derive_devnet, list_networks, load_network
-from primitives import bech32m
-from primitives.blocks import compute_block_id, compute_difficulty
-from primitives.units import Address, Nano, TimeMs
-from wallet.addresses import encode_address
-from wallet.keys import derive_key
+from inos.consensus.params import Params
+from inos.genesis import GenesisError, derive_devnet, list_networks, load_network
+from inos.primitives import bech32m
+from inos.primitives.blocks import compute_block_id, compute_difficulty
+from inos.primitives.units import Address, Nano, TimeMs
+from inos.wallet.addresses import encode_address
+from inos.wallet.keys import derive_key
 
 # what each parameter becomes in `test_every_parameter_moves_the_id`, each legal beside the others
 CHANGED: dict[str, Any] = {
@@ -49,7 +49,7 @@ CHANGED: dict[str, Any] = {
 
 
 def _document() -> dict[str, Any]:
-    return dict(json.loads(files("genesis").joinpath("data/devnet.json").read_text()))
+    return dict(json.loads(files("inos.genesis").joinpath("data/devnet.json").read_text()))
 
 
 def _load(tmp_path: Path, document: object, **dump: Any) -> Any:

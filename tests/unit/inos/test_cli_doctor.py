@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from chain.ledger import Ledger
-from genesis import load_network
 from inos.benchmark.chains import make_chain
+from inos.chain.ledger import Ledger
 from inos.cli import app
 from inos.doctor import machine
 from inos.doctor.machine import Verdict
 from inos.doctor.node import check_node
+from inos.genesis import load_network
+from inos.mesh.store import MatrixStore
+from inos.node.results import StoredResults
+from inos.primitives.units import Height
 from inos.testing import TestChain
-from mesh.store import MatrixStore
-from node.results import StoredResults
-from primitives.units import Height
 
 
 def invoke(*arguments: str) -> Any:

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from inos import cli
 from inos.commands import _common
-from primitives.errors import InosError
+from inos.primitives.errors import InosError
 
 runner = CliRunner()
 
@@ -40,7 +40,7 @@ def test_help_lists_every_command_and_imports_none() -> None:
     code = (
         "import sys\nfrom inos.cli import main\nsys.argv = ['inos', '--help']\n"
         "try:\n    main()\nexcept SystemExit as done:\n    assert not done.code\n"
-        "heavy = {'numpy', 'aiohttp', 'pydantic', 'coincurve', 'inos.commands.wallet', 'genesis', 'wallet'}\n"
+        "heavy = {'numpy', 'aiohttp', 'pydantic', 'coincurve', 'inos.commands.wallet', 'inos.genesis', 'inos.wallet'}\n"
         "print('LOADED', sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from genesis import load_network
 from inos import cli
-from primitives.units import Address
-from wallet.addresses import encode_address
+from inos.genesis import load_network
+from inos.primitives.units import Address
+from inos.wallet.addresses import encode_address
 
 TO = encode_address("dinos", Address(b"\x22" * 20))
 runner = CliRunner()

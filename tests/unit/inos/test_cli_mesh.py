@@ -11,14 +11,13 @@ import pytest
 from numpy.typing import NDArray
 from typer.testing import CliRunner
 
-import work
-from inos import cli
+from inos import cli, work
 from inos.commands import _rows
-from mesh.store import MatrixStore
-from node.uploads import Uploads
-from primitives.errors import MatrixMissing
-from primitives.units import MatrixId
-from rpc import RpcServer
+from inos.mesh.store import MatrixStore
+from inos.node.uploads import Uploads
+from inos.primitives.errors import MatrixMissing
+from inos.primitives.units import MatrixId
+from inos.rpc import RpcServer
 from support.fake_node import FakeNode
 from support.rpc_served import make_fake_node, serve
 

@@ -10,9 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from inos import cli
-from network.figures import AddressInfo, BanInfo
-from primitives.units import Height, NodeId, TimeMs
-from rpc import PeerInfo, RpcServer
+from inos.network.figures import AddressInfo, BanInfo
+from inos.primitives.units import Height, NodeId, TimeMs
+from inos.rpc import PeerInfo, RpcServer
 from support.fake_node import FakeNode
 from support.rpc_served import make_fake_node, serve
 

@@ -12,10 +12,10 @@ from rich.console import Console
 from inos.top.board import Board, compute_gops
 from inos.top.feed import Feed
 from inos.top.view import render, render_line
+from inos.wallet.keys import make_key
 from support.commands import start_inos
 from support.fake_node import WORKER, FakeNode
 from support.rpc_served import make_fake_node, serve
-from wallet.keys import make_key
 
 ALICE = make_key(bytes(31) + b"\x01")
 

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from genesis import load_network
 from inos import cli
 from inos.commands import _common, _wallets
-from primitives.codec import decode
-from primitives.transactions import (
+from inos.genesis import load_network
+from inos.primitives.codec import decode
+from inos.primitives.transactions import (
     RegisterVoter,
     Transaction,
     Transfer,
@@ -24,10 +24,10 @@ from primitives.transactions import (
     compute_tx_id,
     is_transaction_signed,
 )
-from primitives.units import Address
+from inos.primitives.units import Address
+from inos.wallet.addresses import decode_address, encode_address
+from inos.wallet.keystore import ScryptCost
 from support.voters import get_bls_key, prove
-from wallet.addresses import decode_address, encode_address
-from wallet.keystore import ScryptCost
 
 DEV_PHRASE = "test test test test test test test test test test test junk"
 TO = encode_address("dinos", Address(b"\x22" * 20))

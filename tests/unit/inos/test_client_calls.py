@@ -11,13 +11,13 @@ import pytest
 
 import inos
 from inos._client_errors import ClientError, RemoteError
-from primitives.errors import RuleViolation
-from rpc import RpcServer
+from inos.primitives.errors import RuleViolation
+from inos.rpc import RpcServer
+from inos.wallet.addresses import encode_address
+from inos.wallet.errors import WalletError
+from inos.wallet.keys import make_key
 from support.fake_node import FakeNode
 from support.rpc_served import make_fake_node, serve
-from wallet.addresses import encode_address
-from wallet.errors import WalletError
-from wallet.keys import make_key
 
 ALICE = make_key(bytes(31) + b"\x01")
 BOB = make_key(bytes(31) + b"\x02")
@@ -240,7 +240,7 @@ async def test_an_answer_that_does_not_come(server: RpcServer, monkeypatch: pyte
         await forever.wait()
         return b""
 
-    monkeypatch.setattr("rpc.server.RpcServer._read", wait)
+    monkeypatch.setattr("inos.rpc.server.RpcServer._read", wait)
     async with inos.Client(server.url, timeout_s=0.05) as client:
         with pytest.raises(ClientError) as caught:
             await client.head()

@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from genesis.loading import derive_devnet, load_network
 from inos import cli
 from inos.commands import _wallets
 from inos.commands._market import _describe_state
-from primitives.units import Nano, TimeMs
-from rpc import RpcServer
+from inos.genesis.loading import derive_devnet, load_network
+from inos.primitives.units import Nano, TimeMs
+from inos.rpc import RpcServer
+from inos.wallet.addresses import encode_address
+from inos.wallet.keys import derive_key
+from inos.wallet.keystore import ScryptCost
 from support.fake_node import WORKER, FakeNode
 from support.rpc_served import serve
-from wallet.addresses import encode_address
-from wallet.keys import derive_key
-from wallet.keystore import ScryptCost
 
 PHRASE = "test test test test test test test test test test test junk"
 OWNER = derive_key(PHRASE)

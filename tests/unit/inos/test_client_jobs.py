@@ -13,17 +13,17 @@ import pytest
 from msgspec.structs import replace
 
 import inos
-import work
 from inos import _client_models as models
+from inos import work
 from inos._client_errors import ClientError, JobFailed
 from inos._client_jobs import JobWatch, JobWatcher
 from inos._client_operands import BadOperand, make_ref, read_credits, to_operand
 from inos._client_rows import upload_rows
-from primitives.transactions import ClaimJob
+from inos.primitives.transactions import ClaimJob
+from inos.wallet.errors import WalletError
+from inos.wallet.keys import make_key
 from support.fake_node import WORKER, FakeNode
 from support.rpc_served import make_fake_node, serve
-from wallet.errors import WalletError
-from wallet.keys import make_key
 
 ALICE = make_key(bytes(31) + b"\x01")
 FUNDS = 10 * 10**9
@@ -244,7 +244,7 @@ async def test_a_full_disk_ends_a_download_and_leaves_nothing(
 async def test_a_result_too_large_for_one_answer_comes_in_several(
     client: inos.Client, node: FakeNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rpc.methods.mesh.MAX_ANSWER_BYTES", 1000)
+    monkeypatch.setattr("inos.rpc.methods.mesh.MAX_ANSWER_BYTES", 1000)
     monkeypatch.setattr("inos._client_products.CHUNK_BYTES", 900)
     y = np.arange(40 * 30, dtype=np.int32).reshape(40, 30)
     ref = await client.put_matrix(y)

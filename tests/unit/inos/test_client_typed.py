@@ -14,13 +14,13 @@ from pydantic import BaseModel
 
 import inos
 from inos._client_events import News
+from inos.rpc import RpcServer
+from inos.rpc.methods import ALL_METHODS
 from inos.testing import TestChain
-from rpc import RpcServer
-from rpc.methods import ALL_METHODS
+from inos.wallet.keys import make_key
 from support.documents import ROOT
 from support.fake_node import FakeNode
 from support.rpc_served import make_fake_node, serve
-from wallet.keys import make_key
 
 ALICE = make_key(bytes(31) + b"\x01")
 ANY: dict[str, Any] = {

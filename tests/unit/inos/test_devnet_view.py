@@ -12,8 +12,8 @@ from inos.devnet.monitor import ChainFigures, DevnetFigures, NodeFigures
 from inos.devnet.processes import DevnetError, NodeSpec, start_node
 from inos.devnet.view import render, render_line
 from inos.devnet.workload import WorkloadProgress
-from node.datadir import DataDir
-from primitives.units import BlockId
+from inos.node.datadir import DataDir
+from inos.primitives.units import BlockId
 
 NODES = (
     NodeFigures("miner-1", "mines", "http://127.0.0.1:8645", 1234, "aa", 2, 12, 345, 155.4, "filler", str(51 * 10**9)),

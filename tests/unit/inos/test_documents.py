@@ -9,7 +9,7 @@ import pytest
 import typer
 
 from inos.cli import COMMANDS, load_command
-from rpc.methods import ALL_METHODS
+from inos.rpc.methods import ALL_METHODS
 from support.documents import PAGES, ROOT, SHELL, Snippet, read_blocks, read_inline, split_commands
 
 NAMESPACES = {name.partition("_")[0] for name in ALL_METHODS if "_" in name}

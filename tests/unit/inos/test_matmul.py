@@ -7,7 +7,7 @@ import pytest
 
 import inos
 from inos.client import BadOperand
-from primitives.errors import InosError
+from inos.primitives.errors import InosError
 
 SHAPES: list[tuple[tuple[int, ...], tuple[int, ...]]] = [
     ((5,), (5,)),

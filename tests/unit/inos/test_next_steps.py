@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from inos.commands._hints import HINTS
-from rpc.hints import HINTS as RPC_HINTS
+from inos.rpc.hints import HINTS as RPC_HINTS
 from support.documents import ROOT
 
 PEOPLE = ("inos", "node", "wallet", "genesis", "mesh", "chain", "light")

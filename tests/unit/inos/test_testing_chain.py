@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import inos
+from inos.primitives.matrices import MatrixRef
 from inos.testing import TestChain, TestChainError
-from primitives.matrices import MatrixRef
 
 HOUR_MS = 3_600_000
 Make = Callable[..., TestChain]

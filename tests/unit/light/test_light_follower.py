@@ -8,18 +8,18 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from chain.ledger import Ledger
-from consensus.finality.trust import Step
-from consensus.records import StateKey
-from genesis import Network
-from light.accounts import get_account
-from light.errors import Lie, LightError, Unknown
-from light.follower import Follower
-from light.source import Proven
-from primitives.blocks import Header, compute_block_id
-from primitives.matrices import Witness
-from primitives.units import Address, BlockId, TimeMs
-from primitives.votes import Checkpoint
+from inos.chain.ledger import Ledger
+from inos.consensus.finality.trust import Step
+from inos.consensus.records import StateKey
+from inos.genesis import Network
+from inos.light.accounts import get_account
+from inos.light.errors import Lie, LightError, Unknown
+from inos.light.follower import Follower
+from inos.light.source import Proven
+from inos.primitives.blocks import Header, compute_block_id
+from inos.primitives.matrices import Witness
+from inos.primitives.units import Address, BlockId, TimeMs
+from inos.primitives.votes import Checkpoint
 from support.chain_maker import ALICE, EASY, NOW, Branch, feed
 from support.final_chain import grow_voted, make_voted_branch
 
@@ -32,7 +32,7 @@ class Clock:
 
 
 class LedgerSource:
-    """light.source.Source over a ledger, without what is between."""
+    """inos.light.source.Source over a ledger, without what is between."""
 
     def __init__(self, url: str, ledger: Ledger, branch: Branch) -> None:
         self.url = url
@@ -114,7 +114,7 @@ async def test_follows_what_voters_signed_and_checks_no_more_seals_than_needed(v
 
 
 def get_past_account(source: LedgerSource, height: int, address: Address) -> Any:
-    from consensus.state import StateView
+    from inos.consensus.state import StateView
 
     past = source.ledger.get_past(height)
     assert past is not None

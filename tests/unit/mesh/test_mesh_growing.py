@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import work
-from mesh.errors import MeshError
-from mesh.growing import GrowingMatrix
-from mesh.store import MatrixStore
-from primitives.matrices import DTYPE_INT7, DTYPE_INT32
+from inos import work
+from inos.mesh.errors import MeshError
+from inos.mesh.growing import GrowingMatrix
+from inos.mesh.store import MatrixStore
+from inos.primitives.matrices import DTYPE_INT7, DTYPE_INT32
 
 RNG = np.random.default_rng(3)
 Y = RNG.integers(-(2**31), 2**31, (150, 300), dtype=np.int32)

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import work
-from mesh.demand import HALF_LIFE_MS, MAX_DEMAND, Demand
-from mesh.errors import MeshError
-from mesh.runs import count_runs
-from mesh.store import MatrixInfo, MatrixStore
-from primitives.matrices import DTYPE_INT7
-from primitives.units import MatrixId
+from inos import work
+from inos.mesh.demand import HALF_LIFE_MS, MAX_DEMAND, Demand
+from inos.mesh.errors import MeshError
+from inos.mesh.runs import count_runs
+from inos.mesh.store import MatrixInfo, MatrixStore
+from inos.primitives.matrices import DTYPE_INT7
+from inos.primitives.units import MatrixId
 
 
 def make_array(seed: int, rows: int = 16, cols: int = 1024) -> NDArray[np.int8]:
@@ -299,8 +299,8 @@ WRITER = """
 import sys
 from pathlib import Path
 import numpy as np
-from mesh.runs import count_runs
-from mesh.store import MatrixStore
+from inos.mesh.runs import count_runs
+from inos.mesh.store import MatrixStore
 source, store = MatrixStore(Path(sys.argv[1])), MatrixStore(Path(sys.argv[2]))
 (id,) = source.list_ids()
 info = source.info(id)

@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import work
-from mesh.files import HEAD_BYTES, MatrixInfo
-from mesh.runs import check_run, compute_run_leaves, count_runs, get_bounds
-from mesh.store import MatrixStore
-from primitives.matrices import DTYPE_INT7, DTYPE_INT32, STRIP_BYTES
-from primitives.units import HASH_BYTES
-from work.strips import InvalidMatrix, StripTree
+from inos import work
+from inos.mesh.files import HEAD_BYTES, MatrixInfo
+from inos.mesh.runs import check_run, compute_run_leaves, count_runs, get_bounds
+from inos.mesh.store import MatrixStore
+from inos.primitives.matrices import DTYPE_INT7, DTYPE_INT32, STRIP_BYTES
+from inos.primitives.units import HASH_BYTES
+from inos.work.strips import InvalidMatrix, StripTree
 
 
 def make_tree(strips: list[bytes], dtype: int, rows: int, cols: int) -> tuple[MatrixInfo, StripTree]:

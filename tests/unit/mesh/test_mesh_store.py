@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import work
-from mesh.errors import MeshError
-from mesh.runs import count_runs
-from mesh.store import MatrixInfo, MatrixStore
-from primitives.matrices import DTYPE_INT7
-from work import InvalidMatrix
+from inos import work
+from inos.mesh.errors import MeshError
+from inos.mesh.runs import count_runs
+from inos.mesh.store import MatrixInfo, MatrixStore
+from inos.primitives.matrices import DTYPE_INT7
+from inos.work import InvalidMatrix
 
 RNG = np.random.default_rng(3)
 
@@ -113,7 +113,7 @@ def test_crash_while_writing_leaves_no_half_matrix(tmp_path: Path, monkeypatch: 
         raise OSError(errno.EIO, "the disk is broken")
 
     store = MatrixStore(tmp_path)
-    monkeypatch.setattr("mesh.files.os.fsync", fail)
+    monkeypatch.setattr("inos.mesh.files.os.fsync", fail)
     with pytest.raises(MeshError) as caught:
         store.put(array)
     assert caught.value.code == "disk-refuses"

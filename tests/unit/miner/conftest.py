@@ -11,18 +11,18 @@ import pytest
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-import work
-from chain.template import Template
-from consensus.params import Params
-from consensus.records import Account, Claim, Job, JobState
-from genesis import load_network
-from mesh.store import MatrixStore
-from miner.ports import RowFile
-from node.rows import JobRows
-from primitives.blocks import Block, Header
-from primitives.errors import MatrixMissing
-from primitives.matrices import MatrixRef, Witness
-from primitives.transactions import (
+from inos import work
+from inos.chain.template import Template
+from inos.consensus.params import Params
+from inos.consensus.records import Account, Claim, Job, JobState
+from inos.genesis import load_network
+from inos.mesh.store import MatrixStore
+from inos.miner.ports import RowFile
+from inos.node.rows import JobRows
+from inos.primitives.blocks import Block, Header
+from inos.primitives.errors import MatrixMissing
+from inos.primitives.matrices import MatrixRef, Witness
+from inos.primitives.transactions import (
     ClaimJob,
     JobMode,
     SubmitResult,
@@ -31,7 +31,7 @@ from primitives.transactions import (
     compute_tx_id,
     get_sender,
 )
-from primitives.units import Address, BlockId, Height, JobId, MatrixId, Nano, Tickets, TimeMs, TxId
+from inos.primitives.units import Address, BlockId, Height, JobId, MatrixId, Nano, Tickets, TimeMs, TxId
 
 POSTER = Address(bytes([9]) * 20)
 FEE = Nano(1000)

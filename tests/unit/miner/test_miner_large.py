@@ -7,12 +7,12 @@ import numpy as np
 from msgspec.structs import replace
 from test_miner_run import SETTINGS, Kernel, find, get_result, make_operands, mining, multiply
 
-import work
-from consensus.records import JobState
-from mesh.errors import MeshError
-from mesh.growing import GrowingMatrix
-from mesh.store import MatrixStore
-from primitives.transactions import ClaimJob, JobMode, SubmitResult
+from inos import work
+from inos.consensus.records import JobState
+from inos.mesh.errors import MeshError
+from inos.mesh.growing import GrowingMatrix
+from inos.mesh.store import MatrixStore
+from inos.primitives.transactions import ClaimJob, JobMode, SubmitResult
 
 JOBS_ONLY = replace(SETTINGS, filler_rate=1.0)
 

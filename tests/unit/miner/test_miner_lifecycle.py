@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from consensus.records import Claim, Job, JobState
-from miner.lifecycle import Decision, Progress, Sight, Step, decide
-from primitives.matrices import MatrixRef
-from primitives.transactions import JobMode
-from primitives.units import Address, Height
+from inos.consensus.records import Claim, Job, JobState
+from inos.miner.lifecycle import Decision, Progress, Sight, Step, decide
+from inos.primitives.matrices import MatrixRef
+from inos.primitives.transactions import JobMode
+from inos.primitives.units import Address, Height
 
 ME = Address(bytes([1]) * 20)
 OTHER = Address(bytes([2]) * 20)

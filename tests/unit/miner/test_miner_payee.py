@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from consensus.records import Account
-from miner.payee import CAPITAL_BONDS, PAYOUT, Payee, compute_capital
-from miner.settings import MinerSettings
-from primitives.signatures import compute_address, compute_public_key
-from primitives.transactions import Transfer
-from primitives.units import Address, Nano
+from inos.consensus.records import Account
+from inos.miner.payee import CAPITAL_BONDS, PAYOUT, Payee, compute_capital
+from inos.miner.settings import MinerSettings
+from inos.primitives.signatures import compute_address, compute_public_key
+from inos.primitives.transactions import Transfer
+from inos.primitives.units import Address, Nano
 
 KEY = bytes([7]) * 32
 WORKER = compute_address(compute_public_key(KEY))

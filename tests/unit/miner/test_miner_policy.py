@@ -8,16 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from consensus.params import Params
-from consensus.records import Job, JobState
-from genesis import load_network
-from miner.policy import Offer, Standing, choose_job, get_refusal, is_finishable, rank_offers
-from miner.settings import MinerSettings, Purpose, check_settings
-from primitives.errors import InosError
-from primitives.matrices import MatrixRef
-from primitives.signatures import compute_address, compute_public_key
-from primitives.transactions import JobMode
-from primitives.units import Address, Height, JobId, Nano, Tickets
+from inos.consensus.params import Params
+from inos.consensus.records import Job, JobState
+from inos.genesis import load_network
+from inos.miner.policy import Offer, Standing, choose_job, get_refusal, is_finishable, rank_offers
+from inos.miner.settings import MinerSettings, Purpose, check_settings
+from inos.primitives.errors import InosError
+from inos.primitives.matrices import MatrixRef
+from inos.primitives.signatures import compute_address, compute_public_key
+from inos.primitives.transactions import JobMode
+from inos.primitives.units import Address, Height, JobId, Nano, Tickets
 
 KEY = bytes([7]) * 32
 ME = compute_address(compute_public_key(KEY))

@@ -11,16 +11,16 @@ import pytest
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-import work
-from consensus.records import Claim, JobState
-from miner import Miner, MinerSettings, MinerState, Purpose
-from miner.filler import Throttle
-from primitives.blocks import compute_anchor
-from primitives.matrices import STRIP_BYTES, Seal, Witness
-from primitives.signatures import compute_address, compute_public_key
-from primitives.transactions import ClaimJob, SubmitResult
-from primitives.units import Address, Anchor, JobId, MatrixId, Target
-from work import Mined, Operand, Win
+from inos import work
+from inos.consensus.records import Claim, JobState
+from inos.miner import Miner, MinerSettings, MinerState, Purpose
+from inos.miner.filler import Throttle
+from inos.primitives.blocks import compute_anchor
+from inos.primitives.matrices import STRIP_BYTES, Seal, Witness
+from inos.primitives.signatures import compute_address, compute_public_key
+from inos.primitives.transactions import ClaimJob, SubmitResult
+from inos.primitives.units import Address, Anchor, JobId, MatrixId, Target
+from inos.work import Mined, Operand, Win
 
 KEY = bytes([7]) * 32
 ME = compute_address(compute_public_key(KEY))
@@ -31,7 +31,7 @@ SETTINGS = MinerSettings(
 
 
 class Kernel:
-    """Stands in for work.mine_strips: exact products, no noise; holds where told to until it is stopped."""
+    """Stands in for inos.work.mine_strips: exact products, no noise; holds where told to until it is stopped."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[bytes, int, int, Anchor]] = []

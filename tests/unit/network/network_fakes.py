@@ -6,25 +6,25 @@ from collections.abc import Callable
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 
-from chain.events import MatrixAdded, MatrixWanted, TipChanged, TransactionAdded, VoteAdded
-from mesh.runs import RUN_LEVEL, RUN_STRIPS, Run, check_run
-from mesh.store import MatrixInfo
-from network.identity import NodeIdentity, PeerAddress
-from network.link import Link
-from network.service import NetworkService
-from network.settings import NetworkSettings, TimeLimits
-from network.sync.verifier import InlineVerifier
-from network.transport.websocket import WebSocketTransport
-from network.wire.control import Hello
-from primitives.blocks import Block, Header, compute_block_id, compute_tx_root
-from primitives.codec import encode
-from primitives.errors import InosError, ParentMissing, RuleViolation
-from primitives.hashing import Context, compute_hash
-from primitives.matrices import STRIP_BYTES, Witness, compute_matrix_id
-from primitives.merkle import compute_path, compute_root
-from primitives.transactions import Transaction, Transfer, compute_tx_id, sign_transaction
-from primitives.votes import Vote
-from work.strips import InvalidMatrix, StripTree
+from inos.chain.events import MatrixAdded, MatrixWanted, TipChanged, TransactionAdded, VoteAdded
+from inos.mesh.runs import RUN_LEVEL, RUN_STRIPS, Run, check_run
+from inos.mesh.store import MatrixInfo
+from inos.network.identity import NodeIdentity, PeerAddress
+from inos.network.link import Link
+from inos.network.service import NetworkService
+from inos.network.settings import NetworkSettings, TimeLimits
+from inos.network.sync.verifier import InlineVerifier
+from inos.network.transport.websocket import WebSocketTransport
+from inos.network.wire.control import Hello
+from inos.primitives.blocks import Block, Header, compute_block_id, compute_tx_root
+from inos.primitives.codec import encode
+from inos.primitives.errors import InosError, ParentMissing, RuleViolation
+from inos.primitives.hashing import Context, compute_hash
+from inos.primitives.matrices import STRIP_BYTES, Witness, compute_matrix_id
+from inos.primitives.merkle import compute_path, compute_root
+from inos.primitives.transactions import Transaction, Transfer, compute_tx_id, sign_transaction
+from inos.primitives.votes import Vote
+from inos.work.strips import InvalidMatrix, StripTree
 
 CHAIN_ID = 7
 WITNESS = Witness(bytes(STRIP_BYTES), (), bytes(STRIP_BYTES), ())
@@ -256,7 +256,7 @@ class FakeVotes:
 
 
 class FakeNode:
-    """Satisfies network.ports.NodePort; keeps what it was given in `seen`."""
+    """Satisfies inos.network.ports.NodePort; keeps what it was given in `seen`."""
 
     state_import = None
 

@@ -9,14 +9,14 @@ from typing import Any
 
 from network_fakes import FakeMatrices
 
-from network.discovery.routing.service import Routing
-from network.discovery.routing.settings import RoutingSettings
-from network.errors import HandshakeFailed, LinkError, Misbehaviour
-from network.identity import PeerAddress
-from network.peers.requests import RequestBook
-from network.sync.serve import Answers
-from network.wire.base import Reply, Request
-from network.wire.kademlia import Contact, FindNodes, FindProviders, Nodes, Provide, Provided, Providers
+from inos.network.discovery.routing.service import Routing
+from inos.network.discovery.routing.settings import RoutingSettings
+from inos.network.errors import HandshakeFailed, LinkError, Misbehaviour
+from inos.network.identity import PeerAddress
+from inos.network.peers.requests import RequestBook
+from inos.network.sync.serve import Answers
+from inos.network.wire.base import Reply, Request
+from inos.network.wire.kademlia import Contact, FindNodes, FindProviders, Nodes, Provide, Provided, Providers
 
 LATENCY_S = 0.05
 SILENT_S = 30.0

@@ -4,11 +4,11 @@ import random
 
 import pytest
 
-from network.discovery.addresses.book import AddressBook, bound_seen
-from network.discovery.addresses.bookfile import BOOK_FILE, load_book, save_book
-from network.files import MemoryFiles
-from network.identity import PeerAddress
-from network.places import compute_group, describe_group, is_acceptable, is_public, split_place
+from inos.network.discovery.addresses.book import AddressBook, bound_seen
+from inos.network.discovery.addresses.bookfile import BOOK_FILE, load_book, save_book
+from inos.network.files import MemoryFiles
+from inos.network.identity import PeerAddress
+from inos.network.places import compute_group, describe_group, is_acceptable, is_public, split_place
 
 NOW = 1_700_000_000_000
 MINUTE = 60_000

@@ -16,15 +16,15 @@ from network_fakes import (
 )
 from test_network_service import FAST, hear, hear_end, say
 
-from network.clock import SystemClock
-from network.discovery.addresses.bookfile import ANCHORS_FILE, BOOK_FILE
-from network.files import MemoryFiles
-from network.identity import PeerAddress
-from network.peers.kinds import LinkKind
-from network.service import NetworkService
-from network.settings import NetworkSettings
-from network.transport.memory import MemoryNetwork
-from network.wire.addresses import Addresses, AnnounceAddresses, DialMe, GetAddresses, KnownAddress
+from inos.network.clock import SystemClock
+from inos.network.discovery.addresses.bookfile import ANCHORS_FILE, BOOK_FILE
+from inos.network.files import MemoryFiles
+from inos.network.identity import PeerAddress
+from inos.network.peers.kinds import LinkKind
+from inos.network.service import NetworkService
+from inos.network.settings import NetworkSettings
+from inos.network.transport.memory import MemoryNetwork
+from inos.network.wire.addresses import Addresses, AnnounceAddresses, DialMe, GetAddresses, KnownAddress
 
 QUICK = {
     "redial_first_s": 0.05,
@@ -214,7 +214,7 @@ async def test_everybody_gets_the_same_answer_for_a_day():
 
 
 async def test_a_node_that_nobody_can_dial_finds_out_and_does_not_announce_itself(monkeypatch):
-    monkeypatch.setattr("network.discovery.addresses.reachability.ANSWER_S", 0.2)
+    monkeypatch.setattr("inos.network.discovery.addresses.reachability.ANSWER_S", 0.2)
     town = Town()
     node = town.make(1)
     raws = [await town.listen(number) for number in (2, 3)]
@@ -292,7 +292,7 @@ async def test_anchors_and_book_come_back_after_a_restart():
 
 
 async def test_a_standing_chain_changes_the_worst_outbound_peer(monkeypatch):
-    monkeypatch.setattr("network.discovery.addresses.rotation.MIN_STAY_S", 0.1)
+    monkeypatch.setattr("inos.network.discovery.addresses.rotation.MIN_STAY_S", 0.1)
     town = Town()
     others = [town.make(number) for number in range(2, 8)]
     node = town.make(1, max_outbound=2, stale_tip_s=0.3)

@@ -6,19 +6,19 @@ import pytest
 from network_fakes import FakeNode, check_fake_seal, make_hello, make_identity, running, until
 from test_network_service import FAST, hear, hear_end, say
 
-from network.errors import LinkError
-from network.files import MemoryFiles
-from network.identity import PeerAddress
-from network.peers.bans import BANS_FILE, BanList
-from network.peers.bounded import Score
-from network.places import compute_group
-from network.service import NetworkService
-from network.settings import NetworkSettings
-from network.sync.verifier import InlineVerifier
-from network.transport.memory import MemoryNetwork
-from network.wire.chain import Headers
-from network.wire.control import Ping, Pong
-from primitives.codec import encode
+from inos.network.errors import LinkError
+from inos.network.files import MemoryFiles
+from inos.network.identity import PeerAddress
+from inos.network.peers.bans import BANS_FILE, BanList
+from inos.network.peers.bounded import Score
+from inos.network.places import compute_group
+from inos.network.service import NetworkService
+from inos.network.settings import NetworkSettings
+from inos.network.sync.verifier import InlineVerifier
+from inos.network.transport.memory import MemoryNetwork
+from inos.network.wire.chain import Headers
+from inos.network.wire.control import Ping, Pong
+from inos.primitives.codec import encode
 
 
 class HandClock:
@@ -216,7 +216,7 @@ async def test_points_outlive_the_link_and_are_shown():
 
 
 async def test_a_named_peer_that_misbehaved_is_dialled_again(monkeypatch):
-    monkeypatch.setattr("network.peers.bans.STATIC_BAN_S", 0.3)
+    monkeypatch.setattr("inos.network.peers.bans.STATIC_BAN_S", 0.3)
     network = MemoryNetwork()
     seen = []
 

@@ -9,20 +9,20 @@ from types import SimpleNamespace
 import pytest
 from network_fakes import make_tx, until
 
-from network.peers.bounded import TokenBucket
-from network.peers.kinds import LinkKind
-from network.peers.lanes import Lanes
-from network.peers.peer import Peer
-from network.peers.workload import MAX_WAIT_S, Account, Workload, compute_answer_cost, compute_cost
-from network.sync.announce import Announcer
-from network.wire.chain import GetBlocks, Headers
-from network.wire.compact import CompactBlock
-from network.wire.control import Hello
-from network.wire.limits import LEAST_COST_MS, LIMITS, RESERVE_MS_BURST, SHARED_MS_BURST, SHARED_MS_PER_S
-from network.wire.matrices import Strip, Strips
-from network.wire.table import insert_table
-from network.wire.transactions import AnnounceTransactions
-from primitives.transactions import compute_tx_id
+from inos.network.peers.bounded import TokenBucket
+from inos.network.peers.kinds import LinkKind
+from inos.network.peers.lanes import Lanes
+from inos.network.peers.peer import Peer
+from inos.network.peers.workload import MAX_WAIT_S, Account, Workload, compute_answer_cost, compute_cost
+from inos.network.sync.announce import Announcer
+from inos.network.wire.chain import GetBlocks, Headers
+from inos.network.wire.compact import CompactBlock
+from inos.network.wire.control import Hello
+from inos.network.wire.limits import LEAST_COST_MS, LIMITS, RESERVE_MS_BURST, SHARED_MS_BURST, SHARED_MS_PER_S
+from inos.network.wire.matrices import Strip, Strips
+from inos.network.wire.table import insert_table
+from inos.network.wire.transactions import AnnounceTransactions
+from inos.primitives.transactions import compute_tx_id
 
 ROOT = Path(__file__).parents[3]
 IDS = [compute_tx_id(make_tx(nonce)) for nonce in range(4)]
@@ -47,7 +47,7 @@ def make_peer(clock: HandClock, kind: LinkKind = LinkKind.INBOUND) -> Peer:
 
 def test_the_page_shows_the_table_as_it_is():
     page = (ROOT / "docs/network.md").read_text(encoding="utf-8")
-    assert insert_table(page) == page, "run: python -m network.wire.table docs/network.md"
+    assert insert_table(page) == page, "run: python -m inos.network.wire.table docs/network.md"
     for kind in LIMITS:
         assert f"| `{kind.__name__}` |" in page
     with pytest.raises(ValueError, match="no place"):

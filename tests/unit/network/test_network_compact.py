@@ -20,9 +20,9 @@ from network_fakes import (
     until,
 )
 
-from network.errors import Misbehaviour
-from network.service import NetworkService
-from network.sync.compact import (
+from inos.network.errors import Misbehaviour
+from inos.network.service import NetworkService
+from inos.network.sync.compact import (
     ShortTable,
     begin_puzzle,
     compute_short_id,
@@ -30,10 +30,10 @@ from network.sync.compact import (
     list_short_ids,
     make_compact,
 )
-from network.wire.compact import CompactBlock, CompactBody, Prefilled
-from network.wire.limits import get_limit
-from primitives.blocks import Block, compute_block_id
-from primitives.transactions import Transaction, compute_tx_id
+from inos.network.wire.compact import CompactBlock, CompactBody, Prefilled
+from inos.network.wire.limits import get_limit
+from inos.primitives.blocks import Block, compute_block_id
+from inos.primitives.transactions import Transaction, compute_tx_id
 
 TXS = tuple(make_tx(n) for n in range(12))
 
@@ -76,7 +76,7 @@ def test_a_short_id_is_what_the_page_says() -> None:
     """Written out again: BLAKE3 keyed with H("compact block", header and nonce), first 6 bytes."""
     from blake3 import blake3
 
-    from primitives.codec import encode
+    from inos.primitives.codec import encode
 
     header = make_header(GENESIS)
     key = blake3(encode(header) + (7).to_bytes(8, "little"), derive_key_context="inos v1 compact block").digest()
@@ -86,7 +86,7 @@ def test_a_short_id_is_what_the_page_says() -> None:
 
 
 def test_two_transactions_with_one_short_id_are_nobody_s(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("network.sync.compact.compute_short_id", lambda key, id: b"same!!")
+    monkeypatch.setattr("inos.network.sync.compact.compute_short_id", lambda key, id: b"same!!")
     missing, found = solve(make_compact(make_block(TXS[0]), WITNESS, 1), TXS[:2])
     assert (missing, found) == ((0,), None)
 

@@ -7,14 +7,14 @@ import pytest
 from network_fakes import FakeNode, check_fake_seal, make_chain, make_hello, make_identity, make_tx, running, until
 from test_network_service import FAST, hear, hear_end
 
-from network.identity import PeerAddress
-from network.peers.eviction import Candidate, select_to_evict
-from network.places import compute_group
-from network.service import NetworkService
-from network.settings import NetworkSettings
-from network.sync.verifier import InlineVerifier
-from network.transport.memory import MemoryNetwork
-from network.wire.control import Ping
+from inos.network.identity import PeerAddress
+from inos.network.peers.eviction import Candidate, select_to_evict
+from inos.network.places import compute_group
+from inos.network.service import NetworkService
+from inos.network.settings import NetworkSettings
+from inos.network.sync.verifier import InlineVerifier
+from inos.network.transport.memory import MemoryNetwork
+from inos.network.wire.control import Ping
 
 SLOTS = 64
 PATIENT = FAST.__class__(**{**{name: getattr(FAST, name) for name in FAST.__struct_fields__}, "ping": 60.0})

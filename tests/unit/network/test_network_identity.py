@@ -4,8 +4,8 @@ import pytest
 from blake3 import blake3
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from network.errors import NetworkError
-from network.identity import PeerAddress, load_identity, parse_peer_address
+from inos.network.errors import NetworkError
+from inos.network.identity import PeerAddress, load_identity, parse_peer_address
 
 ID = "ab" * 32
 

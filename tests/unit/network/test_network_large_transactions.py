@@ -3,12 +3,12 @@
 from msgspec.structs import replace
 from network_fakes import CHAIN_ID, FAST, FakeNode, get_address, make_service, make_tx, running, until
 
-from network.wire.limits import get_limit
-from network.wire.messages import encode_message
-from network.wire.transactions import Transactions
-from primitives.codec import encode
-from primitives.matrices import MAX_PANELS, MAX_RESULT_PATH, STRIP_BYTES, StripRow
-from primitives.transactions import MAX_TX_BYTES, Challenge, Transaction, compute_tx_id, sign_transaction
+from inos.network.wire.limits import get_limit
+from inos.network.wire.messages import encode_message
+from inos.network.wire.transactions import Transactions
+from inos.primitives.codec import encode
+from inos.primitives.matrices import MAX_PANELS, MAX_RESULT_PATH, STRIP_BYTES, StripRow
+from inos.primitives.transactions import MAX_TX_BYTES, Challenge, Transaction, compute_tx_id, sign_transaction
 
 PATH = (bytes(32),) * 2 * MAX_RESULT_PATH
 

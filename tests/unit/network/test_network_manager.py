@@ -16,13 +16,13 @@ from network_fakes import (
 )
 from test_network_service import FAST, hear, hear_end, say
 
-from network.identity import PeerAddress
-from network.service import NetworkService
-from network.settings import NetworkSettings
-from network.sync.verifier import InlineVerifier
-from network.transport.memory import MemoryNetwork
-from network.wire.chain import GetHeaders, Headers
-from network.wire.control import Ping
+from inos.network.identity import PeerAddress
+from inos.network.service import NetworkService
+from inos.network.settings import NetworkSettings
+from inos.network.sync.verifier import InlineVerifier
+from inos.network.transport.memory import MemoryNetwork
+from inos.network.wire.chain import GetHeaders, Headers
+from inos.network.wire.control import Ping
 
 SMALL, LARGE = sorted((make_identity(1), make_identity(9)), key=lambda identity: identity.node_id)
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from network.errors import HandshakeFailed, LinkError
-from network.identity import NodeIdentity, compute_node_id
-from network.link import MAX_FRAME_BYTES
-from network.transport.memory import make_link_pair
-from network.transport.noise import Handshake, make_prologue
+from inos.network.errors import HandshakeFailed, LinkError
+from inos.network.identity import NodeIdentity, compute_node_id
+from inos.network.link import MAX_FRAME_BYTES
+from inos.network.transport.memory import make_link_pair
+from inos.network.transport.noise import Handshake, make_prologue
 
 A, B = NodeIdentity(b"\x01" * 32), NodeIdentity(b"\x02" * 32)
 

@@ -2,12 +2,12 @@ import asyncio
 
 import pytest
 
-from network.errors import Misbehaviour, RequestFailed
-from network.peers.bounded import BoundedSet, ExpiringSet, Score, TokenBucket
-from network.peers.requests import RequestBook
-from network.wire.chain import BlockData, Headers
-from network.wire.control import NotFound
-from network.wire.matrices import MatrixHead
+from inos.network.errors import Misbehaviour, RequestFailed
+from inos.network.peers.bounded import BoundedSet, ExpiringSet, Score, TokenBucket
+from inos.network.peers.requests import RequestBook
+from inos.network.wire.chain import BlockData, Headers
+from inos.network.wire.control import NotFound
+from inos.network.wire.matrices import MatrixHead
 
 
 def test_bounded_set_forgets_the_oldest():

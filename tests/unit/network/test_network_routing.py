@@ -6,13 +6,13 @@ import pytest
 from network_fakes import FAST, FakeNode, get_address, make_identity, make_service, raw_link, running, until
 from test_network_service import hear, hear_end, say
 
-from network.discovery.routing.settings import RoutingSettings
-from network.errors import HandshakeFailed, LinkError
-from network.identity import PeerAddress
-from network.transport.websocket import WebSocketTransport
-from network.wire.control import Ping
-from network.wire.kademlia import FindNodes, FindProviders, Nodes, Provide, Provided, Providers
-from primitives.errors import MatrixMissing
+from inos.network.discovery.routing.settings import RoutingSettings
+from inos.network.errors import HandshakeFailed, LinkError
+from inos.network.identity import PeerAddress
+from inos.network.transport.websocket import WebSocketTransport
+from inos.network.wire.control import Ping
+from inos.network.wire.kademlia import FindNodes, FindProviders, Nodes, Provide, Provided, Providers
+from inos.primitives.errors import MatrixMissing
 
 STRIPS = [bytes([n]) * 16_384 for n in range(40)]
 QUICK = RoutingSettings(provide_pace_s=0.05)

@@ -21,20 +21,20 @@ from network_fakes import (
     until,
 )
 
-from network.errors import HandshakeFailed, LinkError, NetworkError
-from network.identity import PeerAddress
-from network.peers.manager import PeerManager
-from network.transport.websocket import WebSocketTransport
-from network.wire.chain import AnnounceBlock, BlockData, GetBlocks, GetHeaders, Headers
-from network.wire.control import Bye, Ping, Pong
-from network.wire.framing import Assembler, split
-from network.wire.limits import get_limit
-from network.wire.matrices import GetMatrix, GetRun, MatrixHead, RunData
-from network.wire.messages import decode_message, encode_message
-from network.wire.transactions import AnnounceTransactions
-from primitives.blocks import Block, compute_block_id
-from primitives.errors import MatrixMissing
-from primitives.transactions import compute_tx_id
+from inos.network.errors import HandshakeFailed, LinkError, NetworkError
+from inos.network.identity import PeerAddress
+from inos.network.peers.manager import PeerManager
+from inos.network.transport.websocket import WebSocketTransport
+from inos.network.wire.chain import AnnounceBlock, BlockData, GetBlocks, GetHeaders, Headers
+from inos.network.wire.control import Bye, Ping, Pong
+from inos.network.wire.framing import Assembler, split
+from inos.network.wire.limits import get_limit
+from inos.network.wire.matrices import GetMatrix, GetRun, MatrixHead, RunData
+from inos.network.wire.messages import decode_message, encode_message
+from inos.network.wire.transactions import AnnounceTransactions
+from inos.primitives.blocks import Block, compute_block_id
+from inos.primitives.errors import MatrixMissing
+from inos.primitives.transactions import compute_tx_id
 
 
 async def say(link, message):

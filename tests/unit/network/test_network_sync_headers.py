@@ -5,9 +5,9 @@ import asyncio
 from network_fakes import GENESIS_ID, FakeNode, make_chain, until
 from test_network_sync_blocks import syncing
 
-from network.sync.plan import HeaderPlan, is_chain
-from network.wire.chain import MAX_HEADERS
-from primitives.blocks import compute_block_id
+from inos.network.sync.plan import HeaderPlan, is_chain
+from inos.network.wire.chain import MAX_HEADERS
+from inos.primitives.blocks import compute_block_id
 
 CHAIN = [block.header for block in make_chain(40)]
 IDS = [compute_block_id(header) for header in CHAIN]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from network.sync.progress import (
+from inos.network.sync.progress import (
     NEAR_BLOCKS,
     STALL_S,
     Bottleneck,

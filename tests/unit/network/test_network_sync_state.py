@@ -2,11 +2,11 @@
 
 from network_fakes import GENESIS_ID, WITNESS, make_chain
 
-from mesh.store import MatrixInfo
-from network.sync.transactions import TransactionTracker
-from network.sync.wants import SLOW_S, Begin, Head, One, Wants
-from network.sync.window import Body, Window
-from primitives.blocks import compute_block_id
+from inos.mesh.store import MatrixInfo
+from inos.network.sync.transactions import TransactionTracker
+from inos.network.sync.wants import SLOW_S, Begin, Head, One, Wants
+from inos.network.sync.window import Body, Window
+from inos.primitives.blocks import compute_block_id
 
 BLOCKS = make_chain(8)
 IDS = [compute_block_id(block.header) for block in BLOCKS]

@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 
-from network.sync.verifier import InlineVerifier, ThreadVerifier, cut
-from network.sync.verifier_pool import MAX_BREAKS, PoolVerifier, check_seal_batch
-from primitives.codec import encode
-from primitives.errors import RuleViolation
+from inos.network.sync.verifier import InlineVerifier, ThreadVerifier, cut
+from inos.network.sync.verifier_pool import MAX_BREAKS, PoolVerifier, check_seal_batch
+from inos.primitives.codec import encode
+from inos.primitives.errors import RuleViolation
 from support.chain_maker import ALICE, BOB, Branch
 
 BRANCH = Branch()

@@ -3,10 +3,10 @@
 from network_fakes import FakeNode, get_address, make_service, raw_link, running, until
 from test_network_service import _is_refused, hear, hear_end, say, start_pair
 
-from network.wire.limits import LIMITS
-from network.wire.messages import encode_message
-from network.wire.votes import MAX_TOLD, MAX_VOTES, GetVotes, TellVotes, Votes
-from primitives.votes import Checkpoint, Link, Vote
+from inos.network.wire.limits import LIMITS
+from inos.network.wire.messages import encode_message
+from inos.network.wire.votes import MAX_TOLD, MAX_VOTES, GetVotes, TellVotes, Votes
+from inos.primitives.votes import Checkpoint, Link, Vote
 
 
 def make_vote(number: int, epoch: int = 3) -> Vote:

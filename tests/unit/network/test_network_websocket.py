@@ -8,7 +8,7 @@ import struct
 import pytest
 from network_fakes import FAST, GENESIS_ID, make_identity, until
 
-from network.transport.websocket import PATH, WebSocketTransport
+from inos.network.transport.websocket import PATH, WebSocketTransport
 
 UPGRADE = (
     f"GET {PATH} HTTP/1.1\r\nHost: node\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"

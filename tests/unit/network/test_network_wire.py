@@ -3,15 +3,15 @@ import asyncio
 import pytest
 from network_fakes import GENESIS, WITNESS, make_tx
 
-from consensus.finality.trust import Step
-from consensus.records import MAX_RECORD_BYTES, Ballot, Committee, Finality, Member
-from consensus.stateranges import Place, Records, StateRange
-from consensus.statetree import StateProof
-from network.errors import LinkError, Misbehaviour
-from network.peers.lanes import Lanes
-from network.wire.addresses import Addresses, AnnounceAddresses, DialMe, GetAddresses, KnownAddress
-from network.wire.chain import AnnounceBlock, BlockData, GetBlocks, GetHeaders, Headers
-from network.wire.compact import (
+from inos.consensus.finality.trust import Step
+from inos.consensus.records import MAX_RECORD_BYTES, Ballot, Committee, Finality, Member
+from inos.consensus.stateranges import Place, Records, StateRange
+from inos.consensus.statetree import StateProof
+from inos.network.errors import LinkError, Misbehaviour
+from inos.network.peers.lanes import Lanes
+from inos.network.wire.addresses import Addresses, AnnounceAddresses, DialMe, GetAddresses, KnownAddress
+from inos.network.wire.chain import AnnounceBlock, BlockData, GetBlocks, GetHeaders, Headers
+from inos.network.wire.compact import (
     BlockTransactions,
     CompactAnswer,
     CompactBlock,
@@ -21,11 +21,11 @@ from network.wire.compact import (
     Prefilled,
     SetCompact,
 )
-from network.wire.control import Bye, NotFound, Ping, Pong
-from network.wire.framing import Assembler, split
-from network.wire.kademlia import Contact, FindNodes, FindProviders, Nodes, Provide, Provided, Providers
-from network.wire.limits import LIMITS, Lane, get_limit
-from network.wire.matrices import (
+from inos.network.wire.control import Bye, NotFound, Ping, Pong
+from inos.network.wire.framing import Assembler, split
+from inos.network.wire.kademlia import Contact, FindNodes, FindProviders, Nodes, Provide, Provided, Providers
+from inos.network.wire.limits import LIMITS, Lane, get_limit
+from inos.network.wire.matrices import (
     CopyAnswer,
     GetMatrix,
     GetRun,
@@ -36,13 +36,13 @@ from network.wire.matrices import (
     Strip,
     Strips,
 )
-from network.wire.messages import KINDS, decode_message, encode_message
-from network.wire.skeleton import GetSkeleton, Skeleton
-from network.wire.snapshot import GetStateRange, GetSteps, StateRangeData, Steps
-from network.wire.transactions import AnnounceTransactions, GetTransactions, Transactions
-from network.wire.votes import MAX_TOLD, MAX_VOTES, GetVotes, TellVotes, Votes
-from primitives.blocks import Block
-from primitives.votes import Aggregate, Checkpoint, Link, Vote
+from inos.network.wire.messages import KINDS, decode_message, encode_message
+from inos.network.wire.skeleton import GetSkeleton, Skeleton
+from inos.network.wire.snapshot import GetStateRange, GetSteps, StateRangeData, Steps
+from inos.network.wire.transactions import AnnounceTransactions, GetTransactions, Transactions
+from inos.network.wire.votes import MAX_TOLD, MAX_VOTES, GetVotes, TellVotes, Votes
+from inos.primitives.blocks import Block
+from inos.primitives.votes import Aggregate, Checkpoint, Link, Vote
 
 ID = b"\x05" * 32
 

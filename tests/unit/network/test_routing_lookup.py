@@ -7,11 +7,11 @@ import random
 import pytest
 from routing_world import LoopClock, World, make_liar, run_virtual
 
-from network.discovery.routing.settings import RoutingSettings
-from network.identity import PeerAddress
-from network.wire.kademlia import Contact, FindNodes, FindProviders, Nodes, Providers
-from network.wire.matrices import GetMatrix, GetStrips, MatrixHead, Strip, Strips
-from primitives.errors import MatrixMissing
+from inos.network.discovery.routing.settings import RoutingSettings
+from inos.network.identity import PeerAddress
+from inos.network.wire.kademlia import Contact, FindNodes, FindProviders, Nodes, Providers
+from inos.network.wire.matrices import GetMatrix, GetStrips, MatrixHead, Strip, Strips
+from inos.primitives.errors import MatrixMissing
 
 STRIPS = [bytes([n]) * 16_384 for n in range(3)]
 

@@ -4,10 +4,10 @@ import random
 
 import pytest
 
-from network.discovery.routing.metric import compute_distance, count_common_bits, make_id_near
-from network.discovery.routing.places import compute_group, is_tellable, make_place
-from network.discovery.routing.table import RoutingTable
-from network.identity import PeerAddress
+from inos.network.discovery.routing.metric import compute_distance, count_common_bits, make_id_near
+from inos.network.discovery.routing.places import compute_group, is_tellable, make_place
+from inos.network.discovery.routing.table import RoutingTable
+from inos.network.identity import PeerAddress
 
 OWN = bytes(32)
 K = 20

@@ -10,17 +10,17 @@ import pytest
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-import work
-from chain.ledger import Ledger
-from chain.mempool import Mempool
-from genesis import Network
-from genesis.loading import derive_devnet, make_network, parse_genesis
-from mesh.store import MatrixStore
-from node.results import StoredResults
-from node.service import NodeService
-from primitives.blocks import Block, compute_anchor
-from primitives.matrices import Witness
-from primitives.transactions import (
+from inos import work
+from inos.chain.ledger import Ledger
+from inos.chain.mempool import Mempool
+from inos.genesis import Network
+from inos.genesis.loading import derive_devnet, make_network, parse_genesis
+from inos.mesh.store import MatrixStore
+from inos.node.results import StoredResults
+from inos.node.service import NodeService
+from inos.primitives.blocks import Block, compute_anchor
+from inos.primitives.matrices import Witness
+from inos.primitives.transactions import (
     ClaimJob,
     JobMode,
     Payload,
@@ -30,8 +30,8 @@ from primitives.transactions import (
     compute_tx_id,
     sign_transaction,
 )
-from primitives.units import Address, JobId, Nano, TimeMs
-from wallet.keys import Key, make_key
+from inos.primitives.units import Address, JobId, Nano, TimeMs
+from inos.wallet.keys import Key, make_key
 
 START = TimeMs(1_700_000_000_000)
 EASY = "0f" + "ff" * 31

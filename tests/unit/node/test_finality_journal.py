@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from node.errors import NodeError
-from node.finality import journal as journal_module
-from node.finality.interchange import decode_interchange, encode_interchange
-from node.finality.journal import Journal, Refused, Signed, check_signing
-from primitives.units import BlockId
+from inos.node.errors import NodeError
+from inos.node.finality import journal as journal_module
+from inos.node.finality.interchange import decode_interchange, encode_interchange
+from inos.node.finality.journal import Journal, Refused, Signed, check_signing
+from inos.primitives.units import BlockId
 
 KEY, GENESIS = b"\3" * 48, BlockId(b"\7" * 32)
 

@@ -8,15 +8,15 @@ from random import Random
 import pytest
 from msgspec.structs import replace
 
-from node.errors import NodeError
-from node.finality.journal import Journal, Signed
-from node.finality.reporter import Reporter
-from node.finality.voter import Voter, find_duty, make_signed
-from node.service import NodeService
-from primitives.bls import compute_secret, get_bls
-from primitives.transactions import ReportVoter
-from primitives.units import Nano
-from primitives.votes import Checkpoint, Link, Vote, compute_vote_hash
+from inos.node.errors import NodeError
+from inos.node.finality.journal import Journal, Signed
+from inos.node.finality.reporter import Reporter
+from inos.node.finality.voter import Voter, find_duty, make_signed
+from inos.node.service import NodeService
+from inos.primitives.bls import compute_secret, get_bls
+from inos.primitives.transactions import ReportVoter
+from inos.primitives.units import Nano
+from inos.primitives.votes import Checkpoint, Link, Vote, compute_vote_hash
 
 SECRET = compute_secret(b"\5" * 32)
 BOND = Nano(10**9)

@@ -11,19 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from chain.ledger import Ledger
-from genesis import Network, load_network
 from inos.benchmark.chains import make_chain, make_network
+from inos.chain.ledger import Ledger
 from inos.cli import app
-from mesh.store import MatrixStore
-from node.archive import export_chain, import_chain
-from node.archive.frames import MAGIC, FrameReader, FrameWriter, Head, Kind
-from node.clock import SystemClock
-from node.errors import NodeError
-from node.results import StoredResults
-from primitives.codec import encode
-from primitives.errors import InosError, RuleViolation
-from primitives.units import Height
+from inos.genesis import Network, load_network
+from inos.mesh.store import MatrixStore
+from inos.node.archive import export_chain, import_chain
+from inos.node.archive.frames import MAGIC, FrameReader, FrameWriter, Head, Kind
+from inos.node.clock import SystemClock
+from inos.node.errors import NodeError
+from inos.node.results import StoredResults
+from inos.primitives.codec import encode
+from inos.primitives.errors import InosError, RuleViolation
+from inos.primitives.units import Height
 
 BLOCKS = 9
 

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-import work
-from chain.mempool import PoolRejected
-from consensus.records import JobState
-from node.service import NodeService
-from primitives.errors import NotYet, RuleViolation
-from primitives.transactions import Challenge, JobMode, SubmitResult, compute_tx_id, sign_transaction
-from primitives.units import JobId
+from inos import work
+from inos.chain.mempool import PoolRejected
+from inos.consensus.records import JobState
+from inos.node.service import NodeService
+from inos.primitives.errors import NotYet, RuleViolation
+from inos.primitives.transactions import Challenge, JobMode, SubmitResult, compute_tx_id, sign_transaction
+from inos.primitives.units import JobId
+from inos.work.fraud import open_tile
 from support.tiles import open_array_row
-from work.fraud import open_tile
 
 
 def make_challenge(lab: Any, job: JobId, wrong: Any, i: int = 1) -> Any:

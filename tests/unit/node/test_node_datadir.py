@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from node.datadir import DataDir, load_or_make_secret, read_secret
-from node.errors import NodeError
-from primitives.units import BlockId
+from inos.node.datadir import DataDir, load_or_make_secret, read_secret
+from inos.node.errors import NodeError
+from inos.primitives.units import BlockId
 
 GENESIS = BlockId(bytes([1]) * 32)
 

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from chain.errors import ChainError
-from network.sync.progress import Phase
-from node.health import HealthChecks
-from node.pulse import MIN_SAMPLES, PulseTaker
-from rpc import Check, Health, Pulse
+from inos.chain.errors import ChainError
+from inos.network.sync.progress import Phase
+from inos.node.health import HealthChecks
+from inos.node.pulse import MIN_SAMPLES, PulseTaker
+from inos.rpc import Check, Health, Pulse
 
 GIB = 1 << 30
 WELL = Pulse(

@@ -2,12 +2,12 @@
 
 from msgspec.structs import replace
 
-from genesis import load_network
-from node.held import EarlyBlocks, HeldResults, WantedMatrices
-from primitives.blocks import Block
-from primitives.matrices import STRIP_BYTES, MatrixRef, Witness
-from primitives.transactions import SubmitResult, Transaction, sign_transaction
-from primitives.units import MatrixId, TimeMs, TxId
+from inos.genesis import load_network
+from inos.node.held import EarlyBlocks, HeldResults, WantedMatrices
+from inos.primitives.blocks import Block
+from inos.primitives.matrices import STRIP_BYTES, MatrixRef, Witness
+from inos.primitives.transactions import SubmitResult, Transaction, sign_transaction
+from inos.primitives.units import MatrixId, TimeMs, TxId
 
 WITNESS = Witness(bytes(STRIP_BYTES), (), bytes(STRIP_BYTES), ())
 

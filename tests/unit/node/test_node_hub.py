@@ -1,8 +1,8 @@
 """Events: fanned out, bounded, the newest never lost."""
 
-from chain.events import MatrixAdded
-from node.hub import Hub
-from primitives.units import MatrixId
+from inos.chain.events import MatrixAdded
+from inos.node.hub import Hub
+from inos.primitives.units import MatrixId
 
 
 def make_event(number: int) -> MatrixAdded:

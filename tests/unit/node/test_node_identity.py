@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from node.datadir import DataDir
-from node.errors import NodeError
-from node.identity import make_miner_settings
-from node.settings import load_settings
-from primitives.errors import InosError
-from primitives.transactions import JobMode
-from wallet.addresses import encode_address
-from wallet.keys import derive_key
-from wallet.keystore import KeystoreInfo, ScryptCost, Secret, encode_keystore
+from inos.node.datadir import DataDir
+from inos.node.errors import NodeError
+from inos.node.identity import make_miner_settings
+from inos.node.settings import load_settings
+from inos.primitives.errors import InosError
+from inos.primitives.transactions import JobMode
+from inos.wallet.addresses import encode_address
+from inos.wallet.keys import derive_key
+from inos.wallet.keystore import KeystoreInfo, ScryptCost, Secret, encode_keystore
 
 PHRASE = "test test test test test test test test test test test junk"
 

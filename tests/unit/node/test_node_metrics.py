@@ -10,12 +10,12 @@ import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-import work
-from node.errors import NodeError
-from node.node import Node, open_node
-from node.settings import NodeSettings, load_settings
-from primitives.errors import InosError
-from primitives.transactions import Transfer
+from inos import work
+from inos.node.errors import NodeError
+from inos.node.node import Node, open_node
+from inos.node.settings import NodeSettings, load_settings
+from inos.primitives.errors import InosError
+from inos.primitives.transactions import Transfer
 from support.cluster import await_that
 
 DEPLOY = Path(__file__).parents[3] / "deploy"

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-import work
-from chain.events import MatrixAdded, MatrixWanted
-from consensus.records import JobState
-from mesh.errors import MeshError
-from node.needs import SETTLED_EPOCHS, list_needs
-from node.service import NodeService
-from primitives.transactions import CancelJob, JobMode, PostJob, compute_tx_id
+from inos import work
+from inos.chain.events import MatrixAdded, MatrixWanted
+from inos.consensus.records import JobState
+from inos.mesh.errors import MeshError
+from inos.node.needs import SETTLED_EPOCHS, list_needs
+from inos.node.service import NodeService
+from inos.primitives.transactions import CancelJob, JobMode, PostJob, compute_tx_id
 
 
 def list_kept(service: NodeService) -> frozenset[Any]:

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from genesis import load_network
-from network.errors import NetworkError
-from node.errors import NodeError
-from node.netfiles import NetworkFiles
-from node.netsettings import make_network_settings
-from node.settings import NodeSettings, load_settings
+from inos.genesis import load_network
+from inos.network.errors import NetworkError
+from inos.node.errors import NodeError
+from inos.node.netfiles import NetworkFiles
+from inos.node.netsettings import make_network_settings
+from inos.node.settings import NodeSettings, load_settings
 
 SEED = f"{'ab' * 32}@seed.example:8646"
 

@@ -11,14 +11,14 @@ from typing import Any
 import aiohttp
 import pytest
 
-from network.errors import NetworkError
-from node.errors import NodeError
-from node.node import open_node
-from node.settings import NodeSettings, load_settings
-from primitives.errors import InosError
-from primitives.transactions import Transfer, compute_tx_id
-from wallet.addresses import encode_address
-from wallet.errors import WalletError
+from inos.network.errors import NetworkError
+from inos.node.errors import NodeError
+from inos.node.node import open_node
+from inos.node.settings import NodeSettings, load_settings
+from inos.primitives.errors import InosError
+from inos.primitives.transactions import Transfer, compute_tx_id
+from inos.wallet.addresses import encode_address
+from inos.wallet.errors import WalletError
 
 
 def make_settings(lab: Any, path: Path, **flags: Any) -> NodeSettings:

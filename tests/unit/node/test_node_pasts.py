@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from chain import past
-from chain.ledger import Ledger
-from consensus.records import account_key
-from consensus.stateranges import ROOT
-from consensus.statetree import check_proof
-from node.pasts import KEPT_S, MAX_PASTS, Pasts
-from primitives.units import BlockId, StateRoot, TimeMs
+from inos.chain import past
+from inos.chain.ledger import Ledger
+from inos.consensus.records import account_key
+from inos.consensus.stateranges import ROOT
+from inos.consensus.statetree import check_proof
+from inos.node.pasts import KEPT_S, MAX_PASTS, Pasts
+from inos.primitives.units import BlockId, StateRoot, TimeMs
 from support.chain_maker import ALICE, EASY, Branch, feed
 
 EPOCHS = MAX_PASTS + 2

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import work
-from node.results import StoredResults
-from primitives.errors import MatrixMissing
-from primitives.units import JobId, MatrixId
+from inos import work
+from inos.node.results import StoredResults
+from inos.primitives.errors import MatrixMissing
+from inos.primitives.units import JobId, MatrixId
 
 JOB = JobId(bytes([5]) * 32)
 

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-import work
-from chain.events import MatrixAdded, MatrixWanted, TipChanged, TransactionAdded
-from chain.mempool import PoolRejected
-from node.service import NodeService
-from primitives.blocks import compute_block_id
-from primitives.errors import ClockAhead, MatrixMissing, NotYet, RuleViolation
-from primitives.transactions import Transfer, compute_tx_id
-from primitives.units import TimeMs
+from inos import work
+from inos.chain.events import MatrixAdded, MatrixWanted, TipChanged, TransactionAdded
+from inos.chain.mempool import PoolRejected
+from inos.node.service import NodeService
+from inos.primitives.blocks import compute_block_id
+from inos.primitives.errors import ClockAhead, MatrixMissing, NotYet, RuleViolation
+from inos.primitives.transactions import Transfer, compute_tx_id
+from inos.primitives.units import TimeMs
 
 
 @asynccontextmanager

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from miner import Purpose
-from node.errors import NodeError
-from node.settings import load_settings
+from inos.miner import Purpose
+from inos.node.errors import NodeError
+from inos.node.settings import load_settings
 
 
 @pytest.fixture(autouse=True)

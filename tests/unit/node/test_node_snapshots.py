@@ -10,11 +10,11 @@ import aiohttp
 import pytest
 
 from inos.client import Client
-from node.copying import copy_node
-from node.errors import NodeError
-from node.node import Node, open_node
-from node.settings import NodeSettings, load_settings
-from primitives.errors import InosError
+from inos.node.copying import copy_node
+from inos.node.errors import NodeError
+from inos.node.node import Node, open_node
+from inos.node.settings import NodeSettings, load_settings
+from inos.primitives.errors import InosError
 from support.commands import start_inos
 
 KEYS = {"node.key", "voter.key", "voter.journal", "worker.key", "rpc.token"}

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from node.errors import NodeError
-from node.tasks import Tasks, cancel_within
+from inos.node.errors import NodeError
+from inos.node.tasks import Tasks, cancel_within
 
 
 async def test_a_failing_task_ends_the_body_with_its_own_error() -> None:

@@ -11,14 +11,14 @@ import pytest
 from msgspec.structs import replace
 
 import inos
-import work
+from inos import work
 from inos.client import BadOperand, ClientError, RemoteError
-from node.desk import MAX_WAITERS
-from node.node import Node, open_node
-from node.settings import load_settings
-from primitives.blocks import Header, compute_anchor
-from primitives.codec import decode, encode
-from wallet.addresses import encode_address
+from inos.node.desk import MAX_WAITERS
+from inos.node.node import Node, open_node
+from inos.node.settings import load_settings
+from inos.primitives.blocks import Header, compute_anchor
+from inos.primitives.codec import decode, encode
+from inos.wallet.addresses import encode_address
 
 RNG = np.random.default_rng(5)
 X = RNG.integers(-64, 64, (300, 100), dtype=np.int8)

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import work
-from mesh.errors import MeshError
-from mesh.store import MatrixStore
-from node.uploads import MAX_OPEN, Uploads
-from primitives.units import MatrixId
+from inos import work
+from inos.mesh.errors import MeshError
+from inos.mesh.store import MatrixStore
+from inos.node.uploads import MAX_OPEN, Uploads
+from inos.primitives.units import MatrixId
 
 X = np.random.default_rng(2).integers(-64, 64, (40, 70), dtype=np.int8)
 SHAPE = (1, 40, 70)

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from primitives.bls import BlsError, choice, compute_secret, get_bls, get_native, get_reference
+from inos.primitives.bls import BlsError, choice, compute_secret, get_bls, get_native, get_reference
 
 CURVE_ORDER = 52435875175126190479447740508185965837690552500527637822603658699938581184513
 # From the hash-to-curve and signature drafts' implementations (Ethereum's consensus test vectors, `sign`).
@@ -162,6 +162,6 @@ def test_without_the_native_library_the_reference_is_used(monkeypatch: pytest.Mo
 
 def test_the_reference_leaves_the_recursion_limit_alone() -> None:
     """py_ecc raises it to 100,000, and then deeply nested JSON ends the process."""
-    code = "import sys; from primitives.bls import get_reference; get_reference(); print(sys.getrecursionlimit())"
+    code = "import sys; from inos.primitives.bls import get_reference; get_reference(); print(sys.getrecursionlimit())"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert int(told.stdout) == 1000

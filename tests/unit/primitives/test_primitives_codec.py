@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from primitives.codec import decode, encode
-from primitives.errors import CodecError
-from primitives.transactions import (
+from inos.primitives.codec import decode, encode
+from inos.primitives.errors import CodecError
+from inos.primitives.transactions import (
     MAX_TX_BYTES,
     ClaimJob,
     Transaction,

@@ -5,8 +5,8 @@ from blake3 import blake3
 from hypothesis import given
 from hypothesis import strategies as st
 
-from primitives.hashing import Context
-from primitives.merkle import (
+from inos.primitives.hashing import Context
+from inos.primitives.merkle import (
     compute_path,
     compute_path_length,
     compute_range_path_length,
@@ -14,7 +14,7 @@ from primitives.merkle import (
     compute_root_from_path,
     compute_root_from_range,
 )
-from work.strips import StripTree
+from inos.work.strips import StripTree
 
 NODE = Context.MATRIX_NODE
 leaves_strategy = st.lists(st.binary(min_size=32, max_size=32), min_size=1, max_size=70)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from primitives.units import format_credits, parse_credits
+from inos.primitives.units import format_credits, parse_credits
 
 
 @given(st.integers(0, 2**64 - 1))

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 import pytest
 from pydantic import Field
 
-from primitives.errors import RuleViolation
-from rpc.dispatch import MAX_BATCH, Caller, Dispatcher
-from rpc.errors import RpcError
-from rpc.method import method
-from rpc.schemas import Model, NoParams
+from inos.primitives.errors import RuleViolation
+from inos.rpc.dispatch import MAX_BATCH, Caller, Dispatcher
+from inos.rpc.errors import RpcError
+from inos.rpc.method import method
+from inos.rpc.schemas import Model, NoParams
 
 ANYBODY = Caller(is_authorized=False)
 OWNER = Caller(is_authorized=True)
@@ -229,7 +229,7 @@ async def test_a_batch_has_a_largest_size() -> None:
 
 
 async def test_a_batchs_answers_have_a_largest_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rpc.dispatch.MAX_ANSWER_BYTES", 100)
+    monkeypatch.setattr("inos.rpc.dispatch.MAX_ANSWER_BYTES", 100)
     answers = await ask("[" + ",".join(request("get_data", request_id=i) for i in range(4)) + "]")
     assert [answer["id"] for answer in answers] == [0, 1, 2, 3]
     assert "result" in answers[0]

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from primitives.transactions import RegisterVoter, Transfer, sign_transaction
-from primitives.units import Nano, TxId
-from rpc import VoterStatus
+from inos.primitives.transactions import RegisterVoter, Transfer, sign_transaction
+from inos.primitives.units import Nano, TxId
+from inos.rpc import VoterStatus
+from inos.wallet.addresses import encode_address
+from inos.wallet.keys import make_key
 from support.fake_node import FEE, WORKER, FakeNode
 from support.rpc_served import Ask, ask_server, make_fake_node, serve
 from support.voters import get_bls_key, prove
-from wallet.addresses import encode_address
-from wallet.keys import make_key
 
 ALICE = make_key(bytes(31) + b"\x01")
 

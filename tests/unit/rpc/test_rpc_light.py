@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from consensus.records import account_key
-from consensus.statetree import StateProof, check_proof
-from primitives.blocks import Header, compute_block_id
-from primitives.codec import decode
-from primitives.units import StateRoot
+from inos.consensus.records import account_key
+from inos.consensus.statetree import StateProof, check_proof
+from inos.primitives.blocks import Header, compute_block_id
+from inos.primitives.codec import decode
+from inos.primitives.units import StateRoot
 from support.fake_node import WORKER, FakeNode
 from support.rpc_served import Ask, ask_server, make_fake_node, serve
 

@@ -9,18 +9,18 @@ import aiohttp
 import numpy as np
 import pytest
 
-from primitives.blocks import compute_block_id
-from primitives.signatures import compute_address, compute_public_key
-from primitives.transactions import ClaimJob, JobMode, PostJob, Transfer, sign_transaction
-from primitives.units import Address, Nano
-from rpc import RpcServer, RpcSettings
-from rpc.live import MAX_SUBSCRIPTIONS
-from rpc.news import Notification
+from inos.primitives.blocks import compute_block_id
+from inos.primitives.signatures import compute_address, compute_public_key
+from inos.primitives.transactions import ClaimJob, JobMode, PostJob, Transfer, sign_transaction
+from inos.primitives.units import Address, Nano
+from inos.rpc import RpcServer, RpcSettings
+from inos.rpc.live import MAX_SUBSCRIPTIONS
+from inos.rpc.news import Notification
+from inos.wallet.addresses import encode_address
+from inos.wallet.keys import make_key
 from support.cluster import await_that
 from support.fake_node import FEE, WORKER, FakeNode
 from support.rpc_served import make_fake_node
-from wallet.addresses import encode_address
-from wallet.keys import make_key
 
 ALICE = make_key(bytes(31) + b"\x01")
 FUNDS = 10**12

@@ -10,21 +10,21 @@ import numpy as np
 import pytest
 from msgspec.structs import replace
 
-import work
-from consensus.execution import BlockFigures
-from consensus.records import account_key
-from consensus.statetree import OtherLeaf, StateProof, check_proof
-from network.figures import AddressInfo, BanInfo
-from primitives.errors import RuleViolation
-from primitives.transactions import CancelJob, JobMode, Payload, PostJob, Transfer, sign_transaction
-from primitives.units import BlockId, NodeId, StateRoot, TimeMs
-from rpc import Check, PeerInfo
-from rpc.methods import ALL_METHODS
+from inos import work
+from inos.consensus.execution import BlockFigures
+from inos.consensus.records import account_key
+from inos.consensus.statetree import OtherLeaf, StateProof, check_proof
+from inos.network.figures import AddressInfo, BanInfo
+from inos.primitives.errors import RuleViolation
+from inos.primitives.transactions import CancelJob, JobMode, Payload, PostJob, Transfer, sign_transaction
+from inos.primitives.units import BlockId, NodeId, StateRoot, TimeMs
+from inos.rpc import Check, PeerInfo
+from inos.rpc.methods import ALL_METHODS
+from inos.wallet.addresses import encode_address
+from inos.wallet.build import encode_transaction
+from inos.wallet.keys import make_key
 from support.fake_node import FEE, WORKER, FakeNode
 from support.rpc_served import Ask, ask_server, make_fake_node, serve
-from wallet.addresses import encode_address
-from wallet.build import encode_transaction
-from wallet.keys import make_key
 
 ALICE = make_key(bytes(31) + b"\x01")
 BOB = make_key(bytes(31) + b"\x02")
@@ -519,7 +519,7 @@ async def test_a_matrix_that_is_not_here(ask: Ask) -> None:
 
 
 async def test_a_matrix_too_large_for_an_answer(ask: Ask, node: FakeNode, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rpc.methods.mesh.MAX_ANSWER_BYTES", 599)
+    monkeypatch.setattr("inos.rpc.methods.mesh.MAX_ANSWER_BYTES", 599)
     error = await ask("mesh_get", node.matrices.put(X).id.hex())
     assert (error["code"], error["data"]["code"]) == (-32009, "answer-too-large")
 

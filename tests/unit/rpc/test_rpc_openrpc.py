@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from rpc.methods import ALL_METHODS
-from rpc.openrpc import make_document, with_discover
+from inos.rpc.methods import ALL_METHODS
+from inos.rpc.openrpc import make_document, with_discover
 from support.answers import check_answer
 
 EXPECTED = {

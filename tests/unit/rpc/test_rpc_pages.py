@@ -8,8 +8,8 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from rpc.pages import load_pages
-from rpc.server import RpcServer, RpcSettings
+from inos.rpc.pages import load_pages
+from inos.rpc.server import RpcServer, RpcSettings
 
 
 @pytest.fixture

@@ -12,20 +12,20 @@ from blake3 import blake3
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-import work
-from chain.ledger import Ledger
-from chain.mempool import Mempool
-from chain.template import make_template
-from consensus.records import Kind
-from consensus.statetree import OtherLeaf, StateProof, check_proof
-from consensus.validity import check_transaction_sanity
-from genesis import Network
-from genesis.loading import derive_devnet, make_network, parse_genesis
-from mesh.store import MatrixStore
-from primitives.blocks import Block, compute_anchor
-from primitives.errors import MatrixMissing
-from primitives.matrices import MatrixRef
-from primitives.transactions import (
+from inos import work
+from inos.chain.ledger import Ledger
+from inos.chain.mempool import Mempool
+from inos.chain.template import make_template
+from inos.consensus.records import Kind
+from inos.consensus.statetree import OtherLeaf, StateProof, check_proof
+from inos.consensus.validity import check_transaction_sanity
+from inos.genesis import Network
+from inos.genesis.loading import derive_devnet, make_network, parse_genesis
+from inos.mesh.store import MatrixStore
+from inos.primitives.blocks import Block, compute_anchor
+from inos.primitives.errors import MatrixMissing
+from inos.primitives.matrices import MatrixRef
+from inos.primitives.transactions import (
     ClaimJob,
     JobMode,
     Payload,
@@ -35,12 +35,12 @@ from primitives.transactions import (
     Transfer,
     sign_transaction,
 )
-from primitives.units import JobId, MatrixId, Nano, StateRoot, TimeMs, TxId
+from inos.primitives.units import JobId, MatrixId, Nano, StateRoot, TimeMs, TxId
+from inos.wallet.addresses import encode_address
+from inos.wallet.build import encode_transaction
+from inos.wallet.keys import Key, make_key
 from support.fake_node import FakeNode
 from support.rpc_served import Ask, ask_server, serve
-from wallet.addresses import encode_address
-from wallet.build import encode_transaction
-from wallet.keys import Key, make_key
 
 ALICE = make_key(bytes(31) + b"\x01")
 BOB = make_key(bytes(31) + b"\x02")

@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from rpc.methods import ALL_METHODS
-from rpc.reference import make_reference
+from inos.rpc.methods import ALL_METHODS
+from inos.rpc.reference import make_reference
 
 ROOT = Path(__file__).parents[3]
 PACKAGES = (

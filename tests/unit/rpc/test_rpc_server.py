@@ -10,10 +10,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from rpc.errors import RpcError
-from rpc.method import Method, method
-from rpc.schemas import Model, NoParams
-from rpc.server import RpcServer, RpcSettings
+from inos.rpc.errors import RpcError
+from inos.rpc.method import Method, method
+from inos.rpc.schemas import Model, NoParams
+from inos.rpc.server import RpcServer, RpcSettings
 
 BODY_LIMIT = 100_000
 

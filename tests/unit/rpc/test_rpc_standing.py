@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from consensus.state import compute_reputation
-from primitives.blocks import compute_block_id
-from primitives.codec import encode
-from primitives.transactions import ClaimJob, JobMode, PostJob, sign_transaction
-from primitives.units import Height, JobId, Nano, TxId
-from rpc.standing import compute_standing
+from inos.consensus.state import compute_reputation
+from inos.primitives.blocks import compute_block_id
+from inos.primitives.codec import encode
+from inos.primitives.transactions import ClaimJob, JobMode, PostJob, sign_transaction
+from inos.primitives.units import Height, JobId, Nano, TxId
+from inos.rpc.standing import compute_standing
+from inos.wallet.addresses import encode_address
+from inos.wallet.keys import make_key
 from support.fake_node import FEE, WORKER, FakeNode
 from support.rpc_served import Ask, ask_server, make_fake_node, serve
-from wallet.addresses import encode_address
-from wallet.keys import make_key
 
 ALICE = make_key(bytes(31) + b"\x01")
 RNG = np.random.default_rng(6)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from rpc.errors import RpcError
-from rpc.token import is_authorized, load_or_create_token
+from inos.rpc.errors import RpcError
+from inos.rpc.token import is_authorized, load_or_create_token
 
 
 def test_the_token_is_made_once_and_private(tmp_path: Path) -> None:

@@ -2,10 +2,10 @@
 
 import pytest
 
-from primitives import bech32m
-from primitives.units import Address
-from wallet.addresses import decode_address, encode_address
-from wallet.errors import WalletError
+from inos.primitives import bech32m
+from inos.primitives.units import Address
+from inos.wallet.addresses import decode_address, encode_address
+from inos.wallet.errors import WalletError
 
 # BIP-350, "Test vectors for Bech32m": valid strings
 VALID = [

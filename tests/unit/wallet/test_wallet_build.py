@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from consensus.params import Params
-from primitives.matrices import MatrixRef
-from primitives.signatures import is_signature_valid
-from primitives.transactions import (
+from inos.consensus.params import Params
+from inos.primitives.matrices import MatrixRef
+from inos.primitives.signatures import is_signature_valid
+from inos.primitives.transactions import (
     CancelJob,
     ClaimJob,
     JobMode,
@@ -16,11 +16,11 @@ from primitives.transactions import (
     compute_signing_hash,
     is_transaction_signed,
 )
-from primitives.units import Address, Height, JobId, Nano, PublicKey
-from wallet import build
-from wallet.addresses import encode_address
-from wallet.errors import WalletError
-from wallet.keys import make_key
+from inos.primitives.units import Address, Height, JobId, Nano, PublicKey
+from inos.wallet import build
+from inos.wallet.addresses import encode_address
+from inos.wallet.errors import WalletError
+from inos.wallet.keys import make_key
 
 KEY = make_key(b"\x11" * 32)
 TO = encode_address("dinos", Address(b"\x22" * 20))

@@ -3,11 +3,11 @@
 import pytest
 from coincurve import PrivateKey
 
-from primitives.signatures import compute_public_key, is_signature_valid, sign
-from wallet.bip32 import derive_secret, parse_path
-from wallet.errors import WalletError
-from wallet.keys import derive_key, derive_key_from_seed, format_path, make_key
-from wallet.phrase import check_phrase, compute_seed, make_phrase
+from inos.primitives.signatures import compute_public_key, is_signature_valid, sign
+from inos.wallet.bip32 import derive_secret, parse_path
+from inos.wallet.errors import WalletError
+from inos.wallet.keys import derive_key, derive_key_from_seed, format_path, make_key
+from inos.wallet.phrase import check_phrase, compute_seed, make_phrase
 
 # the vectors BIP-39 names (passphrase "TREZOR"): entropy, phrase, seed
 BIP39 = [

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from wallet import store
-from wallet.errors import WalletError
-from wallet.keystore import (
+from inos.wallet import store
+from inos.wallet.errors import WalletError
+from inos.wallet.keystore import (
     KeystoreInfo,
     ScryptCost,
     Secret,

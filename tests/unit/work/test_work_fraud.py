@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from primitives.hashing import Context, compute_hash
-from primitives.matrices import DTYPE_INT32, MatrixRef, StripRow, make_matrix_ref
-from primitives.merkle import compute_root
+from inos.primitives.hashing import Context, compute_hash
+from inos.primitives.matrices import DTYPE_INT32, MatrixRef, StripRow, make_matrix_ref
+from inos.primitives.merkle import compute_root
+from inos.work import matrix_ref
+from inos.work.fraud import Tile, is_tile_wrong, open_tile
+from inos.work.strips import InvalidMatrix, StripTree, compute_leaves, compute_strip
 from support.tiles import BAD_REF, W_REF, X_REF, Y_REF, X, Y, open_array_row, open_row
-from work import matrix_ref
-from work.fraud import Tile, is_tile_wrong, open_tile
-from work.strips import InvalidMatrix, StripTree, compute_leaves, compute_strip
 
 
 def test_only_the_tile_with_the_wrong_entry_is_wrong() -> None:

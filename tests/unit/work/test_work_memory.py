@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-import work
+from inos import work
 
 MEASURE = """
 import sys
 import numpy as np
-import work
+from inos import work
 
 def get_peak():
     lines = open("/proc/self/status").read().splitlines()

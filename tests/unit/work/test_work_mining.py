@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import work
-from primitives.errors import InosError
-from work import InvalidBackend, InvalidMatrix, Lottery, Operand
+from inos import work
+from inos.primitives.errors import InosError
+from inos.work import InvalidBackend, InvalidMatrix, Lottery, Operand
 
 ANCHOR = bytes(range(32))
 ANY = 2**256 - 1
@@ -85,7 +85,7 @@ def test_no_target_is_too_hard_or_too_easy() -> None:
 def test_w_prepared_in_pieces_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     x, w = make(48, 1500), make(300, 1500, 1)
     kept = work.mine(x, w, ANCHOR, ANY)
-    monkeypatch.setattr("work.backends.numpy_noise.MAX_KEPT_BYTES", 0)
+    monkeypatch.setattr("inos.work.backends.numpy_noise.MAX_KEPT_BYTES", 0)
     again = work.mine(x, w, ANCHOR, ANY)
     assert np.array_equal(again.product, kept.product)
     assert set(again.wins) == set(kept.wins)
@@ -216,7 +216,7 @@ def test_a_failure_in_one_thread_ends_all(monkeypatch: pytest.MonkeyPatch) -> No
     def fail(*args: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("work.backends.numpy_backend._Job._draw", fail)
+    monkeypatch.setattr("inos.work.backends.numpy_backend._Job._draw", fail)
     before = threading.active_count()
     with pytest.raises(ZeroDivisionError):
         work.mine(make(1600, 64), make(16, 64), ANCHOR, ANY, threads=2, backend="numpy")

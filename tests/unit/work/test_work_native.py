@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-import work
-from primitives.matrices import STRIP_BYTES
-from primitives.units import U256_MAX
-from work import Lottery, Operand
-from work.backends import Slice
-from work.backends.native import library
-from work.backends.native.job import Job
-from work.backends.native.library import KERNELS, find_kernels
-from work.backends.native.memory import cast
-from work.backends.native.prepared import PreparedW
-from work.backends.native.running import Flag
+from inos import work
+from inos.primitives.matrices import STRIP_BYTES
+from inos.primitives.units import U256_MAX
+from inos.work import Lottery, Operand
+from inos.work.backends import Slice
+from inos.work.backends.native import library
+from inos.work.backends.native.job import Job
+from inos.work.backends.native.library import KERNELS, find_kernels
+from inos.work.backends.native.memory import cast
+from inos.work.backends.native.prepared import PreparedW
+from inos.work.backends.native.running import Flag
 
 NATIVE = [info.name for info in work.list_backends() if info.is_available and info.name.startswith("native")]
 
@@ -69,7 +69,7 @@ def test_kernels_do_nothing_once_the_flag_is_set(name: str, monkeypatch: pytest.
     assert not leaves.any()
     operand = Operand.commit(x)
     piece = Slice(operand, operand, bytes(32), bytes(32), U256_MAX, 0, 4, 1)
-    monkeypatch.setattr("work.backends.native.job.Flag", lambda: flag)
+    monkeypatch.setattr("inos.work.backends.native.job.Flag", lambda: flag)
     job = Job(kernel, piece, PreparedW(kernel, operand, bytes(32)), lambda *_: None)
     packed = np.zeros(4 * 2 * STRIP_BYTES * 2, dtype=np.uint8)
     job._set_part(0, (0, 4), packed, packed)
@@ -112,8 +112,8 @@ def test_without_kernels_numpy_serves(monkeypatch: pytest.MonkeyPatch) -> None:
     for cached in (library.find_kernels, library.find_obstacle, library.find_best):
         cached.cache_clear()
     monkeypatch.setattr(library, "load", lambda: None)
-    monkeypatch.setattr("work.backends.native.leaves.load", lambda: None)
-    monkeypatch.setattr("work.backends.native.check.load", lambda: None)
+    monkeypatch.setattr("inos.work.backends.native.leaves.load", lambda: None)
+    monkeypatch.setattr("inos.work.backends.native.check.load", lambda: None)
     try:
         assert [info.name for info in work.list_backends() if info.is_available] == ["numpy"]
         x = np.ones((20, 30), dtype=np.int8)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import work
-from work import Lottery, Operand
-from work.backends.native.job import Job
+from inos import work
+from inos.work import Lottery, Operand
+from inos.work.backends.native.job import Job
 
 NATIVE = next((info.name for info in work.list_backends() if info.is_available and info.name != "numpy"), "")
 pytestmark = pytest.mark.skipif(not NATIVE, reason="no kernels were compiled")

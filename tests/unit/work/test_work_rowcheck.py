@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from work.freivalds import RowCheck
+from inos.work.freivalds import RowCheck
 
 
 @settings(max_examples=30, deadline=None)

@@ -10,10 +10,9 @@ from blake3 import blake3
 from numpy.typing import NDArray
 from typer.testing import CliRunner
 
-import work
-from inos import cli
-from work import Operand
-from work.noise import compute_noise_w, compute_noise_x, compute_permutations
+from inos import cli, work
+from inos.work import Operand
+from inos.work.noise import compute_noise_w, compute_noise_x, compute_permutations
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "certificate.json").read_text())
 ANY = 2**256 - 1

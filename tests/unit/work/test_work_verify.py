@@ -8,13 +8,13 @@ from blake3 import blake3
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-import work
-from primitives.errors import InosError
-from primitives.matrices import MatrixRef, make_matrix_ref
-from primitives.units import Hash
-from work import InvalidCertificate, InvalidMatrix, Win
-from work.certificate import compute_digest
-from work.freivalds import COLS_PER_SUM, RESULTS_PER_SUM, _multiply, _project
+from inos import work
+from inos.primitives.errors import InosError
+from inos.primitives.matrices import MatrixRef, make_matrix_ref
+from inos.primitives.units import Hash
+from inos.work import InvalidCertificate, InvalidMatrix, Win
+from inos.work.certificate import compute_digest
+from inos.work.freivalds import COLS_PER_SUM, RESULTS_PER_SUM, _multiply, _project
 
 ANCHOR = bytes(range(32))
 ANY = 2**256 - 1

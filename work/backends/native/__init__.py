@@ -2,5 +2,5 @@
 
 `build` compiles `csrc` at install; `library` loads it and says what is missing; `backend` runs a slice
 tile by tile in threads; `prepared` is W packed under its noise; `check` is Freivalds. Knows what
-`work.backends` knows, nothing of seals or blocks.
+`inos.work.backends` knows, nothing of seals or blocks.
 """

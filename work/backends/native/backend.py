@@ -3,12 +3,12 @@
 import threading
 from typing import Final
 
-from work.backends.base import Drawn, OnWin, Slice
-from work.backends.native.job import Job
-from work.backends.native.library import Kernel, find_kernels, find_obstacle
-from work.backends.native.prepared import PreparedW
-from work.matrices import Operand
-from work.stopping import Stopped
+from inos.work.backends.base import Drawn, OnWin, Slice
+from inos.work.backends.native.job import Job
+from inos.work.backends.native.library import Kernel, find_kernels, find_obstacle
+from inos.work.backends.native.prepared import PreparedW
+from inos.work.matrices import Operand
+from inos.work.stopping import Stopped
 
 PREFIX: Final = "native-"
 

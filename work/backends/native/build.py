@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cffi import FFI
 
-_SOURCES = "work/backends/native/csrc"
+_SOURCES = "inos/work/backends/native/csrc"
 """Relative to the root of the repository, where builds run."""
 
 _names = sorted(path.name for path in Path(_SOURCES).glob("*.c"))
@@ -16,7 +16,7 @@ _names = sorted(path.name for path in Path(_SOURCES).glob("*.c"))
 ffi = FFI()
 ffi.cdef((Path(_SOURCES) / "api.h").read_text())
 ffi.set_source(
-    "work.backends.native._kernels",
+    "inos.work.backends.native._kernels",
     '#include "inos_native.h"',
     sources=[f"{_SOURCES}/{name}" for name in _names],
     depends=[str(path) for path in sorted(Path(_SOURCES).glob("*.h"))],

@@ -6,9 +6,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from work.backends.native.library import Kernel, find_best, load
-from work.backends.native.memory import allocate, cast
-from work.backends.native.running import Flag, get_default_threads, run_all
+from inos.work.backends.native.library import Kernel, find_best, load
+from inos.work.backends.native.memory import allocate, cast
+from inos.work.backends.native.running import Flag, get_default_threads, run_all
 
 VECTORS: Final = 16
 PIECE: Final = 1 << 20

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from primitives.matrices import STRIP_BYTES, STRIP_ROWS
-from primitives.units import HASH_BYTES
-from work.backends.base import OnWin, Slice
-from work.backends.native.library import Kernel, load
-from work.backends.native.memory import allocate, borrow, cast
-from work.backends.native.plan import PEEL_BYTES, TICKET_BYTES, TILE
-from work.backends.native.prepared import KeptW, PreparedW, draw_permutations, fill_sides
-from work.backends.native.running import Flag, run_all
+from inos.primitives.matrices import STRIP_BYTES, STRIP_ROWS
+from inos.primitives.units import HASH_BYTES
+from inos.work.backends.base import OnWin, Slice
+from inos.work.backends.native.library import Kernel, load
+from inos.work.backends.native.memory import allocate, borrow, cast
+from inos.work.backends.native.plan import PEEL_BYTES, TICKET_BYTES, TILE
+from inos.work.backends.native.prepared import KeptW, PreparedW, draw_permutations, fill_sides
+from inos.work.backends.native.running import Flag, run_all
 
 WIN_WORDS = 11
 """i, j, p, and the digest's 8 words."""

@@ -6,10 +6,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from primitives.hashing import PREFIX, Context
-from work.backends.native.library import find_best, load
-from work.backends.native.memory import cast
-from work.backends.native.running import Flag, get_default_threads, run_all
+from inos.primitives.hashing import PREFIX, Context
+from inos.work.backends.native.library import find_best, load
+from inos.work.backends.native.memory import cast
+from inos.work.backends.native.running import Flag, get_default_threads, run_all
 
 HASH_BYTES: Final = 32
 STRIPS_PER_THREAD: Final = 8

@@ -33,7 +33,7 @@ class Kernel(Struct, frozen=True, eq=False):
 def load() -> tuple[Any, Any] | None:
     """(ffi, lib) of the compiled extension, or None where the package was installed without it."""
     try:
-        from work.backends.native import _kernels  # type: ignore[attr-defined,unused-ignore]
+        from inos.work.backends.native import _kernels  # type: ignore[attr-defined,unused-ignore]
     except ImportError:
         return None
     return _kernels.ffi, _kernels.lib

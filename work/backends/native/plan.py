@@ -4,8 +4,8 @@ from functools import lru_cache
 from itertools import pairwise, product
 from typing import Final, NamedTuple
 
-from primitives.matrices import STRIP_BYTES
-from work.backends.base import Slice
+from inos.primitives.matrices import STRIP_BYTES
+from inos.work.backends.base import Slice
 
 MAX_SLAB_PANELS: Final = 16
 """Sums of columns that share a noise column fit int16 for so many panels."""

@@ -7,11 +7,11 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from primitives.matrices import STRIP_BYTES
-from work.backends.base import Slice
-from work.backends.native.library import Kernel, load
-from work.backends.native.memory import allocate, cast
-from work.backends.native.plan import (
+from inos.primitives.matrices import STRIP_BYTES
+from inos.work.backends.base import Slice
+from inos.work.backends.native.library import Kernel, load
+from inos.work.backends.native.memory import allocate, cast
+from inos.work.backends.native.plan import (
     MAX_SLAB_PANELS,
     PEEL_BYTES,
     TILE,
@@ -21,7 +21,7 @@ from work.backends.native.plan import (
     cut,
     measure_room,
 )
-from work.matrices import Operand
+from inos.work.matrices import Operand
 
 MAX_KEPT_BYTES: Final = 256 << 20
 """W' is kept for the next X up to this size, and packed again for each above it."""

@@ -7,8 +7,8 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from functools import cache
 from typing import Any, Final
 
-from work.backends.native.library import load
-from work.stopping import Stopped
+from inos.work.backends.native.library import load
+from inos.work.stopping import Stopped
 
 POLL_S: Final = 0.005
 """How long it takes at most until kernels see that `stop` was set; they look every 2^20 multiply-accumulates or so."""

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from primitives.matrices import MAX_DEPTH, MAX_ROWS, STRIP_BYTES, MatrixRef, Seal, Witness
-from primitives.units import HASH_BYTES, U32_MAX
-from work.backends.native.library import Kernel, find_best, load
+from inos.primitives.matrices import MAX_DEPTH, MAX_ROWS, STRIP_BYTES, MatrixRef, Seal, Witness
+from inos.primitives.units import HASH_BYTES, U32_MAX
+from inos.work.backends.native.library import Kernel, find_best, load
 
 
 def verify_natively(seal: Seal, witness: Witness, anchor: bytes, target: int, kernel: Kernel | None = None) -> bool:
