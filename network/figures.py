@@ -52,7 +52,7 @@ class NetworkStatus(Struct, frozen=True, kw_only=True):
     is_stale: bool
     """Whether the chain has stood still for so long that outbound peers are changed."""
     spread: dict[str, int]
-    """What came of new blocks since the start, as `inos.network.sync.spread.SpreadStats` names it."""
+    """What came of new blocks since the start, as `inos.network.sync.relay.blocks.SpreadStats` names it."""
 
 
 class AddressInfo(Struct, frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ import asyncio
 
 from inos.network.discovery.addresses.service import AddressService
 from inos.network.peers.peer import Peer
-from inos.network.sync.hub import Sync
+from inos.network.sync.service import Sync
 from inos.network.wire.addresses import GetAddresses
 from inos.network.wire.base import Notice, Request
 from inos.primitives.units import BlockId

@@ -25,9 +25,9 @@ from inos.network.peers.static import StaticPeers
 from inos.network.places import compute_group, describe_group, split_place
 from inos.network.ports import Clock, Files, NodePort, Randomness
 from inos.network.settings import PROTOCOL_VERSION, NetworkSettings
-from inos.network.sync.hub import Sync
 from inos.network.sync.progress import SyncStatus
-from inos.network.sync.spread import SpreadStats
+from inos.network.sync.relay.blocks import SpreadStats
+from inos.network.sync.service import Sync
 from inos.network.sync.verifier import SealVerifier, ThreadVerifier
 from inos.network.transport.websocket import WebSocketTransport
 from inos.network.wire.control import Hello

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inos.mesh.store import MatrixInfo
-from inos.network.sync.wants import LACKING_S, MAX_ASKED, SLOW_S, Begin, Head, One, Wants
+from inos.network.sync.matrices.wants import LACKING_S, MAX_ASKED, SLOW_S, Begin, Head, One, Wants
 from inos.primitives.units import MatrixId
 
 RUNS = 9

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from inos.consensus.context import AsertAnchor, HeaderContext
 from inos.consensus.target import compute_target
 from inos.network.link import Link
-from inos.network.sync.headers import BRANCHES, IGNORED_S
+from inos.network.sync.headers.sync import BRANCHES, IGNORED_S
 from inos.network.wire.base import Message
 from inos.network.wire.chain import MAX_HEADERS, GetHeaders, Headers
 from inos.primitives.blocks import Header, compute_block_id, compute_tx_root, encode_target, get_target

@@ -14,7 +14,7 @@ from inos.network.discovery.routing.settings import RoutingSettings
 from inos.network.errors import HandshakeFailed, LinkError, Misbehaviour
 from inos.network.identity import PeerAddress
 from inos.network.peers.requests import RequestBook
-from inos.network.sync.serve import Answers
+from inos.network.sync.answers import Answers
 from inos.network.wire.base import Reply, Request
 from inos.network.wire.kademlia import Contact, FindNodes, FindProviders, Nodes, Provide, Provided, Providers
 

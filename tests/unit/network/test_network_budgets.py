@@ -14,7 +14,7 @@ from inos.network.peers.kinds import LinkKind
 from inos.network.peers.lanes import Lanes
 from inos.network.peers.peer import Peer
 from inos.network.peers.workload import MAX_WAIT_S, Account, Workload, compute_answer_cost, compute_cost
-from inos.network.sync.announce import Announcer
+from inos.network.sync.relay.announcer import Announcer
 from inos.network.wire.chain import GetBlocks, Headers
 from inos.network.wire.compact import CompactBlock
 from inos.network.wire.control import Hello

@@ -22,7 +22,7 @@ from network_fakes import (
 
 from inos.network.errors import Misbehaviour
 from inos.network.service import NetworkService
-from inos.network.sync.compact import (
+from inos.network.sync.relay.compact import (
     ShortTable,
     begin_puzzle,
     compute_short_id,
@@ -86,7 +86,7 @@ def test_a_short_id_is_what_the_page_says() -> None:
 
 
 def test_two_transactions_with_one_short_id_are_nobody_s(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inos.network.sync.compact.compute_short_id", lambda key, id: b"same!!")
+    monkeypatch.setattr("inos.network.sync.relay.compact.compute_short_id", lambda key, id: b"same!!")
     missing, found = solve(make_compact(make_block(TXS[0]), WITNESS, 1), TXS[:2])
     assert (missing, found) == ((0,), None)
 

@@ -11,7 +11,7 @@ from inos.mesh.copies import FLOOR, compute_rank
 from inos.network.clock import SystemClock
 from inos.network.errors import LinkError
 from inos.network.identity import PeerAddress
-from inos.network.sync.copies import TRIES, CopyKeeper
+from inos.network.sync.matrices.copies import TRIES, CopyKeeper
 from inos.network.wire.matrices import CopyAnswer, OfferCopy
 
 NODES = [PeerAddress(make_identity(seed).node_id, "127.0.0.1", 8000 + seed) for seed in range(1, 30)]

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 from network_fakes import BAD_WITNESS, FAST, WITNESS, FakeNode, get_address, make_chain, make_service, running, until
 
-from inos.network.sync.pace import FIRST_RATE, LEAST, MOST, Pace
-from inos.network.sync.window import Body, Window
+from inos.network.sync.blocks.pace import FIRST_RATE, LEAST, MOST, Pace
+from inos.network.sync.blocks.window import Body, Window
 from inos.primitives.blocks import compute_block_id
 
 BLOCKS = make_chain(8)
@@ -159,7 +159,7 @@ async def test_who_holds_up_the_others_is_replaced_and_not_banned():
         services[1]._sync._answers._send_blocks = answer_nothing
 
     limits = msgspec.structs.replace(FAST, block=5.0)
-    with patch("network_fakes.FAST", limits), patch("inos.network.sync.blocks.HOLDUP_S", 0.2):
+    with patch("network_fakes.FAST", limits), patch("inos.network.sync.blocks.sync.HOLDUP_S", 0.2):
         async with syncing(new, honest, silent, spoil=spoil) as (fresh, _):
             # Long before its questions time out.
             async with asyncio.timeout(4.0):

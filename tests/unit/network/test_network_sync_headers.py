@@ -5,7 +5,7 @@ import asyncio
 from network_fakes import GENESIS_ID, FakeNode, make_chain, until
 from test_network_sync_blocks import syncing
 
-from inos.network.sync.plan import HeaderPlan, is_chain
+from inos.network.sync.headers.plan import HeaderPlan, is_chain
 from inos.network.wire.chain import MAX_HEADERS
 from inos.primitives.blocks import compute_block_id
 

@@ -3,9 +3,9 @@
 from network_fakes import GENESIS_ID, WITNESS, make_chain
 
 from inos.mesh.store import MatrixInfo
-from inos.network.sync.transactions import TransactionTracker
-from inos.network.sync.wants import SLOW_S, Begin, Head, One, Wants
-from inos.network.sync.window import Body, Window
+from inos.network.sync.blocks.window import Body, Window
+from inos.network.sync.matrices.wants import SLOW_S, Begin, Head, One, Wants
+from inos.network.sync.relay.transactions import TransactionTracker
 from inos.primitives.blocks import compute_block_id
 
 BLOCKS = make_chain(8)

@@ -18,8 +18,8 @@ from inos.network.errors import Misbehaviour, RequestFailed
 from inos.network.peers.peer import Peer
 from inos.network.ports import Clock, NodePort, Randomness
 from inos.network.settings import TimeLimits
-from inos.network.sync.compact import ShortTable, begin_puzzle, compute_short_key, list_short_ids, make_compact
-from inos.network.sync.status import get_status_name, is_known
+from inos.network.sync.block_status import get_status_name, is_known
+from inos.network.sync.relay.compact import ShortTable, begin_puzzle, compute_short_key, list_short_ids, make_compact
 from inos.network.sync.verifier import SealVerifier
 from inos.network.wire.base import Request
 from inos.network.wire.compact import (

@@ -17,10 +17,10 @@ from inos.network.peers.bounded import ExpiringSet, TokenBucket
 from inos.network.peers.peer import Peer
 from inos.network.ports import Clock, NodePort
 from inos.network.settings import TimeLimits
-from inos.network.sync.plan import HeaderPlan, Segment
+from inos.network.sync.block_status import get_status_name, is_known, is_usable
+from inos.network.sync.headers.plan import HeaderPlan, Segment
+from inos.network.sync.penalties import Punish
 from inos.network.sync.progress_watch import SyncWatch
-from inos.network.sync.punish import Punish
-from inos.network.sync.status import get_status_name, is_known, is_usable
 from inos.network.wire.chain import MAX_HEADERS, MAX_LOCATOR, AnnounceBlock, GetHeaders, Headers
 from inos.network.wire.skeleton import GetSkeleton, Skeleton
 from inos.primitives.blocks import Header, compute_block_id

@@ -10,8 +10,8 @@ from inos.network.errors import LinkError, Misbehaviour, RequestFailed
 from inos.network.identity import PeerAddress
 from inos.network.peers.peer import Peer
 from inos.network.ports import Clock
-from inos.network.sync.punish import Punish
-from inos.network.sync.wants import Wants
+from inos.network.sync.matrices.wants import Wants
+from inos.network.sync.penalties import Punish
 from inos.primitives.units import MatrixId
 
 log = structlog.get_logger("inos.network")

@@ -11,21 +11,21 @@ from inos.network.errors import RequestFailed
 from inos.network.peers.peer import Peer
 from inos.network.ports import Clock, NodePort, Randomness
 from inos.network.settings import NetworkSettings
-from inos.network.sync.announce import Announcer
-from inos.network.sync.blocks import BlockSync
-from inos.network.sync.copies import CopyKeeper, CopyRouter
-from inos.network.sync.headers import HeaderSync
-from inos.network.sync.matrices import MatrixSync
+from inos.network.sync.answers import Answers
+from inos.network.sync.blocks.sync import BlockSync
+from inos.network.sync.headers.sync import HeaderSync
+from inos.network.sync.matrices.copies import CopyKeeper, CopyRouter
+from inos.network.sync.matrices.provider_search import Router
+from inos.network.sync.matrices.sync import MatrixSync
+from inos.network.sync.penalties import Punish
 from inos.network.sync.progress import SyncStatus
 from inos.network.sync.progress_watch import SyncWatch
-from inos.network.sync.punish import Punish
-from inos.network.sync.seek import Router
-from inos.network.sync.serve import Answers
-from inos.network.sync.spread import Spreader, SpreadStats
-from inos.network.sync.state import StateSync
-from inos.network.sync.transactions import TransactionSync
+from inos.network.sync.relay.announcer import Announcer
+from inos.network.sync.relay.blocks import Spreader, SpreadStats
+from inos.network.sync.relay.transactions import TransactionSync
+from inos.network.sync.relay.votes import VoteSync
+from inos.network.sync.snapshot.sync import StateSync
 from inos.network.sync.verifier import SealVerifier
-from inos.network.sync.votes import VoteSync
 from inos.network.wire.base import Notice, Request
 from inos.network.wire.chain import AnnounceBlock
 from inos.network.wire.compact import CompactBlock, SetCompact

@@ -5,7 +5,7 @@ from typing import Final
 
 from inos.network.peers.peer import Peer
 from inos.network.ports import Clock, LedgerPort
-from inos.network.sync.status import needs_body
+from inos.network.sync.block_status import needs_body
 from inos.primitives.units import BlockId
 
 STUCK_S: Final = 2.0

@@ -18,8 +18,8 @@ from inos.network.errors import LinkError, Misbehaviour, NetworkError, RequestFa
 from inos.network.peers.peer import Peer
 from inos.network.ports import Clock, NodePort
 from inos.network.settings import NetworkSettings
-from inos.network.sync.punish import Punish
-from inos.network.sync.status import is_known
+from inos.network.sync.block_status import is_known
+from inos.network.sync.penalties import Punish
 from inos.network.wire.snapshot import MAX_STEPS, GetSteps, Steps
 from inos.primitives.bls import get_bls
 from inos.primitives.errors import NotYet, RuleViolation

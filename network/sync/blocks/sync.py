@@ -15,15 +15,15 @@ from inos.network.peers.bounded import TokenBucket
 from inos.network.peers.peer import Peer
 from inos.network.ports import Clock, NodePort
 from inos.network.settings import NetworkSettings
-from inos.network.sync.checking import BlockChecker
-from inos.network.sync.handing import Hand
-from inos.network.sync.pace import Pace
+from inos.network.sync.block_status import needs_body
+from inos.network.sync.blocks.checker import BlockChecker
+from inos.network.sync.blocks.delivery import Hand
+from inos.network.sync.blocks.pace import Pace
+from inos.network.sync.blocks.wanted import WantedBlocks
+from inos.network.sync.blocks.window import Body, Holdup, Window
+from inos.network.sync.penalties import Punish
 from inos.network.sync.progress_watch import SyncWatch
-from inos.network.sync.punish import Punish
-from inos.network.sync.status import needs_body
 from inos.network.sync.verifier import SealVerifier
-from inos.network.sync.wanted import WantedBlocks
-from inos.network.sync.window import Body, Holdup, Window
 from inos.network.wire.chain import MAX_BLOCK_IDS, BlockData, GetBlocks
 from inos.network.wire.control import NotFound
 from inos.network.wire.limits import get_limit

@@ -11,9 +11,9 @@ from inos.network.errors import Misbehaviour, RequestFailed
 from inos.network.peers.peer import Peer
 from inos.network.ports import Clock, NodePort
 from inos.network.settings import NetworkSettings
-from inos.network.sync.punish import Punish
-from inos.network.sync.seek import Router, Seeker
-from inos.network.sync.wants import Begin, Head, One, Question, Wants
+from inos.network.sync.matrices.provider_search import Router, Seeker
+from inos.network.sync.matrices.wants import Begin, Head, One, Question, Wants
+from inos.network.sync.penalties import Punish
 from inos.network.wire.matrices import GetMatrix, GetRun, MatrixHead, RunData
 from inos.primitives.errors import InosError, MatrixMissing, RuleViolation
 from inos.primitives.matrices import (

@@ -16,8 +16,8 @@ from inos.network.peers.bounded import ExpiringSet
 from inos.network.peers.peer import Peer
 from inos.network.ports import Clock, NodePort, StateImportView
 from inos.network.settings import NetworkSettings
-from inos.network.sync.punish import Punish
-from inos.network.sync.trusted import TrustFinder
+from inos.network.sync.penalties import Punish
+from inos.network.sync.snapshot.trust import TrustFinder
 from inos.network.wire.snapshot import GetStateRange, StateRangeData
 from inos.primitives.errors import NotYet, RuleViolation
 from inos.primitives.units import BlockId

@@ -7,9 +7,9 @@ from typing import Final
 from inos.network.errors import Misbehaviour
 from inos.network.peers.peer import Peer
 from inos.network.ports import Clock, NodePort
-from inos.network.sync.punish import Punish
+from inos.network.sync.blocks.window import Body, Window
+from inos.network.sync.penalties import Punish
 from inos.network.sync.verifier import SealVerifier
-from inos.network.sync.window import Body, Window
 from inos.primitives.blocks import compute_tx_root
 from inos.primitives.errors import RuleViolation
 from inos.primitives.transactions import compute_tx_id

@@ -12,7 +12,7 @@ from inos.network.peers.bounded import ExpiringSet
 from inos.network.peers.peer import Peer
 from inos.network.ports import Clock, NodePort
 from inos.network.settings import TimeLimits
-from inos.network.sync.punish import Punish
+from inos.network.sync.penalties import Punish
 from inos.network.wire.transactions import MAX_TX_IDS, GetTransactions, Transactions
 from inos.primitives.errors import InosError, RuleViolation
 from inos.primitives.transactions import Transaction, compute_tx_id

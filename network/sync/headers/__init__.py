@@ -1,0 +1,1 @@
+"""Learn which chains of headers the peers have: locator requests, and a plan for long chains."""
