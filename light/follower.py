@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 from msgspec import Struct
@@ -16,6 +16,7 @@ from inos.light.headers import Headers
 from inos.light.seals import Chooser, Seals
 from inos.light.source import MAX_HEADERS, Source
 from inos.primitives.blocks import Header
+from inos.primitives.clock import Clock
 from inos.primitives.errors import InosError, NotYet, ParentMissing, RuleViolation
 from inos.primitives.units import BlockId, TimeMs
 from inos.primitives.votes import Checkpoint
@@ -23,10 +24,6 @@ from inos.primitives.votes import Checkpoint
 log: Final = structlog.get_logger("light")
 POLL_S: Final = 2.0
 MAX_LIES: Final = 64
-
-
-class Clock(Protocol):
-    def now_ms(self) -> TimeMs: ...
 
 
 class ToldLie(Struct, frozen=True):

@@ -11,19 +11,10 @@ from inos.chain.template import Template
 from inos.consensus.params import Params
 from inos.consensus.records import Account, Claim, Job
 from inos.primitives.blocks import Block
+from inos.primitives.clock import Clock
 from inos.primitives.matrices import MatrixRef, Witness
 from inos.primitives.transactions import Transaction
-from inos.primitives.units import Address, BlockId, Height, JobId, MatrixId, Nano, Tickets, TimeMs, TxId
-
-
-class Clock(Protocol):
-    """Time, injected."""
-
-    def now_ms(self) -> TimeMs:
-        """Wall clock, ms since 1970 UTC."""
-
-    def monotonic(self) -> float:
-        """Seconds that never go back, for durations."""
+from inos.primitives.units import Address, BlockId, Height, JobId, MatrixId, Nano, Tickets, TxId
 
 
 class RowFile(Protocol):

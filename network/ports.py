@@ -16,29 +16,10 @@ from inos.primitives.blocks import Block, Header
 from inos.primitives.errors import InosError
 from inos.primitives.matrices import Witness
 from inos.primitives.transactions import Transaction
-from inos.primitives.units import BlockId, Hash, MatrixId, TimeMs, TxId
+from inos.primitives.units import BlockId, Hash, MatrixId, TxId
 from inos.primitives.votes import Vote
 
 T = TypeVar("T")
-
-
-class Clock(Protocol):
-    """Time, injected. It must run at the pace of the event loop's own time."""
-
-    def now_ms(self) -> TimeMs:
-        """Wall clock, ms since 1970 UTC."""
-
-    def monotonic(self) -> float:
-        """Seconds that never go back, for durations."""
-
-
-class Randomness(Protocol):
-    """Randomness for jitter and nonces, injected; random.Random satisfies it. Keys never come from here."""
-
-    def random(self) -> float:
-        """In [0, 1)."""
-
-    def getrandbits(self, k: int, /) -> int: ...
 
 
 class Files(Protocol):

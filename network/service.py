@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import structlog
 from msgspec import structs
 
-from inos.network.clock import SystemClock
+from inos.core.verification.seals import SealVerifier, ThreadVerifier
 from inos.network.connections import Connections
 from inos.network.discovery.addresses.service import AddressService
 from inos.network.discovery.routing.service import Routing, RoutingStatus
@@ -23,16 +23,17 @@ from inos.network.peers.manager import PeerManager
 from inos.network.peers.peer import Peer
 from inos.network.peers.static import StaticPeers
 from inos.network.places import compute_group, describe_group, split_place
-from inos.network.ports import Clock, Files, NodePort, Randomness
+from inos.network.ports import Files, NodePort
 from inos.network.settings import PROTOCOL_VERSION, NetworkSettings
 from inos.network.sync.progress import SyncStatus
 from inos.network.sync.relay.blocks import SpreadStats
 from inos.network.sync.service import Sync
-from inos.network.sync.verifier import SealVerifier, ThreadVerifier
 from inos.network.transport.websocket import WebSocketTransport
 from inos.network.wire.control import Hello
+from inos.primitives.clock import Clock, SystemClock
 from inos.primitives.codec import encode
 from inos.primitives.hashing import Context, compute_hash
+from inos.primitives.randomness import Randomness
 from inos.primitives.units import MatrixId, NodeId
 
 log = structlog.get_logger("inos.network")

@@ -12,10 +12,10 @@ from typing import Final
 from msgspec import Struct
 
 from inos.chain.ledger import Ledger
+from inos.core.errors import NodeError
 from inos.mesh.files import sync_folder
 from inos.mesh.store import MatrixStore
 from inos.node.datadir import DIR_MODE, write_atomically
-from inos.node.errors import NodeError
 from inos.primitives.units import BlockId
 
 PART_SUFFIX: Final = ".part"

@@ -24,7 +24,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from inos.node.errors import NodeError
+from inos.core.errors import NodeError
 from inos.primitives.units import BlockId
 
 DIR_MODE: Final = 0o700

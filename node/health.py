@@ -7,7 +7,7 @@ from typing import Final
 
 from inos.chain.ledger import Ledger
 from inos.network.sync.progress import Phase, SyncStatus
-from inos.node.clock import Clock
+from inos.primitives.clock import Clock
 from inos.rpc import Check, Health, Pulse
 
 LATE_SPACINGS: Final = 20

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Final
 
+from inos.core.errors import NodeError
 from inos.genesis import Network
 from inos.miner import MinerSettings, Purpose
 from inos.node.datadir import DataDir, load_or_make_secret, read_secret
-from inos.node.errors import NodeError
 from inos.node.settings import NodeSettings
 from inos.primitives.signatures import compute_address, compute_public_key
 from inos.primitives.transactions import JobMode

@@ -3,10 +3,10 @@
 from typing import Final
 
 from inos.consensus.finality import compute_epoch, is_checkpoint
+from inos.core.errors import NodeError
 from inos.genesis import Network
 from inos.network.identity import parse_peer_address
 from inos.network.settings import NetworkSettings
-from inos.node.errors import NodeError
 from inos.node.settings import NodeSettings, parse_checkpoint, parse_place
 from inos.primitives.votes import Checkpoint
 

@@ -13,9 +13,16 @@ from typing import Any, Final
 import numpy as np
 import structlog
 
+from inos.agents.reporter import Reporter
+from inos.agents.voter.voter import Voter
+from inos.agents.watcher import Watcher
 from inos.chain.ledger import Ledger
 from inos.chain.mempool import Mempool, MempoolLimits
 from inos.consensus.finality import compute_height
+from inos.core.service import NodeService
+from inos.core.tasks import Tasks, cancel_within
+from inos.core.verification.pool import PoolVerifier
+from inos.core.verification.results import StoredResults
 from inos.genesis import Network, load_network
 from inos.mesh.store import MatrixStore
 from inos.miner import Miner, MinerSettings
@@ -23,27 +30,20 @@ from inos.network.identity import NodeIdentity, load_identity
 from inos.network.places import split_place
 from inos.network.service import NetworkService
 from inos.network.settings import NetworkSettings
-from inos.network.sync.verifier_pool import PoolVerifier
-from inos.node.clock import Clock, SystemClock
 from inos.node.datadir import DataDir, write_atomically
-from inos.node.facade import RpcNode
-from inos.node.finality.opening import load_voter_secret, open_journal, read_bond
-from inos.node.finality.reporter import Reporter
-from inos.node.finality.voter import Voter
 from inos.node.health import HealthChecks
 from inos.node.identity import check_payee, load_watch_key, make_miner_settings
-from inos.node.mining import MiningPort
+from inos.node.mining_port import MiningPort
+from inos.node.monitor import PulseTaker
 from inos.node.netfiles import NetworkFiles
 from inos.node.netsettings import make_network_settings
 from inos.node.poolfile import load_pool, save_pool
-from inos.node.pulse import PulseTaker
-from inos.node.results import StoredResults
-from inos.node.service import NodeService
+from inos.node.rpc_port import RpcNode
 from inos.node.settings import NodeSettings
 from inos.node.snapshots import Snapshots
-from inos.node.tasks import Tasks, cancel_within
-from inos.node.watch import Watcher
+from inos.node.voting import load_voter_secret, open_journal, read_bond
 from inos.primitives.bls import get_bls
+from inos.primitives.clock import Clock, SystemClock
 from inos.primitives.units import NodeId
 from inos.rpc import Metrics, MetricsServer, RpcServer, RpcSettings
 

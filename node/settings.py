@@ -9,9 +9,9 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from pydantic import ByteSize, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from inos.core.errors import NodeError
 from inos.miner.settings import DEFAULT_MAX_JOB_BYTES, Purpose
 from inos.network.places import is_acceptable, split_place
-from inos.node.errors import NodeError
 from inos.rpc.server import DEFAULT_BODY_LIMIT
 
 ENV_PREFIX: Final = "INOS_"

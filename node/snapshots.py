@@ -8,8 +8,8 @@ from typing import Final
 
 import structlog
 
+from inos.core.service import NodeService
 from inos.node.copying import Copied, copy_node
-from inos.node.service import NodeService
 from inos.primitives.errors import InosError
 from inos.rpc import SnapshotStatus
 

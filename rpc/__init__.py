@@ -21,8 +21,6 @@ from inos.rpc.ports import (
     Pulse,
     RoutingInfo,
     SnapshotStatus,
-    VoterStatus,
-    WatchStatus,
 )
 from inos.rpc.server import RpcServer, RpcSettings
 
@@ -41,6 +39,4 @@ __all__ = [
     "RpcServer",
     "RpcSettings",
     "SnapshotStatus",
-    "VoterStatus",
-    "WatchStatus",
 ]

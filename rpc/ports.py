@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from inos.agents.status import VoterStatus, WatchStatus
     from inos.chain.ledger import BlockOutcome, Ledger
     from inos.chain.mempool import Mempool
     from inos.consensus.params import Params
@@ -150,41 +151,6 @@ class MinerControl(Protocol):
         """Pause; nothing happens where it rests already."""
 
 
-class WatchStatus(Struct, frozen=True, kw_only=True):
-    """What the node's watcher has seen since it was started."""
-
-    address: Address
-    """Who sends challenges."""
-    checked: int
-    """Results looked at to the end."""
-    wrong: int
-    challenged: int
-    """Challenges sent."""
-    unavailable: int
-    """Results whose matrices could not be had before they were paid."""
-    last_error: str
-
-
-class VoterStatus(Struct, frozen=True, kw_only=True):
-    """The node's own voter."""
-
-    key: bytes
-    """Its BLS public key."""
-    address: Address | None
-    """Who registered the key, else whose account the node would register; None where it has none."""
-    is_registered: bool
-    bond: int
-    """Nano."""
-    leaves_at: int
-    """Height from which the bond can be withdrawn; 0 while it votes."""
-    reputation: int
-    """Of the account, at the tip."""
-    votes: int
-    """Sent since the start."""
-    last_epoch: int
-    last_error: str
-
-
 class VoterControl(Protocol):
     """The node's voter on finality."""
 
@@ -217,7 +183,7 @@ class WatchControl(Protocol):
 
 
 class Templates(Protocol):
-    """Work for miners outside the node; see inos.node.desk."""
+    """Work for miners outside the node; see inos.core.templates."""
 
     async def wait_tip(self, known: BlockId, wait_s: float) -> None: ...
 

@@ -20,10 +20,10 @@ from inos import work
 from inos.benchmark.voting import Voter, make_due_aggregate
 from inos.chain.ledger import Ledger
 from inos.consensus.execution import Execution
+from inos.core.verification.results import StoredResults
 from inos.genesis import Network, derive_devnet, load_network
 from inos.mesh.store import MatrixStore
 from inos.node.datadir import DataDir
-from inos.node.results import StoredResults
 from inos.primitives.blocks import HEADER_VERSION, Block, Header, compute_anchor, compute_tx_root, encode_target
 from inos.primitives.bls import compute_secret as compute_bls_secret
 from inos.primitives.bls import get_bls

@@ -51,10 +51,10 @@ def open_stopped(data_dir: Path, network: str, *, is_new: bool = False) -> Itera
         CommandError: "no-database". NodeError: "data-dir-in-use", "other-genesis". ChainError: as Ledger.open.
     """
     from inos.chain.ledger import Ledger
+    from inos.core.verification.results import StoredResults
     from inos.genesis import load_network
     from inos.mesh.store import MatrixStore
     from inos.node.datadir import DataDir
-    from inos.node.results import StoredResults
 
     path = data_dir.expanduser() if is_new else find_data_dir(data_dir)
     net = load_network(network)

@@ -105,7 +105,7 @@ def import_file(
     from inos.commands._progress import make_progress
     from inos.genesis import load_network
     from inos.node.archive import check_head, import_chain
-    from inos.node.clock import SystemClock
+    from inos.primitives.clock import SystemClock
 
     check_head(file.expanduser(), load_network(network).genesis_id)
     with open_stopped(data_dir, network, is_new=True) as node:
@@ -128,10 +128,10 @@ def recheck(
     on it is looked at again; after a mistake in the program was mended, this makes good what it did.
     """
     from inos.chain.recheck import recheck as recheck_database
+    from inos.core.verification.results import StoredResults
     from inos.genesis import load_network
     from inos.mesh.store import MatrixStore
     from inos.node.datadir import DataDir
-    from inos.node.results import StoredResults
 
     path = find_data_dir(data_dir)
     net = load_network(network)

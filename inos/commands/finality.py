@@ -68,9 +68,9 @@ def export_(
 
     Only while the node is stopped; start no node with this key again where it came from.
     """
+    from inos.agents.voter.interchange import encode_interchange
     from inos.genesis import load_network
-    from inos.node.finality.interchange import encode_interchange
-    from inos.node.finality.opening import load_voter_secret, open_journal
+    from inos.node.voting import load_voter_secret, open_journal
     from inos.primitives.bls import get_bls
 
     net = load_network(network)
@@ -96,9 +96,9 @@ def import_(
     json_: JsonOption = False,
 ) -> None:
     """Take the votes of an interchange into the signing journal, so that this key contradicts none of them."""
+    from inos.agents.voter.interchange import MAX_INTERCHANGE_BYTES, decode_interchange
     from inos.genesis import load_network
-    from inos.node.finality.interchange import MAX_INTERCHANGE_BYTES, decode_interchange
-    from inos.node.finality.opening import load_voter_secret, open_journal
+    from inos.node.voting import load_voter_secret, open_journal
     from inos.primitives.bls import get_bls
 
     net = load_network(network)

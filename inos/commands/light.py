@@ -38,9 +38,9 @@ def command(
     A node caught lying is named with what it lied about, and asked no more.
     """
     from inos.light.main import LightSettings, run
-    from inos.node.clock import SystemClock
     from inos.node.logs import LEVELS, configure_logs
     from inos.node.settings import parse_checkpoint
+    from inos.primitives.clock import SystemClock
 
     if log_level not in LEVELS:
         fail("bad-setting", f"--log-level {log_level!r} is none of {', '.join(LEVELS)}")

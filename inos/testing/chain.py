@@ -17,10 +17,10 @@ import structlog
 from msgspec import Struct
 
 from inos.client import Client
+from inos.core.service import NodeService
 from inos.genesis import Network
 from inos.genesis.loading import derive_devnet, load_network
 from inos.node.node import Node, open_node
-from inos.node.service import NodeService
 from inos.node.settings import load_settings
 from inos.primitives.errors import InosError
 from inos.primitives.transactions import Transaction

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from inos import work
 from inos.chain.template import Template
 from inos.consensus.records import JobState
-from inos.node.service import NodeService
+from inos.core.service import NodeService
 from inos.primitives.blocks import Block, compute_anchor
 from inos.primitives.errors import InosError
 from inos.primitives.matrices import Witness

@@ -10,7 +10,8 @@ from msgspec import Meta, Struct
 
 from inos.network.files import load, save
 from inos.network.places import describe_group, is_public_group
-from inos.network.ports import Clock, Files
+from inos.network.ports import Files
+from inos.primitives.clock import Clock
 from inos.primitives.transactions import U64
 from inos.primitives.units import NodeId, TimeMs
 

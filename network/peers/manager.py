@@ -20,12 +20,13 @@ from inos.network.peers.session import Session, SessionHandler, ping
 from inos.network.peers.short import ShortLinks
 from inos.network.peers.workload import Workload
 from inos.network.places import compute_group, split_place
-from inos.network.ports import Clock, Randomness
 from inos.network.settings import PROTOCOL_VERSION, NetworkSettings
 from inos.network.wire.control import Bye, Hello
 from inos.network.wire.framing import split
 from inos.network.wire.limits import BAN, get_limit
 from inos.network.wire.messages import decode_hello, encode_message
+from inos.primitives.clock import Clock
+from inos.primitives.randomness import Randomness
 from inos.primitives.units import NodeId
 
 log = structlog.get_logger("inos.network")

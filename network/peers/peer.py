@@ -12,12 +12,12 @@ from inos.network.peers.lanes import Lanes
 from inos.network.peers.requests import Pending, RequestBook
 from inos.network.peers.workload import Account, Workload
 from inos.network.places import compute_group, split_place
-from inos.network.ports import Clock
 from inos.network.wire.base import Message, Notice, Request
 from inos.network.wire.chain import AnnounceBlock
 from inos.network.wire.compact import CompactBlock
 from inos.network.wire.control import Hello
 from inos.network.wire.limits import BAN, LIMITS, MAX_WAITING_REQUESTS, POINTS_PER_S, Lane, get_limit
+from inos.primitives.clock import Clock
 from inos.primitives.units import BlockId, NodeId, TimeMs, TxId
 
 MAX_INBOX = 256

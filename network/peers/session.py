@@ -9,13 +9,14 @@ import structlog
 from inos.network.errors import LinkError, Misbehaviour
 from inos.network.peers.peer import Peer
 from inos.network.peers.workload import compute_answer_cost, compute_cost
-from inos.network.ports import Clock, Randomness
 from inos.network.settings import TimeLimits
 from inos.network.wire.base import Message, Notice, Reply, Request
 from inos.network.wire.control import Bye, Ping, Pong
 from inos.network.wire.framing import Assembler
 from inos.network.wire.limits import get_limit
 from inos.network.wire.messages import decode_message
+from inos.primitives.clock import Clock
+from inos.primitives.randomness import Randomness
 from inos.primitives.units import BlockId
 
 log = structlog.get_logger("inos.network")

@@ -7,8 +7,8 @@ from inos.network.errors import LinkError
 from inos.network.identity import PeerAddress
 from inos.network.peers.kinds import LinkKind
 from inos.network.peers.peer import Peer
-from inos.network.ports import Clock
 from inos.network.settings import NetworkSettings
+from inos.primitives.clock import Clock
 from inos.primitives.units import NodeId
 
 Connect = Callable[[PeerAddress, LinkKind], Awaitable[Peer]]

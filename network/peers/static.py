@@ -9,8 +9,9 @@ from inos.network.errors import LinkError
 from inos.network.identity import PeerAddress
 from inos.network.peers.kinds import LinkKind
 from inos.network.peers.manager import PeerManager
-from inos.network.ports import Clock, Randomness
 from inos.network.settings import NetworkSettings
+from inos.primitives.clock import Clock
+from inos.primitives.randomness import Randomness
 from inos.primitives.units import NodeId
 
 log = structlog.get_logger("inos.network")

@@ -7,10 +7,11 @@ from typing import Final
 
 import structlog
 
+from inos.core.verification.seals import SealVerifier
 from inos.network.peers.peer import Peer
-from inos.network.ports import Clock, NodePort
+from inos.network.ports import NodePort
 from inos.network.sync.progress import Bottleneck, Meter, Phase, Sight, SyncMachine, SyncStatus, Waits, make_status
-from inos.network.sync.verifier import SealVerifier
+from inos.primitives.clock import Clock
 
 log = structlog.get_logger("inos.network")
 

@@ -7,9 +7,10 @@ from typing import Any, Final, Protocol
 import structlog
 
 from inos.chain.events import MatrixAdded, MatrixWanted, TipChanged, TransactionAdded, VoteAdded
+from inos.core.verification.seals import SealVerifier
 from inos.network.errors import RequestFailed
 from inos.network.peers.peer import Peer
-from inos.network.ports import Clock, NodePort, Randomness
+from inos.network.ports import NodePort
 from inos.network.settings import NetworkSettings
 from inos.network.sync.answers import Answers
 from inos.network.sync.blocks.sync import BlockSync
@@ -25,11 +26,12 @@ from inos.network.sync.relay.blocks import Spreader, SpreadStats
 from inos.network.sync.relay.transactions import TransactionSync
 from inos.network.sync.relay.votes import VoteSync
 from inos.network.sync.snapshot.sync import StateSync
-from inos.network.sync.verifier import SealVerifier
 from inos.network.wire.base import Notice, Request
 from inos.network.wire.chain import AnnounceBlock
 from inos.network.wire.compact import CompactBlock, SetCompact
 from inos.network.wire.transactions import AnnounceTransactions
+from inos.primitives.clock import Clock
+from inos.primitives.randomness import Randomness
 from inos.primitives.transactions import compute_tx_id
 from inos.primitives.units import BlockId, MatrixId, NodeId
 

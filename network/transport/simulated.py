@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, Protocol
 from inos.network.errors import HandshakeFailed, LinkError, NetworkError
 from inos.network.identity import PeerAddress
 from inos.network.link import MAX_FRAME_BYTES, HelloMaker, Link, LinkHandler
-from inos.network.ports import Randomness
+from inos.primitives.randomness import Randomness
 from inos.primitives.units import NodeId
 
 WINDOW_BYTES: Final = 256 << 10

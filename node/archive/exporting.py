@@ -9,6 +9,7 @@ import numpy as np
 from msgspec import Struct
 
 from inos.chain.ledger import Ledger
+from inos.core.errors import NodeError
 from inos.mesh.store import MatrixStore
 from inos.node.archive.frames import (
     MAGIC,
@@ -22,7 +23,6 @@ from inos.node.archive.frames import (
     SealedBlock,
     encode_matrix_head,
 )
-from inos.node.errors import NodeError
 from inos.primitives.blocks import Block, compute_block_id
 from inos.primitives.codec import decode, encode
 from inos.primitives.errors import CodecError

@@ -13,7 +13,7 @@ from blake3 import blake3
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from inos.node.errors import NodeError
+from inos.core.errors import NodeError
 from inos.primitives.blocks import Block
 from inos.primitives.errors import CodecError
 from inos.primitives.matrices import Hash32, Witness

@@ -10,11 +10,11 @@ from msgspec import Struct
 from inos.chain.ledger import Ledger
 from inos.consensus.params import Params
 from inos.consensus.validity import check_seal, check_transaction_sanity
+from inos.core.errors import NodeError
 from inos.mesh.store import MatrixStore
 from inos.node.archive.frames import MAX_FRAME, End, Frame, FrameReader, Head, Kind, SealedBlock, decode_matrix
-from inos.node.clock import Clock
-from inos.node.errors import NodeError
 from inos.primitives.blocks import compute_block_id
+from inos.primitives.clock import Clock
 from inos.primitives.codec import decode
 from inos.primitives.errors import CodecError, InosError, MatrixMissing, ParentMissing, RuleViolation
 from inos.primitives.units import BlockId

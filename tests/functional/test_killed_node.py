@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from inos.chain.ledger import Ledger
+from inos.core.verification.results import StoredResults
 from inos.devnet.processes import NodeSpec, start_node, stop_process
 from inos.genesis import load_network
 from inos.mesh.store import MatrixStore
-from inos.node.results import StoredResults
 from support.cluster import ask, await_one_tip, get_height
 
 KILLS = 25

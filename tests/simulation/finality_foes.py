@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from inos.node.finality.voter import find_duty
+from inos.agents.voter.voter import find_duty
 from inos.primitives.units import BlockId
 from inos.primitives.votes import Link
 from simulation.finality_model import MODEL, SPACING_S, Made, Person, Run, sign

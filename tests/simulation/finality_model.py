@@ -1,7 +1,7 @@
 """Nodes reduced to finality, a thousand runs in a minute: blocks without work, BLS without curves, messages as events.
 
 What decides is the real thing: `inos.consensus.execution` with `inos.consensus.finality` makes every block's state,
-`inos.chain.votepool` takes votes and makes aggregates and evidence, `inos.node.finality` says what a voter signs and
+`inos.chain.votepool` takes votes and makes aggregates and evidence, `inos.agents.voter` says what a voter signs and
 may sign. The model adds who hears what and when, and a fork choice in ten lines. One seed is one run.
 """
 
@@ -13,6 +13,8 @@ from typing import Any, Final
 
 import msgspec
 
+from inos.agents.voter.journal import Refused, Signed, check_signing
+from inos.agents.voter.voter import find_duty, make_signed
 from inos.chain.votepool import Taken, VotePool
 from inos.consensus.execution import Execution
 from inos.consensus.genesis_state import make_genesis
@@ -29,8 +31,6 @@ from inos.consensus.records import (
     voter_key,
 )
 from inos.consensus.state import StateView
-from inos.node.finality.journal import Refused, Signed, check_signing
-from inos.node.finality.voter import find_duty, make_signed
 from inos.primitives.codec import encode
 from inos.primitives.errors import InosError
 from inos.primitives.signatures import compute_address

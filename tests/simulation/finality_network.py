@@ -8,10 +8,10 @@ from typing import Final
 
 import msgspec
 
+from inos.agents.reporter import Reporter
+from inos.agents.voter.journal import Journal
+from inos.agents.voter.voter import Voter
 from inos.consensus.params import Params
-from inos.node.finality.journal import Journal
-from inos.node.finality.reporter import Reporter
-from inos.node.finality.voter import Voter
 from inos.primitives.bls import compute_secret, get_bls
 from inos.primitives.signatures import compute_address, compute_public_key
 from inos.primitives.units import Address, Nano

@@ -9,7 +9,7 @@ from typing import Any, Final
 from numpy.typing import NDArray
 
 from inos.cli import main
-from inos.node.rows import JobRows
+from inos.core.matrices.product_rows import JobRows
 
 ROW: Final = 1234
 COLUMN: Final = 777

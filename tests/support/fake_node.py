@@ -24,11 +24,11 @@ from inos.consensus.params import Params
 from inos.consensus.records import Job, JobState, StateKey
 from inos.consensus.state import StateView
 from inos.consensus.statetree import StateProof, compute_state_root, make_proof
+from inos.core.events import Hub, Subscription
 from inos.genesis import Network
 from inos.miner.figures import MinerState, MinerStatus
 from inos.network.figures import AddressInfo, BanInfo, NetworkStatus
 from inos.network.sync.progress import Meter, Sight, SyncMachine, SyncStatus, Waits, make_status
-from inos.node.hub import Hub, Subscription
 from inos.primitives.blocks import Block, Header, compute_block_id, compute_tx_root, get_target
 from inos.primitives.codec import encode
 from inos.primitives.errors import InosError, MatrixMissing

@@ -19,6 +19,10 @@ from inos.chain.ledger import Ledger
 from inos.chain.mempool import Mempool, MempoolLimits
 from inos.chain.opening import begin_database, load_index
 from inos.consensus.params import Params
+from inos.core.service import NodeService
+from inos.core.threads import Threads
+from inos.core.verification.results import StoredResults
+from inos.core.verification.seals import InlineVerifier
 from inos.genesis import Network
 from inos.mesh.store import MatrixStore
 from inos.network.files import MemoryFiles
@@ -26,11 +30,7 @@ from inos.network.identity import NodeIdentity, PeerAddress
 from inos.network.ports import NodePort
 from inos.network.service import NetworkService
 from inos.network.settings import NetworkSettings
-from inos.network.sync.verifier import InlineVerifier
 from inos.network.transport.simulated import Line, SimulatedNetwork
-from inos.node.results import StoredResults
-from inos.node.service import NodeService
-from inos.node.threads import Threads
 from inos.primitives.blocks import Block, Header, compute_block_id, compute_difficulty
 from inos.primitives.errors import InvalidCertificate
 from inos.primitives.matrices import DTYPE_INT7, STRIP_BYTES, Seal, Witness, make_matrix_ref

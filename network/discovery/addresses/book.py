@@ -20,7 +20,7 @@ from inos.network.discovery.addresses.entry import Entry
 from inos.network.discovery.addresses.table import Place, Table
 from inos.network.identity import PeerAddress
 from inos.network.places import compute_group, is_acceptable
-from inos.network.ports import Randomness
+from inos.primitives.randomness import Randomness
 
 NEW_PLACES_PER_ADDRESS: Final = 4
 MAX_COLLISIONS: Final = 16

@@ -17,7 +17,6 @@ from inos.network.peers.bounded import BoundedSet, TokenBucket
 from inos.network.peers.kinds import LinkKind
 from inos.network.peers.peer import Peer
 from inos.network.places import is_acceptable
-from inos.network.ports import Clock, Randomness
 from inos.network.settings import NetworkSettings
 from inos.network.wire.addresses import (
     MAX_ADDRESSES,
@@ -28,6 +27,8 @@ from inos.network.wire.addresses import (
     GetAddresses,
     KnownAddress,
 )
+from inos.primitives.clock import Clock
+from inos.primitives.randomness import Randomness
 from inos.primitives.units import NodeId
 
 log = structlog.get_logger("inos.network")

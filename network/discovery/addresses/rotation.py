@@ -9,8 +9,8 @@ import structlog
 from inos.network.discovery.addresses.slots import Links
 from inos.network.peers.kinds import LinkKind
 from inos.network.peers.peer import Peer
-from inos.network.ports import Clock
 from inos.network.settings import NetworkSettings
+from inos.primitives.clock import Clock
 from inos.primitives.units import BlockId
 
 log = structlog.get_logger("inos.network")

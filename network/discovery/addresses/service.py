@@ -18,11 +18,13 @@ from inos.network.peers.bounded import ExpiringSet
 from inos.network.peers.kinds import LinkKind
 from inos.network.peers.peer import Peer
 from inos.network.places import compute_group, is_acceptable
-from inos.network.ports import Clock, Files, Randomness
+from inos.network.ports import Files
 from inos.network.settings import NetworkSettings
 from inos.network.wire.addresses import AnnounceAddresses, DialMe, GetAddresses
 from inos.network.wire.base import Notice
+from inos.primitives.clock import Clock
 from inos.primitives.hashing import Context, compute_hash
+from inos.primitives.randomness import Randomness
 from inos.primitives.units import BlockId, NodeId
 
 log = structlog.get_logger("inos.network")

@@ -12,8 +12,9 @@ from inos.network.identity import PeerAddress
 from inos.network.peers.kinds import LinkKind
 from inos.network.peers.peer import Peer
 from inos.network.places import compute_group
-from inos.network.ports import Clock, Randomness
 from inos.network.settings import NetworkSettings
+from inos.primitives.clock import Clock
+from inos.primitives.randomness import Randomness
 from inos.primitives.units import NodeId
 
 log = structlog.get_logger("inos.network")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from inos.network.ports import Randomness
+from inos.primitives.randomness import Randomness
 
 if TYPE_CHECKING:
     from inos.network.discovery.addresses.entry import Entry

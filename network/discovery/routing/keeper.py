@@ -16,7 +16,7 @@ from inos.network.identity import PeerAddress
 from inos.network.peers.bounded import ExpiringSet
 from inos.network.peers.peer import Peer
 from inos.network.places import split_place
-from inos.network.ports import Clock
+from inos.primitives.clock import Clock
 from inos.primitives.units import NodeId
 
 log = structlog.get_logger("inos.network")

@@ -17,7 +17,7 @@ from inos.network.discovery.routing.metric import compute_distance
 from inos.network.discovery.routing.settings import ALPHA, GROUP_IN_SHORTLIST, MAX_IN_FLIGHT, K, RoutingSettings
 from inos.network.discovery.routing.table import GroupOf
 from inos.network.identity import PeerAddress
-from inos.network.ports import Clock
+from inos.primitives.clock import Clock
 from inos.primitives.errors import InosError
 from inos.primitives.units import NodeId
 

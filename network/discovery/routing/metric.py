@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from inos.network.ports import Randomness
+from inos.primitives.randomness import Randomness
 from inos.primitives.units import HASH_BYTES
 
 ID_BITS: Final = 8 * HASH_BYTES

@@ -13,8 +13,9 @@ from inos.network.discovery.routing.metric import compute_distance
 from inos.network.discovery.routing.settings import ALPHA, K, RoutingSettings
 from inos.network.discovery.routing.table import RoutingTable
 from inos.network.identity import PeerAddress
-from inos.network.ports import Clock, Randomness
 from inos.network.wire.kademlia import MAX_PROVIDED
+from inos.primitives.clock import Clock
+from inos.primitives.randomness import Randomness
 from inos.primitives.units import MatrixId, NodeId
 
 log = structlog.get_logger("inos.network")

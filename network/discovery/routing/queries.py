@@ -11,13 +11,13 @@ from inos.network.discovery.routing.settings import RoutingSettings
 from inos.network.errors import Misbehaviour, RequestFailed
 from inos.network.identity import PeerAddress
 from inos.network.peers.peer import Peer
-from inos.network.ports import Randomness
 from inos.network.wire.base import Reply, Request
 from inos.network.wire.kademlia import Contact, FindNodes, FindProviders, Nodes, Provide, Provided, Providers
 from inos.network.wire.matrices import GetMatrix, GetStrips, MatrixHead, Strips
 from inos.primitives.hashing import Context, compute_hash
 from inos.primitives.matrices import compute_matrix_id
 from inos.primitives.merkle import compute_root_from_path
+from inos.primitives.randomness import Randomness
 from inos.primitives.units import MatrixId, NodeId
 from inos.work import InvalidMatrix
 from inos.work.strips import check_shape

@@ -20,7 +20,6 @@ from inos.network.discovery.routing.table import RoutingTable
 from inos.network.errors import HandshakeFailed, Misbehaviour
 from inos.network.identity import PeerAddress
 from inos.network.peers.peer import Peer
-from inos.network.ports import Clock, Randomness
 from inos.network.wire.base import Request
 from inos.network.wire.kademlia import (
     MAX_PROVIDERS,
@@ -32,7 +31,9 @@ from inos.network.wire.kademlia import (
     Provided,
     Providers,
 )
+from inos.primitives.clock import Clock
 from inos.primitives.errors import InosError, MatrixMissing
+from inos.primitives.randomness import Randomness
 from inos.primitives.units import MatrixId, NodeId
 
 log = structlog.get_logger("inos.network")

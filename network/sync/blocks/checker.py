@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+from inos.core.verification.seals import SealVerifier
 from inos.network.errors import Misbehaviour
 from inos.network.peers.peer import Peer
-from inos.network.ports import Clock, NodePort
+from inos.network.ports import NodePort
 from inos.network.sync.blocks.window import Body, Window
 from inos.network.sync.penalties import Punish
-from inos.network.sync.verifier import SealVerifier
 from inos.primitives.blocks import compute_tx_root
+from inos.primitives.clock import Clock
 from inos.primitives.errors import RuleViolation
 from inos.primitives.transactions import compute_tx_id
 

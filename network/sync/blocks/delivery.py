@@ -8,11 +8,12 @@ import structlog
 
 from inos.network.errors import Misbehaviour
 from inos.network.peers.peer import Peer
-from inos.network.ports import Clock, NodePort
+from inos.network.ports import NodePort
 from inos.network.sync.blocks.window import Ready, Window
 from inos.network.sync.penalties import Punish
 from inos.network.sync.progress import Bottleneck
 from inos.network.sync.progress_watch import SyncWatch
+from inos.primitives.clock import Clock
 from inos.primitives.errors import ClockAhead, InosError, MatrixMissing, NotYet, RuleViolation
 
 log = structlog.get_logger("inos.network")

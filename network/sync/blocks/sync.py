@@ -10,10 +10,11 @@ from typing import Final
 
 import structlog
 
+from inos.core.verification.seals import SealVerifier
 from inos.network.errors import Misbehaviour, RequestFailed
 from inos.network.peers.bounded import TokenBucket
 from inos.network.peers.peer import Peer
-from inos.network.ports import Clock, NodePort
+from inos.network.ports import NodePort
 from inos.network.settings import NetworkSettings
 from inos.network.sync.block_status import needs_body
 from inos.network.sync.blocks.checker import BlockChecker
@@ -23,11 +24,11 @@ from inos.network.sync.blocks.wanted import WantedBlocks
 from inos.network.sync.blocks.window import Body, Holdup, Window
 from inos.network.sync.penalties import Punish
 from inos.network.sync.progress_watch import SyncWatch
-from inos.network.sync.verifier import SealVerifier
 from inos.network.wire.chain import MAX_BLOCK_IDS, BlockData, GetBlocks
 from inos.network.wire.control import NotFound
 from inos.network.wire.limits import get_limit
 from inos.primitives.blocks import compute_block_id
+from inos.primitives.clock import Clock
 from inos.primitives.codec import encode
 from inos.primitives.units import BlockId
 

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from inos.network.peers.peer import Peer
-from inos.network.ports import Clock, LedgerPort
+from inos.network.ports import LedgerPort
 from inos.network.sync.block_status import needs_body
+from inos.primitives.clock import Clock
 from inos.primitives.units import BlockId
 
 STUCK_S: Final = 2.0

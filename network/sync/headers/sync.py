@@ -15,7 +15,7 @@ import structlog
 from inos.network.errors import Misbehaviour, RequestFailed
 from inos.network.peers.bounded import ExpiringSet, TokenBucket
 from inos.network.peers.peer import Peer
-from inos.network.ports import Clock, NodePort
+from inos.network.ports import NodePort
 from inos.network.settings import TimeLimits
 from inos.network.sync.block_status import get_status_name, is_known, is_usable
 from inos.network.sync.headers.plan import HeaderPlan, Segment
@@ -24,6 +24,7 @@ from inos.network.sync.progress_watch import SyncWatch
 from inos.network.wire.chain import MAX_HEADERS, MAX_LOCATOR, AnnounceBlock, GetHeaders, Headers
 from inos.network.wire.skeleton import GetSkeleton, Skeleton
 from inos.primitives.blocks import Header, compute_block_id
+from inos.primitives.clock import Clock
 from inos.primitives.errors import InosError, NotYet, RuleViolation
 from inos.primitives.units import BlockId
 

@@ -17,10 +17,12 @@ from inos.network.errors import LinkError, Misbehaviour, RequestFailed
 from inos.network.identity import PeerAddress
 from inos.network.peers.bounded import BoundedSet
 from inos.network.peers.peer import Peer
-from inos.network.ports import Clock, MatrixInfoView, NodePort, Randomness
+from inos.network.ports import MatrixInfoView, NodePort
 from inos.network.wire.base import Request
 from inos.network.wire.matrices import CopyAnswer, OfferCopy
+from inos.primitives.clock import Clock
 from inos.primitives.errors import InosError
+from inos.primitives.randomness import Randomness
 from inos.primitives.units import MatrixId, NodeId
 from inos.work.strips import InvalidMatrix, check_shape
 

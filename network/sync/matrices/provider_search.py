@@ -9,9 +9,9 @@ import structlog
 from inos.network.errors import LinkError, Misbehaviour, RequestFailed
 from inos.network.identity import PeerAddress
 from inos.network.peers.peer import Peer
-from inos.network.ports import Clock
 from inos.network.sync.matrices.wants import Wants
 from inos.network.sync.penalties import Punish
+from inos.primitives.clock import Clock
 from inos.primitives.units import MatrixId
 
 log = structlog.get_logger("inos.network")

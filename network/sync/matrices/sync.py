@@ -9,12 +9,13 @@ import structlog
 from inos.mesh.store import MatrixInfo
 from inos.network.errors import Misbehaviour, RequestFailed
 from inos.network.peers.peer import Peer
-from inos.network.ports import Clock, NodePort
+from inos.network.ports import NodePort
 from inos.network.settings import NetworkSettings
 from inos.network.sync.matrices.provider_search import Router, Seeker
 from inos.network.sync.matrices.wants import Begin, Head, One, Question, Wants
 from inos.network.sync.penalties import Punish
 from inos.network.wire.matrices import GetMatrix, GetRun, MatrixHead, RunData
+from inos.primitives.clock import Clock
 from inos.primitives.errors import InosError, MatrixMissing, RuleViolation
 from inos.primitives.matrices import (
     DTYPE_INT7,

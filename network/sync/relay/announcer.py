@@ -8,9 +8,11 @@ from typing import Final
 
 from inos.network.peers.kinds import LinkKind
 from inos.network.peers.peer import Peer
-from inos.network.ports import Clock, NodePort, Randomness
+from inos.network.ports import NodePort
 from inos.network.wire.chain import AnnounceBlock
 from inos.network.wire.transactions import MAX_ANNOUNCED, AnnounceTransactions
+from inos.primitives.clock import Clock
+from inos.primitives.randomness import Randomness
 from inos.primitives.units import BlockId, TxId
 
 MAX_WAITING: Final = 8192

@@ -14,13 +14,13 @@ from typing import Final, Protocol
 import structlog
 from msgspec import Struct
 
+from inos.core.verification.seals import SealVerifier
 from inos.network.errors import Misbehaviour, RequestFailed
 from inos.network.peers.peer import Peer
-from inos.network.ports import Clock, NodePort, Randomness
+from inos.network.ports import NodePort
 from inos.network.settings import TimeLimits
 from inos.network.sync.block_status import get_status_name, is_known
 from inos.network.sync.relay.compact import ShortTable, begin_puzzle, compute_short_key, list_short_ids, make_compact
-from inos.network.sync.verifier import SealVerifier
 from inos.network.wire.base import Request
 from inos.network.wire.compact import (
     MAX_ASKED,
@@ -34,9 +34,11 @@ from inos.network.wire.compact import (
 )
 from inos.network.wire.control import NotFound
 from inos.primitives.blocks import Block, Header, compute_block_id
+from inos.primitives.clock import Clock
 from inos.primitives.codec import encode
 from inos.primitives.errors import ClockAhead, InosError, MatrixMissing, NotYet, RuleViolation
 from inos.primitives.matrices import Witness
+from inos.primitives.randomness import Randomness
 from inos.primitives.transactions import Transaction
 from inos.primitives.units import BlockId, TxId
 

@@ -10,10 +10,11 @@ import structlog
 from inos.network.errors import Misbehaviour, RequestFailed
 from inos.network.peers.bounded import ExpiringSet
 from inos.network.peers.peer import Peer
-from inos.network.ports import Clock, NodePort
+from inos.network.ports import NodePort
 from inos.network.settings import TimeLimits
 from inos.network.sync.penalties import Punish
 from inos.network.wire.transactions import MAX_TX_IDS, GetTransactions, Transactions
+from inos.primitives.clock import Clock
 from inos.primitives.errors import InosError, RuleViolation
 from inos.primitives.transactions import Transaction, compute_tx_id
 from inos.primitives.units import TxId

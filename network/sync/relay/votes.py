@@ -15,11 +15,12 @@ import structlog
 from inos.network.errors import Misbehaviour, RequestFailed
 from inos.network.peers.bounded import BoundedSet, TokenBucket
 from inos.network.peers.peer import Peer
-from inos.network.ports import Clock, NodePort
+from inos.network.ports import NodePort
 from inos.network.settings import TimeLimits
 from inos.network.wire.base import Notice, Request
 from inos.network.wire.limits import get_limit
 from inos.network.wire.votes import MAX_TOLD, MAX_VOTES, GetVotes, TellVotes, Votes
+from inos.primitives.clock import Clock
 from inos.primitives.errors import InosError, RuleViolation
 from inos.primitives.votes import Vote
 

@@ -14,11 +14,12 @@ from inos.consensus.stateranges import Place
 from inos.network.errors import Misbehaviour, RequestFailed
 from inos.network.peers.bounded import ExpiringSet
 from inos.network.peers.peer import Peer
-from inos.network.ports import Clock, NodePort, StateImportView
+from inos.network.ports import NodePort, StateImportView
 from inos.network.settings import NetworkSettings
 from inos.network.sync.penalties import Punish
 from inos.network.sync.snapshot.trust import TrustFinder
 from inos.network.wire.snapshot import GetStateRange, StateRangeData
+from inos.primitives.clock import Clock
 from inos.primitives.errors import NotYet, RuleViolation
 from inos.primitives.units import BlockId
 

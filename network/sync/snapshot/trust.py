@@ -16,12 +16,13 @@ from inos.consensus.finality.epochs import compute_epoch
 from inos.consensus.finality.trust import Step, Trust, begin_trust, begin_trust_at, follow_step
 from inos.network.errors import LinkError, Misbehaviour, NetworkError, RequestFailed
 from inos.network.peers.peer import Peer
-from inos.network.ports import Clock, NodePort
+from inos.network.ports import NodePort
 from inos.network.settings import NetworkSettings
 from inos.network.sync.block_status import is_known
 from inos.network.sync.penalties import Punish
 from inos.network.wire.snapshot import MAX_STEPS, GetSteps, Steps
 from inos.primitives.bls import get_bls
+from inos.primitives.clock import Clock
 from inos.primitives.errors import NotYet, RuleViolation
 from inos.primitives.units import BlockId, StateRoot
 from inos.primitives.votes import Checkpoint

@@ -11,8 +11,8 @@ import pytest
 from inos import work
 from inos.chain.ledger import Ledger
 from inos.consensus.records import JobState
+from inos.core.verification.results import StoredResults
 from inos.mesh.store import MatrixStore
-from inos.node.results import StoredResults
 from inos.primitives.blocks import Block
 from inos.primitives.errors import ClockAhead, InvalidCertificate, MatrixMissing, ParentMissing, RuleViolation
 from inos.primitives.transactions import ClaimJob, SubmitResult, compute_tx_id

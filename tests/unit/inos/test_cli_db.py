@@ -11,10 +11,10 @@ from inos.benchmark.chains import make_chain, make_network
 from inos.chain.ledger import Ledger
 from inos.cli import app
 from inos.commands.status import describe
+from inos.core.verification.results import StoredResults
 from inos.genesis import load_network
 from inos.mesh.store import MatrixStore
 from inos.node.datadir import DataDir
-from inos.node.results import StoredResults
 from inos.primitives.units import TimeMs
 from support.rpc_served import make_fake_node, serve
 

@@ -14,12 +14,12 @@ from typer.testing import CliRunner
 from inos.benchmark.chains import make_chain
 from inos.chain.ledger import Ledger
 from inos.cli import app
+from inos.core.verification.results import StoredResults
 from inos.doctor import machine
 from inos.doctor.machine import Verdict
 from inos.doctor.node import check_node
 from inos.genesis import load_network
 from inos.mesh.store import MatrixStore
-from inos.node.results import StoredResults
 from inos.primitives.units import Height
 from inos.testing import TestChain
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from inos.agents.voter.journal import Signed
 from inos.cli import app
 from inos.genesis import load_network
 from inos.node.datadir import DataDir
-from inos.node.finality.journal import Signed
-from inos.node.finality.opening import load_voter_secret, open_journal
+from inos.node.voting import load_voter_secret, open_journal
 
 RUNNER = CliRunner()
 

@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from inos import cli, work
 from inos.commands import _rows
+from inos.core.matrices.uploads import Uploads
 from inos.mesh.store import MatrixStore
-from inos.node.uploads import Uploads
 from inos.primitives.errors import MatrixMissing
 from inos.primitives.units import MatrixId
 from inos.rpc import RpcServer

@@ -15,10 +15,10 @@ from inos import work
 from inos.chain.template import Template
 from inos.consensus.params import Params
 from inos.consensus.records import Account, Claim, Job, JobState
+from inos.core.matrices.product_rows import JobRows
 from inos.genesis import load_network
 from inos.mesh.store import MatrixStore
 from inos.miner.ports import RowFile
-from inos.node.rows import JobRows
 from inos.primitives.blocks import Block, Header
 from inos.primitives.errors import MatrixMissing
 from inos.primitives.matrices import MatrixRef, Witness

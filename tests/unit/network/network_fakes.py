@@ -7,13 +7,13 @@ from contextlib import asynccontextmanager
 from types import SimpleNamespace
 
 from inos.chain.events import MatrixAdded, MatrixWanted, TipChanged, TransactionAdded, VoteAdded
+from inos.core.verification.seals import InlineVerifier
 from inos.mesh.runs import RUN_LEVEL, RUN_STRIPS, Run, check_run
 from inos.mesh.store import MatrixInfo
 from inos.network.identity import NodeIdentity, PeerAddress
 from inos.network.link import Link
 from inos.network.service import NetworkService
 from inos.network.settings import NetworkSettings, TimeLimits
-from inos.network.sync.verifier import InlineVerifier
 from inos.network.transport.websocket import WebSocketTransport
 from inos.network.wire.control import Hello
 from inos.primitives.blocks import Block, Header, compute_block_id, compute_tx_root

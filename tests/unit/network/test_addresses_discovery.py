@@ -16,7 +16,6 @@ from network_fakes import (
 )
 from test_network_service import FAST, hear, hear_end, say
 
-from inos.network.clock import SystemClock
 from inos.network.discovery.addresses.bookfile import ANCHORS_FILE, BOOK_FILE
 from inos.network.files import MemoryFiles
 from inos.network.identity import PeerAddress
@@ -25,6 +24,7 @@ from inos.network.service import NetworkService
 from inos.network.settings import NetworkSettings
 from inos.network.transport.memory import MemoryNetwork
 from inos.network.wire.addresses import Addresses, AnnounceAddresses, DialMe, GetAddresses, KnownAddress
+from inos.primitives.clock import SystemClock
 
 QUICK = {
     "redial_first_s": 0.05,

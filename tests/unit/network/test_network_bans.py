@@ -6,6 +6,7 @@ import pytest
 from network_fakes import FakeNode, check_fake_seal, make_hello, make_identity, running, until
 from test_network_service import FAST, hear, hear_end, say
 
+from inos.core.verification.seals import InlineVerifier
 from inos.network.errors import LinkError
 from inos.network.files import MemoryFiles
 from inos.network.identity import PeerAddress
@@ -14,7 +15,6 @@ from inos.network.peers.bounded import Score
 from inos.network.places import compute_group
 from inos.network.service import NetworkService
 from inos.network.settings import NetworkSettings
-from inos.network.sync.verifier import InlineVerifier
 from inos.network.transport.memory import MemoryNetwork
 from inos.network.wire.chain import Headers
 from inos.network.wire.control import Ping, Pong

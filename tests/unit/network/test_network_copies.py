@@ -8,11 +8,11 @@ import pytest
 from network_fakes import FakeNode, get_address, make_identity, make_service, raw_link, running, until
 
 from inos.mesh.copies import FLOOR, compute_rank
-from inos.network.clock import SystemClock
 from inos.network.errors import LinkError
 from inos.network.identity import PeerAddress
 from inos.network.sync.matrices.copies import TRIES, CopyKeeper
 from inos.network.wire.matrices import CopyAnswer, OfferCopy
+from inos.primitives.clock import SystemClock
 
 NODES = [PeerAddress(make_identity(seed).node_id, "127.0.0.1", 8000 + seed) for seed in range(1, 30)]
 OWN = make_identity(99).node_id

@@ -7,12 +7,12 @@ import pytest
 from network_fakes import FakeNode, check_fake_seal, make_chain, make_hello, make_identity, make_tx, running, until
 from test_network_service import FAST, hear, hear_end
 
+from inos.core.verification.seals import InlineVerifier
 from inos.network.identity import PeerAddress
 from inos.network.peers.eviction import Candidate, select_to_evict
 from inos.network.places import compute_group
 from inos.network.service import NetworkService
 from inos.network.settings import NetworkSettings
-from inos.network.sync.verifier import InlineVerifier
 from inos.network.transport.memory import MemoryNetwork
 from inos.network.wire.control import Ping
 

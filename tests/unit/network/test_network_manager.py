@@ -16,10 +16,10 @@ from network_fakes import (
 )
 from test_network_service import FAST, hear, hear_end, say
 
+from inos.core.verification.seals import InlineVerifier
 from inos.network.identity import PeerAddress
 from inos.network.service import NetworkService
 from inos.network.settings import NetworkSettings
-from inos.network.sync.verifier import InlineVerifier
 from inos.network.transport.memory import MemoryNetwork
 from inos.network.wire.chain import GetHeaders, Headers
 from inos.network.wire.control import Ping

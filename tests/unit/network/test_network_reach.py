@@ -7,12 +7,12 @@ import pytest
 from network_fakes import FakeNode, check_fake_seal, make_chain, make_identity, running, until
 from test_network_service import FAST
 
+from inos.core.verification.seals import InlineVerifier
 from inos.network.errors import LinkError
 from inos.network.identity import PeerAddress
 from inos.network.peers.kinds import LinkKind
 from inos.network.service import NetworkService
 from inos.network.settings import NetworkSettings
-from inos.network.sync.verifier import InlineVerifier
 from inos.network.transport.memory import MemoryNetwork
 from inos.network.wire.chain import GetHeaders, Headers
 

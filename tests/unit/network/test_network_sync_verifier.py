@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 
-from inos.network.sync.verifier import InlineVerifier, ThreadVerifier, cut
-from inos.network.sync.verifier_pool import MAX_BREAKS, PoolVerifier, check_seal_batch
+from inos.core.verification.pool import MAX_BREAKS, PoolVerifier, check_seal_batch
+from inos.core.verification.seals import InlineVerifier, ThreadVerifier, cut
 from inos.primitives.codec import encode
 from inos.primitives.errors import RuleViolation
 from support.chain_maker import ALICE, BOB, Branch

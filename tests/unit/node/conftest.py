@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from inos import work
 from inos.chain.ledger import Ledger
 from inos.chain.mempool import Mempool
+from inos.core.service import NodeService
+from inos.core.verification.results import StoredResults
 from inos.genesis import Network
 from inos.genesis.loading import derive_devnet, make_network, parse_genesis
 from inos.mesh.store import MatrixStore
-from inos.node.results import StoredResults
-from inos.node.service import NodeService
 from inos.primitives.blocks import Block, compute_anchor
 from inos.primitives.matrices import Witness
 from inos.primitives.transactions import (

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from inos.node.errors import NodeError
-from inos.node.finality import journal as journal_module
-from inos.node.finality.interchange import decode_interchange, encode_interchange
-from inos.node.finality.journal import Journal, Refused, Signed, check_signing
+from inos.agents.voter import journal as journal_module
+from inos.agents.voter.interchange import decode_interchange, encode_interchange
+from inos.agents.voter.journal import Journal, Refused, Signed, check_signing
+from inos.core.errors import NodeError
 from inos.primitives.units import BlockId
 
 KEY, GENESIS = b"\3" * 48, BlockId(b"\7" * 32)

@@ -8,11 +8,11 @@ from random import Random
 import pytest
 from msgspec.structs import replace
 
-from inos.node.errors import NodeError
-from inos.node.finality.journal import Journal, Signed
-from inos.node.finality.reporter import Reporter
-from inos.node.finality.voter import Voter, find_duty, make_signed
-from inos.node.service import NodeService
+from inos.agents.reporter import Reporter
+from inos.agents.voter.journal import Journal, Signed
+from inos.agents.voter.voter import Voter, find_duty, make_signed
+from inos.core.errors import NodeError
+from inos.core.service import NodeService
 from inos.primitives.bls import compute_secret, get_bls
 from inos.primitives.transactions import ReportVoter
 from inos.primitives.units import Nano

@@ -14,13 +14,13 @@ from typer.testing import CliRunner
 from inos.benchmark.chains import make_chain, make_network
 from inos.chain.ledger import Ledger
 from inos.cli import app
+from inos.core.errors import NodeError
+from inos.core.verification.results import StoredResults
 from inos.genesis import Network, load_network
 from inos.mesh.store import MatrixStore
 from inos.node.archive import export_chain, import_chain
 from inos.node.archive.frames import MAGIC, FrameReader, FrameWriter, Head, Kind
-from inos.node.clock import SystemClock
-from inos.node.errors import NodeError
-from inos.node.results import StoredResults
+from inos.primitives.clock import SystemClock
 from inos.primitives.codec import encode
 from inos.primitives.errors import InosError, RuleViolation
 from inos.primitives.units import Height

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from inos import work
 from inos.chain.mempool import PoolRejected
 from inos.consensus.records import JobState
-from inos.node.service import NodeService
+from inos.core.service import NodeService
 from inos.primitives.errors import NotYet, RuleViolation
 from inos.primitives.transactions import Challenge, JobMode, SubmitResult, compute_tx_id, sign_transaction
 from inos.primitives.units import JobId

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from inos.core.errors import NodeError
 from inos.node.datadir import DataDir, load_or_make_secret, read_secret
-from inos.node.errors import NodeError
 from inos.primitives.units import BlockId
 
 GENESIS = BlockId(bytes([1]) * 32)

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from inos.chain.errors import ChainError
 from inos.network.sync.progress import Phase
 from inos.node.health import HealthChecks
-from inos.node.pulse import MIN_SAMPLES, PulseTaker
+from inos.node.monitor import MIN_SAMPLES, PulseTaker
 from inos.rpc import Check, Health, Pulse
 
 GIB = 1 << 30

@@ -2,8 +2,8 @@
 
 from msgspec.structs import replace
 
+from inos.core.deferred import EarlyBlocks, HeldResults, WantedMatrices
 from inos.genesis import load_network
-from inos.node.held import EarlyBlocks, HeldResults, WantedMatrices
 from inos.primitives.blocks import Block
 from inos.primitives.matrices import STRIP_BYTES, MatrixRef, Witness
 from inos.primitives.transactions import SubmitResult, Transaction, sign_transaction

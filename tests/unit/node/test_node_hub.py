@@ -1,7 +1,7 @@
 """Events: fanned out, bounded, the newest never lost."""
 
 from inos.chain.events import MatrixAdded
-from inos.node.hub import Hub
+from inos.core.events import Hub
 from inos.primitives.units import MatrixId
 
 

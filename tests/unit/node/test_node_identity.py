@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from inos.core.errors import NodeError
 from inos.node.datadir import DataDir
-from inos.node.errors import NodeError
 from inos.node.identity import make_miner_settings
 from inos.node.settings import load_settings
 from inos.primitives.errors import InosError

@@ -11,7 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from inos import work
-from inos.node.errors import NodeError
+from inos.core.errors import NodeError
 from inos.node.node import Node, open_node
 from inos.node.settings import NodeSettings, load_settings
 from inos.primitives.errors import InosError

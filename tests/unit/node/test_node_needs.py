@@ -10,9 +10,9 @@ import pytest
 from inos import work
 from inos.chain.events import MatrixAdded, MatrixWanted
 from inos.consensus.records import JobState
+from inos.core.matrices.needs import SETTLED_EPOCHS, list_needs
+from inos.core.service import NodeService
 from inos.mesh.errors import MeshError
-from inos.node.needs import SETTLED_EPOCHS, list_needs
-from inos.node.service import NodeService
 from inos.primitives.transactions import CancelJob, JobMode, PostJob, compute_tx_id
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from inos.core.errors import NodeError
 from inos.genesis import load_network
 from inos.network.errors import NetworkError
-from inos.node.errors import NodeError
 from inos.node.netfiles import NetworkFiles
 from inos.node.netsettings import make_network_settings
 from inos.node.settings import NodeSettings, load_settings

@@ -11,8 +11,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from inos.core.errors import NodeError
 from inos.network.errors import NetworkError
-from inos.node.errors import NodeError
 from inos.node.node import open_node
 from inos.node.settings import NodeSettings, load_settings
 from inos.primitives.errors import InosError

@@ -10,7 +10,7 @@ from inos.chain.ledger import Ledger
 from inos.consensus.records import account_key
 from inos.consensus.stateranges import ROOT
 from inos.consensus.statetree import check_proof
-from inos.node.pasts import KEPT_S, MAX_PASTS, Pasts
+from inos.core.past_states import KEPT_S, MAX_PASTS, Pasts
 from inos.primitives.units import BlockId, StateRoot, TimeMs
 from support.chain_maker import ALICE, EASY, Branch, feed
 

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from inos import work
-from inos.node.results import StoredResults
+from inos.core.verification.results import StoredResults
 from inos.primitives.errors import MatrixMissing
 from inos.primitives.units import JobId, MatrixId
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from inos import work
 from inos.chain.events import MatrixAdded, MatrixWanted, TipChanged, TransactionAdded
 from inos.chain.mempool import PoolRejected
-from inos.node.service import NodeService
+from inos.core.service import NodeService
 from inos.primitives.blocks import compute_block_id
 from inos.primitives.errors import ClockAhead, MatrixMissing, NotYet, RuleViolation
 from inos.primitives.transactions import Transfer, compute_tx_id

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from inos.core.errors import NodeError
 from inos.miner import Purpose
-from inos.node.errors import NodeError
 from inos.node.settings import load_settings
 
 

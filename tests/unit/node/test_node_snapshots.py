@@ -10,8 +10,8 @@ import aiohttp
 import pytest
 
 from inos.client import Client
+from inos.core.errors import NodeError
 from inos.node.copying import copy_node
-from inos.node.errors import NodeError
 from inos.node.node import Node, open_node
 from inos.node.settings import NodeSettings, load_settings
 from inos.primitives.errors import InosError

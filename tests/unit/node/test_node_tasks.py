@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from inos.node.errors import NodeError
-from inos.node.tasks import Tasks, cancel_within
+from inos.core.errors import NodeError
+from inos.core.tasks import Tasks, cancel_within
 
 
 async def test_a_failing_task_ends_the_body_with_its_own_error() -> None:

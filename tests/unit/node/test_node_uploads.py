@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from inos import work
+from inos.core.matrices.uploads import MAX_OPEN, Uploads
 from inos.mesh.errors import MeshError
 from inos.mesh.store import MatrixStore
-from inos.node.uploads import MAX_OPEN, Uploads
 from inos.primitives.units import MatrixId
 
 X = np.random.default_rng(2).integers(-64, 64, (40, 70), dtype=np.int8)

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from inos.agents.watcher import Watcher
 from inos.consensus.records import JobState
-from inos.node.service import NodeService
-from inos.node.watch import Watcher
+from inos.core.service import NodeService
 from inos.primitives.transactions import Challenge, JobMode
 from inos.primitives.units import JobId
 from inos.wallet.keys import Key, make_key
@@ -80,7 +80,7 @@ async def test_a_right_result_is_left_alone(lab: Any) -> None:
 
 
 async def test_a_result_that_comes_late_is_checked_when_it_comes(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inos.node.watch.FETCH_S", 0.1)
+    monkeypatch.setattr("inos.agents.watcher.FETCH_S", 0.1)
     service, wrong = lab.open("a"), lab.y.copy()
     wrong[3, 3] += 7
     await deliver(lab, service, wrong, with_result=False)
@@ -92,7 +92,7 @@ async def test_a_result_that_comes_late_is_checked_when_it_comes(lab: Any, monke
 
 
 async def test_a_result_nobody_serves_is_counted_and_told(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inos.node.watch.FETCH_S", 0.05)
+    monkeypatch.setattr("inos.agents.watcher.FETCH_S", 0.05)
     service = lab.open("a")
     job = await deliver(lab, service, lab.y, with_result=False)
     async with watching(service, lab.alice) as watcher:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from inos.agents.status import VoterStatus
 from inos.primitives.transactions import RegisterVoter, Transfer, sign_transaction
 from inos.primitives.units import Nano, TxId
-from inos.rpc import VoterStatus
 from inos.wallet.addresses import encode_address
 from inos.wallet.keys import make_key
 from support.fake_node import FEE, WORKER, FakeNode

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
-from inos.node.errors import NodeError
+from inos.core.errors import NodeError
 
 T = TypeVar("T")
 

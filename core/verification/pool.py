@@ -24,7 +24,7 @@ import structlog
 
 from inos.consensus.params import Params
 from inos.consensus.validity import check_seal
-from inos.network.sync.verifier import ThreadVerifier, check_all, count_workers, cut
+from inos.core.verification.seals import ThreadVerifier, check_all, count_workers, cut
 from inos.primitives.blocks import Header
 from inos.primitives.codec import encode
 from inos.primitives.errors import InosError
@@ -59,7 +59,7 @@ class _Waiting(msgspec.Struct, eq=False):
 
 
 class PoolVerifier:
-    """Satisfies `inos.network.sync.verifier.SealVerifier`.
+    """Satisfies `inos.core.verification.seals.SealVerifier`.
 
     Args:
         workers: processes; by default one for each core but one.

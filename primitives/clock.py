@@ -1,4 +1,4 @@
-"""The clock of a running node; tests hand in one of their own."""
+"""The one clock of the program: wall time and monotonic time, injected so that tests can replace it."""
 
 import time
 from typing import Protocol
@@ -7,13 +7,13 @@ from inos.primitives.units import TimeMs
 
 
 class Clock(Protocol):
-    """Time, injected."""
+    """Time. A simulated clock runs at the pace of its event loop's own time."""
 
     def now_ms(self) -> TimeMs:
-        """Wall clock, ms since 1970 UTC."""
+        """Return the wall-clock time in ms since 1970 UTC."""
 
     def monotonic(self) -> float:
-        """Seconds that never go back, for durations."""
+        """Return seconds that never go back, for durations."""
 
 
 class SystemClock:

@@ -17,16 +17,16 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from inos import work
+from inos.agents.status import WatchStatus
 from inos.chain.events import TipChanged
 from inos.consensus.records import Job, JobState
-from inos.node.service import NodeService
+from inos.core.service import NodeService
 from inos.primitives.codec import encode
 from inos.primitives.errors import InosError, MatrixMissing
 from inos.primitives.matrices import STRIP_ROWS, MatrixRef, StripRow
 from inos.primitives.signatures import compute_address, compute_public_key
 from inos.primitives.transactions import Challenge, compute_tx_id, sign_transaction
 from inos.primitives.units import JobId, TxId
-from inos.rpc import WatchStatus
 from inos.work.fraud import open_tile
 from inos.work.freivalds import RowCheck
 from inos.work.limbs import multiply_int7

@@ -6,11 +6,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from inos.agents.voter.voter import Voter
+from inos.agents.watcher import Watcher
 from inos.chain.ledger import Ledger
 from inos.chain.mempool import Mempool
 from inos.consensus.params import Params
 from inos.consensus.records import StateKey
 from inos.consensus.statetree import StateProof
+from inos.core.events import Subscription
+from inos.core.service import NodeService
+from inos.core.templates import Desk
+from inos.core.votes import VoteRoom
 from inos.genesis import Network
 from inos.mesh.store import MatrixStore
 from inos.miner import Miner
@@ -18,15 +24,9 @@ from inos.network.figures import AddressInfo, BanInfo, NetworkStatus
 from inos.network.service import NetworkService
 from inos.network.settings import PROTOCOL_VERSION
 from inos.network.sync.progress import SyncStatus
-from inos.node.desk import Desk
-from inos.node.finality.voter import Voter
-from inos.node.finality.votes import VoteRoom
 from inos.node.health import HealthChecks
-from inos.node.hub import Subscription
-from inos.node.pulse import PulseTaker
-from inos.node.service import NodeService
+from inos.node.monitor import PulseTaker
 from inos.node.snapshots import Snapshots
-from inos.node.watch import Watcher
 from inos.primitives.matrices import MatrixRef
 from inos.primitives.transactions import Transaction
 from inos.primitives.units import BlockId, Height, MatrixId, NodeId, TxId

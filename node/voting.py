@@ -3,9 +3,9 @@
 from contextlib import AbstractContextManager
 from typing import Final
 
+from inos.agents.voter.journal import Journal
+from inos.core.errors import NodeError
 from inos.node.datadir import DataDir, load_or_make_secret
-from inos.node.errors import NodeError
-from inos.node.finality.journal import Journal
 from inos.node.settings import NodeSettings
 from inos.primitives.bls import compute_secret, get_bls
 from inos.primitives.units import BlockId, Nano, parse_credits

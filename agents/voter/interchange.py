@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final
 
-from inos.node.errors import NodeError
-from inos.node.finality.journal import Signed
+from inos.agents.voter.journal import Signed
+from inos.core.errors import NodeError
 from inos.primitives.units import BlockId
 
 FORMAT_VERSION: Final = "5"

@@ -12,11 +12,11 @@ from inos.chain.template import Template
 from inos.consensus.params import Params
 from inos.consensus.records import Account, Claim, Job, JobState
 from inos.consensus.state import compute_reputation
+from inos.core.matrices.product_rows import JobRows
+from inos.core.service import NodeService
 from inos.miner.ports import RowFile
-from inos.node.clock import Clock
-from inos.node.rows import JobRows
-from inos.node.service import NodeService
 from inos.primitives.blocks import Block
+from inos.primitives.clock import Clock
 from inos.primitives.matrices import MatrixRef, Witness
 from inos.primitives.transactions import Transaction
 from inos.primitives.units import Address, BlockId, Height, JobId, MatrixId, Nano, Tickets, TxId

@@ -8,11 +8,11 @@ from typing import Final, TypeVar
 import structlog
 
 from inos.chain.events import TipChanged, TransactionAdded
+from inos.core.events import Hub
+from inos.core.matrices.needs import Needs
+from inos.core.matrices.service import Depot
+from inos.core.threads import Threads
 from inos.mesh.store import MatrixStore
-from inos.node.depot import Depot
-from inos.node.hub import Hub
-from inos.node.needs import Needs
-from inos.node.threads import Threads
 from inos.primitives.errors import InosError
 from inos.primitives.units import MatrixId
 
@@ -33,7 +33,7 @@ class Steward:
     """Runs until cancelled.
 
     Args:
-        list_needs: see inos.node.needs.
+        list_needs: see inos.core.matrices.needs.
         scrub_rate: bytes a second the scrubber reads; 0 for none.
     """
 

@@ -21,23 +21,23 @@ from inos.consensus.records import JobState, StateKey
 from inos.consensus.stateranges import Place, StateRange
 from inos.consensus.statetree import StateProof
 from inos.consensus.validity import check_transaction_sanity
+from inos.core.deferred import EarlyBlocks, HeldResults, UnclaimedResults
+from inos.core.events import Hub, Subscription
+from inos.core.matrices.maintenance import Steward
+from inos.core.matrices.needs import list_needs
+from inos.core.matrices.product_rows import JobRows
+from inos.core.matrices.service import Depot
+from inos.core.past_states import Pasts
+from inos.core.threads import Threads
+from inos.core.verification.results import StoredResults
+from inos.core.votes import VoteRoom
+from inos.core.writer import AddedBlocks, ChainWriter
 from inos.genesis import Network
 from inos.mesh.runs import Run
 from inos.mesh.store import MatrixInfo, MatrixStore
-from inos.node.clock import Clock
-from inos.node.depot import Depot
-from inos.node.finality.votes import VoteRoom
-from inos.node.held import EarlyBlocks, HeldResults, UnclaimedResults
-from inos.node.hub import Hub, Subscription
-from inos.node.needs import list_needs
-from inos.node.pasts import Pasts
-from inos.node.results import StoredResults
-from inos.node.rows import JobRows
-from inos.node.steward import Steward
-from inos.node.threads import Threads
-from inos.node.writer import AddedBlocks, ChainWriter
 from inos.primitives.blocks import Block, Header
 from inos.primitives.bls import Bls, get_bls
+from inos.primitives.clock import Clock
 from inos.primitives.errors import ClockAhead, InosError, MatrixMissing, NotYet, RuleViolation
 from inos.primitives.matrices import MatrixRef, Witness
 from inos.primitives.transactions import Challenge, JobMode, SubmitResult, Transaction, compute_tx_id, get_sender
@@ -108,7 +108,7 @@ class NodeService:
         return self.network.genesis_id
 
     def subscribe(self) -> Subscription:
-        """Events from now on; see inos.node.hub for the overflow policy."""
+        """Events from now on; see inos.core.events for the overflow policy."""
         return self._hub.subscribe()
 
     async def run(self) -> None:
@@ -209,7 +209,7 @@ class NodeService:
     async def add_some(
         self, matrix: MatrixId, shape: tuple[int, int, int], first: int, rows: NDArray[Any] | None
     ) -> int:
-        """Store some rows of a matrix, and tell listeners once it is whole; see inos.node.uploads."""
+        """Store some rows of a matrix, and tell listeners once it is whole; see inos.core.matrices.uploads."""
         return await self.depot.add_some(matrix, shape, first, rows)
 
     async def add_rows(self, rows: JobRows) -> MatrixRef:

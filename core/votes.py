@@ -9,8 +9,8 @@ import structlog
 from inos.chain.events import TipChanged, VoteAdded
 from inos.chain.ledger import Ledger
 from inos.chain.votepool import Evidence, Taken, VotePool
-from inos.node.hub import Hub
-from inos.node.threads import Threads
+from inos.core.events import Hub
+from inos.core.threads import Threads
 from inos.primitives.errors import InosError
 from inos.primitives.votes import Link, Vote
 

@@ -6,8 +6,8 @@ from statistics import median
 from typing import Final
 
 from inos.chain.events import TipChanged
-from inos.node.clock import Clock
-from inos.node.service import NodeService
+from inos.core.service import NodeService
+from inos.primitives.clock import Clock
 from inos.primitives.units import Address
 from inos.rpc import Pulse
 

@@ -11,13 +11,14 @@ from typing import Final
 
 import structlog
 
+from inos.agents.status import VoterStatus
+from inos.agents.voter.journal import Journal, Refused, Signed
 from inos.chain.events import TipChanged, VoteAdded
 from inos.consensus.finality import compute_epoch, compute_height
 from inos.consensus.params import Params
 from inos.consensus.state import StateView, compute_reputation
-from inos.node.errors import NodeError
-from inos.node.finality.journal import Journal, Refused, Signed
-from inos.node.service import NodeService
+from inos.core.errors import NodeError
+from inos.core.service import NodeService
 from inos.primitives.bls import Bls
 from inos.primitives.codec import encode
 from inos.primitives.errors import InosError
@@ -33,7 +34,6 @@ from inos.primitives.transactions import (
 )
 from inos.primitives.units import Address, Height, Nano, TxId
 from inos.primitives.votes import Link, Vote, compute_vote_hash
-from inos.rpc import VoterStatus
 
 log: Final = structlog.get_logger("finality")
 

@@ -16,7 +16,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from inos.node.errors import NodeError
+from inos.core.errors import NodeError
 from inos.primitives.units import BlockId
 
 FILE_MODE: Final = 0o600

@@ -8,14 +8,14 @@ from typing import Any, TypeVar
 from numpy.typing import NDArray
 
 from inos.chain.events import MatrixAdded, MatrixWanted
+from inos.core.deferred import WantedMatrices
+from inos.core.events import Hub
+from inos.core.matrices.product_rows import JobRows
+from inos.core.matrices.uploads import Uploads
+from inos.core.threads import Threads
 from inos.mesh.errors import MeshError
 from inos.mesh.runs import Run
 from inos.mesh.store import MatrixInfo, MatrixStore
-from inos.node.held import WantedMatrices
-from inos.node.hub import Hub
-from inos.node.rows import JobRows
-from inos.node.threads import Threads
-from inos.node.uploads import Uploads
 from inos.primitives.errors import MatrixMissing
 from inos.primitives.matrices import MatrixRef
 from inos.primitives.units import JobId, MatrixId
@@ -58,7 +58,7 @@ class Depot:
     async def add_some(
         self, matrix: MatrixId, shape: tuple[int, int, int], first: int, rows: NDArray[Any] | None
     ) -> int:
-        """Some rows of a matrix from this machine's user; see inos.node.uploads."""
+        """Some rows of a matrix from this machine's user; see inos.core.matrices.uploads."""
         done = await self._threads.keep(partial(self._uploads.add, matrix, shape, first, rows))
         if self._store.has(matrix):
             await self._tell(matrix)

@@ -10,10 +10,10 @@ from msgspec.structs import replace
 
 from inos.chain.ledger import BlockOutcome
 from inos.chain.template import Template
-from inos.node.clock import Clock
-from inos.node.errors import NodeError
-from inos.node.service import NodeService
+from inos.core.errors import NodeError
+from inos.core.service import NodeService
 from inos.primitives.blocks import Block, compute_anchor, compute_block_id
+from inos.primitives.clock import Clock
 from inos.primitives.matrices import Seal, Witness
 from inos.primitives.units import Address, BlockId
 from inos.work import verify

@@ -9,12 +9,12 @@ from typing import Final
 
 import structlog
 
+from inos.agents.voter.voter import make_transaction
 from inos.chain.events import TipChanged, VoteAdded
 from inos.chain.votepool import Evidence, is_voter
-from inos.network.ports import Randomness
-from inos.node.finality.voter import make_transaction
-from inos.node.service import NodeService
+from inos.core.service import NodeService
 from inos.primitives.errors import InosError
+from inos.primitives.randomness import Randomness
 from inos.primitives.signatures import compute_address, compute_public_key
 from inos.primitives.transactions import ReportVoter, compute_tx_id
 from inos.primitives.units import TxId

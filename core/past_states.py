@@ -9,7 +9,7 @@ from inos.consensus.finality import is_checkpoint
 from inos.consensus.records import StateKey
 from inos.consensus.stateranges import Place, StateRange
 from inos.consensus.statetree import StateProof
-from inos.node.clock import Clock
+from inos.primitives.clock import Clock
 from inos.primitives.units import BlockId
 
 MAX_PASTS: Final = 4

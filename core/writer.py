@@ -18,8 +18,8 @@ from inos.chain.template import Template, make_template
 from inos.chain.votepool import VotePool
 from inos.consensus.finality.trust import Step
 from inos.consensus.stateranges import Place, StateRange
-from inos.node.clock import Clock
 from inos.primitives.blocks import Block, Header
+from inos.primitives.clock import Clock
 from inos.primitives.errors import InosError, MatrixMissing, RuleViolation
 from inos.primitives.matrices import Witness
 from inos.primitives.transactions import Transaction

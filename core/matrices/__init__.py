@@ -1,0 +1,1 @@
+"""Matrices of a running node: stored, read, fetched, and kept while they are needed."""

@@ -1,0 +1,1 @@
+"""Checks that run before and outside the writer: seals, signatures and products."""
