@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Final
 
 from inos.chain import schema
-from inos.chain.arriving import ArrivingLedger, BlockOutcome
 from inos.chain.connection import compute_new_root
 from inos.chain.database import Database
 from inos.chain.entry import Entry, Tip, find_fork
-from inos.chain.importer import Importer, abandon
 from inos.chain.index import BlockIndex
 from inos.chain.movement import iterate_above
 from inos.chain.opening import load_index, open_database
 from inos.chain.reading import ChainReader, HistoryEntry
+from inos.chain.snapshot.arriving import ArrivingLedger, BlockOutcome
+from inos.chain.snapshot.importer import Importer, abandon
 from inos.consensus.context import HeaderContext
 from inos.consensus.execution import ResultChecker, check_state_root
 from inos.consensus.genesis_state import GenesisState

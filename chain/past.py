@@ -5,8 +5,8 @@ from typing import Final, Protocol
 
 from inos.chain import schema
 from inos.chain.errors import ChainError
-from inos.chain.ranges import read_range
 from inos.chain.schema import MAX_STORED_BYTES, Undo
+from inos.chain.snapshot.ranges import read_range
 from inos.chain.state_tree import NodeKey, TreeUpdate, make_tree_proof
 from inos.consensus.records import StateKey
 from inos.consensus.stateranges import Place, StateRange

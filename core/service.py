@@ -9,9 +9,9 @@ import structlog
 from numpy.typing import NDArray
 
 from inos.chain.events import TipChanged, TransactionAdded
-from inos.chain.importing import StateImport
 from inos.chain.ledger import BlockOutcome, Ledger
 from inos.chain.mempool import Mempool, PoolRejected
+from inos.chain.snapshot.state_import import StateImport
 from inos.chain.template import Template
 from inos.chain.votepool import VotePool
 from inos.consensus.finality.trust import Step

@@ -11,9 +11,9 @@ from typing import Final
 import structlog
 from msgspec import Struct
 
-from inos.chain.importing import StateImport
 from inos.chain.ledger import BlockOutcome, Ledger
 from inos.chain.mempool import Mempool
+from inos.chain.snapshot.state_import import StateImport
 from inos.chain.template import Template, make_template
 from inos.chain.votepool import VotePool
 from inos.consensus.finality.trust import Step

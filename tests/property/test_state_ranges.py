@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inos.chain import ranges
-from inos.chain.ranges import build_range, read_range
+from inos.chain.snapshot import ranges
+from inos.chain.snapshot.ranges import build_range, read_range
 from inos.chain.state_tree import TreeUpdate
 from inos.consensus.records import StateKey
 from inos.consensus.stateranges import ROOT, Halves, Records, StateRange, check_range, compute_records

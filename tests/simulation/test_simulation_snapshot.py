@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from inos.chain import ranges
+from inos.chain.snapshot import ranges
 from inos.consensus.finality.trust import Step
 from inos.consensus.params import Params
 from inos.consensus.stateranges import Place, Records, StateRange

@@ -14,10 +14,10 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from inos.chain.events import TipChanged
-from inos.chain.importer import Importer
 from inos.chain.ledger import Ledger
 from inos.chain.mempool import Mempool, MempoolLimits
 from inos.chain.opening import begin_database, load_index
+from inos.chain.snapshot.importer import Importer
 from inos.consensus.params import Params
 from inos.core.service import NodeService
 from inos.core.threads import Threads

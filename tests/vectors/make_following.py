@@ -16,7 +16,7 @@ from blake3 import blake3
 HERE: Final = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent))
 
-from inos.chain.ranges import build_range, read_range  # noqa: E402
+from inos.chain.snapshot.ranges import build_range, read_range  # noqa: E402
 from inos.chain.state_tree import TreeUpdate  # noqa: E402
 from inos.consensus.finality.trust import Trust, begin_trust, follow_step  # noqa: E402
 from inos.consensus.records import StateKey  # noqa: E402

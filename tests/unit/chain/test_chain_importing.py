@@ -7,10 +7,10 @@ import msgspec
 import pytest
 
 from inos.chain import schema
-from inos.chain.importer import CLEARING
-from inos.chain.importing import StateImport
 from inos.chain.ledger import Ledger
 from inos.chain.past import PastState
+from inos.chain.snapshot.importer import CLEARING
+from inos.chain.snapshot.state_import import StateImport
 from inos.consensus.records import account_key
 from inos.consensus.stateranges import ROOT, Halves, Place, Records, StateRange, check_range
 from inos.primitives.blocks import compute_block_id

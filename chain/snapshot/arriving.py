@@ -3,12 +3,12 @@
 from msgspec import Struct
 
 from inos.chain.database import Database
-from inos.chain.importer import Importer, abandon
-from inos.chain.importing import StateImport
 from inos.chain.index import BlockIndex
 from inos.chain.movement import ConnectedChain
 from inos.chain.notes import make_step_batch
 from inos.chain.reading import ChainReader, GenesisReader
+from inos.chain.snapshot.importer import Importer, abandon
+from inos.chain.snapshot.state_import import StateImport
 from inos.chain.view import LedgerView
 from inos.consensus.execution import ResultChecker
 from inos.consensus.finality.trust import Step

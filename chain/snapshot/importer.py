@@ -11,8 +11,8 @@ from inos.chain.connection import make_genesis_batch
 from inos.chain.database import Database
 from inos.chain.entry import Entry, iterate_back
 from inos.chain.errors import ChainError
-from inos.chain.importing import Batch, StateImport, make_clearing
 from inos.chain.index import BlockIndex
+from inos.chain.snapshot.state_import import Batch, StateImport, make_clearing
 from inos.consensus.genesis_state import GenesisState
 from inos.consensus.stateranges import Place, StateRange
 from inos.primitives.errors import NotYet

@@ -12,7 +12,7 @@ from inos.chain import schema
 from inos.chain.connection import compute_new_root
 from inos.chain.database import Database
 from inos.chain.jobindex import compute_index_changes
-from inos.chain.ranges import build_range, compute_place_key
+from inos.chain.snapshot.ranges import build_range, compute_place_key
 from inos.chain.state_tree import Inner, Leaf, decode_node, encode_node, hash_of
 from inos.consensus.records import StateKey
 from inos.consensus.stateranges import ROOT, Halves, Place, StateRange, check_fold, compute_halves
