@@ -3,7 +3,7 @@
 It reaches a running node only through its RPC, never around it. Nothing is imported
 here on purpose: `inos --help` must not pay for numpy or aiohttp.
 
-Pipeline: `cli.main` -> one module of `inos.commands`, loaded by name -> wallet, genesis
+Pipeline: `cli.main` -> one module of `inos.cli`, loaded by name -> wallet, genesis
 or work in this process, or a node by JSON-RPC.
 """
 
@@ -11,23 +11,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from inos._client_errors import ClientError, JobFailed, RemoteError
-    from inos._client_operands import BadOperand
     from inos._matmul import matmul
     from inos._miner import Miner
-    from inos.client import Client
+    from inos.client.client import Client
+    from inos.client.errors import ClientError, JobFailed, RemoteError
+    from inos.client.operands import BadOperand
     from inos.primitives.errors import InosError
 
 __all__ = ["BadOperand", "Client", "ClientError", "InosError", "JobFailed", "Miner", "RemoteError", "matmul"]
 
 _PLACES: Final = {
-    "BadOperand": "inos._client_operands",
-    "Client": "inos.client",
-    "ClientError": "inos._client_errors",
+    "BadOperand": "inos.client.operands",
+    "Client": "inos.client.client",
+    "ClientError": "inos.client.errors",
     "InosError": "inos.primitives.errors",
-    "JobFailed": "inos._client_errors",
+    "JobFailed": "inos.client.errors",
     "Miner": "inos._miner",
-    "RemoteError": "inos._client_errors",
+    "RemoteError": "inos.client.errors",
     "matmul": "inos._matmul",
 }
 

@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inos import work
-from inos._client_operands import BadOperand, Credits
+from inos.client.operands import BadOperand, Credits
 from inos.primitives.errors import InosError
 from inos.work.ozaki import Engine, Pair, multiply_floats, multiply_integers
 
 if TYPE_CHECKING:
-    from inos.client import Client
+    from inos.client.client import Client
 
 __all__ = ["matmul"]
 
@@ -70,7 +70,7 @@ def matmul(
     if client is None:
         product = _multiply_stacks(rows, cols, wanted, _multiply_here)
     else:
-        from inos._client_engine import JobEngine
+        from inos.client.job_engine import JobEngine
 
         with JobEngine(client, reward) as engine:
             product = _multiply_stacks(rows, cols, wanted, engine)

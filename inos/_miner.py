@@ -14,9 +14,9 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from inos._client_errors import ClientError
-from inos._client_operands import check_shapes, to_operand
 from inos._miner_link import MinerLink, Work
+from inos.client.errors import ClientError
+from inos.client.operands import check_shapes, to_operand
 from inos.primitives.blocks import compute_anchor
 from inos.work import Lottery, Operand
 from inos.work.backends import AUTO

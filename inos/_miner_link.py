@@ -11,8 +11,8 @@ import aiohttp
 import msgspec
 from msgspec import Struct
 
-from inos._client_errors import ClientError
-from inos._client_transport import make_remote_error
+from inos.client.errors import ClientError
+from inos.client.transport import make_remote_error
 from inos.primitives.blocks import MAX_HEADER_BYTES, Header
 from inos.primitives.codec import decode, encode
 from inos.primitives.errors import InosError

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from inos.client import Client
+from inos.client.client import Client
 from inos.devnet.digits import make_digit_task
 from inos.devnet.monitor import DevnetFigures, WatchedNode, are_tips_equal, read_figures
 from inos.devnet.processes import DevnetError, NodeSpec, RunningNode, run_nodes

@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 import structlog
 from msgspec import Struct
 
-from inos.client import Client
+from inos.client.client import Client
 from inos.core.service import NodeService
 from inos.genesis import Network
 from inos.genesis.loading import derive_devnet, load_network

@@ -8,8 +8,8 @@ from typing import Any, Final
 import aiohttp
 import msgspec
 
-from inos._client_errors import ClientError
-from inos._client_transport import make_remote_error
+from inos.client.errors import ClientError
+from inos.client.transport import make_remote_error
 from inos.primitives.errors import InosError
 from inos.top.board import WINDOW_BLOCKS, Board
 

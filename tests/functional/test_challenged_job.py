@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from inos.client import Client
+from inos.client.client import Client
 from inos.devnet.processes import NodeSpec, RunningNode, start_node, stop_process
 from inos.genesis.loading import derive_devnet, load_network
 from inos.primitives.units import Nano, TimeMs

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from inos.client import Client
+from inos.client.client import Client
 from inos.devnet.processes import NodeSpec, RunningNode, start_node, stop_process
 from inos.devnet.run import DEV_PHRASE
 from inos.wallet.keys import derive_key

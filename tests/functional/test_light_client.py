@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from inos.benchmark.chains import Chain, make_chain
+from inos.bench.chains import Chain, make_chain
 from inos.devnet.processes import NodeSpec, start_node, stop_process
 from inos.wallet.addresses import encode_address
 from support.cluster import RpcFailed, ask, await_that

@@ -12,9 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 import inos
-from inos import cli
-from inos._receipt import check_receipt, read_receipt
-from inos.client import Client
+from inos.cli.main import main as cli
+from inos.client.client import Client
+from inos.client.receipt import check_receipt, read_receipt
 from inos.devnet.processes import NodeSpec, start_node, stop_process
 from inos.devnet.run import DEV_PHRASE
 from inos.genesis import load_network

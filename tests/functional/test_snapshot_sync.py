@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from inos.benchmark.chains import Chain, make_chain
+from inos.bench.chains import Chain, make_chain
 from inos.devnet.processes import DevnetError, NodeSpec, RunningNode, start_node, stop_process
 from support.cluster import RpcFailed, ask, await_height, await_that
 

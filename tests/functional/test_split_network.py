@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from inos.client import Client
+from inos.client.client import Client
 from inos.devnet.chaos.relay import Relay, lead_to
 from inos.devnet.processes import NodeSpec, RunningNode, start_node, stop_process
 from inos.devnet.run import DEV_PHRASE

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from fuzz.peers import run_session
-from inos import _receipt
+from inos.client import receipt as _receipt
 from inos.consensus.records import Account, Claim, Job, Lapse, Market
 from inos.genesis.loading import load_network, parse_genesis
 from inos.network.errors import HandshakeFailed, Misbehaviour, NetworkError

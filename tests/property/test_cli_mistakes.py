@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from inos.cli import COMMANDS, app, load_command
+from inos.cli.main import COMMANDS, app, load_command
 from inos.testing import TestChain
 
 LIVING: Final = {"bench", "devnet", "light", "node", "top"}

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from numpy.typing import NDArray
 
-from inos.cli import main
+from inos.cli.main import main
 from inos.core.matrices.product_rows import JobRows
 
 ROW: Final = 1234

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from inos.client import Client, RemoteError
+from inos.client.client import Client, RemoteError
 from inos.devnet.chaos.fleet import HonestNode
 from inos.devnet.chaos.waiting import await_until
 from inos.devnet.processes import DevnetError

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from inos.client import Client
+from inos.client.client import Client
 from inos.devnet.chaos.wiring import Wiring
 from inos.devnet.processes import NodeSpec, RunningNode, read_log_end, start_node, stop_process
 from inos.network.identity import load_identity

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
-from inos.client import Client, RemoteError
+from inos.client.client import Client, RemoteError
 from inos.devnet.chaos.customers import Customer
 from inos.devnet.chaos.fleet import Fleet, HonestNode
 from inos.devnet.chaos.logs import LogFigures, read_log

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from inos.benchmark.floats import measure_floats, show_floats
-from inos.cli import app
+from inos.bench.floats import measure_floats, show_floats
+from inos.cli.main import app
 
 SHAPE = ("--shape", "40x50x1100", "--rounds", "1", "--threads", "1")
 

@@ -1,6 +1,6 @@
 import pytest
 
-from inos.benchmark.net.tips import TipWatch
+from inos.bench.net.tips import TipWatch
 
 
 def test_delays_are_from_the_first_and_of_blocks_all_have_built_on() -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from inos.benchmark.chains import make_chain, make_network
+from inos.bench.chains import make_chain, make_network
 from inos.chain.ledger import Ledger
-from inos.cli import app
-from inos.commands.status import describe
+from inos.cli.main import app
+from inos.cli.status import describe
 from inos.core.verification.results import StoredResults
 from inos.genesis import load_network
 from inos.mesh.store import MatrixStore

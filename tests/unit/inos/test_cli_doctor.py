@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from inos.benchmark.chains import make_chain
+from inos.bench.chains import make_chain
 from inos.chain.ledger import Ledger
-from inos.cli import app
+from inos.cli.main import app
 from inos.core.verification.results import StoredResults
 from inos.doctor import machine
 from inos.doctor.machine import Verdict

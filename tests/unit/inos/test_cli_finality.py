@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from inos.agents.voter.journal import Signed
-from inos.cli import app
+from inos.cli.main import app
 from inos.genesis import load_network
 from inos.node.datadir import DataDir
 from inos.node.voting import load_voter_secret, open_journal

@@ -11,22 +11,22 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from inos import cli
-from inos.commands import _common
+from inos.cli import _common
+from inos.cli.main import main as cli
 from inos.primitives.errors import InosError
 
 runner = CliRunner()
 
 
 def _install(monkeypatch: pytest.MonkeyPatch, action: Any) -> None:
-    """Put a command module in place of `inos.commands.rpc` that calls `action`."""
-    module = ModuleType("inos.commands.rpc")
+    """Put a command module in place of `inos.cli.rpc` that calls `action`."""
+    module = ModuleType("inos.cli.rpc")
 
     def command(json_: _common.JsonOption = False) -> None:
         action()
 
     module.command = command  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "inos.commands.rpc", module)
+    monkeypatch.setitem(sys.modules, "inos.cli.rpc", module)
 
 
 def _raiser(error: BaseException) -> Any:
@@ -38,9 +38,9 @@ def _raiser(error: BaseException) -> Any:
 
 def test_help_lists_every_command_and_imports_none() -> None:
     code = (
-        "import sys\nfrom inos.cli import main\nsys.argv = ['inos', '--help']\n"
+        "import sys\nfrom inos.cli.main import main\nsys.argv = ['inos', '--help']\n"
         "try:\n    main()\nexcept SystemExit as done:\n    assert not done.code\n"
-        "heavy = {'numpy', 'aiohttp', 'pydantic', 'coincurve', 'inos.commands.wallet', 'inos.genesis', 'inos.wallet'}\n"
+        "heavy = {'numpy', 'aiohttp', 'pydantic', 'coincurve', 'inos.cli.wallet', 'inos.genesis', 'inos.wallet'}\n"
         "print('LOADED', sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)

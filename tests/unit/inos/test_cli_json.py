@@ -12,8 +12,8 @@ import numpy as np
 import typer
 from typer.testing import CliRunner
 
-from inos.benchmark.chains import make_chain
-from inos.cli import COMMANDS, app, load_command
+from inos.bench.chains import make_chain
+from inos.cli.main import COMMANDS, app, load_command
 from inos.testing import TestChain
 from inos.testing.chain import PHRASE
 

@@ -11,8 +11,9 @@ import pytest
 from numpy.typing import NDArray
 from typer.testing import CliRunner
 
-from inos import cli, work
-from inos.commands import _rows
+from inos import work
+from inos.cli import _rows
+from inos.cli.main import main as cli
 from inos.core.matrices.uploads import Uploads
 from inos.mesh.store import MatrixStore
 from inos.primitives.errors import MatrixMissing

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from inos import cli
-from inos.commands import _common, _wallets
+from inos.cli import _common, _wallets
+from inos.cli.main import main as cli
 from inos.genesis import load_network
 from inos.primitives.codec import decode
 from inos.primitives.transactions import (

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import inos
-from inos._client_errors import ClientError, RemoteError
+from inos.client.errors import ClientError, RemoteError
 from inos.primitives.errors import RuleViolation
 from inos.rpc import RpcServer
 from inos.wallet.addresses import encode_address

@@ -13,12 +13,12 @@ import pytest
 from msgspec.structs import replace
 
 import inos
-from inos import _client_models as models
 from inos import work
-from inos._client_errors import ClientError, JobFailed
-from inos._client_jobs import JobWatch, JobWatcher
-from inos._client_operands import BadOperand, make_ref, read_credits, to_operand
-from inos._client_rows import upload_rows
+from inos.client import models
+from inos.client.errors import ClientError, JobFailed
+from inos.client.job_watcher import JobWatch, JobWatcher
+from inos.client.operands import BadOperand, make_ref, read_credits, to_operand
+from inos.client.uploads import upload_rows
 from inos.primitives.transactions import ClaimJob
 from inos.wallet.errors import WalletError
 from inos.wallet.keys import make_key
@@ -177,8 +177,8 @@ async def test_a_job_larger_than_the_chain_checks(client: inos.Client, node: Fak
 async def test_large_matrices_go_by_rows_and_their_product_comes_by_rows(
     client: inos.Client, node: FakeNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("inos.client.WHOLE_BYTES", 1000)
-    monkeypatch.setattr("inos._client_rows.CHUNK_BYTES", 1500)
+    monkeypatch.setattr("inos.client.client.WHOLE_BYTES", 1000)
+    monkeypatch.setattr("inos.client.uploads.CHUNK_BYTES", 1500)
     rng = np.random.default_rng(4)
     x, w = rng.integers(-64, 64, (77, 40), np.int8), rng.integers(-64, 64, (50, 40), np.int8)
     np.save(tmp_path / "X.npy", x)
@@ -235,7 +235,7 @@ async def test_a_full_disk_ends_a_download_and_leaves_nothing(
     def refuse(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("inos._client_products._NpyFile.write", refuse)
+    monkeypatch.setattr("inos.client.downloads._NpyFile.write", refuse)
     with pytest.raises(OSError, match="No space left"):
         await client.save_result(job, tmp_path / "Y.npy")
     assert [name for name in os.listdir(tmp_path) if "Y.npy" in name] == []
@@ -245,7 +245,7 @@ async def test_a_result_too_large_for_one_answer_comes_in_several(
     client: inos.Client, node: FakeNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("inos.rpc.methods.mesh.MAX_ANSWER_BYTES", 1000)
-    monkeypatch.setattr("inos._client_products.CHUNK_BYTES", 900)
+    monkeypatch.setattr("inos.client.downloads.CHUNK_BYTES", 900)
     y = np.arange(40 * 30, dtype=np.int32).reshape(40, 30)
     ref = await client.put_matrix(y)
     assert np.array_equal(await client.get_matrix(ref.id.hex()), y)
@@ -394,8 +394,8 @@ def test_rewards_in_credits(reward: Any, nano: int) -> None:
 
 
 def test_a_mapped_file_does_not_stay_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inos._client_operands.CHECKED_AT_ONCE", 1 << 20)
-    monkeypatch.setattr("inos._client_operands.HASHED_AT_ONCE", 1 << 20)
+    monkeypatch.setattr("inos.client.operands.CHECKED_AT_ONCE", 1 << 20)
+    monkeypatch.setattr("inos.client.operands.HASHED_AT_ONCE", 1 << 20)
     array = np.random.default_rng(8).integers(-64, 64, (64 << 10, 1 << 10), np.int8)
     np.save(tmp_path / "X.npy", array)
     expected = work.matrix_ref(array)

@@ -13,7 +13,7 @@ import pytest
 from pydantic import BaseModel
 
 import inos
-from inos._client_events import News
+from inos.client.subscription import News
 from inos.rpc import RpcServer
 from inos.rpc.methods import ALL_METHODS
 from inos.testing import TestChain

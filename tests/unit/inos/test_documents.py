@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import typer
 
-from inos.cli import COMMANDS, load_command
+from inos.cli.main import COMMANDS, load_command
 from inos.rpc.methods import ALL_METHODS
 from support.documents import PAGES, ROOT, SHELL, Snippet, read_blocks, read_inline, split_commands
 

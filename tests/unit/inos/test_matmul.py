@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import inos
-from inos.client import BadOperand
+from inos.client.client import BadOperand
 from inos.primitives.errors import InosError
 
 SHAPES: list[tuple[tuple[int, ...], tuple[int, ...]]] = [

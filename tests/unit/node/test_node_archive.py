@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from inos.benchmark.chains import make_chain, make_network
+from inos.bench.chains import make_chain, make_network
 from inos.chain.ledger import Ledger
-from inos.cli import app
+from inos.cli.main import app
 from inos.core.errors import NodeError
 from inos.core.verification.results import StoredResults
 from inos.genesis import Network, load_network

@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from inos.client import Client
+from inos.client.client import Client
 from inos.core.errors import NodeError
 from inos.node.copying import copy_node
 from inos.node.node import Node, open_node

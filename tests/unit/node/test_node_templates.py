@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 import inos
 from inos import work
-from inos.client import BadOperand, ClientError, RemoteError
+from inos.client.client import BadOperand, ClientError, RemoteError
 from inos.core.templates import MAX_WAITERS
 from inos.node.node import Node, open_node
 from inos.node.settings import load_settings

@@ -10,7 +10,8 @@ from blake3 import blake3
 from numpy.typing import NDArray
 from typer.testing import CliRunner
 
-from inos import cli, work
+from inos import work
+from inos.cli.main import main as cli
 from inos.work import Operand
 from inos.work.noise import compute_noise_w, compute_noise_x, compute_permutations
 

@@ -1,0 +1,204 @@
+"""Makes chains fast: valid blocks with real seals at the easiest target, straight into a node's data directory.
+
+A node that is started on the directory serves the chain at once. The target lets every ticket win, so a seal
+costs one product of one ticket; all else (signatures, state roots, schedule) is as on any network.
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import numpy as np
+from coincurve import PrivateKey
+from msgspec import Struct
+
+from inos import work
+from inos.bench.voting import Voter, make_due_aggregate
+from inos.chain.ledger import Ledger
+from inos.consensus.execution import Execution
+from inos.core.verification.results import StoredResults
+from inos.genesis import Network, derive_devnet, load_network
+from inos.mesh.store import MatrixStore
+from inos.node.datadir import DataDir
+from inos.primitives.blocks import HEADER_VERSION, Block, Header, compute_anchor, compute_tx_root, encode_target
+from inos.primitives.bls import compute_secret as compute_bls_secret
+from inos.primitives.bls import get_bls
+from inos.primitives.signatures import compute_address, compute_public_key
+from inos.primitives.transactions import Payload, RegisterVoter, Transaction, Transfer, compute_signing_hash
+from inos.primitives.units import U256_MAX, Address, BlockId, Height, Nano, TimeMs
+from inos.work.engine import Lottery
+
+SENDERS: Final = 256
+"""Accounts with credits, who pay in turn."""
+RECEIVERS: Final = 4096
+"""Accounts that are paid; with the senders they make the state tree about 12 levels deep."""
+FUNDS: Final = Nano(10**15)
+FEE: Final = 1000
+SPACING_MS: Final = 2000
+EASIEST: Final = f"{U256_MAX:064x}"
+MAX_BLOCK_BYTES: Final = 4 << 20
+GENESIS_NAME: Final = "genesis.json"
+
+
+class Chain(Struct, frozen=True):
+    """What was made."""
+
+    folder: Path
+    """Data directory of a node that has it."""
+    network: Path
+    """The genesis file."""
+    blocks: int
+    transfers: int
+    """In all blocks together."""
+    tip: BlockId
+    seconds: float
+
+
+def make_network(path: Path, blocks: int) -> Network:
+    """A network whose blocks cost nothing, begun so long ago that `blocks` fit until now; its file is `path`."""
+    rng = random.Random(1)
+    allocations = {address: FUNDS for _, _, address in _make_senders(rng)}
+    params = {
+        "spacing_ms": SPACING_MS,
+        "genesis_target": EASIEST,
+        "max_target": EASIEST,
+        "max_block_bytes": MAX_BLOCK_BYTES,
+    }
+    began = TimeMs(time.time_ns() // 1_000_000 - (blocks + 60) * SPACING_MS)
+    path.write_text(derive_devnet("devnet", began, allocations, params=params), encoding="utf-8")
+    return load_network(str(path))
+
+
+def make_chain(
+    folder: Path,
+    blocks: int,
+    transfers: int = 0,
+    *,
+    network: Path | None = None,
+    seed: int = 1,
+    receivers: int = RECEIVERS,
+    voters: int = 0,
+    tell: Callable[[int], None] = lambda height: None,
+) -> Chain:
+    """Fill the data directory `folder` with `blocks` blocks of `transfers` transfers each.
+
+    Args:
+        network: genesis file made by `make_network`; without it one is made beside the data.
+        seed: another one gives other blocks on the same network, and so a fork.
+        receivers: accounts that are paid, one after another.
+        voters: of the senders, so many register in block 1, mine, and vote on every checkpoint.
+        tell: called with each height.
+    """
+    started = time.monotonic()
+    folder.mkdir(parents=True, exist_ok=True)
+    genesis = network or folder / GENESIS_NAME
+    net = make_network(genesis, blocks) if network is None else load_network(str(genesis))
+    with _open_ledger(folder, net) as ledger:
+        maker = _Maker(ledger, transfers, seed, receivers, voters)
+        for height in range(1, blocks + 1):
+            maker.add_block()
+            tell(height)
+        tip = ledger.tip.id
+    return Chain(folder, genesis, blocks, blocks * transfers, tip, time.monotonic() - started)
+
+
+class _Maker:
+    """One chain being made."""
+
+    def __init__(self, ledger: Ledger, transfers: int, seed: int, receivers: int, voters: int) -> None:
+        rng = random.Random(1)
+        self._ledger = ledger
+        self._senders = _make_senders(rng)
+        self._nonces = [0] * SENDERS
+        self._receivers = [Address(rng.randbytes(20)) for _ in range(receivers)]
+        self._paid = 0
+        self._voters = [
+            Voter(address, compute_bls_secret(secret.secret)) for secret, _, address in self._senders[:voters]
+        ]
+        self._rng = random.Random(seed)
+        self._turn = 0
+        self._transfers = transfers
+        self._beneficiary = Address(random.Random(seed).randbytes(20))
+        data = np.random.default_rng(seed)
+        self._x, self._w = (work.Operand.commit(data.integers(-64, 64, (16, 1024), np.int8)) for _ in range(2))
+
+    def add_block(self) -> None:
+        """The next block, on the tip."""
+        ledger, params = self._ledger, self._ledger.params
+        context, target = ledger.compute_next()
+        tip = ledger.tip
+        voters = self._voters
+        beneficiary = voters[tip.header.height % len(voters)].address if voters else self._beneficiary
+        aggregate = make_due_aggregate(params, ledger.state, voters) if voters else None
+        execution = Execution(
+            params,
+            ledger.state,
+            height=Height(tip.header.height + 1),
+            beneficiary=beneficiary,
+            target=target,
+            uses_merit=False,
+            results=ledger.results,
+            parent=tip.id,
+            aggregate=aggregate,
+        )
+        if voters and tip.header.height == 0:
+            transactions = tuple(self._make_registration(index) for index in range(len(voters)))
+        else:
+            transactions = tuple(self._make_transfer() for _ in range(self._transfers))
+        for tx in transactions:
+            execution.add(tx)
+        header = Header(
+            version=HEADER_VERSION,
+            chain_id=params.chain_id,
+            height=tip.header.height + 1,
+            parent=tip.id,
+            time_ms=context.parent.time_ms + params.spacing_ms,
+            tx_root=compute_tx_root(transactions, aggregate),
+            state_root=ledger.compute_state_root(execution.finish().changes),
+            target=encode_target(target),
+            beneficiary=beneficiary,
+            uses_merit=False,
+            nonce=0,
+            seal=None,
+        )
+        (win,) = Lottery(self._w, compute_anchor(header), target, threads=1).mine_strips(self._x, 0, 1).wins
+        sealed = msgspec.structs.replace(header, seal=win.seal)
+        ledger.add_block(Block(sealed, transactions, aggregate), win.witness, TimeMs(sealed.time_ms))
+
+    def _make_transfer(self) -> Transaction:
+        self._turn = (self._turn + 1) % SENDERS
+        self._paid = (self._paid + 1) % len(self._receivers)
+        return self._sign(self._turn, Transfer(self._receivers[self._paid], self._rng.randrange(1, 10**6)))
+
+    def _make_registration(self, index: int) -> Transaction:
+        secret, bls = self._voters[index].secret, get_bls()
+        bond = self._ledger.params.min_voter_bond
+        return self._sign(index, RegisterVoter(bls.compute_public_key(secret), bls.prove_possession(secret), bond))
+
+    def _sign(self, sender: int, payload: Payload) -> Transaction:
+        secret, public, _ = self._senders[sender]
+        nonce, self._nonces[sender] = self._nonces[sender], self._nonces[sender] + 1
+        unsigned = Transaction(self._ledger.params.chain_id, public, nonce, FEE, payload, bytes(64))
+        signature = secret.sign_schnorr(compute_signing_hash(unsigned), bytes(32))
+        return msgspec.structs.replace(unsigned, signature=signature)
+
+
+def _make_senders(rng: random.Random) -> list[tuple[PrivateKey, bytes, Address]]:
+    secrets = [rng.randbytes(32) for _ in range(SENDERS)]
+    keys = [compute_public_key(secret) for secret in secrets]
+    return [(PrivateKey(s), key, compute_address(key)) for s, key in zip(secrets, keys, strict=True)]
+
+
+@contextmanager
+def _open_ledger(folder: Path, network: Network) -> Iterator[Ledger]:
+    with DataDir(folder, network.genesis_id) as data:
+        results = StoredResults(MatrixStore(data.matrices))
+        ledger = Ledger.open(data.ledger, network.params, network.state, results=results, is_durable=False)
+        try:
+            yield ledger
+        finally:
+            ledger.close()

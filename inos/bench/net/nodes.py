@@ -1,0 +1,185 @@
+"""Real nodes over loopback: blocks, silence, restarts, memory, floods."""
+
+import asyncio
+import signal
+import statistics
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec import Struct
+
+from inos.bench.net.process import open_partner
+from inos.bench.net.tips import TipWatch, open_watch
+from inos.bench.sync import read_memory_mb
+from inos.cli._common import call_rpc
+from inos.devnet.processes import DevnetError, NodeSpec, RunningNode, start_node, stop_process
+
+TICKETS_PER_S: Final = 300.0
+"""Of all miners: a block every two seconds at the devnet's first target."""
+DIALLED: Final = 2
+"""Nodes before it that each node dials."""
+PATIENCE_S: Final = 60.0
+POLL_S: Final = 0.02
+Tell = Callable[[str], None]
+
+
+class SpreadFigures(Struct, frozen=True):
+    """Blocks in a network of real nodes, each linked to about four."""
+
+    nodes: int
+    blocks: int
+    p50_s: float
+    """Until a node other than the first builds on a block, seen by its RPC."""
+    p95_s: float
+    compact_bytes: float
+    """Of a block on the way, on average."""
+    duplicate_bytes: float
+    """What came twice, for each block and node."""
+
+
+class FailureFigures(Struct, frozen=True):
+    """One node of two stopped, killed, and started again."""
+
+    silent_noticed_s: float
+    """From the moment a node stops answering (SIGSTOP) until the other has given it up."""
+    restarted_s: float
+    """From the start of a killed node's process until it is at the other's tip again."""
+
+
+class FloodFigures(Struct, frozen=True):
+    """Honest blocks on their way to a node that others flood with all they may send. Median seconds."""
+
+    quiet_s: float
+    one_s: float
+    fifty_s: float
+    memory_per_peer_mb: float
+    """Of fifty idle links, each."""
+
+
+def _make_specs(folder: Path, count: int, miners: int) -> list[NodeSpec]:
+    specs = []
+    for number in range(count):
+        flags = ["--network", "devnet", "--rpc-port", "0", "--p2p-port", "0", "--no-discovery"]
+        if number < miners:
+            rate = TICKETS_PER_S / miners
+            flags += ["--mine", "auto", "--threads", "1", "--filler-rate", f"{rate:g}"]
+        specs.append(NodeSpec(f"node{number + 1}", folder / f"node{number + 1}", tuple(flags)))
+    return specs
+
+
+@asynccontextmanager
+async def _running(specs: Sequence[NodeSpec], dialled: int) -> AsyncIterator[list[RunningNode]]:
+    nodes: list[RunningNode] = []
+    try:
+        for spec in specs:
+            nodes.append(await start_node(spec, [node.p2p_address for node in nodes[-dialled:]]))
+        yield nodes
+    finally:
+        await asyncio.gather(*(stop_process(node.process) for node in nodes))
+
+
+async def _ask(node: RunningNode, method: str) -> dict[str, Any]:
+    found: dict[str, Any] = await asyncio.to_thread(call_rpc, node.rpc_url, method)
+    return found
+
+
+async def measure_spread(folder: Path, count: int, seconds: float, tell: Tell) -> SpreadFigures:
+    """Blocks of two miners among `count` nodes for so long."""
+    async with _running(_make_specs(folder, count, 2), DIALLED) as nodes, open_watch(nodes) as watch:
+        tell(f"{count} nodes are up; watching blocks for {seconds:g} s")
+        await asyncio.sleep(3)
+        began = time.monotonic()
+        await asyncio.sleep(seconds)
+        until = time.monotonic()
+        await asyncio.sleep(1)
+        spread = [(await _ask(node, "net_status"))["spread"] for node in nodes]
+        delays = watch.list_delays(began, until=until, nodes=[node.name for node in nodes])
+    if not delays:
+        raise DevnetError("no-blocks", f"no block reached all {count} nodes in {seconds:g} s")
+    came = sum(one["blocks"] for one in spread) or 1
+    return SpreadFigures(
+        nodes=count,
+        blocks=len(delays) // (count - 1),
+        p50_s=statistics.median(delays),
+        p95_s=delays[len(delays) * 95 // 100],
+        compact_bytes=sum(one["bytes"] for one in spread) / came,
+        duplicate_bytes=sum(one["duplicate_bytes"] for one in spread) / came,
+    )
+
+
+async def measure_failures(folder: Path, tell: Tell) -> FailureFigures:
+    """Two nodes; the second stops, dies, and comes back."""
+    first, second = _make_specs(folder, 2, 1)
+    async with _running([first], 1) as (miner,):
+        other = await start_node(second, [miner.p2p_address])
+        try:
+            await _await(lambda: _has_peers(miner, 1), PATIENCE_S)
+            tell("one node stops answering")
+            other.process.send_signal(signal.SIGSTOP)
+            noticed = await _await(lambda: _has_peers(miner, 0), PATIENCE_S)
+        finally:
+            other.process.kill()
+            await other.process.wait()
+        tell("it is killed and started again")
+        began = time.monotonic()
+        other = await start_node(second, [miner.p2p_address])
+        try:
+            await _await(lambda: _is_level(miner, other), PATIENCE_S)
+            restarted = time.monotonic() - began
+        finally:
+            await stop_process(other.process)
+    return FailureFigures(noticed, restarted)
+
+
+async def _has_peers(node: RunningNode, count: int) -> bool:
+    return bool((await _ask(node, "net_peers"))["count"] == count)
+
+
+async def _is_level(one: RunningNode, other: RunningNode) -> bool:
+    """Whether the other node has the block that the one has now."""
+    tip = await _ask(one, "chain_head")
+    return bool((await _ask(other, "chain_head"))["height"] >= tip["height"] > 0)
+
+
+async def _await(check: Callable[[], Any], limit_s: float) -> float:
+    began = time.monotonic()
+    while not await check():
+        if time.monotonic() - began > limit_s:
+            raise DevnetError("too-slow", f"what is measured did not happen within {limit_s:g} s")
+        await asyncio.sleep(POLL_S)
+    return time.monotonic() - began
+
+
+async def measure_floods(folder: Path, seconds: float, tell: Tell) -> FloodFigures:
+    """A miner, a node that follows it, and none, one or fifty others that ask the second for all they may."""
+    async with _running(_make_specs(folder, 2, 1), 1) as (miner, victim), open_watch([miner, victim]) as watch:
+        await _await(lambda: _has_peers(victim, 1), PATIENCE_S)
+        await asyncio.sleep(5)
+        quiet = await _watch_for(watch, seconds, [miner, victim])
+        tell("one peer floods")
+        async with open_partner("devnet", "flood", victim.p2p_address, "1", is_polite=True):
+            one = await _watch_for(watch, seconds, [miner, victim])
+        await _await(lambda: _has_peers(victim, 1), PATIENCE_S)
+        before = read_memory_mb(victim.process.pid, "VmRSS")
+        async with open_partner("devnet", "idle", victim.p2p_address, "50", is_polite=True):
+            await asyncio.sleep(5)
+            each = (read_memory_mb(victim.process.pid, "VmRSS") - before) / 50
+        await _await(lambda: _has_peers(victim, 1), PATIENCE_S)
+        tell("fifty peers flood")
+        async with open_partner("devnet", "flood", victim.p2p_address, "50", is_polite=True):
+            fifty = await _watch_for(watch, seconds, [miner, victim])
+    return FloodFigures(quiet, one, fifty, max(0.0, each))
+
+
+async def _watch_for(watch: TipWatch, seconds: float, nodes: Sequence[RunningNode]) -> float:
+    began = time.monotonic()
+    await asyncio.sleep(seconds)
+    until = time.monotonic()
+    await asyncio.sleep(1)
+    delays = watch.list_delays(began, until=until, nodes=[node.name for node in nodes])
+    if not delays:
+        raise DevnetError("no-blocks", f"no block came in {seconds:g} s")
+    return statistics.median(delays)

@@ -1,0 +1,61 @@
+"""A partner process: started, awaited, asked, and stopped."""
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+from inos.devnet.processes import DevnetError, stop_process
+
+READY_S: Final = 60.0
+POLITE: Final = 19
+"""A flood comes from elsewhere: here, on the same processors, it must not take the node's time as well."""
+
+
+class Partner:
+    """A running one."""
+
+    def __init__(self, process: asyncio.subprocess.Process, ready: dict[str, Any]) -> None:
+        self.process = process
+        self.ready = ready
+
+    async def ask(self) -> dict[str, Any]:
+        """Its counts."""
+        if self.process.stdin is None:
+            raise DevnetError("partner-died", "the other process of the measurement has no input")
+        self.process.stdin.write(b"\n")
+        return await read_line(self.process)
+
+
+@contextlib.asynccontextmanager
+async def open_partner(*arguments: str, is_polite: bool = False) -> AsyncIterator[Partner]:
+    """Start `inos.bench.net.partner` and wait until it is ready.
+
+    Raises:
+        DevnetError: "partner-died".
+    """
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "inos.bench.net.partner", *arguments),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        preexec_fn=(lambda: os.nice(POLITE) and None) if is_polite else None,
+    )
+    try:
+        yield Partner(process, await read_line(process))
+    finally:
+        await stop_process(process)
+
+
+async def read_line(process: asyncio.subprocess.Process) -> dict[str, Any]:
+    """The next line of JSON the process prints."""
+    if process.stdout is None:
+        raise DevnetError("partner-died", "the other process of the measurement has no output")
+    async with asyncio.timeout(READY_S):
+        line = await process.stdout.readline()
+    if not line:
+        raise DevnetError("partner-died", "the other process of the measurement ended")
+    found: dict[str, Any] = json.loads(line)
+    return found

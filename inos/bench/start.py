@@ -1,0 +1,75 @@
+"""How long people wait before anything happens: the help, a node's first answer, a chain for a test."""
+
+import asyncio
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from inos.client.client import Client
+from inos.devnet.processes import NodeSpec, start_node, stop_process
+
+TEST_CHAIN: Final = """
+import time
+began = time.perf_counter()
+from inos.testing import TestChain
+with TestChain() as chain:
+    chain.call("chain_head")
+    print(time.perf_counter() - began)
+"""
+NODE: Final = ("--network", "devnet", "--no-discovery", "--rpc-port", "0", "--p2p-port", "0")
+
+
+class StartRow(Struct, frozen=True):
+    what: str
+    seconds: float
+    """Median."""
+    limit_s: float
+    """What it should stay under."""
+
+
+def measure_starts(rounds: int) -> list[StartRow]:
+    """Every row, each in processes of its own."""
+    return [
+        StartRow("inos --help", _time(lambda: _run("-m", "inos", "--help"), rounds), 0.3),
+        StartRow("a new node's first RPC answer", statistics.median(_start_node() for _ in range(rounds)), 1.5),
+        StartRow("a test chain's first answer, imports included", _time_chain(rounds), 2.0),
+    ]
+
+
+def _time_chain(rounds: int) -> float:
+    return statistics.median(float(_run("-c", TEST_CHAIN)) for _ in range(rounds))
+
+
+def _start_node() -> float:
+    async def start(folder: Path) -> float:
+        began = time.perf_counter()
+        node = await start_node(NodeSpec("node", folder, NODE))
+        try:
+            async with Client(node.rpc_url) as client:
+                await client.head()
+            return time.perf_counter() - began
+        finally:
+            await stop_process(node.process)
+
+    with tempfile.TemporaryDirectory(prefix="inos-bench-start-") as folder:
+        return asyncio.run(start(Path(folder)))
+
+
+def _run(*arguments: str) -> str:
+    return subprocess.run([sys.executable, *arguments], check=True, capture_output=True, text=True).stdout
+
+
+def _time(call: Callable[[], object], rounds: int) -> float:
+    taken = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        call()
+        taken.append(time.perf_counter() - began)
+    return statistics.median(taken)

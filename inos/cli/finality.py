@@ -1,0 +1,136 @@
+"""`inos finality`: what is final, and the signing journal that goes with a voter's key."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from inos.cli._common import (
+    DEFAULT_NETWORK,
+    DEFAULT_RPC,
+    JsonOption,
+    NetworkOption,
+    RpcOption,
+    call_rpc,
+    fail,
+    print_json,
+)
+from inos.primitives.units import BlockId
+
+if TYPE_CHECKING:
+    from inos.node.datadir import DataDir
+
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+
+DataDirOption = Annotated[
+    Path, typer.Option("--data-dir", envvar="INOS_DATA_DIR", metavar="DIR", help="The node's data directory.")
+]
+DEFAULT_DATA_DIR = Path("~/.inos/node")
+
+
+@app.callback()
+def _finality() -> None:
+    """See what is final, and move a voter's signing journal."""
+
+
+@app.command()
+def status(rpc: RpcOption = DEFAULT_RPC, json_: JsonOption = False) -> None:
+    """Show the last final and justified blocks, what is voted on, and the node's own voter."""
+    found = call_rpc(rpc, "finality_status")
+    if json_:
+        print_json(found)
+        return
+    print(f"final      block {found['final_height']}  {found['final']['id']}  ({found['behind']} below the tip)")
+    print(f"justified  block {found['justified_height']}  {found['justified']['id']}")
+    for ballot in found["ballots"]:
+        target = ballot["target"]
+        print(f"voted on   epoch {target['epoch']}  {ballot['votes']} of {ballot['members']} votes heard")
+    print(f"voters     {found['voters']} registered, {len(found['caught'])} caught")
+    voter = found["voter"]
+    if voter is not None:
+        state = "registered" if voter["is_registered"] else "not registered"
+        print(f"own voter  {state}, {voter['votes']} votes sent, last for epoch {voter['last_epoch']}")
+        print(f"           key {voter['key']}")
+        if voter["last_error"]:
+            print(f"           {voter['last_error']}")
+
+
+@app.command("export")
+def export_(
+    data_dir: DataDirOption = DEFAULT_DATA_DIR,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to write it. [the screen]")
+    ] = None,
+    network: NetworkOption = DEFAULT_NETWORK,
+) -> None:
+    """Write the signing journal in EIP-3076's interchange format, to take along with the key.
+
+    Only while the node is stopped; start no node with this key again where it came from.
+    """
+    from inos.agents.voter.interchange import encode_interchange
+    from inos.genesis import load_network
+    from inos.node.voting import load_voter_secret, open_journal
+    from inos.primitives.bls import get_bls
+
+    net = load_network(network)
+    with _open(data_dir, net.genesis_id) as data:
+        secret = load_voter_secret(data, may_make=False)
+        with open_journal(data, secret, net.genesis_id) as journal:
+            text = encode_interchange(net.genesis_id, get_bls().compute_public_key(secret), journal.signed)
+    if output is None:
+        print(text, end="")
+        return
+    try:
+        output.expanduser().write_text(text, "utf-8")
+    except OSError as error:
+        fail("file-unwritable", f"cannot write {output}: {error.strerror}")
+    print(f"written to {output}", file=sys.stderr)
+
+
+@app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An EIP-3076 interchange, such as `export` writes.")],
+    data_dir: DataDirOption = DEFAULT_DATA_DIR,
+    network: NetworkOption = DEFAULT_NETWORK,
+    json_: JsonOption = False,
+) -> None:
+    """Take the votes of an interchange into the signing journal, so that this key contradicts none of them."""
+    from inos.agents.voter.interchange import MAX_INTERCHANGE_BYTES, decode_interchange
+    from inos.genesis import load_network
+    from inos.node.voting import load_voter_secret, open_journal
+    from inos.primitives.bls import get_bls
+
+    net = load_network(network)
+    try:
+        with file.expanduser().open("rb") as stream:
+            raw = stream.read(MAX_INTERCHANGE_BYTES + 1)
+        text = raw.decode("utf-8")
+    except OSError as error:
+        fail("file-unreadable", f"cannot read {file}: {error.strerror}")
+    except UnicodeDecodeError:
+        fail("bad-interchange", f"{file} is not text")
+    if len(raw) > MAX_INTERCHANGE_BYTES:
+        fail("bad-interchange", f"{file} is larger than {MAX_INTERCHANGE_BYTES} bytes")
+    with _open(data_dir, net.genesis_id) as data:
+        secret = load_voter_secret(data, may_make=False)
+        signed = decode_interchange(text, net.genesis_id, get_bls().compute_public_key(secret))
+        with open_journal(data, secret, net.genesis_id) as journal:
+            fresh = journal.note(signed)
+            total = len(journal.signed)
+    if json_:
+        print_json({"read": len(signed), "new": fresh, "journal": total})
+    else:
+        print(f"{len(signed)} votes read, {fresh} of them new; the journal has {total} now")
+
+
+def _open(data_dir: Path, genesis: BlockId) -> "DataDir":
+    """The stopped node's directory, locked."""
+    from inos.node.datadir import DataDir
+
+    path = data_dir.expanduser()
+    if not path.is_dir():
+        fail("no-data-dir", f"there is no node's data in {path}", "give the --data-dir the node was started with")
+    if not (path / "voter.key").exists():
+        fail("no-voter-key", f"there is no voter's key in {path}", "inos node --vote makes one")
+    return DataDir(path, genesis)

@@ -1,0 +1,117 @@
+"""`inos genesis`: list networks, show one with its genesis id, make a devnet of one's own."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from inos.cli._common import DEFAULT_NETWORK, JsonOption, fail, print_json
+from inos.genesis import derive_devnet, list_networks, load_network
+from inos.genesis.loading import read_genesis
+from inos.primitives.units import Address, Nano, TimeMs, parse_credits
+from inos.wallet.addresses import decode_address
+
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+
+NameArgument = Annotated[str, typer.Argument(metavar="NAME|FILE", help="A preset's name or a genesis file.")]
+
+
+@app.callback()
+def _genesis() -> None:
+    """Networks as files: every consensus parameter, and the first accounts."""
+
+
+@app.command("list")
+def list_(json_: JsonOption = False) -> None:
+    """Show the networks that come with this program."""
+    rows = [(name, load_network(name)) for name in list_networks()]
+    if json_:
+        print_json(
+            [{"network": n, "chain_id": net.params.chain_id, "genesis": net.genesis_id.hex()} for n, net in rows]
+        )
+        return
+    for name, net in rows:
+        print(f"{name:<10} chain {net.params.chain_id:<6} genesis {net.genesis_id.hex()}")
+
+
+@app.command()
+def show(network: NameArgument = DEFAULT_NETWORK, json_: JsonOption = False) -> None:
+    """Show a network's genesis id and all its parameters."""
+    net, document = load_network(network), read_genesis(network).model_dump()
+    if json_:
+        print_json({"genesis": net.genesis_id.hex(), **document})
+        return
+    print(f"genesis  {net.genesis_id.hex()}")
+    for section in ("network", "params", "allocations"):
+        print(f"\n{section}")
+        for name, value in document[section].items():
+            print(f"  {name:<28} {value}")
+
+
+@app.command()
+def derive(
+    output: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write the genesis file.")],
+    base: Annotated[str, typer.Option("--base", metavar="NAME|FILE", help="What to start from.")] = DEFAULT_NETWORK,
+    fund: Annotated[
+        list[str] | None,
+        typer.Option("--fund", metavar="ADDRESS=CREDITS", help="An account owning credits; repeatable."),
+    ] = None,
+    name: Annotated[str, typer.Option("--name", metavar="NAME", help="The network's. [the base's]")] = "",
+    chain_id: Annotated[
+        int, typer.Option("--chain-id", min=0, metavar="N", help="Another one than the base's keeps them apart.")
+    ] = 0,
+    seed: Annotated[
+        list[str] | None,
+        typer.Option("--seed", metavar="ID@HOST:PORT", help="A node that newcomers ask for others; repeatable."),
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Another value for a parameter; repeatable.")
+    ] = None,
+    json_: JsonOption = False,
+) -> None:
+    """Write a genesis file of one's own: the base's parameters, the time now, your accounts."""
+    hrp = load_network(base).hrp
+    own = {"name": name, "chain_id": chain_id, "seeds": seed}
+    network = {key: value for key, value in own.items() if value}
+    params = dict(_read_param(base, item) for item in set_ or [])
+    allocations: dict[Address, Nano] = {}
+    for item in fund or []:
+        text, separator, amount = item.partition("=")
+        if not separator:
+            fail("bad-fund", f"--fund {item!r} is not ADDRESS=CREDITS")
+        try:
+            allocations[decode_address(hrp, text)] = parse_credits(amount)
+        except ValueError as error:
+            fail("bad-amount", f"--fund {item}: {error}")
+    text = derive_devnet(base, TimeMs(time.time_ns() // 1_000_000), allocations, params=params, network=network)
+    try:
+        with output.expanduser().open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        fail(
+            "file-exists", f"{output} exists already", "choose another name: a running network needs its file unchanged"
+        )
+    net = load_network(str(output.expanduser()))
+    if json_:
+        print_json({"file": str(output), "genesis": net.genesis_id.hex()})
+    else:
+        print(f"{output}: genesis {net.genesis_id.hex()}")
+
+
+def _read_param(base: str, item: str) -> tuple[str, int | str]:
+    """A parameter's name and value, of the kind the base's has.
+
+    Raises:
+        CommandError: "bad-param".
+    """
+    known = read_genesis(base).params.model_dump()
+    name, separator, text = item.partition("=")
+    if not separator or name not in known:
+        fail("bad-param", f"--set {item!r} is not NAME=VALUE of a parameter", "inos genesis show lists them")
+    if isinstance(known[name], str):
+        return name, text
+    try:
+        return name, int(text)
+    except ValueError:
+        fail("bad-param", f"--set {item}: {name} is a whole number")

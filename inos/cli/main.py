@@ -1,0 +1,141 @@
+"""The `inos` command: a table of names and one-line helps; the module behind a name is loaded when it is called."""
+
+import importlib
+import io
+import os
+import sys
+from typing import Annotated, Any, Final
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from inos.cli._common import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, CommandError, print_error, to_inos_error
+
+COMMANDS: Final = {
+    "bench": "Measure on this machine what mining costs over multiplying.",
+    "completion": "Print what a shell needs to complete commands: bash, zsh or fish.",
+    "db": "Look after a stopped node's database: check, compact, export, import, judge again.",
+    "devnet": "Start a network of several nodes on this machine, with paid jobs and a live view.",
+    "doctor": "Look at this machine and its node, and say how to mend what is wrong.",
+    "finality": "See what is final; export and import a voter's signing journal.",
+    "genesis": "List networks, show one's parameters and genesis id, make a devnet of your own.",
+    "job": "Post a product to be multiplied, follow it, fetch its result and receipt.",
+    "mesh": "See and steer which matrices a node holds: put, get, pin, drop, quota.",
+    "light": "Follow headers, seals and votes only, and answer for accounts with proof.",
+    "node": "Run one node, mining or only following.",
+    "peers": "See whom a node talks to, whether it can be reached, which addresses it knows; lift bans.",
+    "rpc": "Call any RPC method of a node.",
+    "snapshot": "Copy a node's data while it runs; another node can be started on the copy.",
+    "status": "Show how a node fares: its sync, its peers, what bounds it.",
+    "top": "Show a node live: peers, height, rates, the job it works on, what it earns.",
+    "verify": "Check the receipt of a product, without a node.",
+    "wallet": "Create and restore wallets, see balances, send credits.",
+    "work": "Mine, verify and inspect matrices on this machine, without a node.",
+}
+"""Help texts stand here, so that `inos --help` imports none of the modules."""
+
+
+UsageError: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "UsageError")
+"""What typer raises for wrong usage; it exports only kinds of it."""
+
+
+def load_command(name: str) -> Any:
+    """The command of `inos.cli.<name>`: a group from its `app`, or a single one from its `command`."""
+    module = importlib.import_module(f"inos.cli.{name}")
+    if hasattr(module, "app"):
+        command: Any = typer.main.get_group(module.app)
+    else:
+        app = typer.Typer(add_completion=False)
+        app.command(name)(module.command)
+        command = typer.main.get_command(app)
+    command.name = name
+    command.help = command.help or COMMANDS[name]
+    return command
+
+
+class LazyGroup(TyperGroup):
+    """A group whose commands are stubs until one is called, and which prints errors for people."""
+
+    def __init__(self, **attrs: Any) -> None:
+        super().__init__(**attrs)
+        for name, text in COMMANDS.items():
+            self.add_command(TyperCommand(name, help=text))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, load_command(name) if name in COMMANDS else command, rest
+
+    def invoke(self, ctx: Any) -> Any:
+        as_json = "--json" in ctx.args
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise typer.Exit(EXIT_INTERRUPTED) from None
+        except typer.Abort:  # Ctrl-C or the end of input at a prompt
+            print_error(CommandError("aborted", "stopped at a question; nothing was done"), as_json=as_json)
+            raise typer.Exit(EXIT_INTERRUPTED) from None
+        except UsageError as error:
+            if not as_json:
+                raise
+            hint = "" if error.ctx is None else f"{error.ctx.command_path} --help shows how it is written"
+            print_error(CommandError("usage", error.format_message(), hint=hint), as_json=True)
+            raise typer.Exit(EXIT_USAGE) from None
+        except Exception as error:
+            known = to_inos_error(error)
+            if known is None:
+                raise
+            print_error(known, as_json=as_json)
+            raise typer.Exit(EXIT_FAILED) from None
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        print(f"inos {version('inos')}")
+        raise typer.Exit
+
+
+app = typer.Typer(cls=LazyGroup, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def _inos(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """INOS: a chain whose miners earn blocks by multiplying matrices somebody wants multiplied.
+
+    Every command has its own --help.
+    """
+
+
+def main() -> None:
+    """Entry point. Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 130 interrupted."""
+    _prepare_streams()
+    try:
+        app(prog_name="inos")
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
+    except BrokenPipeError:  # head has seen enough
+        _silence_output()
+        sys.exit(EXIT_FAILED)
+    except OSError as error:  # the screen, or what stands for it, takes nothing more
+        _silence_output()
+        print(f"error [output]: nothing can be written there: {error.strerror or error}", file=sys.stderr)
+        sys.exit(EXIT_FAILED)
+
+
+def _prepare_streams() -> None:
+    """A closed input counts as an empty one; what an output's encoding has not becomes a question mark."""
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115  # open as long as the process
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _silence_output() -> None:
+    """So that the interpreter's last flush does not complain once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

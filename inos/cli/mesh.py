@@ -1,0 +1,203 @@
+"""`inos mesh`: the matrices a node holds."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from inos.cli._common import DEFAULT_RPC, JsonOption, RpcOption, call_rpc, fail, print_json
+from inos.cli._remote import DataDirOption, Remote, TokenFileOption, find_remote
+
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+
+IdArgument = Annotated[str, typer.Argument(metavar="ID", help="64 hex digits.")]
+UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+PAGE: Final = 1000
+
+
+@app.callback()
+def _mesh() -> None:
+    """See and steer which matrices a node holds."""
+
+
+@app.command()
+def status(rpc: RpcOption = DEFAULT_RPC, json_: JsonOption = False) -> None:
+    """How much the store holds, may hold, and what was found spoiled."""
+    found = call_rpc(rpc, "mesh_status")
+    if json_:
+        print_json(found)
+        return
+    _print_status(found)
+
+
+@app.command("list")
+def list_matrices(
+    limit: Annotated[int, typer.Option("--limit", min=1, max=100_000, help="Most matrices shown.")] = 100,
+    rpc: RpcOption = DEFAULT_RPC,
+    json_: JsonOption = False,
+) -> None:
+    """The matrices of the store: shape, size, what keeps them, how much they are wanted."""
+    matrices: list[dict[str, Any]] = []
+    absent: list[str] = []
+    after, has_more = None, True
+    while has_more and len(matrices) < limit:
+        found = call_rpc(rpc, "mesh_list", {"limit": min(PAGE, limit - len(matrices)), "after": after})
+        matrices += found["matrices"]
+        absent, has_more = found["absent_pins"], found["has_more"]
+        after = matrices[-1]["id"] if matrices else None
+    if json_:
+        print_json({"matrices": matrices, "has_more": has_more, "absent_pins": absent})
+        return
+    for each in matrices:
+        marks = [name for name in ("pinned", "needed", "own") if each[f"is_{name}"]]
+        marks += [] if each["is_complete"] else ["incomplete"]
+        shape = f"{each['rows']} x {each['cols']} {each['dtype']}"
+        print(f"{each['id']}  {shape:<24} {_show(each['bytes']):>10}  {each['demand']:7.2f}  {' '.join(marks) or '-'}")
+    for id in absent:
+        print(f"{id}  pinned, and not here yet")
+    if has_more:
+        print(f"... and more; see --limit (now {limit})")
+    elif not matrices and not absent:
+        print("no matrix is stored")
+
+
+@app.command()
+def pin(
+    matrix: IdArgument,
+    token_file: TokenFileOption = None,
+    data_dir: DataDirOption = None,
+    rpc: RpcOption = DEFAULT_RPC,
+    json_: JsonOption = False,
+) -> None:
+    """Never drop a matrix; one that is not here is fetched. Needs the node's token."""
+    found = _call(find_remote(rpc, token_file, data_dir), "mesh_pin", matrix)
+    if json_:
+        print_json(found)
+        return
+    where = "" if found["is_here"] else "; it is not here, and is asked of other nodes"
+    print(f"{'pinned' if found['is_changed'] else 'was pinned already'}{where}")
+
+
+@app.command()
+def unpin(
+    matrix: IdArgument,
+    token_file: TokenFileOption = None,
+    data_dir: DataDirOption = None,
+    rpc: RpcOption = DEFAULT_RPC,
+    json_: JsonOption = False,
+) -> None:
+    """Let a matrix give way again where room is needed. Needs the node's token."""
+    found = _call(find_remote(rpc, token_file, data_dir), "mesh_unpin", matrix)
+    if json_:
+        print_json(found)
+        return
+    print("not pinned any more" if found["is_changed"] else "was not pinned")
+
+
+@app.command()
+def drop(
+    matrix: IdArgument,
+    token_file: TokenFileOption = None,
+    data_dir: DataDirOption = None,
+    rpc: RpcOption = DEFAULT_RPC,
+    json_: JsonOption = False,
+) -> None:
+    """Delete a matrix from this node, unless it is pinned or needed. Needs the node's token."""
+    found = _call(find_remote(rpc, token_file, data_dir), "mesh_drop", matrix)
+    if json_:
+        print_json(found)
+        return
+    print("dropped")
+
+
+@app.command()
+def quota(
+    size: Annotated[str, typer.Argument(metavar="BYTES|default", help="Such as 20G; default: as it was started.")],
+    token_file: TokenFileOption = None,
+    data_dir: DataDirOption = None,
+    rpc: RpcOption = DEFAULT_RPC,
+    json_: JsonOption = False,
+) -> None:
+    """Change how much room matrices may take, over restarts too. Needs the node's token."""
+    node = find_remote(rpc, token_file, data_dir)
+    found = node.call("mesh_setQuota", {"bytes": _parse_size(size)}, timeout_s=60)
+    if json_:
+        print_json(found)
+        return
+    _print_status(found)
+
+
+@app.command()
+def put(
+    file: Annotated[Path, typer.Argument(metavar="FILE.npy", help="An int8 operand or an int32 result.")],
+    rpc: RpcOption = DEFAULT_RPC,
+    json_: JsonOption = False,
+) -> None:
+    """Store a matrix on the node, which then serves it by its id."""
+    from inos.cli._matrices import load_matrix
+    from inos.cli._rows import upload
+
+    ref = upload(rpc, load_matrix(file))
+    if json_:
+        print_json({"id": ref.id.hex(), "rows": ref.rows, "cols": ref.cols})
+        return
+    print(ref.id.hex())
+
+
+@app.command()
+def get(
+    matrix: IdArgument,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE.npy", help="Where to write it.")],
+    wait: Annotated[float, typer.Option("--wait", min=0, max=60, metavar="S", help="Ask other nodes so long.")] = 30,
+    rpc: RpcOption = DEFAULT_RPC,
+    json_: JsonOption = False,
+) -> None:
+    """Fetch a matrix by its id, checked against it, from the node or through it from others."""
+    from inos.cli._matrices import check_writable, save_matrix
+    from inos.cli._rows import download
+
+    check_writable(out)
+    array = download(rpc, _check_id(matrix), wait)
+    save_matrix(out, array)
+    if json_:
+        rows, cols = array.shape
+        print_json({"id": matrix.lower(), "rows": rows, "cols": cols, "dtype": str(array.dtype), "path": str(out)})
+        return
+    print(f"{array.shape[0]} x {array.shape[1]} {array.dtype} written to {out}")
+
+
+def _call(node: Remote, method: str, matrix: str) -> Any:
+    return node.call(method, {"id": _check_id(matrix)})
+
+
+def _check_id(text: str) -> str:
+    if not re.fullmatch(r"[0-9a-fA-F]{64}", text):
+        fail("bad-id", f"{text!r} is not the id of a matrix", "it has 64 hex digits; see: inos mesh list")
+    return text.lower()
+
+
+def _parse_size(text: str) -> int | None:
+    if text == "default":
+        return None
+    if not (found := re.fullmatch(r"(\d+)([KMGT]?)(i?B)?", text.strip(), re.IGNORECASE)):
+        fail("bad-size", f"{text!r} is not a size", "write it as 20G, 500M or a number of bytes")
+    return int(found[1]) * UNITS[found[2].upper()]
+
+
+def _print_status(found: Any) -> None:
+    limit = "no limit but the disk's" if found["quota"] is None else _show(found["quota"])
+    print(f"matrices     {found['matrices']}, and {found['incomplete']} incomplete")
+    print(f"bytes        {_show(found['bytes'])} of {limit}; {_show(found['free_bytes'])} free on the disk")
+    print(f"kept         {found['pinned']} pinned, {found['needed']} needed by the chain")
+    print(f"since start  {found['evicted']} gave way, {found['damaged']} found damaged, ", end="")
+    print(f"{_show(found['scrubbed_bytes'])} read back and checked")
+
+
+def _show(count: int) -> str:
+    value, unit = float(count), "B"
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if value < 1024 or unit == "TiB":
+            break
+        value /= 1024
+    return f"{value:.4g} {unit}"

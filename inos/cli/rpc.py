@@ -1,0 +1,41 @@
+"""`inos rpc METHOD [PARAMS]`: any method of a node, its result as JSON."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from inos.cli._common import DEFAULT_RPC, JsonOption, call_rpc, fail, print_json
+from inos.cli._remote import DataDirOption, TokenFileOption, find_remote
+
+
+def command(
+    method: Annotated[str, typer.Argument(metavar="METHOD", help="E.g. chain_head; rpc.discover lists all.")],
+    params: Annotated[
+        str | None, typer.Argument(metavar="[PARAMS]", help="""JSON, by name or position: '{"block": 1}', '[1]'.""")
+    ] = None,
+    rpc: Annotated[
+        str, typer.Option("--rpc", "--url", envvar="INOS_RPC", metavar="URL", help="The node to talk to.")
+    ] = DEFAULT_RPC,
+    token_file: TokenFileOption = None,
+    data_dir: DataDirOption = None,
+    timeout: Annotated[float, typer.Option("--timeout", min=0.1, help="Seconds to wait for the answer.")] = 60.0,
+    json_: JsonOption = False,
+) -> None:
+    """Call any RPC method of a node and print its result."""
+    node = find_remote(rpc, token_file, data_dir)
+    print_json(call_rpc(node.url, method, parse_params(params), token=node.token, timeout_s=timeout))
+
+
+def parse_params(text: str | None) -> dict[str, Any] | list[Any]:
+    """Parameters from the command line; CommandError "bad-params" where they are no JSON array or object."""
+    if text is None:
+        return []
+    hint = """write an array or an object, in quotes: '[1]' or '{"block": 1}'"""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        fail("bad-params", f"the parameters are not JSON: {error}", hint)
+    if not isinstance(value, list | dict):
+        fail("bad-params", f"the parameters are a single {type(value).__name__}", hint)
+    return value

@@ -1,0 +1,81 @@
+"""`inos top`: one node, live on the terminal."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from inos.cli._common import DEFAULT_RPC, EXIT_INTERRUPTED, JsonOption, RpcOption, print_json
+from inos.cli._remote import DataDirOption, TokenFileOption, find_remote
+
+if TYPE_CHECKING:
+    from inos.top.board import Board
+
+FRAME_S: Final = 0.25
+"""News that comes closer together is drawn as one frame."""
+
+
+def command(
+    rpc: RpcOption = DEFAULT_RPC,
+    data_dir: DataDirOption = None,
+    token_file: TokenFileOption = None,
+    once: Annotated[bool, typer.Option("--once", help="Print one frame and end.")] = False,
+    json_: JsonOption = False,
+) -> None:
+    """Show a node live: peers, height, rates in tickets/s and GOP/s, the job it works on, what it earns.
+
+    The miner and its earnings need the node's token: give --data-dir or --token-file. It goes on where it
+    was after the node comes back. With --json it prints one object and ends. Ctrl-C ends it.
+    """
+    from inos.top.board import Board
+
+    node = find_remote(rpc, token_file, data_dir)
+    board = Board(node.url)
+    try:
+        asyncio.run(_run(board, node.token, is_once=once or json_, is_quiet=json_))
+    except KeyboardInterrupt:
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    if json_:
+        print_json(board.to_json())
+
+
+async def _run(board: "Board", token: str | None, *, is_once: bool, is_quiet: bool) -> None:
+    from inos.top.feed import Feed
+
+    changed = asyncio.Event()
+    with _screen(board, is_once=is_once, is_quiet=is_quiet) as draw:
+        async with asyncio.TaskGroup() as group:
+            feed = group.create_task(Feed(board, token, changed.set).run())
+            while True:
+                await changed.wait()
+                changed.clear()
+                if is_once and not board.is_whole:
+                    continue
+                draw()
+                if is_once:
+                    feed.cancel()
+                    return
+                await asyncio.sleep(FRAME_S)
+
+
+@contextlib.contextmanager
+def _screen(board: "Board", *, is_once: bool, is_quiet: bool) -> Iterator[Callable[[], Any]]:
+    """A live screen on a terminal, a line for every change elsewhere, nothing with --json."""
+    if is_quiet:
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.live import Live
+
+    from inos.top.view import render, render_line
+
+    console = Console()
+    if is_once:
+        yield lambda: console.print(render(board))
+    elif console.is_terminal:
+        with Live(console=console, auto_refresh=False, screen=True) as live:
+            yield lambda: live.update(render(board), refresh=True)
+    else:
+        yield lambda: print(render_line(board), flush=True)

@@ -1,0 +1,158 @@
+"""`inos work`: mine, verify and compare certificates on this machine, without a node."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from inos import work
+from inos.cli._certificates import read_certificate, to_json, write_certificate
+from inos.cli._common import JsonOption, fail, print_json
+from inos.cli._matrices import load_matrix, save_matrix
+from inos.primitives.units import HASH_BYTES
+from inos.work import InvalidMatrix, Operand
+
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+
+XArgument = Annotated[Path, typer.Argument(metavar="X.npy", help="Operand X, m x k, entries -64..63.")]
+WArgument = Annotated[Path, typer.Argument(metavar="W.npy", help="Operand W, n x k, entries -64..63.")]
+AnchorOption = Annotated[str, typer.Option("--anchor", metavar="HEX", help="32 bytes the noise is drawn from.")]
+TargetOption = Annotated[str, typer.Option("--target", metavar="HEX", help="Largest winning digest, 32 bytes.")]
+BackendOption = Annotated[str, typer.Option("--backend", metavar="NAME", help="See: inos work backends")]
+ThreadsOption = Annotated[int | None, typer.Option("--threads", min=1, help="Default: one per processor.")]
+
+
+@app.callback()
+def _work() -> None:
+    """Mine, verify and inspect matrices on this machine, without a node."""
+
+
+@app.command()
+def tickets(
+    x: XArgument,
+    w: WArgument,
+    anchor: AnchorOption,
+    backend: BackendOption = "auto",
+    threads: ThreadsOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Multiply X by W transposed and sum up all tickets: ids, seeds, best digest, XOR of all digests."""
+    seed = _parse_hex("anchor", anchor)
+    summary = work.compute_summary(_load(x), _load(w), seed, backend=backend, threads=threads)
+    shown = {name: _show(getattr(summary, name)) for name in summary.__struct_fields__}
+    _print(shown, json_)
+
+
+@app.command()
+def mine(
+    x: XArgument,
+    w: WArgument,
+    anchor: AnchorOption,
+    target: TargetOption,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Certificate; JSON if it ends in .json.")
+    ] = None,
+    product: Annotated[
+        Path | None, typer.Option("--product", metavar="Y.npy", help="Where to write the exact product, int32.")
+    ] = None,
+    backend: BackendOption = "auto",
+    threads: ThreadsOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Multiply X by W transposed and keep the best ticket that meets the target, as a certificate."""
+    seed, limit = _parse_hex("anchor", anchor), int.from_bytes(_parse_hex("target", target), "big")
+    mined = work.mine(_load(x), _load(w), seed, limit, backend=backend, threads=threads)
+    if product is not None and mined.product is not None:
+        save_matrix(product, mined.product)
+    if not mined.wins:
+        fail("no-win", f"none of {mined.tickets} tickets met the target", "choose another anchor, or a larger target")
+    best = min(mined.wins, key=lambda win: win.seal.digest)
+    if output is not None:
+        write_certificate(output, best)
+    if json_:
+        print_json({"tickets": mined.tickets, "wins": len(mined.wins), **to_json(best)})
+        return
+    seal = best.seal
+    place = f"({seal.i}, {seal.j}, {seal.p})"
+    print(f"{len(mined.wins)} of {mined.tickets} tickets won; the best is {place} with digest {seal.digest.hex()}")
+    if output is not None:
+        print(f"certificate: {output}")
+
+
+@app.command()
+def verify(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A certificate, JSON or msgpack.")],
+    anchor: AnchorOption,
+    target: TargetOption,
+    json_: JsonOption = False,
+) -> None:
+    """Check a certificate: exit code 0 only if its ticket was drawn under the anchor and meets the target."""
+    seed, limit = _parse_hex("anchor", anchor), int.from_bytes(_parse_hex("target", target), "big")
+    win = read_certificate(file)
+    work.verify(win.seal, win.witness, seed, limit)
+    seal = win.seal
+    if json_:
+        print_json({"valid": True, "ticket": [seal.i, seal.j, seal.p], "digest": seal.digest.hex()})
+    else:
+        print(f"valid: ticket ({seal.i}, {seal.j}, {seal.p}) with digest {seal.digest.hex()}")
+
+
+@app.command()
+def backends(json_: JsonOption = False) -> None:
+    """List the kernels that multiply, best first, and why one cannot be used here."""
+    infos = work.list_backends()
+    if json_:
+        print_json([{"name": i.name, "available": i.is_available, "reason": i.reason} for i in infos])
+        return
+    for info in infos:
+        print(f"{info.name:<10} {'available' if info.is_available else f'not available: {info.reason}'}")
+
+
+def _load(path: Path) -> Operand:
+    """Read and commit an operand; other integers than int8 are taken where every entry fits."""
+    array = load_matrix(path)
+    if array.dtype.kind not in "iu":
+        fail("bad-dtype", f"{path} holds {array.dtype}, an operand is int8", "convert it: array.astype(numpy.int8)")
+    try:
+        if array.dtype != np.int8:
+            array = _narrow(path, array)
+        return Operand.commit(array)
+    except InvalidMatrix as error:
+        fail(error.code, f"{path}: {error.message}", error.hint)
+
+
+def _narrow(path: Path, array: Any) -> Any:
+    wrong = (array < -64) | (array > 63)
+    if wrong.any():
+        place = tuple(int(at) for at in np.argwhere(wrong)[0])
+        where = f"row {place[0]}, column {place[1]}" if len(place) == 2 else f"index {place}"
+        fail("entry-out-of-range", f"{path}: the entry at {where} is {array[place]}; entries are -64 to 63")
+    print(f"note: {path} is {array.dtype}; its entries fit and are taken as int8", file=sys.stderr)
+    return array.astype(np.int8)
+
+
+def _parse_hex(name: str, text: str) -> bytes:
+    digits = text.strip().removeprefix("0x")
+    try:
+        value = bytes.fromhex(digits)
+    except ValueError:
+        fail(f"bad-{name}", f"--{name} {text!r} is not hex", f"give {2 * HASH_BYTES} hex digits")
+    if len(value) != HASH_BYTES:
+        fail(f"bad-{name}", f"--{name} has {len(value)} bytes, not {HASH_BYTES}", f"give {2 * HASH_BYTES} hex digits")
+    return value
+
+
+def _show(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.hex()
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _print(shown: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(shown)
+        return
+    for name, value in shown.items():
+        print(f"{name:<12} {tuple(value) if isinstance(value, list) else value}")

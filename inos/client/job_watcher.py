@@ -1,0 +1,115 @@
+"""Waiting for a job: asked again and again, with every way it can end told apart."""
+
+import asyncio
+from typing import Final, Protocol
+
+from msgspec import Struct
+
+from inos.client import models
+from inos.client.errors import JobFailed, RemoteError
+
+FIRST_PAUSE_S: Final = 0.1
+LAST_PAUSE_S: Final = 1.0
+GROWTH: Final = 1.4
+LOST_AFTER: Final = 5
+"""Times in a row that neither state nor pool know the job, before it counts as lost: a reorganisation
+takes a moment to put its transactions back into the pool."""
+
+
+class JobWatch(Struct, frozen=True):
+    """What to wait for: the job's id in hex, how long, and how many blocks deep."""
+
+    job: str
+    timeout_s: float
+    confirmations: int
+
+
+class JobSource(Protocol):
+    """What the watcher needs of a client."""
+
+    async def job(self, job: str) -> models.Job: ...
+
+    async def head(self) -> models.Head: ...
+
+    async def transaction(self, tx: str) -> models.FoundTransaction: ...
+
+
+class JobWatcher:
+    """Waits for jobs of one node."""
+
+    def __init__(self, source: JobSource) -> None:
+        self._source = source
+
+    async def wait(self, watch: JobWatch) -> models.Job:
+        """The settled job.
+
+        Raises:
+            JobFailed: "job-cancelled", "job-expired", "job-lost", "job-timeout".
+        """
+        state = "not mined yet"
+        try:
+            async with asyncio.timeout(watch.timeout_s):
+                pause, lost = FIRST_PAUSE_S, 0
+                while True:
+                    # The head first: a job that is still open after a head at its deadline was seen is open for good.
+                    head = await self._source.head()
+                    job = await self._find(watch.job)
+                    if job is None:
+                        lost = 0 if await self._is_pending(watch.job) else lost + 1
+                        _check_not_lost(watch.job, lost)
+                    else:
+                        state, lost = job.state, 0
+                        if _is_done(job, head, watch.confirmations):
+                            return job
+                    await asyncio.sleep(pause)
+                    pause = min(pause * GROWTH, LAST_PAUSE_S)
+        except TimeoutError as error:
+            raise JobFailed(
+                "job-timeout",
+                watch.job,
+                f"job {watch.job} was not settled within {watch.timeout_s:g} s; it is {state}",
+                hint="a higher reward finds workers sooner; job_get shows how it goes on",
+            ) from error
+
+    async def _find(self, job: str) -> models.Job | None:
+        try:
+            return await self._source.job(job)
+        except RemoteError as error:
+            if error.code == "job-unknown":
+                return None
+            raise
+
+    async def _is_pending(self, job: str) -> bool:
+        """Whether the posting transaction waits in the pool, or was mined just now."""
+        try:
+            await self._source.transaction(job)
+        except RemoteError as error:
+            if error.code == "transaction-unknown":
+                return False
+            raise
+        return True
+
+
+def _is_done(job: models.Job, head: models.Head, confirmations: int) -> bool:
+    if job.state == "settled" and job.closed_at is not None:
+        return head.height - job.closed_at + 1 >= confirmations
+    if job.state == "cancelled":
+        raise JobFailed("job-cancelled", job.id, f"job {job.id} was cancelled at height {job.closed_at}")
+    if job.state == "open" and head.height >= job.deadline:
+        raise JobFailed(
+            "job-expired",
+            job.id,
+            f"job {job.id} had its deadline at height {job.deadline}, the chain is at {head.height}",
+            hint="cancel it to get the reward back",
+        )
+    return False
+
+
+def _check_not_lost(job: str, times: int) -> None:
+    if times >= LOST_AFTER:
+        raise JobFailed(
+            "job-lost",
+            job,
+            f"neither the chain nor the node's pool knows job {job}",
+            hint="its transaction was dropped or replaced; post it again",
+        )

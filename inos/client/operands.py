@@ -1,0 +1,171 @@
+"""Matrices on the asking side: checked before anything is sent, and spelled for the RPC."""
+
+import base64
+import mmap
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inos import work
+from inos.client.errors import ClientError
+from inos.client.models import FetchedMatrix
+from inos.primitives.errors import InosError
+from inos.primitives.matrices import MAX_DEPTH, MAX_ROWS, STRIP_ROWS, MatrixRef, make_matrix_ref
+from inos.primitives.units import JobId, MatrixId, Nano, parse_credits
+from inos.work.strips import StripTree, compute_leaf_row, get_dtype
+
+MIN_ENTRY: Final = -64
+MAX_ENTRY: Final = 63
+CHECKED_AT_ONCE: Final = 1 << 24
+"""Entries looked at together: a matrix mapped from a file may be larger than memory."""
+HASHED_AT_ONCE: Final = 1 << 26
+"""Bytes, so that all cores have something to do."""
+
+
+class BadOperand(ClientError):
+    """A matrix that cannot be an operand; nothing was sent. Codes: bad-dtype, bad-shape, entry-out-of-range."""
+
+
+def to_operand(array: NDArray[Any], name: str) -> NDArray[np.int8]:
+    """`array` as an int8 operand; any integer type will do whose entries lie in -64 .. 63.
+
+    Raises:
+        BadOperand: naming the matrix and the place of the first wrong entry.
+    """
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "iu":
+        kind = getattr(array, "dtype", type(array).__name__)
+        raise BadOperand(
+            "bad-dtype", f"{name} holds {kind}, not integers", hint="quantise it to integers in -64 .. 63 first"
+        )
+    if array.ndim != 2 or not 1 <= array.shape[0] <= MAX_ROWS or not 1 <= array.shape[1] <= MAX_DEPTH:
+        raise BadOperand(
+            "bad-shape",
+            f"{name} has the shape {array.shape}; an operand has 1 .. {MAX_ROWS} rows and 1 .. {MAX_DEPTH} columns",
+        )
+    is_as_it_is = array.dtype == np.int8 and array.flags.c_contiguous
+    operand = array if is_as_it_is else np.empty(array.shape, np.int8)
+    step = max(1, CHECKED_AT_ONCE // array.shape[1])
+    for top in range(0, len(array), step):
+        _check_range(array[top : top + step], name, top)
+        if not is_as_it_is:
+            operand[top : top + step] = array[top : top + step]
+        release_pages(array)
+    return operand
+
+
+def release_pages(array: NDArray[Any]) -> None:
+    """Give back the pages of a file mapped for reading: what was read of it would count as this process's memory."""
+    part: Any = array
+    while isinstance(part, np.ndarray):
+        if isinstance(part, np.memmap) and part.mode == "r" and isinstance(part.base, mmap.mmap):
+            part.base.madvise(mmap.MADV_DONTNEED)
+            return
+        part = part.base
+
+
+def _check_range(rows: NDArray[Any], name: str, top: int) -> None:
+    wrong = (rows < MIN_ENTRY) | (rows > MAX_ENTRY)
+    if wrong.any():
+        row, col = (int(side) for side in np.unravel_index(int(np.argmax(wrong)), rows.shape))
+        raise BadOperand(
+            "entry-out-of-range",
+            f"{name}[{top + row}, {col}] is {int(rows[row, col])}; entries lie in {MIN_ENTRY} .. {MAX_ENTRY}",
+            hint="scale the matrix, or split it into limbs with inos.work.split_int16",
+        )
+
+
+def check_shapes(x: NDArray[Any], w: NDArray[Any]) -> None:
+    """X (m x k) and W (n x k) must have equally many columns; BadOperand "depth-mismatch"."""
+    if x.shape[1] != w.shape[1]:
+        raise BadOperand(
+            "depth-mismatch",
+            f"X is {x.shape[0]} x {x.shape[1]} and W is {w.shape[0]} x {w.shape[1]}: "
+            "the product is X times W transposed, so both need equally many columns",
+            hint="W is laid out as in a linear layer, one row per output; pass its transpose if yours is not",
+        )
+
+
+def encode_put(array: NDArray[Any]) -> dict[str, Any]:
+    """Parameters of mesh_put for an int8 or int32 matrix."""
+    little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+    data = base64.b64encode(little.tobytes()).decode("ascii")
+    return {"data": data, "dtype": array.dtype.name, "rows": array.shape[0], "cols": array.shape[1]}
+
+
+def decode_fetched(fetched: FetchedMatrix) -> NDArray[Any]:
+    """The array a node sent, checked against the id it was asked for.
+
+    Raises:
+        ClientError: "wrong-matrix" where the data are not what the id stands for.
+    """
+    try:
+        if fetched.dtype not in ("int8", "int32"):
+            raise ValueError(f"dtype {fetched.dtype}")
+        kind = np.dtype(fetched.dtype).newbyteorder("<")
+        flat = np.frombuffer(base64.b64decode(fetched.data, validate=True), kind)
+        array = flat.reshape(fetched.rows, fetched.cols).astype(np.dtype(fetched.dtype))
+        found = work.matrix_id(array)
+    except (ValueError, InosError) as error:
+        raise _wrong_matrix(fetched.id, str(error)) from error
+    if found.hex() != fetched.id:
+        raise _wrong_matrix(fetched.id, f"they have the id {found.hex()}")
+    return array
+
+
+def is_product(job: JobId, x: NDArray[np.int8], w: NDArray[np.int8], y: NDArray[np.int32]) -> bool:
+    """Whether y is x times w transposed, by Freivalds' check with the protocol's seed (section 5)."""
+    if y.dtype != np.int32 or y.shape != (x.shape[0], w.shape[0]):
+        return False
+    seed = work.compute_freivalds_seed(job, work.matrix_id(x), work.matrix_id(w), work.matrix_id(y))
+    return bool(work.freivalds(x, w, y, seed))
+
+
+def make_ref(array: NDArray[Any]) -> MatrixRef:
+    """The reference of a matrix, computed here: a node's word is not needed for it."""
+    dtype = get_dtype(array)
+    step = max(1, HASHED_AT_ONCE // (array.shape[1] * array.itemsize * STRIP_ROWS)) * STRIP_ROWS
+    leaves = bytearray()
+    for top in range(0, len(array), step):
+        leaves += compute_leaf_row(array[top : top + step])
+        release_pages(array)
+    return make_matrix_ref(dtype, array.shape[0], array.shape[1], StripTree(leaves).root)
+
+
+Credits = str | Decimal | int | float
+"""An amount in credits, 10^9 nano each."""
+
+
+def read_credits(name: str, credits: Credits | None, nano: int | None) -> Nano:
+    """An amount given either in credits or in nano. A float counts as the decimal number it prints as.
+
+    Args:
+        name: of the argument, for errors: "reward" gives "bad-reward".
+
+    Raises:
+        ClientError: "bad-<name>" where neither or both are given, or it is no amount.
+    """
+    code = f"bad-{name}"
+    if (credits is None) == (nano is None):
+        raise ClientError(code, f"give either {name} (credits) or {name}_nano (nano)")
+    if nano is not None:
+        return Nano(nano)
+    if not isinstance(credits, str | Decimal | int | float) or isinstance(credits, bool):
+        raise ClientError(
+            code,
+            f"the {name} {credits!r} is a {type(credits).__name__}",
+            hint=f'write credits as "1.5", 1.5 or Decimal("1.5"); use {name}_nano for a number of nano',
+        )
+    try:
+        return parse_credits(f"{Decimal(str(credits)):f}")
+    except (ValueError, InvalidOperation) as error:
+        raise ClientError(code, f"the {name}: {error}") from error
+
+
+def _wrong_matrix(matrix: str, reason: str) -> ClientError:
+    return ClientError(
+        "wrong-matrix",
+        f"the node sent something else for matrix {MatrixId(bytes.fromhex(matrix)).hex()}: {reason}",
+        hint="do not trust this node; ask another one",
+    )

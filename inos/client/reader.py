@@ -1,0 +1,163 @@
+"""The reading half of `inos.Client`: calls, and a typed method for everything a node tells."""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from inos.client import models
+from inos.client.models import convert
+from inos.client.network_info import NetworkInfo, read_params
+from inos.client.subscription import News, Topic, follow
+from inos.client.transport import Transport
+
+T = TypeVar("T")
+
+
+class Reader:
+    """One node's RPC with typed answers; holds no key.
+
+    Args:
+        url: the node's RPC address.
+        token: bearer token of the node, for what only its owner may ask.
+        timeout_s: longest one call may take.
+    """
+
+    def __init__(self, url: str, token: str | None, timeout_s: float) -> None:
+        self._transport = Transport(url, token, timeout_s)
+        self._network: NetworkInfo | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._transport.close()
+
+    async def call(
+        self,
+        method: str,
+        params: Mapping[str, Any] | Sequence[Any] | None = None,
+        *,
+        timeout_s: float | None = None,
+        **named: Any,
+    ) -> Any:
+        """Any method, its result as plain JSON: `call("chain_getBlock", block=1)`.
+
+        Raises:
+            RemoteError: the node refused, `code` says why.
+            ClientError: "node-unreachable", "timeout", "bad-response".
+        """
+        return await self._transport.call(method, params if params is not None else named, timeout_s=timeout_s)
+
+    async def get_network(self) -> NetworkInfo:
+        """Parameters, prefix and genesis of the node's network; asked once."""
+        if self._network is None:
+            version = await self.version()
+            params = read_params(await self.call("chain_getParams"))
+            self._network = NetworkInfo(params=params, hrp=version.hrp, genesis=version.genesis)
+        return self._network
+
+    async def version(self) -> models.NodeVersion:
+        return await self._ask(models.NodeVersion, "node_version")
+
+    async def head(self) -> models.Head:
+        """The tip of the best chain."""
+        return await self._ask(models.Head, "chain_head")
+
+    async def block(self, block: int | str = "latest") -> models.BlockInfo:
+        """A block by height, id, or "latest"."""
+        return await self._ask(models.BlockInfo, "chain_getBlock", block=block)
+
+    async def header(self, block: int | str = "latest") -> models.Header:
+        return await self._ask(models.Header, "chain_getHeader", block=block)
+
+    async def transaction(self, tx: str) -> models.FoundTransaction:
+        """A transaction on the chain or in the pool, by id in hex."""
+        return await self._ask(models.FoundTransaction, "chain_getTransaction", id=tx)
+
+    async def get_account(self, address: str, *, prove: bool = False) -> models.AccountInfo:
+        """An account at the tip, with its Merkle proof where asked for."""
+        return await self._ask(models.AccountInfo, "state_getAccount", address=address, prove=prove)
+
+    async def supply(self) -> models.Supply:
+        return await self._ask(models.Supply, "state_supply")
+
+    async def useful_work(self, window: int = 100) -> models.UsefulWork:
+        """Weight mined and paid tickets settled over the last `window` blocks."""
+        return await self._ask(models.UsefulWork, "chain_usefulWork", window=window)
+
+    async def blocks(self, first: int | None = None, count: int = 20) -> models.BlockPage:
+        """Blocks without their transactions, newest first, from height `first` (the tip) down."""
+        return await self._ask(models.BlockPage, "chain_listBlocks", first=first, count=count)
+
+    async def certificate(self, block: int | str = "latest") -> models.Certificate:
+        """What proves a block's work: header and witness as bytes in hex."""
+        return await self._ask(models.Certificate, "chain_getCertificate", block=block)
+
+    async def history(self, address: str, limit: int = 50, before: str | None = None) -> models.HistoryPage:
+        """What concerned an account, newest first."""
+        return await self._ask(models.HistoryPage, "state_getHistory", address=address, limit=limit, before=before)
+
+    async def standing(self, address: str) -> models.StandingHistory:
+        """Merit and reputation of an account over time."""
+        return await self._ask(models.StandingHistory, "state_getStanding", address=address)
+
+    async def pool(self, limit: int = 100) -> models.PoolPage:
+        """Transactions that wait to be mined."""
+        return await self._ask(models.PoolPage, "tx_pool", limit=limit)
+
+    async def estimate_fee(self) -> models.FeeEstimate:
+        return await self._ask(models.FeeEstimate, "tx_estimateFee")
+
+    async def quote(self, m: int, n: int, k: int) -> models.Quote:
+        """What the product of m x k and (n x k) transposed would cost now."""
+        return await self._ask(models.Quote, "job_quote", m=m, n=n, k=k)
+
+    async def job(self, job: str) -> models.Job:
+        """A job by its id in hex; RemoteError "job-unknown" until its transaction is mined."""
+        return await self._ask(models.Job, "job_get", id=job)
+
+    async def jobs(self, **filters: Any) -> models.JobPage:
+        """A page of jobs; filters as job_list has them: state, poster, worker, after, limit."""
+        return await self._ask(models.JobPage, "job_list", **filters)
+
+    async def job_history(self, job: str) -> models.JobHistory:
+        """What happened to a job; RemoteError "job-unknown" until its transaction is mined."""
+        return await self._ask(models.JobHistory, "job_history", id=job)
+
+    async def job_record(self, address: str) -> models.TrackRecord:
+        """How an address has dealt as worker and as poster."""
+        return await self._ask(models.TrackRecord, "job_record", address=address)
+
+    def subscribe(
+        self,
+        topic: Topic,
+        *,
+        from_height: int | None = None,
+        after: str | None = None,
+        address: str | None = None,
+        job: str | None = None,
+    ) -> AsyncGenerator[News, None]:
+        """What happens from now on, or from a block on: `async for news in client.subscribe("heads"): ...`
+
+        A connection that breaks is opened again, and what happened meanwhile is told then.
+
+        Args:
+            topic: heads, finality, transactions (needs `address`), jobs, or miner (needs the token).
+            from_height, after: tell first what happened from this height, or after this block, on.
+            job: of jobs, the only one to tell of.
+
+        Raises:
+            RemoteError: the node refuses it. ClientError: "node-unreachable" where it was never reached.
+        """
+        given = {"from_height": from_height, "after": after, "address": address, "job": job}
+        params = {name: value for name, value in given.items() if value is not None}
+        return follow(self._transport.url, self._transport.headers, topic, params)
+
+    async def _ask(self, kind: type[T], method: str, **params: Any) -> T:
+        return convert(kind, await self.call(method, params), method)
