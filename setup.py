@@ -1,5 +1,16 @@
-"""The one thing pyproject.toml cannot say yet: the C kernels, compiled by cffi."""
+"""What pyproject.toml cannot say: compile the C kernels with cffi, and repair copies that lost their symbolic links."""
+
+import shutil
+from pathlib import Path
 
 from setuptools import setup
+
+for link in Path("inos").iterdir():
+    if link.is_file() and not link.suffix and link.read_text(encoding="utf-8") == f"../{link.name}":
+        link.unlink()  # a zip, or git without core.symlinks, leaves a file that holds the link's target
+        shutil.copytree(link.name, link)
+
+for leftover in Path("build").glob("lib*"):
+    shutil.rmtree(leftover)  # setuptools packs whatever an earlier build left here, deleted packages included
 
 setup(cffi_modules=["inos/work/backends/native/build.py:ffi"])

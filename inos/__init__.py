@@ -32,8 +32,10 @@ _PLACES: Final = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    """What `__all__` names, imported when it is first asked for."""
-    if name not in _PLACES:
-        raise AttributeError(f"module 'inos' has no attribute {name!r}")
-    return getattr(import_module(_PLACES[name]), name)
+if not TYPE_CHECKING:  # otherwise a misspelt `from inos import wrk` is Any for mypy
+
+    def __getattr__(name: str) -> Any:
+        """Import a name of `__all__` when it is first asked for."""
+        if name not in _PLACES:
+            raise AttributeError(f"module 'inos' has no attribute {name!r}")
+        return getattr(import_module(_PLACES[name]), name)

@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from support.bare_names import refuse_bare_names
+
+refuse_bare_names()
 settings.register_profile("inos", deadline=None, print_blob=True)
 settings.load_profile("inos")
 

@@ -37,7 +37,7 @@ class StartRow(Struct, frozen=True):
 def measure_starts(rounds: int) -> list[StartRow]:
     """Every row, each in processes of its own."""
     return [
-        StartRow("inos --help", _time(lambda: _run("-m", "inos", "--help"), rounds), 0.3),
+        StartRow("inos --help", _time(lambda: _run("-P", "-m", "inos", "--help"), rounds), 0.3),
         StartRow("a new node's first RPC answer", statistics.median(_start_node() for _ in range(rounds)), 1.5),
         StartRow("a test chain's first answer, imports included", _time_chain(rounds), 2.0),
     ]

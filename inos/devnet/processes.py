@@ -89,7 +89,7 @@ async def start_node(spec: NodeSpec, peers: Sequence[str] = ()) -> RunningNode:
     peer_flags = [flag for peer in peers for flag in ("--peer", peer)]
     with log_path.open("ab") as log:
         process = await asyncio.create_subprocess_exec(
-            *(*spec.prefix, sys.executable, "-m", "inos", "node"),
+            *(*spec.prefix, sys.executable, "-P", "-m", "inos", "node"),
             *("--data-dir", str(spec.data_dir), *spec.arguments, *peer_flags),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=log,

@@ -6,7 +6,7 @@ import sys
 
 
 def test_every_figure_is_there() -> None:
-    command = [sys.executable, "-m", "inos", "bench", "net", "--nodes", "3", "--seconds", "6", "--json"]
+    command = [sys.executable, "-P", "-m", "inos", "bench", "net", "--nodes", "3", "--seconds", "6", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)["measured"]

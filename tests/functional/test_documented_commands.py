@@ -231,7 +231,7 @@ def run_devnet(folder: Path) -> Iterator[tuple[list[dict[str, str]], list[Path]]
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
     process = subprocess.Popen(
-        [sys.executable, "-m", "inos", "devnet", "--json", "--data-dir", str(folder), "--rpc-port", port],
+        [sys.executable, "-P", "-m", "inos", "devnet", "--json", "--data-dir", str(folder), "--rpc-port", port],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 async def start_inos(*arguments: str) -> asyncio.subprocess.Process:
     """`inos ARGUMENTS` in a session of its own, with both outputs as pipes."""
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "inos", *arguments),
+        *(sys.executable, "-P", "-m", "inos", *arguments),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,

@@ -34,7 +34,7 @@ async def run_light(folder: Path, network: Path, *nodes: str, flags: tuple[str, 
     node_flags = [flag for node in nodes for flag in ("--node", node)]
     with open_log(folder) as log:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "inos", "light", "--network", str(network), "--rpc-port", "0"),
+            *(sys.executable, "-P", "-m", "inos", "light", "--network", str(network), "--rpc-port", "0"),
             *("--data-dir", str(folder), "--log-format", "json", *node_flags, *flags),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=log,

@@ -38,7 +38,7 @@ async def open_partner(*arguments: str, is_polite: bool = False) -> AsyncIterato
         DevnetError: "partner-died".
     """
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "inos.bench.net.partner", *arguments),
+        *(sys.executable, "-P", "-m", "inos.bench.net.partner", *arguments),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         preexec_fn=(lambda: os.nice(POLITE) and None) if is_polite else None,

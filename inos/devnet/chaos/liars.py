@@ -36,7 +36,7 @@ async def _start(
 ) -> asyncio.subprocess.Process:
     prefix = wiring.get_prefix(len(fleet.nodes) + number)
     return await asyncio.create_subprocess_exec(
-        *(*prefix, sys.executable, "-m", "inos.devnet.chaos.liar", "devnet", str(seed + number), *targets),
+        *(*prefix, sys.executable, "-P", "-m", "inos.devnet.chaos.liar", "devnet", str(seed + number), *targets),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         start_new_session=True,

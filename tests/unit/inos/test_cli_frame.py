@@ -114,7 +114,7 @@ def test_a_closed_pipe_is_quiet() -> None:
     os.close(read)
     try:
         done = subprocess.run(
-            [sys.executable, "-u", "-m", "inos", "genesis", "show"],
+            [sys.executable, "-P", "-u", "-m", "inos", "genesis", "show"],
             stdout=write,
             stderr=subprocess.PIPE,
             text=True,
