@@ -18,6 +18,7 @@ from inos.chain.opening import load_index, open_database
 from inos.chain.reading import ChainReader, HistoryEntry
 from inos.chain.snapshot.arriving import ArrivingLedger, BlockOutcome
 from inos.chain.snapshot.importer import Importer, abandon
+from inos.consensus.codes import Code
 from inos.consensus.context import HeaderContext
 from inos.consensus.execution import ResultChecker, check_state_root
 from inos.consensus.genesis_state import GenesisState
@@ -275,7 +276,7 @@ class Ledger(ArrivingLedger):
         """No fault: who sends the branch may not know yet what is final here."""
         if not self._index.is_after_final(entry):
             raise NotYet(
-                "conflicts-with-final",
+                Code.CONFLICTS_WITH_FINAL,
                 f"a branch that leaves the chain below its last final block, at {self._index.final.height}",
                 hint="what is final here is never undone",
             )

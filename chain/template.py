@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from inos.chain.ledger import Ledger
 from inos.chain.mempool import Mempool
+from inos.consensus.codes import Code
 from inos.consensus.execution import Execution
 from inos.consensus.times import compute_median_time
 from inos.primitives.blocks import (
@@ -27,19 +28,19 @@ MAX_FAILURES: Final = 1000
 """Accounts whose turn turns out not to be valid now, before a template goes out with what it has."""
 HOPELESS: Final = frozenset(
     {
-        "bad-result-shape",
-        "deadline-passed",
-        "job-not-claimed",
-        "job-not-delivered",
-        "job-not-open",
-        "not-the-claimer",
-        "not-a-voter",
-        "not-the-poster",
-        "already-a-voter",
-        "already-leaving",
-        "key-already-used",
-        "unknown-job",
-        "unknown-voter",
+        Code.BAD_RESULT_SHAPE,
+        Code.DEADLINE_PASSED,
+        Code.JOB_NOT_CLAIMED,
+        Code.JOB_NOT_DELIVERED,
+        Code.JOB_NOT_OPEN,
+        Code.NOT_THE_CLAIMER,
+        Code.NOT_A_VOTER,
+        Code.NOT_THE_POSTER,
+        Code.ALREADY_A_VOTER,
+        Code.ALREADY_LEAVING,
+        Code.KEY_ALREADY_USED,
+        Code.UNKNOWN_JOB,
+        Code.UNKNOWN_VOTER,
     }
 )
 """Refusals that waiting rarely mends; such a transaction leaves the pool and its account's queue goes on."""
@@ -137,7 +138,7 @@ def _add(execution: Execution, mempool: Mempool, tx: Transaction, hopeless: list
     except RuleViolation as error:
         tx_id = compute_tx_id(tx)
         refused.append(tx_id)
-        if error.code == "wrong-result" or (error.code in HOPELESS and mempool.get_age(tx_id) >= HOPE_BLOCKS):
+        if error.code == Code.WRONG_RESULT or (error.code in HOPELESS and mempool.get_age(tx_id) >= HOPE_BLOCKS):
             hopeless.append(tx_id)
         return False
     except NotYet:

@@ -12,6 +12,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from inos.consensus.codes import Code
 from inos.consensus.finality import compute_epoch, is_supermajority, make_ballot
 from inos.consensus.finality.epochs import KEPT_BALLOTS
 from inos.consensus.params import Params
@@ -117,7 +118,7 @@ class VotePool:
         """
         source, target = vote.link.source, vote.link.target
         if source.epoch >= target.epoch:
-            raise RuleViolation("bad-link", "a vote's source", expected=f"below {target.epoch}", got=source.epoch)
+            raise RuleViolation(Code.BAD_LINK, "a vote's source", expected=f"below {target.epoch}", got=source.epoch)
         if self.has(vote):
             return Taken.KNOWN
         epoch = compute_epoch(self._params, height)
@@ -126,7 +127,7 @@ class VotePool:
         if not is_voter(state, vote.key):
             return Taken.WAITING
         if not self._bls.is_signed(vote.key, compute_vote_hash(self._params.chain_id, vote.link), vote.signature):
-            raise RuleViolation("bad-vote-signature", f"a vote for epoch {target.epoch} that its key did not sign")
+            raise RuleViolation(Code.BAD_VOTE_SIGNATURE, f"a vote for epoch {target.epoch} that its key did not sign")
         return Taken.NEW
 
     def add(self, vote: Vote, checked: Taken) -> Taken:

@@ -1,5 +1,6 @@
 """Sums of unsigned 64-bit quantities. Every one is checked: an overflow is a broken rule, never a wrap."""
 
+from inos.consensus.codes import Code
 from inos.primitives.errors import RuleViolation
 from inos.primitives.units import U64_MAX
 
@@ -12,7 +13,7 @@ def add(a: int, b: int, what: str) -> int:
     """
     total = a + b
     if total > U64_MAX:
-        raise RuleViolation("overflow", f"{what} does not fit 64 bits", expected=f"at most {U64_MAX}", got=total)
+        raise RuleViolation(Code.OVERFLOW, f"{what} does not fit 64 bits", expected=f"at most {U64_MAX}", got=total)
     return total
 
 
@@ -23,5 +24,5 @@ def subtract(a: int, b: int, what: str) -> int:
         RuleViolation: "overflow" below 0. No valid history leads there.
     """
     if b > a:
-        raise RuleViolation("overflow", f"{what} would be negative", expected=f"at least {b}", got=a)
+        raise RuleViolation(Code.OVERFLOW, f"{what} would be negative", expected=f"at least {b}", got=a)
     return a - b

@@ -3,6 +3,7 @@
 import msgspec
 
 from inos.consensus import amounts
+from inos.consensus.codes import Code
 from inos.consensus.jobevents import JobEvent, JobEventKind, make_job_event
 from inos.consensus.params import Params
 from inos.consensus.records import Job, StateReader
@@ -46,7 +47,7 @@ class Effects:
         account = self.state.get_account(address)
         if amount > account.balance:
             raise RuleViolation(
-                "insufficient-balance",
+                Code.INSUFFICIENT_BALANCE,
                 f"{what} is more than {address.hex()} has",
                 expected=f"at most {account.balance} nano",
                 got=amount,

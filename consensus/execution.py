@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from inos.consensus import amounts
 from inos.consensus.basefee import compute_next_base_fee
+from inos.consensus.codes import Code
 from inos.consensus.effects import Effects
 from inos.consensus.finality.aggregates import process_aggregate
 from inos.consensus.finality.epochs import process_epoch_start
@@ -228,7 +229,7 @@ def check_state_root(header: Header, root: StateRoot) -> None:
     """
     if header.state_root != root:
         raise RuleViolation(
-            "bad-state-root",
+            Code.BAD_STATE_ROOT,
             f"state root of block {header.height}",
             expected=root.hex(),
             got=header.state_root.hex(),

@@ -5,6 +5,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from inos.consensus.codes import Code
 from inos.consensus.params import Params
 from inos.consensus.records import MARKET_KEY, Account, Market, StateKey, account_key
 from inos.consensus.statetree import compute_state_root
@@ -71,12 +72,14 @@ def make_genesis(
 def _make_records(params: Params, allocations: Mapping[Address, Nano]) -> dict[StateKey, bytes]:
     for address, amount in allocations.items():
         if len(address) != ADDRESS_BYTES:
-            raise RuleViolation("bad-address", "an allocation's address", expected="20 bytes", got=len(address))
+            raise RuleViolation(Code.BAD_ADDRESS, "an allocation's address", expected="20 bytes", got=len(address))
         if amount < 0:
-            raise RuleViolation("overflow", "an allocation is negative", expected="at least 0", got=amount)
+            raise RuleViolation(Code.OVERFLOW, "an allocation is negative", expected="at least 0", got=amount)
     minted = sum(allocations.values())
     if minted > U64_MAX:
-        raise RuleViolation("overflow", "the allocations do not fit 64 bits", expected=f"at most {U64_MAX}", got=minted)
+        raise RuleViolation(
+            Code.OVERFLOW, "the allocations do not fit 64 bits", expected=f"at most {U64_MAX}", got=minted
+        )
     records = {account_key(a): encode(Account(balance=n)) for a, n in sorted(allocations.items()) if n}
     records[MARKET_KEY] = encode(Market(base_fee=params.base_fee_initial, minted=minted, burned=0, escrowed=0))
     return records

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 import msgspec
 
+from inos.consensus.codes import Code
 from inos.consensus.effects import Effects
 from inos.consensus.jobevents import JobEventKind
 from inos.consensus.optimistic import process_delivery
@@ -48,7 +49,7 @@ def process_post_job(effects: Effects, sender: Address, job_id: JobId, payload: 
     base_fee = effects.state.get_market().base_fee
     if base_fee > payload.max_base_fee:
         raise RuleViolation(
-            "base-fee-above-maximum",
+            Code.BASE_FEE_ABOVE_MAXIMUM,
             "the base fee is higher than the poster signed for",
             expected=f"at most {payload.max_base_fee} nano per ticket",
             got=base_fee,
@@ -91,14 +92,14 @@ def process_claim_job(effects: Effects, sender: Address, payload: ClaimJob) -> N
     _check_open(job_id, job)
     if effects.height > job.deadline:
         raise RuleViolation(
-            "deadline-passed", f"job {job_id.hex()}", expected=f"height <= {job.deadline}", got=effects.height
+            Code.DEADLINE_PASSED, f"job {job_id.hex()}", expected=f"height <= {job.deadline}", got=effects.height
         )
     _check_claim_limit(effects, sender)
     expires_at = Height(min(effects.height + job.claim_window, job.deadline))
     lapse = effects.state.get_lapse(expires_at)
     if len(lapse.jobs) >= MAX_LAPSES_PER_HEIGHT:
         raise RuleViolation(
-            "expiry-height-full",
+            Code.EXPIRY_HEIGHT_FULL,
             f"too many claims expire at height {expires_at}",
             expected=f"fewer than {MAX_LAPSES_PER_HEIGHT}",
             got=len(lapse.jobs),
@@ -126,15 +127,18 @@ def process_submit_result(effects: Effects, sender: Address, payload: SubmitResu
     claim = effects.state.get_claim(job_id)
     if claim is None or job.state != JobState.CLAIMED:
         raise RuleViolation(
-            "job-not-claimed", f"job {job_id.hex()}", expected="a claimed job", got=f"a job {job.state.name.lower()}"
+            Code.JOB_NOT_CLAIMED, f"job {job_id.hex()}", expected="a claimed job", got=f"a job {job.state.name.lower()}"
         )
     if claim.worker != sender:
         raise RuleViolation(
-            "not-the-claimer", f"job {job_id.hex()}", expected=f"a result from {claim.worker.hex()}", got=sender.hex()
+            Code.NOT_THE_CLAIMER,
+            f"job {job_id.hex()}",
+            expected=f"a result from {claim.worker.hex()}",
+            got=sender.hex(),
         )
     if (payload.y.rows, payload.y.cols) != (job.x.rows, job.w.rows):
         raise RuleViolation(
-            "bad-result-shape",
+            Code.BAD_RESULT_SHAPE,
             f"result of job {job_id.hex()}",
             expected=f"{job.x.rows} x {job.w.rows}",
             got=f"{payload.y.rows} x {payload.y.cols}",
@@ -151,7 +155,7 @@ def process_submit_result(effects: Effects, sender: Address, payload: SubmitResu
 
 def make_wrong_result(job: JobId, y: MatrixRef) -> RuleViolation:
     """The error for a product that Freivalds' check refuses."""
-    return RuleViolation("wrong-result", f"{y.id.hex()} is not the product that job {job.hex()} asks for")
+    return RuleViolation(Code.WRONG_RESULT, f"{y.id.hex()} is not the product that job {job.hex()} asks for")
 
 
 def process_cancel_job(effects: Effects, sender: Address, payload: CancelJob) -> None:
@@ -166,7 +170,7 @@ def process_cancel_job(effects: Effects, sender: Address, payload: CancelJob) ->
     job = get_job(effects, job_id)
     if job.poster != sender:
         raise RuleViolation(
-            "not-the-poster", f"job {job_id.hex()}", expected=f"an order from {job.poster.hex()}", got=sender.hex()
+            Code.NOT_THE_POSTER, f"job {job_id.hex()}", expected=f"an order from {job.poster.hex()}", got=sender.hex()
         )
     _check_open(job_id, job)
     effects.release_escrow(job.reward)
@@ -201,17 +205,19 @@ def process_lapses(effects: Effects, expired: Height) -> None:
 
 def _check_open(job_id: JobId, job: Job) -> None:
     if job.state != JobState.OPEN:
-        raise RuleViolation("job-not-open", f"job {job_id.hex()}", expected="open", got=job.state.name.lower())
+        raise RuleViolation(Code.JOB_NOT_OPEN, f"job {job_id.hex()}", expected="open", got=job.state.name.lower())
 
 
 def _check_deadline(effects: Effects, payload: PostJob) -> None:
     if payload.deadline <= effects.height:
         raise RuleViolation(
-            "deadline-passed", "the job's deadline", expected=f"above height {effects.height}", got=payload.deadline
+            Code.DEADLINE_PASSED, "the job's deadline", expected=f"above height {effects.height}", got=payload.deadline
         )
     last = effects.height + effects.params.max_job_lifetime
     if payload.deadline > last:
-        raise RuleViolation("deadline-too-far", "the job's deadline", expected=f"at most {last}", got=payload.deadline)
+        raise RuleViolation(
+            Code.DEADLINE_TOO_FAR, "the job's deadline", expected=f"at most {last}", got=payload.deadline
+        )
 
 
 def _check_claim_limit(effects: Effects, sender: Address) -> None:
@@ -219,7 +225,7 @@ def _check_claim_limit(effects: Effects, sender: Address) -> None:
     limit = compute_open_claim_limit(effects.params, compute_reputation(effects.params, account, effects.height))
     if account.open_claims >= limit:
         raise RuleViolation(
-            "too-many-claims",
+            Code.TOO_MANY_CLAIMS,
             f"open claims of {sender.hex()}, limited by its reputation",
             expected=f"fewer than {limit}",
             got=account.open_claims,

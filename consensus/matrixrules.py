@@ -1,5 +1,6 @@
 """What a matrix reference inside a header or a transaction must look like. Context-free."""
 
+from inos.consensus.codes import Code
 from inos.primitives.errors import RuleViolation
 from inos.primitives.matrices import DTYPE_INT7, DTYPE_INT32, MAX_DEPTH, MAX_ROWS, MatrixRef, is_ref_consistent
 
@@ -13,7 +14,9 @@ def check_product_refs(x: MatrixRef, w: MatrixRef, place: str) -> None:
     _check_operand(x, f"{place} x")
     _check_operand(w, f"{place} w")
     if x.cols != w.cols:
-        raise RuleViolation("depth-mismatch", f"{place}: X and W have different columns", expected=x.cols, got=w.cols)
+        raise RuleViolation(
+            Code.DEPTH_MISMATCH, f"{place}: X and W have different columns", expected=x.cols, got=w.cols
+        )
 
 
 def check_result_ref(y: MatrixRef, place: str) -> None:
@@ -34,7 +37,7 @@ def _check_operand(ref: MatrixRef, place: str) -> None:
 def _check_size(ref: MatrixRef, max_rows: int, max_cols: int, place: str) -> None:
     if not (1 <= ref.rows <= max_rows and 1 <= ref.cols <= max_cols):
         raise RuleViolation(
-            "bad-dimensions",
+            Code.BAD_DIMENSIONS,
             f"{place}: a matrix of an impossible size",
             expected=f"1 .. {max_rows} rows and 1 .. {max_cols} columns",
             got=f"{ref.rows} x {ref.cols}",
@@ -43,4 +46,4 @@ def _check_size(ref: MatrixRef, max_rows: int, max_cols: int, place: str) -> Non
 
 def _check_id(ref: MatrixRef, dtype: int, place: str) -> None:
     if not is_ref_consistent(ref, dtype):
-        raise RuleViolation("bad-matrix-id", f"{place}: the id {ref.id.hex()} is not that of its size and root")
+        raise RuleViolation(Code.BAD_MATRIX_ID, f"{place}: the id {ref.id.hex()} is not that of its size and root")

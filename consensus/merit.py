@@ -3,6 +3,7 @@
 import msgspec
 
 from inos.consensus import amounts
+from inos.consensus.codes import Code
 from inos.consensus.records import Account
 from inos.primitives.errors import RuleViolation
 from inos.primitives.units import Tickets
@@ -16,7 +17,7 @@ def spend_merit(account: Account, difficulty: Tickets) -> Account:
     """
     if account.merit < difficulty:
         raise RuleViolation(
-            "merit-too-low",
+            Code.MERIT_TOO_LOW,
             "the block uses merit that its beneficiary does not have",
             expected=f"at least {difficulty}",
             got=account.merit,

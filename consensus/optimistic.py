@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from inos.consensus.codes import Code
 from inos.consensus.effects import Effects
 from inos.consensus.jobevents import JobEventKind
 from inos.consensus.records import Claim, Due, Job, JobState
@@ -39,7 +40,7 @@ def process_delivery(effects: Effects, job_id: JobId, job: Job, claim: Claim, y:
     due = effects.state.get_due(due_at)
     if len(due.jobs) >= MAX_DUE_PER_HEIGHT:
         raise RuleViolation(
-            "due-height-full",
+            Code.DUE_HEIGHT_FULL,
             f"too many results fall due at height {due_at}",
             expected=f"fewer than {MAX_DUE_PER_HEIGHT}",
             got=len(due.jobs),
@@ -69,10 +70,10 @@ def check_challenge(job_id: JobId, job: Job, payload: Challenge) -> None:
         RuleViolation: "wrong-mode", "job-not-delivered", "tile-is-right", or as inos.work.fraud.is_tile_wrong.
     """
     if job.mode != JobMode.OPTIMISTIC:
-        raise RuleViolation("wrong-mode", f"job {job_id.hex()}", expected="optimistic", got=job.mode.name.lower())
+        raise RuleViolation(Code.WRONG_MODE, f"job {job_id.hex()}", expected="optimistic", got=job.mode.name.lower())
     if job.state != JobState.DELIVERED or job.y is None:
         raise RuleViolation(
-            "job-not-delivered", f"job {job_id.hex()}", expected="delivered", got=job.state.name.lower()
+            Code.JOB_NOT_DELIVERED, f"job {job_id.hex()}", expected="delivered", got=job.state.name.lower()
         )
     tile = Tile(payload.i, payload.j, payload.x, payload.w, payload.y)
     try:
@@ -80,7 +81,7 @@ def check_challenge(job_id: JobId, job: Job, payload: Challenge) -> None:
     except InvalidMatrix as error:
         raise RuleViolation(error.code, f"challenge of job {job_id.hex()}: {error.message}") from error
     if not is_wrong:
-        raise RuleViolation("tile-is-right", f"tile ({tile.i}, {tile.j}) of the result of job {job_id.hex()}")
+        raise RuleViolation(Code.TILE_IS_RIGHT, f"tile ({tile.i}, {tile.j}) of the result of job {job_id.hex()}")
 
 
 def process_challenge(effects: Effects, sender: Address, payload: Challenge) -> None:

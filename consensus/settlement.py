@@ -3,6 +3,7 @@
 import msgspec
 
 from inos.consensus import amounts
+from inos.consensus.codes import Code
 from inos.consensus.effects import Effects
 from inos.consensus.jobevents import JobEventKind
 from inos.consensus.merit import add_merit
@@ -26,7 +27,7 @@ def get_job(effects: Effects, job_id: JobId) -> Job:
     """
     job = effects.state.get_job(job_id)
     if job is None:
-        raise RuleViolation("unknown-job", f"there is no job {job_id.hex()}")
+        raise RuleViolation(Code.UNKNOWN_JOB, f"there is no job {job_id.hex()}")
     return job
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
+from inos.consensus.codes import Code
 from inos.consensus.records import StateKey
 from inos.consensus.statetree import PATH_BITS, compute_leaf, compute_node, compute_path, get_bit
 from inos.primitives.errors import RuleViolation
@@ -88,7 +89,9 @@ def check_fold(root: StateRoot, place: Place, node: Hash, siblings: Sequence[byt
         RuleViolation: "bad-range-proof".
     """
     if len(siblings) != place.depth or fold_up(place, node, siblings) != root:
-        raise RuleViolation("bad-range-proof", f"a range of the state at depth {place.depth} does not lead to its root")
+        raise RuleViolation(
+            Code.BAD_RANGE_PROOF, f"a range of the state at depth {place.depth} does not lead to its root"
+        )
 
 
 def compute_halves(halves: Halves) -> Hash:
@@ -121,7 +124,7 @@ def list_paths(place: Place, content: Records) -> list[Hash]:
     is_inside = not paths or (low <= int.from_bytes(paths[0], "big") and int.from_bytes(paths[-1], "big") <= high)
     if not is_inside or any(a >= b for a, b in pairwise(paths)):
         raise RuleViolation(
-            "range-out-of-place", f"records that are not all under their node at depth {place.depth}, in order"
+            Code.RANGE_OUT_OF_PLACE, f"records that are not all under their node at depth {place.depth}, in order"
         )
     return paths
 

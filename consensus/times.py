@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from inos.consensus.codes import Code
 from inos.consensus.params import Params
 from inos.primitives.blocks import Header
 from inos.primitives.errors import ClockAhead, RuleViolation
@@ -28,7 +29,7 @@ def check_median_time(params: Params, header: Header, recent_times_ms: Sequence[
     median = compute_median_time(recent_times_ms[-params.median_time_blocks :])
     if header.time_ms <= median:
         raise RuleViolation(
-            "time-too-old",
+            Code.TIME_TOO_OLD,
             f"block {header.height} is not younger than the median of the blocks before it",
             expected=f"above {median} ms",
             got=header.time_ms,

@@ -1,5 +1,6 @@
 """Stage 1 for a transaction: everything that can be said without state."""
 
+from inos.consensus.codes import Code
 from inos.consensus.finality.evidence import check_evidence_sanity
 from inos.consensus.finality.voters import check_register_sanity
 from inos.consensus.matrixrules import check_product_refs, check_result_ref
@@ -33,7 +34,7 @@ def check_transaction_sanity(params: Params, tx: Transaction) -> None:
             "not-slashable", "bad-vote-signature".
     """
     if tx.chain_id != params.chain_id:
-        raise RuleViolation("wrong-chain-id", "the transaction's chain", expected=params.chain_id, got=tx.chain_id)
+        raise RuleViolation(Code.WRONG_CHAIN_ID, "the transaction's chain", expected=params.chain_id, got=tx.chain_id)
     _check_total(tx.nonce, 1, "the nonce after this transaction")
     _check_total(tx.fee, 0, "the fee")
     match tx.payload:
@@ -45,9 +46,9 @@ def check_transaction_sanity(params: Params, tx: Transaction) -> None:
             check_result_ref(tx.payload.y, "result y")
     size, limit = len(encode(tx)), get_max_bytes(tx.payload)
     if size > limit:
-        raise RuleViolation("transaction-too-large", "the transaction's bytes", expected=f"<= {limit}", got=size)
+        raise RuleViolation(Code.TRANSACTION_TOO_LARGE, "the transaction's bytes", expected=f"<= {limit}", got=size)
     if not is_transaction_signed(tx):
-        raise RuleViolation("bad-signature", f"the signature is not that of {tx.sender.hex()} over this transaction")
+        raise RuleViolation(Code.BAD_SIGNATURE, f"the signature is not that of {tx.sender.hex()} over this transaction")
     _check_bls(params, tx)
 
 
@@ -67,22 +68,22 @@ def _check_bls(params: Params, tx: Transaction) -> None:
 
 def _check_transfer(payload: Transfer, fee: int) -> None:
     if payload.amount == 0:
-        raise RuleViolation("zero-amount", "a transfer of nothing")
+        raise RuleViolation(Code.ZERO_AMOUNT, "a transfer of nothing")
     _check_total(payload.amount, fee, "amount and fee")
 
 
 def _check_post_job(params: Params, payload: PostJob, fee: int) -> None:
     if payload.reward == 0:
-        raise RuleViolation("zero-reward", "a job that pays nothing")
+        raise RuleViolation(Code.ZERO_REWARD, "a job that pays nothing")
     _check_total(payload.reward, fee, "reward and fee")
     _check_total(payload.max_base_fee, 0, "the highest base fee")
     _check_total(payload.deadline, 0, "the deadline")
     _check_total(payload.bond, 0, "the bond")
     if payload.bond < params.min_bond:
-        raise RuleViolation("bond-too-small", "the job's bond", expected=f">= {params.min_bond}", got=payload.bond)
+        raise RuleViolation(Code.BOND_TOO_SMALL, "the job's bond", expected=f">= {params.min_bond}", got=payload.bond)
     if not params.min_claim_window <= payload.claim_window <= params.max_claim_window:
         raise RuleViolation(
-            "bad-claim-window",
+            Code.BAD_CLAIM_WINDOW,
             "the job's claim window in blocks",
             expected=f"{params.min_claim_window} .. {params.max_claim_window}",
             got=payload.claim_window,
@@ -94,7 +95,7 @@ def _check_post_job(params: Params, payload: PostJob, fee: int) -> None:
     size = compute_product_bytes(payload.x.rows, payload.w.rows, payload.x.cols)
     if size > params.max_checked_bytes:
         raise RuleViolation(
-            "product-too-large",
+            Code.PRODUCT_TOO_LARGE,
             "bytes of operands and result of a checked job",
             expected=f"<= {params.max_checked_bytes}",
             got=size,
@@ -106,7 +107,7 @@ def _check_challengeable(params: Params, depth: int) -> None:
     needed, room = compute_challenge_bytes(depth), params.max_block_bytes - MAX_HEADER_BYTES
     if needed > room:
         raise RuleViolation(
-            "challenge-too-large",
+            Code.CHALLENGE_TOO_LARGE,
             f"bytes of a block that a challenge of a product of depth {depth} needs",
             expected=f"<= {room}",
             got=needed,
@@ -116,4 +117,4 @@ def _check_challengeable(params: Params, depth: int) -> None:
 def _check_total(a: int, b: int, what: str) -> None:
     """Amounts are unsigned 64 bit, and so is what one transaction moves in all."""
     if a < 0 or b < 0 or a + b > U64_MAX:
-        raise RuleViolation("overflow", f"{what} does not fit 64 bits", expected=f"0 .. {U64_MAX}", got=a + b)
+        raise RuleViolation(Code.OVERFLOW, f"{what} does not fit 64 bits", expected=f"0 .. {U64_MAX}", got=a + b)

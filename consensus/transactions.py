@@ -2,6 +2,7 @@
 
 import msgspec
 
+from inos.consensus.codes import Code
 from inos.consensus.effects import Effects
 from inos.consensus.finality.evidence import process_report
 from inos.consensus.finality.voters import process_register, process_unbond, process_withdraw
@@ -82,5 +83,5 @@ def process_transfer(effects: Effects, sender: Address, payload: Transfer) -> No
 def _process_nonce(effects: Effects, sender: Address, nonce: int) -> None:
     account = effects.state.get_account(sender)
     if nonce != account.nonce:
-        raise RuleViolation("bad-nonce", f"nonce of {sender.hex()}", expected=account.nonce, got=nonce)
+        raise RuleViolation(Code.BAD_NONCE, f"nonce of {sender.hex()}", expected=account.nonce, got=nonce)
     effects.state.set_account(sender, msgspec.structs.replace(account, nonce=nonce + 1))

@@ -10,6 +10,7 @@ a body or a witness that somebody attached to a header it does not belong to say
 from collections.abc import Callable, Sequence
 
 from inos import work
+from inos.consensus.codes import Code
 from inos.consensus.context import AsertAnchor, HeaderContext
 from inos.consensus.matrixrules import check_product_refs
 from inos.consensus.params import Params
@@ -73,22 +74,22 @@ def check_header_sanity(params: Params, header: Header) -> None:
             "bad-dimensions", "bad-matrix-id", "depth-mismatch", "ticket-out-of-range", "digest-above-target".
     """
     if header.version != HEADER_VERSION:
-        raise RuleViolation("bad-version", "the header's version", expected=HEADER_VERSION, got=header.version)
+        raise RuleViolation(Code.BAD_VERSION, "the header's version", expected=HEADER_VERSION, got=header.version)
     if header.chain_id != params.chain_id:
-        raise RuleViolation("wrong-chain-id", "the header's chain", expected=params.chain_id, got=header.chain_id)
+        raise RuleViolation(Code.WRONG_CHAIN_ID, "the header's chain", expected=params.chain_id, got=header.chain_id)
     if not MIN_TARGET <= get_target(header) <= params.max_target:
         raise RuleViolation(
-            "target-out-of-range",
+            Code.TARGET_OUT_OF_RANGE,
             f"target of block {header.height}",
             expected=f"{MIN_TARGET:064x} .. {params.max_target:064x}",
             got=header.target.hex(),
         )
     if header.height == 0:
         if header.seal is not None:
-            raise RuleViolation("unexpected-seal", "a header at height 0 with a seal; genesis has none")
+            raise RuleViolation(Code.UNEXPECTED_SEAL, "a header at height 0 with a seal; genesis has none")
         return
     if header.seal is None:
-        raise RuleViolation("missing-seal", f"block {header.height} has no seal")
+        raise RuleViolation(Code.MISSING_SEAL, f"block {header.height} has no seal")
     _check_seal_sanity(header.seal, get_allowed_target(params, header))
 
 
@@ -107,10 +108,12 @@ def check_block_sanity(params: Params, block: Block, *, is_verified: Callable[[T
     check_header_sanity(params, block.header)
     root = compute_tx_root(block.transactions, block.aggregate)
     if root != block.header.tx_root:
-        raise BodyMismatch("bad-tx-root", "transaction root", expected=block.header.tx_root.hex(), got=root.hex())
+        raise BodyMismatch(Code.BAD_TX_ROOT, "transaction root", expected=block.header.tx_root.hex(), got=root.hex())
     size = len(encode(block))
     if size > params.max_block_bytes:
-        raise RuleViolation("block-too-large", "bytes of the block", expected=f"<= {params.max_block_bytes}", got=size)
+        raise RuleViolation(
+            Code.BLOCK_TOO_LARGE, "bytes of the block", expected=f"<= {params.max_block_bytes}", got=size
+        )
     _check_transactions(params, block.transactions, is_verified)
 
 
@@ -122,7 +125,7 @@ def check_seal(params: Params, header: Header, witness: Witness) -> None:
         RuleViolation: "missing-seal".
     """
     if header.seal is None:
-        raise RuleViolation("missing-seal", f"block {header.height} has no seal")
+        raise RuleViolation(Code.MISSING_SEAL, f"block {header.height} has no seal")
     work.verify(header.seal, witness, compute_anchor(header), get_allowed_target(params, header))
 
 
@@ -133,14 +136,14 @@ def check_header_context(params: Params, header: Header, context: HeaderContext)
         RuleViolation: "bad-parent", "bad-height", "time-too-old", "bad-target".
     """
     if header.parent != context.parent_id:
-        raise RuleViolation("bad-parent", "parent", expected=context.parent_id.hex(), got=header.parent.hex())
+        raise RuleViolation(Code.BAD_PARENT, "parent", expected=context.parent_id.hex(), got=header.parent.hex())
     if header.height != context.parent.height + 1:
-        raise RuleViolation("bad-height", "height", expected=context.parent.height + 1, got=header.height)
+        raise RuleViolation(Code.BAD_HEIGHT, "height", expected=context.parent.height + 1, got=header.height)
     check_median_time(params, header, context.recent_times_ms)
     target = encode_target(compute_target(params, context))
     if header.target != target:
         raise RuleViolation(
-            "bad-target", f"target of block {header.height}", expected=target.hex(), got=header.target.hex()
+            Code.BAD_TARGET, f"target of block {header.height}", expected=target.hex(), got=header.target.hex()
         )
 
 
@@ -150,14 +153,14 @@ def _check_seal_sanity(seal: Seal, allowed: Target) -> None:
     panels = -(-seal.x.cols // PANEL_BYTES)
     if seal.i >= strips_x or seal.j >= strips_w or seal.p >= panels:
         raise RuleViolation(
-            "ticket-out-of-range",
+            Code.TICKET_OUT_OF_RANGE,
             "the seal's ticket is outside its product",
             expected=f"below ({strips_x}, {strips_w}, {panels})",
             got=f"({seal.i}, {seal.j}, {seal.p})",
         )
     if int.from_bytes(seal.digest, "big") > allowed:
         raise RuleViolation(
-            "digest-above-target", "the seal's digest", expected=f"at most {allowed:064x}", got=seal.digest.hex()
+            Code.DIGEST_ABOVE_TARGET, "the seal's digest", expected=f"at most {allowed:064x}", got=seal.digest.hex()
         )
 
 
@@ -168,7 +171,7 @@ def _check_transactions(
     for index, tx in enumerate(transactions):
         tx_id = compute_tx_id(tx)
         if tx_id in seen:
-            raise RuleViolation("duplicate-transaction", f"transaction {index} is in the block twice: {tx_id.hex()}")
+            raise RuleViolation(Code.DUPLICATE_TRANSACTION, f"transaction {index} is in the block twice: {tx_id.hex()}")
         seen.add(tx_id)
         if is_verified is not None and is_verified(tx_id):
             continue

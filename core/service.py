@@ -14,6 +14,7 @@ from inos.chain.mempool import Mempool, PoolRejected
 from inos.chain.snapshot.state_import import StateImport
 from inos.chain.template import Template
 from inos.chain.votepool import VotePool
+from inos.consensus.codes import Code
 from inos.consensus.finality.trust import Step
 from inos.consensus.optimistic import check_challenge
 from inos.consensus.params import Params
@@ -311,7 +312,7 @@ class NodeService:
             self.depot.want(error.ids)
             raise
         if not is_correct:
-            raise RuleViolation("wrong-result", f"the result of job {payload.job.hex()} is not X times W transposed")
+            raise RuleViolation(Code.WRONG_RESULT, f"the result of job {payload.job.hex()} is not X times W transposed")
 
     def _is_delivered(self, tx: Transaction) -> bool:
         """Whether the result that a challenge is about can be challenged at this tip."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, Protocol
 
+from inos.consensus.codes import Code
 from inos.consensus.finality.trust import Step, Trust, begin_trust, begin_trust_at, follow_step
 from inos.genesis import Network
 from inos.light.errors import Lie, LightError
@@ -96,7 +97,7 @@ class FinalityBook:
         before = trusts.get(link.source)
         try:
             if before is None:
-                raise RuleViolation("wrong-source", f"epoch {link.source.epoch} was never shown to be justified")
+                raise RuleViolation(Code.WRONG_SOURCE, f"epoch {link.source.epoch} was never shown to be justified")
             follow = partial(follow_step, self._params, before, step, get_bls(), self._is_best)
             trust = await asyncio.to_thread(follow)
         except RuleViolation as error:

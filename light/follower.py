@@ -8,6 +8,7 @@ import structlog
 from msgspec import Struct
 
 from inos.chain.entry import Entry
+from inos.consensus.codes import Code
 from inos.consensus.finality import compute_epoch
 from inos.genesis import Network
 from inos.light.errors import Lie, LightError, Unknown
@@ -104,7 +105,7 @@ class Follower:
         try:
             await self.finality.follow(source)
         except NotYet as error:
-            if error.code != "work-unknown":
+            if error.code != Code.WORK_UNKNOWN:
                 raise
             await self._vouch(self.headers.best, source)
             await self.finality.follow(source)
@@ -185,7 +186,7 @@ class Follower:
     def _add(self, source: Source, headers: list[Header], first: int) -> None:
         try:
             if [header.height for header in headers] != list(range(first, first + len(headers))):
-                raise RuleViolation("bad-height", f"other heights than those asked for, from {first} on")
+                raise RuleViolation(Code.BAD_HEIGHT, f"other heights than those asked for, from {first} on")
             self.headers.add(headers, self._clock.now_ms())
         except ParentMissing as error:
             if first > self.headers.final.height + 1:  # it went to another branch between two questions

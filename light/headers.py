@@ -5,6 +5,7 @@ from typing import Final
 
 from inos.chain.entry import Entry, get_ancestor
 from inos.chain.index import BlockIndex
+from inos.consensus.codes import Code
 from inos.consensus.params import Params
 from inos.consensus.validity import check_clock, check_header_context, check_header_sanity
 from inos.genesis import Network
@@ -71,7 +72,9 @@ class Headers:
         if parent.invalid is not None:
             raise RuleViolation(parent.invalid[0], f"block {parent.id.hex()}: {parent.invalid[1]}")
         if not self._index.is_after_final(parent):
-            raise RuleViolation("conflicts-with-final", f"block {header.height} leaves the chain below a final block")
+            raise RuleViolation(
+                Code.CONFLICTS_WITH_FINAL, f"block {header.height} leaves the chain below a final block"
+            )
         if self._index.unproven >= MAX_UNFINAL:
             raise Unknown("too-many-headers", f"more than {MAX_UNFINAL} headers above what is final", hint=BEGIN_LATER)
         check_header_context(self._params, header, self._index.make_context(parent))

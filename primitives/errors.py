@@ -20,7 +20,7 @@ class InosError(Exception):
 
     def __init__(self, code: str, message: str, *, hint: str = "") -> None:
         super().__init__(f"{message} ({hint})" if hint else message)
-        self.code = code
+        self.code = str(code)  # also of an enumeration's member: errors are logged, stored and sent as plain text
         self.message = message
         self.hint = hint
 

@@ -14,6 +14,7 @@ from inos.chain.database import Database
 from inos.chain.jobindex import compute_index_changes
 from inos.chain.snapshot.ranges import build_range, compute_place_key
 from inos.chain.state_tree import Inner, Leaf, decode_node, encode_node, hash_of
+from inos.consensus.codes import Code
 from inos.consensus.records import StateKey
 from inos.consensus.stateranges import ROOT, Halves, Place, StateRange, check_fold, compute_halves
 from inos.primitives.errors import RuleViolation
@@ -107,7 +108,7 @@ class StateImport:
     def _check(self, place: Place, node: Hash, expected: Hash, found: StateRange) -> None:
         check_fold(self.root, place, node, found.siblings)
         if node != expected:
-            raise RuleViolation("bad-range-proof", "a range of the state", expected=expected.hex(), got=node.hex())
+            raise RuleViolation(Code.BAD_RANGE_PROOF, "a range of the state", expected=expected.hex(), got=node.hex())
 
     def _search(self, place: Place, expected: Hash) -> None:
         """Find out what is missing from a place down, as far as is known."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from inos.consensus.codes import Code
 from inos.consensus.effects import Effects
 from inos.consensus.params import Params
 from inos.consensus.records import Ballot, Committee, Finality
@@ -33,15 +34,15 @@ def find_ballot(finality: Finality | None, aggregate: Aggregate) -> Ballot:
     ballots = [] if finality is None else [each for each in finality.ballots if each.link.target == link.target]
     if finality is None or not ballots:
         raise RuleViolation(
-            "unknown-target", f"the aggregate's target, epoch {link.target.epoch}, is not voted on here"
+            Code.UNKNOWN_TARGET, f"the aggregate's target, epoch {link.target.epoch}, is not voted on here"
         )
     if ballots[0].link.source != link.source:
         raise RuleViolation(
-            "wrong-source", "the aggregate's source", expected=ballots[0].link.source.epoch, got=link.source.epoch
+            Code.WRONG_SOURCE, "the aggregate's source", expected=ballots[0].link.source.epoch, got=link.source.epoch
         )
     if link.target.epoch <= finality.justified.epoch:
         raise RuleViolation(
-            "already-justified",
+            Code.ALREADY_JUSTIFIED,
             "the aggregate's target",
             expected=f"above {finality.justified.epoch}",
             got=link.target.epoch,
@@ -58,17 +59,17 @@ def check_aggregate(params: Params, committee: Committee, aggregate: Aggregate, 
     count = len(committee.members)
     members = list_members(aggregate.bits)
     if len(aggregate.bits) != -(-count // 8) or not members or members[-1] >= count:
-        raise RuleViolation("bad-bitmap", f"the aggregate's bitmap does not fit a committee of {count}")
+        raise RuleViolation(Code.BAD_BITMAP, f"the aggregate's bitmap does not fit a committee of {count}")
     if not is_supermajority(committee, members):
         raise RuleViolation(
-            "too-little-weight",
+            Code.TOO_LITTLE_WEIGHT,
             "weight of the aggregate's members",
             expected=f"over 2/3 of {compute_weight(committee, range(count))}",
             got=compute_weight(committee, members),
         )
     keys = [committee.members[index].key for index in members]
     if not bls.is_aggregate_signed(keys, compute_vote_hash(params.chain_id, aggregate.link), aggregate.signature):
-        raise RuleViolation("bad-aggregate", "the aggregate's signature is not that of its members under its link")
+        raise RuleViolation(Code.BAD_AGGREGATE, "the aggregate's signature is not that of its members under its link")
 
 
 def check_block_aggregate(params: Params, state: StateView, aggregate: Aggregate, bls: Bls) -> None:

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from inos.consensus.codes import Code
 from inos.consensus.effects import Effects
 from inos.consensus.finality.voters import remove_from_voters
 from inos.consensus.params import Params
@@ -23,10 +24,10 @@ def check_evidence_sanity(params: Params, payload: ReportVoter, bls: Bls) -> Non
         RuleViolation: "not-slashable", "bad-vote-signature".
     """
     if not is_slashable(payload.first.link, payload.second.link):
-        raise RuleViolation("not-slashable", "the two votes of the evidence are neither double nor surrounding")
+        raise RuleViolation(Code.NOT_SLASHABLE, "the two votes of the evidence are neither double nor surrounding")
     for which, vote in (("first", payload.first), ("second", payload.second)):
         if not bls.is_signed(payload.key, compute_vote_hash(params.chain_id, vote.link), vote.signature):
-            raise RuleViolation("bad-vote-signature", f"the {which} vote is not signed by {payload.key.hex()}")
+            raise RuleViolation(Code.BAD_VOTE_SIGNATURE, f"the {which} vote is not signed by {payload.key.hex()}")
 
 
 def process_report(effects: Effects, sender: Address, payload: ReportVoter) -> None:
@@ -39,7 +40,7 @@ def process_report(effects: Effects, sender: Address, payload: ReportVoter) -> N
     address = None if owner is None else Address(owner.owner)
     voter = None if address is None else effects.state.get_voter(address)
     if address is None or voter is None or voter.key != payload.key:
-        raise RuleViolation("unknown-voter", f"no voter has the BLS key {payload.key.hex()} under bond")
+        raise RuleViolation(Code.UNKNOWN_VOTER, f"no voter has the BLS key {payload.key.hex()} under bond")
     reward = voter.bond // REPORTER_PART
     effects.release_voter_bond(address, Nano(voter.bond))
     effects.burn(voter.bond - reward)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from inos.consensus.codes import Code
 from inos.consensus.finality.aggregates import check_aggregate
 from inos.consensus.finality.epochs import STALE_EPOCHS, compute_height
 from inos.consensus.params import Params
@@ -79,18 +80,20 @@ def follow_step(params: Params, trust: Trust, step: Step, bls: Bls, is_best: Cal
     """
     link = step.aggregate.link
     if link.source != trust.justified or link.target.epoch <= link.source.epoch:
-        raise RuleViolation("wrong-source", "the step's source", expected=trust.justified.epoch, got=link.source.epoch)
+        raise RuleViolation(
+            Code.WRONG_SOURCE, "the step's source", expected=trust.justified.epoch, got=link.source.epoch
+        )
     check_target(params, link.target, step)
     is_by_work = is_vouched_by_work(trust.finalized.epoch, link.target.epoch)
     chosen_at = link.target.epoch - 1 if is_by_work else trust.finalized.epoch
     if step.committee_epoch != chosen_at:
-        raise RuleViolation("wrong-committee", "the step's committee", expected=chosen_at, got=step.committee_epoch)
+        raise RuleViolation(Code.WRONG_COMMITTEE, "the step's committee", expected=chosen_at, got=step.committee_epoch)
     root = StateRoot(step.header.state_root) if is_by_work else trust.root
     if not check_proof(root, committee_key(chosen_at), encode(step.committee), step.committee_proof):
-        raise RuleViolation("bad-state-proof", f"the committee of epoch {chosen_at} is not in the state")
+        raise RuleViolation(Code.BAD_STATE_PROOF, f"the committee of epoch {chosen_at} is not in the state")
     check_aggregate(params, step.committee, step.aggregate, bls)
     if is_by_work and not is_best(BlockId(link.target.id)):
-        raise NotYet("work-unknown", f"checkpoint {link.target.id.hex()} is not on the best chain of headers here")
+        raise NotYet(Code.WORK_UNKNOWN, f"checkpoint {link.target.id.hex()} is not on the best chain of headers here")
     is_next = link.source.epoch + 1 == link.target.epoch
     return Trust(link.target, link.source if is_next else trust.finalized, StateRoot(step.header.state_root))
 
@@ -108,7 +111,7 @@ def check_target(params: Params, target: Checkpoint, step: Step) -> None:
     """
     height = compute_height(params, target.epoch)
     if compute_block_id(step.header) != target.id or step.header.height != height:
-        raise RuleViolation("wrong-step", f"the step's header is not that of checkpoint {target.epoch}")
+        raise RuleViolation(Code.WRONG_STEP, f"the step's header is not that of checkpoint {target.epoch}")
     root = StateRoot(step.header.state_root)
     if not check_proof(root, FINALITY_KEY, encode(step.finality), step.finality_proof):
-        raise RuleViolation("bad-state-proof", f"the record of finality is not in the state of epoch {target.epoch}")
+        raise RuleViolation(Code.BAD_STATE_PROOF, f"the record of finality is not in the state of epoch {target.epoch}")

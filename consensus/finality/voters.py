@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 
+from inos.consensus.codes import Code
 from inos.consensus.effects import Effects
 from inos.consensus.params import Params
 from inos.consensus.records import Voter, VoterKey, Voters
@@ -23,13 +24,13 @@ def check_register_sanity(params: Params, payload: RegisterVoter, fee: int, bls:
         RuleViolation: "overflow", "bond-too-small", "bad-proof-of-possession".
     """
     if payload.bond + fee > U64_MAX:
-        raise RuleViolation("overflow", "bond and fee do not fit 64 bits", expected=f"0 .. {U64_MAX}")
+        raise RuleViolation(Code.OVERFLOW, "bond and fee do not fit 64 bits", expected=f"0 .. {U64_MAX}")
     if payload.bond < params.min_voter_bond:
         raise RuleViolation(
-            "bond-too-small", "the voter's bond", expected=f">= {params.min_voter_bond}", got=payload.bond
+            Code.BOND_TOO_SMALL, "the voter's bond", expected=f">= {params.min_voter_bond}", got=payload.bond
         )
     if not bls.is_possession_proven(payload.key, payload.proof):
-        raise RuleViolation("bad-proof-of-possession", f"the proof is not that of the BLS key {payload.key.hex()}")
+        raise RuleViolation(Code.BAD_PROOF_OF_POSSESSION, f"the proof is not that of the BLS key {payload.key.hex()}")
 
 
 def process_register(effects: Effects, sender: Address, payload: RegisterVoter) -> None:
@@ -40,12 +41,12 @@ def process_register(effects: Effects, sender: Address, payload: RegisterVoter) 
     """
     state = effects.state
     if state.get_voter(sender) is not None:
-        raise RuleViolation("already-a-voter", f"{sender.hex()} is a voter, or its bond is not withdrawn yet")
+        raise RuleViolation(Code.ALREADY_A_VOTER, f"{sender.hex()} is a voter, or its bond is not withdrawn yet")
     if state.get_key_owner(payload.key) is not None:
-        raise RuleViolation("key-already-used", f"the BLS key {payload.key.hex()} was registered before")
+        raise RuleViolation(Code.KEY_ALREADY_USED, f"the BLS key {payload.key.hex()} was registered before")
     addresses = state.get_voters().addresses
     if len(addresses) >= MAX_VOTERS:
-        raise RuleViolation("too-many-voters", "voters", expected=f"fewer than {MAX_VOTERS}", got=len(addresses))
+        raise RuleViolation(Code.TOO_MANY_VOTERS, "voters", expected=f"fewer than {MAX_VOTERS}", got=len(addresses))
     effects.lock_voter_bond(sender, Nano(payload.bond))
     state.set_voter(sender, Voter(payload.key, payload.bond))
     state.set_key_owner(payload.key, VoterKey(sender))
@@ -60,7 +61,9 @@ def process_unbond(effects: Effects, sender: Address) -> None:
     """
     voter = _get_voter(effects, sender)
     if voter.leaves_at:
-        raise RuleViolation("already-leaving", f"{sender.hex()} unbonded before; it can withdraw at {voter.leaves_at}")
+        raise RuleViolation(
+            Code.ALREADY_LEAVING, f"{sender.hex()} unbonded before; it can withdraw at {voter.leaves_at}"
+        )
     leaves_at = effects.height + effects.params.unbonding_epochs * effects.params.epoch_blocks
     effects.state.set_voter(sender, msgspec.structs.replace(voter, leaves_at=leaves_at))
     remove_from_voters(effects, sender)
@@ -75,7 +78,7 @@ def process_withdraw(effects: Effects, sender: Address) -> None:
     voter = _get_voter(effects, sender)
     if not voter.leaves_at or effects.height < voter.leaves_at:
         expected = f"height {voter.leaves_at}" if voter.leaves_at else "unbonding first"
-        raise RuleViolation("still-bonded", f"the bond of {sender.hex()}", expected=expected, got=effects.height)
+        raise RuleViolation(Code.STILL_BONDED, f"the bond of {sender.hex()}", expected=expected, got=effects.height)
     effects.release_voter_bond(sender, Nano(voter.bond))
     effects.credit(sender, voter.bond)
     effects.state.set_voter(sender, None)
@@ -90,5 +93,5 @@ def remove_from_voters(effects: Effects, address: Address) -> None:
 def _get_voter(effects: Effects, address: Address) -> Voter:
     voter = effects.state.get_voter(address)
     if voter is None:
-        raise RuleViolation("not-a-voter", f"{address.hex()} is no voter")
+        raise RuleViolation(Code.NOT_A_VOTER, f"{address.hex()} is no voter")
     return voter

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from inos.cli._hints import HINTS
+from inos.consensus.codes import Code
 from inos.rpc.hints import HINTS as RPC_HINTS
 from support.documents import ROOT
 
-PEOPLE = ("inos", "node", "wallet", "genesis", "mesh", "chain", "light")
+PEOPLE = ("inos", "node", "agents", "core", "wallet", "genesis", "mesh", "chain", "light")
 """Packages whose errors end on a person's screen."""
 OWN = {
     "RuleViolation",
@@ -62,10 +63,10 @@ def test_hints_are_sentences_for_people() -> None:
 
 
 def test_the_tables_have_nothing_that_nobody_says() -> None:
-    said = {code for _, code, _ in list_errors((*PEOPLE, "rpc", "consensus", "primitives", "network"))}
+    said = {code for _, code, _ in list_errors((*PEOPLE, "rpc", "consensus", "primitives", "network"))} | set(Code)
     sources = "".join(
         path.read_text()
-        for top in ("consensus", "chain", "node", "rpc", "inos")
+        for top in ("chain", "core", "agents", "node", "rpc", "inos")
         for path in Path(ROOT / top).rglob("*.py")
     )
     for code in {**HINTS, **RPC_HINTS}:
