@@ -35,8 +35,9 @@ log = structlog.get_logger("inos.network")
 
 SHARE: Final = 0.23
 """Of the book in one answer, as Bitcoin Core."""
-OPEN_BOOK: Final = 64
-"""A book of at most so many addresses is given whole: on a network so small there is nothing to hide."""
+SMALL_BOOK: Final = 64
+"""A book of at most this many addresses is answered whole and relayed to every peer: a network this small has
+nothing to hide, and it cannot afford a node that an address never reaches."""
 ANSWER_S: Final = 86_400.0
 """One answer is given to everybody for so long, +-1/8, so that asking again teaches nothing more."""
 GROWTH: Final = 1.5
@@ -44,6 +45,7 @@ GROWTH: Final = 1.5
 FRESH_MS: Final = 600_000
 """Only addresses seen so lately are passed on."""
 RELAYS: Final = 2
+"""Peers that a fresh address is relayed to once the book is no longer small; as Bitcoin Core."""
 TOLD_PER_S: Final = 0.1
 """Announced addresses taken from one peer, sustained; what is above is passed over."""
 TOLD_BURST: Final = 10.0
@@ -121,8 +123,8 @@ class Exchange:
     def _get_answer(self) -> tuple[KnownAddress, ...]:
         now, size = self._clock.monotonic(), len(self._book)
         is_stale = now >= self._answer.until or size >= self._answer.size * GROWTH
-        if is_stale or (size <= OPEN_BOOK and size != self._answer.size):
-            share = 1.0 if size <= OPEN_BOOK else SHARE
+        if is_stale or (size <= SMALL_BOOK and size != self._answer.size):
+            share = 1.0 if size <= SMALL_BOOK else SHARE
             found = self._book.sample(MAX_ADDRESSES, share, self._clock.now_ms())
             told = tuple(
                 KnownAddress(e.address.id, e.address.host, e.address.port, max(0, e.seen_ms) // 1000) for e in found
@@ -171,17 +173,24 @@ class Exchange:
                 continue
             news += self._take(peer, address, told.seen_s * 1000)
             if abs(now_ms - told.seen_s * 1000) <= FRESH_MS:
-                self._pass_on(peer, address, told.seen_s)
+                self._relay(peer, address, told.seen_s)
         if news:
             self._on_news()
 
-    def _pass_on(self, source: Peer, address: PeerAddress, seen_s: int) -> None:
-        """To the same few peers for a day, whoever tells it, so that an address told often does not multiply."""
-        day = self._clock.now_ms() // DAY_MS
-        about = address.id + address.host.encode() + day.to_bytes(4, "big")
-        others = [peer for peer in self._peers if peer is not source and peer.id != address.id]
-        others.sort(key=lambda peer: blake2b(about + peer.id, key=self._key, digest_size=8).digest())
-        for peer in others[:RELAYS]:
+    def _relay(self, source: Peer, address: PeerAddress, seen_s: int) -> None:
+        """Queue an address for every other peer while the book is small, and for a few of them afterwards.
+
+        A choice of a few peers can leave out a node of a small network for as long as the choice stands. In a large
+        network the same few peers are chosen for a whole day, whichever peer announces the address, so that an
+        address announced often does not multiply.
+        """
+        chosen = [peer for peer in self._peers if peer is not source and peer.id != address.id]
+        if len(self._book) > SMALL_BOOK:
+            day = self._clock.now_ms() // DAY_MS
+            about = address.id + address.host.encode() + day.to_bytes(4, "big")
+            chosen.sort(key=lambda peer: blake2b(about + peer.id, key=self._key, digest_size=8).digest())
+            del chosen[RELAYS:]
+        for peer in chosen:
             here = self._peers[peer]
             if address not in here.known and len(here.waiting) < MAX_WAITING:
                 here.waiting[address] = seen_s
@@ -190,13 +199,18 @@ class Exchange:
         """Tell peers what waits for them, and this node's own address now and then, until cancelled."""
         while True:
             await asyncio.sleep(self._settings.address_interval_s * (0.5 + self._rng.random()))
+            self.flush()
             now = self._clock.monotonic()
             for peer, here in self._peers.items():
-                self._flush(peer, here)
                 if here.own_at is None or now - here.own_at > OWN_S:
                     self.announce_own(peer)
 
-    def _flush(self, peer: Peer, here: _Correspondent) -> None:
+    def flush(self) -> None:
+        """Send each peer the addresses that wait for it, at most `MAX_ANNOUNCED` of them."""
+        for peer, here in self._peers.items():
+            self._send_waiting(peer, here)
+
+    def _send_waiting(self, peer: Peer, here: _Correspondent) -> None:
         batch: list[KnownAddress] = []
         while here.waiting and len(batch) < MAX_ANNOUNCED:
             address, seen_s = here.waiting.popitem(last=False)

@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+from datetime import UTC, date, datetime, time
+from time import monotonic
 
 import pytest
 from network_fakes import (
@@ -42,7 +44,8 @@ QUICK = {
 class Town:
     """Nodes by number; node n lives at 20.n.0.1, so that each is a network group of its own."""
 
-    def __init__(self):
+    def __init__(self, clock=None):
+        self.clock = clock
         self.network = MemoryNetwork()
         self.nodes = {}
 
@@ -54,6 +57,7 @@ class Town:
             node,
             NetworkSettings(**{**QUICK, **changes}),
             identity,
+            clock=self.clock,
             rng=random.Random(number),
             transport=transport,
             files=files,
@@ -85,8 +89,24 @@ def known(address, seen_s):
     return KnownAddress(address.id, address.host, address.port, seen_s)
 
 
-async def test_nodes_that_know_one_seed_find_each_other():
-    town = Town()
+class ClockOn:
+    """A clock that starts at noon of a given day."""
+
+    def __init__(self, day):
+        noon = datetime.combine(date.fromisoformat(day), time(12), UTC)
+        self._start_ms = int(noon.timestamp()) * 1000 - int(monotonic() * 1000)
+
+    def now_ms(self):
+        return self._start_ms + int(monotonic() * 1000)
+
+    def monotonic(self):
+        return monotonic()
+
+
+# On the first day each choice of two peers a day left a node out, which is why a small book is relayed to all.
+@pytest.mark.parametrize("day", ["2026-11-29", "2028-02-29"])
+async def test_nodes_that_know_one_seed_find_each_other(day):
+    town = Town(ClockOn(day))
     seed = town.make(1)
     others = [town.make(number, seeds=(place(1),)) for number in range(2, 8)]
     async with running(seed, *others):
@@ -147,7 +167,7 @@ async def test_without_discovery_nobody_is_dialled_and_others_are_answered():
     await raw.stop()
 
 
-async def test_announced_addresses_are_bounded_and_go_to_few():
+async def test_announced_addresses_are_bounded_and_a_small_book_is_relayed_to_all():
     town = Town()
     node = town.make(1)
     raws = [await town.listen(number) for number in range(2, 7)]
@@ -174,14 +194,14 @@ async def test_announced_addresses_are_bounded_and_go_to_few():
 
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(listen(link)) for link in links]
-            await until(lambda: len(heard) == 2)
+            await until(lambda: len(heard) == 4)
             await say(links[0], AnnounceAddresses(tuple(known(place(100 + n), seconds) for n in range(10))))
             await until(lambda: len(node.list_addresses()) > 3)
             await asyncio.sleep(0.3)
             for task in tasks:
                 task.cancel()
         told = [address for _, message in heard for address in message.addresses]
-        assert sum(address == fresh for address in told) == 2, "passed on to two others"
+        assert sum(address == fresh for address in told) == 4, "relayed to every other peer"
         assert not any(address in (stale, future) for address in told)
         assert all(link is not links[0] for link, _ in heard)
         # A burst of ten a peer, then one in ten seconds: 6 and 4 more.
