@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 import inos
-from inos.cli.main import main as cli
+from inos.cli import main as cli
 from inos.client.client import Client
 from inos.client.receipt import check_receipt, read_receipt
 from inos.devnet.processes import NodeSpec, start_node, stop_process

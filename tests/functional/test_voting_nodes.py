@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from inos.cli.main import main as cli
+from inos.cli import main as cli
 from inos.devnet.processes import NodeSpec, start_node, stop_process
 from inos.genesis.loading import derive_devnet
 from inos.primitives.units import TimeMs

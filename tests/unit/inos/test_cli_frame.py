@@ -12,7 +12,7 @@ import typer
 from typer.testing import CliRunner
 
 from inos.cli import _common
-from inos.cli.main import main as cli
+from inos.cli import main as cli
 from inos.primitives.errors import InosError
 
 runner = CliRunner()

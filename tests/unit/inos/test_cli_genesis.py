@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from inos.cli.main import main as cli
+from inos.cli import main as cli
 from inos.genesis import load_network
 from inos.primitives.units import Address
 from inos.wallet.addresses import encode_address

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from inos import work
 from inos.cli import _rows
-from inos.cli.main import main as cli
+from inos.cli import main as cli
 from inos.core.matrices.uploads import Uploads
 from inos.mesh.store import MatrixStore
 from inos.primitives.errors import MatrixMissing

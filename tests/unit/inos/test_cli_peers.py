@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from inos.cli.main import main as cli
+from inos.cli import main as cli
 from inos.network.figures import AddressInfo, BanInfo
 from inos.primitives.units import Height, NodeId, TimeMs
 from inos.rpc import PeerInfo, RpcServer

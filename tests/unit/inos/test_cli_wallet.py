@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from inos.cli import _common, _wallets
-from inos.cli.main import main as cli
+from inos.cli import main as cli
 from inos.genesis import load_network
 from inos.primitives.codec import decode
 from inos.primitives.transactions import (

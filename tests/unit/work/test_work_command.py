@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
-from inos.cli.main import main as cli
+from inos.cli import main as cli
 
 ANCHOR = "11" * 32
 ANY = "ff" * 32

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from inos import work
-from inos.cli.main import main as cli
+from inos.cli import main as cli
 from inos.work import Operand
 from inos.work.noise import compute_noise_w, compute_noise_x, compute_permutations
 
