@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from inos.primitives.units import DurationMs, Height, Nano, Target, Tickets
+from inos.primitives.units import DurationMs, Height, Nano, Target
 
 
 class Params(Struct, frozen=True, kw_only=True):
@@ -33,19 +33,23 @@ class Params(Struct, frozen=True, kw_only=True):
     subsidy_tail: Nano
     """The subsidy never falls below this."""
 
-    merit_premium: int
-    """By how much merit raises the allowed target."""
-
-    base_fee_initial: Nano
-    """Burn per ticket of the first block."""
-    base_fee_floor: Nano
-    base_fee_change_denominator: int
-    """The base fee moves by at most one part in this many per block."""
-    useful_target_percent: int
-    """Posted tickets per block, in percent of D, at which the base fee stays."""
+    burn_per_mille: int
+    """A job of D tickets burns this part of a subsidy."""
+    byte_burn_per_mille: int
+    """A checked job of `max_checked_block_bytes` bytes burns this part of a subsidy besides."""
+    job_fee: Nano
+    """Burned by each job for its place in the state."""
+    account_fee: Nano
+    """Burned from a transfer that makes a new account."""
 
     max_checked_bytes: int
     """Operands and result of a checked job together."""
+    max_checked_block_bytes: int
+    """Distinct matrices named by a block's checked results together."""
+    max_optimistic_bytes: int
+    """Operands and result of an optimistic job together."""
+    max_block_cost_us: int
+    """Microseconds of the reference core that executing a block may take, by the cost table."""
     min_bond: Nano
     min_claim_window: int
     max_claim_window: int
@@ -53,17 +57,32 @@ class Params(Struct, frozen=True, kw_only=True):
     """Largest distance in blocks from posting to deadline."""
     base_open_claims: int
     """Claims an account may hold with no reputation."""
-    reputation_per_claim: Tickets
+    reputation_per_claim: Nano
     """Reputation that allows one more open claim."""
     max_open_claims: int
 
     reputation_half_life: int
-    """Blocks after which reputation halves."""
+    """Blocks after which reputation and mined figures halve."""
+    job_retention: int
+    """Blocks for which a closed job stays in the state."""
+    result_depth: int
+    """Blocks for which a node serves the matrices of a result; deeper results are taken as checked."""
 
     challenge_window: int
-    """Blocks during which an optimistic result can be challenged."""
+    """Blocks during which an optimistic result can be challenged or disputed."""
+    jury_size: int
+    """Seats of a jury."""
+    jury_window: int
+    """Blocks for committing (two thirds) and opening (the rest) a jury's verdicts."""
+    jury_mib_fee: Nano
+    """What one seat is paid for each MiB of a disputed job, at least."""
     epoch_blocks: int
     """Blocks per finality epoch."""
+    finality_start: int
+    """Height below which no checkpoint is voted on."""
+    bond_leverage: int
+    """A voter weighs at most this many times its bond."""
+    max_voters: int
     min_voter_bond: Nano
     """Smallest bond of a voter."""
     unbonding_epochs: int

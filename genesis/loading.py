@@ -15,7 +15,7 @@ from inos.genesis.errors import GenesisError
 from inos.genesis.schema import GenesisFile, ParamsSection
 from inos.primitives import bech32m
 from inos.primitives.blocks import compute_block_id
-from inos.primitives.units import Address, BlockId, DurationMs, Nano, Target, Tickets, TimeMs
+from inos.primitives.units import Address, BlockId, DurationMs, Nano, Target, TimeMs
 
 MAX_FILE_BYTES: Final = 16 << 20
 MAX_SHOWN_PROBLEMS: Final = 5
@@ -103,22 +103,32 @@ def make_params(file: GenesisFile) -> Params:
         subsidy_initial=Nano(int(p.subsidy_initial)),
         subsidy_decay_interval=p.subsidy_decay_interval,
         subsidy_tail=Nano(int(p.subsidy_tail)),
-        merit_premium=p.merit_premium,
-        base_fee_initial=Nano(int(p.base_fee_initial)),
-        base_fee_floor=Nano(int(p.base_fee_floor)),
-        base_fee_change_denominator=p.base_fee_change_denominator,
-        useful_target_percent=p.useful_target_percent,
+        burn_per_mille=p.burn_per_mille,
+        byte_burn_per_mille=p.byte_burn_per_mille,
+        job_fee=Nano(int(p.job_fee)),
+        account_fee=Nano(int(p.account_fee)),
         max_checked_bytes=p.max_checked_bytes,
+        max_checked_block_bytes=p.max_checked_block_bytes,
+        max_optimistic_bytes=p.max_optimistic_bytes,
+        max_block_cost_us=p.max_block_cost_us,
         min_bond=Nano(int(p.min_bond)),
         min_claim_window=p.min_claim_window,
         max_claim_window=p.max_claim_window,
         max_job_lifetime=p.max_job_lifetime,
         base_open_claims=p.base_open_claims,
-        reputation_per_claim=Tickets(p.reputation_per_claim),
+        reputation_per_claim=Nano(int(p.reputation_per_claim)),
         max_open_claims=p.max_open_claims,
         reputation_half_life=p.reputation_half_life,
+        job_retention=p.job_retention,
+        result_depth=p.result_depth,
         challenge_window=p.challenge_window,
+        jury_size=p.jury_size,
+        jury_window=p.jury_window,
+        jury_mib_fee=Nano(int(p.jury_mib_fee)),
         epoch_blocks=p.epoch_blocks,
+        finality_start=p.finality_start,
+        bond_leverage=p.bond_leverage,
+        max_voters=p.max_voters,
         min_voter_bond=Nano(int(p.min_voter_bond)),
         unbonding_epochs=p.unbonding_epochs,
     )

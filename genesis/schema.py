@@ -8,6 +8,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from inos.consensus.finality.epochs import STALE_EPOCHS
 from inos.primitives import bech32m
 from inos.primitives.transactions import SMALL_TX_BYTES
 from inos.primitives.units import ADDRESS_BYTES, U32_MAX, U64_MAX, Address, Nano
@@ -17,6 +18,8 @@ MAX_BLOCK_BYTES: Final = 64 << 20
 YEAR_MS: Final = 366 * 86_400_000
 MAX_BLOCKS: Final = 10**9
 """Upper bound of every span counted in blocks; keeps heights far from 64 bits."""
+MIN_UNBONDING_EPOCHS: Final = STALE_EPOCHS + 2 + 2
+"""The longest life of a committee (34 epochs) and two."""
 
 
 def _check_amount(text: str) -> str:
@@ -63,26 +66,35 @@ class ParamsSection(_Model):
     subsidy_decay_interval: Blocks
     subsidy_tail: Amount
 
-    merit_premium: Annotated[int, Field(ge=1, le=1000)]
-
-    base_fee_initial: Amount
-    base_fee_floor: Amount
-    base_fee_change_denominator: Annotated[int, Field(ge=2, le=10_000)]
-    useful_target_percent: Annotated[int, Field(ge=1, le=100)]
+    burn_per_mille: Annotated[int, Field(ge=0, le=1_000_000)]
+    byte_burn_per_mille: Annotated[int, Field(ge=0, le=1_000_000)]
+    job_fee: Amount
+    account_fee: Amount
 
     max_checked_bytes: Annotated[int, Field(ge=1 << 16, le=1 << 30)]
+    max_checked_block_bytes: Annotated[int, Field(ge=1 << 16, le=1 << 32)]
+    max_optimistic_bytes: Annotated[int, Field(ge=1 << 16, le=1 << 40)]
+    max_block_cost_us: Annotated[int, Field(ge=1000, le=3_600_000_000)]
     min_bond: Amount
     min_claim_window: Blocks
     max_claim_window: Blocks
     max_job_lifetime: Blocks
     base_open_claims: Annotated[int, Field(ge=1, le=10_000)]
-    reputation_per_claim: Annotated[int, Field(ge=1, le=2**53)]
+    reputation_per_claim: Amount
     max_open_claims: Annotated[int, Field(ge=1, le=10_000)]
 
     reputation_half_life: Blocks
+    job_retention: Blocks
+    result_depth: Blocks
 
     challenge_window: Blocks
+    jury_size: Annotated[int, Field(ge=1, le=101)]
+    jury_window: Annotated[int, Field(ge=3, le=MAX_BLOCKS)]
+    jury_mib_fee: Amount
     epoch_blocks: Annotated[int, Field(ge=1, le=100_000)]
+    finality_start: Annotated[int, Field(ge=0, le=MAX_BLOCKS)]
+    bond_leverage: Annotated[int, Field(ge=1, le=1_000_000)]
+    max_voters: Annotated[int, Field(ge=1, le=65_536)]
     min_voter_bond: Amount
     unbonding_epochs: Annotated[int, Field(ge=1, le=100_000)]
 
@@ -91,7 +103,7 @@ class ParamsSection(_Model):
         """Pairs where one value bounds the other."""
         for low, high in (
             ("subsidy_tail", "subsidy_initial"),
-            ("base_fee_floor", "base_fee_initial"),
+            ("max_checked_bytes", "max_checked_block_bytes"),
             ("min_claim_window", "max_claim_window"),
             ("max_claim_window", "max_job_lifetime"),
             ("base_open_claims", "max_open_claims"),
@@ -101,8 +113,12 @@ class ParamsSection(_Model):
                 raise ValueError(f"{low} is above {high}")
         if not 1 <= int(self.genesis_target, 16) <= int(self.max_target, 16):
             raise ValueError("genesis_target must be at least 1 and not above max_target")
-        if int(self.base_fee_floor) < 1:
-            raise ValueError("base_fee_floor must be at least 1 nano, or posting jobs to oneself costs nothing")
+        if int(self.reputation_per_claim) < 1 or int(self.min_voter_bond) < 1:
+            raise ValueError("reputation_per_claim and min_voter_bond must be at least 1 nano")
+        if self.unbonding_epochs < MIN_UNBONDING_EPOCHS:
+            raise ValueError(
+                f"unbonding_epochs must be at least {MIN_UNBONDING_EPOCHS}: a committee may vote that long"
+            )
         return self
 
 

@@ -13,7 +13,7 @@ from inos.primitives.transactions import U64, AddressBytes, Transaction, compute
 from inos.primitives.units import U256_MAX, Anchor, BlockId, Hash, Target, Tickets, Weight
 from inos.primitives.votes import Aggregate, compute_aggregate_leaf
 
-HEADER_VERSION: Final = 1
+HEADER_VERSION: Final = 2
 MAX_HEADER_BYTES: Final = 1024
 
 
@@ -29,7 +29,6 @@ class Header(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     state_root: Hash32
     target: Hash32
     beneficiary: AddressBytes
-    uses_merit: bool
     nonce: U64
     seal: Seal | None
 
@@ -58,7 +57,6 @@ def compute_anchor(header: Header) -> Anchor:
                     header.state_root,
                     header.target,
                     header.beneficiary,
-                    header.uses_merit,
                     header.nonce,
                 )
             ),
@@ -92,16 +90,11 @@ def get_target(header: Header) -> Target:
     return Target(int.from_bytes(header.target, "big"))
 
 
-def compute_allowed_target(target: int, uses_merit: bool, premium: int) -> Target:
-    """What the digest must not exceed: the target, or min(2^256 - 1, target * premium) with merit."""
-    return Target(min(U256_MAX, target * premium) if uses_merit else target)
-
-
 def compute_difficulty(target: int) -> Tickets:
     """D = 2^256 / (target + 1), rounded down: the nominal number of tickets per block."""
     return Tickets((U256_MAX + 1) // (target + 1))
 
 
-def compute_weight(header: Header, premium: int) -> Weight:
-    """Tickets the block stands for: 2^256 / (allowed target + 1) (protocol, section 4)."""
-    return Weight(compute_difficulty(compute_allowed_target(get_target(header), header.uses_merit, premium)))
+def compute_weight(header: Header) -> Weight:
+    """Return the tickets the block stands for: D of its target (protocol, section 4)."""
+    return Weight(compute_difficulty(get_target(header)))

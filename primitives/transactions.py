@@ -47,7 +47,7 @@ class Transfer(Struct, frozen=True, array_like=True, forbid_unknown_fields=True,
 
 
 class PostJob(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=2):
-    """Ask for X * W^T: escrows `reward`, burns base_fee * tickets, at most `max_base_fee` nano per ticket.
+    """Ask for X * W^T: escrows `reward` and burns the price of posting, at most `max_burn` nano for all its parts.
 
     `bond` is what a worker must lock, `claim_window` how many blocks it has the job alone,
     `deadline` the last height at which the job can be claimed or delivered.
@@ -60,7 +60,7 @@ class PostJob(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, 
     claim_window: U32
     deadline: U64
     mode: JobMode
-    max_base_fee: U64
+    max_burn: U64
 
 
 class ClaimJob(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=3):
@@ -97,7 +97,10 @@ class Challenge(Struct, frozen=True, array_like=True, forbid_unknown_fields=True
 
 
 class RegisterVoter(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=7):
-    """Become a voter on finality: a BLS key, the proof that its secret is the sender's, and a bond in nano."""
+    """Become a voter on finality, or add to one's bond: a BLS key, its proof of possession, and a bond in nano.
+
+    The proof is a signature over the key, the sender's address and the chain id.
+    """
 
     key: BlsKey
     proof: BlsSignature
@@ -120,6 +123,43 @@ class ReportVoter(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tr
     second: SignedLink
 
 
+class Verdict(IntEnum):
+    """What a juror says about a disputed result."""
+
+    RIGHT = 0
+    WRONG = 1
+    UNAVAILABLE = 2
+    """At least one of the three matrices was requested and nobody served it."""
+
+
+class Dispute(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=11):
+    """Ask a jury about a delivered, unpaid result; the sender stakes the job's bond and its jury fee."""
+
+    job: Hash32
+
+
+class JuryVote(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=12):
+    """A juror's committed verdict: H("jury verdict", verdict, salt, key), signed by the voter's BLS key.
+
+    Any account may send it.
+    """
+
+    job: Hash32
+    key: BlsKey
+    commitment: Hash32
+    signature: BlsSignature
+
+
+class JuryReveal(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=13):
+    """Open a committed verdict, signed by the voter's BLS key. Any account may send it."""
+
+    job: Hash32
+    key: BlsKey
+    verdict: Verdict
+    salt: Hash32
+    signature: BlsSignature
+
+
 Payload: TypeAlias = (
     Transfer
     | PostJob
@@ -131,6 +171,9 @@ Payload: TypeAlias = (
     | UnbondVoter
     | WithdrawBond
     | ReportVoter
+    | Dispute
+    | JuryVote
+    | JuryReveal
 )
 
 

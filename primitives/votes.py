@@ -13,7 +13,7 @@ from inos.primitives.hashing import Context, compute_hash
 from inos.primitives.matrices import U32, Hash32
 from inos.primitives.units import Hash
 
-MAX_COMMITTEE: Final = 128
+MAX_COMMITTEE: Final = 512
 MAX_BITMAP_BYTES: Final = MAX_COMMITTEE // 8
 MAX_VOTE_BYTES: Final = 512
 MAX_AGGREGATE_BYTES: Final = 512
