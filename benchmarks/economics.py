@@ -12,9 +12,9 @@ import random
 import sys
 from collections.abc import Sequence
 
+from inos.consensus.basefee import compute_next_base_fee
 from msgspec import Struct
 
-from inos.consensus.basefee import compute_next_base_fee
 from inos.consensus.params import Params
 from inos.genesis import load_network
 from inos.primitives.units import Nano, Tickets

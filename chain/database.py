@@ -106,9 +106,9 @@ class Database:
         finally:
             self.writing_s += self._monotonic() - started
 
-    def iterate(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Keys with `prefix` (kept in the key) and their values, in order."""
-        return self.snapshot().iterate(prefix)
+    def iterate(self, prefix: bytes, *, start: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
+        """Keys with `prefix` (kept in the key) and their values, in order, from the key `start` on."""
+        return self.snapshot().iterate(prefix, start=start)
 
     def iterate_keys(self, prefix: bytes) -> Iterator[bytes]:
         """Keys with `prefix` in order, without reading the values."""
@@ -239,12 +239,22 @@ class Snapshot:
         return value
 
     def iterate(
-        self, prefix: bytes, *, above: bytes | None = None, below: bytes | None = None, newest_first: bool = False
+        self,
+        prefix: bytes,
+        *,
+        start: bytes | None = None,
+        above: bytes | None = None,
+        below: bytes | None = None,
+        newest_first: bool = False,
     ) -> Iterator[tuple[bytes, bytes]]:
-        """Keys with `prefix` (kept in the key), between `above` and `below`, both excluded."""
+        """Keys with `prefix` (kept in the key), between `above` and `below`, both excluded.
+
+        Args:
+            start: the first key, included; in place of `above`.
+        """
         try:
             with self._snapshot.iterator(
-                start=prefix if above is None else above,
+                start=above or start or prefix,
                 stop=get_prefix_end(prefix) if below is None else below,
                 include_start=above is None,
                 include_stop=False,

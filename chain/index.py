@@ -61,7 +61,7 @@ class BlockIndex:
     def add(self, block: BlockId, header: Header, parent: Entry, arrival: int | None = None) -> Entry:
         """Index a header whose parent is known and which passed its checks."""
         self._arrivals = self._arrivals + 1 if arrival is None else max(self._arrivals, arrival)
-        weight = compute_chain_weight(self._params, parent.weight, header)
+        weight = compute_chain_weight(parent.weight, header)
         entry = Entry(block, header, parent, weight, self._arrivals if arrival is None else arrival)
         entry.invalid, entry.is_stalled = parent.invalid, parent.is_stalled
         parent.children.append(entry)

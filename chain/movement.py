@@ -14,11 +14,10 @@ from inos.chain.database import Database
 from inos.chain.entry import Entry, find_fork, iterate_back
 from inos.chain.index import BlockIndex
 from inos.chain.notes import make_note_batch
-from inos.chain.staging import Staging
+from inos.chain.staging import StagedState, Staging
 from inos.consensus.execution import ResultChecker, check_state_root, execute_block
 from inos.consensus.params import Params
-from inos.consensus.records import FINALITY_KEY, MAX_RECORD_BYTES, Finality, StateKey
-from inos.consensus.state import StateView
+from inos.consensus.records import FINALITY_KEY, MAX_RECORD_BYTES, Finality
 from inos.primitives.blocks import Block
 from inos.primitives.codec import decode
 from inos.primitives.errors import MatrixMissing, RuleViolation
@@ -106,11 +105,11 @@ class ConnectedChain:
         if self._staging.is_full:
             self.flush()
         block = self._arrived.get(entry.id) or self._blocks.get_stored_block(entry.id)
-        executed = execute_block(self._params, StateView(_LiveState(self._staging)), block, self._results)
+        executed = execute_block(self._params, StagedState(self._staging), block, self._results)
         root, batch = make_connect_batch(self._staging.get, entry, block, executed)
         check_state_root(entry.header, root)
         self._staging.write(batch)
-        self._staging.write(make_note_batch(self._params, self._staging.get, entry.id, block))
+        self._staging.write(make_note_batch(self._params, self._staging, entry.id, block))
         self._index.set_active(entry)
         if FINALITY_KEY in executed.changes:
             self._advance_final(executed.changes[FINALITY_KEY])
@@ -144,16 +143,6 @@ class ConnectedChain:
             batch[schema.aggregate_key(BlockId(block.aggregate.link.target.id))] = None
         self._staging.write(batch)
         self._index.set_inactive(entry)
-
-
-class _LiveState:
-    """State records as they are now, half-way through a reorganisation too."""
-
-    def __init__(self, staging: Staging) -> None:
-        self._staging = staging
-
-    def get(self, key: StateKey) -> bytes | None:
-        return self._staging.get(schema.state_key(key))
 
 
 def iterate_above(entry: Entry, fork: Entry) -> Iterator[Entry]:

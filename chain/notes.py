@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from inos.chain import schema
 from inos.chain.schema import MAX_STORED_BYTES
+from inos.chain.staging import StagedState, Staging
 from inos.chain.state_tree import make_tree_proof
 from inos.consensus.finality import is_checkpoint
 from inos.consensus.finality.trust import Step, is_vouched_by_work
@@ -46,30 +47,22 @@ def make_step_batch(step: Step) -> dict[bytes, bytes | None]:
     return {schema.step_key(BlockId(step.aggregate.link.target.id)): encode(step)}
 
 
-class _Records:
-    def __init__(self, read: Read) -> None:
-        self._read = read
-
-    def get(self, key: StateKey) -> bytes | None:
-        return self._read(schema.state_key(key))
-
-
-def make_note_batch(params: Params, read: Read, block_id: BlockId, block: Block) -> dict[bytes, bytes | None]:
+def make_note_batch(params: Params, staging: Staging, block_id: BlockId, block: Block) -> dict[bytes, bytes | None]:
     """What is to be kept of a block that was just connected.
 
     Args:
-        read: the database as it stands after the block.
+        staging: as it stands after the block.
     """
     batch: dict[bytes, bytes | None] = {}
     if block.aggregate is not None:
         batch[schema.aggregate_key(BlockId(block.aggregate.link.target.id))] = encode(block.aggregate)
-    if is_checkpoint(params, block.header.height) and (note := _make_note(read)) is not None:
+    if is_checkpoint(params, block.header.height) and (note := _make_note(staging)) is not None:
         batch[schema.note_key(block_id)] = encode(note)
     return batch
 
 
-def _make_note(read: Read) -> Note | None:
-    records = _Records(read)
+def _make_note(staging: Staging) -> Note | None:
+    records = StagedState(staging)
     state = StateView(records)
     finality = state.get_finality()
     if finality is None:
@@ -77,15 +70,15 @@ def _make_note(read: Read) -> Note | None:
     epochs = sorted({finality.finalized.epoch, *finality.committees[-1:]})
     committees = [(epoch, state.get_committee(epoch)) for epoch in epochs]
     proven = tuple(
-        ProvenCommittee(epoch, committee, _prove(read, records, committee_key(epoch)))
+        ProvenCommittee(epoch, committee, _prove(staging, records, committee_key(epoch)))
         for epoch, committee in committees
         if committee.members
     )
-    return Note(finality, _prove(read, records, FINALITY_KEY), proven) if proven else None
+    return Note(finality, _prove(staging, records, FINALITY_KEY), proven) if proven else None
 
 
-def _prove(read: Read, records: _Records, key: StateKey) -> StateProof:
-    return make_tree_proof(lambda node: read(schema.node_key(node)), records.get, key)
+def _prove(staging: Staging, records: StagedState, key: StateKey) -> StateProof:
+    return make_tree_proof(lambda node: staging.get(schema.node_key(node)), records.get, key)
 
 
 def find_step(read: Read, get_header: Callable[[BlockId], Header | None], target: BlockId) -> Step | None:

@@ -1,6 +1,6 @@
 """The state after a connected block some way below the tip: the tip's, with the blocks above undone in memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final, Protocol
 
 from inos.chain import schema
@@ -9,6 +9,7 @@ from inos.chain.schema import MAX_STORED_BYTES, Undo
 from inos.chain.snapshot.ranges import read_range
 from inos.chain.state_tree import NodeKey, TreeUpdate, make_tree_proof
 from inos.consensus.records import StateKey
+from inos.consensus.state import overlay, select_range
 from inos.consensus.stateranges import Place, StateRange
 from inos.consensus.statetree import StateProof
 from inos.primitives.blocks import Header
@@ -25,6 +26,21 @@ class Stored(Protocol):
     """The database at one moment."""
 
     def get(self, key: bytes) -> bytes | None: ...
+
+    def iterate(self, prefix: bytes, *, start: bytes | None = None) -> Iterator[tuple[bytes, bytes]]: ...
+
+
+class Iterate(Protocol):
+    """Keys with a prefix and their values, in order."""
+
+    def __call__(self, prefix: bytes, *, start: bytes | None = None) -> Iterator[tuple[bytes, bytes]]: ...
+
+
+def iterate_state(iterate: Iterate, prefix: bytes, start: StateKey | None) -> Iterator[tuple[StateKey, bytes]]:
+    """Stored state records: see inos.consensus.records.StateReader."""
+    first = None if start is None else schema.state_key(start)
+    for key, value in iterate(schema.STATE + prefix, start=first):
+        yield StateKey(key[1:]), value
 
 
 class TooMuchUndone(Exception):
@@ -77,6 +93,12 @@ class PastState:
     def get(self, key: StateKey) -> bytes | None:
         """A state record; makes this a inos.consensus.records.StateReader."""
         return self._records[key] if key in self._records else self._stored.get(schema.state_key(key))
+
+    def iterate(self, prefix: bytes, start: StateKey | None = None) -> Iterator[tuple[StateKey, bytes]]:
+        """See inos.consensus.records.StateReader."""
+        return overlay(
+            select_range(self._records.items(), prefix, start), iterate_state(self._stored.iterate, prefix, start)
+        )
 
     def prove(self, key: StateKey) -> tuple[bytes | None, StateProof]:
         """A record, or None, with its proof."""

@@ -10,13 +10,13 @@ from inos.chain.database import Database
 from inos.chain.entry import Tip
 from inos.chain.jobindex import iterate_jobs
 from inos.chain.jobrecords import TrackRecord, decode_record, iterate_events
-from inos.chain.past import MAX_REWIND, PastState, TooMuchUndone
+from inos.chain.past import MAX_REWIND, PastState, TooMuchUndone, iterate_state
 from inos.chain.schema import MAX_STORED_BYTES, Position
 from inos.chain.state_tree import make_tree_proof
 from inos.consensus.execution import BlockFigures
 from inos.consensus.jobevents import JobEvent
 from inos.consensus.records import Job, JobState, StateKey
-from inos.consensus.state import StateView
+from inos.consensus.state import StateView, overlay, select_range
 from inos.consensus.statetree import StateProof, make_proof
 from inos.primitives.blocks import Header
 from inos.primitives.codec import decode
@@ -43,6 +43,10 @@ class ChainReader:
     def get(self, key: StateKey) -> bytes | None:
         """A state record; makes this a inos.consensus.records.StateReader."""
         return self._snapshot.get(schema.state_key(key))
+
+    def iterate(self, prefix: bytes, start: StateKey | None = None) -> Iterator[tuple[StateKey, bytes]]:
+        """See inos.consensus.records.StateReader."""
+        return iterate_state(self._snapshot.iterate, prefix, start)
 
     def get_block_id(self, height: int) -> BlockId | None:
         """The connected block at a height."""
@@ -118,8 +122,7 @@ class ChainReader:
             return None
 
     def iterate_records(self) -> Iterator[tuple[StateKey, bytes]]:
-        for key, value in self._snapshot.iterate(schema.STATE):
-            yield StateKey(key[1:]), value
+        return self.iterate(b"")
 
 
 class GenesisReader(ChainReader):
@@ -132,6 +135,9 @@ class GenesisReader(ChainReader):
     def get(self, key: StateKey) -> bytes | None:
         return self._records.get(key)
 
+    def iterate(self, prefix: bytes, start: StateKey | None = None) -> Iterator[tuple[StateKey, bytes]]:
+        return overlay(select_range(self._records.items(), prefix, start), iter(()))
+
     def prove(self, key: StateKey) -> tuple[bytes | None, StateProof]:
         return self._records.get(key), make_proof(self._records, key)
 
@@ -140,9 +146,6 @@ class GenesisReader(ChainReader):
 
     def rewind(self, height: int, get_header: Callable[[BlockId], Header | None]) -> PastState | None:
         return None
-
-    def iterate_records(self) -> Iterator[tuple[StateKey, bytes]]:
-        yield from sorted(self._records.items())
 
 
 def _decode_history(key: bytes, value: bytes) -> HistoryEntry:

@@ -35,7 +35,7 @@ from inos.primitives.blocks import Header
 from inos.primitives.transactions import U64
 from inos.primitives.units import Address, BlockId, Height, JobId, TxId
 
-SCHEMA_VERSION: Final = b"3"
+SCHEMA_VERSION: Final = b"4"
 
 META_SCHEMA: Final = b"mschema"
 META_GENESIS: Final = b"mgenesis"
@@ -50,6 +50,8 @@ META_FINAL: Final = b"mfinal"
 HEADER: Final = b"h"
 BLOCK: Final = b"b"
 STATE: Final = b"s"
+STATE_KIND_BYTES: Final = 2
+"""Of a key: the prefix of state records and the byte of kind that every state key begins with."""
 NODE: Final = b"n"
 RANGE: Final = b"i"
 JOB_INDEX: Final = b"j"

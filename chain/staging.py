@@ -4,12 +4,14 @@ A flush only ever falls between two steps of the connected chain, each of which 
 another's; so however many blocks one batch holds, a process killed at any instant stands on exactly one of them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from inos.chain import schema
 from inos.chain.database import Database
 from inos.chain.errors import ChainError
+from inos.consensus.records import StateKey
+from inos.consensus.state import overlay, select_range
 
 FULL_BYTES: Final = 8 << 20
 """So much is written before more is taken on: a bound for memory, and for what a kill costs."""
@@ -29,6 +31,8 @@ class Staging:
         self._recent: dict[bytes, bytes | None] = {}
         """State records and tree nodes as they are in the database, read or written lately."""
         self._changes: dict[bytes, bytes | None] = {}
+        self._kinds: dict[bytes, dict[bytes, bytes | None]] = {}
+        """The state records among the changes by the kind of record, so that a run of keys is found quickly."""
         self._bytes = 0
 
     @property
@@ -46,9 +50,20 @@ class Staging:
             self._recent[key] = value
         return value
 
+    def iterate_state(self, prefix: bytes, start: StateKey | None) -> Iterator[tuple[StateKey, bytes]]:
+        """State records, staged or stored: see StateReader.iterate."""
+        whole, first = schema.STATE + prefix, None if start is None else schema.state_key(start)
+        staged = self._kinds.get(whole[: schema.STATE_KIND_BYTES], {})
+        changes = select_range(staged.items(), whole, first)
+        for key, value in overlay(changes, self._db.iterate(whole, start=first)):
+            yield StateKey(key[1:]), value
+
     def write(self, changes: Mapping[bytes, bytes | None], *, is_synced: bool = True) -> None:
         """Stage changes; None deletes. All are on disk after `flush`, none before."""
         self._changes.update(changes)
+        for key, value in changes.items():
+            if key[:1] == schema.STATE:
+                self._kinds.setdefault(key[: schema.STATE_KIND_BYTES], {})[key] = value
         self._bytes += sum(len(key) + len(value or b"") for key, value in changes.items())
 
     def flush(self) -> None:
@@ -62,7 +77,7 @@ class Staging:
             if len(self._recent) > RECENT_KEYS:
                 self._recent.clear()
             self._recent.update(item for item in self._changes.items() if item[0][:1] in CACHED)
-            self._changes, self._bytes = {}, 0
+            self._changes, self._kinds, self._bytes = {}, {}, 0
 
     def forget(self) -> None:
         """Remember nothing of what is in the database: somebody else has written there."""
@@ -71,3 +86,16 @@ class Staging:
     def explain(self, error: object) -> ChainError:
         """See Database.explain."""
         return self._db.explain(error)
+
+
+class StagedState:
+    """The state as it is now, half-way through a reorganisation too; an inos.consensus.records.StateReader."""
+
+    def __init__(self, staging: Staging) -> None:
+        self._staging = staging
+
+    def get(self, key: StateKey) -> bytes | None:
+        return self._staging.get(schema.state_key(key))
+
+    def iterate(self, prefix: bytes, start: StateKey | None = None) -> Iterator[tuple[StateKey, bytes]]:
+        return self._staging.iterate_state(prefix, start)

@@ -13,8 +13,6 @@ from inos.primitives.blocks import (
     HEADER_VERSION,
     MAX_HEADER_BYTES,
     Header,
-    compute_allowed_target,
-    compute_difficulty,
     compute_tx_root,
     encode_target,
 )
@@ -54,7 +52,7 @@ class Template(Struct, frozen=True):
     header: Header
     transactions: tuple[Transaction, ...]
     allowed_target: Target
-    """What the winning digest must not exceed, merit counted."""
+    """What the winning digest must not exceed."""
     aggregate: Aggregate | None = None
 
 
@@ -64,25 +62,21 @@ def make_template(
     *,
     beneficiary: Address,
     now_ms: TimeMs,
-    allow_merit: bool,
     aggregate: Aggregate | None = None,
 ) -> Template:
     """Build a block on the ledger's tip.
 
     Args:
-        allow_merit: use merit where the beneficiary has D of it.
         aggregate: votes for the block to carry; left out where the chain has no use for them any more.
     """
     params, state, tip = ledger.params, ledger.state, ledger.tip
     context, target = ledger.compute_next()
-    uses_merit = allow_merit and state.get_account(beneficiary).merit >= compute_difficulty(target)
     execution = Execution(
         params,
         state,
         height=Height(tip.header.height + 1),
         beneficiary=beneficiary,
         target=target,
-        uses_merit=uses_merit,
         results=ledger.results,
         parent=tip.id,
         aggregate=aggregate,
@@ -99,12 +93,10 @@ def make_template(
         state_root=ledger.compute_state_root(executed.changes),
         target=encode_target(target),
         beneficiary=beneficiary,
-        uses_merit=uses_merit,
         nonce=0,
         seal=None,
     )
-    allowed = compute_allowed_target(target, uses_merit, params.merit_premium)
-    return Template(header, transactions, allowed, aggregate)
+    return Template(header, transactions, target, aggregate)
 
 
 def _fill(execution: Execution, mempool: Mempool, ledger: Ledger) -> tuple[Transaction, ...]:

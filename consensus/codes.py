@@ -46,7 +46,8 @@ class Code(StrEnum):
     BLOCK_TOO_LARGE = "block-too-large"
     DUPLICATE_TRANSACTION = "duplicate-transaction"
     BAD_STATE_ROOT = "bad-state-root"
-    MERIT_TOO_LOW = "merit-too-low"
+    BLOCK_TOO_COSTLY = "block-too-costly"
+    TOO_MANY_MATRIX_BYTES = "too-many-matrix-bytes"
     CONFLICTS_WITH_FINAL = "conflicts-with-final"
     """The block leaves the chain below its last final block."""
 
@@ -57,6 +58,7 @@ class Code(StrEnum):
     INSUFFICIENT_BALANCE = "insufficient-balance"
     OVERFLOW = "overflow"
     ZERO_AMOUNT = "zero-amount"
+    AMOUNT_TOO_SMALL = "amount-too-small"
 
     # Genesis: genesis_state
     BAD_ADDRESS = "bad-address"
@@ -74,16 +76,15 @@ class Code(StrEnum):
     CHALLENGE_TOO_LARGE = "challenge-too-large"
     DEADLINE_PASSED = "deadline-passed"
     DEADLINE_TOO_FAR = "deadline-too-far"
-    BASE_FEE_ABOVE_MAXIMUM = "base-fee-above-maximum"
+    BURN_ABOVE_MAXIMUM = "burn-above-maximum"
     UNKNOWN_JOB = "unknown-job"
     JOB_NOT_OPEN = "job-not-open"
     TOO_MANY_CLAIMS = "too-many-claims"
-    EXPIRY_HEIGHT_FULL = "expiry-height-full"
     JOB_NOT_CLAIMED = "job-not-claimed"
     NOT_THE_CLAIMER = "not-the-claimer"
+    CLAIM_EXPIRED = "claim-expired"
     BAD_RESULT_SHAPE = "bad-result-shape"
     WRONG_RESULT = "wrong-result"
-    DUE_HEIGHT_FULL = "due-height-full"
     NOT_THE_POSTER = "not-the-poster"
 
     # Challenges: optimistic, and raised by work.fraud

@@ -9,25 +9,36 @@ from inos.consensus.params import Params
 from inos.consensus.records import Job, StateReader
 from inos.consensus.state import Draft
 from inos.primitives.errors import RuleViolation
-from inos.primitives.units import Address, Height, JobId, Nano
+from inos.primitives.units import Address, Height, JobId, Nano, Tickets
 
 
 class Effects:
     """What one transaction, or the start or end of a block, does to the state and adds to the block's figures.
 
     Made on top of the block's draft; dropped whole when a rule is broken.
+
+    Args:
+        height: of the block. difficulty: its D, which prices depend on.
     """
 
-    def __init__(self, params: Params, height: Height, below: StateReader) -> None:
+    def __init__(self, params: Params, height: Height, difficulty: Tickets, below: StateReader) -> None:
         self.params = params
         self.height = height
+        self.difficulty = difficulty
         self.state = Draft(below)
         self.fees = 0
+        self.cost_us = 0
         self.tickets_posted = 0
+        self.posted_burn = 0
         self.tickets_settled = 0
+        self.settled_burn = 0
         self.settled: list[JobId] = []
         self.job_events: list[JobEvent] = []
         self.touched: list[Address] = []
+
+    def charge(self, cost_us: int) -> None:
+        """Add to what the block makes a node compute, in microseconds of the reference core (see `costs`)."""
+        self.cost_us += cost_us
 
     def touch(self, address: Address) -> None:
         """Note that the transaction belongs into this account's history."""
@@ -76,7 +87,7 @@ class Effects:
         self.state.set_account(address, changed)
 
     def release_bond(self, address: Address, amount: Nano) -> None:
-        """Take a closed claim's bond out of an account; whoever calls says where it goes."""
+        """Take a closed claim's bond out of an account; the caller says where it goes."""
         account = self.state.get_account(address)
         changed = msgspec.structs.replace(
             account,
@@ -97,7 +108,7 @@ class Effects:
         self.state.set_account(address, msgspec.structs.replace(account, bonded=bonded))
 
     def release_voter_bond(self, address: Address, amount: Nano) -> None:
-        """Take a voter's bond out of an account; whoever calls says where it goes."""
+        """Take a voter's bond out of an account; the caller says where it goes."""
         account = self.state.get_account(address)
         bonded = amounts.subtract(account.bonded, amount, "bonds")
         self.state.set_account(address, msgspec.structs.replace(account, bonded=bonded))
@@ -119,7 +130,7 @@ class Effects:
         self.state.set_market(msgspec.structs.replace(market, escrowed=escrowed))
 
     def release_escrow(self, amount: int) -> None:
-        """Take a job's reward out of escrow; whoever calls says where it goes."""
+        """Take a job's reward out of escrow; the caller says where it goes."""
         market = self.state.get_market()
         escrowed = amounts.subtract(market.escrowed, amount, "everything in escrow")
         self.state.set_market(msgspec.structs.replace(market, escrowed=escrowed))

@@ -1,34 +1,30 @@
 """Stage 3: a block against its parent's state.
 
-Order: claims that expired lapse; results that fall due are paid; the first block above a checkpoint notes it; votes
-that a block carries take effect; a block that uses merit pays D of it; the transactions in turn; the beneficiary gets
-subsidy and fees and the block's weight as reputation; the base fee moves.
+Order: the queues, in rounds; the first block above a checkpoint notes it; votes that a block carries take effect; the
+transactions in turn; the beneficiary gets subsidy and fees.
 """
 
-import msgspec
 from msgspec import Struct
 
 from inos.consensus import amounts
-from inos.consensus.basefee import compute_next_base_fee
 from inos.consensus.codes import Code
 from inos.consensus.effects import Effects
 from inos.consensus.finality.aggregates import process_aggregate
 from inos.consensus.finality.epochs import process_epoch_start
 from inos.consensus.jobevents import JobEvent
-from inos.consensus.jobs import ResultChecker, make_wrong_result, process_lapses
-from inos.consensus.merit import spend_merit
-from inos.consensus.optimistic import process_due
+from inos.consensus.jobs import make_wrong_result
 from inos.consensus.params import Params, compute_subsidy
+from inos.consensus.queues import process_queues
 from inos.consensus.records import Market, StateKey, StateReader
-from inos.consensus.reputation import add_reputation
+from inos.consensus.results import ResultChecker
 from inos.consensus.state import Draft, compute_supply
 from inos.consensus.transactions import process_transaction
-from inos.primitives.blocks import Block, Header, compute_allowed_target, compute_difficulty, get_target
+from inos.primitives.blocks import Block, Header, compute_difficulty, get_target
 from inos.primitives.bls import Bls, get_bls
 from inos.primitives.errors import MatrixMissing, RuleViolation
 from inos.primitives.matrices import MatrixRef
 from inos.primitives.transactions import Transaction, compute_tx_id
-from inos.primitives.units import Address, BlockId, Height, JobId, MatrixId, Nano, StateRoot, Tickets
+from inos.primitives.units import Address, BlockId, Height, JobId, MatrixId, Nano, StateRoot
 from inos.primitives.votes import Aggregate
 
 __all__ = ["BlockFigures", "Executed", "Execution", "ResultChecker", "check_state_root", "execute_block"]
@@ -40,17 +36,19 @@ class BlockFigures(Struct, frozen=True, array_like=True, forbid_unknown_fields=T
     subsidy: int
     fees: int
     burned: int
-    """In this block: by jobs posted and bonds lost."""
+    """In this block, for whatever reason: jobs posted, accounts made, bonds lost."""
     tickets_posted: int
+    posted_burn: int
+    """By the jobs posted in this block."""
     tickets_settled: int
+    settled_burn: int
+    """By the jobs settled in this block, when they were posted."""
     settled: tuple[bytes, ...]
     """Ids of the jobs settled, in order."""
-    base_fee: int
-    """In force in this block."""
     weight: int
-    """Tickets the block stands for."""
-    difficulty: int
-    """D, whether merit was used or not."""
+    """Tickets the block stands for: D."""
+    cost_us: int
+    """Microseconds of the reference core, by the cost table."""
     supply: int
     """After the block."""
 
@@ -75,14 +73,14 @@ class Execution:
     Args:
         reader: the parent's state.
         height: of the block, at least 1.
-        target: of the block, without the premium.
+        target: of the block.
         results: checks delivered products.
         parent: the parent's id, which the first block above a checkpoint notes.
         aggregate: votes that the block carries.
         bls: checks them; by default the best there is.
 
     Raises:
-        RuleViolation: "merit-too-low", or as `finality.process_aggregate`.
+        RuleViolation: as `finality.process_aggregate`.
     """
 
     def __init__(
@@ -93,7 +91,6 @@ class Execution:
         height: Height,
         beneficiary: Address,
         target: int,
-        uses_merit: bool,
         results: ResultChecker,
         parent: BlockId,
         aggregate: Aggregate | None = None,
@@ -103,18 +100,20 @@ class Execution:
         self._height = height
         self._beneficiary = beneficiary
         self._difficulty = compute_difficulty(target)
-        self._weight = compute_difficulty(compute_allowed_target(target, uses_merit, params.merit_premium))
         self._results = results
         self._reader = reader
         self._state = Draft(reader)
         self._parent_market = self._state.get_market()
         self._fees = 0
-        self._posted = 0
+        self._cost_us = 0
+        self._posted_tickets = 0
+        self._posted_burn = 0
         self._settled_tickets = 0
+        self._settled_burn = 0
         self._settled: list[JobId] = []
         self._touched: list[tuple[Address, ...]] = []
         self._job_events: list[JobEvent] = []
-        self._process_start(uses_merit, parent, aggregate, bls)
+        self._process_start(parent, aggregate, bls)
 
     def add(self, tx: Transaction) -> None:
         """Execute one more transaction.
@@ -126,16 +125,12 @@ class Execution:
         effects = self._begin()
         process_transaction(effects, tx, self._results)
         fees = amounts.add(self._fees, effects.fees, "the block's fees")
-        self._state.merge(effects.state)
+        self._take(effects)
         self._fees = fees
-        self._posted += effects.tickets_posted
-        self._settled_tickets += effects.tickets_settled
-        self._settled += effects.settled
         self._touched.append(tuple(effects.touched))
-        self._job_events += effects.job_events
 
     def finish(self) -> Executed:
-        """Pay the beneficiary, move the base fee, and say what changed.
+        """Pay the beneficiary, and say what changed.
 
         More transactions may be added afterwards, and the block finished again.
         """
@@ -143,47 +138,46 @@ class Execution:
         subsidy = compute_subsidy(self._params, self._height)
         end.mint(subsidy)
         end.credit(self._beneficiary, amounts.add(subsidy, self._fees, "subsidy and fees"))
-        account = end.state.get_account(self._beneficiary)
-        account = add_reputation(self._params, account, self._weight, self._height)
-        end.state.set_account(self._beneficiary, account)
-        market = end.state.get_market()
-        base_fee = compute_next_base_fee(self._params, Nano(market.base_fee), Tickets(self._posted), self._difficulty)
-        end.state.set_market(msgspec.structs.replace(market, base_fee=base_fee))
         whole = Draft(self._reader)
         whole.merge(self._state)
         whole.merge(end.state)
         figures = self._make_figures(whole.get_market(), subsidy)
         return Executed(whole.compute_changes(), figures, tuple(self._touched), tuple(self._job_events))
 
-    def _process_start(self, uses_merit: bool, parent: BlockId, aggregate: Aggregate | None, bls: Bls | None) -> None:
+    def _process_start(self, parent: BlockId, aggregate: Aggregate | None, bls: Bls | None) -> None:
         start = self._begin()
-        process_lapses(start, Height(self._height - 1))
-        process_due(start)
+        process_queues(start)
         process_epoch_start(start, parent)
         if aggregate is not None:
             process_aggregate(start, aggregate, bls or get_bls())
-        if uses_merit:
-            account = start.state.get_account(self._beneficiary)
-            start.state.set_account(self._beneficiary, spend_merit(account, self._difficulty))
-        self._state.merge(start.state)
-        self._settled_tickets += start.tickets_settled
-        self._settled += start.settled
-        self._job_events += start.job_events
+        self._take(start)
 
     def _begin(self) -> Effects:
-        return Effects(self._params, self._height, self._state)
+        return Effects(self._params, self._height, self._difficulty, self._state)
+
+    def _take(self, effects: Effects) -> None:
+        """Keep what a transaction, or the start of the block, did."""
+        self._state.merge(effects.state)
+        self._cost_us += effects.cost_us
+        self._posted_tickets += effects.tickets_posted
+        self._posted_burn += effects.posted_burn
+        self._settled_tickets += effects.tickets_settled
+        self._settled_burn += effects.settled_burn
+        self._settled += effects.settled
+        self._job_events += effects.job_events
 
     def _make_figures(self, market: Market, subsidy: Nano) -> BlockFigures:
         return BlockFigures(
             subsidy=subsidy,
             fees=self._fees,
             burned=market.burned - self._parent_market.burned,
-            tickets_posted=self._posted,
+            tickets_posted=self._posted_tickets,
+            posted_burn=self._posted_burn,
             tickets_settled=self._settled_tickets,
+            settled_burn=self._settled_burn,
             settled=tuple(self._settled),
-            base_fee=self._parent_market.base_fee,
-            weight=self._weight,
-            difficulty=self._difficulty,
+            weight=self._difficulty,
+            cost_us=self._cost_us,
             supply=compute_supply(market),
         )
 
@@ -204,7 +198,6 @@ def execute_block(
         height=Height(header.height),
         beneficiary=Address(header.beneficiary),
         target=get_target(header),
-        uses_merit=header.uses_merit,
         results=deferred,
         parent=BlockId(header.parent),
         aggregate=block.aggregate,

@@ -1,13 +1,12 @@
 """Which chain is best: the valid one that stands for the most tickets (protocol, section 4)."""
 
-from inos.consensus.params import Params
 from inos.primitives.blocks import Header, compute_weight
 from inos.primitives.units import Weight
 
 
-def compute_chain_weight(params: Params, parent_weight: Weight, header: Header) -> Weight:
+def compute_chain_weight(parent_weight: Weight, header: Header) -> Weight:
     """Tickets from genesis, which stands for none, up to and including `header`."""
-    return Weight(parent_weight + compute_weight(header, params.merit_premium))
+    return Weight(parent_weight + compute_weight(header))
 
 
 def is_better(new: Weight, old: Weight) -> bool:

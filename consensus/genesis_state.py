@@ -43,7 +43,7 @@ def compute_genesis_commitment(params: Params, time_ms: TimeMs, allocations: Map
 def make_genesis(
     params: Params, time_ms: TimeMs, allocations: Mapping[Address, Nano], parent: Hash | None = None
 ) -> GenesisState:
-    """Genesis header and state: the allocations as balances, and the market's first record.
+    """Genesis header and state: the allocations as balances, and the first record of supply.
 
     Args:
         parent: what the header names as its parent; by default the commitment to all three other arguments.
@@ -51,7 +51,7 @@ def make_genesis(
     Raises:
         RuleViolation: "bad-address" or "overflow" in the allocations.
     """
-    records = _make_records(params, allocations)
+    records = _make_records(allocations)
     header = Header(
         version=HEADER_VERSION,
         chain_id=params.chain_id,
@@ -62,14 +62,13 @@ def make_genesis(
         state_root=compute_state_root(records),
         target=encode_target(params.genesis_target),
         beneficiary=bytes(ADDRESS_BYTES),
-        uses_merit=False,
         nonce=0,
         seal=None,
     )
     return GenesisState(header, records)
 
 
-def _make_records(params: Params, allocations: Mapping[Address, Nano]) -> dict[StateKey, bytes]:
+def _make_records(allocations: Mapping[Address, Nano]) -> dict[StateKey, bytes]:
     for address, amount in allocations.items():
         if len(address) != ADDRESS_BYTES:
             raise RuleViolation(Code.BAD_ADDRESS, "an allocation's address", expected="20 bytes", got=len(address))
@@ -81,5 +80,5 @@ def _make_records(params: Params, allocations: Mapping[Address, Nano]) -> dict[S
             Code.OVERFLOW, "the allocations do not fit 64 bits", expected=f"at most {U64_MAX}", got=minted
         )
     records = {account_key(a): encode(Account(balance=n)) for a, n in sorted(allocations.items()) if n}
-    records[MARKET_KEY] = encode(Market(base_fee=params.base_fee_initial, minted=minted, burned=0, escrowed=0))
+    records[MARKET_KEY] = encode(Market(minted=minted, burned=0, escrowed=0))
     return records

@@ -4,10 +4,8 @@ This is mode checked; what mode optimistic adds is in `inos.consensus.optimistic
 
 OPEN --claim--> CLAIMED --result--> SETTLED
  | ^               |
- | +----lapse------+        OPEN --cancel--> CANCELLED
+ | +----lapse------+        OPEN --cancel, or deadline--> CANCELLED
 """
-
-from typing import Final, Protocol
 
 import msgspec
 
@@ -15,51 +13,38 @@ from inos.consensus.codes import Code
 from inos.consensus.effects import Effects
 from inos.consensus.jobevents import JobEventKind
 from inos.consensus.optimistic import process_delivery
-from inos.consensus.records import Claim, Job, JobState, Lapse
-from inos.consensus.reputation import compute_open_claim_limit, cut_reputation
-from inos.consensus.settlement import compute_job_tickets, get_job, remove_lapse, settle
+from inos.consensus.prices import compute_job_price
+from inos.consensus.records import Claim, Job, JobState, Kind
+from inos.consensus.reputation import compute_open_claim_limit
+from inos.consensus.results import ResultChecker
+from inos.consensus.settlement import (
+    cancel,
+    compute_job_tickets,
+    get_deadline_height,
+    get_job,
+    get_lapse_height,
+    settle,
+)
 from inos.consensus.state import compute_reputation
 from inos.primitives.errors import RuleViolation
 from inos.primitives.matrices import MatrixRef
 from inos.primitives.transactions import CancelJob, ClaimJob, JobMode, PostJob, SubmitResult
-from inos.primitives.units import Address, Height, JobId, Nano
-
-MAX_LAPSES_PER_HEIGHT: Final = 4096
-"""Claims that may expire at one height, so that no block has unbounded work to do (docs/decisions/0006)."""
-
-
-class ResultChecker(Protocol):
-    """Whether a delivered product is right; answers from matrices that the node holds."""
-
-    def is_result_correct(self, job: JobId, x: MatrixRef, w: MatrixRef, y: MatrixRef) -> bool:
-        """Whether Y = X * W^T.
-
-        Raises:
-            MatrixMissing: with the ids of those of the three that are not here.
-        """
+from inos.primitives.units import U64_MAX, Address, JobId, Nano
 
 
 def process_post_job(effects: Effects, sender: Address, job_id: JobId, payload: PostJob) -> None:
-    """Escrow the reward, burn base_fee * tickets, open the job under the id of its transaction.
+    """Escrow the reward, burn the price of posting, open the job under the id of its transaction.
 
     Raises:
-        RuleViolation: "deadline-passed", "deadline-too-far", "base-fee-above-maximum", "insufficient-balance".
+        RuleViolation: "deadline-passed", "deadline-too-far", "overflow", "burn-above-maximum", "insufficient-balance".
     """
     _check_deadline(effects, payload)
-    base_fee = effects.state.get_market().base_fee
-    if base_fee > payload.max_base_fee:
-        raise RuleViolation(
-            Code.BASE_FEE_ABOVE_MAXIMUM,
-            "the base fee is higher than the poster signed for",
-            expected=f"at most {payload.max_base_fee} nano per ticket",
-            got=base_fee,
-        )
-    tickets = compute_job_tickets(payload.x, payload.w)
-    burned = base_fee * tickets
+    burned = _compute_burn(effects, payload)
     effects.debit(sender, payload.reward + burned, "reward and burn")
     effects.escrow(payload.reward)
     effects.burn(burned)
-    effects.tickets_posted += tickets
+    effects.tickets_posted += compute_job_tickets(payload.x, payload.w)
+    effects.posted_burn += burned
     job = Job(
         poster=sender,
         x=payload.x,
@@ -77,6 +62,7 @@ def process_post_job(effects: Effects, sender: Address, job_id: JobId, payload: 
         closed_at=0,
     )
     effects.state.set_job(job_id, job)
+    effects.state.enqueue(Kind.DEADLINE, get_deadline_height(job), job_id)
     effects.note_job(JobEventKind.POSTED, job_id, job, None, burned)
 
 
@@ -84,8 +70,7 @@ def process_claim_job(effects: Effects, sender: Address, payload: ClaimJob) -> N
     """Lock the bond and give the sender the job alone until min(height + claim_window, deadline).
 
     Raises:
-        RuleViolation: "unknown-job", "job-not-open", "deadline-passed", "too-many-claims",
-            "expiry-height-full", "insufficient-balance".
+        RuleViolation: "unknown-job", "job-not-open", "deadline-passed", "too-many-claims", "insufficient-balance".
     """
     job_id = JobId(payload.job)
     job = get_job(effects, job_id)
@@ -95,31 +80,23 @@ def process_claim_job(effects: Effects, sender: Address, payload: ClaimJob) -> N
             Code.DEADLINE_PASSED, f"job {job_id.hex()}", expected=f"height <= {job.deadline}", got=effects.height
         )
     _check_claim_limit(effects, sender)
-    expires_at = Height(min(effects.height + job.claim_window, job.deadline))
-    lapse = effects.state.get_lapse(expires_at)
-    if len(lapse.jobs) >= MAX_LAPSES_PER_HEIGHT:
-        raise RuleViolation(
-            Code.EXPIRY_HEIGHT_FULL,
-            f"too many claims expire at height {expires_at}",
-            expected=f"fewer than {MAX_LAPSES_PER_HEIGHT}",
-            got=len(lapse.jobs),
-        )
+    claim = Claim(sender, job.bond, effects.height, min(effects.height + job.claim_window, job.deadline))
     effects.lock_bond(sender, Nano(job.bond))
-    effects.state.set_claim(job_id, Claim(sender, job.bond, effects.height, expires_at))
-    effects.state.set_lapse(expires_at, Lapse((*lapse.jobs, job_id)))
+    effects.state.set_claim(job_id, claim)
+    effects.state.enqueue(Kind.LAPSE, get_lapse_height(claim), job_id)
     effects.state.set_job(job_id, msgspec.structs.replace(job, state=JobState.CLAIMED, worker=sender))
     effects.note_job(JobEventKind.CLAIMED, job_id, job, sender, job.bond)
     effects.touch(Address(job.poster))
 
 
 def process_submit_result(effects: Effects, sender: Address, payload: SubmitResult, results: ResultChecker) -> None:
-    """Pay the claimer for the right product: reward and bond, merit and reputation by the product's tickets.
+    """Pay the claimer for the right product: reward and bond, with reputation by what the job burned.
 
     In mode optimistic nothing is checked but the shape, and nothing paid yet: see `inos.consensus.optimistic`.
 
     Raises:
-        RuleViolation: "unknown-job", "job-not-claimed", "not-the-claimer", "bad-result-shape", "wrong-result",
-            "due-height-full".
+        RuleViolation: "unknown-job", "job-not-claimed", "not-the-claimer", "claim-expired", "bad-result-shape",
+            "wrong-result".
         MatrixMissing: the product cannot be checked here yet.
     """
     job_id = JobId(payload.job)
@@ -136,6 +113,10 @@ def process_submit_result(effects: Effects, sender: Address, payload: SubmitResu
             expected=f"a result from {claim.worker.hex()}",
             got=sender.hex(),
         )
+    if effects.height > claim.expires_at:
+        raise RuleViolation(
+            Code.CLAIM_EXPIRED, f"job {job_id.hex()}", expected=f"height <= {claim.expires_at}", got=effects.height
+        )
     if (payload.y.rows, payload.y.cols) != (job.x.rows, job.w.rows):
         raise RuleViolation(
             Code.BAD_RESULT_SHAPE,
@@ -148,7 +129,7 @@ def process_submit_result(effects: Effects, sender: Address, payload: SubmitResu
         return
     if not results.is_result_correct(job_id, job.x, job.w, payload.y):
         raise make_wrong_result(job_id, payload.y)
-    remove_lapse(effects, job_id, claim)
+    effects.state.dequeue(Kind.LAPSE, get_lapse_height(claim), job_id)
     settle(effects, job_id, job, claim, payload.y)
     effects.touch(Address(job.poster))
 
@@ -161,8 +142,6 @@ def make_wrong_result(job: JobId, y: MatrixRef) -> RuleViolation:
 def process_cancel_job(effects: Effects, sender: Address, payload: CancelJob) -> None:
     """Give the poster the reward of an unclaimed job back; what was burned stays burned.
 
-    Past its deadline a job is always unclaimed, since no claim outlives the deadline.
-
     Raises:
         RuleViolation: "unknown-job", "not-the-poster", "job-not-open".
     """
@@ -173,34 +152,37 @@ def process_cancel_job(effects: Effects, sender: Address, payload: CancelJob) ->
             Code.NOT_THE_POSTER, f"job {job_id.hex()}", expected=f"an order from {job.poster.hex()}", got=sender.hex()
         )
     _check_open(job_id, job)
-    effects.release_escrow(job.reward)
-    effects.credit(sender, job.reward)
-    closed = msgspec.structs.replace(job, state=JobState.CANCELLED, closed_at=effects.height)
-    effects.state.set_job(job_id, closed)
-    effects.note_job(JobEventKind.CANCELLED, job_id, job, None, job.reward)
+    cancel(effects, job_id, job)
 
 
-def process_lapses(effects: Effects, expired: Height) -> None:
-    """Close the claims whose last height was `expired`, in the order they were made; their jobs open again.
+def _compute_burn(effects: Effects, payload: PostJob) -> int:
+    """What posting the job burns in this block.
 
-    Of each bond half, rounded down, goes to the poster and the rest is burned; the worker keeps three
-    quarters of its reputation.
+    Raises:
+        RuleViolation: "overflow", "burn-above-maximum".
     """
-    for job_id in map(JobId, effects.state.get_lapse(expired).jobs):
-        job, claim = get_job(effects, job_id), effects.state.get_claim(job_id)
-        if claim is None:
-            raise LookupError(f"a claim on job {job_id.hex()} should lapse, but there is none")
-        worker = Address(claim.worker)
-        to_poster = claim.bond // 2
-        effects.release_bond(worker, Nano(claim.bond))
-        account = cut_reputation(effects.params, effects.state.get_account(worker), effects.height)
-        effects.state.set_account(worker, account)
-        effects.credit(Address(job.poster), to_poster)
-        effects.burn(claim.bond - to_poster)
-        effects.state.set_claim(job_id, None)
-        effects.state.set_job(job_id, msgspec.structs.replace(job, state=JobState.OPEN, worker=None))
-        effects.note_job(JobEventKind.LAPSED, job_id, job, worker, claim.bond)
-    effects.state.set_lapse(expired, Lapse())
+    x, w = payload.x, payload.w
+    price = compute_job_price(
+        effects.params,
+        effects.height,
+        effects.difficulty,
+        rows_x=x.rows,
+        rows_w=w.rows,
+        depth=x.cols,
+        mode=payload.mode,
+    )
+    if price.total > U64_MAX:
+        raise RuleViolation(
+            Code.OVERFLOW, "what the job burns does not fit 64 bits", expected=f"at most {U64_MAX}", got=price.total
+        )
+    if price.total > payload.max_burn:
+        raise RuleViolation(
+            Code.BURN_ABOVE_MAXIMUM,
+            "the job burns more than its poster signed for",
+            expected=f"at most {payload.max_burn} nano",
+            got=price.total,
+        )
+    return price.total
 
 
 def _check_open(job_id: JobId, job: Job) -> None:

@@ -1,16 +1,20 @@
-"""What the state tree holds: accounts, jobs, claims, when they end, the market's one record, voters and finality.
+"""What the state tree holds: accounts, jobs, claims, queues, the market's one record, voters and finality.
 
 A record lives under a state key, one byte of kind followed by its id; the tree hashes that
 to H("state key", kind || id). Values are canonical encodings of the structs below.
 A record equal to its empty value is not stored.
+
+A queue is one record per job under kind || height u64 || job id, integers big-endian, so that the order of the keys is
+the order in which the starts of blocks work them off. `height` is that of the first block that does so.
 """
 
+from collections.abc import Iterator
 from enum import IntEnum
-from typing import Final, NewType, Protocol, TypeAlias
+from typing import Final, NewType, Protocol
 
 from msgspec import Struct
 
-from inos.primitives.matrices import U32, Hash32, MatrixRef
+from inos.primitives.matrices import U32, MatrixRef
 from inos.primitives.transactions import U64, AddressBytes, JobMode
 from inos.primitives.units import Address, Height, JobId
 from inos.primitives.votes import BlsKey, Checkpoint, Epoch, Link
@@ -28,8 +32,14 @@ class Kind(IntEnum):
     JOB = 2
     CLAIM = 3
     LAPSE = 4
+    """Queue: claims whose last height is over."""
     MARKET = 5
     DUE = 6
+    """Queue: delivered results to be paid."""
+    DEADLINE = 7
+    """Queue: jobs whose deadline is over."""
+    REMOVAL = 8
+    """Queue: closed jobs that leave the state."""
     VOTER = 16
     VOTER_KEY = 17
     VOTERS = 18
@@ -38,15 +48,15 @@ class Kind(IntEnum):
 
 
 class Account(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """One address: what it owns, what it has locked, what it has earned by work.
+    """One address: what it owns, what it has locked, and its reputation.
 
-    `reputation` is the value at height `reputation_height`; it halves lazily from there.
+    `reputation` is in nano: what the jobs burned that the account settled. It is the value at height
+    `reputation_height`, and halves lazily from there.
     """
 
     nonce: U64 = 0
     balance: U64 = 0
     bonded: U64 = 0
-    merit: U64 = 0
     reputation: U64 = 0
     reputation_height: U64 = 0
     open_claims: U32 = 0
@@ -58,11 +68,18 @@ class JobState(IntEnum):
     SETTLED = 2
     CANCELLED = 3
     DELIVERED = 4
-    """In mode optimistic: the result may still be challenged."""
+    """In mode optimistic: the result may still be challenged or disputed."""
+    DISPUTED = 5
+    """A jury decides about the delivered result."""
+    UNDECIDED = 6
+    """Closed: a jury came to no decision, and the reward was burned."""
+
+
+CLOSED_STATES: Final = frozenset({JobState.SETTLED, JobState.CANCELLED, JobState.UNDECIDED})
 
 
 class Job(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A posted product. A settled job stays, so that its result can be proven to anybody."""
+    """A posted product. A closed job stays for `job_retention` blocks, so that its result can be proven to anybody."""
 
     poster: AddressBytes
     x: MatrixRef
@@ -74,18 +91,19 @@ class Job(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     mode: JobMode
     posted_at: U64
     burned: U64
+    """What posting it burned, all parts together."""
     state: JobState
     worker: AddressBytes | None
     """Who holds the claim, or who delivered."""
     y: MatrixRef | None
     closed_at: U64
-    """Height of settlement or cancellation, 0 before."""
+    """Height of the block that settled, cancelled or gave up the job, 0 before."""
 
 
 class Claim(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """The one live claim on a job; it lapses at the end of block `expires_at`.
+    """The one live claim on a job; `expires_at` is the last height at which its result can be delivered.
 
-    Of a delivered job it is what holds the bond, and `expires_at` the height of the block that pays it.
+    Of a delivered job the claim holds the bond, and `expires_at` is the height of the block that pays it.
     """
 
     worker: AddressBytes
@@ -94,28 +112,18 @@ class Claim(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     expires_at: U64
 
 
-class Lapse(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Jobs whose claims expire at one height, in the order they were claimed."""
-
-    jobs: tuple[Hash32, ...] = ()
-
-
-class Due(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Delivered jobs to be settled at the start of one block, in the order they were delivered."""
-
-    jobs: tuple[Hash32, ...] = ()
+class Queued(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """One job in a queue; its key says everything."""
 
 
 class Market(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """The chain's one record of prices and supply."""
+    """The chain's one record of supply."""
 
-    base_fee: U64
-    """Burn per ticket in the block that reads this, in nano."""
     minted: U64
     """Everything minted since genesis, allocations included."""
     burned: U64
     escrowed: U64
-    """Rewards held for jobs not yet settled or cancelled."""
+    """Rewards held for jobs that are not closed yet."""
 
 
 class Voter(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -172,14 +180,17 @@ class Committee(Struct, frozen=True, array_like=True, forbid_unknown_fields=True
     members: tuple[Member, ...] = ()
 
 
-Record: TypeAlias = Account | Job | Claim | Lapse | Due | Market | Voter | VoterKey | Voters | Finality | Committee
-
-
 class StateReader(Protocol):
     """Read access to one block's state."""
 
     def get(self, key: StateKey) -> bytes | None:
-        """Canonical bytes of the record under `key`, or None."""
+        """Return the canonical bytes of the record under `key`, or None."""
+
+    def iterate(self, prefix: bytes, start: StateKey | None = None) -> Iterator[tuple[StateKey, bytes]]:
+        """Yield the records whose keys begin with `prefix`, from the key `start` on, in the order of their keys.
+
+        What is written while an iteration runs may or may not be seen by it.
+        """
 
 
 def account_key(address: Address) -> StateKey:
@@ -194,12 +205,14 @@ def claim_key(job: JobId) -> StateKey:
     return StateKey(bytes([Kind.CLAIM]) + job)
 
 
-def lapse_key(height: Height) -> StateKey:
-    return StateKey(bytes([Kind.LAPSE]) + height.to_bytes(8, "big"))
+def queue_key(kind: Kind, height: Height, job: JobId) -> StateKey:
+    """Where a job stands in a queue: kind || height || job id."""
+    return StateKey(bytes([kind]) + height.to_bytes(8, "big") + job)
 
 
-def due_key(height: Height) -> StateKey:
-    return StateKey(bytes([Kind.DUE]) + height.to_bytes(8, "big"))
+def parse_queue_key(key: StateKey) -> tuple[Height, JobId]:
+    """Height and job of a queue's record."""
+    return Height(int.from_bytes(key[1:9], "big")), JobId(key[9:])
 
 
 def voter_key(address: Address) -> StateKey:

@@ -1,4 +1,4 @@
-"""Reputation: work somebody verified, fading by half every `reputation_half_life` blocks (protocol, section 5).
+"""Reputation: what the jobs burned that an account settled, in nano, halving every `reputation_half_life` blocks.
 
 It halves for everybody at the same heights, the multiples of the half-life. An account's
 record keeps the value with the height it was written at, and the halvings since are made up for
@@ -10,28 +10,28 @@ import msgspec
 from inos.consensus import amounts
 from inos.consensus.params import Params
 from inos.consensus.records import Account
-from inos.primitives.units import Height, Tickets
+from inos.primitives.units import Height, Nano
 
 
-def compute_halved(params: Params, reputation: int, written: Height, height: Height) -> Tickets:
-    """`reputation`, written at height `written`, as it stands at `height` (tickets, rounded down)."""
+def compute_halved(params: Params, amount: int, written: Height, height: Height) -> Nano:
+    """`amount`, written at height `written`, as it stands at `height` (rounded down)."""
     half_life = params.reputation_half_life
-    return Tickets(reputation >> (height // half_life - written // half_life))
+    return Nano(amount >> (height // half_life - written // half_life))
 
 
-def compute_open_claim_limit(params: Params, reputation: Tickets) -> int:
+def compute_open_claim_limit(params: Params, reputation: Nano) -> int:
     """How many claims an account may hold at once."""
     return min(params.max_open_claims, params.base_open_claims + reputation // params.reputation_per_claim)
 
 
-def add_reputation(params: Params, account: Account, tickets: int, height: Height) -> Account:
-    """The account after verified work of `tickets`.
+def add_reputation(params: Params, account: Account, burned: int, height: Height) -> Account:
+    """The account after it settled a job whose posting burned `burned`.
 
     Raises:
         RuleViolation: "overflow".
     """
     present = compute_halved(params, account.reputation, Height(account.reputation_height), height)
-    return _with_reputation(account, amounts.add(present, tickets, "reputation"), height)
+    return _with_reputation(account, amounts.add(present, burned, "reputation"), height)
 
 
 def cut_reputation(params: Params, account: Account, height: Height) -> Account:

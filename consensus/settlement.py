@@ -1,4 +1,8 @@
-"""What ends well for a job: its worker paid; and what all that concerns jobs looks up first."""
+"""How jobs end or open again, and what all rules about jobs look up first.
+
+A closed job leaves the state `job_retention` blocks after it was closed. While it is not closed, it stands in the
+queue of deadlines.
+"""
 
 import msgspec
 
@@ -6,8 +10,7 @@ from inos.consensus import amounts
 from inos.consensus.codes import Code
 from inos.consensus.effects import Effects
 from inos.consensus.jobevents import JobEventKind
-from inos.consensus.merit import add_merit
-from inos.consensus.records import Claim, Job, JobState, Lapse
+from inos.consensus.records import Claim, Job, JobState, Kind
 from inos.consensus.reputation import add_reputation
 from inos.primitives.errors import RuleViolation
 from inos.primitives.matrices import MatrixRef, compute_tickets
@@ -31,24 +34,53 @@ def get_job(effects: Effects, job_id: JobId) -> Job:
     return job
 
 
-def remove_lapse(effects: Effects, job_id: JobId, claim: Claim) -> None:
-    """The claim cannot lapse any more."""
-    expires_at = Height(claim.expires_at)
-    lapse = effects.state.get_lapse(expires_at)
-    effects.state.set_lapse(expires_at, Lapse(tuple(j for j in lapse.jobs if j != job_id)))
+def get_lapse_height(claim: Claim) -> Height:
+    """Height of the first block whose start may end the claim."""
+    return Height(claim.expires_at + 1)
+
+
+def get_deadline_height(job: Job) -> Height:
+    """Height of the first block whose start may cancel the job."""
+    return Height(job.deadline + 1)
 
 
 def settle(effects: Effects, job_id: JobId, job: Job, claim: Claim, y: MatrixRef) -> None:
-    """Pay the claimer reward and bond, with merit and reputation by the product's tickets; the claim is gone."""
-    worker, tickets = Address(claim.worker), compute_job_tickets(job.x, job.w)
+    """Pay the claimer reward and bond, with reputation by what the job burned; the claim is gone, the job closed."""
+    worker = Address(claim.worker)
     effects.release_bond(worker, Nano(claim.bond))
     effects.release_escrow(job.reward)
     effects.credit(worker, amounts.add(claim.bond, job.reward, "bond and reward"))
-    account = add_merit(effects.state.get_account(worker), tickets)
-    effects.state.set_account(worker, add_reputation(effects.params, account, tickets, effects.height))
+    account = add_reputation(effects.params, effects.state.get_account(worker), job.burned, effects.height)
+    effects.state.set_account(worker, account)
     effects.state.set_claim(job_id, None)
-    settled = msgspec.structs.replace(job, state=JobState.SETTLED, worker=worker, y=y, closed_at=effects.height)
-    effects.state.set_job(job_id, settled)
-    effects.tickets_settled += tickets
+    close_job(effects, job_id, msgspec.structs.replace(job, state=JobState.SETTLED, worker=worker, y=y))
+    effects.tickets_settled += compute_job_tickets(job.x, job.w)
+    effects.settled_burn += job.burned
     effects.settled.append(job_id)
     effects.note_job(JobEventKind.SETTLED, job_id, job, worker, job.reward)
+
+
+def cancel(effects: Effects, job_id: JobId, job: Job) -> None:
+    """Give the poster the reward of an unclaimed job back and close the job; what was burned stays burned."""
+    effects.release_escrow(job.reward)
+    effects.credit(Address(job.poster), job.reward)
+    close_job(effects, job_id, msgspec.structs.replace(job, state=JobState.CANCELLED, worker=None, y=None))
+    effects.note_job(JobEventKind.CANCELLED, job_id, job, None, job.reward)
+
+
+def reopen_job(effects: Effects, job_id: JobId, job: Job) -> None:
+    """Let a job whose claim ended without a result be claimed again; past its deadline cancel it instead.
+
+    The caller has taken the claim out of the state and noted why it ended.
+    """
+    if effects.height > job.deadline:
+        cancel(effects, job_id, job)
+    else:
+        effects.state.set_job(job_id, msgspec.structs.replace(job, state=JobState.OPEN, worker=None, y=None))
+
+
+def close_job(effects: Effects, job_id: JobId, job: Job) -> None:
+    """Write a job as closed in this block, and have it leave the state after the retention."""
+    effects.state.set_job(job_id, msgspec.structs.replace(job, closed_at=effects.height))
+    effects.state.dequeue(Kind.DEADLINE, get_deadline_height(job), job_id)
+    effects.state.enqueue(Kind.REMOVAL, Height(effects.height + effects.params.job_retention), job_id)

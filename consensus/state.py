@@ -1,6 +1,9 @@
 """One block's state, typed: reading it, and drafting changes that may still be thrown away."""
 
+from collections.abc import Iterable, Iterator
 from typing import Final, TypeVar
+
+from msgspec import Struct
 
 from inos.consensus.params import Params
 from inos.consensus.records import (
@@ -11,12 +14,11 @@ from inos.consensus.records import (
     Account,
     Claim,
     Committee,
-    Due,
     Finality,
     Job,
-    Lapse,
+    Kind,
     Market,
-    Record,
+    Queued,
     StateKey,
     StateReader,
     Voter,
@@ -26,21 +28,46 @@ from inos.consensus.records import (
     bls_key_key,
     claim_key,
     committee_key,
-    due_key,
     job_key,
-    lapse_key,
+    parse_queue_key,
+    queue_key,
     voter_key,
 )
 from inos.consensus.reputation import compute_halved
 from inos.primitives.codec import decode, encode
-from inos.primitives.units import Address, Height, JobId, Nano, Tickets
+from inos.primitives.units import Address, Height, JobId, Nano
 
-R = TypeVar("R", Account, Job, Claim, Lapse, Due, Market, Voter, VoterKey, Voters, Finality, Committee)
+R = TypeVar("R", bound=Struct)
+K = TypeVar("K", bound=bytes)
 EMPTY_ACCOUNT: Final = Account()
-EMPTY_LAPSE: Final = Lapse()
 EMPTY_VOTERS: Final = Voters()
 EMPTY_COMMITTEE: Final = Committee()
-EMPTY_DUE: Final = Due()
+QUEUED: Final = Queued()
+
+
+def select_range(
+    records: Iterable[tuple[K, bytes | None]], prefix: bytes, start: bytes | None
+) -> list[tuple[K, bytes | None]]:
+    """Records whose keys begin with `prefix` and are not below `start`, sorted by key."""
+    low = prefix if start is None else start
+    return sorted((each for each in records if each[0].startswith(prefix) and each[0] >= low), key=lambda each: each[0])
+
+
+def overlay(changes: list[tuple[K, bytes | None]], below: Iterator[tuple[K, bytes]]) -> Iterator[tuple[K, bytes]]:
+    """Merge two runs sorted by key; a change replaces the record below it, and None hides it."""
+    at = 0
+    for key, value in below:
+        while at < len(changes) and changes[at][0] < key:
+            changed, new = changes[at]
+            at += 1
+            if new is not None:
+                yield changed, new
+        if at < len(changes) and changes[at][0] == key:
+            continue  # the loop above, or the one below, yields the change
+        yield key, value
+    for changed, new in changes[at:]:
+        if new is not None:
+            yield changed, new
 
 
 class StateView:
@@ -50,8 +77,12 @@ class StateView:
         self._reader = reader
 
     def get(self, key: StateKey) -> bytes | None:
-        """Canonical bytes of the record under `key`, or None."""
+        """Return the canonical bytes of the record under `key`, or None."""
         return self._reader.get(key)
+
+    def iterate(self, prefix: bytes, start: StateKey | None = None) -> Iterator[tuple[StateKey, bytes]]:
+        """See StateReader.iterate."""
+        return self._reader.iterate(prefix, start)
 
     def get_account(self, address: Address) -> Account:
         """The account, or the empty one: every address exists."""
@@ -64,16 +95,16 @@ class StateView:
         """The live claim on `job`, or None."""
         return self._get(Claim, claim_key(job))
 
-    def get_lapse(self, height: Height) -> Lapse:
-        """Jobs whose claims expire at `height`."""
-        return self._get(Lapse, lapse_key(height)) or EMPTY_LAPSE
-
-    def get_due(self, height: Height) -> Due:
-        """Delivered jobs that the block at `height` settles."""
-        return self._get(Due, due_key(height)) or EMPTY_DUE
+    def iterate_queue(self, kind: Kind, last: Height) -> Iterator[tuple[Height, JobId]]:
+        """Yield the jobs of a queue whose heights are at most `last`, lowest first, of equals the lower id first."""
+        for key, _ in self.iterate(bytes([kind])):
+            height, job = parse_queue_key(key)
+            if height > last:
+                return
+            yield height, job
 
     def get_market(self) -> Market:
-        """Prices and supply.
+        """The supply.
 
         Raises:
             LookupError: there is none; then this is no chain's state, since genesis writes it.
@@ -117,20 +148,25 @@ class Draft(StateView):
     def get(self, key: StateKey) -> bytes | None:
         return self._changes[key] if key in self._changes else self._reader.get(key)
 
+    def iterate(self, prefix: bytes, start: StateKey | None = None) -> Iterator[tuple[StateKey, bytes]]:
+        return overlay(select_range(self._changes.items(), prefix, start), self._reader.iterate(prefix, start))
+
     def set_account(self, address: Address, account: Account) -> None:
         self._put(account_key(address), None if account == EMPTY_ACCOUNT else account)
 
-    def set_job(self, job: JobId, record: Job) -> None:
+    def set_job(self, job: JobId, record: Job | None) -> None:
         self._put(job_key(job), record)
 
     def set_claim(self, job: JobId, claim: Claim | None) -> None:
         self._put(claim_key(job), claim)
 
-    def set_lapse(self, height: Height, lapse: Lapse) -> None:
-        self._put(lapse_key(height), None if lapse == EMPTY_LAPSE else lapse)
+    def enqueue(self, kind: Kind, height: Height, job: JobId) -> None:
+        """Let the block at `height`, or the next that can, work on a job."""
+        self._put(queue_key(kind, height, job), QUEUED)
 
-    def set_due(self, height: Height, due: Due) -> None:
-        self._put(due_key(height), None if due == EMPTY_DUE else due)
+    def dequeue(self, kind: Kind, height: Height, job: JobId) -> None:
+        """Take a job out of a queue; one that is not there is no error."""
+        self._put(queue_key(kind, height, job), None)
 
     def set_market(self, market: Market) -> None:
         self._put(MARKET_KEY, market)
@@ -158,7 +194,7 @@ class Draft(StateView):
         """Records that differ from the state below, in order of their keys; None where one was removed."""
         return {key: self._changes[key] for key in sorted(self._changes) if self._changes[key] != self._reader.get(key)}
 
-    def _put(self, key: StateKey, record: Record | None) -> None:
+    def _put(self, key: StateKey, record: Struct | None) -> None:
         self._changes[key] = None if record is None else encode(record)
 
 
@@ -167,6 +203,6 @@ def compute_supply(market: Market) -> Nano:
     return Nano(market.minted - market.burned)
 
 
-def compute_reputation(params: Params, account: Account, height: Height) -> Tickets:
+def compute_reputation(params: Params, account: Account, height: Height) -> Nano:
     """The account's reputation as it stands at `height`, halvings since it was written included."""
     return compute_halved(params, account.reputation, Height(account.reputation_height), height)

@@ -5,6 +5,7 @@ from inos.consensus.finality.evidence import check_evidence_sanity
 from inos.consensus.finality.voters import check_register_sanity
 from inos.consensus.matrixrules import check_product_refs, check_result_ref
 from inos.consensus.params import Params
+from inos.consensus.prices import compute_product_bytes
 from inos.primitives.blocks import MAX_HEADER_BYTES
 from inos.primitives.bls import get_bls
 from inos.primitives.codec import encode
@@ -52,11 +53,6 @@ def check_transaction_sanity(params: Params, tx: Transaction) -> None:
     _check_bls(params, tx)
 
 
-def compute_product_bytes(rows_x: int, rows_w: int, depth: int) -> int:
-    """Bytes of both operands and the result: m*k + n*k + 4*m*n."""
-    return rows_x * depth + rows_w * depth + 4 * rows_x * rows_w
-
-
 def _check_bls(params: Params, tx: Transaction) -> None:
     """What takes pairings, so that only a signed transaction can make a node compute them."""
     match tx.payload:
@@ -76,7 +72,7 @@ def _check_post_job(params: Params, payload: PostJob, fee: int) -> None:
     if payload.reward == 0:
         raise RuleViolation(Code.ZERO_REWARD, "a job that pays nothing")
     _check_total(payload.reward, fee, "reward and fee")
-    _check_total(payload.max_base_fee, 0, "the highest base fee")
+    _check_total(payload.max_burn, 0, "the highest burn")
     _check_total(payload.deadline, 0, "the deadline")
     _check_total(payload.bond, 0, "the bond")
     if payload.bond < params.min_bond:
@@ -89,15 +85,20 @@ def _check_post_job(params: Params, payload: PostJob, fee: int) -> None:
             got=payload.claim_window,
         )
     check_product_refs(payload.x, payload.w, "job")
+    _check_product_size(params, payload)
     if payload.mode == JobMode.OPTIMISTIC:
         _check_challengeable(params, payload.x.cols)
-        return
+
+
+def _check_product_size(params: Params, payload: PostJob) -> None:
+    is_checked = payload.mode == JobMode.CHECKED
+    limit = params.max_checked_bytes if is_checked else params.max_optimistic_bytes
     size = compute_product_bytes(payload.x.rows, payload.w.rows, payload.x.cols)
-    if size > params.max_checked_bytes:
+    if size > limit:
         raise RuleViolation(
             Code.PRODUCT_TOO_LARGE,
-            "bytes of operands and result of a checked job",
-            expected=f"<= {params.max_checked_bytes}",
+            f"bytes of operands and result of a job {payload.mode.name.lower()}",
+            expected=f"<= {limit}",
             got=size,
         )
 

@@ -7,13 +7,14 @@ from inos.consensus.effects import Effects
 from inos.consensus.finality.evidence import process_report
 from inos.consensus.finality.voters import process_register, process_unbond, process_withdraw
 from inos.consensus.jobs import (
-    ResultChecker,
     process_cancel_job,
     process_claim_job,
     process_post_job,
     process_submit_result,
 )
 from inos.consensus.optimistic import process_challenge
+from inos.consensus.records import account_key
+from inos.consensus.results import ResultChecker
 from inos.primitives.errors import RuleViolation
 from inos.primitives.transactions import (
     CancelJob,
@@ -71,12 +72,24 @@ def process_transaction(effects: Effects, tx: Transaction, results: ResultChecke
 def process_transfer(effects: Effects, sender: Address, payload: Transfer) -> None:
     """Move an amount; to oneself it changes nothing, since the debit is written before the credit reads.
 
+    An address without a record gets one, which burns `account_fee` from the amount.
+
     Raises:
-        RuleViolation: "insufficient-balance".
+        RuleViolation: "insufficient-balance", "amount-too-small".
     """
-    receiver = Address(payload.to)
+    receiver, fee = Address(payload.to), 0
     effects.debit(sender, payload.amount, "the amount")
-    effects.credit(receiver, payload.amount)
+    if effects.state.get(account_key(receiver)) is None:
+        fee = effects.params.account_fee
+        if payload.amount <= fee:
+            raise RuleViolation(
+                Code.AMOUNT_TOO_SMALL,
+                f"{receiver.hex()} is a new account, which burns {fee} nano of the first amount",
+                expected=f"above {fee}",
+                got=payload.amount,
+            )
+        effects.burn(fee)
+    effects.credit(receiver, payload.amount - fee)
     effects.touch(receiver)
 
 

@@ -21,7 +21,6 @@ from inos.primitives.blocks import (
     HEADER_VERSION,
     Block,
     Header,
-    compute_allowed_target,
     compute_anchor,
     compute_tx_root,
     encode_target,
@@ -31,7 +30,7 @@ from inos.primitives.codec import encode
 from inos.primitives.errors import InosError, InvalidCertificate, RuleViolation
 from inos.primitives.matrices import PANEL_BYTES, STRIP_ROWS, Seal, Witness
 from inos.primitives.transactions import Transaction, compute_tx_id
-from inos.primitives.units import Target, TxId
+from inos.primitives.units import TxId
 
 __all__ = [
     "AsertAnchor",
@@ -43,7 +42,6 @@ __all__ = [
     "check_header_sanity",
     "check_seal",
     "check_transaction_sanity",
-    "get_allowed_target",
     "is_about_block",
 ]
 
@@ -59,11 +57,6 @@ def is_about_block(error: InosError) -> bool:
     anybody can send a good header with a bad one.
     """
     return isinstance(error, RuleViolation) and not isinstance(error, BodyMismatch | InvalidCertificate)
-
-
-def get_allowed_target(params: Params, header: Header) -> Target:
-    """What the seal's digest must not exceed: the header's target, raised by the premium if it uses merit."""
-    return compute_allowed_target(get_target(header), header.uses_merit, params.merit_premium)
 
 
 def check_header_sanity(params: Params, header: Header) -> None:
@@ -90,7 +83,7 @@ def check_header_sanity(params: Params, header: Header) -> None:
         return
     if header.seal is None:
         raise RuleViolation(Code.MISSING_SEAL, f"block {header.height} has no seal")
-    _check_seal_sanity(header.seal, get_allowed_target(params, header))
+    _check_seal_sanity(header.seal, get_target(header))
 
 
 def check_block_sanity(params: Params, block: Block, *, is_verified: Callable[[TxId], bool] | None = None) -> None:
@@ -126,7 +119,7 @@ def check_seal(params: Params, header: Header, witness: Witness) -> None:
     """
     if header.seal is None:
         raise RuleViolation(Code.MISSING_SEAL, f"block {header.height} has no seal")
-    work.verify(header.seal, witness, compute_anchor(header), get_allowed_target(params, header))
+    work.verify(header.seal, witness, compute_anchor(header), get_target(header))
 
 
 def check_header_context(params: Params, header: Header, context: HeaderContext) -> None:
@@ -147,7 +140,7 @@ def check_header_context(params: Params, header: Header, context: HeaderContext)
         )
 
 
-def _check_seal_sanity(seal: Seal, allowed: Target) -> None:
+def _check_seal_sanity(seal: Seal, target: int) -> None:
     check_product_refs(seal.x, seal.w, "seal")
     strips_x, strips_w = -(-seal.x.rows // STRIP_ROWS), -(-seal.w.rows // STRIP_ROWS)
     panels = -(-seal.x.cols // PANEL_BYTES)
@@ -158,9 +151,9 @@ def _check_seal_sanity(seal: Seal, allowed: Target) -> None:
             expected=f"below ({strips_x}, {strips_w}, {panels})",
             got=f"({seal.i}, {seal.j}, {seal.p})",
         )
-    if int.from_bytes(seal.digest, "big") > allowed:
+    if int.from_bytes(seal.digest, "big") > target:
         raise RuleViolation(
-            Code.DIGEST_ABOVE_TARGET, "the seal's digest", expected=f"at most {allowed:064x}", got=seal.digest.hex()
+            Code.DIGEST_ABOVE_TARGET, "the seal's digest", expected=f"at most {target:064x}", got=seal.digest.hex()
         )
 
 

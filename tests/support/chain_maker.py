@@ -123,7 +123,6 @@ class Branch(Lab):
         self,
         *transactions: Transaction,
         miner: Address = MINER.address,
-        uses_merit: bool = False,
         nonce: int = 0,
         later_ms: int = 0,
         aggregate: Aggregate | None = None,
@@ -133,7 +132,6 @@ class Branch(Lab):
             self.draft(
                 *transactions,
                 miner=miner,
-                uses_merit=uses_merit,
                 nonce=nonce,
                 later_ms=later_ms,
                 aggregate=aggregate,
@@ -144,17 +142,15 @@ class Branch(Lab):
         self,
         *transactions: Transaction,
         miner: Address = MINER.address,
-        uses_merit: bool = False,
         nonce: int = 0,
         later_ms: int = 0,
         aggregate: Aggregate | None = None,
         **changes: Any,
     ) -> MadeBlock:
         """The next block, sealed but not connected; `changes` to its header may make it invalid."""
-        block = self.make_block(transactions, miner=miner, uses_merit=uses_merit, aggregate=aggregate)
+        block = self.make_block(transactions, miner=miner, aggregate=aggregate)
         block = edit(block, **{"nonce": nonce, "time_ms": block.header.time_ms + later_ms} | changes)
-        premium = self.params.merit_premium if uses_merit else 1
-        return seal(block, allowed=min(ANY, int.from_bytes(block.header.target, "big") * premium))
+        return seal(block, allowed=int.from_bytes(block.header.target, "big"))
 
     def grow_by(self, count: int, *, nonce: int = 0) -> list[MadeBlock]:
         """`count` empty blocks."""
@@ -225,10 +221,9 @@ def make_result_ref(job_rows: int = 32, job_cols: int = 48, tag: int = 1) -> Mat
 
 
 def grow_at_random(branch: Branch, rng: random.Random, *, max_transactions: int = 6) -> MadeBlock:
-    """A block with random valid transactions of every kind, for a random miner, now and then with merit."""
+    """A block with random valid transactions of every kind, for a random miner."""
     miner = rng.choice(PEOPLE)
-    uses_merit = branch.state.get_account(miner.address).merit >= 1 and rng.random() < 0.5
-    execution = branch.begin(miner=miner.address, uses_merit=uses_merit)
+    execution = branch.begin(miner=miner.address)
     taken: list[Transaction] = []
     ahead = dict.fromkeys(PEOPLE, 0)
     for _ in range(rng.randint(0, max_transactions)):
@@ -241,7 +236,7 @@ def grow_at_random(branch: Branch, rng: random.Random, *, max_transactions: int 
             continue
         ahead[key] += 1
         taken.append(tx)
-    return branch.grow(*taken, miner=miner.address, uses_merit=uses_merit, nonce=rng.getrandbits(32))
+    return branch.grow(*taken, miner=miner.address, nonce=rng.getrandbits(32))
 
 
 def _choose_payload(branch: Branch, key: Key, rng: random.Random) -> tuple[Key, Payload]:
@@ -258,7 +253,7 @@ def _choose_payload(branch: Branch, key: Key, rng: random.Random) -> tuple[Key, 
                 reward=rng.randint(1, 3000),
                 deadline=branch.height + 1 + rng.randint(1, 8),
                 claim_window=rng.randint(2, 6),
-                max_base_fee=10**6,
+                max_burn=10**6,
             ),
         ),
     ]

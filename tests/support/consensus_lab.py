@@ -4,7 +4,7 @@ Seals are made up: their digest meets the target, but no witness could prove the
 `check_seal` make real ones.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -24,7 +24,7 @@ from inos.primitives.errors import MatrixMissing, RuleViolation
 from inos.primitives.matrices import DTYPE_INT7, DTYPE_INT32, MatrixRef, Seal, make_matrix_ref
 from inos.primitives.signatures import compute_address, compute_public_key
 from inos.primitives.transactions import JobMode, Payload, PostJob, Transaction, compute_tx_id, sign_transaction
-from inos.primitives.units import Address, BlockId, Hash, Height, JobId, MatrixId, Nano, Target, Tickets, TimeMs
+from inos.primitives.units import Address, BlockId, Hash, Height, JobId, MatrixId, Nano, Target, TimeMs
 from inos.primitives.votes import Aggregate
 
 CHAIN_ID: Final = 77
@@ -42,22 +42,32 @@ PARAMS: Final = Params(
     subsidy_initial=Nano(50_000),
     subsidy_decay_interval=10,
     subsidy_tail=Nano(49_000),
-    merit_premium=4,
-    base_fee_initial=Nano(10),
-    base_fee_floor=Nano(1),
-    base_fee_change_denominator=8,
-    useful_target_percent=50,
+    burn_per_mille=125,
+    byte_burn_per_mille=125,
+    job_fee=Nano(7),
+    account_fee=Nano(3),
     max_checked_bytes=1 << 20,
+    max_checked_block_bytes=1 << 21,
+    max_optimistic_bytes=1 << 22,
+    max_block_cost_us=500_000,
     min_bond=Nano(101),
     min_claim_window=2,
     max_claim_window=6,
     max_job_lifetime=20,
     base_open_claims=2,
-    reputation_per_claim=Tickets(1000),
+    reputation_per_claim=Nano(1000),
     max_open_claims=4,
     reputation_half_life=10,
+    job_retention=30,
+    result_depth=10,
     challenge_window=3,
+    jury_size=5,
+    jury_window=6,
+    jury_mib_fee=Nano(10),
     epoch_blocks=8,
+    finality_start=8,
+    bond_leverage=50,
+    max_voters=64,
     min_voter_bond=Nano(1000),
     unbonding_epochs=2,
 )
@@ -102,7 +112,7 @@ def make_post(height: int, **changes: Any) -> PostJob:
         claim_window=3,
         deadline=height + 10,
         mode=JobMode.CHECKED,
-        max_base_fee=1000,
+        max_burn=10_000,
     )
     return msgspec.structs.replace(job, **changes)
 
@@ -115,6 +125,9 @@ class Records:
 
     def get(self, key: StateKey) -> bytes | None:
         return self.all.get(key)
+
+    def iterate(self, prefix: bytes, start: StateKey | None = None) -> Iterator[tuple[StateKey, bytes]]:
+        yield from sorted((k, v) for k, v in self.all.items() if k.startswith(prefix) and k >= (start or prefix))
 
     def apply(self, changes: Mapping[StateKey, bytes | None]) -> None:
         for key, value in changes.items():
@@ -187,7 +200,7 @@ class Lab:
         number = self.state.get_account(key.address).nonce + ahead if nonce is None else nonce
         return sign_transaction(key.secret, CHAIN_ID, number, fee, payload)
 
-    def begin(self, *, miner: Address = MINER.address, uses_merit: bool = False) -> Execution:
+    def begin(self, *, miner: Address = MINER.address) -> Execution:
         """An execution of the next block."""
         return Execution(
             self.params,
@@ -195,7 +208,6 @@ class Lab:
             height=Height(self.height + 1),
             beneficiary=miner,
             target=compute_target(self.params, self.context),
-            uses_merit=uses_merit,
             results=self.products,
             parent=self.context.parent_id,
         )
@@ -205,11 +217,10 @@ class Lab:
         transactions: Sequence[Transaction] = (),
         *,
         miner: Address = MINER.address,
-        uses_merit: bool = False,
         aggregate: Aggregate | None = None,
     ) -> Block:
         """The next block; its state root is right if its transactions are valid, else zero."""
-        header = self._make_header(transactions, miner, uses_merit, aggregate)
+        header = self._make_header(transactions, miner, aggregate)
         block = Block(header, tuple(transactions), aggregate)
         try:
             executed = execute_block(self.params, self.records, block, self.products)
@@ -219,13 +230,11 @@ class Lab:
         after.apply(executed.changes)
         return edit(block, state_root=compute_state_root(after.all))
 
-    def _make_header(
-        self, transactions: Sequence[Transaction], miner: Address, uses_merit: bool, aggregate: Aggregate | None
-    ) -> Header:
+    def _make_header(self, transactions: Sequence[Transaction], miner: Address, aggregate: Aggregate | None) -> Header:
         context = self.context
         seal = Seal(make_operand(16, 1024, 3), make_operand(16, 1024, 4), 0, 0, 0, bytes(32))
         return Header(
-            version=1,
+            version=2,
             chain_id=CHAIN_ID,
             height=context.parent.height + 1,
             parent=context.parent_id,
@@ -234,7 +243,6 @@ class Lab:
             state_root=bytes(32),
             target=encode_target(compute_target(self.params, context)),
             beneficiary=miner,
-            uses_merit=uses_merit,
             nonce=0,
             seal=seal,
         )
@@ -261,11 +269,10 @@ class Lab:
         self,
         *transactions: Transaction,
         miner: Address = MINER.address,
-        uses_merit: bool = False,
         aggregate: Aggregate | None = None,
     ) -> Executed:
         """Make and connect the next block."""
-        block = self.make_block(transactions, miner=miner, uses_merit=uses_merit, aggregate=aggregate)
+        block = self.make_block(transactions, miner=miner, aggregate=aggregate)
         return self.connect(block)
 
     def mine_until(self, height: int) -> None:

@@ -37,8 +37,8 @@ class MemoryDatabase:
             else:
                 self._values[key] = self._shared.setdefault(value, value) if len(value) > LARGE else value
 
-    def iterate(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        return self.snapshot().iterate(prefix)
+    def iterate(self, prefix: bytes, *, start: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
+        return self.snapshot().iterate(prefix, start=start)
 
     def iterate_keys(self, prefix: bytes) -> Iterator[bytes]:
         return (key for key, _ in self.snapshot().iterate(prefix))
@@ -66,12 +66,18 @@ class MemorySnapshot:
         return self.before[key] if key in self.before else self._values.get(key)
 
     def iterate(
-        self, prefix: bytes, *, above: bytes | None = None, below: bytes | None = None, newest_first: bool = False
+        self,
+        prefix: bytes,
+        *,
+        start: bytes | None = None,
+        above: bytes | None = None,
+        below: bytes | None = None,
+        newest_first: bool = False,
     ) -> Iterator[tuple[bytes, bytes]]:
         keys = {key for key in self._values if key.startswith(prefix)}
         keys |= {key for key in self.before if key.startswith(prefix)}
         ordered = sorted(keys)
-        first = 0 if above is None else bisect_left(ordered, above + b"\0")
+        first = bisect_left(ordered, start or prefix if above is None else above + b"\0")
         end = get_prefix_end(prefix) if below is None else below
         last = len(ordered) if end is None else bisect_left(ordered, end)
         chosen = ordered[first:last]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from inos.consensus.basefee import compute_next_base_fee
+
 from inos.consensus.finality.aggregates import apply_link
 from inos.consensus.finality.committee import make_committee
 from inos.consensus.genesis_state import make_genesis

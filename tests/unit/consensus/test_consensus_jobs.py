@@ -5,7 +5,7 @@ import pytest
 
 from inos.consensus import jobs
 from inos.consensus.execution import Executed
-from inos.consensus.records import Claim, Job, JobState, Lapse
+from inos.consensus.records import Claim, Job, JobState, Kind
 from inos.consensus.state import compute_reputation
 from inos.primitives.errors import MatrixMissing, RuleViolation
 from inos.primitives.transactions import CancelJob, ClaimJob, Payload, SubmitResult
@@ -22,6 +22,10 @@ def do(lab: Lab, key: Key, payload: Payload) -> Executed:
 
 def refuse(lab: Lab, key: Key, payload: Payload) -> str:
     return get_code(lambda: lab.begin().add(lab.sign(key, payload)))
+
+
+def list_queue(lab: Lab, kind: Kind) -> list[tuple[int, JobId]]:
+    return list(lab.state.iterate_queue(kind, Height(10**6)))
 
 
 def get_job(lab: Lab, job_id: JobId) -> Job:
@@ -90,7 +94,7 @@ def test_a_job_claimed_and_delivered() -> None:
     account = lab.state.get_account(BOB.address)
     assert (account.balance, account.bonded, account.open_claims) == (500_000 - 1 - 101, 101, 1)
     assert lab.state.get_claim(job_id) == Claim(BOB.address, 101, 2, 5)
-    assert lab.state.get_lapse(Height(5)) == Lapse((job_id,))
+    assert list_queue(lab, Kind.LAPSE) == [(6, job_id)]
     assert (get_job(lab, job_id).state, get_job(lab, job_id).worker) == (JobState.CLAIMED, BOB.address)
 
     executed = do(lab, BOB, SubmitResult(job_id, Y))
@@ -98,7 +102,7 @@ def test_a_job_claimed_and_delivered() -> None:
     assert (account.balance, account.bonded, account.open_claims) == (500_000 - 2 + 1000, 0, 0)
     assert (account.merit, account.reputation, account.reputation_height) == (TICKETS, TICKETS, 3)
     assert lab.state.get_claim(job_id) is None
-    assert lab.state.get_lapse(Height(5)) == Lapse()
+    assert list_queue(lab, Kind.LAPSE) == []
     assert lab.state.get_market().escrowed == 0
     job = get_job(lab, job_id)
     assert (job.state, job.worker, job.y, job.closed_at) == (JobState.SETTLED, BOB.address, Y, 3)
@@ -180,7 +184,7 @@ def test_a_lapsed_claim() -> None:
     assert lab.state.get_market().burned == burned + 51
     assert executed.figures.burned == 51
     assert lab.state.get_claim(job_id) is None
-    assert lab.state.get_lapse(Height(8)) == Lapse()
+    assert list_queue(lab, Kind.LAPSE) == []
     assert (get_job(lab, job_id).state, get_job(lab, job_id).worker) == (JobState.OPEN, None)
     do(lab, BOB, ClaimJob(job_id))
 
@@ -256,7 +260,7 @@ def test_claims_that_expire_at_one_height_are_bounded(monkeypatch: pytest.Monkey
     execution.add(lab.sign(BOB, ClaimJob(second)))
     do(lab, BOB, ClaimJob(second))
     third = lab.post(deadline=7)
-    assert lab.state.get_lapse(Height(7)).jobs == (second,)
+    assert list_queue(lab, Kind.LAPSE) == [(8, second)]
     with pytest.raises(RuleViolation) as caught:
         lab.begin().add(lab.sign(ALICE, ClaimJob(third)))
     assert caught.value.code == "expiry-height-full"

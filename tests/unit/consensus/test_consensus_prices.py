@@ -1,59 +1,73 @@
-"""Base fee, subsidy, reputation and fork choice in numbers."""
+"""Prices, subsidy, reputation and fork choice in numbers."""
+
+from typing import Any
 
 import msgspec
 import pytest
 
-from inos.consensus.basefee import compute_next_base_fee, compute_useful_tickets
 from inos.consensus.forkchoice import compute_chain_weight, is_better
-from inos.consensus.merit import add_merit
 from inos.consensus.params import compute_subsidy
+from inos.consensus.prices import (
+    JobPrice,
+    compute_job_price,
+    compute_price_per_tera,
+    compute_product_bytes,
+    compute_window_share,
+    compute_work_price,
+)
 from inos.consensus.records import Account
 from inos.consensus.reputation import add_reputation, compute_halved, compute_open_claim_limit, cut_reputation
 from inos.primitives.blocks import encode_target
+from inos.primitives.transactions import JobMode
 from inos.primitives.units import Height, Nano, Target, Tickets, Weight
 from support.consensus_lab import PARAMS, Lab, get_code
 
 D = Tickets(600)
-"""Wanted per block: half, 300 tickets."""
+"""Of the lab's genesis target."""
+
+
+def price(**changes: Any) -> JobPrice:
+    """Of 100 x 30 from depth 1500, 7 * 2 * 2 = 28 tickets and 207,000 bytes, where S is 50,000 and D 600."""
+    sizes = {"rows_x": 100, "rows_w": 30, "depth": 1500, "mode": JobMode.CHECKED} | changes
+    return compute_job_price(PARAMS, Height(1), D, **sizes)
+
+
+def test_a_job_burns_for_work_bytes_and_place() -> None:
+    # 50,000 * 125 * 28 / (1000 * 600) = 291.7; 50,000 * 125 * 207,000 / (1000 * 2 MiB) = 616.9
+    assert price() == JobPrice(work=292, bytes=617, place=7)
+    assert price().total == 916
+    assert price(mode=JobMode.OPTIMISTIC) == JobPrice(work=292, bytes=0, place=7)
+    assert price(rows_x=1, rows_w=1, depth=1) == JobPrice(work=11, bytes=1, place=7)  # both parts round up
+
+
+def test_a_job_of_d_tickets_burns_an_eighth_of_a_subsidy() -> None:
+    assert compute_work_price(PARAMS, Height(1), D, 600) == 6250
+    assert compute_work_price(PARAMS, Height(10), D, 600) == 6188  # of 49,500, rounded up
+    assert compute_work_price(PARAMS, Height(1), Tickets(1), 2**40) == 6250 * 2**40  # past any 64 bits
+
+
+def test_the_price_per_tera_is_that_of_many_tickets() -> None:
+    # 10^12 multiply-accumulates are 3,814,697.27 tickets
+    assert compute_price_per_tera(PARAMS, Height(1), D) == 39_736_430
+    assert compute_work_price(PARAMS, Height(1), D, 3_814_697) == 39_736_428
+
+
+def test_product_bytes() -> None:
+    assert compute_product_bytes(2, 3, 5) == 10 + 15 + 24
 
 
 @pytest.mark.parametrize(
-    ("base_fee", "posted", "following"),
+    ("settled", "weight", "burned", "subsidies", "paid_ppm", "burned_ppm"),
     [
-        (1000, 300, 1000),
-        (1000, 0, 875),
-        (1000, 150, 938),  # 62.5 down, rounded down to 62
-        (1000, 301, 1001),  # at least 1 up
-        (1000, 299, 1000),  # not so down
-        (1000, 450, 1062),
-        (1000, 600, 1125),
-        (1000, 10**9, 1125),  # at most an eighth up
-        (1, 0, 1),
-        (1, 301, 2),
-        (7, 0, 7),  # an eighth of 7 rounds to nothing
-        (8, 0, 7),
-        (2**64 - 1, 600, 2**64 - 1),
+        (0, 0, 0, 0, 0, 0),
+        (300, 600, 3125, 50_000, 500_000, 62_500),
+        (600, 600, 6250, 50_000, 1_000_000, 125_000),
+        (900, 600, 9375, 50_000, 1_000_000, 187_500),  # never above 100 %, and what it cost is said in full
     ],
 )
-def test_base_fee_steps(base_fee: int, posted: int, following: int) -> None:
-    assert compute_next_base_fee(PARAMS, Nano(base_fee), Tickets(posted), D) == following
-
-
-def test_base_fee_floor() -> None:
-    params = msgspec.structs.replace(PARAMS, base_fee_floor=Nano(950))
-    assert compute_next_base_fee(params, Nano(1000), Tickets(0), D) == 950
-    assert compute_next_base_fee(params, Nano(950), Tickets(0), D) == 950
-
-
-def test_wanted_tickets_are_at_least_one() -> None:
-    assert [compute_useful_tickets(PARAMS, Tickets(d)) for d in (1, 2, 3, 4, 600, 601)] == [1, 1, 1, 2, 300, 300]
-    assert compute_next_base_fee(PARAMS, Nano(1000), Tickets(1), Tickets(1)) == 1000
-
-
-def test_base_fee_moves_through_blocks() -> None:
-    lab = Lab()
-    assert [lab.mine().figures.base_fee for _ in range(4)] == [10, 9, 8, 7]
-    assert lab.state.get_market().base_fee == 7
+def test_window_share(settled: int, weight: int, burned: int, subsidies: int, paid_ppm: int, burned_ppm: int) -> None:
+    share = compute_window_share(settled=settled, weight=weight, settled_burn=burned, subsidies=subsidies)
+    assert (share.paid_ppm, share.burned_ppm) == (paid_ppm, burned_ppm)
 
 
 def test_subsidies() -> None:
@@ -77,24 +91,22 @@ def test_reputation_is_settled_before_it_grows_or_is_cut() -> None:
     assert add_reputation(PARAMS, Account(), 0, Height(9)) == Account()
 
 
-def test_merit_does_not_overflow() -> None:
-    assert add_merit(Account(merit=5), 7) == Account(merit=12)
-    assert get_code(lambda: add_merit(Account(merit=2**64 - 1), 1)) == "overflow"
+def test_reputation_does_not_overflow() -> None:
+    full = Account(reputation=2**64 - 1, reputation_height=1)
+    assert get_code(lambda: add_reputation(PARAMS, full, 1, Height(2))) == "overflow"
 
 
 @pytest.mark.parametrize(("reputation", "limit"), [(0, 2), (999, 2), (1000, 3), (2000, 4), (10**9, 4)])
 def test_open_claim_limit(reputation: int, limit: int) -> None:
-    assert compute_open_claim_limit(PARAMS, Tickets(reputation)) == limit
+    assert compute_open_claim_limit(PARAMS, Nano(reputation)) == limit
 
 
 def test_weight_and_fork_choice() -> None:
     lab = Lab()
     header = lab.make_block().header
-    assert compute_chain_weight(PARAMS, Weight(10), header) == 610
-    with_merit = msgspec.structs.replace(header, uses_merit=True)
-    assert compute_chain_weight(PARAMS, Weight(10), with_merit) == 160
+    assert compute_chain_weight(Weight(10), header) == 610
     easiest = msgspec.structs.replace(header, target=encode_target(Target(2**252 - 1)))
-    assert compute_chain_weight(PARAMS, Weight(0), easiest) == 16
+    assert compute_chain_weight(Weight(0), easiest) == 16
     assert is_better(Weight(11), Weight(10))
     assert not is_better(Weight(10), Weight(10))
     assert not is_better(Weight(9), Weight(10))
