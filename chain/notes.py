@@ -14,7 +14,8 @@ from inos.chain.schema import MAX_STORED_BYTES
 from inos.chain.staging import StagedState, Staging
 from inos.chain.state_tree import make_tree_proof
 from inos.consensus.finality import is_checkpoint
-from inos.consensus.finality.trust import Step, is_vouched_by_work
+from inos.consensus.finality.epochs import is_latest_voting
+from inos.consensus.finality.trust import Step
 from inos.consensus.params import Params
 from inos.consensus.records import FINALITY_KEY, Committee, Finality, StateKey, committee_key
 from inos.consensus.state import StateView
@@ -92,7 +93,7 @@ def find_step(read: Read, get_header: Callable[[BlockId], Header | None], target
         return None
     aggregate = decode(Aggregate, aggregate_data, limit=MAX_STORED_BYTES)
     final, epoch = target_note.finality.finalized.epoch, aggregate.link.target.epoch
-    is_by_work = is_vouched_by_work(final, epoch)
+    is_by_work = is_latest_voting(final, epoch)
     holder = target_note if is_by_work else _read_note(read, BlockId(aggregate.link.source.id))
     chosen_at = epoch - 1 if is_by_work else final
     for proven in holder.committees if holder is not None else ():

@@ -18,7 +18,7 @@ from inos.chain.notes import find_step
 from inos.chain.past import PastState
 from inos.chain.reading import ChainReader, HistoryEntry
 from inos.consensus.execution import BlockFigures, ResultChecker
-from inos.consensus.finality import compute_height
+from inos.consensus.finality import compute_height, compute_passed_epoch
 from inos.consensus.finality.trust import Step
 from inos.consensus.jobevents import JobEvent
 from inos.consensus.params import Params
@@ -186,10 +186,10 @@ class LedgerView:
         is not known here, as below a state that came from others, there are none.
         """
         steps: list[Step] = []
-        epoch, last = max(1, first), self.tip.header.height // self._params.epoch_blocks
+        epoch, last = max(1, first), compute_passed_epoch(self._params, self.tip.header.height)
         reader, below = self._reader, first
         while len(steps) < limit and epoch <= last and epoch < first + MAX_EPOCHS_SOUGHT:
-            block = reader.get_block_id(epoch * self._params.epoch_blocks)
+            block = reader.get_block_id(compute_height(self._params, epoch))
             step = None if block is None else find_step(self._db.get, self.get_header, block)
             if step is not None:
                 source = step.aggregate.link.source

@@ -13,26 +13,34 @@ from typing import Final
 from msgspec import Struct
 
 from inos.consensus.codes import Code
-from inos.consensus.finality import compute_epoch, is_supermajority, make_ballot
-from inos.consensus.finality.epochs import KEPT_BALLOTS
+from inos.consensus.finality import compute_epoch, is_before_start, is_checkpoint, is_quorum, list_open_ballots
 from inos.consensus.params import Params
 from inos.consensus.records import Ballot, Committee, Finality
 from inos.consensus.state import StateView
 from inos.primitives.bls import Bls
 from inos.primitives.errors import NotYet, RuleViolation
 from inos.primitives.units import Address, BlockId
-from inos.primitives.votes import Aggregate, Checkpoint, Link, Vote, compute_vote_hash, is_slashable, make_bits
+from inos.primitives.votes import (
+    MAX_COMMITTEE,
+    Aggregate,
+    Checkpoint,
+    Link,
+    Vote,
+    compute_vote_hash,
+    is_slashable,
+    make_bits,
+)
 
 KEPT_EPOCHS: Final = 64
 """Epochs below the tip's whose votes are kept, as evidence against whoever signs another one."""
 EPOCHS_AHEAD: Final = 4
 """Epochs above the tip's: a node may be behind its peers."""
-MAX_VOTES: Final = 16_384
-"""Some 12 MB; the oldest go first."""
+MAX_VOTES: Final = MAX_COMMITTEE * (KEPT_EPOCHS + EPOCHS_AHEAD)
+"""Those of full committees in all these epochs, some 26 MB; the oldest go first."""
 MAX_WAITING: Final = 1024
 """Votes of unknown voters; the oldest go first."""
 MAX_CAUGHT: Final = 4096
-"""As many as there can be voters."""
+"""Voters against whom there is evidence; the oldest go first."""
 
 
 class Taken(Enum):
@@ -158,7 +166,7 @@ class VotePool:
     def find_final(self, state: StateView, final_epoch: int) -> BlockId | None:
         """The highest block that votes show to be final, on whatever branch; None where none is above `final_epoch`.
 
-        Two thirds of the committee that was chosen last at or below the last final block voted for it, and from it for
+        A quorum of the committee that was chosen last at or below the last final block voted for it, and from it for
         the next checkpoint: on any branch above that block, this committee is the one whose votes count first.
         """
         finality = state.get_finality()
@@ -167,7 +175,7 @@ class VotePool:
             return None
         committee = state.get_committee(settled[-1])
         links = [
-            link for link in self._by_link if link.target.epoch > final_epoch and self._has_two_thirds(committee, link)
+            link for link in self._by_link if link.target.epoch > final_epoch and self._has_quorum(committee, link)
         ]
         targets = {link.target for link in links}
         finals = [
@@ -177,12 +185,13 @@ class VotePool:
         ]
         return BlockId(max(finals, key=lambda each: each.epoch).id) if finals else None
 
-    def _has_two_thirds(self, committee: Committee, link: Link) -> bool:
+    def _has_quorum(self, committee: Committee, link: Link) -> bool:
         votes = self._by_link[link]
-        return is_supermajority(committee, [i for i, member in enumerate(committee.members) if member.key in votes])
+        places = [i for i, member in enumerate(committee.members) if member.key in votes]
+        return not is_before_start(self._params, link.target.epoch) and is_quorum(committee, places)
 
     def make_aggregate(self, state: StateView, tip: BlockId, height: int) -> Aggregate | None:
-        """What the next block on the tip could carry, the oldest first; None where no link has two thirds.
+        """What the next block on the tip could carry, the oldest first; None where no link has a quorum.
 
         Args:
             state: the tip's. height: the tip's.
@@ -191,7 +200,7 @@ class VotePool:
             committee = state.get_committee(ballot.committee)
             votes = self._by_link.get(ballot.link, {})
             members = frozenset(i for i, member in enumerate(committee.members) if member.key in votes)
-            if is_supermajority(committee, members):
+            if is_quorum(committee, members):
                 bits = make_bits(members, len(committee.members))
                 chosen = [votes[committee.members[i].key].signature for i in sorted(members)]
                 return Aggregate(ballot.link, bits, self._add_up(ballot.link, bits, chosen))
@@ -242,8 +251,10 @@ def list_ballots(params: Params, state: StateView, tip: BlockId, height: int) ->
     finality: Finality | None = state.get_finality()
     if finality is None:
         return
-    ballots = list(finality.ballots)
-    if height % params.epoch_blocks == 0:
-        opened = make_ballot(state, Checkpoint(compute_epoch(params, height), tip))
-        ballots = (ballots + ([] if opened is None else [opened]))[-KEPT_BALLOTS:]
-    yield from (each for each in ballots if each.link.target.epoch > finality.justified.epoch)
+    ballots = finality.ballots
+    if is_checkpoint(params, height):
+        ballots = list_open_ballots(state, Checkpoint(compute_epoch(params, height), tip))
+    for ballot in ballots:
+        epoch = ballot.link.target.epoch
+        if epoch > finality.justified.epoch and not is_before_start(params, epoch):
+            yield ballot

@@ -97,6 +97,7 @@ class Code(StrEnum):
     BAD_PATH = "bad-path"
 
     # Voters, votes and evidence: finality
+    NOTHING_MINED = "nothing-mined"
     BAD_PROOF_OF_POSSESSION = "bad-proof-of-possession"
     ALREADY_A_VOTER = "already-a-voter"
     KEY_ALREADY_USED = "key-already-used"
@@ -108,6 +109,7 @@ class Code(StrEnum):
     BAD_LINK = "bad-link"
     BAD_VOTE_SIGNATURE = "bad-vote-signature"
     UNKNOWN_VOTER = "unknown-voter"
+    BEFORE_FINALITY_START = "before-finality-start"
     UNKNOWN_TARGET = "unknown-target"
     WRONG_SOURCE = "wrong-source"
     ALREADY_JUSTIFIED = "already-justified"

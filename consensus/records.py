@@ -42,9 +42,11 @@ class Kind(IntEnum):
     """Queue: closed jobs that leave the state."""
     VOTER = 16
     VOTER_KEY = 17
-    VOTERS = 18
+    VOTER_COUNT = 18
     FINALITY = 19
     COMMITTEE = 20
+    NETWORK_MINED = 21
+    POT = 22
 
 
 class Account(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -60,6 +62,9 @@ class Account(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     reputation: U64 = 0
     reputation_height: U64 = 0
     open_claims: U32 = 0
+    mined: U64 = 0
+    """Subsidies, in nano, of the blocks the account found; the value at height `mined_height`, halved lazily too."""
+    mined_height: U64 = 0
 
 
 class JobState(IntEnum):
@@ -127,24 +132,42 @@ class Market(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
 
 
 class Voter(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A registered voter with its bond, which is part of the account's `bonded` too."""
+    """A voter with its bond, which is part of the account's `bonded` too."""
 
     key: BlsKey
     bond: U64
+    changed_at: U64
+    """Height of its last RegisterVoter or UnbondVoter: changes are taken over into committees in this order."""
+    is_leaving: bool = False
     leaves_at: U64 = 0
-    """Height from which the bond can be withdrawn; 0 until the voter unbonds."""
+    """Height from which the bond can be withdrawn; 0 until a committee without the voter was chosen."""
 
 
 class VoterKey(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Whose BLS key it is, or was: a key registers once and never again."""
+    """Whose BLS key it is, or was: nobody else can ever register it."""
 
     owner: AddressBytes
+    is_slashed: bool = False
+    """Its owner cannot register it again either."""
 
 
-class Voters(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Everybody who may be chosen for a committee, by address."""
+class VoterCount(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """How many voters there are, those that are leaving included until they withdraw."""
 
-    addresses: tuple[AddressBytes, ...] = ()
+    count: U32 = 0
+
+
+class NetworkMined(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """The mined figures of all accounts together, halved on its own; less what slashed voters had."""
+
+    mined: U64 = 0
+    height: U64 = 0
+
+
+class Pot(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What the blocks of one epoch put aside for those who vote on its checkpoint, in nano."""
+
+    amount: U64 = 0
 
 
 class Ballot(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -167,17 +190,21 @@ class Finality(Struct, frozen=True, array_like=True, forbid_unknown_fields=True)
 
 
 class Member(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A voter in a committee; `weight` is its reputation when the committee was chosen."""
+    """A voter in a committee."""
 
     address: AddressBytes
     key: BlsKey
     weight: U64
+    mined: U64
+    """Its account's mined figure at the checkpoint."""
 
 
 class Committee(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """The heaviest voters at a checkpoint, heaviest first; of equals the lower address first."""
 
     members: tuple[Member, ...] = ()
+    mined: U64 = 0
+    """The network's mined figure at the checkpoint; 0 where there are no members."""
 
 
 class StateReader(Protocol):
@@ -224,10 +251,15 @@ def bls_key_key(key: bytes) -> StateKey:
     return StateKey(bytes([Kind.VOTER_KEY]) + key)
 
 
+def pot_key(epoch: int) -> StateKey:
+    return StateKey(bytes([Kind.POT]) + epoch.to_bytes(8, "big"))
+
+
 def committee_key(epoch: int) -> StateKey:
     return StateKey(bytes([Kind.COMMITTEE]) + epoch.to_bytes(8, "big"))
 
 
 MARKET_KEY: Final = StateKey(bytes([Kind.MARKET]))
-VOTERS_KEY: Final = StateKey(bytes([Kind.VOTERS]))
+VOTER_COUNT_KEY: Final = StateKey(bytes([Kind.VOTER_COUNT]))
+NETWORK_MINED_KEY: Final = StateKey(bytes([Kind.NETWORK_MINED]))
 FINALITY_KEY: Final = StateKey(bytes([Kind.FINALITY]))

@@ -10,7 +10,8 @@ from inos.consensus.records import (
     FINALITY_KEY,
     MARKET_KEY,
     MAX_RECORD_BYTES,
-    VOTERS_KEY,
+    NETWORK_MINED_KEY,
+    VOTER_COUNT_KEY,
     Account,
     Claim,
     Committee,
@@ -18,18 +19,21 @@ from inos.consensus.records import (
     Job,
     Kind,
     Market,
+    NetworkMined,
+    Pot,
     Queued,
     StateKey,
     StateReader,
     Voter,
+    VoterCount,
     VoterKey,
-    Voters,
     account_key,
     bls_key_key,
     claim_key,
     committee_key,
     job_key,
     parse_queue_key,
+    pot_key,
     queue_key,
     voter_key,
 )
@@ -40,7 +44,9 @@ from inos.primitives.units import Address, Height, JobId, Nano
 R = TypeVar("R", bound=Struct)
 K = TypeVar("K", bound=bytes)
 EMPTY_ACCOUNT: Final = Account()
-EMPTY_VOTERS: Final = Voters()
+EMPTY_VOTER_COUNT: Final = VoterCount()
+EMPTY_NETWORK_MINED: Final = NetworkMined()
+EMPTY_POT: Final = Pot()
 EMPTY_COMMITTEE: Final = Committee()
 QUEUED: Final = Queued()
 
@@ -118,12 +124,26 @@ class StateView:
         """The voter's record while it has a bond."""
         return self._get(Voter, voter_key(address))
 
+    def iterate_voters(self) -> Iterator[tuple[Address, Voter]]:
+        """Yield all voters in the order of their addresses, those that are leaving included."""
+        prefix = bytes([Kind.VOTER])
+        for key, data in self.iterate(prefix):
+            yield Address(key[len(prefix) :]), decode(Voter, data, limit=MAX_RECORD_BYTES)
+
     def get_key_owner(self, key: bytes) -> VoterKey | None:
         """Whose BLS key this is or was, or None where nobody registered it."""
         return self._get(VoterKey, bls_key_key(key))
 
-    def get_voters(self) -> Voters:
-        return self._get(Voters, VOTERS_KEY) or EMPTY_VOTERS
+    def get_voter_count(self) -> VoterCount:
+        return self._get(VoterCount, VOTER_COUNT_KEY) or EMPTY_VOTER_COUNT
+
+    def get_network_mined(self) -> NetworkMined:
+        """The record as written; `finality.mined.compute_network_mined` brings it up to date."""
+        return self._get(NetworkMined, NETWORK_MINED_KEY) or EMPTY_NETWORK_MINED
+
+    def get_pot(self, epoch: int) -> Pot:
+        """What is put aside for the votes on the checkpoint of `epoch`."""
+        return self._get(Pot, pot_key(epoch)) or EMPTY_POT
 
     def get_finality(self) -> Finality | None:
         """Checkpoints; None in genesis alone."""
@@ -177,8 +197,14 @@ class Draft(StateView):
     def set_key_owner(self, key: bytes, owner: VoterKey) -> None:
         self._put(bls_key_key(key), owner)
 
-    def set_voters(self, voters: Voters) -> None:
-        self._put(VOTERS_KEY, None if voters == EMPTY_VOTERS else voters)
+    def set_voter_count(self, count: VoterCount) -> None:
+        self._put(VOTER_COUNT_KEY, None if count == EMPTY_VOTER_COUNT else count)
+
+    def set_network_mined(self, mined: NetworkMined) -> None:
+        self._put(NETWORK_MINED_KEY, None if mined == EMPTY_NETWORK_MINED else mined)
+
+    def set_pot(self, epoch: int, pot: Pot) -> None:
+        self._put(pot_key(epoch), None if pot == EMPTY_POT else pot)
 
     def set_finality(self, finality: Finality) -> None:
         self._put(FINALITY_KEY, finality)

@@ -16,6 +16,7 @@ from inos.chain.mempool import Mempool
 from inos.chain.snapshot.state_import import StateImport
 from inos.chain.template import Template, make_template
 from inos.chain.votepool import VotePool
+from inos.consensus.finality import compute_passed_epoch
 from inos.consensus.finality.trust import Step
 from inos.consensus.stateranges import Place, StateRange
 from inos.primitives.blocks import Block, Header
@@ -71,7 +72,7 @@ class ChainWriter:
     def seek_final(self) -> tuple[BlockOutcome, tuple[MatrixId, ...]]:
         """Follow the votes where they show that a block off this chain is final; else as `retry_held`."""
         ledger = self._ledger
-        found = self._votes.find_final(ledger.state, ledger.final.header.height // ledger.params.epoch_blocks)
+        found = self._votes.find_final(ledger.state, compute_passed_epoch(ledger.params, ledger.final.header.height))
         if found is None:
             return BlockOutcome((), (), False), ()
         try:

@@ -12,6 +12,8 @@ from typing import Any, cast
 
 from msgspec import Struct
 
+from inos.consensus.finality import compute_epoch, is_checkpoint
+from inos.consensus.params import Params
 from inos.genesis import load_network
 from inos.light.errors import LightError
 from inos.light.follower import Follower
@@ -45,7 +47,7 @@ async def run(settings: LightSettings, clock: Any) -> None:
     if not settings.nodes:
         raise LightError("no-node", "a light client needs somebody to ask", hint="inos light --node http://HOST:8645")
     sources = [Source(url.rstrip("/")) for url in dict.fromkeys(settings.nodes)]
-    given = _make_checkpoint(settings, network.params.epoch_blocks)
+    given = _make_checkpoint(settings, network.params)
     follower = Follower(network, sources, clock, random.SystemRandom(), given)
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     server = RpcServer(
@@ -73,14 +75,14 @@ async def run(settings: LightSettings, clock: Any) -> None:
             await source.close()
 
 
-def _make_checkpoint(settings: LightSettings, epoch_blocks: int) -> Checkpoint | None:
+def _make_checkpoint(settings: LightSettings, params: Params) -> Checkpoint | None:
     if settings.checkpoint is None:
         return None
     height, block = settings.checkpoint
-    if height == 0 or height % epoch_blocks:
+    if height == 0 or not is_checkpoint(params, height):
         raise LightError(
             "bad-checkpoint",
             f"no epoch of {settings.network} ends at height {height}",
-            hint=f"final blocks stand at multiples of {epoch_blocks}",
+            hint=f"final blocks stand at multiples of {params.epoch_blocks}",
         )
-    return Checkpoint(height // epoch_blocks, block)
+    return Checkpoint(compute_epoch(params, height), block)

@@ -66,6 +66,14 @@ def compute_vote_hash(chain_id: U32, link: Link) -> Hash:
     return compute_hash(Context.VOTE, encode((chain_id, link)))
 
 
+def make_possession_message(key: bytes, address: bytes, chain_id: int) -> bytes:
+    """Return key || address || chain id (u32, little-endian): what a proof of possession signs.
+
+    So a proof is good for one account on one chain, and copying it registers nothing.
+    """
+    return key + address + chain_id.to_bytes(4, "little")
+
+
 def compute_aggregate_leaf(aggregate: Aggregate) -> Hash:
     """H("aggregate", encoding): the aggregate's leaf in its block's transaction root."""
     return compute_hash(Context.AGGREGATE, encode(aggregate))

@@ -1,41 +1,59 @@
-"""Finality: who votes on checkpoints, what a vote may say, and what more than two thirds of the votes do.
+"""Finality: who votes on checkpoints, what a vote may say, and what a quorum of votes does.
 
-Casper FFG over the chain of proofs of work (protocol, section 7). It draws no conclusions for the choice of a
-chain: `chain` reads the finalized checkpoint and keeps to it. Votes on their way are `node`'s.
+Casper FFG over the chain of proofs of work (docs/protocol.md, Finality). It draws no conclusions for the choice of a
+chain: `chain` reads the finalized checkpoint and keeps to it. Votes on their way are `core`'s.
 
-Pipeline: `voters` (register, unbond, withdraw) -> `epochs`, in the first block after a checkpoint: the link to
-vote on, and a committee chosen from the voters' reputation -> `aggregates`, where a block carries one: the link
-is justified, and its source final -> `evidence`: whoever signed what nobody may sign both loses the bond.
+Pipeline: `voters` (register, unbond, withdraw) and `mined` (what each account's blocks were worth) -> `checkpoints`, in
+the first block after a checkpoint: the link to vote on, and a `committee` chosen from the voters -> `aggregates`, where
+a block carries one with a `quorum`: the link is justified, its source final, and the epoch's pot paid (`pots`) ->
+`evidence`: two votes that contradict cost their voter the bond. `trust` follows all of that from outside.
 """
 
-from inos.consensus.finality.aggregates import check_aggregate, compute_weight, is_supermajority, process_aggregate
+from inos.consensus.finality.aggregates import check_aggregate, check_block_aggregate, process_aggregate
+from inos.consensus.finality.checkpoints import get_voting_committee, list_open_ballots, process_epoch_start
 from inos.consensus.finality.committee import choose_committee
 from inos.consensus.finality.epochs import (
     compute_epoch,
     compute_height,
+    compute_passed_epoch,
+    is_before_start,
     is_checkpoint,
-    make_ballot,
-    process_epoch_start,
 )
 from inos.consensus.finality.evidence import check_evidence_sanity, process_report
+from inos.consensus.finality.mined import add_mined, compute_mined, compute_network_mined
+from inos.consensus.finality.pots import add_to_pot, compute_pot_part
+from inos.consensus.finality.quorum import can_reach_quorum, compute_quorum, compute_weight, is_quorum
 from inos.consensus.finality.voters import (
     check_register_sanity,
+    cut_bond,
     process_register,
     process_unbond,
     process_withdraw,
 )
 
 __all__ = [
+    "add_mined",
+    "add_to_pot",
+    "can_reach_quorum",
     "check_aggregate",
+    "check_block_aggregate",
     "check_evidence_sanity",
     "check_register_sanity",
     "choose_committee",
     "compute_epoch",
     "compute_height",
+    "compute_mined",
+    "compute_network_mined",
+    "compute_passed_epoch",
+    "compute_pot_part",
+    "compute_quorum",
     "compute_weight",
+    "cut_bond",
+    "get_voting_committee",
+    "is_before_start",
     "is_checkpoint",
-    "is_supermajority",
-    "make_ballot",
+    "is_quorum",
+    "list_open_ballots",
     "process_aggregate",
     "process_epoch_start",
     "process_register",

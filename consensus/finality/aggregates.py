@@ -1,27 +1,34 @@
-"""What more than two thirds of a committee do: they justify a checkpoint, and finalize the one before it."""
-
-from collections.abc import Iterable
+"""What the quorum of a committee does: it justifies a checkpoint, and finalizes the one before it."""
 
 import msgspec
 
 from inos.consensus.codes import Code
 from inos.consensus.effects import Effects
+from inos.consensus.finality.epochs import compute_height, is_before_start
+from inos.consensus.finality.pots import pay_pot
+from inos.consensus.finality.quorum import compute_quorum, compute_weight, is_quorum
 from inos.consensus.params import Params
 from inos.consensus.records import Ballot, Committee, Finality
 from inos.consensus.state import StateView
 from inos.primitives.bls import Bls
 from inos.primitives.errors import RuleViolation
+from inos.primitives.units import Address
 from inos.primitives.votes import Aggregate, Link, compute_vote_hash, list_members
 
 
-def compute_weight(committee: Committee, members: Iterable[int]) -> int:
-    """Weight of some members."""
-    return sum(committee.members[index].weight for index in members)
+def check_start(params: Params, link: Link) -> None:
+    """Voting begins at `finality_start`.
 
-
-def is_supermajority(committee: Committee, members: Iterable[int]) -> bool:
-    """Whether they weigh more than two thirds of the committee."""
-    return 3 * compute_weight(committee, members) > 2 * compute_weight(committee, range(len(committee.members)))
+    Raises:
+        RuleViolation: "before-finality-start".
+    """
+    if is_before_start(params, link.target.epoch):
+        raise RuleViolation(
+            Code.BEFORE_FINALITY_START,
+            "height of the aggregate's target",
+            expected=f"at least {params.finality_start}",
+            got=compute_height(params, link.target.epoch),
+        )
 
 
 def find_ballot(finality: Finality | None, aggregate: Aggregate) -> Ballot:
@@ -60,11 +67,11 @@ def check_aggregate(params: Params, committee: Committee, aggregate: Aggregate, 
     members = list_members(aggregate.bits)
     if len(aggregate.bits) != -(-count // 8) or not members or members[-1] >= count:
         raise RuleViolation(Code.BAD_BITMAP, f"the aggregate's bitmap does not fit a committee of {count}")
-    if not is_supermajority(committee, members):
+    if not is_quorum(committee, members):
         raise RuleViolation(
             Code.TOO_LITTLE_WEIGHT,
             "weight of the aggregate's members",
-            expected=f"over 2/3 of {compute_weight(committee, range(count))}",
+            expected=f"at least {compute_quorum(committee)} of {compute_weight(committee)}",
             got=compute_weight(committee, members),
         )
     keys = [committee.members[index].key for index in members]
@@ -72,31 +79,38 @@ def check_aggregate(params: Params, committee: Committee, aggregate: Aggregate, 
         raise RuleViolation(Code.BAD_AGGREGATE, "the aggregate's signature is not that of its members under its link")
 
 
-def check_block_aggregate(params: Params, state: StateView, aggregate: Aggregate, bls: Bls) -> None:
-    """Whether a block on this state may carry the aggregate.
+def check_block_aggregate(params: Params, state: StateView, aggregate: Aggregate, bls: Bls) -> Ballot:
+    """The ballot of an aggregate that a block on this state may carry.
 
     Raises:
-        RuleViolation: as `find_ballot` and `check_aggregate`.
+        RuleViolation: as `check_start`, `find_ballot` and `check_aggregate`.
     """
+    check_start(params, aggregate.link)
     ballot = find_ballot(state.get_finality(), aggregate)
     check_aggregate(params, state.get_committee(ballot.committee), aggregate, bls)
+    return ballot
 
 
-def process_aggregate(effects: Effects, aggregate: Aggregate, bls: Bls) -> None:
-    """Justify the target; where it is the source's child, finalize the source.
+def process_aggregate(effects: Effects, aggregate: Aggregate, bls: Bls, carrier: Address) -> None:
+    """Justify the target, and pay its epoch's pot; where the target is the source's child, finalize the source.
+
+    Args:
+        carrier: the beneficiary of the block.
 
     Raises:
         RuleViolation: as `check_block_aggregate`.
     """
-    check_block_aggregate(effects.params, effects.state, aggregate, bls)
+    ballot = check_block_aggregate(effects.params, effects.state, aggregate, bls)
     finality = effects.state.get_finality()
     if finality is None:
         raise LookupError("an aggregate was checked without a record of finality")
     effects.state.set_finality(apply_link(finality, aggregate.link))
+    committee = effects.state.get_committee(ballot.committee)
+    pay_pot(effects, aggregate.link.target.epoch, committee, list_members(aggregate.bits), carrier)
 
 
 def apply_link(finality: Finality, link: Link) -> Finality:
-    """The record after a link with enough votes."""
+    """The record after a link with a quorum."""
     source, target = link.source, link.target
     is_final = source.epoch + 1 == target.epoch and source.epoch > finality.finalized.epoch
     return msgspec.structs.replace(finality, justified=target, finalized=source if is_final else finality.finalized)

@@ -1,27 +1,29 @@
-"""Where one epoch ends and the next begins: a checkpoint, the link to vote on, and another committee."""
+"""The arithmetic of epochs, all of it: which epoch a height belongs to, and how long what is chosen lasts.
+
+Two roundings have a name each: `compute_epoch` rounds up, to the epoch a block belongs to; `compute_passed_epoch`
+rounds down, to the last checkpoint at or below it. At a checkpoint they agree.
+"""
 
 from typing import Final
 
-import msgspec
-
-from inos.consensus.effects import Effects
-from inos.consensus.finality.committee import choose_committee
 from inos.consensus.params import Params
-from inos.consensus.records import Ballot, Finality
-from inos.consensus.state import StateView
-from inos.primitives.units import BlockId, Height
-from inos.primitives.votes import Checkpoint, Link
+from inos.primitives.units import Height
 
 KEPT_BALLOTS: Final = 2
 """Checkpoints that can still be justified: the latest, and the one before for what was late."""
 STALE_EPOCHS: Final = 32
-"""Epochs without a final block after which committees no longer wait for one. As long a disagreement is taken for
-voters who went away, not for a divided network."""
+"""Epochs without a final block after which committees no longer wait for one: a disagreement that lasts so long is
+taken for voters who went away, not for a divided network."""
 
 
 def compute_epoch(params: Params, height: int) -> int:
     """The epoch a block belongs to: checkpoint e ends epoch e; genesis is epoch 0."""
     return -(-height // params.epoch_blocks)
+
+
+def compute_passed_epoch(params: Params, height: int) -> int:
+    """Epoch of the last checkpoint at or below a height."""
+    return height // params.epoch_blocks
 
 
 def compute_height(params: Params, epoch: int) -> Height:
@@ -33,57 +35,30 @@ def is_checkpoint(params: Params, height: int) -> bool:
     return height % params.epoch_blocks == 0
 
 
-def process_epoch_start(effects: Effects, parent: BlockId) -> None:
-    """In the first block above a checkpoint: note the checkpoint and what may be voted on it, and choose a committee.
-
-    The committee that may vote is the one chosen at the last final checkpoint, so that two branches that part after
-    it count with the same weights.
-    """
-    if not is_checkpoint(effects.params, effects.height - 1):
-        return
-    checkpoint = Checkpoint(compute_epoch(effects.params, effects.height - 1), parent)
-    finality = effects.state.get_finality()
-    if finality is None:
-        effects.state.set_finality(Finality(checkpoint, checkpoint))
-    elif (ballot := make_ballot(effects.state, checkpoint)) is not None:
-        ballots = (*finality.ballots, ballot)[-KEPT_BALLOTS:]
-        effects.state.set_finality(msgspec.structs.replace(finality, ballots=ballots))
-    _add_committee(effects, checkpoint.epoch)
+def is_before_start(params: Params, epoch: int) -> bool:
+    """Whether the epoch's checkpoint lies below the height at which voting begins."""
+    return compute_height(params, epoch) < params.finality_start
 
 
-def make_ballot(state: StateView, checkpoint: Checkpoint) -> Ballot | None:
-    """What may be voted on a checkpoint, and by whom; None where nobody was chosen yet.
+def is_latest_voting(final: int, epoch: int) -> bool:
+    """Whether the committee chosen last votes on the checkpoint of `epoch`, not the one of the last final checkpoint.
+
+    So it is before the first final checkpoint, and after a stall.
 
     Args:
-        state: after the checkpoint itself.
+        final: epoch of the last final checkpoint, 0 before the first one.
     """
-    finality = state.get_finality()
-    voting = None if finality is None else _choose_voting(state, finality, checkpoint.epoch)
-    return None if finality is None or voting is None else Ballot(Link(finality.justified, checkpoint), voting)
+    return final == 0 or epoch - final > STALE_EPOCHS
 
 
-def _choose_voting(state: StateView, finality: Finality, epoch: int) -> int | None:
-    """Epoch of the committee that votes on the checkpoint of `epoch`; None while nobody ever was chosen."""
-    if not finality.committees:
-        return None
-    settled = [each for each in finality.committees if each <= finality.finalized.epoch]
-    is_stale = epoch - finality.finalized.epoch > STALE_EPOCHS
-    if settled and not is_stale and state.get_committee(settled[-1]).members:
-        return settled[-1]
-    return finality.committees[-1] if state.get_committee(finality.committees[-1]).members else None
+def is_change_limited(final: int, epoch: int) -> bool:
+    """Whether the committee chosen at the checkpoint of `epoch` is bound to the one before.
+
+    It is not if it would vote on the next checkpoint for being the latest.
+    """
+    return not is_latest_voting(final, epoch + 1)
 
 
-def _add_committee(effects: Effects, epoch: int) -> None:
-    """Choose one, and drop those that can vote no more."""
-    state = effects.state
-    finality = state.get_finality()
-    if finality is None:
-        raise LookupError("a committee is chosen before there is a record of finality")
-    settled = [each for each in finality.committees if each <= finality.finalized.epoch]
-    oldest = settled[-1] if settled else 0
-    kept = {each for each in finality.committees if each >= oldest} | {each.committee for each in finality.ballots}
-    chosen = (*sorted(kept)[-STALE_EPOCHS - 2 :], epoch)
-    for gone in set(finality.committees) - set(chosen):
-        state.set_committee(gone, None)
-    state.set_committee(epoch, choose_committee(effects.params, state, Height(effects.height - 1)))
-    state.set_finality(msgspec.structs.replace(finality, committees=chosen))
+def compute_unbonding_end(params: Params, height: int) -> Height:
+    """Height from which a bond can be withdrawn, if the first committee without the voter is chosen at `height`."""
+    return Height(height + params.unbonding_epochs * params.epoch_blocks)

@@ -4,9 +4,10 @@ from typing import Final
 
 from inos.consensus.codes import Code
 from inos.consensus.effects import Effects
-from inos.consensus.finality.voters import remove_from_voters
+from inos.consensus.finality.mined import take_mined
+from inos.consensus.finality.voters import remove_voter
 from inos.consensus.params import Params
-from inos.consensus.reputation import clear_reputation
+from inos.consensus.records import VoterKey
 from inos.primitives.bls import Bls
 from inos.primitives.errors import RuleViolation
 from inos.primitives.transactions import ReportVoter
@@ -31,7 +32,7 @@ def check_evidence_sanity(params: Params, payload: ReportVoter, bls: Bls) -> Non
 
 
 def process_report(effects: Effects, sender: Address, payload: ReportVoter) -> None:
-    """Burn the voter's bond, but a tenth for who reported it, and take all its reputation.
+    """Burn the voter's bond, but a tenth for the account that reports it, and take its mined figure.
 
     Raises:
         RuleViolation: "unknown-voter": the key was never registered, or has no bond any more.
@@ -45,7 +46,7 @@ def process_report(effects: Effects, sender: Address, payload: ReportVoter) -> N
     effects.release_voter_bond(address, Nano(voter.bond))
     effects.burn(voter.bond - reward)
     effects.credit(sender, reward)
-    effects.state.set_account(address, clear_reputation(effects.state.get_account(address)))
-    effects.state.set_voter(address, None)
-    remove_from_voters(effects, address)
+    take_mined(effects, address)
+    remove_voter(effects, address)
+    effects.state.set_key_owner(payload.key, VoterKey(address, is_slashed=True))
     effects.touch(address)

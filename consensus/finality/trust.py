@@ -1,9 +1,10 @@
 """From a checkpoint one trusts to a later one, by what the committees signed, without executing a block.
 
 Whoever trusts a justified checkpoint trusts the state under its header's root. That state names the committee
-whose votes count for the next link: by decision 62 the one chosen at the last final checkpoint. So a step is an
-aggregate, the target's header, and the committee with its proof under the source's root. Links add up in order, and
-whoever has them all knows what is justified and final exactly as the chain does.
+whose votes count for the next link, by decision 62 the one chosen at the last final checkpoint, and what the network
+mined then, which its quorum depends on. So a step is an aggregate, the target's header, and the committee's record with
+its proof under the source's root. Links add up in order, and all of them together tell what is justified and final
+exactly as the chain does.
 
 Before anything is final, and after `STALE_EPOCHS` without, the committee is the one chosen last, under the target's
 own root. Nobody's signature vouches for that one: the caller must know by work that the target is on the best chain.
@@ -14,8 +15,8 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from inos.consensus.codes import Code
-from inos.consensus.finality.aggregates import check_aggregate
-from inos.consensus.finality.epochs import STALE_EPOCHS, compute_height
+from inos.consensus.finality.aggregates import check_aggregate, check_start
+from inos.consensus.finality.epochs import compute_height, is_latest_voting
 from inos.consensus.params import Params
 from inos.consensus.records import FINALITY_KEY, Committee, Finality, committee_key
 from inos.consensus.statetree import StateProof, check_proof
@@ -75,7 +76,8 @@ def follow_step(params: Params, trust: Trust, step: Step, bls: Bls, is_best: Cal
         is_best: whether a block is on the chain with the most work that is known.
 
     Raises:
-        RuleViolation: "wrong-source", "wrong-step", "wrong-committee", "bad-state-proof", or as `check_aggregate`.
+        RuleViolation: "wrong-source", "wrong-step", "wrong-committee", "bad-state-proof", or as `check_start` and
+            `check_aggregate`.
         NotYet: "work-unknown": work alone vouches for the committee, and the target is on no best chain here.
     """
     link = step.aggregate.link
@@ -83,8 +85,9 @@ def follow_step(params: Params, trust: Trust, step: Step, bls: Bls, is_best: Cal
         raise RuleViolation(
             Code.WRONG_SOURCE, "the step's source", expected=trust.justified.epoch, got=link.source.epoch
         )
+    check_start(params, link)
     check_target(params, link.target, step)
-    is_by_work = is_vouched_by_work(trust.finalized.epoch, link.target.epoch)
+    is_by_work = is_latest_voting(trust.finalized.epoch, link.target.epoch)
     chosen_at = link.target.epoch - 1 if is_by_work else trust.finalized.epoch
     if step.committee_epoch != chosen_at:
         raise RuleViolation(Code.WRONG_COMMITTEE, "the step's committee", expected=chosen_at, got=step.committee_epoch)
@@ -96,11 +99,6 @@ def follow_step(params: Params, trust: Trust, step: Step, bls: Bls, is_best: Cal
         raise NotYet(Code.WORK_UNKNOWN, f"checkpoint {link.target.id.hex()} is not on the best chain of headers here")
     is_next = link.source.epoch + 1 == link.target.epoch
     return Trust(link.target, link.source if is_next else trust.finalized, StateRoot(step.header.state_root))
-
-
-def is_vouched_by_work(final: int, epoch: int) -> bool:
-    """Whether, with epoch `final` the last final one, no committee that is trusted votes on the one of `epoch`."""
-    return final == 0 or epoch - final > STALE_EPOCHS
 
 
 def check_target(params: Params, target: Checkpoint, step: Step) -> None:

@@ -1,23 +1,21 @@
 """Becoming a voter, ceasing to be one, and the bond."""
 
-from typing import Final
-
 import msgspec
 
+from inos.consensus import amounts
 from inos.consensus.codes import Code
 from inos.consensus.effects import Effects
+from inos.consensus.finality.mined import compute_mined
 from inos.consensus.params import Params
-from inos.consensus.records import Voter, VoterKey, Voters
+from inos.consensus.records import Voter, VoterCount, VoterKey
 from inos.primitives.bls import Bls
 from inos.primitives.errors import RuleViolation
 from inos.primitives.transactions import RegisterVoter
 from inos.primitives.units import U64_MAX, Address, Nano
-
-MAX_VOTERS: Final = 4096
-"""Voters to choose from: all are looked at once an epoch."""
+from inos.primitives.votes import make_possession_message
 
 
-def check_register_sanity(params: Params, payload: RegisterVoter, fee: int, bls: Bls) -> None:
+def check_register_sanity(params: Params, sender: Address, payload: RegisterVoter, fee: int, bls: Bls) -> None:
     """Stage 1: the bond's size, and that the key's secret is the sender's to use.
 
     Raises:
@@ -29,44 +27,47 @@ def check_register_sanity(params: Params, payload: RegisterVoter, fee: int, bls:
         raise RuleViolation(
             Code.BOND_TOO_SMALL, "the voter's bond", expected=f">= {params.min_voter_bond}", got=payload.bond
         )
-    if not bls.is_possession_proven(payload.key, payload.proof):
-        raise RuleViolation(Code.BAD_PROOF_OF_POSSESSION, f"the proof is not that of the BLS key {payload.key.hex()}")
+    message = make_possession_message(payload.key, sender, params.chain_id)
+    if not bls.is_possession_proven(payload.key, message, payload.proof):
+        raise RuleViolation(
+            Code.BAD_PROOF_OF_POSSESSION,
+            f"the proof does not bind the BLS key {payload.key.hex()} to {sender.hex()} on this chain",
+        )
 
 
 def process_register(effects: Effects, sender: Address, payload: RegisterVoter) -> None:
-    """Lock the bond; from the next committee on the sender may be in it.
+    """Lock the bond, or add to the one under the same key; committees chosen from now on take it into account.
 
     Raises:
-        RuleViolation: "already-a-voter", "key-already-used", "too-many-voters", "insufficient-balance".
+        RuleViolation: "nothing-mined", "already-a-voter", "already-leaving", "key-already-used", "too-many-voters",
+            "overflow", "insufficient-balance".
     """
     state = effects.state
-    if state.get_voter(sender) is not None:
-        raise RuleViolation(Code.ALREADY_A_VOTER, f"{sender.hex()} is a voter, or its bond is not withdrawn yet")
-    if state.get_key_owner(payload.key) is not None:
-        raise RuleViolation(Code.KEY_ALREADY_USED, f"the BLS key {payload.key.hex()} was registered before")
-    addresses = state.get_voters().addresses
-    if len(addresses) >= MAX_VOTERS:
-        raise RuleViolation(Code.TOO_MANY_VOTERS, "voters", expected=f"fewer than {MAX_VOTERS}", got=len(addresses))
+    if not compute_mined(effects.params, state.get_account(sender), effects.height):
+        raise RuleViolation(Code.NOTHING_MINED, f"{sender.hex()} has found no block lately, so it would weigh nothing")
+    _check_key(effects, sender, payload.key)
+    voter, bond = state.get_voter(sender), payload.bond
+    if voter is None:
+        _count_voter(effects)
+        state.set_key_owner(payload.key, VoterKey(sender))
+    else:
+        _check_raise(voter, sender, payload.key)
+        bond = amounts.add(voter.bond, payload.bond, "the voter's bond")
     effects.lock_voter_bond(sender, Nano(payload.bond))
-    state.set_voter(sender, Voter(payload.key, payload.bond))
-    state.set_key_owner(payload.key, VoterKey(sender))
-    state.set_voters(Voters((*addresses, sender)))
+    state.set_voter(sender, Voter(payload.key, bond, effects.height))
 
 
 def process_unbond(effects: Effects, sender: Address) -> None:
-    """Leave the voters; the bond stays for the unbonding time.
+    """Begin to leave; the bond stays until the unbonding time after the first committee without the voter is over.
 
     Raises:
         RuleViolation: "not-a-voter", "already-leaving".
     """
     voter = _get_voter(effects, sender)
-    if voter.leaves_at:
-        raise RuleViolation(
-            Code.ALREADY_LEAVING, f"{sender.hex()} unbonded before; it can withdraw at {voter.leaves_at}"
-        )
-    leaves_at = effects.height + effects.params.unbonding_epochs * effects.params.epoch_blocks
-    effects.state.set_voter(sender, msgspec.structs.replace(voter, leaves_at=leaves_at))
-    remove_from_voters(effects, sender)
+    if voter.is_leaving:
+        raise _make_leaving(voter, sender)
+    leaving = msgspec.structs.replace(voter, changed_at=effects.height, is_leaving=True)
+    effects.state.set_voter(sender, leaving)
 
 
 def process_withdraw(effects: Effects, sender: Address) -> None:
@@ -77,17 +78,63 @@ def process_withdraw(effects: Effects, sender: Address) -> None:
     """
     voter = _get_voter(effects, sender)
     if not voter.leaves_at or effects.height < voter.leaves_at:
-        expected = f"height {voter.leaves_at}" if voter.leaves_at else "unbonding first"
+        expected = f"height {voter.leaves_at}" if voter.leaves_at else "a committee without the voter first"
+        expected = expected if voter.is_leaving else "unbonding first"
         raise RuleViolation(Code.STILL_BONDED, f"the bond of {sender.hex()}", expected=expected, got=effects.height)
     effects.release_voter_bond(sender, Nano(voter.bond))
     effects.credit(sender, voter.bond)
-    effects.state.set_voter(sender, None)
+    remove_voter(effects, sender)
 
 
-def remove_from_voters(effects: Effects, address: Address) -> None:
-    """No committee chosen from now on has it."""
-    addresses = effects.state.get_voters().addresses
-    effects.state.set_voters(Voters(tuple(each for each in addresses if each != address)))
+def remove_voter(effects: Effects, address: Address) -> None:
+    """Take a voter's record, whose bond was released, out of the state."""
+    effects.state.set_voter(address, None)
+    count = effects.state.get_voter_count().count
+    effects.state.set_voter_count(VoterCount(amounts.subtract(count, 1, "voters")))
+
+
+def cut_bond(effects: Effects, address: Address, amount: Nano) -> Nano:
+    """Release at most `amount` of a voter's bond; the caller says where it goes.
+
+    Returns:
+        What was released: less than `amount` where the bond is smaller, 0 for an account that is no voter.
+    """
+    voter = effects.state.get_voter(address)
+    if voter is None:
+        return Nano(0)
+    cut = Nano(min(amount, voter.bond))
+    effects.release_voter_bond(address, cut)
+    effects.state.set_voter(address, msgspec.structs.replace(voter, bond=voter.bond - cut))
+    return cut
+
+
+def _check_key(effects: Effects, sender: Address, key: bytes) -> None:
+    owner = effects.state.get_key_owner(key)
+    if owner is None:
+        return
+    if owner.is_slashed:
+        raise RuleViolation(Code.KEY_ALREADY_USED, f"the BLS key {key.hex()} was slashed")
+    if owner.owner != sender:
+        raise RuleViolation(Code.KEY_ALREADY_USED, f"the BLS key {key.hex()} was registered by another account")
+
+
+def _check_raise(voter: Voter, sender: Address, key: bytes) -> None:
+    if voter.key != key:
+        raise RuleViolation(Code.ALREADY_A_VOTER, f"{sender.hex()} has a bond under another BLS key")
+    if voter.is_leaving:
+        raise _make_leaving(voter, sender)
+
+
+def _count_voter(effects: Effects) -> None:
+    count, limit = effects.state.get_voter_count().count, effects.params.max_voters
+    if count >= limit:
+        raise RuleViolation(Code.TOO_MANY_VOTERS, "voters", expected=f"fewer than {limit}", got=count)
+    effects.state.set_voter_count(VoterCount(count + 1))
+
+
+def _make_leaving(voter: Voter, sender: Address) -> RuleViolation:
+    when = f"it can withdraw at {voter.leaves_at}" if voter.leaves_at else "a committee still has it"
+    return RuleViolation(Code.ALREADY_LEAVING, f"{sender.hex()} unbonded before; {when}")
 
 
 def _get_voter(effects: Effects, address: Address) -> Voter:

@@ -7,6 +7,7 @@ from typing import Any, Final, Protocol
 import structlog
 
 from inos.chain.events import MatrixAdded, MatrixWanted, TipChanged, TransactionAdded, VoteAdded
+from inos.consensus.finality import compute_height
 from inos.core.verification.seals import SealVerifier
 from inos.network.errors import RequestFailed
 from inos.network.peers.peer import Peer
@@ -76,7 +77,7 @@ class Sync:
         self._answers = Answers(node)
         self._watch = SyncWatch(node, clock, list_peers, verifier)
         self._blocks = BlockSync(node, settings, clock, list_peers, punish, verifier, self._watch)
-        expected = 0 if settings.checkpoint is None else settings.checkpoint.epoch * node.params.epoch_blocks
+        expected = 0 if settings.checkpoint is None else compute_height(node.params, settings.checkpoint.epoch)
         self._headers = HeaderSync(node, settings.limits, clock, self._blocks.kick, self._watch, punish, expected)
         self._spreader = Spreader(node, settings.limits, clock, rng, list_peers, self._headers, self._blocks, verifier)
         self._transactions = TransactionSync(node, settings.limits, clock, punish)

@@ -111,11 +111,11 @@ LIMITS: Final[dict[type[Message], Limit]] = {
     Providers: Limit(4 * _KB, Lane.TRANSACTIONS, 0, 0, 0, 0.2),
     TellVotes: Limit(2 * _KB, Lane.TRANSACTIONS, 20, 200, 5, 14),
     GetVotes: Limit(64, Lane.TRANSACTIONS, 5, 100, 10, 1),
-    Votes: Limit(96 * _KB, Lane.TRANSACTIONS, 0, 0, 0, 400),
+    Votes: Limit(256 * _KB, Lane.TRANSACTIONS, 0, 0, 0, 400),
     GetStateRange: Limit(128, Lane.TRANSACTIONS, 50, 400, 5, 20),
     StateRangeData: Limit(MAX_STATE_RANGE_BYTES, Lane.BULK, 0, 0, 0, 60),
     GetSteps: Limit(64, Lane.TRANSACTIONS, 2, 20, 5, 5),
-    Steps: Limit(768 * _KB, Lane.TRANSACTIONS, 0, 0, 0, 40),
+    Steps: Limit(1024 * _KB, Lane.TRANSACTIONS, 0, 0, 0, 40),
 }
 
 RESERVE_MS_PER_S: Final = 2.0

@@ -39,14 +39,14 @@ class NativeBls:
     def sign(self, secret: bytes, message: bytes) -> bytes:
         return _sign(secret, message, SIGN_DST)
 
-    def prove_possession(self, secret: bytes) -> bytes:
-        return _sign(secret, self.compute_public_key(secret), PROOF_DST)
+    def prove_possession(self, secret: bytes, message: bytes) -> bytes:
+        return _sign(secret, message, PROOF_DST)
 
     def is_key_valid(self, key: bytes) -> bool:
         return _read_key(key) is not None
 
-    def is_possession_proven(self, key: bytes, proof: bytes) -> bool:
-        return _is_signed(_read_key(key), key, proof, PROOF_DST)
+    def is_possession_proven(self, key: bytes, message: bytes, proof: bytes) -> bool:
+        return _is_signed(_read_key(key), message, proof, PROOF_DST)
 
     def is_signed(self, key: bytes, message: bytes, signature: bytes) -> bool:
         return _is_signed(_read_key(key), message, signature, SIGN_DST)

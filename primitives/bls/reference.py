@@ -7,7 +7,7 @@ from py_ecc.bls.ciphersuites import G2ProofOfPossession
 from py_ecc.bls.g2_primitives import G2_to_signature, signature_to_G2, subgroup_check
 from py_ecc.optimized_bls12_381.optimized_curve import Z2, add, is_inf
 
-from inos.primitives.bls.base import SIGNATURE_BYTES, make_bad_point, read_secret
+from inos.primitives.bls.base import PROOF_DST, SIGNATURE_BYTES, make_bad_point, read_secret
 
 
 class ReferenceBls:
@@ -21,14 +21,16 @@ class ReferenceBls:
     def sign(self, secret: bytes, message: bytes) -> bytes:
         return bytes(G2ProofOfPossession.Sign(read_secret(secret), message))
 
-    def prove_possession(self, secret: bytes) -> bytes:
-        return bytes(G2ProofOfPossession.PopProve(read_secret(secret)))
+    def prove_possession(self, secret: bytes, message: bytes) -> bytes:
+        return bytes(G2ProofOfPossession._CoreSign(read_secret(secret), message, PROOF_DST))
 
     def is_key_valid(self, key: bytes) -> bool:
         return bool(G2ProofOfPossession._is_valid_pubkey(key))
 
-    def is_possession_proven(self, key: bytes, proof: bytes) -> bool:
-        return _is_signature(proof) and bool(G2ProofOfPossession.PopVerify(BLSPubkey(key), BLSSignature(proof)))
+    def is_possession_proven(self, key: bytes, message: bytes, proof: bytes) -> bool:
+        return _is_signature(proof) and bool(
+            G2ProofOfPossession._CoreVerify(BLSPubkey(key), message, BLSSignature(proof), PROOF_DST)
+        )
 
     def is_signed(self, key: bytes, message: bytes, signature: bytes) -> bool:
         return _is_signature(signature) and bool(

@@ -21,14 +21,14 @@ class FakeBls:
     def sign(self, secret: bytes, message: bytes) -> bytes:
         return sign_fake(self.compute_public_key(secret), message)
 
-    def prove_possession(self, secret: bytes) -> bytes:
-        return sign_fake(self.compute_public_key(secret), b"possession")
+    def prove_possession(self, secret: bytes, message: bytes) -> bytes:
+        return sign_fake(self.compute_public_key(secret), b"possession" + message)
 
     def is_key_valid(self, key: bytes) -> bool:
         return len(key) == KEY_BYTES
 
-    def is_possession_proven(self, key: bytes, proof: bytes) -> bool:
-        return proof == sign_fake(key, b"possession")
+    def is_possession_proven(self, key: bytes, message: bytes, proof: bytes) -> bool:
+        return proof == sign_fake(key, b"possession" + message)
 
     def is_signed(self, key: bytes, message: bytes, signature: bytes) -> bool:
         return signature == sign_fake(key, message)

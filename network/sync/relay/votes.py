@@ -12,6 +12,7 @@ from typing import Final
 
 import structlog
 
+from inos.consensus.finality import compute_passed_epoch
 from inos.network.errors import Misbehaviour, RequestFailed
 from inos.network.peers.bounded import BoundedSet, TokenBucket
 from inos.network.peers.peer import Peer
@@ -123,8 +124,8 @@ class VoteSync:
 
     async def _ask(self, peer: Peer, side: _Side) -> None:
         """Page by page; an epoch that fills one is passed over."""
-        epoch_blocks = self._node.params.epoch_blocks
-        first = max(0, self._node.ledger.tip.header.height // epoch_blocks - ASKED_EPOCHS)
+        passed = compute_passed_epoch(self._node.params, self._node.ledger.tip.header.height)
+        first = max(0, passed - ASKED_EPOCHS)
         for _ in range(2 * ASKED_EPOCHS):
             with peer.requests.open(Votes) as pending:
                 await peer.ask(pending, GetVotes(pending.request, first), self._limits.transactions)

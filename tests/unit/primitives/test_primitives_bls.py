@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from inos.primitives.bls import BlsError, choice, compute_secret, get_bls, get_native, get_reference
+from inos.primitives.votes import make_possession_message
 
 CURVE_ORDER = 52435875175126190479447740508185965837690552500527637822603658699938581184513
 # From the hash-to-curve and signature drafts' implementations (Ethereum's consensus test vectors, `sign`).
@@ -94,7 +95,7 @@ def test_both_backends_make_the_same_bytes(rng: np.random.Generator) -> None:
     for secret, signature in zip(secrets, signatures, strict=True):
         assert reference.compute_public_key(secret) == native.compute_public_key(secret)
         assert reference.sign(secret, message) == signature
-    assert reference.prove_possession(secrets[0]) == native.prove_possession(secrets[0])
+    assert reference.prove_possession(secrets[0], b"bound") == native.prove_possession(secrets[0], b"bound")
     assert reference.aggregate(signatures) == native.aggregate(signatures)
 
 
@@ -103,17 +104,24 @@ def test_both_backends_accept_and_refuse_alike(rng: np.random.Generator) -> None
     native = get_bls()
     keys = [native.compute_public_key(secret) for secret in secrets]
     whole, part = native.aggregate(signatures), native.aggregate(signatures[:2])
-    proof = native.prove_possession(secrets[0])
+    bound = make_possession_message(keys[0], b"\1" * 20, 77)
+    assert bound == keys[0] + b"\1" * 20 + b"\x4d\0\0\0"
+    proof = native.prove_possession(secrets[0], bound)
     for backend in (native, get_reference()):
         assert backend.is_aggregate_signed(keys, message, whole)
         assert not backend.is_aggregate_signed(keys, message, part)
         assert not backend.is_aggregate_signed([], message, whole)
         assert backend.is_signed(keys[0], message, signatures[0])
         assert not backend.is_signed(keys[1], message, signatures[0])
-        assert backend.is_possession_proven(keys[0], proof)
-        assert not backend.is_possession_proven(keys[1], proof)
-        # A vote over the key's own bytes is no proof: the domains differ.
-        assert not backend.is_possession_proven(keys[0], native.sign(secrets[0], keys[0]))
+        assert backend.is_possession_proven(keys[0], bound, proof)
+        assert not backend.is_possession_proven(keys[1], bound, proof)
+        for other in (
+            make_possession_message(keys[0], b"\2" * 20, 77),
+            make_possession_message(keys[0], b"\1" * 20, 78),
+        ):
+            assert not backend.is_possession_proven(keys[0], other, proof)
+        # A vote over the same bytes is no proof: the domains differ.
+        assert not backend.is_possession_proven(keys[0], bound, native.sign(secrets[0], bound))
 
 
 @pytest.mark.parametrize("name", ["native", "reference"])
@@ -149,7 +157,11 @@ def test_keys_that_cancel_out_sign_nothing(name: str) -> None:
 @pytest.mark.parametrize("secret", [bytes(32), CURVE_ORDER.to_bytes(32, "big"), b"\1" * 31, b"\1" * 33])
 def test_secrets_out_of_range_are_refused(secret: bytes) -> None:
     for backend in (get_bls(), get_reference()):
-        for call in (backend.compute_public_key, backend.prove_possession, lambda s, b=backend: b.sign(s, b"m")):
+        for call in (
+            backend.compute_public_key,
+            lambda s, b=backend: b.prove_possession(s, b"m"),
+            lambda s, b=backend: b.sign(s, b"m"),
+        ):
             with pytest.raises(BlsError) as refused:
                 call(secret)
             assert refused.value.code == "bad-secret"
