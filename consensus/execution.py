@@ -1,7 +1,8 @@
 """Stage 3: a block against its parent's state.
 
 Order: the queues, in rounds; the first block above a checkpoint notes it; votes that a block carries take effect; the
-transactions in turn; the beneficiary gets subsidy and fees.
+transactions in turn; a part of the subsidy goes into the epoch's pot, the beneficiary gets the rest and the fees, and
+the subsidy counts as mined by it.
 """
 
 from msgspec import Struct
@@ -10,7 +11,9 @@ from inos.consensus import amounts
 from inos.consensus.codes import Code
 from inos.consensus.effects import Effects
 from inos.consensus.finality.aggregates import process_aggregate
-from inos.consensus.finality.epochs import process_epoch_start
+from inos.consensus.finality.checkpoints import process_epoch_start
+from inos.consensus.finality.mined import add_mined
+from inos.consensus.finality.pots import add_to_pot, compute_pot_part
 from inos.consensus.jobevents import JobEvent
 from inos.consensus.jobs import make_wrong_result
 from inos.consensus.params import Params, compute_subsidy
@@ -130,14 +133,17 @@ class Execution:
         self._touched.append(tuple(effects.touched))
 
     def finish(self) -> Executed:
-        """Pay the beneficiary, and say what changed.
+        """Pay the beneficiary, fill the pot, count the block as mined, and say what changed.
 
         More transactions may be added afterwards, and the block finished again.
         """
         end = self._begin()
         subsidy = compute_subsidy(self._params, self._height)
         end.mint(subsidy)
-        end.credit(self._beneficiary, amounts.add(subsidy, self._fees, "subsidy and fees"))
+        pot_part = compute_pot_part(subsidy)
+        add_to_pot(end, pot_part)
+        end.credit(self._beneficiary, amounts.add(subsidy - pot_part, self._fees, "subsidy and fees"))
+        add_mined(end, self._beneficiary, subsidy)
         whole = Draft(self._reader)
         whole.merge(self._state)
         whole.merge(end.state)
@@ -149,7 +155,7 @@ class Execution:
         process_queues(start)
         process_epoch_start(start, parent)
         if aggregate is not None:
-            process_aggregate(start, aggregate, bls or get_bls())
+            process_aggregate(start, aggregate, bls or get_bls(), self._beneficiary)
         self._take(start)
 
     def _begin(self) -> Effects:

@@ -225,7 +225,7 @@ class Draft(StateView):
 
 
 def compute_supply(market: Market) -> Nano:
-    """Everything minted less everything burned, in nano; equals all balances, bonds and escrows together."""
+    """Everything minted less everything burned, in nano; equals all balances, bonds, escrows and pots together."""
     return Nano(market.minted - market.burned)
 
 

@@ -20,6 +20,7 @@ from inos.primitives.transactions import (
     Transfer,
     compute_challenge_bytes,
     get_max_bytes,
+    get_sender,
     is_transaction_signed,
 )
 from inos.primitives.units import U64_MAX
@@ -57,7 +58,7 @@ def _check_bls(params: Params, tx: Transaction) -> None:
     """What takes pairings, so that only a signed transaction can make a node compute them."""
     match tx.payload:
         case RegisterVoter():
-            check_register_sanity(params, tx.payload, tx.fee, get_bls())
+            check_register_sanity(params, get_sender(tx), tx.payload, tx.fee, get_bls())
         case ReportVoter():
             check_evidence_sanity(params, tx.payload, get_bls())
 

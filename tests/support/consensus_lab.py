@@ -13,7 +13,7 @@ from inos.consensus.context import AsertAnchor, HeaderContext
 from inos.consensus.execution import Executed, Execution, check_state_root, execute_block
 from inos.consensus.genesis_state import make_genesis
 from inos.consensus.params import Params
-from inos.consensus.records import Account, Kind, Market, StateKey
+from inos.consensus.records import Account, Kind, Market, Pot, StateKey
 from inos.consensus.state import StateView
 from inos.consensus.statetree import compute_state_root
 from inos.consensus.target import compute_target
@@ -66,7 +66,7 @@ PARAMS: Final = Params(
     jury_mib_fee=Nano(10),
     epoch_blocks=8,
     finality_start=8,
-    bond_leverage=50,
+    bond_leverage=1000,
     max_voters=64,
     min_voter_bond=Nano(1000),
     unbonding_epochs=2,
@@ -153,7 +153,7 @@ class Products:
 
 
 def sum_held(records: Mapping[StateKey, bytes]) -> int:
-    """All balances, bonds and escrows, counted record by record."""
+    """All balances, bonds, escrows and pots, counted record by record."""
     total = 0
     for key, value in records.items():
         if key[0] == Kind.ACCOUNT:
@@ -161,6 +161,8 @@ def sum_held(records: Mapping[StateKey, bytes]) -> int:
             total += account.balance + account.bonded
         elif key[0] == Kind.MARKET:
             total += decode(Market, value, limit=1000).escrowed
+        elif key[0] == Kind.POT:
+            total += decode(Pot, value, limit=1000).amount
     return total
 
 

@@ -5,7 +5,7 @@ from functools import cache
 
 from inos.consensus.state import StateView
 from inos.primitives.bls import compute_secret, get_bls
-from inos.primitives.votes import Aggregate, Link, compute_vote_hash, make_bits
+from inos.primitives.votes import Aggregate, Link, compute_vote_hash, make_bits, make_possession_message
 from support.consensus_lab import CHAIN_ID, PEOPLE
 
 
@@ -20,8 +20,13 @@ def get_bls_key(who: str) -> bytes:
 
 
 @cache
-def prove(who: str) -> bytes:
-    return get_bls().prove_possession(get_bls_secret(who))
+def prove(who: str, owner: str = "") -> bytes:
+    """The proof that binds the BLS key of `who` to an account of its own, or to the one of `owner`.
+
+    A name that is no account's, such as "alice2" for a second key, needs an owner.
+    """
+    message = make_possession_message(get_bls_key(who), PEOPLE[owner or who].address, CHAIN_ID)
+    return get_bls().prove_possession(get_bls_secret(who), message)
 
 
 def sign_link(who: str, link: Link) -> bytes:
