@@ -139,12 +139,13 @@ class Dispute(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, 
 
 
 class JuryVote(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=12):
-    """A juror's committed verdict: H("jury verdict", verdict, salt, key), signed by the voter's BLS key.
+    """A juror's committed verdict (see inos.primitives.jury), signed by the voter's BLS key. Any account may send it.
 
-    Any account may send it.
+    `drawn_at` is the height at which the jury was drawn: it tells one dispute of a job from a later one.
     """
 
     job: Hash32
+    drawn_at: U64
     key: BlsKey
     commitment: Hash32
     signature: BlsSignature
@@ -154,6 +155,7 @@ class JuryReveal(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tru
     """Open a committed verdict, signed by the voter's BLS key. Any account may send it."""
 
     job: Hash32
+    drawn_at: U64
     key: BlsKey
     verdict: Verdict
     salt: Hash32

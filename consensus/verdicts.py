@@ -1,0 +1,149 @@
+"""What a jury's verdicts and a shown wrong tile move: bond, stake, fee and reward (protocol, section 5).
+
+All divisions round down; what a division leaves over is burned.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from inos.consensus.effects import Effects
+from inos.consensus.jobevents import JobEventKind
+from inos.consensus.jury import compute_next_height, count_seats, is_majority
+from inos.consensus.records import Claim, DisputeRecord, Job, JobState, Juror
+from inos.consensus.reputation import clear_reputation
+from inos.consensus.settlement import add_due, close_job, get_job, reopen_job, settle
+from inos.primitives.transactions import Verdict
+from inos.primitives.units import Address, JobId, Nano
+
+NOT_RIGHT: Final = (Verdict.WRONG, Verdict.UNAVAILABLE)
+
+
+def process_count(effects: Effects, job_id: JobId, dispute: DisputeRecord) -> None:
+    """Decide a dispute at the end of its jury's window."""
+    job, claim = get_job(effects, job_id), effects.state.get_claim(job_id)
+    if claim is None:
+        raise LookupError(f"job {job_id.hex()} is disputed, but has no claim")
+    effects.state.set_dispute(job_id, None)
+    _punish_silence(effects, dispute)
+    jurors = dispute.jurors
+    if is_majority(effects.params, count_seats(jurors, *NOT_RIGHT)):
+        _decide_not_right(effects, job_id, job, claim, dispute)
+    elif is_majority(effects.params, count_seats(jurors, Verdict.RIGHT)):
+        _decide_right(effects, job_id, job, claim, dispute)
+    else:
+        _leave_undecided(effects, job_id, job, claim, dispute)
+
+
+def process_conviction(effects: Effects, challenger: Address, job_id: JobId, job: Job, claim: Claim) -> None:
+    """A wrong tile was shown: half of the worker's bond goes to the challenger, the rest is burned.
+
+    While a jury sits, the seats that have committed a verdict share its fee first, and the stake returns; so a cheat
+    does not escape the jury by challenging itself.
+    """
+    fee, seats = 0, ()
+    dispute = effects.state.get_dispute(job_id)
+    if dispute is not None:
+        effects.state.set_dispute(job_id, None)
+        effects.state.remove_jury_step(compute_next_height(effects.params, dispute), job_id)
+        _return_stake(effects, dispute, 0)
+        seats = tuple(juror for juror in dispute.jurors if juror.commitment is not None)
+        fee = dispute.fee if seats else 0
+    _convict(effects, job_id, job, claim, challenger, seats, fee)
+    effects.note_job(JobEventKind.CHALLENGED, job_id, job, Address(claim.worker), claim.bond)
+
+
+def _decide_not_right(effects: Effects, job_id: JobId, job: Job, claim: Claim, dispute: DisputeRecord) -> None:
+    """The stake returns; of the bond the seats get the fee, the disputer half of the rest; the job opens again."""
+    _return_stake(effects, dispute, 0)
+    seats = _select(dispute, *NOT_RIGHT)
+    _convict(effects, job_id, job, claim, Address(dispute.disputer), seats, dispute.fee)
+    effects.note_job(JobEventKind.JUDGED_WRONG, job_id, job, Address(claim.worker), claim.bond)
+
+
+def _decide_right(effects: Effects, job_id: JobId, job: Job, claim: Claim, dispute: DisputeRecord) -> None:
+    """The seats get the fee, half from each side; the result is paid, now or when it falls due."""
+    from_bond = dispute.fee // 2
+    _return_stake(effects, dispute, dispute.fee - from_bond)
+    effects.take_bond(Address(claim.worker), Nano(from_bond))
+    _pay_seats(effects, _select(dispute, Verdict.RIGHT), dispute.fee)
+    if job.y is None:
+        raise LookupError(f"job {job_id.hex()} is disputed, but has no result")
+    effects.note_job(JobEventKind.UPHELD, job_id, job, Address(claim.worker), from_bond)
+    upheld = msgspec.structs.replace(claim, bond=claim.bond - from_bond, is_judged=True)
+    if claim.expires_at <= effects.height:
+        settle(effects, job_id, job, upheld, job.y)
+        return
+    effects.state.set_claim(job_id, upheld)
+    effects.state.set_job(job_id, msgspec.structs.replace(job, state=JobState.DELIVERED))
+    add_due(effects, job_id, upheld)
+
+
+def _leave_undecided(effects: Effects, job_id: JobId, job: Job, claim: Claim, dispute: DisputeRecord) -> None:
+    """Each side pays half the fee to all who voted; the reward is burned, so that nobody gains by a jury's sleep."""
+    worker, half = Address(claim.worker), dispute.fee // 2
+    _return_stake(effects, dispute, half)
+    effects.release_bond(worker, Nano(claim.bond))
+    effects.credit(worker, claim.bond - half)
+    _pay_seats(effects, _select(dispute, *Verdict), 2 * half)
+    effects.release_escrow(job.reward)
+    effects.burn(job.reward)
+    effects.state.set_claim(job_id, None)
+    close_job(effects, job_id, job, JobState.UNDECIDED)
+    effects.note_job(JobEventKind.UNDECIDED, job_id, job, worker, job.reward)
+
+
+def _convict(
+    effects: Effects, job_id: JobId, job: Job, claim: Claim, winner: Address, seats: Sequence[Juror], fee: int
+) -> None:
+    """Of the bond the seats get `fee` and the winner half of the rest; the worker's reputation is gone."""
+    worker = Address(claim.worker)
+    effects.release_bond(worker, Nano(claim.bond))
+    effects.state.set_account(worker, clear_reputation(effects.state.get_account(worker)))
+    _pay_seats(effects, seats, fee)
+    to_winner = (claim.bond - fee) // 2
+    effects.credit(winner, to_winner)
+    effects.burn(claim.bond - fee - to_winner)
+    effects.state.set_claim(job_id, None)
+    effects.touch(worker)
+    effects.touch(winner)
+    effects.touch(Address(job.poster))
+    reopen_job(effects, job_id, job)
+
+
+def _return_stake(effects: Effects, dispute: DisputeRecord, kept: int) -> None:
+    """Give the disputer its stake back, but for `kept` nano that the caller passes on."""
+    disputer = Address(dispute.disputer)
+    effects.release_stake(disputer, Nano(dispute.stake))
+    effects.credit(disputer, dispute.stake - kept)
+    effects.touch(disputer)
+
+
+def _select(dispute: DisputeRecord, *verdicts: Verdict) -> tuple[Juror, ...]:
+    return tuple(juror for juror in dispute.jurors if juror.verdict in verdicts)
+
+
+def _pay_seats(effects: Effects, jurors: Sequence[Juror], fee: int) -> None:
+    """Share `fee`, already taken from somewhere, among the jurors by their seats; burn what is left over."""
+    seats, paid = sum(juror.seats for juror in jurors), 0
+    for juror in jurors:
+        part = fee * juror.seats // seats
+        effects.credit(Address(juror.address), part)
+        effects.touch(Address(juror.address))
+        paid += part
+    effects.burn(fee - paid)
+
+
+def _punish_silence(effects: Effects, dispute: DisputeRecord) -> None:
+    """A seat that was committed and not opened costs its voter fee / seats of its bond."""
+    per_seat = dispute.fee // effects.params.jury_size
+    for juror in dispute.jurors:
+        voter = effects.state.get_voter(Address(juror.address))
+        if juror.commitment is None or juror.verdict is not None or voter is None or voter.key != juror.key:
+            continue
+        lost = min(voter.bond, per_seat * juror.seats)
+        effects.release_voter_bond(Address(juror.address), Nano(lost))
+        effects.burn(lost)
+        effects.state.set_voter(Address(juror.address), msgspec.structs.replace(voter, bond=voter.bond - lost))
+        effects.touch(Address(juror.address))
