@@ -14,8 +14,8 @@ from typing import Final, NewType, Protocol
 
 from msgspec import Struct
 
-from inos.primitives.matrices import U32, MatrixRef
-from inos.primitives.transactions import U64, AddressBytes, JobMode
+from inos.primitives.matrices import U32, Hash32, MatrixRef
+from inos.primitives.transactions import U64, AddressBytes, JobMode, Verdict
 from inos.primitives.units import Address, Height, JobId
 from inos.primitives.votes import BlsKey, Checkpoint, Epoch, Link
 
@@ -40,6 +40,9 @@ class Kind(IntEnum):
     """Queue: jobs whose deadline is over."""
     REMOVAL = 8
     """Queue: closed jobs that leave the state."""
+    DISPUTE = 9
+    JURY = 10
+    """Queue: juries to be drawn or counted; never put off."""
     VOTER = 16
     VOTER_KEY = 17
     VOTER_COUNT = 18
@@ -108,13 +111,39 @@ class Job(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
 class Claim(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """The one live claim on a job; `expires_at` is the last height at which its result can be delivered.
 
-    Of a delivered job the claim holds the bond, and `expires_at` is the height of the block that pays it.
+    Of a delivered job the claim holds the bond, and `expires_at` is the height from which it is paid.
     """
 
     worker: AddressBytes
     bond: U64
     claimed_at: U64
     expires_at: U64
+    is_judged: bool = False
+    """A jury has upheld the delivered result; it is not disputed again."""
+
+
+class Juror(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A committee's member with its seats in one jury, and what it said."""
+
+    address: AddressBytes
+    key: BlsKey
+    seats: U32
+    commitment: Hash32 | None = None
+    verdict: Verdict | None = None
+
+
+class DisputeRecord(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A disputed result: who staked what, and its jury once it is drawn. The jury's size bounds the record."""
+
+    disputer: AddressBytes
+    stake: U64
+    """Nano locked by the disputer: the job's bond and the fee."""
+    fee: U64
+    """What the jury is paid in all."""
+    opened_at: U64
+    drawn_at: U64 = 0
+    """Height at which the jury was drawn, 0 before."""
+    jurors: tuple[Juror, ...] = ()
 
 
 class Queued(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -230,6 +259,10 @@ def job_key(job: JobId) -> StateKey:
 
 def claim_key(job: JobId) -> StateKey:
     return StateKey(bytes([Kind.CLAIM]) + job)
+
+
+def dispute_key(job: JobId) -> StateKey:
+    return StateKey(bytes([Kind.DISPUTE]) + job)
 
 
 def queue_key(kind: Kind, height: Height, job: JobId) -> StateKey:
