@@ -30,7 +30,7 @@ from inos.primitives.bls import Bls
 from inos.primitives.errors import RuleViolation
 from inos.primitives.jury import compute_commitment, compute_payload_hash
 from inos.primitives.transactions import Dispute, JobMode, JuryReveal, JuryVote
-from inos.primitives.units import Address, BlockId, Height, JobId, Nano
+from inos.primitives.units import Address, BlockId, JobId, Nano
 
 
 def check_jury_signature(params: Params, payload: JuryVote | JuryReveal, bls: Bls) -> None:

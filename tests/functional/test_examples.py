@@ -77,7 +77,7 @@ def test_the_bot_turns_pairs_of_files_into_products(inos_devnet: TestChain, tmp_
     ("name", "told"),
     [
         ("notebook", ("credits suggested", "1 settled")),
-        ("economics", ("0.0625 credits a ticket", "without any customer: paid share shown 8", "after 447 blocks")),
+        ("economics", ("burns 0.125 of a subsidy", "bonus 0.00: honest earns most", "bonus 0.75: caching earns most")),
     ],
 )
 def test_the_notebooks_run_from_top_to_bottom(tmp_path: Path, name: str, told: tuple[str, ...]) -> None:
