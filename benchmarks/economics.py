@@ -2,9 +2,9 @@
 
 Usage: python benchmarks/economics.py [--rounds 3000] [--seed 1] [--network devnet] [--plot docs/img/economics.png]
 
-Amounts are in units of what multiplying one ticket costs the average running miner. A round is a block interval. D follows
-the hash rate with ASERT's lag; the reward per ticket rises while jobs wait and falls while miners are idle; a miner whose
-earnings stay below its costs stops, and starts again where they are above. Each season miners imitate what earned most.
+Amounts are in units of what multiplying one ticket costs the average running miner. A round is a block interval. D
+follows the hash rate with ASERT's lag; the reward per ticket rises while jobs wait and falls while miners are idle; a
+miner stops while its earnings are below its costs. Each season miners imitate what earned most.
 """
 
 import argparse
@@ -25,7 +25,7 @@ MINERS: Final = 100
 STRATEGIES: Final = ("honest", "self-dealing", "caching", "withholding", "undercutting", "pumping")
 HONEST, SELF_DEALING, CACHING, WITHHOLDING, UNDERCUTTING, PUMPING = range(len(STRATEGIES))
 DELIVERY: Final = 0.2
-"""What delivering a ticket's product costs besides multiplying it: peeling, hashing, transfer (measured 0.1 to 0.27)."""
+"""Delivering a ticket's product costs this besides multiplying it: peeling, hashing, transfer (measured 0.1 to 0.27)."""
 LAG_ROUNDS: Final = 30
 """D follows the hash rate in about so many rounds: ASERT's half-life over the spacing."""
 TRIAL: Final = 0.02

@@ -82,9 +82,7 @@ def draw_jurors(params: Params, eligible: Sequence[Member], job_id: JobId, paren
         number = int.from_bytes(stream[start : start + SEAT_BYTES], "little")
         seats[bisect_right(ends, number % ends[-1])] += 1
     return tuple(
-        Juror(member.address, member.key, count)
-        for member, count in zip(eligible, seats, strict=True)
-        if count
+        Juror(member.address, member.key, count) for member, count in zip(eligible, seats, strict=True) if count
     )
 
 
