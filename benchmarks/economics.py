@@ -25,7 +25,7 @@ MINERS: Final = 100
 STRATEGIES: Final = ("honest", "self-dealing", "caching", "withholding", "undercutting", "pumping")
 HONEST, SELF_DEALING, CACHING, WITHHOLDING, UNDERCUTTING, PUMPING = range(len(STRATEGIES))
 DELIVERY: Final = 0.2
-"""Delivering a ticket's product costs this besides multiplying it: peeling, hashing, transfer (measured 0.1 to 0.27)."""
+"""Delivering a ticket's product costs this besides multiplying it: peeling, hashing, transfer (0.1 to 0.27 here)."""
 LAG_ROUNDS: Final = 30
 """D follows the hash rate in about so many rounds: ASERT's half-life over the spacing."""
 TRIAL: Final = 0.02
