@@ -9,10 +9,10 @@ thirds of the blocks d ... d + window - 1, opened in the last third, and counted
 """
 
 import msgspec
+from inos.consensus.finality.checkpoints import get_voting_committee
 
 from inos.consensus.codes import Code
 from inos.consensus.effects import Effects
-from inos.consensus.finality.committee import get_voting_committee
 from inos.consensus.jobevents import JobEventKind
 from inos.consensus.jury import (
     compute_jury_fee,
@@ -22,15 +22,15 @@ from inos.consensus.jury import (
     list_eligible,
 )
 from inos.consensus.params import Params
-from inos.consensus.records import DisputeRecord, Job, JobState, Juror
-from inos.consensus.settlement import get_job, remove_due
+from inos.consensus.records import DisputeRecord, Job, JobState, Juror, Kind
+from inos.consensus.settlement import get_job
 from inos.consensus.state import StateView
 from inos.consensus.verdicts import process_count
 from inos.primitives.bls import Bls
 from inos.primitives.errors import RuleViolation
 from inos.primitives.jury import compute_commitment, compute_payload_hash
 from inos.primitives.transactions import Dispute, JobMode, JuryReveal, JuryVote
-from inos.primitives.units import Address, BlockId, JobId, Nano
+from inos.primitives.units import Address, BlockId, Height, JobId, Nano
 
 
 def check_jury_signature(params: Params, payload: JuryVote | JuryReveal, bls: Bls) -> None:
@@ -81,9 +81,9 @@ def process_dispute(effects: Effects, sender: Address, payload: Dispute) -> None
     fee = compute_jury_fee(effects.params, job)
     dispute = DisputeRecord(sender, job.bond + fee, fee, effects.height)
     effects.lock_stake(sender, Nano(dispute.stake))
-    remove_due(effects, job_id, claim)
+    effects.state.dequeue(Kind.DUE, Height(claim.expires_at), job_id)
     effects.state.set_dispute(job_id, dispute)
-    effects.state.add_jury_step(compute_next_height(effects.params, dispute), job_id)
+    effects.state.enqueue(Kind.JURY, compute_next_height(effects.params, dispute), job_id)
     effects.state.set_job(job_id, msgspec.structs.replace(job, state=JobState.DISPUTED))
     effects.note_job(JobEventKind.DISPUTED, job_id, job, worker, dispute.stake)
     effects.touch(worker)
@@ -143,11 +143,11 @@ def process_juries(effects: Effects, parent: BlockId) -> None:
     Args:
         parent: id of the block's parent, part of the seed that draws the seats.
     """
-    for job_id in tuple(effects.state.list_jury_steps(effects.height)):
+    for height, job_id in tuple(effects.state.iterate_queue(Kind.JURY, effects.height)):
         dispute = effects.state.get_dispute(job_id)
         if dispute is None:
             raise LookupError(f"a jury of job {job_id.hex()} is due, but the job has no dispute")
-        effects.state.remove_jury_step(effects.height, job_id)
+        effects.state.dequeue(Kind.JURY, height, job_id)
         if dispute.drawn_at:
             process_count(effects, job_id, dispute)
         else:
@@ -162,7 +162,7 @@ def _draw(effects: Effects, job_id: JobId, dispute: DisputeRecord, parent: Block
     jurors = draw_jurors(effects.params, eligible, job_id, parent)
     drawn = msgspec.structs.replace(dispute, drawn_at=effects.height, jurors=jurors)
     effects.state.set_dispute(job_id, drawn)
-    effects.state.add_jury_step(compute_next_height(effects.params, drawn), job_id)
+    effects.state.enqueue(Kind.JURY, compute_next_height(effects.params, drawn), job_id)
 
 
 def _get_juror(effects: Effects, payload: JuryVote | JuryReveal) -> tuple[DisputeRecord, Juror]:

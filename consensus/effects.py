@@ -96,6 +96,27 @@ class Effects:
         )
         self.state.set_account(address, changed)
 
+    def take_bond(self, address: Address, amount: Nano) -> None:
+        """Take a part of an open claim's bond out of an account; the caller says where it goes."""
+        account = self.state.get_account(address)
+        bonded = amounts.subtract(account.bonded, amount, "bonds")
+        self.state.set_account(address, msgspec.structs.replace(account, bonded=bonded))
+
+    def lock_stake(self, address: Address, amount: Nano) -> None:
+        """Move nano from a balance under the stake of a dispute.
+
+        Raises:
+            RuleViolation: "insufficient-balance".
+        """
+        self.debit(address, amount, "the dispute's stake")
+        account = self.state.get_account(address)
+        bonded = amounts.add(account.bonded, amount, "bonds")
+        self.state.set_account(address, msgspec.structs.replace(account, bonded=bonded))
+
+    def release_stake(self, address: Address, amount: Nano) -> None:
+        """Take a dispute's stake out of an account; the caller says where it goes."""
+        self.take_bond(address, amount)
+
     def lock_voter_bond(self, address: Address, amount: Nano) -> None:
         """Move nano from a balance under a voter's bond.
 

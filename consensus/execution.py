@@ -1,14 +1,15 @@
 """Stage 3: a block against its parent's state.
 
-Order: the queues, in rounds; the first block above a checkpoint notes it; votes that a block carries take effect; the
-transactions in turn; a part of the subsidy goes into the epoch's pot, the beneficiary gets the rest and the fees, and
-the subsidy counts as mined by it.
+Order: the queues, in rounds; juries are drawn and counted; the first block above a checkpoint notes it; votes that a
+block carries take effect; the transactions in turn; a part of the subsidy goes into the epoch's pot, the beneficiary
+gets the rest and the fees, and the subsidy counts as mined by it.
 """
 
 from msgspec import Struct
 
 from inos.consensus import amounts
 from inos.consensus.codes import Code
+from inos.consensus.disputes import process_juries
 from inos.consensus.effects import Effects
 from inos.consensus.finality.aggregates import process_aggregate
 from inos.consensus.finality.checkpoints import process_epoch_start
@@ -153,6 +154,7 @@ class Execution:
     def _process_start(self, parent: BlockId, aggregate: Aggregate | None, bls: Bls | None) -> None:
         start = self._begin()
         process_queues(start)
+        process_juries(start, parent)
         process_epoch_start(start, parent)
         if aggregate is not None:
             process_aggregate(start, aggregate, bls or get_bls(), self._beneficiary)

@@ -19,6 +19,14 @@ class JobEventKind(IntEnum):
     LAPSED = 4
     CHALLENGED = 5
     CANCELLED = 6
+    DISPUTED = 7
+    """A jury will decide about the delivered result."""
+    UPHELD = 8
+    """The jury found the result right."""
+    JUDGED_WRONG = 9
+    """The jury found the result wrong or unavailable."""
+    UNDECIDED = 10
+    """The jury came to no decision; the job is closed, its reward burned."""
 
 
 class JobEvent(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

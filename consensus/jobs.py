@@ -10,9 +10,12 @@ OPEN --claim--> CLAIMED --result--> SETTLED
 import msgspec
 
 from inos.consensus.codes import Code
+from inos.consensus.disputes import check_jury_exists
 from inos.consensus.effects import Effects
 from inos.consensus.jobevents import JobEventKind
+from inos.consensus.jury import MAX_BOND_SUBSIDIES
 from inos.consensus.optimistic import process_delivery
+from inos.consensus.params import compute_subsidy
 from inos.consensus.prices import compute_job_price
 from inos.consensus.records import Claim, Job, JobState, Kind
 from inos.consensus.reputation import compute_open_claim_limit
@@ -36,9 +39,11 @@ def process_post_job(effects: Effects, sender: Address, job_id: JobId, payload: 
     """Escrow the reward, burn the price of posting, open the job under the id of its transaction.
 
     Raises:
-        RuleViolation: "deadline-passed", "deadline-too-far", "overflow", "burn-above-maximum", "insufficient-balance".
+        RuleViolation: "deadline-passed", "deadline-too-far", "bond-too-large", "overflow", "burn-above-maximum",
+            "insufficient-balance".
     """
     _check_deadline(effects, payload)
+    _check_bond(effects, payload)
     burned = _compute_burn(effects, payload)
     effects.debit(sender, payload.reward + burned, "reward and burn")
     effects.escrow(payload.reward)
@@ -70,7 +75,8 @@ def process_claim_job(effects: Effects, sender: Address, payload: ClaimJob) -> N
     """Lock the bond and give the sender the job alone until min(height + claim_window, deadline).
 
     Raises:
-        RuleViolation: "unknown-job", "job-not-open", "deadline-passed", "too-many-claims", "insufficient-balance".
+        RuleViolation: "unknown-job", "job-not-open", "deadline-passed", "too-many-claims", "no-jury",
+            "insufficient-balance".
     """
     job_id = JobId(payload.job)
     job = get_job(effects, job_id)
@@ -80,6 +86,8 @@ def process_claim_job(effects: Effects, sender: Address, payload: ClaimJob) -> N
             Code.DEADLINE_PASSED, f"job {job_id.hex()}", expected=f"height <= {job.deadline}", got=effects.height
         )
     _check_claim_limit(effects, sender)
+    if job.mode == JobMode.OPTIMISTIC:
+        check_jury_exists(effects.state, job_id, job, sender)
     claim = Claim(sender, job.bond, effects.height, min(effects.height + job.claim_window, job.deadline))
     effects.lock_bond(sender, Nano(job.bond))
     effects.state.set_claim(job_id, claim)
@@ -199,6 +207,15 @@ def _check_deadline(effects: Effects, payload: PostJob) -> None:
     if payload.deadline > last:
         raise RuleViolation(
             Code.DEADLINE_TOO_FAR, "the job's deadline", expected=f"at most {last}", got=payload.deadline
+        )
+
+
+def _check_bond(effects: Effects, payload: PostJob) -> None:
+    """A jury of an optimistic job is worth less than discarding a block to draw another."""
+    most = MAX_BOND_SUBSIDIES * compute_subsidy(effects.params, effects.height)
+    if payload.mode == JobMode.OPTIMISTIC and payload.bond > most:
+        raise RuleViolation(
+            Code.BOND_TOO_LARGE, "the optimistic job's bond", expected=f"at most {most}", got=payload.bond
         )
 
 

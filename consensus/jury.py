@@ -10,8 +10,8 @@ from itertools import accumulate
 from typing import Final
 
 from inos.consensus.params import Params
+from inos.consensus.prices import compute_product_bytes
 from inos.consensus.records import Committee, DisputeRecord, Job, Juror, Member
-from inos.consensus.transactionrules import compute_product_bytes
 from inos.primitives.hashing import Context, compute_hash, compute_stream
 from inos.primitives.transactions import Verdict
 from inos.primitives.units import Address, BlockId, Height, JobId, Nano
@@ -21,6 +21,8 @@ DRAW_DELAY: Final = 2
 MIB: Final = 1 << 20
 BOND_PART: Final = 8
 """A jury is paid at least this part of the job's bond."""
+MAX_BOND_SUBSIDIES: Final = 4
+"""A bond is at most so many subsidies: a jury must be worth less than discarding a block to draw another."""
 SEAT_BYTES: Final = 16
 """Bytes of the stream that draw one seat."""
 

@@ -15,12 +15,12 @@ from inos.consensus.codes import Code
 from inos.consensus.effects import Effects
 from inos.consensus.jobevents import JobEventKind
 from inos.consensus.records import Claim, Job, JobState, Kind
-from inos.consensus.reputation import clear_reputation
-from inos.consensus.settlement import get_job, get_lapse_height, reopen_job
+from inos.consensus.settlement import get_job, get_lapse_height
+from inos.consensus.verdicts import process_conviction
 from inos.primitives.errors import RuleViolation
 from inos.primitives.matrices import MatrixRef
 from inos.primitives.transactions import Challenge, JobMode
-from inos.primitives.units import Address, Height, JobId, Nano
+from inos.primitives.units import Address, Height, JobId
 from inos.work.fraud import Tile, is_tile_wrong
 from inos.work.strips import InvalidMatrix
 
@@ -44,9 +44,9 @@ def check_challenge(job_id: JobId, job: Job, payload: Challenge) -> None:
     """
     if job.mode != JobMode.OPTIMISTIC:
         raise RuleViolation(Code.WRONG_MODE, f"job {job_id.hex()}", expected="optimistic", got=job.mode.name.lower())
-    if job.state != JobState.DELIVERED or job.y is None:
+    if job.state not in (JobState.DELIVERED, JobState.DISPUTED) or job.y is None:
         raise RuleViolation(
-            Code.JOB_NOT_DELIVERED, f"job {job_id.hex()}", expected="delivered", got=job.state.name.lower()
+            Code.JOB_NOT_DELIVERED, f"job {job_id.hex()}", expected="delivered or disputed", got=job.state.name.lower()
         )
     tile = Tile(payload.i, payload.j, payload.x, payload.w, payload.y)
     try:
@@ -58,7 +58,7 @@ def check_challenge(job_id: JobId, job: Job, payload: Challenge) -> None:
 
 
 def process_challenge(effects: Effects, sender: Address, payload: Challenge) -> None:
-    """Half the bond, rounded down, to the challenger, the rest burned; the worker's reputation is gone, the job open.
+    """Convict the worker of a wrong tile: see `verdicts.process_conviction`.
 
     Raises:
         RuleViolation: "unknown-job", or as `check_challenge`.
@@ -68,14 +68,4 @@ def process_challenge(effects: Effects, sender: Address, payload: Challenge) -> 
     check_challenge(job_id, job, payload)
     if claim is None:
         raise LookupError(f"job {job_id.hex()} is delivered, but has no claim")
-    worker, to_challenger = Address(claim.worker), claim.bond // 2
-    effects.release_bond(worker, Nano(claim.bond))
-    effects.state.set_account(worker, clear_reputation(effects.state.get_account(worker)))
-    effects.credit(sender, to_challenger)
-    effects.burn(claim.bond - to_challenger)
-    effects.state.dequeue(Kind.DUE, Height(claim.expires_at), job_id)
-    effects.state.set_claim(job_id, None)
-    effects.note_job(JobEventKind.CHALLENGED, job_id, job, worker, claim.bond)
-    reopen_job(effects, job_id, job)
-    effects.touch(worker)
-    effects.touch(Address(job.poster))
+    process_conviction(effects, sender, job_id, job, claim)

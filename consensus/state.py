@@ -15,6 +15,7 @@ from inos.consensus.records import (
     Account,
     Claim,
     Committee,
+    DisputeRecord,
     Finality,
     Job,
     Kind,
@@ -31,6 +32,7 @@ from inos.consensus.records import (
     bls_key_key,
     claim_key,
     committee_key,
+    dispute_key,
     job_key,
     parse_queue_key,
     pot_key,
@@ -100,6 +102,10 @@ class StateView:
     def get_claim(self, job: JobId) -> Claim | None:
         """The live claim on `job`, or None."""
         return self._get(Claim, claim_key(job))
+
+    def get_dispute(self, job: JobId) -> DisputeRecord | None:
+        """The dispute about the job's delivered result, or None."""
+        return self._get(DisputeRecord, dispute_key(job))
 
     def iterate_queue(self, kind: Kind, last: Height) -> Iterator[tuple[Height, JobId]]:
         """Yield the jobs of a queue whose heights are at most `last`, lowest first, of equals the lower id first."""
@@ -179,6 +185,9 @@ class Draft(StateView):
 
     def set_claim(self, job: JobId, claim: Claim | None) -> None:
         self._put(claim_key(job), claim)
+
+    def set_dispute(self, job: JobId, dispute: DisputeRecord | None) -> None:
+        self._put(dispute_key(job), dispute)
 
     def enqueue(self, kind: Kind, height: Height, job: JobId) -> None:
         """Let the block at `height`, or the next that can, work on a job."""

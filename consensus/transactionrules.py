@@ -1,8 +1,10 @@
 """Stage 1 for a transaction: everything that can be said without state."""
 
 from inos.consensus.codes import Code
+from inos.consensus.disputes import check_jury_signature
 from inos.consensus.finality.evidence import check_evidence_sanity
 from inos.consensus.finality.voters import check_register_sanity
+from inos.consensus.jury import compute_min_bond
 from inos.consensus.matrixrules import check_product_refs, check_result_ref
 from inos.consensus.params import Params
 from inos.consensus.prices import compute_product_bytes
@@ -12,6 +14,8 @@ from inos.primitives.codec import encode
 from inos.primitives.errors import RuleViolation
 from inos.primitives.transactions import (
     JobMode,
+    JuryReveal,
+    JuryVote,
     PostJob,
     RegisterVoter,
     ReportVoter,
@@ -33,7 +37,7 @@ def check_transaction_sanity(params: Params, tx: Transaction) -> None:
         RuleViolation: "wrong-chain-id", "overflow", "zero-amount", "zero-reward", "bond-too-small",
             "bad-claim-window", "bad-dimensions", "bad-matrix-id", "depth-mismatch", "product-too-large",
             "challenge-too-large", "transaction-too-large", "bad-signature", "bad-proof-of-possession",
-            "not-slashable", "bad-vote-signature".
+            "not-slashable", "bad-vote-signature", "bad-jury-signature".
     """
     if tx.chain_id != params.chain_id:
         raise RuleViolation(Code.WRONG_CHAIN_ID, "the transaction's chain", expected=params.chain_id, got=tx.chain_id)
@@ -61,6 +65,8 @@ def _check_bls(params: Params, tx: Transaction) -> None:
             check_register_sanity(params, get_sender(tx), tx.payload, tx.fee, get_bls())
         case ReportVoter():
             check_evidence_sanity(params, tx.payload, get_bls())
+        case JuryVote() | JuryReveal():
+            check_jury_signature(params, tx.payload, get_bls())
 
 
 def _check_transfer(payload: Transfer, fee: int) -> None:
@@ -89,6 +95,7 @@ def _check_post_job(params: Params, payload: PostJob, fee: int) -> None:
     _check_product_size(params, payload)
     if payload.mode == JobMode.OPTIMISTIC:
         _check_challengeable(params, payload.x.cols)
+        _check_optimistic_bond(params, payload)
 
 
 def _check_product_size(params: Params, payload: PostJob) -> None:
@@ -114,6 +121,14 @@ def _check_challengeable(params: Params, depth: int) -> None:
             expected=f"<= {room}",
             got=needed,
         )
+
+
+def _check_optimistic_bond(params: Params, payload: PostJob) -> None:
+    """The bond is worth what a cheat could take, and pays a jury."""
+    size = compute_product_bytes(payload.x.rows, payload.w.rows, payload.x.cols)
+    least = compute_min_bond(params, payload.reward, size)
+    if payload.bond < least:
+        raise RuleViolation(Code.BOND_TOO_SMALL, "the optimistic job's bond", expected=f">= {least}", got=payload.bond)
 
 
 def _check_total(a: int, b: int, what: str) -> None:

@@ -3,6 +3,7 @@
 import msgspec
 
 from inos.consensus.codes import Code
+from inos.consensus.disputes import process_dispute, process_jury_reveal, process_jury_vote
 from inos.consensus.effects import Effects
 from inos.consensus.finality.evidence import process_report
 from inos.consensus.finality.voters import process_register, process_unbond, process_withdraw
@@ -20,6 +21,9 @@ from inos.primitives.transactions import (
     CancelJob,
     Challenge,
     ClaimJob,
+    Dispute,
+    JuryReveal,
+    JuryVote,
     PostJob,
     RegisterVoter,
     ReportVoter,
@@ -67,6 +71,12 @@ def process_transaction(effects: Effects, tx: Transaction, results: ResultChecke
             process_withdraw(effects, sender)
         case ReportVoter():
             process_report(effects, sender, tx.payload)
+        case Dispute():
+            process_dispute(effects, sender, tx.payload)
+        case JuryVote():
+            process_jury_vote(effects, tx.payload)
+        case JuryReveal():
+            process_jury_reveal(effects, tx.payload)
 
 
 def process_transfer(effects: Effects, sender: Address, payload: Transfer) -> None:

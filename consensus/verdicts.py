@@ -11,11 +11,11 @@ import msgspec
 from inos.consensus.effects import Effects
 from inos.consensus.jobevents import JobEventKind
 from inos.consensus.jury import compute_next_height, count_seats, is_majority
-from inos.consensus.records import Claim, DisputeRecord, Job, JobState, Juror
+from inos.consensus.records import Claim, DisputeRecord, Job, JobState, Juror, Kind
 from inos.consensus.reputation import clear_reputation
-from inos.consensus.settlement import add_due, close_job, get_job, reopen_job, settle
+from inos.consensus.settlement import close_job, get_job, reopen_job, settle
 from inos.primitives.transactions import Verdict
-from inos.primitives.units import Address, JobId, Nano
+from inos.primitives.units import Address, Height, JobId, Nano
 
 NOT_RIGHT: Final = (Verdict.WRONG, Verdict.UNAVAILABLE)
 
@@ -42,11 +42,13 @@ def process_conviction(effects: Effects, challenger: Address, job_id: JobId, job
     While a jury sits, the seats that have committed a verdict share its fee first, and the stake returns; so a cheat
     does not escape the jury by challenging itself.
     """
-    fee, seats = 0, ()
+    fee, seats = 0, tuple[Juror, ...]()
     dispute = effects.state.get_dispute(job_id)
-    if dispute is not None:
+    if dispute is None:
+        effects.state.dequeue(Kind.DUE, Height(claim.expires_at), job_id)
+    else:
         effects.state.set_dispute(job_id, None)
-        effects.state.remove_jury_step(compute_next_height(effects.params, dispute), job_id)
+        effects.state.dequeue(Kind.JURY, compute_next_height(effects.params, dispute), job_id)
         _return_stake(effects, dispute, 0)
         seats = tuple(juror for juror in dispute.jurors if juror.commitment is not None)
         fee = dispute.fee if seats else 0
@@ -77,7 +79,7 @@ def _decide_right(effects: Effects, job_id: JobId, job: Job, claim: Claim, dispu
         return
     effects.state.set_claim(job_id, upheld)
     effects.state.set_job(job_id, msgspec.structs.replace(job, state=JobState.DELIVERED))
-    add_due(effects, job_id, upheld)
+    effects.state.enqueue(Kind.DUE, Height(claim.expires_at), job_id)
 
 
 def _leave_undecided(effects: Effects, job_id: JobId, job: Job, claim: Claim, dispute: DisputeRecord) -> None:
@@ -90,7 +92,7 @@ def _leave_undecided(effects: Effects, job_id: JobId, job: Job, claim: Claim, di
     effects.release_escrow(job.reward)
     effects.burn(job.reward)
     effects.state.set_claim(job_id, None)
-    close_job(effects, job_id, job, JobState.UNDECIDED)
+    close_job(effects, job_id, msgspec.structs.replace(job, state=JobState.UNDECIDED))
     effects.note_job(JobEventKind.UNDECIDED, job_id, job, worker, job.reward)
 
 

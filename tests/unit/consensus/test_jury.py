@@ -28,7 +28,7 @@ PARENT = BlockId(b"p" * 32)
 
 
 def make_member(number: int, weight: int) -> Member:
-    return Member(bytes([number]) * 20, bytes([number]) * 48, weight)
+    return Member(bytes([number]) * 20, bytes([number]) * 48, weight, weight)
 
 
 def test_the_fee_is_paid_for_every_started_mebibyte() -> None:
