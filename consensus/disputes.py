@@ -9,10 +9,10 @@ thirds of the blocks d ... d + window - 1, opened in the last third, and counted
 """
 
 import msgspec
-from inos.consensus.finality.checkpoints import get_voting_committee
 
 from inos.consensus.codes import Code
 from inos.consensus.effects import Effects
+from inos.consensus.finality.checkpoints import get_voting_committee
 from inos.consensus.jobevents import JobEventKind
 from inos.consensus.jury import (
     compute_jury_fee,

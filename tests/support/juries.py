@@ -1,6 +1,7 @@
 """A lab whose voting committee is seated by hand, and jurors that vote and open their verdicts."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -48,7 +49,9 @@ from support.consensus_lab import (
 )
 from support.voters import get_bls_key, get_bls_secret
 
-JURY_PARAMS = msgspec.structs.replace(PARAMS, epoch_blocks=1000, jury_size=7, jury_window=6, jury_mib_fee=Nano(10))
+JURY_PARAMS = msgspec.structs.replace(
+    PARAMS, max_block_bytes=400_000, epoch_blocks=1000, jury_size=7, jury_window=6, jury_mib_fee=Nano(10)
+)
 SALT = bytes(range(32))
 REWARD, BOND = 1000, 1600
 
@@ -61,7 +64,9 @@ class Court(Lab):
         self.mine(miner=NOBODY)
         genesis = Checkpoint(0, self.headers[0].parent)
         ballot = Ballot(Link(genesis, genesis), 0)
-        members = tuple(Member(PEOPLE[who].address, get_bls_key(who), weight, weight) for who, weight in weights.items())
+        members = tuple(
+            Member(PEOPLE[who].address, get_bls_key(who), weight, weight) for who, weight in weights.items()
+        )
         self.records.all[FINALITY_KEY] = encode(Finality(genesis, genesis, (ballot,), (0,)))
         self.records.all[committee_key(0)] = encode(Committee(members))
         for who in weights:
@@ -74,9 +79,9 @@ class Court(Lab):
         self.records.all[account_key(key.address)] = encode(moved)
         self.records.all[voter_key(key.address)] = encode(Voter(get_bls_key(who), bond, 1))
 
-    def deliver(self, **changes: int) -> JobId:
+    def deliver(self, **changes: Any) -> JobId:
         """Post an optimistic job, claim it and deliver a result, in three blocks."""
-        job = self.post(ALICE, mode=JobMode.OPTIMISTIC, reward=REWARD, bond=BOND, **changes)
+        job = self.post(ALICE, **{"mode": JobMode.OPTIMISTIC, "reward": REWARD, "bond": BOND} | changes)
         self.mine(self.sign(BOB, ClaimJob(job)), miner=NOBODY)
         self.mine(self.sign(BOB, SubmitResult(job, make_result(32, 48))), miner=NOBODY)
         return job
@@ -94,13 +99,14 @@ class Court(Lab):
         names = {key.address: who for who, key in PEOPLE.items()}
         return {names[Address(juror.address)]: juror for juror in dispute.jurors}
 
-    def commit(self, job: JobId, verdicts: Mapping[str, Verdict], sender: Key = MINER, **changes: int) -> None:
+    def commit(self, job: JobId, verdicts: Mapping[str, Verdict], sender: Key = MINER) -> None:
         """Mine a block with the commitments of some jurors."""
-        self.mine(*self.sign_votes(job, verdicts, sender, **changes), miner=NOBODY)
+        self.mine(*self.sign_votes(job, verdicts, sender), miner=NOBODY)
 
     def sign_votes(
-        self, job: JobId, verdicts: Mapping[str, Verdict], sender: Key = MINER, **changes: int
+        self, job: JobId, verdicts: Mapping[str, Verdict], sender: Key = MINER, changes: Mapping[str, Any] | None = None
     ) -> list[Transaction]:
+        """The jurors' votes as transactions of `sender`; `changes` replace fields of the signed payload."""
         drawn_at = self.get_drawn_at(job)
         signed = []
         for number, (who, verdict) in enumerate(verdicts.items()):
@@ -108,7 +114,7 @@ class Court(Lab):
             commitment = compute_commitment(verdict, SALT, key)
             digest = compute_vote_hash(CHAIN_ID, job, drawn_at, commitment)
             vote = JuryVote(job, drawn_at, key, commitment, get_bls().sign(get_bls_secret(who), digest))
-            signed.append(self.sign(sender, msgspec.structs.replace(vote, **changes), ahead=number))
+            signed.append(self.sign(sender, msgspec.structs.replace(vote, **changes or {}), ahead=number))
         return signed
 
     def reveal(self, job: JobId, verdicts: Mapping[str, Verdict], sender: Key = MINER) -> None:
