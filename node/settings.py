@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from inos.core.errors import NodeError
 from inos.miner.settings import DEFAULT_MAX_JOB_BYTES, Purpose
 from inos.network.places import is_acceptable, split_place
-from inos.rpc.server import DEFAULT_BODY_LIMIT
+from inos.rpc.server.http import DEFAULT_BODY_LIMIT
 
 ENV_PREFIX: Final = "INOS_"
 CONFIG_NAME: Final = "config.toml"

@@ -244,7 +244,7 @@ async def test_a_full_disk_ends_a_download_and_leaves_nothing(
 async def test_a_result_too_large_for_one_answer_comes_in_several(
     client: inos.Client, node: FakeNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("inos.rpc.methods.mesh.MAX_ANSWER_BYTES", 1000)
+    monkeypatch.setattr("inos.rpc.methods.mesh.matrices.MAX_ANSWER_BYTES", 1000)
     monkeypatch.setattr("inos.client.downloads.CHUNK_BYTES", 900)
     y = np.arange(40 * 30, dtype=np.int32).reshape(40, 30)
     ref = await client.put_matrix(y)
