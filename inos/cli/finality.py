@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from inos.cli._common import (
+from inos.cli.common.output import (
     DEFAULT_NETWORK,
     DEFAULT_RPC,
     JsonOption,

@@ -11,9 +11,9 @@ import pytest
 
 from inos.chain.ledger import Ledger
 from inos.core.verification.results import StoredResults
-from inos.devnet.processes import NodeSpec, start_node, stop_process
 from inos.genesis import load_network
 from inos.mesh.store import MatrixStore
+from inos.node.process import NodeSpec, start_node, stop_process
 from support.cluster import ask, await_one_tip, get_height
 
 KILLS = 25

@@ -15,7 +15,7 @@ from inos.devnet.chaos.plan import (
     parse_chaos,
     parse_duration,
 )
-from inos.devnet.processes import DevnetError
+from inos.devnet.errors import DevnetError
 
 
 def test_the_issues_own_example() -> None:

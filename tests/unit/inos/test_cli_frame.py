@@ -11,8 +11,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from inos.cli import _common
 from inos.cli import main as cli
+from inos.cli.common import output as _common
 from inos.primitives.errors import InosError
 
 runner = CliRunner()

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from inos import work
-from inos.cli import _rows
 from inos.cli import main as cli
+from inos.cli.common import rows as _rows
 from inos.core.matrices.uploads import Uploads
 from inos.mesh.store import MatrixStore
 from inos.primitives.errors import MatrixMissing

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from inos.cli import _common, _wallets
 from inos.cli import main as cli
+from inos.cli.common import output as _common
+from inos.cli.common import wallets as _wallets
 from inos.genesis import load_network
 from inos.primitives.codec import decode
 from inos.primitives.transactions import (

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from inos.cli import _wallets
 from inos.cli import main as cli
-from inos.cli._market import _describe_state
+from inos.cli.common import wallets as _wallets
+from inos.cli.job.market import _describe_state
 from inos.genesis.loading import derive_devnet, load_network
 from inos.primitives.units import Nano, TimeMs
 from inos.rpc import RpcServer

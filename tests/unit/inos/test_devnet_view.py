@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from inos.core.errors import NodeError
 from inos.devnet.monitor import ChainFigures, DevnetFigures, NodeFigures
-from inos.devnet.processes import DevnetError, NodeSpec, start_node
 from inos.devnet.view import render, render_line
 from inos.devnet.workload import WorkloadProgress
 from inos.node.datadir import DataDir
+from inos.node.process import NodeSpec, start_node
 from inos.primitives.units import BlockId
 
 NODES = (
@@ -46,7 +47,7 @@ def test_one_line_where_there_is_no_terminal() -> None:
 
 async def test_a_devnet_that_runs_is_not_taken_over(tmp_path: Path) -> None:
     (tmp_path / "node.json").write_text(json.dumps({"pid": os.getpid(), "rpc": "http://127.0.0.1:9"}))
-    with DataDir(tmp_path, BlockId(bytes(32))), pytest.raises(DevnetError) as error:
+    with DataDir(tmp_path, BlockId(bytes(32))), pytest.raises(NodeError) as error:
         await start_node(NodeSpec("miner-1", tmp_path, ()))
     assert error.value.code == "data-dir-in-use"
     assert (tmp_path / "node.json").exists()

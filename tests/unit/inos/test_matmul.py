@@ -42,7 +42,7 @@ def test_mixed_types_follow_numpy(rng: np.random.Generator) -> None:
 def test_blocks_join(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
     a, b = rng.standard_normal((50, 30)), rng.standard_normal((30, 41))
     whole = inos.matmul(a, b)
-    monkeypatch.setattr("inos._matmul.BLOCK", 16)
+    monkeypatch.setattr("inos.client.matmul.BLOCK", 16)
     assert np.array_equal(inos.matmul(a, b), whole)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from inos.cli._hints import HINTS
+from inos.cli.common.hints import HINTS
 from inos.consensus.codes import Code
 from inos.rpc.hints import HINTS as RPC_HINTS
 from support.documents import ROOT

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from inos.bench.contenders import BARE, CERTIFIED, FREIVALDS, NUMPY, TORCH, VERIFY
-from inos.bench.measure import Measured
+from inos.bench.work.contenders import BARE, CERTIFIED, FREIVALDS, NUMPY, TORCH, VERIFY
+from inos.bench.work.measure import Measured
 
 PRODUCTS: Final = (NUMPY, TORCH, BARE, CERTIFIED)
 _CPUINFO: Final = Path("/proc/cpuinfo")

@@ -14,8 +14,8 @@ import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
-from inos._miner_link import MinerLink, Work
 from inos.client.errors import ClientError
+from inos.client.miner_link import MinerLink, Work
 from inos.client.operands import check_shapes, to_operand
 from inos.primitives.blocks import compute_anchor
 from inos.work import Lottery, Operand

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inos import work
-from inos.cli._common import call_rpc, fail
+from inos.cli.common.output import call_rpc, fail
 from inos.primitives.matrices import STRIP_ROWS, MatrixRef
 
 SLICE_BYTES: Final = 8 << 20

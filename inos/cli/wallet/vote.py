@@ -4,11 +4,11 @@ from typing import Annotated, Any
 
 import typer
 
-from inos.cli import _wallets
-from inos.cli._common import DEFAULT_NETWORK, DEFAULT_RPC, JsonOption, NetworkOption, RpcOption, fail
-from inos.cli._remote import DataDirOption, TokenFileOption, find_remote
-from inos.cli._transactions import estimate_fee, print_transaction, send_transaction
-from inos.cli._wallets import (
+from inos.cli.common import wallets as _wallets
+from inos.cli.common.output import DEFAULT_NETWORK, DEFAULT_RPC, JsonOption, NetworkOption, RpcOption, fail
+from inos.cli.common.remote import DataDirOption, TokenFileOption, find_remote
+from inos.cli.common.transactions import estimate_fee, print_transaction, send_transaction
+from inos.cli.common.wallets import (
     IndexOption,
     PasswordFileOption,
     WalletDirOption,

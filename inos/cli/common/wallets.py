@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 from msgspec import Struct
 
-from inos.cli._common import call_rpc, fail, print_warning
+from inos.cli.common.output import call_rpc, fail, print_warning
 from inos.genesis import Network
 from inos.primitives.units import Address, Nano, parse_credits
 from inos.wallet import addresses, keys, keystore, store

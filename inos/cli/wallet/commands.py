@@ -6,8 +6,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from inos.cli import _voting, _wallets
-from inos.cli._common import (
+from inos.cli.common import wallets as _wallets
+from inos.cli.common.output import (
     DEFAULT_NETWORK,
     DEFAULT_RPC,
     CommandError,
@@ -19,8 +19,8 @@ from inos.cli._common import (
     print_json,
     print_warning,
 )
-from inos.cli._standing import describe_found, describe_standing, get_head, list_pending
-from inos.cli._transactions import (
+from inos.cli.common.standing import describe_found, describe_standing, get_head, list_pending
+from inos.cli.common.transactions import (
     NONCE_RACES,
     NONCE_TRIES,
     describe_transaction,
@@ -30,7 +30,7 @@ from inos.cli._transactions import (
     send_transaction,
     wait_included,
 )
-from inos.cli._wallets import (
+from inos.cli.common.wallets import (
     IndexOption,
     PasswordFileOption,
     WalletDirOption,
@@ -41,6 +41,7 @@ from inos.cli._wallets import (
     read_password,
     read_secret_file,
 )
+from inos.cli.wallet import vote as _voting
 from inos.genesis import Network, load_network
 from inos.primitives.units import format_credits
 from inos.wallet import build, keystore, phrase, store

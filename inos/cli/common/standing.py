@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from inos.cli._common import call_rpc, fail
+from inos.cli.common.output import call_rpc, fail
 
 
 def describe_standing(height: int, head: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from inos.cli._common import fail
+from inos.cli.common.output import fail
 
 NPY_ERRORS: Final = (
     ValueError,

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, NamedTuple
 import typer
 from msgspec import Struct
 
-from inos.cli._common import DEFAULT_RPC, RPC_TIMEOUT_S, call_rpc, fail
+from inos.cli.common.output import DEFAULT_RPC, RPC_TIMEOUT_S, call_rpc, fail
 
 TOKEN_NAME: Final = "rpc.token"
 MAX_TOKEN_BYTES: Final = 1024

@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from inos.bench.contenders import BARE, CERTIFIED, FREIVALDS, NUMPY, TORCH, Contenders
+from inos.bench.work.contenders import BARE, CERTIFIED, FREIVALDS, NUMPY, TORCH, Contenders
 
 SHAPES: Final = (
     (1024, 1024, 1024),

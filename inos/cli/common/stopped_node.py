@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
 
 import typer
 
-from inos.cli._common import fail
+from inos.cli.common.output import fail
 
 if TYPE_CHECKING:
     from inos.chain.ledger import Ledger

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Final
 import msgspec
 import typer
 
-from inos.cli._common import DEFAULT_RPC, CommandError, JsonOption, RpcOption, call_rpc, fail, print_json
-from inos.cli._matrices import check_writable, open_matrix
+from inos.cli.common.npy_files import check_writable, open_matrix
+from inos.cli.common.output import DEFAULT_RPC, CommandError, JsonOption, RpcOption, call_rpc, fail, print_json
 from inos.client.client import Client
 from inos.client.receipt import Receipt, make_receipt
 from inos.primitives.blocks import MAX_HEADER_BYTES, Header, compute_block_id

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from inos.cli._common import call_rpc, fail, print_json
+from inos.cli.common.output import call_rpc, fail, print_json
 from inos.genesis import Network
 from inos.primitives.transactions import Transaction, Transfer, compute_tx_id, get_sender
 from inos.primitives.units import Address, Nano

@@ -12,17 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from inos.primitives.errors import InosError
+from inos.core.errors import NodeError
 
 READY_SECONDS: Final = 60.0
 """A node answers within two seconds on an idle machine; the rest is room for a busy one."""
 STOP_SECONDS: Final = 15.0
 POLL_SECONDS: Final = 0.05
 LOG_LINES: Final = 15
-
-
-class DevnetError(InosError):
-    """The devnet could not be started or kept running."""
 
 
 @dataclass(frozen=True)
@@ -77,13 +73,13 @@ async def start_node(spec: NodeSpec, peers: Sequence[str] = ()) -> RunningNode:
     """Start a node as a process in a session of its own and wait until it has written node.json.
 
     Raises:
-        DevnetError: "node-died" with the end of its log, or "node-not-ready" after `READY_SECONDS`.
+        NodeError: "node-died" with the end of its log, or "node-not-ready" after `READY_SECONDS`.
     """
     spec.data_dir.mkdir(parents=True, exist_ok=True)
     ready_file = spec.data_dir / "node.json"
     if _is_locked(spec.data_dir):
         hint = "stop that devnet, or give this one another --data-dir"
-        raise DevnetError("data-dir-in-use", f"a node runs in {spec.data_dir} already", hint=hint)
+        raise NodeError("data-dir-in-use", f"a node runs in {spec.data_dir} already", hint=hint)
     ready_file.unlink(missing_ok=True)
     log_path = spec.data_dir / "node.log"
     peer_flags = [flag for peer in peers for flag in ("--peer", peer)]
@@ -102,11 +98,11 @@ async def start_node(spec: NodeSpec, peers: Sequence[str] = ()) -> RunningNode:
         async with asyncio.timeout(READY_SECONDS):
             while (state := _read_ready_file(ready_file)) is None:
                 if process.returncode is not None:
-                    raise DevnetError("node-died", f"node {spec.name} ended at once:\n{read_log_end(log_path)}")
+                    raise NodeError("node-died", f"node {spec.name} ended at once:\n{read_log_end(log_path)}")
                 await asyncio.sleep(POLL_SECONDS)
     except TimeoutError:
         await stop_process(process)
-        raise DevnetError("node-not-ready", f"node {spec.name} was not ready:\n{read_log_end(log_path)}") from None
+        raise NodeError("node-not-ready", f"node {spec.name} was not ready:\n{read_log_end(log_path)}") from None
     except BaseException:
         await stop_process(process)
         raise

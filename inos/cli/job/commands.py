@@ -8,8 +8,9 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 import typer
 
-from inos.cli import _market, _wallets
-from inos.cli._common import (
+from inos.cli.common import wallets as _wallets
+from inos.cli.common.npy_files import check_writable, open_matrix
+from inos.cli.common.output import (
     DEFAULT_NETWORK,
     DEFAULT_RPC,
     JsonOption,
@@ -19,9 +20,8 @@ from inos.cli._common import (
     fail,
     print_json,
 )
-from inos.cli._matrices import check_writable, open_matrix
-from inos.cli._progress import make_progress
-from inos.cli._wallets import (
+from inos.cli.common.progress import make_progress
+from inos.cli.common.wallets import (
     IndexOption,
     PasswordFileOption,
     WalletDirOption,
@@ -29,6 +29,7 @@ from inos.cli._wallets import (
     open_wallet,
     parse_amount,
 )
+from inos.cli.job import market as _market
 from inos.client.client import DEFAULT_JOB_TIMEOUT_S, Client, Mode
 from inos.client.models import Job
 from inos.client.operands import check_shapes, to_operand

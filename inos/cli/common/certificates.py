@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from inos.cli._common import fail
+from inos.cli.common.output import fail
 from inos.primitives.codec import decode, encode
 from inos.primitives.errors import CodecError
 from inos.primitives.matrices import MAX_WITNESS_BYTES
