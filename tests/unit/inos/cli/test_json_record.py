@@ -1,6 +1,6 @@
 """What `--json` prints stays: every command's keys and kinds are on record, and programs rest on them.
 
-After a change that is meant: INOS_RECORD=1 pytest tests/unit/inos/test_cli_json.py writes the record anew.
+After a change that is meant: INOS_RECORD=1 pytest tests/unit/inos/cli/test_json_record.py writes the record anew.
 """
 
 import json
