@@ -1,5 +1,7 @@
 """Stage 1 for a transaction: everything that can be said without state."""
 
+from typing import assert_never
+
 from inos.consensus.codes import Code
 from inos.consensus.finality.evidence import check_evidence_sanity
 from inos.consensus.finality.voters import check_register_sanity
@@ -10,6 +12,9 @@ from inos.primitives.bls import get_bls
 from inos.primitives.codec import encode
 from inos.primitives.errors import RuleViolation
 from inos.primitives.transactions import (
+    CancelJob,
+    Challenge,
+    ClaimJob,
     JobMode,
     PostJob,
     RegisterVoter,
@@ -17,6 +22,8 @@ from inos.primitives.transactions import (
     SubmitResult,
     Transaction,
     Transfer,
+    UnbondVoter,
+    WithdrawBond,
     compute_challenge_bytes,
     get_max_bytes,
     is_transaction_signed,
@@ -44,6 +51,10 @@ def check_transaction_sanity(params: Params, tx: Transaction) -> None:
             _check_post_job(params, tx.payload, tx.fee)
         case SubmitResult():
             check_result_ref(tx.payload.y, "result y")
+        case ClaimJob() | CancelJob() | Challenge() | RegisterVoter() | UnbondVoter() | WithdrawBond() | ReportVoter():
+            pass
+        case _:
+            assert_never(tx.payload)
     size, limit = len(encode(tx)), get_max_bytes(tx.payload)
     if size > limit:
         raise RuleViolation(Code.TRANSACTION_TOO_LARGE, "the transaction's bytes", expected=f"<= {limit}", got=size)
@@ -64,6 +75,19 @@ def _check_bls(params: Params, tx: Transaction) -> None:
             check_register_sanity(params, tx.payload, tx.fee, get_bls())
         case ReportVoter():
             check_evidence_sanity(params, tx.payload, get_bls())
+        case (
+            Transfer()
+            | PostJob()
+            | ClaimJob()
+            | SubmitResult()
+            | CancelJob()
+            | Challenge()
+            | UnbondVoter()
+            | WithdrawBond()
+        ):
+            pass
+        case _:
+            assert_never(tx.payload)
 
 
 def _check_transfer(payload: Transfer, fee: int) -> None:

@@ -1,5 +1,7 @@
 """One transaction against a state: nonce, fee, and the effect of its payload. All of it, or a broken rule."""
 
+from typing import assert_never
+
 import msgspec
 
 from inos.consensus.codes import Code
@@ -66,6 +68,8 @@ def process_transaction(effects: Effects, tx: Transaction, results: ResultChecke
             process_withdraw(effects, sender)
         case ReportVoter():
             process_report(effects, sender, tx.payload)
+        case _:
+            assert_never(tx.payload)
 
 
 def process_transfer(effects: Effects, sender: Address, payload: Transfer) -> None:

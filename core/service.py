@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, assert_never
 
 import structlog
 from numpy.typing import NDArray
@@ -41,7 +41,22 @@ from inos.primitives.bls import Bls, get_bls
 from inos.primitives.clock import Clock
 from inos.primitives.errors import ClockAhead, InosError, MatrixMissing, NotYet, RuleViolation
 from inos.primitives.matrices import MatrixRef, Witness
-from inos.primitives.transactions import Challenge, JobMode, SubmitResult, Transaction, compute_tx_id, get_sender
+from inos.primitives.transactions import (
+    CancelJob,
+    Challenge,
+    ClaimJob,
+    JobMode,
+    PostJob,
+    RegisterVoter,
+    ReportVoter,
+    SubmitResult,
+    Transaction,
+    Transfer,
+    UnbondVoter,
+    WithdrawBond,
+    compute_tx_id,
+    get_sender,
+)
 from inos.primitives.units import Address, BlockId, Height, JobId, MatrixId, TxId
 
 log: Final = structlog.get_logger("node")
@@ -186,10 +201,24 @@ class NodeService:
                 challenge of a result that is not on chain here yet; held, and taken once they are here.
         """
         await self._threads.check(partial(check_transaction_sanity, self.params, tx))
-        if isinstance(tx.payload, SubmitResult):
-            await self._check_result(tx, tx.payload)
-        elif isinstance(tx.payload, Challenge):
-            await self._check_challenge(tx, tx.payload)
+        match tx.payload:
+            case SubmitResult():
+                await self._check_result(tx, tx.payload)
+            case Challenge():
+                await self._check_challenge(tx, tx.payload)
+            case (
+                Transfer()
+                | PostJob()
+                | ClaimJob()
+                | CancelJob()
+                | RegisterVoter()
+                | UnbondVoter()
+                | WithdrawBond()
+                | ReportVoter()
+            ):
+                pass
+            case _:
+                assert_never(tx.payload)
         tx_id = await self._threads.write(partial(self._chain.add_transaction, tx))
         self._hub.publish(TransactionAdded(tx_id))
         return tx_id

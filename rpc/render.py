@@ -1,6 +1,6 @@
 """From the chain's structs to the models of the JSON."""
 
-from typing import Final
+from typing import Final, assert_never
 
 from inos.consensus.records import Claim, Job, JobState
 from inos.primitives.blocks import Header, compute_block_id, compute_difficulty, get_target
@@ -147,6 +147,8 @@ class Renderer:
             case ReportVoter():
                 first, second = payload.first.link, payload.second.link
                 return ReportVoterModel(key=payload.key.hex(), first=render_link(first), second=render_link(second))
+            case _:
+                assert_never(payload)
 
     def claim(self, claim: Claim) -> ClaimModel:
         return ClaimModel(

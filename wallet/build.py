@@ -4,7 +4,7 @@ The checks use an account as the caller knows it (from a node, or None offline).
 themselves are `consensus`'s; here stand only those whose breach a person wants to hear of before.
 """
 
-from typing import Final
+from typing import Final, assert_never
 
 from msgspec import Struct
 
@@ -16,14 +16,18 @@ from inos.primitives.signatures import compute_public_key
 from inos.primitives.transactions import (
     MAX_TX_BYTES,
     CancelJob,
+    Challenge,
     ClaimJob,
     JobMode,
     Payload,
     PostJob,
     RegisterVoter,
+    ReportVoter,
     SubmitResult,
     Transaction,
     Transfer,
+    UnbondVoter,
+    WithdrawBond,
     is_transaction_signed,
     sign_transaction,
 )
@@ -123,8 +127,10 @@ def compute_cost(payload: Payload, fee: int, *, bond: int = 0) -> Nano:
             moved = bond
         case RegisterVoter():
             moved = payload.bond
-        case _:
+        case SubmitResult() | CancelJob() | Challenge() | UnbondVoter() | WithdrawBond() | ReportVoter():
             moved = 0
+        case _:
+            assert_never(payload)
     return Nano(moved + fee)
 
 

@@ -125,6 +125,8 @@ class Session:
                     peer.requests.deliver(message)
                 except Misbehaviour as fault:
                     peer.penalise(fault)
+            case _:
+                raise TypeError(f"no part of the node takes a {type(message).__name__}")
 
     async def _write(self) -> None:
         while True:

@@ -70,6 +70,8 @@ class Answers:
                     await peer.out.put(NotFound(request.request, (request.id,)))
                 else:
                     await peer.out.put(RunData(request.request, request.index, run.data, tuple(run.path)))
+            case _:
+                raise TypeError(f"no part of the node answers a {type(request).__name__}")
 
     def _choose_transactions(self, request: GetTransactions) -> tuple[Transaction, ...]:
         """What is in the pool, as far as it fits into one answer."""

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, Protocol
+from typing import Final, Protocol, assert_never
 
 import structlog
 
 from inos.chain.events import MatrixAdded, MatrixWanted, TipChanged, TransactionAdded, VoteAdded
+from inos.core.events import Event
 from inos.core.verification.seals import SealVerifier
 from inos.network.errors import RequestFailed
 from inos.network.peers.peer import Peer
@@ -178,6 +179,8 @@ class Sync:
                 self._spreader.on_wish(peer, notice)
             case AnnounceTransactions():
                 self._transactions.on_announced(peer, notice.ids)
+            case _:
+                raise TypeError(f"no part of the node takes a {type(notice).__name__}")
 
     async def _listen(self) -> None:
         async with self._node.subscribe() as events:
@@ -193,7 +196,7 @@ class Sync:
                 if self._node.mempool.has(tx_id):
                     self._announcer.on_transaction(tx_id)
 
-    def _on_event(self, event: Any) -> None:
+    def _on_event(self, event: Event) -> None:
         match event:
             case TipChanged():
                 self._spreader.on_connected(event.connected)
@@ -215,3 +218,5 @@ class Sync:
                 self._routing.on_added(event.id)
             case MatrixWanted():
                 self._matrices.want(event.ids)
+            case _:
+                assert_never(event)

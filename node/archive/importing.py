@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final, NoReturn, assert_never
 
 from msgspec import Struct
 
@@ -108,6 +108,8 @@ class _Intake:
                 case Kind.END:
                     end = decode(End, frame.payload, limit=MAX_FRAME)
                     self.is_whole = end.blocks == self.found.blocks
+                case _:
+                    assert_never(frame.kind)
         except CodecError as error:
             self._refuse(error.message)
 

@@ -1,18 +1,13 @@
 """What each topic of a subscription tells. It is asked at every step of the chain and after every event."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Final
 
 from inos.consensus.jobevents import JobEvent, JobEventKind
 from inos.primitives.transactions import (
-    CancelJob,
-    Challenge,
-    ClaimJob,
-    PostJob,
-    SubmitResult,
     Transaction,
     Transfer,
-    compute_tx_id,
+    get_job_id,
     get_sender,
 )
 from inos.primitives.units import Address, BlockId, Height, JobId, TxId
@@ -119,12 +114,10 @@ class Transactions(Topic):
 
     def _concerns(self, tx: Transaction) -> bool:
         """Whether the account sent it, or is paid by it; whose job it is about."""
-        payload: Any = tx.payload
-        if get_sender(tx) == self._address or (isinstance(payload, Transfer) and payload.to == self._address):
+        if get_sender(tx) == self._address or (isinstance(tx.payload, Transfer) and tx.payload.to == self._address):
             return True
-        if not isinstance(payload, ClaimJob | SubmitResult | CancelJob | Challenge):
-            return False
-        job = self.node.ledger.state.get_job(JobId(payload.job))
+        job_id = get_job_id(tx)
+        job = None if job_id is None else self.node.ledger.state.get_job(job_id)
         return job is not None and self._address in (job.poster, job.worker)
 
 
@@ -162,11 +155,8 @@ class Jobs(Topic):
         block, figures = self.node.ledger.get_block(block_id), self.node.ledger.get_figures(block_id)
         jobs: list[JobId] = []
         for tx in () if block is None else block.transactions:
-            payload: Any = tx.payload
-            if isinstance(payload, PostJob):
-                jobs.append(JobId(compute_tx_id(tx)))
-            elif isinstance(payload, ClaimJob | SubmitResult | CancelJob | Challenge):
-                jobs.append(JobId(payload.job))
+            job_id = get_job_id(tx)
+            jobs += [] if job_id is None else [job_id]
         settled = [] if figures is None else [JobId(job) for job in figures.settled]
         return [job for job in dict.fromkeys([*jobs, *settled]) if self._job in (None, job)]
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, assert_never
 
 import structlog
 
@@ -177,6 +177,8 @@ class MatrixSync:
                     await self._begin(question)
                 case One():
                     await self._ask_run(peer, question)
+                case _:
+                    assert_never(question)
             is_lacking = False
         except RequestFailed as error:
             log.debug("matrix not delivered", peer=peer.name, code=error.code, id=question.id.hex())

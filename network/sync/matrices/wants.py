@@ -1,7 +1,7 @@
 """Which matrices are wanted, and which runs of them were asked of whom. No I/O."""
 
 from collections.abc import Callable, Collection, Hashable, Iterable
-from typing import Final, Generic, TypeAlias, TypeVar
+from typing import Final, Generic, TypeAlias, TypeVar, assert_never
 
 from msgspec import Struct
 
@@ -214,3 +214,5 @@ class Wants(Generic[K]):
                 asked.pop(peer, None)
                 if not asked:
                     want.asked.pop(question.index, None)
+            case _:
+                assert_never(question)

@@ -1,7 +1,7 @@
 """What a transaction was for one account: sent or received, how much, with whom."""
 
 import re
-from typing import Final, Literal
+from typing import Final, Literal, assert_never
 
 from msgspec import Struct
 
@@ -76,6 +76,8 @@ def describe_movement(tx: Transaction, address: Address, state: StateView) -> Mo
             return Movement("withdraw_bond", "", Nano(0), None)
         case ReportVoter():
             return Movement("report_voter" if address == sender else "reported", "", Nano(0), None)
+        case _:
+            assert_never(payload)
 
 
 def _describe_transfer(payload: Transfer, sender: Address, address: Address) -> Movement:

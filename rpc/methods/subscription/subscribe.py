@@ -1,6 +1,6 @@
 """subscribe and unsubscribe: being told instead of asking. Over a WebSocket (path /ws) only."""
 
-from typing import Annotated, Final
+from typing import Annotated, Final, assert_never
 
 from pydantic import Field
 
@@ -118,3 +118,5 @@ def _make_topic(node: NodePort, params: SubscribeParams) -> Topic:
         case "miner":
             get_miner(node)
             return MinerTopic(node)
+        case _:
+            assert_never(params.topic)
