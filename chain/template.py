@@ -85,6 +85,7 @@ def make_template(
         uses_merit=uses_merit,
         results=ledger.results,
         parent=tip.id,
+        bls=ledger.bls,
         aggregate=aggregate,
     )
     transactions = _fill(execution, mempool, ledger)

@@ -24,7 +24,7 @@ from inos.consensus.reputation import add_reputation
 from inos.consensus.state import Draft, compute_supply
 from inos.consensus.transactions import process_transaction
 from inos.primitives.blocks import Block, Header, compute_allowed_target, compute_difficulty, get_target
-from inos.primitives.bls import Bls, get_bls
+from inos.primitives.bls import Bls
 from inos.primitives.errors import MatrixMissing, RuleViolation
 from inos.primitives.matrices import MatrixRef
 from inos.primitives.transactions import Transaction, compute_tx_id
@@ -79,7 +79,7 @@ class Execution:
         results: checks delivered products.
         parent: the parent's id, which the first block above a checkpoint notes.
         aggregate: votes that the block carries.
-        bls: checks them; by default the best there is.
+        bls: checks their signature.
 
     Raises:
         RuleViolation: "merit-too-low", or as `finality.process_aggregate`.
@@ -96,8 +96,8 @@ class Execution:
         uses_merit: bool,
         results: ResultChecker,
         parent: BlockId,
+        bls: Bls,
         aggregate: Aggregate | None = None,
-        bls: Bls | None = None,
     ) -> None:
         self._params = params
         self._height = height
@@ -155,13 +155,13 @@ class Execution:
         figures = self._make_figures(whole.get_market(), subsidy)
         return Executed(whole.compute_changes(), figures, tuple(self._touched), tuple(self._job_events))
 
-    def _process_start(self, uses_merit: bool, parent: BlockId, aggregate: Aggregate | None, bls: Bls | None) -> None:
+    def _process_start(self, uses_merit: bool, parent: BlockId, aggregate: Aggregate | None, bls: Bls) -> None:
         start = self._begin()
         process_lapses(start, Height(self._height - 1))
         process_due(start)
         process_epoch_start(start, parent)
         if aggregate is not None:
-            process_aggregate(start, aggregate, bls or get_bls())
+            process_aggregate(start, aggregate, bls)
         if uses_merit:
             account = start.state.get_account(self._beneficiary)
             start.state.set_account(self._beneficiary, spend_merit(account, self._difficulty))
@@ -188,9 +188,7 @@ class Execution:
         )
 
 
-def execute_block(
-    params: Params, reader: StateReader, block: Block, results: ResultChecker, *, bls: Bls | None = None
-) -> Executed:
+def execute_block(params: Params, reader: StateReader, block: Block, results: ResultChecker, bls: Bls) -> Executed:
     """Stage 3 for a block that passed the first two. The costly checks of products come after all others.
 
     Raises:

@@ -8,7 +8,7 @@ from inos.consensus.finality.voters import check_register_sanity
 from inos.consensus.matrixrules import check_product_refs, check_result_ref
 from inos.consensus.params import Params
 from inos.primitives.blocks import MAX_HEADER_BYTES
-from inos.primitives.bls import get_bls
+from inos.primitives.bls import Bls
 from inos.primitives.codec import encode
 from inos.primitives.errors import RuleViolation
 from inos.primitives.transactions import (
@@ -31,7 +31,7 @@ from inos.primitives.transactions import (
 from inos.primitives.units import U64_MAX
 
 
-def check_transaction_sanity(params: Params, tx: Transaction) -> None:
+def check_transaction_sanity(params: Params, tx: Transaction, bls: Bls) -> None:
     """Chain, amounts, references, size and signature; the signatures last, as they cost most.
 
     Raises:
@@ -60,7 +60,7 @@ def check_transaction_sanity(params: Params, tx: Transaction) -> None:
         raise RuleViolation(Code.TRANSACTION_TOO_LARGE, "the transaction's bytes", expected=f"<= {limit}", got=size)
     if not is_transaction_signed(tx):
         raise RuleViolation(Code.BAD_SIGNATURE, f"the signature is not that of {tx.sender.hex()} over this transaction")
-    _check_bls(params, tx)
+    _check_bls(params, tx, bls)
 
 
 def compute_product_bytes(rows_x: int, rows_w: int, depth: int) -> int:
@@ -68,13 +68,13 @@ def compute_product_bytes(rows_x: int, rows_w: int, depth: int) -> int:
     return rows_x * depth + rows_w * depth + 4 * rows_x * rows_w
 
 
-def _check_bls(params: Params, tx: Transaction) -> None:
+def _check_bls(params: Params, tx: Transaction, bls: Bls) -> None:
     """What takes pairings, so that only a signed transaction can make a node compute them."""
     match tx.payload:
         case RegisterVoter():
-            check_register_sanity(params, tx.payload, tx.fee, get_bls())
+            check_register_sanity(params, tx.payload, tx.fee, bls)
         case ReportVoter():
-            check_evidence_sanity(params, tx.payload, get_bls())
+            check_evidence_sanity(params, tx.payload, bls)
         case (
             Transfer()
             | PostJob()

@@ -37,7 +37,6 @@ from inos.genesis import Network
 from inos.mesh.runs import Run
 from inos.mesh.store import MatrixInfo, MatrixStore
 from inos.primitives.blocks import Block, Header
-from inos.primitives.bls import Bls, get_bls
 from inos.primitives.clock import Clock
 from inos.primitives.errors import ClockAhead, InosError, MatrixMissing, NotYet, RuleViolation
 from inos.primitives.matrices import MatrixRef, Witness
@@ -93,7 +92,6 @@ class NodeService:
         *,
         threads: Threads | None = None,
         scrub_rate: int = 0,
-        bls: Bls | None = None,
     ) -> None:
         self.network = network
         self.ledger = ledger
@@ -107,7 +105,7 @@ class NodeService:
         self._unclaimed = UnclaimedResults()
         self._undelivered = UnclaimedResults(MAX_HELD_CHALLENGES)
         self._threads = threads or Threads()
-        votes = VotePool(network.params, bls or get_bls())
+        votes = VotePool(network.params, ledger.bls)
         self._chain = ChainWriter(ledger, mempool, votes, clock)
         self.votes = VoteRoom(votes, ledger, self._threads, self._hub)
         self._pasts = Pasts(ledger, clock)
@@ -200,7 +198,7 @@ class NodeService:
             NotYet: a result that cannot be checked yet, for want of its claim or (MatrixMissing) its matrices, or a
                 challenge of a result that is not on chain here yet; held, and taken once they are here.
         """
-        await self._threads.check(partial(check_transaction_sanity, self.params, tx))
+        await self._threads.check(partial(check_transaction_sanity, self.params, tx, self.ledger.bls))
         match tx.payload:
             case SubmitResult():
                 await self._check_result(tx, tx.payload)
@@ -312,7 +310,7 @@ class NodeService:
         sound: list[Transaction] = []
         for tx in transactions:
             try:
-                check_transaction_sanity(self.params, tx)
+                check_transaction_sanity(self.params, tx, self.ledger.bls)
                 sound.append(tx)
             except RuleViolation as error:
                 log.warning("pool transaction left out", code=error.code)

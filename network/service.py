@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import structlog
 from msgspec import structs
 
-from inos.core.verification.seals import SealVerifier, ThreadVerifier
+from inos.core.verification.seals import SealVerifier
 from inos.network.connections import Connections
 from inos.network.discovery.addresses.service import AddressService
 from inos.network.discovery.routing.service import Routing, RoutingStatus
@@ -58,11 +58,11 @@ class NetworkService:
         settings: NetworkSettings,
         identity: NodeIdentity,
         *,
+        verifier: SealVerifier,
         clock: Clock | None = None,
         rng: Randomness | None = None,
         transport: Transport | None = None,
         files: Files | None = None,
-        verifier: SealVerifier | None = None,
     ) -> None:
         self._node = node
         self._settings = settings
@@ -84,7 +84,7 @@ class NetworkService:
         self._routing = Routing(
             identity.node_id, node.matrices, settings.routing, connections, self._punish, the_clock, the_rng
         )
-        self._verifier: SealVerifier = verifier if verifier is not None else ThreadVerifier()
+        self._verifier = verifier
         self._sync = Sync(
             identity.node_id,
             node,

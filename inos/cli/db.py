@@ -132,12 +132,13 @@ def recheck(
     from inos.genesis import load_network
     from inos.mesh.store import MatrixStore
     from inos.node.datadir import DataDir
+    from inos.primitives.bls import get_bls
 
     path = find_data_dir(data_dir)
     net = load_network(network)
     with DataDir(path, net.genesis_id) as data:
         results = StoredResults(MatrixStore(data.matrices))
-        found = recheck_database(data.ledger, net.params, net.state, results=results)
+        found = recheck_database(data.ledger, net.params, net.state, results=results, bls=get_bls())
     if json_:
         print_json(
             [

@@ -30,6 +30,7 @@ from inos.miner.figures import MinerState, MinerStatus
 from inos.network.figures import AddressInfo, BanInfo, NetworkStatus
 from inos.network.sync.progress import Meter, Sight, SyncMachine, SyncStatus, Waits, make_status
 from inos.primitives.blocks import Block, Header, compute_block_id, compute_tx_root, get_target
+from inos.primitives.bls import get_bls
 from inos.primitives.codec import encode
 from inos.primitives.errors import InosError, MatrixMissing
 from inos.primitives.matrices import DTYPE_INT7, DTYPE_INT32, MatrixRef
@@ -223,6 +224,7 @@ class FakeLedger:
             uses_merit=False,
             results=AllRight(),
             parent=BlockId(compute_block_id(parent)),
+            bls=get_bls(),
         )
         for tx in transactions:
             execution.add(tx)

@@ -55,12 +55,13 @@ def open_stopped(data_dir: Path, network: str, *, is_new: bool = False) -> Itera
     from inos.genesis import load_network
     from inos.mesh.store import MatrixStore
     from inos.node.datadir import DataDir
+    from inos.primitives.bls import get_bls
 
     path = data_dir.expanduser() if is_new else find_data_dir(data_dir)
     net = load_network(network)
     with DataDir(path, net.genesis_id) as data:
         store = MatrixStore(data.matrices)
-        ledger = Ledger.open(data.ledger, net.params, net.state, results=StoredResults(store))
+        ledger = Ledger.open(data.ledger, net.params, net.state, results=StoredResults(store), bls=get_bls())
         try:
             yield StoppedNode(net, data.ledger, ledger, store)
         finally:

@@ -21,7 +21,6 @@ from inos.network.settings import NetworkSettings
 from inos.network.sync.block_status import is_known
 from inos.network.sync.penalties import Punish
 from inos.network.wire.snapshot import MAX_STEPS, GetSteps, Steps
-from inos.primitives.bls import get_bls
 from inos.primitives.clock import Clock
 from inos.primitives.errors import NotYet, RuleViolation
 from inos.primitives.units import BlockId, StateRoot
@@ -135,7 +134,8 @@ class TrustFinder:
         return []
 
     def _follow(self, trust: Trust, step: Step) -> Trust:
-        return follow_step(self._node.params, trust, step, get_bls(), self._node.ledger.is_on_best_chain)
+        ledger = self._node.ledger
+        return follow_step(self._node.params, trust, step, ledger.bls, ledger.is_on_best_chain)
 
     async def _begin(self, peer: Peer) -> Trust | None:
         """Trust in what the node was given; None where the peer cannot tell how that came to be final."""

@@ -26,6 +26,7 @@ from inos.network.service import NetworkService
 from inos.network.settings import NetworkSettings
 from inos.network.transport.memory import MemoryNetwork
 from inos.network.wire.addresses import Addresses, AnnounceAddresses, DialMe, GetAddresses, KnownAddress
+from inos.primitives.bls import get_bls
 from inos.primitives.clock import SystemClock
 
 QUICK = {
@@ -61,7 +62,7 @@ class Town:
             rng=random.Random(number),
             transport=transport,
             files=files,
-            verifier=InlineVerifier(check_fake_seal),
+            verifier=InlineVerifier(get_bls(), check_fake_seal),
         )
 
     async def listen(self, number, host=None):

@@ -18,6 +18,7 @@ from inos.network.settings import NetworkSettings
 from inos.network.transport.memory import MemoryNetwork
 from inos.network.wire.chain import Headers
 from inos.network.wire.control import Ping, Pong
+from inos.primitives.bls import get_bls
 from inos.primitives.codec import encode
 
 
@@ -159,7 +160,7 @@ def make_service(network, files=None, *, peers=(), **changes):
         rng=random.Random(1),
         transport=network.make_transport(identity.node_id, "20.1.0.1", 8646),
         files=files,
-        verifier=InlineVerifier(check_fake_seal),
+        verifier=InlineVerifier(get_bls(), check_fake_seal),
     )
 
 

@@ -15,6 +15,7 @@ from inos.network.service import NetworkService
 from inos.network.settings import NetworkSettings
 from inos.network.transport.memory import MemoryNetwork
 from inos.network.wire.chain import GetHeaders, Headers
+from inos.primitives.bls import get_bls
 
 
 class Lab:
@@ -43,7 +44,7 @@ class Lab:
             identity,
             rng=random.Random(1),
             transport=transport,
-            verifier=InlineVerifier(check_fake_seal),
+            verifier=InlineVerifier(get_bls(), check_fake_seal),
         )
 
 

@@ -15,6 +15,7 @@ from inos.core.verification.results import StoredResults
 from inos.genesis import load_network
 from inos.mesh.store import MatrixStore
 from inos.node.datadir import DataDir
+from inos.primitives.bls import get_bls
 from inos.primitives.units import TimeMs
 from support.rpc_served import make_fake_node, serve
 
@@ -34,13 +35,15 @@ def test_the_generator_makes_valid_chains_and_forks_of_them(tmp_path: Path):
     results = StoredResults(MatrixStore(tmp_path / "m"))
     blocks = []
     for folder in ("a", "b"):
-        ledger = Ledger.open(tmp_path / folder / "ledger", net.params, net.state, results=results, is_durable=False)
+        ledger = Ledger.open(
+            tmp_path / folder / "ledger", net.params, net.state, results=results, bls=get_bls(), is_durable=False
+        )
         ids = [ledger.get_block_id(height) for height in range(1, ledger.tip.header.height + 1)]
         blocks.append([(ledger.get_block(id), ledger.get_witness(id)) for id in ids])
         ledger.close()
     # Another ledger, which checks everything, takes the fork and then goes over to the longer chain.
     now = TimeMs(net.state.header.time_ms + 10**9)
-    fresh = Ledger.open(tmp_path / "fresh", net.params, net.state, results=results, is_durable=False)
+    fresh = Ledger.open(tmp_path / "fresh", net.params, net.state, results=results, bls=get_bls(), is_durable=False)
     for block, witness in [*blocks[1], *blocks[0]]:
         fresh.add_block(block, witness, now)
     assert fresh.tip.id == made.tip
@@ -55,7 +58,7 @@ def test_recheck_as_typed(tmp_path: Path):
     assert invoke(*typed).output == "no block is remembered as invalid\n"
 
     results = StoredResults(MatrixStore(folder / "matrices"))
-    ledger = Ledger.open(folder / "ledger", net.params, net.state, results=results, is_durable=False)
+    ledger = Ledger.open(folder / "ledger", net.params, net.state, results=results, bls=get_bls(), is_durable=False)
     ledger._db.write({b"x" + chain.tip: b"\x92\xa9bad-magic\xa6a test"})
     ledger.close()
 

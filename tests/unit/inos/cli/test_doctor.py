@@ -20,6 +20,7 @@ from inos.doctor.machine import Verdict
 from inos.doctor.node import check_node
 from inos.genesis import load_network
 from inos.mesh.store import MatrixStore
+from inos.primitives.bls import get_bls
 from inos.primitives.units import Height
 from inos.testing import TestChain
 
@@ -160,7 +161,7 @@ def test_damage_is_found_and_named(tmp_path: Path, spoil: str) -> None:
     made = make_chain(folder, 6, 3)
     net = load_network(str(made.network))
     results = StoredResults(MatrixStore(folder / "matrices"))
-    ledger = Ledger.open(folder / "ledger", net.params, net.state, results=results)
+    ledger = Ledger.open(folder / "ledger", net.params, net.state, results=results, bls=get_bls())
     if spoil == "state":
         key, _ = next(iter(ledger._db.iterate(b"s")))
         ledger._db.write({key: None})

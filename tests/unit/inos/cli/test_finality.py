@@ -12,6 +12,7 @@ from inos.cli.main import app
 from inos.genesis import load_network
 from inos.node.datadir import DataDir
 from inos.node.voting import load_voter_secret, open_journal
+from inos.primitives.bls import get_bls
 
 RUNNER = CliRunner()
 
@@ -23,7 +24,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     net = load_network("devnet")
     with DataDir(tmp_path / "node", net.genesis_id) as data:
         secret = load_voter_secret(data)
-        with open_journal(data, secret, net.genesis_id) as journal:
+        with open_journal(data, secret, net.genesis_id, get_bls()) as journal:
             journal.sign(Signed(0, 2, "0a"))
             journal.sign(Signed(2, 3, "0b"))
     return tmp_path / "node"

@@ -23,6 +23,7 @@ from inos.genesis import Network
 from inos.genesis.loading import derive_devnet, make_network, parse_genesis
 from inos.mesh.store import MatrixStore
 from inos.primitives.blocks import Block, compute_anchor
+from inos.primitives.bls import get_bls
 from inos.primitives.errors import MatrixMissing
 from inos.primitives.matrices import MatrixRef
 from inos.primitives.transactions import (
@@ -78,12 +79,17 @@ class RealNode(FakeNode):
         super().__init__(network)
         self.matrices = MatrixStore(path / "matrices")
         self.ledger = Ledger.open(
-            path / "chain", network.params, network.state, results=StoredResults(self.matrices), is_durable=False
+            path / "chain",
+            network.params,
+            network.state,
+            results=StoredResults(self.matrices),
+            bls=get_bls(),
+            is_durable=False,
         )
         self.mempool = Mempool(network.params)
 
     async def add_transaction(self, tx: Transaction) -> TxId:
-        check_transaction_sanity(self.params, tx)
+        check_transaction_sanity(self.params, tx, get_bls())
         return TxId(self.mempool.add(tx, self.ledger.state, self.ledger.tip.header.height))
 
     async def fetch_matrix(self, matrix: MatrixId, timeout_s: float) -> NDArray[Any]:
