@@ -26,8 +26,8 @@ from inos.core.verification.results import StoredResults
 from inos.genesis import Network, load_network
 from inos.mesh.store import MatrixStore
 from inos.miner import Miner, MinerSettings
+from inos.network.endpoints import split_endpoint
 from inos.network.identity import NodeIdentity, load_identity
-from inos.network.places import split_place
 from inos.network.service import NetworkService
 from inos.network.settings import NetworkSettings
 from inos.node.datadir import DataDir, write_atomically
@@ -273,7 +273,7 @@ async def _start_metrics(
     if settings.metrics is None:
         return None, None
     metrics = Metrics(node, clock.now_ms)
-    server = MetricsServer(node, metrics, *split_place(settings.metrics))
+    server = MetricsServer(node, metrics, *split_endpoint(settings.metrics))
     stack.push_async_callback(_stop, "metrics", server.stop)
     await server.start()
     return metrics, server.url

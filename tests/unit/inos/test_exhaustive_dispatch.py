@@ -16,7 +16,7 @@ from inos.consensus.records import JobState
 from inos.consensus.transactionrules import check_transaction_sanity
 from inos.consensus.transactions import process_transaction
 from inos.core.events import Event
-from inos.network.sync.matrices.wants import Question
+from inos.network.sync.matrices.wanted import FetchStep
 from inos.network.wire.base import Notice, Reply, Request
 from inos.network.wire.control import Bye, Ping, Pong
 from inos.network.wire.messages import KINDS as MESSAGES
@@ -36,10 +36,10 @@ PACKAGES = (
 UNIONS: dict[str, set[str]] = {
     "Payload": {kind.__name__ for kind in get_args(Payload)},
     "Event": {kind.__name__ for kind in get_args(Event)},
-    "Question": {kind.__name__ for kind in get_args(Question)},
+    "FetchStep": {kind.__name__ for kind in get_args(FetchStep)},
 }
-ANSWERING = {"answer"}
-HEARING = {"hear", "_hear_out"}
+ANSWERING = {"handle_request"}
+HEARING = {"handle_notice", "_process_notice"}
 
 
 def list_sources(*packages: str) -> Iterator[tuple[Path, ast.Module]]:

@@ -325,7 +325,7 @@ async def test_a_standing_chain_changes_the_worst_outbound_peer(monkeypatch):
         peers = [peer for peer in node._manager.peers.values() if peer.kind is LinkKind.OUTBOUND]
         seen.update(peer.id for peer in peers)
         if useful is not None:
-            useful.marks.block_at = useful.connected_at + 1
+            useful.contributions.block_at = useful.connected_at + 1
         assert sum(not peer.is_closing for peer in peers) <= 3
         return len(seen) >= 4
 

@@ -7,12 +7,12 @@ from network_fakes import FakeNode, check_fake_seal, make_hello, make_identity, 
 from test_network_service import FAST, hear, hear_end, say
 
 from inos.core.verification.seals import InlineVerifier
+from inos.network.endpoints import compute_group
 from inos.network.errors import LinkError
 from inos.network.files import MemoryFiles
 from inos.network.identity import PeerAddress
 from inos.network.peers.bans import BANS_FILE, BanList
 from inos.network.peers.bounded import Score
-from inos.network.places import compute_group
 from inos.network.service import NetworkService
 from inos.network.settings import NetworkSettings
 from inos.network.transport.memory import MemoryNetwork

@@ -8,9 +8,9 @@ from network_fakes import FakeNode, check_fake_seal, make_chain, make_hello, mak
 from test_network_service import FAST, hear, hear_end
 
 from inos.core.verification.seals import InlineVerifier
+from inos.network.endpoints import compute_group
 from inos.network.identity import PeerAddress
 from inos.network.peers.eviction import Candidate, select_to_evict
-from inos.network.places import compute_group
 from inos.network.service import NetworkService
 from inos.network.settings import NetworkSettings
 from inos.network.transport.memory import MemoryNetwork
@@ -171,11 +171,15 @@ async def test_what_a_peer_gives_is_marked():
     async with running(a, b):
         await until(lambda: empty.ledger.tip.header.height == 3)
         (giver,), (taker,) = b._manager.peers.values(), a._manager.peers.values()
-        await until(lambda: giver.marks.block_at > 0)
-        assert giver.marks.transaction_at == giver.marks.matrix_at == 0
+        await until(lambda: giver.contributions.block_at > 0)
+        assert giver.contributions.transaction_at == giver.contributions.matrix_at == 0
         await full.add_transaction(make_tx(0))
-        await until(lambda: giver.marks.transaction_at > 0)
+        await until(lambda: giver.contributions.transaction_at > 0)
         empty.want_matrix(matrix)
-        await until(lambda: giver.marks.matrix_at > 0)
+        await until(lambda: giver.contributions.matrix_at > 0)
         assert giver.least_latency_s is not None
-        assert (taker.marks.block_at, taker.marks.transaction_at, taker.marks.matrix_at) == (0, 0, 0)
+        assert (taker.contributions.block_at, taker.contributions.transaction_at, taker.contributions.matrix_at) == (
+            0,
+            0,
+            0,
+        )

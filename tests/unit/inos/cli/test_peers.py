@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from inos.cli import main as cli
-from inos.network.figures import AddressInfo, BanInfo
+from inos.network.status import AddressInfo, BanInfo
 from inos.primitives.units import Height, NodeId, TimeMs
 from inos.rpc import PeerInfo, RpcServer
 from support.fake_node import FakeNode

@@ -14,7 +14,7 @@ from inos import work
 from inos.consensus.execution import BlockFigures
 from inos.consensus.records import account_key
 from inos.consensus.statetree import OtherLeaf, StateProof, check_proof
-from inos.network.figures import AddressInfo, BanInfo
+from inos.network.status import AddressInfo, BanInfo
 from inos.primitives.errors import RuleViolation
 from inos.primitives.transactions import CancelJob, JobMode, Payload, PostJob, Transfer, sign_transaction
 from inos.primitives.units import BlockId, NodeId, StateRoot, TimeMs

@@ -11,7 +11,7 @@ MAX_OFFERED: Final = 20
 """Providers taken from one node's answer."""
 
 
-class Offers:
+class ProviderCandidates:
     """Providers to be tried, in turn from each node that named some, so that a liar cannot crowd out the others."""
 
     def __init__(self, own_id: NodeId, limit: int, max_tried: int) -> None:

@@ -7,15 +7,15 @@ from typing import Final
 
 import structlog
 
-from inos.network.discovery.routing.places import make_place
+from inos.network.discovery.routing.endpoints import make_peer_address
 from inos.network.discovery.routing.queries import Connections
 from inos.network.discovery.routing.settings import RoutingSettings
 from inos.network.discovery.routing.table import RoutingTable
+from inos.network.endpoints import split_endpoint
 from inos.network.errors import LinkError
 from inos.network.identity import PeerAddress
 from inos.network.peers.bounded import ExpiringSet
 from inos.network.peers.peer import Peer
-from inos.network.places import split_place
 from inos.primitives.clock import Clock
 from inos.primitives.units import NodeId
 
@@ -30,14 +30,14 @@ PACE_S: Final = 0.1
 """Between two dials of one worker, so that a flood of strangers makes no flood of dials."""
 
 
-def get_dialled_place(peer: Peer) -> PeerAddress | None:
+def get_dialled_address(peer: Peer) -> PeerAddress | None:
     """Where a peer was dialled from here and proved itself; None for one that dialled us."""
     if not peer.link.is_outbound:
         return None
-    return make_place(peer.id, peer.link.remote_address, split_place(peer.link.remote_address)[1])
+    return make_peer_address(peer.id, peer.link.remote_address, split_endpoint(peer.link.remote_address)[1])
 
 
-class TableKeeper:
+class TableMaintenance:
     """Decides what the table is told.
 
     Args:
@@ -61,13 +61,13 @@ class TableKeeper:
         self._tried: ExpiringSet[PeerAddress] = ExpiringSet(4 * MAX_WAITING)
         self._has_work = asyncio.Event()
 
-    def meet(self, peer: Peer) -> None:
+    def on_connected(self, peer: Peer) -> None:
         """A proven peer is connected, by whichever side."""
-        place = get_dialled_place(peer)
+        place = get_dialled_address(peer)
         if place is not None:
             self._see(place)
             return
-        claimed = make_place(peer.id, peer.link.remote_address, peer.hello.listen_port)
+        claimed = make_peer_address(peer.id, peer.link.remote_address, peer.hello.listen_port)
         if claimed is None:
             return
         now = self._clock.monotonic()
@@ -105,7 +105,7 @@ class TableKeeper:
             return
         try:
             async with asyncio.timeout(self._settings.query):
-                await self._connections.prove(address)
+                await self._connections.verify_address(address)
         except (LinkError, TimeoutError) as error:
             log.debug("no node there", address=str(address), reason=str(error))
             # With nobody connected it is this node that has no network, and its table is worth keeping.

@@ -10,7 +10,7 @@ from inos.network.wire.base import Request
 from inos.network.wire.chain import MAX_HEADERS, BlockData, GetBlocks, GetHeaders, Headers
 from inos.network.wire.control import NotFound
 from inos.network.wire.matrices import GetMatrix, GetRun, GetStrips, MatrixHead, RunData, Strip, Strips
-from inos.network.wire.skeleton import MAX_BONES, GetSkeleton, Skeleton
+from inos.network.wire.skeleton import MAX_SKELETON_IDS, GetSkeleton, Skeleton
 from inos.network.wire.snapshot import MAX_STEPS, GetStateRange, GetSteps, StateRangeData, Steps
 from inos.network.wire.transactions import GetTransactions, Transactions
 from inos.primitives.codec import encode
@@ -21,13 +21,13 @@ from inos.primitives.units import BlockId, MatrixId, TxId
 log = structlog.get_logger("inos.network")
 
 
-class Answers:
+class RequestServer:
     """Reads the node and puts replies into the peer's queue, waiting for room there."""
 
     def __init__(self, node: NodePort) -> None:
         self._node = node
 
-    async def answer(self, peer: Peer, request: Request) -> None:
+    async def handle_request(self, peer: Peer, request: Request) -> None:
         """Answer one request.
 
         Raises:
@@ -40,7 +40,7 @@ class Answers:
                 await peer.out.put(Headers(request.request, headers))
             case GetSkeleton():
                 locator = [BlockId(id) for id in request.locator]
-                start, ids = self._node.ledger.get_skeleton(locator, request.step, MAX_BONES)
+                start, ids = self._node.ledger.get_skeleton(locator, request.step, MAX_SKELETON_IDS)
                 await peer.out.put(Skeleton(request.request, start, tuple(ids)))
             case GetBlocks():
                 await self._send_blocks(peer, request)

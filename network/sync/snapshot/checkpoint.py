@@ -19,7 +19,7 @@ from inos.network.peers.peer import Peer
 from inos.network.ports import NodePort
 from inos.network.settings import NetworkSettings
 from inos.network.sync.block_status import is_known
-from inos.network.sync.penalties import Punish
+from inos.network.sync.penalties import Penalise
 from inos.network.wire.snapshot import MAX_STEPS, GetSteps, Steps
 from inos.primitives.clock import Clock
 from inos.primitives.errors import NotYet, RuleViolation
@@ -37,7 +37,7 @@ MAX_PEERS: Final = 8
 PEERS_S: Final = 5.0
 
 
-class TrustFinder:
+class CheckpointFinder:
     """One search. Peers that lie are punished; those that know less are not."""
 
     def __init__(
@@ -46,14 +46,14 @@ class TrustFinder:
         settings: NetworkSettings,
         clock: Clock,
         list_peers: Callable[[], Iterable[Peer]],
-        punish: Punish,
+        penalise: Penalise,
     ) -> None:
         self._node = node
         self._limits = settings.limits
         self._given = settings.checkpoint
         self._clock = clock
         self._list_peers = list_peers
-        self._punish = punish
+        self._penalise = penalise
         self._said_at = clock.monotonic()
 
     async def find(self) -> BlockId | None:
@@ -126,9 +126,9 @@ class TrustFinder:
                 if len(steps) < MAX_STEPS:
                     return finals
         except RuleViolation as error:
-            await self._punish(peer, Misbehaviour(error.code, f"finality that does not follow: {error.message}"))
+            await self._penalise(peer, Misbehaviour(error.code, f"finality that does not follow: {error.message}"))
         except Misbehaviour as fault:
-            await self._punish(peer, fault)
+            await self._penalise(peer, fault)
         except (RequestFailed, NotYet, LinkError) as error:
             log.info("finality not learned", peer=peer.name, code=error.code, reason=error.message)
         return []
@@ -151,7 +151,7 @@ class TrustFinder:
 
     async def _ask_steps(self, peer: Peer, first: int) -> Steps:
         with peer.requests.open(Steps) as pending:
-            await peer.ask(pending, GetSteps(pending.request, first), self._limits.headers)
+            await peer.send_request(pending, GetSteps(pending.request, first), self._limits.headers)
             reply = await pending.next(self._limits.headers)
         if not isinstance(reply, Steps):
             raise RequestFailed("not-found", "the peer gives no steps of finality")

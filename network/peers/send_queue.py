@@ -10,7 +10,7 @@ from inos.network.wire.limits import QUEUE_BYTES, QUEUE_MESSAGES, Lane, get_limi
 from inos.network.wire.messages import encode_message
 
 
-class Lanes:
+class SendQueue:
     """Messages in, frames out. Every lane has its limit, the most urgent one too."""
 
     def __init__(self) -> None:

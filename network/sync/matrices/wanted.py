@@ -14,8 +14,8 @@ K = TypeVar("K", bound=Hashable)
 MAX_WANTS: Final = 512
 LACKING_S: Final = 1.0
 """How long a peer that has not got a matrix is not asked for it again."""
-SEEK_FIRST_S: Final = 2.0
-SEEK_MOST_S: Final = 60.0
+SEARCH_FIRST_S: Final = 2.0
+SEARCH_MOST_S: Final = 60.0
 """Between two searches for somebody who has a matrix; the wait doubles from first to most."""
 LOOK_AHEAD: Final = 512
 """Runs of one matrix considered at a time."""
@@ -24,36 +24,36 @@ SLOW_S: Final = 3.0
 """A run asked for so long ago is asked of another peer too, where there is nothing else to ask it for."""
 
 
-class Head(Struct, frozen=True):
+class FetchHead(Struct, frozen=True):
     """Ask what the matrix is."""
 
     id: MatrixId
 
 
-class Begin(Struct, frozen=True):
+class Allocate(Struct, frozen=True):
     """Nothing to ask: make room for a matrix that is known now."""
 
     id: MatrixId
     info: MatrixInfo
 
 
-class One(Struct, frozen=True):
+class FetchRun(Struct, frozen=True):
     """Ask for this run of a matrix that there is room for."""
 
     id: MatrixId
     index: int
 
 
-Question: TypeAlias = Head | Begin | One
+FetchStep: TypeAlias = FetchHead | Allocate | FetchRun
 
 
-class Want(Generic[K]):
+class WantedMatrix(Generic[K]):
     """One wanted matrix."""
 
-    def __init__(self, info: MatrixInfo | None, until: float, is_ahead: bool) -> None:
+    def __init__(self, info: MatrixInfo | None, until: float, is_prefetch: bool) -> None:
         self.info = info
         self.until = until
-        self.is_ahead = is_ahead
+        self.is_prefetch = is_prefetch
         self.head_asked: K | None = None
         self.is_begun = False
         self.is_beginning = False
@@ -61,8 +61,8 @@ class Want(Generic[K]):
         """Run -> who was asked, and when."""
         self.lacking: set[K] = set()
         """Who did not deliver when last asked."""
-        self.seek_at = 0.0
-        self.seeks = 0
+        self.search_at = 0.0
+        self.searches = 0
 
 
 def compute_matrix_bytes(info: MatrixInfo) -> int:
@@ -70,12 +70,12 @@ def compute_matrix_bytes(info: MatrixInfo) -> int:
     return info.rows * info.cols * (1 if info.dtype == DTYPE_INT7 else 4)
 
 
-class Wants(Generic[K]):
+class WantedMatrices(Generic[K]):
     """All wanted matrices, oldest first; K names peers."""
 
     def __init__(self, ahead_bytes: int) -> None:
         self._ahead_bytes = ahead_bytes
-        self._wants: dict[MatrixId, Want[K]] = {}
+        self._wants: dict[MatrixId, WantedMatrix[K]] = {}
         self._lacking: ExpiringSet[tuple[K, MatrixId]] = ExpiringSet(8192)
 
     def __len__(self) -> int:
@@ -84,10 +84,10 @@ class Wants(Generic[K]):
     def __contains__(self, id: object) -> bool:
         return id in self._wants
 
-    def get(self, id: MatrixId) -> Want[K] | None:
+    def get(self, id: MatrixId) -> WantedMatrix[K] | None:
         return self._wants.get(id)
 
-    def add(self, id: MatrixId, info: MatrixInfo | None, until: float, *, is_ahead: bool = False) -> bool:
+    def add(self, id: MatrixId, info: MatrixInfo | None, until: float, *, is_prefetch: bool = False) -> bool:
         """Want a matrix until a time. `is_ahead`: nobody needs it yet, so it must fit the budget.
 
         Returns whether it is wanted now.
@@ -95,19 +95,19 @@ class Wants(Generic[K]):
         want = self._wants.get(id)
         if want is not None:
             want.until = max(want.until, until)
-            want.is_ahead = want.is_ahead and is_ahead
+            want.is_prefetch = want.is_prefetch and is_prefetch
             want.info = want.info or info
             return True
         if len(self._wants) >= MAX_WANTS:
             return False
-        if is_ahead and (info is None or self._count_ahead() + compute_matrix_bytes(info) > self._ahead_bytes):
+        if is_prefetch and (info is None or self._count_ahead() + compute_matrix_bytes(info) > self._ahead_bytes):
             return False
-        self._wants[id] = Want(info, until, is_ahead)
+        self._wants[id] = WantedMatrix(info, until, is_prefetch)
         return True
 
     def _count_ahead(self) -> int:
         wants = self._wants.values()
-        return sum(compute_matrix_bytes(want.info) for want in wants if want.is_ahead and want.info is not None)
+        return sum(compute_matrix_bytes(want.info) for want in wants if want.is_prefetch and want.info is not None)
 
     def remove(self, id: MatrixId) -> None:
         self._wants.pop(id, None)
@@ -125,16 +125,16 @@ class Wants(Generic[K]):
         for id, want in self._wants.items():
             want.lacking.intersection_update(peers)
             is_asked = want.head_asked is not None or want.is_beginning or want.asked
-            if not want.is_ahead and not is_asked and want.seek_at <= now and len(want.lacking) == len(peers):
+            if not want.is_prefetch and not is_asked and want.search_at <= now and len(want.lacking) == len(peers):
                 unserved.append(id)
         return unserved
 
-    def note_sought(self, id: MatrixId, now: float) -> None:
+    def on_searched(self, id: MatrixId, now: float) -> None:
         """A search is over, with or without success."""
         want = self._wants.get(id)
         if want is not None:
-            want.seek_at = now + min(SEEK_MOST_S, SEEK_FIRST_S * 2**want.seeks)
-            want.seeks = min(want.seeks + 1, 16)
+            want.search_at = now + min(SEARCH_MOST_S, SEARCH_FIRST_S * 2**want.searches)
+            want.searches = min(want.searches + 1, 16)
 
     def take(
         self,
@@ -142,7 +142,7 @@ class Wants(Generic[K]):
         now: float,
         list_missing: Callable[[MatrixId, int], Iterable[int]],
         only: MatrixId | None = None,
-    ) -> Question | None:
+    ) -> FetchStep | None:
         """The next thing to do with `peer`, about any matrix or `only` one; `release` it when it is done or not."""
         for id, want in self._wants.items() if only is None else self._list_one(only):
             if self._lacking.has((peer, id), now):
@@ -153,18 +153,23 @@ class Wants(Generic[K]):
         return None
 
     def _choose(
-        self, id: MatrixId, want: Want[K], peer: K, now: float, list_missing: Callable[[MatrixId, int], Iterable[int]]
-    ) -> Question | None:
+        self,
+        id: MatrixId,
+        want: WantedMatrix[K],
+        peer: K,
+        now: float,
+        list_missing: Callable[[MatrixId, int], Iterable[int]],
+    ) -> FetchStep | None:
         if want.info is None:
             if want.head_asked is not None:
                 return None
             want.head_asked = peer
-            return Head(id)
+            return FetchHead(id)
         if not want.is_begun:
             if want.is_beginning:
                 return None
             want.is_beginning = True
-            return Begin(id, want.info)
+            return Allocate(id, want.info)
         missing = set(list_missing(id, LOOK_AHEAD))
         index = min(missing - want.asked.keys(), default=None)
         if index is None:
@@ -181,7 +186,7 @@ class Wants(Generic[K]):
                 return None
             index = min(slow)[1]
         want.asked.setdefault(index, {})[peer] = now
-        return One(id, index)
+        return FetchRun(id, index)
 
     def set_begun(self, id: MatrixId) -> None:
         """There is room for a matrix, and its missing runs are known."""
@@ -189,11 +194,11 @@ class Wants(Generic[K]):
         if want is not None:
             want.is_begun = True
 
-    def _list_one(self, id: MatrixId) -> list[tuple[MatrixId, Want[K]]]:
+    def _list_one(self, id: MatrixId) -> list[tuple[MatrixId, WantedMatrix[K]]]:
         want = self._wants.get(id)
         return [] if want is None else [(id, want)]
 
-    def release(self, peer: K, question: Question, now: float, *, is_lacking: bool) -> None:
+    def release(self, peer: K, question: FetchStep, now: float, *, is_lacking: bool) -> None:
         """The question is over. `is_lacking`: the peer did not deliver, so others come first for a while."""
         if is_lacking:
             self._lacking.add((peer, question.id), now + LACKING_S)
@@ -202,14 +207,14 @@ class Wants(Generic[K]):
             return
         if is_lacking:
             want.lacking.add(peer)
-        elif not isinstance(question, Begin):
+        elif not isinstance(question, Allocate):
             want.lacking.discard(peer)
         match question:
-            case Head():
+            case FetchHead():
                 want.head_asked = None
-            case Begin():
+            case Allocate():
                 want.is_beginning = False
-            case One():
+            case FetchRun():
                 asked = want.asked.get(question.index, {})
                 asked.pop(peer, None)
                 if not asked:

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from inos.network.discovery.routing.lookup import Outcome
+from inos.network.discovery.routing.lookup import LookupResult
 from inos.network.discovery.routing.metric import compute_distance
 from inos.network.discovery.routing.settings import ALPHA, K, RoutingSettings
 from inos.network.discovery.routing.table import RoutingTable
@@ -30,10 +30,10 @@ GREETED_IDS: Final = 256
 GREET_AGAIN_S: Final = 60.0
 
 ProvideTo = Callable[[PeerAddress, Sequence[MatrixId]], Awaitable[int]]
-FindNodes = Callable[[bytes], Awaitable[Outcome]]
+FindNodes = Callable[[bytes], Awaitable[LookupResult]]
 
 
-class Held(Protocol):
+class MatrixList(Protocol):
     """The matrices this node has."""
 
     def has(self, id: MatrixId, /) -> bool: ...
@@ -41,7 +41,7 @@ class Held(Protocol):
     def list_ids(self) -> Sequence[MatrixId]: ...
 
 
-class Provision:
+class ProviderAnnouncements:
     """What is provided and when next.
 
     Args:
@@ -51,7 +51,7 @@ class Provision:
 
     def __init__(
         self,
-        held: Held,
+        held: MatrixList,
         settings: RoutingSettings,
         table: RoutingTable,
         provide_to: ProvideTo,

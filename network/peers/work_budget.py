@@ -19,7 +19,7 @@ MAX_WAIT_S: Final = 2.0
 """A peer's messages are read again after so long, so that its pings are answered."""
 
 
-class Workload:
+class SharedWorkBudget:
     """What all peers share. A flood from many is slowed as a whole, one from few is slowed by their own turns."""
 
     def __init__(self, now: float) -> None:
@@ -30,10 +30,10 @@ class Workload:
         return self._shared.spend(now, cost_ms)
 
 
-class Account:
+class PeerWorkBudget:
     """One peer's part of it."""
 
-    def __init__(self, shared: Workload, now: float) -> None:
+    def __init__(self, shared: SharedWorkBudget, now: float) -> None:
         self._shared = shared
         self._reserve = TokenBucket(RESERVE_MS_PER_S, RESERVE_MS_BURST, now)
 

@@ -78,7 +78,7 @@ def describe_group(group: bytes) -> str:
     return group.removeprefix(b"name ").decode("utf-8", "replace")
 
 
-def split_place(place: str) -> tuple[str, int]:
+def split_endpoint(place: str) -> tuple[str, int]:
     """Host and port of "host:port" or "[host]:port"; port 0 where there is none."""
     host, colon, port = place.rpartition(":")
     if not colon or not port.isdigit():

@@ -29,7 +29,7 @@ class ShortLinks:
         self._clock = clock
         self._opening: dict[NodeId, asyncio.Event] = {}
 
-    async def reach(self, address: PeerAddress, limit_s: float) -> Peer:
+    async def get_or_dial(self, address: PeerAddress, limit_s: float) -> Peer:
         """See PeerManager.reach."""
         try:
             async with asyncio.timeout(limit_s):

@@ -3,9 +3,9 @@
 from enum import IntEnum
 from ipaddress import IPv6Address, ip_address
 
+from inos.network.endpoints import compute_group as compute_host_group
+from inos.network.endpoints import is_local, is_public, parse_ip, split_endpoint
 from inos.network.identity import PeerAddress
-from inos.network.places import compute_group as compute_host_group
-from inos.network.places import is_local, is_public, parse_ip, split_place
 from inos.primitives.units import NodeId
 
 
@@ -29,7 +29,7 @@ def compute_scope(host: str) -> Scope | None:
     return Scope.MACHINE if ip.is_loopback else Scope.SITE
 
 
-def is_tellable(host: str, other_host: str) -> bool:
+def may_share(host: str, other_host: str) -> bool:
     """Whether a node at `other_host` may be told of one at `host`, or may tell of it.
 
     An address on the own machine or site means nothing further out, and would let strangers have
@@ -44,7 +44,7 @@ def compute_group(address: PeerAddress) -> bytes:
     return compute_host_group(address.host, address.port)
 
 
-def get_spelling(host: str) -> str | None:
+def get_canonical_host(host: str) -> str | None:
     """The one way an address is written; None for a name and for what no node can have."""
     if compute_scope(host) is None or "%" in host:
         return None
@@ -52,9 +52,9 @@ def get_spelling(host: str) -> str | None:
     return str((ip.ipv4_mapped or ip) if isinstance(ip, IPv6Address) else ip)
 
 
-def make_place(node_id: NodeId, remote_address: str, port: int) -> PeerAddress | None:
+def make_peer_address(node_id: NodeId, remote_address: str, port: int) -> PeerAddress | None:
     """Where a node connected from `remote_address` (host:port) is dialled at `port`; None where it cannot be."""
-    host = get_spelling(split_place(remote_address)[0])
+    host = get_canonical_host(split_endpoint(remote_address)[0])
     if host is None or not 1 <= port <= 65_535:
         return None
     return PeerAddress(node_id, host, port)

@@ -10,7 +10,16 @@ import structlog
 from inos.core.verification.seals import SealVerifier
 from inos.network.peers.peer import Peer
 from inos.network.ports import NodePort
-from inos.network.sync.progress import Bottleneck, Meter, Phase, Sight, SyncMachine, SyncStatus, Waits, make_status
+from inos.network.sync.progress import (
+    Bottleneck,
+    Phase,
+    RateMeter,
+    SyncMachine,
+    SyncObservation,
+    SyncStatus,
+    WaitTimes,
+    make_status,
+)
 from inos.primitives.clock import Clock
 
 log = structlog.get_logger("inos.network")
@@ -22,7 +31,7 @@ BULK_BLOCKS: Final = 512
 """Processes that check seals take a second to start: worth it for so many blocks."""
 
 
-class SyncWatch:
+class SyncMonitor:
     """One for all peers; the parts of sync tell it what it cannot see."""
 
     def __init__(
@@ -33,12 +42,12 @@ class SyncWatch:
         self._list_peers = list_peers
         self._verifier = verifier
         self._machine = SyncMachine(clock.monotonic())
-        self._meter = Meter()
-        self._waits = Waits()
+        self._meter = RateMeter()
+        self._waits = WaitTimes()
         self._learning: dict[Peer, int] = {}
         self._transactions = 0
         self._logged_at = clock.monotonic()
-        self.obstacle = ""
+        self.blocked_by = ""
         """What the next block waits for, as far as is known."""
 
     @property
@@ -57,7 +66,7 @@ class SyncWatch:
     def add_connected(self, transactions: int) -> None:
         """A block with so many transactions was connected."""
         self._transactions += transactions
-        self.obstacle = ""
+        self.blocked_by = ""
 
     def add_wait(self, what: Bottleneck, seconds: float) -> None:
         """The next block has just spent `seconds` on `what`."""
@@ -76,27 +85,30 @@ class SyncWatch:
         finally:
             await self._verifier.end_bulk()
 
-    def _look(self) -> Sight:
+    def _look(self) -> SyncObservation:
         ledger, state = self._node.ledger, self._node.state_import
-        return Sight(
+        return SyncObservation(
             now=self._clock.monotonic(),
             peers=sum(1 for _ in self._list_peers()),
             height=ledger.tip.header.height,
             header_height=ledger.best_header.header.height,
             claimed_height=max(self._learning.values(), default=0),
             is_learning=bool(self._learning),
-            obstacle=self.obstacle,
+            blocked_by=self.blocked_by,
             is_awaiting_state=ledger.is_awaiting_state,
             ranges=state.added if state is not None else 0,
         )
 
     def _observe(self) -> None:
-        sight = self._look()
-        self._meter.add(sight.now, sight.header_height, sight.height, self._transactions)
+        observation = self._look()
+        self._meter.add(observation.now, observation.header_height, observation.height, self._transactions)
         before = self._machine.phase
-        if self._machine.observe(sight):
+        if self._machine.observe(observation):
             self._log(before)
-        elif self._machine.phase not in (Phase.FOLLOWING, Phase.FINDING_PEERS) and sight.now - self._logged_at >= LOG_S:
+        elif (
+            self._machine.phase not in (Phase.FOLLOWING, Phase.FINDING_PEERS)
+            and observation.now - self._logged_at >= LOG_S
+        ):
             self._log(None)
 
     def _log(self, before: Phase | None) -> None:
