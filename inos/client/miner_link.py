@@ -1,18 +1,16 @@
-"""A miner's connection to its node: templates in, wins out, on a thread and an event loop of its own."""
+"""A miner's connection to its node: templates in, wins out, on a thread of its own."""
 
 import asyncio
 import contextlib
 import threading
-from collections.abc import Mapping
-from itertools import count
+from concurrent.futures import Future
 from typing import Any, Final
 
-import aiohttp
-import msgspec
 from msgspec import Struct
 
+from inos.client.blocking import LoopThread
 from inos.client.errors import ClientError
-from inos.client.transport import make_remote_error
+from inos.client.transport import Transport
 from inos.primitives.blocks import MAX_HEADER_BYTES, Header
 from inos.primitives.codec import decode, encode
 from inos.primitives.errors import InosError
@@ -21,12 +19,12 @@ from inos.work import Win
 FIRST_S: Final = 15.0
 """Longest wait for the first template."""
 POLL_S: Final = 10.0
-"""A template is renewed so often where the tip does not move, for the transactions that came meanwhile."""
+"""A template is renewed this often where the tip does not move, for the transactions that came meanwhile."""
 ANSWER_S: Final = 30.0
 RETRY_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 MAX_WINS: Final = 64
-"""Wins waiting to be handed in; more are dropped."""
-MAX_MESSAGE_BYTES: Final = 1 << 20
+"""Wins that wait to be submitted; older ones are dropped where there are more."""
+MAX_ANSWER_BYTES: Final = 1 << 20
 
 
 class Work(Struct, frozen=True):
@@ -39,29 +37,36 @@ class Work(Struct, frozen=True):
 
 
 class MinerLink:
-    """See the module. Public methods are called from the miner's thread."""
+    """Keeps the newest template of a node, and submits wins in the background.
+
+    Its methods are called from the miner's thread; `start` must be the first.
+    """
 
     def __init__(self, url: str, beneficiary: str | None, allow_merit: bool, token: str | None) -> None:
-        self._url = url.rstrip("/") + "/ws"
+        self._url = url
+        self._transport = Transport(url, token, ANSWER_S, retry_pauses_s=(), max_answer_bytes=MAX_ANSWER_BYTES)
         self._params = {"allow_merit": allow_merit} | ({"beneficiary": beneficiary} if beneficiary else {})
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run, name="inos miner link", daemon=True)
+        self._thread: LoopThread | None = None
+        self._running: Future[None] | None = None
         self._wins: asyncio.Queue[tuple[Work, int, Win] | None] = asyncio.Queue(MAX_WINS)
         self._is_ready = threading.Event()
         self._failed: InosError | None = None
-        self._main: asyncio.Task[None] | None = None
         self._work: Work | None = None
-        self._handed = ""
-        self._ids = count(1)
+        self._submitted = ""
+        """Id of the last template that a win was submitted for."""
         self.blocks: list[str] = []
         self.submitted = 0
         self.stale = 0
         self.last_error = ""
 
     def start(self) -> None:
-        """Connect and wait for the first template; raises what went wrong."""
-        self._thread.start()
+        """Connect and wait for the first template.
+
+        Raises:
+            ClientError: "timeout", or why no template came. RemoteError: the node refused.
+        """
+        self._thread = LoopThread("inos miner link")
+        self._running = self._thread.spawn(self._run())
         if not self._is_ready.wait(FIRST_S):
             self.stop()
             raise ClientError("timeout", f"{self._url} gave no work within {FIRST_S:g} s")
@@ -70,61 +75,52 @@ class MinerLink:
             raise self._failed
 
     def stop(self) -> None:
-        """Hand in what waits, then end the thread."""
-        with contextlib.suppress(RuntimeError):  # the loop may have ended by itself
-            self._loop.call_soon_threadsafe(self._offer, None)
-        self._thread.join(ANSWER_S)
+        """Submit the wins that wait, then end the thread."""
+        if self._thread is None or self._running is None:
+            return
+        self._thread.spawn(self._offer(None))
+        with contextlib.suppress(TimeoutError):
+            self._running.result(ANSWER_S)
+        self._thread.close()
 
     def get_work(self) -> Work:
-        """The present template."""
+        """Return the newest template."""
         assert self._work is not None  # start waited for it
         return self._work
 
     def submit(self, work: Work, nonce: int, win: Win) -> None:
-        """Hand in a win in the background; one of a template, since one makes the block."""
-        if work.id == self._handed:
+        """Submit a win in the background; only the first of a template, since one win makes the block."""
+        if work.id == self._submitted or self._thread is None:
             return
-        self._handed = work.id
-        self._loop.call_soon_threadsafe(self._offer, (work, nonce, win))
+        self._submitted = work.id
+        self._thread.spawn(self._offer((work, nonce, win)))
 
-    def _offer(self, item: tuple[Work, int, Win] | None) -> None:
+    async def _offer(self, item: tuple[Work, int, Win] | None) -> None:
         if self._wins.full():
-            self.last_error = "a win was dropped: the node takes them too slowly"
+            self.last_error = "a win was dropped, because the node takes them too slowly"
             self._wins.get_nowait()
         self._wins.put_nowait(item)
 
-    def _run(self) -> None:
-        try:
-            self._loop.run_until_complete(self._work_on())
-        finally:
-            self._loop.close()
+    async def _run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            following = group.create_task(self._follow())
+            await self._submit_wins()
+            following.cancel()
+        await self._transport.close()
 
-    async def _work_on(self) -> None:
-        async with aiohttp.ClientSession(headers=self._headers) as session:
-            follow = self._loop.create_task(self._follow(session))
-            try:
-                await self._hand_in(session)
-            finally:
-                follow.cancel()
-                await asyncio.gather(follow, return_exceptions=True)
-
-    async def _follow(self, session: aiohttp.ClientSession) -> None:
-        """Keep the template at the tip, connecting again where the connection is lost."""
+    async def _follow(self) -> None:
+        """Keep the template at the tip; after an error ask again, later each time."""
         tries = 0
         while True:
+            known = {} if self._work is None else {"known_tip": self._work.parent, "wait_s": POLL_S}
             try:
-                async with self._connect(session) as ws:
-                    while True:
-                        known = {} if self._work is None else {"known_tip": self._work.parent, "wait_s": POLL_S}
-                        answer = await self._call(ws, "miner_template", self._params | known, POLL_S + ANSWER_S)
-                        self._work, tries = _read_work(answer), 0
-                        self._is_ready.set()
+                answer = await self._transport.call("miner_template", self._params | known, timeout_s=POLL_S + ANSWER_S)
+                self._work, tries = _read_work(answer), 0
+                self._is_ready.set()
             except InosError as error:
                 self._note(error)
-            except (aiohttp.ClientError, OSError, TimeoutError) as error:
-                self._note(ClientError("node-unreachable", f"no node answers at {self._url}: {error or 'no answer'}"))
-            await asyncio.sleep(RETRY_S[min(tries, len(RETRY_S) - 1)])
-            tries += 1
+                await asyncio.sleep(RETRY_S[min(tries, len(RETRY_S) - 1)])
+                tries += 1
 
     def _note(self, error: InosError) -> None:
         self.last_error = f"[{error.code}] {error.message}"
@@ -132,7 +128,7 @@ class MinerLink:
             self._failed = error
             self._is_ready.set()
 
-    async def _hand_in(self, session: aiohttp.ClientSession) -> None:
+    async def _submit_wins(self) -> None:
         while (item := await self._wins.get()) is not None:
             work, nonce, win = item
             params = {
@@ -142,41 +138,16 @@ class MinerLink:
                 "witness": encode(win.witness).hex(),
             }
             try:
-                async with self._connect(session) as ws:
-                    answer = await self._call(ws, "miner_submit", params, ANSWER_S)
-            except (InosError, aiohttp.ClientError, OSError, TimeoutError) as error:
+                answer = await self._transport.call("miner_submit", params)
+            except InosError as error:
                 self.last_error = f"a win was not taken: {error}"
-                self._handed = ""
+                self._submitted = ""
                 continue
             self.submitted += 1
             if answer["is_connected"]:
                 self.blocks.append(answer["block"])
             else:
                 self.stale += 1
-
-    def _connect(self, session: aiohttp.ClientSession) -> Any:
-        return session.ws_connect(self._url, max_msg_size=MAX_MESSAGE_BYTES, heartbeat=20.0)
-
-    async def _call(
-        self, ws: aiohttp.ClientWebSocketResponse, method: str, params: Mapping[str, Any], limit_s: float
-    ) -> Any:
-        request = {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": params}
-        async with asyncio.timeout(limit_s):
-            await ws.send_str(msgspec.json.encode(request).decode())
-            message = await ws.receive()
-        if message.type is not aiohttp.WSMsgType.TEXT:
-            raise ClientError("node-unreachable", f"{self._url} closed the connection")
-        try:
-            answer = msgspec.json.decode(message.data)
-        except msgspec.DecodeError as error:
-            raise ClientError(
-                "bad-response", f"{self._url} answered {method} with something that is no JSON"
-            ) from error
-        if isinstance(answer, dict) and isinstance(answer.get("error"), dict):
-            raise make_remote_error(method, answer["error"])
-        if not isinstance(answer, dict) or not isinstance(answer.get("result"), dict):
-            raise ClientError("bad-response", f"{self._url} answered {method} with no result")
-        return answer["result"]
 
 
 def _read_work(answer: Any) -> Work:
