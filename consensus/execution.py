@@ -24,7 +24,7 @@ from inos.consensus.results import ResultChecker
 from inos.consensus.state import Draft, compute_supply
 from inos.consensus.transactions import process_transaction
 from inos.primitives.blocks import Block, Header, compute_difficulty, get_target
-from inos.primitives.bls import Bls, get_bls
+from inos.primitives.bls import Bls
 from inos.primitives.errors import MatrixMissing, RuleViolation
 from inos.primitives.matrices import MatrixRef
 from inos.primitives.transactions import Transaction, compute_tx_id
@@ -81,7 +81,7 @@ class Execution:
         results: checks delivered products.
         parent: the parent's id, which the first block above a checkpoint notes.
         aggregate: votes that the block carries.
-        bls: checks them; by default the best there is.
+        bls: checks their signature.
 
     Raises:
         RuleViolation: as `finality.process_aggregate`.
@@ -97,8 +97,8 @@ class Execution:
         target: int,
         results: ResultChecker,
         parent: BlockId,
+        bls: Bls,
         aggregate: Aggregate | None = None,
-        bls: Bls | None = None,
     ) -> None:
         self._params = params
         self._height = height
@@ -151,13 +151,13 @@ class Execution:
         figures = self._make_figures(whole.get_market(), subsidy)
         return Executed(whole.compute_changes(), figures, tuple(self._touched), tuple(self._job_events))
 
-    def _process_start(self, parent: BlockId, aggregate: Aggregate | None, bls: Bls | None) -> None:
+    def _process_start(self, parent: BlockId, aggregate: Aggregate | None, bls: Bls) -> None:
         start = self._begin()
         process_queues(start)
         process_juries(start, parent)
         process_epoch_start(start, parent)
         if aggregate is not None:
-            process_aggregate(start, aggregate, bls or get_bls(), self._beneficiary)
+            process_aggregate(start, aggregate, bls, self._beneficiary)
         self._take(start)
 
     def _begin(self) -> Effects:
@@ -190,9 +190,7 @@ class Execution:
         )
 
 
-def execute_block(
-    params: Params, reader: StateReader, block: Block, results: ResultChecker, *, bls: Bls | None = None
-) -> Executed:
+def execute_block(params: Params, reader: StateReader, block: Block, results: ResultChecker, bls: Bls) -> Executed:
     """Stage 3 for a block that passed the first two. The costly checks of products come after all others.
 
     Raises:
