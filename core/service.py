@@ -39,8 +39,8 @@ from inos.mesh.store import MatrixInfo, MatrixStore
 from inos.primitives.blocks import Block, Header
 from inos.primitives.bls import Bls, get_bls
 from inos.primitives.clock import Clock
-from inos.primitives.errors import ClockAhead, InosError, MatrixMissing, NotYet, RuleViolation
-from inos.primitives.matrices import MatrixRef, Witness
+from inos.primitives.errors import ClockAhead, InosError, MatrixMissing, NotYet, RuleViolation, VerdictMissing
+from inos.primitives.matrices import MatrixRef, Product, Witness
 from inos.primitives.transactions import Challenge, JobMode, SubmitResult, Transaction, compute_tx_id, get_sender
 from inos.primitives.units import Address, BlockId, Height, JobId, MatrixId, TxId
 
@@ -142,7 +142,7 @@ class NodeService:
 
         Raises:
             RuleViolation: invalid, for ever.
-            ClockAhead: held here until its time comes. MatrixMissing: held until the matrices are here.
+            ClockAhead: held here until its time comes. VerdictMissing: held until its results are checked.
             ParentMissing: not held.
         """
         try:
@@ -150,7 +150,7 @@ class NodeService:
         except ClockAhead as error:
             self._early.hold(error.until, block, witness)
             raise
-        except MatrixMissing as error:
+        except VerdictMissing as error:
             self.depot.want(error.ids)
             raise
         if outcome.missing:
@@ -167,7 +167,7 @@ class NodeService:
         for (block, witness), error in zip(blocks, added.errors, strict=True):
             if isinstance(error, ClockAhead):
                 self._early.hold(error.until, block, witness)
-            elif isinstance(error, MatrixMissing):
+            elif isinstance(error, VerdictMissing):
                 self.depot.want(error.ids)
         self._publish_tip(outcome)
         return added
@@ -304,7 +304,7 @@ class NodeService:
             raise NotYet("claim-missing", f"the sender holds no claim on job {payload.job.hex()} at this node's tip")
         if job.mode is JobMode.OPTIMISTIC:
             return  # whoever watches checks it, in its window
-        check = partial(self._results.is_result_correct, JobId(payload.job), job.x, job.w, payload.y)
+        check = partial(self._results.get_verdict, Product(JobId(payload.job), job.x, job.w, payload.y))
         try:
             is_correct = await self._threads.check(check)
         except MatrixMissing as error:

@@ -15,6 +15,7 @@ from inos.consensus.finality.trust import Step
 from inos.consensus.params import Params
 from inos.consensus.stateranges import Place, StateRange
 from inos.primitives.errors import NotYet
+from inos.primitives.matrices import Product
 from inos.primitives.units import BlockId, MatrixId
 
 
@@ -26,8 +27,10 @@ class BlockOutcome(Struct, frozen=True):
     disconnected: tuple[BlockId, ...]
     """In the order they were undone."""
     is_new: bool
+    unchecked: tuple[Product, ...] = ()
+    """Results that a better branch waits for, which this node has not checked."""
     missing: tuple[MatrixId, ...] = ()
-    """Matrices that a heavier branch waits for."""
+    """Matrices of theirs that are not here."""
 
 
 class ArrivingLedger(LedgerView):
