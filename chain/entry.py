@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 from msgspec import Struct
 
+from inos.consensus.forkchoice import NEVER, Preference, compute_preference
 from inos.primitives.blocks import Header
-from inos.primitives.units import BlockId, Height, Weight
+from inos.primitives.units import BlockId, Height, TimeMs, Weight
 
 
 class Tip(Struct, frozen=True):
@@ -35,6 +36,16 @@ class Entry:
     """The bodies of this block and of all its ancestors are here."""
     is_held: bool = False
     """It waits for matrices, or descends from a block that does."""
+    lacks_matrices: bool = False
+    """It is held because matrices it names are not here; not so where only checks are outstanding."""
+    body_ms: TimeMs | None = None
+    """When its body came; None for one that was here at the start."""
+    is_late: bool = False
+    """Its matrices came too long after its body: see inos.consensus.forkchoice."""
+    late: int = 0
+    """Late blocks on the chain up to this one."""
+    connected: int = NEVER
+    """The order in which it was first connected."""
     is_stalled: bool = False
     """Its body, or that of an ancestor, has been waited for too long."""
     invalid: tuple[str, str] | None = None
@@ -48,6 +59,11 @@ class Entry:
     @property
     def height(self) -> Height:
         return Height(self.header.height)
+
+    @property
+    def preference(self) -> Preference:
+        """The higher, the better the chain up to this block."""
+        return compute_preference(self.weight, self.late, self.connected, self.arrival)
 
     def to_tip(self) -> Tip:
         return Tip(self.id, self.header, self.weight)
@@ -98,11 +114,6 @@ def iterate_subtree(entry: Entry) -> Iterator[Entry]:
         current = waiting.pop()
         yield current
         waiting += current.children
-
-
-def compute_preference(entry: Entry) -> tuple[int, int]:
-    """What of two blocks is better: more weight, and of equals the one seen first."""
-    return entry.weight, -entry.arrival
 
 
 def _clear_lowest(number: int) -> int:

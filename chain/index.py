@@ -6,14 +6,13 @@ from itertools import islice
 from inos.chain.entry import (
     Entry,
     Tip,
-    compute_preference,
     get_ancestor,
     iterate_back,
     iterate_subtree,
 )
 from inos.chain.patience import Patience
 from inos.consensus.context import AsertAnchor, HeaderContext
-from inos.consensus.forkchoice import compute_chain_weight
+from inos.consensus.forkchoice import NEVER, compute_chain_weight, is_late
 from inos.consensus.params import Params
 from inos.primitives.blocks import Header, get_target
 from inos.primitives.units import BlockId, TimeMs, Weight
@@ -24,7 +23,7 @@ __all__ = ["BlockIndex", "Entry", "Tip"]
 class BlockIndex:
     """The tree of headers under genesis.
 
-    Of equal weights the branch that arrived first is better, so every entry keeps its arrival.
+    What orders branches is in `inos.consensus.forkchoice`.
     A header says what its seal's digest is, and nobody has checked that before its witness comes with the body;
     so a branch whose next body does not come gives way to others (see `patience`).
     """
@@ -35,6 +34,8 @@ class BlockIndex:
         self.genesis = Entry(genesis_id, genesis, None, Weight(0), 0, has_body=True, is_linked=True)
         self._entries[genesis_id] = self.genesis
         self._arrivals = 0
+        self._connections = 0
+        self.genesis.connected = 0
         self.tip = self.genesis
         """The connected block; the ledger moves it."""
         self.best_header = self.genesis
@@ -63,7 +64,7 @@ class BlockIndex:
         self._arrivals = self._arrivals + 1 if arrival is None else max(self._arrivals, arrival)
         weight = compute_chain_weight(parent.weight, header)
         entry = Entry(block, header, parent, weight, self._arrivals if arrival is None else arrival)
-        entry.invalid, entry.is_stalled = parent.invalid, parent.is_stalled
+        entry.invalid, entry.is_stalled, entry.late = parent.invalid, parent.is_stalled, parent.late
         parent.children.append(entry)
         self._entries[block] = entry
         if entry.invalid is None:
@@ -72,8 +73,9 @@ class BlockIndex:
             self._compare(entry)
         return entry
 
-    def set_body(self, entry: Entry) -> None:
+    def set_body(self, entry: Entry, now_ms: TimeMs | None = None) -> None:
         """The body is here; whatever now hangs on genesis without a gap becomes a candidate."""
+        entry.body_ms = now_ms
         self.unproven -= not entry.has_body and entry.invalid is None
         entry.has_body = True
         if entry.parent is None or not entry.parent.is_linked:
@@ -101,22 +103,37 @@ class BlockIndex:
         if self.best_header.invalid is not None or self.heaviest.invalid is not None:
             self._choose_best()
 
-    def set_held(self, entry: Entry) -> None:
+    def set_held(self, entry: Entry, *, lacks_matrices: bool) -> None:
         """A block that cannot be checked yet, and its descendants, are no candidates for now."""
+        entry.lacks_matrices = lacks_matrices
         for held in iterate_subtree(entry):
             held.is_held = True
             self._held.add(held)
             self.side.discard(held)
 
-    def release_held(self) -> None:
-        """Whatever was held may be tried again."""
+    def release_held(self, now_ms: TimeMs | None = None) -> None:
+        """What was held may be tried again; what has waited for matrices for too long until now is late."""
         released, self._held = self._held, set()
         for entry in released:
-            entry.is_held = False
+            waited_ms = now_ms - entry.body_ms if now_ms is not None and entry.body_ms is not None else 0
+            if entry.lacks_matrices and is_late(self._params, waited_ms):
+                self._set_late(entry)
+            entry.is_held = entry.lacks_matrices = False
             self._consider(entry)
+
+    def _set_late(self, entry: Entry) -> None:
+        if entry.is_late:
+            return
+        entry.is_late = True
+        marked = list(iterate_subtree(entry))
+        for each in marked:
+            each.late += 1
+        if self.best_header in marked or self.heaviest in marked:
+            self._choose_best()
 
     def set_active(self, entry: Entry) -> None:
         """`entry` was connected on top of the tip."""
+        self._note_connected(entry)
         self.tip = entry
         self.side.discard(entry)
 
@@ -139,6 +156,7 @@ class BlockIndex:
 
     def restore_tip(self, tip: Entry) -> None:
         """The chain up to `tip` is the connected one, as the database says."""
+        self._note_connected(tip)
         self.tip = tip
         self.side.difference_update(iterate_back(tip))
         self.prune_side()
@@ -198,15 +216,15 @@ class BlockIndex:
 
     def find_best_side(self) -> Entry | None:
         """What to go to, if anything: a better block than the tip, or the best where the tip is off the final chain."""
-        best = max(self.side, key=compute_preference, default=None)
+        best = max(self.side, key=lambda entry: entry.preference, default=None)
         if best is None or not self.is_after_final(self.tip):
             return best
-        return best if best.weight > self.tip.weight else None
+        return best if best.preference > self.tip.preference else None
 
     def prune_side(self) -> None:
-        """Branches that the tip left behind: as its weight never falls, only new blocks bring them back."""
+        """Drop branches that the tip left behind: as its preference never falls, only new blocks bring them back."""
         if self.is_after_final(self.tip):
-            self.side = {entry for entry in self.side if entry.weight > self.tip.weight}
+            self.side = {entry for entry in self.side if entry.preference > self.tip.preference}
 
     def tick(self, now_ms: TimeMs) -> list[BlockId]:
         """Notice which bodies have been waited for too long; ids of headers that were forgotten over it."""
@@ -261,16 +279,15 @@ class BlockIndex:
     def _compare(self, entry: Entry) -> None:
         if not self.is_after_final(entry):
             return
-        if self._is_better(entry, self.heaviest):
+        if entry.preference > self.heaviest.preference:
             self.heaviest = entry
-        if not entry.is_stalled and self._is_better(entry, self.best_header):
+        if not entry.is_stalled and entry.preference > self.best_header.preference:
             self.best_header = entry
 
-    def _is_better(self, entry: Entry, than: Entry) -> bool:
-        """More weight; of equals the connected one, else the one seen first."""
-        if than is self.tip:
-            return entry.weight > than.weight
-        return compute_preference(entry) > compute_preference(than)
+    def _note_connected(self, entry: Entry) -> None:
+        if entry.connected == NEVER:
+            self._connections += 1
+            entry.connected = self._connections
 
     def _choose_best(self) -> None:
         """Of the tip, what could replace it, and what hangs on bodies that are waited for; all else is lighter."""

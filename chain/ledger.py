@@ -36,9 +36,9 @@ from inos.consensus.validity import (
 )
 from inos.primitives.blocks import Block, Header, compute_block_id
 from inos.primitives.bls import Bls
-from inos.primitives.errors import InosError, MatrixMissing, NotYet, ParentMissing, RuleViolation
+from inos.primitives.errors import InosError, NotYet, ParentMissing, RuleViolation, VerdictMissing
 from inos.primitives.matrices import Witness
-from inos.primitives.units import BlockId, MatrixId, StateRoot, Target, TimeMs, TxId
+from inos.primitives.units import BlockId, StateRoot, Target, TimeMs, TxId
 
 __all__ = ["BlockOutcome", "HistoryEntry", "Ledger", "Tip"]
 
@@ -143,7 +143,7 @@ class Ledger(ArrivingLedger):
         Raises:
             RuleViolation: it is invalid, which is remembered where it is the block's own fault.
             ParentMissing, ClockAhead, NotYet "conflicts-with-final": nothing is stored.
-            MatrixMissing: stored and held until `retry_held`; the chain did not move.
+            VerdictMissing: stored and held until `retry_held`; the chain did not move.
         """
         self._refuse_blocks()
         self._tick(now_ms)
@@ -153,7 +153,7 @@ class Ledger(ArrivingLedger):
             return BlockOutcome((), (), False)
         self._seal_check(self._params, block.header, witness)
         self._check_body(block, is_verified)
-        entry = self._take(entry, block, witness)
+        entry = self._take(entry, block, witness, now_ms)
         try:
             outcome = self._activate()
         finally:
@@ -179,21 +179,19 @@ class Ledger(ArrivingLedger):
                 found.append(self._take_checked(block, witness, now_ms))
             except (RuleViolation, NotYet) as error:
                 found.append(error)
-        missing: tuple[MatrixId, ...] = ()
         try:
             outcome = self._activate()
-        except MatrixMissing as error:
-            outcome, missing = BlockOutcome((), (), True, error.ids), error.ids
+        except VerdictMissing as error:
+            outcome = BlockOutcome((), (), True, error.products, error.ids)
         finally:
             self._flush()
-        missing = missing or outcome.missing
-        return outcome, tuple(_tell_fate(each, missing) for each in found)
+        return outcome, tuple(_tell_fate(each, outcome) for each in found)
 
     def pledge(self, block: BlockId) -> BlockOutcome:
         """Votes heard show that a block is final: go to its chain, or fetch what is missing of it first.
 
         Raises:
-            MatrixMissing: as `retry_held`.
+            VerdictMissing: as `retry_held`.
         """
         entry = self._index.get(block)
         if entry is None or not self._index.pledge(entry):
@@ -203,15 +201,15 @@ class Ledger(ArrivingLedger):
         finally:
             self._flush()
 
-    def retry_held(self) -> BlockOutcome:
-        """Try the blocks that waited for matrices.
+    def retry_held(self, now_ms: TimeMs) -> BlockOutcome:
+        """Try the blocks that waited for matrices or for the checks of their results.
 
         Raises:
-            MatrixMissing: some still do, and the chain did not move.
+            VerdictMissing: some still do, and the chain did not move.
         """
         if self.importer is not None:
             return BlockOutcome((), (), False)
-        self._index.release_held()
+        self._index.release_held(now_ms)
         try:
             return self._activate()
         finally:
@@ -310,10 +308,10 @@ class Ledger(ArrivingLedger):
                 self._flush()
             raise
 
-    def _take(self, known: Entry | None, block: Block, witness: Witness) -> Entry:
+    def _take(self, known: Entry | None, block: Block, witness: Witness, now_ms: TimeMs) -> Entry:
         """Index and stage a block that passed its checks."""
         entry = known or self._index.add(compute_block_id(block.header), block.header, self._get_parent(block.header))
-        self._index.set_body(entry)
+        self._index.set_body(entry, now_ms)
         self._chain.arrive(entry, block, witness)
         return entry
 
@@ -322,7 +320,7 @@ class Ledger(ArrivingLedger):
         if entry is not None and entry.has_body:
             return entry
         self._check_body(block, lambda tx: True)
-        return self._take(entry, block, witness)
+        return self._take(entry, block, witness, now_ms)
 
     # The connected chain
 
@@ -330,8 +328,8 @@ class Ledger(ArrivingLedger):
         """A process killed between storing and connecting may have left a better chain than the tip's."""
         try:
             self._activate()
-        except MatrixMissing:
-            # Not held: the next block tries again, and whoever adds it learns what is missing.
+        except VerdictMissing:
+            # Not held: the next block tries again, and its caller learns what is missing.
             self._index.release_held()
         finally:
             self._flush()
@@ -349,29 +347,30 @@ class Ledger(ArrivingLedger):
         """
         before = self._index.tip
         try:
-            missing = self._chain.go_to_best()
+            waits = self._chain.go_to_best()
         finally:
             if self._index.tip is not before:
                 self._index.prune_side()
         after = self._index.tip
         fork = find_fork(before, after)
-        if missing and after is before:
-            raise MatrixMissing(missing)
+        if waits is not None and after is before:
+            raise waits
         return BlockOutcome(
             connected=tuple(entry.id for entry in iterate_above(after, fork))[::-1],
             disconnected=tuple(entry.id for entry in iterate_above(before, fork)),
             is_new=True,
-            missing=missing,
+            unchecked=() if waits is None else waits.products,
+            missing=() if waits is None else waits.ids,
         )
 
 
-def _tell_fate(found: Entry | InosError, missing: tuple[MatrixId, ...]) -> InosError | None:
+def _tell_fate(found: Entry | InosError, outcome: BlockOutcome) -> InosError | None:
     """What became of a block of a batch."""
     if isinstance(found, InosError):
         return found
     if found.invalid is not None:
         return RuleViolation(found.invalid[0], f"block {found.id.hex()}: {found.invalid[1]}")
-    return MatrixMissing(missing) if found.is_held and missing else None
+    return VerdictMissing(outcome.unchecked, outcome.missing) if found.is_held and outcome.unchecked else None
 
 
 def _refuse_invalid(entry: Entry) -> None:

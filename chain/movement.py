@@ -21,9 +21,9 @@ from inos.consensus.records import FINALITY_KEY, MAX_RECORD_BYTES, Finality
 from inos.primitives.blocks import Block
 from inos.primitives.bls import Bls
 from inos.primitives.codec import decode
-from inos.primitives.errors import MatrixMissing, RuleViolation
+from inos.primitives.errors import RuleViolation, VerdictMissing
 from inos.primitives.matrices import Witness
-from inos.primitives.units import BlockId, MatrixId
+from inos.primitives.units import BlockId
 
 
 class ConnectedChain:
@@ -60,34 +60,29 @@ class ConnectedChain:
         self._index.set_invalid(entry, error.code, error.message)
         self._blocks.put_invalid(entry.id, error.code, error.message)
 
-    def go_to_best(self) -> tuple[MatrixId, ...]:
-        """Move to the best chain there is; matrices that a heavier branch waits for, which is held from now on."""
-        before = self._index.tip
-        missing: dict[MatrixId, None] = dict.fromkeys(self._go_to_pledged())
+    def go_to_best(self) -> VerdictMissing | None:
+        """Move to the best chain there is; what better branches wait for, which are held from now on."""
+        waits = self._go_to_pledged()
         while (best := self._index.find_best_side()) is not None:
-            missing |= dict.fromkeys(self._go_to(best))
-        is_as_good = self._index.tip is not before and self._index.tip.weight == before.weight
-        if is_as_good and self._index.is_after_final(before):
-            # The way to something better ended at something as good: what was seen first stays.
-            missing |= dict.fromkeys(self._go_to(before))
-        return tuple(missing)
+            waits.append(self._go_to(best))
+        return _merge(waits)
 
-    def _go_to_pledged(self) -> tuple[MatrixId, ...]:
+    def _go_to_pledged(self) -> list[VerdictMissing | None]:
         """Move to the chain that votes showed to be final, where all its bodies are here now."""
         final = self._index.final
         if not self._index.redeem():
-            return ()
-        missing: dict[MatrixId, None] = {}
+            return []
+        waits: list[VerdictMissing | None] = []
         while not self._index.is_after_final(self._index.tip):
             best = self._index.find_best_side()
             if best is None:
                 self._index.reopen(final)
-                return tuple(missing)
-            missing |= dict.fromkeys(self._go_to(best))
+                return waits
+            waits.append(self._go_to(best))
         self._staging.write({schema.META_FINAL: self._index.final.id})
-        return tuple(missing)
+        return waits
 
-    def _go_to(self, best: Entry) -> tuple[MatrixId, ...]:
+    def _go_to(self, best: Entry) -> VerdictMissing | None:
         """Connect the branch up to `best`, as far as it is valid; what the next block on it needs, if it is held."""
         fork = find_fork(best, self._index.tip)
         while self._index.tip is not fork:
@@ -98,10 +93,10 @@ class ConnectedChain:
             except RuleViolation as error:
                 self.condemn(entry, error)
                 break
-            except MatrixMissing as error:
-                self._index.set_held(entry)
-                return error.ids
-        return ()
+            except VerdictMissing as error:
+                self._index.set_held(entry, lacks_matrices=bool(error.ids))
+                return error
+        return None
 
     def _connect(self, entry: Entry) -> None:
         if self._staging.is_full:
@@ -145,6 +140,14 @@ class ConnectedChain:
             batch[schema.aggregate_key(BlockId(block.aggregate.link.target.id))] = None
         self._staging.write(batch)
         self._index.set_inactive(entry)
+
+
+def _merge(waits: list[VerdictMissing | None]) -> VerdictMissing | None:
+    """What several held blocks wait for, each thing once."""
+    found = [each for each in waits if each is not None]
+    products = dict.fromkeys(product for each in found for product in each.products)
+    ids = dict.fromkeys(matrix for each in found for matrix in each.ids)
+    return VerdictMissing(tuple(products), tuple(ids)) if found else None
 
 
 def iterate_above(entry: Entry, fork: Entry) -> Iterator[Entry]:

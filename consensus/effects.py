@@ -9,6 +9,7 @@ from inos.consensus.params import Params
 from inos.consensus.records import Job, StateReader
 from inos.consensus.state import Draft
 from inos.primitives.errors import RuleViolation
+from inos.primitives.matrices import Product
 from inos.primitives.units import Address, Height, JobId, Nano, Tickets
 
 
@@ -34,6 +35,8 @@ class Effects:
         self.settled_burn = 0
         self.settled: list[JobId] = []
         self.job_events: list[JobEvent] = []
+        self.products: list[Product] = []
+        """Delivered, and settled as if they were right: the block is valid only if they are."""
         self.touched: list[Address] = []
 
     def charge(self, cost_us: int) -> None:

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from inos.consensus import amounts
 from inos.consensus.codes import Code
+from inos.consensus.costs import compute_aggregate_cost, compute_transaction_cost
 from inos.consensus.disputes import process_juries
 from inos.consensus.effects import Effects
 from inos.consensus.finality.aggregates import process_aggregate
@@ -16,19 +17,18 @@ from inos.consensus.finality.checkpoints import process_epoch_start
 from inos.consensus.finality.mined import add_mined
 from inos.consensus.finality.pots import add_to_pot, compute_pot_part
 from inos.consensus.jobevents import JobEvent
-from inos.consensus.jobs import make_wrong_result
 from inos.consensus.params import Params, compute_subsidy
 from inos.consensus.queues import process_queues
 from inos.consensus.records import Market, StateKey, StateReader
-from inos.consensus.results import ResultChecker
+from inos.consensus.results import ResultChecker, check_products, iterate_matrices
 from inos.consensus.state import Draft, compute_supply
 from inos.consensus.transactions import process_transaction
 from inos.primitives.blocks import Block, Header, compute_difficulty, get_target
 from inos.primitives.bls import Bls
-from inos.primitives.errors import MatrixMissing, RuleViolation
-from inos.primitives.matrices import MatrixRef
+from inos.primitives.errors import RuleViolation
+from inos.primitives.matrices import Product
 from inos.primitives.transactions import Transaction, compute_tx_id
-from inos.primitives.units import Address, BlockId, Height, JobId, MatrixId, Nano, StateRoot
+from inos.primitives.units import Address, BlockId, Height, JobId, Nano, StateRoot
 from inos.primitives.votes import Aggregate
 
 __all__ = ["BlockFigures", "Executed", "Execution", "ResultChecker", "check_state_root", "execute_block"]
@@ -78,7 +78,8 @@ class Execution:
         reader: the parent's state.
         height: of the block, at least 1.
         target: of the block.
-        results: checks delivered products.
+        results: the verdicts on delivered products, looked up one by one as transactions are added; None where
+            `check_products` is called for all of them in the end.
         parent: the parent's id, which the first block above a checkpoint notes.
         aggregate: votes that the block carries.
         bls: checks their signature.
@@ -95,7 +96,7 @@ class Execution:
         height: Height,
         beneficiary: Address,
         target: int,
-        results: ResultChecker,
+        results: ResultChecker | None,
         parent: BlockId,
         bls: Bls,
         aggregate: Aggregate | None = None,
@@ -105,6 +106,11 @@ class Execution:
         self._beneficiary = beneficiary
         self._difficulty = compute_difficulty(target)
         self._results = results
+        self.products: list[Product] = []
+        """Delivered so far."""
+        self._matrices: set[bytes] = set()
+        """Ids of the matrices that they name."""
+        self._matrix_bytes = 0
         self._reader = reader
         self._state = Draft(reader)
         self._parent_market = self._state.get_market()
@@ -123,14 +129,23 @@ class Execution:
         """Execute one more transaction.
 
         Raises:
-            RuleViolation: the transaction breaks a rule here; the state is as before it.
-            MatrixMissing: it cannot be checked yet; the state is as before it.
+            RuleViolation: the transaction breaks a rule here, or has no room in this block any more
+                ("block-too-costly", "too-many-matrix-bytes"); the state is as before it.
+            VerdictMissing: its product is not checked yet; the state is as before it.
         """
         effects = self._begin()
-        process_transaction(effects, tx, self._results)
+        effects.charge(compute_transaction_cost(self._params, self._state, tx))
+        self._check_cost(effects)
+        process_transaction(effects, tx)
+        matrices = self._count_matrices(effects)
+        if self._results is not None:
+            check_products(effects.products, self._results)
         fees = amounts.add(self._fees, effects.fees, "the block's fees")
         self._take(effects)
         self._fees = fees
+        self._matrices |= matrices.keys()
+        self._matrix_bytes += sum(matrices.values())
+        self.products += effects.products
         self._touched.append(tuple(effects.touched))
 
     def finish(self) -> Executed:
@@ -157,8 +172,34 @@ class Execution:
         process_juries(start, parent)
         process_epoch_start(start, parent)
         if aggregate is not None:
+            start.charge(compute_aggregate_cost(aggregate))
+            self._check_cost(start)
             process_aggregate(start, aggregate, bls, self._beneficiary)
         self._take(start)
+
+    def _check_cost(self, effects: Effects) -> None:
+        total = self._cost_us + effects.cost_us
+        if total > self._params.max_block_cost_us:
+            raise RuleViolation(
+                Code.BLOCK_TOO_COSTLY,
+                f"microseconds of the reference core that block {self._height} takes",
+                expected=f"at most {self._params.max_block_cost_us}",
+                got=total,
+            )
+
+    def _count_matrices(self, effects: Effects) -> dict[bytes, int]:
+        """Matrices that this transaction's checked result is the first of the block to name, with their bytes."""
+        found = {ref.id: size for product in effects.products for ref, size in iterate_matrices(product)}
+        new = {matrix: size for matrix, size in found.items() if matrix not in self._matrices}
+        total = self._matrix_bytes + sum(new.values())
+        if total > self._params.max_checked_block_bytes:
+            raise RuleViolation(
+                Code.TOO_MANY_MATRIX_BYTES,
+                f"bytes of the matrices that the checked results of block {self._height} name",
+                expected=f"at most {self._params.max_checked_block_bytes}",
+                got=total,
+            )
+        return new
 
     def _begin(self) -> Effects:
         return Effects(self._params, self._height, self._difficulty, self._state)
@@ -191,20 +232,23 @@ class Execution:
 
 
 def execute_block(params: Params, reader: StateReader, block: Block, results: ResultChecker, bls: Bls) -> Executed:
-    """Stage 3 for a block that passed the first two. The costly checks of products come after all others.
+    """Stage 3 for a block that passed the first two. Verdicts on products are looked up after everything else.
+
+    Args:
+        results: the verdicts; `TRUSTED_RESULTS` for a block so deep that its results are taken as checked.
 
     Raises:
-        RuleViolation: a rule is broken, "wrong-result" included, whatever matrices are missing.
-        MatrixMissing: nothing is wrong as far as this node can tell, but it lacks these matrices, all of them named.
+        RuleViolation: a rule is broken, "wrong-result" included, whatever else is not known.
+        VerdictMissing: nothing is wrong as far as this node can tell, but it has not checked these products yet.
     """
-    header, deferred = block.header, _DeferredResults()
+    header = block.header
     execution = Execution(
         params,
         reader,
         height=Height(header.height),
         beneficiary=Address(header.beneficiary),
         target=get_target(header),
-        results=deferred,
+        results=None,
         parent=BlockId(header.parent),
         aggregate=block.aggregate,
         bls=bls,
@@ -216,7 +260,7 @@ def execute_block(params: Params, reader: StateReader, block: Block, results: Re
             place = f"transaction {index} ({compute_tx_id(tx).hex()})"
             raise RuleViolation(error.code, f"{place}: {error.message}") from error
     executed = execution.finish()
-    deferred.check_all(results)
+    check_products(execution.products, results)
     return executed
 
 
@@ -233,30 +277,3 @@ def check_state_root(header: Header, root: StateRoot) -> None:
             expected=root.hex(),
             got=header.state_root.hex(),
         )
-
-
-class _DeferredResults:
-    """Takes every product for right, remembers it, and checks them all at the end.
-
-    Sound because a block with a wrong product is invalid whatever else is in it.
-    """
-
-    def __init__(self) -> None:
-        self._products: list[tuple[JobId, MatrixRef, MatrixRef, MatrixRef]] = []
-
-    def is_result_correct(self, job: JobId, x: MatrixRef, w: MatrixRef, y: MatrixRef) -> bool:
-        self._products.append((job, x, w, y))
-        return True
-
-    def check_all(self, results: ResultChecker) -> None:
-        missing: dict[MatrixId, None] = {}
-        for job, x, w, y in self._products:
-            try:
-                is_correct = results.is_result_correct(job, x, w, y)
-            except MatrixMissing as error:
-                missing |= dict.fromkeys(error.ids)
-                continue
-            if not is_correct:
-                raise make_wrong_result(job, y)
-        if missing:
-            raise MatrixMissing(tuple(missing))

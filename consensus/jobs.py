@@ -19,7 +19,6 @@ from inos.consensus.params import compute_subsidy
 from inos.consensus.prices import compute_job_price
 from inos.consensus.records import Claim, Job, JobState, Kind
 from inos.consensus.reputation import compute_open_claim_limit
-from inos.consensus.results import ResultChecker
 from inos.consensus.settlement import (
     cancel,
     compute_job_tickets,
@@ -30,7 +29,7 @@ from inos.consensus.settlement import (
 )
 from inos.consensus.state import compute_reputation
 from inos.primitives.errors import RuleViolation
-from inos.primitives.matrices import MatrixRef
+from inos.primitives.matrices import Product
 from inos.primitives.transactions import CancelJob, ClaimJob, JobMode, PostJob, SubmitResult
 from inos.primitives.units import U64_MAX, Address, JobId, Nano
 
@@ -97,15 +96,14 @@ def process_claim_job(effects: Effects, sender: Address, payload: ClaimJob) -> N
     effects.touch(Address(job.poster))
 
 
-def process_submit_result(effects: Effects, sender: Address, payload: SubmitResult, results: ResultChecker) -> None:
-    """Pay the claimer for the right product: reward and bond, with reputation by what the job burned.
+def process_submit_result(effects: Effects, sender: Address, payload: SubmitResult) -> None:
+    """Pay the claimer for the product: reward and bond, with reputation by what the job burned.
 
-    In mode optimistic nothing is checked but the shape, and nothing paid yet: see `inos.consensus.optimistic`.
+    Whether the product is right is looked up by the block's execution (see `inos.consensus.results`). In mode
+    optimistic nothing is paid yet: see `inos.consensus.optimistic`.
 
     Raises:
-        RuleViolation: "unknown-job", "job-not-claimed", "not-the-claimer", "claim-expired", "bad-result-shape",
-            "wrong-result".
-        MatrixMissing: the product cannot be checked here yet.
+        RuleViolation: "unknown-job", "job-not-claimed", "not-the-claimer", "claim-expired", "bad-result-shape".
     """
     job_id = JobId(payload.job)
     job = get_job(effects, job_id)
@@ -135,16 +133,10 @@ def process_submit_result(effects: Effects, sender: Address, payload: SubmitResu
     if job.mode == JobMode.OPTIMISTIC:
         process_delivery(effects, job_id, job, claim, payload.y)
         return
-    if not results.is_result_correct(job_id, job.x, job.w, payload.y):
-        raise make_wrong_result(job_id, payload.y)
+    effects.products.append(Product(job_id, job.x, job.w, payload.y))
     effects.state.dequeue(Kind.LAPSE, get_lapse_height(claim), job_id)
     settle(effects, job_id, job, claim, payload.y)
     effects.touch(Address(job.poster))
-
-
-def make_wrong_result(job: JobId, y: MatrixRef) -> RuleViolation:
-    """The error for a product that Freivalds' check refuses."""
-    return RuleViolation(Code.WRONG_RESULT, f"{y.id.hex()} is not the product that job {job.hex()} asks for")
 
 
 def process_cancel_job(effects: Effects, sender: Address, payload: CancelJob) -> None:

@@ -1,34 +1,68 @@
-"""Delivered products as the rules see them: named here, checked elsewhere (protocol, section 4).
+"""Delivered products as the rules see them: named by transactions, checked elsewhere (protocol, section 4).
 
-The rules never multiply. They ask a `ResultChecker` for its verdict on each product that a block delivers; where it
-has none yet, the block waits, and nothing is said about its validity.
+The rules never multiply. They look up the verdict on each product that a block delivers; where there is none yet, the
+block waits, and nothing is said about its validity.
 """
 
+from collections.abc import Iterable, Iterator
 from typing import Final, Protocol
 
-from inos.primitives.matrices import MatrixRef
-from inos.primitives.units import JobId
+from inos.consensus.codes import Code
+from inos.primitives.errors import MatrixMissing, RuleViolation, VerdictMissing
+from inos.primitives.matrices import MatrixRef, Product
+from inos.primitives.units import MatrixId
 
 
 class ResultChecker(Protocol):
-    """Whether a delivered product is right."""
+    """The verdicts of this node. It is asked in the writer's thread, so it looks up and does not compute."""
 
-    def is_result_correct(self, job: JobId, x: MatrixRef, w: MatrixRef, y: MatrixRef) -> bool:
-        """Whether Y = X * W^T.
+    def get_verdict(self, product: Product) -> bool | None:
+        """Return whether Y = X * W^T, or None where all three matrices are here and the check is outstanding.
 
         Raises:
-            MatrixMissing: with the ids of those of the three that are not here.
+            MatrixMissing: with the ids of those of the three that are not here, where there is no verdict.
         """
 
 
 class TrustedResults:
     """Takes every product as checked: for blocks that lie more than `result_depth` below a tip that work vouches for.
 
-    All other rules still hold for such a block, so its state comes out as it did for those who checked.
+    All other rules hold for such a block, so its state comes out as it did for the nodes that checked.
     """
 
-    def is_result_correct(self, job: JobId, x: MatrixRef, w: MatrixRef, y: MatrixRef) -> bool:
+    def get_verdict(self, product: Product) -> bool | None:
         return True
 
 
 TRUSTED_RESULTS: Final = TrustedResults()
+
+
+def check_products(products: Iterable[Product], results: ResultChecker) -> None:
+    """Every product is right.
+
+    Raises:
+        RuleViolation: "wrong-result": one is known to be wrong, whatever is not known of the others.
+        VerdictMissing: with all that have no verdict, and all matrices they lack.
+    """
+    unchecked: list[Product] = []
+    missing: dict[MatrixId, None] = {}
+    for product in products:
+        try:
+            verdict = results.get_verdict(product)
+        except MatrixMissing as error:
+            verdict = None
+            missing |= dict.fromkeys(error.ids)
+        if verdict is None:
+            unchecked.append(product)
+        elif not verdict:
+            raise RuleViolation(
+                Code.WRONG_RESULT, f"{product.y.id.hex()} is not the product that job {product.job.hex()} asks for"
+            )
+    if unchecked:
+        raise VerdictMissing(unchecked, tuple(missing))
+
+
+def iterate_matrices(product: Product) -> Iterator[tuple[MatrixRef, int]]:
+    """The three matrices with their bytes: int8 operands, an int32 result."""
+    for ref, size in ((product.x, 1), (product.w, 1), (product.y, 4)):
+        yield ref, ref.rows * ref.cols * size

@@ -17,7 +17,6 @@ from inos.consensus.jobs import (
 )
 from inos.consensus.optimistic import process_challenge
 from inos.consensus.records import account_key
-from inos.consensus.results import ResultChecker
 from inos.primitives.errors import RuleViolation
 from inos.primitives.transactions import (
     CancelJob,
@@ -40,12 +39,11 @@ from inos.primitives.transactions import (
 from inos.primitives.units import Address, JobId
 
 
-def process_transaction(effects: Effects, tx: Transaction, results: ResultChecker) -> None:
+def process_transaction(effects: Effects, tx: Transaction) -> None:
     """Apply a transaction that passed `check_transaction_sanity`; the fee is paid first.
 
     Raises:
         RuleViolation: "bad-nonce", "insufficient-balance", or as the payload's process_* function.
-        MatrixMissing: a delivered product cannot be checked here yet.
     """
     sender = get_sender(tx)
     effects.touch(sender)
@@ -60,7 +58,7 @@ def process_transaction(effects: Effects, tx: Transaction, results: ResultChecke
         case ClaimJob():
             process_claim_job(effects, sender, tx.payload)
         case SubmitResult():
-            process_submit_result(effects, sender, tx.payload, results)
+            process_submit_result(effects, sender, tx.payload)
         case CancelJob():
             process_cancel_job(effects, sender, tx.payload)
         case Challenge():

@@ -38,8 +38,8 @@ from inos.mesh.runs import Run
 from inos.mesh.store import MatrixInfo, MatrixStore
 from inos.primitives.blocks import Block, Header
 from inos.primitives.clock import Clock
-from inos.primitives.errors import ClockAhead, InosError, MatrixMissing, NotYet, RuleViolation
-from inos.primitives.matrices import MatrixRef, Witness
+from inos.primitives.errors import ClockAhead, InosError, MatrixMissing, NotYet, RuleViolation, VerdictMissing
+from inos.primitives.matrices import MatrixRef, Product, Witness
 from inos.primitives.transactions import (
     CancelJob,
     Challenge,
@@ -158,7 +158,7 @@ class NodeService:
 
         Raises:
             RuleViolation: invalid, for ever.
-            ClockAhead: held here until its time comes. MatrixMissing: held until the matrices are here.
+            ClockAhead: held here until its time comes. VerdictMissing: held until its results are checked.
             ParentMissing: not held.
         """
         try:
@@ -166,7 +166,7 @@ class NodeService:
         except ClockAhead as error:
             self._early.hold(error.until, block, witness)
             raise
-        except MatrixMissing as error:
+        except VerdictMissing as error:
             self.depot.want(error.ids)
             raise
         if outcome.missing:
@@ -183,7 +183,7 @@ class NodeService:
         for (block, witness), error in zip(blocks, added.errors, strict=True):
             if isinstance(error, ClockAhead):
                 self._early.hold(error.until, block, witness)
-            elif isinstance(error, MatrixMissing):
+            elif isinstance(error, VerdictMissing):
                 self.depot.want(error.ids)
         self._publish_tip(outcome)
         return added
@@ -337,7 +337,7 @@ class NodeService:
             raise NotYet("claim-missing", f"the sender holds no claim on job {payload.job.hex()} at this node's tip")
         if job.mode is JobMode.OPTIMISTIC:
             return  # whoever watches checks it, in its window
-        check = partial(self._results.is_result_correct, JobId(payload.job), job.x, job.w, payload.y)
+        check = partial(self._results.get_verdict, Product(JobId(payload.job), job.x, job.w, payload.y))
         try:
             is_correct = await self._threads.check(check)
         except MatrixMissing as error:

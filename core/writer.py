@@ -21,7 +21,7 @@ from inos.consensus.finality.trust import Step
 from inos.consensus.stateranges import Place, StateRange
 from inos.primitives.blocks import Block, Header
 from inos.primitives.clock import Clock
-from inos.primitives.errors import InosError, MatrixMissing, RuleViolation
+from inos.primitives.errors import InosError, RuleViolation, VerdictMissing
 from inos.primitives.matrices import Witness
 from inos.primitives.transactions import Transaction
 from inos.primitives.units import Address, BlockId, Height, MatrixId, TxId
@@ -77,7 +77,7 @@ class ChainWriter:
             return BlockOutcome((), (), False), ()
         try:
             outcome = ledger.pledge(found)
-        except MatrixMissing as error:
+        except VerdictMissing as error:
             return BlockOutcome((), (), False), error.ids
         self._follow(outcome)
         return outcome, outcome.missing
@@ -85,8 +85,8 @@ class ChainWriter:
     def retry_held(self) -> tuple[BlockOutcome, tuple[MatrixId, ...]]:
         """Try blocks that waited for matrices; the second value is what is missing still."""
         try:
-            outcome = self._ledger.retry_held()
-        except MatrixMissing as error:
+            outcome = self._ledger.retry_held(self._clock.now_ms())
+        except VerdictMissing as error:
             return BlockOutcome((), (), False), error.ids
         self._follow(outcome)
         return outcome, outcome.missing

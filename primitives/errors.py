@@ -6,6 +6,7 @@ a peer its standing. `NotYet` means that this node cannot tell now: it must do n
 
 from collections.abc import Sequence
 
+from inos.primitives.matrices import Product
 from inos.primitives.units import BlockId, MatrixId, TimeMs
 
 
@@ -75,4 +76,20 @@ class MatrixMissing(NotYet):
     def __init__(self, ids: Sequence[MatrixId]) -> None:
         names = ", ".join(i.hex() for i in ids)
         super().__init__("matrix-missing", f"needs matrices that are not here yet: {names}")
+        self.ids = tuple(ids)
+
+
+class VerdictMissing(NotYet):
+    """A block or transaction whose delivered products this node has not checked yet.
+
+    Args:
+        products: those without a verdict.
+        ids: matrices of them that are not here; empty where only the checks are outstanding.
+    """
+
+    def __init__(self, products: Sequence[Product], ids: Sequence[MatrixId] = ()) -> None:
+        jobs = ", ".join(product.job.hex() for product in products)
+        lacks = f"; matrices that are not here: {', '.join(i.hex() for i in ids)}" if ids else ""
+        super().__init__("verdict-missing", f"the results of these jobs are not checked here yet: {jobs}{lacks}")
+        self.products = tuple(products)
         self.ids = tuple(ids)

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct
 
 from inos.primitives.hashing import Context, compute_hash
-from inos.primitives.units import U32_MAX, Hash, MatrixId
+from inos.primitives.units import U32_MAX, Hash, JobId, MatrixId
 
 STRIP_ROWS: Final = 16
 PANEL_BYTES: Final = 1024
@@ -38,6 +38,15 @@ class MatrixRef(Struct, frozen=True, array_like=True, forbid_unknown_fields=True
     @property
     def matrix_id(self) -> MatrixId:
         return MatrixId(self.id)
+
+
+class Product(Struct, frozen=True):
+    """A delivered result: Y is said to be X * W^T, for a job."""
+
+    job: JobId
+    x: MatrixRef
+    w: MatrixRef
+    y: MatrixRef
 
 
 class Seal(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

@@ -16,6 +16,7 @@ from inos.consensus.params import Params
 from inos.consensus.stateranges import Place, StateRange
 from inos.primitives.bls import Bls
 from inos.primitives.errors import NotYet
+from inos.primitives.matrices import Product
 from inos.primitives.units import BlockId, MatrixId
 
 
@@ -27,8 +28,10 @@ class BlockOutcome(Struct, frozen=True):
     disconnected: tuple[BlockId, ...]
     """In the order they were undone."""
     is_new: bool
+    unchecked: tuple[Product, ...] = ()
+    """Results that a better branch waits for, which this node has not checked."""
     missing: tuple[MatrixId, ...] = ()
-    """Matrices that a heavier branch waits for."""
+    """Matrices of theirs that are not here."""
 
 
 class ArrivingLedger(LedgerView):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from inos import work
 from inos.primitives.errors import MatrixMissing
-from inos.primitives.matrices import MatrixRef
+from inos.primitives.matrices import MatrixRef, Product
 from inos.primitives.units import JobId, MatrixId
 
 MAX_VERDICTS: Final = 4096
@@ -35,12 +35,13 @@ class StoredResults:
         self._lock = threading.Lock()
         self._verdicts: OrderedDict[tuple[bytes, bytes, bytes, bytes], bool] = OrderedDict()
 
-    def is_result_correct(self, job: JobId, x: MatrixRef, w: MatrixRef, y: MatrixRef) -> bool:
+    def get_verdict(self, product: Product) -> bool:
         """Whether Y = X * W^T, by Freivalds with the protocol's seed.
 
         Raises:
             MatrixMissing: with all of the three that are not here.
         """
+        job, x, w, y = product.job, product.x, product.w, product.y
         key = (job, x.id, w.id, y.id)
         with self._lock:
             known = self._verdicts.get(key)

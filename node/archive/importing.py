@@ -17,7 +17,7 @@ from inos.primitives.blocks import compute_block_id
 from inos.primitives.bls import Bls
 from inos.primitives.clock import Clock
 from inos.primitives.codec import decode
-from inos.primitives.errors import CodecError, InosError, MatrixMissing, ParentMissing, RuleViolation
+from inos.primitives.errors import CodecError, InosError, ParentMissing, RuleViolation, VerdictMissing
 from inos.primitives.units import BlockId
 
 BATCH: Final = 64
@@ -154,7 +154,7 @@ class _Intake:
             have = self._ledger.tip.header.height
             hint = "import the file with the blocks before these first, or let the node fetch them from peers"
             raise NodeError("archive-gap", f"{self._path} goes on at block {height}, this node has {have}", hint=hint)
-        if isinstance(error, MatrixMissing):
+        if isinstance(error, VerdictMissing):
             raise NodeError(
                 "matrices-missing",
                 f"block {height} delivers a result that cannot be checked without {_name(error.ids)}",

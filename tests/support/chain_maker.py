@@ -22,7 +22,7 @@ from inos.consensus.params import Params
 from inos.consensus.records import JobState
 from inos.primitives.blocks import Block, compute_anchor, compute_block_id
 from inos.primitives.bls import get_bls
-from inos.primitives.errors import MatrixMissing, ParentMissing, RuleViolation
+from inos.primitives.errors import ParentMissing, RuleViolation, VerdictMissing
 from inos.primitives.matrices import DTYPE_INT32, MatrixRef, Witness, make_matrix_ref
 from inos.primitives.transactions import (
     CancelJob,
@@ -199,7 +199,7 @@ def feed_in_any_order(ledger: Ledger, blocks: Sequence[MadeBlock], *, headers_fi
                 ledger.add_block(made.block, made.witness, NOW)
             except ParentMissing:
                 left.append(made)
-            except (MatrixMissing, RuleViolation):
+            except (VerdictMissing, RuleViolation):
                 continue
         if len(left) == len(waiting):
             raise AssertionError(f"{len(left)} blocks have no parent among those given")
@@ -233,7 +233,7 @@ def grow_at_random(branch: Branch, rng: random.Random, *, max_transactions: int 
         tx = branch.sign(key, payload, fee=rng.randint(0, 50), ahead=ahead[key])
         try:
             execution.add(tx)
-        except (RuleViolation, MatrixMissing):
+        except (RuleViolation, VerdictMissing):
             continue
         ahead[key] += 1
         taken.append(tx)

@@ -21,8 +21,8 @@ from inos.consensus.validity import check_block_sanity, check_header_context
 from inos.primitives.blocks import Block, Header, compute_block_id, compute_tx_root, encode_target
 from inos.primitives.bls import get_bls
 from inos.primitives.codec import decode
-from inos.primitives.errors import MatrixMissing, RuleViolation
-from inos.primitives.matrices import DTYPE_INT7, DTYPE_INT32, MatrixRef, Seal, make_matrix_ref
+from inos.primitives.errors import MatrixMissing, RuleViolation, VerdictMissing
+from inos.primitives.matrices import DTYPE_INT7, DTYPE_INT32, MatrixRef, Product, Seal, make_matrix_ref
 from inos.primitives.signatures import compute_address, compute_public_key
 from inos.primitives.transactions import JobMode, Payload, PostJob, Transaction, compute_tx_id, sign_transaction
 from inos.primitives.units import Address, BlockId, Hash, Height, JobId, MatrixId, Nano, Target, TimeMs
@@ -139,18 +139,22 @@ class Records:
 
 
 class Products:
-    """consensus.ResultChecker that believes everything but the ids in `wrong`, and lacks those in `missing`."""
+    """consensus.ResultChecker that believes everything but the ids in `wrong`.
+
+    It lacks the matrices in `missing`, and has not checked the results in `unchecked`.
+    """
 
     def __init__(self) -> None:
         self.wrong: set[bytes] = set()
         self.missing: set[bytes] = set()
+        self.unchecked: set[bytes] = set()
         self.asked: list[JobId] = []
 
-    def is_result_correct(self, job: JobId, x: MatrixRef, w: MatrixRef, y: MatrixRef) -> bool:
-        self.asked.append(job)
-        if missing := [MatrixId(r.id) for r in (x, w, y) if r.id in self.missing]:
+    def get_verdict(self, product: Product) -> bool | None:
+        self.asked.append(product.job)
+        if missing := [MatrixId(r.id) for r in (product.x, product.w, product.y) if r.id in self.missing]:
             raise MatrixMissing(missing)
-        return y.id not in self.wrong
+        return None if product.y.id in self.unchecked else product.y.id not in self.wrong
 
 
 def sum_held(records: Mapping[StateKey, bytes]) -> int:
@@ -228,7 +232,7 @@ class Lab:
         block = Block(header, tuple(transactions), aggregate)
         try:
             executed = execute_block(self.params, self.records, block, self.products, get_bls())
-        except (RuleViolation, MatrixMissing):
+        except (RuleViolation, VerdictMissing):
             return block
         after = Records(self.records.all)
         after.apply(executed.changes)

@@ -14,7 +14,7 @@ from inos.network.sync.monitor import SyncMonitor
 from inos.network.sync.penalties import Penalise
 from inos.network.sync.progress import Bottleneck
 from inos.primitives.clock import Clock
-from inos.primitives.errors import ClockAhead, InosError, MatrixMissing, NotYet, RuleViolation
+from inos.primitives.errors import ClockAhead, InosError, NotYet, RuleViolation, VerdictMissing
 
 log = structlog.get_logger("inos.network")
 
@@ -108,7 +108,7 @@ class BlockDelivery:
                 if is_to_blame:
                     await self._penalise(ready.source, Misbehaviour(error.code, f"block {height}: {error.message}"))
                 return False
-            case MatrixMissing():
+            case VerdictMissing():
                 # The node has stored it, holds it, and says which matrices it wants.
                 self._window.remove(id)
                 self._monitor.blocked_by = f"block {height} waits for {len(error.ids)} matrices that no peer gave"

@@ -42,7 +42,7 @@ from inos.network.wire.control import NotFound
 from inos.primitives.blocks import Block, Header, compute_block_id
 from inos.primitives.clock import Clock
 from inos.primitives.codec import encode
-from inos.primitives.errors import ClockAhead, InosError, MatrixMissing, NotYet, RuleViolation
+from inos.primitives.errors import InosError, NotYet, RuleViolation
 from inos.primitives.matrices import Witness
 from inos.primitives.randomness import Randomness
 from inos.primitives.transactions import Transaction
@@ -268,7 +268,7 @@ class BlockRelay:
         if isinstance(error_, RuleViolation):
             self._recent.pop(id, None)
             log.info("block refused", height=block.header.height, code=error_.code, reason=error_.message)
-        elif error_ is not None and not isinstance(error_, MatrixMissing | ClockAhead | NotYet):
+        elif error_ is not None and not isinstance(error_, NotYet):
             log.warning("block not taken", height=block.header.height, code=error_.code, reason=error_.message)
 
     def _fall_back(self, id: BlockId, reason: str) -> None:
