@@ -6,7 +6,8 @@ Scenario("title", [
     block(tx("bob", result("j1")), expect="job-not-claimed"),  # breaks this rule, and is left out
     block(header={"chain_id": 1}, expect="wrong-chain-id"),  # forged fields, or a forged `body`
     Skip(3),                                                 # empty blocks for nobody
-    Check(balance={"bob": 500_005}, merit={"bob": 0}),       # what the state must hold now
+    Skip(4, ("alice", "bob")),                               # empty blocks that these mine in turn
+    Check(balance={"bob": 500_005}),                         # what the state must hold now
 ])
 """
 
@@ -16,6 +17,7 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import Struct
 
+from inos.consensus.params import Params
 from inos.primitives.blocks import Block
 from inos.primitives.matrices import MatrixRef
 from inos.primitives.transactions import (
@@ -33,7 +35,7 @@ from inos.primitives.transactions import (
 )
 from inos.primitives.units import JobId
 from inos.primitives.votes import Aggregate, Link, SignedLink
-from support.consensus_lab import NOBODY, PEOPLE, Lab, edit, get_code, make_post, make_result
+from support.consensus_lab import NOBODY, PARAMS, PEOPLE, Lab, edit, get_code, make_post, make_result
 from support.tiles import make_challenge
 from support.voters import get_bls_key, prove, sign_link
 
@@ -41,8 +43,8 @@ from support.voters import get_bls_key, prove, sign_link
 class Stage:
     """The lab while a script plays on it, with the jobs it has named."""
 
-    def __init__(self) -> None:
-        self.lab = Lab()
+    def __init__(self, params: Params = PARAMS) -> None:
+        self.lab = Lab(params)
         self.jobs: dict[str, JobId] = {}
         self.signing = ""
         """Whose order is being made."""
@@ -66,23 +68,26 @@ class B(Struct, frozen=True):
     orders: tuple[Order, ...]
     expect: str
     miner: str
-    uses_merit: bool
     header: Mapping[str, Any]
     body: Body | None
     votes: Votes | None
 
 
 class Skip(Struct, frozen=True):
+    """Empty blocks."""
+
     blocks: int
+    miners: tuple[str, ...] = ()
+    """Who mines them in turn; nobody without."""
 
 
 class Check(Struct, frozen=True, kw_only=True):
-    """Balances, merit, bonds and reputation as the records have them."""
+    """Balances, bonds, reputation and mined figures as the records have them."""
 
     balance: Mapping[str, int] = {}
-    merit: Mapping[str, int] = {}
     bonded: Mapping[str, int] = {}
     reputation: Mapping[str, int] = {}
+    mined: Mapping[str, int] = {}
     market: Mapping[str, int] = {}
     jobs: Mapping[str, str] = {}
     finality: Mapping[str, int] = {}
@@ -101,12 +106,11 @@ def block(
     *orders: Order,
     expect: str = "",
     miner: str = "miner",
-    uses_merit: bool = False,
     header: Mapping[str, Any] | None = None,
     body: Body | None = None,
     votes: Votes | None = None,
 ) -> B:
-    return B(orders, expect, miner, uses_merit, header or {}, body, votes)
+    return B(orders, expect, miner, header or {}, body, votes)
 
 
 def tx(who: str, make: MakePayload, *, fee: int = 1, ahead: int = 0, name: str = "") -> Order:
@@ -151,8 +155,15 @@ def cancel(job: str) -> MakePayload:
 
 
 def register(bond: int = 1000, *, key: str = "", proof: str = "") -> MakePayload:
-    """With one's own BLS key, or one's own proof, unless `key` or `proof` names somebody else."""
-    return lambda stage: RegisterVoter(get_bls_key(key or stage.signing), prove(proof or stage.signing), bond)
+    """With the sender's BLS key and proof, unless `key` or `proof` names another; "bob>carol" is bob's for carol."""
+    return lambda stage: RegisterVoter(
+        get_bls_key(key or stage.signing), _prove(proof or key or stage.signing, stage.signing), bond
+    )
+
+
+def _prove(proof: str, sender: str) -> bytes:
+    who, _, owner = proof.partition(">")
+    return prove(who, owner or sender)
 
 
 def unbond() -> MakePayload:
@@ -181,16 +192,16 @@ def challenge(job: str, **changes: Any) -> MakePayload:
     return make
 
 
-def play(scenario: Scenario, prepare: Callable[[Lab], None] = lambda lab: None) -> None:
+def play(scenario: Scenario, prepare: Callable[[Lab], None] = lambda lab: None, params: Params = PARAMS) -> None:
     """Run a script; a mistake is named by the step it is in."""
-    stage = Stage()
+    stage = Stage(params)
     prepare(stage.lab)
     for number, step in enumerate(scenario.steps):
         place = f"{scenario.title}, step {number}, height {stage.lab.height}"
         match step:
-            case Skip(blocks):
-                for _ in range(blocks):
-                    stage.lab.mine(miner=NOBODY)
+            case Skip(blocks, miners):
+                for number in range(blocks):
+                    stage.lab.mine(miner=PEOPLE[miners[number % len(miners)]].address if miners else NOBODY)
             case Check():
                 _check(stage, step, place)
             case B():
@@ -202,7 +213,7 @@ def _play_block(stage: Stage, step: B, place: str) -> None:
     transactions = [order(stage) for order in step.orders]
     votes = None if step.votes is None else step.votes(stage)
     address = PEOPLE[step.miner].address
-    made = stage.lab.make_block(transactions, miner=address, uses_merit=step.uses_merit, aggregate=votes)
+    made = stage.lab.make_block(transactions, miner=address, aggregate=votes)
     made = edit(made, **step.header)
     if step.body is not None:
         made = Block(made.header, step.body(made.transactions), made.aggregate)
@@ -213,7 +224,7 @@ def _play_block(stage: Stage, step: B, place: str) -> None:
 
 
 def _check(stage: Stage, step: Check, place: str) -> None:
-    for field in ("balance", "merit", "bonded", "reputation"):
+    for field in ("balance", "bonded", "reputation", "mined"):
         wanted: Mapping[str, int] = getattr(step, field)
         got = {who: getattr(stage.lab.state.get_account(PEOPLE[who].address), field) for who in wanted}
         assert got == wanted, f"{place}: {field}"

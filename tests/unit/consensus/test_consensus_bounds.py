@@ -10,6 +10,7 @@ from inos.consensus.jobevents import JobEvent, JobEventKind
 from inos.consensus.params import Params
 from inos.consensus.records import JobState, Kind
 from inos.consensus.results import TRUSTED_RESULTS
+from inos.primitives.bls import get_bls
 from inos.primitives.errors import RuleViolation, VerdictMissing
 from inos.primitives.transactions import CancelJob, ClaimJob, SubmitResult, Transfer
 from inos.primitives.units import JobId
@@ -154,12 +155,12 @@ def test_a_deep_block_takes_results_as_checked_and_nothing_else() -> None:
     block = lab.make_block([lab.sign(BOB, SubmitResult(job_id, Y))])
     lab.products.unchecked.add(Y.id)
     with pytest.raises(VerdictMissing) as caught:
-        execute_block(lab.params, lab.records, block, lab.products)
+        execute_block(lab.params, lab.records, block, lab.products, get_bls())
     assert ([product.y for product in caught.value.products], caught.value.ids) == ([Y], ())
-    trusted = execute_block(lab.params, lab.records, block, TRUSTED_RESULTS)
+    trusted = execute_block(lab.params, lab.records, block, TRUSTED_RESULTS, get_bls())
     lab.products.unchecked.clear()
-    assert trusted == execute_block(lab.params, lab.records, block, lab.products)
+    assert trusted == execute_block(lab.params, lab.records, block, lab.products, get_bls())
     stranger = lab.make_block([lab.sign(ALICE, SubmitResult(job_id, Y))])
     with pytest.raises(RuleViolation, match="transaction 0") as refused:
-        execute_block(lab.params, lab.records, stranger, TRUSTED_RESULTS)
+        execute_block(lab.params, lab.records, stranger, TRUSTED_RESULTS, get_bls())
     assert refused.value.code == "not-the-claimer"

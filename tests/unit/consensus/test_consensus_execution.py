@@ -6,6 +6,7 @@ import pytest
 from inos.consensus.execution import check_state_root, execute_block
 from inos.consensus.records import FINALITY_KEY, MARKET_KEY, NETWORK_MINED_KEY, Account, Market, account_key, pot_key
 from inos.consensus.state import StateView, compute_reputation, compute_supply
+from inos.primitives.bls import get_bls
 from inos.primitives.codec import decode, encode
 from inos.primitives.errors import RuleViolation, VerdictMissing
 from inos.primitives.transactions import ClaimJob, SubmitResult, Transfer
@@ -158,7 +159,7 @@ def test_all_missing_matrices_are_named_at_once_and_wrong_results_come_first() -
     x = make_operand(32, 1500, 1)
     lab.products.missing |= {ys[0].id, ys[1].id, x.id}
     with pytest.raises(VerdictMissing) as caught:
-        execute_block(lab.params, lab.records, block, lab.products)
+        execute_block(lab.params, lab.records, block, lab.products, get_bls())
     assert set(caught.value.ids) == {ys[0].id, ys[1].id, x.id}
     assert len(caught.value.ids) == 3
     lab.products.missing = {ys[0].id}
@@ -173,7 +174,7 @@ def test_products_are_checked_after_everything_cheap() -> None:
     lab.products.asked.clear()
     block = lab.make_block([lab.sign(BOB, SubmitResult(job_id, Y)), lab.sign(ALICE, Transfer(BOB.address, 10**9))])
     with pytest.raises(RuleViolation, match="transaction 1 ") as caught:
-        execute_block(lab.params, lab.records, block, lab.products)
+        execute_block(lab.params, lab.records, block, lab.products, get_bls())
     assert caught.value.code == "insufficient-balance"
     assert lab.products.asked == []
 
