@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from inos.consensus.transactionrules import check_transaction_sanity, compute_product_bytes
+from inos.consensus.prices import compute_product_bytes
+from inos.consensus.transactionrules import check_transaction_sanity
 from inos.primitives.bls import get_bls
 from inos.primitives.matrices import MatrixRef
 from inos.primitives.transactions import (
@@ -35,7 +36,7 @@ def check(payload: Payload, *, chain_id: int = CHAIN_ID, nonce: int = 0, fee: in
         make_post(5),
         make_post(5, claim_window=2),
         make_post(5, claim_window=6),
-        make_post(5, max_base_fee=MAX, deadline=MAX, bond=MAX),
+        make_post(5, max_burn=MAX, deadline=MAX, bond=MAX),
         ClaimJob(bytes(32)),
         SubmitResult(bytes(32), make_result(3, 4)),
         CancelJob(bytes(32)),

@@ -40,7 +40,7 @@ def test_a_good_header_passes() -> None:
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
-        ({"version": 2}, "bad-version"),
+        ({"version": 1}, "bad-version"),
         ({"version": 0}, "bad-version"),
         ({"chain_id": 78}, "wrong-chain-id"),
         ({"target": bytes(32)}, "target-out-of-range"),
@@ -51,9 +51,6 @@ def test_a_good_header_passes() -> None:
         ({"height": 0}, "unexpected-seal"),
         ({"height": 0, "seal": None}, ""),
         ({"seal": make_seal(digest=encode_target(TARGET + 1))}, "digest-above-target"),
-        ({"seal": make_seal(digest=encode_target(TARGET + 1)), "uses_merit": True}, ""),
-        ({"seal": make_seal(digest=encode_target(4 * TARGET)), "uses_merit": True}, ""),
-        ({"seal": make_seal(digest=encode_target(4 * TARGET + 1)), "uses_merit": True}, "digest-above-target"),
         ({"seal": make_seal(i=3)}, "ticket-out-of-range"),
         ({"seal": make_seal(j=1)}, "ticket-out-of-range"),
         ({"seal": make_seal(p=2)}, "ticket-out-of-range"),
