@@ -5,13 +5,14 @@ that was written: decoding, signatures, the effect, the state tree, the database
 starts of later blocks is counted four times with the transaction: the queues may use a quarter of a block, so what all
 blocks together put into them never grows beyond what all blocks together can work off.
 
-Measured by benchmarks/costs.py, which prints this table anew.
+Measured by benchmarks/costs.py on one core of an Intel Xeon (cloud, Python 3.11, arkworks) on a small state,
+and rounded up by about a half: a state that does not fit into memory is slower. That core is the reference core.
 """
 
 from typing import Final, assert_never
 
 from inos.consensus.params import Params
-from inos.consensus.prices import compute_product_bytes
+from inos.consensus.prices import compute_matrix_bytes, compute_product_bytes
 from inos.consensus.records import Kind
 from inos.consensus.state import StateView
 from inos.primitives.matrices import STRIP_BYTES
@@ -38,28 +39,45 @@ from inos.primitives.votes import Aggregate, list_members
 AHEAD: Final = 4
 """How many times work for the start of a later block counts: the queues may use one part in so many of a block."""
 
-QUEUE_COSTS: Final = {Kind.LAPSE: 100, Kind.DEADLINE: 100, Kind.DUE: 100, Kind.REMOVAL: 50}
-"""One job of each queue."""
-TRANSFER_US: Final = 250
-POST_US: Final = 250
-CLAIM_US: Final = 250
-RESULT_US: Final = 250
-CANCEL_US: Final = 250
-CHALLENGE_US: Final = 250
-UNBOND_US: Final = 250
-WITHDRAW_US: Final = 250
-PAIRING_US: Final = 2000
-"""A BLS signature checked, or a proof of possession."""
-MEMBER_US: Final = 10
-"""One key added up for an aggregate."""
-STRIP_US: Final = 30
-"""One strip of a challenge hashed and multiplied."""
+QUEUE_COSTS: Final = {Kind.LAPSE: 400, Kind.DEADLINE: 400, Kind.DUE: 500, Kind.REMOVAL: 200}
+"""One job of each queue; measured 300, 279, 370 (as a checked result is paid) and 138."""
+TRANSFER_US: Final = 200
+"""Measured 111 to a known and 135 to a new account."""
+POST_US: Final = 300
+"""Measured 206."""
+CLAIM_US: Final = 450
+"""Measured 243, and 120 for the committee that could judge the result."""
+RESULT_US: Final = 500
+"""A result but for its product; measured 370."""
+CANCEL_US: Final = 400
+"""Measured 254."""
+CHALLENGE_US: Final = 500
+"""A challenge but for its strips: what it moves is what a result moves."""
+STRIP_US: Final = 50
+"""One strip of a challenge; measured 37 at a depth of 65,536."""
+VOTER_US: Final = 300
+"""An order of a voter but for its signatures."""
+SIGNATURE_US: Final = 4000
+"""A BLS signature or proof of possession checked; measured 2,855."""
+AGGREGATE_US: Final = 5000
+"""An aggregate but for its members, with the pot it pays; measured 4,426."""
+MEMBER_US: Final = 100
+"""One member of an aggregate: its key is added up, and its account is paid."""
+CANDIDATE_US: Final = 40
+"""One voter where a committee is chosen: two records are read."""
 PRODUCT_US: Final = 500
-PRODUCT_BYTES_PER_US: Final = 300
-"""Bytes of operands and result that are hashed and checked in a microsecond."""
-JURY_US: Final = 1000
-"""Drawing a jury and counting it, but for its seats."""
-SEAT_US: Final = 100
+"""A product but for its bytes; measured 522 for 64 x 64 x 64."""
+PRODUCT_BYTES_PER_US: Final = 500
+"""Bytes of a product's strips that are checked in a microsecond: hashed as they come, hashed again, multiplied by
+Freivalds' vectors. Measured 1,445 (1024 x 1024 x 1024) for the last two, 3,200 to 3,400 for thin matrices."""
+DISPUTE_US: Final = 600
+"""As a claim, with two records more."""
+DRAW_US: Final = 400
+"""A jury drawn; measured 180 for reading a committee of 512 and drawing 21 seats."""
+COUNT_US: Final = 500
+"""A jury counted, but for its seats."""
+SEAT_US: Final = 150
+"""One seat counted: an account is paid or punished, and the dispute's record is one seat longer."""
 
 
 def compute_transaction_cost(params: Params, state: StateView, tx: Transaction) -> int:
@@ -82,24 +100,27 @@ def compute_transaction_cost(params: Params, state: StateView, tx: Transaction) 
             strips = sum(len(row.strips) for row in (tx.payload.x, tx.payload.w, tx.payload.y)) // STRIP_BYTES
             return CHALLENGE_US + STRIP_US * strips
         case RegisterVoter():
-            return TRANSFER_US + PAIRING_US
-        case UnbondVoter():
-            return UNBOND_US
-        case WithdrawBond():
-            return WITHDRAW_US
+            return VOTER_US + SIGNATURE_US
+        case UnbondVoter() | WithdrawBond():
+            return VOTER_US
         case ReportVoter():
-            return TRANSFER_US + 2 * PAIRING_US
+            return VOTER_US + 2 * SIGNATURE_US
         case Dispute():
-            return CHALLENGE_US + AHEAD * (JURY_US + SEAT_US * params.jury_size)
+            return DISPUTE_US + AHEAD * (DRAW_US + compute_count_cost(params))
         case JuryVote() | JuryReveal():
-            return TRANSFER_US + PAIRING_US
+            return VOTER_US + SIGNATURE_US
         case _:
             assert_never(tx.payload)
 
 
 def compute_aggregate_cost(aggregate: Aggregate) -> int:
     """Microseconds of the reference core that an aggregate of votes takes."""
-    return PAIRING_US + MEMBER_US * len(list_members(aggregate.bits))
+    return AGGREGATE_US + MEMBER_US * len(list_members(aggregate.bits))
+
+
+def compute_count_cost(params: Params) -> int:
+    """Microseconds of the reference core that counting a jury takes."""
+    return COUNT_US + SEAT_US * params.jury_size
 
 
 def compute_product_cost(product_bytes: int) -> int:
@@ -112,5 +133,5 @@ def _compute_result_cost(state: StateView, payload: SubmitResult) -> int:
     if job is not None and job.mode == JobMode.OPTIMISTIC:
         return AHEAD * QUEUE_COSTS[Kind.DUE]
     if job is None:
-        return compute_product_cost(4 * payload.y.rows * payload.y.cols)
+        return compute_product_cost(compute_matrix_bytes(payload.y.rows, 4 * payload.y.cols))
     return compute_product_cost(compute_product_bytes(job.x.rows, job.w.rows, job.x.cols))

@@ -11,6 +11,7 @@ thirds of the blocks d ... d + window - 1, opened in the last third, and counted
 import msgspec
 
 from inos.consensus.codes import Code
+from inos.consensus.costs import DRAW_US, compute_count_cost
 from inos.consensus.effects import Effects
 from inos.consensus.finality.checkpoints import get_voting_committee
 from inos.consensus.jobevents import JobEventKind
@@ -149,8 +150,10 @@ def process_juries(effects: Effects, parent: BlockId) -> None:
             raise LookupError(f"a jury of job {job_id.hex()} is due, but the job has no dispute")
         effects.state.dequeue(Kind.JURY, height, job_id)
         if dispute.drawn_at:
+            effects.charge(compute_count_cost(effects.params))
             process_count(effects, job_id, dispute)
         else:
+            effects.charge(DRAW_US)
             _draw(effects, job_id, dispute, parent)
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from inos.consensus.params import Params, compute_subsidy
-from inos.primitives.matrices import compute_tickets
+from inos.primitives.matrices import PANEL_BYTES, STRIP_BYTES, STRIP_ROWS, compute_tickets
 from inos.primitives.transactions import JobMode
 from inos.primitives.units import Height, Tickets
 
@@ -43,9 +43,22 @@ class WindowShare(Struct, frozen=True):
     """What the settled jobs had burned / subsidies."""
 
 
+def compute_matrix_bytes(rows: int, width: int) -> int:
+    """Bytes of a matrix's strips, padding included: that is what nodes hash, send and fetch of it.
+
+    Args:
+        width: bytes of a row.
+    """
+    return -(-rows // STRIP_ROWS) * -(-width // PANEL_BYTES) * STRIP_BYTES
+
+
 def compute_product_bytes(rows_x: int, rows_w: int, depth: int) -> int:
-    """Bytes of both operands and the result: m*k + n*k + 4*m*n."""
-    return rows_x * depth + rows_w * depth + 4 * rows_x * rows_w
+    """Bytes of the strips of both operands and the result (docs/decisions/0080)."""
+    return (
+        compute_matrix_bytes(rows_x, depth)
+        + compute_matrix_bytes(rows_w, depth)
+        + compute_matrix_bytes(rows_x, 4 * rows_w)
+    )
 
 
 def compute_work_price(params: Params, height: Height, difficulty: Tickets, tickets: int) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final, Protocol
 
 from inos.consensus.codes import Code
+from inos.consensus.prices import compute_matrix_bytes
 from inos.primitives.errors import MatrixMissing, RuleViolation, VerdictMissing
 from inos.primitives.matrices import MatrixRef, Product
 from inos.primitives.units import MatrixId
@@ -63,6 +64,6 @@ def check_products(products: Iterable[Product], results: ResultChecker) -> None:
 
 
 def iterate_matrices(product: Product) -> Iterator[tuple[MatrixRef, int]]:
-    """The three matrices with their bytes: int8 operands, an int32 result."""
+    """The three matrices with the bytes of their strips: int8 operands, an int32 result."""
     for ref, size in ((product.x, 1), (product.w, 1), (product.y, 4)):
-        yield ref, ref.rows * ref.cols * size
+        yield ref, compute_matrix_bytes(ref.rows, ref.cols * size)

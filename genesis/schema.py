@@ -8,6 +8,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from inos.consensus.costs import RESULT_US, compute_product_cost
 from inos.consensus.finality.epochs import STALE_EPOCHS
 from inos.primitives import bech32m
 from inos.primitives.transactions import SMALL_TX_BYTES
@@ -115,6 +116,12 @@ class ParamsSection(_Model):
             raise ValueError("genesis_target must be at least 1 and not above max_target")
         if int(self.reputation_per_claim) < 1 or int(self.min_voter_bond) < 1:
             raise ValueError("reputation_per_claim and min_voter_bond must be at least 1 nano")
+        result_us = RESULT_US + compute_product_cost(self.max_checked_bytes)
+        if 2 * result_us > self.max_block_cost_us:
+            raise ValueError(
+                f"max_block_cost_us must be at least {2 * result_us}: a result of max_checked_bytes has to fit beside "
+                "the work at a block's start"
+            )
         if self.unbonding_epochs < MIN_UNBONDING_EPOCHS:
             raise ValueError(
                 f"unbonding_epochs must be at least {MIN_UNBONDING_EPOCHS}: a committee may vote that long"

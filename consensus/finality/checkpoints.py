@@ -2,6 +2,7 @@
 
 import msgspec
 
+from inos.consensus.costs import CANDIDATE_US
 from inos.consensus.effects import Effects
 from inos.consensus.finality.committee import Before, choose_committee
 from inos.consensus.finality.epochs import (
@@ -91,6 +92,7 @@ def _add_committee(effects: Effects, epoch: int, height: Height) -> None:
     if finality is None:
         raise LookupError("a committee is chosen before there is a record of finality")
     voters = list(state.iterate_voters())
+    effects.charge(CANDIDATE_US * len(voters))
     before = _find_before(effects, finality, epoch)
     committee = choose_committee(effects.params, state, height, voters, before)
     _drop_committees(effects, finality, epoch)

@@ -1,10 +1,19 @@
 """What a block may cost: the sum of the cost table, the bytes of matrices, and the work at its start."""
 
+from typing import get_args
+
 import msgspec
 import pytest
 
 from inos.consensus import queues
-from inos.consensus.costs import QUEUE_COSTS, compute_transaction_cost
+from inos.consensus.costs import (
+    CANDIDATE_US,
+    DRAW_US,
+    QUEUE_COSTS,
+    compute_aggregate_cost,
+    compute_count_cost,
+    compute_transaction_cost,
+)
 from inos.consensus.execution import execute_block
 from inos.consensus.jobevents import JobEvent, JobEventKind
 from inos.consensus.params import Params
@@ -12,8 +21,26 @@ from inos.consensus.records import JobState, Kind
 from inos.consensus.results import TRUSTED_RESULTS
 from inos.primitives.bls import get_bls
 from inos.primitives.errors import RuleViolation, VerdictMissing
-from inos.primitives.transactions import CancelJob, ClaimJob, SubmitResult, Transfer
+from inos.primitives.matrices import StripRow
+from inos.primitives.transactions import (
+    CancelJob,
+    Challenge,
+    ClaimJob,
+    Dispute,
+    JuryReveal,
+    JuryVote,
+    Payload,
+    PostJob,
+    RegisterVoter,
+    ReportVoter,
+    SubmitResult,
+    Transfer,
+    UnbondVoter,
+    Verdict,
+    WithdrawBond,
+)
 from inos.primitives.units import JobId
+from inos.primitives.votes import Aggregate, Checkpoint, Link, SignedLink
 from support.consensus_lab import ALICE, BOB, NOBODY, PARAMS, Lab, get_code, make_operand, make_post, make_result
 
 Y = make_result(32, 48)
@@ -67,15 +94,15 @@ def test_a_result_costs_by_the_bytes_of_its_product() -> None:
         compute_transaction_cost(PARAMS, lab.state, lab.sign(BOB, SubmitResult(job_id, make_result(32, cols))))
         for job_id, cols in ((small, 48), (large, 300))
     ]
-    product_bytes = [32 * 1500 + n * 1500 + 4 * 32 * n for n in (48, 300)]
-    assert costs[1] - costs[0] == -(-product_bytes[1] // 300) - -(-product_bytes[0] // 300)
+    product_bytes = [strips * 16_384 for strips in (4 + 6 + 2, 4 + 38 + 4)]
+    assert costs[1] - costs[0] == -(-product_bytes[1] // 500) - -(-product_bytes[0] // 500)
 
 
 def test_matrices_named_by_checked_results_are_counted_once_each() -> None:
-    """Two jobs of one X and W count 32 * 1500 + 48 * 1500 for both, and 4 * 32 * 48 for each result."""
-    shared, own = 120_000, 6144
+    """Two jobs of one X and W count 4 and 6 strips for both, and 2 strips for each result."""
+    shared, own = 10 * 16_384, 2 * 16_384
     for most, code in ((shared + 2 * own, ""), (shared + 2 * own - 1, "too-many-matrix-bytes")):
-        lab = Lab(limit(max_checked_block_bytes=most, max_checked_bytes=1 << 17, byte_burn_per_mille=0))
+        lab = Lab(limit(max_checked_block_bytes=most, max_checked_bytes=12 * 16_384, byte_burn_per_mille=0))
         job_ids = [lab.post() for _ in range(2)]
         claim_all(lab, job_ids)
         orders = [
@@ -164,3 +191,36 @@ def test_a_deep_block_takes_results_as_checked_and_nothing_else() -> None:
     with pytest.raises(RuleViolation, match="transaction 0") as refused:
         execute_block(lab.params, lab.records, stranger, TRUSTED_RESULTS, get_bls())
     assert refused.value.code == "not-the-claimer"
+
+
+def test_the_cost_table() -> None:
+    """Every figure once more: a changed one changes what blocks are valid."""
+    lab = Lab()
+    job_id = lab.post()
+    bls, hash32 = bytes(48), bytes(32)
+    vote = SignedLink(Link(Checkpoint(0, hash32), Checkpoint(1, hash32)), bytes(96))
+    row = StripRow(bytes(16_384), ())
+    of: dict[type, tuple[Payload, int]] = {
+        Transfer: (Transfer(BOB.address, 1), 200),
+        PostJob: (make_post(2), 300 + 4 * (400 + 200)),
+        ClaimJob: (ClaimJob(job_id), 450 + 4 * 400),
+        SubmitResult: (SubmitResult(job_id, Y), 500 + 500 + 394),  # 12 strips
+        CancelJob: (CancelJob(job_id), 400),
+        Challenge: (
+            Challenge(hash32, 0, 0, msgspec.structs.replace(row, strips=bytes(3 * 16_384)), row, row),
+            500 + 250,
+        ),
+        RegisterVoter: (RegisterVoter(bls, bytes(96), 1), 300 + 4000),
+        UnbondVoter: (UnbondVoter(), 300),
+        WithdrawBond: (WithdrawBond(), 300),
+        ReportVoter: (ReportVoter(bls, vote, vote), 300 + 8000),
+        Dispute: (Dispute(job_id), 600 + 4 * (400 + 500 + 5 * 150)),
+        JuryVote: (JuryVote(job_id, 1, bls, hash32, bytes(96)), 300 + 4000),
+        JuryReveal: (JuryReveal(job_id, 1, bls, Verdict.RIGHT, hash32, bytes(96)), 300 + 4000),
+    }
+    assert set(of) == set(get_args(Payload))
+    for payload, cost in of.values():
+        assert compute_transaction_cost(PARAMS, lab.state, lab.sign(ALICE, payload)) == cost
+    assert {Kind.LAPSE: 400, Kind.DEADLINE: 400, Kind.DUE: 500, Kind.REMOVAL: 200} == QUEUE_COSTS
+    assert (DRAW_US, compute_count_cost(PARAMS), CANDIDATE_US) == (400, 500 + 5 * 150, 40)
+    assert compute_aggregate_cost(Aggregate(vote.link, b"\x07", bytes(96))) == 5000 + 3 * 100

@@ -14,8 +14,8 @@ from support.consensus_lab import ALICE, BOB, CAROL, NOBODY, PARAMS, Key, Lab, g
 
 Y = make_result(32, 48)
 TICKETS = 2 * 3 * 2  # 32 x 48 from depth 1500
-BURN = 125 + 376 + 7
-"""50,000 * 125 * 12 / (1000 * 600); 50,000 * 125 * 126,144 / (1000 * 2 MiB) rounded up; the place."""
+BURN = 125 + 586 + 7
+"""50,000 * 125 * 12 / (1000 * 600); 50,000 * 125 * 12 strips / (1000 * 2 MiB) rounded up; the place."""
 POT = 50_000 // 64
 """What each block puts aside for voters."""
 

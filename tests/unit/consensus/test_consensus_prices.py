@@ -27,17 +27,17 @@ D = Tickets(600)
 
 
 def price(**changes: Any) -> JobPrice:
-    """Of 100 x 30 from depth 1500, 7 * 2 * 2 = 28 tickets and 207,000 bytes, where S is 50,000 and D 600."""
+    """Of 100 x 30 from depth 1500, 7 * 2 * 2 = 28 tickets and 14 + 4 + 7 strips, where S is 50,000 and D 600."""
     sizes = {"rows_x": 100, "rows_w": 30, "depth": 1500, "mode": JobMode.CHECKED} | changes
     return compute_job_price(PARAMS, Height(1), D, **sizes)
 
 
 def test_a_job_burns_for_work_bytes_and_place() -> None:
-    # 50,000 * 125 * 28 / (1000 * 600) = 291.7; 50,000 * 125 * 207,000 / (1000 * 2 MiB) = 616.9
-    assert price() == JobPrice(work=292, bytes=617, place=7)
-    assert price().total == 916
+    # 50,000 * 125 * 28 / (1000 * 600) = 291.7; 50,000 * 125 * 25 * 16,384 / (1000 * 2 MiB) = 1220.7
+    assert price() == JobPrice(work=292, bytes=1221, place=7)
+    assert price().total == 1520
     assert price(mode=JobMode.OPTIMISTIC) == JobPrice(work=292, bytes=0, place=7)
-    assert price(rows_x=1, rows_w=1, depth=1) == JobPrice(work=11, bytes=1, place=7)  # both parts round up
+    assert price(rows_x=1, rows_w=1, depth=1) == JobPrice(work=11, bytes=147, place=7)  # both parts round up
 
 
 def test_a_job_of_d_tickets_burns_an_eighth_of_a_subsidy() -> None:
@@ -52,8 +52,14 @@ def test_the_price_per_tera_is_that_of_many_tickets() -> None:
     assert compute_work_price(PARAMS, Height(1), D, 3_814_697) == 39_736_428
 
 
-def test_product_bytes() -> None:
-    assert compute_product_bytes(2, 3, 5) == 10 + 15 + 24
+def test_bytes_of_a_product_are_those_of_its_strips() -> None:
+    assert compute_product_bytes(2, 3, 5) == 3 * 16_384
+    assert compute_product_bytes(16, 256, 1024) == (1 + 16 + 1) * 16_384
+    assert compute_product_bytes(17, 257, 1025) == (2 * 2 + 17 * 2 + 2 * 2) * 16_384
+    # nothing is padded: m*k + n*k + 4*m*n
+    assert compute_product_bytes(512, 256, 1024) == 512 * 1024 + 256 * 1024 + 4 * 512 * 256
+    # a thin matrix is sent and hashed with its padding
+    assert compute_product_bytes(2**20, 1, 1) == (65_536 + 1 + 65_536) * 16_384
 
 
 @pytest.mark.parametrize(

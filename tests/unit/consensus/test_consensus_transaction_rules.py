@@ -71,12 +71,11 @@ def test_bad_jobs(changes: dict[str, Any], code: str) -> None:
 
 
 def test_bytes_of_a_product() -> None:
-    # m*k + n*k + 4*m*n, and the limit itself is allowed
-    assert compute_product_bytes(3, 5, 7) == 21 + 35 + 60
+    # 64 strips of 16 KiB are the limit, and allowed
     assert PARAMS.max_checked_bytes == 1 << 20
-    assert compute_product_bytes(1, 52_428, 16) == 1 << 20
-    assert check(make_post(5, x=make_operand(1, 16), w=make_operand(52_428, 16))) == ""
-    assert check(make_post(5, x=make_operand(1, 16), w=make_operand(52_429, 16))) == "product-too-large"
+    assert compute_product_bytes(16, 59 * 16, 16) == 1 << 20
+    assert check(make_post(5, x=make_operand(16, 16), w=make_operand(59 * 16, 16))) == ""
+    assert check(make_post(5, x=make_operand(16, 16), w=make_operand(59 * 16 + 1, 16))) == "product-too-large"
 
 
 @pytest.mark.parametrize(
