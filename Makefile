@@ -18,7 +18,7 @@ SELFCHECK := tests/native/selfcheck.c $(wildcard $(CSRC)/*.c)
 SANITIZED := build/selfcheck-sanitized
 ARM := build/selfcheck-arm
 
-.PHONY: help setup devnet test lint sanitize cross bench attacks docs fuzz copies simulate format clean
+.PHONY: help setup devnet test lint sanitize cross bench attacks docs imports fuzz copies simulate format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ fuzz: setup ## every decoder and the peer's state machine under atheris, ten min
 docs: setup ## the documents as a web site in build/site, links checked
 	@$(BIN)/python -c "import material" 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check 'mkdocs-material>=9.5,<10'
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+
+imports: setup ## draw the packages and what they import into docs/img/imports.svg
+	@$(BIN)/python docs/draw_imports.py
 
 copies: setup ## copies of matrices among 300 nodes that come and go (ARGS="--plot FILE.png" draws them)
 	@$(BIN)/python benchmarks/mesh_copies.py $(ARGS)

@@ -35,6 +35,7 @@ from inos.consensus.validity import (
     is_about_block,
 )
 from inos.primitives.blocks import Block, Header, compute_block_id
+from inos.primitives.bls import Bls
 from inos.primitives.errors import InosError, NotYet, ParentMissing, RuleViolation, VerdictMissing
 from inos.primitives.matrices import Witness
 from inos.primitives.units import BlockId, StateRoot, Target, TimeMs, TxId
@@ -59,10 +60,11 @@ class Ledger(ArrivingLedger):
         database: Database,
         index: BlockIndex,
         results: ResultChecker,
+        bls: Bls,
         *,
         seal_check: Callable[[Params, Header, Witness], None] = check_seal,
     ) -> None:
-        super().__init__(params, database, index, results)
+        super().__init__(params, database, index, results, bls)
         self._seal_check = seal_check
 
     @classmethod
@@ -73,6 +75,7 @@ class Ledger(ArrivingLedger):
         genesis: GenesisState,
         *,
         results: ResultChecker,
+        bls: Bls,
         is_durable: bool = True,
         awaits_state: int | None = None,
     ) -> "Ledger":
@@ -80,6 +83,7 @@ class Ledger(ArrivingLedger):
 
         Args:
             results: checks delivered products in stage 3.
+            bls: checks the signatures of voters.
             is_durable: see inos.chain.database.Database.
             awaits_state: a ledger at genesis connects no blocks, and waits for the state of a block at about this
                 height from others: see `begin_import`. One that is further takes no notice.
@@ -89,7 +93,7 @@ class Ledger(ArrivingLedger):
         """
         database = open_database(path, genesis, is_durable=is_durable)
         try:
-            ledger = cls(params, database, load_index(database, params, genesis), results)
+            ledger = cls(params, database, load_index(database, params, genesis), results, bls)
             if awaits_state is not None and ledger.tip.header.height == 0:
                 ledger.await_state(Importer(database, ledger._index, genesis, awaits_state))
             else:
@@ -293,7 +297,7 @@ class Ledger(ArrivingLedger):
     def _check_body(self, block: Block, is_verified: Callable[[TxId], bool] | None) -> None:
         """After the seal: only a block that cost work may be remembered as invalid."""
         try:
-            check_block_sanity(self._params, block, is_verified=is_verified)
+            check_block_sanity(self._params, block, self.bls, is_verified=is_verified)
         except RuleViolation as error:
             if is_about_block(error):
                 block_id = compute_block_id(block.header)

@@ -19,6 +19,7 @@ from inos.consensus.execution import ResultChecker, check_state_root, execute_bl
 from inos.consensus.params import Params
 from inos.consensus.records import FINALITY_KEY, MAX_RECORD_BYTES, Finality
 from inos.primitives.blocks import Block
+from inos.primitives.bls import Bls
 from inos.primitives.codec import decode
 from inos.primitives.errors import RuleViolation, VerdictMissing
 from inos.primitives.matrices import Witness
@@ -28,12 +29,13 @@ from inos.primitives.units import BlockId
 class ConnectedChain:
     """Moves `index.tip` and the database together. All it writes is staged; `flush` brings it to disk."""
 
-    def __init__(self, params: Params, database: Database, index: BlockIndex, results: ResultChecker) -> None:
+    def __init__(self, params: Params, database: Database, index: BlockIndex, results: ResultChecker, bls: Bls) -> None:
         self._params = params
         self._staging = Staging(database)
         self._index = index
         self._blocks = BlockStore(self._staging)
         self._results = results
+        self._bls = bls
         self._arrived: dict[BlockId, Block] = {}
         """Blocks staged since the last flush, so that connecting them need not decode them."""
 
@@ -100,7 +102,7 @@ class ConnectedChain:
         if self._staging.is_full:
             self.flush()
         block = self._arrived.get(entry.id) or self._blocks.get_stored_block(entry.id)
-        executed = execute_block(self._params, StagedState(self._staging), block, self._results)
+        executed = execute_block(self._params, StagedState(self._staging), block, self._results, self._bls)
         root, batch = make_connect_batch(self._staging.get, entry, block, executed)
         check_state_root(entry.header, root)
         self._staging.write(batch)

@@ -11,6 +11,7 @@ from inos.chain.schema import MAX_STORED_BYTES, StoredHeader, StoredInvalid
 from inos.consensus.execution import ResultChecker
 from inos.consensus.genesis_state import GenesisState
 from inos.consensus.params import Params
+from inos.primitives.bls import Bls
 from inos.primitives.codec import decode
 from inos.primitives.units import BlockId
 
@@ -39,7 +40,7 @@ class Rechecked(Struct, frozen=True):
 
 
 def recheck(
-    path: Path, params: Params, genesis: GenesisState, *, results: ResultChecker, is_durable: bool = True
+    path: Path, params: Params, genesis: GenesisState, *, results: ResultChecker, bls: Bls, is_durable: bool = True
 ) -> tuple[Rechecked, ...]:
     """Forget every verdict in the database and let the ledger judge again whatever it would build on.
 
@@ -57,7 +58,7 @@ def recheck(
             remembered.append(Remembered(block_id, height, why.code, why.message))
         if remembered:
             database.write({schema.invalid_key(block.id): None for block in remembered})
-    ledger = Ledger.open(path, params, genesis, results=results, is_durable=is_durable)
+    ledger = Ledger.open(path, params, genesis, results=results, bls=bls, is_durable=is_durable)
     try:
         found = [Rechecked(block, ledger.get_status(block.id)) for block in remembered]
     finally:

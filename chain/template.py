@@ -79,6 +79,7 @@ def make_template(
         target=target,
         results=ledger.results,
         parent=tip.id,
+        bls=ledger.bls,
         aggregate=aggregate,
     )
     transactions = _fill(execution, mempool, ledger)

@@ -26,6 +26,7 @@ from inos.consensus.records import Job, JobState, StateKey
 from inos.consensus.state import StateView
 from inos.consensus.statetree import StateProof
 from inos.primitives.blocks import Block, Header
+from inos.primitives.bls import Bls
 from inos.primitives.matrices import Witness
 from inos.primitives.transactions import Transaction
 from inos.primitives.units import Address, BlockId, Height, JobId, TxId
@@ -41,11 +42,13 @@ MAX_EPOCHS_SOUGHT: Final = 4096
 class LedgerView:
     """What a ledger knows; `inos.chain.ledger.Ledger` adds to it what changes it."""
 
-    def __init__(self, params: Params, database: Database, index: BlockIndex, results: ResultChecker) -> None:
+    def __init__(self, params: Params, database: Database, index: BlockIndex, results: ResultChecker, bls: Bls) -> None:
         self._params = params
         self._db = database
         self._index = index
         self._results = results
+        self.bls = bls
+        """Checks the signatures of votes."""
         self._blocks = BlockStore(database)
         self._reader = ChainReader(database, index.tip.to_tip())
 

@@ -2,17 +2,27 @@
 
 from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
-from typing import Final
+from typing import Final, assert_never
 
 from msgspec import Struct
 
 from inos.primitives.codec import encode
 from inos.primitives.transactions import (
+    CancelJob,
+    Challenge,
+    ClaimJob,
+    Dispute,
+    JuryReveal,
+    JuryVote,
     Payload,
     PostJob,
     RegisterVoter,
+    ReportVoter,
+    SubmitResult,
     Transaction,
     Transfer,
+    UnbondVoter,
+    WithdrawBond,
     compute_tx_id,
     get_sender,
 )
@@ -182,5 +192,18 @@ def get_cost(payload: Payload) -> int:
             return payload.reward
         case RegisterVoter():
             return payload.bond
-        case _:
+        case (
+            ClaimJob()
+            | SubmitResult()
+            | CancelJob()
+            | Challenge()
+            | UnbondVoter()
+            | WithdrawBond()
+            | ReportVoter()
+            | Dispute()
+            | JuryVote()
+            | JuryReveal()
+        ):
             return 0
+        case _:
+            assert_never(payload)

@@ -24,7 +24,7 @@ from inos.consensus.results import ResultChecker, check_products, iterate_matric
 from inos.consensus.state import Draft, compute_supply
 from inos.consensus.transactions import process_transaction
 from inos.primitives.blocks import Block, Header, compute_difficulty, get_target
-from inos.primitives.bls import Bls, get_bls
+from inos.primitives.bls import Bls
 from inos.primitives.errors import RuleViolation
 from inos.primitives.matrices import Product
 from inos.primitives.transactions import Transaction, compute_tx_id
@@ -82,7 +82,7 @@ class Execution:
             `check_products` is called for all of them in the end.
         parent: the parent's id, which the first block above a checkpoint notes.
         aggregate: votes that the block carries.
-        bls: checks them; by default the best there is.
+        bls: checks their signature.
 
     Raises:
         RuleViolation: as `finality.process_aggregate`.
@@ -98,8 +98,8 @@ class Execution:
         target: int,
         results: ResultChecker | None,
         parent: BlockId,
+        bls: Bls,
         aggregate: Aggregate | None = None,
-        bls: Bls | None = None,
     ) -> None:
         self._params = params
         self._height = height
@@ -166,7 +166,7 @@ class Execution:
         figures = self._make_figures(whole.get_market(), subsidy)
         return Executed(whole.compute_changes(), figures, tuple(self._touched), tuple(self._job_events))
 
-    def _process_start(self, parent: BlockId, aggregate: Aggregate | None, bls: Bls | None) -> None:
+    def _process_start(self, parent: BlockId, aggregate: Aggregate | None, bls: Bls) -> None:
         start = self._begin()
         process_queues(start)
         process_juries(start, parent)
@@ -174,7 +174,7 @@ class Execution:
         if aggregate is not None:
             start.charge(compute_aggregate_cost(aggregate))
             self._check_cost(start)
-            process_aggregate(start, aggregate, bls or get_bls(), self._beneficiary)
+            process_aggregate(start, aggregate, bls, self._beneficiary)
         self._take(start)
 
     def _check_cost(self, effects: Effects) -> None:
@@ -231,9 +231,7 @@ class Execution:
         )
 
 
-def execute_block(
-    params: Params, reader: StateReader, block: Block, results: ResultChecker, *, bls: Bls | None = None
-) -> Executed:
+def execute_block(params: Params, reader: StateReader, block: Block, results: ResultChecker, bls: Bls) -> Executed:
     """Stage 3 for a block that passed the first two. Verdicts on products are looked up after everything else.
 
     Args:

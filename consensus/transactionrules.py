@@ -1,5 +1,7 @@
 """Stage 1 for a transaction: everything that can be said without state."""
 
+from typing import assert_never
+
 from inos.consensus.codes import Code
 from inos.consensus.disputes import check_jury_signature
 from inos.consensus.finality.evidence import check_evidence_sanity
@@ -9,10 +11,14 @@ from inos.consensus.matrixrules import check_product_refs, check_result_ref
 from inos.consensus.params import Params
 from inos.consensus.prices import compute_product_bytes
 from inos.primitives.blocks import MAX_HEADER_BYTES
-from inos.primitives.bls import get_bls
+from inos.primitives.bls import Bls
 from inos.primitives.codec import encode
 from inos.primitives.errors import RuleViolation
 from inos.primitives.transactions import (
+    CancelJob,
+    Challenge,
+    ClaimJob,
+    Dispute,
     JobMode,
     JuryReveal,
     JuryVote,
@@ -22,6 +28,8 @@ from inos.primitives.transactions import (
     SubmitResult,
     Transaction,
     Transfer,
+    UnbondVoter,
+    WithdrawBond,
     compute_challenge_bytes,
     get_max_bytes,
     get_sender,
@@ -30,7 +38,7 @@ from inos.primitives.transactions import (
 from inos.primitives.units import U64_MAX
 
 
-def check_transaction_sanity(params: Params, tx: Transaction) -> None:
+def check_transaction_sanity(params: Params, tx: Transaction, bls: Bls) -> None:
     """Chain, amounts, references, size and signature; the signatures last, as they cost most.
 
     Raises:
@@ -50,23 +58,52 @@ def check_transaction_sanity(params: Params, tx: Transaction) -> None:
             _check_post_job(params, tx.payload, tx.fee)
         case SubmitResult():
             check_result_ref(tx.payload.y, "result y")
+        case (
+            ClaimJob()
+            | CancelJob()
+            | Challenge()
+            | RegisterVoter()
+            | UnbondVoter()
+            | WithdrawBond()
+            | ReportVoter()
+            | Dispute()
+            | JuryVote()
+            | JuryReveal()
+        ):
+            pass
+        case _:
+            assert_never(tx.payload)
     size, limit = len(encode(tx)), get_max_bytes(tx.payload)
     if size > limit:
         raise RuleViolation(Code.TRANSACTION_TOO_LARGE, "the transaction's bytes", expected=f"<= {limit}", got=size)
     if not is_transaction_signed(tx):
         raise RuleViolation(Code.BAD_SIGNATURE, f"the signature is not that of {tx.sender.hex()} over this transaction")
-    _check_bls(params, tx)
+    _check_bls(params, tx, bls)
 
 
-def _check_bls(params: Params, tx: Transaction) -> None:
+def _check_bls(params: Params, tx: Transaction, bls: Bls) -> None:
     """What takes pairings, so that only a signed transaction can make a node compute them."""
     match tx.payload:
         case RegisterVoter():
-            check_register_sanity(params, get_sender(tx), tx.payload, tx.fee, get_bls())
+            check_register_sanity(params, get_sender(tx), tx.payload, tx.fee, bls)
         case ReportVoter():
-            check_evidence_sanity(params, tx.payload, get_bls())
+            check_evidence_sanity(params, tx.payload, bls)
         case JuryVote() | JuryReveal():
-            check_jury_signature(params, tx.payload, get_bls())
+            check_jury_signature(params, tx.payload, bls)
+        case (
+            Transfer()
+            | PostJob()
+            | ClaimJob()
+            | SubmitResult()
+            | CancelJob()
+            | Challenge()
+            | UnbondVoter()
+            | WithdrawBond()
+            | Dispute()
+        ):
+            pass
+        case _:
+            assert_never(tx.payload)
 
 
 def _check_transfer(payload: Transfer, fee: int) -> None:

@@ -1,5 +1,7 @@
 """One transaction against a state: nonce, fee, and the effect of its payload. All of it, or a broken rule."""
 
+from typing import assert_never
+
 import msgspec
 
 from inos.consensus.codes import Code
@@ -75,6 +77,8 @@ def process_transaction(effects: Effects, tx: Transaction) -> None:
             process_jury_vote(effects, tx.payload)
         case JuryReveal():
             process_jury_reveal(effects, tx.payload)
+        case _:
+            assert_never(tx.payload)
 
 
 def process_transfer(effects: Effects, sender: Address, payload: Transfer) -> None:

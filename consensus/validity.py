@@ -26,6 +26,7 @@ from inos.primitives.blocks import (
     encode_target,
     get_target,
 )
+from inos.primitives.bls import Bls
 from inos.primitives.codec import encode
 from inos.primitives.errors import InosError, InvalidCertificate, RuleViolation
 from inos.primitives.matrices import PANEL_BYTES, STRIP_ROWS, Seal, Witness
@@ -86,7 +87,9 @@ def check_header_sanity(params: Params, header: Header) -> None:
     _check_seal_sanity(header.seal, get_target(header))
 
 
-def check_block_sanity(params: Params, block: Block, *, is_verified: Callable[[TxId], bool] | None = None) -> None:
+def check_block_sanity(
+    params: Params, block: Block, bls: Bls, *, is_verified: Callable[[TxId], bool] | None = None
+) -> None:
     """Stage 1 for a whole block without its witness.
 
     Args:
@@ -107,7 +110,7 @@ def check_block_sanity(params: Params, block: Block, *, is_verified: Callable[[T
         raise RuleViolation(
             Code.BLOCK_TOO_LARGE, "bytes of the block", expected=f"<= {params.max_block_bytes}", got=size
         )
-    _check_transactions(params, block.transactions, is_verified)
+    _check_transactions(params, block.transactions, bls, is_verified)
 
 
 def check_seal(params: Params, header: Header, witness: Witness) -> None:
@@ -158,7 +161,7 @@ def _check_seal_sanity(seal: Seal, target: int) -> None:
 
 
 def _check_transactions(
-    params: Params, transactions: Sequence[Transaction], is_verified: Callable[[TxId], bool] | None
+    params: Params, transactions: Sequence[Transaction], bls: Bls, is_verified: Callable[[TxId], bool] | None
 ) -> None:
     seen: set[TxId] = set()
     for index, tx in enumerate(transactions):
@@ -169,6 +172,6 @@ def _check_transactions(
         if is_verified is not None and is_verified(tx_id):
             continue
         try:
-            check_transaction_sanity(params, tx)
+            check_transaction_sanity(params, tx, bls)
         except RuleViolation as error:
             raise RuleViolation(error.code, f"transaction {index} ({tx_id.hex()}): {error.message}") from error

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, assert_never
 
 import structlog
 from numpy.typing import NDArray
@@ -37,11 +37,28 @@ from inos.genesis import Network
 from inos.mesh.runs import Run
 from inos.mesh.store import MatrixInfo, MatrixStore
 from inos.primitives.blocks import Block, Header
-from inos.primitives.bls import Bls, get_bls
 from inos.primitives.clock import Clock
 from inos.primitives.errors import ClockAhead, InosError, MatrixMissing, NotYet, RuleViolation, VerdictMissing
 from inos.primitives.matrices import MatrixRef, Product, Witness
-from inos.primitives.transactions import Challenge, JobMode, SubmitResult, Transaction, compute_tx_id, get_sender
+from inos.primitives.transactions import (
+    CancelJob,
+    Challenge,
+    ClaimJob,
+    Dispute,
+    JobMode,
+    JuryReveal,
+    JuryVote,
+    PostJob,
+    RegisterVoter,
+    ReportVoter,
+    SubmitResult,
+    Transaction,
+    Transfer,
+    UnbondVoter,
+    WithdrawBond,
+    compute_tx_id,
+    get_sender,
+)
 from inos.primitives.units import Address, BlockId, Height, JobId, MatrixId, TxId
 
 log: Final = structlog.get_logger("node")
@@ -78,7 +95,6 @@ class NodeService:
         *,
         threads: Threads | None = None,
         scrub_rate: int = 0,
-        bls: Bls | None = None,
     ) -> None:
         self.network = network
         self.ledger = ledger
@@ -92,7 +108,7 @@ class NodeService:
         self._unclaimed = UnclaimedResults()
         self._undelivered = UnclaimedResults(MAX_HELD_CHALLENGES)
         self._threads = threads or Threads()
-        votes = VotePool(network.params, bls or get_bls())
+        votes = VotePool(network.params, ledger.bls)
         self._chain = ChainWriter(ledger, mempool, votes, clock)
         self.votes = VoteRoom(votes, ledger, self._threads, self._hub)
         self._pasts = Pasts(ledger, clock)
@@ -185,11 +201,28 @@ class NodeService:
             NotYet: a result that cannot be checked yet, for want of its claim or (MatrixMissing) its matrices, or a
                 challenge of a result that is not on chain here yet; held, and taken once they are here.
         """
-        await self._threads.check(partial(check_transaction_sanity, self.params, tx))
-        if isinstance(tx.payload, SubmitResult):
-            await self._check_result(tx, tx.payload)
-        elif isinstance(tx.payload, Challenge):
-            await self._check_challenge(tx, tx.payload)
+        await self._threads.check(partial(check_transaction_sanity, self.params, tx, self.ledger.bls))
+        match tx.payload:
+            case SubmitResult():
+                await self._check_result(tx, tx.payload)
+            case Challenge():
+                await self._check_challenge(tx, tx.payload)
+            case (
+                Transfer()
+                | PostJob()
+                | ClaimJob()
+                | CancelJob()
+                | RegisterVoter()
+                | UnbondVoter()
+                | WithdrawBond()
+                | ReportVoter()
+                | Dispute()
+                | JuryVote()
+                | JuryReveal()
+            ):
+                pass
+            case _:
+                assert_never(tx.payload)
         tx_id = await self._threads.write(partial(self._chain.add_transaction, tx))
         self._hub.publish(TransactionAdded(tx_id))
         return tx_id
@@ -283,7 +316,7 @@ class NodeService:
         sound: list[Transaction] = []
         for tx in transactions:
             try:
-                check_transaction_sanity(self.params, tx)
+                check_transaction_sanity(self.params, tx, self.ledger.bls)
                 sound.append(tx)
             except RuleViolation as error:
                 log.warning("pool transaction left out", code=error.code)

@@ -4,7 +4,7 @@ from typing import Any
 
 from mkdocs.structure.files import File, Files
 
-from inos.rpc.reference import make_reference
+from inos.rpc.description.reference import make_reference
 
 
 def on_files(files: Files, config: Any) -> Files:

@@ -11,10 +11,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from inos._matmul import matmul
-    from inos._miner import Miner
     from inos.client.client import Client
     from inos.client.errors import ClientError, JobFailed, RemoteError
+    from inos.client.matmul import matmul
+    from inos.client.miner import Miner
     from inos.client.operands import BadOperand
     from inos.primitives.errors import InosError
 
@@ -26,9 +26,9 @@ _PLACES: Final = {
     "ClientError": "inos.client.errors",
     "InosError": "inos.primitives.errors",
     "JobFailed": "inos.client.errors",
-    "Miner": "inos._miner",
+    "Miner": "inos.client.miner",
     "RemoteError": "inos.client.errors",
-    "matmul": "inos._matmul",
+    "matmul": "inos.client.matmul",
 }
 
 

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from inos._miner import Miner, get_current
 from inos.client.errors import ClientError
+from inos.client.miner import Miner, get_current
 from inos.primitives.matrices import MAX_DEPTH
 from inos.work import Operand
 from inos.work import mine as multiply

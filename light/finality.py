@@ -10,7 +10,7 @@ from inos.consensus.finality.trust import Step, Trust, begin_trust, begin_trust_
 from inos.genesis import Network
 from inos.light.errors import Lie, LightError
 from inos.light.headers import Headers
-from inos.primitives.bls import get_bls
+from inos.primitives.bls import Bls
 from inos.primitives.errors import RuleViolation
 from inos.primitives.units import BlockId, StateRoot
 from inos.primitives.votes import Checkpoint
@@ -41,11 +41,17 @@ class FinalityBook:
     """
 
     def __init__(
-        self, network: Network, checkpoint: Checkpoint | None, headers: Headers, is_best: Callable[[BlockId], bool]
+        self,
+        network: Network,
+        checkpoint: Checkpoint | None,
+        headers: Headers,
+        bls: Bls,
+        is_best: Callable[[BlockId], bool],
     ) -> None:
         self._params = network.params
         self._given = checkpoint
         self._headers = headers
+        self._bls = bls
         self._is_best = is_best
         genesis = begin_trust(network.genesis_id, StateRoot(network.state.header.state_root))
         self._begun: dict[str, Trust] = {} if checkpoint is not None else {"": genesis}
@@ -98,7 +104,7 @@ class FinalityBook:
         try:
             if before is None:
                 raise RuleViolation(Code.WRONG_SOURCE, f"epoch {link.source.epoch} was never shown to be justified")
-            follow = partial(follow_step, self._params, before, step, get_bls(), self._is_best)
+            follow = partial(follow_step, self._params, before, step, self._bls, self._is_best)
             trust = await asyncio.to_thread(follow)
         except RuleViolation as error:
             raise self._make_lie(source, step, error) from error

@@ -17,6 +17,7 @@ from inos.light.headers import Headers
 from inos.light.seals import Chooser, Seals
 from inos.light.source import MAX_HEADERS, Source
 from inos.primitives.blocks import Header
+from inos.primitives.bls import Bls
 from inos.primitives.clock import Clock
 from inos.primitives.errors import InosError, NotYet, ParentMissing, RuleViolation
 from inos.primitives.units import BlockId, TimeMs
@@ -40,7 +41,13 @@ class Follower:
     """What is known, and from whom."""
 
     def __init__(
-        self, network: Network, sources: Sequence[Source], clock: Clock, rng: Chooser, checkpoint: Checkpoint | None
+        self,
+        network: Network,
+        sources: Sequence[Source],
+        clock: Clock,
+        rng: Chooser,
+        bls: Bls,
+        checkpoint: Checkpoint | None,
     ) -> None:
         self.network = network
         self._clock = clock
@@ -53,7 +60,7 @@ class Follower:
         """Two proofs of finality that contradict: nothing is answered any more."""
         self.headers = Headers(network)
         self.seals = Seals(network.params, self.headers, rng)
-        self.finality = FinalityBook(network, checkpoint, self.headers, self._is_best)
+        self.finality = FinalityBook(network, checkpoint, self.headers, bls, self._is_best)
         self._met: set[str] = set()
         self._turn = asyncio.Lock()
         self.rounds = 0

@@ -19,6 +19,7 @@ from inos.light.errors import LightError
 from inos.light.follower import Follower
 from inos.light.methods import METHODS
 from inos.light.source import Source
+from inos.primitives.bls import get_bls
 from inos.primitives.votes import Checkpoint
 from inos.rpc import NodePort, RpcServer, RpcSettings
 
@@ -48,7 +49,7 @@ async def run(settings: LightSettings, clock: Any) -> None:
         raise LightError("no-node", "a light client needs somebody to ask", hint="inos light --node http://HOST:8645")
     sources = [Source(url.rstrip("/")) for url in dict.fromkeys(settings.nodes)]
     given = _make_checkpoint(settings, network.params)
-    follower = Follower(network, sources, clock, random.SystemRandom(), given)
+    follower = Follower(network, sources, clock, random.SystemRandom(), get_bls(), given)
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     server = RpcServer(
         cast(NodePort, follower),  # its methods are the light client's own

@@ -10,7 +10,7 @@ from inos.light.follower import Follower
 from inos.primitives.units import Height
 from inos.rpc.errors import make_invalid_param
 from inos.rpc.method import method
-from inos.rpc.methods.state import AccountModel, render_proof
+from inos.rpc.methods.state.accounts import AccountModel, render_proof
 from inos.rpc.schemas import AddressText, Count, HeightNumber, Hex32, Model, NoParams
 from inos.wallet.addresses import decode_address, encode_address
 from inos.wallet.errors import WalletError

@@ -31,11 +31,11 @@ class Connections:
     async def connect(self, address: PeerAddress, kind: LinkKind, /) -> Peer:
         return await self._get_manager().connect(address, kind)
 
-    async def feel(self, address: PeerAddress, /) -> None:
-        await self._get_manager().feel(address)
+    async def dial_feeler(self, address: PeerAddress, /) -> None:
+        await self._get_manager().dial_feeler(address)
 
-    async def reach(self, address: PeerAddress, limit_s: float) -> Peer:
-        return await self._get_manager().reach(address, limit_s)
+    async def get_or_dial(self, address: PeerAddress, limit_s: float) -> Peer:
+        return await self._get_manager().get_or_dial(address, limit_s)
 
-    async def prove(self, address: PeerAddress) -> None:
-        await self._get_manager().prove(address)
+    async def verify_address(self, address: PeerAddress) -> None:
+        await self._get_manager().verify_address(address)

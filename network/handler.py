@@ -4,32 +4,32 @@ import asyncio
 
 from inos.network.discovery.addresses.service import AddressService
 from inos.network.peers.peer import Peer
-from inos.network.sync.service import Sync
+from inos.network.sync.service import SyncService
 from inos.network.wire.addresses import GetAddresses
 from inos.network.wire.base import Notice, Request
 from inos.primitives.units import BlockId
 
 
-class Handler:
+class PeerHandler:
     """Satisfies `inos.network.peers.session.SessionHandler`."""
 
-    def __init__(self, sync: Sync, addresses: AddressService) -> None:
+    def __init__(self, sync: SyncService, addresses: AddressService) -> None:
         self._sync = sync
         self._addresses = addresses
 
     def get_tip(self) -> tuple[BlockId, int]:
         return self._sync.get_tip()
 
-    def hear(self, peer: Peer, notice: Notice) -> bool:
-        return self._sync.hear(peer, notice) or self._addresses.hear(peer, notice)
+    def handle_notice(self, peer: Peer, notice: Notice) -> bool:
+        return self._sync.handle_notice(peer, notice) or self._addresses.handle_notice(peer, notice)
 
-    async def answer(self, peer: Peer, request: Request) -> None:
+    async def handle_request(self, peer: Peer, request: Request) -> None:
         if isinstance(request, GetAddresses):
-            await self._addresses.answer(peer, request)
+            await self._addresses.handle_request(peer, request)
         else:
-            await self._sync.answer(peer, request)
+            await self._sync.handle_request(peer, request)
 
-    async def follow(self, peer: Peer) -> None:
+    async def run_peer(self, peer: Peer) -> None:
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._sync.follow(peer))
-            group.create_task(self._addresses.follow(peer))
+            group.create_task(self._sync.run_peer(peer))
+            group.create_task(self._addresses.run_peer(peer))

@@ -81,7 +81,7 @@ class Transport(Protocol):
             HandshakeFailed: "wrong-peer", "bad-handshake" (another network or version looks like this too).
         """
 
-    async def prove(self, address: PeerAddress) -> None:
+    async def verify_address(self, address: PeerAddress) -> None:
         """Dial just far enough to see that `address.id` lives there; the other side sees no link. Raises as `dial`."""
 
     async def stop(self) -> None:

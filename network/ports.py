@@ -13,6 +13,7 @@ from inos.consensus.finality.trust import Step
 from inos.consensus.params import Params
 from inos.consensus.stateranges import Place, StateRange
 from inos.primitives.blocks import Block, Header
+from inos.primitives.bls import Bls
 from inos.primitives.errors import InosError
 from inos.primitives.matrices import Witness
 from inos.primitives.transactions import Transaction
@@ -47,6 +48,10 @@ class TipView(Protocol):
 
 class LedgerPort(Protocol):
     """The chain as this node has it."""
+
+    @property
+    def bls(self) -> Bls:
+        """Checks the signatures of voters."""
 
     @property
     def tip(self) -> TipView:

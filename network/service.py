@@ -7,14 +7,14 @@ from collections.abc import Iterable
 import structlog
 from msgspec import structs
 
-from inos.core.verification.seals import SealVerifier, ThreadVerifier
+from inos.core.verification.seals import SealVerifier
 from inos.network.connections import Connections
 from inos.network.discovery.addresses.service import AddressService
-from inos.network.discovery.routing.service import Routing, RoutingStatus
+from inos.network.discovery.routing.service import RoutingService, RoutingStatus
+from inos.network.endpoints import compute_group, describe_group, split_endpoint
 from inos.network.errors import Misbehaviour
-from inos.network.figures import AddressInfo, BanInfo, NetworkStatus, PeerInfo
 from inos.network.files import MemoryFiles
-from inos.network.handler import Handler
+from inos.network.handler import PeerHandler
 from inos.network.identity import NodeIdentity, PeerAddress
 from inos.network.link import Transport
 from inos.network.peers.bans import BanList
@@ -22,12 +22,12 @@ from inos.network.peers.kinds import LinkKind
 from inos.network.peers.manager import PeerManager
 from inos.network.peers.peer import Peer
 from inos.network.peers.static import StaticPeers
-from inos.network.places import compute_group, describe_group, split_place
 from inos.network.ports import Files, NodePort
 from inos.network.settings import PROTOCOL_VERSION, NetworkSettings
+from inos.network.status import AddressInfo, BanInfo, NetworkStatus, PeerInfo
 from inos.network.sync.progress import SyncStatus
-from inos.network.sync.relay.blocks import SpreadStats
-from inos.network.sync.service import Sync
+from inos.network.sync.relay.blocks import BlockRelayStats
+from inos.network.sync.service import SyncService
 from inos.network.transport.websocket import WebSocketTransport
 from inos.network.wire.control import Hello
 from inos.primitives.clock import Clock, SystemClock
@@ -58,11 +58,11 @@ class NetworkService:
         settings: NetworkSettings,
         identity: NodeIdentity,
         *,
+        verifier: SealVerifier,
         clock: Clock | None = None,
         rng: Randomness | None = None,
         transport: Transport | None = None,
         files: Files | None = None,
-        verifier: SealVerifier | None = None,
     ) -> None:
         self._node = node
         self._settings = settings
@@ -81,17 +81,17 @@ class NetworkService:
         the_files: Files = files if files is not None else MemoryFiles()
         self._bans = BanList(settings.ban_s, [peer.id for peer in settings.peers], the_files, the_clock)
         connections = Connections(lambda: self._manager)
-        self._routing = Routing(
-            identity.node_id, node.matrices, settings.routing, connections, self._punish, the_clock, the_rng
+        self._routing = RoutingService(
+            identity.node_id, node.matrices, settings.routing, connections, self._penalise, the_clock, the_rng
         )
-        self._verifier: SealVerifier = verifier if verifier is not None else ThreadVerifier()
-        self._sync = Sync(
+        self._verifier = verifier
+        self._sync = SyncService(
             identity.node_id,
             node,
             settings,
             the_clock,
             self._list_peers,
-            self._punish,
+            self._penalise,
             self._verifier,
             self._routing,
             the_rng,
@@ -110,14 +110,14 @@ class NetworkService:
             identity.node_id,
             settings,
             self._transport,
-            Handler(self._sync, self._addresses),
+            PeerHandler(self._sync, self._addresses),
             self._make_hello,
             self._check_hello,
             the_clock,
             the_rng,
             self._bans,
             compute_hash(Context.ADDRESS_BOOK, b"inbound slots" + identity.secret),
-            lambda link: self._addresses.on_arrival(split_place(link.remote_address)[0]),
+            lambda link: self._addresses.on_arrival(split_endpoint(link.remote_address)[0]),
         )
         self._static = StaticPeers(identity.node_id, self._manager, settings, the_clock, the_rng)
 
@@ -131,7 +131,7 @@ class NetworkService:
         return self._transport.port
 
     @property
-    def spread_stats(self) -> SpreadStats:
+    def spread_stats(self) -> BlockRelayStats:
         """What came of new blocks since the start: how many, how many bytes, and how many of them twice."""
         return self._sync.spread_stats
 
@@ -164,7 +164,7 @@ class NetworkService:
         found, own = self._addresses, self._addresses.get_own()
         return NetworkStatus(
             listen_port=self.listen_port,
-            reachability=found.reach.value,
+            reachability=found.get_or_dial.value,
             observed_host=found.observed_host,
             announced="" if own is None else str(own),
             discovery=self._settings.discovery,
@@ -261,9 +261,9 @@ class NetworkService:
         """Whether links can be dialled."""
         return self._manager.is_running
 
-    async def reach(self, address: PeerAddress, limit_s: float) -> Peer:
+    async def get_or_dial(self, address: PeerAddress, limit_s: float) -> Peer:
         """See PeerManager.reach."""
-        return await self._manager.reach(address, limit_s)
+        return await self._manager.get_or_dial(address, limit_s)
 
     async def provide(self, id: MatrixId) -> int:
         """Tell the nodes nearest to a matrix that this one has it; how many of them keep record of it.
@@ -284,8 +284,8 @@ class NetworkService:
     def _list_peers(self) -> Iterable[Peer]:
         return self._manager.list_full()
 
-    async def _punish(self, peer: Peer, fault: Misbehaviour) -> None:
-        await self._manager.punish(peer, fault)
+    async def _penalise(self, peer: Peer, fault: Misbehaviour) -> None:
+        await self._manager.penalise(peer, fault)
 
     def _make_hello(self, is_brief: bool = False) -> bytes:
         tip = self._node.ledger.tip

@@ -26,8 +26,8 @@ from inos.core.verification.results import StoredResults
 from inos.genesis import Network, load_network
 from inos.mesh.store import MatrixStore
 from inos.miner import Miner, MinerSettings
+from inos.network.endpoints import split_endpoint
 from inos.network.identity import NodeIdentity, load_identity
-from inos.network.places import split_place
 from inos.network.service import NetworkService
 from inos.network.settings import NetworkSettings
 from inos.node.datadir import DataDir, write_atomically
@@ -175,7 +175,7 @@ async def _open_service(
 ) -> NodeService:
     matrices = MatrixStore(data.matrices, max_bytes=settings.mesh_quota)
     results = StoredResults(matrices)
-    open_ledger = partial(Ledger.open, results=results, awaits_state=awaits_state)
+    open_ledger = partial(Ledger.open, results=results, bls=get_bls(), awaits_state=awaits_state)
     ledger = await asyncio.to_thread(open_ledger, data.ledger, network.params, network.state)
     stack.callback(ledger.close)
     if awaits_state is not None and not ledger.is_awaiting_state:
@@ -201,7 +201,9 @@ async def _start_network(
     identity: NodeIdentity,
     files: NetworkFiles,
 ) -> NetworkService:
-    peers = NetworkService(service, settings, identity, clock=service.clock, files=files, verifier=PoolVerifier())
+    peers = NetworkService(
+        service, settings, identity, clock=service.clock, files=files, verifier=PoolVerifier(service.ledger.bls)
+    )
     await peers.start()
     _run_until_stop(stack, tasks, "network", peers.run())
     stack.push_async_callback(_stop, "network", peers.stop)
@@ -240,8 +242,8 @@ def _start_voter(
     if not settings.vote:
         return None
     secret = load_voter_secret(data)
-    journal = stack.enter_context(open_journal(data, secret, service.genesis_id))
-    voter = Voter(service, get_bls(), secret, journal, account, read_bond(settings))
+    journal = stack.enter_context(open_journal(data, secret, service.genesis_id, service.ledger.bls))
+    voter = Voter(service, service.ledger.bls, secret, journal, account, read_bond(settings))
     _run_until_stop(stack, tasks, "voter", voter.run())
     return voter
 
@@ -271,7 +273,7 @@ async def _start_metrics(
     if settings.metrics is None:
         return None, None
     metrics = Metrics(node, clock.now_ms)
-    server = MetricsServer(node, metrics, *split_place(settings.metrics))
+    server = MetricsServer(node, metrics, *split_endpoint(settings.metrics))
     stack.push_async_callback(_stop, "metrics", server.stop)
     await server.start()
     return metrics, server.url

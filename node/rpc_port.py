@@ -20,9 +20,9 @@ from inos.core.votes import VoteRoom
 from inos.genesis import Network
 from inos.mesh.store import MatrixStore
 from inos.miner import Miner
-from inos.network.figures import AddressInfo, BanInfo, NetworkStatus
 from inos.network.service import NetworkService
 from inos.network.settings import PROTOCOL_VERSION
+from inos.network.status import AddressInfo, BanInfo, NetworkStatus
 from inos.network.sync.progress import SyncStatus
 from inos.node.health import HealthChecks
 from inos.node.monitor import PulseTaker

@@ -11,8 +11,8 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from inos.core.errors import NodeError
 from inos.miner.settings import DEFAULT_MAX_JOB_BYTES, Purpose
-from inos.network.places import is_acceptable, split_place
-from inos.rpc.server import DEFAULT_BODY_LIMIT
+from inos.network.endpoints import is_acceptable, split_endpoint
+from inos.rpc.server.http import DEFAULT_BODY_LIMIT
 
 ENV_PREFIX: Final = "INOS_"
 CONFIG_NAME: Final = "config.toml"
@@ -26,7 +26,7 @@ Port = Annotated[int, Field(ge=0, le=65_535)]
 
 def parse_place(text: str) -> tuple[str, int]:
     """Host and port of host:port; ValueError where the host is no IP address in its one spelling."""
-    host, port = split_place(text)
+    host, port = split_endpoint(text)
     if not is_acceptable(host, allow_local=True) or not 1 <= port <= 65_535:
         raise ValueError("write an IP address and a port, such as 20.1.2.3:8646 or [2a01:4f8::1]:8646")
     return host, port
@@ -135,7 +135,7 @@ class NodeSettings(BaseSettings):
     @classmethod
     def _check_metrics(cls, value: str | None) -> str | None:
         if value is not None:
-            host, port = split_place(value)
+            host, port = split_endpoint(value)
             if not is_acceptable(host, allow_local=True) and host not in ("0.0.0.0", "::"):
                 raise ValueError("write an IP address and a port, such as 127.0.0.1:9645")
             if not value.endswith(f":{port}") or port > 65_535:

@@ -1,7 +1,7 @@
 """Transactions: who pays, what for, and the signature over it."""
 
 from enum import IntEnum
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, Final, TypeAlias, assert_never
 
 from msgspec import Meta, Struct
 
@@ -18,7 +18,7 @@ from inos.primitives.matrices import (
     StripRow,
 )
 from inos.primitives.signatures import compute_address, compute_public_key, is_signature_valid, sign
-from inos.primitives.units import Address, Hash, PublicKey, TxId
+from inos.primitives.units import Address, Hash, JobId, PublicKey, TxId
 from inos.primitives.votes import BlsKey, BlsSignature, SignedLink
 
 SMALL_TX_BYTES: Final = 4096
@@ -217,6 +217,19 @@ def compute_tx_id(tx: Transaction) -> TxId:
 def get_sender(tx: Transaction) -> Address:
     """Address of the account the transaction spends from."""
     return compute_address(PublicKey(tx.sender))
+
+
+def get_job_id(tx: Transaction) -> JobId | None:
+    """The job that the transaction posts or names, or None."""
+    match tx.payload:
+        case PostJob():
+            return JobId(compute_tx_id(tx))
+        case ClaimJob() | SubmitResult() | CancelJob() | Challenge() | Dispute() | JuryVote() | JuryReveal():
+            return JobId(tx.payload.job)
+        case Transfer() | RegisterVoter() | UnbondVoter() | WithdrawBond() | ReportVoter():
+            return None
+        case _:
+            assert_never(tx.payload)
 
 
 def sign_transaction(secret: bytes, chain_id: int, nonce: int, fee: int, payload: Payload) -> Transaction:

@@ -9,8 +9,8 @@ Pipeline: `server` (host, content type, size, token) -> `dispatch` (JSON-RPC, ba
 """
 
 from inos.rpc.errors import RpcError
-from inos.rpc.metrics import Metrics
-from inos.rpc.metrics_server import MetricsServer
+from inos.rpc.metrics.collector import Metrics
+from inos.rpc.metrics.server import MetricsServer
 from inos.rpc.ports import (
     Check,
     Health,
@@ -22,7 +22,7 @@ from inos.rpc.ports import (
     RoutingInfo,
     SnapshotStatus,
 )
-from inos.rpc.server import RpcServer, RpcSettings
+from inos.rpc.server.http import RpcServer, RpcSettings
 
 __all__ = [
     "Check",

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any, Final, get_type_hints
 
 from pydantic import BaseModel
@@ -23,7 +24,7 @@ class Example:
 class Method:
     """One method. `call` gets the node and a checked instance of `params`, and returns a `result`.
 
-    Where `needs_visit`, it also gets the caller's open socket (inos.rpc.live.Visit), or None for callers by POST.
+    Where `needs_visit`, it also gets the `Visit` of the caller's WebSocket, or None for callers by POST.
     """
 
     name: str
@@ -72,3 +73,9 @@ def method(
         )
 
     return wrap
+
+
+def collect_methods(*modules: ModuleType) -> dict[str, Method]:
+    """Return the methods that the modules define, by name."""
+    found = (each for module in modules for each in vars(module).values())
+    return {each.name: each for each in found if isinstance(each, Method)}

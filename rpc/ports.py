@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from inos.genesis import Network
     from inos.mesh.store import MatrixStore
     from inos.miner.figures import MinerStatus
-    from inos.network.figures import AddressInfo, BanInfo, NetworkStatus
+    from inos.network.status import AddressInfo, BanInfo, NetworkStatus
     from inos.network.sync.progress import SyncStatus
     from inos.primitives.matrices import MatrixRef, Seal, Witness
     from inos.primitives.transactions import RegisterVoter, Transaction

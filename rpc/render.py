@@ -1,6 +1,6 @@
 """From the chain's structs to the models of the JSON."""
 
-from typing import Final
+from typing import Final, assert_never
 
 from inos.consensus.records import Claim, Job, JobState
 from inos.primitives.blocks import Header, compute_block_id, compute_difficulty, get_target
@@ -10,7 +10,10 @@ from inos.primitives.transactions import (
     CancelJob,
     Challenge,
     ClaimJob,
+    Dispute,
     JobMode,
+    JuryReveal,
+    JuryVote,
     Payload,
     PostJob,
     RegisterVoter,
@@ -35,6 +38,8 @@ from inos.rpc.schemas import (
     JobIdModel,
     JobModel,
     JobStateName,
+    JuryRevealModel,
+    JuryVoteModel,
     LinkModel,
     MatrixRefModel,
     NothingModel,
@@ -131,14 +136,14 @@ class Renderer:
                     claim_window=payload.claim_window,
                     deadline=payload.deadline,
                     mode="checked" if payload.mode is JobMode.CHECKED else "optimistic",
-                    max_base_fee=str(payload.max_base_fee),
+                    max_burn=str(payload.max_burn),
                     tickets=compute_tickets(payload.x.rows, payload.w.rows, payload.x.cols),
                 )
             case SubmitResult():
                 return ResultModel(job=payload.job.hex(), y=render_ref(payload.y))
             case Challenge():
                 return ChallengeModel(job=payload.job.hex(), i=payload.i, j=payload.j)
-            case ClaimJob() | CancelJob():
+            case ClaimJob() | CancelJob() | Dispute():
                 return JobIdModel(job=payload.job.hex())
             case RegisterVoter():
                 return RegisterVoterModel(key=payload.key.hex(), proof=payload.proof.hex(), bond=str(payload.bond))
@@ -147,6 +152,22 @@ class Renderer:
             case ReportVoter():
                 first, second = payload.first.link, payload.second.link
                 return ReportVoterModel(key=payload.key.hex(), first=render_link(first), second=render_link(second))
+            case JuryVote():
+                return JuryVoteModel(
+                    job=payload.job.hex(),
+                    drawn_at=payload.drawn_at,
+                    key=payload.key.hex(),
+                    commitment=payload.commitment.hex(),
+                )
+            case JuryReveal():
+                return JuryRevealModel(
+                    job=payload.job.hex(),
+                    drawn_at=payload.drawn_at,
+                    key=payload.key.hex(),
+                    verdict=payload.verdict.name.lower(),
+                )
+            case _:
+                assert_never(payload)
 
     def claim(self, claim: Claim) -> ClaimModel:
         return ClaimModel(

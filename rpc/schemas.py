@@ -117,7 +117,7 @@ class PostJobModel(Model):
     claim_window: int
     deadline: Annotated[int, Field(ge=0, le=U64_MAX, description="As signed: no block may ever allow it.")]
     mode: Literal["checked", "optimistic"]
-    max_base_fee: NanoText
+    max_burn: NanoText
     tickets: Count
 
 
@@ -168,6 +168,26 @@ class ReportVoterModel(Model):
     second: LinkModel
 
 
+class JuryVoteModel(Model):
+    """A juror's committed verdict."""
+
+    job: Hex32
+    drawn_at: Count
+    """Height at which the jury was drawn."""
+    key: Hex
+    commitment: Hex32
+
+
+class JuryRevealModel(Model):
+    """A juror's opened verdict: right, wrong or unavailable."""
+
+    job: Hex32
+    drawn_at: Count
+    """Height at which the jury was drawn."""
+    key: Hex
+    verdict: str
+
+
 class NothingModel(Model):
     """The kind says it all."""
 
@@ -180,6 +200,8 @@ PayloadModel = (
     | JobIdModel
     | RegisterVoterModel
     | ReportVoterModel
+    | JuryVoteModel
+    | JuryRevealModel
     | NothingModel
 )
 

@@ -4,7 +4,7 @@ The checks use an account as the caller knows it (from a node, or None offline).
 themselves are `consensus`'s; here stand only those whose breach a person wants to hear of before.
 """
 
-from typing import Final
+from typing import Final, assert_never
 
 from msgspec import Struct
 
@@ -16,14 +16,21 @@ from inos.primitives.signatures import compute_public_key
 from inos.primitives.transactions import (
     MAX_TX_BYTES,
     CancelJob,
+    Challenge,
     ClaimJob,
+    Dispute,
     JobMode,
+    JuryReveal,
+    JuryVote,
     Payload,
     PostJob,
     RegisterVoter,
+    ReportVoter,
     SubmitResult,
     Transaction,
     Transfer,
+    UnbondVoter,
+    WithdrawBond,
     is_transaction_signed,
     sign_transaction,
 )
@@ -109,22 +116,35 @@ def compute_tickets(x: MatrixRef, w: MatrixRef) -> Tickets:
     return Tickets(-(-x.rows // STRIP_ROWS) * -(-w.rows // STRIP_ROWS) * -(-x.cols // PANEL_BYTES))
 
 
-def compute_cost(payload: Payload, fee: int, *, bond: int = 0) -> Nano:
+def compute_cost(payload: Payload, fee: int, *, bond: int = 0, stake: int = 0) -> Nano:
     """The most nano the account must have: what is moved, escrowed and burned at most, and the fee.
 
-    `bond` is the claimed job's, which a claim alone does not say.
+    `bond` is the claimed job's and `stake` the disputed job's bond and jury fee, which the payloads do not say.
     """
     match payload:
         case Transfer(amount=amount):
             moved = amount
         case PostJob():
-            moved = payload.reward + payload.max_base_fee * compute_tickets(payload.x, payload.w)
+            moved = payload.reward + payload.max_burn
         case ClaimJob():
             moved = bond
         case RegisterVoter():
             moved = payload.bond
-        case _:
+        case Dispute():
+            moved = stake
+        case (
+            SubmitResult()
+            | CancelJob()
+            | Challenge()
+            | UnbondVoter()
+            | WithdrawBond()
+            | ReportVoter()
+            | JuryVote()
+            | JuryReveal()
+        ):
             moved = 0
+        case _:
+            assert_never(payload)
     return Nano(moved + fee)
 
 

@@ -14,6 +14,7 @@ from inos.consensus.execution import ResultChecker
 from inos.consensus.finality.trust import Step
 from inos.consensus.params import Params
 from inos.consensus.stateranges import Place, StateRange
+from inos.primitives.bls import Bls
 from inos.primitives.errors import NotYet
 from inos.primitives.matrices import Product
 from inos.primitives.units import BlockId, MatrixId
@@ -36,9 +37,9 @@ class BlockOutcome(Struct, frozen=True):
 class ArrivingLedger(LedgerView):
     """See the module; `inos.chain.ledger.Ledger` is one."""
 
-    def __init__(self, params: Params, database: Database, index: BlockIndex, results: ResultChecker) -> None:
-        super().__init__(params, database, index, results)
-        self._chain = ConnectedChain(params, database, index, results)
+    def __init__(self, params: Params, database: Database, index: BlockIndex, results: ResultChecker, bls: Bls) -> None:
+        super().__init__(params, database, index, results, bls)
+        self._chain = ConnectedChain(params, database, index, results, bls)
         self.importer: Importer | None = None
         """While the state comes from others; until it is whole, no block is connected."""
 

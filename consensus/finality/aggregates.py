@@ -41,8 +41,8 @@ def is_open(params: Params, finality: Finality, ballot: Ballot) -> bool:
 def find_ballot(finality: Finality | None, aggregate: Aggregate) -> Ballot:
     """The ballot an aggregate belongs to.
 
-    Its source must be what is justified now, too: a ballot that opened before an earlier checkpoint was justified, late,
-    is void from then on. So the links of a chain follow each other, and can be followed from outside.
+    Its source must be what is justified now, too: a ballot that opened before an earlier checkpoint was justified is
+    void from then on. So the links of a chain follow each other, and can be followed from outside.
 
     Raises:
         RuleViolation: "unknown-target", "wrong-source", "already-justified".

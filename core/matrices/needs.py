@@ -1,7 +1,7 @@
 """Which matrices the chain needs now, and which it needed lately."""
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, assert_never
 
 from msgspec import Struct
 
@@ -9,7 +9,22 @@ from inos.chain.ledger import Ledger
 from inos.chain.mempool import Mempool
 from inos.consensus.records import Job, JobState
 from inos.primitives.matrices import MatrixRef
-from inos.primitives.transactions import PostJob, SubmitResult, Transaction
+from inos.primitives.transactions import (
+    CancelJob,
+    Challenge,
+    ClaimJob,
+    Dispute,
+    JuryReveal,
+    JuryVote,
+    PostJob,
+    RegisterVoter,
+    ReportVoter,
+    SubmitResult,
+    Transaction,
+    Transfer,
+    UnbondVoter,
+    WithdrawBond,
+)
 from inos.primitives.units import JobId, MatrixId
 
 MAX_JOBS: Final = 65_536
@@ -54,8 +69,26 @@ def _list_refs(job: Job) -> Iterator[MatrixRef]:
 
 
 def _list_waiting(ledger: Ledger, tx: Transaction) -> Iterator[MatrixRef]:
-    if isinstance(tx.payload, PostJob):
-        yield tx.payload.x
-        yield tx.payload.w
-    elif isinstance(tx.payload, SubmitResult) and ledger.state.get_job(JobId(tx.payload.job)) is not None:
-        yield tx.payload.y
+    match tx.payload:
+        case PostJob():
+            yield tx.payload.x
+            yield tx.payload.w
+        case SubmitResult():
+            if ledger.state.get_job(JobId(tx.payload.job)) is not None:
+                yield tx.payload.y
+        case (
+            Transfer()
+            | ClaimJob()
+            | CancelJob()
+            | Challenge()
+            | RegisterVoter()
+            | UnbondVoter()
+            | WithdrawBond()
+            | ReportVoter()
+            | Dispute()
+            | JuryVote()
+            | JuryReveal()
+        ):
+            pass
+        case _:
+            assert_never(tx.payload)

@@ -26,6 +26,7 @@ from inos.consensus.params import Params
 from inos.consensus.validity import check_seal
 from inos.core.verification.seals import ThreadVerifier, check_all, count_workers, cut
 from inos.primitives.blocks import Header
+from inos.primitives.bls import Bls
 from inos.primitives.codec import encode
 from inos.primitives.errors import InosError
 from inos.primitives.matrices import Witness
@@ -62,12 +63,14 @@ class PoolVerifier:
     """Satisfies `inos.core.verification.seals.SealVerifier`.
 
     Args:
+        bls: checks the signatures of voters, here and in the processes, to which it is pickled.
         workers: processes; by default one for each core but one.
     """
 
-    def __init__(self, workers: int | None = None) -> None:
+    def __init__(self, bls: Bls, workers: int | None = None) -> None:
+        self._bls = bls
         self._size = workers or count_workers()
-        self._threads = ThreadVerifier()
+        self._threads = ThreadVerifier(bls)
         self._pool: ProcessPoolExecutor | None = None
         self._waiting: deque[_Waiting] = deque()
         self._running = 0
@@ -91,7 +94,7 @@ class PoolVerifier:
         pool = self._pool
         if pool is not None:
             parts = [encode(tuple(part)) for part in cut(transactions, self._size)]
-            calls = [self._submit(pool, partial(check_transaction_batch, params, part)) for part in parts]
+            calls = [self._submit(pool, partial(check_transaction_batch, params, self._bls, part)) for part in parts]
             if all(answer is not None and all(answer) for answer in await asyncio.gather(*calls)):
                 return
         await self._threads.check_transactions(params, transactions)
@@ -206,10 +209,10 @@ def check_seal_batch(params: Params, data: bytes) -> tuple[bool, ...]:
     return tuple(_is_seal_valid(params, header, witness) for header, witness in _seals.decode(data))
 
 
-def check_transaction_batch(params: Params, data: bytes) -> tuple[bool, ...]:
+def check_transaction_batch(params: Params, bls: Bls, data: bytes) -> tuple[bool, ...]:
     """Whether all transactions of the encoded tuple pass stage 1, as one answer."""
     try:
-        check_all(params, _transactions.decode(data))
+        check_all(params, _transactions.decode(data), bls)
     except InosError:
         return (False,)
     return (True,)

@@ -13,6 +13,7 @@ from typing import Final, Protocol, TypeAlias, TypeVar
 from inos.consensus.params import Params
 from inos.consensus.validity import check_seal, check_transaction_sanity
 from inos.primitives.blocks import Header
+from inos.primitives.bls import Bls
 from inos.primitives.matrices import Witness
 from inos.primitives.transactions import Transaction
 
@@ -60,7 +61,8 @@ class SealVerifier(Protocol):
 class InlineVerifier:
     """On the event loop, for virtual clocks and tests."""
 
-    def __init__(self, check_seal: SealCheck = check_seal) -> None:
+    def __init__(self, bls: Bls, check_seal: SealCheck = check_seal) -> None:
+        self._bls = bls
         self._check_seal = check_seal
         self.workers = 0
 
@@ -68,7 +70,7 @@ class InlineVerifier:
         self._check_seal(params, header, witness)
 
     async def check_transactions(self, params: Params, transactions: Sequence[Transaction]) -> None:
-        check_all(params, transactions)
+        check_all(params, transactions, self._bls)
 
     async def begin_bulk(self) -> None:
         """Nothing to get ready."""
@@ -83,7 +85,8 @@ class InlineVerifier:
 class ThreadVerifier:
     """In a few threads: seals and signatures are checked in C, which lets go of the interpreter meanwhile."""
 
-    def __init__(self, check_seal: SealCheck = check_seal, threads: int | None = None) -> None:
+    def __init__(self, bls: Bls, check_seal: SealCheck = check_seal, threads: int | None = None) -> None:
+        self._bls = bls
         self._check_seal = check_seal
         self._threads = threads or count_workers() + 1
         self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="verify")
@@ -94,7 +97,7 @@ class ThreadVerifier:
 
     async def check_transactions(self, params: Params, transactions: Sequence[Transaction]) -> None:
         parts = cut(transactions, self._threads)
-        await asyncio.gather(*(self._run(partial(check_all, params, part)) for part in parts))
+        await asyncio.gather(*(self._run(partial(check_all, params, part, self._bls)) for part in parts))
 
     async def begin_bulk(self) -> None:
         """Threads come with the first check."""
@@ -109,10 +112,10 @@ class ThreadVerifier:
         return asyncio.get_running_loop().run_in_executor(self._pool, call)
 
 
-def check_all(params: Params, transactions: Sequence[Transaction]) -> None:
+def check_all(params: Params, transactions: Sequence[Transaction], bls: Bls) -> None:
     """Stage 1 of each in turn; RuleViolation of the first that fails."""
     for tx in transactions:
-        check_transaction_sanity(params, tx)
+        check_transaction_sanity(params, tx, bls)
 
 
 def cut(items: Sequence[T], parts: int) -> list[Sequence[T]]:

@@ -143,6 +143,7 @@ class _Maker:
             uses_merit=False,
             results=ledger.results,
             parent=tip.id,
+            bls=ledger.bls,
             aggregate=aggregate,
         )
         if voters and tip.header.height == 0:
@@ -197,7 +198,9 @@ def _make_senders(rng: random.Random) -> list[tuple[PrivateKey, bytes, Address]]
 def _open_ledger(folder: Path, network: Network) -> Iterator[Ledger]:
     with DataDir(folder, network.genesis_id) as data:
         results = StoredResults(MatrixStore(data.matrices))
-        ledger = Ledger.open(data.ledger, network.params, network.state, results=results, is_durable=False)
+        ledger = Ledger.open(
+            data.ledger, network.params, network.state, results=results, bls=get_bls(), is_durable=False
+        )
         try:
             yield ledger
         finally:

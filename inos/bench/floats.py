@@ -9,7 +9,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from inos._matmul import matmul
+from inos.client.matmul import matmul
 
 SIDE: Final = 2048
 ROUNDS: Final = 3

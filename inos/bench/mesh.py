@@ -10,10 +10,11 @@ from typing import Final
 import numpy as np
 from msgspec import Struct
 
+from inos.bench.errors import BenchError
 from inos.bench.sync import read_memory_mb
-from inos.cli._common import call_rpc
-from inos.devnet.processes import DevnetError, NodeSpec, run_nodes, start_node, stop_process
+from inos.cli.common.output import call_rpc
 from inos.mesh.store import MatrixStore
+from inos.node.process import NodeSpec, run_nodes, start_node, stop_process
 from inos.primitives.matrices import MatrixRef
 
 COLS: Final = 65_536
@@ -52,7 +53,7 @@ def run(mebibytes: int, sources: int, tell: Callable[[str], None], folder: Path 
     """Store a random operand of so many MiB, start nodes that have it, and fetch it from them with another.
 
     Raises:
-        DevnetError: a node does not start, or the matrix does not come.
+        BenchError: a node does not start, or the matrix does not come.
     """
     with tempfile.TemporaryDirectory(prefix="inos-mesh-", dir=folder) as name:
         return asyncio.run(_run(mebibytes, sources, tell, Path(name)))
@@ -81,7 +82,7 @@ async def _run(mebibytes: int, sources: int, tell: Callable[[str], None], folder
     found = store.get(ref.matrix_id)
     read_s = time.monotonic() - started
     if found is None or not np.array_equal(found, array):
-        raise DevnetError("wrong-matrix", "what was fetched is not what was stored")
+        raise BenchError("wrong-matrix", "what was fetched is not what was stored")
     return MeshFigures(array.nbytes, sources, store_s, fetch_s, read_s, node_mb)
 
 

@@ -11,9 +11,10 @@ from typing import Final
 from msgspec import Struct
 
 from inos.bench.chains import Chain, make_chain
+from inos.bench.errors import BenchError
 from inos.bench.sync import copy_chain, load_chain, read_memory_mb, save_chain
-from inos.cli._common import call_rpc
-from inos.devnet.processes import DevnetError, NodeSpec, run_nodes, start_node, stop_process
+from inos.cli.common.output import call_rpc
+from inos.node.process import NodeSpec, run_nodes, start_node, stop_process
 from inos.primitives.errors import InosError
 
 POLL_S: Final = 0.1
@@ -44,7 +45,7 @@ def measure_snapshot(chain: Chain, accounts: int, folder: Path, sources: int) ->
     """Start nodes that have `chain`, and a new one with --snapshot on an empty folder; wait until it is at the tip.
 
     Raises:
-        DevnetError: "snapshot-stuck", "executed-everything": it took the blocks and not a state.
+        BenchError: "snapshot-stuck", "executed-everything": it took the blocks and not a state.
     """
     return asyncio.run(_measure(chain, accounts, folder, sources))
 
@@ -64,7 +65,7 @@ async def _measure(chain: Chain, accounts: int, folder: Path, sources: int) -> S
             done = time.monotonic()
             head = await asyncio.to_thread(call_rpc, new.rpc_url, "chain_head")
             if head["id"] != chain.tip.hex():
-                raise DevnetError("wrong-tip", f"the node ended at block {head['id']}, not {chain.tip.hex()}")
+                raise BenchError("wrong-tip", f"the node ended at block {head['id']}, not {chain.tip.hex()}")
             base = await _find_base(new.rpc_url, chain.blocks)
             memory = read_memory_mb(new.process.pid, "VmHWM")
         finally:
@@ -76,7 +77,7 @@ async def _await_height(url: str, height: int) -> int:
     began = time.monotonic()
     while (found := int((await asyncio.to_thread(call_rpc, url, "chain_head"))["height"])) < height:
         if time.monotonic() - began > LIMIT_S:
-            raise DevnetError("snapshot-stuck", f"the new node did not reach block {height} within {LIMIT_S:g} s")
+            raise BenchError("snapshot-stuck", f"the new node did not reach block {height} within {LIMIT_S:g} s")
         await asyncio.sleep(POLL_S)
     return found
 
@@ -89,7 +90,7 @@ async def _find_base(url: str, height: int) -> int:
         except InosError:
             return height
         height -= 1
-    raise DevnetError("executed-everything", "the new node has every block; it took no state")
+    raise BenchError("executed-everything", "the new node has every block; it took no state")
 
 
 def run(accounts: int, keep: Path | None, sources: int, tell: Callable[[str], None]) -> tuple[Chain, SnapshotFigures]:

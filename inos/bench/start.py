@@ -13,7 +13,7 @@ from typing import Final
 from msgspec import Struct
 
 from inos.client.client import Client
-from inos.devnet.processes import NodeSpec, start_node, stop_process
+from inos.node.process import NodeSpec, start_node, stop_process
 
 TEST_CHAIN: Final = """
 import time

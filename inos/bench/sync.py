@@ -12,8 +12,9 @@ from typing import Any, Final
 from msgspec import Struct
 
 from inos.bench.chains import Chain, make_chain
-from inos.cli._common import call_rpc
-from inos.devnet.processes import DevnetError, NodeSpec, run_nodes, start_node, stop_process
+from inos.bench.errors import BenchError
+from inos.cli.common.output import call_rpc
+from inos.node.process import NodeSpec, run_nodes, start_node, stop_process
 
 POLL_S: Final = 0.25
 PATIENCE_S: Final = 60.0
@@ -46,7 +47,7 @@ def measure_sync(
     """Start a node on `chain`, and another one on the empty `folder`, and wait until they are at one tip.
 
     Raises:
-        DevnetError: "sync-stuck" where no block comes for a minute, "wrong-tip".
+        BenchError: "sync-stuck" where no block comes for a minute, "wrong-tip".
     """
     return asyncio.run(_measure(chain, folder, tell, sources))
 
@@ -76,7 +77,7 @@ async def _follow(chain: Chain, url: str, pid: int, source: int, tell: Callable[
             height, moved = sync["height"], now
             first = first or now - started
         elif now - moved > PATIENCE_S:
-            raise DevnetError("sync-stuck", f"no block after {height} for {PATIENCE_S:g} s: {sync['text']}")
+            raise BenchError("sync-stuck", f"no block after {height} for {PATIENCE_S:g} s: {sync['text']}")
         for what, part in (sync["shares"] or {}).items():
             spent[what] = spent.get(what, 0.0) + part
         # A process just being started shares its parent's memory, and would be counted with all of it.
@@ -89,7 +90,7 @@ async def _follow(chain: Chain, url: str, pid: int, source: int, tell: Callable[
     seconds = moved - started
     head = await asyncio.to_thread(call_rpc, url, "chain_head")
     if head["id"] != chain.tip.hex():
-        raise DevnetError("wrong-tip", f"the node ended at block {head['id']}, the chain at {chain.tip.hex()}")
+        raise BenchError("wrong-tip", f"the node ended at block {head['id']}, the chain at {chain.tip.hex()}")
     total = sum(spent.values())
     return SyncFigures(
         blocks=chain.blocks,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
-from inos.cli._common import EXIT_FAILED, EXIT_INTERRUPTED, fail, print_json
+from inos.cli.common.output import EXIT_FAILED, EXIT_INTERRUPTED, fail, print_json
 
 if TYPE_CHECKING:
     from inos.devnet.chaos.report import ChaosReport

@@ -9,11 +9,11 @@ from typing import Annotated
 import msgspec
 import typer
 
-from inos.bench.contenders import find_torch
 from inos.bench.floats import measure_floats, show_floats
-from inos.bench.measure import SHAPES, measure
-from inos.bench.report import describe_machine, make_table, plot, to_json
-from inos.cli._common import JsonOption, fail, print_json
+from inos.bench.work.contenders import find_torch
+from inos.bench.work.measure import SHAPES, measure
+from inos.bench.work.report import describe_machine, make_table, plot, to_json
+from inos.cli.common.output import JsonOption, fail, print_json
 from inos.work.backends import get_backend
 from inos.work.engine import get_threads
 

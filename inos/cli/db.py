@@ -6,8 +6,8 @@ from typing import Annotated, Final
 import msgspec
 import typer
 
-from inos.cli._common import DEFAULT_NETWORK, JsonOption, NetworkOption, print_json
-from inos.cli._stopped import DEFAULT_DATA_DIR, DataDirOption, find_data_dir, open_stopped
+from inos.cli.common.output import DEFAULT_NETWORK, JsonOption, NetworkOption, print_json
+from inos.cli.common.stopped_node import DEFAULT_DATA_DIR, DataDirOption, find_data_dir, open_stopped
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -33,7 +33,7 @@ def check(
     Only while the node is stopped. Nothing is changed.
     """
     from inos.chain.checking import check_database
-    from inos.cli._progress import make_progress
+    from inos.cli.common.progress import make_progress
 
     with open_stopped(data_dir, network) as node:
         found = check_database(node.ledger, make_progress("checked", "blocks", is_quiet=json_))
@@ -51,7 +51,7 @@ def compact(
     data_dir: DataDirOption = DEFAULT_DATA_DIR, network: NetworkOption = DEFAULT_NETWORK, json_: JsonOption = False
 ) -> None:
     """Give back the room of what was deleted or written over. Only while the node is stopped."""
-    from inos.cli._progress import make_progress
+    from inos.cli.common.progress import make_progress
 
     with open_stopped(data_dir, network) as node:
         before = _measure(node.folder)
@@ -75,7 +75,7 @@ def export_file(
 
     What was broken off is gone on with: start it again with the same FILE.
     """
-    from inos.cli._progress import make_progress
+    from inos.cli.common.progress import make_progress
     from inos.node.archive import export_chain
 
     with open_stopped(data_dir, network) as node:
@@ -102,7 +102,7 @@ def import_file(
 
     What is here already is passed over: an import that was broken off is gone on with by starting it again.
     """
-    from inos.cli._progress import make_progress
+    from inos.cli.common.progress import make_progress
     from inos.genesis import load_network
     from inos.node.archive import check_head, import_chain
     from inos.primitives.clock import SystemClock
@@ -132,12 +132,13 @@ def recheck(
     from inos.genesis import load_network
     from inos.mesh.store import MatrixStore
     from inos.node.datadir import DataDir
+    from inos.primitives.bls import get_bls
 
     path = find_data_dir(data_dir)
     net = load_network(network)
     with DataDir(path, net.genesis_id) as data:
         results = StoredResults(MatrixStore(data.matrices))
-        found = recheck_database(data.ledger, net.params, net.state, results=results)
+        found = recheck_database(data.ledger, net.params, net.state, results=results, bls=get_bls())
     if json_:
         print_json(
             [

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from inos.cli._chaos import EXAMPLE, check_no_others, run_under_chaos, stop_on_signals
-from inos.cli._common import EXIT_FAILED, EXIT_INTERRUPTED, JsonOption, fail, print_json
+from inos.cli.common.output import EXIT_FAILED, EXIT_INTERRUPTED, JsonOption, fail, print_json
 
 if TYPE_CHECKING:
     from inos.devnet.run import DevnetReport, DevnetSettings, Show

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
-from inos.cli._common import DEFAULT_RPC, EXIT_FAILED, CommandError, JsonOption, call_rpc, print_json
-from inos.cli._remote import NodeFile, read_node_file
+from inos.cli.common.output import DEFAULT_RPC, EXIT_FAILED, CommandError, JsonOption, call_rpc, print_json
+from inos.cli.common.remote import NodeFile, read_node_file
 
 if TYPE_CHECKING:
     from inos.doctor.machine import Finding

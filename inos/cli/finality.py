@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from inos.cli._common import (
+from inos.cli.common.output import (
     DEFAULT_NETWORK,
     DEFAULT_RPC,
     JsonOption,
@@ -76,7 +76,7 @@ def export_(
     net = load_network(network)
     with _open(data_dir, net.genesis_id) as data:
         secret = load_voter_secret(data, may_make=False)
-        with open_journal(data, secret, net.genesis_id) as journal:
+        with open_journal(data, secret, net.genesis_id, get_bls()) as journal:
             text = encode_interchange(net.genesis_id, get_bls().compute_public_key(secret), journal.signed)
     if output is None:
         print(text, end="")
@@ -115,7 +115,7 @@ def import_(
     with _open(data_dir, net.genesis_id) as data:
         secret = load_voter_secret(data, may_make=False)
         signed = decode_interchange(text, net.genesis_id, get_bls().compute_public_key(secret))
-        with open_journal(data, secret, net.genesis_id) as journal:
+        with open_journal(data, secret, net.genesis_id, get_bls()) as journal:
             fresh = journal.note(signed)
             total = len(journal.signed)
     if json_:

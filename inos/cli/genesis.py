@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from inos.cli._common import DEFAULT_NETWORK, JsonOption, fail, print_json
+from inos.cli.common.output import DEFAULT_NETWORK, JsonOption, fail, print_json
 from inos.genesis import derive_devnet, list_networks, load_network
 from inos.genesis.loading import read_genesis
 from inos.primitives.units import Address, Nano, TimeMs, parse_credits

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from inos.cli._common import fail
+from inos.cli.common.output import fail
 
 
 def command(

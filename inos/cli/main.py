@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from inos.cli._common import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, CommandError, print_error, to_inos_error
+from inos.cli.common.output import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, CommandError, print_error, to_inos_error
 
 COMMANDS: Final = {
     "bench": "Measure on this machine what mining costs over multiplying.",

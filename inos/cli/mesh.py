@@ -6,8 +6,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from inos.cli._common import DEFAULT_RPC, JsonOption, RpcOption, call_rpc, fail, print_json
-from inos.cli._remote import DataDirOption, Remote, TokenFileOption, find_remote
+from inos.cli.common.output import DEFAULT_RPC, JsonOption, RpcOption, call_rpc, fail, print_json
+from inos.cli.common.remote import DataDirOption, Remote, TokenFileOption, find_remote
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -135,8 +135,8 @@ def put(
     json_: JsonOption = False,
 ) -> None:
     """Store a matrix on the node, which then serves it by its id."""
-    from inos.cli._matrices import load_matrix
-    from inos.cli._rows import upload
+    from inos.cli.common.npy_files import load_matrix
+    from inos.cli.common.rows import upload
 
     ref = upload(rpc, load_matrix(file))
     if json_:
@@ -154,8 +154,8 @@ def get(
     json_: JsonOption = False,
 ) -> None:
     """Fetch a matrix by its id, checked against it, from the node or through it from others."""
-    from inos.cli._matrices import check_writable, save_matrix
-    from inos.cli._rows import download
+    from inos.cli.common.npy_files import check_writable, save_matrix
+    from inos.cli.common.rows import download
 
     check_writable(out)
     array = download(rpc, _check_id(matrix), wait)

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from inos.cli._common import DEFAULT_RPC, JsonOption, RpcOption, call_rpc, fail, print_json
-from inos.cli._remote import DataDirOption, TokenFileOption, find_remote
+from inos.cli.common.output import DEFAULT_RPC, JsonOption, RpcOption, call_rpc, fail, print_json
+from inos.cli.common.remote import DataDirOption, TokenFileOption, find_remote
 
 app = typer.Typer(no_args_is_help=True)
 

@@ -6,10 +6,10 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from inos.cli._common import DEFAULT_NETWORK, CommandError, JsonOption, NetworkOption, call_rpc, fail, print_json
-from inos.cli._progress import Progress, make_progress
-from inos.cli._remote import read_node_file, read_token
-from inos.cli._stopped import DEFAULT_DATA_DIR, DataDirOption, find_data_dir, open_stopped
+from inos.cli.common.output import DEFAULT_NETWORK, CommandError, JsonOption, NetworkOption, call_rpc, fail, print_json
+from inos.cli.common.progress import Progress, make_progress
+from inos.cli.common.remote import read_node_file, read_token
+from inos.cli.common.stopped_node import DEFAULT_DATA_DIR, DataDirOption, find_data_dir, open_stopped
 
 POLL_S: Final = 0.2
 

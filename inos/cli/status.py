@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from inos.cli._common import DEFAULT_RPC, JsonOption, RpcOption, call_rpc, print_json
+from inos.cli.common.output import DEFAULT_RPC, JsonOption, RpcOption, call_rpc, print_json
 
 WATCH_S: Final = 1.0
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from inos.cli._common import DEFAULT_RPC, EXIT_INTERRUPTED, JsonOption, RpcOption, print_json
-from inos.cli._remote import DataDirOption, TokenFileOption, find_remote
+from inos.cli.common.output import DEFAULT_RPC, EXIT_INTERRUPTED, JsonOption, RpcOption, print_json
+from inos.cli.common.remote import DataDirOption, TokenFileOption, find_remote
 
 if TYPE_CHECKING:
     from inos.top.board import Board

@@ -6,8 +6,8 @@ from typing import Annotated, Final
 import msgspec
 import typer
 
-from inos.cli._common import DEFAULT_NETWORK, EXIT_FAILED, JsonOption, NetworkOption, print_json
-from inos.cli._matrices import load_matrix
+from inos.cli.common.npy_files import load_matrix
+from inos.cli.common.output import DEFAULT_NETWORK, EXIT_FAILED, JsonOption, NetworkOption, print_json
 from inos.client.receipt import check_receipt, read_receipt
 from inos.genesis import load_network
 

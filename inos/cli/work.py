@@ -8,9 +8,9 @@ import numpy as np
 import typer
 
 from inos import work
-from inos.cli._certificates import read_certificate, to_json, write_certificate
-from inos.cli._common import JsonOption, fail, print_json
-from inos.cli._matrices import load_matrix, save_matrix
+from inos.cli.common.certificates import read_certificate, to_json, write_certificate
+from inos.cli.common.npy_files import load_matrix, save_matrix
+from inos.cli.common.output import JsonOption, fail, print_json
 from inos.primitives.units import HASH_BYTES
 from inos.work import InvalidMatrix, Operand
 

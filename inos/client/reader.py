@@ -1,13 +1,13 @@
 """The reading half of `inos.Client`: calls, and a typed method for everything a node tells."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from inos.client import models
 from inos.client.models import convert
 from inos.client.network_info import NetworkInfo, read_params
-from inos.client.subscription import News, Topic, follow
+from inos.client.subscription import Subscription, Topic
 from inos.client.transport import Transport
 
 T = TypeVar("T")
@@ -142,7 +142,7 @@ class Reader:
         after: str | None = None,
         address: str | None = None,
         job: str | None = None,
-    ) -> AsyncGenerator[News, None]:
+    ) -> Subscription:
         """What happens from now on, or from a block on: `async for news in client.subscribe("heads"): ...`
 
         A connection that breaks is opened again, and what happened meanwhile is told then.
@@ -157,7 +157,7 @@ class Reader:
         """
         given = {"from_height": from_height, "after": after, "address": address, "job": job}
         params = {name: value for name, value in given.items() if value is not None}
-        return follow(self._transport.url, self._transport.headers, topic, params)
+        return Subscription(self._transport, topic, params)
 
     async def _ask(self, kind: type[T], method: str, **params: Any) -> T:
         return convert(kind, await self.call(method, params), method)

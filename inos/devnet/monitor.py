@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from inos.devnet.processes import RunningNode
+from inos.node.process import RunningNode
 from inos.primitives.errors import InosError
 
 

@@ -12,9 +12,10 @@ from typing import Any, Final
 
 from inos.client.client import Client
 from inos.devnet.digits import make_digit_task
+from inos.devnet.errors import DevnetError
 from inos.devnet.monitor import DevnetFigures, WatchedNode, are_tips_equal, read_figures
-from inos.devnet.processes import DevnetError, NodeSpec, RunningNode, run_nodes
 from inos.devnet.workload import DigitWorkload, WorkloadProgress
+from inos.node.process import NodeSpec, RunningNode, run_nodes
 from inos.primitives.errors import InosError
 from inos.wallet.keys import derive_key
 

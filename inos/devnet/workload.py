@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inos.devnet.digits import DigitTask
-from inos.devnet.processes import DevnetError
+from inos.devnet.errors import DevnetError
 from inos.primitives.units import Nano
 
 BATCHES: Final = 4

@@ -8,8 +8,8 @@ from typing import Annotated, Final
 import structlog
 from msgspec import Meta, Struct
 
+from inos.network.endpoints import describe_group, is_public_group
 from inos.network.files import load, save
-from inos.network.places import describe_group, is_public_group
 from inos.network.ports import Files
 from inos.primitives.clock import Clock
 from inos.primitives.transactions import U64

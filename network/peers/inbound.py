@@ -52,8 +52,8 @@ def _describe(peer: Peer) -> Candidate:
         id=peer.id,
         group=peer.group,
         latency_s=math.inf if peer.least_latency_s is None else peer.least_latency_s,
-        block_at=peer.marks.block_at,
-        transaction_at=peer.marks.transaction_at,
-        matrix_at=peer.marks.matrix_at,
+        block_at=peer.contributions.block_at,
+        transaction_at=peer.contributions.transaction_at,
+        matrix_at=peer.contributions.matrix_at,
         connected_at=peer.connected_at,
     )

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import structlog
 
+from inos.network.endpoints import compute_group, split_endpoint
 from inos.network.errors import LinkError, Misbehaviour
 from inos.network.identity import PeerAddress
 from inos.network.link import Link, Transport
@@ -17,9 +18,8 @@ from inos.network.peers.inbound import InboundSlots
 from inos.network.peers.kinds import LinkKind
 from inos.network.peers.peer import Peer
 from inos.network.peers.session import Session, SessionHandler, ping
-from inos.network.peers.short import ShortLinks
-from inos.network.peers.workload import Workload
-from inos.network.places import compute_group, split_place
+from inos.network.peers.short_links import ShortLinks
+from inos.network.peers.work_budget import SharedWorkBudget
 from inos.network.settings import PROTOCOL_VERSION, NetworkSettings
 from inos.network.wire.control import Bye, Hello
 from inos.network.wire.framing import split
@@ -66,7 +66,7 @@ class PeerManager:
         self._rng = rng
         self._on_arrival = on_arrival
         self._bans = bans
-        self._workload = Workload(clock.monotonic())
+        self._workload = SharedWorkBudget(clock.monotonic())
         self._scores: OrderedDict[NodeId, Score] = OrderedDict()
         """Of nodes that are gone with points; they decay here as they do while connected."""
         self._probing: set[NodeId] = set()
@@ -108,7 +108,7 @@ class PeerManager:
         finally:
             self._group = None
 
-    async def reach(self, address: PeerAddress, limit_s: float) -> Peer:
+    async def get_or_dial(self, address: PeerAddress, limit_s: float) -> Peer:
         """The peer at `address`, for a few questions: one that is connected already, else by a link of its own.
 
         Such a link takes no slot, is shared by whoever asks for the same node, and closes when nothing went over
@@ -120,9 +120,9 @@ class PeerManager:
         Raises:
             LinkError: nobody there, not in time, banned, on another network, "too-many-links" where all are busy.
         """
-        return await self._short.reach(address, limit_s)
+        return await self._short.get_or_dial(address, limit_s)
 
-    async def prove(self, address: PeerAddress) -> None:
+    async def verify_address(self, address: PeerAddress) -> None:
         """See that `address.id` lives there, without a link.
 
         Raises:
@@ -130,7 +130,7 @@ class PeerManager:
         """
         if not self.is_running or address.id == self._own_id or self.is_refused(address):
             raise LinkError("not-dialled", f"{address} is not dialled")
-        await self._transport.prove(address)
+        await self._transport.verify_address(address)
 
     async def connect(self, address: PeerAddress, kind: LinkKind) -> Peer:
         """Dial, and begin the session of the link.
@@ -150,7 +150,7 @@ class PeerManager:
         group.create_task(self._run(peer, replaced))
         return peer
 
-    async def feel(self, address: PeerAddress) -> None:
+    async def dial_feeler(self, address: PeerAddress) -> None:
         """See that a node is there and on this network, by a link that is closed at once.
 
         Raises:
@@ -187,7 +187,7 @@ class PeerManager:
             peer = Peer(link, decode_hello(link.remote_hello), self._clock, kind, address, self._workload)
             reason = await self._find_refusal(peer)
         except Misbehaviour as fault:
-            host, port = split_place(link.remote_address)
+            host, port = split_endpoint(link.remote_address)
             self._bans.ban(link.remote_id, compute_group(host, port), fault.code)
             peer, reason = None, fault.code
         except BaseException:
@@ -301,7 +301,7 @@ class PeerManager:
             if len(self._scores) > MAX_SCORES:
                 self._scores.popitem(last=False)
 
-    async def punish(self, peer: Peer, fault: Misbehaviour) -> None:
+    async def penalise(self, peer: Peer, fault: Misbehaviour) -> None:
         """Count a fault found outside the peer's session; ban and disconnect where it suffices."""
         try:
             peer.penalise(fault)

@@ -3,15 +3,15 @@
 import asyncio
 from collections import deque
 
+from inos.network.endpoints import compute_group, split_endpoint
 from inos.network.errors import Misbehaviour, RequestFailed
 from inos.network.identity import PeerAddress
 from inos.network.link import Link
 from inos.network.peers.bounded import BoundedSet, Score, TokenBucket
 from inos.network.peers.kinds import LinkKind
-from inos.network.peers.lanes import Lanes
-from inos.network.peers.requests import Pending, RequestBook
-from inos.network.peers.workload import Account, Workload
-from inos.network.places import compute_group, split_place
+from inos.network.peers.requests import OpenRequests, PendingRequest
+from inos.network.peers.send_queue import SendQueue
+from inos.network.peers.work_budget import PeerWorkBudget, SharedWorkBudget
 from inos.network.wire.base import Message, Notice, Request
 from inos.network.wire.chain import AnnounceBlock
 from inos.network.wire.compact import CompactBlock
@@ -24,7 +24,7 @@ MAX_INBOX = 256
 """Announcements waiting to be looked at; more are dropped, pings tell the tip again."""
 
 
-class Marks:
+class Contributions:
     """What a peer was good for: when it last gave this node something new (monotonic seconds; 0 is never)."""
 
     __slots__ = ("block_at", "matrix_at", "transaction_at")
@@ -35,7 +35,7 @@ class Marks:
         self.matrix_at = 0.0
 
 
-MAX_NEWS = 16
+MAX_URGENT = 16
 """Of these each may be a whole compact block."""
 
 
@@ -49,7 +49,7 @@ class Peer:
         clock: Clock,
         kind: LinkKind = LinkKind.INBOUND,
         address: PeerAddress | None = None,
-        workload: Workload | None = None,
+        workload: SharedWorkBudget | None = None,
     ) -> None:
         now = clock.monotonic()
         self._clock = clock
@@ -58,9 +58,9 @@ class Peer:
         self.kind = kind
         self.address = address
         """What was dialled; None for an inbound link."""
-        self.host, port = split_place(link.remote_address)
+        self.host, port = split_endpoint(link.remote_address)
         self.group = compute_group(self.host, port)
-        self.marks = Marks()
+        self.contributions = Contributions()
         self.id: NodeId = link.remote_id
         self.since_ms: TimeMs = clock.now_ms()
         self.connected_at = now
@@ -71,19 +71,19 @@ class Peer:
         self.latency_s: float | None = None
         """Of the last ping."""
         self.least_latency_s: float | None = None
-        self.out = Lanes()
-        self.requests = RequestBook()
+        self.out = SendQueue()
+        self.requests = OpenRequests()
         self.known_blocks: BoundedSet[BlockId] = BoundedSet(1024)
         self.known_transactions: BoundedSet[TxId] = BoundedSet(16_384)
-        self.news: deque[Notice] = deque(maxlen=MAX_NEWS)
+        self.urgent_notices: deque[Notice] = deque(maxlen=MAX_URGENT)
         """Of blocks and whatever else is as urgent: no flood of the rest delays or displaces it."""
         self.inbox: deque[Notice] = deque(maxlen=MAX_INBOX)
         self.wants_compact = False
         """Whether the peer wants blocks pushed."""
-        self.questions: deque[Request] = deque()
+        self.queued_requests: deque[Request] = deque()
         self.attention = asyncio.Event()
         """Set when the inbox or the claimed tip changed."""
-        self.has_questions = asyncio.Event()
+        self.has_requests = asyncio.Event()
         self.ended = asyncio.Event()
         self.end_reason = ""
         self._buckets = {
@@ -94,7 +94,7 @@ class Peer:
         """What we send of block announcements: half of what the other side allows."""
         self.push_budget = TokenBucket(pushed.per_s / 2, pushed.burst / 2, now)
         """What we push of blocks, likewise."""
-        self.work = Account(workload or Workload(now), now)
+        self.work = PeerWorkBudget(workload or SharedWorkBudget(now), now)
         """What it may cause."""
         self.score = Score(POINTS_PER_S, now)
         """Penalty points; outlive the link, so that connecting again does not wash them off."""
@@ -123,7 +123,7 @@ class Peer:
     @property
     def is_busy(self) -> bool:
         """Whether a question waits for its answer, on either side."""
-        return bool(len(self.requests) or self.questions)
+        return bool(len(self.requests) or self.queued_requests)
 
     def touch(self) -> None:
         """Note that the link is used."""
@@ -132,7 +132,7 @@ class Peer:
     def add_notice(self, message: Notice) -> None:
         """Let a notice wait until somebody has time for it; the oldest go where there are too many."""
         is_urgent = get_limit(type(message)).lane <= Lane.BLOCKS
-        (self.news if is_urgent else self.inbox).append(message)
+        (self.urgent_notices if is_urgent else self.inbox).append(message)
         self.attention.set()
 
     def send(self, message: Message) -> bool:
@@ -161,15 +161,15 @@ class Peer:
 
     def credit_block(self) -> None:
         """It gave a block that is on the chain now."""
-        self.marks.block_at = self._clock.monotonic()
+        self.contributions.block_at = self._clock.monotonic()
 
     def credit_transaction(self) -> None:
         """It gave a transaction that the pool took."""
-        self.marks.transaction_at = self._clock.monotonic()
+        self.contributions.transaction_at = self._clock.monotonic()
 
     def credit_matrix(self) -> None:
         """It gave a part of a matrix that was wanted."""
-        self.marks.matrix_at = self._clock.monotonic()
+        self.contributions.matrix_at = self._clock.monotonic()
 
     def note_latency(self, seconds: float) -> None:
         """A ping came back."""
@@ -182,19 +182,19 @@ class Peer:
             self.best_id, self.best_height = BlockId(tip), height
             self.attention.set()
 
-    def add_question(self, request: Request) -> None:
+    def queue_request(self, request: Request) -> None:
         """Queue a request of the peer.
 
         Raises:
             Misbehaviour: it asks more at once than any honest node does.
         """
-        if len(self.questions) >= MAX_WAITING_REQUESTS:
+        if len(self.queued_requests) >= MAX_WAITING_REQUESTS:
             self.penalise(Misbehaviour("too-many-requests", "more requests at once than may wait", 20))
             return
-        self.questions.append(request)
-        self.has_questions.set()
+        self.queued_requests.append(request)
+        self.has_requests.set()
 
-    async def ask(self, pending: Pending, request: Request, limit_s: float) -> None:
+    async def send_request(self, pending: PendingRequest, request: Request, limit_s: float) -> None:
         """Send an opened question.
 
         Raises:

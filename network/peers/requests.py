@@ -14,7 +14,7 @@ MAX_OPEN = MAX_WAITING_REQUESTS // 2
 """Fewer than the other side lets wait, so that an honest node never breaks that limit."""
 
 
-class Pending:
+class PendingRequest:
     """One open question."""
 
     def __init__(self, request: int, kind: type[Reply], replies: int) -> None:
@@ -57,11 +57,11 @@ class Pending:
             self._queue.put_nowait(None)
 
 
-class RequestBook:
+class OpenRequests:
     """All open questions to one peer, and which ones we gave up on."""
 
     def __init__(self) -> None:
-        self._open: dict[int, Pending] = {}
+        self._open: dict[int, PendingRequest] = {}
         self._late: BoundedSet[int] = BoundedSet(1024)
         self._next = 0
         self._is_closed = False
@@ -70,7 +70,7 @@ class RequestBook:
         return len(self._open)
 
     @contextmanager
-    def open(self, kind: type[Reply], replies: int = 1) -> Iterator[Pending]:
+    def open(self, kind: type[Reply], replies: int = 1) -> Iterator[PendingRequest]:
         """Number a question; when the block ends, answers still on their way are let pass.
 
         Raises:
@@ -81,7 +81,7 @@ class RequestBook:
         if len(self._open) >= MAX_OPEN:
             raise RequestFailed("too-many-open", f"{MAX_OPEN} questions to this peer are open already")
         self._next = (self._next + 1) & 0xFFFF_FFFF
-        pending = Pending(self._next, kind, replies)
+        pending = PendingRequest(self._next, kind, replies)
         self._open[pending.request] = pending
         try:
             yield pending
@@ -93,7 +93,7 @@ class RequestBook:
         """Hand an answer to who waits for it.
 
         Raises:
-            Misbehaviour: "unsolicited", or what Pending.deliver raises.
+            Misbehaviour: "unsolicited", or what PendingRequest.deliver raises.
         """
         pending = self._open.get(reply.request)
         if pending is not None:

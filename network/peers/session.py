@@ -8,7 +8,7 @@ import structlog
 
 from inos.network.errors import LinkError, Misbehaviour
 from inos.network.peers.peer import Peer
-from inos.network.peers.workload import compute_answer_cost, compute_cost
+from inos.network.peers.work_budget import compute_answer_cost, compute_cost
 from inos.network.settings import TimeLimits
 from inos.network.wire.base import Message, Notice, Reply, Request
 from inos.network.wire.control import Bye, Ping, Pong
@@ -28,13 +28,13 @@ class SessionHandler(Protocol):
     def get_tip(self) -> tuple[BlockId, int]:
         """Id and height to tell others."""
 
-    def hear(self, peer: Peer, notice: Notice) -> bool:
+    def handle_notice(self, peer: Peer, notice: Notice) -> bool:
         """Take a notice at once, without waiting; what is not taken waits in the peer's inbox."""
 
-    async def answer(self, peer: Peer, request: Request) -> None:
+    async def handle_request(self, peer: Peer, request: Request) -> None:
         """Answer one request; may wait for room in the peer's queue."""
 
-    async def follow(self, peer: Peer) -> None:
+    async def run_peer(self, peer: Peer) -> None:
         """Work with a peer for as long as it is connected. Raises Misbehaviour where it deserves it."""
 
 
@@ -116,15 +116,17 @@ class Session:
             case Bye():
                 raise LinkError(f"bye: {message.reason}", "the other side said goodbye")
             case Notice():
-                if not self._handler.hear(peer, message):
+                if not self._handler.handle_notice(peer, message):
                     peer.add_notice(message)
             case Request():
-                peer.add_question(message)
+                peer.queue_request(message)
             case Reply():
                 try:
                     peer.requests.deliver(message)
                 except Misbehaviour as fault:
                     peer.penalise(fault)
+            case _:
+                raise TypeError(f"no part of the node takes a {type(message).__name__}")
 
     async def _write(self) -> None:
         while True:
@@ -138,14 +140,14 @@ class Session:
     async def _answer(self) -> None:
         peer = self._peer
         while True:
-            while peer.questions:
-                request, before = peer.questions.popleft(), peer.out.put_bytes
-                await self._handler.answer(peer, request)
+            while peer.queued_requests:
+                request, before = peer.queued_requests.popleft(), peer.out.put_bytes
+                await self._handler.handle_request(peer, request)
                 # Others' turn; and where this peer has used up its share, it waits.
                 cost = compute_answer_cost(type(request), peer.out.put_bytes - before)
                 await asyncio.sleep(peer.work.charge(self._clock.monotonic(), cost))
-            peer.has_questions.clear()
-            await peer.has_questions.wait()
+            peer.has_requests.clear()
+            await peer.has_requests.wait()
 
     async def _ping(self) -> None:
         while True:
@@ -154,7 +156,7 @@ class Session:
             await asyncio.sleep(self._limits.ping_interval)
 
     async def _follow(self) -> None:
-        await self._handler.follow(self._peer)
+        await self._handler.run_peer(self._peer)
         # A handler that has nothing more to do must not end the session.
         await self._peer.ended.wait()
 

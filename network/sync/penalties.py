@@ -6,4 +6,4 @@ from typing import TypeAlias
 from inos.network.errors import Misbehaviour
 from inos.network.peers.peer import Peer
 
-Punish: TypeAlias = Callable[[Peer, Misbehaviour], Awaitable[None]]
+Penalise: TypeAlias = Callable[[Peer, Misbehaviour], Awaitable[None]]

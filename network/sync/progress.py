@@ -38,7 +38,7 @@ class Bottleneck(StrEnum):
     DISK = "disk"
 
 
-class Sight(Struct, frozen=True, kw_only=True):
+class SyncObservation(Struct, frozen=True, kw_only=True):
     """What sync sees at one moment."""
 
     now: float
@@ -52,7 +52,7 @@ class Sight(Struct, frozen=True, kw_only=True):
     """The highest tip that a peer claims whose chain is being learned; believed by nobody."""
     is_learning: bool = False
     """A peer claims a tip that is unknown here, and is asked for its headers."""
-    obstacle: str = ""
+    blocked_by: str = ""
     """What the next block waits for, where that is known."""
     is_awaiting_state: bool = False
     """A state comes from peers, and no block before it is whole."""
@@ -80,50 +80,51 @@ class SyncMachine:
     def __str__(self) -> str:
         return f"{self.phase}: {self.reason}" if self.reason else str(self.phase)
 
-    def observe(self, sight: Sight) -> bool:
+    def observe(self, observation: SyncObservation) -> bool:
         """Take one look; whether the phase changed with it."""
-        seen = (sight.height, sight.header_height, sight.ranges)
+        seen = (observation.height, observation.header_height, observation.ranges)
         if seen != self._seen:
-            self._seen, self._moved_at = seen, sight.now
-        phase = self._choose(sight)
+            self._seen, self._moved_at = seen, observation.now
+        phase = self._choose(observation)
         if phase in (Phase.HEADERS, Phase.STATE, Phase.BLOCKS):
             if self.phase in (Phase.FINDING_PEERS, Phase.FOLLOWING):
-                self._moved_at = sight.now  # the wait begins with the first of these phases
-            elif sight.now - self._moved_at >= STALL_S:
-                self.reason = sight.obstacle or describe_wait(phase, sight)
+                self._moved_at = observation.now  # the wait begins with the first of these phases
+            elif observation.now - self._moved_at >= STALL_S:
+                self.reason = observation.blocked_by or describe_wait(phase, observation)
                 phase = Phase.STALLED
         if phase is not Phase.STALLED:
             self.reason = ""
         if phase is self.phase:
             return False
-        self.phase, self.since = phase, sight.now
+        self.phase, self.since = phase, observation.now
         return True
 
-    def _choose(self, sight: Sight) -> Phase:
-        if sight.peers == 0:
+    def _choose(self, observation: SyncObservation) -> Phase:
+        if observation.peers == 0:
             return Phase.FINDING_PEERS
         is_following = self.phase is Phase.FOLLOWING
         near = NEAR_BLOCKS if is_following else CLOSE_BLOCKS
-        if sight.is_learning and sight.claimed_height > sight.header_height + near:
+        if observation.is_learning and observation.claimed_height > observation.header_height + near:
             return Phase.HEADERS
-        if sight.is_awaiting_state:
+        if observation.is_awaiting_state:
             return Phase.STATE
-        if sight.header_height > sight.height + near:
+        if observation.header_height > observation.height + near:
             return Phase.BLOCKS
         return Phase.FOLLOWING
 
 
-def describe_wait(phase: Phase, sight: Sight) -> str:
+def describe_wait(phase: Phase, observation: SyncObservation) -> str:
     """What is missing, where nobody knows better."""
-    who = f"{sight.peers} peer{'s' if sight.peers != 1 else ''}"
+    who = f"{observation.peers} peer{'s' if observation.peers != 1 else ''}"
     if phase is Phase.HEADERS:
-        return f"{who} claim{'s' if sight.peers == 1 else ''} block {sight.claimed_height}, and no header comes"
+        verb = "claims" if observation.peers == 1 else "claim"
+        return f"{who} {verb} block {observation.claimed_height}, and no header comes"
     if phase is Phase.STATE:
         return f"none of {who} gives the state of a final block"
-    return f"none of {who} gives block {sight.height + 1}"
+    return f"none of {who} gives block {observation.height + 1}"
 
 
-class Meter:
+class RateMeter:
     """Rates over the last seconds."""
 
     def __init__(self) -> None:
@@ -146,7 +147,7 @@ class Meter:
         return headers, blocks, transactions
 
 
-class Waits:
+class WaitTimes:
     """Seconds that the next block spent on each thing, over the last seconds: the most of them is the bottleneck."""
 
     def __init__(self) -> None:
@@ -213,19 +214,25 @@ class SyncStatus(Struct, frozen=True, kw_only=True):
         return text + (f", bounded by {self.bottleneck}" if self.bottleneck else "")
 
 
-def make_status(machine: SyncMachine, sight: Sight, meter: Meter, waits: Waits, workers: int = 0) -> SyncStatus:
+def make_status(
+    machine: SyncMachine, observation: SyncObservation, meter: RateMeter, waits: WaitTimes, workers: int = 0
+) -> SyncStatus:
     """Everything known, put together."""
     headers_per_s, blocks_per_s, transactions_per_s = meter.compute_rates()
     is_syncing = machine.phase in (Phase.BLOCKS, Phase.HEADERS, Phase.STALLED)
     is_learning = machine.phase is Phase.HEADERS
-    target = max(sight.header_height, sight.claimed_height if is_learning else 0)
-    left, rate = (target - sight.header_height, headers_per_s) if is_learning else (target - sight.height, blocks_per_s)
+    target = max(observation.header_height, observation.claimed_height if is_learning else 0)
+    left, rate = (
+        (target - observation.header_height, headers_per_s)
+        if is_learning
+        else (target - observation.height, blocks_per_s)
+    )
     has_end = is_syncing and left > 0 and rate > 0
     return SyncStatus(
         phase=machine.phase,
         reason=machine.reason,
-        height=sight.height,
-        header_height=sight.header_height,
+        height=observation.height,
+        header_height=observation.header_height,
         target_height=target,
         headers_per_s=headers_per_s,
         blocks_per_s=blocks_per_s,
@@ -234,7 +241,7 @@ def make_status(machine: SyncMachine, sight: Sight, meter: Meter, waits: Waits, 
         bottleneck=waits.find_bottleneck() if machine.phase is Phase.BLOCKS else None,
         shares=waits.compute_shares() if machine.phase is Phase.BLOCKS else {},
         workers=workers,
-        ranges=sight.ranges,
+        ranges=observation.ranges,
     )
 
 

@@ -2,31 +2,32 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, Protocol
+from typing import Final, Protocol, assert_never
 
 import structlog
 
 from inos.chain.events import MatrixAdded, MatrixWanted, TipChanged, TransactionAdded, VoteAdded
 from inos.consensus.finality import compute_height
+from inos.core.events import Event
 from inos.core.verification.seals import SealVerifier
 from inos.network.errors import RequestFailed
 from inos.network.peers.peer import Peer
 from inos.network.ports import NodePort
 from inos.network.settings import NetworkSettings
-from inos.network.sync.answers import Answers
 from inos.network.sync.blocks.sync import BlockSync
 from inos.network.sync.headers.sync import HeaderSync
-from inos.network.sync.matrices.copies import CopyKeeper, CopyRouter
-from inos.network.sync.matrices.provider_search import Router
+from inos.network.sync.matrices.copies import CopyMaintenance, CopyRouting
+from inos.network.sync.matrices.provider_search import ProviderLookup
 from inos.network.sync.matrices.sync import MatrixSync
-from inos.network.sync.penalties import Punish
+from inos.network.sync.monitor import SyncMonitor
+from inos.network.sync.penalties import Penalise
 from inos.network.sync.progress import SyncStatus
-from inos.network.sync.progress_watch import SyncWatch
 from inos.network.sync.relay.announcer import Announcer
-from inos.network.sync.relay.blocks import Spreader, SpreadStats
-from inos.network.sync.relay.transactions import TransactionSync
-from inos.network.sync.relay.votes import VoteSync
-from inos.network.sync.snapshot.sync import StateSync
+from inos.network.sync.relay.blocks import BlockRelay, BlockRelayStats
+from inos.network.sync.relay.transactions import TransactionRelay
+from inos.network.sync.relay.votes import VoteRelay
+from inos.network.sync.serving import RequestServer
+from inos.network.sync.snapshot.sync import SnapshotSync
 from inos.network.wire.base import Notice, Request
 from inos.network.wire.chain import AnnounceBlock
 from inos.network.wire.compact import CompactBlock, SetCompact
@@ -45,20 +46,20 @@ MAX_UNDONE: Final = 64
 RETRY_HEADERS_S: Final = 5.0
 
 
-class Routes(Router, CopyRouter, Protocol):
+class SyncRouting(ProviderLookup, CopyRouting, Protocol):
     """What sync passes on to routing, and what it asks of it."""
 
-    async def answer(self, peer: Peer, request: Request) -> bool:
+    async def handle_request(self, peer: Peer, request: Request) -> bool:
         """Answer a request; False where it is not for routing."""
 
-    def meet(self, peer: Peer) -> None:
+    def on_connected(self, peer: Peer) -> None:
         """A peer has connected."""
 
     def on_added(self, id: MatrixId) -> None:
         """The node has a whole matrix."""
 
 
-class Sync:
+class SyncService:
     """Satisfies `inos.network.peers.session.SessionHandler`."""
 
     def __init__(
@@ -68,58 +69,62 @@ class Sync:
         settings: NetworkSettings,
         clock: Clock,
         list_peers: Callable[[], Iterable[Peer]],
-        punish: Punish,
+        penalise: Penalise,
         verifier: SealVerifier,
-        routing: Routes,
+        routing: SyncRouting,
         rng: Randomness,
     ) -> None:
         self._node = node
-        self._answers = Answers(node)
-        self._watch = SyncWatch(node, clock, list_peers, verifier)
-        self._blocks = BlockSync(node, settings, clock, list_peers, punish, verifier, self._watch)
+        self._answers = RequestServer(node)
+        self._monitor = SyncMonitor(node, clock, list_peers, verifier)
+        self._blocks = BlockSync(node, settings, clock, list_peers, penalise, verifier, self._monitor)
         expected = 0 if settings.checkpoint is None else compute_height(node.params, settings.checkpoint.epoch)
-        self._headers = HeaderSync(node, settings.limits, clock, self._blocks.kick, self._watch, punish, expected)
-        self._spreader = Spreader(node, settings.limits, clock, rng, list_peers, self._headers, self._blocks, verifier)
-        self._transactions = TransactionSync(node, settings.limits, clock, punish)
+        self._headers = HeaderSync(node, settings.limits, clock, self._blocks.wake, self._monitor, penalise, expected)
+        self._block_relay = BlockRelay(
+            node, settings.limits, clock, rng, list_peers, self._headers, self._blocks, verifier
+        )
+        self._transactions = TransactionRelay(node, settings.limits, clock, penalise)
         self._announcer = Announcer(node, settings.announce_interval_s, clock, rng, list_peers)
-        self._matrices = MatrixSync(node, settings, clock, list_peers, punish, routing)
-        self._votes = VoteSync(node, settings.limits, clock)
-        self._state = StateSync(node, settings, clock, list_peers, punish, self._blocks.kick)
+        self._matrices = MatrixSync(node, settings, clock, list_peers, penalise, routing)
+        self._votes = VoteRelay(node, settings.limits, clock)
+        self._state = SnapshotSync(node, settings, clock, list_peers, penalise, self._blocks.wake)
         self._routing = routing
-        self._copies = CopyKeeper(own_id, node, routing, self._matrices.take_copy, settings.copy_check_s, clock, rng)
+        self._copies = CopyMaintenance(
+            own_id, node, routing, self._matrices.fetch_copy, settings.copy_check_s, clock, rng
+        )
 
     def get_tip(self) -> tuple[BlockId, int]:
         tip = self._node.ledger.tip
         return tip.id, tip.header.height
 
-    def hear(self, peer: Peer, notice: Notice) -> bool:
+    def handle_notice(self, peer: Peer, notice: Notice) -> bool:
         """Take a notice at once; False where it may wait in the peer's inbox."""
-        return self._votes.hear(peer, notice)
+        return self._votes.handle_notice(peer, notice)
 
-    async def answer(self, peer: Peer, request: Request) -> None:
-        for part in (self._votes, self._spreader, self._routing, self._copies):
-            if await part.answer(peer, request):
+    async def handle_request(self, peer: Peer, request: Request) -> None:
+        for part in (self._votes, self._block_relay, self._routing, self._copies):
+            if await part.handle_request(peer, request):
                 return
-        await self._answers.answer(peer, request)
+        await self._answers.handle_request(peer, request)
 
     async def fetch_matrix(self, id: MatrixId, timeout_s: float) -> None:
         """See MatrixSync.fetch."""
         await self._matrices.fetch(id, timeout_s)
 
     @property
-    def spread_stats(self) -> SpreadStats:
+    def spread_stats(self) -> BlockRelayStats:
         """What spreading came to."""
-        return self._spreader.stats
+        return self._block_relay.stats
 
     def get_status(self) -> SyncStatus:
         """Where sync stands."""
-        return self._watch.get_status()
+        return self._monitor.get_status()
 
     async def run(self) -> None:
         """Everything that belongs to no single peer, until cancelled."""
         async with asyncio.TaskGroup() as group:
             for work in (
-                self._watch.run(),
+                self._monitor.run(),
                 self._blocks.run(),
                 self._announcer.run(),
                 self._matrices.run(),
@@ -130,10 +135,10 @@ class Sync:
             ):
                 group.create_task(work)
 
-    async def follow(self, peer: Peer) -> None:
+    async def run_peer(self, peer: Peer) -> None:
         """Everything that belongs to one peer, until it is gone."""
         self._announcer.add_peer(peer)
-        self._routing.meet(peer)
+        self._routing.on_connected(peer)
         try:
             async with asyncio.TaskGroup() as group:
                 for work in (
@@ -147,7 +152,7 @@ class Sync:
                     group.create_task(work)
         finally:
             self._announcer.drop_peer(peer)
-            self._spreader.drop_peer(peer)
+            self._block_relay.drop_peer(peer)
             self._headers.drop_peer(peer)
 
     async def _attend(self, peer: Peer) -> None:
@@ -155,30 +160,34 @@ class Sync:
         while True:
             peer.attention.clear()
             try:
-                while peer.news or peer.inbox:
-                    await self._hear_out(peer, peer.news.popleft() if peer.news else peer.inbox.popleft())
+                while peer.urgent_notices or peer.inbox:
+                    await self._process_notice(
+                        peer, peer.urgent_notices.popleft() if peer.urgent_notices else peer.inbox.popleft()
+                    )
                 await self._headers.catch_up(peer)
             except RequestFailed as error:
                 log.debug("headers not learned", peer=peer.name, code=error.code)
-            self._blocks.kick()
-            if not peer.news and not peer.inbox:
+            self._blocks.wake()
+            if not peer.urgent_notices and not peer.inbox:
                 try:
                     async with asyncio.timeout(RETRY_HEADERS_S):
                         await peer.attention.wait()
                 except TimeoutError:
                     continue
 
-    async def _hear_out(self, peer: Peer, notice: Notice) -> None:
+    async def _process_notice(self, peer: Peer, notice: Notice) -> None:
         match notice:
             case AnnounceBlock():
-                if not await self._spreader.on_announced(peer, notice.header):
+                if not await self._block_relay.on_announced(peer, notice.header):
                     await self._headers.on_announced(peer, notice)
             case CompactBlock():
-                await self._spreader.on_pushed(peer, notice)
+                await self._block_relay.on_pushed(peer, notice)
             case SetCompact():
-                self._spreader.on_wish(peer, notice)
+                self._block_relay.on_set_compact(peer, notice)
             case AnnounceTransactions():
                 self._transactions.on_announced(peer, notice.ids)
+            case _:
+                raise TypeError(f"no part of the node takes a {type(notice).__name__}")
 
     async def _listen(self) -> None:
         async with self._node.subscribe() as events:
@@ -194,21 +203,21 @@ class Sync:
                 if self._node.mempool.has(tx_id):
                     self._announcer.on_transaction(tx_id)
 
-    def _on_event(self, event: Any) -> None:
+    def _on_event(self, event: Event) -> None:
         match event:
             case TipChanged():
-                self._spreader.on_connected(event.connected)
+                self._block_relay.on_connected(event.connected)
                 self._announcer.on_blocks(event.connected)
                 self._tell_returned(event.disconnected)
-                self._blocks.kick()
+                self._blocks.wake()
                 if len(event.connected) <= FRESH_BLOCKS:
                     for id in event.connected:
                         block = self._node.ledger.get_block(id)
-                        self._matrices.look_ahead(block.transactions if block is not None else ())
+                        self._matrices.prefetch(block.transactions if block is not None else ())
             case TransactionAdded():
                 self._announcer.on_transaction(event.tx_id)
                 tx = self._node.mempool.get(event.tx_id)
-                self._matrices.look_ahead(() if tx is None else (tx,))
+                self._matrices.prefetch(() if tx is None else (tx,))
             case VoteAdded():
                 self._votes.on_added(event.vote)
             case MatrixAdded():
@@ -216,3 +225,5 @@ class Sync:
                 self._routing.on_added(event.id)
             case MatrixWanted():
                 self._matrices.want(event.ids)
+            case _:
+                assert_never(event)

@@ -109,29 +109,29 @@ class MemoryTransport:
     def __init__(self, network: MemoryNetwork, node_id: NodeId, host: str, port: int) -> None:
         self._network = network
         self._id = node_id
-        self._place = (host, port)
+        self._endpoint = (host, port)
         self._hello: HelloMaker | None = None
         self._handler: LinkHandler | None = None
         self._sessions: set[asyncio.Task[None]] = set()
 
     @property
     def port(self) -> int:
-        return self._place[1] if self._hello is not None else 0
+        return self._endpoint[1] if self._hello is not None else 0
 
     async def listen(self, hello: HelloMaker, handler: LinkHandler) -> None:
-        if self._place in self._network.listeners:
-            raise NetworkError("port-in-use", f"something listens at {self._place[0]}:{self._place[1]} already")
+        if self._endpoint in self._network.listeners:
+            raise NetworkError("port-in-use", f"something listens at {self._endpoint[0]}:{self._endpoint[1]} already")
         self._hello, self._handler = hello, handler
-        self._network.listeners[self._place] = self
+        self._network.listeners[self._endpoint] = self
 
     async def dial(self, address: PeerAddress, hello: HelloMaker) -> Link:
         other, other_hello = self._find(address)
         near, far = make_link_pair(self._id, other._id, (hello(), other_hello()))
-        near.remote_address, far.remote_address = _format_place(other._place), _format_place(self._place)
+        near.remote_address, far.remote_address = format_endpoint(other._endpoint), format_endpoint(self._endpoint)
         other.accept(far)
         return near
 
-    async def prove(self, address: PeerAddress) -> None:
+    async def verify_address(self, address: PeerAddress) -> None:
         self._find(address)
 
     def _find(self, address: PeerAddress) -> "tuple[MemoryTransport, HelloMaker]":
@@ -158,11 +158,11 @@ class MemoryTransport:
         task.add_done_callback(self._sessions.discard)
 
     async def stop(self) -> None:
-        self._network.listeners.pop(self._place, None)
+        self._network.listeners.pop(self._endpoint, None)
         for task in tuple(self._sessions):
             task.cancel()
         await asyncio.gather(*self._sessions, return_exceptions=True)
 
 
-def _format_place(place: tuple[str, int]) -> str:
+def format_endpoint(place: tuple[str, int]) -> str:
     return f"[{place[0]}]:{place[1]}" if ":" in place[0] else f"{place[0]}:{place[1]}"

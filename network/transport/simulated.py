@@ -254,7 +254,7 @@ class SimulatedNetwork:
         """A transport for one node; it exists for others once it listens."""
         return SimulatedTransport(self, node_id, host, port, line)
 
-    def mend(self) -> None:
+    def heal(self) -> None:
         """Look again at what was cut: TCP's next attempts come within a second or two."""
         waiting, self.stalled = self.stalled, []
         for direction in waiting:
@@ -280,32 +280,32 @@ class SimulatedTransport:
         self._network = network
         self.node_id = node_id
         self.line = line
-        self._place = (host, port)
+        self._endpoint = (host, port)
         self._hello: HelloMaker | None = None
         self._handler: LinkHandler | None = None
         self._sessions: dict[asyncio.Task[None], None] = {}
 
     @property
     def port(self) -> int:
-        return self._place[1] if self._hello is not None else 0
+        return self._endpoint[1] if self._hello is not None else 0
 
     async def listen(self, hello: HelloMaker, handler: LinkHandler) -> None:
-        if self._place in self._network.listeners:
-            raise NetworkError("port-in-use", f"something listens at {self._place[0]}:{self._place[1]} already")
+        if self._endpoint in self._network.listeners:
+            raise NetworkError("port-in-use", f"something listens at {self._endpoint[0]}:{self._endpoint[1]} already")
         self._hello, self._handler = hello, handler
-        self._network.listeners[self._place] = self
+        self._network.listeners[self._endpoint] = self
 
     async def dial(self, address: PeerAddress, hello: HelloMaker) -> Link:
         other, other_hello, handler = await self._shake(address, SETUP_TRIPS)
         there, back = _Direction(self._network, self, other), _Direction(self._network, other, self)
         near = SimulatedLink(there, back, other.node_id, other_hello(), f"{address.host}:{address.port}", True)
         far = SimulatedLink(
-            back, there, self.node_id, hello(), f"{self._place[0]}:{49_152 + len(other._sessions)}", False
+            back, there, self.node_id, hello(), f"{self._endpoint[0]}:{49_152 + len(other._sessions)}", False
         )
         other.accept(far, handler)
         return near
 
-    async def prove(self, address: PeerAddress) -> None:
+    async def verify_address(self, address: PeerAddress) -> None:
         await self._shake(address, SETUP_TRIPS - 0.5)
 
     async def _shake(self, address: PeerAddress, trips: float) -> "tuple[SimulatedTransport, HelloMaker, LinkHandler]":
@@ -316,7 +316,7 @@ class SimulatedTransport:
             await asyncio.sleep(DIAL_S if other is not None else network.compute_delay(self.node_id, address.id))
             raise LinkError("cannot-dial", f"cannot reach {address}: no answer")
         await asyncio.sleep(2 * trips * network.compute_delay(self.node_id, other.node_id))
-        if other._hello is None or other._handler is None or network.listeners.get(other._place) is not other:
+        if other._hello is None or other._handler is None or network.listeners.get(other._endpoint) is not other:
             raise LinkError("cannot-dial", f"cannot reach {address}: nobody listens there")
         if other.node_id != address.id:
             raise HandshakeFailed(
@@ -335,8 +335,8 @@ class SimulatedTransport:
         task.add_done_callback(lambda done: self._sessions.pop(done, None))
 
     async def stop(self) -> None:
-        if self._network.listeners.get(self._place) is self:
-            del self._network.listeners[self._place]
+        if self._network.listeners.get(self._endpoint) is self:
+            del self._network.listeners[self._endpoint]
         sessions = tuple(self._sessions)
         for task in sessions:
             task.cancel()

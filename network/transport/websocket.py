@@ -180,7 +180,7 @@ class WebSocketTransport:
             await pipe.close()
             raise
 
-    async def prove(self, address: PeerAddress) -> None:
+    async def verify_address(self, address: PeerAddress) -> None:
         pipe = await self._connect(address)
         limit_s = self._limits.handshake
         try:
@@ -211,7 +211,7 @@ class WebSocketTransport:
             raise LinkError("cannot-dial", f"cannot reach {address}: {error or 'no answer in time'}") from error
         # The address a name stood for: what is told to others is an address.
         peer = ws.get_extra_info("peername")
-        return WebSocketPipe(ws, _format_place(*peer[:2]) if peer else f"{host}:{address.port}", self._limits.close)
+        return WebSocketPipe(ws, format_endpoint(*peer[:2]) if peer else f"{host}:{address.port}", self._limits.close)
 
     async def stop(self) -> None:
         server, runner, session = self._server, self._runner, self._session
@@ -239,8 +239,8 @@ class _Refusal(asyncio.Protocol):
 
 def _name_peer(transport: asyncio.Transport | None) -> str:
     peer = transport.get_extra_info("peername") if transport is not None else None
-    return _format_place(*peer[:2]) if peer else "unknown"
+    return format_endpoint(*peer[:2]) if peer else "unknown"
 
 
-def _format_place(host: str, port: int) -> str:
+def format_endpoint(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from inos.network.places import MAX_HOST
+from inos.network.endpoints import MAX_HOST
 from inos.network.wire.base import Notice, Reply, Request
 from inos.primitives.matrices import U32, Hash32
 

@@ -28,7 +28,7 @@ from inos.network.wire.transactions import (
     GetTransactions,
     Transactions,
 )
-from inos.network.wire.votes import GetVotes, TellVotes, Votes
+from inos.network.wire.votes import AnnounceVotes, GetVotes, Votes
 
 BAN: Final = 100
 """Penalty points at which a peer is disconnected and banned; they decay by POINTS_PER_S."""
@@ -109,7 +109,7 @@ LIMITS: Final[dict[type[Message], Limit]] = {
     Provided: Limit(128, Lane.TRANSACTIONS, 0, 0, 0, 0.05),
     FindProviders: Limit(64, Lane.TRANSACTIONS, 10, 100, 5, 0.3),
     Providers: Limit(4 * _KB, Lane.TRANSACTIONS, 0, 0, 0, 0.2),
-    TellVotes: Limit(2 * _KB, Lane.TRANSACTIONS, 20, 200, 5, 14),
+    AnnounceVotes: Limit(2 * _KB, Lane.TRANSACTIONS, 20, 200, 5, 14),
     GetVotes: Limit(64, Lane.TRANSACTIONS, 5, 100, 10, 1),
     Votes: Limit(256 * _KB, Lane.TRANSACTIONS, 0, 0, 0, 400),
     GetStateRange: Limit(128, Lane.TRANSACTIONS, 50, 400, 5, 20),

@@ -22,7 +22,7 @@ from inos.network.wire.matrices import CopyAnswer, GetMatrix, GetRun, GetStrips,
 from inos.network.wire.skeleton import GetSkeleton, Skeleton
 from inos.network.wire.snapshot import GetStateRange, GetSteps, StateRangeData, Steps
 from inos.network.wire.transactions import AnnounceTransactions, GetTransactions, Transactions
-from inos.network.wire.votes import GetVotes, TellVotes, Votes
+from inos.network.wire.votes import AnnounceVotes, GetVotes, Votes
 from inos.primitives.codec import decode, encode
 from inos.primitives.errors import CodecError
 
@@ -65,7 +65,7 @@ KINDS: Final[tuple[type[Message], ...]] = (
     Provided,
     FindProviders,
     Providers,
-    TellVotes,
+    AnnounceVotes,
     GetVotes,
     Votes,
     GetStateRange,

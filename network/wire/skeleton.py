@@ -8,7 +8,7 @@ from inos.network.wire.base import Reply, Request
 from inos.network.wire.chain import MAX_HEADERS, MAX_LOCATOR
 from inos.primitives.matrices import Hash32
 
-MAX_BONES: Final = 64
+MAX_SKELETON_IDS: Final = 64
 
 
 class GetSkeleton(Request, frozen=True, tag=35):
@@ -23,4 +23,4 @@ class Skeleton(Reply, frozen=True, tag=36):
 
     start: Hash32
     """The locator's block it counts from; genesis where none is on the chain."""
-    ids: Annotated[tuple[Hash32, ...], Meta(max_length=MAX_BONES)]
+    ids: Annotated[tuple[Hash32, ...], Meta(max_length=MAX_SKELETON_IDS)]

@@ -7,16 +7,16 @@ from msgspec import Meta
 from inos.network.wire.base import Notice, Reply, Request
 from inos.primitives.votes import MAX_COMMITTEE, Epoch, Vote
 
-MAX_TOLD: Final = 8
+MAX_ANNOUNCED_VOTES: Final = 8
 """Votes in one notice: each costs its hearer a pairing."""
 MAX_VOTES: Final = 2 * MAX_COMMITTEE
 """Votes in one answer: two epochs' of a full committee."""
 
 
-class TellVotes(Notice, frozen=True, tag=46):
+class AnnounceVotes(Notice, frozen=True, tag=46):
     """Votes the sender has checked."""
 
-    votes: Annotated[tuple[Vote, ...], Meta(min_length=1, max_length=MAX_TOLD)]
+    votes: Annotated[tuple[Vote, ...], Meta(min_length=1, max_length=MAX_ANNOUNCED_VOTES)]
 
 
 class GetVotes(Request, frozen=True, tag=47):

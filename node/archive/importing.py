@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final, NoReturn, assert_never
 
 from msgspec import Struct
 
@@ -14,6 +14,7 @@ from inos.core.errors import NodeError
 from inos.mesh.store import MatrixStore
 from inos.node.archive.frames import MAX_FRAME, End, Frame, FrameReader, Head, Kind, SealedBlock, decode_matrix
 from inos.primitives.blocks import compute_block_id
+from inos.primitives.bls import Bls
 from inos.primitives.clock import Clock
 from inos.primitives.codec import decode
 from inos.primitives.errors import CodecError, InosError, ParentMissing, RuleViolation, VerdictMissing
@@ -108,6 +109,8 @@ class _Intake:
                 case Kind.END:
                     end = decode(End, frame.payload, limit=MAX_FRAME)
                     self.is_whole = end.blocks == self.found.blocks
+                case _:
+                    assert_never(frame.kind)
         except CodecError as error:
             self._refuse(error.message)
 
@@ -137,7 +140,7 @@ class _Intake:
         """Check and connect the blocks that wait."""
         batch, self._waiting = self._waiting, []
         params = self._ledger.params
-        faults = list(pool.map(lambda sealed: _find_fault(params, sealed), batch))
+        faults = list(pool.map(lambda sealed: _find_fault(params, sealed, self._ledger.bls), batch))
         sound = next((at for at, fault in enumerate(faults) if fault is not None), len(batch))
         pairs = [(sealed.block, sealed.witness) for sealed in batch[:sound]]
         _, errors = self._ledger.add_checked_blocks(pairs, self._clock.now_ms())
@@ -172,12 +175,12 @@ def _check_genesis(path: Path, head: Head, genesis: BlockId) -> None:
         )
 
 
-def _find_fault(params: Params, sealed: SealedBlock) -> RuleViolation | None:
+def _find_fault(params: Params, sealed: SealedBlock, bls: Bls) -> RuleViolation | None:
     """In what needs no state: the seal, then each transaction with its signature."""
     try:
         check_seal(params, sealed.block.header, sealed.witness)
         for tx in sealed.block.transactions:
-            check_transaction_sanity(params, tx)
+            check_transaction_sanity(params, tx, bls)
     except RuleViolation as error:
         return error
     return None

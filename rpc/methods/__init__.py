@@ -1,38 +1,12 @@
-"""All methods by name, one module a namespace. A method is a typed function made one by `inos.rpc.method.method`."""
+"""All methods by name; one package per namespace. `inos.rpc.method.method` turns a typed function into a method."""
 
 from typing import Final
 
 from inos.rpc.method import Method
-from inos.rpc.methods import (
-    blocks,
-    certificate,
-    chain,
-    finality,
-    job,
-    light,
-    live,
-    market,
-    mesh,
-    miner,
-    net,
-    node,
-    record,
-    rows,
-    standing,
-    state,
-    store,
-    template,
-    tx,
-    watch,
-    work,
-)
+from inos.rpc.methods import chain, finality, job, light, mesh, miner, net, node, state, subscription, tx, watch
 
 ALL_METHODS: Final[dict[str, Method]] = {
-    one.name: one
-    for module in (
-        *(node, net, chain, blocks, certificate, finality, work, state, standing, light, tx, job, record, market),
-        *(mesh, rows, store, miner, template, watch, live),
-    )
-    for one in vars(module).values()
-    if isinstance(one, Method)
+    name: each
+    for namespace in (node, net, chain, finality, state, light, tx, job, mesh, miner, watch, subscription)
+    for name, each in namespace.METHODS.items()
 }

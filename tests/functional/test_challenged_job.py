@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from inos.client.client import Client
-from inos.devnet.processes import NodeSpec, RunningNode, start_node, stop_process
 from inos.genesis.loading import derive_devnet, load_network
+from inos.node.process import NodeSpec, RunningNode, start_node, stop_process
 from inos.primitives.units import Nano, TimeMs
 from inos.wallet.addresses import encode_address
 from inos.wallet.keys import make_key

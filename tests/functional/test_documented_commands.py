@@ -38,12 +38,12 @@ ELSEWHERE: Final = {
     "source .venv/bin/activate": "Makefile",
     ". .venv/bin/activate": "Makefile",
     "git clone <this repository> inos && cd inos": ".ci/run",
-    "inos bench work": "tests/unit/inos/test_bench_command.py",
-    "inos bench work --rounds 5 --plot docs/img/bench-work.png": "tests/unit/inos/test_bench_command.py",
-    "inos bench challenge": "tests/unit/inos/test_bench_command.py",
-    "inos bench start": "tests/unit/inos/test_bench_command.py",
+    "inos bench work": "tests/unit/inos/cli/test_bench.py",
+    "inos bench work --rounds 5 --plot docs/img/bench-work.png": "tests/unit/inos/cli/test_bench.py",
+    "inos bench challenge": "tests/unit/inos/cli/test_bench.py",
+    "inos bench start": "tests/unit/inos/cli/test_bench.py",
     "inos bench net": "tests/functional/test_bench_net.py",
-    "inos job cancel": "tests/unit/inos/test_client_commands.py",
+    "inos job cancel": "tests/unit/inos/cli/test_job.py",
 }
 """Commands that another test or CI runs; the file says so of itself by naming the last word."""
 INLINE: Final = {

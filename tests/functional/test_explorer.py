@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from inos.client.client import Client
-from inos.devnet.processes import NodeSpec, RunningNode, start_node, stop_process
 from inos.devnet.run import DEV_PHRASE
+from inos.node.process import NodeSpec, RunningNode, start_node, stop_process
 from inos.wallet.keys import derive_key
 from support.browser import Page, find_chromium, open_browser
 from support.cluster import ask, await_height

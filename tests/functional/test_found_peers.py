@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from inos.devnet.processes import NodeSpec, RunningNode, start_node, stop_process
+from inos.node.process import NodeSpec, RunningNode, start_node, stop_process
 from support.cluster import ask, await_height, await_that
 
 COMMON = ("--network", "devnet", "--rpc-port", "0", "--p2p-port", "0", "--threads", "1", "--log-format", "json")

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from inos.client.client import Client
-from inos.devnet.processes import NodeSpec, RunningNode, start_node, stop_process
 from inos.genesis.loading import derive_devnet
+from inos.node.process import NodeSpec, RunningNode, start_node, stop_process
 from inos.primitives.units import Nano, TimeMs
 from inos.wallet.keys import make_key
 from support.cluster import ask, await_that

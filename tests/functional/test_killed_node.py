@@ -11,9 +11,10 @@ import pytest
 
 from inos.chain.ledger import Ledger
 from inos.core.verification.results import StoredResults
-from inos.devnet.processes import NodeSpec, start_node, stop_process
 from inos.genesis import load_network
 from inos.mesh.store import MatrixStore
+from inos.node.process import NodeSpec, start_node, stop_process
+from inos.primitives.bls import get_bls
 from support.cluster import ask, await_one_tip, get_height
 
 KILLS = 25
@@ -31,7 +32,7 @@ def check_database(data_dir: Path) -> int:
     """Open what the killed process left, recompute its state from every record; the tip's height."""
     network = load_network("devnet")
     results = StoredResults(MatrixStore(data_dir / "matrices"))
-    ledger = Ledger.open(data_dir / "ledger", network.params, network.state, results=results)
+    ledger = Ledger.open(data_dir / "ledger", network.params, network.state, results=results, bls=get_bls())
     try:
         ledger.check()
         tip = ledger.tip

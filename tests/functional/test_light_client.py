@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from inos.bench.chains import Chain, make_chain
-from inos.devnet.processes import NodeSpec, start_node, stop_process
+from inos.node.process import NodeSpec, start_node, stop_process
 from inos.wallet.addresses import encode_address
 from support.cluster import RpcFailed, ask, await_that
 from support.light_client import Change, ask_light, run_liar, run_light

@@ -15,8 +15,8 @@ import pytest
 from numpy.typing import NDArray
 
 from inos import work
-from inos.devnet.processes import NodeSpec, RunningNode, start_node, stop_process
 from inos.mesh.store import MatrixStore
+from inos.node.process import NodeSpec, RunningNode, start_node, stop_process
 from support.cluster import RpcFailed, ask, await_that
 
 COMMON = ("--network", "devnet", "--no-discovery", "--rpc-port", "0", "--p2p-port", "0", "--log-format", "json")

@@ -15,9 +15,9 @@ import inos
 from inos.cli import main as cli
 from inos.client.client import Client
 from inos.client.receipt import check_receipt, read_receipt
-from inos.devnet.processes import NodeSpec, start_node, stop_process
 from inos.devnet.run import DEV_PHRASE
 from inos.genesis import load_network
+from inos.node.process import NodeSpec, start_node, stop_process
 from inos.wallet.addresses import encode_address
 from inos.wallet.keys import derive_key, make_key
 from support.cluster import ask, await_height, await_that

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from inos.devnet.processes import NodeSpec, RunningNode, start_node, stop_process
+from inos.node.process import NodeSpec, RunningNode, start_node, stop_process
 from support.cluster import ask, await_that
 
 COMMON = ("--network", "devnet", "--no-discovery", "--rpc-port", "0", "--p2p-port", "0", "--log-format", "json")

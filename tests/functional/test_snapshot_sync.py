@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from inos.bench.chains import Chain, make_chain
-from inos.devnet.processes import DevnetError, NodeSpec, RunningNode, start_node, stop_process
+from inos.core.errors import NodeError
+from inos.node.process import NodeSpec, RunningNode, start_node, stop_process
 from support.cluster import RpcFailed, ask, await_height, await_that
 
 BLOCKS = 44
@@ -77,7 +78,7 @@ async def test_checkpoint_on_the_command_line(chain: Chain, tmp_path: Path) -> N
         places = [node.p2p_address for node in sources]
         block = (await ask(sources[0].rpc_url, "chain_getHeader", {"block": 2 * EPOCH}))["id"]
 
-        with pytest.raises(DevnetError, match="no epoch of devnet ends at height 17"):
+        with pytest.raises(NodeError, match="no epoch of devnet ends at height 17"):
             await start_node(NodeSpec("bad", tmp_path / "bad", (*common(chain), "--checkpoint", f"17:{block}")), places)
         wrong = NodeSpec("wrong", tmp_path / "wrong", (*common(chain), "--checkpoint", f"24:{block}"))
         lost = await start_node(wrong, places)

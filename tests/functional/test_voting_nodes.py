@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from inos.cli import main as cli
-from inos.devnet.processes import NodeSpec, start_node, stop_process
 from inos.genesis.loading import derive_devnet
+from inos.node.process import NodeSpec, start_node, stop_process
 from inos.primitives.units import TimeMs
 from support.cluster import ask, await_that
 

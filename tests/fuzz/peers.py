@@ -41,16 +41,16 @@ class Handler:
     def get_tip(self) -> tuple[BlockId, int]:
         return BlockId(bytes(32)), 0
 
-    async def answer(self, peer: Peer, request: Request) -> None:
+    async def handle_request(self, peer: Peer, request: Request) -> None:
         await peer.out.put(NotFound(request.request, ()))
 
-    def hear(self, peer: Peer, notice: Notice) -> bool:
+    def handle_notice(self, peer: Peer, notice: Notice) -> bool:
         return False
 
-    async def follow(self, peer: Peer) -> None:
+    async def run_peer(self, peer: Peer) -> None:
         try:
             with peer.requests.open(Headers) as pending:
-                await peer.ask(pending, GetHeaders(pending.request, ()), 5.0)
+                await peer.send_request(pending, GetHeaders(pending.request, ()), 5.0)
                 await pending.next(5.0)
         except RequestFailed:
             return

@@ -20,7 +20,7 @@ from inos.network.wire.limits import get_limit
 from inos.network.wire.matrices import GetMatrix, GetRun, GetStrips, MatrixHead, OfferCopy
 from inos.network.wire.messages import encode_message
 from inos.network.wire.transactions import AnnounceTransactions, GetTransactions, Transactions
-from inos.network.wire.votes import GetVotes, TellVotes, Votes
+from inos.network.wire.votes import AnnounceVotes, GetVotes, Votes
 from inos.primitives.blocks import Block, Header
 from inos.primitives.codec import encode
 from inos.primitives.matrices import STRIP_BYTES, MatrixRef, Witness
@@ -110,7 +110,7 @@ def list_messages() -> Iterator[Message]:
     yield Provided(1, (21_600, 0))
     yield FindProviders(9, id)
     vote = Vote(Link(Checkpoint(2, id), Checkpoint(3, id)), bytes(48), bytes(96))
-    yield TellVotes((vote, vote))
+    yield AnnounceVotes((vote, vote))
     yield GetVotes(9, 3)
     yield Votes(9, (vote,))
     yield Providers(1, (Contact(id, "192.0.2.1", 8646),), (Contact(id, "192.0.2.2", 8646),))

@@ -31,10 +31,10 @@ from inos.primitives.errors import CodecError, InosError, InvalidCertificate
 from inos.primitives.matrices import MatrixRef, Seal, Witness
 from inos.primitives.transactions import Transaction, compute_tx_id, is_transaction_signed
 from inos.primitives.units import U256_MAX, Anchor, BlockId, parse_credits
-from inos.rpc.dispatch import Caller, Dispatcher
 from inos.rpc.errors import INTERNAL_ERROR
-from inos.rpc.matrices import read_npy
 from inos.rpc.methods import ALL_METHODS
+from inos.rpc.methods.mesh.encoding import read_npy
+from inos.rpc.server.dispatch import Caller, Dispatcher
 from inos.wallet import keystore
 from inos.wallet.addresses import decode_address, encode_address
 from inos.wallet.build import decode_transaction

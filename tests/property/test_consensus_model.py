@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from inos.consensus.execution import Execution
 from inos.consensus.records import MARKET_KEY, Account, Claim, Job, Kind, Lapse, Market, account_key
 from inos.consensus.validity import check_transaction_sanity
+from inos.primitives.bls import get_bls
 from inos.primitives.codec import decode, encode
 from inos.primitives.transactions import CancelJob, ClaimJob, Payload, PostJob, SubmitResult, Transfer, compute_tx_id
 from inos.primitives.units import Nano, Target, Tickets
@@ -264,7 +265,7 @@ def play(lab: Lab, model: Model, execution: Execution, order: Any) -> None:
     nonce, fee = model.get(key.address)["nonce"] + order[5], order[4] % 4
     tx = lab.sign(key, payload, fee=fee, nonce=nonce)
     faults = model.list_faults(key.address, nonce, fee, payload)
-    code = get_code(lambda: check_transaction_sanity(lab.params, tx)) or get_code(lambda: execution.add(tx))
+    code = get_code(lambda: check_transaction_sanity(lab.params, tx, get_bls())) or get_code(lambda: execution.add(tx))
     event(code or type(payload).__name__)
     if code:
         assert code in faults

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from inos.consensus.validity import check_block_sanity, check_seal, is_about_block
 from inos.primitives.blocks import MAX_HEADER_BYTES, Block, Header, compute_block_id
+from inos.primitives.bls import get_bls
 from inos.primitives.codec import decode, encode
 from inos.primitives.errors import CodecError, InvalidCertificate, RuleViolation
 from inos.primitives.matrices import MAX_WITNESS_BYTES, Witness
@@ -26,7 +27,7 @@ def refuse(header: bytes, witness: bytes, made: MadeBlock) -> RuleViolation | No
     try:
         read = decode(Header, header, limit=MAX_HEADER_BYTES)
         proof = decode(Witness, witness, limit=MAX_WITNESS_BYTES)
-        check_block_sanity(BRANCH.params, Block(read, made.block.transactions))
+        check_block_sanity(BRANCH.params, Block(read, made.block.transactions), get_bls())
         check_seal(BRANCH.params, read, proof)
     except RuleViolation as error:
         return error

@@ -10,6 +10,7 @@ from inos.consensus.execution import Execution, execute_block
 from inos.consensus.records import Account, Claim, Due, Job, JobState, Kind, StateKey, account_key
 from inos.consensus.statetree import compute_state_root
 from inos.primitives.blocks import Block
+from inos.primitives.bls import get_bls
 from inos.primitives.codec import decode, encode
 from inos.primitives.errors import MatrixMissing, RuleViolation
 from inos.primitives.transactions import CancelJob, ClaimJob, JobMode, Payload, SubmitResult, Transaction, Transfer
@@ -173,7 +174,7 @@ def test_supply_is_conserved(script: list[tuple[Key, bool, list[Order]]]) -> Non
         executed = execution.finish()
         block = lab.make_block(taken, miner=miner.address, uses_merit=uses_merit)
         # built and checked come to the same, and checking twice too
-        assert execute_block(lab.params, lab.records, block, lab.products) == executed
+        assert execute_block(lab.params, lab.records, block, lab.products, get_bls()) == executed
         assert lab.connect(block) == executed
         check_books(lab)
 

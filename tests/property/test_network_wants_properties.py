@@ -4,7 +4,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inos.mesh.store import MatrixInfo
-from inos.network.sync.matrices.wants import LACKING_S, MAX_ASKED, SLOW_S, Begin, Head, One, Wants
+from inos.network.sync.matrices.wanted import (
+    LACKING_S,
+    MAX_ASKED,
+    SLOW_S,
+    Allocate,
+    FetchHead,
+    FetchRun,
+    WantedMatrices,
+)
 from inos.primitives.units import MatrixId
 
 RUNS = 9
@@ -17,17 +25,17 @@ steps = st.tuples(st.sampled_from(["take", "deliver", "fail", "wait"]), st.sampl
 @settings(max_examples=150)
 @given(st.booleans(), st.lists(steps, max_size=80))
 def test_every_run_comes_whatever_peers_do(is_known: bool, moves: list[tuple[str, str, float]]) -> None:
-    wants: Wants[str] = Wants(0)
+    wants: WantedMatrices[str] = WantedMatrices(0)
     wants.add(ID, INFO if is_known else None, 1e9)
     missing, now = set(range(RUNS)), 0.0
-    open_questions: list[tuple[str, Head | Begin | One]] = []
+    open_questions: list[tuple[str, FetchHead | Allocate | FetchRun]] = []
 
     def take(peer: str) -> bool:
         question = wants.take(peer, now, lambda id, limit: sorted(missing)[:limit])
         if question is None:
             return False
         open_questions.append((peer, question))
-        if isinstance(question, One):
+        if isinstance(question, FetchRun):
             assert question.index in missing
             asked = [each for each, one in open_questions if one == question]
             assert len(asked) == len(set(asked)) <= MAX_ASKED
@@ -41,13 +49,13 @@ def test_every_run_comes_whatever_peers_do(is_known: bool, moves: list[tuple[str
         assert want is not None
         if not is_lacking:
             match question:
-                case Head():
+                case FetchHead():
                     want.info = INFO
-                case Begin():
+                case Allocate():
                     wants.set_begun(ID)
-                case One():
+                case FetchRun():
                     missing.discard(question.index)
-        wants.release(peer, question, now, is_lacking=is_lacking and not isinstance(question, Begin))
+        wants.release(peer, question, now, is_lacking=is_lacking and not isinstance(question, Allocate))
 
     for what, peer, amount in moves:
         mine = [number for number, (who, _) in enumerate(open_questions) if who == peer]
@@ -67,14 +75,14 @@ def test_every_run_comes_whatever_peers_do(is_known: bool, moves: list[tuple[str
         if not missing:
             break
         now += max(LACKING_S, SLOW_S) + 0.1
-        if not any(isinstance(question, Head | Begin) for _, question in stalled):
+        if not any(isinstance(question, FetchHead | Allocate) for _, question in stalled):
             while take("a"):
                 settle(len(open_questions) - 1, is_lacking=False)
         else:  # a head is asked of one peer at a time: its answer, or its end, comes first
             for number, (_, question) in reversed(list(enumerate(open_questions))):
-                if isinstance(question, Head | Begin):
+                if isinstance(question, FetchHead | Allocate):
                     settle(number, is_lacking=False)
             stalled = []
-    both = {question.index for _, question in open_questions if isinstance(question, One)}
+    both = {question.index for _, question in open_questions if isinstance(question, FetchRun)}
     assert missing <= both
-    assert all(sum(one == One(ID, index) for _, one in open_questions) == MAX_ASKED for index in missing)
+    assert all(sum(one == FetchRun(ID, index) for _, one in open_questions) == MAX_ASKED for index in missing)

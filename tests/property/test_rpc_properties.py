@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
-from inos.rpc.dispatch import Caller, Dispatcher
 from inos.rpc.errors import MEANINGS, RpcError
-from inos.rpc.matrices import decode_base64, encode_matrix, read_npy, read_raw
 from inos.rpc.method import method
+from inos.rpc.methods.mesh.encoding import decode_base64, encode_matrix, read_npy, read_raw
 from inos.rpc.schemas import Model, compute_ratio
+from inos.rpc.server.dispatch import Caller, Dispatcher
 
 NODE: Any = object()
 

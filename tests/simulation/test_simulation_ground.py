@@ -129,7 +129,7 @@ def test_a_cut_holds_frames_until_it_is_mended() -> None:
         with pytest.raises(LinkError):
             await network.listeners[("20.0.0.1", 2)].dial(PeerAddress(IDS[1], "20.0.0.1", 2), bytes)
         weather.cut = False
-        network.mend()
+        network.heal()
         began = asyncio.get_running_loop().time()
         return await far.receive(), asyncio.get_running_loop().time() - began
 
@@ -177,10 +177,10 @@ def test_only_the_dialled_id_answers() -> None:
         _, _, network = await make_pair(Weather())
         transport: SimulatedTransport = network.listeners[("20.0.0.1", 2)]
         with pytest.raises(HandshakeFailed):
-            await transport.prove(PeerAddress(IDS[0], "20.0.0.1", 2))
+            await transport.verify_address(PeerAddress(IDS[0], "20.0.0.1", 2))
         with pytest.raises(LinkError):
-            await transport.prove(PeerAddress(IDS[0], "20.0.0.9", 2))
-        await transport.prove(PeerAddress(IDS[1], "20.0.0.1", 2))
+            await transport.verify_address(PeerAddress(IDS[0], "20.0.0.9", 2))
+        await transport.verify_address(PeerAddress(IDS[1], "20.0.0.1", 2))
 
     run_virtually(main())
 

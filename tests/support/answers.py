@@ -6,8 +6,8 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from inos.light.methods import METHODS as LIGHT_METHODS
+from inos.rpc.description.openrpc import make_document, with_discover
 from inos.rpc.methods import ALL_METHODS
-from inos.rpc.openrpc import make_document, with_discover
 
 
 @cache

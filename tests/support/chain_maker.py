@@ -21,6 +21,7 @@ from inos.consensus.genesis_state import GenesisState, make_genesis
 from inos.consensus.params import Params
 from inos.consensus.records import JobState
 from inos.primitives.blocks import Block, compute_anchor, compute_block_id
+from inos.primitives.bls import get_bls
 from inos.primitives.errors import ParentMissing, RuleViolation, VerdictMissing
 from inos.primitives.matrices import DTYPE_INT32, MatrixRef, Witness, make_matrix_ref
 from inos.primitives.transactions import (
@@ -170,7 +171,7 @@ class Branch(Lab):
     def open_ledger(self, path: Path, results: ResultChecker | None = None, *, is_durable: bool = False) -> Ledger:
         """A ledger of this branch's network, empty where `path` is."""
         checker = self.products if results is None else results
-        return Ledger.open(path, self.params, self.genesis, results=checker, is_durable=is_durable)
+        return Ledger.open(path, self.params, self.genesis, results=checker, bls=get_bls(), is_durable=is_durable)
 
 
 def sign_steadily(key: Key, nonce: int, fee: int, payload: Payload) -> Transaction:

@@ -19,6 +19,7 @@ from inos.consensus.statetree import compute_state_root
 from inos.consensus.target import compute_target
 from inos.consensus.validity import check_block_sanity, check_header_context
 from inos.primitives.blocks import Block, Header, compute_block_id, compute_tx_root, encode_target
+from inos.primitives.bls import get_bls
 from inos.primitives.codec import decode
 from inos.primitives.errors import MatrixMissing, RuleViolation, VerdictMissing
 from inos.primitives.matrices import DTYPE_INT7, DTYPE_INT32, MatrixRef, Product, Seal, make_matrix_ref
@@ -216,6 +217,7 @@ class Lab:
             target=compute_target(self.params, self.context),
             results=self.products,
             parent=self.context.parent_id,
+            bls=get_bls(),
         )
 
     def make_block(
@@ -229,7 +231,7 @@ class Lab:
         header = self._make_header(transactions, miner, aggregate)
         block = Block(header, tuple(transactions), aggregate)
         try:
-            executed = execute_block(self.params, self.records, block, self.products)
+            executed = execute_block(self.params, self.records, block, self.products, get_bls())
         except (RuleViolation, VerdictMissing):
             return block
         after = Records(self.records.all)
@@ -255,9 +257,9 @@ class Lab:
 
     def check(self, block: Block) -> Executed:
         """All stages but the seal's witness and the clock."""
-        check_block_sanity(self.params, block)
+        check_block_sanity(self.params, block, get_bls())
         check_header_context(self.params, block.header, self.context)
-        executed = execute_block(self.params, self.records, block, self.products)
+        executed = execute_block(self.params, self.records, block, self.products, get_bls())
         after = Records(self.records.all)
         after.apply(executed.changes)
         check_state_root(block.header, compute_state_root(after.all))

@@ -27,9 +27,10 @@ from inos.consensus.statetree import StateProof, compute_state_root, make_proof
 from inos.core.events import Hub, Subscription
 from inos.genesis import Network
 from inos.miner.figures import MinerState, MinerStatus
-from inos.network.figures import AddressInfo, BanInfo, NetworkStatus
-from inos.network.sync.progress import Meter, Sight, SyncMachine, SyncStatus, Waits, make_status
+from inos.network.status import AddressInfo, BanInfo, NetworkStatus
+from inos.network.sync.progress import RateMeter, SyncMachine, SyncObservation, SyncStatus, WaitTimes, make_status
 from inos.primitives.blocks import Block, Header, compute_block_id, compute_tx_root, get_target
+from inos.primitives.bls import get_bls
 from inos.primitives.codec import encode
 from inos.primitives.errors import InosError, MatrixMissing
 from inos.primitives.matrices import DTYPE_INT7, DTYPE_INT32, MatrixRef
@@ -223,6 +224,7 @@ class FakeLedger:
             uses_merit=False,
             results=AllRight(),
             parent=BlockId(compute_block_id(parent)),
+            bls=get_bls(),
         )
         for tx in transactions:
             execution.add(tx)
@@ -377,10 +379,10 @@ class FakeNode:
 
     def get_sync_status(self) -> SyncStatus:
         height = self.ledger.tip.header.height
-        sight = Sight(now=1.0, peers=len(self.peers) or 1, height=height, header_height=height)
+        observation = SyncObservation(now=1.0, peers=len(self.peers) or 1, height=height, header_height=height)
         machine = SyncMachine(0.0)
-        machine.observe(sight)
-        return make_status(machine, sight, Meter(), Waits())
+        machine.observe(observation)
+        return make_status(machine, observation, RateMeter(), WaitTimes())
 
     def net_peers(self) -> Sequence[PeerInfo]:
         return self.peers

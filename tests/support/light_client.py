@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 from aiohttp import ClientSession, web
 
-from inos.devnet.processes import stop_process
+from inos.node.process import stop_process
 from support.cluster import ask, await_that
 
 Change = Callable[[str, dict[str, Any], Any], Any]

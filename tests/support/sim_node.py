@@ -32,6 +32,7 @@ from inos.network.service import NetworkService
 from inos.network.settings import NetworkSettings
 from inos.network.transport.simulated import Line, SimulatedNetwork
 from inos.primitives.blocks import Block, Header, compute_block_id, compute_difficulty
+from inos.primitives.bls import get_bls
 from inos.primitives.errors import InvalidCertificate
 from inos.primitives.matrices import DTYPE_INT7, STRIP_BYTES, Seal, Witness, make_matrix_ref
 from inos.primitives.units import Address, BlockId, Hash, NodeId, Target, TimeMs
@@ -210,7 +211,7 @@ class SimNode:
             rng=self.rng,
             transport=transport,
             files=self.files,
-            verifier=SimVerifier(self.setting.mint.check),
+            verifier=SimVerifier(get_bls(), self.setting.mint.check),
         )
         await self.net.start()
         self._task = group.create_task(self._run(self.net))
@@ -251,7 +252,7 @@ def open_memory_ledger(
     database: Any = MemoryDatabase(shared)
     begin_database(database, chain.state)
     index = load_index(database, chain.params, chain.state)
-    ledger = Ledger(chain.params, database, index, results, seal_check=mint.check)
+    ledger = Ledger(chain.params, database, index, results, get_bls(), seal_check=mint.check)
     if awaits_state is not None:
         ledger.await_state(Importer(database, index, chain.state, awaits_state))
     return ledger

@@ -227,7 +227,7 @@ class World:
 
     def heal(self) -> None:
         self.climate.split(())
-        self.net.mend()
+        self.net.heal()
 
     # Mining
 

@@ -31,6 +31,7 @@ from inos.consensus.records import (
     job_key,
     lapse_key,
 )
+from inos.primitives.bls import get_bls
 from inos.primitives.codec import encode
 from inos.primitives.matrices import MatrixRef, StripRow
 from inos.primitives.signatures import compute_address, compute_public_key
@@ -192,6 +193,7 @@ def _play(records: Records, height: int, key: bytes = b"", nonce: int = 0, paylo
         uses_merit=False,
         results=None,  # type: ignore[arg-type]  # nothing here is checked by Freivalds,
         parent=BlockId(bytes(32)),
+        bls=get_bls(),
     )
     if payload is not None:
         execution.add(Transaction(CHAIN_ID, compute_public_key(key), nonce, 1000, payload, b"\x55" * 64))

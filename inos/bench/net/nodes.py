@@ -11,11 +11,12 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from inos.bench.errors import BenchError
 from inos.bench.net.process import open_partner
 from inos.bench.net.tips import TipWatch, open_watch
 from inos.bench.sync import read_memory_mb
-from inos.cli._common import call_rpc
-from inos.devnet.processes import DevnetError, NodeSpec, RunningNode, start_node, stop_process
+from inos.cli.common.output import call_rpc
+from inos.node.process import NodeSpec, RunningNode, start_node, stop_process
 
 TICKETS_PER_S: Final = 300.0
 """Of all miners: a block every two seconds at the devnet's first target."""
@@ -98,7 +99,7 @@ async def measure_spread(folder: Path, count: int, seconds: float, tell: Tell) -
         spread = [(await _ask(node, "net_status"))["spread"] for node in nodes]
         delays = watch.list_delays(began, until=until, nodes=[node.name for node in nodes])
     if not delays:
-        raise DevnetError("no-blocks", f"no block reached all {count} nodes in {seconds:g} s")
+        raise BenchError("no-blocks", f"no block reached all {count} nodes in {seconds:g} s")
     came = sum(one["blocks"] for one in spread) or 1
     return SpreadFigures(
         nodes=count,
@@ -148,7 +149,7 @@ async def _await(check: Callable[[], Any], limit_s: float) -> float:
     began = time.monotonic()
     while not await check():
         if time.monotonic() - began > limit_s:
-            raise DevnetError("too-slow", f"what is measured did not happen within {limit_s:g} s")
+            raise BenchError("too-slow", f"what is measured did not happen within {limit_s:g} s")
         await asyncio.sleep(POLL_S)
     return time.monotonic() - began
 
@@ -181,5 +182,5 @@ async def _watch_for(watch: TipWatch, seconds: float, nodes: Sequence[RunningNod
     await asyncio.sleep(1)
     delays = watch.list_delays(began, until=until, nodes=[node.name for node in nodes])
     if not delays:
-        raise DevnetError("no-blocks", f"no block came in {seconds:g} s")
+        raise BenchError("no-blocks", f"no block came in {seconds:g} s")
     return statistics.median(delays)

@@ -8,7 +8,8 @@ import sys
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
-from inos.devnet.processes import DevnetError, stop_process
+from inos.bench.errors import BenchError
+from inos.node.process import stop_process
 
 READY_S: Final = 60.0
 POLITE: Final = 19
@@ -25,7 +26,7 @@ class Partner:
     async def ask(self) -> dict[str, Any]:
         """Its counts."""
         if self.process.stdin is None:
-            raise DevnetError("partner-died", "the other process of the measurement has no input")
+            raise BenchError("partner-died", "the other process of the measurement has no input")
         self.process.stdin.write(b"\n")
         return await read_line(self.process)
 
@@ -35,7 +36,7 @@ async def open_partner(*arguments: str, is_polite: bool = False) -> AsyncIterato
     """Start `inos.bench.net.partner` and wait until it is ready.
 
     Raises:
-        DevnetError: "partner-died".
+        BenchError: "partner-died".
     """
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-P", "-m", "inos.bench.net.partner", *arguments),
@@ -52,10 +53,10 @@ async def open_partner(*arguments: str, is_polite: bool = False) -> AsyncIterato
 async def read_line(process: asyncio.subprocess.Process) -> dict[str, Any]:
     """The next line of JSON the process prints."""
     if process.stdout is None:
-        raise DevnetError("partner-died", "the other process of the measurement has no output")
+        raise BenchError("partner-died", "the other process of the measurement has no output")
     async with asyncio.timeout(READY_S):
         line = await process.stdout.readline()
     if not line:
-        raise DevnetError("partner-died", "the other process of the measurement ended")
+        raise BenchError("partner-died", "the other process of the measurement ended")
     found: dict[str, Any] = json.loads(line)
     return found

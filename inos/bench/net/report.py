@@ -42,7 +42,7 @@ def measure_net(nodes: int, seconds: float, tell: Callable[[str], None]) -> NetF
     """Measure everything; takes about five times `seconds` and a minute.
 
     Raises:
-        DevnetError: a node did not start, or what is measured did not happen.
+        BenchError: a node did not start, or what is measured did not happen.
     """
     with tempfile.TemporaryDirectory(prefix="inos-bench-net-") as folder:
         return asyncio.run(_measure(Path(folder), nodes, seconds, tell))

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import aiohttp
 
-from inos.devnet.processes import RunningNode
 from inos.genesis import load_network
+from inos.node.process import RunningNode
 from inos.primitives.units import Address
 from inos.wallet.addresses import encode_address
 

@@ -9,8 +9,8 @@ from typing import Final
 
 from inos.client.client import Client
 from inos.devnet.chaos.wiring import Wiring
-from inos.devnet.processes import NodeSpec, RunningNode, read_log_end, start_node, stop_process
 from inos.network.identity import load_identity
+from inos.node.process import NodeSpec, RunningNode, read_log_end, start_node, stop_process
 
 TICKETS_PER_S: Final = 300.0
 """Of filler, over all nodes: a block every two seconds at the devnet's first target."""

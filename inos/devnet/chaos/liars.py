@@ -10,7 +10,7 @@ from typing import Final
 
 from inos.devnet.chaos.fleet import Fleet
 from inos.devnet.chaos.wiring import Wiring
-from inos.devnet.processes import stop_process
+from inos.node.process import stop_process
 
 LAST_WORDS_S: Final = 20.0
 

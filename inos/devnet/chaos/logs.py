@@ -59,3 +59,5 @@ def _count(figures: LogFigures, entry: dict[str, Any], short_ids: set[str]) -> N
                 figures.honest_bans.append(f"{entry['peer']}: {entry.get('code')}: {entry.get('reason')}")
         case "reorganisation":
             figures.undone.append(int(entry.get("depth", 0)))
+        case _:
+            pass  # other events are not counted

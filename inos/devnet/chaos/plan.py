@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from inos.devnet.processes import DevnetError
+from inos.devnet.errors import DevnetError
 
 MOST_KILLS: Final = 120.0
 MOST_PARTITIONS: Final = 20.0

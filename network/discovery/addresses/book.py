@@ -16,10 +16,10 @@ from typing import Final
 
 from msgspec import Struct
 
-from inos.network.discovery.addresses.entry import Entry
-from inos.network.discovery.addresses.table import Place, Table
+from inos.network.discovery.addresses.buckets import BucketTable, Position
+from inos.network.discovery.addresses.entry import AddressEntry
+from inos.network.endpoints import compute_group, is_acceptable
 from inos.network.identity import PeerAddress
-from inos.network.places import compute_group, is_acceptable
 from inos.primitives.randomness import Randomness
 
 NEW_PLACES_PER_ADDRESS: Final = 4
@@ -73,9 +73,9 @@ class AddressBook:
         self._own_id = own_id
         self._rng = rng
         self._allow_local = allow_local
-        self._entries: dict[PeerAddress, Entry] = {}
-        self._new = Table()
-        self._tried = Table()
+        self._entries: dict[PeerAddress, AddressEntry] = {}
+        self._new = BucketTable()
+        self._tried = BucketTable()
         self._collisions: dict[PeerAddress, int] = {}
         """Reached addresses whose place in tried is taken, and since when."""
         self.changes = 0
@@ -84,7 +84,7 @@ class AddressBook:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[AddressEntry]:
         return iter(self._entries.values())
 
     @property
@@ -96,7 +96,7 @@ class AddressBook:
     def tried_count(self) -> int:
         return len(self._tried)
 
-    def get(self, address: PeerAddress) -> Entry | None:
+    def get(self, address: PeerAddress) -> AddressEntry | None:
         return self._entries.get(address)
 
     def is_acceptable(self, address: PeerAddress) -> bool:
@@ -118,7 +118,7 @@ class AddressBook:
         entry = self._entries.get(address)
         is_fresh = entry is None
         if entry is None:
-            entry = Entry(address, source, seen_ms)
+            entry = AddressEntry(address, source, seen_ms)
         else:
             entry.seen_ms = max(entry.seen_ms, seen_ms)
             # Told again and again it gets more places, each one half as likely as the one before.
@@ -129,7 +129,7 @@ class AddressBook:
         self._put_new(entry, source, now_ms)
         return is_fresh and entry.address in self._entries
 
-    def _put_new(self, entry: Entry, source: bytes, now_ms: int, *, is_proven: bool = False) -> None:
+    def _put_new(self, entry: AddressEntry, source: bytes, now_ms: int, *, is_proven: bool = False) -> None:
         place = self._find_new(entry.address, source)
         other = self._new.get(place)
         if other is entry:
@@ -144,13 +144,13 @@ class AddressBook:
         self._entries[entry.address] = entry
         self.changes += 1
 
-    def _leave_new(self, entry: Entry, place: Place) -> None:
+    def _leave_new(self, entry: AddressEntry, place: Position) -> None:
         self._new.remove(place)
         del entry.places[place]
         if not entry.places:
             self._forget(entry)
 
-    def _forget(self, entry: Entry) -> None:
+    def _forget(self, entry: AddressEntry) -> None:
         del self._entries[entry.address]
         self._collisions.pop(entry.address, None)
         self.changes += 1
@@ -189,10 +189,10 @@ class AddressBook:
         elif len(self._collisions) < MAX_COLLISIONS:
             self._collisions.setdefault(address, now_ms)
 
-    def _new_at(self, address: PeerAddress) -> Iterator[Entry]:
+    def _new_at(self, address: PeerAddress) -> Iterator[AddressEntry]:
         return (e for e in self._entries.values() if (e.address.host, e.address.port) == (address.host, address.port))
 
-    def _make_tried(self, entry: Entry, now_ms: int) -> None:
+    def _make_tried(self, entry: AddressEntry, now_ms: int) -> None:
         """Move to tried; who stands there goes back to new."""
         place = self._find_tried(entry.address)
         taken = self._tried.get(place)
@@ -222,7 +222,7 @@ class AddressBook:
         entry.places.clear()
         self._forget(entry)
 
-    def pick(self, now_ms: int, *, new_only: bool = False) -> Entry | None:
+    def pick(self, now_ms: int, *, new_only: bool = False) -> AddressEntry | None:
         """A random address, each table as likely as the other, then each bucket, then each address in it.
 
         Those tried lately or in vain are less likely, so that one operator's many addresses in few buckets
@@ -239,7 +239,7 @@ class AddressBook:
                 return entry
             patience *= 1.2
 
-    def pick_collision(self, now_ms: int) -> Entry | None:
+    def pick_collision(self, now_ms: int) -> AddressEntry | None:
         """The address in tried that stands where a reached one would: it is to be tested."""
         self.resolve_collisions(now_ms)
         taken = [self._tried.get(self._find_tried(address)) for address in self._collisions]
@@ -261,7 +261,7 @@ class AddressBook:
             elif now_ms - since_ms > TEST_MS:
                 self._make_tried(newcomer, now_ms)
 
-    def sample(self, most: int, share: float, now_ms: int) -> list[Entry]:
+    def sample(self, most: int, share: float, now_ms: int) -> list[AddressEntry]:
         """Random addresses fit to be told to others: at most `most`, at most `share` of the book."""
         fit = [entry for entry in self._entries.values() if not entry.is_terrible(now_ms)]
         count = min(len(fit), most, max(1, int(len(self._entries) * share)) if fit else 0)
@@ -270,7 +270,7 @@ class AddressBook:
             fit[i], fit[j] = fit[j], fit[i]
         return fit[:count]
 
-    def restore(self, entries: Iterable[tuple[Entry, tuple[bytes, ...]]], now_ms: int) -> None:
+    def restore(self, entries: Iterable[tuple[AddressEntry, tuple[bytes, ...]]], now_ms: int) -> None:
         """Put saved entries back, each with the sources it was heard from; the book is empty before."""
         for entry, sources in entries:
             if not self.is_acceptable(entry.address) or entry.address in self._entries:
@@ -283,13 +283,13 @@ class AddressBook:
             for source in (sources or (entry.source,))[:NEW_PLACES_PER_ADDRESS]:
                 self._put_new(entry, source, now_ms)
 
-    def _find_new(self, address: PeerAddress, source: bytes) -> Place:
+    def _find_new(self, address: PeerAddress, source: bytes) -> Position:
         group = compute_group(address.host, address.port)
         share = self._hash(b"new", group, source) % self._shape.new_buckets_per_source
         bucket = self._hash(b"new source", source, bytes([share])) % self._shape.new_buckets
         return bucket, self._hash(b"new place", bytes([bucket]), _name(address)) % self._shape.bucket_size
 
-    def _find_tried(self, address: PeerAddress) -> Place:
+    def _find_tried(self, address: PeerAddress) -> Position:
         group = compute_group(address.host, address.port)
         share = self._hash(b"tried", _name(address)) % self._shape.tried_buckets_per_group
         bucket = self._hash(b"tried group", group, bytes([share])) % self._shape.tried_buckets

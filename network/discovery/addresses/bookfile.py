@@ -5,7 +5,7 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct
 
 from inos.network.discovery.addresses.book import NEW_PLACES_PER_ADDRESS, AddressBook
-from inos.network.discovery.addresses.entry import Entry
+from inos.network.discovery.addresses.entry import AddressEntry
 from inos.network.files import load, save
 from inos.network.identity import PeerAddress
 from inos.network.ports import Files
@@ -62,7 +62,7 @@ def store_book(book: AddressBook) -> StoredBook:
     return StoredBook(1, tuple(_store_entry(entry) for entry in book))
 
 
-def _store_entry(entry: Entry) -> StoredEntry:
+def _store_entry(entry: AddressEntry) -> StoredEntry:
     return StoredEntry(
         address=_store(entry.address),
         source=entry.source,
@@ -80,8 +80,8 @@ def restore_book(book: AddressBook, stored: StoredBook, now_ms: int) -> None:
     book.restore(((_restore_entry(one), one.sources) for one in stored.entries), now_ms)
 
 
-def _restore_entry(stored: StoredEntry) -> Entry:
-    entry = Entry(_restore(stored.address), stored.source, stored.seen_ms)
+def _restore_entry(stored: StoredEntry) -> AddressEntry:
+    entry = AddressEntry(_restore(stored.address), stored.source, stored.seen_ms)
     entry.attempt_ms, entry.reached_ms = stored.attempt_ms, stored.reached_ms
     entry.attempts, entry.is_tried = stored.attempts, stored.is_tried
     return entry

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from inos.network.discovery.addresses.table import Place
+from inos.network.discovery.addresses.buckets import Position
 from inos.network.identity import PeerAddress
 
 _MINUTE: Final = 60_000
@@ -19,7 +19,7 @@ MIN_FAIL_MS: Final = 7 * _DAY
 FUTURE_MS: Final = 10 * _MINUTE
 
 
-class Entry:
+class AddressEntry:
     """Times are milliseconds since 1970; 0 is never."""
 
     __slots__ = ("address", "attempt_ms", "attempts", "is_tried", "places", "reached_ms", "seen_ms", "source")
@@ -34,11 +34,11 @@ class Entry:
         self.attempts = 0
         """Attempts in vain since it was last reached."""
         self.is_tried = False
-        self.places: dict[Place, bytes] = {}
+        self.places: dict[Position, bytes] = {}
         """Where it stands among the new ones, and the group it was heard from there."""
 
     def __repr__(self) -> str:
-        return f"Entry({self.address}, tried={self.is_tried})"
+        return f"AddressEntry({self.address}, tried={self.is_tried})"
 
     def is_terrible(self, now_ms: int) -> bool:
         """Whether it may be forgotten for another one; the rule of Bitcoin Core's addrman."""

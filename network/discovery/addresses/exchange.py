@@ -11,12 +11,12 @@ from msgspec import Struct
 
 from inos.network.discovery.addresses.book import AddressBook, bound_seen
 from inos.network.discovery.addresses.reachability import Reach, Reachability
+from inos.network.endpoints import is_acceptable
 from inos.network.errors import RequestFailed
 from inos.network.identity import PeerAddress
 from inos.network.peers.bounded import BoundedSet, TokenBucket
 from inos.network.peers.kinds import LinkKind
 from inos.network.peers.peer import Peer
-from inos.network.places import is_acceptable
 from inos.network.settings import NetworkSettings
 from inos.network.wire.addresses import (
     MAX_ADDRESSES,
@@ -55,7 +55,7 @@ MAX_WAITING: Final = 64
 DAY_MS: Final = 86_400_000
 
 
-class _Correspondent:
+class _PeerAddresses:
     """What one peer was told and is to be told."""
 
     def __init__(self, now: float) -> None:
@@ -73,7 +73,7 @@ class _Answer(Struct, frozen=True):
     size: int
 
 
-class Exchange:
+class AddressExchange:
     """One for all peers.
 
     Args:
@@ -102,16 +102,16 @@ class Exchange:
         self._get_port = get_port
         self._on_news = on_news
         self._answer = _Answer((), 0.0, 0)
-        self._peers: dict[Peer, _Correspondent] = {}
+        self._peers: dict[Peer, _PeerAddresses] = {}
 
-    def enter(self, peer: Peer) -> _Correspondent:
+    def enter(self, peer: Peer) -> _PeerAddresses:
         """A peer that is there for more than a few questions; its first news may come before it is followed."""
-        return self._peers.setdefault(peer, _Correspondent(self._clock.monotonic()))
+        return self._peers.setdefault(peer, _PeerAddresses(self._clock.monotonic()))
 
     def leave(self, peer: Peer) -> None:
         self._peers.pop(peer, None)
 
-    async def answer(self, peer: Peer, request: GetAddresses) -> None:
+    async def handle_request(self, peer: Peer, request: GetAddresses) -> None:
         """Tell the peer where it is seen and a part of the book.
 
         Raises:
@@ -140,7 +140,7 @@ class Exchange:
         """
         limit_s = self._settings.limits.addresses
         with peer.requests.open(Addresses) as pending:
-            await peer.ask(pending, GetAddresses(pending.request), limit_s)
+            await peer.send_request(pending, GetAddresses(pending.request), limit_s)
             reply = await pending.next(limit_s)
         if not isinstance(reply, Addresses):
             raise RequestFailed("not-found", "the peer gives no addresses")
@@ -162,7 +162,7 @@ class Exchange:
         now_ms = self._clock.now_ms()
         return self._book.add(address, peer.group, bound_seen(seen_ms, now_ms), now_ms)
 
-    def hear(self, peer: Peer, message: AnnounceAddresses) -> None:
+    def handle_notice(self, peer: Peer, message: AnnounceAddresses) -> None:
         """Take what a peer announces, and pass on what is fresh to a few others."""
         here, now, now_ms, news = self.enter(peer), self._clock.monotonic(), self._clock.now_ms(), 0
         for told in message.addresses:
@@ -210,7 +210,7 @@ class Exchange:
         for peer, here in self._peers.items():
             self._send_waiting(peer, here)
 
-    def _send_waiting(self, peer: Peer, here: _Correspondent) -> None:
+    def _send_waiting(self, peer: Peer, here: _PeerAddresses) -> None:
         batch: list[KnownAddress] = []
         while here.waiting and len(batch) < MAX_ANNOUNCED:
             address, seen_s = here.waiting.popitem(last=False)

@@ -4,8 +4,8 @@ from collections import Counter, OrderedDict
 from enum import StrEnum
 from typing import Final
 
+from inos.network.endpoints import is_acceptable
 from inos.network.identity import PeerAddress
-from inos.network.places import is_acceptable
 from inos.primitives.units import NodeId
 
 MAX_VOTES: Final = 32

@@ -21,7 +21,7 @@ BEHIND_BLOCKS: Final = 20
 """A peer so far below this node's tip for `behind_s` is no help; it is let go, never banned."""
 
 
-class Rotation:
+class OutboundRotation:
     """Watches the tip and the outbound peers.
 
     Args:
@@ -41,7 +41,7 @@ class Rotation:
         self._settings = settings
         self._clock = clock
         self._get_tip = get_tip
-        self._kick = kick
+        self._wake = kick
         self._tip = get_tip()[0]
         self._moved_at = clock.monotonic()
         self._behind_since: dict[Peer, float] = {}
@@ -65,7 +65,7 @@ class Rotation:
             await self._close_behind(height)
             await self._close_worst()
             if self.is_stale:
-                self._kick()
+                self._wake()
 
     def _list(self) -> list[Peer]:
         peers = self._links.peers.values()
@@ -87,6 +87,6 @@ class Rotation:
             return
         settled = [peer for peer in peers if now - peer.connected_at > MIN_STAY_S and not peer.is_busy]
         if settled:
-            worst = min(settled, key=lambda peer: (peer.marks.block_at, -peer.connected_at))
+            worst = min(settled, key=lambda peer: (peer.contributions.block_at, -peer.connected_at))
             log.info("outbound peer let go", peer=worst.name, reason="chain stands still")
             await worst.close("rotated")

@@ -8,16 +8,16 @@ import structlog
 
 from inos.network.discovery.addresses.book import AddressBook
 from inos.network.discovery.addresses.bookfile import load_anchors, load_book, save_anchors, save_book
-from inos.network.discovery.addresses.exchange import Exchange
+from inos.network.discovery.addresses.exchange import AddressExchange
 from inos.network.discovery.addresses.reachability import Reach, Reachability
-from inos.network.discovery.addresses.rotation import Rotation
+from inos.network.discovery.addresses.rotation import OutboundRotation
 from inos.network.discovery.addresses.slots import Links, OutboundSlots, begin_attempt, end_attempt
+from inos.network.endpoints import compute_group, is_acceptable
 from inos.network.errors import LinkError, RequestFailed
 from inos.network.identity import NodeIdentity, PeerAddress
 from inos.network.peers.bounded import ExpiringSet
 from inos.network.peers.kinds import LinkKind
 from inos.network.peers.peer import Peer
-from inos.network.places import compute_group, is_acceptable
 from inos.network.ports import Files
 from inos.network.settings import NetworkSettings
 from inos.network.wire.addresses import AnnounceAddresses, DialMe, GetAddresses
@@ -68,10 +68,10 @@ class AddressService:
         local = settings.local_addresses
         self.book = AddressBook(key, identity.node_id, rng, allow_local=local)
         self._reach = Reachability(identity.node_id, settings.announce, allow_local=local)
-        self._rotation = Rotation(links, settings, clock, get_tip, self._kick)
+        self._rotation = OutboundRotation(links, settings, clock, get_tip, self._wake)
         self._slots = OutboundSlots(identity.node_id, self.book, links, settings, clock, rng, self._rotation.get_most)
-        self._exchange = Exchange(
-            key, self.book, self._reach, settings, clock, rng, get_port=get_port, on_news=self._kick
+        self._exchange = AddressExchange(
+            key, self.book, self._reach, settings, clock, rng, get_port=get_port, on_news=self._wake
         )
         self._dialled_back: ExpiringSet[NodeId] = ExpiringSet(1024)
         self._dial_backs = asyncio.Semaphore(MAX_DIAL_BACKS)
@@ -80,15 +80,15 @@ class AddressService:
         self._told_reach = Reach.UNKNOWN
         self._is_loaded = False
 
-    def _kick(self) -> None:
-        self._slots.kick()
+    def _wake(self) -> None:
+        self._slots.wake()
 
     def on_arrival(self, host: str) -> None:
         """Somebody at `host` dialled this node and proved an id."""
         self._reach.on_arrival(host, self._clock.monotonic())
 
     @property
-    def reach(self) -> Reach:
+    def get_or_dial(self) -> Reach:
         """Whether others can dial this node."""
         return self._reach.get_state(self._clock.monotonic())
 
@@ -106,11 +106,11 @@ class AddressService:
         """What is announced of this node."""
         return self._reach.get_own(self._get_port())
 
-    async def answer(self, peer: Peer, request: GetAddresses) -> None:
-        """See Exchange.answer."""
-        await self._exchange.answer(peer, request)
+    async def handle_request(self, peer: Peer, request: GetAddresses) -> None:
+        """See AddressExchange.answer."""
+        await self._exchange.handle_request(peer, request)
 
-    def hear(self, peer: Peer, notice: Notice) -> bool:
+    def handle_notice(self, peer: Peer, notice: Notice) -> bool:
         """Whether the notice was one of discovery's; it has been taken then."""
         if not isinstance(notice, AnnounceAddresses | DialMe):
             return False
@@ -119,10 +119,10 @@ class AddressService:
         if isinstance(notice, DialMe):
             self._exchange.hear_dial_me(peer)
         else:
-            self._exchange.hear(peer, notice)
+            self._exchange.handle_notice(peer, notice)
         return True
 
-    async def follow(self, peer: Peer) -> None:
+    async def run_peer(self, peer: Peer) -> None:
         """Everything that belongs to one peer, until it is gone."""
         self._exchange.enter(peer)
         try:
@@ -154,7 +154,7 @@ class AddressService:
         self._dialled_back.add(peer.id, now + DIAL_BACK_S)
         async with self._dial_backs:
             try:
-                await self._links.feel(address)
+                await self._links.dial_feeler(address)
             except LinkError as error:
                 log.debug("peer cannot be dialled", peer=peer.name, code=error.code)
 
@@ -182,12 +182,12 @@ class AddressService:
                 continue
             begin_attempt(self.book, self._links, address, self._clock)
             try:
-                await self._links.feel(address)
+                await self._links.dial_feeler(address)
             except LinkError as error:
                 end_attempt(self.book, address, error, self._clock)
             else:
                 end_attempt(self.book, address, None, self._clock)
-                self._kick()
+                self._wake()
 
     def _pick_to_feel(self) -> PeerAddress | None:
         now_ms = self._clock.now_ms()
@@ -210,9 +210,9 @@ class AddressService:
                 saved_at = self._clock.monotonic()
 
     def _tell_reach(self) -> None:
-        if self.reach is not self._told_reach:
-            self._told_reach = self.reach
-            log.info("reachability", state=self.reach.value, observed=self.observed_host or "unknown")
+        if self.get_or_dial is not self._told_reach:
+            self._told_reach = self.get_or_dial
+            log.info("reachability", state=self.get_or_dial.value, observed=self.observed_host or "unknown")
 
     async def save(self) -> None:
         """Write what is worth it: at the end, before the links are closed."""

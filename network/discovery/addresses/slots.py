@@ -7,11 +7,11 @@ from typing import Final, Protocol
 import structlog
 
 from inos.network.discovery.addresses.book import AddressBook
+from inos.network.endpoints import compute_group
 from inos.network.errors import LinkError
 from inos.network.identity import PeerAddress
 from inos.network.peers.kinds import LinkKind
 from inos.network.peers.peer import Peer
-from inos.network.places import compute_group
 from inos.network.settings import NetworkSettings
 from inos.primitives.clock import Clock
 from inos.primitives.randomness import Randomness
@@ -43,7 +43,7 @@ class Links(Protocol):
     async def connect(self, address: PeerAddress, kind: LinkKind, /) -> Peer:
         """Raises LinkError."""
 
-    async def feel(self, address: PeerAddress, /) -> None:
+    async def dial_feeler(self, address: PeerAddress, /) -> None:
         """See that the node is there and on this network, by a link that is closed at once. Raises LinkError."""
 
 
@@ -76,7 +76,7 @@ class OutboundSlots:
         self._seeded_at: float | None = None
         self._changed = asyncio.Event()
 
-    def kick(self) -> None:
+    def wake(self) -> None:
         """Something changed: look for candidates again."""
         self._changed.set()
 
@@ -123,9 +123,9 @@ class OutboundSlots:
             return
         finally:
             del self._dialling[address.id]
-        self.kick()
+        self.wake()
         await peer.ended.wait()
-        self.kick()
+        self.wake()
 
     def _choose(self) -> PeerAddress | None:
         """An address of the book from a group that has no slot yet; else a seed, where one is due."""

@@ -31,7 +31,7 @@ OnFailure = Callable[[PeerAddress, frozenset[NodeId], Exception], Awaitable[None
 """Told which node did not answer, who named it, and why: an InosError or TimeoutError."""
 
 
-class Outcome(Struct, frozen=True):
+class LookupResult(Struct, frozen=True):
     """What a lookup came to."""
 
     closest: tuple[PeerAddress, ...]
@@ -94,7 +94,7 @@ class Lookup:
         for address in start:
             self._add(address, None)
 
-    async def run(self) -> Outcome:
+    async def run(self) -> LookupResult:
         """Ask until nobody nearer is left, or the time is over; then what was found so far counts."""
         try:
             async with asyncio.timeout(self._settings.lookup), asyncio.TaskGroup() as group:
@@ -205,10 +205,10 @@ class Lookup:
             closest.append(each)
         return closest
 
-    def _make_outcome(self) -> Outcome:
+    def _make_outcome(self) -> LookupResult:
         states = Counter(each.state for each in self._candidates.values())
         closest = self._list_closest(each for each in self._candidates.values() if each.state == "answered")
-        return Outcome(
+        return LookupResult(
             closest=tuple(each.address for each in closest),
             asked=states["answered"] + states["failed"] + states["asked"],
             failed=states["failed"],

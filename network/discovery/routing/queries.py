@@ -6,7 +6,7 @@ from typing import Final, Protocol
 from msgspec import Struct
 
 from inos.mesh.store import MatrixInfo
-from inos.network.discovery.routing.places import get_spelling, is_tellable, make_place
+from inos.network.discovery.routing.endpoints import get_canonical_host, make_peer_address, may_share
 from inos.network.discovery.routing.settings import RoutingSettings
 from inos.network.errors import Misbehaviour, RequestFailed
 from inos.network.identity import PeerAddress
@@ -30,14 +30,14 @@ but the other may have taken a new id since."""
 class Connections(Protocol):
     """What routing needs of whoever manages peers."""
 
-    async def reach(self, address: PeerAddress, limit_s: float) -> Peer:
+    async def get_or_dial(self, address: PeerAddress, limit_s: float) -> Peer:
         """The connected peer `address.id`, dialled where it is not connected.
 
         Raises:
             LinkError: nobody there or not in time. HandshakeFailed: "wrong-peer".
         """
 
-    async def prove(self, address: PeerAddress) -> None:
+    async def verify_address(self, address: PeerAddress) -> None:
         """Dial just far enough to see that `address.id` lives there; raises as `reach` does."""
 
     @property
@@ -48,7 +48,7 @@ class Connections(Protocol):
         """Those connected for more than a few questions."""
 
 
-Punish = Callable[[Peer, Misbehaviour], Awaitable[None]]
+Penalise = Callable[[Peer, Misbehaviour], Awaitable[None]]
 Make = Callable[[int], Request]
 """A request of a number."""
 
@@ -64,12 +64,12 @@ class Queries:
     """Asks nodes, one request each."""
 
     def __init__(
-        self, own_id: NodeId, settings: RoutingSettings, connections: Connections, punish: Punish, rng: Randomness
+        self, own_id: NodeId, settings: RoutingSettings, connections: Connections, penalise: Penalise, rng: Randomness
     ) -> None:
         self._own_id = own_id
         self._settings = settings
         self._connections = connections
-        self._punish = punish
+        self._penalise = penalise
         self._rng = rng
 
     async def find_nodes(self, address: PeerAddress, target: bytes) -> tuple[PeerAddress, ...]:
@@ -134,24 +134,24 @@ class Queries:
         return await self._ask_once(address, kind, make)
 
     async def _ask_once(self, address: PeerAddress, kind: type[Reply], make: Make) -> tuple[Peer, Reply]:
-        peer = await self._connections.reach(address, self._settings.query)
+        peer = await self._connections.get_or_dial(address, self._settings.query)
         with peer.requests.open(kind) as pending:
-            await peer.ask(pending, make(pending.request), self._settings.query)
+            await peer.send_request(pending, make(pending.request), self._settings.query)
             return peer, await pending.next(self._settings.query)
 
     async def _read(self, peer: Peer, contacts: Iterable[Contact]) -> tuple[PeerAddress, ...]:
         """Addresses worth dialling; the answering node's own site counts as the place it speaks from."""
-        place = make_place(peer.id, peer.link.remote_address, 1)
+        place = make_peer_address(peer.id, peer.link.remote_address, 1)
         found = []
         for contact in contacts:
-            if get_spelling(contact.host) != contact.host:
+            if get_canonical_host(contact.host) != contact.host:
                 raise await self._blame(peer, Misbehaviour("bad-contact", "a contact without an address", 20))
-            if contact.id != self._own_id and place is not None and is_tellable(contact.host, place.host):
+            if contact.id != self._own_id and place is not None and may_share(contact.host, place.host):
                 found.append(PeerAddress(NodeId(contact.id), contact.host, contact.port))
         return tuple(found)
 
     async def _blame(self, peer: Peer, fault: Misbehaviour) -> Misbehaviour:
-        await self._punish(peer, fault)
+        await self._penalise(peer, fault)
         return fault
 
 
@@ -168,11 +168,11 @@ def _is_strip(info: MatrixInfo, index: int, reply: Strips) -> bool:
 
 def make_contacts(addresses: Iterable[PeerAddress], asker: Peer) -> tuple[Contact, ...]:
     """What of `addresses` may be told to `asker`: nothing of it itself, and nothing of a site it is not on."""
-    place = make_place(asker.id, asker.link.remote_address, 1)
+    place = make_peer_address(asker.id, asker.link.remote_address, 1)
     if place is None:
         return ()
     return tuple(
         Contact(address.id, address.host, address.port)
         for address in addresses
-        if address.id != asker.id and is_tellable(address.host, place.host)
+        if address.id != asker.id and may_share(address.host, place.host)
     )

@@ -7,14 +7,14 @@ from typing import Final
 import structlog
 from msgspec import Struct
 
-from inos.network.discovery.routing.keeper import TableKeeper
-from inos.network.discovery.routing.lookup import Ask, Lookup, Outcome
+from inos.network.discovery.routing.announcements import MatrixList, ProviderAnnouncements
+from inos.network.discovery.routing.candidates import ProviderCandidates
+from inos.network.discovery.routing.endpoints import compute_group, make_peer_address
+from inos.network.discovery.routing.lookup import Ask, Lookup, LookupResult
+from inos.network.discovery.routing.maintenance import TableMaintenance
 from inos.network.discovery.routing.metric import make_id_near
-from inos.network.discovery.routing.places import compute_group, make_place
-from inos.network.discovery.routing.provision import Held, Provision
-from inos.network.discovery.routing.queries import WRONG_CONTACT, Connections, Punish, Queries, make_contacts
+from inos.network.discovery.routing.queries import WRONG_CONTACT, Connections, Penalise, Queries, make_contacts
 from inos.network.discovery.routing.records import ProviderRecords
-from inos.network.discovery.routing.search import Offers
 from inos.network.discovery.routing.settings import K, RoutingSettings
 from inos.network.discovery.routing.table import RoutingTable
 from inos.network.errors import HandshakeFailed, Misbehaviour
@@ -55,7 +55,7 @@ class RoutingStatus(Struct, frozen=True):
     """Matrices this node tells others it has."""
 
 
-class Routing:
+class RoutingService:
     """The Kademlia node.
 
     Args:
@@ -67,10 +67,10 @@ class Routing:
     def __init__(
         self,
         own_id: NodeId,
-        held: Held,
+        held: MatrixList,
         settings: RoutingSettings,
         connections: Connections,
-        punish: Punish,
+        penalise: Penalise,
         clock: Clock,
         rng: Randomness,
     ) -> None:
@@ -78,14 +78,16 @@ class Routing:
         self._held = held
         self._settings = settings
         self._connections = connections
-        self._punish = punish
+        self._penalise = penalise
         self._clock = clock
         self._rng = rng
         self._table = RoutingTable(own_id, compute_group, clock.monotonic())
         self._records = ProviderRecords(settings, compute_group)
-        self._queries = Queries(own_id, settings, connections, punish, rng)
-        self._provision = Provision(held, settings, self._table, self._provide_to, self._find_nodes, clock, rng)
-        self._keeper = TableKeeper(self._table, settings, connections, clock, self._provision.greet)
+        self._queries = Queries(own_id, settings, connections, penalise, rng)
+        self._provision = ProviderAnnouncements(
+            held, settings, self._table, self._provide_to, self._find_nodes, clock, rng
+        )
+        self._keeper = TableMaintenance(self._table, settings, connections, clock, self._provision.greet)
         self._searches = asyncio.Semaphore(MAX_SEARCHES)
 
     def get_status(self) -> RoutingStatus:
@@ -96,10 +98,10 @@ class Routing:
             provided=len(self._provision),
         )
 
-    def meet(self, peer: Peer) -> None:
+    def on_connected(self, peer: Peer) -> None:
         """A peer has connected."""
-        self._keeper.meet(peer)
-        place = make_place(peer.id, peer.link.remote_address, peer.hello.listen_port or 1)
+        self._keeper.on_connected(peer)
+        place = make_peer_address(peer.id, peer.link.remote_address, peer.hello.listen_port or 1)
         if place is not None:
             self._provision.greet(place)
 
@@ -107,7 +109,7 @@ class Routing:
         """The node has a whole matrix: it is provided soon."""
         self._provision.add(id)
 
-    async def answer(self, peer: Peer, request: Request) -> bool:
+    async def handle_request(self, peer: Peer, request: Request) -> bool:
         """Answer one request; False where it is not for routing.
 
         Raises:
@@ -126,7 +128,7 @@ class Routing:
                 await peer.out.put(Providers(request.request, told, self._list_contacts(request.id, peer)))
             case _:
                 return False
-        self._keeper.meet(peer)
+        self._keeper.on_connected(peer)
         return True
 
     def _list_contacts(self, target: bytes, asker: Peer) -> tuple[Contact, ...]:
@@ -134,7 +136,7 @@ class Routing:
 
     def _keep(self, peer: Peer, key: MatrixId) -> int:
         """Seconds the record is kept: of this peer alone, where it was seen, and only where the key is near here."""
-        provider = make_place(peer.id, peer.link.remote_address, peer.hello.listen_port)
+        provider = make_peer_address(peer.id, peer.link.remote_address, peer.hello.listen_port)
         if provider is None or self._table.count_closer(key) >= K:
             return 0
         return int(self._settings.record_ttl_s) if self._records.add(key, provider, self._clock.monotonic()) else 0
@@ -159,7 +161,7 @@ class Routing:
 
     async def find_providers(self, id: MatrixId, limit: int) -> list[PeerAddress]:
         """At most `limit` nodes other than this that have just proven to have the matrix, nearest first found."""
-        offers = Offers(self._own_id, limit, self._settings.providers_tried)
+        offers = ProviderCandidates(self._own_id, limit, self._settings.providers_tried)
         offers.offer(self._own_id, tuple(self._records.get(id, self._clock.monotonic())))
 
         async def ask(address: PeerAddress) -> Iterable[PeerAddress]:
@@ -185,11 +187,11 @@ class Routing:
         async with self._searches:
             return list((await self._find_nodes(id)).closest)
 
-    async def reach(self, address: PeerAddress, limit_s: float) -> Peer:
+    async def get_or_dial(self, address: PeerAddress, limit_s: float) -> Peer:
         """See Connections.reach."""
-        return await self._connections.reach(address, limit_s)
+        return await self._connections.get_or_dial(address, limit_s)
 
-    async def _confirm(self, id: MatrixId, offers: Offers) -> None:
+    async def _confirm(self, id: MatrixId, offers: ProviderCandidates) -> None:
         while (provider := await offers.next()) is not None:
             try:
                 async with asyncio.timeout(self._settings.confirm):
@@ -200,7 +202,7 @@ class Routing:
                 continue
             offers.add_confirmed(provider)
 
-    async def _find_nodes(self, target: bytes) -> Outcome:
+    async def _find_nodes(self, target: bytes) -> LookupResult:
         async def ask(address: PeerAddress) -> Iterable[PeerAddress]:
             named = await self._queries.find_nodes(address, target)
             self._note(address)
@@ -208,7 +210,7 @@ class Routing:
 
         return await self._look_up(target, ask)
 
-    async def _look_up(self, target: bytes, ask: Ask, is_enough: Callable[[], bool] = lambda: False) -> Outcome:
+    async def _look_up(self, target: bytes, ask: Ask, is_enough: Callable[[], bool] = lambda: False) -> LookupResult:
         marked: set[NodeId] = set()
 
         async def blame(address: PeerAddress, named_by: frozenset[NodeId], error: Exception) -> None:
@@ -235,7 +237,7 @@ class Routing:
     def _list_start(self, target: bytes) -> list[PeerAddress]:
         """The nearest contacts, and whoever is connected: those answer without being dialled."""
         places = (
-            make_place(peer.id, peer.link.remote_address, peer.hello.listen_port or 1)
+            make_peer_address(peer.id, peer.link.remote_address, peer.hello.listen_port or 1)
             for peer in self._connections.list_full()
         )
         return [*self._table.find_closest(target), *(place for place in places if place is not None)]
@@ -243,14 +245,16 @@ class Routing:
     def _note(self, address: PeerAddress) -> None:
         peer = self._connections.peers.get(address.id)
         if peer is not None:
-            self._keeper.meet(peer)
+            self._keeper.on_connected(peer)
 
     async def _mark(self, address: PeerAddress, named_by: frozenset[NodeId]) -> None:
         """Hold a wrong contact against who named it."""
         for id in sorted(named_by):
             peer = self._connections.peers.get(id)
             if peer is not None:
-                await self._punish(peer, Misbehaviour("wrong-contact", f"another node is at {address}", WRONG_CONTACT))
+                await self._penalise(
+                    peer, Misbehaviour("wrong-contact", f"another node is at {address}", WRONG_CONTACT)
+                )
 
     async def _provide_to(self, address: PeerAddress, ids: Sequence[MatrixId]) -> int:
         """How many of `ids` a node keeps record of; none where it cannot be asked."""

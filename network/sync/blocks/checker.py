@@ -9,7 +9,7 @@ from inos.network.errors import Misbehaviour
 from inos.network.peers.peer import Peer
 from inos.network.ports import NodePort
 from inos.network.sync.blocks.window import Body, Window
-from inos.network.sync.penalties import Punish
+from inos.network.sync.penalties import Penalise
 from inos.primitives.blocks import compute_tx_root
 from inos.primitives.clock import Clock
 from inos.primitives.errors import RuleViolation
@@ -28,14 +28,14 @@ class BlockChecker:
         window: Window[Peer],
         verifier: SealVerifier,
         clock: Clock,
-        punish: Punish,
+        penalise: Penalise,
         on_checked: Callable[[], None],
     ) -> None:
         self._node = node
         self._window = window
         self._verifier = verifier
         self._clock = clock
-        self._punish = punish
+        self._penalise = penalise
         self._on_checked = on_checked
         self._free = asyncio.Semaphore(CHECKS)
         self._has_bodies = asyncio.Event()
@@ -63,7 +63,7 @@ class BlockChecker:
             self._window.set_checked(body.id, sealed_at, self._clock.monotonic(), is_suspect=is_suspect)
         except Misbehaviour as fault:
             self._window.reject(source, body.id, self._clock.monotonic())
-            await self._punish(source, fault)
+            await self._penalise(source, fault)
         finally:
             self._free.release()
             self._on_checked()

@@ -10,9 +10,9 @@ from inos.network.errors import Misbehaviour
 from inos.network.peers.peer import Peer
 from inos.network.ports import NodePort
 from inos.network.sync.blocks.window import Ready, Window
-from inos.network.sync.penalties import Punish
+from inos.network.sync.monitor import SyncMonitor
+from inos.network.sync.penalties import Penalise
 from inos.network.sync.progress import Bottleneck
-from inos.network.sync.progress_watch import SyncWatch
 from inos.primitives.clock import Clock
 from inos.primitives.errors import ClockAhead, InosError, NotYet, RuleViolation, VerdictMissing
 
@@ -23,7 +23,7 @@ RUN: Final = 64
 RETRY_S: Final = 2.0
 
 
-class Hand:
+class BlockDelivery:
     """One at a time, in order. `on_done` is told how many blocks of a run were connected or stored."""
 
     def __init__(
@@ -31,15 +31,15 @@ class Hand:
         node: NodePort,
         window: Window[Peer],
         clock: Clock,
-        punish: Punish,
-        watch: SyncWatch,
+        penalise: Penalise,
+        monitor: SyncMonitor,
         on_done: Callable[[int], None],
     ) -> None:
         self._node = node
         self._window = window
         self._clock = clock
-        self._punish = punish
-        self._watch = watch
+        self._penalise = penalise
+        self._monitor = monitor
         self._on_done = on_done
         self._has_blocks = asyncio.Event()
 
@@ -68,7 +68,7 @@ class Hand:
             (Bottleneck.SEALS, first.sealed_at),
             (Bottleneck.SIGNATURES, first.checked_at),
         ):
-            self._watch.add_wait(what, at - since)
+            self._monitor.add_wait(what, at - since)
             since = max(since, at)
 
     async def _add(self, run: Sequence[Ready[Peer]]) -> int:
@@ -90,8 +90,8 @@ class Hand:
             await self._node.add_block(run[0].body.block, run[0].body.witness)
             return (None,)
         added = await self._node.add_checked_blocks([(ready.body.block, ready.body.witness) for ready in run])
-        self._watch.add_wait(Bottleneck.STATE, added.state_s)
-        self._watch.add_wait(Bottleneck.DISK, added.disk_s)
+        self._monitor.add_wait(Bottleneck.STATE, added.state_s)
+        self._monitor.add_wait(Bottleneck.DISK, added.disk_s)
         return added.errors
 
     async def _settle(self, ready: Ready[Peer], error: InosError | None, *, is_to_blame: bool) -> bool:
@@ -101,19 +101,19 @@ class Hand:
         match error:
             case None:
                 self._window.remove(id)
-                self._watch.add_connected(len(block.transactions))
+                self._monitor.add_connected(len(block.transactions))
                 ready.source.credit_block()
             case RuleViolation():
                 self._window.postpone(id, now + RETRY_S)
                 if is_to_blame:
-                    await self._punish(ready.source, Misbehaviour(error.code, f"block {height}: {error.message}"))
+                    await self._penalise(ready.source, Misbehaviour(error.code, f"block {height}: {error.message}"))
                 return False
             case VerdictMissing():
                 # The node has stored it, holds it, and says which matrices it wants.
                 self._window.remove(id)
-                self._watch.obstacle = f"block {height} waits for {len(error.ids)} matrices that no peer gave"
+                self._monitor.blocked_by = f"block {height} waits for {len(error.ids)} matrices that no peer gave"
             case ClockAhead():
-                self._watch.obstacle = f"block {height} is ahead of this node's clock"
+                self._monitor.blocked_by = f"block {height} is ahead of this node's clock"
                 self._window.postpone(id, now + (error.until - self._clock.now_ms()) / 1000)
                 return False
             case NotYet():
@@ -122,7 +122,7 @@ class Hand:
                 return False
             case _:
                 log.warning("block not taken", height=height, code=error.code, reason=error.message)
-                self._watch.obstacle = f"this node cannot take block {height}: {error.message}"
+                self._monitor.blocked_by = f"this node cannot take block {height}: {error.message}"
                 self._window.postpone(id, now + RETRY_S)
                 return False
         return True

@@ -18,12 +18,12 @@ from inos.network.ports import NodePort
 from inos.network.settings import NetworkSettings
 from inos.network.sync.block_status import needs_body
 from inos.network.sync.blocks.checker import BlockChecker
-from inos.network.sync.blocks.delivery import Hand
+from inos.network.sync.blocks.delivery import BlockDelivery
 from inos.network.sync.blocks.pace import Pace
 from inos.network.sync.blocks.wanted import WantedBlocks
-from inos.network.sync.blocks.window import Body, Holdup, Window
-from inos.network.sync.penalties import Punish
-from inos.network.sync.progress_watch import SyncWatch
+from inos.network.sync.blocks.window import Body, Stall, Window
+from inos.network.sync.monitor import SyncMonitor
+from inos.network.sync.penalties import Penalise
 from inos.network.wire.chain import MAX_BLOCK_IDS, BlockData, GetBlocks
 from inos.network.wire.control import NotFound
 from inos.network.wire.limits import get_limit
@@ -40,11 +40,11 @@ REFILL_S: Final = 1.0
 MAX_STRIKES: Final = 3
 """Timeouts in a row after which a peer is dropped (not banned)."""
 LOOK_S: Final = 0.25
-HOLDUP_S: Final = 2.0
+STALL_S: Final = 2.0
 """How long the block that holds up the window is waited for before another peer is asked too; doubled each time that
 happens and by and by shortened again while blocks come, as Bitcoin Core's stalling timeout."""
-MAX_HOLDUP_S: Final = 64.0
-HOLDUP_DECAY: Final = 0.85
+MAX_STALL_S: Final = 64.0
+STALL_DECAY: Final = 0.85
 
 
 class BlockSync:
@@ -56,9 +56,9 @@ class BlockSync:
         settings: NetworkSettings,
         clock: Clock,
         list_peers: Callable[[], Iterable[Peer]],
-        punish: Punish,
+        penalise: Penalise,
         verifier: SealVerifier,
-        watch: SyncWatch,
+        monitor: SyncMonitor,
     ) -> None:
         self._ledger = node.ledger
         self._held: set[BlockId] = set()
@@ -66,16 +66,16 @@ class BlockSync:
         self._size = settings.window_blocks
         self._clock = clock
         self._list_peers = list_peers
-        self._punish = punish
+        self._penalise = penalise
         self._window: Window[Peer] = Window(2 * settings.window_blocks, settings.window_bytes)
         self._wanted = WantedBlocks(node.ledger, settings.window_blocks, clock, list_peers)
         self._has_work = asyncio.Event()
         self._is_stale = asyncio.Event()
-        self._checker = BlockChecker(node, self._window, verifier, clock, punish, self._on_checked)
-        self._hand = Hand(node, self._window, clock, punish, watch, self._on_handed_on)
+        self._checker = BlockChecker(node, self._window, verifier, clock, penalise, self._on_checked)
+        self._delivery = BlockDelivery(node, self._window, clock, penalise, monitor, self._on_delivered)
         self._paces: dict[Peer, Pace] = {}
-        self._least_holdup_s = min(HOLDUP_S, settings.limits.block)
-        self._holdup_s = self._least_holdup_s
+        self._least_stall_s = min(STALL_S, settings.limits.block)
+        self._stall_s = self._least_stall_s
 
     def hold(self, id: BlockId) -> None:
         """The block is on its way as a compact one: do not fetch it."""
@@ -86,16 +86,16 @@ class BlockSync:
         self._held.discard(id)
         if not needs_body(self._ledger, id):
             self._wanted.on_progress()
-        self.kick()
+        self.wake()
 
-    def kick(self) -> None:
+    def wake(self) -> None:
         """Look again at what is wanted."""
         self._is_stale.set()
 
     async def run(self) -> None:
         """Keep the window filled and hand on what is complete, until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for work in (self._refill(), self._checker.run(), self._hand.run(), self._relieve()):
+            for work in (self._refill(), self._checker.run(), self._delivery.run(), self._replace_stalled()):
                 group.create_task(work)
 
     async def _refill(self) -> None:
@@ -113,13 +113,13 @@ class BlockSync:
                 continue
 
     def _on_checked(self) -> None:
-        self._hand.wake()
+        self._delivery.wake()
         self._has_work.set()
 
-    def _on_handed_on(self, connected: int) -> None:
+    def _on_delivered(self, connected: int) -> None:
         if connected:
             self._wanted.on_progress()
-            self._holdup_s = max(self._least_holdup_s, self._holdup_s * HOLDUP_DECAY)
+            self._stall_s = max(self._least_stall_s, self._stall_s * STALL_DECAY)
         if len(self._window) < self._size // 2:
             self._is_stale.set()
 
@@ -166,7 +166,7 @@ class BlockSync:
         pace.begin(in_flight, self._clock.monotonic())
         try:
             with peer.requests.open(BlockData, replies=len(ids) + 1) as pending:
-                await peer.ask(pending, GetBlocks(pending.request, tuple(ids)), self._limits.block)
+                await peer.send_request(pending, GetBlocks(pending.request, tuple(ids)), self._limits.block)
                 while left:
                     reply = await pending.next(self._limits.block)
                     if isinstance(reply, NotFound):
@@ -191,21 +191,21 @@ class BlockSync:
         self._window.put(peer, Body(id, reply.block, reply.witness, size), self._clock.monotonic())
         self._checker.wake()
 
-    async def _relieve(self) -> None:
+    async def _replace_stalled(self) -> None:
         """Where one block holds up all others, ask others for what the slow peer has not given; nobody is blamed."""
         while True:
             await asyncio.sleep(LOOK_S)
             now = self._clock.monotonic()
-            holdup = self._window.find_holdup(now, self._holdup_s)
-            if holdup is None or not self._is_replaceable(holdup):
+            stall = self._window.find_stall(now, self._stall_s)
+            if stall is None or not self._is_replaceable(stall):
                 continue
-            overdue = self._window.list_overdue(holdup.peer, now, self._holdup_s)
-            log.debug("blocks asked of others", height=holdup.height, slow=holdup.peer.name, count=len(overdue))
-            self._window.give_back(holdup.peer, overdue, now)
-            if holdup.peer in self._paces:
-                self._paces[holdup.peer].on_stall()
-            self._holdup_s = min(MAX_HOLDUP_S, 2 * self._holdup_s)
+            overdue = self._window.list_overdue(stall.peer, now, self._stall_s)
+            log.debug("blocks asked of others", height=stall.height, slow=stall.peer.name, count=len(overdue))
+            self._window.give_back(stall.peer, overdue, now)
+            if stall.peer in self._paces:
+                self._paces[stall.peer].on_stall()
+            self._stall_s = min(MAX_STALL_S, 2 * self._stall_s)
             self._has_work.set()
 
-    def _is_replaceable(self, holdup: Holdup[Peer]) -> bool:
-        return any(peer is not holdup.peer and peer.best_height >= holdup.height for peer in self._paces)
+    def _is_replaceable(self, stall: Stall[Peer]) -> bool:
+        return any(peer is not stall.peer and peer.best_height >= stall.height for peer in self._paces)

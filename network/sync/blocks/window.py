@@ -43,7 +43,7 @@ class Slot(Generic[K]):
         self.is_checked = False
         self.is_suspect = False
         """A transaction in it is invalid: the node must say so itself, and remember it."""
-        self.is_handed_on = False
+        self.is_delivered = False
         self.came_at = self.sealed_at = self.checked_at = 0.0
 
 
@@ -58,7 +58,7 @@ class Ready(Struct, Generic[K], frozen=True, eq=False):
     is_suspect: bool
 
 
-class Holdup(Struct, Generic[K], frozen=True):
+class Stall(Struct, Generic[K], frozen=True):
     """The next block does not come, and others wait behind it."""
 
     height: int
@@ -107,7 +107,7 @@ class Window(Generic[K]):
     def keep(self, is_wanted: Iterable[BlockId]) -> None:
         """Drop everything that is neither in `is_wanted` nor handed on."""
         wanted = set(is_wanted)
-        for id in [id for id, slot in self._slots.items() if id not in wanted and not slot.is_handed_on]:
+        for id in [id for id, slot in self._slots.items() if id not in wanted and not slot.is_delivered]:
             self.remove(id)
 
     def take(self, peer: K, height: int, count: int, now: float) -> list[BlockId]:
@@ -126,13 +126,13 @@ class Window(Generic[K]):
             taken.append(id)
         return taken
 
-    def find_holdup(self, now: float, limit_s: float) -> Holdup[K] | None:
+    def find_stall(self, now: float, limit_s: float) -> Stall[K] | None:
         """Who was asked for the lowest block at least `limit_s` ago, while others behind it are here."""
         has_later = False
         for _, slot in reversed(list(self._iterate())):
             is_next = slot.body is None and slot.parent not in self._slots
             if is_next and has_later and slot.asked is not None and now - slot.asked_at >= limit_s:
-                return Holdup(slot.height, slot.asked)
+                return Stall(slot.height, slot.asked)
             has_later = has_later or slot.body is not None
         return None
 
@@ -198,13 +198,13 @@ class Window(Generic[K]):
         run: list[Ready[K]] = []
         tip: BlockId | None = None
         for id, slot in self._iterate():
-            if not slot.is_checked or slot.is_handed_on or slot.body is None or slot.source is None:
+            if not slot.is_checked or slot.is_delivered or slot.body is None or slot.source is None:
                 continue
             if (slot.parent in self._slots) if tip is None else (slot.parent != tip):
                 continue
             if run and slot.is_suspect:
                 break
-            slot.is_handed_on = True
+            slot.is_delivered = True
             run.append(Ready(slot.body, slot.source, slot.came_at, slot.sealed_at, slot.checked_at, slot.is_suspect))
             tip = id
             if len(run) >= count or slot.is_suspect:

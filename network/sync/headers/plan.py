@@ -37,8 +37,8 @@ class HeaderPlan(Generic[K]):
         pilot: who named the blocks. step: how far apart they are.
     """
 
-    def __init__(self, pilot: K, start: BlockId, height: int, ids: Sequence[BlockId], step: int) -> None:
-        self.pilot = pilot
+    def __init__(self, skeleton_peer: K, start: BlockId, height: int, ids: Sequence[BlockId], step: int) -> None:
+        self.skeleton_peer = skeleton_peer
         self._step = step
         self._segments: list[Segment[K]] = []
         for number, end in enumerate(ids, 1):
@@ -79,7 +79,9 @@ class HeaderPlan(Generic[K]):
 
     def is_hopeless(self) -> bool:
         """Whether not even the pilot has what it named."""
-        return any(self.pilot in segment.lacking and segment.source is None for segment in self._segments[:AHEAD])
+        return any(
+            self.skeleton_peer in segment.lacking and segment.source is None for segment in self._segments[:AHEAD]
+        )
 
     def pop_ready(self) -> Segment[K] | None:
         """The lowest segment, where it is here."""

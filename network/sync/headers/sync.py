@@ -19,8 +19,8 @@ from inos.network.ports import NodePort
 from inos.network.settings import TimeLimits
 from inos.network.sync.block_status import get_status_name, is_known, is_usable
 from inos.network.sync.headers.plan import HeaderPlan, Segment
-from inos.network.sync.penalties import Punish
-from inos.network.sync.progress_watch import SyncWatch
+from inos.network.sync.monitor import SyncMonitor
+from inos.network.sync.penalties import Penalise
 from inos.network.wire.chain import MAX_HEADERS, MAX_LOCATOR, AnnounceBlock, GetHeaders, Headers
 from inos.network.wire.skeleton import GetSkeleton, Skeleton
 from inos.primitives.blocks import Header, compute_block_id
@@ -34,7 +34,7 @@ FAR: Final = 2 * MAX_HEADERS
 """A peer that claims so many more blocks than are known is worth a plan."""
 MAX_AHEAD: Final = 65_536
 """Headers above the connected tip, of which none is proven yet: more are learned when blocks have come."""
-PILOT_S: Final = 60.0
+SKELETON_RETRY_S: Final = 60.0
 """How long a peer whose plan led nowhere makes no other."""
 MAX_LACKING: Final = 2
 """Segments a peer does not have before it is taken to be on another chain."""
@@ -60,8 +60,8 @@ class HeaderSync:
         limits: TimeLimits,
         clock: Clock,
         on_new: Callable[[], None],
-        watch: SyncWatch,
-        punish: Punish,
+        monitor: SyncMonitor,
+        penalise: Penalise,
         expected: int = 0,
     ) -> None:
         self._node = node
@@ -69,13 +69,13 @@ class HeaderSync:
         self._expected = expected
         self._clock = clock
         self._on_new = on_new
-        self._watch = watch
-        self._punish = punish
+        self._monitor = monitor
+        self._penalise = penalise
         self._turn = asyncio.Lock()
         self._appending = asyncio.Lock()
         self._plan: HeaderPlan[Peer] | None = None
         self._has_moved = asyncio.Event()
-        self._failed_pilots: ExpiringSet[Peer] = ExpiringSet(256)
+        self._failed_skeleton_peers: ExpiringSet[Peer] = ExpiringSet(256)
         self._last_given: dict[Peer, BlockId] = {}
         self._branches: dict[Peer, TokenBucket] = {}
         self._ignored: ExpiringSet[Peer] = ExpiringSet(256)
@@ -97,7 +97,7 @@ class HeaderSync:
             return
         if self._ignored.has(peer, self._clock.monotonic()):
             return
-        with self._watch.learning(peer):
+        with self._monitor.learning(peer):
             if self._is_far(peer):
                 await self._learn_together(peer)
             await self._learn(peer)
@@ -142,22 +142,22 @@ class HeaderSync:
                 return
 
     async def _make_plan(self, peer: Peer) -> bool:
-        if self._failed_pilots.has(peer, self._clock.monotonic()):
+        if self._failed_skeleton_peers.has(peer, self._clock.monotonic()):
             return False
         async with self._take_turn():
             if self._plan is not None:
                 return True
             with peer.requests.open(Skeleton) as pending:
                 request = GetSkeleton(pending.request, self._make_locator(None), MAX_HEADERS)
-                await peer.ask(pending, request, self._limits.headers)
+                await peer.send_request(pending, request, self._limits.headers)
                 reply = await pending.next(self._limits.headers)
             start = self._node.ledger.get_header(BlockId(reply.start)) if isinstance(reply, Skeleton) else None
             if not isinstance(reply, Skeleton) or start is None or not reply.ids:
-                self._failed_pilots.add(peer, self._clock.monotonic() + PILOT_S)
+                self._failed_skeleton_peers.add(peer, self._clock.monotonic() + SKELETON_RETRY_S)
                 return False
             ids = [BlockId(id) for id in reply.ids]
             self._plan = HeaderPlan(peer, BlockId(reply.start), start.height, ids, MAX_HEADERS)
-            log.debug("headers from all peers", pilot=peer.name, segments=len(ids), above=start.height)
+            log.debug("headers from all peers", skeleton_peer=peer.name, segments=len(ids), above=start.height)
             return True
 
     async def _work(self, plan: HeaderPlan[Peer], peer: Peer) -> bool:
@@ -173,8 +173,8 @@ class HeaderSync:
                 lacking += not await self._fetch(plan, peer, segment)
                 await self._append(plan)
         finally:
-            if plan is self._plan and (plan.pilot is peer or plan.is_hopeless()):
-                self._failed_pilots.add(plan.pilot, self._clock.monotonic() + PILOT_S)
+            if plan is self._plan and (plan.skeleton_peer is peer or plan.is_hopeless()):
+                self._failed_skeleton_peers.add(plan.skeleton_peer, self._clock.monotonic() + SKELETON_RETRY_S)
                 self._end(plan)
         return lacking < MAX_LACKING
 
@@ -191,7 +191,7 @@ class HeaderSync:
         try:
             with peer.requests.open(Headers) as pending:
                 request = GetHeaders(pending.request, (segment.start,))
-                await peer.ask(pending, request, self._limits.headers)
+                await peer.send_request(pending, request, self._limits.headers)
                 reply = await pending.next(self._limits.headers)
             is_answered = True
         finally:
@@ -209,7 +209,7 @@ class HeaderSync:
                 except Misbehaviour as fault:
                     self._end(plan)
                     if segment.source is not None:
-                        await self._punish(segment.source, fault)
+                        await self._penalise(segment.source, fault)
                 except RequestFailed:
                     self._end(plan)
                     raise
@@ -259,7 +259,9 @@ class HeaderSync:
 
     async def _ask(self, peer: Peer, last: BlockId | None) -> tuple[Header, ...]:
         with peer.requests.open(Headers) as pending:
-            await peer.ask(pending, GetHeaders(pending.request, self._make_locator(last)), self._limits.headers)
+            await peer.send_request(
+                pending, GetHeaders(pending.request, self._make_locator(last)), self._limits.headers
+            )
             reply = await pending.next(self._limits.headers)
         if not isinstance(reply, Headers):
             raise RequestFailed("not-found", "the peer gives no headers")

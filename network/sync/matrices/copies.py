@@ -42,7 +42,7 @@ MAX_OFFERS: Final = 64
 """Copies taken on and not here yet."""
 
 
-class CopyRouter(Protocol):
+class CopyRouting(Protocol):
     """What finds who has a matrix, and who is near it."""
 
     async def find_providers(self, id: MatrixId, limit: int) -> list[PeerAddress]:
@@ -51,11 +51,11 @@ class CopyRouter(Protocol):
     async def find_nearest(self, id: MatrixId) -> list[PeerAddress]:
         """Other nodes near to a matrix's id, nearest first."""
 
-    async def reach(self, address: PeerAddress, limit_s: float) -> Peer:
+    async def get_or_dial(self, address: PeerAddress, limit_s: float) -> Peer:
         """A peer, dialled where it is not connected; raises LinkError."""
 
 
-class CopyKeeper:
+class CopyMaintenance:
     """One for all matrices held.
 
     Args:
@@ -67,7 +67,7 @@ class CopyKeeper:
         self,
         own_id: NodeId,
         node: NodePort,
-        router: CopyRouter,
+        router: CopyRouting,
         fetch: Callable[[MatrixInfo, float], bool],
         check_s: float,
         clock: Clock,
@@ -97,7 +97,7 @@ class CopyKeeper:
                 await self._try(heapq.heappop(self._due)[1])
             await asyncio.sleep(min(PACE_S, self._check_s / 10))
 
-    async def answer(self, peer: Peer, request: Request) -> bool:
+    async def handle_request(self, peer: Peer, request: Request) -> bool:
         """Answer an offer; False where the request is none.
 
         Raises:
@@ -177,10 +177,10 @@ class CopyKeeper:
 
     async def _ask(self, address: PeerAddress, info: MatrixInfoView) -> bool:
         try:
-            peer = await self._router.reach(address, ASK_S)
+            peer = await self._router.get_or_dial(address, ASK_S)
             with peer.requests.open(CopyAnswer) as pending:
                 offer = OfferCopy(pending.request, info.dtype, info.rows, info.cols, info.root)
-                await peer.ask(pending, offer, ASK_S)
+                await peer.send_request(pending, offer, ASK_S)
                 reply = await pending.next(ASK_S)
         except (LinkError, RequestFailed, Misbehaviour) as error:
             log.debug("not asked to keep a copy", address=str(address), code=error.code)

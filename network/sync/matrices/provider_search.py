@@ -9,8 +9,8 @@ import structlog
 from inos.network.errors import LinkError, Misbehaviour, RequestFailed
 from inos.network.identity import PeerAddress
 from inos.network.peers.peer import Peer
-from inos.network.sync.matrices.wants import Wants
-from inos.network.sync.penalties import Punish
+from inos.network.sync.matrices.wanted import WantedMatrices
+from inos.network.sync.penalties import Penalise
 from inos.primitives.clock import Clock
 from inos.primitives.units import MatrixId
 
@@ -18,19 +18,19 @@ log = structlog.get_logger("inos.network")
 
 PROVIDERS: Final = 3
 """Fetched from at one time; strips come from all of them."""
-MAX_SOUGHT: Final = 4
+MAX_SEARCHES: Final = 4
 """Matrices sought at one time."""
 TICK_S: Final = 0.5
 REACH_S: Final = 5.0
 
 
-class Router(Protocol):
+class ProviderLookup(Protocol):
     """What finds providers, and links to them."""
 
     async def find_providers(self, id: MatrixId, limit: int) -> list[PeerAddress]:
         """At most `limit` nodes that have just proven to have the matrix."""
 
-    async def reach(self, address: PeerAddress, limit_s: float) -> Peer:
+    async def get_or_dial(self, address: PeerAddress, limit_s: float) -> Peer:
         """A peer, dialled where it is not connected; raises LinkError."""
 
 
@@ -38,33 +38,33 @@ Fetch = Callable[[Peer, MatrixId], Awaitable[None]]
 """Fetches one wanted matrix from one peer until it is complete or the peer has no more of it."""
 
 
-class Seeker:
+class ProviderSearch:
     """Looks for what nobody connected has."""
 
     def __init__(
         self,
-        wants: Wants[Peer],
-        router: Router,
+        wants: WantedMatrices[Peer],
+        router: ProviderLookup,
         list_peers: Callable[[], Iterable[Peer]],
         fetch: Fetch,
-        punish: Punish,
+        penalise: Penalise,
         clock: Clock,
     ) -> None:
         self._wants = wants
         self._router = router
         self._list_peers = list_peers
         self._fetch = fetch
-        self._punish = punish
+        self._penalise = penalise
         self._clock = clock
-        self._sought: set[MatrixId] = set()
+        self._searching: set[MatrixId] = set()
 
     async def run(self) -> None:
         """Seek, until cancelled."""
         async with asyncio.TaskGroup() as group:
             while True:
                 for id in self._wants.list_unserved(tuple(self._list_peers()), self._clock.monotonic()):
-                    if len(self._sought) < MAX_SOUGHT and id not in self._sought:
-                        self._sought.add(id)
+                    if len(self._searching) < MAX_SEARCHES and id not in self._searching:
+                        self._searching.add(id)
                         group.create_task(self._seek(id))
                 await asyncio.sleep(TICK_S)
 
@@ -76,12 +76,12 @@ class Seeker:
                 for provider in providers:
                     group.create_task(self._fetch_at(provider, id))
         finally:
-            self._sought.discard(id)
-            self._wants.note_sought(id, self._clock.monotonic())
+            self._searching.discard(id)
+            self._wants.on_searched(id, self._clock.monotonic())
 
     async def _fetch_at(self, provider: PeerAddress, id: MatrixId) -> None:
         try:
-            peer = await self._router.reach(provider, REACH_S)
+            peer = await self._router.get_or_dial(provider, REACH_S)
         except LinkError as error:
             log.debug("provider not reached", address=str(provider), code=error.code)
             return
@@ -90,4 +90,4 @@ class Seeker:
         except (LinkError, RequestFailed) as error:
             log.debug("provider went away", peer=peer.name, code=error.code)
         except Misbehaviour as fault:
-            await self._punish(peer, fault)
+            await self._penalise(peer, fault)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, assert_never
 
 import structlog
 
@@ -11,9 +11,9 @@ from inos.network.errors import Misbehaviour, RequestFailed
 from inos.network.peers.peer import Peer
 from inos.network.ports import NodePort
 from inos.network.settings import NetworkSettings
-from inos.network.sync.matrices.provider_search import Router, Seeker
-from inos.network.sync.matrices.wants import Begin, Head, One, Question, Wants
-from inos.network.sync.penalties import Punish
+from inos.network.sync.matrices.provider_search import ProviderLookup, ProviderSearch
+from inos.network.sync.matrices.wanted import Allocate, FetchHead, FetchRun, FetchStep, WantedMatrices
+from inos.network.sync.penalties import Penalise
 from inos.network.wire.matrices import GetMatrix, GetRun, MatrixHead, RunData
 from inos.primitives.clock import Clock
 from inos.primitives.errors import InosError, MatrixMissing, RuleViolation
@@ -47,16 +47,16 @@ class MatrixSync:
         settings: NetworkSettings,
         clock: Clock,
         list_peers: Callable[[], Iterable[Peer]],
-        punish: Punish,
-        router: Router,
+        penalise: Penalise,
+        router: ProviderLookup,
     ) -> None:
         self._node = node
         self._limits = settings.limits
         self._clock = clock
-        self._wants: Wants[Peer] = Wants(settings.prefetch_bytes)
+        self._wants: WantedMatrices[Peer] = WantedMatrices(settings.prefetch_bytes)
         self._waiters: dict[MatrixId, set[asyncio.Event]] = {}
         self._has_work = asyncio.Event()
-        self._seeker = Seeker(self._wants, router, list_peers, self._fetch_one, punish, clock)
+        self._search = ProviderSearch(self._wants, router, list_peers, self._fetch_one, penalise, clock)
 
     def want(self, ids: Iterable[MatrixId]) -> None:
         """Somebody here needs these."""
@@ -66,7 +66,7 @@ class MatrixSync:
                 log.warning("too many matrices wanted", id=id.hex())
         self._has_work.set()
 
-    def look_ahead(self, transactions: Iterable[Transaction]) -> None:
+    def prefetch(self, transactions: Iterable[Transaction]) -> None:
         """Fetch what announced jobs and results will need, so that it spreads before it is needed."""
         until = self._clock.monotonic() + AHEAD_S
         for tx in transactions:
@@ -79,10 +79,10 @@ class MatrixSync:
                 id = ref.matrix_id
                 if not is_ref_consistent(ref, dtype) or self._node.matrices.has(id):
                     continue
-                self._wants.add(id, MatrixInfo(dtype, ref.rows, ref.cols, ref.root), until, is_ahead=True)
+                self._wants.add(id, MatrixInfo(dtype, ref.rows, ref.cols, ref.root), until, is_prefetch=True)
         self._has_work.set()
 
-    def take_copy(self, info: MatrixInfo, limit_s: float) -> bool:
+    def fetch_copy(self, info: MatrixInfo, limit_s: float) -> bool:
         """Fetch for `limit_s` seconds what this node has agreed to keep for others; False where too much waits."""
         if not self._wants.add(info.id, info, self._clock.monotonic() + limit_s):
             return False
@@ -120,7 +120,7 @@ class MatrixSync:
     async def run(self) -> None:
         """Wake the workers, look further for what peers have not got, forget the rest in time, until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._seeker.run())
+            group.create_task(self._search.run())
             group.create_task(self._repeat())
 
     async def _repeat(self) -> None:
@@ -166,17 +166,19 @@ class MatrixSync:
             else:
                 is_delivered = await self._ask(peer, question)
 
-    async def _ask(self, peer: Peer, question: Question) -> bool:
+    async def _ask(self, peer: Peer, question: FetchStep) -> bool:
         """Whether the peer delivered."""
         is_lacking = True
         try:
             match question:
-                case Head():
+                case FetchHead():
                     await self._ask_head(peer, question)
-                case Begin():
+                case Allocate():
                     await self._begin(question)
-                case One():
+                case FetchRun():
                     await self._ask_run(peer, question)
+                case _:
+                    assert_never(question)
             is_lacking = False
         except RequestFailed as error:
             log.debug("matrix not delivered", peer=peer.name, code=error.code, id=question.id.hex())
@@ -187,9 +189,9 @@ class MatrixSync:
                 self._has_work.set()
         return not is_lacking
 
-    async def _ask_head(self, peer: Peer, question: Head) -> None:
+    async def _ask_head(self, peer: Peer, question: FetchHead) -> None:
         with peer.requests.open(MatrixHead) as pending:
-            await peer.ask(pending, GetMatrix(pending.request, question.id), self._limits.matrix)
+            await peer.send_request(pending, GetMatrix(pending.request, question.id), self._limits.matrix)
             reply = await pending.next(self._limits.matrix)
         if not isinstance(reply, MatrixHead):
             raise RequestFailed("not-found", "the peer has not got the matrix")
@@ -200,7 +202,7 @@ class MatrixSync:
             want.info = MatrixInfo(reply.dtype, reply.rows, reply.cols, reply.root)
             self._has_work.set()
 
-    async def _begin(self, question: Begin) -> None:
+    async def _begin(self, question: Allocate) -> None:
         """Make room for a matrix whose shape is known, and hand out its runs from now on."""
         try:
             is_here = await self._node.begin_matrix(question.info)
@@ -212,9 +214,9 @@ class MatrixSync:
         self._wants.set_begun(question.id)
         self._has_work.set()
 
-    async def _ask_run(self, peer: Peer, question: One) -> None:
+    async def _ask_run(self, peer: Peer, question: FetchRun) -> None:
         with peer.requests.open(RunData) as pending:
-            await peer.ask(pending, GetRun(pending.request, question.id, question.index), self._limits.matrix)
+            await peer.send_request(pending, GetRun(pending.request, question.id, question.index), self._limits.matrix)
             reply = await pending.next(self._limits.matrix)
         if not isinstance(reply, RunData):
             raise RequestFailed("not-found", "the peer has not got this run")

@@ -20,7 +20,13 @@ from inos.network.peers.peer import Peer
 from inos.network.ports import NodePort
 from inos.network.settings import TimeLimits
 from inos.network.sync.block_status import get_status_name, is_known
-from inos.network.sync.relay.compact import ShortTable, begin_puzzle, compute_short_key, list_short_ids, make_compact
+from inos.network.sync.relay.compact import (
+    ShortIdTable,
+    begin_partial_block,
+    compute_short_key,
+    list_short_ids,
+    make_compact,
+)
 from inos.network.wire.base import Request
 from inos.network.wire.compact import (
     MAX_ASKED,
@@ -52,7 +58,7 @@ MATCHED_AT_ONCE: Final = 2000
 """Ids of the pool matched between two looks at what else there is to do."""
 
 
-class SpreadStats(Struct):
+class BlockRelayStats(Struct):
     """What came since the start."""
 
     blocks: int = 0
@@ -67,7 +73,7 @@ class SpreadStats(Struct):
     """Blocks that had to be fetched whole."""
 
 
-class Holder(Protocol):
+class BlockFetcher(Protocol):
     """Who would otherwise fetch a block whole."""
 
     def hold(self, id: BlockId) -> None:
@@ -77,14 +83,14 @@ class Holder(Protocol):
         """It came, or will not come this way."""
 
 
-class HeaderTaker(Protocol):
+class HeaderAcceptor(Protocol):
     """Checks headers against their parents and adds them."""
 
     async def take(self, peer: Peer, header: Header) -> bool:
         """Whether the header's parent is here and the header good. Raises Misbehaviour where it breaks a rule."""
 
 
-class Spreader:
+class BlockRelay:
     """One for all peers."""
 
     def __init__(
@@ -94,8 +100,8 @@ class Spreader:
         clock: Clock,
         rng: Randomness,
         list_peers: Callable[[], Iterable[Peer]],
-        headers: HeaderTaker,
-        bodies: Holder,
+        headers: HeaderAcceptor,
+        bodies: BlockFetcher,
         verifier: SealVerifier,
     ) -> None:
         self._node, self._limits, self._clock = node, limits, clock
@@ -105,7 +111,7 @@ class Spreader:
         self._pending: set[BlockId] = set()
         self._recent: OrderedDict[BlockId, tuple[Block, Witness]] = OrderedDict()
         self._fast: list[Peer] = []
-        self.stats = SpreadStats()
+        self.stats = BlockRelayStats()
 
     async def on_pushed(self, peer: Peer, message: CompactBlock) -> None:
         """A block nobody asked for.
@@ -130,7 +136,7 @@ class Spreader:
             if not await self._headers.take(peer, header):
                 return False
             with peer.requests.open(CompactAnswer) as pending:
-                await peer.ask(pending, GetCompactBlock(pending.request, id), self._limits.compact)
+                await peer.send_request(pending, GetCompactBlock(pending.request, id), self._limits.compact)
                 reply = await pending.next(self._limits.compact)
             if not isinstance(reply, CompactAnswer):
                 return False
@@ -139,11 +145,11 @@ class Spreader:
             await self._assemble(peer, id, reply.body)
         return True
 
-    def on_wish(self, peer: Peer, message: SetCompact) -> None:
+    def on_set_compact(self, peer: Peer, message: SetCompact) -> None:
         """The peer wants blocks pushed, or no more."""
         peer.wants_compact = message.is_wanted
 
-    async def answer(self, peer: Peer, request: Request) -> bool:
+    async def handle_request(self, peer: Peer, request: Request) -> bool:
         """Answer for blocks connected or just put together; False where the question is another."""
         if not isinstance(request, GetCompactBlock | GetBlockTransactions):
             return False
@@ -204,46 +210,46 @@ class Spreader:
 
     async def _assemble(self, peer: Peer, id: BlockId, body: CompactBody) -> None:
         """From a header that is in order to a block in the node."""
-        puzzle = begin_puzzle(body)
+        partial = begin_partial_block(body)
         try:
             await self._verifier.check(self._node.params, body.header, body.witness)
         except RuleViolation as error:
             raise Misbehaviour(error.code, f"the witness of block {body.header.height}: {error.message}") from error
         self.stats.bytes += len(encode(body))
-        table = ShortTable(compute_short_key(body.header, body.nonce))
+        table = ShortIdTable(compute_short_key(body.header, body.nonce))
         ids = list(self._node.mempool.list_ids())
         for start in range(0, len(ids), MATCHED_AT_ONCE):
             table.add(TxId(tx) for tx in ids[start : start + MATCHED_AT_ONCE])
             await asyncio.sleep(0)
         for place, short in list_short_ids(body):
             found = table.find(short)
-            puzzle.places[place] = None if found is None else self._node.mempool.get(found)
-        strangers = [one.transaction for one in body.prefilled]
-        if missing := puzzle.missing:
-            strangers += await self._ask(peer, id, missing)
-            puzzle.fill(missing, strangers[len(body.prefilled) :])
-        block = puzzle.make_block()
+            partial.places[place] = None if found is None else self._node.mempool.get(found)
+        unverified = [one.transaction for one in body.prefilled]
+        if missing := partial.missing:
+            unverified += await self._ask(peer, id, missing)
+            partial.fill(missing, unverified[len(body.prefilled) :])
+        block = partial.make_block()
         if block is None:
             self._fall_back(id, "a short id that two transactions have")
             return
-        await self._hand_on(peer, id, block, body.witness, strangers)
+        await self._hand_on(peer, id, block, body.witness, unverified)
 
     async def _ask(self, peer: Peer, id: BlockId, missing: tuple[int, ...]) -> list[Transaction]:
         if len(missing) > MAX_ASKED:
             raise RequestFailed("too-much-missing", f"{len(missing)} transactions of block {id.hex()} are not here")
         self.stats.asked += len(missing)
         with peer.requests.open(BlockTransactions) as pending:
-            await peer.ask(pending, GetBlockTransactions(pending.request, id, missing), self._limits.compact)
+            await peer.send_request(pending, GetBlockTransactions(pending.request, id, missing), self._limits.compact)
             reply = await pending.next(self._limits.compact)
         if not isinstance(reply, BlockTransactions):
             raise RequestFailed("not-found", "the peer does not have the block it announced")
         return list(reply.transactions)
 
     async def _hand_on(
-        self, peer: Peer, id: BlockId, block: Block, witness: Witness, strangers: list[Transaction]
+        self, peer: Peer, id: BlockId, block: Block, witness: Witness, unverified: list[Transaction]
     ) -> None:
         try:
-            await self._verifier.check_transactions(self._node.params, strangers)
+            await self._verifier.check_transactions(self._node.params, unverified)
         except RuleViolation as error:
             # The root is the header's, so the block itself is bad; whoever passed it on may not have seen it.
             log.info("block not in order", height=block.header.height, code=error.code)
@@ -253,7 +259,7 @@ class Spreader:
         self._recent[id] = block, witness
         while len(self._recent) > RECENT:
             self._recent.popitem(last=False)
-        self._favour(peer)
+        self._request_pushes(peer)
         self.push(block, witness)
         try:
             (error_,) = (await self._node.add_checked_blocks([(block, witness)])).errors
@@ -270,7 +276,7 @@ class Spreader:
         self.stats.fallbacks += 1
         log.debug("compact block given up", block=id.hex(), reason=reason)
 
-    def _favour(self, peer: Peer) -> None:
+    def _request_pushes(self, peer: Peer) -> None:
         """Have the peers push that were first lately; one of them is always one this node chose itself."""
         if peer in self._fast:
             self._fast.remove(peer)

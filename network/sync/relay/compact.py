@@ -44,7 +44,7 @@ def make_compact(block: Block, witness: Witness, nonce: int, prefill: Iterable[i
     return CompactBody(block.header, witness, nonce, short, prefilled, block.aggregate)
 
 
-class Puzzle(Struct):
+class PartialBlock(Struct):
     """A block of which some transactions are here."""
 
     header: Header
@@ -75,7 +75,7 @@ class Puzzle(Struct):
         return Block(self.header, transactions, self.aggregate)
 
 
-def begin_puzzle(body: CompactBody) -> Puzzle:
+def begin_partial_block(body: CompactBody) -> PartialBlock:
     """The block's places with what was sent whole.
 
     Raises:
@@ -90,7 +90,7 @@ def begin_puzzle(body: CompactBody) -> Puzzle:
         if not last < one.index < count:
             raise Misbehaviour("bad-compact", f"a transaction at place {one.index} of {count}")
         places[one.index], last = one.transaction, one.index
-    return Puzzle(body.header, places, body.aggregate)
+    return PartialBlock(body.header, places, body.aggregate)
 
 
 def list_short_ids(body: CompactBody) -> list[tuple[int, bytes]]:
@@ -100,7 +100,7 @@ def list_short_ids(body: CompactBody) -> list[tuple[int, bytes]]:
     return [(place, body.short_ids[n * SHORT_BYTES : (n + 1) * SHORT_BYTES]) for n, place in enumerate(places)]
 
 
-class ShortTable:
+class ShortIdTable:
     """Which of many transactions has which short id; one that two have is nobody's."""
 
     def __init__(self, key: bytes) -> None:

@@ -12,7 +12,7 @@ from inos.network.peers.bounded import ExpiringSet
 from inos.network.peers.peer import Peer
 from inos.network.ports import NodePort
 from inos.network.settings import TimeLimits
-from inos.network.sync.penalties import Punish
+from inos.network.sync.penalties import Penalise
 from inos.network.wire.transactions import MAX_TX_IDS, GetTransactions, Transactions
 from inos.primitives.clock import Clock
 from inos.primitives.errors import InosError, RuleViolation
@@ -101,14 +101,14 @@ class TransactionTracker(Generic[K]):
                     del self._wanted[id]
 
 
-class TransactionSync:
+class TransactionRelay:
     """One for all peers."""
 
-    def __init__(self, node: NodePort, limits: TimeLimits, clock: Clock, punish: Punish) -> None:
+    def __init__(self, node: NodePort, limits: TimeLimits, clock: Clock, penalise: Penalise) -> None:
         self._node = node
         self._limits = limits
         self._clock = clock
-        self._punish = punish
+        self._penalise = penalise
         self._tracker: TransactionTracker[Peer] = TransactionTracker()
         self._settled: ExpiringSet[TxId] = ExpiringSet(MAX_TRACKED)
         self._wakers: dict[Peer, asyncio.Event] = {}
@@ -164,7 +164,7 @@ class TransactionSync:
         """Ask for what is left; whether some of it came."""
         count = len(left)
         with peer.requests.open(Transactions) as pending:
-            await peer.ask(pending, GetTransactions(pending.request, tuple(left)), self._limits.transactions)
+            await peer.send_request(pending, GetTransactions(pending.request, tuple(left)), self._limits.transactions)
             reply = await pending.next(self._limits.transactions)
         if not isinstance(reply, Transactions):
             return False
@@ -184,7 +184,7 @@ class TransactionSync:
             peer.credit_transaction()
         except RuleViolation as error:
             fault = Misbehaviour(error.code, f"transaction {id.hex()}: {error.message}", INVALID_PENALTY)
-            await self._punish(peer, fault)
+            await self._penalise(peer, fault)
         except InosError as error:
             # The pool's own policy, or not checkable yet: nobody's fault, and not passed on.
             log.debug("transaction not taken", tx=id.hex(), code=error.code)

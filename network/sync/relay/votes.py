@@ -20,7 +20,7 @@ from inos.network.ports import NodePort
 from inos.network.settings import TimeLimits
 from inos.network.wire.base import Notice, Request
 from inos.network.wire.limits import get_limit
-from inos.network.wire.votes import MAX_TOLD, MAX_VOTES, GetVotes, TellVotes, Votes
+from inos.network.wire.votes import MAX_ANNOUNCED_VOTES, MAX_VOTES, AnnounceVotes, GetVotes, Votes
 from inos.primitives.clock import Clock
 from inos.primitives.errors import InosError, RuleViolation
 from inos.primitives.votes import Vote
@@ -39,12 +39,12 @@ TELL_S: Final = 0.05
 """Votes of an epoch come together: so long they are gathered before they are told."""
 
 
-class _Side:
+class _PeerVotes:
     """What is known of one peer."""
 
     def __init__(self, now: float) -> None:
-        limit = get_limit(TellVotes)
-        self.heard: deque[TellVotes] = deque(maxlen=MAX_HEARD)
+        limit = get_limit(AnnounceVotes)
+        self.heard: deque[AnnounceVotes] = deque(maxlen=MAX_HEARD)
         self.has_heard = asyncio.Event()
         self.untold: OrderedDict[Vote, None] = OrderedDict()
         self.known: BoundedSet[Vote] = BoundedSet(KNOWN)
@@ -52,17 +52,17 @@ class _Side:
         """Half of what the other side allows."""
 
 
-class VoteSync:
+class VoteRelay:
     """One for all peers."""
 
     def __init__(self, node: NodePort, limits: TimeLimits, clock: Clock) -> None:
         self._node, self._limits, self._clock = node, limits, clock
-        self._sides: dict[Peer, _Side] = {}
+        self._sides: dict[Peer, _PeerVotes] = {}
         self._has_untold = asyncio.Event()
 
-    def hear(self, peer: Peer, notice: Notice) -> bool:
+    def handle_notice(self, peer: Peer, notice: Notice) -> bool:
         """Take a notice of votes into the peer's queue; False where it is another."""
-        if not isinstance(notice, TellVotes):
+        if not isinstance(notice, AnnounceVotes):
             return False
         side = self._sides.get(peer)
         if side is not None:
@@ -70,7 +70,7 @@ class VoteSync:
             side.has_heard.set()
         return True
 
-    async def answer(self, peer: Peer, request: Request) -> bool:
+    async def handle_request(self, peer: Peer, request: Request) -> bool:
         """Answer for the votes that are here; False where the question is another."""
         if not isinstance(request, GetVotes):
             return False
@@ -108,7 +108,7 @@ class VoteSync:
         Raises:
             Misbehaviour: it told a vote that nobody signed.
         """
-        side = self._sides[peer] = _Side(self._clock.monotonic())
+        side = self._sides[peer] = _PeerVotes(self._clock.monotonic())
         try:
             try:
                 await self._ask(peer, side)
@@ -122,13 +122,13 @@ class VoteSync:
         finally:
             del self._sides[peer]
 
-    async def _ask(self, peer: Peer, side: _Side) -> None:
+    async def _ask(self, peer: Peer, side: _PeerVotes) -> None:
         """Page by page; an epoch that fills one is passed over."""
         passed = compute_passed_epoch(self._node.params, self._node.ledger.tip.header.height)
         first = max(0, passed - ASKED_EPOCHS)
         for _ in range(2 * ASKED_EPOCHS):
             with peer.requests.open(Votes) as pending:
-                await peer.ask(pending, GetVotes(pending.request, first), self._limits.transactions)
+                await peer.send_request(pending, GetVotes(pending.request, first), self._limits.transactions)
                 reply = await pending.next(self._limits.transactions)
             if not isinstance(reply, Votes):
                 return
@@ -137,7 +137,7 @@ class VoteSync:
                 return
             first = max(first + 1, reply.votes[-1].link.target.epoch)
 
-    async def _take(self, peer: Peer, side: _Side, votes: Iterable[Vote]) -> None:
+    async def _take(self, peer: Peer, side: _PeerVotes, votes: Iterable[Vote]) -> None:
         for vote in votes:
             side.known.add(vote)
             side.untold.pop(vote, None)
@@ -150,10 +150,10 @@ class VoteSync:
             except InosError as error:
                 log.debug("vote not taken", peer=peer.name, code=error.code)
 
-    def _tell(self, peer: Peer, side: _Side) -> None:
+    def _tell(self, peer: Peer, side: _PeerVotes) -> None:
         while side.untold and side.budget.take(self._clock.monotonic()):
-            batch = tuple(islice(side.untold, MAX_TOLD))
-            if not peer.send(TellVotes(batch)):
+            batch = tuple(islice(side.untold, MAX_ANNOUNCED_VOTES))
+            if not peer.send(AnnounceVotes(batch)):
                 return
             for vote in batch:
                 del side.untold[vote]

@@ -16,8 +16,8 @@ from inos.network.peers.bounded import ExpiringSet
 from inos.network.peers.peer import Peer
 from inos.network.ports import NodePort, StateImportView
 from inos.network.settings import NetworkSettings
-from inos.network.sync.penalties import Punish
-from inos.network.sync.snapshot.trust import TrustFinder
+from inos.network.sync.penalties import Penalise
+from inos.network.sync.snapshot.checkpoint import CheckpointFinder
 from inos.network.wire.snapshot import GetStateRange, StateRangeData
 from inos.primitives.clock import Clock
 from inos.primitives.errors import NotYet, RuleViolation
@@ -37,7 +37,7 @@ AIM_AGAIN_S: Final = 30.0
 LOG_S: Final = 5.0
 
 
-class StateSync:
+class SnapshotSync:
     """One for all peers. Does nothing in a node that does not wait for a state.
 
     Args:
@@ -50,13 +50,13 @@ class StateSync:
         settings: NetworkSettings,
         clock: Clock,
         list_peers: Callable[[], Iterable[Peer]],
-        punish: Punish,
+        penalise: Penalise,
         on_done: Callable[[], None],
     ) -> None:
         self._node = node
         self._limits = settings.limits
         self._clock = clock
-        self._finder = TrustFinder(node, settings, clock, list_peers, punish)
+        self._finder = CheckpointFinder(node, settings, clock, list_peers, penalise)
         self._on_done = on_done
         self._asked: dict[Place, float] = {}
         self._lacking: ExpiringSet[Peer] = ExpiringSet(256)
@@ -159,7 +159,7 @@ class StateSync:
     async def _ask(self, peer: Peer, state: StateImportView, place: Place) -> None:
         block = BlockId(state.block)
         with peer.requests.open(StateRangeData) as pending:
-            await peer.ask(pending, GetStateRange(pending.request, block, place), self._limits.block)
+            await peer.send_request(pending, GetStateRange(pending.request, block, place), self._limits.block)
             reply = await pending.next(self._limits.block)
         if not isinstance(reply, StateRangeData):
             raise RequestFailed("not-found", "the peer has not got this state")

@@ -14,6 +14,7 @@ from inos.chain.snapshot.state_import import StateImport
 from inos.consensus.records import account_key
 from inos.consensus.stateranges import ROOT, Halves, Place, Records, StateRange, check_range
 from inos.primitives.blocks import compute_block_id
+from inos.primitives.bls import get_bls
 from inos.primitives.errors import NotYet, RuleViolation
 from inos.primitives.units import Address, Nano
 from support.chain_maker import ALICE, EASY, NOW, Branch, feed, make_post
@@ -39,7 +40,9 @@ def source(branch: Branch, tmp_path: Path) -> Iterator[Ledger]:
 
 
 def open_empty(branch: Branch, path: Path) -> Ledger:
-    return Ledger.open(path, branch.params, branch.genesis, results=branch.products, is_durable=False, awaits_state=0)
+    return Ledger.open(
+        path, branch.params, branch.genesis, results=branch.products, bls=get_bls(), is_durable=False, awaits_state=0
+    )
 
 
 def get_past(source: Ledger, height: int) -> PastState:

@@ -18,6 +18,7 @@ from inos.chain import schema
 from inos.chain.database import Database
 from inos.chain.errors import ChainError
 from inos.chain.ledger import Ledger
+from inos.primitives.bls import get_bls
 from inos.primitives.errors import RuleViolation
 from support.chain_maker import EASY, NOW, Branch, dump, feed
 
@@ -274,7 +275,7 @@ def test_wrong_genesis_records_are_refused(tmp_path: Path) -> None:
     branch = Branch()
     genesis = msgspec.structs.replace(branch.genesis, records={})
     with pytest.raises(RuleViolation) as caught:
-        Ledger.open(tmp_path, EASY, genesis, results=branch.products)
+        Ledger.open(tmp_path, EASY, genesis, results=branch.products, bls=get_bls())
     assert caught.value.code == "bad-state-root"
     branch.open_ledger(tmp_path).close()
 

@@ -8,13 +8,14 @@ import pytest
 from inos.chain.errors import ChainError
 from inos.chain.recheck import recheck
 from inos.primitives.blocks import Block, compute_tx_root
+from inos.primitives.bls import get_bls
 from inos.primitives.errors import RuleViolation
 from support.chain_maker import ALICE, BOB, NOW, Branch, feed, seal
 from support.consensus_lab import edit
 
 
 def run(path: Path, branch: Branch):
-    return recheck(path, branch.params, branch.genesis, results=branch.products, is_durable=False)
+    return recheck(path, branch.params, branch.genesis, results=branch.products, bls=get_bls(), is_durable=False)
 
 
 def refuse(ledger, made):

@@ -12,6 +12,7 @@ from inos.chain.template import Template, make_template
 from inos.consensus.times import compute_median_time
 from inos.consensus.validity import check_block_sanity, check_header_context, check_seal
 from inos.primitives.blocks import Block
+from inos.primitives.bls import get_bls
 from inos.primitives.codec import encode
 from inos.primitives.transactions import CancelJob, ClaimJob, SubmitResult, Transaction, compute_tx_id
 from inos.primitives.units import Height, JobId, TimeMs
@@ -84,7 +85,7 @@ def test_block_of_a_template_passes_all_stages(branch: Branch, ledger: Ledger) -
     )
     template = make(ledger, pool)
     made = finish(template)
-    check_block_sanity(EASY, made.block)
+    check_block_sanity(EASY, made.block, get_bls())
     check_header_context(EASY, made.block.header, branch.context)
     check_seal(EASY, made.block.header, made.witness)
     assert branch.connect(made.block).figures.fees == 2900

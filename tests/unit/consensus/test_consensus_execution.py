@@ -4,10 +4,11 @@ import msgspec
 import pytest
 
 from inos.consensus.execution import check_state_root, execute_block
-from inos.consensus.records import FINALITY_KEY, MARKET_KEY, Account, Market, account_key
+from inos.consensus.records import FINALITY_KEY, MARKET_KEY, NETWORK_MINED_KEY, Account, Market, account_key, pot_key
 from inos.consensus.state import StateView, compute_reputation, compute_supply
+from inos.primitives.bls import get_bls
 from inos.primitives.codec import decode, encode
-from inos.primitives.errors import MatrixMissing, RuleViolation
+from inos.primitives.errors import RuleViolation, VerdictMissing
 from inos.primitives.transactions import ClaimJob, SubmitResult, Transfer
 from inos.primitives.units import Height, JobId, StateRoot
 from support.consensus_lab import (
@@ -16,6 +17,7 @@ from support.consensus_lab import (
     CAROL,
     MINER,
     NOBODY,
+    PARAMS,
     Lab,
     Records,
     get_code,
@@ -26,21 +28,23 @@ from support.consensus_lab import (
 )
 
 MAX = 2**64 - 1
+POT = 50_000 // 64
+"""What each block puts aside for voters."""
 Y = make_result(32, 48)
 
 
-def test_the_miner_gets_subsidy_fees_and_reputation() -> None:
+def test_the_miner_gets_subsidy_and_fees() -> None:
     lab = Lab()
     executed = lab.mine(
-        lab.sign(ALICE, Transfer(BOB.address, 7), fee=5), lab.sign(BOB, Transfer(CAROL.address, 1), fee=8)
+        lab.sign(ALICE, Transfer(BOB.address, 7), fee=5), lab.sign(BOB, Transfer(CAROL.address, 4), fee=8)
     )
     miner = lab.state.get_account(MINER.address)
-    assert (miner.balance, miner.reputation, miner.reputation_height) == (50_000 + 13, 600, 1)
+    assert (miner.balance, miner.reputation, miner.mined, miner.mined_height) == (50_000 - POT + 13, 0, 50_000, 1)
     assert lab.state.get_account(ALICE.address) == Account(nonce=1, balance=1_000_000 - 12)
-    assert lab.state.get_account(BOB.address) == Account(nonce=1, balance=500_000 + 7 - 9)
+    assert lab.state.get_account(BOB.address) == Account(nonce=1, balance=500_000 + 7 - 12)
     figures = executed.figures
-    assert (figures.subsidy, figures.fees, figures.burned, figures.base_fee) == (50_000, 13, 0, 10)
-    assert (figures.weight, figures.difficulty, figures.supply) == (600, 600, 1_550_000)
+    assert (figures.subsidy, figures.fees, figures.burned) == (50_000, 13, 3)  # of a new account
+    assert (figures.weight, figures.supply) == (600, 1_549_997)
     assert executed.touched == ((ALICE.address, BOB.address), (BOB.address, CAROL.address))
     assert list(executed.changes) == sorted(executed.changes)
 
@@ -68,7 +72,7 @@ def test_the_miner_may_spend_what_it_had_but_not_what_it_earns_here() -> None:
     assert get_code(lambda: lab.begin().add(lab.sign(MINER, Transfer(BOB.address, 1)))) == "insufficient-balance"
     lab.mine()
     lab.mine(lab.sign(MINER, Transfer(BOB.address, 10), fee=3))
-    assert lab.state.get_account(MINER.address).balance == 100_000 - 10
+    assert lab.state.get_account(MINER.address).balance == 100_000 - 2 * POT - 10
 
 
 def test_an_account_spent_to_nothing_keeps_its_nonce() -> None:
@@ -105,18 +109,18 @@ def test_what_is_refused_leaves_no_trace() -> None:
     lab.products.wrong.add(Y.id)
     missing = make_result(32, 48, 5)
     lab.products.missing.add(missing.id)
-    good = lab.sign(ALICE, Transfer(CAROL.address, 3))
+    good = lab.sign(ALICE, Transfer(CAROL.address, 4))
     plain, disturbed = lab.begin(), lab.begin()
     plain.add(good)
     for bad in (
         lab.sign(BOB, SubmitResult(job_id, Y), fee=9),
         lab.sign(ALICE, Transfer(BOB.address, 10**9), fee=9),
-        lab.sign(ALICE, make_post(3, max_base_fee=0), fee=9),
+        lab.sign(ALICE, make_post(3, max_burn=0), fee=9),
         lab.sign(CAROL, ClaimJob(job_id), fee=0),
     ):
         with pytest.raises(RuleViolation):
             disturbed.add(bad)
-    with pytest.raises(MatrixMissing):
+    with pytest.raises(VerdictMissing):
         disturbed.add(lab.sign(BOB, SubmitResult(job_id, missing), fee=9))
     disturbed.add(good)
     assert disturbed.finish() == plain.finish()
@@ -138,34 +142,10 @@ def test_only_what_differs_is_a_change() -> None:
     execution.add(lab.sign(ALICE, Transfer(BOB.address, 5), fee=0))
     execution.add(lab.sign(BOB, Transfer(ALICE.address, 5), fee=0))
     changes = execution.finish().changes
-    assert set(changes) == {account_key(ALICE.address), account_key(BOB.address), FINALITY_KEY, MARKET_KEY}
+    assert set(changes) == {
+        account_key(ALICE.address), account_key(BOB.address), FINALITY_KEY, MARKET_KEY, NETWORK_MINED_KEY, pot_key(1)
+    }  # fmt: skip
     assert all(value != lab.records.get(key) for key, value in changes.items())
-
-
-def test_merit_is_spent_and_premium_blocks_weigh_less() -> None:
-    lab = Lab()
-    assert get_code(lambda: lab.begin(uses_merit=True)) == "merit-too-low"
-    for merit, code in ((599, "merit-too-low"), (600, ""), (601, "")):
-        lab.records.all[account_key(MINER.address)] = encode(Account(merit=merit))
-        assert get_code(lambda: lab.begin(uses_merit=True)) == code
-    executed = lab.mine(uses_merit=True)
-    miner = lab.state.get_account(MINER.address)
-    assert (miner.merit, miner.reputation) == (1, 150)
-    assert (executed.figures.weight, executed.figures.difficulty) == (150, 600)
-
-
-def test_merit_earned_in_a_block_cannot_pay_for_it() -> None:
-    lab = Lab()
-    big = make_operand(160, 1024)  # 100 tickets
-    job_ids = [lab.post(x=big, w=big) for _ in range(2)]
-    lab.mine(*[lab.sign(BOB, ClaimJob(job_id), ahead=n) for n, job_id in enumerate(job_ids)])
-    lab.records.all[account_key(BOB.address)] = encode(
-        msgspec.structs.replace(lab.state.get_account(BOB.address), merit=500)
-    )
-    assert get_code(lambda: lab.begin(miner=BOB.address, uses_merit=True)) == "merit-too-low"
-    lab.mine(lab.sign(BOB, SubmitResult(job_ids[0], make_result(160, 160))), miner=BOB.address)
-    lab.mine(miner=BOB.address, uses_merit=True)
-    assert lab.state.get_account(BOB.address).merit == 0
 
 
 def test_all_missing_matrices_are_named_at_once_and_wrong_results_come_first() -> None:
@@ -178,8 +158,8 @@ def test_all_missing_matrices_are_named_at_once_and_wrong_results_come_first() -
     )
     x = make_operand(32, 1500, 1)
     lab.products.missing |= {ys[0].id, ys[1].id, x.id}
-    with pytest.raises(MatrixMissing) as caught:
-        execute_block(lab.params, lab.records, block, lab.products)
+    with pytest.raises(VerdictMissing) as caught:
+        execute_block(lab.params, lab.records, block, lab.products, get_bls())
     assert set(caught.value.ids) == {ys[0].id, ys[1].id, x.id}
     assert len(caught.value.ids) == 3
     lab.products.missing = {ys[0].id}
@@ -194,7 +174,7 @@ def test_products_are_checked_after_everything_cheap() -> None:
     lab.products.asked.clear()
     block = lab.make_block([lab.sign(BOB, SubmitResult(job_id, Y)), lab.sign(ALICE, Transfer(BOB.address, 10**9))])
     with pytest.raises(RuleViolation, match="transaction 1 ") as caught:
-        execute_block(lab.params, lab.records, block, lab.products)
+        execute_block(lab.params, lab.records, block, lab.products, get_bls())
     assert caught.value.code == "insufficient-balance"
     assert lab.products.asked == []
 
@@ -220,7 +200,7 @@ def test_overflow_is_refused_everywhere() -> None:
     lab.records.all[bob] = encode(Account(balance=MAX))
     assert get_code(lambda: lab.begin().add(lab.sign(ALICE, Transfer(BOB.address, 1)))) == "overflow"
     assert get_code(lambda: lab.begin(miner=BOB.address).finish()) == "overflow"
-    lab.records.all[bob] = encode(Account(reputation=MAX))
+    lab.records.all[bob] = encode(Account(mined=MAX, mined_height=1))
     assert get_code(lambda: lab.begin(miner=BOB.address).finish()) == "overflow"
     market = lab.state.get_market()
     lab.records.all[MARKET_KEY] = encode(msgspec.structs.replace(market, minted=MAX))
@@ -232,11 +212,9 @@ def test_overflow_is_refused_everywhere() -> None:
 
 
 def test_supply_and_reputation_as_read() -> None:
-    assert compute_supply(Market(base_fee=1, minted=10, burned=4, escrowed=3)) == 6
-    lab = Lab()
-    lab.mine()
-    account = lab.state.get_account(MINER.address)
-    assert [compute_reputation(lab.params, account, Height(h)) for h in (1, 9, 10, 19, 20, 99, 100, 10**6)] == [
+    assert compute_supply(Market(minted=10, burned=4, escrowed=3)) == 6
+    account = Account(reputation=600, reputation_height=1)
+    assert [compute_reputation(PARAMS, account, Height(h)) for h in (1, 9, 10, 19, 20, 99, 100, 10**6)] == [
         600, 600, 300, 300, 150, 1, 0, 0
     ]  # fmt: skip
 
@@ -252,4 +230,14 @@ def test_empty_accounts_are_not_stored() -> None:
     assert lab.records.get(account_key(CAROL.address)) is None
     assert lab.state.get_job(JobId(bytes(32))) is None
     assert sum_held(lab.records.all) == 1_500_000
-    assert decode(Market, lab.records.all[MARKET_KEY], limit=100) == Market(10, 1_500_000, 0, 0)
+    assert decode(Market, lab.records.all[MARKET_KEY], limit=100) == Market(minted=1_500_000, burned=0, escrowed=0)
+
+
+@pytest.mark.parametrize(("amount", "code"), [(1, "amount-too-small"), (3, "amount-too-small"), (4, "")])
+def test_a_new_account_burns_its_fee_from_the_first_amount(amount: int, code: str) -> None:
+    lab = Lab()
+    assert get_code(lambda: lab.begin().add(lab.sign(ALICE, Transfer(CAROL.address, amount)))) == code
+    lab.mine(lab.sign(ALICE, Transfer(CAROL.address, 10)), lab.sign(BOB, Transfer(CAROL.address, 1)))
+    assert lab.state.get_account(CAROL.address).balance == 10 - 3 + 1
+    assert lab.state.get_market().burned == 3
+    assert PARAMS.account_fee == 3

@@ -22,7 +22,7 @@ def test_header_and_records() -> None:
     assert genesis.records == {
         account_key(ALICE.address): encode(Account(balance=1_000_000)),
         account_key(BOB.address): encode(Account(balance=500_000)),
-        MARKET_KEY: encode(Market(base_fee=10, minted=1_500_000, burned=0, escrowed=0)),
+        MARKET_KEY: encode(Market(minted=1_500_000, burned=0, escrowed=0)),
     }
     assert header.state_root == compute_state_root(genesis.records)
     assert (header.height, header.time_ms, header.chain_id, header.seal) == (0, GENESIS_TIME, 77, None)

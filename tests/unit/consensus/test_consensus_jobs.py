@@ -3,17 +3,21 @@
 import msgspec
 import pytest
 
-from inos.consensus import jobs
 from inos.consensus.execution import Executed
+from inos.consensus.jobevents import JobEventKind
 from inos.consensus.records import Claim, Job, JobState, Kind
 from inos.consensus.state import compute_reputation
-from inos.primitives.errors import MatrixMissing, RuleViolation
+from inos.primitives.errors import VerdictMissing
 from inos.primitives.transactions import CancelJob, ClaimJob, Payload, SubmitResult
 from inos.primitives.units import Height, JobId, Nano
 from support.consensus_lab import ALICE, BOB, CAROL, NOBODY, PARAMS, Key, Lab, get_code, make_post, make_result
 
 Y = make_result(32, 48)
 TICKETS = 2 * 3 * 2  # 32 x 48 from depth 1500
+BURN = 125 + 376 + 7
+"""50,000 * 125 * 12 / (1000 * 600); 50,000 * 125 * 126,144 / (1000 * 2 MiB) rounded up; the place."""
+POT = 50_000 // 64
+"""What each block puts aside for voters."""
 
 
 def do(lab: Lab, key: Key, payload: Payload) -> Executed:
@@ -34,7 +38,7 @@ def get_job(lab: Lab, job_id: JobId) -> Job:
     return job
 
 
-def test_posting_escrows_the_reward_and_burns_the_base_fee() -> None:
+def test_posting_escrows_the_reward_and_burns_the_price() -> None:
     lab = Lab()
     before = lab.state.get_market()
     payload = make_post(1)
@@ -50,17 +54,18 @@ def test_posting_escrows_the_reward_and_burns_the_base_fee() -> None:
         deadline=11,
         mode=payload.mode,
         posted_at=1,
-        burned=120,
+        burned=BURN,
         state=JobState.OPEN,
         worker=None,
         y=None,
         closed_at=0,
     )
-    assert lab.state.get_account(ALICE.address).balance == 1_000_000 - 1000 - 12 * 10 - 1
+    assert lab.state.get_account(ALICE.address).balance == 1_000_000 - 1000 - BURN - 1
     after = lab.state.get_market()
     assert after.escrowed == before.escrowed + 1000
-    assert after.burned == before.burned + 120
-    assert executed.figures.burned == 120
+    assert after.burned == before.burned + BURN
+    assert (executed.figures.burned, executed.figures.posted_burn) == (BURN, BURN)
+    assert list_queue(lab, Kind.DEADLINE) == [(12, job_id)]
     assert executed.figures.tickets_posted == TICKETS
     assert executed.touched == ((ALICE.address,),)
 
@@ -74,16 +79,21 @@ def test_deadlines_of_a_job_posted_at_6(deadline: int, code: str) -> None:
     assert refuse(lab, ALICE, make_post(6, deadline=deadline)) == code
 
 
-def test_the_poster_pays_no_more_per_ticket_than_signed_for() -> None:
+def test_the_poster_burns_no_more_than_signed_for() -> None:
     lab = Lab()
-    assert refuse(lab, ALICE, make_post(1, max_base_fee=9)) == "base-fee-above-maximum"
-    assert refuse(lab, ALICE, make_post(1, max_base_fee=10)) == ""
+    assert refuse(lab, ALICE, make_post(1, max_burn=BURN - 1)) == "burn-above-maximum"
+    assert refuse(lab, ALICE, make_post(1, max_burn=BURN)) == ""
+
+
+def test_a_burn_past_64_bits_is_refused_before_it_is_compared() -> None:
+    lab = Lab(msgspec.structs.replace(PARAMS, job_fee=2**64 - 1))
+    assert refuse(lab, ALICE, make_post(1, max_burn=2**64 - 1)) == "overflow"
 
 
 def test_reward_burn_and_fee_must_be_there() -> None:
     lab = Lab()
-    assert refuse(lab, ALICE, make_post(1, reward=1_000_000 - 120 - 1)) == ""
-    assert refuse(lab, ALICE, make_post(1, reward=1_000_000 - 120)) == "insufficient-balance"
+    assert refuse(lab, ALICE, make_post(1, reward=1_000_000 - BURN - 1)) == ""
+    assert refuse(lab, ALICE, make_post(1, reward=1_000_000 - BURN)) == "insufficient-balance"
 
 
 def test_a_job_claimed_and_delivered() -> None:
@@ -100,14 +110,16 @@ def test_a_job_claimed_and_delivered() -> None:
     executed = do(lab, BOB, SubmitResult(job_id, Y))
     account = lab.state.get_account(BOB.address)
     assert (account.balance, account.bonded, account.open_claims) == (500_000 - 2 + 1000, 0, 0)
-    assert (account.merit, account.reputation, account.reputation_height) == (TICKETS, TICKETS, 3)
+    assert (account.reputation, account.reputation_height) == (BURN, 3)
     assert lab.state.get_claim(job_id) is None
     assert list_queue(lab, Kind.LAPSE) == []
     assert lab.state.get_market().escrowed == 0
     job = get_job(lab, job_id)
     assert (job.state, job.worker, job.y, job.closed_at) == (JobState.SETTLED, BOB.address, Y, 3)
     assert executed.figures.settled == (job_id,)
-    assert executed.figures.tickets_settled == TICKETS
+    assert (executed.figures.tickets_settled, executed.figures.settled_burn) == (TICKETS, BURN)
+    assert list_queue(lab, Kind.DEADLINE) == []
+    assert list_queue(lab, Kind.REMOVAL) == [(33, job_id)]
     assert executed.touched == ((BOB.address, ALICE.address),)
 
 
@@ -146,7 +158,7 @@ def test_the_result_must_fit_and_be_right() -> None:
     assert refuse(lab, BOB, SubmitResult(job_id, Y)) == "wrong-result"
     assert refuse(lab, BOB, SubmitResult(job_id, make_result(32, 48, 9))) == ""
     lab.products.missing.add(Y.id)
-    with pytest.raises(MatrixMissing):
+    with pytest.raises(VerdictMissing):
         lab.begin().add(lab.sign(BOB, SubmitResult(job_id, Y)))
 
 
@@ -155,9 +167,9 @@ def test_a_poster_takes_its_reward_back_but_not_the_burn() -> None:
     job_id = lab.post()
     assert refuse(lab, BOB, CancelJob(job_id)) == "not-the-poster"
     do(lab, ALICE, CancelJob(job_id))
-    assert lab.state.get_account(ALICE.address).balance == 1_000_000 - 120 - 2
+    assert lab.state.get_account(ALICE.address).balance == 1_000_000 - BURN - 2
     market = lab.state.get_market()
-    assert (market.escrowed, market.burned) == (0, 120)
+    assert (market.escrowed, market.burned) == (0, BURN)
     assert (get_job(lab, job_id).state, get_job(lab, job_id).closed_at) == (JobState.CANCELLED, 2)
     assert refuse(lab, BOB, ClaimJob(job_id)) == "job-not-open"
     assert refuse(lab, ALICE, CancelJob(job_id)) == "job-not-open"
@@ -165,7 +177,7 @@ def test_a_poster_takes_its_reward_back_but_not_the_burn() -> None:
 
 def test_a_lapsed_claim() -> None:
     lab = Lab()
-    # Bob has earned 12 tickets of reputation before
+    # Bob has earned a reputation of BURN before
     first = lab.post()
     do(lab, BOB, ClaimJob(first))
     do(lab, BOB, SubmitResult(first, Y))
@@ -178,11 +190,12 @@ def test_a_lapsed_claim() -> None:
     executed = lab.mine(miner=NOBODY)
     account = lab.state.get_account(BOB.address)
     assert (account.balance, account.bonded, account.open_claims) == (bob, 0, 0)
-    assert (account.reputation, account.reputation_height, account.merit) == (9, 9, 12)
+    assert (account.reputation, account.reputation_height) == (BURN * 3 // 4, 9)
     # of a bond of 101, 50 to the poster and 51 burned
     assert lab.state.get_account(ALICE.address).balance == alice + 50
-    assert lab.state.get_market().burned == burned + 51
-    assert executed.figures.burned == 51
+    # the block after the checkpoint at 8 burns the pot of its epoch as well, since nobody votes
+    assert lab.state.get_market().burned == burned + 51 + 8 * POT
+    assert executed.figures.burned == 51 + 8 * POT
     assert lab.state.get_claim(job_id) is None
     assert list_queue(lab, Kind.LAPSE) == []
     assert (get_job(lab, job_id).state, get_job(lab, job_id).worker) == (JobState.OPEN, None)
@@ -218,8 +231,9 @@ def test_no_claim_outlives_the_deadline() -> None:
     do(lab, BOB, ClaimJob(job_id))
     assert lab.state.get_claim(job_id) == Claim(BOB.address, 101, 4, 4)
     lab.mine(miner=NOBODY)
-    assert refuse(lab, BOB, ClaimJob(job_id)) == "deadline-passed"
-    assert refuse(lab, ALICE, CancelJob(job_id)) == ""
+    assert get_job(lab, job_id).state == JobState.CANCELLED
+    assert refuse(lab, BOB, ClaimJob(job_id)) == "job-not-open"
+    assert refuse(lab, ALICE, CancelJob(job_id)) == "job-not-open"
 
 
 def test_open_claims_are_limited() -> None:
@@ -244,30 +258,52 @@ def test_ones_own_job_can_be_worked_and_can_lapse() -> None:
     job_id = lab.post()
     do(lab, ALICE, ClaimJob(job_id))
     lab.mine_until(6)
-    assert lab.state.get_account(ALICE.address).balance == 1_000_000 - 120 - 2 - 1000 - 51
+    assert lab.state.get_account(ALICE.address).balance == 1_000_000 - BURN - 2 - 1000 - 51
     do(lab, ALICE, ClaimJob(job_id))
     do(lab, ALICE, SubmitResult(job_id, Y))
-    assert lab.state.get_account(ALICE.address).balance == 1_000_000 - 120 - 4 - 51
+    assert lab.state.get_account(ALICE.address).balance == 1_000_000 - BURN - 4 - 51
 
 
-def test_claims_that_expire_at_one_height_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert jobs.MAX_LAPSES_PER_HEIGHT == 4096
-    monkeypatch.setattr(jobs, "MAX_LAPSES_PER_HEIGHT", 1)
+def test_an_open_job_past_its_deadline_is_cancelled() -> None:
     lab = Lab()
-    first, second = lab.post(), lab.post()
-    do(lab, BOB, ClaimJob(first))
-    execution = lab.begin()
-    execution.add(lab.sign(BOB, ClaimJob(second)))
-    do(lab, BOB, ClaimJob(second))
-    third = lab.post(deadline=7)
-    assert list_queue(lab, Kind.LAPSE) == [(8, second)]
-    with pytest.raises(RuleViolation) as caught:
-        lab.begin().add(lab.sign(ALICE, ClaimJob(third)))
-    assert caught.value.code == "expiry-height-full"
+    job_id = lab.post(deadline=4)
+    before = lab.state.get_account(ALICE.address).balance
+    lab.mine_until(4)
+    assert get_job(lab, job_id).state == JobState.OPEN
+    [event] = lab.mine(miner=NOBODY).job_events
+    assert (event.kind, event.worker, event.amount) == (JobEventKind.CANCELLED, None, 1000)
+    assert (get_job(lab, job_id).state, get_job(lab, job_id).closed_at) == (JobState.CANCELLED, 5)
+    assert lab.state.get_account(ALICE.address).balance == before + 1000
+    assert lab.state.get_market().escrowed == 0
+    assert list_queue(lab, Kind.DEADLINE) == []
+
+
+def test_a_job_that_would_open_past_its_deadline_is_cancelled() -> None:
+    lab = Lab()
+    job_id = lab.post(deadline=4)
+    do(lab, BOB, ClaimJob(job_id))  # until 4
+    lab.mine_until(4)
+    kinds = [event.kind for event in lab.mine(miner=NOBODY).job_events]
+    assert kinds == [JobEventKind.LAPSED, JobEventKind.CANCELLED]
+    assert get_job(lab, job_id).state == JobState.CANCELLED
+    assert lab.state.get_account(ALICE.address).balance == 1_000_000 - 1 - BURN + 50
+
+
+def test_closed_jobs_leave_the_state_after_the_retention() -> None:
+    lab = Lab()
+    job_id = lab.post()
+    do(lab, ALICE, CancelJob(job_id))  # at 2
+    lab.mine_until(31)
+    assert get_job(lab, job_id).state == JobState.CANCELLED
+    lab.mine(miner=NOBODY)
+    assert lab.height == 32
+    assert lab.state.get_job(job_id) is None
+    assert list_queue(lab, Kind.REMOVAL) == []
+    assert refuse(lab, ALICE, CancelJob(job_id)) == "unknown-job"
 
 
 def test_reputation_raises_the_limit_and_fades() -> None:
-    lab = Lab(msgspec.structs.replace(PARAMS, reputation_per_claim=12))
+    lab = Lab(msgspec.structs.replace(PARAMS, reputation_per_claim=BURN))
     first = lab.post()
     do(lab, BOB, ClaimJob(first))
     do(lab, BOB, SubmitResult(first, Y))
@@ -277,5 +313,5 @@ def test_reputation_raises_the_limit_and_fades() -> None:
     assert lab.height == 9
     bob = lab.state.get_account(BOB.address)
     assert bob.open_claims == 3
-    assert compute_reputation(lab.params, bob, Height(9)) == 12
-    assert compute_reputation(lab.params, bob, Height(10)) == 6
+    assert compute_reputation(lab.params, bob, Height(9)) == BURN
+    assert compute_reputation(lab.params, bob, Height(10)) == BURN // 2

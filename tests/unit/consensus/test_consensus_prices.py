@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from inos.consensus.forkchoice import compute_chain_weight, is_better
+from inos.consensus.forkchoice import NEVER, compute_chain_weight, compute_preference, is_late
 from inos.consensus.params import compute_subsidy
 from inos.consensus.prices import (
     JobPrice,
@@ -107,6 +107,23 @@ def test_weight_and_fork_choice() -> None:
     assert compute_chain_weight(Weight(10), header) == 610
     easiest = msgspec.structs.replace(header, target=encode_target(Target(2**252 - 1)))
     assert compute_chain_weight(Weight(0), easiest) == 16
-    assert is_better(Weight(11), Weight(10))
-    assert not is_better(Weight(10), Weight(10))
-    assert not is_better(Weight(9), Weight(10))
+
+
+def test_chains_are_ordered_by_weight_then_late_blocks_then_connection_then_arrival() -> None:
+    best_first = [
+        (11, 3, NEVER, 9),
+        (10, 0, 2, 9),
+        (10, 0, 5, 1),
+        (10, 0, NEVER, 1),
+        (10, 0, NEVER, 2),
+        (10, 1, 1, 0),
+        (10, 2, 0, 0),
+        (9, 0, 0, 0),
+    ]
+    preferences = [compute_preference(Weight(weight), *rest) for weight, *rest in best_first]
+    assert preferences == sorted(preferences, reverse=True)
+    assert len(set(preferences)) == len(preferences)
+
+
+def test_a_block_is_late_after_an_eighth_of_the_spacing() -> None:
+    assert [is_late(PARAMS, waited_ms) for waited_ms in (0, 250, 251, 2000)] == [False, False, True, True]

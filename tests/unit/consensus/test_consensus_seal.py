@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from inos import work
-from inos.consensus.validity import check_header_sanity, check_seal, get_allowed_target, is_about_block
-from inos.primitives.blocks import Header, compute_anchor
+from inos.consensus.validity import check_header_sanity, check_seal, is_about_block
+from inos.primitives.blocks import Header, compute_anchor, get_target
 from inos.primitives.errors import InvalidCertificate, RuleViolation
 from inos.primitives.matrices import Witness
 from inos.primitives.units import Target
@@ -17,13 +17,13 @@ from support.consensus_lab import PARAMS, Lab
 EASY = msgspec.structs.replace(PARAMS, genesis_target=Target(2**252 - 1))
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["plain", "with merit"])
-def sealed(request: pytest.FixtureRequest) -> tuple[Header, Witness]:
+@pytest.fixture(scope="module")
+def sealed() -> tuple[Header, Witness]:
     """A header with a seal found by multiplying 160 x 160 from depth 1030 (200 tickets at D = 16)."""
     rng = np.random.default_rng(5)
     x, w = (rng.integers(-64, 64, (160, 1030), dtype=np.int8) for _ in range(2))
-    header = msgspec.structs.replace(Lab(EASY).make_block().header, seal=None, uses_merit=request.param)
-    mined = work.mine(x, w, compute_anchor(header), get_allowed_target(EASY, header), threads=1)
+    header = msgspec.structs.replace(Lab(EASY).make_block().header, seal=None)
+    mined = work.mine(x, w, compute_anchor(header), get_target(header), threads=1)
     win = mined.wins[0]
     return msgspec.structs.replace(header, seal=win.seal), win.witness
 

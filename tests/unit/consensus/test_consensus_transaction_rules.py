@@ -5,7 +5,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from inos.consensus.transactionrules import check_transaction_sanity, compute_product_bytes
+from inos.consensus.prices import compute_product_bytes
+from inos.consensus.transactionrules import check_transaction_sanity
+from inos.primitives.bls import get_bls
 from inos.primitives.matrices import MatrixRef
 from inos.primitives.transactions import (
     CancelJob,
@@ -23,7 +25,7 @@ MAX = 2**64 - 1
 
 def check(payload: Payload, *, chain_id: int = CHAIN_ID, nonce: int = 0, fee: int = 1) -> str:
     tx = sign_transaction(ALICE.secret, chain_id, nonce, fee, payload)
-    return get_code(lambda: check_transaction_sanity(PARAMS, tx))
+    return get_code(lambda: check_transaction_sanity(PARAMS, tx, get_bls()))
 
 
 @pytest.mark.parametrize(
@@ -34,7 +36,7 @@ def check(payload: Payload, *, chain_id: int = CHAIN_ID, nonce: int = 0, fee: in
         make_post(5),
         make_post(5, claim_window=2),
         make_post(5, claim_window=6),
-        make_post(5, max_base_fee=MAX, deadline=MAX, bond=MAX),
+        make_post(5, max_burn=MAX, deadline=MAX, bond=MAX),
         ClaimJob(bytes(32)),
         SubmitResult(bytes(32), make_result(3, 4)),
         CancelJob(bytes(32)),
@@ -108,8 +110,10 @@ def test_the_last_nonce_cannot_be_used() -> None:
 def test_amounts_beyond_64_bits_are_refused_before_encoding() -> None:
     tx = sign_transaction(ALICE.secret, CHAIN_ID, 0, 0, Transfer(BOB.address, 1))
     huge = msgspec.structs.replace(tx, payload=Transfer(BOB.address, MAX + 1))
-    assert get_code(lambda: check_transaction_sanity(PARAMS, huge)) == "overflow"
-    assert get_code(lambda: check_transaction_sanity(PARAMS, msgspec.structs.replace(tx, fee=-1))) == "overflow"
+    assert get_code(lambda: check_transaction_sanity(PARAMS, huge, get_bls())) == "overflow"
+    assert (
+        get_code(lambda: check_transaction_sanity(PARAMS, msgspec.structs.replace(tx, fee=-1), get_bls())) == "overflow"
+    )
 
 
 def test_another_chains_transaction() -> None:
@@ -126,4 +130,4 @@ def test_signatures_are_checked() -> None:
         msgspec.structs.replace(tx, sender=b"\xff" * 32),  # not on the curve
         msgspec.structs.replace(tx, signature=bytes(64)),
     ):
-        assert get_code(lambda changed=changed: check_transaction_sanity(PARAMS, changed)) == "bad-signature"
+        assert get_code(lambda changed=changed: check_transaction_sanity(PARAMS, changed, get_bls())) == "bad-signature"

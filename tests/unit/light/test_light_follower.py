@@ -17,6 +17,7 @@ from inos.light.errors import Lie, LightError, Unknown
 from inos.light.follower import Follower
 from inos.light.source import Proven
 from inos.primitives.blocks import Header, compute_block_id
+from inos.primitives.bls import get_bls
 from inos.primitives.matrices import Witness
 from inos.primitives.units import Address, BlockId, TimeMs
 from inos.primitives.votes import Checkpoint
@@ -80,7 +81,7 @@ class Ground:
     def follower(self, branch: Branch, *sources: LedgerSource, checkpoint: Checkpoint | None = None) -> Follower:
         state = branch.genesis
         network = Network(branch.params, state, compute_block_id(state.header), "lab", "tests", ())
-        return Follower(network, list(sources), Clock(), random.Random(1), checkpoint)  # type: ignore[arg-type]
+        return Follower(network, list(sources), Clock(), random.Random(1), get_bls(), checkpoint)  # type: ignore[arg-type]
 
 
 @pytest.fixture

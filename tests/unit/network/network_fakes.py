@@ -17,6 +17,7 @@ from inos.network.settings import NetworkSettings, TimeLimits
 from inos.network.transport.websocket import WebSocketTransport
 from inos.network.wire.control import Hello
 from inos.primitives.blocks import Block, Header, compute_block_id, compute_tx_root
+from inos.primitives.bls import get_bls
 from inos.primitives.codec import encode
 from inos.primitives.errors import InosError, ParentMissing, RuleViolation
 from inos.primitives.hashing import Context, compute_hash
@@ -371,7 +372,9 @@ def make_service(node: FakeNode, seed: int, *peers: PeerAddress, **changes: obje
         }
     )
     identity = make_identity(seed)
-    return NetworkService(node, settings, identity, rng=random.Random(seed), verifier=InlineVerifier(check_fake_seal))
+    return NetworkService(
+        node, settings, identity, rng=random.Random(seed), verifier=InlineVerifier(get_bls(), check_fake_seal)
+    )
 
 
 def get_address(service: NetworkService) -> PeerAddress:

@@ -9,12 +9,12 @@ from typing import Any
 
 from network_fakes import FakeMatrices
 
-from inos.network.discovery.routing.service import Routing
+from inos.network.discovery.routing.service import RoutingService
 from inos.network.discovery.routing.settings import RoutingSettings
 from inos.network.errors import HandshakeFailed, LinkError, Misbehaviour
 from inos.network.identity import PeerAddress
-from inos.network.peers.requests import RequestBook
-from inos.network.sync.answers import Answers
+from inos.network.peers.requests import OpenRequests
+from inos.network.sync.serving import RequestServer
 from inos.network.wire.base import Reply, Request
 from inos.network.wire.kademlia import Contact, FindNodes, FindProviders, Nodes, Provide, Provided, Providers
 
@@ -68,14 +68,14 @@ class FakePeer:
         self.name = self.id.hex()[:12]
         self.link = SimpleNamespace(remote_address=address, is_outbound=is_outbound)
         self.hello = SimpleNamespace(listen_port=there.claimed_port)
-        self.requests = RequestBook()
+        self.requests = OpenRequests()
         self.known_blocks: set[bytes] = set()
 
-    async def ask(self, pending: Any, request: Request, limit_s: float) -> None:
+    async def send_request(self, pending: Any, request: Request, limit_s: float) -> None:
         await asyncio.sleep(LATENCY_S)
         if self._there.is_dead:
             return
-        await self._there.answer(self._there.peers[self._here.address.id], request, self.requests.deliver)
+        await self._there.handle_request(self._there.peers[self._here.address.id], request, self.requests.deliver)
 
 
 class FakeNode:
@@ -93,8 +93,10 @@ class FakeNode:
         self.punished: list[tuple[bytes, str]] = []
         self.peers: dict[bytes, FakePeer] = {}
         self.full: set[bytes] = set()
-        self._answers = Answers(SimpleNamespace(matrices=self.matrices))
-        self.routing = Routing(self.address.id, self.matrices, settings, self, self._punish, LoopClock(), self.rng)
+        self._answers = RequestServer(SimpleNamespace(matrices=self.matrices))
+        self.routing = RoutingService(
+            self.address.id, self.matrices, settings, self, self._punish, LoopClock(), self.rng
+        )
 
     def list_full(self) -> list[FakePeer]:
         return [self.peers[id] for id in self.full]
@@ -102,10 +104,10 @@ class FakeNode:
     async def _punish(self, peer: Any, fault: Misbehaviour) -> None:
         self.punished.append((peer.id, fault.code))
 
-    async def prove(self, address: PeerAddress) -> None:
+    async def verify_address(self, address: PeerAddress) -> None:
         await self._find(address)
 
-    async def reach(self, address: PeerAddress, limit_s: float) -> FakePeer:
+    async def get_or_dial(self, address: PeerAddress, limit_s: float) -> FakePeer:
         present = self.peers.get(address.id)
         if present is not None and not self.world.by_id[address.id].is_dead:
             return present
@@ -134,8 +136,8 @@ class FakeNode:
         if is_full:
             self.full.add(other.address.id)
             other.full.add(self.address.id)
-            self.routing.meet(self.peers[other.address.id])  # type: ignore[arg-type]
-            other.routing.meet(other.peers[self.address.id])  # type: ignore[arg-type]
+            self.routing.on_connected(self.peers[other.address.id])  # type: ignore[arg-type]
+            other.routing.on_connected(other.peers[self.address.id])  # type: ignore[arg-type]
         return self.peers[other.address.id]
 
     def disconnect(self) -> None:
@@ -145,7 +147,7 @@ class FakeNode:
             self.world.by_id[id].full.discard(self.address.id)
         self.full.clear()
 
-    async def answer(self, asker: FakePeer, request: Request, deliver: Any) -> None:
+    async def handle_request(self, asker: FakePeer, request: Request, deliver: Any) -> None:
         async def put(reply: Reply) -> None:
             await asyncio.sleep(LATENCY_S)
             deliver(reply)
@@ -156,8 +158,8 @@ class FakeNode:
                 await put(reply)
                 return
         asker.out = SimpleNamespace(put=put)  # type: ignore[attr-defined]
-        if not await self.routing.answer(asker, request):  # type: ignore[arg-type]
-            await self._answers.answer(asker, request)  # type: ignore[arg-type]
+        if not await self.routing.handle_request(asker, request):  # type: ignore[arg-type]
+            await self._answers.handle_request(asker, request)  # type: ignore[arg-type]
 
 
 class World:

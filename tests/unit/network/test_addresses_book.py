@@ -6,9 +6,9 @@ import pytest
 
 from inos.network.discovery.addresses.book import AddressBook, bound_seen
 from inos.network.discovery.addresses.bookfile import BOOK_FILE, load_book, save_book
+from inos.network.endpoints import compute_group, describe_group, is_acceptable, is_public, split_endpoint
 from inos.network.files import MemoryFiles
 from inos.network.identity import PeerAddress
-from inos.network.places import compute_group, describe_group, is_acceptable, is_public, split_place
 
 NOW = 1_700_000_000_000
 MINUTE = 60_000
@@ -166,9 +166,9 @@ def test_groups():
     assert describe_group(group("seed.example.org")) == "seed.example.org"
     assert is_public("20.1.1.1")
     assert not is_acceptable("a" * 300, allow_local=True)
-    assert split_place("[::1]:80") == ("::1", 80)
-    assert split_place("20.1.1.1:80") == ("20.1.1.1", 80)
-    assert split_place("nothing") == ("nothing", 0)
+    assert split_endpoint("[::1]:80") == ("::1", 80)
+    assert split_endpoint("20.1.1.1:80") == ("20.1.1.1", 80)
+    assert split_endpoint("nothing") == ("nothing", 0)
 
 
 def test_told_times_are_bounded():

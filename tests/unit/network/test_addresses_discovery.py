@@ -26,6 +26,7 @@ from inos.network.service import NetworkService
 from inos.network.settings import NetworkSettings
 from inos.network.transport.memory import MemoryNetwork
 from inos.network.wire.addresses import Addresses, AnnounceAddresses, DialMe, GetAddresses, KnownAddress
+from inos.primitives.bls import get_bls
 from inos.primitives.clock import SystemClock
 
 QUICK = {
@@ -61,7 +62,7 @@ class Town:
             rng=random.Random(number),
             transport=transport,
             files=files,
-            verifier=InlineVerifier(check_fake_seal),
+            verifier=InlineVerifier(get_bls(), check_fake_seal),
         )
 
     async def listen(self, number, host=None):
@@ -324,7 +325,7 @@ async def test_a_standing_chain_changes_the_worst_outbound_peer(monkeypatch):
         peers = [peer for peer in node._manager.peers.values() if peer.kind is LinkKind.OUTBOUND]
         seen.update(peer.id for peer in peers)
         if useful is not None:
-            useful.marks.block_at = useful.connected_at + 1
+            useful.contributions.block_at = useful.connected_at + 1
         assert sum(not peer.is_closing for peer in peers) <= 3
         return len(seen) >= 4
 

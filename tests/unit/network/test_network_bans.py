@@ -7,17 +7,18 @@ from network_fakes import FakeNode, check_fake_seal, make_hello, make_identity, 
 from test_network_service import FAST, hear, hear_end, say
 
 from inos.core.verification.seals import InlineVerifier
+from inos.network.endpoints import compute_group
 from inos.network.errors import LinkError
 from inos.network.files import MemoryFiles
 from inos.network.identity import PeerAddress
 from inos.network.peers.bans import BANS_FILE, BanList
 from inos.network.peers.bounded import Score
-from inos.network.places import compute_group
 from inos.network.service import NetworkService
 from inos.network.settings import NetworkSettings
 from inos.network.transport.memory import MemoryNetwork
 from inos.network.wire.chain import Headers
 from inos.network.wire.control import Ping, Pong
+from inos.primitives.bls import get_bls
 from inos.primitives.codec import encode
 
 
@@ -159,7 +160,7 @@ def make_service(network, files=None, *, peers=(), **changes):
         rng=random.Random(1),
         transport=network.make_transport(identity.node_id, "20.1.0.1", 8646),
         files=files,
-        verifier=InlineVerifier(check_fake_seal),
+        verifier=InlineVerifier(get_bls(), check_fake_seal),
     )
 
 

@@ -11,9 +11,15 @@ from network_fakes import make_tx, until
 
 from inos.network.peers.bounded import TokenBucket
 from inos.network.peers.kinds import LinkKind
-from inos.network.peers.lanes import Lanes
 from inos.network.peers.peer import Peer
-from inos.network.peers.workload import MAX_WAIT_S, Account, Workload, compute_answer_cost, compute_cost
+from inos.network.peers.send_queue import SendQueue
+from inos.network.peers.work_budget import (
+    MAX_WAIT_S,
+    PeerWorkBudget,
+    SharedWorkBudget,
+    compute_answer_cost,
+    compute_cost,
+)
 from inos.network.sync.relay.announcer import Announcer
 from inos.network.wire.chain import GetBlocks, Headers
 from inos.network.wire.compact import CompactBlock
@@ -71,8 +77,8 @@ def test_spending_more_than_there_is_must_be_waited_for():
 
 
 def test_a_peer_that_asks_too_much_waits_and_one_that_asks_little_never_does():
-    shared = Workload(0.0)
-    greedy, modest = Account(shared, 0.0), Account(shared, 0.0)
+    shared = SharedWorkBudget(0.0)
+    greedy, modest = PeerWorkBudget(shared, 0.0), PeerWorkBudget(shared, 0.0)
     cost = compute_answer_cost(GetBlocks, 1 << 20)
     assert cost == pytest.approx(LIMITS[GetBlocks].cost_ms + 10.24)
     spent, waits = 0.0, []
@@ -100,7 +106,7 @@ def test_the_cost_of_news_follows_its_size_and_that_of_a_block_does_not():
 
 
 async def test_an_answers_bytes_are_counted_and_those_of_bulk_are_not():
-    lanes = Lanes()
+    lanes = SendQueue()
     await lanes.put(Headers(1, ()))
     size = lanes.put_bytes
     assert size > 0

@@ -23,8 +23,8 @@ from network_fakes import (
 from inos.network.errors import Misbehaviour
 from inos.network.service import NetworkService
 from inos.network.sync.relay.compact import (
-    ShortTable,
-    begin_puzzle,
+    ShortIdTable,
+    begin_partial_block,
     compute_short_id,
     compute_short_key,
     list_short_ids,
@@ -43,14 +43,14 @@ def make_block(*transactions: Transaction, nonce: int = 0) -> Block:
 
 
 def solve(body: CompactBody, pool: tuple[Transaction, ...]) -> tuple[tuple[int, ...], Block | None]:
-    puzzle, table = begin_puzzle(body), ShortTable(compute_short_key(body.header, body.nonce))
+    partial, table = begin_partial_block(body), ShortIdTable(compute_short_key(body.header, body.nonce))
     by_id = {compute_tx_id(tx): tx for tx in pool}
     table.add(by_id)
     for place, short in list_short_ids(body):
         found = table.find(short)
-        puzzle.places[place] = None if found is None else by_id[found]
-    missing = puzzle.missing
-    return missing, puzzle.make_block()
+        partial.places[place] = None if found is None else by_id[found]
+    missing = partial.missing
+    return missing, partial.make_block()
 
 
 @given(
@@ -99,9 +99,9 @@ def test_places_that_cannot_be_are_refused() -> None:
         replace(body, prefilled=(Prefilled(1, TXS[1]), Prefilled(1, TXS[1]))),
     ):
         with pytest.raises(Misbehaviour):
-            begin_puzzle(wrong)
+            begin_partial_block(wrong)
     with pytest.raises(Misbehaviour):
-        begin_puzzle(body).fill((0, 2), TXS[:1])
+        begin_partial_block(body).fill((0, 2), TXS[:1])
 
 
 class Pair:

@@ -10,7 +10,7 @@ from network_fakes import FakeNode, get_address, make_identity, make_service, ra
 from inos.mesh.copies import FLOOR, compute_rank
 from inos.network.errors import LinkError
 from inos.network.identity import PeerAddress
-from inos.network.sync.matrices.copies import TRIES, CopyKeeper
+from inos.network.sync.matrices.copies import TRIES, CopyMaintenance
 from inos.network.wire.matrices import CopyAnswer, OfferCopy
 from inos.primitives.clock import SystemClock
 
@@ -33,7 +33,7 @@ class FakeRouter:
     async def find_nearest(self, id):
         return sorted(NODES, key=lambda each: compute_rank(each.id, id, [other.id for other in NODES]))
 
-    async def reach(self, address, limit_s):
+    async def get_or_dial(self, address, limit_s):
         self.asked.append(address)
         if address in self.refusing:
             raise LinkError("nobody", "told so")
@@ -58,7 +58,7 @@ class FakePeer:
     async def _next(self, limit_s):
         return CopyAnswer(1, True)
 
-    async def ask(self, pending, request, limit_s):
+    async def send_request(self, pending, request, limit_s):
         assert isinstance(request, OfferCopy)
 
 
@@ -68,7 +68,7 @@ def keeper():
     node, asked = FakeNode(), []
     id = node.matrices.put(STRIPS)
     router = FakeRouter(asked)
-    keeper = CopyKeeper(OWN, node, router, lambda info, s: True, 0.04, SystemClock(), random.Random(1))
+    keeper = CopyMaintenance(OWN, node, router, lambda info, s: True, 0.04, SystemClock(), random.Random(1))
     return SimpleNamespace(keeper=keeper, node=node, router=router, asked=asked, id=id)
 
 

@@ -8,13 +8,14 @@ from network_fakes import FakeNode, check_fake_seal, make_chain, make_hello, mak
 from test_network_service import FAST, hear, hear_end
 
 from inos.core.verification.seals import InlineVerifier
+from inos.network.endpoints import compute_group
 from inos.network.identity import PeerAddress
 from inos.network.peers.eviction import Candidate, select_to_evict
-from inos.network.places import compute_group
 from inos.network.service import NetworkService
 from inos.network.settings import NetworkSettings
 from inos.network.transport.memory import MemoryNetwork
 from inos.network.wire.control import Ping
+from inos.primitives.bls import get_bls
 
 SLOTS = 64
 PATIENT = FAST.__class__(**{**{name: getattr(FAST, name) for name in FAST.__struct_fields__}, "ping": 60.0})
@@ -109,7 +110,7 @@ async def test_a_full_node_takes_a_newcomer_for_the_youngest_of_a_crowd_and_keep
         identity,
         rng=random.Random(1),
         transport=network.make_transport(identity.node_id, "20.1.0.1", 8646),
-        verifier=InlineVerifier(check_fake_seal),
+        verifier=InlineVerifier(get_bls(), check_fake_seal),
     )
 
     async def connect(number, host):
@@ -141,7 +142,7 @@ async def test_without_inbound_slots_nobody_comes_in():
         NetworkSettings(limits=FAST, max_inbound=0),
         identity,
         transport=network.make_transport(identity.node_id, "20.1.0.1", 8646),
-        verifier=InlineVerifier(check_fake_seal),
+        verifier=InlineVerifier(get_bls(), check_fake_seal),
     )
     raw = network.make_transport(make_identity(2).node_id, "20.2.0.1", 1)
     async with running(node):
@@ -162,7 +163,7 @@ async def test_what_a_peer_gives_is_marked():
             identity,
             rng=random.Random(number),
             transport=network.make_transport(identity.node_id, f"20.{number}.0.1", 8646),
-            verifier=InlineVerifier(check_fake_seal),
+            verifier=InlineVerifier(get_bls(), check_fake_seal),
         )
 
     a = serve(full, 1)
@@ -170,11 +171,15 @@ async def test_what_a_peer_gives_is_marked():
     async with running(a, b):
         await until(lambda: empty.ledger.tip.header.height == 3)
         (giver,), (taker,) = b._manager.peers.values(), a._manager.peers.values()
-        await until(lambda: giver.marks.block_at > 0)
-        assert giver.marks.transaction_at == giver.marks.matrix_at == 0
+        await until(lambda: giver.contributions.block_at > 0)
+        assert giver.contributions.transaction_at == giver.contributions.matrix_at == 0
         await full.add_transaction(make_tx(0))
-        await until(lambda: giver.marks.transaction_at > 0)
+        await until(lambda: giver.contributions.transaction_at > 0)
         empty.want_matrix(matrix)
-        await until(lambda: giver.marks.matrix_at > 0)
+        await until(lambda: giver.contributions.matrix_at > 0)
         assert giver.least_latency_s is not None
-        assert (taker.marks.block_at, taker.marks.transaction_at, taker.marks.matrix_at) == (0, 0, 0)
+        assert (taker.contributions.block_at, taker.contributions.transaction_at, taker.contributions.matrix_at) == (
+            0,
+            0,
+            0,
+        )

@@ -6,7 +6,7 @@ import pytest
 from network_fakes import make_identity
 
 from inos.network.discovery.addresses.book import AddressBook
-from inos.network.discovery.addresses.exchange import DAY_MS, Exchange
+from inos.network.discovery.addresses.exchange import DAY_MS, AddressExchange
 from inos.network.discovery.addresses.reachability import Reachability
 from inos.network.identity import PeerAddress
 from inos.network.peers.kinds import LinkKind
@@ -36,7 +36,7 @@ class Node:
         rng = random.Random(number)
         self.address = PeerAddress(identity.node_id, f"20.{number}.0.1", 8646)
         self.book = AddressBook(identity.secret, identity.node_id, rng, allow_local=False)
-        self.exchange = Exchange(
+        self.exchange = AddressExchange(
             identity.secret,
             self.book,
             Reachability(identity.node_id, (self.address.host, self.address.port), allow_local=False),
@@ -61,7 +61,7 @@ class FakePeer:
 
     def send(self, message):
         self.heard.append(message)
-        self.remote.exchange.hear(self.back, message)
+        self.remote.exchange.handle_notice(self.back, message)
         return True
 
 
@@ -105,14 +105,14 @@ def test_relay_in_a_large_network_goes_to_the_same_few_peers_for_a_day():
         assert len(seed.book) > 64
         stranger = KnownAddress(make_identity(201).node_id, "40.1.0.1", 8646, clock.now_ms() // 1000)
 
-        seed.exchange.hear(links[0][1], AnnounceAddresses((stranger,)))
+        seed.exchange.handle_notice(links[0][1], AnnounceAddresses((stranger,)))
         seed.exchange.flush()
         reached = {number for number, (_, here) in enumerate(links) if here.heard}
         assert len(reached) == 2
         assert 0 not in reached
 
         for _, here in links[1:]:
-            seed.exchange.hear(here, AnnounceAddresses((stranger,)))
+            seed.exchange.handle_notice(here, AnnounceAddresses((stranger,)))
             seed.exchange.flush()
         reached |= {number for number, (_, here) in enumerate(links) if here.heard}
         assert len(reached) <= 3, "the two peers of the day, and one more where one of the two announces it"

@@ -23,6 +23,7 @@ from inos.network.settings import NetworkSettings
 from inos.network.transport.memory import MemoryNetwork
 from inos.network.wire.chain import GetHeaders, Headers
 from inos.network.wire.control import Ping
+from inos.primitives.bls import get_bls
 
 SMALL, LARGE = sorted((make_identity(1), make_identity(9)), key=lambda identity: identity.node_id)
 
@@ -31,7 +32,12 @@ def make_memory_service(network, node, identity, host, *peers):
     settings = NetworkSettings(peers=peers, redial_first_s=0.05, redial_most_s=0.1, limits=FAST)
     transport = network.make_transport(identity.node_id, host, 1)
     return NetworkService(
-        node, settings, identity, rng=random.Random(1), transport=transport, verifier=InlineVerifier(check_fake_seal)
+        node,
+        settings,
+        identity,
+        rng=random.Random(1),
+        transport=transport,
+        verifier=InlineVerifier(get_bls(), check_fake_seal),
     )
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from inos.network.errors import Misbehaviour, RequestFailed
 from inos.network.peers.bounded import BoundedSet, ExpiringSet, Score, TokenBucket
-from inos.network.peers.requests import RequestBook
+from inos.network.peers.requests import OpenRequests
 from inos.network.wire.chain import BlockData, Headers
 from inos.network.wire.control import NotFound
 from inos.network.wire.matrices import MatrixHead
@@ -41,7 +41,7 @@ def test_token_bucket_and_score():
 
 
 async def test_answers_reach_who_asked():
-    book = RequestBook()
+    book = OpenRequests()
     with book.open(Headers) as first, book.open(MatrixHead) as second:
         assert first.request != second.request
         book.deliver(NotFound(second.request, ()))
@@ -52,7 +52,7 @@ async def test_answers_reach_who_asked():
 
 
 async def test_no_answer_is_a_failure_and_a_late_one_is_let_pass():
-    book = RequestBook()
+    book = OpenRequests()
     with book.open(Headers) as pending, pytest.raises(RequestFailed) as error:
         await pending.next(0.01)
     assert error.value.code == "timeout"
@@ -63,7 +63,7 @@ async def test_no_answer_is_a_failure_and_a_late_one_is_let_pass():
 
 
 async def test_wrong_kinds_and_too_many_answers_are_faults():
-    book = RequestBook()
+    book = OpenRequests()
     with book.open(BlockData, replies=1) as pending:
         with pytest.raises(Misbehaviour) as fault:
             book.deliver(Headers(pending.request, ()))
@@ -75,7 +75,7 @@ async def test_wrong_kinds_and_too_many_answers_are_faults():
 
 
 async def test_a_gone_peer_fails_what_is_open():
-    book = RequestBook()
+    book = OpenRequests()
     with book.open(Headers) as pending:
         waiting = asyncio.ensure_future(pending.next(10))
         await asyncio.sleep(0)
@@ -88,7 +88,7 @@ async def test_a_gone_peer_fails_what_is_open():
 
 
 async def test_open_questions_are_bounded():
-    book = RequestBook()
+    book = OpenRequests()
     contexts = [book.open(Headers) for _ in range(128)]
     for context in contexts:
         context.__enter__()

@@ -96,14 +96,14 @@ async def test_who_is_there_is_seen_without_a_link():
     async with running(a), raw_link(9, get_address(a)) as link:
         await hear(link, Ping)
         transport = WebSocketTransport(make_identity(9), a._node.genesis_id, host="127.0.0.1", port=0, limits=FAST)
-        await transport.prove(get_address(a))
+        await transport.verify_address(get_address(a))
         assert len(a.peers()) == 1
         # The link of the same node is untouched.
         await say(link, FindNodes(1, bytes(32)))
         await hear(link, Nodes)
         with pytest.raises(HandshakeFailed) as refused:
-            await transport.prove(PeerAddress(make_identity(8).node_id, "127.0.0.1", a.listen_port))
+            await transport.verify_address(PeerAddress(make_identity(8).node_id, "127.0.0.1", a.listen_port))
         assert refused.value.code == "wrong-peer"
         with pytest.raises(LinkError):
-            await transport.prove(PeerAddress(make_identity(8).node_id, "127.0.0.1", 1))
+            await transport.verify_address(PeerAddress(make_identity(8).node_id, "127.0.0.1", 1))
         await transport.stop()

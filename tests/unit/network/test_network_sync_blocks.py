@@ -62,14 +62,14 @@ def test_the_block_that_holds_up_the_others_is_found_and_asked_of_another():
     assert window.take("slow", 9, 2, 0.0) == IDS[:2]
     assert window.take("b", 9, 2, 0.0) == IDS[2:4]
     # Nothing waits behind it yet.
-    assert window.find_holdup(5.0, 2.0) is None
+    assert window.find_stall(5.0, 2.0) is None
     put(window, "b", 2)
-    assert window.find_holdup(1.9, 2.0) is None
-    holdup = window.find_holdup(2.0, 2.0)
+    assert window.find_stall(1.9, 2.0) is None
+    holdup = window.find_stall(2.0, 2.0)
     assert (holdup.height, holdup.peer) == (1, "slow")
     assert window.list_overdue("slow", 1.9, 2.0) == []
     window.give_back("slow", window.list_overdue("slow", 2.0, 2.0), 2.0)
-    assert window.find_holdup(9.0, 2.0) is None
+    assert window.find_stall(9.0, 2.0) is None
     assert window.take("slow", 9, 1, 2.0) == IDS[4:5]
     assert window.take("b", 9, 2, 2.0) == IDS[:2]
     # Whoever gives it first, even late, is taken at his word.
@@ -159,7 +159,7 @@ async def test_who_holds_up_the_others_is_replaced_and_not_banned():
         services[1]._sync._answers._send_blocks = answer_nothing
 
     limits = msgspec.structs.replace(FAST, block=5.0)
-    with patch("network_fakes.FAST", limits), patch("inos.network.sync.blocks.sync.HOLDUP_S", 0.2):
+    with patch("network_fakes.FAST", limits), patch("inos.network.sync.blocks.sync.STALL_S", 0.2):
         async with syncing(new, honest, silent, spoil=spoil) as (fresh, _):
             # Long before its questions time out.
             async with asyncio.timeout(4.0):

@@ -13,8 +13,8 @@ CHAIN = [block.header for block in make_chain(40)]
 IDS = [compute_block_id(header) for header in CHAIN]
 
 
-def make_plan(pilot="pilot", count=4, step=10):
-    return HeaderPlan(pilot, GENESIS_ID, 0, IDS[step - 1 :: step][:count], step)
+def make_plan(skeleton_peer="pilot", count=4, step=10):
+    return HeaderPlan(skeleton_peer, GENESIS_ID, 0, IDS[step - 1 :: step][:count], step)
 
 
 def test_segments_are_shared_out_and_put_together_in_order():
@@ -106,11 +106,11 @@ async def test_a_long_chain_is_learned_from_all_who_have_it_and_a_liar_delays_no
         for service in services:
             answers = service._sync._answers
 
-            async def answer(peer, request, answer=answers.answer):
+            async def answer(peer, request, answer=answers.handle_request):
                 await gate.wait()
                 await answer(peer, request)
 
-            answers.answer = answer
+            answers.handle_request = answer
 
     async with syncing(new, liar, good, other, spoil=wait_for_all) as (fresh, _):
         await until(lambda: len(fresh.peers()) == 3)

@@ -6,27 +6,27 @@ from inos.network.sync.progress import (
     NEAR_BLOCKS,
     STALL_S,
     Bottleneck,
-    Meter,
     Phase,
-    Sight,
+    RateMeter,
     SyncMachine,
-    Waits,
+    SyncObservation,
+    WaitTimes,
     describe_duration,
     make_status,
 )
 
 
-def see(machine, now, peers=2, height=0, headers=0, claimed=0, obstacle=""):
-    sight = Sight(
+def see(machine, now, peers=2, height=0, headers=0, claimed=0, blocked_by=""):
+    observation = SyncObservation(
         now=now,
         peers=peers,
         height=height,
         header_height=headers,
         claimed_height=claimed,
         is_learning=claimed > 0,
-        obstacle=obstacle,
+        blocked_by=blocked_by,
     )
-    machine.observe(sight)
+    machine.observe(observation)
     return machine.phase
 
 
@@ -75,7 +75,7 @@ def test_it_stalls_where_nothing_comes_and_says_why_and_goes_on_where_something_
     assert see(machine, STALL_S - 1, headers=50) is Phase.BLOCKS
     assert see(machine, STALL_S, headers=50) is Phase.STALLED
     assert str(machine) == "stalled: none of 2 peers gives block 1"
-    assert see(machine, STALL_S + 1, headers=50, obstacle="block 1 waits for 2 matrices") is Phase.STALLED
+    assert see(machine, STALL_S + 1, headers=50, blocked_by="block 1 waits for 2 matrices") is Phase.STALLED
     assert machine.reason == "block 1 waits for 2 matrices"
     assert see(machine, STALL_S + 2, height=1, headers=50) is Phase.BLOCKS
     assert str(machine) == "blocks"
@@ -101,7 +101,7 @@ def test_the_wait_begins_when_there_is_something_to_wait_for():
 
 
 def test_rate_and_remaining_time_are_those_of_the_last_seconds():
-    machine, meter, waits = SyncMachine(0.0), Meter(), Waits()
+    machine, meter, waits = SyncMachine(0.0), RateMeter(), WaitTimes()
     for second in range(31):
         height = 10 * second if second <= 20 else 200 + 100 * (second - 20)
         see(machine, float(second), height=height, headers=2000)
@@ -109,8 +109,8 @@ def test_rate_and_remaining_time_are_those_of_the_last_seconds():
     waits.add(5.0, Bottleneck.DISK, 100.0)
     waits.add(29.0, Bottleneck.STATE, 3.0)
     waits.add(30.0, Bottleneck.NETWORK, 1.0)
-    sight = Sight(now=30.0, peers=2, height=1200, header_height=2000)
-    status = make_status(machine, sight, meter, waits)
+    observation = SyncObservation(now=30.0, peers=2, height=1200, header_height=2000)
+    status = make_status(machine, observation, meter, waits)
     assert status.blocks_per_s == pytest.approx(100)
     assert status.transactions_per_s == pytest.approx(7)
     assert status.remaining_s == pytest.approx(8)
@@ -121,26 +121,26 @@ def test_rate_and_remaining_time_are_those_of_the_last_seconds():
 
 
 def test_headers_have_figures_of_their_own_and_following_has_none_that_mislead():
-    machine, meter = SyncMachine(0.0), Meter()
-    sight = Sight(now=2.0, peers=1, height=0, header_height=400, claimed_height=1000, is_learning=True)
-    machine.observe(sight)
+    machine, meter = SyncMachine(0.0), RateMeter()
+    observation = SyncObservation(now=2.0, peers=1, height=0, header_height=400, claimed_height=1000, is_learning=True)
+    machine.observe(observation)
     meter.add(1.0, 200, 0, 0)
     meter.add(2.0, 400, 0, 0)
-    status = make_status(machine, sight, meter, Waits())
+    status = make_status(machine, observation, meter, WaitTimes())
     assert status.describe() == "headers 400 of 1000, 200 headers/s, 3 s left"
-    done = Sight(now=3.0, peers=1, height=400, header_height=400)
+    done = SyncObservation(now=3.0, peers=1, height=400, header_height=400)
     machine.observe(done)
-    status = make_status(machine, done, meter, Waits())
+    status = make_status(machine, done, meter, WaitTimes())
     assert status.remaining_s is None
     assert status.describe() == "following at block 400"
 
 
 def test_a_reorganisation_is_no_negative_rate():
-    meter = Meter()
+    meter = RateMeter()
     meter.add(0.0, 10, 10, 0)
     meter.add(1.0, 10, 7, 0)
     assert meter.compute_rates() == (0.0, 0.0, 0.0)
-    assert Meter().compute_rates() == (0.0, 0.0, 0.0)
+    assert RateMeter().compute_rates() == (0.0, 0.0, 0.0)
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(41.6, "42 s"), (185, "3 min 5 s"), (7800, "2 h 10 min")])

@@ -10,6 +10,7 @@ import pytest
 
 from inos.core.verification.pool import MAX_BREAKS, PoolVerifier, check_seal_batch
 from inos.core.verification.seals import InlineVerifier, ThreadVerifier, cut
+from inos.primitives.bls import get_bls
 from inos.primitives.codec import encode
 from inos.primitives.errors import RuleViolation
 from support.chain_maker import ALICE, BOB, Branch
@@ -24,7 +25,7 @@ FORGED = [*TXS[:-1], msgspec.structs.replace(TXS[-1], fee=2)]
 
 @asynccontextmanager
 async def running(kind):
-    verifier = kind()
+    verifier = kind(get_bls())
     try:
         await verifier.begin_bulk()
         yield verifier
@@ -51,7 +52,7 @@ async def test_what_holds_passes_and_what_does_not_is_told_why(kind):
 
 
 async def test_processes_live_as_long_as_the_bulk_sync_and_a_killed_one_is_survived():
-    verifier = PoolVerifier(workers=1)
+    verifier = PoolVerifier(get_bls(), workers=1)
     try:
         assert verifier.workers == 0
         await verifier.check(PARAMS, MADE[0].block.header, MADE[0].witness)

@@ -5,7 +5,7 @@ from test_network_service import _is_refused, hear, hear_end, say, start_pair
 
 from inos.network.wire.limits import LIMITS
 from inos.network.wire.messages import encode_message
-from inos.network.wire.votes import MAX_TOLD, MAX_VOTES, GetVotes, TellVotes, Votes
+from inos.network.wire.votes import MAX_ANNOUNCED_VOTES, MAX_VOTES, AnnounceVotes, GetVotes, Votes
 from inos.primitives.votes import Checkpoint, Link, Vote
 
 
@@ -17,7 +17,7 @@ def make_vote(number: int, epoch: int = 3) -> Vote:
 def test_the_largest_messages_fit_their_limits() -> None:
     far = Link(Checkpoint(2**64 - 2, b"\1" * 32), Checkpoint(2**64 - 1, b"\2" * 32))
     vote = Vote(far, bytes(48), bytes(96))
-    assert len(encode_message(TellVotes((vote,) * MAX_TOLD))) <= LIMITS[TellVotes].max_bytes
+    assert len(encode_message(AnnounceVotes((vote,) * MAX_ANNOUNCED_VOTES))) <= LIMITS[AnnounceVotes].max_bytes
     assert len(encode_message(Votes(2**32 - 1, (vote,) * MAX_VOTES))) <= LIMITS[Votes].max_bytes
 
 
@@ -53,7 +53,7 @@ async def test_a_forged_vote_is_a_ban_and_goes_no_further() -> None:
         async with raw_link(9, get_address(first)) as link:
             request = await hear(link, GetVotes)
             await say(link, Votes(request.request, ()))
-            await say(link, TellVotes((make_vote(7),)))
+            await say(link, AnnounceVotes((make_vote(7),)))
             await hear_end(link)
         assert await _is_refused(first, 9)
         assert not witness.votes.all
@@ -64,7 +64,7 @@ async def test_too_many_notices_of_votes_are_a_ban() -> None:
     service = make_service(node, 1)
     await service.start()
     async with running(service), raw_link(9, get_address(service)) as link:
-        for _ in range(LIMITS[TellVotes].burst + 60):
-            await say(link, TellVotes((make_vote(1),)))
+        for _ in range(LIMITS[AnnounceVotes].burst + 60):
+            await say(link, AnnounceVotes((make_vote(1),)))
         await hear_end(link)
         assert await _is_refused(service, 9)

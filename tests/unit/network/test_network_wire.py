@@ -8,7 +8,7 @@ from inos.consensus.records import MAX_RECORD_BYTES, Ballot, Committee, Finality
 from inos.consensus.stateranges import Place, Records, StateRange
 from inos.consensus.statetree import StateProof
 from inos.network.errors import LinkError, Misbehaviour
-from inos.network.peers.lanes import Lanes
+from inos.network.peers.send_queue import SendQueue
 from inos.network.wire.addresses import Addresses, AnnounceAddresses, DialMe, GetAddresses, KnownAddress
 from inos.network.wire.chain import AnnounceBlock, BlockData, GetBlocks, GetHeaders, Headers
 from inos.network.wire.compact import (
@@ -40,7 +40,7 @@ from inos.network.wire.messages import KINDS, decode_message, encode_message
 from inos.network.wire.skeleton import GetSkeleton, Skeleton
 from inos.network.wire.snapshot import GetStateRange, GetSteps, StateRangeData, Steps
 from inos.network.wire.transactions import AnnounceTransactions, GetTransactions, Transactions
-from inos.network.wire.votes import MAX_TOLD, MAX_VOTES, GetVotes, TellVotes, Votes
+from inos.network.wire.votes import MAX_ANNOUNCED_VOTES, MAX_VOTES, AnnounceVotes, GetVotes, Votes
 from inos.primitives.blocks import Block
 from inos.primitives.votes import Aggregate, Checkpoint, Link, Vote
 
@@ -98,7 +98,7 @@ EXAMPLES = [
     Provide(2**32 - 1, (ID,) * 16),
     Provided(2**32 - 1, (2**32 - 1,) * 16),
     FindProviders(2**32 - 1, ID),
-    TellVotes((VOTE,) * MAX_TOLD),
+    AnnounceVotes((VOTE,) * MAX_ANNOUNCED_VOTES),
     GetVotes(2**32 - 1, 2**64 - 1),
     Votes(2**32 - 1, (VOTE,) * MAX_VOTES),
     Providers(2**32 - 1, (CONTACT,) * 20, (CONTACT,) * 20),
@@ -165,7 +165,7 @@ def test_bad_frames(frame, code):
 
 
 async def test_bulk_never_delays_what_is_urgent():
-    lanes = Lanes()
+    lanes = SendQueue()
     bulk = next(example for example in EXAMPLES if isinstance(example, Strips))
     assert lanes.offer(bulk)
     first = await lanes.next_frame()
@@ -179,7 +179,7 @@ async def test_bulk_never_delays_what_is_urgent():
 
 @pytest.mark.parametrize("message", [EXAMPLES[0], EXAMPLES[6], EXAMPLES[8], EXAMPLES[9], EXAMPLES[15]])
 async def test_every_lane_is_bounded(message):
-    lanes = Lanes()
+    lanes = SendQueue()
     taken = 0
     while lanes.offer(message):
         taken += 1

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
+from inos.network.discovery.routing.endpoints import compute_group, make_peer_address, may_share
 from inos.network.discovery.routing.metric import compute_distance, count_common_bits, make_id_near
-from inos.network.discovery.routing.places import compute_group, is_tellable, make_place
 from inos.network.discovery.routing.table import RoutingTable
 from inos.network.identity import PeerAddress
 
@@ -192,12 +192,12 @@ def test_buckets_nobody_looked_into_are_listed():
 
 
 def test_places():
-    assert make_place(OWN, "127.0.0.1:4000", 9) == PeerAddress(OWN, "127.0.0.1", 9)
-    assert make_place(OWN, "[2606:4700::1]:4000", 9) == PeerAddress(OWN, "2606:4700::1", 9)
-    assert make_place(OWN, "[::ffff:1.2.3.4]:4000", 9) == PeerAddress(OWN, "1.2.3.4", 9)
+    assert make_peer_address(OWN, "127.0.0.1:4000", 9) == PeerAddress(OWN, "127.0.0.1", 9)
+    assert make_peer_address(OWN, "[2606:4700::1]:4000", 9) == PeerAddress(OWN, "2606:4700::1", 9)
+    assert make_peer_address(OWN, "[::ffff:1.2.3.4]:4000", 9) == PeerAddress(OWN, "1.2.3.4", 9)
     for bad in ("seed.example:4000", "0.0.0.0:1", "224.0.0.1:1", "fe80::1%eth0:1", "", "unknown"):
-        assert make_place(OWN, bad, 9) is None
-    assert make_place(OWN, "127.0.0.1:4000", 0) is None
+        assert make_peer_address(OWN, bad, 9) is None
+    assert make_peer_address(OWN, "127.0.0.1:4000", 0) is None
 
 
 @pytest.mark.parametrize(
@@ -214,4 +214,4 @@ def test_places():
     ],
 )
 def test_what_may_be_told(host, other, is_ok):
-    assert is_tellable(host, other) is is_ok
+    assert may_share(host, other) is is_ok

@@ -19,6 +19,7 @@ from inos.genesis import Network
 from inos.genesis.loading import derive_devnet, make_network, parse_genesis
 from inos.mesh.store import MatrixStore
 from inos.primitives.blocks import Block, compute_anchor
+from inos.primitives.bls import get_bls
 from inos.primitives.matrices import Witness
 from inos.primitives.transactions import (
     ClaimJob,
@@ -79,7 +80,12 @@ class Lab:
         matrices = MatrixStore(self._path / name / "matrices")
         results = StoredResults(matrices)
         ledger = Ledger.open(
-            self._path / name / "ledger", self.network.params, self.network.state, results=results, is_durable=False
+            self._path / name / "ledger",
+            self.network.params,
+            self.network.state,
+            results=results,
+            bls=get_bls(),
+            is_durable=False,
         )
         service = NodeService(self.network, ledger, Mempool(self.network.params), matrices, results, self.clock)
         self._stack.callback(ledger.close)

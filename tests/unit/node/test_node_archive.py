@@ -20,6 +20,7 @@ from inos.genesis import Network, load_network
 from inos.mesh.store import MatrixStore
 from inos.node.archive import export_chain, import_chain
 from inos.node.archive.frames import MAGIC, FrameReader, FrameWriter, Head, Kind
+from inos.primitives.bls import get_bls
 from inos.primitives.clock import SystemClock
 from inos.primitives.codec import encode
 from inos.primitives.errors import InosError, RuleViolation
@@ -36,7 +37,9 @@ def be_quiet(what: str, done: int, of: int) -> None:
 def open_stores(folder: Path, network: Network) -> Iterator[tuple[Ledger, MatrixStore]]:
     store = MatrixStore(folder / "matrices")
     results = StoredResults(store)
-    ledger = Ledger.open(folder / "ledger", network.params, network.state, results=results, is_durable=False)
+    ledger = Ledger.open(
+        folder / "ledger", network.params, network.state, results=results, bls=get_bls(), is_durable=False
+    )
     try:
         yield ledger, store
     finally:

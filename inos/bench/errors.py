@@ -1,0 +1,9 @@
+"""The benchmarks' family of errors."""
+
+from inos.primitives.errors import InosError
+
+
+class BenchError(InosError):
+    """A benchmark cannot give a figure. Codes: sync-stuck, snapshot-stuck, executed-everything, wrong-tip,
+    wrong-matrix, no-blocks, too-slow, partner-died.
+    """

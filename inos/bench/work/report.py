@@ -1,0 +1,103 @@
+"""What was measured, for people, programs and eyes."""
+
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from inos.bench.work.contenders import BARE, CERTIFIED, FREIVALDS, NUMPY, TORCH, VERIFY
+from inos.bench.work.measure import Measured
+
+PRODUCTS: Final = (NUMPY, TORCH, BARE, CERTIFIED)
+_CPUINFO: Final = Path("/proc/cpuinfo")
+
+
+def describe_machine() -> dict[str, str]:
+    """Processor, system, versions."""
+    import numpy
+
+    machine = {
+        "processor": _find_processor(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "numpy": numpy.__version__,
+    }
+    try:
+        import torch
+
+        machine["torch"] = str(torch.__version__)
+    except ImportError:
+        pass
+    return machine
+
+
+def _find_processor() -> str:
+    if _CPUINFO.exists():
+        for line in _CPUINFO.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or "unknown"
+
+
+def make_table(measured: Sequence[Measured]) -> str:
+    """Markdown, which also reads well in a terminal."""
+    head = ["m x n x k", *(f"{name}, Gop/s" for name in PRODUCTS), "verify, ms", "freivalds, ms"]
+    rows = [
+        [_name(m), *(_show_speed(m, p) for p in PRODUCTS), _show_ms(m, VERIFY), _show_ms(m, FREIVALDS)]
+        for m in measured
+    ]
+    names = list(dict.fromkeys(name for m in measured for name in m.ratios))
+    ratios = [[_name(m), *(f"{m.ratios[n]:.3f}" if n in m.ratios else "" for n in names)] for m in measured]
+    return f"{_align([head, *rows])}\n\n{_align([['m x n x k', *names], *ratios])}"
+
+
+def to_json(measured: Sequence[Measured]) -> list[dict[str, Any]]:
+    """Seconds and ratios by name."""
+    return [
+        {"m": m.m, "n": m.n, "k": m.k, "rounds": m.rounds, "seconds": m.seconds, "ratios": m.ratios} for m in measured
+    ]
+
+
+def plot(measured: Sequence[Measured], path: Path) -> None:
+    """Throughput against size: one line per contender. Needs matplotlib, of the extra "bench"."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    ordered = sorted(measured, key=lambda m: m.m * m.n * m.k)
+    figure, axes = pyplot.subplots(figsize=(8, 5))
+    for name in PRODUCTS:
+        points = [(_name(m), speed) for m in ordered if (speed := m.get_speed(name)) is not None]
+        if points:
+            axes.plot([p[0] for p in points], [p[1] for p in points], marker="o", label=name)
+    axes.set_ylabel("Gop/s")
+    axes.set_ylim(bottom=0)
+    axes.tick_params(axis="x", rotation=20)
+    axes.legend()
+    axes.set_title("Multiplying, and mining by multiplying")
+    figure.tight_layout()
+    figure.savefig(path)
+    pyplot.close(figure)
+
+
+def _name(m: Measured) -> str:
+    return f"{m.m} x {m.n} x {m.k}"
+
+
+def _show_speed(m: Measured, name: str) -> str:
+    speed = m.get_speed(name)
+    return "" if speed is None else f"{speed:.0f}"
+
+
+def _show_ms(m: Measured, name: str) -> str:
+    return f"{1e3 * m.seconds[name]:.2f}" if name in m.seconds else ""
+
+
+def _align(rows: list[list[str]]) -> str:
+    widths = [max(len(row[c]) for row in rows) for c in range(len(rows[0]))]
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
+    ]
+    lines.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return "\n".join(lines)

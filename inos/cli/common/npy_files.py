@@ -1,0 +1,92 @@
+"""Matrices in .npy files: read without ever unpickling, written whole or not at all."""
+
+import os
+import tempfile
+import tokenize
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inos.cli.common.output import fail
+
+NPY_ERRORS: Final = (
+    ValueError,
+    SyntaxError,
+    TypeError,
+    EOFError,
+    OverflowError,
+    MemoryError,
+    LookupError,
+    RecursionError,
+    tokenize.TokenError,
+)
+"""What numpy's reader raises for files that are none."""
+_HINT: Final = "write it with numpy.save(path, array)"
+
+
+def load_matrix(path: Path) -> NDArray[Any]:
+    """The array in a .npy file, of any dtype but objects.
+
+    Raises:
+        CommandError: "file-unreadable", or "bad-npy" where it is something else, cut off, or holds objects.
+    """
+    try:
+        with path.expanduser().open("rb") as file:
+            return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
+    except OSError as error:
+        fail("file-unreadable", f"cannot read {path}: {error.strerror or error}")
+    except NPY_ERRORS as error:
+        fail("bad-npy", f"{path} is not a .npy file with a matrix of numbers: {error}", _HINT)
+
+
+def open_matrix(path: Path) -> NDArray[Any]:
+    """As `load_matrix`, but integers are mapped, not read: they may be larger than memory.
+
+    Raises:
+        CommandError: as `load_matrix`; a file shorter than its shape says is "bad-npy".
+    """
+    try:
+        mapped = np.lib.format.open_memmap(path.expanduser(), "r")
+    except (OSError, *NPY_ERRORS):
+        return load_matrix(path)  # whatever is wrong, it says so
+    return mapped if mapped.dtype.kind in "iu" and mapped.flags.c_contiguous else load_matrix(path)
+
+
+def check_writable(path: Path) -> Path:
+    """Where a result goes, `~` resolved; found out early, before anything is paid for it.
+
+    Raises:
+        CommandError: "file-unwritable".
+    """
+    place = path.expanduser()
+    folder = place.parent
+    if not folder.is_dir():
+        fail("file-unwritable", f"cannot write {path}: there is no folder {folder}")
+    if not os.access(folder, os.W_OK) or place.is_dir():
+        fail("file-unwritable", f"cannot write {path}")
+    return place
+
+
+def save_matrix(path: Path, array: NDArray[Any]) -> None:
+    """Write a .npy file: to a temporary one beside it first, which then takes its name.
+
+    Raises:
+        CommandError: "file-unwritable".
+    """
+    path = path.expanduser()
+    try:
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                np.lib.format.write_array(file, array, allow_pickle=False)
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(name, 0o644)
+            os.replace(name, path)
+        except BaseException:
+            os.unlink(name)
+            raise
+    except OSError as error:
+        fail("file-unwritable", f"cannot write {path}: {error.strerror or error}")

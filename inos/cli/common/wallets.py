@@ -1,0 +1,173 @@
+"""What the wallet's commands (and others that sign) share: options, passwords, wallets on disk, the node's view."""
+
+import os
+import stat
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from msgspec import Struct
+
+from inos.cli.common.output import call_rpc, fail, print_warning
+from inos.genesis import Network
+from inos.primitives.units import Address, Nano, parse_credits
+from inos.wallet import addresses, keys, keystore, store
+from inos.wallet.build import AccountView
+from inos.wallet.errors import WalletError
+from inos.wallet.keys import Key
+
+MAX_SECRET_FILE_BYTES: Final = 4096
+SCRYPT_COST = keystore.ScryptCost()
+"""Cost of new keystores; tests put a smaller one here."""
+
+WalletOption = Annotated[str, typer.Option("--wallet", "-w", metavar="NAME", help="Which wallet.")]
+WalletDirOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--wallet-dir", envvar="INOS_WALLET_DIR", metavar="DIR", help="Where wallets lie.", show_default=False
+    ),
+]
+PasswordFileOption = Annotated[
+    Path | None,
+    typer.Option("--password-file", metavar="FILE", help="Read the password from a file instead of asking."),
+]
+IndexOption = Annotated[int, typer.Option("--index", min=0, help="Which of the wallet's addresses, counted from 0.")]
+
+
+def get_wallet_dir(chosen: Path | None) -> Path:
+    """The directory asked for, or $XDG_DATA_HOME/inos/wallets, ~/.local/share/inos/wallets by default."""
+    if chosen is not None:
+        return chosen.expanduser()
+    base = os.environ.get("XDG_DATA_HOME", "")
+    return (Path(base) if base else Path.home() / ".local" / "share") / "inos" / "wallets"
+
+
+def read_secret_file(path: Path, what: str) -> str:
+    """A secret's text without its trailing newline; warns where others may read the file.
+
+    Raises:
+        CommandError: "file-unreadable", or "empty-secret".
+    """
+    try:
+        with path.expanduser().open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            text = file.read(MAX_SECRET_FILE_BYTES + 1).decode("utf-8")
+    except OSError as error:
+        fail("file-unreadable", f"cannot read the {what} from {path}: {error.strerror}")
+    except UnicodeDecodeError:
+        fail("file-unreadable", f"the {what} in {path} is not UTF-8 text")
+    if stat.S_ISREG(mode) and mode & 0o077:
+        print_warning(f"others on this machine can read {path}; make it yours alone with: chmod 600 {path}")
+    text = text.removesuffix("\n").removesuffix("\r")
+    if not text:
+        fail("empty-secret", f"the {what} in {path} is empty")
+    if len(text) > MAX_SECRET_FILE_BYTES:
+        fail("file-unreadable", f"{path} is longer than {MAX_SECRET_FILE_BYTES} bytes; is it the right file?")
+    return text
+
+
+def read_password(file: Path | None, *, confirm: bool) -> str:
+    """The password from a file or by prompt on stderr; asked twice with `confirm`."""
+    if file is not None:
+        return read_secret_file(file, "password")
+    text = typer.prompt("Password", hide_input=True, confirmation_prompt=confirm, err=True)
+    return str(text)
+
+
+class OpenWallet(Struct, frozen=True):
+    """A wallet on disk and one of its addresses; its key only when it is asked for."""
+
+    path: Path
+    data: bytes
+    index: int
+    network: Network
+    password_file: Path | None
+
+    def get_address(self) -> Address:
+        """The wallet's address: number 0 stands in the file, any other needs the password."""
+        if self.index > 0:
+            return self.unlock().address
+        info = keystore.read_info(self.data)
+        return addresses.decode_address(info.hrp, info.address)
+
+    def unlock(self) -> Key:
+        """The key of this wallet's address; errors as `keystore.decode_keystore`."""
+        secret = keystore.decode_keystore(self.data, read_password(self.password_file, confirm=False))
+        first = keys.derive_key(secret.phrase, passphrase=secret.passphrase)
+        info = keystore.read_info(self.data)
+        if first.address != addresses.decode_address(info.hrp, info.address):
+            raise WalletError("keystore-damaged", f"{self.path} names an address that is not its phrase's")
+        if self.index == 0:
+            return first
+        return keys.derive_key(secret.phrase, passphrase=secret.passphrase, index=self.index)
+
+
+def open_wallet(
+    directory: Path | None, name: str, network: Network, *, index: int = 0, password_file: Path | None = None
+) -> OpenWallet:
+    """The wallet `name`, not yet unlocked; "keystore-missing" where there is none."""
+    path = store.get_path(get_wallet_dir(directory), name)
+    return OpenWallet(path, store.read_keystore(path), index, network, password_file)
+
+
+def parse_amount(text: str, what: str) -> Nano:
+    """Credits on the command line as nano; "bad-amount"."""
+    try:
+        return parse_credits(text)
+    except ValueError as error:
+        fail("bad-amount", f"{what}: {error}")
+
+
+def get_account(url: str, address: str) -> dict[str, Any]:
+    """What the node says of an account, with the fields this program reads checked."""
+    account = call_rpc(url, "state_getAccount", [address])
+    try:
+        return dict(account) | {
+            "nonce": int(account["nonce"]),
+            "pending_nonce": int(account.get("pending_nonce", account["nonce"])),
+            "balance": str(int(account["balance"])),
+        }
+    except (KeyError, TypeError, ValueError):
+        fail("bad-response", f"the node at {url} described the account in a way this program does not know")
+
+
+def to_view(account: dict[str, Any]) -> AccountView:
+    """The account as the builder needs it: the next nonce counts what waits in the node's pool."""
+    return AccountView(nonce=account["pending_nonce"], balance=Nano(int(account["balance"])))
+
+
+def find_mismatch(url: str, network: Network) -> str | None:
+    """What is wrong with the node's network, or None where it is `network`."""
+    version = call_rpc(url, "node_version")
+    if not isinstance(version, dict):
+        fail("bad-response", f"the node at {url} does not say which network it is on")
+    if version.get("genesis") == network.genesis_id.hex() and version.get("chain_id") == network.params.chain_id:
+        return None
+    return (
+        f"the node at {url} is on {version.get('network', '?')} with genesis {version.get('genesis', '?')}, "
+        f"not on {network.name} with genesis {network.genesis_id.hex()}"
+    )
+
+
+def require_same_network(url: str, network: Network) -> None:
+    """Refuse to sign or send for another network than the node's; "other-network"."""
+    if mismatch := find_mismatch(url, network):
+        fail(
+            "other-network", mismatch, "give the node's genesis file or name with --network, or another node with --rpc"
+        )
+
+
+def warn_other_network(url: str, network: Network) -> None:
+    """Say so where what is shown comes from another network than asked for."""
+    if mismatch := find_mismatch(url, network):
+        print_warning(mismatch)
+
+
+def confirm_or_stop(question: str, *, yes: bool) -> None:
+    """Ask on stderr unless `yes`; a no ends the command with "not-confirmed"."""
+    if yes:
+        return
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        fail("not-confirmed", "nothing was sent")

@@ -1,0 +1,210 @@
+"""Tells the network what this node has: new matrices soon, all of them again in time, new neighbours at once."""
+
+import asyncio
+import heapq
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Protocol
+
+import structlog
+
+from inos.network.discovery.routing.lookup import LookupResult
+from inos.network.discovery.routing.metric import compute_distance
+from inos.network.discovery.routing.settings import ALPHA, K, RoutingSettings
+from inos.network.discovery.routing.table import RoutingTable
+from inos.network.identity import PeerAddress
+from inos.network.wire.kademlia import MAX_PROVIDED
+from inos.primitives.clock import Clock
+from inos.primitives.randomness import Randomness
+from inos.primitives.units import MatrixId, NodeId
+
+log = structlog.get_logger("inos.network")
+
+RETRY_FIRST_S: Final = 5.0
+RETRY_MOST_S: Final = 300.0
+"""After nobody took a record; the wait doubles from first to most."""
+MAX_GREETED: Final = 64
+"""New neighbours waiting to be told."""
+GREETED_IDS: Final = 256
+"""Matrices a new neighbour is told of; the others in their turn."""
+GREET_AGAIN_S: Final = 60.0
+
+ProvideTo = Callable[[PeerAddress, Sequence[MatrixId]], Awaitable[int]]
+FindNodes = Callable[[bytes], Awaitable[LookupResult]]
+
+
+class MatrixList(Protocol):
+    """The matrices this node has."""
+
+    def has(self, id: MatrixId, /) -> bool: ...
+
+    def list_ids(self) -> Sequence[MatrixId]: ...
+
+
+class ProviderAnnouncements:
+    """What is provided and when next.
+
+    Args:
+        provide_to: tells one node of at most MAX_PROVIDED matrices; how many it keeps record of. Never raises.
+        find_nodes: the nodes nearest to an id.
+    """
+
+    def __init__(
+        self,
+        held: MatrixList,
+        settings: RoutingSettings,
+        table: RoutingTable,
+        provide_to: ProvideTo,
+        find_nodes: FindNodes,
+        clock: Clock,
+        rng: Randomness,
+    ) -> None:
+        self._held = held
+        self._settings = settings
+        self._table = table
+        self._provide_to = provide_to
+        self._find_nodes = find_nodes
+        self._clock = clock
+        self._rng = rng
+        self._due: OrderedDict[MatrixId, float] = OrderedDict()
+        """When each is told of next; oldest first."""
+        self._heap: list[tuple[float, MatrixId]] = []
+        self._failures: dict[MatrixId, int] = {}
+        self._greet: OrderedDict[NodeId, PeerAddress] = OrderedDict()
+        self._greeted: OrderedDict[NodeId, float] = OrderedDict()
+        self._changed = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._due)
+
+    def add(self, id: MatrixId) -> None:
+        """A matrix is here: tell of it soon. What is provided already keeps its time."""
+        if id in self._due:
+            return
+        self._schedule(id, self._clock.monotonic())
+        self._shorten()
+
+    async def provide_now(self, id: MatrixId) -> int:
+        """Tell of a matrix at once, and again in time; how many nodes keep record of it."""
+        self._schedule(id, self._clock.monotonic() + self._settings.provide_again_s)
+        self._shorten()
+        return await self.provide([id])
+
+    def greet(self, address: PeerAddress) -> None:
+        """A node has become a neighbour, or is back: it is told of what is near to it."""
+        now = self._clock.monotonic()
+        if self._greeted.get(address.id, float("-inf")) > now - GREET_AGAIN_S or len(self._greet) >= MAX_GREETED:
+            return
+        self._greeted[address.id] = now
+        self._greeted.move_to_end(address.id)
+        if len(self._greeted) > 16 * MAX_GREETED:
+            self._greeted.popitem(last=False)
+        self._greet[address.id] = address
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Tell what is due at the settings' pace, until cancelled."""
+        for id in self._held.list_ids()[: self._settings.max_provided]:
+            self.add(id)
+        while True:
+            if self._greet:
+                await self._tell_neighbour(self._greet.popitem(last=False)[1])
+            due = self._take_due()
+            if due:
+                await self.provide(due)
+            else:
+                await self._wait()
+            await asyncio.sleep(self._settings.provide_pace_s)
+
+    async def provide(self, ids: Sequence[MatrixId]) -> int:
+        """Tell the nodes nearest to the first of `ids`; how many of them keep record of it.
+
+        The others, at most MAX_PROVIDED - 1, go along where the network is so small that its nodes are near to
+        everything; else they stay due.
+        """
+        outcome = await self._find_nodes(ids[0])
+        batch = ids if len(outcome.closest) < K else ids[:1]
+        kept = 0
+        for start in range(0, len(outcome.closest), ALPHA):
+            nodes = outcome.closest[start : start + ALPHA]
+            async with asyncio.TaskGroup() as group:
+                told = [group.create_task(self._tell(node, batch)) for node in nodes]
+            kept += sum(task.result() for task in told)
+        for id in batch:
+            self._note_told(id, kept)
+        return kept
+
+    async def _tell(self, node: PeerAddress, ids: Sequence[MatrixId]) -> bool:
+        return await self._provide_to(node, ids) > 0
+
+    async def _tell_neighbour(self, address: PeerAddress) -> None:
+        ids = await self._list_near(address)
+        for start in range(0, len(ids), MAX_PROVIDED):
+            await self._provide_to(address, ids[start : start + MAX_PROVIDED])
+            await asyncio.sleep(self._settings.provide_pace_s / 4)
+
+    async def _list_near(self, address: PeerAddress) -> list[MatrixId]:
+        """The newest matrices to which no K contacts are nearer than `address`."""
+        near = []
+        for number, id in enumerate(list(reversed(self._due))[:GREETED_IDS]):
+            distance = compute_distance(address.id, id)
+            if sum(compute_distance(contact.id, id) < distance for contact in self._table) < K:
+                near.append(id)
+            if number % 16 == 15:
+                await asyncio.sleep(0)
+        return near
+
+    def _take_due(self) -> list[MatrixId]:
+        """At most MAX_PROVIDED that are due, the one due longest first; they stay due until told."""
+        now, due = self._clock.monotonic(), list[MatrixId]()
+        while self._heap and self._heap[0][0] <= now and len(due) < MAX_PROVIDED:
+            at, id = heapq.heappop(self._heap)
+            if self._due.get(id) != at:
+                continue
+            if self._held.has(id):
+                due.append(id)
+            else:
+                self._forget(id)
+        for id in due[1:]:
+            heapq.heappush(self._heap, (self._due[id], id))
+        return due
+
+    def _note_told(self, id: MatrixId, kept: int) -> None:
+        if id not in self._due:
+            return
+        again_s = self._settings.provide_again_s
+        failures = 0 if kept else self._failures.get(id, 0) + 1
+        if failures:
+            self._failures[id] = failures
+            again_s = min(again_s, RETRY_MOST_S, RETRY_FIRST_S * 2 ** min(failures - 1, 16))
+        else:
+            self._failures.pop(id, None)
+        self._schedule(id, self._clock.monotonic() + again_s * (0.75 + self._rng.random() / 4))
+
+    def _schedule(self, id: MatrixId, at: float) -> None:
+        self._due[id] = at
+        heapq.heappush(self._heap, (at, id))
+        if len(self._heap) > 2 * len(self._due) + MAX_PROVIDED:
+            self._heap = [(at, id) for id, at in self._due.items()]
+            heapq.heapify(self._heap)
+        self._changed.set()
+
+    def _shorten(self) -> None:
+        while len(self._due) > self._settings.max_provided:
+            self._forget(next(iter(self._due)))
+
+    def _forget(self, id: MatrixId) -> None:
+        self._due.pop(id, None)
+        self._failures.pop(id, None)
+
+    async def _wait(self) -> None:
+        """Until something is due, or new."""
+        self._changed.clear()
+        if self._greet:
+            return
+        wait_s = self._heap[0][0] - self._clock.monotonic() if self._heap else None
+        try:
+            async with asyncio.timeout(None if wait_s is None else max(0.0, wait_s)):
+                await self._changed.wait()
+        except TimeoutError:
+            return

@@ -1,0 +1,59 @@
+"""What peers may cost this node: a little each, whatever happens, and the rest of half a core in turns."""
+
+from typing import Final
+
+from inos.network.peers.bounded import TokenBucket
+from inos.network.wire.base import Message, Request
+from inos.network.wire.limits import (
+    BYTES_COST_MS,
+    LEAST_COST_MS,
+    RESERVE_MS_BURST,
+    RESERVE_MS_PER_S,
+    SHARED_MS_BURST,
+    SHARED_MS_PER_S,
+    Lane,
+    get_limit,
+)
+
+MAX_WAIT_S: Final = 2.0
+"""A peer's messages are read again after so long, so that its pings are answered."""
+
+
+class SharedWorkBudget:
+    """What all peers share. A flood from many is slowed as a whole, one from few is slowed by their own turns."""
+
+    def __init__(self, now: float) -> None:
+        self._shared = TokenBucket(SHARED_MS_PER_S, SHARED_MS_BURST, now)
+
+    def spend(self, now: float, cost_ms: float) -> float:
+        """Seconds until the work is paid for."""
+        return self._shared.spend(now, cost_ms)
+
+
+class PeerWorkBudget:
+    """One peer's part of it."""
+
+    def __init__(self, shared: SharedWorkBudget, now: float) -> None:
+        self._shared = shared
+        self._reserve = TokenBucket(RESERVE_MS_PER_S, RESERVE_MS_BURST, now)
+
+    def charge(self, now: float, cost_ms: float) -> float:
+        """Seconds the peer has to wait after causing so much work; 0 within its reserve."""
+        if self._reserve.take(now, cost_ms):
+            return 0.0
+        return min(MAX_WAIT_S, self._shared.spend(now, cost_ms))
+
+
+def compute_cost(kind: type[Message], size: int) -> float:
+    """Milliseconds that taking in a message of `size` bytes costs at most, a question's answer apart."""
+    limit = get_limit(kind)
+    if issubclass(kind, Request):
+        return LEAST_COST_MS
+    # A block's header and seal cost the same whatever comes with them; lists cost by their length.
+    part = 1.0 if limit.lane <= Lane.BLOCKS else size / limit.max_bytes
+    return max(LEAST_COST_MS, limit.cost_ms * part)
+
+
+def compute_answer_cost(kind: type[Message], answer_bytes: int) -> float:
+    """Milliseconds that answering a question costs at most, with so many bytes outside of bulk."""
+    return get_limit(kind).cost_ms + answer_bytes * BYTES_COST_MS

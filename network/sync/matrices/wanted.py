@@ -1,0 +1,223 @@
+"""Which matrices are wanted, and which runs of them were asked of whom. No I/O."""
+
+from collections.abc import Callable, Collection, Hashable, Iterable
+from typing import Final, Generic, TypeAlias, TypeVar, assert_never
+
+from msgspec import Struct
+
+from inos.mesh.store import MatrixInfo
+from inos.network.peers.bounded import ExpiringSet
+from inos.primitives.matrices import DTYPE_INT7
+from inos.primitives.units import MatrixId
+
+K = TypeVar("K", bound=Hashable)
+MAX_WANTS: Final = 512
+LACKING_S: Final = 1.0
+"""How long a peer that has not got a matrix is not asked for it again."""
+SEARCH_FIRST_S: Final = 2.0
+SEARCH_MOST_S: Final = 60.0
+"""Between two searches for somebody who has a matrix; the wait doubles from first to most."""
+LOOK_AHEAD: Final = 512
+"""Runs of one matrix considered at a time."""
+MAX_ASKED: Final = 2
+SLOW_S: Final = 3.0
+"""A run asked for so long ago is asked of another peer too, where there is nothing else to ask it for."""
+
+
+class FetchHead(Struct, frozen=True):
+    """Ask what the matrix is."""
+
+    id: MatrixId
+
+
+class Allocate(Struct, frozen=True):
+    """Nothing to ask: make room for a matrix that is known now."""
+
+    id: MatrixId
+    info: MatrixInfo
+
+
+class FetchRun(Struct, frozen=True):
+    """Ask for this run of a matrix that there is room for."""
+
+    id: MatrixId
+    index: int
+
+
+FetchStep: TypeAlias = FetchHead | Allocate | FetchRun
+
+
+class WantedMatrix(Generic[K]):
+    """One wanted matrix."""
+
+    def __init__(self, info: MatrixInfo | None, until: float, is_prefetch: bool) -> None:
+        self.info = info
+        self.until = until
+        self.is_prefetch = is_prefetch
+        self.head_asked: K | None = None
+        self.is_begun = False
+        self.is_beginning = False
+        self.asked: dict[int, dict[K, float]] = {}
+        """Run -> who was asked, and when."""
+        self.lacking: set[K] = set()
+        """Who did not deliver when last asked."""
+        self.search_at = 0.0
+        self.searches = 0
+
+
+def compute_matrix_bytes(info: MatrixInfo) -> int:
+    """Bytes of the entries."""
+    return info.rows * info.cols * (1 if info.dtype == DTYPE_INT7 else 4)
+
+
+class WantedMatrices(Generic[K]):
+    """All wanted matrices, oldest first; K names peers."""
+
+    def __init__(self, ahead_bytes: int) -> None:
+        self._ahead_bytes = ahead_bytes
+        self._wants: dict[MatrixId, WantedMatrix[K]] = {}
+        self._lacking: ExpiringSet[tuple[K, MatrixId]] = ExpiringSet(8192)
+
+    def __len__(self) -> int:
+        return len(self._wants)
+
+    def __contains__(self, id: object) -> bool:
+        return id in self._wants
+
+    def get(self, id: MatrixId) -> WantedMatrix[K] | None:
+        return self._wants.get(id)
+
+    def add(self, id: MatrixId, info: MatrixInfo | None, until: float, *, is_prefetch: bool = False) -> bool:
+        """Want a matrix until a time. `is_ahead`: nobody needs it yet, so it must fit the budget.
+
+        Returns whether it is wanted now.
+        """
+        want = self._wants.get(id)
+        if want is not None:
+            want.until = max(want.until, until)
+            want.is_prefetch = want.is_prefetch and is_prefetch
+            want.info = want.info or info
+            return True
+        if len(self._wants) >= MAX_WANTS:
+            return False
+        if is_prefetch and (info is None or self._count_ahead() + compute_matrix_bytes(info) > self._ahead_bytes):
+            return False
+        self._wants[id] = WantedMatrix(info, until, is_prefetch)
+        return True
+
+    def _count_ahead(self) -> int:
+        wants = self._wants.values()
+        return sum(compute_matrix_bytes(want.info) for want in wants if want.is_prefetch and want.info is not None)
+
+    def remove(self, id: MatrixId) -> None:
+        self._wants.pop(id, None)
+
+    def expire(self, now: float) -> list[MatrixId]:
+        """Remove and return what has been wanted for too long."""
+        old = [id for id, want in self._wants.items() if want.until <= now]
+        for id in old:
+            del self._wants[id]
+        return old
+
+    def list_unserved(self, peers: Collection[K], now: float) -> list[MatrixId]:
+        """What is needed now and none of `peers`, all that are connected, has; what was just sought is left out."""
+        unserved = []
+        for id, want in self._wants.items():
+            want.lacking.intersection_update(peers)
+            is_asked = want.head_asked is not None or want.is_beginning or want.asked
+            if not want.is_prefetch and not is_asked and want.search_at <= now and len(want.lacking) == len(peers):
+                unserved.append(id)
+        return unserved
+
+    def on_searched(self, id: MatrixId, now: float) -> None:
+        """A search is over, with or without success."""
+        want = self._wants.get(id)
+        if want is not None:
+            want.search_at = now + min(SEARCH_MOST_S, SEARCH_FIRST_S * 2**want.searches)
+            want.searches = min(want.searches + 1, 16)
+
+    def take(
+        self,
+        peer: K,
+        now: float,
+        list_missing: Callable[[MatrixId, int], Iterable[int]],
+        only: MatrixId | None = None,
+    ) -> FetchStep | None:
+        """The next thing to do with `peer`, about any matrix or `only` one; `release` it when it is done or not."""
+        for id, want in self._wants.items() if only is None else self._list_one(only):
+            if self._lacking.has((peer, id), now):
+                continue
+            question = self._choose(id, want, peer, now, list_missing)
+            if question is not None:
+                return question
+        return None
+
+    def _choose(
+        self,
+        id: MatrixId,
+        want: WantedMatrix[K],
+        peer: K,
+        now: float,
+        list_missing: Callable[[MatrixId, int], Iterable[int]],
+    ) -> FetchStep | None:
+        if want.info is None:
+            if want.head_asked is not None:
+                return None
+            want.head_asked = peer
+            return FetchHead(id)
+        if not want.is_begun:
+            if want.is_beginning:
+                return None
+            want.is_beginning = True
+            return Allocate(id, want.info)
+        missing = set(list_missing(id, LOOK_AHEAD))
+        index = min(missing - want.asked.keys(), default=None)
+        if index is None:
+            # All are asked of somebody: whoever is slowest with one is helped, so that the last run holds up nobody.
+            slow = [
+                (min(asked.values()), index)
+                for index, asked in want.asked.items()
+                if index in missing
+                and peer not in asked
+                and len(asked) < MAX_ASKED
+                and min(asked.values()) <= now - SLOW_S
+            ]
+            if not slow:
+                return None
+            index = min(slow)[1]
+        want.asked.setdefault(index, {})[peer] = now
+        return FetchRun(id, index)
+
+    def set_begun(self, id: MatrixId) -> None:
+        """There is room for a matrix, and its missing runs are known."""
+        want = self._wants.get(id)
+        if want is not None:
+            want.is_begun = True
+
+    def _list_one(self, id: MatrixId) -> list[tuple[MatrixId, WantedMatrix[K]]]:
+        want = self._wants.get(id)
+        return [] if want is None else [(id, want)]
+
+    def release(self, peer: K, question: FetchStep, now: float, *, is_lacking: bool) -> None:
+        """The question is over. `is_lacking`: the peer did not deliver, so others come first for a while."""
+        if is_lacking:
+            self._lacking.add((peer, question.id), now + LACKING_S)
+        want = self._wants.get(question.id)
+        if want is None:
+            return
+        if is_lacking:
+            want.lacking.add(peer)
+        elif not isinstance(question, Allocate):
+            want.lacking.discard(peer)
+        match question:
+            case FetchHead():
+                want.head_asked = None
+            case Allocate():
+                want.is_beginning = False
+            case FetchRun():
+                asked = want.asked.get(question.index, {})
+                asked.pop(peer, None)
+                if not asked:
+                    want.asked.pop(question.index, None)
+            case _:
+                assert_never(question)

@@ -1,0 +1,130 @@
+"""Looks at sync a few times a second: moves its state machine, logs where it stands, and sees to the verifier."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import structlog
+
+from inos.core.verification.seals import SealVerifier
+from inos.network.peers.peer import Peer
+from inos.network.ports import NodePort
+from inos.network.sync.progress import (
+    Bottleneck,
+    Phase,
+    RateMeter,
+    SyncMachine,
+    SyncObservation,
+    SyncStatus,
+    WaitTimes,
+    make_status,
+)
+from inos.primitives.clock import Clock
+
+log = structlog.get_logger("inos.network")
+
+LOOK_S: Final = 0.5
+LOG_S: Final = 5.0
+"""A sync is logged so often."""
+BULK_BLOCKS: Final = 512
+"""Processes that check seals take a second to start: worth it for so many blocks."""
+
+
+class SyncMonitor:
+    """One for all peers; the parts of sync tell it what it cannot see."""
+
+    def __init__(
+        self, node: NodePort, clock: Clock, list_peers: Callable[[], Iterable[Peer]], verifier: SealVerifier
+    ) -> None:
+        self._node = node
+        self._clock = clock
+        self._list_peers = list_peers
+        self._verifier = verifier
+        self._machine = SyncMachine(clock.monotonic())
+        self._meter = RateMeter()
+        self._waits = WaitTimes()
+        self._learning: dict[Peer, int] = {}
+        self._transactions = 0
+        self._logged_at = clock.monotonic()
+        self.blocked_by = ""
+        """What the next block waits for, as far as is known."""
+
+    @property
+    def phase(self) -> Phase:
+        return self._machine.phase
+
+    @contextmanager
+    def learning(self, peer: Peer) -> Iterator[None]:
+        """While a peer's chain is asked for."""
+        self._learning[peer] = peer.best_height
+        try:
+            yield
+        finally:
+            del self._learning[peer]
+
+    def add_connected(self, transactions: int) -> None:
+        """A block with so many transactions was connected."""
+        self._transactions += transactions
+        self.blocked_by = ""
+
+    def add_wait(self, what: Bottleneck, seconds: float) -> None:
+        """The next block has just spent `seconds` on `what`."""
+        self._waits.add(self._clock.monotonic(), what, seconds)
+
+    def get_status(self) -> SyncStatus:
+        return make_status(self._machine, self._look(), self._meter, self._waits, self._verifier.workers)
+
+    async def run(self) -> None:
+        """Look again and again, until cancelled."""
+        try:
+            while True:
+                self._observe()
+                await self._prepare()
+                await asyncio.sleep(LOOK_S)
+        finally:
+            await self._verifier.end_bulk()
+
+    def _look(self) -> SyncObservation:
+        ledger, state = self._node.ledger, self._node.state_import
+        return SyncObservation(
+            now=self._clock.monotonic(),
+            peers=sum(1 for _ in self._list_peers()),
+            height=ledger.tip.header.height,
+            header_height=ledger.best_header.header.height,
+            claimed_height=max(self._learning.values(), default=0),
+            is_learning=bool(self._learning),
+            blocked_by=self.blocked_by,
+            is_awaiting_state=ledger.is_awaiting_state,
+            ranges=state.added if state is not None else 0,
+        )
+
+    def _observe(self) -> None:
+        observation = self._look()
+        self._meter.add(observation.now, observation.header_height, observation.height, self._transactions)
+        before = self._machine.phase
+        if self._machine.observe(observation):
+            self._log(before)
+        elif (
+            self._machine.phase not in (Phase.FOLLOWING, Phase.FINDING_PEERS)
+            and observation.now - self._logged_at >= LOG_S
+        ):
+            self._log(None)
+
+    def _log(self, before: Phase | None) -> None:
+        self._logged_at = self._clock.monotonic()
+        status = self.get_status()
+        write = log.warning if status.phase is Phase.STALLED else log.info
+        if before is None:
+            write(f"sync {status.describe()}")
+        else:
+            write(f"sync {status.describe()}", was=str(before))
+
+    async def _prepare(self) -> None:
+        """Processes for a long sync, none without one."""
+        ledger = self._node.ledger
+        behind = ledger.best_header.header.height - ledger.tip.header.height
+        if self._machine.phase is Phase.BLOCKS and behind >= BULK_BLOCKS:
+            await self._verifier.begin_bulk()
+        elif self._machine.phase in (Phase.FOLLOWING, Phase.FINDING_PEERS):
+            await self._verifier.end_bulk()

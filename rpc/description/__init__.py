@@ -1,0 +1,1 @@
+"""The description of all methods, generated from their types: the OpenRPC document and the reference page."""

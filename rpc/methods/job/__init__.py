@@ -1,0 +1,8 @@
+"""job_*: matrix products that an account pays for."""
+
+from typing import Final
+
+from inos.rpc.method import Method, collect_methods
+from inos.rpc.methods.job import jobs, quote, record
+
+METHODS: Final[dict[str, Method]] = collect_methods(jobs, quote, record)

@@ -1,0 +1,203 @@
+"""Prometheus metrics of a node: read when they are asked for, but for the times of RPC calls."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+
+from inos.consensus.state import compute_supply
+from inos.primitives.blocks import compute_difficulty, get_target
+from inos.primitives.units import NANO_PER_CREDIT, TimeMs
+from inos.rpc.methods.node.status import get_version
+from inos.rpc.ports import NodePort
+
+BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+WINDOW: Final = 100
+"""Blocks over which the useful share and the spacing are taken."""
+
+
+class Metrics:
+    """All metrics of one node, in a registry of its own.
+
+    Args:
+        now_ms: the node's wall clock.
+    """
+
+    def __init__(self, node: NodePort, now_ms: Callable[[], TimeMs]) -> None:
+        self.registry = CollectorRegistry()
+        self._calls = Histogram(
+            "inos_rpc_seconds",
+            "Seconds that JSON-RPC calls took, by method and outcome (ok, or the error's code)",
+            ("method", "outcome"),
+            buckets=BUCKETS_S,
+            registry=self.registry,
+        )
+        self.registry.register(_NodeCollector(node, now_ms))
+        ProcessCollector(registry=self.registry)
+
+    def observe_call(self, method: str, seconds: float, outcome: str) -> None:
+        """One JSON-RPC call is done."""
+        self._calls.labels(method, outcome).observe(seconds)
+
+    def render(self) -> bytes:
+        """The text format of Prometheus."""
+        return generate_latest(self.registry)
+
+
+class _NodeCollector:
+    """Reads the node each time."""
+
+    def __init__(self, node: NodePort, now_ms: Callable[[], TimeMs]) -> None:
+        self._node = node
+        self._now_ms = now_ms
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing, so that registering reads nothing."""
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._collect_chain()
+        yield from self._collect_window()
+        yield from self._collect_network()
+        yield from self._collect_mesh()
+        yield from self._collect_miner()
+        yield from self._collect_process()
+
+    def _collect_chain(self) -> Iterator[Metric]:
+        ledger = self._node.ledger
+        tip, market = ledger.tip, ledger.state.get_market()
+        header = tip.header
+        version = InfoMetricFamily("inos_build", "Software and network of this node")
+        version.add_metric((), {"version": get_version(), "network": self._node.network.name})
+        yield version
+        yield _gauge("inos_chain_height", "Height of the connected tip, blocks", header.height)
+        yield _gauge(
+            "inos_chain_best_header_height", "Height of the best known header, blocks", ledger.best_header.header.height
+        )
+        age_s = max(0.0, (self._now_ms() - header.time_ms) / 1000)
+        yield _gauge("inos_chain_tip_age_seconds", "Seconds since the tip's own time", age_s)
+        yield _gauge("inos_chain_weight_tickets", "Tickets that the whole chain stands for", tip.weight)
+        difficulty = compute_difficulty(get_target(header))
+        yield _gauge("inos_chain_difficulty_tickets", "Tickets a block takes at the tip's target", difficulty)
+        yield _gauge("inos_supply_credits", "Credits there are", compute_supply(market) / NANO_PER_CREDIT)
+        yield _counter("inos_minted_credits", "Credits ever minted, genesis included", market.minted / NANO_PER_CREDIT)
+        yield _counter("inos_burned_credits", "Credits ever burned", market.burned / NANO_PER_CREDIT)
+        yield _gauge("inos_escrow_credits", "Rewards held for open jobs, credits", market.escrowed / NANO_PER_CREDIT)
+        yield _gauge("inos_base_fee_nano", "Nano burned per ticket by a job posted now", market.base_fee)
+        pulse = self._node.get_pulse()
+        yield _counter("inos_chain_blocks_connected", "Blocks connected since the start", pulse.blocks_connected)
+        yield _counter(
+            "inos_chain_blocks_undone", "Blocks taken off by reorganisations since the start", pulse.blocks_undone
+        )
+        yield _gauge(
+            "inos_chain_deepest_reorganisation",
+            "Blocks of the deepest one since the start",
+            pulse.deepest_reorganisation,
+        )
+        yield _gauge("inos_mempool_transactions", "Transactions waiting to be mined", len(self._node.mempool))
+        yield _gauge("inos_mempool_bytes", "Their size, bytes", self._node.mempool.bytes_used)
+
+    def _collect_window(self) -> Iterator[Metric]:
+        ledger = self._node.ledger
+        block_id, weight, settled, times = ledger.tip.id, 0, 0, []
+        for _ in range(WINDOW):
+            header, figures = ledger.get_header(block_id), ledger.get_figures(block_id)
+            if header is None or figures is None:
+                break
+            weight, settled = weight + figures.weight, settled + figures.tickets_settled
+            times.append(header.time_ms)
+            block_id = type(block_id)(header.parent)
+        spacing_s = (times[0] - times[-1]) / 1000 / (len(times) - 1) if len(times) > 1 else 0.0
+        yield _gauge("inos_block_spacing_seconds", f"Mean seconds between the last {WINDOW} blocks", spacing_s)
+        share = settled / weight if weight else 0.0
+        yield _gauge(
+            "inos_useful_share_ratio", f"Tickets of jobs settled in the last {WINDOW} blocks over their weight", share
+        )
+
+    def _collect_network(self) -> Iterator[Metric]:
+        peers = self._node.net_peers()
+        counts = GaugeMetricFamily("inos_peers", "Connected peers by direction", labels=("direction",))
+        for name, is_inbound in (("inbound", True), ("outbound", False)):
+            counts.add_metric((name,), sum(peer.is_inbound == is_inbound for peer in peers))
+        yield counts
+        moved = GaugeMetricFamily(
+            "inos_peers_bytes", "Bytes moved with the peers there are now, by direction", labels=("direction",)
+        )
+        moved.add_metric(("received",), sum(peer.bytes_received for peer in peers))
+        moved.add_metric(("sent",), sum(peer.bytes_sent for peer in peers))
+        yield moved
+        latencies = [peer.latency_ms / 1000 for peer in peers if peer.latency_ms >= 0]
+        yield _gauge("inos_peer_latency_max_seconds", "Slowest answer to a ping", max(latencies, default=0.0))
+        status = self._node.net_status()
+        known = GaugeMetricFamily("inos_addresses", "Addresses known, by whether they were reached", labels=("kind",))
+        known.add_metric(("new",), status.known_new)
+        known.add_metric(("tried",), status.known_tried)
+        yield known
+        yield _gauge("inos_bans", "Nodes and network groups refused now", len(self._node.net_bans()))
+        sync = self._node.get_sync_status()
+        yield _gauge(
+            "inos_sync_blocks_left", "Blocks between tip and best header", max(0, sync.header_height - sync.height)
+        )
+        yield _gauge("inos_sync_blocks_per_second", "Blocks synced a second now", sync.blocks_per_s)
+
+    def _collect_mesh(self) -> Iterator[Metric]:
+        status = self._node.matrices.get_status()
+        yield _gauge("inos_mesh_matrices", "Matrices stored whole", status.matrices)
+        yield _gauge("inos_mesh_incomplete", "Matrices on their way", status.incomplete)
+        yield _gauge("inos_mesh_bytes", "Bytes of matrices on disk", status.bytes)
+        yield _gauge("inos_mesh_pinned", "Matrices kept whatever comes", status.pinned)
+        yield _counter("inos_mesh_evicted", "Matrices that gave way since the start", status.evicted)
+        yield _counter("inos_mesh_damaged", "Matrices found damaged on disk since the start", status.damaged)
+        yield _gauge("inos_disk_free_bytes", "Bytes free on the disk of the matrices", status.free_bytes)
+
+    def _collect_miner(self) -> Iterator[Metric]:
+        if self._node.miner is None:
+            return
+        status = self._node.miner.get_status()
+        rate = status.tickets_per_second
+        yield _gauge("inos_miner_tickets_per_second", "Tickets a second over the last half minute", rate)
+        made = CounterMetricFamily("inos_miner_tickets", "Tickets since the start, by what for", labels=("purpose",))
+        made.add_metric(("job",), status.job_tickets)
+        made.add_metric(("filler",), status.filler_tickets)
+        yield made
+        won = CounterMetricFamily("inos_miner_blocks", "Blocks won since the start, by how", labels=("kind",))
+        for kind, count in (
+            ("merit", status.blocks_with_merit),
+            ("plain", status.blocks_without_merit),
+            ("stale", status.blocks_stale),
+        ):
+            won.add_metric((kind,), count)
+        yield won
+        jobs = CounterMetricFamily("inos_miner_jobs", "Jobs taken on since the start, by their end", labels=("end",))
+        jobs.add_metric(("settled",), status.jobs_settled)
+        jobs.add_metric(("lost",), status.jobs_lost)
+        yield jobs
+        yield _gauge("inos_miner_jobs_held", "Jobs taken on and not yet paid", status.jobs_held)
+
+    def _collect_process(self) -> Iterator[Metric]:
+        pulse = self._node.get_pulse()
+        yield _gauge("inos_uptime_seconds", "Seconds since the node was started", pulse.uptime_s)
+        yield _gauge("inos_loop_lag_seconds", "How late the event loop woke up last", pulse.loop_lag_s)
+        yield _counter(
+            "inos_database_write_seconds", "Seconds spent on writing the ledger", self._node.ledger.writing_s
+        )
+        yield _gauge("inos_database_bytes", "Size of the ledger's files", self._node.ledger.database_bytes)
+        if pulse.clock_ahead_ms is not None:
+            yield _gauge(
+                "inos_clock_ahead_seconds",
+                "This clock against the times in others' blocks; a few seconds are their way here",
+                pulse.clock_ahead_ms / 1000,
+            )
+        checks = GaugeMetricFamily("inos_health_ok", "1 where a check of /health passes", labels=("check",))
+        for check in self._node.health().checks:
+            checks.add_metric((check.name,), float(check.is_ok))
+        yield checks
+
+
+def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, text, value=float(value))
+
+
+def _counter(name: str, text: str, value: float) -> CounterMetricFamily:
+    return CounterMetricFamily(name, text, value=float(value))

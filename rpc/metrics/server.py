@@ -1,0 +1,89 @@
+"""/metrics, /health and /ready on a port of their own: for machines that watch the node, without its RPC."""
+
+import errno
+from typing import Final
+
+import structlog
+from aiohttp import web
+
+from inos.primitives.errors import InosError
+from inos.rpc import errors
+from inos.rpc.errors import RpcError
+from inos.rpc.metrics.collector import Metrics
+from inos.rpc.ports import NodePort
+
+log: Final = structlog.get_logger("rpc")
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+SHUTDOWN_S: Final = 2.0
+
+
+class MetricsServer:
+    """Serves what is public of a node's state; nothing can be changed here.
+
+    Args:
+        host, port: where to listen; 0 takes a free port.
+    """
+
+    def __init__(self, node: NodePort, metrics: Metrics, host: str, port: int) -> None:
+        self._node = node
+        self._metrics = metrics
+        self._host = host
+        self._port = port
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://{f'[{self._host}]' if ':' in self._host else self._host}:{self._port}"
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            RpcError: "port-in-use", "address-unusable".
+        """
+        app = web.Application()
+        app.router.add_get("/metrics", self._handle_metrics)
+        app.router.add_get("/health", self._handle_health)
+        app.router.add_get("/ready", self._handle_ready)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S, handle_signals=False)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, self._host, self._port).start()
+        except OSError as error:
+            await runner.cleanup()
+            raise _explain(error, self._host, self._port) from error
+        self._runner, self._port = runner, runner.addresses[0][1]
+        log.info("metrics listen", url=f"{self.url}/metrics")
+
+    async def stop(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def _handle_metrics(self, request: web.Request) -> web.Response:
+        return web.Response(body=self._metrics.render(), headers={"Content-Type": CONTENT_TYPE})
+
+    async def _handle_health(self, request: web.Request) -> web.Response:
+        """200 where all checks pass, else 503; either way each check, and what to do where it fails."""
+        health = self._node.health()
+        checks = [
+            {"name": one.name, "ok": one.is_ok, "code": one.code, "detail": one.detail, "hint": one.hint}
+            for one in health.checks
+        ]
+        answer = {"status": "ok" if health.is_ok else "degraded", "checks": checks}
+        return web.json_response(answer, status=200 if health.is_ok else 503)
+
+    async def _handle_ready(self, request: web.Request) -> web.Response:
+        """200 once the node follows the chain: what a load balancer asks before it sends anybody here."""
+        is_ready = self._node.health().is_ready
+        answer = {"ready": is_ready, "sync": self._node.get_sync_status().describe()}
+        return web.json_response(answer, status=200 if is_ready else 503)
+
+
+def _explain(error: OSError, host: str, port: int) -> InosError:
+    place = f"{host}:{port}"
+    if error.errno == errno.EADDRINUSE:
+        hint = "give --metrics another port; 0 takes a free one"
+        return RpcError(errors.INTERNAL_ERROR, "port-in-use", f"something else listens on {place}", hint=hint)
+    return RpcError(errors.INTERNAL_ERROR, "address-unusable", f"metrics cannot be served on {place}: {error}")

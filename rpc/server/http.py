@@ -1,0 +1,298 @@
+"""The HTTP side: one address, POST with JSON in and JSON out, and who may ask at all."""
+
+import asyncio
+import errno
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+import structlog
+from aiohttp import web
+from msgspec import Struct
+from yarl import URL
+
+from inos.primitives.errors import InosError
+from inos.rpc import errors
+from inos.rpc.description.openrpc import with_discover
+from inos.rpc.errors import RpcError
+from inos.rpc.method import Method
+from inos.rpc.methods import ALL_METHODS
+from inos.rpc.ports import NodePort
+from inos.rpc.server.dispatch import Caller, Dispatcher, Observe, encode_error
+from inos.rpc.server.pages import answer_page
+from inos.rpc.server.socket import SLOW_S, Sockets
+from inos.rpc.server.token import is_authorized, load_or_create_token
+from inos.rpc.subscriptions.session import Session, Visit
+
+log: Final = structlog.get_logger("rpc")
+
+DEFAULT_BODY_LIMIT: Final = 48 * 2**20
+"""A 32 MiB matrix, the most a checked job may hold, is 42.7 MiB of base64; the rest is room for JSON."""
+DEFAULT_PORT: Final = 8645
+LOCAL_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+READ_TIMEOUT_S: Final = 30.0
+SHUTDOWN_S: Final = 5.0
+
+HELP: Final = """\
+This is the JSON-RPC 2.0 server of an INOS node. Ask it with POST, for example:
+
+  curl -s -H 'Content-Type: application/json' \\
+       -d '{"jsonrpc":"2.0","id":1,"method":"chain_head"}' %(url)s
+
+rpc.discover returns an OpenRPC document that describes all methods:
+
+%(methods)s
+"""
+
+
+class RpcSettings(Struct, frozen=True, kw_only=True):
+    """Where the server listens and what it lets through."""
+
+    token_path: Path
+    """File of the bearer token, `<data-dir>/rpc.token`."""
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    """0 takes any free port; `RpcServer.port` says which."""
+    body_limit: int = DEFAULT_BODY_LIMIT
+    """Bytes of the largest request body."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Names besides localhost, 127.0.0.1 and [::1] that a Host header may carry, without port."""
+    max_concurrent: int = 32
+    """Requests worked on at once."""
+    has_explorer: bool = False
+    """Whether the explorer's pages are served, under /explorer/."""
+    slow_s: float = SLOW_S
+    """A subscriber that takes no notification for so long is cut off, with an error."""
+    max_waiting: int = 256
+    """Requests that wait for their turn; more are refused as busy."""
+
+
+class RpcServer:
+    """Serves a node's methods over HTTP.
+
+    Args:
+        node: what the methods work on.
+        settings: address, limits, token.
+        methods: by name; all of `inos.rpc.methods` where left out.
+        observe: as `inos.rpc.server.dispatch.Dispatcher` has it.
+    """
+
+    def __init__(
+        self,
+        node: NodePort,
+        settings: RpcSettings,
+        methods: Mapping[str, Method] = ALL_METHODS,
+        *,
+        observe: Observe | None = None,
+    ) -> None:
+        self._node = node
+        self._settings = settings
+        self._observe = observe
+        self._methods = with_discover(methods)
+        self._hosts = LOCAL_HOSTS | {host.lower() for host in settings.allowed_hosts}
+        self._turns = asyncio.Semaphore(settings.max_concurrent)
+        self._waiting = 0
+        self._sockets = Sockets(settings.body_limit, settings.slow_s)
+        self._runner: web.AppRunner | None = None
+        self._dispatcher: Dispatcher | None = None
+        self._token = ""
+        self._port = 0
+
+    @property
+    def port(self) -> int:
+        """The port listened on, 0 before `start`."""
+        return self._port
+
+    @property
+    def url(self) -> str:
+        host = self._settings.host
+        return f"http://{f'[{host}]' if ':' in host else host}:{self._port}"
+
+    async def start(self) -> None:
+        """Make or read the token and listen.
+
+        Raises:
+            RpcError: "port-in-use", "address-unusable", or what `load_or_create_token` raises.
+        """
+        self._token = load_or_create_token(self._settings.token_path)
+        hint = f"the token is in {self._settings.token_path}"
+        self._dispatcher = Dispatcher(self._methods, self._node, token_hint=hint, observe=self._observe)
+        app = web.Application(client_max_size=self._settings.body_limit)
+        app.router.add_post("/", self._handle_post)
+        app.router.add_get("/", self._handle_get)
+        app.router.add_get("/ws", self._handle_socket)
+        if self._settings.has_explorer:
+            app.router.add_get("/explorer", self._handle_bare)
+            app.router.add_get("/explorer/{name:.*}", self._handle_page)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S, handle_signals=False)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, self._settings.host, self._settings.port).start()
+        except OSError as error:
+            await runner.cleanup()
+            raise _make_bind_error(self._settings, error) from error
+        self._runner = runner
+        self._port = runner.addresses[0][1]
+        log.info("rpc listens", url=self.url)
+
+    async def stop(self) -> None:
+        """Refuse new requests, give running ones SHUTDOWN_S seconds, close."""
+        if self._runner is not None:
+            await self._sockets.close()
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def _handle_get(self, request: web.Request) -> web.Response:
+        try:
+            self._check_host(request)
+        except RpcError as error:
+            return _respond(encode_error(error, None), 403)
+        if self._settings.has_explorer and "text/html" in request.headers.get("Accept", ""):
+            raise web.HTTPFound("/explorer/")
+        listing = "\n".join(f"  {name:22} {m.summary}" for name, m in sorted(self._methods.items()))
+        return web.Response(text=HELP % {"url": self.url, "methods": listing})
+
+    async def _handle_bare(self, request: web.Request) -> web.Response:
+        raise web.HTTPPermanentRedirect("/explorer/")
+
+    async def _handle_page(self, request: web.Request) -> web.Response:
+        """One of the explorer's files, for whoever may ask at all."""
+        try:
+            self._check_host(request)
+        except RpcError as error:
+            return _respond(encode_error(error, None), STATUS[error.number])
+        return answer_page(request.match_info["name"])
+
+    async def _handle_socket(self, request: web.Request) -> web.StreamResponse:
+        """JSON-RPC in messages; asked for by programs, and by pages of this node's own names only."""
+        try:
+            self._check_host(request)
+            self._check_origin(request)
+        except RpcError as error:
+            return _respond(encode_error(error, None), STATUS[error.number])
+        if self._sockets.is_full:
+            busy = RpcError(errors.BUSY, "busy", "too many sockets are open already", hint="close one, or use POST")
+            return _respond(encode_error(busy, None), 503)
+        is_known = is_authorized(request.headers.get("Authorization", ""), self._token)
+
+        async def answer(body: bytes, session: Session) -> tuple[bytes | None, Callable[[], None]]:
+            assert self._dispatcher is not None  # set before the address is listened on
+            visit = Visit(session, is_known)
+            async with self._turns:
+                return await self._dispatcher.process(body, Caller(is_known, visit)), visit.begin
+
+        return await self._sockets.serve(request, answer)
+
+    def _check_origin(self, request: web.Request) -> None:
+        """Browsers let any page open a socket anywhere, but say which page it is."""
+        origin = request.headers.get("Origin")
+        if origin is not None and (URL(origin).host or "").lower() not in {name.strip("[]") for name in self._hosts}:
+            raise RpcError(
+                errors.FORBIDDEN_HOST, "forbidden-origin", f"pages of {origin[:100]!r} may not talk to this node"
+            )
+
+    async def _handle_post(self, request: web.Request) -> web.Response:
+        if self._waiting >= self._settings.max_waiting:
+            busy = RpcError(errors.BUSY, "busy", "too many requests wait already", hint="try again in a moment")
+            return _respond(encode_error(busy, None), 503)
+        self._waiting += 1
+        try:
+            self._check_host(request)
+            _check_content_type(request)
+            await self._turns.acquire()
+        except RpcError as error:
+            return _respond(encode_error(error, None), STATUS[error.number])
+        finally:
+            self._waiting -= 1
+        try:
+            return await self._process(request)
+        finally:
+            self._turns.release()
+
+    async def _process(self, request: web.Request) -> web.Response:
+        try:
+            async with asyncio.timeout(READ_TIMEOUT_S):
+                body = await self._read(request)
+        except RpcError as error:
+            return _respond(encode_error(error, None), STATUS[error.number])
+        except ConnectionError:
+            return web.Response(status=400)  # nobody is left to read it
+        except TimeoutError:
+            late = RpcError(errors.TIMED_OUT, "timeout", f"the request did not arrive within {READ_TIMEOUT_S:g} s")
+            return _respond(encode_error(late, None), 408)
+        caller = Caller(is_authorized(request.headers.get("Authorization", ""), self._token))
+        assert self._dispatcher is not None  # set before the address is listened on
+        answer = await self._dispatcher.process(body, caller)
+        return web.Response(status=204) if answer is None else _respond(answer, 200)
+
+    async def _read(self, request: web.Request) -> bytes:
+        """The body, read no further than the limit, also where it is compressed."""
+        limit = self._settings.body_limit
+        body = bytearray()
+        if (request.content_length or 0) <= limit:
+            try:
+                async for chunk in request.content.iter_any():
+                    body += chunk
+                    if len(body) > limit:
+                        break
+                else:
+                    return bytes(body)
+            except web.RequestPayloadError as error:
+                raise RpcError(
+                    errors.PARSE_ERROR, "parse-error", "the body is not compressed as its Content-Encoding says"
+                ) from error
+        raise RpcError(
+            errors.TOO_LARGE,
+            "body-too-large",
+            f"the body is larger than this node takes: at most {limit} bytes",
+            hint="its operator can raise it with --rpc-body-limit",
+        )
+
+    def _check_host(self, request: web.Request) -> None:
+        """Only names of this machine: a web page that had its own name resolve to this address stops here."""
+        given = request.headers.get("Host", "").lower()
+        name = given if given.endswith("]") else given.rsplit(":", 1)[0] if ":" in given else given
+        if name not in self._hosts:
+            raise RpcError(
+                errors.FORBIDDEN_HOST,
+                "forbidden-host",
+                f"the Host header {given[:100]!r} names a host this node does not answer for",
+                hint="this keeps web pages from reaching the node by DNS rebinding; "
+                "if the name is yours, its operator can allow it with --rpc-allow-host",
+            )
+
+
+STATUS: Final = {
+    errors.FORBIDDEN_HOST: 403,
+    errors.WRONG_CONTENT_TYPE: 415,
+    errors.TOO_LARGE: 413,
+    errors.PARSE_ERROR: 400,
+}
+"""HTTP status of what is refused before JSON-RPC begins; everything after it is 200."""
+
+
+def _check_content_type(request: web.Request) -> None:
+    """A browser sends JSON to another site only after asking first, which this server never allows."""
+    if request.content_type != "application/json":
+        raise RpcError(
+            errors.WRONG_CONTENT_TYPE,
+            "wrong-content-type",
+            f"the Content-Type is {request.content_type[:100]!r}",
+            hint="send Content-Type: application/json",
+        )
+
+
+def _respond(body: bytes, status: int) -> web.Response:
+    return web.Response(body=body, status=status, content_type="application/json")
+
+
+def _make_bind_error(settings: RpcSettings, error: OSError) -> InosError:
+    place = f"{settings.host}:{settings.port}"
+    if error.errno == errno.EADDRINUSE:
+        return RpcError(
+            errors.REFUSED,
+            "port-in-use",
+            f"the RPC port {settings.port} on {settings.host} is in use already",
+            hint="another node may be running; choose another port with --rpc-port",
+        )
+    return RpcError(errors.REFUSED, "address-unusable", f"cannot listen on {place}: {error.strerror or error}")

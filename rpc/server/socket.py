@@ -1,0 +1,105 @@
+"""JSON-RPC over a WebSocket: each text message is a request, answered when it is done, not in order."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Final
+
+import structlog
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from inos.rpc.subscriptions.session import Session
+
+log: Final = structlog.get_logger("rpc")
+
+MAX_SOCKETS: Final = 64
+MAX_RUNNING: Final = 8
+"""Requests of one socket worked on at a time; while there are more, nothing further is read from it."""
+HEARTBEAT_S: Final = 20.0
+WRITE_S: Final = 30.0
+"""A caller that takes no answer for so long is cut off."""
+SLOW_S: Final = 10.0
+"""A subscriber that takes no notification for so long is cut off."""
+FAREWELL_S: Final = 5.0
+"""Time a slow reader has to read why."""
+SLOW_READER: Final = b"slow-reader: subscribe again from the last height you saw"
+
+Answer = Callable[[bytes, Session], Awaitable[tuple[bytes | None, Callable[[], None]]]]
+"""The answer to one request, None for a notification; and what to call once it is sent."""
+
+
+class Sockets:
+    """All open sockets of one server."""
+
+    def __init__(self, max_bytes: int, slow_s: float = SLOW_S) -> None:
+        self._max_bytes = max_bytes
+        self._slow_s = slow_s
+        self._open: set[web.WebSocketResponse] = set()
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._open) >= MAX_SOCKETS
+
+    async def serve(self, request: web.Request, answer: Answer) -> web.WebSocketResponse:
+        """Answer requests until the caller goes."""
+        ws = web.WebSocketResponse(max_msg_size=self._max_bytes, heartbeat=HEARTBEAT_S)
+        await ws.prepare(request)
+        self._open.add(ws)
+        turns = asyncio.Semaphore(MAX_RUNNING)
+        try:
+            async with asyncio.TaskGroup() as group:
+                # The farewell is a task of its own: what else runs for the socket ends while it is read.
+                session = Session(partial(self._send, ws, lambda: group.create_task(_drop(request, ws))), group)
+                async for message in ws:
+                    if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
+                        break
+                    body = message.data.encode() if isinstance(message.data, str) else message.data
+                    await turns.acquire()
+                    group.create_task(_reply(ws, partial(answer, body, session), turns))
+                session.close()
+        finally:
+            self._open.discard(ws)
+        return ws
+
+    async def _send(self, ws: web.WebSocketResponse, drop: Callable[[], object], text: str) -> None:
+        """One notification; who does not take it in time is dropped, ConnectionResetError."""
+        if ws.closed:
+            raise ConnectionResetError("the socket is closed")
+        try:
+            async with asyncio.timeout(self._slow_s):
+                await ws.send_str(text)
+        except TimeoutError as error:
+            drop()
+            raise ConnectionResetError("the reader is too slow") from error
+
+    async def close(self) -> None:
+        """Say goodbye to all."""
+        for ws in tuple(self._open):
+            await ws.close(code=1001, message=b"the node stops")
+
+
+async def _drop(request: web.Request, ws: web.WebSocketResponse) -> None:
+    """Close with the reason; the connection is cut where even that is not read in time."""
+    if ws.closed or request.transport is None:
+        return
+    log.info("slow rpc reader dropped")
+    asyncio.get_running_loop().call_later(FAREWELL_S, request.transport.abort)
+    await ws.close(code=WSCloseCode.POLICY_VIOLATION, message=SLOW_READER)
+
+
+async def _reply(
+    ws: web.WebSocketResponse,
+    answer: Callable[[], Awaitable[tuple[bytes | None, Callable[[], None]]]],
+    turns: asyncio.Semaphore,
+) -> None:
+    try:
+        text, begin = await answer()
+        if text is not None and not ws.closed:
+            async with asyncio.timeout(WRITE_S):
+                await ws.send_str(text.decode())
+        begin()
+    except (ConnectionError, TimeoutError) as error:
+        log.debug("rpc caller gone", error=str(error))
+        await ws.close()
+    finally:
+        turns.release()

@@ -1,0 +1,103 @@
+"""`inos db recheck` and `inos status` as typed, and the chain generator they are tried on."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from inos.bench.chains import make_chain, make_network
+from inos.chain.ledger import Ledger
+from inos.cli.main import app
+from inos.cli.status import describe
+from inos.core.verification.results import StoredResults
+from inos.genesis import load_network
+from inos.mesh.store import MatrixStore
+from inos.node.datadir import DataDir
+from inos.primitives.bls import get_bls
+from inos.primitives.units import TimeMs
+from support.rpc_served import make_fake_node, serve
+
+
+def invoke(*arguments: str):
+    return CliRunner().invoke(app, list(arguments))
+
+
+def test_the_generator_makes_valid_chains_and_forks_of_them(tmp_path: Path):
+    network = tmp_path / "genesis.json"
+    net = make_network(network, 20)
+    made = make_chain(tmp_path / "a", 5, 3, network=network)
+    assert (made.blocks, made.transfers) == (5, 15)
+    fork = make_chain(tmp_path / "b", 4, network=network, seed=2)
+    assert fork.tip != made.tip
+    assert make_chain(tmp_path / "c", 5, 3, network=network).tip == made.tip
+    results = StoredResults(MatrixStore(tmp_path / "m"))
+    blocks = []
+    for folder in ("a", "b"):
+        ledger = Ledger.open(
+            tmp_path / folder / "ledger", net.params, net.state, results=results, bls=get_bls(), is_durable=False
+        )
+        ids = [ledger.get_block_id(height) for height in range(1, ledger.tip.header.height + 1)]
+        blocks.append([(ledger.get_block(id), ledger.get_witness(id)) for id in ids])
+        ledger.close()
+    # Another ledger, which checks everything, takes the fork and then goes over to the longer chain.
+    now = TimeMs(net.state.header.time_ms + 10**9)
+    fresh = Ledger.open(tmp_path / "fresh", net.params, net.state, results=results, bls=get_bls(), is_durable=False)
+    for block, witness in [*blocks[1], *blocks[0]]:
+        fresh.add_block(block, witness, now)
+    assert fresh.tip.id == made.tip
+    fresh.close()
+
+
+def test_recheck_as_typed(tmp_path: Path):
+    folder = tmp_path / "node"
+    chain = make_chain(folder, 3)
+    net = load_network(str(chain.network))
+    typed = ("db", "recheck", "--data-dir", str(folder), "--network", str(chain.network))
+    assert invoke(*typed).output == "no block is remembered as invalid\n"
+
+    results = StoredResults(MatrixStore(folder / "matrices"))
+    ledger = Ledger.open(folder / "ledger", net.params, net.state, results=results, bls=get_bls(), is_durable=False)
+    ledger._db.write({b"x" + chain.tip: b"\x92\xa9bad-magic\xa6a test"})
+    ledger.close()
+
+    with DataDir(folder, net.genesis_id):
+        refused = invoke(*typed)
+        assert refused.exit_code == 1
+        assert "data-dir-in-use" in refused.output
+        assert "stop that node" in refused.output
+    (found,) = json.loads(invoke(*typed, "--json").output)
+    assert found["id"] == chain.tip.hex()
+    assert found["was"] == {"code": "bad-magic", "message": "a test"}
+    assert (found["status"], found["height"], found["invalid"]) == ("connected", 3, False)
+    assert invoke(*typed).output == "no block is remembered as invalid\n"
+
+
+def test_recheck_makes_no_database(tmp_path: Path):
+    result = invoke("db", "recheck", "--data-dir", str(tmp_path / "nowhere"))
+    assert result.exit_code == 1
+    assert "no-database" in result.output
+    assert not (tmp_path / "nowhere").exists()
+
+
+async def test_status_asks_the_node(tmp_path: Path):
+    async with serve(make_fake_node(1), tmp_path) as server:
+        result = await asyncio.to_thread(invoke, "status", "--rpc", server.url)
+        assert result.exit_code == 0
+        assert "sync     following at block 0" in result.output
+        told = json.loads((await asyncio.to_thread(invoke, "status", "--rpc", server.url, "--json")).output)
+        assert (told["network"], told["sync"]["phase"], told["status"]) == ("devnet", "following", "ok")
+
+
+@pytest.mark.parametrize("phase", ["following", "stalled"])
+def test_status_for_a_person(phase: str):
+    sync = {"height": 7, "text": f"{phase} at block 7", "shares": {"state": 0.75, "disk": 0.25, "network": 0.0}}
+    status = {"network": "devnet", "node_id": "ab", "peers": 3, "tip": "cd", "status": "degraded", "sync": sync}
+    status["checks"] = [{"name": "sync", "ok": False, "detail": "behind"}, {"name": "tip", "ok": True, "detail": ""}]
+    assert describe(status)[-4:] == [
+        f"sync     {phase} at block 7",
+        "time     state 75%, disk 25%",
+        "health   degraded",
+        "         sync: behind",
+    ]

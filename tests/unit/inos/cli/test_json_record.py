@@ -1,0 +1,169 @@
+"""What `--json` prints stays: every command's keys and kinds are on record, and programs rest on them.
+
+After a change that is meant: INOS_RECORD=1 pytest tests/unit/inos/cli/test_json_record.py writes the record anew.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import typer
+from typer.testing import CliRunner
+
+from inos.bench.chains import make_chain
+from inos.cli.main import COMMANDS, app, load_command
+from inos.testing import TestChain
+from inos.testing.chain import PHRASE
+
+RECORD: Final = Path(__file__).parent / "json_shapes.json"
+ELSEWHERE: Final = {"bench": "figures of a benchmark are its own", "devnet": "tests/functional/test_devnet_command.py"}
+MAPS: Final = {"links"}
+"""Members whose keys are data."""
+
+
+def list_json_commands() -> set[str]:
+    found = set()
+
+    def walk(command: Any, path: str) -> None:
+        if isinstance(command, typer.core.TyperGroup):
+            for name, below in command.commands.items():
+                walk(below, f"{path} {name}")
+        elif any("--json" in parameter.opts for parameter in command.params):
+            found.add(path)
+
+    for name in COMMANDS.keys() - ELSEWHERE.keys():
+        walk(load_command(name), name)
+    return found
+
+
+def describe(value: Any) -> Any:
+    """Keys and kinds; of a list what its members have together."""
+    if isinstance(value, dict):
+        return {key: {} if key in MAPS else describe(member) for key, member in value.items()}
+    if isinstance(value, list):
+        shapes: list[Any] = []
+        for member in value:
+            shape = describe(member)
+            if shape not in shapes:
+                shapes.append(shape)
+        return shapes[:1]
+    return type(value).__name__
+
+
+def is_alike(found: Any, recorded: Any) -> bool:
+    """The same keys and kinds; what is null or empty here may be something there."""
+    if isinstance(found, dict) and isinstance(recorded, dict):
+        return found.keys() == recorded.keys() and all(is_alike(found[key], recorded[key]) for key in found)
+    if isinstance(found, list) and isinstance(recorded, list):
+        return not found or not recorded or is_alike(found[0], recorded[0])
+    return found == recorded or "NoneType" in (found, recorded) or {found, recorded} == {"int", "float"}
+
+
+class Session:
+    """Commands typed one after another; what each printed is kept."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self._environment = environment
+        self.shapes: dict[str, Any] = {}
+
+    def __call__(self, name: str, *arguments: str, code: int = 0, or_else: int = 0) -> Any:
+        done = CliRunner().invoke(app, [*name.split(), *arguments, "--json"], env=self._environment)
+        assert done.exit_code in (code, or_else or code), f"{name}: {done.output}"
+        value = json.loads(done.stdout)
+        self.shapes[name if code == 0 else "errors"] = describe(value)
+        return value
+
+
+def test_keys_and_kinds_stay(inos_devnet: TestChain, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(1)
+    for name in "XW":
+        np.save(f"{name}.npy", rng.integers(-64, 64, (32, 1024), np.int8))
+    Path("password").write_text("pw\n")
+    Path("password").chmod(0o600)
+    Path("phrase").write_text(PHRASE + "\n")
+    Path("phrase").chmod(0o600)
+    made = make_chain(tmp_path / "stopped", 2)
+    genesis = inos_devnet.genesis_file
+    run = Session({"HOME": str(tmp_path), "INOS_RPC": inos_devnet.url, "INOS_NETWORK": str(genesis)})
+    token = ("--token-file", str(inos_devnet.data_dir / "rpc.token"))
+    password = ("--password-file", "password")
+
+    run("wallet create", "--wallet", "other", *password)
+    run("wallet restore", "--phrase-file", "phrase", *password)
+    run("wallet list")
+    run("wallet address")
+    run("wallet balance")
+    other = inos_devnet.accounts[1].address
+    sent = run("wallet send", other, "1", "-y", "--wait", *password)
+    run("wallet transaction", sent["id"])
+    run("wallet history")
+    nonce = str(run("wallet balance")["nonce"])
+    signed = run("wallet sign", "--to", other, "--amount", "1", "--nonce", nonce, "--fee", "0.001", *password)
+    Path("signed").write_text(signed["hex"])
+    run("wallet broadcast", "signed")
+    run("wallet vote", "-y", *password, *token, code=1)
+    for name in ("unvote", "withdraw"):
+        run(f"wallet {name}", "-y", *password)
+        inos_devnet.mine(5)  # there is no such voter: the pool gives it up after a few blocks
+
+    run("job quote", "X.npy", "W.npy")
+    job = run("job post", "X.npy", "W.npy", "--reward", "1", "-y", *password)["id"]
+    run("job watch", job)
+    run("job show", job)
+    run("job list")
+    run("job history", job)
+    run("job record", other)
+    run("job result", job, "-o", "Y.npy")
+    run("job receipt", job, "-o", "r.json", "--depth", "0")
+    run("verify", "r.json", "--x", "X.npy", "--w", "W.npy", "--y", "Y.npy")
+    run("job cancel", job, *password, code=1)
+
+    run("status")
+    run("top")
+    run("doctor", or_else=1)  # what it finds of this machine is not the question
+    run("rpc", "chain_head")
+    run("peers status")
+    run("peers list")
+    run("peers addresses", *token)
+    run("peers bans", *token)
+    run("peers unban", "all", *token)
+    stored = run("mesh put", "X.npy")["id"]
+    run("mesh get", stored, "-o", "copy.npy")
+    run("mesh status")
+    run("mesh list")
+    run("mesh pin", stored, *token)
+    run("mesh unpin", stored, *token)
+    run("mesh quota", "1G", *token)
+    run("mesh drop", run("mesh put", "Y.npy")["id"], *token)
+    run("finality status")
+    run("finality import", "X.npy", "--data-dir", str(tmp_path / "stopped"), code=1)
+    run("genesis list")
+    run("genesis show", "devnet")
+    run("genesis derive", "own.json")
+    run("snapshot", "copy", "--data-dir", str(inos_devnet.data_dir))
+
+    zeros, easy = "00" * 32, "ff" * 32
+    run("work tickets", "X.npy", "W.npy", "--anchor", zeros)
+    run("work mine", "X.npy", "W.npy", "--anchor", zeros, "--target", easy, "-o", "certificate.json")
+    run("work verify", "certificate.json", "--anchor", zeros, "--target", easy)
+    run("work backends")
+
+    place = ("--data-dir", str(tmp_path / "stopped"), "--network", str(made.network))
+    run("db check", *place)
+    run("db compact", *place)
+    run("db recheck", *place)
+    run("db export", "chain", *place)
+    run("db import", "chain", "--data-dir", str(tmp_path / "taken"), "--network", str(made.network))
+
+    refused = {"job cancel", "wallet vote", "finality import"}
+    assert run.shapes.keys() - {"errors"} == list_json_commands() - refused
+    assert run.shapes["errors"] == {"error": {"code": "str", "message": "str", "hint": "str"}}
+    if os.environ.get("INOS_RECORD"):
+        RECORD.write_text(json.dumps(run.shapes, indent=1, sort_keys=True) + "\n")
+    recorded = json.loads(RECORD.read_text())
+    for name, shape in run.shapes.items():
+        assert is_alike(shape, recorded[name]), f"inos {name} --json has changed: {shape}, not {recorded[name]}"
+    assert recorded.keys() == run.shapes.keys()

@@ -1,0 +1,135 @@
+"""`inos mesh` as typed, and mesh_* below it, against a real RPC server on a node in memory with a real store."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from typer.testing import CliRunner
+
+from inos import work
+from inos.cli import main as cli
+from inos.cli.common import rows as _rows
+from inos.core.matrices.uploads import Uploads
+from inos.mesh.store import MatrixStore
+from inos.primitives.errors import MatrixMissing
+from inos.primitives.units import MatrixId
+from inos.rpc import RpcServer
+from support.fake_node import FakeNode
+from support.rpc_served import make_fake_node, serve
+
+ARRAYS = [np.random.default_rng(n).integers(-64, 64, (40, 1500), np.int8) for n in range(3)]
+IDS = [work.matrix_id(array).hex() for array in ARRAYS]
+
+
+class StoreNode(FakeNode):
+    """Everything about matrices is real."""
+
+    matrices: Any
+
+    def use(self, path: Path) -> None:
+        self.matrices = MatrixStore(path)
+        self.matrices.set_needed(())
+        self.files = Uploads(self.matrices)
+
+    async def add_rows(
+        self, matrix: MatrixId, shape: tuple[int, int, int], first: int, rows: NDArray[Any] | None
+    ) -> int:
+        return self.files.add(matrix, shape, first, rows)
+
+    async def fetch_matrix(self, matrix: MatrixId, timeout_s: float) -> NDArray[Any]:
+        found = self.matrices.get(matrix)
+        if found is None:
+            raise MatrixMissing([matrix])
+        return np.asarray(found)
+
+    async def pin_matrix(self, matrix: MatrixId, is_pinned: bool) -> None:
+        (self.matrices.pin if is_pinned else self.matrices.unpin)(matrix)
+
+    async def drop_matrix(self, matrix: MatrixId) -> bool:
+        return bool(self.matrices.drop(matrix))
+
+    async def set_quota(self, quota: int | None) -> None:
+        self.matrices.set_quota(quota)
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> StoreNode:
+    node = StoreNode(make_fake_node(0).network)
+    node.use(tmp_path / "matrices")
+    return node
+
+
+@pytest.fixture
+async def server(node: FakeNode, tmp_path: Path) -> AsyncIterator[RpcServer]:
+    async with serve(node, tmp_path) as server:
+        yield server
+
+
+async def run(server: RpcServer, *arguments: str) -> Any:
+    return await asyncio.to_thread(CliRunner().invoke, cli.app, ["mesh", *arguments, "--rpc", server.url])
+
+
+async def steer(server: RpcServer, folder: Path, *arguments: str) -> Any:
+    return await run(server, *arguments, "--data-dir", str(folder))
+
+
+async def test_list_and_status(server: RpcServer, node: Any) -> None:
+    assert (await run(server, "list")).stdout == "no matrix is stored\n"
+    for array in ARRAYS:
+        node.matrices.put(array)
+    node.matrices.pin(MatrixId(bytes.fromhex(IDS[0])))
+    node.matrices.pin(MatrixId(bytes(32)))
+    node.matrices.set_needed([MatrixId(bytes.fromhex(IDS[1]))])
+    shown = (await run(server, "list")).stdout
+    assert "40 x 1500 int8" in shown
+    assert f"{bytes(32).hex()}  pinned, and not here yet" in shown
+    listed = json.loads((await run(server, "list", "--limit", "2", "--json")).stdout)
+    assert [each["id"] for each in listed["matrices"]] == sorted(IDS)[:2]
+    assert listed["has_more"]
+    found = {each["id"]: each for each in json.loads((await run(server, "list", "--json")).stdout)["matrices"]}
+    kept = [(found[id]["is_pinned"], found[id]["is_needed"]) for id in IDS]
+    assert kept == [(True, False), (False, True), (False, False)]
+    assert found[IDS[2]]["demand"] > 0.99
+    status = json.loads((await run(server, "status", "--json")).stdout)
+    assert (status["matrices"], status["pinned"], status["needed"], status["quota"]) == (3, 2, 1, None)
+    assert "3, and 0 incomplete" in (await run(server, "status")).stdout
+
+
+async def test_pin_drop_and_quota(server: RpcServer, node: Any, tmp_path: Path) -> None:
+    for array in ARRAYS:
+        node.matrices.put(array)
+    assert (await run(server, "pin", IDS[0])).exit_code == 1  # without the token
+    assert "pinned" in (await steer(server, tmp_path, "pin", IDS[0])).stdout
+    assert "already" in (await steer(server, tmp_path, "pin", IDS[0].upper())).stdout
+    refused = await steer(server, tmp_path, "drop", IDS[0])
+    assert refused.exit_code == 1
+    assert "matrix-kept" in refused.output
+    assert (await steer(server, tmp_path, "drop", IDS[1])).exit_code == 0
+    assert "matrix-unknown" in (await steer(server, tmp_path, "drop", IDS[1])).output
+    assert "no limit" not in (await steer(server, tmp_path, "quota", "100K")).stdout
+    assert node.matrices.list_ids() == [bytes.fromhex(IDS[0])]
+    assert "store-full" in (await steer(server, tmp_path, "quota", "10")).output
+    assert "no limit" in (await steer(server, tmp_path, "quota", "default")).stdout
+    assert "not pinned any more" in (await steer(server, tmp_path, "unpin", IDS[0])).stdout
+    assert "was not pinned" in (await steer(server, tmp_path, "unpin", IDS[0])).stdout
+    for bad in (("pin", "12"), ("quota", "many"), ("drop", "z" * 64)):
+        assert "bad-" in (await steer(server, tmp_path, *bad)).output
+
+
+async def test_put_and_get_in_slices(server: RpcServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_rows, "SLICE_BYTES", 30_000)
+    np.save(tmp_path / "x.npy", ARRAYS[0])
+    assert (await run(server, "put", str(tmp_path / "x.npy"))).stdout.strip() == IDS[0]
+    assert (await run(server, "put", str(tmp_path / "x.npy"))).stdout.strip() == IDS[0]
+    shown = await run(server, "get", IDS[0], "-o", str(tmp_path / "y.npy"), "--wait", "0")
+    assert shown.exit_code == 0, shown.output
+    assert np.array_equal(np.load(tmp_path / "y.npy"), ARRAYS[0])
+    missing = await run(server, "get", IDS[1], "-o", str(tmp_path / "z.npy"), "--wait", "0")
+    assert "matrix-unknown" in missing.output
+    np.save(tmp_path / "bad.npy", ARRAYS[0].astype(np.int16))
+    assert "bad-dtype" in (await run(server, "put", str(tmp_path / "bad.npy"))).output

@@ -1,0 +1,97 @@
+"""`inos peers` as typed, against a real RPC server on a node in memory."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from inos.cli import main as cli
+from inos.network.status import AddressInfo, BanInfo
+from inos.primitives.units import Height, NodeId, TimeMs
+from inos.rpc import PeerInfo, RpcServer
+from support.fake_node import FakeNode
+from support.rpc_served import make_fake_node, serve
+
+
+@pytest.fixture
+def node() -> FakeNode:
+    return make_fake_node(0)
+
+
+@pytest.fixture
+async def server(node: FakeNode, tmp_path: Path) -> AsyncIterator[RpcServer]:
+    async with serve(node, tmp_path) as server:
+        yield server
+
+
+async def run(server: RpcServer, *arguments: str) -> Any:
+    return await asyncio.to_thread(CliRunner().invoke, cli.app, ["peers", *arguments, "--rpc", server.url])
+
+
+async def test_status(server: RpcServer) -> None:
+    result = await run(server, "status")
+    assert result.exit_code == 0
+    assert "no: peers asked to dial back could not" in result.stdout
+    assert "3 of 8 in 3 groups" in result.stdout
+    assert "2 reached, 7 heard of" in result.stdout
+    assert json.loads((await run(server, "status", "--json")).stdout)["reachability"] == "private"
+
+
+async def test_list(server: RpcServer, node: FakeNode) -> None:
+    node.peers = [
+        PeerInfo(
+            node_id=NodeId(b"\xab" * 32),
+            address="20.1.0.1:8646",
+            is_inbound=False,
+            height=Height(7),
+            connected_at=TimeMs(5),
+            latency_ms=12,
+            kind="outbound",
+            group="20.1.0.0/16",
+            score=40,
+            bytes_received=1,
+            bytes_sent=2,
+        )
+    ]
+    lines = (await run(server, "list")).stdout.splitlines()
+    assert lines[1].split() == ["ab" * 8, "outbound", "20.1.0.1:8646", "20.1.0.0/16", "7", "12", "40"]
+
+
+async def test_addresses_need_the_token(server: RpcServer, node: FakeNode, tmp_path: Path) -> None:
+    node.addresses = [
+        AddressInfo(
+            id=NodeId(bytes([n]) * 32),
+            host=f"20.{n}.0.1",
+            port=8646,
+            group=f"20.{n}.0.0/16",
+            is_tried=n == 1,
+            seen_ms=5,
+            attempt_ms=0,
+            reached_ms=0,
+            attempts=n - 1,
+        )
+        for n in (1, 2)
+    ]
+    assert (await run(server, "addresses")).exit_code == 1
+    result = await run(server, "addresses", "--data-dir", str(tmp_path))
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[1].endswith("reached")
+    assert "1 attempts in vain" in result.stdout
+    assert "2 of 2 addresses" in result.stdout
+
+
+async def test_bans_are_shown_and_lifted(server: RpcServer, node: FakeNode, tmp_path: Path) -> None:
+    node.bans = [BanInfo(True, "20.1.0.0/16", 1_700_000_000_000, 5, "4 nodes of it")]
+    token = ("--data-dir", str(tmp_path))
+    shown = (await run(server, "bans", *token)).stdout
+    assert "20.1.0.0/16" in shown
+    assert "2023-11-14 22:13:20" in shown
+    assert (await run(server, "unban", "20.1.0.0/16", *token)).stdout == "lifted 1\n"
+    assert node.bans == []
+    result = await run(server, "unban", "20.1.0.0/16", *token)
+    assert result.exit_code == 1
+    assert "not-banned" in result.output

@@ -1,0 +1,425 @@
+"""`inos wallet` end to end over real files, with a small JSON-RPC server in place of a node."""
+
+import json
+import stat
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from inos.cli import main as cli
+from inos.cli.common import output as _common
+from inos.cli.common import wallets as _wallets
+from inos.genesis import load_network
+from inos.primitives.codec import decode
+from inos.primitives.transactions import (
+    RegisterVoter,
+    Transaction,
+    Transfer,
+    UnbondVoter,
+    WithdrawBond,
+    compute_tx_id,
+    is_transaction_signed,
+)
+from inos.primitives.units import Address
+from inos.wallet.addresses import decode_address, encode_address
+from inos.wallet.keystore import ScryptCost
+from support.voters import get_bls_key, prove
+
+DEV_PHRASE = "test test test test test test test test test test test junk"
+TO = encode_address("dinos", Address(b"\x22" * 20))
+runner = CliRunner()
+
+
+class StubNode:
+    """Answers the methods the wallet calls, and remembers what was sent."""
+
+    def __init__(self) -> None:
+        network = load_network("devnet")
+        self.version = {"network": "devnet", "chain_id": network.params.chain_id, "genesis": network.genesis_id.hex()}
+        self.balance = 10 * 10**9
+        self.nonce = 3
+        self.calls: list[tuple[str, Any]] = []
+        self.sent: list[Transaction] = []
+        self.raw: bytes | None = None
+        self.final_height = 0
+        self.standing: dict[str, Any] = {}
+        self.url = ""
+
+    def answer(self, method: str, params: Any) -> Any:
+        self.calls.append((method, params))
+        if method == "node_version":
+            return self.version
+        if method == "state_getAccount":
+            shown = {"address": params[0], "nonce": 1, "pending_nonce": self.nonce, "balance": str(self.balance)}
+            return shown | {"bonded": "500000000", "merit": "12", "reputation": "34", "height": 9}
+        if method == "tx_estimateFee":
+            return {"fee": "1000"}
+        if method == "tx_send":
+            tx = decode(Transaction, bytes.fromhex(params[0]), limit=4096)
+            self.sent.append(tx)
+            return {"id": compute_tx_id(tx).hex()}
+        if method == "state_getHistory":
+            entry = {"height": 5, "kind": "transfer", "id": "ab" * 32, "direction": "in", "amount": "1500000000"}
+            return {
+                "entries": [entry | {"counterparty": TO, "fee": "1", "time_ms": 0, "block": "cd" * 32}],
+                "next": "5:0",
+            }
+        if method == "chain_head":
+            return {"height": 7, "final_height": self.final_height}
+        if method == "tx_pool":
+            waiting = {"id": "ef" * 32, "sender": TO, "kind": "transfer"}
+            return {"count": 2, "transactions": [waiting, waiting | {"sender": "another", "id": "aa" * 32}]}
+        if method == "chain_getTransaction":
+            return self.standing
+        if method == "finality_register":
+            return {"key": get_bls_key("alice").hex(), "proof": prove("alice").hex()}
+        return None
+
+    def respond(self, body: bytes) -> bytes:
+        if self.raw is not None:
+            return self.raw
+        request = json.loads(body)
+        result = self.answer(request["method"], request["params"])
+        if result is None:
+            error = {"code": -32601, "message": "there is no such method", "data": {"code": "method-not-found"}}
+            return json.dumps({"jsonrpc": "2.0", "id": request["id"], "error": error}).encode()
+        return json.dumps({"jsonrpc": "2.0", "id": request["id"], "result": result}).encode()
+
+
+@pytest.fixture
+def node() -> Iterator[StubNode]:
+    stub = StubNode()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            answer = stub.respond(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *args: Any) -> None:
+            """Quiet."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        stub.url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield stub
+        server.shutdown()
+        thread.join()
+
+
+class Cli:
+    """Runs commands against one wallet directory, with the password in a file."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory / "wallets"
+        self.password = self.write(directory / "password", "correct horse\n")
+        self.phrase = self.write(directory / "phrase", DEV_PHRASE + "\n")
+
+    @staticmethod
+    def write(path: Path, text: str) -> Path:
+        path.write_text(text)
+        path.chmod(0o600)
+        return path
+
+    def __call__(self, *args: str, input: str | None = None, password: bool = True) -> Any:
+        extra = ["--wallet-dir", str(self.directory)] if args[0] not in ("broadcast", "transaction") else []
+        if password and args[0] in ("create", "restore", "send", "sign", "vote", "unvote", "withdraw"):
+            extra += ["--password-file", str(self.password)]
+        done = runner.invoke(cli.app, ["wallet", *args, *extra], input=input)
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+        return done
+
+    def restore(self) -> str:
+        done = self("restore", "--phrase-file", str(self.phrase), "--json")
+        assert done.exit_code == 0, done.output
+        return str(json.loads(done.stdout)["address"])
+
+    def fails(self, *args: str, **named: Any) -> str:
+        """The code of the error as JSON, which must be all of stdout."""
+        done = self(*args, "--json", **named)
+        assert done.exit_code == 1, done.output
+        return str(json.loads(done.stdout)["error"]["code"])
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    monkeypatch.setattr(_wallets, "SCRYPT_COST", ScryptCost(n=16, r=1, p=1))
+    for name in ("INOS_WALLET_DIR", "INOS_RPC", "INOS_NETWORK"):
+        monkeypatch.delenv(name, raising=False)
+    return Cli(tmp_path)
+
+
+def test_create_shows_the_phrase_once_and_restore_gives_the_same_address(run: Cli) -> None:
+    done = run("create", "--json", "--words", "12")
+    assert done.exit_code == 0
+    made = json.loads(done.stdout)
+    assert len(made["phrase"].split()) == 12
+    assert stat.S_IMODE(Path(made["file"]).stat().st_mode) == 0o600
+    run.write(run.phrase, made["phrase"])
+    again = json.loads(run("restore", "--wallet", "again", "--phrase-file", str(run.phrase), "--json").stdout)
+    assert again["address"] == made["address"]
+    assert "phrase" not in again
+    listed = json.loads(run("list", "--json").stdout)
+    assert [(w["wallet"], w["address"]) for w in listed["wallets"]] == [
+        ("again", made["address"]),
+        ("default", made["address"]),
+    ]
+
+
+def test_create_for_people(run: Cli) -> None:
+    done = run("create", input="secret\nsecret\n", password=False)
+    assert done.exit_code == 0
+    assert " 24. " in done.stdout
+    assert "address dinos1" in done.stdout
+    assert "secret" not in done.stdout
+    assert run("list").stdout.startswith("default          dinos1")
+
+
+def test_an_existing_wallet_stays_without_force(run: Cli) -> None:
+    address = run.restore()
+    assert run.fails("create") == "keystore-exists"
+    assert run.fails("restore", "--phrase-file", str(run.phrase)) == "keystore-exists"
+    assert json.loads(run("address", "--json").stdout)["address"] == address
+    done = run("create", "--force", "--json")
+    assert done.exit_code == 0
+    assert "is kept as" in done.stderr
+    assert len(list(run.directory.glob("default.keystore.json.bak*"))) == 1
+
+
+def test_restore_asks_for_the_phrase_and_names_a_wrong_word(run: Cli) -> None:
+    assert run("restore", input=DEV_PHRASE + "\n").exit_code == 0
+    done = run("restore", "--wallet", "b", input=DEV_PHRASE.replace("junk", "jump") + "\n")
+    assert done.exit_code == 1
+    assert "error [bad-phrase]" in done.stderr
+    assert not (run.directory / "b.keystore.json").exists()
+
+
+def test_passphrase_gives_another_wallet(run: Cli, tmp_path: Path) -> None:
+    address = run.restore()
+    file = Cli.write(tmp_path / "passphrase", "more")
+    args = ["--phrase-file", str(run.phrase), "--passphrase-file", str(file)]
+    assert json.loads(run("restore", "--wallet", "b", *args, "--json").stdout)["address"] != address
+
+
+def test_addresses_by_index_and_network(run: Cli) -> None:
+    first = run.restore()
+    assert run("address").stdout.strip() == first
+    second = run("address", "--index", "1", "--password-file", str(run.password)).stdout.strip()
+    assert second != first
+    tinos = run("address", "--network", "testnet").stdout.strip()
+    assert decode_address("tinos", tinos) == decode_address("dinos", first)
+
+
+def test_no_answer_at_a_prompt(run: Cli) -> None:
+    done = run("create", "--json", input="", password=False)
+    assert (done.exit_code, json.loads(done.stdout)["error"]["code"]) == (130, "aborted")
+    assert run("list").stdout.startswith("no wallets")
+
+
+def test_password_files(run: Cli, tmp_path: Path) -> None:
+    run.restore()
+    sign = ["sign", "--to", TO, "--amount", "1", "--nonce", "0", "--fee", "0"]
+    empty = Cli.write(tmp_path / "empty", "\n")
+    wrong = Cli.write(tmp_path / "wrong", "incorrect horse\n")
+    for file, code in ((empty, "empty-secret"), (wrong, "wrong-password"), (tmp_path / "none", "file-unreadable")):
+        assert run.fails(*sign, "--password-file", str(file), password=False) == code
+    run.password.chmod(0o644)
+    done = run(*sign, "--json")
+    assert done.exit_code == 0
+    assert "chmod 600" in done.stderr
+
+
+def test_a_damaged_keystore_is_told_from_a_wrong_password(run: Cli) -> None:
+    run.restore()
+    path = run.directory / "default.keystore.json"
+    data = bytearray(path.read_bytes())
+    data[data.index(b"ciphertext") + 20] ^= 1
+    path.write_bytes(data)
+    assert run.fails("sign", "--to", TO, "--amount", "1", "--nonce", "0", "--fee", "0") == "keystore-damaged"
+    assert json.loads(run("list", "--json").stdout)["wallets"][0]["error"]["code"] == "keystore-damaged"
+
+
+def test_balance_of_wallets_and_addresses(run: Cli, node: StubNode) -> None:
+    address = run.restore()
+    done = run("balance", "--rpc", node.url)
+    assert done.stdout.splitlines()[:2] == ["10 credits", "bonded     0.5 credits"]
+    assert node.calls[-1] == ("state_getAccount", [address])
+    assert json.loads(run("balance", TO, "--rpc", node.url, "--json").stdout)["balance"] == "10000000000"
+    assert node.calls[-1] == ("state_getAccount", [TO])
+    assert run("balance", "default", "--rpc", node.url).exit_code == 0
+    assert run.fails("balance", TO[:-1] + "q", "--rpc", node.url) == "bad-checksum"
+
+
+def test_history(run: Cli, node: StubNode) -> None:
+    done = run("history", TO, "--rpc", node.url, "--limit", "5")
+    assert "1.5" in done.stdout
+    assert "--before 5:0" in done.stdout
+    assert ("state_getHistory", {"address": TO, "limit": 5}) in node.calls
+    assert "included, depth 3" in done.stdout
+    assert "pending" in done.stdout
+    assert "aa" * 32 not in done.stdout, "another account's"
+    node.final_height = 5
+    page = json.loads(run("history", TO, "--rpc", node.url, "--before", "5:0", "--json").stdout)
+    assert ("state_getHistory", {"address": TO, "limit": 20, "before": "5:0"}) in node.calls
+    assert page["entries"][0]["standing"] == "final"
+    assert page["pending"] == []
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ({"status": "pending", "height": None, "standing": "open", "confirmations": 0}, "pending"),
+        ({"status": "included", "height": 9, "standing": "justified", "confirmations": 4}, "included, depth 4"),
+        ({"status": "included", "height": 9, "standing": "final", "confirmations": 14}, "final"),
+    ],
+)
+def test_how_settled_a_transaction_is(run: Cli, node: StubNode, found: dict[str, Any], said: str) -> None:
+    node.standing = found
+    assert run("transaction", "ab" * 32, "--rpc", node.url).stdout.startswith(said)
+
+
+def test_becoming_a_voter_and_ceasing_to_be_one(run: Cli, node: StubNode) -> None:
+    run.restore()
+    assert run("vote", "--bond", "2", "--rpc", node.url, "--yes").exit_code == 0
+    assert run("unvote", "--rpc", node.url, "--yes").exit_code == 0
+    assert run("withdraw", "--rpc", node.url, "--yes").exit_code == 0
+    bond = 2 * 10**9
+    expected = [RegisterVoter(get_bls_key("alice"), prove("alice"), bond), UnbondVoter(), WithdrawBond()]
+    assert [tx.payload for tx in node.sent] == expected
+    assert ("finality_register", {"bond": str(bond), "send": False}) in node.calls
+    assert run.fails("vote", "--bond", "20", "--rpc", node.url, "--yes") == "insufficient-balance"
+
+
+def test_send(run: Cli, node: StubNode) -> None:
+    address = run.restore()
+    done = run("send", TO, "1.5", "--rpc", node.url, "--yes", "--json")
+    assert done.exit_code == 0, done.output
+    (tx,) = node.sent
+    assert is_transaction_signed(tx)
+    assert (tx.nonce, tx.fee, tx.payload) == (3, 1000, Transfer(b"\x22" * 20, 1_500_000_000))
+    shown = json.loads(done.stdout)
+    assert (shown["id"], shown["from"], shown["to"]) == (compute_tx_id(tx).hex(), address, TO)
+    assert (shown["amount"], shown["fee"]) == ("1500000000", "1000")
+
+
+def test_send_waits_until_a_block_has_it(run: Cli, node: StubNode) -> None:
+    run.restore()
+    node.standing = {"status": "included", "height": 12}
+    done = run("send", TO, "1.5", "--rpc", node.url, "--yes", "--wait")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.strip() == f"sent {compute_tx_id(node.sent[0]).hex()}, in block 12"
+    assert json.loads(run("send", TO, "1.5", "--rpc", node.url, "--yes", "--wait", "--json").stdout)["height"] == 12
+
+
+def test_send_asks_and_takes_no_for_an_answer(run: Cli, node: StubNode) -> None:
+    run.restore()
+    assert run.fails("send", TO, "1", "--rpc", node.url, input="n\n") == "not-confirmed"
+    assert node.sent == []
+    assert run("send", TO, "1", "--fee", "0.5", "--rpc", node.url, input="y\n").exit_code == 0
+    assert node.sent[0].fee == 500_000_000
+
+
+@pytest.mark.parametrize(
+    ("to", "amount", "code"),
+    [
+        (TO, "10", "insufficient-balance"),  # the fee is missing
+        (TO, "99999999999", "bad-amount"),
+        (TO, "0", "bad-amount"),
+        (TO, "1.0000000001", "bad-amount"),
+        (TO, "one", "bad-amount"),
+        (TO[:-1] + "q", "1", "bad-checksum"),
+        (encode_address("tinos", Address(bytes(20))), "1", "other-network"),
+        ("bob", "1", "not-an-address"),
+    ],
+)
+def test_what_is_refused_before_anything_is_signed(to: str, amount: str, code: str, run: Cli, node: StubNode) -> None:
+    run.restore()
+    run.password.unlink()  # were the password read first, that would be the error
+    assert run.fails("send", to, amount, "--rpc", node.url, "--yes") == code
+    assert node.sent == []
+
+
+def test_a_node_of_another_network_gets_nothing(run: Cli, node: StubNode, tmp_path: Path) -> None:
+    run.restore()
+    file = tmp_path / "tx.json"
+    run("sign", "--to", TO, "--amount", "1", "--nonce", "0", "--fee", "0", "-o", str(file))
+    node.version["genesis"] = "00" * 32
+    assert run.fails("send", TO, "1", "--rpc", node.url, "--yes") == "other-network"
+    assert run.fails("broadcast", str(file), "--rpc", node.url) == "other-network"
+    assert node.sent == []
+    done = run("balance", "--rpc", node.url)
+    assert done.exit_code == 0
+    assert "warning" in done.stderr
+
+
+def test_sign_offline_then_broadcast(run: Cli, node: StubNode, tmp_path: Path) -> None:
+    run.restore()
+    file = tmp_path / "tx.json"
+    done = run("sign", "--to", TO, "--amount", "2", "--nonce", "7", "--fee", "0.1", "-o", str(file))
+    assert done.exit_code == 0
+    assert node.calls == []
+    document = json.loads(file.read_text())
+    assert document["id"] in done.stdout
+    sent = run("broadcast", str(file), "--rpc", node.url, "--json")
+    assert json.loads(sent.stdout)["id"] == document["id"]
+    assert (node.sent[0].nonce, node.sent[0].fee) == (7, 100_000_000)
+    bare = Cli.write(tmp_path / "tx.hex", document["hex"])
+    assert run("broadcast", str(bare), "--rpc", node.url).exit_code == 0
+
+
+def test_broadcast_refuses_what_was_changed_or_is_for_another_chain(run: Cli, node: StubNode, tmp_path: Path) -> None:
+    run.restore()
+    to = encode_address("tinos", Address(bytes(20)))
+    file = tmp_path / "tx.json"
+    args = ["sign", "--to", to, "--amount", "2", "--nonce", "7", "--fee", "1", "--network", "testnet", "-o", str(file)]
+    assert run(*args).exit_code == 0
+    assert run.fails("broadcast", str(file), "--rpc", node.url) == "other-network"
+    text = json.loads(file.read_text())["hex"]
+    for content in (text[:-1] + ("0" if text[-1] != "0" else "1"), "{}", '{"hex": 5}', "zz", "[]", ""):
+        file.write_text(content)
+        assert run.fails("broadcast", str(file), "--rpc", node.url) == "bad-transaction"
+    assert run.fails("broadcast", str(tmp_path / "none"), "--rpc", node.url) == "file-unreadable"
+    assert node.calls == []
+
+
+def test_a_node_that_is_not_there(run: Cli) -> None:
+    done = run("balance", TO, "--rpc", "http://127.0.0.1:1")
+    assert done.exit_code == 1
+    assert "error [node-unreachable]: no node answers at http://127.0.0.1:1" in done.stderr
+    assert "inos node --network devnet" in done.stderr
+    for url in ("nonsense", "ftp://x", "http://", "http://h:99999999"):
+        assert run.fails("balance", TO, "--rpc", url) == "bad-url"
+
+
+def test_answers_of_nodes_that_are_none(run: Cli, node: StubNode) -> None:
+    for raw in (b"<html>", b"[]", b"{}", b'{"error": "x"}', b'{"result": 5}'):
+        node.raw = raw
+        assert run.fails("balance", TO, "--rpc", node.url) == "bad-response"
+
+
+def test_refusals_of_the_node_pass_through(node: StubNode) -> None:
+    with pytest.raises(_common.CommandError, match="the node refused nothing_here: there is no such method") as caught:
+        _common.call_rpc(node.url, "nothing_here")
+    assert caught.value.code == "method-not-found"
+
+
+def test_unknown_networks_and_wallets(run: Cli) -> None:
+    assert run.fails("address") == "keystore-missing"
+    assert run.fails("address", "--network", "mainnet") == "network-unknown"
+    assert run.fails("address", "--wallet", "../x") == "bad-name"
+
+
+def test_default_directory_follows_xdg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert _wallets.get_wallet_dir(None) == tmp_path / "inos" / "wallets"
+    monkeypatch.delenv("XDG_DATA_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert _wallets.get_wallet_dir(None) == tmp_path / ".local" / "share" / "inos" / "wallets"

@@ -1,0 +1,419 @@
+"""Products multiplied through a node in memory: the whole way, and every way it can fail."""
+
+import asyncio
+import errno
+import os
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from msgspec.structs import replace
+
+import inos
+from inos import work
+from inos.client import models
+from inos.client.errors import ClientError, JobFailed
+from inos.client.job_watcher import JobWatch, JobWatcher
+from inos.client.operands import BadOperand, make_ref, read_credits, to_operand
+from inos.client.uploads import upload_rows
+from inos.primitives.transactions import ClaimJob
+from inos.wallet.errors import WalletError
+from inos.wallet.keys import make_key
+from support.fake_node import WORKER, FakeNode
+from support.rpc_served import make_fake_node, serve
+
+ALICE = make_key(bytes(31) + b"\x01")
+FUNDS = 10 * 10**9
+RNG = np.random.default_rng(2)
+X = RNG.integers(-64, 64, (33, 70))
+W = RNG.integers(-64, 64, (18, 70))
+
+
+@pytest.fixture
+def node() -> FakeNode:
+    return make_fake_node(FUNDS, ALICE.address, WORKER.address)
+
+
+@pytest.fixture
+async def client(node: FakeNode, tmp_path: Path) -> AsyncIterator[inos.Client]:
+    async with serve(node, tmp_path) as server, inos.Client(server.url, wallet=ALICE) as client:
+        yield client
+
+
+@pytest.fixture
+async def life(node: FakeNode) -> AsyncIterator[None]:
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(node.live())
+        yield
+        task.cancel()
+
+
+@pytest.mark.usefixtures("life")
+async def test_multiply(client: inos.Client, node: FakeNode) -> None:
+    y = await client.multiply(X, W, reward="1.5", timeout_s=30)
+    assert y.dtype == np.int32
+    assert np.array_equal(y, X @ W.T)
+    job = (await client.jobs()).jobs[0]
+    assert (job.reward, job.state, job.burned) == (1_500_000_000, "settled", 6)
+    assert (await client.account()).balance == FUNDS - 1_500_000_000 - 6 - 1000
+    assert np.array_equal(await client.result(job.id), X @ W.T)
+
+
+@pytest.mark.usefixtures("life")
+async def test_several_products_at_once(client: inos.Client) -> None:
+    xs = [RNG.integers(-64, 64, (5, 70), np.int8) for _ in range(4)]
+    found = await asyncio.gather(*(client.multiply(x, W, reward_nano=1000, timeout_s=30) for x in xs))
+    for x, y in zip(xs, found, strict=True):
+        assert np.array_equal(y, x.astype(np.int64) @ W.T)
+
+
+@pytest.mark.usefixtures("life")
+async def test_as_many_blocks_deep_as_asked(client: inos.Client, node: FakeNode) -> None:
+    job = await client.post_job(X, W, reward=Decimal("0.5"))
+    settled = await client.wait_job(job, 30)
+    assert settled.closed_at is not None
+    async with asyncio.TaskGroup() as group:
+        deep = group.create_task(client.wait_job(job, 30, confirmations=3))
+        while (await client.head()).height < settled.closed_at + 2:
+            assert not deep.done()
+            node.mine()
+    assert deep.result().id == job
+
+
+@pytest.mark.usefixtures("life")
+async def test_a_wrong_product_is_never_returned(client: inos.Client, node: FakeNode) -> None:
+    def spoil(y: Any) -> Any:
+        y[7, 3] += 1
+        return y
+
+    node.spoil = spoil
+    with pytest.raises(JobFailed) as caught:
+        await client.multiply(X, W, reward="1", timeout_s=30)
+    assert caught.value.code == "wrong-result"
+
+
+@pytest.mark.usefixtures("life")
+async def test_another_matrix_under_the_results_id_is_refused(client: inos.Client, node: FakeNode) -> None:
+    job = await client.post_job(X, W, reward="1")
+    settled = await client.wait_job(job, 30)
+    assert settled.y is not None
+    node.matrices.arrays[bytes.fromhex(settled.y.id)][0, 0] += 1
+    with pytest.raises(ClientError) as caught:
+        await client.result(job)
+    assert caught.value.code == "wrong-matrix"
+
+
+@pytest.mark.parametrize(
+    ("x", "w", "code"),
+    [
+        (X.astype(np.float64), W, "bad-dtype"),
+        (X.tolist(), W, "bad-dtype"),
+        (X[0], W, "bad-shape"),
+        (X[:0], W, "bad-shape"),
+        (X, W[:, 1:], "depth-mismatch"),
+        (X, W.T, "depth-mismatch"),
+        (np.where(np.arange(70) == 5, 64, X), W, "entry-out-of-range"),
+        (X, np.where(np.arange(70) == 5, -65, W), "entry-out-of-range"),
+    ],
+)
+async def test_bad_operands_are_refused_before_anything_is_sent(
+    client: inos.Client, node: FakeNode, x: Any, w: Any, code: str
+) -> None:
+    with pytest.raises(BadOperand) as caught:
+        await client.multiply(x, w, reward="1")
+    assert caught.value.code == code
+    assert (node.matrices.arrays, len(node.mempool)) == ({}, 0)
+
+
+async def test_the_place_of_a_wrong_entry_is_named(client: inos.Client) -> None:
+    wrong = W.copy()
+    wrong[4, 9] = 200
+    with pytest.raises(BadOperand, match=r"W\[4, 9\] is 200"):
+        await client.post_job(X, wrong, reward="1")
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ({}, "bad-reward"),
+        ({"reward": "1", "reward_nano": 5}, "bad-reward"),
+        ({"reward": True}, "bad-reward"),
+        ({"reward": 0.1 + 0.2}, "bad-reward"),
+        ({"reward": float("nan")}, "bad-reward"),
+        ({"reward": "much"}, "bad-reward"),
+        ({"reward": "0.0000000001"}, "bad-reward"),
+        ({"reward": "-1"}, "bad-reward"),
+    ],
+)
+async def test_rewards_are_read_strictly(client: inos.Client, options: Any, code: str) -> None:
+    with pytest.raises(ClientError) as caught:
+        await client.post_job(X, W, **options)
+    assert caught.value.code == code
+
+
+async def test_a_reward_above_the_balance_sends_nothing(client: inos.Client, node: FakeNode) -> None:
+    with pytest.raises(WalletError) as caught:
+        await client.post_job(X, W, reward="10")
+    assert caught.value.code == "insufficient-balance"
+    assert node.matrices.arrays == {}
+
+
+async def test_a_job_larger_than_the_chain_checks(client: inos.Client, node: FakeNode) -> None:
+    tall = np.zeros((4096, 1), np.int8)
+    with pytest.raises(BadOperand) as caught:
+        await client.post_job(tall, tall, reward="1", mode="checked")
+    assert caught.value.code == "job-too-large"
+    assert node.matrices.arrays == {}
+    large = await client.post_job(tall, tall, reward="1")
+    small = await client.post_job(X, W, reward="1")
+    chosen = await client.post_job(X, W, reward="1", mode="optimistic")
+    node.mine()
+    assert [(await client.job(job)).mode for job in (large, small, chosen)] == ["optimistic", "checked", "optimistic"]
+
+
+async def test_large_matrices_go_by_rows_and_their_product_comes_by_rows(
+    client: inos.Client, node: FakeNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inos.client.client.WHOLE_BYTES", 1000)
+    monkeypatch.setattr("inos.client.uploads.CHUNK_BYTES", 1500)
+    rng = np.random.default_rng(4)
+    x, w = rng.integers(-64, 64, (77, 40), np.int8), rng.integers(-64, 64, (50, 40), np.int8)
+    np.save(tmp_path / "X.npy", x)
+    told: list[tuple[str, int, int]] = []
+    mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
+    job = await client.post_job(mapped, w, reward="1", tell=lambda *step: told.append(step))
+    assert told == [("X", 32, 77), ("X", 64, 77), ("X", 77, 77), ("W", 32, 50), ("W", 50, 50)]
+    node.mine()
+    with pytest.raises(JobFailed) as early:
+        await client.save_result(job, tmp_path / "Y.npy")
+    assert early.value.code == "job-open"
+    node.work_jobs()
+    y = await client.save_result(job, tmp_path / "Y.npy")
+    assert y.dtype == np.int32
+    assert np.array_equal(y, x.astype(np.int32) @ w.astype(np.int32).T)
+    assert sorted(name for name in os.listdir(tmp_path) if "npy" in name) == [
+        "X.npy", "Y.npy",
+    ]  # fmt: skip
+    # Rows of something else under the right id are seen, and leave no file.
+    ref = (await client.job(job)).y
+    assert ref is not None
+    node.matrices.arrays[bytes.fromhex(ref.id)] = y + 1
+    with pytest.raises(ClientError) as lied:
+        await client.save_result(job, tmp_path / "again.npy")
+    assert lied.value.code == "wrong-matrix"
+    assert not (tmp_path / "again.npy").exists()
+
+
+async def test_a_wrong_product_is_not_written(client: inos.Client, node: FakeNode, tmp_path: Path) -> None:
+    def spoil(y: Any) -> Any:
+        y[3, 2] += 1
+        return y
+
+    node.spoil = spoil
+    job = await client.post_job(X, W, reward="1", mode="optimistic")
+    node.mine()
+    node.work_jobs()
+    assert (await client.job(job)).state == "delivered"
+    with pytest.raises(JobFailed) as caught:
+        await client.save_result(job, tmp_path / "Y.npy")
+    assert caught.value.code == "wrong-result"
+    assert "row 3 " in caught.value.message
+    assert "--watch" in str(caught.value.hint)
+    assert [name for name in os.listdir(tmp_path) if "Y.npy" in name] == []
+
+
+async def test_a_full_disk_ends_a_download_and_leaves_nothing(
+    client: inos.Client, node: FakeNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = await client.post_job(X, W, reward="1", mode="optimistic")
+    node.mine()
+    node.work_jobs()
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("inos.client.downloads._NpyFile.write", refuse)
+    with pytest.raises(OSError, match="No space left"):
+        await client.save_result(job, tmp_path / "Y.npy")
+    assert [name for name in os.listdir(tmp_path) if "Y.npy" in name] == []
+
+
+async def test_a_result_too_large_for_one_answer_comes_in_several(
+    client: inos.Client, node: FakeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inos.rpc.methods.mesh.matrices.MAX_ANSWER_BYTES", 1000)
+    monkeypatch.setattr("inos.client.downloads.CHUNK_BYTES", 900)
+    y = np.arange(40 * 30, dtype=np.int32).reshape(40, 30)
+    ref = await client.put_matrix(y)
+    assert np.array_equal(await client.get_matrix(ref.id.hex()), y)
+
+
+async def test_an_upload_goes_on_where_it_was(client: inos.Client, node: FakeNode) -> None:
+    array = np.arange(-60, 60, dtype=np.int8).reshape(40, 3)
+    ref = make_ref(array)
+    await node.add_rows(ref.matrix_id, (1, 40, 3), 0, array[:16])
+    told: list[int] = []
+    await upload_rows(client.call, array, ref, "X", lambda what, done, rows: told.append(done))
+    assert told == [40]
+    assert np.array_equal(node.matrices.arrays[ref.id], array)
+
+
+async def test_a_job_nobody_takes_is_cancelled(client: inos.Client, node: FakeNode) -> None:
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(expect_failure(client.multiply(X, W, reward="1", timeout_s=1)))
+        await asyncio.wait_for(node.has_transactions.wait(), 10)
+        node.mine()
+    error = task.result()
+    assert error.code == "job-timeout"
+    assert "open" in error.message
+    assert "cancelled by" in error.hint
+    node.mine()
+    assert (await client.job(error.job)).state == "cancelled"
+    assert (await client.account()).balance == FUNDS - 6 - 2000
+    with pytest.raises(JobFailed) as caught:
+        await client.wait_job(error.job, 5)
+    assert caught.value.code == "job-cancelled"
+    with pytest.raises(JobFailed) as caught:
+        await client.result(error.job)
+    assert caught.value.code == "job-open"
+
+
+async def expect_failure(call: Any) -> JobFailed:
+    with pytest.raises(JobFailed) as caught:
+        await call
+    return caught.value
+
+
+async def test_a_deadline_that_passes(client: inos.Client, node: FakeNode) -> None:
+    job = await client.post_job(X, W, reward="1", lifetime=2)
+    for _ in range(3):
+        node.mine()
+    error = await expect_failure(client.wait_job(job, 5))
+    assert error.code == "job-expired"
+    await client.cancel_job(job)
+    node.mine()
+    assert (await client.job(job)).state == "cancelled"
+
+
+async def test_a_transaction_that_got_lost(client: inos.Client, node: FakeNode) -> None:
+    job = await client.post_job(X, W, reward="1")
+    node.mempool.waiting.clear()
+    assert (await expect_failure(client.wait_job(job, 10))).code == "job-lost"
+
+
+async def test_a_wait_without_auto_cancel_leaves_the_job(client: inos.Client, node: FakeNode) -> None:
+    error = await expect_failure(client.multiply(X, W, reward="1", timeout_s=0.3, auto_cancel=False))
+    assert (error.code, len(node.mempool)) == ("job-timeout", 1)
+
+
+@pytest.mark.parametrize("job", ["nonsense", "ab", "ab" * 33, "ab" * 31 + "\n "])
+async def test_ids_that_are_none(client: inos.Client, job: str) -> None:
+    with pytest.raises(ClientError) as caught:
+        await client.cancel_job(job)
+    assert caught.value.code == "bad-job-id"
+
+
+async def test_a_claim_that_lapses_and_another_that_delivers(client: inos.Client, node: FakeNode) -> None:
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(client.multiply(X, W, reward="1", claim_window=5))
+        await asyncio.wait_for(node.has_transactions.wait(), 10)
+        node.mine()
+        [(job_id, _)] = node.ledger.list_jobs()
+        node.act(ClaimJob(job_id))
+        for _ in range(6):
+            node.mine()
+        assert (await client.job(job_id.hex())).state == "open"
+        node.work_jobs()
+    assert np.array_equal(task.result(), X.astype(np.int32) @ W.astype(np.int32).T)
+
+
+async def test_a_worker_that_holds_a_job_too_long(client: inos.Client, node: FakeNode) -> None:
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(expect_failure(client.multiply(X, W, reward="1", timeout_s=0.5)))
+        await asyncio.wait_for(node.has_transactions.wait(), 10)
+        node.mine()
+        [(job_id, _)] = node.ledger.list_jobs()
+        node.act(ClaimJob(job_id))
+    error = task.result()
+    assert (error.code, error.job) == ("job-timeout", job_id.hex())
+    assert "may still deliver" in error.hint
+    assert len(node.mempool) == 0
+
+
+async def test_a_result_that_is_nowhere(client: inos.Client, node: FakeNode) -> None:
+    job = await client.post_job(X, W, reward="1")
+    node.mine()
+    node.work_jobs()
+    settled = await client.wait_job(job, 5)
+    assert settled.y is not None
+    del node.matrices.arrays[bytes.fromhex(settled.y.id)]
+    error = await expect_failure(client.result(job, wait_s=0))
+    assert (error.code, error.job) == ("result-missing", job)
+    assert f"inos job result {job}" in error.hint
+
+
+async def test_a_job_settled_between_two_questions_has_not_expired() -> None:
+    """Its state is asked for after the head, never before: blocks may come between the two."""
+    asked: list[str] = []
+    ref = models.Ref("", 1, 1, "")
+    job = models.Job("j", "open", "", ref, ref, 1, 1, 1, 1, 1, 9, 1, None, None, None)
+
+    class Source:
+        async def head(self) -> models.Head:
+            asked.append("head")
+            return models.Head("", 8 if len(asked) == 1 else 9, 0, 0, "", 0, "")
+
+        async def job(self, name: str) -> models.Job:
+            asked.append("job")
+            return job if len(asked) == 2 else replace(job, state="settled", closed_at=9, y=ref)
+
+        async def transaction(self, tx: str) -> models.FoundTransaction:
+            raise AssertionError("the job is known")
+
+    settled = await JobWatcher(Source()).wait(JobWatch("j", 10, 1))
+    assert settled.state == "settled"
+    assert asked == ["head", "job"] * 2
+
+
+async def test_matrices_by_themselves(client: inos.Client) -> None:
+    y = (X @ W.T).astype(np.int32)
+    ref = await client.put_matrix(y)
+    assert ref.id == work.matrix_id(y)
+    assert np.array_equal(await client.get_matrix(ref.id.hex()), y)
+
+
+@pytest.mark.parametrize(
+    ("reward", "nano"),
+    [("1.5", 1_500_000_000), (Decimal("1.5"), 1_500_000_000), (1.5, 1_500_000_000), (2, 2 * 10**9), (0.1, 10**8)],
+)
+def test_rewards_in_credits(reward: Any, nano: int) -> None:
+    assert read_credits("reward", reward, None) == nano
+
+
+def test_a_mapped_file_does_not_stay_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inos.client.operands.CHECKED_AT_ONCE", 1 << 20)
+    monkeypatch.setattr("inos.client.operands.HASHED_AT_ONCE", 1 << 20)
+    array = np.random.default_rng(8).integers(-64, 64, (64 << 10, 1 << 10), np.int8)
+    np.save(tmp_path / "X.npy", array)
+    expected = work.matrix_ref(array)
+    del array
+    before = read_resident_bytes()
+    mapped = to_operand(np.load(tmp_path / "X.npy", mmap_mode="r"), "X")
+    assert make_ref(mapped) == expected
+    assert read_resident_bytes() - before < 16 << 20
+
+
+def test_integers_of_any_width_are_the_same_operand(tmp_path: Path) -> None:
+    array = np.random.default_rng(8).integers(-64, 64, (50, 70))
+    for dtype in (np.int8, np.int64, ">i2"):
+        np.save(tmp_path / "X.npy", array.astype(dtype))
+        found = to_operand(np.load(tmp_path / "X.npy", mmap_mode="r"), "X")
+        assert make_ref(found) == work.matrix_ref(array.astype(np.int8))
+
+
+def read_resident_bytes() -> int:
+    """As the system counts them now, mapped files among them."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -1,0 +1,121 @@
+"""JSON-RPC over HTTP: retries, time limits, and answers that are none."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import inos
+from inos.client.errors import ClientError
+from inos.client.transport import NEVER_REPEATED
+from inos.rpc import RpcServer
+from inos.rpc.methods import ALL_METHODS
+from support.rpc_served import make_fake_node, serve
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[RpcServer]:
+    async with serve(make_fake_node(0), tmp_path) as server:
+        yield server
+
+
+def test_methods_that_are_never_repeated_exist() -> None:
+    assert set(ALL_METHODS) >= NEVER_REPEATED
+
+
+async def test_nobody_there() -> None:
+    async with inos.Client("http://127.0.0.1:9") as client:
+        with pytest.raises(ClientError) as caught:
+            await client.call("tx_send", hex="00")
+    assert caught.value.code == "node-unreachable"
+
+
+async def test_not_an_address_of_a_node() -> None:
+    async with inos.Client("nonsense") as client:
+        with pytest.raises(ClientError) as caught:
+            await client.head()
+    assert caught.value.code == "bad-url"
+
+
+class Puppet:
+    """A server that says what it is told to, once per connection."""
+
+    def __init__(self, *answers: bytes | None) -> None:
+        self.answers = list(answers)
+        self.requests: list[str] = []
+
+    async def __aenter__(self) -> "Puppet":
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *error: Any) -> None:
+        self._server.close()
+        await self._server.wait_closed()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
+        self.requests.append(json.loads(await reader.readexactly(length))["method"])
+        answer = self.answers.pop(0)
+        if answer is not None:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(answer) + answer)
+            await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+
+HEAD = json.dumps(
+    {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "result": {
+            "id": "ab", "height": 3, "time_ms": 1, "weight": "9", "target": "ff", "difficulty": "4", "state_root": "0",
+            "new_member": "of a newer node",
+        },
+    }
+).encode()  # fmt: skip
+
+
+async def test_reads_are_tried_again_when_the_connection_breaks() -> None:
+    async with Puppet(None, None, HEAD) as puppet, inos.Client(puppet.url) as client:
+        assert (await client.head()).height == 3
+        assert puppet.requests == ["chain_head"] * 3
+
+
+async def test_sending_is_never_tried_again() -> None:
+    async with Puppet(None, HEAD) as puppet, inos.Client(puppet.url) as client:
+        with pytest.raises(ClientError) as caught:
+            await client.call("tx_send", hex="00")
+        assert caught.value.code == "node-unreachable"
+        assert puppet.requests == ["tx_send"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"", b"<html>", b"[]", b"{}", b'{"error": "no"}', b'{"jsonrpc": "2.0", "id": 1, "result": {"height": "x"}}'],
+)
+async def test_answers_that_are_none(answer: bytes) -> None:
+    async with Puppet(answer) as puppet, inos.Client(puppet.url) as client:
+        with pytest.raises(ClientError) as caught:
+            await client.head()
+        assert caught.value.code == "bad-response"
+
+
+async def test_an_answer_that_does_not_come(server: RpcServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    forever = asyncio.Event()
+
+    async def wait(*_: Any) -> bytes:
+        await forever.wait()
+        return b""
+
+    monkeypatch.setattr("inos.rpc.server.http.RpcServer._read", wait)
+    async with inos.Client(server.url, timeout_s=0.05) as client:
+        with pytest.raises(ClientError) as caught:
+            await client.head()
+    forever.set()
+    assert caught.value.code == "timeout"
+    assert "0.05 s" in caught.value.message

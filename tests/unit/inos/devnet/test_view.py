@@ -1,0 +1,53 @@
+"""The devnet's live view is readable on a narrow terminal; a devnet that runs is left alone."""
+
+import io
+import json
+import os
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from inos.core.errors import NodeError
+from inos.devnet.monitor import ChainFigures, DevnetFigures, NodeFigures
+from inos.devnet.view import render, render_line
+from inos.devnet.workload import WorkloadProgress
+from inos.node.datadir import DataDir
+from inos.node.process import NodeSpec, start_node
+from inos.primitives.units import BlockId
+
+NODES = (
+    NodeFigures("miner-1", "mines", "http://127.0.0.1:8645", 1234, "aa", 2, 12, 345, 155.4, "filler", str(51 * 10**9)),
+    NodeFigures("follower", "follows", "http://127.0.0.1:40001", 1233, "ab", 2),
+    NodeFigures("miner-2", "mines", "http://127.0.0.1:40002", error="no answer"),
+)
+FIGURES = DevnetFigures(NODES, ChainFigures(1234, 600, 0.3125, "2.01", 1234, 12))
+PROGRESS = WorkloadProgress(12, 8, 1, 899, 874, 874)
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_every_figure_is_whole(width: int) -> None:
+    screen = io.StringIO()
+    Console(file=screen, width=width, force_terminal=False).print(render(FIGURES, PROGRESS, 75, "999000000000"))
+    shown = screen.getvalue()
+    for part in ("1234", "1233", "12", "345", "155", "51.00", "filler", "follows", "31.2%", "97.22%"):
+        assert part in shown, shown
+    assert "…" not in shown
+    assert "answer" in shown
+    assert "8 of 12" in " ".join(shown.replace("│", " ").split())
+    assert "127.0.0.1:8645" in shown
+
+
+def test_one_line_where_there_is_no_terminal() -> None:
+    line = render_line(FIGURES, PROGRESS, 75, "999000000000")
+    assert "height 1234" in line
+    assert "jobs 8/12" in line
+    assert "accuracy 97.22%" in line
+
+
+async def test_a_devnet_that_runs_is_not_taken_over(tmp_path: Path) -> None:
+    (tmp_path / "node.json").write_text(json.dumps({"pid": os.getpid(), "rpc": "http://127.0.0.1:9"}))
+    with DataDir(tmp_path, BlockId(bytes(32))), pytest.raises(NodeError) as error:
+        await start_node(NodeSpec("miner-1", tmp_path, ()))
+    assert error.value.code == "data-dir-in-use"
+    assert (tmp_path / "node.json").exists()

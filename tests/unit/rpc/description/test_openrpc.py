@@ -1,0 +1,115 @@
+"""The OpenRPC document: complete, closed under its own references, and true to what the methods take."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from inos.rpc.description.openrpc import make_document, with_discover
+from inos.rpc.methods import ALL_METHODS
+from support.answers import check_answer
+
+EXPECTED = {
+    "node_version", "node_health", "node_stop", "node_snapshot", "node_snapshotStatus",
+    "net_peers", "net_status", "net_addresses",
+    "net_bans", "net_unban",
+    "net_findProviders", "net_provide",
+    "finality_status", "finality_committee", "finality_register", "finality_unbond",
+    "finality_withdraw",
+    "chain_head", "chain_getBlock", "chain_getHeader", "chain_getTransaction", "chain_usefulWork", "chain_getParams",
+    "state_getAccount", "state_getHistory", "state_supply",
+    "tx_send", "tx_pool", "tx_estimateFee", "job_get", "job_list", "job_quote", "job_prove",
+    "job_history", "job_record",
+    "light_headers", "light_witnesses", "light_steps", "light_prove",
+    "chain_getRawHeaders", "mesh_put", "mesh_get", "mesh_putRows", "mesh_getRows", "watch_status",
+    "mesh_status", "mesh_list", "mesh_pin", "mesh_unpin", "mesh_drop", "mesh_setQuota",
+    "chain_getCertificate", "state_getStanding", "subscribe", "unsubscribe", "chain_listBlocks",
+    "miner_status", "miner_template", "miner_submit", "miner_start", "miner_stop",
+}  # fmt: skip
+document = make_document(with_discover(ALL_METHODS))
+methods = {one["name"]: one for one in document["methods"]}
+
+
+def find_references(value: Any) -> set[str]:
+    if isinstance(value, dict):
+        own = {value["$ref"]} if isinstance(value.get("$ref"), str) else set()
+        return own.union(*(find_references(v) for v in value.values()))
+    return set().union(*(find_references(v) for v in value)) if isinstance(value, list) else set()
+
+
+def resolve(reference: str) -> Any:
+    value: Any = document
+    for part in reference.removeprefix("#/").split("/"):
+        value = value[part]
+    return value
+
+
+def test_every_method_is_described() -> None:
+    assert set(methods) == EXPECTED | {"rpc.discover"}
+    assert set(ALL_METHODS) == EXPECTED
+    assert re.fullmatch(r"1\.\d+\.\d+", document["openrpc"])
+    assert document["info"]["title"]
+    assert document["info"]["version"]
+
+
+def test_an_answer_that_is_not_as_described_is_seen() -> None:
+    right = {"first": 1, "count": 1}
+    check_answer("chain_getRawHeaders", {"headers": ["00ff"]})
+    for wrong in ({"headers": ["xyz"]}, {"headers": "00"}, {}, {"headers": [], "more": right}):
+        with pytest.raises(AssertionError, match="chain_getRawHeaders"):
+            check_answer("chain_getRawHeaders", wrong)
+
+
+def test_it_is_json_and_its_references_lead_somewhere() -> None:
+    assert json.loads(json.dumps(document)) == document
+    references = find_references(document)
+    assert len(references) > 20
+    for reference in references:
+        assert isinstance(resolve(reference), dict), reference
+
+
+@pytest.mark.parametrize("name", sorted(methods))
+def test_each_method_has_what_openrpc_asks_for(name: str) -> None:
+    described = methods[name]
+    assert described["summary"]
+    assert described["description"]
+    assert described["paramStructure"] == "either"
+    assert described["result"]["name"]
+    assert described["result"]["schema"]
+    names = [param["name"] for param in described["params"]]
+    assert len(set(names)) == len(names)
+    for param in described["params"]:
+        assert param["schema"]
+        assert isinstance(param["required"], bool)
+    required = [param["required"] for param in described["params"]]
+    assert required == sorted(required, reverse=True), "positional calls need the required ones first"
+    for example in described["examples"]:
+        assert isinstance(example["params"], list)
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_parameters_are_those_the_method_takes(name: str) -> None:
+    method = ALL_METHODS[name]
+    assert [param["name"] for param in methods[name]["params"]] == list(method.params.model_fields)
+    assert ("x-needs-token" in methods[name]) == method.is_protected
+    for example in method.examples:
+        method.params.model_validate(example.params)
+    with pytest.raises(ValidationError):
+        method.params.model_validate({"no_such_parameter": 1})
+
+
+def test_errors_are_listed_once_with_their_numbers() -> None:
+    errors = document["components"]["errors"]
+    numbers = [error["code"] for error in errors.values()]
+    assert len(set(numbers)) == len(numbers)
+    assert {-32700, -32600, -32601, -32602, -32603, -32001} <= set(numbers)
+    assert all(-32099 <= n <= -32000 or n in (-32700, -32600, -32601, -32602, -32603) for n in numbers)
+
+
+async def test_discover_serves_it() -> None:
+    discover = with_discover(ALL_METHODS)["rpc.discover"]
+    node: Any = object()
+    served = await discover.call(node, discover.params())
+    assert json.loads(served.model_dump_json()) == document

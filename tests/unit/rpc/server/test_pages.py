@@ -1,0 +1,72 @@
+"""The explorer's files over HTTP: what is served, under which headers, and that nothing else is."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from yarl import URL
+
+from inos.rpc.server.http import RpcServer, RpcSettings
+from inos.rpc.server.pages import load_pages
+
+
+@pytest.fixture
+async def server(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[RpcServer]:
+    node: Any = object()
+    has_explorer = getattr(request, "param", True)
+    server = RpcServer(node, RpcSettings(token_path=tmp_path / "rpc.token", port=0, has_explorer=has_explorer))
+    await server.start()
+    yield server
+    await server.stop()
+
+
+async def get(server: RpcServer, path: str, **headers: str) -> tuple[int, str, Any]:
+    async with aiohttp.ClientSession() as http:
+        url = URL(server.url + path, encoded=True)
+        async with http.get(url, headers=headers, allow_redirects=False) as response:
+            return response.status, await response.text(), response.headers
+
+
+async def test_every_file_is_served_under_a_policy_that_lets_nothing_else_in(server: RpcServer) -> None:
+    assert {"index.html", "style.css", "app.js", "blake3.js", "pages/block.js"} <= set(load_pages())
+    for name, (content, kind) in load_pages().items():
+        status, text, headers = await get(server, f"/explorer/{name}")
+        assert (status, text.encode(), headers["Content-Type"]) == (200, content, f"{kind}; charset=utf-8")
+        policy = headers["Content-Security-Policy"].split("; ")
+        assert "default-src 'none'" in policy
+        assert "script-src 'self'" in policy
+        assert not any("unsafe" in one or "http" in one for one in policy)
+    assert (await get(server, "/explorer/"))[1] == (await get(server, "/explorer/index.html"))[1]
+
+
+@pytest.mark.parametrize("path", ["../server.py", "%2e%2e/server.py", "..%2f..%2fREADME.md", "nothing.js", "pages"])
+async def test_no_path_leads_elsewhere(server: RpcServer, path: str) -> None:
+    status, text, _ = await get(server, f"/explorer/{path}")
+    assert status == 404
+    assert "import" not in text
+
+
+async def test_browsers_are_led_to_the_explorer_and_programs_are_not(server: RpcServer) -> None:
+    assert (await get(server, "/", Accept="text/html"))[2]["Location"] == "/explorer/"
+    assert (await get(server, "/explorer"))[2]["Location"] == "/explorer/"
+    assert "JSON-RPC" in (await get(server, "/"))[1]
+
+
+@pytest.mark.parametrize("server", [False], indirect=True)
+async def test_it_is_off_unless_asked_for(server: RpcServer) -> None:
+    assert (await get(server, "/explorer/"))[0] == 404
+    assert (await get(server, "/", Accept="text/html"))[0] == 200
+
+
+async def test_other_hosts_names_are_refused(server: RpcServer) -> None:
+    assert (await get(server, "/explorer/", Host="evil.example"))[0] == 403
+
+
+def test_the_pages_are_small_and_build_no_markup_from_text() -> None:
+    for name, (content, _) in load_pages().items():
+        text = content.decode()
+        assert len(text.splitlines()) <= 250, name
+        for banned in ("innerHTML", "outerHTML", "insertAdjacentHTML", "eval(", "document.write", "https://"):
+            assert banned not in text, (name, banned)
