@@ -13,7 +13,14 @@ from typing import Final
 from msgspec import Struct
 
 from inos.consensus.codes import Code
-from inos.consensus.finality import compute_epoch, is_before_start, is_checkpoint, is_quorum, list_open_ballots
+from inos.consensus.finality import (
+    compute_epoch,
+    is_before_start,
+    is_checkpoint,
+    is_open,
+    is_quorum,
+    list_open_ballots,
+)
 from inos.consensus.params import Params
 from inos.consensus.records import Ballot, Committee, Finality
 from inos.consensus.state import StateView
@@ -247,7 +254,7 @@ def is_voter(state: StateView, key: bytes) -> bool:
 
 
 def list_ballots(params: Params, state: StateView, tip: BlockId, height: int) -> Iterator[Ballot]:
-    """What a block on the tip may justify, oldest first: its own ballot too where the tip is a checkpoint."""
+    """What a block on the tip may justify, oldest first: the ballot of the tip itself too where it is a checkpoint."""
     finality: Finality | None = state.get_finality()
     if finality is None:
         return
@@ -255,6 +262,5 @@ def list_ballots(params: Params, state: StateView, tip: BlockId, height: int) ->
     if is_checkpoint(params, height):
         ballots = list_open_ballots(state, Checkpoint(compute_epoch(params, height), tip))
     for ballot in ballots:
-        epoch = ballot.link.target.epoch
-        if epoch > finality.justified.epoch and not is_before_start(params, epoch):
+        if is_open(params, finality, ballot):
             yield ballot

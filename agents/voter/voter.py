@@ -14,7 +14,7 @@ import structlog
 from inos.agents.status import VoterStatus
 from inos.agents.voter.journal import Journal, Refused, Signed
 from inos.chain.events import TipChanged, VoteAdded
-from inos.consensus.finality import compute_epoch, compute_height
+from inos.consensus.finality import compute_epoch, compute_height, is_open
 from inos.consensus.params import Params
 from inos.consensus.state import StateView, compute_reputation
 from inos.core.errors import NodeError
@@ -54,13 +54,14 @@ def find_duty(params: Params, state: StateView, height: int, key: bytes) -> Link
         state: the tip's. height: the tip's.
     """
     finality = state.get_finality()
-    for ballot in reversed(() if finality is None else finality.ballots):
+    if finality is None:
+        return None
+    for ballot in reversed(finality.ballots):
         depth = min(VOTE_DEPTH, params.epoch_blocks - 1)
         if height < compute_height(params, ballot.link.target.epoch) + depth:
             continue
-        is_open = finality is not None and ballot.link.target.epoch > finality.justified.epoch
         is_member = any(member.key == key for member in state.get_committee(ballot.committee).members)
-        return ballot.link if is_open and is_member else None
+        return ballot.link if is_member and is_open(params, finality, ballot) else None
     return None
 
 

@@ -9,7 +9,7 @@ a block carries one with a `quorum`: the link is justified, its source final, an
 `evidence`: two votes that contradict cost their voter the bond. `trust` follows all of that from outside.
 """
 
-from inos.consensus.finality.aggregates import check_aggregate, check_block_aggregate, process_aggregate
+from inos.consensus.finality.aggregates import check_aggregate, check_block_aggregate, is_open, process_aggregate
 from inos.consensus.finality.checkpoints import get_voting_committee, list_open_ballots, process_epoch_start
 from inos.consensus.finality.committee import choose_committee
 from inos.consensus.finality.epochs import (
@@ -52,6 +52,7 @@ __all__ = [
     "get_voting_committee",
     "is_before_start",
     "is_checkpoint",
+    "is_open",
     "is_quorum",
     "list_open_ballots",
     "process_aggregate",

@@ -31,8 +31,18 @@ def check_start(params: Params, link: Link) -> None:
         )
 
 
+def is_open(params: Params, finality: Finality, ballot: Ballot) -> bool:
+    """Return True if votes can still justify the ballot's target: voters sign no other."""
+    link = ballot.link
+    is_above = link.target.epoch > finality.justified.epoch
+    return is_above and link.source == finality.justified and not is_before_start(params, link.target.epoch)
+
+
 def find_ballot(finality: Finality | None, aggregate: Aggregate) -> Ballot:
     """The ballot an aggregate belongs to.
+
+    Its source must be what is justified now, too: a ballot that opened before an earlier checkpoint was justified is
+    void from then on. So the links of a chain follow each other, and can be followed from outside.
 
     Raises:
         RuleViolation: "unknown-target", "wrong-source", "already-justified".
@@ -53,6 +63,13 @@ def find_ballot(finality: Finality | None, aggregate: Aggregate) -> Ballot:
             "the aggregate's target",
             expected=f"above {finality.justified.epoch}",
             got=link.target.epoch,
+        )
+    if link.source != finality.justified:
+        raise RuleViolation(
+            Code.WRONG_SOURCE,
+            "the source of a ballot that opened too early",
+            expected=finality.justified.epoch,
+            got=link.source.epoch,
         )
     return ballots[0]
 

@@ -126,17 +126,19 @@ SCENARIOS = [
         ],
     ),
     Scenario(
-        "a vote that came late justifies, and finalizes nothing over a gap",
+        "a vote that came late justifies, voids the ballot above, and finalizes nothing over a gap",
         [
             *ALONE,
             Skip(17, ("alice",)),
             block(votes=by("alice", ballot=0)),
             Check(finality={"justified": 2, "finalized": 0}),
-            block(votes=by("alice")),  # its source is genesis, since nothing was justified when its ballot opened
-            Check(finality={"justified": 3, "finalized": 0}),
-            Skip(6, ("alice",)),
+            block(votes=by("alice"), expect="wrong-source"),  # its ballot opened while genesis was the latest justified
+            Skip(7, ("alice",)),
             block(votes=by("alice")),
-            Check(finality={"justified": 4, "finalized": 3}),
+            Check(finality={"justified": 4, "finalized": 0}),
+            Skip(7, ("alice",)),
+            block(votes=by("alice")),
+            Check(finality={"justified": 5, "finalized": 4}),
         ],
     ),
     Scenario(

@@ -1,6 +1,7 @@
 """Branches whose checkpoints are voted on: three voters who also mine, and an aggregate wherever there is a ballot."""
 
-from inos.primitives.transactions import RegisterVoter, Transfer
+from inos.consensus.finality import is_open
+from inos.primitives.transactions import RegisterVoter
 from inos.primitives.units import Address, Nano
 from support.chain_maker import EASY, Branch, MadeBlock
 from support.consensus_lab import ALLOCATIONS, PEOPLE
@@ -14,10 +15,17 @@ def make_voted_branch(epochs: int, crowd: int = 0) -> Branch:
     """A branch up to the second block after checkpoint `epochs`, with everybody voting, and `crowd` accounts more."""
     others = {Address(n.to_bytes(20, "big")): Nano(n + 1) for n in range(crowd)}
     branch = Branch(EASY, {**ALLOCATIONS, **others})
-    branch.grow(branch.sign(PEOPLE["alice"], Transfer(PEOPLE["carol"].address, 5000)))
-    branch.grow(*(branch.sign(PEOPLE[who], RegisterVoter(get_bls_key(who), prove(who), BOND)) for who in VOTERS))
+    begin_voting(branch)
     grow_voted(branch, epochs * EASY.epoch_blocks + 2 - branch.height)
     return branch
+
+
+def begin_voting(branch: Branch) -> None:
+    """Four blocks: each voter finds one, and all register."""
+    for who in VOTERS:
+        branch.grow(miner=PEOPLE[who].address)
+    orders = (branch.sign(PEOPLE[who], RegisterVoter(get_bls_key(who), prove(who), BOND)) for who in VOTERS)
+    branch.grow(*orders, miner=PEOPLE[VOTERS[0]].address)
 
 
 def grow_voted(branch: Branch, count: int) -> list[MadeBlock]:
@@ -28,11 +36,7 @@ def grow_voted(branch: Branch, count: int) -> list[MadeBlock]:
 def grow_one(branch: Branch) -> MadeBlock:
     """The next block, mined by the voter whose turn it is."""
     finality = branch.state.get_finality()
-    is_due = (
-        finality is not None
-        and bool(finality.ballots)
-        and finality.ballots[-1].link.target.epoch > finality.justified.epoch
-    )
+    is_due = finality is not None and any(is_open(branch.params, finality, each) for each in finality.ballots[-1:])
     aggregate = make_aggregate(branch.state, voting(branch)) if is_due else None
     return branch.grow(miner=PEOPLE[VOTERS[branch.height % 3]].address, aggregate=aggregate)
 

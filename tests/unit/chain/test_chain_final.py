@@ -20,8 +20,9 @@ PARAMS = msgspec.structs.replace(EASY, epoch_blocks=4)
 def branch() -> Branch:
     """Alice votes alone from the checkpoint at 8 on; the tip is 17, and two of her votes are in: 8 is final."""
     branch = Branch(PARAMS)
+    branch.grow(miner=ALICE.address)
     branch.grow(branch.sign(ALICE, RegisterVoter(get_bls_key("alice"), prove("alice"), 1000)), miner=ALICE.address)
-    for _ in range(8):
+    for _ in range(7):
         branch.grow(miner=ALICE.address)
     for _ in range(2):
         branch.grow(aggregate=make_aggregate(branch.state, ["alice"]))

@@ -17,7 +17,8 @@ from inos.primitives.errors import NotYet, RuleViolation
 from inos.primitives.units import BlockId, StateRoot
 from inos.primitives.votes import Checkpoint
 from support.chain_maker import EASY, Branch, feed
-from support.final_chain import make_voted_branch
+from support.consensus_lab import PEOPLE
+from support.final_chain import VOTERS, begin_voting, grow_voted, make_voted_branch
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +67,11 @@ def test_steps_from_a_named_checkpoint(branch: Branch, ledger: Ledger) -> None:
 
 LIES: dict[str, tuple[Callable[[Step], Step], str]] = {
     "another committee": (
-        lambda s: replace(s, committee=Committee(s.committee.members[:1])),
+        lambda s: replace(s, committee=Committee(s.committee.members[:1], s.committee.mined)),
+        "bad-state-proof",
+    ),
+    "less mined by the network": (
+        lambda s: replace(s, committee=replace(s.committee, mined=s.committee.mined - 1)),
         "bad-state-proof",
     ),
     "its proof": (lambda s: replace(s, committee_proof=StateProof()), "bad-state-proof"),
@@ -108,6 +113,40 @@ def test_first_committee_is_vouched_for_by_work_alone(branch: Branch, ledger: Le
     trust = follow(begin(branch), steps[:3])
     assert trust.finalized.epoch > 0
     follow(trust, steps[3:], lambda id: False)
+
+
+def test_steps_below_the_height_at_which_voting_begins_are_refused(branch: Branch, ledger: Ledger) -> None:
+    late = replace(EASY, finality_start=17)
+    (first, *_) = ledger.list_steps(1, 100)
+    with pytest.raises(RuleViolation) as caught:
+        follow_step(late, begin(branch), first, get_bls(), lambda id: True)
+    assert caught.value.code == "before-finality-start"
+
+
+def test_after_a_stall_work_vouches_for_the_committee_again(tmp_path: Path) -> None:
+    stalled = Branch(replace(EASY, epoch_blocks=2, finality_start=2))
+    begin_voting(stalled)
+    grow_voted(stalled, 10)
+    for number in range(2 * 33):
+        stalled.grow(miner=PEOPLE[VOTERS[number % 3]].address)
+    grow_voted(stalled, 9)
+    ledger = stalled.open_ledger(tmp_path / "stalled")
+    feed(ledger, stalled.blocks)
+    steps = ledger.list_steps(1, 100)
+    ledger.close()
+    gap = next(number for number, step in enumerate(steps) if step.committee_epoch > 10)
+    assert steps[gap].committee_epoch == steps[gap].aggregate.link.target.epoch - 1
+    trust = begin(stalled)
+    for step in steps[:gap]:
+        trust = follow_step(stalled.params, trust, step, get_bls(), lambda id: True)
+    with pytest.raises(NotYet, match="best chain"):
+        follow_step(stalled.params, trust, steps[gap], get_bls(), lambda id: False)
+    for step in steps[gap:]:
+        trust = follow_step(stalled.params, trust, step, get_bls(), lambda id: True)
+    finality = stalled.state.get_finality()
+    assert finality is not None
+    assert (trust.justified, trust.finalized) == (finality.justified, finality.finalized)
+    assert trust.finalized.epoch > steps[gap].committee_epoch
 
 
 def test_left_out_step_is_seen(branch: Branch, ledger: Ledger) -> None:

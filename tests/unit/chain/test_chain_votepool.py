@@ -5,7 +5,7 @@ import pytest
 
 from inos.chain.votepool import KEPT_EPOCHS, MAX_WAITING, Taken, VotePool, is_voter, list_ballots
 from inos.primitives.errors import NotYet, RuleViolation
-from inos.primitives.transactions import RegisterVoter, Transfer
+from inos.primitives.transactions import RegisterVoter
 from inos.primitives.units import BlockId
 from inos.primitives.votes import Checkpoint, Link, Vote, compute_vote_hash
 from support.consensus_lab import CHAIN_ID, PEOPLE, Lab
@@ -20,11 +20,12 @@ WHO = ("alice", "bob", "carol")
 def lab() -> Lab:
     """Three voters of about equal weight; the tip is 17, one above the checkpoint that is voted on."""
     lab = Lab()
-    lab.mine(lab.sign(PEOPLE["alice"], Transfer(PEOPLE["carol"].address, 5000)))
+    for who in WHO:
+        lab.mine(miner=PEOPLE[who].address)
     for who in WHO:
         key = PEOPLE[who]
         lab.mine(lab.sign(key, RegisterVoter(get_bls_key(who), prove(who), 1000)), miner=key.address)
-    for _ in range(13):
+    for _ in range(11):
         lab.mine(miner=PEOPLE[WHO[lab.height % 3]].address)
     assert lab.height == 17
     return lab
