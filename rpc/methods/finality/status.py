@@ -120,7 +120,7 @@ async def finality_status(node: NodePort, params: NoParams) -> FinalityModel:
         justified_height=0 if justified is None else justified.epoch * blocks,
         behind=tip.header.height - final.header.height,
         ballots=[_render_ballot(node, ballot) for ballot in ballots],
-        voters=len(state.get_voters().addresses),
+        voters=state.get_voter_count().count,
         caught=[key.hex() for key in node.votes.get_caught()],
         voter=None if node.voter is None else _render_voter(node, node.voter),
     )
