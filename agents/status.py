@@ -32,8 +32,10 @@ class VoterStatus(Struct, frozen=True, kw_only=True):
     """Nano."""
     leaves_at: int
     """Height from which the bond can be withdrawn; 0 while it votes."""
-    reputation: int
-    """Of the account, at the tip."""
+    mined: int
+    """The account's mined figure at the tip, in nano."""
+    weight: int
+    """What it would weigh in a committee that nothing limits: its mined figure as far as the bond reaches."""
     votes: int
     """Sent since the start."""
     last_epoch: int

@@ -41,7 +41,7 @@ from inos.node.poolfile import load_pool, save_pool
 from inos.node.rpc_port import RpcNode
 from inos.node.settings import NodeSettings
 from inos.node.snapshots import Snapshots
-from inos.node.voting import load_voter_secret, open_journal, read_bond
+from inos.node.voting import is_voting, load_voter_secret, open_journal, read_limits
 from inos.primitives.bls import get_bls
 from inos.primitives.clock import Clock, SystemClock
 from inos.primitives.units import NodeId
@@ -114,7 +114,7 @@ async def open_node(settings: NodeSettings, clock: Clock | None = None) -> Async
     network = load_network(settings.network)
     net = make_network_settings(settings, network)
     check_payee(settings, network)
-    read_bond(settings)
+    read_limits(settings, network)
     stop = asyncio.Event()
     async with AsyncExitStack() as stack:
         data = stack.enter_context(DataDir(settings.data_dir, network.genesis_id))
@@ -239,11 +239,11 @@ def _start_voter(
     data: DataDir,
     account: bytes | None,
 ) -> Voter | None:
-    if not settings.vote:
+    if not is_voting(settings, service.network):
         return None
     secret = load_voter_secret(data)
     journal = stack.enter_context(open_journal(data, secret, service.genesis_id, service.ledger.bls))
-    voter = Voter(service, service.ledger.bls, secret, journal, account, read_bond(settings))
+    voter = Voter(service, service.ledger.bls, secret, journal, account, read_limits(settings, service.network))
     _run_until_stop(stack, tasks, "voter", voter.run())
     return voter
 

@@ -119,10 +119,13 @@ class NodeSettings(BaseSettings):
     watch_key_file: Path | None = None
     """The secret of the account that sends challenges; without it a key the node makes. It needs credits for fees."""
 
-    vote: bool = False
-    """Whether the node votes on finality, with a BLS key in its data directory."""
+    vote: bool | None = None
+    """Whether the node votes on finality, with a BLS key in its data directory; without it, where it mines on a
+    devnet."""
     vote_bond: str | None = None
     """Credits: the node registers as a voter by itself with this bond, from the account it mines with."""
+    vote_max_bond: str | None = None
+    """Credits: it raises the bond up to this as it mines more; without it never."""
 
     metrics: str | None = None
     """Where to serve /metrics, /health and /ready: host:port, 0 for a free port. Nowhere without."""

@@ -3,33 +3,69 @@
 from contextlib import AbstractContextManager
 from typing import Final
 
+from inos.agents.voter.bonds import NO_BONDS, BondLimits
 from inos.agents.voter.journal import Journal
 from inos.core.errors import NodeError
+from inos.genesis import Network
 from inos.node.datadir import DataDir, load_or_make_secret
+from inos.node.netsettings import DEVNET
 from inos.node.settings import NodeSettings
 from inos.primitives.bls import Bls, compute_secret
 from inos.primitives.units import BlockId, Nano, parse_credits
 
-NO_BOND: Final = Nano(0)
+DEVNET_BOND: Final = "10"
+"""Credits a miner on a devnet registers with, where it is not told otherwise."""
+DEVNET_MAX_BOND: Final = "1000"
+"""Twice what one that finds every block needs in the end."""
 
 
-def read_bond(settings: NodeSettings) -> Nano:
-    """The bond a node registers with by itself, 0 for none.
+def is_voting(settings: NodeSettings, network: Network) -> bool:
+    """Return True if the node votes: where it is told to, and on a devnet where it mines and is not told not to."""
+    if settings.vote is not None:
+        return settings.vote
+    return network.name == DEVNET and _is_mining(settings)
+
+
+def read_limits(settings: NodeSettings, network: Network) -> BondLimits:
+    """What the node bonds by itself.
 
     Raises:
         NodeError: "bad-setting".
     """
-    if settings.vote_bond is None:
-        return NO_BOND
-    if not settings.vote:
-        raise NodeError("bad-setting", "--vote-bond was given without --vote", hint="add --vote")
-    if settings.mine is None and settings.mine_key_file is None and settings.mine_wallet is None:
+    bond, most = settings.vote_bond, settings.vote_max_bond
+    flags = (("--vote-bond", bond), ("--vote-max-bond", most))
+    given = next((name for name, value in flags if value is not None), None)
+    if given is not None and not is_voting(settings, network):
+        raise NodeError("bad-setting", f"{given} was given, and the node does not vote", hint="add --vote")
+    if given is not None and not _is_mining(settings):
         hint = "add --mine auto; or register another account with: inos wallet vote"
-        raise NodeError("bad-setting", "--vote-bond needs an account that pays it, and the node has none", hint=hint)
+        raise NodeError("bad-setting", f"{given} needs an account that pays it, and the node has none", hint=hint)
+    if bond is None and is_voting(settings, network) and _is_mining(settings) and network.name == DEVNET:
+        bond, most = DEVNET_BOND, most or DEVNET_MAX_BOND
+    return _make_limits(bond, most)
+
+
+def _make_limits(bond: str | None, most: str | None) -> BondLimits:
+    if bond is None:
+        if most is not None:
+            raise NodeError("bad-setting", "--vote-max-bond was given without --vote-bond", hint="add --vote-bond")
+        return NO_BONDS
+    first = _parse_credits("--vote-bond", bond)
+    highest = first if most is None else _parse_credits("--vote-max-bond", most)
+    if highest < first:
+        raise NodeError("bad-setting", f"--vote-max-bond, {most}, is below --vote-bond, {bond}")
+    return BondLimits(first, highest)
+
+
+def _parse_credits(name: str, text: str) -> Nano:
     try:
-        return parse_credits(settings.vote_bond)
+        return parse_credits(text)
     except ValueError as error:
-        raise NodeError("bad-setting", f"--vote-bond: {error}") from error
+        raise NodeError("bad-setting", f"{name}: {error}") from error
+
+
+def _is_mining(settings: NodeSettings) -> bool:
+    return settings.mine is not None or settings.mine_key_file is not None or settings.mine_wallet is not None
 
 
 def load_voter_secret(data: DataDir, *, may_make: bool = True) -> bytes:

@@ -156,8 +156,8 @@ class VoterControl(Protocol):
 
     def get_status(self) -> VoterStatus: ...
 
-    def make_registration(self, bond: Nano) -> RegisterVoter:
-        """Key and proof for a registration, whoever sends it."""
+    def make_registration(self, address: Address, bond: Nano) -> RegisterVoter:
+        """Key and proof for a registration that the account of `address` sends."""
 
     async def register(self, bond: Nano) -> TxId:
         """Register with the node's own account. NodeError "no-account", RuleViolation, PoolRejected."""

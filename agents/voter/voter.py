@@ -12,11 +12,12 @@ from typing import Final
 import structlog
 
 from inos.agents.status import VoterStatus
+from inos.agents.voter.bonds import NO_BONDS, BondLimits, compute_next_lock
 from inos.agents.voter.journal import Journal, Refused, Signed
 from inos.chain.events import TipChanged, VoteAdded
-from inos.consensus.finality import compute_epoch, compute_height, is_open
+from inos.consensus.finality import compute_epoch, compute_height, compute_mined, is_open
 from inos.consensus.params import Params
-from inos.consensus.state import StateView, compute_reputation
+from inos.consensus.state import StateView
 from inos.core.errors import NodeError
 from inos.core.service import NodeService
 from inos.primitives.bls import Bls
@@ -33,7 +34,7 @@ from inos.primitives.transactions import (
     sign_transaction,
 )
 from inos.primitives.units import Address, Height, Nano, TxId
-from inos.primitives.votes import Link, Vote, compute_vote_hash
+from inos.primitives.votes import Link, Vote, compute_vote_hash, make_possession_message
 
 log: Final = structlog.get_logger("finality")
 
@@ -43,6 +44,8 @@ spread over both justify none (decision 63)."""
 RECENT_EPOCHS: Final = 2
 """A tip older than so many epochs' time is history: there is nothing to vote on in it."""
 LOOK_S: Final = 2.0
+MAX_ORDER_BYTES: Final = 1024
+"""A registration as a transaction takes fewer."""
 TX_BYTES: Final = 256
 """A transaction beside its payload, at most."""
 
@@ -76,7 +79,7 @@ class Voter:
     Args:
         secret: of the BLS key. journal: opened, of the same key.
         account: the secret of the account that registers, None where the wallet does that.
-        bond: registers by itself with this bond, as soon as the account has so much; 0 waits to be told.
+        limits: what it bonds by itself, as soon as the account has mined and has so much; without, it waits to be told.
     """
 
     def __init__(
@@ -86,18 +89,18 @@ class Voter:
         secret: bytes,
         journal: Journal,
         account: bytes | None,
-        bond: Nano,
+        limits: BondLimits = NO_BONDS,
     ) -> None:
         self._service = service
         self._bls = bls
         self._secret = secret
         self._journal = journal
         self._account = account
-        self._bond = bond
+        self._limits = limits
         self.key = bls.compute_public_key(secret)
         self._began_in = compute_epoch(service.params, service.ledger.tip.header.height)
         self._is_new = not journal.signed
-        self._registering: TxId | None = None
+        self._locking: TxId | None = None
         self._sent: set[Link] = set()
         self._count = 0
         self._last_epoch = 0
@@ -115,34 +118,34 @@ class Voter:
         ledger, address = self._service.ledger, self.address
         voter = None if address is None else ledger.state.get_voter(address)
         is_registered = voter is not None and voter.key == self.key
-        weight = 0
-        if address is not None:
-            weight = compute_reputation(
-                ledger.params, ledger.state.get_account(address), Height(ledger.tip.header.height)
-            )
+        bond = voter.bond if voter is not None and is_registered else 0
+        mined = self._get_mined(address)
         return VoterStatus(
             key=self.key,
             address=address,
             is_registered=is_registered,
-            bond=voter.bond if voter is not None and is_registered else 0,
+            bond=bond,
             leaves_at=voter.leaves_at if voter is not None and is_registered else 0,
-            reputation=weight,
+            mined=mined,
+            weight=min(mined, bond * ledger.params.bond_leverage),
             votes=self._count,
             last_epoch=self._last_epoch,
             last_error=self._last_error,
         )
 
-    def make_registration(self, bond: Nano) -> RegisterVoter:
-        """What makes an account the voter of this node's key."""
-        return RegisterVoter(self.key, self._bls.prove_possession(self._secret), bond)
+    def make_registration(self, address: Address, bond: Nano) -> RegisterVoter:
+        """What makes an account the voter of this node's key, or adds to its bond; no other account can send it."""
+        message = make_possession_message(self.key, address, self._service.params.chain_id)
+        return RegisterVoter(self.key, self._bls.prove_possession(self._secret, message), bond)
 
     async def register(self, bond: Nano) -> TxId:
-        """Send the registration from the node's own account.
+        """Send the registration, or an addition to the bond, from the node's own account.
 
         Raises:
             NodeError: "no-account". RuleViolation, PoolRejected: as any transaction.
         """
-        return await self._send(self.make_registration(bond))
+        address = compute_address(compute_public_key(self._get_account()))
+        return await self._send(self.make_registration(address, bond))
 
     async def unbond(self) -> TxId:
         """Begin to leave; else as `register`."""
@@ -169,7 +172,7 @@ class Voter:
         try:
             await self._note_foreign()
             await self._vote()
-            await self._register_once()
+            await self._keep_bond()
         except InosError as error:
             if error.message != self._last_error:
                 log.warning("not voted", code=error.code, error=error.message)
@@ -210,27 +213,44 @@ class Voter:
         except Refused as error:
             raise NodeError(error.code, f"the journal refuses: {error.message}") from error
 
-    async def _register_once(self) -> None:
-        """Where a bond was given: as soon as the account can pay it."""
+    async def _keep_bond(self) -> None:
+        """Register once, and raise the bond as the account mines more, where the owner allows it.
+
+        A key that was registered before and is no more was taken back by its owner, or slashed.
+        """
         service, address = self._service, self.address
-        if not self._bond or self._account is None or address is None:
+        if self._account is None or address != compute_address(compute_public_key(self._account)):
+            return
+        if self._locking is not None and service.mempool.has(self._locking):
             return
         state = service.ledger.state
-        if state.get_key_owner(self.key) is not None or state.get_voter(address) is not None:
+        voter = state.get_voter(address)
+        is_taken_back = voter is None and state.get_key_owner(self.key) is not None
+        if is_taken_back or (voter is not None and voter.key != self.key):
             return
-        if self._registering is not None and service.mempool.has(self._registering):
-            return
-        if state.get_account(address).balance > self._bond + service.mempool.estimate_fee(1024):
-            self._registering = await self.register(self._bond)
+        spendable = state.get_account(address).balance - service.mempool.estimate_fee(MAX_ORDER_BYTES)
+        lock = compute_next_lock(service.params, self._limits, self._get_mined(address), voter, spendable)
+        if lock:
+            self._locking = await self.register(lock)
 
-    async def _send(self, payload: RegisterVoter | UnbondVoter | WithdrawBond) -> TxId:
+    def _get_mined(self, address: Address | None) -> Nano:
+        """What the account mined, at the tip."""
+        ledger = self._service.ledger
+        if address is None:
+            return Nano(0)
+        return compute_mined(ledger.params, ledger.state.get_account(address), Height(ledger.tip.header.height))
+
+    def _get_account(self) -> bytes:
         if self._account is None:
             raise NodeError(
                 "no-account",
                 "this node has no account of its own to register with",
                 hint="register with a wallet: inos wallet vote",
             )
-        tx = make_transaction(self._service, self._account, payload)
+        return self._account
+
+    async def _send(self, payload: RegisterVoter | UnbondVoter | WithdrawBond) -> TxId:
+        tx = make_transaction(self._service, self._get_account(), payload)
         await self._service.add_transaction(tx)
         log.info("sent", payload=type(payload).__name__, tx=compute_tx_id(tx).hex())
         return compute_tx_id(tx)

@@ -131,13 +131,20 @@ def command(
         typer.Option("--watch-key-file", metavar="FILE", help="Challenge with this key. [one the node makes]"),
     ] = None,
     vote: Annotated[
-        bool | None, typer.Option("--vote", help="Vote on finality, with a key the node makes in its data directory.")
+        bool | None,
+        typer.Option(
+            "--vote/--no-vote", help="Vote on finality, with a key the node makes. [where it mines on a devnet]"
+        ),
     ] = None,
     vote_bond: Annotated[
         str | None,
         typer.Option(
             "--vote-bond", metavar="CREDITS", help="Register as a voter by itself, from the account it mines with."
         ),
+    ] = None,
+    vote_max_bond: Annotated[
+        str | None,
+        typer.Option("--vote-max-bond", metavar="CREDITS", help="Raise the bond up to this as it mines more. [never]"),
     ] = None,
     metrics: Annotated[
         str | None,
@@ -194,6 +201,7 @@ def command(
         "watch_key_file": watch_key_file,
         "vote": vote,
         "vote_bond": vote_bond,
+        "vote_max_bond": vote_max_bond,
         "metrics": metrics,
         "log_level": log_level,
         "log_format": log_format,

@@ -22,8 +22,6 @@ from inos.wallet.keys import derive_key
 DEV_PHRASE: Final = "test test test test test test test test test test test junk"
 """The well-known phrase of the devnet preset's one funded account. Everybody has it: worth nothing anywhere else."""
 NETWORK: Final = "devnet"
-VOTER_BOND: Final = "10"
-"""Credits; a fifth of what a block brings."""
 DEFAULT_RPC_PORT: Final = 8645
 REFRESH_SECONDS: Final = 0.5
 SETTLE_SECONDS: Final = 30.0
@@ -102,9 +100,6 @@ def make_specs(folder: Path, settings: DevnetSettings) -> tuple[NodeSpec, ...]:
     mining = (
         "--mine",
         "auto",
-        "--vote",
-        "--vote-bond",
-        VOTER_BOND,
         "--threads",
         "1",
         "--filler-rate",

@@ -4,13 +4,21 @@ from typing import Annotated
 
 from pydantic import Field
 
-from inos.consensus.records import Ballot, Committee
-from inos.primitives.units import Nano
+from inos.consensus.finality import (
+    compute_epoch,
+    compute_height,
+    compute_network_mined,
+    compute_passed_epoch,
+    compute_quorum,
+    compute_weight,
+)
+from inos.consensus.records import Ballot
+from inos.primitives.units import Address, Height, Nano
 from inos.rpc import errors
 from inos.rpc.errors import RpcError
 from inos.rpc.method import Example, method
 from inos.rpc.ports import NodePort, VoterControl
-from inos.rpc.render import make_renderer, render_checkpoint
+from inos.rpc.render import make_renderer, read_address, render_checkpoint
 from inos.rpc.schemas import (
     AddressText,
     CheckpointModel,
@@ -32,6 +40,7 @@ class BallotModel(Model):
     committee: Annotated[Count, Field(description="Epoch whose committee votes.")]
     members: Count
     votes: Annotated[Count, Field(description="Votes this node has heard.")]
+    pot: Annotated[NanoText, Field(description="What is paid, by weight, to those who justify the target.")]
 
 
 class OwnVoterModel(Model):
@@ -42,7 +51,8 @@ class OwnVoterModel(Model):
     is_registered: bool
     bond: NanoText
     leaves_at: Annotated[HeightNumber, Field(description="Height from which the bond can be withdrawn; 0: it votes.")]
-    reputation: NumberText
+    mined: Annotated[NanoText, Field(description="Subsidies of blocks its account found, halved up to the tip.")]
+    weight: Annotated[NumberText, Field(description="Of what was mined, as much as the bond bears.")]
     votes: Annotated[Count, Field(description="Sent since the node was started.")]
     last_epoch: Count
     last_error: str
@@ -59,7 +69,8 @@ class FinalityModel(Model):
     justified_height: HeightNumber
     behind: Annotated[Count, Field(description="Blocks from the last final one to the tip.")]
     ballots: list[BallotModel]
-    voters: Annotated[Count, Field(description="Accounts registered, whether in a committee or not.")]
+    voters: Annotated[Count, Field(description="Accounts with a voter's bond, whether in a committee or not.")]
+    mined: Annotated[NanoText, Field(description="Subsidies of all blocks, halvings up to the tip done.")]
     caught: Annotated[list[str], Field(description="BLS keys this node has evidence against.")]
     voter: Annotated[OwnVoterModel | None, Field(description="Null where the node does not vote.")]
 
@@ -72,28 +83,36 @@ class MemberModel(Model):
     address: AddressText
     key: str
     weight: NumberText
+    mined: Annotated[NanoText, Field(description="Its mined figure when the committee was chosen.")]
 
 
 class CommitteeModel(Model):
     """A committee, the heaviest member first."""
 
     epoch: Annotated[Count, Field(description="Epoch at whose checkpoint it was chosen.")]
-    weight: Annotated[NumberText, Field(description="Of all; more than two thirds justify.")]
+    weight: Annotated[NumberText, Field(description="Of all.")]
+    mined: Annotated[NanoText, Field(description="By the whole network, when the committee was chosen.")]
+    quorum: Annotated[
+        NumberText, Field(description="Least weight that justifies: over two thirds of it, and over half of mined.")
+    ]
     members: list[MemberModel]
 
 
 class RegisterParams(Model):
     bond: Annotated[NanoText | None, Field(description="Nano; the network's least without it.")] = None
     send: Annotated[bool, Field(description="False: only key and proof, for a wallet to register with.")] = True
+    address: Annotated[
+        AddressText | None, Field(description="Whose proof is made; the node's own account's without it.")
+    ] = None
 
 
 class Registration(Model):
     """Key and proof, and the transaction where the node sent it."""
 
     key: str
-    proof: str
+    proof: Annotated[str, Field(description="Good for this address alone.")]
     bond: NanoText
-    address: AddressText | None
+    address: AddressText
     id: Annotated[Hex32 | None, Field(description="Of the registration this node sent; null where it sent none.")]
 
 
@@ -106,21 +125,21 @@ async def finality_status(node: NodePort, params: NoParams) -> FinalityModel:
     """The last final and justified blocks, what is voted on, and this node's own voter."""
     ledger, state = node.ledger, node.ledger.state
     tip, final = ledger.tip, ledger.final
-    blocks, finality = node.params.epoch_blocks, state.get_finality()
-    final_epoch = final.header.height // blocks
+    finality = state.get_finality()
     justified = None if finality is None else finality.justified
     ballots = () if finality is None else finality.ballots
     genesis = CheckpointModel(epoch=0, id=node.genesis_id.hex())
     return FinalityModel(
-        epoch=-(-tip.header.height // blocks),
-        epoch_blocks=blocks,
-        final=CheckpointModel(epoch=final_epoch, id=final.id.hex()),
+        epoch=compute_epoch(node.params, tip.header.height),
+        epoch_blocks=node.params.epoch_blocks,
+        final=CheckpointModel(epoch=compute_passed_epoch(node.params, final.header.height), id=final.id.hex()),
         final_height=final.header.height,
         justified=genesis if justified is None else render_checkpoint(justified),
-        justified_height=0 if justified is None else justified.epoch * blocks,
+        justified_height=0 if justified is None else compute_height(node.params, justified.epoch),
         behind=tip.header.height - final.header.height,
         ballots=[_render_ballot(node, ballot) for ballot in ballots],
         voters=state.get_voter_count().count,
+        mined=str(compute_network_mined(node.params, state, Height(tip.header.height))),
         caught=[key.hex() for key in node.votes.get_caught()],
         voter=None if node.voter is None else _render_voter(node, node.voter),
     )
@@ -139,9 +158,16 @@ async def finality_committee(node: NodePort, params: CommitteeParams) -> Committ
     renderer = make_renderer(node)
     return CommitteeModel(
         epoch=epoch,
-        weight=str(_compute_weight(committee)),
+        weight=str(compute_weight(committee)),
+        mined=str(committee.mined),
+        quorum=str(compute_quorum(committee)),
         members=[
-            MemberModel(address=renderer.address(each.address), key=each.key.hex(), weight=str(each.weight))
+            MemberModel(
+                address=renderer.address(each.address),
+                key=each.key.hex(),
+                weight=str(each.weight),
+                mined=str(each.mined),
+            )
             for each in committee.members
         ],
     )
@@ -149,16 +175,17 @@ async def finality_committee(node: NodePort, params: CommitteeParams) -> Committ
 
 @method("finality_register", is_protected=True)
 async def finality_register(node: NodePort, params: RegisterParams) -> Registration:
-    """Register this node's BLS key with a bond, from the node's own account; or only say key and proof."""
+    """Register this node's BLS key with a bond, or add to it, from the node's account; or only say key and proof."""
     voter = _get_voter(node)
     bond = Nano(node.params.min_voter_bond if params.bond is None else int(params.bond))
-    payload, status = voter.make_registration(bond), voter.get_status()
+    address = _find_registrant(node, voter, params.address)
+    payload = voter.make_registration(address, bond)
     sent = await voter.register(bond) if params.send else None
     return Registration(
         key=payload.key.hex(),
         proof=payload.proof.hex(),
         bond=str(bond),
-        address=None if status.address is None else make_renderer(node).address(status.address),
+        address=make_renderer(node).address(address),
         id=None if sent is None else sent.hex(),
     )
 
@@ -181,6 +208,21 @@ def _get_voter(node: NodePort) -> VoterControl:
     return node.voter
 
 
+def _find_registrant(node: NodePort, voter: VoterControl, given: str | None) -> Address:
+    """Who is to register the node's key: the account that is named, else the node's own."""
+    if given is not None:
+        return read_address(node, given)
+    address = voter.get_status().address
+    if address is None:
+        raise RpcError(
+            errors.UNAVAILABLE,
+            "no-account",
+            "this node has no account of its own to register with",
+            hint="name the account that registers the key",
+        )
+    return address
+
+
 def _find_committee(node: NodePort) -> int:
     """The committee of the latest ballot, else the last one chosen; 0 before there is any."""
     finality = node.ledger.state.get_finality()
@@ -191,10 +233,6 @@ def _find_committee(node: NodePort) -> int:
     return finality.committees[-1] if finality.committees else 0
 
 
-def _compute_weight(committee: Committee) -> int:
-    return sum(member.weight for member in committee.members)
-
-
 def _render_ballot(node: NodePort, ballot: Ballot) -> BallotModel:
     return BallotModel(
         source=render_checkpoint(ballot.link.source),
@@ -202,6 +240,7 @@ def _render_ballot(node: NodePort, ballot: Ballot) -> BallotModel:
         committee=ballot.committee,
         members=len(node.ledger.state.get_committee(ballot.committee).members),
         votes=node.votes.count_votes(ballot.link),
+        pot=str(node.ledger.state.get_pot(ballot.link.target.epoch).amount),
     )
 
 
@@ -213,7 +252,8 @@ def _render_voter(node: NodePort, voter: VoterControl) -> OwnVoterModel:
         is_registered=status.is_registered,
         bond=str(status.bond),
         leaves_at=status.leaves_at,
-        reputation=str(status.reputation),
+        mined=str(status.mined),
+        weight=str(status.weight),
         votes=status.votes,
         last_epoch=status.last_epoch,
         last_error=status.last_error,

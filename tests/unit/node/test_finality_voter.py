@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from inos.agents.reporter import Reporter
+from inos.agents.voter.bonds import BondLimits
 from inos.agents.voter.journal import Journal, Signed
 from inos.agents.voter.voter import Voter, find_duty, make_signed
 from inos.core.errors import NodeError
@@ -16,7 +17,7 @@ from inos.core.service import NodeService
 from inos.primitives.bls import compute_secret, get_bls
 from inos.primitives.transactions import ReportVoter
 from inos.primitives.units import Nano
-from inos.primitives.votes import Checkpoint, Link, Vote, compute_vote_hash
+from inos.primitives.votes import Checkpoint, Link, Vote, compute_vote_hash, make_possession_message
 
 SECRET = compute_secret(b"\5" * 32)
 BOND = Nano(10**9)
@@ -30,10 +31,12 @@ def quick(lab):  # type: ignore[no-untyped-def]
 
 
 @contextmanager
-def make_voter(service: NodeService, path: Path, account: bytes | None, bond: Nano = BOND) -> Iterator[Voter]:
+def make_voter(
+    service: NodeService, path: Path, account: bytes | None, bond: Nano = BOND, most: Nano = BOND
+) -> Iterator[Voter]:
     key = get_bls().compute_public_key(SECRET)
     with Journal(path / "voter.journal", key, service.genesis_id, lock_dir=path) as journal:
-        yield Voter(service, get_bls(), SECRET, journal, account, bond)
+        yield Voter(service, get_bls(), SECRET, journal, account, BondLimits(bond, most))
 
 
 async def grow(lab, service: NodeService, voter: Voter | None, height: int) -> None:  # type: ignore[no-untyped-def]
@@ -50,7 +53,8 @@ async def test_a_voter_registers_by_itself_and_finalizes_its_chain(quick, tmp_pa
         await grow(quick, service, voter, 16)
         status = voter.get_status()
         assert (status.is_registered, status.bond, status.address) == (True, BOND, quick.alice.address)
-        assert status.reputation > 0
+        assert status.mined > 0
+        assert status.weight == min(status.mined, BOND * service.params.bond_leverage)
         assert status.last_error == ""
         assert service.ledger.final.header.height == 8
         assert service.ledger.get_justified_height() == 12
@@ -64,7 +68,9 @@ async def test_a_node_without_an_account_says_how_to_register(quick, tmp_path: P
         with pytest.raises(NodeError) as caught:
             await voter.register(BOND)
         assert caught.value.code == "no-account"
-        assert get_bls().is_possession_proven(voter.key, voter.make_registration(BOND).proof)
+        payload = voter.make_registration(quick.worker.address, BOND)
+        message = make_possession_message(voter.key, quick.worker.address, service.params.chain_id)
+        assert get_bls().is_possession_proven(voter.key, message, payload.proof)
 
 
 async def test_a_journal_that_knows_another_vote_is_obeyed(quick, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -139,3 +145,32 @@ async def test_evidence_is_sent_by_itself_and_burns_the_bond(quick, tmp_path: Pa
     assert service.ledger.state.get_account(quick.worker.address).balance == before + BOND // 10 - report.fee
     await reporter._see_to(evidence)
     assert not service.mempool.list_ids()
+
+
+async def test_a_voter_raises_its_bond_as_it_mines_and_no_further_than_allowed(quick, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    quick.network = replace(quick.network, params=replace(quick.network.params, bond_leverage=50))
+    service = quick.open("a")
+    with make_voter(service, tmp_path, quick.alice.secret, most=Nano(4 * BOND)) as voter:
+        bonds = []
+        for height in range(1, 13):
+            await grow(quick, service, voter, height)
+            bonds.append(voter.get_status().bond / BOND)
+        # A block brings 50 credits, of which a bond of one bears 50; 3.75 are less than one order below the limit.
+        assert bonds == [0, 1, 2.5, *[3.75] * 9]
+        assert voter.get_status().last_error == ""
+
+
+async def test_a_key_taken_back_by_its_owner_is_not_registered_again(quick, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    quick.network = replace(quick.network, params=replace(quick.network.params, unbonding_epochs=1))
+    service = quick.open("a")
+    with make_voter(service, tmp_path, quick.alice.secret) as voter:
+        await grow(quick, service, voter, 3)
+        await voter.unbond()
+        await grow(quick, service, voter, 12)
+        await voter.withdraw()
+        await grow(quick, service, voter, 15)
+        assert not voter.get_status().is_registered
+        assert not service.mempool.list_ids()
+        await voter.register(BOND)
+        await grow(quick, service, voter, 16)
+        assert voter.get_status().is_registered, "but it can be, when it is told to"
