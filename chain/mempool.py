@@ -16,7 +16,7 @@ from inos.consensus.params import Params
 from inos.consensus.state import StateView
 from inos.primitives.blocks import Block
 from inos.primitives.errors import InosError
-from inos.primitives.transactions import Transaction, get_sender
+from inos.primitives.transactions import ReportVoter, Transaction, get_sender
 from inos.primitives.units import Address, Height, Nano, TxId
 
 __all__ = ["REPLACEMENT_PERCENT", "Mempool", "MempoolLimits", "PoolRejected", "get_cost"]
@@ -173,6 +173,7 @@ class Mempool:
                     self._all.remove(waiting)
         for expired in self._all.list_older_than(self._height - self._limits.max_age_blocks):
             self._all.remove(expired)
+        self._drop_reports({tx.payload.key for tx in block.transactions if isinstance(tx.payload, ReportVoter)})
 
     def on_disconnected(self, block: Block) -> None:
         """Take back what was undone; another transaction that stands in its place stays. The limits hold."""
@@ -187,6 +188,13 @@ class Mempool:
                 self._all.remove(queue[max(queue)])
         for victim in self._all.choose_victims(self._all.bytes - self._limits.max_bytes):
             self._all.remove(victim)
+
+    def _drop_reports(self, keys: set[bytes]) -> None:
+        """One report of a voter is enough: the others of it would hold up their accounts for ever."""
+        if keys:
+            for waiting in self._all.list_best_first():
+                if isinstance(waiting.tx.payload, ReportVoter) and waiting.tx.payload.key in keys:
+                    self._all.remove(waiting)
 
     def _check_fee(self, waiting: Waiting) -> None:
         least = waiting.size * self._limits.min_fee_per_byte
