@@ -188,9 +188,9 @@ class NodeService:
         self._publish_tip(outcome)
         return added
 
-    async def get_template(self, beneficiary: Address, allow_merit: bool) -> Template:
+    async def get_template(self, beneficiary: Address) -> Template:
         """A block to be mined on the tip."""
-        return await self._threads.write(partial(self._chain.make_template, beneficiary, allow_merit))
+        return await self._threads.write(partial(self._chain.make_template, beneficiary))
 
     async def add_transaction(self, tx: Transaction) -> TxId:
         """Check a transaction and take it into the pool.

@@ -42,19 +42,19 @@ class Desk:
         self._service = service
         self._clock: Clock = service.clock
         self._offers: OrderedDict[BlockId, Offer] = OrderedDict()
-        self._latest: dict[tuple[Address, bool], Offer] = {}
+        self._latest: dict[Address, Offer] = {}
         self._waiters = 0
 
-    async def make_offer(self, beneficiary: Address, allow_merit: bool) -> Offer:
+    async def make_offer(self, beneficiary: Address) -> Offer:
         """A template on the present tip."""
-        known = self._latest.get((beneficiary, allow_merit))
+        known = self._latest.get(beneficiary)
         if known is not None and self._is_fresh(known):
             return known
-        template = await self._service.get_template(beneficiary, allow_merit)
+        template = await self._service.get_template(beneficiary)
         offer = Offer(BlockId(compute_anchor(template.header)), template, self._clock.monotonic())
         self._offers[offer.id] = offer
         self._latest = {key: old for key, old in self._latest.items() if self._is_fresh(old)}
-        self._latest[beneficiary, allow_merit] = offer
+        self._latest[beneficiary] = offer
         while len(self._offers) > MAX_TEMPLATES:
             self._offers.popitem(last=False)
         return offer

@@ -124,7 +124,7 @@ class ChainWriter:
                 log.debug("pool transaction left out", code=error.code)
         return taken
 
-    def make_template(self, beneficiary: Address, allow_merit: bool) -> Template:
+    def make_template(self, beneficiary: Address) -> Template:
         tip = self._ledger.tip
         aggregate = self._votes.make_aggregate(self._ledger.state, tip.id, tip.header.height)
         make = partial(
@@ -133,7 +133,6 @@ class ChainWriter:
             self._mempool,
             beneficiary=beneficiary,
             now_ms=self._clock.now_ms(),
-            allow_merit=allow_merit,
         )
         try:
             return make(aggregate=aggregate)

@@ -59,7 +59,7 @@ class LightStatusModel(Model):
 
 @method("state_getAccount", timeout_s=60.0)
 async def state_get_account(node: Any, params: LightAccountParams) -> LightAccountModel:
-    """Balance, nonce, merit and reputation of an address, proven against the last final block's state root.
+    """Balance, nonce and reputation of an address, proven against the last final block's state root.
 
     Where nothing is final yet, against the heaviest chain's tip: `basis` says which. An answer that no proof leads to
     is an error, whose data.code begins with "lied": the message says who lied about what, the hint what to do.
@@ -79,7 +79,6 @@ async def state_get_account(node: Any, params: LightAccountParams) -> LightAccou
         pending_nonce=account.nonce,
         balance=str(account.balance),
         bonded=str(account.bonded),
-        merit=str(account.merit),
         reputation=str(compute_reputation(network.params, account, Height(entry.height))),
         open_claims=account.open_claims,
         height=entry.height,

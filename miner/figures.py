@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from inos.primitives.units import Address, BlockId, JobId, Tickets
+from inos.primitives.units import Address, JobId, Tickets
 
 RATE_WINDOW_S: Final = 30.0
 MAX_SLICES: Final = 4096
@@ -28,7 +28,7 @@ class MinerStatus(Struct, frozen=True, kw_only=True):
     beneficiary: Address
     """Who is paid."""
     worker: Address | None
-    """The account that claims jobs and gathers merit; None where the miner claims nothing."""
+    """The account that claims jobs; None where the miner claims nothing."""
     can_claim: bool
     """False where the miner has no key, or is told to claim nothing: it draws lottery tickets only."""
     job: JobId | None
@@ -38,8 +38,7 @@ class MinerStatus(Struct, frozen=True, kw_only=True):
     filler_tickets: Tickets
     tickets_per_second: float
     """Over the last half minute, pauses included."""
-    blocks_with_merit: int
-    blocks_without_merit: int
+    blocks_won: int
     blocks_stale: int
     """Won, but another block was there first."""
     jobs_settled: int
@@ -55,8 +54,7 @@ class Figures:
         self.job: JobId | None = None
         self.job_tickets = 0
         self.filler_tickets = 0
-        self.blocks_with_merit = 0
-        self.blocks_without_merit = 0
+        self.blocks_won = 0
         self.blocks_stale = 0
         self.jobs_settled = 0
         self.jobs_lost = 0
@@ -80,13 +78,11 @@ class Figures:
             speed = tickets / seconds
             self._speed = speed if self._speed == 0 else 0.7 * self._speed + 0.3 * speed
 
-    def count_block(self, block: BlockId, *, uses_merit: bool, is_connected: bool) -> None:
-        if not is_connected:
-            self.blocks_stale += 1
-        elif uses_merit:
-            self.blocks_with_merit += 1
+    def count_block(self, *, is_connected: bool) -> None:
+        if is_connected:
+            self.blocks_won += 1
         else:
-            self.blocks_without_merit += 1
+            self.blocks_stale += 1
 
     def get_rate(self, now: float) -> float:
         """Tickets per second over the last RATE_WINDOW_S seconds."""

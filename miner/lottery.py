@@ -71,12 +71,11 @@ class Lottery:
             return
         finally:
             self._template = None
-        self._figures.count_block(block_id, uses_merit=block.header.uses_merit, is_connected=is_connected)
+        self._figures.count_block(is_connected=is_connected)
         log.info(
             "block won" if is_connected else "block won too late",
             block=block_id.hex(),
             height=block.header.height,
-            merit=block.header.uses_merit,
         )
 
     def _is_stale(self, template: Template) -> bool:

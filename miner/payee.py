@@ -1,9 +1,8 @@
 """Whom a block is mined for, and what the worker's account passes on.
 
 Jobs are claimed by an account that can sign, the worker; blocks pay an address, the payee. They
-may be one account. Where they are two, blocks go to the payee, except when the worker's merit can
-be used, which only its own blocks can, or when a job is worth taking and the worker cannot pay the
-bond. What the worker earns beyond its working capital it transfers to the payee.
+may be one account. Where they are two, blocks go to the payee, except when a job is worth taking and
+the worker cannot pay the bond. What the worker earns beyond its working capital it transfers to the payee.
 """
 
 from typing import Final
@@ -36,22 +35,14 @@ class Payee:
     def __init__(self, port: MinerPort, settings: MinerSettings, desk: JobDesk | None, lane: Lane | None) -> None:
         self._port = port
         self._address = settings.beneficiary
-        self._allow_merit = settings.allow_merit
         self._desk = desk
         self._lane = lane if lane is not None and lane.address != settings.beneficiary else None
 
     async def get_template(self) -> Template:
-        """A block for whoever should win it now."""
-        worker = None if self._lane is None else self._lane.address
-        if worker is None:
-            return await self._port.get_template(self._address, self._allow_merit)
-        if self._allow_merit and self._port.get_account(worker).merit > 0:
-            template = await self._port.get_template(worker, True)
-            if template.header.uses_merit:
-                return template
-        if self._desk is not None and self._desk.lacks_capital:
-            return await self._port.get_template(worker, False)
-        return await self._port.get_template(self._address, self._allow_merit)
+        """A block for the account that should win it now."""
+        if self._lane is not None and self._desk is not None and self._desk.lacks_capital:
+            return await self._port.get_template(self._lane.address)
+        return await self._port.get_template(self._address)
 
     async def tend(self) -> None:
         """Pass on what the worker does not need, once it is worth a transaction.

@@ -14,7 +14,7 @@ from inos.primitives.blocks import Block
 from inos.primitives.clock import Clock
 from inos.primitives.matrices import MatrixRef, Witness
 from inos.primitives.transactions import Transaction
-from inos.primitives.units import Address, BlockId, Height, JobId, MatrixId, Nano, Tickets, TxId
+from inos.primitives.units import Address, BlockId, Height, JobId, MatrixId, Nano, TxId
 
 
 class RowFile(Protocol):
@@ -50,7 +50,7 @@ class MinerPort(Protocol):
 
     def get_account(self, address: Address) -> Account: ...
 
-    def get_reputation(self, address: Address) -> Tickets:
+    def get_reputation(self, address: Address) -> Nano:
         """Reputation at the tip, halvings done."""
 
     def get_job(self, job: JobId) -> Job | None: ...
@@ -71,7 +71,7 @@ class MinerPort(Protocol):
     def is_pending(self, tx: TxId) -> bool:
         """Whether the transaction waits in this node's pool."""
 
-    async def get_template(self, beneficiary: Address, allow_merit: bool) -> Template:
+    async def get_template(self, beneficiary: Address) -> Template:
         """A block to be mined on the tip, without seal and nonce."""
 
     async def add_block(self, block: Block, witness: Witness) -> bool:

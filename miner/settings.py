@@ -44,7 +44,6 @@ class MinerSettings(Struct, frozen=True, kw_only=True):
     """Jobs held at once, under the chain's own limit."""
     max_job_bytes: int = DEFAULT_MAX_JOB_BYTES
     """Operands and result together that fit this machine."""
-    allow_merit: bool = True
     filler_rate: float = 0.0
     """Filler tickets per second; 0 is as many as the machine can."""
     filler_rows: int = 1024

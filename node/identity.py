@@ -58,7 +58,6 @@ def make_miner_settings(settings: NodeSettings, network: Network, data_dir: Data
         first_posters=frozenset(decode_address(network.hrp, text) for text in settings.first_posters),
         max_claims=settings.max_claims,
         max_job_bytes=settings.max_job_bytes,
-        allow_merit=settings.allow_merit,
         filler_rate=settings.filler_rate,
         filler_rows=settings.filler_rows,
         filler_depth=settings.filler_depth,

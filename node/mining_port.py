@@ -19,7 +19,7 @@ from inos.primitives.blocks import Block
 from inos.primitives.clock import Clock
 from inos.primitives.matrices import MatrixRef, Witness
 from inos.primitives.transactions import Transaction
-from inos.primitives.units import Address, BlockId, Height, JobId, MatrixId, Nano, Tickets, TxId
+from inos.primitives.units import Address, BlockId, Height, JobId, MatrixId, Nano, TxId
 
 
 class MiningPort:
@@ -45,7 +45,7 @@ class MiningPort:
     def get_account(self, address: Address) -> Account:
         return self._service.ledger.state.get_account(address)
 
-    def get_reputation(self, address: Address) -> Tickets:
+    def get_reputation(self, address: Address) -> Nano:
         return compute_reputation(self.params, self.get_account(address), self.get_height())
 
     def get_job(self, job: JobId) -> Job | None:
@@ -69,8 +69,8 @@ class MiningPort:
     def is_pending(self, tx: TxId) -> bool:
         return self._service.mempool.has(tx)
 
-    async def get_template(self, beneficiary: Address, allow_merit: bool) -> Template:
-        return await self._service.get_template(beneficiary, allow_merit)
+    async def get_template(self, beneficiary: Address) -> Template:
+        return await self._service.get_template(beneficiary)
 
     async def add_block(self, block: Block, witness: Witness) -> bool:
         outcome = await self._service.add_block(block, witness)

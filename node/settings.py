@@ -102,7 +102,6 @@ class NodeSettings(BaseSettings):
     """Filler tickets per second; 0 is no limit."""
     filler_rows: Annotated[int, Field(ge=16, le=65_536)] = 1024
     filler_depth: Annotated[int, Field(ge=1, le=65_536)] = 1024
-    allow_merit: bool = True
     backend: str = "auto"
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
 

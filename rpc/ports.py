@@ -187,7 +187,7 @@ class Templates(Protocol):
 
     async def wait_tip(self, known: BlockId, wait_s: float) -> None: ...
 
-    async def make_offer(self, beneficiary: Address, allow_merit: bool) -> Any:
+    async def make_offer(self, beneficiary: Address) -> Any:
         """An id and a inos.chain.template.Template."""
 
     async def submit(self, id: BlockId, nonce: int, seal: Seal, witness: Witness) -> tuple[BlockId, BlockOutcome]: ...

@@ -102,7 +102,6 @@ class Renderer:
             target=header.target.hex(),
             difficulty=str(compute_difficulty(get_target(header))),
             beneficiary=self.address(header.beneficiary),
-            uses_merit=header.uses_merit,
             nonce=str(header.nonce),
             seal=None if header.seal is None else render_seal(header.seal),
             status=status,

@@ -1,6 +1,6 @@
 """What several methods share of the JSON: how values are spelled, and the models of the chain's own things.
 
-Amounts are decimal strings in nano and weights, merit and reputation decimal strings too, as
+Amounts are decimal strings in nano and weights and reputation decimal strings too, as
 JSON readers may take large numbers as floats; ids, roots and targets are lower-case hex;
 addresses bech32m; times milliseconds since 1970 UTC.
 """
@@ -96,7 +96,6 @@ class HeaderModel(Model):
     target: Hex32
     difficulty: Annotated[NumberText, Field(description="Nominal number of tickets per block at this target.")]
     beneficiary: AddressText
-    uses_merit: bool
     nonce: NumberText
     seal: Annotated[SealModel | None, Field(description="Null in the genesis block only.")]
     standing: StandingName

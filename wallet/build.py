@@ -65,7 +65,7 @@ def make_post_job(
     w: MatrixRef,
     *,
     reward: int,
-    max_base_fee: int,
+    max_burn: int,
     lifetime: int,
     bond: int | None = None,
     claim_window: int | None = None,
@@ -92,7 +92,7 @@ def make_post_job(
         claim_window=window,
         deadline=height + lifetime,
         mode=mode,
-        max_base_fee=_check_amount("the highest base fee", max_base_fee, least=1),
+        max_burn=_check_amount("the highest burn", max_burn, least=1),
     )
 
 

@@ -30,6 +30,7 @@ from inos.primitives.bls import get_bls
 from inos.primitives.signatures import compute_address, compute_public_key
 from inos.primitives.transactions import Payload, RegisterVoter, Transaction, Transfer, compute_signing_hash
 from inos.primitives.units import U256_MAX, Address, BlockId, Height, Nano, TimeMs
+from inos.primitives.votes import make_possession_message
 from inos.work.engine import Lottery
 
 SENDERS: Final = 256
@@ -140,7 +141,6 @@ class _Maker:
             height=Height(tip.header.height + 1),
             beneficiary=beneficiary,
             target=target,
-            uses_merit=False,
             results=ledger.results,
             parent=tip.id,
             bls=ledger.bls,
@@ -162,7 +162,6 @@ class _Maker:
             state_root=ledger.compute_state_root(execution.finish().changes),
             target=encode_target(target),
             beneficiary=beneficiary,
-            uses_merit=False,
             nonce=0,
             seal=None,
         )
@@ -178,7 +177,9 @@ class _Maker:
     def _make_registration(self, index: int) -> Transaction:
         secret, bls = self._voters[index].secret, get_bls()
         bond = self._ledger.params.min_voter_bond
-        return self._sign(index, RegisterVoter(bls.compute_public_key(secret), bls.prove_possession(secret), bond))
+        key = bls.compute_public_key(secret)
+        message = make_possession_message(key, self._voters[index].address, self._ledger.params.chain_id)
+        return self._sign(index, RegisterVoter(key, bls.prove_possession(secret, message), bond))
 
     def _sign(self, sender: int, payload: Payload) -> Transaction:
         secret, public, _ = self._senders[sender]

@@ -126,7 +126,7 @@ def _screen(*, is_quiet: bool) -> Iterator["Show | None"]:
 
 
 def _print_report(report: "DevnetReport") -> None:
-    print(f"height {report.height}, {report.jobs_settled} jobs settled, useful share {report.useful_share:.1%}")
+    print(f"height {report.height}, {report.jobs_settled} jobs settled, paid share {report.paid_share:.1%}")
     if report.accuracy is not None:
         print(f"accuracy through the chain {report.accuracy:.2%}, locally {report.local_accuracy:.2%}")
     verdicts = {"tips equal": report.tips_equal, "supply conserved": report.supply_conserved}

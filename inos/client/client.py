@@ -31,10 +31,11 @@ from inos.client.operands import (
 )
 from inos.client.uploads import WHOLE_BYTES, Progress, be_silent, upload_rows
 from inos.consensus.params import Params
+from inos.consensus.prices import compute_job_price
 from inos.primitives.errors import InosError
 from inos.primitives.matrices import MatrixRef
 from inos.primitives.transactions import JobMode, Payload, Transaction, compute_tx_id
-from inos.primitives.units import Height, JobId, Nano, TxId
+from inos.primitives.units import Height, JobId, Nano, Tickets, TxId
 from inos.wallet import build
 from inos.wallet.addresses import encode_address
 from inos.wallet.keys import Key, make_key
@@ -152,7 +153,7 @@ class Client(NodeReader):
         *,
         reward: Credits | None = None,
         reward_nano: int | None = None,
-        max_base_fee: int | None = None,
+        max_burn: int | None = None,
         lifetime: int | None = None,
         bond: int | None = None,
         claim_window: int | None = None,
@@ -164,7 +165,7 @@ class Client(NodeReader):
         Args:
             x: m x k integers in -64 .. 63; w: n x k. int8 ones may be mapped from files larger than memory.
             reward: credits, as "1.5", 1.5 or Decimal("1.5"); `reward_nano` in its place: nano.
-            max_base_fee: most nano to burn per ticket; without it twice the present base fee.
+            max_burn: most nano to burn, all parts together; without it half as much again as today's price.
             claim_window: blocks a worker has the job alone; by default what a small worker needs for its size.
             lifetime: blocks from now in which it can be claimed and delivered; as many as allowed without.
             mode: "checked" by every node before it is paid, or "optimistic": paid after a window in which anybody may
@@ -187,7 +188,7 @@ class Client(NodeReader):
             x_ref,
             w_ref,
             reward=nano,
-            max_base_fee=2 * fee.base_fee if max_base_fee is None else max_base_fee,
+            max_burn=_choose_max_burn(params, head, x_ref, w_ref, job_mode) if max_burn is None else max_burn,
             lifetime=params.max_job_lifetime if lifetime is None else lifetime,
             bond=bond,
             claim_window=_choose_window(params, head, x_ref, w_ref) if claim_window is None else claim_window,
@@ -352,6 +353,20 @@ class Client(NodeReader):
         if self._key is None:
             raise ClientError("no-key", "this needs an account's key", hint="make the Client with wallet= or secret=")
         return self._key
+
+
+def _choose_max_burn(params: Params, head: models.Head, x: MatrixRef, w: MatrixRef, mode: JobMode) -> int:
+    """Half as much again as posting burns in the next block at the tip's difficulty, since both may move."""
+    price = compute_job_price(
+        params,
+        Height(head.height + 1),
+        Tickets(head.difficulty),
+        rows_x=x.rows,
+        rows_w=w.rows,
+        depth=x.cols,
+        mode=mode,
+    )
+    return -(-price.total * 3 // 2)
 
 
 def _choose_window(params: Params, head: models.Head, x: MatrixRef, w: MatrixRef) -> int:

@@ -42,7 +42,6 @@ class Miner:
     Args:
         url: the RPC address of the node whose templates are mined.
         beneficiary: the address that earns; the node's own without.
-        allow_merit: use the beneficiary's merit where it has enough.
         backend: a name of `inos work backends`.
         threads: None for one per processor.
         token: bearer token, where the node asks for one.
@@ -53,12 +52,11 @@ class Miner:
         url: str = DEFAULT_URL,
         *,
         beneficiary: str | None = None,
-        allow_merit: bool = True,
         backend: str = AUTO,
         threads: int | None = None,
         token: str | None = None,
     ) -> None:
-        self._link = MinerLink(url, beneficiary, allow_merit, token)
+        self._link = MinerLink(url, beneficiary, token)
         self._backend = backend
         self._threads = threads
         self._lock = threading.Lock()

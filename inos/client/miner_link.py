@@ -42,10 +42,10 @@ class MinerLink:
     Its methods are called from the miner's thread; `start` must be the first.
     """
 
-    def __init__(self, url: str, beneficiary: str | None, allow_merit: bool, token: str | None) -> None:
+    def __init__(self, url: str, beneficiary: str | None, token: str | None) -> None:
         self._url = url
         self._transport = Transport(url, token, ANSWER_S, retry_pauses_s=(), max_answer_bytes=MAX_ANSWER_BYTES)
-        self._params = {"allow_merit": allow_merit} | ({"beneficiary": beneficiary} if beneficiary else {})
+        self._params = {"beneficiary": beneficiary} if beneficiary else {}
         self._thread: LoopThread | None = None
         self._running: Future[None] | None = None
         self._wins: asyncio.Queue[tuple[Work, int, Win] | None] = asyncio.Queue(MAX_WINS)

@@ -60,7 +60,6 @@ class Header(Struct, frozen=True):
     target: str
     difficulty: int
     beneficiary: str
-    uses_merit: bool
     status: str
     confirmations: int
 
@@ -94,11 +93,13 @@ class Figures(Struct, frozen=True):
     subsidy: int
     fees: int
     burned: int
-    base_fee: int
+    posted_burn: int
+    settled_burn: int
     tickets_posted: int
     tickets_settled: int
     settled: tuple[str, ...]
     weight: int
+    cost_us: int
     supply: int
 
 
@@ -114,14 +115,13 @@ class BlockInfo(Struct, frozen=True):
 
 
 class AccountInfo(Struct, frozen=True):
-    """An account at the tip. Amounts in nano, merit and reputation in tickets."""
+    """An account at the tip. Amounts and reputation in nano."""
 
     address: str
     nonce: int
     pending_nonce: int
     balance: int
     bonded: int
-    merit: int
     reputation: int
     open_claims: int
     height: int
@@ -229,7 +229,6 @@ class BlockSummary(Struct, frozen=True):
     time_ms: int
     spacing_ms: int
     beneficiary: str
-    uses_merit: bool
     difficulty: int
     standing: str
     product: Product | None
@@ -241,7 +240,7 @@ class BlockSummary(Struct, frozen=True):
     subsidy: int | None
     fees: int | None
     burned: int | None
-    base_fee: int | None
+    settled_burn: int | None
     supply: int | None
 
 
@@ -259,7 +258,6 @@ class Certificate(Struct, frozen=True):
     height: int
     header: str
     witness: str | None
-    premium: int
 
 
 class HistoryEntry(Struct, frozen=True):
@@ -284,10 +282,9 @@ class HistoryPage(Struct, frozen=True):
 
 
 class StandingPoint(Struct, frozen=True):
-    """After a block in which they changed; tickets."""
+    """After a block in which it changed; nano."""
 
     height: int
-    merit: int
     reputation: int
 
 
@@ -319,7 +316,6 @@ class Quote(Struct, frozen=True):
     """What a product would cost now; `sample` settled jobs are behind the suggestion, 0: a default."""
 
     tickets: int
-    base_fee: int
     burn: int
     reward_per_ticket: int
     suggested_reward: int
@@ -332,11 +328,10 @@ class Quote(Struct, frozen=True):
 
 
 class FeeEstimate(Struct, frozen=True):
-    """Nano; `base_fee` is burned per ticket by a job in the next block."""
+    """Nano."""
 
     fee: int
     fee_per_byte: int
-    base_fee: int
 
 
 class UsefulWork(Struct, frozen=True):
@@ -345,13 +340,14 @@ class UsefulWork(Struct, frozen=True):
     from_height: int
     to_height: int
     blocks: int
-    blocks_with_merit: int
     weight_mined: int
     tickets_settled: int
     tickets_posted: int
-    useful_share: float
+    paid_share: float
     burned: int
-    burn_per_ticket: float
+    settled_burn: int
+    burned_share: float
+    price_per_tera: int
 
 
 class Supply(Struct, frozen=True):

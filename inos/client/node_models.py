@@ -190,8 +190,7 @@ class MinerState(Struct, frozen=True):
     job_tickets: int
     filler_tickets: int
     tickets_per_second: float
-    blocks_with_merit: int
-    blocks_without_merit: int
+    blocks_won: int
     blocks_stale: int
     jobs_settled: int
     jobs_lost: int

@@ -104,7 +104,7 @@ class Reader:
         return await self._ask(models.HistoryPage, "state_getHistory", address=address, limit=limit, before=before)
 
     async def standing(self, address: str) -> models.StandingHistory:
-        """Merit and reputation of an account over time."""
+        """Reputation of an account over time."""
         return await self._ask(models.StandingHistory, "state_getStanding", address=address)
 
     async def pool(self, limit: int = 100) -> models.PoolPage:

@@ -19,7 +19,6 @@ from inos.genesis import Network
 from inos.primitives.blocks import (
     MAX_HEADER_BYTES,
     Header,
-    compute_allowed_target,
     compute_anchor,
     compute_block_id,
     compute_weight,
@@ -179,9 +178,9 @@ def _check_block(receipt: Receipt, network: Network) -> str:
     if header.seal is None or header.chain_id != network.params.chain_id:
         raise ValueError("the header is none of this network's")
     witness = decode(Witness, bytes.fromhex(receipt.witness), limit=MAX_WITNESS_BYTES)
-    target = compute_allowed_target(get_target(header), header.uses_merit, network.params.merit_premium)
+    target = get_target(header)
     work.verify(header.seal, witness, compute_anchor(header), target)
-    return f"its seal stands for {compute_weight(header, network.params.merit_premium)} tickets"
+    return f"its seal stands for {compute_weight(header)} tickets"
 
 
 def _check_depth(receipt: Receipt, network: Network) -> str:
@@ -191,10 +190,10 @@ def _check_depth(receipt: Receipt, network: Network) -> str:
         header = _read_header(text)
         if header.parent != compute_block_id(last) or header.height != last.height + 1:
             raise ValueError(f"header {header.height} does not follow {last.height}")
-        target = compute_allowed_target(get_target(header), header.uses_merit, network.params.merit_premium)
+        target = get_target(header)
         if header.seal is None or int.from_bytes(header.seal.digest, "big") > target:
             raise ValueError(f"the seal of header {header.height} misses its target")
-        weight += compute_weight(header, network.params.merit_premium)
+        weight += compute_weight(header)
         last = header
     return f"{len(receipt.confirmations)} blocks follow, claiming {weight} tickets"
 

@@ -25,12 +25,10 @@ class NodeFigures:
     height: int = -1
     tip: str = ""
     peers: int = 0
-    blocks_with_merit: int = 0
-    blocks_without_merit: int = 0
+    blocks_won: int = 0
     tickets_per_second: float = 0.0
     work: str = ""
     balance: str = "0"
-    merit: str = "0"
     reputation: str = "0"
     error: str = ""
 
@@ -41,10 +39,10 @@ class ChainFigures:
 
     height: int = 0
     difficulty: int = 0
-    useful_share: float = 0.0
-    burn_per_ticket: str = "0"
+    paid_share: float = 0.0
+    burned_share: float = 0.0
+    price_per_tera: str = "0"
     blocks: int = 0
-    blocks_with_merit: int = 0
     final_height: int = 0
 
 
@@ -82,12 +80,10 @@ async def read_node(watched: WatchedNode) -> NodeFigures:
         height=head["height"],
         tip=head["id"],
         peers=len(peers["peers"]),
-        blocks_with_merit=miner["blocks_with_merit"],
-        blocks_without_merit=miner["blocks_without_merit"],
+        blocks_won=miner["blocks_won"],
         tickets_per_second=miner["tickets_per_second"],
         work=miner["state"],
         balance=account["balance"],
-        merit=account["merit"],
         reputation=account["reputation"],
     )
 
@@ -100,10 +96,10 @@ async def read_chain(client: Caller) -> ChainFigures:
         height=head["height"],
         final_height=head["final_height"],
         difficulty=int(head["difficulty"]),
-        useful_share=float(useful["useful_share"]),
-        burn_per_ticket=useful["burn_per_ticket"],
+        paid_share=float(useful["paid_share"]),
+        burned_share=float(useful["burned_share"]),
+        price_per_tera=useful["price_per_tera"],
         blocks=useful["blocks"],
-        blocks_with_merit=useful["blocks_with_merit"],
     )
 
 

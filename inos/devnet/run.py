@@ -59,7 +59,7 @@ class DevnetReport:
     local_accuracy: float | None
     tips_equal: bool
     supply_conserved: bool
-    useful_share: float
+    paid_share: float
     nodes: list[dict[str, Any]]
 
     @property
@@ -205,7 +205,7 @@ async def _finish(watched: tuple[WatchedNode, ...], progress: WorkloadProgress) 
         local_accuracy=progress.local_accuracy,
         tips_equal=are_tips_equal(figures),
         supply_conserved=all(audit["is_conserved"] for audit in audits) and len({a["supply"] for a in audits}) == 1,
-        useful_share=figures.chain.useful_share,
+        paid_share=figures.chain.paid_share,
         nodes=nodes,
     )
 

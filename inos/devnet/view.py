@@ -31,12 +31,12 @@ def _render_chain(figures: DevnetFigures, seconds: float) -> Panel:
         (f"{chain.final_height}", "bold green"),
         ("   difficulty ", "dim"),
         (f"{chain.difficulty} tickets", "bold"),
-        ("   useful share ", "dim"),
-        (f"{chain.useful_share:.1%}", "bold green"),
-        ("   burned per ticket ", "dim"),
-        (f"{chain.burn_per_ticket} nano", "bold"),
-        ("   blocks by merit ", "dim"),
-        (f"{chain.blocks_with_merit} of {chain.blocks}", "bold"),
+        ("   paid share ", "dim"),
+        (f"{chain.paid_share:.1%}", "bold green"),
+        ("   burned of the subsidy ", "dim"),
+        (f"{chain.burned_share:.1%}", "bold"),
+        ("   per 10^12 multiply-adds ", "dim"),
+        (f"{format_credits(int(chain.price_per_tera))} credits", "bold"),
         ("   running ", "dim"),
         (f"{minutes}:{rest:02d}", "bold"),
     )
@@ -47,7 +47,7 @@ def _render_nodes(figures: DevnetFigures) -> Table:
     """Fits 80 columns: the RPC addresses, which are long, stand below the figures."""
     table = Table(expand=True, border_style="dim", box=box.SIMPLE_HEAD, padding=0)
     table.add_column("node", no_wrap=True)
-    for name in ("height", "peers", "won by\nmerit", "won\nwithout", "tickets\nper s", "merit", "credits"):
+    for name in ("height", "peers", "blocks\nwon", "tickets\nper s", "reputation", "credits"):
         table.add_column(name, justify="right")
     table.add_column("doing", min_width=7)
     for node in figures.nodes:
@@ -61,16 +61,15 @@ def _render_addresses(figures: DevnetFigures) -> Text:
 
 def _node_cells(node: NodeFigures) -> list[str]:
     if node.error:
-        return [node.name, *["-"] * 7, f"[red]{node.error}[/red]"]
+        return [node.name, *["-"] * 6, f"[red]{node.error}[/red]"]
     cells = [node.name, str(node.height), str(node.peers)]
     if node.role == "follows":
-        return [*cells, *["-"] * 5, "follows"]
+        return [*cells, *["-"] * 4, "follows"]
     return [
         *cells,
-        str(node.blocks_with_merit),
-        str(node.blocks_without_merit),
+        str(node.blocks_won),
         f"{node.tickets_per_second:.0f}",
-        node.merit,
+        f"{int(node.reputation) / NANO_PER_CREDIT:,.2f}",
         f"{int(node.balance) / NANO_PER_CREDIT:,.2f}",
         node.work,
     ]
@@ -101,7 +100,6 @@ def render_line(figures: DevnetFigures, progress: WorkloadProgress, seconds: flo
     chain = figures.chain
     return (
         f"{seconds:6.1f} s  height {chain.height}  final {chain.final_height}  "
-        f"by merit {chain.blocks_with_merit}/{chain.blocks}  "
         f"jobs {progress.jobs_settled}/{progress.jobs_posted}  accuracy {_percent(progress.accuracy)}  "
-        f"useful share {chain.useful_share:.1%}  customer {format_credits(int(customer_balance))} credits"
+        f"paid share {chain.paid_share:.1%}  customer {format_credits(int(customer_balance))} credits"
     )

@@ -46,7 +46,7 @@ class Mint:
         async with self.turn:
             for _ in range(count):
                 self._clock.advance(step)
-                template = await self._service.get_template(self._beneficiary, False)
+                template = await self._service.get_template(self._beneficiary)
                 block, witness = await asyncio.to_thread(self._seal, template)
                 await self._service.add_block(block, witness)
                 self.blocks.append((block, witness))

@@ -4,6 +4,8 @@ from collections import deque
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
+from inos.consensus.prices import PPM, WindowShare, compute_window_share
+
 WINDOW_BLOCKS: Final = 100
 TICKET_OPERATIONS: Final = 2 * 2**18
 """A ticket is 2^18 multiply-accumulates, two operations each (protocol, section 3)."""
@@ -23,7 +25,6 @@ class Earnings:
     jobs: int = 0
     """Rewards of jobs, with their bonds that came back."""
     balance: int = 0
-    merit: int = 0
     reputation: int = 0
 
 
@@ -85,9 +86,11 @@ class Board:
         return sum(timed) / len(timed) / 1000 if timed else 0.0
 
     @property
-    def useful_share(self) -> float:
-        weight = sum(int(block["weight"] or 0) for block in self.blocks)
-        return sum(block["tickets_settled"] or 0 for block in self.blocks) / weight if weight else 0.0
+    def share(self) -> WindowShare:
+        """Of paid work in the window, and what it burned."""
+        names = ("tickets_settled", "weight", "settled_burn", "subsidy")
+        settled, weight, burn, subsidies = (sum(int(block[name] or 0) for block in self.blocks) for name in names)
+        return compute_window_share(settled=settled, weight=weight, settled_burn=burn, subsidies=subsidies)
 
     def to_json(self) -> dict[str, Any]:
         """The same as one object; amounts are decimal strings in nano, as in the RPC."""
@@ -102,7 +105,8 @@ class Board:
             "tip": None if self.tip is None else self.tip["id"],
             "difficulty": None if self.tip is None else self.tip["difficulty"],
             "block_s": round(self.spacing_s, 3),
-            "useful_share": round(self.useful_share, 6),
+            "paid_share": self.share.paid_ppm / PPM,
+            "burned_share": self.share.burned_ppm / PPM,
             "chain_tickets_per_s": round(self.chain_rate, 3),
             "chain_gop_per_s": round(compute_gops(self.chain_rate), 6),
             "miner_tickets_per_s": round(miner_rate, 3),

@@ -93,7 +93,7 @@ class Feed:
             board.peers, board.pool = head["peers"], head["pool"]
             if board.miner is not None:
                 account = await self._ask(ws, "state_getAccount", address=board.miner["beneficiary"])
-                for name in ("balance", "merit", "reputation"):
+                for name in ("balance", "reputation"):
                     setattr(board.earnings, name, int(account[name]))
             board.is_whole = board.tip is not None and board.height >= head["height"]
             self._tell()

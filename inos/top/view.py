@@ -6,6 +6,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from inos.consensus.prices import PPM, compute_window_share
 from inos.primitives.units import format_credits
 from inos.top.board import Board, compute_gops
 
@@ -38,7 +39,8 @@ def _render_chain(board: Board) -> Panel:
             _pairs(
                 ("difficulty", "-" if tip is None else f"{tip['difficulty']} tickets"),
                 ("block time", f"{board.spacing_s:.1f} s"),
-                ("useful share", f"{board.useful_share:.1%}"),
+                ("paid share", f"{board.share.paid_ppm / PPM:.1%}"),
+                ("burned of the subsidy", f"{board.share.burned_ppm / PPM:.1%}"),
             ),
             _pairs(("network", f"{board.chain_rate:,.0f} tickets/s = {compute_gops(board.chain_rate):,.2f} GOP/s")),
         )
@@ -60,15 +62,14 @@ def _render_miner(board: Board) -> Panel:
             _pairs(
                 ("jobs settled", str(miner["jobs_settled"])),
                 ("lost", str(miner["jobs_lost"])),
-                ("blocks", f"{miner['blocks_with_merit']} by merit, {miner['blocks_without_merit']} without"),
+                ("blocks won", str(miner["blocks_won"])),
             ),
             _pairs(
                 ("earned here", f"{format_credits(earned.rewards)} by blocks, {format_credits(earned.jobs)} by jobs"),
             ),
             _pairs(
                 ("balance", f"{format_credits(earned.balance)} credits"),
-                ("merit", f"{earned.merit:,}"),
-                ("reputation", f"{earned.reputation:,}"),
+                ("reputation", f"{format_credits(earned.reputation)} credits burned"),
             ),
         )
     )
@@ -89,13 +90,14 @@ def _render_blocks(board: Board) -> Table:
 def _cells(block: dict[str, object]) -> list[str]:
     product, weight = block["product"], int(str(block["weight"] or 0))
     made = f"{product['m']} x {product['k']} x {product['n']}" if isinstance(product, dict) else "genesis"
-    share = min(1.0, int(str(block["tickets_settled"] or 0)) / weight) if weight else 0.0  # as in the explorer
+    settled = int(str(block["tickets_settled"] or 0))
+    share = compute_window_share(settled=settled, weight=weight, settled_burn=0, subsidies=0).paid_ppm / PPM
     return [
         str(block["height"]),
         made,
         f"{share:.0%}",
         str(block["transactions"]),
-        str(block["beneficiary"])[:14] + "…" + (" merit" if block["uses_merit"] else ""),
+        str(block["beneficiary"])[:14] + "…",
         f"{int(str(block['spacing_ms'])) / 1000:.1f} s",
     ]
 
@@ -107,7 +109,7 @@ def render_line(board: Board) -> str:
     return (
         f"height {board.height}  final {board.final_height}  peers {board.peers}  "
         f"network {board.chain_rate:.0f} tickets/s {compute_gops(board.chain_rate):.2f} GOP/s  "
-        f"useful share {board.useful_share:.1%}  "
+        f"paid share {board.share.paid_ppm / PPM:.1%}  "
         f"miner {rate:.0f} tickets/s {compute_gops(rate):.2f} GOP/s{doing}  "
         f"balance {format_credits(board.earnings.balance)} credits"
     )

@@ -6,15 +6,16 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 
+from inos.consensus.prices import PPM, compute_price_per_tera, compute_window_share
 from inos.consensus.state import compute_supply
 from inos.primitives.blocks import compute_difficulty, get_target
-from inos.primitives.units import NANO_PER_CREDIT, TimeMs
+from inos.primitives.units import NANO_PER_CREDIT, Height, TimeMs
 from inos.rpc.methods.node.status import get_version
 from inos.rpc.ports import NodePort
 
 BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 WINDOW: Final = 100
-"""Blocks over which the useful share and the spacing are taken."""
+"""Blocks over which the paid share and the spacing are taken."""
 
 
 class Metrics:
@@ -84,7 +85,12 @@ class _NodeCollector:
         yield _counter("inos_minted_credits", "Credits ever minted, genesis included", market.minted / NANO_PER_CREDIT)
         yield _counter("inos_burned_credits", "Credits ever burned", market.burned / NANO_PER_CREDIT)
         yield _gauge("inos_escrow_credits", "Rewards held for open jobs, credits", market.escrowed / NANO_PER_CREDIT)
-        yield _gauge("inos_base_fee_nano", "Nano burned per ticket by a job posted now", market.base_fee)
+        price = compute_price_per_tera(self._node.params, Height(header.height + 1), difficulty)
+        yield _gauge(
+            "inos_job_burn_credits_per_tera",
+            "Credits that a job posted now burns for 10^12 multiply-accumulates",
+            price / NANO_PER_CREDIT,
+        )
         pulse = self._node.get_pulse()
         yield _counter("inos_chain_blocks_connected", "Blocks connected since the start", pulse.blocks_connected)
         yield _counter(
@@ -100,19 +106,26 @@ class _NodeCollector:
 
     def _collect_window(self) -> Iterator[Metric]:
         ledger = self._node.ledger
-        block_id, weight, settled, times = ledger.tip.id, 0, 0, []
+        block_id, times = ledger.tip.id, []
+        weight = settled = burn = subsidies = 0
         for _ in range(WINDOW):
             header, figures = ledger.get_header(block_id), ledger.get_figures(block_id)
             if header is None or figures is None:
                 break
             weight, settled = weight + figures.weight, settled + figures.tickets_settled
+            burn, subsidies = burn + figures.settled_burn, subsidies + figures.subsidy
             times.append(header.time_ms)
             block_id = type(block_id)(header.parent)
         spacing_s = (times[0] - times[-1]) / 1000 / (len(times) - 1) if len(times) > 1 else 0.0
         yield _gauge("inos_block_spacing_seconds", f"Mean seconds between the last {WINDOW} blocks", spacing_s)
-        share = settled / weight if weight else 0.0
+        share = compute_window_share(settled=settled, weight=weight, settled_burn=burn, subsidies=subsidies)
         yield _gauge(
-            "inos_useful_share_ratio", f"Tickets of jobs settled in the last {WINDOW} blocks over their weight", share
+            "inos_paid_share_ratio", f"Part of the last {WINDOW} blocks' work that paid jobs were", share.paid_ppm / PPM
+        )
+        yield _gauge(
+            "inos_burned_share_ratio",
+            f"What the jobs settled in the last {WINDOW} blocks burned, over the subsidies",
+            share.burned_ppm / PPM,
         )
 
     def _collect_network(self) -> Iterator[Metric]:
@@ -163,8 +176,7 @@ class _NodeCollector:
         yield made
         won = CounterMetricFamily("inos_miner_blocks", "Blocks won since the start, by how", labels=("kind",))
         for kind, count in (
-            ("merit", status.blocks_with_merit),
-            ("plain", status.blocks_without_merit),
+            ("won", status.blocks_won),
             ("stale", status.blocks_stale),
         ):
             won.add_metric((kind,), count)

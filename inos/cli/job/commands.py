@@ -64,8 +64,9 @@ def post(
     bond: Annotated[
         str | None, typer.Option("--bond", metavar="CREDITS", help="What a worker has at stake; the least without.")
     ] = None,
-    max_base_fee: Annotated[
-        int | None, typer.Option("--max-base-fee", min=1, help="Most nano to burn per ticket; twice the present one.")
+    max_burn: Annotated[
+        str | None,
+        typer.Option("--max-burn", metavar="CREDITS", help="Most to burn; 1.5 times today's price without."),
     ] = None,
     lifetime: Annotated[
         int | None, typer.Option("--lifetime", min=1, help="Blocks in which it can be done; as many as allowed.")
@@ -97,6 +98,7 @@ def post(
     check_shapes(x8, w8)
     offer = call_rpc(rpc, "job_quote", {"m": x8.shape[0], "n": w8.shape[0], "k": x8.shape[1]})
     nano = parse_amount(reward, "the reward") if reward is not None else Nano(int(offer["suggested_reward"]))
+    most = parse_amount(max_burn, "the highest burn") if max_burn is not None else None
     stake = parse_amount(bond, "the bond") if bond is not None else None
     burn = format_credits(int(offer["burn"]))
     if output is not None:
@@ -111,7 +113,7 @@ def post(
             w8,
             reward_nano=nano,
             bond=stake,
-            max_base_fee=max_base_fee,
+            max_burn=most,
             lifetime=lifetime,
             mode=_read_mode(mode),
             tell=make_progress("sent", is_quiet=json_),

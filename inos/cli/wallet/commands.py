@@ -193,9 +193,8 @@ def balance(
     print(f"{format_credits(int(account['balance']))} credits")
     if int(account.get("bonded") or 0):
         print(f"bonded     {format_credits(int(account['bonded']))} credits")
-    for name in ("merit", "reputation"):
-        if int(account.get(name) or 0):
-            print(f"{name:<10} {account[name]} tickets")
+    if int(account.get("reputation") or 0):
+        print(f"reputation {format_credits(int(account['reputation']))} credits burned by jobs it settled")
 
 
 @app.command()

@@ -62,11 +62,13 @@ class FiguresModel(Model):
     subsidy: NanoText
     fees: NanoText
     burned: NanoText
-    base_fee: Annotated[NanoText, Field(description="Burn per ticket.")]
+    posted_burn: Annotated[NanoText, Field(description="By the jobs posted in the block.")]
+    settled_burn: Annotated[NanoText, Field(description="By the jobs settled in the block, when they were posted.")]
     tickets_posted: Count
     tickets_settled: Count
     settled: Annotated[list[Hex32], Field(description="Jobs settled in the block.")]
     weight: Annotated[NumberText, Field(description="Tickets the block stands for.")]
+    cost_us: Annotated[Count, Field(description="Microseconds of the reference core, by the cost table.")]
     supply: NanoText
 
 
@@ -204,10 +206,12 @@ def _render_figures(node: NodePort, block_id: BlockId) -> FiguresModel | None:
         subsidy=str(figures.subsidy),
         fees=str(figures.fees),
         burned=str(figures.burned),
-        base_fee=str(figures.base_fee),
+        posted_burn=str(figures.posted_burn),
+        settled_burn=str(figures.settled_burn),
         tickets_posted=figures.tickets_posted,
         tickets_settled=figures.tickets_settled,
         settled=[job.hex() for job in figures.settled],
         weight=str(figures.weight),
+        cost_us=figures.cost_us,
         supply=str(figures.supply),
     )

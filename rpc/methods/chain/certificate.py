@@ -20,7 +20,6 @@ class CertificateModel(Model):
     height: HeightNumber
     header: Annotated[Hex, Field(description='Canonical encoding: the block\'s id is H("header", these bytes).')]
     witness: Annotated[Hex | None, Field(description="Canonical encoding; null where it was dropped, or for genesis.")]
-    premium: Annotated[int, Field(description="How many times the target a block that uses merit may meet.")]
 
 
 @method("chain_getCertificate", examples=(Example("the newest block's", {"block": "latest"}),))
@@ -35,5 +34,4 @@ async def chain_get_certificate(node: NodePort, params: HeaderParams) -> Certifi
         height=header.height,
         header=encode(header).hex(),
         witness=None if witness is None else encode(witness).hex(),
-        premium=node.params.merit_premium,
     )

@@ -34,7 +34,6 @@ class BlockSummary(Model):
     time_ms: int
     spacing_ms: Annotated[int, Field(description="After its parent; 0 for the first block.")]
     beneficiary: AddressText
-    uses_merit: bool
     difficulty: NumberText
     standing: Annotated[
         Literal["final", "justified", "open"], Field(description="Final blocks are never undone; genesis is final.")
@@ -48,7 +47,7 @@ class BlockSummary(Model):
     subsidy: NanoText | None
     fees: NanoText | None
     burned: NanoText | None
-    base_fee: NanoText | None
+    settled_burn: Annotated[NanoText | None, Field(description="By the jobs settled here, when they were posted.")]
     supply: NanoText | None
 
 
@@ -64,7 +63,6 @@ def summarize(node: NodePort, block_id: BlockId, header: Header) -> BlockSummary
         time_ms=header.time_ms,
         spacing_ms=0 if parent is None else header.time_ms - parent.time_ms,
         beneficiary=make_renderer(node).address(header.beneficiary),
-        uses_merit=header.uses_merit,
         difficulty=str(compute_difficulty(get_target(header))),
         standing=node.ledger.get_standing(Height(header.height)),
         product=None if header.seal is None else _render_product(header.seal),
@@ -76,7 +74,7 @@ def summarize(node: NodePort, block_id: BlockId, header: Header) -> BlockSummary
         subsidy=None if figures is None else str(figures.subsidy),
         fees=None if figures is None else str(figures.fees),
         burned=None if figures is None else str(figures.burned),
-        base_fee=None if figures is None else str(figures.base_fee),
+        settled_burn=None if figures is None else str(figures.settled_burn),
         supply=None if figures is None else str(figures.supply),
     )
 

@@ -8,7 +8,8 @@ from pydantic import Field
 
 from inos.chain.ledger import Tip
 from inos.consensus.execution import BlockFigures
-from inos.primitives.blocks import Header, encode_target
+from inos.consensus.prices import PPM, compute_price_per_tera, compute_window_share
+from inos.primitives.blocks import Header, compute_difficulty, encode_target, get_target
 from inos.primitives.units import BlockId, Height
 from inos.rpc.lookup import CONSISTENT_TRIES, make_tip_moving
 from inos.rpc.method import Example, method
@@ -19,7 +20,6 @@ MAX_WINDOW = 100_000
 BREATH_BLOCKS = 200
 """After so many blocks other requests get their turn."""
 SHARE_DECIMALS = 6
-BURN_DECIMALS = 3
 
 
 class WindowParams(Model):
@@ -29,18 +29,21 @@ class WindowParams(Model):
 
 
 class UsefulWork(Model):
-    """Work over a window of blocks. A share says only what somebody paid for: read it beside the burn."""
+    """Work over a window of blocks. The share says what somebody paid for: read it beside what was burned."""
 
     from_height: HeightNumber
     to_height: HeightNumber
     blocks: Count
-    blocks_with_merit: Count
     weight_mined: Annotated[NumberText, Field(description="Tickets the window's blocks stand for.")]
     tickets_settled: Count
     tickets_posted: Count
-    useful_share: Annotated[RatioText, Field(description="tickets_settled / weight_mined.")]
-    burned: Annotated[NanoText, Field(description="By jobs posted and bonds lost.")]
-    burn_per_ticket: Annotated[RatioText, Field(description="Nano that posting burned, per ticket posted.")]
+    paid_share: Annotated[RatioText, Field(description="tickets_settled / max(weight_mined, tickets_settled).")]
+    burned: Annotated[NanoText, Field(description="In the window, for whatever reason.")]
+    settled_burn: Annotated[NanoText, Field(description="By the jobs settled in the window, when they were posted.")]
+    burned_share: Annotated[
+        RatioText, Field(description="settled_burn / subsidies: what faking the paid share would have cost.")
+    ]
+    price_per_tera: Annotated[NanoText, Field(description="Burned now per 10^12 multiply-accumulates.")]
 
 
 class ParamsModel(Model):
@@ -58,33 +61,52 @@ class ParamsModel(Model):
     subsidy_initial: NanoText
     subsidy_decay_interval: int
     subsidy_tail: NanoText
-    merit_premium: int
-    base_fee_initial: NanoText
-    base_fee_floor: NanoText
-    base_fee_change_denominator: int
-    useful_target_percent: int
+    burn_per_mille: int
+    byte_burn_per_mille: int
+    job_fee: NanoText
+    account_fee: NanoText
     max_checked_bytes: int
+    max_checked_block_bytes: int
+    max_optimistic_bytes: int
+    max_block_cost_us: int
     min_bond: NanoText
     min_claim_window: int
     max_claim_window: int
     max_job_lifetime: int
     base_open_claims: int
-    reputation_per_claim: int
+    reputation_per_claim: NanoText
     max_open_claims: int
     reputation_half_life: int
+    job_retention: int
+    result_depth: int
     challenge_window: int
+    jury_size: int
+    jury_window: int
+    jury_mib_fee: NanoText
     epoch_blocks: int
+    finality_start: int
+    bond_leverage: int
+    max_voters: int
     min_voter_bond: NanoText
     unbonding_epochs: int
 
 
-AMOUNTS = ("subsidy_initial", "subsidy_tail", "base_fee_initial", "base_fee_floor", "min_bond", "min_voter_bond")
+AMOUNTS = (
+    "subsidy_initial",
+    "subsidy_tail",
+    "job_fee",
+    "account_fee",
+    "min_bond",
+    "reputation_per_claim",
+    "jury_mib_fee",
+    "min_voter_bond",
+)
 TARGETS = ("genesis_target", "max_target")
 
 
 @method("chain_usefulWork", timeout_s=30.0, examples=(Example("the last hundred blocks", {"window": 100}),))
 async def chain_useful_work(node: NodePort, params: WindowParams) -> UsefulWork:
-    """Weight mined, tickets of paid jobs settled, and their share, over the last blocks."""
+    """Weight mined, tickets of paid jobs settled, their share and what they burned, over the last blocks."""
     for _ in range(CONSISTENT_TRIES):
         tip = node.ledger.tip
         blocks = await _collect(node, tip, max(1, tip.header.height - params.window + 1))
@@ -92,20 +114,23 @@ async def chain_useful_work(node: NodePort, params: WindowParams) -> UsefulWork:
             break
     else:
         raise make_tip_moving()
-    figures, with_merit = [f for _, f in blocks], sum(header.uses_merit for header, _ in blocks)
+    figures = [f for _, f in blocks]
     weight, settled = sum(f.weight for f in figures), sum(f.tickets_settled for f in figures)
-    posted, burned = sum(f.tickets_posted for f in figures), sum(f.burned for f in figures)
+    burn, subsidies = sum(f.settled_burn for f in figures), sum(f.subsidy for f in figures)
+    share = compute_window_share(settled=settled, weight=weight, settled_burn=burn, subsidies=subsidies)
+    difficulty = compute_difficulty(get_target(tip.header))
     return UsefulWork(
         from_height=tip.header.height - max(0, len(figures) - 1),
         to_height=tip.header.height,
         blocks=len(figures),
-        blocks_with_merit=with_merit,
         weight_mined=str(weight),
         tickets_settled=settled,
-        tickets_posted=posted,
-        useful_share=compute_ratio(settled, weight, SHARE_DECIMALS),
-        burned=str(burned),
-        burn_per_ticket=compute_ratio(sum(f.base_fee * f.tickets_posted for f in figures), posted, BURN_DECIMALS),
+        tickets_posted=sum(f.tickets_posted for f in figures),
+        paid_share=compute_ratio(share.paid_ppm, PPM, SHARE_DECIMALS),
+        burned=str(sum(f.burned for f in figures)),
+        settled_burn=str(burn),
+        burned_share=compute_ratio(share.burned_ppm, PPM, SHARE_DECIMALS),
+        price_per_tera=str(compute_price_per_tera(node.params, Height(tip.header.height + 1), difficulty)),
     )
 
 

@@ -5,11 +5,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from inos.consensus.prices import compute_job_price, compute_product_bytes
 from inos.consensus.records import Job, JobState, job_key
 from inos.primitives.blocks import compute_difficulty, get_target
 from inos.primitives.codec import encode
 from inos.primitives.matrices import MAX_DEPTH, MAX_ROWS, compute_tickets
-from inos.primitives.units import JobId
+from inos.primitives.transactions import JobMode
+from inos.primitives.units import Height, JobId
 from inos.rpc.errors import make_invalid_param
 from inos.rpc.lookup import find_block_id, read_at_tip
 from inos.rpc.method import Example, method
@@ -36,14 +38,13 @@ class QuoteModel(Model):
     """What the product X (m x k) times W (n x k) transposed would cost now."""
 
     tickets: Count
-    base_fee: Annotated[NanoText, Field(description="Burned per ticket in the next block.")]
-    burn: Annotated[NanoText, Field(description="base_fee times tickets.")]
+    burn: Annotated[NanoText, Field(description="What posting it burns in the next block, all parts together.")]
     reward_per_ticket: Annotated[NanoText, Field(description="Median of the last settled jobs.")]
     suggested_reward: NanoText
     sample: Annotated[Count, Field(description="Settled jobs the suggestion rests on; 0: a default.")]
     expected_blocks: Annotated[Count, Field(description="From posting to settlement.")]
     expected_s: Annotated[float, Field(description="The same in seconds, at the network's spacing.")]
-    bytes: Annotated[Count, Field(description="Operands and result together.")]
+    bytes: Annotated[Count, Field(description="Of the strips of operands and result together.")]
     max_bytes: Annotated[Count, Field(description="The most a checked job may have.")]
     mode: Annotated[
         Literal["checked", "optimistic"],
@@ -77,10 +78,9 @@ class RawHeadersModel(Model):
 async def job_quote(node: NodePort, params: QuoteParams) -> QuoteModel:
     """What a product would cost now: the burn, a reward as others paid lately, and how long it may take."""
     tickets = compute_tickets(params.m, params.n, params.k)
-    _, (market, settled, target) = read_at_tip(
+    tip, (settled, target) = read_at_tip(
         node,
         lambda: (
-            node.ledger.state.get_market(),
             [job for _, job in node.ledger.list_jobs(state=JobState.SETTLED, limit=SAMPLE, newest_first=True)],
             get_target(node.ledger.tip.header),
         ),
@@ -89,14 +89,22 @@ async def job_quote(node: NodePort, params: QuoteParams) -> QuoteModel:
     waits = [job.closed_at - job.posted_at for job in settled]
     blocks = round(median(waits)) if waits else 4
     blocks += tickets // max(1, compute_difficulty(target))
-    size = (params.m + params.n) * params.k + 4 * params.m * params.n
+    size = compute_product_bytes(params.m, params.n, params.k)
     is_large = size > node.params.max_checked_bytes
     if is_large:
         blocks += node.params.challenge_window
+    burn = compute_job_price(
+        node.params,
+        Height(tip.header.height + 1),
+        compute_difficulty(target),
+        rows_x=params.m,
+        rows_w=params.n,
+        depth=params.k,
+        mode=JobMode.OPTIMISTIC if is_large else JobMode.CHECKED,
+    )
     return QuoteModel(
         tickets=tickets,
-        base_fee=str(market.base_fee),
-        burn=str(market.base_fee * tickets),
+        burn=str(burn.total),
         reward_per_ticket=str(price),
         suggested_reward=str(max(1, price * tickets)),
         sample=len(settled),

@@ -18,17 +18,14 @@ class MinerModel(Model):
     state: Annotated[str, Field(description="stopped, idle, job (a paid product) or filler.")]
     purpose: str
     beneficiary: Annotated[AddressText, Field(description="Who is paid.")]
-    worker: Annotated[
-        AddressText | None, Field(description="The account that claims jobs and gathers merit; null: claims nothing.")
-    ]
+    worker: Annotated[AddressText | None, Field(description="The account that claims jobs; null: claims nothing.")]
     can_claim: Annotated[bool, Field(description="False where the miner has no key, and so takes no paid job.")]
     job: Annotated[Hex32 | None, Field(description="The job being multiplied.")]
     jobs_held: Count
     job_tickets: Count
     filler_tickets: Count
     tickets_per_second: float
-    blocks_with_merit: Count
-    blocks_without_merit: Count
+    blocks_won: Count
     blocks_stale: Count
     jobs_settled: Count
     jobs_lost: Count
@@ -81,8 +78,7 @@ def render_miner(node: NodePort, miner: MinerControl) -> MinerModel:
         job_tickets=status.job_tickets,
         filler_tickets=status.filler_tickets,
         tickets_per_second=round(status.tickets_per_second, 3),
-        blocks_with_merit=status.blocks_with_merit,
-        blocks_without_merit=status.blocks_without_merit,
+        blocks_won=status.blocks_won,
         blocks_stale=status.blocks_stale,
         jobs_settled=status.jobs_settled,
         jobs_lost=status.jobs_lost,

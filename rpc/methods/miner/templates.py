@@ -27,7 +27,6 @@ class TemplateParams(Model):
     beneficiary: Annotated[
         AddressText | None, Field(description="Who earns the block; the node's own beneficiary without.")
     ] = None
-    allow_merit: Annotated[bool, Field(description="Use merit where the beneficiary has enough of it.")] = True
     known_tip: Annotated[
         Hex32 | None, Field(description="Answer only once the tip is another than this, or the time is over.")
     ] = None
@@ -41,11 +40,9 @@ class TemplateModel(Model):
     parent: Hex32
     height: HeightNumber
     header: Annotated[Hex, Field(description="Canonical encoding, nonce 0 and seal null.")]
-    allowed_target: Annotated[Hex32, Field(description="A digest wins that is at most this, merit counted.")]
+    allowed_target: Annotated[Hex32, Field(description="A digest wins that is at most this.")]
     difficulty: Annotated[NumberText, Field(description="Nominal number of tickets per block.")]
     beneficiary: AddressText
-    uses_merit: bool
-    premium: Annotated[int, Field(description="How many times the target a block that uses merit may meet.")]
     transactions: Count
 
 
@@ -61,7 +58,7 @@ class SubmitModel(Model):
     is_connected: Annotated[bool, Field(description="False where another block was first: the win came too late.")]
 
 
-@method("miner_template", timeout_s=MAX_WAIT_S + 15, examples=(Example("the node's own", {"allow_merit": True}),))
+@method("miner_template", timeout_s=MAX_WAIT_S + 15, examples=(Example("the node's own", {}),))
 async def miner_template(node: NodePort, params: TemplateParams) -> TemplateModel:
     """A block to mine on the present tip, for any program that multiplies.
 
@@ -71,7 +68,7 @@ async def miner_template(node: NodePort, params: TemplateParams) -> TemplateMode
     beneficiary = _choose_beneficiary(node, params.beneficiary)
     if params.known_tip is not None:
         await node.templates.wait_tip(BlockId(bytes.fromhex(params.known_tip)), params.wait_s)
-    offer = await node.templates.make_offer(beneficiary, params.allow_merit)
+    offer = await node.templates.make_offer(beneficiary)
     header = offer.template.header
     return TemplateModel(
         id=offer.id.hex(),
@@ -81,8 +78,6 @@ async def miner_template(node: NodePort, params: TemplateParams) -> TemplateMode
         allowed_target=offer.template.allowed_target.to_bytes(32, "big").hex(),
         difficulty=str(compute_difficulty(get_target(header))),
         beneficiary=make_renderer(node).address(beneficiary),
-        uses_merit=header.uses_merit,
-        premium=node.params.merit_premium,
         transactions=len(offer.template.transactions),
     )
 

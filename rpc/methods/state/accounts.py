@@ -47,7 +47,6 @@ class AccountModel(Model):
     pending_nonce: Annotated[Count, Field(description="The nonce to use next, those in the pool counted.")]
     balance: NanoText
     bonded: NanoText
-    merit: Annotated[NumberText, Field(description="Tickets of settled paid work not yet used.")]
     reputation: Annotated[NumberText, Field(description="Tickets, halvings up to the tip done.")]
     open_claims: Count
     height: HeightNumber
@@ -97,7 +96,6 @@ class SupplyModel(Model):
     burned: NanoText
     supply: NanoText
     escrowed: NanoText
-    base_fee: NanoText
     height: HeightNumber
     block: Hex32
     sum_of_records: Annotated[NanoText | None, Field(description="With audit only.")]
@@ -106,7 +104,7 @@ class SupplyModel(Model):
 
 @method("state_getAccount")
 async def state_get_account(node: NodePort, params: AccountParams) -> AccountModel:
-    """Balance, nonce, merit and reputation of an address at the tip, with a Merkle proof when asked."""
+    """Balance, nonce and reputation of an address at the tip, with a Merkle proof when asked."""
     address = read_address(node, params.address)
     key = account_key(address)
     tip, (account, next_nonce, proven) = read_at_tip(
@@ -123,7 +121,6 @@ async def state_get_account(node: NodePort, params: AccountParams) -> AccountMod
         pending_nonce=next_nonce,
         balance=str(account.balance),
         bonded=str(account.bonded),
-        merit=str(account.merit),
         reputation=str(compute_reputation(node.params, account, Height(tip.header.height))),
         open_claims=account.open_claims,
         height=tip.header.height,
@@ -159,7 +156,6 @@ async def state_supply(node: NodePort, params: SupplyParams) -> SupplyModel:
         burned=str(market.burned),
         supply=str(supply),
         escrowed=str(market.escrowed),
-        base_fee=str(market.base_fee),
         height=tip.header.height,
         block=tip.id.hex(),
         sum_of_records=None if total is None else str(total),

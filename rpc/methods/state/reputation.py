@@ -1,4 +1,4 @@
-"""state_getStanding: an account's merit and reputation over time."""
+"""state_getStanding: an account's reputation over time."""
 
 import asyncio
 from typing import Annotated
@@ -10,7 +10,7 @@ from inos.rpc.method import method
 from inos.rpc.methods.state.standing import MAX_ENTRIES, compute_standing
 from inos.rpc.ports import NodePort
 from inos.rpc.render import read_address
-from inos.rpc.schemas import AddressText, HeightNumber, Model, NumberText
+from inos.rpc.schemas import AddressText, HeightNumber, Model, NanoText
 
 
 class StandingParams(Model):
@@ -18,11 +18,10 @@ class StandingParams(Model):
 
 
 class StandingPoint(Model):
-    """After a block in which they changed; reputation then halves again and again until the next point."""
+    """After a block in which it changed; it then halves again and again until the next point."""
 
     height: HeightNumber
-    merit: Annotated[NumberText, Field(description="Tickets.")]
-    reputation: Annotated[NumberText, Field(description="Tickets.")]
+    reputation: NanoText
 
 
 class StandingModel(Model):
@@ -35,13 +34,10 @@ class StandingModel(Model):
 
 @method("state_getStanding", timeout_s=30.0)
 async def state_get_standing(node: NodePort, params: StandingParams) -> StandingModel:
-    """Merit and reputation of an address over time, told again from its blocks, jobs and lapses."""
+    """Reputation of an address over time, told again from its jobs and lapses."""
     address = read_address(node, params.address)
     _, (points, is_complete) = await asyncio.to_thread(read_at_tip, node, lambda: compute_standing(node, address))
     return StandingModel(
-        points=[
-            StandingPoint(height=point.height, merit=str(max(0, point.merit)), reputation=str(point.reputation))
-            for point in points
-        ],
+        points=[StandingPoint(height=point.height, reputation=str(point.reputation)) for point in points],
         is_complete=is_complete,
     )

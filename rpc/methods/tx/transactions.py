@@ -60,7 +60,6 @@ class FeeParams(Model):
 class FeeEstimate(Model):
     fee: Annotated[NanoText, Field(description="For the whole transaction.")]
     fee_per_byte: Annotated[NumberText, Field(description="Nano per byte, rounded up.")]
-    base_fee: Annotated[NanoText, Field(description="Burned per ticket by a job posted in the next block.")]
 
 
 @method("tx_send")
@@ -96,12 +95,11 @@ async def tx_pool(node: NodePort, params: PoolParams) -> Pool:
 
 @method("tx_estimateFee", examples=(Example("of a transfer", {}),))
 async def tx_estimate_fee(node: NodePort, params: FeeParams) -> FeeEstimate:
-    """A fee with which a transaction should be mined soon, and the present burn per ticket."""
+    """A fee with which a transaction should be mined soon."""
     fee = node.mempool.estimate_fee(params.size)
     return FeeEstimate(
         fee=str(fee),
         fee_per_byte=str(-(-fee // params.size)),
-        base_fee=str(node.ledger.state.get_market().base_fee),
     )
 
 
