@@ -261,7 +261,7 @@ def _make_health(
         service.ledger,
         clock,
         data.path,
-        get_sync=talk.get_sync_status,
+        get_sync=talk.sync.monitor.get_status,
         count_peers=lambda: len(talk.peers()),
         is_alone=not (settings.peers or settings.seeds or service.network.seeds),
     )

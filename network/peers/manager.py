@@ -17,9 +17,9 @@ from inos.network.peers.bounded import Score
 from inos.network.peers.inbound import InboundSlots
 from inos.network.peers.kinds import LinkKind
 from inos.network.peers.peer import Peer
-from inos.network.peers.session import Session, SessionHandler, ping
+from inos.network.peers.session import GetTip, Session, SessionHandler, ping
 from inos.network.peers.short_links import ShortLinks
-from inos.network.peers.work_budget import SharedWorkBudget
+from inos.network.peers.work_budget import make_shared_budget
 from inos.network.settings import PROTOCOL_VERSION, NetworkSettings
 from inos.network.wire.control import Bye, Hello
 from inos.network.wire.framing import split
@@ -47,26 +47,25 @@ class PeerManager:
         own_id: NodeId,
         settings: NetworkSettings,
         transport: Transport,
-        handler: SessionHandler,
         make_hello: HelloMaker,
         check_hello: HelloCheck,
+        get_tip: GetTip,
         clock: Clock,
         rng: Randomness,
         bans: BanList,
         key: bytes,
-        on_arrival: Callable[[Link], None],
     ) -> None:
         self._own_id = own_id
         self._settings = settings
         self._transport = transport
-        self._handler = handler
+        self._handler: SessionHandler | None = None
         self._make_hello = make_hello
         self._check_hello = check_hello
+        self._get_tip = get_tip
         self._clock = clock
         self._rng = rng
-        self._on_arrival = on_arrival
         self._bans = bans
-        self._workload = SharedWorkBudget(clock.monotonic())
+        self._shared_work = make_shared_budget(clock.monotonic())
         self._scores: OrderedDict[NodeId, Score] = OrderedDict()
         """Of nodes that are gone with points; they decay here as they do while connected."""
         self._probing: set[NodeId] = set()
@@ -75,10 +74,6 @@ class PeerManager:
         self.peers: dict[NodeId, Peer] = {}
         self._short = ShortLinks(self.peers, self.connect, settings, clock)
         self._inbound = InboundSlots(self.peers, settings.max_inbound, [peer.id for peer in settings.peers], key)
-
-    def is_banned(self, id: NodeId) -> bool:
-        """Whether the node is refused for its own faults."""
-        return self._bans.is_banned(id)
 
     def is_refused(self, address: PeerAddress) -> bool:
         """Whether the node there is banned, for itself or for its network group."""
@@ -138,8 +133,8 @@ class PeerManager:
         Raises:
             LinkError: nobody there, or not in time; "self", "banned", "duplicate", ... where it was not admitted.
         """
-        group = self._group
-        if group is None or self._is_stopped:
+        group, handler = self._group, self._handler
+        if group is None or handler is None or self._is_stopped:
             raise LinkError("not-running", "the network is not running")
         if address.id == self._own_id:
             raise LinkError("self", f"{address} is this node itself")
@@ -147,7 +142,7 @@ class PeerManager:
             raise LinkError("banned", f"{address} is banned")
         link = await self._transport.dial(address, partial(self._make_hello, kind.is_brief))
         peer, replaced = await self._admit(link, kind, address)
-        group.create_task(self._run(peer, replaced))
+        group.create_task(self._run(handler, peer, replaced))
         return peer
 
     async def dial_feeler(self, address: PeerAddress) -> None:
@@ -168,14 +163,23 @@ class PeerManager:
         if reason:
             raise LinkError(reason, f"{address} is not on this network: {reason}")
 
-    async def accept(self, link: Link) -> None:
-        """Run a proven link that the other side dialled until it ends. Never raises on what the other side does."""
-        self._on_arrival(link)
+    async def listen(self, handler: SessionHandler) -> None:
+        """Accept links from others until `stop`, and let `handler` do the work of every session from now on.
+
+        Raises:
+            NetworkError: "port-in-use", "cannot-listen".
+        """
+        self._handler = handler
+        await self._transport.listen(lambda: self._make_hello(False), partial(self._accept, handler))
+
+    async def _accept(self, handler: SessionHandler, link: Link) -> None:
+        """Run a proven link that the other side dialled until it ends; never raise on what the other side does."""
+        handler.on_arrival(split_endpoint(link.remote_address)[0])
         try:
             peer, replaced = await self._admit(link, LinkKind.INBOUND)
         except LinkError:
             return
-        await self._run(peer, replaced)
+        await self._run(handler, peer, replaced)
 
     async def _admit(self, link: Link, kind: LinkKind, address: PeerAddress | None = None) -> tuple[Peer, Peer | None]:
         """A peer entered among the others and the one whose place it takes; a refused link is closed.
@@ -184,7 +188,7 @@ class PeerManager:
             LinkError: why it was refused.
         """
         try:
-            peer = Peer(link, decode_hello(link.remote_hello), self._clock, kind, address, self._workload)
+            peer = Peer(link, decode_hello(link.remote_hello), self._clock, kind, address, self._shared_work)
             reason = await self._find_refusal(peer)
         except Misbehaviour as fault:
             host, port = split_endpoint(link.remote_address)
@@ -248,7 +252,7 @@ class PeerManager:
         """Whether the present link of a node answers, or gave way to another one while we asked."""
         self._probing.add(old.id)
         try:
-            is_alive = await ping(old, self._handler, self._settings.limits.probe, self._clock, self._rng)
+            is_alive = await ping(old, self._get_tip, self._settings.limits.probe, self._clock, self._rng)
         finally:
             self._probing.discard(old.id)
         return is_alive or self.peers.get(old.id) not in (old, None)
@@ -268,9 +272,9 @@ class PeerManager:
         finally:
             await link.close()
 
-    async def _run(self, peer: Peer, replaced: Peer | None) -> None:
+    async def _run(self, handler: SessionHandler, peer: Peer, replaced: Peer | None) -> None:
         log.info("peer connected", peer=peer.name, address=peer.link.remote_address, kind=peer.kind.value)
-        session = Session(peer, self._handler, self._settings.limits, self._clock, self._rng)
+        session = Session(peer, handler, self._get_tip, self._settings.limits, self._clock, self._rng)
         try:
             if replaced is not None:
                 await replaced.close("replaced")

@@ -11,7 +11,7 @@ from inos.network.peers.bounded import BoundedSet, Score, TokenBucket
 from inos.network.peers.kinds import LinkKind
 from inos.network.peers.requests import OpenRequests, PendingRequest
 from inos.network.peers.send_queue import SendQueue
-from inos.network.peers.work_budget import PeerWorkBudget, SharedWorkBudget
+from inos.network.peers.work_budget import PeerWorkBudget, make_shared_budget
 from inos.network.wire.base import Message, Notice, Request
 from inos.network.wire.chain import AnnounceBlock
 from inos.network.wire.compact import CompactBlock
@@ -49,7 +49,7 @@ class Peer:
         clock: Clock,
         kind: LinkKind = LinkKind.INBOUND,
         address: PeerAddress | None = None,
-        workload: SharedWorkBudget | None = None,
+        shared_work: TokenBucket | None = None,
     ) -> None:
         now = clock.monotonic()
         self._clock = clock
@@ -94,7 +94,7 @@ class Peer:
         """What we send of block announcements: half of what the other side allows."""
         self.push_budget = TokenBucket(pushed.per_s / 2, pushed.burst / 2, now)
         """What we push of blocks, likewise."""
-        self.work = PeerWorkBudget(workload or SharedWorkBudget(now), now)
+        self.work = PeerWorkBudget(shared_work or make_shared_budget(now), now)
         """What it may cause."""
         self.score = Score(POINTS_PER_S, now)
         """Penalty points; outlive the link, so that connecting again does not wash them off."""

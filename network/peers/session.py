@@ -1,7 +1,7 @@
 """Runs one link from its handshake to its end: reader, writer, answers and pings as one group of tasks."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Protocol
 
 import structlog
@@ -22,11 +22,15 @@ from inos.primitives.units import BlockId
 log = structlog.get_logger("inos.network")
 
 
+GetTip = Callable[[], tuple[BlockId, int]]
+"""Returns the id and height of this node's best connected block."""
+
+
 class SessionHandler(Protocol):
     """What peers are good for; `inos.network.sync` is one."""
 
-    def get_tip(self) -> tuple[BlockId, int]:
-        """Id and height to tell others."""
+    def on_arrival(self, host: str) -> None:
+        """Note that a node at `host` has dialled this one and proved an id."""
 
     def handle_notice(self, peer: Peer, notice: Notice) -> bool:
         """Take a notice at once, without waiting; what is not taken waits in the peer's inbox."""
@@ -41,9 +45,18 @@ class SessionHandler(Protocol):
 class Session:
     """One run of one peer."""
 
-    def __init__(self, peer: Peer, handler: SessionHandler, limits: TimeLimits, clock: Clock, rng: Randomness) -> None:
+    def __init__(
+        self,
+        peer: Peer,
+        handler: SessionHandler,
+        get_tip: GetTip,
+        limits: TimeLimits,
+        clock: Clock,
+        rng: Randomness,
+    ) -> None:
         self._peer = peer
         self._handler = handler
+        self._get_tip = get_tip
         self._limits = limits
         self._clock = clock
         self._rng = rng
@@ -108,7 +121,7 @@ class Session:
         match message:
             case Ping():
                 peer.set_claim(message.tip, message.height)
-                tip, height = self._handler.get_tip()
+                tip, height = self._get_tip()
                 peer.send(Pong(message.nonce, tip, height))
             case Pong():
                 peer.set_claim(message.tip, message.height)
@@ -151,7 +164,7 @@ class Session:
 
     async def _ping(self) -> None:
         while True:
-            if not await ping(self._peer, self._handler, self._limits.ping, self._clock, self._rng):
+            if not await ping(self._peer, self._get_tip, self._limits.ping, self._clock, self._rng):
                 raise LinkError("silent", f"no pong within {self._limits.ping:g} s")
             await asyncio.sleep(self._limits.ping_interval)
 
@@ -161,14 +174,14 @@ class Session:
         await self._peer.ended.wait()
 
 
-async def ping(peer: Peer, handler: SessionHandler, limit_s: float, clock: Clock, rng: Randomness) -> bool:
+async def ping(peer: Peer, get_tip: GetTip, limit_s: float, clock: Clock, rng: Randomness) -> bool:
     """Whether the peer answers within `limit_s` seconds; notes its latency."""
     nonce = rng.getrandbits(63)
     pong = peer.expect_pong(nonce)
     started = clock.monotonic()
     try:
         async with asyncio.timeout(limit_s):
-            tip, height = handler.get_tip()
+            tip, height = get_tip()
             await peer.out.put(Ping(nonce, tip, height))
             await pong.wait()
     except (TimeoutError, LinkError):

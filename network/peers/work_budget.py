@@ -19,21 +19,18 @@ MAX_WAIT_S: Final = 2.0
 """A peer's messages are read again after so long, so that its pings are answered."""
 
 
-class SharedWorkBudget:
-    """What all peers share. A flood from many is slowed as a whole, one from few is slowed by their own turns."""
+def make_shared_budget(now: float) -> TokenBucket:
+    """Return the budget that all peers share, in milliseconds of work.
 
-    def __init__(self, now: float) -> None:
-        self._shared = TokenBucket(SHARED_MS_PER_S, SHARED_MS_BURST, now)
-
-    def spend(self, now: float, cost_ms: float) -> float:
-        """Seconds until the work is paid for."""
-        return self._shared.spend(now, cost_ms)
+    It slows a flood from many peers as a whole, and a flood from few peers by their own turns.
+    """
+    return TokenBucket(SHARED_MS_PER_S, SHARED_MS_BURST, now)
 
 
 class PeerWorkBudget:
     """One peer's part of it."""
 
-    def __init__(self, shared: SharedWorkBudget, now: float) -> None:
+    def __init__(self, shared: TokenBucket, now: float) -> None:
         self._shared = shared
         self._reserve = TokenBucket(RESERVE_MS_PER_S, RESERVE_MS_BURST, now)
 

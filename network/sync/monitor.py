@@ -50,10 +50,6 @@ class SyncMonitor:
         self.blocked_by = ""
         """What the next block waits for, as far as is known."""
 
-    @property
-    def phase(self) -> Phase:
-        return self._machine.phase
-
     @contextmanager
     def learning(self, peer: Peer) -> Iterator[None]:
         """While a peer's chain is asked for."""

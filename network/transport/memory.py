@@ -30,7 +30,7 @@ class _Direction:
         if self.is_closed:
             raise LinkError("link-closed", "the link is closed")
         self.frames.append(frame)
-        self.wake()
+        self.changed.set()
 
     async def get(self) -> bytes:
         while not self.frames:
@@ -38,15 +38,12 @@ class _Direction:
                 raise LinkError("link-closed", "the link is closed")
             await self._wait()
         frame = self.frames.popleft()
-        self.wake()
+        self.changed.set()
         return frame
 
     async def _wait(self) -> None:
         self.changed.clear()
         await self.changed.wait()
-
-    def wake(self) -> None:
-        self.changed.set()
 
 
 class MemoryLink:
@@ -78,7 +75,7 @@ class MemoryLink:
     async def close(self) -> None:
         for direction in (self._out, self._in):
             direction.is_closed = True
-            direction.wake()
+            direction.changed.set()
 
 
 def make_link_pair(

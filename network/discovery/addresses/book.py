@@ -74,8 +74,8 @@ class AddressBook:
         self._rng = rng
         self._allow_local = allow_local
         self._entries: dict[PeerAddress, AddressEntry] = {}
-        self._new = BucketTable()
-        self._tried = BucketTable()
+        self._new: BucketTable[AddressEntry] = BucketTable()
+        self._tried: BucketTable[AddressEntry] = BucketTable()
         self._collisions: dict[PeerAddress, int] = {}
         """Reached addresses whose place in tried is taken, and since when."""
         self.changes = 0

@@ -111,7 +111,7 @@ class AddressExchange:
     def leave(self, peer: Peer) -> None:
         self._peers.pop(peer, None)
 
-    async def handle_request(self, peer: Peer, request: GetAddresses) -> None:
+    async def answer(self, peer: Peer, request: GetAddresses) -> None:
         """Tell the peer where it is seen and a part of the book.
 
         Raises:

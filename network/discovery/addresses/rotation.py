@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 
-from inos.network.discovery.addresses.slots import Links
+from inos.network.discovery.addresses.slots import PeerLinks
 from inos.network.peers.kinds import LinkKind
 from inos.network.peers.peer import Peer
 from inos.network.settings import NetworkSettings
@@ -31,7 +31,7 @@ class OutboundRotation:
 
     def __init__(
         self,
-        links: Links,
+        links: PeerLinks,
         settings: NetworkSettings,
         clock: Clock,
         get_tip: Callable[[], tuple[BlockId, int]],

@@ -27,7 +27,7 @@ PATIENT_PICKS: Final = 30
 ANCHORS: Final = 2
 
 
-class Links(Protocol):
+class PeerLinks(Protocol):
     """What discovery needs of the peer manager."""
 
     @property
@@ -59,11 +59,12 @@ class OutboundSlots:
         self,
         own_id: NodeId,
         book: AddressBook,
-        links: Links,
+        links: PeerLinks,
         settings: NetworkSettings,
         clock: Clock,
         rng: Randomness,
         get_most: Callable[[], int],
+        changed: asyncio.Event,
     ) -> None:
         self._own_id = own_id
         self._book = book
@@ -74,11 +75,7 @@ class OutboundSlots:
         self._get_most = get_most
         self._dialling: dict[NodeId, PeerAddress] = {}
         self._seeded_at: float | None = None
-        self._changed = asyncio.Event()
-
-    def wake(self) -> None:
-        """Something changed: look for candidates again."""
-        self._changed.set()
+        self._changed = changed
 
     def pick_anchors(self) -> tuple[PeerAddress, ...]:
         """The outbound peers connected the longest."""
@@ -123,9 +120,9 @@ class OutboundSlots:
             return
         finally:
             del self._dialling[address.id]
-        self.wake()
+        self._changed.set()
         await peer.ended.wait()
-        self.wake()
+        self._changed.set()
 
     def _choose(self) -> PeerAddress | None:
         """An address of the book from a group that has no slot yet; else a seed, where one is due."""
@@ -160,7 +157,7 @@ class OutboundSlots:
         return seeds[int(self._rng.random() * len(seeds))]
 
 
-async def dial(book: AddressBook, links: Links, address: PeerAddress, clock: Clock) -> Peer:
+async def dial(book: AddressBook, links: PeerLinks, address: PeerAddress, clock: Clock) -> Peer:
     """Dial one outbound peer and tell the book how it went.
 
     Raises:
@@ -176,7 +173,7 @@ async def dial(book: AddressBook, links: Links, address: PeerAddress, clock: Clo
     return peer
 
 
-def begin_attempt(book: AddressBook, links: Links, address: PeerAddress, clock: Clock) -> None:
+def begin_attempt(book: AddressBook, links: PeerLinks, address: PeerAddress, clock: Clock) -> None:
     """Note that an address is dialled. Where nobody at all is connected, it may be this node's own trouble."""
     book.attempt(address, clock.now_ms(), is_counted=any(True for _ in links.list_full()))
 

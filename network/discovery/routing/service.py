@@ -187,10 +187,6 @@ class RoutingService:
         async with self._searches:
             return list((await self._find_nodes(id)).closest)
 
-    async def get_or_dial(self, address: PeerAddress, limit_s: float) -> Peer:
-        """See Connections.reach."""
-        return await self._connections.get_or_dial(address, limit_s)
-
     async def _confirm(self, id: MatrixId, offers: ProviderCandidates) -> None:
         while (provider := await offers.next()) is not None:
             try:

@@ -18,6 +18,7 @@ from inos.network.identity import PeerAddress
 from inos.network.peers.bounded import BoundedSet
 from inos.network.peers.peer import Peer
 from inos.network.ports import MatrixInfoView, NodePort
+from inos.network.sync.matrices.provider_search import GetOrDial, ProviderLookup
 from inos.network.wire.base import Request
 from inos.network.wire.matrices import CopyAnswer, OfferCopy
 from inos.primitives.clock import Clock
@@ -42,17 +43,11 @@ MAX_OFFERS: Final = 64
 """Copies taken on and not here yet."""
 
 
-class CopyRouting(Protocol):
-    """What finds who has a matrix, and who is near it."""
-
-    async def find_providers(self, id: MatrixId, limit: int) -> list[PeerAddress]:
-        """At most `limit` other nodes that have just proven to have the matrix."""
+class CopyRouting(ProviderLookup, Protocol):
+    """What finds the nodes that have a matrix and the nodes near it."""
 
     async def find_nearest(self, id: MatrixId) -> list[PeerAddress]:
         """Other nodes near to a matrix's id, nearest first."""
-
-    async def get_or_dial(self, address: PeerAddress, limit_s: float) -> Peer:
-        """A peer, dialled where it is not connected; raises LinkError."""
 
 
 class CopyMaintenance:
@@ -68,6 +63,7 @@ class CopyMaintenance:
         own_id: NodeId,
         node: NodePort,
         router: CopyRouting,
+        get_or_dial: GetOrDial,
         fetch: Callable[[MatrixInfo, float], bool],
         check_s: float,
         clock: Clock,
@@ -76,6 +72,7 @@ class CopyMaintenance:
         self._own_id = own_id
         self._node = node
         self._router = router
+        self._get_or_dial = get_or_dial
         self._fetch = fetch
         self._check_s = check_s
         self._clock = clock
@@ -177,7 +174,7 @@ class CopyMaintenance:
 
     async def _ask(self, address: PeerAddress, info: MatrixInfoView) -> bool:
         try:
-            peer = await self._router.get_or_dial(address, ASK_S)
+            peer = await self._get_or_dial(address, ASK_S)
             with peer.requests.open(CopyAnswer) as pending:
                 offer = OfferCopy(pending.request, info.dtype, info.rows, info.cols, info.root)
                 await peer.send_request(pending, offer, ASK_S)

@@ -24,14 +24,15 @@ TICK_S: Final = 0.5
 REACH_S: Final = 5.0
 
 
+GetOrDial = Callable[[PeerAddress, float], Awaitable[Peer]]
+"""Returns a peer within so many seconds, dialled where it is not connected; raises LinkError."""
+
+
 class ProviderLookup(Protocol):
-    """What finds providers, and links to them."""
+    """What finds providers of a matrix."""
 
     async def find_providers(self, id: MatrixId, limit: int) -> list[PeerAddress]:
         """At most `limit` nodes that have just proven to have the matrix."""
-
-    async def get_or_dial(self, address: PeerAddress, limit_s: float) -> Peer:
-        """A peer, dialled where it is not connected; raises LinkError."""
 
 
 Fetch = Callable[[Peer, MatrixId], Awaitable[None]]
@@ -45,6 +46,7 @@ class ProviderSearch:
         self,
         wants: WantedMatrices[Peer],
         router: ProviderLookup,
+        get_or_dial: GetOrDial,
         list_peers: Callable[[], Iterable[Peer]],
         fetch: Fetch,
         penalise: Penalise,
@@ -52,6 +54,7 @@ class ProviderSearch:
     ) -> None:
         self._wants = wants
         self._router = router
+        self._get_or_dial = get_or_dial
         self._list_peers = list_peers
         self._fetch = fetch
         self._penalise = penalise
@@ -81,7 +84,7 @@ class ProviderSearch:
 
     async def _fetch_at(self, provider: PeerAddress, id: MatrixId) -> None:
         try:
-            peer = await self._router.get_or_dial(provider, REACH_S)
+            peer = await self._get_or_dial(provider, REACH_S)
         except LinkError as error:
             log.debug("provider not reached", address=str(provider), code=error.code)
             return

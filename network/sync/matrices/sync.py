@@ -11,7 +11,7 @@ from inos.network.errors import Misbehaviour, RequestFailed
 from inos.network.peers.peer import Peer
 from inos.network.ports import NodePort
 from inos.network.settings import NetworkSettings
-from inos.network.sync.matrices.provider_search import ProviderLookup, ProviderSearch
+from inos.network.sync.matrices.provider_search import GetOrDial, ProviderLookup, ProviderSearch
 from inos.network.sync.matrices.wanted import Allocate, FetchHead, FetchRun, FetchStep, WantedMatrices
 from inos.network.sync.penalties import Penalise
 from inos.network.wire.matrices import GetMatrix, GetRun, MatrixHead, RunData
@@ -49,6 +49,7 @@ class MatrixSync:
         list_peers: Callable[[], Iterable[Peer]],
         penalise: Penalise,
         router: ProviderLookup,
+        get_or_dial: GetOrDial,
     ) -> None:
         self._node = node
         self._limits = settings.limits
@@ -56,7 +57,7 @@ class MatrixSync:
         self._wants: WantedMatrices[Peer] = WantedMatrices(settings.prefetch_bytes)
         self._waiters: dict[MatrixId, set[asyncio.Event]] = {}
         self._has_work = asyncio.Event()
-        self._search = ProviderSearch(self._wants, router, list_peers, self._fetch_one, penalise, clock)
+        self._search = ProviderSearch(self._wants, router, get_or_dial, list_peers, self._fetch_one, penalise, clock)
 
     def want(self, ids: Iterable[MatrixId]) -> None:
         """Somebody here needs these."""

@@ -193,7 +193,7 @@ async def test_four_offenders_of_one_group_shut_out_the_fifth_and_a_restart_does
     again = make_service(network, files)
     async with running(again):
         assert await hear_end(await other.dial(PLACE, make_hello)) == "banned"
-        assert again.lift_bans("66.6.0.0/16") == 1
+        assert again.bans.lift("66.6.0.0/16") == 1
         link = await other.dial(PLACE, make_hello)
         await hear(link, Ping)
         await link.close()
@@ -213,7 +213,7 @@ async def test_points_outlive_the_link_and_are_shown():
         link = await raw.dial(PLACE, make_hello)
         await say(link, Headers(7, ()))
         await hear_end(link)
-        await until(lambda: node._manager.is_banned(make_identity(10).node_id))
+        await until(lambda: node.bans.is_banned(make_identity(10).node_id))
 
 
 async def test_a_named_peer_that_misbehaved_is_dialled_again(monkeypatch):

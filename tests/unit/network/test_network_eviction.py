@@ -120,12 +120,12 @@ async def test_a_full_node_takes_a_newcomer_for_the_youngest_of_a_crowd_and_keep
     async with running(node):
         links = [await connect(number, f"{30 + number}.1.0.1") for number in range(2, 10)]
         await until(lambda: len(node.peers()) == 8)
-        useful = node._manager.peers[make_identity(9).node_id]
+        useful = node.manager.peers[make_identity(9).node_id]
         useful.credit_block()
         for number in range(10, 90):
             links.append(await connect(number, f"66.6.0.{number}"))
-            await until(lambda n=number: make_identity(n).node_id in node._manager.peers)
-            assert sum(not peer.is_closing for peer in node._manager.peers.values()) <= 16
+            await until(lambda n=number: make_identity(n).node_id in node.manager.peers)
+            assert sum(not peer.is_closing for peer in node.manager.peers.values()) <= 16
         await until(lambda: len(node.peers()) == 16)
         kept = {peer.id for peer in node.peers()}
         assert all(make_identity(number).node_id in kept for number in range(2, 10)), "of other groups, and older"
@@ -170,7 +170,7 @@ async def test_what_a_peer_gives_is_marked():
     b = serve(empty, 2, PeerAddress(make_identity(1).node_id, "20.1.0.1", 8646))
     async with running(a, b):
         await until(lambda: empty.ledger.tip.header.height == 3)
-        (giver,), (taker,) = b._manager.peers.values(), a._manager.peers.values()
+        (giver,), (taker,) = b.manager.peers.values(), a.manager.peers.values()
         await until(lambda: giver.contributions.block_at > 0)
         assert giver.contributions.transaction_at == giver.contributions.matrix_at == 0
         await full.add_transaction(make_tx(0))

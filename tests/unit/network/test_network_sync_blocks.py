@@ -141,7 +141,7 @@ async def test_one_lacks_blocks_and_one_lies_and_all_blocks_come_from_the_third(
         await until(lambda: new.ledger.tip.header.height == 300)
         # The liar is banned; who lacks a block is not.
         await until(lambda: {peer.id for peer in fresh.peers()} == {service.node_id for service in services[:2]})
-        assert fresh.get_sync_status().height == 300
+        assert fresh.sync.monitor.get_status().height == 300
 
 
 async def test_who_holds_up_the_others_is_replaced_and_not_banned():
@@ -156,7 +156,7 @@ async def test_who_holds_up_the_others_is_replaced_and_not_banned():
             asked.append(request)
             await asyncio.Event().wait()
 
-        services[1]._sync._answers._send_blocks = answer_nothing
+        services[1].sync._server._send_blocks = answer_nothing
 
     limits = msgspec.structs.replace(FAST, block=5.0)
     with patch("network_fakes.FAST", limits), patch("inos.network.sync.blocks.sync.STALL_S", 0.2):
