@@ -9,9 +9,11 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeVar
 
+from inos.chain.checked import CheckedBlock
 from inos.consensus.finality.trust import Step
 from inos.consensus.params import Params
 from inos.consensus.stateranges import Place, StateRange
+from inos.core.verification.blocks import BlockVerifier
 from inos.primitives.blocks import Block, Header
 from inos.primitives.bls import Bls
 from inos.primitives.errors import InosError
@@ -229,14 +231,18 @@ class NodePort(Protocol):
     @property
     def votes(self) -> VotesPort: ...
 
+    @property
+    def verifier(self) -> BlockVerifier:
+        """Checks blocks before they are added."""
+
     async def add_header_batch(self, headers: Sequence[Header], /) -> Any:
         """Check and index headers, parents first. Known ones are passed over."""
 
     async def add_block(self, block: Block, witness: Witness, /) -> Any:
         """Check, store and where possible connect. MatrixMissing means that it is stored and held."""
 
-    async def add_checked_blocks(self, blocks: Sequence[tuple[Block, Witness]], /) -> AddedView:
-        """The same for blocks in order, parents first, whose seals and transactions the caller has found valid.
+    async def add_checked_blocks(self, blocks: Sequence[CheckedBlock], /) -> AddedView:
+        """Store and where possible connect checked blocks in order, parents first.
 
         Raises:
             InosError: this node's own trouble; what one block deserves is told in the result.

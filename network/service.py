@@ -6,7 +6,6 @@ import random
 import structlog
 from msgspec import structs
 
-from inos.core.verification.seals import SealVerifier
 from inos.network.discovery.addresses.service import AddressService
 from inos.network.discovery.routing.service import RoutingService
 from inos.network.endpoints import compute_group, describe_group
@@ -43,7 +42,6 @@ class NetworkService:
         clock, rng: injected; by default the machine's.
         transport: WebSockets with Noise by default.
         files: where addresses of peers are kept; by default they end with the service.
-        verifier: checks seals and signatures, by default in threads; closed with the service.
     """
 
     def __init__(
@@ -52,7 +50,6 @@ class NetworkService:
         settings: NetworkSettings,
         identity: NodeIdentity,
         *,
-        verifier: SealVerifier,
         clock: Clock | None = None,
         rng: Randomness | None = None,
         transport: Transport | None = None,
@@ -63,7 +60,6 @@ class NetworkService:
         self._clock: Clock = clock if clock is not None else SystemClock()
         self._rng: Randomness = rng if rng is not None else random.SystemRandom()
         self._files: Files = files if files is not None else MemoryFiles()
-        self._verifier = verifier
         self._stopping = asyncio.Event()
         self._transport: Transport = (
             transport
@@ -115,7 +111,6 @@ class NetworkService:
             self._clock,
             self.manager.list_full,
             self.manager.penalise,
-            self._verifier,
             self.routing,
             self.manager.get_or_dial,
             self._rng,
@@ -242,7 +237,6 @@ class NetworkService:
         await self.manager.stop()
         await self._transport.stop()
         self.listen_port = 0
-        self._verifier.close()
 
     def _make_hello(self, is_brief: bool = False) -> bytes:
         tip = self._node.ledger.tip

@@ -7,7 +7,7 @@ from inos.agents.voter.journal import Journal
 from inos.core.errors import NodeError
 from inos.node.datadir import DataDir, load_or_make_secret
 from inos.node.settings import NodeSettings
-from inos.primitives.bls import Bls, compute_secret
+from inos.primitives.bls import BlsBackend, compute_secret
 from inos.primitives.units import BlockId, Nano, parse_credits
 
 NO_BOND: Final = Nano(0)
@@ -43,6 +43,6 @@ def load_voter_secret(data: DataDir, *, may_make: bool = True) -> bytes:
     return compute_secret(load_or_make_secret(data.voter_key))
 
 
-def open_journal(data: DataDir, secret: bytes, genesis: BlockId, bls: Bls) -> AbstractContextManager[Journal]:
+def open_journal(data: DataDir, secret: bytes, genesis: BlockId, bls: BlsBackend) -> AbstractContextManager[Journal]:
     """The key's journal, locked while it is open."""
     return Journal(data.voter_journal, bls.compute_public_key(secret), genesis)

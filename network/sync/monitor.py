@@ -1,4 +1,4 @@
-"""Looks at sync a few times a second: moves its state machine, logs where it stands, and sees to the verifier."""
+"""Looks at sync a few times a second: moves its state machine, logs progress, starts and ends bulk verification."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
@@ -7,7 +7,6 @@ from typing import Final
 
 import structlog
 
-from inos.core.verification.seals import SealVerifier
 from inos.network.peers.peer import Peer
 from inos.network.ports import NodePort
 from inos.network.sync.progress import (
@@ -34,13 +33,11 @@ BULK_BLOCKS: Final = 512
 class SyncMonitor:
     """One for all peers; the parts of sync tell it what it cannot see."""
 
-    def __init__(
-        self, node: NodePort, clock: Clock, list_peers: Callable[[], Iterable[Peer]], verifier: SealVerifier
-    ) -> None:
+    def __init__(self, node: NodePort, clock: Clock, list_peers: Callable[[], Iterable[Peer]]) -> None:
         self._node = node
         self._clock = clock
         self._list_peers = list_peers
-        self._verifier = verifier
+        self._verification = node.verifier.backend
         self._machine = SyncMachine(clock.monotonic())
         self._meter = RateMeter()
         self._waits = WaitTimes()
@@ -69,7 +66,7 @@ class SyncMonitor:
         self._waits.add(self._clock.monotonic(), what, seconds)
 
     def get_status(self) -> SyncStatus:
-        return make_status(self._machine, self._look(), self._meter, self._waits, self._verifier.workers)
+        return make_status(self._machine, self._look(), self._meter, self._waits, self._verification.workers)
 
     async def run(self) -> None:
         """Look again and again, until cancelled."""
@@ -79,7 +76,7 @@ class SyncMonitor:
                 await self._prepare()
                 await asyncio.sleep(LOOK_S)
         finally:
-            await self._verifier.end_bulk()
+            await self._verification.end_bulk()
 
     def _look(self) -> SyncObservation:
         ledger, state = self._node.ledger, self._node.state_import
@@ -121,6 +118,6 @@ class SyncMonitor:
         ledger = self._node.ledger
         behind = ledger.best_header.header.height - ledger.tip.header.height
         if self._machine.phase is Phase.BLOCKS and behind >= BULK_BLOCKS:
-            await self._verifier.begin_bulk()
+            await self._verification.begin_bulk()
         elif self._machine.phase in (Phase.FOLLOWING, Phase.FINDING_PEERS):
-            await self._verifier.end_bulk()
+            await self._verification.end_bulk()

@@ -8,7 +8,6 @@ import structlog
 
 from inos.chain.events import MatrixAdded, MatrixWanted, TipChanged, TransactionAdded, VoteAdded
 from inos.core.events import Event
-from inos.core.verification.seals import SealVerifier
 from inos.network.errors import RequestFailed
 from inos.network.peers.peer import Peer
 from inos.network.ports import NodePort
@@ -68,20 +67,17 @@ class SyncService:
         clock: Clock,
         list_peers: Callable[[], Iterable[Peer]],
         penalise: Penalise,
-        verifier: SealVerifier,
         routing: SyncRouting,
         get_or_dial: GetOrDial,
         rng: Randomness,
     ) -> None:
         self._node = node
         self._server = RequestServer(node)
-        self.monitor = SyncMonitor(node, clock, list_peers, verifier)
-        self._blocks = BlockSync(node, settings, clock, list_peers, penalise, verifier, self.monitor)
+        self.monitor = SyncMonitor(node, clock, list_peers)
+        self._blocks = BlockSync(node, settings, clock, list_peers, penalise, self.monitor)
         expected = 0 if settings.checkpoint is None else settings.checkpoint.epoch * node.params.epoch_blocks
         self._headers = HeaderSync(node, settings.limits, clock, self._blocks.wake, self.monitor, penalise, expected)
-        self.block_relay = BlockRelay(
-            node, settings.limits, clock, rng, list_peers, self._headers, self._blocks, verifier
-        )
+        self.block_relay = BlockRelay(node, settings.limits, clock, rng, list_peers, self._headers, self._blocks)
         self._transactions = TransactionRelay(node, settings.limits, clock, penalise)
         self._announcer = Announcer(node, settings.announce_interval_s, clock, rng, list_peers)
         self.matrices = MatrixSync(node, settings, clock, list_peers, penalise, routing, get_or_dial)

@@ -86,10 +86,11 @@ class BlockDelivery:
         return done
 
     async def _give(self, run: Sequence[Ready[Peer]]) -> Sequence[InosError | None]:
-        if run[0].is_suspect:
+        checked = [ready.checked for ready in run if ready.checked is not None]
+        if not checked:
             await self._node.add_block(run[0].body.block, run[0].body.witness)
             return (None,)
-        added = await self._node.add_checked_blocks([(ready.body.block, ready.body.witness) for ready in run])
+        added = await self._node.add_checked_blocks(checked)
         self._monitor.add_wait(Bottleneck.STATE, added.state_s)
         self._monitor.add_wait(Bottleneck.DISK, added.disk_s)
         return added.errors

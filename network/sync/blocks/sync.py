@@ -10,7 +10,6 @@ from typing import Final
 
 import structlog
 
-from inos.core.verification.seals import SealVerifier
 from inos.network.errors import Misbehaviour, RequestFailed
 from inos.network.peers.bounded import TokenBucket
 from inos.network.peers.peer import Peer
@@ -57,7 +56,6 @@ class BlockSync:
         clock: Clock,
         list_peers: Callable[[], Iterable[Peer]],
         penalise: Penalise,
-        verifier: SealVerifier,
         monitor: SyncMonitor,
     ) -> None:
         self._ledger = node.ledger
@@ -71,7 +69,7 @@ class BlockSync:
         self._wanted = WantedBlocks(node.ledger, settings.window_blocks, clock, list_peers)
         self._has_work = asyncio.Event()
         self._is_stale = asyncio.Event()
-        self._checker = BlockChecker(node, self._window, verifier, clock, penalise, self._on_checked)
+        self._checker = BlockChecker(node, self._window, clock, penalise, self._on_checked)
         self._delivery = BlockDelivery(node, self._window, clock, penalise, monitor, self._on_delivered)
         self._paces: dict[Peer, Pace] = {}
         self._least_stall_s = min(STALL_S, settings.limits.block)

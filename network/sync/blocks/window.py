@@ -6,6 +6,7 @@ from typing import Final, Generic, TypeVar
 
 from msgspec import Struct
 
+from inos.chain.checked import CheckedBlock
 from inos.network.peers.bounded import ExpiringSet
 from inos.primitives.blocks import Block
 from inos.primitives.matrices import Witness
@@ -41,8 +42,8 @@ class Slot(Generic[K]):
         self.is_taken = False
         """Somebody checks it, or has."""
         self.is_checked = False
-        self.is_suspect = False
-        """A transaction in it is invalid: the node must say so itself, and remember it."""
+        self.checked: CheckedBlock | None = None
+        """None before it is checked, and for a block with an invalid transaction."""
         self.is_delivered = False
         self.came_at = self.sealed_at = self.checked_at = 0.0
 
@@ -55,7 +56,8 @@ class Ready(Struct, Generic[K], frozen=True, eq=False):
     came_at: float
     sealed_at: float
     checked_at: float
-    is_suspect: bool
+    checked: CheckedBlock | None
+    """None where a transaction is invalid: the node must find that itself, and remember it."""
 
 
 class Stall(Struct, Generic[K], frozen=True):
@@ -172,11 +174,11 @@ class Window(Generic[K]):
                 return slot.body, slot.source
         return None
 
-    def set_checked(self, id: BlockId, sealed_at: float, now: float, *, is_suspect: bool = False) -> None:
-        """Its seal holds, and its transactions too unless it is suspect."""
+    def set_checked(self, id: BlockId, sealed_at: float, now: float, checked: CheckedBlock | None) -> None:
+        """The seal of a block holds, and its transactions do unless `checked` is None."""
         slot = self._slots.get(id)
         if slot is not None and slot.body is not None:
-            slot.is_checked, slot.is_suspect = True, is_suspect
+            slot.is_checked, slot.checked = True, checked
             slot.sealed_at, slot.checked_at = sealed_at, now
 
     def reject(self, peer: K, id: BlockId, now: float) -> None:
@@ -187,13 +189,14 @@ class Window(Generic[K]):
         self._bytes -= slot.body.size
         slot.body = slot.source = None
         slot.is_taken = slot.is_checked = False
+        slot.checked = None
         slot.asked = None
         self._lacking.add((peer, id), now + LACKING_S)
 
     def pop_ready(self, count: int = 1) -> list[Ready[K]]:
         """The lowest checked block whose parent is not in the window, with those that follow it, at most `count`.
 
-        `remove` or `postpone` each when that is done. A suspect one comes alone.
+        `remove` or `postpone` each when that is done. One with an invalid transaction comes alone.
         """
         run: list[Ready[K]] = []
         tip: BlockId | None = None
@@ -202,12 +205,12 @@ class Window(Generic[K]):
                 continue
             if (slot.parent in self._slots) if tip is None else (slot.parent != tip):
                 continue
-            if run and slot.is_suspect:
+            if run and slot.checked is None:
                 break
             slot.is_delivered = True
-            run.append(Ready(slot.body, slot.source, slot.came_at, slot.sealed_at, slot.checked_at, slot.is_suspect))
+            run.append(Ready(slot.body, slot.source, slot.came_at, slot.sealed_at, slot.checked_at, slot.checked))
             tip = id
-            if len(run) >= count or slot.is_suspect:
+            if len(run) >= count or slot.checked is None:
                 break
         return run
 

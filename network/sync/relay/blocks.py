@@ -14,7 +14,7 @@ from typing import Final, Protocol
 import structlog
 from msgspec import Struct
 
-from inos.core.verification.seals import SealVerifier
+from inos.core.verification.blocks import CheckedSeal
 from inos.network.errors import Misbehaviour, RequestFailed
 from inos.network.peers.peer import Peer
 from inos.network.ports import NodePort
@@ -102,12 +102,11 @@ class BlockRelay:
         list_peers: Callable[[], Iterable[Peer]],
         headers: HeaderAcceptor,
         bodies: BlockFetcher,
-        verifier: SealVerifier,
     ) -> None:
         self._node, self._limits, self._clock = node, limits, clock
         self._nonce = rng.getrandbits(64)
         self._list_peers = list_peers
-        self._headers, self._bodies, self._verifier = headers, bodies, verifier
+        self._headers, self._bodies = headers, bodies
         self._pending: set[BlockId] = set()
         self._recent: OrderedDict[BlockId, tuple[Block, Witness]] = OrderedDict()
         self._fast: list[Peer] = []
@@ -212,7 +211,7 @@ class BlockRelay:
         """From a header that is in order to a block in the node."""
         partial = begin_partial_block(body)
         try:
-            await self._verifier.check(self._node.params, body.header, body.witness)
+            seal = await self._node.verifier.check_seal(body.header, body.witness)
         except RuleViolation as error:
             raise Misbehaviour(error.code, f"the witness of block {body.header.height}: {error.message}") from error
         self.stats.bytes += len(encode(body))
@@ -224,15 +223,13 @@ class BlockRelay:
         for place, short in list_short_ids(body):
             found = table.find(short)
             partial.places[place] = None if found is None else self._node.mempool.get(found)
-        unverified = [one.transaction for one in body.prefilled]
         if missing := partial.missing:
-            unverified += await self._ask(peer, id, missing)
-            partial.fill(missing, unverified[len(body.prefilled) :])
+            partial.fill(missing, await self._ask(peer, id, missing))
         block = partial.make_block()
         if block is None:
             self._fall_back(id, "a short id that two transactions have")
             return
-        await self._hand_on(peer, id, block, body.witness, unverified)
+        await self._hand_on(peer, id, block, seal)
 
     async def _ask(self, peer: Peer, id: BlockId, missing: tuple[int, ...]) -> list[Transaction]:
         if len(missing) > MAX_ASKED:
@@ -245,24 +242,22 @@ class BlockRelay:
             raise RequestFailed("not-found", "the peer does not have the block it announced")
         return list(reply.transactions)
 
-    async def _hand_on(
-        self, peer: Peer, id: BlockId, block: Block, witness: Witness, unverified: list[Transaction]
-    ) -> None:
+    async def _hand_on(self, peer: Peer, id: BlockId, block: Block, seal: CheckedSeal) -> None:
         try:
-            await self._verifier.check_transactions(self._node.params, unverified)
+            checked = await self._node.verifier.check_body(seal, block)
         except RuleViolation as error:
             # The root is the header's, so the block itself is bad; whoever passed it on may not have seen it.
             log.info("block not in order", height=block.header.height, code=error.code)
             self._fall_back(id, error.message)
             return
         self.stats.blocks += 1
-        self._recent[id] = block, witness
+        self._recent[id] = block, seal.witness
         while len(self._recent) > RECENT:
             self._recent.popitem(last=False)
         self._request_pushes(peer)
-        self.push(block, witness)
+        self.push(block, seal.witness)
         try:
-            (error_,) = (await self._node.add_checked_blocks([(block, witness)])).errors
+            (error_,) = (await self._node.add_checked_blocks([checked])).errors
         except InosError as error:
             error_ = error
         if isinstance(error_, RuleViolation):

@@ -8,8 +8,6 @@ from time import monotonic
 import pytest
 from network_fakes import (
     FakeNode,
-    InlineVerifier,
-    check_fake_seal,
     make_chain,
     make_hello,
     make_identity,
@@ -26,7 +24,6 @@ from inos.network.service import NetworkService
 from inos.network.settings import NetworkSettings
 from inos.network.transport.memory import MemoryNetwork
 from inos.network.wire.addresses import Addresses, AnnounceAddresses, DialMe, GetAddresses, KnownAddress
-from inos.primitives.bls import get_bls
 from inos.primitives.clock import SystemClock
 
 QUICK = {
@@ -62,7 +59,6 @@ class Town:
             rng=random.Random(number),
             transport=transport,
             files=files,
-            verifier=InlineVerifier(get_bls(), check_fake_seal),
         )
 
     async def listen(self, number, host=None):

@@ -3,10 +3,9 @@
 import random
 
 import pytest
-from network_fakes import FakeNode, check_fake_seal, make_hello, make_identity, running, until
+from network_fakes import FakeNode, make_hello, make_identity, running, until
 from test_network_service import FAST, hear, hear_end, say
 
-from inos.core.verification.seals import InlineVerifier
 from inos.network.endpoints import compute_group
 from inos.network.errors import LinkError
 from inos.network.files import MemoryFiles
@@ -18,7 +17,6 @@ from inos.network.settings import NetworkSettings
 from inos.network.transport.memory import MemoryNetwork
 from inos.network.wire.chain import Headers
 from inos.network.wire.control import Ping, Pong
-from inos.primitives.bls import get_bls
 from inos.primitives.codec import encode
 
 
@@ -160,7 +158,6 @@ def make_service(network, files=None, *, peers=(), **changes):
         rng=random.Random(1),
         transport=network.make_transport(identity.node_id, "20.1.0.1", 8646),
         files=files,
-        verifier=InlineVerifier(get_bls(), check_fake_seal),
     )
 
 

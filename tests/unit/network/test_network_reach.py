@@ -4,10 +4,9 @@ import asyncio
 import random
 
 import pytest
-from network_fakes import FakeNode, check_fake_seal, make_chain, make_identity, running, until
+from network_fakes import FakeNode, make_chain, make_identity, running, until
 from test_network_service import FAST
 
-from inos.core.verification.seals import InlineVerifier
 from inos.network.errors import LinkError
 from inos.network.identity import PeerAddress
 from inos.network.peers.kinds import LinkKind
@@ -15,7 +14,6 @@ from inos.network.service import NetworkService
 from inos.network.settings import NetworkSettings
 from inos.network.transport.memory import MemoryNetwork
 from inos.network.wire.chain import GetHeaders, Headers
-from inos.primitives.bls import get_bls
 
 
 class Lab:
@@ -44,7 +42,6 @@ class Lab:
             identity,
             rng=random.Random(1),
             transport=transport,
-            verifier=InlineVerifier(get_bls(), check_fake_seal),
         )
 
 

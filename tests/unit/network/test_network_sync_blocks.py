@@ -8,11 +8,13 @@ import msgspec
 import pytest
 from network_fakes import BAD_WITNESS, FAST, WITNESS, FakeNode, get_address, make_chain, make_service, running, until
 
+from inos.chain.checked import CheckedBlock
 from inos.network.sync.blocks.pace import FIRST_RATE, LEAST, MOST, Pace
 from inos.network.sync.blocks.window import Body, Window
 from inos.primitives.blocks import compute_block_id
 
 BLOCKS = make_chain(8)
+CHECKED = CheckedBlock(BLOCKS[0], WITNESS)
 IDS = [compute_block_id(block.header) for block in BLOCKS]
 WANTED = [(id, block.header.parent, block.header.height) for id, block in zip(IDS, BLOCKS, strict=True)]
 
@@ -23,7 +25,7 @@ def put(window, peer, index, now=0.0):
 
 def check_all(window):
     while (taken := window.take_unchecked()) is not None:
-        window.set_checked(taken[0].id, 1.0, 2.0)
+        window.set_checked(taken[0].id, 1.0, 2.0, CHECKED)
 
 
 def test_a_peer_is_asked_for_as_many_blocks_as_it_gives_in_a_second():
@@ -105,13 +107,13 @@ def test_a_run_is_one_chain_and_a_suspect_block_comes_alone():
     for id, block in zip(fork_ids, fork, strict=True):
         window.put("a", Body(id, block, WITNESS, 100), 0.0)
     while (taken := window.take_unchecked()) is not None:
-        window.set_checked(taken[0].id, 1.0, 2.0, is_suspect=taken[0].id == IDS[2])
+        window.set_checked(taken[0].id, 1.0, 2.0, None if taken[0].id == IDS[2] else CHECKED)
     runs = [[ready.body.id for ready in window.pop_ready(9)] for _ in range(2)]
     assert sorted(runs) == sorted([fork_ids, IDS[:2]])
     assert window.pop_ready(9) == []
     for id in IDS[:2]:
         window.remove(id)
-    assert [ready.is_suspect for ready in window.pop_ready(9)] == [True]
+    assert [ready.checked for ready in window.pop_ready(9)] == [None]
     window.postpone(IDS[2], 9.0)
     window.remove(IDS[3])
     assert window.pop_ready(9)[0].body.id == IDS[4]
