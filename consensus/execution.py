@@ -17,6 +17,7 @@ from inos.consensus.finality.epochs import process_epoch_start
 from inos.consensus.jobevents import JobEvent
 from inos.consensus.jobs import ResultChecker, make_wrong_result, process_lapses
 from inos.consensus.merit import spend_merit
+from inos.consensus.movements import PLACE_END, PLACE_START, AccountEntry, Reason
 from inos.consensus.optimistic import process_due
 from inos.consensus.params import Params, compute_subsidy
 from inos.consensus.records import Market, StateKey, StateReader
@@ -61,8 +62,8 @@ class Executed(Struct, frozen=True):
     changes: dict[StateKey, bytes | None]
     """Records that differ from the parent's state, sorted by key; None for one that is gone."""
     figures: BlockFigures
-    touched: tuple[tuple[Address, ...], ...]
-    """Per transaction: sender first, then the other accounts whose history it belongs to."""
+    history: tuple[AccountEntry, ...]
+    """By place in the block; of a transaction its sender first, then the other accounts whose history it belongs to."""
     job_events: tuple[JobEvent, ...]
     """In order."""
 
@@ -112,7 +113,8 @@ class Execution:
         self._posted = 0
         self._settled_tickets = 0
         self._settled: list[JobId] = []
-        self._touched: list[tuple[Address, ...]] = []
+        self._added = 0
+        self._history: list[AccountEntry] = []
         self._job_events: list[JobEvent] = []
         self._process_start(uses_merit, parent, aggregate, bls)
 
@@ -131,7 +133,8 @@ class Execution:
         self._posted += effects.tickets_posted
         self._settled_tickets += effects.tickets_settled
         self._settled += effects.settled
-        self._touched.append(tuple(effects.touched))
+        self._added += 1
+        self._history += _list_entries(effects, self._added)
         self._job_events += effects.job_events
 
     def finish(self) -> Executed:
@@ -142,7 +145,8 @@ class Execution:
         end = self._begin()
         subsidy = compute_subsidy(self._params, self._height)
         end.mint(subsidy)
-        end.credit(self._beneficiary, amounts.add(subsidy, self._fees, "subsidy and fees"))
+        end.move(self._beneficiary, Reason.SUBSIDY, subsidy)
+        end.move(self._beneficiary, Reason.FEES_COLLECTED, self._fees)
         account = end.state.get_account(self._beneficiary)
         account = add_reputation(self._params, account, self._weight, self._height)
         end.state.set_account(self._beneficiary, account)
@@ -153,7 +157,8 @@ class Execution:
         whole.merge(self._state)
         whole.merge(end.state)
         figures = self._make_figures(whole.get_market(), subsidy)
-        return Executed(whole.compute_changes(), figures, tuple(self._touched), tuple(self._job_events))
+        history = (*self._history, *_list_entries(end, PLACE_END))
+        return Executed(whole.compute_changes(), figures, history, tuple(self._job_events))
 
     def _process_start(self, uses_merit: bool, parent: BlockId, aggregate: Aggregate | None, bls: Bls) -> None:
         start = self._begin()
@@ -166,6 +171,7 @@ class Execution:
             account = start.state.get_account(self._beneficiary)
             start.state.set_account(self._beneficiary, spend_merit(account, self._difficulty))
         self._state.merge(start.state)
+        self._history += _list_entries(start, PLACE_START)
         self._settled_tickets += start.tickets_settled
         self._settled += start.settled
         self._job_events += start.job_events
@@ -186,6 +192,10 @@ class Execution:
             difficulty=self._difficulty,
             supply=compute_supply(market),
         )
+
+
+def _list_entries(effects: Effects, place: int) -> list[AccountEntry]:
+    return [AccountEntry(place, address, tuple(movements)) for address, movements in effects.history.items()]
 
 
 def execute_block(params: Params, reader: StateReader, block: Block, results: ResultChecker, bls: Bls) -> Executed:

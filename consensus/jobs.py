@@ -14,6 +14,7 @@ import msgspec
 from inos.consensus.codes import Code
 from inos.consensus.effects import Effects
 from inos.consensus.jobevents import JobEventKind
+from inos.consensus.movements import Reason
 from inos.consensus.optimistic import process_delivery
 from inos.consensus.records import Claim, Job, JobState, Lapse
 from inos.consensus.reputation import compute_open_claim_limit, cut_reputation
@@ -56,7 +57,8 @@ def process_post_job(effects: Effects, sender: Address, job_id: JobId, payload: 
         )
     tickets = compute_job_tickets(payload.x, payload.w)
     burned = base_fee * tickets
-    effects.debit(sender, payload.reward + burned, "reward and burn")
+    effects.move(sender, Reason.JOB_REWARD_ESCROWED, payload.reward, job=job_id)
+    effects.move(sender, Reason.JOB_BURN, burned, job=job_id)
     effects.escrow(payload.reward)
     effects.burn(burned)
     effects.tickets_posted += tickets
@@ -104,7 +106,7 @@ def process_claim_job(effects: Effects, sender: Address, payload: ClaimJob) -> N
             expected=f"fewer than {MAX_LAPSES_PER_HEIGHT}",
             got=len(lapse.jobs),
         )
-    effects.lock_bond(sender, Nano(job.bond))
+    effects.open_claim(sender, Nano(job.bond), job_id, Address(job.poster))
     effects.state.set_claim(job_id, Claim(sender, job.bond, effects.height, expires_at))
     effects.state.set_lapse(expires_at, Lapse((*lapse.jobs, job_id)))
     effects.state.set_job(job_id, msgspec.structs.replace(job, state=JobState.CLAIMED, worker=sender))
@@ -174,7 +176,7 @@ def process_cancel_job(effects: Effects, sender: Address, payload: CancelJob) ->
         )
     _check_open(job_id, job)
     effects.release_escrow(job.reward)
-    effects.credit(sender, job.reward)
+    effects.move(sender, Reason.JOB_REWARD_RETURNED, job.reward, job=job_id)
     closed = msgspec.structs.replace(job, state=JobState.CANCELLED, closed_at=effects.height)
     effects.state.set_job(job_id, closed)
     effects.note_job(JobEventKind.CANCELLED, job_id, job, None, job.reward)
@@ -190,12 +192,12 @@ def process_lapses(effects: Effects, expired: Height) -> None:
         job, claim = get_job(effects, job_id), effects.state.get_claim(job_id)
         if claim is None:
             raise LookupError(f"a claim on job {job_id.hex()} should lapse, but there is none")
-        worker = Address(claim.worker)
+        worker, poster = Address(claim.worker), Address(job.poster)
         to_poster = claim.bond // 2
-        effects.release_bond(worker, Nano(claim.bond))
+        effects.close_claim(worker, Reason.CLAIM_LAPSED, Nano(claim.bond), job_id, poster)
         account = cut_reputation(effects.params, effects.state.get_account(worker), effects.height)
         effects.state.set_account(worker, account)
-        effects.credit(Address(job.poster), to_poster)
+        effects.move(poster, Reason.LAPSE_COMPENSATION, to_poster, counterparty=worker, job=job_id)
         effects.burn(claim.bond - to_poster)
         effects.state.set_claim(job_id, None)
         effects.state.set_job(job_id, msgspec.structs.replace(job, state=JobState.OPEN, worker=None))

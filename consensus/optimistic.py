@@ -16,6 +16,7 @@ import msgspec
 from inos.consensus.codes import Code
 from inos.consensus.effects import Effects
 from inos.consensus.jobevents import JobEventKind
+from inos.consensus.movements import Reason
 from inos.consensus.records import Claim, Due, Job, JobState
 from inos.consensus.reputation import clear_reputation
 from inos.consensus.settlement import get_job, remove_lapse, settle
@@ -96,9 +97,9 @@ def process_challenge(effects: Effects, sender: Address, payload: Challenge) -> 
     if claim is None:
         raise LookupError(f"job {job_id.hex()} is delivered, but has no claim")
     worker, to_challenger = Address(claim.worker), claim.bond // 2
-    effects.release_bond(worker, Nano(claim.bond))
+    effects.close_claim(worker, Reason.RESULT_CHALLENGED, Nano(claim.bond), job_id, sender)
     effects.state.set_account(worker, clear_reputation(effects.state.get_account(worker)))
-    effects.credit(sender, to_challenger)
+    effects.move(sender, Reason.CHALLENGE_PAID, to_challenger, counterparty=worker, job=job_id)
     effects.burn(claim.bond - to_challenger)
     due_at = Height(claim.expires_at)
     due = effects.state.get_due(due_at)
@@ -106,5 +107,4 @@ def process_challenge(effects: Effects, sender: Address, payload: Challenge) -> 
     effects.state.set_claim(job_id, None)
     effects.state.set_job(job_id, msgspec.structs.replace(job, state=JobState.OPEN, worker=None, y=None))
     effects.note_job(JobEventKind.CHALLENGED, job_id, job, worker, claim.bond)
-    effects.touch(worker)
     effects.touch(Address(job.poster))

@@ -2,11 +2,11 @@
 
 import msgspec
 
-from inos.consensus import amounts
 from inos.consensus.codes import Code
 from inos.consensus.effects import Effects
 from inos.consensus.jobevents import JobEventKind
 from inos.consensus.merit import add_merit
+from inos.consensus.movements import Reason
 from inos.consensus.records import Claim, Job, JobState, Lapse
 from inos.consensus.reputation import add_reputation
 from inos.primitives.errors import RuleViolation
@@ -40,10 +40,10 @@ def remove_lapse(effects: Effects, job_id: JobId, claim: Claim) -> None:
 
 def settle(effects: Effects, job_id: JobId, job: Job, claim: Claim, y: MatrixRef) -> None:
     """Pay the claimer reward and bond, with merit and reputation by the product's tickets; the claim is gone."""
-    worker, tickets = Address(claim.worker), compute_job_tickets(job.x, job.w)
-    effects.release_bond(worker, Nano(claim.bond))
+    worker, poster, tickets = Address(claim.worker), Address(job.poster), compute_job_tickets(job.x, job.w)
+    effects.close_claim(worker, Reason.CLAIM_BOND_RETURNED, Nano(claim.bond), job_id, poster)
     effects.release_escrow(job.reward)
-    effects.credit(worker, amounts.add(claim.bond, job.reward, "bond and reward"))
+    effects.move(worker, Reason.JOB_PAID, job.reward, counterparty=poster, job=job_id)
     account = add_merit(effects.state.get_account(worker), tickets)
     effects.state.set_account(worker, add_reputation(effects.params, account, tickets, effects.height))
     effects.state.set_claim(job_id, None)

@@ -15,6 +15,7 @@ from inos.consensus.jobs import (
     process_post_job,
     process_submit_result,
 )
+from inos.consensus.movements import Reason
 from inos.consensus.optimistic import process_challenge
 from inos.primitives.errors import RuleViolation
 from inos.primitives.transactions import (
@@ -43,9 +44,8 @@ def process_transaction(effects: Effects, tx: Transaction, results: ResultChecke
         MatrixMissing: a delivered product cannot be checked here yet.
     """
     sender = get_sender(tx)
-    effects.touch(sender)
     _process_nonce(effects, sender, tx.nonce)
-    effects.debit(sender, tx.fee, "the fee")
+    effects.move(sender, Reason.FEE, tx.fee)
     effects.fees += tx.fee
     match tx.payload:
         case Transfer():
@@ -79,9 +79,8 @@ def process_transfer(effects: Effects, sender: Address, payload: Transfer) -> No
         RuleViolation: "insufficient-balance".
     """
     receiver = Address(payload.to)
-    effects.debit(sender, payload.amount, "the amount")
-    effects.credit(receiver, payload.amount)
-    effects.touch(receiver)
+    effects.move(sender, Reason.SENT, payload.amount, counterparty=receiver)
+    effects.move(receiver, Reason.RECEIVED, payload.amount, counterparty=sender)
 
 
 def _process_nonce(effects: Effects, sender: Address, nonce: int) -> None:

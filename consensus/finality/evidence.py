@@ -5,12 +5,13 @@ from typing import Final
 from inos.consensus.codes import Code
 from inos.consensus.effects import Effects
 from inos.consensus.finality.voters import remove_from_voters
+from inos.consensus.movements import Reason
 from inos.consensus.params import Params
 from inos.consensus.reputation import clear_reputation
 from inos.primitives.bls import Bls
 from inos.primitives.errors import RuleViolation
 from inos.primitives.transactions import ReportVoter
-from inos.primitives.units import Address, Nano
+from inos.primitives.units import Address
 from inos.primitives.votes import compute_vote_hash, is_slashable
 
 REPORTER_PART: Final = 10
@@ -42,10 +43,9 @@ def process_report(effects: Effects, sender: Address, payload: ReportVoter) -> N
     if address is None or voter is None or voter.key != payload.key:
         raise RuleViolation(Code.UNKNOWN_VOTER, f"no voter has the BLS key {payload.key.hex()} under bond")
     reward = voter.bond // REPORTER_PART
-    effects.release_voter_bond(address, Nano(voter.bond))
+    effects.move(address, Reason.VOTER_SLASHED, voter.bond, counterparty=sender)
     effects.burn(voter.bond - reward)
-    effects.credit(sender, reward)
+    effects.move(sender, Reason.REPORT_PAID, reward, counterparty=address)
     effects.state.set_account(address, clear_reputation(effects.state.get_account(address)))
     effects.state.set_voter(address, None)
     remove_from_voters(effects, address)
-    effects.touch(address)

@@ -6,12 +6,13 @@ import msgspec
 
 from inos.consensus.codes import Code
 from inos.consensus.effects import Effects
+from inos.consensus.movements import Reason
 from inos.consensus.params import Params
 from inos.consensus.records import Voter, VoterKey, Voters
 from inos.primitives.bls import Bls
 from inos.primitives.errors import RuleViolation
 from inos.primitives.transactions import RegisterVoter
-from inos.primitives.units import U64_MAX, Address, Nano
+from inos.primitives.units import U64_MAX, Address
 
 MAX_VOTERS: Final = 4096
 """Voters to choose from: all are looked at once an epoch."""
@@ -47,7 +48,7 @@ def process_register(effects: Effects, sender: Address, payload: RegisterVoter) 
     addresses = state.get_voters().addresses
     if len(addresses) >= MAX_VOTERS:
         raise RuleViolation(Code.TOO_MANY_VOTERS, "voters", expected=f"fewer than {MAX_VOTERS}", got=len(addresses))
-    effects.lock_voter_bond(sender, Nano(payload.bond))
+    effects.move(sender, Reason.VOTER_BOND_LOCKED, payload.bond)
     state.set_voter(sender, Voter(payload.key, payload.bond))
     state.set_key_owner(payload.key, VoterKey(sender))
     state.set_voters(Voters((*addresses, sender)))
@@ -79,8 +80,7 @@ def process_withdraw(effects: Effects, sender: Address) -> None:
     if not voter.leaves_at or effects.height < voter.leaves_at:
         expected = f"height {voter.leaves_at}" if voter.leaves_at else "unbonding first"
         raise RuleViolation(Code.STILL_BONDED, f"the bond of {sender.hex()}", expected=expected, got=effects.height)
-    effects.release_voter_bond(sender, Nano(voter.bond))
-    effects.credit(sender, voter.bond)
+    effects.move(sender, Reason.VOTER_BOND_WITHDRAWN, voter.bond)
     effects.state.set_voter(sender, None)
 
 

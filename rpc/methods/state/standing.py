@@ -6,6 +6,7 @@ from typing import Final
 from msgspec import Struct
 
 from inos.consensus.jobevents import JobEventKind
+from inos.consensus.movements import PLACE_END
 from inos.consensus.reputation import compute_halved
 from inos.primitives.matrices import compute_tickets
 from inos.primitives.transactions import ClaimJob
@@ -65,7 +66,7 @@ def compute_standing(node: NodePort, address: Address) -> tuple[list[Point], boo
 def _list_moments(node: NodePort, address: Address) -> Iterator[Moment]:
     jobs: set[JobId] = set()
     for entry in node.ledger.get_history(address, before=None, limit=MAX_ENTRIES):
-        if entry.tx_id is None:
+        if entry.place == PLACE_END:
             block_id = node.ledger.get_block_id(entry.height)
             header = None if block_id is None else node.ledger.get_header(block_id)
             figures = None if block_id is None else node.ledger.get_figures(block_id)
@@ -73,7 +74,7 @@ def _list_moments(node: NodePort, address: Address) -> Iterator[Moment]:
                 spent = figures.difficulty if header.uses_merit else 0
                 yield Moment(entry.height, WON, figures.weight, spent)
             continue
-        found = node.ledger.get_transaction(entry.tx_id)
+        found = None if entry.tx_id is None else node.ledger.get_transaction(entry.tx_id)
         payload = None if found is None else found[2].payload
         if isinstance(payload, ClaimJob) and payload.job not in jobs:
             jobs.add(JobId(payload.job))
