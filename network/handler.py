@@ -1,4 +1,4 @@
-"""What a session does with a peer: the chain's sync and discovery by addresses share each link."""
+"""The work that a session does for a peer: sync of the chain and discovery by addresses share each link."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ from inos.network.wire.base import Notice, Request
 
 
 class PeerHandler:
-    """Satisfies `inos.network.peers.session.SessionHandler`."""
+    """Distributes the messages of a session. It satisfies `inos.network.peers.session.SessionHandler`."""
 
     def __init__(self, sync: SyncService, addresses: AddressService) -> None:
         self._sync = sync

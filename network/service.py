@@ -1,4 +1,4 @@
-"""The network as the node sees it: start, run, stop, and a list of peers."""
+"""The network as the node uses it: start, run, stop, and the status of peers, addresses and bans."""
 
 import asyncio
 import random
@@ -33,15 +33,16 @@ log = structlog.get_logger("inos.network")
 
 
 class NetworkService:
-    """Everything between this node and others.
+    """Everything between this node and other nodes.
 
-    `await start()` listens (so that a port in use is told at once), `await run()` works until
-    `stop()` is called or it is cancelled. After `stop()` it cannot be started again.
+    `await start()` listens, so that a port in use is reported at once. `await run()` works until `stop()` is called or
+    the
+    task is cancelled. A stopped service cannot be started again.
 
     Args:
-        clock, rng: injected; by default the machine's.
-        transport: WebSockets with Noise by default.
-        files: where addresses of peers are kept; by default they end with the service.
+        clock, rng: the sources of time and randomness; the machine's by default.
+        transport: makes the links; WebSockets with Noise by default.
+        files: keep the addresses of peers; by default they are lost with the service.
     """
 
     def __init__(
@@ -133,7 +134,7 @@ class NetworkService:
         return tip.id, tip.header.height
 
     def peers(self) -> list[PeerInfo]:
-        """Connected peers, in the order they came."""
+        """Return the connected peers in the order in which they connected."""
         return [
             PeerInfo(
                 id=peer.id,
@@ -155,7 +156,7 @@ class NetworkService:
         ]
 
     def get_status(self) -> NetworkStatus:
-        """Reachability, slots and the address book in figures."""
+        """Return reachability, links and the size of the address book."""
         peers = self.manager.peers.values()
         outbound = [peer for peer in peers if peer.kind is LinkKind.OUTBOUND]
         found, own = self.addresses, self.addresses.get_own()
@@ -176,7 +177,7 @@ class NetworkService:
         )
 
     def list_addresses(self) -> list[AddressInfo]:
-        """The address book, those seen last first."""
+        """Return the address book; the addresses seen last come first."""
         entries = sorted(self.addresses.book, key=lambda entry: -entry.seen_ms)
         return [
             AddressInfo(
@@ -194,7 +195,7 @@ class NetworkService:
         ]
 
     def list_bans(self) -> list[BanInfo]:
-        """Nodes, then network groups, that are refused now."""
+        """Return the nodes and then the network groups that are banned now."""
         nodes = [
             BanInfo(False, ban.subject.hex(), ban.until_ms, ban.since_ms, ban.reason) for ban in self.bans.list_ids()
         ]
@@ -205,7 +206,7 @@ class NetworkService:
         return nodes + groups
 
     async def start(self) -> None:
-        """Listen.
+        """Listen for links from other nodes.
 
         Raises:
             NetworkError: "port-in-use", "cannot-listen".
@@ -227,7 +228,7 @@ class NetworkService:
             await self._close()
 
     async def stop(self) -> None:
-        """Close every link, then return; `run` ends. May be repeated."""
+        """Close every link and return; `run` then ends. This method may be called again."""
         await self.addresses.save()
         await self.bans.save()
         self._stopping.set()
