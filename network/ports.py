@@ -1,8 +1,8 @@
 """What the network needs of a node. The node satisfies it; the network knows no database.
 
-Reads of ledger, pool and store are synchronous and cheap; whatever writes is awaited.
-Every writing method may raise RuleViolation (invalid, the sender's fault), NotYet (nobody's fault)
-or another InosError (this node's own policy or trouble, nobody's fault either).
+Reads of ledger, pool and store are synchronous and cheap; whatever writes is awaited. Every writing method may raise
+RuleViolation (invalid, the sender's fault), NotYet (nobody's fault) or another InosError (this node's own policy or
+trouble, nobody's fault either).
 """
 
 from collections.abc import Callable, Collection, Sequence

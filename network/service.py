@@ -36,8 +36,7 @@ class NetworkService:
     """Everything between this node and other nodes.
 
     `await start()` listens, so that a port in use is reported at once. `await run()` works until `stop()` is called or
-    the
-    task is cancelled. A stopped service cannot be started again.
+    the task is cancelled. A stopped service cannot be started again.
 
     Args:
         clock, rng: the sources of time and randomness; the machine's by default.

@@ -107,8 +107,7 @@ class PeerManager:
         """Return the peer at `address` for a few requests: a connected peer, or one dialled by a link of its own.
 
         Such a link takes no slot and is shared by all callers that want the same node. It is closed when it was idle
-        for
-        `short_idle_s`. At most `max_short` are open; the one that was idle the longest is closed for a new one.
+        for `short_idle_s`. At most `max_short` are open; the one that was idle the longest is closed for a new one.
 
         Args:
             limit_s: the seconds to wait for the link.
@@ -235,10 +234,9 @@ class PeerManager:
         """Return True if `peer` becomes the only link to its node.
 
         Both sides keep the link that the smaller id dialled, so that they agree without a message. A link for more than
-        a few
-        requests is preferred to one for a few. If the same side dials again, it has lost the old link, even if this
-        side has
-        not noticed. An old link that would win must first answer a ping, so that a dead link shuts no node out.
+        a few requests is preferred to one for a few. If the same side dials again, it has lost the old link, even if
+        this side has not noticed. An old link that would win must first answer a ping, so that a dead link shuts no
+        node out.
         """
         old = self.peers.get(peer.id)
         if old is None or old.is_closing or (old.is_brief and not peer.is_brief):

@@ -86,8 +86,7 @@ class Session:
         """Record as a reason what may end a session.
 
         The error must not reach the task group: a group that fails while it is cancelled forgets the cancellation
-        (before
-        Python 3.13).
+        (before Python 3.13).
         """
         peer = self._peer
         try:

@@ -63,10 +63,9 @@ class SyncObservation(Struct, frozen=True, kw_only=True):
 class SyncMachine:
     """The phase, moved by what is seen. Every transition there is:
 
-    any -> finding_peers (the last peer went); finding_peers -> headers, blocks, following (a peer came);
-    headers -> state, blocks, following; state -> headers, blocks, following; blocks -> headers, following;
-    following -> headers, blocks;
-    headers, state, blocks -> stalled (nothing came for STALL_S) -> any of the four (something came).
+    any -> finding_peers (the last peer went); finding_peers -> headers, blocks, following (a peer came); headers ->
+    state, blocks, following; state -> headers, blocks, following; blocks -> headers, following; following -> headers,
+    blocks; headers, state, blocks -> stalled (nothing came for STALL_S) -> any of the four (something came).
     """
 
     def __init__(self, now: float) -> None:

@@ -1,8 +1,8 @@
 """Noise_XX_25519_ChaChaPoly_SHA256 over any pipe of binary messages.
 
-XX: -> e; <- e, ee, s, es, hello; -> s, se, hello. Both sides prove their static key, the key of the
-side that dialled is shown only to one that has proven its own, and the prologue binds protocol
-version and genesis id, so that nodes of another network fail here and nowhere later.
+XX: -> e; <- e, ee, s, es, hello; -> s, se, hello. Both sides prove their static key, the key of the side that dialled
+is shown only to one that has proven its own, and the prologue binds protocol version and genesis id, so that nodes of
+another network fail here and nowhere later.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """Links over a network that is computed: latency, bandwidth, loss and cuts, on the event loop's own time.
 
-Frames stay whole and in order, as on a socket: what a network loses comes later, retransmitted, and holds up what
-was sent after it. A cut link is not told to anybody; its frames wait until the cut is mended or the link given up.
-No encryption: ids are handed in and believed. Everything above the link runs as it does on sockets.
+Frames stay whole and in order, as on a socket: what a network loses comes later, retransmitted, and holds up what was
+sent after it. A cut link is not told to anybody; its frames wait until the cut is mended or the link given up. No
+encryption: ids are handed in and believed. Everything above the link runs as it does on sockets.
 """
 
 import asyncio

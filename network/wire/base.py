@@ -1,7 +1,7 @@
 """What every message is: a canonical array of a tag and fields, and which way it is handled.
 
-A request carries a number its reply repeats, so that a reply nobody asked for is seen as such. A notice is
-neither: it waits in the peer's inbox until somebody has time for it.
+A request carries a number its reply repeats, so that a reply nobody asked for is seen as such. A notice is neither: it
+waits in the peer's inbox until somebody has time for it.
 """
 
 from msgspec import Struct

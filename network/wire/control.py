@@ -27,8 +27,8 @@ class Hello(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Big-endian. A claim, used to order questions and believed by nobody."""
     listen_port: Annotated[int, Meta(ge=0, le=65_535)]
     is_brief: bool = False
-    """The dialler has a few questions or only looks whether somebody is there: it wants no news, serves no
-    blocks, and goes soon. Without meaning in the answering side's hello."""
+    """The dialler has a few questions or only looks whether somebody is there: it wants no news, serves no blocks, and
+    goes soon. Without meaning in the answering side's hello."""
 
 
 class Ping(Message, frozen=True, tag=1):

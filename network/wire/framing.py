@@ -1,7 +1,7 @@
 """Messages as pieces of at most 64 KB, so that an urgent one never waits for a whole long one.
 
-A frame is one byte (0x80 on a message's last piece, the lane in the low bits, the rest zero) and
-1 to PIECE_BYTES bytes. Each lane carries one message at a time, so there is nothing else to say.
+A frame is one byte (0x80 on a message's last piece, the lane in the low bits, the rest zero) and 1 to PIECE_BYTES
+bytes. Each lane carries one message at a time, so there is nothing else to say.
 """
 
 from collections.abc import Iterator

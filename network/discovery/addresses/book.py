@@ -224,8 +224,7 @@ class AddressBook:
         """Return a random entry: each table is equally likely, then each bucket, then each entry in it.
 
         Entries that were dialled recently or in vain are less likely. Many addresses of one operator share few buckets,
-        so
-        they count no more than the few addresses of another operator.
+        so they count no more than the few addresses of another operator.
         """
         tables = [table for table in ((self._new,) if new_only else (self._new, self._tried)) if len(table)]
         if not tables:

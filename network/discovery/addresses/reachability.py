@@ -29,9 +29,8 @@ class Reachability:
     """What this node has learned of its own endpoint. Callers pass times in monotonic seconds.
 
     The host is the one that most network groups among the dialled peers report, so one peer cannot make this node
-    believe
-    in a wrong address while others know better. An inbound link proves that the node can be reached; dialled peers are
-    asked for one (`DialMe`).
+    believe in a wrong address while others know better. An inbound link proves that the node can be reached; dialled
+    peers are asked for one (`DialMe`).
 
     Args:
         announced: the host and port that the user gave; if given, peers are not asked and nothing else is announced.

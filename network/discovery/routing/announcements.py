@@ -46,8 +46,7 @@ class ProviderAnnouncements:
 
     Args:
         provide_to: tells one node of at most MAX_PROVIDED matrices, returns for how many of them the node keeps a
-            record,
-            and never raises.
+            record, and never raises.
         find_nodes: finds the nodes nearest to an id.
     """
 
@@ -122,8 +121,7 @@ class ProviderAnnouncements:
         """Tell the nodes nearest to the first of `ids`; return how many of them keep a record of it.
 
         The other ids, at most MAX_PROVIDED - 1, are announced with it if the network is so small that its nodes are
-        near to
-        everything; otherwise they stay due.
+        near to everything; otherwise they stay due.
         """
         outcome = await self._find_nodes(ids[0])
         batch = ids if len(outcome.closest) < K else ids[:1]

@@ -33,8 +33,7 @@ def may_share(host: str, other_host: str) -> bool:
     """Return True if a node at `other_host` may be told of a node at `host`, or may name it.
 
     An address on the same machine or site means nothing outside it, and would let strangers make nodes dial into their
-    own
-    networks.
+    own networks.
     """
     scope, other = compute_scope(host), compute_scope(other_host)
     return scope is not None and other is not None and scope >= other

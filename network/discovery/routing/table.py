@@ -43,8 +43,7 @@ class RoutingTable:
     """Contacts whose ids are proven and whose addresses were dialled.
 
     Bucket `i` holds nodes that share exactly the first `i` bits with this node's id. The last bucket holds all nodes
-    that
-    share at least that many, and is split in two when it is full (Kademlia, section 2.4).
+    that share at least that many, and is split in two when it is full (Kademlia, section 2.4).
 
     Args:
         compute_group: returns the network group of an address; the table takes a limited number of each group.
@@ -75,8 +74,7 @@ class RoutingTable:
         """Note that a node has just proven its id at an address dialled from here.
 
         Return the contact seen least recently if the bucket is full of others: the caller pings it, and calls `see` or
-        `fail`
-        for it. Until that contact fails, the new node waits among the spares.
+        `fail` for it. Until that contact fails, the new node waits among the spares.
         """
         if address.id == self._own_id:
             return None

@@ -32,8 +32,7 @@ class WantedBlocks:
     def find(self) -> list[tuple[BlockId, BlockId, int]]:
         """(id, parent, height) of the best header chain's missing bodies, then of other chains that peers stand on.
 
-        A heavy-looking header chain may be one whose bodies nobody gives; what peers really have
-        is fetched beside it.
+        A heavy-looking header chain may be one whose bodies nobody gives; what peers really have is fetched beside it.
         """
         if self._ledger.is_awaiting_state:
             return []

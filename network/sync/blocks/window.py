@@ -147,8 +147,8 @@ class Window(Generic[K]):
         ]
 
     def give_back(self, peer: K, ids: Iterable[BlockId], now: float) -> None:
-        """`peer` did not deliver these in time; others may be asked, and it again after a while. What it gives late
-        is taken all the same."""
+        """`peer` did not deliver these in time; others may be asked, and it again after a while. What it gives late is
+        taken all the same."""
         for id in ids:
             slot = self._slots.get(id)
             if slot is not None and slot.asked == peer and slot.body is None:

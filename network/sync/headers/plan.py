@@ -1,7 +1,7 @@
 """A long chain of headers in segments, each asked of any peer, put together in order. No I/O, no clock of its own.
 
-One peer, the pilot, names every 512th block; who gives the headers between two of them is nobody's claim: they
-must lead from the one to the other. A pilot that names blocks nobody can give headers for costs a plan, not more.
+One peer, the pilot, names every 512th block; who gives the headers between two of them is nobody's claim: they must
+lead from the one to the other. A pilot that names blocks nobody can give headers for costs a plan, not more.
 """
 
 from collections.abc import Hashable, Sequence

@@ -1,7 +1,7 @@
 """Finds out what the peers' best chains are.
 
-A chain that goes far beyond what is known is learned from all peers at once (`plan`); the rest, and forks, by
-locator and headers from each peer, again until there are no more. Which chain is best the node says, by weight.
+A chain that goes far beyond what is known is learned from all peers at once (`plan`); the rest, and forks, by locator
+and headers from each peer, again until there are no more. Which chain is best the node says, by weight.
 """
 
 import asyncio

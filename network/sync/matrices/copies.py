@@ -1,7 +1,7 @@
 """Sees to it that the network holds as many copies of a matrix as are wanted: makes some, and lets surplus ones go.
 
-Pipeline: a held matrix is due -> who else has it is looked up and proven -> `inos.mesh.copies.decide` -> nodes near
-to it are asked to keep a copy, or this node's own goes. A "yes" binds nobody: the next look counts what is proven.
+Pipeline: a held matrix is due -> who else has it is looked up and proven -> `inos.mesh.copies.decide` -> nodes near to
+it are asked to keep a copy, or this node's own goes. A "yes" binds nobody: the next look counts what is proven.
 """
 
 import asyncio

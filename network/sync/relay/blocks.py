@@ -1,8 +1,8 @@
 """Spreads new blocks: compact, pushed to those who want that, passed on once header, seal and body fit together.
 
 What comes: pushed or asked for by announcement -> header's rules -> seal -> put together from the pool, the rest asked
-for once -> passed on -> the node. A body whose state turns out wrong is nobody's fault who passed it on: checking
-that would cost a round of execution per hop. A header or seal that is wrong is the sender's.
+for once -> passed on -> the node. A body whose state turns out wrong is nobody's fault who passed it on: checking that
+would cost a round of execution per hop. A header or seal that is wrong is the sender's.
 """
 
 import asyncio

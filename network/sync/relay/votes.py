@@ -1,7 +1,7 @@
 """Votes on checkpoints: passed on once the node has checked them, and asked for from whoever is met.
 
-Each peer is told at its own pace, in small notices; what it told is not told back. Votes are checked one peer after
-the other's turn, each peer's in a queue of its own, so that a flood of one delays its own votes alone.
+Each peer is told at its own pace, in small notices; what it told is not told back. Votes are checked one peer after the
+other's turn, each peer's in a queue of its own, so that a flood of one delays its own votes alone.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """Finds the block whose state a new node begins with: a final one, as recent as its peers can prove.
 
 It begins with the checkpoint the node was given, or with genesis, and follows the steps of finality that peers hand
-out, each proven by its committee's signatures. What several peers prove can only be the same, unless a third of
-the voters' weight signed both; then nothing is believed, and it is said plainly.
+out, each proven by its committee's signatures. What several peers prove can only be the same, unless a third of the
+voters' weight signed both; then nothing is believed, and it is said plainly.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Takes the state after a final block from all peers at once, range by range, each proven against the block's root.
 
-What is wrong is the fault of the one who sent it. What is not sent in time is asked of somebody else. Where nobody
-has the block's state any more, a later final block is looked for, and what is here already stays as far as it fits.
+What is wrong is the fault of the one who sent it. What is not sent in time is asked of somebody else. Where nobody has
+the block's state any more, a later final block is looked for, and what is here already stays as far as it fits.
 """
 
 import asyncio
