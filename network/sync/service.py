@@ -1,4 +1,4 @@
-"""Puts the parts of sync together: what each peer is worked with, and what the node's events set off."""
+"""The sync service: it combines the parts of sync, runs their work for each peer, and passes them the node's events."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
@@ -37,27 +37,28 @@ from inos.primitives.units import BlockId, MatrixId, NodeId
 log = structlog.get_logger("inos.network")
 
 FRESH_BLOCKS: Final = 8
-"""Jobs of at most so many blocks at once are looked at ahead; more is a sync through history."""
+"""The matrices of jobs are prefetched if at most this many blocks connect at once; more are a sync through history."""
 MAX_UNDONE: Final = 64
-"""Blocks of a reorganisation whose transactions are told again; new peers are told of the whole pool anyway."""
+"""After a reorganisation the transactions of at most this many blocks are announced again; new peers hear of the whole
+pool anyway."""
 RETRY_HEADERS_S: Final = 5.0
 
 
 class SyncRouting(CopyRouting, Protocol):
-    """What sync passes on to routing, and what it asks of it."""
+    """What sync needs of routing."""
 
     async def handle_request(self, peer: Peer, request: Request) -> bool:
-        """Answer a request; False where it is not for routing."""
+        """Answer a request; return False if it is not for routing."""
 
     def on_connected(self, peer: Peer) -> None:
-        """A peer has connected."""
+        """Note that a peer has connected."""
 
     def on_added(self, id: MatrixId) -> None:
-        """The node has a whole matrix."""
+        """Note that the node now has a whole matrix."""
 
 
 class SyncService:
-    """Satisfies `inos.network.peers.session.SessionHandler`."""
+    """Combines the parts of sync."""
 
     def __init__(
         self,
@@ -95,7 +96,7 @@ class SyncService:
         await self._server.handle_request(peer, request)
 
     async def run(self) -> None:
-        """Everything that belongs to no single peer, until cancelled."""
+        """Do all work that belongs to no single peer, until cancelled."""
         async with asyncio.TaskGroup() as group:
             for work in (
                 self.monitor.run(),
@@ -110,7 +111,7 @@ class SyncService:
                 group.create_task(work)
 
     async def run_peer(self, peer: Peer) -> None:
-        """Everything that belongs to one peer, until it is gone."""
+        """Do all work that belongs to one peer, until its link ends."""
         self._announcer.add_peer(peer)
         self._routing.on_connected(peer)
         try:
@@ -130,7 +131,7 @@ class SyncService:
             self._headers.drop_peer(peer)
 
     async def _attend(self, peer: Peer) -> None:
-        """Look at announcements, and at the peer's tip whenever it claims a new one."""
+        """Process the peer's notices, and learn its chain whenever it claims a new tip."""
         while True:
             peer.attention.clear()
             try:
@@ -140,7 +141,7 @@ class SyncService:
                     )
                 await self._headers.catch_up(peer)
             except RequestFailed as error:
-                log.debug("headers not learned", peer=peer.name, code=error.code)
+                log.debug("no headers from peer", peer=peer.name, code=error.code)
             self._blocks.wake()
             if not peer.urgent_notices and not peer.inbox:
                 try:
@@ -169,7 +170,8 @@ class SyncService:
                 self._on_event(event)
 
     def _tell_returned(self, undone: Sequence[BlockId]) -> None:
-        """What was undone is in the pool again, and those who never had those blocks have not heard of it."""
+        """Announce the transactions of undone blocks again: they are back in the pool, and some peers never had those
+        blocks."""
         for id in undone[-MAX_UNDONE:]:
             block = self._node.ledger.get_block(id)
             for tx in block.transactions if block is not None else ():

@@ -1,4 +1,4 @@
-"""Checks blocks that came, side by side and in any order: all that can be said without their parents' state."""
+"""Checks downloaded blocks concurrently and in any order, as far as that is possible without their parents' state."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,11 +16,11 @@ from inos.primitives.clock import Clock
 from inos.primitives.errors import RuleViolation
 
 CHECKS: Final = 64
-"""Blocks checked at a time; the backend makes batches of them."""
+"""This many blocks are checked at a time; the backend makes batches of them."""
 
 
 class BlockChecker:
-    """Takes blocks that came from the window, and marks them there. `on_checked` is called after each."""
+    """Takes downloaded blocks from the window and marks them there. `on_checked` is called after each."""
 
     def __init__(
         self,
@@ -39,11 +39,11 @@ class BlockChecker:
         self._has_bodies = asyncio.Event()
 
     def wake(self) -> None:
-        """A block came."""
+        """Note that a block has arrived."""
         self._has_bodies.set()
 
     async def run(self) -> None:
-        """Check what comes, until cancelled."""
+        """Check the blocks that arrive, until cancelled."""
         async with asyncio.TaskGroup() as group:
             while True:
                 await self._free.acquire()
@@ -69,7 +69,7 @@ class BlockChecker:
 
     async def _check_seal(self, body: Body) -> CheckedSeal:
         """Check what the block id does not cover, so that a peer that spoils the witness of a good block is at fault,
-        and never the block."""
+        and not the block."""
         try:
             return await self._node.verifier.check_seal(body.block.header, body.witness)
         except RuleViolation as error:
@@ -77,11 +77,12 @@ class BlockChecker:
             raise Misbehaviour(error.code, f"the witness of block {height}: {error.message}") from error
 
     async def _check_body(self, seal: CheckedSeal, body: Body) -> CheckedBlock | None:
-        """Return None for an invalid transaction, which is the block's own fault: the node finds which one it is."""
+        """Return the checked block, or None for an invalid transaction, which is the block's own fault and is found
+        again by the node."""
         try:
             return await self._node.verifier.check_body(seal, body.block)
         except BodyMismatch as error:
             height = body.block.header.height
-            raise Misbehaviour(error.code, f"transactions that are not those of block {height}") from error
+            raise Misbehaviour(error.code, f"the transactions are not those of block {height}") from error
         except RuleViolation:
             return None
