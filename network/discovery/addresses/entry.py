@@ -22,7 +22,7 @@ FUTURE_MS: Final = 10 * _MINUTE
 class AddressEntry:
     """An address of the book. Times are milliseconds since 1970; 0 means never."""
 
-    __slots__ = ("address", "attempt_ms", "attempts", "is_tried", "places", "reached_ms", "seen_ms", "source")
+    __slots__ = ("address", "attempt_ms", "attempts", "is_tried", "positions", "reached_ms", "seen_ms", "source")
 
     def __init__(self, address: PeerAddress, source: bytes, seen_ms: int) -> None:
         self.address = address

@@ -1,4 +1,4 @@
-"""Wanted matrices that no connected peer has: who else has them is looked up, reached, and fetched from."""
+"""The search for matrices that no connected peer has: their providers are looked up, dialled, and asked for them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -17,22 +17,22 @@ from inos.primitives.units import MatrixId
 log = structlog.get_logger("inos.network")
 
 PROVIDERS: Final = 3
-"""Fetched from at one time; strips come from all of them."""
+"""A matrix is fetched from this many providers at the same time."""
 MAX_SEARCHES: Final = 4
-"""Matrices sought at one time."""
+"""This many matrices are searched at the same time."""
 TICK_S: Final = 0.5
 REACH_S: Final = 5.0
 
 
 GetOrDial = Callable[[PeerAddress, float], Awaitable[Peer]]
-"""Returns a peer within so many seconds, dialled where it is not connected; raises LinkError."""
+"""Returns a peer within so many seconds, dialling it if it is not connected; raises LinkError."""
 
 
 class ProviderLookup(Protocol):
-    """What finds providers of a matrix."""
+    """Finds providers of a matrix."""
 
     async def find_providers(self, id: MatrixId, limit: int) -> list[PeerAddress]:
-        """At most `limit` nodes that have just proven to have the matrix."""
+        """Return at most `limit` nodes that have just proven to have the matrix."""
 
 
 Fetch = Callable[[Peer, MatrixId], Awaitable[None]]
@@ -40,7 +40,7 @@ Fetch = Callable[[Peer, MatrixId], Awaitable[None]]
 
 
 class ProviderSearch:
-    """Looks for what nobody connected has."""
+    """Searches the wanted matrices that no connected peer has."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class ProviderSearch:
         self._searching: set[MatrixId] = set()
 
     async def run(self) -> None:
-        """Seek, until cancelled."""
+        """Search repeatedly, until cancelled."""
         async with asyncio.TaskGroup() as group:
             while True:
                 for id in self._wants.list_unserved(tuple(self._list_peers()), self._clock.monotonic()):
@@ -74,7 +74,7 @@ class ProviderSearch:
     async def _seek(self, id: MatrixId) -> None:
         try:
             providers = await self._router.find_providers(id, PROVIDERS)
-            log.info("matrix sought", id=id.hex(), providers=len(providers))
+            log.info("providers searched", id=id.hex(), providers=len(providers))
             async with asyncio.TaskGroup() as group:
                 for provider in providers:
                     group.create_task(self._fetch_at(provider, id))
@@ -91,6 +91,6 @@ class ProviderSearch:
         try:
             await self._fetch(peer, id)
         except (LinkError, RequestFailed) as error:
-            log.debug("provider went away", peer=peer.name, code=error.code)
+            log.debug("provider disconnected", peer=peer.name, code=error.code)
         except Misbehaviour as fault:
             await self._penalise(peer, fault)

@@ -56,7 +56,7 @@ def test_the_page_shows_the_table_as_it_is():
     assert insert_table(page) == page, "run: python -m inos.network.wire.table docs/network.md"
     for kind in LIMITS:
         assert f"| `{kind.__name__}` |" in page
-    with pytest.raises(ValueError, match="no place"):
+    with pytest.raises(ValueError, match="no marks"):
         insert_table("a page without marks")
 
 
