@@ -1,13 +1,16 @@
 """Sends evidence: whoever was caught with two votes that nobody may sign both loses the bond for it.
 
 Every node finds the same evidence, and one report is enough; so each waits a time drawn by chance before it sends its
-own, and sends none while one waits in its pool.
+own, and sends none while one waits in its pool. Evidence is public, so anybody can copy it, or put a report of its own
+into a block it mines. A report that came too late costs nothing but its place: the account's next transactions would
+wait behind it, so its nonce is used up by a transfer of 1 nano to the account itself.
 """
 
 import asyncio
 from typing import Final
 
 import structlog
+from msgspec import Struct
 
 from inos.agents.voter.voter import make_transaction
 from inos.chain.events import TipChanged, VoteAdded
@@ -16,7 +19,7 @@ from inos.core.service import NodeService
 from inos.primitives.errors import InosError
 from inos.primitives.randomness import Randomness
 from inos.primitives.signatures import compute_address, compute_public_key
-from inos.primitives.transactions import ReportVoter, compute_tx_id
+from inos.primitives.transactions import ReportVoter, Transfer, compute_tx_id
 from inos.primitives.units import TxId
 from inos.primitives.votes import SignedLink
 
@@ -29,6 +32,13 @@ PATIENCE_BLOCKS: Final = 4
 """A report of somebody else that is in no block after so many may never be in one: its account's turn may not come."""
 
 
+class _Sent(Struct, frozen=True):
+    """A report of this node's own."""
+
+    tx: TxId
+    nonce: int
+
+
 class Reporter:
     """Runs until cancelled.
 
@@ -39,8 +49,9 @@ class Reporter:
     def __init__(self, service: NodeService, secret: bytes, rng: Randomness) -> None:
         self._service = service
         self._secret = secret
+        self._address = compute_address(compute_public_key(secret))
         self._rng = rng
-        self._sent: dict[bytes, TxId] = {}
+        self._sent: dict[bytes, _Sent] = {}
         self._due: dict[bytes, float] = {}
 
     async def run(self) -> None:
@@ -59,6 +70,7 @@ class Reporter:
     async def _see_to(self, evidence: Evidence) -> None:
         key, service = evidence.first.key, self._service
         if not is_voter(service.ledger.state, key):
+            await self._clear_way(key)
             return
         now = service.clock.monotonic()
         wait_s = SPREAD_SPACINGS * service.params.spacing_ms / 1000 * self._rng.random()
@@ -73,7 +85,7 @@ class Reporter:
     def _is_reported(self, key: bytes) -> bool:
         """Whether a report of it waits in the pool: this node's own, or anybody's that came lately."""
         pool = self._service.mempool
-        if key in self._sent and pool.has(self._sent[key]):
+        if key in self._sent and pool.has(self._sent[key].tx):
             return True
         for tx_id in pool.list_ids():
             tx = pool.get(tx_id)
@@ -89,6 +101,15 @@ class Reporter:
         )
         tx = make_transaction(self._service, self._secret, payload)
         await self._service.add_transaction(tx)
-        self._sent[first.key] = compute_tx_id(tx)
-        reporter = compute_address(compute_public_key(self._secret))
-        log.warning("voter reported", key=first.key.hex(), reporter=reporter.hex(), tx=compute_tx_id(tx).hex())
+        self._sent[first.key] = _Sent(compute_tx_id(tx), tx.nonce)
+        log.warning("voter reported", key=first.key.hex(), reporter=self._address.hex(), tx=compute_tx_id(tx).hex())
+
+    async def _clear_way(self, key: bytes) -> None:
+        """Use up the nonce of a report that another one was faster than."""
+        sent, service = self._sent.pop(key, None), self._service
+        if sent is None or service.mempool.next_nonce(self._address, service.ledger.state) != sent.nonce:
+            return
+        try:
+            await service.add_transaction(make_transaction(service, self._secret, Transfer(self._address, 1)))
+        except InosError as error:
+            log.info("nonce not used up", nonce=sent.nonce, code=error.code, error=error.message)

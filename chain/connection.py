@@ -4,21 +4,22 @@ Connecting and undoing are the same movement with other records: state records a
 the order of blocks, the indices of transactions, histories and jobs, and the tip.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from inos.chain import schema
 from inos.chain.blocks import Batch
 from inos.chain.entry import Entry
 from inos.chain.jobindex import compute_index_changes
 from inos.chain.jobrecords import make_event_changes
-from inos.chain.schema import Position, Undo
+from inos.chain.schema import HistoryRecord, Position, Undo
 from inos.chain.state_tree import TreeUpdate
 from inos.consensus.execution import Executed
+from inos.consensus.movements import PLACE_END, PLACE_START, AccountEntry
 from inos.consensus.records import StateKey
 from inos.primitives.blocks import Block
 from inos.primitives.codec import encode
 from inos.primitives.transactions import compute_tx_id
-from inos.primitives.units import Address, StateRoot
+from inos.primitives.units import Address, Height, StateRoot, TxId
 
 Read = Callable[[bytes], bytes | None]
 
@@ -37,16 +38,15 @@ def make_connect_batch(read: Read, entry: Entry, block: Block, executed: Execute
     changes = executed.changes
     root, batch = _make_state_batch(read, changes)
     before = tuple((bytes(key), read(schema.state_key(key))) for key in changes)
-    batch[schema.undo_key(entry.id)] = encode(Undo(before, executed.touched, executed.job_events))
+    histories = tuple((each.address, each.place) for each in executed.history)
+    batch[schema.undo_key(entry.id)] = encode(Undo(before, histories, executed.job_events))
     batch[schema.figures_key(entry.id)] = encode(executed.figures)
     batch[schema.active_key(entry.height)] = entry.id
     batch[schema.META_TIP] = entry.id
-    for index, tx in enumerate(block.transactions):
-        tx_id = compute_tx_id(tx)
+    ids = [compute_tx_id(tx) for tx in block.transactions]
+    for index, tx_id in enumerate(ids):
         batch[schema.transaction_key(tx_id)] = encode(Position(entry.height, index))
-        for address in executed.touched[index]:
-            batch[schema.history_key(address, entry.height, index)] = tx_id
-    batch[schema.history_key(Address(entry.header.beneficiary), entry.height, schema.REWARD_INDEX)] = b""
+    batch |= make_history_batch(entry.height, executed.history, ids)
     batch |= make_event_changes(read, entry.height, executed.job_events)
     return root, batch
 
@@ -58,11 +58,10 @@ def make_disconnect_batch(read: Read, entry: Entry, block: Block, undo: Undo) ->
     batch[schema.figures_key(entry.id)] = None
     batch[schema.active_key(entry.height)] = None
     batch[schema.META_TIP] = entry.header.parent
-    for index, tx in enumerate(block.transactions):
+    for tx in block.transactions:
         batch[schema.transaction_key(compute_tx_id(tx))] = None
-        for address in undo.touched[index]:
-            batch[schema.history_key(Address(address), entry.height, index)] = None
-    batch[schema.history_key(Address(entry.header.beneficiary), entry.height, schema.REWARD_INDEX)] = None
+    for address, place in undo.histories:
+        batch[schema.history_key(Address(address), entry.height, place)] = None
     batch |= make_event_changes(read, entry.height, undo.job_events, is_undone=True)
     return root, batch
 
@@ -70,6 +69,20 @@ def make_disconnect_batch(read: Read, entry: Entry, block: Block, undo: Undo) ->
 def make_genesis_batch(records: Mapping[StateKey, bytes]) -> tuple[StateRoot, Batch]:
     """The first state on an empty database."""
     return _make_state_batch(lambda key: None, records)
+
+
+def make_history_batch(height: Height, entries: Sequence[AccountEntry], ids: Sequence[TxId]) -> Batch:
+    """What a block adds to the histories of accounts.
+
+    Args:
+        ids: of the block's transactions, in order.
+    """
+    batch: Batch = {}
+    for entry in entries:
+        tx_id = None if entry.place in (PLACE_START, PLACE_END) else ids[entry.place - 1]
+        key = schema.history_key(Address(entry.address), height, entry.place)
+        batch[key] = encode(HistoryRecord(tx_id, entry.movements))
+    return batch
 
 
 def _make_state_batch(read: Read, changes: Mapping[StateKey, bytes | None]) -> tuple[StateRoot, Batch]:

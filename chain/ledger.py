@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from inos.chain import schema
+from inos.chain.checked import CheckedBlock
 from inos.chain.connection import compute_new_root
 from inos.chain.database import Database
 from inos.chain.entry import Entry, Tip, find_fork
@@ -162,10 +163,11 @@ class Ledger(ArrivingLedger):
         return outcome
 
     def add_checked_blocks(
-        self, blocks: Sequence[tuple[Block, Witness]], now_ms: TimeMs
+        self, blocks: Sequence[CheckedBlock], now_ms: TimeMs
     ) -> tuple[BlockOutcome, tuple[InosError | None, ...]]:
-        """Blocks in order whose seals and transactions the caller has found valid, by `check_seal` and
-        `check_transaction_sanity`: all else is checked, and all that are connected go to disk together.
+        """Add blocks in order, and write all that are connected to disk together.
+
+        Everything is checked but what made them `CheckedBlock`s.
 
         Returns:
             How the chain moved, and for each block what `add_block` would have raised, or None.
@@ -174,9 +176,9 @@ class Ledger(ArrivingLedger):
         self._tick(now_ms)
         self._flush()
         found: list[Entry | InosError] = []
-        for block, witness in blocks:
+        for checked in blocks:
             try:
-                found.append(self._take_checked(block, witness, now_ms))
+                found.append(self._take_checked(checked.block, checked.witness, now_ms))
             except (RuleViolation, NotYet) as error:
                 found.append(error)
         try:

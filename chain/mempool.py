@@ -18,7 +18,7 @@ from inos.consensus.params import Params
 from inos.consensus.state import StateView
 from inos.primitives.blocks import Block
 from inos.primitives.errors import InosError
-from inos.primitives.transactions import Transaction, get_sender
+from inos.primitives.transactions import ReportVoter, Transaction, get_sender
 from inos.primitives.units import Address, Height, Nano, TxId
 
 __all__ = ["REPLACEMENT_PERCENT", "Mempool", "MempoolLimits", "PoolRejected", "get_cost"]
@@ -187,6 +187,7 @@ class Mempool:
             self._all.follow(get_sender(tx), tx.nonce + 1)
         for expired in self._all.list_older_than(self._height - self._limits.max_age_blocks):
             self._all.remove(expired)
+        self._drop_reports({tx.payload.key for tx in block.transactions if isinstance(tx.payload, ReportVoter)})
         self._trim_gaps()
 
     def on_disconnected(self, block: Block, state: StateView) -> None:
@@ -210,6 +211,13 @@ class Mempool:
         for victim in self._all.choose_victims(self._all.bytes - self._limits.max_bytes):
             self._all.remove(victim)
         self._trim_gaps()
+
+    def _drop_reports(self, keys: set[bytes]) -> None:
+        """One report of a voter is enough: the others of it would hold up their accounts for ever."""
+        if keys:
+            for waiting in self._all.list_best_first():
+                if isinstance(waiting.tx.payload, ReportVoter) and waiting.tx.payload.key in keys:
+                    self._all.remove(waiting)
 
     def _check_fee(self, waiting: Waiting) -> None:
         least = waiting.size * self._limits.min_fee_per_byte

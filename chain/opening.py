@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from inos.chain import schema
-from inos.chain.connection import compute_new_root, make_genesis_batch
+from inos.chain.connection import compute_new_root, make_genesis_batch, make_history_batch
 from inos.chain.database import Database
 from inos.chain.entry import Entry
 from inos.chain.errors import ChainError
@@ -60,6 +60,7 @@ def begin_database(database: Database, genesis: GenesisState) -> None:
     genesis_id = compute_block_id(genesis.header)
     root, batch = make_genesis_batch(genesis.records)
     check_state_root(genesis.header, root)
+    batch |= make_history_batch(Height(0), genesis.list_entries(), ())
     batch |= {
         schema.META_SCHEMA: SCHEMA_VERSION,
         schema.META_GENESIS: genesis_id,

@@ -11,10 +11,11 @@ from inos.chain.entry import Tip
 from inos.chain.jobindex import iterate_jobs
 from inos.chain.jobrecords import TrackRecord, decode_record, iterate_events
 from inos.chain.past import MAX_REWIND, PastState, TooMuchUndone, iterate_state
-from inos.chain.schema import MAX_STORED_BYTES, Position
+from inos.chain.schema import MAX_STORED_BYTES, HistoryRecord, Position
 from inos.chain.state_tree import make_tree_proof
 from inos.consensus.execution import BlockFigures
 from inos.consensus.jobevents import JobEvent
+from inos.consensus.movements import Movement
 from inos.consensus.records import Job, JobState, StateKey
 from inos.consensus.state import StateView, overlay, select_range
 from inos.consensus.statetree import StateProof, make_proof
@@ -24,11 +25,13 @@ from inos.primitives.units import Address, BlockId, Height, JobId, TxId
 
 
 class HistoryEntry(Struct, frozen=True):
-    """One thing that concerned an account; without a transaction it is the reward of its own block."""
+    """What one place of a block was for an account: see inos.consensus.movements."""
 
     height: Height
-    index: int
+    place: int
     tx_id: TxId | None
+    """None for what a block did before or after its transactions."""
+    movements: tuple[Movement, ...]
 
 
 class ChainReader:
@@ -149,7 +152,6 @@ class GenesisReader(ChainReader):
 
 
 def _decode_history(key: bytes, value: bytes) -> HistoryEntry:
-    height, index = key[-12:-4], key[-4:]
-    return HistoryEntry(
-        Height(int.from_bytes(height, "big")), int.from_bytes(index, "big"), TxId(value) if value else None
-    )
+    height, place = Height(int.from_bytes(key[-12:-4], "big")), int.from_bytes(key[-4:], "big")
+    record = decode(HistoryRecord, value, limit=MAX_STORED_BYTES)
+    return HistoryEntry(height, place, None if record.tx_id is None else TxId(record.tx_id), record.movements)

@@ -13,7 +13,7 @@
 | s | state key | state record |
 | n | depth u16, bits above (32 bytes) | node of the state tree |
 | t | tx id | height u64, index u32 |
-| y | address, height u64, index u32 | tx id, or nothing for a block's reward |
+| y | address, height u64, place in the block u32 | the transaction there, and what moved on the account |
 | g | checkpoint's block id | the aggregate that justified it, from a block that was connected |
 | p | checkpoint's block id | the step that justified it, from a peer, where blocks were not executed here |
 | k | checkpoint's block id | its committees and record of finality, with proofs |
@@ -30,9 +30,11 @@ from typing import Final
 from msgspec import Struct
 
 from inos.consensus.jobevents import JobEvent
+from inos.consensus.movements import Movement
 from inos.consensus.records import StateKey
 from inos.primitives.blocks import Header
-from inos.primitives.transactions import U64
+from inos.primitives.matrices import U32, Hash32
+from inos.primitives.transactions import U64, AddressBytes
 from inos.primitives.units import Address, BlockId, Height, JobId, TxId
 
 SCHEMA_VERSION: Final = b"4"
@@ -60,8 +62,6 @@ HISTORY: Final = b"y"
 INVALID: Final = b"x"
 JOB_EVENT: Final = b"e"
 
-REWARD_INDEX: Final = 2**32 - 1
-"""Index of a block's reward in its beneficiary's history: after every transaction of the block."""
 MAX_STORED_BYTES: Final = 1 << 30
 """Bound for what this node wrote itself and reads back."""
 
@@ -82,9 +82,17 @@ class Undo(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """State records as they were before a block; None where there was none."""
 
     records: tuple[tuple[bytes, bytes | None], ...]
-    touched: tuple[tuple[bytes, ...], ...]
-    """Per transaction, the accounts whose history names it."""
+    histories: tuple[tuple[AddressBytes, U32], ...]
+    """Accounts whose histories the block is in, with the places."""
     job_events: tuple[JobEvent, ...]
+
+
+class HistoryRecord(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What one place of a block was for one account."""
+
+    tx_id: Hash32 | None
+    """None for what the block did before or after its transactions."""
+    movements: tuple[Movement, ...]
 
 
 class Position(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -150,8 +158,9 @@ def transaction_key(tx: TxId) -> bytes:
     return b"t" + tx
 
 
-def history_key(address: Address, height: Height, index: int) -> bytes:
-    return HISTORY + address + height.to_bytes(8, "big") + index.to_bytes(4, "big")
+def history_key(address: Address, height: Height, place: int) -> bytes:
+    """`place`: see inos.consensus.movements."""
+    return HISTORY + address + height.to_bytes(8, "big") + place.to_bytes(4, "big")
 
 
 def job_event_key(job: JobId, height: Height, number: int) -> bytes:

@@ -137,7 +137,11 @@ class LedgerView:
     def get_history(
         self, address: Address, *, before: tuple[Height, int] | None = None, limit: int = 100
     ) -> list[HistoryEntry]:
-        """What concerns an account, newest first, before a place: transactions, and rewards of its blocks."""
+        """What concerned an account and what moved on it, newest first, before a place (height, place in the block).
+
+        The movements since genesis sum up to what the account has, but for a ledger that began with a state from
+        others: it has none from below that state.
+        """
         return self._reader.get_history(address, before, limit)
 
     def list_jobs(

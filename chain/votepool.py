@@ -24,7 +24,7 @@ from inos.consensus.finality import (
 from inos.consensus.params import Params
 from inos.consensus.records import Ballot, Committee, Finality
 from inos.consensus.state import StateView
-from inos.primitives.bls import Bls
+from inos.primitives.bls import BlsBackend
 from inos.primitives.errors import NotYet, RuleViolation
 from inos.primitives.units import Address, BlockId
 from inos.primitives.votes import (
@@ -70,7 +70,7 @@ class Evidence(Struct, frozen=True):
 class VotePool:
     """Belongs to one thread, except `has`, `get_evidence` and `get_latest`, which others may ask."""
 
-    def __init__(self, params: Params, bls: Bls) -> None:
+    def __init__(self, params: Params, bls: BlsBackend) -> None:
         self._params = params
         self._bls = bls
         self._by_epoch: dict[int, dict[Vote, None]] = {}

@@ -26,3 +26,12 @@ def subtract(a: int, b: int, what: str) -> int:
     if b > a:
         raise RuleViolation(Code.OVERFLOW, f"{what} would be negative", expected=f"at least {b}", got=a)
     return a - b
+
+
+def change(a: int, delta: int, what: str) -> int:
+    """`a + delta` for a delta of either sign, never below zero.
+
+    Raises:
+        RuleViolation: "overflow", as `add` and `subtract`.
+    """
+    return add(a, delta, what) if delta >= 0 else subtract(a, -delta, what)

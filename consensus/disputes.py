@@ -22,6 +22,7 @@ from inos.consensus.jury import (
     draw_jurors,
     list_eligible,
 )
+from inos.consensus.movements import Reason
 from inos.consensus.params import Params
 from inos.consensus.records import DisputeRecord, Job, JobState, Juror, Kind
 from inos.consensus.settlement import get_job
@@ -31,7 +32,7 @@ from inos.primitives.bls import Bls
 from inos.primitives.errors import RuleViolation
 from inos.primitives.jury import compute_commitment, compute_payload_hash
 from inos.primitives.transactions import Dispute, JobMode, JuryReveal, JuryVote
-from inos.primitives.units import Address, BlockId, Height, JobId, Nano
+from inos.primitives.units import Address, BlockId, Height, JobId
 
 
 def check_jury_signature(params: Params, payload: JuryVote | JuryReveal, bls: Bls) -> None:
@@ -81,7 +82,7 @@ def process_dispute(effects: Effects, sender: Address, payload: Dispute) -> None
     check_jury_exists(effects.state, job_id, job, worker)
     fee = compute_jury_fee(effects.params, job)
     dispute = DisputeRecord(sender, job.bond + fee, fee, effects.height)
-    effects.lock_stake(sender, Nano(dispute.stake))
+    effects.move(sender, Reason.DISPUTE_STAKED, dispute.stake, counterparty=worker, job=job_id)
     effects.state.dequeue(Kind.DUE, Height(claim.expires_at), job_id)
     effects.state.set_dispute(job_id, dispute)
     effects.state.enqueue(Kind.JURY, compute_next_height(effects.params, dispute), job_id)

@@ -5,6 +5,7 @@ import msgspec
 from inos.consensus import amounts
 from inos.consensus.codes import Code
 from inos.consensus.jobevents import JobEvent, JobEventKind, make_job_event
+from inos.consensus.movements import Movement, Reason
 from inos.consensus.params import Params
 from inos.consensus.records import Job, StateReader
 from inos.consensus.state import Draft
@@ -37,105 +38,71 @@ class Effects:
         self.job_events: list[JobEvent] = []
         self.products: list[Product] = []
         """Delivered, and settled as if they were right: the block is valid only if they are."""
-        self.touched: list[Address] = []
+        self.history: dict[Address, list[Movement]] = {}
+        """Movements by account, in order; the sender of a transaction first."""
 
     def charge(self, cost_us: int) -> None:
         """Add to what the block makes a node compute, in microseconds of the reference core (see `costs`)."""
         self.cost_us += cost_us
 
     def touch(self, address: Address) -> None:
-        """Note that the transaction belongs into this account's history."""
-        if address not in self.touched:
-            self.touched.append(address)
+        """Note that this belongs into the account's history, also where nothing of it moves."""
+        self.history.setdefault(address, [])
 
     def note_job(self, kind: JobEventKind, job_id: JobId, job: Job, worker: Address | None, amount: int) -> None:
         """Note what happened to a job."""
         self.job_events.append(make_job_event(kind, job_id, job, worker, amount))
 
-    def debit(self, address: Address, amount: int, what: str) -> None:
-        """Take nano from a balance.
+    def move(
+        self,
+        address: Address,
+        reason: Reason,
+        amount: int,
+        *,
+        counterparty: Address | None = None,
+        job: JobId | None = None,
+    ) -> None:
+        """Change an account's balance, bonded nano, or both as `reason` says, and record it; nothing for 0 nano.
 
         Raises:
-            RuleViolation: "insufficient-balance".
+            RuleViolation: "insufficient-balance", "overflow".
         """
+        self.touch(address)
+        if amount == 0:
+            return
+        movement = Movement(reason, amount, counterparty, job)
         account = self.state.get_account(address)
-        if amount > account.balance:
+        if account.balance + movement.balance < 0:
             raise RuleViolation(
                 Code.INSUFFICIENT_BALANCE,
-                f"{what} is more than {address.hex()} has",
+                f"the balance of {address.hex()} does not cover {reason.name.lower().replace('_', ' ')}",
                 expected=f"at most {account.balance} nano",
                 got=amount,
             )
-        self.state.set_account(address, msgspec.structs.replace(account, balance=account.balance - amount))
+        balance = amounts.change(account.balance, movement.balance, f"the balance of {address.hex()}")
+        bonded = amounts.change(account.bonded, movement.bonded, f"the bonds of {address.hex()}")
+        self.state.set_account(address, msgspec.structs.replace(account, balance=balance, bonded=bonded))
+        self.history[address].append(movement)
 
-    def credit(self, address: Address, amount: int) -> None:
-        """Add nano to a balance."""
-        account = self.state.get_account(address)
-        balance = amounts.add(account.balance, amount, f"the balance of {address.hex()}")
-        self.state.set_account(address, msgspec.structs.replace(account, balance=balance))
-
-    def lock_bond(self, address: Address, amount: Nano) -> None:
-        """Move nano from a balance under bond, for one more open claim.
+    def open_claim(self, address: Address, amount: Nano, job: JobId, poster: Address) -> None:
+        """Lock the bond of one more open claim.
 
         Raises:
             RuleViolation: "insufficient-balance".
         """
-        self.debit(address, amount, "the job's bond")
+        self.move(address, Reason.CLAIM_BOND_LOCKED, amount, counterparty=poster, job=job)
         account = self.state.get_account(address)
-        changed = msgspec.structs.replace(
-            account,
-            bonded=amounts.add(account.bonded, amount, "bonds"),
-            open_claims=account.open_claims + 1,
-        )
-        self.state.set_account(address, changed)
+        claims = amounts.add(account.open_claims, 1, "open claims")
+        self.state.set_account(address, msgspec.structs.replace(account, open_claims=claims))
 
-    def release_bond(self, address: Address, amount: Nano) -> None:
-        """Take a closed claim's bond out of an account; the caller says where it goes."""
+    def close_claim(
+        self, address: Address, reason: Reason, amount: Nano, job: JobId, counterparty: Address | None
+    ) -> None:
+        """Take a closed claim's bond out of what is bonded; `reason` says whether it returns to the balance."""
+        self.move(address, reason, amount, counterparty=counterparty, job=job)
         account = self.state.get_account(address)
-        changed = msgspec.structs.replace(
-            account,
-            bonded=amounts.subtract(account.bonded, amount, "bonds"),
-            open_claims=amounts.subtract(account.open_claims, 1, "open claims"),
-        )
-        self.state.set_account(address, changed)
-
-    def take_bond(self, address: Address, amount: Nano) -> None:
-        """Take a part of an open claim's bond out of an account; the caller says where it goes."""
-        account = self.state.get_account(address)
-        bonded = amounts.subtract(account.bonded, amount, "bonds")
-        self.state.set_account(address, msgspec.structs.replace(account, bonded=bonded))
-
-    def lock_stake(self, address: Address, amount: Nano) -> None:
-        """Move nano from a balance under the stake of a dispute.
-
-        Raises:
-            RuleViolation: "insufficient-balance".
-        """
-        self.debit(address, amount, "the dispute's stake")
-        account = self.state.get_account(address)
-        bonded = amounts.add(account.bonded, amount, "bonds")
-        self.state.set_account(address, msgspec.structs.replace(account, bonded=bonded))
-
-    def release_stake(self, address: Address, amount: Nano) -> None:
-        """Take a dispute's stake out of an account; the caller says where it goes."""
-        self.take_bond(address, amount)
-
-    def lock_voter_bond(self, address: Address, amount: Nano) -> None:
-        """Move nano from a balance under a voter's bond.
-
-        Raises:
-            RuleViolation: "insufficient-balance".
-        """
-        self.debit(address, amount, "the voter's bond")
-        account = self.state.get_account(address)
-        bonded = amounts.add(account.bonded, amount, "bonds")
-        self.state.set_account(address, msgspec.structs.replace(account, bonded=bonded))
-
-    def release_voter_bond(self, address: Address, amount: Nano) -> None:
-        """Take a voter's bond out of an account; the caller says where it goes."""
-        account = self.state.get_account(address)
-        bonded = amounts.subtract(account.bonded, amount, "bonds")
-        self.state.set_account(address, msgspec.structs.replace(account, bonded=bonded))
+        claims = amounts.subtract(account.open_claims, 1, "open claims")
+        self.state.set_account(address, msgspec.structs.replace(account, open_claims=claims))
 
     def mint(self, amount: int) -> None:
         market = self.state.get_market()

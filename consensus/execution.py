@@ -17,6 +17,7 @@ from inos.consensus.finality.checkpoints import process_epoch_start
 from inos.consensus.finality.mined import add_mined
 from inos.consensus.finality.pots import add_to_pot, compute_pot_part
 from inos.consensus.jobevents import JobEvent
+from inos.consensus.movements import PLACE_END, PLACE_START, AccountEntry, Reason
 from inos.consensus.params import Params, compute_subsidy
 from inos.consensus.queues import process_queues
 from inos.consensus.records import Market, StateKey, StateReader
@@ -63,8 +64,8 @@ class Executed(Struct, frozen=True):
     changes: dict[StateKey, bytes | None]
     """Records that differ from the parent's state, sorted by key; None for one that is gone."""
     figures: BlockFigures
-    touched: tuple[tuple[Address, ...], ...]
-    """Per transaction: sender first, then the other accounts whose history it belongs to."""
+    history: tuple[AccountEntry, ...]
+    """By place in the block; of a transaction its sender first, then the other accounts whose history it belongs to."""
     job_events: tuple[JobEvent, ...]
     """In order."""
 
@@ -121,7 +122,8 @@ class Execution:
         self._settled_tickets = 0
         self._settled_burn = 0
         self._settled: list[JobId] = []
-        self._touched: list[tuple[Address, ...]] = []
+        self._added = 0
+        self._history: list[AccountEntry] = []
         self._job_events: list[JobEvent] = []
         self._process_start(parent, aggregate, bls)
 
@@ -146,7 +148,8 @@ class Execution:
         self._matrices |= matrices.keys()
         self._matrix_bytes += sum(matrices.values())
         self.products += effects.products
-        self._touched.append(tuple(effects.touched))
+        self._added += 1
+        self._history += _list_entries(effects, self._added)
 
     def finish(self) -> Executed:
         """Pay the beneficiary, fill the pot, count the block as mined, and say what changed.
@@ -158,13 +161,15 @@ class Execution:
         end.mint(subsidy)
         pot_part = compute_pot_part(subsidy)
         add_to_pot(end, pot_part)
-        end.credit(self._beneficiary, amounts.add(subsidy - pot_part, self._fees, "subsidy and fees"))
+        end.move(self._beneficiary, Reason.SUBSIDY, subsidy - pot_part)
+        end.move(self._beneficiary, Reason.FEES_COLLECTED, self._fees)
         add_mined(end, self._beneficiary, subsidy)
         whole = Draft(self._reader)
         whole.merge(self._state)
         whole.merge(end.state)
         figures = self._make_figures(whole.get_market(), subsidy)
-        return Executed(whole.compute_changes(), figures, tuple(self._touched), tuple(self._job_events))
+        history = (*self._history, *_list_entries(end, PLACE_END))
+        return Executed(whole.compute_changes(), figures, history, tuple(self._job_events))
 
     def _process_start(self, parent: BlockId, aggregate: Aggregate | None, bls: Bls) -> None:
         start = self._begin()
@@ -176,6 +181,7 @@ class Execution:
             self._check_cost(start)
             process_aggregate(start, aggregate, bls, self._beneficiary)
         self._take(start)
+        self._history += _list_entries(start, PLACE_START)
 
     def _check_cost(self, effects: Effects) -> None:
         total = self._cost_us + effects.cost_us
@@ -229,6 +235,10 @@ class Execution:
             cost_us=self._cost_us,
             supply=compute_supply(market),
         )
+
+
+def _list_entries(effects: Effects, place: int) -> list[AccountEntry]:
+    return [AccountEntry(place, address, tuple(movements)) for address, movements in effects.history.items()]
 
 
 def execute_block(params: Params, reader: StateReader, block: Block, results: ResultChecker, bls: Bls) -> Executed:

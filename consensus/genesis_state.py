@@ -6,11 +6,12 @@ from typing import Final
 from msgspec import Struct
 
 from inos.consensus.codes import Code
+from inos.consensus.movements import PLACE_START, AccountEntry, Movement, Reason
 from inos.consensus.params import Params
-from inos.consensus.records import MARKET_KEY, Account, Market, StateKey, account_key
+from inos.consensus.records import MARKET_KEY, MAX_RECORD_BYTES, Account, Kind, Market, StateKey, account_key
 from inos.consensus.statetree import compute_state_root
 from inos.primitives.blocks import HEADER_VERSION, Header, encode_target
-from inos.primitives.codec import encode
+from inos.primitives.codec import decode, encode
 from inos.primitives.errors import RuleViolation
 from inos.primitives.hashing import Context, compute_hash
 from inos.primitives.units import ADDRESS_BYTES, U64_MAX, ZERO_HASH, Address, Hash, Nano, TimeMs
@@ -23,6 +24,15 @@ class GenesisState(Struct, frozen=True):
 
     header: Header
     records: dict[StateKey, bytes]
+
+    def list_entries(self) -> list[AccountEntry]:
+        """The allocations as the first entries of accounts' histories."""
+        entries = []
+        for key, value in self.records.items():
+            if key[0] == Kind.ACCOUNT:
+                amount = decode(Account, value, limit=MAX_RECORD_BYTES).balance
+                entries.append(AccountEntry(PLACE_START, key[1:], (Movement(Reason.ALLOCATED, amount),)))
+        return entries
 
 
 def compute_genesis_commitment(params: Params, time_ms: TimeMs, allocations: Mapping[Address, Nano]) -> Hash:

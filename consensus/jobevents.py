@@ -23,7 +23,7 @@ class JobEventKind(IntEnum):
     """A jury will decide about the delivered result."""
     UPHELD = 8
     """The jury found the result right."""
-    JUDGED_WRONG = 9
+    REJECTED = 9
     """The jury found the result wrong or unavailable."""
     UNDECIDED = 10
     """The jury came to no decision; the job is closed, its reward burned."""

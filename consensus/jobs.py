@@ -14,6 +14,7 @@ from inos.consensus.disputes import check_jury_exists
 from inos.consensus.effects import Effects
 from inos.consensus.jobevents import JobEventKind
 from inos.consensus.jury import MAX_BOND_SUBSIDIES
+from inos.consensus.movements import Reason
 from inos.consensus.optimistic import process_delivery
 from inos.consensus.params import compute_subsidy
 from inos.consensus.prices import compute_job_price
@@ -44,7 +45,8 @@ def process_post_job(effects: Effects, sender: Address, job_id: JobId, payload: 
     _check_deadline(effects, payload)
     _check_bond(effects, payload)
     burned = _compute_burn(effects, payload)
-    effects.debit(sender, payload.reward + burned, "reward and burn")
+    effects.move(sender, Reason.JOB_REWARD_ESCROWED, payload.reward, job=job_id)
+    effects.move(sender, Reason.JOB_BURN, burned, job=job_id)
     effects.escrow(payload.reward)
     effects.burn(burned)
     effects.tickets_posted += compute_job_tickets(payload.x, payload.w)
@@ -88,7 +90,7 @@ def process_claim_job(effects: Effects, sender: Address, payload: ClaimJob) -> N
     if job.mode == JobMode.OPTIMISTIC:
         check_jury_exists(effects.state, job_id, job, sender)
     claim = Claim(sender, job.bond, effects.height, min(effects.height + job.claim_window, job.deadline))
-    effects.lock_bond(sender, Nano(job.bond))
+    effects.open_claim(sender, Nano(job.bond), job_id, Address(job.poster))
     effects.state.set_claim(job_id, claim)
     effects.state.enqueue(Kind.LAPSE, get_lapse_height(claim), job_id)
     effects.state.set_job(job_id, msgspec.structs.replace(job, state=JobState.CLAIMED, worker=sender))

@@ -11,6 +11,7 @@ from typing import Final
 from inos.consensus.costs import QUEUE_COSTS
 from inos.consensus.effects import Effects
 from inos.consensus.jobevents import JobEventKind
+from inos.consensus.movements import Reason
 from inos.consensus.records import Job, JobState, Kind, queue_key
 from inos.consensus.reputation import cut_reputation
 from inos.consensus.settlement import cancel, reopen_job, settle
@@ -73,11 +74,11 @@ def _process_lapse(effects: Effects, job_id: JobId, job: Job) -> None:
     claim = effects.state.get_claim(job_id)
     if claim is None:
         raise LookupError(f"a claim on job {job_id.hex()} should lapse, but there is none")
-    worker, to_poster = Address(claim.worker), claim.bond // 2
-    effects.release_bond(worker, Nano(claim.bond))
+    worker, poster, to_poster = Address(claim.worker), Address(job.poster), claim.bond // 2
+    effects.close_claim(worker, Reason.CLAIM_LAPSED, Nano(claim.bond), job_id, poster)
     account = cut_reputation(effects.params, effects.state.get_account(worker), effects.height)
     effects.state.set_account(worker, account)
-    effects.credit(Address(job.poster), to_poster)
+    effects.move(poster, Reason.LAPSE_COMPENSATION, to_poster, counterparty=worker, job=job_id)
     effects.burn(claim.bond - to_poster)
     effects.state.set_claim(job_id, None)
     effects.note_job(JobEventKind.LAPSED, job_id, job, worker, claim.bond)

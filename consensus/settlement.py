@@ -6,10 +6,10 @@ queue of deadlines.
 
 import msgspec
 
-from inos.consensus import amounts
 from inos.consensus.codes import Code
 from inos.consensus.effects import Effects
 from inos.consensus.jobevents import JobEventKind
+from inos.consensus.movements import Reason
 from inos.consensus.records import Claim, Job, JobState, Kind
 from inos.consensus.reputation import add_reputation
 from inos.primitives.errors import RuleViolation
@@ -46,10 +46,10 @@ def get_deadline_height(job: Job) -> Height:
 
 def settle(effects: Effects, job_id: JobId, job: Job, claim: Claim, y: MatrixRef) -> None:
     """Pay the claimer reward and bond, with reputation by what the job burned; the claim is gone, the job closed."""
-    worker = Address(claim.worker)
-    effects.release_bond(worker, Nano(claim.bond))
+    worker, poster = Address(claim.worker), Address(job.poster)
+    effects.close_claim(worker, Reason.CLAIM_BOND_RETURNED, Nano(claim.bond), job_id, poster)
     effects.release_escrow(job.reward)
-    effects.credit(worker, amounts.add(claim.bond, job.reward, "bond and reward"))
+    effects.move(worker, Reason.JOB_PAID, job.reward, counterparty=poster, job=job_id)
     account = add_reputation(effects.params, effects.state.get_account(worker), job.burned, effects.height)
     effects.state.set_account(worker, account)
     effects.state.set_claim(job_id, None)
@@ -63,7 +63,7 @@ def settle(effects: Effects, job_id: JobId, job: Job, claim: Claim, y: MatrixRef
 def cancel(effects: Effects, job_id: JobId, job: Job) -> None:
     """Give the poster the reward of an unclaimed job back and close the job; what was burned stays burned."""
     effects.release_escrow(job.reward)
-    effects.credit(Address(job.poster), job.reward)
+    effects.move(Address(job.poster), Reason.JOB_REWARD_RETURNED, job.reward, job=job_id)
     close_job(effects, job_id, msgspec.structs.replace(job, state=JobState.CANCELLED, worker=None, y=None))
     effects.note_job(JobEventKind.CANCELLED, job_id, job, None, job.reward)
 

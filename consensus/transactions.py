@@ -15,6 +15,7 @@ from inos.consensus.jobs import (
     process_post_job,
     process_submit_result,
 )
+from inos.consensus.movements import Reason
 from inos.consensus.optimistic import process_challenge
 from inos.consensus.records import account_key
 from inos.primitives.errors import RuleViolation
@@ -46,9 +47,8 @@ def process_transaction(effects: Effects, tx: Transaction) -> None:
         RuleViolation: "bad-nonce", "insufficient-balance", or as the payload's process_* function.
     """
     sender = get_sender(tx)
-    effects.touch(sender)
     _process_nonce(effects, sender, tx.nonce)
-    effects.debit(sender, tx.fee, "the fee")
+    effects.move(sender, Reason.FEE, tx.fee)
     effects.fees += tx.fee
     match tx.payload:
         case Transfer():
@@ -90,7 +90,7 @@ def process_transfer(effects: Effects, sender: Address, payload: Transfer) -> No
         RuleViolation: "insufficient-balance", "amount-too-small".
     """
     receiver, fee = Address(payload.to), 0
-    effects.debit(sender, payload.amount, "the amount")
+    effects.move(sender, Reason.SENT, payload.amount, counterparty=receiver)
     if effects.state.get(account_key(receiver)) is None:
         fee = effects.params.account_fee
         if payload.amount <= fee:
@@ -101,8 +101,7 @@ def process_transfer(effects: Effects, sender: Address, payload: Transfer) -> No
                 got=payload.amount,
             )
         effects.burn(fee)
-    effects.credit(receiver, payload.amount - fee)
-    effects.touch(receiver)
+    effects.move(receiver, Reason.RECEIVED, payload.amount - fee, counterparty=sender)
 
 
 def _process_nonce(effects: Effects, sender: Address, nonce: int) -> None:

@@ -9,8 +9,10 @@ from typing import Final
 import msgspec
 
 from inos.consensus.effects import Effects
+from inos.consensus.finality.voters import cut_bond
 from inos.consensus.jobevents import JobEventKind
 from inos.consensus.jury import compute_next_height, count_seats, is_majority
+from inos.consensus.movements import Reason
 from inos.consensus.records import Claim, DisputeRecord, Job, JobState, Juror, Kind
 from inos.consensus.reputation import clear_reputation
 from inos.consensus.settlement import close_job, get_job, reopen_job, settle
@@ -42,37 +44,43 @@ def process_conviction(effects: Effects, challenger: Address, job_id: JobId, job
     While a jury sits, the seats that have committed a verdict share its fee first, and the stake returns; so a cheat
     does not escape the jury by challenging itself.
     """
-    fee, seats = 0, tuple[Juror, ...]()
+    worker, fee, seats = Address(claim.worker), 0, tuple[Juror, ...]()
     dispute = effects.state.get_dispute(job_id)
     if dispute is None:
         effects.state.dequeue(Kind.DUE, Height(claim.expires_at), job_id)
     else:
         effects.state.set_dispute(job_id, None)
         effects.state.dequeue(Kind.JURY, compute_next_height(effects.params, dispute), job_id)
-        _return_stake(effects, dispute, 0)
+        _return_stake(effects, job_id, dispute, 0)
         seats = tuple(juror for juror in dispute.jurors if juror.commitment is not None)
         fee = dispute.fee if seats else 0
-    _convict(effects, job_id, job, claim, challenger, seats, fee)
-    effects.note_job(JobEventKind.CHALLENGED, job_id, job, Address(claim.worker), claim.bond)
+    effects.close_claim(worker, Reason.RESULT_CHALLENGED, Nano(claim.bond), job_id, challenger)
+    to_challenger = _share_bond(effects, job_id, claim, seats, fee)
+    effects.move(challenger, Reason.CHALLENGE_PAID, to_challenger, counterparty=worker, job=job_id)
+    effects.note_job(JobEventKind.CHALLENGED, job_id, job, worker, claim.bond)
+    _end_claim(effects, job_id, job, worker)
 
 
 def _decide_not_right(effects: Effects, job_id: JobId, job: Job, claim: Claim, dispute: DisputeRecord) -> None:
     """The stake returns; of the bond the seats get the fee, the disputer half of the rest; the job opens again."""
-    _return_stake(effects, dispute, 0)
-    seats = _select(dispute, *NOT_RIGHT)
-    _convict(effects, job_id, job, claim, Address(dispute.disputer), seats, dispute.fee)
-    effects.note_job(JobEventKind.JUDGED_WRONG, job_id, job, Address(claim.worker), claim.bond)
+    worker, disputer = Address(claim.worker), Address(dispute.disputer)
+    _return_stake(effects, job_id, dispute, 0)
+    effects.close_claim(worker, Reason.RESULT_REJECTED, Nano(claim.bond), job_id, disputer)
+    to_disputer = _share_bond(effects, job_id, claim, _select(dispute, *NOT_RIGHT), dispute.fee)
+    effects.move(disputer, Reason.DISPUTE_PAID, to_disputer, counterparty=worker, job=job_id)
+    effects.note_job(JobEventKind.REJECTED, job_id, job, worker, claim.bond)
+    _end_claim(effects, job_id, job, worker)
 
 
 def _decide_right(effects: Effects, job_id: JobId, job: Job, claim: Claim, dispute: DisputeRecord) -> None:
     """The seats get the fee, half from each side; the result is paid, now or when it falls due."""
-    from_bond = dispute.fee // 2
-    _return_stake(effects, dispute, dispute.fee - from_bond)
-    effects.take_bond(Address(claim.worker), Nano(from_bond))
-    _pay_seats(effects, _select(dispute, Verdict.RIGHT), dispute.fee)
+    worker, from_bond = Address(claim.worker), dispute.fee // 2
+    _return_stake(effects, job_id, dispute, dispute.fee - from_bond)
+    effects.move(worker, Reason.BOND_TO_JURY, from_bond, job=job_id)
+    _pay_seats(effects, job_id, _select(dispute, Verdict.RIGHT), dispute.fee)
     if job.y is None:
         raise LookupError(f"job {job_id.hex()} is disputed, but has no result")
-    effects.note_job(JobEventKind.UPHELD, job_id, job, Address(claim.worker), from_bond)
+    effects.note_job(JobEventKind.UPHELD, job_id, job, worker, from_bond)
     upheld = msgspec.structs.replace(claim, bond=claim.bond - from_bond, is_judged=True)
     if claim.expires_at <= effects.height:
         settle(effects, job_id, job, upheld, job.y)
@@ -85,67 +93,58 @@ def _decide_right(effects: Effects, job_id: JobId, job: Job, claim: Claim, dispu
 def _leave_undecided(effects: Effects, job_id: JobId, job: Job, claim: Claim, dispute: DisputeRecord) -> None:
     """Each side pays half the fee to all who voted; the reward is burned, so that nobody gains by a jury's sleep."""
     worker, half = Address(claim.worker), dispute.fee // 2
-    _return_stake(effects, dispute, half)
-    effects.release_bond(worker, Nano(claim.bond))
-    effects.credit(worker, claim.bond - half)
-    _pay_seats(effects, _select(dispute, *Verdict), 2 * half)
+    _return_stake(effects, job_id, dispute, half)
+    effects.move(worker, Reason.BOND_TO_JURY, half, job=job_id)
+    effects.close_claim(worker, Reason.CLAIM_BOND_RETURNED, Nano(claim.bond - half), job_id, Address(job.poster))
+    _pay_seats(effects, job_id, _select(dispute, *Verdict), 2 * half)
     effects.release_escrow(job.reward)
     effects.burn(job.reward)
     effects.state.set_claim(job_id, None)
     close_job(effects, job_id, msgspec.structs.replace(job, state=JobState.UNDECIDED))
     effects.note_job(JobEventKind.UNDECIDED, job_id, job, worker, job.reward)
+    effects.touch(Address(job.poster))
 
 
-def _convict(
-    effects: Effects, job_id: JobId, job: Job, claim: Claim, winner: Address, seats: Sequence[Juror], fee: int
-) -> None:
-    """Of the bond the seats get `fee` and the winner half of the rest; the worker's reputation is gone."""
-    worker = Address(claim.worker)
-    effects.release_bond(worker, Nano(claim.bond))
-    effects.state.set_account(worker, clear_reputation(effects.state.get_account(worker)))
-    _pay_seats(effects, seats, fee)
+def _share_bond(effects: Effects, job_id: JobId, claim: Claim, seats: Sequence[Juror], fee: int) -> int:
+    """Share a lost bond: `fee` to the seats, half of the rest is returned for the caller to pay, the rest burned."""
+    _pay_seats(effects, job_id, seats, fee)
     to_winner = (claim.bond - fee) // 2
-    effects.credit(winner, to_winner)
     effects.burn(claim.bond - fee - to_winner)
+    return to_winner
+
+
+def _end_claim(effects: Effects, job_id: JobId, job: Job, worker: Address) -> None:
+    """The worker's reputation is gone, and the job opens again."""
+    effects.state.set_account(worker, clear_reputation(effects.state.get_account(worker)))
     effects.state.set_claim(job_id, None)
-    effects.touch(worker)
-    effects.touch(winner)
     effects.touch(Address(job.poster))
     reopen_job(effects, job_id, job)
 
 
-def _return_stake(effects: Effects, dispute: DisputeRecord, kept: int) -> None:
+def _return_stake(effects: Effects, job_id: JobId, dispute: DisputeRecord, kept: int) -> None:
     """Give the disputer its stake back, but for `kept` nano that the caller passes on."""
     disputer = Address(dispute.disputer)
-    effects.release_stake(disputer, Nano(dispute.stake))
-    effects.credit(disputer, dispute.stake - kept)
-    effects.touch(disputer)
+    effects.move(disputer, Reason.STAKE_LOST, kept, job=job_id)
+    effects.move(disputer, Reason.STAKE_RETURNED, dispute.stake - kept, job=job_id)
 
 
 def _select(dispute: DisputeRecord, *verdicts: Verdict) -> tuple[Juror, ...]:
     return tuple(juror for juror in dispute.jurors if juror.verdict in verdicts)
 
 
-def _pay_seats(effects: Effects, jurors: Sequence[Juror], fee: int) -> None:
+def _pay_seats(effects: Effects, job_id: JobId, jurors: Sequence[Juror], fee: int) -> None:
     """Share `fee`, already taken from somewhere, among the jurors by their seats; burn what is left over."""
     seats, paid = sum(juror.seats for juror in jurors), 0
     for juror in jurors:
         part = fee * juror.seats // seats
-        effects.credit(Address(juror.address), part)
-        effects.touch(Address(juror.address))
+        effects.move(Address(juror.address), Reason.JURY_PAID, part, job=job_id)
         paid += part
     effects.burn(fee - paid)
 
 
 def _punish_silence(effects: Effects, dispute: DisputeRecord) -> None:
-    """A seat that was committed and not opened costs its voter fee / seats of its bond."""
+    """A seat that was committed and not opened costs its voter fee / seats of its bond, which is burned."""
     per_seat = dispute.fee // effects.params.jury_size
     for juror in dispute.jurors:
-        voter = effects.state.get_voter(Address(juror.address))
-        if juror.commitment is None or juror.verdict is not None or voter is None or voter.key != juror.key:
-            continue
-        lost = min(voter.bond, per_seat * juror.seats)
-        effects.release_voter_bond(Address(juror.address), Nano(lost))
-        effects.burn(lost)
-        effects.state.set_voter(Address(juror.address), msgspec.structs.replace(voter, bond=voter.bond - lost))
-        effects.touch(Address(juror.address))
+        if juror.commitment is not None and juror.verdict is None:
+            effects.burn(cut_bond(effects, Address(juror.address), Nano(per_seat * juror.seats)))

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar, assert_never
 import structlog
 from numpy.typing import NDArray
 
+from inos.chain.checked import CheckedBlock
 from inos.chain.events import TipChanged, TransactionAdded
 from inos.chain.ledger import BlockOutcome, Ledger
 from inos.chain.mempool import Mempool, PoolRejected
@@ -30,6 +31,7 @@ from inos.core.matrices.product_rows import JobRows
 from inos.core.matrices.service import Depot
 from inos.core.past_states import Pasts
 from inos.core.threads import Threads
+from inos.core.verification.blocks import BlockVerifier
 from inos.core.verification.results import StoredResults
 from inos.core.votes import VoteRoom
 from inos.core.writer import AddedBlocks, ChainWriter
@@ -37,6 +39,7 @@ from inos.genesis import Network
 from inos.mesh.runs import Run
 from inos.mesh.store import MatrixInfo, MatrixStore
 from inos.primitives.blocks import Block, Header
+from inos.primitives.bls import BlsBackend
 from inos.primitives.clock import Clock
 from inos.primitives.errors import ClockAhead, InosError, MatrixMissing, NotYet, RuleViolation, VerdictMissing
 from inos.primitives.matrices import MatrixRef, Product, Witness
@@ -80,6 +83,8 @@ class NodeService:
 
     Args:
         results: the checker the ledger was opened with.
+        bls: checks and sums up votes.
+        verifier: checks blocks before they come to the writer; closed with the service.
         threads: where blocking work runs; closed with the service.
         scrub_rate: bytes a second of stored matrices that are read back and checked.
     """
@@ -93,6 +98,8 @@ class NodeService:
         results: StoredResults,
         clock: Clock,
         *,
+        bls: BlsBackend,
+        verifier: BlockVerifier,
         threads: Threads | None = None,
         scrub_rate: int = 0,
     ) -> None:
@@ -101,6 +108,8 @@ class NodeService:
         self.mempool = mempool
         self.matrices = matrices
         self.clock = clock
+        self.bls = bls
+        self.verifier = verifier
         self._results = results
         self._hub = Hub()
         self._early = EarlyBlocks()
@@ -108,7 +117,7 @@ class NodeService:
         self._unclaimed = UnclaimedResults()
         self._undelivered = UnclaimedResults(MAX_HELD_CHALLENGES)
         self._threads = threads or Threads()
-        votes = VotePool(network.params, ledger.bls)
+        votes = VotePool(network.params, bls)
         self._chain = ChainWriter(ledger, mempool, votes, clock)
         self.votes = VoteRoom(votes, ledger, self._threads, self._hub)
         self._pasts = Pasts(ledger, clock)
@@ -142,6 +151,7 @@ class NodeService:
 
     def close(self) -> None:
         """End the threads; what they have begun is finished first."""
+        self.verifier.backend.close()
         self._threads.close()
         self.matrices.close()
 
@@ -174,15 +184,15 @@ class NodeService:
         self._publish_tip(outcome)
         return outcome
 
-    async def add_checked_blocks(self, blocks: Sequence[tuple[Block, Witness]]) -> AddedBlocks:
-        """Connect blocks in order whose seals and transactions the caller has checked; see inos.chain.ledger.
+    async def add_checked_blocks(self, blocks: Sequence[CheckedBlock]) -> AddedBlocks:
+        """Connect checked blocks in order; see inos.chain.ledger.
 
         Blocks from ahead of the clock, and those that wait for matrices, are held here as by `add_block`.
         """
         outcome, added = await self._threads.write(partial(self._chain.add_checked_blocks, tuple(blocks)))
-        for (block, witness), error in zip(blocks, added.errors, strict=True):
+        for checked, error in zip(blocks, added.errors, strict=True):
             if isinstance(error, ClockAhead):
-                self._early.hold(error.until, block, witness)
+                self._early.hold(error.until, checked.block, checked.witness)
             elif isinstance(error, VerdictMissing):
                 self.depot.want(error.ids)
         self._publish_tip(outcome)

@@ -11,6 +11,7 @@ from typing import Final
 import structlog
 from msgspec import Struct
 
+from inos.chain.checked import CheckedBlock
 from inos.chain.ledger import BlockOutcome, Ledger
 from inos.chain.mempool import Mempool
 from inos.chain.snapshot.state_import import StateImport
@@ -61,7 +62,7 @@ class ChainWriter:
         self._follow(outcome)
         return outcome
 
-    def add_checked_blocks(self, blocks: Sequence[tuple[Block, Witness]]) -> tuple[BlockOutcome, AddedBlocks]:
+    def add_checked_blocks(self, blocks: Sequence[CheckedBlock]) -> tuple[BlockOutcome, AddedBlocks]:
         """See inos.chain.ledger.Ledger.add_checked_blocks."""
         began, wrote = self._clock.monotonic(), self._ledger.writing_s
         outcome, errors = self._ledger.add_checked_blocks(blocks, self._clock.now_ms())

@@ -47,11 +47,11 @@ class Service:
         wanted, address = self._amounts[order], await self._get_address(order)
         head = await self._client.head()
         history = await self._client.call("state_getHistory", {"address": address, "limit": 100})
-        received = [entry for entry in history["entries"] if entry["kind"] == "received"]
-        deep = sum(
-            int(entry["amount"]) for entry in received if head.height - entry["height"] + 1 >= self._confirmations
-        )
-        seen = sum(int(entry["amount"]) for entry in received)
+        seen = deep = 0
+        for entry in history["entries"]:
+            received = sum(int(each["balance"]) for each in entry["movements"] if each["reason"] == "received")
+            seen += received
+            deep += received if head.height - entry["height"] + 1 >= self._confirmations else 0
         state = "paid" if deep >= wanted else "seen" if seen >= wanted else "waiting"
         return {"order": order, "state": state, "address": address, "received": format_credits(seen)}
 

@@ -1,18 +1,18 @@
-"""Hosts: which may be dialled because a stranger named them, and which probably belong to one operator."""
+"""Hosts and endpoints: which of them may be dialled when a stranger names them, and which likely share an operator."""
 
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
 MAX_HOST: Final = 45
-"""The longest text of an IPv6 address."""
+"""This is the length of the longest text of an IPv6 address."""
 CACHED: Final = 16_384
-"""Hosts whose reading is remembered: every answer to a lookup asks again about the same ones."""
+"""This many hosts stay parsed in memory, since every answer to a lookup asks about the same ones again."""
 
 
 @lru_cache(CACHED)
 def parse_ip(host: str) -> IPv4Address | IPv6Address | None:
-    """The address behind a literal, an IPv4 one where it is wrapped in IPv6; None for a name."""
+    """Return the IP address that a literal names, unwrapped to IPv4 where IPv6 embeds one; return None for a name."""
     try:
         ip = ip_address(host.partition("%")[0] if "%" in host else host)
     except ValueError:
@@ -24,33 +24,34 @@ def parse_ip(host: str) -> IPv4Address | IPv6Address | None:
 
 @lru_cache(CACHED)
 def is_public(host: str) -> bool:
-    """Whether the host is an IP address that is the same for everybody on the Internet."""
+    """Return True if the host is an IP address that means the same machine everywhere on the Internet."""
     ip = parse_ip(host)
     return ip is not None and ip.is_global and not ip.is_multicast and not ip.is_reserved
 
 
 @lru_cache(CACHED)
 def is_local(host: str) -> bool:
-    """Whether the host is a loopback or private IP address, which means another machine to everybody."""
+    """Return True if the host is a loopback or private IP address, which means a different machine at every site."""
     ip = parse_ip(host)
     return ip is not None and not ip.is_unspecified and not ip.is_multicast and (ip.is_private or ip.is_loopback)
 
 
 def is_acceptable(host: str, *, allow_local: bool) -> bool:
-    """Whether an address that somebody told may be kept, dialled and passed on: a literal in its one spelling.
+    """Return True if an address that a peer announces may be stored, dialled and relayed.
 
-    Names never are, or a stranger could have this node resolve them; local addresses only where the user
-    says that the network is local, or a stranger could have this node dial its neighbours.
+    It must be an IP literal in its canonical spelling. Names are refused because a stranger could make this node
+    resolve them. Local addresses are accepted only where the user declares the network local, because a stranger could
+    otherwise make this node dial its neighbours.
     """
     ip = parse_ip(host) if len(host) <= MAX_HOST else None
     return ip is not None and str(ip) == host and (is_public(host) or (allow_local and is_local(host)))
 
 
 def compute_group(host: str, port: int) -> bytes:
-    """What addresses of one operator have in common: the /16 of IPv4, the /32 of IPv6, as in Bitcoin Core.
+    """Return the network group of an endpoint, which addresses of one operator tend to share.
 
-    A local address is a group of its own with its port, so that several nodes of one machine or of one private
-    network count as several; a name is a group of its own.
+    As in Bitcoin Core the group is the /16 of IPv4 and the /32 of IPv6. A local address with its port is a group of its
+    own, so that several nodes of one machine or of one private network count as several. A name is a group of its own.
     """
     ip = parse_ip(host)
     if ip is None:
@@ -61,12 +62,12 @@ def compute_group(host: str, port: int) -> bytes:
 
 
 def is_public_group(group: bytes) -> bool:
-    """Whether the group is one of public addresses, and no local address or name."""
+    """Return True if the group holds public addresses, and not a local address or a name."""
     return group[:1] in (b"4", b"6") and len(group) in (3, 5)
 
 
 def describe_group(group: bytes) -> str:
-    """The group for people: 20.1.0.0/16, 2a01:4f8::/32, local 127.0.0.1:8646, or a name."""
+    """Return the group as text for people: 20.1.0.0/16, 2a01:4f8::/32, local 127.0.0.1:8646, or a name."""
     kind, rest = group[:1], group[1:]
     if kind == b"4" and len(rest) == 2:
         return f"{rest[0]}.{rest[1]}.0.0/16"
@@ -79,7 +80,7 @@ def describe_group(group: bytes) -> str:
 
 
 def split_endpoint(place: str) -> tuple[str, int]:
-    """Host and port of "host:port" or "[host]:port"; port 0 where there is none."""
+    """Return host and port of "host:port" or "[host]:port"; the port is 0 if the text has none."""
     host, colon, port = place.rpartition(":")
     if not colon or not port.isdigit():
         return place.strip("[]"), 0

@@ -1,24 +1,24 @@
-"""What goes wrong between nodes, told apart by whose fault it is."""
+"""Errors between nodes, one class for each party that is at fault."""
 
 from inos.primitives.errors import InosError
 
 
 class NetworkError(InosError):
-    """Something this node's user can do something about: a port in use, an address that is none."""
+    """The user of this node can correct this: a port is in use, or an address is malformed."""
 
 
 class LinkError(InosError):
-    """A link could not be made, or ended. Nobody is to blame: networks do that."""
+    """A link could not be made, or it ended. Neither side is at fault, because networks fail."""
 
 
 class HandshakeFailed(LinkError):
-    """The other side is not who it should be, or not on this network."""
+    """The other side proved another identity than expected, or it belongs to another network."""
 
 
 class Misbehaviour(InosError):
-    """A peer broke a rule between nodes; `penalty` points count towards a ban at 100.
+    """A peer broke a rule between nodes; its `penalty` points count towards a ban at 100.
 
-    Being slow, behind, or not able to check something yet is never misbehaviour.
+    A peer that is slow, behind, or unable to check something yet does not misbehave.
     """
 
     def __init__(self, code: str, message: str, penalty: int = 100) -> None:
@@ -27,4 +27,4 @@ class Misbehaviour(InosError):
 
 
 class RequestFailed(InosError):
-    """A peer did not answer in time, went away, or says it has not got what was asked for."""
+    """A peer did not answer in time, closed the link, or does not have what was requested."""

@@ -1,4 +1,4 @@
-"""What the network remembers over a restart: files sealed with a checksum, and a place for them in memory."""
+"""Files that the network keeps across restarts, sealed with a checksum, and a substitute that keeps them in memory."""
 
 from hashlib import blake2b
 from typing import Any, Final, TypeVar
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class MemoryFiles:
-    """Files that end with the process. Satisfies `inos.network.ports.Files`."""
+    """Files that are lost when the process ends. This class satisfies `inos.network.ports.Files`."""
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
@@ -31,36 +31,41 @@ class MemoryFiles:
 
 
 async def load(files: Files, name: str, kind: type[T], limit: int) -> T | None:
-    """What `save` wrote; None where there is nothing, or, with a warning, where it is damaged."""
+    """Return the value that `save` wrote, or None if there is no file or, with a warning, a damaged one."""
     data = await files.read(name, limit)
     if data is None:
         return None
     try:
         return unseal(data, kind, limit)
     except CodecError as error:
-        log.warning("file ignored", file=name, reason=error.message, hint="a new one takes its place")
+        log.warning(
+            "damaged file ignored",
+            file=name,
+            reason=error.message,
+            hint="the node starts without it and writes a new one",
+        )
         return None
 
 
 async def save(files: Files, name: str, value: Any) -> bool:
-    """Write a value of the codec's kinds with its checksum; whether that went well."""
+    """Write a value that the codec supports, with its checksum; return True if it was written."""
     return await files.write(name, seal(value))
 
 
 def seal(value: Any) -> bytes:
-    """Checksum and canonical encoding."""
+    """Return the canonical encoding of a value behind its checksum."""
     data = encode(value)
     return _check(data) + data
 
 
 def unseal(data: bytes, kind: type[T], limit: int) -> T:
-    """The value of sealed bytes.
+    """Return the value that sealed bytes hold.
 
     Raises:
-        CodecError: "damaged", or what the codec finds.
+        CodecError: "damaged", or any error of the codec.
     """
     if data[:CHECK_BYTES] != _check(data[CHECK_BYTES:]):
-        raise CodecError("damaged", "the checksum does not fit the content")
+        raise CodecError("damaged", "the checksum does not match the content")
     return decode(kind, data[CHECK_BYTES:], limit=limit)
 
 

@@ -1,4 +1,4 @@
-"""What peers are good for, put together: the chain's sync, and finding peers."""
+"""The work that a session does for a peer: sync of the chain and discovery by addresses share each link."""
 
 import asyncio
 
@@ -7,25 +7,24 @@ from inos.network.peers.peer import Peer
 from inos.network.sync.service import SyncService
 from inos.network.wire.addresses import GetAddresses
 from inos.network.wire.base import Notice, Request
-from inos.primitives.units import BlockId
 
 
 class PeerHandler:
-    """Satisfies `inos.network.peers.session.SessionHandler`."""
+    """Distributes the messages of a session. It satisfies `inos.network.peers.session.SessionHandler`."""
 
     def __init__(self, sync: SyncService, addresses: AddressService) -> None:
         self._sync = sync
         self._addresses = addresses
 
-    def get_tip(self) -> tuple[BlockId, int]:
-        return self._sync.get_tip()
+    def on_arrival(self, host: str) -> None:
+        self._addresses.on_arrival(host)
 
     def handle_notice(self, peer: Peer, notice: Notice) -> bool:
-        return self._sync.handle_notice(peer, notice) or self._addresses.handle_notice(peer, notice)
+        return self._sync.votes.handle_notice(peer, notice) or self._addresses.handle_notice(peer, notice)
 
     async def handle_request(self, peer: Peer, request: Request) -> None:
         if isinstance(request, GetAddresses):
-            await self._addresses.handle_request(peer, request)
+            await self._addresses.exchange.answer(peer, request)
         else:
             await self._sync.handle_request(peer, request)
 

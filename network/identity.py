@@ -1,4 +1,4 @@
-"""Who a node is: its X25519 key, the id made of it, and ID@host:port."""
+"""The identity of a node: its X25519 key, the id derived from the key, and the notation ID@host:port."""
 
 import os
 import re
@@ -20,16 +20,16 @@ _PEER: Final = re.compile(
 
 
 def compute_node_id(public_key: bytes) -> NodeId:
-    """H("node id", X25519 public key)."""
+    """Return H("node id", X25519 public key)."""
     return NodeId(compute_hash(Context.NODE_ID, public_key))
 
 
 class NodeIdentity:
-    """A node's static key pair. The secret never leaves the machine and is never shown."""
+    """The static key pair of a node. The secret stays on this machine and is never printed."""
 
     def __init__(self, secret: bytes) -> None:
         if len(secret) != KEY_BYTES:
-            raise ValueError(f"an X25519 secret has {KEY_BYTES} bytes, got {len(secret)}")
+            raise ValueError(f"an X25519 secret has {KEY_BYTES} bytes, but this one has {len(secret)}")
         self.secret = secret
         self.public_key: bytes = X25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw()
         self.node_id = compute_node_id(self.public_key)
@@ -39,15 +39,15 @@ class NodeIdentity:
 
 
 def make_identity() -> NodeIdentity:
-    """A fresh key from the system's randomness."""
+    """Return a fresh key from the system's randomness."""
     return NodeIdentity(os.urandom(KEY_BYTES))
 
 
 def load_identity(directory: Path) -> NodeIdentity:
-    """The key in `directory`/node.key; made, readable by the owner alone, where there is none.
+    """Return the key in `directory`/node.key; create the file, readable by its owner only, if it does not exist.
 
     Raises:
-        NetworkError: "key-unreadable", "key-damaged", or "key-exposed" where others may read it.
+        NetworkError: "key-unreadable", "key-damaged", or "key-exposed" if other users may read it.
     """
     path = directory / KEY_FILE
     try:
@@ -59,7 +59,7 @@ def load_identity(directory: Path) -> NodeIdentity:
         raise NetworkError("key-unreadable", f"cannot read or write the node's key {path}: {error.strerror}") from error
     if mode & 0o077:
         raise NetworkError(
-            "key-exposed", f"others on this machine may read {path} (mode {mode:o})", hint=f"run: chmod 600 {path}"
+            "key-exposed", f"other users of this machine may read {path} (mode {mode:o})", hint=f"run: chmod 600 {path}"
         )
     if len(secret) != KEY_BYTES:
         raise NetworkError(
@@ -71,7 +71,7 @@ def load_identity(directory: Path) -> NodeIdentity:
 
 
 def _write_key(path: Path, secret: bytes) -> None:
-    """Written beside and renamed, so that a crash leaves either no key or a whole one."""
+    """Write the key to a second file and rename it, so that a crash leaves either no key or a whole one."""
     beside = path.with_name(f"{path.name}.new")
     beside.unlink(missing_ok=True)
     handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -83,7 +83,7 @@ def _write_key(path: Path, secret: bytes) -> None:
 
 
 class PeerAddress(Struct, frozen=True):
-    """A node as ID@host:port."""
+    """A node's id with the host and port at which it is dialled, written ID@host:port."""
 
     id: NodeId
     host: str
@@ -95,16 +95,16 @@ class PeerAddress(Struct, frozen=True):
 
 
 def parse_peer_address(text: str) -> PeerAddress:
-    """Read ID@host:port; the id is 64 hex digits.
+    """Parse ID@host:port, where the id has 64 hex digits.
 
     Raises:
-        NetworkError: "bad-peer", with what it should look like.
+        NetworkError: "bad-peer"; the hint shows the expected form.
     """
     match = _PEER.fullmatch(text.strip())
     if match is None or not 1 <= int(match["port"]) <= 65_535:
         raise NetworkError(
             "bad-peer",
-            f"{text!r} is not a peer's address",
-            hint="write ID@host:port, with the 64 hex digits of the peer's id, as the peer prints it at its start",
+            f"{text!r} is not the address of a peer",
+            hint="write ID@host:port with the 64 hex digits of the peer's id, as the peer prints them when it starts",
         )
     return PeerAddress(NodeId(bytes.fromhex(match["id"])), match["host"].strip("[]"), int(match["port"]))

@@ -1,4 +1,4 @@
-"""What the rest of the network package needs of a transport, and nothing more."""
+"""The interface that the rest of the network package needs of a transport."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol, TypeAlias
@@ -7,23 +7,23 @@ from inos.network.identity import PeerAddress
 from inos.primitives.units import NodeId
 
 MAX_FRAME_BYTES: Final = 65_519
-"""A Noise message is at most 65,535 bytes and 16 of them are its tag; links of every transport keep to that."""
+"""A Noise message has at most 65,535 bytes, of which 16 are its tag. Links of every transport keep this limit."""
 
 
 class Link(Protocol):
-    """Ordered, reliable frames to one node whose id is proven. Closing is final."""
+    """Ordered, reliable frames to one node whose id is proven. A closed link stays closed."""
 
     @property
     def remote_id(self) -> NodeId:
-        """H("node id", the other side's static key), proven by the handshake."""
+        """H("node id", the other side's static key), which the handshake has proven."""
 
     @property
     def remote_address(self) -> str:
-        """Where the other side is, for people: host:port."""
+        """The endpoint of the other side as text: host:port."""
 
     @property
     def remote_hello(self) -> bytes:
-        """The payload of the other side's handshake message, as bytes nobody has checked yet."""
+        """The payload of the other side's handshake message, which is not decoded or checked yet."""
 
     @property
     def is_outbound(self) -> bool:
@@ -36,35 +36,37 @@ class Link(Protocol):
     def bytes_out(self) -> int: ...
 
     async def send(self, frame: bytes) -> None:
-        """Send at most MAX_FRAME_BYTES; waits while the other side takes no more (the caller sets a time limit).
+        """Send a frame of at most MAX_FRAME_BYTES; wait while the other side accepts no more (the caller sets a time
+        limit).
 
         Raises:
             LinkError: "link-closed".
         """
 
     async def receive(self) -> bytes:
-        """The next frame, at most MAX_FRAME_BYTES.
+        """Return the next frame, which has at most MAX_FRAME_BYTES.
 
         Raises:
-            LinkError: "link-closed", or "bad-frame" where the bytes are not what the other side sent.
+            LinkError: "link-closed", or "bad-frame" if the bytes are not what the other side sent.
         """
 
     async def close(self) -> None:
-        """End the link now; a waiting receive or send raises LinkError. Never raises, may be repeated."""
+        """End the link now. A waiting receive or send raises LinkError. This method never raises and may be called
+        again."""
 
 
 HelloMaker: TypeAlias = Callable[[], bytes]
-"""Makes this node's handshake payload; called for each handshake, so that it is fresh."""
+"""Returns this node's handshake payload. It is called for each handshake, so that the payload is current."""
 LinkHandler: TypeAlias = Callable[[Link], Awaitable[None]]
-"""Takes over a link another node has dialled, and returns when it has ended."""
+"""Serves a link that another node has dialled, and returns when the link has ended."""
 
 
 class Transport(Protocol):
-    """A way to make links. All handshakes have time limits of their own."""
+    """A way to make links. Every handshake has its own time limit."""
 
     @property
     def port(self) -> int:
-        """Where it listens; 0 before it does."""
+        """The port on which the transport listens; 0 before it does."""
 
     async def listen(self, hello: HelloMaker, handler: LinkHandler) -> None:
         """Accept links until `stop`.
@@ -74,15 +76,15 @@ class Transport(Protocol):
         """
 
     async def dial(self, address: PeerAddress, hello: HelloMaker) -> Link:
-        """A link to the node `address.id`, and to no other.
+        """Return a link to the node `address.id`, and to no other.
 
         Raises:
-            LinkError: nobody there, or not in time.
-            HandshakeFailed: "wrong-peer", "bad-handshake" (another network or version looks like this too).
+            LinkError: the node cannot be reached, or not in time.
+            HandshakeFailed: "wrong-peer", "bad-handshake" (which also means another network or version).
         """
 
     async def verify_address(self, address: PeerAddress) -> None:
-        """Dial just far enough to see that `address.id` lives there; the other side sees no link. Raises as `dial`."""
+        """Dial and run the handshake until `address.id` is proven, without making a link. Raises as `dial` does."""
 
     async def stop(self) -> None:
-        """Accept no more and end what is still in its handshake."""
+        """Stop accepting links and abort the handshakes in progress."""

@@ -1,17 +1,19 @@
-"""What the network needs of a node. The node satisfies it; the network knows no database.
+"""The interface that the network needs of a node. The node satisfies it; the network knows no database.
 
-Reads of ledger, pool and store are synchronous and cheap; whatever writes is awaited.
-Every writing method may raise RuleViolation (invalid, the sender's fault), NotYet (nobody's fault)
-or another InosError (this node's own policy or trouble, nobody's fault either).
+Reads of ledger, pool and store are synchronous and cheap; every write is awaited. A writing method may raise
+RuleViolation (the object is invalid, which is the sender's fault), NotYet (neither side is at fault), or another
+InosError (a policy or a failure of this node itself).
 """
 
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeVar
 
+from inos.chain.checked import CheckedBlock
 from inos.consensus.finality.trust import Step
 from inos.consensus.params import Params
 from inos.consensus.stateranges import Place, StateRange
+from inos.core.verification.blocks import BlockVerifier
 from inos.primitives.blocks import Block, Header
 from inos.primitives.bls import Bls
 from inos.primitives.errors import InosError
@@ -24,17 +26,18 @@ T = TypeVar("T")
 
 
 class Files(Protocol):
-    """Small files of this node by name: what the network remembers over a restart. May live in memory."""
+    """Small files of this node by name, which the network keeps across restarts. They may live in memory."""
 
     async def read(self, name: str, limit: int, /) -> bytes | None:
-        """The whole file; None where there is none, it is longer than `limit` bytes, or it cannot be read."""
+        """Return the whole file, or None if it is missing, longer than `limit` bytes, or unreadable."""
 
     async def write(self, name: str, data: bytes, /) -> bool:
-        """Replace the file in one step, so that a crash leaves the old or the new one; whether that went well."""
+        """Replace the file in one step, so that a crash leaves the old or the new one; return True if it was
+        written."""
 
 
 class TipView(Protocol):
-    """A block and the weight of the chain up to it."""
+    """A block with the weight of the chain up to it."""
 
     @property
     def id(self) -> BlockId: ...
@@ -51,15 +54,15 @@ class LedgerPort(Protocol):
 
     @property
     def bls(self) -> Bls:
-        """Checks the signatures of voters."""
+        """The backend that checks the signatures of voters."""
 
     @property
     def tip(self) -> TipView:
-        """Best connected block."""
+        """The best connected block."""
 
     @property
     def best_header(self) -> TipView:
-        """Heaviest known valid header chain, with or without bodies."""
+        """The end of the heaviest known chain of valid headers, with or without bodies."""
 
     def get_header(self, id: BlockId, /) -> Header | None: ...
 
@@ -68,39 +71,40 @@ class LedgerPort(Protocol):
     def get_witness(self, id: BlockId, /) -> Witness | None: ...
 
     def get_status(self, id: BlockId, /) -> Any:
-        """Its text begins with unknown, header, stored, connected or invalid."""
+        """Return a status whose text begins with unknown, header, stored, connected or invalid."""
 
     def get_locator(self) -> Sequence[BlockId]: ...
 
     def get_headers_after(self, locator: Sequence[BlockId], limit: int, /) -> Sequence[Header]:
-        """At most `limit` headers of the connected chain after the locator's last known block on it."""
+        """Return at most `limit` headers of the connected chain after the locator's last known block on it."""
 
     def get_skeleton(self, locator: Sequence[BlockId], step: int, limit: int, /) -> tuple[BlockId, Sequence[BlockId]]:
-        """The locator's last known block on the connected chain, and every `step`-th id after it, at most `limit`."""
+        """Return the locator's last known block on the connected chain, and at most `limit` ids after it, every
+        `step`-th one."""
 
     def get_missing_blocks(self, limit: int, /) -> Sequence[BlockId]:
-        """Ids on the best header chain whose bodies are not here, lowest first."""
+        """Return the ids on the best header chain whose bodies this node does not have, lowest first."""
 
     @property
     def is_awaiting_state(self) -> bool:
-        """Whether a state is on its way in from others; no block is connected before it is whole."""
+        """Whether this node takes a state from peers; it connects no block before that state is whole."""
 
     def list_steps(self, first: int, limit: int, /) -> Sequence[Step]:
-        """How finality went on the connected chain, from epoch `first` on."""
+        """Return how finality proceeded on the connected chain, from epoch `first` on."""
 
     def is_on_best_chain(self, id: BlockId, /) -> bool:
-        """Whether a block is on the heaviest chain of headers."""
+        """Return True if the block is on the heaviest chain of headers."""
 
 
 class StateImportView(Protocol):
-    """A state on its way in."""
+    """A state that this node takes from peers."""
 
     @property
     def block(self) -> bytes: ...
 
     @property
     def added(self) -> int:
-        """Ranges that came so far."""
+        """The number of ranges received so far."""
 
     @property
     def is_complete(self) -> bool: ...
@@ -108,11 +112,11 @@ class StateImportView(Protocol):
     def count_missing(self) -> int: ...
 
     def list_missing(self, limit: int, without: Collection[Place], /) -> Sequence[Place]:
-        """Places of the state tree to ask for, but for some."""
+        """Return places of the state tree that are missing, except those in `without`."""
 
 
 class MempoolPort(Protocol):
-    """Transactions waiting for a block."""
+    """The transactions that wait for a block."""
 
     def get(self, id: TxId, /) -> Transaction | None: ...
 
@@ -122,7 +126,7 @@ class MempoolPort(Protocol):
 
 
 class MatrixInfoView(Protocol):
-    """A matrix without its entries; its id is the hash of exactly these four."""
+    """A matrix without its entries; its id is the hash of exactly these four fields."""
 
     @property
     def dtype(self) -> int: ...
@@ -138,40 +142,40 @@ class MatrixInfoView(Protocol):
 
 
 class MatricesPort(Protocol):
-    """Matrices by id on this node's disk."""
+    """The matrices on this node's disk, by id."""
 
     def has(self, id: MatrixId, /) -> bool: ...
 
     def list_ids(self) -> Sequence[MatrixId]:
-        """All that are complete."""
+        """Return all matrices that are complete."""
 
     def info(self, id: MatrixId, /) -> MatrixInfoView | None:
-        """Of a complete matrix, else None."""
+        """Return the info of a complete matrix, or None."""
 
     def get_strips(self, id: MatrixId, first: int, count: int, /) -> Sequence[tuple[bytes, Sequence[bytes]]]:
-        """Strips [first, first + count) of a complete matrix with their paths; fewer at its end."""
+        """Return the strips [first, first + count) of a complete matrix with their paths; fewer at its end."""
 
     def get_demand(self, id: MatrixId, /) -> float:
-        """Requests of others that count now."""
+        """Return the recent requests of other nodes, weighted by age."""
 
     def is_promised(self, id: MatrixId, /) -> bool:
-        """Whether the chain or this node's owner needs it."""
+        """Return True if the chain or the owner of this node needs the matrix."""
 
     def may_lend(self, info: Any, /) -> bool:
-        """Whether a copy is taken for others (info: inos.mesh.store.MatrixInfo)."""
+        """Return True if this node takes a copy for others (info: inos.mesh.store.MatrixInfo)."""
 
     def set_lent(self, id: MatrixId, /) -> None:
-        """A copy is kept for others."""
+        """Note that this node keeps a copy for others."""
 
     def may_let_go(self, id: MatrixId, /) -> bool:
-        """Whether this copy may go where there are enough others."""
+        """Return True if this copy may be dropped where enough others exist."""
 
     def missing_runs(self, id: MatrixId, limit: int, /) -> Sequence[int]:
-        """At most `limit` runs (inos.mesh.runs) that are not here yet, lowest first."""
+        """Return at most `limit` runs (inos.mesh.runs) that this node does not have yet, lowest first."""
 
 
 class RunView(Protocol):
-    """Strips that travel together, with one path."""
+    """Strips that are sent together, with one path."""
 
     @property
     def data(self) -> bytes: ...
@@ -181,35 +185,35 @@ class RunView(Protocol):
 
 
 class VotesPort(Protocol):
-    """Votes on checkpoints that this node has checked, and those it cannot check yet."""
+    """The votes on checkpoints that this node has checked, and those that it cannot check yet."""
 
     def has(self, vote: Vote, /) -> bool: ...
 
     async def add(self, vote: Vote, /) -> Any:
-        """Check a vote and take it; VoteAdded tells where it is worth passing on."""
+        """Check a vote and store it; a VoteAdded event follows if the vote is to be relayed."""
 
     async def list_votes(self, first_epoch: int, limit: int, /) -> Sequence[Vote]:
-        """Checked ones for targets from an epoch on, evidence first, then the lowest epochs."""
+        """Return checked votes for targets from an epoch on: evidence first, then the lowest epochs."""
 
 
 class AddedView(Protocol):
-    """What became of blocks that were added together."""
+    """The result of adding several blocks."""
 
     @property
     def errors(self) -> Sequence[InosError | None]:
-        """Per block what `add_block` would have raised, or None."""
+        """For each block the error that `add_block` would have raised, or None."""
 
     @property
     def state_s(self) -> float:
-        """Seconds for executing them."""
+        """The seconds spent on executing the blocks."""
 
     @property
     def disk_s(self) -> float:
-        """Seconds for writing them."""
+        """The seconds spent on writing the blocks."""
 
 
 class NodePort(Protocol):
-    """The node as the network sees it."""
+    """The node as the network uses it."""
 
     @property
     def params(self) -> Params: ...
@@ -229,57 +233,65 @@ class NodePort(Protocol):
     @property
     def votes(self) -> VotesPort: ...
 
+    @property
+    def verifier(self) -> BlockVerifier:
+        """Checks blocks before they are added."""
+
     async def add_header_batch(self, headers: Sequence[Header], /) -> Any:
-        """Check and index headers, parents first. Known ones are passed over."""
+        """Check and index headers, parents first; known headers are skipped."""
 
     async def add_block(self, block: Block, witness: Witness, /) -> Any:
-        """Check, store and where possible connect. MatrixMissing means that it is stored and held."""
+        """Check, store and if possible connect a block. MatrixMissing means that the block is stored and held."""
 
-    async def add_checked_blocks(self, blocks: Sequence[tuple[Block, Witness]], /) -> AddedView:
-        """The same for blocks in order, parents first, whose seals and transactions the caller has found valid.
+    async def add_checked_blocks(self, blocks: Sequence[CheckedBlock], /) -> AddedView:
+        """Store and if possible connect checked blocks in order, parents first.
 
         Raises:
-            InosError: this node's own trouble; what one block deserves is told in the result.
+            InosError: this node itself failed; errors of single blocks are in the result.
         """
 
     async def add_transaction(self, tx: Transaction, /) -> Any: ...
 
     async def begin_matrix(self, info: Any, /) -> bool:
-        """Make room for a matrix that arrives in runs (info: inos.mesh.store.MatrixInfo); True where it is here."""
+        """Allocate a matrix that arrives in runs (info: inos.mesh.store.MatrixInfo); return True if this node has it
+        already."""
 
     async def add_run(self, id: MatrixId, index: int, data: bytes, path: Sequence[bytes], /) -> bool:
-        """Verify and keep one run; True when the matrix is complete with it."""
+        """Verify and store one run; return True if the matrix is then complete."""
 
     async def drop_matrix(self, id: MatrixId, /) -> bool:
-        """Delete a matrix; False where something here needs it."""
+        """Delete a matrix; return False if this node needs it."""
 
     async def read_run(self, id: MatrixId, index: int, /) -> RunView | None:
-        """One run of a complete matrix, checked; None where it is not here."""
+        """Return one verified run of a complete matrix, or None if this node does not have it."""
 
     async def run_check(self, call: Callable[[], T], /) -> T:
-        """Run something that changes nothing and takes a while, off the loop."""
+        """Run a slow function that changes nothing, off the event loop."""
 
     @property
     def state_import(self) -> StateImportView | None:
-        """The state on its way in, where one is."""
+        """The state that this node takes from peers now, if it does."""
 
     async def read_range(self, block: BlockId, place: Place, /) -> StateRange | None:
-        """A part of the state after a recent checkpoint with its proof; None where it is not kept here."""
+        """Return a part of the state after a recent checkpoint with its proof, or None if this node does not
+        keep it."""
 
     async def add_step(self, step: Step, /) -> None:
-        """Keep a step of finality that was proven, for others who begin as this node does."""
+        """Keep a proven step of finality for other nodes that start from a state."""
 
     async def begin_import(self, block: BlockId, /) -> StateImportView:
-        """Take the state after a block from others from now on. NotYet where its header is not here."""
+        """Start to take the state after a block from peers; raises NotYet if the header of the block is unknown."""
 
     async def add_range(self, block: BlockId, place: Place, found: StateRange, /) -> bool:
-        """Take a part of that block's state; whether it was missing. RuleViolation where it is no part of it."""
+        """Store a part of that block's state; return True if it was missing. Raises RuleViolation if it is no part of
+        it."""
 
     async def finish_import(self) -> Any:
-        """Stand on the block whose state is whole now."""
+        """Make the block whose state is now whole the tip."""
 
     async def abandon_import(self) -> None:
-        """Begin with genesis after all."""
+        """Give up taking a state, and start from genesis."""
 
     def subscribe(self) -> AbstractAsyncContextManager[Any]:
-        """Enters an async iterator over TipChanged, TransactionAdded, MatrixAdded, MatrixWanted, VoteAdded."""
+        """Return a context manager that enters an async iterator over the events TipChanged, TransactionAdded,
+        MatrixAdded, MatrixWanted and VoteAdded."""

@@ -1,4 +1,4 @@
-"""What the network tells about itself: structs for people, filled on demand."""
+"""The status that the network reports to people, as structs that are filled on demand."""
 
 from msgspec import Struct
 
@@ -14,49 +14,50 @@ class PeerInfo(Struct, frozen=True, kw_only=True):
     is_outbound: bool
     kind: LinkKind
     is_brief: bool
-    """There for a few questions only."""
+    """Whether the link serves a few requests only."""
     group: str
-    """Its network group: 20.1.0.0/16."""
+    """The network group of the peer, such as 20.1.0.0/16."""
     score: int
-    """Penalty points now; at 100 it is banned."""
+    """The penalty points now; at 100 the peer is banned."""
     user_agent: str
     height: int
     latency_ms: float | None
     bytes_in: int
     bytes_out: int
     bytes_waiting: int
-    """Queued for it and not sent yet."""
+    """The bytes that are queued for the peer and not sent yet."""
     since_ms: TimeMs
 
 
 class NetworkStatus(Struct, frozen=True, kw_only=True):
-    """Where this node stands among others."""
+    """How this node is connected to other nodes."""
 
     listen_port: int
     reachability: str
-    """unknown, private or public."""
+    """"unknown", "private" or "public"."""
     observed_host: str
-    """Where most peers see this node; "" before they said."""
+    """The host at which most peers see this node; "" before a peer has reported one."""
     announced: str
-    """What is announced of this node, ID@host:port; "" where nothing is."""
+    """The address that this node announces of itself, as ID@host:port; "" if it announces none."""
     discovery: bool
     links: dict[str, int]
-    """Links by kind."""
+    """The number of links of each kind."""
     max_outbound: int
     max_inbound: int
     outbound_groups: int
-    """Network groups among the outbound links."""
+    """The number of network groups among the outbound links."""
     known_new: int
-    """Addresses in the book never reached, and reached ones."""
+    """The number of addresses in the book that were never reached; `known_tried` counts those that were."""
     known_tried: int
     is_stale: bool
-    """Whether the chain has stood still for so long that outbound peers are changed."""
+    """Whether the chain has not grown for so long that outbound peers are replaced."""
     spread: dict[str, int]
-    """What came of new blocks since the start, as `inos.network.sync.relay.blocks.SpreadStats` names it."""
+    """Counters of the relay of new blocks since the start, named as in
+    `inos.network.sync.relay.blocks.BlockRelayStats`."""
 
 
 class AddressInfo(Struct, frozen=True, kw_only=True):
-    """One address of the book. Times are ms since 1970, 0 for never."""
+    """One address of the book. Times are ms since 1970; 0 means never."""
 
     id: NodeId
     host: str
@@ -70,11 +71,11 @@ class AddressInfo(Struct, frozen=True, kw_only=True):
 
 
 class BanInfo(Struct, frozen=True):
-    """A node or a network group that is refused. Times are ms since 1970."""
+    """A node or a network group that is banned. Times are ms since 1970."""
 
     is_group: bool
     subject: str
-    """A node's id in hex, or a group such as 20.1.0.0/16."""
+    """The id of a node in hex, or a group such as 20.1.0.0/16."""
     until_ms: int
     since_ms: int
     reason: str

@@ -21,8 +21,10 @@ from inos.chain.mempool import Mempool, MempoolLimits
 from inos.consensus.finality import compute_height
 from inos.core.service import NodeService
 from inos.core.tasks import Tasks, cancel_within
-from inos.core.verification.pool import PoolVerifier
+from inos.core.verification.blocks import BlockVerifier
+from inos.core.verification.processes import ProcessBackend
 from inos.core.verification.results import StoredResults
+from inos.core.verification.signatures import RememberedSignatures
 from inos.genesis import Network, load_network
 from inos.mesh.store import MatrixStore
 from inos.miner import Miner, MinerSettings
@@ -175,13 +177,26 @@ async def _open_service(
 ) -> NodeService:
     matrices = MatrixStore(data.matrices, max_bytes=settings.mesh_quota)
     results = StoredResults(matrices)
-    open_ledger = partial(Ledger.open, results=results, bls=get_bls(), awaits_state=awaits_state)
+    bls = get_bls()
+    remembered = RememberedSignatures(bls)
+    open_ledger = partial(Ledger.open, results=results, bls=remembered, awaits_state=awaits_state)
     ledger = await asyncio.to_thread(open_ledger, data.ledger, network.params, network.state)
     stack.callback(ledger.close)
     if awaits_state is not None and not ledger.is_awaiting_state:
         log.info("this node has a chain already, and takes no state from others", height=ledger.tip.header.height)
     mempool = Mempool(network.params, MempoolLimits())
-    service = NodeService(network, ledger, mempool, matrices, results, clock, scrub_rate=int(settings.mesh_scrub_rate))
+    verifier = BlockVerifier(network.params, ProcessBackend(remembered), ledger, mempool)
+    service = NodeService(
+        network,
+        ledger,
+        mempool,
+        matrices,
+        results,
+        clock,
+        bls=bls,
+        verifier=verifier,
+        scrub_rate=int(settings.mesh_scrub_rate),
+    )
     stack.push_async_callback(_stop, "writer", partial(asyncio.to_thread, service.close))
     return service
 
@@ -201,9 +216,7 @@ async def _start_network(
     identity: NodeIdentity,
     files: NetworkFiles,
 ) -> NetworkService:
-    peers = NetworkService(
-        service, settings, identity, clock=service.clock, files=files, verifier=PoolVerifier(service.ledger.bls)
-    )
+    peers = NetworkService(service, settings, identity, clock=service.clock, files=files)
     await peers.start()
     _run_until_stop(stack, tasks, "network", peers.run())
     stack.push_async_callback(_stop, "network", peers.stop)
@@ -242,8 +255,8 @@ def _start_voter(
     if not is_voting(settings, service.network):
         return None
     secret = load_voter_secret(data)
-    journal = stack.enter_context(open_journal(data, secret, service.genesis_id, service.ledger.bls))
-    voter = Voter(service, service.ledger.bls, secret, journal, account, read_limits(settings, service.network))
+    journal = stack.enter_context(open_journal(data, secret, service.genesis_id, service.bls))
+    voter = Voter(service, service.bls, secret, journal, account, read_limits(settings, service.network))
     _run_until_stop(stack, tasks, "voter", voter.run())
     return voter
 
@@ -261,7 +274,7 @@ def _make_health(
         service.ledger,
         clock,
         data.path,
-        get_sync=talk.get_sync_status,
+        get_sync=talk.sync.monitor.get_status,
         count_peers=lambda: len(talk.peers()),
         is_alone=not (settings.peers or settings.seeds or service.network.seeds),
     )

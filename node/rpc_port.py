@@ -105,7 +105,7 @@ class RpcNode:
         return self._pulse.get()
 
     def get_sync_status(self) -> SyncStatus:
-        return self._peers.get_sync_status()
+        return self._peers.sync.monitor.get_status()
 
     def net_peers(self) -> Sequence[PeerInfo]:
         return [
@@ -135,20 +135,20 @@ class RpcNode:
         return self._peers.list_bans()
 
     def lift_bans(self, subject: str) -> int:
-        return self._peers.lift_bans(subject)
+        return self._peers.bans.lift(subject)
 
     def net_routing(self) -> RoutingInfo:
-        status = self._peers.get_routing_status()
+        status = self._peers.routing.get_status()
         return RoutingInfo(
             contacts=status.contacts, buckets=status.buckets, records=status.records, provided=status.provided
         )
 
     async def find_providers(self, matrix: MatrixId, limit: int) -> Sequence[Provider]:
-        found = await self._peers.find_providers(matrix, limit)
+        found = await self._peers.routing.find_providers(matrix, limit)
         return [Provider(node_id=each.id, host=each.host, port=each.port) for each in found]
 
     async def provide_matrix(self, matrix: MatrixId) -> int:
-        return await self._peers.provide(matrix)
+        return await self._peers.routing.provide(matrix)
 
     def request_stop(self) -> None:
         self._stop()

@@ -10,7 +10,7 @@ from inos.genesis import Network
 from inos.node.datadir import DataDir, load_or_make_secret
 from inos.node.netsettings import DEVNET
 from inos.node.settings import NodeSettings
-from inos.primitives.bls import Bls, compute_secret
+from inos.primitives.bls import BlsBackend, compute_secret
 from inos.primitives.units import BlockId, Nano, parse_credits
 
 DEVNET_BOND: Final = "10"
@@ -79,6 +79,6 @@ def load_voter_secret(data: DataDir, *, may_make: bool = True) -> bytes:
     return compute_secret(load_or_make_secret(data.voter_key))
 
 
-def open_journal(data: DataDir, secret: bytes, genesis: BlockId, bls: Bls) -> AbstractContextManager[Journal]:
+def open_journal(data: DataDir, secret: bytes, genesis: BlockId, bls: BlsBackend) -> AbstractContextManager[Journal]:
     """The key's journal, locked while it is open."""
     return Journal(data.voter_journal, bls.compute_public_key(secret), genesis)

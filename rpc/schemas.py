@@ -16,6 +16,9 @@ Hex = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{2})*$"), Field(descr
 NanoText = Annotated[
     str, StringConstraints(pattern=r"^[0-9]{1,26}$"), Field(description="Nano, decimal; 10^9 nano are one credit.")
 ]
+SignedNanoText = Annotated[
+    str, StringConstraints(pattern=r"^-?[0-9]{1,26}$"), Field(description="Nano, decimal; negative where it was taken.")
+]
 NumberText = Annotated[str, StringConstraints(pattern=r"^[0-9]+$"), Field(description="A whole number, decimal.")]
 RatioText = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?$"), Field(description="A decimal fraction.")]
 AddressText = Annotated[

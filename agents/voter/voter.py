@@ -20,7 +20,7 @@ from inos.consensus.params import Params
 from inos.consensus.state import StateView
 from inos.core.errors import NodeError
 from inos.core.service import NodeService
-from inos.primitives.bls import Bls
+from inos.primitives.bls import BlsBackend
 from inos.primitives.codec import encode
 from inos.primitives.errors import InosError
 from inos.primitives.signatures import compute_address, compute_public_key
@@ -85,7 +85,7 @@ class Voter:
     def __init__(
         self,
         service: NodeService,
-        bls: Bls,
+        bls: BlsBackend,
         secret: bytes,
         journal: Journal,
         account: bytes | None,

@@ -6,12 +6,13 @@ from inos.consensus.codes import Code
 from inos.consensus.effects import Effects
 from inos.consensus.finality.mined import take_mined
 from inos.consensus.finality.voters import remove_voter
+from inos.consensus.movements import Reason
 from inos.consensus.params import Params
 from inos.consensus.records import VoterKey
 from inos.primitives.bls import Bls
 from inos.primitives.errors import RuleViolation
 from inos.primitives.transactions import ReportVoter
-from inos.primitives.units import Address, Nano
+from inos.primitives.units import Address
 from inos.primitives.votes import compute_vote_hash, is_slashable
 
 REPORTER_PART: Final = 10
@@ -43,10 +44,9 @@ def process_report(effects: Effects, sender: Address, payload: ReportVoter) -> N
     if address is None or voter is None or voter.key != payload.key:
         raise RuleViolation(Code.UNKNOWN_VOTER, f"no voter has the BLS key {payload.key.hex()} under bond")
     reward = voter.bond // REPORTER_PART
-    effects.release_voter_bond(address, Nano(voter.bond))
+    effects.move(address, Reason.VOTER_SLASHED, voter.bond, counterparty=sender)
     effects.burn(voter.bond - reward)
-    effects.credit(sender, reward)
+    effects.move(sender, Reason.REPORT_PAID, reward, counterparty=address)
     take_mined(effects, address)
     remove_voter(effects, address)
     effects.state.set_key_owner(payload.key, VoterKey(address, is_slashed=True))
-    effects.touch(address)

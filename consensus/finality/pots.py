@@ -10,6 +10,7 @@ from inos.consensus import amounts
 from inos.consensus.effects import Effects
 from inos.consensus.finality.epochs import compute_epoch
 from inos.consensus.finality.quorum import compute_weight
+from inos.consensus.movements import Reason
 from inos.consensus.records import Committee, Member, Pot
 from inos.primitives.units import Address, Nano
 
@@ -42,10 +43,10 @@ def pay_pot(effects: Effects, epoch: int, committee: Committee, members: Iterabl
         if _is_slashed(effects, member):
             continue
         share = pot * member.weight // total
-        effects.credit(Address(member.address), share - share // CARRIER_PART)
+        effects.move(Address(member.address), Reason.VOTES_PAID, share - share // CARRIER_PART)
         carried += share // CARRIER_PART
         paid += share
-    effects.credit(carrier, carried)
+    effects.move(carrier, Reason.VOTES_INCLUDED, carried)
     effects.state.set_pot(epoch, Pot())
     effects.burn(pot - paid)
 

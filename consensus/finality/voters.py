@@ -6,6 +6,7 @@ from inos.consensus import amounts
 from inos.consensus.codes import Code
 from inos.consensus.effects import Effects
 from inos.consensus.finality.mined import compute_mined
+from inos.consensus.movements import Reason
 from inos.consensus.params import Params
 from inos.consensus.records import Voter, VoterCount, VoterKey
 from inos.primitives.bls import Bls
@@ -53,7 +54,7 @@ def process_register(effects: Effects, sender: Address, payload: RegisterVoter) 
     else:
         _check_raise(voter, sender, payload.key)
         bond = amounts.add(voter.bond, payload.bond, "the voter's bond")
-    effects.lock_voter_bond(sender, Nano(payload.bond))
+    effects.move(sender, Reason.VOTER_BOND_LOCKED, payload.bond)
     state.set_voter(sender, Voter(payload.key, bond, effects.height))
 
 
@@ -81,8 +82,7 @@ def process_withdraw(effects: Effects, sender: Address) -> None:
         expected = f"height {voter.leaves_at}" if voter.leaves_at else "a committee without the voter first"
         expected = expected if voter.is_leaving else "unbonding first"
         raise RuleViolation(Code.STILL_BONDED, f"the bond of {sender.hex()}", expected=expected, got=effects.height)
-    effects.release_voter_bond(sender, Nano(voter.bond))
-    effects.credit(sender, voter.bond)
+    effects.move(sender, Reason.VOTER_BOND_WITHDRAWN, voter.bond)
     remove_voter(effects, sender)
 
 
@@ -94,7 +94,7 @@ def remove_voter(effects: Effects, address: Address) -> None:
 
 
 def cut_bond(effects: Effects, address: Address, amount: Nano) -> Nano:
-    """Release at most `amount` of a voter's bond; the caller says where it goes.
+    """Take at most `amount` out of the bond of a juror that did not open its verdict; the caller says where it goes.
 
     Returns:
         What was released: less than `amount` where the bond is smaller, 0 for an account that is no voter.
@@ -103,7 +103,7 @@ def cut_bond(effects: Effects, address: Address, amount: Nano) -> Nano:
     if voter is None:
         return Nano(0)
     cut = Nano(min(amount, voter.bond))
-    effects.release_voter_bond(address, cut)
+    effects.move(address, Reason.JUROR_SILENT, cut)
     effects.state.set_voter(address, msgspec.structs.replace(voter, bond=voter.bond - cut))
     return cut
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from inos.primitives.bls import Bls, compute_secret, get_native, get_reference
+from inos.primitives.bls import BlsBackend, compute_secret, get_native, get_reference
 
 MEMBERS: Final = 128
 """The largest committee."""
@@ -30,7 +30,7 @@ def measure_finality(rounds: int) -> list[Row]:
     return rows + list(_measure(get_reference(), SLOW_ROUNDS))
 
 
-def _measure(bls: Bls, rounds: int) -> Iterator[Row]:
+def _measure(bls: BlsBackend, rounds: int) -> Iterator[Row]:
     secrets = [compute_secret(index.to_bytes(32, "big")) for index in range(MEMBERS)]
     maker = get_native() or bls
     keys = [maker.compute_public_key(secret) for secret in secrets]

@@ -260,18 +260,28 @@ class Certificate(Struct, frozen=True):
     witness: str | None
 
 
+class Movement(Struct, frozen=True):
+    """One change of an account, in nano; negative where something was taken."""
+
+    reason: str
+    balance: int
+    bonded: int
+    counterparty: str | None
+    job: str | None
+
+
 class HistoryEntry(Struct, frozen=True):
-    """A transaction as an account saw it, or a block's reward; `amount` without the fee."""
+    """What a transaction, a block's start or a block's reward moved on an account; `balance` with the fee in it."""
 
     id: str
     height: int
     block: str
     time_ms: int
     kind: str
-    direction: str
-    amount: int
+    balance: int
+    bonded: int
     fee: int
-    counterparty: str | None
+    movements: tuple[Movement, ...]
 
 
 class HistoryPage(Struct, frozen=True):

@@ -301,7 +301,8 @@ class TestChain:
         await self._open()
         node, mint = self._get_node(), self._get_mint()
         self._clock.set_ahead(max(kept.ahead_ms, self._clock.ahead_ms))  # blocks of the past must not be ahead of it
-        await node.service.add_checked_blocks(blocks)
+        service = node.service
+        await service.add_checked_blocks([await service.verifier.check(*made) for made in blocks])
         mint.blocks += blocks
         self._clock.set_ahead(kept.ahead_ms)
         await node.service.add_pool(kept.pool)

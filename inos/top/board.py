@@ -55,12 +55,12 @@ class Board:
             self.blocks.pop()
 
     def take_transaction(self, news: dict[str, Any]) -> None:
-        """A reward or a paid result of the miner's account."""
-        entry = news["entry"]
-        if news["event"] == "included" and entry["kind"] == "reward":
-            self.earnings.rewards += int(entry["amount"])
-        elif news["event"] == "included" and entry["kind"] == "result":
-            self.earnings.jobs += int(entry["amount"])
+        """Count what blocks and paid results brought to the miner's account."""
+        for movement in news["entry"]["movements"] if news["event"] == "included" else ():
+            if movement["reason"] in ("subsidy", "fees_collected"):
+                self.earnings.rewards += int(movement["balance"])
+            elif movement["reason"] == "job_paid":
+                self.earnings.jobs += int(movement["balance"])
 
     def take_job(self, news: dict[str, Any]) -> None:
         self.jobs_seen[news["event"]] = self.jobs_seen.get(news["event"], 0) + 1

@@ -1,5 +1,5 @@
-"""Finding other nodes and what they hold.
+"""Discovery of other nodes and of the matrices they hold.
 
-`routing` is the Kademlia table over proven connections: who is near which id, who provides which matrix.
-Nothing a peer says is believed here before the node it speaks of has proven itself.
+`addresses` finds nodes to connect to. `routing` is the Kademlia table over proven connections: it finds the nodes near
+an id and the providers of a matrix. What a peer says of another node is believed only after that node proves itself.
 """

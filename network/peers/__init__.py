@@ -1,7 +1,7 @@
-"""Peers: who is connected, what each may still do, and what we wait for from it.
+"""Peers: which nodes are connected, what each may still do, and which answers this node waits for.
 
-`session` runs one link (reader, writer, answers, pings), `peer` is its state (what it knows, open
-requests, budgets, score), `manager` decides who may be connected (limits per kind of link, duplicates, bans),
-`static` keeps named peers, `short` opens links for a few questions, `lanes` is the bounded queue out.
-Nothing here knows what a block is good for: that is `sync`.
+`session` runs one link: its reader, writer, answers and pings. `peer` is the state of a link: known objects, open
+requests, budgets and score. `manager` decides which nodes may be connected, by limits per kind of link, duplicates and
+bans. `static` keeps the peers that the user named, `short_links` opens links for a few requests, `send_queue` holds
+what waits to be sent. What blocks, transactions and matrices mean is known to `inos.network.sync` only.
 """

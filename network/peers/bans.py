@@ -1,4 +1,5 @@
-"""Who is refused for a time: nodes by id, and network groups several of whose nodes misbehaved; kept over restarts."""
+"""Bans for a limited time: of nodes by id, and of network groups in which several nodes misbehaved; kept over
+restarts."""
 
 import asyncio
 from collections import OrderedDict
@@ -19,21 +20,22 @@ log = structlog.get_logger("inos.network")
 
 BANS_FILE: Final = "bans"
 MAX_BANS: Final = 4096
-"""Of each kind; the oldest go first."""
+"""At most this many bans of each kind are kept; the oldest are dropped first."""
 MAX_FILE_BYTES: Final = 4 << 20
 GROUP_IDS: Final = 4
-"""So many nodes of one group banned within `GROUP_WINDOW_MS`, and the group is banned too: ids cost nothing."""
+"""If this many nodes of a group are banned within `GROUP_WINDOW_MS`, the group is banned too, because ids cost
+nothing."""
 GROUP_WINDOW_MS: Final = 3_600_000
 STATIC_BAN_S: Final = 60.0
-"""A peer this node's user named is refused for at most so long, and then tried again."""
+"""A peer that the user named is banned for at most this long and then dialled again."""
 SAVE_S: Final = 5.0
 
 
 class Ban(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """One node or one group that is refused."""
+    """A ban of one node or one network group."""
 
     subject: Annotated[bytes, Meta(max_length=300)]
-    """A node's id, or a network group."""
+    """The id of a node, or a network group."""
     until_ms: U64
     since_ms: U64
     reason: Annotated[str, Meta(max_length=64)]
@@ -45,11 +47,11 @@ class StoredBans(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tru
 
 
 class BanList:
-    """Bans by id and by group, bounded, each for a time.
+    """Bans by id and by group, bounded in number, each for a limited time.
 
     Args:
-        ban_s: how long.
-        static: nodes this one's user named: refused briefly, and never for their group.
+        ban_s: the length of a ban in seconds.
+        static: the nodes that the user named; they are banned briefly, and never for their group.
     """
 
     def __init__(self, ban_s: float, static: Iterable[NodeId], files: Files, clock: Clock) -> None:
@@ -60,11 +62,11 @@ class BanList:
         self._ids: OrderedDict[bytes, Ban] = OrderedDict()
         self._groups: OrderedDict[bytes, Ban] = OrderedDict()
         self._recent: OrderedDict[bytes, dict[NodeId, int]] = OrderedDict()
-        """Group -> nodes of it that were banned lately, and when."""
+        """For each group the nodes of it that were banned recently, with the times."""
         self._is_changed = False
 
     def is_banned(self, id: NodeId, group: bytes = b"") -> bool:
-        """Whether the node is refused, for itself or for its group."""
+        """Return True if the node is banned, for itself or for its group."""
         if self._is_in_force(self._ids, id):
             return True
         return id not in self._static and bool(group) and self._is_in_force(self._groups, group)
@@ -77,7 +79,7 @@ class BanList:
         return ban is not None
 
     def ban(self, id: NodeId, group: bytes, reason: str) -> None:
-        """Refuse a node from now on for the time the settings say, and its group where it is one of several."""
+        """Ban a node for the time that the settings say, and its group if several of its nodes were banned recently."""
         now = self._clock.now_ms()
         span_s = min(self._ban_s, STATIC_BAN_S) if id in self._static else self._ban_s
         self._enter(self._ids, Ban(id, now + int(span_s * 1000), now, reason[:64]))
@@ -102,9 +104,9 @@ class BanList:
         self._is_changed = True
 
     def lift(self, subject: str) -> int:
-        """End bans: of the node whose id in hex begins so, of the group described so, or with "all" every one.
+        """End bans and return their number.
 
-        Returns how many there were.
+        The subject is the beginning of a node's id in hex, the description of a group, or "all".
         """
         now, count = self._clock.now_ms(), 0
         for bans, name in ((self._ids, lambda s: s.hex()), (self._groups, describe_group)):
@@ -115,34 +117,34 @@ class BanList:
         return count
 
     def list_ids(self) -> list[Ban]:
-        """Nodes that are refused now, the oldest ban first."""
+        """Return the nodes that are banned now, the oldest ban first."""
         return [ban for ban in self._ids.values() if ban.until_ms > self._clock.now_ms()]
 
     def list_groups(self) -> list[Ban]:
-        """Network groups that are refused now."""
+        """Return the network groups that are banned now."""
         return [ban for ban in self._groups.values() if ban.until_ms > self._clock.now_ms()]
 
     async def load(self) -> None:
-        """Take back the bans of the last run that are still in force."""
+        """Restore the bans of the last run that have not expired."""
         stored = await load(self._files, BANS_FILE, StoredBans, MAX_FILE_BYTES)
         if stored is None:
             return
         now, latest = self._clock.now_ms(), TimeMs(self._clock.now_ms() + int(self._ban_s * 1000))
         for bans, entries in ((self._ids, stored.ids), (self._groups, stored.groups)):
             for ban in entries:
-                # A clock that was wrong when the ban was written must not make it last for ever.
+                # A clock that was wrong when the ban was written must not make the ban last for ever.
                 if now < ban.until_ms <= latest:
                     bans.setdefault(ban.subject, ban)
 
     async def save(self) -> None:
-        """Write the bans where they changed."""
+        """Write the bans if they changed."""
         if self._is_changed:
             self._is_changed = False
             stored = StoredBans(tuple(self.list_ids()), tuple(self.list_groups()))
             self._is_changed = not await save(self._files, BANS_FILE, stored)
 
     async def run(self) -> None:
-        """Keep the file as the list is, until cancelled."""
+        """Save changes repeatedly, until cancelled."""
         while True:
             await asyncio.sleep(SAVE_S)
             await self.save()

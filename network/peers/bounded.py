@@ -1,4 +1,4 @@
-"""Memories that forget: bounded sets and maps, and token buckets."""
+"""Bounded memory: sets that forget their oldest items, sets whose items expire, token buckets and decaying scores."""
 
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -8,7 +8,7 @@ K = TypeVar("K", bound=Hashable)
 
 
 class BoundedSet(Generic[K]):
-    """The last `limit` things added."""
+    """A set of the last `limit` items added."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -31,7 +31,7 @@ class BoundedSet(Generic[K]):
 
 
 class ExpiringSet(Generic[K]):
-    """Things that count until a time, the last `limit` of them."""
+    """A set of the last `limit` items added, each of which expires at a time of its own."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -47,7 +47,7 @@ class ExpiringSet(Generic[K]):
             self._until.popitem(last=False)
 
     def has(self, item: K, now: float) -> bool:
-        """Whether `item` still counts at `now` (monotonic seconds)."""
+        """Return True if `item` has not expired at `now` (monotonic seconds)."""
         until = self._until.get(item)
         if until is not None and until <= now:
             del self._until[item]
@@ -59,7 +59,7 @@ class ExpiringSet(Generic[K]):
 
 
 class TokenBucket:
-    """`burst` at once, `per_s` sustained."""
+    """A budget of `burst` at once and `per_s` sustained."""
 
     def __init__(self, per_s: float, burst: float, now: float) -> None:
         self._per_s = per_s
@@ -68,7 +68,7 @@ class TokenBucket:
         self._at = now
 
     def take(self, now: float, amount: float = 1.0) -> bool:
-        """Whether there was `amount` left; takes it if so."""
+        """Take `amount` and return True, or return False if less is left."""
         self._tokens = min(self._burst, self._tokens + (now - self._at) * self._per_s)
         self._at = now
         if self._tokens < amount:
@@ -77,7 +77,7 @@ class TokenBucket:
         return True
 
     def spend(self, now: float, amount: float) -> float:
-        """Take `amount` even where less is left; seconds until nothing is owed any more."""
+        """Take `amount` even if less is left; return the seconds until the debt is paid."""
         self._tokens = min(self._burst, self._tokens + (now - self._at) * self._per_s) - amount
         self._at = now
         return max(0.0, -self._tokens / self._per_s)
@@ -92,11 +92,11 @@ class Score:
         self._at = now
 
     def add(self, points: float, now: float) -> float:
-        """Points after adding."""
+        """Add points and return the new total."""
         self._points = self.get(now) + points
         self._at = now
         return self._points
 
     def get(self, now: float) -> float:
-        """Points by now."""
+        """Return the points that are left at `now`."""
         return max(0.0, self._points - (now - self._at) * self._decay)

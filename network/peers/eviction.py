@@ -1,8 +1,9 @@
-"""Which inbound peer goes when all slots are taken, so that connecting often is no way to push others out.
+"""The choice of the inbound peer to evict when all slots are full, so that many connections cannot push others out.
 
-After Bitcoin Core's SelectNodeToEvict. Protected are those an attacker cannot be all of at one time: one of each of a
-few network groups chosen by a secret, the nearest by ping, the last to bring a block, a transaction, a matrix, and of
-the rest the half connected the longest. Of what is left goes the youngest of the group with the most links.
+It follows Bitcoin Core's SelectNodeToEvict. It protects peers that an attacker cannot all provide at one time: one peer
+in each of a few network groups chosen by a secret, the nearest by ping, the last to bring a block, a transaction or a
+matrix, and of the rest the half connected the longest. Of the remaining peers, the youngest of the group with the most
+links is evicted.
 """
 
 from collections import defaultdict
@@ -17,16 +18,17 @@ from inos.primitives.units import NodeId
 GROUP_PART: Final = 16
 LATENCY_PART: Final = 8
 USEFUL_PART: Final = 16
-"""One in so many of all inbound slots is protected for each reason, at least one: with 64 slots 4, 8, 4, 4 and 4."""
+"""For each reason, one in this many of all inbound slots is protected, and at least one: of 64 slots 4, 8, 4, 4
+and 4."""
 
 
 class Candidate(Struct, frozen=True, kw_only=True):
-    """An inbound peer. Times are monotonic seconds, 0 for never."""
+    """An inbound peer. Times are monotonic seconds; 0 means never."""
 
     id: NodeId
     group: bytes
     latency_s: float
-    """The least ping so far; infinite before the first."""
+    """The shortest ping so far; infinite before the first one."""
     block_at: float
     transaction_at: float
     matrix_at: float
@@ -34,12 +36,12 @@ class Candidate(Struct, frozen=True, kw_only=True):
 
 
 def select_to_evict(candidates: Sequence[Candidate], slots: int, key: bytes) -> NodeId | None:
-    """The peer that goes, or None where every one is protected.
+    """Return the peer to evict, or None if all are protected.
 
     Args:
-        candidates: all inbound peers that may go at all.
-        slots: how many inbound peers there may be.
-        key: secret of this node; decides which network groups are protected.
+        candidates: all inbound peers that may be evicted at all.
+        slots: the number of inbound slots.
+        key: a secret of this node that decides which network groups are protected.
     """
     left = _protect_groups(list(candidates), max(1, slots // GROUP_PART), key)
     for part, rank in _RANKS:
@@ -60,17 +62,17 @@ _RANKS: Final[tuple[tuple[int, Callable[[Candidate], Any]], ...]] = (
     (USEFUL_PART, lambda c: c.transaction_at),
     (USEFUL_PART, lambda c: c.matrix_at),
 )
-"""The higher the more protected."""
+"""The peers with the highest rank are protected."""
 
 
 def _protect(candidates: list[Candidate], count: int, rank: Callable[[Candidate], Any]) -> list[Candidate]:
-    """Without the `count` highest; of equals the longest connected go first."""
+    """Return the candidates without the `count` highest; of equal ones, the longest connected are protected first."""
     ranked = sorted(candidates, key=lambda c: (rank(c), -c.connected_at))
     return ranked[: len(ranked) - count] if count < len(ranked) else []
 
 
 def _protect_groups(candidates: list[Candidate], count: int, key: bytes) -> list[Candidate]:
-    """Without the longest connected peer of each of `count` groups."""
+    """Return the candidates without the longest connected peer of each of `count` groups."""
     oldest: dict[bytes, Candidate] = {}
     for candidate in sorted(candidates, key=lambda c: c.connected_at):
         oldest.setdefault(candidate.group, candidate)

@@ -1,4 +1,4 @@
-"""The inbound slots: who is taken in when all are full, and who goes for it."""
+"""The inbound slots: which newcomer gets one when all are full, and which peer is evicted for it."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -14,12 +14,12 @@ log = structlog.get_logger("inos.network")
 
 
 class InboundSlots:
-    """Counts inbound peers that are there for more than a few questions.
+    """Counts the inbound peers whose links serve more than a few requests.
 
     Args:
         peers: all connected peers, as the manager keeps them.
-        static: nodes this one's user named; they never go.
-        key: secret of this node.
+        static: the nodes that the user named; they are never evicted.
+        key: a secret of this node.
     """
 
     def __init__(self, peers: Mapping[NodeId, Peer], slots: int, static: Iterable[NodeId], key: bytes) -> None:
@@ -29,7 +29,7 @@ class InboundSlots:
         self._key = key
 
     async def admit(self, newcomer: Peer) -> bool:
-        """Whether there is room for `newcomer`; where need be, another one goes for it."""
+        """Return True if there is room for `newcomer`, evicting another peer if necessary."""
         present = [
             peer
             for peer in self._peers.values()

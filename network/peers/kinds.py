@@ -1,23 +1,23 @@
-"""What a link is for, which decides which limit it counts against and what is done over it."""
+"""The purpose of a link, which decides the limit it counts against and what it is used for."""
 
 from enum import StrEnum
 
 
 class LinkKind(StrEnum):
-    """Why a link exists, as seen from this side."""
+    """The reason why a link exists, as seen from this side."""
 
     STATIC = "static"
-    """Dialled because this node's user named the peer; redialled for ever."""
+    """The user named the peer, so this node dials it again whenever the link ends."""
     OUTBOUND = "outbound"
-    """Dialled from the address book to fill one of the outbound slots."""
+    """This node dialled an address of the book to fill one of its outbound slots."""
     FEELER = "feeler"
-    """Dialled to learn whether an address is true; closed at once."""
+    """This node dials to learn whether an address is true, and closes the link at once."""
     SHORT = "short"
-    """Dialled for a few questions; closed when idle."""
+    """This node dialled for a few requests, and closes the link when it is idle."""
     INBOUND = "inbound"
-    """Dialled by the other side; its hello says whether it is there for a few questions only."""
+    """The other side dialled; its hello says whether the link serves a few requests only."""
 
     @property
     def is_brief(self) -> bool:
-        """Whether the dialler tells the other side that it wants answers and no news."""
+        """Whether the dialler tells the other side that it wants answers and no notices."""
         return self in (LinkKind.FEELER, LinkKind.SHORT)

@@ -1,4 +1,4 @@
-"""Who is connected: links admitted from either side, one per node, counted by kind, run until they end."""
+"""The connected peers: links are admitted from either side, one per node, counted by kind, and run until they end."""
 
 import asyncio
 from collections import OrderedDict
@@ -17,9 +17,9 @@ from inos.network.peers.bounded import Score
 from inos.network.peers.inbound import InboundSlots
 from inos.network.peers.kinds import LinkKind
 from inos.network.peers.peer import Peer
-from inos.network.peers.session import Session, SessionHandler, ping
+from inos.network.peers.session import GetTip, Session, SessionHandler, ping
 from inos.network.peers.short_links import ShortLinks
-from inos.network.peers.work_budget import SharedWorkBudget
+from inos.network.peers.work_budget import make_shared_budget
 from inos.network.settings import PROTOCOL_VERSION, NetworkSettings
 from inos.network.wire.control import Bye, Hello
 from inos.network.wire.framing import split
@@ -34,9 +34,9 @@ log = structlog.get_logger("inos.network")
 MAX_SCORES: Final = 4096
 
 HelloMaker = Callable[[bool], bytes]
-"""Makes this node's handshake payload; the argument says whether the link is for a few questions only."""
+"""Makes this node's handshake payload; the argument says whether the link serves a few requests only."""
 HelloCheck = Callable[[Hello], str]
-"""Why a hello is not of our network, or ""."""
+"""Returns why a hello belongs to another network, or ""."""
 
 
 class PeerManager:
@@ -47,28 +47,27 @@ class PeerManager:
         own_id: NodeId,
         settings: NetworkSettings,
         transport: Transport,
-        handler: SessionHandler,
         make_hello: HelloMaker,
         check_hello: HelloCheck,
+        get_tip: GetTip,
         clock: Clock,
         rng: Randomness,
         bans: BanList,
         key: bytes,
-        on_arrival: Callable[[Link], None],
     ) -> None:
         self._own_id = own_id
         self._settings = settings
         self._transport = transport
-        self._handler = handler
+        self._handler: SessionHandler | None = None
         self._make_hello = make_hello
         self._check_hello = check_hello
+        self._get_tip = get_tip
         self._clock = clock
         self._rng = rng
-        self._on_arrival = on_arrival
         self._bans = bans
-        self._workload = SharedWorkBudget(clock.monotonic())
+        self._shared_work = make_shared_budget(clock.monotonic())
         self._scores: OrderedDict[NodeId, Score] = OrderedDict()
-        """Of nodes that are gone with points; they decay here as they do while connected."""
+        """The scores of disconnected nodes with penalty points, which decay here as they do while connected."""
         self._probing: set[NodeId] = set()
         self._group: asyncio.TaskGroup | None = None
         self._is_stopped = False
@@ -76,12 +75,8 @@ class PeerManager:
         self._short = ShortLinks(self.peers, self.connect, settings, clock)
         self._inbound = InboundSlots(self.peers, settings.max_inbound, [peer.id for peer in settings.peers], key)
 
-    def is_banned(self, id: NodeId) -> bool:
-        """Whether the node is refused for its own faults."""
-        return self._bans.is_banned(id)
-
     def is_refused(self, address: PeerAddress) -> bool:
-        """Whether the node there is banned, for itself or for its network group."""
+        """Return True if the node is banned, for itself or for its network group."""
         return self._bans.is_banned(address.id, compute_group(address.host, address.port))
 
     @property
@@ -90,16 +85,16 @@ class PeerManager:
         return self._group is not None and not self._is_stopped
 
     def list_full(self) -> tuple[Peer, ...]:
-        """Peers that are there for more than a few questions: those that news go to and sync works with."""
+        """Return the peers that receive notices and take part in sync, whose links serve more than a few requests."""
         return tuple(peer for peer in self.peers.values() if not peer.is_brief)
 
     def count(self, kind: LinkKind) -> int:
-        """Links of one kind; inbound ones only where they are for more than a few questions."""
+        """Return the number of links of one kind; inbound links for a few requests do not count."""
         found = [peer for peer in self.peers.values() if peer.kind is kind and not peer.is_closing]
         return sum(not peer.is_brief for peer in found) if kind is LinkKind.INBOUND else len(found)
 
     async def run(self, *works: Coroutine[Any, Any, None]) -> None:
-        """Carry the sessions of dialled links, and `works` beside them, until cancelled."""
+        """Run the sessions of dialled links, and `works` beside them, until cancelled."""
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
@@ -109,37 +104,40 @@ class PeerManager:
             self._group = None
 
     async def get_or_dial(self, address: PeerAddress, limit_s: float) -> Peer:
-        """The peer at `address`, for a few questions: one that is connected already, else by a link of its own.
+        """Return the peer at `address` for a few requests: a connected peer, or one dialled by a link of its own.
 
-        Such a link takes no slot, is shared by whoever asks for the same node, and closes when nothing went over
-        it for `short_idle_s`; at most `max_short` are open, the one idle the longest goes for a new one.
+        Such a link takes no slot and is shared by all callers that want the same node. It is closed when it was idle
+        for `short_idle_s`. At most `max_short` are open; the one that was idle the longest is closed for a new one.
 
         Args:
-            limit_s: seconds to wait for the link.
+            limit_s: the seconds to wait for the link.
 
         Raises:
-            LinkError: nobody there, not in time, banned, on another network, "too-many-links" where all are busy.
+            LinkError: the node cannot be reached in time, is banned or on another network; "too-many-links" if all are
+                busy.
         """
         return await self._short.get_or_dial(address, limit_s)
 
     async def verify_address(self, address: PeerAddress) -> None:
-        """See that `address.id` lives there, without a link.
+        """Check that `address.id` lives there, without making a link.
 
         Raises:
-            LinkError: nobody there, or not in time. HandshakeFailed: "wrong-peer".
+            LinkError: the node cannot be reached, or not in time.
+            HandshakeFailed: "wrong-peer".
         """
         if not self.is_running or address.id == self._own_id or self.is_refused(address):
-            raise LinkError("not-dialled", f"{address} is not dialled")
+            raise LinkError("not-dialled", f"{address} is this node itself or banned, or the network is not running")
         await self._transport.verify_address(address)
 
     async def connect(self, address: PeerAddress, kind: LinkKind) -> Peer:
-        """Dial, and begin the session of the link.
+        """Dial a node and start the session of the link.
 
         Raises:
-            LinkError: nobody there, or not in time; "self", "banned", "duplicate", ... where it was not admitted.
+            LinkError: the node cannot be reached, or not in time; "self", "banned", "duplicate" and others if not
+                admitted.
         """
-        group = self._group
-        if group is None or self._is_stopped:
+        group, handler = self._group, self._handler
+        if group is None or handler is None or self._is_stopped:
             raise LinkError("not-running", "the network is not running")
         if address.id == self._own_id:
             raise LinkError("self", f"{address} is this node itself")
@@ -147,17 +145,17 @@ class PeerManager:
             raise LinkError("banned", f"{address} is banned")
         link = await self._transport.dial(address, partial(self._make_hello, kind.is_brief))
         peer, replaced = await self._admit(link, kind, address)
-        group.create_task(self._run(peer, replaced))
+        group.create_task(self._run(handler, peer, replaced))
         return peer
 
     async def dial_feeler(self, address: PeerAddress) -> None:
-        """See that a node is there and on this network, by a link that is closed at once.
+        """Check by a link that is closed at once that a node is there and on this network.
 
         Raises:
-            LinkError: it is not, or another one is there ("wrong-peer").
+            LinkError: it is not, or another node is there ("wrong-peer").
         """
         if not self.is_running or address.id == self._own_id or self.is_refused(address):
-            raise LinkError("not-dialled", f"{address} is not dialled")
+            raise LinkError("not-dialled", f"{address} is this node itself or banned, or the network is not running")
         link = await self._transport.dial(address, partial(self._make_hello, True))
         try:
             reason = self._check_hello(decode_hello(link.remote_hello))
@@ -168,23 +166,32 @@ class PeerManager:
         if reason:
             raise LinkError(reason, f"{address} is not on this network: {reason}")
 
-    async def accept(self, link: Link) -> None:
-        """Run a proven link that the other side dialled until it ends. Never raises on what the other side does."""
-        self._on_arrival(link)
+    async def listen(self, handler: SessionHandler) -> None:
+        """Accept links from other nodes until `stop`; `handler` does the work of every session from now on.
+
+        Raises:
+            NetworkError: "port-in-use", "cannot-listen".
+        """
+        self._handler = handler
+        await self._transport.listen(lambda: self._make_hello(False), partial(self._accept, handler))
+
+    async def _accept(self, handler: SessionHandler, link: Link) -> None:
+        """Run a link that the other side dialled until it ends; never raise on what the other side does."""
+        handler.on_arrival(split_endpoint(link.remote_address)[0])
         try:
             peer, replaced = await self._admit(link, LinkKind.INBOUND)
         except LinkError:
             return
-        await self._run(peer, replaced)
+        await self._run(handler, peer, replaced)
 
     async def _admit(self, link: Link, kind: LinkKind, address: PeerAddress | None = None) -> tuple[Peer, Peer | None]:
-        """A peer entered among the others and the one whose place it takes; a refused link is closed.
+        """Admit a link; return its peer and the peer whose link it replaces. A refused link is closed.
 
         Raises:
-            LinkError: why it was refused.
+            LinkError: the reason of the refusal.
         """
         try:
-            peer = Peer(link, decode_hello(link.remote_hello), self._clock, kind, address, self._workload)
+            peer = Peer(link, decode_hello(link.remote_hello), self._clock, kind, address, self._shared_work)
             reason = await self._find_refusal(peer)
         except Misbehaviour as fault:
             host, port = split_endpoint(link.remote_address)
@@ -196,7 +203,7 @@ class PeerManager:
         if peer is None or reason:
             await self._refuse(link, reason)
             raise LinkError(reason, f"the link to {link.remote_address} was refused: {reason}")
-        # No await between the last check and this, so that no third link comes between.
+        # There is no await between the last check and this, so that a third link cannot come between.
         replaced = self.peers.get(peer.id)
         peer.score = replaced.score if replaced is not None else self._scores.pop(peer.id, peer.score)
         self.peers[peer.id] = peer
@@ -224,12 +231,12 @@ class PeerManager:
         return await self._inbound.admit(peer)
 
     async def _make_way(self, peer: Peer) -> bool:
-        """Whether `peer` becomes the one link to its node.
+        """Return True if `peer` becomes the only link to its node.
 
-        Both sides keep the link dialled by the smaller id, so they agree without a word; a link for more than a
-        few questions goes before one for a few. The same side dialling again means that it has lost the old
-        link, whatever this side still believes. And an old link that would win must first show that it lives,
-        so that a dead one shuts nobody out.
+        Both sides keep the link that the smaller id dialled, so that they agree without a message. A link for more than
+        a few requests is preferred to one for a few. If the same side dials again, it has lost the old link, even if
+        this side has not noticed. An old link that would win must first answer a ping, so that a dead link shuts no
+        node out.
         """
         old = self.peers.get(peer.id)
         if old is None or old.is_closing or (old.is_brief and not peer.is_brief):
@@ -245,10 +252,10 @@ class PeerManager:
         return True
 
     async def _is_alive(self, old: Peer) -> bool:
-        """Whether the present link of a node answers, or gave way to another one while we asked."""
+        """Return True if the present link of a node answers, or if another link replaced it during the ping."""
         self._probing.add(old.id)
         try:
-            is_alive = await ping(old, self._handler, self._settings.limits.probe, self._clock, self._rng)
+            is_alive = await ping(old, self._get_tip, self._settings.limits.probe, self._clock, self._rng)
         finally:
             self._probing.discard(old.id)
         return is_alive or self.peers.get(old.id) not in (old, None)
@@ -264,13 +271,13 @@ class PeerManager:
                 for frame in split(data, get_limit(Bye).lane):
                     await link.send(frame)
         except (TimeoutError, LinkError):
-            log.debug("goodbye not delivered", peer=link.remote_id.hex()[:12])
+            log.debug("bye not delivered", peer=link.remote_id.hex()[:12])
         finally:
             await link.close()
 
-    async def _run(self, peer: Peer, replaced: Peer | None) -> None:
+    async def _run(self, handler: SessionHandler, peer: Peer, replaced: Peer | None) -> None:
         log.info("peer connected", peer=peer.name, address=peer.link.remote_address, kind=peer.kind.value)
-        session = Session(peer, self._handler, self._settings.limits, self._clock, self._rng)
+        session = Session(peer, handler, self._get_tip, self._settings.limits, self._clock, self._rng)
         try:
             if replaced is not None:
                 await replaced.close("replaced")
@@ -278,7 +285,7 @@ class PeerManager:
             if fault is not None:
                 self._judge(peer, fault)
         except Exception:
-            # A fault of our own in one peer's session must not end the others'.
+            # A fault of this node in one peer's session must not end the sessions of others.
             log.exception("peer session failed", peer=peer.name)
         finally:
             if self.peers.get(peer.id) is peer:
@@ -288,7 +295,7 @@ class PeerManager:
             log.info("peer gone", peer=peer.name, reason=peer.end_reason)
 
     def _judge(self, peer: Peer, fault: Misbehaviour) -> None:
-        """Ban for the fault that ended a session, where it or the points suffice; a lesser one only counts."""
+        """Ban the peer if the fault that ended its session, or its points, suffice; count a lesser fault only."""
         if fault.penalty >= BAN or peer.is_condemned:
             log.warning("peer misbehaved", peer=peer.name, code=fault.code, reason=fault.message)
             self._bans.ban(peer.id, peer.group, fault.code)
@@ -302,7 +309,7 @@ class PeerManager:
                 self._scores.popitem(last=False)
 
     async def penalise(self, peer: Peer, fault: Misbehaviour) -> None:
-        """Count a fault found outside the peer's session; ban and disconnect where it suffices."""
+        """Count a fault found outside the peer's session; ban and disconnect the peer if its points suffice."""
         try:
             peer.penalise(fault)
         except Misbehaviour:

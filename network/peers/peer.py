@@ -1,4 +1,4 @@
-"""One connected peer: its state, and ways to talk to it. The work is done by its session."""
+"""One connected peer: its state, and the ways to send to it. Its session does the work."""
 
 import asyncio
 from collections import deque
@@ -11,7 +11,7 @@ from inos.network.peers.bounded import BoundedSet, Score, TokenBucket
 from inos.network.peers.kinds import LinkKind
 from inos.network.peers.requests import OpenRequests, PendingRequest
 from inos.network.peers.send_queue import SendQueue
-from inos.network.peers.work_budget import PeerWorkBudget, SharedWorkBudget
+from inos.network.peers.work_budget import PeerWorkBudget, make_shared_budget
 from inos.network.wire.base import Message, Notice, Request
 from inos.network.wire.chain import AnnounceBlock
 from inos.network.wire.compact import CompactBlock
@@ -21,11 +21,11 @@ from inos.primitives.clock import Clock
 from inos.primitives.units import BlockId, NodeId, TimeMs, TxId
 
 MAX_INBOX = 256
-"""Announcements waiting to be looked at; more are dropped, pings tell the tip again."""
+"""At most this many notices wait to be processed; more are dropped, and the next ping tells the peer's tip again."""
 
 
 class Contributions:
-    """What a peer was good for: when it last gave this node something new (monotonic seconds; 0 is never)."""
+    """The times when a peer last gave this node something new (monotonic seconds; 0 means never)."""
 
     __slots__ = ("block_at", "matrix_at", "transaction_at")
 
@@ -36,11 +36,11 @@ class Contributions:
 
 
 MAX_URGENT = 16
-"""Of these each may be a whole compact block."""
+"""Each of these notices may be a whole compact block."""
 
 
 class Peer:
-    """State of one link. Everything in it is bounded."""
+    """The state of one link. Everything in it is bounded."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Peer:
         clock: Clock,
         kind: LinkKind = LinkKind.INBOUND,
         address: PeerAddress | None = None,
-        workload: SharedWorkBudget | None = None,
+        shared_work: TokenBucket | None = None,
     ) -> None:
         now = clock.monotonic()
         self._clock = clock
@@ -57,7 +57,7 @@ class Peer:
         self.hello = hello
         self.kind = kind
         self.address = address
-        """What was dialled; None for an inbound link."""
+        """The address that was dialled; None for an inbound link."""
         self.host, port = split_endpoint(link.remote_address)
         self.group = compute_group(self.host, port)
         self.contributions = Contributions()
@@ -65,21 +65,22 @@ class Peer:
         self.since_ms: TimeMs = clock.now_ms()
         self.connected_at = now
         self.used_at = now
-        """When a question, an answer or news last went over the link (monotonic seconds)."""
+        """The time when a request, an answer or a notice last went over the link (monotonic seconds)."""
         self.best_id = BlockId(hello.tip)
         self.best_height = hello.height
         self.latency_s: float | None = None
-        """Of the last ping."""
+        """The latency of the last ping."""
         self.least_latency_s: float | None = None
         self.out = SendQueue()
         self.requests = OpenRequests()
         self.known_blocks: BoundedSet[BlockId] = BoundedSet(1024)
         self.known_transactions: BoundedSet[TxId] = BoundedSet(16_384)
         self.urgent_notices: deque[Notice] = deque(maxlen=MAX_URGENT)
-        """Of blocks and whatever else is as urgent: no flood of the rest delays or displaces it."""
+        """Notices of blocks and others of the same urgency: a flood of less urgent notices neither delays nor displaces
+        them."""
         self.inbox: deque[Notice] = deque(maxlen=MAX_INBOX)
         self.wants_compact = False
-        """Whether the peer wants blocks pushed."""
+        """Whether the peer wants new blocks to be pushed to it."""
         self.queued_requests: deque[Request] = deque()
         self.attention = asyncio.Event()
         """Set when the inbox or the claimed tip changed."""
@@ -91,13 +92,13 @@ class Peer:
         }
         announced, pushed = get_limit(AnnounceBlock), get_limit(CompactBlock)
         self.block_budget = TokenBucket(announced.per_s / 2, announced.burst / 2, now)
-        """What we send of block announcements: half of what the other side allows."""
+        """The budget for sending block announcements: half of what the other side allows."""
         self.push_budget = TokenBucket(pushed.per_s / 2, pushed.burst / 2, now)
-        """What we push of blocks, likewise."""
-        self.work = PeerWorkBudget(workload or SharedWorkBudget(now), now)
-        """What it may cause."""
+        """The budget for pushing blocks: half of what the other side allows."""
+        self.work = PeerWorkBudget(shared_work or make_shared_budget(now), now)
+        """The budget of work that this peer may cause."""
         self.score = Score(POINTS_PER_S, now)
-        """Penalty points; outlive the link, so that connecting again does not wash them off."""
+        """The penalty points; they outlive the link, so that a new connection does not erase them."""
         self.is_condemned = False
         """Whether the points sufficed for a ban."""
         self._pings: dict[int, asyncio.Event] = {}
@@ -107,22 +108,22 @@ class Peer:
 
     @property
     def name(self) -> str:
-        """For logs."""
+        """The short form of the id for logs."""
         return self.id.hex()[:12]
 
     @property
     def is_brief(self) -> bool:
-        """Whether the link is for a few questions only: no news, no sync, no pings."""
+        """Whether the link serves a few requests only, without notices, sync and pings."""
         return self.hello.is_brief if self.kind is LinkKind.INBOUND else self.kind.is_brief
 
     @property
     def is_closing(self) -> bool:
-        """Whether the link is being ended; it stands among the peers until its session is over."""
+        """Whether the link is being ended; it stays among the peers until its session is over."""
         return self.end_reason != ""
 
     @property
     def is_busy(self) -> bool:
-        """Whether a question waits for its answer, on either side."""
+        """Whether a request waits for its answer, on either side."""
         return bool(len(self.requests) or self.queued_requests)
 
     def touch(self) -> None:
@@ -130,54 +131,60 @@ class Peer:
         self.used_at = self._clock.monotonic()
 
     def add_notice(self, message: Notice) -> None:
-        """Let a notice wait until somebody has time for it; the oldest go where there are too many."""
+        """Queue a notice to be processed later; if there are too many, the oldest are dropped."""
         is_urgent = get_limit(type(message)).lane <= Lane.BLOCKS
         (self.urgent_notices if is_urgent else self.inbox).append(message)
         self.attention.set()
 
     def send(self, message: Message) -> bool:
-        """Queue a message without waiting; False where its lane is full."""
+        """Queue a message without waiting; return False if its lane is full."""
         return self.out.offer(message)
 
     def charge(self, kind: type[Message]) -> None:
         """Count one message of `kind` against its rate.
 
         Raises:
-            Misbehaviour: over the rate often enough to be banned.
+            Misbehaviour: the peer exceeded the rate often enough to be banned.
         """
         bucket = self._buckets.get(kind)
         if bucket is not None and not bucket.take(self._clock.monotonic()):
-            self.penalise(Misbehaviour("too-often", f"too many {kind.__name__} messages", get_limit(kind).penalty))
+            self.penalise(
+                Misbehaviour(
+                    "too-often",
+                    f"the peer sends {kind.__name__} messages faster than its limit allows",
+                    get_limit(kind).penalty,
+                )
+            )
 
     def penalise(self, fault: Misbehaviour) -> None:
-        """Add a fault's points.
+        """Add the points of a fault.
 
         Raises:
-            Misbehaviour: `fault`, where the points now suffice for a ban.
+            Misbehaviour: `fault`, if the points now suffice for a ban.
         """
         if self.score.add(fault.penalty, self._clock.monotonic()) >= BAN:
             self.is_condemned = True
             raise fault
 
     def credit_block(self) -> None:
-        """It gave a block that is on the chain now."""
+        """Note that the peer gave a block that is now on the chain."""
         self.contributions.block_at = self._clock.monotonic()
 
     def credit_transaction(self) -> None:
-        """It gave a transaction that the pool took."""
+        """Note that the peer gave a transaction that the pool accepted."""
         self.contributions.transaction_at = self._clock.monotonic()
 
     def credit_matrix(self) -> None:
-        """It gave a part of a matrix that was wanted."""
+        """Note that the peer gave a part of a wanted matrix."""
         self.contributions.matrix_at = self._clock.monotonic()
 
     def note_latency(self, seconds: float) -> None:
-        """A ping came back."""
+        """Record the latency of a ping."""
         self.latency_s = seconds
         self.least_latency_s = seconds if self.least_latency_s is None else min(seconds, self.least_latency_s)
 
     def set_claim(self, tip: bytes, height: int) -> None:
-        """What the peer says its best block is."""
+        """Record what the peer claims as its best block."""
         if tip != self.best_id:
             self.best_id, self.best_height = BlockId(tip), height
             self.attention.set()
@@ -186,28 +193,34 @@ class Peer:
         """Queue a request of the peer.
 
         Raises:
-            Misbehaviour: it asks more at once than any honest node does.
+            Misbehaviour: the peer sends more requests at once than an honest node does.
         """
         if len(self.queued_requests) >= MAX_WAITING_REQUESTS:
-            self.penalise(Misbehaviour("too-many-requests", "more requests at once than may wait", 20))
+            self.penalise(
+                Misbehaviour(
+                    "too-many-requests",
+                    f"the peer sent more than {MAX_WAITING_REQUESTS} requests before they were answered",
+                    20,
+                )
+            )
             return
         self.queued_requests.append(request)
         self.has_requests.set()
 
     async def send_request(self, pending: PendingRequest, request: Request, limit_s: float) -> None:
-        """Send an opened question.
+        """Send an opened request.
 
         Raises:
-            RequestFailed: the peer takes no more questions in time.
+            RequestFailed: the peer accepts no more requests in time.
         """
         try:
             async with asyncio.timeout(limit_s):
                 await self.out.put(request)
         except TimeoutError:
-            raise RequestFailed("timeout", "the peer reads too slowly to be asked") from None
+            raise RequestFailed("timeout", "the peer reads too slowly to receive a request") from None
 
     def expect_pong(self, nonce: int) -> asyncio.Event:
-        """The event that is set when the pong of `nonce` comes; forget it with `forget_pong`."""
+        """Return the event that is set when the pong of `nonce` arrives; `forget_pong` removes it."""
         event = asyncio.Event()
         self._pings[nonce] = event
         return event
@@ -216,7 +229,7 @@ class Peer:
         self._pings.pop(nonce, None)
 
     def take_pong(self, nonce: int) -> None:
-        """A pong came; one we gave up on is let pass."""
+        """Process a pong; one that this node no longer waits for is ignored."""
         event = self._pings.get(nonce)
         if event is not None:
             event.set()

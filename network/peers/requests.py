@@ -1,4 +1,4 @@
-"""Questions to one peer and the answers we wait for."""
+"""The requests to one peer and the answers that this node waits for."""
 
 import asyncio
 from collections.abc import Iterator
@@ -11,11 +11,11 @@ from inos.network.wire.control import NotFound
 from inos.network.wire.limits import MAX_WAITING_REQUESTS
 
 MAX_OPEN = MAX_WAITING_REQUESTS // 2
-"""Fewer than the other side lets wait, so that an honest node never breaks that limit."""
+"""This is fewer than the other side lets wait, so that an honest node never exceeds that limit."""
 
 
 class PendingRequest:
-    """One open question."""
+    """One open request."""
 
     def __init__(self, request: int, kind: type[Reply], replies: int) -> None:
         self.request = request
@@ -24,7 +24,7 @@ class PendingRequest:
         self._queue: asyncio.Queue[Reply | None] = asyncio.Queue(replies + 1)
 
     async def next(self, limit_s: float) -> Reply:
-        """The next answer.
+        """Return the next answer.
 
         Raises:
             RequestFailed: "timeout", "peer-gone".
@@ -33,32 +33,36 @@ class PendingRequest:
             async with asyncio.timeout(limit_s):
                 reply = await self._queue.get()
         except TimeoutError:
-            raise RequestFailed("timeout", f"no {self.kind.__name__} within {limit_s:g} s") from None
+            raise RequestFailed("timeout", f"the peer sent no {self.kind.__name__} within {limit_s:g} s") from None
         if reply is None:
-            raise RequestFailed("peer-gone", "the peer went away before it answered")
+            raise RequestFailed("peer-gone", "the link ended before the peer answered")
         return reply
 
     def deliver(self, reply: Reply) -> None:
-        """Called by the reader.
+        """Take an answer from the reader.
 
         Raises:
             Misbehaviour: "wrong-answer", "too-many-answers".
         """
         if not isinstance(reply, self.kind | NotFound):
-            raise Misbehaviour("wrong-answer", f"a {type(reply).__name__} where a {self.kind.__name__} was asked for")
+            raise Misbehaviour(
+                "wrong-answer", f"the peer sent a {type(reply).__name__} where a {self.kind.__name__} was requested"
+            )
         if self._left <= 0:
-            raise Misbehaviour("too-many-answers", f"more answers than were asked for with a {self.kind.__name__}")
+            raise Misbehaviour(
+                "too-many-answers", f"the peer sent more {self.kind.__name__} answers than were requested"
+            )
         self._left -= 1
         self._queue.put_nowait(reply)
 
     def fail(self) -> None:
-        """The peer is gone."""
+        """Note that the link has ended."""
         if not self._queue.full():
             self._queue.put_nowait(None)
 
 
 class OpenRequests:
-    """All open questions to one peer, and which ones we gave up on."""
+    """All open requests to one peer, and those that this node has given up."""
 
     def __init__(self) -> None:
         self._open: dict[int, PendingRequest] = {}
@@ -71,15 +75,15 @@ class OpenRequests:
 
     @contextmanager
     def open(self, kind: type[Reply], replies: int = 1) -> Iterator[PendingRequest]:
-        """Number a question; when the block ends, answers still on their way are let pass.
+        """Number a request; when the block ends, answers still on their way are ignored.
 
         Raises:
             RequestFailed: "peer-gone", "too-many-open".
         """
         if self._is_closed:
-            raise RequestFailed("peer-gone", "the peer is gone")
+            raise RequestFailed("peer-gone", "the link has ended")
         if len(self._open) >= MAX_OPEN:
-            raise RequestFailed("too-many-open", f"{MAX_OPEN} questions to this peer are open already")
+            raise RequestFailed("too-many-open", f"{MAX_OPEN} requests to this peer are open already")
         self._next = (self._next + 1) & 0xFFFF_FFFF
         pending = PendingRequest(self._next, kind, replies)
         self._open[pending.request] = pending
@@ -90,7 +94,7 @@ class OpenRequests:
             self._late.add(pending.request)
 
     def deliver(self, reply: Reply) -> None:
-        """Hand an answer to who waits for it.
+        """Pass an answer to the task that waits for it.
 
         Raises:
             Misbehaviour: "unsolicited", or what PendingRequest.deliver raises.
@@ -99,10 +103,10 @@ class OpenRequests:
         if pending is not None:
             pending.deliver(reply)
         elif reply.request not in self._late:
-            raise Misbehaviour("unsolicited", f"a {type(reply).__name__} nobody asked for", 20)
+            raise Misbehaviour("unsolicited", f"the peer sent a {type(reply).__name__} that was not requested", 20)
 
     def close(self) -> None:
-        """Fail everything open."""
+        """Fail all open requests."""
         self._is_closed = True
         for pending in self._open.values():
             pending.fail()

@@ -1,4 +1,4 @@
-"""What waits to be sent to one peer: a bounded queue per lane, the most urgent piece first."""
+"""What waits to be sent to one peer: a bounded queue for each lane, the most urgent piece first."""
 
 import asyncio
 from collections import deque
@@ -11,7 +11,7 @@ from inos.network.wire.messages import encode_message
 
 
 class SendQueue:
-    """Messages in, frames out. Every lane has its limit, the most urgent one too."""
+    """Takes messages and gives frames. Every lane has a limit, the most urgent one too."""
 
     def __init__(self) -> None:
         self._frames: dict[Lane, deque[bytes]] = {lane: deque() for lane in Lane}
@@ -21,17 +21,17 @@ class SendQueue:
         self._has_room = asyncio.Event()
         self._is_closed = False
         self.put_bytes = 0
-        """Of all that was `put` so far, bulk apart."""
+        """The number of bytes that were `put` so far, without the bulk lane."""
 
     def offer(self, message: Message) -> bool:
-        """Queue a message, or tell that its lane is full. Never waits."""
+        """Queue a message and return True, or return False if its lane is full; never wait."""
         return self._offer(get_limit(type(message)).lane, encode_message(message))
 
     def _offer(self, lane: Lane, data: bytes) -> bool:
         waiting = self._waiting[lane]
         if self._is_closed or len(waiting) >= QUEUE_MESSAGES:
             return False
-        # A lane with nothing in it takes any one message, else one larger than the lane would never leave.
+        # An empty lane takes any one message; a message larger than the lane could otherwise never be sent.
         if self._bytes[lane] and self._bytes[lane] + len(data) > QUEUE_BYTES[lane]:
             return False
         waiting.append(data)
@@ -54,7 +54,7 @@ class SendQueue:
         self.put_bytes += len(data) if lane is not Lane.BULK else 0
 
     async def next_frame(self) -> bytes:
-        """The most urgent piece there is; waits for one."""
+        """Wait for a piece and return the most urgent one."""
         while True:
             for lane in Lane:
                 frame = self._pop(lane)
@@ -75,10 +75,10 @@ class SendQueue:
         return frame
 
     def count_bytes(self) -> int:
-        """Bytes that wait, over all lanes."""
+        """Return the number of bytes that wait, over all lanes."""
         return sum(self._bytes.values())
 
     def close(self) -> None:
-        """Take no more; who waits for room is told."""
+        """Accept no more messages, and wake the tasks that wait for room."""
         self._is_closed = True
         self._has_room.set()

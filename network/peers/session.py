@@ -1,7 +1,7 @@
-"""Runs one link from its handshake to its end: reader, writer, answers and pings as one group of tasks."""
+"""The session of one link, from its handshake to its end: reader, writer, answers and pings as one group of tasks."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Protocol
 
 import structlog
@@ -22,28 +22,41 @@ from inos.primitives.units import BlockId
 log = structlog.get_logger("inos.network")
 
 
-class SessionHandler(Protocol):
-    """What peers are good for; `inos.network.sync` is one."""
+GetTip = Callable[[], tuple[BlockId, int]]
+"""Returns the id and height of this node's best connected block."""
 
-    def get_tip(self) -> tuple[BlockId, int]:
-        """Id and height to tell others."""
+
+class SessionHandler(Protocol):
+    """Does the work of a session; `inos.network.handler` has the one of a node."""
+
+    def on_arrival(self, host: str) -> None:
+        """Note that a node at `host` has dialled this one and proved its id."""
 
     def handle_notice(self, peer: Peer, notice: Notice) -> bool:
-        """Take a notice at once, without waiting; what is not taken waits in the peer's inbox."""
+        """Process a notice at once without waiting; return False to leave it in the peer's inbox."""
 
     async def handle_request(self, peer: Peer, request: Request) -> None:
-        """Answer one request; may wait for room in the peer's queue."""
+        """Answer one request; this may wait for room in the peer's queue."""
 
     async def run_peer(self, peer: Peer) -> None:
-        """Work with a peer for as long as it is connected. Raises Misbehaviour where it deserves it."""
+        """Work with a peer for as long as it is connected. Raises Misbehaviour if the peer breaks a rule."""
 
 
 class Session:
-    """One run of one peer."""
+    """One run of one link."""
 
-    def __init__(self, peer: Peer, handler: SessionHandler, limits: TimeLimits, clock: Clock, rng: Randomness) -> None:
+    def __init__(
+        self,
+        peer: Peer,
+        handler: SessionHandler,
+        get_tip: GetTip,
+        limits: TimeLimits,
+        clock: Clock,
+        rng: Randomness,
+    ) -> None:
         self._peer = peer
         self._handler = handler
+        self._get_tip = get_tip
         self._limits = limits
         self._clock = clock
         self._rng = rng
@@ -51,10 +64,10 @@ class Session:
         self._is_over = asyncio.Event()
 
     async def run(self) -> Misbehaviour | None:
-        """Run until the link ends. Returns the misbehaviour that ended it, if one did.
+        """Run until the link ends; return the misbehaviour that ended it, if one did.
 
         Raises:
-            ExceptionGroup: a fault of this node's own.
+            ExceptionGroup: this node itself failed.
         """
         works = [self._read(), self._write(), self._answer()]
         if not self._peer.is_brief:
@@ -70,10 +83,10 @@ class Session:
         return self._fault
 
     async def _guard(self, work: Coroutine[None, None, None]) -> None:
-        """Turn what may end a session into its reason.
+        """Record as a reason what may end a session.
 
-        It must not reach the task group: one that fails while it is cancelled forgets the
-        cancellation (before Python 3.13).
+        The error must not reach the task group: a group that fails while it is cancelled forgets the cancellation
+        (before Python 3.13).
         """
         peer = self._peer
         try:
@@ -95,20 +108,20 @@ class Session:
             kind, data = whole
             self._peer.charge(kind)
             self._dispatch(decode_message(data, limit=get_limit(kind).max_bytes))
-            if not issubclass(kind, Reply):  # those were asked for
+            if not issubclass(kind, Reply):  # Replies were requested and cost the peer nothing.
                 wait_s = self._peer.work.charge(self._clock.monotonic(), compute_cost(kind, len(data)))
                 if wait_s:
                     await asyncio.sleep(wait_s)
 
     def _dispatch(self, message: Message) -> None:
-        """Never waits: whatever takes time is queued, so that a pong is always read."""
+        """Distribute a message without waiting: whatever takes time is queued, so that a pong is always read."""
         peer = self._peer
         if isinstance(message, Notice | Request | Reply):
             peer.touch()
         match message:
             case Ping():
                 peer.set_claim(message.tip, message.height)
-                tip, height = self._handler.get_tip()
+                tip, height = self._get_tip()
                 peer.send(Pong(message.nonce, tip, height))
             case Pong():
                 peer.set_claim(message.tip, message.height)
@@ -135,7 +148,7 @@ class Session:
                 async with asyncio.timeout(self._limits.write):
                     await self._peer.link.send(frame)
             except TimeoutError:
-                raise LinkError("not-reading", "the peer takes nothing any more") from None
+                raise LinkError("not-reading", "the peer no longer reads") from None
 
     async def _answer(self) -> None:
         peer = self._peer
@@ -143,7 +156,7 @@ class Session:
             while peer.queued_requests:
                 request, before = peer.queued_requests.popleft(), peer.out.put_bytes
                 await self._handler.handle_request(peer, request)
-                # Others' turn; and where this peer has used up its share, it waits.
+                # This is the turn of other peers, and a peer that has used up its share waits here.
                 cost = compute_answer_cost(type(request), peer.out.put_bytes - before)
                 await asyncio.sleep(peer.work.charge(self._clock.monotonic(), cost))
             peer.has_requests.clear()
@@ -151,8 +164,8 @@ class Session:
 
     async def _ping(self) -> None:
         while True:
-            if not await ping(self._peer, self._handler, self._limits.ping, self._clock, self._rng):
-                raise LinkError("silent", f"no pong within {self._limits.ping:g} s")
+            if not await ping(self._peer, self._get_tip, self._limits.ping, self._clock, self._rng):
+                raise LinkError("silent", f"the peer sent no pong within {self._limits.ping:g} s")
             await asyncio.sleep(self._limits.ping_interval)
 
     async def _follow(self) -> None:
@@ -161,14 +174,14 @@ class Session:
         await self._peer.ended.wait()
 
 
-async def ping(peer: Peer, handler: SessionHandler, limit_s: float, clock: Clock, rng: Randomness) -> bool:
-    """Whether the peer answers within `limit_s` seconds; notes its latency."""
+async def ping(peer: Peer, get_tip: GetTip, limit_s: float, clock: Clock, rng: Randomness) -> bool:
+    """Return True if the peer answers within `limit_s` seconds, and record its latency."""
     nonce = rng.getrandbits(63)
     pong = peer.expect_pong(nonce)
     started = clock.monotonic()
     try:
         async with asyncio.timeout(limit_s):
-            tip, height = handler.get_tip()
+            tip, height = get_tip()
             await peer.out.put(Ping(nonce, tip, height))
             await pong.wait()
     except (TimeoutError, LinkError):

@@ -1,4 +1,4 @@
-"""Links for a few questions: opened on demand beside the slots, shared, bounded, closed when idle."""
+"""Links for a few requests: opened on demand beside the slots, shared, bounded, and closed when idle."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -12,11 +12,11 @@ from inos.primitives.clock import Clock
 from inos.primitives.units import NodeId
 
 Connect = Callable[[PeerAddress, LinkKind], Awaitable[Peer]]
-"""Dials and begins a session; raises LinkError."""
+"""Dials and starts a session; raises LinkError."""
 
 
 class ShortLinks:
-    """Those this side opened, and the brief ones others opened to it.
+    """The brief links that this side opened, and those that other nodes opened to it.
 
     Args:
         peers: all connected peers, as the manager keeps them.
@@ -30,7 +30,7 @@ class ShortLinks:
         self._opening: dict[NodeId, asyncio.Event] = {}
 
     async def get_or_dial(self, address: PeerAddress, limit_s: float) -> Peer:
-        """See PeerManager.reach."""
+        """Return a connected or dialled peer, as `PeerManager.get_or_dial` describes."""
         try:
             async with asyncio.timeout(limit_s):
                 return await self._reach(address)
@@ -40,11 +40,11 @@ class ShortLinks:
     async def _reach(self, address: PeerAddress) -> Peer:
         present = self._find(address.id)
         if present is None and address.id in self._opening:
-            # Somebody dials it already; where that fails, dialling again at once would fail too.
+            # Another caller dials it already; if that fails, dialling again at once would fail too.
             await self._opening[address.id].wait()
             present = self._find(address.id)
             if present is None:
-                raise LinkError("cannot-dial", f"cannot reach {address}")
+                raise LinkError("cannot-dial", f"cannot reach {address}: another attempt has just failed")
         if present is not None:
             present.touch()
             return present
@@ -56,7 +56,7 @@ class ShortLinks:
             present = self._find(address.id)
             if present is None:
                 raise
-            return present  # It dialled us meanwhile, and that link was kept.
+            return present  # The peer dialled this node in the meantime, and that link was kept.
         finally:
             del self._opening[address.id]
             opened.set()
@@ -72,11 +72,15 @@ class ShortLinks:
             return
         idle = [peer for peer in present if not peer.is_busy]
         if not idle:
-            raise LinkError("too-many-links", f"{self._settings.max_short} links for a few questions are open already")
+            raise LinkError(
+                "too-many-links",
+                f"{self._settings.max_short} links for a few requests are open already, and all are busy",
+            )
         await min(idle, key=lambda peer: peer.used_at).close("made-room")
 
     async def admit_inbound(self) -> bool:
-        """Whether another brief link may come in; the one idle the longest goes for it."""
+        """Return True if another inbound brief link is accepted, closing the one that was idle the longest if
+        necessary."""
         try:
             await self._make_room(inbound=True)
         except LinkError:
@@ -88,7 +92,7 @@ class ShortLinks:
         return [peer for peer in peers if (peer.kind is LinkKind.INBOUND) == inbound]
 
     async def run(self) -> None:
-        """Close what is idle, until cancelled."""
+        """Close idle links, until cancelled."""
         idle_s = self._settings.short_idle_s
         while True:
             await asyncio.sleep(idle_s / 4)

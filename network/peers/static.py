@@ -1,4 +1,4 @@
-"""Peers this node's user named: dialled at the start and again whenever they are gone."""
+"""The peers that the user named: they are dialled at the start and again whenever their link ends."""
 
 import asyncio
 from typing import Final
@@ -17,11 +17,11 @@ from inos.primitives.units import NodeId
 log = structlog.get_logger("inos.network")
 
 STEADY_S: Final = 30.0
-"""A link that held so long starts the redial waits from the first again."""
+"""After a link that lasted this long, the redial waits start from the first value again."""
 
 
 class StaticPeers:
-    """One for all of `settings.peers`."""
+    """Keeps links to all of `settings.peers`."""
 
     def __init__(
         self, own_id: NodeId, manager: PeerManager, settings: NetworkSettings, clock: Clock, rng: Randomness
@@ -33,7 +33,7 @@ class StaticPeers:
         self._rng = rng
 
     async def run(self) -> None:
-        """Keep all of them, until cancelled."""
+        """Keep all links, until cancelled."""
         async with asyncio.TaskGroup() as group:
             for address in self._settings.peers:
                 if address.id == self._own_id:
@@ -52,7 +52,7 @@ class StaticPeers:
             wait = min(wait * 2, self._settings.redial_most_s)
 
     async def _hold(self, address: PeerAddress) -> None:
-        """Return when the link to the node has ended, whoever dialled it, or none could be made."""
+        """Return when the link to the node has ended, whichever side dialled it, or when no link could be made."""
         peer = self._manager.peers.get(address.id)
         if peer is None or peer.is_brief or peer.is_closing:
             try:

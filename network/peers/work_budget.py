@@ -1,4 +1,4 @@
-"""What peers may cost this node: a little each, whatever happens, and the rest of half a core in turns."""
+"""The budget of work that peers may cause: a small reserve for each, and in turns a shared half of a core."""
 
 from typing import Final
 
@@ -16,44 +16,41 @@ from inos.network.wire.limits import (
 )
 
 MAX_WAIT_S: Final = 2.0
-"""A peer's messages are read again after so long, so that its pings are answered."""
+"""A peer's messages are read again after at most this long, so that its pings are answered."""
 
 
-class SharedWorkBudget:
-    """What all peers share. A flood from many is slowed as a whole, one from few is slowed by their own turns."""
+def make_shared_budget(now: float) -> TokenBucket:
+    """Return the budget that all peers share, in milliseconds of work.
 
-    def __init__(self, now: float) -> None:
-        self._shared = TokenBucket(SHARED_MS_PER_S, SHARED_MS_BURST, now)
-
-    def spend(self, now: float, cost_ms: float) -> float:
-        """Seconds until the work is paid for."""
-        return self._shared.spend(now, cost_ms)
+    It slows a flood from many peers as a whole, and a flood from few peers by their own turns.
+    """
+    return TokenBucket(SHARED_MS_PER_S, SHARED_MS_BURST, now)
 
 
 class PeerWorkBudget:
-    """One peer's part of it."""
+    """The reserve of one peer, and its use of the shared budget."""
 
-    def __init__(self, shared: SharedWorkBudget, now: float) -> None:
+    def __init__(self, shared: TokenBucket, now: float) -> None:
         self._shared = shared
         self._reserve = TokenBucket(RESERVE_MS_PER_S, RESERVE_MS_BURST, now)
 
     def charge(self, now: float, cost_ms: float) -> float:
-        """Seconds the peer has to wait after causing so much work; 0 within its reserve."""
+        """Return the seconds for which the peer waits after causing this much work; 0 within its reserve."""
         if self._reserve.take(now, cost_ms):
             return 0.0
         return min(MAX_WAIT_S, self._shared.spend(now, cost_ms))
 
 
 def compute_cost(kind: type[Message], size: int) -> float:
-    """Milliseconds that taking in a message of `size` bytes costs at most, a question's answer apart."""
+    """Return the milliseconds that processing a message of `size` bytes costs at most, without answering a request."""
     limit = get_limit(kind)
     if issubclass(kind, Request):
         return LEAST_COST_MS
-    # A block's header and seal cost the same whatever comes with them; lists cost by their length.
+    # The header and seal of a block cost the same whatever its size; lists cost by their length.
     part = 1.0 if limit.lane <= Lane.BLOCKS else size / limit.max_bytes
     return max(LEAST_COST_MS, limit.cost_ms * part)
 
 
 def compute_answer_cost(kind: type[Message], answer_bytes: int) -> float:
-    """Milliseconds that answering a question costs at most, with so many bytes outside of bulk."""
+    """Return the milliseconds that answering a request costs at most, with this many bytes outside the bulk lane."""
     return get_limit(kind).cost_ms + answer_bytes * BYTES_COST_MS

@@ -1,7 +1,8 @@
-"""What this node wants from others, and what it gives them.
+"""Sync with peers: what this node requests from them, and what it serves to them.
 
-`headers` finds out what the best chain is, `window` and `blocks` fetch bodies from all who have them,
-`transactions` and `announce` spread what the node has accepted, `matrices` fetches matrices in verified
-strips, `serve` answers questions, `hub` puts them together. Every wanted object has a time limit,
-after which somebody else is asked.
+`headers` learns the peers' chains of headers, `blocks` fetches the bodies from all peers that have them, `relay`
+announces and takes in new blocks, transactions and votes, `matrices` fetches matrices in verified runs of strips and
+keeps enough copies of them, `snapshot` takes the state after a final block. `serving` answers requests, `progress` and
+`monitor` tell how far sync is, and `service` combines the parts. Every wanted object has a time limit, after which it
+is requested from another peer.
 """

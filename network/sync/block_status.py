@@ -1,11 +1,11 @@
-"""Reading a ledger's answer about a block."""
+"""Reads a block's status from the ledger."""
 
 from inos.network.ports import LedgerPort
 from inos.primitives.units import BlockId
 
 
 def get_status_name(ledger: LedgerPort, id: BlockId) -> str:
-    """unknown, header, stored, connected or invalid."""
+    """Return "unknown", "header", "stored", "connected" or "invalid"."""
     status = ledger.get_status(id)
     text = str(getattr(status, "name", status)).lower()
     for name in ("unknown", "header", "stored", "connected", "invalid"):
@@ -15,15 +15,15 @@ def get_status_name(ledger: LedgerPort, id: BlockId) -> str:
 
 
 def is_known(ledger: LedgerPort, id: BlockId) -> bool:
-    """Whether there is nothing left to ask about the block's header."""
+    """Return True if the header of the block need not be requested."""
     return get_status_name(ledger, id) != "unknown"
 
 
 def is_usable(ledger: LedgerPort, id: BlockId) -> bool:
-    """Whether the header is here."""
+    """Return True if this node has the header."""
     return ledger.get_header(id) is not None
 
 
 def needs_body(ledger: LedgerPort, id: BlockId) -> bool:
-    """Whether the header is here and the body is not."""
+    """Return True if this node has the header and not the body."""
     return get_status_name(ledger, id) == "header"

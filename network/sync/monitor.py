@@ -1,4 +1,4 @@
-"""Looks at sync a few times a second: moves its state machine, logs where it stands, and sees to the verifier."""
+"""The monitor of sync: it moves the state machine, logs progress, and starts and ends bulk verification."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
@@ -7,7 +7,6 @@ from typing import Final
 
 import structlog
 
-from inos.core.verification.seals import SealVerifier
 from inos.network.peers.peer import Peer
 from inos.network.ports import NodePort
 from inos.network.sync.progress import (
@@ -26,21 +25,19 @@ log = structlog.get_logger("inos.network")
 
 LOOK_S: Final = 0.5
 LOG_S: Final = 5.0
-"""A sync is logged so often."""
+"""Progress is logged this often."""
 BULK_BLOCKS: Final = 512
-"""Processes that check seals take a second to start: worth it for so many blocks."""
+"""Processes that check seals take a second to start, which pays for at least this many blocks."""
 
 
 class SyncMonitor:
-    """One for all peers; the parts of sync tell it what it cannot see."""
+    """Observes sync for all peers; the parts of sync report what it cannot see itself."""
 
-    def __init__(
-        self, node: NodePort, clock: Clock, list_peers: Callable[[], Iterable[Peer]], verifier: SealVerifier
-    ) -> None:
+    def __init__(self, node: NodePort, clock: Clock, list_peers: Callable[[], Iterable[Peer]]) -> None:
         self._node = node
         self._clock = clock
         self._list_peers = list_peers
-        self._verifier = verifier
+        self._verification = node.verifier.backend
         self._machine = SyncMachine(clock.monotonic())
         self._meter = RateMeter()
         self._waits = WaitTimes()
@@ -48,15 +45,11 @@ class SyncMonitor:
         self._transactions = 0
         self._logged_at = clock.monotonic()
         self.blocked_by = ""
-        """What the next block waits for, as far as is known."""
-
-    @property
-    def phase(self) -> Phase:
-        return self._machine.phase
+        """What the next block waits for, if known."""
 
     @contextmanager
     def learning(self, peer: Peer) -> Iterator[None]:
-        """While a peer's chain is asked for."""
+        """Mark the peer as one whose chain is being learned, while the block runs."""
         self._learning[peer] = peer.best_height
         try:
             yield
@@ -64,26 +57,26 @@ class SyncMonitor:
             del self._learning[peer]
 
     def add_connected(self, transactions: int) -> None:
-        """A block with so many transactions was connected."""
+        """Note that a block with this many transactions was connected."""
         self._transactions += transactions
         self.blocked_by = ""
 
     def add_wait(self, what: Bottleneck, seconds: float) -> None:
-        """The next block has just spent `seconds` on `what`."""
+        """Note that the next block has just spent `seconds` on `what`."""
         self._waits.add(self._clock.monotonic(), what, seconds)
 
     def get_status(self) -> SyncStatus:
-        return make_status(self._machine, self._look(), self._meter, self._waits, self._verifier.workers)
+        return make_status(self._machine, self._look(), self._meter, self._waits, self._verification.workers)
 
     async def run(self) -> None:
-        """Look again and again, until cancelled."""
+        """Observe sync repeatedly, until cancelled."""
         try:
             while True:
                 self._observe()
                 await self._prepare()
                 await asyncio.sleep(LOOK_S)
         finally:
-            await self._verifier.end_bulk()
+            await self._verification.end_bulk()
 
     def _look(self) -> SyncObservation:
         ledger, state = self._node.ledger, self._node.state_import
@@ -121,10 +114,10 @@ class SyncMonitor:
             write(f"sync {status.describe()}", was=str(before))
 
     async def _prepare(self) -> None:
-        """Processes for a long sync, none without one."""
+        """Start processes for a long sync, and end them when it is over."""
         ledger = self._node.ledger
         behind = ledger.best_header.header.height - ledger.tip.header.height
         if self._machine.phase is Phase.BLOCKS and behind >= BULK_BLOCKS:
-            await self._verifier.begin_bulk()
+            await self._verification.begin_bulk()
         elif self._machine.phase in (Phase.FOLLOWING, Phase.FINDING_PEERS):
-            await self._verifier.end_bulk()
+            await self._verification.end_bulk()

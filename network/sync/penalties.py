@@ -1,4 +1,4 @@
-"""How sync reports a fault it finds outside a peer's own session."""
+"""The way in which sync reports a fault that it finds outside a peer's own session."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias

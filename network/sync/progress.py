@@ -1,4 +1,4 @@
-"""Where sync stands: a state machine with names, and figures for people. No I/O, no clock of its own."""
+"""The progress of sync: a state machine with named phases, and rates for people. It does no I/O and reads no clock."""
 
 from collections import deque
 from enum import StrEnum
@@ -7,13 +7,14 @@ from typing import Final
 from msgspec import Struct
 
 STALL_S: Final = 30.0
-"""Without a header or a block for so long, although some are to be had, sync says that it stalls, and why."""
+"""If no header or block arrives for this long although some are available, sync reports that it stalls, and why."""
 NEAR_BLOCKS: Final = 8
-"""A node that follows falls behind by a few blocks all the time; only with more does it sync again."""
+"""A node that follows the chain is often behind by a few blocks; it counts as syncing only when it is behind by
+more."""
 CLOSE_BLOCKS: Final = 1
-"""A sync is over so close to the best header."""
+"""A sync ends when the tip is this close to the best header."""
 RATE_S: Final = 10.0
-"""Rates and the bottleneck are those of the last so many seconds."""
+"""Rates and the bottleneck cover this many seconds."""
 MAX_SAMPLES: Final = 256
 
 
@@ -42,37 +43,41 @@ class SyncObservation(Struct, frozen=True, kw_only=True):
     """What sync sees at one moment."""
 
     now: float
-    """Monotonic seconds."""
+    """The time in monotonic seconds."""
     peers: int
     height: int
-    """Of the connected tip."""
+    """The height of the connected tip."""
     header_height: int
-    """Of the best header."""
+    """The height of the best header."""
     claimed_height: int = 0
-    """The highest tip that a peer claims whose chain is being learned; believed by nobody."""
+    """The highest tip claimed by a peer whose chain is being learned; the claim is not proven."""
     is_learning: bool = False
-    """A peer claims a tip that is unknown here, and is asked for its headers."""
+    """Whether a peer claims an unknown tip and is asked for its headers."""
     blocked_by: str = ""
-    """What the next block waits for, where that is known."""
+    """What the next block waits for, if known."""
     is_awaiting_state: bool = False
-    """A state comes from peers, and no block before it is whole."""
+    """Whether a state is taken from peers; no block is connected before it is whole."""
     ranges: int = 0
-    """Parts of that state that came so far."""
+    """The number of ranges of that state received so far."""
 
 
 class SyncMachine:
-    """The phase, moved by what is seen. Every transition there is:
+    """The phase, moved by observations. These are all transitions:
 
-    any -> finding_peers (the last peer went); finding_peers -> headers, blocks, following (a peer came);
-    headers -> state, blocks, following; state -> headers, blocks, following; blocks -> headers, following;
-    following -> headers, blocks;
-    headers, state, blocks -> stalled (nothing came for STALL_S) -> any of the four (something came).
+    - any -> finding_peers, when the last peer disconnects
+    - finding_peers -> headers, blocks or following, when a peer connects
+    - headers -> state, blocks or following
+    - state -> headers, blocks or following
+    - blocks -> headers or following
+    - following -> headers or blocks
+    - headers, state or blocks -> stalled, when nothing arrives for STALL_S, and back to any of the four when something
+      does
     """
 
     def __init__(self, now: float) -> None:
         self.phase = Phase.FINDING_PEERS
         self.reason = ""
-        """Why it stalls; empty in all other phases."""
+        """The reason of a stall; empty in all other phases."""
         self.since = now
         self._seen = (-1, -1, -1)
         self._moved_at = now
@@ -81,14 +86,14 @@ class SyncMachine:
         return f"{self.phase}: {self.reason}" if self.reason else str(self.phase)
 
     def observe(self, observation: SyncObservation) -> bool:
-        """Take one look; whether the phase changed with it."""
+        """Process an observation; return True if it changed the phase."""
         seen = (observation.height, observation.header_height, observation.ranges)
         if seen != self._seen:
             self._seen, self._moved_at = seen, observation.now
         phase = self._choose(observation)
         if phase in (Phase.HEADERS, Phase.STATE, Phase.BLOCKS):
             if self.phase in (Phase.FINDING_PEERS, Phase.FOLLOWING):
-                self._moved_at = observation.now  # the wait begins with the first of these phases
+                self._moved_at = observation.now  # The wait starts with the first of these phases.
             elif observation.now - self._moved_at >= STALL_S:
                 self.reason = observation.blocked_by or describe_wait(phase, observation)
                 phase = Phase.STALLED
@@ -114,14 +119,14 @@ class SyncMachine:
 
 
 def describe_wait(phase: Phase, observation: SyncObservation) -> str:
-    """What is missing, where nobody knows better."""
+    """Return what is missing, for a stall whose reason no part of sync has reported."""
     who = f"{observation.peers} peer{'s' if observation.peers != 1 else ''}"
     if phase is Phase.HEADERS:
         verb = "claims" if observation.peers == 1 else "claim"
-        return f"{who} {verb} block {observation.claimed_height}, and no header comes"
+        return f"{who} {verb} block {observation.claimed_height}, and no header arrives"
     if phase is Phase.STATE:
-        return f"none of {who} gives the state of a final block"
-    return f"none of {who} gives block {observation.height + 1}"
+        return f"none of {who} sends the state of a final block"
+    return f"none of {who} sends block {observation.height + 1}"
 
 
 class RateMeter:
@@ -129,16 +134,16 @@ class RateMeter:
 
     def __init__(self) -> None:
         self._samples: deque[tuple[float, int, int, int]] = deque(maxlen=MAX_SAMPLES)
-        """Time, header height, height, and transactions connected so far."""
+        """The time, the header height, the height, and the number of transactions connected so far."""
 
     def add(self, now: float, header_height: int, height: int, transactions: int) -> None:
-        """Note where sync is; at most a few times a second."""
+        """Record the progress of sync; call this at most a few times a second."""
         self._samples.append((now, header_height, height, transactions))
         while len(self._samples) > 2 and self._samples[1][0] <= now - RATE_S:
             self._samples.popleft()
 
     def compute_rates(self) -> tuple[float, float, float]:
-        """Headers, blocks and transactions a second; none of them negative."""
+        """Return headers, blocks and transactions per second; none of them is negative."""
         if len(self._samples) < 2:
             return 0.0, 0.0, 0.0
         first, last = self._samples[0], self._samples[-1]
@@ -148,20 +153,20 @@ class RateMeter:
 
 
 class WaitTimes:
-    """Seconds that the next block spent on each thing, over the last seconds: the most of them is the bottleneck."""
+    """The seconds that the next block recently spent on each thing; the thing with the most is the bottleneck."""
 
     def __init__(self) -> None:
         self._spent: deque[tuple[float, Bottleneck, float]] = deque(maxlen=16 * MAX_SAMPLES)
 
     def add(self, now: float, what: Bottleneck, seconds: float) -> None:
-        """`seconds` up to `now` went to `what`."""
+        """Record that `seconds` until `now` were spent on `what`."""
         if seconds > 0:
             self._spent.append((now, what, seconds))
         while self._spent and self._spent[0][0] < now - RATE_S:
             self._spent.popleft()
 
     def compute_shares(self) -> dict[Bottleneck, float]:
-        """Each thing's share of the time, together 1; empty where nothing happened."""
+        """Return each thing's share of the time; the shares add up to 1, and are empty if no time was recorded."""
         total = sum(seconds for _, _, seconds in self._spent)
         shares = dict.fromkeys(Bottleneck, 0.0)
         for _, what, seconds in self._spent:
@@ -174,30 +179,31 @@ class WaitTimes:
 
 
 class SyncStatus(Struct, frozen=True, kw_only=True):
-    """Sync for people: the same in log, RPC and terminal."""
+    """The status of sync for people: the same in log, RPC and terminal."""
 
     phase: Phase
     reason: str
     height: int
     header_height: int
     target_height: int
-    """The height that the remaining time is counted to: of the best header, or claimed while headers come."""
+    """The height to which the remaining time is computed: the best header's, or the claimed one while headers
+    arrive."""
     headers_per_s: float
     blocks_per_s: float
     transactions_per_s: float
     remaining_s: float | None
-    """None where there is nothing left, or no rate to tell it by."""
+    """None if nothing is left, or if there is no rate to compute it from."""
     bottleneck: Bottleneck | None
-    """None where no blocks are synced."""
+    """None if no blocks are being synced."""
     shares: dict[Bottleneck, float]
-    """Of the time that blocks took, the part each thing had."""
+    """The share of each thing in the time that blocks took."""
     workers: int = 0
-    """Processes that check seals now."""
+    """The number of processes that check seals now."""
     ranges: int = 0
-    """Parts of a state that came from peers."""
+    """The number of ranges of a state received from peers."""
 
     def describe(self) -> str:
-        """One line."""
+        """Return the status as one line."""
         name = f"{self.phase}: {self.reason}" if self.reason else str(self.phase)
         if self.phase is Phase.HEADERS:
             text = f"{name} {self.header_height} of {self.target_height}, {self.headers_per_s:.0f} headers/s"
@@ -217,7 +223,7 @@ class SyncStatus(Struct, frozen=True, kw_only=True):
 def make_status(
     machine: SyncMachine, observation: SyncObservation, meter: RateMeter, waits: WaitTimes, workers: int = 0
 ) -> SyncStatus:
-    """Everything known, put together."""
+    """Combine the phase, the observation and the rates into a status."""
     headers_per_s, blocks_per_s, transactions_per_s = meter.compute_rates()
     is_syncing = machine.phase in (Phase.BLOCKS, Phase.HEADERS, Phase.STALLED)
     is_learning = machine.phase is Phase.HEADERS
@@ -246,7 +252,7 @@ def make_status(
 
 
 def describe_duration(seconds: float) -> str:
-    """Such as 42 s, 3 min 5 s, 2 h 10 min."""
+    """Return a text such as 42 s, 3 min 5 s, or 2 h 10 min."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

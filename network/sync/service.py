@@ -1,4 +1,4 @@
-"""Puts the parts of sync together: what each peer is worked with, and what the node's events set off."""
+"""The sync service: it combines the parts of sync, runs their work for each peer, and passes them the node's events."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
@@ -9,7 +9,6 @@ import structlog
 from inos.chain.events import MatrixAdded, MatrixWanted, TipChanged, TransactionAdded, VoteAdded
 from inos.consensus.finality import compute_height
 from inos.core.events import Event
-from inos.core.verification.seals import SealVerifier
 from inos.network.errors import RequestFailed
 from inos.network.peers.peer import Peer
 from inos.network.ports import NodePort
@@ -17,13 +16,12 @@ from inos.network.settings import NetworkSettings
 from inos.network.sync.blocks.sync import BlockSync
 from inos.network.sync.headers.sync import HeaderSync
 from inos.network.sync.matrices.copies import CopyMaintenance, CopyRouting
-from inos.network.sync.matrices.provider_search import ProviderLookup
+from inos.network.sync.matrices.provider_search import GetOrDial
 from inos.network.sync.matrices.sync import MatrixSync
 from inos.network.sync.monitor import SyncMonitor
 from inos.network.sync.penalties import Penalise
-from inos.network.sync.progress import SyncStatus
 from inos.network.sync.relay.announcer import Announcer
-from inos.network.sync.relay.blocks import BlockRelay, BlockRelayStats
+from inos.network.sync.relay.blocks import BlockRelay
 from inos.network.sync.relay.transactions import TransactionRelay
 from inos.network.sync.relay.votes import VoteRelay
 from inos.network.sync.serving import RequestServer
@@ -40,27 +38,28 @@ from inos.primitives.units import BlockId, MatrixId, NodeId
 log = structlog.get_logger("inos.network")
 
 FRESH_BLOCKS: Final = 8
-"""Jobs of at most so many blocks at once are looked at ahead; more is a sync through history."""
+"""The matrices of jobs are prefetched if at most this many blocks connect at once; more are a sync through history."""
 MAX_UNDONE: Final = 64
-"""Blocks of a reorganisation whose transactions are told again; new peers are told of the whole pool anyway."""
+"""After a reorganisation the transactions of at most this many blocks are announced again; new peers hear of the whole
+pool anyway."""
 RETRY_HEADERS_S: Final = 5.0
 
 
-class SyncRouting(ProviderLookup, CopyRouting, Protocol):
-    """What sync passes on to routing, and what it asks of it."""
+class SyncRouting(CopyRouting, Protocol):
+    """What sync needs of routing."""
 
     async def handle_request(self, peer: Peer, request: Request) -> bool:
-        """Answer a request; False where it is not for routing."""
+        """Answer a request; return False if it is not for routing."""
 
     def on_connected(self, peer: Peer) -> None:
-        """A peer has connected."""
+        """Note that a peer has connected."""
 
     def on_added(self, id: MatrixId) -> None:
-        """The node has a whole matrix."""
+        """Note that the node now has a whole matrix."""
 
 
 class SyncService:
-    """Satisfies `inos.network.peers.session.SessionHandler`."""
+    """Combines the parts of sync."""
 
     def __init__(
         self,
@@ -70,65 +69,42 @@ class SyncService:
         clock: Clock,
         list_peers: Callable[[], Iterable[Peer]],
         penalise: Penalise,
-        verifier: SealVerifier,
         routing: SyncRouting,
+        get_or_dial: GetOrDial,
         rng: Randomness,
     ) -> None:
         self._node = node
-        self._answers = RequestServer(node)
-        self._monitor = SyncMonitor(node, clock, list_peers, verifier)
-        self._blocks = BlockSync(node, settings, clock, list_peers, penalise, verifier, self._monitor)
+        self._server = RequestServer(node)
+        self.monitor = SyncMonitor(node, clock, list_peers)
+        self._blocks = BlockSync(node, settings, clock, list_peers, penalise, self.monitor)
         expected = 0 if settings.checkpoint is None else compute_height(node.params, settings.checkpoint.epoch)
-        self._headers = HeaderSync(node, settings.limits, clock, self._blocks.wake, self._monitor, penalise, expected)
-        self._block_relay = BlockRelay(
-            node, settings.limits, clock, rng, list_peers, self._headers, self._blocks, verifier
-        )
+        self._headers = HeaderSync(node, settings.limits, clock, self._blocks.wake, self.monitor, penalise, expected)
+        self.block_relay = BlockRelay(node, settings.limits, clock, rng, list_peers, self._headers, self._blocks)
         self._transactions = TransactionRelay(node, settings.limits, clock, penalise)
         self._announcer = Announcer(node, settings.announce_interval_s, clock, rng, list_peers)
-        self._matrices = MatrixSync(node, settings, clock, list_peers, penalise, routing)
-        self._votes = VoteRelay(node, settings.limits, clock)
+        self.matrices = MatrixSync(node, settings, clock, list_peers, penalise, routing, get_or_dial)
+        self.votes = VoteRelay(node, settings.limits, clock)
         self._state = SnapshotSync(node, settings, clock, list_peers, penalise, self._blocks.wake)
         self._routing = routing
         self._copies = CopyMaintenance(
-            own_id, node, routing, self._matrices.fetch_copy, settings.copy_check_s, clock, rng
+            own_id, node, routing, get_or_dial, self.matrices.fetch_copy, settings.copy_check_s, clock, rng
         )
 
-    def get_tip(self) -> tuple[BlockId, int]:
-        tip = self._node.ledger.tip
-        return tip.id, tip.header.height
-
-    def handle_notice(self, peer: Peer, notice: Notice) -> bool:
-        """Take a notice at once; False where it may wait in the peer's inbox."""
-        return self._votes.handle_notice(peer, notice)
-
     async def handle_request(self, peer: Peer, request: Request) -> None:
-        for part in (self._votes, self._block_relay, self._routing, self._copies):
+        for part in (self.votes, self.block_relay, self._routing, self._copies):
             if await part.handle_request(peer, request):
                 return
-        await self._answers.handle_request(peer, request)
-
-    async def fetch_matrix(self, id: MatrixId, timeout_s: float) -> None:
-        """See MatrixSync.fetch."""
-        await self._matrices.fetch(id, timeout_s)
-
-    @property
-    def spread_stats(self) -> BlockRelayStats:
-        """What spreading came to."""
-        return self._block_relay.stats
-
-    def get_status(self) -> SyncStatus:
-        """Where sync stands."""
-        return self._monitor.get_status()
+        await self._server.handle_request(peer, request)
 
     async def run(self) -> None:
-        """Everything that belongs to no single peer, until cancelled."""
+        """Do all work that belongs to no single peer, until cancelled."""
         async with asyncio.TaskGroup() as group:
             for work in (
-                self._monitor.run(),
+                self.monitor.run(),
                 self._blocks.run(),
                 self._announcer.run(),
-                self._matrices.run(),
-                self._votes.run(),
+                self.matrices.run(),
+                self.votes.run(),
                 self._state.run(),
                 self._copies.run(),
                 self._listen(),
@@ -136,7 +112,7 @@ class SyncService:
                 group.create_task(work)
 
     async def run_peer(self, peer: Peer) -> None:
-        """Everything that belongs to one peer, until it is gone."""
+        """Do all work that belongs to one peer, until its link ends."""
         self._announcer.add_peer(peer)
         self._routing.on_connected(peer)
         try:
@@ -145,18 +121,18 @@ class SyncService:
                     self._attend(peer),
                     self._blocks.fetch_from(peer),
                     self._transactions.fetch_from(peer),
-                    self._matrices.fetch_from(peer),
-                    self._votes.fetch_from(peer),
+                    self.matrices.fetch_from(peer),
+                    self.votes.fetch_from(peer),
                     self._state.fetch_from(peer),
                 ):
                     group.create_task(work)
         finally:
             self._announcer.drop_peer(peer)
-            self._block_relay.drop_peer(peer)
+            self.block_relay.drop_peer(peer)
             self._headers.drop_peer(peer)
 
     async def _attend(self, peer: Peer) -> None:
-        """Look at announcements, and at the peer's tip whenever it claims a new one."""
+        """Process the peer's notices, and learn its chain whenever it claims a new tip."""
         while True:
             peer.attention.clear()
             try:
@@ -166,7 +142,7 @@ class SyncService:
                     )
                 await self._headers.catch_up(peer)
             except RequestFailed as error:
-                log.debug("headers not learned", peer=peer.name, code=error.code)
+                log.debug("no headers from peer", peer=peer.name, code=error.code)
             self._blocks.wake()
             if not peer.urgent_notices and not peer.inbox:
                 try:
@@ -178,12 +154,12 @@ class SyncService:
     async def _process_notice(self, peer: Peer, notice: Notice) -> None:
         match notice:
             case AnnounceBlock():
-                if not await self._block_relay.on_announced(peer, notice.header):
+                if not await self.block_relay.on_announced(peer, notice.header):
                     await self._headers.on_announced(peer, notice)
             case CompactBlock():
-                await self._block_relay.on_pushed(peer, notice)
+                await self.block_relay.on_pushed(peer, notice)
             case SetCompact():
-                self._block_relay.on_set_compact(peer, notice)
+                self.block_relay.on_set_compact(peer, notice)
             case AnnounceTransactions():
                 self._transactions.on_announced(peer, notice.ids)
             case _:
@@ -195,7 +171,8 @@ class SyncService:
                 self._on_event(event)
 
     def _tell_returned(self, undone: Sequence[BlockId]) -> None:
-        """What was undone is in the pool again, and those who never had those blocks have not heard of it."""
+        """Announce the transactions of undone blocks again: they are back in the pool, and some peers never had those
+        blocks."""
         for id in undone[-MAX_UNDONE:]:
             block = self._node.ledger.get_block(id)
             for tx in block.transactions if block is not None else ():
@@ -206,24 +183,24 @@ class SyncService:
     def _on_event(self, event: Event) -> None:
         match event:
             case TipChanged():
-                self._block_relay.on_connected(event.connected)
+                self.block_relay.on_connected(event.connected)
                 self._announcer.on_blocks(event.connected)
                 self._tell_returned(event.disconnected)
                 self._blocks.wake()
                 if len(event.connected) <= FRESH_BLOCKS:
                     for id in event.connected:
                         block = self._node.ledger.get_block(id)
-                        self._matrices.prefetch(block.transactions if block is not None else ())
+                        self.matrices.prefetch(block.transactions if block is not None else ())
             case TransactionAdded():
                 self._announcer.on_transaction(event.tx_id)
                 tx = self._node.mempool.get(event.tx_id)
-                self._matrices.prefetch(() if tx is None else (tx,))
+                self.matrices.prefetch(() if tx is None else (tx,))
             case VoteAdded():
-                self._votes.on_added(event.vote)
+                self.votes.on_added(event.vote)
             case MatrixAdded():
-                self._matrices.on_added(event.id)
+                self.matrices.on_added(event.id)
                 self._routing.on_added(event.id)
             case MatrixWanted():
-                self._matrices.want(event.ids)
+                self.matrices.want(event.ids)
             case _:
                 assert_never(event)

@@ -1,4 +1,4 @@
-"""Answers to what peers ask. Only what the node has accepted is ever given away."""
+"""Answers to the requests of peers. Only what the node has accepted is served."""
 
 import asyncio
 
@@ -22,7 +22,7 @@ log = structlog.get_logger("inos.network")
 
 
 class RequestServer:
-    """Reads the node and puts replies into the peer's queue, waiting for room there."""
+    """Reads the node and queues replies to the peer, waiting for room in the queue."""
 
     def __init__(self, node: NodePort) -> None:
         self._node = node
@@ -31,7 +31,7 @@ class RequestServer:
         """Answer one request.
 
         Raises:
-            LinkError: the peer is gone.
+            LinkError: the link has ended.
         """
         match request:
             case GetHeaders():
@@ -74,7 +74,7 @@ class RequestServer:
                 raise TypeError(f"no part of the node answers a {type(request).__name__}")
 
     def _choose_transactions(self, request: GetTransactions) -> tuple[Transaction, ...]:
-        """What is in the pool, as far as it fits into one answer."""
+        """Return the requested transactions that are in the pool, as far as they fit into one answer."""
         found: list[Transaction] = []
         room = MAX_TX_BYTES
         for id in request.ids:
@@ -94,16 +94,16 @@ class RequestServer:
                 continue
             peer.known_blocks.add(BlockId(id))
             await peer.out.put(BlockData(request.request, block, witness))
-            await asyncio.sleep(0)  # sixteen full blocks take long
+            await asyncio.sleep(0)  # This lets other tasks run, because sixteen full blocks take long.
         if missing:
             await peer.out.put(NotFound(request.request, tuple(missing)))
 
     async def _read_run(self, request: GetRun) -> RunView | None:
-        """None too where this node is too busy to read it."""
+        """Return a run; return None also if this node is too busy to read it."""
         try:
             return await self._node.read_run(MatrixId(request.id), request.index)
         except InosError as error:
-            log.info("a run is not served", id=request.id.hex(), code=error.code, reason=error.message)
+            log.info("run not served", id=request.id.hex(), code=error.code, reason=error.message)
             return None
 
     async def _send_strips(self, peer: Peer, request: GetStrips) -> None:

@@ -1,5 +1,5 @@
-"""Ways to make links: `websocket` with `noise` inside for real nodes, `memory` for tests and simulations.
+"""The ways to make links: `websocket` with `noise` inside for real nodes, `memory` and `simulated` for tests.
 
-Each satisfies `inos.network.link.Transport`: it proves who the other side is before anything else happens,
-sets a time limit on every step of that, and hands on frames whose meaning it does not know.
+Each satisfies `inos.network.link.Transport`: it first proves who the other side is, with a time limit on every step,
+and then carries frames whose meaning it does not know.
 """

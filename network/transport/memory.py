@@ -1,6 +1,6 @@
-"""Links inside one process: for tests, and the ground a simulated network stands on.
+"""Links inside one process, for tests.
 
-No encryption: ids are handed in and believed, everything above the link runs as it does on sockets.
+There is no encryption: ids are given and believed. Everything above the link runs as it does on sockets.
 """
 
 import asyncio
@@ -13,11 +13,11 @@ from inos.network.link import MAX_FRAME_BYTES, HelloMaker, Link, LinkHandler
 from inos.primitives.units import NodeId
 
 BUFFER_FRAMES: Final = 4
-"""Frames on the way per direction; more make the sender wait, as a socket's buffer does."""
+"""The number of frames in flight per direction; more make the sender wait, like the buffer of a socket."""
 
 
 class _Direction:
-    """Frames one way."""
+    """The frames in one direction."""
 
     def __init__(self) -> None:
         self.frames: deque[bytes] = deque()
@@ -30,7 +30,7 @@ class _Direction:
         if self.is_closed:
             raise LinkError("link-closed", "the link is closed")
         self.frames.append(frame)
-        self.wake()
+        self.changed.set()
 
     async def get(self) -> bytes:
         while not self.frames:
@@ -38,15 +38,12 @@ class _Direction:
                 raise LinkError("link-closed", "the link is closed")
             await self._wait()
         frame = self.frames.popleft()
-        self.wake()
+        self.changed.set()
         return frame
 
     async def _wait(self) -> None:
         self.changed.clear()
         await self.changed.wait()
-
-    def wake(self) -> None:
-        self.changed.set()
 
 
 class MemoryLink:
@@ -66,7 +63,7 @@ class MemoryLink:
 
     async def send(self, frame: bytes) -> None:
         if len(frame) > MAX_FRAME_BYTES:
-            raise ValueError(f"a frame has at most {MAX_FRAME_BYTES} bytes, got {len(frame)}")
+            raise ValueError(f"a frame has at most {MAX_FRAME_BYTES} bytes, but this one has {len(frame)}")
         await self._out.put(frame)
         self.bytes_out += len(frame)
 
@@ -78,13 +75,13 @@ class MemoryLink:
     async def close(self) -> None:
         for direction in (self._out, self._in):
             direction.is_closed = True
-            direction.wake()
+            direction.changed.set()
 
 
 def make_link_pair(
     dialler: NodeId, dialled: NodeId, hellos: tuple[bytes, bytes] = (b"", b"")
 ) -> tuple[MemoryLink, MemoryLink]:
-    """The dialling and the dialled end; `hellos` are what they say, in the same order."""
+    """Return the dialling and the dialled end; `hellos` are their handshake payloads in the same order."""
     there, back = _Direction(), _Direction()
     return (
         MemoryLink(there, back, dialled, hellos[1], dialled.hex()[:8], True),
@@ -99,12 +96,12 @@ class MemoryNetwork:
         self.listeners: dict[tuple[str, int], MemoryTransport] = {}
 
     def make_transport(self, node_id: NodeId, host: str, port: int) -> "MemoryTransport":
-        """A transport for one node; it exists for others once it listens."""
+        """Return a transport for one node; other nodes can reach it once it listens."""
         return MemoryTransport(self, node_id, host, port)
 
 
 class MemoryTransport:
-    """Satisfies `inos.network.link.Transport`."""
+    """A transport inside one process. It satisfies `inos.network.link.Transport`."""
 
     def __init__(self, network: MemoryNetwork, node_id: NodeId, host: str, port: int) -> None:
         self._network = network
@@ -145,7 +142,7 @@ class MemoryTransport:
         return other, other._hello
 
     def accept(self, link: MemoryLink) -> None:
-        """Give a link to the handler, as a server gives a connection to its own task."""
+        """Give a link to the handler in a task of its own, as a server does with a connection."""
         handler = self._handler
         if handler is None:
             raise LinkError("cannot-dial", "nobody listens there")

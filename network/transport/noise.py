@@ -1,8 +1,8 @@
 """Noise_XX_25519_ChaChaPoly_SHA256 over any pipe of binary messages.
 
-XX: -> e; <- e, ee, s, es, hello; -> s, se, hello. Both sides prove their static key, the key of the
-side that dialled is shown only to one that has proven its own, and the prologue binds protocol
-version and genesis id, so that nodes of another network fail here and nowhere later.
+The messages are: -> e; <- e, ee, s, es, hello; -> s, se, hello. Both sides prove their static key. The key of the
+dialling side is shown only to a node that has proven its own. The prologue contains protocol version and genesis id, so
+that nodes of another network fail in the handshake.
 """
 
 import asyncio
@@ -29,11 +29,11 @@ from inos.primitives.units import BlockId, NodeId
 PROTOCOL_NAME: Final = b"Noise_XX_25519_ChaChaPoly_SHA256"
 MAX_NOISE_BYTES: Final = 65_535
 _BROKEN: Final = (InvalidTag, NoiseValueError, NoiseInvalidMessage, NoiseHandshakeError, ValueError, TypeError)
-"""Whatever the library raises on bytes that are not the next message of this handshake."""
+"""The errors that the library raises on bytes that are not the next message of this handshake."""
 
 
 class Pipe(Protocol):
-    """Whole binary messages of at most 65,535 bytes, in order, neither secret nor proven."""
+    """Whole binary messages of at most 65,535 bytes, in order, neither encrypted nor authenticated."""
 
     @property
     def address(self) -> str: ...
@@ -45,26 +45,26 @@ class Pipe(Protocol):
     def bytes_out(self) -> int: ...
 
     async def send(self, message: bytes) -> None:
-        """Raises LinkError when the pipe is closed."""
+        """Send a message; raises LinkError if the pipe is closed."""
 
     async def receive(self) -> bytes:
-        """Raises LinkError when the pipe is closed or the message is too large."""
+        """Return the next message; raises LinkError if the pipe is closed or the message is too large."""
 
     async def close(self) -> None: ...
 
 
 def make_prologue(genesis_id: BlockId) -> bytes:
-    """What both sides must agree on before anything else."""
+    """Return the data on which both sides must agree before the handshake."""
     return encode(("inos link", PROTOCOL_VERSION, genesis_id))
 
 
 class Handshake:
-    """One side of one handshake; bytes in, bytes out, no I/O."""
+    """One side of one handshake. It turns bytes into bytes and does no I/O."""
 
     def __init__(
         self, identity: NodeIdentity, prologue: bytes, *, is_initiator: bool, ephemeral: bytes | None = None
     ) -> None:
-        """`ephemeral` is for test vectors only."""
+        """Start a handshake; only test vectors set `ephemeral`."""
         self._noise = NoiseConnection.from_name(PROTOCOL_NAME)
         self._noise.set_prologue(prologue)
         if is_initiator:
@@ -75,14 +75,14 @@ class Handshake:
         if ephemeral is not None:
             self._noise.set_keypair_from_private_bytes(Keypair.EPHEMERAL, ephemeral)
         self._noise.start_handshake()
-        # The library drops the handshake's state when it ends, and the other side's key with it.
+        # The library drops the handshake's state when it ends, and with it the other side's key.
         self._state = self._noise.noise_protocol.handshake_state
 
     def write(self, payload: bytes = b"") -> bytes:
-        """The next message to send.
+        """Return the next message to send.
 
         Raises:
-            HandshakeFailed: "bad-handshake", where the other side's key is none to agree on a secret with.
+            HandshakeFailed: "bad-handshake", if no secret can be agreed on with the other side's key.
         """
         try:
             return bytes(self._noise.write_message(payload))
@@ -90,7 +90,7 @@ class Handshake:
             raise HandshakeFailed("bad-handshake", "the other side's key is not usable") from error
 
     def read(self, message: bytes) -> bytes:
-        """The payload of the other side's next message.
+        """Return the payload of the other side's next message.
 
         Raises:
             HandshakeFailed: "bad-handshake".
@@ -100,26 +100,26 @@ class Handshake:
         except _BROKEN as error:
             raise HandshakeFailed(
                 "bad-handshake",
-                "the other side's handshake does not fit ours",
-                hint="it may run another network or another version",
+                "the other side's handshake does not match ours",
+                hint="it may belong to another network or run another version",
             ) from error
 
     @property
     def remote_id(self) -> NodeId:
-        """The other side's id, once its key has come."""
+        """The other side's id, once its key has arrived."""
         return compute_node_id(bytes(self._state.rs.public_bytes))
 
     @property
     def hash(self) -> bytes:
-        """The same 32 bytes on both sides of a finished handshake, and nowhere else."""
+        """32 bytes that are the same on both sides of a finished handshake, and differ for every other handshake."""
         return bytes(self._noise.get_handshake_hash())
 
     def encrypt(self, frame: bytes) -> bytes:
-        """Seal a frame after the handshake."""
+        """Encrypt a frame after the handshake."""
         return bytes(self._noise.encrypt(frame))
 
     def decrypt(self, message: bytes) -> bytes:
-        """Open a frame.
+        """Decrypt a frame.
 
         Raises:
             LinkError: "bad-frame".
@@ -127,7 +127,7 @@ class Handshake:
         try:
             return bytes(self._noise.decrypt(message))
         except (*_BROKEN, NoiseMaxNonceError) as error:
-            raise LinkError("bad-frame", "a frame that is not what the other side sealed") from error
+            raise LinkError("bad-frame", "a frame is not what the other side encrypted") from error
 
 
 class NoiseLink:
@@ -166,7 +166,7 @@ class NoiseLink:
 
     async def send(self, frame: bytes) -> None:
         if len(frame) > MAX_FRAME_BYTES:
-            raise ValueError(f"a frame has at most {MAX_FRAME_BYTES} bytes, got {len(frame)}")
+            raise ValueError(f"a frame has at most {MAX_FRAME_BYTES} bytes, but this one has {len(frame)}")
         await self._pipe.send(self._handshake.encrypt(frame))
 
     async def receive(self) -> bytes:
@@ -179,7 +179,7 @@ class NoiseLink:
 async def open_link(
     pipe: Pipe, identity: NodeIdentity, prologue: bytes, hello: bytes, *, expected: NodeId, limit_s: float
 ) -> NoiseLink:
-    """The dialling side's handshake.
+    """Run the dialling side's handshake and return the link.
 
     Raises:
         HandshakeFailed: "wrong-peer", "bad-handshake".
@@ -193,20 +193,21 @@ async def open_link(
 
 
 async def prove_node(pipe: Pipe, identity: NodeIdentity, prologue: bytes, *, expected: NodeId, limit_s: float) -> None:
-    """The first half of the dialling side's handshake: who is there. Raises as `open_link` does."""
+    """Run the first half of the dialling side's handshake, which proves the id of the other side. Raises as `open_link`
+    does."""
     async with _limit(limit_s):
         await _hear_proof(pipe, Handshake(identity, prologue, is_initiator=True), expected)
 
 
 async def _hear_proof(pipe: Pipe, handshake: Handshake, expected: NodeId) -> bytes:
-    """The other side's hello, which proves that it holds the key of its id."""
+    """Return the other side's hello, which proves that it holds the key of its id."""
     await pipe.send(handshake.write())
     hello = handshake.read(await pipe.receive())
     if handshake.remote_id != expected:
         raise HandshakeFailed(
             "wrong-peer",
             f"{pipe.address} answers as {handshake.remote_id.hex()}, expected {expected.hex()}",
-            hint="ask the peer's operator for its present ID@host:port",
+            hint="ask the operator of the peer for its present ID@host:port",
         )
     return hello
 
@@ -214,7 +215,7 @@ async def _hear_proof(pipe: Pipe, handshake: Handshake, expected: NodeId) -> byt
 async def accept_link(
     pipe: Pipe, identity: NodeIdentity, prologue: bytes, hello: bytes, *, limit_s: float
 ) -> NoiseLink:
-    """The dialled side's handshake; raises as `open_link` does."""
+    """Run the dialled side's handshake and return the link; raises as `open_link` does."""
     handshake = Handshake(identity, prologue, is_initiator=False)
     async with _limit(limit_s):
         handshake.read(await pipe.receive())

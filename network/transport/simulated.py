@@ -1,8 +1,8 @@
-"""Links over a network that is computed: latency, bandwidth, loss and cuts, on the event loop's own time.
+"""Links over a simulated network with latency, bandwidth, loss and cuts, on the time of the event loop.
 
-Frames stay whole and in order, as on a socket: what a network loses comes later, retransmitted, and holds up what
-was sent after it. A cut link is not told to anybody; its frames wait until the cut is mended or the link given up.
-No encryption: ids are handed in and believed. Everything above the link runs as it does on sockets.
+Frames stay whole and in order, as on a socket: a lost packet is retransmitted later and delays what was sent after it.
+A cut is not reported; frames wait until the cut heals or the link is given up. There is no encryption: ids are given
+and believed. Everything above the link runs as it does on sockets.
 """
 
 import asyncio
@@ -17,37 +17,39 @@ from inos.primitives.randomness import Randomness
 from inos.primitives.units import NodeId
 
 WINDOW_BYTES: Final = 256 << 10
-"""Sent and not yet read by the other side, per direction: what two sockets' buffers hold."""
+"""The bytes per direction that are sent and not read by the other side yet, as two sockets' buffers hold them."""
 PACKET_BYTES: Final = 1448
 PACKET_OVERHEAD: Final = 66
-"""Ethernet, IP and TCP headers of each packet; Noise's tag and the WebSocket's head vanish beside them."""
+"""The Ethernet, IP and TCP headers of each packet; Noise's tag and the WebSocket's header are negligible beside
+them."""
 SETUP_TRIPS: Final = 3.5
-"""Round trips until the dialler has its link: TCP, the WebSocket's upgrade, Noise XX."""
+"""The number of round trips until the dialler has its link: TCP, the WebSocket's upgrade, Noise XX."""
 RETRANSMIT_S: Final = 0.2
-"""Least time until a lost packet is sent again (Linux)."""
+"""The least time until a lost packet is sent again (Linux)."""
 SHORT_S: Final = 0.0005
-"""A wait for the receiver's line that is not worth a timer."""
+"""A wait for the receiver's line that is too short for a timer."""
 DIAL_S: Final = 10.0
-"""After this a dial into nowhere fails."""
+"""A dial to an unreachable node fails after this time."""
 Tap = Callable[[float, NodeId, NodeId, bytes], None]
-"""Sees each frame as it arrives: loop time, sender, receiver, frame."""
+"""Is called with each frame as it arrives: loop time, sender, receiver, frame."""
 
 
 class Conditions(Protocol):
-    """How the network is now between two nodes."""
+    """The present conditions between two nodes."""
 
     def get_latency(self, a: NodeId, b: NodeId) -> float:
-        """Seconds one way, without what bandwidth adds."""
+        """Return the seconds in one direction, without the delay from bandwidth."""
 
     def get_loss(self, a: NodeId, b: NodeId) -> float:
-        """Share of packets that get lost."""
+        """Return the share of packets that are lost."""
 
     def is_cut(self, a: NodeId, b: NodeId) -> bool:
-        """Whether nothing gets through now."""
+        """Return True if nothing gets through now."""
 
 
 class Line:
-    """One node's way into the network: bytes a second up and down, and until when each is taken."""
+    """The access line of one node: bytes per second up and down, and the time until which each direction is
+    occupied."""
 
     def __init__(self, up: float, down: float) -> None:
         self._up = up
@@ -56,12 +58,12 @@ class Line:
         self._down_free = 0.0
 
     def take_up(self, now: float, size: int) -> float:
-        """When `size` bytes that wait now have left."""
+        """Return the time when `size` bytes that wait now have left."""
         self._up_free = max(now, self._up_free) + _count_on_wire(size) / self._up
         return self._up_free
 
     def take_down(self, now: float, size: int) -> float:
-        """When `size` bytes that arrive now are here."""
+        """Return the time when `size` bytes that arrive now have been received."""
         self._down_free = max(now, self._down_free) + _count_on_wire(size) / self._down
         return self._down_free
 
@@ -75,16 +77,16 @@ def _count_on_wire(size: int) -> int:
 
 
 class _Parcel(NamedTuple):
-    """A frame on its way, or the end of the link."""
+    """A frame in transit, or the end of the link."""
 
     due: float
     frame: bytes | None
     is_near: bool
-    """It has come as far as the receiver's line, and its turn on it is fixed."""
+    """Whether it has reached the receiver's line, where its turn is fixed."""
 
 
 class _Direction:
-    """Frames one way."""
+    """The frames in one direction."""
 
     def __init__(self, network: "SimulatedNetwork", source: "SimulatedTransport", sink: "SimulatedTransport") -> None:
         self._network = network
@@ -99,9 +101,9 @@ class _Direction:
         self._reader: asyncio.Future[None] | None = None
         self._writer: asyncio.Future[None] | None = None
         self.is_shut = False
-        """The sender takes nothing more."""
+        """Whether the sender accepts no more frames."""
         self.is_over = False
-        """The receiver has the end, or wants no more."""
+        """Whether the receiver has seen the end, or wants no more frames."""
         self.on_end: Callable[[], None] | None = None
 
     async def put(self, frame: bytes) -> None:
@@ -124,14 +126,14 @@ class _Direction:
         return frame
 
     def shut(self) -> None:
-        """The sender has closed: the receiver learns it after what is on its way."""
+        """Close the sender's side; the receiver learns it after the frames in transit."""
         if not self.is_shut:
             self.is_shut = True
             _wake(self._writer)
             self._depart(None, 0)
 
     def end(self) -> None:
-        """The receiver has closed: what still comes goes nowhere."""
+        """Close the receiver's side; frames that still arrive are dropped."""
         self.is_over = True
         self._arrived.clear()
         _wake(self._reader)
@@ -188,7 +190,7 @@ class _Direction:
             self.on_end()
 
     def resume(self, after_s: float) -> None:
-        """The cut is mended: what waited is sent again."""
+        """Continue after a cut has healed: the frames that waited are sent again."""
         self._is_stalled = False
         at = asyncio.get_running_loop().time() + after_s
         self._on_way = deque(parcel._replace(due=max(at, parcel.due)) for parcel in self._on_way)
@@ -203,14 +205,14 @@ def _wake(waiter: "asyncio.Future[None] | None") -> None:
 
 
 class SimulatedLink:
-    """One end. Satisfies `inos.network.link.Link`."""
+    """One end of a link. It satisfies `inos.network.link.Link`."""
 
     def __init__(
         self, out: _Direction, into: _Direction, remote_id: NodeId, hello: bytes, address: str, is_outbound: bool
     ) -> None:
         self._out = out
         self._in = into
-        # The other side's end is the end of both ways: nobody reads what would still be sent there.
+        # When the other side ends, both directions end, because no node reads what would still be sent.
         into.on_end = out.shut
         self.remote_id = remote_id
         self.remote_hello = hello
@@ -221,7 +223,7 @@ class SimulatedLink:
 
     async def send(self, frame: bytes) -> None:
         if len(frame) > MAX_FRAME_BYTES:
-            raise ValueError(f"a frame has at most {MAX_FRAME_BYTES} bytes, got {len(frame)}")
+            raise ValueError(f"a frame has at most {MAX_FRAME_BYTES} bytes, but this one has {len(frame)}")
         await self._out.put(frame)
         self.bytes_out += len(frame)
 
@@ -240,7 +242,7 @@ class SimulatedNetwork:
 
     Args:
         rng: decides jitter and loss.
-        tap: sees what arrives.
+        tap: is called with each frame that arrives.
     """
 
     def __init__(self, conditions: Conditions, rng: Randomness, tap: Tap | None = None) -> None:
@@ -251,17 +253,18 @@ class SimulatedNetwork:
         self.stalled: list[_Direction] = []
 
     def make_transport(self, node_id: NodeId, host: str, port: int, line: Line) -> "SimulatedTransport":
-        """A transport for one node; it exists for others once it listens."""
+        """Return a transport for one node; other nodes can reach it once it listens."""
         return SimulatedTransport(self, node_id, host, port, line)
 
     def heal(self) -> None:
-        """Look again at what was cut: TCP's next attempts come within a second or two."""
+        """Resume what was cut: the next attempts of TCP come within a second or two."""
         waiting, self.stalled = self.stalled, []
         for direction in waiting:
             direction.resume(RETRANSMIT_S * (1 + 9 * self._rng.random()))
 
     def compute_arrival(self, source: "SimulatedTransport", sink: "SimulatedTransport", size: int) -> float:
-        """When `size` bytes sent now are at the receiver's line; the sender's is taken for as long as they need."""
+        """Return when `size` bytes sent now reach the receiver's line; the sender's line is occupied for as long as
+        they need."""
         latency = self.compute_delay(source.node_id, sink.node_id)
         loss = self.conditions.get_loss(source.node_id, sink.node_id)
         if loss and self._rng.random() >= (1 - loss) ** count_packets(size):
@@ -269,12 +272,12 @@ class SimulatedNetwork:
         return source.line.take_up(asyncio.get_running_loop().time(), size) + latency
 
     def compute_delay(self, a: NodeId, b: NodeId) -> float:
-        """One way, with up to a tenth of jitter."""
+        """Return the delay in one direction, with up to a tenth of jitter."""
         return self.conditions.get_latency(a, b) * (1 + 0.1 * self._rng.random())
 
 
 class SimulatedTransport:
-    """Satisfies `inos.network.link.Transport`."""
+    """A transport of a simulated network. It satisfies `inos.network.link.Transport`."""
 
     def __init__(self, network: SimulatedNetwork, node_id: NodeId, host: str, port: int, line: Line) -> None:
         self._network = network
@@ -309,7 +312,7 @@ class SimulatedTransport:
         await self._shake(address, SETUP_TRIPS - 0.5)
 
     async def _shake(self, address: PeerAddress, trips: float) -> "tuple[SimulatedTransport, HelloMaker, LinkHandler]":
-        """Wait for as long as a handshake takes, then see who is there."""
+        """Wait for as long as a handshake takes, and return the transport that was reached."""
         network = self._network
         other = network.listeners.get((address.host, address.port))
         if other is None or network.conditions.is_cut(self.node_id, other.node_id):
@@ -325,7 +328,7 @@ class SimulatedTransport:
         return other, other._hello, other._handler
 
     def accept(self, link: SimulatedLink, handler: LinkHandler) -> None:
-        """Give a link to the handler, as a server gives a connection to its own task."""
+        """Give a link to the handler in a task of its own, as a server does with a connection."""
 
         async def run() -> None:
             await handler(link)

@@ -19,14 +19,14 @@ from inos.primitives.units import BlockId
 log = structlog.get_logger("inos.network")
 
 MAX_HANDSHAKES: Final = 64
-"""Connections that may be unproven at one time; more are shut at once."""
+"""At most this many connections may be in their handshake; more are closed at once."""
 PATH: Final = "/inos"
 _WS_LIMIT: Final = MAX_NOISE_BYTES + 1
 """aiohttp refuses messages of this many bytes and more."""
 
 
 class WebSocketPipe:
-    """One WebSocket, either side."""
+    """Either side of one WebSocket."""
 
     def __init__(
         self, ws: aiohttp.ClientWebSocketResponse | web.WebSocketResponse, address: str, close_s: float
@@ -54,11 +54,11 @@ class WebSocketPipe:
             self.bytes_in += len(data)
             return data
         if message.type is aiohttp.WSMsgType.TEXT:
-            raise LinkError("bad-frame", "a text message where only binary ones are sent")
+            raise LinkError("bad-frame", "a text message arrived where only binary ones are sent")
         raise LinkError("link-closed", "the other side closed the link")
 
     async def close(self) -> None:
-        """Says goodbye briefly, then shuts the socket whether or not the other side listens."""
+        """Say goodbye briefly, then close the socket whether or not the other side answers."""
         sock: socket.socket | None = self._ws.get_extra_info("socket")
         try:
             async with asyncio.timeout(self._close_s):
@@ -70,18 +70,18 @@ class WebSocketPipe:
 
 
 def _shut(sock: socket.socket | None) -> None:
-    """Drop what a dead peer never read; without this it would linger for minutes."""
+    """Drop what a dead peer never read; the socket would otherwise linger for minutes."""
     if sock is None or sock.fileno() < 0:
         return
     try:
         sock.shutdown(socket.SHUT_RDWR)
     except OSError as error:
         if error.errno not in (errno.ENOTCONN, errno.EBADF):
-            log.debug("socket shut uncleanly", error=error.strerror)
+            log.debug("socket not closed cleanly", error=error.strerror)
 
 
 class WebSocketTransport:
-    """Listens and dials. Satisfies `inos.network.link.Transport`."""
+    """Listens and dials. It satisfies `inos.network.link.Transport`."""
 
     def __init__(
         self, identity: NodeIdentity, genesis_id: BlockId, *, host: str, port: int, limits: TimeLimits
@@ -130,7 +130,7 @@ class WebSocketTransport:
         self._port = int(self._server.sockets[0].getsockname()[1])
 
     def _make_protocol(self) -> asyncio.BaseProtocol:
-        """aiohttp waits for a request as long as it takes; here an idle connection is shut."""
+        """Return a protocol that closes an idle connection; aiohttp alone waits for a request without a limit."""
         runner = self._runner
         if runner is None or runner.server is None or len(self._idle) >= MAX_HANDSHAKES:
             return _Refusal()
@@ -151,8 +151,9 @@ class WebSocketTransport:
         try:
             await ws.prepare(request)
         except ConnectionError:
-            # Gone before it was answered. What is returned goes nowhere; the WebSocket itself is not fit for it.
-            log.debug("dialled and gone", address=_name_peer(request.transport))
+            # The other side is gone before it was answered. What is returned is not sent, and the WebSocket itself
+            # cannot be returned.
+            log.debug("dialler disconnected", address=_name_peer(request.transport))
             return web.Response(status=503)
         finally:
             timer = self._idle.pop(request.protocol, None)
@@ -189,7 +190,7 @@ class WebSocketTransport:
             await pipe.close()
 
     async def _connect(self, address: PeerAddress) -> WebSocketPipe:
-        """A socket to whoever is there.
+        """Return a socket to the address, whoever answers there.
 
         Raises:
             LinkError: "cannot-dial".
@@ -209,7 +210,7 @@ class WebSocketTransport:
                 )
         except (TimeoutError, OSError, aiohttp.ClientError, ValueError) as error:
             raise LinkError("cannot-dial", f"cannot reach {address}: {error or 'no answer in time'}") from error
-        # The address a name stood for: what is told to others is an address.
+        # This is the address that a name stood for, because only addresses are told to other nodes.
         peer = ws.get_extra_info("peername")
         return WebSocketPipe(ws, format_endpoint(*peer[:2]) if peer else f"{host}:{address.port}", self._limits.close)
 
@@ -230,7 +231,7 @@ class WebSocketTransport:
 
 
 class _Refusal(asyncio.Protocol):
-    """Too many connections are in their handshake already."""
+    """Closes a connection at once, because too many others are in their handshake."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if isinstance(transport, asyncio.WriteTransport):

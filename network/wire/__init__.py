@@ -1,9 +1,10 @@
-"""The language between nodes, without any I/O: messages, their limits, and frames.
+"""The messages between nodes, without any I/O: their types, their limits, and their frames.
 
-`base` has the three ways a message is handled, a file per topic has the messages, `messages` collects them.
+`base` defines how a message is handled, one file per topic defines the messages, and `messages` lists them all.
 
-Way in: frame -> `framing.Assembler` (pieces of one message per lane, bounded by the limit of its
-kind from its first bytes on) -> `messages.decode_message` (size, canonical encoding, types).
-Way out: `messages.encode_message` -> `framing.split`, pieces of at most 64 KB, so that pieces of an
-urgent lane go between those of a slower one. What is broken is `Misbehaviour`, never another error.
+An incoming frame goes to `framing.Assembler`, which holds the pieces of one message per lane under the limit of its
+kind, from the first bytes on; `messages.decode_message` then checks size, canonical encoding and types. An outgoing
+message goes through `messages.encode_message` to `framing.split`, which makes pieces of at most 64 KB, so that pieces
+of an urgent lane are sent between those of a slower one. Everything malformed raises `Misbehaviour`, and no other
+error.
 """

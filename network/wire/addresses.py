@@ -1,4 +1,4 @@
-"""Where other nodes are: asked for, told, and being dialled back."""
+"""Addresses of nodes: requested, announced, and dialled back."""
 
 from typing import Annotated, Final
 
@@ -9,38 +9,39 @@ from inos.network.wire.base import Notice, Reply, Request
 from inos.primitives.matrices import U32, Hash32
 
 MAX_ADDRESSES: Final = 512
-"""In one answer."""
+"""The number of addresses in one answer."""
 MAX_ANNOUNCED: Final = 10
-"""In one announcement."""
+"""The number of addresses in one announcement."""
 
 
 class KnownAddress(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A node and where it is dialled: an IP address, never a name, so that nobody is made to resolve one."""
+    """A node and its IP address; names are not allowed, because a node would then resolve names for strangers."""
 
     id: Hash32
     host: Annotated[str, Meta(min_length=2, max_length=MAX_HOST)]
     port: Annotated[int, Meta(ge=1, le=65_535)]
     seen_s: U32
-    """When somebody was last connected to it, seconds since 1970; a claim."""
+    """The time when some node was last connected to it, in seconds since 1970. It is a claim."""
 
 
 class GetAddresses(Request, frozen=True, tag=17):
-    """Which nodes do you know? Asked once of each peer one has dialled."""
+    """Requests known nodes; a node asks each peer that it has dialled once."""
 
 
 class Addresses(Reply, frozen=True, tag=18):
-    """A part of what the answering node knows, the same for all who ask for a day or so."""
+    """A part of what the answering node knows; it is the same for all peers for about a day."""
 
     observed: Annotated[str, Meta(max_length=MAX_HOST)]
-    """The IP address the answering node sees the asking one at; empty where that is none."""
+    """The IP address at which the answering node sees the requesting one; empty if it is none."""
     addresses: Annotated[tuple[KnownAddress, ...], Meta(max_length=MAX_ADDRESSES)]
 
 
 class AnnounceAddresses(Notice, frozen=True, tag=19):
-    """The sender's own address, or fresh ones it was told; passed on to two others."""
+    """The sender's own address, or fresh ones that it was told, which the receiver relays."""
 
     addresses: Annotated[tuple[KnownAddress, ...], Meta(min_length=1, max_length=MAX_ANNOUNCED)]
 
 
 class DialMe(Notice, frozen=True, tag=20):
-    """Please dial me where you see me, at the port of my hello: I want to know whether I can be reached."""
+    """Asks the receiver to dial the sender where it sees it, at the port of its hello, to learn whether it can be
+    reached."""

@@ -1,7 +1,7 @@
-"""What every message is: a canonical array of a tag and fields, and which way it is handled.
+"""The base of all messages: a canonical array of a tag and fields, and the way in which a message is handled.
 
-A request carries a number its reply repeats, so that a reply nobody asked for is seen as such. A notice is
-neither: it waits in the peer's inbox until somebody has time for it.
+A request carries a number that its replies repeat, so that a reply without a request is detected. A notice is neither a
+request nor a reply: it waits in the peer's inbox until it is processed.
 """
 
 from msgspec import Struct
@@ -10,7 +10,7 @@ from inos.primitives.matrices import U32
 
 
 class Message(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Base of all messages."""
+    """The base of all messages."""
 
 
 class Request(Message, frozen=True):
@@ -26,4 +26,4 @@ class Reply(Message, frozen=True):
 
 
 class Notice(Message, frozen=True):
-    """Tells something nobody asked for and nobody answers."""
+    """Informs the receiver, without a request before it or an answer after it."""

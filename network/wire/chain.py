@@ -1,4 +1,4 @@
-"""Headers by locator, blocks by id, and news of a block."""
+"""Headers by locator, blocks by id, and announcements of blocks."""
 
 from typing import Annotated, Final
 
@@ -14,25 +14,25 @@ MAX_BLOCK_IDS: Final = 16
 
 
 class GetHeaders(Request, frozen=True, tag=5):
-    """Headers after the last block of the locator that the other side has on its best chain."""
+    """Requests the headers after the last block of the locator that the other side has on its best chain."""
 
     locator: Annotated[tuple[Hash32, ...], Meta(max_length=MAX_LOCATOR)]
 
 
 class Headers(Reply, frozen=True, tag=6):
-    """In order, each the next one's parent. MAX_HEADERS of them mean: there are more."""
+    """Headers in order, each the parent of the next. If there are MAX_HEADERS of them, there are more."""
 
     headers: Annotated[tuple[Header, ...], Meta(max_length=MAX_HEADERS)]
 
 
 class AnnounceBlock(Notice, frozen=True, tag=7):
-    """A block this node has connected."""
+    """A block that the sender has connected."""
 
     header: Header
 
 
 class GetBlocks(Request, frozen=True, tag=8):
-    """Each id is answered by one BlockData or named in a NotFound."""
+    """Requests blocks; each id is answered by one BlockData or named in a NotFound."""
 
     ids: Annotated[tuple[Hash32, ...], Meta(min_length=1, max_length=MAX_BLOCK_IDS)]
 

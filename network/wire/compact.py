@@ -1,4 +1,4 @@
-"""Blocks without the transactions the other side has already (after Bitcoin's BIP 152)."""
+"""Blocks without the transactions that the other side has already (after Bitcoin's BIP 152)."""
 
 from typing import Annotated, Final
 
@@ -14,21 +14,21 @@ SHORT_BYTES: Final = 6
 MAX_SHORT: Final = 65_536
 MAX_PREFILLED: Final = 64
 MAX_ASKED: Final = 4096
-"""Where more is missing, the whole block is cheaper."""
+"""If more transactions are missing, the whole block is cheaper."""
 
 
 class Prefilled(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A transaction the sender thinks nobody else has yet, and its place."""
+    """A transaction that the sender expects the receiver to lack, and its index."""
 
     index: U32
     transaction: Transaction
 
 
 class CompactBody(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Header with seal, the seal's witness, and 6 bytes for each transaction that is not prefilled, in order.
+    """The header with its seal, the seal's witness, and 6 bytes for each transaction that is not prefilled, in order.
 
     A short id is the first 6 bytes of BLAKE3 keyed with H("compact block", header ‖ nonce) over the transaction's id,
-    so that nobody can choose two transactions that look alike to everybody.
+    so that an attacker cannot construct two transactions with the same short id at all nodes.
     """
 
     header: Header
@@ -40,13 +40,13 @@ class CompactBody(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tr
 
 
 class SetCompact(Notice, frozen=True, tag=27):
-    """Push compact blocks to me without being asked, or (any more) do not."""
+    """Asks the receiver to push compact blocks to the sender, or to stop pushing them."""
 
     is_wanted: bool
 
 
 class CompactBlock(Notice, frozen=True, tag=28):
-    """A block whose header and seal the sender has checked, pushed to one who wants that."""
+    """A pushed block whose header and seal the sender has checked."""
 
     body: CompactBody
 
@@ -60,13 +60,13 @@ class CompactAnswer(Reply, frozen=True, tag=30):
 
 
 class GetBlockTransactions(Request, frozen=True, tag=31):
-    """Those of a compact block that were not here, by their places in the block, ascending."""
+    """Requests the missing transactions of a compact block by their indices in the block, ascending."""
 
     id: Hash32
     indices: Annotated[tuple[U32, ...], Meta(min_length=1, max_length=MAX_ASKED)]
 
 
 class BlockTransactions(Reply, frozen=True, tag=32):
-    """In the order asked."""
+    """The requested transactions in the order of the request."""
 
     transactions: Annotated[tuple[Transaction, ...], Meta(max_length=MAX_ASKED)]

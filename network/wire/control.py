@@ -1,4 +1,4 @@
-"""Who is there, is it still, and why it goes."""
+"""The handshake's payload, pings, and the end of a link."""
 
 from typing import Annotated, Final
 
@@ -11,11 +11,11 @@ from inos.primitives.transactions import U64
 MAX_HELLO_BYTES: Final = 512
 MAX_REASON: Final = 200
 MAX_IDS: Final = 256
-"""Most ids one NotFound names: as many as any request asks for."""
+"""One NotFound names at most this many ids, as many as any request names."""
 
 
 class Hello(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """The handshake's payload: which protocol and chain, and where this node stands."""
+    """The handshake's payload: protocol, chain, and the tip of the sender."""
 
     version: U32
     chain_id: U32
@@ -24,15 +24,15 @@ class Hello(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     tip: Hash32
     height: U64
     weight: Hash32
-    """Big-endian. A claim, used to order questions and believed by nobody."""
+    """The weight of the sender's chain, big-endian. It is a claim that only orders requests."""
     listen_port: Annotated[int, Meta(ge=0, le=65_535)]
     is_brief: bool = False
-    """The dialler has a few questions or only looks whether somebody is there: it wants no news, serves no
-    blocks, and goes soon. Without meaning in the answering side's hello."""
+    """The dialler has a few requests, or only checks that a node is there: it wants no notices, serves no blocks, and
+    disconnects soon. The field has no meaning in the answering side's hello."""
 
 
 class Ping(Message, frozen=True, tag=1):
-    """Are you there? And: this is my tip."""
+    """Checks that the other side answers, and tells the sender's tip."""
 
     nonce: U64
     tip: Hash32
@@ -46,12 +46,12 @@ class Pong(Message, frozen=True, tag=2):
 
 
 class Bye(Message, frozen=True, tag=3):
-    """Why this side closes; for the other side's log."""
+    """The reason why the sender closes the link, for the other side's log."""
 
     reason: Annotated[str, Meta(max_length=MAX_REASON)]
 
 
 class NotFound(Reply, frozen=True, tag=4):
-    """The answer for what this node has not got, or will not say."""
+    """The answer for what the sender does not have or does not serve."""
 
     ids: Annotated[tuple[Hash32, ...], Meta(max_length=MAX_IDS)]

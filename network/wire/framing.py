@@ -1,7 +1,7 @@
-"""Messages as pieces of at most 64 KB, so that an urgent one never waits for a whole long one.
+"""Messages in pieces of at most 64 KB, so that an urgent message never waits for a whole long one.
 
-A frame is one byte (0x80 on a message's last piece, the lane in the low bits, the rest zero) and
-1 to PIECE_BYTES bytes. Each lane carries one message at a time, so there is nothing else to say.
+A frame is one byte (0x80 on a message's last piece, the lane in the low bits, the rest zero) and 1 to PIECE_BYTES
+bytes. Each lane carries one message at a time, so a frame needs no other field.
 """
 
 from collections.abc import Iterator
@@ -19,40 +19,42 @@ _KNOWN_BITS: Final = LAST | 0x03
 
 
 def split(data: bytes, lane: Lane) -> Iterator[bytes]:
-    """The frames of one encoded message."""
+    """Return the frames of one encoded message."""
     for start in range(0, len(data), PIECE_BYTES):
         is_last = start + PIECE_BYTES >= len(data)
         yield bytes([lane | (LAST if is_last else 0)]) + data[start : start + PIECE_BYTES]
 
 
 class Assembler:
-    """Puts one peer's pieces together; holds at most one unfinished message per lane."""
+    """Assembles the pieces of one peer; it holds at most one unfinished message per lane."""
 
     def __init__(self) -> None:
         self._parts: dict[Lane, bytearray] = {}
         self._kinds: dict[Lane, type[Message]] = {}
 
     def add(self, frame: bytes) -> tuple[type[Message], bytes] | None:
-        """A whole message's kind and bytes where this frame completes one.
+        """Add a frame; return kind and bytes of a message that is now whole, or else None.
 
         Raises:
             Misbehaviour: "bad-frame", "wrong-lane", "too-large", "short-piece", or what peek_kind raises.
         """
         if len(frame) < 2 or len(frame) > MAX_FRAME_BYTES or frame[0] & ~_KNOWN_BITS:
-            raise Misbehaviour("bad-frame", f"a frame of {len(frame)} bytes that is none of ours")
+            raise Misbehaviour("bad-frame", f"a frame of {len(frame)} bytes has an invalid length or first byte")
         lane, is_last, piece = Lane(frame[0] & 0x03), bool(frame[0] & LAST), frame[1:]
         if not is_last and len(piece) != PIECE_BYTES:
-            # Else a message could be sent a byte at a time, each costing a decryption and a task switch.
-            raise Misbehaviour("short-piece", f"a piece of {len(piece)} bytes that is not its message's last")
+            # A message could otherwise be sent a byte at a time, each of which costs a decryption and a task switch.
+            raise Misbehaviour(
+                "short-piece", f"a piece of {len(piece)} bytes is too short, because it is not its message's last"
+            )
         kind = self._kinds.get(lane)
         if kind is None:
             kind = peek_kind(piece)
             if get_limit(kind).lane is not lane:
-                raise Misbehaviour("wrong-lane", f"a {kind.__name__} in lane {lane.name}")
+                raise Misbehaviour("wrong-lane", f"a {kind.__name__} was sent in lane {lane.name}")
         parts = self._parts.get(lane, bytearray())
         limit = get_limit(kind).max_bytes
         if len(parts) + len(piece) > limit:
-            raise Misbehaviour("too-large", f"a {kind.__name__} of more than {limit} bytes")
+            raise Misbehaviour("too-large", f"a {kind.__name__} has more than {limit} bytes")
         if is_last:
             self._parts.pop(lane, None)
             self._kinds.pop(lane, None)

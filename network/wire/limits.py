@@ -1,4 +1,4 @@
-"""The one table of what each kind of message may weigh, how often it may come, and what breaking that costs."""
+"""The table of limits: how large each kind of message may be, how often it may come, and what breaking that costs."""
 
 from enum import IntEnum
 from typing import Final
@@ -31,12 +31,12 @@ from inos.network.wire.transactions import (
 from inos.network.wire.votes import AnnounceVotes, GetVotes, Votes
 
 BAN: Final = 100
-"""Penalty points at which a peer is disconnected and banned; they decay by POINTS_PER_S."""
+"""The penalty points at which a peer is disconnected and banned; they decay by POINTS_PER_S."""
 POINTS_PER_S: Final = 0.1
 
 
 class Lane(IntEnum):
-    """Urgency. A piece of a lower number always goes before one of a higher number."""
+    """The urgency of a message. A piece of a lower number is always sent before one of a higher number."""
 
     CONSENSUS = 0
     BLOCKS = 1
@@ -50,23 +50,25 @@ class Limit(Struct, frozen=True):
     max_bytes: int
     lane: Lane
     per_s: float
-    """Sustained messages a second. 0 for answers: as many as were asked for, and one nobody asked for is a fault."""
+    """The sustained messages per second. It is 0 for replies: as many are allowed as were requested, and others are a
+    fault."""
     burst: int
     penalty: int
-    """Points for each message above the rate. Too large or malformed is always a ban."""
+    """The points for each message above the rate. A message that is too large or malformed is always a ban."""
     cost_ms: float
-    """Work one causes at most before anything in it is proven, or to answer it, beside BYTES_COST_MS; measured."""
+    """The most work that one message causes before its content is proven, or to answer it, without BYTES_COST_MS;
+    measured."""
 
 
 _KB: Final = 1024
 MAX_BLOCK_BYTES: Final = 8 << 20
-"""Above any network's `max_block_bytes` with witness; the node checks that network's own limit."""
+"""This is above every network's `max_block_bytes` with witness; the node checks the limit of its own network."""
 
 MAX_COMPACT_BYTES: Final = 704 * _KB
-"""A witness, 6 bytes for each of 65,536 transactions, and 64 of them whole."""
+"""A witness, 6 bytes for each of 65,536 transactions, and 64 whole transactions."""
 
 MAX_STATE_RANGE_BYTES: Final = MAX_RECORD_BYTES + 256 * _KB
-"""One record of any size, or 192 KB of them; their lengths, and siblings."""
+"""One record of any size, or 192 KB of records, with their lengths and siblings."""
 MAX_RUN_MESSAGE_BYTES: Final = 1026 * _KB
 """64 strips and one path."""
 
@@ -119,15 +121,17 @@ LIMITS: Final[dict[type[Message], Limit]] = {
 }
 
 RESERVE_MS_PER_S: Final = 2.0
-"""Work each peer may cause whatever the others do, sustained: enough for news and for what a new block asks for."""
+"""The sustained work that each peer may cause in any case: enough for notices and for the requests after a new
+block."""
 RESERVE_MS_BURST: Final = 100.0
 SHARED_MS_PER_S: Final = 500.0
-"""Work of all peers together beyond that: half a core. It is shared in turns, and who causes more waits."""
+"""The work of all peers together beyond that: half a core. It is shared in turns, and a peer that causes more waits
+longer."""
 SHARED_MS_BURST: Final = 250.0
 LEAST_COST_MS: Final = 0.03
-"""Of any message: deciphering, decoding, handing on."""
+"""The cost of any message: decrypting, decoding and dispatching it."""
 BYTES_COST_MS: Final = 0.01 / _KB
-"""Work for each byte of an answer: reading, encoding, and enciphering it."""
+"""The work for each byte of an answer: reading, encoding and encrypting it."""
 
 QUEUE_BYTES: Final[dict[Lane, int]] = {
     Lane.CONSENSUS: 256 * _KB,
@@ -135,13 +139,14 @@ QUEUE_BYTES: Final[dict[Lane, int]] = {
     Lane.TRANSACTIONS: 1 << 20,
     Lane.BULK: 2 * MAX_RUN_MESSAGE_BYTES,
 }
-"""Most bytes waiting to be sent to one peer, per lane; no lane is exempt. An empty lane takes one larger message."""
+"""The most bytes that wait to be sent to one peer in each lane, without exemption. An empty lane takes one larger
+message."""
 QUEUE_MESSAGES: Final = 1024
-"""Most messages waiting per lane."""
+"""The most messages that wait in each lane."""
 MAX_WAITING_REQUESTS: Final = 256
-"""Requests of one peer waiting to be answered; our own side never has more in flight to one peer than half of it."""
+"""The most requests of one peer that wait to be answered; this node never has more than half of it open to one peer."""
 
 
 def get_limit(kind: type[Message]) -> Limit:
-    """The row of a message's kind."""
+    """Return the row of a kind of message."""
     return LIMITS[kind]

@@ -1,4 +1,4 @@
-"""Matrices by id: in runs of strips to be kept, in single strips to see that somebody has them."""
+"""Matrices by id: in runs of strips to be stored, and in single strips to prove that a node has them."""
 
 from typing import Annotated, Final
 
@@ -9,18 +9,18 @@ from inos.primitives.matrices import MAX_RESULT_PATH, STRIP_BYTES, U32, Hash32
 
 MAX_STRIPS: Final = 16
 MAX_RUN_BYTES: Final = 64 * STRIP_BYTES
-"""As inos.mesh.runs has them: 1 MiB."""
+"""The size of a run as in inos.mesh.runs: 1 MiB."""
 MAX_RUNS: Final = 2**26
 
 
 class GetMatrix(Request, frozen=True, tag=13):
-    """What is the matrix of this id?"""
+    """Requests the head of a matrix by its id."""
 
     id: Hash32
 
 
 class MatrixHead(Reply, frozen=True, tag=14):
-    """Type, dimensions and root; the id is their hash, so a wrong one is seen at once."""
+    """Type, dimensions and root of a matrix; the id is their hash, so that a wrong head is detected at once."""
 
     dtype: Annotated[int, Meta(ge=1, le=2)]
     rows: U32
@@ -29,7 +29,7 @@ class MatrixHead(Reply, frozen=True, tag=14):
 
 
 class GetStrips(Request, frozen=True, tag=15):
-    """`count` strips from `first` on, in leaf order."""
+    """Requests `count` strips from `first` on, in leaf order."""
 
     id: Hash32
     first: U32
@@ -49,14 +49,14 @@ class Strips(Reply, frozen=True, tag=16):
 
 
 class GetRun(Request, frozen=True, tag=40):
-    """The strips from 64 x `index` on, 64 of them or as many as there are."""
+    """Requests the strips from 64 x `index` on, 64 of them or as many as there are."""
 
     id: Hash32
     index: Annotated[int, Meta(ge=0, lt=MAX_RUNS)]
 
 
 class RunData(Reply, frozen=True, tag=41):
-    """One run, its strips one after the other, with one path from the root of its subtree to the matrix's."""
+    """One run, its strips one after the other, with one path from the root of its subtree to the matrix's root."""
 
     index: Annotated[int, Meta(ge=0, lt=MAX_RUNS)]
     data: Annotated[bytes, Meta(min_length=STRIP_BYTES, max_length=MAX_RUN_BYTES)]
@@ -64,7 +64,7 @@ class RunData(Reply, frozen=True, tag=41):
 
 
 class OfferCopy(Request, frozen=True, tag=42):
-    """The sender has this matrix, and too few others have it: will you keep a copy?"""
+    """Asks the receiver to keep a copy of a matrix that the sender has and too few others have."""
 
     dtype: Annotated[int, Meta(ge=1, le=2)]
     rows: U32
@@ -73,6 +73,6 @@ class OfferCopy(Request, frozen=True, tag=42):
 
 
 class CopyAnswer(Reply, frozen=True, tag=43):
-    """Whether the answering node has it, or fetches it now."""
+    """Whether the sender has the matrix or fetches it now."""
 
     is_taken: bool

@@ -1,4 +1,4 @@
-"""All kinds of message, and reading and writing one."""
+"""The list of all kinds of messages, and their encoding and decoding."""
 
 from functools import reduce
 from operator import or_
@@ -78,14 +78,14 @@ _ANY: Final[Any] = reduce(or_, KINDS)
 
 
 def peek_kind(data: bytes | bytearray) -> type[Message]:
-    """The kind of the message that begins with `data`, at least its first two bytes.
+    """Return the kind of the message that begins with `data`, at least its first two bytes.
 
     Raises:
         Misbehaviour: "not-a-message", "unknown-message".
     """
     # A message is a msgpack array of under 16 entries, 0x90 | length, whose first entry is a tag under 128.
     if len(data) < 2 or data[0] & 0xF0 != 0x90:
-        raise Misbehaviour("not-a-message", "bytes that do not begin like any message")
+        raise Misbehaviour("not-a-message", "the bytes do not begin like a message")
     kind = BY_TAG.get(data[1])
     if kind is None:
         raise Misbehaviour("unknown-message", f"there is no message of kind {data[1]}")
@@ -93,24 +93,24 @@ def peek_kind(data: bytes | bytearray) -> type[Message]:
 
 
 def encode_message(message: Message) -> bytes:
-    """Canonical bytes of a message."""
+    """Return the canonical bytes of a message."""
     return encode(message)
 
 
 def decode_message(data: bytes, *, limit: int) -> Message:
-    """Read one message of at most `limit` bytes.
+    """Decode one message of at most `limit` bytes.
 
     Raises:
-        Misbehaviour: the codec's reason where the bytes are no message.
+        Misbehaviour: the codec's reason if the bytes are not a message.
     """
     try:
         return cast(Message, decode(_ANY, data, limit=limit))
     except CodecError as error:
-        raise Misbehaviour(error.code, f"a message that cannot be read: {error.message}") from error
+        raise Misbehaviour(error.code, f"a message cannot be decoded: {error.message}") from error
 
 
 def decode_hello(data: bytes) -> Hello:
-    """Read the other side's handshake payload.
+    """Decode the other side's handshake payload.
 
     Raises:
         Misbehaviour: the bytes are not a Hello.
@@ -118,4 +118,4 @@ def decode_hello(data: bytes) -> Hello:
     try:
         return decode(Hello, data, limit=MAX_HELLO_BYTES)
     except CodecError as error:
-        raise Misbehaviour(error.code, f"a hello that cannot be read: {error.message}") from error
+        raise Misbehaviour(error.code, f"a hello cannot be decoded: {error.message}") from error

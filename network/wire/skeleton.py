@@ -1,4 +1,5 @@
-"""Every so-many-th block of a chain, so that the headers between them can be asked of many peers at once."""
+"""The skeleton of a chain: blocks at equal distances, so that the headers between them can be requested from many
+peers."""
 
 from typing import Annotated, Final
 
@@ -12,15 +13,16 @@ MAX_SKELETON_IDS: Final = 64
 
 
 class GetSkeleton(Request, frozen=True, tag=35):
-    """Ids `step`, 2 * `step`, ... blocks after the last block of the locator that the other side has on its chain."""
+    """Requests the ids `step`, 2 * `step`, ... blocks after the last block of the locator that the receiver has on its
+    chain."""
 
     locator: Annotated[tuple[Hash32, ...], Meta(max_length=MAX_LOCATOR)]
     step: Annotated[int, Meta(ge=1, le=MAX_HEADERS)]
 
 
 class Skeleton(Reply, frozen=True, tag=36):
-    """A claim: the headers between prove it or not."""
+    """A claim that the headers between the ids prove or refute."""
 
     start: Hash32
-    """The locator's block it counts from; genesis where none is on the chain."""
+    """The locator's block from which the steps count; genesis if none is on the chain."""
     ids: Annotated[tuple[Hash32, ...], Meta(max_length=MAX_SKELETON_IDS)]

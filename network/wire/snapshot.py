@@ -1,4 +1,4 @@
-"""A block's state in proven ranges, and the steps by which finality went, for nodes that begin near the end."""
+"""A block's state in proven ranges, and the proofs of finality, for nodes that start from a recent state."""
 
 from typing import Annotated, Final
 
@@ -14,7 +14,8 @@ MAX_STEPS: Final = 16
 
 
 class GetStateRange(Request, frozen=True, tag=52):
-    """What does the state after a recent checkpoint have under this node of its tree? A NotFound: not kept here."""
+    """Requests the part of the state after a recent checkpoint under one place of its tree; NotFound means it is not
+    kept."""
 
     block: Hash32
     place: Place
@@ -25,12 +26,12 @@ class StateRangeData(Reply, frozen=True, tag=53):
 
 
 class GetSteps(Request, frozen=True, tag=54):
-    """How were the checkpoints from this epoch on justified?"""
+    """Requests how the checkpoints from this epoch on were justified."""
 
     first: Epoch
 
 
 class Steps(Reply, frozen=True, tag=55):
-    """In order. MAX_STEPS of them mean: there are more."""
+    """Proofs of finality in order. If there are MAX_STEPS of them, there are more."""
 
     steps: Annotated[tuple[Step, ...], Meta(max_length=MAX_STEPS)]

@@ -13,9 +13,9 @@ END: Final = "<!-- end of messages -->\n"
 
 
 def render_table() -> str:
-    """Every kind of message with its tag and its row of `inos.network.wire.limits`, as Markdown."""
+    """Return a Markdown table of every kind of message with its tag and its row of `inos.network.wire.limits`."""
     rows = [
-        "| tag | message | is | lane | at most | a second (at once) | work | over the rate |",
+        "| tag | message | sort | lane | max size | per second (burst) | work | over the rate |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for kind in sorted(KINDS, key=lambda kind: int(kind.__struct_config__.tag or 0)):
@@ -28,7 +28,7 @@ def render_table() -> str:
 
 
 def insert_table(text: str) -> str:
-    """The document with the table between its two marks made anew.
+    """Return the document with a new table between its two marks.
 
     Raises:
         ValueError: the marks are missing.
@@ -36,12 +36,12 @@ def insert_table(text: str) -> str:
     before, _, rest = text.partition(BEGIN)
     _, mark, after = rest.partition(END)
     if not mark:
-        raise ValueError(f"no place for the table: the lines {BEGIN.strip()} and {END.strip()} are needed")
+        raise ValueError(f"the document has no marks for the table: add the lines {BEGIN.strip()} and {END.strip()}")
     return f"{before}{BEGIN}\n{render_table()}\n{END}{after}"
 
 
 def _name_sort(kind: type[Message]) -> str:
-    for sort, name in ((Request, "question"), (Reply, "answer"), (Notice, "notice")):
+    for sort, name in ((Request, "request"), (Reply, "reply"), (Notice, "notice")):
         if issubclass(kind, sort):
             return name
     return "link"
@@ -54,11 +54,11 @@ def _show_bytes(count: int) -> str:
 
 
 def _show_rate(limit: Limit) -> str:
-    return f"{limit.per_s:g} ({limit.burst})" if limit.burst else "as asked"
+    return f"{limit.per_s:g} ({limit.burst})" if limit.burst else "as requested"
 
 
 def _show_penalty(limit: Limit) -> str:
-    return f"{limit.penalty} points" if limit.burst else f"unasked: 20 points, wrong: {BAN}"
+    return f"{limit.penalty} points" if limit.burst else f"unrequested: 20 points, wrong: {BAN}"
 
 
 if __name__ == "__main__":

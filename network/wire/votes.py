@@ -1,4 +1,4 @@
-"""Votes on checkpoints: told as they come, and asked for by who was away."""
+"""Votes on checkpoints: announced as they come, and requested by nodes that were away."""
 
 from typing import Annotated, Final
 
@@ -8,19 +8,19 @@ from inos.network.wire.base import Notice, Reply, Request
 from inos.primitives.votes import MAX_COMMITTEE, Epoch, Vote
 
 MAX_ANNOUNCED_VOTES: Final = 8
-"""Votes in one notice: each costs its hearer a pairing."""
+"""The number of votes in one notice; each costs its receiver a pairing."""
 MAX_VOTES: Final = 2 * MAX_COMMITTEE
-"""Votes in one answer: two epochs' of a full committee."""
+"""The number of votes in one answer: those of a full committee for two epochs."""
 
 
 class AnnounceVotes(Notice, frozen=True, tag=46):
-    """Votes the sender has checked."""
+    """Votes that the sender has checked."""
 
     votes: Annotated[tuple[Vote, ...], Meta(min_length=1, max_length=MAX_ANNOUNCED_VOTES)]
 
 
 class GetVotes(Request, frozen=True, tag=47):
-    """Ask for votes whose targets are of an epoch or above."""
+    """Requests votes whose targets are of an epoch or above."""
 
     first_epoch: Epoch
 

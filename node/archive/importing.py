@@ -2,19 +2,19 @@
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Final, NoReturn, assert_never
 
 from msgspec import Struct
 
+from inos.chain.checked import CheckedBlock
 from inos.chain.ledger import Ledger
-from inos.consensus.params import Params
-from inos.consensus.validity import check_seal, check_transaction_sanity
 from inos.core.errors import NodeError
+from inos.core.verification.blocks import check_block
 from inos.mesh.store import MatrixStore
 from inos.node.archive.frames import MAX_FRAME, End, Frame, FrameReader, Head, Kind, SealedBlock, decode_matrix
 from inos.primitives.blocks import compute_block_id
-from inos.primitives.bls import Bls
 from inos.primitives.clock import Clock
 from inos.primitives.codec import decode
 from inos.primitives.errors import CodecError, InosError, ParentMissing, RuleViolation, VerdictMissing
@@ -140,11 +140,13 @@ class _Intake:
         """Check and connect the blocks that wait."""
         batch, self._waiting = self._waiting, []
         params = self._ledger.params
-        faults = list(pool.map(lambda sealed: _find_fault(params, sealed, self._ledger.bls), batch))
-        sound = next((at for at, fault in enumerate(faults) if fault is not None), len(batch))
-        pairs = [(sealed.block, sealed.witness) for sealed in batch[:sound]]
-        _, errors = self._ledger.add_checked_blocks(pairs, self._clock.now_ms())
-        for sealed, error in zip(batch, [*errors, *faults[sound:]], strict=True):
+        check = partial(check_block, params, self._ledger.bls)
+        found = list(pool.map(lambda sealed: check(sealed.block, sealed.witness), batch))
+        first_bad = next((at for at, each in enumerate(found) if isinstance(each, RuleViolation)), len(found))
+        valid = [each for each in found[:first_bad] if isinstance(each, CheckedBlock)]
+        _, errors = self._ledger.add_checked_blocks(valid, self._clock.now_ms())
+        faults = [each if isinstance(each, RuleViolation) else None for each in found[first_bad:]]
+        for sealed, error in zip(batch, [*errors, *faults], strict=True):
             if error is not None:
                 self._explain(sealed, error)
 
@@ -173,17 +175,6 @@ def _check_genesis(path: Path, head: Head, genesis: BlockId) -> None:
             f"{path} holds a chain of genesis {head.genesis.hex()}, this network's is {genesis.hex()}",
             hint="give the --network the file was exported from",
         )
-
-
-def _find_fault(params: Params, sealed: SealedBlock, bls: Bls) -> RuleViolation | None:
-    """In what needs no state: the seal, then each transaction with its signature."""
-    try:
-        check_seal(params, sealed.block.header, sealed.witness)
-        for tx in sealed.block.transactions:
-            check_transaction_sanity(params, tx, bls)
-    except RuleViolation as error:
-        return error
-    return None
 
 
 def _name(ids: Iterable[bytes]) -> str:

@@ -25,11 +25,27 @@ class BlsError(InosError):
 
 
 class Bls(Protocol):
-    """Keys 48 bytes, signatures 96 bytes, both compressed; secrets 32 bytes big-endian.
+    """Checks signatures, which is all that the rules need. Keys have 48 bytes, signatures 96, both compressed.
 
     A key or signature that is not the one encoding of a point of its prime-order group, or that is the point at
-    infinity, is refused everywhere: `is_*` say False, `aggregate` raises BlsError "bad-point".
+    infinity, is refused everywhere: `is_*` return False, `BlsBackend.aggregate` raises BlsError "bad-point".
     """
+
+    def is_key_valid(self, key: bytes) -> bool: ...
+
+    def is_possession_proven(self, key: bytes, message: bytes, proof: bytes) -> bool:
+        """Return True if `proof` is the key's signature over `message` under the proofs' own domain."""
+        ...
+
+    def is_signed(self, key: bytes, message: bytes, signature: bytes) -> bool: ...
+
+    def is_aggregate_signed(self, keys: Sequence[bytes], message: bytes, signature: bytes) -> bool:
+        """Return True if all `keys`, each with a proven possession, signed this one message; False for no keys."""
+        ...
+
+
+class BlsBackend(Bls, Protocol):
+    """Signs too. Secrets have 32 bytes, big-endian."""
 
     @property
     def name(self) -> str: ...
@@ -42,18 +58,8 @@ class Bls(Protocol):
         """Sign what the proof binds the key to, under the proofs' own domain: no vote is ever a proof."""
         ...
 
-    def is_key_valid(self, key: bytes) -> bool: ...
-
-    def is_possession_proven(self, key: bytes, message: bytes, proof: bytes) -> bool: ...
-
-    def is_signed(self, key: bytes, message: bytes, signature: bytes) -> bool: ...
-
     def aggregate(self, signatures: Sequence[bytes]) -> bytes:
-        """The sum of at least one signature."""
-        ...
-
-    def is_aggregate_signed(self, keys: Sequence[bytes], message: bytes, signature: bytes) -> bool:
-        """Whether all `keys`, each with a proven possession, signed this one message; False for no keys."""
+        """Return the sum of at least one signature."""
         ...
 
 

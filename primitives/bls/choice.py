@@ -3,11 +3,11 @@
 import sys
 from functools import cache
 
-from inos.primitives.bls.base import Bls
+from inos.primitives.bls.base import BlsBackend
 
 
 @cache
-def get_reference() -> Bls:
+def get_reference() -> BlsBackend:
     """py_ecc: correct and slow; what the others are measured against.
 
     Importing it raises the interpreter's recursion limit to 100,000, under which a few kilobytes of nested JSON from
@@ -21,7 +21,7 @@ def get_reference() -> Bls:
 
 
 @cache
-def get_native() -> Bls | None:
+def get_native() -> BlsBackend | None:
     """arkworks, or None where its binding is not installed."""
     try:
         from inos.primitives.bls.native import NativeBls
@@ -30,6 +30,6 @@ def get_native() -> Bls | None:
     return NativeBls()
 
 
-def get_bls() -> Bls:
+def get_bls() -> BlsBackend:
     """The fastest backend there is here; both give the same answers."""
     return get_native() or get_reference()

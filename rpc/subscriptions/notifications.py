@@ -7,7 +7,7 @@ from pydantic import Field
 from inos.rpc.methods.chain.summaries import BlockSummary
 from inos.rpc.methods.job.record import EventName
 from inos.rpc.methods.miner.control import MinerModel
-from inos.rpc.methods.state.accounts import EntryModel
+from inos.rpc.methods.state.history import EntryModel
 from inos.rpc.schemas import AddressText, HeightNumber, Hex32, JobModel, Model, NanoText, TransactionModel
 
 TopicName = Literal["heads", "finality", "transactions", "jobs", "miner"]
@@ -29,7 +29,7 @@ class FinalityNews(Model):
 
 
 class TransactionNews(Model):
-    """A transaction of the address: in the pool, in a block, or undone with its block; or a reward for a block."""
+    """A transaction of the address: in the pool, in a block, or undone with its block; or what a block itself moved."""
 
     event: Literal["pending", "included", "undone"]
     block: Annotated[Hex32 | None, Field(description="Null while it waits.")]

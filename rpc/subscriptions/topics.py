@@ -14,7 +14,7 @@ from inos.primitives.units import Address, BlockId, Height, JobId, TxId
 from inos.rpc.methods.chain.summaries import summarize
 from inos.rpc.methods.job.record import EVENT_NAMES
 from inos.rpc.methods.miner.control import get_miner, render_miner
-from inos.rpc.methods.state.accounts import render_entry
+from inos.rpc.methods.state.history import render_entry
 from inos.rpc.ports import NodePort
 from inos.rpc.render import make_renderer
 from inos.rpc.schemas import Model
@@ -90,7 +90,7 @@ class Transactions(Topic):
         height = Height(step.header.height)
         entries = self.node.ledger.get_history(self._address, before=(Height(height + 1), 0), limit=MAX_ENTRIES)
         for place in reversed([each for each in entries if each.height == height]):
-            entry = render_entry(self.node, self._address, place)
+            entry = render_entry(self.node, place)
             if entry is not None and entry.block == step.id.hex():
                 yield height, TransactionNews(event="included", block=entry.block, tx=None, entry=entry)
 

@@ -88,6 +88,12 @@ async def test_a_wrong_result_costs_its_worker_the_bond(tmp_path: Path) -> None:
         (challenge,) = (entry for entry in history["entries"] if entry["kind"] == "challenge")
         assert paid == bond // 2 - int(challenge["fee"])
         assert paid > 0
+        moved = (await ask(watcher.rpc_url, "state_getHistory", {"address": wrong_doer, "limit": 1000}))["entries"]
+        lost = [each for entry in moved for each in entry["movements"] if each["job"] == job]
+        assert [(each["reason"], int(each["bonded"])) for each in lost] == [
+            ("result_challenged", -bond),
+            ("claim_bond_locked", bond),
+        ]
 
         y = await client.save_result(job, tmp_path / "Y.npy")
         # Sums stay below 2^24, so float32 multiplies them exactly.

@@ -73,7 +73,7 @@ async def test_one_node_with_an_address_does_it_all(tmp_path: Path) -> None:
         # The job's reward went to the worker, which passes on what it does not need.
         async def is_paid_out() -> bool:
             page = await ask(node.rpc_url, "state_getHistory", {"address": PAID, "limit": 50})
-            return any(entry["kind"] == "received" for entry in page["entries"])
+            return any(movement["reason"] == "received" for entry in page["entries"] for movement in entry["movements"])
 
         await await_that("the worker passed its earnings on", is_paid_out, 60)
         status = await ask(node.rpc_url, "miner_status", token=node.read_token())

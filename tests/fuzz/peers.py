@@ -38,8 +38,8 @@ class StillClock:
 class Handler:
     """Answers everything with "not here", and asks one question of its own."""
 
-    def get_tip(self) -> tuple[BlockId, int]:
-        return BlockId(bytes(32)), 0
+    def on_arrival(self, host: str) -> None:
+        return
 
     async def handle_request(self, peer: Peer, request: Request) -> None:
         await peer.out.put(NotFound(request.request, ()))
@@ -70,7 +70,7 @@ async def _run(frames: Sequence[bytes]) -> None:
     near, far = make_link_pair(NodeId(b"\x01" * 32), NodeId(b"\x02" * 32))
     clock = StillClock()
     peer = Peer(near, HELLO, clock)
-    session = Session(peer, Handler(), TimeLimits(), clock, random.Random(1))
+    session = Session(peer, Handler(), lambda: (BlockId(bytes(32)), 0), TimeLimits(), clock, random.Random(1))
     async with asyncio.timeout(MAX_REAL_S), asyncio.TaskGroup() as group:
         running = group.create_task(session.run())
         reading = group.create_task(_read(far))

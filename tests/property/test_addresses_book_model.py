@@ -98,19 +98,19 @@ class BookMachine(RuleBasedStateMachine):
         assert seal(store_book(again)) == data or sorted(map(repr, store_book(again).entries)) == sorted(
             map(repr, store_book(self.book).entries)
         )
-        assert {e.address: set(e.places) for e in again} == {e.address: set(e.places) for e in self.book}
+        assert {e.address: set(e.positions) for e in again} == {e.address: set(e.positions) for e in self.book}
 
     @invariant()
     def tables_and_entries_agree(self):
         book = self.book
-        new = [(e, place) for e in book for place in e.places]
+        new = [(e, place) for e in book for place in e.positions]
         assert len(book._new) == len(new) <= 4 * 3
         assert len(book._tried) == sum(e.is_tried for e in book) <= 2 * 3
         for entry, place in new:
             assert book._new.get(place) is entry
             assert not entry.is_tried
         for entry in book:
-            assert entry.is_tried or 1 <= len(entry.places) <= 4
+            assert entry.is_tried or 1 <= len(entry.positions) <= 4
             assert book.get(entry.address) is entry
             if entry.is_tried:
                 assert book._tried.get(book._find_tried(entry.address)) is entry

@@ -224,15 +224,25 @@ def make_result_ref(job_rows: int = 32, job_cols: int = 48, tag: int = 1) -> Mat
     return make_matrix_ref(DTYPE_INT32, job_rows, job_cols, Hash(tag.to_bytes(32, "big")))
 
 
-def grow_at_random(branch: Branch, rng: random.Random, *, max_transactions: int = 6) -> MadeBlock:
-    """A block with random valid transactions of every kind, for a random miner."""
+def grow_at_random(
+    branch: Branch,
+    rng: random.Random,
+    *,
+    max_transactions: int = 6,
+    choose: Callable[[Branch, Key, random.Random], tuple[Key, Payload]] | None = None,
+) -> MadeBlock:
+    """A block with random valid transactions, for a random miner.
+
+    Args:
+        choose: who sends what; by default transfers and checked jobs.
+    """
     miner = rng.choice(PEOPLE)
     execution = branch.begin(miner=miner.address)
     taken: list[Transaction] = []
     ahead = dict.fromkeys(PEOPLE, 0)
     for _ in range(rng.randint(0, max_transactions)):
         key = rng.choice(PEOPLE)
-        key, payload = _choose_payload(branch, key, rng)
+        key, payload = (choose or choose_payload)(branch, key, rng)
         tx = branch.sign(key, payload, fee=rng.randint(0, 50), ahead=ahead[key])
         try:
             execution.add(tx)
@@ -243,7 +253,7 @@ def grow_at_random(branch: Branch, rng: random.Random, *, max_transactions: int 
     return branch.grow(*taken, miner=miner.address, nonce=rng.getrandbits(32))
 
 
-def _choose_payload(branch: Branch, key: Key, rng: random.Random) -> tuple[Key, Payload]:
+def choose_payload(branch: Branch, key: Key, rng: random.Random) -> tuple[Key, Payload]:
     """Something that is likely to be valid: claims for open jobs, results from whoever holds the claim."""
     jobs = [JobId(k[1:]) for k in branch.records.all if k[0] == 2]
     rng.shuffle(jobs)

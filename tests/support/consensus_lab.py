@@ -171,6 +171,23 @@ def sum_held(records: Mapping[StateKey, bytes]) -> int:
     return total
 
 
+def check_movements(before: Records, executed: Executed) -> None:
+    """The movements a block records are what its changes do to balances and bonds."""
+    moved: dict[bytes, list[int]] = {}
+    for entry in executed.history:
+        sums = moved.setdefault(entry.address, [0, 0])
+        for movement in entry.movements:
+            sums[0] += movement.balance
+            sums[1] += movement.bonded
+    for key in (key for key in executed.changes if key[0] == Kind.ACCOUNT):
+        old, new = (
+            Account() if data is None else decode(Account, data, limit=1000)
+            for data in (before.get(key), executed.changes[key])
+        )
+        assert moved.pop(key[1:], [0, 0]) == [new.balance - old.balance, new.bonded - old.bonded]
+    assert all(sums == [0, 0] for sums in moved.values())
+
+
 class Lab:
     """One chain from genesis on."""
 
@@ -266,8 +283,9 @@ class Lab:
         return executed
 
     def connect(self, block: Block) -> Executed:
-        """Check a block, apply it, and see that the books balance."""
+        """Check a block, apply it, and see that the books balance and every change of an account is recorded."""
         executed = self.check(block)
+        check_movements(self.records, executed)
         self.records.apply(executed.changes)
         self.headers.append(block.header)
         assert sum_held(self.records.all) == executed.figures.supply

@@ -8,6 +8,8 @@ from typing import Final, NamedTuple
 ROOT: Final = Path(__file__).parents[2]
 PAGES: Final = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 """Decisions are history, and are left out."""
+GUIDES: Final = (ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md")
+"""Pages for developers. What they name is tested, and their commands are not run."""
 SHELL: Final = "sh"
 
 

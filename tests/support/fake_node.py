@@ -15,11 +15,12 @@ from inos import work
 from inos.chain.events import TipChanged, TransactionAdded
 from inos.chain.jobrecords import TrackRecord, decode_record, make_event_changes
 from inos.chain.ledger import HistoryEntry, Tip
-from inos.chain.schema import REWARD_INDEX, record_key
+from inos.chain.schema import record_key
 from inos.chain.view import Standing
 from inos.consensus.execution import BlockFigures, Execution
 from inos.consensus.genesis_state import GenesisState
 from inos.consensus.jobevents import JobEvent
+from inos.consensus.movements import PLACE_END, PLACE_START, AccountEntry
 from inos.consensus.params import Params
 from inos.consensus.records import Job, JobState, StateKey
 from inos.consensus.state import StateView
@@ -115,7 +116,7 @@ class FakeLedger:
         self.known = {compute_block_id(genesis.header): self.blocks[0]}
         self.final_height = 0
         self.figures: dict[BlockId, BlockFigures] = {}
-        self.touched: list[tuple[int, int, Address]] = []
+        self.history: list[tuple[Height, AccountEntry]] = [(Height(0), entry) for entry in genesis.list_entries()]
         self.job_events: list[tuple[Height, JobEvent]] = []
         self.track_records: dict[bytes, bytes | None] = {}
 
@@ -174,11 +175,13 @@ class FakeLedger:
         return self.records.get(key), make_proof(self.records, key)
 
     def get_history(self, address: Address, *, before: tuple[int, int] | None, limit: int) -> list[HistoryEntry]:
-        mine = [(h, i) for h, i, one in self.touched if one == address and (before is None or (h, i) < before)]
-        return [
-            HistoryEntry(Height(h), i, None if i == REWARD_INDEX else compute_tx_id(self.blocks[h].transactions[i]))
-            for h, i in sorted(mine, reverse=True)
-        ][:limit]
+        found = []
+        for height, entry in self.history:
+            if entry.address == address and (before is None or (height, entry.place) < before):
+                is_tx = entry.place not in (PLACE_START, PLACE_END)
+                tx_id = compute_tx_id(self.blocks[height].transactions[entry.place - 1]) if is_tx else None
+                found.append(HistoryEntry(height, entry.place, tx_id, entry.movements))
+        return sorted(found, key=lambda each: (each.height, each.place), reverse=True)[:limit]
 
     def iterate_records(self) -> list[tuple[StateKey, bytes]]:
         return sorted(self.records.items())
@@ -253,9 +256,7 @@ class FakeLedger:
         self.figures[compute_block_id(header)] = done.figures
         self.job_events += [(height, event) for event in done.job_events]
         self.track_records |= make_event_changes(self.track_records.get, height, done.job_events)
-        self.touched.append((height, REWARD_INDEX, beneficiary))
-        for index, addresses in enumerate(done.touched):
-            self.touched += [(height, index, address) for address in addresses]
+        self.history += [(height, entry) for entry in done.history]
 
 
 class AllRight:

@@ -21,8 +21,9 @@ from inos.chain.snapshot.importer import Importer
 from inos.consensus.params import Params
 from inos.core.service import NodeService
 from inos.core.threads import Threads
+from inos.core.verification.backends import InlineBackend
+from inos.core.verification.blocks import BlockVerifier
 from inos.core.verification.results import StoredResults
-from inos.core.verification.seals import InlineVerifier
 from inos.genesis import Network
 from inos.mesh.store import MatrixStore
 from inos.network.files import MemoryFiles
@@ -113,12 +114,12 @@ class Forgery(Mint):
         return
 
 
-class SimVerifier(InlineVerifier):
+class SimBackend(InlineBackend):
     """Seals take their time."""
 
-    async def check(self, params: Params, header: Header, witness: Witness) -> None:
+    async def check_seal(self, params: Params, header: Header, witness: Witness) -> None:
         await asyncio.sleep(SEAL_S)
-        await super().check(params, header, witness)
+        await super().check_seal(params, header, witness)
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -166,8 +167,17 @@ class SimNode:
         results = StoredResults(self.matrices)
         self.ledger = open_memory_ledger(setting.chain, results, setting.mint, setting.shared, awaits_state)
         pool = Mempool(setting.chain.params, setting.pool)
+        backend = SimBackend(get_bls(), setting.mint.check)
         self.service = NodeService(
-            setting.chain, self.ledger, pool, self.matrices, results, self.clock, threads=InlineThreads()
+            setting.chain,
+            self.ledger,
+            pool,
+            self.matrices,
+            results,
+            self.clock,
+            bls=get_bls(),
+            verifier=BlockVerifier(setting.chain.params, backend, self.ledger, pool),
+            threads=InlineThreads(),
         )
         self.port: Any = self.service if wrap is None else wrap(self)
         self.net: NetworkService | None = None
@@ -211,7 +221,6 @@ class SimNode:
             rng=self.rng,
             transport=transport,
             files=self.files,
-            verifier=SimVerifier(get_bls(), self.setting.mint.check),
         )
         await self.net.start()
         self._task = group.create_task(self._run(self.net))

@@ -1,6 +1,7 @@
 """`inos wallet`: create, restore, list, address, balance, send, transaction, history, sign, broadcast, vote."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -208,7 +209,7 @@ def history(
     rpc: RpcOption = DEFAULT_RPC,
     json_: JsonOption = False,
 ) -> None:
-    """Show an account's transactions, the newest first."""
+    """Show what moved on an account and why, the newest first: balance, then what is bonded."""
     net = load_network(network)
     text = _resolve(who, wallet, net, wallet_dir)
     _wallets.warn_other_network(rpc, net)
@@ -224,16 +225,27 @@ def history(
     if not entries and not pending:
         print("no transactions yet")
     for waiting in pending:
-        print(f"{'pending':>8}  {waiting['kind']:<12} {'out':<4} {'':>16}  {waiting['id']}")
+        print(f"{'pending':>8}  {waiting['kind']:<20} {'':>16} {'':>16}  {waiting['id']}")
     for entry in entries:
-        amount = format_credits(int(entry.get("amount") or 0))
-        other = entry.get("counterparty") or ""
-        print(
-            f"{entry.get('height', ''):>8}  {entry.get('kind', ''):<12} {entry.get('direction', ''):<4} "
-            f"{amount:>16}  {other}  {entry.get('id', '')}  {entry['standing']}"
-        )
+        print("\n".join(_describe_entry(entry)))
     if isinstance(page, dict) and page.get("next") is not None:
         print(f"more with: --before {page['next']}")
+
+
+def _describe_entry(entry: dict[str, Any]) -> Iterator[str]:
+    """A line for each movement; one for an entry without any, which only concerns the account."""
+    nothing = {"reason": entry.get("kind", ""), "balance": 0, "bonded": 0}
+    for movement in entry.get("movements") or [nothing]:
+        balance, bonded = (_describe_change(int(movement.get(name) or 0)) for name in ("balance", "bonded"))
+        reason, other = str(movement.get("reason", "")).replace("_", " "), movement.get("counterparty") or ""
+        yield (
+            f"{entry.get('height', ''):>8}  {reason:<20} {balance:>16} {bonded:>16}  "
+            f"{other}  {entry.get('id', '')}  {entry['standing']}"
+        )
+
+
+def _describe_change(nano: int) -> str:
+    return f"{'+' if nano > 0 else ''}{format_credits(nano)}" if nano else ""
 
 
 @app.command()

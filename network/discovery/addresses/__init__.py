@@ -1,10 +1,11 @@
-"""Where other nodes are: learned from seeds and peers, kept on disk, and turned into outbound links.
+"""Addresses of other nodes: learned from seeds and peers, kept on disk, and turned into outbound links.
 
-`book` is the table of addresses, bucketed so that no operator fills it; `bookfile` puts it on disk and back.
-`exchange` asks peers for addresses, answers them and passes fresh ones on; `reachability` learns where this
-node itself can be reached; `slots` keeps the outbound links: anchors, then the book, then seeds, with feelers
-that test addresses and a change of peers when the chain stands still; `service` puts them together.
+`book` is the table of addresses, bucketed so that no operator can fill it; `bookfile` stores and restores it.
+`exchange` requests addresses from peers, answers their requests and relays fresh addresses. `reachability` learns where
+other nodes can reach this one. `slots` keeps the outbound links: anchors first, then the book, then seeds. `rotation`
+replaces outbound peers while the chain does not grow. `service` combines them and tests addresses.
 
-Pipeline: seeds and peers' answers -> `book` (new) -> feeler or slot dials -> `book` (tried) -> outbound peers.
-It bans nobody: an address that leads nowhere costs an attempt and is forgotten.
+The pipeline is: answers of seeds and peers enter the book's new table, a feeler or a slot dials them, and those that
+prove their id move to the tried table and serve as outbound peers. An address that leads nowhere costs an attempt and
+is forgotten; nothing here bans a node.
 """

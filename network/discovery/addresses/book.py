@@ -1,13 +1,13 @@
-"""Addresses of other nodes in two tables, after Bitcoin Core's addrman: told ones, and ones that were reached.
+"""The address book, after Bitcoin Core's addrman: one table of announced addresses, one of addresses that were reached.
 
-Where an address lands is a keyed hash of its network group and of the group it was heard from, so that nobody
-outside can aim, and the addresses of one group, or told by one group, share few buckets:
+A keyed hash of an address's network group and of the group that announced it selects its position. An outsider cannot
+predict the position, and the addresses of one group, or announced by one group, share few buckets:
 
-- new: 256 buckets of 64. Addresses heard from one group fall into at most 16 of them (1,024 of 16,384 places).
-- tried: 64 buckets of 64. Addresses of one group fall into at most 2 of them (128 of 4,096 places).
+- new: 256 buckets of 64. Addresses announced by one group fall into at most 16 of them (1,024 of 16,384 positions).
+- tried: 64 buckets of 64. Addresses of one group fall into at most 2 of them (128 of 4,096 positions).
 
-A place that is taken is given away only where its address is terrible, or stands elsewhere too; in tried the one
-that stands there is tested first. No I/O, no clock: times are milliseconds handed in.
+An occupied position of the new table is given away only if its address is terrible or has another position. In the
+tried table its address is tested first. The book does no I/O and reads no clock: callers pass times in milliseconds.
 """
 
 from collections.abc import Iterable, Iterator
@@ -22,24 +22,24 @@ from inos.network.endpoints import compute_group, is_acceptable
 from inos.network.identity import PeerAddress
 from inos.primitives.randomness import Randomness
 
-NEW_PLACES_PER_ADDRESS: Final = 4
+NEW_POSITIONS_PER_ADDRESS: Final = 4
 MAX_COLLISIONS: Final = 16
 
 _MINUTE: Final = 60_000
 FUTURE_MS: Final = 10 * _MINUTE
-"""A time of sight further ahead is a lie or a broken clock."""
+"""A later "last seen" time is a lie or comes from a wrong clock."""
 UNKNOWN_AGE_MS: Final = 5 * 24 * 60 * _MINUTE
-"""What such an address is taken for: as Bitcoin Core, five days old."""
-TOLD_PENALTY_MS: Final = 2 * 60 * _MINUTE
-"""What somebody else says of an address counts as so much older."""
+"""Such an address counts as five days old, as in Bitcoin Core."""
+ANNOUNCED_PENALTY_MS: Final = 2 * 60 * _MINUTE
+"""An address that another node announces counts as this much older than announced."""
 REPLACE_MS: Final = 4 * 60 * _MINUTE
-"""Reached within so long, an address keeps its place in tried."""
+"""An address reached within this time keeps its position in the tried table."""
 TEST_MS: Final = 40 * _MINUTE
-"""Without any test for so long, the newcomer takes the place."""
+"""If the address in the tried table was not tested for this long, the newcomer takes its position."""
 
 
 class Shape(Struct, frozen=True, kw_only=True):
-    """How large the tables are, in buckets and places of a bucket."""
+    """The size of the two tables, in buckets and positions of a bucket."""
 
     new_buckets: int = 256
     new_buckets_per_source: int = 16
@@ -52,19 +52,19 @@ SHAPE: Final = Shape()
 
 
 def bound_seen(seen_ms: int, now_ms: int) -> int:
-    """A time somebody told, taken with suspicion: never in the future, never better than two hours ago."""
+    """Return a usable "last seen" time for one that a peer announced: never in the future, at best two hours ago."""
     if not 0 < seen_ms <= now_ms + FUTURE_MS:
         return now_ms - UNKNOWN_AGE_MS
-    return min(seen_ms, now_ms) - TOLD_PENALTY_MS
+    return min(seen_ms, now_ms) - ANNOUNCED_PENALTY_MS
 
 
 class AddressBook:
     """All known addresses of other nodes.
 
     Args:
-        key: secret of this node; decides where addresses land.
-        own_id: never entered.
-        allow_local: whether loopback and private addresses are taken.
+        key: a secret of this node that decides the positions of addresses.
+        own_id: the id of this node, which is never stored.
+        allow_local: whether loopback and private addresses are stored.
     """
 
     def __init__(self, key: bytes, own_id: bytes, rng: Randomness, *, allow_local: bool, shape: Shape = SHAPE) -> None:
@@ -74,12 +74,12 @@ class AddressBook:
         self._rng = rng
         self._allow_local = allow_local
         self._entries: dict[PeerAddress, AddressEntry] = {}
-        self._new = BucketTable()
-        self._tried = BucketTable()
+        self._new: BucketTable[AddressEntry] = BucketTable()
+        self._tried: BucketTable[AddressEntry] = BucketTable()
         self._collisions: dict[PeerAddress, int] = {}
-        """Reached addresses whose place in tried is taken, and since when."""
+        """Reached addresses whose position in the tried table is occupied, and the time since when."""
         self.changes = 0
-        """Counts up with every change worth saving."""
+        """A counter that grows with every change worth saving."""
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -89,7 +89,7 @@ class AddressBook:
 
     @property
     def new_count(self) -> int:
-        """Addresses never reached."""
+        """The number of addresses that were never reached."""
         return len(self._entries) - len(self._tried)
 
     @property
@@ -100,18 +100,16 @@ class AddressBook:
         return self._entries.get(address)
 
     def is_acceptable(self, address: PeerAddress) -> bool:
-        """Whether the address may stand in the book at all."""
+        """Return True if the address may be stored at all."""
         is_place = 1 <= address.port <= 65_535 and is_acceptable(address.host, allow_local=self._allow_local)
         return is_place and address.id != self._own_id
 
     def add(self, address: PeerAddress, source: bytes, seen_ms: int, now_ms: int) -> bool:
-        """Take an address somebody told.
+        """Store an address that a peer announced; return True if it is new and is stored now.
 
         Args:
-            source: network group of who told it.
-            seen_ms: when it was last seen, as `bound_seen` made it.
-
-        Returns whether it was not known before and is now.
+            source: the network group of the peer that announced it.
+            seen_ms: when it was last seen, as `bound_seen` returns it.
         """
         if not self.is_acceptable(address):
             return False
@@ -121,33 +119,33 @@ class AddressBook:
             entry = AddressEntry(address, source, seen_ms)
         else:
             entry.seen_ms = max(entry.seen_ms, seen_ms)
-            # Told again and again it gets more places, each one half as likely as the one before.
-            if entry.is_tried or len(entry.places) >= NEW_PLACES_PER_ADDRESS:
+            # An address announced repeatedly gets more positions, each half as likely as the one before.
+            if entry.is_tried or len(entry.positions) >= NEW_POSITIONS_PER_ADDRESS:
                 return False
-            if self._rng.random() >= 0.5 ** len(entry.places):
+            if self._rng.random() >= 0.5 ** len(entry.positions):
                 return False
         self._put_new(entry, source, now_ms)
         return is_fresh and entry.address in self._entries
 
     def _put_new(self, entry: AddressEntry, source: bytes, now_ms: int, *, is_proven: bool = False) -> None:
-        place = self._find_new(entry.address, source)
-        other = self._new.get(place)
+        position = self._find_new(entry.address, source)
+        other = self._new.get(position)
         if other is entry:
             return
         if other is not None:
-            is_spare = len(other.places) > 1 and not entry.places
+            is_spare = len(other.positions) > 1 and not entry.positions
             if not (is_proven or is_spare or other.is_terrible(now_ms)):
                 return
-            self._leave_new(other, place)
-        self._new.put(place, entry)
-        entry.places[place] = source
+            self._leave_new(other, position)
+        self._new.put(position, entry)
+        entry.positions[position] = source
         self._entries[entry.address] = entry
         self.changes += 1
 
-    def _leave_new(self, entry: AddressEntry, place: Position) -> None:
-        self._new.remove(place)
-        del entry.places[place]
-        if not entry.places:
+    def _leave_new(self, entry: AddressEntry, position: Position) -> None:
+        self._new.remove(position)
+        del entry.positions[position]
+        if not entry.positions:
             self._forget(entry)
 
     def _forget(self, entry: AddressEntry) -> None:
@@ -156,7 +154,7 @@ class AddressBook:
         self.changes += 1
 
     def attempt(self, address: PeerAddress, now_ms: int, *, is_counted: bool = True) -> None:
-        """It is dialled; where `is_counted`, that is a failure until `good` says otherwise."""
+        """Note that the address is dialled; if `is_counted`, this is a failure until `good` says otherwise."""
         entry = self._entries.get(address)
         if entry is not None:
             entry.attempt_ms = now_ms
@@ -164,14 +162,14 @@ class AddressBook:
             self.changes += 1
 
     def seen(self, address: PeerAddress, now_ms: int) -> None:
-        """A link to it was up until now."""
+        """Note that a link to the address existed until now."""
         entry = self._entries.get(address)
         if entry is not None:
             entry.seen_ms = max(entry.seen_ms, now_ms)
             self.changes += 1
 
     def good(self, address: PeerAddress, now_ms: int) -> None:
-        """It was dialled and proved its id: move it to tried, where its place there is free."""
+        """Note that the node was dialled and proved its id; move it to the tried table if its position is free."""
         entry = self._entries.get(address)
         if entry is None:
             return
@@ -180,7 +178,7 @@ class AddressBook:
         entry.attempts = 0
         self.changes += 1
         for other in [e for e in self._new_at(address) if e is not entry]:
-            self.remove(other.address)  # One node per host and port: the other id is not there.
+            self.remove(other.address)  # Only one node lives at a host and port, so the other ids are not there.
         if entry.is_tried:
             return
         taken = self._tried.get(self._find_tried(address))
@@ -193,40 +191,40 @@ class AddressBook:
         return (e for e in self._entries.values() if (e.address.host, e.address.port) == (address.host, address.port))
 
     def _make_tried(self, entry: AddressEntry, now_ms: int) -> None:
-        """Move to tried; who stands there goes back to new."""
-        place = self._find_tried(entry.address)
-        taken = self._tried.get(place)
-        for old in tuple(entry.places):
+        """Move the entry to the tried table; an entry that occupies its position returns to the new table."""
+        position = self._find_tried(entry.address)
+        taken = self._tried.get(position)
+        for old in tuple(entry.positions):
             self._new.remove(old)
-        entry.places.clear()
+        entry.positions.clear()
         self._collisions.pop(entry.address, None)
         if taken is not None:
-            self._tried.remove(place)
+            self._tried.remove(position)
             taken.is_tried = False
             del self._entries[taken.address]
             self._put_new(taken, taken.source, now_ms, is_proven=True)
         entry.is_tried = True
-        self._tried.put(place, entry)
+        self._tried.put(position, entry)
         self._entries[entry.address] = entry
         self.changes += 1
 
     def remove(self, address: PeerAddress) -> None:
-        """It is not there: somebody else proved another id at its host and port."""
+        """Remove the address, because another node proved its id at this host and port."""
         entry = self._entries.get(address)
         if entry is None:
             return
         if entry.is_tried:
             self._tried.remove(self._find_tried(address))
-        for place in tuple(entry.places):
-            self._new.remove(place)
-        entry.places.clear()
+        for position in tuple(entry.positions):
+            self._new.remove(position)
+        entry.positions.clear()
         self._forget(entry)
 
     def pick(self, now_ms: int, *, new_only: bool = False) -> AddressEntry | None:
-        """A random address, each table as likely as the other, then each bucket, then each address in it.
+        """Return a random entry: each table is equally likely, then each bucket, then each entry in it.
 
-        Those tried lately or in vain are less likely, so that one operator's many addresses in few buckets
-        count no more than the few of somebody else.
+        Entries that were dialled recently or in vain are less likely. Many addresses of one operator share few buckets,
+        so they count no more than the few addresses of another operator.
         """
         tables = [table for table in ((self._new,) if new_only else (self._new, self._tried)) if len(table)]
         if not tables:
@@ -240,14 +238,14 @@ class AddressBook:
             patience *= 1.2
 
     def pick_collision(self, now_ms: int) -> AddressEntry | None:
-        """The address in tried that stands where a reached one would: it is to be tested."""
+        """Return an entry of the tried table whose position a reached address claims, so that the caller tests it."""
         self.resolve_collisions(now_ms)
         taken = [self._tried.get(self._find_tried(address)) for address in self._collisions]
         found = [entry for entry in taken if entry is not None]
         return found[int(self._rng.random() * len(found))] if found else None
 
     def resolve_collisions(self, now_ms: int) -> None:
-        """Give places in tried to newcomers where who stands there failed its test or could not be tested."""
+        """Give a position in the tried table to a newcomer if the present entry failed its test or had none."""
         for address, since_ms in tuple(self._collisions.items()):
             newcomer = self._entries[address]
             taken = self._tried.get(self._find_tried(address))
@@ -262,7 +260,7 @@ class AddressBook:
                 self._make_tried(newcomer, now_ms)
 
     def sample(self, most: int, share: float, now_ms: int) -> list[AddressEntry]:
-        """Random addresses fit to be told to others: at most `most`, at most `share` of the book."""
+        """Return random entries that are fit to be announced: at most `most`, and at most `share` of the book."""
         fit = [entry for entry in self._entries.values() if not entry.is_terrible(now_ms)]
         count = min(len(fit), most, max(1, int(len(self._entries) * share)) if fit else 0)
         for i in range(count):
@@ -271,7 +269,7 @@ class AddressBook:
         return fit[:count]
 
     def restore(self, entries: Iterable[tuple[AddressEntry, tuple[bytes, ...]]], now_ms: int) -> None:
-        """Put saved entries back, each with the sources it was heard from; the book is empty before."""
+        """Restore saved entries, each with the groups that announced it; the book must be empty."""
         for entry, sources in entries:
             if not self.is_acceptable(entry.address) or entry.address in self._entries:
                 continue
@@ -280,7 +278,7 @@ class AddressBook:
                 self._entries[entry.address] = entry
                 continue
             entry.is_tried = False
-            for source in (sources or (entry.source,))[:NEW_PLACES_PER_ADDRESS]:
+            for source in (sources or (entry.source,))[:NEW_POSITIONS_PER_ADDRESS]:
                 self._put_new(entry, source, now_ms)
 
     def _find_new(self, address: PeerAddress, source: bytes) -> Position:

@@ -1,10 +1,10 @@
-"""The address book and the anchors on disk and back."""
+"""Storage of the address book and of the anchors."""
 
 from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
-from inos.network.discovery.addresses.book import NEW_PLACES_PER_ADDRESS, AddressBook
+from inos.network.discovery.addresses.book import NEW_POSITIONS_PER_ADDRESS, AddressBook
 from inos.network.discovery.addresses.entry import AddressEntry
 from inos.network.files import load, save
 from inos.network.identity import PeerAddress
@@ -16,7 +16,7 @@ from inos.primitives.units import NodeId
 BOOK_FILE: Final = "addresses"
 ANCHORS_FILE: Final = "anchors"
 MAX_BOOK_BYTES: Final = 16 << 20
-"""Above a full book of 20,480 addresses at their longest."""
+"""A full book of 20,480 addresses at their longest needs less than this."""
 MAX_ENTRIES: Final = 1 << 15
 MAX_ANCHORS: Final = 8
 MAX_ANCHORS_BYTES: Final = 4096
@@ -28,7 +28,7 @@ _Group = Annotated[bytes, Meta(max_length=MAX_GROUP)]
 
 
 class StoredAddress(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A node's address."""
+    """The address of a node."""
 
     id: Hash32
     host: _Host
@@ -36,11 +36,11 @@ class StoredAddress(Struct, frozen=True, array_like=True, forbid_unknown_fields=
 
 
 class StoredEntry(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """An entry; where it stands follows from its sources and the book's key."""
+    """An entry of the book. Its positions follow from its sources and the book's key."""
 
     address: StoredAddress
     source: _Group
-    sources: Annotated[tuple[_Group, ...], Meta(max_length=NEW_PLACES_PER_ADDRESS)]
+    sources: Annotated[tuple[_Group, ...], Meta(max_length=NEW_POSITIONS_PER_ADDRESS)]
     seen_ms: U64
     attempt_ms: U64
     reached_ms: U64
@@ -58,7 +58,7 @@ class StoredAnchors(Struct, frozen=True, array_like=True, forbid_unknown_fields=
 
 
 def store_book(book: AddressBook) -> StoredBook:
-    """The book as it is saved."""
+    """Return the book in the form in which it is saved."""
     return StoredBook(1, tuple(_store_entry(entry) for entry in book))
 
 
@@ -66,7 +66,7 @@ def _store_entry(entry: AddressEntry) -> StoredEntry:
     return StoredEntry(
         address=_store(entry.address),
         source=entry.source,
-        sources=tuple(entry.places.values()),
+        sources=tuple(entry.positions.values()),
         seen_ms=max(0, entry.seen_ms),
         attempt_ms=entry.attempt_ms,
         reached_ms=entry.reached_ms,
@@ -76,7 +76,7 @@ def _store_entry(entry: AddressEntry) -> StoredEntry:
 
 
 def restore_book(book: AddressBook, stored: StoredBook, now_ms: int) -> None:
-    """Fill an empty book with what was saved."""
+    """Fill an empty book with saved entries."""
     book.restore(((_restore_entry(one), one.sources) for one in stored.entries), now_ms)
 
 
@@ -88,25 +88,25 @@ def _restore_entry(stored: StoredEntry) -> AddressEntry:
 
 
 async def load_book(book: AddressBook, files: Files, now_ms: int) -> None:
-    """Fill an empty book from its file; it stays empty where there is none or it is damaged."""
+    """Fill an empty book from its file; the book stays empty if the file is missing or damaged."""
     stored = await load(files, BOOK_FILE, StoredBook, MAX_BOOK_BYTES)
     if stored is not None:
         restore_book(book, stored, now_ms)
 
 
 async def save_book(book: AddressBook, files: Files) -> bool:
-    """Write the book; whether that went well."""
+    """Write the book; return True if it was written."""
     return await save(files, BOOK_FILE, store_book(book))
 
 
 async def load_anchors(files: Files) -> tuple[PeerAddress, ...]:
-    """Outbound peers of the last run."""
+    """Return the outbound peers of the last run."""
     stored = await load(files, ANCHORS_FILE, StoredAnchors, MAX_ANCHORS_BYTES)
     return () if stored is None else tuple(_restore(one) for one in stored.anchors)
 
 
 async def save_anchors(anchors: tuple[PeerAddress, ...], files: Files) -> bool:
-    """Write the outbound peers to be dialled first next time; whether that went well."""
+    """Write the outbound peers that the next run dials first; return True if they were written."""
     return await save(files, ANCHORS_FILE, StoredAnchors(tuple(_store(one) for one in anchors[:MAX_ANCHORS])))
 
 

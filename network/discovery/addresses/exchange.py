@@ -1,4 +1,4 @@
-"""Addresses asked of peers, answered to them, and fresh ones passed on, all of it in bounded amounts."""
+"""The exchange of addresses with peers: requests, answers and the relay of fresh addresses, all in bounded amounts."""
 
 import asyncio
 from collections import OrderedDict
@@ -34,36 +34,36 @@ from inos.primitives.units import NodeId
 log = structlog.get_logger("inos.network")
 
 SHARE: Final = 0.23
-"""Of the book in one answer, as Bitcoin Core."""
+"""The part of the book in one answer; as in Bitcoin Core."""
 SMALL_BOOK: Final = 64
-"""A book of at most this many addresses is answered whole and relayed to every peer: a network this small has
-nothing to hide, and it cannot afford a node that an address never reaches."""
+"""A book of at most this many addresses is answered whole and relayed to every peer: a network this small has nothing
+to hide, and it cannot afford a node that an address never reaches."""
 ANSWER_S: Final = 86_400.0
-"""One answer is given to everybody for so long, +-1/8, so that asking again teaches nothing more."""
+"""All peers get the same answer for this long, +-1/8, so that a repeated request reveals nothing more."""
 GROWTH: Final = 1.5
-"""A book grown by so much is worth a new answer."""
+"""A book that has grown by this factor gets a new answer."""
 FRESH_MS: Final = 600_000
-"""Only addresses seen so lately are passed on."""
+"""Only addresses seen within this time are relayed."""
 RELAYS: Final = 2
-"""Peers that a fresh address is relayed to once the book is no longer small; as Bitcoin Core."""
-TOLD_PER_S: Final = 0.1
-"""Announced addresses taken from one peer, sustained; what is above is passed over."""
-TOLD_BURST: Final = 10.0
+"""A fresh address is relayed to this many peers once the book is no longer small; as in Bitcoin Core."""
+TAKEN_PER_S: Final = 0.1
+"""The sustained rate of announced addresses that are taken from one peer; the excess is ignored."""
+TAKEN_BURST: Final = 10.0
 OWN_S: Final = 86_400.0
-"""How often one's own address is announced again."""
+"""This node announces its own address to a peer again after this time."""
 MAX_WAITING: Final = 64
 DAY_MS: Final = 86_400_000
 
 
-class _PeerAddresses:
-    """What one peer was told and is to be told."""
+class _PeerState:
+    """The addresses that one peer knows, and those that wait to be sent to it."""
 
     def __init__(self, now: float) -> None:
         self.known: BoundedSet[PeerAddress] = BoundedSet(1024)
-        self.budget = TokenBucket(TOLD_PER_S, TOLD_BURST, now)
+        self.budget = TokenBucket(TAKEN_PER_S, TAKEN_BURST, now)
         self.waiting: OrderedDict[PeerAddress, int] = OrderedDict()
         self.own_at: float | None = None
-        self.told_host = ""
+        self.seen_at_host = ""
         self.wants_dial = asyncio.Event()
 
 
@@ -74,11 +74,11 @@ class _Answer(Struct, frozen=True):
 
 
 class AddressExchange:
-    """One for all peers.
+    """The exchange of addresses with all peers.
 
     Args:
-        get_port: where this node listens.
-        on_news: called when addresses came that were not known.
+        get_port: returns the port on which this node listens.
+        on_news: called when unknown addresses arrived.
     """
 
     def __init__(
@@ -102,20 +102,20 @@ class AddressExchange:
         self._get_port = get_port
         self._on_news = on_news
         self._answer = _Answer((), 0.0, 0)
-        self._peers: dict[Peer, _PeerAddresses] = {}
+        self._peers: dict[Peer, _PeerState] = {}
 
-    def enter(self, peer: Peer) -> _PeerAddresses:
-        """A peer that is there for more than a few questions; its first news may come before it is followed."""
-        return self._peers.setdefault(peer, _PeerAddresses(self._clock.monotonic()))
+    def enter(self, peer: Peer) -> _PeerState:
+        """Return the state of a peer, creating it if needed; a notice may arrive before the peer's task starts."""
+        return self._peers.setdefault(peer, _PeerState(self._clock.monotonic()))
 
     def leave(self, peer: Peer) -> None:
         self._peers.pop(peer, None)
 
-    async def handle_request(self, peer: Peer, request: GetAddresses) -> None:
-        """Tell the peer where it is seen and a part of the book.
+    async def answer(self, peer: Peer, request: GetAddresses) -> None:
+        """Answer a request with the host at which the peer is seen and a part of the book.
 
         Raises:
-            LinkError: the peer is gone.
+            LinkError: the link has ended.
         """
         observed = peer.host if is_acceptable(peer.host, allow_local=True) else ""
         await peer.out.put(Addresses(request.request, observed, self._get_answer()))
@@ -133,10 +133,11 @@ class AddressExchange:
         return self._answer.addresses
 
     async def ask(self, peer: Peer) -> None:
-        """Ask a dialled peer for addresses, and where it sees this node.
+        """Request addresses from a dialled peer, with the host at which the peer sees this node.
 
         Raises:
-            RequestFailed: it does not answer. LinkError: it is gone.
+            RequestFailed: the peer does not answer.
+            LinkError: the link has ended.
         """
         limit_s = self._settings.limits.addresses
         with peer.requests.open(Addresses) as pending:
@@ -147,7 +148,7 @@ class AddressExchange:
         self._reach.on_observed(peer.group, reply.observed)
         here = self._peers.get(peer)
         if here is not None:
-            here.told_host = reply.observed
+            here.seen_at_host = reply.observed
         news = 0
         for told in reply.addresses:
             address = PeerAddress(NodeId(told.id), told.host, told.port)
@@ -163,7 +164,7 @@ class AddressExchange:
         return self._book.add(address, peer.group, bound_seen(seen_ms, now_ms), now_ms)
 
     def handle_notice(self, peer: Peer, message: AnnounceAddresses) -> None:
-        """Take what a peer announces, and pass on what is fresh to a few others."""
+        """Store the addresses that a peer announces, and relay the fresh ones."""
         here, now, now_ms, news = self.enter(peer), self._clock.monotonic(), self._clock.now_ms(), 0
         for told in message.addresses:
             if not here.budget.take(now):
@@ -181,8 +182,8 @@ class AddressExchange:
         """Queue an address for every other peer while the book is small, and for a few of them afterwards.
 
         A choice of a few peers can leave out a node of a small network for as long as the choice stands. In a large
-        network the same few peers are chosen for a whole day, whichever peer announces the address, so that an
-        address announced often does not multiply.
+        network the same few peers are chosen for a whole day, whichever peer announces the address, so that an address
+        announced often does not multiply.
         """
         chosen = [peer for peer in self._peers if peer is not source and peer.id != address.id]
         if len(self._book) > SMALL_BOOK:
@@ -196,7 +197,7 @@ class AddressExchange:
                 here.waiting[address] = seen_s
 
     async def run(self) -> None:
-        """Tell peers what waits for them, and this node's own address now and then, until cancelled."""
+        """Send waiting addresses, and this node's own address once a day, until cancelled."""
         while True:
             await asyncio.sleep(self._settings.address_interval_s * (0.5 + self._rng.random()))
             self.flush()
@@ -210,7 +211,7 @@ class AddressExchange:
         for peer, here in self._peers.items():
             self._send_waiting(peer, here)
 
-    def _send_waiting(self, peer: Peer, here: _PeerAddresses) -> None:
+    def _send_waiting(self, peer: Peer, here: _PeerState) -> None:
         batch: list[KnownAddress] = []
         while here.waiting and len(batch) < MAX_ANNOUNCED:
             address, seen_s = here.waiting.popitem(last=False)
@@ -221,27 +222,27 @@ class AddressExchange:
             peer.send(AnnounceAddresses(tuple(batch)))
 
     def announce_own(self, peer: Peer) -> None:
-        """Tell a dialled peer where this node listens, unless nobody can reach it there."""
+        """Announce this node's address to a dialled peer, unless other nodes cannot reach it there."""
         here, now = self._peers.get(peer), self._clock.monotonic()
         if here is None or self._reach.get_state(now) is Reach.PRIVATE:
             return
-        own = self._reach.get_own(self._get_port(), here.told_host)
+        own = self._reach.get_own(self._get_port(), here.seen_at_host)
         if own is not None and peer.kind is not LinkKind.INBOUND:
             here.own_at = now
             peer.send(AnnounceAddresses((KnownAddress(own.id, own.host, own.port, self._clock.now_ms() // 1000),)))
 
-    def ask_to_dial(self, peer: Peer) -> None:
-        """Ask a dialled peer to dial back where nobody has reached this node yet."""
+    def request_dial_back(self, peer: Peer) -> None:
+        """Ask a dialled peer to dial back if no node has reached this one yet."""
         now = self._clock.monotonic()
         if self._reach.get_state(now) is not Reach.PUBLIC and self._get_port() and peer.send(DialMe()):
             self._reach.on_asked(now)
 
-    def hear_dial_me(self, peer: Peer) -> None:
-        """A peer wants to be dialled."""
+    def on_dial_me(self, peer: Peer) -> None:
+        """Note that a peer asks to be dialled."""
         self.enter(peer).wants_dial.set()
 
     async def wait_dial_me(self, peer: Peer) -> None:
-        """Return when the peer wants to be dialled."""
+        """Return when the peer asks to be dialled."""
         here = self._peers[peer]
         await here.wants_dial.wait()
         here.wants_dial.clear()

@@ -1,4 +1,4 @@
-"""Where this node is, as others see it, and whether it can be dialled there."""
+"""The endpoint of this node as other nodes see it, and whether they can dial it."""
 
 from collections import Counter, OrderedDict
 from enum import StrEnum
@@ -10,15 +10,15 @@ from inos.primitives.units import NodeId
 
 MAX_VOTES: Final = 32
 ARRIVAL_COUNTS_S: Final = 86_400.0
-"""So long after the last inbound link the node still counts as reachable."""
+"""The node counts as reachable for this long after the last inbound link."""
 ANSWER_S: Final = 60.0
-"""Those asked to dial back do so within this time, or they cannot."""
+"""A peer that can dial back does so within this time."""
 MIN_ASKED: Final = 2
-"""Peers that must have been asked in vain before the node calls itself unreachable."""
+"""The node calls itself unreachable after this many peers were asked to dial back and did not."""
 
 
 class Reach(StrEnum):
-    """Whether others can dial this node."""
+    """Whether other nodes can dial this one."""
 
     UNKNOWN = "unknown"
     PRIVATE = "private"
@@ -26,15 +26,15 @@ class Reach(StrEnum):
 
 
 class Reachability:
-    """Learned, never assumed. Times are monotonic seconds handed in.
+    """What this node has learned of its own endpoint. Callers pass times in monotonic seconds.
 
-    The host is the one most network groups among the dialled peers report; one peer cannot make this node
-    believe in another address while others know better. That it can be reached is shown by a link somebody
-    else dialled, for which dialled peers are asked (`DialMe`).
+    The host is the one that most network groups among the dialled peers report, so one peer cannot make this node
+    believe in a wrong address while others know better. An inbound link proves that the node can be reached; dialled
+    peers are asked for one (`DialMe`).
 
     Args:
-        announced: host and port the user gave; then nothing is asked and nothing else is announced.
-        allow_local: whether a loopback or private address counts, as on a network of one's own.
+        announced: the host and port that the user gave; if given, peers are not asked and nothing else is announced.
+        allow_local: whether a loopback or private address counts, as on a private network.
     """
 
     def __init__(self, own_id: NodeId, announced: tuple[str, int] | None, *, allow_local: bool) -> None:
@@ -46,7 +46,7 @@ class Reachability:
         self._asked: list[float] = []
 
     def on_observed(self, group: bytes, host: str) -> None:
-        """A dialled peer of `group` says that it sees this node at `host`."""
+        """Note that a dialled peer of `group` sees this node at `host`."""
         if not is_acceptable(host, allow_local=self._allow_local):
             return
         self._votes[group] = host
@@ -55,16 +55,16 @@ class Reachability:
             self._votes.popitem(last=False)
 
     def on_asked(self, now: float) -> None:
-        """A dialled peer was asked to dial back."""
+        """Note that a dialled peer was asked to dial back."""
         self._asked = [*self._asked[-MIN_ASKED:], now]
 
     def on_arrival(self, host: str, now: float) -> None:
-        """Somebody at `host` has dialled this node and proved an id."""
+        """Note that a node at `host` has dialled this one and proved its id."""
         if is_acceptable(host, allow_local=self._allow_local):
             self._arrived_at = now
 
     def get_state(self, now: float) -> Reach:
-        """public after an inbound link, private where several peers were asked to dial back and none came."""
+        """Return PUBLIC after an inbound link, and PRIVATE if several peers were asked to dial back and none did."""
         arrived = self._arrived_at
         if arrived is not None and now - arrived < ARRIVAL_COUNTS_S:
             return Reach.PUBLIC
@@ -73,14 +73,14 @@ class Reachability:
 
     @property
     def observed_host(self) -> str:
-        """What most groups report; "" before anybody has."""
+        """The host that most groups report; "" before any has."""
         return Counter(self._votes.values()).most_common(1)[0][0] if self._votes else ""
 
-    def get_own(self, listen_port: int, told_host: str = "") -> PeerAddress | None:
-        """What to announce; to a peer that told `told_host` at least that, since it believes it anyway."""
+    def get_own(self, listen_port: int, seen_at_host: str = "") -> PeerAddress | None:
+        """Return the address to announce; a peer that sees this node at `seen_at_host` gets at least that one."""
         if self._announced is not None:
             return PeerAddress(self._own_id, *self._announced)
-        host = self.observed_host or told_host
+        host = self.observed_host or seen_at_host
         if not host or not listen_port or not is_acceptable(host, allow_local=self._allow_local):
             return None
         return PeerAddress(self._own_id, host, listen_port)

@@ -1,4 +1,4 @@
-"""Outbound links that are no use: the worst one gives way while the chain stands still, and those left behind go."""
+"""The replacement of outbound peers: the worst one while the chain does not grow, and those that fall behind."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 
-from inos.network.discovery.addresses.slots import Links
+from inos.network.discovery.addresses.slots import PeerLinks
 from inos.network.peers.kinds import LinkKind
 from inos.network.peers.peer import Peer
 from inos.network.settings import NetworkSettings
@@ -16,22 +16,22 @@ from inos.primitives.units import BlockId
 log = structlog.get_logger("inos.network")
 
 MIN_STAY_S: Final = 30.0
-"""An outbound link has at least so long to show that it is good for something."""
+"""An outbound link has this long to prove useful."""
 BEHIND_BLOCKS: Final = 20
-"""A peer so far below this node's tip for `behind_s` is no help; it is let go, never banned."""
+"""A peer that is this many blocks below this node's tip for `behind_s` is disconnected, and never banned."""
 
 
 class OutboundRotation:
     """Watches the tip and the outbound peers.
 
     Args:
-        get_tip: id and height of the best connected block.
-        kick: called when a slot more is to be filled.
+        get_tip: returns id and height of the best connected block.
+        wake: called when one more slot is to be filled.
     """
 
     def __init__(
         self,
-        links: Links,
+        links: PeerLinks,
         settings: NetworkSettings,
         clock: Clock,
         get_tip: Callable[[], tuple[BlockId, int]],
@@ -48,15 +48,16 @@ class OutboundRotation:
 
     @property
     def is_stale(self) -> bool:
-        """Whether the chain has stood still for `stale_tip_s`."""
+        """Whether the chain has not grown for `stale_tip_s`."""
         return self._clock.monotonic() - self._moved_at > self._settings.stale_tip_s
 
-    def get_most(self) -> int:
-        """Outbound slots now: one more while the chain stands still, to hear of another view."""
+    def get_slot_count(self) -> int:
+        """Return the number of outbound slots: one more than usual while the chain does not grow, to hear of another
+        view."""
         return self._settings.max_outbound + (1 if self.is_stale and self._settings.max_outbound else 0)
 
     async def run(self) -> None:
-        """Look now and then, until cancelled."""
+        """Check the tip and the peers repeatedly, until cancelled."""
         while True:
             await asyncio.sleep(self._settings.rotation_interval_s)
             tip, height = self._get_tip()
@@ -77,16 +78,16 @@ class OutboundRotation:
         self._behind_since = {peer: self._behind_since.get(peer, now) for peer in behind}
         for peer, since in self._behind_since.items():
             if now - since > self._settings.behind_s:
-                log.info("outbound peer let go", peer=peer.name, reason="behind", height=peer.best_height)
+                log.info("outbound peer disconnected", peer=peer.name, reason="behind", height=peer.best_height)
                 await peer.close("behind")
 
     async def _close_worst(self) -> None:
-        """Above the usual number, close the one whose last new block is the oldest; of several the youngest."""
+        """If there are too many peers, close the one whose last new block is oldest; of several, the youngest."""
         now, peers = self._clock.monotonic(), self._list()
         if len(peers) <= self._settings.max_outbound:
             return
         settled = [peer for peer in peers if now - peer.connected_at > MIN_STAY_S and not peer.is_busy]
         if settled:
             worst = min(settled, key=lambda peer: (peer.contributions.block_at, -peer.connected_at))
-            log.info("outbound peer let go", peer=worst.name, reason="chain stands still")
+            log.info("outbound peer disconnected", peer=worst.name, reason="the chain does not grow")
             await worst.close("rotated")

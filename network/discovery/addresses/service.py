@@ -1,4 +1,4 @@
-"""Discovery by addresses as the network service sees it: answers, work per peer, work beside them, a status."""
+"""Discovery by addresses: it answers requests, works with each peer, and keeps the book and the outbound links."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from inos.network.discovery.addresses.bookfile import load_anchors, load_book, s
 from inos.network.discovery.addresses.exchange import AddressExchange
 from inos.network.discovery.addresses.reachability import Reach, Reachability
 from inos.network.discovery.addresses.rotation import OutboundRotation
-from inos.network.discovery.addresses.slots import Links, OutboundSlots, begin_attempt, end_attempt
+from inos.network.discovery.addresses.slots import OutboundSlots, PeerLinks, begin_attempt, end_attempt
 from inos.network.endpoints import compute_group, is_acceptable
 from inos.network.errors import LinkError, RequestFailed
 from inos.network.identity import NodeIdentity, PeerAddress
@@ -20,7 +20,7 @@ from inos.network.peers.kinds import LinkKind
 from inos.network.peers.peer import Peer
 from inos.network.ports import Files
 from inos.network.settings import NetworkSettings
-from inos.network.wire.addresses import AnnounceAddresses, DialMe, GetAddresses
+from inos.network.wire.addresses import AnnounceAddresses, DialMe
 from inos.network.wire.base import Notice
 from inos.primitives.clock import Clock
 from inos.primitives.hashing import Context, compute_hash
@@ -30,27 +30,27 @@ from inos.primitives.units import BlockId, NodeId
 log = structlog.get_logger("inos.network")
 
 MAX_DIAL_BACKS: Final = 4
-"""Peers dialled back at one time."""
+"""This many peers are dialled back at the same time."""
 DIAL_BACK_S: Final = 600.0
-"""How often one node is dialled back."""
+"""One node is dialled back at most once in this time."""
 SAVE_CHECK_S: Final = 5.0
 FEELER_PICKS: Final = 10
 
 
 class AddressService:
-    """Finds peers. Without `settings.discovery` it answers others and dials nobody.
+    """Finds peers. Without `settings.discovery` it only answers other nodes and dials none.
 
     Args:
-        files: where book and anchors are kept.
-        get_tip: id and height of the best connected block.
-        get_port: where this node listens.
+        files: keep the book and the anchors.
+        get_tip: returns id and height of the best connected block.
+        get_port: returns the port on which this node listens.
     """
 
     def __init__(
         self,
         identity: NodeIdentity,
         settings: NetworkSettings,
-        links: Links,
+        links: PeerLinks,
         files: Files,
         clock: Clock,
         rng: Randomness,
@@ -67,86 +67,73 @@ class AddressService:
         self._get_port = get_port
         local = settings.local_addresses
         self.book = AddressBook(key, identity.node_id, rng, allow_local=local)
-        self._reach = Reachability(identity.node_id, settings.announce, allow_local=local)
-        self._rotation = OutboundRotation(links, settings, clock, get_tip, self._wake)
-        self._slots = OutboundSlots(identity.node_id, self.book, links, settings, clock, rng, self._rotation.get_most)
-        self._exchange = AddressExchange(
-            key, self.book, self._reach, settings, clock, rng, get_port=get_port, on_news=self._wake
+        self.reachability = Reachability(identity.node_id, settings.announce, allow_local=local)
+        self._has_candidates = asyncio.Event()
+        wake = self._has_candidates.set
+        self.rotation = OutboundRotation(links, settings, clock, get_tip, wake)
+        self._slots = OutboundSlots(
+            identity.node_id, self.book, links, settings, clock, rng, self.rotation.get_slot_count, self._has_candidates
+        )
+        self.exchange = AddressExchange(
+            key, self.book, self.reachability, settings, clock, rng, get_port=get_port, on_news=wake
         )
         self._dialled_back: ExpiringSet[NodeId] = ExpiringSet(1024)
         self._dial_backs = asyncio.Semaphore(MAX_DIAL_BACKS)
         self._anchors: tuple[PeerAddress, ...] = ()
         self._saved_changes = 0
-        self._told_reach = Reach.UNKNOWN
+        self._logged_reach = Reach.UNKNOWN
         self._is_loaded = False
 
-    def _wake(self) -> None:
-        self._slots.wake()
-
     def on_arrival(self, host: str) -> None:
-        """Somebody at `host` dialled this node and proved an id."""
-        self._reach.on_arrival(host, self._clock.monotonic())
+        """Note that a node at `host` dialled this one and proved its id."""
+        self.reachability.on_arrival(host, self._clock.monotonic())
 
     @property
-    def get_or_dial(self) -> Reach:
-        """Whether others can dial this node."""
-        return self._reach.get_state(self._clock.monotonic())
-
-    @property
-    def is_stale(self) -> bool:
-        """Whether outbound peers are changed because the chain stands still."""
-        return self._rotation.is_stale
-
-    @property
-    def observed_host(self) -> str:
-        """Where dialled peers see this node; "" before they said."""
-        return self._reach.observed_host
+    def reach(self) -> Reach:
+        """Whether other nodes can dial this one."""
+        return self.reachability.get_state(self._clock.monotonic())
 
     def get_own(self) -> PeerAddress | None:
-        """What is announced of this node."""
-        return self._reach.get_own(self._get_port())
-
-    async def handle_request(self, peer: Peer, request: GetAddresses) -> None:
-        """See AddressExchange.answer."""
-        await self._exchange.handle_request(peer, request)
+        """Return the address that this node announces of itself."""
+        return self.reachability.get_own(self._get_port())
 
     def handle_notice(self, peer: Peer, notice: Notice) -> bool:
-        """Whether the notice was one of discovery's; it has been taken then."""
+        """Handle a notice of discovery; return False if the notice is of another kind."""
         if not isinstance(notice, AnnounceAddresses | DialMe):
             return False
         if peer.is_brief:
-            return True  # Such a link is for questions.
+            return True  # A brief link carries requests only.
         if isinstance(notice, DialMe):
-            self._exchange.hear_dial_me(peer)
+            self.exchange.on_dial_me(peer)
         else:
-            self._exchange.handle_notice(peer, notice)
+            self.exchange.handle_notice(peer, notice)
         return True
 
     async def run_peer(self, peer: Peer) -> None:
-        """Everything that belongs to one peer, until it is gone."""
-        self._exchange.enter(peer)
+        """Do all work that belongs to one peer, until its link ends."""
+        self.exchange.enter(peer)
         try:
             if peer.kind is not LinkKind.INBOUND:
                 await self._introduce(peer)
             while True:
-                await self._exchange.wait_dial_me(peer)
+                await self.exchange.wait_dial_me(peer)
                 await self._dial_back(peer)
         finally:
-            self._exchange.leave(peer)
+            self.exchange.leave(peer)
             if peer.address is not None:
                 self.book.seen(peer.address, self._clock.now_ms())
 
     async def _introduce(self, peer: Peer) -> None:
         try:
-            await self._exchange.ask(peer)
+            await self.exchange.ask(peer)
         except (RequestFailed, LinkError) as error:
-            log.debug("addresses not learned", peer=peer.name, code=error.code)
+            log.debug("no addresses from peer", peer=peer.name, code=error.code)
         if self._settings.discovery:
-            self._exchange.announce_own(peer)
-            self._exchange.ask_to_dial(peer)
+            self.exchange.announce_own(peer)
+            self.exchange.request_dial_back(peer)
 
     async def _dial_back(self, peer: Peer) -> None:
-        """Dial a peer at the host it was seen at, and nowhere else."""
+        """Dial a peer at the host from which it connected, and at no other."""
         now, address = self._clock.monotonic(), PeerAddress(peer.id, peer.host, peer.hello.listen_port)
         is_allowed = address.port and is_acceptable(address.host, allow_local=self._settings.local_addresses)
         if not is_allowed or self._dialled_back.has(peer.id, now):
@@ -166,18 +153,18 @@ class AddressService:
         self._saved_changes, self._is_loaded = self.book.changes, True
         for known in (*self._settings.seeds, *self._anchors):
             self.book.add(known, compute_group(known.host, known.port), now_ms, now_ms)
-        works = [self._exchange.run(), self._keep_saved()]
+        works = [self.exchange.run(), self._keep_saved()]
         if self._settings.discovery:
-            works += [self._slots.run(self._anchors), self._feel(), self._rotation.run()]
+            works += [self._slots.run(self._anchors), self._run_feelers(), self.rotation.run()]
         async with asyncio.TaskGroup() as group:
             for work in works:
                 group.create_task(work)
 
-    async def _feel(self) -> None:
-        """Test an address now and then: one that stands in the way of a reached one, else one never reached."""
+    async def _run_feelers(self) -> None:
+        """Test addresses repeatedly: one whose position a reached address claims, or else one never reached."""
         while True:
             await asyncio.sleep(self._settings.feeler_interval_s * (0.5 + self._rng.random()))
-            address = self._pick_to_feel()
+            address = self._pick_for_feeler()
             if address is None:
                 continue
             begin_attempt(self.book, self._links, address, self._clock)
@@ -187,9 +174,9 @@ class AddressService:
                 end_attempt(self.book, address, error, self._clock)
             else:
                 end_attempt(self.book, address, None, self._clock)
-                self._wake()
+                self._has_candidates.set()
 
-    def _pick_to_feel(self) -> PeerAddress | None:
+    def _pick_for_feeler(self) -> PeerAddress | None:
         now_ms = self._clock.now_ms()
         for _ in range(FEELER_PICKS):
             entry = self.book.pick_collision(now_ms) or self.book.pick(now_ms, new_only=True)
@@ -203,26 +190,26 @@ class AddressService:
         saved_at = self._clock.monotonic()
         while True:
             await asyncio.sleep(SAVE_CHECK_S)
-            self._tell_reach()
+            self._log_reach()
             await self._save_anchors()
             if self._clock.monotonic() - saved_at >= self._settings.save_interval_s:
                 await self._save_book()
                 saved_at = self._clock.monotonic()
 
-    def _tell_reach(self) -> None:
-        if self.get_or_dial is not self._told_reach:
-            self._told_reach = self.get_or_dial
-            log.info("reachability", state=self.get_or_dial.value, observed=self.observed_host or "unknown")
+    def _log_reach(self) -> None:
+        if self.reach is not self._logged_reach:
+            self._logged_reach = self.reach
+            log.info("reachability", state=self.reach.value, observed=self.reachability.observed_host or "unknown")
 
     async def save(self) -> None:
-        """Write what is worth it: at the end, before the links are closed."""
+        """Write the book and the anchors; this is called before the links are closed."""
         if self._is_loaded:
             await self._save_anchors()
             await self._save_book()
 
     async def _save_anchors(self) -> None:
         anchors = self._slots.pick_anchors()
-        # A node without outbound peers keeps its old anchors: they are the way back.
+        # A node without outbound peers keeps its old anchors, because they are its way back.
         if anchors and anchors != self._anchors and await save_anchors(anchors, self._files):
             self._anchors = anchors
 

@@ -1,4 +1,4 @@
-"""The outbound links: anchors first, then the book, then seeds; each network group at most once."""
+"""The outbound links: anchors first, then the book, then seeds; each network group has at most one."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
@@ -20,15 +20,15 @@ from inos.primitives.units import NodeId
 log = structlog.get_logger("inos.network")
 
 MAX_DIALS: Final = 4
-"""Dials under way at one time."""
+"""This many dials are in progress at the same time."""
 PICKS: Final = 40
 PATIENT_PICKS: Final = 30
-"""Picks before one that was dialled lately is taken all the same."""
+"""After this many picks, an address that was dialled recently is taken as well."""
 ANCHORS: Final = 2
 
 
-class Links(Protocol):
-    """What discovery needs of the peer manager."""
+class PeerLinks(Protocol):
+    """The part of the peer manager that discovery needs."""
 
     @property
     def peers(self) -> Mapping[NodeId, Peer]: ...
@@ -38,32 +38,33 @@ class Links(Protocol):
     def count(self, kind: LinkKind, /) -> int: ...
 
     def is_refused(self, address: PeerAddress, /) -> bool:
-        """Whether the node or its network group is banned."""
+        """Return True if the node or its network group is banned."""
 
     async def connect(self, address: PeerAddress, kind: LinkKind, /) -> Peer:
-        """Raises LinkError."""
+        """Dial and return the connected peer. It raises LinkError."""
 
     async def dial_feeler(self, address: PeerAddress, /) -> None:
-        """See that the node is there and on this network, by a link that is closed at once. Raises LinkError."""
+        """Check by a link that is closed at once that the node is there and on this network. It raises LinkError."""
 
 
 class OutboundSlots:
-    """Fills `max_outbound` slots for as long as it runs.
+    """Keeps `max_outbound` slots filled while it runs.
 
     Args:
-        anchors: outbound peers of the last run, dialled first.
-        get_most: how many slots there are now; one more than usual while the chain stands still.
+        get_most: returns the number of slots, which is one more than usual while the chain does not grow.
+        changed: set when there may be a slot or a candidate more.
     """
 
     def __init__(
         self,
         own_id: NodeId,
         book: AddressBook,
-        links: Links,
+        links: PeerLinks,
         settings: NetworkSettings,
         clock: Clock,
         rng: Randomness,
-        get_most: Callable[[], int],
+        get_slot_count: Callable[[], int],
+        changed: asyncio.Event,
     ) -> None:
         self._own_id = own_id
         self._book = book
@@ -71,17 +72,13 @@ class OutboundSlots:
         self._settings = settings
         self._clock = clock
         self._rng = rng
-        self._get_most = get_most
+        self._get_slot_count = get_slot_count
         self._dialling: dict[NodeId, PeerAddress] = {}
         self._seeded_at: float | None = None
-        self._changed = asyncio.Event()
-
-    def wake(self) -> None:
-        """Something changed: look for candidates again."""
-        self._changed.set()
+        self._changed = changed
 
     def pick_anchors(self) -> tuple[PeerAddress, ...]:
-        """The outbound peers connected the longest."""
+        """Return the outbound peers that have been connected the longest."""
         peers = [peer for peer in self._list_outbound() if not peer.is_closing]
         oldest = sorted(peers, key=lambda peer: peer.connected_at)[:ANCHORS]
         return tuple(peer.address for peer in oldest if peer.address is not None)
@@ -90,14 +87,15 @@ class OutboundSlots:
         return [peer for peer in self._links.peers.values() if peer.kind is LinkKind.OUTBOUND]
 
     async def run(self, anchors: Iterable[PeerAddress]) -> None:
-        """Dial until the slots are full, and again whenever one is free, until cancelled."""
+        """Dial until the slots are full, anchors of the last run first, and again whenever one is free, until
+        cancelled."""
         async with asyncio.TaskGroup() as group:
             for anchor in anchors:
-                if self._is_free(anchor) and self._count() < self._get_most():
+                if self._is_free(anchor) and self._count() < self._get_slot_count():
                     self._begin(group, anchor)
             while True:
                 self._changed.clear()
-                while len(self._dialling) < MAX_DIALS and self._count() < self._get_most():
+                while len(self._dialling) < MAX_DIALS and self._count() < self._get_slot_count():
                     address = self._choose()
                     if address is None:
                         break
@@ -123,12 +121,12 @@ class OutboundSlots:
             return
         finally:
             del self._dialling[address.id]
-        self.wake()
+        self._changed.set()
         await peer.ended.wait()
-        self.wake()
+        self._changed.set()
 
     def _choose(self) -> PeerAddress | None:
-        """An address of the book from a group that has no slot yet; else a seed, where one is due."""
+        """Return an address of the book from a group that has no slot yet, or else a seed if one is due."""
         groups = {peer.group for peer in self._links.list_full() if peer.kind is not LinkKind.INBOUND}
         groups |= {compute_group(address.host, address.port) for address in self._dialling.values()}
         now_ms = self._clock.now_ms()
@@ -149,7 +147,7 @@ class OutboundSlots:
         return not is_taken and address.id != self._own_id and not self._links.is_refused(address)
 
     def _choose_seed(self) -> PeerAddress | None:
-        """A seed where there is nobody else to talk to, at most one in a while."""
+        """Return a seed if this node has no peer to talk to and did not try one recently."""
         is_alone = not self._count() and not self._links.count(LinkKind.STATIC)
         now = self._clock.monotonic()
         is_due = self._seeded_at is None or now - self._seeded_at >= self._settings.seed_interval_s
@@ -160,11 +158,11 @@ class OutboundSlots:
         return seeds[int(self._rng.random() * len(seeds))]
 
 
-async def dial(book: AddressBook, links: Links, address: PeerAddress, clock: Clock) -> Peer:
-    """Dial one outbound peer and tell the book how it went.
+async def dial(book: AddressBook, links: PeerLinks, address: PeerAddress, clock: Clock) -> Peer:
+    """Dial one outbound peer and record the result in the book.
 
     Raises:
-        LinkError: no link came of it.
+        LinkError: the link could not be made.
     """
     begin_attempt(book, links, address, clock)
     try:
@@ -176,13 +174,14 @@ async def dial(book: AddressBook, links: Links, address: PeerAddress, clock: Clo
     return peer
 
 
-def begin_attempt(book: AddressBook, links: Links, address: PeerAddress, clock: Clock) -> None:
-    """Note that an address is dialled. Where nobody at all is connected, it may be this node's own trouble."""
+def begin_attempt(book: AddressBook, links: PeerLinks, address: PeerAddress, clock: Clock) -> None:
+    """Record that an address is dialled; a failure does not count while no peer is connected, for this node may be
+    offline."""
     book.attempt(address, clock.now_ms(), is_counted=any(True for _ in links.list_full()))
 
 
 def end_attempt(book: AddressBook, address: PeerAddress, error: LinkError | None, clock: Clock) -> None:
-    """Note how it went: it proved its id, somebody else did, or nothing is known."""
+    """Record the result of an attempt: the node proved its id, another node did, or nothing is known."""
     if error is None:
         book.good(address, clock.now_ms())
     elif error.code == "wrong-peer":

@@ -1,10 +1,12 @@
-"""Kademlia over proven connections: which node is near which id, and who provides which matrix.
+"""Kademlia over proven connections: it finds the nodes near an id and the providers of a matrix.
 
-Pipeline: a peer that proved its id and whose address was dialled from here -> `table` (k = 20 contacts a bucket,
-the least recently seen one pinged before it goes, few of one network group) -> `lookup` (iterative, three at a
-time, answers of liars passed over) -> `records` (who provides what, taken from the provider alone, expiring)
--> `providers` (the record proven at the provider before anybody relies on it). `service` ties them together.
+The pipeline is: a peer that proved its id, and whose address was dialled from here, enters the `table` (k = 20 contacts
+in a bucket, few of one network group; the contact seen least recently is pinged before it is replaced). A `lookup` asks
+three nodes at a time, round by round, and passes over the answers of liars. `records` keep which node provides which
+matrix; they are taken from the provider itself and expire. `candidates` are the records that a search found, each of
+which is proven at its provider before it is used. `announcements` tell other nodes what this one has, `maintenance`
+keeps the table true, `queries` sends single requests, and `service` combines the parts.
 
-`metric`, `table`, `records` and `places` do no I/O and know no clock. Nothing here stores or reads matrices:
-what is held is asked of the node, and what is found is fetched by `inos.network.sync`.
+`metric`, `table`, `records` and `endpoints` do no I/O and read no clock. Nothing here stores or reads matrices: the
+node says which ones it holds, and `inos.network.sync` fetches those that are found.
 """

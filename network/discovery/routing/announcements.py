@@ -1,4 +1,4 @@
-"""Tells the network what this node has: new matrices soon, all of them again in time, new neighbours at once."""
+"""Announcements of the matrices that this node holds: new ones soon, all again in time, to new neighbours at once."""
 
 import asyncio
 import heapq
@@ -22,11 +22,11 @@ log = structlog.get_logger("inos.network")
 
 RETRY_FIRST_S: Final = 5.0
 RETRY_MOST_S: Final = 300.0
-"""After nobody took a record; the wait doubles from first to most."""
+"""If no node took a record, the wait before the next attempt doubles from the first value to this one."""
 MAX_GREETED: Final = 64
-"""New neighbours waiting to be told."""
+"""At most this many new neighbours wait to be told."""
 GREETED_IDS: Final = 256
-"""Matrices a new neighbour is told of; the others in their turn."""
+"""A new neighbour is told of at most this many matrices; it hears of the others in their turn."""
 GREET_AGAIN_S: Final = 60.0
 
 ProvideTo = Callable[[PeerAddress, Sequence[MatrixId]], Awaitable[int]]
@@ -34,7 +34,7 @@ FindNodes = Callable[[bytes], Awaitable[LookupResult]]
 
 
 class MatrixList(Protocol):
-    """The matrices this node has."""
+    """The matrices that this node has."""
 
     def has(self, id: MatrixId, /) -> bool: ...
 
@@ -42,11 +42,12 @@ class MatrixList(Protocol):
 
 
 class ProviderAnnouncements:
-    """What is provided and when next.
+    """The schedule of announcements.
 
     Args:
-        provide_to: tells one node of at most MAX_PROVIDED matrices; how many it keeps record of. Never raises.
-        find_nodes: the nodes nearest to an id.
+        provide_to: tells one node of at most MAX_PROVIDED matrices, returns for how many of them the node keeps a
+            record, and never raises.
+        find_nodes: finds the nodes nearest to an id.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class ProviderAnnouncements:
         self._clock = clock
         self._rng = rng
         self._due: OrderedDict[MatrixId, float] = OrderedDict()
-        """When each is told of next; oldest first."""
+        """The time of each matrix's next announcement; the oldest entry comes first."""
         self._heap: list[tuple[float, MatrixId]] = []
         self._failures: dict[MatrixId, int] = {}
         self._greet: OrderedDict[NodeId, PeerAddress] = OrderedDict()
@@ -78,20 +79,20 @@ class ProviderAnnouncements:
         return len(self._due)
 
     def add(self, id: MatrixId) -> None:
-        """A matrix is here: tell of it soon. What is provided already keeps its time."""
+        """Schedule a new matrix soon; a matrix that is scheduled already keeps its time."""
         if id in self._due:
             return
         self._schedule(id, self._clock.monotonic())
         self._shorten()
 
     async def provide_now(self, id: MatrixId) -> int:
-        """Tell of a matrix at once, and again in time; how many nodes keep record of it."""
+        """Announce a matrix at once, and again in time; return how many nodes keep a record of it."""
         self._schedule(id, self._clock.monotonic() + self._settings.provide_again_s)
         self._shorten()
         return await self.provide([id])
 
     def greet(self, address: PeerAddress) -> None:
-        """A node has become a neighbour, or is back: it is told of what is near to it."""
+        """Queue a node that became a neighbour, or is back, to be told of the matrices near it."""
         now = self._clock.monotonic()
         if self._greeted.get(address.id, float("-inf")) > now - GREET_AGAIN_S or len(self._greet) >= MAX_GREETED:
             return
@@ -103,7 +104,7 @@ class ProviderAnnouncements:
         self._changed.set()
 
     async def run(self) -> None:
-        """Tell what is due at the settings' pace, until cancelled."""
+        """Announce what is due at the pace of the settings, until cancelled."""
         for id in self._held.list_ids()[: self._settings.max_provided]:
             self.add(id)
         while True:
@@ -117,10 +118,10 @@ class ProviderAnnouncements:
             await asyncio.sleep(self._settings.provide_pace_s)
 
     async def provide(self, ids: Sequence[MatrixId]) -> int:
-        """Tell the nodes nearest to the first of `ids`; how many of them keep record of it.
+        """Tell the nodes nearest to the first of `ids`; return how many of them keep a record of it.
 
-        The others, at most MAX_PROVIDED - 1, go along where the network is so small that its nodes are near to
-        everything; else they stay due.
+        The other ids, at most MAX_PROVIDED - 1, are announced with it if the network is so small that its nodes are
+        near to everything; otherwise they stay due.
         """
         outcome = await self._find_nodes(ids[0])
         batch = ids if len(outcome.closest) < K else ids[:1]
@@ -144,7 +145,7 @@ class ProviderAnnouncements:
             await asyncio.sleep(self._settings.provide_pace_s / 4)
 
     async def _list_near(self, address: PeerAddress) -> list[MatrixId]:
-        """The newest matrices to which no K contacts are nearer than `address`."""
+        """Return the newest matrices to which fewer than K contacts are nearer than `address`."""
         near = []
         for number, id in enumerate(list(reversed(self._due))[:GREETED_IDS]):
             distance = compute_distance(address.id, id)
@@ -155,7 +156,8 @@ class ProviderAnnouncements:
         return near
 
     def _take_due(self) -> list[MatrixId]:
-        """At most MAX_PROVIDED that are due, the one due longest first; they stay due until told."""
+        """Return at most MAX_PROVIDED matrices that are due, the one due longest first; they stay due until
+        announced."""
         now, due = self._clock.monotonic(), list[MatrixId]()
         while self._heap and self._heap[0][0] <= now and len(due) < MAX_PROVIDED:
             at, id = heapq.heappop(self._heap)
@@ -198,7 +200,7 @@ class ProviderAnnouncements:
         self._failures.pop(id, None)
 
     async def _wait(self) -> None:
-        """Until something is due, or new."""
+        """Wait until an announcement is due or a new one is queued."""
         self._changed.clear()
         if self._greet:
             return

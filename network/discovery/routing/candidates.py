@@ -1,4 +1,4 @@
-"""A search for providers: what each node names, proven one after another at the providers themselves."""
+"""The candidates of a search for providers: nodes name them, and each is confirmed at the provider itself."""
 
 import asyncio
 from collections import deque
@@ -8,11 +8,11 @@ from inos.network.identity import PeerAddress
 from inos.primitives.units import NodeId
 
 MAX_OFFERED: Final = 20
-"""Providers taken from one node's answer."""
+"""At most this many providers are taken from one node's answer."""
 
 
 class ProviderCandidates:
-    """Providers to be tried, in turn from each node that named some, so that a liar cannot crowd out the others."""
+    """Providers to try, in turn from each node that named some, so that a liar cannot crowd out the others."""
 
     def __init__(self, own_id: NodeId, limit: int, max_tried: int) -> None:
         self._own_id = own_id
@@ -27,11 +27,11 @@ class ProviderCandidates:
 
     @property
     def is_enough(self) -> bool:
-        """Whether as many as wanted are confirmed, or so many were tried that it is time to stop."""
+        """Whether enough providers are confirmed, or so many were tried that the search should stop."""
         return len(self.confirmed) >= self._limit or self._left <= 0
 
     def offer(self, source: NodeId, providers: tuple[PeerAddress, ...]) -> None:
-        """What the node `source` named."""
+        """Add the providers that the node `source` named."""
         for provider in providers[:MAX_OFFERED]:
             if provider.id != self._own_id and provider not in self._offered:
                 self._offered.add(provider)
@@ -39,17 +39,17 @@ class ProviderCandidates:
         self._changed.set()
 
     def add_confirmed(self, provider: PeerAddress) -> None:
-        """It has the matrix."""
+        """Add a provider that has proven to have the matrix."""
         self.confirmed[provider.id] = provider
         self._changed.set()
 
     def complete(self) -> None:
-        """Nothing more will be offered."""
+        """Note that no more candidates will be offered."""
         self._is_complete = True
         self._changed.set()
 
     async def next(self) -> PeerAddress | None:
-        """The next one to try; waits for one, None when there is no more to do."""
+        """Wait for the next provider to try and return it; return None when the search is over."""
         while not self.is_enough:
             provider = self._take()
             if provider is not None:

@@ -1,4 +1,4 @@
-"""Where nodes are dialled, and who may be told of it."""
+"""The addresses of nodes for routing, and which nodes may be told of them."""
 
 from enum import IntEnum
 from ipaddress import IPv6Address, ip_address
@@ -10,7 +10,7 @@ from inos.primitives.units import NodeId
 
 
 class Scope(IntEnum):
-    """From how far away an address can be reached."""
+    """The distance from which an address can be reached."""
 
     MACHINE = 0
     SITE = 1
@@ -18,7 +18,7 @@ class Scope(IntEnum):
 
 
 def compute_scope(host: str) -> Scope | None:
-    """None where `host` is no address that a node can have."""
+    """Return the scope of a host; return None if a node cannot have it as its address."""
     ip = parse_ip(host)
     if ip is None:
         return None
@@ -30,22 +30,22 @@ def compute_scope(host: str) -> Scope | None:
 
 
 def may_share(host: str, other_host: str) -> bool:
-    """Whether a node at `other_host` may be told of one at `host`, or may tell of it.
+    """Return True if a node at `other_host` may be told of a node at `host`, or may name it.
 
-    An address on the own machine or site means nothing further out, and would let strangers have
-    nodes dial into their own networks.
+    An address on the same machine or site means nothing outside it, and would let strangers make nodes dial into their
+    own networks.
     """
     scope, other = compute_scope(host), compute_scope(other_host)
     return scope is not None and other is not None and scope >= other
 
 
 def compute_group(address: PeerAddress) -> bytes:
-    """What one operator is likely to have as a whole."""
+    """Return the network group of an address, which one operator tends to own as a whole."""
     return compute_host_group(address.host, address.port)
 
 
 def get_canonical_host(host: str) -> str | None:
-    """The one way an address is written; None for a name and for what no node can have."""
+    """Return the canonical spelling of an address; return None for a name and for what a node cannot have."""
     if compute_scope(host) is None or "%" in host:
         return None
     ip = ip_address(host)
@@ -53,7 +53,8 @@ def get_canonical_host(host: str) -> str | None:
 
 
 def make_peer_address(node_id: NodeId, remote_address: str, port: int) -> PeerAddress | None:
-    """Where a node connected from `remote_address` (host:port) is dialled at `port`; None where it cannot be."""
+    """Return the address at which a node connected from `remote_address` (host:port) is dialled at `port`, if there is
+    one."""
     host = get_canonical_host(split_endpoint(remote_address)[0])
     if host is None or not 1 <= port <= 65_535:
         return None

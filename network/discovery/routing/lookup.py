@@ -1,9 +1,9 @@
-"""One iterative lookup: ask the nearest known nodes for nearer ones until the nearest k have all answered.
+"""One iterative lookup: it asks the nearest known nodes for nearer ones until the nearest k have all answered.
 
-Only a node that answered counts; it was reached, and its id proven, by whoever asked it. Names alone cost
-nothing, so each is held against whoever gave it: those whose names turn out dead are asked about last, and
-those with too many such names are not believed at all (compare S/Kademlia, Baumgart and Mies, 2007, where
-disjoint paths serve the same end). Few of one network group are among the nearest.
+Only a node that answered counts: the asking node reached it and it proved its id. Naming nodes costs nothing, so dead
+names are held against the node that gave them. The other names of such a node are asked last, and from a node with too
+many dead names they are ignored (S/Kademlia by Baumgart and Mies, 2007, uses disjoint paths for the same purpose). Few
+nodes of one network group are among the nearest.
 """
 
 import asyncio
@@ -23,44 +23,44 @@ from inos.primitives.units import NodeId
 
 MAX_CANDIDATES: Final = 1024
 DEAD_NAMES: Final = 4
-"""So many dead names, more than living ones, and a node's other names are passed over."""
+"""The further names of a node are ignored once it gave this many dead names, and more dead than living ones."""
 
 Ask = Callable[[PeerAddress], Awaitable[Iterable[PeerAddress]]]
-"""The contacts a node gives; raises LinkError, RequestFailed or Misbehaviour where it does not."""
+"""Returns the contacts that a node names; raises LinkError, RequestFailed or Misbehaviour if it names none."""
 OnFailure = Callable[[PeerAddress, frozenset[NodeId], Exception], Awaitable[None]]
-"""Told which node did not answer, who named it, and why: an InosError or TimeoutError."""
+"""Is told which node did not answer, which nodes named it, and the error: an InosError or TimeoutError."""
 
 
 class LookupResult(Struct, frozen=True):
-    """What a lookup came to."""
+    """The result of a lookup."""
 
     closest: tuple[PeerAddress, ...]
-    """At most K nodes that answered, nearest first, few of one group."""
+    """At most K nodes that answered, nearest first, with few of one group."""
     asked: int
     failed: int
     hops: int
-    """The longest way from a node known at the start to one of `closest`."""
+    """The length of the longest path from a node known at the start to one of `closest`."""
 
 
 class _Candidate:
-    """A node somebody named."""
+    """A node that another node named, or that was known from the start."""
 
     def __init__(self, address: PeerAddress, distance: int, hop: int) -> None:
         self.address = address
         self.distance = distance
         self.hop = hop
         self.named_by: set[NodeId] = set()
-        """Empty: known from the start."""
+        """The nodes that named it; empty if it was known from the start."""
         self.state = "new"
-        """new, asked, answered or failed"""
+        """One of "new", "asked", "answered" and "failed"."""
 
 
 class Lookup:
-    """One search for the nodes nearest to `target`; `run` it once.
+    """One search for the nodes nearest to `target`; call `run` once.
 
     Args:
-        start: what this node knows itself.
-        is_enough: asked after each answer; True ends the lookup.
+        start: the nodes that this node knows itself.
+        is_enough: called after each answer; the lookup ends when it returns True.
     """
 
     def __init__(
@@ -89,20 +89,20 @@ class Lookup:
         self._dead_names: Counter[NodeId] = Counter()
         self._living_names: Counter[NodeId] = Counter()
         self._open_names: Counter[NodeId] = Counter()
-        """Names each node gave that are being asked."""
+        """The number of names that each node gave and that are being asked now."""
         self._in_flight: dict[asyncio.Task[None], float] = {}
         for address in start:
             self._add(address, None)
 
     async def run(self) -> LookupResult:
-        """Ask until nobody nearer is left, or the time is over; then what was found so far counts."""
+        """Ask nodes until no nearer one is known or the time is over; return what was found by then."""
         try:
             async with asyncio.timeout(self._settings.lookup), asyncio.TaskGroup() as group:
                 await self._work(group)
                 for task in self._in_flight:
                     task.cancel()
         except TimeoutError:
-            pass  # What was found by now is the answer.
+            pass  # The result then holds what was found by now.
         return self._make_outcome()
 
     async def _work(self, group: asyncio.TaskGroup) -> None:
@@ -126,7 +126,7 @@ class Lookup:
         return self._clock.monotonic() - started >= self._settings.slow
 
     def _compute_wait(self) -> float | None:
-        """Until a question becomes slow and another may be asked beside it."""
+        """Return the seconds until a request becomes slow, so that another one may be sent beside it."""
         now = self._clock.monotonic()
         waits = [started + self._settings.slow - now for started in self._in_flight.values()]
         return min((wait for wait in waits if wait > 0), default=None)
@@ -166,7 +166,8 @@ class Lookup:
             candidate.named_by.add(by.address.id)
 
     def _pick(self) -> _Candidate | None:
-        """The next one to ask: of the K nearest that may still count, the one named by the most truthful."""
+        """Return the next node to ask: of the K nearest that may still count, the one that the most truthful nodes
+        named."""
         living = [each for each in self._candidates.values() if each.state != "failed" and self._is_believed(each)]
         new = [each for each in self._list_closest(living) if each.state == "new"]
         return min(new, key=self._compute_rank, default=None)
@@ -176,7 +177,7 @@ class Lookup:
         return doubt, candidate.distance
 
     def _is_believed(self, candidate: _Candidate) -> bool:
-        """Whether it is worth asking: not where only those named it of whose names too many are dead or still open."""
+        """Return False if only nodes named it of whose names too many are dead or not answered yet."""
         if candidate.state != "new" or not candidate.named_by:
             return True
         for id in candidate.named_by:
@@ -186,7 +187,7 @@ class Lookup:
         return False
 
     def _list_closest(self, candidates: Iterable[_Candidate]) -> list[_Candidate]:
-        """The K nearest of `candidates`, few of one group. One node may be here under several addresses."""
+        """Return the K nearest of `candidates`, few of one group. A node may appear under several addresses."""
         ids: set[NodeId] = set()
         groups: Counter[Hashable] = Counter()
         closest = []

@@ -1,4 +1,4 @@
-"""Keeps the routing table true: nodes are dialled before they enter it, and pinged before they leave it."""
+"""Maintenance of the routing table: nodes are dialled before they enter it and pinged before they leave it."""
 
 import asyncio
 from collections import OrderedDict
@@ -22,26 +22,27 @@ from inos.primitives.units import NodeId
 log = structlog.get_logger("inos.network")
 
 MAX_WAITING: Final = 256
-"""Nodes waiting to be dialled; more are passed over, they come again."""
+"""At most this many nodes wait to be dialled; more are ignored, because they appear again."""
 WORKERS: Final = 3
 TRY_AGAIN_S: Final = 300.0
-"""How long an address a peer claims is not dialled a second time."""
+"""An address that a peer claims is not dialled a second time within this time."""
 PACE_S: Final = 0.1
-"""Between two dials of one worker, so that a flood of strangers makes no flood of dials."""
+"""Each worker waits this long between two dials, so that a flood of strangers causes no flood of dials."""
 
 
 def get_dialled_address(peer: Peer) -> PeerAddress | None:
-    """Where a peer was dialled from here and proved itself; None for one that dialled us."""
+    """Return the address at which a peer was dialled and proved itself; return None for a peer that dialled
+    this node."""
     if not peer.link.is_outbound:
         return None
     return make_peer_address(peer.id, peer.link.remote_address, split_endpoint(peer.link.remote_address)[1])
 
 
 class TableMaintenance:
-    """Decides what the table is told.
+    """Decides which nodes enter and leave the table.
 
     Args:
-        on_contact: told of each node that has become a contact.
+        on_contact: called for each node that became a contact.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class TableMaintenance:
         self._has_work = asyncio.Event()
 
     def on_connected(self, peer: Peer) -> None:
-        """A proven peer is connected, by whichever side."""
+        """Note that a proven peer is connected, whichever side dialled."""
         place = get_dialled_address(peer)
         if place is not None:
             self._see(place)
@@ -78,13 +79,13 @@ class TableMaintenance:
             self._enqueue(claimed)
 
     def suspect(self, id: NodeId) -> None:
-        """A node did not answer: if it is a contact, it is pinged."""
+        """Note that a node did not answer; if it is a contact, it is pinged."""
         contact = self._table.get(id)
         if contact is not None:
             self._enqueue(contact)
 
     async def run(self) -> None:
-        """Dial what waits, until cancelled."""
+        """Dial the waiting nodes, until cancelled."""
         async with asyncio.TaskGroup() as group:
             for _ in range(WORKERS):
                 group.create_task(self._work())
@@ -107,8 +108,8 @@ class TableMaintenance:
             async with asyncio.timeout(self._settings.query):
                 await self._connections.verify_address(address)
         except (LinkError, TimeoutError) as error:
-            log.debug("no node there", address=str(address), reason=str(error))
-            # With nobody connected it is this node that has no network, and its table is worth keeping.
+            log.debug("node not reached", address=str(address), reason=str(error))
+            # While no peer is connected, this node itself may be offline, and its table is worth keeping.
             if is_contact and self._connections.peers:
                 self._lose(address.id)
             return

@@ -1,4 +1,4 @@
-"""Questions to one node over its proven connection, and what its answers are worth."""
+"""Requests to single nodes over proven connections, and the checks of their answers."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol
@@ -23,45 +23,46 @@ from inos.work import InvalidMatrix
 from inos.work.strips import check_shape
 
 WRONG_CONTACT: Final = 10
-"""Points for naming a node where another one lives, once a lookup. An honest node has dialled whom it names,
-but the other may have taken a new id since."""
+"""The penalty points for naming a node where another one lives, given once in a lookup. They are few, because an honest
+node has dialled the nodes that it names, but such a node may have taken a new id since."""
 
 
 class Connections(Protocol):
-    """What routing needs of whoever manages peers."""
+    """The part of the peer manager that routing needs."""
 
     async def get_or_dial(self, address: PeerAddress, limit_s: float) -> Peer:
-        """The connected peer `address.id`, dialled where it is not connected.
+        """Return the connected peer `address.id`; dial it if it is not connected.
 
         Raises:
-            LinkError: nobody there or not in time. HandshakeFailed: "wrong-peer".
+            LinkError: the node cannot be reached, or not in time.
+            HandshakeFailed: "wrong-peer".
         """
 
     async def verify_address(self, address: PeerAddress) -> None:
-        """Dial just far enough to see that `address.id` lives there; raises as `reach` does."""
+        """Dial and run the handshake until `address.id` is proven; raises as `get_or_dial` does."""
 
     @property
     def peers(self) -> Mapping[NodeId, Peer]:
-        """All that are connected."""
+        """All connected peers."""
 
     def list_full(self) -> Iterable[Peer]:
-        """Those connected for more than a few questions."""
+        """Return the peers whose links serve more than a few requests."""
 
 
 Penalise = Callable[[Peer, Misbehaviour], Awaitable[None]]
 Make = Callable[[int], Request]
-"""A request of a number."""
+"""Makes a request with the given number."""
 
 
 class Found(Struct, frozen=True):
-    """One node's answer about a matrix."""
+    """The answer of one node about a matrix."""
 
     providers: tuple[PeerAddress, ...]
     contacts: tuple[PeerAddress, ...]
 
 
 class Queries:
-    """Asks nodes, one request each."""
+    """Sends single requests to nodes."""
 
     def __init__(
         self, own_id: NodeId, settings: RoutingSettings, connections: Connections, penalise: Penalise, rng: Randomness
@@ -73,58 +74,65 @@ class Queries:
         self._rng = rng
 
     async def find_nodes(self, address: PeerAddress, target: bytes) -> tuple[PeerAddress, ...]:
-        """The contacts a node names.
+        """Return the contacts that a node names.
 
         Raises:
-            LinkError, RequestFailed: it was not reached, or did not answer. Misbehaviour: punished already.
+            LinkError, RequestFailed: the node was not reached, or did not answer.
+            Misbehaviour: the answer breaks a rule; the penalty is already applied.
         """
         peer, reply = await self._ask(address, Nodes, lambda number: FindNodes(number, target))
         return await self._read(peer, reply.contacts) if isinstance(reply, Nodes) else ()
 
     async def find_providers(self, address: PeerAddress, key: MatrixId) -> Found:
-        """The records and contacts a node names; raises as `find_nodes` does."""
+        """Return the records and contacts that a node names; raises as `find_nodes` does."""
         peer, reply = await self._ask(address, Providers, lambda number: FindProviders(number, key))
         if not isinstance(reply, Providers):
             return Found((), ())
         return Found(await self._read(peer, reply.providers), await self._read(peer, reply.contacts))
 
     async def provide(self, address: PeerAddress, keys: Sequence[MatrixId]) -> int:
-        """Tell a node that this one has matrices; how many of them it keeps record of. Raises as `find_nodes` does."""
+        """Tell a node that this one has matrices; return for how many it keeps a record. Raises as `find_nodes`
+        does."""
         peer, reply = await self._ask(address, Provided, lambda number: Provide(number, tuple(keys)))
         if not isinstance(reply, Provided):
             return 0
         if len(reply.kept_s) != len(keys):
-            raise await self._blame(peer, Misbehaviour("wrong-answer", "not as many answers as matrices", 20))
+            raise await self._blame(
+                peer, Misbehaviour("wrong-answer", "the number of answers differs from the number of matrices", 20)
+            )
         return sum(seconds > 0 for seconds in reply.kept_s)
 
     async def confirm(self, address: PeerAddress, key: MatrixId) -> MatrixInfo:
-        """See that a node has a matrix: its head, which others know too, and a strip nobody could foresee.
+        """Check that a node has a matrix by its head, which other nodes know too, and by one strip chosen at random.
 
         Raises:
-            LinkError, RequestFailed: it has it not, or did not say so. Misbehaviour: it lied, and is punished.
+            LinkError, RequestFailed: the node does not have the matrix, or did not say so.
+            Misbehaviour: the node lied; the penalty is already applied.
         """
         peer, head = await self._ask(address, MatrixHead, lambda number: GetMatrix(number, key))
         if not isinstance(head, MatrixHead):
-            raise RequestFailed("not-found", "the provider has not got the matrix")
+            raise RequestFailed("not-found", "the provider does not have the matrix")
         info = MatrixInfo(head.dtype, head.rows, head.cols, head.root)
         try:
             check_shape(info.dtype, info.rows, info.cols)
         except InvalidMatrix as error:
             raise await self._blame(peer, Misbehaviour(error.code, error.message)) from error
         if compute_matrix_id(info.dtype, info.rows, info.cols, info.root) != key:
-            raise await self._blame(peer, Misbehaviour("wrong-matrix", f"a head that is not that of {key.hex()}"))
+            raise await self._blame(peer, Misbehaviour("wrong-matrix", f"the head is not that of matrix {key.hex()}"))
         index = self._rng.getrandbits(62) % info.strips
         peer, strips = await self._ask(address, Strips, lambda number: GetStrips(number, key, index, 1))
         if not isinstance(strips, Strips):
-            raise RequestFailed("not-found", "the provider has not got the matrix")
+            raise RequestFailed("not-found", "the provider does not have the matrix")
         if not _is_strip(info, index, strips):
-            raise await self._blame(peer, Misbehaviour("bad-path", f"no strip {index} of {key.hex()}"))
+            raise await self._blame(
+                peer, Misbehaviour("bad-path", f"the data is not strip {index} of matrix {key.hex()}")
+            )
         return info
 
     async def _ask(self, address: PeerAddress, kind: type[Reply], make: Make) -> tuple[Peer, Reply]:
-        """A node's answer and the peer that gave it.
+        """Return the answer of a node and the peer that gave it.
 
-        Where both sides dial at once one link gives way to the other, and the question is asked again over that.
+        If both sides dial at the same time, one of the two links is closed, and the request is repeated over the other.
         """
         try:
             return await self._ask_once(address, kind, make)
@@ -140,12 +148,13 @@ class Queries:
             return peer, await pending.next(self._settings.query)
 
     async def _read(self, peer: Peer, contacts: Iterable[Contact]) -> tuple[PeerAddress, ...]:
-        """Addresses worth dialling; the answering node's own site counts as the place it speaks from."""
+        """Return the addresses worth dialling; the answering node may name nodes of the site from which it is
+        connected."""
         place = make_peer_address(peer.id, peer.link.remote_address, 1)
         found = []
         for contact in contacts:
             if get_canonical_host(contact.host) != contact.host:
-                raise await self._blame(peer, Misbehaviour("bad-contact", "a contact without an address", 20))
+                raise await self._blame(peer, Misbehaviour("bad-contact", "a contact has no valid address", 20))
             if contact.id != self._own_id and place is not None and may_share(contact.host, place.host):
                 found.append(PeerAddress(NodeId(contact.id), contact.host, contact.port))
         return tuple(found)
@@ -167,7 +176,7 @@ def _is_strip(info: MatrixInfo, index: int, reply: Strips) -> bool:
 
 
 def make_contacts(addresses: Iterable[PeerAddress], asker: Peer) -> tuple[Contact, ...]:
-    """What of `addresses` may be told to `asker`: nothing of it itself, and nothing of a site it is not on."""
+    """Return those of `addresses` that `asker` may be told: not its own, and none of a site that it is not on."""
     place = make_peer_address(asker.id, asker.link.remote_address, 1)
     if place is None:
         return ()

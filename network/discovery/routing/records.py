@@ -1,4 +1,5 @@
-"""Who provides which matrix, as the providers themselves said. No I/O."""
+"""The records of which node provides which matrix, as the providers themselves announced it. This module does
+no I/O."""
 
 from collections import Counter, OrderedDict
 from collections.abc import Hashable
@@ -15,18 +16,18 @@ C = TypeVar("C", bound=Hashable)
 
 
 class Record(Struct, frozen=True):
-    """A node's word that it has a matrix."""
+    """A node's announcement that it has a matrix."""
 
     provider: PeerAddress
     group: Hashable
     until: float
-    """Monotonic seconds."""
+    """The time at which the record expires, in monotonic seconds."""
 
 
 class ProviderRecords:
-    """Records by matrix, bounded per provider, per network group, per matrix and in all; nothing is pushed out.
+    """Records by matrix, bounded per provider, per network group, per matrix and in total.
 
-    A full place takes no more until something in it expires, so that whoever comes in numbers displaces nobody.
+    A full table takes no record until one expires, so that a group of many nodes displaces no record of others.
     """
 
     def __init__(self, settings: RoutingSettings, compute_group: GroupOf) -> None:
@@ -36,15 +37,15 @@ class ProviderRecords:
         self._by_provider: Counter[NodeId] = Counter()
         self._by_group: Counter[Hashable] = Counter()
         self._by_time: OrderedDict[tuple[MatrixId, NodeId], None] = OrderedDict()
-        """All records live equally long, so that the order they were taken in is the order they expire in."""
+        """All records in the order in which they were taken, which is also the order in which they expire."""
 
     def __len__(self) -> int:
         return len(self._by_time)
 
     def add(self, key: MatrixId, provider: PeerAddress, now: float) -> bool:
-        """Take or renew a record; False where there is no room for it.
+        """Store or renew a record; return False if there is no room for it.
 
-        The caller has `provider` from the provider's own proven connection.
+        The caller has received `provider` over the provider's own proven connection.
         """
         self.expire(now)
         group = self._compute_group(provider)
@@ -60,17 +61,17 @@ class ProviderRecords:
         return True
 
     def get(self, key: MatrixId, now: float) -> list[PeerAddress]:
-        """Providers of a matrix, the latest word first."""
+        """Return the providers of a matrix; the one that announced it last comes first."""
         self.expire(now)
         return [record.provider for record in reversed(self._by_key.get(key, {}).values())]
 
     def drop(self, key: MatrixId, provider: NodeId) -> None:
-        """The provider was asked and has it not."""
+        """Remove the record of a provider that was asked and does not have the matrix."""
         if provider in self._by_key.get(key, {}):
             self._remove(key, provider)
 
     def expire(self, now: float) -> None:
-        """Forget what is too old."""
+        """Remove the records that have expired."""
         while self._by_time:
             key, provider = next(iter(self._by_time))
             if self._by_key[key][provider].until > now:

@@ -1,4 +1,4 @@
-"""Routing as the network service has it: answers, lookups, providers, and the table kept in the background."""
+"""The routing service: it answers requests, runs lookups, finds providers, and keeps the table in the background."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
@@ -39,29 +39,29 @@ from inos.primitives.units import MatrixId, NodeId
 log = structlog.get_logger("inos.network")
 
 CONFIRMERS: Final = 6
-"""Providers tried at one time in one search."""
+"""In one search this many providers are confirmed at the same time."""
 MAX_SEARCHES: Final = 8
 TICK_S: Final = 5.0
 
 
 class RoutingStatus(Struct, frozen=True):
-    """How routing stands, for people."""
+    """The state of routing as numbers for people."""
 
     contacts: int
     buckets: int
     records: int
-    """Of other nodes' matrices, kept here."""
+    """The number of records of other nodes' matrices that this node keeps."""
     provided: int
-    """Matrices this node tells others it has."""
+    """The number of matrices that this node announces."""
 
 
 class RoutingService:
     """The Kademlia node.
 
     Args:
-        held: what may be provided.
-        connections: reaches nodes; every one it returns has proven its id.
-        punish: counts a fault against a connected peer.
+        held: the matrices that may be announced.
+        connections: reaches nodes; each peer that it returns has proven its id.
+        penalise: counts a fault against a connected peer.
     """
 
     def __init__(
@@ -99,21 +99,21 @@ class RoutingService:
         )
 
     def on_connected(self, peer: Peer) -> None:
-        """A peer has connected."""
+        """Note that a peer has connected."""
         self._keeper.on_connected(peer)
         place = make_peer_address(peer.id, peer.link.remote_address, peer.hello.listen_port or 1)
         if place is not None:
             self._provision.greet(place)
 
     def on_added(self, id: MatrixId) -> None:
-        """The node has a whole matrix: it is provided soon."""
+        """Announce a matrix soon that this node now has as a whole."""
         self._provision.add(id)
 
     async def handle_request(self, peer: Peer, request: Request) -> bool:
-        """Answer one request; False where it is not for routing.
+        """Answer one request; return False if the request is not for routing.
 
         Raises:
-            LinkError: the peer is gone.
+            LinkError: the link has ended.
         """
         match request:
             case FindNodes():
@@ -135,32 +135,34 @@ class RoutingService:
         return make_contacts(self._table.find_closest(target, 2 * K), asker)[:K]
 
     def _keep(self, peer: Peer, key: MatrixId) -> int:
-        """Seconds the record is kept: of this peer alone, where it was seen, and only where the key is near here."""
+        """Return for how many seconds the record is kept: only of this peer itself, and only if the key is near to this
+        node."""
         provider = make_peer_address(peer.id, peer.link.remote_address, peer.hello.listen_port)
         if provider is None or self._table.count_closer(key) >= K:
             return 0
         return int(self._settings.record_ttl_s) if self._records.add(key, provider, self._clock.monotonic()) else 0
 
     async def run(self) -> None:
-        """Keep the table, look around, and provide what is held, until cancelled."""
+        """Keep the table, refresh its buckets and announce what is held, until cancelled."""
         async with asyncio.TaskGroup() as group:
             for work in (self._keeper.run(), self._refresh(), self._provision.run()):
                 group.create_task(work)
 
     async def provide(self, id: MatrixId) -> int:
-        """Tell the nodes nearest to a matrix that this one has it; how many keep record of it.
+        """Tell the nodes nearest to a matrix that this one has it; return how many keep a record of it.
 
-        It is told again in time for as long as it is held.
+        The announcement is repeated in time for as long as the matrix is held.
 
         Raises:
-            MatrixMissing: this node has it not.
+            MatrixMissing: this node does not have the matrix.
         """
         if not self._held.has(id):
             raise MatrixMissing([id])
         return await self._provision.provide_now(id)
 
     async def find_providers(self, id: MatrixId, limit: int) -> list[PeerAddress]:
-        """At most `limit` nodes other than this that have just proven to have the matrix, nearest first found."""
+        """Return at most `limit` other nodes that have just proven to have the matrix, in the order they were
+        confirmed."""
         offers = ProviderCandidates(self._own_id, limit, self._settings.providers_tried)
         offers.offer(self._own_id, tuple(self._records.get(id, self._clock.monotonic())))
 
@@ -183,13 +185,9 @@ class RoutingService:
         return list(offers.confirmed.values())[:limit]
 
     async def find_nearest(self, id: MatrixId) -> list[PeerAddress]:
-        """At most K other nodes, those that answered and are nearest to an id, nearest first."""
+        """Return at most K other nodes that answered and are nearest to an id, nearest first."""
         async with self._searches:
             return list((await self._find_nodes(id)).closest)
-
-    async def get_or_dial(self, address: PeerAddress, limit_s: float) -> Peer:
-        """See Connections.reach."""
-        return await self._connections.get_or_dial(address, limit_s)
 
     async def _confirm(self, id: MatrixId, offers: ProviderCandidates) -> None:
         while (provider := await offers.next()) is not None:
@@ -198,7 +196,7 @@ class RoutingService:
                     await self._queries.confirm(provider, id)
             except (InosError, TimeoutError) as error:
                 self._records.drop(id, provider.id)
-                log.debug("not a provider", address=str(provider), id=id.hex(), reason=repr(error))
+                log.debug("provider not confirmed", address=str(provider), id=id.hex(), reason=repr(error))
                 continue
             offers.add_confirmed(provider)
 
@@ -235,7 +233,7 @@ class RoutingService:
         return await lookup.run()
 
     def _list_start(self, target: bytes) -> list[PeerAddress]:
-        """The nearest contacts, and whoever is connected: those answer without being dialled."""
+        """Return the nearest contacts, and the connected peers, which answer without being dialled."""
         places = (
             make_peer_address(peer.id, peer.link.remote_address, peer.hello.listen_port or 1)
             for peer in self._connections.list_full()
@@ -248,25 +246,26 @@ class RoutingService:
             self._keeper.on_connected(peer)
 
     async def _mark(self, address: PeerAddress, named_by: frozenset[NodeId]) -> None:
-        """Hold a wrong contact against who named it."""
+        """Penalise the peers that named a wrong contact."""
         for id in sorted(named_by):
             peer = self._connections.peers.get(id)
             if peer is not None:
                 await self._penalise(
-                    peer, Misbehaviour("wrong-contact", f"another node is at {address}", WRONG_CONTACT)
+                    peer, Misbehaviour("wrong-contact", f"another node lives at {address}", WRONG_CONTACT)
                 )
 
     async def _provide_to(self, address: PeerAddress, ids: Sequence[MatrixId]) -> int:
-        """How many of `ids` a node keeps record of; none where it cannot be asked."""
+        """Return for how many of `ids` a node keeps a record; 0 if the node cannot be asked."""
         try:
             async with asyncio.timeout(self._settings.query):
                 return await self._queries.provide(address, ids)
         except (InosError, TimeoutError) as error:
-            log.debug("not told of a matrix", address=str(address), reason=str(error))
+            log.debug("matrix not announced", address=str(address), reason=str(error))
             return 0
 
     async def _refresh(self) -> None:
-        """Look for oneself soon after the first contact and now and then, and into buckets nobody looked into."""
+        """Look up the own id after the first contact and again in time, and look into buckets that were not used
+        lately."""
         next_own = 0.0
         while True:
             await asyncio.sleep(TICK_S * (0.5 + self._rng.random()))

@@ -1,51 +1,53 @@
-"""How large, how long and how often, with the reasons."""
+"""The sizes, times and rates of routing, with their reasons."""
 
 from typing import Final
 
 from msgspec import Struct
 
 K: Final = 20
-"""Contacts in a bucket, nodes that store a record, contacts in an answer."""
+"""The number of contacts in a bucket, of nodes that store a record, and of contacts in an answer."""
 ALPHA: Final = 3
-"""Questions of one lookup at one time."""
+"""The number of requests of one lookup in flight at the same time."""
 MAX_IN_FLIGHT: Final = 9
-"""The same, counting those that are slow to answer."""
+"""The same number, including the requests that are slow to be answered."""
 GROUP_IN_BUCKET: Final = 2
 GROUP_IN_TABLE: Final = 10
-"""Contacts of one network group: nobody fills a bucket from one provider's machines."""
+"""A table has at most this many contacts of one network group, so that one provider's machines cannot fill it."""
 GROUP_IN_SHORTLIST: Final = 4
-"""Of the k nearest nodes a lookup ends with, so that ids ground for a key do not own it."""
+"""Of the k nearest nodes that a lookup returns, at most this many share a group, so that ids ground for a key do not
+own it."""
 
 
 class RoutingSettings(Struct, frozen=True, kw_only=True):
-    """Seconds, and numbers of things."""
+    """Times in seconds, and limits on the number of things."""
 
     query: float = 5.0
-    """Reaching a node and its answer."""
+    """The limit for reaching a node and getting its answer."""
     slow: float = 1.0
-    """After this an unanswered question no longer counts against ALPHA."""
+    """A request that is unanswered after this time no longer counts against ALPHA."""
     lookup: float = 60.0
     confirm: float = 10.0
-    """Reaching a provider, the matrix's head and one strip; each of them has `query` at most."""
+    """The limit for reaching a provider and getting the matrix's head and one strip; each of them has at most
+    `query`."""
     refresh_s: float = 3600.0
-    """A bucket nothing was looked up in for so long is looked up in."""
+    """A bucket in which nothing was looked up for this long is refreshed."""
     own_refresh_s: float = 600.0
-    """Looking for oneself: new neighbours are learned, and learn of this node."""
+    """This node looks up its own id this often, so that new neighbours are found and find this node."""
     check_again_s: float = 60.0
-    """A contact that was seen within this time is alive without being asked."""
+    """A contact that was seen within this time counts as alive without a ping."""
     record_ttl_s: float = 6 * 3600.0
-    """How long a record taken from its provider counts."""
+    """A record that a provider announced counts for this long."""
     provide_again_s: float = 2 * 3600.0
-    """Before the record expires with two attempts to spare, as the nodes near a key change."""
+    """This is early enough to leave two attempts before a record expires, since the nodes near a key change."""
     provide_pace_s: float = 1.0
-    """Between two lookups made to provide something: a store of many matrices is told of at this pace."""
+    """The time between two lookups for announcements; a store of many matrices is announced at this pace."""
     max_provided: int = 4096
-    """Matrices this node provides; the ones it has longest go first."""
+    """This node announces at most this many matrices; those that it has had the longest are dropped first."""
     records_per_key: int = 20
     records_per_key_group: int = 3
     records_per_provider: int = 1024
     records_per_group: int = 4096
     max_records: int = 32_768
-    """About 400 bytes each."""
+    """Each record takes about 400 bytes."""
     providers_tried: int = 64
-    """In one search, so that made-up providers do not keep it busy."""
+    """One search tries at most this many providers, so that invented ones do not keep it busy."""

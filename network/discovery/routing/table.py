@@ -1,4 +1,4 @@
-"""The routing table: contacts in buckets by distance. No I/O; whoever calls it pings and dials."""
+"""The routing table: contacts in buckets by distance. This module does no I/O; its callers ping and dial."""
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable, Iterator
@@ -11,20 +11,20 @@ from inos.primitives.units import NodeId
 
 GroupOf = Callable[[PeerAddress], Hashable]
 MAX_SPARES: Final = K
-"""Nodes per bucket that wait for a contact to die."""
+"""The number of nodes per bucket that wait to replace a contact."""
 
 
 class Bucket:
-    """Contacts at similar distances, and nodes that would like to be."""
+    """Contacts at similar distances, and nodes that wait to become contacts."""
 
     def __init__(self, now: float) -> None:
         self.contacts: OrderedDict[NodeId, PeerAddress] = OrderedDict()
-        """At most K, least recently seen first."""
+        """At most K contacts; the one seen least recently comes first."""
         self.seen_at: dict[NodeId, float] = {}
         self.spares: OrderedDict[NodeId, PeerAddress] = OrderedDict()
-        """At most MAX_SPARES, newest last."""
+        """At most MAX_SPARES nodes; the newest comes last."""
         self.looked_at = now
-        """When something in its range was last looked up."""
+        """The time when an id in the range of this bucket was last looked up."""
 
     def put(self, address: PeerAddress, now: float) -> None:
         self.spares.pop(address.id, None)
@@ -33,7 +33,7 @@ class Bucket:
         self.seen_at[address.id] = now
 
     def drop(self, id: NodeId) -> bool:
-        """Whether it was a contact."""
+        """Remove a node; return True if it was a contact."""
         self.spares.pop(id, None)
         self.seen_at.pop(id, None)
         return self.contacts.pop(id, None) is not None
@@ -42,11 +42,11 @@ class Bucket:
 class RoutingTable:
     """Contacts whose ids are proven and whose addresses were dialled.
 
-    Bucket `i` holds nodes that share exactly the first `i` bits with this node's id, except the last one, which
-    holds all that share at least so many, and is split in two when it is full (Kademlia, section 2.4).
+    Bucket `i` holds nodes that share exactly the first `i` bits with this node's id. The last bucket holds all nodes
+    that share at least that many, and is split in two when it is full (Kademlia, section 2.4).
 
     Args:
-        compute_group: one operator's nodes have one; so many of it and no more are taken.
+        compute_group: returns the network group of an address; the table takes a limited number of each group.
     """
 
     def __init__(self, own_id: NodeId, compute_group: GroupOf, now: float) -> None:
@@ -67,14 +67,14 @@ class RoutingTable:
 
     @property
     def buckets(self) -> tuple[Bucket, ...]:
-        """Farthest first; to be read only."""
+        """The buckets, farthest first; callers must not change them."""
         return tuple(self._buckets)
 
     def see(self, address: PeerAddress, now: float) -> PeerAddress | None:
-        """A node has just proven its id at an address dialled from here.
+        """Note that a node has just proven its id at an address dialled from here.
 
-        Returns the least recently seen contact where the bucket is full of others: ping it, and call `see` or
-        `fail` for it. Until it fails the new node waits among the spares.
+        Return the contact seen least recently if the bucket is full of others: the caller pings it, and calls `see` or
+        `fail` for it. Until that contact fails, the new node waits among the spares.
         """
         if address.id == self._own_id:
             return None
@@ -94,9 +94,9 @@ class RoutingTable:
         return next(iter(bucket.contacts.values())) if self._add_spare(bucket, address) else None
 
     def fail(self, id: NodeId) -> PeerAddress | None:
-        """A contact did not answer: it goes, and the newest spare whose group has room takes its place.
+        """Remove a contact that did not answer; the newest spare whose group has room takes its position.
 
-        Returns that spare. It was proven when it came; it is not known to live still.
+        Return that spare. It was proven when it came, but it may not be alive any more.
         """
         bucket = self._find_bucket(id)
         if not self._drop(bucket, id):
@@ -104,26 +104,26 @@ class RoutingTable:
         return self._fill(bucket)
 
     def find_closest(self, target: bytes, count: int = K) -> list[PeerAddress]:
-        """At most `count` contacts, nearest to `target` first."""
+        """Return at most `count` contacts, the one nearest to `target` first."""
         return sorted(self, key=lambda address: compute_distance(address.id, target))[:count]
 
     def count_closer(self, target: bytes) -> int:
-        """How many contacts are nearer to `target` than this node."""
+        """Return how many contacts are nearer to `target` than this node."""
         own = compute_distance(self._own_id, target)
         return sum(compute_distance(address.id, target) < own for address in self)
 
     def get_seen_at(self, id: NodeId) -> float | None:
-        """When a contact last proved itself."""
+        """Return the time when a contact last proved itself."""
         return self._find_bucket(id).seen_at.get(id)
 
     def set_looked(self, target: bytes, now: float) -> None:
-        """Something in the range of this bucket was looked up."""
+        """Note that an id in the range of this bucket was looked up."""
         self._find_bucket(target).looked_at = now
 
     def list_unlooked(self, before: float) -> list[tuple[int, bool]]:
-        """Buckets in whose range nothing was looked up since `before`, the one longest ago first.
+        """Return the buckets in whose range nothing was looked up since `before`; the one longest ago comes first.
 
-        Each as the bits its ids have in common with this node's, and whether exactly so many.
+        Each is given as the number of bits its ids share with this node's id, and whether they share exactly that many.
         """
         last = len(self._buckets) - 1
         found = [i for i, bucket in enumerate(self._buckets) if bucket.looked_at <= before]
@@ -133,7 +133,7 @@ class RoutingTable:
         return self._buckets[min(count_common_bits(self._own_id, id), len(self._buckets) - 1)]
 
     def _split_for(self, id: NodeId, bucket: Bucket) -> Bucket:
-        """The bucket of `id` after splitting the last one for as long as that makes room."""
+        """Split the last bucket for as long as that makes room for `id`, and return the bucket of `id`."""
         while bucket is self._buckets[-1] and len(bucket.contacts) >= K and len(self._buckets) < ID_BITS:
             self._split()
             bucket = self._find_bucket(id)
@@ -157,7 +157,7 @@ class RoutingTable:
     def _fill(self, bucket: Bucket) -> PeerAddress | None:
         for address in reversed(tuple(bucket.spares.values())):
             if len(bucket.contacts) < K and self._has_group_room(bucket, address):
-                # It is not known to live: it is the first to be asked.
+                # A spare may be dead by now, so it is the first to be pinged.
                 self._add(bucket, address, float("-inf"))
                 bucket.contacts.move_to_end(address.id, last=False)
                 return address

@@ -1,1 +1,1 @@
-"""Fetch bodies and witnesses of known headers, check them, and deliver them in order."""
+"""Fetches the bodies and witnesses of known headers, checks them, and delivers them to the node in order."""

@@ -1,4 +1,4 @@
-"""Hands checked blocks to the node, in runs: what can be connected together goes to disk together."""
+"""Delivers checked blocks to the node in batches: blocks that connect together are written together."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -19,12 +19,12 @@ from inos.primitives.errors import ClockAhead, InosError, NotYet, RuleViolation,
 log = structlog.get_logger("inos.network")
 
 RUN: Final = 64
-"""Blocks in one batch: at some 40 KB each a few megabytes, and in a second many such batches."""
+"""The number of blocks in one batch; at about 40 KB each it has a few megabytes, and takes a fraction of a second."""
 RETRY_S: Final = 2.0
 
 
 class BlockDelivery:
-    """One at a time, in order. `on_done` is told how many blocks of a run were connected or stored."""
+    """Delivers one batch at a time, in order. `on_done` is called with the number of blocks connected or stored."""
 
     def __init__(
         self,
@@ -44,11 +44,11 @@ class BlockDelivery:
         self._has_blocks = asyncio.Event()
 
     def wake(self) -> None:
-        """A block may be ready."""
+        """Note that a block may be ready."""
         self._has_blocks.set()
 
     async def run(self) -> None:
-        """Hand on what is ready, until cancelled."""
+        """Deliver what is ready, until cancelled."""
         since = self._clock.monotonic()
         while True:
             run = self._window.pop_ready(RUN)
@@ -62,7 +62,7 @@ class BlockDelivery:
             self._on_done(done)
 
     def _note_wait(self, first: Ready[Peer], since: float) -> None:
-        """What the first block of a run has been waited for since the last run was done."""
+        """Record what the first block of a batch has waited for since the last batch was done."""
         for what, at in (
             (Bottleneck.NETWORK, first.came_at),
             (Bottleneck.SEALS, first.sealed_at),
@@ -72,7 +72,7 @@ class BlockDelivery:
             since = max(since, at)
 
     async def _add(self, run: Sequence[Ready[Peer]]) -> int:
-        """How many were connected, or stored."""
+        """Deliver a batch; return how many blocks were connected or stored."""
         errors: Sequence[InosError | None]
         try:
             errors = await self._give(run)
@@ -80,22 +80,23 @@ class BlockDelivery:
             errors = [trouble] * len(run)
         done, has_failed = 0, False
         for ready, error in zip(run, errors, strict=True):
-            # What follows an invalid block is invalid too, and whoever gave it may not have known.
+            # Blocks after an invalid one are invalid too, and the peer that gave them may not have known.
             done += await self._settle(ready, error, is_to_blame=not has_failed)
             has_failed = has_failed or isinstance(error, RuleViolation)
         return done
 
     async def _give(self, run: Sequence[Ready[Peer]]) -> Sequence[InosError | None]:
-        if run[0].is_suspect:
+        checked = [ready.checked for ready in run if ready.checked is not None]
+        if not checked:
             await self._node.add_block(run[0].body.block, run[0].body.witness)
             return (None,)
-        added = await self._node.add_checked_blocks([(ready.body.block, ready.body.witness) for ready in run])
+        added = await self._node.add_checked_blocks(checked)
         self._monitor.add_wait(Bottleneck.STATE, added.state_s)
         self._monitor.add_wait(Bottleneck.DISK, added.disk_s)
         return added.errors
 
     async def _settle(self, ready: Ready[Peer], error: InosError | None, *, is_to_blame: bool) -> bool:
-        """See to one block of a run by what became of it; whether it is in the database now."""
+        """Process the result of one block; return True if the block is in the database now."""
         id, block, now = ready.body.id, ready.body.block, self._clock.monotonic()
         height = block.header.height
         match error:
@@ -109,7 +110,7 @@ class BlockDelivery:
                     await self._penalise(ready.source, Misbehaviour(error.code, f"block {height}: {error.message}"))
                 return False
             case VerdictMissing():
-                # The node has stored it, holds it, and says which matrices it wants.
+                # The node has stored and held the block, and reports the matrices that it wants.
                 self._window.remove(id)
                 self._monitor.blocked_by = f"block {height} waits for {len(error.ids)} matrices that no peer gave"
             case ClockAhead():
@@ -117,11 +118,11 @@ class BlockDelivery:
                 self._window.postpone(id, now + (error.until - self._clock.now_ms()) / 1000)
                 return False
             case NotYet():
-                log.debug("block not yet", height=height, code=error.code)
+                log.debug("block cannot be added yet", height=height, code=error.code)
                 self._window.postpone(id, now + RETRY_S)
                 return False
             case _:
-                log.warning("block not taken", height=height, code=error.code, reason=error.message)
+                log.warning("block not added", height=height, code=error.code, reason=error.message)
                 self._monitor.blocked_by = f"this node cannot take block {height}: {error.message}"
                 self._window.postpone(id, now + RETRY_S)
                 return False

@@ -1,7 +1,8 @@
-"""Fetches bodies and witnesses from all peers that have them, by their speed, and hands them to the node in order.
+"""Fetches bodies and witnesses from all peers that have them, by their speed, and delivers them to the node in order.
 
-Pipeline: `wanted` says what is missing -> `window` -> questions to peers, as many as each one's `pace` allows ->
-`checking`: seal and signatures, side by side -> runs of blocks to the node, each run one batch on disk.
+The pipeline is: `wanted` finds what is missing, `window` holds it, each peer is sent as many requests as its `pace`
+allows, `checker` checks seals and signatures concurrently, and `delivery` gives batches of blocks to the node, each of
+which is one write to disk.
 """
 
 import asyncio
@@ -10,7 +11,6 @@ from typing import Final
 
 import structlog
 
-from inos.core.verification.seals import SealVerifier
 from inos.network.errors import Misbehaviour, RequestFailed
 from inos.network.peers.bounded import TokenBucket
 from inos.network.peers.peer import Peer
@@ -35,20 +35,20 @@ from inos.primitives.units import BlockId
 log = structlog.get_logger("inos.network")
 
 WORKERS: Final = 4
-"""Questions open to one peer at a time, so that it need not wait for us between two."""
+"""The number of requests open to one peer, so that it need not wait between two."""
 REFILL_S: Final = 1.0
 MAX_STRIKES: Final = 3
-"""Timeouts in a row after which a peer is dropped (not banned)."""
+"""A peer is disconnected, and not banned, after this many timeouts in a row."""
 LOOK_S: Final = 0.25
 STALL_S: Final = 2.0
-"""How long the block that holds up the window is waited for before another peer is asked too; doubled each time that
-happens and by and by shortened again while blocks come, as Bitcoin Core's stalling timeout."""
+"""If the block that stalls the window does not arrive in this time, it is requested from another peer too. The time is
+doubled whenever that happens, and shortened again while blocks arrive, as in Bitcoin Core."""
 MAX_STALL_S: Final = 64.0
 STALL_DECAY: Final = 0.85
 
 
 class BlockSync:
-    """One for all peers."""
+    """Fetches blocks from all peers."""
 
     def __init__(
         self,
@@ -57,7 +57,6 @@ class BlockSync:
         clock: Clock,
         list_peers: Callable[[], Iterable[Peer]],
         penalise: Penalise,
-        verifier: SealVerifier,
         monitor: SyncMonitor,
     ) -> None:
         self._ledger = node.ledger
@@ -71,29 +70,29 @@ class BlockSync:
         self._wanted = WantedBlocks(node.ledger, settings.window_blocks, clock, list_peers)
         self._has_work = asyncio.Event()
         self._is_stale = asyncio.Event()
-        self._checker = BlockChecker(node, self._window, verifier, clock, penalise, self._on_checked)
+        self._checker = BlockChecker(node, self._window, clock, penalise, self._on_checked)
         self._delivery = BlockDelivery(node, self._window, clock, penalise, monitor, self._on_delivered)
         self._paces: dict[Peer, Pace] = {}
         self._least_stall_s = min(STALL_S, settings.limits.block)
         self._stall_s = self._least_stall_s
 
     def hold(self, id: BlockId) -> None:
-        """The block is on its way as a compact one: do not fetch it."""
+        """Do not fetch the block, because it is on its way as a compact block."""
         self._held.add(id)
 
     def release(self, id: BlockId) -> None:
-        """It has come, or is fetched like any other."""
+        """Fetch the block again like any other, if it has not arrived."""
         self._held.discard(id)
         if not needs_body(self._ledger, id):
             self._wanted.on_progress()
         self.wake()
 
     def wake(self) -> None:
-        """Look again at what is wanted."""
+        """Note that other blocks may be wanted now."""
         self._is_stale.set()
 
     async def run(self) -> None:
-        """Keep the window filled and hand on what is complete, until cancelled."""
+        """Keep the window filled and deliver what is complete, until cancelled."""
         async with asyncio.TaskGroup() as group:
             for work in (self._refill(), self._checker.run(), self._delivery.run(), self._replace_stalled()):
                 group.create_task(work)
@@ -104,7 +103,7 @@ class BlockSync:
             wanted = [one for one in self._wanted.find() if one[0] not in self._held]
             self._window.keep(id for id, _, _ in wanted)
             self._window.want(wanted, self._clock.monotonic())
-            # Also without anything new: a peer that did not deliver may be asked again by now.
+            # Even without a new block, a peer that did not deliver may be asked again by now.
             self._has_work.set()
             try:
                 async with asyncio.timeout(REFILL_S):
@@ -124,10 +123,10 @@ class BlockSync:
             self._is_stale.set()
 
     async def fetch_from(self, peer: Peer) -> None:
-        """Ask one peer for wanted blocks for as long as it is connected.
+        """Request wanted blocks from one peer for as long as it is connected.
 
         Raises:
-            Misbehaviour: it sent something else than what it was asked for.
+            Misbehaviour: the peer sent something that was not requested.
         """
         limit = get_limit(GetBlocks)
         budget = TokenBucket(limit.per_s / 2, limit.burst / 2, self._clock.monotonic())
@@ -140,7 +139,7 @@ class BlockSync:
             del self._paces[peer]
 
     async def _fetch(self, peer: Peer, budget: TokenBucket) -> None:
-        """`budget` keeps this node below the rate of questions the other side allows, however small they get."""
+        """Request blocks repeatedly; `budget` keeps this node below the rate of requests that the other side allows."""
         strikes, pace = 0, self._paces[peer]
         while True:
             room = min(pace.get_room(), MAX_BLOCK_IDS)
@@ -156,7 +155,7 @@ class BlockSync:
                 strikes = 0
             except RequestFailed as error:
                 strikes += error.code == "timeout"
-                log.debug("blocks not delivered", peer=peer.name, code=error.code, count=len(ids))
+                log.debug("no blocks from peer", peer=peer.name, code=error.code, count=len(ids))
                 if strikes >= MAX_STRIKES:
                     await peer.close("stalling")
                     return
@@ -184,7 +183,7 @@ class BlockSync:
     def _take(self, peer: Peer, reply: BlockData, left: set[BlockId]) -> None:
         id = compute_block_id(reply.block.header)
         if id not in left:
-            raise Misbehaviour("wrong-block", f"block {id.hex()} was not asked for")
+            raise Misbehaviour("wrong-block", f"block {id.hex()} was not requested")
         left.discard(id)
         peer.known_blocks.add(id)
         size = len(encode(reply.block)) + len(reply.witness.x_strip) + len(reply.witness.w_strip)
@@ -192,7 +191,8 @@ class BlockSync:
         self._checker.wake()
 
     async def _replace_stalled(self) -> None:
-        """Where one block holds up all others, ask others for what the slow peer has not given; nobody is blamed."""
+        """If one block stalls the window, request from other peers what the slow peer has not delivered, without a
+        penalty."""
         while True:
             await asyncio.sleep(LOOK_S)
             now = self._clock.monotonic()
@@ -200,7 +200,9 @@ class BlockSync:
             if stall is None or not self._is_replaceable(stall):
                 continue
             overdue = self._window.list_overdue(stall.peer, now, self._stall_s)
-            log.debug("blocks asked of others", height=stall.height, slow=stall.peer.name, count=len(overdue))
+            log.debug(
+                "blocks requested from other peers", height=stall.height, slow=stall.peer.name, count=len(overdue)
+            )
             self._window.give_back(stall.peer, overdue, now)
             if stall.peer in self._paces:
                 self._paces[stall.peer].on_stall()

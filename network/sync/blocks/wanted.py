@@ -1,4 +1,4 @@
-"""Which bodies are missing: those of the best header chain, and of other chains where that one gives none."""
+"""Finds the missing bodies: those of the best header chain, and of other chains if that one makes no progress."""
 
 from collections.abc import Callable, Iterable
 from typing import Final
@@ -10,13 +10,13 @@ from inos.primitives.clock import Clock
 from inos.primitives.units import BlockId
 
 STUCK_S: Final = 2.0
-"""Without a block for so long, chains beside the best header chain are tried too."""
+"""If no block arrives for this long, chains beside the best header chain are fetched too."""
 MAX_WALK: Final = 4096
-"""How far below a peer's tip its first missing body is looked for."""
+"""The first missing body is searched this far below a peer's tip."""
 
 
 class WantedBlocks:
-    """Reads the ledger; changes nothing."""
+    """Reads the ledger and changes nothing."""
 
     def __init__(self, ledger: LedgerPort, limit: int, clock: Clock, list_peers: Callable[[], Iterable[Peer]]) -> None:
         self._ledger = ledger
@@ -26,14 +26,15 @@ class WantedBlocks:
         self._progress_at = clock.monotonic()
 
     def on_progress(self) -> None:
-        """A block was connected, or stored."""
+        """Note that a block was connected or stored."""
         self._progress_at = self._clock.monotonic()
 
     def find(self) -> list[tuple[BlockId, BlockId, int]]:
-        """(id, parent, height) of the best header chain's missing bodies, then of other chains that peers stand on.
+        """Return (id, parent, height) of the missing bodies of the best header chain, and then of other chains of
+        peers.
 
-        A heavy-looking header chain may be one whose bodies nobody gives; what peers really have
-        is fetched beside it.
+        No peer may have the bodies of a header chain that looks heavy, so the chains that peers really have are fetched
+        beside it.
         """
         if self._ledger.is_awaiting_state:
             return []
@@ -54,7 +55,7 @@ class WantedBlocks:
         return [(id, BlockId(header.parent), header.height) for id, header in found if header is not None]
 
     def _walk(self, tip: BlockId, count: int) -> list[BlockId]:
-        """The lowest `count` blocks under `tip` (included) that have no body."""
+        """Return the lowest `count` blocks up to and including `tip` that have no body."""
         below, id = list[BlockId](), tip
         while len(below) < MAX_WALK and needs_body(self._ledger, id):
             header = self._ledger.get_header(id)

@@ -1,4 +1,4 @@
-"""Which blocks are wanted, who was asked for them, and which can be handed on. No I/O, no clock of its own."""
+"""The window of wanted blocks: which peers were asked for them, and which can be delivered. It does no I/O."""
 
 from collections.abc import Hashable, Iterable, Iterator
 from heapq import heappop, heappush
@@ -6,6 +6,7 @@ from typing import Final, Generic, TypeVar
 
 from msgspec import Struct
 
+from inos.chain.checked import CheckedBlock
 from inos.network.peers.bounded import ExpiringSet
 from inos.primitives.blocks import Block
 from inos.primitives.matrices import Witness
@@ -13,14 +14,14 @@ from inos.primitives.units import BlockId
 
 K = TypeVar("K", bound=Hashable)
 LACKING_S: Final = 5.0
-"""How long a peer is not asked again for what it did not deliver."""
+"""A peer is not asked again for this long for what it did not deliver."""
 
 
 SLACK: Final = 64
 
 
 class Body(Struct, frozen=True, eq=False):
-    """A block as it came."""
+    """A downloaded block."""
 
     id: BlockId
     block: Block
@@ -39,37 +40,38 @@ class Slot(Generic[K]):
         self.source: K | None = None
         self.body: Body | None = None
         self.is_taken = False
-        """Somebody checks it, or has."""
+        """Whether the block is being checked, or was checked."""
         self.is_checked = False
-        self.is_suspect = False
-        """A transaction in it is invalid: the node must say so itself, and remember it."""
+        self.checked: CheckedBlock | None = None
+        """None before the check, and for a block with an invalid transaction."""
         self.is_delivered = False
         self.came_at = self.sealed_at = self.checked_at = 0.0
 
 
 class Ready(Struct, Generic[K], frozen=True, eq=False):
-    """A block that can be handed on."""
+    """A block that can be delivered."""
 
     body: Body
     source: K
     came_at: float
     sealed_at: float
     checked_at: float
-    is_suspect: bool
+    checked: CheckedBlock | None
+    """None if a transaction is invalid; the node must find that itself and remember it."""
 
 
 class Stall(Struct, Generic[K], frozen=True):
-    """The next block does not come, and others wait behind it."""
+    """The next block does not arrive, and others wait behind it."""
 
     height: int
     peer: K
 
 
 class Window(Generic[K]):
-    """A moving window over wanted blocks; K names peers.
+    """A moving window over wanted blocks; K is the type that names peers.
 
-    A block goes through: wanted, asked for, come, checked, handed on. It is handed on once its parent is not in the
-    window any more, so that one chain that is withheld holds up no other.
+    A block is wanted, requested, downloaded, checked and delivered, in this order. It is delivered once its parent is
+    no longer in the window, so that a withheld chain does not stall any other.
     """
 
     def __init__(self, max_blocks: int, max_bytes: int) -> None:
@@ -77,10 +79,10 @@ class Window(Generic[K]):
         self._max_bytes = max_bytes
         self._slots: dict[BlockId, Slot[K]] = {}
         self._order: list[tuple[int, BlockId]] = []
-        """By height; what was removed is passed over, and left out when it is sorted anew."""
+        """The blocks by height; removed ones are skipped, and left out when the list is sorted again."""
         self._is_sorted = True
         self._unchecked: list[tuple[int, BlockId]] = []
-        """A heap of what came and is not checked."""
+        """A heap of the downloaded blocks that are not checked."""
         self._lacking: ExpiringSet[tuple[K, BlockId]] = ExpiringSet(16 * max_blocks)
         self._later: ExpiringSet[BlockId] = ExpiringSet(4 * max_blocks)
         self._bytes = 0
@@ -92,7 +94,7 @@ class Window(Generic[K]):
         return id in self._slots
 
     def want(self, blocks: Iterable[tuple[BlockId, BlockId, int]], now: float) -> int:
-        """Add (id, parent, height) where there is room; how many were new."""
+        """Add (id, parent, height) while there is room; return how many are new."""
         added = 0
         for id, parent, height in blocks:
             if len(self._slots) >= self._max_blocks:
@@ -105,13 +107,14 @@ class Window(Generic[K]):
         return added
 
     def keep(self, is_wanted: Iterable[BlockId]) -> None:
-        """Drop everything that is neither in `is_wanted` nor handed on."""
+        """Remove all blocks that are neither in `is_wanted` nor delivered."""
         wanted = set(is_wanted)
         for id in [id for id, slot in self._slots.items() if id not in wanted and not slot.is_delivered]:
             self.remove(id)
 
     def take(self, peer: K, height: int, count: int, now: float) -> list[BlockId]:
-        """At most `count` blocks to ask `peer` for, lowest first; it is said to have all up to `height`."""
+        """Return at most `count` blocks to request from `peer`, lowest first; the peer is said to have all up to
+        `height`."""
         taken: list[BlockId] = []
         for id, slot in self._iterate():
             if len(taken) >= count or slot.height > height:
@@ -127,7 +130,7 @@ class Window(Generic[K]):
         return taken
 
     def find_stall(self, now: float, limit_s: float) -> Stall[K] | None:
-        """Who was asked for the lowest block at least `limit_s` ago, while others behind it are here."""
+        """Return the peer that was asked for the lowest block at least `limit_s` ago, if blocks behind it are here."""
         has_later = False
         for _, slot in reversed(list(self._iterate())):
             is_next = slot.body is None and slot.parent not in self._slots
@@ -137,7 +140,7 @@ class Window(Generic[K]):
         return None
 
     def list_overdue(self, peer: K, now: float, limit_s: float) -> list[BlockId]:
-        """What `peer` was asked for at least `limit_s` ago and has not given."""
+        """Return the blocks that were requested from `peer` at least `limit_s` ago and have not arrived."""
         return [
             id
             for id, slot in self._iterate()
@@ -145,8 +148,8 @@ class Window(Generic[K]):
         ]
 
     def give_back(self, peer: K, ids: Iterable[BlockId], now: float) -> None:
-        """`peer` did not deliver these in time; others may be asked, and it again after a while. What it gives late
-        is taken all the same."""
+        """Note that `peer` did not deliver these in time: other peers may be asked, and this one again after a while. A
+        late delivery still counts."""
         for id in ids:
             slot = self._slots.get(id)
             if slot is not None and slot.asked == peer and slot.body is None:
@@ -154,7 +157,7 @@ class Window(Generic[K]):
                 self._lacking.add((peer, id), now + LACKING_S)
 
     def put(self, peer: K, body: Body, now: float) -> None:
-        """A block came from `peer`; the first one counts."""
+        """Store a block that arrived from `peer`; the first one counts."""
         slot = self._slots.get(body.id)
         if slot is None or slot.body is not None:
             return
@@ -163,7 +166,7 @@ class Window(Generic[K]):
         heappush(self._unchecked, (slot.height, body.id))
 
     def take_unchecked(self) -> tuple[Body, K] | None:
-        """The lowest block that came and that nobody checks yet."""
+        """Return the lowest downloaded block that is not being checked yet."""
         while self._unchecked:
             _, id = heappop(self._unchecked)
             slot = self._slots.get(id)
@@ -172,28 +175,29 @@ class Window(Generic[K]):
                 return slot.body, slot.source
         return None
 
-    def set_checked(self, id: BlockId, sealed_at: float, now: float, *, is_suspect: bool = False) -> None:
-        """Its seal holds, and its transactions too unless it is suspect."""
+    def set_checked(self, id: BlockId, sealed_at: float, now: float, checked: CheckedBlock | None) -> None:
+        """Note that the seal of a block is valid, and its transactions too unless `checked` is None."""
         slot = self._slots.get(id)
         if slot is not None and slot.body is not None:
-            slot.is_checked, slot.is_suspect = True, is_suspect
+            slot.is_checked, slot.checked = True, checked
             slot.sealed_at, slot.checked_at = sealed_at, now
 
     def reject(self, peer: K, id: BlockId, now: float) -> None:
-        """What `peer` gave is not the block; somebody else is asked."""
+        """Drop what `peer` sent, because it is not the block; another peer is asked."""
         slot = self._slots.get(id)
         if slot is None or slot.source != peer or slot.body is None:
             return
         self._bytes -= slot.body.size
         slot.body = slot.source = None
         slot.is_taken = slot.is_checked = False
+        slot.checked = None
         slot.asked = None
         self._lacking.add((peer, id), now + LACKING_S)
 
     def pop_ready(self, count: int = 1) -> list[Ready[K]]:
-        """The lowest checked block whose parent is not in the window, with those that follow it, at most `count`.
+        """Return the lowest checked block whose parent is not in the window, and those that follow it, at most `count`.
 
-        `remove` or `postpone` each when that is done. A suspect one comes alone.
+        The caller removes or postpones each when it is done. A block with an invalid transaction comes alone.
         """
         run: list[Ready[K]] = []
         tip: BlockId | None = None
@@ -202,28 +206,28 @@ class Window(Generic[K]):
                 continue
             if (slot.parent in self._slots) if tip is None else (slot.parent != tip):
                 continue
-            if run and slot.is_suspect:
+            if run and slot.checked is None:
                 break
             slot.is_delivered = True
-            run.append(Ready(slot.body, slot.source, slot.came_at, slot.sealed_at, slot.checked_at, slot.is_suspect))
+            run.append(Ready(slot.body, slot.source, slot.came_at, slot.sealed_at, slot.checked_at, slot.checked))
             tip = id
-            if len(run) >= count or slot.is_suspect:
+            if len(run) >= count or slot.checked is None:
                 break
         return run
 
     def remove(self, id: BlockId) -> None:
-        """Not wanted any more."""
+        """Remove a block that is no longer wanted."""
         slot = self._slots.pop(id, None)
         if slot is not None and slot.body is not None:
             self._bytes -= slot.body.size
 
     def postpone(self, id: BlockId, until: float) -> None:
-        """Remove, and do not want it again before `until`."""
+        """Remove a block, and do not want it again before `until`."""
         self.remove(id)
         self._later.add(id, until)
 
     def _iterate(self) -> Iterator[tuple[BlockId, Slot[K]]]:
-        """By height. Nothing may be added or removed meanwhile."""
+        """Iterate over the blocks by height. Nothing may be added or removed in the meantime."""
         if not self._is_sorted or len(self._order) > 2 * len(self._slots) + SLACK:
             self._order = sorted((slot.height, id) for id, slot in self._slots.items())
             self._is_sorted = True

@@ -1,1 +1,1 @@
-"""Learn which chains of headers the peers have: locator requests, and a plan for long chains."""
+"""Learns the chains of headers that the peers have: by locator requests, and by a plan for long chains."""

@@ -1,7 +1,8 @@
-"""A long chain of headers in segments, each asked of any peer, put together in order. No I/O, no clock of its own.
+"""A plan to fetch a long chain of headers in segments from all peers. It does no I/O and reads no clock.
 
-One peer, the pilot, names every 512th block; who gives the headers between two of them is nobody's claim: they
-must lead from the one to the other. A pilot that names blocks nobody can give headers for costs a plan, not more.
+One peer, the skeleton peer, names every 512th block. Any peer may send the headers between two of these blocks, because
+they prove themselves: they must lead from the one block to the other. A skeleton peer that names blocks for which no
+peer has headers costs this node one plan and nothing more.
 """
 
 from collections.abc import Hashable, Sequence
@@ -12,7 +13,7 @@ from inos.primitives.units import BlockId
 
 K = TypeVar("K", bound=Hashable)
 AHEAD: Final = 16
-"""Segments asked for beyond the lowest one that is missing: some 4 MB of headers in memory."""
+"""This many segments beyond the lowest missing one are requested, which is about 4 MB of headers in memory."""
 
 
 class Segment(Generic[K]):
@@ -22,7 +23,7 @@ class Segment(Generic[K]):
         self.start = start
         self.end = end
         self.height = height
-        """Of `end`."""
+        """The height of `end`."""
         self.asked: K | None = None
         self.asked_at = 0.0
         self.lacking: set[K] = set()
@@ -31,10 +32,11 @@ class Segment(Generic[K]):
 
 
 class HeaderPlan(Generic[K]):
-    """Segments above a block that is known here; K names peers.
+    """Segments above a block that this node knows; K is the type that names peers.
 
     Args:
-        pilot: who named the blocks. step: how far apart they are.
+        skeleton_peer: the peer that named the blocks.
+        step: the distance between two of these blocks.
     """
 
     def __init__(self, skeleton_peer: K, start: BlockId, height: int, ids: Sequence[BlockId], step: int) -> None:
@@ -50,7 +52,10 @@ class HeaderPlan(Generic[K]):
         return not self._segments
 
     def take(self, peer: K, height: int, now: float, limit_s: float) -> Segment[K] | None:
-        """The lowest segment to ask `peer` for, which has blocks up to `height`; after `limit_s` one is asked again."""
+        """Return the lowest segment to request from `peer`, whose blocks reach up to `height`.
+
+        A segment without an answer after `limit_s` may be requested from another peer.
+        """
         for segment in self._segments[:AHEAD]:
             if segment.source is not None or segment.height > height or peer in segment.lacking:
                 continue
@@ -60,7 +65,7 @@ class HeaderPlan(Generic[K]):
         return None
 
     def put(self, peer: K, segment: Segment[K], headers: Sequence[Header]) -> bool:
-        """What `peer` answered; whether it is the segment. The first one that is counts."""
+        """Process the answer of `peer`; return True if it is the segment. The first right answer is used."""
         if segment.asked == peer:
             segment.asked = None
         headers = headers[: self._step]
@@ -72,26 +77,27 @@ class HeaderPlan(Generic[K]):
         return True
 
     def give_back(self, peer: K, segment: Segment[K]) -> None:
-        """`peer` gave no answer."""
+        """Note that `peer` did not answer."""
         segment.lacking.add(peer)
         if segment.asked == peer:
             segment.asked = None
 
     def is_hopeless(self) -> bool:
-        """Whether not even the pilot has what it named."""
+        """Return True if not even the skeleton peer has what it named."""
         return any(
             self.skeleton_peer in segment.lacking and segment.source is None for segment in self._segments[:AHEAD]
         )
 
     def pop_ready(self) -> Segment[K] | None:
-        """The lowest segment, where it is here."""
+        """Remove and return the lowest segment, if its headers are here."""
         if self._segments and self._segments[0].source is not None:
             return self._segments.pop(0)
         return None
 
 
 def is_chain(start: BlockId, headers: Sequence[Header]) -> bool:
-    """Whether there are headers, and each is the child of the one before it, the first of `start`."""
+    """Return True if there are headers, the first is the child of `start`, and each other one is the child of the one
+    before."""
     parent = start
     for header in headers:
         if header.parent != parent:

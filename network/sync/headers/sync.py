@@ -1,7 +1,8 @@
-"""Finds out what the peers' best chains are.
+"""Learns the best chains of headers that the peers have.
 
-A chain that goes far beyond what is known is learned from all peers at once (`plan`); the rest, and forks, by
-locator and headers from each peer, again until there are no more. Which chain is best the node says, by weight.
+A chain that goes far beyond the known one is learned from all peers at once, by a plan. Shorter chains and forks are
+learned from each peer by locator requests, which are repeated until there are no more headers. The node decides by
+weight which chain is best.
 """
 
 import asyncio
@@ -31,27 +32,28 @@ from inos.primitives.units import BlockId
 log = structlog.get_logger("inos.network")
 
 FAR: Final = 2 * MAX_HEADERS
-"""A peer that claims so many more blocks than are known is worth a plan."""
+"""A peer that claims this many more blocks than are known is worth a plan."""
 MAX_AHEAD: Final = 65_536
-"""Headers above the connected tip, of which none is proven yet: more are learned when blocks have come."""
+"""The headers above the connected tip are not proven yet. At most this many are kept; more follow when blocks
+arrive."""
 SKELETON_RETRY_S: Final = 60.0
-"""How long a peer whose plan led nowhere makes no other."""
+"""A peer whose plan failed makes no other plan for this long."""
 MAX_LACKING: Final = 2
-"""Segments a peer does not have before it is taken to be on another chain."""
+"""A peer that lacks this many segments is taken to be on another chain."""
 OVERDUE: Final = 0.25
-"""Part of the time limit after which a segment is asked of another peer too."""
+"""After this part of the time limit a segment is requested from another peer too."""
 BRANCHES: Final = 16
-"""How often a peer may turn to another branch before the last one it gave is proven: honest ones do, now and then."""
+"""A peer may turn to another branch this often before the last one it gave is proven; honest peers do so rarely."""
 BRANCHES_PER_S: Final = 1 / 60
 IGNORED_S: Final = 60.0
-"""How long a peer that has none left is asked for no headers; what it announces is still heard."""
+"""A peer that has used up its branches is asked for no headers for this long; its announcements still count."""
 
 
 class HeaderSync:
-    """One for all peers. `on_new` is called when headers came whose bodies may be wanted.
+    """Learns headers for all peers. `on_new` is called when headers arrived whose bodies may be wanted.
 
     Args:
-        expected: the height up to which headers are believed to come, before any block is here.
+        expected: the height up to which headers are learned before any block is here.
     """
 
     def __init__(
@@ -81,16 +83,16 @@ class HeaderSync:
         self._ignored: ExpiringSet[Peer] = ExpiringSet(256)
 
     def drop_peer(self, peer: Peer) -> None:
-        """The peer is gone."""
+        """Note that the link to the peer has ended."""
         self._last_given.pop(peer, None)
         self._branches.pop(peer, None)
 
     async def catch_up(self, peer: Peer) -> None:
-        """Learn the peer's chain where its claimed tip is unknown here.
+        """Learn the peer's chain if its claimed tip is unknown.
 
         Raises:
-            Misbehaviour: headers that break a rule or do not follow each other.
-            RequestFailed: no answer in time.
+            Misbehaviour: the headers break a rule or do not follow each other.
+            RequestFailed: the peer did not answer in time.
         """
         ledger = self._node.ledger
         if is_known(ledger, peer.best_id) or self._count_ahead() >= MAX_AHEAD:
@@ -103,7 +105,7 @@ class HeaderSync:
             await self._learn(peer)
 
     async def on_announced(self, peer: Peer, message: AnnounceBlock) -> None:
-        """A header the peer has connected; where it fits on what is here, it costs no question."""
+        """Process a header that the peer has connected; if its parent is known, no request is needed."""
         header = message.header
         id = compute_block_id(header)
         peer.known_blocks.add(id)
@@ -112,10 +114,11 @@ class HeaderSync:
         self._on_new()
 
     async def take(self, peer: Peer, header: Header) -> bool:
-        """Add one header where its parent is here; whether it is here now.
+        """Add one header if its parent is known; return True if the header is here now.
 
         Raises:
-            Misbehaviour: it breaks a rule. RequestFailed: it cannot be taken now.
+            Misbehaviour: the header breaks a rule.
+            RequestFailed: the header cannot be added now.
         """
         ledger = self._node.ledger
         if not is_known(ledger, BlockId(header.parent)):
@@ -130,10 +133,10 @@ class HeaderSync:
     def _is_far(self, peer: Peer) -> bool:
         return peer.best_height > self._node.ledger.best_header.header.height + FAR
 
-    # From all peers at once
+    # The following methods learn from all peers at once.
 
     async def _learn_together(self, peer: Peer) -> None:
-        """Take part in plans, making them where there is none, for as long as the peer helps and is far ahead."""
+        """Take part in plans, making one if there is none, while the peer helps and is far ahead."""
         while self._is_far(peer) and self._count_ahead() < MAX_AHEAD:
             if self._plan is None and not await self._make_plan(peer):
                 return
@@ -157,11 +160,13 @@ class HeaderSync:
                 return False
             ids = [BlockId(id) for id in reply.ids]
             self._plan = HeaderPlan(peer, BlockId(reply.start), start.height, ids, MAX_HEADERS)
-            log.debug("headers from all peers", skeleton_peer=peer.name, segments=len(ids), above=start.height)
+            log.debug(
+                "headers requested from all peers", skeleton_peer=peer.name, segments=len(ids), above=start.height
+            )
             return True
 
     async def _work(self, plan: HeaderPlan[Peer], peer: Peer) -> bool:
-        """Ask the peer for segments until the plan is over; False where it has not got them."""
+        """Request segments from the peer until the plan is over; return False if the peer does not have them."""
         lacking = 0
         try:
             while plan is self._plan and lacking < MAX_LACKING:
@@ -201,7 +206,7 @@ class HeaderSync:
         return plan.put(peer, segment, reply.headers if isinstance(reply, Headers) else ())
 
     async def _append(self, plan: HeaderPlan[Peer]) -> None:
-        """Hand the segments that are next to the node, one peer's task at a time."""
+        """Give the next segments to the node, one task at a time."""
         async with self._appending:
             while plan is self._plan and (segment := plan.pop_ready()) is not None:
                 try:
@@ -223,7 +228,7 @@ class HeaderSync:
             self._plan = None
         self._has_moved.set()
 
-    # From one peer
+    # The following methods learn from one peer.
 
     async def _learn(self, peer: Peer) -> None:
         async with self._take_turn():
@@ -244,13 +249,13 @@ class HeaderSync:
 
     @asynccontextmanager
     async def _take_turn(self) -> AsyncIterator[None]:
-        """One peer at a time sends a long chain, yet a slow one holds up the others only for so long."""
+        """Let one peer at a time send a long chain, but wait only for a limited time for a slow one."""
         has_turn = False
         try:
             async with asyncio.timeout(self._limits.headers):
                 has_turn = await self._turn.acquire()
         except TimeoutError:
-            log.debug("header sync does not wait for another peer any longer")
+            log.debug("header sync stops waiting for a slow peer")
         try:
             yield
         finally:
@@ -264,7 +269,7 @@ class HeaderSync:
             )
             reply = await pending.next(self._limits.headers)
         if not isinstance(reply, Headers):
-            raise RequestFailed("not-found", "the peer gives no headers")
+            raise RequestFailed("not-found", "the peer sends no headers")
         return reply.headers
 
     def _make_locator(self, last: BlockId | None) -> tuple[BlockId, ...]:
@@ -275,14 +280,16 @@ class HeaderSync:
 
     def _check_place(self, peer: Peer, headers: tuple[Header, ...]) -> None:
         if not is_usable(self._node.ledger, BlockId(headers[0].parent)):
-            peer.penalise(Misbehaviour("headers-unconnected", "headers on a block that was in no locator", 20))
-            raise RequestFailed("headers-unconnected", "the headers do not follow anything here")
+            peer.penalise(Misbehaviour("headers-unconnected", "the headers follow no block of the locator", 20))
+            raise RequestFailed("headers-unconnected", "the headers follow no block that is known here")
         for before, header in pairwise(headers):
             if header.parent != compute_block_id(before) or header.height != before.height + 1:
-                raise Misbehaviour("headers-unconnected", f"header {header.height} does not follow the one before it")
+                raise Misbehaviour(
+                    "headers-unconnected", f"header {header.height} does not follow the header before it"
+                )
 
     def _check_branch(self, peer: Peer, headers: tuple[Header, ...]) -> None:
-        """Branches cost nothing to make up and much to check; who gives one after another is not listened to."""
+        """Ignore a peer that gives one branch after another: branches are cheap to invent and costly to check."""
         last = self._last_given.get(peer)
         self._last_given[peer] = compute_block_id(headers[-1])
         if last in (None, headers[0].parent) or get_status_name(self._node.ledger, last) in ("stored", "connected"):
@@ -290,16 +297,16 @@ class HeaderSync:
         now = self._clock.monotonic()
         if not self._branches.setdefault(peer, TokenBucket(BRANCHES_PER_S, BRANCHES, now)).take(now):
             self._ignored.add(peer, now + IGNORED_S)
-            raise RequestFailed("too-many-branches", "the peer gives one branch of headers after another, and no block")
+            raise RequestFailed("too-many-branches", "the peer gives one branch of headers after another and no block")
 
     async def _add(self, headers: tuple[Header, ...]) -> None:
-        """Checked in the node's own thread, off the event loop."""
+        """Add headers in the node's own thread, off the event loop."""
         try:
             await self._node.add_header_batch(headers)
         except RuleViolation as error:
-            raise Misbehaviour(error.code, f"an invalid header: {error.message}") from error
+            raise Misbehaviour(error.code, f"invalid header: {error.message}") from error
         except NotYet as error:
             raise RequestFailed(error.code, error.message) from error
         except InosError as error:
-            log.warning("headers not taken", code=error.code, reason=error.message)
+            log.warning("headers not added", code=error.code, reason=error.message)
             raise RequestFailed(error.code, error.message) from error

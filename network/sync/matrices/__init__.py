@@ -1,1 +1,1 @@
-"""Fetch matrices by id from peers and providers, and keep enough copies of them."""
+"""Fetches matrices by id from peers and providers, and keeps enough copies of them."""

@@ -1,7 +1,8 @@
-"""Sees to it that the network holds as many copies of a matrix as are wanted: makes some, and lets surplus ones go.
+"""The maintenance of copies: the network holds as many copies of a matrix as are wanted, and surplus ones are dropped.
 
-Pipeline: a held matrix is due -> who else has it is looked up and proven -> `inos.mesh.copies.decide` -> nodes near
-to it are asked to keep a copy, or this node's own goes. A "yes" binds nobody: the next look counts what is proven.
+The pipeline is: a matrix on this node is due for a check; routing finds the other nodes that prove to have it;
+`inos.mesh.copies.decide` compares their number with the target; then nodes near the matrix are asked to keep a copy, or
+this node drops its own. A node that agrees is not bound by it, because the next check counts proven copies only.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from inos.network.identity import PeerAddress
 from inos.network.peers.bounded import BoundedSet
 from inos.network.peers.peer import Peer
 from inos.network.ports import MatrixInfoView, NodePort
+from inos.network.sync.matrices.provider_search import GetOrDial, ProviderLookup
 from inos.network.wire.base import Request
 from inos.network.wire.matrices import CopyAnswer, OfferCopy
 from inos.primitives.clock import Clock
@@ -29,38 +31,32 @@ from inos.work.strips import InvalidMatrix, check_shape
 log = structlog.get_logger("inos.network")
 
 PACE_S: Final = 1.0
-"""Between two matrices looked after: a search costs a few dozen small messages."""
+"""The time between two checks; a search costs a few dozen small messages."""
 REFRESH_S: Final = 30.0
-"""How often new matrices are put into their turn."""
+"""New matrices are scheduled this often."""
 SOME_DEMAND: Final = 0.5
 TRIES: Final = 3
-"""Nodes asked for each copy that is missing."""
+"""For each missing copy this many nodes are asked."""
 ASK_S: Final = 10.0
 COPY_S: Final = 900.0
-"""How long a copy that was promised is looked for."""
+"""This node tries for this long to fetch a copy that it has promised."""
 MAX_OFFERS: Final = 64
-"""Copies taken on and not here yet."""
+"""At most this many copies are promised and not fetched yet."""
 
 
-class CopyRouting(Protocol):
-    """What finds who has a matrix, and who is near it."""
-
-    async def find_providers(self, id: MatrixId, limit: int) -> list[PeerAddress]:
-        """At most `limit` other nodes that have just proven to have the matrix."""
+class CopyRouting(ProviderLookup, Protocol):
+    """Finds the nodes that have a matrix and the nodes near it."""
 
     async def find_nearest(self, id: MatrixId) -> list[PeerAddress]:
-        """Other nodes near to a matrix's id, nearest first."""
-
-    async def get_or_dial(self, address: PeerAddress, limit_s: float) -> Peer:
-        """A peer, dialled where it is not connected; raises LinkError."""
+        """Return other nodes near a matrix's id, nearest first."""
 
 
 class CopyMaintenance:
-    """One for all matrices held.
+    """Checks the copies of all matrices on this node.
 
     Args:
-        check_s: every matrix is looked after about once in so many seconds; 0 for never.
-        fetch: begins to fetch a copy this node has agreed to keep, for so many seconds.
+        check_s: the time between two checks of the same matrix in seconds; 0 means never.
+        fetch: starts to fetch a copy that this node has promised, for a number of seconds.
     """
 
     def __init__(
@@ -68,6 +64,7 @@ class CopyMaintenance:
         own_id: NodeId,
         node: NodePort,
         router: CopyRouting,
+        get_or_dial: GetOrDial,
         fetch: Callable[[MatrixInfo, float], bool],
         check_s: float,
         clock: Clock,
@@ -76,6 +73,7 @@ class CopyMaintenance:
         self._own_id = own_id
         self._node = node
         self._router = router
+        self._get_or_dial = get_or_dial
         self._fetch = fetch
         self._check_s = check_s
         self._clock = clock
@@ -86,7 +84,7 @@ class CopyMaintenance:
         self.invited = self.dropped = self.accepted = 0
 
     async def run(self) -> None:
-        """Look after one matrix after the other, until cancelled."""
+        """Check one matrix after the other, until cancelled."""
         refreshed = float("-inf")
         while self._check_s:
             now = self._clock.monotonic()
@@ -98,10 +96,10 @@ class CopyMaintenance:
             await asyncio.sleep(min(PACE_S, self._check_s / 10))
 
     async def handle_request(self, peer: Peer, request: Request) -> bool:
-        """Answer an offer; False where the request is none.
+        """Answer an offer of a copy; return False if the request is of another kind.
 
         Raises:
-            LinkError: the peer is gone.
+            LinkError: the link has ended.
         """
         if not isinstance(request, OfferCopy):
             return False
@@ -109,7 +107,7 @@ class CopyMaintenance:
         return True
 
     def _take(self, offer: OfferCopy) -> bool:
-        """Whether this node has the matrix, or fetches it now."""
+        """Return True if this node has the matrix, or fetches it now."""
         info = MatrixInfo(offer.dtype, offer.rows, offer.cols, offer.root)
         try:
             check_shape(info.dtype, info.rows, info.cols)
@@ -132,11 +130,11 @@ class CopyMaintenance:
         self._short = {id: rounds for id, rounds in self._short.items() if id in held}
 
     async def _try(self, id: MatrixId) -> None:
-        """Look after a matrix; this node's own trouble ends nothing but this look."""
+        """Check a matrix; if this node itself fails, only this check ends."""
         try:
             await self._look_after(id)
         except InosError as error:
-            log.info("copies not looked after", id=id.hex(), code=error.code, reason=error.message)
+            log.info("copies not checked", id=id.hex(), code=error.code, reason=error.message)
 
     async def _look_after(self, id: MatrixId) -> None:
         matrices = self._node.matrices
@@ -163,7 +161,7 @@ class CopyMaintenance:
         heapq.heappush(self._due, (self._clock.monotonic() + again, id))
 
     async def _invite(self, id: MatrixId, info: MatrixInfoView, count: int, holders: list[NodeId]) -> None:
-        """Ask nodes near to a matrix to keep a copy, until `count` have agreed."""
+        """Ask nodes near a matrix to keep a copy, until `count` have agreed."""
         if not count:
             return
         near = {bytes(address.id): address for address in await self._router.find_nearest(id)}
@@ -173,16 +171,16 @@ class CopyMaintenance:
                 break
             agreed += await self._ask(near[candidate], info)
         self.invited += agreed
-        log.info("copies asked for", id=id.hex(), missing=count, agreed=agreed)
+        log.info("copies requested", id=id.hex(), missing=count, agreed=agreed)
 
     async def _ask(self, address: PeerAddress, info: MatrixInfoView) -> bool:
         try:
-            peer = await self._router.get_or_dial(address, ASK_S)
+            peer = await self._get_or_dial(address, ASK_S)
             with peer.requests.open(CopyAnswer) as pending:
                 offer = OfferCopy(pending.request, info.dtype, info.rows, info.cols, info.root)
                 await peer.send_request(pending, offer, ASK_S)
                 reply = await pending.next(ASK_S)
         except (LinkError, RequestFailed, Misbehaviour) as error:
-            log.debug("not asked to keep a copy", address=str(address), code=error.code)
+            log.debug("copy not requested", address=str(address), code=error.code)
             return False
         return isinstance(reply, CopyAnswer) and reply.is_taken

@@ -1,4 +1,4 @@
-"""Wanted matrices that no connected peer has: who else has them is looked up, reached, and fetched from."""
+"""The search for matrices that no connected peer has: their providers are looked up, dialled, and asked for them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -17,21 +17,22 @@ from inos.primitives.units import MatrixId
 log = structlog.get_logger("inos.network")
 
 PROVIDERS: Final = 3
-"""Fetched from at one time; strips come from all of them."""
+"""A matrix is fetched from this many providers at the same time."""
 MAX_SEARCHES: Final = 4
-"""Matrices sought at one time."""
+"""This many matrices are searched at the same time."""
 TICK_S: Final = 0.5
 REACH_S: Final = 5.0
 
 
+GetOrDial = Callable[[PeerAddress, float], Awaitable[Peer]]
+"""Returns a peer within so many seconds, dialling it if it is not connected; raises LinkError."""
+
+
 class ProviderLookup(Protocol):
-    """What finds providers, and links to them."""
+    """Finds providers of a matrix."""
 
     async def find_providers(self, id: MatrixId, limit: int) -> list[PeerAddress]:
-        """At most `limit` nodes that have just proven to have the matrix."""
-
-    async def get_or_dial(self, address: PeerAddress, limit_s: float) -> Peer:
-        """A peer, dialled where it is not connected; raises LinkError."""
+        """Return at most `limit` nodes that have just proven to have the matrix."""
 
 
 Fetch = Callable[[Peer, MatrixId], Awaitable[None]]
@@ -39,12 +40,13 @@ Fetch = Callable[[Peer, MatrixId], Awaitable[None]]
 
 
 class ProviderSearch:
-    """Looks for what nobody connected has."""
+    """Searches the wanted matrices that no connected peer has."""
 
     def __init__(
         self,
         wants: WantedMatrices[Peer],
         router: ProviderLookup,
+        get_or_dial: GetOrDial,
         list_peers: Callable[[], Iterable[Peer]],
         fetch: Fetch,
         penalise: Penalise,
@@ -52,6 +54,7 @@ class ProviderSearch:
     ) -> None:
         self._wants = wants
         self._router = router
+        self._get_or_dial = get_or_dial
         self._list_peers = list_peers
         self._fetch = fetch
         self._penalise = penalise
@@ -59,7 +62,7 @@ class ProviderSearch:
         self._searching: set[MatrixId] = set()
 
     async def run(self) -> None:
-        """Seek, until cancelled."""
+        """Search repeatedly, until cancelled."""
         async with asyncio.TaskGroup() as group:
             while True:
                 for id in self._wants.list_unserved(tuple(self._list_peers()), self._clock.monotonic()):
@@ -71,7 +74,7 @@ class ProviderSearch:
     async def _seek(self, id: MatrixId) -> None:
         try:
             providers = await self._router.find_providers(id, PROVIDERS)
-            log.info("matrix sought", id=id.hex(), providers=len(providers))
+            log.info("providers searched", id=id.hex(), providers=len(providers))
             async with asyncio.TaskGroup() as group:
                 for provider in providers:
                     group.create_task(self._fetch_at(provider, id))
@@ -81,13 +84,13 @@ class ProviderSearch:
 
     async def _fetch_at(self, provider: PeerAddress, id: MatrixId) -> None:
         try:
-            peer = await self._router.get_or_dial(provider, REACH_S)
+            peer = await self._get_or_dial(provider, REACH_S)
         except LinkError as error:
             log.debug("provider not reached", address=str(provider), code=error.code)
             return
         try:
             await self._fetch(peer, id)
         except (LinkError, RequestFailed) as error:
-            log.debug("provider went away", peer=peer.name, code=error.code)
+            log.debug("provider disconnected", peer=peer.name, code=error.code)
         except Misbehaviour as fault:
             await self._penalise(peer, fault)

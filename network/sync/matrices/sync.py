@@ -1,4 +1,4 @@
-"""Fetches matrices by id, in runs of strips, from all peers that have them; each run verified as it comes."""
+"""Fetches matrices by id, in runs of strips, from all peers that have them; each run is verified on arrival."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -11,7 +11,7 @@ from inos.network.errors import Misbehaviour, RequestFailed
 from inos.network.peers.peer import Peer
 from inos.network.ports import NodePort
 from inos.network.settings import NetworkSettings
-from inos.network.sync.matrices.provider_search import ProviderLookup, ProviderSearch
+from inos.network.sync.matrices.provider_search import GetOrDial, ProviderLookup, ProviderSearch
 from inos.network.sync.matrices.wanted import Allocate, FetchHead, FetchRun, FetchStep, WantedMatrices
 from inos.network.sync.penalties import Penalise
 from inos.network.wire.matrices import GetMatrix, GetRun, MatrixHead, RunData
@@ -31,15 +31,16 @@ from inos.work import InvalidMatrix
 log = structlog.get_logger("inos.network")
 
 WORKERS: Final = 3
-"""Questions to one peer at one time: while one run is written another is on its way, and one is being read there."""
+"""The number of requests open to one peer: while one run is written, another is in flight, and the peer reads a
+third."""
 RETRY_S: Final = 0.5
-"""How often peers without work look again for some."""
+"""Peers without work look for some again this often."""
 AHEAD_S: Final = 120.0
-"""How long an operand nobody needs yet is looked for."""
+"""An operand that no task needs yet is wanted for this long."""
 
 
 class MatrixSync:
-    """One for all peers."""
+    """Fetches matrices for all peers."""
 
     def __init__(
         self,
@@ -49,6 +50,7 @@ class MatrixSync:
         list_peers: Callable[[], Iterable[Peer]],
         penalise: Penalise,
         router: ProviderLookup,
+        get_or_dial: GetOrDial,
     ) -> None:
         self._node = node
         self._limits = settings.limits
@@ -56,18 +58,18 @@ class MatrixSync:
         self._wants: WantedMatrices[Peer] = WantedMatrices(settings.prefetch_bytes)
         self._waiters: dict[MatrixId, set[asyncio.Event]] = {}
         self._has_work = asyncio.Event()
-        self._search = ProviderSearch(self._wants, router, list_peers, self._fetch_one, penalise, clock)
+        self._search = ProviderSearch(self._wants, router, get_or_dial, list_peers, self._fetch_one, penalise, clock)
 
     def want(self, ids: Iterable[MatrixId]) -> None:
-        """Somebody here needs these."""
+        """Fetch matrices that this node needs."""
         until = self._clock.monotonic() + self._limits.matrix_wanted
         for id in ids:
             if not self._node.matrices.has(id) and not self._wants.add(id, None, until):
-                log.warning("too many matrices wanted", id=id.hex())
+                log.warning("too many matrices wanted; this one is not fetched", id=id.hex())
         self._has_work.set()
 
     def prefetch(self, transactions: Iterable[Transaction]) -> None:
-        """Fetch what announced jobs and results will need, so that it spreads before it is needed."""
+        """Fetch the matrices of announced jobs and results, so that they reach many nodes before they are needed."""
         until = self._clock.monotonic() + AHEAD_S
         for tx in transactions:
             refs: tuple[tuple[MatrixRef, int], ...] = ()
@@ -83,7 +85,8 @@ class MatrixSync:
         self._has_work.set()
 
     def fetch_copy(self, info: MatrixInfo, limit_s: float) -> bool:
-        """Fetch for `limit_s` seconds what this node has agreed to keep for others; False where too much waits."""
+        """Fetch for `limit_s` seconds a copy that this node has promised; return False if too many matrices are
+        wanted."""
         if not self._wants.add(info.id, info, self._clock.monotonic() + limit_s):
             return False
         self._node.matrices.set_lent(info.id)
@@ -91,16 +94,16 @@ class MatrixSync:
         return True
 
     def on_added(self, id: MatrixId) -> None:
-        """The node has the whole matrix."""
+        """Note that the node has the whole matrix."""
         self._wants.remove(id)
         for event in self._waiters.get(id, ()):
             event.set()
 
     async def fetch(self, id: MatrixId, timeout_s: float) -> None:
-        """Have the matrix in the node's store.
+        """Wait until the matrix is in the node's store.
 
         Raises:
-            MatrixMissing: nobody had it in time.
+            MatrixMissing: no node sent it in time.
         """
         if self._node.matrices.has(id):
             return
@@ -118,7 +121,7 @@ class MatrixSync:
                 del self._waiters[id]
 
     async def run(self) -> None:
-        """Wake the workers, look further for what peers have not got, forget the rest in time, until cancelled."""
+        """Wake the workers, search what peers do not have, and give up the rest in time, until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._search.run())
             group.create_task(self._repeat())
@@ -126,16 +129,16 @@ class MatrixSync:
     async def _repeat(self) -> None:
         while True:
             for id in self._wants.expire(self._clock.monotonic()):
-                log.info("matrix not found", id=id.hex())
+                log.info("matrix not found in time", id=id.hex())
             if len(self._wants):
                 self._has_work.set()
             await asyncio.sleep(RETRY_S)
 
     async def fetch_from(self, peer: Peer) -> None:
-        """Ask one peer for wanted matrices for as long as it is connected.
+        """Request wanted matrices from one peer for as long as it is connected.
 
         Raises:
-            Misbehaviour: it sent something else than what it was asked for, or a wrong strip.
+            Misbehaviour: the peer sent a wrong strip or something that was not requested.
         """
         async with asyncio.TaskGroup() as group:
             for _ in range(WORKERS):
@@ -151,23 +154,23 @@ class MatrixSync:
             await self._ask(peer, question)
 
     async def _fetch_one(self, peer: Peer, id: MatrixId) -> None:
-        """Ask a peer for one wanted matrix until it is here, or the peer has not got what is asked of it.
+        """Request one wanted matrix from a peer until it is here, or the peer does not have what is requested.
 
         Raises:
-            Misbehaviour: as `fetch_from`.
+            Misbehaviour: the peer sent a wrong strip or something that was not requested.
         """
         is_delivered = True
         while is_delivered and id in self._wants:
             question = self._wants.take(peer, self._clock.monotonic(), self._node.matrices.missing_runs, id)
             if question is None:
-                # All that is missing was asked of others: they deliver, or it is free again soon.
+                # All missing runs are requested from other peers, which deliver them or release them soon.
                 await asyncio.sleep(RETRY_S / 5)
                 is_delivered = not peer.ended.is_set()
             else:
                 is_delivered = await self._ask(peer, question)
 
     async def _ask(self, peer: Peer, question: FetchStep) -> bool:
-        """Whether the peer delivered."""
+        """Do one step with a peer; return True if the peer delivered."""
         is_lacking = True
         try:
             match question:
@@ -181,11 +184,11 @@ class MatrixSync:
                     assert_never(question)
             is_lacking = False
         except RequestFailed as error:
-            log.debug("matrix not delivered", peer=peer.name, code=error.code, id=question.id.hex())
+            log.debug("no matrix from peer", peer=peer.name, code=error.code, id=question.id.hex())
         finally:
             self._wants.release(peer, question, self._clock.monotonic(), is_lacking=is_lacking)
             if is_lacking:
-                # Somebody else may have it.
+                # Another peer may have it.
                 self._has_work.set()
         return not is_lacking
 
@@ -194,16 +197,16 @@ class MatrixSync:
             await peer.send_request(pending, GetMatrix(pending.request, question.id), self._limits.matrix)
             reply = await pending.next(self._limits.matrix)
         if not isinstance(reply, MatrixHead):
-            raise RequestFailed("not-found", "the peer has not got the matrix")
+            raise RequestFailed("not-found", "the peer does not have the matrix")
         if compute_matrix_id(reply.dtype, reply.rows, reply.cols, reply.root) != question.id:
-            raise Misbehaviour("wrong-matrix", f"a head that is not that of matrix {question.id.hex()}")
+            raise Misbehaviour("wrong-matrix", f"the head is not that of matrix {question.id.hex()}")
         want = self._wants.get(question.id)
         if want is not None:
             want.info = MatrixInfo(reply.dtype, reply.rows, reply.cols, reply.root)
             self._has_work.set()
 
     async def _begin(self, question: Allocate) -> None:
-        """Make room for a matrix whose shape is known, and hand out its runs from now on."""
+        """Allocate a matrix whose shape is known, and request its runs from now on."""
         try:
             is_here = await self._node.begin_matrix(question.info)
         except InosError as error:
@@ -219,9 +222,11 @@ class MatrixSync:
             await peer.send_request(pending, GetRun(pending.request, question.id, question.index), self._limits.matrix)
             reply = await pending.next(self._limits.matrix)
         if not isinstance(reply, RunData):
-            raise RequestFailed("not-found", "the peer has not got this run")
+            raise RequestFailed("not-found", "the peer does not have this run")
         if reply.index != question.index:
-            raise Misbehaviour("wrong-strips", "a run that was not asked for")
+            raise Misbehaviour(
+                "wrong-strips", f"the peer sent run {reply.index} where run {question.index} was requested"
+            )
         try:
             is_complete = await self._node.add_run(question.id, question.index, reply.data, reply.path)
         except (RuleViolation, InvalidMatrix) as error:
@@ -234,6 +239,6 @@ class MatrixSync:
             self.on_added(question.id)
 
     def _give_up(self, id: MatrixId, error: InosError) -> None:
-        """No fault of any peer: no room, or no matrix has the shape that was asked for."""
+        """Stop fetching a matrix that this node cannot keep, because it has no room or no matrix has this shape."""
         log.warning("matrix not kept", id=id.hex(), code=error.code, reason=error.message)
         self._wants.remove(id)

@@ -1,4 +1,4 @@
-"""Which matrices are wanted, and which runs of them were asked of whom. No I/O."""
+"""The wanted matrices, and which runs of them were requested from which peers. This module does no I/O."""
 
 from collections.abc import Callable, Collection, Hashable, Iterable
 from typing import Final, Generic, TypeAlias, TypeVar, assert_never
@@ -13,32 +13,32 @@ from inos.primitives.units import MatrixId
 K = TypeVar("K", bound=Hashable)
 MAX_WANTS: Final = 512
 LACKING_S: Final = 1.0
-"""How long a peer that has not got a matrix is not asked for it again."""
+"""A peer that does not have a matrix is not asked for it again for this long."""
 SEARCH_FIRST_S: Final = 2.0
 SEARCH_MOST_S: Final = 60.0
-"""Between two searches for somebody who has a matrix; the wait doubles from first to most."""
+"""The time between two searches for a provider of a matrix; it doubles from the first value to this one."""
 LOOK_AHEAD: Final = 512
-"""Runs of one matrix considered at a time."""
+"""This many runs of one matrix are considered at a time."""
 MAX_ASKED: Final = 2
 SLOW_S: Final = 3.0
-"""A run asked for so long ago is asked of another peer too, where there is nothing else to ask it for."""
+"""A run requested this long ago is requested from another peer too, if there is nothing else to request from it."""
 
 
 class FetchHead(Struct, frozen=True):
-    """Ask what the matrix is."""
+    """Request the head of a matrix, which tells its shape."""
 
     id: MatrixId
 
 
 class Allocate(Struct, frozen=True):
-    """Nothing to ask: make room for a matrix that is known now."""
+    """Allocate a matrix whose shape is known; this step needs no request."""
 
     id: MatrixId
     info: MatrixInfo
 
 
 class FetchRun(Struct, frozen=True):
-    """Ask for this run of a matrix that there is room for."""
+    """Request one run of an allocated matrix."""
 
     id: MatrixId
     index: int
@@ -58,20 +58,20 @@ class WantedMatrix(Generic[K]):
         self.is_begun = False
         self.is_beginning = False
         self.asked: dict[int, dict[K, float]] = {}
-        """Run -> who was asked, and when."""
+        """For each requested run the peers that were asked, and when."""
         self.lacking: set[K] = set()
-        """Who did not deliver when last asked."""
+        """The peers that did not deliver when last asked."""
         self.search_at = 0.0
         self.searches = 0
 
 
 def compute_matrix_bytes(info: MatrixInfo) -> int:
-    """Bytes of the entries."""
+    """Return the number of bytes of the entries."""
     return info.rows * info.cols * (1 if info.dtype == DTYPE_INT7 else 4)
 
 
 class WantedMatrices(Generic[K]):
-    """All wanted matrices, oldest first; K names peers."""
+    """All wanted matrices, oldest first; K is the type that names peers."""
 
     def __init__(self, ahead_bytes: int) -> None:
         self._ahead_bytes = ahead_bytes
@@ -88,9 +88,9 @@ class WantedMatrices(Generic[K]):
         return self._wants.get(id)
 
     def add(self, id: MatrixId, info: MatrixInfo | None, until: float, *, is_prefetch: bool = False) -> bool:
-        """Want a matrix until a time. `is_ahead`: nobody needs it yet, so it must fit the budget.
+        """Want a matrix until a time; return True if it is wanted now.
 
-        Returns whether it is wanted now.
+        If `is_prefetch`, no task needs the matrix yet, so it must fit the budget.
         """
         want = self._wants.get(id)
         if want is not None:
@@ -113,14 +113,17 @@ class WantedMatrices(Generic[K]):
         self._wants.pop(id, None)
 
     def expire(self, now: float) -> list[MatrixId]:
-        """Remove and return what has been wanted for too long."""
+        """Remove and return the matrices that have been wanted for too long."""
         old = [id for id, want in self._wants.items() if want.until <= now]
         for id in old:
             del self._wants[id]
         return old
 
     def list_unserved(self, peers: Collection[K], now: float) -> list[MatrixId]:
-        """What is needed now and none of `peers`, all that are connected, has; what was just sought is left out."""
+        """Return the matrices that are needed now and that none of `peers`, all connected ones, has.
+
+        Matrices that were just searched are left out.
+        """
         unserved = []
         for id, want in self._wants.items():
             want.lacking.intersection_update(peers)
@@ -130,7 +133,7 @@ class WantedMatrices(Generic[K]):
         return unserved
 
     def on_searched(self, id: MatrixId, now: float) -> None:
-        """A search is over, with or without success."""
+        """Note that a search is over, successful or not."""
         want = self._wants.get(id)
         if want is not None:
             want.search_at = now + min(SEARCH_MOST_S, SEARCH_FIRST_S * 2**want.searches)
@@ -143,7 +146,8 @@ class WantedMatrices(Generic[K]):
         list_missing: Callable[[MatrixId, int], Iterable[int]],
         only: MatrixId | None = None,
     ) -> FetchStep | None:
-        """The next thing to do with `peer`, about any matrix or `only` one; `release` it when it is done or not."""
+        """Return the next step to do with `peer`, for any matrix or for `only` one; the caller releases it when it is
+        over."""
         for id, want in self._wants.items() if only is None else self._list_one(only):
             if self._lacking.has((peer, id), now):
                 continue
@@ -173,7 +177,8 @@ class WantedMatrices(Generic[K]):
         missing = set(list_missing(id, LOOK_AHEAD))
         index = min(missing - want.asked.keys(), default=None)
         if index is None:
-            # All are asked of somebody: whoever is slowest with one is helped, so that the last run holds up nobody.
+            # All runs are requested already; the slowest peer is helped, so that the last run does not stall the
+            # matrix.
             slow = [
                 (min(asked.values()), index)
                 for index, asked in want.asked.items()
@@ -189,7 +194,7 @@ class WantedMatrices(Generic[K]):
         return FetchRun(id, index)
 
     def set_begun(self, id: MatrixId) -> None:
-        """There is room for a matrix, and its missing runs are known."""
+        """Note that a matrix is allocated, so that its missing runs are known."""
         want = self._wants.get(id)
         if want is not None:
             want.is_begun = True
@@ -199,7 +204,8 @@ class WantedMatrices(Generic[K]):
         return [] if want is None else [(id, want)]
 
     def release(self, peer: K, question: FetchStep, now: float, *, is_lacking: bool) -> None:
-        """The question is over. `is_lacking`: the peer did not deliver, so others come first for a while."""
+        """Note that a step is over. If `is_lacking`, the peer did not deliver, and other peers come first for a
+        while."""
         if is_lacking:
             self._lacking.add((peer, question.id), now + LACKING_S)
         want = self._wants.get(question.id)

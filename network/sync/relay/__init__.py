@@ -1,1 +1,1 @@
-"""Pass on new blocks, transactions and votes, and take in those that peers announce."""
+"""Relays new blocks, transactions and votes, and takes in those that peers announce."""

@@ -1,4 +1,4 @@
-"""Tells peers what this node has accepted: blocks at once, transactions by and by, to each peer at its own times."""
+"""Announces what this node has accepted: blocks at once, transactions in batches, to each peer at random times."""
 
 import asyncio
 import math
@@ -16,13 +16,13 @@ from inos.primitives.randomness import Randomness
 from inos.primitives.units import BlockId, TxId
 
 MAX_WAITING: Final = 8192
-"""Ids waiting to be announced to one peer; the oldest go first where there are more."""
+"""At most this many ids wait to be announced to one peer; the oldest are dropped first."""
 MAX_BLOCKS: Final = 8
-"""Blocks announced of one change of the tip; who lacks more asks by locator."""
+"""At most this many blocks are announced for one change of the tip; a peer that lacks more sends a locator."""
 
 
 class _Outbox:
-    """What one peer has not been told yet, and when it will be."""
+    """The ids that one peer was not told yet, and the time when it will be."""
 
     def __init__(self, ids: Iterable[TxId], due_at: float) -> None:
         self.ids: OrderedDict[TxId, None] = OrderedDict.fromkeys(ids)
@@ -30,7 +30,7 @@ class _Outbox:
 
 
 class Announcer:
-    """One for all peers."""
+    """Announces to all peers."""
 
     def __init__(
         self,
@@ -49,7 +49,8 @@ class Announcer:
         self._has_some = asyncio.Event()
 
     def add_peer(self, peer: Peer) -> None:
-        """A new peer is told of the pool as it is, so that nothing is lost where two parts meet again."""
+        """Queue the whole pool for a new peer, so that no transaction is lost when two parts of the network
+        meet again."""
         self._outboxes[peer] = _Outbox(list(self._node.mempool.list_ids())[-MAX_WAITING:], self._draw_time(peer))
         self._has_some.set()
 
@@ -57,7 +58,7 @@ class Announcer:
         self._outboxes.pop(peer, None)
 
     def on_transaction(self, id: TxId) -> None:
-        """The node has taken a transaction into its pool."""
+        """Queue a transaction that the node has added to its pool."""
         for peer, outbox in self._outboxes.items():
             if id not in peer.known_transactions:
                 outbox.due_at = outbox.due_at if outbox.ids else self._draw_time(peer)
@@ -67,24 +68,26 @@ class Announcer:
         self._has_some.set()
 
     def _draw_time(self, peer: Peer) -> float:
-        """When the peer is told next: a Poisson process for each, as Bitcoin Core's."""
+        """Return the time of the peer's next announcement, drawn from a Poisson process for each peer as in Bitcoin
+        Core."""
         mean_s = self._interval_s * (2 if peer.kind is LinkKind.INBOUND else 1)
         return self._clock.monotonic() - math.log(1.0 - self._rng.random()) * mean_s
 
     def on_blocks(self, connected: Iterable[BlockId]) -> None:
-        """The node's tip has moved."""
+        """Announce the blocks by which the node's tip has moved."""
         for id in list(connected)[-MAX_BLOCKS:]:
             header = self._node.ledger.get_header(id)
             if header is None:
                 continue
             for peer in self._list_peers():
-                # Over budget, as in a sync through history, or a full lane: no loss, the next ping tells the tip.
+                # If the budget is used up, as in a sync through history, or the lane is full, nothing is lost: the next
+                # ping tells the tip.
                 is_news = id not in peer.known_blocks and peer.block_budget.take(self._clock.monotonic())
                 if is_news and peer.send(AnnounceBlock(header)):
                     peer.known_blocks.add(id)
 
     async def run(self) -> None:
-        """Send waiting ids, a batch per peer at its times, until cancelled."""
+        """Send the waiting ids, one batch per peer at its times, until cancelled."""
         while True:
             self._has_some.clear()
             now = self._clock.monotonic()
@@ -109,5 +112,5 @@ class Announcer:
         if peer.send(AnnounceTransactions(tuple(batch))):
             for id in batch:
                 peer.known_transactions.add(id)
-        else:  # a full lane: later
+        else:  # The lane is full, so the batch waits for the next time.
             outbox.ids = OrderedDict.fromkeys((*batch, *outbox.ids))

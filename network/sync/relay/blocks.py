@@ -1,8 +1,9 @@
-"""Spreads new blocks: compact, pushed to those who want that, passed on once header, seal and body fit together.
+"""The relay of new blocks as compact blocks, which are pushed to peers that ask for it.
 
-What comes: pushed or asked for by announcement -> header's rules -> seal -> put together from the pool, the rest asked
-for once -> passed on -> the node. A body whose state turns out wrong is nobody's fault who passed it on: checking
-that would cost a round of execution per hop. A header or seal that is wrong is the sender's.
+A compact block is pushed, or requested after an announcement. This node checks the header and the seal, assembles the
+body from the pool, requests the missing transactions once, and relays the block as soon as header, seal and body match;
+then it gives the block to the node. A peer that relays a body whose state turns out wrong is not at fault, because
+executing it first would delay the block at every hop. A wrong header or seal is the sender's fault.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from typing import Final, Protocol
 import structlog
 from msgspec import Struct
 
-from inos.core.verification.seals import SealVerifier
+from inos.core.verification.blocks import CheckedSeal
 from inos.network.errors import Misbehaviour, RequestFailed
 from inos.network.peers.peer import Peer
 from inos.network.ports import NodePort
@@ -51,47 +52,47 @@ from inos.primitives.units import BlockId, TxId
 log = structlog.get_logger("inos.network")
 
 FAST_PEERS: Final = 3
-"""Peers asked to push blocks: those that were first with the last ones, as BIP 152 has it."""
+"""This many peers are asked to push blocks: those that were first with the last ones, as in BIP 152."""
 RECENT: Final = 16
-"""Blocks kept as they were put together, to answer for them before they are connected."""
+"""This many assembled blocks are kept, to serve them before they are connected."""
 MATCHED_AT_ONCE: Final = 2000
-"""Ids of the pool matched between two looks at what else there is to do."""
+"""This many ids of the pool are matched before other tasks may run."""
 
 
 class BlockRelayStats(Struct):
-    """What came since the start."""
+    """Counters since the start."""
 
     blocks: int = 0
-    """Put together here."""
+    """Blocks assembled here."""
     bytes: int = 0
     duplicates: int = 0
-    """Compact blocks that were here already."""
+    """Compact blocks that this node had already."""
     duplicate_bytes: int = 0
     asked: int = 0
-    """Transactions that were missing in them."""
+    """Transactions that were missing in compact blocks."""
     fallbacks: int = 0
     """Blocks that had to be fetched whole."""
 
 
 class BlockFetcher(Protocol):
-    """Who would otherwise fetch a block whole."""
+    """Fetches whole blocks."""
 
     def hold(self, id: BlockId) -> None:
-        """It is on its way."""
+        """Do not fetch the block, because it is on its way."""
 
     def release(self, id: BlockId) -> None:
-        """It came, or will not come this way."""
+        """Fetch the block again like any other, if it has not arrived."""
 
 
 class HeaderAcceptor(Protocol):
     """Checks headers against their parents and adds them."""
 
     async def take(self, peer: Peer, header: Header) -> bool:
-        """Whether the header's parent is here and the header good. Raises Misbehaviour where it breaks a rule."""
+        """Add a header; return False if its parent is unknown. Raises Misbehaviour if the header breaks a rule."""
 
 
 class BlockRelay:
-    """One for all peers."""
+    """Relays blocks for all peers."""
 
     def __init__(
         self,
@@ -102,30 +103,30 @@ class BlockRelay:
         list_peers: Callable[[], Iterable[Peer]],
         headers: HeaderAcceptor,
         bodies: BlockFetcher,
-        verifier: SealVerifier,
     ) -> None:
         self._node, self._limits, self._clock = node, limits, clock
         self._nonce = rng.getrandbits(64)
         self._list_peers = list_peers
-        self._headers, self._bodies, self._verifier = headers, bodies, verifier
+        self._headers, self._bodies = headers, bodies
         self._pending: set[BlockId] = set()
         self._recent: OrderedDict[BlockId, tuple[Block, Witness]] = OrderedDict()
         self._fast: list[Peer] = []
         self.stats = BlockRelayStats()
 
     async def on_pushed(self, peer: Peer, message: CompactBlock) -> None:
-        """A block nobody asked for.
+        """Process a block that was pushed.
 
         Raises:
-            Misbehaviour: header, seal or form break a rule.
+            Misbehaviour: the header, the seal or the form breaks a rule.
         """
         await self._take(peer, message.body)
 
     async def on_announced(self, peer: Peer, header: Header) -> bool:
-        """News of a block by its header; whether it is dealt with here: it is next to the tip, and asked for compact.
+        """Request an announced block in compact form if it is next to the tip; return True if this node then has it.
 
         Raises:
-            Misbehaviour, RequestFailed.
+            Misbehaviour: the header, the seal or the answer breaks a rule.
+            RequestFailed: the peer did not answer in time.
         """
         id = compute_block_id(header)
         if not self._is_next(header) or id in self._pending:
@@ -141,16 +142,19 @@ class BlockRelay:
             if not isinstance(reply, CompactAnswer):
                 return False
             if compute_block_id(reply.body.header) != id:
-                raise Misbehaviour("wrong-block", f"asked for compact block {id.hex()}, got another")
+                raise Misbehaviour(
+                    "wrong-block", f"the peer sent another block than the requested compact block {id.hex()}"
+                )
             await self._assemble(peer, id, reply.body)
         return True
 
     def on_set_compact(self, peer: Peer, message: SetCompact) -> None:
-        """The peer wants blocks pushed, or no more."""
+        """Start or stop pushing blocks to the peer, as it asks."""
         peer.wants_compact = message.is_wanted
 
     async def handle_request(self, peer: Peer, request: Request) -> bool:
-        """Answer for blocks connected or just put together; False where the question is another."""
+        """Answer a request for a block that is connected or was just assembled; return False if the request is
+        another."""
         if not isinstance(request, GetCompactBlock | GetBlockTransactions):
             return False
         found = self._find(BlockId(request.id))
@@ -170,10 +174,12 @@ class BlockRelay:
         return True
 
     def push(self, block: Block, witness: Witness) -> None:
-        """Send a block to all who want them pushed and do not know it; the others hear when it is connected."""
+        """Send a block to all peers that want blocks pushed and do not know it; the others hear of it when it is
+        connected."""
         id, body = compute_block_id(block.header), None
         for peer in self._list_peers():
-            # Over budget, as when a long branch is left for another: no loss, it is announced all the same.
+            # If the budget is used up, as in a change to a long branch, nothing is lost: the block is announced all the
+            # same.
             is_news = peer.wants_compact and id not in peer.known_blocks
             if is_news and peer.push_budget.take(self._clock.monotonic()):
                 body = body or make_compact(block, witness, self._nonce)
@@ -181,7 +187,7 @@ class BlockRelay:
                     peer.known_blocks.add(id)
 
     def on_connected(self, ids: Iterable[BlockId]) -> None:
-        """The tip has moved: what was mined here is pushed now, what came was pushed before."""
+        """Push the new tip if it was mined here; a block that came from a peer was pushed before."""
         for id in list(ids)[-1:]:
             if id in self._recent:
                 continue
@@ -190,7 +196,7 @@ class BlockRelay:
                 self.push(block, witness)
 
     def drop_peer(self, peer: Peer) -> None:
-        """The peer is gone."""
+        """Note that the link to the peer has ended."""
         if peer in self._fast:
             self._fast.remove(peer)
 
@@ -203,16 +209,16 @@ class BlockRelay:
             self.stats.duplicate_bytes += len(encode(body))
             return
         if not is_known(self._node.ledger, BlockId(body.header.parent)):
-            return  # behind: headers are asked for first
+            return  # This node is behind, so it requests headers first.
         with self._holding(id):
             if await self._headers.take(peer, body.header):
                 await self._assemble(peer, id, body)
 
     async def _assemble(self, peer: Peer, id: BlockId, body: CompactBody) -> None:
-        """From a header that is in order to a block in the node."""
+        """Assemble the block of a valid header and give it to the node."""
         partial = begin_partial_block(body)
         try:
-            await self._verifier.check(self._node.params, body.header, body.witness)
+            seal = await self._node.verifier.check_seal(body.header, body.witness)
         except RuleViolation as error:
             raise Misbehaviour(error.code, f"the witness of block {body.header.height}: {error.message}") from error
         self.stats.bytes += len(encode(body))
@@ -224,60 +230,57 @@ class BlockRelay:
         for place, short in list_short_ids(body):
             found = table.find(short)
             partial.places[place] = None if found is None else self._node.mempool.get(found)
-        unverified = [one.transaction for one in body.prefilled]
         if missing := partial.missing:
-            unverified += await self._ask(peer, id, missing)
-            partial.fill(missing, unverified[len(body.prefilled) :])
+            partial.fill(missing, await self._ask(peer, id, missing))
         block = partial.make_block()
         if block is None:
             self._fall_back(id, "a short id that two transactions have")
             return
-        await self._hand_on(peer, id, block, body.witness, unverified)
+        await self._hand_on(peer, id, block, seal)
 
     async def _ask(self, peer: Peer, id: BlockId, missing: tuple[int, ...]) -> list[Transaction]:
         if len(missing) > MAX_ASKED:
-            raise RequestFailed("too-much-missing", f"{len(missing)} transactions of block {id.hex()} are not here")
+            raise RequestFailed("too-much-missing", f"this node lacks {len(missing)} transactions of block {id.hex()}")
         self.stats.asked += len(missing)
         with peer.requests.open(BlockTransactions) as pending:
             await peer.send_request(pending, GetBlockTransactions(pending.request, id, missing), self._limits.compact)
             reply = await pending.next(self._limits.compact)
         if not isinstance(reply, BlockTransactions):
-            raise RequestFailed("not-found", "the peer does not have the block it announced")
+            raise RequestFailed("not-found", "the peer does not have the block that it announced")
         return list(reply.transactions)
 
-    async def _hand_on(
-        self, peer: Peer, id: BlockId, block: Block, witness: Witness, unverified: list[Transaction]
-    ) -> None:
+    async def _hand_on(self, peer: Peer, id: BlockId, block: Block, seal: CheckedSeal) -> None:
         try:
-            await self._verifier.check_transactions(self._node.params, unverified)
+            checked = await self._node.verifier.check_body(seal, block)
         except RuleViolation as error:
-            # The root is the header's, so the block itself is bad; whoever passed it on may not have seen it.
-            log.info("block not in order", height=block.header.height, code=error.code)
+            # The root is the header's, so the block itself is invalid, and the peer that relayed it may not know that.
+            log.info("block invalid", height=block.header.height, code=error.code)
             self._fall_back(id, error.message)
             return
         self.stats.blocks += 1
-        self._recent[id] = block, witness
+        self._recent[id] = block, seal.witness
         while len(self._recent) > RECENT:
             self._recent.popitem(last=False)
         self._request_pushes(peer)
-        self.push(block, witness)
+        self.push(block, seal.witness)
         try:
-            (error_,) = (await self._node.add_checked_blocks([(block, witness)])).errors
+            (error_,) = (await self._node.add_checked_blocks([checked])).errors
         except InosError as error:
             error_ = error
         if isinstance(error_, RuleViolation):
             self._recent.pop(id, None)
             log.info("block refused", height=block.header.height, code=error_.code, reason=error_.message)
         elif error_ is not None and not isinstance(error_, NotYet):
-            log.warning("block not taken", height=block.header.height, code=error_.code, reason=error_.message)
+            log.warning("block not added", height=block.header.height, code=error_.code, reason=error_.message)
 
     def _fall_back(self, id: BlockId, reason: str) -> None:
-        """The block is fetched whole by the others."""
+        """Give up a compact block; it is then fetched whole."""
         self.stats.fallbacks += 1
         log.debug("compact block given up", block=id.hex(), reason=reason)
 
     def _request_pushes(self, peer: Peer) -> None:
-        """Have the peers push that were first lately; one of them is always one this node chose itself."""
+        """Ask the peers that were first recently to push blocks; one of them is always a peer that this node
+        dialled."""
         if peer in self._fast:
             self._fast.remove(peer)
         elif not peer.send(SetCompact(True)):
@@ -296,7 +299,7 @@ class BlockRelay:
         return None if block is None or witness is None else (block, witness)
 
     def _is_next(self, header: Header) -> bool:
-        """Whether the block could be the chain's next one, or stand beside its last, and is not here."""
+        """Return True if the block is missing and could be the next one of the chain, or a sibling of its tip."""
         ledger = self._node.ledger
         if header.height < ledger.tip.header.height:
             return False
@@ -305,7 +308,7 @@ class BlockRelay:
 
     @contextmanager
     def _holding(self, id: BlockId) -> Iterator[None]:
-        """Nobody else fetches the block meanwhile."""
+        """Suspend other fetches of the block while the context is entered."""
         self._pending.add(id)
         self._bodies.hold(id)
         try:

@@ -1,4 +1,4 @@
-"""Compact blocks: taking one apart, and putting one together from what the pool has. No I/O."""
+"""Compact blocks: making one of a block, and assembling a block from the pool. This module does no I/O."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -20,21 +20,21 @@ NONCE_BYTES: Final = 8
 
 
 def compute_short_key(header: Header, nonce: int) -> bytes:
-    """H("compact block", header with seal ‖ nonce u64 little-endian)."""
+    """Return H("compact block", header with seal ‖ nonce u64 little-endian)."""
     return compute_hash(Context.COMPACT_BLOCK, encode(header) + nonce.to_bytes(NONCE_BYTES, "little"))
 
 
 def compute_short_id(key: bytes, id: TxId) -> bytes:
-    """The first 6 bytes of BLAKE3 keyed with `key` over a transaction's id."""
+    """Return the first 6 bytes of BLAKE3 keyed with `key` over a transaction's id."""
     return blake3(id, key=key).digest(length=SHORT_BYTES)
 
 
 def make_compact(block: Block, witness: Witness, nonce: int, prefill: Iterable[int] = ()) -> CompactBody:
-    """A block as it is sent to one who has most of its transactions.
+    """Return a block in the form for a peer that has most of its transactions.
 
     Args:
-        nonce: any, 64 bits; another one for each node that sends the block.
-        prefill: places of transactions to send whole.
+        nonce: any 64 bits, different for each node that sends the block.
+        prefill: indices of the transactions to send whole.
     """
     key, whole = compute_short_key(block.header, nonce), set(prefill)
     short = b"".join(
@@ -53,22 +53,25 @@ class PartialBlock(Struct):
 
     @property
     def missing(self) -> tuple[int, ...]:
-        """Places whose transactions are not here, ascending."""
+        """The indices of the transactions that are not here, ascending."""
         return tuple(i for i, tx in enumerate(self.places) if tx is None)
 
     def fill(self, indices: Sequence[int], transactions: Sequence[Transaction]) -> None:
-        """Put in what was asked for.
+        """Insert the transactions that were requested.
 
         Raises:
-            Misbehaviour: "wrong-answer", as many as were asked for did not come.
+            Misbehaviour: "wrong-answer", if their number differs from the number requested.
         """
         if len(indices) != len(transactions):
-            raise Misbehaviour("wrong-answer", f"{len(transactions)} transactions where {len(indices)} were asked for")
+            raise Misbehaviour(
+                "wrong-answer", f"the peer sent {len(transactions)} transactions where {len(indices)} were requested"
+            )
         for index, tx in zip(indices, transactions, strict=True):
             self.places[index] = tx
 
     def make_block(self) -> Block | None:
-        """The block, where everything is here and its root is the header's: None for an unlucky short id."""
+        """Return the block if all transactions are here and match the header's root; a colliding short id gives
+        None."""
         transactions = tuple(tx for tx in self.places if tx is not None)
         if len(transactions) < len(self.places) or compute_tx_root(transactions, self.aggregate) != self.header.tx_root:
             return None
@@ -76,32 +79,34 @@ class PartialBlock(Struct):
 
 
 def begin_partial_block(body: CompactBody) -> PartialBlock:
-    """The block's places with what was sent whole.
+    """Return the partial block with the transactions that were sent whole.
 
     Raises:
-        Misbehaviour: "bad-compact", places that cannot be.
+        Misbehaviour: "bad-compact", if the indices are impossible.
     """
     if len(body.short_ids) % SHORT_BYTES:
-        raise Misbehaviour("bad-compact", f"{len(body.short_ids)} bytes of short ids")
+        raise Misbehaviour(
+            "bad-compact", f"{len(body.short_ids)} bytes of short ids are not a multiple of {SHORT_BYTES}"
+        )
     count = len(body.short_ids) // SHORT_BYTES + len(body.prefilled)
     places: list[Transaction | None] = [None] * count
     last = -1
     for one in body.prefilled:
         if not last < one.index < count:
-            raise Misbehaviour("bad-compact", f"a transaction at place {one.index} of {count}")
+            raise Misbehaviour("bad-compact", f"a prefilled transaction has index {one.index} in a block of {count}")
         places[one.index], last = one.transaction, one.index
     return PartialBlock(body.header, places, body.aggregate)
 
 
 def list_short_ids(body: CompactBody) -> list[tuple[int, bytes]]:
-    """(place, short id) of what was not sent whole."""
+    """Return (index, short id) of each transaction that was not sent whole."""
     whole = {one.index for one in body.prefilled}
     places = (i for i in range(len(body.short_ids) // SHORT_BYTES + len(whole)) if i not in whole)
     return [(place, body.short_ids[n * SHORT_BYTES : (n + 1) * SHORT_BYTES]) for n, place in enumerate(places)]
 
 
 class ShortIdTable:
-    """Which of many transactions has which short id; one that two have is nobody's."""
+    """Maps short ids to the transactions of a pool; a short id that two transactions share maps to none."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key

@@ -1,4 +1,4 @@
-"""Transactions by announcement: who has what, who was asked, what was taken into the pool."""
+"""The relay of transactions by announcement: which peers have which, which were requested, and which the pool took."""
 
 import asyncio
 from collections import deque
@@ -25,9 +25,9 @@ K = TypeVar("K", bound=Hashable)
 MAX_TRACKED: Final = 50_000
 MAX_SOURCES: Final = 8
 SETTLED_S: Final = 60.0
-"""How long an id that was taken or refused is not asked for again."""
+"""An id that was accepted or refused is not requested again for this long."""
 INVALID_PENALTY: Final = 25
-"""Four in a row are a ban; one may be a race with a block that the peer had not seen."""
+"""Four invalid transactions in a row are a ban; a single one may result from a block that the peer had not seen."""
 
 
 class _Wanted(Generic[K]):
@@ -37,7 +37,7 @@ class _Wanted(Generic[K]):
 
 
 class TransactionTracker(Generic[K]):
-    """Announced ids that are not here; K names peers. No I/O."""
+    """The announced ids that are not here; K is the type that names peers. This class does no I/O."""
 
     def __init__(self, limit: int = MAX_TRACKED) -> None:
         self._limit = limit
@@ -48,10 +48,10 @@ class TransactionTracker(Generic[K]):
         return len(self._wanted)
 
     def announce(self, peer: K, id: TxId) -> None:
-        """`peer` says that it has `id`."""
+        """Note that `peer` has the transaction `id`."""
         wanted = self._wanted.get(id)
         if wanted is None:
-            # A peer alone may fill only a part, so that one that announces rubbish silences nobody.
+            # One peer may fill only a part, so that useless announcements of one peer do not displace those of others.
             if len(self._wanted) >= self._limit or len(self._queues.get(peer, ())) >= self._limit // 4:
                 return
             wanted = self._wanted[id] = _Wanted()
@@ -60,7 +60,7 @@ class TransactionTracker(Generic[K]):
             self._queues.setdefault(peer, deque()).append(id)
 
     def take(self, peer: K, count: int) -> list[TxId]:
-        """At most `count` ids to ask `peer` for now."""
+        """Return at most `count` ids to request from `peer` now."""
         queue, taken, waiting = self._queues.get(peer), list[TxId](), list[TxId]()
         while queue and len(taken) < count:
             id = queue.popleft()
@@ -77,11 +77,11 @@ class TransactionTracker(Generic[K]):
         return taken
 
     def settle(self, id: TxId) -> None:
-        """It came, whatever became of it."""
+        """Forget an id whose transaction arrived, accepted or not."""
         self._wanted.pop(id, None)
 
     def give_back(self, peer: K, ids: Iterable[TxId]) -> None:
-        """`peer` did not deliver: the next source is asked; without one the id is forgotten."""
+        """Note that `peer` did not deliver: the next source is used, and an id without another source is forgotten."""
         for id in ids:
             wanted = self._wanted.get(id)
             if wanted is None or wanted.asked != peer:
@@ -92,7 +92,7 @@ class TransactionTracker(Generic[K]):
                 del self._wanted[id]
 
     def forget(self, peer: K) -> None:
-        """The peer is gone."""
+        """Forget a peer whose link has ended."""
         for id in self._queues.pop(peer, ()):
             wanted = self._wanted.get(id)
             if wanted is not None and peer in wanted.sources and wanted.asked != peer:
@@ -102,7 +102,7 @@ class TransactionTracker(Generic[K]):
 
 
 class TransactionRelay:
-    """One for all peers."""
+    """Relays transactions for all peers."""
 
     def __init__(self, node: NodePort, limits: TimeLimits, clock: Clock, penalise: Penalise) -> None:
         self._node = node
@@ -114,7 +114,7 @@ class TransactionRelay:
         self._wakers: dict[Peer, asyncio.Event] = {}
 
     def on_announced(self, peer: Peer, ids: Iterable[bytes]) -> None:
-        """Ids a peer has in its pool."""
+        """Note the ids that a peer has in its pool."""
         now = self._clock.monotonic()
         for raw in ids:
             id = TxId(raw)
@@ -129,10 +129,10 @@ class TransactionRelay:
             event.set()
 
     async def fetch_from(self, peer: Peer) -> None:
-        """Ask one peer for what it announced, for as long as it is connected.
+        """Request from one peer what it announced, for as long as it is connected.
 
         Raises:
-            Misbehaviour: it sent something else than what it was asked for.
+            Misbehaviour: the peer sent something that was not requested.
         """
         event = self._wakers.setdefault(peer, asyncio.Event())
         try:
@@ -145,7 +145,7 @@ class TransactionRelay:
                 try:
                     await self._ask(peer, ids)
                 except RequestFailed as error:
-                    log.debug("transactions not delivered", peer=peer.name, code=error.code, count=len(ids))
+                    log.debug("no transactions from peer", peer=peer.name, code=error.code, count=len(ids))
                 finally:
                     self._tracker.give_back(peer, ids)
                     for other in self._wakers.values():
@@ -155,13 +155,13 @@ class TransactionRelay:
             self._tracker.forget(peer)
 
     async def _ask(self, peer: Peer, ids: list[TxId]) -> None:
-        """Until all are here, or an answer brings none: one answer may not hold all that the peer has."""
+        """Request until all are here or an answer brings none; one answer may not hold all that the peer has."""
         left = dict.fromkeys(ids)
         while left and await self._ask_once(peer, left):
             pass
 
     async def _ask_once(self, peer: Peer, left: dict[TxId, None]) -> bool:
-        """Ask for what is left; whether some of it came."""
+        """Request the rest; return True if a part of it arrived."""
         count = len(left)
         with peer.requests.open(Transactions) as pending:
             await peer.send_request(pending, GetTransactions(pending.request, tuple(left)), self._limits.transactions)
@@ -171,7 +171,7 @@ class TransactionRelay:
         for tx in reply.transactions:
             id = compute_tx_id(tx)
             if id not in left:
-                raise Misbehaviour("wrong-transaction", f"transaction {id.hex()} was not asked for")
+                raise Misbehaviour("wrong-transaction", f"transaction {id.hex()} was not requested")
             del left[id]
             self._tracker.settle(id)
             self._settled.add(id, self._clock.monotonic() + SETTLED_S)
@@ -186,5 +186,6 @@ class TransactionRelay:
             fault = Misbehaviour(error.code, f"transaction {id.hex()}: {error.message}", INVALID_PENALTY)
             await self._penalise(peer, fault)
         except InosError as error:
-            # The pool's own policy, or not checkable yet: nobody's fault, and not passed on.
-            log.debug("transaction not taken", tx=id.hex(), code=error.code)
+            # The pool's policy refuses it, or it cannot be checked yet. Neither is the peer's fault, and it is not
+            # relayed.
+            log.debug("transaction not added", tx=id.hex(), code=error.code)

@@ -1,7 +1,7 @@
-"""Votes on checkpoints: passed on once the node has checked them, and asked for from whoever is met.
+"""The relay of votes on checkpoints: checked votes are announced, and new peers are asked for theirs.
 
-Each peer is told at its own pace, in small notices; what it told is not told back. Votes are checked one peer after
-the other's turn, each peer's in a queue of its own, so that a flood of one delays its own votes alone.
+Votes are announced to each peer at its own pace, in small notices, and not to the peer that sent them. Received votes
+are checked in turns, with a queue for each peer, so that a flood from one peer delays its own votes only.
 """
 
 import asyncio
@@ -28,19 +28,20 @@ from inos.primitives.votes import Vote
 log = structlog.get_logger("inos.network")
 
 MAX_HEARD: Final = 64
-"""Notices of one peer that wait to be checked; more are dropped, and asked for when the peer is met again."""
+"""At most this many notices of one peer wait to be checked; more are dropped, and requested when the peer connects
+again."""
 MAX_UNTOLD: Final = 4096
-"""Votes one peer is still to be told of; the oldest go first."""
+"""At most this many votes wait to be announced to one peer; the oldest are dropped first."""
 KNOWN: Final = 4096
-"""Votes remembered as known to a peer."""
+"""This many votes are remembered as known to a peer."""
 ASKED_EPOCHS: Final = 16
-"""Epochs below the tip's that a peer is asked about when it is met."""
+"""A new peer is asked for the votes of this many epochs below the tip's."""
 TELL_S: Final = 0.05
-"""Votes of an epoch come together: so long they are gathered before they are told."""
+"""The votes of an epoch arrive together; they are collected for this long before they are announced."""
 
 
 class _PeerVotes:
-    """What is known of one peer."""
+    """The votes that one peer knows, has sent, and is still to be told of."""
 
     def __init__(self, now: float) -> None:
         limit = get_limit(AnnounceVotes)
@@ -49,11 +50,11 @@ class _PeerVotes:
         self.untold: OrderedDict[Vote, None] = OrderedDict()
         self.known: BoundedSet[Vote] = BoundedSet(KNOWN)
         self.budget = TokenBucket(limit.per_s / 2, limit.burst / 2, now)
-        """Half of what the other side allows."""
+        """The budget for announcements: half of what the other side allows."""
 
 
 class VoteRelay:
-    """One for all peers."""
+    """Relays votes for all peers."""
 
     def __init__(self, node: NodePort, limits: TimeLimits, clock: Clock) -> None:
         self._node, self._limits, self._clock = node, limits, clock
@@ -61,7 +62,7 @@ class VoteRelay:
         self._has_untold = asyncio.Event()
 
     def handle_notice(self, peer: Peer, notice: Notice) -> bool:
-        """Take a notice of votes into the peer's queue; False where it is another."""
+        """Queue a notice of votes; return False if the notice is of another kind."""
         if not isinstance(notice, AnnounceVotes):
             return False
         side = self._sides.get(peer)
@@ -71,7 +72,7 @@ class VoteRelay:
         return True
 
     async def handle_request(self, peer: Peer, request: Request) -> bool:
-        """Answer for the votes that are here; False where the question is another."""
+        """Answer a request for votes; return False if the request is of another kind."""
         if not isinstance(request, GetVotes):
             return False
         votes = tuple(await self._node.votes.list_votes(request.first_epoch, MAX_VOTES))
@@ -83,7 +84,7 @@ class VoteRelay:
         return True
 
     def on_added(self, vote: Vote) -> None:
-        """The node has checked a vote: all who do not know it are told."""
+        """Queue a vote that the node has checked for all peers that do not know it."""
         for side in self._sides.values():
             if vote not in side.known:
                 side.untold[vote] = None
@@ -92,7 +93,7 @@ class VoteRelay:
         self._has_untold.set()
 
     async def run(self) -> None:
-        """Tell peers what they do not know, until cancelled."""
+        """Announce waiting votes, until cancelled."""
         while True:
             await self._has_untold.wait()
             self._has_untold.clear()
@@ -103,17 +104,17 @@ class VoteRelay:
                 self._has_untold.set()
 
     async def fetch_from(self, peer: Peer) -> None:
-        """Ask a new peer what it has, and look at what it tells, for as long as it is connected.
+        """Request a new peer's votes and check those that it announces, for as long as it is connected.
 
         Raises:
-            Misbehaviour: it told a vote that nobody signed.
+            Misbehaviour: the peer sent a vote with an invalid signature.
         """
         side = self._sides[peer] = _PeerVotes(self._clock.monotonic())
         try:
             try:
                 await self._ask(peer, side)
             except RequestFailed as error:
-                log.debug("votes not delivered", peer=peer.name, code=error.code)
+                log.debug("no votes from peer", peer=peer.name, code=error.code)
             while True:
                 await side.has_heard.wait()
                 side.has_heard.clear()
@@ -123,7 +124,7 @@ class VoteRelay:
             del self._sides[peer]
 
     async def _ask(self, peer: Peer, side: _PeerVotes) -> None:
-        """Page by page; an epoch that fills one is passed over."""
+        """Request page by page; an epoch that fills a whole page is skipped."""
         passed = compute_passed_epoch(self._node.params, self._node.ledger.tip.header.height)
         first = max(0, passed - ASKED_EPOCHS)
         for _ in range(2 * ASKED_EPOCHS):
@@ -148,7 +149,7 @@ class VoteRelay:
             except RuleViolation as error:
                 raise Misbehaviour(error.code, error.message) from error
             except InosError as error:
-                log.debug("vote not taken", peer=peer.name, code=error.code)
+                log.debug("vote not added", peer=peer.name, code=error.code)
 
     def _tell(self, peer: Peer, side: _PeerVotes) -> None:
         while side.untold and side.budget.take(self._clock.monotonic()):

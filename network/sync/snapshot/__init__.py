@@ -1,1 +1,1 @@
-"""Take the state after a final block from peers, range by range, each with its proof."""
+"""Takes the state after a final block from peers, range by range, each with its proof."""

@@ -1,8 +1,8 @@
-"""Finds the block whose state a new node begins with: a final one, as recent as its peers can prove.
+"""Finds the block from whose state a new node starts: a final block, as recent as its peers can prove.
 
-It begins with the checkpoint the node was given, or with genesis, and follows the steps of finality that peers hand
-out, each proven by its committee's signatures. What several peers prove can only be the same, unless a third of
-the voters' weight signed both; then nothing is believed, and it is said plainly.
+It starts with the checkpoint that the node was given, or with genesis, and follows the steps of finality that peers
+send, each proven by its committee's signatures. All peers prove the same blocks unless voters with a third of the
+weight signed two of them; then no block is believed, and an error says so.
 """
 
 import asyncio
@@ -30,15 +30,15 @@ log = structlog.get_logger("inos.network")
 
 LOOK_S: Final = 0.25
 SAY_S: Final = 30.0
-"""What is waited for is logged so often."""
+"""While something is waited for, it is logged this often."""
 MIN_PEERS: Final = 2
-"""Peers asked, where so many come within PEERS_S."""
+"""At least this many peers are asked, if so many connect within PEERS_S."""
 MAX_PEERS: Final = 8
 PEERS_S: Final = 5.0
 
 
 class CheckpointFinder:
-    """One search. Peers that lie are punished; those that know less are not."""
+    """Runs one search. Peers that lie are penalised; those that know less are not."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class CheckpointFinder:
         self._said_at = clock.monotonic()
 
     async def find(self) -> BlockId | None:
-        """The block to begin with; None where nothing is final yet.
+        """Return the block to start from, or None if no block is final yet.
 
         Raises:
             NetworkError: "bad-checkpoint", "conflicting-finality".
@@ -80,19 +80,19 @@ class CheckpointFinder:
     async def _await_header(self, block: BlockId) -> None:
         ledger = self._node.ledger
         while (header := ledger.get_header(block)) is None:
-            self._say(f"no peer has given the header of checkpoint {block.hex()} yet")
+            self._say(f"no peer has sent the header of checkpoint {block.hex()} yet")
             await asyncio.sleep(LOOK_S)
         if self._given is not None and block == self._given.id:
             epoch = compute_epoch(self._node.params, header.height)
             if epoch != self._given.epoch:
                 raise NetworkError(
                     "bad-checkpoint",
-                    f"block {block.hex()} is at height {header.height}, not where --checkpoint says",
-                    hint="compare it with inos status of a node you trust",
+                    f"block {block.hex()} has height {header.height}, which is not the epoch that --checkpoint names",
+                    hint="compare it with the output of inos status on a node that you trust",
                 )
 
     async def _await_peers(self) -> None:
-        """Until some peers are here and their chains of headers are known."""
+        """Wait until some peers are connected and their chains of headers are known."""
         began: float | None = None
         while True:
             peers = list(self._list_peers())
@@ -102,11 +102,11 @@ class CheckpointFinder:
                 began = began or now
                 if len(peers) >= MIN_PEERS or now - began >= PEERS_S:
                     return
-            self._say("peers, and their headers, are waited for before a state is asked for")
+            self._say("the node waits for peers and their headers before it requests a state")
             await asyncio.sleep(LOOK_S)
 
     async def _ask_all(self) -> list[list[Checkpoint]]:
-        """What each peer proves to be final."""
+        """Return the checkpoints that each peer proves to be final."""
         peers = list(self._list_peers())[:MAX_PEERS]
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._ask(peer)) for peer in peers]
@@ -126,11 +126,11 @@ class CheckpointFinder:
                 if len(steps) < MAX_STEPS:
                     return finals
         except RuleViolation as error:
-            await self._penalise(peer, Misbehaviour(error.code, f"finality that does not follow: {error.message}"))
+            await self._penalise(peer, Misbehaviour(error.code, f"invalid proof of finality: {error.message}"))
         except Misbehaviour as fault:
             await self._penalise(peer, fault)
         except (RequestFailed, NotYet, LinkError) as error:
-            log.info("finality not learned", peer=peer.name, code=error.code, reason=error.message)
+            log.info("no proof of finality from peer", peer=peer.name, code=error.code, reason=error.message)
         return []
 
     def _follow(self, trust: Trust, step: Step) -> Trust:
@@ -138,11 +138,11 @@ class CheckpointFinder:
         return follow_step(self._node.params, trust, step, ledger.bls, ledger.is_on_best_chain)
 
     async def _begin(self, peer: Peer) -> Trust | None:
-        """Trust in what the node was given; None where the peer cannot tell how that came to be final."""
+        """Return the trust in the given checkpoint, or None if the peer cannot prove how it became final."""
         if self._given is None:
             header = self._node.ledger.get_header(self._node.genesis_id)
             if header is None:
-                raise LookupError("this node has no genesis")
+                raise LookupError("this node has no genesis block")
             return begin_trust(self._node.genesis_id, StateRoot(header.state_root))
         steps = (await self._ask_steps(peer, self._given.epoch)).steps
         if not steps or steps[0].aggregate.link.target != self._given:
@@ -154,7 +154,7 @@ class CheckpointFinder:
             await peer.send_request(pending, GetSteps(pending.request, first), self._limits.headers)
             reply = await pending.next(self._limits.headers)
         if not isinstance(reply, Steps):
-            raise RequestFailed("not-found", "the peer gives no steps of finality")
+            raise RequestFailed("not-found", "the peer sends no proofs of finality")
         return reply
 
     def _say(self, what: str) -> None:
@@ -164,10 +164,10 @@ class CheckpointFinder:
 
 
 def make_conflict(one: Checkpoint, other: Checkpoint) -> NetworkError:
-    """Two final blocks where there can be one."""
+    """Return the error for two final blocks of one epoch."""
     return NetworkError(
         "conflicting-finality",
-        f"peers prove two final blocks for epoch {one.epoch}: {one.id.hex()} and {other.id.hex()}; at least a third of "
-        "the voters' weight signed both",
-        hint="ask somebody you trust which of them is right, and begin with --checkpoint",
+        f"peers prove two final blocks for epoch {one.epoch}: {one.id.hex()} and {other.id.hex()}; "
+        "voters with at least a third of the weight signed both",
+        hint="ask a person you trust which of the two is right, and start with --checkpoint",
     )

@@ -1,7 +1,7 @@
 """Takes the state after a final block from all peers at once, range by range, each proven against the block's root.
 
-What is wrong is the fault of the one who sent it. What is not sent in time is asked of somebody else. Where nobody
-has the block's state any more, a later final block is looked for, and what is here already stays as far as it fits.
+The peer that sends a wrong range is at fault. A range that does not arrive in time is requested from another peer. If
+no peer has the block's state any more, a later final block is chosen, and the ranges that still fit are kept.
 """
 
 import asyncio
@@ -26,22 +26,22 @@ from inos.primitives.units import BlockId
 log = structlog.get_logger("inos.network")
 
 WORKERS: Final = 2
-"""Questions to one peer at one time."""
+"""The number of requests open to one peer."""
 OVERDUE_S: Final = 10.0
-"""After so long somebody else is asked too."""
+"""A range that has not arrived after this time is requested from another peer too."""
 RETRY_S: Final = 0.5
 LACKING_S: Final = 5.0
-"""How long a peer that has not got the state is not asked for it again."""
+"""A peer that does not have the state is not asked for it again for this long."""
 AIM_AGAIN_S: Final = 30.0
-"""Without a new range for so long a later final block is looked for."""
+"""If no new range arrives for this long, a later final block is chosen."""
 LOG_S: Final = 5.0
 
 
 class SnapshotSync:
-    """One for all peers. Does nothing in a node that does not wait for a state.
+    """Takes a state from all peers; it does nothing in a node that does not wait for one.
 
     Args:
-        on_done: called once the node stands on the block, or is to begin with genesis after all.
+        on_done: called when the node has the state, or is to start from genesis after all.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class SnapshotSync:
         self._has_moved = asyncio.Event()
 
     async def run(self) -> None:
-        """Until the node has a state and follows, or is cancelled.
+        """Run until the node has a state and follows the chain, or is cancelled.
 
         Raises:
             NetworkError: "bad-checkpoint", "conflicting-finality".
@@ -73,7 +73,7 @@ class SnapshotSync:
         while self._node.ledger.is_awaiting_state:
             block = await self._finder.find()
             if block is None:
-                log.warning("nothing is final on this network yet: every block from genesis on is executed")
+                log.warning("no block of this network is final yet: the node executes every block from genesis on")
                 await self._node.abandon_import()
             elif await self._try(block):
                 height = self._node.ledger.tip.header.height
@@ -81,19 +81,19 @@ class SnapshotSync:
         self._on_done()
 
     async def _try(self, block: BlockId) -> bool:
-        """Whether the node stands on the block."""
+        """Take the state after a block; return True if the node now has it as its tip."""
         try:
             if await self._take(await self._node.begin_import(block)):
                 await self._node.finish_import()
                 return True
-        except NotYet as error:  # its header gave way to others: it is learned again
+        except NotYet as error:  # Other headers have replaced its header, which is learned again.
             log.info("state not taken yet", code=error.code, reason=error.message)
             await asyncio.sleep(RETRY_S)
         return False
 
     async def _take(self, state: StateImportView) -> bool:
-        """Whether the state became whole; False where nobody gives any more of it."""
-        log.info("state asked for", block=BlockId(state.block).hex(), missing=state.count_missing())
+        """Return True when the state is whole, or False if no peer sends any more of it."""
+        log.info("state requested from peers", block=BlockId(state.block).hex(), missing=state.count_missing())
         added, moved_at, said_at = state.added, self._clock.monotonic(), self._clock.monotonic()
         self._asked.clear()
         while not state.is_complete:
@@ -103,11 +103,11 @@ class SnapshotSync:
             if state.added != added:
                 added, moved_at = state.added, now
             elif now - moved_at >= AIM_AGAIN_S:
-                log.warning("no peer gives the state any more", block=BlockId(state.block).hex())
+                log.warning("no peer sends the state any more", block=BlockId(state.block).hex())
                 return False
             if now - said_at >= LOG_S:
                 said_at = now
-                log.info("state on its way in", ranges=added, missing=state.count_missing())
+                log.info("state arriving", ranges=added, missing=state.count_missing())
         return True
 
     async def _await_move(self) -> None:
@@ -119,10 +119,10 @@ class SnapshotSync:
             return
 
     async def fetch_from(self, peer: Peer) -> None:
-        """Ask one peer for ranges for as long as some are missing.
+        """Request ranges from one peer for as long as some are missing.
 
         Raises:
-            Misbehaviour: it sent a range that is not the state's.
+            Misbehaviour: the peer sent a range that is no part of the state.
         """
         async with asyncio.TaskGroup() as group:
             for _ in range(WORKERS):
@@ -139,7 +139,7 @@ class SnapshotSync:
             try:
                 await self._ask(peer, state, place)
             except RequestFailed as error:
-                log.debug("range not delivered", peer=peer.name, code=error.code)
+                log.debug("no range from peer", peer=peer.name, code=error.code)
                 self._lacking.add(peer, self._clock.monotonic() + LACKING_S)
             finally:
                 self._asked.pop(place, None)
@@ -162,10 +162,10 @@ class SnapshotSync:
             await peer.send_request(pending, GetStateRange(pending.request, block, place), self._limits.block)
             reply = await pending.next(self._limits.block)
         if not isinstance(reply, StateRangeData):
-            raise RequestFailed("not-found", "the peer has not got this state")
+            raise RequestFailed("not-found", "the peer does not have this state")
         if self._node.state_import is not state:
-            return  # another block's state is asked for now; this answer may be right for the one before
+            return  # The node takes another block's state by now, and this answer may be right for the previous one.
         try:
             await self._node.add_range(block, place, reply.found)
         except RuleViolation as error:
-            raise Misbehaviour(error.code, f"a range of the state: {error.message}") from error
+            raise Misbehaviour(error.code, f"invalid range of the state: {error.message}") from error

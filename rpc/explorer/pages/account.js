@@ -7,12 +7,24 @@ import { drawChart } from "../chart.js";
 const PAGE = 25;
 const COLUMNS = [
   ["height", (entry) => blockLink(entry.block, String(entry.height)), "number"],
-  ["what", (entry) => entry.kind.replaceAll("_", " ")],
-  ["amount", (entry) => (entry.direction === "out" ? "−" : "") + credits(entry.amount), "number"],
-  ["fee", (entry) => credits(entry.fee), "number wide"],
+  ["what", (entry) => entry.reason.replaceAll("_", " ")],
+  ["balance", (entry) => change(entry.balance), "number"],
+  ["bonded", (entry) => change(entry.bonded), "number wide"],
   ["with", (entry) => (entry.counterparty ? accountLink(entry.counterparty) : ""), "wide"],
-  ["transaction", (entry) => (entry.kind === "reward" ? "block reward" : txLink(entry.id))],
+  ["in", (entry) => (entry.id === entry.block ? entry.kind.replaceAll("_", " ") : txLink(entry.id))],
 ];
+
+// One row for each movement; one for an entry without any, which only concerns the account.
+function listRows(entries) {
+  return entries.flatMap((entry) => entry.movements.length
+    ? entry.movements.map((movement) => ({ ...entry, ...movement }))
+    : [{ ...entry, reason: entry.kind }]);
+}
+
+function change(nano) {
+  if (nano === "0") return "";
+  return nano.startsWith("-") ? `−${credits(nano.slice(1))}` : `+${credits(nano)}`;
+}
 
 export async function showAccount(main, address) {
   const [account, standing, record, page] = await Promise.all([
@@ -60,7 +72,7 @@ function drawHistory(holder, address, page, before) {
     onclick: async () => drawHistory(holder, address,
       await call("state_getHistory", { address, limit: PAGE, before: page.next }), entries),
   }, "Older");
-  show(holder, table(COLUMNS, entries), el("div", { class: "tools" }, more));
+  show(holder, table(COLUMNS, listRows(entries)), el("div", { class: "tools" }, more));
 }
 
 function listRecord({ worker, poster }) {

@@ -13,7 +13,7 @@ from inos.rpc.ports import NodePort
 
 MAX_ENTRIES: Final = 5000
 """Entries of the account's history that are gone through."""
-KINDS: Final = (JobEventKind.LAPSED, JobEventKind.CHALLENGED, JobEventKind.JUDGED_WRONG, JobEventKind.SETTLED)
+KINDS: Final = (JobEventKind.LAPSED, JobEventKind.CHALLENGED, JobEventKind.REJECTED, JobEventKind.SETTLED)
 """What changes a worker's reputation, in the order in which a block applies it."""
 
 

@@ -6,6 +6,7 @@ from unittest.mock import patch
 import pytest
 
 from inos.chain import schema
+from inos.chain.checked import CheckedBlock
 from inos.chain.errors import ChainError
 from inos.chain.opening import load_index, open_database
 from inos.chain.staging import StagedState, Staging
@@ -39,7 +40,7 @@ def make_branch(count: int = 12) -> Branch:
 
 
 def give(ledger, blocks):
-    return ledger.add_checked_blocks([(made.block, made.witness) for made in blocks], NOW)
+    return ledger.add_checked_blocks([CheckedBlock(made.block, made.witness) for made in blocks], NOW)
 
 
 def test_a_batch_leads_where_single_blocks_lead(tmp_path: Path):
@@ -121,10 +122,10 @@ def test_each_block_of_a_batch_is_told_its_fate(tmp_path: Path):
     below = Branch().grow()
     child = edit(wrong.block, height=6, parent=wrong.id)
     ledger = branch.open_ledger(tmp_path / "a")
-    blocks = [*((made.block, made.witness) for made in branch.blocks), (wrong.block, wrong.witness)]
+    blocks = [CheckedBlock(made.block, made.witness) for made in (*branch.blocks, wrong)]
     orphan = branch.fork()
     orphan.grow_by(2)
-    blocks += [(child, wrong.witness), (orphan.blocks[-1].block, orphan.blocks[-1].witness)]
+    blocks += [CheckedBlock(child, wrong.witness), CheckedBlock(orphan.blocks[-1].block, orphan.blocks[-1].witness)]
     outcome, errors = ledger.add_checked_blocks(blocks, NOW)
     assert len(outcome.connected) == 4
     assert errors[:4] == (None,) * 4
@@ -143,7 +144,7 @@ def test_a_spoiled_body_in_a_batch_condemns_nothing(tmp_path: Path):
     branch = make_branch(2)
     spoiled = type(branch.blocks[0].block)(branch.blocks[0].block.header, (branch.pay(ALICE, BOB.address),))
     ledger = branch.open_ledger(tmp_path / "a")
-    _, errors = ledger.add_checked_blocks([(spoiled, branch.blocks[0].witness)], NOW)
+    _, errors = ledger.add_checked_blocks([CheckedBlock(spoiled, branch.blocks[0].witness)], NOW)
     assert isinstance(errors[0], RuleViolation)
     assert errors[0].code == "bad-tx-root"
     assert give(ledger, branch.blocks)[1] == (None, None)

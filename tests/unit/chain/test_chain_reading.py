@@ -8,6 +8,7 @@ import pytest
 from inos.chain.jobrecords import Side, TrackRecord
 from inos.chain.ledger import HistoryEntry, Ledger
 from inos.consensus.jobevents import JobEventKind as Kind
+from inos.consensus.movements import Movement, Reason
 from inos.consensus.records import JobState, account_key
 from inos.consensus.statetree import check_proof
 from inos.primitives.transactions import CancelJob, ClaimJob, SubmitResult, compute_tx_id
@@ -37,22 +38,26 @@ def test_history_with_rewards_and_pages(branch: Branch, ledger: Ledger) -> None:
     branch.grow(last)
     feed(ledger, branch.blocks)
     reward = 2**32 - 1
-    whole = [
-        HistoryEntry(Height(3), 0, compute_tx_id(last)),
-        HistoryEntry(Height(1), reward, None),
-        HistoryEntry(Height(1), 2, compute_tx_id(itself)),
-        HistoryEntry(Height(1), 1, compute_tx_id(back)),
-        HistoryEntry(Height(1), 0, compute_tx_id(pay)),
+    whole = ledger.get_history(ALICE.address)
+    assert [(entry.height, entry.place, entry.tx_id) for entry in whole] == [
+        (3, 1, compute_tx_id(last)),
+        (1, reward, None),
+        (1, 3, compute_tx_id(itself)),
+        (1, 2, compute_tx_id(back)),
+        (1, 1, compute_tx_id(pay)),
+        (0, 0, None),
     ]
-    assert ledger.get_history(ALICE.address) == whole
+    assert [movement.reason for movement in whole[1].movements] == [Reason.SUBSIDY, Reason.FEES_COLLECTED]
+    assert [movement.reason for movement in whole[2].movements] == [Reason.FEE, Reason.SENT, Reason.RECEIVED]
+    assert whole[3].movements == (Movement(Reason.RECEIVED, back.payload.amount, BOB.address),)
     paged: list[HistoryEntry] = []
     while page := ledger.get_history(
-        ALICE.address, before=(paged[-1].height, paged[-1].index) if paged else None, limit=2
+        ALICE.address, before=(paged[-1].height, paged[-1].place) if paged else None, limit=2
     ):
         assert len(page) <= 2
         paged += page
     assert paged == whole
-    assert [(e.height, e.index) for e in ledger.get_history(BOB.address)] == [(2, reward), (1, 1), (1, 0)]
+    assert [(e.height, e.place) for e in ledger.get_history(BOB.address)] == [(2, reward), (1, 2), (1, 1), (0, 0)]
     assert [(e.height, e.tx_id) for e in ledger.get_history(CAROL.address)] == [(3, compute_tx_id(last))]
     assert ledger.get_history(MINER.address)[0].tx_id is None
     assert ledger.get_history(BOB.address, before=(Height(0), 0)) == []

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from inos.consensus.execution import check_state_root, execute_block
+from inos.consensus.movements import Movement, Reason
 from inos.consensus.records import FINALITY_KEY, MARKET_KEY, NETWORK_MINED_KEY, Account, Market, account_key, pot_key
 from inos.consensus.state import StateView, compute_reputation, compute_supply
 from inos.primitives.bls import get_bls
@@ -45,7 +46,21 @@ def test_the_miner_gets_subsidy_and_fees() -> None:
     figures = executed.figures
     assert (figures.subsidy, figures.fees, figures.burned) == (50_000, 13, 3)  # of a new account
     assert (figures.weight, figures.supply) == (600, 1_549_997)
-    assert executed.touched == ((ALICE.address, BOB.address), (BOB.address, CAROL.address))
+    assert [(entry.place, entry.address) for entry in executed.history] == [
+        (1, ALICE.address),
+        (1, BOB.address),
+        (2, BOB.address),
+        (2, CAROL.address),
+        (2**32 - 1, MINER.address),
+    ]
+    assert executed.history[0].movements == (
+        Movement(Reason.FEE, 5),
+        Movement(Reason.SENT, 7, counterparty=BOB.address),
+    )
+    assert executed.history[-1].movements == (
+        Movement(Reason.SUBSIDY, 50_000 - POT),
+        Movement(Reason.FEES_COLLECTED, 13),
+    )
     assert list(executed.changes) == sorted(executed.changes)
 
 

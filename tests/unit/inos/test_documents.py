@@ -10,16 +10,16 @@ import typer
 
 from inos.cli.main import COMMANDS, load_command
 from inos.rpc.methods import ALL_METHODS
-from support.documents import PAGES, ROOT, SHELL, Snippet, read_blocks, read_inline, split_commands
+from support.documents import GUIDES, PAGES, ROOT, SHELL, Snippet, read_blocks, read_inline, split_commands
 
 NAMESPACES = {name.partition("_")[0] for name in ALL_METHODS if "_" in name}
 
 
 def find_typed() -> list[Snippet]:
     """Everything in a page that reads as a command of this project."""
-    commands = [one for page in PAGES for block in read_blocks(page) if block.language == SHELL
+    commands = [one for page in (*PAGES, *GUIDES) for block in read_blocks(page) if block.language == SHELL
                 for one in split_commands(block)]  # fmt: skip
-    inline = [one for page in PAGES for one in read_inline(page)]
+    inline = [one for page in (*PAGES, *GUIDES) for one in read_inline(page)]
     return [one for one in (*commands, *inline) if re.match(r"(\.venv/bin/)?inos [a-z-]|make [a-z]", one.text)]
 
 
@@ -67,7 +67,7 @@ def _check_words(typed: Snippet, words: list[str]) -> None:
 
 
 def test_methods_that_are_named_are_there() -> None:
-    for page in PAGES:
+    for page in (*PAGES, *GUIDES):
         for one in read_inline(page):
             match = re.fullmatch(r"([a-z]+)_([a-zA-Z]+)(\(.*\))?", one.text)
             if match and match[1] in NAMESPACES and (ROOT / "rpc" / "methods" / f"{match[1]}.py").exists():
@@ -76,7 +76,7 @@ def test_methods_that_are_named_are_there() -> None:
 
 def test_files_that_are_named_are_there() -> None:
     tops = {path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")}
-    for page in PAGES:
+    for page in (*PAGES, *GUIDES):
         for one in read_inline(page):
             if re.fullmatch(r"[\w./-]+", one.text) and one.text.partition("/")[0] in tops and "/" in one.text:
                 assert (ROOT / one.text).exists(), f"{one}: there is no {one.text}"

@@ -20,6 +20,7 @@ from inos.network.sync.matrices.wanted import FetchStep
 from inos.network.wire.base import Notice, Reply, Request
 from inos.network.wire.control import Bye, Ping, Pong
 from inos.network.wire.messages import KINDS as MESSAGES
+from inos.primitives.bls import get_bls
 from inos.primitives.transactions import Payload, Transaction, get_job_id, sign_transaction
 from inos.primitives.units import Height
 from inos.rpc.methods.job.record import EVENT_NAMES
@@ -128,7 +129,7 @@ def process(lab: Lab, tx: Transaction) -> None:
 
 DISPATCHES: dict[str, Callable[[Lab, Transaction], object]] = {
     "process_transaction": process,
-    "check_transaction_sanity": lambda lab, tx: check_transaction_sanity(lab.params, tx),
+    "check_transaction_sanity": lambda lab, tx: check_transaction_sanity(lab.params, tx, get_bls()),
     "get_job_id": lambda lab, tx: get_job_id(tx),
     "mempool": lambda lab, tx: get_cost(tx.payload),
     "wallet": lambda lab, tx: compute_cost(tx.payload, tx.fee),

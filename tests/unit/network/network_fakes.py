@@ -6,8 +6,10 @@ from collections.abc import Callable
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 
+from inos.chain.checked import CheckedBlock
 from inos.chain.events import MatrixAdded, MatrixWanted, TipChanged, TransactionAdded, VoteAdded
-from inos.core.verification.seals import InlineVerifier
+from inos.core.verification.backends import InlineBackend
+from inos.core.verification.blocks import BlockVerifier
 from inos.mesh.runs import RUN_LEVEL, RUN_STRIPS, Run, check_run
 from inos.mesh.store import MatrixInfo
 from inos.network.identity import NodeIdentity, PeerAddress
@@ -268,6 +270,8 @@ class FakeNode:
         self.ledger = FakeLedger()
         self.mempool = FakePool()
         self.matrices = FakeMatrices()
+        backend = InlineBackend(get_bls(), check_fake_seal)
+        self.verifier = BlockVerifier(self.params, backend, self.ledger, self.mempool)
         self.refuse_blocks: set[bytes] = set()
         self.seen: list[bytes] = []
         self._queues: list[asyncio.Queue[object]] = []
@@ -313,11 +317,11 @@ class FakeNode:
             gone, ledger.chain = ledger.chain[fork + 1 :], ledger.chain[: fork + 1] + path
             self.publish(TipChanged(ledger.tip, tuple(path), tuple(gone)))
 
-    async def add_checked_blocks(self, blocks: list[tuple[Block, Witness]]) -> SimpleNamespace:
+    async def add_checked_blocks(self, blocks: list[CheckedBlock]) -> SimpleNamespace:
         errors: list[InosError | None] = []
-        for block, witness in blocks:
+        for checked in blocks:
             try:
-                errors.append(await self.add_block(block, witness))
+                errors.append(await self.add_block(checked.block, checked.witness))
             except InosError as error:
                 errors.append(error)
         return SimpleNamespace(errors=errors, state_s=0.0, disk_s=0.0)
@@ -372,9 +376,7 @@ def make_service(node: FakeNode, seed: int, *peers: PeerAddress, **changes: obje
         }
     )
     identity = make_identity(seed)
-    return NetworkService(
-        node, settings, identity, rng=random.Random(seed), verifier=InlineVerifier(get_bls(), check_fake_seal)
-    )
+    return NetworkService(node, settings, identity, rng=random.Random(seed))
 
 
 def get_address(service: NetworkService) -> PeerAddress:

@@ -54,7 +54,7 @@ def attack(book, sources, hosts, count):
 
 
 def count_places(book, is_evil):
-    return sum(len(e.places) for e in book if is_evil(e.address))
+    return sum(len(e.positions) for e in book if is_evil(e.address))
 
 
 def is_evil(address):
@@ -74,8 +74,8 @@ def test_one_group_fills_at_most_a_sixteenth_of_the_new_table_and_pushes_nobody_
     attack(book, [group("66.6.0.1")], lambda n: f"{1 + n % 100 + (n % 100 >= 9)}.{n // 100 % 250}.6.6", 20_000)
     assert before <= {e.address for e in book}
     # Of any group, told by one: 16 buckets of 256.
-    assert len({place[0] for e in book for place in e.places if e.address not in before}) <= 16
-    assert sum(len(e.places) for e in book if e.address not in before) <= 16 * 64
+    assert len({place[0] for e in book for place in e.positions if e.address not in before}) <= 16
+    assert sum(len(e.positions) for e in book if e.address not in before) <= 16 * 64
 
 
 def test_many_sources_fill_with_one_group_at_most_two_buckets_of_the_tried_table():
@@ -105,7 +105,7 @@ def test_many_groups_as_sources_are_bounded_by_their_number():
     book = make_book()
     sources = [group(f"66.{n}.0.1") for n in range(4)]
     attack(book, sources, lambda n: f"{1 + n % 9}.{n // 9 % 250}.{n // 2250}.1", 4_000)
-    assert sum(len(e.places) for e in book) <= 4 * 16 * 64
+    assert sum(len(e.positions) for e in book) <= 4 * 16 * 64
 
 
 def test_places_differ_from_node_to_node():
@@ -278,8 +278,8 @@ async def test_a_book_comes_back_and_a_damaged_one_is_a_new_one():
     assert await save_book(book, files)
     again = make_book()
     await load_book(again, files, NOW)
-    assert {e.address: (e.is_tried, set(e.places), e.reached_ms) for e in again} == {
-        e.address: (e.is_tried, set(e.places), e.reached_ms) for e in book
+    assert {e.address: (e.is_tried, set(e.positions), e.reached_ms) for e in again} == {
+        e.address: (e.is_tried, set(e.positions), e.reached_ms) for e in book
     }
     whole = files.files[BOOK_FILE]
     for damaged in (

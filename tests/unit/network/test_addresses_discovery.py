@@ -8,8 +8,6 @@ from time import monotonic
 import pytest
 from network_fakes import (
     FakeNode,
-    InlineVerifier,
-    check_fake_seal,
     make_chain,
     make_hello,
     make_identity,
@@ -26,7 +24,6 @@ from inos.network.service import NetworkService
 from inos.network.settings import NetworkSettings
 from inos.network.transport.memory import MemoryNetwork
 from inos.network.wire.addresses import Addresses, AnnounceAddresses, DialMe, GetAddresses, KnownAddress
-from inos.primitives.bls import get_bls
 from inos.primitives.clock import SystemClock
 
 QUICK = {
@@ -62,7 +59,6 @@ class Town:
             rng=random.Random(number),
             transport=transport,
             files=files,
-            verifier=InlineVerifier(get_bls(), check_fake_seal),
         )
 
     async def listen(self, number, host=None):
@@ -131,11 +127,11 @@ async def test_slots_are_bounded_and_each_is_in_another_group():
     lone = [town.make(number) for number in (11, 12)]
     node = town.make(20, max_outbound=4)
     for number in range(1, 6):
-        node._addresses.book.add(
+        node.addresses.book.add(
             PeerAddress(make_identity(number).node_id, f"20.1.0.{number}", 8646), b"4zz", now(), now()
         )
     for number in (11, 12):
-        node._addresses.book.add(place(number), b"4zz", now(), now())
+        node.addresses.book.add(place(number), b"4zz", now(), now())
     async with running(*crowd, *lone, node):
         await until(lambda: count_outbound(node) == 3)
         for _ in range(5):
@@ -153,7 +149,7 @@ async def test_without_discovery_nobody_is_dialled_and_others_are_answered():
     town = Town()
     quiet = town.make(1, discovery=False, seeds=(place(2),))
     other = town.make(2)
-    quiet._addresses.book.add(place(9), b"4zz", now(), now())
+    quiet.addresses.book.add(place(9), b"4zz", now(), now())
     raw, _ = await town.listen(3)
     async with running(quiet, other):
         await until(lambda: len(quiet.list_addresses()) == 2)
@@ -217,9 +213,7 @@ async def test_everybody_gets_the_same_answer_for_a_day():
     town = Town()
     node = town.make(1, discovery=False)
     for number in range(250):
-        node._addresses.book.add(
-            PeerAddress(bytes([number]) * 32, f"30.{number}.0.1", 1), bytes([number]), now(), now()
-        )
+        node.addresses.book.add(PeerAddress(bytes([number]) * 32, f"30.{number}.0.1", 1), bytes([number]), now(), now())
     size = len(node.list_addresses())
     raw, _ = await town.listen(2)
     async with running(node):
@@ -240,7 +234,7 @@ async def test_a_node_that_nobody_can_dial_finds_out_and_does_not_announce_itsel
     node = town.make(1)
     raws = [await town.listen(number) for number in (2, 3)]
     for number in (2, 3):
-        node._addresses.book.add(place(number), b"4zz", now(), now())
+        node.addresses.book.add(place(number), b"4zz", now(), now())
     async with running(node):
         links = [await links.get() for _, links in raws]
         for link in links:
@@ -262,7 +256,7 @@ async def test_one_liar_does_not_move_the_observed_address():
     node = town.make(1)
     raws = [await town.listen(number) for number in (2, 3, 4)]
     for number in (2, 3, 4):
-        node._addresses.book.add(place(number), b"4zz", now(), now())
+        node.addresses.book.add(place(number), b"4zz", now(), now())
     async with running(node):
         for number, (_, links) in zip((2, 3, 4), raws, strict=True):
             link = await links.get()
@@ -279,7 +273,7 @@ async def test_a_feeler_proves_an_address_and_forgets_a_false_one():
     town = Town()
     node = town.make(1, max_outbound=0, feeler_interval_s=0.05)
     other = town.make(2)
-    book = node._addresses.book
+    book = node.addresses.book
     false = PeerAddress(make_identity(77).node_id, place(3).host, 8646)
     third = town.make(3)
     for address in (place(2), false):
@@ -295,7 +289,7 @@ async def test_anchors_and_book_come_back_after_a_restart():
     others = [town.make(number) for number in range(2, 6)]
     node = town.make(1, files=files, max_outbound=2)
     for number in range(2, 6):
-        node._addresses.book.add(place(number), b"4zz", now(), now())
+        node.addresses.book.add(place(number), b"4zz", now(), now())
     async with running(*others):
         async with running(node):
             await until(lambda: count_outbound(node) == 2)
@@ -318,11 +312,11 @@ async def test_a_standing_chain_changes_the_worst_outbound_peer(monkeypatch):
     others = [town.make(number) for number in range(2, 8)]
     node = town.make(1, max_outbound=2, stale_tip_s=0.3)
     for number in range(2, 8):
-        node._addresses.book.add(place(number), b"4zz", now(), now())
+        node.addresses.book.add(place(number), b"4zz", now(), now())
     seen = set()
 
     def look():
-        peers = [peer for peer in node._manager.peers.values() if peer.kind is LinkKind.OUTBOUND]
+        peers = [peer for peer in node.manager.peers.values() if peer.kind is LinkKind.OUTBOUND]
         seen.update(peer.id for peer in peers)
         if useful is not None:
             useful.contributions.block_at = useful.connected_at + 1
@@ -332,23 +326,23 @@ async def test_a_standing_chain_changes_the_worst_outbound_peer(monkeypatch):
     useful = None
     async with running(node, *others):
         await until(lambda: count_outbound(node) == 2)
-        useful = next(iter(node._manager.peers.values()))
+        useful = next(iter(node.manager.peers.values()))
         await until(look, 20)
-        assert useful.id in node._manager.peers, "the one that gave a block stays"
+        assert useful.id in node.manager.peers, "the one that gave a block stays"
 
 
 async def test_an_outbound_peer_left_behind_is_let_go_and_not_banned():
     town = Town()
     behind, _ = await town.listen(2)
     node = town.make(1, behind_s=0.2)
-    node._addresses.book.add(place(2), b"4zz", now(), now())
+    node.addresses.book.add(place(2), b"4zz", now(), now())
     await town.nodes[1].add_chain(make_chain(30))
     async with running(node):
         await until(lambda: count_outbound(node) == 1)
-        (peer,) = node._manager.peers.values()
+        (peer,) = node.manager.peers.values()
         await until(peer.ended.is_set)
         assert peer.end_reason == "behind"
-        assert not node._manager.is_banned(peer.id)
+        assert not node.bans.is_banned(peer.id)
     await behind.stop()
 
 

@@ -3,10 +3,9 @@
 import random
 
 import pytest
-from network_fakes import FakeNode, check_fake_seal, make_hello, make_identity, running, until
+from network_fakes import FakeNode, make_hello, make_identity, running, until
 from test_network_service import FAST, hear, hear_end, say
 
-from inos.core.verification.seals import InlineVerifier
 from inos.network.endpoints import compute_group
 from inos.network.errors import LinkError
 from inos.network.files import MemoryFiles
@@ -18,7 +17,6 @@ from inos.network.settings import NetworkSettings
 from inos.network.transport.memory import MemoryNetwork
 from inos.network.wire.chain import Headers
 from inos.network.wire.control import Ping, Pong
-from inos.primitives.bls import get_bls
 from inos.primitives.codec import encode
 
 
@@ -160,7 +158,6 @@ def make_service(network, files=None, *, peers=(), **changes):
         rng=random.Random(1),
         transport=network.make_transport(identity.node_id, "20.1.0.1", 8646),
         files=files,
-        verifier=InlineVerifier(get_bls(), check_fake_seal),
     )
 
 
@@ -193,7 +190,7 @@ async def test_four_offenders_of_one_group_shut_out_the_fifth_and_a_restart_does
     again = make_service(network, files)
     async with running(again):
         assert await hear_end(await other.dial(PLACE, make_hello)) == "banned"
-        assert again.lift_bans("66.6.0.0/16") == 1
+        assert again.bans.lift("66.6.0.0/16") == 1
         link = await other.dial(PLACE, make_hello)
         await hear(link, Ping)
         await link.close()
@@ -213,7 +210,7 @@ async def test_points_outlive_the_link_and_are_shown():
         link = await raw.dial(PLACE, make_hello)
         await say(link, Headers(7, ()))
         await hear_end(link)
-        await until(lambda: node._manager.is_banned(make_identity(10).node_id))
+        await until(lambda: node.bans.is_banned(make_identity(10).node_id))
 
 
 async def test_a_named_peer_that_misbehaved_is_dialled_again(monkeypatch):

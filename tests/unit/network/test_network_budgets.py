@@ -16,9 +16,9 @@ from inos.network.peers.send_queue import SendQueue
 from inos.network.peers.work_budget import (
     MAX_WAIT_S,
     PeerWorkBudget,
-    SharedWorkBudget,
     compute_answer_cost,
     compute_cost,
+    make_shared_budget,
 )
 from inos.network.sync.relay.announcer import Announcer
 from inos.network.wire.chain import GetBlocks, Headers
@@ -56,7 +56,7 @@ def test_the_page_shows_the_table_as_it_is():
     assert insert_table(page) == page, "run: python -m inos.network.wire.table docs/network.md"
     for kind in LIMITS:
         assert f"| `{kind.__name__}` |" in page
-    with pytest.raises(ValueError, match="no place"):
+    with pytest.raises(ValueError, match="no marks"):
         insert_table("a page without marks")
 
 
@@ -77,7 +77,7 @@ def test_spending_more_than_there_is_must_be_waited_for():
 
 
 def test_a_peer_that_asks_too_much_waits_and_one_that_asks_little_never_does():
-    shared = SharedWorkBudget(0.0)
+    shared = make_shared_budget(0.0)
     greedy, modest = PeerWorkBudget(shared, 0.0), PeerWorkBudget(shared, 0.0)
     cost = compute_answer_cost(GetBlocks, 1 << 20)
     assert cost == pytest.approx(LIMITS[GetBlocks].cost_ms + 10.24)

@@ -135,10 +135,10 @@ async def test_blocks_come_compact_then_are_pushed_and_nothing_comes_twice() -> 
             await pair.nodes[0].add_block(block, WITNESS)
             await until(lambda h=height: pair.height(1) == h)  # type: ignore[misc]
             assert pair.nodes[1].ledger.get_block(compute_block_id(header)) == block
-        stats = pair.services[1].spread_stats
+        stats = pair.services[1].sync.block_relay.stats
         assert (stats.blocks, stats.duplicates, stats.fallbacks) == (5, 0, 0)
         assert stats.asked == 5  # the one of each block that was in no pool
-        assert pair.services[0].spread_stats.duplicates == 0
+        assert pair.services[0].sync.block_relay.stats.duplicates == 0
         assert pair.nodes[1].seen.count(compute_block_id(header)) == 1
 
 
@@ -154,7 +154,7 @@ async def test_a_long_branch_connected_at_once_is_not_pushed_block_by_block() ->
         for block in rest:
             await pair.nodes[0].add_block(block, WITNESS)
         await until(lambda: pair.height(1) == 120)
-        stats = pair.services[1].spread_stats
+        stats = pair.services[1].sync.block_relay.stats
         assert stats.blocks + stats.duplicates <= get_limit(CompactBlock).burst
         assert [peer.score for service in pair.services for peer in service.peers()] == [0, 0]
 

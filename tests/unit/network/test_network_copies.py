@@ -68,7 +68,9 @@ def keeper():
     node, asked = FakeNode(), []
     id = node.matrices.put(STRIPS)
     router = FakeRouter(asked)
-    keeper = CopyMaintenance(OWN, node, router, lambda info, s: True, 0.04, SystemClock(), random.Random(1))
+    keeper = CopyMaintenance(
+        OWN, node, router, router.get_or_dial, lambda info, s: True, 0.04, SystemClock(), random.Random(1)
+    )
     return SimpleNamespace(keeper=keeper, node=node, router=router, asked=asked, id=id)
 
 

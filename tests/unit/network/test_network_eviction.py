@@ -4,10 +4,9 @@ import math
 import random
 
 import pytest
-from network_fakes import FakeNode, check_fake_seal, make_chain, make_hello, make_identity, make_tx, running, until
+from network_fakes import FakeNode, make_chain, make_hello, make_identity, make_tx, running, until
 from test_network_service import FAST, hear, hear_end
 
-from inos.core.verification.seals import InlineVerifier
 from inos.network.endpoints import compute_group
 from inos.network.identity import PeerAddress
 from inos.network.peers.eviction import Candidate, select_to_evict
@@ -15,7 +14,6 @@ from inos.network.service import NetworkService
 from inos.network.settings import NetworkSettings
 from inos.network.transport.memory import MemoryNetwork
 from inos.network.wire.control import Ping
-from inos.primitives.bls import get_bls
 
 SLOTS = 64
 PATIENT = FAST.__class__(**{**{name: getattr(FAST, name) for name in FAST.__struct_fields__}, "ping": 60.0})
@@ -110,7 +108,6 @@ async def test_a_full_node_takes_a_newcomer_for_the_youngest_of_a_crowd_and_keep
         identity,
         rng=random.Random(1),
         transport=network.make_transport(identity.node_id, "20.1.0.1", 8646),
-        verifier=InlineVerifier(get_bls(), check_fake_seal),
     )
 
     async def connect(number, host):
@@ -120,12 +117,12 @@ async def test_a_full_node_takes_a_newcomer_for_the_youngest_of_a_crowd_and_keep
     async with running(node):
         links = [await connect(number, f"{30 + number}.1.0.1") for number in range(2, 10)]
         await until(lambda: len(node.peers()) == 8)
-        useful = node._manager.peers[make_identity(9).node_id]
+        useful = node.manager.peers[make_identity(9).node_id]
         useful.credit_block()
         for number in range(10, 90):
             links.append(await connect(number, f"66.6.0.{number}"))
-            await until(lambda n=number: make_identity(n).node_id in node._manager.peers)
-            assert sum(not peer.is_closing for peer in node._manager.peers.values()) <= 16
+            await until(lambda n=number: make_identity(n).node_id in node.manager.peers)
+            assert sum(not peer.is_closing for peer in node.manager.peers.values()) <= 16
         await until(lambda: len(node.peers()) == 16)
         kept = {peer.id for peer in node.peers()}
         assert all(make_identity(number).node_id in kept for number in range(2, 10)), "of other groups, and older"
@@ -142,7 +139,6 @@ async def test_without_inbound_slots_nobody_comes_in():
         NetworkSettings(limits=FAST, max_inbound=0),
         identity,
         transport=network.make_transport(identity.node_id, "20.1.0.1", 8646),
-        verifier=InlineVerifier(get_bls(), check_fake_seal),
     )
     raw = network.make_transport(make_identity(2).node_id, "20.2.0.1", 1)
     async with running(node):
@@ -163,14 +159,13 @@ async def test_what_a_peer_gives_is_marked():
             identity,
             rng=random.Random(number),
             transport=network.make_transport(identity.node_id, f"20.{number}.0.1", 8646),
-            verifier=InlineVerifier(get_bls(), check_fake_seal),
         )
 
     a = serve(full, 1)
     b = serve(empty, 2, PeerAddress(make_identity(1).node_id, "20.1.0.1", 8646))
     async with running(a, b):
         await until(lambda: empty.ledger.tip.header.height == 3)
-        (giver,), (taker,) = b._manager.peers.values(), a._manager.peers.values()
+        (giver,), (taker,) = b.manager.peers.values(), a.manager.peers.values()
         await until(lambda: giver.contributions.block_at > 0)
         assert giver.contributions.transaction_at == giver.contributions.matrix_at == 0
         await full.add_transaction(make_tx(0))

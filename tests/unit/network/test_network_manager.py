@@ -7,7 +7,6 @@ import pytest
 from network_fakes import (
     GENESIS_ID,
     FakeNode,
-    check_fake_seal,
     make_chain,
     make_hello,
     make_identity,
@@ -16,14 +15,12 @@ from network_fakes import (
 )
 from test_network_service import FAST, hear, hear_end, say
 
-from inos.core.verification.seals import InlineVerifier
 from inos.network.identity import PeerAddress
 from inos.network.service import NetworkService
 from inos.network.settings import NetworkSettings
 from inos.network.transport.memory import MemoryNetwork
 from inos.network.wire.chain import GetHeaders, Headers
 from inos.network.wire.control import Ping
-from inos.primitives.bls import get_bls
 
 SMALL, LARGE = sorted((make_identity(1), make_identity(9)), key=lambda identity: identity.node_id)
 
@@ -37,7 +34,6 @@ def make_memory_service(network, node, identity, host, *peers):
         identity,
         rng=random.Random(1),
         transport=transport,
-        verifier=InlineVerifier(get_bls(), check_fake_seal),
     )
 
 

@@ -27,19 +27,19 @@ async def test_a_matrix_two_hops_away_is_found_and_fetched():
     a = make_service(first, 1, get_address(b), routing=QUICK)
     c = make_service(last, 3, get_address(b), routing=QUICK)
     async with running(a, b):
-        await until(lambda: b.get_routing_status().records == 1)
+        await until(lambda: b.routing.get_status().records == 1)
         async with running(c):
             await until(lambda: c.peers())
             assert [peer.id for peer in c.peers()] == [b.node_id]
-            await c.fetch_matrix(id, 20.0)
+            await c.sync.matrices.fetch(id, 20.0)
             await until(lambda: last.matrices.has(id))
             assert last.matrices.parts[id] == dict(enumerate(STRIPS))
             assert not middle.matrices.has(id)
             # It has it now, and tells so; its own search finds the first node and not itself.
-            await until(lambda: c.get_routing_status().provided == 1)
-            assert await c.find_providers(id) == [get_address(a)]
-            await until(lambda: b.get_routing_status().records == 2)
-            found = await b.find_providers(id)
+            await until(lambda: c.routing.get_status().provided == 1)
+            assert await c.routing.find_providers(id, 3) == [get_address(a)]
+            await until(lambda: b.routing.get_status().records == 2)
+            found = await b.routing.find_providers(id, 3)
             assert set(found) == {get_address(a), get_address(c)}
 
 
@@ -51,7 +51,7 @@ async def test_what_nobody_has_is_still_missing_in_time():
         await until(lambda: b.peers())
         started = asyncio.get_running_loop().time()
         with pytest.raises(MatrixMissing):
-            await b.fetch_matrix(b"\x07" * 32, 1.0)
+            await b.sync.matrices.fetch(b"\x07" * 32, 1.0)
         assert asyncio.get_running_loop().time() - started < 3.0
 
 
@@ -79,7 +79,7 @@ async def test_a_flood_of_queries_is_a_ban():
     async with running(a), raw_link(9, get_address(a)) as link:
         for number in range(150):
             await say(link, FindNodes(number, bytes(32)))
-        await until(lambda: a._manager.is_banned(make_identity(9).node_id))
+        await until(lambda: a.bans.is_banned(make_identity(9).node_id))
 
 
 async def test_an_answer_nobody_asked_for_is_a_fault():
@@ -88,7 +88,7 @@ async def test_an_answer_nobody_asked_for_is_a_fault():
         for number in range(6):
             await say(link, Nodes(number, ()))
         await hear_end(link)
-        await until(lambda: a._manager.is_banned(make_identity(9).node_id))
+        await until(lambda: a.bans.is_banned(make_identity(9).node_id))
 
 
 async def test_who_is_there_is_seen_without_a_link():

@@ -145,7 +145,7 @@ async def test_a_matrix_comes_in_runs_from_two_peers():
     c = make_service(nodes[2], 3, get_address(a), get_address(b))
     async with running(a, b, c):
         await until(lambda: len(c.peers()) == 2)
-        await c.fetch_matrix(id, 10)
+        await c.sync.matrices.fetch(id, 10)
         assert nodes[2].matrices.parts[id] == dict(enumerate(strips))
         assert all(peer.bytes_in > 16_384 for peer in c.peers())
 
@@ -158,7 +158,7 @@ async def test_who_serves_a_wrong_run_is_banned_and_nobody_else(lie):
     b = make_service(node, 2)
     async with running(b), raw_link(9, get_address(await _started(b))) as link, asyncio.TaskGroup() as group:
         await until(lambda: b.peers())
-        fetched = group.create_task(b.fetch_matrix(id, 20))
+        fetched = group.create_task(b.sync.matrices.fetch(id, 20))
         asked = await hear(link, GetMatrix)
         info = honest.matrices.heads[id]
         await say(link, MatrixHead(asked.request, info.dtype, info.rows, info.cols, info.root))
@@ -189,7 +189,7 @@ async def test_a_matrix_wanted_by_the_node_comes_once_somebody_has_it():
         id = FakeNode().matrices.put(strips)
         second.want_matrix(id)
         with pytest.raises(MatrixMissing):
-            await b.fetch_matrix(id, 0.1)
+            await b.sync.matrices.fetch(id, 0.1)
         first.matrices.put(strips)
         await until(lambda: second.matrices.has(id))
 
@@ -522,5 +522,5 @@ async def test_a_fault_of_our_own_ends_one_session_only(monkeypatch):
             await hear_end(link)
         async with raw_link(9, get_address(a)) as link:
             await hear(link, Ping)
-    assert isinstance(a._manager, PeerManager)
-    assert not a._manager.is_banned(make_identity(9).node_id)
+    assert isinstance(a.manager, PeerManager)
+    assert not a.bans.is_banned(make_identity(9).node_id)

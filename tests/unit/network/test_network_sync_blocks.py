@@ -8,11 +8,13 @@ import msgspec
 import pytest
 from network_fakes import BAD_WITNESS, FAST, WITNESS, FakeNode, get_address, make_chain, make_service, running, until
 
+from inos.chain.checked import CheckedBlock
 from inos.network.sync.blocks.pace import FIRST_RATE, LEAST, MOST, Pace
 from inos.network.sync.blocks.window import Body, Window
 from inos.primitives.blocks import compute_block_id
 
 BLOCKS = make_chain(8)
+CHECKED = CheckedBlock(BLOCKS[0], WITNESS)
 IDS = [compute_block_id(block.header) for block in BLOCKS]
 WANTED = [(id, block.header.parent, block.header.height) for id, block in zip(IDS, BLOCKS, strict=True)]
 
@@ -23,7 +25,7 @@ def put(window, peer, index, now=0.0):
 
 def check_all(window):
     while (taken := window.take_unchecked()) is not None:
-        window.set_checked(taken[0].id, 1.0, 2.0)
+        window.set_checked(taken[0].id, 1.0, 2.0, CHECKED)
 
 
 def test_a_peer_is_asked_for_as_many_blocks_as_it_gives_in_a_second():
@@ -105,13 +107,13 @@ def test_a_run_is_one_chain_and_a_suspect_block_comes_alone():
     for id, block in zip(fork_ids, fork, strict=True):
         window.put("a", Body(id, block, WITNESS, 100), 0.0)
     while (taken := window.take_unchecked()) is not None:
-        window.set_checked(taken[0].id, 1.0, 2.0, is_suspect=taken[0].id == IDS[2])
+        window.set_checked(taken[0].id, 1.0, 2.0, None if taken[0].id == IDS[2] else CHECKED)
     runs = [[ready.body.id for ready in window.pop_ready(9)] for _ in range(2)]
     assert sorted(runs) == sorted([fork_ids, IDS[:2]])
     assert window.pop_ready(9) == []
     for id in IDS[:2]:
         window.remove(id)
-    assert [ready.is_suspect for ready in window.pop_ready(9)] == [True]
+    assert [ready.checked for ready in window.pop_ready(9)] == [None]
     window.postpone(IDS[2], 9.0)
     window.remove(IDS[3])
     assert window.pop_ready(9)[0].body.id == IDS[4]
@@ -141,7 +143,7 @@ async def test_one_lacks_blocks_and_one_lies_and_all_blocks_come_from_the_third(
         await until(lambda: new.ledger.tip.header.height == 300)
         # The liar is banned; who lacks a block is not.
         await until(lambda: {peer.id for peer in fresh.peers()} == {service.node_id for service in services[:2]})
-        assert fresh.get_sync_status().height == 300
+        assert fresh.sync.monitor.get_status().height == 300
 
 
 async def test_who_holds_up_the_others_is_replaced_and_not_banned():
@@ -156,7 +158,7 @@ async def test_who_holds_up_the_others_is_replaced_and_not_banned():
             asked.append(request)
             await asyncio.Event().wait()
 
-        services[1]._sync._answers._send_blocks = answer_nothing
+        services[1].sync._server._send_blocks = answer_nothing
 
     limits = msgspec.structs.replace(FAST, block=5.0)
     with patch("network_fakes.FAST", limits), patch("inos.network.sync.blocks.sync.STALL_S", 0.2):

@@ -104,7 +104,7 @@ async def test_a_long_chain_is_learned_from_all_who_have_it_and_a_liar_delays_no
 
     def wait_for_all(services):
         for service in services:
-            answers = service._sync._answers
+            answers = service.sync._server
 
             async def answer(peer, request, answer=answers.handle_request):
                 await gate.wait()

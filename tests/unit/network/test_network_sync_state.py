@@ -2,6 +2,7 @@
 
 from network_fakes import GENESIS_ID, WITNESS, make_chain
 
+from inos.chain.checked import CheckedBlock
 from inos.mesh.store import MatrixInfo
 from inos.network.sync.blocks.window import Body, Window
 from inos.network.sync.matrices.wanted import SLOW_S, Allocate, FetchHead, FetchRun, WantedMatrices
@@ -9,6 +10,7 @@ from inos.network.sync.relay.transactions import TransactionTracker
 from inos.primitives.blocks import compute_block_id
 
 BLOCKS = make_chain(8)
+CHECKED = CheckedBlock(BLOCKS[0], WITNESS)
 IDS = [compute_block_id(block.header) for block in BLOCKS]
 WANTED = [(id, block.header.parent, block.header.height) for id, block in zip(IDS, BLOCKS, strict=True)]
 
@@ -17,7 +19,7 @@ def fill(window, peer, ids):
     for id in ids:
         window.put(peer, Body(id, BLOCKS[IDS.index(id)], WITNESS, 100), 0.0)
         assert window.take_unchecked()[0].id == id
-        window.set_checked(id, 0.0, 0.0)
+        window.set_checked(id, 0.0, 0.0, CHECKED)
 
 
 def pop_all(window):

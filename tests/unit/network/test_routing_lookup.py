@@ -387,9 +387,9 @@ def test_a_contact_that_is_no_address_is_a_fault(host):
             if isinstance(request, FindProviders)
             else Nodes(request.request, (Contact(bytes(32), host, 1),))
         )
-        with pytest.raises(Exception, match="a contact without an address"):
+        with pytest.raises(Exception, match="a contact has no valid address"):
             await asker.routing._queries.find_nodes(liar.address, bytes(32))
-        with pytest.raises(Exception, match="a contact without an address"):
+        with pytest.raises(Exception, match="a contact has no valid address"):
             await asker.routing._queries.find_providers(liar.address, bytes(32))
         assert [code for _, code in asker.punished] == ["bad-contact"] * 2
 

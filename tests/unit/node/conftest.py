@@ -14,6 +14,8 @@ from inos import work
 from inos.chain.ledger import Ledger
 from inos.chain.mempool import Mempool
 from inos.core.service import NodeService
+from inos.core.verification.backends import InlineBackend
+from inos.core.verification.blocks import BlockVerifier
 from inos.core.verification.results import StoredResults
 from inos.genesis import Network
 from inos.genesis.loading import derive_devnet, make_network, parse_genesis
@@ -87,7 +89,11 @@ class Lab:
             bls=get_bls(),
             is_durable=False,
         )
-        service = NodeService(self.network, ledger, Mempool(self.network.params), matrices, results, self.clock)
+        pool = Mempool(self.network.params)
+        verifier = BlockVerifier(self.network.params, InlineBackend(get_bls()), ledger, pool)
+        service = NodeService(
+            self.network, ledger, pool, matrices, results, self.clock, bls=get_bls(), verifier=verifier
+        )
         self._stack.callback(ledger.close)
         self._stack.callback(service.close)
         return service

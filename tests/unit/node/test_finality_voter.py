@@ -8,6 +8,7 @@ from random import Random
 import pytest
 from msgspec.structs import replace
 
+from conftest import FEE
 from inos.agents.reporter import Reporter
 from inos.agents.voter.bonds import BondLimits
 from inos.agents.voter.journal import Journal, Signed
@@ -15,7 +16,7 @@ from inos.agents.voter.voter import Voter, find_duty, make_signed
 from inos.core.errors import NodeError
 from inos.core.service import NodeService
 from inos.primitives.bls import compute_secret, get_bls
-from inos.primitives.transactions import ReportVoter
+from inos.primitives.transactions import ReportVoter, Transfer, compute_tx_id
 from inos.primitives.units import Nano
 from inos.primitives.votes import Checkpoint, Link, Vote, compute_vote_hash, make_possession_message
 
@@ -145,6 +146,36 @@ async def test_evidence_is_sent_by_itself_and_burns_the_bond(quick, tmp_path: Pa
     assert service.ledger.state.get_account(quick.worker.address).balance == before + BOND // 10 - report.fee
     await reporter._see_to(evidence)
     assert not service.mempool.list_ids()
+
+
+async def test_a_report_that_came_too_late_holds_nothing_up(quick, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """Another account copies the evidence and is first: the slower one's next transactions go on without a gap."""
+    service = quick.open("a")
+    with make_voter(service, tmp_path, quick.alice.secret) as voter:
+        await grow(quick, service, voter, 9)
+        await quick.extend(service)  # the copier's own block pays its fee
+    for tag in (b"\1", b"\2"):
+        link = Link(Checkpoint(1, b"\1" * 32), Checkpoint(2, tag * 32))
+        signature = get_bls().sign(SECRET, compute_vote_hash(service.params.chain_id, link))
+        await service.votes.add(Vote(link, voter.key, signature))
+    (evidence,) = service.votes.get_evidence()
+    reporter = Reporter(service, quick.worker.secret, Random(1))
+    await reporter._see_to(evidence)
+    quick.clock.now += 10_000
+    await reporter._see_to(evidence)
+    (late,) = service.mempool.list_ids()
+    after = quick.sign(quick.worker, 1, Transfer(quick.alice.address, 5))
+    await service.add_transaction(after)
+    slower = service.mempool.get(late)
+    assert slower is not None
+    await service.add_transaction(quick.sign(quick.miner, 0, slower.payload, fee=10 * FEE))
+    await grow(quick, service, None, 11)
+    assert service.ledger.state.get_voter(quick.alice.address) is None
+    assert service.mempool.list_ids() == [compute_tx_id(after)]
+    await reporter._see_to(evidence)
+    await grow(quick, service, None, 12)
+    assert not service.mempool.list_ids()
+    assert service.ledger.state.get_account(quick.worker.address).nonce == 2
 
 
 async def test_a_voter_raises_its_bond_as_it_mines_and_no_further_than_allowed(quick, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

@@ -50,13 +50,16 @@ def test_rates_come_from_the_blocks_of_the_window() -> None:
 
 def test_earnings_count_rewards_and_results_only() -> None:
     board = Board("http://node")
-    for event, kind, amount in (
-        ("included", "reward", "50"),
-        ("included", "result", "7"),
-        ("included", "claim", "3"),
-        ("pending", "reward", "1000"),
+    for reason, amount in (
+        ("subsidy", "48"),
+        ("fees_collected", "2"),
+        ("job_paid", "7"),
+        ("claim_bond_locked", "-3"),
+        ("claim_bond_returned", "3"),
     ):
-        board.take_transaction({"event": event, "entry": {"kind": kind, "amount": amount}})
+        board.take_transaction({"event": "included", "entry": {"movements": [{"reason": reason, "balance": amount}]}})
+    board.take_transaction({"event": "pending", "entry": None})
+    board.take_transaction({"event": "undone", "entry": None})
     assert (board.earnings.rewards, board.earnings.jobs) == (50, 7)
 
 

@@ -167,7 +167,9 @@ async def test_a_real_nodes_answers(inos_devnet: TestChain) -> None:
         assert [block.height for block in page.blocks] == list(range(inos_devnet.height, -1, -1))
         assert (await client.certificate(1)).witness is not None
         sent = (await client.history(customer.address)).entries[0]
-        assert (sent.kind, sent.amount, sent.counterparty) == ("sent", 1_500_000_000, other.address)
+        assert (sent.kind, sent.balance, sent.bonded) == ("transfer", -1_500_000_000 - sent.fee, 0)
+        moved = [(each.reason, each.balance, each.counterparty) for each in sent.movements]
+        assert moved == [("fee", -sent.fee, None), ("sent", -1_500_000_000, other.address)]
         assert (await client.standing(customer.address)).is_complete
         assert (await client.pool()).transactions == ()
         quote = await client.quote(64, 64, 1024)

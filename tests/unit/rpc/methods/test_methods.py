@@ -426,6 +426,10 @@ async def test_jobs_come_in_pages(ask: Ask, node: FakeNode) -> None:
     assert (await ask("job_list", limit=201))["code"] == -32602
 
 
+def list_moved(entry: dict[str, Any]) -> list[tuple[str, str, str]]:
+    return [(each["reason"], each["balance"], each["bonded"]) for each in entry["movements"]]
+
+
 async def test_history_from_both_sides(ask: Ask, node: FakeNode) -> None:
     await ask("tx_send", sign(node, Transfer(BOB.address, 5)))
     node.mine()
@@ -436,24 +440,33 @@ async def test_history_from_both_sides(ask: Ask, node: FakeNode) -> None:
     node.mine()
     node.work_jobs()
     alice = (await ask("state_getHistory", text(ALICE.address)))["entries"]
-    assert [(e["kind"], e["direction"], e["amount"]) for e in alice if e["kind"] not in ("claimed", "delivered")] == [
-        ("cancel", "in", "7"),
-        ("post", "out", "9"),
-        ("post", "out", "1000000002"),
-        ("sent", "out", "5"),
+    fee = ("fee", "-1000", "0")
+    assert [(e["kind"], list_moved(e)) for e in alice] == [
+        ("submit_result", []),
+        ("claim_job", []),
+        ("cancel_job", [fee, ("job_reward_returned", "7", "0")]),
+        ("post_job", [fee, ("job_reward_escrowed", "-7", "0"), ("job_burn", "-2", "0")]),
+        ("post_job", [fee, ("job_reward_escrowed", "-1000000000", "0"), ("job_burn", "-2", "0")]),
+        ("transfer", [fee, ("sent", "-5", "0")]),
+        ("genesis", [("allocated", str(FUNDS), "0")]),
     ]
-    assert (alice[-1]["counterparty"], alice[-1]["fee"], alice[-1]["height"]) == (text(BOB.address), "1000", 1)
-    assert job in [e["id"] for e in alice]
+    transfer = alice[-2]
+    assert (transfer["balance"], transfer["bonded"], transfer["fee"], transfer["height"]) == ("-1005", "0", "1000", 1)
+    assert transfer["movements"][1]["counterparty"] == text(BOB.address)
+    assert {each["job"] for each in alice[4]["movements"]} == {None, job}
     bob = await ask("state_getHistory", address=text(BOB.address), limit=5)
-    assert [(e["kind"], e["direction"], e["amount"], e["fee"]) for e in bob["entries"]] == [
-        ("received", "in", "5", "0")
+    assert [(e["kind"], e["fee"], list_moved(e)) for e in bob["entries"]] == [
+        ("transfer", "0", [("received", "5", "0")])
     ]
     assert bob["next"] is None
     entries = (await ask("state_getHistory", text(WORKER.address)))["entries"]
-    worker = [entry for entry in entries if entry["kind"] != "reward"]
-    assert [(e["kind"], e["direction"]) for e in worker] == [("result", "in"), ("claim", "out")]
-    assert worker[0]["counterparty"] == text(ALICE.address)
-    assert worker[0]["amount"] == str(10**9 + node.params.min_bond)
+    bond = str(node.params.min_bond)
+    worker = [entry for entry in entries if entry["kind"] not in ("block_reward", "genesis")]
+    assert [(e["kind"], list_moved(e)[-2:]) for e in worker] == [
+        ("submit_result", [("claim_bond_returned", bond, f"-{bond}"), ("job_paid", "1000000000", "0")]),
+        ("claim_job", [fee, ("claim_bond_locked", f"-{bond}", bond)]),
+    ]
+    assert worker[0]["movements"][-1]["counterparty"] == text(ALICE.address)
 
 
 async def test_history_comes_in_pages(ask: Ask, node: FakeNode) -> None:
@@ -465,7 +478,7 @@ async def test_history_comes_in_pages(ask: Ask, node: FakeNode) -> None:
     seen, before = [], {}
     while True:
         page = await ask("state_getHistory", address=text(BOB.address), limit=2, **before)
-        seen += [int(e["amount"]) for e in page["entries"]]
+        seen += [int(e["balance"]) for e in page["entries"]]
         if page["next"] is None:
             break
         before = {"before": page["next"]}

@@ -275,10 +275,14 @@ async def test_a_job_through_history_and_audit(ask: Ask, node: RealNode) -> None
     assert supply["sum_of_records"] == supply["supply"] == str(2 * FUNDS + 3 * 50 * 10**9 - 2)
     history = await ask("state_getHistory", text(MINER), 100)
     kinds = [entry["kind"] for entry in history["entries"]]
-    assert kinds.count("reward") == 3
-    assert [kind for kind in kinds if kind != "reward"] == ["result", "claim"]
-    reward = next(entry for entry in history["entries"] if entry["kind"] == "reward")
-    assert (reward["amount"], reward["direction"], reward["id"]) == ("50000001000", "in", reward["block"])
+    assert kinds.count("block_reward") == 3
+    assert [kind for kind in kinds if kind != "block_reward"] == ["submit_result", "claim_job", "genesis"]
+    reward = next(entry for entry in history["entries"] if entry["kind"] == "block_reward")
+    assert (reward["balance"], reward["fee"], reward["id"]) == ("50000001000", "0", reward["block"])
+    assert [each["reason"] for each in reward["movements"]] == ["subsidy", "fees_collected"]
+    account = await ask("state_getAccount", text(MINER))
+    assert sum(int(entry["balance"]) for entry in history["entries"]) == int(account["balance"])
+    assert sum(int(entry["bonded"]) for entry in history["entries"]) == int(account["bonded"])
     seen: list[str] = []
     before: dict[str, str] = {}
     while True:

@@ -165,7 +165,7 @@ async def test_an_address_s_transactions_are_told_in_the_pool_and_in_a_block(nod
     assert (pending["event"], pending["tx"]["id"], pending["block"]) == ("pending", tx_id.hex(), None)
     node.mine(ALICE.address)
     included = (await caller.news())["data"]
-    assert (included["event"], included["entry"]["id"], included["entry"]["amount"]) == ("included", tx_id.hex(), "5")
+    assert (included["event"], included["entry"]["id"], included["entry"]["balance"]) == ("included", tx_id.hex(), "5")
     await caller.ask("subscribe", topic="transactions", address=worker, from_height=1)
     assert (await caller.news())["data"]["entry"]["id"] == tx_id.hex()
     stranger = encode_address(node.network.hrp, compute_address(compute_public_key(bytes(31) + b"\x09")))

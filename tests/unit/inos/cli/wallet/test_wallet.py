@@ -64,11 +64,13 @@ class StubNode:
             self.sent.append(tx)
             return {"id": compute_tx_id(tx).hex()}
         if method == "state_getHistory":
-            entry = {"height": 5, "kind": "transfer", "id": "ab" * 32, "direction": "in", "amount": "1500000000"}
-            return {
-                "entries": [entry | {"counterparty": TO, "fee": "1", "time_ms": 0, "block": "cd" * 32}],
-                "next": "5:0",
-            }
+            sent = {"reason": "sent", "balance": "-1500000000", "bonded": "0", "counterparty": TO, "job": None}
+            fee = {"reason": "fee", "balance": "-1000", "bonded": "0", "counterparty": None, "job": None}
+            entry = {"height": 5, "time_ms": 0, "kind": "transfer", "id": "ab" * 32, "block": "cd" * 32}
+            entry |= {"balance": "-1500001000", "bonded": "0", "fee": "1000", "movements": [fee, sent]}
+            lapsed = {"reason": "claim_lapsed", "balance": "0", "bonded": "-100000000", "counterparty": TO, "job": None}
+            start = entry | {"kind": "block_start", "id": "cd" * 32, "movements": [lapsed]}
+            return {"entries": [entry, start, start | {"kind": "claim_job", "movements": []}], "next": "5:0"}
         if method == "chain_head":
             return {"height": 7, "final_height": self.final_height}
         if method == "tx_pool":
@@ -260,7 +262,11 @@ def test_balance_of_wallets_and_addresses(run: Cli, node: StubNode) -> None:
 
 def test_history(run: Cli, node: StubNode) -> None:
     done = run("history", TO, "--rpc", node.url, "--limit", "5")
-    assert "1.5" in done.stdout
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert lines[1][:4] == ["5", "fee", "-0.000001", "ab" * 32]
+    assert lines[2][:5] == ["5", "sent", "-1.5", TO, "ab" * 32]
+    assert lines[3][:6] == ["5", "claim", "lapsed", "-0.1", TO, "cd" * 32]
+    assert lines[4][:4] == ["5", "claim", "job", "cd" * 32]
     assert "--before 5:0" in done.stdout
     assert ("state_getHistory", {"address": TO, "limit": 5}) in node.calls
     assert "included, depth 3" in done.stdout

@@ -76,7 +76,7 @@ async def test_a_standing_leads_to_what_the_state_holds(node: FakeNode, ask: Ask
 
 async def test_a_standing_that_misses_something_says_so(node: FakeNode) -> None:
     node.mine()
-    node.ledger.touched.clear()
+    node.ledger.history.clear()
     assert compute_standing(node, WORKER.address)[1] is False
 
 

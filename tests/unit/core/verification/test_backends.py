@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 
-from inos.core.verification.pool import MAX_BREAKS, PoolVerifier, check_seal_batch
-from inos.core.verification.seals import InlineVerifier, ThreadVerifier, cut
+from inos.core.verification.backends import InlineBackend, ThreadBackend, split_evenly
+from inos.core.verification.processes import MAX_BREAKS, ProcessBackend, check_seal_batch
 from inos.primitives.bls import get_bls
 from inos.primitives.codec import encode
 from inos.primitives.errors import RuleViolation
@@ -25,57 +25,57 @@ FORGED = [*TXS[:-1], msgspec.structs.replace(TXS[-1], fee=2)]
 
 @asynccontextmanager
 async def running(kind):
-    verifier = kind(get_bls())
+    backend = kind(get_bls())
     try:
-        await verifier.begin_bulk()
-        yield verifier
-        await verifier.end_bulk()
+        await backend.begin_bulk()
+        yield backend
+        await backend.end_bulk()
     finally:
-        verifier.close()
+        backend.close()
 
 
-@pytest.mark.parametrize("kind", [InlineVerifier, ThreadVerifier, PoolVerifier])
+@pytest.mark.parametrize("kind", [InlineBackend, ThreadBackend, ProcessBackend])
 async def test_what_holds_passes_and_what_does_not_is_told_why(kind):
-    async with running(kind) as verifier:
+    async with running(kind) as backend:
         # More at once than go into one batch, with a bad one among them.
-        checks = [verifier.check(PARAMS, made.block.header, made.witness) for made in MADE * 20]
-        checks.insert(7, verifier.check(PARAMS, MADE[0].block.header, BAD))
+        checks = [backend.check_seal(PARAMS, made.block.header, made.witness) for made in MADE * 20]
+        checks.insert(7, backend.check_seal(PARAMS, MADE[0].block.header, BAD))
         found = await asyncio.gather(*checks, return_exceptions=True)
         assert [each for each in found if each is not None] == [found[7]]
         assert isinstance(found[7], RuleViolation)
         assert found[7].code == "bad-x-path"
-        await verifier.check_transactions(PARAMS, TXS)
-        await verifier.check_transactions(PARAMS, [])
+        await backend.check_transactions(PARAMS, TXS)
+        await backend.check_transactions(PARAMS, [])
         with pytest.raises(RuleViolation) as caught:
-            await verifier.check_transactions(PARAMS, FORGED)
+            await backend.check_transactions(PARAMS, FORGED)
         assert caught.value.code == "bad-signature"
 
 
 async def test_processes_live_as_long_as_the_bulk_sync_and_a_killed_one_is_survived():
-    verifier = PoolVerifier(get_bls(), workers=1)
+    backend = ProcessBackend(get_bls(), workers=1)
     try:
-        assert verifier.workers == 0
-        await verifier.check(PARAMS, MADE[0].block.header, MADE[0].witness)
+        assert backend.workers == 0
+        await backend.check_seal(PARAMS, MADE[0].block.header, MADE[0].witness)
         for _ in range(MAX_BREAKS):
-            await verifier.begin_bulk()
-            assert verifier.workers == 1
-            (pid,) = verifier._pool._processes
+            await backend.begin_bulk()
+            assert backend.workers == 1
+            (pid,) = backend._pool._processes
             checks = [
-                asyncio.ensure_future(verifier.check(PARAMS, made.block.header, made.witness)) for made in MADE * 40
+                asyncio.ensure_future(backend.check_seal(PARAMS, made.block.header, made.witness)) for made in MADE * 40
             ]
             await asyncio.sleep(0)
             os.kill(pid, signal.SIGKILL)
             await asyncio.gather(*checks)
-            await verifier.check_transactions(PARAMS, TXS)
-            while verifier.workers:
-                await verifier.check(PARAMS, MADE[0].block.header, MADE[0].witness)
+            await backend.check_transactions(PARAMS, TXS)
+            while backend.workers:
+                await backend.check_seal(PARAMS, MADE[0].block.header, MADE[0].witness)
         # After so many deaths no more are started in this sync, and threads go on.
-        await verifier.begin_bulk()
-        assert verifier.workers == 0
-        await verifier.check(PARAMS, MADE[1].block.header, MADE[1].witness)
-        await verifier.end_bulk()
+        await backend.begin_bulk()
+        assert backend.workers == 0
+        await backend.check_seal(PARAMS, MADE[1].block.header, MADE[1].witness)
+        await backend.end_bulk()
     finally:
-        verifier.close()
+        backend.close()
 
 
 def test_a_worker_says_no_and_does_not_raise():
@@ -84,6 +84,6 @@ def test_a_worker_says_no_and_does_not_raise():
 
 
 def test_work_is_cut_into_parts_that_are_worth_it():
-    assert [len(part) for part in cut(range(100), 2)] == [50, 50]
-    assert [len(part) for part in cut(range(40), 8)] == [32, 8]
-    assert cut([], 4) == []
+    assert [len(part) for part in split_evenly(range(100), 2)] == [50, 50]
+    assert [len(part) for part in split_evenly(range(40), 8)] == [32, 8]
+    assert split_evenly([], 4) == []

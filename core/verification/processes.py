@@ -1,9 +1,9 @@
-"""Seals and signatures in processes of their own, for a sync through history.
+"""Checks seals and signatures in processes of their own while a node syncs through history.
 
-Pipeline: `check` -> a queue -> batches of encoded blocks -> a worker process, which answers yes or no ->
-what it says no to is checked once more here, where the reason is told. The processes are started for a bulk
-sync and ended after it; before, after, and while they start, threads do the work. Where the operating system
-kills a worker, what it had is checked by others; where that goes on happening, by threads.
+Pipeline: `check_seal` -> a queue -> batches of encoded seals -> a worker process, which answers valid or not ->
+what it calls invalid is checked once more in a thread here, which raises the reason. The processes start when a bulk
+sync begins and end with it; before, after, and while they start, threads do the work. When the operating system kills
+a worker, threads check what it had; after `MAX_BREAKS` deaths in one bulk sync no more processes are started.
 """
 
 import asyncio
@@ -23,28 +23,30 @@ import msgspec
 import structlog
 
 from inos.consensus.params import Params
+from inos.consensus.state import StateView
 from inos.consensus.validity import check_seal
-from inos.core.verification.seals import ThreadVerifier, check_all, count_workers, cut
+from inos.core.verification.backends import ThreadBackend, check_all, count_workers, split_evenly
 from inos.primitives.blocks import Header
 from inos.primitives.bls import Bls
 from inos.primitives.codec import encode
 from inos.primitives.errors import InosError
 from inos.primitives.matrices import Witness
 from inos.primitives.transactions import Transaction
+from inos.primitives.votes import Aggregate
 
-log = structlog.get_logger("inos.network")
+log = structlog.get_logger("inos.core")
 
 BATCH: Final = 16
-"""Seals one call of a worker checks: half a millisecond of work, a fraction of it for the way there."""
+"""Seals in one call of a worker: half a millisecond of checks, of which the transfer takes a fraction."""
 JOBS_PER_WORKER: Final = 2
-"""One at work and one on its way."""
+"""One is being checked and one is on its way."""
 MAX_BREAKS: Final = 3
-"""Workers that die so often in one bulk sync are not started again in it."""
+"""Dead workers after which a bulk sync goes on with threads alone."""
 
 START_S: Final = 30.0
 
 Answers: TypeAlias = tuple[bool, ...] | None
-"""For each thing asked about whether it is valid; None where the processes are gone."""
+"""Validity of each checked item; None where the worker died."""
 
 _seals = msgspec.msgpack.Decoder(tuple[tuple[Header, Witness], ...])
 _transactions = msgspec.msgpack.Decoder(tuple[Transaction, ...])
@@ -59,18 +61,18 @@ class _Waiting(msgspec.Struct, eq=False):
     answer: asyncio.Future[bool]
 
 
-class PoolVerifier:
-    """Satisfies `inos.core.verification.seals.SealVerifier`.
+class ProcessBackend:
+    """Satisfies `inos.core.verification.backends.VerificationBackend`.
 
     Args:
         bls: checks the signatures of voters, here and in the processes, to which it is pickled.
-        workers: processes; by default one for each core but one.
+        workers: number of processes; by default one for each core but one.
     """
 
     def __init__(self, bls: Bls, workers: int | None = None) -> None:
         self._bls = bls
         self._size = workers or count_workers()
-        self._threads = ThreadVerifier(bls)
+        self._threads = ThreadBackend(bls)
         self._pool: ProcessPoolExecutor | None = None
         self._waiting: deque[_Waiting] = deque()
         self._running = 0
@@ -81,23 +83,27 @@ class PoolVerifier:
     def workers(self) -> int:
         return 0 if self._pool is None else self._size
 
-    async def check(self, params: Params, header: Header, witness: Witness) -> None:
+    async def check_seal(self, params: Params, header: Header, witness: Witness) -> None:
         if self._pool is not None:
             waiting = _Waiting(params, header, witness, asyncio.get_running_loop().create_future())
             self._waiting.append(waiting)
             self._pump()
             if await waiting.answer:
                 return
-        await self._threads.check(params, header, witness)
+        await self._threads.check_seal(params, header, witness)
 
     async def check_transactions(self, params: Params, transactions: Sequence[Transaction]) -> None:
         pool = self._pool
         if pool is not None:
-            parts = [encode(tuple(part)) for part in cut(transactions, self._size)]
+            parts = [encode(tuple(part)) for part in split_evenly(transactions, self._size)]
             calls = [self._submit(pool, partial(check_transaction_batch, params, self._bls, part)) for part in parts]
             if all(answer is not None and all(answer) for answer in await asyncio.gather(*calls)):
                 return
         await self._threads.check_transactions(params, transactions)
+
+    async def check_aggregate(self, params: Params, state: StateView, aggregate: Aggregate) -> None:
+        """Check in a thread: what a process computes is not remembered in this one."""
+        await self._threads.check_aggregate(params, state, aggregate)
 
     async def begin_bulk(self) -> None:
         async with self._turn:
@@ -114,7 +120,7 @@ class PoolVerifier:
         self._threads.close()
 
     async def _start(self) -> None:
-        """Until a process has answered once, the threads go on."""
+        """Start the processes. Threads do the work until one of them has answered."""
         pool = ProcessPoolExecutor(self._size, multiprocessing.get_context("spawn"), initializer=begin_worker)
         is_ready = False
         try:
@@ -125,16 +131,17 @@ class PoolVerifier:
             is_ready = True
         except (BrokenProcessPool, OSError, RuntimeError) as error:  # TimeoutError is an OSError
             self._breaks += 1
-            log.warning("no processes to check seals; threads do it", reason=str(error) or "they did not start in time")
+            reason = str(error) or "they did not start in time"
+            log.warning("verification processes did not start; threads check seals", reason=reason)
         finally:
             if not is_ready:
                 pool.shutdown(wait=False, cancel_futures=True)
         if is_ready:
             self._pool = pool
-            log.info("seals are checked in processes", workers=self._size)
+            log.info("verification processes started", workers=self._size)
 
     def _drop(self) -> None:
-        """End the processes; who still waits is answered by threads."""
+        """End the processes; threads answer the callers that still wait."""
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -159,13 +166,13 @@ class PoolVerifier:
         self._pump()
 
     def _submit(self, pool: ProcessPoolExecutor, call: Callable[[], Answers]) -> asyncio.Future[Answers]:
-        """What a worker answers, or None where it died over it."""
+        """Return a future of a worker's answer, which is None where the worker died over the call."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Answers] = loop.create_future()
 
         def tell(done: Future[Answers]) -> None:
             known = None if done.cancelled() or done.exception() is not None else done.result()
-            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            with suppress(RuntimeError):  # the loop is closed, so nothing waits for the answer
                 loop.call_soon_threadsafe(self._take, pool, answer, known)
 
         try:
@@ -177,7 +184,7 @@ class PoolVerifier:
     def _take(self, pool: ProcessPoolExecutor, answer: asyncio.Future[Answers], known: Answers) -> None:
         if known is None and pool is self._pool:
             self._breaks += 1
-            log.warning("a process that checks seals died", deaths=self._breaks)
+            log.warning("a verification process died", deaths=self._breaks)
             self._drop()
         if not answer.done():
             answer.set_result(known)
@@ -192,7 +199,7 @@ def _settle(answer: asyncio.Future[bool], is_valid: bool) -> None:
 
 
 def begin_worker() -> None:
-    """Ctrl-C is the node's to handle; where the node is killed, the worker ends too."""
+    """Leave Ctrl-C to the node, and end when the node's process ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -205,12 +212,12 @@ def _end_with_parent() -> None:
 
 
 def check_seal_batch(params: Params, data: bytes) -> tuple[bool, ...]:
-    """Whether each (header, witness) of the encoded tuple is valid."""
+    """Return for each (header, witness) of the encoded tuple whether it is valid."""
     return tuple(_is_seal_valid(params, header, witness) for header, witness in _seals.decode(data))
 
 
 def check_transaction_batch(params: Params, bls: Bls, data: bytes) -> tuple[bool, ...]:
-    """Whether all transactions of the encoded tuple pass stage 1, as one answer."""
+    """Return whether all transactions of the encoded tuple pass stage 1, as one answer."""
     try:
         check_all(params, _transactions.decode(data), bls)
     except InosError:

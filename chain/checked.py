@@ -1,0 +1,17 @@
+"""A block whose checks that need no state are done: the ledger's only bulk input."""
+
+from msgspec import Struct
+
+from inos.primitives.blocks import Block
+from inos.primitives.matrices import Witness
+
+
+class CheckedBlock(Struct, frozen=True, eq=False):
+    """A block whose seal, witness and transactions were found valid.
+
+    Only `inos.core.verification.blocks` makes one, after these checks; `tests/unit/test_house.py` fails where another
+    module does. The ledger repeats none of them.
+    """
+
+    block: Block
+    witness: Witness

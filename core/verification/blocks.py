@@ -1,0 +1,102 @@
+"""Checks blocks before they come to the writer, and makes the `CheckedBlock`s that the ledger takes.
+
+Pipeline: header and witness -> `check_seal` -> CheckedSeal -> `check_body` with the block (transaction root,
+transactions, the aggregate's signature) -> CheckedBlock -> the writer. Nothing here needs the parent's state, so
+blocks are checked side by side and in any order, in threads or processes.
+"""
+
+from typing import Protocol
+
+from msgspec import Struct
+
+from inos.chain.checked import CheckedBlock
+from inos.consensus.codes import Code
+from inos.consensus.params import Params
+from inos.consensus.state import StateView
+from inos.consensus.validity import BodyMismatch, check_block_sanity, check_seal
+from inos.core.verification.backends import VerificationBackend
+from inos.primitives.blocks import Block, Header, compute_tx_root
+from inos.primitives.bls import Bls
+from inos.primitives.errors import RuleViolation
+from inos.primitives.matrices import Witness
+from inos.primitives.transactions import compute_tx_id
+from inos.primitives.units import TxId
+
+
+class CheckedSeal(Struct, frozen=True, eq=False):
+    """A header whose seal its witness proves. `BlockVerifier.check_seal` makes it."""
+
+    header: Header
+    witness: Witness
+
+
+class StateSource(Protocol):
+    """What has the state after the connected tip."""
+
+    @property
+    def state(self) -> StateView: ...
+
+
+class KnownTransactions(Protocol):
+    """Transactions that passed `check_transaction_sanity` before."""
+
+    def has(self, tx: TxId, /) -> bool: ...
+
+
+class BlockVerifier:
+    """Checks blocks off the event loop.
+
+    Args:
+        backend: runs the checks: inline, in threads, or in processes.
+        ledger: its state says which committee an aggregate belongs to.
+        pool: what is in it is not checked again.
+    """
+
+    def __init__(
+        self, params: Params, backend: VerificationBackend, ledger: StateSource, pool: KnownTransactions
+    ) -> None:
+        self.backend = backend
+        self._params = params
+        self._ledger = ledger
+        self._pool = pool
+
+    async def check_seal(self, header: Header, witness: Witness) -> CheckedSeal:
+        """Check that the witness proves the header's seal.
+
+        Raises:
+            RuleViolation: it does not. The witness alone may be at fault: the block id does not cover it.
+        """
+        await self.backend.check_seal(self._params, header, witness)
+        return CheckedSeal(header, witness)
+
+    async def check_body(self, seal: CheckedSeal, block: Block) -> CheckedBlock:
+        """Check the transactions of a block whose seal was checked.
+
+        Raises:
+            BodyMismatch: these are not the transactions that the header names.
+            RuleViolation: a transaction is invalid, and with it the block; the ledger says which when it is given
+                the block unchecked.
+        """
+        root = compute_tx_root(block.transactions, block.aggregate)
+        if block.header != seal.header or root != seal.header.tx_root:
+            raise BodyMismatch(Code.BAD_TX_ROOT, "transaction root", expected=seal.header.tx_root.hex(), got=root.hex())
+        unknown = [tx for tx in block.transactions if not self._pool.has(compute_tx_id(tx))]
+        if unknown:
+            await self.backend.check_transactions(self._params, unknown)
+        if block.aggregate is not None:
+            await self.backend.check_aggregate(self._params, self._ledger.state, block.aggregate)
+        return CheckedBlock(block, seal.witness)
+
+    async def check(self, block: Block, witness: Witness) -> CheckedBlock:
+        """Check seal and body. Raises as `check_seal` and `check_body`."""
+        return await self.check_body(await self.check_seal(block.header, witness), block)
+
+
+def check_block(params: Params, bls: Bls, block: Block, witness: Witness) -> CheckedBlock | RuleViolation:
+    """Check a block in the caller's thread, and return what is wrong with it where it is invalid."""
+    try:
+        check_seal(params, block.header, witness)
+        check_block_sanity(params, block, bls)
+    except RuleViolation as error:
+        return error
+    return CheckedBlock(block, witness)
