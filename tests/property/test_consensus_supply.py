@@ -7,14 +7,23 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from inos.consensus.execution import Execution, execute_block
-from inos.consensus.records import Account, Claim, Due, Job, JobState, Kind, StateKey, account_key
+from inos.consensus.records import CLOSED_STATES, Account, Claim, DisputeRecord, Job, JobState, Kind, StateKey
 from inos.consensus.statetree import compute_state_root
 from inos.primitives.blocks import Block
 from inos.primitives.bls import get_bls
-from inos.primitives.codec import decode, encode
-from inos.primitives.errors import MatrixMissing, RuleViolation
-from inos.primitives.transactions import CancelJob, ClaimJob, JobMode, Payload, SubmitResult, Transaction, Transfer
-from inos.primitives.units import JobId
+from inos.primitives.codec import decode
+from inos.primitives.errors import RuleViolation, VerdictMissing
+from inos.primitives.transactions import (
+    CancelJob,
+    ClaimJob,
+    Dispute,
+    JobMode,
+    Payload,
+    SubmitResult,
+    Transaction,
+    Transfer,
+)
+from inos.primitives.units import Height, JobId
 from support.consensus_lab import (
     ALICE,
     BOB,
@@ -23,19 +32,16 @@ from support.consensus_lab import (
     Key,
     Lab,
     Records,
-    get_code,
     make_post,
     make_result,
     sum_held,
 )
+from support.juries import seat_committee
 from support.tiles import BAD_REF, WIDE_PARAMS, WRONG_J, Y_REF, make_challenge, make_optimistic
 
 PEOPLE = (ALICE, BOB, CAROL, MINER)
 RIGHT, WRONG, LOST = make_result(32, 48, 1), make_result(32, 48, 2), make_result(32, 48, 3)
 WRONG_TILE, RIGHT_TILE = make_challenge(JobId(bytes(32))), make_challenge(JobId(bytes(32)), j=WRONG_J - 1)
-DIFFICULTY = 600
-"""D of the lab's genesis target; on schedule it stays."""
-
 people = st.sampled_from(PEOPLE)
 amounts = st.one_of(st.integers(1, 2000), st.integers(1, 2000), st.integers(10_000, 2_000_000), st.just(2**64 - 1))
 orders = st.tuples(
@@ -55,6 +61,7 @@ orders = st.tuples(
             "cancel",
             "challenge",
             "challenge",
+            "dispute",
         ]
     ),
     people,
@@ -63,15 +70,19 @@ orders = st.tuples(
     st.sampled_from([0, 0, 0, 0, 0, 0, 1, 2]),  # nonce ahead
     st.sampled_from([RIGHT, RIGHT, RIGHT, WRONG, LOST, make_result(48, 32)]),
 )
-blocks = st.lists(st.tuples(people, st.booleans(), st.lists(orders, max_size=8)), min_size=3, max_size=14)
+blocks = st.lists(st.tuples(people, st.lists(orders, max_size=8)), min_size=3, max_size=14)
+costs = st.sampled_from([500_000, 500_000, 8_000])
+"""What a block may cost: with the last one, queues are put off and not every order has room."""
+Script = list[tuple[Key, list["Order"]]]
 Order = tuple[Key, str, Key, int, int, int, object]
 
 
-def make_lab() -> Lab:
-    lab = Lab(WIDE_PARAMS)
+def make_lab(cost_us: int) -> Lab:
+    lab = Lab(msgspec.structs.replace(WIDE_PARAMS, max_block_cost_us=cost_us, job_retention=3, jury_window=3))
     lab.products.wrong.add(WRONG.id)
     lab.products.missing.add(LOST.id)
-    lab.records.all[account_key(CAROL.address)] = encode(Account(merit=2 * DIFFICULTY + 1))
+    lab.mine(miner=CAROL.address)
+    seat_committee(lab, {"miner": 10, "carol": 5})
     return lab
 
 
@@ -88,8 +99,10 @@ def make_payload(lab: Lab, order: Order) -> Payload:
         case "post":
             return make_post(height, reward=amount, deadline=height + pick % 12, claim_window=2 + pick % 5)
         case "large":
-            changes = make_optimistic(height, reward=amount, deadline=height + 5 + pick % 12)
+            changes = make_optimistic(height, reward=min(amount, 1001), deadline=height + 5 + pick % 12)
             return make_post(height, **changes)
+        case "dispute":
+            return Dispute(job)
         case "challenge":
             return msgspec.structs.replace(RIGHT_TILE if pick % 8 == 7 else WRONG_TILE, job=job)
         case "claim":
@@ -113,13 +126,6 @@ def choose_sender(lab: Lab, order: Order) -> Key:
     return order[0]
 
 
-def begin(lab: Lab, miner: Key, wants_merit: bool) -> tuple[Execution, bool]:
-    uses_merit = wants_merit and lab.state.get_account(miner.address).merit >= DIFFICULTY
-    if wants_merit and not uses_merit:
-        assert get_code(lambda: lab.begin(miner=miner.address, uses_merit=True)) == "merit-too-low"
-    return lab.begin(miner=miner.address, uses_merit=uses_merit), uses_merit
-
-
 def add_all(
     lab: Lab, execution: Execution, given_orders: Sequence[Order], counts: dict[bytes, int]
 ) -> list[Transaction]:
@@ -132,7 +138,7 @@ def add_all(
         before = execution.finish()
         try:
             execution.add(tx)
-        except (RuleViolation, MatrixMissing):
+        except (RuleViolation, VerdictMissing):
             assert execution.finish() == before
         else:
             taken.append(tx)
@@ -145,34 +151,52 @@ def check_books(lab: Lab) -> None:
     records = lab.records.all
     jobs = {k[1:]: decode(Job, v, limit=10_000) for k, v in records.items() if k[0] == Kind.JOB}
     claims = {k[1:]: decode(Claim, v, limit=10_000) for k, v in records.items() if k[0] == Kind.CLAIM}
-    open_rewards = sum(j.reward for j in jobs.values() if j.state not in (JobState.SETTLED, JobState.CANCELLED))
+    disputes = {k[1:]: decode(DisputeRecord, v, limit=10_000) for k, v in records.items() if k[0] == Kind.DISPUTE}
     market = lab.state.get_market()
-    assert market.escrowed == open_rewards
+    assert market.escrowed == sum(job.reward for job in jobs.values() if job.state not in CLOSED_STATES)
     assert market.minted - market.burned == sum_held(records)
-    assert {k for k, j in jobs.items() if j.state in (JobState.CLAIMED, JobState.DELIVERED)} == set(claims)
-    for kind, state in ((Kind.LAPSE, JobState.CLAIMED), (Kind.DUE, JobState.DELIVERED)):
-        listed = [(k[1:], job) for k, v in records.items() if k[0] == kind for job in decode(Due, v, limit=10_000).jobs]
-        ends = {(claims[k].expires_at.to_bytes(8, "big"), k) for k, j in jobs.items() if j.state == state}
-        assert len(listed) == len(ends)
-        assert set(listed) == ends
+    held = (JobState.CLAIMED, JobState.DELIVERED, JobState.DISPUTED)
+    assert {k for k, j in jobs.items() if j.state in held} == set(claims)
+    assert {k for k, j in jobs.items() if j.state == JobState.DISPUTED} == set(disputes)
+    check_queues(lab, jobs, claims)
     for key in PEOPLE:
         account = lab.state.get_account(key.address)
         mine = [c for c in claims.values() if c.worker == key.address]
+        stakes = [d.stake for d in disputes.values() if d.disputer == key.address]
         assert account.open_claims == len(mine)
-        assert account.bonded == sum(c.bond for c in mine)
+        assert account.bonded == sum(c.bond for c in mine) + sum(stakes)
     for key, value in records.items():
         assert key[0] != Kind.ACCOUNT or decode(Account, value, limit=1000) != Account()
 
 
+def check_queues(lab: Lab, jobs: dict[bytes, Job], claims: dict[bytes, Claim]) -> None:
+    """Each queue has the jobs whose state says so, once, under their heights."""
+
+    def list_queue(kind: Kind) -> list[tuple[int, bytes]]:
+        return [(int(height), bytes(job)) for height, job in lab.state.iterate_queue(kind, Height(10**6))]
+
+    def list_jobs_in(*states: JobState) -> list[bytes]:
+        return [k for k, job in jobs.items() if job.state in states]
+
+    assert list_queue(Kind.LAPSE) == sorted((claims[k].expires_at + 1, k) for k in list_jobs_in(JobState.CLAIMED))
+    assert list_queue(Kind.DUE) == sorted((claims[k].expires_at, k) for k in list_jobs_in(JobState.DELIVERED))
+    assert [k for _, k in sorted(list_queue(Kind.JURY), key=lambda e: e[1])] == sorted(list_jobs_in(JobState.DISPUTED))
+    closed = sorted((jobs[k].closed_at + 3, k) for k in list_jobs_in(*CLOSED_STATES))
+    assert list_queue(Kind.REMOVAL) == closed
+    waiting = list_queue(Kind.DEADLINE)
+    assert all(jobs[k].deadline + 1 == height and jobs[k].state not in CLOSED_STATES for height, k in waiting)
+    assert set(list_jobs_in(JobState.OPEN)) <= {k for _, k in waiting}
+
+
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(blocks)
-def test_supply_is_conserved(script: list[tuple[Key, bool, list[Order]]]) -> None:
-    lab = make_lab()
-    for miner, wants_merit, given_orders in script:
-        execution, uses_merit = begin(lab, miner, wants_merit)
+@given(blocks, costs)
+def test_supply_is_conserved(script: Script, cost_us: int) -> None:
+    lab = make_lab(cost_us)
+    for miner, given_orders in script:
+        execution = lab.begin(miner=miner.address)
         taken = add_all(lab, execution, given_orders, {})
         executed = execution.finish()
-        block = lab.make_block(taken, miner=miner.address, uses_merit=uses_merit)
+        block = lab.make_block(taken, miner=miner.address)
         # built and checked come to the same, and checking twice too
         assert execute_block(lab.params, lab.records, block, lab.products, get_bls()) == executed
         assert lab.connect(block) == executed
@@ -180,14 +204,14 @@ def test_supply_is_conserved(script: list[tuple[Key, bool, list[Order]]]) -> Non
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(blocks)
-def test_changes_undo_bit_by_bit(script: list[tuple[Key, bool, list[Order]]]) -> None:
+@given(blocks, costs)
+def test_changes_undo_bit_by_bit(script: Script, cost_us: int) -> None:
     """The values a block's changes replace are all an undo record needs."""
-    lab = make_lab()
-    for miner, wants_merit, given_orders in script:
-        execution, uses_merit = begin(lab, miner, wants_merit)
+    lab = make_lab(cost_us)
+    for miner, given_orders in script:
+        execution = lab.begin(miner=miner.address)
         taken = add_all(lab, execution, given_orders, {})
-        block: Block = lab.make_block(taken, miner=miner.address, uses_merit=uses_merit)
+        block: Block = lab.make_block(taken, miner=miner.address)
         before, root = dict(lab.records.all), compute_state_root(lab.records.all)
         changes = lab.connect(block).changes
         undo: dict[StateKey, bytes | None] = {key: before.get(key) for key in changes}

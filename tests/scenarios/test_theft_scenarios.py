@@ -15,11 +15,11 @@ SCENARIOS = [
         "a poster that wants the product and its money",
         [
             block(tx("alice", post(), name="j")),
-            Check(balance={"alice": 1_000_000 - 1000 - 120 - 1}, market={"escrowed": 1000}),
+            Check(balance={"alice": 1_000_000 - 1000 - 718 - 1}, market={"escrowed": 1000}),
             block(tx("bob", claim("j"))),
             # The reward is neither to be had back nor to be spent while somebody works for it.
             block(tx("alice", cancel("j")), expect="job-not-open"),
-            block(tx("alice", transfer("carol", 998_879)), expect="insufficient-balance"),
+            block(tx("alice", transfer("carol", 999_999 - 1000 - 718)), expect="insufficient-balance"),
             block(tx("alice", cancel("j")), tx("bob", result("j")), expect="job-not-open"),
             # Even at the last height of the claim, and in the block that holds the result.
             Skip(2),
@@ -53,7 +53,7 @@ SCENARIOS = [
             block(tx("bob", result("j"))),
             block(tx("bob", result("j")), expect="job-not-claimed"),
             block(tx("bob", claim("j")), expect="job-not-open"),
-            Check(balance={"bob": 500_000 - 2 + 1000}, merit={"bob": 12}, bonded={"bob": 0}),
+            Check(balance={"bob": 500_000 - 2 + 1000}, reputation={"bob": 718}, bonded={"bob": 0}),
         ],
     ),
     Scenario(
@@ -107,7 +107,7 @@ def test_a_reorganisation_pays_once(ledger: Ledger) -> None:
     feed(ledger, side.blocks[1:])
     assert ledger.tip.id == side.tip_id
     found = ledger.state.get_account(BOB.address)
-    assert (found.balance, found.merit, found.bonded) == (once.balance, once.merit, once.bonded)
+    assert (found.balance, found.bonded) == (once.balance, once.bonded)
     assert ledger.get_record(BOB.address).worker.settled == 1
     assert ledger.state.get_market().escrowed == 0
     ledger.close()

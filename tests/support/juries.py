@@ -56,19 +56,22 @@ SALT = bytes(range(32))
 REWARD, BOND = 1000, 1600
 
 
+def seat_committee(lab: Lab, weights: Mapping[str, int]) -> None:
+    """Let these people vote and judge from the next block on; the lab has a block already."""
+    genesis = Checkpoint(0, lab.headers[0].parent)
+    ballot = Ballot(Link(genesis, genesis), 0)
+    members = tuple(Member(PEOPLE[who].address, get_bls_key(who), weight, weight) for who, weight in weights.items())
+    lab.records.all[FINALITY_KEY] = encode(Finality(genesis, genesis, (ballot,), (0,)))
+    lab.records.all[committee_key(0)] = encode(Committee(members))
+
+
 class Court(Lab):
     """A lab with a committee of `weights`; Alice posts, Bob works, Carol disputes."""
 
     def __init__(self, weights: Mapping[str, int], params: Params = JURY_PARAMS) -> None:
         super().__init__(params, {**ALLOCATIONS, CAROL.address: Nano(500_000), MINER.address: Nano(500_000)})
         self.mine(miner=NOBODY)
-        genesis = Checkpoint(0, self.headers[0].parent)
-        ballot = Ballot(Link(genesis, genesis), 0)
-        members = tuple(
-            Member(PEOPLE[who].address, get_bls_key(who), weight, weight) for who, weight in weights.items()
-        )
-        self.records.all[FINALITY_KEY] = encode(Finality(genesis, genesis, (ballot,), (0,)))
-        self.records.all[committee_key(0)] = encode(Committee(members))
+        seat_committee(self, weights)
         for who in weights:
             self._bond(PEOPLE[who], who, 10_000)
 
