@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,7 +16,7 @@ from inos.cli.common.output import (
     fail,
     print_json,
 )
-from inos.primitives.units import BlockId
+from inos.primitives.units import BlockId, Nano, format_credits
 
 if TYPE_CHECKING:
     from inos.node.datadir import DataDir

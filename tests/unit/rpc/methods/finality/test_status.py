@@ -76,12 +76,12 @@ async def test_status_and_committee_before_and_after_there_are_voters(ask: Ask, 
     assert (await ask("finality_committee"))["members"] == []
     node.ledger.append([], ALICE.address)
     append(node, RegisterVoter(get_bls_key("alice"), prove("alice"), node.params.min_voter_bond), 0)
-    while len(node.ledger.blocks) < 19:
+    while len(node.ledger.blocks) < 11:
         node.ledger.append([], ALICE.address)
-    node.ledger.final_height = 16
+    node.ledger.final_height = 8
     node.votes.caught.append(b"\1" * 48)
     status = await ask("finality_status")
-    assert (status["epoch"], status["final_height"], status["behind"], status["voters"]) == (3, 16, 2, 1)
+    assert (status["epoch"], status["final_height"], status["behind"], status["voters"]) == (3, 8, 2, 1)
     assert status["caught"] == ["01" * 48]
     (ballot,) = status["ballots"]
     assert (ballot["target"]["epoch"], ballot["committee"], ballot["members"]) == (2, 1, 1)
@@ -92,7 +92,7 @@ async def test_status_and_committee_before_and_after_there_are_voters(ask: Ask, 
     assert committee["weight"] == member["weight"] != "0"
     assert member["mined"] == committee["mined"]
     assert int(committee["quorum"]) == int(committee["weight"]) * 2 // 3 + 1
-    assert int(ballot["pot"]) == 8 * (50 * 10**9 // 64)
+    assert int(ballot["pot"]) == 4 * (50 * 10**9 // 64)
     assert int(status["mined"]) > int(committee["mined"])
     error = await ask("finality_committee", epoch=77)
     assert error["data"]["code"] == "unknown-committee"
