@@ -1,8 +1,9 @@
 """Transactions that wait for a block. Policy, never rules: another node may keep others.
 
-Each account has a queue by nonce. Blocks are filled by fee per byte, an account's nonces in order;
-a full pool drops the cheapest, from the end of its account's queue, so that no gap arises. What waited for
-too many blocks goes too, since nothing else would ever remove what can no longer be valid.
+Each account has a queue by nonce. Blocks are filled by fee per byte of room (see `room`), an account's nonces in
+order. A full pool drops first what cannot be executed now, whatever it pays, then the cheapest, from the end of its
+account's queue, so that no gap arises. What stands behind a gap takes at most a sixteenth of the pool. What waited
+for too many blocks goes too, since nothing else would ever remove what can no longer be valid.
 """
 
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from inos.chain.room import compute_cost_room, compute_room
 from inos.chain.waiting import RATE_UNIT, Waiting, WaitingSet, get_cost
 from inos.consensus.params import Params
 from inos.consensus.state import StateView
@@ -23,6 +25,8 @@ __all__ = ["REPLACEMENT_PERCENT", "Mempool", "MempoolLimits", "PoolRejected", "g
 
 REPLACEMENT_PERCENT: Final = 110
 """A replacement pays at least this share of the replaced transaction's fee."""
+GAP_PART: Final = 16
+"""What stands behind gaps takes at most one part in so many of a pool."""
 
 
 class MempoolLimits(Struct, frozen=True, kw_only=True):
@@ -38,11 +42,14 @@ class MempoolLimits(Struct, frozen=True, kw_only=True):
     """Nano."""
     typical_bytes: int = 500
     """Size an estimate is made for: the largest payload, a posted job, takes about 450 bytes."""
+    typical_cost_us: int = 2700
+    """Cost an estimate is made for, in microseconds of the reference core: a posted job's."""
 
 
 class PoolRejected(InosError):
     """This pool does not take the transaction now: "already-known", "fee-too-low", "nonce-too-old",
-    "nonce-gap-too-large", "insufficient-balance", "replacement-fee-too-low", "account-limit", "pool-full"."""
+    "nonce-gap-too-large", "insufficient-balance", "replacement-fee-too-low", "account-limit", "gaps-full",
+    "pool-full"."""
 
 
 class Mempool:
@@ -90,17 +97,18 @@ class Mempool:
     def estimate_fee(self, size: int | None = None) -> Nano:
         """Nano for a transaction of `size` bytes to be in one of the next blocks.
 
-        Where less than a block waits it is the least fee; else a tenth above what the best one left out of it pays.
+        Where less than a block waits it is the least fee; else a tenth above what the best one left out of it pays for
+        its room, for the room of a posted job.
         """
         wanted = self._limits.typical_bytes if size is None else size
-        rate, filled = self._limits.min_fee_per_byte * RATE_UNIT, 0
-        if self._all.bytes > self._params.max_block_bytes:
+        least, filled = self._limits.min_fee_per_byte * wanted, 0
+        if self._all.room > self._params.max_block_bytes:
             for waiting in self._all.list_best_first():
-                filled += waiting.size
+                filled += waiting.room
                 if filled > self._params.max_block_bytes:
-                    rate = max(rate, waiting.rate[0] * 11 // 10)
-                    break
-        return Nano(-(-rate * wanted // RATE_UNIT))
+                    room = max(wanted, compute_cost_room(self._params, self._limits.typical_cost_us))
+                    return Nano(max(least, -(-(waiting.rate[0] * 11 // 10) * room // RATE_UNIT)))
+        return Nano(least)
 
     def add(self, tx: Transaction, state: StateView, height: Height) -> TxId:
         """Take a transaction, replacing one of the same nonce that pays less.
@@ -112,7 +120,7 @@ class Mempool:
             PoolRejected: with the reason; the pool is as before.
         """
         self._height = height
-        waiting = self._all.make(tx, height)
+        waiting = self._all.make(tx, height, compute_room(self._params, state, tx))
         if waiting.id in self._all:
             raise PoolRejected("already-known", f"transaction {waiting.id.hex()} is in the pool already")
         self._check_fee(waiting)
@@ -120,13 +128,16 @@ class Mempool:
         replaced = self._all.get_at(waiting.sender, tx.nonce)
         self._check_replacement(waiting, replaced)
         self._check_balance(waiting, state)
-        for victim in self._choose_victims(waiting, replaced):
+        first = state.get_account(waiting.sender).nonce
+        is_idle = self._all.is_behind_gap(waiting.sender, first, tx.nonce)
+        for victim in self._choose_victims(waiting, replaced, is_idle=is_idle):
             self._all.remove(victim)
-        self._all.insert(waiting)
+        self._all.insert(waiting, first)
+        self._trim_gaps()
         return waiting.id
 
     def select(self, state: StateView) -> Iterator[Transaction]:
-        """Transactions in the order a block should take them: by fee per byte, each account's nonces in turn.
+        """Transactions in the order a block should take them: by fee per byte of room, each account's nonces in turn.
 
         What a block refused before comes after all others, however much it pays: a fee that is never paid must not
         keep those waiting who do pay. A replacement stands in line like any other.
@@ -149,6 +160,7 @@ class Mempool:
         waiting = self._all.get(tx)
         if waiting is not None:
             self._all.remove(waiting)
+            self._trim_gaps()
 
     def on_refused(self, tx: TxId, state: StateView) -> None:
         """A block on `state` could not take it: it goes last from now on, and what its account cannot pay goes."""
@@ -161,6 +173,7 @@ class Mempool:
             spent += queued.cost if nonce >= account.nonce else 0
             if nonce < account.nonce or spent > account.balance:
                 self._all.remove(queued)
+        self._trim_gaps()
 
     def on_connected(self, block: Block) -> None:
         """Drop what the block includes, what its nonces made stale, and what has waited for too long."""
@@ -171,23 +184,33 @@ class Mempool:
             for nonce, waiting in self._all.get_queue(get_sender(tx)).items():
                 if nonce <= tx.nonce:
                     self._all.remove(waiting)
+            self._all.follow(get_sender(tx), tx.nonce + 1)
         for expired in self._all.list_older_than(self._height - self._limits.max_age_blocks):
             self._all.remove(expired)
         self._drop_reports({tx.payload.key for tx in block.transactions if isinstance(tx.payload, ReportVoter)})
+        self._trim_gaps()
 
-    def on_disconnected(self, block: Block) -> None:
-        """Take back what was undone; another transaction that stands in its place stays. The limits hold."""
+    def on_disconnected(self, block: Block, state: StateView) -> None:
+        """Take back what was undone; another transaction that stands in its place stays. The limits hold.
+
+        Args:
+            state: at the tip, where this block is undone at least.
+        """
         self._height = Height(max(0, block.header.height - 1))
         for tx in block.transactions:
-            waiting = self._all.make(tx, self._height)
+            waiting = self._all.make(tx, self._height, compute_room(self._params, state, tx))
+            self._all.follow(waiting.sender, tx.nonce)
             if waiting.id in self._all or self._all.get_at(waiting.sender, tx.nonce) is not None:
                 continue
-            self._all.insert(waiting)
+            self._all.insert(waiting, tx.nonce)
             queue = self._all.get_queue(waiting.sender)
             if len(queue) > self._limits.max_per_account:
                 self._all.remove(queue[max(queue)])
+        for sender in {get_sender(tx) for tx in block.transactions}:
+            self._all.follow(sender, min(tx.nonce for tx in block.transactions if get_sender(tx) == sender))
         for victim in self._all.choose_victims(self._all.bytes - self._limits.max_bytes):
             self._all.remove(victim)
+        self._trim_gaps()
 
     def _drop_reports(self, keys: set[bytes]) -> None:
         """One report of a voter is enough: the others of it would hold up their accounts for ever."""
@@ -241,15 +264,39 @@ class Mempool:
                 f"but the account has {balance}",
             )
 
-    def _choose_victims(self, waiting: Waiting, replaced: Waiting | None) -> list[Waiting]:
-        """What has to go so that there is room: the cheapest, with what follows it in its account's queue."""
-        excess = self._all.bytes + waiting.size - (replaced.size if replaced else 0) - self._limits.max_bytes
+    @property
+    def _most_gap_bytes(self) -> int:
+        return self._limits.max_bytes // GAP_PART
+
+    def _choose_victims(self, waiting: Waiting, replaced: Waiting | None, *, is_idle: bool) -> list[Waiting]:
+        """What has to go so that there is room, with what follows it in its account's queue.
+
+        Args:
+            is_idle: the new one would stand behind a gap.
+        """
+        more = waiting.size - (replaced.size if replaced else 0)
+        gap_excess = self._all.gap_bytes + more - self._most_gap_bytes if is_idle else 0
+        if gap_excess > 0:
+            victims = self._all.choose_victims(gap_excess, for_one=waiting, is_idle=True, only_gaps=True)
+            if not victims:
+                raise PoolRejected(
+                    "gaps-full",
+                    "the pool holds as much as it takes of transactions whose nonces leave a gap",
+                    hint="send the ones before it first",
+                )
+            return victims
+        excess = self._all.bytes + more - self._limits.max_bytes
         if excess <= 0:
             return []
-        victims = self._all.choose_victims(excess, below=waiting.rate, spare=waiting.sender)
+        victims = self._all.choose_victims(excess, for_one=waiting, is_idle=is_idle)
         if not victims:
             raise PoolRejected("pool-full", "the pool is full of transactions that pay more", hint="raise the fee")
         return victims
+
+    def _trim_gaps(self) -> None:
+        """Where something went out of the middle of a queue, what follows it stands behind a gap now."""
+        for victim in self._all.choose_victims(self._all.gap_bytes - self._most_gap_bytes, only_gaps=True):
+            self._all.remove(victim)
 
     def _order(self, waiting: Waiting) -> tuple[bool, int, int]:
         rate, age = waiting.rate

@@ -27,21 +27,31 @@ MAX_FAILURES: Final = 1000
 HOPELESS: Final = frozenset(
     {
         Code.BAD_RESULT_SHAPE,
+        Code.CLAIM_EXPIRED,
         Code.DEADLINE_PASSED,
         Code.JOB_NOT_CLAIMED,
         Code.JOB_NOT_DELIVERED,
         Code.JOB_NOT_OPEN,
+        Code.NOT_A_JUROR,
         Code.NOT_THE_CLAIMER,
         Code.NOT_A_VOTER,
         Code.NOT_THE_POSTER,
         Code.ALREADY_A_VOTER,
+        Code.ALREADY_COMMITTED,
+        Code.ALREADY_JUDGED,
         Code.ALREADY_LEAVING,
+        Code.ALREADY_REVEALED,
+        Code.COMMIT_WINDOW_OVER,
         Code.KEY_ALREADY_USED,
         Code.UNKNOWN_JOB,
         Code.UNKNOWN_VOTER,
+        Code.WRONG_JURY,
+        Code.WRONG_OPENING,
     }
 )
 """Refusals that waiting rarely mends; such a transaction leaves the pool and its account's queue goes on."""
+NO_ROOM: Final = frozenset({Code.BLOCK_TOO_COSTLY, Code.TOO_MANY_MATRIX_BYTES})
+"""What says nothing about the transaction: the next block may have room for it."""
 HOPE_BLOCKS: Final = 3
 """Waiting mends them in time where the job they name waits in the pool itself."""
 
@@ -129,6 +139,8 @@ def _add(execution: Execution, mempool: Mempool, tx: Transaction, hopeless: list
     try:
         execution.add(tx)
     except RuleViolation as error:
+        if error.code in NO_ROOM:
+            return False
         tx_id = compute_tx_id(tx)
         refused.append(tx_id)
         if error.code == Code.WRONG_RESULT or (error.code in HOPELESS and mempool.get_age(tx_id) >= HOPE_BLOCKS):

@@ -1,4 +1,8 @@
-"""The transactions of a pool and the three ways to find them: by id, by account and nonce, by who pays least."""
+"""The transactions of a pool and the ways to find them: by id, by account and nonce, by what goes first.
+
+A transaction is idle while no block could take it: it stands behind a gap in its account's nonces, or a block could
+not take it in its turn. When room is needed, idle ones go first, whatever they pay.
+"""
 
 from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
@@ -29,7 +33,7 @@ from inos.primitives.transactions import (
 from inos.primitives.units import Address, Height, TxId
 
 RATE_UNIT: Final = 1_000_000
-"""Rates are in millionths of a nano per byte."""
+"""Rates are in millionths of a nano per byte of room."""
 SLACK: Final = 64
 Rate = tuple[int, int]
 
@@ -41,14 +45,16 @@ class Waiting(Struct, frozen=True):
     tx: Transaction
     sender: Address
     size: int
+    room: int
+    """Bytes of a block that it is worth: its own, or its part of what a block may cost or fetch, in a block's bytes."""
     arrival: int
     height: Height
     """Of the tip when it came."""
 
     @property
     def rate(self) -> Rate:
-        """Fee per byte in millionths of a nano; of equals the older first."""
-        return self.tx.fee * RATE_UNIT // self.size, -self.arrival
+        """Fee per byte of room in millionths of a nano; of equals the older first."""
+        return self.tx.fee * RATE_UNIT // self.room, -self.arrival
 
     @property
     def cost(self) -> int:
@@ -67,7 +73,14 @@ class WaitingSet:
         """A heap; what was removed meanwhile is still in it, and passed over when it comes up."""
         self._refused: set[TxId] = set()
         """What a block could not take in its turn."""
-        self._bytes = 0
+        self._first: dict[Address, int] = {}
+        """The nonce that each account has on chain, as far as was told."""
+        self._gapped: set[TxId] = set()
+        """What stands behind a gap."""
+        self._gap_bytes = 0
+        self._cheapest_idle: list[tuple[Rate, TxId]] = []
+        """As `_cheapest`; what is not idle any more is passed over."""
+        self._bytes = self._room = 0
         self._arrivals = 0
         self._last_height = 0
         self._is_in_order = True
@@ -83,9 +96,20 @@ class WaitingSet:
     def bytes(self) -> int:
         return self._bytes
 
-    def make(self, tx: Transaction, height: Height) -> Waiting:
+    @property
+    def room(self) -> int:
+        """Of all together."""
+        return self._room
+
+    @property
+    def gap_bytes(self) -> int:
+        """Of the transactions behind gaps."""
+        return self._gap_bytes
+
+    def make(self, tx: Transaction, height: Height, room: int) -> Waiting:
         self._arrivals += 1
-        return Waiting(compute_tx_id(tx), tx, get_sender(tx), len(encode(tx)), self._arrivals, height)
+        size = len(encode(tx))
+        return Waiting(compute_tx_id(tx), tx, get_sender(tx), size, max(size, room), self._arrivals, height)
 
     def get(self, tx: TxId) -> Waiting | None:
         return self._by_id.get(tx)
@@ -119,68 +143,148 @@ class WaitingSet:
     def set_refused(self, tx: TxId) -> None:
         if tx in self._by_id:
             self._refused.add(tx)
+            self._push_idle(self._by_id[tx])
 
     def is_refused(self, tx: TxId) -> bool:
         return tx in self._refused
 
-    def insert(self, waiting: Waiting) -> None:
-        """Take it in; what has the account's same nonce makes room."""
+    def is_behind_gap(self, sender: Address, first: int, nonce: int) -> bool:
+        """Whether a transaction with this nonce would wait for others that are not here.
+
+        Args:
+            first: the account's nonce on chain.
+        """
+        queue = self._queues.get(sender, {})
+        return any(each not in queue for each in range(first, nonce))
+
+    def follow(self, sender: Address, first: int) -> None:
+        """The account's nonce on chain is `first` now."""
+        if sender in self._queues:
+            self._first[sender] = first
+            self._find_gaps(sender)
+
+    def insert(self, waiting: Waiting, first: int) -> None:
+        """Take it in; what has the account's same nonce makes room.
+
+        Args:
+            first: the account's nonce on chain.
+        """
         replaced = self.get_at(waiting.sender, waiting.tx.nonce)
         if replaced is not None:
             self.remove(replaced)
         self._queues.setdefault(waiting.sender, {})[waiting.tx.nonce] = waiting
         self._by_id[waiting.id] = waiting
         self._bytes += waiting.size
+        self._room += waiting.room
         self._is_in_order = self._is_in_order and waiting.height >= self._last_height
         self._last_height = waiting.height
         heappush(self._cheapest, (waiting.rate, waiting.id))
+        self.follow(waiting.sender, first)
 
     def remove(self, waiting: Waiting) -> None:
         del self._by_id[waiting.id]
         self._refused.discard(waiting.id)
         self._bytes -= waiting.size
+        self._room -= waiting.room
+        self._set_gapped(waiting, is_gapped=False)
         queue = self._queues[waiting.sender]
         del queue[waiting.tx.nonce]
-        if not queue:
+        if queue:
+            self._find_gaps(waiting.sender)
+        else:
             del self._queues[waiting.sender]
+            self._first.pop(waiting.sender, None)
         if not self._by_id:
             self._is_in_order = True
         if len(self._cheapest) > 2 * len(self._by_id) + SLACK:
             self._cheapest = [(each.rate, each.id) for each in self._by_id.values()]
             heapify(self._cheapest)
 
-    def choose_victims(self, excess: int, *, below: Rate | None = None, spare: Address | None = None) -> list[Waiting]:
-        """The cheapest, each with what follows it in its account's queue, until `excess` bytes are freed.
+    def choose_victims(
+        self, excess: int, *, for_one: Waiting | None = None, is_idle: bool = False, only_gaps: bool = False
+    ) -> list[Waiting]:
+        """Idle ones, then the others, the cheapest first, each with what follows it, until `excess` bytes are freed.
 
         Args:
-            below: take none that pays as much. spare: take none of this account.
+            for_one: room is needed for this transaction: no other of its account goes for it.
+            is_idle: that one would be idle itself, so only idle ones that pay less go for it.
+            only_gaps: room is needed among those behind gaps.
 
         Returns:
             Nothing where there is not enough to take; nothing is removed.
         """
         victims: dict[TxId, Waiting] = {}
+        rate = None if for_one is None else for_one.rate
+        excess = self._gather(victims, excess, self._cheapest_idle, rate if is_idle else None, for_one, only_gaps)
+        if not is_idle and not only_gaps:
+            excess = self._gather(victims, excess, self._cheapest, rate, for_one, False)
+        return list(victims.values()) if excess <= 0 else []
+
+    def _gather(
+        self,
+        victims: dict[TxId, Waiting],
+        excess: int,
+        heap: list[tuple[Rate, TxId]],
+        below: Rate | None,
+        for_one: Waiting | None,
+        only_gaps: bool,
+    ) -> int:
+        """Add to the victims from one heap; how many bytes are still to be freed."""
         looked_at: list[tuple[Rate, TxId]] = []
-        for rate, cheap in self._iterate_cheapest(looked_at):
+        for rate, cheap in self._iterate_cheapest(heap, looked_at):
             if excess <= 0 or (below is not None and rate >= below):
                 break
-            if cheap.sender == spare:
+            if (for_one is not None and cheap.sender == for_one.sender) or (only_gaps and cheap.id not in self._gapped):
                 continue
             for nonce, follower in self._queues[cheap.sender].items():
                 if nonce >= cheap.tx.nonce and follower.id not in victims:
                     victims[follower.id] = follower
                     excess -= follower.size
         for each in looked_at:
-            heappush(self._cheapest, each)
-        return list(victims.values()) if excess <= 0 else []
+            heappush(heap, each)
+        return excess
 
-    def _iterate_cheapest(self, looked_at: list[tuple[Rate, TxId]]) -> Iterator[tuple[Rate, Waiting]]:
-        while self._cheapest:
-            rate, tx_id = heappop(self._cheapest)
+    def _iterate_cheapest(
+        self, heap: list[tuple[Rate, TxId]], looked_at: list[tuple[Rate, TxId]]
+    ) -> Iterator[tuple[Rate, Waiting]]:
+        seen: set[TxId] = set()
+        while heap:
+            rate, tx_id = heappop(heap)
             waiting = self._by_id.get(tx_id)
-            if waiting is None or waiting.rate != rate:
+            is_gone = waiting is None or waiting.rate != rate or tx_id in seen
+            if waiting is None or is_gone or (heap is self._cheapest_idle and not self._is_idle(tx_id)):
                 continue
+            seen.add(tx_id)
             looked_at.append((rate, tx_id))
             yield rate, waiting
+
+    def _is_idle(self, tx: TxId) -> bool:
+        return tx in self._gapped or tx in self._refused
+
+    def _push_idle(self, waiting: Waiting) -> None:
+        heappush(self._cheapest_idle, (waiting.rate, waiting.id))
+        if len(self._cheapest_idle) > 2 * len(self._by_id) + SLACK:
+            self._cheapest_idle = [(each.rate, each.id) for each in self._by_id.values() if self._is_idle(each.id)]
+            heapify(self._cheapest_idle)
+
+    def _find_gaps(self, sender: Address) -> None:
+        """See which of an account's transactions stand behind a gap."""
+        queue, first = self._queues[sender], self._first.get(sender, 0)
+        end = first
+        while end in queue:
+            end += 1
+        for nonce, waiting in queue.items():
+            self._set_gapped(waiting, is_gapped=not first <= nonce < end)
+
+    def _set_gapped(self, waiting: Waiting, *, is_gapped: bool) -> None:
+        if is_gapped == (waiting.id in self._gapped):
+            return
+        self._gap_bytes += waiting.size if is_gapped else -waiting.size
+        if is_gapped:
+            self._gapped.add(waiting.id)
+            self._push_idle(waiting)
+        else:
+            self._gapped.discard(waiting.id)
 
 
 def get_cost(payload: Payload) -> int:

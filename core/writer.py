@@ -148,7 +148,7 @@ class ChainWriter:
         for block_id in outcome.disconnected:
             block = self._ledger.get_block(block_id)
             if block is not None:
-                self._mempool.on_disconnected(block)
+                self._mempool.on_disconnected(block, self._ledger.state)
         self._votes.forget_below(self._ledger.tip.header.height)
         if not len(self._mempool):
             return

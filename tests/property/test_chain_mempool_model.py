@@ -14,7 +14,8 @@ from inos.primitives.units import Height
 from support.chain_maker import ALICE, BOB, CAROL, EASY, Branch, Key, sign_steadily
 from support.consensus_lab import Records, edit
 
-LIMITS = MempoolLimits(max_bytes=2000, max_per_account=5, max_nonce_gap=3, max_age_blocks=4)
+LIMITS = MempoolLimits(max_bytes=2600, max_per_account=7, max_nonce_gap=3, max_age_blocks=4)
+GAP_BYTES = 2600 // 16
 BALANCE = 5_000
 PEOPLE = (ALICE, BOB, CAROL)
 GENESIS = Block(Branch(EASY).headers[0], ())
@@ -67,29 +68,46 @@ class PoolMachine(RuleBasedStateMachine):
         self.model = {id: entry for id, entry in self.model.items() if id in after}
         self.model[compute_tx_id(tx)] = (tx, self.height)
 
+    def list_idle(self) -> dict[bytes, Transaction]:
+        """What stands behind a gap, by id."""
+        idle: dict[bytes, Transaction] = {}
+        for key in PEOPLE:
+            queue, nonce = self.get_queue(key), self.nonces[key]
+            while nonce in queue:
+                nonce += 1
+            idle |= {compute_tx_id(tx): tx for n, tx in queue.items() if n > nonce}
+        return idle
+
     def check_victims(self, gone: set[bytes], tx: Transaction) -> None:
-        """The cheapest of what goes for an account pays less than what comes, and no gap is torn."""
-        rate = tx.fee / len(encode(tx))
+        """Idle ones go first, the others only where they pay less than what comes; no gap is torn."""
+        rate, idle = tx.fee / len(encode(tx)), self.list_idle()
         for key in PEOPLE:
             lost = [each for id, (each, _) in self.model.items() if id in gone and get_sender(each) == key.address]
-            if lost:
+            if not lost:
+                continue
+            first = min(each.nonce for each in lost)
+            assert {each.nonce for each in lost} == {nonce for nonce in self.get_queue(key) if nonce >= first}
+            if not all(compute_tx_id(each) in idle for each in lost):
                 assert min(each.fee / len(encode(each)) for each in lost) < rate
-                first = min(each.nonce for each in lost)
-                assert {each.nonce for each in lost} == {nonce for nonce in self.get_queue(key) if nonce >= first}
+                others = {id for id, each in idle.items() if get_sender(each) != get_sender(tx)}
+                assert others <= gone, "what a block could take goes after all that none could"
 
     def check_refusal(self, code: str, key: Key, tx: Transaction, queue: dict[int, Transaction]) -> None:
         nonce = self.nonces[key]
         queued = sum(each.fee + get_cost(each.payload) for n, each in queue.items() if n < tx.nonce)
         size = len(encode(tx))
+        is_behind_gap = any(n not in queue for n in range(nonce, tx.nonce))
         assert {
             "already-known": compute_tx_id(tx) in self.model,
             "fee-too-low": tx.fee < size,
             "nonce-too-old": tx.nonce < nonce,
             "nonce-gap-too-large": tx.nonce > nonce + 3 + len(queue),
-            "account-limit": len(queue) == 5 and tx.nonce not in queue,
+            "account-limit": len(queue) == 7 and tx.nonce not in queue,
             "replacement-fee-too-low": tx.nonce in queue and tx.fee * 100 < queue[tx.nonce].fee * 110,
             "insufficient-balance": queued + tx.fee + get_cost(tx.payload) > BALANCE,
-            "pool-full": self.pool.bytes_used + size > 2000,
+            "pool-full": self.pool.bytes_used + size > 2600,
+            "gaps-full": is_behind_gap
+            and sum(len(encode(each)) for each in self.list_idle().values()) + size > GAP_BYTES,
         }[code]
 
     @rule(count=st.integers(0, 6))
@@ -105,6 +123,7 @@ class PoolMachine(RuleBasedStateMachine):
             del self.model[compute_tx_id(tx)]
         self.pool.on_connected(block)
         self.model = {id: entry for id, entry in self.model.items() if self.height - entry[1] <= 4}
+        self.follow_trimming()
 
     @precondition(lambda self: self.blocks)
     @rule()
@@ -112,11 +131,11 @@ class PoolMachine(RuleBasedStateMachine):
         block = self.blocks.pop()
         for key in PEOPLE:
             self.nonces[key] -= sum(get_sender(tx) == key.address for tx in block.transactions)
-        self.pool.on_disconnected(block)
+        self.pool.on_disconnected(block, self.state)
         after = set(self.pool.list_ids())
         undone = {compute_tx_id(tx): (tx, int(self.height)) for tx in block.transactions}
         assert after <= set(self.model) | set(undone)
-        if self.pool.bytes_used + 1000 < 2000:
+        if self.pool.bytes_used + 1000 < 2600 and not self.list_idle():
             assert len(after) >= len(self.model), "nothing goes while there is room"
         self.model = {id: entry for id, entry in (self.model | undone).items() if id in after}
 
@@ -126,6 +145,14 @@ class PoolMachine(RuleBasedStateMachine):
         id = data.draw(st.sampled_from(list(self.model)))
         self.pool.remove(id)
         del self.model[id]
+        self.follow_trimming()
+
+    def follow_trimming(self) -> None:
+        """What stands behind a gap now may have gone with it; nothing else."""
+        after, idle = set(self.pool.list_ids()), self.list_idle()
+        assert set(self.model) - after <= set(idle)
+        assert set(self.model) == after or sum(len(encode(tx)) for tx in idle.values()) > GAP_BYTES
+        self.model = {id: entry for id, entry in self.model.items() if id in after}
 
     @rule(tx=st.sampled_from([bytes(32), b"\x01" * 32]))
     def remove_unknown(self, tx: bytes) -> None:
@@ -135,18 +162,22 @@ class PoolMachine(RuleBasedStateMachine):
     def agrees_with_the_model(self) -> None:
         assert set(self.pool.list_ids()) == set(self.model)
         assert len(self.pool) == len(self.model)
-        assert self.pool.bytes_used == sum(len(encode(tx)) for tx, _ in self.model.values()) <= 2000
+        assert self.pool.bytes_used == sum(len(encode(tx)) for tx, _ in self.model.values()) <= 2600
         for id, (tx, height) in self.model.items():
             assert self.pool.has(id)
             assert self.pool.get(id) == tx
             assert self.pool.get_age(id) == max(0, self.height - height)
         for key in PEOPLE:
             queue = self.get_queue(key)
-            assert len(queue) <= 5
+            assert len(queue) <= 7
             nonce = self.nonces[key]
             while nonce in queue:
                 nonce += 1
             assert self.pool.next_nonce(key.address, self.state) == nonce
+
+    @invariant()
+    def gaps_are_bounded(self) -> None:
+        assert sum(len(encode(tx)) for tx in self.list_idle().values()) <= GAP_BYTES
 
     @invariant()
     def lists_the_best_first(self) -> None:

@@ -8,6 +8,10 @@ from support.consensus_lab import BOB, Lab, make_operand, make_result
 
 GENESIS_MS = 1_700_000_000_000
 TARGET = 2**256 // 600 - 1
+POT = 50_000 // 64
+"""What each block puts aside for voters."""
+BURN = 125 + 586 + 7
+"""Of the lab's standard job in a block before height 10, at D = 600."""
 WRONG = make_result(32, 48, 66)
 BIG = make_operand(160, 1024)
 """160 x 160 from depth 1024: 100 tickets."""
@@ -19,15 +23,15 @@ SCENARIOS = [
         "transfers",
         [
             block(tx("alice", transfer("bob", 100)), tx("bob", transfer("carol", 500_000))),
-            Check(balance={"alice": 999_899, "bob": 99, "carol": 500_000, "miner": 50_002}),
+            Check(balance={"alice": 999_899, "bob": 99, "carol": 499_997, "miner": 50_002 - POT}),
             block(tx("bob", transfer("alice", 99)), expect="insufficient-balance"),
             block(tx("bob", transfer("alice", 98))),
-            block(tx("carol", transfer("carol", 499_999))),
-            Check(balance={"alice": 999_997, "bob": 0, "carol": 499_999}),
+            block(tx("carol", transfer("carol", 499_996))),
+            Check(balance={"alice": 999_997, "bob": 0, "carol": 499_996}),
             block(tx("alice", transfer("bob", 0)), expect="zero-amount"),
             block(tx("alice", transfer("bob", 2**64 - 1)), expect="overflow"),
             block(tx("alice", transfer("bob", 2**64 - 2)), expect="insufficient-balance"),
-            Check(market={"minted": 1_650_000, "burned": 0}),
+            Check(market={"minted": 1_650_000, "burned": 3}),
         ],
     ),
     Scenario(
@@ -44,7 +48,7 @@ SCENARIOS = [
         "forged headers and bodies",
         [
             block(tx("alice", transfer("bob", 1))),
-            block(header={"version": 2}, expect="bad-version"),
+            block(header={"version": 1}, expect="bad-version"),
             block(header={"chain_id": 1}, expect="wrong-chain-id"),
             block(header={"height": 9}, expect="bad-height"),
             block(header={"parent": b"p" * 32}, expect="bad-parent"),
@@ -53,7 +57,6 @@ SCENARIOS = [
             block(header={"target": encode_target(2**255)}, expect="target-out-of-range"),
             block(header={"state_root": bytes(32)}, expect="bad-state-root"),
             block(header={"seal": None}, expect="missing-seal"),
-            block(header={"uses_merit": True}, expect="merit-too-low"),
             block(header={"beneficiary": BOB.address}, expect="bad-state-root"),
             block(tx("alice", transfer("bob", 1)), body=lambda txs: (), expect="bad-tx-root"),
             block(header={"tx_root": b"t" * 32}, expect="bad-tx-root"),
@@ -64,7 +67,7 @@ SCENARIOS = [
         "a job from posting to payment",
         [
             block(tx("alice", post(), name="j"), miner="carol"),
-            Check(balance={"alice": 1_000_000 - 1000 - 120 - 1}, market={"escrowed": 1000, "burned": 120}),
+            Check(balance={"alice": 1_000_000 - 1000 - BURN - 1}, market={"escrowed": 1000, "burned": BURN}),
             block(tx("bob", result("j")), expect="job-not-claimed"),
             block(tx("bob", claim("j"))),
             Check(bonded={"bob": 101}, jobs={"j": "claimed"}),
@@ -78,8 +81,7 @@ SCENARIOS = [
             Check(
                 balance={"bob": 500_000 - 2 + 1000},
                 bonded={"bob": 0},
-                merit={"bob": 12},
-                reputation={"bob": 12},
+                reputation={"bob": BURN},
                 market={"escrowed": 0},
                 jobs={"j": "settled"},
             ),
@@ -90,7 +92,7 @@ SCENARIOS = [
         "posted, claimed and delivered in one block",
         [
             block(tx("alice", post(), name="j"), tx("bob", claim("j")), tx("bob", result("j"))),
-            Check(merit={"bob": 12}, jobs={"j": "settled"}, market={"escrowed": 0, "burned": 120}),
+            Check(reputation={"bob": BURN}, jobs={"j": "settled"}, market={"escrowed": 0, "burned": BURN}),
         ],
     ),
     Scenario(
@@ -103,10 +105,10 @@ SCENARIOS = [
             block(tx("bob", result("j")), expect="job-not-claimed"),
             block(tx("carol", transfer("bob", 50)), expect="insufficient-balance"),
             block(),
-            Check(jobs={"j": "open"}, bonded={"bob": 0}, balance={"alice": 998_879 + 50, "bob": 499_898}),
-            Check(market={"burned": 120 + 51}),
+            Check(jobs={"j": "open"}, bonded={"bob": 0}, balance={"alice": 999_999 - 1000 - BURN + 50, "bob": 499_898}),
+            Check(market={"burned": BURN + 51}),
             block(tx("alice", cancel("j"))),
-            Check(balance={"alice": 999_928}, jobs={"j": "cancelled"}, market={"escrowed": 0}),
+            Check(balance={"alice": 999_998 - BURN + 50}, jobs={"j": "cancelled"}, market={"escrowed": 0}),
         ],
     ),
     Scenario(
@@ -118,9 +120,19 @@ SCENARIOS = [
             Skip(1),
             block(tx("bob", claim("j"))),  # at 3, the deadline itself
             Skip(1),
-            block(tx("bob", claim("j")), expect="deadline-passed"),
+            Check(jobs={"j": "cancelled"}, market={"escrowed": 0}),
+            block(tx("bob", claim("j")), expect="job-not-open"),
             block(tx("bob", cancel("j")), expect="not-the-poster"),
-            block(tx("alice", cancel("j"))),
+            block(tx("alice", cancel("j")), expect="job-not-open"),
+            block(tx("alice", post(deadline=2), name="open")),
+            Skip(2),
+            Check(jobs={"open": "open"}),
+            Skip(1),
+            Check(jobs={"open": "cancelled"}),
+            Skip(29),
+            Check(jobs={"j": "cancelled"}),
+            Skip(2),
+            block(tx("alice", cancel("j")), expect="unknown-job"),  # it left 30 blocks after it closed
         ],
     ),
     Scenario(
@@ -129,40 +141,34 @@ SCENARIOS = [
             block(tx("alice", post(reward=0)), expect="zero-reward"),
             block(tx("alice", post(bond=100)), expect="bond-too-small"),
             block(tx("alice", post(claim_window=1)), expect="bad-claim-window"),
-            block(tx("alice", post(max_base_fee=9)), expect="base-fee-above-maximum"),
+            block(tx("alice", post(max_burn=BURN - 1)), expect="burn-above-maximum"),
             block(tx("alice", post(x=make_operand(32, 1499))), expect="depth-mismatch"),
             block(tx("alice", post(reward=10**6)), expect="insufficient-balance"),
             block(tx("alice", claim("none")), expect="unknown-job"),
         ],
     ),
     Scenario(
-        "the base fee rises with use and falls without",
+        "posting burns for work, bytes and place, by the difficulty and the subsidy",
         [
-            block(tx("alice", post(x=BIG, w=BIG)), tx("alice", post(x=BIG, w=BIG)), tx("alice", post(x=BIG, w=BIG))),
-            Check(market={"burned": 3000, "base_fee": 10}),  # 300 tickets: exactly half of D
-            block(*[tx("alice", post(x=BIG, w=BIG)) for _ in range(6)]),
-            Check(market={"burned": 9000, "base_fee": 11}),
-            Skip(1),
-            Check(market={"base_fee": 10}),
+            # 100 tickets of 600 burn 1,042 of 50,000; 120 strips of 16 KiB 5,860 of 2 MiB
+            block(tx("alice", post(x=BIG, w=BIG, max_burn=1042 + 938 + 7 - 1)), expect="burn-above-maximum"),
+            block(tx("alice", post(x=BIG, w=BIG, max_burn=1042 + 938 + 7))),
+            Check(market={"burned": 1042 + 938 + 7}),
+            Skip(8),
+            # the block after a checkpoint burns the pot of its epoch; the subsidy is 49,500 from here on
+            Check(market={"burned": 1042 + 938 + 7 + 8 * POT}),
+            block(tx("alice", post(x=BIG, w=BIG, max_burn=1032 + 929 + 7))),
         ],
     ),
     Scenario(
-        "merit wins blocks and is spent by them",
+        "new accounts",
         [
-            block(miner="bob", uses_merit=True, expect="merit-too-low"),
-            *[
-                block(tx("alice", post(x=BIG, w=BIG), name="j"), tx("bob", claim("j")), tx("bob", result("j", BIG_Y)))
-                for _ in range(5)
-            ],
-            Check(merit={"bob": 500}),
-            block(miner="bob", uses_merit=True, expect="merit-too-low"),
-            block(tx("alice", post(x=BIG, w=BIG), name="j"), tx("bob", claim("j"))),
-            # the merit this block itself earns does not count for it
-            block(tx("bob", result("j", BIG_Y)), miner="bob", uses_merit=True, expect="merit-too-low"),
-            block(tx("bob", result("j", BIG_Y))),
-            block(miner="bob", uses_merit=True),
-            Check(merit={"bob": 0}),
-            block(miner="bob", uses_merit=True, expect="merit-too-low"),
+            block(tx("alice", transfer("carol", 3)), expect="amount-too-small"),
+            block(tx("alice", transfer("carol", 4)), tx("alice", transfer("carol", 1))),
+            Check(balance={"carol": 2}, market={"burned": 3}),
+            block(tx("carol", transfer("alice", 1))),
+            Check(balance={"carol": 0}),
+            block(tx("alice", transfer("carol", 1))),  # its nonce keeps its record
         ],
     ),
 ]

@@ -53,8 +53,11 @@ from support.consensus_lab import (
 )
 
 ANY: Final = Target(2**256 - 1)
-EASY: Final = msgspec.structs.replace(PARAMS, genesis_target=ANY, max_target=ANY)
-"""Every digest wins and every block weighs one ticket, so the longest branch is the heaviest."""
+EASY: Final = msgspec.structs.replace(PARAMS, genesis_target=ANY, max_target=ANY, account_fee=0, burn_per_mille=1)
+"""Every digest wins and every block weighs one ticket, so the longest branch is the heaviest.
+
+With D = 1 a ticket would burn an eighth of a subsidy; here it burns a thousandth. New accounts cost nothing.
+"""
 NOW: Final = TimeMs(GENESIS_TIME + 10**9)
 PEOPLE: Final = (ALICE, BOB, CAROL, MINER)
 TRIES: Final = 10_000

@@ -5,12 +5,15 @@ from unittest.mock import patch
 
 import pytest
 
+from inos.chain import schema
 from inos.chain.checked import CheckedBlock
 from inos.chain.errors import ChainError
 from inos.chain.opening import load_index, open_database
-from inos.chain.staging import Staging
+from inos.chain.staging import StagedState, Staging
+from inos.consensus.records import Kind, StateKey, parse_queue_key
+from inos.consensus.state import StateView
 from inos.consensus.statetree import compute_state_root
-from inos.primitives.errors import MatrixMissing, ParentMissing, RuleViolation
+from inos.primitives.errors import MatrixMissing, ParentMissing, RuleViolation, VerdictMissing
 from inos.primitives.transactions import ClaimJob, SubmitResult
 from inos.primitives.units import JobId
 from support.chain_maker import (
@@ -25,7 +28,7 @@ from support.chain_maker import (
     make_post,
     make_result_ref,
 )
-from support.consensus_lab import edit
+from support.consensus_lab import Records, edit
 
 
 def make_branch(count: int = 12) -> Branch:
@@ -151,13 +154,13 @@ def test_a_spoiled_body_in_a_batch_condemns_nothing(tmp_path: Path):
 class Nothing:
     """A node without any matrix."""
 
-    def is_result_correct(self, job, x, w, y):
-        raise MatrixMissing((y.id,))
+    def get_verdict(self, product):
+        raise MatrixMissing((product.y.id,))
 
 
 def test_blocks_that_wait_for_matrices_are_stored_and_said_so(tmp_path: Path):
     branch = Branch()
-    post = branch.sign(ALICE, make_post(1, reward=100, deadline=20, claim_window=5, max_base_fee=10**6))
+    post = branch.sign(ALICE, make_post(1, reward=100, deadline=20, claim_window=5, max_burn=10**6))
     job = JobId(compute_tx_id(post))
     branch.grow(post)
     branch.grow(branch.sign(BOB, ClaimJob(job)))
@@ -166,7 +169,7 @@ def test_blocks_that_wait_for_matrices_are_stored_and_said_so(tmp_path: Path):
     ledger = branch.open_ledger(tmp_path / "a", Nothing())
     outcome, errors = give(ledger, branch.blocks)
     assert [len(outcome.connected), *errors[:2]] == [2, None, None]
-    assert all(isinstance(error, MatrixMissing) for error in errors[2:])
+    assert all(isinstance(error, VerdictMissing) for error in errors[2:])
     assert outcome.missing == (make_result_ref().id,)
     assert ledger.get_status(branch.tip_id) == "stored"
     ledger.close()
@@ -183,4 +186,47 @@ def test_staged_changes_are_read_before_they_are_written(tmp_path: Path):
     staging.flush()
     assert [ledger._db.get(key) for key in (b"zold", b"zgone", b"znew")] == [b"2", None, b"3"]
     assert compute_state_root(dict(ledger.iterate_records())) == ledger.tip.header.state_root
+    ledger.close()
+
+
+def test_staged_state_is_read_in_the_order_of_keys(tmp_path: Path):
+    """Before and after a flush, with records of one kind and of its neighbours."""
+    branch = Branch()
+    ledger = branch.open_ledger(tmp_path / "a")
+    staging = Staging(ledger._db)
+    state = StagedState(staging)
+    keys = [StateKey(bytes([Kind.DUE, n])) for n in range(5)]
+    staging.write({schema.state_key(keys[n]): b"old" for n in (1, 3)})
+    staging.flush()
+    staging.write(
+        {
+            schema.state_key(keys[0]): b"new",
+            schema.state_key(keys[1]): None,
+            schema.state_key(keys[4]): b"new",
+            schema.state_key(StateKey(bytes([Kind.MARKET, 7]))): b"other",
+            schema.state_key(StateKey(bytes([Kind.DEADLINE, 7]))): b"other",
+        }
+    )
+    whole = [(keys[0], b"new"), (keys[3], b"old"), (keys[4], b"new")]
+    for _ in range(2):
+        assert list(state.iterate(bytes([Kind.DUE]))) == whole
+        assert list(state.iterate(bytes([Kind.DUE]), keys[1])) == whole[1:]
+        assert list(state.iterate(bytes([Kind.DUE]), keys[3])) == whole[1:]
+        staging.flush()
+    ledger.close()
+
+
+def test_past_states_and_readers_are_read_in_the_order_of_keys(tmp_path: Path):
+    """Jobs queue up for their deadlines; the state two blocks ago has fewer, and the tip's has one more."""
+    branch = Branch()
+    ledger = branch.open_ledger(tmp_path / "a")
+    for n in range(3):
+        branch.grow(branch.sign(ALICE, make_post(1, deadline=19 - n, max_burn=10**6)))
+    give(ledger, branch.blocks)
+    read = [list(reader.iterate(bytes([Kind.DEADLINE]))) for reader in (ledger.state, ledger.get_past(1))]
+    heights = [[parse_queue_key(key)[0] for key, _ in found] for found in read]
+    assert heights == [[18, 19, 20], [20]]
+    first = read[0][1][0]
+    assert list(ledger.state.iterate(bytes([Kind.DEADLINE]), first)) == read[0][1:]
+    assert list(StateView(Records(dict(ledger.iterate_records()))).iterate(bytes([Kind.DEADLINE]))) == read[0]
     ledger.close()

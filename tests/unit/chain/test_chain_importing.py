@@ -27,7 +27,7 @@ def branch() -> Branch:
     made = Branch(EASY, {ALICE.address: Nano(10**12), **CROWD})
     for n in range(12):
         txs = [made.pay(ALICE, Address((50_000 + 10 * n + i).to_bytes(20, "big")), ahead=i) for i in range(5)]
-        made.grow(*txs, made.sign(ALICE, make_post(made.height + 1, max_base_fee=10**6), ahead=5))
+        made.grow(*txs, made.sign(ALICE, make_post(made.height + 1, max_burn=10**6), ahead=5))
     return made
 
 

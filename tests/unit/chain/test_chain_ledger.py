@@ -14,7 +14,7 @@ from inos.consensus.records import JobState
 from inos.core.verification.results import StoredResults
 from inos.mesh.store import MatrixStore
 from inos.primitives.blocks import Block
-from inos.primitives.errors import ClockAhead, InvalidCertificate, MatrixMissing, ParentMissing, RuleViolation
+from inos.primitives.errors import ClockAhead, InvalidCertificate, ParentMissing, RuleViolation, VerdictMissing
 from inos.primitives.transactions import ClaimJob, SubmitResult, compute_tx_id
 from inos.primitives.units import JobId, TimeMs
 from support.chain_maker import (
@@ -255,13 +255,13 @@ def test_missing_matrices_hold_a_block_and_its_descendants(branch: Branch, ledge
     child = branch.grow()
     y = make_result_ref()
     branch.products.missing.add(y.id)
-    with pytest.raises(MatrixMissing) as caught:
+    with pytest.raises(VerdictMissing) as caught:
         add(ledger, result)
     assert caught.value.ids == (y.id,)
     assert ledger.get_status(result.id) == "stored"
     assert not add(ledger, child).connected
-    with pytest.raises(MatrixMissing):
-        ledger.retry_held()
+    with pytest.raises(VerdictMissing):
+        ledger.retry_held(NOW)
     assert ledger.tip.id == branch.blocks[1].id
     # What is held is tried again after a restart, when the next block comes.
     ledger.close()
@@ -272,7 +272,7 @@ def test_missing_matrices_hold_a_block_and_its_descendants(branch: Branch, ledge
     assert outcome.connected == (side.tip_id,)
     assert outcome.missing == (y.id,)
     branch.products.missing.clear()
-    outcome = ledger.retry_held()
+    outcome = ledger.retry_held(NOW)
     assert outcome.connected == (result.id, child.id)
     assert ledger.state.get_job(job).state is JobState.SETTLED  # type: ignore[union-attr]
     ledger.check()
@@ -287,11 +287,11 @@ def test_held_branch_leaves_the_tip_and_names_what_it_needs(branch: Branch, ledg
     feed(ledger, branch.grow_by(2))
     feed(ledger, side.blocks)
     branch.products.missing.add(y.id)
-    with pytest.raises(MatrixMissing):
+    with pytest.raises(VerdictMissing):
         add(ledger, result)
     assert ledger.tip.id == branch.tip_id
     side.products.missing.clear()
-    outcome = ledger.retry_held()
+    outcome = ledger.retry_held(NOW)
     assert outcome.disconnected == tuple(made.id for made in reversed(branch.blocks))
     assert ledger.tip.id == result.id
 
@@ -323,31 +323,88 @@ def test_real_matrices_settle_a_job(tmp_path: Path) -> None:
     spoiled = branch.draft(branch.sign(BOB, SubmitResult(job, work.matrix_ref(wrong)), fee=1000))
     right = branch.grow(branch.sign(BOB, SubmitResult(job, work.matrix_ref(y)), fee=1000))
     for array in (x, w, wrong):
-        with pytest.raises(MatrixMissing):
-            add(ledger, spoiled) if array is x else ledger.retry_held()
+        with pytest.raises(VerdictMissing):
+            add(ledger, spoiled) if array is x else ledger.retry_held(NOW)
         store.put(array)
-    outcome = ledger.retry_held()
+    outcome = ledger.retry_held(NOW)
     assert not outcome.connected
     assert ledger.get_status(spoiled.id).startswith("invalid: [wrong-result]")
-    with pytest.raises(MatrixMissing) as caught:
+    with pytest.raises(VerdictMissing) as caught:
         add(ledger, right)
     assert caught.value.ids == (work.matrix_id(y),)
     store.put(y)
-    assert ledger.retry_held().connected == (right.id,)
+    assert ledger.retry_held(NOW).connected == (right.id,)
     ledger.close()
 
 
-def test_merit_moves_with_a_reorganisation(branch: Branch, ledger: Ledger) -> None:
+def test_reputation_moves_with_a_reorganisation(branch: Branch, ledger: Ledger) -> None:
     _, result = grow_job(branch)
     branch.append(result)
-    assert branch.state.get_account(BOB.address).merit == 12
-    branch.grow(miner=BOB.address, uses_merit=True)
+    earned = branch.state.get_account(BOB.address).reputation
     side = branch.fork(1)
     feed(ledger, branch.blocks)
-    assert ledger.state.get_account(BOB.address).merit == 11
+    assert ledger.state.get_account(BOB.address).reputation == earned > 0
     feed(ledger, side.grow_by(2, nonce=3))
-    assert ledger.state.get_account(BOB.address).merit == 12
-    assert ledger.state.get_account(CAROL.address).balance == 0
+    assert ledger.state.get_account(BOB.address).reputation == 0
+
+
+def grow_held(branch: Branch) -> tuple[MadeBlock, MadeBlock]:
+    """Two blocks of equal weight on a claimed job: one delivers a result nobody can check, one is empty."""
+    _, result = grow_job(branch)
+    branch.products.missing.add(make_result_ref().id)
+    return result, branch.fork().grow(nonce=9)
+
+
+@pytest.mark.parametrize(("waited_ms", "is_first"), [(250, True), (251, False)])
+def test_block_whose_matrices_came_late_loses_a_tie(
+    branch: Branch, ledger: Ledger, waited_ms: int, is_first: bool
+) -> None:
+    """The result's block came first; its matrices may come an eighth of the spacing of 2,000 ms later."""
+    result, rival = grow_held(branch)
+    feed(ledger, branch.blocks)
+    with pytest.raises(VerdictMissing):
+        add(ledger, result)
+    branch.products.missing.clear()
+    ledger.retry_held(TimeMs(NOW + waited_ms))
+    assert ledger.tip.id == result.id, "while it is alone it is the best"
+    add(ledger, rival)
+    assert (ledger.tip.id == result.id) is is_first
+    ledger.check()
+
+
+def test_block_that_waits_for_a_check_alone_is_not_late(branch: Branch, ledger: Ledger) -> None:
+    result, rival = grow_held(branch)
+    branch.products.missing.clear()
+    branch.products.unchecked.add(make_result_ref().id)
+    feed(ledger, branch.blocks)
+    with pytest.raises(VerdictMissing) as caught:
+        add(ledger, result)
+    assert (len(caught.value.products), caught.value.ids) == (1, ())
+    branch.products.unchecked.clear()
+    ledger.retry_held(TimeMs(NOW + 10**6))
+    add(ledger, rival)
+    assert ledger.tip.id == result.id
+
+
+def test_more_weight_beats_every_mark_and_a_restart_forgets_them(
+    branch: Branch, ledger: Ledger, tmp_path: Path
+) -> None:
+    result, rival = grow_held(branch)
+    feed(ledger, branch.blocks)
+    with pytest.raises(VerdictMissing):
+        add(ledger, result)
+    add(ledger, rival)
+    branch.products.missing.clear()
+    ledger.retry_held(TimeMs(NOW + 10**6))
+    assert ledger.tip.id == rival.id
+    branch.append(result)
+    add(ledger, branch.grow())
+    assert ledger.tip.id == branch.tip_id, "two blocks weigh more than one, late or not"
+    assert ledger._index.tip.late == 1
+    ledger.close()
+    ledger = branch.open_ledger(tmp_path)
+    assert ledger._index.tip.late == 0
+    ledger.close()
 
 
 def test_reader_keeps_its_block_while_the_chain_moves(branch: Branch, ledger: Ledger) -> None:
@@ -359,7 +416,7 @@ def test_reader_keeps_its_block_while_the_chain_moves(branch: Branch, ledger: Le
     assert state.get_account(ALICE.address).balance == balance
     assert state.get_account(CAROL.address).balance == 0
     assert ledger.state.get_account(CAROL.address).balance == 77
-    assert len([first, *records]) == 5, "Carol is not among them"
+    assert len([first, *records]) == 7, "Carol is not among them"
 
 
 def test_reader_never_sees_the_way_of_a_reorganisation(branch: Branch, ledger: Ledger) -> None:
@@ -369,13 +426,13 @@ def test_reader_never_sees_the_way_of_a_reorganisation(branch: Branch, ledger: L
     feed(ledger, branch.grow_by(2))
     feed(ledger, side.blocks)
     seen = []
-    check = branch.products.is_result_correct
+    check = branch.products.get_verdict
 
     def look(*args: Any) -> bool:
         seen.append((ledger.tip.id, ledger.get_block_id(1), ledger.get_status(side.blocks[0].id)))  # type: ignore[arg-type]
         return check(*args)
 
-    branch.products.is_result_correct = look  # type: ignore[method-assign]
+    branch.products.get_verdict = look  # type: ignore[method-assign]
     add(ledger, result)
     assert seen == [(branch.tip_id, branch.blocks[0].id, "stored")]
     assert ledger.tip.id == result.id
@@ -383,7 +440,7 @@ def test_reader_never_sees_the_way_of_a_reorganisation(branch: Branch, ledger: L
 
 def test_edit_of_any_header_field_is_another_block(branch: Branch, ledger: Ledger) -> None:
     made = branch.grow()
-    for changes in ({"nonce": made.block.header.nonce + 1}, {"beneficiary": bytes(20)}, {"uses_merit": True}):
+    for changes in ({"nonce": made.block.header.nonce + 1}, {"beneficiary": bytes(20)}, {"state_root": bytes(32)}):
         forged = MadeBlock(edit(made.block, **changes), made.witness)
         with pytest.raises(RuleViolation):
             add(ledger, forged)

@@ -157,13 +157,13 @@ def test_following_the_chain(pool: Mempool) -> None:
     assert sorted(tx.nonce for tx in list_transactions(pool)) == [0, 2, 3]
     state = make_state(alice=2)
     assert [tx.nonce for tx in pool.select(state)][:1] == [2] or pool.next_nonce(ALICE.address, state) == 4
-    pool.on_disconnected(block)
+    pool.on_disconnected(block, make_state())
     assert [tx for tx in pool.select(make_state()) if tx.sender == ALICE.public] == [waiting[0], other, *waiting[2:]]
     # Another one stands in its place meanwhile: it stays.
     pool.on_connected(block)
     mine = pay(ALICE, 1, fee=1500)
     pool.add(mine, make_state(alice=1), Height(0))
-    pool.on_disconnected(block)
+    pool.on_disconnected(block, make_state())
     assert pool.has(compute_tx_id(mine))
     assert not pool.has(compute_tx_id(other))
 
@@ -171,8 +171,8 @@ def test_following_the_chain(pool: Mempool) -> None:
 def test_limits_hold_when_a_block_comes_back() -> None:
     size = len(encode(pay(ALICE, 0)))
     pool = Mempool(EASY, MempoolLimits(max_bytes=4 * size, max_per_account=3))
-    add(pool, pay(BOB, 0, fee=400), pay(BOB, 1, fee=9000), pay(ALICE, 4))
-    pool.on_disconnected(make_block(1, *(pay(ALICE, n) for n in range(4))))
+    add(pool, pay(BOB, 0, fee=400), pay(BOB, 1, fee=9000), pay(ALICE, 4), state=make_state(alice=4))
+    pool.on_disconnected(make_block(1, *(pay(ALICE, n) for n in range(4))), make_state())
     assert pool.bytes_used <= 4 * size
     assert [tx.nonce for tx in pool.select(make_state())] == [0, 1, 2], "the cheapest queue went, no gap was torn"
     assert {tx.sender for tx in list_transactions(pool)} == {ALICE.public}
@@ -250,3 +250,49 @@ def test_readers_on_other_threads(pool: Mempool) -> None:
     for thread in threads:
         thread.join(10)
     assert failures == []
+
+
+def test_what_stands_behind_a_gap_takes_at_most_a_sixteenth() -> None:
+    size = len(encode(pay(ALICE, 1)))
+    pool = Mempool(EASY, MempoolLimits(max_bytes=16 * 2 * size + 15))
+    add(pool, pay(ALICE, 1, fee=500), pay(BOB, 1, fee=400))
+    error = refuse(pool, pay(CAROL, 1, fee=400))
+    assert error.code == "gaps-full"
+    assert "before it" in error.hint
+    add(pool, pay(CAROL, 1, fee=600))  # it displaces the cheapest one behind a gap
+    assert [tx.fee for tx in list_transactions(pool)] == [600, 500]
+    add(pool, pay(ALICE, 0, fee=300), pay(BOB, 1, fee=400))  # Alice's gap is closed
+    assert refuse(pool, pay(MINER, 1, fee=400)).code == "gaps-full"
+
+
+def test_a_gap_torn_by_the_chain_counts_too() -> None:
+    size = len(encode(pay(ALICE, 1)))
+    pool = Mempool(EASY, MempoolLimits(max_bytes=16 * 2 * size + 15))
+    add(pool, *(pay(ALICE, n, fee=1000 + n) for n in range(5)))
+    pool.remove(compute_tx_id(pay(ALICE, 0, fee=1000)))
+    assert pool.bytes_used <= 2 * size, "what follows stands behind a gap now"
+    pool.on_connected(make_block(1, pay(ALICE, 0, fee=7)))
+    assert pool.next_nonce(ALICE.address, make_state(alice=1)) == 1 + len(pool)
+
+
+def test_what_cannot_be_executed_goes_first_whatever_it_pays() -> None:
+    size = len(encode(pay(ALICE, 0, fee=90_000)))
+    pool = Mempool(EASY, MempoolLimits(max_bytes=3 * size))
+    refused, follower = pay(ALICE, 0, fee=90_000), pay(ALICE, 1, fee=80_000)
+    add(pool, refused, follower, pay(BOB, 0, fee=5000))
+    pool.on_refused(compute_tx_id(refused), make_state())
+    add(pool, pay(CAROL, 0, fee=300))
+    assert {tx.fee for tx in list_transactions(pool)} == {5000, 300}
+    # One that would be idle itself displaces nothing that a block could take.
+    assert refuse(pool, pay(MINER, 1, fee=10**6)).code in ("gaps-full", "pool-full")
+
+
+def test_the_rate_is_by_the_scarcest_of_bytes_cost_and_matrices() -> None:
+    """A block of 300 orders at most: each is worth a three-hundredth of its bytes, whatever its own size."""
+    params = msgspec.structs.replace(EASY, max_block_bytes=1_000_000, max_block_cost_us=300 * 200)
+    pool = Mempool(params)
+    post = sign_steadily(ALICE, 0, 40_000, make_post(1))  # 2,700 us: 45,000 bytes
+    transfer = pay(BOB, 0, fee=3000)  # 200 us: 3,334 bytes
+    add(pool, post, transfer)
+    assert list_transactions(pool) == [transfer, post]
+    assert pool.estimate_fee() == 500

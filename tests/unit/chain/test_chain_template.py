@@ -30,7 +30,6 @@ from support.chain_maker import (
     make_result_ref,
     seal,
 )
-from support.consensus_lab import edit, get_code
 
 SMALL = msgspec.structs.replace(EASY, max_block_bytes=3000)
 
@@ -54,9 +53,9 @@ def fill(ledger: Ledger, *transactions: Transaction) -> Mempool:
     return pool
 
 
-def make(ledger: Ledger, pool: Mempool, *, allow_merit: bool = False, miner: bytes = MINER.address) -> Template:
+def make(ledger: Ledger, pool: Mempool, *, miner: bytes = MINER.address) -> Template:
     now = TimeMs(ledger.tip.header.time_ms + 2000)
-    return make_template(ledger, pool, beneficiary=miner, now_ms=now, allow_merit=allow_merit)  # type: ignore[arg-type]
+    return make_template(ledger, pool, beneficiary=miner, now_ms=now)  # type: ignore[arg-type]
 
 
 def finish(template: Template) -> MadeBlock:
@@ -101,7 +100,7 @@ def test_empty_template_is_a_valid_block(branch: Branch, ledger: Ledger) -> None
 
 def test_time_is_after_the_median_whatever_the_clock_says(branch: Branch, ledger: Ledger) -> None:
     feed(ledger, branch.grow_by(5))
-    template = make_template(ledger, Mempool(EASY), beneficiary=MINER.address, now_ms=TimeMs(0), allow_merit=False)
+    template = make_template(ledger, Mempool(EASY), beneficiary=MINER.address, now_ms=TimeMs(0))
     times = branch.context.recent_times_ms
     assert template.header.time_ms == compute_median_time(times) + 1
     made = finish(template)
@@ -135,11 +134,11 @@ def test_large_transaction_gives_way_to_small_ones_of_others(tmp_path: Path) -> 
 
 def test_invalid_now_is_skipped_with_what_follows_it(branch: Branch, ledger: Ledger) -> None:
     """A post whose burn is not covered by what the pool could see."""
-    broke = branch.sign(BOB, make_post(1, reward=498_000, max_base_fee=1000), fee=1999)
+    broke = branch.sign(BOB, make_post(1, reward=498_000, max_burn=1000), fee=1999)
     after = branch.pay(BOB, CAROL.address, 1, ahead=1, fee=400)
     fine = branch.pay(ALICE, CAROL.address, fee=400)
     pool = fill(ledger, broke, fine)
-    pool.on_disconnected(Block(branch.headers[0], (after,)))
+    pool.on_disconnected(Block(branch.headers[0], (after,)), ledger.state)
     assert make(ledger, pool).transactions == (fine,)
     assert pool.list_ids() == [compute_tx_id(broke), compute_tx_id(fine)], "what its account cannot pay any more went"
 
@@ -201,25 +200,35 @@ def test_results_wrong_and_unchecked(branch: Branch, ledger: Ledger) -> None:
     assert not pool.has(compute_tx_id(result)), "a wrong one never will"
 
 
-def test_merit_is_used_where_allowed_and_there(tmp_path: Path) -> None:
-    params = msgspec.structs.replace(EASY, genesis_target=2**256 // 8 - 1, max_target=2**256 // 8 - 1)
-    branch = Branch(params)
+def test_what_has_no_room_in_this_block_waits_for_the_next(tmp_path: Path) -> None:
+    """Three orders, and room for what two of them cost; the cheapest stays, and nobody holds that against it."""
+    branch = Branch(msgspec.structs.replace(EASY, max_block_cost_us=450))
     ledger = branch.open_ledger(tmp_path)
-    job = grow_claimed_job(branch)
-    branch.grow(branch.sign(BOB, SubmitResult(job, make_result_ref()), fee=1000))
+    orders = [branch.pay(key, CAROL.address, fee=fee) for key, fee in ((ALICE, 900), (BOB, 800))]
+    orders.append(branch.pay(ALICE, CAROL.address, fee=700, ahead=1))
+    pool = fill(ledger, *orders)
+    made = finish(make(ledger, pool))
+    assert made.block.transactions == tuple(orders[:2])
+    assert pool.has(compute_tx_id(orders[2]))
+    feed(ledger, [made])
+    pool.on_connected(made.block)
+    assert make(ledger, pool).transactions == (orders[2],)
+    ledger.close()
+
+
+def test_results_are_taken_while_their_matrices_fit(tmp_path: Path) -> None:
+    most = 12 * 16_384  # of one job
+    branch = Branch(msgspec.structs.replace(EASY, max_checked_block_bytes=most, max_checked_bytes=most))
+    ledger = branch.open_ledger(tmp_path)
+    jobs = [grow_claimed_job(branch) for _ in range(2)]
     feed(ledger, branch.blocks)
-    assert ledger.state.get_account(BOB.address).merit == 12
-    pool = Mempool(params)
-    plain = make(ledger, pool, miner=BOB.address)
-    assert (plain.header.uses_merit, plain.allowed_target) == (False, 2**256 // 8 - 1)
-    assert not make(ledger, pool, allow_merit=True, miner=ALICE.address).header.uses_merit
-    rich = make(ledger, pool, allow_merit=True, miner=BOB.address)
-    assert (rich.header.uses_merit, rich.allowed_target) == (True, 4 * (2**256 // 8 - 1))
-    made = finish(rich)
-    assert get_code(lambda: branch.check(edit(made.block, beneficiary=ALICE.address))) == "merit-too-low"
-    ledger.add_block(made.block, made.witness, NOW)
-    assert ledger.tip.id == made.id
-    assert ledger.tip.weight == 3 * 8 + 2
-    assert ledger.state.get_account(BOB.address).merit == 4
-    assert not make(ledger, pool, allow_merit=True, miner=BOB.address).header.uses_merit
+    results = [
+        branch.sign(BOB, SubmitResult(job, make_result_ref(tag=n)), fee=1000, ahead=n) for n, job in enumerate(jobs)
+    ]
+    pool = fill(ledger, *results)
+    made = finish(make(ledger, pool))
+    assert made.block.transactions == (results[0],)
+    feed(ledger, [made])
+    pool.on_connected(made.block)
+    assert make(ledger, pool).transactions == (results[1],)
     ledger.close()

@@ -33,7 +33,7 @@ def ledger(branch: Branch, tmp_path: Path) -> Iterator[Ledger]:
 
 
 def choose(ledger: Ledger, pool: Mempool) -> tuple[Transaction, ...]:
-    template = make_template(ledger, pool, beneficiary=MINER.address, now_ms=NOW, allow_merit=False)
+    template = make_template(ledger, pool, beneficiary=MINER.address, now_ms=NOW)
     return template.transactions
 
 
@@ -62,7 +62,7 @@ def test_what_was_refused_goes_behind_what_was_not(branch: Branch, ledger: Ledge
     """Their accounts could pay, but no base fee is as low as they ask."""
     pool, height = Mempool(branch.params), Height(0)
     for key in CROWD:
-        pool.add(branch.sign(key, make_post(1, max_base_fee=0), fee=20_000), ledger.state, height)
+        pool.add(branch.sign(key, make_post(1, max_burn=0), fee=20_000), ledger.state, height)
     honest = branch.pay(ALICE, BOB.address, 5, fee=1000)
     pool.add(honest, ledger.state, height)
     assert choose(ledger, pool) == ()
@@ -73,7 +73,7 @@ def test_what_was_refused_goes_behind_what_was_not(branch: Branch, ledger: Ledge
 
 def test_a_replacement_of_what_was_refused_stands_in_line_again(branch: Branch, ledger: Ledger) -> None:
     pool, height = Mempool(branch.params), Height(0)
-    pool.add(branch.sign(CROWD[0], make_post(1, max_base_fee=0), fee=20_000), ledger.state, height)
+    pool.add(branch.sign(CROWD[0], make_post(1, max_burn=0), fee=20_000), ledger.state, height)
     cheap = branch.pay(ALICE, BOB.address, 5, fee=1000)
     pool.add(cheap, ledger.state, height)
     assert choose(ledger, pool) == (cheap,)

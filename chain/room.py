@@ -1,0 +1,37 @@
+"""How much of a block a transaction takes, by the scarcest of what blocks bound: bytes, costs, matrices."""
+
+from inos.consensus.costs import compute_transaction_cost
+from inos.consensus.params import Params
+from inos.consensus.prices import compute_product_bytes
+from inos.consensus.state import StateView
+from inos.primitives.transactions import JobMode, SubmitResult, Transaction
+from inos.primitives.units import JobId
+
+
+def compute_room(params: Params, state: StateView, tx: Transaction) -> int:
+    """Bytes of a block that a transaction's cost and matrices are worth, rounded up; its own bytes are not looked at.
+
+    A transaction that takes a hundredth of what a block may cost is worth a hundredth of its bytes.
+    """
+    cost = compute_transaction_cost(params, state, tx)
+    return max(
+        compute_cost_room(params, cost),
+        _scale(_count_matrix_bytes(state, tx), params.max_checked_block_bytes, params.max_block_bytes),
+    )
+
+
+def compute_cost_room(params: Params, cost_us: int) -> int:
+    """Bytes of a block that some microseconds of the reference core are worth."""
+    return _scale(cost_us, params.max_block_cost_us, params.max_block_bytes)
+
+
+def _scale(part: int, whole: int, block_bytes: int) -> int:
+    return -(-part * block_bytes // whole)
+
+
+def _count_matrix_bytes(state: StateView, tx: Transaction) -> int:
+    """Bytes of the matrices that a checked result names; 0 where its job is not known yet."""
+    job = state.get_job(JobId(tx.payload.job)) if isinstance(tx.payload, SubmitResult) else None
+    if job is None or job.mode is not JobMode.CHECKED:
+        return 0
+    return compute_product_bytes(job.x.rows, job.w.rows, job.x.cols)
