@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,7 +16,7 @@ from inos.cli.common.output import (
     fail,
     print_json,
 )
-from inos.primitives.units import BlockId
+from inos.primitives.units import BlockId, Nano, format_credits
 
 if TYPE_CHECKING:
     from inos.node.datadir import DataDir
@@ -45,15 +45,29 @@ def status(rpc: RpcOption = DEFAULT_RPC, json_: JsonOption = False) -> None:
     print(f"justified  block {found['justified_height']}  {found['justified']['id']}")
     for ballot in found["ballots"]:
         target = ballot["target"]
-        print(f"voted on   epoch {target['epoch']}  {ballot['votes']} of {ballot['members']} votes heard")
+        print(
+            f"voted on   epoch {target['epoch']}  {ballot['votes']} of {ballot['members']} votes heard, "
+            f"{_show(ballot['pot'])} credits in the pot"
+        )
     print(f"voters     {found['voters']} registered, {len(found['caught'])} caught")
     voter = found["voter"]
     if voter is not None:
         state = "registered" if voter["is_registered"] else "not registered"
         print(f"own voter  {state}, {voter['votes']} votes sent, last for epoch {voter['last_epoch']}")
         print(f"           key {voter['key']}")
+        print(f"           bond {_show(voter['bond'])}, mined {_show(voter['mined'])} credits, {_show_part(found)}")
         if voter["last_error"]:
             print(f"           {voter['last_error']}")
+
+
+def _show(nano: str) -> str:
+    return format_credits(Nano(int(nano)))
+
+
+def _show_part(found: dict[str, Any]) -> str:
+    """The own voter's weight as a part of what the network mined: over half of that is needed to justify."""
+    weight, mined = int(found["voter"]["weight"]), int(found["mined"])
+    return f"which weigh {100 * weight / mined if mined else 0:.1f} % of the network's mining"
 
 
 @app.command("export")

@@ -224,6 +224,8 @@ class Ballot(Struct, frozen=True):
     committee: int
     members: int
     votes: int
+    pot: int
+    """Paid, by weight, to the members whose votes justify the target."""
 
 
 class OwnVoter(Struct, frozen=True):
@@ -234,7 +236,8 @@ class OwnVoter(Struct, frozen=True):
     is_registered: bool
     bond: int
     leaves_at: int
-    reputation: int
+    mined: int
+    weight: int
     votes: int
     last_epoch: int
     last_error: str
@@ -252,6 +255,7 @@ class Finality(Struct, frozen=True):
     behind: int
     ballots: tuple[Ballot, ...]
     voters: int
+    mined: int
     caught: tuple[str, ...]
     voter: OwnVoter | None
 
@@ -260,13 +264,16 @@ class CommitteeMember(Struct, frozen=True):
     address: str
     key: str
     weight: int
+    mined: int
 
 
 class Committee(Struct, frozen=True):
-    """The heaviest member first; more than two thirds of `weight` justify."""
+    """The heaviest member first; members who weigh `quorum` together justify."""
 
     epoch: int
     weight: int
+    mined: int
+    quorum: int
     members: tuple[CommitteeMember, ...]
 
 

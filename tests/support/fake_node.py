@@ -48,6 +48,7 @@ from inos.primitives.units import Address, BlockId, Height, JobId, MatrixId, Nan
 from inos.primitives.votes import Link
 from inos.rpc.ports import Check, Health, PeerInfo, Provider, Pulse, RoutingInfo, SnapshotStatus
 from inos.wallet.keys import make_key
+from support.consensus_lab import Records
 
 WORKER = make_key(bytes(31) + b"\x07")
 FEE = Nano(1000)
@@ -140,7 +141,7 @@ class FakeLedger:
 
     @property
     def state(self) -> StateView:
-        return StateView(self.records)
+        return StateView(Records(self.records))
 
     def get_block_id(self, height: Height) -> BlockId | None:
         return compute_block_id(self.blocks[height].header) if 0 <= height < len(self.blocks) else None
@@ -220,11 +221,10 @@ class FakeLedger:
         height = Height(parent.height + 1)
         execution = Execution(
             self.params,
-            self.records,
+            Records(self.records),
             height=height,
             beneficiary=beneficiary,
             target=get_target(parent),
-            uses_merit=False,
             results=AllRight(),
             parent=BlockId(compute_block_id(parent)),
             bls=get_bls(),
@@ -247,7 +247,6 @@ class FakeLedger:
             state_root=compute_state_root(self.records),
             target=parent.target,
             beneficiary=beneficiary,
-            uses_merit=False,
             nonce=height,
             seal=None,
         )
@@ -295,8 +294,7 @@ class FakeMiner:
             job_tickets=Tickets(5),
             filler_tickets=Tickets(7),
             tickets_per_second=12.3456,
-            blocks_with_merit=1,
-            blocks_without_merit=2,
+            blocks_won=3,
             blocks_stale=0,
             jobs_settled=3,
             jobs_lost=0,

@@ -106,7 +106,7 @@ class Lab:
         """A block on the service's tip, one spacing later, not handed in."""
         height = service.ledger.tip.header.height + 1
         self.clock.now = TimeMs(max(self.clock.now, START + height * self.network.params.spacing_ms))
-        template = await service.get_template(beneficiary, False)
+        template = await service.get_template(beneficiary)
         operand = work.Operand.commit(np.ones((64, 64), np.int8))
         while True:
             self._nonce += 1

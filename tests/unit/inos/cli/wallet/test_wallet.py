@@ -293,14 +293,15 @@ def test_how_settled_a_transaction_is(run: Cli, node: StubNode, found: dict[str,
 
 
 def test_becoming_a_voter_and_ceasing_to_be_one(run: Cli, node: StubNode) -> None:
-    run.restore()
+    address = run.restore()
     assert run("vote", "--bond", "2", "--rpc", node.url, "--yes").exit_code == 0
     assert run("unvote", "--rpc", node.url, "--yes").exit_code == 0
     assert run("withdraw", "--rpc", node.url, "--yes").exit_code == 0
     bond = 2 * 10**9
     expected = [RegisterVoter(get_bls_key("alice"), prove("alice"), bond), UnbondVoter(), WithdrawBond()]
     assert [tx.payload for tx in node.sent] == expected
-    assert ("finality_register", {"bond": str(bond), "send": False}) in node.calls
+    asked = {"bond": str(bond), "send": False, "address": address}
+    assert ("finality_register", asked) in node.calls, "the proof is made for the wallet's address alone"
     assert run.fails("vote", "--bond", "20", "--rpc", node.url, "--yes") == "insufficient-balance"
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from inos.agents.status import VoterStatus
 from inos.primitives.transactions import RegisterVoter, Transfer, sign_transaction
-from inos.primitives.units import Nano, TxId
+from inos.primitives.units import Address, Nano, TxId
 from inos.wallet.addresses import encode_address
 from inos.wallet.keys import make_key
 from support.fake_node import FEE, WORKER, FakeNode
@@ -21,21 +21,25 @@ ALICE = make_key(bytes(31) + b"\x01")
 class FakeVoter:
     def __init__(self) -> None:
         self.bonds: list[int] = []
+        self.address: Address | None = ALICE.address
+        self.registrants: list[Address] = []
 
     def get_status(self) -> VoterStatus:
         return VoterStatus(
             key=get_bls_key("alice"),
-            address=ALICE.address,
+            address=self.address,
             is_registered=True,
             bond=5,
             leaves_at=0,
-            reputation=77,
+            mined=770,
+            weight=77,
             votes=3,
             last_epoch=2,
             last_error="",
         )
 
-    def make_registration(self, bond: Nano) -> RegisterVoter:
+    def make_registration(self, address: Address, bond: Nano) -> RegisterVoter:
+        self.registrants.append(address)
         return RegisterVoter(get_bls_key("alice"), prove("alice"), bond)
 
     async def register(self, bond: Nano) -> TxId:
@@ -70,13 +74,14 @@ async def test_status_and_committee_before_and_after_there_are_voters(ask: Ask, 
     assert (status["epoch"], status["final_height"], status["ballots"], status["voter"]) == (0, 0, [], None)
     assert status["final"] == status["justified"] == {"epoch": 0, "id": node.genesis_id.hex()}
     assert (await ask("finality_committee"))["members"] == []
+    node.ledger.append([], ALICE.address)
     append(node, RegisterVoter(get_bls_key("alice"), prove("alice"), node.params.min_voter_bond), 0)
-    while len(node.ledger.blocks) < 19:
+    while len(node.ledger.blocks) < 11:
         node.ledger.append([], ALICE.address)
-    node.ledger.final_height = 16
+    node.ledger.final_height = 8
     node.votes.caught.append(b"\1" * 48)
     status = await ask("finality_status")
-    assert (status["epoch"], status["final_height"], status["behind"], status["voters"]) == (3, 16, 2, 1)
+    assert (status["epoch"], status["final_height"], status["behind"], status["voters"]) == (3, 8, 2, 1)
     assert status["caught"] == ["01" * 48]
     (ballot,) = status["ballots"]
     assert (ballot["target"]["epoch"], ballot["committee"], ballot["members"]) == (2, 1, 1)
@@ -85,6 +90,10 @@ async def test_status_and_committee_before_and_after_there_are_voters(ask: Ask, 
     assert member["key"] == get_bls_key("alice").hex()
     assert member["address"] == encode_address("dinos", ALICE.address)
     assert committee["weight"] == member["weight"] != "0"
+    assert member["mined"] == committee["mined"]
+    assert int(committee["quorum"]) == int(committee["weight"]) * 2 // 3 + 1
+    assert int(ballot["pot"]) == 4 * (50 * 10**9 // 64)
+    assert int(status["mined"]) > int(committee["mined"])
     error = await ask("finality_committee", epoch=77)
     assert error["data"]["code"] == "unknown-committee"
 
@@ -98,7 +107,15 @@ async def test_registering_with_the_nodes_own_key(ask: Ask, node: FakeNode) -> N
     assert not voter.bonds
     sent = await ask("finality_register", bond="12345")
     assert (sent["id"], voter.bonds) == ("00" * 32, [12345])
-    assert (await ask("finality_status"))["voter"]["reputation"] == "77"
+    shown = (await ask("finality_status"))["voter"]
+    assert (shown["mined"], shown["weight"]) == ("770", "77")
+    assert voter.registrants == [ALICE.address] * 2
+    cold = await ask("finality_register", send=False, address=encode_address("dinos", WORKER.address))
+    assert cold["address"] == encode_address("dinos", WORKER.address)
+    assert voter.registrants[-1] == WORKER.address
+    voter.address = None
+    error = await ask("finality_register", send=False)
+    assert error["data"]["code"] == "no-account"
     assert [(await ask(f"finality_{what}"))["id"][:2] for what in ("unbond", "withdraw")] == ["01", "02"]
 
 
