@@ -15,7 +15,7 @@ from inos.chain.staging import StagedState, Staging
 from inos.chain.state_tree import make_tree_proof
 from inos.consensus.finality import is_checkpoint
 from inos.consensus.finality.epochs import is_latest_voting
-from inos.consensus.finality.trust import Step
+from inos.consensus.finality.trust import Step, compute_final_after
 from inos.consensus.params import Params
 from inos.consensus.records import FINALITY_KEY, Committee, Finality, StateKey, committee_key
 from inos.consensus.state import StateView
@@ -40,7 +40,7 @@ class Note(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     finality: Finality
     proof: StateProof
     committees: tuple[ProvenCommittee, ...]
-    """Those that may vote next: chosen at the last final checkpoint there, and the last one chosen."""
+    """Those that may vote next: the last one chosen, and those of what is final there or may be a block later."""
 
 
 def make_step_batch(step: Step) -> dict[bytes, bytes | None]:
@@ -68,7 +68,7 @@ def _make_note(staging: Staging) -> Note | None:
     finality = state.get_finality()
     if finality is None:
         return None
-    epochs = sorted({finality.finalized.epoch, *finality.committees[-1:]})
+    epochs = sorted({finality.finalized.epoch, finality.justified.epoch, *finality.committees[-1:]})
     committees = [(epoch, state.get_committee(epoch)) for epoch in epochs]
     proven = tuple(
         ProvenCommittee(epoch, committee, _prove(staging, records, committee_key(epoch)))
@@ -92,9 +92,12 @@ def find_step(read: Read, get_header: Callable[[BlockId], Header | None], target
     if aggregate_data is None or target_note is None or header is None:
         return None
     aggregate = decode(Aggregate, aggregate_data, limit=MAX_STORED_BYTES)
-    final, epoch = target_note.finality.finalized.epoch, aggregate.link.target.epoch
+    source, epoch = BlockId(aggregate.link.source.id), aggregate.link.target.epoch
+    final = 0 if aggregate.link.source.epoch == 0 else _find_final_after(read, source)
+    if final is None:
+        return None
     is_by_work = is_latest_voting(final, epoch)
-    holder = target_note if is_by_work else _read_note(read, BlockId(aggregate.link.source.id))
+    holder = target_note if is_by_work else _read_note(read, source)
     chosen_at = epoch - 1 if is_by_work else final
     for proven in holder.committees if holder is not None else ():
         if proven.epoch == chosen_at:
@@ -108,6 +111,22 @@ def find_step(read: Read, get_header: Callable[[BlockId], Header | None], target
                 finality_proof=target_note.proof,
             )
     return None
+
+
+def _find_final_after(read: Read, justified: BlockId) -> int | None:
+    """Epoch that is final once a checkpoint is justified; None where that is not known here."""
+    told, note, aggregate = (
+        read(schema.step_key(justified)),
+        _read_note(read, justified),
+        read(schema.aggregate_key(justified)),
+    )
+    if told is not None:
+        step = decode(Step, told, limit=MAX_STORED_BYTES)
+        return compute_final_after(step.finality, step.aggregate.link).epoch
+    if note is None or aggregate is None:
+        return None
+    link = decode(Aggregate, aggregate, limit=MAX_STORED_BYTES).link
+    return compute_final_after(note.finality, link).epoch
 
 
 def _read_note(read: Read, block: BlockId) -> Note | None:

@@ -16,13 +16,11 @@ from inos.consensus.codes import Code
 from inos.consensus.finality import (
     compute_epoch,
     is_before_start,
-    is_checkpoint,
     is_open,
     is_quorum,
-    list_open_ballots,
 )
 from inos.consensus.params import Params
-from inos.consensus.records import Ballot, Committee, Finality
+from inos.consensus.records import Ballot, Committee
 from inos.consensus.state import StateView
 from inos.primitives.bls import BlsBackend
 from inos.primitives.errors import NotYet, RuleViolation
@@ -30,7 +28,6 @@ from inos.primitives.units import Address, BlockId
 from inos.primitives.votes import (
     MAX_COMMITTEE,
     Aggregate,
-    Checkpoint,
     Link,
     Vote,
     compute_vote_hash,
@@ -197,13 +194,9 @@ class VotePool:
         places = [i for i, member in enumerate(committee.members) if member.key in votes]
         return not is_before_start(self._params, link.target.epoch) and is_quorum(committee, places)
 
-    def make_aggregate(self, state: StateView, tip: BlockId, height: int) -> Aggregate | None:
-        """What the next block on the tip could carry, the oldest first; None where no link has a quorum.
-
-        Args:
-            state: the tip's. height: the tip's.
-        """
-        for ballot in list_ballots(self._params, state, tip, height):
+    def make_aggregate(self, state: StateView) -> Aggregate | None:
+        """What the next block on this state could carry, the oldest first; None where no link has a quorum."""
+        for ballot in list_open_ballots(self._params, state):
             committee = state.get_committee(ballot.committee)
             votes = self._by_link.get(ballot.link, {})
             members = frozenset(i for i, member in enumerate(committee.members) if member.key in votes)
@@ -253,14 +246,9 @@ def is_voter(state: StateView, key: bytes) -> bool:
     return voter is not None and voter.key == key
 
 
-def list_ballots(params: Params, state: StateView, tip: BlockId, height: int) -> Iterator[Ballot]:
-    """What a block on the tip may justify, oldest first: the ballot of the tip itself too where it is a checkpoint."""
-    finality: Finality | None = state.get_finality()
-    if finality is None:
-        return
-    ballots = finality.ballots
-    if is_checkpoint(params, height):
-        ballots = list_open_ballots(state, Checkpoint(compute_epoch(params, height), tip))
-    for ballot in ballots:
-        if is_open(params, finality, ballot):
+def list_open_ballots(params: Params, state: StateView) -> Iterator[Ballot]:
+    """What the next block on this state may justify, oldest first."""
+    finality = state.get_finality()
+    for ballot in () if finality is None else finality.ballots:
+        if finality is not None and is_open(params, finality, ballot):
             yield ballot

@@ -1,7 +1,7 @@
 """Stage 3: a block against its parent's state.
 
-Order: the queues, in rounds; juries are drawn and counted; the first block above a checkpoint notes it; votes that a
-block carries take effect; the transactions in turn; a part of the subsidy goes into the epoch's pot, the beneficiary
+Order: the queues, in rounds; juries are drawn and counted; votes that the block carries take effect; the first block
+above a checkpoint notes it; the transactions in turn; a part of the subsidy goes into the epoch's pot, the beneficiary
 gets the rest and the fees, and the subsidy counts as mined by it.
 """
 
@@ -175,11 +175,11 @@ class Execution:
         start = self._begin()
         process_queues(start)
         process_juries(start, parent)
-        process_epoch_start(start, parent)
         if aggregate is not None:
             start.charge(compute_aggregate_cost(aggregate))
             self._check_cost(start)
             process_aggregate(start, aggregate, bls, self._beneficiary)
+        process_epoch_start(start, parent)
         self._take(start)
         self._history += _list_entries(start, PLACE_START)
 

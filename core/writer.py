@@ -126,8 +126,7 @@ class ChainWriter:
         return taken
 
     def make_template(self, beneficiary: Address) -> Template:
-        tip = self._ledger.tip
-        aggregate = self._votes.make_aggregate(self._ledger.state, tip.id, tip.header.height)
+        aggregate = self._votes.make_aggregate(self._ledger.state)
         make = partial(
             make_template,
             self._ledger,

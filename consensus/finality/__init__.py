@@ -3,14 +3,15 @@
 Casper FFG over the chain of proofs of work (docs/protocol.md, Finality). It draws no conclusions for the choice of a
 chain: `chain` reads the finalized checkpoint and keeps to it. Votes on their way are `core`'s.
 
-Pipeline: `voters` (register, unbond, withdraw) and `mined` (what each account's blocks were worth) -> `checkpoints`, in
-the first block after a checkpoint: the link to vote on, and a `committee` chosen from the voters -> `aggregates`, where
-a block carries one with a `quorum`: the link is justified, its source final, and the epoch's pot paid (`pots`) ->
-`evidence`: two votes that contradict cost their voter the bond. `trust` follows all of that from outside.
+Pipeline: `voters` (register, unbond, withdraw) and `mined` (what each account's blocks were worth) -> `aggregates`,
+where a block carries one with a `quorum`: the target is justified, its source final where it is the epoch before, and
+the epoch's pot paid (`pots`) -> `checkpoints`, in the first block after one: the link to vote on, and a `committee`
+chosen from the voters -> `evidence`: two votes that contradict cost their voter the bond. `trust` follows all of that
+from outside.
 """
 
 from inos.consensus.finality.aggregates import check_aggregate, check_block_aggregate, is_open, process_aggregate
-from inos.consensus.finality.checkpoints import get_voting_committee, list_open_ballots, process_epoch_start
+from inos.consensus.finality.checkpoints import get_voting_committee, process_epoch_start
 from inos.consensus.finality.committee import choose_committee
 from inos.consensus.finality.epochs import (
     compute_epoch,
@@ -54,7 +55,6 @@ __all__ = [
     "is_checkpoint",
     "is_open",
     "is_quorum",
-    "list_open_ballots",
     "process_aggregate",
     "process_epoch_start",
     "process_register",

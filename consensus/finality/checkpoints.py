@@ -26,7 +26,8 @@ from inos.primitives.votes import Checkpoint, Link
 def process_epoch_start(effects: Effects, parent: BlockId) -> None:
     """In the first block above a checkpoint: note the checkpoint and what may be voted on it, and choose a committee.
 
-    Pots whose checkpoint nobody can vote on any more are burned.
+    Votes that the block itself carries have taken effect before. Pots whose checkpoint nobody can vote on any more are
+    burned.
     """
     height = Height(effects.height - 1)
     if not is_checkpoint(effects.params, height):
@@ -36,26 +37,12 @@ def process_epoch_start(effects: Effects, parent: BlockId) -> None:
     if finality is None:
         effects.state.set_finality(Finality(checkpoint, checkpoint))
     else:
-        ballots = list_open_ballots(effects.state, checkpoint)
+        ballots = _list_ballots(effects.state, finality, checkpoint)
         targets = {each.link.target.epoch for each in ballots}
         for epoch in {checkpoint.epoch, *(each.link.target.epoch for each in finality.ballots)} - targets:
             burn_pot(effects, epoch)
         effects.state.set_finality(msgspec.structs.replace(finality, ballots=ballots))
     _add_committee(effects, checkpoint.epoch, height)
-
-
-def list_open_ballots(state: StateView, checkpoint: Checkpoint) -> tuple[Ballot, ...]:
-    """What a block above a checkpoint may carry votes on, oldest first.
-
-    Args:
-        state: after the checkpoint itself.
-    """
-    finality = state.get_finality()
-    if finality is None:
-        return ()
-    kept = [each for each in finality.ballots if each.link.target.epoch > checkpoint.epoch - KEPT_BALLOTS]
-    opened = _make_ballot(state, finality, checkpoint)
-    return (*kept, *(() if opened is None else (opened,)))
 
 
 def get_voting_committee(state: StateView) -> Committee:
@@ -64,6 +51,13 @@ def get_voting_committee(state: StateView) -> Committee:
     if finality is None or not finality.ballots:
         return Committee()
     return state.get_committee(finality.ballots[-1].committee)
+
+
+def _list_ballots(state: StateView, finality: Finality, checkpoint: Checkpoint) -> tuple[Ballot, ...]:
+    """What blocks above a checkpoint may carry votes on, oldest first."""
+    kept = [each for each in finality.ballots if each.link.target.epoch > checkpoint.epoch - KEPT_BALLOTS]
+    opened = _make_ballot(state, finality, checkpoint)
+    return (*kept, *(() if opened is None else (opened,)))
 
 
 def _make_ballot(state: StateView, finality: Finality, checkpoint: Checkpoint) -> Ballot | None:

@@ -25,7 +25,7 @@ from inos.primitives.bls import Bls
 from inos.primitives.codec import encode
 from inos.primitives.errors import NotYet, RuleViolation
 from inos.primitives.units import BlockId, StateRoot
-from inos.primitives.votes import Aggregate, Checkpoint, Epoch
+from inos.primitives.votes import Aggregate, Checkpoint, Epoch, Link
 
 
 class Step(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -61,12 +61,32 @@ def begin_trust_at(params: Params, checkpoint: Checkpoint, step: Step) -> Trust:
     """Trust in a final checkpoint somebody one believes has named; `step` is the one that led to it.
 
     Raises:
-        RuleViolation: "wrong-step", "bad-state-proof".
+        RuleViolation: "wrong-step", "wrong-source", "bad-state-proof".
     """
     check_target(params, checkpoint, step)
-    before = step.finality
-    is_next = before.justified.epoch + 1 == checkpoint.epoch
-    return Trust(checkpoint, before.justified if is_next else before.finalized, StateRoot(step.header.state_root))
+    final = compute_final_after(step.finality, step.aggregate.link)
+    return Trust(checkpoint, final, StateRoot(step.header.state_root))
+
+
+def compute_final_after(record: Finality, link: Link) -> Checkpoint:
+    """What is final once a link's target is justified.
+
+    Args:
+        record: under the target's root. The source may have been justified in the very next block, before the target's
+            ballot opened there; the link into it was then the one from what is justified in the record.
+
+    Raises:
+        RuleViolation: "wrong-source": by this record no ballot on the target can have that source.
+    """
+    final = record.finalized
+    if link.source != record.justified:
+        if all(link.source != ballot.link.target for ballot in record.ballots):
+            raise RuleViolation(
+                Code.WRONG_SOURCE, f"epoch {link.source.epoch} was not voted on below {link.target.epoch}"
+            )
+        if record.justified.epoch + 1 == link.source.epoch:
+            final = record.justified
+    return link.source if link.source.epoch + 1 == link.target.epoch else final
 
 
 def follow_step(params: Params, trust: Trust, step: Step, bls: Bls, is_best: Callable[[BlockId], bool]) -> Trust:

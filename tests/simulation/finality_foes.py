@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from inos.agents.voter.voter import find_duty
 from inos.primitives.units import BlockId
 from inos.primitives.votes import Link
-from simulation.finality_model import MODEL, SPACING_S, Made, Person, Run, sign
+from simulation.finality_model import SPACING_S, Made, Person, Run, sign
 
 
 class Equivocator:
@@ -25,7 +25,7 @@ class Equivocator:
     def see(self, made: Made) -> None:
         state = self._run.tree.get_state(made.id)
         for person in self._people:
-            link = find_duty(MODEL, state, made.height, person.key)
+            link = find_duty(self._run.tree.params, state, made.height, person.key)
             if link is not None and (person.key, link) not in self._signed:
                 self._signed.add((person.key, link))
                 self._run.send(-1, sign(person, link), self._choose(link) if self._is_careful else None)
@@ -62,8 +62,7 @@ class Withholder:
         if self._tip is None:
             return
         tree, pool = self._run.tree, self._run.nodes[0].pool
-        height = tree.blocks[self._tip].height
-        aggregate = pool.make_aggregate(tree.get_state(self._tip), self._tip, height)
+        aggregate = pool.make_aggregate(tree.get_state(self._tip))
         made = tree.extend(self._tip, aggregate, ())
         self._branch.append(made)
         self._tip = made.id

@@ -17,15 +17,18 @@ from inos.agents.voter.journal import Refused, Signed, check_signing
 from inos.agents.voter.voter import find_duty, make_signed
 from inos.chain.votepool import Taken, VotePool
 from inos.consensus.execution import Execution
+from inos.consensus.finality import compute_passed_epoch
 from inos.consensus.genesis_state import make_genesis
 from inos.consensus.params import Params
 from inos.consensus.records import (
-    VOTERS_KEY,
+    NETWORK_MINED_KEY,
+    VOTER_COUNT_KEY,
     Account,
+    NetworkMined,
     StateKey,
     Voter,
+    VoterCount,
     VoterKey,
-    Voters,
     account_key,
     bls_key_key,
     voter_key,
@@ -34,17 +37,27 @@ from inos.consensus.state import StateView
 from inos.primitives.codec import encode
 from inos.primitives.errors import InosError
 from inos.primitives.signatures import compute_address
-from inos.primitives.transactions import Payload, Transaction
+from inos.primitives.transactions import Payload, RegisterVoter, Transaction
 from inos.primitives.units import Address, BlockId, Height, PublicKey
-from inos.primitives.votes import Aggregate, Link, Vote, compute_vote_hash
+from inos.primitives.votes import Aggregate, Link, Vote, compute_vote_hash, make_possession_message
 from support.consensus_lab import ALICE, GENESIS_TIME, PARAMS, Products, Records
 from support.fake_bls import FakeBls
 
-MODEL: Final[Params] = msgspec.structs.replace(PARAMS, epoch_blocks=4, reputation_half_life=10**6, unbonding_epochs=9)
+MODEL: Final[Params] = msgspec.structs.replace(
+    PARAMS,
+    epoch_blocks=4,
+    finality_start=8,
+    reputation_half_life=10**6,
+    bond_leverage=10**9,
+    unbonding_epochs=36,
+)
 SPACING_S: Final = 2.0
 BOND: Final = 1000
-REPUTATION: Final = 10**6
-"""Of one unit of weight; a block adds 600, so weights hardly move in a run."""
+WEIGHT: Final = 1000
+"""Of a block."""
+UNIT: Final = 10**8
+"""Mined nano of one unit of weight; a block adds 49,000, so weights hardly move in a run."""
+NOBODY: Final = Address(bytes(20))
 BLS: Final = FakeBls()
 PRODUCTS: Final = Products()
 
@@ -55,6 +68,8 @@ class Made(msgspec.Struct, frozen=True):
     id: BlockId
     parent: BlockId
     height: int
+    weight: int
+    """Of the chain up to it; a block weighs `WEIGHT` unless it was mined at another difficulty."""
 
 
 class Person(msgspec.Struct, frozen=True):
@@ -76,19 +91,30 @@ PEOPLE: Final = tuple(make_person(number) for number in range(16))
 
 
 class Tree:
-    """All blocks of a run, and the state after each: a function of the block, so it is made once for all nodes."""
+    """All blocks of a run, and the state after each: a function of the block, so it is made once for all nodes.
 
-    def __init__(self, weights: Sequence[int], newcomers: Iterable[int] = ()) -> None:
-        genesis = make_genesis(MODEL, GENESIS_TIME, {ALICE.address: 10**6})  # type: ignore[dict-item]
+    Args:
+        weights: of the voters that genesis has, in units.
+        newcomers: people who have mined one unit each, and are no voters yet.
+        idle: units mined by accounts that never vote.
+    """
+
+    def __init__(
+        self, weights: Sequence[int], newcomers: Sequence[int] = (), idle: int = 0, params: Params = MODEL
+    ) -> None:
+        self.params = params
+        genesis = make_genesis(params, GENESIS_TIME, {ALICE.address: 10**6})  # type: ignore[dict-item]
         records = dict(genesis.records)
         voters = PEOPLE[: len(weights)]
         for person, weight in zip(voters, weights, strict=True):
             records |= make_voter_records(person, weight)
         for number in newcomers:
             person = PEOPLE[number]
-            records[account_key(person.address)] = encode(Account(balance=10 * BOND, reputation=3 * REPUTATION))
-        records[VOTERS_KEY] = encode(Voters(tuple(person.address for person in voters)))
-        self.genesis = Made(BlockId(bytes(32)), BlockId(bytes(32)), 0)
+            records[account_key(person.address)] = encode(Account(balance=10 * BOND, mined=UNIT))
+        mined = (sum(weights) + len(newcomers) + idle) * UNIT
+        records[NETWORK_MINED_KEY] = encode(NetworkMined(mined))
+        records[VOTER_COUNT_KEY] = encode(VoterCount(len(voters)))
+        self.genesis = Made(BlockId(bytes(32)), BlockId(bytes(32)), 0, 0)
         self.blocks: dict[BlockId, Made] = {self.genesis.id: self.genesis}
         self._records: dict[BlockId, dict[StateKey, bytes]] = {self.genesis.id: records}
         self._states: dict[BlockId, StateView] = {}
@@ -99,17 +125,23 @@ class Tree:
             state = self._states[block] = StateView(Records(self._records[block]))
         return state
 
-    def extend(self, parent: BlockId, aggregate: Aggregate | None, payloads: Sequence[tuple[Person, Payload]]) -> Made:
+    def extend(
+        self,
+        parent: BlockId,
+        aggregate: Aggregate | None,
+        payloads: Sequence[tuple[Person, Payload]],
+        finder: Address = NOBODY,
+        weight: int = WEIGHT,
+    ) -> Made:
         """A block on `parent`, by the rules; transactions that are not valid there are left out."""
         height = self.blocks[parent].height + 1
         reader = Records(self._records[parent])
         execution = Execution(
-            MODEL,
+            self.params,
             reader,
             height=Height(height),
-            beneficiary=Address(bytes(20)),
-            target=MODEL.genesis_target,
-            uses_merit=False,
+            beneficiary=finder,
+            target=self.params.genesis_target,
             results=PRODUCTS,
             parent=parent,
             aggregate=aggregate,
@@ -124,7 +156,7 @@ class Tree:
         id = BlockId(blake2b(parent + len(self.blocks).to_bytes(4, "big"), digest_size=32).digest())
         reader.apply(execution.finish().changes)
         self._records[id] = reader.all
-        made = self.blocks[id] = Made(id, parent, height)
+        made = self.blocks[id] = Made(id, parent, height, self.blocks[parent].weight + weight)
         return made
 
     def get_ancestor(self, block: BlockId, height: int) -> BlockId:
@@ -137,11 +169,16 @@ class Tree:
         return self.get_ancestor(high, self.blocks[low].height) == low
 
 
+def make_registration(person: Person) -> RegisterVoter:
+    message = make_possession_message(person.key, person.address, MODEL.chain_id)
+    return RegisterVoter(person.key, BLS.prove_possession(person.secret, message), BOND)
+
+
 def make_voter_records(person: Person, weight: int) -> dict[StateKey, bytes]:
     """A registered voter in genesis, without the block that registered it."""
     return {
-        account_key(person.address): encode(Account(bonded=BOND, reputation=weight * REPUTATION)),
-        voter_key(person.address): encode(Voter(person.key, BOND)),
+        account_key(person.address): encode(Account(bonded=BOND, mined=weight * UNIT)),
+        voter_key(person.address): encode(Voter(person.key, BOND, 0)),
         bls_key_key(person.key): encode(VoterKey(person.address)),
     }
 
@@ -155,7 +192,7 @@ class ModelNode:
         self.person = person
         self.tip = self.final = run.tree.genesis.id
         self.known = {run.tree.genesis.id}
-        self.pool = VotePool(MODEL, BLS)
+        self.pool = VotePool(run.tree.params, BLS)
         self.journal: list[Signed] = []
         self._orphans: dict[BlockId, list[Made]] = {}
 
@@ -168,8 +205,9 @@ class ModelNode:
         return self.run.tree.get_state(self.tip)
 
     def mine(self) -> None:
-        aggregate = self.pool.make_aggregate(self.state, self.tip, self.height)
-        made = self.run.tree.extend(self.tip, aggregate, self.run.payloads)
+        aggregate = self.pool.make_aggregate(self.state)
+        finder = NOBODY if self.person is None else self.person.address
+        made = self.run.tree.extend(self.tip, aggregate, self.run.payloads, finder)
         self.take_block(made)
         self.run.send(self.number, made)
 
@@ -187,7 +225,7 @@ class ModelNode:
             return
         self.known.add(made.id)
         tree = self.run.tree
-        if made.height > self.height and tree.is_on(self.final, made.id):
+        if made.weight > tree.blocks[self.tip].weight and tree.is_on(self.final, made.id):
             self._go_to(made.id)
         for orphan in self._orphans.pop(made.id, ()):
             self.take_block(orphan)
@@ -219,18 +257,18 @@ class ModelNode:
     def seek_final(self) -> None:
         """Follow the votes where they show that a block on another branch is final."""
         tree = self.run.tree
-        found = self.pool.find_final(self.state, tree.blocks[self.final].height // MODEL.epoch_blocks)
+        found = self.pool.find_final(self.state, compute_passed_epoch(tree.params, tree.blocks[self.final].height))
         if found not in self.known or not tree.is_on(self.final, found) or tree.is_on(found, self.tip):
             return
         self.final = found
         self.run.note_final(self, found)
         above = [tree.blocks[block] for block in self.known if tree.is_on(found, block)]
-        self._go_to(max(above, key=lambda made: made.height).id)
+        self._go_to(max(above, key=lambda made: made.weight).id)
 
     def vote(self) -> None:
         if self.person is None:
             return
-        link = find_duty(MODEL, self.state, self.height, self.person.key)
+        link = find_duty(self.run.tree.params, self.state, self.height, self.person.key)
         if link is None:
             return
         signed = make_signed(MODEL.chain_id, link)
@@ -279,9 +317,11 @@ class Run:
         cuts: Sequence[Cut] = (),
         delay: Callable[[random.Random], float] = lambda rng: rng.uniform(0.05, 0.5),
         newcomers: Sequence[int] = (),
+        idle: int = 0,
+        params: Params = MODEL,
     ) -> None:
         self.rng = random.Random(seed)
-        self.tree = Tree(weights, newcomers)
+        self.tree = Tree(weights, newcomers, idle, params)
         self.cuts = cuts
         self.delay = delay
         self.now = 0.0
@@ -361,9 +401,9 @@ class Run:
         return {each.first.key for node in self.nodes for each in node.pool.get_evidence()}
 
     def has_refused(self) -> bool:
-        """Whether the longest branch of all is one that the first node does not go to, for what is final there."""
-        longest = max(self.tree.blocks.values(), key=lambda made: made.height)
-        return longest.id in self.nodes[0].known and not self.tree.is_on(self.nodes[0].final, longest.id)
+        """Whether the heaviest branch of all is one that the first node does not go to, for what is final there."""
+        heaviest = max(self.tree.blocks.values(), key=lambda made: made.weight)
+        return heaviest.id in self.nodes[0].known and not self.tree.is_on(self.nodes[0].final, heaviest.id)
 
     def get_best_final(self) -> int:
         return max((self.tree.blocks[final].height for _, final in self.finals), default=0)

@@ -8,9 +8,9 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from inos.primitives.transactions import RegisterVoter, UnbondVoter
+from inos.primitives.transactions import UnbondVoter
 from simulation.finality_foes import Equivocator, Withholder
-from simulation.finality_model import BLS, BOND, PEOPLE, SPACING_S, Cut, Run
+from simulation.finality_model import PEOPLE, SPACING_S, Cut, Run, make_registration
 
 EPOCH_S: Final = 4 * SPACING_S
 LENGTH_S: Final = 11 * EPOCH_S
@@ -128,7 +128,7 @@ def run_changing(seed: int) -> Run:
 
     def come() -> None:
         for person in (PEOPLE[number] for number in newcomers):
-            run.payloads.append((person, RegisterVoter(person.key, BLS.prove_possession(person.secret), BOND)))
+            run.payloads.append((person, make_registration(person)))
 
     run.at(rng.uniform(0.5, 5) * EPOCH_S, come)
     run.at(rng.uniform(0.5, 6) * EPOCH_S, lambda: run.payloads.append((PEOPLE[leaving], UnbondVoter())))

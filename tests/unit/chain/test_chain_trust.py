@@ -19,6 +19,7 @@ from inos.primitives.votes import Checkpoint
 from support.chain_maker import EASY, Branch, feed
 from support.consensus_lab import PEOPLE
 from support.final_chain import VOTERS, begin_voting, grow_voted, make_voted_branch
+from support.voters import make_aggregate
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +148,30 @@ def test_after_a_stall_work_vouches_for_the_committee_again(tmp_path: Path) -> N
     assert finality is not None
     assert (trust.justified, trust.finalized) == (finality.justified, finality.finalized)
     assert trust.finalized.epoch > steps[gap].committee_epoch
+
+
+@pytest.mark.parametrize("late", [0, 1, 2])
+def test_votes_that_come_late_are_followed(late: int, tmp_path: Path) -> None:
+    """Votes come with the block above the next checkpoint, in time for its ballot, or later, which voids it."""
+    branch = make_voted_branch(4)
+    while branch.height < 6 * EASY.epoch_blocks + late:
+        branch.grow(miner=PEOPLE[VOTERS[branch.height % 3]].address)
+    ballot = -1 if late == 0 else 0
+    votes = make_aggregate(branch.state, VOTERS, ballot)
+    branch.grow(miner=PEOPLE["alice"].address, aggregate=votes)
+    assert votes.link.target.epoch == 5
+    grow_voted(branch, 4 * EASY.epoch_blocks)
+    ledger = branch.open_ledger(tmp_path / "late")
+    feed(ledger, branch.blocks)
+    steps = ledger.list_steps(1, 100)
+    ledger.close()
+    trust, finality = follow(begin(branch), steps), branch.state.get_finality()
+    assert finality is not None
+    assert (trust.justified, trust.finalized) == (finality.justified, finality.finalized)
+    assert [step.aggregate.link.target.epoch for step in steps].count(6) == (late == 0)
+    for number, step in enumerate(steps):
+        trust = begin_trust_at(EASY, step.aggregate.link.target, step)
+        assert trust == follow(begin(branch), steps[: number + 1])
 
 
 def test_left_out_step_is_seen(branch: Branch, ledger: Ledger) -> None:

@@ -3,10 +3,9 @@
 import msgspec
 import pytest
 
-from inos.chain.votepool import KEPT_EPOCHS, MAX_WAITING, Taken, VotePool, is_voter, list_ballots
+from inos.chain.votepool import KEPT_EPOCHS, MAX_WAITING, Taken, VotePool, is_voter, list_open_ballots
 from inos.primitives.errors import NotYet, RuleViolation
 from inos.primitives.transactions import RegisterVoter
-from inos.primitives.units import BlockId
 from inos.primitives.votes import Checkpoint, Link, Vote, compute_vote_hash
 from support.consensus_lab import CHAIN_ID, PEOPLE, Lab
 from support.fake_bls import FakeBls, sign_fake
@@ -56,26 +55,25 @@ def pool(lab: Lab) -> VotePool:
 
 
 def test_two_thirds_make_an_aggregate_and_less_do_not(lab: Lab, pool: VotePool) -> None:
-    link, tip = get_link(lab), BlockId(lab.context.parent_id)
+    link = get_link(lab)
     keys = [member.key for member in lab.state.get_committee(1).members]
     for key in keys[1:]:
         assert give(pool, lab, Vote(link, key, sign_fake(key, compute_vote_hash(CHAIN_ID, link)))) is Taken.NEW
     assert give(pool, lab, Vote(link, keys[1], sign_fake(keys[1], compute_vote_hash(CHAIN_ID, link)))) is Taken.KNOWN
-    assert pool.make_aggregate(lab.state, tip, lab.height) is None, "the two lighter of three"
+    assert pool.make_aggregate(lab.state) is None, "the two lighter of three"
     give(pool, lab, Vote(link, keys[0], sign_fake(keys[0], compute_vote_hash(CHAIN_ID, link))))
-    aggregate = pool.make_aggregate(lab.state, tip, lab.height)
+    aggregate = pool.make_aggregate(lab.state)
     assert aggregate is not None
     assert (aggregate.link, aggregate.bits) == (link, b"\7")
     assert BLS.is_aggregate_signed(keys, compute_vote_hash(CHAIN_ID, link), aggregate.signature)
-    assert pool.make_aggregate(lab.state, tip, lab.height) == aggregate
+    assert pool.make_aggregate(lab.state) == aggregate
 
 
-def test_the_ballot_of_a_tip_that_is_a_checkpoint_is_open_already(lab: Lab) -> None:
-    tip = BlockId(b"\5" * 32)
-    opened = list(list_ballots(lab.params, lab.state, tip, 24))
-    assert [ballot.link.target.epoch for ballot in opened] == [2, 3]
-    assert opened[-1].link.target.id == tip
-    assert not list(list_ballots(lab.params, Lab().state, tip, 0))
+def test_only_ballots_that_can_be_justified_are_open(lab: Lab) -> None:
+    opened = list(list_open_ballots(lab.params, lab.state))
+    assert [ballot.link.target.epoch for ballot in opened] == [2]
+    assert not list(list_open_ballots(lab.params, Lab().state))
+    assert not list(list_open_ballots(msgspec.structs.replace(lab.params, finality_start=17), lab.state))
 
 
 def test_votes_that_lie_are_told_from_votes_that_cannot_be_checked(lab: Lab, pool: VotePool) -> None:
