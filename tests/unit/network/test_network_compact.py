@@ -48,7 +48,7 @@ def solve(body: CompactBody, pool: tuple[Transaction, ...]) -> tuple[tuple[int, 
     table.add(by_id)
     for place, short in list_short_ids(body):
         found = table.find(short)
-        partial.places[place] = None if found is None else by_id[found]
+        partial.transactions[place] = None if found is None else by_id[found]
     missing = partial.missing
     return missing, partial.make_block()
 
