@@ -34,8 +34,8 @@ def status(rpc: RpcOption = DEFAULT_RPC, json_: JsonOption = False) -> None:
     print(f"inbound      {links.get('inbound', 0)} of {found['max_inbound']}")
     print(f"named        {links.get('static', 0)}")
     print(f"brief        {links.get('short', 0) + links.get('feeler', 0)}")
-    spread = found["spread"]
-    print(f"new blocks   {spread['blocks']} came compact, {spread['fallbacks']} whole, {spread['duplicates']} twice")
+    relay = found["block_relay"]
+    print(f"new blocks   {relay['blocks']} came compact, {relay['fallbacks']} whole, {relay['duplicates']} twice")
     print(f"addresses    {found['known_tried']} reached, {found['known_new']} heard of")
 
 

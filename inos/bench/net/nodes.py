@@ -96,7 +96,7 @@ async def measure_spread(folder: Path, count: int, seconds: float, tell: Tell) -
         await asyncio.sleep(seconds)
         until = time.monotonic()
         await asyncio.sleep(1)
-        spread = [(await _ask(node, "net_status"))["spread"] for node in nodes]
+        spread = [(await _ask(node, "net_status"))["block_relay"] for node in nodes]
         delays = watch.list_delays(began, until=until, nodes=[node.name for node in nodes])
     if not delays:
         raise BenchError("no-blocks", f"no block reached all {count} nodes in {seconds:g} s")

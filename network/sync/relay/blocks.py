@@ -68,7 +68,7 @@ class BlockRelayStats(Struct):
     duplicates: int = 0
     """Compact blocks that this node had already."""
     duplicate_bytes: int = 0
-    asked: int = 0
+    requested: int = 0
     """Transactions that were missing in compact blocks."""
     fallbacks: int = 0
     """Blocks that had to be fetched whole."""
@@ -241,7 +241,7 @@ class BlockRelay:
     async def _ask(self, peer: Peer, id: BlockId, missing: tuple[int, ...]) -> list[Transaction]:
         if len(missing) > MAX_ASKED:
             raise RequestFailed("too-much-missing", f"this node lacks {len(missing)} transactions of block {id.hex()}")
-        self.stats.asked += len(missing)
+        self.stats.requested += len(missing)
         with peer.requests.open(BlockTransactions) as pending:
             await peer.send_request(pending, GetBlockTransactions(pending.request, id, missing), self._limits.compact)
             reply = await pending.next(self._limits.compact)

@@ -43,14 +43,14 @@ class RoutingModel(Model):
     provided: Annotated[int, Field(ge=0, description="Matrices this node tells others it has.")]
 
 
-class SpreadModel(Model):
+class BlockRelayModel(Model):
     """What came of new blocks since the start; blocks of a sync are not among them."""
 
     blocks: Annotated[Count, Field(description="Blocks put together from compact ones.")]
     bytes: Annotated[Count, Field(description="Their compact form, in bytes.")]
     duplicates: Annotated[Count, Field(description="Compact blocks that were here already.")]
     duplicate_bytes: Count
-    asked: Annotated[Count, Field(description="Transactions in them that had to be asked for.")]
+    requested: Annotated[Count, Field(description="Transactions of them that had to be requested.")]
     fallbacks: Annotated[Count, Field(description="Blocks that had to be fetched whole.")]
 
 
@@ -74,7 +74,7 @@ class Status(Model):
     known_new: Annotated[Count, Field(description="Addresses in the book that were never reached.")]
     known_tried: Annotated[Count, Field(description="Addresses in the book that were reached.")]
     is_stale: Annotated[bool, Field(description="Whether outbound peers are changed as the chain stands still.")]
-    spread: SpreadModel
+    block_relay: BlockRelayModel
     routing: RoutingModel
 
 
