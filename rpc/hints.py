@@ -2,26 +2,44 @@
 
 from typing import Final
 
-from inos.rpc.rule_hints import RULE_HINTS
-
-HINTS: Final[dict[str, str]] = {
-    **RULE_HINTS,
+HINTS: Final = {
     "account-limit": "wait until some of them are in a block",
     "address-unusable": "give an address of this machine; 127.0.0.1 is always one",
+    "already-a-voter": "an account has one voter; inos finality status shows it",
     "already-known": "nothing to do: it waits to be mined",
+    "already-leaving": "wait until the unbonding time is over, then withdraw",
     "answer-too-large": "ask for less at once",
     "awaiting-state": "wait until the node has the state it is fetching",
+    "bad-nonce": "ask for the account's pending_nonce and sign again",
+    "bad-signature": "sign it again with the sender's key",
+    "bond-too-small": "chain_getParams says how much min_bond and min_voter_bond are",
     "claim-missing": "claim the job first",
+    "conflicts-with-final": "nothing to do: what is final is never undone",
+    "deadline-passed": "give a later deadline",
+    "deadline-too-far": "chain_getParams says how many blocks max_job_lifetime is",
     "delivery-missing": "wait until the result is on the chain",
+    "depth-mismatch": "X and W need equally many columns: Y is X times W transposed",
     "forbidden-origin": "open the explorer of this node itself, or call without a browser",
+    "insufficient-balance": "wait for what is on its way, or pay less; state_getAccount shows the balance",
     "internal-error": "the node's log has the details; please report it",
     "invalid-params": "rpc.discover describes every method's parameters",
     "invalid-request": 'write it as {"jsonrpc": "2.0", "id": 1, "method": "chain_head", "params": {}}',
     "job-closed": "job_get shows how it ended",
+    "job-not-delivered": "wait until its result is on the chain",
+    "job-not-open": "job_get shows who has it, and until when",
+    "key-already-used": "a BLS key votes for one account, and only once",
     "matrix-kept": "unpin it, or wait until the chain does not need it any more",
+    "not-a-voter": "finality_committee lists voters",
+    "not-the-poster": "only the account that posted a job can cancel it",
     "parse-error": 'send one JSON document, such as {"jsonrpc": "2.0", "id": 1, "method": "chain_head"}',
+    "still-bonded": "unbond first, and wait for the unbonding time",
     "timeout": "ask again, for less at once",
     "token-unreadable": "see that the data directory is the node's own and may be written",
+    "transaction-too-large": "send it in parts",
     "unauthorized": "send the text in <data-dir>/rpc.token as a bearer token",
+    "unknown-job": "job_list shows the jobs there are",
+    "wrong-chain-id": "it was signed for another network: see node_version",
     "wrong-matrix": "send the rows again, with the id they have",
+    "zero-amount": "give at least 1 nano",
+    "zero-reward": "give at least 1 nano",
 }

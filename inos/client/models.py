@@ -21,7 +21,7 @@ class NodeVersion(Struct, frozen=True):
     network: str
     chain_id: int
     genesis: str
-    protocol: int
+    protocol_version: int
     node_id: str
     hrp: str
 
@@ -88,7 +88,7 @@ class FoundTransaction(Struct, frozen=True):
     confirmations: int
 
 
-class Figures(Struct, frozen=True):
+class BlockStats(Struct, frozen=True):
     """What a block did to supply and market: nano, and tickets."""
 
     subsidy: int
@@ -109,7 +109,7 @@ class BlockInfo(Struct, frozen=True):
     id: str
     height: int
     size: int
-    figures: Figures | None
+    stats: BlockStats | None
     transactions: tuple[TransactionInfo, ...]
 
 
@@ -231,7 +231,7 @@ class BlockSummary(Struct, frozen=True):
     beneficiary: str
     uses_merit: bool
     difficulty: int
-    standing: str
+    finality: str
     product: Product | None
     transactions: int
     weight: int | None
@@ -293,7 +293,7 @@ class HistoryPage(Struct, frozen=True):
     next: str | None
 
 
-class StandingPoint(Struct, frozen=True):
+class ReputationPoint(Struct, frozen=True):
     """After a block in which they changed; tickets."""
 
     height: int
@@ -301,10 +301,10 @@ class StandingPoint(Struct, frozen=True):
     reputation: int
 
 
-class StandingHistory(Struct, frozen=True):
+class ReputationHistory(Struct, frozen=True):
     """Oldest first; not complete where there were too many changes to read."""
 
-    points: tuple[StandingPoint, ...]
+    points: tuple[ReputationPoint, ...]
     is_complete: bool
 
 

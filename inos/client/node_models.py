@@ -17,10 +17,10 @@ class HealthCheck(Struct, frozen=True):
 
 
 class SyncState(Struct, frozen=True):
-    """`phase` is finding_peers, headers, state, blocks, following or stalled, and then `reason` says why."""
+    """`phase` is finding_peers, headers, state, blocks, following or stalled, and then `stall_reason` says why."""
 
     phase: str
-    reason: str
+    stall_reason: str
     height: int
     header_height: int
     target_height: int
@@ -29,7 +29,7 @@ class SyncState(Struct, frozen=True):
     transactions_per_s: float
     remaining_s: float | None
     bottleneck: str | None
-    text: str
+    summary: str
 
 
 class Health(Struct, frozen=True):
@@ -71,13 +71,13 @@ class NetStatus(Struct, frozen=True):
     observed_host: str
     announced: str
     discovery: bool
-    links: dict[str, int]
+    connections: dict[str, int]
     max_outbound: int
     max_inbound: int
     outbound_groups: int
     known_new: int
     known_tried: int
-    is_stale: bool
+    is_tip_stale: bool
 
 
 class KnownAddress(Struct, frozen=True):
@@ -89,10 +89,10 @@ class KnownAddress(Struct, frozen=True):
     group: str
     is_tried: bool
     is_connected: bool
-    seen_ms: int
-    attempt_ms: int | None
-    reached_ms: int | None
-    attempts: int
+    last_seen_ms: int
+    last_attempt_ms: int | None
+    last_success_ms: int | None
+    failed_attempts: int
 
 
 class AddressBook(Struct, frozen=True):
@@ -158,15 +158,15 @@ class HeldMatrix(Struct, frozen=True):
     is_needed: bool
     is_own: bool
     demand: float
-    used_ms: int
+    last_used_ms: int | None
 
 
 class HeldPage(Struct, frozen=True):
-    """By id; the last one's id is `after` of the next page."""
+    """By id; `next` is `after` of the next page."""
 
     matrices: tuple[HeldMatrix, ...]
-    has_more: bool
-    absent_pins: tuple[str, ...]
+    next: str | None
+    missing_pins: tuple[str, ...]
 
 
 class MatrixChange(Struct, frozen=True):
@@ -174,7 +174,7 @@ class MatrixChange(Struct, frozen=True):
 
     id: str
     is_changed: bool
-    is_here: bool
+    is_stored: bool
 
 
 class MinerState(Struct, frozen=True):
@@ -186,7 +186,7 @@ class MinerState(Struct, frozen=True):
     worker: str | None
     can_claim: bool
     job: str | None
-    jobs_held: int
+    jobs_in_progress: int
     job_tickets: int
     filler_tickets: int
     tickets_per_second: float
@@ -234,10 +234,10 @@ class OwnVoter(Struct, frozen=True):
     address: str | None
     is_registered: bool
     bond: int
-    leaves_at: int
+    withdrawable_at: int | None
     reputation: int
-    votes: int
-    last_epoch: int
+    votes_sent: int
+    last_voted_epoch: int
     last_error: str
 
 
@@ -250,10 +250,10 @@ class Finality(Struct, frozen=True):
     final_height: int
     justified: Checkpoint
     justified_height: int
-    behind: int
+    unfinalized_blocks: int
     ballots: tuple[Ballot, ...]
     voters: int
-    caught: tuple[str, ...]
+    slashable_keys: tuple[str, ...]
     voter: OwnVoter | None
 
 
@@ -283,8 +283,8 @@ class SnapshotState(Struct, frozen=True):
     state: str
     path: str
     step: str
-    copied: int
-    of: int
+    step_bytes: int
+    step_total_bytes: int
     bytes: int
     matrices: int
     error: SnapshotError | None

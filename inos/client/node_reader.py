@@ -54,7 +54,7 @@ class NodeReader(Reader):
 
     async def provide(self, matrix: str) -> int:
         """Tell the network that the node has a matrix; how many nodes keep record of it."""
-        return int((await self.call("net_provide", id=matrix))["kept_by"])
+        return int((await self.call("net_provide", id=matrix))["recorded_by"])
 
     # Matrices
 

@@ -91,9 +91,9 @@ class Reader:
         """Weight mined and paid tickets settled over the last `window` blocks."""
         return await self._ask(models.UsefulWork, "chain_usefulWork", window=window)
 
-    async def blocks(self, first: int | None = None, count: int = 20) -> models.BlockPage:
+    async def blocks(self, first: int | None = None, limit: int = 20) -> models.BlockPage:
         """Blocks without their transactions, newest first, from height `first` (the tip) down."""
-        return await self._ask(models.BlockPage, "chain_listBlocks", first=first, count=count)
+        return await self._ask(models.BlockPage, "chain_listBlocks", first=first, limit=limit)
 
     async def certificate(self, block: int | str = "latest") -> models.Certificate:
         """What proves a block's work: header and witness as bytes in hex."""
@@ -103,9 +103,9 @@ class Reader:
         """What concerned an account, newest first."""
         return await self._ask(models.HistoryPage, "state_getHistory", address=address, limit=limit, before=before)
 
-    async def standing(self, address: str) -> models.StandingHistory:
+    async def reputation_history(self, address: str) -> models.ReputationHistory:
         """Merit and reputation of an account over time."""
-        return await self._ask(models.StandingHistory, "state_getStanding", address=address)
+        return await self._ask(models.ReputationHistory, "state_getReputationHistory", address=address)
 
     async def pool(self, limit: int = 100) -> models.PoolPage:
         """Transactions that wait to be mined."""
@@ -130,9 +130,9 @@ class Reader:
         """What happened to a job; RemoteError "job-unknown" until its transaction is mined."""
         return await self._ask(models.JobHistory, "job_history", id=job)
 
-    async def job_record(self, address: str) -> models.TrackRecord:
+    async def track_record(self, address: str) -> models.TrackRecord:
         """How an address has dealt as worker and as poster."""
-        return await self._ask(models.TrackRecord, "job_record", address=address)
+        return await self._ask(models.TrackRecord, "job_trackRecord", address=address)
 
     def subscribe(
         self,

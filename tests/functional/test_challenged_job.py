@@ -80,7 +80,7 @@ async def test_a_wrong_result_costs_its_worker_the_bond(tmp_path: Path) -> None:
         # The bond is gone and the reputation with it, that of its blocks before too.
         account = await ask(watcher.rpc_url, "state_getAccount", {"address": wrong_doer})
         assert int(account["bonded"]) == 0
-        record = (await ask(watcher.rpc_url, "job_record", {"address": wrong_doer}))["worker"]
+        record = (await ask(watcher.rpc_url, "job_trackRecord", {"address": wrong_doer}))["worker"]
         assert (record["challenged"], record["settled"], int(record["bonds_lost"])) == (1, 0, bond)
         # Half of it went to the watcher, who paid a fee; the rest is burned.
         paid = int((await ask(watcher.rpc_url, "state_getAccount", {"address": watcher_address}))["balance"]) - FUNDS

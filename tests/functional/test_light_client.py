@@ -82,16 +82,16 @@ def prove_another_block(method: str, params: dict[str, Any], result: Any) -> Any
 
 def forge_votes(method: str, params: dict[str, Any], result: Any) -> Any:
     """Steps in which one byte of the last one is another."""
-    if method == "light_steps" and result["steps"]:
-        step = bytearray.fromhex(result["steps"][-1])
+    if method == "light_finalityProofs" and result["proofs"]:
+        step = bytearray.fromhex(result["proofs"][-1])
         step[len(step) // 2] ^= 1
-        result["steps"][-1] = step.hex()
+        result["proofs"][-1] = step.hex()
     return result
 
 
 def forge_headers(method: str, params: dict[str, Any], result: Any) -> Any:
     """A header with one byte changed in its middle."""
-    if method == "light_headers" and result["headers"]:
+    if method == "chain_getRawHeaders" and result["headers"]:
         header = bytearray.fromhex(result["headers"][0])
         header[60] ^= 1
         result["headers"][0] = header.hex()

@@ -58,12 +58,12 @@ async def test_no_job_is_multiplied_twice(tmp_path: Path) -> None:
         # Only a claim that a reorganisation takes away leaves work in vain: two blocks at once, seldom here.
         undone = sum("reorganisation" in (tmp_path / name / "node.log").read_text() for name in ("one", "two"))
         assert asked <= worked <= asked * (2 if undone else 1)
-        records = [(await ask(plain.rpc_url, "job_record", {"address": status["worker"]})) for status in statuses]
+        records = [(await ask(plain.rpc_url, "job_trackRecord", {"address": status["worker"]})) for status in statuses]
         assert sum(record["worker"]["settled"] for record in records) == JOBS
         assert sum(record["worker"]["claimed"] for record in records) == JOBS
         assert sum(int(record["worker"]["earned"]) for record in records) == JOBS * 2 * 10**9
         for job in ids:
             history = (await ask(plain.rpc_url, "job_history", {"id": job}))["events"]
             assert [event["event"] for event in history] == ["posted", "claimed", "settled"]
-        poster = (await ask(plain.rpc_url, "job_record", {"address": jobs[0].poster}))["poster"]
+        poster = (await ask(plain.rpc_url, "job_trackRecord", {"address": jobs[0].poster}))["poster"]
         assert (poster["posted"], poster["settled"], poster["lapsed"]) == (JOBS, JOBS, 0)

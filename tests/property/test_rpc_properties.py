@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from inos.rpc.errors import MEANINGS, RpcError
 from inos.rpc.method import method
 from inos.rpc.methods.mesh.encoding import decode_base64, encode_matrix, read_npy, read_raw
-from inos.rpc.schemas import Model, compute_ratio
+from inos.rpc.models.values import Model, compute_ratio
 from inos.rpc.server.dispatch import Caller, Dispatcher
 
 NODE: Any = object()

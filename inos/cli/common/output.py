@@ -48,20 +48,13 @@ def print_json(value: Any) -> None:
 
 def print_error(error: InosError, *, as_json: bool) -> None:
     """The error on stderr; with `as_json` as an object on stdout instead."""
-    hint = error.hint or HINTS.get(error.code, "") or _get_rule_hint(error.code)
+    hint = error.hint or HINTS.get(error.code, "")
     if as_json:
         print_json({"error": {"code": error.code, "message": error.message, "hint": hint}})
         return
     print(make_printable(f"error [{error.code}]: {error.message}"), file=sys.stderr)
     if hint:
         print(make_printable(f"  {hint}"), file=sys.stderr)
-
-
-def _get_rule_hint(code: str) -> str:
-    """The next step for a broken rule. Imported only here: commands that succeed need no server to be loaded."""
-    from inos.rpc.hints import HINTS as RPC_HINTS
-
-    return RPC_HINTS.get(code, "")
 
 
 def make_printable(text: str) -> str:

@@ -293,7 +293,7 @@ def _say(text: str, *, as_json: bool) -> None:
 
 def _describe_dealings(rpc: str, address: str, side: str) -> str:
     """An address's record in a few words."""
-    record = call_rpc(rpc, "job_record", {"address": address})[side]
+    record = call_rpc(rpc, "job_trackRecord", {"address": address})[side]
     begun = record["posted"] if side == "poster" else record["claimed"]
     return f" ({record['settled']} of {begun} settled, {record['lapsed']} lapsed, {record['challenged']} shown wrong)"
 

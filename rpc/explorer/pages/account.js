@@ -27,9 +27,9 @@ function change(nano) {
 }
 
 export async function showAccount(main, address) {
-  const [account, standing, record, page] = await Promise.all([
-    call("state_getAccount", { address }), call("state_getStanding", { address }),
-    call("job_record", { address }), call("state_getHistory", { address, limit: PAGE }),
+  const [account, reputation, record, page] = await Promise.all([
+    call("state_getAccount", { address }), call("state_getReputationHistory", { address }),
+    call("job_trackRecord", { address }), call("state_getHistory", { address, limit: PAGE }),
   ]);
   const figures = el("dl", { class: "figures" });
   drawFigures(figures, account);
@@ -37,8 +37,8 @@ export async function showAccount(main, address) {
   drawHistory(history, address, page, []);
   show(main,
     el("h1", {}, "Account"), el("p", {}, el("code", {}, account.address)), figures,
-    el("div", { class: "charts" }, drawStanding(standing, "reputation"), drawStanding(standing, "merit")),
-    standing.is_complete ? null
+    el("div", { class: "charts" }, drawPoints(reputation, "reputation"), drawPoints(reputation, "merit")),
+    reputation.is_complete ? null
       : el("p", { class: "quiet" }, "The history shown is not whole; the figures above are the chain's own."),
     el("h2", {}, "How it has dealt"),
     el("div", { class: "card" }, facts(listRecord(record))),
@@ -60,8 +60,8 @@ function drawFigures(holder, account) {
     figure("transactions sent", count(account.nonce)));
 }
 
-function drawStanding(standing, name) {
-  const points = standing.points.map((point) => [point.height, Number(point[name])]);
+function drawPoints(reputation, name) {
+  const points = reputation.points.map((point) => [point.height, Number(point[name])]);
   return drawChart({ title: `${name}, tickets`, lines: [points], xName: "block", isStepped: true });
 }
 

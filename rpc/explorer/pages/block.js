@@ -28,7 +28,7 @@ export async function showBlock(main, name) {
       ["id", el("code", {}, block.id)],
       ["parent", block.height > 0 ? blockLink(header.parent, header.parent) : "none: this is genesis"],
       ["time", time(header.time_ms)],
-      ["standing", line ? `${line.standing}, ${count(header.confirmations)} confirmations` : header.status],
+      ["finality", line ? `${line.finality}, ${count(header.confirmations)} confirmations` : header.status],
       ["won by", accountLink(header.beneficiary), header.uses_merit ? " with merit" : " without merit"],
       ["multiplied", line ? describeProduct(line) : "–", line?.product ? (job ? " for job " : ", nobody's job among the newest") : null,
         job ? jobLink(job.id) : null],
@@ -36,7 +36,7 @@ export async function showBlock(main, name) {
       ["difficulty", `${count(header.difficulty)} tickets`],
       ["size", `${count(block.size)} bytes`],
     ])),
-    block.figures ? el("div", { class: "card" }, facts(listFigures(block.figures))) : null,
+    block.stats ? el("div", { class: "card" }, facts(listStats(block.stats))) : null,
     el("h2", {}, block.transactions.length === 1 ? "1 transaction" : `${block.transactions.length} transactions`),
     table(TRANSACTION_COLUMNS, block.transactions, "This block holds none."),
     el("details", { class: "card" }, el("summary", {}, "All of the header"),
@@ -45,7 +45,7 @@ export async function showBlock(main, name) {
 
 async function readLine(block) {
   if (block.header.status !== "connected") return null;
-  const list = await call("chain_listBlocks", { first: block.height, count: 1 });
+  const list = await call("chain_listBlocks", { first: block.height, limit: 1 });
   return list.blocks[0];
 }
 
@@ -56,15 +56,15 @@ async function findJob(line) {
   return jobs.find((job) => job.x.id === line.product.x && job.w.id === line.product.w) ?? null;
 }
 
-function listFigures(figures) {
+function listStats(stats) {
   return [
-    ["stands for", `${count(figures.weight)} tickets`],
-    ["paid work settled", `${count(figures.tickets_settled)} tickets`],
-    ["posted", `${count(figures.tickets_posted)} tickets`],
-    figures.settled.length ? ["jobs settled", ...figures.settled.flatMap((job) => [jobLink(job), " "])] : null,
-    ["minted", `${credits(figures.subsidy)} credits`],
-    ["fees", `${credits(figures.fees)} credits`],
-    ["burned", `${credits(figures.burned)} credits, ${count(figures.base_fee)} nano per ticket`],
-    ["supply after it", `${credits(figures.supply)} credits`],
+    ["stands for", `${count(stats.weight)} tickets`],
+    ["paid work settled", `${count(stats.tickets_settled)} tickets`],
+    ["posted", `${count(stats.tickets_posted)} tickets`],
+    stats.settled.length ? ["jobs settled", ...stats.settled.flatMap((job) => [jobLink(job), " "])] : null,
+    ["minted", `${credits(stats.subsidy)} credits`],
+    ["fees", `${credits(stats.fees)} credits`],
+    ["burned", `${credits(stats.burned)} credits, ${count(stats.base_fee)} nano per ticket`],
+    ["supply after it", `${credits(stats.supply)} credits`],
   ];
 }

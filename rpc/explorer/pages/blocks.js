@@ -60,7 +60,7 @@ export async function showBlocks(main) {
 
 function readAll() {
   return Promise.all([
-    call("chain_listBlocks", { count: SHOWN }), call("chain_head"), call("chain_usefulWork", { window: WINDOW }),
+    call("chain_listBlocks", { limit: SHOWN }), call("chain_head"), call("chain_usefulWork", { window: WINDOW }),
   ]);
 }
 

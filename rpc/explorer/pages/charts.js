@@ -14,7 +14,7 @@ export async function showCharts(main) {
   const holder = el("div", { class: "charts" });
   const draw = async () => {
     last = Date.now();
-    const [list, supply] = await Promise.all([call("chain_listBlocks", { count: BLOCKS }), call("state_supply")]);
+    const [list, supply] = await Promise.all([call("chain_listBlocks", { limit: BLOCKS }), call("state_supply")]);
     if (!isGone) show(holder, makeCharts(list.blocks.reverse(), supply));
   };
   await draw();

@@ -39,14 +39,14 @@ async function drawAll(main) {
     el("dl", { class: "figures" },
       figure("final", toBlock(status.final, status.final_height), "never undone"),
       figure("justified", toBlock(status.justified, status.justified_height), "by two thirds"),
-      figure("behind", count(status.behind), "blocks"),
+      figure("behind", count(status.unfinalized_blocks), "blocks"),
       figure("epoch", count(status.epoch), `of ${count(status.epoch_blocks)} blocks`),
       figure("voters", count(status.voters), "registered")),
     el("h2", {}, "Being voted on"),
     table(BALLOTS, status.ballots, "Nothing is voted on now."),
     el("h2", {}, `Committee of epoch ${count(committee.epoch)}`),
     table(MEMBERS, members, "Nobody votes: nothing becomes final until somebody does."),
-    ...drawCaught(status.caught));
+    ...drawCaught(status.slashable_keys));
 }
 
 const toBlock = (checkpoint, height) => link(`#/block/${checkpoint.id}`, count(height));

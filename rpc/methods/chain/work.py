@@ -1,90 +1,50 @@
-"""chain_usefulWork and chain_getParams: what the work of a window came to, and the network's parameters."""
+"""chain_usefulWork: how much of the work in a window of blocks was paid for."""
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Final
 
-import msgspec
 from pydantic import Field
 
 from inos.chain.ledger import Tip
 from inos.consensus.execution import BlockFigures
-from inos.primitives.blocks import Header, encode_target
+from inos.primitives.blocks import Header
 from inos.primitives.units import BlockId, Height
 from inos.rpc.lookup import CONSISTENT_TRIES, make_tip_moving
 from inos.rpc.method import Example, method
+from inos.rpc.models.values import BigInteger, BlockHeight, Count, Model, NanoAmount, Ratio, compute_ratio
 from inos.rpc.ports import NodePort
-from inos.rpc.schemas import Count, HeightNumber, Hex32, Model, NanoText, NoParams, NumberText, RatioText, compute_ratio
 
-MAX_WINDOW = 100_000
-BREATH_BLOCKS = 200
-"""After so many blocks other requests get their turn."""
-SHARE_DECIMALS = 6
-BURN_DECIMALS = 3
+MAX_WINDOW: Final = 100_000
+YIELD_BLOCKS: Final = 200
+"""Blocks read between two points at which other requests get their turn."""
+SHARE_DECIMALS: Final = 6
+BURN_DECIMALS: Final = 3
 
 
 class WindowParams(Model):
-    window: Annotated[int, Field(ge=1, le=MAX_WINDOW, description="Blocks back from the tip, genesis not counted.")] = (
-        100
-    )
+    window: Annotated[
+        int, Field(ge=1, le=MAX_WINDOW, description="The number of blocks back from the tip; genesis is not counted.")
+    ] = 100
 
 
-class UsefulWork(Model):
-    """Work over a window of blocks. A share says only what somebody paid for: read it beside the burn."""
+class UsefulWorkModel(Model):
+    """Work over a window of blocks. The share only says what was paid for; read it beside the burn."""
 
-    from_height: HeightNumber
-    to_height: HeightNumber
-    blocks: Count
-    blocks_with_merit: Count
-    weight_mined: Annotated[NumberText, Field(description="Tickets the window's blocks stand for.")]
-    tickets_settled: Count
-    tickets_posted: Count
-    useful_share: Annotated[RatioText, Field(description="tickets_settled / weight_mined.")]
-    burned: Annotated[NanoText, Field(description="By jobs posted and bonds lost.")]
-    burn_per_ticket: Annotated[RatioText, Field(description="Nano that posting burned, per ticket posted.")]
-
-
-class ParamsModel(Model):
-    """Every consensus parameter, as in the genesis file."""
-
-    network: str
-    chain_id: int
-    spacing_ms: int
-    asert_half_life_ms: int
-    genesis_target: Hex32
-    max_target: Hex32
-    max_future_ms: int
-    median_time_blocks: int
-    max_block_bytes: int
-    subsidy_initial: NanoText
-    subsidy_decay_interval: int
-    subsidy_tail: NanoText
-    merit_premium: int
-    base_fee_initial: NanoText
-    base_fee_floor: NanoText
-    base_fee_change_denominator: int
-    useful_target_percent: int
-    max_checked_bytes: int
-    min_bond: NanoText
-    min_claim_window: int
-    max_claim_window: int
-    max_job_lifetime: int
-    base_open_claims: int
-    reputation_per_claim: int
-    max_open_claims: int
-    reputation_half_life: int
-    challenge_window: int
-    epoch_blocks: int
-    min_voter_bond: NanoText
-    unbonding_epochs: int
-
-
-AMOUNTS = ("subsidy_initial", "subsidy_tail", "base_fee_initial", "base_fee_floor", "min_bond", "min_voter_bond")
-TARGETS = ("genesis_target", "max_target")
+    from_height: Annotated[BlockHeight, Field(description="The height of the first block of the window.")]
+    to_height: Annotated[BlockHeight, Field(description="The height of the last block of the window, the tip.")]
+    blocks: Annotated[Count, Field(description="The number of blocks in the window.")]
+    blocks_with_merit: Annotated[Count, Field(description="Those of them that use merit.")]
+    weight_mined: Annotated[BigInteger, Field(description="The weight of the blocks, in tickets.")]
+    tickets_settled: Annotated[Count, Field(description="The tickets of the jobs that they settled.")]
+    tickets_posted: Annotated[Count, Field(description="The tickets of the jobs that they posted.")]
+    useful_share: Annotated[Ratio, Field(description="tickets_settled / weight_mined.")]
+    burned: Annotated[NanoAmount, Field(description="What posted jobs and lost bonds burned.")]
+    burn_per_ticket: Annotated[Ratio, Field(description="Nano that posting burned, per ticket posted.")]
 
 
 @method("chain_usefulWork", timeout_s=30.0, examples=(Example("the last hundred blocks", {"window": 100}),))
-async def chain_useful_work(node: NodePort, params: WindowParams) -> UsefulWork:
-    """Weight mined, tickets of paid jobs settled, and their share, over the last blocks."""
+async def chain_useful_work(node: NodePort, params: WindowParams) -> UsefulWorkModel:
+    """Return the weight mined in the last blocks, and how many tickets of it were paid for."""
     for _ in range(CONSISTENT_TRIES):
         tip = node.ledger.tip
         blocks = await _collect(node, tip, max(1, tip.header.height - params.window + 1))
@@ -92,46 +52,39 @@ async def chain_useful_work(node: NodePort, params: WindowParams) -> UsefulWork:
             break
     else:
         raise make_tip_moving()
-    figures, with_merit = [f for _, f in blocks], sum(header.uses_merit for header, _ in blocks)
-    weight, settled = sum(f.weight for f in figures), sum(f.tickets_settled for f in figures)
-    posted, burned = sum(f.tickets_posted for f in figures), sum(f.burned for f in figures)
-    return UsefulWork(
-        from_height=tip.header.height - max(0, len(figures) - 1),
+    stats, with_merit = [each for _, each in blocks], sum(header.uses_merit for header, _ in blocks)
+    weight, settled = sum(each.weight for each in stats), sum(each.tickets_settled for each in stats)
+    posted, burned = sum(each.tickets_posted for each in stats), sum(each.burned for each in stats)
+    burned_by_posts = sum(each.base_fee * each.tickets_posted for each in stats)
+    return UsefulWorkModel(
+        from_height=tip.header.height - max(0, len(stats) - 1),
         to_height=tip.header.height,
-        blocks=len(figures),
+        blocks=len(stats),
         blocks_with_merit=with_merit,
         weight_mined=str(weight),
         tickets_settled=settled,
         tickets_posted=posted,
         useful_share=compute_ratio(settled, weight, SHARE_DECIMALS),
         burned=str(burned),
-        burn_per_ticket=compute_ratio(sum(f.base_fee * f.tickets_posted for f in figures), posted, BURN_DECIMALS),
+        burn_per_ticket=compute_ratio(burned_by_posts, posted, BURN_DECIMALS),
     )
 
 
 async def _collect(node: NodePort, tip: Tip, first: Height | int) -> list[tuple[Header, BlockFigures]] | None:
-    """The tip's chain down to height `first`, or to the block whose state this node began with; None where a
-    reorganisation took a part of it away meanwhile.
+    """Return the blocks from the tip down to height `first`, or to the block whose state this node started from.
+
+    Return None if a reorg replaced some of them meanwhile.
     """
     blocks: list[tuple[Header, BlockFigures]] = []
     block_id, height = tip.id, int(tip.header.height)
     while height >= first:
-        header, figures = node.ledger.get_header(block_id), node.ledger.get_figures(block_id)
-        if figures is None and blocks and node.ledger.get_block(block_id) is None:
+        header, stats = node.ledger.get_header(block_id), node.ledger.get_figures(block_id)
+        if stats is None and blocks and node.ledger.get_block(block_id) is None:
             return blocks
-        if header is None or figures is None:
+        if header is None or stats is None:
             return None
-        blocks.append((header, figures))
+        blocks.append((header, stats))
         block_id, height = BlockId(header.parent), height - 1
-        if len(blocks) % BREATH_BLOCKS == 0:
+        if len(blocks) % YIELD_BLOCKS == 0:
             await asyncio.sleep(0)
     return blocks
-
-
-@method("chain_getParams")
-async def chain_get_params(node: NodePort, params: NoParams) -> ParamsModel:
-    """The consensus parameters of this node's network."""
-    values = msgspec.structs.asdict(node.params)
-    values |= {name: str(values[name]) for name in AMOUNTS}
-    values |= {name: encode_target(values[name]).hex() for name in TARGETS}
-    return ParamsModel(**values)

@@ -32,7 +32,7 @@ ANY: dict[str, Any] = {
     "k": 1,
 }
 BY_CALL = {
-    "light_headers", "light_witnesses", "light_steps", "light_prove", "chain_getRawHeaders",  # inos light
+    "light_witnesses", "light_finalityProofs", "light_prove", "chain_getRawHeaders",  # inos light
     "job_prove",  # inos job receipt
     "finality_register", "finality_unbond", "finality_withdraw",  # inos wallet vote
     "unsubscribe",
@@ -170,7 +170,7 @@ async def test_a_real_nodes_answers(inos_devnet: TestChain) -> None:
         assert (sent.kind, sent.balance, sent.bonded) == ("transfer", -1_500_000_000 - sent.fee, 0)
         moved = [(each.reason, each.balance, each.counterparty) for each in sent.movements]
         assert moved == [("fee", -sent.fee, None), ("sent", -1_500_000_000, other.address)]
-        assert (await client.standing(customer.address)).is_complete
+        assert (await client.reputation_history(customer.address)).is_complete
         assert (await client.pool()).transactions == ()
         quote = await client.quote(64, 64, 1024)
         assert (quote.tickets, quote.burn) == (16, quote.base_fee * 16)
@@ -199,7 +199,7 @@ async def test_what_needs_the_token(node: FakeNode, server: RpcServer, tmp_path:
         assert (await client.start_miner()).state == "filler"
         assert (await client.stop_miner()).state == "stopped"
         assert (await client.begin_snapshot(tmp_path / "copy")).state == "running"
-        assert (await client.get_snapshot()).of == 9
+        assert (await client.get_snapshot()).step_total_bytes == 9
         await client.stop_node()
         assert node.is_stopping
     async with inos.Client(server.url) as client:

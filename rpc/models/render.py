@@ -1,8 +1,9 @@
-"""From the chain's structs to the models of the JSON."""
+"""Functions that make the models from the chain's structs."""
 
 from typing import Final, assert_never
 
-from inos.consensus.records import Claim, Job, JobState
+from inos.consensus.records import Claim, Job, JobState, StateKey
+from inos.consensus.statetree import StateProof
 from inos.primitives.blocks import Header, compute_block_id, compute_difficulty, get_target
 from inos.primitives.codec import encode
 from inos.primitives.matrices import MatrixRef, Seal, compute_tickets
@@ -23,32 +24,27 @@ from inos.primitives.transactions import (
     compute_tx_id,
     get_sender,
 )
-from inos.primitives.units import Address, JobId
+from inos.primitives.units import Address, BlockId, JobId
 from inos.primitives.votes import Checkpoint, Link
 from inos.rpc.errors import make_invalid_param
-from inos.rpc.ports import NodePort
-from inos.rpc.schemas import (
-    ChallengeModel,
-    CheckpointModel,
-    ClaimModel,
-    HeaderModel,
-    JobIdModel,
-    JobModel,
-    JobStateName,
-    LinkModel,
-    MatrixRefModel,
-    NothingModel,
-    PayloadModel,
-    PostJobModel,
-    RegisterVoterModel,
-    ReportVoterModel,
-    ResultModel,
-    SealModel,
-    StandingName,
+from inos.rpc.models.chain import CheckpointModel, HeaderModel, LinkModel, MatrixRefModel, SealModel, StateProofModel
+from inos.rpc.models.jobs import ClaimModel, JobModel
+from inos.rpc.models.transactions import (
+    ChallengePayloadModel,
+    EmptyPayloadModel,
+    JobPayloadModel,
+    PostJobPayloadModel,
+    RegisterVoterPayloadModel,
+    ReportVoterPayloadModel,
+    SubmitResultPayloadModel,
     TransactionModel,
-    TransferModel,
-    TxKind,
+    TransactionPayload,
+    TransferPayloadModel,
 )
+from inos.rpc.models.values import BlockFinality, TransactionKind
+from inos.rpc.models.values import JobMode as JobModeName
+from inos.rpc.models.values import JobState as JobStateName
+from inos.rpc.ports import NodePort
 from inos.wallet.addresses import decode_address, encode_address
 from inos.wallet.errors import WalletError
 
@@ -59,8 +55,9 @@ STATE_NAMES: Final[dict[JobState, JobStateName]] = {
     JobState.SETTLED: "settled",
     JobState.CANCELLED: "cancelled",
 }
+MODE_NAMES: Final[dict[JobMode, JobModeName]] = {JobMode.CHECKED: "checked", JobMode.OPTIMISTIC: "optimistic"}
 STATES: Final = {name: state for state, name in STATE_NAMES.items()}
-KINDS: Final[dict[type[Payload], TxKind]] = {
+KINDS: Final[dict[type[Payload], TransactionKind]] = {
     Transfer: "transfer",
     PostJob: "post_job",
     ClaimJob: "claim_job",
@@ -75,7 +72,7 @@ KINDS: Final[dict[type[Payload], TxKind]] = {
 
 
 class Renderer:
-    """Spells addresses with one network's prefix."""
+    """Renders structs of one network, whose address prefix it is given."""
 
     def __init__(self, hrp: str) -> None:
         self._hrp = hrp
@@ -83,8 +80,8 @@ class Renderer:
     def address(self, address: bytes) -> str:
         return encode_address(self._hrp, Address(address))
 
-    def header(self, header: Header, *, status: str, standing: StandingName, confirmations: int) -> HeaderModel:
-        """`status`, `standing` and `confirmations` are the ledger's view of the block."""
+    def header(self, header: Header, *, status: str, finality: BlockFinality, confirmations: int) -> HeaderModel:
+        """Render a header; `status`, `finality` and `confirmations` come from the ledger."""
         return HeaderModel(
             id=compute_block_id(header).hex(),
             height=header.height,
@@ -101,7 +98,7 @@ class Renderer:
             nonce=str(header.nonce),
             seal=None if header.seal is None else render_seal(header.seal),
             status=status,
-            standing=standing,
+            finality=finality,
             confirmations=confirmations,
         )
 
@@ -118,35 +115,39 @@ class Renderer:
             signature=tx.signature.hex(),
         )
 
-    def payload(self, payload: Payload) -> PayloadModel:
+    def payload(self, payload: Payload) -> TransactionPayload:
         match payload:
             case Transfer():
-                return TransferModel(to=self.address(payload.to), amount=str(payload.amount))
+                return TransferPayloadModel(to=self.address(payload.to), amount=str(payload.amount))
             case PostJob():
-                return PostJobModel(
+                return PostJobPayloadModel(
                     x=render_ref(payload.x),
                     w=render_ref(payload.w),
                     reward=str(payload.reward),
                     bond=str(payload.bond),
                     claim_window=payload.claim_window,
                     deadline=payload.deadline,
-                    mode="checked" if payload.mode is JobMode.CHECKED else "optimistic",
+                    mode=MODE_NAMES[payload.mode],
                     max_base_fee=str(payload.max_base_fee),
                     tickets=compute_tickets(payload.x.rows, payload.w.rows, payload.x.cols),
                 )
             case SubmitResult():
-                return ResultModel(job=payload.job.hex(), y=render_ref(payload.y))
+                return SubmitResultPayloadModel(job=payload.job.hex(), y=render_ref(payload.y))
             case Challenge():
-                return ChallengeModel(job=payload.job.hex(), i=payload.i, j=payload.j)
+                return ChallengePayloadModel(job=payload.job.hex(), i=payload.i, j=payload.j)
             case ClaimJob() | CancelJob():
-                return JobIdModel(job=payload.job.hex())
+                return JobPayloadModel(job=payload.job.hex())
             case RegisterVoter():
-                return RegisterVoterModel(key=payload.key.hex(), proof=payload.proof.hex(), bond=str(payload.bond))
+                return RegisterVoterPayloadModel(
+                    key=payload.key.hex(), proof=payload.proof.hex(), bond=str(payload.bond)
+                )
             case UnbondVoter() | WithdrawBond():
-                return NothingModel()
+                return EmptyPayloadModel()
             case ReportVoter():
                 first, second = payload.first.link, payload.second.link
-                return ReportVoterModel(key=payload.key.hex(), first=render_link(first), second=render_link(second))
+                return ReportVoterPayloadModel(
+                    key=payload.key.hex(), first=render_link(first), second=render_link(second)
+                )
             case _:
                 assert_never(payload)
 
@@ -171,7 +172,7 @@ class Renderer:
             burned=str(job.burned),
             claim_window=job.claim_window,
             deadline=job.deadline,
-            mode="checked" if job.mode is JobMode.CHECKED else "optimistic",
+            mode=MODE_NAMES[job.mode],
             posted_at=job.posted_at,
             closed_at=job.closed_at or None,
             worker=None if job.worker is None else self.address(job.worker),
@@ -196,12 +197,26 @@ def render_seal(seal: Seal) -> SealModel:
     return SealModel(x=render_ref(seal.x), w=render_ref(seal.w), i=seal.i, j=seal.j, p=seal.p, digest=seal.digest.hex())
 
 
+def render_proof(
+    key: StateKey, block: BlockId, header: Header, value: bytes | None, proof: StateProof
+) -> StateProofModel:
+    return StateProofModel(
+        key=key.hex(),
+        value=None if value is None else value.hex(),
+        state_root=header.state_root.hex(),
+        block=block.hex(),
+        siblings=[sibling.hex() for sibling in proof.siblings],
+        other_path=None if proof.other is None else proof.other.path.hex(),
+        other_value=None if proof.other is None else proof.other.value.hex(),
+    )
+
+
 def make_renderer(node: NodePort) -> Renderer:
     return Renderer(node.network.hrp)
 
 
 def read_address(node: NodePort, text: str, param: str = "address") -> Address:
-    """An address given as a parameter.
+    """Return the address that a parameter holds.
 
     Raises:
         RpcError: invalid params, with the wallet's code ("bad-checksum", "other-network", "not-an-address").

@@ -1,4 +1,4 @@
-"""How an account's merit and reputation came to be: its claims and blocks, gone through in order once more."""
+"""An account's merit and reputation over time, computed again from its blocks and the outcomes of its claims."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -14,13 +14,13 @@ from inos.primitives.units import Address, Height, JobId
 from inos.rpc.ports import NodePort
 
 MAX_ENTRIES: Final = 5000
-"""Entries of the account's history that are gone through."""
+"""The most entries of the account's history that are read."""
 LAPSED, CHALLENGED, SETTLED, WON = range(4)
-"""Kinds of moments, in the order in which a block applies them."""
+"""Kinds of changes, in the order in which a block applies them."""
 
 
-class Moment(Struct, frozen=True):
-    """Something that changed merit or reputation, by `tickets` where it settled or won; merit spent by a block."""
+class Change(Struct, frozen=True):
+    """A change of merit or reputation: `tickets` of a settled job or a block, and the merit that a block spent."""
 
     height: int
     kind: int
@@ -36,24 +36,24 @@ class Point(Struct, frozen=True):
     reputation: int
 
 
-def compute_standing(node: NodePort, address: Address) -> tuple[list[Point], bool]:
-    """Points by height, the tip last; and whether they lead to what the state holds, so that nothing is missing."""
+def replay_reputation(node: NodePort, address: Address) -> tuple[list[Point], bool]:
+    """Return the points by height, the tip last, and whether they lead to the values in the state."""
     tip = node.ledger.tip.header.height
     merit = reputation = written = 0
     points: list[Point] = []
-    for moment in sorted(_list_moments(node, address), key=lambda one: (one.height, one.kind)):
-        reputation = compute_halved(node.params, reputation, Height(written), Height(moment.height))
-        written = moment.height
-        if moment.kind == LAPSED:
+    for change in sorted(_list_changes(node, address), key=lambda one: (one.height, one.kind)):
+        reputation = compute_halved(node.params, reputation, Height(written), Height(change.height))
+        written = change.height
+        if change.kind == LAPSED:
             reputation = reputation * 3 // 4
-        elif moment.kind == CHALLENGED:
+        elif change.kind == CHALLENGED:
             reputation = 0
         else:
-            reputation += moment.tickets
-            merit += moment.tickets if moment.kind == SETTLED else -moment.spent
-        if points and points[-1].height == moment.height:
+            reputation += change.tickets
+            merit += change.tickets if change.kind == SETTLED else -change.spent
+        if points and points[-1].height == change.height:
             points.pop()
-        points.append(Point(moment.height, merit, int(reputation)))
+        points.append(Point(change.height, merit, int(reputation)))
     reputation = compute_halved(node.params, reputation, Height(written), Height(tip))
     if points and points[-1].height == tip:
         points.pop()
@@ -63,7 +63,7 @@ def compute_standing(node: NodePort, address: Address) -> tuple[list[Point], boo
     return points, (merit, reputation) == (account.merit, present)
 
 
-def _list_moments(node: NodePort, address: Address) -> Iterator[Moment]:
+def _list_changes(node: NodePort, address: Address) -> Iterator[Change]:
     jobs: set[JobId] = set()
     for entry in node.ledger.get_history(address, before=None, limit=MAX_ENTRIES):
         if entry.place == PLACE_END:
@@ -72,7 +72,7 @@ def _list_moments(node: NodePort, address: Address) -> Iterator[Moment]:
             figures = None if block_id is None else node.ledger.get_figures(block_id)
             if header is not None and figures is not None:
                 spent = figures.difficulty if header.uses_merit else 0
-                yield Moment(entry.height, WON, figures.weight, spent)
+                yield Change(entry.height, WON, figures.weight, spent)
             continue
         found = None if entry.tx_id is None else node.ledger.get_transaction(entry.tx_id)
         payload = None if found is None else found[2].payload
@@ -81,12 +81,12 @@ def _list_moments(node: NodePort, address: Address) -> Iterator[Moment]:
             yield from _list_outcomes(node, JobId(payload.job), address)
 
 
-def _list_outcomes(node: NodePort, job_id: JobId, address: Address) -> Iterator[Moment]:
-    """How the account's claims on a job ended."""
+def _list_outcomes(node: NodePort, job_id: JobId, address: Address) -> Iterator[Change]:
+    """Yield how the account's claims on a job ended."""
     job = node.ledger.state.get_job(job_id)
     tickets = 0 if job is None else compute_tickets(job.x.rows, job.w.rows, job.x.cols)
     kinds = {JobEventKind.LAPSED: LAPSED, JobEventKind.CHALLENGED: CHALLENGED, JobEventKind.SETTLED: SETTLED}
     for height, event in node.ledger.list_job_events(job_id, limit=1000):
         if event.worker == address and event.kind in kinds:
             kind = kinds[event.kind]
-            yield Moment(height, kind, tickets if kind == SETTLED else 0, 0)
+            yield Change(height, kind, tickets if kind == SETTLED else 0, 0)

@@ -12,7 +12,7 @@ from inos.primitives.blocks import compute_block_id
 from inos.primitives.codec import encode
 from inos.primitives.transactions import ClaimJob, JobMode, PostJob, sign_transaction
 from inos.primitives.units import Height, JobId, Nano, TxId
-from inos.rpc.methods.state.standing import compute_standing
+from inos.rpc.methods.state.replay import replay_reputation
 from inos.wallet.addresses import encode_address
 from inos.wallet.keys import make_key
 from support.fake_node import FEE, WORKER, FakeNode
@@ -60,7 +60,7 @@ async def test_a_standing_leads_to_what_the_state_holds(node: FakeNode, ask: Ask
     node.work_jobs()
     node.mine()
     account = node.ledger.state.get_account(WORKER.address)
-    told = await ask("state_getStanding", encode_address(node.network.hrp, WORKER.address))
+    told = await ask("state_getReputationHistory", encode_address(node.network.hrp, WORKER.address))
     height = node.ledger.tip.header.height
     assert told["is_complete"] is True
     assert told["points"][-1] == {
@@ -77,15 +77,15 @@ async def test_a_standing_leads_to_what_the_state_holds(node: FakeNode, ask: Ask
 async def test_a_standing_that_misses_something_says_so(node: FakeNode) -> None:
     node.mine()
     node.ledger.history.clear()
-    assert compute_standing(node, WORKER.address)[1] is False
+    assert replay_reputation(node, WORKER.address)[1] is False
 
 
 async def test_blocks_are_listed_from_the_tip_down_in_pages(node: FakeNode, ask: Ask) -> None:
     for _ in range(5):
         node.mine()
-    page = await ask("chain_listBlocks", count=4)
+    page = await ask("chain_listBlocks", limit=4)
     assert ([block["height"] for block in page["blocks"]], page["next"]) == ([5, 4, 3, 2], 1)
-    last = await ask("chain_listBlocks", first=page["next"], count=4)
+    last = await ask("chain_listBlocks", first=page["next"], limit=4)
     assert ([block["height"] for block in last["blocks"]], last["next"]) == ([1, 0], None)
     assert (last["blocks"][1]["product"], last["blocks"][1]["weight"]) == (None, None)
     newest = page["blocks"][0]
