@@ -1,4 +1,4 @@
-"""Scripted chains through all stages of the rules, with the code of every block that must be refused."""
+"""Scripted chains through all stages of the rules, with the error code of every block that must be refused."""
 
 import pytest
 from script import Check, Scenario, Skip, block, cancel, claim, play, post, result, transfer, tx
@@ -10,7 +10,7 @@ GENESIS_MS = 1_700_000_000_000
 TARGET = 2**256 // 600 - 1
 WRONG = make_result(32, 48, 66)
 BIG = make_operand(160, 1024)
-"""160 x 160 from depth 1024: 100 tickets."""
+"""160 x 160 with depth 1024 has 100 tickets."""
 BIG_Y = make_result(160, 160)
 
 
@@ -97,7 +97,7 @@ SCENARIOS = [
         "a claim that lapses",
         [
             block(tx("alice", post(), name="j")),
-            block(tx("bob", claim("j"))),  # at 2, until 5
+            block(tx("bob", claim("j"))),  # claimed at 2, lasts until 5
             Skip(3),
             Check(jobs={"j": "claimed"}, bonded={"bob": 101}),
             block(tx("bob", result("j")), expect="job-not-claimed"),
@@ -116,7 +116,7 @@ SCENARIOS = [
             block(tx("alice", post(deadline=21)), expect="deadline-too-far"),
             block(tx("alice", post(deadline=2), name="j")),
             Skip(1),
-            block(tx("bob", claim("j"))),  # at 3, the deadline itself
+            block(tx("bob", claim("j"))),  # at 3, which is the deadline
             Skip(1),
             block(tx("bob", claim("j")), expect="deadline-passed"),
             block(tx("bob", cancel("j")), expect="not-the-poster"),
@@ -157,7 +157,7 @@ SCENARIOS = [
             Check(merit={"bob": 500}),
             block(miner="bob", uses_merit=True, expect="merit-too-low"),
             block(tx("alice", post(x=BIG, w=BIG), name="j"), tx("bob", claim("j"))),
-            # the merit this block itself earns does not count for it
+            # merit that this block earns does not count for it
             block(tx("bob", result("j", BIG_Y)), miner="bob", uses_merit=True, expect="merit-too-low"),
             block(tx("bob", result("j", BIG_Y))),
             block(miner="bob", uses_merit=True),
