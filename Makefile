@@ -18,7 +18,7 @@ SELFCHECK := tests/native/selfcheck.c $(wildcard $(CSRC)/*.c)
 SANITIZED := build/selfcheck-sanitized
 ARM := build/selfcheck-arm
 
-.PHONY: help setup devnet test lint sanitize cross bench attacks docs imports fuzz copies simulate format clean
+.PHONY: help setup devnet test lint models sanitize cross bench attacks docs imports fuzz copies simulate format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,10 @@ lint: setup ## run ruff, mypy in strict mode, and the import contracts
 	$(BIN)/lint-imports --no-logo
 
 sanitize: ## run the kernels on small shapes under AddressSanitizer and UndefinedBehaviorSanitizer
+models: setup ## write the client's models and blocking methods anew, after the RPC or the client has changed
+	@cd tools && PYTHONPATH=. ../$(BIN)/python -m client_code
+
+sanitize: ## the kernels on small shapes under AddressSanitizer and UndefinedBehaviorSanitizer
 	@mkdir -p build
 	$(CC) -O1 -g -Wall -Wextra -Werror -Wno-psabi -fsanitize=address,undefined -fno-sanitize-recover=all -I$(CSRC) $(SELFCHECK) -o $(SANITIZED)
 	$(SANITIZED)

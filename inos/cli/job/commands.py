@@ -114,7 +114,7 @@ def post(
             max_base_fee=max_base_fee,
             lifetime=lifetime,
             mode=_read_mode(mode),
-            tell=make_progress("sent", is_quiet=json_),
+            on_progress=make_progress("sent", is_quiet=json_),
         )
         if not wait and output is None:
             return job
@@ -254,7 +254,7 @@ def cancel(
 
 async def _save(client: Client, job: str, output: Path, *, as_json: bool) -> tuple[int, ...]:
     try:
-        y = await client.save_result(job, output, tell=make_progress("fetched", is_quiet=as_json))
+        y = await client.save_result(job, output, on_progress=make_progress("fetched", is_quiet=as_json))
     except OSError as error:
         fail("file-unwritable", f"cannot write {output}: {error.strerror or error}")
     return y.shape
