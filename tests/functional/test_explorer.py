@@ -207,7 +207,7 @@ async def check_search(page: Page, url: str, node: RunningNode, job: str) -> Non
         await search(page, text)
         await page.wait(f"location.hash === {place!r} && document.querySelector('dl')")
     await search(page, "ab" * 32)
-    await page.wait("document.getElementById('main').dataset.page === 'nothing'")
+    await page.wait("document.getElementById('main').dataset.page === 'search'")
     await page.open(f"{url}#/account/{address}")
     await page.wait("document.querySelectorAll('.chart').length === 2")
 
@@ -224,7 +224,7 @@ async def check_other_pages(page: Page, url: str) -> None:
     for place, condition in (
         ("jobs", "document.querySelector('tbody tr')"),
         ("charts", "document.querySelectorAll('.chart svg').length === 7"),
-        ("finality", "document.querySelector('.figures') && document.body.innerText.includes('Nobody votes')"),
+        ("finality", "document.querySelector('.stats') && document.body.innerText.includes('There are no voters')"),
         ("peers", "document.querySelector('h1')?.textContent === '1 peer'"),
     ):
         await page.open(f"{url}#/{place}")
