@@ -1,4 +1,4 @@
-"""Two voting processes finalize their chain; one is killed, comes back, and goes on without contradicting itself."""
+"""Two voting processes finalize their chain; one is killed, restarts, and continues without a conflicting vote."""
 
 import contextlib
 import json

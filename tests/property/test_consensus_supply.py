@@ -1,4 +1,6 @@
-"""Random histories, valid and invalid orders mixed: the books balance after every block, refusals leave no trace."""
+"""Random histories of valid and invalid orders: credits balance after every block, and a refused order changes
+nothing.
+"""
 
 from collections.abc import Sequence
 
@@ -34,7 +36,7 @@ PEOPLE = (ALICE, BOB, CAROL, MINER)
 RIGHT, WRONG, LOST = make_result(32, 48, 1), make_result(32, 48, 2), make_result(32, 48, 3)
 WRONG_TILE, RIGHT_TILE = make_challenge(JobId(bytes(32))), make_challenge(JobId(bytes(32)), j=WRONG_J - 1)
 DIFFICULTY = 600
-"""D of the lab's genesis target; on schedule it stays."""
+"""D of the lab's genesis target, which is constant while the chain is on schedule."""
 
 people = st.sampled_from(PEOPLE)
 amounts = st.one_of(st.integers(1, 2000), st.integers(1, 2000), st.integers(10_000, 2_000_000), st.just(2**64 - 1))
@@ -59,8 +61,8 @@ orders = st.tuples(
     ),
     people,
     amounts,
-    st.integers(0, 50),  # which job; fee
-    st.sampled_from([0, 0, 0, 0, 0, 0, 1, 2]),  # nonce ahead
+    st.integers(0, 50),  # which job, and the fee
+    st.sampled_from([0, 0, 0, 0, 0, 0, 1, 2]),  # how far the nonce is ahead
     st.sampled_from([RIGHT, RIGHT, RIGHT, WRONG, LOST, make_result(48, 32)]),
 )
 blocks = st.lists(st.tuples(people, st.booleans(), st.lists(orders, max_size=8)), min_size=3, max_size=14)
@@ -105,7 +107,9 @@ def list_jobs(lab: Lab) -> list[JobId]:
 
 
 def choose_sender(lab: Lab, order: Order) -> Key:
-    """Who the order says; but results come from the claimer more often than not, or few jobs would be paid."""
+    """Return the sender that the order names; results often come from the claimer instead, so that enough jobs are
+    paid.
+    """
     jobs = list_jobs(lab)
     if order[1] == "result" and jobs and order[4] % 4:
         claim = lab.state.get_claim(jobs[order[4] % len(jobs)])
@@ -123,7 +127,7 @@ def begin(lab: Lab, miner: Key, wants_merit: bool) -> tuple[Execution, bool]:
 def add_all(
     lab: Lab, execution: Execution, given_orders: Sequence[Order], counts: dict[bytes, int]
 ) -> list[Transaction]:
-    """Add what the rules take; whatever they refuse must leave the outcome as it was."""
+    """Add the orders that the rules accept; a refused one must leave the outcome unchanged."""
     taken: list[Transaction] = []
     for order in given_orders:
         key, ahead = choose_sender(lab, order), order[5]
@@ -141,7 +145,7 @@ def add_all(
 
 
 def check_books(lab: Lab) -> None:
-    """Every sum a record keeps is the sum of the records it stands for."""
+    """Every stored sum equals the sum of the records that it covers."""
     records = lab.records.all
     jobs = {k[1:]: decode(Job, v, limit=10_000) for k, v in records.items() if k[0] == Kind.JOB}
     claims = {k[1:]: decode(Claim, v, limit=10_000) for k, v in records.items() if k[0] == Kind.CLAIM}
@@ -173,7 +177,7 @@ def test_supply_is_conserved(script: list[tuple[Key, bool, list[Order]]]) -> Non
         taken = add_all(lab, execution, given_orders, {})
         executed = execution.finish()
         block = lab.make_block(taken, miner=miner.address, uses_merit=uses_merit)
-        # built and checked come to the same, and checking twice too
+        # building and checking a block give the same outcome, and so does checking it again
         assert execute_block(lab.params, lab.records, block, lab.products, get_bls()) == executed
         assert lab.connect(block) == executed
         check_books(lab)
@@ -182,7 +186,7 @@ def test_supply_is_conserved(script: list[tuple[Key, bool, list[Order]]]) -> Non
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(blocks)
 def test_changes_undo_bit_by_bit(script: list[tuple[Key, bool, list[Order]]]) -> None:
-    """The values a block's changes replace are all an undo record needs."""
+    """An undo record needs only the values that a block's changes replace."""
     lab = make_lab()
     for miner, wants_merit, given_orders in script:
         execution, uses_merit = begin(lab, miner, wants_merit)

@@ -1,4 +1,4 @@
-"""Whatever comes in, the dispatcher answers as JSON-RPC says; matrices and ratios survive their spelling."""
+"""The dispatcher answers any input as JSON-RPC requires, and matrices and ratios survive encoding and decoding."""
 
 import asyncio
 import io
@@ -29,7 +29,7 @@ class Two(Model):
 
 @method("two")
 async def two(node: Any, params: Two) -> Two:
-    """Give back."""
+    """Return the parameter."""
     return params
 
 

@@ -1,4 +1,4 @@
-"""The ground itself: time that jumps, links that delay, lose and break, and one seed that is one run."""
+"""The simulation itself: time that jumps, links that delay, lose and break, and runs that depend only on the seed."""
 
 import asyncio
 import os
@@ -36,7 +36,7 @@ class Weather:
 
 
 class Middling:
-    """Always the middle."""
+    """A random generator that always returns the middle."""
 
     def random(self) -> float:
         return 0.5
@@ -186,7 +186,7 @@ def test_only_the_dialled_id_answers() -> None:
 
 
 def test_one_seed_is_one_run() -> None:
-    """Whatever sets are hashed with: in another process, with another seed of Python's own."""
+    """A run does not depend on the hashes of sets: it is the same in another process with another hash seed."""
     here = run_calm(7, 12, 3).trace
     root = Path(__file__).parents[2]
     code = "from simulation.calm import run_calm; print(run_calm(7, 12, 3).trace)"

@@ -1,4 +1,4 @@
-"""Networks under attack, at the least size that shows it. `make simulate` runs the same at full size."""
+"""Networks under attack, at the smallest size that shows it. `make simulate` runs the same at full size."""
 
 from simulation.eclipse import run_eclipse, run_poisoning
 from simulation.floods import run_header_flood, run_slow_readers

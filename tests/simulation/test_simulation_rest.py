@@ -1,4 +1,4 @@
-"""Networks without malice. `make simulate` runs the same at full size."""
+"""Networks without attackers. `make simulate` runs the same at full size."""
 
 from simulation.calm import run_calm, run_churn
 from simulation.partitions import run_partition
