@@ -7,8 +7,8 @@ has all that this server uses. The stable name of an error is `data.code`; the n
 from typing import Any, Final
 
 from inos.chain.mempool import PoolRejected
+from inos.hints import HINTS
 from inos.primitives.errors import InosError, NotYet, RuleViolation
-from inos.rpc.hints import HINTS
 from inos.wallet.errors import WalletError
 
 PARSE_ERROR: Final = -32700
