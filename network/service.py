@@ -172,7 +172,7 @@ class NetworkService:
             known_new=found.book.new_count,
             known_tried=found.book.tried_count,
             is_stale=found.rotation.is_stale,
-            spread=structs.asdict(self.sync.block_relay.stats),
+            block_relay=structs.asdict(self.sync.block_relay.stats),
         )
 
     def list_addresses(self) -> list[AddressInfo]:

@@ -51,7 +51,7 @@ class NetworkStatus(Struct, frozen=True, kw_only=True):
     known_tried: int
     is_stale: bool
     """Whether the chain has not grown for so long that outbound peers are replaced."""
-    spread: dict[str, int]
+    block_relay: dict[str, int]
     """Counters of the relay of new blocks since the start, named as in
     `inos.network.sync.relay.blocks.BlockRelayStats`."""
 

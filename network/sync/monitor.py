@@ -23,7 +23,7 @@ from inos.primitives.clock import Clock
 
 log = structlog.get_logger("inos.network")
 
-LOOK_S: Final = 0.5
+POLL_S: Final = 0.5
 LOG_S: Final = 5.0
 """Progress is logged this often."""
 BULK_BLOCKS: Final = 512
@@ -74,7 +74,7 @@ class SyncMonitor:
             while True:
                 self._observe()
                 await self._prepare()
-                await asyncio.sleep(LOOK_S)
+                await asyncio.sleep(POLL_S)
         finally:
             await self._verification.end_bulk()
 

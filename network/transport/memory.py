@@ -134,7 +134,7 @@ class MemoryTransport:
     def _find(self, address: PeerAddress) -> "tuple[MemoryTransport, HelloMaker]":
         other = self._network.listeners.get((address.host, address.port))
         if other is None or other._hello is None or other._handler is None:
-            raise LinkError("cannot-dial", f"cannot reach {address}: nobody listens there")
+            raise LinkError("cannot-dial", f"cannot reach {address}: no node listens there")
         if other._id != address.id:
             raise HandshakeFailed(
                 "wrong-peer", f"{address.host} answers as {other._id.hex()}, expected {address.id.hex()}"
@@ -145,7 +145,7 @@ class MemoryTransport:
         """Give a link to the handler in a task of its own, as a server does with a connection."""
         handler = self._handler
         if handler is None:
-            raise LinkError("cannot-dial", "nobody listens there")
+            raise LinkError("cannot-dial", "no node listens there")
 
         async def run() -> None:
             await handler(link)

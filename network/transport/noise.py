@@ -187,7 +187,7 @@ async def open_link(
     """
     handshake = Handshake(identity, prologue, is_initiator=True)
     async with _limit(limit_s):
-        remote_hello = await _hear_proof(pipe, handshake, expected)
+        remote_hello = await _receive_proof(pipe, handshake, expected)
         await pipe.send(handshake.write(hello))
     return NoiseLink(pipe, handshake, remote_hello, is_outbound=True)
 
@@ -196,10 +196,10 @@ async def prove_node(pipe: Pipe, identity: NodeIdentity, prologue: bytes, *, exp
     """Run the first half of the dialling side's handshake, which proves the id of the other side. Raises as `open_link`
     does."""
     async with _limit(limit_s):
-        await _hear_proof(pipe, Handshake(identity, prologue, is_initiator=True), expected)
+        await _receive_proof(pipe, Handshake(identity, prologue, is_initiator=True), expected)
 
 
-async def _hear_proof(pipe: Pipe, handshake: Handshake, expected: NodeId) -> bytes:
+async def _receive_proof(pipe: Pipe, handshake: Handshake, expected: NodeId) -> bytes:
     """Return the other side's hello, which proves that it holds the key of its id."""
     await pipe.send(handshake.write())
     hello = handshake.read(await pipe.receive())

@@ -26,7 +26,7 @@ SETUP_TRIPS: Final = 3.5
 """The number of round trips until the dialler has its link: TCP, the WebSocket's upgrade, Noise XX."""
 RETRANSMIT_S: Final = 0.2
 """The least time until a lost packet is sent again (Linux)."""
-SHORT_S: Final = 0.0005
+MIN_TIMER_S: Final = 0.0005
 """A wait for the receiver's line that is too short for a timer."""
 DIAL_S: Final = 10.0
 """A dial to an unreachable node fails after this time."""
@@ -76,7 +76,7 @@ def _count_on_wire(size: int) -> int:
     return size + count_packets(size) * PACKET_OVERHEAD
 
 
-class _Parcel(NamedTuple):
+class _InTransit(NamedTuple):
     """A frame in transit, or the end of the link."""
 
     due: float
@@ -92,7 +92,7 @@ class _Direction:
         self._network = network
         self.source = source
         self.sink = sink
-        self._on_way: deque[_Parcel] = deque()
+        self._on_way: deque[_InTransit] = deque()
         self._arrived: deque[bytes] = deque()
         self._bytes = 0
         self._last = 0.0
@@ -145,7 +145,7 @@ class _Direction:
 
     def _depart(self, frame: bytes | None, size: int) -> None:
         self._last = max(self._last, self._network.compute_arrival(self.source, self.sink, size))
-        self._on_way.append(_Parcel(self._last, frame, False))
+        self._on_way.append(_InTransit(self._last, frame, False))
         if self._timer is None and not self._is_stalled:
             self._wait()
 
@@ -161,14 +161,14 @@ class _Direction:
             return
         now = asyncio.get_running_loop().time()
         while self._on_way and self._on_way[0].due <= now:
-            parcel = self._on_way[0]
-            if parcel.frame is not None and not parcel.is_near:
-                ready = self.sink.line.take_down(now, len(parcel.frame))
-                if ready - now > SHORT_S:
-                    self._on_way[0] = _Parcel(ready, parcel.frame, True)
+            item = self._on_way[0]
+            if item.frame is not None and not item.is_near:
+                ready = self.sink.line.take_down(now, len(item.frame))
+                if ready - now > MIN_TIMER_S:
+                    self._on_way[0] = _InTransit(ready, item.frame, True)
                     break
             self._on_way.popleft()
-            self._land(now, parcel.frame)
+            self._land(now, item.frame)
         if self._on_way:
             self._wait()
 
@@ -193,7 +193,7 @@ class _Direction:
         """Continue after a cut has healed: the frames that waited are sent again."""
         self._is_stalled = False
         at = asyncio.get_running_loop().time() + after_s
-        self._on_way = deque(parcel._replace(due=max(at, parcel.due)) for parcel in self._on_way)
+        self._on_way = deque(item._replace(due=max(at, item.due)) for item in self._on_way)
         self._last = max(self._last, at)
         if self._on_way and self._timer is None:
             self._wait()
@@ -299,7 +299,7 @@ class SimulatedTransport:
         self._network.listeners[self._endpoint] = self
 
     async def dial(self, address: PeerAddress, hello: HelloMaker) -> Link:
-        other, other_hello, handler = await self._shake(address, SETUP_TRIPS)
+        other, other_hello, handler = await self._handshake(address, SETUP_TRIPS)
         there, back = _Direction(self._network, self, other), _Direction(self._network, other, self)
         near = SimulatedLink(there, back, other.node_id, other_hello(), f"{address.host}:{address.port}", True)
         far = SimulatedLink(
@@ -309,9 +309,11 @@ class SimulatedTransport:
         return near
 
     async def verify_address(self, address: PeerAddress) -> None:
-        await self._shake(address, SETUP_TRIPS - 0.5)
+        await self._handshake(address, SETUP_TRIPS - 0.5)
 
-    async def _shake(self, address: PeerAddress, trips: float) -> "tuple[SimulatedTransport, HelloMaker, LinkHandler]":
+    async def _handshake(
+        self, address: PeerAddress, trips: float
+    ) -> "tuple[SimulatedTransport, HelloMaker, LinkHandler]":
         """Wait for as long as a handshake takes, and return the transport that was reached."""
         network = self._network
         other = network.listeners.get((address.host, address.port))
@@ -320,7 +322,7 @@ class SimulatedTransport:
             raise LinkError("cannot-dial", f"cannot reach {address}: no answer")
         await asyncio.sleep(2 * trips * network.compute_delay(self.node_id, other.node_id))
         if other._hello is None or other._handler is None or network.listeners.get(other._endpoint) is not other:
-            raise LinkError("cannot-dial", f"cannot reach {address}: nobody listens there")
+            raise LinkError("cannot-dial", f"cannot reach {address}: no node listens there")
         if other.node_id != address.id:
             raise HandshakeFailed(
                 "wrong-peer", f"{address.host} answers as {other.node_id.hex()}, expected {address.id.hex()}"

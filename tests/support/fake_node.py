@@ -402,12 +402,12 @@ class FakeNode:
             known_new=7,
             known_tried=2,
             is_stale=False,
-            spread={
+            block_relay={
                 "blocks": 9,
                 "bytes": 4000,
                 "duplicates": 2,
                 "duplicate_bytes": 800,
-                "asked": 1,
+                "requested": 1,
                 "fallbacks": 0,
             },
         )

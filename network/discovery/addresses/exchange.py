@@ -126,10 +126,10 @@ class AddressExchange:
         if is_stale or (size <= SMALL_BOOK and size != self._answer.size):
             share = 1.0 if size <= SMALL_BOOK else SHARE
             found = self._book.sample(MAX_ADDRESSES, share, self._clock.now_ms())
-            told = tuple(
+            addresses = tuple(
                 KnownAddress(e.address.id, e.address.host, e.address.port, max(0, e.seen_ms) // 1000) for e in found
             )
-            self._answer = _Answer(told, now + ANSWER_S * (0.875 + 0.25 * self._rng.random()), size)
+            self._answer = _Answer(addresses, now + ANSWER_S * (0.875 + 0.25 * self._rng.random()), size)
         return self._answer.addresses
 
     async def ask(self, peer: Peer) -> None:
@@ -149,12 +149,12 @@ class AddressExchange:
         here = self._peers.get(peer)
         if here is not None:
             here.seen_at_host = reply.observed
-        news = 0
-        for told in reply.addresses:
-            address = PeerAddress(NodeId(told.id), told.host, told.port)
-            news += self._take(peer, address, told.seen_s * 1000)
-        log.debug("addresses learned", peer=peer.name, told=len(reply.addresses), new=news)
-        if news:
+        new_count = 0
+        for claim in reply.addresses:
+            address = PeerAddress(NodeId(claim.id), claim.host, claim.port)
+            new_count += self._take(peer, address, claim.seen_s * 1000)
+        log.debug("addresses learned", peer=peer.name, received=len(reply.addresses), new=new_count)
+        if new_count:
             self._on_news()
 
     def _take(self, peer: Peer, address: PeerAddress, seen_ms: int) -> bool:
@@ -165,17 +165,17 @@ class AddressExchange:
 
     def handle_notice(self, peer: Peer, message: AnnounceAddresses) -> None:
         """Store the addresses that a peer announces, and relay the fresh ones."""
-        here, now, now_ms, news = self.enter(peer), self._clock.monotonic(), self._clock.now_ms(), 0
-        for told in message.addresses:
+        here, now, now_ms, new_count = self.enter(peer), self._clock.monotonic(), self._clock.now_ms(), 0
+        for claim in message.addresses:
             if not here.budget.take(now):
                 break
-            address = PeerAddress(NodeId(told.id), told.host, told.port)
+            address = PeerAddress(NodeId(claim.id), claim.host, claim.port)
             if not self._book.is_acceptable(address):
                 continue
-            news += self._take(peer, address, told.seen_s * 1000)
-            if abs(now_ms - told.seen_s * 1000) <= FRESH_MS:
-                self._relay(peer, address, told.seen_s)
-        if news:
+            new_count += self._take(peer, address, claim.seen_s * 1000)
+            if abs(now_ms - claim.seen_s * 1000) <= FRESH_MS:
+                self._relay(peer, address, claim.seen_s)
+        if new_count:
             self._on_news()
 
     def _relay(self, source: Peer, address: PeerAddress, seen_s: int) -> None:

@@ -23,7 +23,7 @@ class Bucket:
         self.seen_at: dict[NodeId, float] = {}
         self.spares: OrderedDict[NodeId, PeerAddress] = OrderedDict()
         """At most MAX_SPARES nodes; the newest comes last."""
-        self.looked_at = now
+        self.refreshed_at = now
         """The time when an id in the range of this bucket was last looked up."""
 
     def put(self, address: PeerAddress, now: float) -> None:
@@ -116,18 +116,18 @@ class RoutingTable:
         """Return the time when a contact last proved itself."""
         return self._find_bucket(id).seen_at.get(id)
 
-    def set_looked(self, target: bytes, now: float) -> None:
+    def set_refreshed(self, target: bytes, now: float) -> None:
         """Note that an id in the range of this bucket was looked up."""
-        self._find_bucket(target).looked_at = now
+        self._find_bucket(target).refreshed_at = now
 
-    def list_unlooked(self, before: float) -> list[tuple[int, bool]]:
+    def list_stale(self, before: float) -> list[tuple[int, bool]]:
         """Return the buckets in whose range nothing was looked up since `before`; the one longest ago comes first.
 
         Each is given as the number of bits its ids share with this node's id, and whether they share exactly that many.
         """
         last = len(self._buckets) - 1
-        found = [i for i, bucket in enumerate(self._buckets) if bucket.looked_at <= before]
-        return [(i, i < last) for i in sorted(found, key=lambda i: self._buckets[i].looked_at)]
+        found = [i for i, bucket in enumerate(self._buckets) if bucket.refreshed_at <= before]
+        return [(i, i < last) for i in sorted(found, key=lambda i: self._buckets[i].refreshed_at)]
 
     def _find_bucket(self, id: bytes) -> Bucket:
         return self._buckets[min(count_common_bits(self._own_id, id), len(self._buckets) - 1)]
@@ -141,7 +141,7 @@ class RoutingTable:
 
     def _split(self) -> None:
         old, depth = self._buckets[-1], len(self._buckets)
-        new = Bucket(old.looked_at)
+        new = Bucket(old.refreshed_at)
         self._buckets.append(new)
         for id, address in tuple(old.contacts.items()):
             if count_common_bits(self._own_id, id) >= depth:

@@ -12,7 +12,7 @@ from inos.primitives.blocks import Header, compute_block_id
 from inos.primitives.units import BlockId
 
 K = TypeVar("K", bound=Hashable)
-AHEAD: Final = 16
+MAX_AHEAD_SEGMENTS: Final = 16
 """This many segments beyond the lowest missing one are requested, which is about 4 MB of headers in memory."""
 
 
@@ -56,7 +56,7 @@ class HeaderPlan(Generic[K]):
 
         A segment without an answer after `limit_s` may be requested from another peer.
         """
-        for segment in self._segments[:AHEAD]:
+        for segment in self._segments[:MAX_AHEAD_SEGMENTS]:
             if segment.source is not None or segment.height > height or peer in segment.lacking:
                 continue
             if segment.asked is None or now - segment.asked_at >= limit_s:
@@ -85,7 +85,8 @@ class HeaderPlan(Generic[K]):
     def is_hopeless(self) -> bool:
         """Return True if not even the skeleton peer has what it named."""
         return any(
-            self.skeleton_peer in segment.lacking and segment.source is None for segment in self._segments[:AHEAD]
+            self.skeleton_peer in segment.lacking and segment.source is None
+            for segment in self._segments[:MAX_AHEAD_SEGMENTS]
         )
 
     def pop_ready(self) -> Segment[K] | None:

@@ -70,7 +70,7 @@ class NetStatusModel(Model):
 async def net_status(node: NodePort, params: NoParams) -> NetStatusModel:
     """Return whether other nodes can reach this one, its connections by kind, and the size of its address book."""
     status = node.net_status()
-    relay = status.spread
+    relay = status.block_relay
     return NetStatusModel(
         node_id=node.node_id.hex(),
         peers=len(node.net_peers()),
@@ -91,7 +91,7 @@ async def net_status(node: NodePort, params: NoParams) -> NetStatusModel:
             bytes=relay["bytes"],
             duplicates=relay["duplicates"],
             duplicate_bytes=relay["duplicate_bytes"],
-            requested_transactions=relay["asked"],
+            requested_transactions=relay["requested"],
             full_blocks=relay["fallbacks"],
         ),
         routing=RoutingModel(**structs.asdict(node.net_routing())),

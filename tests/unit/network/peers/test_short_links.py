@@ -141,7 +141,7 @@ async def test_nobody_there_the_wrong_node_and_oneself():
     a, b = lab.make(1), lab.make(2)
     async with running(a, b):
         await until(lambda: a.manager.is_running)
-        with pytest.raises(LinkError, match="nobody listens"):
+        with pytest.raises(LinkError, match="no node listens"):
             await a.manager.get_or_dial(at(3), 1)
         with pytest.raises(LinkError, match="answers as"):
             await a.manager.get_or_dial(PeerAddress(at(3).id, "h2", 1), 1)

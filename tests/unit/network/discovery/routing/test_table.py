@@ -184,11 +184,11 @@ def test_buckets_nobody_looked_into_are_listed():
     for id in make_ids(rng, 200):
         table.see(make_address(id), 0.0)
     count = len(table.buckets)
-    assert table.list_unlooked(-1.0) == []
-    assert table.list_unlooked(0.0) == [(n, n < count - 1) for n in range(count)]
-    table.set_looked(b"\xff" + bytes(31), 5.0)
-    table.set_looked(OWN, 5.0)
-    assert table.list_unlooked(4.0) == [(n, True) for n in range(1, count - 1)]
+    assert table.list_stale(-1.0) == []
+    assert table.list_stale(0.0) == [(n, n < count - 1) for n in range(count)]
+    table.set_refreshed(b"\xff" + bytes(31), 5.0)
+    table.set_refreshed(OWN, 5.0)
+    assert table.list_stale(4.0) == [(n, True) for n in range(1, count - 1)]
 
 
 def test_places():
