@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar
 from inos.client.blocking import LoopThread
 from inos.client.blocking_methods import BlockingMethods
 from inos.client.client import DEFAULT_TIMEOUT_S, DEFAULT_URL, Client
-from inos.client.subscription import News, Topic
+from inos.client.subscription import Notification, Topic
 from inos.wallet.keys import Key
 
 T = TypeVar("T")
@@ -62,12 +62,14 @@ class BlockingClient(BlockingMethods):
         after: str | None = None,
         address: str | None = None,
         job: str | None = None,
-    ) -> Iterator[News]:
+    ) -> Iterator[Notification]:
         """Yield what happens from now on, or from a block on; see `Client.subscribe`."""
-        news = self.async_client.subscribe(topic, from_height=from_height, after=after, address=address, job=job)
+        notification = self.async_client.subscribe(
+            topic, from_height=from_height, after=after, address=address, job=job
+        )
         try:
             while True:
-                yield self.run(news.__anext__())
+                yield self.run(notification.__anext__())
         finally:
             if not self._thread.is_closed:
-                self.run(news.aclose())
+                self.run(notification.aclose())

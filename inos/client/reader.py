@@ -147,17 +147,17 @@ class Reader:
         address: str | None = None,
         job: str | None = None,
     ) -> Subscription:
-        """Follow what happens from now on, or from a block on: `async for news in client.subscribe("heads"): ...`
+        """Return an iterator over notifications: `async for notification in client.subscribe("heads"): ...`
 
-        A connection that breaks is opened again, and what happened meanwhile is told then.
+        It reconnects after a break and then yields what happened meanwhile.
 
         Args:
             topic: heads, finality, transactions (needs `address`), jobs, or miner (needs the token).
-            from_height, after: tell first what happened from this height on, or after this block.
-            job: of the topic jobs, the only job to tell of.
+            from_height, after: start at this height, or after this block, instead of at the tip.
+            job: for the topic jobs, the only job to report.
 
         Raises (by the first step of the iteration):
-            RemoteError: the node refuses. ClientError: "node-unreachable" where it was never reached.
+            RemoteError: the node refuses. ClientError: "node-unreachable" if it was never reached.
         """
         given = {"from_height": from_height, "after": after, "address": address, "job": job}
         params = {name: value for name, value in given.items() if value is not None}
