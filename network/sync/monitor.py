@@ -1,4 +1,4 @@
-"""The monitor of sync: it moves the state machine, logs progress, and starts and ends bulk verification."""
+"""The monitor moves the state machine of sync, logs progress, and starts and ends bulk verification."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
@@ -45,7 +45,7 @@ class SyncMonitor:
         self._transactions = 0
         self._logged_at = clock.monotonic()
         self.blocked_by = ""
-        """What the next block waits for, if known."""
+        """The next block waits for this, if known."""
 
     @contextmanager
     def learning(self, peer: Peer) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""The sync service: it combines the parts of sync, runs their work for each peer, and passes them the node's events."""
+"""The sync service combines the parts of sync, runs their work for each peer, and passes them the node's events."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
@@ -45,7 +45,7 @@ RETRY_HEADERS_S: Final = 5.0
 
 
 class SyncRouting(CopyRouting, Protocol):
-    """What sync needs of routing."""
+    """Sync needs this of routing."""
 
     async def handle_request(self, peer: Peer, request: Request) -> bool:
         """Answer a request; return False if it is not for routing."""

@@ -1,4 +1,4 @@
-"""The exchange of addresses with peers: requests, answers and the relay of fresh addresses, all in bounded amounts."""
+"""Nodes exchange addresses with peers: they request and answer them, and relay fresh ones, all in bounded amounts."""
 
 import asyncio
 from collections import OrderedDict
@@ -34,7 +34,7 @@ from inos.primitives.units import NodeId
 log = structlog.get_logger("inos.network")
 
 SHARE: Final = 0.23
-"""The part of the book in one answer; as in Bitcoin Core."""
+"""One answer holds this part of the book, as in Bitcoin Core."""
 SMALL_BOOK: Final = 64
 """A book of at most this many addresses is answered whole and relayed to every peer: a network this small has nothing
 to hide, and it cannot afford a node that an address never reaches."""
@@ -47,7 +47,7 @@ FRESH_MS: Final = 600_000
 RELAYS: Final = 2
 """A fresh address is relayed to this many peers once the book is no longer small; as in Bitcoin Core."""
 TAKEN_PER_S: Final = 0.1
-"""The sustained rate of announced addresses that are taken from one peer; the excess is ignored."""
+"""Announced addresses are taken from one peer at this sustained rate; the excess is ignored."""
 TAKEN_BURST: Final = 10.0
 OWN_S: Final = 86_400.0
 """This node announces its own address to a peer again after this time."""
@@ -56,7 +56,7 @@ DAY_MS: Final = 86_400_000
 
 
 class _PeerState:
-    """The addresses that one peer knows, and those that wait to be sent to it."""
+    """Holds the addresses that one peer knows, and those that wait to be sent to it."""
 
     def __init__(self, now: float) -> None:
         self.known: BoundedSet[PeerAddress] = BoundedSet(1024)
@@ -74,7 +74,7 @@ class _Answer(Struct, frozen=True):
 
 
 class AddressExchange:
-    """The exchange of addresses with all peers.
+    """Exchanges addresses with all peers.
 
     Args:
         get_port: returns the port on which this node listens.

@@ -1,4 +1,4 @@
-"""Announcements of the matrices that this node holds: new ones soon, all again in time, to new neighbours at once."""
+"""This node announces the matrices that it holds: new ones soon, all again in time, to new neighbours at once."""
 
 import asyncio
 import heapq
@@ -34,7 +34,7 @@ FindNodes = Callable[[bytes], Awaitable[LookupResult]]
 
 
 class MatrixList(Protocol):
-    """The matrices that this node has."""
+    """Lists the matrices that this node has."""
 
     def has(self, id: MatrixId, /) -> bool: ...
 
@@ -42,7 +42,7 @@ class MatrixList(Protocol):
 
 
 class ProviderAnnouncements:
-    """The schedule of announcements.
+    """Schedules and sends the announcements.
 
     Args:
         provide_to: tells one node of at most MAX_PROVIDED matrices, returns for how many of them the node keeps a
@@ -68,7 +68,7 @@ class ProviderAnnouncements:
         self._clock = clock
         self._rng = rng
         self._due: OrderedDict[MatrixId, float] = OrderedDict()
-        """The time of each matrix's next announcement; the oldest entry comes first."""
+        """Each matrix is announced next at this time; the oldest entry comes first."""
         self._heap: list[tuple[float, MatrixId]] = []
         self._failures: dict[MatrixId, int] = {}
         self._neighbours: OrderedDict[NodeId, PeerAddress] = OrderedDict()

@@ -45,18 +45,18 @@ TICK_S: Final = 5.0
 
 
 class RoutingStatus(Struct, frozen=True):
-    """The state of routing as numbers for people."""
+    """These numbers describe the state of routing to people."""
 
     contacts: int
     buckets: int
     records: int
-    """The number of records of other nodes' matrices that this node keeps."""
+    """This node keeps this many records of other nodes' matrices."""
     provided: int
-    """The number of matrices that this node announces."""
+    """This node announces this many matrices."""
 
 
 class RoutingService:
-    """The Kademlia node.
+    """Runs the Kademlia node.
 
     Args:
         held: the matrices that may be announced.

@@ -1,4 +1,4 @@
-"""The routing table: contacts in buckets by distance. This module does no I/O; its callers ping and dial."""
+"""The routing table holds contacts in buckets by distance. This module does no I/O; its callers ping and dial."""
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable, Iterator
@@ -11,20 +11,20 @@ from inos.primitives.units import NodeId
 
 GroupOf = Callable[[PeerAddress], Hashable]
 MAX_SPARES: Final = K
-"""The number of nodes per bucket that wait to replace a contact."""
+"""In each bucket at most this many nodes wait to replace a contact."""
 
 
 class Bucket:
-    """Contacts at similar distances, and nodes that wait to become contacts."""
+    """Holds contacts at similar distances, and nodes that wait to become contacts."""
 
     def __init__(self, now: float) -> None:
         self.contacts: OrderedDict[NodeId, PeerAddress] = OrderedDict()
-        """At most K contacts; the one seen least recently comes first."""
+        """The bucket has at most K contacts; the one seen least recently comes first."""
         self.seen_at: dict[NodeId, float] = {}
         self.spares: OrderedDict[NodeId, PeerAddress] = OrderedDict()
-        """At most MAX_SPARES nodes; the newest comes last."""
+        """The bucket has at most MAX_SPARES spares; the newest comes last."""
         self.refreshed_at = now
-        """The time when an id in the range of this bucket was last looked up."""
+        """An id in the range of this bucket was last looked up at this time."""
 
     def put(self, address: PeerAddress, now: float) -> None:
         self.spares.pop(address.id, None)
@@ -40,7 +40,7 @@ class Bucket:
 
 
 class RoutingTable:
-    """Contacts whose ids are proven and whose addresses were dialled.
+    """Holds contacts whose ids are proven and whose addresses were dialled.
 
     Bucket `i` holds nodes that share exactly the first `i` bits with this node's id. The last bucket holds all nodes
     that share at least that many, and is split in two when it is full (Kademlia, section 2.4).
@@ -67,7 +67,7 @@ class RoutingTable:
 
     @property
     def buckets(self) -> tuple[Bucket, ...]:
-        """The buckets, farthest first; callers must not change them."""
+        """The buckets come farthest first; callers must not change them."""
         return tuple(self._buckets)
 
     def see(self, address: PeerAddress, now: float) -> PeerAddress | None:

@@ -35,7 +35,7 @@ from inos.primitives.units import BlockId
 log = structlog.get_logger("inos.network")
 
 WORKERS: Final = 4
-"""The number of requests open to one peer, so that it need not wait between two."""
+"""This many requests are open to one peer, so that it need not wait between two."""
 REFILL_S: Final = 1.0
 MAX_STRIKES: Final = 3
 """A peer is disconnected, and not banned, after this many timeouts in a row."""

@@ -1,4 +1,4 @@
-"""A plan to fetch a long chain of headers in segments from all peers. It does no I/O and reads no clock.
+"""A plan fetches a long chain of headers in segments from all peers. It does no I/O and reads no clock.
 
 One peer, the skeleton peer, names every 512th block. Any peer may send the headers between two of these blocks, because
 they prove themselves: they must lead from the one block to the other. A skeleton peer that names blocks for which no
@@ -17,13 +17,13 @@ MAX_AHEAD_SEGMENTS: Final = 16
 
 
 class Segment(Generic[K]):
-    """The headers above `start` up to and including `end`."""
+    """Holds the headers above `start` up to and including `end`."""
 
     def __init__(self, start: BlockId, end: BlockId, height: int) -> None:
         self.start = start
         self.end = end
         self.height = height
-        """The height of `end`."""
+        """The block `end` has this height."""
         self.asked: K | None = None
         self.asked_at = 0.0
         self.lacking: set[K] = set()
@@ -32,7 +32,7 @@ class Segment(Generic[K]):
 
 
 class HeaderPlan(Generic[K]):
-    """Segments above a block that this node knows; K is the type that names peers.
+    """Holds the segments above a block that this node knows; K is the type that names peers.
 
     Args:
         skeleton_peer: the peer that named the blocks.

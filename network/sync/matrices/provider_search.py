@@ -1,4 +1,4 @@
-"""The search for matrices that no connected peer has: their providers are looked up, dialled, and asked for them."""
+"""Matrices that no connected peer has are searched: their providers are looked up, dialled, and asked for them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable

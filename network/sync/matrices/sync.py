@@ -31,7 +31,7 @@ from inos.work import InvalidMatrix
 log = structlog.get_logger("inos.network")
 
 WORKERS: Final = 3
-"""The number of requests open to one peer: while one run is written, another is in flight, and the peer reads a
+"""This many requests are open to one peer: while one run is written, another is in flight, and the peer reads a
 third."""
 RETRY_S: Final = 0.5
 """Peers without work look for some again this often."""

@@ -1,4 +1,4 @@
-"""The wanted matrices, and which runs of them were requested from which peers. This module does no I/O."""
+"""This module knows the wanted matrices, and which runs of them were requested from which peers. It does no I/O."""
 
 from collections.abc import Callable, Collection, Hashable, Iterable
 from typing import Final, Generic, TypeAlias, TypeVar, assert_never
@@ -16,7 +16,7 @@ LACKING_S: Final = 1.0
 """A peer that does not have a matrix is not asked for it again for this long."""
 SEARCH_FIRST_S: Final = 2.0
 SEARCH_MOST_S: Final = 60.0
-"""The time between two searches for a provider of a matrix; it doubles from the first value to this one."""
+"""Two searches for a provider of a matrix are this far apart; the time doubles from the first value to this one."""
 MAX_RUNS_CONSIDERED: Final = 512
 """This many runs of one matrix are considered at a time."""
 MAX_ASKED: Final = 2
@@ -48,7 +48,7 @@ FetchStep: TypeAlias = FetchHead | Allocate | FetchRun
 
 
 class WantedMatrix(Generic[K]):
-    """One wanted matrix."""
+    """Holds what is known of one wanted matrix."""
 
     def __init__(self, info: MatrixInfo | None, until: float, is_prefetch: bool) -> None:
         self.info = info
@@ -58,9 +58,9 @@ class WantedMatrix(Generic[K]):
         self.is_begun = False
         self.is_beginning = False
         self.asked: dict[int, dict[K, float]] = {}
-        """For each requested run the peers that were asked, and when."""
+        """For each requested run these peers were asked, at these times."""
         self.lacking: set[K] = set()
-        """The peers that did not deliver when last asked."""
+        """These peers did not deliver when last asked."""
         self.search_at = 0.0
         self.searches = 0
 
@@ -71,7 +71,7 @@ def compute_matrix_bytes(info: MatrixInfo) -> int:
 
 
 class WantedMatrices(Generic[K]):
-    """All wanted matrices, oldest first; K is the type that names peers."""
+    """Holds all wanted matrices, oldest first; K is the type that names peers."""
 
     def __init__(self, ahead_bytes: int) -> None:
         self._ahead_bytes = ahead_bytes

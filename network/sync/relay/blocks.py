@@ -1,4 +1,4 @@
-"""The relay of new blocks as compact blocks, which are pushed to peers that ask for it.
+"""New blocks are relayed as compact blocks, which are pushed to peers that ask for it.
 
 A compact block is pushed, or requested after an announcement. This node checks the header and the seal, assembles the
 body from the pool, requests the missing transactions once, and relays the block as soon as header, seal and body match;
@@ -60,18 +60,18 @@ MATCHED_AT_ONCE: Final = 2000
 
 
 class BlockRelayStats(Struct):
-    """Counters since the start."""
+    """Counts blocks since the start."""
 
     blocks: int = 0
-    """Blocks assembled here."""
+    """This many blocks were assembled here."""
     bytes: int = 0
     duplicates: int = 0
-    """Compact blocks that this node had already."""
+    """This many compact blocks arrived that this node had already."""
     duplicate_bytes: int = 0
     requested: int = 0
-    """Transactions that were missing in compact blocks."""
+    """This many transactions were missing in compact blocks."""
     fallbacks: int = 0
-    """Blocks that had to be fetched whole."""
+    """This many blocks had to be fetched whole."""
 
 
 class BlockFetcher(Protocol):

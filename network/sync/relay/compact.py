@@ -1,4 +1,4 @@
-"""Compact blocks: making one of a block, and assembling a block from the pool. This module does no I/O."""
+"""This module makes a compact block of a block, and assembles a block from the pool. It does no I/O."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -45,7 +45,7 @@ def make_compact(block: Block, witness: Witness, nonce: int, prefill: Iterable[i
 
 
 class PartialBlock(Struct):
-    """A block of which some transactions are here."""
+    """Holds a block of which some transactions are here."""
 
     header: Header
     transactions: list[Transaction | None]
@@ -53,7 +53,7 @@ class PartialBlock(Struct):
 
     @property
     def missing(self) -> tuple[int, ...]:
-        """The indices of the transactions that are not here, ascending."""
+        """The transactions with these indices are not here, in ascending order."""
         return tuple(i for i, tx in enumerate(self.transactions) if tx is None)
 
     def fill(self, indices: Sequence[int], transactions: Sequence[Transaction]) -> None:

@@ -1,4 +1,4 @@
-"""The relay of votes on checkpoints: checked votes are announced, and new peers are asked for theirs.
+"""Checked votes on checkpoints are announced to all peers, and new peers are asked for theirs.
 
 Votes are announced to each peer at its own pace, in small notices, and not to the peer that sent them. Received votes
 are checked in turns, with a queue for each peer, so that a flood from one peer delays its own votes only.
@@ -40,7 +40,7 @@ COLLECT_S: Final = 0.05
 
 
 class _PeerVotes:
-    """The votes that one peer knows, has sent, and is still to be told of."""
+    """Holds the votes that one peer knows, those that it has sent, and those that it is still to be told of."""
 
     def __init__(self, now: float) -> None:
         limit = get_limit(AnnounceVotes)
@@ -49,7 +49,7 @@ class _PeerVotes:
         self.unsent: OrderedDict[Vote, None] = OrderedDict()
         self.known: BoundedSet[Vote] = BoundedSet(KNOWN)
         self.budget = TokenBucket(limit.per_s / 2, limit.burst / 2, now)
-        """The budget for announcements: half of what the other side allows."""
+        """This budget limits announcements to half of what the other side allows."""
 
 
 class VoteRelay:

@@ -26,7 +26,7 @@ from inos.primitives.units import BlockId
 log = structlog.get_logger("inos.network")
 
 WORKERS: Final = 2
-"""The number of requests open to one peer."""
+"""This many requests are open to one peer."""
 OVERDUE_S: Final = 10.0
 """A range that has not arrived after this time is requested from another peer too."""
 RETRY_S: Final = 0.5
