@@ -92,9 +92,8 @@ JobState = TypeAliasType(
         Literal["open", "claimed", "delivered", "settled", "cancelled"],
         Field(
             description='"open": any worker may claim the job. "claimed": one worker has until expires_at. '
-            '"delivered": '
-            'the result can be challenged until it is paid. "settled": the worker was paid. "cancelled": the poster '
-            "took the reward back."
+            '"delivered": the result can be challenged until it is paid. "settled": the worker was paid. '
+            '"cancelled": the poster took the reward back.'
         ),
     ],
 )

@@ -45,8 +45,7 @@ class TransactionNotificationModel(Model):
         Literal["pending", "included", "undone"],
         Field(
             description='"pending": the pool accepted it. "included": a block was connected that holds it. "undone": '
-            "that "
-            "block was disconnected."
+            "that block was disconnected."
         ),
     ]
     block: Annotated[Hash | None, Field(description="The id of the block; null if pending.")]
@@ -63,8 +62,7 @@ class JobNotificationModel(Model):
         JobEventName | Literal["undone"],
         Field(
             description='What happened. "undone": a block with events of this job was disconnected, so all events at '
-            "its "
-            "height are undone."
+            "its height are undone."
         ),
     ]
     id: Annotated[Hash, Field(description="The job's id.")]
@@ -96,8 +94,7 @@ class SubscriptionNotificationModel(Model):
         BlockHeight,
         Field(
             description="The height at which it happened. To resume after a lost connection, subscribe with "
-            "from_height one "
-            "above the last one."
+            "from_height one above the last one."
         ),
     ]
     data: Annotated[

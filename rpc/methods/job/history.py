@@ -23,8 +23,7 @@ JobEventName = TypeAliasType(
         EventNames,
         Field(
             description='What happened to a job. "lapsed": the claim\'s time ended without a result, and the worker '
-            "lost "
-            'its bond. "challenged": the result was shown to be wrong. After both, the job is open again.'
+            'lost its bond. "challenged": the result was shown to be wrong. After both, the job is open again.'
         ),
     ],
 )
@@ -52,8 +51,7 @@ class JobEventModel(Model):
         NanoAmount,
         Field(
             description="posted: what was burned. claimed, delivered, lapsed, challenged: the bond. settled, "
-            "cancelled: "
-            "the reward."
+            "cancelled: the reward."
         ),
     ]
 

@@ -30,8 +30,7 @@ class PutRowsParams(Model):
         str,
         Field(
             description="Base64 of whole rows, little-endian. The rows must end at the end of a strip of 16 rows or "
-            "of the "
-            "matrix. Empty to ask which row comes next."
+            "of the matrix. Empty to ask which row comes next."
         ),
     ] = ""
 

@@ -21,8 +21,7 @@ class PeerModel(Model):
         str,
         Field(
             description="static (configured by the user), outbound (chosen from the address book), inbound, feeler "
-            "(tests "
-            "whether an address can be reached), or short (for a few requests)."
+            "(tests whether an address can be reached), or short (for a few requests)."
         ),
     ]
     group: Annotated[str, Field(description="The network group, which addresses of one operator have in common.")]

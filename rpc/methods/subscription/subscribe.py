@@ -33,16 +33,14 @@ class SubscribeParams(Model):
         BlockHeight | None,
         Field(
             description=f"The height of the first block to report, at most {MAX_REPLAY} below the tip; null to start "
-            f"after "
-            "the tip."
+            "after the tip."
         ),
     ] = None
     after: Annotated[
         Hash | None,
         Field(
             description="The id of the last block that the caller has seen, instead of from_height. If it is no "
-            "longer on "
-            "the best chain, the notifications start with its disconnection."
+            "longer on the best chain, the notifications start with its disconnection."
         ),
     ] = None
     address: Annotated[AccountAddress | None, Field(description="For the topic transactions: the account.")] = None
