@@ -1,4 +1,4 @@
-# INOS: the commands people and CI use. `make help` lists them.
+# The commands that developers and CI use. `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 VENV ?= .venv
@@ -9,7 +9,7 @@ find_python = $(shell for p in python3 python3.12 python3.11 python3.13 python3.
 PYTHON ?= $(or $(call find_python,(3, 11) <= sys.version_info < (3, 13)),$(call find_python,sys.version_info >= (3, 11)))
 STAMP := $(VENV)/.installed
 ARGS ?=
-# Tests wait more than they compute: two files at a time. WORKERS= runs them one by one.
+# Tests wait more than they compute, so two files run at a time. WORKERS= runs them one by one.
 WORKERS ?= -n 2 --dist loadfile
 CC ?= cc
 ARM_CC ?= aarch64-linux-gnu-gcc
@@ -18,12 +18,12 @@ SELFCHECK := tests/native/selfcheck.c $(wildcard $(CSRC)/*.c)
 SANITIZED := build/selfcheck-sanitized
 ARM := build/selfcheck-arm
 
-.PHONY: help setup devnet test lint sanitize cross bench attacks docs imports fuzz copies simulate format clean
+.PHONY: help setup devnet test lint models sanitize cross bench attacks docs imports fuzz copies simulate format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: $(STAMP) ## make .venv with every extra a developer needs
+setup: $(STAMP) ## create .venv with all tools for developers
 
 $(STAMP): pyproject.toml setup.py work/backends/native/build.py $(wildcard $(CSRC)/*)
 	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 or newer found; install one or run: make PYTHON=/path/to/python3" >&2; exit 1; }
@@ -34,54 +34,58 @@ $(STAMP): pyproject.toml setup.py work/backends/native/build.py $(wildcard $(CSR
 		exit 1; }
 	@touch $@
 
-devnet: setup ## three nodes on loopback, paid jobs from real data, a live view (Ctrl-C stops it; ARGS="..." adds options)
+devnet: setup ## start three nodes, paid jobs from real data, and a live view (Ctrl-C stops it; ARGS="..." adds options)
 	@$(BIN)/inos devnet $(ARGS)
 
-test: setup ## the whole suite (ARGS="-k name" narrows it)
+test: setup ## run the whole suite (ARGS="-k name" narrows it)
 	$(BIN)/python -P -m pytest $(WORKERS) $(ARGS)
 
-lint: setup ## ruff, mypy in strict mode, import contracts
+lint: setup ## run ruff, mypy in strict mode, and the import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+sanitize: ## run the kernels on small shapes under AddressSanitizer and UndefinedBehaviorSanitizer
+models: setup ## write the client's models and blocking methods anew, after the RPC or the client has changed
+	@cd tools && PYTHONPATH=. ../$(BIN)/python -m client_code
 
 sanitize: ## the kernels on small shapes under AddressSanitizer and UndefinedBehaviorSanitizer
 	@mkdir -p build
 	$(CC) -O1 -g -Wall -Wextra -Werror -Wno-psabi -fsanitize=address,undefined -fno-sanitize-recover=all -I$(CSRC) $(SELFCHECK) -o $(SANITIZED)
 	$(SANITIZED)
 
-cross: ## compile the Arm kernels where a cross compiler is found, run them where qemu is
+cross: ## compile the Arm kernels if there is a cross compiler, and run them if there is qemu
 	@mkdir -p build
 	@command -v $(ARM_CC) >/dev/null || { echo "skipped: no $(ARM_CC) (Debian: gcc-aarch64-linux-gnu)"; exit 0; }; \
 	$(ARM_CC) -O2 -static -Wall -Wextra -Werror -I$(CSRC) $(SELFCHECK) -o $(ARM) || exit 1; \
 	command -v qemu-aarch64 >/dev/null || { echo "compiled; not run: no qemu-aarch64 (Debian: qemu-user)"; exit 0; }; \
 	qemu-aarch64 -cpu max $(ARM)
 
-bench: setup ## what mining costs over multiplying, on this machine (ARGS="--rounds 3" adds options)
+bench: setup ## measure what mining costs over multiplying, on this machine (ARGS="--rounds 3" adds options)
 	$(BIN)/inos bench work $(ARGS)
 
-attacks: setup ## tickets per second of cheating miners against an honest one (ARGS="--backend native-avx2" adds options)
+attacks: setup ## measure cheating miners against an honest one (ARGS="--backend native-avx2" adds options)
 	$(BIN)/python benchmarks/attacks.py $(ARGS)
 
-fuzz: setup ## every decoder and the peer's state machine under atheris, ten minutes (ARGS="--seconds 60 rpc" narrows it)
+fuzz: setup ## fuzz every decoder and the peer's state machine for ten minutes (ARGS="--seconds 60 rpc" narrows it)
 	@$(BIN)/python -c "import atheris" 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check 'atheris>=2.3'
 	cd tests && PYTHONPATH=. ../$(BIN)/python -m fuzz.run $(ARGS)
 
-docs: setup ## the documents as a web site in build/site, links checked
+docs: setup ## build the documents as a web site in build/site, and check links
 	@$(BIN)/python -c "import material" 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check 'mkdocs-material>=9.5,<10'
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
 
-imports: setup ## draw the packages and what they import into docs/img/imports.svg
+imports: setup ## draw the packages and their imports into docs/img/imports.svg
 	@$(BIN)/python docs/draw_imports.py
 
-copies: setup ## copies of matrices among 300 nodes that come and go (ARGS="--plot FILE.png" draws them)
+copies: setup ## simulate copies of matrices among 300 nodes that come and go (ARGS="--plot FILE.png" draws them)
 	@$(BIN)/python benchmarks/mesh_copies.py $(ARGS)
 
-simulate: setup ## the simulated network's scenarios at full size, figures as a table (ARGS="--seed 2 calm-1000" narrows it)
+simulate: setup ## run the simulated network's scenarios at full size and print a table (ARGS="--seed 2 calm-1000" narrows it)
 	@cd tests && PYTHONPATH=. ../$(BIN)/python -m simulation $(ARGS)
 
-format: setup ## let ruff mend what it can
+format: setup ## let ruff format the code and fix what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 

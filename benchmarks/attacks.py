@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""What a cheating miner gains: tickets per second against an honest miner on random operands, in one run.
+"""Measure what a cheating miner gains: its tickets per second against those of an honest miner, in one run.
 
-    python benchmarks/attacks.py                      a table for people, on the best kernel here
+    python benchmarks/attacks.py                      print a table, with the best kernel of this machine
     python benchmarks/attacks.py --backend native-avx2 --rounds 15 --json
 
-Each way is timed once a round, the honest miner before each; figures are medians, ratios medians of neighbours.
-Every win is verified as a node would. The reasons behind the figures are in docs/security.md.
+Each cheat is timed once per round, and the honest miner before each of them. Figures are medians, and ratios are
+medians of neighbouring measurements. Every winning ticket is verified as a node would. docs/security.md explains the
+figures.
 """
 
 import argparse
@@ -24,7 +25,7 @@ from inos.work.backends import InvalidBackend, get_backend
 from inos.work.engine import get_threads
 
 FINDING = 1.15
-"""More than this is written down in docs/security.md."""
+"""A larger ratio is listed as a finding in docs/security.md."""
 PREFIX = "native-"
 
 
@@ -60,7 +61,7 @@ def to_json(result: Result) -> dict[str, object]:
 
 
 def make_table(results: list[Result]) -> str:
-    """Markdown, which also reads well in a terminal."""
+    """Return Markdown, which is also readable in a terminal."""
     rows = [["way", "skips", "tickets/s", "to honest", "by CPU time", "wins verified"]]
     for result in results:
         mark = "  FINDING" if result.ratio > FINDING else ""

@@ -1,8 +1,8 @@
-"""Copies of matrices among many nodes that come and go: a model of nodes and time around the real policy.
+"""A model of nodes that come and go, to test the real policy for copies of matrices.
 
-What decides is the code nodes run: inos.mesh.copies (targets, ranks, who invites, who drops), inos.mesh.demand
-(requests that fade) and inos.mesh.eviction (what gives way). Modelled are only the nodes: whether they are up, what
-they hold, and how much a look-up of holders misses. A minute a step; deterministic for a seed.
+The policy is the code that nodes run: inos.mesh.copies (targets, ranks, who invites, who drops), inos.mesh.demand
+(requests that fade) and inos.mesh.eviction (what is evicted). Only the nodes are modelled: whether they are online,
+what they store, and how many holders a search misses. A step is one minute, and a run depends only on its seed.
 """
 
 import random
@@ -19,24 +19,26 @@ from inos.primitives.units import MatrixId
 
 MINUTE_MS: Final = 60_000
 CHECK_MINUTES: Final = 10
-"""As NetworkSettings.copy_check_s."""
+"""The same interval as NetworkSettings.copy_check_s."""
 SESSION_MINUTES: Final = 720.0
 AWAY_MINUTES: Final = 80.0
-"""Mean times up and away, both exponential: nine nodes of ten are up."""
+"""Mean times online and offline, both exponential: nine of ten nodes are online."""
 GONE: Final = 0.05
-"""Of those that go, so many never come back, and a node with another id and an empty disk takes their place."""
+"""The share of nodes going offline that never return; a node with another id and an empty disk replaces each
+of them.
+"""
 MISSED: Final = 0.05
-"""Of the holders that are up, so many a look-up does not find."""
+"""The share of online holders that a search misses."""
 ROOM: Final = 40
-"""Matrices a node has room for."""
+"""The number of matrices that fit on one node."""
 FETCH_MINUTES: Final = 2
-"""Until an invited node has its copy; it gets none where no holder is up then."""
+"""The time until an invited node has its copy; it gets none if no holder is online then."""
 NEAR: Final = 20
-"""Nodes one look-up names: k of Kademlia."""
+"""The number of nodes that one search returns: Kademlia's k."""
 
 
 class Item(Struct):
-    """One matrix, and how it is wanted: (from hour, requests an hour) in order, each until the next."""
+    """One matrix and its demand as (first hour, requests per hour), each valid until the next."""
 
     name: str
     id: bytes
@@ -45,7 +47,7 @@ class Item(Struct):
 
 
 class Held(Struct):
-    """One copy."""
+    """One copy of a matrix on a node."""
 
     demand: Demand
     used_ms: int
@@ -62,21 +64,21 @@ class Node:
 
 
 class Sample(Struct, frozen=True):
-    """One item at one minute."""
+    """The state of one matrix at one minute."""
 
     minute: int
     up: int
-    """Copies at nodes that are up."""
+    """The number of copies at online nodes."""
     all: int
     target: int
-    """What the demand in the whole network asks for."""
+    """The target that follows from the demand in the whole network."""
 
 
 class World:
-    """All nodes.
+    """The world of all nodes and matrices.
 
     Args:
-        items: what is followed; besides there are `filler` matrices nobody promised or follows, which fill the disks.
+        items: the matrices that are followed. `filler` more, neither promised nor followed, fill the disks.
     """
 
     def __init__(self, nodes: int, items: Iterable[Item], seed: int, filler: int = 600) -> None:
@@ -95,7 +97,7 @@ class World:
             self.place(Item("", self.rng.randbytes(32)), 15)
 
     def place(self, item: Item, copies: int) -> None:
-        """Give copies of an item to nodes at random."""
+        """Give copies of a matrix to randomly chosen nodes."""
         for node in self.rng.sample(self.nodes, copies):
             self._store(node, item.id)
 
@@ -103,13 +105,13 @@ class World:
         return [node for node in self.nodes if id in node.held and (node.is_up or not only_up)]
 
     def lose(self, id: bytes, but: int) -> None:
-        """All holders of an item but so many are gone for ever at once, disks and all."""
+        """Remove all holders of a matrix except `left` for good, with their disks."""
         holders = sorted(self.list_holders(id, only_up=False), key=lambda node: not node.is_up)
         for node in holders[but:]:
             self._replace(node)
 
     def run(self, hours: float) -> None:
-        """Let time pass."""
+        """Advance the time."""
         for _ in range(round(hours * 60)):
             self.minute += 1
             self._churn()
@@ -150,7 +152,7 @@ class World:
                 self.counts["copied"] += self._store(node, id)
 
     def _request(self, item: Item) -> None:
-        """Requests of this minute, each to a holder at random; who asks keeps nothing."""
+        """Send this minute's requests, each to a random holder; the requesting node keeps nothing."""
         rate = next((rate for since, rate in reversed(item.requests) if since * 60 <= self.minute), 0.0) / 60
         holders = self.list_holders(item.id)
         while rate > 0:
@@ -195,11 +197,11 @@ class World:
                 self._coming.append((self.minute + FETCH_MINUTES, node, id))
 
     def _may_take(self, node: Node, id: bytes) -> bool:
-        """What is promised may push out others, what is not takes free room only."""
+        """Store a copy; a promised one may evict others, and any other needs free space."""
         return self._is_promised(id) or len(node.held) < ROOM
 
     def _store(self, node: Node, id: bytes) -> bool:
-        """Whether there was room, or could be made."""
+        """Return whether there was space, or whether space could be made."""
         if id in node.held:
             return True
         if len(node.held) >= ROOM:

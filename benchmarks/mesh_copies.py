@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""How copies of matrices follow demand among 300 nodes that come and go, in figures and as a picture.
+"""Simulate how copies of matrices follow the demand among 300 nodes that come and go, as a table or a picture.
 
-    python benchmarks/mesh_copies.py                                   a table
-    python benchmarks/mesh_copies.py --plot docs/img/mesh-copies.png   the picture in docs/mesh.md too
+    python benchmarks/mesh_copies.py                                       print a table
+    python benchmarks/mesh_copies.py --plot docs/img/mesh-copies.png       and draw the picture of docs/mesh.md
 
-A model of nodes and time around the policy that nodes run; see copies_model.py.
+The policy is the one that nodes run; copies_model.py models the nodes.
 """
 
 import argparse
@@ -30,7 +30,7 @@ NAMES: Final = {
 
 
 def make_world(nodes: int, seed: int) -> World:
-    """The world of the picture: four matrices, and 600 that fill the disks."""
+    """Return the world of the picture: four matrices that are followed, and 600 that fill the disks."""
     items = {
         name: Item(name, bytes([number + 1]) * 32, promised, requests)
         for number, (name, promised, requests) in enumerate(
@@ -44,7 +44,7 @@ def make_world(nodes: int, seed: int) -> World:
 
 
 def run(nodes: int, seed: int) -> World:
-    """All of it."""
+    """Run the whole simulation."""
     world = make_world(nodes, seed)
     world.run(LOST_H)
     world.lose(next(item.id for item in world.items.values() if item.name == "lost"), but=1)
@@ -53,7 +53,7 @@ def run(nodes: int, seed: int) -> World:
 
 
 def describe(name: str, series: list[Sample]) -> str:
-    """One row of the table."""
+    """Return one row of the table."""
     hours = [series[h * 60 - 1] for h in (1, 6, 12, 18, 24, 36, 60, 72)]
     cells = " | ".join(f"{each.up} ({each.target})" for each in hours)
     least = min(each.up for each in series)
@@ -61,7 +61,7 @@ def describe(name: str, series: list[Sample]) -> str:
 
 
 def plot(world: World, path: Path) -> None:
-    """Copies at nodes that are up, and targets, over time."""
+    """Plot copies at online nodes, and targets, over time."""
     import matplotlib
 
     matplotlib.use("Agg")

@@ -1,4 +1,4 @@
-"""Draws docs/img/mining.png from a real run: the two operands, the tickets of their product, and the one that won.
+"""Draw docs/img/mining.png from a real run: the two operands, the tickets of their product, and the winning one.
 
 Usage: python benchmarks/mining_picture.py [docs/img/mining.png]
 """
@@ -24,7 +24,7 @@ def main() -> None:
     phases = np.linspace(0, 3 * np.pi, ROWS)[:, None], np.linspace(0, 2 * np.pi, COLS)[:, None]
     x, w = ((60 * np.sin(t + phase)).round().astype(np.int8) for phase in phases)
     operands, nonce = (work.Operand.commit(x), work.Operand.commit(w)), 0
-    while True:  # a miner that wins nothing takes another nonce, or the next product
+    while True:  # A miner without a winning ticket takes another nonce or the next product.
         mined = work.mine(*operands, compute_hash(Context.FREIVALDS, nonce.to_bytes(4, "big")), 2**256 // 150)
         if mined.wins:
             break

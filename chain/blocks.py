@@ -17,7 +17,7 @@ Batch = dict[bytes, bytes | None]
 
 
 class Records(Protocol):
-    """What blocks are kept in: the database, or what is staged on top of it."""
+    """The store of blocks: the database, or a batch that is staged on top of it."""
 
     def get(self, key: bytes) -> bytes | None: ...
 
@@ -27,9 +27,9 @@ class Records(Protocol):
 
 
 class BlockStore:
-    """What the node keeps of each block, connected or not.
+    """The stored parts of each block, connected or not.
 
-    Headers are written without waiting for the disk: one that a power cut takes is fetched again.
+    Headers are written without a sync to disk: one that a power failure loses is fetched again.
     """
 
     def __init__(self, records: Records) -> None:
@@ -45,7 +45,7 @@ class BlockStore:
         return self._read(Block, schema.block_key(block_id))
 
     def get_stored_block(self, block_id: BlockId) -> Block:
-        """A block that must be there; ChainError "database-damaged" where the database lost it."""
+        """Return a block that must be stored; raises ChainError "database-damaged" if it is missing."""
         block = self.get_block(block_id)
         if block is None:
             raise self._db.explain(f"block {block_id.hex()} is indexed but not stored")
@@ -55,14 +55,14 @@ class BlockStore:
         return self._read(Witness, schema.witness_key(block_id))
 
     def get_undo(self, block_id: BlockId) -> Undo:
-        """The undo record of a connected block; ChainError "database-damaged" where the database lost it."""
+        """Return the undo record of a connected block; raises ChainError "database-damaged" if it is missing."""
         undo = self._read(Undo, schema.undo_key(block_id))
         if undo is None:
             raise self._db.explain(f"block {block_id.hex()} is connected but has no undo record")
         return undo
 
     def _read(self, kind: type[T], key: bytes) -> T | None:
-        """What this node wrote itself and cannot read is no broken rule but a damaged disk."""
+        """If the node cannot read its own data, the disk is damaged, and no rule is broken."""
         data = self._db.get(key)
         try:
             return None if data is None else decode(kind, data, limit=MAX_STORED_BYTES)
@@ -75,7 +75,7 @@ def make_header_batch(block_id: BlockId, header: Header, arrival: int) -> Batch:
 
 
 def make_block_batch(block_id: BlockId, block: Block, witness: Witness, arrival: int) -> Batch:
-    """Header, block and witness: all of them or none."""
+    """Header, block and witness: all of them are present, or none."""
     return make_header_batch(block_id, block.header, arrival) | {
         schema.block_key(block_id): encode(block),
         schema.witness_key(block_id): encode(witness),

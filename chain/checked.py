@@ -1,4 +1,4 @@
-"""A block whose checks that need no state are done: the ledger's only bulk input."""
+"""A block that passed all checks that need no state; the ledger accepts only these in bulk."""
 
 from msgspec import Struct
 
@@ -9,7 +9,7 @@ from inos.primitives.matrices import Witness
 class CheckedBlock(Struct, frozen=True, eq=False):
     """A block whose seal, witness and transactions were found valid.
 
-    Only `inos.core.verification.blocks` makes one, after these checks; `tests/unit/test_house.py` fails where another
+    Only `inos.core.verification.blocks` makes one, after these checks; `tests/unit/test_house.py` fails if another
     module does. The ledger repeats none of them.
     """
 

@@ -1,4 +1,4 @@
-"""A stopped node's database read from end to end: nothing is trusted but the genesis it was opened with."""
+"""A complete check of a stopped node's database, which trusts only the genesis that it was opened with."""
 
 from collections.abc import Callable
 from typing import Final
@@ -12,11 +12,11 @@ from inos.primitives.blocks import compute_block_id, compute_tx_root
 from inos.primitives.units import BlockId, Height, StateRoot
 
 STEP: Final = 500
-"""Blocks between two words of progress."""
+"""The number of blocks between two progress reports."""
 
 
 class Checked(Struct, frozen=True):
-    """What was read."""
+    """The number of items that were read."""
 
     height: Height
     blocks: int
@@ -25,17 +25,18 @@ class Checked(Struct, frozen=True):
 
 
 def check_database(ledger: Ledger, tell: Callable[[str, int, int], None]) -> Checked:
-    """Every block the chain has here: its id, its parent, its transactions' root; then the tip's state root.
+    """Check every block of the chain that is stored: its id, its parent and its transactions' root; then check the
+    tip's state root.
 
-    Last every other record is read, witnesses above all, so that none is damaged without anybody knowing. Seals and
-    signatures were checked when the blocks came, and are not checked again.
+    Finally, read every other record, in particular the witnesses, so that damage to them is found. Seals and signatures
+    were checked when the blocks arrived and are not checked again.
 
     Args:
-        tell: what is read, how much of it, of how much.
+        tell: reports what is read, how much of it, and out of how much.
 
     Raises:
-        ChainError: "database-damaged" naming the first block that does not fit.
-        RuleViolation: "bad-state-root" where the records are not those of the tip.
+        ChainError: "database-damaged" naming the first block that does not match.
+        RuleViolation: "bad-state-root" if the records are not those of the tip.
     """
     tip = ledger.tip
     parent, blocks = ledger.get_block_id(Height(0)), 0
@@ -49,10 +50,10 @@ def check_database(ledger: Ledger, tell: Callable[[str, int, int], None]) -> Che
             _check_links(height, block_id, block.header.parent == parent, compute_block_id(block.header) == block_id)
             if compute_tx_root(block.transactions, block.aggregate) != block.header.tx_root:
                 raise _damaged(height, "has other transactions than its header says")
-            ledger.get_witness(block_id)  # says so where it cannot be read
+            ledger.get_witness(block_id)  # raises if it cannot be read
             blocks += 1
         elif blocks:
-            raise _damaged(height, "is missing")  # a node that began with a state has none of the first ones
+            raise _damaged(height, "is missing")  # a node that started from a state has none of the first blocks
         parent = block_id
         if number % STEP == 0 or number == tip.header.height:
             tell("chain", number, tip.header.height)

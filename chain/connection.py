@@ -1,7 +1,7 @@
-"""One block on or off the chain: what changes in the database, as one batch.
+"""Connecting and undoing a block: all changes to the database, as one batch.
 
-Connecting and undoing are the same movement with other records: state records and tree nodes,
-the order of blocks, the indices of transactions, histories and jobs, and the tip.
+Both change the same records: state records and tree nodes, the order of blocks, the indices of transactions, histories
+and jobs, and the tip.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,15 +25,15 @@ Read = Callable[[bytes], bytes | None]
 
 
 def compute_new_root(read: Read, changes: Mapping[StateKey, bytes | None]) -> StateRoot:
-    """The state root after `changes`, with nothing written."""
+    """Return the state root after `changes`, without writing anything."""
     return _update_tree(read, changes).root
 
 
 def make_connect_batch(read: Read, entry: Entry, block: Block, executed: Executed) -> tuple[StateRoot, Batch]:
-    """The batch that puts `block` on its parent, and the state root it leads to.
+    """Return the batch that connects `block` to its parent, and the resulting state root.
 
     Args:
-        read: the database as it stands at the parent.
+        read: reads the database as it is at the parent.
     """
     changes = executed.changes
     root, batch = _make_state_batch(read, changes)
@@ -52,7 +52,7 @@ def make_connect_batch(read: Read, entry: Entry, block: Block, executed: Execute
 
 
 def make_disconnect_batch(read: Read, entry: Entry, block: Block, undo: Undo) -> tuple[StateRoot, Batch]:
-    """The batch that takes the tip `block` off again, and the state root it returns to."""
+    """Return the batch that undoes the tip `block`, and the resulting state root."""
     root, batch = _make_state_batch(read, {StateKey(key): value for key, value in undo.records})
     batch[schema.undo_key(entry.id)] = None
     batch[schema.figures_key(entry.id)] = None
@@ -67,15 +67,15 @@ def make_disconnect_batch(read: Read, entry: Entry, block: Block, undo: Undo) ->
 
 
 def make_genesis_batch(records: Mapping[StateKey, bytes]) -> tuple[StateRoot, Batch]:
-    """The first state on an empty database."""
+    """Return the batch that writes the first state into an empty database."""
     return _make_state_batch(lambda key: None, records)
 
 
 def make_history_batch(height: Height, entries: Sequence[AccountEntry], ids: Sequence[TxId]) -> Batch:
-    """What a block adds to the histories of accounts.
+    """Return what a block adds to the histories of accounts.
 
     Args:
-        ids: of the block's transactions, in order.
+        ids: ids of the block's transactions, in order.
     """
     batch: Batch = {}
     for entry in entries:

@@ -1,8 +1,9 @@
-"""Trouble with the database: never anybody's fault on the network."""
+"""Errors of the database. They are never the fault of a peer."""
 
 from inos.primitives.errors import InosError
 
 
 class ChainError(InosError):
-    """No ledger to work with: "database-in-use", "other-genesis", "schema-version", "database-damaged",
-    "database-io" (a full disk, missing rights), "database-closed"."""
+    """The ledger cannot be used: "database-in-use", "other-genesis", "schema-version", "database-damaged",
+    "database-io" (a full disk, missing rights), "database-closed".
+    """

@@ -1,4 +1,4 @@
-"""What the node tells its subscribers."""
+"""The events that the node sends to its subscribers."""
 
 from msgspec import Struct
 
@@ -8,23 +8,23 @@ from inos.primitives.votes import Vote
 
 
 class TipChanged(Struct, frozen=True):
-    """The connected chain moved."""
+    """The connected chain changed."""
 
     tip: Tip
     connected: tuple[BlockId, ...]
-    """In order, the new tip last."""
+    """The connected blocks in order, the new tip last."""
     disconnected: tuple[BlockId, ...]
-    """In the order they were undone, the old tip first."""
+    """The undone blocks in the order in which they were undone, the old tip first."""
 
 
 class TransactionAdded(Struct, frozen=True):
-    """The mempool took a transaction."""
+    """The mempool accepted a transaction."""
 
     tx_id: TxId
 
 
 class VoteAdded(Struct, frozen=True):
-    """A vote on a checkpoint was checked and taken."""
+    """A vote on a checkpoint was checked and accepted."""
 
     vote: Vote
 
@@ -36,6 +36,6 @@ class MatrixAdded(Struct, frozen=True):
 
 
 class MatrixWanted(Struct, frozen=True):
-    """Something held waits for these matrices."""
+    """Deferred blocks or transactions need these matrices."""
 
     ids: tuple[MatrixId, ...]

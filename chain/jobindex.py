@@ -1,4 +1,6 @@
-"""Finding jobs by state, poster or worker: index keys that follow the job records, on and off the chain."""
+"""An index of jobs by state, poster and worker, whose keys follow the job records when blocks are connected or
+undone.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -16,7 +18,7 @@ _ALL, _STATE, _POSTER, _WORKER = b"a", b"s", b"p", b"w"
 def compute_index_changes(
     read: Callable[[bytes], bytes | None], changes: Mapping[StateKey, bytes | None]
 ) -> dict[bytes, bytes | None]:
-    """Index keys to write and delete for the job records among `changes`."""
+    """Return the index keys to write and delete for the job records among `changes`."""
     batch: dict[bytes, bytes | None] = {}
     for key, value in changes.items():
         if key[0] != Kind.JOB:
@@ -39,7 +41,7 @@ def iterate_jobs(
     after: JobId | None,
     newest_first: bool = False,
 ) -> Iterator[tuple[JobId, Job]]:
-    """Jobs that fit all filters, oldest or newest first, from beyond the job `after`."""
+    """Return jobs that match all filters, oldest or newest first, starting after the job `after`."""
     prefix = PREFIX + _choose_dimension(job_state, poster, worker)
     last = state.get_job(after) if after is not None else None
     seen = None if last is None or after is None else prefix + _make_order(Height(last.posted_at), after)

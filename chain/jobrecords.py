@@ -1,4 +1,4 @@
-"""What happened to each job, and the record of each address as worker and as poster: on and off the chain."""
+"""The history of each job, and the record of each address as worker and as poster, with updates for reorganisations."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, Literal
@@ -16,7 +16,7 @@ from inos.primitives.units import Address, Height, JobId
 
 
 class Side(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """One address's dealings, as worker or as poster."""
+    """The totals of one address, as worker or as poster."""
 
     posted: U64 = 0
     claimed: U64 = 0
@@ -24,18 +24,18 @@ class Side(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     settled: U64 = 0
     lapsed: U64 = 0
     challenged: U64 = 0
-    """Results shown wrong."""
+    """Results that were proven wrong."""
     cancelled: U64 = 0
     tickets: U64 = 0
-    """Of the jobs settled."""
+    """Tickets of the settled jobs."""
     paid: U64 = 0
-    """Nano of rewards: earned as a worker, paid as a poster."""
+    """Rewards in nano: earned by a worker, or paid by a poster."""
     lost: U64 = 0
-    """Nano: bonds of a worker, burned by a poster's posts."""
+    """Nano burned: bonds of a worker, or fees of a poster's jobs."""
 
 
 class TrackRecord(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """What an address has done on the market, since genesis."""
+    """The totals of an address since genesis."""
 
     worker: Side = Side()
     poster: Side = Side()
@@ -56,11 +56,11 @@ _COUNTS: Final = {
 def make_event_changes(
     read: Callable[[bytes], bytes | None], height: Height, events: Sequence[JobEvent], *, is_undone: bool = False
 ) -> Batch:
-    """Events and records to write for a block that is connected, or to take back for one that is undone.
+    """Return the events and records to write for a connected block, or to remove for an undone one.
 
     Args:
-        read: the database as it stands.
-        events: of the block at `height`, in order.
+        read: reads the database.
+        events: those of the block at `height`, in order.
     """
     batch: Batch = {}
     for number, event in enumerate(events):
@@ -75,12 +75,12 @@ def make_event_changes(
 
 
 def decode_record(data: bytes | None) -> TrackRecord:
-    """A stored record; empty where there is none."""
+    """Return a stored record, or an empty one if there is none."""
     return _EMPTY if data is None else decode(TrackRecord, data, limit=schema.MAX_STORED_BYTES)
 
 
 def iterate_events(snapshot: Snapshot, job: JobId) -> Iterator[tuple[Height, JobEvent]]:
-    """What happened to a job, in order, each with its block's height."""
+    """Return the events of a job in order, each with its block's height."""
     for key, value in snapshot.iterate(schema.JOB_EVENT + job):
         height = Height(int.from_bytes(key[-12:-4], "big"))
         yield height, decode(JobEvent, value, limit=schema.MAX_STORED_BYTES)
@@ -94,7 +94,7 @@ def _iterate_shares(events: Iterable[JobEvent]) -> Iterator[tuple[Address, JobEv
 
 
 def _count(record: TrackRecord, address: Address, event: JobEvent, sign: Literal[1, -1]) -> TrackRecord:
-    """Who posts to itself has it on both sides."""
+    """An account that posts to itself has them on both sides."""
     if event.worker == address:
         record = msgspec.structs.replace(record, worker=_add(record.worker, event, sign, is_worker=True))
     if event.poster == address:

@@ -6,7 +6,7 @@ account's queue, so that no gap arises. What stands behind a gap takes at most a
 for too many blocks goes too, since nothing else would ever remove what can no longer be valid.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from heapq import heapify, heappop, heappush
 from typing import Final
 
@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from inos.chain.room import compute_cost_room, compute_room
 from inos.chain.waiting import RATE_UNIT, Waiting, WaitingSet, get_cost
+from inos.consensus.codes import Code
 from inos.consensus.params import Params
 from inos.consensus.state import StateView
 from inos.primitives.blocks import Block
@@ -21,12 +22,47 @@ from inos.primitives.errors import InosError
 from inos.primitives.transactions import ReportVoter, Transaction, get_sender
 from inos.primitives.units import Address, Height, Nano, TxId
 
-__all__ = ["REPLACEMENT_PERCENT", "Mempool", "MempoolLimits", "PoolRejected", "get_cost"]
+__all__ = ["REPLACEMENT_PERCENT", "Mempool", "MempoolLimits", "PoolRejected", "Refusal", "get_cost"]
 
 REPLACEMENT_PERCENT: Final = 110
 """A replacement pays at least this share of the replaced transaction's fee."""
 GAP_PART: Final = 16
 """What stands behind gaps takes at most one part in so many of a pool."""
+HOPELESS: Final = frozenset(
+    {
+        Code.BAD_RESULT_SHAPE,
+        Code.DEADLINE_PASSED,
+        Code.JOB_NOT_CLAIMED,
+        Code.JOB_NOT_DELIVERED,
+        Code.JOB_NOT_OPEN,
+        Code.NOT_A_JUROR,
+        Code.NOT_THE_CLAIMER,
+        Code.NOT_A_VOTER,
+        Code.NOT_THE_POSTER,
+        Code.ALREADY_A_VOTER,
+        Code.ALREADY_COMMITTED,
+        Code.ALREADY_JUDGED,
+        Code.ALREADY_LEAVING,
+        Code.ALREADY_REVEALED,
+        Code.CLAIM_EXPIRED,
+        Code.COMMIT_WINDOW_OVER,
+        Code.KEY_ALREADY_USED,
+        Code.UNKNOWN_JOB,
+        Code.UNKNOWN_VOTER,
+        Code.WRONG_JURY,
+        Code.WRONG_OPENING,
+    }
+)
+"""Refusals that waiting rarely mends; such a transaction leaves the pool and its account's queue goes on."""
+HOPE_BLOCKS: Final = 3
+"""Waiting mends them in time where the job they name waits in the pool itself."""
+
+
+class Refusal(Struct, frozen=True):
+    """A transaction of the pool that a block could not take, and the code of the rule."""
+
+    id: TxId
+    code: str
 
 
 class MempoolLimits(Struct, frozen=True, kw_only=True):
@@ -162,8 +198,20 @@ class Mempool:
             self._all.remove(waiting)
             self._trim_gaps()
 
-    def on_refused(self, tx: TxId, state: StateView) -> None:
-        """A block on `state` could not take it: it goes last from now on, and what its account cannot pay goes."""
+    def on_refused(self, refusals: Iterable[Refusal], state: StateView) -> None:
+        """Drop what a block on `state` refused for ever; put the rest last, and drop what their accounts cannot pay."""
+        refused = list(refusals)
+        for refusal in refused:
+            if self._is_hopeless(refusal):
+                self.remove(refusal.id)
+        for refusal in refused:
+            self._put_last(refusal.id, state)
+
+    def _is_hopeless(self, refusal: Refusal) -> bool:
+        is_old = self.get_age(refusal.id) >= HOPE_BLOCKS
+        return refusal.code == Code.WRONG_RESULT or (refusal.code in HOPELESS and is_old)
+
+    def _put_last(self, tx: TxId, state: StateView) -> None:
         waiting = self._all.get(tx)
         if waiting is None:
             return

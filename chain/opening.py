@@ -1,4 +1,4 @@
-"""Opening a database: is it ours, is it whole, and what does it know."""
+"""Opening a database: check that it belongs to this network and is complete, and read what it has."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from inos.primitives.units import BlockId, Height
 
 
 def open_database(path: Path, genesis: GenesisState, *, is_durable: bool) -> Database:
-    """Open or begin the database of one genesis.
+    """Open the database of a genesis, or create it.
 
     Raises:
         ChainError: "database-in-use", "other-genesis", "schema-version", "database-damaged".
@@ -40,10 +40,10 @@ def open_database(path: Path, genesis: GenesisState, *, is_durable: bool) -> Dat
 
 
 def load_index(database: Database, params: Params, genesis: GenesisState) -> BlockIndex:
-    """The tree of headers, at the tip the database has.
+    """Return the tree of headers, with the database's tip.
 
     Raises:
-        ChainError: "database-damaged" where they do not fit each other.
+        ChainError: "database-damaged" if headers and tip do not match.
     """
     index = BlockIndex(params, compute_block_id(genesis.header), genesis.header)
     try:
@@ -56,7 +56,7 @@ def load_index(database: Database, params: Params, genesis: GenesisState) -> Blo
 
 
 def begin_database(database: Database, genesis: GenesisState) -> None:
-    """Everything in one batch: a database either has its genesis or is empty."""
+    """Write everything in one batch, so that a database either has its genesis or is empty."""
     genesis_id = compute_block_id(genesis.header)
     root, batch = make_genesis_batch(genesis.records)
     check_state_root(genesis.header, root)
@@ -92,8 +92,8 @@ def _check_genesis(database: Database, path: Path, genesis_id: BlockId) -> None:
 
 
 def _load_headers(database: Database, index: BlockIndex) -> None:
-    """In the order they arrived, so parents first. A power cut may have taken headers that nothing rested on
-    yet; what descends from them is left out, and fetched again.
+    """Read the headers in the order of arrival, so parents come first. A power failure may have lost headers that no
+    block depended on yet; their descendants are left out and fetched again.
     """
     stored = [
         (BlockId(key[1:]), decode(StoredHeader, value, limit=MAX_STORED_BYTES))

@@ -1,9 +1,9 @@
-"""How long a body is waited for before its branch gives way.
+"""How long the chain waits for a block's body before it stops preferring the branch.
 
-A header alone proves nothing: its seal's digest is only claimed, so a branch of headers that looks heavy costs
-nobody anything. What proves it is the first body, with its witness. A branch whose first missing body does not
-come in time is stalled: it no longer counts as the best header chain until that body is here, and after a
-longer time it is forgotten, so that such headers cannot fill the memory.
+A header alone proves nothing. Its seal's digest is only claimed, so a branch of headers that looks heavy costs nothing.
+The first body proves it, with its witness. A branch whose first missing body does not arrive in time is stalled: it no
+longer counts as the best header chain until that body arrives. After a longer time it is forgotten, so that such
+headers cannot fill the memory.
 """
 
 from collections.abc import Iterator
@@ -15,31 +15,33 @@ from inos.primitives.units import DurationMs, TimeMs
 
 STALL_MS: Final = DurationMs(20_000)
 FORGET_MS: Final = DurationMs(600_000)
-"""After it stalled."""
+"""The time from stalling until the branch is forgotten."""
 
 
 class Patience:
-    """The bodies waited for: each the lowest missing one of its branch. Time is what the ledger was told last."""
+    """The bodies that are waited for: the lowest missing one of each branch. The time is the one last given to the
+    ledger.
+    """
 
     def __init__(self) -> None:
         self._now: TimeMs | None = None
         self._wanted: dict[Entry, TimeMs | None] = {}
-        """By when the wait began, the longest first; None until the time is known."""
+        """The wait of each began before this time, the longest wait first; None until the time is known."""
         self._stalled: dict[Entry, TimeMs] = {}
 
     def list_wanted(self) -> list[Entry]:
         return [*self._wanted, *self._stalled]
 
     def on_header(self, entry: Entry) -> None:
-        """A new header without its body."""
+        """Add a new header without its body."""
         if entry.parent is not None and entry.parent.is_linked:
             self._wanted[entry] = self._now
 
     def on_body(self, entry: Entry) -> list[Entry]:
-        """The first missing body of a branch came: the next ones are waited for, and the branch counts again.
+        """The first missing body of a branch arrived: wait for the next ones, and let the branch count again.
 
         Returns:
-            All that was stalled and is not any more.
+            The blocks that are no longer stalled.
         """
         revived = []
         if entry.is_stalled:
@@ -53,12 +55,14 @@ class Patience:
         return revived
 
     def drop(self, entry: Entry) -> None:
-        """Nobody waits for this one any more."""
+        """Stop waiting for this block."""
         self._wanted.pop(entry, None)
         self._stalled.pop(entry, None)
 
     def tick(self, now_ms: TimeMs) -> list[Entry]:
-        """Mark what stalls now; what is to be forgotten with all its descendants, none of which has a body."""
+        """Mark the branches that stall now, and return the blocks to forget with their descendants, none of which has a
+        body.
+        """
         if self._now is None:
             self._wanted = dict.fromkeys(self._wanted, now_ms)
         self._now = now = TimeMs(max(now_ms, self._now or 0))
@@ -69,7 +73,7 @@ class Patience:
         due = _take_due(self._stalled, now - FORGET_MS)
         forgotten: list[Entry] = []
         for root in due:
-            # A body further up cost work: such a branch is worth its memory.
+            # A later body of the branch cost work, so the branch is worth its memory.
             if any(entry.has_body for entry in iterate_subtree(root)):
                 self._stalled[root] = now
             else:
@@ -77,9 +81,10 @@ class Patience:
         return forgotten
 
     def give_up(self, count: int) -> list[Entry]:
-        """What has been waited for longest, `count` headers or more: forgotten before its time, as memory is short.
+        """Return `count` or more headers with the longest wait, to be forgotten early because memory is short.
 
-        What stalls goes first. A branch with a body further up cost work, and is kept; with nothing else it is fewer.
+        Stalled branches go first. A branch with a later body cost work and is kept; if only such branches are left,
+        fewer headers are returned.
         """
         given_up: list[Entry] = []
         for waits in (self._stalled, self._wanted):
@@ -95,7 +100,7 @@ class Patience:
 
 
 def _take_due(waits: dict[Entry, TimeMs | None] | dict[Entry, TimeMs], until: int) -> list[Entry]:
-    """Remove and return those that began at `until` or before; they are in order."""
+    """Remove and return those whose wait began at `until` or before; they are in order."""
     count = 0
     for since in waits.values():
         if since is None or since > until:
@@ -108,7 +113,7 @@ def _take_due(waits: dict[Entry, TimeMs | None] | dict[Entry, TimeMs], until: in
 
 
 def _iterate_frontier(entry: Entry) -> Iterator[Entry]:
-    """The lowest blocks without bodies above a linked one."""
+    """Return the lowest blocks without bodies above a linked one."""
     waiting = [entry]
     while waiting:
         for child in waiting.pop().children:

@@ -1,4 +1,4 @@
-"""Blocks remembered as invalid, judged anew: after the program that judged them was mended, or for reassurance."""
+"""Check blocks again that are remembered as invalid, after a bug was fixed or to be sure."""
 
 from pathlib import Path
 
@@ -17,22 +17,23 @@ from inos.primitives.units import BlockId
 
 
 class Remembered(Struct, frozen=True):
-    """A block remembered as invalid, and why. What descends from it is invalid with it, and not listed."""
+    """A block that is remembered as invalid, and the reason. Its descendants are invalid too and are not listed."""
 
     id: BlockId
     height: int | None
-    """None where its header is not known any more."""
+    """None if its header is no longer known."""
     code: str
     message: str
 
 
 class Rechecked(Struct, frozen=True):
-    """What came of judging a block anew."""
+    """The outcome of checking a block again."""
 
     block: Remembered
     status: str
-    """As Ledger.get_status: "invalid: ..." again, "connected", "stored" (on a lighter chain, or waiting for matrices),
-    "header" (its body was not kept and is fetched again), "unknown"."""
+    """As in Ledger.get_status: "invalid: ..." again, "connected", "stored" (on a lighter chain, or waiting for
+    matrices), "header" (its body was not kept and is fetched again), "unknown".
+    """
 
     @property
     def is_invalid(self) -> bool:
@@ -42,12 +43,12 @@ class Rechecked(Struct, frozen=True):
 def recheck(
     path: Path, params: Params, genesis: GenesisState, *, results: ResultChecker, bls: Bls, is_durable: bool = True
 ) -> tuple[Rechecked, ...]:
-    """Forget every verdict in the database and let the ledger judge again whatever it would build on.
+    """Forget every verdict in the database and let the ledger check every block that it could build on.
 
-    A process killed half-way has forgotten the verdicts; the next start judges.
+    If the process is killed half-way, the verdicts are forgotten and the next start checks the blocks.
 
     Raises:
-        ChainError: as Ledger.open; "database-in-use" above all.
+        ChainError: as Ledger.open, in particular "database-in-use".
     """
     with open_database(path, genesis, is_durable=is_durable) as database:
         remembered = []

@@ -1,7 +1,7 @@
-"""The state tree kept node by node, so that a block touches only the paths it changes.
+"""The state tree stored node by node, so that a block touches only the paths that it changes.
 
-A node stands under its depth and the bits above it. The root equals
-`inos.consensus.statetree.compute_state_root` over all records, which a property test holds.
+A node is stored under its depth and the bits above it. The root equals `inos.consensus.statetree.compute_state_root`
+over all records, which a property test checks.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,17 +18,17 @@ _LEAF: Final = b"L"
 
 _DEPTHS: Final = tuple(depth.to_bytes(2, "big") for depth in range(PATH_BITS + 1))
 _MASKS: Final = tuple(((1 << depth) - 1) << (PATH_BITS - depth) for depth in range(PATH_BITS + 1))
-"""The uppermost `depth` bits."""
+"""Return the uppermost `depth` bits."""
 
 NodeKey = bytes
-"""depth u16 || the bits above, left-aligned in 32 bytes."""
+"""Return depth u16 || the bits above, left-aligned in 32 bytes."""
 
 
 class Leaf(NamedTuple):
     path: int
     hash: Hash
     key: StateKey
-    """Where the record itself is."""
+    """The key under which the record itself is stored."""
 
 
 class Inner(NamedTuple):
@@ -45,16 +45,16 @@ def compute_node_key(depth: int, prefix: int) -> NodeKey:
 
 
 def _compute_key_above(depth: int, path: int) -> NodeKey:
-    """`compute_node_key` of the node at `depth` on the way to `path`."""
+    """Return `compute_node_key` of the node at `depth` on the way to `path`."""
     return _DEPTHS[depth] + (path & _MASKS[depth]).to_bytes(32, "big")
 
 
 class TreeUpdate:
-    """The tree after some records changed: a new root and the nodes to write (None: to delete).
+    """Return the tree after changes to records: a new root and the nodes to write (None: to delete).
 
     Args:
-        read: bytes of a stored node by its key.
-        changes: records by key, None for one that is gone.
+        read: reads a stored node by its key.
+        changes: records by key, None for a removed one.
     """
 
     def __init__(self, read: Callable[[NodeKey], bytes | None], changes: Mapping[StateKey, bytes | None]) -> None:
@@ -80,7 +80,7 @@ class TreeUpdate:
         bit = PATH_BITS - 1 - depth
         left = [change for change in changes if not change[0] >> bit & 1]
         right = [change for change in changes if change[0] >> bit & 1]
-        # An untouched side is read only where the other may have become empty or a single leaf.
+        # An unchanged side is read only if the other may have become empty or a single leaf.
         new_left = self._update(depth + 1, prefix << 1, left) if left else None
         new_right = self._update(depth + 1, prefix << 1 | 1, right) if right else None
         if left and right:
@@ -94,9 +94,10 @@ class TreeUpdate:
         return self._join(depth, prefix, self._read(depth + 1, prefix << 1), new_right)
 
     def _set_one(self, depth: int, path: int, leaf: Leaf) -> Node:
-        """As `_update` with one record that is set, which moves no other: down its path and up again, on bytes alone.
+        """Do the same as `_update` for one record that is set and moves no other: down its path and up again, on bytes
+        alone.
 
-        Nearly all of a block's work is this, below the few levels its records share.
+        This is nearly all of a block's work, below the few levels that its records share.
         """
         way: list[bytes] = []
         bottom = depth
@@ -121,7 +122,7 @@ class TreeUpdate:
         return node
 
     def _join(self, depth: int, prefix: int, left: Node, right: Node) -> Node:
-        """An inner node of two children; a lone leaf moves up, so that it stands as high as it can."""
+        """Return an inner node of two children; a single leaf moves up to the highest place where it is alone."""
         if left is None and not isinstance(right, Inner):
             return self._lift(depth, prefix, right, 1)
         if right is None and not isinstance(left, Inner):
@@ -133,7 +134,7 @@ class TreeUpdate:
         return self._write(depth, prefix, leaf)
 
     def build(self, depth: int, prefix: int, leaves: list[Leaf]) -> Node:
-        """Write the node under which exactly these leaves stand, in any order."""
+        """Write the node under which exactly these leaves are, in any order."""
         if len(leaves) <= 1:
             return self._write(depth, prefix, leaves[0] if leaves else None)
         bit = PATH_BITS - 1 - depth
@@ -146,7 +147,7 @@ class TreeUpdate:
         return decode_node(self.nodes[key] if key in self.nodes else self._read_stored(key))
 
     def _read_bytes(self, depth: int, path: int) -> bytes | None:
-        """The node at `depth` on the way to `path`."""
+        """Return the node at `depth` on the way to `path`."""
         key = _compute_key_above(depth, path)
         return self.nodes[key] if key in self.nodes else self._read_stored(key)
 
@@ -158,7 +159,7 @@ class TreeUpdate:
 def make_tree_proof(
     read: Callable[[NodeKey], bytes | None], read_record: Callable[[StateKey], bytes | None], key: StateKey
 ) -> StateProof:
-    """Proof of the record under `key`, or of its absence."""
+    """Return a proof of the record under `key`, or of its absence."""
     path = int.from_bytes(compute_path(key), "big")
     siblings: list[Hash] = []
     depth = 0
@@ -181,14 +182,14 @@ def _make_change(key: StateKey, value: bytes | None) -> tuple[int, Leaf | None]:
 
 
 def hash_of(node: Node) -> Hash:
-    """What stands for a node in the one above it."""
+    """Return the hash that represents a node in its parent."""
     if node is None:
         return ZERO_HASH
     return node.hash if isinstance(node, Leaf) else compute_node(node.left, node.right)
 
 
 def encode_node(node: Node) -> bytes | None:
-    """A node as it is stored; None for an empty one."""
+    """Return the stored form of a node; None for an empty one."""
     if node is None:
         return None
     if isinstance(node, Inner):
@@ -197,7 +198,7 @@ def encode_node(node: Node) -> bytes | None:
 
 
 def decode_node(data: bytes | None) -> Node:
-    """A node as it was stored."""
+    """Return the node for its stored form."""
     if data is None:
         return None
     if data[:1] == _INNER:

@@ -5,7 +5,7 @@ from typing import Final
 from msgspec import Struct
 
 from inos.chain.ledger import Ledger
-from inos.chain.mempool import Mempool
+from inos.chain.mempool import Mempool, Refusal
 from inos.consensus.codes import Code
 from inos.consensus.execution import Execution
 from inos.consensus.times import compute_median_time
@@ -19,41 +19,13 @@ from inos.primitives.blocks import (
 from inos.primitives.codec import encode
 from inos.primitives.errors import NotYet, RuleViolation
 from inos.primitives.transactions import Transaction, compute_tx_id
-from inos.primitives.units import Address, Height, Target, TimeMs, TxId
+from inos.primitives.units import Address, Height, Target, TimeMs
 from inos.primitives.votes import Aggregate
 
 MAX_FAILURES: Final = 1000
 """Accounts whose turn turns out not to be valid now, before a template goes out with what it has."""
-HOPELESS: Final = frozenset(
-    {
-        Code.BAD_RESULT_SHAPE,
-        Code.CLAIM_EXPIRED,
-        Code.DEADLINE_PASSED,
-        Code.JOB_NOT_CLAIMED,
-        Code.JOB_NOT_DELIVERED,
-        Code.JOB_NOT_OPEN,
-        Code.NOT_A_JUROR,
-        Code.NOT_THE_CLAIMER,
-        Code.NOT_A_VOTER,
-        Code.NOT_THE_POSTER,
-        Code.ALREADY_A_VOTER,
-        Code.ALREADY_COMMITTED,
-        Code.ALREADY_JUDGED,
-        Code.ALREADY_LEAVING,
-        Code.ALREADY_REVEALED,
-        Code.COMMIT_WINDOW_OVER,
-        Code.KEY_ALREADY_USED,
-        Code.UNKNOWN_JOB,
-        Code.UNKNOWN_VOTER,
-        Code.WRONG_JURY,
-        Code.WRONG_OPENING,
-    }
-)
-"""Refusals that waiting rarely mends; such a transaction leaves the pool and its account's queue goes on."""
 NO_ROOM: Final = frozenset({Code.BLOCK_TOO_COSTLY, Code.TOO_MANY_MATRIX_BYTES})
 """What says nothing about the transaction: the next block may have room for it."""
-HOPE_BLOCKS: Final = 3
-"""Waiting mends them in time where the job they name waits in the pool itself."""
 
 
 class Template(Struct, frozen=True):
@@ -64,6 +36,8 @@ class Template(Struct, frozen=True):
     allowed_target: Target
     """What the winning digest must not exceed."""
     aggregate: Aggregate | None = None
+    refusals: tuple[Refusal, ...] = ()
+    """What the block could not take, for Mempool.on_refused; the pool is as it was."""
 
 
 def make_template(
@@ -92,7 +66,7 @@ def make_template(
         bls=ledger.bls,
         aggregate=aggregate,
     )
-    transactions = _fill(execution, mempool, ledger)
+    transactions, refusals = _fill(execution, mempool, ledger)
     executed = execution.finish()
     header = Header(
         version=HEADER_VERSION,
@@ -107,44 +81,37 @@ def make_template(
         nonce=0,
         seal=None,
     )
-    return Template(header, transactions, target, aggregate)
+    return Template(header, transactions, target, aggregate, refusals)
 
 
-def _fill(execution: Execution, mempool: Mempool, ledger: Ledger) -> tuple[Transaction, ...]:
-    """Everything that is valid in turn; where one is not, what follows it in its account's queue is passed over."""
+def _fill(
+    execution: Execution, mempool: Mempool, ledger: Ledger
+) -> tuple[tuple[Transaction, ...], tuple[Refusal, ...]]:
+    """What is valid in turn, and what is not: the rest of its account's queue is passed over."""
     room = ledger.params.max_block_bytes - MAX_HEADER_BYTES
     chosen: list[Transaction] = []
-    hopeless: list[TxId] = []
-    refused: list[TxId] = []
+    refusals: list[Refusal] = []
     passed_over: set[bytes] = set()
     for tx in mempool.select(ledger.state):
         if tx.sender in passed_over:
             continue
         size = len(encode(tx))
-        if size <= room and _add(execution, mempool, tx, hopeless, refused):
+        if size <= room and _add(execution, tx, refusals):
             chosen.append(tx)
             room -= size
             continue
         passed_over.add(tx.sender)
         if len(passed_over) >= MAX_FAILURES:
             break
-    for tx_id in hopeless:
-        mempool.remove(tx_id)
-    for tx_id in refused:
-        mempool.on_refused(tx_id, ledger.state)
-    return tuple(chosen)
+    return tuple(chosen), tuple(refusals)
 
 
-def _add(execution: Execution, mempool: Mempool, tx: Transaction, hopeless: list[TxId], refused: list[TxId]) -> bool:
+def _add(execution: Execution, tx: Transaction, refusals: list[Refusal]) -> bool:
     try:
         execution.add(tx)
     except RuleViolation as error:
-        if error.code in NO_ROOM:
-            return False
-        tx_id = compute_tx_id(tx)
-        refused.append(tx_id)
-        if error.code == Code.WRONG_RESULT or (error.code in HOPELESS and mempool.get_age(tx_id) >= HOPE_BLOCKS):
-            hopeless.append(tx_id)
+        if error.code not in NO_ROOM:
+            refusals.append(Refusal(compute_tx_id(tx), error.code))
         return False
     except NotYet:
         return False

@@ -31,8 +31,8 @@ from inos.primitives.matrices import Witness
 from inos.primitives.transactions import Transaction
 from inos.primitives.units import Address, BlockId, Height, JobId, TxId
 
-Standing = Literal["final", "justified", "open"]
-"""Never undone; two thirds voted for a checkpoint at or above it; neither."""
+BlockFinality = Literal["final", "justified", "none"]
+"""final: the block is never undone. justified: two thirds voted for a checkpoint at or above it. none: neither."""
 LOCATOR_DENSE: Final = 10
 """A locator names this many blocks one by one, then in doubling steps."""
 MAX_EPOCHS_SOUGHT: Final = 4096
@@ -101,11 +101,11 @@ class LedgerView:
         """The last final block; genesis before there is another. No reorganisation passes it."""
         return self._index.final.to_tip()
 
-    def get_standing(self, height: Height) -> Standing:
-        """How settled the connected block at `height` is."""
+    def get_block_finality(self, height: Height) -> BlockFinality:
+        """Say whether the connected block at `height` is final, justified or neither."""
         if height <= self._index.final.height:
             return "final"
-        return "justified" if height <= self.get_justified_height() else "open"
+        return "justified" if height <= self.get_justified_height() else "none"
 
     def get_justified_height(self) -> Height:
         """Of the last justified checkpoint on the connected chain."""

@@ -1,4 +1,4 @@
-"""Sums of unsigned 64-bit quantities. Every one is checked: an overflow is a broken rule, never a wrap."""
+"""Sums of unsigned 64-bit quantities. Every sum is checked: an overflow breaks a rule and never wraps around."""
 
 from inos.consensus.codes import Code
 from inos.primitives.errors import RuleViolation
@@ -6,7 +6,7 @@ from inos.primitives.units import U64_MAX
 
 
 def add(a: int, b: int, what: str) -> int:
-    """`a + b`; `what` names the sum to people.
+    """Return `a + b`; `what` names the sum in error messages.
 
     Raises:
         RuleViolation: "overflow" above 2^64 - 1.
@@ -18,10 +18,10 @@ def add(a: int, b: int, what: str) -> int:
 
 
 def subtract(a: int, b: int, what: str) -> int:
-    """`a - b`, never below zero.
+    """Return `a - b`, never below zero.
 
     Raises:
-        RuleViolation: "overflow" below 0. No valid history leads there.
+        RuleViolation: "overflow" below 0, which no valid history reaches.
     """
     if b > a:
         raise RuleViolation(Code.OVERFLOW, f"{what} would be negative", expected=f"at least {b}", got=a)
@@ -29,7 +29,7 @@ def subtract(a: int, b: int, what: str) -> int:
 
 
 def change(a: int, delta: int, what: str) -> int:
-    """`a + delta` for a delta of either sign, never below zero.
+    """Return `a + delta` for a delta of either sign, never below zero.
 
     Raises:
         RuleViolation: "overflow", as `add` and `subtract`.

@@ -1,4 +1,4 @@
-"""What a matrix reference inside a header or a transaction must look like. Context-free."""
+"""Context-free rules for a matrix reference inside a header or a transaction."""
 
 from inos.consensus.codes import Code
 from inos.primitives.errors import RuleViolation
@@ -6,7 +6,7 @@ from inos.primitives.matrices import DTYPE_INT7, DTYPE_INT32, MAX_DEPTH, MAX_ROW
 
 
 def check_product_refs(x: MatrixRef, w: MatrixRef, place: str) -> None:
-    """X and W can be multiplied: sizes within limits, ids that bind their sizes, one depth.
+    """Check that X and W can be multiplied: sizes within limits, ids that match the sizes, and equal depth.
 
     Raises:
         RuleViolation: "bad-dimensions", "bad-matrix-id" or "depth-mismatch", naming `place`.
@@ -20,7 +20,7 @@ def check_product_refs(x: MatrixRef, w: MatrixRef, place: str) -> None:
 
 
 def check_result_ref(y: MatrixRef, place: str) -> None:
-    """Y is an int32 matrix of a size a product can have.
+    """Check that Y is an int32 matrix of a size that a product can have.
 
     Raises:
         RuleViolation: "bad-dimensions" or "bad-matrix-id".

@@ -1,9 +1,9 @@
-"""A part of the state with its proof: everything under one node of the state tree, or, where that is too much,
-what the node's two halves hash to.
+"""A part of the state with its proof: everything under one node of the state tree, or, if that is too much, the hashes
+of the node's two halves.
 
-A place in the tree is a depth and the bits above it, left-aligned in 32 bytes. Whoever knows the state root begins
-at the root (depth 0) and goes down into the halves, so every answer proves itself, whoever gave it, and answers
-of many add up to the whole state. Never is anything asked for below a leaf.
+A place in the tree is a depth and the bits above it, left-aligned in 32 bytes. A client that knows the state root
+starts at the root (depth 0) and descends into the halves. So every answer proves itself, and answers from many nodes
+add up to the whole state. No place below a leaf is ever requested.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from inos.primitives.matrices import Hash32
 from inos.primitives.units import ZERO_HASH, Hash, StateRoot
 
 MAX_RANGE_RECORDS: Final = 8192
-"""Of the smallest kind, 256 KB hold fewer."""
+"""Records of the smallest kind: fewer than this fit into 256 KB."""
 
 
 class Place(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -28,10 +28,10 @@ class Place(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
 
     depth: Annotated[int, Meta(ge=0, le=PATH_BITS)]
     path: Hash32
-    """Its first `depth` bits say where; the others are 0."""
+    """Its first `depth` bits are the position; the others are 0."""
 
     def get_half(self, side: int) -> "Place":
-        """The node below it to the left (0) or right (1)."""
+        """Return its left (0) or right (1) child."""
         bits = int.from_bytes(self.path, "big") | side << (PATH_BITS - 1 - self.depth)
         return Place(self.depth + 1, bits.to_bytes(32, "big"))
 
@@ -40,14 +40,14 @@ ROOT: Final = Place(0, bytes(32))
 
 
 class Halves(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=1):
-    """What the two nodes below hash to; 32 zero bytes where there is nothing."""
+    """The hashes of the two children; 32 zero bytes for an empty one."""
 
     left: Hash32
     right: Hash32
 
 
 class Records(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=2):
-    """All records under the node, key and value, in the order of their paths."""
+    """All records under the node, as key and value, in the order of their paths."""
 
     records: Annotated[tuple[tuple[bytes, bytes], ...], Meta(max_length=MAX_RANGE_RECORDS)]
 
@@ -60,12 +60,12 @@ class StateRange(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tru
 
 
 def is_place(place: Place) -> bool:
-    """Whether the bits below its depth are 0, so that every place is named in one way."""
+    """Return whether the bits below its depth are 0, so that every place has one name."""
     return int.from_bytes(place.path, "big") & ((1 << (PATH_BITS - place.depth)) - 1) == 0
 
 
 def fold_up(place: Place, node: Hash, siblings: Sequence[bytes]) -> StateRoot:
-    """The root over a node and the siblings on its way."""
+    """Return the root over a node and its siblings."""
     for level in reversed(range(place.depth)):
         sibling = siblings[level]
         node = compute_node(sibling, node) if get_bit(place.path, level) else compute_node(node, sibling)
@@ -73,7 +73,7 @@ def fold_up(place: Place, node: Hash, siblings: Sequence[bytes]) -> StateRoot:
 
 
 def check_range(root: StateRoot, place: Place, found: StateRange) -> None:
-    """Whether that is what the state under `root` has there.
+    """Check that the state under `root` has this range at this place.
 
     Raises:
         RuleViolation: "bad-range-proof", "range-out-of-place".
@@ -83,7 +83,7 @@ def check_range(root: StateRoot, place: Place, found: StateRange) -> None:
 
 
 def check_fold(root: StateRoot, place: Place, node: Hash, siblings: Sequence[bytes]) -> None:
-    """Whether a node with that hash stands there.
+    """Check that a node with this hash is at this place.
 
     Raises:
         RuleViolation: "bad-range-proof".
@@ -95,12 +95,13 @@ def check_fold(root: StateRoot, place: Place, node: Hash, siblings: Sequence[byt
 
 
 def compute_halves(halves: Halves) -> Hash:
-    """The hash of a node by its halves."""
+    """Return the hash of a node from its halves."""
     return compute_node(halves.left, halves.right)
 
 
 def compute_records(place: Place, content: Records) -> Hash:
-    """The hash of a node by all records under it: the slow reference; `chain` has one that keeps the nodes.
+    """Return the hash of a node from all records under it; this is the slow reference, and `chain` keeps the nodes
+    instead.
 
     Raises:
         RuleViolation: as `list_paths`.
@@ -113,10 +114,10 @@ def compute_records(place: Place, content: Records) -> Hash:
 
 
 def list_paths(place: Place, content: Records) -> list[Hash]:
-    """Paths of the records.
+    """Return the paths of the records.
 
     Raises:
-        RuleViolation: "range-out-of-place": they are not under the node, or not in ascending order.
+        RuleViolation: "range-out-of-place" if they are not under the node, or not in ascending order.
     """
     paths = [compute_path(StateKey(key)) for key, _ in content.records]
     low = int.from_bytes(place.path, "big")

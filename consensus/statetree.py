@@ -1,10 +1,10 @@
-"""The state tree: a compact sparse Merkle tree, and proofs that a record is in it, or is not.
+"""The state tree: a compact sparse Merkle tree, and proofs that it has a record or does not.
 
-Reference version, recomputing everything; `chain` keeps a fast one that must agree with it.
+This is the reference, which recomputes everything; `chain` has a fast version that must agree with it.
 
-A record's path is H("state key", key); bit 0 is the most significant bit. An empty subtree is
-32 zero bytes; a subtree holding exactly one record is that record's leaf, however high it stands;
-any other is H("state node", left || right). So the root depends on the set of records alone.
+A record's path is H("state key", key), and bit 0 is the most significant bit. An empty subtree is 32 zero bytes. A
+subtree with exactly one record is that record's leaf, at any depth. Any other is H("state node", left || right). So the
+root depends only on the set of records.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from inos.primitives.units import ZERO_HASH, Hash, StateRoot
 
 PATH_BITS: Final = 256
 MAX_PROOF_BYTES: Final = MAX_RECORD_BYTES + 64 * 1024
-"""Room for 256 siblings of 34 bytes, and another leaf's path and value."""
+"""This is enough for 256 siblings of 34 bytes, and another leaf's path and value."""
 
 Leaves = list[tuple[Hash, bytes]]
 
@@ -32,39 +32,39 @@ class OtherLeaf(Struct, frozen=True, array_like=True, forbid_unknown_fields=True
 
 
 class StateProof(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Siblings from just below the root downwards; for absence also the other leaf, if one stands there."""
+    """Siblings from just below the root downwards; a proof of absence also has the other leaf, if there is one."""
 
     siblings: Annotated[tuple[Hash32, ...], Meta(max_length=PATH_BITS)] = ()
     other: OtherLeaf | None = None
 
 
 def compute_path(key: StateKey) -> Hash:
-    """Where a record stands: H("state key", kind || id)."""
+    """Return a record's path: H("state key", kind || id)."""
     return compute_hash(Context.STATE_KEY, key)
 
 
 def compute_leaf(path: bytes, value: bytes) -> Hash:
-    """H("state leaf", path || value)."""
+    """Return H("state leaf", path || value)."""
     return compute_hash(Context.STATE_LEAF, path + value)
 
 
 def compute_node(left: bytes, right: bytes) -> Hash:
-    """H("state node", left || right)."""
+    """Return H("state node", left || right)."""
     return compute_hash(Context.STATE_NODE, left + right)
 
 
 def get_bit(path: bytes, depth: int) -> int:
-    """Which way the path turns at `depth`: 0 left, 1 right."""
+    """Return the direction of the path at `depth`: 0 left, 1 right."""
     return path[depth >> 3] >> (7 - (depth & 7)) & 1
 
 
 def compute_state_root(records: Mapping[StateKey, bytes]) -> StateRoot:
-    """Root over all records of a state."""
+    """Return the root over all records of a state."""
     return StateRoot(_compute_subtree(_make_leaves(records), 0))
 
 
 def make_proof(records: Mapping[StateKey, bytes], key: StateKey) -> StateProof:
-    """Proof of the record under `key`, or of its absence."""
+    """Return a proof of the record under `key`, or of its absence."""
     path, leaves = compute_path(key), _make_leaves(records)
     siblings: list[Hash] = []
     while len(leaves) > 1:
@@ -77,7 +77,9 @@ def make_proof(records: Mapping[StateKey, bytes], key: StateKey) -> StateProof:
 
 
 def check_proof(root: StateRoot, key: StateKey, value: bytes | None, proof: StateProof) -> bool:
-    """Whether `proof` shows that the state under `root` holds `value` under `key`, or nothing where it is None."""
+    """Return whether `proof` shows that the state under `root` has `value` under `key`, or no record if `value` is
+    None.
+    """
     path, depth = compute_path(key), len(proof.siblings)
     if depth > PATH_BITS or (value is not None and proof.other is not None):
         return False
@@ -96,7 +98,7 @@ def check_proof(root: StateRoot, key: StateKey, value: bytes | None, proof: Stat
 
 
 def _is_shared(a: bytes, b: bytes, bits: int) -> bool:
-    """Whether two paths agree in their first `bits` bits."""
+    """Return whether two paths agree in their first `bits` bits."""
     shift = PATH_BITS - bits
     return int.from_bytes(a, "big") >> shift == int.from_bytes(b, "big") >> shift
 

@@ -14,13 +14,13 @@ from inos.primitives.units import DurationMs, Target
 RADIX_BITS: Final = 16
 RADIX: Final = 1 << RADIX_BITS
 MIN_TARGET: Final = Target(2**192)
-"""Hardest target: D = 2^64 - 1, the most tickets 64 bits can count."""
+"""The hardest target: D = 2^64 - 1, the largest number of tickets that fits 64 bits."""
 _FAR_SHIFTS: Final = 512
-"""Any target shifted this far is past both clamps; shifting for real could take any amount of memory."""
+"""A target shifted this far is beyond both limits; a real shift could use any amount of memory."""
 
 
 def compute_target(params: Params, context: HeaderContext) -> Target:
-    """The one target allowed for the child of `context.parent`."""
+    """Return the only valid target for the child of `context.parent`."""
     if context.first is None:
         return clamp_target(params, params.genesis_target)
     first = context.first
@@ -37,20 +37,20 @@ def compute_target(params: Params, context: HeaderContext) -> Target:
 
 
 def clamp_target(params: Params, target: int) -> Target:
-    """`target` moved into [MIN_TARGET, max_target]."""
+    """Return `target` moved into [MIN_TARGET, max_target]."""
     return Target(min(max(target, MIN_TARGET), params.max_target))
 
 
 def compute_asert(
     anchor_target: int, *, time_delta_ms: int, height_delta: int, spacing_ms: DurationMs, half_life_ms: DurationMs
 ) -> int:
-    """anchor_target * 2^((time_delta - spacing * (height_delta + 1)) / half_life), in integers, not clamped.
+    """Return anchor_target * 2^((time_delta - spacing * (height_delta + 1)) / half_life), in integers, not clamped.
 
     Args:
         time_delta_ms: time of the parent of the block in question minus time of the anchor's parent.
         height_delta: height of that parent minus height of the anchor.
 
-    2^fraction is the specification's cubic in 16-bit fixed point, off by less than 0.013 %.
+    2^fraction is the specification's cubic in 16-bit fixed point, with an error below 0.013 %.
     """
     exponent = _divide_truncating((time_delta_ms - spacing_ms * (height_delta + 1)) * RADIX, half_life_ms)
     shifts, fraction = exponent >> RADIX_BITS, exponent & (RADIX - 1)
@@ -64,11 +64,11 @@ def compute_asert(
 
 
 def compute_power_of_two(fraction: int) -> int:
-    """65536 * 2^(fraction / 65536) for fraction in [0, 65536), by the specification's cubic."""
+    """Return 65536 * 2^(fraction / 65536) for fraction in [0, 65536), by the specification's cubic."""
     cubic = 195_766_423_245_049 * fraction + 971_821_376 * fraction**2 + 5_127 * fraction**3
     return RADIX + ((cubic + 2**47) >> 48)
 
 
 def _divide_truncating(a: int, b: int) -> int:
-    """Towards zero, as the specification's C++ divides; Python's `//` would go towards minus infinity."""
+    """Divide towards zero, like the specification's C++; Python's `//` rounds towards minus infinity."""
     return a // b if a >= 0 else -(-a // b)

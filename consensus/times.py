@@ -1,4 +1,4 @@
-"""When a block may say it was made (protocol, section 4)."""
+"""The rules for a block's time (protocol, section 4)."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from inos.primitives.units import TimeMs
 
 
 def compute_median_time(times_ms: Sequence[TimeMs]) -> TimeMs:
-    """The middle of the sorted times; the upper middle where their number is even.
+    """Return the middle of the sorted times; the upper middle if their number is even.
 
     Raises:
         ValueError: there are no times.
@@ -21,7 +21,7 @@ def compute_median_time(times_ms: Sequence[TimeMs]) -> TimeMs:
 
 
 def check_median_time(params: Params, header: Header, recent_times_ms: Sequence[TimeMs]) -> None:
-    """A block is younger than the median of the last `median_time_blocks`.
+    """Check that a block is younger than the median of the last `median_time_blocks`.
 
     Raises:
         RuleViolation: "time-too-old".
@@ -37,10 +37,10 @@ def check_median_time(params: Params, header: Header, recent_times_ms: Sequence[
 
 
 def check_clock(params: Params, header: Header, now_ms: TimeMs) -> None:
-    """A block from too far ahead of `now_ms` is held, not refused.
+    """Hold a block that is too far ahead of `now_ms`; it is not refused.
 
     Raises:
-        ClockAhead: with the time from which on it may be looked at again.
+        ClockAhead: it has the time from which the block may be checked again.
     """
     if header.time_ms > now_ms + params.max_future_ms:
         raise ClockAhead(

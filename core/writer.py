@@ -135,12 +135,14 @@ class ChainWriter:
             now_ms=self._clock.now_ms(),
         )
         try:
-            return make(aggregate=aggregate)
+            template = make(aggregate=aggregate)
         except RuleViolation as error:
             if aggregate is None:
                 raise
             log.error("an aggregate made here is refused", code=error.code, error=error.message)
-            return make()
+            template = make()
+        self._mempool.on_refused(template.refusals, self._ledger.state)
+        return template
 
     def _follow(self, outcome: BlockOutcome) -> None:
         """Bring the pool after the chain: what was undone comes back, what was included goes."""

@@ -1,9 +1,9 @@
-"""A bot that has matrices multiplied: whatever pair of files appears in a folder is posted, the product written back.
+"""A bot that has matrices multiplied: it posts every pair of files in a folder as a job and writes the product.
 
     python examples/job_bot.py --rpc http://127.0.0.1:8645 --phrase-file phrase.txt --most 5 inbox/
 
-NAME.x.npy and NAME.w.npy become NAME.y.npy, checked. A job that costs more than `--most` credits, as the node quotes,
-is left alone and said so; a job whose worker does not deliver is cancelled, and tried again.
+NAME.x.npy and NAME.w.npy become NAME.y.npy, which is verified. If the node quotes more than `--most` credits for a job,
+the bot skips it and says so. If no worker delivers a job, the bot cancels it and tries again.
 """
 
 import argparse
@@ -22,7 +22,7 @@ WAIT_S = 300.0
 
 
 def find_pairs(inbox: Path) -> Iterator[tuple[Path, Path, Path]]:
-    """X, W and where Y goes, of all that is still to be done."""
+    """Return the paths of X, W and Y for all pairs that have no product yet."""
     for x in sorted(inbox.glob("*.x.npy")):
         name = x.name.removesuffix(".x.npy")
         w, y = inbox / f"{name}.w.npy", inbox / f"{name}.y.npy"
@@ -31,7 +31,7 @@ def find_pairs(inbox: Path) -> Iterator[tuple[Path, Path, Path]]:
 
 
 async def do_pair(client: inos.Client, x: Path, w: Path, y: Path, most: int) -> str:
-    """Quote, post, wait, write; what came of it."""
+    """Quote, post, wait and write; return a line that says what happened."""
     left, right = np.load(x, mmap_mode="r"), np.load(w, mmap_mode="r")
     shape = {"m": left.shape[0], "n": right.shape[0], "k": left.shape[1]}
     quote = await client.call("job_quote", shape)
@@ -50,7 +50,7 @@ async def do_pair(client: inos.Client, x: Path, w: Path, y: Path, most: int) -> 
 
 
 async def run(client: inos.Client, inbox: Path, most: int, *, once: bool = False) -> None:
-    """Look at the folder until stopped, or once."""
+    """Process the folder once, or again and again until stopped."""
     while True:
         for x, w, y in await asyncio.to_thread(lambda: list(find_pairs(inbox))):
             try:

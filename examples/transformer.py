@@ -1,7 +1,7 @@
 """A small transformer whose inference mines.
 
-Trains a character model on text that comes with Python, then runs it twice, in float32 and with every linear layer on
-the certified int7 engine, and shows what that costs and what it earns:
+The script trains a character model on text that comes with Python. It then runs the model in float32 and with every
+linear layer on the certified int7 engine, and shows what that costs and earns:
 
     pip install 'inos[bench]'
     inos devnet &                                   # or any node; its RPC address is the argument
@@ -41,7 +41,7 @@ class Attention(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention and a two-layer network, each beside a residual path."""
+    """Attention and a two-layer network, each with a residual connection."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class Block(nn.Module):
 
 
 class Model(nn.Module):
-    """Characters in, logits of the next ones out."""
+    """A model that reads characters and returns logits of the next ones."""
 
     def __init__(self, letters: int) -> None:
         super().__init__()
@@ -70,21 +70,21 @@ class Model(nn.Module):
 
 
 def load_text() -> tuple[torch.Tensor, int]:
-    """Python's own documentation as numbers, and how many letters there are."""
+    """Return Python's own documentation as numbers, and the number of different characters."""
     text = "\n".join(pydoc_data.topics.topics.values())
     letters = {letter: n for n, letter in enumerate(sorted(set(text)))}
     return torch.tensor([letters[letter] for letter in text]), len(letters)
 
 
 def draw_batch(data: torch.Tensor, size: int, chance: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-    """`size` pieces of text and the same moved on by one letter."""
+    """Return `size` pieces of text, and the same pieces shifted by one character."""
     starts = torch.randint(len(data) - CONTEXT - 1, (size,), generator=chance)
     pieces = torch.stack([data[start : start + CONTEXT + 1] for start in starts.tolist()])
     return pieces[:, :-1], pieces[:, 1:]
 
 
 def train(model: nn.Module, data: torch.Tensor, steps: int, chance: torch.Generator) -> None:
-    """AdamW, warmed up and cooled down."""
+    """Train with AdamW, with warm-up and decay of the learning rate."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
     for step in range(steps):
         for group in optimizer.param_groups:
@@ -99,7 +99,7 @@ def train(model: nn.Module, data: torch.Tensor, steps: int, chance: torch.Genera
 
 
 def measure(model: nn.Module, batches: list[tuple[torch.Tensor, torch.Tensor]]) -> tuple[float, float]:
-    """Mean loss, and letters per second."""
+    """Return the mean loss, and characters per second."""
     total, start = 0.0, time.perf_counter()
     with torch.no_grad():
         for x, y in batches:
@@ -110,7 +110,7 @@ def measure(model: nn.Module, batches: list[tuple[torch.Tensor, torch.Tensor]]) 
 def mine_until_won(
     model: nn.Module, miner: inos.Miner, data: torch.Tensor, chance: torch.Generator, limit_s: float
 ) -> None:
-    """Go on with the inference, on ever new text, until a block is won or the time is over."""
+    """Run the inference on new text until a block is won or the time is over."""
     start = time.perf_counter()
     with torch.no_grad():
         while not miner.blocks and time.perf_counter() - start < limit_s:
@@ -118,7 +118,7 @@ def mine_until_won(
 
 
 def run(url: str, address: str | None, steps: int, limit_s: float) -> dict[str, Any]:
-    """The whole comparison."""
+    """Run the whole comparison."""
     torch.manual_seed(1)
     chance = torch.Generator().manual_seed(2)
     data, letters = load_text()

@@ -1,4 +1,4 @@
-"""A wallet service: shops ask it for an address of their own for each order, and whether that order was paid.
+"""A wallet service: a shop asks it for a new address for each order, and later whether the order was paid.
 
     inos devnet &
     python examples/wallet_service.py --rpc http://127.0.0.1:8645 --phrase-file phrase.txt --port 8080
@@ -6,8 +6,8 @@
     curl -X POST localhost:8080/orders -d '{"amount": "1.5"}'      {"order": 0, "address": "dinos1...", "amount": "1.5"}
     curl localhost:8080/orders/0                                   {"order": 0, "state": "waiting", ...}
 
-Every order has a key of its own below one recovery phrase, so nothing but the phrase has to be kept. A payment counts
-when it is `--confirmations` blocks deep.
+Every order has its own key, derived from one recovery phrase, so only the phrase must be kept. A payment counts when it
+is `--confirmations` blocks deep.
 """
 
 import argparse
@@ -27,7 +27,7 @@ SERVICE = web.AppKey("service", "Service")
 
 
 class Service:
-    """Orders by number, each with its key's address."""
+    """Orders by number, each with the address of its key."""
 
     def __init__(self, client: inos.Client, phrase: str, confirmations: int) -> None:
         self._client = client
@@ -36,14 +36,14 @@ class Service:
         self._amounts: list[int] = []
 
     async def open_order(self, amount: str) -> dict[str, Any]:
-        """A new order, paid to an address nobody else was given."""
+        """Create an order with an address that was never used before."""
         nano = parse_credits(amount)
         self._amounts.append(nano)
         order = len(self._amounts) - 1
         return {"order": order, "address": await self._get_address(order), "amount": format_credits(nano)}
 
     async def read_order(self, order: int) -> dict[str, Any]:
-        """Whether it is paid: waiting, seen (not deep enough yet) or paid."""
+        """Return the state of the payment: waiting, seen (not deep enough yet) or paid."""
         wanted, address = self._amounts[order], await self._get_address(order)
         head = await self._client.head()
         history = await self._client.call("state_getHistory", {"address": address, "limit": 100})
@@ -76,7 +76,7 @@ async def handle_read(request: web.Request) -> web.Response:
 
 
 def make_app(client: inos.Client, phrase: str, confirmations: int = 2) -> web.Application:
-    """The service; closes the client when it ends."""
+    """Return the service, which closes the client when it ends."""
     app = web.Application()
     app[CLIENT], app[SERVICE] = client, Service(client, phrase, confirmations)
     app.add_routes([web.post("/orders", handle_open), web.get("/orders/{order}", handle_read)])

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from inos.client.blocking_client import BlockingClient
     from inos.client.client import Client
     from inos.client.errors import ClientError, JobFailed, RemoteError
     from inos.client.matmul import matmul
@@ -18,10 +19,21 @@ if TYPE_CHECKING:
     from inos.client.operands import BadOperand
     from inos.primitives.errors import InosError
 
-__all__ = ["BadOperand", "Client", "ClientError", "InosError", "JobFailed", "Miner", "RemoteError", "matmul"]
+__all__ = [
+    "BadOperand",
+    "BlockingClient",
+    "Client",
+    "ClientError",
+    "InosError",
+    "JobFailed",
+    "Miner",
+    "RemoteError",
+    "matmul",
+]
 
 _PLACES: Final = {
     "BadOperand": "inos.client.operands",
+    "BlockingClient": "inos.client.blocking_client",
     "Client": "inos.client.client",
     "ClientError": "inos.client.errors",
     "InosError": "inos.primitives.errors",

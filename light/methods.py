@@ -1,4 +1,4 @@
-"""What a light client answers itself: an account, with its proof and what it is worth; and how the client fares."""
+"""The methods of a light client: an account with its proof, and the client's status."""
 
 from typing import Annotated, Any, Literal
 
@@ -10,59 +10,64 @@ from inos.light.follower import Follower
 from inos.primitives.units import Height
 from inos.rpc.errors import make_invalid_param
 from inos.rpc.method import method
-from inos.rpc.methods.state.accounts import AccountModel, render_proof
-from inos.rpc.schemas import AddressText, Count, HeightNumber, Hex32, Model, NoParams
+from inos.rpc.methods.state.accounts import AccountModel
+from inos.rpc.models.render import render_proof
+from inos.rpc.models.values import AccountAddress, BlockHeight, Count, Hash, Model, NoParams, UnixMs
 from inos.wallet.addresses import decode_address, encode_address
 from inos.wallet.errors import WalletError
 
 
 class LightAccountParams(Model):
-    address: AddressText
-    prove: Annotated[bool, Field(description="Add the Merkle proof that was checked.")] = False
+    address: Annotated[AccountAddress, Field(description="The account's address.")]
+    prove: Annotated[bool, Field(description="True to add the Merkle proof that was checked.")] = False
 
 
 class LightAccountModel(AccountModel):
-    """An account as a state root proves it: the last final block's, or, where nothing is final, the chain's tip's."""
+    """An account, as proven against the state root of the last final block, or of the tip if nothing is final yet."""
 
     basis: Annotated[
         Literal["final", "unfinalized"],
-        Field(description="Whether the block can never be taken back, or only work stands behind it so far."),
+        Field(description='"final" if the block is never undone, "unfinalized" if only work supports it so far.'),
     ]
-    source: Annotated[str, Field(description="The node that gave the proof; it is not trusted.")]
-    warnings: Annotated[list[str], Field(description="Lies other nodes were caught in.")]
+    source: Annotated[str, Field(description="The node that sent the proof; it is not trusted.")]
+    warnings: Annotated[list[str], Field(description="What other nodes were caught lying about.")]
 
 
 class LieModel(Model):
-    source: str
-    code: str
-    message: str
-    at_ms: int
+    """A wrong answer of a node that a proof refutes."""
+
+    source: Annotated[str, Field(description="The node's RPC address.")]
+    code: Annotated[str, Field(description="The stable name of the error.")]
+    message: Annotated[str, Field(description="What the node lied about.")]
+    at_ms: Annotated[UnixMs, Field(description="When.")]
 
 
 class LightStatusModel(Model):
-    """How far the client follows, and whom."""
+    """The progress of the light client, and its nodes."""
 
-    network: str
-    genesis: Hex32
-    height: Annotated[HeightNumber, Field(description="Of the heaviest chain of headers.")]
-    head: Hex32
-    final_height: Annotated[HeightNumber, Field(description="0 while nothing but genesis is final.")]
-    final_block: Hex32
-    justified_epoch: Count
-    seals_checked: Annotated[Count, Field(description="Witnesses seen of blocks that nothing final vouches for.")]
+    network: Annotated[str, Field(description="The network's name.")]
+    genesis: Annotated[Hash, Field(description="The id of the genesis block.")]
+    height: Annotated[BlockHeight, Field(description="The height of the heaviest chain of headers.")]
+    head: Annotated[Hash, Field(description="The id of its last block.")]
+    final_height: Annotated[BlockHeight, Field(description="The height of the last final block; 0 if only genesis is.")]
+    final_block: Annotated[Hash, Field(description="The id of the last final block.")]
+    justified_epoch: Annotated[Count, Field(description="The epoch of the last justified checkpoint.")]
+    seals_checked: Annotated[Count, Field(description="Witnesses checked of blocks that are not final.")]
     rounds: Annotated[Count, Field(description="How often all nodes were asked.")]
-    sources: Annotated[list[str], Field(description="Nodes that were not caught lying.")]
-    troubles: Annotated[dict[str, str], Field(description="Nodes that cannot be followed now, and why.")]
-    lies: list[LieModel]
-    conflict: Annotated[str | None, Field(description="Two proofs of finality that contradict each other.")]
+    sources: Annotated[list[str], Field(description="RPC addresses of the nodes that were not caught lying.")]
+    source_errors: Annotated[dict[str, str], Field(description="Nodes that cannot be followed now, with the reason.")]
+    lies: Annotated[list[LieModel], Field(description="Wrong answers that proofs refuted.")]
+    conflict: Annotated[
+        str | None, Field(description="Two finality proofs that contradict each other; null if there are none.")
+    ]
 
 
 @method("state_getAccount", timeout_s=60.0)
 async def state_get_account(node: Any, params: LightAccountParams) -> LightAccountModel:
-    """Balance, nonce and reputation of an address, proven against the last final block's state root.
+    """Return balance, nonce and reputation of an account, proven against the state root of the last final block.
 
-    Where nothing is final yet, against the heaviest chain's tip: `basis` says which. An answer that no proof leads to
-    is an error, whose data.code begins with "lied": the message says who lied about what, the hint what to do.
+    If nothing is final yet, the proof is against the heaviest chain's tip; `basis` says which. An answer that its proof
+    refutes is an error whose data.code starts with "lied": the message says which node lied about what.
     """
     follower: Follower = node
     network = follower.network
@@ -92,7 +97,7 @@ async def state_get_account(node: Any, params: LightAccountParams) -> LightAccou
 
 @method("light_status")
 async def light_status(node: Any, params: NoParams) -> LightStatusModel:
-    """What the client follows, what is final, which nodes it asks, and who was caught lying."""
+    """Return the chain that the client follows, what is final, and which nodes it asks or has caught lying."""
     follower: Follower = node
     best, final = follower.headers.best, follower.headers.final
     return LightStatusModel(
@@ -106,7 +111,7 @@ async def light_status(node: Any, params: NoParams) -> LightStatusModel:
         seals_checked=follower.seals.checked,
         rounds=follower.rounds,
         sources=[source.url for source in follower.sources],
-        troubles=dict(follower.troubles),
+        source_errors=dict(follower.troubles),
         lies=[
             LieModel(source=lie.source, code=lie.code, message=lie.message, at_ms=lie.at_ms) for lie in follower.lies
         ],

@@ -57,7 +57,7 @@ class Source:
 
     async def get_headers(self, first: int, limit: int) -> tuple[list[Header], int]:
         """Headers of its chain from a height on, and its tip's height."""
-        answer = await self._call("light_headers", {"first": first, "limit": min(limit, MAX_HEADERS)})
+        answer = await self._call("chain_getRawHeaders", {"first": first, "limit": min(limit, MAX_HEADERS)})
         texts = self._read(answer, "headers", list)[:MAX_HEADERS]
         return [self._decode(Header, text, MAX_HEADER_BYTES) for text in texts], self._read(answer, "height", int)
 
@@ -71,8 +71,8 @@ class Source:
 
     async def get_steps(self, first: int) -> list[Step]:
         """How finality went from an epoch on."""
-        answer = await self._call("light_steps", {"first": first})
-        return [self._decode(Step, text, MAX_STEP_BYTES) for text in self._read(answer, "steps", list)[:MAX_STEPS]]
+        answer = await self._call("light_finalityProofs", {"first": first})
+        return [self._decode(Step, text, MAX_STEP_BYTES) for text in self._read(answer, "proofs", list)[:MAX_STEPS]]
 
     async def prove(self, key: StateKey, block: BlockId | None) -> Proven:
         """A record after a block, or the tip, with its proof."""

@@ -1,4 +1,4 @@
-"""Hosts and endpoints: which of them may be dialled when a stranger names them, and which likely share an operator."""
+"""This module decides which hosts may be dialled when a stranger names them, and which likely share an operator."""
 
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address

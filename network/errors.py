@@ -1,4 +1,4 @@
-"""Errors between nodes, one class for each party that is at fault."""
+"""The errors between nodes have one class for each party that may be at fault."""
 
 from inos.primitives.errors import InosError
 

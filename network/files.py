@@ -1,4 +1,4 @@
-"""Files that the network keeps across restarts, sealed with a checksum, and a substitute that keeps them in memory."""
+"""The network keeps files across restarts, each sealed with a checksum; in tests they may stay in memory."""
 
 from hashlib import blake2b
 from typing import Any, Final, TypeVar
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class MemoryFiles:
-    """Files that are lost when the process ends. This class satisfies `inos.network.ports.Files`."""
+    """Keeps files until the process ends. This class satisfies `inos.network.ports.Files`."""
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}

@@ -1,4 +1,4 @@
-"""The work that a session does for a peer: sync of the chain and discovery by addresses share each link."""
+"""A session does this work for a peer: sync of the chain and discovery by addresses share each link."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""The identity of a node: its X25519 key, the id derived from the key, and the notation ID@host:port."""
+"""A node is identified by its X25519 key and the id derived from it, and written as ID@host:port."""
 
 import os
 import re
@@ -25,7 +25,7 @@ def compute_node_id(public_key: bytes) -> NodeId:
 
 
 class NodeIdentity:
-    """The static key pair of a node. The secret stays on this machine and is never printed."""
+    """Holds the static key pair of a node. The secret stays on this machine and is never printed."""
 
     def __init__(self, secret: bytes) -> None:
         if len(secret) != KEY_BYTES:
@@ -83,7 +83,7 @@ def _write_key(path: Path, secret: bytes) -> None:
 
 
 class PeerAddress(Struct, frozen=True):
-    """A node's id with the host and port at which it is dialled, written ID@host:port."""
+    """A node with this id is dialled at this host and port; the text form is ID@host:port."""
 
     id: NodeId
     host: str

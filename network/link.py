@@ -1,4 +1,4 @@
-"""The interface that the rest of the network package needs of a transport."""
+"""This is the interface that the rest of the network package needs of a transport."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol, TypeAlias
@@ -11,23 +11,23 @@ MAX_FRAME_BYTES: Final = 65_519
 
 
 class Link(Protocol):
-    """Ordered, reliable frames to one node whose id is proven. A closed link stays closed."""
+    """Carries ordered, reliable frames to one node whose id is proven. A closed link stays closed."""
 
     @property
     def remote_id(self) -> NodeId:
-        """H("node id", the other side's static key), which the handshake has proven."""
+        """This is H("node id", the other side's static key), which the handshake has proven."""
 
     @property
     def remote_address(self) -> str:
-        """The endpoint of the other side as text: host:port."""
+        """This is the endpoint of the other side as text: host:port."""
 
     @property
     def remote_hello(self) -> bytes:
-        """The payload of the other side's handshake message, which is not decoded or checked yet."""
+        """The other side sent these bytes as payload of its handshake message; they are not decoded or checked yet."""
 
     @property
     def is_outbound(self) -> bool:
-        """Whether this side dialled."""
+        """The property is True if this side dialled."""
 
     @property
     def bytes_in(self) -> int: ...
@@ -62,11 +62,11 @@ LinkHandler: TypeAlias = Callable[[Link], Awaitable[None]]
 
 
 class Transport(Protocol):
-    """A way to make links. Every handshake has its own time limit."""
+    """Makes links. Every handshake has its own time limit."""
 
     @property
     def port(self) -> int:
-        """The port on which the transport listens; 0 before it does."""
+        """The transport listens on this port; it is 0 before it does."""
 
     async def listen(self, hello: HelloMaker, handler: LinkHandler) -> None:
         """Accept links until `stop`.

@@ -1,4 +1,4 @@
-"""The interface that the network needs of a node. The node satisfies it; the network knows no database.
+"""The network needs this interface of a node. The node satisfies it; the network knows no database.
 
 Reads of ledger, pool and store are synchronous and cheap; every write is awaited. A writing method may raise
 RuleViolation (the object is invalid, which is the sender's fault), NotYet (neither side is at fault), or another
@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 
 class Files(Protocol):
-    """Small files of this node by name, which the network keeps across restarts. They may live in memory."""
+    """Keeps small files of this node by name across restarts, on disk or in memory."""
 
     async def read(self, name: str, limit: int, /) -> bytes | None:
         """Return the whole file, or None if it is missing, longer than `limit` bytes, or unreadable."""
@@ -37,7 +37,7 @@ class Files(Protocol):
 
 
 class TipView(Protocol):
-    """A block with the weight of the chain up to it."""
+    """A block comes with the weight of the chain up to it."""
 
     @property
     def id(self) -> BlockId: ...
@@ -50,19 +50,19 @@ class TipView(Protocol):
 
 
 class LedgerPort(Protocol):
-    """The chain as this node has it."""
+    """Reads the chain as this node has it."""
 
     @property
     def bls(self) -> Bls:
-        """The backend that checks the signatures of voters."""
+        """This backend checks the signatures of voters."""
 
     @property
     def tip(self) -> TipView:
-        """The best connected block."""
+        """This is the best connected block."""
 
     @property
     def best_header(self) -> TipView:
-        """The end of the heaviest known chain of valid headers, with or without bodies."""
+        """The heaviest known chain of valid headers ends here, with or without bodies."""
 
     def get_header(self, id: BlockId, /) -> Header | None: ...
 
@@ -87,7 +87,7 @@ class LedgerPort(Protocol):
 
     @property
     def is_awaiting_state(self) -> bool:
-        """Whether this node takes a state from peers; it connects no block before that state is whole."""
+        """While this is True, this node takes a state from peers; it connects no block before that state is whole."""
 
     def list_steps(self, first: int, limit: int, /) -> Sequence[Step]:
         """Return how finality proceeded on the connected chain, from epoch `first` on."""
@@ -97,14 +97,14 @@ class LedgerPort(Protocol):
 
 
 class StateImportView(Protocol):
-    """A state that this node takes from peers."""
+    """This node takes this state from peers."""
 
     @property
     def block(self) -> bytes: ...
 
     @property
     def added(self) -> int:
-        """The number of ranges received so far."""
+        """This many ranges have been received so far."""
 
     @property
     def is_complete(self) -> bool: ...
@@ -116,7 +116,7 @@ class StateImportView(Protocol):
 
 
 class MempoolPort(Protocol):
-    """The transactions that wait for a block."""
+    """Holds the transactions that wait for a block."""
 
     def get(self, id: TxId, /) -> Transaction | None: ...
 
@@ -126,7 +126,7 @@ class MempoolPort(Protocol):
 
 
 class MatrixInfoView(Protocol):
-    """A matrix without its entries; its id is the hash of exactly these four fields."""
+    """This describes a matrix without its entries; its id is the hash of exactly these four fields."""
 
     @property
     def dtype(self) -> int: ...
@@ -142,7 +142,7 @@ class MatrixInfoView(Protocol):
 
 
 class MatricesPort(Protocol):
-    """The matrices on this node's disk, by id."""
+    """Reads the matrices on this node's disk by id."""
 
     def has(self, id: MatrixId, /) -> bool: ...
 
@@ -175,7 +175,7 @@ class MatricesPort(Protocol):
 
 
 class RunView(Protocol):
-    """Strips that are sent together, with one path."""
+    """These strips are sent together, with one path."""
 
     @property
     def data(self) -> bytes: ...
@@ -185,7 +185,7 @@ class RunView(Protocol):
 
 
 class VotesPort(Protocol):
-    """The votes on checkpoints that this node has checked, and those that it cannot check yet."""
+    """Holds the votes on checkpoints that this node has checked, and those that it cannot check yet."""
 
     def has(self, vote: Vote, /) -> bool: ...
 
@@ -197,23 +197,23 @@ class VotesPort(Protocol):
 
 
 class AddedView(Protocol):
-    """The result of adding several blocks."""
+    """Adding several blocks gives this result."""
 
     @property
     def errors(self) -> Sequence[InosError | None]:
-        """For each block the error that `add_block` would have raised, or None."""
+        """For each block this is the error that `add_block` would have raised, or None."""
 
     @property
     def state_s(self) -> float:
-        """The seconds spent on executing the blocks."""
+        """Executing the blocks took this many seconds."""
 
     @property
     def disk_s(self) -> float:
-        """The seconds spent on writing the blocks."""
+        """Writing the blocks took this many seconds."""
 
 
 class NodePort(Protocol):
-    """The node as the network uses it."""
+    """The network uses the node through this interface."""
 
     @property
     def params(self) -> Params: ...
@@ -235,7 +235,7 @@ class NodePort(Protocol):
 
     @property
     def verifier(self) -> BlockVerifier:
-        """Checks blocks before they are added."""
+        """This checks blocks before they are added."""
 
     async def add_header_batch(self, headers: Sequence[Header], /) -> Any:
         """Check and index headers, parents first; known headers are skipped."""
@@ -270,7 +270,7 @@ class NodePort(Protocol):
 
     @property
     def state_import(self) -> StateImportView | None:
-        """The state that this node takes from peers now, if it does."""
+        """The node takes this state from peers now; it is None if it takes none."""
 
     async def read_range(self, block: BlockId, place: Place, /) -> StateRange | None:
         """Return a part of the state after a recent checkpoint with its proof, or None if this node does not

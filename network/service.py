@@ -33,7 +33,7 @@ log = structlog.get_logger("inos.network")
 
 
 class NetworkService:
-    """Everything between this node and other nodes.
+    """Connects this node to other nodes.
 
     `await start()` listens, so that a port in use is reported at once. `await run()` works until `stop()` is called or
     the task is cancelled. A stopped service cannot be started again.
@@ -70,7 +70,7 @@ class NetworkService:
         )
         self.node_id = identity.node_id
         self.listen_port = 0
-        """The port at which others reach this node; 0 before `start`."""
+        """Other nodes reach this one at this port; it is 0 before `start`."""
         self.bans = BanList(settings.ban_s, [peer.id for peer in settings.peers], self._files, self._clock)
         self.manager = self._make_manager(identity)
         self.routing = self._make_routing()
@@ -172,7 +172,7 @@ class NetworkService:
             known_new=found.book.new_count,
             known_tried=found.book.tried_count,
             is_stale=found.rotation.is_stale,
-            spread=structs.asdict(self.sync.block_relay.stats),
+            block_relay=structs.asdict(self.sync.block_relay.stats),
         )
 
     def list_addresses(self) -> list[AddressInfo]:

@@ -1,10 +1,10 @@
-"""Finding blocks by what people call them, and reading one block's state while others are connected."""
+"""Functions that find blocks by name, and that read the state of one block while others are connected."""
 
 from collections.abc import Callable
 from typing import Final, TypeVar
 
 from inos.chain.ledger import Tip
-from inos.chain.view import Standing
+from inos.chain.view import BlockFinality
 from inos.primitives.blocks import Header
 from inos.primitives.units import BlockId, Height
 from inos.rpc.errors import BUSY, RpcError, make_not_found
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def find_block_id(node: NodePort, name: int | str) -> BlockId:
-    """The id of a block by height on the best chain, by hex id, or "latest".
+    """Return the id of a block that is named by its height on the best chain, its id in hex, or "latest".
 
     Raises:
         RpcError: "block-unknown" for a height above the tip.
@@ -32,23 +32,23 @@ def find_block_id(node: NodePort, name: int | str) -> BlockId:
 
 
 def get_confirmations(node: NodePort, block_id: BlockId, header: Header) -> int:
-    """Blocks of the best chain from this one to the tip, itself included; 0 off the best chain."""
+    """Return the number of blocks from this one to the tip, both included; 0 if it is not on the best chain."""
     if header.height > node.ledger.tip.header.height or node.ledger.get_block_id(Height(header.height)) != block_id:
         return 0
     return node.ledger.tip.header.height - header.height + 1
 
 
-def get_standing(node: NodePort, block_id: BlockId, header: Header) -> Standing:
-    """How settled a block is; "open" off the best chain."""
+def get_block_finality(node: NodePort, block_id: BlockId, header: Header) -> BlockFinality:
+    """Say whether a block is final or justified; "none" if it is not on the best chain."""
     is_connected = get_confirmations(node, block_id, header) > 0
-    return node.ledger.get_standing(Height(header.height)) if is_connected else "open"
+    return node.ledger.get_block_finality(Height(header.height)) if is_connected else "none"
 
 
 def read_at_tip(node: NodePort, read: Callable[[], T]) -> tuple[Tip, T]:
-    """What `read` returns, and the tip it belongs to: read again where a block was connected meanwhile.
+    """Return the tip and what `read` returned at it; read again if a block was connected meanwhile.
 
     Raises:
-        RpcError: "tip-moving" where that happened every time.
+        RpcError: "tip-moving" if that happened on every try.
     """
     for _ in range(CONSISTENT_TRIES):
         tip = node.ledger.tip
@@ -59,6 +59,6 @@ def read_at_tip(node: NodePort, read: Callable[[], T]) -> tuple[Tip, T]:
 
 
 def make_tip_moving() -> RpcError:
-    """What is read of several blocks or records belonged to different tips, every time."""
-    text = "blocks are being connected faster than the state can be read"
+    """Return the error for a read of several blocks or records that met a new tip on every try."""
+    text = "blocks are connected faster than the state can be read"
     return RpcError(BUSY, "tip-moving", text, hint="try again")

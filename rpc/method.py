@@ -1,4 +1,4 @@
-"""A method of the RPC: its name, typed parameters and result, and its text for people."""
+"""A method of the RPC: its name, its typed parameters and result, and its description."""
 
 import inspect
 from collections.abc import Awaitable, Callable
@@ -13,7 +13,7 @@ DEFAULT_TIMEOUT_S: Final = 15.0
 
 @dataclass(frozen=True)
 class Example:
-    """Parameters as one would send them, and what they show; `result` where it is always the same."""
+    """Example parameters and what they are an example of. `result` is given if it never changes."""
 
     name: str
     params: dict[str, Any]
@@ -22,9 +22,10 @@ class Example:
 
 @dataclass(frozen=True)
 class Method:
-    """One method. `call` gets the node and a checked instance of `params`, and returns a `result`.
+    """One method. `call` takes the node and a validated instance of `params`, and returns a `result`.
 
-    Where `needs_visit`, it also gets the `Visit` of the caller's WebSocket, or None for callers by POST.
+    If `needs_session`, it also takes the request's access to the subscriptions of its WebSocket, which is None if the
+    request came by POST.
     """
 
     name: str
@@ -36,7 +37,7 @@ class Method:
     timeout_s: float
     is_protected: bool
     examples: tuple[Example, ...]
-    needs_visit: bool = False
+    needs_session: bool = False
 
 
 def method(
@@ -46,12 +47,14 @@ def method(
     is_protected: bool = False,
     examples: tuple[Example, ...] = (),
 ) -> Callable[[Callable[..., Awaitable[BaseModel]]], Method]:
-    """Make a typed function a method: its annotations are the schemas, its docstring the text.
+    """Return a decorator that makes a method of a typed function.
+
+    The function's annotations become the schemas, its docstring the description.
 
     Args:
-        name: on the wire, e.g. "chain_head".
-        timeout_s: longest it may take; the caller gets a timeout error then.
-        is_protected: whether the bearer token is needed.
+        name: the name that callers use, e.g. "chain_head".
+        timeout_s: the most seconds it may take; after that the caller gets a timeout error.
+        is_protected: whether the caller must send the bearer token.
         examples: for the OpenRPC document.
     """
 
@@ -69,7 +72,7 @@ def method(
             timeout_s=timeout_s,
             is_protected=is_protected,
             examples=examples,
-            needs_visit="visit" in hints,
+            needs_session="request" in hints,
         )
 
     return wrap

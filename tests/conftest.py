@@ -1,4 +1,6 @@
-"""Its presence puts this folder on the import path, so that tests can share what is in `support`."""
+"""Settings of the whole suite. This file also puts its folder on the import path, so that tests can import
+`support`.
+"""
 
 import os
 import random
@@ -16,7 +18,7 @@ settings.load_profile("inos")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Random examples, but from a seed that is told, so that a failure can be had again."""
+    """Choose the seed of the generated examples and print it, so that a failure can be repeated."""
     if config.getoption("--hypothesis-seed", None) is None:
         config.option.hypothesis_seed = os.environ.get("INOS_TEST_SEED") or str(random.SystemRandom().getrandbits(32))
 
@@ -27,5 +29,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.fixture
 def rng(pytestconfig: pytest.Config) -> np.random.Generator:
-    """Random numbers from the seed that is told at the end of the run."""
+    """Return a random generator with the seed that is printed at the end of the run."""
     return np.random.default_rng(int(pytestconfig.getoption("--hypothesis-seed")))

@@ -1,5 +1,5 @@
-"""A miner who wants tickets and not the product: how fast could he be?
+"""Cheating miners, which want tickets and not the product, and what they gain.
 
-`kernel` compiles the engine's kernels together with `csrc/cheat.h` and draws tickets by them, `strategies` are the
-ways of cheating, `measure` times them against an honest miner. Nothing here is installed with the package.
+`kernel` compiles the engine's kernels together with `csrc/cheat.h` and draws tickets with them. `strategies` has the
+cheats, and `measure` times them against an honest miner. The wheel does not contain this package.
 """

@@ -1,4 +1,4 @@
-"""The cheat's C, compiled together with the engine's own: one library for each kernel."""
+"""Compile the cheats' C code together with the engine's own, as one library per kernel."""
 
 import shutil
 import subprocess
@@ -15,16 +15,17 @@ _ENGINE: Final = _ROOT / "work" / "backends" / "native" / "csrc"
 
 
 class NoCheat(Exception):
-    """It cannot be tried here; the text says why."""
+    """The cheat cannot run on this machine; the text says why."""
 
 
 @cache
 def load_cheat(name: str) -> tuple[Any, Any]:
-    """(ffi, lib) of the cheat behind the engine's kernel `name`, kept under build/ until a source changes.
+    """Return (ffi, lib) of the cheats with the engine's kernel `name`; the library stays in build/ until a source
+    changes.
 
     Raises:
-        NoCheat: no compiler.
-        RuntimeError: it refused the sources: the engine's have changed, and the cheat's must follow.
+        NoCheat: there is no compiler.
+        RuntimeError: the compiler refused the sources; the engine's have changed, and the cheat's must follow.
     """
     folder = _ROOT / "build" / "cheats"
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The engine's kernels without peeling and without hashing of operands, and with what short cuts there are."""
+"""The engine's kernels without peeling and without hashing of operands, and with the shortcuts of each cheat."""
 
 from functools import lru_cache
 from typing import Any, Final
@@ -21,7 +21,7 @@ PLAIN: Final = 0
 FACTORS: Final = 1
 SEVEN_BITS: Final = 2
 REUSE: Final = 3
-"""As in csrc/cheat_api.h."""
+"""The values are those of csrc/cheat_api.h."""
 FACTORED: Final = (FACTORS, SEVEN_BITS)
 
 TILE: Final = 16
@@ -31,27 +31,30 @@ STEP_BYTES: Final = 1024
 
 
 class Deal(Struct, frozen=True, eq=False):
-    """What is drawn: all tickets of X by W under an anchor, without their product."""
+    """All tickets of X and W under an anchor, drawn without computing the product."""
 
     x: Operand
     w: Operand
     anchor: bytes
     target: int
     way: int = PLAIN
-    """FACTORS counts on zeros, SEVEN_BITS on X of -64 and W of zeros, REUSE on `sums`: nothing checks it."""
+    """FACTORS requires zeros, SEVEN_BITS requires X of -64 and W of zeros, and REUSE requires `sums`; none of this is
+    checked.
+    """
     sums: NDArray[np.int32] | None = None
-    """REUSE: X * W' of one panel after each step, x strips x w strips x 16 steps x 16 x 16. It may have fewer strips
-    of X than there are: only theirs are drawn."""
+    """REUSE: X * W' of one panel after each step, as x strips x w strips x 16 steps x 16 x 16. If it has fewer strips
+    than X, only the tickets of those are drawn.
+    """
 
 
 class Cheat:
-    """One kernel in some threads.
+    """One kernel with a number of threads.
 
     Args:
         name: as in `inos work backends`, without "native-".
 
     Raises:
-        NoCheat: this processor has no such kernel, or there is no compiler.
+        NoCheat: this processor cannot run the kernel, or there is no compiler.
     """
 
     def __init__(self, name: str, threads: int) -> None:
@@ -64,11 +67,11 @@ class Cheat:
         self._packed = allocate(0)
 
     def has(self, way: int) -> bool:
-        """Whether this kernel has code of its own for a way; all have PLAIN."""
+        """Return whether this kernel has its own code for a cheat; every kernel has PLAIN."""
         return bool(self._lib.cheat_has(way))
 
     def draw(self, deal: Deal, on_win: OnWin) -> int:
-        """Draw tickets panel by panel; how many."""
+        """Draw tickets panel by panel and return their number."""
         slab, plan, kept_alive = self._prepare(deal)
         for panel in range(deal.x.panels):
             for side in (slab.x, slab.w):
@@ -86,7 +89,7 @@ class Cheat:
         return tickets
 
     def _prepare(self, deal: Deal) -> tuple[Any, Any, list[Any]]:
-        """Slab, plan, and what they point at."""
+        """A slab, its plan, and the arrays that they point at."""
         seed_w = compute_seed_w(deal.anchor, deal.w.ref.id)
         seed_x = compute_seed_x(seed_w, deal.x.ref.id)
         perms_x, perms_w = (draw_permutations(self._kernel, seed, deal.x.panels) for seed in (seed_x, seed_w))
@@ -109,14 +112,14 @@ class Cheat:
         return slab, plan, [piece, perms_x, perms_w, self._replace_operands(slab, plan.way, deal)]
 
     def _replace_operands(self, slab: Any, way: int, deal: Deal) -> object:
-        """Rows that do not exist are zeros nobody has to read."""
+        """Rows beyond the matrix are zeros that are never read."""
         if deal.way in FACTORED:
             slab.w.rows = 0
         if deal.way == FACTORS or way == REUSE:
             slab.x.rows = 0
         if way != SEVEN_BITS:
             return None
-        # X' packed as W' is, a byte an entry; W's noise is 128 less than X's, so that 64 stands for -64.
+        # X' is packed like W', one byte per entry. The noise of W is 128 less than that of X, so 64 represents -64.
         shifted = _make_constant(64, deal.x.array.shape)
         slab.x.raw, slab.x.is_x = cast(self._ffi, "int8_t *", shifted), False
         return shifted
@@ -149,7 +152,7 @@ class Cheat:
 
 
 def _move_to_x(x: Permutations, w: Permutations) -> tuple[Permutations, Permutations]:
-    """Permuting both factors or one by both permutations gives the same products: W's stays as it is drawn."""
+    """Permuting both factors, or one of them by both permutations, gives the same products, so W stays as drawn."""
     after = x.forward.reshape(-1, 64)
     moved = np.take_along_axis(after, w.inverse.reshape(-1, 64).astype(np.intp), axis=1).reshape(-1)
     still = np.tile(np.arange(64, dtype=np.uint8), len(after))

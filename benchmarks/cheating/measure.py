@@ -1,4 +1,4 @@
-"""Rounds that alternate between the honest miner and every cheat; what they win is verified."""
+"""Time the honest miner and every cheat in alternating rounds, and verify the tickets that win."""
 
 import statistics
 import time
@@ -14,30 +14,31 @@ from inos.work import compute_strip, verify
 
 PAUSE_S: Final = 0.02
 WINS: Final = 4
-"""About so many each time, so that finding them is a part of what is timed."""
+"""The number of winning tickets per call, so that the time to find them is measured too."""
 
 
 class Result(Struct, frozen=True):
-    """One way, timed."""
+    """The measurements of one cheat."""
 
     name: str
     skips: str
     tickets: int
-    """In one call."""
+    """The number of tickets in one call."""
     tickets_per_s: float
     ratio: float
-    """To the honest miner: median over rounds, of the call just before."""
+    """The ratio to the honest miner: the median over rounds, each relative to the call just before."""
     cpu_ratio: float
-    """The same per second of processor time, which holds better where other programs use the processors too."""
+    """The same ratio by processor time, which is more stable while other programs use the processors."""
     verified: int
-    """Wins found and verified as a node would."""
+    """The number of winning tickets that were found and verified as a node would."""
 
 
 def measure(attacks: Sequence[Attack], rounds: int) -> list[Result]:
-    """Time each attack once a round, after a round to warm up, and the honest miner, who is the first, before each.
+    """Time each cheat once per round, and the honest miner, which is the first attack, before each; round 0 is a
+    warm-up.
 
     Raises:
-        InvalidCertificate: a win is none, so that the attack is none either.
+        InvalidCertificate: a winning ticket is invalid, so the cheat does not work.
     """
     timed = [Timed(attack) for attack in attacks]
     honest = timed[0]
@@ -59,19 +60,19 @@ class Speed(Struct, frozen=True):
 
 
 class Timed:
-    """One attack, its nonces, and what was measured."""
+    """One attack, its nonces, and its measurements."""
 
     def __init__(self, attack: Attack) -> None:
         self.attack = attack
         self.tickets = 0
-        """In one call, once there was one."""
+        """The number of tickets in one call, known after the first."""
         self.speeds: list[float] = []
         self.ratios: list[tuple[float, float]] = []
         self._verified = 0
         self._nonce = 0
 
     def run(self, most: int) -> Speed:
-        """Time as many calls, each under a new anchor, as it takes to draw about `most` tickets."""
+        """Time as many calls, each under a new anchor, as are needed to draw about `most` tickets."""
         calls = max(1, most // self.tickets) if self.tickets else 1
         target = U256_MAX // max(1, self.tickets * calls) * WINS if self.tickets else U256_MAX >> 10
         found: list[tuple[Turn, list[tuple[int, int, int, bytes]]]] = []
@@ -103,7 +104,7 @@ class Timed:
 
 
 def check_wins(turn: Turn, wins: Sequence[tuple[int, int, int, bytes]], target: int) -> int:
-    """Make seal and witness of each and verify them; how many. Raises InvalidCertificate."""
+    """Make and verify the seal and witness of each, and return their number. Raises InvalidCertificate."""
     x, w = turn.x, turn.w
     for i, j, p, digest in wins:
         places: list[Any] = []

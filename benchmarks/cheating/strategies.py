@@ -1,4 +1,4 @@
-"""The ways of cheating, each a call that draws tickets under a new anchor."""
+"""The cheats: each is a call that draws tickets under a new anchor."""
 
 from collections.abc import Callable, Iterator
 from itertools import cycle
@@ -19,14 +19,14 @@ Shape = tuple[int, int, int]
 
 HONEST: Final = "honest"
 REUSE_SHAPE: Final = (1024, 1024, 1024)
-"""Sums of a ticket take 16 KiB, and a cheat keeps them in memory: 64 MiB for these 4,096 tickets."""
+"""The sums of a ticket take 16 KiB and are kept in memory, so these 4,096 tickets take 64 MiB."""
 VARIANTS: Final = 32
 SHAPES: Final = ((512, 512, 1024), (1024, 1024, 1024), (4096, 256, 4096), (4096, 4096, 1), (8192, 8192, 1024))
-"""Where packing weighs more or less: small matrices, few strips of W, almost nothing but padding, one wide panel."""
+"""Shapes in which packing costs more or less: small matrices, few strips of W, mostly padding, one wide panel."""
 
 
 class Turn(Struct, frozen=True, eq=False):
-    """What one call drew."""
+    """The tickets that one call drew."""
 
     x: Operand
     w: Operand
@@ -35,20 +35,20 @@ class Turn(Struct, frozen=True, eq=False):
 
 
 Draw = Callable[[bytes, int, OnWin], Turn]
-"""With an anchor, a target, and what is told of wins."""
+"""A function of an anchor, a target, and a callback for winning tickets."""
 
 
 class Attack(Struct, frozen=True, eq=False):
-    """One way."""
+    """One cheat, or the honest miner."""
 
     name: str
     skips: str
-    """What of the honest miner's work is left out."""
+    """The part of the honest miner's work that the cheat skips."""
     draw: Draw
 
 
 def list_attacks(cheat: Cheat, backend: str, threads: int, shape: Shape) -> Iterator[Attack]:
-    """The honest miner first, then every way that this kernel has; all but those that name a shape are of `shape`."""
+    """Return the honest miner first, then every cheat of this kernel; cheats that do not name a shape use `shape`."""
     m, n, k = shape
     x, w = make_random(m, k, 1), make_random(n, k, 2)
     yield Attack(HONEST, "nothing", _mine(x.array, w.array, backend, threads))
@@ -79,12 +79,12 @@ def list_attacks(cheat: Cheat, backend: str, threads: int, shape: Shape) -> Iter
 
 
 def make_random(rows: int, cols: int, seed: int) -> Operand:
-    """Committed, entries -64..63."""
+    """Return a committed random matrix with entries from -64 to 63."""
     return Operand.commit(np.random.default_rng(seed).integers(-64, 64, (rows, cols), dtype=np.int8))
 
 
 def _mine(x: NDArray[np.int8], w: NDArray[np.int8], backend: str, threads: int) -> Draw:
-    """All that a miner does for somebody who wants the product of new matrices."""
+    """Do everything that a miner does for a customer who needs the product of new matrices."""
 
     def draw(anchor: bytes, target: int, on_win: OnWin) -> Turn:
         left, right = Operand.commit(x), Operand.commit(w)
@@ -110,10 +110,11 @@ def _draw(cheat: Cheat, x: Operand, w: Operand, way: int = PLAIN) -> Draw:
 
 
 def _draw_again(cheat: Cheat, shape: Shape = REUSE_SHAPE) -> Draw:
-    """Under one anchor, X after X that differ in their last strip: what W' gives with the others is kept.
+    """Use one anchor for many X that differ only in their last strip, and reuse the products of W' with the other
+    strips.
 
-    Under another anchor W' is new, and so are all its sums: what could be kept then, X * W, saves nothing, since
-    X times the noise of W takes as long as X times W'.
+    Under another anchor, W' and all of its sums are new. Keeping X * W instead saves nothing, since X times the noise
+    of W takes as long as X times W'.
     """
     m, n, k = shape
     first, w = make_random(m, k, 8), make_random(n, k, 7)
@@ -130,7 +131,7 @@ def _draw_again(cheat: Cheat, shape: Shape = REUSE_SHAPE) -> Draw:
 
 
 def _vary(array: NDArray[np.int8]) -> Iterator[NDArray[np.int8]]:
-    """The same but for one entry in the last row."""
+    """Return a copy that differs in one entry of the last row."""
     for value in range(VARIANTS):
         other = array.copy()
         other[-1, 0] = value

@@ -1,1 +1,1 @@
-"""A state that arrives from peers instead of by executing every block: ranges, import, and the ledger over both."""
+"""Snapshot sync in the chain: reading state ranges for peers, importing a state, and the ledger that does both."""

@@ -1,7 +1,7 @@
-"""From genesis to a state that came from others: begin, take ranges, end, or give up and be at genesis again.
+"""The import of a state: begin, store ranges, end, or give up and return to genesis.
 
-The meta record META_IMPORT says at every instant what the database is: without it a block's state is there; with
-`CLEARING` something is being removed; with a block's id that block's state is on its way in.
+The meta record META_IMPORT always says what the database contains. Without it, this is the state of a block. `CLEARING`
+means that a state is being removed, and a block's id means that the state of this block is being imported.
 """
 
 from typing import Final
@@ -22,26 +22,27 @@ CLEARING: Final = b"clearing"
 
 
 class Importer:
-    """Belongs to the writer's thread; `state` may be read from others."""
+    """The importer belongs to the writer's thread; other threads may read `state`."""
 
     def __init__(self, database: Database, index: BlockIndex, genesis: GenesisState, expected: int) -> None:
         self._db = database
         self.expected = expected
-        """About the height of the block: so many headers may come before any is proven."""
+        """The approximate height of the block: this many headers may arrive before any of them is proven."""
         self._index = index
         self.genesis = genesis
         self.state: StateImport | None = None
-        """What is here of the state and what is not; None before `begin`."""
+        """What is present of the state and what is missing; None before `begin`."""
 
     def begin(self, block: BlockId) -> None:
-        """Go from the state that is here, genesis's or part of another, to the one after `block`.
+        """Leave the present state, genesis's or a part of another one, and import the state after `block`.
 
         Raises:
-            NotYet: "header-unknown". ChainError.
+            NotYet: "header-unknown".
+            ChainError: the database failed.
         """
         header = self._get_entry(block).header
         if self._db.get(schema.META_IMPORT) == CLEARING:
-            clear(self._db)  # what is there is no state; else it is one, and what fits of it stays
+            clear(self._db)  # a partial state is replaced; matching nodes of a complete one are kept
         self._db.write({schema.META_IMPORT: block})
         self.state = StateImport(self._db, block, StateRoot(header.state_root))
 
@@ -50,10 +51,10 @@ class Importer:
         return self.state is not None and self.state.add(place, found)
 
     def finish(self) -> Entry:
-        """Stand on the block whose state is whole now.
+        """Make the block whose state is complete the tip.
 
         Raises:
-            ChainError: "database-damaged": it is not.
+            ChainError: "database-damaged" if the state is not complete.
         """
         if self.state is None:
             raise ChainError("nothing-imported", "no state was asked for")
@@ -75,14 +76,14 @@ class Importer:
 
 
 def clear(database: Database) -> None:
-    """Remove the state there is; a process killed on the way leaves `CLEARING`."""
+    """Remove the present state; if the process is killed meanwhile, `CLEARING` remains."""
     database.write({schema.META_IMPORT: CLEARING})
     for batch in make_clearing(database):
         database.write(batch, is_synced=False)
 
 
 def abandon(database: Database, genesis: GenesisState) -> None:
-    """Back to genesis's state, from which every block can be executed."""
+    """Return to genesis's state, from which every block can be executed."""
     clear(database)
     _, batch = make_genesis_batch(genesis.records)
     database.write({**batch, schema.META_IMPORT: None})

@@ -1,4 +1,4 @@
-"""Parts of a stored state tree: read with their proofs for others, and built from what others sent."""
+"""Parts of a stored state tree: read with their proofs for peers, and built from what peers sent."""
 
 from collections.abc import Callable
 from typing import Final
@@ -20,24 +20,24 @@ from inos.consensus.statetree import compute_leaf
 from inos.primitives.units import Hash
 
 MAX_RANGE_BYTES: Final = 192 * 1024
-"""Of the records in one answer, but for a single larger record."""
+"""The limit for the records in one answer, unless a single record is larger."""
 _RECORD_EXTRA: Final = 16
-"""Lengths and headers of one record's encoding, at most."""
+"""An upper bound for lengths and headers in the encoding of one record."""
 
 ReadNode = Callable[[NodeKey], bytes | None]
 ReadRecord = Callable[[StateKey], bytes | None]
 
 
 def compute_place_key(place: Place) -> NodeKey:
-    """Where the node of a place is stored."""
+    """Return the key under which the node of a place is stored."""
     return place.depth.to_bytes(2, "big") + place.path
 
 
 def read_range(read_node: ReadNode, read_record: ReadRecord, place: Place) -> StateRange | None:
-    """What the tree has under a node, with its proof; None where no node is, for want of depth or of records.
+    """Return what the tree has under a node, with its proof; None if no such node exists.
 
     Raises:
-        LookupError: a leaf has no record: this is no whole tree.
+        LookupError: a leaf has no record, so the tree is not complete.
     """
     path = int.from_bytes(place.path, "big")
     siblings: list[Hash] = []
@@ -58,7 +58,7 @@ def read_range(read_node: ReadNode, read_record: ReadRecord, place: Place) -> St
 def _collect(
     read_node: ReadNode, read_record: ReadRecord, depth: int, prefix: int, top: Node
 ) -> list[tuple[bytes, bytes]] | None:
-    """Records under a node in order; None where they are too many for one answer."""
+    """Return the records under a node in order; None if they are too many for one answer."""
     found: list[tuple[bytes, bytes]] = []
     size = 0
     waiting = [(depth, prefix, top)]
@@ -80,7 +80,7 @@ def _collect(
 
 
 def build_range(place: Place, content: Records) -> tuple[Hash, dict[NodeKey, bytes | None]]:
-    """The hash of a node with these records under it, and all nodes from there down.
+    """Return the hash of a node with these records under it, and all nodes from there down.
 
     Raises:
         RuleViolation: "range-out-of-place".

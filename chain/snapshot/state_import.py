@@ -1,8 +1,8 @@
-"""A state on its way in from others, range by range, instead of by executing every block.
+"""A state that is imported from peers, range by range, instead of by executing every block.
 
-It goes straight to where the ledger's own state will be, over genesis's; until it is whole the database
-says so (META_IMPORT), and nobody reads a state from there. What is here is found again after a restart, and also
-under another block's root: a node of the tree whose hash is right is right, whoever sent it and whenever.
+It is written in place of genesis's state. Until it is complete, META_IMPORT says so, and no reader uses the state. What
+is present is found again after a restart, and also for another block's root: a node of the tree with the right hash is
+right, whoever sent it and whenever.
 """
 
 from collections.abc import Collection, Iterator
@@ -22,11 +22,13 @@ from inos.primitives.units import ZERO_HASH, BlockId, Hash, StateRoot
 
 Batch = dict[bytes, bytes | None]
 CLEARED_AT_ONCE: Final = 10_000
-"""Keys removed in one batch."""
+"""The number of keys that one batch removes."""
 
 
 class StateImport:
-    """The state under `root`, the one after `block`. Belongs to the writer's thread, but for `list_missing`."""
+    """The state under `root`, which is the one after `block`. It belongs to the writer's thread, except
+    `list_missing`.
+    """
 
     def __init__(self, database: Database, block: BlockId, root: StateRoot) -> None:
         self._db = database
@@ -34,7 +36,7 @@ class StateImport:
         self.root = root
         self._missing: dict[Place, Hash] = {}
         self.added = 0
-        """Ranges taken since this object was made."""
+        """The number of ranges that were stored since this object was made."""
         self._search(ROOT, Hash(root))
 
     @property
@@ -42,11 +44,11 @@ class StateImport:
         return not self._missing
 
     def count_missing(self) -> int:
-        """Places to ask for, as far as is known: each may turn out to be many."""
+        """The known places to request; each may turn out to be many."""
         return len(self._missing)
 
     def list_missing(self, limit: int, without: Collection[Place] = ()) -> list[Place]:
-        """At most `limit` places to ask for, but for those in `without`."""
+        """Return at most `limit` places to request, except those in `without`."""
         found: list[Place] = []
         for place in tuple(self._missing):
             if len(found) >= limit:
@@ -56,10 +58,10 @@ class StateImport:
         return found
 
     def add(self, place: Place, found: StateRange) -> bool:
-        """Take what somebody sent; False where it is not missing (any more).
+        """Store a range from a peer; return False if it is not missing, or no longer missing.
 
         Raises:
-            RuleViolation: "bad-range-proof", "range-out-of-place", "empty-range": it is not what the state has there.
+            RuleViolation: "bad-range-proof", "range-out-of-place" or "empty-range" if the state has no such range.
         """
         expected = self._missing.get(place)
         if expected is None:
@@ -94,10 +96,10 @@ class StateImport:
         return True
 
     def make_last_batch(self) -> Batch:
-        """What ends the import.
+        """Return the batch that ends the import.
 
         Raises:
-            ChainError: "database-damaged": the state is not the one its root names.
+            ChainError: "database-damaged" if the state does not match its root.
         """
         if self._missing or compute_new_root(self._db.get, {}) != self.root:
             raise self._db.explain("the state taken from others is not whole")
@@ -111,7 +113,7 @@ class StateImport:
             raise RuleViolation(Code.BAD_RANGE_PROOF, "a range of the state", expected=expected.hex(), got=node.hex())
 
     def _search(self, place: Place, expected: Hash) -> None:
-        """Find out what is missing from a place down, as far as is known."""
+        """Find the missing places from a place down, as far as they are known."""
         waiting = [(place, expected)]
         while waiting:
             place, expected = waiting.pop()
@@ -131,7 +133,7 @@ class StateImport:
         return decode_node(self._db.get(schema.node_key(compute_place_key(place))))
 
     def _erase(self, place: Place) -> Batch:
-        """Removes everything from a place down, which another state has left here."""
+        """Remove everything from a place down that another state left there."""
         batch: Batch = {}
         waiting = [place]
         while waiting:
@@ -150,7 +152,7 @@ class StateImport:
 
 
 def make_clearing(database: Database) -> Iterator[Batch]:
-    """Batches that remove every state record, tree node and range there is."""
+    """Yield batches that remove every state record, tree node and range."""
     for prefix in (schema.RANGE, schema.NODE, schema.STATE, schema.JOB_INDEX):
         batch: Batch = {}
         for key in database.iterate_keys(prefix):

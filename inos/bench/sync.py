@@ -77,15 +77,15 @@ async def _follow(chain: Chain, url: str, pid: int, source: int, tell: Callable[
             height, moved = sync["height"], now
             first = first or now - started
         elif now - moved > PATIENCE_S:
-            raise BenchError("sync-stuck", f"no block after {height} for {PATIENCE_S:g} s: {sync['text']}")
-        for what, part in (sync["shares"] or {}).items():
+            raise BenchError("sync-stuck", f"no block after {height} for {PATIENCE_S:g} s: {sync['summary']}")
+        for what, part in (sync["time_shares"] or {}).items():
             spent[what] = spent.get(what, 0.0) + part
         # A process just being started shares its parent's memory, and would be counted with all of it.
         children = set(list_children(pid))
         workers_mb = max(workers_mb, sum(read_memory_mb(child, "VmRSS") for child in children & known))
         known = children
         if now - told >= 5:
-            tell(sync["text"])
+            tell(sync["summary"])
             told = now
     seconds = moved - started
     head = await asyncio.to_thread(call_rpc, url, "chain_head")

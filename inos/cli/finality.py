@@ -41,19 +41,22 @@ def status(rpc: RpcOption = DEFAULT_RPC, json_: JsonOption = False) -> None:
     if json_:
         print_json(found)
         return
-    print(f"final      block {found['final_height']}  {found['final']['id']}  ({found['behind']} below the tip)")
+    below = f"{found['unfinalized_blocks']} below the tip"
+    print(f"final      block {found['final_height']}  {found['final']['id']}  ({below})")
     print(f"justified  block {found['justified_height']}  {found['justified']['id']}")
     for ballot in found["ballots"]:
         target = ballot["target"]
         print(
-            f"voted on   epoch {target['epoch']}  {ballot['votes']} of {ballot['members']} votes heard, "
+            f"voted on   epoch {target['epoch']}  {ballot['votes']} of {ballot['members']} votes received, "
             f"{_show(ballot['pot'])} credits in the pot"
         )
-    print(f"voters     {found['voters']} registered, {len(found['caught'])} caught")
+    print(f"voters     {found['voters']} registered, {len(found['slashable_keys'])} to be slashed")
     voter = found["voter"]
     if voter is not None:
         state = "registered" if voter["is_registered"] else "not registered"
-        print(f"own voter  {state}, {voter['votes']} votes sent, last for epoch {voter['last_epoch']}")
+        print(
+            f"own voter  {state}, {voter['votes_sent']} votes sent, the last one for epoch {voter['last_voted_epoch']}"
+        )
         print(f"           key {voter['key']}")
         print(f"           bond {_show(voter['bond'])}, mined {_show(voter['mined'])} credits, {_show_part(found)}")
         if voter["last_error"]:

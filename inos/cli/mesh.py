@@ -40,14 +40,13 @@ def list_matrices(
     """The matrices of the store: shape, size, what keeps them, how much they are wanted."""
     matrices: list[dict[str, Any]] = []
     absent: list[str] = []
-    after, has_more = None, True
-    while has_more and len(matrices) < limit:
+    after, is_first = None, True
+    while (is_first or after is not None) and len(matrices) < limit:
         found = call_rpc(rpc, "mesh_list", {"limit": min(PAGE, limit - len(matrices)), "after": after})
         matrices += found["matrices"]
-        absent, has_more = found["absent_pins"], found["has_more"]
-        after = matrices[-1]["id"] if matrices else None
+        absent, after, is_first = found["missing_pins"], found["next"], False
     if json_:
-        print_json({"matrices": matrices, "has_more": has_more, "absent_pins": absent})
+        print_json({"matrices": matrices, "next": after, "missing_pins": absent})
         return
     for each in matrices:
         marks = [name for name in ("pinned", "needed", "own") if each[f"is_{name}"]]
@@ -56,7 +55,7 @@ def list_matrices(
         print(f"{each['id']}  {shape:<24} {_show(each['bytes']):>10}  {each['demand']:7.2f}  {' '.join(marks) or '-'}")
     for id in absent:
         print(f"{id}  pinned, and not here yet")
-    if has_more:
+    if after is not None:
         print(f"... and more; see --limit (now {limit})")
     elif not matrices and not absent:
         print("no matrix is stored")
@@ -75,7 +74,7 @@ def pin(
     if json_:
         print_json(found)
         return
-    where = "" if found["is_here"] else "; it is not here, and is asked of other nodes"
+    where = "" if found["is_stored"] else "; it is not here, and is asked of other nodes"
     print(f"{'pinned' if found['is_changed'] else 'was pinned already'}{where}")
 
 

@@ -25,7 +25,7 @@ def status(rpc: RpcOption = DEFAULT_RPC, json_: JsonOption = False) -> None:
     if json_:
         print_json(found)
         return
-    links = found["links"]
+    links = found["connections"]
     found_links = f"{links.get('outbound', 0)} of {found['max_outbound']} in {found['outbound_groups']} groups"
     print(f"reachable    {REACHABILITY[found['reachability']]}")
     print(f"seen at      {found['observed_host'] or '-'}, port {found['listen_port']}")
@@ -34,8 +34,8 @@ def status(rpc: RpcOption = DEFAULT_RPC, json_: JsonOption = False) -> None:
     print(f"inbound      {links.get('inbound', 0)} of {found['max_inbound']}")
     print(f"named        {links.get('static', 0)}")
     print(f"brief        {links.get('short', 0) + links.get('feeler', 0)}")
-    spread = found["spread"]
-    print(f"new blocks   {spread['blocks']} came compact, {spread['fallbacks']} whole, {spread['duplicates']} twice")
+    relay = found["block_relay"]
+    print(f"new blocks   {relay['blocks']} came compact, {relay['full_blocks']} whole, {relay['duplicates']} twice")
     print(f"addresses    {found['known_tried']} reached, {found['known_new']} heard of")
 
 
@@ -128,7 +128,7 @@ def _describe(one: dict[str, Any]) -> str:
         return "connected"
     if one["is_tried"]:
         return "reached"
-    return f"{one['attempts']} attempts in vain" if one["attempts"] else "heard of"
+    return f"failed attempts: {one['failed_attempts']}" if one["failed_attempts"] else "not tried"
 
 
 def _print_rows(names: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:

@@ -63,8 +63,8 @@ def _ask_node(rpc: str, token: str | None, place: Path, has_matrices: bool, tell
         fail("target-exists", f"{place} is there already", "give a folder that does not exist yet")
     status = call_rpc(rpc, "node_snapshot", {"path": str(place), "matrices": has_matrices}, token=token)
     while status["state"] == "running":
-        if status["of"]:
-            tell(status["step"], status["copied"], status["of"])
+        if status["step_total_bytes"]:
+            tell(status["step"], status["step_bytes"], status["step_total_bytes"])
         time.sleep(POLL_S)
         status = call_rpc(rpc, "node_snapshotStatus", token=token)
     if status["path"] != str(place) or status["state"] != "done":

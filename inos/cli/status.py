@@ -50,10 +50,10 @@ def describe(status: dict[str, Any]) -> list[str]:
         f"node     {status['node_id']}",
         f"peers    {status['peers']}",
         f"tip      {sync['height']}  {status['tip']}",
-        f"sync     {sync['text']}",
+        f"sync     {sync['summary']}",
     ]
-    if sync["shares"]:
-        shares = sorted(sync["shares"].items(), key=lambda item: -item[1])
+    if sync["time_shares"]:
+        shares = sorted(sync["time_shares"].items(), key=lambda item: -item[1])
         lines.append("time     " + ", ".join(f"{name} {part:.0%}" for name, part in shares if part >= 0.005))
     failing = [check for check in status["checks"] if not check["ok"]]
     lines.append(f"health   {status['status']}")
@@ -68,6 +68,6 @@ def _watch(rpc: str) -> None:
     """On a terminal one line that is written anew, else a line each."""
     end, width = ("", 110) if sys.stdout.isatty() else ("\n", 0)
     while True:
-        text = call_rpc(rpc, "node_health")["sync"]["text"]
+        text = call_rpc(rpc, "node_health")["sync"]["summary"]
         print(("\r" if width else "") + text.ljust(width), end=end, flush=True)
         time.sleep(WATCH_S)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from inos.top.board import Board
 
 FRAME_S: Final = 0.25
-"""News that comes closer together is drawn as one frame."""
+"""Seconds between two frames; all notifications in between are drawn together."""
 
 
 def command(

@@ -6,11 +6,13 @@ from inos.primitives.errors import InosError
 
 
 class ClientError(InosError):
-    """Codes: node-unreachable, timeout, bad-response, no-key, bad-amount, bad-reward, wrong-matrix, ..."""
+    """A call or a request to the client failed. Codes: node-unreachable, timeout, bad-response, bad-url, no-key,
+    bad-amount, bad-reward, wrong-matrix, and others.
+    """
 
 
 class RemoteError(ClientError):
-    """The node refused a call.
+    """The node refused a call; `code` is the node's.
 
     Args:
         number: the JSON-RPC error number.
@@ -24,7 +26,7 @@ class RemoteError(ClientError):
 
 
 class JobFailed(ClientError):
-    """A job that brought no result: job-cancelled, job-expired, job-timeout, job-lost, wrong-result,
+    """A job brought no result. Codes: job-cancelled, job-expired, job-timeout, job-lost, job-open, wrong-result,
     result-missing.
 
     Args:

@@ -1,4 +1,4 @@
-"""Waiting for a job: asked again and again, with every way it can end told apart."""
+"""Waiting for a job: the node is asked again and again, and every way a job can end is told apart."""
 
 import asyncio
 from typing import Final, Protocol
@@ -12,12 +12,14 @@ FIRST_PAUSE_S: Final = 0.1
 LAST_PAUSE_S: Final = 1.0
 GROWTH: Final = 1.4
 LOST_AFTER: Final = 5
-"""Times in a row that neither state nor pool know the job, before it counts as lost: a reorganisation
-takes a moment to put its transactions back into the pool."""
+"""Times in a row that neither the state nor the pool has the job before it counts as lost.
+
+After a reorganisation it takes a moment until transactions are back in the pool.
+"""
 
 
 class JobWatch(Struct, frozen=True):
-    """What to wait for: the job's id in hex, how long, and how many blocks deep."""
+    """Which job to wait for (its id in hex), how long, and how many blocks deep its settlement must be."""
 
     job: str
     timeout_s: float
@@ -41,7 +43,7 @@ class JobWatcher:
         self._source = source
 
     async def wait(self, watch: JobWatch) -> models.Job:
-        """The settled job.
+        """Return the job once it is settled.
 
         Raises:
             JobFailed: "job-cancelled", "job-expired", "job-lost", "job-timeout".
@@ -51,7 +53,7 @@ class JobWatcher:
             async with asyncio.timeout(watch.timeout_s):
                 pause, lost = FIRST_PAUSE_S, 0
                 while True:
-                    # The head first: a job that is still open after a head at its deadline was seen is open for good.
+                    # The head comes first: a job that is open after a head at its deadline was seen stays open.
                     head = await self._source.head()
                     job = await self._find(watch.job)
                     if job is None:
@@ -68,7 +70,7 @@ class JobWatcher:
                 "job-timeout",
                 watch.job,
                 f"job {watch.job} was not settled within {watch.timeout_s:g} s; it is {state}",
-                hint="a higher reward finds workers sooner; job_get shows how it goes on",
+                hint="a higher reward finds workers sooner; inos job watch follows the job",
             ) from error
 
     async def _find(self, job: str) -> models.Job | None:
@@ -80,7 +82,7 @@ class JobWatcher:
             raise
 
     async def _is_pending(self, job: str) -> bool:
-        """Whether the posting transaction waits in the pool, or was mined just now."""
+        """Return whether the posting transaction waits in the pool, or was mined just now."""
         try:
             await self._source.transaction(job)
         except RemoteError as error:
@@ -99,7 +101,7 @@ def _is_done(job: models.Job, head: models.Head, confirmations: int) -> bool:
         raise JobFailed(
             "job-expired",
             job.id,
-            f"job {job.id} had its deadline at height {job.deadline}, the chain is at {head.height}",
+            f"job {job.id} had its deadline at height {job.deadline}, and the chain is at {head.height}",
             hint="cancel it to get the reward back",
         )
     return False
@@ -110,6 +112,6 @@ def _check_not_lost(job: str, times: int) -> None:
         raise JobFailed(
             "job-lost",
             job,
-            f"neither the chain nor the node's pool knows job {job}",
+            f"neither the chain nor the node's pool has job {job}",
             hint="its transaction was dropped or replaced; post it again",
         )

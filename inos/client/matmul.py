@@ -1,4 +1,4 @@
-"""`inos.matmul`: numpy's product for any real numbers, on the certified engine here or by paid jobs on the chain."""
+"""`inos.matmul`: numpy's product of real numbers, on the certified engine of this machine or by paid jobs."""
 
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
@@ -12,41 +12,47 @@ from inos.primitives.errors import InosError
 from inos.work.ozaki import Engine, Pair, multiply_floats, multiply_integers
 
 if TYPE_CHECKING:
+    from inos.client.blocking_client import BlockingClient
     from inos.client.client import Client
 
 __all__ = ["matmul"]
 
 DEFAULT_ACCURACY: Final = {np.dtype(np.float32): 2.0**-25, np.dtype(np.float64): 2.0**-54}
-"""Half a unit of roundoff of |A| |B|: numpy's own product may lose k of them, and in practice loses one to ten."""
+"""Half a unit roundoff of |A| |B|. numpy's own product may lose k of these, and in practice loses one to ten."""
 FINEST: Final = 2.0**-100
-"""Results are summed in two float64; a finer wish could not be kept."""
+"""Results are summed in two float64, which hold no finer accuracy."""
 NO_ANCHOR: Final = bytes(32)
 BLOCK: Final = 4096
-"""Rows of either operand multiplied at one time, so that the digits of large operands need not all be held at once."""
+"""Rows of either operand multiplied at a time, so that the digits of large operands are never all in memory."""
 
 
 def matmul(
-    a: Any, b: Any, *, client: "Client | None" = None, accuracy: float | None = None, reward: Credits | None = None
+    a: Any,
+    b: Any,
+    *,
+    client: "Client | BlockingClient | None" = None,
+    accuracy: float | None = None,
+    reward: Credits | None = None,
 ) -> Any:
-    """A @ B of numpy arrays (or torch tensors), multiplied by the int7 engine and put together exactly.
+    """Return A @ B of numpy arrays (or torch tensors), multiplied by the int7 engine and put together exactly.
 
     Integers (any type whose product fits 64 bits) are split into int7 limbs; the result is int64 and exact.
     Floats are split by the Ozaki scheme into as many int7 slices as the data and `accuracy` need:
 
         |C - A B| <= accuracy * (|A| |B|) + u * |C|   for every entry,
 
-    u the unit roundoff of the result's type (2^-24 float32, 2^-53 float64); results below the smallest normal
-    number round to the type's spacing there, as numpy's do. By default `accuracy` is u / 2, which measures at least
-    as good as numpy's own product in that type. Small products (at most 2^20 multiplications, or at most 16 terms)
-    lose nothing but the last rounding, unless one row spans more than 2^30. Scales may differ from row to row and
-    entry to entry; the further they differ within one row, the more slices are needed.
+    where u is the unit roundoff of the result's type (2^-24 for float32, 2^-53 for float64); results below the smallest
+    normal number round to the type's spacing there, as numpy's do. By default `accuracy` is u / 2, which measures at
+    least as good as numpy's own product in that type. Small products (at most 2^20 multiplications, or at most 16
+    terms) lose nothing but the last rounding, unless one row spans more than 2^30. Scales may differ from row to row
+    and entry to entry; the further they differ within one row, the more slices are needed.
 
     Args:
         a, b: float32, float64 or integer, shapes as numpy.matmul takes them. float16 counts as float32.
-        client: where given, every product of slices is a paid job on the chain, checked here by Freivalds.
-            The call blocks; from asyncio code use `await asyncio.to_thread(inos.matmul, ...)`.
-        accuracy: 2^-100 to 1; only for floats.
-        reward: credits per job; what the last settled jobs paid per ticket without.
+        client: where given, every product of slices is a paid job on the chain, and checked here by Freivalds.
+            The call blocks; in asyncio code use `await asyncio.to_thread(inos.matmul, ...)`.
+        accuracy: 2^-100 to 1, for floats only.
+        reward: credits per job; by default what the last settled jobs paid per ticket.
 
     Returns:
         An array of numpy.result_type(a, b) for floats, int64 for integers; a torch tensor where `a` is one.
@@ -58,7 +64,7 @@ def matmul(
     """
     left, right = _to_array(a, "A"), _to_array(b, "B")
     if left.ndim == 0 or right.ndim == 0:
-        raise BadOperand("bad-shape", "an operand is a single number", hint="numpy multiplies those with *")
+        raise BadOperand("bad-shape", "an operand is a single number", hint="multiply single numbers with *")
     wanted = _check_accuracy(accuracy, left, right)
     rows = left[None, :] if left.ndim == 1 else left
     cols = right[:, None] if right.ndim == 1 else right
@@ -70,9 +76,11 @@ def matmul(
     if client is None:
         product = _multiply_stacks(rows, cols, wanted, _multiply_here)
     else:
+        from inos.client.blocking_client import BlockingClient
         from inos.client.job_engine import JobEngine
 
-        with JobEngine(client, reward) as engine:
+        chosen = client.async_client if isinstance(client, BlockingClient) else client
+        with JobEngine(chosen, reward) as engine:
             product = _multiply_stacks(rows, cols, wanted, engine)
     if right.ndim == 1:
         product = product[..., 0]
@@ -90,7 +98,7 @@ def _multiply_here(pairs: Iterable[Pair]) -> Iterator[NDArray[np.int32]]:
 
 
 def _multiply_stacks(a: NDArray[Any], b: NDArray[Any], accuracy: float | None, engine: Engine) -> NDArray[Any]:
-    """The last two axes multiplied, the others broadcast, as numpy.matmul does."""
+    """Multiply the last two axes and broadcast the others, as numpy.matmul does."""
     try:
         outer = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     except ValueError as error:
@@ -98,33 +106,33 @@ def _multiply_stacks(a: NDArray[Any], b: NDArray[Any], accuracy: float | None, e
     kind = np.dtype(np.int64) if accuracy is None else np.result_type(a, b)
     a, b = np.broadcast_to(a, outer + a.shape[-2:]), np.broadcast_to(b, outer + b.shape[-2:])
     product = np.zeros((*outer, a.shape[-2], b.shape[-1]), kind)
-    for place in np.ndindex(*outer):
-        _multiply_blocks(a[place], b[place].T, accuracy, engine, product[place])
+    for index in np.ndindex(*outer):
+        _multiply_blocks(a[index], b[index].T, accuracy, engine, product[index])
     return product
 
 
 def _multiply_blocks(
     a: NDArray[Any], b: NDArray[Any], accuracy: float | None, engine: Engine, product: NDArray[Any]
 ) -> None:
-    """Write A * B^T into `product`, a block of rows of each at a time."""
+    """Write A * B^T into `product`, one block of rows of each at a time."""
     if not a.size or not b.size:
         return
     for top in range(0, len(a), BLOCK):
         for side in range(0, len(b), BLOCK):
             x, w = a[top : top + BLOCK], b[side : side + BLOCK]
-            place = product[top : top + BLOCK, side : side + BLOCK]
+            block = product[top : top + BLOCK, side : side + BLOCK]
             if accuracy is None:
-                place[...] = multiply_integers(x, w, engine)
+                block[...] = multiply_integers(x, w, engine)
             else:
                 hi, lo = multiply_floats(
                     x.astype(np.float64), w.astype(np.float64), engine, accuracy=accuracy, scout=_multiply_here
                 )
                 with np.errstate(over="ignore"):
-                    place[...] = hi + lo
+                    block[...] = hi + lo
 
 
 def _to_array(value: Any, name: str) -> NDArray[Any]:
-    """A numpy array of finite numbers."""
+    """Return `value` as a numpy array of finite numbers."""
     if _is_torch(value):
         value = value.detach().cpu()
         value = value.float().numpy() if str(value.dtype) in ("torch.bfloat16", "torch.float16") else value.numpy()
@@ -140,19 +148,19 @@ def _to_array(value: Any, name: str) -> NDArray[Any]:
     if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
         raise BadOperand("bad-dtype", f"{name} holds entries beyond signed 64-bit integers")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
-        place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        what = "NaN" if np.isnan(array[place]) else "infinite"
+        entry = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        what = "NaN" if np.isnan(array[entry]) else "infinite"
         raise BadOperand(
-            "not-finite", f"{name}{list(place)} is {what}", hint="only finite numbers have an exact product"
+            "not-finite", f"{name}{list(entry)} is {what}", hint="only finite numbers have an exact product"
         )
     return array
 
 
 def _check_accuracy(accuracy: float | None, a: NDArray[Any], b: NDArray[Any]) -> float | None:
-    """The accuracy to keep; None for integers."""
+    """Return the accuracy to keep; None for integers."""
     kind = np.result_type(a, b)
     if accuracy is not None and not FINEST <= accuracy <= 1:
-        raise BadOperand("bad-accuracy", f"an accuracy lies in 2^-100 .. 1, got {accuracy!r}")
+        raise BadOperand("bad-accuracy", f"an accuracy lies in 2^-100 .. 1, and this one is {accuracy!r}")
     if a.dtype.kind in "iu" and b.dtype.kind in "iu":
         if accuracy is not None:
             raise BadOperand("bad-accuracy", "products of integers are exact; leave accuracy out")

@@ -1,4 +1,4 @@
-"""`inos.Miner`: one's own products draw tickets under a node's templates, and a win is a block.
+"""`inos.Miner`: products of one's own draw tickets under a node's templates, and a winning ticket makes a block.
 
 with inos.Miner("http://127.0.0.1:8645") as miner:
     y = miner.matmul(x, w)
@@ -25,26 +25,27 @@ __all__ = ["Miner", "get_current"]
 
 DEFAULT_URL: Final = "http://127.0.0.1:8645"
 KEPT_BYTES: Final = 512 << 20
-"""Of W operands kept ready under the present anchor; those used longest ago go first."""
+"""Bytes of W operands kept ready under the present anchor; those used longest ago are dropped first."""
 MAX_SEEN: Final = 1 << 16
+"""Pairs of operands multiplied under one anchor."""
 
 _running: "list[Miner]" = []
 
 
 def get_current() -> "Miner | None":
-    """The miner whose `with` block was entered last and not left yet."""
+    """Return the miner whose `with` block was entered last and not left yet, or None."""
     return _running[-1] if _running else None
 
 
 class Miner:
-    """Multiplies exactly what it is given, and mines on the way.
+    """Multiplies exactly what it is given, and mines with every product.
 
     Args:
         url: the RPC address of the node whose templates are mined.
-        beneficiary: the address that earns; the node's own without.
+        beneficiary: the address that is paid; by default the node's own.
         backend: a name of `inos work backends`.
         threads: None for one per processor.
-        token: bearer token, where the node asks for one.
+        token: the node's bearer token, where it asks for one.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class Miner:
         """Connect, and wait for the first template.
 
         Raises:
-            ClientError: no node there. RemoteError: it has no work to give.
+            ClientError: no node answers. RemoteError: the node has no template to give.
         """
         self._link.start()
         _running.append(self)
@@ -83,13 +84,13 @@ class Miner:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Hand in what has been won, and disconnect."""
+        """Submit the wins that wait, and disconnect."""
         _running.remove(self)
         self._link.stop()
 
     @property
     def wins(self) -> int:
-        """Winning tickets handed in."""
+        """Winning tickets submitted so far."""
         return self._link.submitted
 
     @property
@@ -99,16 +100,16 @@ class Miner:
 
     @property
     def stale(self) -> int:
-        """Wins that came after another block."""
+        """Wins that came too late, after another block."""
         return self._link.stale
 
     @property
     def last_error(self) -> str:
-        """What went wrong last between here and the node, or ""."""
+        """The last error between this miner and its node, or ""."""
         return self._link.last_error
 
     def commit(self, array: NDArray[Any]) -> Operand:
-        """Check and hash an operand once, to be used in many products.
+        """Check and hash an operand once, for use in many products.
 
         Raises:
             BadOperand: not integers in -64 .. 63.
@@ -116,15 +117,15 @@ class Miner:
         return Operand.commit(to_operand(array, "the operand"))
 
     def matmul(self, x: NDArray[Any] | Operand, w: NDArray[Any] | Operand) -> NDArray[np.int32]:
-        """X * W^T, exact: int32 m x n, the layout of a linear layer. Every 16 x 16 x 1024 piece draws a ticket.
+        """Return X * W^T exactly, int32 m x n, as a linear layer does. Every 16 x 16 x 1024 piece draws a ticket.
 
         Args:
             x: m x k integers in -64 .. 63, or what `commit` made of them.
-            w: n x k, likewise; commit it once where many X follow.
+            w: n x k, likewise; commit it once where it is multiplied with many X.
 
         Raises:
             BadOperand: before anything is multiplied.
-            ClientError: "not-running", outside its `with` block.
+            ClientError: "not-running", outside the `with` block.
         """
         if self not in _running:
             raise ClientError(
@@ -139,11 +140,11 @@ class Miner:
             self.tickets += mined.tickets
         for win in mined.wins:
             self._link.submit(work, nonce, win)
-        assert mined.product is not None  # nobody stops it
+        assert mined.product is not None  # only a stopped product is None, and nothing stops this one
         return mined.product
 
     def _draw(self, x: Operand, w: Operand) -> tuple[Work, int, Lottery]:
-        """The lottery for W under the present anchor; a new anchor where these two were multiplied under it before."""
+        """Return the lottery for W under an anchor that these two operands were not multiplied under before."""
         with self._lock:
             work, pair = self._link.get_work(), (bytes(x.ref.id), bytes(w.ref.id))
             if work is not self._work or pair in self._seen or len(self._seen) >= MAX_SEEN:

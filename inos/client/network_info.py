@@ -1,4 +1,4 @@
-"""What a client learns once of its node's network."""
+"""What a client learns once about its node's network."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ TARGETS = ("genesis_target", "max_target")
 
 
 class NetworkInfo(Struct, frozen=True):
-    """Parameters, address prefix, and the genesis id in hex."""
+    """The network's consensus parameters, the prefix of its addresses, and its genesis id in hex."""
 
     params: Params
     hrp: str
@@ -20,14 +20,14 @@ class NetworkInfo(Struct, frozen=True):
 
 
 def read_params(answer: Any) -> Params:
-    """chain_getParams as `Params`: amounts from decimal strings, targets from hex.
+    """Convert the result of chain_getParams: amounts come as decimal strings, targets as hex.
 
     Raises:
         ClientError: "bad-response".
     """
     try:
-        small = msgspec.convert(dict(answer) | dict.fromkeys(TARGETS, 0), Params, strict=False)
         # Targets have 256 bits and msgspec's integers 64, so they are put in afterwards.
+        small = msgspec.convert(dict(answer) | dict.fromkeys(TARGETS, 0), Params, strict=False)
         return msgspec.structs.replace(small, **{name: int(answer[name], 16) for name in TARGETS})
     except (KeyError, TypeError, ValueError) as error:
         raise ClientError("bad-response", f"the node's parameters are not what this client knows: {error}") from error

@@ -1,4 +1,4 @@
-"""Matrices on the asking side: checked before anything is sent, and spelled for the RPC."""
+"""Matrices on the client's side: checked before anything is sent, and encoded for the RPC."""
 
 import base64
 import mmap
@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inos import work
+from inos.client import models
 from inos.client.errors import ClientError
-from inos.client.models import FetchedMatrix
 from inos.primitives.errors import InosError
 from inos.primitives.matrices import MAX_DEPTH, MAX_ROWS, STRIP_ROWS, MatrixRef, make_matrix_ref
 from inos.primitives.units import JobId, MatrixId, Nano, parse_credits
@@ -19,20 +19,23 @@ from inos.work.strips import StripTree, compute_leaf_row, get_dtype
 MIN_ENTRY: Final = -64
 MAX_ENTRY: Final = 63
 CHECKED_AT_ONCE: Final = 1 << 24
-"""Entries looked at together: a matrix mapped from a file may be larger than memory."""
+"""Entries checked at a time: a matrix mapped from a file may be larger than memory."""
 HASHED_AT_ONCE: Final = 1 << 26
-"""Bytes, so that all cores have something to do."""
+"""Bytes hashed at a time: enough to keep all cores busy."""
 
 
 class BadOperand(ClientError):
-    """A matrix that cannot be an operand; nothing was sent. Codes: bad-dtype, bad-shape, entry-out-of-range."""
+    """A matrix cannot be an operand; nothing was sent.
+
+    Codes: bad-dtype, bad-shape, entry-out-of-range, depth-mismatch, job-too-large.
+    """
 
 
 def to_operand(array: NDArray[Any], name: str) -> NDArray[np.int8]:
-    """`array` as an int8 operand; any integer type will do whose entries lie in -64 .. 63.
+    """Return `array` as an int8 operand; any integer type will do whose entries lie in -64 .. 63.
 
     Raises:
-        BadOperand: naming the matrix and the place of the first wrong entry.
+        BadOperand: names the matrix and the position of the first wrong entry.
     """
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "iu":
         kind = getattr(array, "dtype", type(array).__name__)
@@ -56,7 +59,7 @@ def to_operand(array: NDArray[Any], name: str) -> NDArray[np.int8]:
 
 
 def release_pages(array: NDArray[Any]) -> None:
-    """Give back the pages of a file mapped for reading: what was read of it would count as this process's memory."""
+    """Release the pages of a file mapped for reading; what was read of it would count as this process's memory."""
     part: Any = array
     while isinstance(part, np.ndarray):
         if isinstance(part, np.memmap) and part.mode == "r" and isinstance(part.base, mmap.mmap):
@@ -77,7 +80,11 @@ def _check_range(rows: NDArray[Any], name: str, top: int) -> None:
 
 
 def check_shapes(x: NDArray[Any], w: NDArray[Any]) -> None:
-    """X (m x k) and W (n x k) must have equally many columns; BadOperand "depth-mismatch"."""
+    """Check that X (m x k) and W (n x k) have equally many columns.
+
+    Raises:
+        BadOperand: "depth-mismatch".
+    """
     if x.shape[1] != w.shape[1]:
         raise BadOperand(
             "depth-mismatch",
@@ -88,17 +95,17 @@ def check_shapes(x: NDArray[Any], w: NDArray[Any]) -> None:
 
 
 def encode_put(array: NDArray[Any]) -> dict[str, Any]:
-    """Parameters of mesh_put for an int8 or int32 matrix."""
+    """Return the parameters of mesh_put for an int8 or int32 matrix."""
     little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
     data = base64.b64encode(little.tobytes()).decode("ascii")
     return {"data": data, "dtype": array.dtype.name, "rows": array.shape[0], "cols": array.shape[1]}
 
 
-def decode_fetched(fetched: FetchedMatrix) -> NDArray[Any]:
-    """The array a node sent, checked against the id it was asked for.
+def decode_fetched(fetched: models.MatrixData) -> NDArray[Any]:
+    """Return the array that a node sent, checked against the id it was asked for.
 
     Raises:
-        ClientError: "wrong-matrix" where the data are not what the id stands for.
+        ClientError: "wrong-matrix" where the data do not have that id.
     """
     try:
         if fetched.dtype not in ("int8", "int32"):
@@ -108,14 +115,14 @@ def decode_fetched(fetched: FetchedMatrix) -> NDArray[Any]:
         array = flat.reshape(fetched.rows, fetched.cols).astype(np.dtype(fetched.dtype))
         found = work.matrix_id(array)
     except (ValueError, InosError) as error:
-        raise _wrong_matrix(fetched.id, str(error)) from error
+        raise _make_wrong(fetched.id, str(error)) from error
     if found.hex() != fetched.id:
-        raise _wrong_matrix(fetched.id, f"they have the id {found.hex()}")
+        raise _make_wrong(fetched.id, f"they have the id {found.hex()}")
     return array
 
 
 def is_product(job: JobId, x: NDArray[np.int8], w: NDArray[np.int8], y: NDArray[np.int32]) -> bool:
-    """Whether y is x times w transposed, by Freivalds' check with the protocol's seed (section 5)."""
+    """Return whether y is x times w transposed, by Freivalds' check with the protocol's seed (section 5)."""
     if y.dtype != np.int32 or y.shape != (x.shape[0], w.shape[0]):
         return False
     seed = work.compute_freivalds_seed(job, work.matrix_id(x), work.matrix_id(w), work.matrix_id(y))
@@ -123,7 +130,7 @@ def is_product(job: JobId, x: NDArray[np.int8], w: NDArray[np.int8], y: NDArray[
 
 
 def make_ref(array: NDArray[Any]) -> MatrixRef:
-    """The reference of a matrix, computed here: a node's word is not needed for it."""
+    """Compute the reference of a matrix."""
     dtype = get_dtype(array)
     step = max(1, HASHED_AT_ONCE // (array.shape[1] * array.itemsize * STRIP_ROWS)) * STRIP_ROWS
     leaves = bytearray()
@@ -138,13 +145,13 @@ Credits = str | Decimal | int | float
 
 
 def read_credits(name: str, credits: Credits | None, nano: int | None) -> Nano:
-    """An amount given either in credits or in nano. A float counts as the decimal number it prints as.
+    """Return nano of an amount given either in credits or in nano; a float counts as the decimal it prints as.
 
     Args:
-        name: of the argument, for errors: "reward" gives "bad-reward".
+        name: the argument's name, for errors: "reward" gives "bad-reward".
 
     Raises:
-        ClientError: "bad-<name>" where neither or both are given, or it is no amount.
+        ClientError: "bad-<name>" where neither or both are given, or the amount is none.
     """
     code = f"bad-{name}"
     if (credits is None) == (nano is None):
@@ -163,7 +170,7 @@ def read_credits(name: str, credits: Credits | None, nano: int | None) -> Nano:
         raise ClientError(code, f"the {name}: {error}") from error
 
 
-def _wrong_matrix(matrix: str, reason: str) -> ClientError:
+def _make_wrong(matrix: str, reason: str) -> ClientError:
     return ClientError(
         "wrong-matrix",
         f"the node sent something else for matrix {MatrixId(bytes.fromhex(matrix)).hex()}: {reason}",

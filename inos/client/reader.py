@@ -1,11 +1,11 @@
-"""The reading half of `inos.Client`: calls, and a typed method for everything a node tells."""
+"""The reading methods of `inos.Client`: plain calls, and a typed method for everything a node tells about the chain."""
 
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from inos.client import models
-from inos.client.models import convert
+from inos.client.answers import convert
 from inos.client.network_info import NetworkInfo, read_params
 from inos.client.subscription import Subscription, Topic
 from inos.client.transport import Transport
@@ -14,12 +14,12 @@ T = TypeVar("T")
 
 
 class Reader:
-    """One node's RPC with typed answers; holds no key.
+    """One node's RPC with typed results; it holds no key.
 
     Args:
         url: the node's RPC address.
-        token: bearer token of the node, for what only its owner may ask.
-        timeout_s: longest one call may take.
+        token: the node's bearer token; only protected methods need it.
+        timeout_s: longest time one call may take.
     """
 
     def __init__(self, url: str, token: str | None, timeout_s: float) -> None:
@@ -35,7 +35,7 @@ class Reader:
         await self.close()
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections; a later call opens new ones."""
         await self._transport.close()
 
     async def call(
@@ -46,16 +46,16 @@ class Reader:
         timeout_s: float | None = None,
         **named: Any,
     ) -> Any:
-        """Any method, its result as plain JSON: `call("chain_getBlock", block=1)`.
+        """Call any method and return its result as plain JSON: `call("chain_getBlock", block=1)`.
 
         Raises:
-            RemoteError: the node refused, `code` says why.
-            ClientError: "node-unreachable", "timeout", "bad-response".
+            RemoteError: the node refused; `code` says why.
+            ClientError: "node-unreachable", "timeout", "bad-response", "bad-url".
         """
         return await self._transport.call(method, params if params is not None else named, timeout_s=timeout_s)
 
     async def get_network(self) -> NetworkInfo:
-        """Parameters, prefix and genesis of the node's network; asked once."""
+        """Return the network's parameters, address prefix and genesis; the node is asked once."""
         if self._network is None:
             version = await self.version()
             params = read_params(await self.call("chain_getParams"))
@@ -63,76 +63,80 @@ class Reader:
         return self._network
 
     async def version(self) -> models.NodeVersion:
+        """Return the node's software, network and id."""
         return await self._ask(models.NodeVersion, "node_version")
 
     async def head(self) -> models.Head:
-        """The tip of the best chain."""
+        """Return the tip of the best chain."""
         return await self._ask(models.Head, "chain_head")
 
-    async def block(self, block: int | str = "latest") -> models.BlockInfo:
-        """A block by height, id, or "latest"."""
-        return await self._ask(models.BlockInfo, "chain_getBlock", block=block)
+    async def block(self, block: int | str = "latest") -> models.Block:
+        """Return a block by height, id, or "latest"."""
+        return await self._ask(models.Block, "chain_getBlock", block=block)
 
     async def header(self, block: int | str = "latest") -> models.Header:
+        """Return a block's header by height, id, or "latest"."""
         return await self._ask(models.Header, "chain_getHeader", block=block)
 
+    async def blocks(self, first: int | None = None, limit: int = 20) -> models.BlockPage:
+        """Return blocks without their transactions, newest first, from height `first` (by default the tip) down."""
+        return await self._ask(models.BlockPage, "chain_listBlocks", first=first, limit=limit)
+
+    async def certificate(self, block: int | str = "latest") -> models.Certificate:
+        """Return what proves a block's work: its header and witness as bytes in hex."""
+        return await self._ask(models.Certificate, "chain_getCertificate", block=block)
+
     async def transaction(self, tx: str) -> models.FoundTransaction:
-        """A transaction on the chain or in the pool, by id in hex."""
+        """Return a transaction on the chain or in the pool, by its id in hex."""
         return await self._ask(models.FoundTransaction, "chain_getTransaction", id=tx)
 
-    async def get_account(self, address: str, *, prove: bool = False) -> models.AccountInfo:
-        """An account at the tip, with its Merkle proof where asked for."""
-        return await self._ask(models.AccountInfo, "state_getAccount", address=address, prove=prove)
-
     async def supply(self) -> models.Supply:
+        """Return how many nano were minted and burned, and are escrowed."""
         return await self._ask(models.Supply, "state_supply")
 
     async def useful_work(self, window: int = 100) -> models.UsefulWork:
-        """Weight mined and paid tickets settled over the last `window` blocks."""
+        """Return the tickets mined, posted and settled over the last `window` blocks."""
         return await self._ask(models.UsefulWork, "chain_usefulWork", window=window)
 
-    async def blocks(self, first: int | None = None, count: int = 20) -> models.BlockPage:
-        """Blocks without their transactions, newest first, from height `first` (the tip) down."""
-        return await self._ask(models.BlockPage, "chain_listBlocks", first=first, count=count)
-
-    async def certificate(self, block: int | str = "latest") -> models.Certificate:
-        """What proves a block's work: header and witness as bytes in hex."""
-        return await self._ask(models.Certificate, "chain_getCertificate", block=block)
-
     async def history(self, address: str, limit: int = 50, before: str | None = None) -> models.HistoryPage:
-        """What concerned an account, newest first."""
+        """Return an account's history, newest first."""
         return await self._ask(models.HistoryPage, "state_getHistory", address=address, limit=limit, before=before)
 
-    async def standing(self, address: str) -> models.StandingHistory:
-        """Reputation of an account over time."""
-        return await self._ask(models.StandingHistory, "state_getStanding", address=address)
+    async def reputation_history(self, address: str) -> models.ReputationHistory:
+        """Return an account's reputation after each block that changed it."""
+        return await self._ask(models.ReputationHistory, "state_getReputationHistory", address=address)
 
-    async def pool(self, limit: int = 100) -> models.PoolPage:
-        """Transactions that wait to be mined."""
-        return await self._ask(models.PoolPage, "tx_pool", limit=limit)
+    async def pool(self, limit: int = 100) -> models.Pool:
+        """Return the transactions that wait to be mined."""
+        return await self._ask(models.Pool, "tx_pool", limit=limit)
 
     async def estimate_fee(self) -> models.FeeEstimate:
+        """Return the fee the node advises for a transaction."""
         return await self._ask(models.FeeEstimate, "tx_estimateFee")
 
     async def quote(self, m: int, n: int, k: int) -> models.Quote:
-        """What the product of m x k and (n x k) transposed would cost now."""
+        """Return what the product of X (m x k) and W (n x k) transposed would cost now."""
         return await self._ask(models.Quote, "job_quote", m=m, n=n, k=k)
 
     async def job(self, job: str) -> models.Job:
-        """A job by its id in hex; RemoteError "job-unknown" until its transaction is mined."""
+        """Return a job by its id in hex.
+
+        Raises:
+            RemoteError: "job-unknown", also until the posting transaction is mined.
+        """
         return await self._ask(models.Job, "job_get", id=job)
 
     async def jobs(self, **filters: Any) -> models.JobPage:
-        """A page of jobs; filters as job_list has them: state, poster, worker, after, limit."""
+        """Return a page of jobs; the filters are those of job_list: state, poster, worker, after, order, limit."""
         return await self._ask(models.JobPage, "job_list", **filters)
 
     async def job_history(self, job: str) -> models.JobHistory:
-        """What happened to a job; RemoteError "job-unknown" until its transaction is mined."""
+        """Return what happened to a job, oldest first."""
         return await self._ask(models.JobHistory, "job_history", id=job)
 
-    async def job_record(self, address: str) -> models.TrackRecord:
-        """How an address has dealt as worker and as poster."""
-        return await self._ask(models.TrackRecord, "job_record", address=address)
+    async def track_record(self, address: str) -> models.TrackRecord:
+        """Return how an address has done as a worker and as a poster of jobs."""
+        return await self._ask(models.TrackRecord, "job_trackRecord", address=address)
 
     def subscribe(
         self,
@@ -143,17 +147,17 @@ class Reader:
         address: str | None = None,
         job: str | None = None,
     ) -> Subscription:
-        """What happens from now on, or from a block on: `async for news in client.subscribe("heads"): ...`
+        """Return an iterator over notifications: `async for notification in client.subscribe("heads"): ...`
 
-        A connection that breaks is opened again, and what happened meanwhile is told then.
+        It reconnects after a break and then yields what happened meanwhile.
 
         Args:
             topic: heads, finality, transactions (needs `address`), jobs, or miner (needs the token).
-            from_height, after: tell first what happened from this height, or after this block, on.
-            job: of jobs, the only one to tell of.
+            from_height, after: start at this height, or after this block, instead of at the tip.
+            job: for the topic jobs, the only job to report.
 
-        Raises:
-            RemoteError: the node refuses it. ClientError: "node-unreachable" where it was never reached.
+        Raises (by the first step of the iteration):
+            RemoteError: the node refuses. ClientError: "node-unreachable" if it was never reached.
         """
         given = {"from_height": from_height, "after": after, "address": address, "job": job}
         params = {name: value for name, value in given.items() if value is not None}

@@ -1,4 +1,4 @@
-"""One subscription: news over a WebSocket, which is opened again where it breaks, with nothing lost or told twice."""
+"""One subscription over a WebSocket, which reconnects after a break and resumes without a gap or a repetition."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
@@ -17,10 +17,10 @@ ANSWER_S: Final = 15.0
 HEARTBEAT_S: Final = 20.0
 MAX_MESSAGE_BYTES: Final = 4 << 20
 RESUMED_AFTER: Final = frozenset({"block-forgotten"})
-"""Codes of ends of a subscription after which it is opened again."""
+"""Errors that end a subscription and after which it is opened again."""
 
 
-class News(Struct, frozen=True):
+class Notification(Struct, frozen=True):
     """One notification of a node; the RPC reference describes `data` of each topic."""
 
     topic: str
@@ -28,8 +28,8 @@ class News(Struct, frozen=True):
     data: dict[str, Any]
 
 
-class _Notice(Struct):
-    """Parameters of the notification `subscription`; an error is the last one."""
+class _Params(Struct):
+    """The parameters of a notification. One with an error is the last."""
 
     topic: str
     height: int
@@ -38,20 +38,20 @@ class _Notice(Struct):
 
 
 class _Message(Struct):
-    """A message of the node: a notification, or the answer to a request."""
+    """A message of the node: a notification or the answer to a request."""
 
     method: str = ""
-    params: _Notice | None = None
+    params: _Params | None = None
 
 
 class Subscription:
-    """The news of one topic, as an asynchronous iterator that only ends with an error or `aclose`.
+    """An asynchronous iterator over the notifications of one topic, which ends only with an error or `aclose`.
 
-    After a break it resumes where it was. Made by `Client.subscribe`.
+    It resumes after a break of the connection. `Client.subscribe` makes it.
 
     Args:
-        transport: its address and token are used; the WebSocket is the subscription's own.
-        params: parameters of the RPC method `subscribe` besides the topic.
+        transport: gives address and token; the subscription opens its own WebSocket.
+        params: the parameters of the RPC method `subscribe` other than the topic.
     """
 
     def __init__(self, transport: Transport, topic: Topic, params: Mapping[str, Any]) -> None:
@@ -59,25 +59,25 @@ class Subscription:
         self._headers = transport.headers
         self._topic = topic
         self._position = _Position(topic, params)
-        self._news = self._follow()
+        self._notifications = self._follow()
 
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> News:
+    async def __anext__(self) -> Notification:
         """Return the next notification.
 
         Raises:
-            RemoteError: the node refuses the subscription, or ended it.
-            ClientError: "bad-url", or "node-unreachable" where the node was never reached.
+            RemoteError: the node refuses or has ended the subscription.
+            ClientError: "bad-url", or "node-unreachable" if the node was never reached.
         """
-        return await anext(self._news)
+        return await anext(self._notifications)
 
     async def aclose(self) -> None:
         """Close the WebSocket; the subscription cannot be used afterwards."""
-        await self._news.aclose()
+        await self._notifications.aclose()
 
-    async def _follow(self) -> AsyncGenerator[News, None]:
+    async def _follow(self) -> AsyncGenerator[Notification, None]:
         tries, was_reached = 0, False
         async with aiohttp.ClientSession(headers=self._headers) as session:
             while True:
@@ -90,16 +90,16 @@ class Subscription:
                         async for message in ws:
                             if message.type is not aiohttp.WSMsgType.TEXT:
                                 break
-                            news = self._position.take(msgspec.json.decode(message.data, type=_Message))
-                            if news is not None:
-                                yield news
+                            notification = self._position.take(msgspec.json.decode(message.data, type=_Message))
+                            if notification is not None:
+                                yield notification
                 except RemoteError as error:
                     if error.code not in RESUMED_AFTER:
                         raise
                 except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
                     raise make_bad_url(self._url) from error
                 except msgspec.DecodeError as error:
-                    raise ClientError("bad-response", f"{self._url} sent something else than news: {error}") from error
+                    raise ClientError("bad-response", f"{self._url} sent no notification: {error}") from error
                 except (aiohttp.ClientError, OSError, TimeoutError) as error:
                     if not was_reached:
                         raise make_unreachable(self._url, error) from error
@@ -107,7 +107,7 @@ class Subscription:
                 tries += 1
 
     async def _subscribe(self, ws: aiohttp.ClientWebSocketResponse) -> None:
-        """Subscribe from the position on; by height where the node does not know the last block any more."""
+        """Subscribe from the position on, by height if the node has forgotten the last block."""
         try:
             await self._request(ws, self._position.make_params())
         except RemoteError as error:
@@ -128,17 +128,17 @@ class Subscription:
 
 
 class _Position:
-    """How far a subscription has come, and so from where it resumes after a break."""
+    """The position of a subscription, from which it resumes after a break."""
 
     def __init__(self, topic: Topic, params: Mapping[str, Any]) -> None:
         self._topic = topic
         self._params = params
         self._block: str | None = None
         self._height: int | None = None
-        self._told: list[dict[str, Any]] = []
-        """What was told of the last height; after a break the node tells that height again."""
+        self._received: list[dict[str, Any]] = []
+        """The notifications of the last height, which the node repeats after a break."""
         self._repeats: list[dict[str, Any]] = []
-        """What is still expected a second time, and then dropped."""
+        """The repeated notifications that are still to come and to be dropped."""
 
     def make_params(self) -> dict[str, Any]:
         """Return the parameters that subscribe from here on."""
@@ -149,33 +149,33 @@ class _Position:
             params.pop(name, None)
         if self._topic == "heads" and self._block is not None:
             return params | {"after": self._block}
-        self._repeats = list(self._told)
+        self._repeats = list(self._received)
         return params | {"from_height": self._height}
 
     def forget_block(self) -> bool:
-        """Resume by height instead of by block; return False where that is so already."""
+        """Resume by height instead of by block; return False if it does so already."""
         known, self._block = self._block, None
         return known is not None
 
-    def take(self, message: _Message) -> News | None:
-        """Return what is new in a message.
+    def take(self, message: _Message) -> Notification | None:
+        """Return the notification in a message, or None if it is a repetition or an answer.
 
         Raises:
             RemoteError: the message says that the subscription ended.
         """
-        notice = message.params
-        if message.method != "subscription" or notice is None:
+        params = message.params
+        if message.method != "subscription" or params is None:
             return None
-        if notice.error is not None or notice.data is None:
-            raise make_remote_error("subscribe", notice.error or {})
-        news = News(notice.topic, notice.height, notice.data)
-        if news.data in self._repeats:
-            self._repeats.remove(news.data)
+        if params.error is not None or params.data is None:
+            raise make_remote_error("subscribe", params.error or {})
+        notification = Notification(params.topic, params.height, params.data)
+        if notification.data in self._repeats:
+            self._repeats.remove(notification.data)
             return None
-        if news.height != self._height:
-            self._height, self._told = news.height, []
-        self._told.append(news.data)
+        if notification.height != self._height:
+            self._height, self._received = notification.height, []
+        self._received.append(notification.data)
         if self._topic == "heads":
-            block = news.data["block"]
-            self._block = block["id"] if news.data["event"] == "connected" else block["parent"]
-        return news
+            block = notification.data["block"]
+            self._block = block["id"] if notification.data["event"] == "connected" else block["parent"]
+        return notification

@@ -12,7 +12,7 @@ Call = Callable[[str], Any]
 def check_node(call: Call) -> list[Finding]:
     """What the node says of itself."""
     version, health = call("node_version"), call("node_health")
-    state = f"inos {version['version']} on {version['network']}, {health['sync']['text']}"
+    state = f"inos {version['version']} on {version['network']}, {health['sync']['summary']}"
     found = [Finding("node", Verdict.OK, state)]
     for check in health["checks"]:
         verdict = Verdict.OK if check["ok"] else Verdict.FAIL

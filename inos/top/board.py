@@ -1,4 +1,4 @@
-"""The figures a dashboard shows, kept up to date by a node's news. No clock, no I/O."""
+"""The values that `inos top` shows, updated by a node's notifications. It has no clock and does no I/O."""
 
 from collections import deque
 from dataclasses import asdict, dataclass, field
@@ -47,23 +47,23 @@ class Board:
     """Whether everything was heard once."""
     problem: str = ""
 
-    def take_head(self, news: dict[str, Any]) -> None:
-        block = news["block"]
-        if news["event"] == "connected":
+    def take_head(self, notification: dict[str, Any]) -> None:
+        block = notification["block"]
+        if notification["event"] == "connected":
             self.blocks.append(block)
         elif self.blocks and self.blocks[-1]["id"] == block["id"]:
             self.blocks.pop()
 
-    def take_transaction(self, news: dict[str, Any]) -> None:
+    def take_transaction(self, notification: dict[str, Any]) -> None:
         """Count what blocks and paid results brought to the miner's account."""
-        for movement in news["entry"]["movements"] if news["event"] == "included" else ():
+        for movement in notification["entry"]["movements"] if notification["event"] == "included" else ():
             if movement["reason"] in ("subsidy", "fees_collected"):
                 self.earnings.rewards += int(movement["balance"])
             elif movement["reason"] == "job_paid":
                 self.earnings.jobs += int(movement["balance"])
 
-    def take_job(self, news: dict[str, Any]) -> None:
-        self.jobs_seen[news["event"]] = self.jobs_seen.get(news["event"], 0) + 1
+    def take_job(self, notification: dict[str, Any]) -> None:
+        self.jobs_seen[notification["event"]] = self.jobs_seen.get(notification["event"], 0) + 1
 
     @property
     def tip(self) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""A node's news over one WebSocket: questions and subscriptions together, opened again where it breaks."""
+"""Subscriptions and requests over one WebSocket to a node, which reconnects after a break."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from inos.top.board import WINDOW_BLOCKS, Board
 ANSWER_S: Final = 15.0
 RETRY_S: Final = (0.5, 1.0, 2.0, 5.0)
 LOOK_S: Final = 2.0
-"""Peers and the pool are asked for so often: there is no news of them."""
+"""Seconds between two requests for peers and pool, for which there are no notifications."""
 MAX_MESSAGE_BYTES: Final = 4 << 20
 
 
@@ -132,15 +132,15 @@ class Feed:
     async def _subscribe(
         self, ws: aiohttp.ClientWebSocketResponse, take: Callable[[dict[str, Any]], None], **params: Any
     ) -> None:
-        # News may stand right behind the answer that names its subscription: it is known by its topic.
+        # A notification may directly follow the answer with its subscription's id, so it is recognised by its topic.
         self._topics[params["topic"]] = take
         await self._ask(ws, "subscribe", **params)
 
-    def _take_final(self, news: dict[str, Any]) -> None:
-        self._board.final_height = news["height"]
+    def _take_final(self, notification: dict[str, Any]) -> None:
+        self._board.final_height = notification["height"]
 
-    def _take_miner(self, news: dict[str, Any]) -> None:
-        self._board.miner = news
+    def _take_miner(self, notification: dict[str, Any]) -> None:
+        self._board.miner = notification
 
     async def _ask(self, ws: aiohttp.ClientWebSocketResponse, method: str, **params: Any) -> Any:
         number = next(self._ids)

@@ -1,4 +1,4 @@
-"""Peers: which nodes are connected, what each may still do, and which answers this node waits for.
+"""This package knows which nodes are connected, what each may still do, and which answers this node waits for.
 
 `session` runs one link: its reader, writer, answers and pings. `peer` is the state of a link: known objects, open
 requests, budgets and score. `manager` decides which nodes may be connected, by limits per kind of link, duplicates and

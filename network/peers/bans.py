@@ -1,5 +1,5 @@
-"""Bans for a limited time: of nodes by id, and of network groups in which several nodes misbehaved; kept over
-restarts."""
+"""Bans last for a limited time and are kept over restarts: of nodes by id, and of groups in which several
+misbehaved."""
 
 import asyncio
 from collections import OrderedDict
@@ -32,10 +32,10 @@ SAVE_S: Final = 5.0
 
 
 class Ban(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A ban of one node or one network group."""
+    """A node or a network group is banned."""
 
     subject: Annotated[bytes, Meta(max_length=300)]
-    """The id of a node, or a network group."""
+    """The ban applies to this id of a node or this network group."""
     until_ms: U64
     since_ms: U64
     reason: Annotated[str, Meta(max_length=64)]
@@ -47,7 +47,7 @@ class StoredBans(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tru
 
 
 class BanList:
-    """Bans by id and by group, bounded in number, each for a limited time.
+    """Keeps bans by id and by group, bounded in number, each for a limited time.
 
     Args:
         ban_s: the length of a ban in seconds.
@@ -62,7 +62,7 @@ class BanList:
         self._ids: OrderedDict[bytes, Ban] = OrderedDict()
         self._groups: OrderedDict[bytes, Ban] = OrderedDict()
         self._recent: OrderedDict[bytes, dict[NodeId, int]] = OrderedDict()
-        """For each group the nodes of it that were banned recently, with the times."""
+        """For each group, these nodes of it were banned recently, at these times."""
         self._is_changed = False
 
     def is_banned(self, id: NodeId, group: bytes = b"") -> bool:

@@ -1,4 +1,4 @@
-"""Bounded memory: sets that forget their oldest items, sets whose items expire, token buckets and decaying scores."""
+"""These sets and counters have bounded memory: they forget their oldest items, expire, refill or decay."""
 
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -8,7 +8,7 @@ K = TypeVar("K", bound=Hashable)
 
 
 class BoundedSet(Generic[K]):
-    """A set of the last `limit` items added."""
+    """Remembers the last `limit` items added."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -31,7 +31,7 @@ class BoundedSet(Generic[K]):
 
 
 class ExpiringSet(Generic[K]):
-    """A set of the last `limit` items added, each of which expires at a time of its own."""
+    """Remembers the last `limit` items added, each of which expires at a time of its own."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -59,7 +59,7 @@ class ExpiringSet(Generic[K]):
 
 
 class TokenBucket:
-    """A budget of `burst` at once and `per_s` sustained."""
+    """Allows `burst` at once and `per_s` sustained."""
 
     def __init__(self, per_s: float, burst: float, now: float) -> None:
         self._per_s = per_s
@@ -84,7 +84,7 @@ class TokenBucket:
 
 
 class Score:
-    """Penalty points that decay."""
+    """Counts penalty points that decay."""
 
     def __init__(self, decay_per_s: float, now: float) -> None:
         self._decay = decay_per_s

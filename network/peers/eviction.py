@@ -1,4 +1,4 @@
-"""The choice of the inbound peer to evict when all slots are full, so that many connections cannot push others out.
+"""When all slots are full, this module chooses the inbound peer to evict, so that many connections displace no others.
 
 It follows Bitcoin Core's SelectNodeToEvict. It protects peers that an attacker cannot all provide at one time: one peer
 in each of a few network groups chosen by a secret, the nearest by ping, the last to bring a block, a transaction or a
@@ -23,12 +23,12 @@ and 4."""
 
 
 class Candidate(Struct, frozen=True, kw_only=True):
-    """An inbound peer. Times are monotonic seconds; 0 means never."""
+    """An inbound peer may be evicted. Times are monotonic seconds; 0 means never."""
 
     id: NodeId
     group: bytes
     latency_s: float
-    """The shortest ping so far; infinite before the first one."""
+    """The shortest ping so far took this long; it is infinite before the first one."""
     block_at: float
     transaction_at: float
     matrix_at: float

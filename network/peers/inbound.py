@@ -1,4 +1,4 @@
-"""The inbound slots: which newcomer gets one when all are full, and which peer is evicted for it."""
+"""This module decides which newcomer gets an inbound slot when all are full, and which peer is evicted for it."""
 
 import math
 from collections.abc import Iterable, Mapping

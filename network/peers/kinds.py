@@ -1,10 +1,10 @@
-"""The purpose of a link, which decides the limit it counts against and what it is used for."""
+"""The purpose of a link decides the limit it counts against and what it is used for."""
 
 from enum import StrEnum
 
 
 class LinkKind(StrEnum):
-    """The reason why a link exists, as seen from this side."""
+    """A link exists for this reason, as seen from this side."""
 
     STATIC = "static"
     """The user named the peer, so this node dials it again whenever the link ends."""
@@ -19,5 +19,5 @@ class LinkKind(StrEnum):
 
     @property
     def is_brief(self) -> bool:
-        """Whether the dialler tells the other side that it wants answers and no notices."""
+        """The property is True if the dialler tells the other side that it wants answers and no notices."""
         return self in (LinkKind.FEELER, LinkKind.SHORT)

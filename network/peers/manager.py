@@ -1,4 +1,4 @@
-"""The connected peers: links are admitted from either side, one per node, counted by kind, and run until they end."""
+"""The manager admits links from either side, one per node, counts them by kind, and runs them until they end."""
 
 import asyncio
 from collections import OrderedDict
@@ -40,7 +40,7 @@ HelloCheck = Callable[[Hello], str]
 
 
 class PeerManager:
-    """All connected peers by id. Links are dialled only while `run` runs."""
+    """Holds all connected peers by id. Links are dialled only while `run` runs."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class PeerManager:
         self._bans = bans
         self._shared_work = make_shared_budget(clock.monotonic())
         self._scores: OrderedDict[NodeId, Score] = OrderedDict()
-        """The scores of disconnected nodes with penalty points, which decay here as they do while connected."""
+        """Disconnected nodes with penalty points keep these scores, which decay here as they do while connected."""
         self._probing: set[NodeId] = set()
         self._group: asyncio.TaskGroup | None = None
         self._is_stopped = False
@@ -81,7 +81,7 @@ class PeerManager:
 
     @property
     def is_running(self) -> bool:
-        """Whether links can be dialled."""
+        """The property is True if links can be dialled."""
         return self._group is not None and not self._is_stopped
 
     def list_full(self) -> tuple[Peer, ...]:

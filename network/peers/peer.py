@@ -1,4 +1,4 @@
-"""One connected peer: its state, and the ways to send to it. Its session does the work."""
+"""This module holds the state of one connected peer and the ways to send to it. Its session does the work."""
 
 import asyncio
 from collections import deque
@@ -25,7 +25,7 @@ MAX_INBOX = 256
 
 
 class Contributions:
-    """The times when a peer last gave this node something new (monotonic seconds; 0 means never)."""
+    """A peer last gave this node something new at these times (monotonic seconds; 0 means never)."""
 
     __slots__ = ("block_at", "matrix_at", "transaction_at")
 
@@ -40,7 +40,7 @@ MAX_URGENT = 16
 
 
 class Peer:
-    """The state of one link. Everything in it is bounded."""
+    """Holds the state of one link. Everything in it is bounded."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Peer:
         self.hello = hello
         self.kind = kind
         self.address = address
-        """The address that was dialled; None for an inbound link."""
+        """This node dialled this address; it is None for an inbound link."""
         self.host, port = split_endpoint(link.remote_address)
         self.group = compute_group(self.host, port)
         self.contributions = Contributions()
@@ -65,25 +65,25 @@ class Peer:
         self.since_ms: TimeMs = clock.now_ms()
         self.connected_at = now
         self.used_at = now
-        """The time when a request, an answer or a notice last went over the link (monotonic seconds)."""
+        """A request, an answer or a notice last went over the link at this time (monotonic seconds)."""
         self.best_id = BlockId(hello.tip)
         self.best_height = hello.height
         self.latency_s: float | None = None
-        """The latency of the last ping."""
+        """The last ping took this long."""
         self.least_latency_s: float | None = None
         self.out = SendQueue()
         self.requests = OpenRequests()
         self.known_blocks: BoundedSet[BlockId] = BoundedSet(1024)
         self.known_transactions: BoundedSet[TxId] = BoundedSet(16_384)
         self.urgent_notices: deque[Notice] = deque(maxlen=MAX_URGENT)
-        """Notices of blocks and others of the same urgency: a flood of less urgent notices neither delays nor displaces
+        """Notices of blocks and others of the same urgency wait here: less urgent notices neither delay nor displace
         them."""
         self.inbox: deque[Notice] = deque(maxlen=MAX_INBOX)
         self.wants_compact = False
-        """Whether the peer wants new blocks to be pushed to it."""
+        """The peer wants new blocks to be pushed to it if this is True."""
         self.queued_requests: deque[Request] = deque()
         self.attention = asyncio.Event()
-        """Set when the inbox or the claimed tip changed."""
+        """The event is set when the inbox or the claimed tip changed."""
         self.has_requests = asyncio.Event()
         self.ended = asyncio.Event()
         self.end_reason = ""
@@ -92,15 +92,15 @@ class Peer:
         }
         announced, pushed = get_limit(AnnounceBlock), get_limit(CompactBlock)
         self.block_budget = TokenBucket(announced.per_s / 2, announced.burst / 2, now)
-        """The budget for sending block announcements: half of what the other side allows."""
+        """This budget limits the block announcements that this node sends to half of what the other side allows."""
         self.push_budget = TokenBucket(pushed.per_s / 2, pushed.burst / 2, now)
-        """The budget for pushing blocks: half of what the other side allows."""
+        """This budget limits the pushed blocks to half of what the other side allows."""
         self.work = PeerWorkBudget(shared_work or make_shared_budget(now), now)
-        """The budget of work that this peer may cause."""
+        """This budget limits the work that this peer may cause."""
         self.score = Score(POINTS_PER_S, now)
-        """The penalty points; they outlive the link, so that a new connection does not erase them."""
+        """The peer has these penalty points; they outlive the link, so that a new connection does not erase them."""
         self.is_condemned = False
-        """Whether the points sufficed for a ban."""
+        """The points sufficed for a ban if this is True."""
         self._pings: dict[int, asyncio.Event] = {}
 
     def __repr__(self) -> str:
@@ -108,22 +108,22 @@ class Peer:
 
     @property
     def name(self) -> str:
-        """The short form of the id for logs."""
+        """This short form of the id is for logs."""
         return self.id.hex()[:12]
 
     @property
     def is_brief(self) -> bool:
-        """Whether the link serves a few requests only, without notices, sync and pings."""
+        """The property is True if the link serves a few requests only, without notices, sync and pings."""
         return self.hello.is_brief if self.kind is LinkKind.INBOUND else self.kind.is_brief
 
     @property
     def is_closing(self) -> bool:
-        """Whether the link is being ended; it stays among the peers until its session is over."""
+        """The property is True while the link is being ended; it stays among the peers until its session is over."""
         return self.end_reason != ""
 
     @property
     def is_busy(self) -> bool:
-        """Whether a request waits for its answer, on either side."""
+        """The property is True if a request waits for its answer, on either side."""
         return bool(len(self.requests) or self.queued_requests)
 
     def touch(self) -> None:

@@ -1,4 +1,4 @@
-"""The requests to one peer and the answers that this node waits for."""
+"""This module numbers the requests to one peer and holds the answers that this node waits for."""
 
 import asyncio
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ MAX_OPEN = MAX_WAITING_REQUESTS // 2
 
 
 class PendingRequest:
-    """One open request."""
+    """Waits for the answers to one open request."""
 
     def __init__(self, request: int, kind: type[Reply], replies: int) -> None:
         self.request = request
@@ -62,7 +62,7 @@ class PendingRequest:
 
 
 class OpenRequests:
-    """All open requests to one peer, and those that this node has given up."""
+    """Holds all open requests to one peer, and those that this node has given up."""
 
     def __init__(self) -> None:
         self._open: dict[int, PendingRequest] = {}

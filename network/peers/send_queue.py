@@ -1,4 +1,4 @@
-"""What waits to be sent to one peer: a bounded queue for each lane, the most urgent piece first."""
+"""Messages to one peer wait in a bounded queue for each lane, and the most urgent piece is sent first."""
 
 import asyncio
 from collections import deque
@@ -21,7 +21,7 @@ class SendQueue:
         self._has_room = asyncio.Event()
         self._is_closed = False
         self.put_bytes = 0
-        """The number of bytes that were `put` so far, without the bulk lane."""
+        """This many bytes were `put` so far, without the bulk lane."""
 
     def offer(self, message: Message) -> bool:
         """Queue a message and return True, or return False if its lane is full; never wait."""

@@ -1,4 +1,4 @@
-"""The session of one link, from its handshake to its end: reader, writer, answers and pings as one group of tasks."""
+"""A session runs one link from its handshake to its end: reader, writer, answers and pings are one group of tasks."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -43,7 +43,7 @@ class SessionHandler(Protocol):
 
 
 class Session:
-    """One run of one link."""
+    """Runs one link once."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Links for a few requests: opened on demand beside the slots, shared, bounded, and closed when idle."""
+"""Links for a few requests are opened on demand beside the slots, shared, bounded, and closed when idle."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -16,7 +16,7 @@ Connect = Callable[[PeerAddress, LinkKind], Awaitable[Peer]]
 
 
 class ShortLinks:
-    """The brief links that this side opened, and those that other nodes opened to it.
+    """Manages the brief links that this side opened, and those that other nodes opened to it.
 
     Args:
         peers: all connected peers, as the manager keeps them.

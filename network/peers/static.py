@@ -1,4 +1,4 @@
-"""The peers that the user named: they are dialled at the start and again whenever their link ends."""
+"""The peers that the user named are dialled at the start and again whenever their link ends."""
 
 import asyncio
 from typing import Final

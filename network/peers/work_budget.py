@@ -1,4 +1,4 @@
-"""The budget of work that peers may cause: a small reserve for each, and in turns a shared half of a core."""
+"""Peers may cause a limited amount of work: each has a small reserve, and all share half of a core in turns."""
 
 from typing import Final
 
@@ -28,7 +28,7 @@ def make_shared_budget(now: float) -> TokenBucket:
 
 
 class PeerWorkBudget:
-    """The reserve of one peer, and its use of the shared budget."""
+    """Holds the reserve of one peer, and charges the shared budget beyond it."""
 
     def __init__(self, shared: TokenBucket, now: float) -> None:
         self._shared = shared

@@ -1,4 +1,4 @@
-"""Sync with peers: what this node requests from them, and what it serves to them.
+"""Sync decides what this node requests from peers and what it serves to them.
 
 `headers` learns the peers' chains of headers, `blocks` fetches the bodies from all peers that have them, `relay`
 announces and takes in new blocks, transactions and votes, `matrices` fetches matrices in verified runs of strips and

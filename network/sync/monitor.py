@@ -1,4 +1,4 @@
-"""The monitor of sync: it moves the state machine, logs progress, and starts and ends bulk verification."""
+"""The monitor moves the state machine of sync, logs progress, and starts and ends bulk verification."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
@@ -23,7 +23,7 @@ from inos.primitives.clock import Clock
 
 log = structlog.get_logger("inos.network")
 
-LOOK_S: Final = 0.5
+POLL_S: Final = 0.5
 LOG_S: Final = 5.0
 """Progress is logged this often."""
 BULK_BLOCKS: Final = 512
@@ -45,7 +45,7 @@ class SyncMonitor:
         self._transactions = 0
         self._logged_at = clock.monotonic()
         self.blocked_by = ""
-        """What the next block waits for, if known."""
+        """The next block waits for this, if known."""
 
     @contextmanager
     def learning(self, peer: Peer) -> Iterator[None]:
@@ -74,7 +74,7 @@ class SyncMonitor:
             while True:
                 self._observe()
                 await self._prepare()
-                await asyncio.sleep(LOOK_S)
+                await asyncio.sleep(POLL_S)
         finally:
             await self._verification.end_bulk()
 

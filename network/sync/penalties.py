@@ -1,4 +1,4 @@
-"""The way in which sync reports a fault that it finds outside a peer's own session."""
+"""Sync reports in this way a fault that it finds outside a peer's own session."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias

@@ -1,4 +1,5 @@
-"""The progress of sync: a state machine with named phases, and rates for people. It does no I/O and reads no clock."""
+"""The progress of sync is a state machine with named phases, and rates for people. It does no I/O and reads no
+clock."""
 
 from collections import deque
 from enum import StrEnum
@@ -19,7 +20,7 @@ MAX_SAMPLES: Final = 256
 
 
 class Phase(StrEnum):
-    """What sync is doing."""
+    """Sync is in one of these phases."""
 
     FINDING_PEERS = "finding_peers"
     HEADERS = "headers"
@@ -30,7 +31,7 @@ class Phase(StrEnum):
 
 
 class Bottleneck(StrEnum):
-    """What the next block waited for."""
+    """The next block waited for one of these."""
 
     NETWORK = "network"
     SEALS = "seals"
@@ -40,29 +41,29 @@ class Bottleneck(StrEnum):
 
 
 class SyncObservation(Struct, frozen=True, kw_only=True):
-    """What sync sees at one moment."""
+    """Sync sees this at one moment."""
 
     now: float
-    """The time in monotonic seconds."""
+    """This is the time in monotonic seconds."""
     peers: int
     height: int
-    """The height of the connected tip."""
+    """The connected tip has this height."""
     header_height: int
-    """The height of the best header."""
+    """The best header has this height."""
     claimed_height: int = 0
-    """The highest tip claimed by a peer whose chain is being learned; the claim is not proven."""
+    """A peer whose chain is being learned claims this as the highest tip; the claim is not proven."""
     is_learning: bool = False
-    """Whether a peer claims an unknown tip and is asked for its headers."""
+    """A peer claims an unknown tip and is asked for its headers if this is True."""
     blocked_by: str = ""
-    """What the next block waits for, if known."""
+    """The next block waits for this, if known."""
     is_awaiting_state: bool = False
-    """Whether a state is taken from peers; no block is connected before it is whole."""
+    """A state is taken from peers if this is True; no block is connected before it is whole."""
     ranges: int = 0
-    """The number of ranges of that state received so far."""
+    """This many ranges of that state have been received so far."""
 
 
 class SyncMachine:
-    """The phase, moved by observations. These are all transitions:
+    """Moves the phase by observations. These are all transitions:
 
     - any -> finding_peers, when the last peer disconnects
     - finding_peers -> headers, blocks or following, when a peer connects
@@ -77,7 +78,7 @@ class SyncMachine:
     def __init__(self, now: float) -> None:
         self.phase = Phase.FINDING_PEERS
         self.reason = ""
-        """The reason of a stall; empty in all other phases."""
+        """This is the reason of a stall; it is empty in all other phases."""
         self.since = now
         self._seen = (-1, -1, -1)
         self._moved_at = now
@@ -130,11 +131,11 @@ def describe_wait(phase: Phase, observation: SyncObservation) -> str:
 
 
 class RateMeter:
-    """Rates over the last seconds."""
+    """Measures rates over the last seconds."""
 
     def __init__(self) -> None:
         self._samples: deque[tuple[float, int, int, int]] = deque(maxlen=MAX_SAMPLES)
-        """The time, the header height, the height, and the number of transactions connected so far."""
+        """A sample holds the time, the header height, the height, and the number of transactions connected so far."""
 
     def add(self, now: float, header_height: int, height: int, transactions: int) -> None:
         """Record the progress of sync; call this at most a few times a second."""
@@ -153,7 +154,8 @@ class RateMeter:
 
 
 class WaitTimes:
-    """The seconds that the next block recently spent on each thing; the thing with the most is the bottleneck."""
+    """Adds up the seconds that the next block recently spent on each thing; the thing with the most is the
+    bottleneck."""
 
     def __init__(self) -> None:
         self._spent: deque[tuple[float, Bottleneck, float]] = deque(maxlen=16 * MAX_SAMPLES)
@@ -179,28 +181,27 @@ class WaitTimes:
 
 
 class SyncStatus(Struct, frozen=True, kw_only=True):
-    """The status of sync for people: the same in log, RPC and terminal."""
+    """This is the status of sync for people: the same in log, RPC and terminal."""
 
     phase: Phase
     reason: str
     height: int
     header_height: int
     target_height: int
-    """The height to which the remaining time is computed: the best header's, or the claimed one while headers
-    arrive."""
+    """The remaining time is computed to this height: the best header's, or the claimed one while headers arrive."""
     headers_per_s: float
     blocks_per_s: float
     transactions_per_s: float
     remaining_s: float | None
-    """None if nothing is left, or if there is no rate to compute it from."""
+    """It is None if nothing is left, or if there is no rate to compute it from."""
     bottleneck: Bottleneck | None
-    """None if no blocks are being synced."""
+    """It is None if no blocks are being synced."""
     shares: dict[Bottleneck, float]
-    """The share of each thing in the time that blocks took."""
+    """Each thing has this share of the time that blocks took."""
     workers: int = 0
-    """The number of processes that check seals now."""
+    """This many processes check seals now."""
     ranges: int = 0
-    """The number of ranges of a state received from peers."""
+    """This many ranges of a state were received from peers."""
 
     def describe(self) -> str:
         """Return the status as one line."""

@@ -1,4 +1,4 @@
-"""The sync service: it combines the parts of sync, runs their work for each peer, and passes them the node's events."""
+"""The sync service combines the parts of sync, runs their work for each peer, and passes them the node's events."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
@@ -37,7 +37,7 @@ from inos.primitives.units import BlockId, MatrixId, NodeId
 
 log = structlog.get_logger("inos.network")
 
-FRESH_BLOCKS: Final = 8
+MAX_NEW_BLOCKS: Final = 8
 """The matrices of jobs are prefetched if at most this many blocks connect at once; more are a sync through history."""
 MAX_UNDONE: Final = 64
 """After a reorganisation the transactions of at most this many blocks are announced again; new peers hear of the whole
@@ -46,7 +46,7 @@ RETRY_HEADERS_S: Final = 5.0
 
 
 class SyncRouting(CopyRouting, Protocol):
-    """What sync needs of routing."""
+    """Sync needs this of routing."""
 
     async def handle_request(self, peer: Peer, request: Request) -> bool:
         """Answer a request; return False if it is not for routing."""
@@ -118,7 +118,7 @@ class SyncService:
         try:
             async with asyncio.TaskGroup() as group:
                 for work in (
-                    self._attend(peer),
+                    self._process_notices(peer),
                     self._blocks.fetch_from(peer),
                     self._transactions.fetch_from(peer),
                     self.matrices.fetch_from(peer),
@@ -131,7 +131,7 @@ class SyncService:
             self.block_relay.drop_peer(peer)
             self._headers.drop_peer(peer)
 
-    async def _attend(self, peer: Peer) -> None:
+    async def _process_notices(self, peer: Peer) -> None:
         """Process the peer's notices, and learn its chain whenever it claims a new tip."""
         while True:
             peer.attention.clear()
@@ -170,7 +170,7 @@ class SyncService:
             async for event in events:
                 self._on_event(event)
 
-    def _tell_returned(self, undone: Sequence[BlockId]) -> None:
+    def _announce_undone(self, undone: Sequence[BlockId]) -> None:
         """Announce the transactions of undone blocks again: they are back in the pool, and some peers never had those
         blocks."""
         for id in undone[-MAX_UNDONE:]:
@@ -185,9 +185,9 @@ class SyncService:
             case TipChanged():
                 self.block_relay.on_connected(event.connected)
                 self._announcer.on_blocks(event.connected)
-                self._tell_returned(event.disconnected)
+                self._announce_undone(event.disconnected)
                 self._blocks.wake()
-                if len(event.connected) <= FRESH_BLOCKS:
+                if len(event.connected) <= MAX_NEW_BLOCKS:
                     for id in event.connected:
                         block = self._node.ledger.get_block(id)
                         self.matrices.prefetch(block.transactions if block is not None else ())

@@ -1,4 +1,4 @@
-"""Answers to the requests of peers. Only what the node has accepted is served."""
+"""This module answers the requests of peers. Only what the node has accepted is served."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Links inside one process, for tests.
+"""Tests use links inside one process.
 
 There is no encryption: ids are given and believed. Everything above the link runs as it does on sockets.
 """
@@ -13,11 +13,11 @@ from inos.network.link import MAX_FRAME_BYTES, HelloMaker, Link, LinkHandler
 from inos.primitives.units import NodeId
 
 BUFFER_FRAMES: Final = 4
-"""The number of frames in flight per direction; more make the sender wait, like the buffer of a socket."""
+"""In each direction this many frames may be in flight; more make the sender wait, like the buffer of a socket."""
 
 
 class _Direction:
-    """The frames in one direction."""
+    """Carries the frames in one direction."""
 
     def __init__(self) -> None:
         self.frames: deque[bytes] = deque()
@@ -47,7 +47,7 @@ class _Direction:
 
 
 class MemoryLink:
-    """One end of a pair."""
+    """Is one end of a pair."""
 
     def __init__(
         self, out: _Direction, into: _Direction, remote_id: NodeId, hello: bytes, address: str, is_outbound: bool
@@ -90,7 +90,7 @@ def make_link_pair(
 
 
 class MemoryNetwork:
-    """All transports that can reach each other, by host and port."""
+    """Connects all transports that can reach each other, by host and port."""
 
     def __init__(self) -> None:
         self.listeners: dict[tuple[str, int], MemoryTransport] = {}
@@ -101,7 +101,7 @@ class MemoryNetwork:
 
 
 class MemoryTransport:
-    """A transport inside one process. It satisfies `inos.network.link.Transport`."""
+    """Makes links inside one process. It satisfies `inos.network.link.Transport`."""
 
     def __init__(self, network: MemoryNetwork, node_id: NodeId, host: str, port: int) -> None:
         self._network = network
@@ -134,7 +134,7 @@ class MemoryTransport:
     def _find(self, address: PeerAddress) -> "tuple[MemoryTransport, HelloMaker]":
         other = self._network.listeners.get((address.host, address.port))
         if other is None or other._hello is None or other._handler is None:
-            raise LinkError("cannot-dial", f"cannot reach {address}: nobody listens there")
+            raise LinkError("cannot-dial", f"cannot reach {address}: no node listens there")
         if other._id != address.id:
             raise HandshakeFailed(
                 "wrong-peer", f"{address.host} answers as {other._id.hex()}, expected {address.id.hex()}"
@@ -145,7 +145,7 @@ class MemoryTransport:
         """Give a link to the handler in a task of its own, as a server does with a connection."""
         handler = self._handler
         if handler is None:
-            raise LinkError("cannot-dial", "nobody listens there")
+            raise LinkError("cannot-dial", "no node listens there")
 
         async def run() -> None:
             await handler(link)

@@ -1,4 +1,4 @@
-"""Noise_XX_25519_ChaChaPoly_SHA256 over any pipe of binary messages.
+"""Noise_XX_25519_ChaChaPoly_SHA256 runs over any pipe of binary messages.
 
 The messages are: -> e; <- e, ee, s, es, hello; -> s, se, hello. Both sides prove their static key. The key of the
 dialling side is shown only to a node that has proven its own. The prologue contains protocol version and genesis id, so
@@ -29,11 +29,11 @@ from inos.primitives.units import BlockId, NodeId
 PROTOCOL_NAME: Final = b"Noise_XX_25519_ChaChaPoly_SHA256"
 MAX_NOISE_BYTES: Final = 65_535
 _BROKEN: Final = (InvalidTag, NoiseValueError, NoiseInvalidMessage, NoiseHandshakeError, ValueError, TypeError)
-"""The errors that the library raises on bytes that are not the next message of this handshake."""
+"""The library raises these errors on bytes that are not the next message of this handshake."""
 
 
 class Pipe(Protocol):
-    """Whole binary messages of at most 65,535 bytes, in order, neither encrypted nor authenticated."""
+    """Carries whole binary messages of at most 65,535 bytes, in order, neither encrypted nor authenticated."""
 
     @property
     def address(self) -> str: ...
@@ -59,7 +59,7 @@ def make_prologue(genesis_id: BlockId) -> bytes:
 
 
 class Handshake:
-    """One side of one handshake. It turns bytes into bytes and does no I/O."""
+    """Is one side of one handshake. It turns bytes into bytes and does no I/O."""
 
     def __init__(
         self, identity: NodeIdentity, prologue: bytes, *, is_initiator: bool, ephemeral: bytes | None = None
@@ -106,12 +106,12 @@ class Handshake:
 
     @property
     def remote_id(self) -> NodeId:
-        """The other side's id, once its key has arrived."""
+        """This is the other side's id, once its key has arrived."""
         return compute_node_id(bytes(self._state.rs.public_bytes))
 
     @property
     def hash(self) -> bytes:
-        """32 bytes that are the same on both sides of a finished handshake, and differ for every other handshake."""
+        """These 32 bytes are the same on both sides of a finished handshake, and differ for every other handshake."""
         return bytes(self._noise.get_handshake_hash())
 
     def encrypt(self, frame: bytes) -> bytes:
@@ -131,7 +131,7 @@ class Handshake:
 
 
 class NoiseLink:
-    """A link over a pipe whose handshake is done."""
+    """Is a link over a pipe whose handshake is done."""
 
     def __init__(self, pipe: Pipe, handshake: Handshake, hello: bytes, *, is_outbound: bool) -> None:
         self._pipe = pipe
@@ -187,7 +187,7 @@ async def open_link(
     """
     handshake = Handshake(identity, prologue, is_initiator=True)
     async with _limit(limit_s):
-        remote_hello = await _hear_proof(pipe, handshake, expected)
+        remote_hello = await _receive_proof(pipe, handshake, expected)
         await pipe.send(handshake.write(hello))
     return NoiseLink(pipe, handshake, remote_hello, is_outbound=True)
 
@@ -196,10 +196,10 @@ async def prove_node(pipe: Pipe, identity: NodeIdentity, prologue: bytes, *, exp
     """Run the first half of the dialling side's handshake, which proves the id of the other side. Raises as `open_link`
     does."""
     async with _limit(limit_s):
-        await _hear_proof(pipe, Handshake(identity, prologue, is_initiator=True), expected)
+        await _receive_proof(pipe, Handshake(identity, prologue, is_initiator=True), expected)
 
 
-async def _hear_proof(pipe: Pipe, handshake: Handshake, expected: NodeId) -> bytes:
+async def _receive_proof(pipe: Pipe, handshake: Handshake, expected: NodeId) -> bytes:
     """Return the other side's hello, which proves that it holds the key of its id."""
     await pipe.send(handshake.write())
     hello = handshake.read(await pipe.receive())

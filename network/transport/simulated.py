@@ -1,4 +1,4 @@
-"""Links over a simulated network with latency, bandwidth, loss and cuts, on the time of the event loop.
+"""A simulated network has latency, bandwidth, loss and cuts, on the time of the event loop.
 
 Frames stay whole and in order, as on a socket: a lost packet is retransmitted later and delays what was sent after it.
 A cut is not reported; frames wait until the cut heals or the link is given up. There is no encryption: ids are given
@@ -17,17 +17,16 @@ from inos.primitives.randomness import Randomness
 from inos.primitives.units import NodeId
 
 WINDOW_BYTES: Final = 256 << 10
-"""The bytes per direction that are sent and not read by the other side yet, as two sockets' buffers hold them."""
+"""In each direction two sockets' buffers hold this many bytes that are sent and not read by the other side yet."""
 PACKET_BYTES: Final = 1448
 PACKET_OVERHEAD: Final = 66
-"""The Ethernet, IP and TCP headers of each packet; Noise's tag and the WebSocket's header are negligible beside
-them."""
+"""Each packet has Ethernet, IP and TCP headers of this size; Noise's tag and the WebSocket's header are negligible."""
 SETUP_TRIPS: Final = 3.5
-"""The number of round trips until the dialler has its link: TCP, the WebSocket's upgrade, Noise XX."""
+"""The dialler has its link after this many round trips: TCP, the WebSocket's upgrade, Noise XX."""
 RETRANSMIT_S: Final = 0.2
-"""The least time until a lost packet is sent again (Linux)."""
-SHORT_S: Final = 0.0005
-"""A wait for the receiver's line that is too short for a timer."""
+"""A lost packet is sent again after at least this time (Linux)."""
+MIN_TIMER_S: Final = 0.0005
+"""A shorter wait for the receiver's line gets no timer."""
 DIAL_S: Final = 10.0
 """A dial to an unreachable node fails after this time."""
 Tap = Callable[[float, NodeId, NodeId, bytes], None]
@@ -35,7 +34,7 @@ Tap = Callable[[float, NodeId, NodeId, bytes], None]
 
 
 class Conditions(Protocol):
-    """The present conditions between two nodes."""
+    """Describes the present conditions between two nodes."""
 
     def get_latency(self, a: NodeId, b: NodeId) -> float:
         """Return the seconds in one direction, without the delay from bandwidth."""
@@ -48,8 +47,7 @@ class Conditions(Protocol):
 
 
 class Line:
-    """The access line of one node: bytes per second up and down, and the time until which each direction is
-    occupied."""
+    """Models the access line of one node: bytes per second up and down, and until when each direction is occupied."""
 
     def __init__(self, up: float, down: float) -> None:
         self._up = up
@@ -76,23 +74,23 @@ def _count_on_wire(size: int) -> int:
     return size + count_packets(size) * PACKET_OVERHEAD
 
 
-class _Parcel(NamedTuple):
-    """A frame in transit, or the end of the link."""
+class _InTransit(NamedTuple):
+    """A frame, or the end of the link, is in transit."""
 
     due: float
     frame: bytes | None
     is_near: bool
-    """Whether it has reached the receiver's line, where its turn is fixed."""
+    """The frame has reached the receiver's line, where its turn is fixed, if this is True."""
 
 
 class _Direction:
-    """The frames in one direction."""
+    """Carries the frames in one direction."""
 
     def __init__(self, network: "SimulatedNetwork", source: "SimulatedTransport", sink: "SimulatedTransport") -> None:
         self._network = network
         self.source = source
         self.sink = sink
-        self._on_way: deque[_Parcel] = deque()
+        self._on_way: deque[_InTransit] = deque()
         self._arrived: deque[bytes] = deque()
         self._bytes = 0
         self._last = 0.0
@@ -101,9 +99,9 @@ class _Direction:
         self._reader: asyncio.Future[None] | None = None
         self._writer: asyncio.Future[None] | None = None
         self.is_shut = False
-        """Whether the sender accepts no more frames."""
+        """The sender accepts no more frames if this is True."""
         self.is_over = False
-        """Whether the receiver has seen the end, or wants no more frames."""
+        """The receiver has seen the end, or wants no more frames, if this is True."""
         self.on_end: Callable[[], None] | None = None
 
     async def put(self, frame: bytes) -> None:
@@ -145,7 +143,7 @@ class _Direction:
 
     def _depart(self, frame: bytes | None, size: int) -> None:
         self._last = max(self._last, self._network.compute_arrival(self.source, self.sink, size))
-        self._on_way.append(_Parcel(self._last, frame, False))
+        self._on_way.append(_InTransit(self._last, frame, False))
         if self._timer is None and not self._is_stalled:
             self._wait()
 
@@ -161,14 +159,14 @@ class _Direction:
             return
         now = asyncio.get_running_loop().time()
         while self._on_way and self._on_way[0].due <= now:
-            parcel = self._on_way[0]
-            if parcel.frame is not None and not parcel.is_near:
-                ready = self.sink.line.take_down(now, len(parcel.frame))
-                if ready - now > SHORT_S:
-                    self._on_way[0] = _Parcel(ready, parcel.frame, True)
+            item = self._on_way[0]
+            if item.frame is not None and not item.is_near:
+                ready = self.sink.line.take_down(now, len(item.frame))
+                if ready - now > MIN_TIMER_S:
+                    self._on_way[0] = _InTransit(ready, item.frame, True)
                     break
             self._on_way.popleft()
-            self._land(now, parcel.frame)
+            self._land(now, item.frame)
         if self._on_way:
             self._wait()
 
@@ -193,7 +191,7 @@ class _Direction:
         """Continue after a cut has healed: the frames that waited are sent again."""
         self._is_stalled = False
         at = asyncio.get_running_loop().time() + after_s
-        self._on_way = deque(parcel._replace(due=max(at, parcel.due)) for parcel in self._on_way)
+        self._on_way = deque(item._replace(due=max(at, item.due)) for item in self._on_way)
         self._last = max(self._last, at)
         if self._on_way and self._timer is None:
             self._wait()
@@ -205,7 +203,7 @@ def _wake(waiter: "asyncio.Future[None] | None") -> None:
 
 
 class SimulatedLink:
-    """One end of a link. It satisfies `inos.network.link.Link`."""
+    """Is one end of a link. It satisfies `inos.network.link.Link`."""
 
     def __init__(
         self, out: _Direction, into: _Direction, remote_id: NodeId, hello: bytes, address: str, is_outbound: bool
@@ -238,7 +236,7 @@ class SimulatedLink:
 
 
 class SimulatedNetwork:
-    """All transports that can reach each other, by host and port.
+    """Connects all transports that can reach each other, by host and port.
 
     Args:
         rng: decides jitter and loss.
@@ -277,7 +275,7 @@ class SimulatedNetwork:
 
 
 class SimulatedTransport:
-    """A transport of a simulated network. It satisfies `inos.network.link.Transport`."""
+    """Makes simulated links. It satisfies `inos.network.link.Transport`."""
 
     def __init__(self, network: SimulatedNetwork, node_id: NodeId, host: str, port: int, line: Line) -> None:
         self._network = network
@@ -299,7 +297,7 @@ class SimulatedTransport:
         self._network.listeners[self._endpoint] = self
 
     async def dial(self, address: PeerAddress, hello: HelloMaker) -> Link:
-        other, other_hello, handler = await self._shake(address, SETUP_TRIPS)
+        other, other_hello, handler = await self._handshake(address, SETUP_TRIPS)
         there, back = _Direction(self._network, self, other), _Direction(self._network, other, self)
         near = SimulatedLink(there, back, other.node_id, other_hello(), f"{address.host}:{address.port}", True)
         far = SimulatedLink(
@@ -309,9 +307,11 @@ class SimulatedTransport:
         return near
 
     async def verify_address(self, address: PeerAddress) -> None:
-        await self._shake(address, SETUP_TRIPS - 0.5)
+        await self._handshake(address, SETUP_TRIPS - 0.5)
 
-    async def _shake(self, address: PeerAddress, trips: float) -> "tuple[SimulatedTransport, HelloMaker, LinkHandler]":
+    async def _handshake(
+        self, address: PeerAddress, trips: float
+    ) -> "tuple[SimulatedTransport, HelloMaker, LinkHandler]":
         """Wait for as long as a handshake takes, and return the transport that was reached."""
         network = self._network
         other = network.listeners.get((address.host, address.port))
@@ -320,7 +320,7 @@ class SimulatedTransport:
             raise LinkError("cannot-dial", f"cannot reach {address}: no answer")
         await asyncio.sleep(2 * trips * network.compute_delay(self.node_id, other.node_id))
         if other._hello is None or other._handler is None or network.listeners.get(other._endpoint) is not other:
-            raise LinkError("cannot-dial", f"cannot reach {address}: nobody listens there")
+            raise LinkError("cannot-dial", f"cannot reach {address}: no node listens there")
         if other.node_id != address.id:
             raise HandshakeFailed(
                 "wrong-peer", f"{address.host} answers as {other.node_id.hex()}, expected {address.id.hex()}"

@@ -1,4 +1,4 @@
-"""Binary WebSocket messages on aiohttp, with Noise inside."""
+"""Nodes exchange binary WebSocket messages on aiohttp, with Noise inside."""
 
 import asyncio
 import errno
@@ -26,7 +26,7 @@ _WS_LIMIT: Final = MAX_NOISE_BYTES + 1
 
 
 class WebSocketPipe:
-    """Either side of one WebSocket."""
+    """Wraps either side of one WebSocket."""
 
     def __init__(
         self, ws: aiohttp.ClientWebSocketResponse | web.WebSocketResponse, address: str, close_s: float

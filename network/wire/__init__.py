@@ -1,4 +1,4 @@
-"""The messages between nodes, without any I/O: their types, their limits, and their frames.
+"""The messages between nodes are defined here without any I/O: their types, their limits, and their frames.
 
 `base` defines how a message is handled, one file per topic defines the messages, and `messages` lists them all.
 

@@ -1,4 +1,4 @@
-"""The base of all messages: a canonical array of a tag and fields, and the way in which a message is handled.
+"""A message is a canonical array of a tag and fields; its base class says how it is handled.
 
 A request carries a number that its replies repeat, so that a reply without a request is detected. A notice is neither a
 request nor a reply: it waits in the peer's inbox until it is processed.
@@ -10,7 +10,7 @@ from inos.primitives.matrices import U32
 
 
 class Message(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """The base of all messages."""
+    """Is the base of all messages."""
 
 
 class Request(Message, frozen=True):

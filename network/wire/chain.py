@@ -1,4 +1,4 @@
-"""Headers by locator, blocks by id, and announcements of blocks."""
+"""These messages carry headers by locator, blocks by id, and announcements of blocks."""
 
 from typing import Annotated, Final
 
@@ -20,13 +20,13 @@ class GetHeaders(Request, frozen=True, tag=5):
 
 
 class Headers(Reply, frozen=True, tag=6):
-    """Headers in order, each the parent of the next. If there are MAX_HEADERS of them, there are more."""
+    """Carries headers in order, each the parent of the next. If there are MAX_HEADERS of them, there are more."""
 
     headers: Annotated[tuple[Header, ...], Meta(max_length=MAX_HEADERS)]
 
 
 class AnnounceBlock(Notice, frozen=True, tag=7):
-    """A block that the sender has connected."""
+    """Announces a block that the sender has connected."""
 
     header: Header
 

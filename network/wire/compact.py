@@ -1,4 +1,4 @@
-"""Blocks without the transactions that the other side has already (after Bitcoin's BIP 152)."""
+"""A compact block leaves out the transactions that the other side has already (after Bitcoin's BIP 152)."""
 
 from typing import Annotated, Final
 
@@ -18,14 +18,15 @@ MAX_ASKED: Final = 4096
 
 
 class Prefilled(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A transaction that the sender expects the receiver to lack, and its index."""
+    """The sender expects the receiver to lack this transaction, which has this index."""
 
     index: U32
     transaction: Transaction
 
 
 class CompactBody(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """The header with its seal, the seal's witness, and 6 bytes for each transaction that is not prefilled, in order.
+    """Holds the header with its seal, the seal's witness, and 6 bytes for each transaction that is not prefilled, in
+    order.
 
     A short id is the first 6 bytes of BLAKE3 keyed with H("compact block", header ‖ nonce) over the transaction's id,
     so that an attacker cannot construct two transactions with the same short id at all nodes.
@@ -46,7 +47,7 @@ class SetCompact(Notice, frozen=True, tag=27):
 
 
 class CompactBlock(Notice, frozen=True, tag=28):
-    """A pushed block whose header and seal the sender has checked."""
+    """Pushes a block whose header and seal the sender has checked."""
 
     body: CompactBody
 
@@ -67,6 +68,6 @@ class GetBlockTransactions(Request, frozen=True, tag=31):
 
 
 class BlockTransactions(Reply, frozen=True, tag=32):
-    """The requested transactions in the order of the request."""
+    """Carries the requested transactions in the order of the request."""
 
     transactions: Annotated[tuple[Transaction, ...], Meta(max_length=MAX_ASKED)]

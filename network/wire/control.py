@@ -1,4 +1,4 @@
-"""The handshake's payload, pings, and the end of a link."""
+"""These messages are the handshake's payload, pings, and the end of a link."""
 
 from typing import Annotated, Final
 
@@ -15,7 +15,7 @@ MAX_IDS: Final = 256
 
 
 class Hello(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """The handshake's payload: protocol, chain, and the tip of the sender."""
+    """Is the handshake's payload: it names protocol, chain, and the tip of the sender."""
 
     version: U32
     chain_id: U32
@@ -24,7 +24,7 @@ class Hello(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     tip: Hash32
     height: U64
     weight: Hash32
-    """The weight of the sender's chain, big-endian. It is a claim that only orders requests."""
+    """The sender's chain has this weight, big-endian. It is a claim that only orders requests."""
     listen_port: Annotated[int, Meta(ge=0, le=65_535)]
     is_brief: bool = False
     """The dialler has a few requests, or only checks that a node is there: it wants no notices, serves no blocks, and
@@ -46,12 +46,12 @@ class Pong(Message, frozen=True, tag=2):
 
 
 class Bye(Message, frozen=True, tag=3):
-    """The reason why the sender closes the link, for the other side's log."""
+    """Says why the sender closes the link, for the other side's log."""
 
     reason: Annotated[str, Meta(max_length=MAX_REASON)]
 
 
 class NotFound(Reply, frozen=True, tag=4):
-    """The answer for what the sender does not have or does not serve."""
+    """Answers a request for what the sender does not have or does not serve."""
 
     ids: Annotated[tuple[Hash32, ...], Meta(max_length=MAX_IDS)]

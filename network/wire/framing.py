@@ -1,4 +1,4 @@
-"""Messages in pieces of at most 64 KB, so that an urgent message never waits for a whole long one.
+"""Messages travel in pieces of at most 64 KB, so that an urgent message never waits for a whole long one.
 
 A frame is one byte (0x80 on a message's last piece, the lane in the low bits, the rest zero) and 1 to PIECE_BYTES
 bytes. Each lane carries one message at a time, so a frame needs no other field.

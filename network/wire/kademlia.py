@@ -1,4 +1,4 @@
-"""The nodes near an id, and the providers of a matrix."""
+"""These messages find the nodes near an id, and the providers of a matrix."""
 
 from typing import Annotated, Final
 
@@ -9,14 +9,15 @@ from inos.primitives.matrices import U32, Hash32
 
 MAX_CONTACTS: Final = 20
 MAX_HOST: Final = 45
-"""The length of the longest text of an IPv6 address."""
+"""The longest text of an IPv6 address has this length."""
 MAX_PROVIDED: Final = 16
-"""The number of matrices in one Provide."""
+"""One Provide names at most this many matrices."""
 MAX_PROVIDERS: Final = 20
 
 
 class Contact(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A node and its IP address; names are not allowed, because a node would then resolve names for strangers."""
+    """A node is dialled at this IP address; names are not allowed, because a node would then resolve names for
+    strangers."""
 
     id: Hash32
     host: Annotated[str, Meta(min_length=2, max_length=MAX_HOST)]
@@ -30,7 +31,7 @@ class FindNodes(Request, frozen=True, tag=21):
 
 
 class Nodes(Reply, frozen=True, tag=22):
-    """Nodes, nearest first; the sender has dialled each of them itself."""
+    """Names nodes, nearest first; the sender has dialled each of them itself."""
 
     contacts: Annotated[tuple[Contact, ...], Meta(max_length=MAX_CONTACTS)]
 
@@ -42,7 +43,7 @@ class Provide(Request, frozen=True, tag=23):
 
 
 class Provided(Reply, frozen=True, tag=24):
-    """For each id the seconds for which the record is kept; 0 if it was not taken."""
+    """Tells for each id how many seconds the record is kept; 0 means that it was not taken."""
 
     kept_s: Annotated[tuple[U32, ...], Meta(min_length=1, max_length=MAX_PROVIDED)]
 
@@ -54,7 +55,7 @@ class FindProviders(Request, frozen=True, tag=25):
 
 
 class Providers(Reply, frozen=True, tag=26):
-    """Records of the matrix, and the nodes nearest to it. The receiver confirms a record at the provider."""
+    """Names the records of the matrix, and the nodes nearest to it. The receiver confirms a record at the provider."""
 
     providers: Annotated[tuple[Contact, ...], Meta(max_length=MAX_PROVIDERS)]
     contacts: Annotated[tuple[Contact, ...], Meta(max_length=MAX_CONTACTS)]

@@ -1,4 +1,5 @@
-"""The table of limits: how large each kind of message may be, how often it may come, and what breaking that costs."""
+"""The table of limits says how large each kind of message may be, how often it may come, and what breaking that
+costs."""
 
 from enum import IntEnum
 from typing import Final
@@ -31,12 +32,12 @@ from inos.network.wire.transactions import (
 from inos.network.wire.votes import AnnounceVotes, GetVotes, Votes
 
 BAN: Final = 100
-"""The penalty points at which a peer is disconnected and banned; they decay by POINTS_PER_S."""
+"""A peer with this many penalty points is disconnected and banned; the points decay by POINTS_PER_S."""
 POINTS_PER_S: Final = 0.1
 
 
 class Lane(IntEnum):
-    """The urgency of a message. A piece of a lower number is always sent before one of a higher number."""
+    """A lane is the urgency of a message: a piece of a lower number is always sent before one of a higher number."""
 
     CONSENSUS = 0
     BLOCKS = 1
@@ -45,18 +46,17 @@ class Lane(IntEnum):
 
 
 class Limit(Struct, frozen=True):
-    """What one peer may send of one kind."""
+    """One peer may send this much of one kind."""
 
     max_bytes: int
     lane: Lane
     per_s: float
-    """The sustained messages per second. It is 0 for replies: as many are allowed as were requested, and others are a
-    fault."""
+    """A peer may send this many messages per second. It is 0 for replies: as many are allowed as were requested."""
     burst: int
     penalty: int
-    """The points for each message above the rate. A message that is too large or malformed is always a ban."""
+    """Each message above the rate costs these points. A message that is too large or malformed is always a ban."""
     cost_ms: float
-    """The most work that one message causes before its content is proven, or to answer it, without BYTES_COST_MS;
+    """One message causes at most this work before its content is proven, or to answer it, without BYTES_COST_MS;
     measured."""
 
 
@@ -65,12 +65,12 @@ MAX_BLOCK_BYTES: Final = 8 << 20
 """This is above every network's `max_block_bytes` with witness; the node checks the limit of its own network."""
 
 MAX_COMPACT_BYTES: Final = 704 * _KB
-"""A witness, 6 bytes for each of 65,536 transactions, and 64 whole transactions."""
+"""This holds a witness, 6 bytes for each of 65,536 transactions, and 64 whole transactions."""
 
 MAX_STATE_RANGE_BYTES: Final = MAX_RECORD_BYTES + 256 * _KB
-"""One record of any size, or 192 KB of records, with their lengths and siblings."""
+"""This holds one record of any size, or 192 KB of records, with their lengths and siblings."""
 MAX_RUN_MESSAGE_BYTES: Final = 1026 * _KB
-"""64 strips and one path."""
+"""This holds 64 strips and one path."""
 
 LIMITS: Final[dict[type[Message], Limit]] = {
     Ping: Limit(64, Lane.CONSENSUS, 10, 50, 10, 0.05),
@@ -121,17 +121,16 @@ LIMITS: Final[dict[type[Message], Limit]] = {
 }
 
 RESERVE_MS_PER_S: Final = 2.0
-"""The sustained work that each peer may cause in any case: enough for notices and for the requests after a new
-block."""
+"""Each peer may always cause this much work per second: enough for notices and for the requests after a new block."""
 RESERVE_MS_BURST: Final = 100.0
 SHARED_MS_PER_S: Final = 500.0
-"""The work of all peers together beyond that: half a core. It is shared in turns, and a peer that causes more waits
-longer."""
+"""All peers together may cause this much work beyond that: half a core. It is shared in turns, and a peer that causes
+more waits longer."""
 SHARED_MS_BURST: Final = 250.0
 LEAST_COST_MS: Final = 0.03
-"""The cost of any message: decrypting, decoding and dispatching it."""
+"""Any message costs this much for decrypting, decoding and dispatching it."""
 BYTES_COST_MS: Final = 0.01 / _KB
-"""The work for each byte of an answer: reading, encoding and encrypting it."""
+"""Each byte of an answer costs this much for reading, encoding and encrypting it."""
 
 QUEUE_BYTES: Final[dict[Lane, int]] = {
     Lane.CONSENSUS: 256 * _KB,
@@ -139,12 +138,11 @@ QUEUE_BYTES: Final[dict[Lane, int]] = {
     Lane.TRANSACTIONS: 1 << 20,
     Lane.BULK: 2 * MAX_RUN_MESSAGE_BYTES,
 }
-"""The most bytes that wait to be sent to one peer in each lane, without exemption. An empty lane takes one larger
-message."""
+"""At most this many bytes wait to be sent to one peer in each lane. An empty lane takes one larger message."""
 QUEUE_MESSAGES: Final = 1024
-"""The most messages that wait in each lane."""
+"""At most this many messages wait in each lane."""
 MAX_WAITING_REQUESTS: Final = 256
-"""The most requests of one peer that wait to be answered; this node never has more than half of it open to one peer."""
+"""At most this many requests of one peer wait to be answered; this node has at most half as many open to one peer."""
 
 
 def get_limit(kind: type[Message]) -> Limit:

@@ -1,4 +1,4 @@
-"""Matrices by id: in runs of strips to be stored, and in single strips to prove that a node has them."""
+"""Matrices are requested by id: in runs of strips to be stored, in single strips to prove that a node has them."""
 
 from typing import Annotated, Final
 
@@ -9,7 +9,7 @@ from inos.primitives.matrices import MAX_RESULT_PATH, STRIP_BYTES, U32, Hash32
 
 MAX_STRIPS: Final = 16
 MAX_RUN_BYTES: Final = 64 * STRIP_BYTES
-"""The size of a run as in inos.mesh.runs: 1 MiB."""
+"""A run has this size, as in inos.mesh.runs: 1 MiB."""
 MAX_RUNS: Final = 2**26
 
 
@@ -20,7 +20,7 @@ class GetMatrix(Request, frozen=True, tag=13):
 
 
 class MatrixHead(Reply, frozen=True, tag=14):
-    """Type, dimensions and root of a matrix; the id is their hash, so that a wrong head is detected at once."""
+    """Tells type, dimensions and root of a matrix; the id is their hash, so that a wrong head is detected at once."""
 
     dtype: Annotated[int, Meta(ge=1, le=2)]
     rows: U32
@@ -37,7 +37,7 @@ class GetStrips(Request, frozen=True, tag=15):
 
 
 class Strip(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """16 rows x 1024 bytes with the path to the matrix's root."""
+    """Holds 16 rows x 1024 bytes with the path to the matrix's root."""
 
     data: Annotated[bytes, Meta(min_length=STRIP_BYTES, max_length=STRIP_BYTES)]
     path: Annotated[tuple[Hash32, ...], Meta(max_length=MAX_RESULT_PATH)]
@@ -56,7 +56,8 @@ class GetRun(Request, frozen=True, tag=40):
 
 
 class RunData(Reply, frozen=True, tag=41):
-    """One run, its strips one after the other, with one path from the root of its subtree to the matrix's root."""
+    """Carries one run, its strips one after the other, with one path from the root of its subtree to the
+    matrix's root."""
 
     index: Annotated[int, Meta(ge=0, lt=MAX_RUNS)]
     data: Annotated[bytes, Meta(min_length=STRIP_BYTES, max_length=MAX_RUN_BYTES)]
@@ -73,6 +74,6 @@ class OfferCopy(Request, frozen=True, tag=42):
 
 
 class CopyAnswer(Reply, frozen=True, tag=43):
-    """Whether the sender has the matrix or fetches it now."""
+    """Says whether the sender has the matrix or fetches it now."""
 
     is_taken: bool

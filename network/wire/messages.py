@@ -1,4 +1,4 @@
-"""The list of all kinds of messages, and their encoding and decoding."""
+"""This module lists all kinds of messages, and encodes and decodes them."""
 
 from functools import reduce
 from operator import or_

@@ -1,5 +1,4 @@
-"""The skeleton of a chain: blocks at equal distances, so that the headers between them can be requested from many
-peers."""
+"""A skeleton names blocks of a chain at equal distances, so that many peers can send the headers between them."""
 
 from typing import Annotated, Final
 
@@ -21,8 +20,8 @@ class GetSkeleton(Request, frozen=True, tag=35):
 
 
 class Skeleton(Reply, frozen=True, tag=36):
-    """A claim that the headers between the ids prove or refute."""
+    """Claims ids that the headers between them prove or refute."""
 
     start: Hash32
-    """The locator's block from which the steps count; genesis if none is on the chain."""
+    """The steps count from this block of the locator; it is genesis if none is on the chain."""
     ids: Annotated[tuple[Hash32, ...], Meta(max_length=MAX_SKELETON_IDS)]

@@ -1,4 +1,4 @@
-"""A block's state in proven ranges, and the proofs of finality, for nodes that start from a recent state."""
+"""Nodes that start from a recent state request a block's state in proven ranges, and the proofs of finality."""
 
 from typing import Annotated, Final
 
@@ -32,6 +32,6 @@ class GetSteps(Request, frozen=True, tag=54):
 
 
 class Steps(Reply, frozen=True, tag=55):
-    """Proofs of finality in order. If there are MAX_STEPS of them, there are more."""
+    """Carries proofs of finality in order. If there are MAX_STEPS of them, there are more."""
 
     steps: Annotated[tuple[Step, ...], Meta(max_length=MAX_STEPS)]

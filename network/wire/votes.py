@@ -1,4 +1,4 @@
-"""Votes on checkpoints: announced as they come, and requested by nodes that were away."""
+"""Votes on checkpoints are announced as they come, and requested by nodes that were away."""
 
 from typing import Annotated, Final
 
@@ -8,13 +8,13 @@ from inos.network.wire.base import Notice, Reply, Request
 from inos.primitives.votes import MAX_COMMITTEE, Epoch, Vote
 
 MAX_ANNOUNCED_VOTES: Final = 8
-"""The number of votes in one notice; each costs its receiver a pairing."""
+"""One notice holds at most this many votes; each costs its receiver a pairing."""
 MAX_VOTES: Final = 2 * MAX_COMMITTEE
-"""The number of votes in one answer: those of a full committee for two epochs."""
+"""One answer holds at most this many votes: those of a full committee for two epochs."""
 
 
 class AnnounceVotes(Notice, frozen=True, tag=46):
-    """Votes that the sender has checked."""
+    """Announces votes that the sender has checked."""
 
     votes: Annotated[tuple[Vote, ...], Meta(min_length=1, max_length=MAX_ANNOUNCED_VOTES)]
 
@@ -26,6 +26,6 @@ class GetVotes(Request, frozen=True, tag=47):
 
 
 class Votes(Reply, frozen=True, tag=48):
-    """Evidence first, then whole epochs from the lowest on, as far as they fit."""
+    """Carries evidence first, then whole epochs from the lowest on, as far as they fit."""
 
     votes: Annotated[tuple[Vote, ...], Meta(max_length=MAX_VOTES)]

@@ -1,4 +1,4 @@
-"""The OpenRPC document: every method with its parameters and result, made from the typed methods themselves."""
+"""The OpenRPC document: every method with its parameters and result, generated from their types."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -8,70 +8,62 @@ from pydantic.json_schema import models_json_schema
 
 from inos.rpc.errors import MEANINGS
 from inos.rpc.method import Example, Method
-from inos.rpc.methods.node.status import get_version
+from inos.rpc.methods.node.version import get_version
+from inos.rpc.models.values import NoParams
 from inos.rpc.ports import NodePort
-from inos.rpc.schemas import NoParams
-from inos.rpc.subscriptions.notifications import Notification
+from inos.rpc.subscriptions.notifications import SubscriptionNotificationModel
 
 OPENRPC_VERSION: Final = "1.3.2"
 REF_TEMPLATE: Final = "#/components/schemas/{model}"
 DISCOVER: Final = "rpc.discover"
 
+Schema = dict[str, Any]
 
-class Document(RootModel[dict[str, Any]]):
+
+class DocumentModel(RootModel[dict[str, Any]]):
     """An OpenRPC document."""
 
 
 def with_discover(methods: Mapping[str, Method]) -> dict[str, Method]:
-    """The methods and `rpc.discover`, which describes them."""
+    """Return the methods and `rpc.discover`, which describes them."""
 
-    async def discover(node: NodePort, params: NoParams) -> Document:
+    async def discover(node: NodePort, params: NoParams) -> DocumentModel:
         return document
 
     described = Method(
         name=DISCOVER,
         call=discover,
         params=NoParams,
-        result=Document,
-        summary="This document.",
-        description="An OpenRPC document that describes every method of this node.",
+        result=DocumentModel,
+        summary="Return this document.",
+        description="Return an OpenRPC document that describes every method of this node.",
         timeout_s=5.0,
         is_protected=False,
         examples=(),
     )
     whole = {**methods, DISCOVER: described}
-    document = Document(make_document(whole))
+    document = DocumentModel(make_document(whole))
     return whole
 
 
 def make_document(methods: Mapping[str, Method]) -> dict[str, Any]:
-    """The OpenRPC document of `methods`."""
+    """Return the OpenRPC document of `methods`."""
     ordered = [methods[name] for name in sorted(methods)]
-    schemas, components = models_json_schema(
-        [
-            *((m.params, "validation") for m in ordered),
-            *((m.result, "serialization") for m in ordered),
-            (Notification, "serialization"),
-        ],
-        ref_template=REF_TEMPLATE,
-        by_alias=False,
-    )
-    definitions: dict[str, Any] = components.get("$defs", {})
-    results = {m.name: schemas[(m.result, "serialization")] for m in ordered}
-    inputs = {m.name: _resolve(schemas[(m.params, "validation")], definitions) for m in ordered}
+    inputs, results, notification, definitions = _make_schemas(ordered)
     return {
         "openrpc": OPENRPC_VERSION,
         "info": {
             "title": "INOS node",
             "version": get_version(),
-            "description": "Amounts are decimal strings in nano, hashes hex, addresses bech32m, times ms since 1970.",
+            "description": "Amounts are decimal strings in nano, hashes hex, addresses bech32m, times milliseconds "
+            "since 1970 UTC.",
         },
         "methods": [_describe(m, inputs[m.name], results[m.name]) for m in ordered],
         "x-notifications": [
             {
                 "name": "subscription",
-                "summary": "What a subscription tells, over the WebSocket it was made on.",
-                "params": schemas[(Notification, "serialization")],
+                "summary": "What a subscription reports, on the WebSocket of the subscription.",
+                "params": notification,
             }
         ],
         "components": {"schemas": definitions, "errors": _describe_errors()},
@@ -95,7 +87,7 @@ def _describe(method: Method, inputs: dict[str, Any], result: dict[str, Any]) ->
             }
             for name, schema in inputs.get("properties", {}).items()
         ],
-        "result": {"name": method.result.__name__, "schema": result},
+        "result": {"name": _name(method.result.__name__), "schema": result},
         "errors": [{"$ref": f"#/components/errors/{-number}"} for number in MEANINGS],
         "examples": [_describe_example(example) for example in method.examples],
     }
@@ -118,8 +110,62 @@ def _describe_errors() -> dict[str, Any]:
     return {str(-number): {"code": number, "message": meaning} for number, meaning in MEANINGS.items()}
 
 
-def _resolve(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    """A model's own schema where only a reference to it stands."""
+def _make_schemas(methods: list[Method]) -> tuple[dict[str, Schema], dict[str, Schema], Schema, dict[str, Schema]]:
+    """Return the parameters and the results of all methods, the notification's parameters, and all named schemas.
+
+    A method's parameters are listed one by one, so their models are not among the named schemas.
+    """
+    schemas, components = models_json_schema(
+        [
+            *((m.params, "validation") for m in methods),
+            *((m.result, "serialization") for m in methods),
+            (SubscriptionNotificationModel, "serialization"),
+        ],
+        ref_template=REF_TEMPLATE,
+        by_alias=False,
+    )
+    definitions: dict[str, Schema] = components.get("$defs", {})
+    inputs = {m.name: _resolve(schemas[(m.params, "validation")], definitions) for m in methods}
+    results = {m.name: schemas[(m.result, "serialization")] for m in methods}
+    notification = schemas[(SubscriptionNotificationModel, "serialization")]
+    used: set[str] = set()
+    for schema in (*inputs.values(), *results.values(), notification):
+        _collect_names(schema, definitions, used)
+    named = {_name(name): _rename(definitions[name]) for name in sorted(used)}
+    return _rename(inputs), _rename(results), _rename(notification), named
+
+
+def _collect_names(value: Any, definitions: Mapping[str, Schema], used: set[str]) -> None:
+    """Add to `used` the names of all schemas that a schema refers to, directly or through others."""
+    if isinstance(value, dict):
+        name = str(value.get("$ref", "")).rpartition("/")[2]
+        if name and name not in used:
+            used.add(name)
+            _collect_names(definitions[name], definitions, used)
+        for each in value.values():
+            _collect_names(each, definitions, used)
+    elif isinstance(value, list):
+        for each in value:
+            _collect_names(each, definitions, used)
+
+
+def _rename(value: Any) -> Any:
+    """Return a copy of a schema in which every reference and title has the schema's name in the document."""
+    if isinstance(value, dict):
+        return {
+            key: _name(each) if key in ("$ref", "title") and isinstance(each, str) else _rename(each)
+            for key, each in value.items()
+        }
+    return [_rename(each) for each in value] if isinstance(value, list) else value
+
+
+def _name(model: str) -> str:
+    """Return a model's name in the document, which is the class's name without the suffix Model."""
+    return model.removesuffix("Model")
+
+
+def _resolve(schema: dict[str, Any], definitions: Mapping[str, Schema]) -> Schema:
+    """Return the schema that a reference names; a schema that is not a reference is returned as it is."""
     reference = schema.get("$ref")
     if reference is None:
         return schema

@@ -1,4 +1,4 @@
-// This node's JSON-RPC: questions by POST, news over one WebSocket that comes back by itself and loses nothing.
+// The JSON-RPC of this node: calls by POST, and subscriptions over one WebSocket that reconnects and resumes by itself.
 
 export class RpcError extends Error {
   constructor(error) {
@@ -29,25 +29,25 @@ export async function getParams() {
   return params;
 }
 
-// A subscription: {topic, params, onNews, place}. `place` is the last block seen, from where it resumes.
-const wanted = new Set();
+// Subscriptions: {topic, params, onData, lastBlock, id}. After a reconnect, heads resume after `lastBlock`.
+const subscriptions = new Set();
 let socket = null, tries = 0, nextId = 1, onState = () => {};
-const asked = new Map(), running = new Map();
+const pending = new Map(), active = new Map();
 
 export function onLiveState(listener) {
   onState = listener;
 }
 
-// Returns a function that ends the subscription. `onNews` gets the data of every notification, in order.
-export function subscribe(topic, topicParams, onNews) {
-  const one = { topic, params: topicParams, onNews, place: null, name: null };
-  wanted.add(one);
-  if (socket?.readyState === WebSocket.OPEN) begin(one);
+// Subscribes and returns a function that ends the subscription. `onData` is called with the data of each notification.
+export function subscribe(topic, topicParams, onData) {
+  const one = { topic, params: topicParams, onData, lastBlock: null, id: null };
+  subscriptions.add(one);
+  if (socket?.readyState === WebSocket.OPEN) start(one);
   else connect();
   return () => {
-    wanted.delete(one);
-    if (one.name !== null && socket?.readyState === WebSocket.OPEN) send("unsubscribe", { subscription: one.name });
-    running.delete(one.name);
+    subscriptions.delete(one);
+    if (one.id !== null && socket?.readyState === WebSocket.OPEN) send("unsubscribe", { subscription: one.id });
+    active.delete(one.id);
   };
 }
 
@@ -57,53 +57,53 @@ function send(method, request) {
   return id;
 }
 
-function begin(one) {
-  const resume = one.place === null ? {} : { after: one.place };
-  asked.set(send("subscribe", { topic: one.topic, ...one.params, ...(one.topic === "heads" ? resume : {}) }), one);
+function start(one) {
+  const resume = one.lastBlock === null ? {} : { after: one.lastBlock };
+  pending.set(send("subscribe", { topic: one.topic, ...one.params, ...(one.topic === "heads" ? resume : {}) }), one);
 }
 
-// Opened at once, so that the page says whether its node is there.
+// Called when the page opens, so that the footer shows whether the node can be reached.
 export function connect() {
   if (socket !== null) return;
   socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`);
   socket.onopen = () => {
     tries = 0;
     onState("live");
-    wanted.forEach(begin);
+    subscriptions.forEach(start);
   };
   socket.onmessage = (message) => receive(JSON.parse(message.data));
   socket.onclose = () => {
     socket = null;
-    asked.clear();
-    running.clear();
-    onState("not connected; trying again …");
+    pending.clear();
+    active.clear();
+    onState("not connected; reconnecting …");
     setTimeout(connect, RETRY_MS[Math.min(tries++, RETRY_MS.length - 1)]);
   };
 }
 
 function receive(message) {
   if (message.method === "subscription") {
-    const one = running.get(message.params.subscription);
+    const one = active.get(message.params.subscription);
     if (!one) return;
     if (message.params.error) onState(message.params.error.message);
     else {
       if (one.topic === "heads") {
         const { event, block } = message.params.data;
-        one.place = event === "connected" ? block.id : block.parent;
+        one.lastBlock = event === "connected" ? block.id : block.parent;
       }
-      one.onNews(message.params.data, message.params.height);
+      one.onData(message.params.data, message.params.height);
     }
     return;
   }
-  const one = asked.get(message.id);
-  asked.delete(message.id);
+  const one = pending.get(message.id);
+  pending.delete(message.id);
   if (!one) return;
   if (message.result) {
-    one.name = message.result.subscription;
-    running.set(one.name, one);
-    if (!wanted.has(one)) send("unsubscribe", { subscription: one.name });
-  } else if (one.place !== null) {
-    one.place = null; // what it stood on is too far back, or forgotten: begin at the tip
-    begin(one);
+    one.id = message.result.subscription;
+    active.set(one.id, one);
+    if (!subscriptions.has(one)) send("unsubscribe", { subscription: one.id });
+  } else if (one.lastBlock !== null) {
+    one.lastBlock = null; // The last block is too old or was deleted, so start at the tip.
+    start(one);
   }
 }

@@ -1,4 +1,4 @@
-// Hash routing: one page at a time, each a function (main, argument) that may return what ends it.
+// Hash routing. A page is a function (main, argument) that fills `main` and may return a function to call when it is left.
 
 import { call, connect, onLiveState } from "./api.js";
 import { el, link, show } from "./dom.js";
@@ -25,17 +25,17 @@ const PAGES = {
   charts: [showCharts, "Charts"],
   finality: [showFinality, "Finality"],
   peers: [showPeers, "Peers"],
-  nothing: [showNothing, "Nothing found"],
+  search: [showNotFound, "Nothing found"],
 };
 const main = document.getElementById("main");
-let leave = null, visit = 0;
+let leave = null, routes = 0;
 
 async function route() {
-  const own = ++visit;
+  const own = ++routes;
   leave?.();
   leave = null;
   const [, name = "", argument = ""] = location.hash.split("/");
-  const [page, title] = PAGES[name] ?? [showNowhere, "Not found"];
+  const [page, title] = PAGES[name] ?? [showUnknownPage, "Not found"];
   document.title = `${title}${argument ? " " + decodeURIComponent(argument).slice(0, 16) : ""} – INOS explorer`;
   for (const one of document.querySelectorAll("nav a")) {
     if (one.getAttribute("href") === `#/${name}`) one.setAttribute("aria-current", "page");
@@ -44,10 +44,10 @@ async function route() {
   const holder = el("div");
   try {
     const end = await page(holder, decodeURIComponent(argument));
-    if (own !== visit) return end?.();
+    if (own !== routes) return end?.();
     leave = end ?? null;
   } catch (error) {
-    if (own !== visit) return;
+    if (own !== routes) return;
     show(holder, el("h1", {}, title), explain(error));
   }
   show(main, holder);
@@ -60,14 +60,14 @@ function explain(error) {
     error.hint ? el("p", {}, error.hint) : null, error.code ? el("p", { class: "quiet mono" }, error.code) : null);
 }
 
-function showNowhere(holder) {
-  show(holder, el("h1", {}, "There is no such page"), link("#/", "To the blocks"));
+function showUnknownPage(holder) {
+  show(holder, el("h1", {}, "This page does not exist"), link("#/", "Show the newest blocks"));
 }
 
-function showNothing(holder, text) {
-  show(holder, el("h1", {}, "Nothing found"), el("p", {}, "No block, transaction, job or account here is called"),
+function showNotFound(holder, text) {
+  show(holder, el("h1", {}, "Nothing found"), el("p", {}, "This node has no block, transaction, job or account for"),
     el("p", { class: "mono" }, text),
-    el("p", { class: "quiet" }, "Write a height, an id of 64 hex digits, or an address."));
+    el("p", { class: "quiet" }, "Enter a height, an id of 64 hex digits, or an address."));
 }
 
 function setTheme(theme) {
@@ -75,7 +75,7 @@ function setTheme(theme) {
   try {
     localStorage.setItem("theme", theme);
   } catch {
-    // private windows may refuse; the choice then lasts as long as the page
+    // Storage may be disabled in private windows. The choice then lasts until the page is closed.
   }
 }
 
@@ -102,7 +102,7 @@ async function onSearch(event) {
   if (!text) return;
   const found = await search(text);
   if (found !== null) input.value = "";
-  location.hash = found ?? `#/nothing/${encodeURIComponent(text)}`;
+  location.hash = found ?? `#/search/${encodeURIComponent(text)}`;
   main.focus();
 }
 
@@ -115,7 +115,7 @@ let stored = null;
 try {
   stored = localStorage.getItem("theme");
 } catch {
-  // as above
+  // Storage may be disabled in private windows.
 }
 if (stored === "dark" || stored === "light") setTheme(stored);
 addEventListener("hashchange", route);

@@ -1,5 +1,5 @@
-// BLAKE3, from its specification: plain, keyed and derive-key hashing with extendable, seekable output.
-// Written to be read: the Python node and this file are held to the same vectors by the project's tests.
+// BLAKE3 after its specification: plain, keyed and derive-key hashing with extendable, seekable output.
+// It is written for clarity. The tests check this file and the node against the same vectors.
 
 const IV = Uint32Array.of(
   0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
@@ -24,7 +24,7 @@ function rotate(word, bits) {
   return (word >>> bits) | (word << (32 - bits));
 }
 
-// 16 words out; the first 8 are the next chaining value.
+// Returns 16 words; the first 8 are the next chaining value.
 function compress(cv, block, counter, length, flags) {
   const v = new Uint32Array(16);
   v.set(cv);
@@ -67,7 +67,7 @@ function writeWords(words) {
   return bytes;
 }
 
-// A node of the tree before it is known whether it is the root.
+// Returns a node of the tree, whose last compression is left to the caller because the root's differs.
 function chunkNode(key, bytes, index, flags) {
   let cv = key;
   const blocks = Math.max(1, Math.ceil(bytes.length / BLOCK_BYTES));
@@ -117,7 +117,7 @@ export function keyed(key, bytes, length = 32, offset = 0) {
 
 const contexts = new Map();
 
-// H(context, bytes) of the protocol: derive-key mode under "inos v1 " + context.
+// H(context, bytes) of the protocol: derive-key mode with the context "inos v1 " + context.
 export function hash(context, ...parts) {
   if (!contexts.has(context)) {
     const key = output(treeNode(IV, ascii("inos v1 " + context), 0, CONTEXT), 32, 0);
@@ -126,7 +126,7 @@ export function hash(context, ...parts) {
   return output(treeNode(contexts.get(context), join(...parts), 0, MATERIAL), 32, 0);
 }
 
-// stream(seed, purpose) of the protocol: bytes [offset, offset + length).
+// Bytes [offset, offset + length) of the protocol's stream(seed, purpose).
 export function stream(seed, purpose, length, offset = 0) {
   return keyed(seed, ascii(purpose), length, offset);
 }

@@ -1,4 +1,4 @@
-// Hex, base64, little-endian numbers, and the subset of msgpack that the chain's canonical encoding uses.
+// Hex, base64, little-endian numbers, and the subset of msgpack that the canonical encoding uses.
 
 export function toHex(bytes) {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -21,17 +21,17 @@ export function areEqual(a, b) {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }
 
-// Big-endian, as digests and targets are read.
+// Reads the bytes as a big-endian number, like a digest or a target.
 export function toBigInt(bytes) {
   return BigInt("0x" + toHex(bytes));
 }
 
-// The value, and for arrays where each of its items ends (`ends`, offsets into the bytes).
+// Returns the value. Arrays have the property `ends`: the offsets into the bytes at which their items end.
 export function decode(bytes) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let at = 0;
   const take = (count) => {
-    if (at + count > bytes.length) throw new Error("the encoding is cut off");
+    if (at + count > bytes.length) throw new Error("the encoding is too short");
     at += count;
     return at - count;
   };
@@ -64,10 +64,10 @@ export function decode(bytes) {
       case 0xce: return view.getUint32(take(4));
       case 0xcf: return view.getBigUint64(take(8));
       case 0xdc: return readArray(view.getUint16(take(2)));
-      default: throw new Error(`the encoding has a tag 0x${tag.toString(16)} that headers and witnesses never have`);
+      default: throw new Error(`the encoding has the tag 0x${tag.toString(16)}, which headers and witnesses do not use`);
     }
   };
   const value = readValue();
-  if (at !== bytes.length) throw new Error("something stands behind the encoding");
+  if (at !== bytes.length) throw new Error("there are more bytes after the encoding");
   return value;
 }

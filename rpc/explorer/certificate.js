@@ -1,4 +1,4 @@
-// The certificate of a block, checked from its bytes alone (docs/protocol.md, section 3). Nothing is asked of the node.
+// Checks a block's certificate from its bytes, without requests to the node (docs/protocol.md, section 3).
 
 import { areEqual, decode, toBigInt, toHex, u32 } from "./bytes.js";
 import { hash, join, keyed, stream } from "./blake3.js";
@@ -22,7 +22,7 @@ function readRef([id, rows, cols, root]) {
   return { id, rows, cols, root };
 }
 
-// H("anchor", the header's array without its last field): the same bytes, one item fewer.
+// H("anchor", the header without its last field): the same array with one item less.
 function computeAnchor(bytes, fields) {
   const short = bytes.slice(0, fields.ends[fields.length - 2]);
   short[0] = 0x90 | (fields.length - 1);
@@ -58,7 +58,7 @@ export function computeSeeds(anchor, wId, xId) {
   return { seedW, seedX: hash("noise x", seedW, xId) };
 }
 
-// Row-major 16 x 64: rows [first, first + 16) of E_L, or of F_L where shift is 64.
+// Returns rows [first, first + 16) of E_L, or of F_L if shift is 64, row-major 16 x 64.
 export function computeNoiseRows(seed, first, shift) {
   return Int16Array.from(stream(seed, "rows", ROWS * STEP, first * STEP), (byte) => (byte & 0x7f) - shift);
 }
@@ -71,7 +71,7 @@ export function computePermutation(seed, block) {
   return order.sort((a, b) => read(a) - read(b) || a - b);
 }
 
-// The noisy strip, row-major 16 x 1024.
+// Returns the strip with noise, row-major 16 x 1024.
 export function addNoise(strip, seed, first, panel, noiseShift, entryShift) {
   const rows = computeNoiseRows(seed, first, noiseShift);
   const noisy = new Int16Array(ROWS * PANEL);
@@ -88,7 +88,7 @@ export function addNoise(strip, seed, first, panel, noiseShift, entryShift) {
   return noisy;
 }
 
-// The tile after each of its 16 steps, and the state that is hashed into the digest.
+// Returns the tile after each of its 16 steps, and the state whose hash is the digest.
 export function multiplyTile(left, right) {
   const tile = new Int32Array(ROWS * ROWS), state = new Uint32Array(ROWS), tiles = [];
   for (let b = 0; b < STEPS; b++) {
@@ -115,51 +115,51 @@ export function computeDigest(seedX, state) {
   return keyed(seedX, bytes);
 }
 
-const tell = (title, isOk, detail) => ({ title, isOk, detail });
+const makeStep = (title, isOk, detail) => ({ title, isOk, detail });
 
 function checkStrip(name, ref, strip, index, panel, path) {
   const panels = Math.ceil(ref.cols / PANEL), count = Math.ceil(ref.rows / ROWS) * panels;
-  const steps = [tell(`${name}: the id is the hash of its shape and root`, areEqual(computeMatrixId(ref), ref.id),
+  const steps = [makeStep(`${name}: the id is the hash of its shape and root`, areEqual(computeMatrixId(ref), ref.id),
     `${ref.rows} × ${ref.cols}, id ${toHex(ref.id)}`)];
-  const place = index * panels + panel;
+  const leaf = index * panels + panel;
   let root = null, why = "";
   try {
-    root = computeRootFromPath(hash("matrix strip", strip), place, count, path);
+    root = computeRootFromPath(hash("matrix strip", strip), leaf, count, path);
   } catch (error) {
     why = error.message;
   }
-  steps.push(tell(`${name}: strip ${index}, panel ${panel} is in the committed matrix`,
-    place < count && root !== null && areEqual(root, ref.root),
-    why || `strip ${place} of ${count}, ${path.length} hashes up to the root ${toHex(ref.root)}`));
+  steps.push(makeStep(`${name}: strip ${index}, panel ${panel} is in the committed matrix`,
+    leaf < count && root !== null && areEqual(root, ref.root),
+    why || `leaf ${leaf} of ${count}, ${path.length} hashes up to the root ${toHex(ref.root)}`));
   const entries = new Int8Array(strip.buffer, strip.byteOffset, strip.length);
   const isInside = entries.every((entry, at) => {
     const row = index * ROWS + Math.floor(at / PANEL), col = panel * PANEL + (at % PANEL);
     return row < ref.rows && col < ref.cols ? entry >= -64 && entry <= 63 : entry === 0;
   });
-  steps.push(tell(`${name}: all entries are −64 … 63, padding is zero`, isInside, `${entries.length} entries looked at`));
+  steps.push(makeStep(`${name}: all entries are from −64 to 63, and padding is zero`, isInside, `${entries.length} entries checked`));
   return steps;
 }
 
-// Every step of the check in order; `premium` is how many times the target a block that uses merit may meet.
+// Yields the steps of the check. A block that uses merit may meet `premium` times the target.
 export function* verify(header, witness, blockId, premium) {
   const { seal, anchor } = header;
-  yield { ...tell("The header's hash is the block's id", toHex(header.id) === blockId, toHex(header.id)) };
-  yield tell("The anchor fixes everything in the header but the seal", true, toHex(anchor));
-  yield tell("X and W have the same depth", seal.x.cols === seal.w.cols, `${seal.x.cols} and ${seal.w.cols} columns`);
+  yield { ...makeStep("The header's hash is the block's id", toHex(header.id) === blockId, toHex(header.id)) };
+  yield makeStep("The anchor is the hash of the header without its seal", true, toHex(anchor));
+  yield makeStep("X and W have the same depth", seal.x.cols === seal.w.cols, `${seal.x.cols} and ${seal.w.cols} columns`);
   yield* checkStrip("X", seal.x, witness.xStrip, seal.i, seal.p, witness.xPath);
   yield* checkStrip("W", seal.w, witness.wStrip, seal.j, seal.p, witness.wPath);
   const { seedW, seedX } = computeSeeds(anchor, seal.w.id, seal.x.id);
   const left = addNoise(witness.xStrip, seedX, seal.i * ROWS, seal.p, 0, 64);
   const right = addNoise(witness.wStrip, seedW, seal.j * ROWS, seal.p, 64, 0);
-  yield { ...tell("Noise drawn from the anchor is added to both strips",
+  yield { ...makeStep("Noise derived from the anchor is added to both strips",
     left.every((v) => v >= 0 && v <= 254) && right.every((v) => v >= -128 && v <= 126),
     `seeds ${toHex(seedX).slice(0, 16)}… and ${toHex(seedW).slice(0, 16)}…`), left, right };
   const { tiles, state } = multiplyTile(left, right);
-  yield { ...tell("The 16 × 16 tile is multiplied, 262,144 products in 16 steps", true,
+  yield { ...makeStep("The 16 × 16 tile is computed in 16 steps", true,
     Array.from(state.slice(0, 4), (word) => word.toString(16).padStart(8, "0")).join(" ") + " …"), tiles };
   const digest = computeDigest(seedX, state);
-  yield tell("The digest of the tile is the one in the seal", areEqual(digest, seal.digest), toHex(digest));
+  yield makeStep("The digest of the tile equals the one in the seal", areEqual(digest, seal.digest), toHex(digest));
   const allowed = toBigInt(header.target) * BigInt(header.usesMerit ? premium : 1);
-  yield tell("The digest meets the target", toBigInt(digest) <= allowed,
-    `at most ${allowed.toString(16).padStart(64, "0").slice(0, 24)}…${header.usesMerit ? ` (${premium} × by merit)` : ""}`);
+  yield makeStep("The digest meets the target", toBigInt(digest) <= allowed,
+    `at most ${allowed.toString(16).padStart(64, "0").slice(0, 24)}…${header.usesMerit ? ` (${premium} times the target, with merit)` : ""}`);
 }

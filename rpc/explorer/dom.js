@@ -1,4 +1,4 @@
-// Making elements from data. Text always goes in as text, never as markup.
+// Functions that make elements from data. Text is always inserted as text, never as markup.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -37,12 +37,12 @@ export function facts(rows) {
     [el("dt", {}, name), el("dd", {}, ...value)]));
 }
 
-export function figure(name, value, unit = "") {
-  return el("div", { class: "figure" }, el("dt", {}, name), el("dd", {}, value, unit && el("small", {}, " " + unit)));
+export function stat(name, value, unit = "") {
+  return el("div", { class: "stat" }, el("dt", {}, name), el("dd", {}, value, unit && el("small", {}, " " + unit)));
 }
 
-// columns: [title, cell(row), class]; the class "wide" leaves the column out on a phone.
-export function table(columns, rows, empty = "Nothing yet.") {
+// columns: [title, cell(row), class]. Columns of the class "wide" are hidden on phones.
+export function table(columns, rows, empty = "There are none yet.") {
   if (rows.length === 0) return el("p", { class: "quiet" }, empty);
   const head = el("tr", {}, columns.map(([title, , kind]) => el("th", { class: kind, scope: "col" }, title)));
   return el("div", { class: "scroll" }, el("table", {}, el("thead", {}, head),
@@ -59,7 +59,7 @@ export function credits(nano) {
   return count(whole) + (digits ? "." + digits : "");
 }
 
-// Rounded for a glance; the whole amount is in the title.
+// The amount rounded to three decimals; the title shows all of it.
 export function roughCredits(nano) {
   const [whole, rest = ""] = credits(nano).split(".");
   return el("span", { title: `${credits(nano)} credits` }, rest ? `${whole}.${rest.slice(0, 3)}` : whole);

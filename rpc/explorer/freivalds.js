@@ -1,16 +1,16 @@
-// Freivalds' check that Y = X·Wᵀ, the same as every node's (docs/protocol.md, section 5): Y·R = X·(Wᵀ·R), R of n × 16 bytes.
+// Freivalds' check of Y = X·Wᵀ, as every node makes it (docs/protocol.md, section 5): Y·R = X·(Wᵀ·R), with R of n × 16 bytes.
 
 import { fromHex, toHex } from "./bytes.js";
 import { hash, stream } from "./blake3.js";
 
 export const VECTORS = 16;
-const CHUNK = 4096; // terms per sum: every partial sum stays below 2^53, so that a double is exact
+const CHUNK = 4096; // Terms per partial sum, so that each stays below 2^53 and is exact as a double.
 
 export function computeSeed(job, x, w, y) {
   return hash("freivalds", fromHex(job), fromHex(x), fromHex(w), fromHex(y));
 }
 
-// rows x cols times cols x 16, both as flat arrays; BigInt, as sums reach 2^57.
+// Yields the rows of a product, rows x cols times cols x 16. Sums reach 2^57, so they are BigInts.
 function* multiply(matrix, rows, cols, vectors) {
   for (let r = 0; r < rows; r++) {
     const sums = new Array(VECTORS).fill(0n);
@@ -26,7 +26,7 @@ function* multiply(matrix, rows, cols, vectors) {
   }
 }
 
-// Wᵀ·R as doubles: below 2^20 · 2^6 · 2^8 = 2^34, exact.
+// Returns Wᵀ·R. Its entries are below 2^20 · 2^6 · 2^8 = 2^34, so doubles are exact.
 function project(w, rows, cols, vectors) {
   const found = new Float64Array(cols * VECTORS);
   for (let r = 0; r < rows; r++) {
@@ -38,11 +38,11 @@ function project(w, rows, cols, vectors) {
   return found;
 }
 
-const breathe = () => new Promise((resolve) => setTimeout(resolve, 0));
+const yieldToBrowser = () => new Promise((resolve) => setTimeout(resolve, 0));
 
-// {isRight, wrongRow, seed}. x, w, y: {rows, cols, data}. `onRow` is told how many rows are done.
+// Returns {isRight, wrongRow, seed}. x, w, y: {rows, cols, data}. `onRow` is called with the number of rows checked.
 export async function check(seed, x, w, y, onRow = () => {}) {
-  if (x.cols !== w.cols || y.rows !== x.rows || y.cols !== w.rows) throw new Error("the three shapes do not fit");
+  if (x.cols !== w.cols || y.rows !== x.rows || y.cols !== w.rows) throw new Error("the shapes of X, W and Y do not fit");
   const vectors = stream(seed, "vectors", VECTORS * w.rows);
   const projected = project(w.data, w.rows, w.cols, vectors);
   const right = multiply(x.data, x.rows, x.cols, projected);
@@ -53,7 +53,7 @@ export async function check(seed, x, w, y, onRow = () => {}) {
     row++;
     if (performance.now() - last > 50) {
       onRow(row);
-      await breathe();
+      await yieldToBrowser();
       last = performance.now();
     }
   }

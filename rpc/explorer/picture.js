@@ -1,10 +1,10 @@
-// Matrices as pictures, and where a ticket stands in its operands.
+// Matrices as pictures, and a drawing of a ticket's strips, panel and tile in its product.
 
 import { el, svg } from "./dom.js";
 
 const MAX_SIDE = 512;
 
-// Colours from blue through the ground to orange, by value / scale in -1 .. 1.
+// Writes the colour of a share from -1 (blue) through 0 (light grey) to 1 (orange).
 function colour(share, pixels, at) {
   const value = Math.max(-1, Math.min(1, share)), depth = Math.abs(value);
   const end = value < 0 ? [37, 99, 235] : [234, 88, 12];
@@ -12,7 +12,7 @@ function colour(share, pixels, at) {
   pixels[at + 3] = 255;
 }
 
-// data: row-major numbers. Large matrices are thinned to MAX_SIDE pixels a side.
+// data: row-major numbers. Of large matrices only every nth row and column is drawn, at most MAX_SIDE of each.
 export function drawMatrix({ rows, cols, data }, { zoom = 1, name = "matrix" } = {}) {
   const stepR = Math.ceil(rows / MAX_SIDE), stepC = Math.ceil(cols / MAX_SIDE);
   const height = Math.ceil(rows / stepR), width = Math.ceil(cols / stepC);
@@ -36,8 +36,8 @@ export function captioned(picture, text) {
 
 const AREA = 150, GAP = 26;
 
-// X (m x k) on the left, Wᵀ (k x n) above, the product at their crossing; strips, panel and tile marked.
-export function drawPlace({ x, w, i, j, p }) {
+// Draws X (m x k) on the left, Wᵀ (k x n) above and the product between them, and marks strips, panel and tile.
+export function drawTicket({ x, w, i, j, p }) {
   const m = x.rows, n = w.rows, k = x.cols;
   const scale = AREA / Math.max(m, n, k);
   const size = (length) => Math.max(14, length * scale);

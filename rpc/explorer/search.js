@@ -1,4 +1,4 @@
-// From what people type to a page: a height, an id of a block, transaction or job, an address.
+// Finds the page for a search: a height, the id of a block, transaction or job, or an address.
 
 import { call } from "./api.js";
 

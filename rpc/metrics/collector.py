@@ -1,4 +1,4 @@
-"""Prometheus metrics of a node: read when they are asked for, but for the times of RPC calls."""
+"""Prometheus metrics of a node. All but the durations of RPC calls are read from the node on each scrape."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
@@ -10,19 +10,19 @@ from inos.consensus.prices import PPM, compute_price_per_tera, compute_window_sh
 from inos.consensus.state import compute_supply
 from inos.primitives.blocks import compute_difficulty, get_target
 from inos.primitives.units import NANO_PER_CREDIT, Height, TimeMs
-from inos.rpc.methods.node.status import get_version
+from inos.rpc.methods.node.version import get_version
 from inos.rpc.ports import NodePort
 
 BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 WINDOW: Final = 100
-"""Blocks over which the paid share and the spacing are taken."""
+"""The number of blocks over which useful share and block spacing are averaged."""
 
 
 class Metrics:
-    """All metrics of one node, in a registry of its own.
+    """All metrics of one node, in their own registry.
 
     Args:
-        now_ms: the node's wall clock.
+        now_ms: returns the time of the node's wall clock.
     """
 
     def __init__(self, node: NodePort, now_ms: Callable[[], TimeMs]) -> None:
@@ -38,23 +38,23 @@ class Metrics:
         ProcessCollector(registry=self.registry)
 
     def observe_call(self, method: str, seconds: float, outcome: str) -> None:
-        """One JSON-RPC call is done."""
+        """Record a finished JSON-RPC call."""
         self._calls.labels(method, outcome).observe(seconds)
 
     def render(self) -> bytes:
-        """The text format of Prometheus."""
+        """Return all metrics in the text format of Prometheus."""
         return generate_latest(self.registry)
 
 
 class _NodeCollector:
-    """Reads the node each time."""
+    """Reads the node on each scrape."""
 
     def __init__(self, node: NodePort, now_ms: Callable[[], TimeMs]) -> None:
         self._node = node
         self._now_ms = now_ms
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing, so that registering reads nothing."""
+        """Return nothing, so that registering does not read the node."""
         return ()
 
     def collect(self) -> Iterator[Metric]:
@@ -69,40 +69,42 @@ class _NodeCollector:
         ledger = self._node.ledger
         tip, market = ledger.tip, ledger.state.get_market()
         header = tip.header
-        version = InfoMetricFamily("inos_build", "Software and network of this node")
+        version = InfoMetricFamily("inos_build", "The software and the network of this node")
         version.add_metric((), {"version": get_version(), "network": self._node.network.name})
         yield version
-        yield _gauge("inos_chain_height", "Height of the connected tip, blocks", header.height)
+        yield _gauge("inos_chain_height", "Height of the connected tip", header.height)
         yield _gauge(
-            "inos_chain_best_header_height", "Height of the best known header, blocks", ledger.best_header.header.height
+            "inos_chain_best_header_height", "Height of the best known header", ledger.best_header.header.height
         )
         age_s = max(0.0, (self._now_ms() - header.time_ms) / 1000)
-        yield _gauge("inos_chain_tip_age_seconds", "Seconds since the tip's own time", age_s)
-        yield _gauge("inos_chain_weight_tickets", "Tickets that the whole chain stands for", tip.weight)
+        yield _gauge("inos_chain_tip_age_seconds", "Seconds since the time in the tip's header", age_s)
+        yield _gauge("inos_chain_weight_tickets", "Weight of the whole chain, in tickets", tip.weight)
         difficulty = compute_difficulty(get_target(header))
-        yield _gauge("inos_chain_difficulty_tickets", "Tickets a block takes at the tip's target", difficulty)
-        yield _gauge("inos_supply_credits", "Credits there are", compute_supply(market) / NANO_PER_CREDIT)
-        yield _counter("inos_minted_credits", "Credits ever minted, genesis included", market.minted / NANO_PER_CREDIT)
-        yield _counter("inos_burned_credits", "Credits ever burned", market.burned / NANO_PER_CREDIT)
-        yield _gauge("inos_escrow_credits", "Rewards held for open jobs, credits", market.escrowed / NANO_PER_CREDIT)
+        yield _gauge("inos_chain_difficulty_tickets", "Mean tickets per block at the tip's target", difficulty)
+        yield _gauge("inos_supply_credits", "Credits in existence", compute_supply(market) / NANO_PER_CREDIT)
+        yield _counter(
+            "inos_minted_credits", "Credits minted since genesis, genesis included", market.minted / NANO_PER_CREDIT
+        )
+        yield _counter("inos_burned_credits", "Credits burned since genesis", market.burned / NANO_PER_CREDIT)
+        yield _gauge("inos_escrow_credits", "Rewards of unsettled jobs, in credits", market.escrowed / NANO_PER_CREDIT)
         price = compute_price_per_tera(self._node.params, Height(header.height + 1), difficulty)
         yield _gauge(
             "inos_job_burn_credits_per_tera",
             "Credits that a job posted now burns for 10^12 multiply-accumulates",
             price / NANO_PER_CREDIT,
         )
-        pulse = self._node.get_pulse()
-        yield _counter("inos_chain_blocks_connected", "Blocks connected since the start", pulse.blocks_connected)
+        stats = self._node.get_pulse()
+        yield _counter("inos_chain_blocks_connected", "Blocks connected since the start", stats.blocks_connected)
         yield _counter(
-            "inos_chain_blocks_undone", "Blocks taken off by reorganisations since the start", pulse.blocks_undone
+            "inos_chain_blocks_disconnected", "Blocks disconnected by reorgs since the start", stats.blocks_undone
         )
         yield _gauge(
-            "inos_chain_deepest_reorganisation",
-            "Blocks of the deepest one since the start",
-            pulse.deepest_reorganisation,
+            "inos_chain_deepest_reorg_blocks",
+            "Blocks disconnected by the deepest reorg since the start",
+            stats.deepest_reorganisation,
         )
-        yield _gauge("inos_mempool_transactions", "Transactions waiting to be mined", len(self._node.mempool))
-        yield _gauge("inos_mempool_bytes", "Their size, bytes", self._node.mempool.bytes_used)
+        yield _gauge("inos_mempool_transactions", "Transactions in the pool", len(self._node.mempool))
+        yield _gauge("inos_mempool_bytes", "Bytes of the transactions in the pool", self._node.mempool.bytes_used)
 
     def _collect_window(self) -> Iterator[Metric]:
         ledger = self._node.ledger
@@ -120,11 +122,13 @@ class _NodeCollector:
         yield _gauge("inos_block_spacing_seconds", f"Mean seconds between the last {WINDOW} blocks", spacing_s)
         share = compute_window_share(settled=settled, weight=weight, settled_burn=burn, subsidies=subsidies)
         yield _gauge(
-            "inos_paid_share_ratio", f"Part of the last {WINDOW} blocks' work that paid jobs were", share.paid_ppm / PPM
+            "inos_paid_share_ratio",
+            f"Tickets of jobs settled in the last {WINDOW} blocks, as a part of their weight",
+            share.paid_ppm / PPM,
         )
         yield _gauge(
             "inos_burned_share_ratio",
-            f"What the jobs settled in the last {WINDOW} blocks burned, over the subsidies",
+            f"What the jobs settled in the last {WINDOW} blocks burned, as a part of the subsidies",
             share.burned_ppm / PPM,
         )
 
@@ -135,73 +139,81 @@ class _NodeCollector:
             counts.add_metric((name,), sum(peer.is_inbound == is_inbound for peer in peers))
         yield counts
         moved = GaugeMetricFamily(
-            "inos_peers_bytes", "Bytes moved with the peers there are now, by direction", labels=("direction",)
+            "inos_peers_bytes", "Bytes exchanged with the connected peers, by direction", labels=("direction",)
         )
         moved.add_metric(("received",), sum(peer.bytes_received for peer in peers))
         moved.add_metric(("sent",), sum(peer.bytes_sent for peer in peers))
         yield moved
         latencies = [peer.latency_ms / 1000 for peer in peers if peer.latency_ms >= 0]
-        yield _gauge("inos_peer_latency_max_seconds", "Slowest answer to a ping", max(latencies, default=0.0))
+        yield _gauge("inos_peer_latency_max_seconds", "Longest round-trip time of a ping", max(latencies, default=0.0))
         status = self._node.net_status()
-        known = GaugeMetricFamily("inos_addresses", "Addresses known, by whether they were reached", labels=("kind",))
+        known = GaugeMetricFamily(
+            "inos_addresses", "Addresses in the address book, new (never reached) or tried (reached)", labels=("kind",)
+        )
         known.add_metric(("new",), status.known_new)
         known.add_metric(("tried",), status.known_tried)
         yield known
-        yield _gauge("inos_bans", "Nodes and network groups refused now", len(self._node.net_bans()))
+        yield _gauge("inos_bans", "Nodes and network groups banned now", len(self._node.net_bans()))
         sync = self._node.get_sync_status()
         yield _gauge(
-            "inos_sync_blocks_left", "Blocks between tip and best header", max(0, sync.header_height - sync.height)
+            "inos_sync_blocks_left",
+            "Blocks between the tip and the best header",
+            max(0, sync.header_height - sync.height),
         )
-        yield _gauge("inos_sync_blocks_per_second", "Blocks synced a second now", sync.blocks_per_s)
+        yield _gauge("inos_sync_blocks_per_second", "Blocks synced per second", sync.blocks_per_s)
 
     def _collect_mesh(self) -> Iterator[Metric]:
         status = self._node.matrices.get_status()
-        yield _gauge("inos_mesh_matrices", "Matrices stored whole", status.matrices)
-        yield _gauge("inos_mesh_incomplete", "Matrices on their way", status.incomplete)
+        yield _gauge("inos_mesh_matrices", "Complete matrices stored", status.matrices)
+        yield _gauge("inos_mesh_incomplete", "Matrices stored in part", status.incomplete)
         yield _gauge("inos_mesh_bytes", "Bytes of matrices on disk", status.bytes)
-        yield _gauge("inos_mesh_pinned", "Matrices kept whatever comes", status.pinned)
-        yield _counter("inos_mesh_evicted", "Matrices that gave way since the start", status.evicted)
+        yield _gauge("inos_mesh_pinned", "Matrices that are never evicted", status.pinned)
+        yield _counter("inos_mesh_evicted", "Matrices evicted since the start", status.evicted)
         yield _counter("inos_mesh_damaged", "Matrices found damaged on disk since the start", status.damaged)
-        yield _gauge("inos_disk_free_bytes", "Bytes free on the disk of the matrices", status.free_bytes)
+        yield _gauge("inos_disk_free_bytes", "Free bytes of the disk that holds the matrices", status.free_bytes)
 
     def _collect_miner(self) -> Iterator[Metric]:
         if self._node.miner is None:
             return
         status = self._node.miner.get_status()
         rate = status.tickets_per_second
-        yield _gauge("inos_miner_tickets_per_second", "Tickets a second over the last half minute", rate)
-        made = CounterMetricFamily("inos_miner_tickets", "Tickets since the start, by what for", labels=("purpose",))
+        yield _gauge("inos_miner_tickets_per_second", "Tickets per second over the last half minute", rate)
+        made = CounterMetricFamily(
+            "inos_miner_tickets", "Tickets drawn since the start, from paid jobs or filler", labels=("purpose",)
+        )
         made.add_metric(("job",), status.job_tickets)
         made.add_metric(("filler",), status.filler_tickets)
         yield made
-        won = CounterMetricFamily("inos_miner_blocks", "Blocks won since the start, by how", labels=("kind",))
+        won = CounterMetricFamily(
+            "inos_miner_blocks",
+            "Blocks mined since the start: in time (won), or too late (stale)",
+            labels=("kind",),
+        )
         for kind, count in (
             ("won", status.blocks_won),
             ("stale", status.blocks_stale),
         ):
             won.add_metric((kind,), count)
         yield won
-        jobs = CounterMetricFamily("inos_miner_jobs", "Jobs taken on since the start, by their end", labels=("end",))
+        jobs = CounterMetricFamily("inos_miner_jobs", "Jobs claimed since the start, by outcome", labels=("outcome",))
         jobs.add_metric(("settled",), status.jobs_settled)
         jobs.add_metric(("lost",), status.jobs_lost)
         yield jobs
-        yield _gauge("inos_miner_jobs_held", "Jobs taken on and not yet paid", status.jobs_held)
+        yield _gauge("inos_miner_jobs_in_progress", "Jobs claimed and not yet paid", status.jobs_held)
 
     def _collect_process(self) -> Iterator[Metric]:
-        pulse = self._node.get_pulse()
-        yield _gauge("inos_uptime_seconds", "Seconds since the node was started", pulse.uptime_s)
-        yield _gauge("inos_loop_lag_seconds", "How late the event loop woke up last", pulse.loop_lag_s)
-        yield _counter(
-            "inos_database_write_seconds", "Seconds spent on writing the ledger", self._node.ledger.writing_s
-        )
+        stats = self._node.get_pulse()
+        yield _gauge("inos_uptime_seconds", "Seconds since the node started", stats.uptime_s)
+        yield _gauge("inos_loop_lag_seconds", "Seconds by which the event loop last woke up late", stats.loop_lag_s)
+        yield _counter("inos_database_write_seconds", "Seconds spent writing the ledger", self._node.ledger.writing_s)
         yield _gauge("inos_database_bytes", "Size of the ledger's files", self._node.ledger.database_bytes)
-        if pulse.clock_ahead_ms is not None:
+        if stats.clock_ahead_ms is not None:
             yield _gauge(
                 "inos_clock_ahead_seconds",
-                "This clock against the times in others' blocks; a few seconds are their way here",
-                pulse.clock_ahead_ms / 1000,
+                "Seconds that this clock is ahead of the times in received blocks; relay takes a few of them",
+                stats.clock_ahead_ms / 1000,
             )
-        checks = GaugeMetricFamily("inos_health_ok", "1 where a check of /health passes", labels=("check",))
+        checks = GaugeMetricFamily("inos_health_ok", "1 if the check of /health passes, else 0", labels=("check",))
         for check in self._node.health().checks:
             checks.add_metric((check.name,), float(check.is_ok))
         yield checks

@@ -1,4 +1,4 @@
-"""/metrics, /health and /ready on a port of their own: for machines that watch the node, without its RPC."""
+"""/metrics, /health and /ready on a separate port, for monitoring without access to the RPC."""
 
 import errno
 from typing import Final
@@ -19,10 +19,10 @@ SHUTDOWN_S: Final = 2.0
 
 
 class MetricsServer:
-    """Serves what is public of a node's state; nothing can be changed here.
+    """Serves metrics and health of a node, read-only.
 
     Args:
-        host, port: where to listen; 0 takes a free port.
+        host, port: the address to listen on; port 0 takes a free one.
     """
 
     def __init__(self, node: NodePort, metrics: Metrics, host: str, port: int) -> None:
@@ -37,7 +37,7 @@ class MetricsServer:
         return f"http://{f'[{self._host}]' if ':' in self._host else self._host}:{self._port}"
 
     async def start(self) -> None:
-        """Listen.
+        """Start to listen.
 
         Raises:
             RpcError: "port-in-use", "address-unusable".
@@ -54,7 +54,7 @@ class MetricsServer:
             await runner.cleanup()
             raise _explain(error, self._host, self._port) from error
         self._runner, self._port = runner, runner.addresses[0][1]
-        log.info("metrics listen", url=f"{self.url}/metrics")
+        log.info("metrics server listening", url=f"{self.url}/metrics")
 
     async def stop(self) -> None:
         if self._runner is not None:
@@ -65,7 +65,7 @@ class MetricsServer:
         return web.Response(body=self._metrics.render(), headers={"Content-Type": CONTENT_TYPE})
 
     async def _handle_health(self, request: web.Request) -> web.Response:
-        """200 where all checks pass, else 503; either way each check, and what to do where it fails."""
+        """Answer with all checks and their hints; status 200 if all pass, else 503."""
         health = self._node.health()
         checks = [
             {"name": one.name, "ok": one.is_ok, "code": one.code, "detail": one.detail, "hint": one.hint}
@@ -75,15 +75,15 @@ class MetricsServer:
         return web.json_response(answer, status=200 if health.is_ok else 503)
 
     async def _handle_ready(self, request: web.Request) -> web.Response:
-        """200 once the node follows the chain: what a load balancer asks before it sends anybody here."""
+        """Answer with 200 if the node is at the tip of the chain, else 503; for load balancers."""
         is_ready = self._node.health().is_ready
         answer = {"ready": is_ready, "sync": self._node.get_sync_status().describe()}
         return web.json_response(answer, status=200 if is_ready else 503)
 
 
 def _explain(error: OSError, host: str, port: int) -> InosError:
-    place = f"{host}:{port}"
+    endpoint = f"{host}:{port}"
     if error.errno == errno.EADDRINUSE:
-        hint = "give --metrics another port; 0 takes a free one"
-        return RpcError(errors.INTERNAL_ERROR, "port-in-use", f"something else listens on {place}", hint=hint)
-    return RpcError(errors.INTERNAL_ERROR, "address-unusable", f"metrics cannot be served on {place}: {error}")
+        hint = "choose another port with --metrics; 0 takes a free one"
+        return RpcError(errors.INTERNAL_ERROR, "port-in-use", f"the metrics port {port} on {host} is in use", hint=hint)
+    return RpcError(errors.INTERNAL_ERROR, "address-unusable", f"cannot serve metrics on {endpoint}: {error}")

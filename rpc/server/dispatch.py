@@ -1,4 +1,4 @@
-"""JSON-RPC 2.0 without HTTP: bytes of a request in, bytes of the answer out, or None for notifications."""
+"""JSON-RPC 2.0 without HTTP: takes the bytes of a request and returns those of the answer."""
 
 import asyncio
 import time
@@ -15,13 +15,13 @@ from inos.rpc import errors
 from inos.rpc.errors import RpcError, make_error_object
 from inos.rpc.method import Method
 from inos.rpc.ports import NodePort
-from inos.rpc.subscriptions.session import Visit
+from inos.rpc.subscriptions.session import SessionRequest
 
 log: Final = structlog.get_logger("rpc")
 
 MAX_BATCH: Final = 100
 MAX_ANSWER_BYTES: Final = 64 * 2**20
-"""Of all answers of one batch together; one answer alone is bounded by its method."""
+"""The most bytes of all answers of one batch; a single answer is bounded by its method."""
 PARSE_IN_THREAD_BYTES: Final = 2**20
 """Larger bodies are parsed off the event loop."""
 MAX_SHOWN_PROBLEMS: Final = 5
@@ -29,26 +29,26 @@ MAX_NAME: Final = 64
 
 RequestId = str | int | float | None
 Observe = Callable[[str, float, str], None]
-"""Told of each call of a method there is: its name, seconds, and "ok" or the error's code."""
+"""Called after each call of an existing method, with its name, the seconds, and "ok" or the error's code."""
 
 
 class Caller(Struct, frozen=True):
-    """Who asks."""
+    """The sender of a request."""
 
     is_authorized: bool
-    """Whether the request carried the node's token."""
-    visit: Visit | None = None
-    """Its socket, where it came over one."""
+    """True if the request carried the node's token."""
+    request: SessionRequest | None = None
+    """Its access to the subscriptions of its WebSocket; None if it came by POST."""
 
 
 class Dispatcher:
-    """Finds the method, checks its parameters, runs it within its time, and spells the answer.
+    """Finds the method, validates its parameters, runs it within its time limit, and encodes the answer.
 
     Args:
-        methods: by name.
-        node: handed to every method.
-        token_hint: where the token is, for those who lack it.
-        observe: told of each call.
+        methods: the methods by name.
+        node: passed to every method.
+        token_hint: says where the token is, in the error for callers without it.
+        observe: called after each call.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Dispatcher:
         self._observe = observe
 
     async def process(self, body: bytes, caller: Caller) -> bytes | None:
-        """The answer to a body: one response, a batch of them, or None where nothing is to be answered."""
+        """Return the answer to a body: a response, a batch of them, or None if the body asks for no answer."""
         try:
             request = await _parse(body)
         except RpcError as error:
@@ -73,11 +73,13 @@ class Dispatcher:
         if not isinstance(request, list):
             return await self._process_one(request, caller)
         if not 1 <= len(request) <= MAX_BATCH:
-            return encode_error(_invalid(f"a batch holds 1 to {MAX_BATCH} requests, this one {len(request)}"), None)
+            return encode_error(
+                _invalid(f"a batch holds 1 to {MAX_BATCH} requests, this one holds {len(request)}"), None
+            )
         return await self._process_batch(request, caller)
 
     async def _process_batch(self, requests: list[Any], caller: Caller) -> bytes | None:
-        """One after another, so that a batch may build on its own earlier requests."""
+        """Process the requests in order, so that a request can rely on those before it."""
         answers: list[bytes] = []
         size = 0
         for request in requests:
@@ -120,7 +122,7 @@ class Dispatcher:
             )
         began, outcome = time.perf_counter(), "cancelled"
         try:
-            result = await self._run(method, check_params(method, params), caller.visit)
+            result = await self._run(method, check_params(method, params), caller.request)
             outcome = "ok"
             return result
         except InosError as error:
@@ -130,29 +132,31 @@ class Dispatcher:
             if self._observe is not None:
                 self._observe(name, time.perf_counter() - began, outcome)
 
-    async def _run(self, method: Method, arguments: BaseModel, visit: Visit | None) -> BaseModel:
+    async def _run(self, method: Method, arguments: BaseModel, request: SessionRequest | None) -> BaseModel:
         name = method.name
         try:
             async with asyncio.timeout(method.timeout_s) as limit:
-                if method.needs_visit:
-                    return await method.call(self._node, arguments, visit)
+                if method.needs_session:
+                    return await method.call(self._node, arguments, request)
                 return await method.call(self._node, arguments)
         except InosError:
             raise
         except TimeoutError as error:
             if limit.expired():
-                raise RpcError(errors.TIMED_OUT, "timeout", f"{name} took over {method.timeout_s:g} s") from error
+                raise RpcError(
+                    errors.TIMED_OUT, "timeout", f"{name} took longer than {method.timeout_s:g} s"
+                ) from error
             raise _internal(name, error) from error
         except Exception as error:
-            # The boundary: whatever went wrong is logged, and nothing of it leaks.
+            # This is the boundary: any error is logged, and the caller is told no details of it.
             raise _internal(name, error) from error
 
 
 def check_request(request: Any) -> tuple[RequestId, bool]:
-    """The id of a well-formed request, and whether it is a notification.
+    """Return the id of a well-formed request, and True if it is a notification.
 
     Raises:
-        RpcError: invalid request (-32600), saying which member is wrong.
+        RpcError: invalid request (-32600); the message names the wrong member.
     """
     if not isinstance(request, dict):
         raise _invalid("a request is an object")
@@ -171,17 +175,17 @@ def check_request(request: Any) -> tuple[RequestId, bool]:
 
 
 def check_params(method: Method, params: dict[str, Any] | list[Any]) -> BaseModel:
-    """Parameters by name, or by position in the order the method declares, as its typed model.
+    """Return the parameters, given by name or by position, as the method's model.
 
     Raises:
-        RpcError: invalid params (-32602) naming each wrong parameter and why.
+        RpcError: invalid params (-32602); the message names each wrong parameter and the reason.
     """
     names = list(method.params.model_fields)
     if isinstance(params, list):
         if len(params) > len(names):
             takes = f"takes {', '.join(names)}" if names else "takes no parameters"
             raise RpcError(
-                errors.INVALID_PARAMS, "invalid-params", f"{len(params)} parameters, but {method.name} {takes}"
+                errors.INVALID_PARAMS, "invalid-params", f"got {len(params)} parameters, but {method.name} {takes}"
             )
         params = dict(zip(names, params, strict=False))
     try:
@@ -191,12 +195,12 @@ def check_params(method: Method, params: dict[str, Any] | list[Any]) -> BaseMode
 
 
 def encode_error(error: InosError, request_id: RequestId) -> bytes:
-    """A whole response object with an error."""
+    """Return a whole response object with an error."""
     return msgspec.json.encode({"jsonrpc": "2.0", "error": make_error_object(error), "id": request_id})
 
 
 def _encode_result(result: BaseModel, request_id: RequestId) -> bytes:
-    # The result goes through pydantic, as the models say how each field is spelled.
+    # pydantic encodes the result, because the models say how each field is encoded.
     return b'{"jsonrpc":"2.0","result":%b,"id":%b}' % (
         result.model_dump_json(exclude_none=False).encode(),
         msgspec.json.encode(request_id),
@@ -204,7 +208,7 @@ def _encode_result(result: BaseModel, request_id: RequestId) -> bytes:
 
 
 async def _parse(body: bytes) -> Any:
-    """The body's JSON value; NaN, infinities, numbers beyond a double's range and deep nesting are refused."""
+    """Return the body's JSON value. NaN, infinities, numbers out of a double's range and deep nesting are refused."""
     try:
         if len(body) > PARSE_IN_THREAD_BYTES:
             return await asyncio.to_thread(msgspec.json.decode, body)
@@ -218,7 +222,7 @@ async def _parse(body: bytes) -> Any:
 def _make_params_error(method: Method, error: ValidationError) -> RpcError:
     problems: dict[str, list[str]] = {}
     for problem in error.errors(include_url=False, include_input=False, include_context=False):
-        # A parameter of several forms has one problem for each of them, in whose place stands the form.
+        # A parameter that may have several types has one problem for each of them.
         reasons = problems.setdefault(_name(problem["loc"]), [])
         reasons.append(str(problem["msg"]).removeprefix("Value error, "))
     shown = [f"{name}: {', or: '.join(reasons)}" for name, reasons in problems.items()]
@@ -237,7 +241,7 @@ def _name(location: tuple[int | str, ...]) -> str:
 
 
 def _get_id(request: Any) -> RequestId:
-    """The id of a malformed request where it can be told, else null (JSON-RPC 2.0, section 5)."""
+    """Return the id of a malformed request if it has one, else None (JSON-RPC 2.0, section 5)."""
     found = request.get("id") if isinstance(request, dict) else None
     return found if isinstance(found, str | int | float) and not isinstance(found, bool) else None
 

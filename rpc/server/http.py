@@ -1,4 +1,4 @@
-"""The HTTP side: one address, POST with JSON in and JSON out, and who may ask at all."""
+"""The HTTP server: JSON-RPC by POST and over a WebSocket, the explorer's files, and the checks of each request."""
 
 import asyncio
 import errno
@@ -22,19 +22,19 @@ from inos.rpc.server.dispatch import Caller, Dispatcher, Observe, encode_error
 from inos.rpc.server.pages import answer_page
 from inos.rpc.server.socket import SLOW_S, Sockets
 from inos.rpc.server.token import is_authorized, load_or_create_token
-from inos.rpc.subscriptions.session import Session, Visit
+from inos.rpc.subscriptions.session import Session, SessionRequest
 
 log: Final = structlog.get_logger("rpc")
 
 DEFAULT_BODY_LIMIT: Final = 48 * 2**20
-"""A 32 MiB matrix, the most a checked job may hold, is 42.7 MiB of base64; the rest is room for JSON."""
+"""The largest checked job has 32 MiB of matrices, which is 42.7 MiB in base64; the rest is for the JSON around it."""
 DEFAULT_PORT: Final = 8645
 LOCAL_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 READ_TIMEOUT_S: Final = 30.0
 SHUTDOWN_S: Final = 5.0
 
 HELP: Final = """\
-This is the JSON-RPC 2.0 server of an INOS node. Ask it with POST, for example:
+This is the JSON-RPC 2.0 server of an INOS node. Send requests by POST, for example:
 
   curl -s -H 'Content-Type: application/json' \\
        -d '{"jsonrpc":"2.0","id":1,"method":"chain_head"}' %(url)s
@@ -46,35 +46,35 @@ rpc.discover returns an OpenRPC document that describes all methods:
 
 
 class RpcSettings(Struct, frozen=True, kw_only=True):
-    """Where the server listens and what it lets through."""
+    """The address and the limits of the server."""
 
     token_path: Path
-    """File of the bearer token, `<data-dir>/rpc.token`."""
+    """The file of the bearer token, `<data-dir>/rpc.token`."""
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
-    """0 takes any free port; `RpcServer.port` says which."""
+    """0 for any free port; `RpcServer.port` says which."""
     body_limit: int = DEFAULT_BODY_LIMIT
-    """Bytes of the largest request body."""
+    """The most bytes of a request body."""
     allowed_hosts: tuple[str, ...] = ()
-    """Names besides localhost, 127.0.0.1 and [::1] that a Host header may carry, without port."""
+    """Host names, without port, that are accepted in Host headers besides localhost, 127.0.0.1 and [::1]."""
     max_concurrent: int = 32
-    """Requests worked on at once."""
+    """The most requests processed at once."""
     has_explorer: bool = False
-    """Whether the explorer's pages are served, under /explorer/."""
+    """True to serve the explorer's pages under /explorer/."""
     slow_s: float = SLOW_S
-    """A subscriber that takes no notification for so long is cut off, with an error."""
+    """Seconds after which a subscriber that does not read a notification is disconnected with an error."""
     max_waiting: int = 256
-    """Requests that wait for their turn; more are refused as busy."""
+    """The most requests that wait to be processed; more are refused with "busy"."""
 
 
 class RpcServer:
     """Serves a node's methods over HTTP.
 
     Args:
-        node: what the methods work on.
-        settings: address, limits, token.
-        methods: by name; all of `inos.rpc.methods` where left out.
-        observe: as `inos.rpc.server.dispatch.Dispatcher` has it.
+        node: passed to every method.
+        settings: the address and the limits.
+        methods: the methods by name; by default all of `inos.rpc.methods`.
+        observe: called after each call; see `Dispatcher`.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class RpcServer:
 
     @property
     def port(self) -> int:
-        """The port listened on, 0 before `start`."""
+        """The port that the server listens on; 0 before `start`."""
         return self._port
 
     @property
@@ -109,10 +109,10 @@ class RpcServer:
         return f"http://{f'[{host}]' if ':' in host else host}:{self._port}"
 
     async def start(self) -> None:
-        """Make or read the token and listen.
+        """Read or create the token, and listen.
 
         Raises:
-            RpcError: "port-in-use", "address-unusable", or what `load_or_create_token` raises.
+            RpcError: "port-in-use", "address-unusable", or an error of `load_or_create_token`.
         """
         self._token = load_or_create_token(self._settings.token_path)
         hint = f"the token is in {self._settings.token_path}"
@@ -133,10 +133,10 @@ class RpcServer:
             raise _make_bind_error(self._settings, error) from error
         self._runner = runner
         self._port = runner.addresses[0][1]
-        log.info("rpc listens", url=self.url)
+        log.info("rpc server listening", url=self.url)
 
     async def stop(self) -> None:
-        """Refuse new requests, give running ones SHUTDOWN_S seconds, close."""
+        """Refuse new requests, give running ones SHUTDOWN_S seconds to end, and close."""
         if self._runner is not None:
             await self._sockets.close()
             await self._runner.cleanup()
@@ -156,7 +156,7 @@ class RpcServer:
         raise web.HTTPPermanentRedirect("/explorer/")
 
     async def _handle_page(self, request: web.Request) -> web.Response:
-        """One of the explorer's files, for whoever may ask at all."""
+        """Answer with one of the explorer's files."""
         try:
             self._check_host(request)
         except RpcError as error:
@@ -164,36 +164,36 @@ class RpcServer:
         return answer_page(request.match_info["name"])
 
     async def _handle_socket(self, request: web.Request) -> web.StreamResponse:
-        """JSON-RPC in messages; asked for by programs, and by pages of this node's own names only."""
+        """Serve JSON-RPC over a WebSocket. Web pages may open one only if they come from this node."""
         try:
             self._check_host(request)
             self._check_origin(request)
         except RpcError as error:
             return _respond(encode_error(error, None), STATUS[error.number])
         if self._sockets.is_full:
-            busy = RpcError(errors.BUSY, "busy", "too many sockets are open already", hint="close one, or use POST")
+            busy = RpcError(errors.BUSY, "busy", "too many WebSockets are open", hint="close one, or use POST")
             return _respond(encode_error(busy, None), 503)
-        is_known = is_authorized(request.headers.get("Authorization", ""), self._token)
+        has_token = is_authorized(request.headers.get("Authorization", ""), self._token)
 
         async def answer(body: bytes, session: Session) -> tuple[bytes | None, Callable[[], None]]:
-            assert self._dispatcher is not None  # set before the address is listened on
-            visit = Visit(session, is_known)
+            assert self._dispatcher is not None  # It is set before the server listens.
+            access = SessionRequest(session, has_token)
             async with self._turns:
-                return await self._dispatcher.process(body, Caller(is_known, visit)), visit.begin
+                return await self._dispatcher.process(body, Caller(has_token, access)), access.start
 
         return await self._sockets.serve(request, answer)
 
     def _check_origin(self, request: web.Request) -> None:
-        """Browsers let any page open a socket anywhere, but say which page it is."""
+        """Refuse WebSockets from foreign pages: browsers let any page open one, but they send the page's origin."""
         origin = request.headers.get("Origin")
         if origin is not None and (URL(origin).host or "").lower() not in {name.strip("[]") for name in self._hosts}:
             raise RpcError(
-                errors.FORBIDDEN_HOST, "forbidden-origin", f"pages of {origin[:100]!r} may not talk to this node"
+                errors.FORBIDDEN_HOST, "forbidden-origin", f"pages from {origin[:100]!r} may not connect to this node"
             )
 
     async def _handle_post(self, request: web.Request) -> web.Response:
         if self._waiting >= self._settings.max_waiting:
-            busy = RpcError(errors.BUSY, "busy", "too many requests wait already", hint="try again in a moment")
+            busy = RpcError(errors.BUSY, "busy", "too many requests are waiting", hint="try again in a moment")
             return _respond(encode_error(busy, None), 503)
         self._waiting += 1
         try:
@@ -216,17 +216,17 @@ class RpcServer:
         except RpcError as error:
             return _respond(encode_error(error, None), STATUS[error.number])
         except ConnectionError:
-            return web.Response(status=400)  # nobody is left to read it
+            return web.Response(status=400)  # The caller has disconnected and does not read it.
         except TimeoutError:
             late = RpcError(errors.TIMED_OUT, "timeout", f"the request did not arrive within {READ_TIMEOUT_S:g} s")
             return _respond(encode_error(late, None), 408)
         caller = Caller(is_authorized(request.headers.get("Authorization", ""), self._token))
-        assert self._dispatcher is not None  # set before the address is listened on
+        assert self._dispatcher is not None  # It is set before the server listens.
         answer = await self._dispatcher.process(body, caller)
         return web.Response(status=204) if answer is None else _respond(answer, 200)
 
     async def _read(self, request: web.Request) -> bytes:
-        """The body, read no further than the limit, also where it is compressed."""
+        """Read the body, decompressed, up to the limit."""
         limit = self._settings.body_limit
         body = bytearray()
         if (request.content_length or 0) <= limit:
@@ -239,26 +239,26 @@ class RpcServer:
                     return bytes(body)
             except web.RequestPayloadError as error:
                 raise RpcError(
-                    errors.PARSE_ERROR, "parse-error", "the body is not compressed as its Content-Encoding says"
+                    errors.PARSE_ERROR, "parse-error", "the body cannot be decompressed as its Content-Encoding says"
                 ) from error
         raise RpcError(
             errors.TOO_LARGE,
             "body-too-large",
-            f"the body is larger than this node takes: at most {limit} bytes",
-            hint="its operator can raise it with --rpc-body-limit",
+            f"the body is larger than this node accepts, which is {limit} bytes",
+            hint="the node's operator can raise the limit with --rpc-body-limit",
         )
 
     def _check_host(self, request: web.Request) -> None:
-        """Only names of this machine: a web page that had its own name resolve to this address stops here."""
+        """Refuse foreign Host headers, as sent by a web page whose own name resolves to this address."""
         given = request.headers.get("Host", "").lower()
         name = given if given.endswith("]") else given.rsplit(":", 1)[0] if ":" in given else given
         if name not in self._hosts:
             raise RpcError(
                 errors.FORBIDDEN_HOST,
                 "forbidden-host",
-                f"the Host header {given[:100]!r} names a host this node does not answer for",
+                f"the Host header {given[:100]!r} is not a name of this node",
                 hint="this keeps web pages from reaching the node by DNS rebinding; "
-                "if the name is yours, its operator can allow it with --rpc-allow-host",
+                "if the name is right, the node's operator can allow it with --rpc-allow-host",
             )
 
 
@@ -268,11 +268,11 @@ STATUS: Final = {
     errors.TOO_LARGE: 413,
     errors.PARSE_ERROR: 400,
 }
-"""HTTP status of what is refused before JSON-RPC begins; everything after it is 200."""
+"""HTTP status of requests that are refused before they reach JSON-RPC; all others get 200."""
 
 
 def _check_content_type(request: web.Request) -> None:
-    """A browser sends JSON to another site only after asking first, which this server never allows."""
+    """Refuse other types: browsers send JSON to a foreign site only after a preflight, which this server refuses."""
     if request.content_type != "application/json":
         raise RpcError(
             errors.WRONG_CONTENT_TYPE,
@@ -287,12 +287,12 @@ def _respond(body: bytes, status: int) -> web.Response:
 
 
 def _make_bind_error(settings: RpcSettings, error: OSError) -> InosError:
-    place = f"{settings.host}:{settings.port}"
+    endpoint = f"{settings.host}:{settings.port}"
     if error.errno == errno.EADDRINUSE:
         return RpcError(
             errors.REFUSED,
             "port-in-use",
-            f"the RPC port {settings.port} on {settings.host} is in use already",
+            f"the RPC port {settings.port} on {settings.host} is in use",
             hint="another node may be running; choose another port with --rpc-port",
         )
-    return RpcError(errors.REFUSED, "address-unusable", f"cannot listen on {place}: {error.strerror or error}")
+    return RpcError(errors.REFUSED, "address-unusable", f"cannot listen on {endpoint}: {error.strerror or error}")

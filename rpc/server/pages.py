@@ -1,4 +1,4 @@
-"""The explorer's files: static pages under /explorer/ that ask this node and nobody else."""
+"""The explorer's files: static pages under /explorer/ that send requests to this node only."""
 
 from functools import cache
 from importlib.resources import files
@@ -22,7 +22,7 @@ HEADERS: Final = {
 
 @cache
 def load_pages() -> dict[str, tuple[bytes, str]]:
-    """Content and type of every file by its name in /explorer/; read once."""
+    """Return content and type of every file by its name in /explorer/; they are read once."""
     found: dict[str, tuple[bytes, str]] = {}
     for folder, prefix in ((files("inos.rpc") / FOLDER, ""), (files("inos.rpc") / FOLDER / "pages", "pages/")):
         for file in folder.iterdir():
@@ -33,7 +33,7 @@ def load_pages() -> dict[str, tuple[bytes, str]]:
 
 
 def answer_page(name: str) -> web.Response:
-    """The file, index.html for the bare folder; 404 for anything else: no path is ever looked up on disk."""
+    """Answer with a file by its name, or with 404. The name is never used as a path on disk."""
     page = load_pages().get(name or "index.html")
     if page is None:
         return web.Response(status=404, text="the explorer has no such file\n", headers=HEADERS)

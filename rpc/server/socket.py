@@ -1,4 +1,4 @@
-"""JSON-RPC over a WebSocket: each text message is a request, answered when it is done, not in order."""
+"""JSON-RPC over a WebSocket: each text message is a request, and each answer is sent when it is ready."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -14,22 +14,22 @@ log: Final = structlog.get_logger("rpc")
 
 MAX_SOCKETS: Final = 64
 MAX_RUNNING: Final = 8
-"""Requests of one socket worked on at a time; while there are more, nothing further is read from it."""
+"""The most requests of one socket processed at once; while it has so many, no more are read from it."""
 HEARTBEAT_S: Final = 20.0
 WRITE_S: Final = 30.0
-"""A caller that takes no answer for so long is cut off."""
+"""Seconds after which a caller that does not read an answer is disconnected."""
 SLOW_S: Final = 10.0
-"""A subscriber that takes no notification for so long is cut off."""
-FAREWELL_S: Final = 5.0
-"""Time a slow reader has to read why."""
-SLOW_READER: Final = b"slow-reader: subscribe again from the last height you saw"
+"""Seconds after which a subscriber that does not read a notification is disconnected."""
+CLOSE_S: Final = 5.0
+"""Seconds that a slow reader has to read the close message."""
+SLOW_READER: Final = b"slow-reader: subscribe again from the last height received"
 
 Answer = Callable[[bytes, Session], Awaitable[tuple[bytes | None, Callable[[], None]]]]
-"""The answer to one request, None for a notification; and what to call once it is sent."""
+"""Returns the answer to a request, None for a notification, and a function to call once the answer is sent."""
 
 
 class Sockets:
-    """All open sockets of one server."""
+    """All open WebSockets of one server."""
 
     def __init__(self, max_bytes: int, slow_s: float = SLOW_S) -> None:
         self._max_bytes = max_bytes
@@ -41,14 +41,14 @@ class Sockets:
         return len(self._open) >= MAX_SOCKETS
 
     async def serve(self, request: web.Request, answer: Answer) -> web.WebSocketResponse:
-        """Answer requests until the caller goes."""
+        """Answer requests until the caller disconnects."""
         ws = web.WebSocketResponse(max_msg_size=self._max_bytes, heartbeat=HEARTBEAT_S)
         await ws.prepare(request)
         self._open.add(ws)
         turns = asyncio.Semaphore(MAX_RUNNING)
         try:
             async with asyncio.TaskGroup() as group:
-                # The farewell is a task of its own: what else runs for the socket ends while it is read.
+                # Closing a slow socket is a task of its own, because the other tasks of the socket end meanwhile.
                 session = Session(partial(self._send, ws, lambda: group.create_task(_drop(request, ws))), group)
                 async for message in ws:
                     if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
@@ -62,7 +62,7 @@ class Sockets:
         return ws
 
     async def _send(self, ws: web.WebSocketResponse, drop: Callable[[], object], text: str) -> None:
-        """One notification; who does not take it in time is dropped, ConnectionResetError."""
+        """Send a notification. A caller that does not read it in time is disconnected: ConnectionResetError."""
         if ws.closed:
             raise ConnectionResetError("the socket is closed")
         try:
@@ -73,17 +73,17 @@ class Sockets:
             raise ConnectionResetError("the reader is too slow") from error
 
     async def close(self) -> None:
-        """Say goodbye to all."""
+        """Close all sockets."""
         for ws in tuple(self._open):
-            await ws.close(code=1001, message=b"the node stops")
+            await ws.close(code=1001, message=b"the node is stopping")
 
 
 async def _drop(request: web.Request, ws: web.WebSocketResponse) -> None:
-    """Close with the reason; the connection is cut where even that is not read in time."""
+    """Close the socket with the reason, and abort the connection if the caller does not read it in time."""
     if ws.closed or request.transport is None:
         return
-    log.info("slow rpc reader dropped")
-    asyncio.get_running_loop().call_later(FAREWELL_S, request.transport.abort)
+    log.info("slow rpc subscriber disconnected")
+    asyncio.get_running_loop().call_later(CLOSE_S, request.transport.abort)
     await ws.close(code=WSCloseCode.POLICY_VIOLATION, message=SLOW_READER)
 
 
@@ -99,7 +99,7 @@ async def _reply(
                 await ws.send_str(text.decode())
         begin()
     except (ConnectionError, TimeoutError) as error:
-        log.debug("rpc caller gone", error=str(error))
+        log.debug("rpc caller disconnected", error=str(error))
         await ws.close()
     finally:
         turns.release()

@@ -1,4 +1,4 @@
-"""The bearer token of the protected methods: one per data directory, readable by its owner alone."""
+"""The bearer token of the protected methods, in a file of the data directory that only its owner can read."""
 
 import hmac
 import os
@@ -13,10 +13,10 @@ TOKEN_LETTERS: Final = 2 * TOKEN_BYTES
 
 
 def load_or_create_token(path: Path) -> str:
-    """The token in `path` (64 hex digits), made on the first start with mode 0600.
+    """Return the token in `path`, 64 hex digits; create it with mode 0600 if there is none.
 
     Raises:
-        RpcError: "token-unreadable", or "token-damaged" where the file holds something else.
+        RpcError: "token-unreadable", or "token-damaged" if the file does not hold a token.
     """
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -33,7 +33,7 @@ def load_or_create_token(path: Path) -> str:
 
 
 def read_token(path: Path) -> str:
-    """The token in an existing file; errors as `load_or_create_token`."""
+    """Return the token in an existing file; raise the errors of `load_or_create_token`."""
     try:
         with path.open("rb") as file:
             token = file.read(TOKEN_LETTERS + 2).strip().decode("ascii", "replace")
@@ -42,21 +42,21 @@ def read_token(path: Path) -> str:
             REFUSED,
             "token-unreadable",
             f"cannot read the token in {path}: {error.strerror}",
-            hint="it lies in the data directory of the node, and only the node's user may read it",
+            hint="run the command as the user that runs the node, who alone may read the file",
         ) from error
     if len(token) != TOKEN_LETTERS or any(letter not in "0123456789abcdef" for letter in token):
         raise RpcError(
             REFUSED,
             "token-damaged",
             f"{path} does not hold a token of {TOKEN_LETTERS} hex digits",
-            hint="delete the file; the node makes a new one when it starts",
+            hint="delete the file and restart the node, which creates a new one",
         )
     return token
 
 
 def is_authorized(header: str, token: str) -> bool:
-    """Whether an Authorization header carries the token; takes the same time for every wrong one."""
+    """Return True if an Authorization header carries the token, in a time that does not depend on the wrong token."""
     scheme, _, given = header.partition(" ")
-    # A header may hold any bytes; those that are no UTF-8 arrive as lone surrogates.
+    # A header may hold any bytes; those that are not UTF-8 arrive as lone surrogates.
     sent = given.strip().encode(errors="surrogateescape")
     return scheme.lower() == "bearer" and hmac.compare_digest(sent, token.encode())

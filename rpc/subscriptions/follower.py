@@ -1,6 +1,6 @@
-"""Walking along the best chain behind its tip, block by block, also where a part of it is undone.
+"""A follower walks along the best chain block by block, and back first if its block was disconnected.
 
-The walk is read off the ledger and not off events: whoever was away, or slow, sees every block once and in order.
+It reads the ledger and not events. A reader that was disconnected or slow still sees every block once and in order.
 """
 
 from typing import Final
@@ -13,11 +13,11 @@ from inos.rpc.errors import BUSY, RpcError, make_invalid_param, make_not_found
 from inos.rpc.ports import NodePort
 
 MAX_REPLAY: Final = 10_000
-"""Blocks told again to one who was away; what lies deeper is asked for by the other methods."""
+"""The most past blocks that a subscription reports; other methods list older ones."""
 
 
 class Step(Struct, frozen=True):
-    """The chain grew by a block, or its last block was undone."""
+    """A block was connected, or disconnected."""
 
     is_connected: bool
     id: BlockId
@@ -25,53 +25,54 @@ class Step(Struct, frozen=True):
 
 
 class Follower:
-    """Stands on a block and steps towards the tip.
+    """A position on the chain that moves step by step to the tip.
 
     Args:
-        place: the last block that was seen.
+        position: the last block that was seen.
     """
 
-    def __init__(self, node: NodePort, place: BlockId) -> None:
+    def __init__(self, node: NodePort, position: BlockId) -> None:
         self._ledger = node.ledger
-        self._place = place
+        self._position = position
 
     def step(self) -> Step | None:
-        """One step: back, where the block stood on is off the best chain, else forward; None at the tip.
+        """Step back if the current block is off the best chain, else forward; return None at the tip.
 
         Raises:
-            RpcError: "block-forgotten", where the chain this follower stood on was dropped meanwhile.
+            RpcError: "block-forgotten" if the node has deleted the branch of the current block.
         """
-        header = self._ledger.get_header(self._place)
+        header = self._ledger.get_header(self._position)
         if header is None:
-            raise RpcError(BUSY, "block-forgotten", "the branch followed is gone", hint="subscribe again")
-        if self._ledger.get_block_id(Height(header.height)) != self._place:
-            step = Step(False, self._place, header)
-            self._place = BlockId(header.parent)
+            text = "the node has deleted the branch that the subscription was on"
+            raise RpcError(BUSY, "block-forgotten", text, hint="subscribe again")
+        if self._ledger.get_block_id(Height(header.height)) != self._position:
+            step = Step(False, self._position, header)
+            self._position = BlockId(header.parent)
             return step
         if header.height >= self._ledger.tip.header.height:
             return None
         following = self._ledger.get_block_id(Height(header.height + 1))
         found = None if following is None else self._ledger.get_header(following)
-        if following is None or found is None or found.parent != self._place:
-            return None  # the tip moved between two reads; the event of that comes next
-        self._place = following
+        if following is None or found is None or found.parent != self._position:
+            return None  # The tip moved between two reads; its event is still to come.
+        self._position = following
         return Step(True, following, found)
 
 
 def make_follower(node: NodePort, from_height: int | None, after: str | None) -> Follower:
-    """A follower that begins at a height, behind a block by id, or at the tip.
+    """Return a follower that starts at a height, after a block given by id, or at the tip.
 
     Raises:
         RpcError: "block-unknown", "too-far-back".
     """
     tip = node.ledger.tip.header.height
     if after is not None:
-        place = BlockId(bytes.fromhex(after))
-        header = node.ledger.get_header(place)
+        position = BlockId(bytes.fromhex(after))
+        header = node.ledger.get_header(position)
         if header is None:
-            raise make_not_found("block", after, hint="subscribe from a height instead")
+            raise make_not_found("block", after, hint="subscribe with from_height instead")
         _check_depth(tip, header.height + 1, "after")
-        return Follower(node, place)
+        return Follower(node, position)
     if from_height is None or from_height > tip:
         return Follower(node, node.ledger.tip.id)
     _check_depth(tip, from_height, "from_height")
@@ -83,7 +84,7 @@ def _check_depth(tip: int, first: int, param: str) -> None:
     if tip - first >= MAX_REPLAY:
         raise make_invalid_param(
             param,
-            f"block {first} is {tip - first} blocks back; at most {MAX_REPLAY} are told again",
+            f"block {first} is {tip - first} blocks below the tip; a subscription starts at most {MAX_REPLAY} below it",
             code="too-far-back",
-            hint="read older blocks with chain_listBlocks, state_getHistory or job_history",
+            hint="list older blocks with chain_listBlocks, state_getHistory or job_history",
         )

@@ -1,60 +1,109 @@
-"""What a subscription tells: one notification's parameters, by topic."""
+"""The notifications of each topic."""
 
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
+from typing_extensions import TypeAliasType
 
-from inos.rpc.methods.chain.summaries import BlockSummary
-from inos.rpc.methods.job.record import EventName
-from inos.rpc.methods.miner.control import MinerModel
-from inos.rpc.methods.state.history import EntryModel
-from inos.rpc.schemas import AddressText, HeightNumber, Hex32, JobModel, Model, NanoText, TransactionModel
+from inos.rpc.methods.chain.summaries import BlockSummaryModel
+from inos.rpc.methods.job.history import JobEventName
+from inos.rpc.methods.miner.control import MinerStatusModel
+from inos.rpc.methods.state.history import HistoryEntryModel
+from inos.rpc.models.jobs import JobModel
+from inos.rpc.models.transactions import TransactionModel
+from inos.rpc.models.values import AccountAddress, BlockHeight, Hash, Model, NanoAmount
 
-TopicName = Literal["heads", "finality", "transactions", "jobs", "miner"]
-SubscriptionId = Annotated[str, Field(min_length=1, max_length=32)]
-
-
-class HeadNews(Model):
-    """A block was connected, or undone: first the undone ones from the old tip down, then the new ones upwards."""
-
-    event: Literal["connected", "disconnected"]
-    block: BlockSummary
-
-
-class FinalityNews(Model):
-    """The newest final block. It and every block below it are never undone."""
-
-    id: Hex32
-    height: HeightNumber
+Topics = Literal["heads", "finality", "transactions", "jobs", "miner"]
+TopicName = TypeAliasType("TopicName", Annotated[Topics, Field(description="What a subscription reports.")])
+SubscriptionId = TypeAliasType(
+    "SubscriptionId",
+    Annotated[str, Field(min_length=1, max_length=32, description="A subscription of one connection.")],
+)
 
 
-class TransactionNews(Model):
-    """A transaction of the address: in the pool, in a block, or undone with its block; or what a block itself moved."""
+class HeadNotificationModel(Model):
+    """Topic heads: a block was connected or disconnected.
 
-    event: Literal["pending", "included", "undone"]
-    block: Annotated[Hex32 | None, Field(description="Null while it waits.")]
-    tx: Annotated[TransactionModel | None, Field(description="Of a pending one.")]
-    entry: Annotated[EntryModel | None, Field(description="Of one that was included: as state_getHistory has it.")]
+    A reorg first disconnects blocks from the old tip downwards, then connects the new ones upwards.
+    """
 
-
-class JobNews(Model):
-    """What happened to a job. Where a block is undone, so is all that was told of its height: "undone" follows."""
-
-    event: EventName | Literal["undone"]
-    id: Hex32
-    worker: AddressText | None
-    amount: NanoText | None
-    job: Annotated[JobModel | None, Field(description="As the tip has it; null where it is on chain no longer.")]
+    event: Annotated[Literal["connected", "disconnected"], Field(description="What happened to the block.")]
+    block: Annotated[BlockSummaryModel, Field(description="The block.")]
 
 
-class Notification(Model):
-    """Parameters of the notification `subscription`; exactly one of data and error is there."""
+class FinalityNotificationModel(Model):
+    """Topic finality: there is a new final block. It and all blocks below it are never undone."""
 
-    subscription: SubscriptionId
-    topic: TopicName
-    height: Annotated[
-        HeightNumber,
-        Field(description="Go on from here: subscribe with from_height one above the last connected block's."),
+    id: Annotated[Hash, Field(description="The id of the block.")]
+    height: Annotated[BlockHeight, Field(description="Its height.")]
+
+
+class TransactionNotificationModel(Model):
+    """Topic transactions: a transaction that concerns the account, or what a block itself changed on it."""
+
+    event: Annotated[
+        Literal["pending", "included", "undone"],
+        Field(
+            description='"pending": the pool accepted it. "included": a block was connected that holds it. "undone": '
+            "that block was disconnected."
+        ),
     ]
-    data: HeadNews | FinalityNews | TransactionNews | JobNews | MinerModel | None = None
-    error: Annotated[dict[str, Any] | None, Field(description="Why the subscription ended.")] = None
+    block: Annotated[Hash | None, Field(description="The id of the block; null if pending.")]
+    tx: Annotated[TransactionModel | None, Field(description="The transaction; null if included.")]
+    entry: Annotated[
+        HistoryEntryModel | None, Field(description="The entry of state_getHistory; null unless included.")
+    ]
+
+
+class JobNotificationModel(Model):
+    """Topic jobs: something happened to a job."""
+
+    event: Annotated[
+        JobEventName | Literal["undone"],
+        Field(
+            description='What happened. "undone": a block with events of this job was disconnected, so all events at '
+            "its height are undone."
+        ),
+    ]
+    id: Annotated[Hash, Field(description="The job's id.")]
+    worker: Annotated[
+        AccountAddress | None, Field(description="The worker that the event is about, as in job_history.")
+    ]
+    amount: Annotated[NanoAmount | None, Field(description="The event's amount, as in job_history; null if undone.")]
+    job: Annotated[
+        JobModel | None, Field(description="The job in the tip's state; null if it is no longer on the chain.")
+    ]
+
+
+class ErrorDetailsModel(Model):
+    """An error, as in a JSON-RPC response."""
+
+    code: Annotated[int, Field(description="The error's number; see the list of errors.")]
+    message: Annotated[str, Field(description="What went wrong.")]
+    data: Annotated[
+        dict[str, Any], Field(description="`code`, the stable name of the error, and `hint`, what to do about it.")
+    ]
+
+
+class SubscriptionNotificationModel(Model):
+    """The parameters of a notification. Either `data` or `error` is null."""
+
+    subscription: Annotated[SubscriptionId, Field(description="The subscription.")]
+    topic: Annotated[TopicName, Field(description="Its topic.")]
+    height: Annotated[
+        BlockHeight,
+        Field(
+            description="The height at which it happened. To resume after a lost connection, subscribe with "
+            "from_height one above the last one."
+        ),
+    ]
+    data: Annotated[
+        HeadNotificationModel
+        | FinalityNotificationModel
+        | TransactionNotificationModel
+        | JobNotificationModel
+        | MinerStatusModel
+        | None,
+        Field(description="What happened, by topic; null if the subscription ended."),
+    ] = None
+    error: Annotated[ErrorDetailsModel | None, Field(description="Why the subscription ended; null before.")] = None

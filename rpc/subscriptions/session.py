@@ -1,4 +1,4 @@
-"""Subscriptions of one socket: what they are, how many, and what becomes of readers that are too slow."""
+"""The subscriptions of one WebSocket: their number, their tasks, and their end."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -21,19 +21,19 @@ from inos.rpc.subscriptions.follower import Follower, Step
 log: Final = structlog.get_logger("rpc")
 
 MAX_SUBSCRIPTIONS: Final = 16
-"""Of one socket."""
+"""Subscriptions per WebSocket."""
 
 
 Send = Callable[[str], Awaitable[None]]
-"""Writes one message; ConnectionError where the other side is gone, or does not take it."""
+"""Write one message; raise ConnectionError if the other side is gone or does not read it in time."""
 
 
-News = tuple[int, BaseModel]
-"""Height and what is told."""
+Report = tuple[int, BaseModel]
+"""A height, and what happened at it."""
 
 
 class Topic(Protocol):
-    """What a subscription is about; see inos.rpc.subscriptions.topics."""
+    """What a subscription reports; see inos.rpc.subscriptions.topics."""
 
     @property
     def name(self) -> str: ...
@@ -42,20 +42,21 @@ class Topic(Protocol):
     def node(self) -> NodePort: ...
 
     @property
-    def every_s(self) -> float | None:
-        """Look again after so many seconds without an event."""
+    def poll_s(self) -> float | None:
+        """Seconds without an event after which on_idle is called again; None to wait for an event."""
 
-    def on_step(self, step: Step) -> Iterable[News]: ...
+    def on_step(self, step: Step) -> Iterable[Report]:
+        """A block was connected or disconnected."""
 
-    def on_transaction(self, tx_id: TxId) -> Iterable[News]:
-        """The pool took a transaction."""
+    def on_transaction(self, tx_id: TxId) -> Iterable[Report]:
+        """The pool accepted a transaction."""
 
-    def on_look(self) -> Iterable[News]:
-        """Asked at the beginning, and whenever all steps are made."""
+    def on_idle(self) -> Iterable[Report]:
+        """All steps are made; called at the start too."""
 
 
 class Session:
-    """The subscriptions of one socket; each is a task of `group`, which ends with the socket."""
+    """The subscriptions of one WebSocket. Each is a task of `group`, which ends with the socket."""
 
     def __init__(self, send: Send, group: asyncio.TaskGroup) -> None:
         self._send = send
@@ -64,7 +65,7 @@ class Session:
         self._ids = count(1)
 
     def reserve(self) -> str:
-        """An id for a subscription that begins soon.
+        """Return an id for a subscription that starts soon.
 
         Raises:
             RpcError: "too-many-subscriptions".
@@ -73,59 +74,63 @@ class Session:
             raise RpcError(
                 errors.BUSY,
                 "too-many-subscriptions",
-                f"this connection has {MAX_SUBSCRIPTIONS} subscriptions already",
+                f"this connection already has {MAX_SUBSCRIPTIONS} subscriptions",
                 hint="end one with unsubscribe, or open another connection",
             )
-        name = f"s{next(self._ids)}"
-        self._running[name] = None
-        return name
+        id = f"s{next(self._ids)}"
+        self._running[id] = None
+        return id
 
-    def begin(self, name: str, topic: Topic, follower: Follower) -> None:
-        if name in self._running:
-            self._running[name] = self._group.create_task(self._run(name, topic, follower))
+    def start(self, id: str, topic: Topic, follower: Follower) -> None:
+        """Start a reserved subscription, unless it was ended meanwhile."""
+        if id in self._running:
+            self._running[id] = self._group.create_task(self._run(id, topic, follower))
 
-    def end(self, name: str) -> None:
-        """Raises RpcError "subscription-unknown"."""
-        if name not in self._running:
-            raise make_not_found("subscription", name[:32], hint="it may have ended with an error")
-        task = self._running.pop(name)
+    def end(self, id: str) -> None:
+        """End a subscription; raise RpcError "subscription-unknown" if there is none."""
+        if id not in self._running:
+            raise make_not_found("subscription", id[:32], hint="it may have ended with an error")
+        task = self._running.pop(id)
         if task is not None:
             task.cancel()
 
     def close(self) -> None:
+        """End all subscriptions."""
         for task in self._running.values():
             if task is not None:
                 task.cancel()
         self._running.clear()
 
-    async def _run(self, name: str, topic: Topic, follower: Follower) -> None:
-        """Tell what happens until cancelled; the last word is an error where it ends by itself."""
+    async def _run(self, id: str, topic: Topic, follower: Follower) -> None:
+        """Send notifications until cancelled; if an error ends the subscription, it is the last notification."""
         try:
-            await _follow(topic, follower, lambda news: self._tell(name, topic, news))
+            await _follow(topic, follower, lambda report: self._notify(id, topic, report))
         except ConnectionError as error:
-            log.debug("subscriber gone", error=str(error))
+            log.debug("subscriber disconnected", error=str(error))
         except InosError as error:
-            await self._tell_end(name, topic, error)
+            await self._notify_error(id, topic, error)
         except Exception as error:
-            # The boundary: whatever went wrong is logged, and nothing of it leaks.
+            # This is the boundary: any error is logged, and the caller is told no details of it.
             log.error("subscription failed", topic=topic.name, exc_info=error)
             failed = RpcError(errors.INTERNAL_ERROR, "internal-error", "the subscription failed inside the node")
-            await self._tell_end(name, topic, failed)
+            await self._notify_error(id, topic, failed)
         finally:
-            self._running.pop(name, None)
+            self._running.pop(id, None)
 
-    async def _tell(self, name: str, topic: Topic, news: News) -> None:
-        height, data = news
-        await self._send(encode_notification(name, topic.name, height, data.model_dump_json().encode()))
+    async def _notify(self, id: str, topic: Topic, report: Report) -> None:
+        height, data = report
+        await self._send(encode_notification(id, topic.name, height, data.model_dump_json().encode()))
 
-    async def _tell_end(self, name: str, topic: Topic, error: InosError) -> None:
+    async def _notify_error(self, id: str, topic: Topic, error: InosError) -> None:
         height = topic.node.ledger.tip.header.height
         with suppress(ConnectionError):
-            await self._send(encode_notification(name, topic.name, height, b"null", make_error_object(error)))
+            await self._send(encode_notification(id, topic.name, height, b"null", make_error_object(error)))
 
 
-class Visit:
-    """What one request asked of its session: it begins only once the answer, which names it, is sent.
+class SessionRequest:
+    """One request's access to the subscriptions of its WebSocket.
+
+    A new subscription starts only after the answer is sent, because the answer has its id.
 
     Args:
         is_authorized: whether the connection was opened with the node's token.
@@ -134,26 +139,29 @@ class Visit:
     def __init__(self, session: Session, is_authorized: bool) -> None:
         self.is_authorized = is_authorized
         self._session = session
-        self._opened: list[tuple[str, Topic, Follower]] = []
+        self._reserved: list[tuple[str, Topic, Follower]] = []
 
-    def open(self, topic: Topic, follower: Follower) -> str:
-        name = self._session.reserve()
-        self._opened.append((name, topic, follower))
-        return name
+    def subscribe(self, topic: Topic, follower: Follower) -> str:
+        """Return the id of a subscription that `start` will start."""
+        id = self._session.reserve()
+        self._reserved.append((id, topic, follower))
+        return id
 
-    def close(self, name: str) -> None:
-        self._session.end(name)
+    def unsubscribe(self, id: str) -> None:
+        """End a subscription; raise RpcError "subscription-unknown" if there is none."""
+        self._session.end(id)
 
-    def begin(self) -> None:
-        for one in self._opened:
-            self._session.begin(*one)
-        self._opened.clear()
+    def start(self) -> None:
+        """Start the subscriptions of this request; its answer is sent."""
+        for each in self._reserved:
+            self._session.start(*each)
+        self._reserved.clear()
 
 
-def encode_notification(name: str, topic: str, height: int, data: bytes, error: Any = None) -> str:
-    """inos.rpc.subscriptions.notifications.Notification as it goes over the wire; `data` is JSON already."""
+def encode_notification(id: str, topic: str, height: int, data: bytes, error: Any = None) -> str:
+    """Return a notification as JSON; `data` is JSON already."""
     params = {
-        "subscription": name,
+        "subscription": id,
         "topic": topic,
         "height": height,
         "data": msgspec.Raw(data),
@@ -162,21 +170,21 @@ def encode_notification(name: str, topic: str, height: int, data: bytes, error: 
     return msgspec.json.encode({"jsonrpc": "2.0", "method": "subscription", "params": params}).decode()
 
 
-async def _follow(topic: Topic, follower: Follower, tell: Callable[[News], Awaitable[None]]) -> None:
-    """Steps up to the tip, then a look, then wait; each piece of news is taken before the next is made."""
+async def _follow(topic: Topic, follower: Follower, notify: Callable[[Report], Awaitable[None]]) -> None:
+    """Step to the tip, call on_idle, wait for an event, and repeat. Each report is sent before the next is made."""
     node: NodePort = topic.node
     async with node.subscribe() as events:
         while True:
             while (step := follower.step()) is not None:
-                for news in topic.on_step(step):
-                    await tell(news)
+                for report in topic.on_step(step):
+                    await notify(report)
                 await asyncio.sleep(0)
-            for news in topic.on_look():
-                await tell(news)
-            event = await _wait(events, topic.every_s)
+            for report in topic.on_idle():
+                await notify(report)
+            event = await _wait(events, topic.poll_s)
             if isinstance(event, TransactionAdded):
-                for news in topic.on_transaction(event.tx_id):
-                    await tell(news)
+                for report in topic.on_transaction(event.tx_id):
+                    await notify(report)
 
 
 async def _wait(events: EventStream, limit_s: float | None) -> object:

@@ -1,4 +1,4 @@
-"""What each topic of a subscription tells. It is asked at every step of the chain and after every event."""
+"""The topics of subscriptions. Each reports what happened at every step of the chain and after every event."""
 
 from collections.abc import Iterable, Iterator
 from typing import Final
@@ -12,108 +12,117 @@ from inos.primitives.transactions import (
 )
 from inos.primitives.units import Address, BlockId, Height, JobId, TxId
 from inos.rpc.methods.chain.summaries import summarize
-from inos.rpc.methods.job.record import EVENT_NAMES
+from inos.rpc.methods.job.history import EVENT_NAMES
 from inos.rpc.methods.miner.control import get_miner, render_miner
 from inos.rpc.methods.state.history import render_entry
+from inos.rpc.models.render import make_renderer
+from inos.rpc.models.values import Model
 from inos.rpc.ports import NodePort
-from inos.rpc.render import make_renderer
-from inos.rpc.schemas import Model
 from inos.rpc.subscriptions.follower import Step
-from inos.rpc.subscriptions.notifications import FinalityNews, HeadNews, JobNews, TopicName, TransactionNews
-from inos.rpc.subscriptions.session import News
+from inos.rpc.subscriptions.notifications import (
+    FinalityNotificationModel,
+    HeadNotificationModel,
+    JobNotificationModel,
+    Topics,
+    TransactionNotificationModel,
+)
+from inos.rpc.subscriptions.session import Report
 
 MAX_TRACKED: Final = 4096
-"""Claims one subscription watches for a lapse; the oldest are forgotten first."""
+"""Claims that one subscription watches for a lapse; the oldest is dropped first."""
 MAX_ENTRIES: Final = 10_000
-"""Entries of one account in one block."""
-MINER_S: Final = 1.0
+"""The most entries of one account in one block that are reported."""
+MINER_POLL_S: Final = 1.0
 
 
 class Topic:
-    """Tells nothing by itself; the topics below override what concerns them."""
+    """Base of all topics: reports nothing. Topics override the methods that concern them."""
 
-    name: TopicName
-    every_s: float | None = None
-    """Look again after so many seconds without an event."""
+    name: Topics
+    poll_s: float | None = None
+    """Seconds without an event after which on_idle is called again; None to wait for an event."""
 
     def __init__(self, node: NodePort) -> None:
         self.node = node
 
-    def on_step(self, step: Step) -> Iterable[News]:
+    def on_step(self, step: Step) -> Iterable[Report]:
         return ()
 
-    def on_transaction(self, tx_id: TxId) -> Iterable[News]:
+    def on_transaction(self, tx_id: TxId) -> Iterable[Report]:
         return ()
 
-    def on_look(self) -> Iterable[News]:
-        """Asked at the beginning, and whenever all steps are made."""
+    def on_idle(self) -> Iterable[Report]:
         return ()
 
 
 class Heads(Topic):
-    name: TopicName = "heads"
+    """Reports blocks that are connected and disconnected."""
 
-    def on_step(self, step: Step) -> Iterable[News]:
+    name: Topics = "heads"
+
+    def on_step(self, step: Step) -> Iterable[Report]:
         event = "connected" if step.is_connected else "disconnected"
         block = summarize(self.node, step.id, step.header)
-        yield step.header.height, HeadNews.model_validate({"event": event, "block": block})
+        yield step.header.height, HeadNotificationModel.model_validate({"event": event, "block": block})
 
 
 class Finality(Topic):
-    """Args: from_height: the present final block is told at once where it is not below this."""
+    """Reports the last final block. Args: from_height: the current one is reported at once if it is not below this."""
 
-    name: TopicName = "finality"
+    name: Topics = "finality"
 
     def __init__(self, node: NodePort, from_height: int | None) -> None:
         super().__init__(node)
         final = node.ledger.final.header.height
-        self._told = final if from_height is None else max(min(final, from_height - 1), -1)
+        self._reported = final if from_height is None else max(min(final, from_height - 1), -1)
 
-    def on_look(self) -> Iterable[News]:
+    def on_idle(self) -> Iterable[Report]:
         final = self.node.ledger.final
-        if final.header.height > self._told:
-            self._told = final.header.height
-            yield self._told, FinalityNews(id=final.id.hex(), height=self._told)
+        if final.header.height > self._reported:
+            self._reported = final.header.height
+            yield self._reported, FinalityNotificationModel(id=final.id.hex(), height=self._reported)
 
 
 class Transactions(Topic):
-    name: TopicName = "transactions"
+    """Reports transactions that concern an account."""
+
+    name: Topics = "transactions"
 
     def __init__(self, node: NodePort, address: Address) -> None:
         super().__init__(node)
         self._address = address
 
-    def on_step(self, step: Step) -> Iterable[News]:
+    def on_step(self, step: Step) -> Iterable[Report]:
         if not step.is_connected:
-            yield from self._tell_undone(step)
+            yield from self._report_undone(step)
             return
         height = Height(step.header.height)
         entries = self.node.ledger.get_history(self._address, before=(Height(height + 1), 0), limit=MAX_ENTRIES)
-        for place in reversed([each for each in entries if each.height == height]):
-            entry = render_entry(self.node, place)
+        for found in reversed([each for each in entries if each.height == height]):
+            entry = render_entry(self.node, found)
             if entry is not None and entry.block == step.id.hex():
-                yield height, TransactionNews(event="included", block=entry.block, tx=None, entry=entry)
+                yield height, TransactionNotificationModel(event="included", block=entry.block, tx=None, entry=entry)
 
-    def _tell_undone(self, step: Step) -> Iterator[News]:
-        """Of an undone block only its transactions are left, not whom each of them concerned."""
+    def _report_undone(self, step: Step) -> Iterator[Report]:
+        """Report the transactions of a disconnected block. Which accounts they concerned is no longer stored."""
         block, renderer = self.node.ledger.get_block(step.id), make_renderer(self.node)
         for tx in () if block is None else block.transactions:
             if self._concerns(tx):
                 shown = renderer.transaction(tx)
                 yield (
                     step.header.height,
-                    TransactionNews(event="undone", block=step.id.hex(), tx=shown, entry=None),
+                    TransactionNotificationModel(event="undone", block=step.id.hex(), tx=shown, entry=None),
                 )
 
-    def on_transaction(self, tx_id: TxId) -> Iterable[News]:
+    def on_transaction(self, tx_id: TxId) -> Iterable[Report]:
         tx = self.node.mempool.get(tx_id)
         if tx is not None and self._concerns(tx):
             shown = make_renderer(self.node).transaction(tx)
             height = self.node.ledger.tip.header.height
-            yield height, TransactionNews(event="pending", block=None, tx=shown, entry=None)
+            yield height, TransactionNotificationModel(event="pending", block=None, tx=shown, entry=None)
 
     def _concerns(self, tx: Transaction) -> bool:
-        """Whether the account sent it, or is paid by it; whose job it is about."""
+        """Return True if the account sent the transaction, is paid by it, or posted or works on its job."""
         if get_sender(tx) == self._address or (isinstance(tx.payload, Transfer) and tx.payload.to == self._address):
             return True
         job_id = get_job_id(tx)
@@ -122,17 +131,17 @@ class Transactions(Topic):
 
 
 class Jobs(Topic):
-    """Args: job: the only one; None for all."""
+    """Reports events of jobs. Args: job: the only job to report; None for all."""
 
-    name: TopicName = "jobs"
+    name: Topics = "jobs"
 
     def __init__(self, node: NodePort, job: JobId | None) -> None:
         super().__init__(node)
         self._job = job
         self._claims: dict[JobId, int] = {}
-        """Last height of claims seen, to find those that lapse."""
+        """The last height of each claim seen, to find claims that lapse."""
 
-    def on_step(self, step: Step) -> Iterable[News]:
+    def on_step(self, step: Step) -> Iterable[Report]:
         height = step.header.height
         touched = self._list_touched(step.id)
         if not step.is_connected:
@@ -140,18 +149,18 @@ class Jobs(Topic):
         due = [job_id for job_id, last in self._claims.items() if last < height]
         for job_id in due:
             del self._claims[job_id]
-        news: list[News] = []
+        reports: list[Report] = []
         for job_id in dict.fromkeys([*due, *touched]):
             if self._job not in (None, job_id):
                 continue
-            for at, event in self.node.ledger.list_job_events(job_id, limit=1000):
-                if at == height:
+            for event_height, event in self.node.ledger.list_job_events(job_id, limit=1000):
+                if event_height == height:
                     self._track(job_id, event, height)
-                    news.append((height, self._render(job_id, EVENT_NAMES[event.kind], event)))
-        return news
+                    reports.append((height, self._render(job_id, EVENT_NAMES[event.kind], event)))
+        return reports
 
     def _list_touched(self, block_id: BlockId) -> list[JobId]:
-        """Jobs the block's transactions name, and those it settled."""
+        """Return the jobs that the block's transactions name, and those that it settled."""
         block, figures = self.node.ledger.get_block(block_id), self.node.ledger.get_figures(block_id)
         jobs: list[JobId] = []
         for tx in () if block is None else block.transactions:
@@ -169,11 +178,11 @@ class Jobs(Topic):
         elif event.kind in (JobEventKind.DELIVERED, JobEventKind.SETTLED):
             self._claims.pop(job_id, None)
 
-    def _render(self, job_id: JobId, name: str, event: JobEvent | None) -> JobNews:
+    def _render(self, job_id: JobId, name: str, event: JobEvent | None) -> JobNotificationModel:
         renderer, state = make_renderer(self.node), self.node.ledger.state
         job = state.get_job(job_id)
         worker = None if event is None or event.worker is None else renderer.address(event.worker)
-        return JobNews.model_validate(
+        return JobNotificationModel.model_validate(
             {
                 "event": name,
                 "id": job_id.hex(),
@@ -185,15 +194,17 @@ class Jobs(Topic):
 
 
 class MinerTopic(Topic):
-    name: TopicName = "miner"
-    every_s = MINER_S
+    """Reports the miner's status whenever it has changed."""
+
+    name: Topics = "miner"
+    poll_s = MINER_POLL_S
 
     def __init__(self, node: NodePort) -> None:
         super().__init__(node)
-        self._told: Model | None = None
+        self._reported: Model | None = None
 
-    def on_look(self) -> Iterable[News]:
+    def on_idle(self) -> Iterable[Report]:
         status = render_miner(self.node, get_miner(self.node))
-        if status != self._told:
-            self._told = status
+        if status != self._reported:
+            self._reported = status
             yield self.node.ledger.tip.header.height, status

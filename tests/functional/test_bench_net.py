@@ -1,4 +1,4 @@
-"""`inos bench net` with few nodes and little time: every figure is there and possible."""
+"""Run `inos bench net` with few nodes and little time, and check that every figure is present and plausible."""
 
 import json
 import subprocess

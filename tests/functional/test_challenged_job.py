@@ -1,4 +1,6 @@
-"""A result with one wrong entry in 16 million: the worker loses its bond, the watcher is paid, another does the job."""
+"""A result has one wrong entry in 16 million: the worker loses its bond, the watcher is paid, and another miner does
+the job.
+"""
 
 import contextlib
 import sys
@@ -59,7 +61,7 @@ async def test_a_wrong_result_costs_its_worker_the_bond(tmp_path: Path) -> None:
         claimed = await await_that("the cheat takes the job", is_claimed, 120)
         assert claimed["mode"] == "optimistic"
         wrong_doer, bond = claimed["worker"], int(claimed["bond"])
-        # From here on there is an honest miner too; the job is not to be had as long as the cheat has it.
+        # From here on there is an honest miner too, which cannot claim the job as long as the cheat holds it.
         honest: RunningNode = await start("honest", *MINES, peers=(watcher.p2p_address, cheat.p2p_address))
 
         async def is_found_out() -> bool:
@@ -67,7 +69,7 @@ async def test_a_wrong_result_costs_its_worker_the_bond(tmp_path: Path) -> None:
             return bool(status["wrong"])
 
         await await_that("the watcher finds the wrong entry", is_found_out, 90)
-        await stop_process(cheat.process)  # or it might take the job once more
+        await stop_process(cheat.process)  # otherwise it might claim the job again
         settled = await client.wait_job(job, 150)
 
         events = (await ask(watcher.rpc_url, "job_history", {"id": job}))["events"]
@@ -77,12 +79,12 @@ async def test_a_wrong_result_costs_its_worker_the_bond(tmp_path: Path) -> None:
             *((kind, settled.worker) for kind in ("claimed", "delivered", "settled")),
         ]
         assert settled.worker == (await ask(honest.rpc_url, "miner_status", token=honest.read_token()))["worker"]
-        # The bond is gone and the reputation with it, that of its blocks before too.
+        # The bond is lost, and so is the reputation, including that from earlier blocks.
         account = await ask(watcher.rpc_url, "state_getAccount", {"address": wrong_doer})
         assert int(account["bonded"]) == 0
-        record = (await ask(watcher.rpc_url, "job_record", {"address": wrong_doer}))["worker"]
+        record = (await ask(watcher.rpc_url, "job_trackRecord", {"address": wrong_doer}))["worker"]
         assert (record["challenged"], record["settled"], int(record["bonds_lost"])) == (1, 0, bond)
-        # Half of it went to the watcher, who paid a fee; the rest is burned.
+        # Half of the bond went to the watcher, who paid a fee, and the rest was burned.
         paid = int((await ask(watcher.rpc_url, "state_getAccount", {"address": watcher_address}))["balance"]) - FUNDS
         history = await ask(watcher.rpc_url, "state_getHistory", {"address": watcher_address, "limit": 10})
         (challenge,) = (entry for entry in history["entries"] if entry["kind"] == "challenge")

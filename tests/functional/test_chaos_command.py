@@ -1,4 +1,4 @@
-"""`inos devnet --chaos` as a user runs it: real processes, everything broken on purpose, one verdict."""
+"""Run `inos devnet --chaos` as a user does: real processes, deliberate failures, and one report."""
 
 import asyncio
 import json

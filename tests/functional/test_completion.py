@@ -1,4 +1,4 @@
-"""Completion in the shells themselves, at the first Tab, as a file where each shell looks for it."""
+"""Test completion in real shells, at the first Tab, from the file in which each shell looks for it."""
 
 import contextlib
 import os
@@ -27,7 +27,7 @@ def write_script(shell: str, home: Path, place: str) -> None:
 
 
 def type_in(command: list[str], environment: dict[str, str], lines: list[str], expected: str) -> str:
-    """What an interactive shell shows, until `expected` is among it."""
+    """Return the output of an interactive shell as soon as it contains `expected`."""
     child, terminal = pty.fork()
     if child == 0:
         os.execvpe(command[0], command, environment)

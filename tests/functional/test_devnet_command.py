@@ -1,4 +1,4 @@
-"""The main job as a user runs it: one command, real processes, one JSON object, everything gone afterwards."""
+"""Run the devnet as a user does: one command, real processes, one JSON object, and no process left afterwards."""
 
 import asyncio
 import json

@@ -1,7 +1,7 @@
-"""Every command of README and docs, typed as it stands there, in one folder beside one devnet.
+"""Type every command of README and docs in one folder next to one devnet.
 
-What a reader fills in is filled in (ADDRESS, ID, PORT, ...); what only makes sense with other sizes is run with smaller
-ones; ports are free ones. Nothing is left out without the test that runs it being named.
+Placeholders (ADDRESS, ID, PORT, ...) are filled in, sizes are reduced where the originals take too long, and ports are
+free ones. A command that is not run here names the test that runs it.
 """
 
 import contextlib
@@ -45,7 +45,7 @@ ELSEWHERE: Final = {
     "inos bench net": "tests/functional/test_bench_net.py",
     "inos job cancel": "tests/unit/inos/cli/test_job.py",
 }
-"""Commands that another test or CI runs; the file says so of itself by naming the last word."""
+"""Commands that another test or CI runs; that file must contain the command's last word."""
 INLINE: Final = {
     "inos job post": "inos job post X.npy W.npy --reward 1 -y",
     "inos job watch ID": "inos job watch ID",
@@ -86,11 +86,11 @@ INLINE: Final = {
     "inos bench snapshot": "inos bench snapshot --accounts 200",
     "inos bench mesh": "inos bench mesh --mib 2",
 }
-"""Commands in running text, and what is typed for each; in this order, after those of the blocks."""
+"""Commands in running text, with what is typed for each, in this order, after the commands of the blocks."""
 
 
 class Reader:
-    """A person at a terminal with one folder, one home and one wallet."""
+    """A reader at a terminal with one folder, one home and one wallet."""
 
     def __init__(self, folder: Path, network: list[dict[str, str]], nodes: list[Path]) -> None:
         self._folder = folder
@@ -104,7 +104,7 @@ class Reader:
             "INOS_RPC": network[0]["rpc"],
             "INOS_RPC_PORT": "0",
             "INOS_P2P_PORT": "0",
-            "INOS_FILLER_RATE": "150",  # as the devnet's miners: one that takes all it can outruns them, and is stopped
+            "INOS_FILLER_RATE": "150",  # like the devnet's miners; without a limit it would find all blocks
         }
         self._filled = {
             "http://127.0.0.1:8645": network[0]["rpc"],
@@ -120,12 +120,12 @@ class Reader:
         }
 
     def turn_page(self) -> None:
-        """Another page is another reader's, who has no node yet."""
+        """Start a new page as a new reader, who has no node yet."""
         self.stop_nodes()
         shutil.rmtree(Path(self._environment["HOME"]) / ".inos" / "node", ignore_errors=True)
 
     def type(self, typed: Snippet) -> None:
-        """Run a command, or start what goes on until it is stopped."""
+        """Run a command, or start one that runs until it is stopped."""
         if typed.page == "docs/testnet.md" and (self._folder / "first" / "node.json").exists():
             typed = typed._replace(text=typed.text.replace("ID@127.0.0.1:PORT", self._read_first("p2p")))
         text = self._fill(typed.text)
@@ -171,11 +171,11 @@ class Reader:
         return text
 
     def _read_first(self, name: str) -> str:
-        """An address of the first node of the network that docs/testnet.md makes."""
+        """Return an address of the first node of the network in docs/testnet.md."""
         return str(json.loads((self._folder / "first" / "node.json").read_text())[name])
 
     def _learn(self, text: str, output: str) -> None:
-        """What a reader would copy from the screen."""
+        """Remember what a reader would copy from the screen."""
         if text == "inos wallet address":
             self._filled["ADDRESS"] = output.strip()
         if re.match(r"inos (job post|mesh put)", text):
@@ -204,7 +204,7 @@ class Reader:
 
 
 def _await_words(process: subprocess.Popen[str], word: str, what: str) -> None:
-    """Until a line with `word` comes; what follows is read too, so that the process never waits for a full pipe."""
+    """Wait for a line with `word`. Later output is read too, so that the process never waits because of a full pipe."""
     lines: queue.Queue[str | None] = queue.Queue()
 
     def read() -> None:
@@ -226,7 +226,7 @@ def _await_words(process: subprocess.Popen[str], word: str, what: str) -> None:
 
 @contextlib.contextmanager
 def run_devnet(folder: Path) -> Iterator[tuple[list[dict[str, str]], list[Path]]]:
-    """The README's devnet on free ports; addresses and data directories of its nodes."""
+    """Start the README's devnet on free ports and yield addresses and data directories of its nodes."""
     with contextlib.closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
@@ -239,7 +239,7 @@ def run_devnet(folder: Path) -> Iterator[tuple[list[dict[str, str]], list[Path]]
         while len(found := sorted(folder.glob("*/node.json"))) < 3:
             assert process.poll() is None
             assert time.monotonic() < until, "the devnet does not start"
-            time.sleep(0.1)  # there is no event to await: the files of three processes
+            time.sleep(0.1)  # there is no event to await: three processes write these files
         found.sort(key=lambda path: port not in json.loads(path.read_text())["rpc"])  # the first node first
         yield [json.loads(path.read_text()) for path in found], [path.parent for path in found]
     finally:

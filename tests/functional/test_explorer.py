@@ -1,4 +1,4 @@
-"""The explorer as a person sees it: headless Chromium, real nodes behind it, a paid job among the blocks."""
+"""Test the explorer in headless Chromium, with real nodes and a paid job."""
 
 import contextlib
 import json
@@ -91,7 +91,7 @@ CHECK_FREIVALDS = """
 
 @contextlib.asynccontextmanager
 async def run_nodes_with_a_job(folder: Path) -> AsyncIterator[tuple[RunningNode, str]]:
-    """A miner and a node without one that serves the explorer, and a job that is posted, worked and paid."""
+    """Start a miner, a node that serves the explorer, and post a job that is computed and paid."""
     async with contextlib.AsyncExitStack() as stack:
         miner = await start_node(NodeSpec("miner", folder / "miner", (*COMMON, *MINES)))
         stack.push_async_callback(stop_process, miner.process)
@@ -142,7 +142,7 @@ async def go(page: Page, url: str, condition: str) -> Any:
 
 
 async def check_blocks(page: Page, url: str) -> None:
-    """The list is there, fits phone and desk in both schemes, and grows by itself."""
+    """The list appears, fits phone and desktop in both colour schemes, and grows by itself."""
     for (width, height), is_dark in ((PHONE, True), (DESK, False)):
         await page.resize(width, height, is_dark=is_dark)
         await go(page, url, "document.querySelectorAll('tbody tr').length > 2")
@@ -158,7 +158,7 @@ async def check_blocks(page: Page, url: str) -> None:
 
 
 async def check_certificate(page: Page, url: str) -> None:
-    """All steps green, and red where one bit of the witness is another."""
+    """All steps are green, and red if one bit of the witness is changed."""
     await page.open(f"{url}#/certificate/1")
     await page.wait("document.querySelector('#verdict.good')")
     assert await page.run("document.querySelectorAll('#steps li.good').length") == 13
@@ -171,7 +171,7 @@ async def check_certificate(page: Page, url: str) -> None:
 
 
 async def check_block_and_keys(page: Page, url: str) -> None:
-    """A block by its height; the arrow keys walk, the slash searches, Tab reaches the skip link first."""
+    """A block is found by its height; arrow keys move, the slash searches, and Tab reaches the skip link first."""
     await page.open(f"{url}#/block/1")
     await page.wait("document.querySelector('h1')?.textContent === 'Block 1'")
     await page.press("ArrowRight")
@@ -184,7 +184,7 @@ async def check_block_and_keys(page: Page, url: str) -> None:
 
 
 async def check_job(page: Page, url: str, job: str) -> None:
-    """The job's life, its matrices as pictures, and Freivalds' check on this side."""
+    """The page shows the job's history, its matrices as pictures, and Freivalds' check in the browser."""
     await page.open(f"{url}#/job/{job}")
     await page.wait("document.getElementById('check')")
     events = await page.run("[...document.querySelectorAll('tbody tr td:nth-child(2)')].map((one) => one.textContent)")
@@ -195,7 +195,7 @@ async def check_job(page: Page, url: str, job: str) -> None:
 
 
 async def check_search(page: Page, url: str, node: RunningNode, job: str) -> None:
-    """By height, id and address; what is nowhere is said to be nowhere."""
+    """Search works by height, id and address, and reports what does not exist."""
     head = await ask(node.rpc_url, "chain_getBlock", {"block": 1})
     address = head["header"]["beneficiary"]
     for text, place in (
@@ -207,7 +207,7 @@ async def check_search(page: Page, url: str, node: RunningNode, job: str) -> Non
         await search(page, text)
         await page.wait(f"location.hash === {place!r} && document.querySelector('dl')")
     await search(page, "ab" * 32)
-    await page.wait("document.getElementById('main').dataset.page === 'nothing'")
+    await page.wait("document.getElementById('main').dataset.page === 'search'")
     await page.open(f"{url}#/account/{address}")
     await page.wait("document.querySelectorAll('.chart').length === 2")
 
@@ -224,7 +224,7 @@ async def check_other_pages(page: Page, url: str) -> None:
     for place, condition in (
         ("jobs", "document.querySelector('tbody tr')"),
         ("charts", "document.querySelectorAll('.chart svg').length === 7"),
-        ("finality", "document.querySelector('.figures') && document.body.innerText.includes('Nobody votes')"),
+        ("finality", "document.querySelector('.stats') && document.body.innerText.includes('There are no voters')"),
         ("peers", "document.querySelector('h1')?.textContent === '1 peer'"),
     ):
         await page.open(f"{url}#/{place}")

@@ -1,4 +1,4 @@
-"""Six real nodes of which each knows one seed: they find each other, remember each other, and outlive the seed."""
+"""Six real nodes, each of which knows one seed, find and remember each other and stay connected without the seed."""
 
 import asyncio
 import contextlib
@@ -36,7 +36,7 @@ async def test_nodes_that_know_one_seed_become_a_network_without_it(tmp_path: Pa
 
         seed = await start("seed")
         mining = ("--mine", "auto", "--filler-rate", "250")
-        # The last one has one slot only, so that its anchor is known, and nobody takes it by dialling first.
+        # The last node has only one slot, so its anchor is known and no other node takes the slot by dialling first.
         alone = ("--max-outbound", "1", "--max-inbound", "0")
         plans = [("b", mining), ("c", ()), ("d", ()), ("e", ()), ("f", alone)]
         others = list(await asyncio.gather(*(start(n, "--seed", seed.p2p_address, *flags) for n, flags in plans)))

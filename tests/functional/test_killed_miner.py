@@ -1,4 +1,4 @@
-"""A miner killed in the middle of a large product goes on where it was: what it told as made is still there."""
+"""A miner that is killed during a large product continues it; the rows that it reported as done are still there."""
 
 import asyncio
 import contextlib
@@ -21,9 +21,9 @@ COMMON = ("--rpc-port", "0", "--p2p-port", "0", "--log-format", "json", "--threa
 BLOCKS = ("--mine", "auto", "--purpose", "filler", "--filler-rate", "600")
 SHAPE = (4096, 4096, 4096)
 SLOW = ("--purpose", "jobs", "--backend", "numpy")
-"""Some seconds of work, so that there is a middle to be killed in."""
+"""The product takes some seconds, so that the miner can be killed in the middle."""
 SLICE_ROWS = 1024
-"""Far more than one slice of a quarter of a second has here."""
+"""This is far more than one slice of a quarter of a second has on this machine."""
 
 
 @pytest.mark.timeout(240)

@@ -1,4 +1,6 @@
-"""A node killed at random moments, while mining and syncing, restarts on a valid tip and ends equal to its peer."""
+"""A node that is killed at random moments, while mining and syncing, restarts on a valid tip and ends equal to its
+peer.
+"""
 
 import asyncio
 import os
@@ -29,7 +31,7 @@ def make_seed() -> int:
 
 
 def check_database(data_dir: Path) -> int:
-    """Open what the killed process left, recompute its state from every record; the tip's height."""
+    """Open the database of the killed process, recompute its state from every record, and return the tip's height."""
     network = load_network("devnet")
     results = StoredResults(MatrixStore(data_dir / "matrices"))
     ledger = Ledger.open(data_dir / "ledger", network.params, network.state, results=results, bls=get_bls())
@@ -56,7 +58,7 @@ async def test_25_kills_lose_nothing(tmp_path: Path) -> None:
     try:
         for round_number in range(KILLS):
             if round_number % 10 == 9:
-                # From nothing again, so that some kills fall into the first sync.
+                # The node starts from nothing again, so that some kills happen during its first sync.
                 shutil.rmtree(spec.data_dir)
                 height = 0
             victim = await start_node(spec, [steady.p2p_address])

@@ -1,4 +1,4 @@
-"""`inos light` beside real nodes: what it believes, and what it says of those who lie."""
+"""Run `inos light` with real nodes: what it accepts, and what it reports about nodes that lie."""
 
 import contextlib
 import json
@@ -64,34 +64,34 @@ async def test_final_account_with_proof(chain: Chain, tmp_path: Path) -> None:
 
 
 def give_more(method: str, params: dict[str, Any], result: Any) -> Any:
-    """A record with one byte changed: somebody is richer."""
+    """Return a record with one byte changed, so that the account is richer."""
     if method == "light_prove" and result["value"]:
         result["value"] = result["value"][:-2] + f"{int(result['value'][-2:], 16) ^ 1:02x}"
     return result
 
 
 def deny(method: str, params: dict[str, Any], result: Any) -> Any:
-    """There is no such account."""
+    """Claim that the account does not exist."""
     return result | {"value": None} if method == "light_prove" else result
 
 
 def prove_another_block(method: str, params: dict[str, Any], result: Any) -> Any:
-    """The truth about another state."""
+    """Tell the truth about another state."""
     return result | {"block": "ab" * 32} if method == "light_prove" else result
 
 
 def forge_votes(method: str, params: dict[str, Any], result: Any) -> Any:
-    """Steps in which one byte of the last one is another."""
-    if method == "light_steps" and result["steps"]:
-        step = bytearray.fromhex(result["steps"][-1])
+    """Return finality proofs with one byte of the last one changed."""
+    if method == "light_finalityProofs" and result["proofs"]:
+        step = bytearray.fromhex(result["proofs"][-1])
         step[len(step) // 2] ^= 1
-        result["steps"][-1] = step.hex()
+        result["proofs"][-1] = step.hex()
     return result
 
 
 def forge_headers(method: str, params: dict[str, Any], result: Any) -> Any:
-    """A header with one byte changed in its middle."""
-    if method == "light_headers" and result["headers"]:
+    """Return a header with one byte changed in the middle."""
+    if method == "chain_getRawHeaders" and result["headers"]:
         header = bytearray.fromhex(result["headers"][0])
         header[60] ^= 1
         result["headers"][0] = header.hex()
@@ -99,7 +99,7 @@ def forge_headers(method: str, params: dict[str, Any], result: Any) -> Any:
 
 
 def forge_witness(method: str, params: dict[str, Any], result: Any) -> Any:
-    """A strip with one byte changed."""
+    """Return a strip with one byte changed."""
     if method == "light_witnesses" and result["witnesses"][0]:
         text = result["witnesses"][0]
         middle = len(text) // 8 * 2

@@ -1,4 +1,6 @@
-"""The matrix store of real nodes: quota and pins, a bad disk, a full one, a fetch cut by a kill."""
+"""Test the matrix store of real nodes: quota and pins, a damaged disk, a full disk, and a fetch interrupted by
+a kill.
+"""
 
 import asyncio
 import base64
@@ -24,7 +26,7 @@ Start = Callable[..., Awaitable[RunningNode]]
 
 
 def make_array(seed: int, rows: int = 512, cols: int = 2048) -> NDArray[np.int8]:
-    """A MiB."""
+    """One MiB."""
     return np.random.default_rng(seed).integers(-64, 64, (rows, cols), np.int8)
 
 
@@ -94,7 +96,7 @@ async def test_what_the_disk_spoils_is_found_and_fetched_again(start: Start, tmp
 
     await await_that("the short file is whole again", lambda: is_mended(1), 30)
     assert file.read_bytes() == whole
-    with file.open("r+b") as opened:  # a bit turns over behind the running node's back
+    with file.open("r+b") as opened:  # one bit changes on disk while the node runs
         opened.seek(-1000, os.SEEK_END)
         byte = opened.read(1)[0]
         opened.seek(-1000, os.SEEK_END)
@@ -102,12 +104,12 @@ async def test_what_the_disk_spoils_is_found_and_fetched_again(start: Start, tmp
     await await_that("the scrubber has found it, and it is mended", lambda: is_mended(2), 30)
     assert file.read_bytes() == whole
     (peer,) = (await ask(other.rpc_url, "net_peers"))["peers"]
-    assert 2_000_000 < peer["bytes_received"] < 5_500_000  # the spoiled runs, and not all eight
+    assert 2_000_000 < peer["bytes_received"] < 5_500_000  # only the damaged runs, and not all eight
 
 
 @pytest.mark.timeout(120)
 async def test_a_full_disk_is_told_and_nothing_is_lost(start: Start, tmp_path: Path) -> None:
-    """The system lets the node write no file beyond 3 MB, as on a disk with no more room."""
+    """Limit the files of the node to 3 MB, as if the disk were full."""
     node = await start("one", prefix=("prlimit", "--fsize=3000000"))
     kept = await put(node, make_array(1))
     with pytest.raises(RpcFailed) as caught:
@@ -153,7 +155,7 @@ async def test_a_killed_fetch_goes_on_where_it_was_from_two_nodes(start: Start, 
     await node.process.wait()
     assert part.exists()
 
-    again = await start("new", *addresses)  # the pin alone makes it go on
+    again = await start("new", *addresses)  # the pin alone makes the fetch continue
 
     async def is_whole() -> bool:
         return bool((await list_held(again)).get(ref.id.hex(), {}).get("is_complete"))
@@ -171,7 +173,7 @@ async def test_a_killed_fetch_goes_on_where_it_was_from_two_nodes(start: Start, 
 
 @pytest.mark.timeout(150)
 async def test_copies_of_what_is_promised_are_made_and_made_again(start: Start, tmp_path: Path) -> None:
-    """Seven nodes: a pin on one makes four copies; two holders are killed, and there are four again."""
+    """With seven nodes, a pin on one makes four copies; when two holders are killed, there are four again."""
     names = [f"n{number}" for number in range(7)]
     nodes: list[RunningNode] = []
     for name in names:
@@ -194,4 +196,4 @@ async def test_copies_of_what_is_promised_are_made_and_made_again(start: Start, 
         await node.process.wait()
         nodes.remove(node)
     await await_that("four copies again", has_copies, 40)
-    assert [node.name for node in nodes if other in await list_held(node)] == ["n0"]  # nobody needs more of that one
+    assert [node.name for node in nodes if other in await list_held(node)] == ["n0"]  # nobody needs more of this matrix

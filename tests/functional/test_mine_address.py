@@ -1,4 +1,4 @@
-"""`inos node --mine ADDRESS` alone: it mines, takes a paid job, and what it earns reaches the address."""
+"""Run `inos node --mine ADDRESS`: it mines, does a paid job, and its earnings reach the address."""
 
 import asyncio
 import contextlib
@@ -27,7 +27,7 @@ FLAGS = ("--network", "devnet", "--rpc-port", "0", "--p2p-port", "0", "--mine", 
 
 
 async def check_the_receipt(rpc: str, folder: Path, x: Any, y: Any) -> None:
-    """Written by the command, held by `check_receipt`; one changed byte anywhere is seen."""
+    """The command writes the receipt and `check_receipt` accepts it; any changed byte is noticed."""
     job = (await ask(rpc, "job_list", {"order": "newest", "limit": 1}))["jobs"][0]["id"]
     path = folder / "r.json"
     run = partial(CliRunner().invoke, cli.app, ["job", "receipt", job, "-o", str(path), "--depth", "2", "--rpc", rpc])
@@ -65,7 +65,7 @@ async def test_one_node_with_an_address_does_it_all(tmp_path: Path) -> None:
 
         await check_the_receipt(node.rpc_url, tmp_path, x, y)
 
-        # Floats are put together from several jobs, priced as the one before was.
+        # A float product is assembled from several jobs, priced like the one before.
         a, b = np.random.default_rng(2).standard_normal((2, 64, 64), np.float32)
         product = await asyncio.to_thread(inos.matmul, a, b, client=client)
         assert np.abs(product - a.astype(float) @ b.astype(float)).max() < 1e-5

@@ -1,4 +1,4 @@
-"""Three real nodes in a line; the last wants a matrix that only the first has."""
+"""Three real nodes are connected in a line, and the last one wants a matrix that only the first has."""
 
 import base64
 import contextlib
@@ -48,7 +48,7 @@ async def test_a_matrix_is_found_beyond_the_connected_peers(tmp_path: Path) -> N
         fetched = await ask(last.rpc_url, "mesh_get", {"id": stored["id"], "wait_s": 25})
         assert base64.b64decode(fetched["data"]) == array.tobytes()
 
-        # The middle node never held it: it knows two who do, and proves both before it says so.
+        # The middle node never stored it. It knows two nodes that do, and has both prove it before it names them.
         async def find() -> Any:
             found = await ask(middle.rpc_url, "net_findProviders", {"id": stored["id"]})
             return found if found["count"] == 2 else None

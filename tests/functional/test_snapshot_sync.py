@@ -1,4 +1,4 @@
-"""Real nodes: a new one takes a final state from two others, follows, survives a kill on the way, and mines on."""
+"""Among real nodes, a new one takes a final state from two others, follows, survives a kill meanwhile, and mines."""
 
 import contextlib
 import shutil
@@ -14,7 +14,7 @@ from support.cluster import RpcFailed, ask, await_height, await_that
 BLOCKS = 44
 EPOCH = 8
 FINAL = 32
-"""Checkpoint 40 is justified by a block after it, and so makes 32 final."""
+"""A later block justifies checkpoint 40 and so makes 32 final."""
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ async def test_new_node_takes_a_final_state_and_follows(chain: Chain, tmp_path: 
         supply = await ask(new.rpc_url, "state_supply", {"audit": True})
         assert supply["is_conserved"]
 
-        # Restarted without any flag it is where it was; and what it mines the others take.
+        # After a restart without flags it has the same tip, and the others accept what it mines.
         await stop_process(new.process)
         mining = NodeSpec("new", tmp_path / "new", (*common(chain), "--mine", "auto", "--filler-rate", "20"))
         again = await start_node(mining, places)

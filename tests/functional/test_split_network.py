@@ -1,4 +1,6 @@
-"""Three real nodes, split in two, mining on both sides; healed they have one chain and no valid transaction is lost."""
+"""Three real nodes are split in two and mine on both sides; when reconnected, they agree on one chain and lose no
+transaction.
+"""
 
 import asyncio
 import contextlib
@@ -46,7 +48,7 @@ async def await_included(node: RunningNode, tx: str) -> None:
 
 
 def split_address(address: str, port: int) -> str:
-    """The same node, dialled through the proxy."""
+    """Return the same node's address through the proxy."""
     return f"{address.split('@')[0]}@127.0.0.1:{port}"
 
 
@@ -60,7 +62,7 @@ async def test_a_split_network_heals_to_one_chain(tmp_path: Path) -> None:
             return node
 
         left = await start("left", "--mine", "auto", "--filler-rate", "250")
-        # Everything between left and the other side goes through one proxy.
+        # All traffic between `left` and the other side passes through one proxy.
         bridge = await stack.enter_async_context(Relay(lead_to(int(left.p2p_address.rsplit(":", 1)[1]))))
         across = split_address(left.p2p_address, bridge.port)
         right = await start("right", "--mine", "auto", "--filler-rate", "500", peers=(across,))
@@ -76,7 +78,7 @@ async def test_a_split_network_heals_to_one_chain(tmp_path: Path) -> None:
         stranger = await stack.enter_async_context(Client(right.rpc_url, wallet=STRANGER))
 
         bridge.cut()
-        # Different accounts spend on each side: both stay valid and must survive the healing.
+        # Different accounts spend on each side: both transfers stay valid and must be on the final chain.
         on_left = await left_client.transfer(make_address(RIVAL), "1")
         on_right = await stranger.transfer(make_address(RIVAL), "2")
         await await_included(left, on_left)

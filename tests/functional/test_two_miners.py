@@ -1,4 +1,4 @@
-"""Two real miners and several paid jobs: each is multiplied once, by one of them, and paid once."""
+"""Two real miners and several paid jobs: one of the miners does each job, once, and is paid once."""
 
 import asyncio
 import contextlib
@@ -46,7 +46,7 @@ async def test_no_job_is_multiplied_twice(tmp_path: Path) -> None:
         client = await stack.enter_async_context(Client(plain.rpc_url, wallet=derive_key(DEV_PHRASE)))
         rng = np.random.default_rng(5)
         pairs = [(rng.integers(-64, 64, (160, 700), np.int8), rng.integers(-64, 64, (90, 700), np.int8))] * JOBS
-        # All of them in one block, as far as it goes: the worst case for two who choose at once.
+        # As many as possible are in one block, which is the worst case for two miners that choose at the same time.
         ids = [await client.post_job(x, w, reward="2") for x, w in pairs]
         jobs = await asyncio.gather(*(client.wait_job(job, 120) for job in ids))
         for job, (x, w) in zip(ids, pairs, strict=True):
@@ -55,15 +55,16 @@ async def test_no_job_is_multiplied_twice(tmp_path: Path) -> None:
 
         statuses = [await read_status(node) for node in miners]
         worked, asked = sum(int(s["job_tickets"]) for s in statuses), sum(job.tickets for job in jobs)
-        # Only a claim that a reorganisation takes away leaves work in vain: two blocks at once, seldom here.
+        # Work is wasted only if a reorganisation removes a claim, which needs two blocks at the same time and is rare
+        # here.
         undone = sum("reorganisation" in (tmp_path / name / "node.log").read_text() for name in ("one", "two"))
         assert asked <= worked <= asked * (2 if undone else 1)
-        records = [(await ask(plain.rpc_url, "job_record", {"address": status["worker"]})) for status in statuses]
+        records = [(await ask(plain.rpc_url, "job_trackRecord", {"address": status["worker"]})) for status in statuses]
         assert sum(record["worker"]["settled"] for record in records) == JOBS
         assert sum(record["worker"]["claimed"] for record in records) == JOBS
         assert sum(int(record["worker"]["earned"]) for record in records) == JOBS * 2 * 10**9
         for job in ids:
             history = (await ask(plain.rpc_url, "job_history", {"id": job}))["events"]
             assert [event["event"] for event in history] == ["posted", "claimed", "settled"]
-        poster = (await ask(plain.rpc_url, "job_record", {"address": jobs[0].poster}))["poster"]
+        poster = (await ask(plain.rpc_url, "job_trackRecord", {"address": jobs[0].poster}))["poster"]
         assert (poster["posted"], poster["settled"], poster["lapsed"]) == (JOBS, JOBS, 0)

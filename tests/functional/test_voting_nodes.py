@@ -1,4 +1,4 @@
-"""Two voting processes finalize their chain; one is killed, comes back, and goes on without contradicting itself."""
+"""Two voting processes finalize their chain; one is killed, restarts, and continues without a conflicting vote."""
 
 import contextlib
 import json
@@ -41,7 +41,7 @@ async def test_two_voters_finalize_and_one_comes_back(tmp_path: Path) -> None:
         final = await await_final(first.rpc_url, 0)
         await await_final(second.rpc_url, 0)
         block = await ask(second.rpc_url, "chain_getHeader", {"block": final["final_height"]})
-        assert (block["id"], block["standing"]) == (final["final"]["id"], "final")
+        assert (block["id"], block["finality"]) == (final["final"]["id"], "final")
 
         second.process.kill()
         await second.process.wait()
@@ -49,7 +49,7 @@ async def test_two_voters_finalize_and_one_comes_back(tmp_path: Path) -> None:
         again = await start_node(spec)
         stack.push_async_callback(stop_process, again.process)
         status = await await_final(again.rpc_url, final["final_height"] + 8)
-        assert status["caught"] == []
+        assert status["slashable_keys"] == []
         grown = (tmp_path / "second" / "voter.journal").read_text().splitlines()
         assert grown[: len(journal)] == journal
 

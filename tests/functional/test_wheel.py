@@ -1,4 +1,4 @@
-"""Build the wheel, install it into an empty environment, and use it beside files that bear our packages' names."""
+"""Build the wheel, install it into an empty environment, and use it next to a user's files with our packages' names."""
 
 import json
 import re
@@ -76,7 +76,7 @@ def _copy_source(folder: Path) -> Path:
     """Copy what git tracks or would track, symbolic links as links, into `folder`."""
     listed = _run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=ROOT, limit_s=60)
     for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_symlink() or (ROOT / name).is_file():  # not what is deleted and not committed
+        if (ROOT / name).is_symlink() or (ROOT / name).is_file():  # it may be deleted and not committed
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name, follow_symlinks=False)
     return folder
@@ -103,7 +103,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    """Build wheel from sdist, and install it where nothing else but the dependencies can be imported."""
+    """Build the wheel from the sdist, and install it where only the dependencies can be imported besides."""
     base = tmp_path_factory.mktemp("installed")
     _build_sdist(source, base / "sdist")
     unpacked = next(path for path in (base / "sdist").iterdir() if path.is_dir())
@@ -178,7 +178,7 @@ def test_products_beside_the_users_own_files(installed: Installed) -> None:
 
 @pytest.mark.timeout(BUILD_S + DEVNET_S + 120)
 def test_devnet_client_and_explorer_beside_the_users_own_files(installed: Installed, tmp_path: Path) -> None:
-    (installed.folder / "inos.py").write_text(HOSTILE)  # for the nodes, which the devnet starts in this folder
+    (installed.folder / "inos.py").write_text(HOSTILE)  # this affects the nodes, which the devnet starts in this folder
     process = subprocess.Popen(
         [installed.bin / "inos", "devnet", "--until-jobs", "8", "--json", "--data-dir", str(tmp_path / "net")],
         cwd=installed.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -188,8 +188,8 @@ def test_devnet_client_and_explorer_beside_the_users_own_files(installed: Instal
         while not (found := sorted((tmp_path / "net").glob("*/node.json"))):
             assert process.poll() is None, process.communicate()[1]
             assert time.monotonic() < until, "the devnet does not start"
-            time.sleep(0.1)  # there is no event to await: the file of another process
-        (installed.folder / "inos.py").unlink()  # beside a script, it would rightly be what `import inos` finds
+            time.sleep(0.1)  # there is no event to await: another process writes the file
+        (installed.folder / "inos.py").unlink()  # next to a script, `import inos` rightly finds this file
         rpc = json.loads(found[0].read_text())["rpc"]
         pages = [path for path in (ROOT / "rpc" / "explorer").rglob("*.*") if path.is_file()]
         for page in pages:

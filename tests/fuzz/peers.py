@@ -1,4 +1,4 @@
-"""A session against an enemy: the real session, peer, queues and requests over a link in memory."""
+"""A session with an attacker: the real session, peer, queues and requests over a link in memory."""
 
 import asyncio
 import random
@@ -18,11 +18,11 @@ from inos.primitives.units import BlockId, NodeId, TimeMs
 
 HELLO: Final = Hello(1, 7, bytes(32), "fuzz", bytes(32), 0, bytes(32), 0)
 MAX_REAL_S: Final = 10.0
-"""A run that takes longer hangs."""
+"""A run that takes longer than this hangs."""
 
 
 class StillClock:
-    """Time goes on a millisecond with every look, so that budgets refill slowly."""
+    """A clock that advances by a millisecond with every reading, so that budgets refill slowly."""
 
     def __init__(self) -> None:
         self._now = 1000.0
@@ -36,7 +36,7 @@ class StillClock:
 
 
 class Handler:
-    """Answers everything with "not here", and asks one question of its own."""
+    """A handler that answers every request with "not found" and sends one request of its own."""
 
     def on_arrival(self, host: str) -> None:
         return
@@ -57,11 +57,11 @@ class Handler:
 
 
 def run_session(frames: Sequence[bytes]) -> None:
-    """Feed a session these frames, then close the link.
+    """Feed these frames to a session, then close the link.
 
     Raises:
-        AssertionError: it kept more than it may, or ended in another way than it may.
-        Exception: whatever else came out of it is a fault of ours.
+        AssertionError: the session kept more than its limits allow, or ended with an error that it must not raise.
+        Exception: any other error is a bug in the session.
     """
     asyncio.run(_run(frames))
 
@@ -90,7 +90,7 @@ async def _run(frames: Sequence[bytes]) -> None:
 
 
 async def _read(link: object) -> None:
-    """Take what the node says, as a peer that reads does."""
+    """Read what the node sends, like a peer that reads."""
     try:
         while True:
             await link.receive()  # type: ignore[attr-defined]
@@ -100,6 +100,6 @@ async def _read(link: object) -> None:
 
 def _check_bounds(peer: Peer) -> None:
     assert len(peer.inbox) <= MAX_INBOX
-    assert len(peer.questions) <= MAX_WAITING_REQUESTS
+    assert len(peer.queued_requests) <= MAX_WAITING_REQUESTS
     for lane in Lane:
         assert peer.out._bytes[lane] <= QUEUE_BYTES[lane]

@@ -1,7 +1,7 @@
-"""Fuzz all targets, or some, for a time: `make fuzz`. Needs atheris (the extra `fuzz`).
+"""Fuzz all targets, or some, for a given time: `make fuzz`. It needs atheris (the extra `fuzz`).
 
-Each target runs in a process of its own, from the corpus in the repository; what is new and worth keeping is merged
-into it with --keep. A finding stops the run with the input's file and the way to repeat it.
+Each target runs in its own process, starting from the corpus in the repository. With --keep, new inputs that reach new
+code are merged into the corpus. A finding stops the run and prints the input's file and how to repeat it.
 """
 
 import argparse
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def fuzz(name: str, arguments: list[str]) -> None:
-    """In the child: hand this process to libFuzzer, which ends it."""
+    """In the child process: start libFuzzer, which ends the process."""
     import atheris
 
     with atheris.instrument_imports(include=["inos"]):
@@ -29,7 +29,7 @@ def fuzz(name: str, arguments: list[str]) -> None:
 
 
 def run(name: str, seconds: float, findings: Path, *, keep: bool) -> bool:
-    """Fuzz one target; whether nothing was found."""
+    """Fuzz one target and return whether nothing was found."""
     with tempfile.TemporaryDirectory() as fresh:
         options = [
             f"-max_total_time={max(1, round(seconds))}",

@@ -1,4 +1,4 @@
-"""The first corpus: real encodings of everything that is fuzzed, a few of each. `python -m fuzz.seeds` writes it."""
+"""The first corpus: a few real encodings for each target. `python -m fuzz.seeds` writes it."""
 
 import hashlib
 import io
@@ -40,7 +40,7 @@ REF: Final = MatrixRef(bytes(32), 16, 64, bytes(32))
 
 
 def list_seeds() -> Iterator[tuple[str, bytes]]:
-    """Target and input."""
+    """A target's name and an input."""
     mined = work.mine(_make_matrix(1), _make_matrix(2), bytes(32), U256_MAX)
     win = mined.wins[0]
     yield "certificate", encode((win.seal, win.witness))
@@ -86,7 +86,7 @@ def list_seeds() -> Iterator[tuple[str, bytes]]:
 
 
 def list_messages() -> Iterator[Message]:
-    """One of most kinds; the fuzzer finds the others' tags by itself."""
+    """Most kinds have one seed; the fuzzer finds the tags of the others by itself."""
     id = b"\x11" * 32
     yield Ping(1, bytes(32), 4)
     yield Pong(1, bytes(32), 4)
@@ -118,7 +118,7 @@ def list_messages() -> Iterator[Message]:
 
 
 def list_handshakes() -> Iterator[bytes]:
-    """The other side's next message at each step."""
+    """The next message of the other side, for each step of the handshake."""
     a, b = make_handshake(1, is_initiator=True), make_handshake(3, is_initiator=False)
     first = a.write()
     b.read(first)
@@ -130,7 +130,7 @@ def list_handshakes() -> Iterator[bytes]:
 
 
 def write_corpus(folder: Path = CORPUS) -> int:
-    """Write every seed under its hash, as the fuzzer names its own; how many."""
+    """Write every seed under its hash, like the fuzzer's own inputs, and return their number."""
     count = 0
     for target, data in list_seeds():
         assert target in TARGETS

@@ -1,6 +1,6 @@
-"""What is fuzzed: each target reads bytes as an enemy would send them, and raises only what it may.
+"""The fuzz targets: each reads bytes as an attacker would send them and raises only the errors that it may.
 
-A target returns in peace or raises AssertionError where an invariant does not hold; any other exception is a finding.
+A target returns, or raises AssertionError if an invariant is broken; any other exception is a finding.
 """
 
 import asyncio
@@ -63,7 +63,7 @@ PROLOGUE: Final = make_prologue(BlockId(bytes(32)))
 
 
 def fuzz_records(data: bytes) -> None:
-    """What is on the wire, on disk and in ids: read back to the same bytes, or refused."""
+    """Records on the wire, on disk and in ids: they encode to the same bytes again, or are refused."""
     if not data:
         return
     kind = RECORDS[data[0] % len(RECORDS)]
@@ -90,7 +90,7 @@ def fuzz_messages(data: bytes) -> None:
 
 
 def fuzz_framing(data: bytes) -> None:
-    """Frames of any shape; nothing is kept beyond the limit of its kind."""
+    """Frames of any shape; no message may exceed the limit of its kind."""
     assembler = Assembler()
     for frame in split_frames(data):
         with suppress(Misbehaviour):
@@ -104,13 +104,13 @@ def fuzz_framing(data: bytes) -> None:
 
 
 def fuzz_hello(data: bytes) -> None:
-    """The handshake's payload."""
+    """The payload of the handshake."""
     with suppress(Misbehaviour):
         assert encode(decode_hello(data)) == data
 
 
 def fuzz_noise(data: bytes) -> None:
-    """Handshake messages from a side that knows nothing of the pattern, or stops knowing it half-way."""
+    """Handshake messages from a side that does not know the pattern, or stops following it half-way."""
     if not data:
         return
     mine, other = make_handshake(1, is_initiator=data[0] & 1 == 1), make_handshake(3, is_initiator=data[0] & 1 == 0)
@@ -127,19 +127,19 @@ def fuzz_noise(data: bytes) -> None:
 
 
 def fuzz_session(data: bytes) -> None:
-    """A peer that sends whatever it likes, in whatever order, and what the node keeps of it meanwhile."""
+    """A peer that sends anything in any order, and the memory that the node uses for it."""
     run_session(split_frames(data))
 
 
 def fuzz_certificate(data: bytes) -> None:
-    """A seal and its witness: proven or refused."""
+    """A seal and its witness, which are proven or refused."""
     with suppress(CodecError, InvalidCertificate):
         seal, witness = decode(cast(Any, tuple[Seal, Witness]), data, limit=1 << 18)
         verify(seal, witness, Anchor(bytes(32)), U256_MAX)
 
 
 def fuzz_keystore(data: bytes) -> None:
-    """A wallet's file that somebody else wrote."""
+    """A wallet file from an untrusted source."""
     with suppress(WalletError):
         keystore.read_info(data)
 
@@ -151,7 +151,7 @@ def fuzz_genesis(data: bytes) -> None:
 
 
 def fuzz_rpc(data: bytes) -> None:
-    """The body of a request: always an answer in form, and never an error of our own."""
+    """The body of a request: the answer is always well-formed and never an internal error."""
     answer = asyncio.run(Dispatcher(ALL_METHODS, _make_node()).process(data, Caller(True)))
     if answer is None:
         return
@@ -162,7 +162,7 @@ def fuzz_rpc(data: bytes) -> None:
 
 
 def fuzz_text(data: bytes) -> None:
-    """What people type or paste."""
+    """Text that people type or paste."""
     text = data.decode("utf-8", "replace")
     with suppress(WalletError):
         assert encode_address("dinos", decode_address("dinos", text)) in (text, text.lower())
@@ -175,7 +175,7 @@ def fuzz_text(data: bytes) -> None:
 
 
 def fuzz_npy(data: bytes) -> None:
-    """A matrix file that comes in over the RPC."""
+    """A matrix file that arrives over the RPC."""
     with suppress(InosError):
         array = read_npy(data)
         assert array.ndim == 2
@@ -183,7 +183,7 @@ def fuzz_npy(data: bytes) -> None:
 
 
 def fuzz_receipt(data: bytes) -> None:
-    """A receipt: never held to be true where it is not, never a crash."""
+    """A receipt: an invalid one is never accepted, and none causes a crash."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "r.json")
         path.write_bytes(data)
@@ -193,7 +193,7 @@ def fuzz_receipt(data: bytes) -> None:
 
 
 def fuzz_pool(data: bytes) -> None:
-    """The pool's file after a crash of the disk."""
+    """The mempool's file after a disk error."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "pool")
         path.write_bytes(data)
@@ -208,15 +208,15 @@ TARGETS: Final[dict[str, Target]] = {
 
 
 def make_handshake(seed: int, *, is_initiator: bool) -> Handshake:
-    """One side of a handshake, the same at every run."""
+    """One side of a handshake, the same in every run."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the library warns of chosen ephemeral keys, and is right
+        warnings.simplefilter("ignore")  # the library rightly warns about fixed ephemeral keys
         ephemeral = bytes([seed + 1]) * 32
         return Handshake(NodeIdentity(bytes([seed]) * 32), PROLOGUE, is_initiator=is_initiator, ephemeral=ephemeral)
 
 
 def split_frames(data: bytes) -> list[bytes]:
-    """Frames of a stream: two bytes of length before each, as far as there are any."""
+    """Return the frames of a stream, which writes two bytes of length before each, up to the first incomplete one."""
     frames: list[bytes] = []
     at = 0
     while at + 2 <= len(data) and len(frames) < 64:
@@ -227,7 +227,7 @@ def split_frames(data: bytes) -> list[bytes]:
 
 
 def join_frames(frames: Sequence[bytes]) -> bytes:
-    """The stream `split_frames` reads."""
+    """Return the stream that `split_frames` reads."""
     return b"".join(len(frame).to_bytes(2, "big") + frame for frame in frames)
 
 

@@ -1,4 +1,6 @@
-"""What the ledger recorded of an account sums up to what the account has, over chains with every payload and reorgs."""
+"""The movements that the ledger records for an account add up to its balances, over chains with all payloads and
+reorgs.
+"""
 
 import random
 from collections import Counter
@@ -43,7 +45,7 @@ seeds = st.integers(0, 2**32 - 1)
 
 
 def choose_any(branch: Branch, key: Key, rng: random.Random) -> tuple[Key, Payload]:
-    """Every kind of payload; of those about jobs, and of evidence, one that fits what is there."""
+    """Return a strategy for every kind of payload; those about jobs and evidence match what exists."""
     kind, height, who = rng.randrange(8), branch.height + 1, NAME_OF[key.address]
     if kind == 0:
         changes = make_optimistic(height, reward=rng.randint(1, 3000), bond=rng.randint(101, 900))
@@ -72,7 +74,7 @@ def choose_any(branch: Branch, key: Key, rng: random.Random) -> tuple[Key, Paylo
 
 
 def list_movements(ledger: Ledger, key: Key) -> list[Movement]:
-    """All movements of an account, oldest first, read in pages."""
+    """Return all movements of an account, oldest first, read page by page."""
     found, before = [], None
     while page := ledger.get_history(key.address, before=before, limit=7):
         found += page
@@ -84,7 +86,7 @@ def list_movements(ledger: Ledger, key: Key) -> list[Movement]:
 
 
 def check_histories(ledger: Ledger) -> Counter[Reason]:
-    """Every account's movements lead to what it has, and never below nothing on the way."""
+    """Check that every account's movements add up to its balances and never fall below zero."""
     reasons: Counter[Reason] = Counter()
     for key in PEOPLE:
         balance = bonded = 0
@@ -99,7 +101,7 @@ def check_histories(ledger: Ledger) -> Counter[Reason]:
 
 
 def test_histories_sum_up_to_balances_also_after_reorganisations() -> None:
-    """One long run of fixed seeds: all reasons and all payloads are seen in it."""
+    """One long run with fixed seeds contains all reasons and all payloads."""
     reasons: Counter[Reason] = Counter()
     payloads: set[type] = set()
     for seed in range(4):
@@ -115,7 +117,7 @@ def test_histories_sum_up_to_balances(seed: int, height: int) -> None:
 
 
 def run(seed: int, height: int, payloads: set[type]) -> Counter[Reason]:
-    """A trunk, then a longer side branch instead of its upper part, then a still longer trunk."""
+    """Play a trunk, then a longer side branch in place of its upper part, then an even longer trunk."""
     rng, trunk = random.Random(seed), Branch(PARAMS)
     for _ in range(height):
         grow_at_random(trunk, rng, choose=choose_any)
@@ -140,7 +142,7 @@ def run(seed: int, height: int, payloads: set[type]) -> Counter[Reason]:
 
 
 def test_a_post_is_in_the_history_of_its_poster_only() -> None:
-    """The random chains above would not notice an entry at an account that it does not concern."""
+    """The random chains above would not detect an entry for an account that it does not concern."""
     branch = Branch(PARAMS)
     alice, bob = PEOPLE[0], PEOPLE[1]
     branch.grow(branch.sign(alice, make_post(1, reward=5)), miner=PEOPLE[3].address)

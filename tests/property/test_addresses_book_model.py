@@ -1,4 +1,6 @@
-"""The address book as a state machine: bounds hold, no address is lost without a reason, a saved book is the same."""
+"""The address book as a state machine: limits hold, no address is lost without a reason, and a saved book is
+the same.
+"""
 
 import random
 
@@ -19,7 +21,7 @@ ADDRESSES = [
     for host in range(4)
     for number in (group * 10 + host + 1, group * 10 + host + 101)
 ]
-"""Five groups of four hosts, two ids claimed at each."""
+"""Five groups of four hosts, with two ids claimed at each."""
 SOURCES = [b"4" + bytes([n, n]) for n in range(6)]
 
 
@@ -35,7 +37,7 @@ class BookMachine(RuleBasedStateMachine):
         self.before = {}
 
     def snapshot(self):
-        """Address -> whether it may be given up, before a step."""
+        """Map each address to whether it may be replaced, before a step."""
         return {e.address: e.is_terrible(self.now) for e in self.book}
 
     def check_lost(self, before, allowed=()):
@@ -62,7 +64,7 @@ class BookMachine(RuleBasedStateMachine):
         rivals = {a for a in before if (a.host, a.port) == (address.host, address.port) and a != address}
         self.check_lost(before, rivals)
         assert (self.book.get(address) is not None) == was_known
-        # Whoever stood in tried still does: a newcomer waits until that one was tested.
+        # An address in tried stays there until it was tested.
         assert was_tried - rivals <= {e.address for e in self.book if e.is_tried}
 
     @rule(address=st.sampled_from(ADDRESSES))

@@ -1,4 +1,4 @@
-"""Random histories through the real ledger: undone bit by bit, and the same end whatever the order of arrival."""
+"""Random histories through the real ledger: undoing restores every byte, and the order of arrival does not matter."""
 
 import random
 from pathlib import Path
@@ -18,7 +18,7 @@ seeds = st.integers(0, 2**32 - 1)
 @settings(max_examples=25)
 @given(seeds, st.integers(4, 14), st.data())
 def test_undone_blocks_leave_no_trace(seed: int, height: int, data: st.DataObject) -> None:
-    """State, tree and every index after a reorganisation are what they are where it never happened."""
+    """State, tree and every index after a reorganisation equal those of a chain without it."""
     rng = random.Random(seed)
     trunk = Branch()
     for _ in range(height):
@@ -38,7 +38,7 @@ def test_undone_blocks_leave_no_trace(seed: int, height: int, data: st.DataObjec
         assert outcomes[-1].connected == tuple(made.id for made in side.blocks[height - back :])
         assert dump_chain(ledger) == dump_chain(fresh)
         assert ledger.tip.header.state_root == compute_state_root(dict(ledger.iterate_records()))
-        # And back to the fork itself, as the first half of a longer reorganisation goes.
+        # It also returns to the fork itself, like the first half of a longer reorganisation.
         for _ in range(back + 1):
             ledger._chain.disconnect()
         ledger._chain.flush()
@@ -66,7 +66,7 @@ def test_supply_is_conserved_in_the_database(seed: int, height: int) -> None:
 
 
 def grow_tree(rng: random.Random, forks: int) -> tuple[Branch, list[MadeBlock]]:
-    """A tree of blocks with one longest branch, and that branch."""
+    """Return a tree of blocks with one longest branch, and that branch."""
     branches = [Branch()]
     for _ in range(rng.randint(1, 5)):
         grow_at_random(branches[0], rng)
@@ -105,7 +105,7 @@ def test_any_order_ends_on_the_same_tip(seed: int, forks: int) -> None:
 
 
 def check_same(ledger: Ledger, end: tuple[object, dict[bytes, bytes]]) -> None:
-    """Reopened, it is where it was, and knows all it knew."""
+    """A reopened ledger has the same tip and all of its blocks."""
     assert (ledger.tip, dump_chain(ledger)) == end
     block = ledger.get_block(ledger.tip.id)
     witness = ledger.get_witness(ledger.tip.id)

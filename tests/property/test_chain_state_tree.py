@@ -1,4 +1,4 @@
-"""The tree kept node by node equals the reference that recomputes everything, and its proofs hold."""
+"""The tree that is stored node by node equals the reference that recomputes everything, and its proofs are valid."""
 
 from collections.abc import Mapping
 from unittest.mock import patch
@@ -20,7 +20,7 @@ batches = st.lists(st.dictionaries(keys, values, max_size=12), min_size=1, max_s
 
 
 def compute_close_path(key: StateKey) -> Hash:
-    """Paths that share 0, 7, 8 or more than 240 bits, as hashes of few keys never do."""
+    """Paths that share 0, 7, 8 or more than 240 bits, which hashes of a few keys never do."""
     n = key[1]
     return Hash(bytes([n & 3]) + bytes([n & 4]) * 30 + bytes([n >> 3]))
 
@@ -49,7 +49,7 @@ def check_tree(script: list[dict[StateKey, bytes | None]]) -> None:
         store(nodes, update)
         apply(records, changes)
         assert update.root == compute_state_root(records)
-    # The same tree from nothing has the same nodes: none is left over, none is missing.
+    # A tree built from nothing has the same nodes: none is left over, and none is missing.
     fresh: Nodes = {}
     store(fresh, TreeUpdate(fresh.get, records))
     assert fresh == nodes

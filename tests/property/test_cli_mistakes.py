@@ -1,4 +1,4 @@
-"""Whatever people type: an answer or an error for them, never a stack trace; and JSON where JSON was asked for."""
+"""Any arguments lead to an answer or a readable error, never to a stack trace, and to JSON if JSON was requested."""
 
 import json
 import os
@@ -17,11 +17,11 @@ from inos.cli.main import COMMANDS, app, load_command
 from inos.testing import TestChain
 
 LIVING: Final = {"bench", "devnet", "light", "node", "top"}
-"""They run until they are stopped, or measure; their flags are tried without being run to the end elsewhere."""
+"""These commands run until they are stopped, or measure; other tests try their flags."""
 SLOW: Final = {"--wait", "--timeout", "--depth", "--watch", "--wait-s", "--help"}
 DEAD: Final = "http://127.0.0.1:9"
 USES_NODE: Final = {"job watch", "job receipt"}
-"""They wait for what may come; with these a dead node is asked."""
+"""These commands wait for events, so here they ask a node that does not answer."""
 TEXTS: Final = (
     "", " ", "-", "0", "1", "-1", "1.5", "1e400", "NaN", "inf", "9" * 40, "0x10", "é€😀", "\udcff", "a" * 5000, "{}",
     "[1", "null", '{"block": "latest"}', "latest", "all", "devnet", "testnet", "00" * 32, "ff" * 32, "dinos1qqqq",
@@ -50,7 +50,7 @@ LEAVES: Final = dict(list_leaves())
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
-    """A folder of files that are not what they should be, and the address of a node."""
+    """Return a folder with files of the wrong kinds, and the address of a node."""
     folder = tmp_path_factory.mktemp("mistakes")
     (folder / "folder").mkdir()
     (folder / "empty").write_bytes(b"")
@@ -92,7 +92,7 @@ def test_no_mistake_ends_in_a_stack_trace(
 
 @st.composite
 def draw_arguments(draw: st.DrawFn, command: Any) -> list[str]:
-    """Values for what must be given, or not all of them, and some options, in any order."""
+    """Return values for required arguments, or for some of them, and some options, in any order."""
     text = st.sampled_from(TEXTS)
     parts: list[list[str]] = []
     for parameter in command.params:

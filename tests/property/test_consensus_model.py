@@ -1,7 +1,8 @@
-"""The rules of sections 4 to 6 a second time, from the protocol's text alone, over random histories.
+"""A second implementation of the rules in sections 4 to 6, written from the protocol's text, over random histories.
 
-`Model` holds plain dictionaries and knows nothing of `consensus`. For every order it lists all rules it would
-break; the real rules must agree on whether it is valid, name one of those, and leave the same state.
+`Model` uses plain dictionaries and does not import `consensus`. For every order, it lists all rules that the order
+would break. The real rules must agree on whether the order is valid, name one of the listed rules, and leave the same
+state.
 """
 
 import copy
@@ -33,7 +34,7 @@ from support.consensus_lab import (
 )
 
 D = 24
-"""Half of it, 12 tickets, is one job of the lab: one posted per block keeps the base fee."""
+"""Half of it, 12 tickets, is one job of the lab, so one job per block keeps the base fee."""
 RULES = msgspec.structs.replace(
     PARAMS,
     genesis_target=Target(2**256 // D - 1),
@@ -54,13 +55,13 @@ EMPTY = dict.fromkeys(Account.__struct_fields__, 0)
 
 
 class Model:
-    """One block's state, and the block being made on it."""
+    """The state before one block, and the block that is being built on it."""
 
     def __init__(self) -> None:
         self.height = 0
         self.accounts: dict[bytes, dict[str, int]] = {}
         self.jobs: dict[bytes, dict[str, Any]] = {}
-        self.claims: dict[bytes, dict[str, Any]] = {}  # in the order they were made
+        self.claims: dict[bytes, dict[str, Any]] = {}  # in the order in which they were created
         self.market = {"base_fee": 64, "minted": 0, "burned": 0, "escrowed": 0}
         self.subsidy = 50_000
         self.fees = self.posted = 0
@@ -69,7 +70,7 @@ class Model:
         return self.accounts.setdefault(address, dict(EMPTY))
 
     def read_reputation(self, address: bytes) -> int:
-        """Halved at every multiple of 3 after the height it was written at."""
+        """It is halved at every multiple of 3 after the height at which it was written."""
         account, value = self.get(address), self.get(address)["reputation"]
         for height in range(account["reputation_height"] + 1, self.height + 1):
             value = value // 2 if height % 3 == 0 else value
@@ -79,7 +80,7 @@ class Model:
         self.get(address).update(reputation=value, reputation_height=self.height if value else 0)
 
     def begin(self, miner: bytes, uses_merit: bool) -> bool:
-        """Whether the next block may begin like this."""
+        """Return whether the next block may begin like this."""
         self.height += 1
         self.fees = self.posted = 0
         may = not uses_merit or self.get(miner)["merit"] >= D  # the parent's state
@@ -107,7 +108,7 @@ class Model:
         self.market["base_fee"] = fee + max(1, step) if self.posted > wanted else max(1, fee - step)
 
     def list_faults(self, sender: bytes, nonce: int, fee: int, payload: Payload) -> set[str]:
-        """Every rule the order breaks, "late" ones as if the others had held."""
+        """Return every rule that the order breaks; "late" rules are checked as if the order had passed all others."""
         account = self.get(sender)
         wrong = set() if nonce == account["nonce"] else {"bad-nonce"}
         cost = fee
@@ -167,7 +168,7 @@ class Model:
         return {code for code, is_broken in faults.items() if is_broken}
 
     def apply(self, sender: bytes, fee: int, payload: Payload, tx_id: bytes) -> None:
-        """An order without faults."""
+        """Apply an order that breaks no rule."""
         account = self.get(sender)
         account["nonce"] += 1
         account["balance"] -= fee
@@ -213,7 +214,7 @@ class Model:
                 job.update(state=3, closed_at=self.height)
 
     def encode(self) -> dict[bytes, bytes]:
-        """Every record, as the state tree must hold it."""
+        """Return every record as the state tree must have it."""
         records = {b"\x01" + a: encode(Account(**v)) for a, v in self.accounts.items() if v != EMPTY}
         records |= {b"\x02" + job_id: encode(Job(**job)) for job_id, job in self.jobs.items()}
         records |= {b"\x03" + job_id: encode(Claim(**claim)) for job_id, claim in self.claims.items()}
@@ -229,7 +230,7 @@ orders = st.tuples(
     st.sampled_from(PEOPLE),
     st.sampled_from([0, 1, 1, 2, 3, 101, 5000, 2**63]),  # amount, reward
     st.integers(0, 11),  # which job, and the job's numbers
-    st.sampled_from([0, 0, 0, 0, 0, 0, 0, 1]),  # nonce ahead
+    st.sampled_from([0, 0, 0, 0, 0, 0, 0, 1]),  # how far the nonce is ahead
     st.sampled_from([RIGHT, RIGHT, RIGHT, WRONG, BENT]),
 )
 histories = st.lists(
@@ -275,7 +276,7 @@ def play(lab: Lab, model: Model, execution: Execution, order: Any) -> None:
 
 
 def list_market_records(lab: Lab) -> dict[bytes, bytes]:
-    """What the model is about; votes and checkpoints are finality's, which has scenarios and vectors of its own."""
+    """The kinds that the model covers; votes and checkpoints have scenarios and vectors of their own."""
     return {key: value for key, value in lab.records.all.items() if key[0] < Kind.VOTER}
 
 
@@ -313,7 +314,7 @@ def _play_block(lab: Lab, model: Model, miner: Key, wants_merit: bool, given_ord
     executed = execution.finish()
     following.end(miner.address, uses_merit)
     lab.records.apply(executed.changes)
-    # D stays: only heights matter here, so the headers are those of a chain on schedule.
+    # D is constant: only heights matter here, so the headers are those of a chain on schedule.
     lab.headers.append(lab.make_block().header)
     assert executed.figures.supply == following.market["minted"] - following.market["burned"]
     return following

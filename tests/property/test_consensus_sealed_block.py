@@ -1,4 +1,4 @@
-"""A mined block as it travels, header and witness: no bit of either can be changed."""
+"""No bit of a mined block's header or witness can be changed."""
 
 import pytest
 from hypothesis import given, settings
@@ -17,13 +17,13 @@ BRANCH = Branch()
 
 @pytest.fixture(scope="module")
 def made() -> MadeBlock:
-    """With a transaction in it, and a header whose every field has a value of its own."""
+    """The block has a transaction, and every field of its header has a different value."""
     BRANCH.grow()
     return BRANCH.draft(BRANCH.pay(ALICE, BOB.address), nonce=5)
 
 
 def refuse(header: bytes, witness: bytes, made: MadeBlock) -> RuleViolation | None:
-    """The rule that these bytes break, or None."""
+    """Return the rule that these bytes break, or None."""
     try:
         read = decode(Header, header, limit=MAX_HEADER_BYTES)
         proof = decode(Witness, witness, limit=MAX_WITNESS_BYTES)
@@ -43,7 +43,7 @@ def test_it_is_valid_as_it_is(made: MadeBlock) -> None:
 
 
 def test_every_bit_of_the_header_counts(made: MadeBlock) -> None:
-    """Seal included: what the header says moves the anchor, and with it the digest of every ticket."""
+    """A change of any header field except the seal changes the anchor, and so the digest of every ticket."""
     header, witness = encode(made.block.header), encode(made.witness)
     for at in range(len(header)):
         for bit in range(8):

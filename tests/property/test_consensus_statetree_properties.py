@@ -1,4 +1,4 @@
-"""The state tree's root is a function of the set of records, and its proofs show what is true and nothing else."""
+"""The state root depends only on the set of records, and a proof shows only what is true."""
 
 import msgspec
 from hypothesis import given

@@ -1,4 +1,6 @@
-"""Random histories, valid and invalid orders mixed: the books balance after every block, refusals leave no trace."""
+"""Random histories of valid and invalid orders: credits balance after every block, and a refused order changes
+nothing.
+"""
 
 from collections.abc import Sequence
 
@@ -66,8 +68,8 @@ orders = st.tuples(
     ),
     people,
     amounts,
-    st.integers(0, 50),  # which job; fee
-    st.sampled_from([0, 0, 0, 0, 0, 0, 1, 2]),  # nonce ahead
+    st.integers(0, 50),  # which job, and the fee
+    st.sampled_from([0, 0, 0, 0, 0, 0, 1, 2]),  # how far the nonce is ahead
     st.sampled_from([RIGHT, RIGHT, RIGHT, WRONG, LOST, make_result(48, 32)]),
 )
 blocks = st.lists(st.tuples(people, st.lists(orders, max_size=8)), min_size=3, max_size=14)
@@ -118,7 +120,9 @@ def list_jobs(lab: Lab) -> list[JobId]:
 
 
 def choose_sender(lab: Lab, order: Order) -> Key:
-    """Who the order says; but results come from the claimer more often than not, or few jobs would be paid."""
+    """Return the sender that the order names; results often come from the claimer instead, so that enough jobs are
+    paid.
+    """
     jobs = list_jobs(lab)
     if order[1] == "result" and jobs and order[4] % 4:
         claim = lab.state.get_claim(jobs[order[4] % len(jobs)])
@@ -129,7 +133,7 @@ def choose_sender(lab: Lab, order: Order) -> Key:
 def add_all(
     lab: Lab, execution: Execution, given_orders: Sequence[Order], counts: dict[bytes, int]
 ) -> list[Transaction]:
-    """Add what the rules take; whatever they refuse must leave the outcome as it was."""
+    """Add the orders that the rules accept; a refused one must leave the outcome unchanged."""
     taken: list[Transaction] = []
     for order in given_orders:
         key, ahead = choose_sender(lab, order), order[5]
@@ -147,7 +151,7 @@ def add_all(
 
 
 def check_books(lab: Lab) -> None:
-    """Every sum a record keeps is the sum of the records it stands for."""
+    """Every stored sum equals the sum of the records that it covers."""
     records = lab.records.all
     jobs = {k[1:]: decode(Job, v, limit=10_000) for k, v in records.items() if k[0] == Kind.JOB}
     claims = {k[1:]: decode(Claim, v, limit=10_000) for k, v in records.items() if k[0] == Kind.CLAIM}

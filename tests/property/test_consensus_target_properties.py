@@ -1,4 +1,4 @@
-"""ASERT over random schedules: monotone, close to the real power of two, and without memory of the way."""
+"""ASERT over random schedules: it is monotone, close to the real power of two, and independent of the path."""
 
 from decimal import Decimal, localcontext
 

@@ -1,4 +1,4 @@
-"""What holders decide alone, put together: the last copies stay, surplus goes, and what is missing is made."""
+"""The separate decisions of all holders together keep the last copies, remove surplus ones and replace missing ones."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,7 +32,9 @@ def test_demand_falls_to_nothing(requests: list[tuple[int, float]]) -> None:
 def test_the_nearest_keep_their_copies_whatever_each_of_them_sees(
     key: bytes, holders: set[bytes], demand: float, is_promised: bool, rng: object
 ) -> None:
-    """Each has its own demand and sees its own part of the others; whoever goes leaves at least the floor."""
+    """Each holder has its own demand and sees a part of the others; deletions leave at least the minimum number of
+    copies.
+    """
     stays = set()
     for own in holders:
         seen = [other for other in sorted(holders - {own}) if rng.random() < 0.8]  # type: ignore[attr-defined]

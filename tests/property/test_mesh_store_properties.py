@@ -1,4 +1,4 @@
-"""What goes into the matrix store comes out of it, whole or in strips, in any order."""
+"""Matrices leave the store as they entered it, whole or in strips, in any order."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,7 +22,7 @@ from inos.primitives.units import MatrixId
 
 @st.composite
 def matrices(draw: st.DrawFn) -> NDArray[Any]:
-    """Operands and results from one strip to a few, seldom a whole number of them."""
+    """Operands and results of one to a few strips, rarely a whole number of them."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     rows = draw(st.integers(1, 50))
     if draw(st.booleans()):
@@ -81,7 +81,7 @@ def test_runs_in_any_order_with_spoiled_ones_between_and_a_restart(array: NDArra
                     store.add_run(matrix, index, run.data, run.path[:-1])
             assert not store.has(matrix)
             if data.draw(st.booleans()):
-                store = MatrixStore(Path(folder, "b"))  # as after a kill: nothing that came is lost
+                store = MatrixStore(Path(folder, "b"))  # as after a kill: no received run is lost
                 store.begin(info)
             assert store.missing_runs(matrix, 10_000) == sorted(left)
             left.discard(index)
@@ -99,7 +99,7 @@ STEPS = ("put", "ask", "pin", "unpin", "need", "free")
 
 
 class _Model(Struct):
-    """A matrix as the store should have it."""
+    """Return a matrix as the store should have it."""
 
     demand: float = 0.0
     used: int = 0
@@ -110,7 +110,7 @@ class _Model(Struct):
     st.lists(st.tuples(st.sampled_from(["put", "ask", "pin", "unpin", "need", "free"]), st.integers(0, 7)), max_size=40)
 )
 def test_what_gives_way_is_the_least_wanted_and_never_what_is_kept(steps: list[tuple[str, int]]) -> None:
-    """The store against a model of a few lines, with room for four matrices of eight."""
+    """Compare the store with a simple model, with space for four of eight matrices."""
     rng = np.random.default_rng(1)
     arrays = [rng.integers(-64, 64, (16, 1024), np.int8) for _ in range(8)]
     ids = [work.matrix_id(array) for array in arrays]

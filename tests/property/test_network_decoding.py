@@ -1,4 +1,4 @@
-"""Whatever comes over a link is a message, or misbehaviour; never another error."""
+"""Any bytes from a link are a message or raise Misbehaviour, and raise no other error."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -92,7 +92,7 @@ def read_or_refuse(data):
         message = decode_message(data, limit=1 << 20)
     except Misbehaviour:
         return
-    # What is taken has one spelling, so nothing can be relayed under two.
+    # An accepted message has one encoding, so it cannot be relayed under two.
     assert encode_message(message) == data
 
 

@@ -1,4 +1,6 @@
-"""Wanted runs among peers that deliver, fail, stall and leave, in any order: none is lost, none asked of everybody."""
+"""Wanted runs among peers that deliver, fail, stall and leave, in any order: none is lost, and none is requested from
+all.
+"""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -66,7 +68,7 @@ def test_every_run_comes_whatever_peers_do(is_known: bool, moves: list[tuple[str
                 now += amount
             case _ if mine:
                 settle(mine[0], is_lacking=what == "fail")
-    # From here on one peer answers whatever it is asked, and the others never: it gets all of the rest in time.
+    # From here on, one peer answers every request and the others answer none: it delivers all of the rest in time.
     for number, (who, _) in reversed(list(enumerate(open_questions))):
         if who == "a":
             settle(number, is_lacking=False)
@@ -78,7 +80,7 @@ def test_every_run_comes_whatever_peers_do(is_known: bool, moves: list[tuple[str
         if not any(isinstance(question, FetchHead | Allocate) for _, question in stalled):
             while take("a"):
                 settle(len(open_questions) - 1, is_lacking=False)
-        else:  # a head is asked of one peer at a time: its answer, or its end, comes first
+        else:  # a head is requested from one peer at a time, until it answers or is gone
             for number, (_, question) in reversed(list(enumerate(open_questions))):
                 if isinstance(question, FetchHead | Allocate):
                     settle(number, is_lacking=False)

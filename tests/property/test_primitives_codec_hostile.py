@@ -1,4 +1,4 @@
-"""Bytes made to be misread: other spellings of each part, promises of gigabytes, towers of brackets."""
+"""Hostile bytes: other encodings of each part, announced lengths of gigabytes, and deep nesting."""
 
 import struct
 import time
@@ -49,7 +49,7 @@ KINDS = tuple(type(value) for value in VALUES)
 
 
 def respell(value: Any) -> Iterator[bytes]:
-    """Other msgpack spellings that a lax reader could take for the same value, and near misses."""
+    """Other msgpack encodings that a lax decoder could accept for the same value, and invalid ones close to them."""
     if isinstance(value, bool):
         yield from (b"\x01" if value else b"\x00", b"\xc0")
     elif isinstance(value, int):
@@ -80,7 +80,7 @@ def respell(value: Any) -> Iterator[bytes]:
 
 
 def spell_each_part(value: Any) -> Iterator[bytes]:
-    """The whole with one part, at any depth, spelled otherwise."""
+    """Return the whole with one part, at any depth, encoded differently."""
     yield from respell(value)
     for at, item in enumerate(value if isinstance(value, list) else ()):
         for spelled in spell_each_part(item):
@@ -99,7 +99,7 @@ def test_every_part_has_one_spelling(value: Any) -> None:
         except CodecError:
             tried += 1
             continue
-        assert other != value  # another value that is spelled rightly: a shorter list, an absent seal
+        assert other != value  # this is another value with a valid encoding: a shorter list, or an absent seal
         assert encode(other) == spelled
     assert tried >= 9
     for tail in (b"\x00", b"\xc0", good):

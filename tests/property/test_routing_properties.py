@@ -1,4 +1,4 @@
-"""The routing table and the provider records beside slow models that keep everything in one list."""
+"""Compare the routing table and the provider records with slow models that keep everything in one list."""
 
 import random
 
@@ -22,7 +22,7 @@ def test_the_metric_is_one(a, b, c):
     assert (compute_distance(a, b) == 0) == (a == b)
     assert compute_distance(a, b) == compute_distance(b, a)
     assert compute_distance(a, c) <= compute_distance(a, b) + compute_distance(b, c)
-    # Stronger than the triangle: what two share with a third they share with each other.
+    # This is stronger than the triangle inequality: bits that two ids share with a third they share with each other.
     assert count_common_bits(a, c) >= min(count_common_bits(a, b), count_common_bits(b, c))
 
 
@@ -32,9 +32,9 @@ class Entry:
 
 
 class ModelTable:
-    """All contacts in one list, least recently seen first; all spares in another, oldest first.
+    """The model keeps all contacts in one list, least recently seen first, and all spares in another, oldest first.
 
-    A bucket is worked out from `depth`, the number of times the near half was split off.
+    It computes a contact's bucket from `depth`, the number of times the near half was split.
     """
 
     def __init__(self, own):
@@ -121,7 +121,7 @@ class ModelTable:
 
 
 class TableMachine(RuleBasedStateMachine):
-    """Ids near and far from the own one, so that buckets fill, split and overflow; the port is the group."""
+    """Ids near and far from the own id, so that buckets fill, split and overflow; the port stands for the group."""
 
     @initialize(own=ids)
     def begin(self, own):
@@ -215,13 +215,13 @@ LIMITS = RoutingSettings(
 
 
 class RecordMachine(RuleBasedStateMachine):
-    """Few keys, providers and groups, so that every limit is met."""
+    """Few keys, providers and groups, so that every limit is reached."""
 
     def __init__(self):
         super().__init__()
         self.now = 0.0
         self.records = ProviderRecords(LIMITS, lambda address: address.port)
-        self.model = []  # (key, provider, until), in the order taken
+        self.model = []  # (key, provider, expiry), in the order in which they were stored
 
     def alive(self):
         self.model = [record for record in self.model if record[2] > self.now]

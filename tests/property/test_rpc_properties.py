@@ -1,4 +1,4 @@
-"""Whatever comes in, the dispatcher answers as JSON-RPC says; matrices and ratios survive their spelling."""
+"""The dispatcher answers any input as JSON-RPC requires, and matrices and ratios survive encoding and decoding."""
 
 import asyncio
 import io
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from inos.rpc.errors import MEANINGS, RpcError
 from inos.rpc.method import method
 from inos.rpc.methods.mesh.encoding import decode_base64, encode_matrix, read_npy, read_raw
-from inos.rpc.schemas import Model, compute_ratio
+from inos.rpc.models.values import Model, compute_ratio
 from inos.rpc.server.dispatch import Caller, Dispatcher
 
 NODE: Any = object()
@@ -29,7 +29,7 @@ class Two(Model):
 
 @method("two")
 async def two(node: Any, params: Two) -> Two:
-    """Give back."""
+    """Return the parameter."""
     return params
 
 

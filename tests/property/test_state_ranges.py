@@ -1,4 +1,4 @@
-"""Ranges of a state, whatever it holds: read, checked, built again to the same nodes; no other is accepted."""
+"""Ranges of any state can be read, checked, and built into the same nodes again; no other range is accepted."""
 
 import random
 

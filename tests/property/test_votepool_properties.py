@@ -1,4 +1,4 @@
-"""The pool of votes against what the two commandments say of every pair, whatever comes in whatever order."""
+"""Compare the pool of votes with the two slashing rules for every pair of votes, in any order of arrival."""
 
 from itertools import combinations
 

@@ -1,4 +1,4 @@
-"""Any changed byte of a seal or witness is refused; a wrong Y is refused by Freivalds; limbs are exact."""
+"""Any changed byte of a seal or witness is refused, Freivalds' check refuses a wrong Y, and limbs are exact."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ def is_refused(win: Win, anchor: bytes = ANCHOR, target: int = ANY) -> bool:
 @settings(max_examples=300, deadline=None)
 @given(data=st.data())
 def test_any_changed_byte_is_refused(wins: tuple[Win, ...], data: st.DataObject) -> None:
-    """Over the whole encoding: fields, lengths and strips alike."""
+    """Return positions over the whole encoding: fields, lengths and strips alike."""
     win = data.draw(st.sampled_from(wins))
     text = bytearray(encode(win))
     ends = st.integers(0, 400) | st.integers(len(text) - 17_000, len(text) - 1)  # ids, paths, and the start of strips

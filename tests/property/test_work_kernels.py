@@ -1,4 +1,4 @@
-"""Every compiled kernel that this processor can run gives what numpy gives, bit by bit."""
+"""Every compiled kernel that this processor can run gives the same bits as numpy."""
 
 from typing import Any
 
@@ -67,7 +67,7 @@ def test_products_digests_and_wins(
 @pytest.mark.parametrize("fill", [("random", "random"), ("low", "low"), ("high", "low"), ("mixed", "high")])
 @pytest.mark.parametrize("depth", [16_385, 65_536])
 def test_the_deepest_products(backend: str, fill: tuple[str, str], depth: int) -> None:
-    """Sums of 1,024 steps, which are peeled in parts since they pass int16."""
+    """Sums of 1,024 steps are peeled in parts, since they exceed int16."""
     x, w = Operand.commit(make(17, depth, 1, fill[0])), Operand.commit(make(33, depth, 2, fill[1]))
     product, _, found = draw(x, w, bytes(32), backend, 2)
     assert np.array_equal(product, x.array.astype(np.int64) @ w.array.astype(np.int64).T)
@@ -95,7 +95,7 @@ def test_tiles_of_every_kind_and_slices(backend: str, shape: tuple[int, int, int
 def test_little_and_much_memory_give_the_same(
     backend: str, room: int, shape: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without room slabs are one panel deep and tiles four strips wide."""
+    """Without spare memory, slabs are one panel deep and tiles are four strips wide."""
     m, n, k = shape
     x, w = Operand.commit(make(m, k, 5)), Operand.commit(make(n, k, 6))
     kept = draw(x, w, bytes(32), backend, 2)
@@ -108,7 +108,7 @@ def test_little_and_much_memory_give_the_same(
 @backends
 @pytest.mark.parametrize("limit", [0, 256 << 20])
 def test_many_x_under_one_anchor(backend: str, limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """W' is kept from the second X on, unless it is too large for that."""
+    """W' is kept from the second X on, unless it is too large."""
     monkeypatch.setattr("inos.work.backends.native.prepared.MAX_KEPT_BYTES", limit)
     w = Operand.commit(make(300, 1500, 6))
     lottery = Lottery(w, bytes(32), ANY, backend=backend, threads=2)
@@ -152,7 +152,7 @@ def test_leaves(name: str, rows: int, cols: int, seed: int, fill: str) -> None:
     off=st.sampled_from([0, 0, 1, -1, 65536, 2**31 - 1, -(2**31)]),
 )
 def test_freivalds(name: str, shape: tuple[int, int, int], seed: int, off: int) -> None:
-    """The same answer for any int8 operands and any Y, also for those the protocol would refuse."""
+    """The answer is the same for any int8 operands and any Y, even if the protocol would refuse them."""
     m, n, k = shape
     random = np.random.default_rng(seed)
     x, w = (random.integers(-128, 128, (rows, k), dtype=np.int8) for rows in (m, n))

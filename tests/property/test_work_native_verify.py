@@ -1,4 +1,4 @@
-"""The kernels find those certificates valid that the reference does, and no others."""
+"""The kernels accept exactly the certificates that the reference accepts."""
 
 from typing import Any
 
@@ -33,7 +33,7 @@ def mine(m: int, n: int, k: int, seed: int) -> tuple[Win, ...]:
 
 
 def find_code(check: Any, seal: Seal, witness: Witness, anchor: bytes, target: int) -> str:
-    """ "" where `check` accepts."""
+    """Return "" if `check` accepts."""
     try:
         check(seal, witness, anchor, target)
     except InosError as error:
@@ -70,7 +70,7 @@ def flip(data: bytes, at: int) -> bytes:
 
 
 def change(value: Any, draw: Any) -> Any:
-    """One bit, one number, one element too many or too few."""
+    """Change one bit or one number, or add or remove one element."""
     if isinstance(value, bytes):
         cut = value[:-1] if draw(st.integers(0, 9)) == 0 else value
         return flip(cut, draw(st.integers(0, 2**20)))
@@ -98,7 +98,7 @@ def test_what_was_changed_is_refused_for_the_same_reason(name: str, data: st.Dat
 @relaxed
 @given(rows=st.integers(1, 16), cols=st.integers(1, 1024), at=st.integers(0, 2**14 - 1), value=st.integers(0, 255))
 def test_whatever_the_tree_was_built_over(name: str, rows: int, cols: int, at: int, value: int) -> None:
-    """A right path and digest over a strip that no matrix of this shape has, or over one that it has."""
+    """A valid path and digest over a strip that a matrix of this shape cannot have, or over one that it can."""
     strip = bytearray(2**14)
     strip[at] = value
     root = Hash(blake3(bytes(strip), derive_key_context="inos v1 matrix strip").digest())

@@ -1,4 +1,4 @@
-"""Products of wider numbers against exact rational arithmetic, and against numpy's own product."""
+"""Products of wider numbers compared with exact rational arithmetic and with numpy's own product."""
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -17,7 +17,7 @@ U32, U64 = 2.0**-24, 2.0**-53
 
 
 def engine(pairs: Iterable[Pair]) -> Iterator[NDArray[np.int32]]:
-    """What the certified engine accepts, and nothing else."""
+    """Return a multiplication that accepts only what the certified engine accepts."""
     for x, w in pairs:
         assert x.dtype == w.dtype == np.int8
         assert x.shape[1] == w.shape[1] <= 65_536
@@ -33,7 +33,9 @@ def multiply_exact(a: NDArray[Any], b: NDArray[Any]) -> list[list[Fraction]]:
 
 
 def measure(found: NDArray[Any], a: NDArray[Any], b: NDArray[Any]) -> float:
-    """The largest error over |A| |B|^T, beyond the smallest float; an entry that must be zero must be."""
+    """Return the largest error relative to |A| |B|^T, above the smallest float; an entry that must be zero has to be
+    zero.
+    """
     exact, scale, worst = multiply_exact(a, b), multiply_exact(np.abs(a), np.abs(b)), 0.0
     for i, row in enumerate(exact):
         for j, value in enumerate(row):
@@ -83,9 +85,9 @@ def test_small_products_are_exact_but_for_the_last_rounding(
 ) -> None:
     rng = np.random.default_rng(seed)
     a, b = make(kind, rng, rows, depth), make(kind, rng, cols, depth)
-    if seed % 2:  # where the entries are denormal, let the product be a normal number
+    if seed % 2:  # if the entries are denormal, the product should be a normal number
         b *= 2.0**800 if kind == "denormal" else 1.0
-    is_narrow = kind in ("plain", "rows", "positive", "sparse", "cancelling", "few bits")  # twelve slices hold it
+    is_narrow = kind in ("plain", "rows", "positive", "sparse", "cancelling", "few bits")  # twelve slices are enough
     assert measure(multiply(a, b, U64 / 2), a, b) <= U64 * (1 + 1e-9 if is_narrow else 1.5)
 
 
@@ -144,7 +146,7 @@ def test_integers_are_exact(dtype: Any, seed: int, rows: int, cols: int, depth: 
     rng, info = np.random.default_rng(seed), np.iinfo(dtype)
     a, b = (rng.integers(info.min, info.max, (n, depth), dtype, endpoint=True) for n in (rows, cols))
     a[0, 0], b[-1, -1] = info.min, info.max
-    if depth > 1:  # 31 bits twice leave no room for many terms
+    if depth > 1:  # twice 31 bits leave little room for terms
         a = a if info.bits < 32 else a // 64
     exact = a.astype(object) @ b.T.astype(object)
     assert (multiply_integers(a, b, engine) == exact).all()

@@ -1,4 +1,4 @@
-"""The fast engine against a slow one written straight from the protocol's section 3, ticket by ticket."""
+"""Compare the fast engine, ticket by ticket, with a slow one that follows section 3 of the protocol literally."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def derive(context: str, data: bytes) -> bytes:
 
 
 def get_root(leaves: list[bytes]) -> bytes:
-    """RFC 6962, recursively: split at the largest power of two below the count."""
+    """Compute RFC 6962's tree recursively: split at the largest power of two below the count."""
     if len(leaves) == 1:
         return leaves[0]
     split = 1
@@ -48,7 +48,7 @@ def stream(seed: bytes, purpose: bytes, length: int) -> bytes:
 
 
 def noise(seed: bytes, rows: int, cols: int, shift: int) -> NDArray[np.int64]:
-    """All of E (shift 0) or F (shift 64), entry by entry."""
+    """Return all of E (shift 0) or F (shift 64), entry by entry."""
     low = [[(b & 0x7F) - shift for b in stream(seed, b"rows", 64 * rows)[64 * r : 64 * r + 64]] for r in range(rows)]
     perms = []
     for b in range(cols // 64):

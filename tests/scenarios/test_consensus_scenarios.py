@@ -1,4 +1,4 @@
-"""Scripted chains through all stages of the rules, with the code of every block that must be refused."""
+"""Scripted chains through all stages of the rules, with the error code of every block that must be refused."""
 
 import pytest
 from script import Check, Scenario, Skip, block, cancel, claim, play, post, result, transfer, tx
@@ -14,7 +14,7 @@ BURN = 125 + 586 + 7
 """Of the lab's standard job in a block before height 10, at D = 600."""
 WRONG = make_result(32, 48, 66)
 BIG = make_operand(160, 1024)
-"""160 x 160 from depth 1024: 100 tickets."""
+"""160 x 160 with depth 1024 has 100 tickets."""
 BIG_Y = make_result(160, 160)
 
 
@@ -99,7 +99,7 @@ SCENARIOS = [
         "a claim that lapses",
         [
             block(tx("alice", post(), name="j")),
-            block(tx("bob", claim("j"))),  # at 2, until 5
+            block(tx("bob", claim("j"))),  # claimed at 2, lasts until 5
             Skip(3),
             Check(jobs={"j": "claimed"}, bonded={"bob": 101}),
             block(tx("bob", result("j")), expect="job-not-claimed"),
@@ -118,7 +118,7 @@ SCENARIOS = [
             block(tx("alice", post(deadline=21)), expect="deadline-too-far"),
             block(tx("alice", post(deadline=2), name="j")),
             Skip(1),
-            block(tx("bob", claim("j"))),  # at 3, the deadline itself
+            block(tx("bob", claim("j"))),  # at 3, which is the deadline
             Skip(1),
             Check(jobs={"j": "cancelled"}, market={"escrowed": 0}),
             block(tx("bob", claim("j")), expect="job-not-open"),

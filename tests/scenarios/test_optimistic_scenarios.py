@@ -1,6 +1,6 @@
-"""Scripted chains of optimistic jobs: results paid in time, shown wrong, and every challenge that must be refused.
+"""Scripted chains of optimistic jobs: results that are paid in time, results proven wrong, and refused challenges.
 
-The lab's challenge window is 3 blocks: what is delivered at height h can be challenged at h, h + 1 and h + 2.
+The lab's challenge window is 3 blocks: a result delivered at height h can be challenged at h, h + 1 and h + 2.
 """
 
 import msgspec
@@ -71,7 +71,9 @@ SCENARIOS = [
             block(tx("alice", cancel("j")), expect="job-not-open"),
             Skip(2),
             Check(jobs={"j": "delivered"}),
-            block(tx("carol", challenge("j"), fee=0), expect="job-not-delivered"),  # at 6 it is paid first
+            block(
+                tx("carol", challenge("j"), fee=0), expect="job-not-delivered"
+            ),  # at 6 it is paid before the transactions
             block(),
             Check(
                 jobs={"j": "settled"},
@@ -145,7 +147,7 @@ SCENARIOS = [
         [
             block(tx("alice", post_optimistic(deadline=2), name="j")),
             block(tx("bob", claim("j"))),
-            DELIVER_BAD,  # at 3, the deadline
+            DELIVER_BAD,  # at 3, which is the deadline
             block(tx("carol", challenge("j"), fee=0)),
             block(tx("miner", claim("j")), expect="job-not-open"),
             block(tx("alice", cancel("j")), expect="job-not-open"),

@@ -1,4 +1,4 @@
-"""Who tries to get something for nothing: a product without paying, a payment twice, somebody else's reward."""
+"""Attempts to get something for nothing: a product without paying, a payment twice, or another account's reward."""
 
 from pathlib import Path
 
@@ -17,11 +17,11 @@ SCENARIOS = [
             block(tx("alice", post(), name="j")),
             Check(balance={"alice": 1_000_000 - 1000 - 718 - 1}, market={"escrowed": 1000}),
             block(tx("bob", claim("j"))),
-            # The reward is neither to be had back nor to be spent while somebody works for it.
+            # The poster can neither get the reward back nor spend it while a worker holds a claim.
             block(tx("alice", cancel("j")), expect="job-not-open"),
             block(tx("alice", transfer("carol", 999_999 - 1000 - 718)), expect="insufficient-balance"),
             block(tx("alice", cancel("j")), tx("bob", result("j")), expect="job-not-open"),
-            # Even at the last height of the claim, and in the block that holds the result.
+            # This holds even at the last height of the claim, and in the block that contains the result.
             Skip(2),
             block(tx("bob", result("j")), tx("alice", cancel("j")), expect="job-not-open"),
             block(tx("bob", result("j"))),
@@ -91,7 +91,7 @@ def ledger(tmp_path: Path) -> Ledger:
 
 
 def test_a_reorganisation_pays_once(ledger: Ledger) -> None:
-    """The same claim and result on two branches: whichever wins, the worker has one reward, and the poster pays one."""
+    """The same claim and result on two branches: on either one, the worker gets one reward and the poster pays once."""
     trunk = Branch()
     signed = trunk.sign(ALICE, make_post(1, deadline=15), fee=1)
     job = JobId(compute_tx_id(signed))
@@ -114,7 +114,7 @@ def test_a_reorganisation_pays_once(ledger: Ledger) -> None:
 
 
 def test_a_poster_that_mines_cannot_undo_the_payment_alone(ledger: Ledger) -> None:
-    """It leaves the result out of a branch of its own: there the job is still claimed, and its reward still bound."""
+    """A branch without the result: there the job is still claimed, and its reward still in escrow."""
     trunk = Branch()
     signed = trunk.sign(ALICE, make_post(1, deadline=15), fee=1)
     job = JobId(compute_tx_id(signed))
@@ -131,7 +131,7 @@ def test_a_poster_that_mines_cannot_undo_the_payment_alone(ledger: Ledger) -> No
     assert ledger.tip.id == side.tip_id
     assert claim is not None
     assert claim.worker == BOB.address
-    # The same result, told again, is as good there.
+    # The same result can be delivered there again.
     side.grow(done)
     feed(ledger, side.blocks[4:])
     paid = ledger.state.get_job(job)

@@ -1,4 +1,4 @@
-"""`make simulate`: all scenarios at full size, one process each, and their figures as a table.
+"""`make simulate` runs all scenarios at full size, one process each, and prints their figures as a table.
 
 Usage: python -m simulation [--seed N] [NAME ...]
 """
@@ -24,7 +24,7 @@ def main() -> int:
         run(args.names[0], args.seed)
         return 0
     print("| scenario | nodes | invariant, held | figures | simulated | took |\n|---|---|---|---|---|---|", flush=True)
-    # One process each, so that memory is each one's own.
+    # Each has its own process, so that memory is measured separately.
     return max(
         subprocess.run([sys.executable, "-m", "simulation", name, "--seed", str(args.seed)], check=False).returncode
         for name in args.names or FULL

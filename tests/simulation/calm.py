@@ -1,4 +1,4 @@
-"""Nobody misbehaves."""
+"""Scenarios in which no node misbehaves."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ SPACING_S = 10.0
 
 
 def run_calm(seed: int, count: int, blocks: int = 10) -> Report:
-    """Blocks in a network at rest: how fast they are everywhere, and what came twice."""
+    """Measure how fast blocks reach all nodes of a calm network, and how much data is sent twice."""
 
     async def scenario(world: World) -> Report:
         nodes = make_network(world, count)
@@ -30,7 +30,7 @@ def run_calm(seed: int, count: int, blocks: int = 10) -> Report:
 
 
 def run_churn(seed: int, count: int, minutes: float = 3.0) -> Report:
-    """A tenth of the nodes goes down each minute, for half a minute, some of them miners."""
+    """A tenth of the nodes, miners among them, goes down each minute for half a minute."""
 
     async def scenario(world: World) -> Report:
         nodes = make_network(world, count)

@@ -1,4 +1,4 @@
-"""Every scenario with the size `make simulate` runs it at."""
+"""Every scenario with the size at which `make simulate` runs it."""
 
 from collections.abc import Callable
 from typing import Final

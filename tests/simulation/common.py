@@ -1,4 +1,4 @@
-"""What scenarios share: how fast blocks come, how nodes are set, what is counted."""
+"""Parts that scenarios share: the rate of blocks, the settings of nodes, and statistics."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,16 +13,16 @@ from support.sim_node import SimNode
 from support.sim_world import BLOCK_KINDS, TESTNET, World
 
 DEGREE: Final = 8
-"""Peers each node dials."""
+"""The number of peers that each node dials."""
 MINERS: Final = 20
 MAX_SLOWER: Final = 2.0
-"""How much later blocks may come in an attack."""
+"""The factor by which an attack may delay blocks."""
 QUIET: Final = NetworkSettings(discovery=False, limits=TimeLimits(ping_interval=30.0))
-"""Fewer pings than the default's, for long runs: they say nothing that announcements have not said."""
+"""Long runs use fewer pings than the default, because announcements carry the same information."""
 
 
 def make_params(spacing_s: float) -> Params:
-    """The testnet with another spacing; the target follows as many blocks."""
+    """Return the testnet with another spacing; the target follows over the same number of blocks."""
     spacing_ms = round(spacing_s * 1000)
     half_life = TESTNET.asert_half_life_ms * spacing_ms // TESTNET.spacing_ms
     return msgspec.structs.replace(TESTNET, spacing_ms=spacing_ms, asert_half_life_ms=half_life)
@@ -31,20 +31,20 @@ def make_params(spacing_s: float) -> Params:
 def make_network(
     world: World, count: int, *, degree: int = DEGREE, settings: NetworkSettings = QUIET, miners: int = MINERS
 ) -> list[SimNode]:
-    """Honest nodes, linked at random; the first of them are to mine."""
+    """Add honest nodes with random links; the first of them will mine."""
     nodes = world.add_nodes(count, settings)
     world.link_at_random(nodes, degree)
     return nodes
 
 
 def mine_evenly(world: World, nodes: Sequence[SimNode], share: float = 1.0, miners: int = MINERS) -> None:
-    """The first nodes share `share` of the hash rate."""
+    """Let the first nodes share `share` of the hash rate."""
     chosen = nodes[:miners]
     world.mine({node: share / len(chosen) for node in chosen})
 
 
 def check_honest(world: World, nodes: Sequence[SimNode]) -> None:
-    """What holds in every scenario: nobody honest was banned."""
+    """Check what holds in every scenario: no honest node was banned."""
     assert world.count_bans(nodes) == 0, f"{world.count_bans(nodes)} bans of honest nodes"
 
 
@@ -57,10 +57,11 @@ async def compare_with_quiet(
     *,
     prepare: Callable[[Sequence[SimNode]], Awaitable[None]] | None = None,
 ) -> tuple[list[SimNode], dict[str, str]]:
-    """A network left alone for `seconds` and then attacked for as long: blocks may come at most twice as late.
+    """Run a network undisturbed for `seconds`, then under attack for as long: the attack may at most double the delay
+    of blocks.
 
     Returns:
-        The honest nodes, who agree, and the figures.
+        The honest nodes, which agree, and the figures.
     """
     nodes = make_network(world, count, settings=settings)
     if prepare is not None:
@@ -86,7 +87,7 @@ async def compare_with_quiet(
 
 
 def list_propagation(world: World, nodes: list[SimNode]) -> dict[str, str]:
-    """How fast blocks came to `nodes`, and how many were in vain."""
+    """Return how fast blocks reached `nodes`, and how many were stale."""
     delays, chain = world.compute_delays(nodes), world.list_chain(nodes[0])
     return {
         "blocks": str(len(chain)),
@@ -97,7 +98,7 @@ def list_propagation(world: World, nodes: list[SimNode]) -> dict[str, str]:
 
 
 def list_waste(world: World) -> dict[str, str]:
-    """What blocks weighed on the network, and how often one came twice."""
+    """Return the traffic that blocks caused, and how often a block was sent twice."""
     copies = sum(world.traffic.messages[kind] for kind in BLOCK_KINDS)
     size = sum(world.traffic.bytes[kind] for kind in BLOCK_KINDS)
     needed = max(1, sum(len(world.connected.get(id, {})) - 1 for id in world.found))

@@ -1,4 +1,4 @@
-"""One operator with many ids tries to be everybody a node knows."""
+"""An operator with many ids tries to become the only peers that a node knows."""
 
 import asyncio
 from typing import Final
@@ -20,11 +20,13 @@ OPEN: Final = NetworkSettings(
     limits=TimeLimits(ping_interval=30.0), max_inbound=32, max_outbound=8, feeler_interval_s=20.0, seed_interval_s=5.0
 )
 FALSE_PLACES: Final = 4000
-"""Addresses in the attacker's networks at which nobody is."""
+"""Addresses in the attacker's networks at which no node listens."""
 
 
 class Eclipser(Attacker):
-    """Behaves as a node that knows only its operator's places, and tells of them as often as it may."""
+    """An attacker that behaves like a node, knows only its operator's addresses, and announces them as often
+    as it may.
+    """
 
     def __init__(self, world: World, number: int, host: str, told: list[KnownAddress]) -> None:
         super().__init__(world, number, host=host)
@@ -41,7 +43,7 @@ class Eclipser(Attacker):
 
 
 def make_eclipsers(world: World, count: int, groups: int) -> list[Eclipser]:
-    """Ids in `groups` networks of one operator, who lies about thousands of places more."""
+    """Add ids in `groups` networks of one operator, which also announces thousands of false addresses."""
     seen_s = START_MS // 1000
     hosts = [f"{150 + n % groups}.7.{n // 250}.{n % 250}" for n in range(count)]
     told = [
@@ -54,7 +56,7 @@ def make_eclipsers(world: World, count: int, groups: int) -> list[Eclipser]:
 
 
 def run_eclipse(seed: int, count: int, attackers: int = 60, groups: int = 2, minutes: float = 4.0) -> Report:
-    """A newcomer with one honest seed, sixty dishonest peers that dial it from two networks, and two restarts."""
+    """A new node with one honest seed is dialled by sixty dishonest peers from two networks and restarts twice."""
 
     async def scenario(world: World) -> Report:
         seed_node = world.add_node(OPEN)
@@ -99,7 +101,7 @@ def run_eclipse(seed: int, count: int, attackers: int = 60, groups: int = 2, min
 
 
 def run_poisoning(seed: int, count: int, attackers: int = 10, groups: int = 8, minutes: float = 3.0) -> Report:
-    """Ten peers at every node tell of thousands of places where nobody is; then a newcomer looks for company."""
+    """Ten peers at every node announce thousands of false addresses; then a new node looks for peers."""
 
     async def scenario(world: World) -> Report:
         seed_node = world.add_node(OPEN)
@@ -142,7 +144,7 @@ def run_poisoning(seed: int, count: int, attackers: int = 10, groups: int = 8, m
 
 
 def count_honest(victim: SimNode, nodes: list[SimNode]) -> tuple[int, int]:
-    """Outbound links to honest nodes, and all."""
+    """Return the number of outbound links to honest nodes, and the number of all outbound links."""
     assert victim.net is not None
     honest = {node.id for node in nodes}
     links = [peer for peer in victim.net.peers() if peer.is_outbound and not peer.is_brief]

@@ -1,4 +1,4 @@
-"""Who attacks finality on the model: keys that sign on every branch, and a miner that hides its own."""
+"""Attackers on finality in the model: keys that sign on every branch, and a miner that hides its branch."""
 
 from collections.abc import Sequence
 
@@ -9,10 +9,10 @@ from simulation.finality_model import SPACING_S, Made, Person, Run, sign
 
 
 class Equivocator:
-    """Has some voters' keys, sees every block at once, and signs whatever any branch asks for.
+    """An attacker with some voters' keys. It sees every block at once and signs whatever any branch asks for.
 
     Args:
-        is_careful: tells each vote only those on whose chain its target is; else all, who catch it at once.
+        is_careful: a vote goes only to nodes whose chain has its target; otherwise all nodes notice at once.
     """
 
     def __init__(self, run: Run, people: Sequence[Person], *, is_careful: bool) -> None:
@@ -36,7 +36,7 @@ class Equivocator:
 
 
 class Withholder:
-    """Mines a branch of its own in silence, faster than all others together, and shows it at once in the end."""
+    """A miner that is faster than all others together, mines a secret branch, and publishes it at the end."""
 
     def __init__(self, run: Run, rate: float) -> None:
         self._run = run
@@ -45,7 +45,7 @@ class Withholder:
         self._branch: list[Made] = []
 
     def begin(self, back: int) -> None:
-        """Leave the chain `back` blocks below the first node's tip, which may be below a final block soon."""
+        """Leave the chain `back` blocks below the first node's tip, which may soon be below a final block."""
         node = self._run.nodes[0]
         self._tip = self._run.tree.get_ancestor(node.tip, max(0, node.height - back))
         self._draw()

@@ -1,8 +1,8 @@
-"""Nodes reduced to finality, a thousand runs in a minute: blocks without work, BLS without curves, messages as events.
+"""Nodes reduced to finality, a thousand runs a minute: blocks without work, BLS without curves, messages as events.
 
-What decides is the real thing: `inos.consensus.execution` with `inos.consensus.finality` makes every block's state,
-`inos.chain.votepool` takes votes and makes aggregates and evidence, `inos.agents.voter` says what a voter signs and
-may sign. The model adds who hears what and when, and a fork choice in ten lines. One seed is one run.
+The decisions come from the real code: `inos.consensus.execution` with `inos.consensus.finality` makes every block's
+state, `inos.chain.votepool` accepts votes and makes aggregates and evidence, and `inos.agents.voter` decides what a
+voter signs. The model adds the delivery of messages and a fork choice in ten lines. A run depends only on its seed.
 """
 
 import heapq
@@ -91,7 +91,8 @@ PEOPLE: Final = tuple(make_person(number) for number in range(16))
 
 
 class Tree:
-    """All blocks of a run, and the state after each: a function of the block, so it is made once for all nodes.
+    """All blocks of a run and the state after each, which depends only on the block and so is computed once for all
+    nodes.
 
     Args:
         weights: of the voters that genesis has, in units.
@@ -165,7 +166,7 @@ class Tree:
         return block
 
     def is_on(self, low: BlockId, high: BlockId) -> bool:
-        """Whether `low` is `high` or an ancestor of it."""
+        """Return whether `low` is `high` or an ancestor of it."""
         return self.get_ancestor(high, self.blocks[low].height) == low
 
 
@@ -175,7 +176,7 @@ def make_registration(person: Person) -> RegisterVoter:
 
 
 def make_voter_records(person: Person, weight: int) -> dict[StateKey, bytes]:
-    """A registered voter in genesis, without the block that registered it."""
+    """Register a voter in genesis, without a block for it."""
     return {
         account_key(person.address): encode(Account(bonded=BOND, mined=weight * UNIT)),
         voter_key(person.address): encode(Voter(person.key, BOND, 0)),
@@ -231,7 +232,7 @@ class ModelNode:
             self.take_block(orphan)
 
     def _go_to(self, tip: BlockId) -> None:
-        """Every block on the way, as a ledger connects them: what is final half-way stays so."""
+        """Connect every block on the way, like a ledger, so that what becomes final on the way stays final."""
         tree, way = self.run.tree, [tip]
         while not tree.is_on(tree.blocks[way[-1]].parent, self.tip):
             way.append(tree.blocks[way[-1]].parent)
@@ -255,7 +256,7 @@ class ModelNode:
             return
 
     def seek_final(self) -> None:
-        """Follow the votes where they show that a block on another branch is final."""
+        """Follow the votes if they show that a block on another branch is final."""
         tree = self.run.tree
         found = self.pool.find_final(self.state, compute_passed_epoch(tree.params, tree.blocks[self.final].height))
         if found not in self.known or not tree.is_on(self.final, found) or tree.is_on(found, self.tip):
@@ -288,7 +289,7 @@ def sign(person: Person, link: Link) -> Vote:
 
 
 class Cut(msgspec.Struct, frozen=True):
-    """A division of the nodes for a time."""
+    """A partition of the nodes for a time."""
 
     begins: float
     ends: float
@@ -299,12 +300,12 @@ class Cut(msgspec.Struct, frozen=True):
 
 
 class Run:
-    """One run: nodes, what is under way between them, and who has done what.
+    """One run: the nodes, the messages under way, and a record of all actions.
 
     Args:
-        weights: of the voters, in units. honest: which of them run honest nodes with those numbers; others' keys are
-            silent, or whoever attacks has them.
-        delay: draws the seconds one message takes.
+        weights: those of the voters, in units.
+        honest: the voters that run honest nodes, by number; an attacker has the others' keys, or they are silent.
+        delay: draws the seconds that a message takes.
     """
 
     def __init__(
@@ -336,7 +337,7 @@ class Run:
             self.at(cut.ends, self.meet)
 
     def meet(self) -> None:
-        """Everybody asks everybody for votes, as nodes do when they connect again."""
+        """Let every node ask every other one for votes, as nodes do when they reconnect."""
         for node in self.nodes:
             for vote in node.pool.list_votes(0, 10_000):
                 lacking = [other.number for other in self.nodes if not other.pool.has(vote)]
@@ -348,14 +349,16 @@ class Run:
         heapq.heappush(self._events, (when, self._count, call))
 
     def go_on(self, until: float) -> None:
-        """Let everything happen that is due before a time."""
+        """Process everything that is due before a time."""
         while self._events and self._events[0][0] <= until:
             self.now, _, call = heapq.heappop(self._events)
             call()
         self.now = until
 
     def send(self, sender: int, item: Made | Vote, to: Iterable[int] | None = None) -> None:
-        """To everybody else, or to some; what is cut off comes when the cut is over. -1 is outside of every cut."""
+        """Send to all other nodes, or to some; a message across a partition arrives when it ends. -1 is outside of
+        every partition.
+        """
         chosen = None if to is None else frozenset(to)
         if isinstance(item, Made):
             self.on_block(item)
@@ -369,7 +372,7 @@ class Run:
             self.at(when, _bind(node.hear, item))
 
     def mine(self, until: float, shares: Sequence[float] | None = None, rate: float = 1.0) -> None:
-        """Honest nodes find blocks by chance until a time, `rate` times one per spacing together."""
+        """Let honest nodes find blocks by chance until a time, together `rate` times one per spacing."""
 
         def find() -> None:
             if self.now < until:
@@ -384,16 +387,16 @@ class Run:
     def note_final(self, node: ModelNode, final: BlockId) -> None:
         self.finals.append((node.number, final))
 
-    # What is judged
+    # Observations
 
     def has_conflict(self) -> bool:
-        """Whether two blocks that nodes hold for final are on different branches."""
+        """Return whether two blocks that nodes consider final are on different branches."""
         tree = self.tree
         blocks = sorted({final for _, final in self.finals}, key=lambda id: tree.blocks[id].height)
         return any(not tree.is_on(low, high) for i, low in enumerate(blocks) for high in blocks[i + 1 :])
 
     def get_caught(self) -> set[bytes]:
-        """Keys that every honest node has evidence against."""
+        """Return the keys against which every honest node has evidence."""
         caught = [{each.first.key for each in node.pool.get_evidence()} for node in self.nodes]
         return set.intersection(*caught)
 

@@ -1,7 +1,8 @@
-"""The adversaries of finality, drawn from seeds on the model of `finality_model`, and what must hold in every run.
+"""Adversaries of finality, chosen by seeds for the model in `finality_model`, and the invariants of every run.
 
-Below a third of misbehaving weight no two nodes hold conflicting blocks for final; above it, where they do, every node
-has evidence against a third. Nobody honest is ever caught, and where nothing speaks against it something becomes final.
+With less than a third of misbehaving weight, no two nodes consider conflicting blocks final. With more, if they do,
+every node has evidence against a third. No honest voter is ever caught, and if nothing prevents it, blocks become
+final.
 """
 
 import random
@@ -19,7 +20,7 @@ VOTERS: Final = 6
 
 
 class Outcome:
-    """What is told of a run; several are added up."""
+    """The figures of a run; those of several are added up."""
 
     def __init__(self) -> None:
         self.runs = self.finals = self.conflicts = self.caught = self.refused = self.blocks = 0
@@ -38,7 +39,7 @@ def draw_weights(rng: random.Random) -> list[int]:
 
 
 def choose(rng: random.Random, weights: Sequence[int], least: float, most: float) -> list[int]:
-    """Voters whose part of the weight is above `least` and at most `most`; it is tried until it is so."""
+    """Draw voters until their part of the weight is above `least` and at most `most`."""
     total = sum(weights)
     while True:
         chosen = rng.sample(range(len(weights)), rng.randint(1, len(weights) - 1))
@@ -47,14 +48,14 @@ def choose(rng: random.Random, weights: Sequence[int], least: float, most: float
 
 
 def draw_cut(rng: random.Random, count: int) -> Cut:
-    """Two parts that are not empty, for two to six epochs."""
+    """Partition the nodes into two parts that are not empty, for two to six epochs."""
     left = frozenset(rng.sample(range(count), rng.randint(1, count - 1)))
     begins = rng.uniform(1, 5) * EPOCH_S
     return Cut(begins, begins + rng.uniform(2, 6) * EPOCH_S, left)
 
 
 def finish(run: Run, bad: Sequence[int] = (), *, must_finalize: bool = True) -> Run:
-    """Mine on for a while, let everything arrive, and judge."""
+    """Mine for a while, let everything arrive, and check the invariants."""
     run.go_on(LENGTH_S + AFTER_S + 60)
     honest = {node.person.key for node in run.nodes if node.person is not None}
     assert not honest & run.get_any_caught(), "an honest voter was caught"
@@ -68,7 +69,7 @@ def finish(run: Run, bad: Sequence[int] = (), *, must_finalize: bool = True) -> 
 
 
 def run_silent(seed: int) -> Run:
-    """Up to a third of the weight says nothing, and the rest is divided for a time."""
+    """Up to a third of the weight is silent, and the rest is partitioned for a time."""
     rng = random.Random(f"{seed}/silent")
     weights = draw_weights(rng)
     silent = choose(rng, weights, 0.0, 0.33)
@@ -79,7 +80,7 @@ def run_silent(seed: int) -> Run:
 
 
 def run_equivocating(seed: int) -> Run:
-    """Less than a third signs on every branch, while the others are divided."""
+    """Less than a third signs on every branch, while the others are partitioned."""
     rng = random.Random(f"{seed}/equivocating")
     weights = draw_weights(rng)
     bad = choose(rng, weights, 0.1, 0.32)
@@ -91,7 +92,7 @@ def run_equivocating(seed: int) -> Run:
 
 
 def run_withheld(seed: int) -> Run:
-    """Four fifths of the hash rate mine a branch in silence, from below a block that becomes final meanwhile."""
+    """Four fifths of the hash rate mine a secret branch from below a block that becomes final meanwhile."""
     rng = random.Random(f"{seed}/withheld")
     run = Run(seed, draw_weights(rng), range(VOTERS))
     run.mine(LENGTH_S + AFTER_S)
@@ -103,7 +104,7 @@ def run_withheld(seed: int) -> Run:
 
 
 def run_delayed(seed: int) -> Run:
-    """Messages take from no time to two epochs, so they come in any order."""
+    """Messages take up to two epochs, so they arrive in any order."""
     rng = random.Random(f"{seed}/delayed")
     slow = rng.uniform(0.05, 0.5)
 
@@ -116,7 +117,9 @@ def run_delayed(seed: int) -> Run:
 
 
 def run_changing(seed: int) -> Run:
-    """Heavy voters come and others go around the boundaries of epochs, under a division and some who equivocate."""
+    """Heavy voters join and others leave around the boundaries of epochs, during a partition and with some
+    equivocation.
+    """
     rng = random.Random(f"{seed}/changing")
     weights = draw_weights(rng)
     newcomers = [VOTERS, VOTERS + 1]
@@ -137,7 +140,7 @@ def run_changing(seed: int) -> Run:
 
 
 def run_lost(seed: int) -> Run:
-    """More than a third equivocates: what it takes to make two blocks final shows on every node."""
+    """More than a third equivocates: evidence for two final blocks appears on every node."""
     rng = random.Random(f"{seed}/lost")
     weights = draw_weights(rng)
     bad = choose(rng, weights, 0.36, 0.62)

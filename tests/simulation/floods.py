@@ -1,4 +1,4 @@
-"""More of something than anybody needs: headers without work, questions whose answers nobody reads."""
+"""Floods: headers without work, and requests whose answers the sender does not read."""
 
 import asyncio
 from collections.abc import Sequence
@@ -21,13 +21,14 @@ from support.sim_world import World, simulate
 
 SPACING_S = 4.0
 HEADER_LIMIT: Final = 1500
-"""Stands for inos.chain.ledger.MAX_UNPROVEN, which takes hours to fill."""
+"""This replaces inos.chain.ledger.MAX_UNPROVEN, which would take hours to fill."""
 
 
 class HeaderFlooder(Attacker):
-    """Tells of one block after another that nobody mined, just below the rate that costs points.
+    """An attacker that announces one forged block after another, just below the rate that costs points.
 
-    Half of them keep to blocks beside the chain, for a child of the tip is asked for and nothing else heard meanwhile.
+    Half of the attackers forge only blocks next to the chain, because a child of the tip is requested and nothing else
+    is heard meanwhile.
     """
 
     def __init__(self, world: World, number: int) -> None:
@@ -40,7 +41,9 @@ class HeaderFlooder(Attacker):
             await asyncio.sleep(1.02 / LIMITS[AnnounceBlock].per_s)
 
     async def forge(self) -> Header:
-        """A twin of a block on the chain, or a child of its tip: every rule is kept, and the seal is a claim."""
+        """Forge a sibling of a block on the chain, or a child of its tip, that follows every rule and only claims its
+        seal.
+        """
         node = self.world.nodes[0]
         height = self.rng.randrange(1, node.ledger.tip.header.height + 1 + self.beyond)
         id = node.ledger.get_block_id(height)
@@ -54,7 +57,7 @@ class HeaderFlooder(Attacker):
 
 
 class SlowReader(Attacker):
-    """Asks for the same blocks as often as it may, and reads nothing."""
+    """An attacker that requests the same blocks as often as it may and reads nothing."""
 
     async def on_link(self, link: Link) -> None:
         self.is_reading = False
@@ -67,7 +70,7 @@ class SlowReader(Attacker):
 
 
 def run_header_flood(seed: int, count: int, seconds: float = 60.0) -> Report:
-    """Half a dozen attackers at each node announce forged headers all the time."""
+    """Six attackers at each node announce forged headers all the time."""
 
     async def attack(world: World, nodes: Sequence[SimNode]) -> None:
         for number in range(6):
@@ -88,7 +91,7 @@ def run_header_flood(seed: int, count: int, seconds: float = 60.0) -> Report:
 
 
 def run_slow_readers(seed: int, count: int, seconds: float = 90.0) -> Report:
-    """Each node has eight peers that ask for a hundred megabytes and read none."""
+    """Each node has eight peers that request a hundred megabytes and read nothing."""
     bound = sum(QUEUE_BYTES.values()) + MAX_BLOCK_BYTES
     seen = {"most": 0}
 

@@ -1,4 +1,4 @@
-"""Chains that look heavier than the true one and that nobody has mined."""
+"""Chains without work that claim to be heavier than the true one."""
 
 import asyncio
 
@@ -10,11 +10,11 @@ from support.sim_world import World, simulate
 
 SPACING_S = 5.0
 PACE = 3.0
-"""A forger makes so many blocks for one of all the honest nodes."""
+"""The number of blocks that a forger makes for each block of all honest nodes."""
 
 
 def run_forgers(seed: int, count: int, blocks: int = 30) -> Report:
-    """Liars run the node's own program on a chain of forged seals, and give headers and bodies to whoever asks."""
+    """Lying nodes run the node's own program on a chain of forged seals and serve its headers and bodies."""
 
     async def scenario(world: World) -> Report:
         nodes = make_network(world, count)

@@ -18,7 +18,9 @@ SYNC_LIMIT_S = 60.0
 
 
 class Liar(Attacker):
-    """Claims a block a million higher. Asked for it, it says nothing, has nothing, or gives headers that are true."""
+    """A liar that claims a block a million higher. When asked for it, it is silent, has nothing, or sends true
+    headers.
+    """
 
     def __init__(self, world: World, number: int) -> None:
         super().__init__(world, number)
@@ -39,7 +41,7 @@ class Liar(Attacker):
 
 
 def run_liars(seed: int, count: int) -> Report:
-    """Every node has liars for a third of its peers; a newcomer syncs past them."""
+    """A third of every node's peers are liars, and a new node syncs in spite of them."""
 
     async def scenario(world: World) -> Report:
         nodes = make_network(world, count)
@@ -47,7 +49,7 @@ def run_liars(seed: int, count: int) -> Report:
         for liar in liars:
             await liar.listen()
         for node in nodes:
-            # 8 dialled and about 8 that dial: with 8 liars more a third of them lies.
+            # 8 outbound and about 8 inbound peers: 8 liars more are a third of all
             world.link(node, *world.rng.sample(liars, min(8, len(liars))))
         await world.start()
         mine_evenly(world, nodes)

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from inos.consensus.context import AsertAnchor, HeaderContext
 from inos.consensus.target import compute_target
 from inos.network.link import Link
-from inos.network.sync.headers.sync import BRANCHES, IGNORED_S
+from inos.network.sync.headers.sync import IGNORED_S, MAX_BRANCHES
 from inos.network.wire.base import Message
 from inos.network.wire.chain import MAX_HEADERS, GetHeaders, Headers
 from inos.primitives.blocks import Header, compute_block_id, compute_tx_root, encode_target, get_target
@@ -99,11 +99,11 @@ def run_low_work(seed: int, count: int, seconds: float = 60.0) -> Report:
         most = max(node.ledger.count_unproven() for node in nodes)
         given = sum(flooder.given.values()) * MAX_HEADERS
         assert HEADER_LIMIT // 2 < most <= HEADER_LIMIT, most
-        assert BRANCHES < max(flooder.given.values()) <= BRANCHES + 4 + seconds / IGNORED_S, flooder.given
+        assert MAX_BRANCHES < max(flooder.given.values()) <= MAX_BRANCHES + 4 + seconds / IGNORED_S, flooder.given
         figures |= {"headers given": f"{given:,}", "kept at most": f"{most:,}"}
         invariant = (
-            f"at most {HEADER_LIMIT:,} claims are kept; a peer gives {BRANCHES + 4} branches and then one a minute; "
-            "blocks come less than twice as late; nobody honest is banned"
+            f"at most {HEADER_LIMIT:,} claims are kept; a peer gives {MAX_BRANCHES + 4} branches and then one a "
+            "minute; blocks come less than twice as late; nobody honest is banned"
         )
         return Report("light headers without end", seed, count, world.now, invariant, figures, world.trace)
 

@@ -1,4 +1,4 @@
-"""The network falls in two, and comes together again."""
+"""The network is partitioned and joined again."""
 
 import asyncio
 
@@ -9,11 +9,11 @@ from support.sim_world import World, simulate
 
 SPACING_S = 2.0
 LIMIT_S = 120.0
-"""Links between the parts are gone by then and redialled every 15 to 45 s."""
+"""Links between the parts are closed by then and redialled every 15 to 45 s."""
 
 
 def run_partition(seed: int, count: int, blocks: int = 200) -> Report:
-    """Three fifths of the hash rate on one side, two on the other, until the first has made `blocks` blocks."""
+    """Three fifths of the hash rate are on one side and two on the other, until the first has made `blocks` blocks."""
 
     async def scenario(world: World) -> Report:
         nodes = make_network(world, count, degree=4, settings=QUIET)
@@ -53,7 +53,7 @@ def get_height(nodes: list[SimNode]) -> int:
 
 
 def is_together(world: World, nodes: list[SimNode]) -> bool:
-    """On one branch, though the newest block may still be on its way."""
+    """Wait until all are on one branch, even if the newest block is still on its way."""
     tips = [node.ledger.tip for node in nodes]
     best = max(tips, key=lambda tip: tip.weight)
     return all(tip.id == best.id or tip.id == best.header.parent for tip in tips)

@@ -1,4 +1,4 @@
-"""What a scenario found: its invariant, held, and its figures."""
+"""The result of a scenario: its invariant, and its figures."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ class Report(Struct, frozen=True):
 
 
 def get_share(sorted_values: Sequence[float], percent: int) -> float:
-    """The value that `percent` of them do not exceed; 0.0 of none."""
+    """Return the value that `percent` of them do not exceed, or 0.0 if there are none."""
     return sorted_values[min(len(sorted_values) - 1, len(sorted_values) * percent // 100)] if sorted_values else 0.0
 
 
@@ -27,7 +27,7 @@ def format_s(seconds: float) -> str:
 
 
 def format_row(report: Report, took: str) -> str:
-    """One row of the table in docs/security.md."""
+    """Return one row of the table in docs/security.md."""
     figures = "; ".join(f"{name} {value}" for name, value in report.figures.items())
     return (
         f"| {report.name} | {report.nodes} | {report.invariant} | {figures} | "

@@ -1,4 +1,4 @@
-"""Clocks that are wrong."""
+"""Nodes with wrong clocks."""
 
 import asyncio
 from typing import Final
@@ -9,13 +9,13 @@ from support.sim_world import World, simulate
 
 SPACING_S = 10.0
 WITHIN_MS: Final = 7000
-"""Two clocks this wrong in opposite ways are still within max_future_ms of 15 s."""
+"""Two clocks that are wrong by this much in opposite directions are still within max_future_ms of 15 s."""
 SLOW_MS: Final = -60_000
 FAST_MS: Final = 90_000
 
 
 def run_skew(seed: int, count: int, blocks: int = 40) -> Report:
-    """Most clocks are wrong by up to 7 s, one node's is a minute slow, and one miner's a minute and a half fast."""
+    """Most clocks are wrong by up to 7 s, one node's is a minute slow, and one miner's is a minute and a half fast."""
 
     async def scenario(world: World) -> Report:
         nodes = [world.add_node(QUIET, skew_ms=world.rng.randint(-WITHIN_MS, WITHIN_MS)) for _ in range(count)]

@@ -1,4 +1,4 @@
-"""A thousand seeds of finality under attack on the model, and what the runs must have met for that to say something."""
+"""Run a thousand seeds of the finality model under attack, and check that the runs contain the intended situations."""
 
 import gc
 import os

@@ -1,4 +1,4 @@
-"""300 nodes that come and go, with the policy that real nodes run: what becomes of the copies of a matrix."""
+"""Follow the copies of a matrix among 300 nodes that come and go, with the policy of real nodes."""
 
 from itertools import pairwise
 
@@ -43,7 +43,7 @@ def test_what_nobody_wants_shrinks(world: World) -> None:
 
 
 def test_counts_converge(world: World) -> None:
-    """Where nothing is wanted anew, copies are made because nodes go, and for no other reason."""
+    """Without new demand, copies are made only because nodes leave."""
     late = list_up(world, "lost", 5, 30)
     assert sum(abs(one - other) for one, other in pairwise(late)) < 0.1 * len(late)
 

@@ -1,4 +1,4 @@
-"""What nodes answer, held against the OpenRPC document they give out themselves."""
+"""Check the answers of nodes against the OpenRPC document that they publish."""
 
 from functools import cache
 from typing import Any
@@ -18,10 +18,10 @@ def _get_validators(is_light: bool) -> dict[str, Draft202012Validator]:
 
 
 def check_answer(method: str, result: Any, *, is_light: bool = False) -> None:
-    """Refuse a result that is not as the document says, a node's or a light client's.
+    """Raise if a result of a node or a light client does not match the document.
 
     Raises:
-        AssertionError: naming the method, the place in the result, and what is wrong there.
+        AssertionError: it names the method, the place in the result, and what is wrong there.
     """
     validator = _get_validators(is_light).get(method)
     assert validator is not None, f"the document does not know {method}"

@@ -1,4 +1,4 @@
-"""Headless Chromium, driven by its own DevTools protocol over a WebSocket: nothing is downloaded, nothing mocked."""
+"""Headless Chromium, controlled by its DevTools protocol over a WebSocket, without downloads or mocks."""
 
 import asyncio
 import base64
@@ -25,12 +25,12 @@ MAX_MESSAGE = 64 * 2**20
 
 
 def find_chromium() -> str | None:
-    """The browser's program, or None where none is installed."""
+    """Return the browser's program, or None if none is installed."""
     return next((path for name in BINARIES if (path := shutil.which(name))), None)
 
 
 class Page:
-    """One tab. What it logs as an error, and every address it asks for, is kept."""
+    """One tab. It records logged errors and every address that the page requests."""
 
     def __init__(self, ws: aiohttp.ClientWebSocketResponse) -> None:
         self._ws = ws
@@ -40,7 +40,7 @@ class Page:
         self.requests: list[str] = []
 
     async def listen(self) -> None:
-        """Take what the browser says, until cancelled."""
+        """Process messages from the browser until cancelled."""
         async for message in self._ws:
             said = json.loads(message.data)
             if "id" in said:
@@ -64,7 +64,7 @@ class Page:
         return answer["result"]
 
     async def run(self, script: str) -> Any:
-        """The value of a JavaScript expression; promises are awaited."""
+        """Return the value of a JavaScript expression; promises are awaited."""
         done = await self.send("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
         assert "exceptionDetails" not in done, f"{script}: {json.dumps(done['exceptionDetails'])[:800]}"
         return done["result"].get("value")
@@ -73,7 +73,7 @@ class Page:
         await self.send("Page.navigate", url=url)
 
     async def wait(self, condition: str, seconds: float = 20) -> Any:
-        """Until a JavaScript expression is true; looked at on every frame the page draws."""
+        """Wait until a JavaScript expression is true; it is evaluated on every frame."""
         script = (
             "new Promise((done, fail) => { const end = Date.now() + %d; const look = () => { let found; "
             "try { found = (%s); } catch (error) { found = null; } if (found) done(found); "
@@ -85,7 +85,7 @@ class Page:
         while asyncio.get_running_loop().time() < end:
             try:
                 return await self.run(script % (int(1000 * (end - asyncio.get_running_loop().time())), condition))
-            except AssertionError as error:  # a page that is just being left takes the script with it
+            except AssertionError as error:  # a page that is being left cancels the script
                 last = str(error)
                 if "not in time" in last:
                     break
@@ -111,7 +111,7 @@ class Page:
 
 @asynccontextmanager
 async def open_browser(program: str, folder: Path) -> AsyncIterator[Page]:
-    """A browser with one empty tab and a profile of its own in `folder`."""
+    """A browser with one empty tab and its own profile in `folder`."""
     process = await asyncio.create_subprocess_exec(
         program,
         *FLAGS,
@@ -143,7 +143,7 @@ async def open_browser(program: str, folder: Path) -> AsyncIterator[Page]:
 
 
 async def _read_place(process: asyncio.subprocess.Process) -> str:
-    """host:port of the DevTools, which Chromium writes to its standard error."""
+    """Return host:port of the DevTools, which Chromium writes to its standard error."""
     assert process.stderr is not None
     said = b""
     while line := await process.stderr.readline():

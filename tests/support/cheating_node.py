@@ -1,6 +1,6 @@
-"""A node whose miner makes one entry of every product on disk one too large; all else is as it is.
+"""A node whose miner increases one entry of every product on disk by one and is otherwise unchanged.
 
-Written before a node's command, as a prefix: `python -m support.cheating_node python -m inos node ...`
+Its name is put before a node's command: `python -m support.cheating_node python -m inos node ...`
 """
 
 import sys
@@ -16,7 +16,7 @@ COLUMN: Final = 777
 
 
 def spoil(first: int, rows: NDArray[Any]) -> NDArray[Any]:
-    """The slice as made, but for one entry."""
+    """Make the slice, then change one entry."""
     if first <= ROW < first + len(rows):
         rows = rows.copy()
         rows[ROW - first, COLUMN] += 1

@@ -1,4 +1,4 @@
-"""Real node processes for the functional tests: helpers to ask them things and to await what they become."""
+"""Real node processes for the functional tests, and helpers that ask them and await their states."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ POLL_SECONDS = 0.1
 
 
 class RpcFailed(AssertionError):
-    """The node answered with an error; `code` is the name in its data."""
+    """The node answered with an error; `code` is the name in the error's data."""
 
     def __init__(self, method: str, error: dict[str, Any]) -> None:
         super().__init__(f"{method}: {error}")
@@ -28,7 +28,7 @@ def _post(url: str, method: str, params: Any, token: str | None) -> Any:
 
 
 async def ask(url: str, method: str, params: Any = None, token: str | None = None, *, is_light: bool = False) -> Any:
-    """One JSON-RPC call to a node or a light client; its result, seen to be as its OpenRPC document says.
+    """Call a node or a light client by JSON-RPC and return the result, checked against its OpenRPC document.
 
     Raises:
         RpcFailed: the node refused.
@@ -41,9 +41,9 @@ async def ask(url: str, method: str, params: Any = None, token: str | None = Non
 
 
 async def await_that(question: str, check: Callable[[], Awaitable[Any]], timeout_s: float) -> Any:
-    """Ask again and again until the answer is truthy; the answer. Nodes tell nothing by themselves here.
+    """Ask again and again until the answer is truthy, and return it. These nodes send no notifications.
 
-    Connection errors and refusals count as "no": a node may be starting, or not know a thing yet.
+    Connection errors and refusals count as "no", since a node may be starting or may not know the answer yet.
     """
     start, last = time.monotonic(), None
     while time.monotonic() - start < timeout_s:
@@ -62,7 +62,7 @@ async def get_height(url: str) -> int:
 
 
 async def await_height(url: str, height: int, timeout_s: float = 60) -> None:
-    """Until the node's tip is at `height` or above."""
+    """Wait until the node's tip is at `height` or above."""
 
     async def is_there() -> bool:
         return await get_height(url) >= height
@@ -71,7 +71,7 @@ async def await_height(url: str, height: int, timeout_s: float = 60) -> None:
 
 
 async def await_one_tip(urls: list[str], timeout_s: float = 60) -> dict[str, Any]:
-    """Until all nodes stand on one block; that block's head."""
+    """Wait until all nodes have the same tip, and return that block's head."""
 
     async def is_one() -> dict[str, Any] | None:
         heads = await asyncio.gather(*(ask(url, "chain_head") for url in urls))

@@ -1,4 +1,4 @@
-"""The `inos` command as a process of its own, and what is left of it afterwards."""
+"""The `inos` command as a separate process, and a search for processes that it left behind."""
 
 import asyncio
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 async def start_inos(*arguments: str) -> asyncio.subprocess.Process:
-    """`inos ARGUMENTS` in a session of its own, with both outputs as pipes."""
+    """Start `inos ARGUMENTS` in its own session, with both outputs as pipes."""
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-P", "-m", "inos", *arguments),
         stdout=asyncio.subprocess.PIPE,
@@ -17,7 +17,7 @@ async def start_inos(*arguments: str) -> asyncio.subprocess.Process:
 
 
 def find_processes_naming(text: str) -> list[int]:
-    """Processes whose command line holds `text`."""
+    """Return the processes whose command line contains `text`."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():

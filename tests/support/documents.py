@@ -1,4 +1,4 @@
-"""What README and docs tell people to type, read out of the Markdown."""
+"""The commands in README and docs, read from the Markdown."""
 
 import re
 import subprocess
@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 ROOT: Final = Path(__file__).parents[2]
 PAGES: Final = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
-"""Decisions are history, and are left out."""
+"""Decisions are history and are left out."""
 GUIDES: Final = (ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md")
 """Pages for developers. What they name is tested, and their commands are not run."""
 SHELL: Final = "sh"
@@ -26,7 +26,7 @@ class Snippet(NamedTuple):
 
 
 def read_blocks(page: Path) -> list[Snippet]:
-    """Every fenced block of a page."""
+    """Return every fenced block of a page."""
     found, text = [], page.read_text(encoding="utf-8")
     for match in re.finditer(r"^```(\w*)[^\n]*\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
         line = text.count("\n", 0, match.start(2)) + 1
@@ -35,7 +35,7 @@ def read_blocks(page: Path) -> list[Snippet]:
 
 
 def read_inline(page: Path) -> list[Snippet]:
-    """What stands between backticks in a page's running text."""
+    """Return every text between backticks in a page's running text."""
     text = re.sub(r"^```.*?^```", lambda m: "\n" * m[0].count("\n"), page.read_text("utf-8"), flags=re.S | re.M)
     return [
         Snippet(str(page.relative_to(ROOT)), text.count("\n", 0, match.start()) + 1, "", " ".join(match[1].split()))
@@ -44,7 +44,7 @@ def read_inline(page: Path) -> list[Snippet]:
 
 
 def split_commands(block: Snippet) -> list[Snippet]:
-    """A shell block's commands: as few lines each as make sense to bash."""
+    """Split a shell block into commands, each with the fewest lines that bash accepts."""
     found: list[Snippet] = []
     waiting: list[str] = []
     for number, line in enumerate(block.text.splitlines(), block.line):

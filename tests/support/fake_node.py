@@ -16,7 +16,7 @@ from inos.chain.events import TipChanged, TransactionAdded
 from inos.chain.jobrecords import TrackRecord, decode_record, make_event_changes
 from inos.chain.ledger import HistoryEntry, Tip
 from inos.chain.schema import record_key
-from inos.chain.view import Standing
+from inos.chain.view import BlockFinality
 from inos.consensus.execution import BlockFigures, Execution
 from inos.consensus.genesis_state import GenesisState
 from inos.consensus.jobevents import JobEvent
@@ -136,8 +136,8 @@ class FakeLedger:
     def get_justified_height(self) -> Height:
         return Height(self.final_height)
 
-    def get_standing(self, height: Height) -> Standing:
-        return "final" if height <= self.final_height else "open"
+    def get_block_finality(self, height: Height) -> BlockFinality:
+        return "final" if height <= self.final_height else "none"
 
     @property
     def state(self) -> StateView:
@@ -400,12 +400,12 @@ class FakeNode:
             known_new=7,
             known_tried=2,
             is_stale=False,
-            spread={
+            block_relay={
                 "blocks": 9,
                 "bytes": 4000,
                 "duplicates": 2,
                 "duplicate_bytes": 800,
-                "asked": 1,
+                "requested": 1,
                 "fallbacks": 0,
             },
         )

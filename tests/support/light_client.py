@@ -1,4 +1,4 @@
-"""Light clients as processes, and a server between one and an honest node that changes what is said."""
+"""Light clients as processes, and a server between a light client and an honest node that changes answers."""
 
 import asyncio
 import contextlib
@@ -15,11 +15,11 @@ from inos.node.process import stop_process
 from support.cluster import ask, await_that
 
 Change = Callable[[str, dict[str, Any], Any], Any]
-"""Method, parameters and honest result -> what is said instead."""
+"""A function of method, parameters and honest result that returns the changed result."""
 
 
 async def ask_light(url: str, method: str, params: Any = None) -> Any:
-    """One call to a light client."""
+    """Call a light client once."""
     return await ask(url, method, params, is_light=True)
 
 
@@ -30,7 +30,7 @@ def open_log(folder: Path) -> BinaryIO:
 
 @contextlib.asynccontextmanager
 async def run_light(folder: Path, network: Path, *nodes: str, flags: tuple[str, ...] = ()) -> AsyncIterator[str]:
-    """A light client that asks `nodes`; its RPC address."""
+    """Start a light client that asks `nodes`, and yield its RPC address."""
     node_flags = [flag for node in nodes for flag in ("--node", node)]
     with open_log(folder) as log:
         process = await asyncio.create_subprocess_exec(
@@ -56,7 +56,7 @@ async def run_light(folder: Path, network: Path, *nodes: str, flags: tuple[str, 
 
 @contextlib.asynccontextmanager
 async def run_liar(honest: str, change: Change) -> AsyncIterator[str]:
-    """A server that asks an honest node and changes the answers; its address."""
+    """Start a server that asks an honest node and changes its answers, and yield its address."""
 
     async def handle(request: web.Request) -> web.Response:
         asked = await request.json()

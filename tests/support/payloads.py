@@ -1,4 +1,4 @@
-"""One payload of every kind, well-formed but about nothing that exists."""
+"""One payload of every kind; they are well-formed but name objects that do not exist."""
 
 from typing import Final
 

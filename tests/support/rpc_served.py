@@ -1,4 +1,4 @@
-"""A node's RPC on a free port, and somebody who asks it."""
+"""A node's RPC on a free port, and a client for it."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -19,14 +19,14 @@ Ask = Callable[..., Any]
 
 
 def make_fake_node(funds: int, *owners: Address) -> FakeNode:
-    """A node in memory, on a devnet where each owner has as much."""
+    """Return a node in memory on a devnet, where every owner has the same amount."""
     genesis = derive_devnet("devnet", START, dict.fromkeys(owners, Nano(funds)))
     return FakeNode(make_network(parse_genesis(genesis, "a test's genesis")))
 
 
 @asynccontextmanager
 async def serve(node: NodePort, folder: Path, *, port: int = 0) -> AsyncIterator[RpcServer]:
-    """The node's RPC, its token in `folder`."""
+    """Serve the node's RPC, with its token in `folder`."""
     server = RpcServer(node, RpcSettings(token_path=folder / "rpc.token", port=port))
     await server.start()
     yield server
@@ -35,9 +35,9 @@ async def serve(node: NodePort, folder: Path, *, port: int = 0) -> AsyncIterator
 
 @asynccontextmanager
 async def ask_server(server: RpcServer, folder: Path) -> AsyncIterator[Ask]:
-    """`ask(method, params...)`: the result, seen to be as the OpenRPC document says, or the error object.
+    """Call `ask(method, params...)`: it returns the result, checked against the OpenRPC document, or the error object.
 
-    The token is sent along.
+    The call includes the token.
     """
     token = (folder / "rpc.token").read_text().strip()
     async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as session:

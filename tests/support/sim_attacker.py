@@ -1,4 +1,4 @@
-"""A node that does what it likes: proven links, real encoding, and beyond that no manners but those it is given."""
+"""An attacking node: proven links and the real encoding, and otherwise only the behaviour that it is given."""
 
 import asyncio
 from collections import Counter
@@ -26,7 +26,7 @@ REDIAL_S = 5.0
 
 
 class Claim(Struct, frozen=True):
-    """What it says of itself."""
+    """The hello that it sends."""
 
     tip: BlockId
     height: int
@@ -34,9 +34,9 @@ class Claim(Struct, frozen=True):
 
 
 class Attacker:
-    """Keeps links to its victims, answers pings, and hands everything else to `on_message`.
+    """It keeps links to its victims, answers pings, and passes all other messages to `on_message`.
 
-    Subclasses say what it does: `on_link` when a link is there, `on_message` for each message.
+    Subclasses define the attack: `on_link` for a new link, `on_message` for each message.
     """
 
     def __init__(self, world: World, number: int, *, host: str = "") -> None:
@@ -48,7 +48,7 @@ class Attacker:
         self.is_reading = True
         self.links: dict[NodeId, Link] = {}
         self.refusals: Counter[str] = Counter()
-        """Why links ended, as the victims said."""
+        """The reasons that victims gave for closing links."""
         self._transport = world.net.make_transport(self.id, *self.place, Line(*FAST_LINE))
         world.climate.place(self.id)
         self._tasks: list[asyncio.Task[None]] = []
@@ -62,7 +62,7 @@ class Attacker:
         await self._transport.listen(self.make_hello, self._serve)
 
     def attack(self, victims: Sequence[SimNode]) -> None:
-        """Hold a link to each victim, again and again where it is lost."""
+        """Keep a link to each victim and reconnect when it is lost."""
         self._tasks += [self.world.group.create_task(self._hold(victim.address)) for victim in victims]
 
     async def stop(self) -> None:
@@ -131,12 +131,12 @@ class Attacker:
             await self.on_message(link, message)
 
     async def send(self, link: Link, message: Message) -> None:
-        """As a peer would, in pieces."""
+        """Send a message in pieces, as a peer would."""
         for frame in split(encode_message(message), get_limit(type(message)).lane):
             await link.send(frame)
 
     async def on_link(self, link: Link) -> None:
-        """A link is there."""
+        """Handle a new link."""
 
     async def on_message(self, link: Link, message: Message) -> None:
-        """Neither ping nor goodbye."""
+        """Handle a message that is neither ping nor goodbye."""

@@ -1,7 +1,7 @@
-"""An event loop whose time is computed: where nothing is ready, the next timer's moment is now.
+"""An event loop with virtual time: if nothing is ready, the time jumps to the next timer.
 
-No sockets, no threads, no waiting. Tasks hash by their number, so that sets of them (asyncio.TaskGroup has one)
-are walked in the same order in every run.
+It has no sockets, threads or waiting. Tasks hash by their number, so sets of them (asyncio.TaskGroup has one) are
+iterated in the same order in every run.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class NothingLeft(RuntimeError):
-    """Everybody waits and no timer runs: a deadlock of the simulated."""
+    """All tasks wait and no timer runs: the simulated program is deadlocked."""
 
 
 class _NumberedTask(asyncio.Task):  # type: ignore[type-arg]
@@ -29,7 +29,7 @@ class _NumberedTask(asyncio.Task):  # type: ignore[type-arg]
 
 
 class _Jump:
-    """Stands where a real loop has its selector."""
+    """A replacement for the selector of a real loop."""
 
     def __init__(self, loop: "VirtualLoop") -> None:
         self._loop = loop
@@ -42,7 +42,7 @@ class _Jump:
 
 
 class VirtualLoop(base_events.BaseEventLoop):
-    """Seconds since it was made."""
+    """Return the seconds since the loop was made."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,6 +65,6 @@ class VirtualLoop(base_events.BaseEventLoop):
 
 
 def run_virtually(main: Coroutine[Any, Any, T]) -> T:
-    """`asyncio.run` on a virtual clock."""
+    """Do what `asyncio.run` does, on a virtual clock."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(main)

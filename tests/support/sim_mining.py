@@ -1,4 +1,4 @@
-"""Blocks found by chance: each miner's next one is exponentially far off, at the pace of its tickets a second."""
+"""Blocks found by chance: the time to a miner's next block is exponential, by its tickets per second."""
 
 import asyncio
 import random
@@ -11,11 +11,12 @@ from support.sim_node import SimNode
 
 
 class Miner:
-    """Mines on its node's tip. A change of the tip draws again, which changes nothing: chance has no memory.
+    """It mines on its node's tip. A new tip leads to a new draw, which changes nothing, since the distribution has no
+    memory.
 
     Args:
-        rate: tickets a second.
-        take: what becomes of a found block; by default the node adds it.
+        rate: tickets per second.
+        take: handles a found block; by default the node adds it.
     """
 
     def __init__(
@@ -33,7 +34,7 @@ class Miner:
         self._timer: asyncio.TimerHandle | None = None
 
     def draw(self) -> None:
-        """Decide when the next block comes, if nothing happens before."""
+        """Draw the time of the next block, which holds if nothing happens before."""
         self.stop()
         wait = self._rng.expovariate(self.rate / self._node.compute_difficulty())
         self._timer = asyncio.get_running_loop().call_later(wait, self._find)

@@ -1,7 +1,7 @@
 """A node of the simulated network: the real services, over a ledger in memory, on the loop's own thread.
 
-Replaced are the transport, the clock, the randomness, the database's disk, the threads, and the check of seals,
-which knows what was mined. Everything else is what a real node runs.
+The transport, the clock, randomness, the database's disk and the threads are replaced, and so is the check of seals,
+which knows which blocks were mined. Everything else is the code of a real node.
 """
 
 import asyncio
@@ -42,13 +42,13 @@ from support.sim_database import MemoryDatabase
 
 T = TypeVar("T")
 SEAL_S: Final = 0.001
-"""What checking a seal takes (docs/benchmarks.md: 0.6 ms on one core, and the way there and back)."""
+"""The time to check a seal (docs/benchmarks.md: 0.6 ms on one core, plus the transfer to the process and back)."""
 START_MS: Final = 1_700_000_000_000
 OPERANDS: Final = tuple(make_matrix_ref(DTYPE_INT7, 16, 1024, Hash(bytes([n]) * 32)) for n in (1, 2))
 
 
 class SimClock:
-    """The loop's time. `skew_ms` is what this node's wall clock is wrong by."""
+    """The loop's time; `skew_ms` is the error of this node's wall clock."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, skew_ms: int = 0) -> None:
         self._loop = loop
@@ -62,7 +62,7 @@ class SimClock:
 
 
 class InlineThreads(Threads):
-    """No threads: at once, on the loop."""
+    """A replacement for threads that runs everything at once, on the loop."""
 
     def __init__(self) -> None:
         pass
@@ -77,20 +77,20 @@ class InlineThreads(Threads):
 
 
 class Mint:
-    """Says which blocks were mined: what has no entry here is a forgery, as a seal that proves nothing is."""
+    """The record of mined blocks. A block without an entry is a forgery, like one whose seal proves nothing."""
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
         self.mined: dict[BlockId, Witness] = {}
 
     def seal(self, block: Block, allowed: int) -> MadeBlock:
-        """The block with a seal that counts."""
+        """Return the block with a seal that counts."""
         made = self.forge(block, allowed)
         self.mined[made.id] = made.witness
         return made
 
     def forge(self, block: Block, allowed: int) -> MadeBlock:
-        """The same without work: in everything but the witness like a mined one."""
+        """Return the block with a seal that does not count; it differs from a mined one only in the witness."""
         digest = self._rng.randrange(allowed + 1).to_bytes(32, "big")
         header = msgspec.structs.replace(
             block.header, nonce=self._rng.getrandbits(64), seal=Seal(*OPERANDS, 0, 0, 0, digest)
@@ -99,13 +99,13 @@ class Mint:
         return MadeBlock(Block(header, block.transactions, block.aggregate), Witness(strip, (), strip, ()))
 
     def check(self, params: Params, header: Header, witness: Witness) -> None:
-        """Stands for inos.consensus.validity.check_seal."""
+        """Replace inos.consensus.validity.check_seal."""
         if self.mined.get(compute_block_id(header)) != witness:
             raise InvalidCertificate("digest-mismatch", f"nobody mined block {header.height}")
 
 
 class Forgery(Mint):
-    """For liars: takes any block, and seals none with work. What it makes looks as heavy as it likes."""
+    """A mint for lying nodes: it accepts any block and seals none with work, so a block can claim any weight."""
 
     def seal(self, block: Block, allowed: int) -> MadeBlock:
         return self.forge(block, allowed)
@@ -115,7 +115,7 @@ class Forgery(Mint):
 
 
 class SimBackend(InlineBackend):
-    """Seals take their time."""
+    """Make the check of seals take time."""
 
     async def check_seal(self, params: Params, header: Header, witness: Witness) -> None:
         await asyncio.sleep(SEAL_S)
@@ -123,7 +123,7 @@ class SimBackend(InlineBackend):
 
 
 class Setting(msgspec.Struct, frozen=True):
-    """What all nodes of a world share."""
+    """The settings that all nodes of a world share."""
 
     chain: Network
     net: SimulatedNetwork
@@ -160,9 +160,9 @@ class SimNode:
         self.clock = SimClock(asyncio.get_running_loop(), skew_ms)
         self._on_tip = on_tip
         self.payee: Address | None = None
-        """Whom it mines for, where that is not its own name."""
+        """The account that it mines for, if it is not its own."""
         self.files = MemoryFiles()
-        """What the network keeps over a restart."""
+        """The network's files, which survive a restart."""
         self.matrices = MatrixStore(setting.folder / f"{index}")
         results = StoredResults(self.matrices)
         self.ledger = open_memory_ledger(setting.chain, results, setting.mint, setting.shared, awaits_state)
@@ -207,11 +207,11 @@ class SimNode:
         return [] if self.net is None else [peer.id for peer in self.net.peers()]
 
     def list_queues(self) -> list[int]:
-        """Bytes that wait to be sent, per peer."""
+        """Return the bytes that wait to be sent, by peer."""
         return [] if self.net is None else [peer.bytes_waiting for peer in self.net.peers()]
 
     async def start(self, group: asyncio.TaskGroup) -> None:
-        """Come up, with the chain as it was left."""
+        """Start with the chain as it was left."""
         transport = self.setting.net.make_transport(self.id, *self.place, self.line)
         self.net = NetworkService(
             self.port,
@@ -237,7 +237,7 @@ class SimNode:
                     self._on_tip(self, event)
 
     async def stop(self) -> None:
-        """Close every link, and end."""
+        """Close every link and end."""
         task, self._task = self._task, None
         if self.net is not None and task is not None:
             await self.net.stop()
@@ -245,11 +245,11 @@ class SimNode:
             await asyncio.wait((task,))
 
     def compute_difficulty(self) -> int:
-        """Tickets the next block takes on average."""
+        """Return the number of tickets that the next block takes on average."""
         return compute_difficulty(self.ledger.compute_next()[1])
 
     async def draft(self) -> tuple[Block, Target]:
-        """The next block, unsealed, and what its digest must not exceed."""
+        """Return the next block, unsealed, and the target for its digest."""
         template = await self.service.get_template(self.beneficiary, False)
         return Block(template.header, template.transactions, template.aggregate), template.allowed_target
 
@@ -257,7 +257,7 @@ class SimNode:
 def open_memory_ledger(
     chain: Network, results: StoredResults, mint: Mint, shared: dict[bytes, bytes], awaits_state: int | None = None
 ) -> Ledger:
-    """The real ledger on genesis, with nothing on disk."""
+    """Return the real ledger at genesis, with nothing on disk."""
     database: Any = MemoryDatabase(shared)
     begin_database(database, chain.state)
     index = load_index(database, chain.params, chain.state)

@@ -1,6 +1,6 @@
-"""A network of simulated nodes: where they are, who mines, what the network between them does, and what happened.
+"""A network of simulated nodes: their places, their mining, the network between them, and a record of all events.
 
-One seed, one run: `World.trace` is the hash of every frame's arrival, time and place included.
+A run depends only on its seed: `World.trace` is the hash of every frame's arrival with its time and place.
 """
 
 import asyncio
@@ -39,14 +39,14 @@ T = TypeVar("T")
 TESTNET: Final[Params] = load_network("testnet").params
 PORT: Final = 9000
 LINES: Final = ((1.25e6, 6e6), (5e6, 12e6), (12e6, 60e6))
-"""Bytes a second up and down: 10/50, 40/100 and 100/480 Mbit/s."""
+"""Bytes per second up and down: 10/50, 40/100 and 100/480 Mbit/s."""
 FARTHEST_S: Final = 0.12
-"""One way, between the corners; the nearest have 2 ms."""
+"""The delay one way between opposite corners; the nearest nodes have 2 ms."""
 BLOCK_KINDS: Final = frozenset({"BlockData", "CompactBlock"})
 
 
 class Climate:
-    """What the network does between nodes. Satisfies `inos.network.transport.simulated.Conditions`."""
+    """The conditions of the network between nodes. They satisfy `inos.network.transport.simulated.Conditions`."""
 
     def __init__(self, rng: random.Random, loss: float) -> None:
         self._rng = rng
@@ -69,7 +69,7 @@ class Climate:
         return bool(self._parts) and self._parts.get(a, 0) != self._parts.get(b, 0)
 
     def split(self, parts: Sequence[Sequence[NodeId]]) -> None:
-        """Nothing passes between the parts; who is in none is with the first."""
+        """Nothing passes between the parts; a node that is in no part belongs to the first."""
         self._parts = {id: number for number, part in enumerate(parts) for id in part}
 
 
@@ -84,7 +84,7 @@ class Found(msgspec.Struct):
 
 
 class Traffic:
-    """What arrived, by kind of message."""
+    """The bytes that arrived, by kind of message."""
 
     def __init__(self) -> None:
         self.messages: Counter[str] = Counter()
@@ -92,7 +92,7 @@ class Traffic:
         self._open: dict[tuple[NodeId, NodeId, int], str] = {}
 
     def count(self, source: NodeId, sink: NodeId, frame: bytes) -> str:
-        """The kind of the message the frame belongs to."""
+        """Return the kind of the message that the frame belongs to."""
         lane = (source, sink, frame[0] & 3)
         kind = self._open.pop(lane, None)
         if kind is None:
@@ -106,7 +106,7 @@ class Traffic:
 
 
 class World:
-    """See the module. Made by `simulate`."""
+    """The world; `simulate` makes it. The module's docstring describes it."""
 
     def __init__(
         self,
@@ -129,13 +129,13 @@ class World:
         self.miners: dict[int, Miner] = {}
         self.found: dict[BlockId, Found] = {}
         self.connected: dict[BlockId, dict[int, float]] = {}
-        """Block -> node -> when the node first had it in its chain."""
+        """Block -> node -> the time at which the node first had the block in its chain."""
         self.traffic = Traffic()
         self.troubles: list[str] = []
         self.ended: Counter[str] = Counter()
-        """Why links ended, over all nodes."""
+        """The reasons for which links ended, over all nodes."""
         self.bans: Counter[str] = Counter()
-        """How often each node was banned by another one, by the first 12 digits of its id."""
+        """How often other nodes banned each node, by the first 12 digits of its id."""
         self._tasks: list[asyncio.Task[None]] = []
         self._endings: list[Callable[[], Awaitable[None]]] = []
         self._hash = blake2b(digest_size=16)
@@ -154,7 +154,7 @@ class World:
         self.traffic.count(source, sink, frame)
 
     def use_chain(self, chain: Network) -> None:
-        """Another network's genesis; before the first node."""
+        """Change the genesis of the network; this must come before the first node."""
         self.chain = chain
         self._setting = msgspec.structs.replace(self._setting, chain=chain)
 
@@ -163,9 +163,9 @@ class World:
     def add_node(
         self, settings: NetworkSettings | None = None, *, host: str = "", mint: Mint | None = None, **more: Any
     ) -> SimNode:
-        """One more node, of a network group of its own unless `host` says where it is; `more` as SimNode's.
+        """Add a node, in its own network group unless `host` gives an address; `more` is passed to SimNode.
 
-        `mint` is what it seals and checks with, where that is not everybody's.
+        `mint` seals and checks for this node if it differs from the others'.
         """
         index = len(self.nodes)
         node = SimNode(
@@ -186,18 +186,18 @@ class World:
         return [self.add_node(settings) for _ in range(count)]
 
     def link(self, node: SimNode, *others: SimNode) -> None:
-        """`node` names `others` as its peers; before it starts."""
+        """Configure `others` as peers of `node`; this must come before it starts."""
         known = dict.fromkeys((*node.settings.peers, *(other.address for other in others)))
         node.settings = msgspec.structs.replace(node.settings, peers=tuple(known))
 
     def link_at_random(self, nodes: Sequence[SimNode], degree: int) -> None:
-        """Each names `degree` others."""
+        """Connect each node to `degree` others."""
         for node in nodes:
             others = [other for other in self.rng.sample(nodes, min(degree + 1, len(nodes))) if other is not node]
             self.link(node, *others[:degree])
 
     async def start(self, nodes: Sequence[SimNode] | None = None) -> None:
-        """Start nodes and wait until they have had time to meet."""
+        """Start nodes and wait until they had time to connect."""
         for node in self.nodes if nodes is None else nodes:
             await node.start(self.group)
         gc.collect()
@@ -205,11 +205,11 @@ class World:
         await asyncio.sleep(2.0)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Something that goes on until the world ends."""
+        """Run a task until the world ends."""
         self._tasks.append(self.group.create_task(work))
 
     def at_end(self, call: Callable[[], Awaitable[None]]) -> None:
-        """What is to be done before the nodes stop."""
+        """Register what runs before the nodes stop."""
         self._endings.append(call)
 
     async def stop(self) -> None:
@@ -232,11 +232,11 @@ class World:
     # Mining
 
     def compute_rate(self) -> float:
-        """Tickets a second that the first target stands for."""
+        """Return the tickets per second that the first target assumes."""
         return compute_difficulty(self.chain.params.genesis_target) * 1000 / self.chain.params.spacing_ms
 
     def mine(self, shares: dict[SimNode, float]) -> None:
-        """Nodes mine with their shares of that rate."""
+        """Let nodes mine with the given shares of that rate."""
         rate = self.compute_rate()
         for node, share in shares.items():
             miner = Miner(node, share * rate, self.note_found, self.group)
@@ -260,13 +260,13 @@ class World:
         if miner is not None:
             miner.on_tip(event)
 
-    # What is so now
+    # Observations
 
     def get_tips(self, nodes: Sequence[SimNode]) -> Counter[BlockId]:
         return Counter(node.ledger.tip.id for node in nodes)
 
     def list_chain(self, node: SimNode) -> list[BlockId]:
-        """Ids of the node's chain above genesis."""
+        """Return the ids of the node's chain above genesis."""
         ids, id = [], node.ledger.tip.id
         while id != self.chain.genesis_id:
             ids.append(id)
@@ -276,10 +276,10 @@ class World:
         return ids[::-1]
 
     def compute_delays(self, nodes: Sequence[SimNode], since: float = 0.0, before: float = inf) -> list[float]:
-        """Seconds from each block of the common chain being found until each node (the finder left out) had it.
+        """Return the seconds from the finding of each common block until each node had it, without the finder.
 
-        Blocks found from `since` on and before `before`. Those that raced with another of `nodes` are left out: who
-        saw the other first has them only when the next block decides the race, however fast they came.
+        Only blocks found from `since` on and before `before` count. Blocks that raced with another of `nodes` are left
+        out: a node that saw the other one first has them only when the next block decides the race.
         """
         indices = {node.index for node in nodes}
         rivals = Counter(found.height for found in self.found.values() if found.by in indices)
@@ -292,11 +292,13 @@ class World:
         return sorted(delays)
 
     def count_bans(self, nodes: Sequence[SimNode]) -> int:
-        """How often one of `nodes` was banned."""
+        """Return how often one of `nodes` was banned."""
         return sum(self.bans[node.id.hex()[:12]] for node in nodes)
 
     async def until(self, is_true: Callable[[], object], limit_s: float, step_s: float = 0.5) -> float:
-        """Wait for a state; how long it took. Fails by TimeoutError after `limit_s` virtual seconds."""
+        """Wait for a condition and return the time that it took. Raises TimeoutError after `limit_s` virtual
+        seconds.
+        """
         began = self.now
         async with asyncio.timeout(limit_s):
             while not is_true():  # noqa: ASYNC110 -- the sleep is virtual
@@ -304,9 +306,10 @@ class World:
         return self.now - began
 
     async def settle(self, nodes: Sequence[SimNode], limit_s: float) -> float:
-        """Until all stand on one tip after mining has stopped; of equal tips one gets another block. How long it took.
+        """Wait until all have one tip after mining stopped, and return the time; if tips are equal, one gets another
+        block.
 
-        Two tips of one weight are no disagreement: each node keeps the one it saw first until more work decides.
+        Two tips of equal weight are no disagreement: each node keeps the one that it saw first until more work decides.
         """
         began = self.now
         await self.until(lambda: len({node.ledger.tip.weight for node in nodes}) == 1, limit_s)
@@ -319,12 +322,12 @@ class World:
         return self.now - began
 
     async def until_agreed(self, nodes: Sequence[SimNode], limit_s: float) -> float:
-        """Until all stand on one tip."""
+        """Wait until all have one tip."""
         return await self.until(lambda: len(self.get_tips(nodes)) == 1, limit_s)
 
 
 def make_chain(params: Params, allocations: dict[Address, Nano]) -> Network:
-    """A network like the testnet, whose genesis is the simulation's first moment."""
+    """Return a network like the testnet, whose genesis time is the start of the simulation."""
     state = make_genesis(params, TimeMs(START_MS), allocations)
     return Network(params, state, compute_block_id(state.header), "sim", "simulation", ())
 
@@ -338,10 +341,10 @@ def simulate(
     accounts: Sequence[Address] = (),
     pool: MempoolLimits | None = None,
 ) -> T:
-    """Run a scenario in a world of its own.
+    """Run a scenario in its own world.
 
     Raises:
-        AssertionError: a session failed by a fault of the node's own, whatever else happened.
+        AssertionError: a session failed because of a bug in the node.
     """
 
     async def main(folder: Path) -> T:
@@ -367,7 +370,7 @@ def simulate(
 
 @asynccontextmanager
 async def _logged(world: World) -> AsyncIterator[None]:
-    """Errors are kept, for they are faults of ours; everything else a thousand nodes say is not even put together."""
+    """Keep only log entries for errors, which are bugs; formatting those of a thousand nodes would be slow."""
 
     def keep(_: Any, method: str, event: dict[str, Any]) -> str:
         if event.get("event") == "peer banned":

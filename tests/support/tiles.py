@@ -1,4 +1,4 @@
-"""A small product with a wrong entry in it, and the challenges that show it."""
+"""A small product with a wrong entry, and the challenges that prove it."""
 
 from typing import Any, Final
 
@@ -15,10 +15,10 @@ from inos.work.strips import StripTree, compute_leaf_row, compute_strip
 from support.consensus_lab import PARAMS, Lab
 
 WIDE_PARAMS: Final = msgspec.structs.replace(PARAMS, max_block_bytes=400_000)
-"""The lab's, with blocks that a challenge fits into."""
+"""The lab's parameters, with blocks that a challenge fits into."""
 _RANDOM: Final = np.random.default_rng(5)
 X: Final = _RANDOM.integers(-64, 64, (40, 1100), dtype=np.int8)
-"""3 x 2 strips, the last ones padded both ways."""
+"""3 x 2 strips, of which the last ones are padded in both directions."""
 W: Final = _RANDOM.integers(-64, 64, (300, 1100), dtype=np.int8)
 Y: Final = (X.astype(np.int64) @ W.astype(np.int64).T).astype(np.int32)
 WRONG_ROW, WRONG_COL = 37, 290
@@ -30,29 +30,29 @@ _ARRAYS: Final[dict[bytes, NDArray[Any]]] = {X_REF.id: X, W_REF.id: W, Y_REF.id:
 
 
 def open_row(ref: MatrixRef, first: int, count: int) -> StripRow:
-    """inos.work.fraud.OpenRow over the matrices of this page."""
+    """Return inos.work.fraud.OpenRow for the matrices of this module."""
     return open_array_row(_ARRAYS[ref.id], first, count)
 
 
 def open_array_row(array: NDArray[Any], first: int, count: int) -> StripRow:
-    """Strips of any matrix with their range path."""
+    """Return strips of any matrix with their range path."""
     strips = b"".join(compute_strip(array, index) for index in range(first, first + count))
     return StripRow(strips, StripTree(compute_leaf_row(array)).compute_range_path(first, count))
 
 
 def make_challenge(job: JobId, i: int = WRONG_I, j: int = WRONG_J, y: MatrixRef = BAD_REF) -> Challenge:
-    """A challenge of tile (i, j) of the result `y`; by default of the wrong one."""
+    """Return a challenge of tile (i, j) of the result `y`; by default it is the wrong tile."""
     tile = open_tile(X_REF, W_REF, y, i, j, open_row)
     return Challenge(job, i, j, tile.x, tile.w, tile.y)
 
 
 def make_optimistic(height: int, **changes: Any) -> dict[str, Any]:
-    """What `make_post` changes for an optimistic job for this page's product."""
+    """The arguments with which `make_post` posts an optimistic job for this module's product."""
     return {"x": X_REF, "w": W_REF, "mode": JobMode.OPTIMISTIC, "bond": 1001, "deadline": height + 19} | changes
 
 
 def widen(lab: Lab) -> None:
-    """Give the lab blocks that a challenge fits into, and a bond's worth to whoever works."""
+    """Give the lab blocks that a challenge fits into, and the worker enough for a bond."""
     lab.params = WIDE_PARAMS
 
 

@@ -96,18 +96,18 @@ async def measure_spread(folder: Path, count: int, seconds: float, tell: Tell) -
         await asyncio.sleep(seconds)
         until = time.monotonic()
         await asyncio.sleep(1)
-        spread = [(await _ask(node, "net_status"))["spread"] for node in nodes]
+        relay = [(await _ask(node, "net_status"))["block_relay"] for node in nodes]
         delays = watch.list_delays(began, until=until, nodes=[node.name for node in nodes])
     if not delays:
         raise BenchError("no-blocks", f"no block reached all {count} nodes in {seconds:g} s")
-    came = sum(one["blocks"] for one in spread) or 1
+    came = sum(one["blocks"] for one in relay) or 1
     return SpreadFigures(
         nodes=count,
         blocks=len(delays) // (count - 1),
         p50_s=statistics.median(delays),
         p95_s=delays[len(delays) * 95 // 100],
-        compact_bytes=sum(one["bytes"] for one in spread) / came,
-        duplicate_bytes=sum(one["duplicate_bytes"] for one in spread) / came,
+        compact_bytes=sum(one["bytes"] for one in relay) / came,
+        duplicate_bytes=sum(one["duplicate_bytes"] for one in relay) / came,
     )
 
 

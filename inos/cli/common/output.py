@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, NoReturn
 
 import typer
 
-from inos.cli.common.hints import HINTS
+from inos.hints import HINTS
 from inos.primitives.errors import InosError
 
 EXIT_FAILED: Final = 1

@@ -116,7 +116,7 @@ def post(
             max_burn=most,
             lifetime=lifetime,
             mode=_read_mode(mode),
-            tell=make_progress("sent", is_quiet=json_),
+            on_progress=make_progress("sent", is_quiet=json_),
         )
         if not wait and output is None:
             return job
@@ -256,7 +256,7 @@ def cancel(
 
 async def _save(client: Client, job: str, output: Path, *, as_json: bool) -> tuple[int, ...]:
     try:
-        y = await client.save_result(job, output, tell=make_progress("fetched", is_quiet=as_json))
+        y = await client.save_result(job, output, on_progress=make_progress("fetched", is_quiet=as_json))
     except OSError as error:
         fail("file-unwritable", f"cannot write {output}: {error.strerror or error}")
     return y.shape
@@ -295,7 +295,7 @@ def _say(text: str, *, as_json: bool) -> None:
 
 def _describe_dealings(rpc: str, address: str, side: str) -> str:
     """An address's record in a few words."""
-    record = call_rpc(rpc, "job_record", {"address": address})[side]
+    record = call_rpc(rpc, "job_trackRecord", {"address": address})[side]
     begun = record["posted"] if side == "poster" else record["claimed"]
     return f" ({record['settled']} of {begun} settled, {record['lapsed']} lapsed, {record['challenged']} shown wrong)"
 

@@ -124,7 +124,7 @@ def record(
     json_: JsonOption = False,
 ) -> None:
     """How an address has dealt since genesis, as a worker and as a poster."""
-    found = call_rpc(rpc, "job_record", {"address": address})
+    found = call_rpc(rpc, "job_trackRecord", {"address": address})
     if json_:
         print_json(found)
         return
@@ -184,7 +184,7 @@ async def _make(rpc: str, job: str, depth: int, limit_s: float, *, is_quiet: boo
             if not is_quiet and depth:
                 print(f"proven against block {proven['height']}, waiting for {depth} blocks on top ...", flush=True)
             await _await_height(client, proven["height"] + depth)
-            page = await client.call("chain_getRawHeaders", {"first": proven["height"], "count": depth + 1})
+            page = await client.call("chain_getRawHeaders", {"first": proven["height"], "limit": depth + 1})
             first, *after = page["headers"]
             if first == early.header and _is_chain(first, after):
                 return msgspec.structs.replace(early, confirmations=tuple(after))

@@ -20,7 +20,7 @@ from inos.cli.common.output import (
     print_json,
     print_warning,
 )
-from inos.cli.common.standing import describe_found, describe_standing, get_head, list_pending
+from inos.cli.common.transaction_status import describe_found, describe_status, get_head, list_pending
 from inos.cli.common.transactions import (
     NONCE_RACES,
     NONCE_TRIES,
@@ -217,7 +217,7 @@ def history(
     head = get_head(rpc)
     entries = page["entries"] if isinstance(page, dict) and isinstance(page.get("entries"), list) else []
     for entry in entries:
-        entry["standing"] = describe_standing(int(entry["height"]), head)
+        entry["status"] = describe_status(int(entry["height"]), head)
     pending = [] if before else list_pending(rpc, text)
     if json_:
         print_json(page | {"pending": pending})
@@ -240,7 +240,7 @@ def _describe_entry(entry: dict[str, Any]) -> Iterator[str]:
         reason, other = str(movement.get("reason", "")).replace("_", " "), movement.get("counterparty") or ""
         yield (
             f"{entry.get('height', ''):>8}  {reason:<20} {balance:>16} {bonded:>16}  "
-            f"{other}  {entry.get('id', '')}  {entry['standing']}"
+            f"{other}  {entry.get('id', '')}  {entry['status']}"
         )
 
 

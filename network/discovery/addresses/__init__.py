@@ -1,4 +1,4 @@
-"""Addresses of other nodes: learned from seeds and peers, kept on disk, and turned into outbound links.
+"""Addresses of other nodes are learned from seeds and peers, kept on disk, and turned into outbound links.
 
 `book` is the table of addresses, bucketed so that no operator can fill it; `bookfile` stores and restores it.
 `exchange` requests addresses from peers, answers their requests and relays fresh addresses. `reachability` learns where

@@ -1,4 +1,4 @@
-"""The address book, after Bitcoin Core's addrman: one table of announced addresses, one of addresses that were reached.
+"""The address book follows Bitcoin Core's addrman: one table holds announced addresses, one holds those reached.
 
 A keyed hash of an address's network group and of the group that announced it selects its position. An outsider cannot
 predict the position, and the addresses of one group, or announced by one group, share few buckets:
@@ -39,7 +39,7 @@ TEST_MS: Final = 40 * _MINUTE
 
 
 class Shape(Struct, frozen=True, kw_only=True):
-    """The size of the two tables, in buckets and positions of a bucket."""
+    """The two tables have this size, in buckets and positions of a bucket."""
 
     new_buckets: int = 256
     new_buckets_per_source: int = 16
@@ -59,7 +59,7 @@ def bound_seen(seen_ms: int, now_ms: int) -> int:
 
 
 class AddressBook:
-    """All known addresses of other nodes.
+    """Holds all known addresses of other nodes.
 
     Args:
         key: a secret of this node that decides the positions of addresses.
@@ -77,9 +77,9 @@ class AddressBook:
         self._new: BucketTable[AddressEntry] = BucketTable()
         self._tried: BucketTable[AddressEntry] = BucketTable()
         self._collisions: dict[PeerAddress, int] = {}
-        """Reached addresses whose position in the tried table is occupied, and the time since when."""
+        """For each reached address whose position in the tried table is occupied, this is the time since when."""
         self.changes = 0
-        """A counter that grows with every change worth saving."""
+        """This counter grows with every change worth saving."""
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -89,7 +89,7 @@ class AddressBook:
 
     @property
     def new_count(self) -> int:
-        """The number of addresses that were never reached."""
+        """This many addresses were never reached."""
         return len(self._entries) - len(self._tried)
 
     @property

@@ -1,4 +1,4 @@
-"""Storage of the address book and of the anchors."""
+"""This module stores the address book and the anchors."""
 
 from typing import Annotated, Final
 
@@ -28,7 +28,7 @@ _Group = Annotated[bytes, Meta(max_length=MAX_GROUP)]
 
 
 class StoredAddress(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """The address of a node."""
+    """A node is dialled at this address."""
 
     id: Hash32
     host: _Host
@@ -36,7 +36,7 @@ class StoredAddress(Struct, frozen=True, array_like=True, forbid_unknown_fields=
 
 
 class StoredEntry(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """An entry of the book. Its positions follow from its sources and the book's key."""
+    """An entry of the book is stored in this form. Its positions follow from its sources and the book's key."""
 
     address: StoredAddress
     source: _Group

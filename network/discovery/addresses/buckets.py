@@ -1,4 +1,4 @@
-"""A table of buckets: each position of a bucket is empty or holds one entry."""
+"""A table of buckets has positions, each of which is empty or holds one entry."""
 
 from typing import Generic, TypeAlias, TypeVar
 
@@ -6,11 +6,11 @@ from inos.primitives.randomness import Randomness
 
 T = TypeVar("T")
 Position: TypeAlias = tuple[int, int]
-"""The bucket and the position in it."""
+"""A position is a bucket and an index in it."""
 
 
 class BucketTable(Generic[T]):
-    """A sparse table: empty buckets take no memory and are never picked."""
+    """Stores entries sparsely: empty buckets take no memory and are never picked."""
 
     def __init__(self) -> None:
         self._buckets: dict[int, dict[int, T]] = {}

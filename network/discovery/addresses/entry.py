@@ -1,4 +1,4 @@
-"""One address with its history: when it was announced, dialled and reached."""
+"""An address has a history: when it was announced, dialled and reached."""
 
 from typing import Final
 
@@ -20,22 +20,22 @@ FUTURE_MS: Final = 10 * _MINUTE
 
 
 class AddressEntry:
-    """An address of the book. Times are milliseconds since 1970; 0 means never."""
+    """Holds an address of the book with its history. Times are milliseconds since 1970; 0 means never."""
 
     __slots__ = ("address", "attempt_ms", "attempts", "is_tried", "positions", "reached_ms", "seen_ms", "source")
 
     def __init__(self, address: PeerAddress, source: bytes, seen_ms: int) -> None:
         self.address = address
         self.source = source
-        """The network group of the peer that announced the address first."""
+        """The peer that announced the address first belongs to this network group."""
         self.seen_ms = seen_ms
         self.attempt_ms = 0
         self.reached_ms = 0
         self.attempts = 0
-        """The number of failed attempts since the node was last reached."""
+        """This many attempts have failed since the node was last reached."""
         self.is_tried = False
         self.positions: dict[Position, bytes] = {}
-        """The positions of the entry in the new table, each with the group that announced it."""
+        """The entry has these positions in the new table, each with the group that announced it."""
 
     def __repr__(self) -> str:
         return f"AddressEntry({self.address}, tried={self.is_tried})"

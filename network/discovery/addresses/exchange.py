@@ -1,4 +1,4 @@
-"""The exchange of addresses with peers: requests, answers and the relay of fresh addresses, all in bounded amounts."""
+"""Nodes exchange addresses with peers: they request and answer them, and relay fresh ones, all in bounded amounts."""
 
 import asyncio
 from collections import OrderedDict
@@ -34,7 +34,7 @@ from inos.primitives.units import NodeId
 log = structlog.get_logger("inos.network")
 
 SHARE: Final = 0.23
-"""The part of the book in one answer; as in Bitcoin Core."""
+"""One answer holds this part of the book, as in Bitcoin Core."""
 SMALL_BOOK: Final = 64
 """A book of at most this many addresses is answered whole and relayed to every peer: a network this small has nothing
 to hide, and it cannot afford a node that an address never reaches."""
@@ -47,7 +47,7 @@ FRESH_MS: Final = 600_000
 RELAYS: Final = 2
 """A fresh address is relayed to this many peers once the book is no longer small; as in Bitcoin Core."""
 TAKEN_PER_S: Final = 0.1
-"""The sustained rate of announced addresses that are taken from one peer; the excess is ignored."""
+"""Announced addresses are taken from one peer at this sustained rate; the excess is ignored."""
 TAKEN_BURST: Final = 10.0
 OWN_S: Final = 86_400.0
 """This node announces its own address to a peer again after this time."""
@@ -56,7 +56,7 @@ DAY_MS: Final = 86_400_000
 
 
 class _PeerState:
-    """The addresses that one peer knows, and those that wait to be sent to it."""
+    """Holds the addresses that one peer knows, and those that wait to be sent to it."""
 
     def __init__(self, now: float) -> None:
         self.known: BoundedSet[PeerAddress] = BoundedSet(1024)
@@ -74,7 +74,7 @@ class _Answer(Struct, frozen=True):
 
 
 class AddressExchange:
-    """The exchange of addresses with all peers.
+    """Exchanges addresses with all peers.
 
     Args:
         get_port: returns the port on which this node listens.
@@ -126,10 +126,10 @@ class AddressExchange:
         if is_stale or (size <= SMALL_BOOK and size != self._answer.size):
             share = 1.0 if size <= SMALL_BOOK else SHARE
             found = self._book.sample(MAX_ADDRESSES, share, self._clock.now_ms())
-            told = tuple(
+            addresses = tuple(
                 KnownAddress(e.address.id, e.address.host, e.address.port, max(0, e.seen_ms) // 1000) for e in found
             )
-            self._answer = _Answer(told, now + ANSWER_S * (0.875 + 0.25 * self._rng.random()), size)
+            self._answer = _Answer(addresses, now + ANSWER_S * (0.875 + 0.25 * self._rng.random()), size)
         return self._answer.addresses
 
     async def ask(self, peer: Peer) -> None:
@@ -149,12 +149,12 @@ class AddressExchange:
         here = self._peers.get(peer)
         if here is not None:
             here.seen_at_host = reply.observed
-        news = 0
-        for told in reply.addresses:
-            address = PeerAddress(NodeId(told.id), told.host, told.port)
-            news += self._take(peer, address, told.seen_s * 1000)
-        log.debug("addresses learned", peer=peer.name, told=len(reply.addresses), new=news)
-        if news:
+        new_count = 0
+        for claim in reply.addresses:
+            address = PeerAddress(NodeId(claim.id), claim.host, claim.port)
+            new_count += self._take(peer, address, claim.seen_s * 1000)
+        log.debug("addresses learned", peer=peer.name, received=len(reply.addresses), new=new_count)
+        if new_count:
             self._on_news()
 
     def _take(self, peer: Peer, address: PeerAddress, seen_ms: int) -> bool:
@@ -165,17 +165,17 @@ class AddressExchange:
 
     def handle_notice(self, peer: Peer, message: AnnounceAddresses) -> None:
         """Store the addresses that a peer announces, and relay the fresh ones."""
-        here, now, now_ms, news = self.enter(peer), self._clock.monotonic(), self._clock.now_ms(), 0
-        for told in message.addresses:
+        here, now, now_ms, new_count = self.enter(peer), self._clock.monotonic(), self._clock.now_ms(), 0
+        for claim in message.addresses:
             if not here.budget.take(now):
                 break
-            address = PeerAddress(NodeId(told.id), told.host, told.port)
+            address = PeerAddress(NodeId(claim.id), claim.host, claim.port)
             if not self._book.is_acceptable(address):
                 continue
-            news += self._take(peer, address, told.seen_s * 1000)
-            if abs(now_ms - told.seen_s * 1000) <= FRESH_MS:
-                self._relay(peer, address, told.seen_s)
-        if news:
+            new_count += self._take(peer, address, claim.seen_s * 1000)
+            if abs(now_ms - claim.seen_s * 1000) <= FRESH_MS:
+                self._relay(peer, address, claim.seen_s)
+        if new_count:
             self._on_news()
 
     def _relay(self, source: Peer, address: PeerAddress, seen_s: int) -> None:

@@ -1,4 +1,4 @@
-"""The endpoint of this node as other nodes see it, and whether they can dial it."""
+"""This module learns the endpoint of this node as other nodes see it, and whether they can dial it."""
 
 from collections import Counter, OrderedDict
 from enum import StrEnum
@@ -18,7 +18,7 @@ MIN_ASKED: Final = 2
 
 
 class Reach(StrEnum):
-    """Whether other nodes can dial this one."""
+    """Other nodes can dial this one, cannot, or that is not known."""
 
     UNKNOWN = "unknown"
     PRIVATE = "private"
@@ -26,7 +26,7 @@ class Reach(StrEnum):
 
 
 class Reachability:
-    """What this node has learned of its own endpoint. Callers pass times in monotonic seconds.
+    """Holds what this node has learned of its own endpoint. Callers pass times in monotonic seconds.
 
     The host is the one that most network groups among the dialled peers report, so one peer cannot make this node
     believe in a wrong address while others know better. An inbound link proves that the node can be reached; dialled
@@ -73,7 +73,7 @@ class Reachability:
 
     @property
     def observed_host(self) -> str:
-        """The host that most groups report; "" before any has."""
+        """Most groups report this host; it is "" before any has."""
         return Counter(self._votes.values()).most_common(1)[0][0] if self._votes else ""
 
     def get_own(self, listen_port: int, seen_at_host: str = "") -> PeerAddress | None:

@@ -1,4 +1,4 @@
-"""The replacement of outbound peers: the worst one while the chain does not grow, and those that fall behind."""
+"""Rotation replaces the worst outbound peer while the chain does not grow, and disconnects peers that fall behind."""
 
 import asyncio
 from collections.abc import Callable
@@ -48,7 +48,7 @@ class OutboundRotation:
 
     @property
     def is_stale(self) -> bool:
-        """Whether the chain has not grown for `stale_tip_s`."""
+        """The property is True if the chain has not grown for `stale_tip_s`."""
         return self._clock.monotonic() - self._moved_at > self._settings.stale_tip_s
 
     def get_slot_count(self) -> int:

@@ -90,7 +90,7 @@ class AddressService:
 
     @property
     def reach(self) -> Reach:
-        """Whether other nodes can dial this one."""
+        """The property tells whether other nodes can dial this one."""
         return self.reachability.get_state(self._clock.monotonic())
 
     def get_own(self) -> PeerAddress | None:

@@ -1,4 +1,5 @@
-"""The outbound links: anchors first, then the book, then seeds; each network group has at most one."""
+"""This module keeps the outbound links: anchors first, then the book, then seeds; each network group has at
+most one."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
@@ -28,7 +29,7 @@ ANCHORS: Final = 2
 
 
 class PeerLinks(Protocol):
-    """The part of the peer manager that discovery needs."""
+    """Discovery needs this part of the peer manager."""
 
     @property
     def peers(self) -> Mapping[NodeId, Peer]: ...

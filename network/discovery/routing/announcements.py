@@ -1,4 +1,4 @@
-"""Announcements of the matrices that this node holds: new ones soon, all again in time, to new neighbours at once."""
+"""This node announces the matrices that it holds: new ones soon, all again in time, to new neighbours at once."""
 
 import asyncio
 import heapq
@@ -23,18 +23,18 @@ log = structlog.get_logger("inos.network")
 RETRY_FIRST_S: Final = 5.0
 RETRY_MOST_S: Final = 300.0
 """If no node took a record, the wait before the next attempt doubles from the first value to this one."""
-MAX_GREETED: Final = 64
+MAX_NEIGHBOURS: Final = 64
 """At most this many new neighbours wait to be told."""
-GREETED_IDS: Final = 256
+NEIGHBOUR_IDS: Final = 256
 """A new neighbour is told of at most this many matrices; it hears of the others in their turn."""
-GREET_AGAIN_S: Final = 60.0
+NEIGHBOUR_AGAIN_S: Final = 60.0
 
 ProvideTo = Callable[[PeerAddress, Sequence[MatrixId]], Awaitable[int]]
 FindNodes = Callable[[bytes], Awaitable[LookupResult]]
 
 
 class MatrixList(Protocol):
-    """The matrices that this node has."""
+    """Lists the matrices that this node has."""
 
     def has(self, id: MatrixId, /) -> bool: ...
 
@@ -42,7 +42,7 @@ class MatrixList(Protocol):
 
 
 class ProviderAnnouncements:
-    """The schedule of announcements.
+    """Schedules and sends the announcements.
 
     Args:
         provide_to: tells one node of at most MAX_PROVIDED matrices, returns for how many of them the node keeps a
@@ -68,11 +68,11 @@ class ProviderAnnouncements:
         self._clock = clock
         self._rng = rng
         self._due: OrderedDict[MatrixId, float] = OrderedDict()
-        """The time of each matrix's next announcement; the oldest entry comes first."""
+        """Each matrix is announced next at this time; the oldest entry comes first."""
         self._heap: list[tuple[float, MatrixId]] = []
         self._failures: dict[MatrixId, int] = {}
-        self._greet: OrderedDict[NodeId, PeerAddress] = OrderedDict()
-        self._greeted: OrderedDict[NodeId, float] = OrderedDict()
+        self._neighbours: OrderedDict[NodeId, PeerAddress] = OrderedDict()
+        self._announced_to: OrderedDict[NodeId, float] = OrderedDict()
         self._changed = asyncio.Event()
 
     def __len__(self) -> int:
@@ -83,24 +83,27 @@ class ProviderAnnouncements:
         if id in self._due:
             return
         self._schedule(id, self._clock.monotonic())
-        self._shorten()
+        self._drop_excess()
 
     async def provide_now(self, id: MatrixId) -> int:
         """Announce a matrix at once, and again in time; return how many nodes keep a record of it."""
         self._schedule(id, self._clock.monotonic() + self._settings.provide_again_s)
-        self._shorten()
+        self._drop_excess()
         return await self.provide([id])
 
-    def greet(self, address: PeerAddress) -> None:
+    def announce_to(self, address: PeerAddress) -> None:
         """Queue a node that became a neighbour, or is back, to be told of the matrices near it."""
         now = self._clock.monotonic()
-        if self._greeted.get(address.id, float("-inf")) > now - GREET_AGAIN_S or len(self._greet) >= MAX_GREETED:
+        if (
+            self._announced_to.get(address.id, float("-inf")) > now - NEIGHBOUR_AGAIN_S
+            or len(self._neighbours) >= MAX_NEIGHBOURS
+        ):
             return
-        self._greeted[address.id] = now
-        self._greeted.move_to_end(address.id)
-        if len(self._greeted) > 16 * MAX_GREETED:
-            self._greeted.popitem(last=False)
-        self._greet[address.id] = address
+        self._announced_to[address.id] = now
+        self._announced_to.move_to_end(address.id)
+        if len(self._announced_to) > 16 * MAX_NEIGHBOURS:
+            self._announced_to.popitem(last=False)
+        self._neighbours[address.id] = address
         self._changed.set()
 
     async def run(self) -> None:
@@ -108,8 +111,8 @@ class ProviderAnnouncements:
         for id in self._held.list_ids()[: self._settings.max_provided]:
             self.add(id)
         while True:
-            if self._greet:
-                await self._tell_neighbour(self._greet.popitem(last=False)[1])
+            if self._neighbours:
+                await self._announce_to_neighbour(self._neighbours.popitem(last=False)[1])
             due = self._take_due()
             if due:
                 await self.provide(due)
@@ -129,16 +132,16 @@ class ProviderAnnouncements:
         for start in range(0, len(outcome.closest), ALPHA):
             nodes = outcome.closest[start : start + ALPHA]
             async with asyncio.TaskGroup() as group:
-                told = [group.create_task(self._tell(node, batch)) for node in nodes]
-            kept += sum(task.result() for task in told)
+                announced = [group.create_task(self._announce(node, batch)) for node in nodes]
+            kept += sum(task.result() for task in announced)
         for id in batch:
-            self._note_told(id, kept)
+            self._on_announced(id, kept)
         return kept
 
-    async def _tell(self, node: PeerAddress, ids: Sequence[MatrixId]) -> bool:
+    async def _announce(self, node: PeerAddress, ids: Sequence[MatrixId]) -> bool:
         return await self._provide_to(node, ids) > 0
 
-    async def _tell_neighbour(self, address: PeerAddress) -> None:
+    async def _announce_to_neighbour(self, address: PeerAddress) -> None:
         ids = await self._list_near(address)
         for start in range(0, len(ids), MAX_PROVIDED):
             await self._provide_to(address, ids[start : start + MAX_PROVIDED])
@@ -147,7 +150,7 @@ class ProviderAnnouncements:
     async def _list_near(self, address: PeerAddress) -> list[MatrixId]:
         """Return the newest matrices to which fewer than K contacts are nearer than `address`."""
         near = []
-        for number, id in enumerate(list(reversed(self._due))[:GREETED_IDS]):
+        for number, id in enumerate(list(reversed(self._due))[:NEIGHBOUR_IDS]):
             distance = compute_distance(address.id, id)
             if sum(compute_distance(contact.id, id) < distance for contact in self._table) < K:
                 near.append(id)
@@ -171,7 +174,7 @@ class ProviderAnnouncements:
             heapq.heappush(self._heap, (self._due[id], id))
         return due
 
-    def _note_told(self, id: MatrixId, kept: int) -> None:
+    def _on_announced(self, id: MatrixId, kept: int) -> None:
         if id not in self._due:
             return
         again_s = self._settings.provide_again_s
@@ -191,7 +194,7 @@ class ProviderAnnouncements:
             heapq.heapify(self._heap)
         self._changed.set()
 
-    def _shorten(self) -> None:
+    def _drop_excess(self) -> None:
         while len(self._due) > self._settings.max_provided:
             self._forget(next(iter(self._due)))
 
@@ -202,7 +205,7 @@ class ProviderAnnouncements:
     async def _wait(self) -> None:
         """Wait until an announcement is due or a new one is queued."""
         self._changed.clear()
-        if self._greet:
+        if self._neighbours:
             return
         wait_s = self._heap[0][0] - self._clock.monotonic() if self._heap else None
         try:

@@ -1,4 +1,4 @@
-"""The candidates of a search for providers: nodes name them, and each is confirmed at the provider itself."""
+"""A search for providers tries candidates: nodes name them, and each is confirmed at the provider itself."""
 
 import asyncio
 from collections import deque
@@ -12,7 +12,8 @@ MAX_OFFERED: Final = 20
 
 
 class ProviderCandidates:
-    """Providers to try, in turn from each node that named some, so that a liar cannot crowd out the others."""
+    """Holds the providers to try, in turn from each node that named some, so that a liar cannot crowd out the
+    others."""
 
     def __init__(self, own_id: NodeId, limit: int, max_tried: int) -> None:
         self._own_id = own_id
@@ -27,7 +28,8 @@ class ProviderCandidates:
 
     @property
     def is_enough(self) -> bool:
-        """Whether enough providers are confirmed, or so many were tried that the search should stop."""
+        """The property is True if enough providers are confirmed, or if so many were tried that the search
+        should stop."""
         return len(self.confirmed) >= self._limit or self._left <= 0
 
     def offer(self, source: NodeId, providers: tuple[PeerAddress, ...]) -> None:

@@ -1,4 +1,4 @@
-"""The addresses of nodes for routing, and which nodes may be told of them."""
+"""This module makes addresses of nodes for routing, and decides which nodes may be told of them."""
 
 from enum import IntEnum
 from ipaddress import IPv6Address, ip_address
@@ -10,7 +10,7 @@ from inos.primitives.units import NodeId
 
 
 class Scope(IntEnum):
-    """The distance from which an address can be reached."""
+    """An address can be reached from this far away."""
 
     MACHINE = 0
     SITE = 1

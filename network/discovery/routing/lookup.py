@@ -32,31 +32,31 @@ OnFailure = Callable[[PeerAddress, frozenset[NodeId], Exception], Awaitable[None
 
 
 class LookupResult(Struct, frozen=True):
-    """The result of a lookup."""
+    """A lookup returns this result."""
 
     closest: tuple[PeerAddress, ...]
-    """At most K nodes that answered, nearest first, with few of one group."""
+    """At most K nodes answered and are the nearest, nearest first, with few of one group."""
     asked: int
     failed: int
     hops: int
-    """The length of the longest path from a node known at the start to one of `closest`."""
+    """The longest path from a node known at the start to one of `closest` has this many steps."""
 
 
 class _Candidate:
-    """A node that another node named, or that was known from the start."""
+    """Another node has named this node, or it was known from the start."""
 
     def __init__(self, address: PeerAddress, distance: int, hop: int) -> None:
         self.address = address
         self.distance = distance
         self.hop = hop
         self.named_by: set[NodeId] = set()
-        """The nodes that named it; empty if it was known from the start."""
+        """These nodes named it; the set is empty if it was known from the start."""
         self.state = "new"
-        """One of "new", "asked", "answered" and "failed"."""
+        """The state is "new", "asked", "answered" or "failed"."""
 
 
 class Lookup:
-    """One search for the nodes nearest to `target`; call `run` once.
+    """Searches once for the nodes nearest to `target`; call `run` once.
 
     Args:
         start: the nodes that this node knows itself.
@@ -89,7 +89,7 @@ class Lookup:
         self._dead_names: Counter[NodeId] = Counter()
         self._living_names: Counter[NodeId] = Counter()
         self._open_names: Counter[NodeId] = Counter()
-        """The number of names that each node gave and that are being asked now."""
+        """For each node this many of the names that it gave are being asked now."""
         self._in_flight: dict[asyncio.Task[None], float] = {}
         for address in start:
             self._add(address, None)

@@ -1,4 +1,4 @@
-"""The distance between ids: the XOR of their 256 bits as a number (Maymounkov and Mazieres, Kademlia, 2002, section
+"""The distance between ids is the XOR of their 256 bits as a number (Maymounkov and Mazieres, Kademlia, 2002, section
 2.1)."""
 
 from typing import Final

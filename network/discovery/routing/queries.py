@@ -1,4 +1,4 @@
-"""Requests to single nodes over proven connections, and the checks of their answers."""
+"""This module sends single requests to nodes over proven connections and checks their answers."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Final, Protocol
@@ -23,12 +23,12 @@ from inos.work import InvalidMatrix
 from inos.work.strips import check_shape
 
 WRONG_CONTACT: Final = 10
-"""The penalty points for naming a node where another one lives, given once in a lookup. They are few, because an honest
-node has dialled the nodes that it names, but such a node may have taken a new id since."""
+"""A node that names a contact where another node lives gets these penalty points once in a lookup. They are few,
+because an honest node has dialled the nodes that it names, but such a node may have taken a new id since."""
 
 
 class Connections(Protocol):
-    """The part of the peer manager that routing needs."""
+    """Routing needs this part of the peer manager."""
 
     async def get_or_dial(self, address: PeerAddress, limit_s: float) -> Peer:
         """Return the connected peer `address.id`; dial it if it is not connected.
@@ -43,7 +43,7 @@ class Connections(Protocol):
 
     @property
     def peers(self) -> Mapping[NodeId, Peer]:
-        """All connected peers."""
+        """These are all connected peers."""
 
     def list_full(self) -> Iterable[Peer]:
         """Return the peers whose links serve more than a few requests."""
@@ -55,7 +55,7 @@ Make = Callable[[int], Request]
 
 
 class Found(Struct, frozen=True):
-    """The answer of one node about a matrix."""
+    """One node gives this answer about a matrix."""
 
     providers: tuple[PeerAddress, ...]
     contacts: tuple[PeerAddress, ...]

@@ -1,4 +1,4 @@
-"""The records of which node provides which matrix, as the providers themselves announced it. This module does
+"""The records say which node provides which matrix, as the providers themselves announced it. This module does
 no I/O."""
 
 from collections import Counter, OrderedDict
@@ -16,16 +16,16 @@ C = TypeVar("C", bound=Hashable)
 
 
 class Record(Struct, frozen=True):
-    """A node's announcement that it has a matrix."""
+    """A node has announced that it has a matrix."""
 
     provider: PeerAddress
     group: Hashable
     until: float
-    """The time at which the record expires, in monotonic seconds."""
+    """The record expires at this time, in monotonic seconds."""
 
 
 class ProviderRecords:
-    """Records by matrix, bounded per provider, per network group, per matrix and in total.
+    """Keeps records by matrix, bounded per provider, per network group, per matrix and in total.
 
     A full table takes no record until one expires, so that a group of many nodes displaces no record of others.
     """
@@ -37,7 +37,8 @@ class ProviderRecords:
         self._by_provider: Counter[NodeId] = Counter()
         self._by_group: Counter[Hashable] = Counter()
         self._by_time: OrderedDict[tuple[MatrixId, NodeId], None] = OrderedDict()
-        """All records in the order in which they were taken, which is also the order in which they expire."""
+        """The keys of all records stand in the order in which they were taken, which is also the order of their
+        expiry."""
 
     def __len__(self) -> int:
         return len(self._by_time)

@@ -45,18 +45,18 @@ TICK_S: Final = 5.0
 
 
 class RoutingStatus(Struct, frozen=True):
-    """The state of routing as numbers for people."""
+    """These numbers describe the state of routing to people."""
 
     contacts: int
     buckets: int
     records: int
-    """The number of records of other nodes' matrices that this node keeps."""
+    """This node keeps this many records of other nodes' matrices."""
     provided: int
-    """The number of matrices that this node announces."""
+    """This node announces this many matrices."""
 
 
 class RoutingService:
-    """The Kademlia node.
+    """Runs the Kademlia node.
 
     Args:
         held: the matrices that may be announced.
@@ -84,10 +84,10 @@ class RoutingService:
         self._table = RoutingTable(own_id, compute_group, clock.monotonic())
         self._records = ProviderRecords(settings, compute_group)
         self._queries = Queries(own_id, settings, connections, penalise, rng)
-        self._provision = ProviderAnnouncements(
+        self._announcements = ProviderAnnouncements(
             held, settings, self._table, self._provide_to, self._find_nodes, clock, rng
         )
-        self._keeper = TableMaintenance(self._table, settings, connections, clock, self._provision.greet)
+        self._maintenance = TableMaintenance(self._table, settings, connections, clock, self._announcements.announce_to)
         self._searches = asyncio.Semaphore(MAX_SEARCHES)
 
     def get_status(self) -> RoutingStatus:
@@ -95,19 +95,19 @@ class RoutingService:
             contacts=len(self._table),
             buckets=len(self._table.buckets),
             records=len(self._records),
-            provided=len(self._provision),
+            provided=len(self._announcements),
         )
 
     def on_connected(self, peer: Peer) -> None:
         """Note that a peer has connected."""
-        self._keeper.on_connected(peer)
-        place = make_peer_address(peer.id, peer.link.remote_address, peer.hello.listen_port or 1)
-        if place is not None:
-            self._provision.greet(place)
+        self._maintenance.on_connected(peer)
+        address = make_peer_address(peer.id, peer.link.remote_address, peer.hello.listen_port or 1)
+        if address is not None:
+            self._announcements.announce_to(address)
 
     def on_added(self, id: MatrixId) -> None:
         """Announce a matrix soon that this node now has as a whole."""
-        self._provision.add(id)
+        self._announcements.add(id)
 
     async def handle_request(self, peer: Peer, request: Request) -> bool:
         """Answer one request; return False if the request is not for routing.
@@ -124,11 +124,11 @@ class RoutingService:
                 await peer.out.put(Provided(request.request, kept))
             case FindProviders():
                 providers = self._records.get(MatrixId(request.id), self._clock.monotonic())
-                told = make_contacts(providers, peer)[:MAX_PROVIDERS]
-                await peer.out.put(Providers(request.request, told, self._list_contacts(request.id, peer)))
+                allowed = make_contacts(providers, peer)[:MAX_PROVIDERS]
+                await peer.out.put(Providers(request.request, allowed, self._list_contacts(request.id, peer)))
             case _:
                 return False
-        self._keeper.on_connected(peer)
+        self._maintenance.on_connected(peer)
         return True
 
     def _list_contacts(self, target: bytes, asker: Peer) -> tuple[Contact, ...]:
@@ -145,7 +145,7 @@ class RoutingService:
     async def run(self) -> None:
         """Keep the table, refresh its buckets and announce what is held, until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for work in (self._keeper.run(), self._refresh(), self._provision.run()):
+            for work in (self._maintenance.run(), self._refresh(), self._announcements.run()):
                 group.create_task(work)
 
     async def provide(self, id: MatrixId) -> int:
@@ -158,7 +158,7 @@ class RoutingService:
         """
         if not self._held.has(id):
             raise MatrixMissing([id])
-        return await self._provision.provide_now(id)
+        return await self._announcements.provide_now(id)
 
     async def find_providers(self, id: MatrixId, limit: int) -> list[PeerAddress]:
         """Return at most `limit` other nodes that have just proven to have the matrix, in the order they were
@@ -209,14 +209,14 @@ class RoutingService:
         return await self._look_up(target, ask)
 
     async def _look_up(self, target: bytes, ask: Ask, is_enough: Callable[[], bool] = lambda: False) -> LookupResult:
-        marked: set[NodeId] = set()
+        penalised: set[NodeId] = set()
 
         async def blame(address: PeerAddress, named_by: frozenset[NodeId], error: Exception) -> None:
-            self._keeper.suspect(address.id)
+            self._maintenance.suspect(address.id)
             if isinstance(error, HandshakeFailed) and error.code == "wrong-peer":
-                new = named_by - marked
-                marked.update(new)
-                await self._mark(address, new)
+                new = named_by - penalised
+                penalised.update(new)
+                await self._penalise_namers(address, new)
 
         lookup = Lookup(
             target,
@@ -229,7 +229,7 @@ class RoutingService:
             on_failure=blame,
             is_enough=is_enough,
         )
-        self._table.set_looked(target, self._clock.monotonic())
+        self._table.set_refreshed(target, self._clock.monotonic())
         return await lookup.run()
 
     def _list_start(self, target: bytes) -> list[PeerAddress]:
@@ -238,14 +238,14 @@ class RoutingService:
             make_peer_address(peer.id, peer.link.remote_address, peer.hello.listen_port or 1)
             for peer in self._connections.list_full()
         )
-        return [*self._table.find_closest(target), *(place for place in places if place is not None)]
+        return [*self._table.find_closest(target), *(address for address in places if address is not None)]
 
     def _note(self, address: PeerAddress) -> None:
         peer = self._connections.peers.get(address.id)
         if peer is not None:
-            self._keeper.on_connected(peer)
+            self._maintenance.on_connected(peer)
 
-    async def _mark(self, address: PeerAddress, named_by: frozenset[NodeId]) -> None:
+    async def _penalise_namers(self, address: PeerAddress, named_by: frozenset[NodeId]) -> None:
         """Penalise the peers that named a wrong contact."""
         for id in sorted(named_by):
             peer = self._connections.peers.get(id)
@@ -275,10 +275,10 @@ class RoutingService:
                 continue
             if now >= next_own:
                 await self._find_nodes(self._own_id)
-                await self._look_into(self._table.list_unlooked(now)[:1])
+                await self._refresh_buckets(self._table.list_stale(now)[:1])
                 next_own = now + self._settings.own_refresh_s * (0.75 + self._rng.random() / 2)
-            await self._look_into(self._table.list_unlooked(now - self._settings.refresh_s))
+            await self._refresh_buckets(self._table.list_stale(now - self._settings.refresh_s))
 
-    async def _look_into(self, buckets: Sequence[tuple[int, bool]]) -> None:
+    async def _refresh_buckets(self, buckets: Sequence[tuple[int, bool]]) -> None:
         for bits, is_exact in buckets:
             await self._find_nodes(make_id_near(self._own_id, bits, is_exact=is_exact, rng=self._rng))

@@ -1,15 +1,15 @@
-"""The sizes, times and rates of routing, with their reasons."""
+"""These are the sizes, times and rates of routing, with their reasons."""
 
 from typing import Final
 
 from msgspec import Struct
 
 K: Final = 20
-"""The number of contacts in a bucket, of nodes that store a record, and of contacts in an answer."""
+"""A bucket has this many contacts, this many nodes store a record, and an answer names this many contacts."""
 ALPHA: Final = 3
-"""The number of requests of one lookup in flight at the same time."""
+"""One lookup has this many requests in flight at the same time."""
 MAX_IN_FLIGHT: Final = 9
-"""The same number, including the requests that are slow to be answered."""
+"""One lookup has at most this many requests in flight, including those that are slow to be answered."""
 GROUP_IN_BUCKET: Final = 2
 GROUP_IN_TABLE: Final = 10
 """A table has at most this many contacts of one network group, so that one provider's machines cannot fill it."""
@@ -19,15 +19,15 @@ own it."""
 
 
 class RoutingSettings(Struct, frozen=True, kw_only=True):
-    """Times in seconds, and limits on the number of things."""
+    """Times are in seconds, and limits are numbers of things."""
 
     query: float = 5.0
-    """The limit for reaching a node and getting its answer."""
+    """A node is reached and answers within this time."""
     slow: float = 1.0
     """A request that is unanswered after this time no longer counts against ALPHA."""
     lookup: float = 60.0
     confirm: float = 10.0
-    """The limit for reaching a provider and getting the matrix's head and one strip; each of them has at most
+    """A provider is reached and sends the matrix's head and one strip within this time; each of them has at most
     `query`."""
     refresh_s: float = 3600.0
     """A bucket in which nothing was looked up for this long is refreshed."""
@@ -40,7 +40,7 @@ class RoutingSettings(Struct, frozen=True, kw_only=True):
     provide_again_s: float = 2 * 3600.0
     """This is early enough to leave two attempts before a record expires, since the nodes near a key change."""
     provide_pace_s: float = 1.0
-    """The time between two lookups for announcements; a store of many matrices is announced at this pace."""
+    """Two lookups for announcements are at least this far apart; a store of many matrices is announced at this pace."""
     max_provided: int = 4096
     """This node announces at most this many matrices; those that it has had the longest are dropped first."""
     records_per_key: int = 20

@@ -1,4 +1,4 @@
-"""The routing table: contacts in buckets by distance. This module does no I/O; its callers ping and dial."""
+"""The routing table holds contacts in buckets by distance. This module does no I/O; its callers ping and dial."""
 
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable, Iterator
@@ -11,20 +11,20 @@ from inos.primitives.units import NodeId
 
 GroupOf = Callable[[PeerAddress], Hashable]
 MAX_SPARES: Final = K
-"""The number of nodes per bucket that wait to replace a contact."""
+"""In each bucket at most this many nodes wait to replace a contact."""
 
 
 class Bucket:
-    """Contacts at similar distances, and nodes that wait to become contacts."""
+    """Holds contacts at similar distances, and nodes that wait to become contacts."""
 
     def __init__(self, now: float) -> None:
         self.contacts: OrderedDict[NodeId, PeerAddress] = OrderedDict()
-        """At most K contacts; the one seen least recently comes first."""
+        """The bucket has at most K contacts; the one seen least recently comes first."""
         self.seen_at: dict[NodeId, float] = {}
         self.spares: OrderedDict[NodeId, PeerAddress] = OrderedDict()
-        """At most MAX_SPARES nodes; the newest comes last."""
-        self.looked_at = now
-        """The time when an id in the range of this bucket was last looked up."""
+        """The bucket has at most MAX_SPARES spares; the newest comes last."""
+        self.refreshed_at = now
+        """An id in the range of this bucket was last looked up at this time."""
 
     def put(self, address: PeerAddress, now: float) -> None:
         self.spares.pop(address.id, None)
@@ -40,7 +40,7 @@ class Bucket:
 
 
 class RoutingTable:
-    """Contacts whose ids are proven and whose addresses were dialled.
+    """Holds contacts whose ids are proven and whose addresses were dialled.
 
     Bucket `i` holds nodes that share exactly the first `i` bits with this node's id. The last bucket holds all nodes
     that share at least that many, and is split in two when it is full (Kademlia, section 2.4).
@@ -67,7 +67,7 @@ class RoutingTable:
 
     @property
     def buckets(self) -> tuple[Bucket, ...]:
-        """The buckets, farthest first; callers must not change them."""
+        """The buckets come farthest first; callers must not change them."""
         return tuple(self._buckets)
 
     def see(self, address: PeerAddress, now: float) -> PeerAddress | None:
@@ -116,18 +116,18 @@ class RoutingTable:
         """Return the time when a contact last proved itself."""
         return self._find_bucket(id).seen_at.get(id)
 
-    def set_looked(self, target: bytes, now: float) -> None:
+    def set_refreshed(self, target: bytes, now: float) -> None:
         """Note that an id in the range of this bucket was looked up."""
-        self._find_bucket(target).looked_at = now
+        self._find_bucket(target).refreshed_at = now
 
-    def list_unlooked(self, before: float) -> list[tuple[int, bool]]:
+    def list_stale(self, before: float) -> list[tuple[int, bool]]:
         """Return the buckets in whose range nothing was looked up since `before`; the one longest ago comes first.
 
         Each is given as the number of bits its ids share with this node's id, and whether they share exactly that many.
         """
         last = len(self._buckets) - 1
-        found = [i for i, bucket in enumerate(self._buckets) if bucket.looked_at <= before]
-        return [(i, i < last) for i in sorted(found, key=lambda i: self._buckets[i].looked_at)]
+        found = [i for i, bucket in enumerate(self._buckets) if bucket.refreshed_at <= before]
+        return [(i, i < last) for i in sorted(found, key=lambda i: self._buckets[i].refreshed_at)]
 
     def _find_bucket(self, id: bytes) -> Bucket:
         return self._buckets[min(count_common_bits(self._own_id, id), len(self._buckets) - 1)]
@@ -141,7 +141,7 @@ class RoutingTable:
 
     def _split(self) -> None:
         old, depth = self._buckets[-1], len(self._buckets)
-        new = Bucket(old.looked_at)
+        new = Bucket(old.refreshed_at)
         self._buckets.append(new)
         for id, address in tuple(old.contacts.items()):
             if count_common_bits(self._own_id, id) >= depth:

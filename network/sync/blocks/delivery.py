@@ -19,7 +19,7 @@ from inos.primitives.errors import ClockAhead, InosError, NotYet, RuleViolation,
 log = structlog.get_logger("inos.network")
 
 RUN: Final = 64
-"""The number of blocks in one batch; at about 40 KB each it has a few megabytes, and takes a fraction of a second."""
+"""One batch has this many blocks; at about 40 KB each it has a few megabytes, and takes a fraction of a second."""
 RETRY_S: Final = 2.0
 
 

@@ -1,4 +1,4 @@
-"""The rate at which one peer delivers blocks, and the number requested from it at a time. It does no I/O."""
+"""Each peer delivers blocks at its own rate, which decides how many are requested from it at a time."""
 
 from typing import Final
 
@@ -8,19 +8,19 @@ HORIZON_S: Final = 1.0
 """A peer is asked for what it delivers in this time, which is enough to hide the round trip."""
 LEAST: Final = 2
 MOST: Final = 64
-"""The most blocks in flight from one peer."""
+"""At most this many blocks are in flight from one peer."""
 SAMPLE_S: Final = 0.2
 """A rate is measured over at least this time, because blocks arrive in bursts."""
 WEIGHT: Final = 0.5
-"""The weight of a new sample against all before it."""
+"""A new sample has this weight against all before it."""
 
 
 class Pace:
-    """The rate of one peer and the number of blocks in flight from it."""
+    """Holds the rate of one peer and the number of blocks in flight from it."""
 
     def __init__(self) -> None:
         self.rate = FIRST_RATE
-        """The number of blocks per second while some are in flight."""
+        """The peer delivers this many blocks per second while some are in flight."""
         self.in_flight = 0
         self._since = 0.0
         self._count = 0

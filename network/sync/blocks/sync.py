@@ -35,11 +35,11 @@ from inos.primitives.units import BlockId
 log = structlog.get_logger("inos.network")
 
 WORKERS: Final = 4
-"""The number of requests open to one peer, so that it need not wait between two."""
+"""This many requests are open to one peer, so that it need not wait between two."""
 REFILL_S: Final = 1.0
 MAX_STRIKES: Final = 3
 """A peer is disconnected, and not banned, after this many timeouts in a row."""
-LOOK_S: Final = 0.25
+POLL_S: Final = 0.25
 STALL_S: Final = 2.0
 """If the block that stalls the window does not arrive in this time, it is requested from another peer too. The time is
 doubled whenever that happens, and shortened again while blocks arrive, as in Bitcoin Core."""
@@ -60,7 +60,7 @@ class BlockSync:
         monitor: SyncMonitor,
     ) -> None:
         self._ledger = node.ledger
-        self._held: set[BlockId] = set()
+        self._suspended: set[BlockId] = set()
         self._limits = settings.limits
         self._size = settings.window_blocks
         self._clock = clock
@@ -76,13 +76,13 @@ class BlockSync:
         self._least_stall_s = min(STALL_S, settings.limits.block)
         self._stall_s = self._least_stall_s
 
-    def hold(self, id: BlockId) -> None:
+    def suspend_fetch(self, id: BlockId) -> None:
         """Do not fetch the block, because it is on its way as a compact block."""
-        self._held.add(id)
+        self._suspended.add(id)
 
-    def release(self, id: BlockId) -> None:
+    def resume_fetch(self, id: BlockId) -> None:
         """Fetch the block again like any other, if it has not arrived."""
-        self._held.discard(id)
+        self._suspended.discard(id)
         if not needs_body(self._ledger, id):
             self._wanted.on_progress()
         self.wake()
@@ -100,7 +100,7 @@ class BlockSync:
     async def _refill(self) -> None:
         while True:
             self._is_stale.clear()
-            wanted = [one for one in self._wanted.find() if one[0] not in self._held]
+            wanted = [one for one in self._wanted.find() if one[0] not in self._suspended]
             self._window.keep(id for id, _, _ in wanted)
             self._window.want(wanted, self._clock.monotonic())
             # Even without a new block, a peer that did not deliver may be asked again by now.
@@ -150,7 +150,7 @@ class BlockSync:
                 continue
             try:
                 if not budget.take(self._clock.monotonic()):
-                    await asyncio.sleep(LOOK_S)
+                    await asyncio.sleep(POLL_S)
                 await self._ask(peer, ids)
                 strikes = 0
             except RequestFailed as error:
@@ -194,7 +194,7 @@ class BlockSync:
         """If one block stalls the window, request from other peers what the slow peer has not delivered, without a
         penalty."""
         while True:
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(POLL_S)
             now = self._clock.monotonic()
             stall = self._window.find_stall(now, self._stall_s)
             if stall is None or not self._is_replaceable(stall):

@@ -1,4 +1,4 @@
-"""The window of wanted blocks: which peers were asked for them, and which can be delivered. It does no I/O."""
+"""The window knows the wanted blocks, which peers were asked for them, and which can be delivered. It does no I/O."""
 
 from collections.abc import Hashable, Iterable, Iterator
 from heapq import heappop, heappush
@@ -21,7 +21,7 @@ SLACK: Final = 64
 
 
 class Body(Struct, frozen=True, eq=False):
-    """A downloaded block."""
+    """A block was downloaded."""
 
     id: BlockId
     block: Block
@@ -30,7 +30,7 @@ class Body(Struct, frozen=True, eq=False):
 
 
 class Slot(Generic[K]):
-    """One wanted block. Times are monotonic seconds."""
+    """Holds the state of one wanted block. Times are monotonic seconds."""
 
     def __init__(self, parent: BlockId, height: int) -> None:
         self.parent = parent
@@ -40,16 +40,16 @@ class Slot(Generic[K]):
         self.source: K | None = None
         self.body: Body | None = None
         self.is_taken = False
-        """Whether the block is being checked, or was checked."""
+        """The block is being checked, or was checked, if this is True."""
         self.is_checked = False
         self.checked: CheckedBlock | None = None
-        """None before the check, and for a block with an invalid transaction."""
+        """It is None before the check, and for a block with an invalid transaction."""
         self.is_delivered = False
         self.came_at = self.sealed_at = self.checked_at = 0.0
 
 
 class Ready(Struct, Generic[K], frozen=True, eq=False):
-    """A block that can be delivered."""
+    """A block can be delivered."""
 
     body: Body
     source: K
@@ -57,7 +57,7 @@ class Ready(Struct, Generic[K], frozen=True, eq=False):
     sealed_at: float
     checked_at: float
     checked: CheckedBlock | None
-    """None if a transaction is invalid; the node must find that itself and remember it."""
+    """It is None if a transaction is invalid; the node must find that itself and remember it."""
 
 
 class Stall(Struct, Generic[K], frozen=True):
@@ -68,7 +68,7 @@ class Stall(Struct, Generic[K], frozen=True):
 
 
 class Window(Generic[K]):
-    """A moving window over wanted blocks; K is the type that names peers.
+    """Moves over the wanted blocks; K is the type that names peers.
 
     A block is wanted, requested, downloaded, checked and delivered, in this order. It is delivered once its parent is
     no longer in the window, so that a withheld chain does not stall any other.
@@ -79,10 +79,10 @@ class Window(Generic[K]):
         self._max_bytes = max_bytes
         self._slots: dict[BlockId, Slot[K]] = {}
         self._order: list[tuple[int, BlockId]] = []
-        """The blocks by height; removed ones are skipped, and left out when the list is sorted again."""
+        """The blocks stand in order of height; removed ones are skipped, and left out when the list is sorted again."""
         self._is_sorted = True
         self._unchecked: list[tuple[int, BlockId]] = []
-        """A heap of the downloaded blocks that are not checked."""
+        """This heap holds the downloaded blocks that are not checked."""
         self._lacking: ExpiringSet[tuple[K, BlockId]] = ExpiringSet(16 * max_blocks)
         self._later: ExpiringSet[BlockId] = ExpiringSet(4 * max_blocks)
         self._bytes = 0

@@ -1,4 +1,4 @@
-"""A plan to fetch a long chain of headers in segments from all peers. It does no I/O and reads no clock.
+"""A plan fetches a long chain of headers in segments from all peers. It does no I/O and reads no clock.
 
 One peer, the skeleton peer, names every 512th block. Any peer may send the headers between two of these blocks, because
 they prove themselves: they must lead from the one block to the other. A skeleton peer that names blocks for which no
@@ -12,18 +12,18 @@ from inos.primitives.blocks import Header, compute_block_id
 from inos.primitives.units import BlockId
 
 K = TypeVar("K", bound=Hashable)
-AHEAD: Final = 16
+MAX_AHEAD_SEGMENTS: Final = 16
 """This many segments beyond the lowest missing one are requested, which is about 4 MB of headers in memory."""
 
 
 class Segment(Generic[K]):
-    """The headers above `start` up to and including `end`."""
+    """Holds the headers above `start` up to and including `end`."""
 
     def __init__(self, start: BlockId, end: BlockId, height: int) -> None:
         self.start = start
         self.end = end
         self.height = height
-        """The height of `end`."""
+        """The block `end` has this height."""
         self.asked: K | None = None
         self.asked_at = 0.0
         self.lacking: set[K] = set()
@@ -32,7 +32,7 @@ class Segment(Generic[K]):
 
 
 class HeaderPlan(Generic[K]):
-    """Segments above a block that this node knows; K is the type that names peers.
+    """Holds the segments above a block that this node knows; K is the type that names peers.
 
     Args:
         skeleton_peer: the peer that named the blocks.
@@ -56,7 +56,7 @@ class HeaderPlan(Generic[K]):
 
         A segment without an answer after `limit_s` may be requested from another peer.
         """
-        for segment in self._segments[:AHEAD]:
+        for segment in self._segments[:MAX_AHEAD_SEGMENTS]:
             if segment.source is not None or segment.height > height or peer in segment.lacking:
                 continue
             if segment.asked is None or now - segment.asked_at >= limit_s:
@@ -85,7 +85,8 @@ class HeaderPlan(Generic[K]):
     def is_hopeless(self) -> bool:
         """Return True if not even the skeleton peer has what it named."""
         return any(
-            self.skeleton_peer in segment.lacking and segment.source is None for segment in self._segments[:AHEAD]
+            self.skeleton_peer in segment.lacking and segment.source is None
+            for segment in self._segments[:MAX_AHEAD_SEGMENTS]
         )
 
     def pop_ready(self) -> Segment[K] | None:

@@ -42,7 +42,7 @@ MAX_LACKING: Final = 2
 """A peer that lacks this many segments is taken to be on another chain."""
 OVERDUE: Final = 0.25
 """After this part of the time limit a segment is requested from another peer too."""
-BRANCHES: Final = 16
+MAX_BRANCHES: Final = 16
 """A peer may turn to another branch this often before the last one it gave is proven; honest peers do so rarely."""
 BRANCHES_PER_S: Final = 1 / 60
 IGNORED_S: Final = 60.0
@@ -61,7 +61,7 @@ class HeaderSync:
         node: NodePort,
         limits: TimeLimits,
         clock: Clock,
-        on_new: Callable[[], None],
+        on_headers: Callable[[], None],
         monitor: SyncMonitor,
         penalise: Penalise,
         expected: int = 0,
@@ -70,10 +70,10 @@ class HeaderSync:
         self._limits = limits
         self._expected = expected
         self._clock = clock
-        self._on_new = on_new
+        self._on_headers = on_headers
         self._monitor = monitor
         self._penalise = penalise
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self._appending = asyncio.Lock()
         self._plan: HeaderPlan[Peer] | None = None
         self._has_moved = asyncio.Event()
@@ -110,10 +110,10 @@ class HeaderSync:
         id = compute_block_id(header)
         peer.known_blocks.add(id)
         peer.set_claim(id, header.height)
-        await self.take(peer, header)
-        self._on_new()
+        await self.accept(peer, header)
+        self._on_headers()
 
-    async def take(self, peer: Peer, header: Header) -> bool:
+    async def accept(self, peer: Peer, header: Header) -> bool:
         """Add one header if its parent is known; return True if the header is here now.
 
         Raises:
@@ -147,7 +147,7 @@ class HeaderSync:
     async def _make_plan(self, peer: Peer) -> bool:
         if self._failed_skeleton_peers.has(peer, self._clock.monotonic()):
             return False
-        async with self._take_turn():
+        async with self._one_at_a_time():
             if self._plan is not None:
                 return True
             with peer.requests.open(Skeleton) as pending:
@@ -218,7 +218,7 @@ class HeaderSync:
                 except RequestFailed:
                     self._end(plan)
                     raise
-                self._on_new()
+                self._on_headers()
                 self._has_moved.set()
             if plan.is_done:
                 self._end(plan)
@@ -231,7 +231,7 @@ class HeaderSync:
     # The following methods learn from one peer.
 
     async def _learn(self, peer: Peer) -> None:
-        async with self._take_turn():
+        async with self._one_at_a_time():
             last: BlockId | None = None
             while not is_known(self._node.ledger, peer.best_id) and self._count_ahead() < MAX_AHEAD:
                 headers = await self._ask(peer, last)
@@ -243,24 +243,24 @@ class HeaderSync:
                 last = compute_block_id(headers[-1])
                 if headers[-1].height >= peer.best_height:
                     peer.best_id, peer.best_height = last, headers[-1].height
-                self._on_new()
+                self._on_headers()
                 if len(headers) < MAX_HEADERS:
                     return
 
     @asynccontextmanager
-    async def _take_turn(self) -> AsyncIterator[None]:
+    async def _one_at_a_time(self) -> AsyncIterator[None]:
         """Let one peer at a time send a long chain, but wait only for a limited time for a slow one."""
         has_turn = False
         try:
             async with asyncio.timeout(self._limits.headers):
-                has_turn = await self._turn.acquire()
+                has_turn = await self._lock.acquire()
         except TimeoutError:
             log.debug("header sync stops waiting for a slow peer")
         try:
             yield
         finally:
             if has_turn:
-                self._turn.release()
+                self._lock.release()
 
     async def _ask(self, peer: Peer, last: BlockId | None) -> tuple[Header, ...]:
         with peer.requests.open(Headers) as pending:
@@ -295,7 +295,7 @@ class HeaderSync:
         if last in (None, headers[0].parent) or get_status_name(self._node.ledger, last) in ("stored", "connected"):
             return
         now = self._clock.monotonic()
-        if not self._branches.setdefault(peer, TokenBucket(BRANCHES_PER_S, BRANCHES, now)).take(now):
+        if not self._branches.setdefault(peer, TokenBucket(BRANCHES_PER_S, MAX_BRANCHES, now)).take(now):
             self._ignored.add(peer, now + IGNORED_S)
             raise RequestFailed("too-many-branches", "the peer gives one branch of headers after another and no block")
 

@@ -1,4 +1,4 @@
-"""The maintenance of copies: the network holds as many copies of a matrix as are wanted, and surplus ones are dropped.
+"""The network is to hold as many copies of a matrix as are wanted: missing ones are requested, surplus ones dropped.
 
 The pipeline is: a matrix on this node is due for a check; routing finds the other nodes that prove to have it;
 `inos.mesh.copies.decide` compares their number with the target; then nodes near the matrix are asked to keep a copy, or
@@ -31,7 +31,7 @@ from inos.work.strips import InvalidMatrix, check_shape
 log = structlog.get_logger("inos.network")
 
 PACE_S: Final = 1.0
-"""The time between two checks; a search costs a few dozen small messages."""
+"""Two checks are this far apart; a search costs a few dozen small messages."""
 REFRESH_S: Final = 30.0
 """New matrices are scheduled this often."""
 SOME_DEMAND: Final = 0.5

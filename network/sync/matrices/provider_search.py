@@ -1,4 +1,4 @@
-"""The search for matrices that no connected peer has: their providers are looked up, dialled, and asked for them."""
+"""Matrices that no connected peer has are searched: their providers are looked up, dialled, and asked for them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -68,10 +68,10 @@ class ProviderSearch:
                 for id in self._wants.list_unserved(tuple(self._list_peers()), self._clock.monotonic()):
                     if len(self._searching) < MAX_SEARCHES and id not in self._searching:
                         self._searching.add(id)
-                        group.create_task(self._seek(id))
+                        group.create_task(self._search_for(id))
                 await asyncio.sleep(TICK_S)
 
-    async def _seek(self, id: MatrixId) -> None:
+    async def _search_for(self, id: MatrixId) -> None:
         try:
             providers = await self._router.find_providers(id, PROVIDERS)
             log.info("providers searched", id=id.hex(), providers=len(providers))

@@ -31,7 +31,7 @@ from inos.work import InvalidMatrix
 log = structlog.get_logger("inos.network")
 
 WORKERS: Final = 3
-"""The number of requests open to one peer: while one run is written, another is in flight, and the peer reads a
+"""This many requests are open to one peer: while one run is written, another is in flight, and the peer reads a
 third."""
 RETRY_S: Final = 0.5
 """Peers without work look for some again this often."""
@@ -146,12 +146,12 @@ class MatrixSync:
 
     async def _fetch(self, peer: Peer) -> None:
         while True:
-            question = self._wants.take(peer, self._clock.monotonic(), self._node.matrices.missing_runs)
-            if question is None:
+            step = self._wants.take(peer, self._clock.monotonic(), self._node.matrices.missing_runs)
+            if step is None:
                 self._has_work.clear()
                 await self._has_work.wait()
                 continue
-            await self._ask(peer, question)
+            await self._ask(peer, step)
 
     async def _fetch_one(self, peer: Peer, id: MatrixId) -> None:
         """Request one wanted matrix from a peer until it is here, or the peer does not have what is requested.
@@ -161,82 +161,80 @@ class MatrixSync:
         """
         is_delivered = True
         while is_delivered and id in self._wants:
-            question = self._wants.take(peer, self._clock.monotonic(), self._node.matrices.missing_runs, id)
-            if question is None:
+            step = self._wants.take(peer, self._clock.monotonic(), self._node.matrices.missing_runs, id)
+            if step is None:
                 # All missing runs are requested from other peers, which deliver them or release them soon.
                 await asyncio.sleep(RETRY_S / 5)
                 is_delivered = not peer.ended.is_set()
             else:
-                is_delivered = await self._ask(peer, question)
+                is_delivered = await self._ask(peer, step)
 
-    async def _ask(self, peer: Peer, question: FetchStep) -> bool:
+    async def _ask(self, peer: Peer, step: FetchStep) -> bool:
         """Do one step with a peer; return True if the peer delivered."""
         is_lacking = True
         try:
-            match question:
+            match step:
                 case FetchHead():
-                    await self._ask_head(peer, question)
+                    await self._ask_head(peer, step)
                 case Allocate():
-                    await self._begin(question)
+                    await self._begin(step)
                 case FetchRun():
-                    await self._ask_run(peer, question)
+                    await self._ask_run(peer, step)
                 case _:
-                    assert_never(question)
+                    assert_never(step)
             is_lacking = False
         except RequestFailed as error:
-            log.debug("no matrix from peer", peer=peer.name, code=error.code, id=question.id.hex())
+            log.debug("no matrix from peer", peer=peer.name, code=error.code, id=step.id.hex())
         finally:
-            self._wants.release(peer, question, self._clock.monotonic(), is_lacking=is_lacking)
+            self._wants.release(peer, step, self._clock.monotonic(), is_lacking=is_lacking)
             if is_lacking:
                 # Another peer may have it.
                 self._has_work.set()
         return not is_lacking
 
-    async def _ask_head(self, peer: Peer, question: FetchHead) -> None:
+    async def _ask_head(self, peer: Peer, step: FetchHead) -> None:
         with peer.requests.open(MatrixHead) as pending:
-            await peer.send_request(pending, GetMatrix(pending.request, question.id), self._limits.matrix)
+            await peer.send_request(pending, GetMatrix(pending.request, step.id), self._limits.matrix)
             reply = await pending.next(self._limits.matrix)
         if not isinstance(reply, MatrixHead):
             raise RequestFailed("not-found", "the peer does not have the matrix")
-        if compute_matrix_id(reply.dtype, reply.rows, reply.cols, reply.root) != question.id:
-            raise Misbehaviour("wrong-matrix", f"the head is not that of matrix {question.id.hex()}")
-        want = self._wants.get(question.id)
+        if compute_matrix_id(reply.dtype, reply.rows, reply.cols, reply.root) != step.id:
+            raise Misbehaviour("wrong-matrix", f"the head is not that of matrix {step.id.hex()}")
+        want = self._wants.get(step.id)
         if want is not None:
             want.info = MatrixInfo(reply.dtype, reply.rows, reply.cols, reply.root)
             self._has_work.set()
 
-    async def _begin(self, question: Allocate) -> None:
+    async def _begin(self, step: Allocate) -> None:
         """Allocate a matrix whose shape is known, and request its runs from now on."""
         try:
-            is_here = await self._node.begin_matrix(question.info)
+            is_here = await self._node.begin_matrix(step.info)
         except InosError as error:
-            self._give_up(question.id, error)
+            self._give_up(step.id, error)
             return
         if is_here:
-            self.on_added(question.id)
-        self._wants.set_begun(question.id)
+            self.on_added(step.id)
+        self._wants.set_begun(step.id)
         self._has_work.set()
 
-    async def _ask_run(self, peer: Peer, question: FetchRun) -> None:
+    async def _ask_run(self, peer: Peer, step: FetchRun) -> None:
         with peer.requests.open(RunData) as pending:
-            await peer.send_request(pending, GetRun(pending.request, question.id, question.index), self._limits.matrix)
+            await peer.send_request(pending, GetRun(pending.request, step.id, step.index), self._limits.matrix)
             reply = await pending.next(self._limits.matrix)
         if not isinstance(reply, RunData):
             raise RequestFailed("not-found", "the peer does not have this run")
-        if reply.index != question.index:
-            raise Misbehaviour(
-                "wrong-strips", f"the peer sent run {reply.index} where run {question.index} was requested"
-            )
+        if reply.index != step.index:
+            raise Misbehaviour("wrong-strips", f"the peer sent run {reply.index} where run {step.index} was requested")
         try:
-            is_complete = await self._node.add_run(question.id, question.index, reply.data, reply.path)
+            is_complete = await self._node.add_run(step.id, step.index, reply.data, reply.path)
         except (RuleViolation, InvalidMatrix) as error:
-            raise Misbehaviour(error.code, f"run {question.index} of {question.id.hex()}: {error.message}") from error
+            raise Misbehaviour(error.code, f"run {step.index} of {step.id.hex()}: {error.message}") from error
         except InosError as error:
-            self._give_up(question.id, error)
+            self._give_up(step.id, error)
             return
         peer.credit_matrix()
         if is_complete:
-            self.on_added(question.id)
+            self.on_added(step.id)
 
     def _give_up(self, id: MatrixId, error: InosError) -> None:
         """Stop fetching a matrix that this node cannot keep, because it has no room or no matrix has this shape."""

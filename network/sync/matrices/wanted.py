@@ -1,4 +1,4 @@
-"""The wanted matrices, and which runs of them were requested from which peers. This module does no I/O."""
+"""This module knows the wanted matrices, and which runs of them were requested from which peers. It does no I/O."""
 
 from collections.abc import Callable, Collection, Hashable, Iterable
 from typing import Final, Generic, TypeAlias, TypeVar, assert_never
@@ -16,8 +16,8 @@ LACKING_S: Final = 1.0
 """A peer that does not have a matrix is not asked for it again for this long."""
 SEARCH_FIRST_S: Final = 2.0
 SEARCH_MOST_S: Final = 60.0
-"""The time between two searches for a provider of a matrix; it doubles from the first value to this one."""
-LOOK_AHEAD: Final = 512
+"""Two searches for a provider of a matrix are this far apart; the time doubles from the first value to this one."""
+MAX_RUNS_CONSIDERED: Final = 512
 """This many runs of one matrix are considered at a time."""
 MAX_ASKED: Final = 2
 SLOW_S: Final = 3.0
@@ -48,7 +48,7 @@ FetchStep: TypeAlias = FetchHead | Allocate | FetchRun
 
 
 class WantedMatrix(Generic[K]):
-    """One wanted matrix."""
+    """Holds what is known of one wanted matrix."""
 
     def __init__(self, info: MatrixInfo | None, until: float, is_prefetch: bool) -> None:
         self.info = info
@@ -58,9 +58,9 @@ class WantedMatrix(Generic[K]):
         self.is_begun = False
         self.is_beginning = False
         self.asked: dict[int, dict[K, float]] = {}
-        """For each requested run the peers that were asked, and when."""
+        """For each requested run these peers were asked, at these times."""
         self.lacking: set[K] = set()
-        """The peers that did not deliver when last asked."""
+        """These peers did not deliver when last asked."""
         self.search_at = 0.0
         self.searches = 0
 
@@ -71,7 +71,7 @@ def compute_matrix_bytes(info: MatrixInfo) -> int:
 
 
 class WantedMatrices(Generic[K]):
-    """All wanted matrices, oldest first; K is the type that names peers."""
+    """Holds all wanted matrices, oldest first; K is the type that names peers."""
 
     def __init__(self, ahead_bytes: int) -> None:
         self._ahead_bytes = ahead_bytes
@@ -151,9 +151,9 @@ class WantedMatrices(Generic[K]):
         for id, want in self._wants.items() if only is None else self._list_one(only):
             if self._lacking.has((peer, id), now):
                 continue
-            question = self._choose(id, want, peer, now, list_missing)
-            if question is not None:
-                return question
+            step = self._choose(id, want, peer, now, list_missing)
+            if step is not None:
+                return step
         return None
 
     def _choose(
@@ -174,7 +174,7 @@ class WantedMatrices(Generic[K]):
                 return None
             want.is_beginning = True
             return Allocate(id, want.info)
-        missing = set(list_missing(id, LOOK_AHEAD))
+        missing = set(list_missing(id, MAX_RUNS_CONSIDERED))
         index = min(missing - want.asked.keys(), default=None)
         if index is None:
             # All runs are requested already; the slowest peer is helped, so that the last run does not stall the
@@ -203,27 +203,27 @@ class WantedMatrices(Generic[K]):
         want = self._wants.get(id)
         return [] if want is None else [(id, want)]
 
-    def release(self, peer: K, question: FetchStep, now: float, *, is_lacking: bool) -> None:
+    def release(self, peer: K, step: FetchStep, now: float, *, is_lacking: bool) -> None:
         """Note that a step is over. If `is_lacking`, the peer did not deliver, and other peers come first for a
         while."""
         if is_lacking:
-            self._lacking.add((peer, question.id), now + LACKING_S)
-        want = self._wants.get(question.id)
+            self._lacking.add((peer, step.id), now + LACKING_S)
+        want = self._wants.get(step.id)
         if want is None:
             return
         if is_lacking:
             want.lacking.add(peer)
-        elif not isinstance(question, Allocate):
+        elif not isinstance(step, Allocate):
             want.lacking.discard(peer)
-        match question:
+        match step:
             case FetchHead():
                 want.head_asked = None
             case Allocate():
                 want.is_beginning = False
             case FetchRun():
-                asked = want.asked.get(question.index, {})
+                asked = want.asked.get(step.index, {})
                 asked.pop(peer, None)
                 if not asked:
-                    want.asked.pop(question.index, None)
+                    want.asked.pop(step.index, None)
             case _:
-                assert_never(question)
+                assert_never(step)

@@ -22,7 +22,7 @@ MAX_BLOCKS: Final = 8
 
 
 class _Outbox:
-    """The ids that one peer was not told yet, and the time when it will be."""
+    """Holds the ids that one peer was not told yet, and the time when it will be."""
 
     def __init__(self, ids: Iterable[TxId], due_at: float) -> None:
         self.ids: OrderedDict[TxId, None] = OrderedDict.fromkeys(ids)

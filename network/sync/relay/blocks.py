@@ -1,4 +1,4 @@
-"""The relay of new blocks as compact blocks, which are pushed to peers that ask for it.
+"""New blocks are relayed as compact blocks, which are pushed to peers that ask for it.
 
 A compact block is pushed, or requested after an announcement. This node checks the header and the seal, assembles the
 body from the pool, requests the missing transactions once, and relays the block as soon as header, seal and body match;
@@ -60,34 +60,34 @@ MATCHED_AT_ONCE: Final = 2000
 
 
 class BlockRelayStats(Struct):
-    """Counters since the start."""
+    """Counts blocks since the start."""
 
     blocks: int = 0
-    """Blocks assembled here."""
+    """This many blocks were assembled here."""
     bytes: int = 0
     duplicates: int = 0
-    """Compact blocks that this node had already."""
+    """This many compact blocks arrived that this node had already."""
     duplicate_bytes: int = 0
-    asked: int = 0
-    """Transactions that were missing in compact blocks."""
+    requested: int = 0
+    """This many transactions were missing in compact blocks."""
     fallbacks: int = 0
-    """Blocks that had to be fetched whole."""
+    """This many blocks had to be fetched whole."""
 
 
 class BlockFetcher(Protocol):
     """Fetches whole blocks."""
 
-    def hold(self, id: BlockId) -> None:
+    def suspend_fetch(self, id: BlockId) -> None:
         """Do not fetch the block, because it is on its way."""
 
-    def release(self, id: BlockId) -> None:
+    def resume_fetch(self, id: BlockId) -> None:
         """Fetch the block again like any other, if it has not arrived."""
 
 
 class HeaderAcceptor(Protocol):
     """Checks headers against their parents and adds them."""
 
-    async def take(self, peer: Peer, header: Header) -> bool:
+    async def accept(self, peer: Peer, header: Header) -> bool:
         """Add a header; return False if its parent is unknown. Raises Misbehaviour if the header breaks a rule."""
 
 
@@ -133,8 +133,8 @@ class BlockRelay:
             return False
         peer.known_blocks.add(id)
         peer.set_claim(id, header.height)
-        with self._holding(id):
-            if not await self._headers.take(peer, header):
+        with self._suspending_fetch(id):
+            if not await self._headers.accept(peer, header):
                 return False
             with peer.requests.open(CompactAnswer) as pending:
                 await peer.send_request(pending, GetCompactBlock(pending.request, id), self._limits.compact)
@@ -210,8 +210,8 @@ class BlockRelay:
             return
         if not is_known(self._node.ledger, BlockId(body.header.parent)):
             return  # This node is behind, so it requests headers first.
-        with self._holding(id):
-            if await self._headers.take(peer, body.header):
+        with self._suspending_fetch(id):
+            if await self._headers.accept(peer, body.header):
                 await self._assemble(peer, id, body)
 
     async def _assemble(self, peer: Peer, id: BlockId, body: CompactBody) -> None:
@@ -229,19 +229,19 @@ class BlockRelay:
             await asyncio.sleep(0)
         for place, short in list_short_ids(body):
             found = table.find(short)
-            partial.places[place] = None if found is None else self._node.mempool.get(found)
+            partial.transactions[place] = None if found is None else self._node.mempool.get(found)
         if missing := partial.missing:
             partial.fill(missing, await self._ask(peer, id, missing))
         block = partial.make_block()
         if block is None:
             self._fall_back(id, "a short id that two transactions have")
             return
-        await self._hand_on(peer, id, block, seal)
+        await self._deliver(peer, id, block, seal)
 
     async def _ask(self, peer: Peer, id: BlockId, missing: tuple[int, ...]) -> list[Transaction]:
         if len(missing) > MAX_ASKED:
             raise RequestFailed("too-much-missing", f"this node lacks {len(missing)} transactions of block {id.hex()}")
-        self.stats.asked += len(missing)
+        self.stats.requested += len(missing)
         with peer.requests.open(BlockTransactions) as pending:
             await peer.send_request(pending, GetBlockTransactions(pending.request, id, missing), self._limits.compact)
             reply = await pending.next(self._limits.compact)
@@ -249,7 +249,7 @@ class BlockRelay:
             raise RequestFailed("not-found", "the peer does not have the block that it announced")
         return list(reply.transactions)
 
-    async def _hand_on(self, peer: Peer, id: BlockId, block: Block, seal: CheckedSeal) -> None:
+    async def _deliver(self, peer: Peer, id: BlockId, block: Block, seal: CheckedSeal) -> None:
         try:
             checked = await self._node.verifier.check_body(seal, block)
         except RuleViolation as error:
@@ -307,12 +307,12 @@ class BlockRelay:
         return parent == "connected" and get_status_name(ledger, compute_block_id(header)) in ("unknown", "header")
 
     @contextmanager
-    def _holding(self, id: BlockId) -> Iterator[None]:
+    def _suspending_fetch(self, id: BlockId) -> Iterator[None]:
         """Suspend other fetches of the block while the context is entered."""
         self._pending.add(id)
-        self._bodies.hold(id)
+        self._bodies.suspend_fetch(id)
         try:
             yield
         finally:
             self._pending.discard(id)
-            self._bodies.release(id)
+            self._bodies.resume_fetch(id)

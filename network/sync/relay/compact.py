@@ -1,4 +1,4 @@
-"""Compact blocks: making one of a block, and assembling a block from the pool. This module does no I/O."""
+"""This module makes a compact block of a block, and assembles a block from the pool. It does no I/O."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -45,16 +45,16 @@ def make_compact(block: Block, witness: Witness, nonce: int, prefill: Iterable[i
 
 
 class PartialBlock(Struct):
-    """A block of which some transactions are here."""
+    """Holds a block of which some transactions are here."""
 
     header: Header
-    places: list[Transaction | None]
+    transactions: list[Transaction | None]
     aggregate: Aggregate | None = None
 
     @property
     def missing(self) -> tuple[int, ...]:
-        """The indices of the transactions that are not here, ascending."""
-        return tuple(i for i, tx in enumerate(self.places) if tx is None)
+        """The transactions with these indices are not here, in ascending order."""
+        return tuple(i for i, tx in enumerate(self.transactions) if tx is None)
 
     def fill(self, indices: Sequence[int], transactions: Sequence[Transaction]) -> None:
         """Insert the transactions that were requested.
@@ -67,13 +67,16 @@ class PartialBlock(Struct):
                 "wrong-answer", f"the peer sent {len(transactions)} transactions where {len(indices)} were requested"
             )
         for index, tx in zip(indices, transactions, strict=True):
-            self.places[index] = tx
+            self.transactions[index] = tx
 
     def make_block(self) -> Block | None:
         """Return the block if all transactions are here and match the header's root; a colliding short id gives
         None."""
-        transactions = tuple(tx for tx in self.places if tx is not None)
-        if len(transactions) < len(self.places) or compute_tx_root(transactions, self.aggregate) != self.header.tx_root:
+        transactions = tuple(tx for tx in self.transactions if tx is not None)
+        if (
+            len(transactions) < len(self.transactions)
+            or compute_tx_root(transactions, self.aggregate) != self.header.tx_root
+        ):
             return None
         return Block(self.header, transactions, self.aggregate)
 
@@ -89,20 +92,20 @@ def begin_partial_block(body: CompactBody) -> PartialBlock:
             "bad-compact", f"{len(body.short_ids)} bytes of short ids are not a multiple of {SHORT_BYTES}"
         )
     count = len(body.short_ids) // SHORT_BYTES + len(body.prefilled)
-    places: list[Transaction | None] = [None] * count
+    transactions: list[Transaction | None] = [None] * count
     last = -1
     for one in body.prefilled:
         if not last < one.index < count:
             raise Misbehaviour("bad-compact", f"a prefilled transaction has index {one.index} in a block of {count}")
-        places[one.index], last = one.transaction, one.index
-    return PartialBlock(body.header, places, body.aggregate)
+        transactions[one.index], last = one.transaction, one.index
+    return PartialBlock(body.header, transactions, body.aggregate)
 
 
 def list_short_ids(body: CompactBody) -> list[tuple[int, bytes]]:
     """Return (index, short id) of each transaction that was not sent whole."""
     whole = {one.index for one in body.prefilled}
-    places = (i for i in range(len(body.short_ids) // SHORT_BYTES + len(whole)) if i not in whole)
-    return [(place, body.short_ids[n * SHORT_BYTES : (n + 1) * SHORT_BYTES]) for n, place in enumerate(places)]
+    transactions = (i for i in range(len(body.short_ids) // SHORT_BYTES + len(whole)) if i not in whole)
+    return [(index, body.short_ids[n * SHORT_BYTES : (n + 1) * SHORT_BYTES]) for n, index in enumerate(transactions)]
 
 
 class ShortIdTable:

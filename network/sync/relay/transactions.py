@@ -1,4 +1,4 @@
-"""The relay of transactions by announcement: which peers have which, which were requested, and which the pool took."""
+"""Transactions are relayed by announcement: a tracker knows which peers have which, and which were requested."""
 
 import asyncio
 from collections import deque
@@ -37,7 +37,7 @@ class _Wanted(Generic[K]):
 
 
 class TransactionTracker(Generic[K]):
-    """The announced ids that are not here; K is the type that names peers. This class does no I/O."""
+    """Holds the announced ids that are not here; K is the type that names peers. This class does no I/O."""
 
     def __init__(self, limit: int = MAX_TRACKED) -> None:
         self._limit = limit

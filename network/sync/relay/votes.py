@@ -1,4 +1,4 @@
-"""The relay of votes on checkpoints: checked votes are announced, and new peers are asked for theirs.
+"""Checked votes on checkpoints are announced to all peers, and new peers are asked for theirs.
 
 Votes are announced to each peer at its own pace, in small notices, and not to the peer that sent them. Received votes
 are checked in turns, with a queue for each peer, so that a flood from one peer delays its own votes only.
@@ -27,30 +27,30 @@ from inos.primitives.votes import Vote
 
 log = structlog.get_logger("inos.network")
 
-MAX_HEARD: Final = 64
+MAX_RECEIVED: Final = 64
 """At most this many notices of one peer wait to be checked; more are dropped, and requested when the peer connects
 again."""
-MAX_UNTOLD: Final = 4096
+MAX_UNSENT: Final = 4096
 """At most this many votes wait to be announced to one peer; the oldest are dropped first."""
 KNOWN: Final = 4096
 """This many votes are remembered as known to a peer."""
 ASKED_EPOCHS: Final = 16
 """A new peer is asked for the votes of this many epochs below the tip's."""
-TELL_S: Final = 0.05
+COLLECT_S: Final = 0.05
 """The votes of an epoch arrive together; they are collected for this long before they are announced."""
 
 
 class _PeerVotes:
-    """The votes that one peer knows, has sent, and is still to be told of."""
+    """Holds the votes that one peer knows, those that it has sent, and those that it is still to be told of."""
 
     def __init__(self, now: float) -> None:
         limit = get_limit(AnnounceVotes)
-        self.heard: deque[AnnounceVotes] = deque(maxlen=MAX_HEARD)
-        self.has_heard = asyncio.Event()
-        self.untold: OrderedDict[Vote, None] = OrderedDict()
+        self.received: deque[AnnounceVotes] = deque(maxlen=MAX_RECEIVED)
+        self.has_received = asyncio.Event()
+        self.unsent: OrderedDict[Vote, None] = OrderedDict()
         self.known: BoundedSet[Vote] = BoundedSet(KNOWN)
         self.budget = TokenBucket(limit.per_s / 2, limit.burst / 2, now)
-        """The budget for announcements: half of what the other side allows."""
+        """This budget limits announcements to half of what the other side allows."""
 
 
 class VoteRelay:
@@ -58,17 +58,17 @@ class VoteRelay:
 
     def __init__(self, node: NodePort, limits: TimeLimits, clock: Clock) -> None:
         self._node, self._limits, self._clock = node, limits, clock
-        self._sides: dict[Peer, _PeerVotes] = {}
-        self._has_untold = asyncio.Event()
+        self._peers: dict[Peer, _PeerVotes] = {}
+        self._has_unsent = asyncio.Event()
 
     def handle_notice(self, peer: Peer, notice: Notice) -> bool:
         """Queue a notice of votes; return False if the notice is of another kind."""
         if not isinstance(notice, AnnounceVotes):
             return False
-        side = self._sides.get(peer)
-        if side is not None:
-            side.heard.append(notice)
-            side.has_heard.set()
+        state = self._peers.get(peer)
+        if state is not None:
+            state.received.append(notice)
+            state.has_received.set()
         return True
 
     async def handle_request(self, peer: Peer, request: Request) -> bool:
@@ -77,31 +77,31 @@ class VoteRelay:
             return False
         votes = tuple(await self._node.votes.list_votes(request.first_epoch, MAX_VOTES))
         await peer.out.put(Votes(request.request, votes))
-        side = self._sides.get(peer)
-        if side is not None:
+        state = self._peers.get(peer)
+        if state is not None:
             for vote in votes:
-                side.known.add(vote)
+                state.known.add(vote)
         return True
 
     def on_added(self, vote: Vote) -> None:
         """Queue a vote that the node has checked for all peers that do not know it."""
-        for side in self._sides.values():
-            if vote not in side.known:
-                side.untold[vote] = None
-                if len(side.untold) > MAX_UNTOLD:
-                    side.untold.popitem(last=False)
-        self._has_untold.set()
+        for state in self._peers.values():
+            if vote not in state.known:
+                state.unsent[vote] = None
+                if len(state.unsent) > MAX_UNSENT:
+                    state.unsent.popitem(last=False)
+        self._has_unsent.set()
 
     async def run(self) -> None:
         """Announce waiting votes, until cancelled."""
         while True:
-            await self._has_untold.wait()
-            self._has_untold.clear()
-            await asyncio.sleep(TELL_S)
-            for peer, side in self._sides.items():
-                self._tell(peer, side)
-            if any(side.untold for side in self._sides.values()):
-                self._has_untold.set()
+            await self._has_unsent.wait()
+            self._has_unsent.clear()
+            await asyncio.sleep(COLLECT_S)
+            for peer, state in self._peers.items():
+                self._announce(peer, state)
+            if any(state.unsent for state in self._peers.values()):
+                self._has_unsent.set()
 
     async def fetch_from(self, peer: Peer) -> None:
         """Request a new peer's votes and check those that it announces, for as long as it is connected.
@@ -109,21 +109,21 @@ class VoteRelay:
         Raises:
             Misbehaviour: the peer sent a vote with an invalid signature.
         """
-        side = self._sides[peer] = _PeerVotes(self._clock.monotonic())
+        state = self._peers[peer] = _PeerVotes(self._clock.monotonic())
         try:
             try:
-                await self._ask(peer, side)
+                await self._ask(peer, state)
             except RequestFailed as error:
                 log.debug("no votes from peer", peer=peer.name, code=error.code)
             while True:
-                await side.has_heard.wait()
-                side.has_heard.clear()
-                while side.heard:
-                    await self._take(peer, side, side.heard.popleft().votes)
+                await state.has_received.wait()
+                state.has_received.clear()
+                while state.received:
+                    await self._take(peer, state, state.received.popleft().votes)
         finally:
-            del self._sides[peer]
+            del self._peers[peer]
 
-    async def _ask(self, peer: Peer, side: _PeerVotes) -> None:
+    async def _ask(self, peer: Peer, state: _PeerVotes) -> None:
         """Request page by page; an epoch that fills a whole page is skipped."""
         passed = compute_passed_epoch(self._node.params, self._node.ledger.tip.header.height)
         first = max(0, passed - ASKED_EPOCHS)
@@ -133,15 +133,15 @@ class VoteRelay:
                 reply = await pending.next(self._limits.transactions)
             if not isinstance(reply, Votes):
                 return
-            await self._take(peer, side, reply.votes)
+            await self._take(peer, state, reply.votes)
             if len(reply.votes) < MAX_VOTES:
                 return
             first = max(first + 1, reply.votes[-1].link.target.epoch)
 
-    async def _take(self, peer: Peer, side: _PeerVotes, votes: Iterable[Vote]) -> None:
+    async def _take(self, peer: Peer, state: _PeerVotes, votes: Iterable[Vote]) -> None:
         for vote in votes:
-            side.known.add(vote)
-            side.untold.pop(vote, None)
+            state.known.add(vote)
+            state.unsent.pop(vote, None)
             if self._node.votes.has(vote):
                 continue
             try:
@@ -151,11 +151,11 @@ class VoteRelay:
             except InosError as error:
                 log.debug("vote not added", peer=peer.name, code=error.code)
 
-    def _tell(self, peer: Peer, side: _PeerVotes) -> None:
-        while side.untold and side.budget.take(self._clock.monotonic()):
-            batch = tuple(islice(side.untold, MAX_ANNOUNCED_VOTES))
+    def _announce(self, peer: Peer, state: _PeerVotes) -> None:
+        while state.unsent and state.budget.take(self._clock.monotonic()):
+            batch = tuple(islice(state.unsent, MAX_ANNOUNCED_VOTES))
             if not peer.send(AnnounceVotes(batch)):
                 return
             for vote in batch:
-                del side.untold[vote]
-                side.known.add(vote)
+                del state.unsent[vote]
+                state.known.add(vote)

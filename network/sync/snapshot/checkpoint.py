@@ -28,8 +28,8 @@ from inos.primitives.votes import Checkpoint
 
 log = structlog.get_logger("inos.network")
 
-LOOK_S: Final = 0.25
-SAY_S: Final = 30.0
+POLL_S: Final = 0.25
+LOG_S: Final = 30.0
 """While something is waited for, it is logged this often."""
 MIN_PEERS: Final = 2
 """At least this many peers are asked, if so many connect within PEERS_S."""
@@ -54,7 +54,7 @@ class CheckpointFinder:
         self._clock = clock
         self._list_peers = list_peers
         self._penalise = penalise
-        self._said_at = clock.monotonic()
+        self._logged_at = clock.monotonic()
 
     async def find(self) -> BlockId | None:
         """Return the block to start from, or None if no block is final yet.
@@ -80,8 +80,8 @@ class CheckpointFinder:
     async def _await_header(self, block: BlockId) -> None:
         ledger = self._node.ledger
         while (header := ledger.get_header(block)) is None:
-            self._say(f"no peer has sent the header of checkpoint {block.hex()} yet")
-            await asyncio.sleep(LOOK_S)
+            self._log(f"no peer has sent the header of checkpoint {block.hex()} yet")
+            await asyncio.sleep(POLL_S)
         if self._given is not None and block == self._given.id:
             epoch = compute_epoch(self._node.params, header.height)
             if epoch != self._given.epoch:
@@ -102,8 +102,8 @@ class CheckpointFinder:
                 began = began or now
                 if len(peers) >= MIN_PEERS or now - began >= PEERS_S:
                     return
-            self._say("the node waits for peers and their headers before it requests a state")
-            await asyncio.sleep(LOOK_S)
+            self._log("the node waits for peers and their headers before it requests a state")
+            await asyncio.sleep(POLL_S)
 
     async def _ask_all(self) -> list[list[Checkpoint]]:
         """Return the checkpoints that each peer proves to be final."""
@@ -157,9 +157,9 @@ class CheckpointFinder:
             raise RequestFailed("not-found", "the peer sends no proofs of finality")
         return reply
 
-    def _say(self, what: str) -> None:
-        if self._clock.monotonic() - self._said_at >= SAY_S:
-            self._said_at = self._clock.monotonic()
+    def _log(self, what: str) -> None:
+        if self._clock.monotonic() - self._logged_at >= LOG_S:
+            self._logged_at = self._clock.monotonic()
             log.warning(what)
 
 

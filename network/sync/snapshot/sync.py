@@ -26,13 +26,13 @@ from inos.primitives.units import BlockId
 log = structlog.get_logger("inos.network")
 
 WORKERS: Final = 2
-"""The number of requests open to one peer."""
+"""This many requests are open to one peer."""
 OVERDUE_S: Final = 10.0
 """A range that has not arrived after this time is requested from another peer too."""
 RETRY_S: Final = 0.5
 LACKING_S: Final = 5.0
 """A peer that does not have the state is not asked for it again for this long."""
-AIM_AGAIN_S: Final = 30.0
+RETARGET_S: Final = 30.0
 """If no new range arrives for this long, a later final block is chosen."""
 LOG_S: Final = 5.0
 
@@ -94,7 +94,7 @@ class SnapshotSync:
     async def _take(self, state: StateImportView) -> bool:
         """Return True when the state is whole, or False if no peer sends any more of it."""
         log.info("state requested from peers", block=BlockId(state.block).hex(), missing=state.count_missing())
-        added, moved_at, said_at = state.added, self._clock.monotonic(), self._clock.monotonic()
+        added, moved_at, logged_at = state.added, self._clock.monotonic(), self._clock.monotonic()
         self._asked.clear()
         while not state.is_complete:
             self._has_work.set()
@@ -102,11 +102,11 @@ class SnapshotSync:
             now = self._clock.monotonic()
             if state.added != added:
                 added, moved_at = state.added, now
-            elif now - moved_at >= AIM_AGAIN_S:
+            elif now - moved_at >= RETARGET_S:
                 log.warning("no peer sends the state any more", block=BlockId(state.block).hex())
                 return False
-            if now - said_at >= LOG_S:
-                said_at = now
+            if now - logged_at >= LOG_S:
+                logged_at = now
                 log.info("state arriving", ranges=added, missing=state.count_missing())
         return True
 

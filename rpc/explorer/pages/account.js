@@ -1,20 +1,20 @@
-// An account: what it has, how it has dealt, how its merit and reputation came to be, what moved.
+// An account: its balance, its reputation over time, its track record and its history.
 
 import { call, subscribe } from "../api.js";
-import { accountLink, blockLink, count, credits, el, facts, figure, roughCredits, show, table, txLink } from "../dom.js";
+import { accountLink, blockLink, count, credits, el, facts, stat, roughCredits, show, table, txLink } from "../dom.js";
 import { drawChart } from "../chart.js";
 
 const PAGE = 25;
 const COLUMNS = [
   ["height", (entry) => blockLink(entry.block, String(entry.height)), "number"],
-  ["what", (entry) => entry.reason.replaceAll("_", " ")],
+  ["reason", (entry) => entry.reason.replaceAll("_", " ")],
   ["balance", (entry) => change(entry.balance), "number"],
   ["bonded", (entry) => change(entry.bonded), "number wide"],
   ["with", (entry) => (entry.counterparty ? accountLink(entry.counterparty) : ""), "wide"],
-  ["in", (entry) => (entry.id === entry.block ? entry.kind.replaceAll("_", " ") : txLink(entry.id))],
+  ["transaction", (entry) => (entry.id === entry.block ? entry.kind.replaceAll("_", " ") : txLink(entry.id))],
 ];
 
-// One row for each movement; one for an entry without any, which only concerns the account.
+// Returns a row for each movement, and one for an entry without movements.
 function listRows(entries) {
   return entries.flatMap((entry) => entry.movements.length
     ? entry.movements.map((movement) => ({ ...entry, ...movement }))
@@ -27,41 +27,41 @@ function change(nano) {
 }
 
 export async function showAccount(main, address) {
-  const [account, standing, record, page] = await Promise.all([
-    call("state_getAccount", { address }), call("state_getStanding", { address }),
-    call("job_record", { address }), call("state_getHistory", { address, limit: PAGE }),
+  const [account, reputation, record, page] = await Promise.all([
+    call("state_getAccount", { address }), call("state_getReputationHistory", { address }),
+    call("job_trackRecord", { address }), call("state_getHistory", { address, limit: PAGE }),
   ]);
-  const figures = el("dl", { class: "figures" });
-  drawFigures(figures, account);
+  const stats = el("dl", { class: "stats" });
+  drawStats(stats, account);
   const history = el("div");
   drawHistory(history, address, page, []);
   show(main,
-    el("h1", {}, "Account"), el("p", {}, el("code", {}, account.address)), figures,
-    el("div", { class: "charts" }, drawStanding(standing, "reputation"), drawStanding(standing, "merit")),
-    standing.is_complete ? null
-      : el("p", { class: "quiet" }, "The history shown is not whole; the figures above are the chain's own."),
-    el("h2", {}, "How it has dealt"),
+    el("h1", {}, "Account"), el("p", {}, el("code", {}, account.address)), stats,
+    el("div", { class: "charts" }, drawPoints(reputation, "reputation"), drawPoints(reputation, "merit")),
+    reputation.is_complete ? null
+      : el("p", { class: "quiet" }, "This node does not have the whole history, so the charts are incomplete. The values above are complete."),
+    el("h2", {}, "Track record"),
     el("div", { class: "card" }, facts(listRecord(record))),
-    el("h2", {}, "What moved"), history);
+    el("h2", {}, "History"), history);
   return subscribe("transactions", { address: account.address }, async ({ event }) => {
     if (event === "pending") return;
-    drawFigures(figures, await call("state_getAccount", { address }));
+    drawStats(stats, await call("state_getAccount", { address }));
     drawHistory(history, address, await call("state_getHistory", { address, limit: PAGE }), []);
   });
 }
 
-function drawFigures(holder, account) {
+function drawStats(holder, account) {
   holder.replaceChildren(
-    figure("balance", roughCredits(account.balance), "credits"),
-    figure("bonded", roughCredits(account.bonded), "credits"),
-    figure("merit", count(account.merit), "tickets"),
-    figure("reputation", count(account.reputation), "tickets"),
-    figure("open claims", count(account.open_claims)),
-    figure("transactions sent", count(account.nonce)));
+    stat("balance", roughCredits(account.balance), "credits"),
+    stat("bonded", roughCredits(account.bonded), "credits"),
+    stat("merit", count(account.merit), "tickets"),
+    stat("reputation", count(account.reputation), "tickets"),
+    stat("open claims", count(account.open_claims)),
+    stat("transactions sent", count(account.nonce)));
 }
 
-function drawStanding(standing, name) {
-  const points = standing.points.map((point) => [point.height, Number(point[name])]);
+function drawPoints(reputation, name) {
+  const points = reputation.points.map((point) => [point.height, Number(point[name])]);
   return drawChart({ title: `${name}, tickets`, lines: [points], xName: "block", isStepped: true });
 }
 
@@ -78,7 +78,7 @@ function drawHistory(holder, address, page, before) {
 function listRecord({ worker, poster }) {
   return [
     ["as a worker", `${count(worker.settled)} of ${count(worker.claimed)} claims settled, ${count(worker.lapsed)} lapsed, ` +
-      `${count(worker.challenged)} shown wrong; ${count(worker.tickets)} tickets, ${credits(worker.earned)} credits earned`],
+      `${count(worker.challenged)} wrong; ${count(worker.tickets)} tickets, ${credits(worker.earned)} credits earned`],
     ["as a poster", `${count(poster.settled)} of ${count(poster.posted)} jobs settled, ${count(poster.cancelled)} cancelled; ` +
       `${count(poster.tickets)} tickets, ${credits(poster.paid)} credits paid, ${credits(poster.burned)} burned`],
   ];

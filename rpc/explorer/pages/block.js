@@ -1,10 +1,11 @@
-// One block: what it did, what was multiplied for it, its transactions.
+// A block: its stats, the product that was multiplied for it, and its transactions.
 
 import { call } from "../api.js";
 import { accountLink, blockLink, count, credits, el, facts, jobLink, link, show, table, time, txLink } from "../dom.js";
 import { describeProduct, useful } from "./blocks.js";
 
-export const TRANSACTION_COLUMNS = [
+const FINALITY = { final: "final", justified: "justified", none: "not final" };
+const TRANSACTION_COLUMNS = [
   ["transaction", (tx) => txLink(tx.id)],
   ["kind", (tx) => tx.kind.replaceAll("_", " ")],
   ["from", (tx) => accountLink(tx.sender), "wide"],
@@ -15,56 +16,56 @@ export async function showBlock(main, name) {
   const block = await call("chain_getBlock", { block: /^\d{1,15}$/.test(name) ? Number(name) : name });
   const { header } = block;
   const head = await call("chain_head");
-  const line = await readLine(block);
-  const job = await findJob(line);
+  const summary = await readSummary(block);
+  const job = await findJob(summary);
   show(main,
     el("h1", {}, `Block ${block.height}`),
     el("nav", { class: "tools", "aria-label": "Neighbours" },
-      block.height > 0 ? link(`#/block/${header.parent}`, "← before", { "data-key": "ArrowLeft" }) : null,
+      block.height > 0 ? link(`#/block/${header.parent}`, "← previous", { "data-key": "ArrowLeft" }) : null,
       block.height < head.height && header.status === "connected"
-        ? link(`#/block/${block.height + 1}`, "after →", { "data-key": "ArrowRight" }) : null,
-      header.seal ? link(`#/certificate/${block.id}`, "Check its certificate here") : null),
+        ? link(`#/block/${block.height + 1}`, "next →", { "data-key": "ArrowRight" }) : null,
+      header.seal ? link(`#/certificate/${block.id}`, "Check the certificate") : null),
     el("div", { class: "card" }, facts([
       ["id", el("code", {}, block.id)],
-      ["parent", block.height > 0 ? blockLink(header.parent, header.parent) : "none: this is genesis"],
+      ["parent", block.height > 0 ? blockLink(header.parent, header.parent) : "none, this is the genesis block"],
       ["time", time(header.time_ms)],
-      ["standing", line ? `${line.standing}, ${count(header.confirmations)} confirmations` : header.status],
-      ["won by", accountLink(header.beneficiary), header.uses_merit ? " with merit" : " without merit"],
-      ["multiplied", line ? describeProduct(line) : "–", line?.product ? (job ? " for job " : ", nobody's job among the newest") : null,
+      ["status", summary ? `${FINALITY[summary.finality]}, ${count(header.confirmations)} confirmations` : header.status],
+      ["mined by", accountLink(header.beneficiary), header.uses_merit ? " with merit" : " without merit"],
+      ["product", summary ? describeProduct(summary) : "–", summary?.product ? (job ? " for job " : ", which belongs to none of the newest 200 jobs") : null,
         job ? jobLink(job.id) : null],
-      ["paid work", line ? useful(line) : "–"],
+      ["paid work", summary ? useful(summary) : "–"],
       ["difficulty", `${count(header.difficulty)} tickets`],
       ["size", `${count(block.size)} bytes`],
     ])),
-    block.figures ? el("div", { class: "card" }, facts(listFigures(block.figures))) : null,
+    block.stats ? el("div", { class: "card" }, facts(listStats(block.stats))) : null,
     el("h2", {}, block.transactions.length === 1 ? "1 transaction" : `${block.transactions.length} transactions`),
-    table(TRANSACTION_COLUMNS, block.transactions, "This block holds none."),
-    el("details", { class: "card" }, el("summary", {}, "All of the header"),
+    table(TRANSACTION_COLUMNS, block.transactions, "This block has no transactions."),
+    el("details", { class: "card" }, el("summary", {}, "Header as JSON"),
       el("pre", { class: "scroll mono" }, JSON.stringify(header, null, 2))));
 }
 
-async function readLine(block) {
+async function readSummary(block) {
   if (block.header.status !== "connected") return null;
-  const list = await call("chain_listBlocks", { first: block.height, count: 1 });
+  const list = await call("chain_listBlocks", { first: block.height, limit: 1 });
   return list.blocks[0];
 }
 
-// The job whose product was multiplied for the block, where it is among the newest.
-async function findJob(line) {
-  if (!line?.product) return null;
+// Returns the job whose product was multiplied for the block, if it is among the newest 200.
+async function findJob(summary) {
+  if (!summary?.product) return null;
   const { jobs } = await call("job_list", { order: "newest", limit: 200 });
-  return jobs.find((job) => job.x.id === line.product.x && job.w.id === line.product.w) ?? null;
+  return jobs.find((job) => job.x.id === summary.product.x && job.w.id === summary.product.w) ?? null;
 }
 
-function listFigures(figures) {
+function listStats(stats) {
   return [
-    ["stands for", `${count(figures.weight)} tickets`],
-    ["paid work settled", `${count(figures.tickets_settled)} tickets`],
-    ["posted", `${count(figures.tickets_posted)} tickets`],
-    figures.settled.length ? ["jobs settled", ...figures.settled.flatMap((job) => [jobLink(job), " "])] : null,
-    ["minted", `${credits(figures.subsidy)} credits`],
-    ["fees", `${credits(figures.fees)} credits`],
-    ["burned", `${credits(figures.burned)} credits, ${count(figures.base_fee)} nano per ticket`],
-    ["supply after it", `${credits(figures.supply)} credits`],
+    ["weight", `${count(stats.weight)} tickets`],
+    ["paid work settled", `${count(stats.tickets_settled)} tickets`],
+    ["paid work posted", `${count(stats.tickets_posted)} tickets`],
+    stats.settled.length ? ["jobs settled", ...stats.settled.flatMap((job) => [jobLink(job), " "])] : null,
+    ["minted", `${credits(stats.subsidy)} credits`],
+    ["fees", `${credits(stats.fees)} credits`],
+    ["burned", `${credits(stats.burned)} credits, ${count(stats.base_fee)} nano per ticket`],
+    ["supply after the block", `${credits(stats.supply)} credits`],
   ];
 }

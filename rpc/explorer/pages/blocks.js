@@ -1,7 +1,7 @@
-// The newest blocks, live: what each multiplied, and how much of its work somebody paid for.
+// The newest blocks, live: the product of each, and how much of its work was paid for.
 
 import { call, subscribe } from "../api.js";
-import { accountLink, blockLink, count, el, figure, jobLink, makeRow, percent, seconds, show, table } from "../dom.js";
+import { accountLink, blockLink, count, el, stat, jobLink, makeRow, percent, seconds, show, table } from "../dom.js";
 
 const SHOWN = 30;
 const WINDOW = 100;
@@ -21,10 +21,10 @@ export function useful(block) {
 
 const COLUMNS = [
   ["height", (block) => blockLink(block.id, String(block.height)), "number"],
-  ["multiplied", (block) => describeProduct(block)],
+  ["product", (block) => describeProduct(block)],
   ["paid work", useful],
-  ["after", (block) => seconds(block.spacing_ms), "number"],
-  ["by", (block) => accountLink(block.beneficiary), "wide"],
+  ["block time", (block) => seconds(block.spacing_ms), "number"],
+  ["mined by", (block) => accountLink(block.beneficiary), "wide"],
   ["", (block) => (block.uses_merit ? el("span", { class: "tag" }, "merit") : ""), "wide"],
   ["settled", (block) => (block.settled.length ? jobLink(block.settled[0]) : ""), "wide"],
   ["txs", (block) => count(block.transactions), "number wide"],
@@ -33,12 +33,12 @@ const COLUMNS = [
 export async function showBlocks(main) {
   const [list, head, work] = await readAll();
   let blocks = list.blocks;
-  const figures = el("dl", { class: "figures", id: "figures" });
+  const stats = el("dl", { class: "stats", id: "stats" });
   const holder = table(COLUMNS, blocks);
   const body = holder.querySelector("tbody");
-  drawFigures(figures, head, work, blocks);
-  show(main, el("h1", {}, "Newest blocks"), figures, holder);
-  let isAsking = false;
+  drawStats(stats, head, work, blocks);
+  show(main, el("h1", {}, "Newest blocks"), stats, holder);
+  let isReading = false;
   return subscribe("heads", {}, async ({ event, block }) => {
     if (event === "disconnected") {
       blocks = blocks.filter((one) => one.id !== block.id);
@@ -47,33 +47,33 @@ export async function showBlocks(main) {
     }
     body.replaceChildren(...blocks.map((one) => makeRow(COLUMNS, one)));
     if (event === "connected") body.firstChild?.classList.add("new");
-    if (isAsking) return;
-    isAsking = true;
+    if (isReading) return;
+    isReading = true;
     try {
       const [, newHead, newWork] = await readAll();
-      drawFigures(figures, newHead, newWork, blocks);
+      drawStats(stats, newHead, newWork, blocks);
     } finally {
-      isAsking = false;
+      isReading = false;
     }
   });
 }
 
 function readAll() {
   return Promise.all([
-    call("chain_listBlocks", { count: SHOWN }), call("chain_head"), call("chain_usefulWork", { window: WINDOW }),
+    call("chain_listBlocks", { limit: SHOWN }), call("chain_head"), call("chain_usefulWork", { window: WINDOW }),
   ]);
 }
 
-function drawFigures(holder, head, work, blocks) {
+function drawStats(holder, head, work, blocks) {
   const timed = blocks.filter((block) => block.height > 1);
   const mean = timed.length ? timed.reduce((sum, block) => sum + block.spacing_ms, 0) / timed.length : 0;
   holder.replaceChildren(
-    figure("height", count(head.height)),
-    figure("useful share", percent(Number(work.useful_share)), `of ${count(work.blocks)} blocks`),
-    figure("burned", work.burn_per_ticket, "nano per ticket"),
-    figure("difficulty", count(head.difficulty), "tickets"),
-    figure("block time", seconds(mean)),
-    figure("waiting", count(head.pool), "transactions"),
-    figure("peers", count(head.peers)),
+    stat("height", count(head.height)),
+    stat("useful share", percent(Number(work.useful_share)), `of ${count(work.blocks)} blocks`),
+    stat("burned", work.burn_per_ticket, "nano per ticket"),
+    stat("difficulty", count(head.difficulty), "tickets"),
+    stat("block time", seconds(mean)),
+    stat("pool", count(head.pool), "transactions"),
+    stat("peers", count(head.peers)),
   );
 }

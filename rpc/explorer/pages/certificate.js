@@ -1,26 +1,26 @@
-// A block's certificate: where the winning tile stands, and every step of its check, made here and not by the node.
+// A block's certificate: the winning tile, and every step of its check, which the browser makes itself.
 
 import { call } from "../api.js";
 import { fromHex, toHex } from "../bytes.js";
 import { PANEL, ROWS, readHeader, readWitness, verify } from "../certificate.js";
 import { blockLink, el, facts, link, show } from "../dom.js";
-import { captioned, drawMatrix, drawPlace } from "../picture.js";
+import { captioned, drawMatrix, drawTicket } from "../picture.js";
 
 export async function showCertificate(main, name) {
   const found = await call("chain_getCertificate", { block: /^\d{1,15}$/.test(name) ? Number(name) : name });
   const head = el("h1", {}, `Certificate of block ${found.height}`);
-  if (found.height === 0) return show(main, head, el("p", {}, "Genesis has no certificate: nobody mined it."));
+  if (found.height === 0) return show(main, head, el("p", {}, "The genesis block has no certificate, because it was not mined."));
   const header = readHeader(fromHex(found.header));
-  const about = [head, el("div", { class: "card" }, facts([
+  const overview = [head, el("div", { class: "card" }, facts([
     ["block", blockLink(found.id, found.id)],
     ["ticket", `strip ${header.seal.i} of X, strip ${header.seal.j} of W, panel ${header.seal.p}`],
     ["X", el("code", {}, toHex(header.seal.x.id))],
     ["W", el("code", {}, toHex(header.seal.w.id))],
     ["digest", el("code", {}, toHex(header.seal.digest))],
-  ])), el("h2", {}, "Where the winning tile stands"), el("div", { class: "card" }, drawPlace(header.seal))];
+  ])), el("h2", {}, "The winning tile in the product"), el("div", { class: "card" }, drawTicket(header.seal))];
   if (found.witness === null) {
-    return show(main, about, el("p", { class: "card" },
-      "This node has dropped the witness, as it may once a block is final. Another node may still have it."));
+    return show(main, overview, el("p", { class: "card" },
+      "This node has deleted the witness, as nodes may once a block is final. Another node may still have it."));
   }
   const result = el("div"), witness = fromHex(found.witness);
   const run = (bytes) => runCheck(result, header, readWitness(bytes), found);
@@ -29,8 +29,8 @@ export async function showCertificate(main, name) {
     bytes[100] ^= 1;
     run(bytes);
   };
-  show(main, about, el("h2", {}, "The check, made in this browser"),
-    el("p", { class: "quiet" }, "From the header's and the witness's bytes alone: BLAKE3, the paths, the noise and the tile are computed on this machine. ",
+  show(main, overview, el("h2", {}, "The check in this browser"),
+    el("p", { class: "quiet" }, "This page computes BLAKE3, the paths, the noise and the tile from the bytes of header and witness. ",
       link(`#/block/${found.id}`, "Back to the block")),
     el("div", { class: "tools" },
       el("button", { type: "button", class: "main", id: "again", onclick: () => run(witness) }, "Check again"),
@@ -43,7 +43,7 @@ function runCheck(holder, header, witness, found) {
   const list = el("ol", { class: "steps card", id: "steps" });
   const pictures = el("div", { class: "pictures" });
   const verdict = el("p", { class: "verdict", role: "status", id: "verdict" }, "checking …");
-  show(holder, verdict, list, el("h2", {}, "The two strips, and the tile after each step"), pictures);
+  show(holder, verdict, list, el("h2", {}, "The strips, and the tile after each step"), pictures);
   const start = performance.now();
   let isGood = true, count = 0;
   try {
@@ -51,16 +51,16 @@ function runCheck(holder, header, witness, found) {
       isGood &&= step.isOk;
       count++;
       list.append(el("li", { class: step.isOk ? "good" : "bad" },
-        el("b", {}, step.title, step.isOk ? "" : ": no"), el("code", {}, step.detail)));
+        el("b", {}, step.title, step.isOk ? "" : ": failed"), el("code", {}, step.detail)));
       drawStep(pictures, step, witness);
     }
   } catch (error) {
     isGood = false;
-    list.append(el("li", { class: "bad" }, el("b", {}, "The certificate cannot be read"), el("code", {}, error.message)));
+    list.append(el("li", { class: "bad" }, el("b", {}, "The certificate cannot be decoded"), el("code", {}, error.message)));
   }
   const passed = (performance.now() - start).toFixed(0);
   verdict.textContent = isGood
-    ? `The certificate is valid: ${count} steps in ${passed} ms, on this machine.` : "The certificate is NOT valid.";
+    ? `The certificate is valid: checked in ${count} steps and ${passed} ms in this browser.` : "The certificate is NOT valid.";
   verdict.className = `verdict ${isGood ? "good" : "bad"}`;
 }
 

@@ -1,11 +1,11 @@
-// The chain over its last blocks: difficulty, block time, tickets per second, useful share, supply.
+// Charts over the last blocks: difficulty, block time, tickets per second, useful share, supply.
 
 import { call, subscribe } from "../api.js";
 import { el, percent, show } from "../dom.js";
 import { drawChart, shorten } from "../chart.js";
 
 const BLOCKS = 300;
-const SMOOTH = 10; // blocks that a time or a share is the mean over
+const SMOOTH = 10; // The number of blocks over which times and shares are averaged.
 const REDRAW_MS = 2000;
 const NANO = 1e9;
 
@@ -14,16 +14,16 @@ export async function showCharts(main) {
   const holder = el("div", { class: "charts" });
   const draw = async () => {
     last = Date.now();
-    const [list, supply] = await Promise.all([call("chain_listBlocks", { count: BLOCKS }), call("state_supply")]);
+    const [list, supply] = await Promise.all([call("chain_listBlocks", { limit: BLOCKS }), call("state_supply")]);
     if (!isGone) show(holder, makeCharts(list.blocks.reverse(), supply));
   };
   await draw();
   show(main, el("h1", {}, "Charts"), el("p", { class: "quiet" },
-    `The last ${BLOCKS} blocks. Times and shares are means over ${SMOOTH} blocks. A share says only what somebody paid for.`), holder);
-  const end = subscribe("heads", {}, () => (Date.now() - last > REDRAW_MS ? draw() : null));
+    `The last ${BLOCKS} blocks. Times and shares are averages over ${SMOOTH} blocks. The useful share only shows how much work was paid for.`), holder);
+  const unsubscribe = subscribe("heads", {}, () => (Date.now() - last > REDRAW_MS ? draw() : null));
   return () => {
     isGone = true;
-    end();
+    unsubscribe();
   };
 }
 
@@ -54,7 +54,7 @@ function makeCharts(blocks, supply) {
   ];
 }
 
-// What was minted and burned up to each block, from the totals now downwards.
+// Returns what was minted and burned up to each block, computed back from the totals of the tip.
 function addUp(blocks, supply) {
   let nowMinted = Number(supply.minted), nowBurned = Number(supply.burned);
   const minted = [], burned = [];

@@ -1,7 +1,7 @@
-// What is final, what is being voted on, and who votes.
+// Final and justified checkpoints, the votes in progress, and the committee.
 
 import { call, subscribe } from "../api.js";
-import { accountLink, blockLink, count, el, figure, link, percent, short, show, table } from "../dom.js";
+import { accountLink, blockLink, count, el, stat, link, percent, short, show, table } from "../dom.js";
 
 const MEMBERS = [
   ["voter", (member) => accountLink(member.address)],
@@ -12,7 +12,7 @@ const MEMBERS = [
 const BALLOTS = [
   ["epoch", (ballot) => blockLink(ballot.target.id, String(ballot.target.epoch)), "number"],
   ["from epoch", (ballot) => blockLink(ballot.source.id, String(ballot.source.epoch)), "number"],
-  ["votes heard", (ballot) => `${ballot.votes} of ${ballot.members}`, "number"],
+  ["votes received", (ballot) => `${ballot.votes} of ${ballot.members}`, "number"],
 ];
 
 export async function showFinality(main) {
@@ -36,23 +36,23 @@ async function drawAll(main) {
   const members = committee.members.map((one) => ({ ...one, share: whole ? Number(one.weight) / whole : 0 }));
   show(main,
     el("h1", {}, "Finality"),
-    el("dl", { class: "figures" },
-      figure("final", toBlock(status.final, status.final_height), "never undone"),
-      figure("justified", toBlock(status.justified, status.justified_height), "by two thirds"),
-      figure("behind", count(status.behind), "blocks"),
-      figure("epoch", count(status.epoch), `of ${count(status.epoch_blocks)} blocks`),
-      figure("voters", count(status.voters), "registered")),
-    el("h2", {}, "Being voted on"),
-    table(BALLOTS, status.ballots, "Nothing is voted on now."),
+    el("dl", { class: "stats" },
+      stat("final", toBlock(status.final, status.final_height), "never undone"),
+      stat("justified", toBlock(status.justified, status.justified_height), "by two thirds of the votes"),
+      stat("not final yet", count(status.unfinalized_blocks), "blocks"),
+      stat("epoch", count(status.epoch), `of ${count(status.epoch_blocks)} blocks`),
+      stat("voters", count(status.voters), "registered")),
+    el("h2", {}, "Votes in progress"),
+    table(BALLOTS, status.ballots, "No checkpoint is being voted on."),
     el("h2", {}, `Committee of epoch ${count(committee.epoch)}`),
-    table(MEMBERS, members, "Nobody votes: nothing becomes final until somebody does."),
-    ...drawCaught(status.caught));
+    table(MEMBERS, members, "There are no voters, so no block becomes final."),
+    ...drawSlashable(status.slashable_keys));
 }
 
 const toBlock = (checkpoint, height) => link(`#/block/${checkpoint.id}`, count(height));
 
-function drawCaught(caught) {
-  if (!caught.length) return [];
-  return [el("h2", {}, "Caught"), el("p", {}, "Who holds these keys signed two votes that exclude each other:"),
-    el("ul", {}, ...caught.map((key) => el("li", { class: "mono" }, key)))];
+function drawSlashable(keys) {
+  if (!keys.length) return [];
+  return [el("h2", {}, "To be slashed"), el("p", {}, "The voters with these keys signed two votes that exclude each other:"),
+    el("ul", {}, ...keys.map((key) => el("li", { class: "mono" }, key)))];
 }

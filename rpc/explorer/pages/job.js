@@ -1,4 +1,4 @@
-// A job: its life, its matrices as pictures, and Freivalds' check of its result made on the viewer's machine.
+// A job: its events, its matrices as pictures, and Freivalds' check of its result, which the browser makes itself.
 
 import { call, subscribe } from "../api.js";
 import { fromBase64 } from "../bytes.js";
@@ -6,29 +6,29 @@ import { accountLink, blockLink, count, credits, el, facts, link, show, table } 
 import { check, computeSeed } from "../freivalds.js";
 import { captioned, drawMatrix } from "../picture.js";
 
-const MAX_BYTES = 24 * 2 ** 20; // of the three matrices that are fetched into the page
+const MAX_BYTES = 24 * 2 ** 20; // The most bytes of all three matrices that the page fetches.
 const PIECE_BYTES = 4 * 2 ** 20;
 const WAIT_S = 20;
 const EVENT_COLUMNS = [
   ["height", (event) => blockLink(String(event.height), String(event.height)), "number"],
-  ["what", (event) => event.event],
+  ["event", (event) => event.event],
   ["worker", (event) => (event.worker ? accountLink(event.worker) : "")],
   ["amount", (event) => credits(event.amount), "number wide"],
 ];
 
 export async function showJob(main, id) {
-  const about = el("div", { class: "card" }), events = el("div"), matrices = el("div");
+  const overview = el("div", { class: "card" }), events = el("div"), matrices = el("div");
   let result = null;
   const draw = async () => {
     const [job, history] = await Promise.all([call("job_get", { id }), call("job_history", { id })]);
-    show(about, facts(listFacts(job)));
+    show(overview, facts(listFacts(job)));
     show(events, table(EVENT_COLUMNS, history.events));
     const y = job.y?.id ?? "";
     if (y !== result) drawMatrices(matrices, job);
     result = y;
   };
   await draw();
-  show(main, el("h1", {}, "Job"), about, el("h2", {}, "What happened"), events, el("h2", {}, "X, W and Y"), matrices);
+  show(main, el("h1", {}, "Job"), overview, el("h2", {}, "Events"), events, el("h2", {}, "X, W and Y"), matrices);
   return subscribe("jobs", { job: id }, draw);
 }
 
@@ -40,24 +40,24 @@ function listFacts(job) {
     ["tickets", count(job.tickets)],
     ["reward", `${credits(job.reward)} credits, ${credits(job.burned)} burned`],
     ["posted by", accountLink(job.poster), ` in block ${job.posted_at}`],
-    ["worker", job.worker ? accountLink(job.worker) : "nobody yet"],
-    ["mode", job.mode === "checked" ? "checked: every node ran the check" : "optimistic: open to challenge for a time"],
+    ["worker", job.worker ? accountLink(job.worker) : "none yet"],
+    ["mode", job.mode === "checked" ? "checked: every node checks the result" : "optimistic: the result can be challenged before it is paid"],
     ["deadline", `block ${count(job.deadline)}`],
     job.closed_at ? ["closed", `in block ${job.closed_at}`] : null,
-    ["the posting", link(`#/tx/${job.id}`, "as a transaction")],
+    ["transaction", link(`#/tx/${job.id}`, "the transaction that posted it")],
   ];
 }
 
 function drawMatrices(holder, job) {
   const bytes = (job.x.rows + job.w.rows) * job.x.cols + 4 * job.x.rows * job.w.rows;
   if (bytes > MAX_BYTES) {
-    return show(holder, el("p", { class: "card" }, `The three matrices are ${count(bytes)} bytes, more than this page fetches. `,
-      "Check the result with: ", el("code", {}, `inos job receipt ${job.id}`)));
+    return show(holder, el("p", { class: "card" }, `The matrices have ${count(bytes)} bytes, which is too much for this page. `,
+      "Check the result with ", el("code", {}, `inos job receipt ${job.id}`)));
   }
   const status = el("p", { class: "verdict", role: "status", id: "freivalds" });
   const pictures = el("div", { class: "pictures" });
   const button = el("button", { type: "button", class: "main", id: "check" },
-    job.y ? "Fetch the matrices and check the result here" : "Fetch the operands");
+    job.y ? "Fetch the matrices and check the result" : "Fetch the operands");
   button.addEventListener("click", async () => {
     button.disabled = true;
     status.className = "verdict";
@@ -70,7 +70,7 @@ function drawMatrices(holder, job) {
     button.disabled = false;
   });
   show(holder, el("div", { class: "card" },
-    el("p", { class: "quiet" }, "Freivalds' check: Y·R = X·(Wᵀ·R) with R drawn from the four ids. A wrong Y passes with a probability of at most 2⁻¹²⁸."),
+    el("p", { class: "quiet" }, "Freivalds' check: Y·R = X·(Wᵀ·R) with R derived from the ids of job and matrices. A wrong Y passes with a probability of at most 2⁻¹²⁸."),
     el("div", { class: "tools" }, button), status, pictures));
 }
 
@@ -93,12 +93,12 @@ async function fetchAndCheck(job, status, pictures) {
   const outcome = await check(seed, found.X, found.W, found.Y,
     (row) => (status.textContent = `checked ${row} of ${found.Y.rows} rows …`));
   const passed = (performance.now() - start).toFixed(0);
-  status.textContent = outcome.isRight ? `The result is right: checked on this machine in ${passed} ms.`
+  status.textContent = outcome.isRight ? `The result is right: checked in this browser in ${passed} ms.`
     : `The result is WRONG: row ${outcome.wrongRow} fails.`;
   status.className = `verdict ${outcome.isRight ? "good" : "bad"}`;
 }
 
-// {rows, cols, data}; a few rows at a time, from the node or through it from its peers.
+// Returns {rows, cols, data}, fetched a few rows at a time; the node requests a matrix it lacks from its peers.
 async function fetchMatrix(id) {
   const shape = await call("mesh_getRows", { id, count: 0, wait_s: WAIT_S });
   const isWide = shape.dtype === "int32", width = shape.cols * (isWide ? 4 : 1);

@@ -1,4 +1,4 @@
-// Jobs: what somebody pays for, newest first, live.
+// The jobs, newest first, live.
 
 import { call, subscribe } from "../api.js";
 import { accountLink, count, credits, el, jobLink, show, table } from "../dom.js";
@@ -12,7 +12,7 @@ const COLUMNS = [
   ["reward", (job) => credits(job.reward), "number"],
   ["posted", (job) => count(job.posted_at), "number wide"],
   ["mode", (job) => job.mode, "wide"],
-  ["by", (job) => accountLink(job.poster), "wide"],
+  ["posted by", (job) => accountLink(job.poster), "wide"],
 ];
 
 export async function showJobs(main, state = "") {
@@ -26,7 +26,7 @@ export async function showJobs(main, state = "") {
     const page = await call("job_list", { order: "newest", limit: 30, ...(chosen && { state: chosen }), ...(after && { after }) });
     const jobs = [...before, ...page.jobs];
     const more = page.next && el("button", { type: "button", onclick: () => draw(page.next, jobs) }, "Older");
-    show(holder, table(COLUMNS, jobs, "There is no such job yet."), el("div", { class: "tools" }, more || ""));
+    show(holder, table(COLUMNS, jobs, "There are no such jobs yet."), el("div", { class: "tools" }, more || ""));
   };
   await draw(null, []);
   show(main, el("h1", {}, "Jobs"), el("div", { class: "tools" }, select), holder);

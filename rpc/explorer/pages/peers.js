@@ -1,4 +1,4 @@
-// Whom this node talks to, and how it fares.
+// The peers of this node, and its health.
 
 import { call } from "../api.js";
 import { age, count, el, facts, short, show, table } from "../dom.js";
@@ -7,7 +7,7 @@ const EVERY_MS = 5000;
 const COLUMNS = [
   ["node", (peer) => el("span", { class: "mono", title: peer.id }, short(peer.id))],
   ["address", (peer) => peer.address],
-  ["link", (peer) => (peer.kind === peer.direction ? peer.kind : `${peer.direction}, ${peer.kind}`), "wide"],
+  ["connection", (peer) => (peer.kind === peer.direction ? peer.kind : `${peer.direction}, ${peer.kind}`), "wide"],
   ["height", (peer) => count(peer.height), "number"],
   ["latency", (peer) => (peer.latency_ms === null ? "–" : `${peer.latency_ms} ms`), "number"],
   ["received", (peer) => `${count(Math.round(peer.bytes_received / 1024))} KiB`, "number wide"],
@@ -26,13 +26,13 @@ export async function showPeers(main) {
       ["net_peers", "net_status", "node_version", "node_health"].map((method) => call(method)));
     show(main,
       el("h1", {}, peers.count === 1 ? "1 peer" : `${peers.count} peers`),
-      table(COLUMNS, peers.peers, "This node talks to nobody now."),
+      table(COLUMNS, peers.peers, "This node has no peers."),
       el("h2", {}, "This node"),
       el("div", { class: "card" }, facts([
         ["id", el("code", {}, version.node_id)],
-        ["software", `inos ${version.version}, protocol ${version.protocol}`],
+        ["software", `inos ${version.version}, protocol version ${version.protocol_version}`],
         ["genesis", el("code", {}, version.genesis)],
-        ["reachable", status.reachability],
+        ["reachability", status.reachability],
         ["health", el("span", { class: health.status === "ok" ? "good" : "bad" }, health.status)],
         ...health.checks.map((check) => [check.name, describe(check)]),
       ])));

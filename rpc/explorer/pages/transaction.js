@@ -1,4 +1,4 @@
-// One transaction, in a block or waiting.
+// A transaction, in a block or in the pool.
 
 import { call } from "../api.js";
 import { accountLink, blockLink, count, credits, el, facts, jobLink, show } from "../dom.js";
@@ -10,7 +10,7 @@ export async function showTransaction(main, id) {
     el("h1", {}, `Transaction: ${tx.kind.replaceAll("_", " ")}`),
     el("div", { class: "card" }, facts([
       ["id", el("code", {}, tx.id)],
-      ["state", found.status === "pending" ? "waits to be mined" : `in block `,
+      ["status", found.status === "pending" ? "in the pool" : `in block `,
         found.block ? blockLink(found.block, String(found.height)) : null,
         found.block ? `, ${count(found.confirmations)} confirmations` : null],
       ["from", accountLink(tx.sender)],

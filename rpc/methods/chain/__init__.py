@@ -1,8 +1,8 @@
-"""chain_*: blocks, headers and transactions of the best chain, and what their work came to."""
+"""chain_*: blocks, headers and transactions of the best chain, and how much of their work was paid for."""
 
 from typing import Final
 
 from inos.rpc.method import Method, collect_methods
-from inos.rpc.methods.chain import blocks, certificate, listing, work
+from inos.rpc.methods.chain import blocks, certificate, headers, listing, params, transactions, work
 
-METHODS: Final[dict[str, Method]] = collect_methods(blocks, certificate, listing, work)
+METHODS: Final[dict[str, Method]] = collect_methods(blocks, certificate, headers, listing, params, transactions, work)

@@ -1,4 +1,4 @@
-"""chain_getCertificate: a header and its witness as they are hashed, for whoever checks a seal himself."""
+"""chain_getCertificate: a header and its witness as bytes, for clients that check the seal themselves."""
 
 from typing import Annotated
 
@@ -9,22 +9,30 @@ from inos.rpc.errors import make_not_found
 from inos.rpc.lookup import find_block_id
 from inos.rpc.method import Example, method
 from inos.rpc.methods.chain.blocks import HeaderParams
+from inos.rpc.models.values import BlockHeight, Hash, HexBytes, Model
 from inos.rpc.ports import NodePort
-from inos.rpc.schemas import HeightNumber, Hex, Hex32, Model
 
 
 class CertificateModel(Model):
-    """docs/protocol.md, section 3, says how it is checked; the explorer does it in the browser."""
+    """A block's certificate. docs/protocol.md, section 3, says how to check it; the explorer does so in the browser."""
 
-    id: Hex32
-    height: HeightNumber
-    header: Annotated[Hex, Field(description='Canonical encoding: the block\'s id is H("header", these bytes).')]
-    witness: Annotated[Hex | None, Field(description="Canonical encoding; null where it was dropped, or for genesis.")]
+    id: Annotated[Hash, Field(description="The block's id.")]
+    height: Annotated[BlockHeight, Field(description="The block's height.")]
+    header: Annotated[
+        HexBytes,
+        Field(description='The canonical encoding of the header; the block\'s id is H("header", these bytes).'),
+    ]
+    witness: Annotated[
+        HexBytes | None,
+        Field(
+            description="The canonical encoding of the witness; null for genesis, or if this node no longer keeps it."
+        ),
+    ]
 
 
-@method("chain_getCertificate", examples=(Example("the newest block's", {"block": "latest"}),))
+@method("chain_getCertificate", examples=(Example("of the newest block", {"block": "latest"}),))
 async def chain_get_certificate(node: NodePort, params: HeaderParams) -> CertificateModel:
-    """A block's header and witness, byte for byte: all it takes to check its seal."""
+    """Return a block's header and witness as bytes, which is all that checking its seal requires."""
     block_id = find_block_id(node, params.block)
     header, witness = node.ledger.get_header(block_id), node.ledger.get_witness(block_id)
     if header is None:

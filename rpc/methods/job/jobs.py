@@ -1,53 +1,59 @@
-"""job_*: products that somebody pays for."""
+"""job_get and job_list."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from inos.primitives.units import JobId
 from inos.rpc.errors import make_invalid_param, make_not_found
 from inos.rpc.method import Example, method
+from inos.rpc.models.jobs import JobModel
+from inos.rpc.models.render import STATES, make_renderer, read_address
+from inos.rpc.models.values import AccountAddress, Hash, JobState, Model
 from inos.rpc.ports import NodePort
-from inos.rpc.render import STATES, make_renderer, read_address
-from inos.rpc.schemas import AddressText, Hex32, JobModel, JobStateName, Model
 
-MAX_PAGE = 200
+MAX_PAGE: Final = 200
+IN_POOL_HINT: Final = "the transaction that posts it may still be in the pool: see tx_pool"
 
 
 class JobParams(Model):
-    id: Annotated[Hex32, Field(description="The job's id, which is the id of the transaction that posted it.")]
+    id: Annotated[Hash, Field(description="The job's id, which is the id of the transaction that posted it.")]
 
 
 class JobListParams(Model):
-    state: Annotated[JobStateName | None, Field(description="Only jobs in this state.")] = None
-    poster: Annotated[AddressText | None, Field(description="Only jobs posted by this address.")] = None
-    worker: Annotated[AddressText | None, Field(description="Only jobs claimed or delivered by this address.")] = None
-    after: Annotated[Hex32 | None, Field(description="The `next` of the page before.")] = None
-    order: Annotated[Literal["oldest", "newest"], Field(description="Which end comes first.")] = "oldest"
-    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = 50
+    state: Annotated[JobState | None, Field(description="List only jobs in this state.")] = None
+    poster: Annotated[AccountAddress | None, Field(description="List only jobs that this account posted.")] = None
+    worker: Annotated[
+        AccountAddress | None, Field(description="List only jobs that this account claimed or delivered.")
+    ] = None
+    after: Annotated[Hash | None, Field(description="The `next` of the page before; null for the first page.")] = None
+    order: Annotated[Literal["oldest", "newest"], Field(description="Which jobs come first.")] = "oldest"
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE, description="The most jobs to list.")] = 50
 
 
-class JobPage(Model):
-    jobs: list[JobModel]
-    next: Annotated[Hex32 | None, Field(description="Pass as `after` for the next page; null at the end.")]
+class JobPageModel(Model):
+    """A page of jobs."""
+
+    jobs: Annotated[list[JobModel], Field(description="The jobs, in the order of their posting.")]
+    next: Annotated[Hash | None, Field(description="Pass it as `after` to get the next page; null at the end.")]
 
 
 @method("job_get")
 async def job_get(node: NodePort, params: JobParams) -> JobModel:
-    """One job as the tip's state has it. A job still in the pool is not known here yet."""
+    """Return a job from the tip's state. A job that is still in the pool is not found."""
     job_id = JobId(bytes.fromhex(params.id))
     state = node.ledger.state
     job = state.get_job(job_id)
     if job is None:
-        raise make_not_found("job", params.id, hint="its transaction may still wait in the pool: see tx_pool")
+        raise make_not_found("job", params.id, hint=IN_POOL_HINT)
     found = make_renderer(node).job(job_id, job, state.get_claim(job_id))
     done = None if node.miner is None else node.miner.get_rows_done(job_id)
     return found.model_copy(update={"rows_done": done})
 
 
 @method("job_list", examples=(Example("open jobs", {"state": "open", "limit": 10}),))
-async def job_list(node: NodePort, params: JobListParams) -> JobPage:
-    """Jobs by state, poster and worker, a page at a time, oldest or newest first."""
+async def job_list(node: NodePort, params: JobListParams) -> JobPageModel:
+    """List jobs by state, poster and worker, a page at a time, oldest or newest first."""
     _check_cursor(node, params.after)
     found = node.ledger.list_jobs(
         state=None if params.state is None else STATES[params.state],
@@ -59,15 +65,15 @@ async def job_list(node: NodePort, params: JobListParams) -> JobPage:
     )
     renderer, state = make_renderer(node), node.ledger.state
     page = [renderer.job(job_id, job, state.get_claim(job_id)) for job_id, job in found[: params.limit]]
-    return JobPage(jobs=page, next=page[-1].id if len(found) > params.limit else None)
+    return JobPageModel(jobs=page, next=page[-1].id if len(found) > params.limit else None)
 
 
 def _check_cursor(node: NodePort, after: str | None) -> None:
-    """A page cannot go on after a job that a reorganisation took away: it would begin again unnoticed."""
+    """Refuse a job that a reorg has removed: the listing would start again without notice."""
     if after is not None and node.ledger.state.get_job(JobId(bytes.fromhex(after))) is None:
         raise make_invalid_param(
             "after",
-            "there is no such job on the best chain (any more)",
+            "no such job is on the best chain; a reorg may have removed it",
             code="bad-cursor",
-            hint="begin with the first page again",
+            hint="start again with the first page",
         )

@@ -1,4 +1,4 @@
-"""light_*: what a light client needs, in the bytes it hashes: headers, witnesses, steps of finality, proofs."""
+"""light_witnesses, light_finalityProofs and light_prove: what a light client checks, as bytes."""
 
 from typing import Annotated, Final
 
@@ -6,81 +6,72 @@ from pydantic import Field
 
 from inos.consensus.records import StateKey
 from inos.primitives.codec import encode
-from inos.primitives.units import BlockId, Height
+from inos.primitives.units import BlockId
 from inos.rpc.errors import NOT_FOUND, RpcError, make_not_found
 from inos.rpc.lookup import read_at_tip
 from inos.rpc.method import Example, method
-from inos.rpc.methods.state.accounts import ProofModel, render_proof
+from inos.rpc.models.chain import StateProofModel
+from inos.rpc.models.render import render_proof
+from inos.rpc.models.values import Hash, HexBytes, HexText, Model
 from inos.rpc.ports import NodePort
-from inos.rpc.schemas import HeightNumber, Hex, Hex32, Model
 
-MAX_HEADERS: Final = 512
 MAX_WITNESSES: Final = 16
-MAX_STEPS: Final = 16
+MAX_PROOFS: Final = 16
 MAX_KEY_DIGITS: Final = 256
 
 
-class HeadersParams(Model):
-    first: HeightNumber
-    limit: Annotated[int, Field(ge=1, le=MAX_HEADERS)] = MAX_HEADERS
-
-
-class HeadersModel(Model):
-    """Of the best chain, in order; the first is at the height asked for."""
-
-    headers: Annotated[list[Hex], Field(description="Canonical encodings; the hash of one is its block's id.")]
-    height: Annotated[HeightNumber, Field(description="Of this node's tip.")]
-
-
 class WitnessesParams(Model):
-    blocks: Annotated[list[Hex32], Field(min_length=1, max_length=MAX_WITNESSES)]
+    blocks: Annotated[list[Hash], Field(min_length=1, max_length=MAX_WITNESSES, description="The ids of the blocks.")]
 
 
 class WitnessesModel(Model):
-    witnesses: Annotated[list[Hex | None], Field(description="Canonical encodings, null where it is not kept here.")]
+    """The witnesses of blocks' seals, about 33 KB each."""
+
+    witnesses: Annotated[
+        list[HexBytes | None],
+        Field(description="Canonical encodings, in the order of the request; null if this node does not keep one."),
+    ]
 
 
-class StepsParams(Model):
-    first: Annotated[int, Field(ge=0, le=2**63 - 1, description="The first epoch wanted.")] = 1
+class FinalityProofsParams(Model):
+    first: Annotated[int, Field(ge=0, le=2**63 - 1, description="The first epoch whose checkpoint to prove.")] = 1
 
 
-class StepsModel(Model):
-    """How checkpoints were justified, in order: docs/decisions/0068-following-finality.md."""
+class FinalityProofsModel(Model):
+    """The proofs that checkpoints are justified. docs/decisions/0068-following-finality.md explains them."""
 
-    steps: Annotated[list[Hex], Field(description=f"Canonical encodings; {MAX_STEPS} of them mean: there are more.")]
+    proofs: Annotated[
+        list[HexBytes],
+        Field(
+            description=f"Canonical encodings, in the order of the epochs. If there are {MAX_PROOFS}, there are more."
+        ),
+    ]
 
 
-class ProveParams(Model):
-    key: Annotated[Hex, Field(max_length=MAX_KEY_DIGITS, description="A state key: one byte of kind, and the id.")]
-    block: Annotated[Hex32 | None, Field(description="A recent checkpoint; null is the tip.")] = None
-
-
-@method("light_headers", examples=(Example("the first headers", {"first": 1, "limit": 8}),))
-async def light_headers(node: NodePort, params: HeadersParams) -> HeadersModel:
-    """Headers of the best chain as bytes, at most 512."""
-    height = node.ledger.tip.header.height
-    heights = range(params.first, min(height, params.first + params.limit - 1) + 1)
-    found = [node.ledger.get_block_id(Height(each)) for each in heights]
-    headers = [node.ledger.get_header(block) for block in found if block is not None]
-    return HeadersModel(headers=[encode(header).hex() for header in headers if header is not None], height=height)
+class StateProofParams(Model):
+    key: Annotated[
+        HexText,
+        Field(max_length=MAX_KEY_DIGITS, description="The state key: one byte for the kind of record, and the id."),
+    ]
+    block: Annotated[Hash | None, Field(description="The id of a recent checkpoint; null for the tip.")] = None
 
 
 @method("light_witnesses")
 async def light_witnesses(node: NodePort, params: WitnessesParams) -> WitnessesModel:
-    """What proves blocks' seals, 33 KB each."""
+    """Return the witnesses that prove blocks' seals."""
     found = [node.ledger.get_witness(BlockId(bytes.fromhex(block))) for block in params.blocks]
     return WitnessesModel(witnesses=[None if each is None else encode(each).hex() for each in found])
 
 
-@method("light_steps", examples=(Example("from the first epoch on", {"first": 1}),))
-async def light_steps(node: NodePort, params: StepsParams) -> StepsModel:
-    """How finality went on the best chain, from an epoch on: what proves a checkpoint without executing blocks."""
-    return StepsModel(steps=[encode(step).hex() for step in node.ledger.list_steps(params.first, MAX_STEPS)])
+@method("light_finalityProofs", examples=(Example("from the first epoch on", {"first": 1}),))
+async def light_finality_proofs(node: NodePort, params: FinalityProofsParams) -> FinalityProofsModel:
+    """Return the best chain's finality proofs from an epoch on, which prove checkpoints without executing blocks."""
+    return FinalityProofsModel(proofs=[encode(each).hex() for each in node.ledger.list_steps(params.first, MAX_PROOFS)])
 
 
 @method("light_prove")
-async def light_prove(node: NodePort, params: ProveParams) -> ProofModel:
-    """A state record, or its absence, with the proof against the root of a recent checkpoint's state, or the tip's."""
+async def light_prove(node: NodePort, params: StateProofParams) -> StateProofModel:
+    """Prove the value or the absence of a state record, against the state root of a recent checkpoint or the tip."""
     key = StateKey(bytes.fromhex(params.key))
     if params.block is None:
         tip, proven = read_at_tip(node, lambda: node.ledger.prove(key))
@@ -95,6 +86,6 @@ async def light_prove(node: NodePort, params: ProveParams) -> ProofModel:
             NOT_FOUND,
             "state-not-kept",
             f"this node does not keep the state after block {params.block}",
-            hint="states are kept after recent checkpoints; ask for a later one",
+            hint="nodes keep the states after recent checkpoints; name a later one",
         )
     return render_proof(key, block, header, *found)

@@ -1,4 +1,4 @@
-"""Matrices in JSON: base64 of raw little-endian numbers, or of a .npy file, with every bound checked first."""
+"""Matrices in JSON: base64 of raw little-endian numbers or of a .npy file, whose sizes are checked first."""
 
 import base64
 import binascii
@@ -14,12 +14,12 @@ from inos.rpc.errors import TOO_LARGE, RpcError, make_invalid_param
 
 MAX_NPY_HEADER: Final = 10_000
 HEADER_ERRORS: Final = (ValueError, SyntaxError, TypeError, LookupError, TokenError, RecursionError, MemoryError)
-"""What Python's own parser, which numpy reads headers with, makes of nonsense."""
+"""The errors of Python's parser, with which numpy reads headers, for invalid headers."""
 DtypeName = Literal["int8", "int32"]
 
 
 def decode_base64(text: str) -> bytes:
-    """Bytes of strict base64; RpcError "not-base64"."""
+    """Return the bytes that strict base64 encodes; raise RpcError "not-base64"."""
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
@@ -27,22 +27,22 @@ def decode_base64(text: str) -> bytes:
 
 
 def read_raw(data: bytes, dtype: DtypeName, rows: int, cols: int) -> NDArray[Any]:
-    """A matrix from its numbers, row-major and little-endian.
+    """Return the matrix with the given entries, row-major and little-endian.
 
     Raises:
-        RpcError: "bad-shape" where the length does not fit.
+        RpcError: "bad-shape" if the length does not fit.
     """
     kind = np.dtype(dtype).newbyteorder("<")
     expected = rows * cols * kind.itemsize
     if len(data) != expected:
         raise make_invalid_param(
-            "data", f"{rows} x {cols} {dtype} take {expected} bytes, got {len(data)}", code="bad-shape"
+            "data", f"{rows} x {cols} entries of {dtype} are {expected} bytes, got {len(data)}", code="bad-shape"
         )
     return np.frombuffer(data, kind).reshape(rows, cols).astype(np.dtype(dtype))
 
 
 def read_npy(data: bytes) -> NDArray[Any]:
-    """A matrix from the bytes of a .npy file. The header is read first: nothing is unpickled, nothing over-allocated.
+    """Return the matrix in a .npy file. The header is checked first, so nothing is unpickled or over-allocated.
 
     Raises:
         RpcError: "bad-npy", "bad-dtype", "bad-shape".
@@ -52,17 +52,17 @@ def read_npy(data: bytes) -> NDArray[Any]:
         raise make_invalid_param("data", f"the matrix holds {kind}, not int8 or int32", code="bad-dtype")
     if len(shape) != 2 or not all(1 <= side <= MAX_ROWS for side in shape):
         raise make_invalid_param(
-            "data", f"a matrix has rows and columns of 1 .. {MAX_ROWS}, this is {shape}", code="bad-shape"
+            "data", f"a matrix has 1 to {MAX_ROWS} rows and columns, this one is {shape}", code="bad-shape"
         )
     if len(data) - offset != shape[0] * shape[1] * kind.itemsize:
-        raise make_invalid_param("data", f"the file is cut off or too long for {shape}", code="bad-npy")
+        raise make_invalid_param("data", f"the file is too short or too long for the shape {shape}", code="bad-npy")
     flat = np.frombuffer(data, kind, offset=offset)
     array = flat.reshape(shape[::-1]).T if is_column_major else flat.reshape(shape)
     return np.ascontiguousarray(array, np.int8 if kind.itemsize == 1 else np.int32)
 
 
 def encode_matrix(array: NDArray[Any]) -> str:
-    """Base64 of the numbers, row-major and little-endian."""
+    """Return base64 of the entries, row-major and little-endian."""
     return base64.b64encode(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes()).decode("ascii")
 
 
@@ -77,17 +77,17 @@ def _read_header(data: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int
         else:
             raise ValueError(f"version {version} of the format")
     except HEADER_ERRORS as error:
-        raise make_invalid_param("data", f"not a .npy file this node reads: {error}", code="bad-npy") from error
+        raise make_invalid_param("data", f"not a .npy file that this node can read: {error}", code="bad-npy") from error
     shape, is_column_major, kind = header
     return shape, bool(is_column_major), kind, stream.tell()
 
 
 def check_answer_size(size: int, limit: int, name: str) -> None:
-    """Refuse a matrix too large for one answer; RpcError "answer-too-large"."""
+    """Raise RpcError "answer-too-large" if a matrix is too large for one answer."""
     if size > limit:
         raise RpcError(
             TOO_LARGE,
             "answer-too-large",
-            f"matrix {name} has {size} bytes, an answer holds at most {limit}",
-            hint="fetch it as a peer, in strips",
+            f"{size} bytes of matrix {name} were requested, an answer holds at most {limit}",
+            hint="fetch it a few rows at a time with mesh_getRows",
         )

@@ -1,7 +1,7 @@
-"""mesh_*: matrices by content, in and out."""
+"""mesh_put and mesh_get: whole matrices, by id."""
 
 import asyncio
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +20,12 @@ from inos.rpc.methods.mesh.encoding import (
     read_npy,
     read_raw,
 )
+from inos.rpc.models.values import Count, Hash, MatrixDtype, Model
 from inos.rpc.ports import NodePort
-from inos.rpc.schemas import Hex32, Model
 from inos.work import InvalidMatrix
 
-MAX_WAIT_S = 60.0
-MAX_ANSWER_BYTES = 48 * 2**20
+MAX_WAIT_S: Final = 60.0
+MAX_ANSWER_BYTES: Final = 48 * 2**20
 
 Side = Annotated[int, Field(ge=1, le=MAX_ROWS)]
 
@@ -33,41 +33,45 @@ Side = Annotated[int, Field(ge=1, le=MAX_ROWS)]
 class PutParams(Model):
     """Either a whole .npy file in `data`, or raw numbers with dtype, rows and cols."""
 
-    data: Annotated[str, Field(min_length=4, description="Base64 of a .npy file, or of row-major little-endian data.")]
-    dtype: DtypeName | None = None
-    rows: Side | None = None
-    cols: Side | None = None
+    data: Annotated[
+        str, Field(min_length=4, description="Base64 of a .npy file, or of the entries, row-major and little-endian.")
+    ]
+    dtype: Annotated[MatrixDtype | None, Field(description="The data type; null for a .npy file.")] = None
+    rows: Annotated[Side | None, Field(description="The number of rows; null for a .npy file.")] = None
+    cols: Annotated[Side | None, Field(description="The number of columns; null for a .npy file.")] = None
 
     @model_validator(mode="after")
     def _check_shape(self) -> Self:
         given = [value is not None for value in (self.dtype, self.rows, self.cols)]
         if any(given) and not all(given):
-            raise ValueError("dtype, rows and cols go together; leave all of them out for a .npy file")
+            raise ValueError("dtype, rows and cols belong together; leave all of them out for a .npy file")
         return self
 
 
-class Stored(Model):
-    id: Hex32
-    dtype: DtypeName
-    rows: int
-    cols: int
-    root: Hex32
+class MatrixInfoModel(Model):
+    """What a matrix's id commits to."""
+
+    id: Annotated[Hash, Field(description="The matrix's id.")]
+    dtype: Annotated[MatrixDtype, Field(description="The data type.")]
+    rows: Annotated[Count, Field(description="The number of rows.")]
+    cols: Annotated[Count, Field(description="The number of columns.")]
+    root: Annotated[Hash, Field(description="The Merkle root over the matrix's strips of 16 rows.")]
+
+
+class MatrixDataModel(MatrixInfoModel):
+    """A matrix with its entries."""
+
+    data: Annotated[str, Field(description="Base64 of the entries, row-major and little-endian.")]
 
 
 class GetParams(Model):
-    id: Hex32
+    id: Annotated[Hash, Field(description="The matrix's id.")]
     wait_s: Annotated[
-        float, Field(ge=0, le=MAX_WAIT_S, description="How long to ask peers for it where it is not here.")
+        float,
+        Field(
+            ge=0, le=MAX_WAIT_S, description="Seconds to request the matrix from peers if this node does not have it."
+        ),
     ] = 0.0
-
-
-class Fetched(Model):
-    id: Hex32
-    dtype: DtypeName
-    rows: int
-    cols: int
-    root: Hex32
-    data: Annotated[str, Field(description="Base64 of the numbers, row-major, little-endian.")]
 
 
 @method(
@@ -75,35 +79,35 @@ class Fetched(Model):
     timeout_s=120.0,
     examples=(Example("a 1 x 4 operand", {"data": "AQID/w==", "dtype": "int8", "rows": 1, "cols": 4}),),
 )
-async def mesh_put(node: NodePort, params: PutParams) -> Stored:
-    """Store a matrix on this node, which then serves it to others by its id.
+async def mesh_put(node: NodePort, params: PutParams) -> MatrixInfoModel:
+    """Store a matrix on this node, which then serves it to other nodes by its id.
 
-    int8 is an operand, with entries in -64 .. 63; int32 is a result. Storing it again changes nothing.
+    Storing a matrix again changes nothing.
     """
     array = await asyncio.to_thread(_read, params)
     try:
         ref = await node.add_matrix(array)
     except InvalidMatrix as error:
         raise make_invalid_param("data", error.message, code=error.code, hint=error.hint) from error
-    return Stored(id=ref.id.hex(), dtype=_dtype_name(array), rows=ref.rows, cols=ref.cols, root=ref.root.hex())
+    return MatrixInfoModel(id=ref.id.hex(), dtype=_dtype_name(array), rows=ref.rows, cols=ref.cols, root=ref.root.hex())
 
 
 @method("mesh_get", timeout_s=MAX_WAIT_S + 60)
-async def mesh_get(node: NodePort, params: GetParams) -> Fetched:
-    """A matrix by its id, from this node or, with `wait_s`, from its peers."""
+async def mesh_get(node: NodePort, params: GetParams) -> MatrixDataModel:
+    """Return a matrix by its id, from this node or, with `wait_s`, from its peers."""
     matrix = MatrixId(bytes.fromhex(params.id))
     _check_size(node, matrix)
     try:
         array = await node.fetch_matrix(matrix, params.wait_s)
     except MatrixMissing as error:
-        hint = "" if params.wait_s else "pass wait_s to ask peers for it"
+        hint = "" if params.wait_s else "pass wait_s to request it from peers"
         raise make_not_found("matrix", params.id, hint=hint) from error
     _check_size(node, matrix)
     info = node.matrices.info(matrix)
     if info is None:
-        raise make_not_found("matrix", params.id, hint="it was dropped while it was read")
+        raise make_not_found("matrix", params.id, hint="it was deleted while it was read")
     data = await asyncio.to_thread(encode_matrix, array)
-    return Fetched(
+    return MatrixDataModel(
         id=params.id, dtype=_dtype_name(array), rows=info.rows, cols=info.cols, root=info.root.hex(), data=data
     )
 

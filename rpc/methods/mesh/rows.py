@@ -1,4 +1,4 @@
-"""mesh_putRows and mesh_getRows: matrices too large for one request, a few rows at a time."""
+"""mesh_putRows and mesh_getRows: matrices that are too large for one request, a few rows at a time."""
 
 import asyncio
 from typing import Annotated
@@ -11,51 +11,70 @@ from inos.primitives.matrices import DTYPE_INT7, DTYPE_INT32, MAX_ROWS
 from inos.primitives.units import MatrixId
 from inos.rpc.errors import make_invalid_param, make_not_found
 from inos.rpc.method import method
-from inos.rpc.methods.mesh.encoding import DtypeName, check_answer_size, decode_base64, encode_matrix, read_raw
+from inos.rpc.methods.mesh.encoding import check_answer_size, decode_base64, encode_matrix, read_raw
 from inos.rpc.methods.mesh.matrices import MAX_ANSWER_BYTES, MAX_WAIT_S, Side
+from inos.rpc.models.values import Count, Hash, MatrixDtype, Model
 from inos.rpc.ports import NodePort
-from inos.rpc.schemas import Count, Hex32, Model
 from inos.work import InvalidMatrix
 
 
 class PutRowsParams(Model):
-    id: Annotated[Hex32, Field(description="Of the whole matrix: whoever sends it has computed it.")]
-    dtype: DtypeName
-    rows: Side
-    cols: Side
-    first: Annotated[int, Field(ge=0, lt=MAX_ROWS, description="The first row sent: the next one that is missing.")] = 0
+    id: Annotated[Hash, Field(description="The id of the whole matrix, which the sender has computed.")]
+    dtype: Annotated[MatrixDtype, Field(description="The data type.")]
+    rows: Annotated[Side, Field(description="The number of rows of the whole matrix.")]
+    cols: Annotated[Side, Field(description="The number of columns.")]
+    first: Annotated[
+        int, Field(ge=0, lt=MAX_ROWS, description="The index of the first row sent, which is the next one missing.")
+    ] = 0
     data: Annotated[
         str,
-        Field(description="Base64 of whole rows, little-endian, up to the end of a strip of 16 or of all."),
+        Field(
+            description="Base64 of whole rows, little-endian. The rows must end at the end of a strip of 16 rows or "
+            "of the matrix. Empty to ask which row comes next."
+        ),
     ] = ""
 
 
-class RowsPut(Model):
-    rows_done: Annotated[Count, Field(description="Rows this node has, from the first one on: where to go on.")]
-    is_complete: bool
+class StoredRowsModel(Model):
+    """How much of a matrix is stored."""
+
+    rows_done: Annotated[
+        Count,
+        Field(description="The number of rows stored, from the first one on; the next one to send has this index."),
+    ]
+    is_complete: Annotated[bool, Field(description="True if the whole matrix is stored.")]
 
 
 class GetRowsParams(Model):
-    id: Hex32
-    count: Annotated[int, Field(ge=0, le=MAX_ROWS, description="Fewer come at the end; 0 asks for the shape alone.")]
-    first: Annotated[int, Field(ge=0, lt=MAX_ROWS)] = 0
-    wait_s: Annotated[float, Field(ge=0, le=MAX_WAIT_S, description="How long to ask peers for the matrix.")] = 0.0
+    id: Annotated[Hash, Field(description="The matrix's id.")]
+    count: Annotated[
+        int, Field(ge=0, le=MAX_ROWS, description="The most rows to return; 0 to get the matrix's shape only.")
+    ]
+    first: Annotated[int, Field(ge=0, lt=MAX_ROWS, description="The index of the first row.")] = 0
+    wait_s: Annotated[
+        float,
+        Field(
+            ge=0, le=MAX_WAIT_S, description="Seconds to request the matrix from peers if this node does not have it."
+        ),
+    ] = 0.0
 
 
-class RowsGot(Model):
-    id: Hex32
-    dtype: DtypeName
-    rows: Annotated[Count, Field(description="Of the whole matrix.")]
-    cols: Count
-    first: Count
-    data: Annotated[str, Field(description="Base64 of the rows, little-endian.")]
+class MatrixRowsModel(Model):
+    """Some rows of a matrix."""
+
+    id: Annotated[Hash, Field(description="The matrix's id.")]
+    dtype: Annotated[MatrixDtype, Field(description="The data type.")]
+    rows: Annotated[Count, Field(description="The number of rows of the whole matrix.")]
+    cols: Annotated[Count, Field(description="The number of columns.")]
+    first: Annotated[Count, Field(description="The index of the first row returned.")]
+    data: Annotated[str, Field(description="Base64 of the rows, row-major and little-endian.")]
 
 
 @method("mesh_putRows", timeout_s=120.0)
-async def mesh_put_rows(node: NodePort, params: PutRowsParams) -> RowsPut:
-    """Store some rows of a large matrix; it is served by its id once all are here.
+async def mesh_put_rows(node: NodePort, params: PutRowsParams) -> StoredRowsModel:
+    """Store some rows of a large matrix. The node serves the matrix by its id once all rows are stored.
 
-    Sent without data it says where to go on, also after a cut or a restart of the node.
+    Without data, the answer says which row to send next, also after a lost connection or a restart of the node.
     """
     dtype = DTYPE_INT7 if params.dtype == "int8" else DTYPE_INT32
     array = None
@@ -68,21 +87,21 @@ async def mesh_put_rows(node: NodePort, params: PutRowsParams) -> RowsPut:
         done = await node.add_rows(MatrixId(bytes.fromhex(params.id)), shape, params.first, array)
     except InvalidMatrix as error:
         raise make_invalid_param("data", error.message, code=error.code, hint=error.hint) from error
-    return RowsPut(rows_done=done, is_complete=done == params.rows)
+    return StoredRowsModel(rows_done=done, is_complete=done == params.rows)
 
 
 @method("mesh_getRows", timeout_s=MAX_WAIT_S + 60)
-async def mesh_get_rows(node: NodePort, params: GetRowsParams) -> RowsGot:
-    """Some rows of a matrix, from this node or, with `wait_s`, first fetched from its peers."""
+async def mesh_get_rows(node: NodePort, params: GetRowsParams) -> MatrixRowsModel:
+    """Return some rows of a matrix, from this node or, with `wait_s`, after it was fetched from peers."""
     matrix = MatrixId(bytes.fromhex(params.id))
     try:
         array = await node.fetch_matrix(matrix, params.wait_s)
     except MatrixMissing as error:
-        hint = "" if params.wait_s else "pass wait_s to ask peers for it"
+        hint = "" if params.wait_s else "pass wait_s to request it from peers"
         raise make_not_found("matrix", params.id, hint=hint) from error
     part = array[params.first : params.first + params.count]
     check_answer_size(part.nbytes, MAX_ANSWER_BYTES, params.id)
-    return RowsGot(
+    return MatrixRowsModel(
         id=params.id,
         dtype="int8" if array.dtype == np.int8 else "int32",
         rows=array.shape[0],

@@ -3,6 +3,6 @@
 from typing import Final
 
 from inos.rpc.method import Method, collect_methods
-from inos.rpc.methods.net import peers
+from inos.rpc.methods.net import addresses, bans, peers, providers, status
 
-METHODS: Final[dict[str, Method]] = collect_methods(peers)
+METHODS: Final[dict[str, Method]] = collect_methods(addresses, bans, peers, providers, status)

@@ -3,6 +3,6 @@
 from typing import Final
 
 from inos.rpc.method import Method, collect_methods
-from inos.rpc.methods.node import status
+from inos.rpc.methods.node import health, snapshot, stop, version
 
-METHODS: Final[dict[str, Method]] = collect_methods(status)
+METHODS: Final[dict[str, Method]] = collect_methods(health, snapshot, stop, version)

@@ -1,4 +1,4 @@
-"""Adding up everything the state holds, record by record, to compare it with what the market says."""
+"""The audit of the supply: the sum of all records of the state, to compare with the market record."""
 
 import asyncio
 from collections.abc import Iterable
@@ -14,12 +14,12 @@ ESCROWED = frozenset({JobState.OPEN, JobState.CLAIMED, JobState.DELIVERED})
 
 
 async def audit(node: NodePort) -> tuple[Tip, Market, int]:
-    """Tip, market and the sum of all balances, bonds and escrowed rewards in nano, of one and the same block.
+    """Return tip, market and the sum of all balances, bonds and escrowed rewards in nano, all of one block.
 
-    The records are those of one snapshot, however long the adding takes in its thread.
+    A thread adds up the records of one database snapshot, while blocks are connected.
 
     Raises:
-        RpcError: "tip-moving" where that happened every time.
+        RpcError: "tip-moving" if a block was connected before the snapshot was taken, on every try.
     """
     for _ in range(TRIES):
         tip, records = node.ledger.tip, node.ledger.iterate_records()
@@ -30,7 +30,7 @@ async def audit(node: NodePort) -> tuple[Tip, Market, int]:
 
 
 def add_up(records: Iterable[tuple[StateKey, bytes]]) -> tuple[Market, int]:
-    """The market's record, and the nano in all accounts, bonds and escrows.
+    """Return the market record and the sum of the nano in all accounts, bonds and escrows.
 
     Raises:
         LookupError: there is no market record.

@@ -1,4 +1,4 @@
-"""state_getStanding: an account's reputation over time."""
+"""state_getReputationHistory: an account's reputation over time."""
 
 import asyncio
 from typing import Annotated
@@ -7,37 +7,42 @@ from pydantic import Field
 
 from inos.rpc.lookup import read_at_tip
 from inos.rpc.method import method
-from inos.rpc.methods.state.standing import MAX_ENTRIES, compute_standing
+from inos.rpc.methods.state.replay import MAX_ENTRIES, replay_reputation
+from inos.rpc.models.render import read_address
+from inos.rpc.models.values import AccountAddress, BlockHeight, Model, NanoAmount
 from inos.rpc.ports import NodePort
-from inos.rpc.render import read_address
-from inos.rpc.schemas import AddressText, HeightNumber, Model, NanoText
 
 
-class StandingParams(Model):
-    address: AddressText
+class ReputationParams(Model):
+    address: Annotated[AccountAddress, Field(description="The account's address.")]
 
 
-class StandingPoint(Model):
-    """After a block in which it changed; it then halves again and again until the next point."""
+class ReputationPointModel(Model):
+    """Reputation after a block that changed it; until the next point it only halves over time."""
 
-    height: HeightNumber
-    reputation: NanoText
+    height: Annotated[BlockHeight, Field(description="The height of the block.")]
+    reputation: Annotated[NanoAmount, Field(description="The reputation after it.")]
 
 
-class StandingModel(Model):
-    points: Annotated[list[StandingPoint], Field(description="Oldest first; the last one is the tip.")]
+class ReputationHistoryModel(Model):
+    """An account's reputation over time."""
+
+    points: Annotated[list[ReputationPointModel], Field(description="The points, oldest first; the last is the tip's.")]
     is_complete: Annotated[
         bool,
-        Field(description=f"Whether they lead to what the state holds; at most {MAX_ENTRIES} entries are read."),
+        Field(
+            description="True if the points lead to the values in the state. They may not if the account's history has "
+            f"more than {MAX_ENTRIES} entries, or if this node started from a snapshot."
+        ),
     ]
 
 
-@method("state_getStanding", timeout_s=30.0)
-async def state_get_standing(node: NodePort, params: StandingParams) -> StandingModel:
-    """Reputation of an address over time, told again from its jobs and lapses."""
+@method("state_getReputationHistory", timeout_s=30.0)
+async def state_get_reputation_history(node: NodePort, params: ReputationParams) -> ReputationHistoryModel:
+    """Return the reputation of an account over time, computed again from its jobs."""
     address = read_address(node, params.address)
-    _, (points, is_complete) = await asyncio.to_thread(read_at_tip, node, lambda: compute_standing(node, address))
-    return StandingModel(
-        points=[StandingPoint(height=point.height, reputation=str(point.reputation)) for point in points],
+    _, (points, is_complete) = await asyncio.to_thread(read_at_tip, node, lambda: replay_reputation(node, address))
+    return ReputationHistoryModel(
+        points=[ReputationPointModel(height=point.height, reputation=str(point.reputation)) for point in points],
         is_complete=is_complete,
     )

@@ -1,6 +1,6 @@
-"""tx_*: handing in transactions, and what waits to be mined."""
+"""tx_send, tx_pool and tx_estimateFee."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field, StringConstraints
 
@@ -10,78 +10,79 @@ from inos.primitives.transactions import MAX_TX_BYTES, Transaction, get_sender
 from inos.primitives.units import TxId
 from inos.rpc.errors import make_invalid_param
 from inos.rpc.method import Example, method
+from inos.rpc.models.render import KINDS, make_renderer
+from inos.rpc.models.transactions import SentTransactionModel
+from inos.rpc.models.values import AccountAddress, BigInteger, Count, Hash, Model, NanoAmount, TransactionKind
 from inos.rpc.ports import NodePort
-from inos.rpc.render import KINDS, make_renderer
-from inos.rpc.schemas import AddressText, Count, Hex32, Model, NanoText, NumberText, TxKind
 
-DIGITS = frozenset("0123456789abcdefABCDEF")
-MAX_LISTED = 1000
-TYPICAL_TX_BYTES = 500
-"""The largest kind, a posted job, takes about 450."""
+DIGITS: Final = frozenset("0123456789abcdefABCDEF")
+MAX_LISTED: Final = 1000
+TYPICAL_TX_BYTES: Final = 500
+"""The largest common kind, a posted job, takes about 450."""
 
 
 class SendParams(Model):
     hex: Annotated[
         str,
         StringConstraints(min_length=2, max_length=2 * MAX_TX_BYTES),
-        Field(description="Canonical encoding of a signed transaction, as hex digits."),
+        Field(description="The canonical encoding of a signed transaction, as hex digits."),
     ]
 
 
-class Sent(Model):
-    id: Hex32
-
-
 class PoolParams(Model):
-    limit: Annotated[int, Field(ge=0, le=MAX_LISTED, description="How many to list.")] = 100
+    limit: Annotated[int, Field(ge=0, le=MAX_LISTED, description="The most transactions to list.")] = 100
 
 
-class PooledTransaction(Model):
-    id: Hex32
-    sender: AddressText
-    nonce: Count
-    fee: NanoText
-    kind: TxKind
-    size: Count
+class PooledTransactionModel(Model):
+    """A transaction in the pool."""
+
+    id: Annotated[Hash, Field(description="The transaction's id.")]
+    sender: Annotated[AccountAddress, Field(description="The account that signed the transaction.")]
+    nonce: Annotated[Count, Field(description="Its nonce.")]
+    fee: Annotated[NanoAmount, Field(description="Its fee.")]
+    kind: Annotated[TransactionKind, Field(description="What it does.")]
+    size: Annotated[Count, Field(description="Bytes of the canonical encoding.")]
 
 
-class Pool(Model):
-    """Transactions that wait to be mined; `count` and `bytes` are of all, the list may be shorter."""
+class PoolModel(Model):
+    """Transactions that wait for a block."""
 
-    count: Count
-    bytes: Count
-    transactions: list[PooledTransaction]
+    count: Annotated[Count, Field(description="The number of all transactions in the pool.")]
+    bytes: Annotated[Count, Field(description="The bytes of all transactions in the pool.")]
+    transactions: Annotated[list[PooledTransactionModel], Field(description="Transactions, at most `limit`.")]
 
 
 class FeeParams(Model):
-    size: Annotated[int, Field(ge=1, le=MAX_TX_BYTES, description="Bytes of the transaction.")] = TYPICAL_TX_BYTES
+    size: Annotated[int, Field(ge=1, le=MAX_TX_BYTES, description="The bytes of the transaction.")] = TYPICAL_TX_BYTES
 
 
-class FeeEstimate(Model):
-    fee: Annotated[NanoText, Field(description="For the whole transaction.")]
-    fee_per_byte: Annotated[NumberText, Field(description="Nano per byte, rounded up.")]
+class FeeEstimateModel(Model):
+    """A fee with which a transaction should soon be in a block."""
+
+    fee: Annotated[NanoAmount, Field(description="The fee for the whole transaction.")]
+    fee_per_byte: Annotated[BigInteger, Field(description="Nano per byte, rounded up.")]
 
 
 @method("tx_send")
-async def tx_send(node: NodePort, params: SendParams) -> Sent:
-    """Hand in a signed transaction; it is checked, put into the pool and announced to peers.
+async def tx_send(node: NodePort, params: SendParams) -> SentTransactionModel:
+    """Send a signed transaction: the node checks it, puts it into its pool and relays it to peers.
 
-    A refusal names the rule (-32003) or the pool's reason (-32004) in data.code; nothing is stored then.
+    If it breaks a rule (-32003) or the pool refuses it (-32004), data.code says why, and nothing is stored.
     """
-    return Sent(id=(await node.add_transaction(decode_hex(params.hex))).hex())
+    return SentTransactionModel(id=(await node.add_transaction(decode_hex(params.hex))).hex())
 
 
 @method("tx_pool")
-async def tx_pool(node: NodePort, params: PoolParams) -> Pool:
-    """What waits in this node's pool."""
+async def tx_pool(node: NodePort, params: PoolParams) -> PoolModel:
+    """List the transactions in this node's pool."""
     renderer = make_renderer(node)
-    listed: list[PooledTransaction] = []
+    listed: list[PooledTransactionModel] = []
     for tx_id in list(node.mempool.list_ids())[: params.limit]:
         tx = node.mempool.get(TxId(tx_id))
         if tx is None:
             continue
         listed.append(
-            PooledTransaction(
+            PooledTransactionModel(
                 id=tx_id.hex(),
                 sender=renderer.address(get_sender(tx)),
                 nonce=tx.nonce,
@@ -90,24 +91,24 @@ async def tx_pool(node: NodePort, params: PoolParams) -> Pool:
                 size=len(encode(tx)),
             )
         )
-    return Pool(count=len(node.mempool), bytes=node.mempool.bytes_used, transactions=listed)
+    return PoolModel(count=len(node.mempool), bytes=node.mempool.bytes_used, transactions=listed)
 
 
-@method("tx_estimateFee", examples=(Example("of a transfer", {}),))
-async def tx_estimate_fee(node: NodePort, params: FeeParams) -> FeeEstimate:
-    """A fee with which a transaction should be mined soon."""
+@method("tx_estimateFee", examples=(Example("of a typical transaction", {}),))
+async def tx_estimate_fee(node: NodePort, params: FeeParams) -> FeeEstimateModel:
+    """Estimate a fee with which a transaction should soon be in a block, and return the burn per ticket."""
     fee = node.mempool.estimate_fee(params.size)
-    return FeeEstimate(
+    return FeeEstimateModel(
         fee=str(fee),
         fee_per_byte=str(-(-fee // params.size)),
     )
 
 
 def decode_hex(text: str) -> Transaction:
-    """The transaction in hex text.
+    """Return the transaction that hex text encodes.
 
     Raises:
-        RpcError: invalid params, "not-hex", or the codec's code where the bytes are no transaction.
+        RpcError: "not-hex", or the codec's code if the bytes are not a transaction.
     """
     if len(text) % 2 or not set(text) <= DIGITS:
         raise make_invalid_param("hex", "not an even number of hex digits", code="not-hex")

@@ -1,4 +1,4 @@
-"""watch_status: what a node that checks optimistic results has seen."""
+"""watch_status: the watcher of optimistic results."""
 
 from typing import Annotated
 
@@ -7,30 +7,39 @@ from pydantic import Field
 from inos.rpc import errors
 from inos.rpc.errors import RpcError
 from inos.rpc.method import method
+from inos.rpc.models.render import make_renderer
+from inos.rpc.models.values import AccountAddress, Count, Model, NanoAmount, NoParams
 from inos.rpc.ports import NodePort
-from inos.rpc.render import make_renderer
-from inos.rpc.schemas import AddressText, Count, Model, NanoText, NoParams
 
 
-class WatchModel(Model):
-    """Counts since the node was started."""
+class WatcherStatusModel(Model):
+    """What the watcher has done since the node started."""
 
-    address: Annotated[AddressText, Field(description="Who sends challenges, pays their fees, and is paid for them.")]
-    balance: NanoText
-    checked: Annotated[Count, Field(description="Results checked to the end.")]
-    wrong: Count
+    address: Annotated[
+        AccountAddress, Field(description="The account that sends challenges, pays their fees, and is paid for them.")
+    ]
+    balance: Annotated[NanoAmount, Field(description="The balance of that account.")]
+    checked: Annotated[Count, Field(description="Results that were checked completely.")]
+    wrong: Annotated[Count, Field(description="Results that were found to be wrong.")]
     challenged: Annotated[Count, Field(description="Challenges sent.")]
-    unavailable: Annotated[Count, Field(description="Results whose matrices could not be had in their window.")]
-    last_error: str
+    unavailable: Annotated[
+        Count, Field(description="Results whose matrices could not be fetched before they were paid.")
+    ]
+    last_error: Annotated[str, Field(description="What last went wrong; empty if nothing did.")]
 
 
 @method("watch_status", is_protected=True)
-async def watch_status(node: NodePort, params: NoParams) -> WatchModel:
-    """What the watcher does, and what it came to."""
+async def watch_status(node: NodePort, params: NoParams) -> WatcherStatusModel:
+    """Return what the watcher of optimistic results has done."""
     if node.watcher is None:
-        raise RpcError(errors.UNAVAILABLE, "no-watcher", "this node does not watch", hint="start it with --watch")
+        raise RpcError(
+            errors.UNAVAILABLE,
+            "no-watcher",
+            "this node does not check optimistic results",
+            hint="start it with --watch",
+        )
     status = node.watcher.get_status()
-    return WatchModel(
+    return WatcherStatusModel(
         address=make_renderer(node).address(status.address),
         balance=str(node.ledger.state.get_account(status.address).balance),
         checked=status.checked,

@@ -46,11 +46,11 @@ def refuse(ledger: Ledger, made: MadeBlock) -> str:
 def test_blocks_become_justified_and_final(branch: Branch, ledger: Ledger) -> None:
     feed(ledger, branch.blocks[:12])
     assert ledger.final.header.height == 0
-    assert [ledger.get_standing(Height(height)) for height in (8, 9)] == ["justified", "open"]
+    assert [ledger.get_block_finality(Height(height)) for height in (8, 9)] == ["justified", "none"]
     feed(ledger, branch.blocks[12:])
     assert ledger.final.id == ledger.get_block_id(Height(8))
-    assert [ledger.get_standing(Height(height)) for height in (1, 8, 9, 12, 13)] == [
-        "final", "final", "justified", "justified", "open"
+    assert [ledger.get_block_finality(Height(height)) for height in (1, 8, 9, 12, 13)] == [
+        "final", "final", "justified", "justified", "none"
     ]  # fmt: skip
 
 

@@ -55,7 +55,11 @@ def fill(ledger: Ledger, *transactions: Transaction) -> Mempool:
 
 def make(ledger: Ledger, pool: Mempool, *, miner: bytes = MINER.address) -> Template:
     now = TimeMs(ledger.tip.header.time_ms + 2000)
-    return make_template(ledger, pool, beneficiary=miner, now_ms=now)  # type: ignore[arg-type]
+    before = pool.list_ids()
+    template = make_template(ledger, pool, beneficiary=miner, now_ms=now)  # type: ignore[arg-type]
+    assert pool.list_ids() == before, "it reports what it could not take, and removes nothing"
+    pool.on_refused(template.refusals, ledger.state)
+    return template
 
 
 def finish(template: Template) -> MadeBlock:

@@ -34,6 +34,7 @@ def ledger(branch: Branch, tmp_path: Path) -> Iterator[Ledger]:
 
 def choose(ledger: Ledger, pool: Mempool) -> tuple[Transaction, ...]:
     template = make_template(ledger, pool, beneficiary=MINER.address, now_ms=NOW)
+    pool.on_refused(template.refusals, ledger.state)
     return template.transactions
 
 

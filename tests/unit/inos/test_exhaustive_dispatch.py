@@ -23,8 +23,8 @@ from inos.network.wire.messages import KINDS as MESSAGES
 from inos.primitives.bls import get_bls
 from inos.primitives.transactions import Payload, Transaction, get_job_id, sign_transaction
 from inos.primitives.units import Height
-from inos.rpc.methods.job.record import EVENT_NAMES
-from inos.rpc.render import KINDS, STATE_NAMES, Renderer
+from inos.rpc.methods.job.history import EVENT_NAMES
+from inos.rpc.models.render import KINDS, STATE_NAMES, Renderer
 from inos.wallet.build import compute_cost
 from support.consensus_lab import ALICE, CHAIN_ID, Lab, Products, get_code
 from support.documents import ROOT

@@ -140,7 +140,7 @@ async def test_a_reorganisation_is_seen_in_the_metrics(lab: Any, tmp_path: Path)
         for block, witness in branch:
             await node.service.add_block(block, witness)
         seen = await read_metrics(node)
-    assert (seen["inos_chain_blocks_undone"]["_total{}"], seen["inos_chain_deepest_reorganisation"]["{}"]) == (1, 1)
+    assert (seen["inos_chain_blocks_disconnected"]["_total{}"], seen["inos_chain_deepest_reorg_blocks"]["{}"]) == (1, 1)
     assert seen["inos_chain_blocks_connected"]["_total{}"] == 3
 
 

@@ -54,7 +54,7 @@ def test_flags_reach_the_network() -> None:
     assert (found.discovery, found.max_outbound, found.max_inbound) == (False, 3, 5)
     assert found.announce == ("20.1.2.3", 99)
     assert found.stale_tip_s == 40.0
-    with pytest.raises(NetworkError, match="is not a peer's address"):
+    with pytest.raises(NetworkError, match="is not the address of a peer"):
         make_network_settings(make(seeds=("nonsense",)), devnet)
 
 

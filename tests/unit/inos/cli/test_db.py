@@ -92,7 +92,7 @@ async def test_status_asks_the_node(tmp_path: Path):
 
 @pytest.mark.parametrize("phase", ["following", "stalled"])
 def test_status_for_a_person(phase: str):
-    sync = {"height": 7, "text": f"{phase} at block 7", "shares": {"state": 0.75, "disk": 0.25, "network": 0.0}}
+    sync = {"height": 7, "summary": f"{phase} at block 7", "time_shares": {"state": 0.75, "disk": 0.25, "network": 0.0}}
     status = {"network": "devnet", "node_id": "ab", "peers": 3, "tip": "cd", "status": "degraded", "sync": sync}
     status["checks"] = [{"name": "sync", "ok": False, "detail": "behind"}, {"name": "tip", "ok": True, "detail": ""}]
     assert describe(status)[-4:] == [

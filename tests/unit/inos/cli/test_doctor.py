@@ -97,7 +97,7 @@ def test_what_is_wrong_with_a_node_is_passed_on() -> None:
     answers = {
         "node_version": {"version": "1", "network": "n"},
         "node_health": {
-            "sync": {"text": "following"},
+            "sync": {"summary": "following"},
             "checks": [{"name": "disk", "ok": False, "detail": "full", "hint": "make room"}],
         },
         "net_status": {"reachability": "private", "announced": "", "observed_host": ""},

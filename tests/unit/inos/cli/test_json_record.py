@@ -19,7 +19,7 @@ from inos.testing.chain import PHRASE
 
 RECORD: Final = Path(__file__).parent / "json_shapes.json"
 ELSEWHERE: Final = {"bench": "figures of a benchmark are its own", "devnet": "tests/functional/test_devnet_command.py"}
-MAPS: Final = {"links"}
+MAPS: Final = {"connections"}
 """Members whose keys are data."""
 
 

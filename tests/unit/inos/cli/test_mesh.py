@@ -90,7 +90,7 @@ async def test_list_and_status(server: RpcServer, node: Any) -> None:
     assert f"{bytes(32).hex()}  pinned, and not here yet" in shown
     listed = json.loads((await run(server, "list", "--limit", "2", "--json")).stdout)
     assert [each["id"] for each in listed["matrices"]] == sorted(IDS)[:2]
-    assert listed["has_more"]
+    assert listed["next"]
     found = {each["id"]: each for each in json.loads((await run(server, "list", "--json")).stdout)["matrices"]}
     kept = [(found[id]["is_pinned"], found[id]["is_needed"]) for id in IDS]
     assert kept == [(True, False), (False, True), (False, False)]

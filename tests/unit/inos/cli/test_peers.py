@@ -80,7 +80,7 @@ async def test_addresses_need_the_token(server: RpcServer, node: FakeNode, tmp_p
     result = await run(server, "addresses", "--data-dir", str(tmp_path))
     assert result.exit_code == 0
     assert result.stdout.splitlines()[1].endswith("reached")
-    assert "1 attempts in vain" in result.stdout
+    assert "failed attempts: 1" in result.stdout
     assert "2 of 2 addresses" in result.stdout
 
 

@@ -44,7 +44,7 @@ async def test_typed_answers(client: inos.Client, node: FakeNode) -> None:
     head = await client.head()
     assert (head.height, head.id, head.weight, head.difficulty) == (1, node.ledger.tip.id.hex(), 600, 600)
     block = await client.block(1)
-    assert (block.id, block.figures.subsidy if block.figures else None) == (head.id, 50 * 10**9)
+    assert (block.id, block.stats.subsidy if block.stats else None) == (head.id, 50 * 10**9)
     assert (await client.header("latest")).confirmations == 1
     version = await client.version()
     assert (version.network, version.chain_id, version.genesis) == ("devnet", 1337, node.genesis_id.hex())

@@ -22,6 +22,7 @@ from inos.client.uploads import upload_rows
 from inos.primitives.transactions import ClaimJob
 from inos.wallet.errors import WalletError
 from inos.wallet.keys import make_key
+from support.client_models import make_model
 from support.fake_node import WORKER, FakeNode
 from support.rpc_served import make_fake_node, serve
 
@@ -177,14 +178,14 @@ async def test_a_job_larger_than_the_chain_checks(client: inos.Client, node: Fak
 async def test_large_matrices_go_by_rows_and_their_product_comes_by_rows(
     client: inos.Client, node: FakeNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("inos.client.client.WHOLE_BYTES", 1000)
+    monkeypatch.setattr("inos.client.sender.WHOLE_BYTES", 1000)
     monkeypatch.setattr("inos.client.uploads.CHUNK_BYTES", 1500)
     rng = np.random.default_rng(4)
     x, w = rng.integers(-64, 64, (77, 40), np.int8), rng.integers(-64, 64, (50, 40), np.int8)
     np.save(tmp_path / "X.npy", x)
     told: list[tuple[str, int, int]] = []
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
-    job = await client.post_job(mapped, w, reward="1", tell=lambda *step: told.append(step))
+    job = await client.post_job(mapped, w, reward="1", on_progress=lambda *step: told.append(step))
     assert told == [("X", 32, 77), ("X", 64, 77), ("X", 77, 77), ("W", 32, 50), ("W", 50, 50)]
     node.mine()
     with pytest.raises(JobFailed) as early:
@@ -235,7 +236,7 @@ async def test_a_full_disk_ends_a_download_and_leaves_nothing(
     def refuse(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("inos.client.downloads._NpyFile.write", refuse)
+    monkeypatch.setattr("inos.client.npy_writer.NpyWriter.write", refuse)
     with pytest.raises(OSError, match="No space left"):
         await client.save_result(job, tmp_path / "Y.npy")
     assert [name for name in os.listdir(tmp_path) if "Y.npy" in name] == []
@@ -358,17 +359,16 @@ async def test_a_result_that_is_nowhere(client: inos.Client, node: FakeNode) -> 
 async def test_a_job_settled_between_two_questions_has_not_expired() -> None:
     """Its state is asked for after the head, never before: blocks may come between the two."""
     asked: list[str] = []
-    ref = models.Ref("", 1, 1, "")
-    job = models.Job("j", "open", "", ref, ref, 1, 1, 1, 1, 1, 9, 1, None, None, None)
+    job = make_model(models.Job, id="j", state="open", deadline=9)
 
     class Source:
         async def head(self) -> models.Head:
             asked.append("head")
-            return models.Head("", 8 if len(asked) == 1 else 9, 0, 0, "", 0, "")
+            return make_model(models.Head, height=8 if len(asked) == 1 else 9)
 
         async def job(self, name: str) -> models.Job:
             asked.append("job")
-            return job if len(asked) == 2 else replace(job, state="settled", closed_at=9, y=ref)
+            return job if len(asked) == 2 else replace(job, state="settled", closed_at=9)
 
         async def transaction(self, tx: str) -> models.FoundTransaction:
             raise AssertionError("the job is known")

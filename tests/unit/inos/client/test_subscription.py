@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import inos
-from inos.client.subscription import News
+from inos.client.subscription import Notification
 from inos.rpc import RpcServer
 from inos.wallet.keys import make_key
 from support.fake_node import FakeNode
@@ -27,9 +27,9 @@ async def server(node: FakeNode, tmp_path: Path) -> AsyncIterator[RpcServer]:
         yield server
 
 
-async def take(news: AsyncIterator[News], count: int) -> list[News]:
+async def take(notification: AsyncIterator[Notification], count: int) -> list[Notification]:
     async with asyncio.timeout(20):
-        return [await anext(news) for _ in range(count)]
+        return [await anext(notification) for _ in range(count)]
 
 
 async def test_news_goes_on_after_a_break_with_nothing_lost_or_told_twice(node: FakeNode, tmp_path: Path) -> None:
@@ -38,13 +38,13 @@ async def test_news_goes_on_after_a_break_with_nothing_lost_or_told_twice(node: 
         port, url = int(server.url.rsplit(":", 1)[1]), server.url
         client = inos.Client(url)
         heads = client.subscribe("heads", from_height=1)
-        assert [news.height for news in await take(heads, 1)] == [1]
+        assert [notification.height for notification in await take(heads, 1)] == [1]
         node.mine()
-        assert [news.data["block"]["height"] for news in await take(heads, 1)] == [2]
+        assert [notification.data["block"]["height"] for notification in await take(heads, 1)] == [2]
     node.mine()
     node.mine()
     async with serve(node, tmp_path, port=port):
-        assert [news.height for news in await take(heads, 2)] == [3, 4]
+        assert [notification.height for notification in await take(heads, 2)] == [3, 4]
     await heads.aclose()
     await client.close()
 

@@ -6,13 +6,16 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 import inos
+from inos.client import models
 from inos.client.errors import ClientError
 from inos.client.transport import NEVER_REPEATED
 from inos.rpc import RpcServer
 from inos.rpc.methods import ALL_METHODS
+from support.client_models import make_model
 from support.rpc_served import make_fake_node, serve
 
 
@@ -68,16 +71,8 @@ class Puppet:
         await writer.wait_closed()
 
 
-HEAD = json.dumps(
-    {
-        "jsonrpc": "2.0",
-        "id": 1,
-        "result": {
-            "id": "ab", "height": 3, "time_ms": 1, "weight": "9", "target": "ff", "difficulty": "4", "state_root": "0",
-            "new_member": "of a newer node",
-        },
-    }
-).encode()  # fmt: skip
+TIP = msgspec.to_builtins(make_model(models.Head, height=3)) | {"new_member": "of a newer node"}
+HEAD = json.dumps({"jsonrpc": "2.0", "id": 1, "result": TIP}).encode()
 
 
 async def test_reads_are_tried_again_when_the_connection_breaks() -> None:

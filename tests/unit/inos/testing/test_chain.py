@@ -95,7 +95,7 @@ def test_paid_jobs_are_done(inos_devnet: TestChain) -> None:
 
     for mode in ("checked", "optimistic"):
         assert np.array_equal(asyncio.run(multiply(mode)), x @ w.T)
-    record = inos_devnet.call("job_record", address=inos_devnet.worker.address)
+    record = inos_devnet.call("job_trackRecord", address=inos_devnet.worker.address)
     assert record["worker"]["settled"] == 2
 
 

@@ -21,11 +21,11 @@ EXPECTED = {
     "chain_head", "chain_getBlock", "chain_getHeader", "chain_getTransaction", "chain_usefulWork", "chain_getParams",
     "state_getAccount", "state_getHistory", "state_supply",
     "tx_send", "tx_pool", "tx_estimateFee", "job_get", "job_list", "job_quote", "job_prove",
-    "job_history", "job_record",
-    "light_headers", "light_witnesses", "light_steps", "light_prove",
+    "job_history", "job_trackRecord",
+    "light_witnesses", "light_finalityProofs", "light_prove",
     "chain_getRawHeaders", "mesh_put", "mesh_get", "mesh_putRows", "mesh_getRows", "watch_status",
     "mesh_status", "mesh_list", "mesh_pin", "mesh_unpin", "mesh_drop", "mesh_setQuota",
-    "chain_getCertificate", "state_getStanding", "subscribe", "unsubscribe", "chain_listBlocks",
+    "chain_getCertificate", "state_getReputationHistory", "subscribe", "unsubscribe", "chain_listBlocks",
     "miner_status", "miner_template", "miner_submit", "miner_start", "miner_stop",
 }  # fmt: skip
 document = make_document(with_discover(ALL_METHODS))
@@ -55,9 +55,14 @@ def test_every_method_is_described() -> None:
 
 
 def test_an_answer_that_is_not_as_described_is_seen() -> None:
-    right = {"first": 1, "count": 1}
-    check_answer("chain_getRawHeaders", {"headers": ["00ff"]})
-    for wrong in ({"headers": ["xyz"]}, {"headers": "00"}, {}, {"headers": [], "more": right}):
+    right = {"first": 1, "limit": 1}
+    check_answer("chain_getRawHeaders", {"headers": ["00ff"], "height": 1})
+    for wrong in (
+        {"headers": ["xyz"], "height": 1},
+        {"headers": "00", "height": 1},
+        {"headers": []},
+        {"headers": [], "height": 1, "more": right},
+    ):
         with pytest.raises(AssertionError, match="chain_getRawHeaders"):
             check_answer("chain_getRawHeaders", wrong)
 
@@ -98,6 +103,35 @@ def test_parameters_are_those_the_method_takes(name: str) -> None:
         method.params.model_validate(example.params)
     with pytest.raises(ValidationError):
         method.params.model_validate({"no_such_parameter": 1})
+
+
+def test_every_parameter_schema_and_field_is_described() -> None:
+    missing = [f"{m['name']}({p['name']})" for m in methods.values() for p in m["params"] if not p.get("description")]
+    for name, schema in document["components"]["schemas"].items():
+        missing += [] if schema.get("description") else [name]
+        missing += [
+            f"{name}.{field}" for field, each in schema.get("properties", {}).items() if not each.get("description")
+        ]
+    assert missing == []
+
+
+def test_structures_are_named_once_and_never_inline() -> None:
+    schemas = document["components"]["schemas"]
+    inputs = {method.params.__name__ for method in ALL_METHODS.values()}
+    assert [name for name in schemas if "__" in name or name.endswith("Model") or name in inputs] == []
+    bodies = [json.dumps(each.get("properties"), sort_keys=True) for each in schemas.values() if each.get("properties")]
+    assert len(bodies) == len(set(bodies))
+    used = find_references(document)
+    assert {f"#/components/schemas/{name}" for name in schemas} <= used
+    assert find_structures(document["methods"]) == []
+
+
+def find_structures(value: Any) -> list[Any]:
+    """Schemas of structures that are written out where they are used."""
+    if isinstance(value, dict):
+        own = [value] if "properties" in value else []
+        return own + [each for v in value.values() for each in find_structures(v)]
+    return [each for v in value for each in find_structures(v)] if isinstance(value, list) else []
 
 
 def test_errors_are_listed_once_with_their_numbers() -> None:

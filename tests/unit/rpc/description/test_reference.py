@@ -1,4 +1,4 @@
-"""The pages made for people: every method described, every code on the page of troubles a real one."""
+"""The reference page, the page on troubleshooting, and the links between pages."""
 
 import re
 from pathlib import Path
@@ -33,6 +33,14 @@ def test_every_method_has_its_place_in_the_reference() -> None:
         assert all(f"`{param}`" in section for param in method.params.model_fields), name
         assert ("*token*" in section.splitlines()[0]) == method.is_protected
     assert all(line.count("|") - line.count("\\|") == 4 for line in page.splitlines() if line.startswith("| `"))
+
+
+def test_every_type_that_is_named_is_described() -> None:
+    page = make_reference()
+    links = set(re.findall(r"\]\(#(type-\w+)\)", page))
+    headings = re.findall(r"^#### \w+ \{#(type-\w+)\}$", page, re.MULTILINE)
+    assert len(headings) == len(set(headings)) > 60
+    assert links <= set(headings)
 
 
 def test_every_code_on_the_page_of_troubles_is_a_real_one() -> None:

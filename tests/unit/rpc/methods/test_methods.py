@@ -72,7 +72,7 @@ async def test_version_and_health(ask: Ask, node: FakeNode) -> None:
     assert version["network"] == "devnet"
     assert version["chain_id"] == 1337
     assert version["genesis"] == node.genesis_id.hex()
-    assert version["protocol"] == 1
+    assert version["protocol_version"] == 1
     assert version["node_id"] == "05" * 32
     assert version["hrp"] == "dinos"
     assert (await ask("node_health"))["status"] == "ok"
@@ -84,12 +84,17 @@ async def test_version_and_health(ask: Ask, node: FakeNode) -> None:
         {"name": "sync", "ok": False, "code": "sync-behind", "detail": "9 blocks behind", "hint": "wait"},
     ]
     assert health["sync"]["phase"] == "following"
-    assert health["sync"]["text"] == "following at block 0"
+    assert health["sync"]["summary"] == "following at block 0"
 
 
 async def test_a_snapshot_is_begun_once(ask: Ask) -> None:
     begun = await ask("node_snapshot", path="/somewhere")
-    assert (begun["state"], begun["step"], begun["copied"], begun["of"]) == ("running", "ledger", 5, 9)
+    assert (begun["state"], begun["step"], begun["step_bytes"], begun["step_total_bytes"]) == (
+        "running",
+        "ledger",
+        5,
+        9,
+    )
     error = await ask("node_snapshot", path="/elsewhere")
     assert (error["code"], error["data"]["code"]) == (-32000, "snapshot-running")
     assert (await ask("node_snapshotStatus"))["path"] == "/somewhere"
@@ -126,7 +131,7 @@ async def test_peers(ask: Ask, node: FakeNode) -> None:
 
 async def test_the_network_status_and_the_address_book(ask: Ask, node: FakeNode) -> None:
     status = await ask("net_status")
-    assert (status["reachability"], status["links"]["outbound"], status["known_new"]) == ("private", 3, 7)
+    assert (status["reachability"], status["connections"]["outbound"], status["known_new"]) == ("private", 3, 7)
     node.addresses = [
         AddressInfo(
             id=NodeId(bytes([n]) * 32),
@@ -144,7 +149,7 @@ async def test_the_network_status_and_the_address_book(ask: Ask, node: FakeNode)
     answer = await ask("net_addresses", limit=2)
     assert answer["count"] == 3
     assert [one["host"] for one in answer["addresses"]] == ["20.1.0.1", "20.1.0.2"]
-    assert answer["addresses"][0]["attempt_ms"] is None
+    assert answer["addresses"][0]["last_attempt_ms"] is None
     assert answer["addresses"][0]["is_connected"] is False
 
 
@@ -169,7 +174,7 @@ async def test_providers_of_a_matrix(ask: Ask, node: FakeNode) -> None:
     assert answer["count"] == 2
     assert answer["providers"][1] == {"id": node.node_id.hex(), "host": "192.0.2.7", "port": 2}
     assert await ask("net_findProviders", id="00" * 32) == {"count": 0, "providers": []}
-    assert await ask("net_provide", id=id) == {"kept_by": 20}
+    assert await ask("net_provide", id=id) == {"recorded_by": 20}
 
 
 async def test_head_and_blocks(ask: Ask, node: FakeNode) -> None:
@@ -187,8 +192,8 @@ async def test_head_and_blocks(ask: Ask, node: FakeNode) -> None:
     assert one["header"]["beneficiary"] == text(WORKER.address)
     assert one["transactions"][0]["kind"] == "transfer"
     assert one["transactions"][0]["payload"] == {"to": text(BOB.address), "amount": "5"}
-    assert one["figures"]["fees"] == "1000"
-    assert one["figures"]["subsidy"] == "50000000000"
+    assert one["stats"]["fees"] == "1000"
+    assert one["stats"]["subsidy"] == "50000000000"
     assert await ask("chain_getBlock", one["id"]) == one
     assert await ask("chain_getBlock", height=1) == one
     assert await ask("chain_getBlock", id=one["id"]) == one
@@ -198,7 +203,7 @@ async def test_head_and_blocks(ask: Ask, node: FakeNode) -> None:
     assert (await ask("chain_getHeader", "latest"))["confirmations"] == 1
     assert await ask("chain_getHeader", 1) == one["header"]
     genesis = await ask("chain_getBlock", 0)
-    assert genesis["figures"] is None
+    assert genesis["stats"] is None
     assert genesis["header"]["seal"] is None
 
 
@@ -364,14 +369,14 @@ async def test_a_jobs_life(ask: Ask, node: FakeNode) -> None:
         ("claimed", 2, text(WORKER.address), found["bond"]),
         ("settled", 3, text(WORKER.address), "1000000000"),
     ]
-    record = await ask("job_record", text(WORKER.address))
+    record = await ask("job_trackRecord", text(WORKER.address))
     assert (record["height"], record["poster"]["posted"]) == (3, 0)
     assert {name: record["worker"][name] for name in ("claimed", "settled", "lapsed", "tickets", "earned")} == {
         "claimed": 1, "settled": 1, "lapsed": 0, "tickets": 2, "earned": "1000000000",
     }  # fmt: skip
-    poster = (await ask("job_record", text(ALICE.address)))["poster"]
+    poster = (await ask("job_trackRecord", text(ALICE.address)))["poster"]
     assert (poster["posted"], poster["settled"], poster["paid"], poster["burned"]) == (1, 1, "1000000000", "2")
-    nobody = await ask("job_record", text(BOB.address))
+    nobody = await ask("job_trackRecord", text(BOB.address))
     assert (nobody["worker"]["claimed"], nobody["poster"]["posted"]) == (0, 0)
     assert (await ask("job_history", "ab" * 32))["data"]["code"] == "job-unknown"
 

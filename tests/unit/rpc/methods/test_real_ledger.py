@@ -102,6 +102,7 @@ class RealNode(FakeNode):
         """Find a winning ticket and connect the block."""
         now = TimeMs(START + (self.ledger.tip.header.height + 1) * self.params.spacing_ms)
         template = make_template(self.ledger, self.mempool, beneficiary=MINER.address, now_ms=now, allow_merit=False)
+        self.mempool.on_refused(template.refusals, self.ledger.state)
         operand = work.Operand.commit(np.ones((64, 64), np.int8))
         for nonce in range(100):
             header = replace(template.header, nonce=nonce)

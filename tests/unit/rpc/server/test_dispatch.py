@@ -10,7 +10,7 @@ from pydantic import Field
 from inos.primitives.errors import RuleViolation
 from inos.rpc.errors import RpcError
 from inos.rpc.method import method
-from inos.rpc.schemas import Model, NoParams
+from inos.rpc.models.values import Model, NoParams
 from inos.rpc.server.dispatch import MAX_BATCH, Caller, Dispatcher
 
 ANYBODY = Caller(is_authorized=False)

@@ -12,7 +12,7 @@ import pytest
 
 from inos.rpc.errors import RpcError
 from inos.rpc.method import Method, method
-from inos.rpc.schemas import Model, NoParams
+from inos.rpc.models.values import Model, NoParams
 from inos.rpc.server.http import RpcServer, RpcSettings
 
 BODY_LIMIT = 100_000

@@ -14,7 +14,7 @@ from inos.primitives.signatures import compute_address, compute_public_key
 from inos.primitives.transactions import ClaimJob, JobMode, PostJob, Transfer, sign_transaction
 from inos.primitives.units import Address, Nano
 from inos.rpc import RpcServer, RpcSettings
-from inos.rpc.subscriptions.notifications import Notification
+from inos.rpc.subscriptions.notifications import SubscriptionNotificationModel
 from inos.rpc.subscriptions.session import MAX_SUBSCRIPTIONS
 from inos.wallet.addresses import encode_address
 from inos.wallet.keys import make_key
@@ -50,7 +50,7 @@ class Socket:
             "subscription",
             {"jsonrpc", "method", "params"},
         )
-        Notification.model_validate(message["params"], strict=False)
+        SubscriptionNotificationModel.model_validate(message["params"], strict=False)
         params: dict[str, Any] = message["params"]
         return params
 

@@ -47,7 +47,7 @@ class StubNode:
         self.sent: list[Transaction] = []
         self.raw: bytes | None = None
         self.final_height = 0
-        self.standing: dict[str, Any] = {}
+        self.found: dict[str, Any] = {}
         self.url = ""
 
     def answer(self, method: str, params: Any) -> Any:
@@ -77,7 +77,7 @@ class StubNode:
             waiting = {"id": "ef" * 32, "sender": TO, "kind": "transfer"}
             return {"count": 2, "transactions": [waiting, waiting | {"sender": "another", "id": "aa" * 32}]}
         if method == "chain_getTransaction":
-            return self.standing
+            return self.found
         if method == "finality_register":
             return {"key": get_bls_key("alice").hex(), "proof": prove("alice").hex()}
         return None
@@ -275,20 +275,20 @@ def test_history(run: Cli, node: StubNode) -> None:
     node.final_height = 5
     page = json.loads(run("history", TO, "--rpc", node.url, "--before", "5:0", "--json").stdout)
     assert ("state_getHistory", {"address": TO, "limit": 20, "before": "5:0"}) in node.calls
-    assert page["entries"][0]["standing"] == "final"
+    assert page["entries"][0]["status"] == "final"
     assert page["pending"] == []
 
 
 @pytest.mark.parametrize(
     ("found", "said"),
     [
-        ({"status": "pending", "height": None, "standing": "open", "confirmations": 0}, "pending"),
-        ({"status": "included", "height": 9, "standing": "justified", "confirmations": 4}, "included, depth 4"),
-        ({"status": "included", "height": 9, "standing": "final", "confirmations": 14}, "final"),
+        ({"status": "pending", "height": None, "finality": "none", "confirmations": 0}, "pending"),
+        ({"status": "included", "height": 9, "finality": "justified", "confirmations": 4}, "included, depth 4"),
+        ({"status": "included", "height": 9, "finality": "final", "confirmations": 14}, "final"),
     ],
 )
 def test_how_settled_a_transaction_is(run: Cli, node: StubNode, found: dict[str, Any], said: str) -> None:
-    node.standing = found
+    node.found = found
     assert run("transaction", "ab" * 32, "--rpc", node.url).stdout.startswith(said)
 
 
@@ -319,7 +319,7 @@ def test_send(run: Cli, node: StubNode) -> None:
 
 def test_send_waits_until_a_block_has_it(run: Cli, node: StubNode) -> None:
     run.restore()
-    node.standing = {"status": "included", "height": 12}
+    node.found = {"status": "included", "height": 12}
     done = run("send", TO, "1.5", "--rpc", node.url, "--yes", "--wait")
     assert done.exit_code == 0, done.output
     assert done.stdout.strip() == f"sent {compute_tx_id(node.sent[0]).hex()}, in block 12"

@@ -81,8 +81,8 @@ async def test_status_and_committee_before_and_after_there_are_voters(ask: Ask, 
     node.ledger.final_height = 8
     node.votes.caught.append(b"\1" * 48)
     status = await ask("finality_status")
-    assert (status["epoch"], status["final_height"], status["behind"], status["voters"]) == (3, 8, 2, 1)
-    assert status["caught"] == ["01" * 48]
+    assert (status["epoch"], status["final_height"], status["unfinalized_blocks"], status["voters"]) == (3, 8, 2, 1)
+    assert status["slashable_keys"] == ["01" * 48]
     (ballot,) = status["ballots"]
     assert (ballot["target"]["epoch"], ballot["committee"], ballot["members"]) == (2, 1, 1)
     committee = await ask("finality_committee")
@@ -103,10 +103,14 @@ async def test_registering_with_the_nodes_own_key(ask: Ask, node: FakeNode) -> N
     assert error["data"]["code"] == "no-voter"
     node.voter = voter = FakeVoter()
     told = await ask("finality_register", send=False)
-    assert (told["id"], told["proof"], told["bond"]) == (None, prove("alice").hex(), str(node.params.min_voter_bond))
+    assert (told["transaction"], told["proof"], told["bond"]) == (
+        None,
+        prove("alice").hex(),
+        str(node.params.min_voter_bond),
+    )
     assert not voter.bonds
     sent = await ask("finality_register", bond="12345")
-    assert (sent["id"], voter.bonds) == ("00" * 32, [12345])
+    assert (sent["transaction"], voter.bonds) == ("00" * 32, [12345])
     shown = (await ask("finality_status"))["voter"]
     assert (shown["mined"], shown["weight"]) == ("770", "77")
     assert voter.registrants == [ALICE.address] * 2
@@ -119,18 +123,18 @@ async def test_registering_with_the_nodes_own_key(ask: Ask, node: FakeNode) -> N
     assert [(await ask(f"finality_{what}"))["id"][:2] for what in ("unbond", "withdraw")] == ["01", "02"]
 
 
-async def test_blocks_and_transactions_say_how_settled_they_are(ask: Ask, node: FakeNode) -> None:
+async def test_blocks_and_transactions_say_whether_they_are_final(ask: Ask, node: FakeNode) -> None:
     for nonce in range(3):
         append(node, Transfer(WORKER.address, 5), nonce)
     node.ledger.final_height = 2
     head = await ask("chain_head")
-    assert (head["standing"], head["final_height"], head["justified_height"]) == ("open", 2, 2)
-    assert [(await ask("chain_getHeader", block=height))["standing"] for height in (1, 2, 3)] == [
+    assert (head["finality"], head["final_height"], head["justified_height"]) == ("none", 2, 2)
+    assert [(await ask("chain_getHeader", block=height))["finality"] for height in (1, 2, 3)] == [
         "final",
         "final",
-        "open",
+        "none",
     ]
     block = await ask("chain_getBlock", block=2)
-    assert block["header"]["standing"] == "final"
+    assert block["header"]["finality"] == "final"
     found = await ask("chain_getTransaction", id=block["transactions"][0]["id"])
-    assert (found["status"], found["standing"]) == ("included", "final")
+    assert (found["status"], found["finality"]) == ("included", "final")

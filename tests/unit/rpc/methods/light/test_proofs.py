@@ -29,12 +29,12 @@ async def ask(node: FakeNode, tmp_path: Path) -> AsyncIterator[Ask]:
 async def test_headers_are_the_bytes_that_are_hashed(ask: Ask, node: FakeNode) -> None:
     for _ in range(3):
         node.mine()
-    found = await ask("light_headers", first=2, limit=5)
+    found = await ask("chain_getRawHeaders", first=2, limit=5)
     headers = [decode(Header, bytes.fromhex(text), limit=1024) for text in found["headers"]]
     assert [compute_block_id(header) for header in headers] == [node.ledger.get_block_id(h) for h in (2, 3)]  # type: ignore[arg-type]
     assert found["height"] == 3
-    assert (await ask("light_headers", first=9))["headers"] == []
-    assert (await ask("light_headers", first=1, limit=513))["data"]["code"] == "invalid-params"
+    assert (await ask("chain_getRawHeaders", first=9))["headers"] == []
+    assert (await ask("chain_getRawHeaders", first=1, limit=513))["data"]["code"] == "invalid-params"
 
 
 async def test_proof_leads_to_the_root_it_names(ask: Ask, node: FakeNode) -> None:
@@ -54,4 +54,4 @@ async def test_states_that_are_not_kept(ask: Ask, node: FakeNode) -> None:
     assert (await ask("light_prove", key="05", block=old.hex()))["data"]["code"] == "state-not-kept"
     assert (await ask("light_prove", key="05", block="ab" * 32))["data"]["code"] == "block-unknown"
     assert (await ask("light_witnesses", blocks=["ab" * 32]))["witnesses"] == [None]
-    assert (await ask("light_steps"))["steps"] == []
+    assert (await ask("light_finalityProofs"))["proofs"] == []

@@ -1,0 +1,75 @@
+"""`inos.BlockingClient`: `inos.Client` for programs without asyncio.
+
+with inos.BlockingClient("http://127.0.0.1:8645") as client:
+    print(client.head().height)
+"""
+
+from collections.abc import Coroutine, Iterator
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from inos.client.blocking import LoopThread
+from inos.client.blocking_methods import BlockingMethods
+from inos.client.client import DEFAULT_TIMEOUT_S, DEFAULT_URL, Client
+from inos.client.subscription import Notification, Topic
+from inos.wallet.keys import Key
+
+T = TypeVar("T")
+
+
+class BlockingClient(BlockingMethods):
+    """The methods of `inos.Client`, each of which waits for its result.
+
+    The asynchronous client behind it, `async_client`, runs on a thread of its own. Leave the `with` block, or call
+    `close`, to end the thread. Arguments are those of `inos.Client`.
+    """
+
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        *,
+        wallet: Key | None = None,
+        secret: bytes | None = None,
+        token: str | None = None,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+    ) -> None:
+        self.async_client = Client(url, wallet=wallet, secret=secret, token=token, timeout_s=timeout_s)
+        self._thread = LoopThread("inos client")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections and end the thread; the client cannot be used afterwards."""
+        if not self._thread.is_closed:
+            self.run(self.async_client.close())
+            self._thread.close()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine of `async_client` and wait for its result."""
+        return self._thread.run(work)
+
+    def subscribe(
+        self,
+        topic: Topic,
+        *,
+        from_height: int | None = None,
+        after: str | None = None,
+        address: str | None = None,
+        job: str | None = None,
+    ) -> Iterator[Notification]:
+        """Yield what happens from now on, or from a block on; see `Client.subscribe`."""
+        notification = self.async_client.subscribe(
+            topic, from_height=from_height, after=after, address=address, job=job
+        )
+        try:
+            while True:
+                yield self.run(notification.__anext__())
+        finally:
+            if not self._thread.is_closed:
+                self.run(notification.aclose())

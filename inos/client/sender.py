@@ -1,0 +1,137 @@
+"""The methods of `inos.Client` around an account: its balance, signed transactions, matrices sent and fetched."""
+
+import asyncio
+from typing import Any, Final
+
+from numpy.typing import NDArray
+
+from inos.client import models
+from inos.client.answers import convert
+from inos.client.downloads import fetch_array
+from inos.client.errors import ClientError, RemoteError
+from inos.client.node_reader import NodeReader
+from inos.client.operands import Credits, decode_fetched, encode_put, make_ref, read_credits
+from inos.client.uploads import WHOLE_BYTES, Progress, ignore_progress, upload_rows
+from inos.primitives.matrices import MatrixRef
+from inos.primitives.transactions import Payload, Transaction, compute_tx_id
+from inos.primitives.units import Nano
+from inos.wallet import build
+from inos.wallet.addresses import encode_address
+from inos.wallet.keys import Key
+
+PUT_TIMEOUT_S: Final = 150.0
+FETCH_WAIT_S: Final = 20.0
+NONCE_TRIES: Final = 4
+NONCE_RACES: Final = frozenset({"nonce-too-old", "replacement-fee-too-low", "bad-nonce", "already-known"})
+"""Refusals that mean that another program used the account's nonce meanwhile."""
+
+
+class Sender(NodeReader):
+    """As NodeReader, with the key of one account, which never leaves this process.
+
+    Args:
+        key: the account's key; without it nothing can be signed.
+    """
+
+    def __init__(self, url: str, token: str | None, timeout_s: float, key: Key | None) -> None:
+        super().__init__(url, token, timeout_s)
+        self._key = key
+        self._sending = asyncio.Lock()
+
+    async def get_address(self) -> str:
+        """Return the address of this client's key."""
+        return encode_address((await self.get_network()).hrp, self._get_key().address)
+
+    async def account(self, address: str | None = None, *, prove: bool = False) -> models.Account:
+        """Return an account at the tip, by default this client's own; with its Merkle proof where `prove` is set."""
+        asked = address or await self.get_address()
+        return await self._ask(models.Account, "state_getAccount", address=asked, prove=prove)
+
+    async def transfer(self, to: str, amount: Credits | None = None, *, amount_nano: int | None = None) -> str:
+        """Send credits (text, number or Decimal) or nano to an address; return the transaction's id.
+
+        Raises:
+            WalletError: before anything is signed. RemoteError: the node refused.
+        """
+        nano = read_credits("amount", amount, amount_nano)
+        hrp = (await self.get_network()).hrp
+        return compute_tx_id(await self.send_payload(build.make_transfer(hrp, to, nano))).hex()
+
+    async def send_payload(self, payload: Payload, *, fee_nano: int | None = None) -> Transaction:
+        """Sign a payload with the account's next nonce, send it, and return the transaction.
+
+        Where another program has taken the nonce, the next one is used.
+
+        Args:
+            fee_nano: the fee; the node's estimate by default.
+
+        Raises:
+            WalletError: before anything is signed. RemoteError: the node refused. ClientError: "nonce-race".
+        """
+        key, network = self._get_key(), await self.get_network()
+        async with self._sending:  # two at once would take the same nonce
+            for tries_left in reversed(range(NONCE_TRIES)):
+                account = await self._get_view()
+                fee = Nano(fee_nano) if fee_nano is not None else (await self.estimate_fee()).fee
+                tx = build.build_transaction(key, network.params.chain_id, account, payload, fee)
+                try:
+                    await self.send_transaction(tx)
+                    return tx
+                except RemoteError as error:
+                    if not tries_left or error.code not in NONCE_RACES:
+                        raise
+        raise ClientError("nonce-race", "other programs keep taking this account's nonces")
+
+    async def send_transaction(self, tx: Transaction) -> str:
+        """Send a signed transaction; return its id in hex."""
+        answer = await self.call("tx_send", {"hex": build.encode_transaction(tx)})
+        expected = compute_tx_id(tx).hex()
+        if not isinstance(answer, dict) or answer.get("id") != expected:
+            raise ClientError(
+                "bad-response", f"the node took transaction {expected}, but answered with another: {answer!r:.200}"
+            )
+        return expected
+
+    async def put_matrix(self, array: NDArray[Any]) -> MatrixRef:
+        """Store a matrix (int8 operand or int32 result) on the node; return its reference as computed here.
+
+        Raises:
+            ClientError: "wrong-matrix" where the node gives it another id.
+        """
+        ref = await asyncio.to_thread(make_ref, array)
+        await self._put(array, ref, "matrix", ignore_progress)
+        return ref
+
+    async def get_matrix(self, matrix: str, *, wait_s: float = FETCH_WAIT_S) -> NDArray[Any]:
+        """Return a matrix by its id in hex, checked against it; the node asks its peers for up to `wait_s` seconds."""
+        try:
+            answer = await self.call("mesh_get", {"id": matrix, "wait_s": wait_s}, timeout_s=wait_s + PUT_TIMEOUT_S)
+        except RemoteError as error:
+            if error.code != "answer-too-large":
+                raise
+            return await fetch_array(self.call, matrix, wait_s)
+        fetched = convert(models.MatrixData, answer, "mesh_get")
+        if fetched.id != matrix:
+            raise ClientError("wrong-matrix", f"matrix {matrix} was asked for, and the node sent {fetched.id}")
+        return await asyncio.to_thread(decode_fetched, fetched)
+
+    async def _put(self, array: NDArray[Any], ref: MatrixRef, name: str, on_progress: Progress) -> None:
+        if array.nbytes > WHOLE_BYTES:
+            await upload_rows(self.call, array, ref, name, on_progress)
+            return
+        params = await asyncio.to_thread(encode_put, array)
+        stored = convert(models.MatrixInfo, await self.call("mesh_put", params, timeout_s=PUT_TIMEOUT_S), "mesh_put")
+        if stored.id != ref.id.hex():
+            raise ClientError("wrong-matrix", f"the node stored matrix {ref.id.hex()} as {stored.id}")
+
+    async def _check_affordable(self, payload: Payload, fee: int) -> None:
+        build.check_affordable(payload, fee, await self._get_view())
+
+    async def _get_view(self) -> build.AccountView:
+        account = await self.account()
+        return build.AccountView(nonce=account.pending_nonce, balance=account.balance)
+
+    def _get_key(self) -> Key:
+        if self._key is None:
+            raise ClientError("no-key", "this needs an account's key", hint="make the client with wallet= or secret=")
+        return self._key

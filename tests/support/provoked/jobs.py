@@ -1,0 +1,138 @@
+"""Claims, results, cancellations and challenges that are refused."""
+
+from typing import Any
+
+import msgspec
+
+from inos.consensus.codes import Code
+from inos.consensus.jobs import MAX_LAPSES_PER_HEIGHT
+from inos.consensus.optimistic import MAX_DUE_PER_HEIGHT
+from inos.consensus.records import Due, Lapse, due_key, lapse_key
+from inos.primitives.codec import encode
+from inos.primitives.matrices import STRIP_BYTES, StripRow
+from inos.primitives.transactions import CancelJob, ClaimJob, SubmitResult
+from inos.primitives.units import Height, JobId
+from support.consensus_lab import ALICE, BOB, Lab, make_result
+from support.provoked.registry import do, make_claimed, make_delivered, provokes
+from support.tiles import BAD_REF, WRONG_J, Y_REF, make_challenge, make_optimistic, widen
+
+Y = make_result(32, 48)
+NO_JOB = JobId(bytes(32))
+
+
+@provokes(Code.UNKNOWN_JOB)
+def claim_a_job_that_is_not_there() -> None:
+    do(Lab(), ALICE, ClaimJob(NO_JOB))
+
+
+@provokes(Code.JOB_NOT_OPEN)
+def claim_a_claimed_job() -> None:
+    lab, job = make_claimed()
+    do(lab, ALICE, ClaimJob(job))
+
+
+@provokes(Code.TOO_MANY_CLAIMS)
+def claim_a_third_job_without_reputation() -> None:
+    lab = Lab()
+    for job in [lab.post(ALICE) for _ in range(3)]:
+        do(lab, BOB, ClaimJob(job))
+
+
+@provokes(Code.EXPIRY_HEIGHT_FULL)
+def claim_where_too_many_claims_expire() -> None:
+    lab = Lab()
+    job = lab.post(ALICE)
+    full = Lapse(tuple(bytes([7]) * 32 for _ in range(MAX_LAPSES_PER_HEIGHT)))
+    lab.records.all[lapse_key(Height(lab.height + 1 + 3))] = encode(full)
+    do(lab, BOB, ClaimJob(job))
+
+
+@provokes(Code.JOB_NOT_CLAIMED)
+def deliver_an_open_job() -> None:
+    lab = Lab()
+    do(lab, BOB, SubmitResult(lab.post(ALICE), Y))
+
+
+@provokes(Code.NOT_THE_CLAIMER)
+def deliver_for_another() -> None:
+    lab, job = make_claimed()
+    do(lab, ALICE, SubmitResult(job, Y))
+
+
+@provokes(Code.BAD_RESULT_SHAPE)
+def deliver_a_result_of_another_shape() -> None:
+    lab, job = make_claimed()
+    do(lab, BOB, SubmitResult(job, make_result(48, 32)))
+
+
+@provokes(Code.WRONG_RESULT)
+def deliver_a_wrong_result() -> None:
+    lab, job = make_claimed()
+    lab.products.wrong.add(Y.id)
+    do(lab, BOB, SubmitResult(job, Y))
+
+
+@provokes(Code.DUE_HEIGHT_FULL)
+def deliver_where_too_many_results_fall_due() -> None:
+    lab = Lab()
+    widen(lab)
+    job = lab.post(ALICE, **make_optimistic(1))
+    do(lab, BOB, ClaimJob(job))
+    full = Due(tuple(bytes([7]) * 32 for _ in range(MAX_DUE_PER_HEIGHT)))
+    lab.records.all[due_key(Height(lab.height + 1 + lab.params.challenge_window))] = encode(full)
+    do(lab, BOB, SubmitResult(job, Y_REF))
+
+
+@provokes(Code.NOT_THE_POSTER)
+def cancel_the_job_of_another() -> None:
+    lab = Lab()
+    do(lab, BOB, CancelJob(lab.post(ALICE)))
+
+
+@provokes(Code.WRONG_MODE)
+def challenge_a_checked_job() -> None:
+    lab = Lab()
+    widen(lab)
+    do(lab, ALICE, make_challenge(lab.post(ALICE)))
+
+
+@provokes(Code.JOB_NOT_DELIVERED)
+def challenge_an_open_job() -> None:
+    lab = Lab()
+    widen(lab)
+    do(lab, ALICE, make_challenge(lab.post(ALICE, **make_optimistic(1))))
+
+
+def challenge(**changes: Any) -> None:
+    """The challenge of the wrong tile of a delivered result, changed after its tile was opened."""
+    lab, job = make_delivered(BAD_REF)
+    do(lab, ALICE, msgspec.structs.replace(make_challenge(job), **changes))
+
+
+@provokes(Code.TILE_IS_RIGHT)
+def challenge_a_right_tile() -> None:
+    lab, job = make_delivered(BAD_REF)
+    do(lab, ALICE, make_challenge(job, j=WRONG_J - 1))
+
+
+@provokes(Code.INDEX_OUTSIDE_MATRIX)
+def challenge_a_tile_outside_the_product() -> None:
+    challenge(i=3)
+
+
+@provokes(Code.BAD_STRIP_SIZE)
+def challenge_with_half_a_row_of_strips() -> None:
+    row = make_challenge(NO_JOB).x
+    challenge(x=StripRow(row.strips[:STRIP_BYTES], row.path))
+
+
+@provokes(Code.BAD_PATH_LENGTH)
+def challenge_with_a_longer_path() -> None:
+    row = make_challenge(NO_JOB).x
+    challenge(x=StripRow(row.strips, (*row.path, bytes(32))))
+
+
+@provokes(Code.BAD_PATH)
+def challenge_with_another_strip() -> None:
+    row = make_challenge(NO_JOB).x
+    challenge(x=StripRow(bytes(len(row.strips)), row.path))

@@ -1,0 +1,69 @@
+"""Every error that reaches a user says what to do, in its own hint or in the table of hints."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from inos.consensus.codes import Code
+from inos.hints import HINTS
+from support.documents import ROOT
+
+PEOPLE = ("inos", "node", "agents", "core", "wallet", "genesis", "mesh", "chain", "light")
+"""Packages whose errors are shown to users."""
+OWN = {
+    "RuleViolation",
+    "BodyMismatch",
+    "InvalidCertificate",
+    "CodecError",
+    "MatrixMissing",
+    "ParentMissing",
+    "ClockAhead",
+}
+"""Errors that show both sides of a comparison, or that are never shown as they are."""
+
+
+def list_errors(packages: tuple[str, ...]) -> Iterator[tuple[str, str, bool]]:
+    """Yield the place where an error is made, its code if it is a literal, and whether it has a hint of its own."""
+    for package in packages:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Call):
+                    found = read_call(node)
+                    if found is not None:
+                        yield f"{path.relative_to(ROOT)}:{node.lineno}", *found
+
+
+def read_call(node: ast.Call) -> tuple[str, bool] | None:
+    name = node.func.id if isinstance(node.func, ast.Name) else ""
+    is_fail, is_error = name == "fail", name.endswith(("Error", "Failed", "BadOperand", "Rejected")) and name not in OWN
+    code = next(
+        (arg.value for arg in node.args[:2] if isinstance(arg, ast.Constant) and isinstance(arg.value, str)), ""
+    )
+    if not (is_fail or is_error) or not code or " " in code:
+        return None
+    return code, (is_fail and len(node.args) > 2) or any(word.arg in ("hint", None) for word in node.keywords)
+
+
+def test_every_error_has_a_next_step() -> None:
+    found = list(list_errors((*PEOPLE, "rpc")))
+    assert len(found) > 40
+    missing = [f"{place}: {code}" for place, code, has_hint in found if not has_hint and code not in HINTS]
+    assert not missing, "\n".join(missing)
+
+
+def test_hints_have_no_period_at_the_end() -> None:
+    for code, hint in HINTS.items():
+        assert hint == hint.strip()
+        assert len(hint) > 10, code
+        assert not hint.endswith("."), code
+
+
+def test_the_table_has_no_unused_code() -> None:
+    said = {code for _, code, _ in list_errors((*PEOPLE, "rpc", "consensus", "primitives", "network"))} | set(Code)
+    sources = "".join(
+        path.read_text()
+        for top in ("chain", "core", "agents", "node", "rpc", "inos")
+        for path in Path(ROOT / top).rglob("*.py")
+    )
+    for code in HINTS:
+        assert code in said or sources.count(f'"{code}"') > 1, code
