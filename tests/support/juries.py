@@ -107,10 +107,15 @@ class Court(Lab):
         self.mine(*self.sign_votes(job, verdicts, sender), miner=NOBODY)
 
     def sign_votes(
-        self, job: JobId, verdicts: Mapping[str, Verdict], sender: Key = MINER, changes: Mapping[str, Any] | None = None
+        self,
+        job: JobId,
+        verdicts: Mapping[str, Verdict],
+        sender: Key = MINER,
+        changes: Mapping[str, Any] | None = None,
+        drawn_at: int | None = None,
     ) -> list[Transaction]:
         """The jurors' votes as transactions of `sender`; `changes` replace fields of the signed payload."""
-        drawn_at = self.get_drawn_at(job)
+        drawn_at = self.get_drawn_at(job) if drawn_at is None else drawn_at
         signed = []
         for number, (who, verdict) in enumerate(verdicts.items()):
             key = get_bls_key(who)

@@ -1,6 +1,6 @@
 """Ways to break each rule, by what they break; importing this package registers them all."""
 
-from support.provoked import blocks, finality, jobs, transactions
+from support.provoked import blocks, finality, jobs, juries, transactions
 from support.provoked.registry import PROVOKE
 
-__all__ = ["PROVOKE", "blocks", "finality", "jobs", "transactions"]
+__all__ = ["PROVOKE", "blocks", "finality", "jobs", "juries", "transactions"]

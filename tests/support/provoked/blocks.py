@@ -14,12 +14,12 @@ from inos.primitives.bls import get_bls
 from inos.primitives.codec import decode, encode
 from inos.primitives.hashing import Context, compute_hash
 from inos.primitives.matrices import DTYPE_INT7, STRIP_BYTES, make_matrix_ref
-from inos.primitives.transactions import Transfer
+from inos.primitives.transactions import SubmitResult, Transfer
 from inos.primitives.units import TimeMs
 from support.chain_maker import EASY, NOW, Branch, MadeBlock, feed
-from support.consensus_lab import ALICE, BOB, GENESIS_TIME, PARAMS, Lab, edit
+from support.consensus_lab import ALICE, BOB, GENESIS_TIME, PARAMS, Lab, edit, make_result
 from support.final_chain import make_voted_branch
-from support.provoked.registry import mine, provokes
+from support.provoked.registry import do, make_claimed, mine, provokes
 
 # Encoding
 
@@ -146,9 +146,17 @@ def include_a_transaction_twice() -> None:
     mine(lab, tx, tx)
 
 
-@provokes(Code.MERIT_TOO_LOW)
-def use_merit_that_is_not_there() -> None:
-    mine(Lab(), uses_merit=True)
+@provokes(Code.BLOCK_TOO_COSTLY)
+def fill_a_block_over_its_cost() -> None:
+    lab = Lab(msgspec.structs.replace(PARAMS, max_block_cost_us=399))
+    mine(lab, *[lab.sign(ALICE, Transfer(BOB.address, 1), ahead=ahead) for ahead in range(2)])
+
+
+@provokes(Code.TOO_MANY_MATRIX_BYTES)
+def name_more_matrices_than_a_block_may() -> None:
+    lab, job = make_claimed()
+    lab.params = msgspec.structs.replace(PARAMS, max_checked_block_bytes=12 * STRIP_BYTES - 1)
+    do(lab, BOB, SubmitResult(job, make_result(32, 48)))
 
 
 @provokes(Code.CONFLICTS_WITH_FINAL)

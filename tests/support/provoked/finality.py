@@ -11,8 +11,7 @@ from msgspec.structs import replace
 from inos.chain.votepool import VotePool
 from inos.consensus.codes import Code
 from inos.consensus.finality.trust import Step, begin_trust, follow_step
-from inos.consensus.finality.voters import MAX_VOTERS
-from inos.consensus.records import VOTERS_KEY, StateKey, Voters
+from inos.consensus.records import VOTER_COUNT_KEY, StateKey, VoterCount
 from inos.consensus.stateranges import ROOT, Records, StateRange, check_range
 from inos.consensus.statetree import StateProof, compute_path, compute_state_root
 from inos.primitives.blocks import compute_block_id
@@ -30,38 +29,50 @@ from support.voters import get_bls_key, make_aggregate, prove, sign_link
 # Voters
 
 
-def register(who: str, proof: str = "") -> RegisterVoter:
-    return RegisterVoter(get_bls_key(who), prove(proof or who), 1000)
+def register(who: str, owner: str = "", proof: str = "") -> RegisterVoter:
+    """The key of `who` for the account of `owner`, by default its own."""
+    return RegisterVoter(get_bls_key(who), prove(proof or who, owner or who), 1000)
+
+
+def make_miners() -> Lab:
+    """Alice and Bob have found a block each."""
+    lab = Lab()
+    for who in (ALICE, BOB):
+        mine(lab, miner=who.address)
+    return lab
 
 
 def make_voter() -> Lab:
     """Alice is a voter."""
-    lab = Lab()
+    lab = make_miners()
     do(lab, ALICE, register("alice"))
     return lab
 
 
+@provokes(Code.NOTHING_MINED)
+def register_without_a_block() -> None:
+    do(Lab(), ALICE, register("alice"))
+
+
 @provokes(Code.BAD_PROOF_OF_POSSESSION)
 def register_a_key_with_the_proof_of_another() -> None:
-    do(Lab(), ALICE, register("alice", proof="bob"))
+    do(make_miners(), ALICE, register("alice", proof="bob"))
 
 
 @provokes(Code.ALREADY_A_VOTER)
 def register_twice() -> None:
-    do(make_voter(), ALICE, register("bob"))
+    do(make_voter(), ALICE, register("bob", owner="alice"))
 
 
 @provokes(Code.KEY_ALREADY_USED)
 def register_the_key_of_another() -> None:
-    do(make_voter(), BOB, register("alice"))
+    do(make_voter(), BOB, register("alice", owner="bob"))
 
 
 @provokes(Code.TOO_MANY_VOTERS)
 def register_one_voter_too_many() -> None:
-    lab = Lab()
-    mine(lab)
-    crowd = Voters(tuple(number.to_bytes(20, "big") for number in range(MAX_VOTERS)))
-    lab.records.all[VOTERS_KEY] = encode(crowd)
+    lab = make_miners()
+    lab.records.all[VOTER_COUNT_KEY] = encode(VoterCount(lab.params.max_voters))
     do(lab, ALICE, register("alice"))
 
 
@@ -135,6 +146,13 @@ def vote(people: Sequence[str] = ("alice",), link: Callable[[Link], Link] | None
     mine(lab, aggregate=replace(aggregate, **changes))
 
 
+@provokes(Code.BEFORE_FINALITY_START)
+def vote_on_a_young_chain() -> None:
+    lab = make_committee()
+    lab.params = replace(lab.params, finality_start=17)
+    mine(lab, aggregate=make_aggregate(lab.state, ["alice"]))
+
+
 @provokes(Code.UNKNOWN_TARGET)
 def vote_for_a_checkpoint_elsewhere() -> None:
     vote(link=lambda ballot: replace(ballot, target=Checkpoint(ballot.target.epoch, bytes(32))))
@@ -160,7 +178,7 @@ def vote_for_a_justified_checkpoint() -> None:
 
 @provokes(Code.TOO_LITTLE_WEIGHT)
 def vote_by_a_third_of_the_weight() -> None:
-    lab = Lab()
+    lab = make_miners()
     mine(lab, lab.sign(ALICE, register("alice")), lab.sign(BOB, register("bob")), miner=ALICE.address)
     for who in (BOB, ALICE, BOB):
         mine(lab, miner=who.address)

@@ -5,16 +5,14 @@ from typing import Any
 import msgspec
 
 from inos.consensus.codes import Code
-from inos.consensus.jobs import MAX_LAPSES_PER_HEIGHT
-from inos.consensus.optimistic import MAX_DUE_PER_HEIGHT
-from inos.consensus.records import Due, Lapse, due_key, lapse_key
-from inos.primitives.codec import encode
+from inos.consensus.costs import QUEUE_COSTS
+from inos.consensus.records import Kind
 from inos.primitives.matrices import STRIP_BYTES, StripRow
 from inos.primitives.transactions import CancelJob, ClaimJob, SubmitResult
-from inos.primitives.units import Height, JobId
-from support.consensus_lab import ALICE, BOB, Lab, make_result
+from inos.primitives.units import JobId
+from support.consensus_lab import ALICE, BOB, PARAMS, Lab, make_result
 from support.provoked.registry import do, make_claimed, make_delivered, provokes
-from support.tiles import BAD_REF, WRONG_J, Y_REF, make_challenge, make_optimistic, widen
+from support.tiles import BAD_REF, WRONG_J, make_challenge, make_optimistic, widen
 
 Y = make_result(32, 48)
 NO_JOB = JobId(bytes(32))
@@ -36,15 +34,6 @@ def claim_a_third_job_without_reputation() -> None:
     lab = Lab()
     for job in [lab.post(ALICE) for _ in range(3)]:
         do(lab, BOB, ClaimJob(job))
-
-
-@provokes(Code.EXPIRY_HEIGHT_FULL)
-def claim_where_too_many_claims_expire() -> None:
-    lab = Lab()
-    job = lab.post(ALICE)
-    full = Lapse(tuple(bytes([7]) * 32 for _ in range(MAX_LAPSES_PER_HEIGHT)))
-    lab.records.all[lapse_key(Height(lab.height + 1 + 3))] = encode(full)
-    do(lab, BOB, ClaimJob(job))
 
 
 @provokes(Code.JOB_NOT_CLAIMED)
@@ -72,15 +61,13 @@ def deliver_a_wrong_result() -> None:
     do(lab, BOB, SubmitResult(job, Y))
 
 
-@provokes(Code.DUE_HEIGHT_FULL)
-def deliver_where_too_many_results_fall_due() -> None:
-    lab = Lab()
-    widen(lab)
-    job = lab.post(ALICE, **make_optimistic(1))
-    do(lab, BOB, ClaimJob(job))
-    full = Due(tuple(bytes([7]) * 32 for _ in range(MAX_DUE_PER_HEIGHT)))
-    lab.records.all[due_key(Height(lab.height + 1 + lab.params.challenge_window))] = encode(full)
-    do(lab, BOB, SubmitResult(job, Y_REF))
+@provokes(Code.CLAIM_EXPIRED)
+def deliver_late_while_lapses_are_put_off() -> None:
+    """The start of a block has no budget, so that the claim is still there when its last height is over."""
+    lab, job = make_claimed()
+    lab.params = msgspec.structs.replace(PARAMS, max_block_cost_us=4 * QUEUE_COSTS[Kind.LAPSE] - 1)
+    lab.mine_until(5)
+    do(lab, BOB, SubmitResult(job, Y))
 
 
 @provokes(Code.NOT_THE_POSTER)

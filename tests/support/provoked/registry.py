@@ -8,6 +8,7 @@ from inos.primitives.matrices import MatrixRef
 from inos.primitives.transactions import ClaimJob, Payload, SubmitResult, Transaction
 from inos.primitives.units import JobId
 from support.consensus_lab import ALICE, BOB, Key, Lab
+from support.juries import seat_committee
 from support.tiles import make_optimistic, widen
 
 T = TypeVar("T", bound=Callable[[], object])
@@ -47,6 +48,8 @@ def make_delivered(y: MatrixRef) -> tuple[Lab, JobId]:
     """An optimistic job of alice's for which bob has delivered `y`."""
     lab = Lab()
     widen(lab)
+    mine(lab)
+    seat_committee(lab, {"carol": 10})
     job = lab.post(ALICE, **make_optimistic(1))
     do(lab, BOB, ClaimJob(job))
     do(lab, BOB, SubmitResult(job, y))

@@ -50,6 +50,11 @@ def send_nothing() -> None:
     do(Lab(), ALICE, Transfer(BOB.address, 0))
 
 
+@provokes(Code.AMOUNT_TOO_SMALL)
+def send_a_new_account_no_more_than_its_fee() -> None:
+    do(Lab(), ALICE, Transfer(bytes([7]) * 20, PARAMS.account_fee))
+
+
 @provokes(Code.BAD_ADDRESS)
 def found_a_network_on_a_short_address() -> None:
     make_genesis(PARAMS, GENESIS_TIME, {Address(b"short"): Nano(1)})
@@ -66,7 +71,7 @@ PROVOKING_POSTS: dict[Code, dict[str, Any]] = {
     Code.CHALLENGE_TOO_LARGE: {"mode": JobMode.OPTIMISTIC},  # 20,000 bytes of a block hold no challenge
     Code.DEADLINE_PASSED: {"deadline": 1},
     Code.DEADLINE_TOO_FAR: {"deadline": 22},
-    Code.BASE_FEE_ABOVE_MAXIMUM: {"max_base_fee": 9},
+    Code.BURN_ABOVE_MAXIMUM: {"max_burn": 9},
 }
 for _code, _changes in PROVOKING_POSTS.items():
     provokes(_code)(lambda changes=_changes: do(Lab(), ALICE, make_post(1, **changes)))
