@@ -11,7 +11,13 @@ from inos.network.wire.chain import MAX_HEADERS, BlockData, GetBlocks, GetHeader
 from inos.network.wire.control import NotFound
 from inos.network.wire.matrices import GetMatrix, GetRun, GetStrips, MatrixHead, RunData, Strip, Strips
 from inos.network.wire.skeleton import MAX_SKELETON_IDS, GetSkeleton, Skeleton
-from inos.network.wire.snapshot import MAX_STEPS, GetStateRange, GetSteps, StateRangeData, Steps
+from inos.network.wire.snapshot import (
+    MAX_FINALITY_PROOFS,
+    FinalityProofs,
+    GetFinalityProofs,
+    GetStateRange,
+    StateRangeData,
+)
 from inos.network.wire.transactions import GetTransactions, Transactions
 from inos.primitives.codec import encode
 from inos.primitives.errors import InosError
@@ -61,9 +67,9 @@ class RequestServer:
                     await peer.out.put(NotFound(request.request, (request.block,)))
                 else:
                     await peer.out.put(StateRangeData(request.request, found))
-            case GetSteps():
-                steps = self._node.ledger.list_steps(request.first, MAX_STEPS)
-                await peer.out.put(Steps(request.request, tuple(steps)))
+            case GetFinalityProofs():
+                steps = self._node.ledger.list_steps(request.first, MAX_FINALITY_PROOFS)
+                await peer.out.put(FinalityProofs(request.request, tuple(steps)))
             case GetRun():
                 run = await self._read_run(request)
                 if run is None:
