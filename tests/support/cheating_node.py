@@ -26,5 +26,5 @@ def spoil(first: int, rows: NDArray[Any]) -> NDArray[Any]:
 if __name__ == "__main__":
     keep = JobRows.write
     JobRows.write = lambda self, first, rows: keep(self, first, spoil(first, rows))  # type: ignore[method-assign]
-    del sys.argv[1:4]
+    del sys.argv[1 : sys.argv.index("inos") + 1]
     main()
