@@ -105,7 +105,9 @@ def run_selfish(seed: int, count: int, blocks: int = 300) -> Report:
             "theory, winning none or half of the races": f"{least:.1%}, {half:.1%}",
             "stale blocks": f"{stale} beside {len(chain)}",
         }
-        invariant = f"the pool's part is within {spread:.1%} of what theory gives one that wins up to half of the races"
+        invariant = (
+            f"the pool's share is within {spread:.1%} of the theory for a pool that wins up to half of the races"
+        )
         return Report("selfish mining", seed, count + 2, world.now, invariant, figures, world.trace)
 
     return simulate(scenario, seed, params=make_params(SPACING_S))

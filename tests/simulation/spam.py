@@ -91,7 +91,7 @@ def run_spam(seed: int, count: int, seconds: float = 60.0) -> Report:
             "announcements of a transaction": f"{told / each:.2f} a node",
             "its bytes": f"{moved / each:.0f} a node",
         }
-        invariant = f"twice the floor waits {MAX_BLOCKS} blocks at most; pools keep their bound; blocks come in time"
+        invariant = f"transfers at twice the minimum fee wait at most {MAX_BLOCKS} blocks; mempools keep their limit; blocks are not late"
         return Report("spam at the floor fee", seed, count, world.now, invariant, figures, world.trace)
 
     return simulate(scenario, seed, params=params, accounts=accounts, pool=POOL)

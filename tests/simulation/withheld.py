@@ -67,7 +67,7 @@ def run_withheld_blocks(seed: int, count: int, seconds: float = 90.0) -> Report:
             assert not withheld & set(world.list_chain(node))
             assert node.ledger.best_header.id == node.ledger.tip.id or node.ledger.best_header.id in withheld
         figures |= {"withheld": str(len(withheld)), "blocks": str(nodes[0].ledger.tip.header.height)}
-        invariant = "the chain goes on without them, blocks less than twice as late; nobody honest is banned"
+        invariant = "the chain continues without them; delays less than double; no honest node is banned"
         return Report("withheld blocks", seed, count, world.now, invariant, figures, world.trace)
 
     return simulate(scenario, seed, params=make_params(SPACING_S))
@@ -140,9 +140,7 @@ def run_withheld_matrices(seed: int, count: int) -> Report:
         await world.settle(nodes, 60)
         check_honest(world, world.nodes)
         figures = {"held by": f"{held} nodes", "settled after giving": format_s(settled)}
-        invariant = (
-            "the chain goes on without the block; it is no invalid one; the matrices once given, the job settles"
-        )
+        invariant = "the chain continues without the block, which does not count as invalid; once the matrices are served, the job settles"
         return Report("withheld matrices", seed, count, world.now, invariant, figures, world.trace)
 
     params = make_params(SPACING_S)
