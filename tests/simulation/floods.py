@@ -112,7 +112,10 @@ def run_slow_readers(seed: int, count: int, seconds: float = 90.0) -> Report:
         cut = world.ended["not-reading"]
         assert cut > 0
         figures |= {"waiting for one reader, at most": f"{seen['most'] / 1e6:.1f} MB", "links cut": str(cut)}
-        invariant = f"at most {bound / 1e6:.0f} MB wait for a peer; peers that read nothing are cut off; delays less than double"
+        invariant = (
+            f"at most {bound / 1e6:.0f} MB wait for a peer; peers that read nothing are cut off; "
+            "delays less than double"
+        )
         return Report("slow readers", seed, count, world.now, invariant, figures, world.trace)
 
     return simulate(scenario, seed, params=make_params(SPACING_S))

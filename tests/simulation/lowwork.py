@@ -102,8 +102,8 @@ def run_low_work(seed: int, count: int, seconds: float = 60.0) -> Report:
         assert MAX_BRANCHES < max(flooder.given.values()) <= MAX_BRANCHES + 4 + seconds / IGNORED_S, flooder.given
         figures |= {"headers given": f"{given:,}", "kept at most": f"{most:,}"}
         invariant = (
-            f"at most {HEADER_LIMIT:,} unproven headers are kept; a peer can send {MAX_BRANCHES + 4} branches and then one a "
-            "minute; delays less than double; no honest node is banned"
+            f"at most {HEADER_LIMIT:,} unproven headers are kept; a peer can send {MAX_BRANCHES + 4} branches "
+            "and then one a minute; delays less than double; no honest node is banned"
         )
         return Report("light headers without end", seed, count, world.now, invariant, figures, world.trace)
 

@@ -91,7 +91,10 @@ def run_spam(seed: int, count: int, seconds: float = 60.0) -> Report:
             "announcements of a transaction": f"{told / each:.2f} a node",
             "its bytes": f"{moved / each:.0f} a node",
         }
-        invariant = f"transfers at twice the minimum fee wait at most {MAX_BLOCKS} blocks; mempools keep their limit; blocks are not late"
+        invariant = (
+            f"transfers at twice the minimum fee wait at most {MAX_BLOCKS} blocks; mempools keep their limit; "
+            "blocks are not late"
+        )
         return Report("spam at the floor fee", seed, count, world.now, invariant, figures, world.trace)
 
     return simulate(scenario, seed, params=params, accounts=accounts, pool=POOL)

@@ -140,7 +140,10 @@ def run_withheld_matrices(seed: int, count: int) -> Report:
         await world.settle(nodes, 60)
         check_honest(world, world.nodes)
         figures = {"held by": f"{held} nodes", "settled after giving": format_s(settled)}
-        invariant = "the chain continues without the block, which does not count as invalid; once the matrices are served, the job settles"
+        invariant = (
+            "the chain continues without the block, which does not count as invalid; "
+            "once the matrices are served, the job settles"
+        )
         return Report("withheld matrices", seed, count, world.now, invariant, figures, world.trace)
 
     params = make_params(SPACING_S)
