@@ -17,15 +17,15 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from inos import work
+from inos.agents.signing import make_transaction
 from inos.agents.status import WatchStatus
 from inos.chain.events import TipChanged
 from inos.consensus.records import Job, JobState
-from inos.core.service import NodeService
-from inos.primitives.codec import encode
+from inos.core.node_core import NodeCore
 from inos.primitives.errors import InosError, MatrixMissing
 from inos.primitives.matrices import STRIP_ROWS, MatrixRef, StripRow
 from inos.primitives.signatures import compute_address, compute_public_key
-from inos.primitives.transactions import Challenge, compute_tx_id, sign_transaction
+from inos.primitives.transactions import Challenge, compute_tx_id
 from inos.primitives.units import JobId, TxId
 from inos.work.fraud import open_tile
 from inos.work.freivalds import RowCheck
@@ -59,8 +59,8 @@ class Watcher:
         key: the secret (32 bytes) of the account that sends challenges, and is paid for them.
     """
 
-    def __init__(self, service: NodeService, key: bytes) -> None:
-        self._service = service
+    def __init__(self, core: NodeCore, key: bytes) -> None:
+        self._core = core
         self._key = key
         self._address = compute_address(compute_public_key(key))
         self._judged: OrderedDict[tuple[bytes, bytes], Finding | None] = OrderedDict()
@@ -84,7 +84,7 @@ class Watcher:
     async def run(self) -> None:
         """Watch until cancelled."""
         log.info("watching optimistic results", key=self._address.hex())
-        async with asyncio.TaskGroup() as group, self._service.subscribe() as events:
+        async with asyncio.TaskGroup() as group, self._core.events.subscribe() as events:
             while True:
                 await self._look(group)
                 try:
@@ -96,7 +96,7 @@ class Watcher:
 
     async def _look(self, group: asyncio.TaskGroup) -> None:
         """Begin with results that are new, and see to those that are wrong."""
-        delivered = self._service.ledger.list_jobs(state=JobState.DELIVERED, limit=MAX_WATCHED)
+        delivered = self._core.ledger.list_jobs(state=JobState.DELIVERED, limit=MAX_WATCHED)
         for job_id, job in delivered:
             if job.y is None:
                 continue
@@ -132,7 +132,7 @@ class Watcher:
         for ref in refs:
             while True:
                 try:
-                    arrays.append(await self._service.fetch_matrix(ref.matrix_id, FETCH_S))
+                    arrays.append(await self._core.matrices.fetch(ref.matrix_id, FETCH_S))
                     break
                 except MatrixMissing as error:
                     if not self._is_open(job_id, y):
@@ -144,7 +144,7 @@ class Watcher:
     async def _check(self, job_id: JobId, job: Job, y: MatrixRef, arrays: Sequence[NDArray[Any]]) -> Finding | None:
         """The first wrong tile, or None."""
         left, right, claimed = arrays
-        run = self._service.run_check
+        run = self._core.threads.check
         check = await run(
             partial(RowCheck, work.compute_freivalds_seed(job_id, job.x.id, job.w.id, y.id), len(right), right.shape[1])
         )
@@ -163,7 +163,7 @@ class Watcher:
         """The first column where a row of Y is not that of the product; Freivalds has found that there is one."""
         step = max(1, SLICE_ENTRIES // w.shape[1])
         for left in range(0, len(w), step):
-            product = await self._service.run_check(partial(multiply_int7, x[None, :], w[left : left + step]))
+            product = await self._core.threads.check(partial(multiply_int7, x[None, :], w[left : left + step]))
             wrong = (product[0] != y[left : left + step]).nonzero()[0]
             if len(wrong):
                 return left + int(wrong[0])
@@ -172,7 +172,7 @@ class Watcher:
     async def _see_to(self, job_id: JobId, job: Job, finding: Finding | None) -> None:
         """Challenge a wrong result, unless this node's challenge waits in the pool."""
         sent = self._sent.get(job_id)
-        if finding is None or job.y is None or (sent is not None and self._service.mempool.has(sent)):
+        if finding is None or job.y is None or (sent is not None and self._core.mempool.has(sent)):
             return
         try:
             await self._challenge(job_id, job, job.y, finding)
@@ -181,26 +181,23 @@ class Watcher:
 
     async def _challenge(self, job_id: JobId, job: Job, y: MatrixRef, finding: Finding) -> None:
         open_one = partial(open_tile, job.x, job.w, y, finding.i, finding.j, self._open_row)
-        tile = await self._service.run_check(open_one)
+        tile = await self._core.threads.check(open_one)
         payload = Challenge(job_id, tile.i, tile.j, tile.x, tile.w, tile.y)
-        service = self._service
-        nonce = service.mempool.next_nonce(self._address, service.ledger.state)
-        fee = service.mempool.estimate_fee(len(encode(payload)) + 256)
-        tx = sign_transaction(self._key, service.params.chain_id, nonce, fee, payload)
+        tx = make_transaction(self._core, self._key, payload)
         self._sent[bytes(job_id)] = compute_tx_id(tx)
-        await service.add_transaction(tx)
+        await self._core.transactions.add(tx)
         self._challenged += 1
         log.info("result challenged", job=job_id.hex(), i=tile.i, j=tile.j, tx=compute_tx_id(tx).hex())
 
     def _open_row(self, ref: MatrixRef, first: int, count: int) -> StripRow:
-        row = self._service.matrices.open_row(ref.matrix_id, first, count)
+        row = self._core.matrices.store.open_row(ref.matrix_id, first, count)
         if row is None:
             raise MatrixMissing((ref.matrix_id,))
         return row
 
     def _is_open(self, job_id: JobId, y: MatrixRef) -> bool:
         """Whether this very result can still be challenged."""
-        job = self._service.ledger.state.get_job(job_id)
+        job = self._core.ledger.state.get_job(job_id)
         return job is not None and job.state is JobState.DELIVERED and job.y == y
 
     def _keep(self, name: tuple[bytes, bytes], finding: Finding | None) -> None:

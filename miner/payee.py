@@ -14,7 +14,7 @@ from inos.chain.template import Template
 from inos.consensus.params import Params
 from inos.miner.jobs import JobDesk
 from inos.miner.lane import Lane
-from inos.miner.ports import MinerPort
+from inos.miner.ports import NodePort
 from inos.miner.settings import MinerSettings
 from inos.primitives.transactions import Transfer
 from inos.primitives.units import Nano
@@ -33,8 +33,8 @@ class Payee:
         desk, lane: None where the miner claims nothing.
     """
 
-    def __init__(self, port: MinerPort, settings: MinerSettings, desk: JobDesk | None, lane: Lane | None) -> None:
-        self._port = port
+    def __init__(self, node: NodePort, settings: MinerSettings, desk: JobDesk | None, lane: Lane | None) -> None:
+        self._node = node
         self._address = settings.beneficiary
         self._allow_merit = settings.allow_merit
         self._desk = desk
@@ -44,14 +44,14 @@ class Payee:
         """A block for whoever should win it now."""
         worker = None if self._lane is None else self._lane.address
         if worker is None:
-            return await self._port.get_template(self._address, self._allow_merit)
-        if self._allow_merit and self._port.get_account(worker).merit > 0:
-            template = await self._port.get_template(worker, True)
+            return await self._node.templates.make(self._address, self._allow_merit)
+        if self._allow_merit and self._node.ledger.state.get_account(worker).merit > 0:
+            template = await self._node.templates.make(worker, True)
             if template.header.uses_merit:
                 return template
         if self._desk is not None and self._desk.lacks_capital:
-            return await self._port.get_template(worker, False)
-        return await self._port.get_template(self._address, self._allow_merit)
+            return await self._node.templates.make(worker, False)
+        return await self._node.templates.make(self._address, self._allow_merit)
 
     async def tend(self) -> None:
         """Pass on what the worker does not need, once it is worth a transaction.
@@ -61,8 +61,8 @@ class Payee:
         """
         if self._lane is None or self._desk is None or self._desk.lacks_capital or self._lane.is_pending(PAYOUT):
             return
-        capital = compute_capital(self._port.params)
-        fee = self._port.estimate_fee()
+        capital = compute_capital(self._node.params)
+        fee = self._node.mempool.estimate_fee()
         surplus = self._desk.compute_spendable() - capital - 2 * fee
         if surplus < capital:
             return

@@ -11,6 +11,7 @@ from typing import Final
 
 import structlog
 
+from inos.agents.signing import make_transaction
 from inos.agents.status import VoterStatus
 from inos.agents.voter.journal import Journal, Refused, Signed
 from inos.chain.events import TipChanged, VoteAdded
@@ -18,19 +19,15 @@ from inos.consensus.finality import compute_epoch, compute_height
 from inos.consensus.params import Params
 from inos.consensus.state import StateView, compute_reputation
 from inos.core.errors import NodeError
-from inos.core.service import NodeService
+from inos.core.node_core import NodeCore
 from inos.primitives.bls import BlsBackend
-from inos.primitives.codec import encode
 from inos.primitives.errors import InosError
 from inos.primitives.signatures import compute_address, compute_public_key
 from inos.primitives.transactions import (
-    Payload,
     RegisterVoter,
-    Transaction,
     UnbondVoter,
     WithdrawBond,
     compute_tx_id,
-    sign_transaction,
 )
 from inos.primitives.units import Address, Height, Nano, TxId
 from inos.primitives.votes import Link, Vote, compute_vote_hash
@@ -43,8 +40,6 @@ spread over both justify none (decision 63)."""
 RECENT_EPOCHS: Final = 2
 """A tip older than so many epochs' time is history: there is nothing to vote on in it."""
 LOOK_S: Final = 2.0
-TX_BYTES: Final = 256
-"""A transaction beside its payload, at most."""
 
 
 def find_duty(params: Params, state: StateView, height: int, key: bytes) -> Link | None:
@@ -80,21 +75,21 @@ class Voter:
 
     def __init__(
         self,
-        service: NodeService,
+        core: NodeCore,
         bls: BlsBackend,
         secret: bytes,
         journal: Journal,
         account: bytes | None,
         bond: Nano,
     ) -> None:
-        self._service = service
+        self._core = core
         self._bls = bls
         self._secret = secret
         self._journal = journal
         self._account = account
         self._bond = bond
         self.key = bls.compute_public_key(secret)
-        self._began_in = compute_epoch(service.params, service.ledger.tip.header.height)
+        self._began_in = compute_epoch(core.params, core.ledger.tip.header.height)
         self._is_new = not journal.signed
         self._registering: TxId | None = None
         self._sent: set[Link] = set()
@@ -105,13 +100,13 @@ class Voter:
     @property
     def address(self) -> Address | None:
         """Whose voter this is: who registered the key, else who would."""
-        owner = self._service.ledger.state.get_key_owner(self.key)
+        owner = self._core.ledger.state.get_key_owner(self.key)
         if owner is not None:
             return Address(owner.owner)
         return None if self._account is None else compute_address(compute_public_key(self._account))
 
     def get_status(self) -> VoterStatus:
-        ledger, address = self._service.ledger, self.address
+        ledger, address = self._core.ledger, self.address
         voter = None if address is None else ledger.state.get_voter(address)
         is_registered = voter is not None and voter.key == self.key
         weight = 0
@@ -154,7 +149,7 @@ class Voter:
     async def run(self) -> None:
         """Vote until cancelled."""
         log.info("voting on finality", key=self.key.hex(), signed=len(self._journal.signed))
-        async with self._service.subscribe() as events:
+        async with self._core.events.subscribe() as events:
             while True:
                 await self._look()
                 try:
@@ -176,28 +171,28 @@ class Voter:
 
     async def _note_foreign(self) -> None:
         """What was signed with this key elsewhere must not be contradicted here."""
-        chain_id = self._service.params.chain_id
-        heard = [make_signed(chain_id, vote.link) for vote in self._service.votes.pool.get_latest(self.key)]
+        chain_id = self._core.params.chain_id
+        heard = [make_signed(chain_id, vote.link) for vote in self._core.votes.pool.get_latest(self.key)]
         fresh = set(heard).difference(self._journal.signed)
         if fresh:
             await self._write(partial(self._journal.note, fresh))
             log.warning("this key votes elsewhere too", votes=len(fresh))
 
     async def _vote(self) -> None:
-        service, ledger = self._service, self._service.ledger
+        core, ledger = self._core, self._core.ledger
         tip, state = ledger.tip, ledger.state
-        age_ms = service.clock.now_ms() - tip.header.time_ms
-        if age_ms > RECENT_EPOCHS * service.params.epoch_blocks * service.params.spacing_ms:
+        age_ms = core.clock.now_ms() - tip.header.time_ms
+        if age_ms > RECENT_EPOCHS * core.params.epoch_blocks * core.params.spacing_ms:
             return
-        link = find_duty(service.params, state, tip.header.height, self.key)
+        link = find_duty(core.params, state, tip.header.height, self.key)
         if link is None or link in self._sent:
             return
         if self._is_new and 0 < link.target.epoch <= self._began_in:
             return  # with an empty journal: what this key may have signed before has had no time to be heard
-        await self._write(partial(self._journal.sign, make_signed(service.params.chain_id, link)))
-        signature = self._bls.sign(self._secret, compute_vote_hash(service.params.chain_id, link))
+        await self._write(partial(self._journal.sign, make_signed(core.params.chain_id, link)))
+        signature = self._bls.sign(self._secret, compute_vote_hash(core.params.chain_id, link))
         self._sent = {each for each in self._sent if each.target.epoch >= link.target.epoch} | {link}
-        await service.votes.add(Vote(link, self.key, signature))
+        await core.votes.add(Vote(link, self.key, signature))
         self._count += 1
         self._last_epoch, self._last_error = link.target.epoch, ""
         log.info("voted", epoch=link.target.epoch, source=link.source.epoch)
@@ -205,21 +200,21 @@ class Voter:
     async def _write(self, call: Callable[[], object]) -> None:
         """The journal, off the loop."""
         try:
-            await self._service.run_check(call)
+            await self._core.threads.check(call)
         except Refused as error:
             raise NodeError(error.code, f"the journal refuses: {error.message}") from error
 
     async def _register_once(self) -> None:
         """Where a bond was given: as soon as the account can pay it."""
-        service, address = self._service, self.address
+        core, address = self._core, self.address
         if not self._bond or self._account is None or address is None:
             return
-        state = service.ledger.state
+        state = core.ledger.state
         if state.get_key_owner(self.key) is not None or state.get_voter(address) is not None:
             return
-        if self._registering is not None and service.mempool.has(self._registering):
+        if self._registering is not None and core.mempool.has(self._registering):
             return
-        if state.get_account(address).balance > self._bond + service.mempool.estimate_fee(1024):
+        if state.get_account(address).balance > self._bond + core.mempool.estimate_fee(1024):
             self._registering = await self.register(self._bond)
 
     async def _send(self, payload: RegisterVoter | UnbondVoter | WithdrawBond) -> TxId:
@@ -229,15 +224,7 @@ class Voter:
                 "this node has no account of its own to register with",
                 hint="register with a wallet: inos wallet vote",
             )
-        tx = make_transaction(self._service, self._account, payload)
-        await self._service.add_transaction(tx)
+        tx = make_transaction(self._core, self._account, payload)
+        await self._core.transactions.add(tx)
         log.info("sent", payload=type(payload).__name__, tx=compute_tx_id(tx).hex())
         return compute_tx_id(tx)
-
-
-def make_transaction(service: NodeService, secret: bytes, payload: Payload) -> Transaction:
-    """The account's next transaction, at the fee the pool asks now."""
-    address = compute_address(compute_public_key(secret))
-    nonce = service.mempool.next_nonce(address, service.ledger.state)
-    fee = service.mempool.estimate_fee(len(encode(payload)) + TX_BYTES)
-    return sign_transaction(secret, service.params.chain_id, nonce, fee, payload)

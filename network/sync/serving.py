@@ -53,7 +53,7 @@ class RequestServer:
             case GetTransactions():
                 await peer.out.put(Transactions(request.request, self._choose_transactions(request)))
             case GetMatrix():
-                info = self._node.matrices.info(MatrixId(request.id))
+                info = self._node.matrices.store.info(MatrixId(request.id))
                 if info is None:
                     await peer.out.put(NotFound(request.request, (request.id,)))
                 else:
@@ -62,7 +62,7 @@ class RequestServer:
             case GetStrips():
                 await self._send_strips(peer, request)
             case GetStateRange():
-                found = await self._node.read_range(BlockId(request.block), request.place)
+                found = await self._node.past_states.read_range(BlockId(request.block), request.place)
                 if found is None:
                     await peer.out.put(NotFound(request.request, (request.block,)))
                 else:
@@ -107,14 +107,15 @@ class RequestServer:
     async def _read_run(self, request: GetRun) -> RunView | None:
         """Return a run; return None also if this node is too busy to read it."""
         try:
-            return await self._node.read_run(MatrixId(request.id), request.index)
+            return await self._node.matrices.read_run(MatrixId(request.id), request.index)
         except InosError as error:
             log.info("run not served", id=request.id.hex(), code=error.code, reason=error.message)
             return None
 
     async def _send_strips(self, peer: Peer, request: GetStrips) -> None:
         id = MatrixId(request.id)
-        found = self._node.matrices.get_strips(id, request.first, request.count) if self._node.matrices.has(id) else ()
+        store = self._node.matrices.store
+        found = store.get_strips(id, request.first, request.count) if store.has(id) else ()
         if not found:
             await peer.out.put(NotFound(request.request, (request.id,)))
             return

@@ -80,7 +80,7 @@ async def write_history(world: World, nodes: Sequence[SimNode], count: int) -> N
         block, allowed = await nodes[0].draft()
         made = world.mint.seal(block, allowed)
         for node in nodes:
-            await node.service.add_block(made.block, made.witness)
+            await node.core.blocks.add(made.block, made.witness)
 
 
 def run_low_work(seed: int, count: int, seconds: float = 60.0) -> Report:

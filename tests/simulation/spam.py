@@ -104,7 +104,7 @@ async def spam(node: SimNode, sender: Sender, per_s: float, taken: list[int]) ->
     while True:
         await asyncio.sleep(1 / per_s)
         try:
-            await node.service.add_transaction(sender.sign())
+            await node.core.transactions.add(sender.sign())
             taken[0] += 1
         except InosError:
             sender.undo()
@@ -114,11 +114,11 @@ async def shop(node: SimNode, sender: Sender, sent: dict[TxId, int]) -> None:
     while True:
         await asyncio.sleep(SPACING_S / 2)
         tx = sender.sign()
-        await node.service.add_transaction(tx)
+        await node.core.transactions.add(tx)
         sent[compute_tx_id(tx)] = node.ledger.tip.header.height
 
 
 async def watch(nodes: Sequence[SimNode], most: list[int]) -> None:
     while True:
-        most[0] = max(most[0], *(node.service.mempool.bytes_used for node in nodes))
+        most[0] = max(most[0], *(node.core.mempool.bytes_used for node in nodes))
         await asyncio.sleep(0.5)

@@ -119,8 +119,8 @@ class CheckpointFinder:
             while trust is not None:
                 steps = (await self._request_proofs(peer, trust.justified.epoch + 1)).steps
                 for step in steps:
-                    trust = await self._node.run_check(partial(self._follow, trust, step))
-                    await self._node.add_step(step)
+                    trust = await self._node.threads.check(partial(self._follow, trust, step))
+                    await self._node.state_import.add_step(step)
                     if trust.finalized.epoch > 0:
                         finals.append(trust.finalized)
                 if len(steps) < MAX_FINALITY_PROOFS:

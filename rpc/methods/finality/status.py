@@ -62,7 +62,7 @@ async def finality_status(node: NodePort, params: NoParams) -> FinalityStatusMod
         unfinalized_blocks=tip.header.height - final.header.height,
         ballots=[_render_ballot(node, ballot) for ballot in ballots],
         voters=len(state.get_voters().addresses),
-        slashable_keys=[key.hex() for key in node.votes.get_caught()],
+        slashable_keys=[each.first.key.hex() for each in node.votes.pool.get_evidence()],
         voter=None if node.voter is None else render_voter(node, node.voter),
     )
 
@@ -73,5 +73,5 @@ def _render_ballot(node: NodePort, ballot: Ballot) -> BallotModel:
         target=render_checkpoint(ballot.link.target),
         committee=ballot.committee,
         members=len(node.ledger.state.get_committee(ballot.committee).members),
-        votes=node.votes.count_votes(ballot.link),
+        votes=node.votes.pool.count_votes(ballot.link),
     )

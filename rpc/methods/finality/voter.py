@@ -22,7 +22,7 @@ from inos.rpc.models.values import (
     NanoAmount,
     NoParams,
 )
-from inos.rpc.ports import NodePort, VoterControl
+from inos.rpc.ports import NodePort, VoterPort
 
 
 class OwnVoterModel(Model):
@@ -96,7 +96,7 @@ async def finality_withdraw(node: NodePort, params: NoParams) -> SentTransaction
     return SentTransactionModel(id=(await _get_voter(node).withdraw()).hex())
 
 
-def render_voter(node: NodePort, voter: VoterControl) -> OwnVoterModel:
+def render_voter(node: NodePort, voter: VoterPort) -> OwnVoterModel:
     """Return the model of the node's own voter."""
     status = voter.get_status()
     return OwnVoterModel(
@@ -112,7 +112,7 @@ def render_voter(node: NodePort, voter: VoterControl) -> OwnVoterModel:
     )
 
 
-def _get_voter(node: NodePort) -> VoterControl:
+def _get_voter(node: NodePort) -> VoterPort:
     if node.voter is None:
         raise RpcError(errors.UNAVAILABLE, "no-voter", "this node does not vote", hint="start it with --vote")
     return node.voter

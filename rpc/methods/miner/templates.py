@@ -80,7 +80,7 @@ async def miner_template(node: NodePort, params: TemplateParams) -> BlockTemplat
     beneficiary = _choose_beneficiary(node, params.beneficiary)
     if params.known_tip is not None:
         await node.templates.wait_tip(BlockId(bytes.fromhex(params.known_tip)), params.wait_s)
-    offer = await node.templates.make_offer(beneficiary, params.allow_merit)
+    offer = await node.templates.issue(beneficiary, params.allow_merit)
     header = offer.template.header
     return BlockTemplateModel(
         id=offer.id.hex(),
