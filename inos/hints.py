@@ -183,7 +183,6 @@ HINTS: Final[dict[str, str]] = {
     "unknown-snapshot": "give a number that snapshot() returned and that is not above the one reverted to",
     "unknown-target": _AGGREGATE,
     "unknown-voter": "nothing to do: the voter has no bond any more that could be lost",
-    "verdict-missing": "wait: the node fetches the matrices and checks the results by itself",
     "w-entry-out-of-range": _SEAL,
     "w-nonzero-padding": _SEAL,
     "work-unknown": "nothing to do: the proof is looked at again once the headers are here",

@@ -7,6 +7,7 @@ The format is described in challenge.md here.
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,20 +24,21 @@ from inos.consensus.records import (
     Claim,
     Job,
     JobState,
-    Lapse,
+    Kind,
     Market,
+    Queued,
     StateKey,
     account_key,
     claim_key,
     job_key,
-    lapse_key,
+    queue_key,
 )
 from inos.primitives.bls import get_bls
 from inos.primitives.codec import encode
 from inos.primitives.matrices import MatrixRef, StripRow
 from inos.primitives.signatures import compute_address, compute_public_key
 from inos.primitives.transactions import Challenge, JobMode, Payload, SubmitResult, Transaction
-from inos.primitives.units import Address, BlockId, DurationMs, Height, JobId, Nano, Target, Tickets
+from inos.primitives.units import Address, BlockId, DurationMs, Height, JobId, Nano, Target
 from inos.work import matrix_ref
 from inos.work.fraud import is_tile_wrong, open_tile
 from inos.work.strips import InvalidMatrix, StripTree, compute_leaf_row, compute_strip
@@ -60,24 +62,34 @@ PARAMS: Final = Params(
     subsidy_initial=Nano(50_000_000_000),
     subsidy_decay_interval=10_000,
     subsidy_tail=Nano(1_000_000_000),
-    merit_premium=4,
-    base_fee_initial=Nano(1),
-    base_fee_floor=Nano(1),
-    base_fee_change_denominator=8,
-    useful_target_percent=50,
+    burn_per_mille=125,
+    byte_burn_per_mille=125,
+    job_fee=Nano(1_000_000),
+    account_fee=Nano(100_000),
     max_checked_bytes=33_554_432,
+    max_checked_block_bytes=67_108_864,
+    max_optimistic_bytes=2_147_483_648,
+    max_block_cost_us=500_000,
     min_bond=Nano(100_000_000),
     min_claim_window=5,
     max_claim_window=2000,
     max_job_lifetime=50_000,
     base_open_claims=4,
-    reputation_per_claim=Tickets(1000),
+    reputation_per_claim=Nano(10_000_000_000),
     max_open_claims=64,
     reputation_half_life=5000,
+    job_retention=5000,
+    result_depth=240,
     challenge_window=WINDOW,
+    jury_size=7,
+    jury_window=30,
+    jury_mib_fee=Nano(10_000),
     epoch_blocks=8,
+    finality_start=8,
+    bond_leverage=1000,
+    max_voters=512,
     min_voter_bond=Nano(1_000_000_000),
-    unbonding_epochs=30,
+    unbonding_epochs=36,
 )
 CASES: Final = (
     # name, m, n, k, what is added to Y at (row, column), tile
@@ -143,6 +155,9 @@ def make_tiles() -> list[dict[str, Any]]:
 class Records(dict[StateKey, bytes]):
     """consensus.StateReader over a dictionary."""
 
+    def iterate(self, prefix: bytes, start: StateKey | None = None) -> Iterator[tuple[StateKey, bytes]]:
+        yield from sorted((k, v) for k, v in self.items() if k.startswith(prefix) and k >= (start or prefix))
+
 
 def make_state() -> dict[str, Any]:
     """One optimistic job, claimed at 5, delivered wrong at 6, challenged at 8; and the same one left alone until 9."""
@@ -159,7 +174,7 @@ def make_state() -> dict[str, Any]:
         deadline=1000,
         mode=JobMode.OPTIMISTIC,
         posted_at=3,
-        burned=1,
+        burned=1000,
         state=JobState.CLAIMED,
         worker=worker,
         y=None,
@@ -167,12 +182,13 @@ def make_state() -> dict[str, Any]:
     )
     records = Records(
         {
-            account_key(worker): encode(Account(1, 10**12, 10**8 + 1, 600, 1234, 5, 1)),
+            account_key(worker): encode(Account(1, 10**12, 10**8 + 1, 1234, 5, 1)),
             account_key(watcher): encode(Account(balance=10**9)),
             job_key(JOB): encode(job),
             claim_key(JOB): encode(Claim(worker, 10**8 + 1, 5, 25)),
-            lapse_key(Height(25)): encode(Lapse((JOB,))),
-            MARKET_KEY: encode(Market(1, 10**15, 1, 10**9)),
+            queue_key(Kind.LAPSE, Height(26), JOB): encode(Queued()),
+            queue_key(Kind.DEADLINE, Height(1001), JOB): encode(Queued()),
+            MARKET_KEY: encode(Market(10**15, 1, 10**9)),
         }
     )
     steps = [_show("before", 5, records)]
@@ -190,8 +206,7 @@ def _play(records: Records, height: int, key: bytes = b"", nonce: int = 0, paylo
         height=Height(height),
         beneficiary=Address(bytes(20)),
         target=PARAMS.genesis_target,
-        uses_merit=False,
-        results=None,  # type: ignore[arg-type]  # nothing here is checked by Freivalds,
+        results=None,
         parent=BlockId(bytes(32)),
         bls=get_bls(),
     )

@@ -11,35 +11,42 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from inos.consensus.basefee import compute_next_base_fee
-
 from inos.consensus.finality.aggregates import apply_link
 from inos.consensus.finality.committee import make_committee
 from inos.consensus.genesis_state import make_genesis
 from inos.consensus.params import Params, compute_subsidy
+from inos.consensus.prices import compute_job_price, compute_price_per_tera, compute_product_bytes
 from inos.consensus.records import (
     FINALITY_KEY,
     MARKET_KEY,
-    VOTERS_KEY,
+    NETWORK_MINED_KEY,
+    VOTER_COUNT_KEY,
     Account,
     Ballot,
     Claim,
+    DisputeRecord,
     Finality,
     Job,
     JobState,
-    Lapse,
+    Juror,
+    Kind,
     Market,
     Member,
+    NetworkMined,
+    Pot,
+    Queued,
     StateKey,
     Voter,
+    VoterCount,
     VoterKey,
-    Voters,
     account_key,
     bls_key_key,
     claim_key,
     committee_key,
+    dispute_key,
     job_key,
-    lapse_key,
+    pot_key,
+    queue_key,
     voter_key,
 )
 from inos.consensus.reputation import compute_halved
@@ -48,7 +55,6 @@ from inos.consensus.target import compute_asert
 from inos.primitives.blocks import (
     HEADER_VERSION,
     Header,
-    compute_allowed_target,
     compute_anchor,
     compute_block_id,
     compute_difficulty,
@@ -57,12 +63,17 @@ from inos.primitives.blocks import (
 )
 from inos.primitives.bls import compute_secret, get_bls
 from inos.primitives.codec import encode
+from inos.primitives.jury import compute_commitment, compute_reveal_hash
+from inos.primitives.jury import compute_vote_hash as compute_jury_vote_hash
 from inos.primitives.matrices import DTYPE_INT7, DTYPE_INT32, MatrixRef, Seal, make_matrix_ref
 from inos.primitives.signatures import compute_address, compute_public_key
 from inos.primitives.transactions import (
     CancelJob,
     ClaimJob,
+    Dispute,
     JobMode,
+    JuryReveal,
+    JuryVote,
     Payload,
     PostJob,
     RegisterVoter,
@@ -71,6 +82,7 @@ from inos.primitives.transactions import (
     Transaction,
     Transfer,
     UnbondVoter,
+    Verdict,
     WithdrawBond,
     compute_signing_hash,
     compute_tx_id,
@@ -84,6 +96,7 @@ from inos.primitives.votes import (
     compute_aggregate_leaf,
     compute_vote_hash,
     is_slashable,
+    make_possession_message,
 )
 
 FILE: Final = Path(__file__).with_name("consensus.json")
@@ -104,24 +117,34 @@ PARAMS: Final = Params(
     subsidy_initial=Nano(50_000_000_000),
     subsidy_decay_interval=10_000,
     subsidy_tail=Nano(1_000_000_000),
-    merit_premium=4,
-    base_fee_initial=Nano(1),
-    base_fee_floor=Nano(1),
-    base_fee_change_denominator=8,
-    useful_target_percent=50,
+    burn_per_mille=125,
+    byte_burn_per_mille=125,
+    job_fee=Nano(1_000_000),
+    account_fee=Nano(100_000),
     max_checked_bytes=33_554_432,
+    max_checked_block_bytes=67_108_864,
+    max_optimistic_bytes=2_147_483_648,
+    max_block_cost_us=500_000,
     min_bond=Nano(100_000_000),
     min_claim_window=5,
     max_claim_window=2000,
     max_job_lifetime=50_000,
     base_open_claims=4,
-    reputation_per_claim=Tickets(1000),
+    reputation_per_claim=Nano(10_000_000_000),
     max_open_claims=64,
     reputation_half_life=5000,
+    job_retention=5000,
+    result_depth=240,
     challenge_window=30,
+    jury_size=7,
+    jury_window=30,
+    jury_mib_fee=Nano(10_000),
     epoch_blocks=8,
+    finality_start=8,
+    bond_leverage=1000,
+    max_voters=512,
     min_voter_bond=Nano(1_000_000_000),
-    unbonding_epochs=30,
+    unbonding_epochs=36,
 )
 
 
@@ -136,6 +159,7 @@ Y: Final = make_ref(DTYPE_INT32, 32, 48, 0x33)
 ALICE: Final = compute_address(compute_public_key(SECRET))
 BOB: Final = compute_address(compute_public_key(OTHER))
 JOB: Final = JobId(b"\x44" * 32)
+SALT: Final = b"\x5a" * 32
 BLS_SECRET: Final = compute_secret(b"\x01" * 32)
 OTHER_BLS_SECRET: Final = compute_secret(b"\x02" * 32)
 BLS_KEY: Final = get_bls().compute_public_key(BLS_SECRET)
@@ -154,18 +178,40 @@ def make_aggregate() -> Aggregate:
     return Aggregate(LINK, b"\x05", get_bls().aggregate(signed))
 
 
+def prove(secret: bytes, owner: Address) -> bytes:
+    """The proof that the sender has the secret of a BLS key."""
+    return get_bls().prove_possession(
+        secret, make_possession_message(get_bls().compute_public_key(secret), owner, CHAIN_ID)
+    )
+
+
+def make_jury_vote() -> JuryVote:
+    """For the jury drawn at height 77; the verdict is "unavailable", the salt 32 bytes of 0x5a."""
+    commitment = compute_commitment(Verdict.UNAVAILABLE, SALT, BLS_KEY)
+    digest = compute_jury_vote_hash(CHAIN_ID, JOB, 77, commitment)
+    return JuryVote(JOB, 77, BLS_KEY, commitment, get_bls().sign(BLS_SECRET, digest))
+
+
+def make_jury_reveal() -> JuryReveal:
+    digest = compute_reveal_hash(CHAIN_ID, JOB, 77, Verdict.UNAVAILABLE, SALT)
+    return JuryReveal(JOB, 77, BLS_KEY, Verdict.UNAVAILABLE, SALT, get_bls().sign(BLS_SECRET, digest))
+
+
 def make_transactions() -> list[tuple[str, Transaction]]:
     """One of each kind. The signature is 64 bytes of 0x55, since real ones contain fresh randomness."""
     payloads: list[tuple[str, Payload]] = [
         ("transfer", Transfer(BOB, 1_500_000_000)),
-        ("post", PostJob(X, W, 10**9, 10**8, 20, 1000, JobMode.CHECKED, 5)),
+        ("post", PostJob(X, W, 10**9, 10**8, 20, 1000, JobMode.CHECKED, 2 * 10**9)),
         ("claim", ClaimJob(JOB)),
         ("result", SubmitResult(JOB, Y)),
         ("cancel", CancelJob(JOB)),
-        ("register voter", RegisterVoter(BLS_KEY, get_bls().prove_possession(BLS_SECRET), 10**9)),
+        ("register voter", RegisterVoter(BLS_KEY, prove(BLS_SECRET, ALICE), 10**9)),
         ("unbond voter", UnbondVoter()),
         ("withdraw bond", WithdrawBond()),
         ("report voter", ReportVoter(BLS_KEY, make_half(LINK), make_half(OTHER_LINK))),
+        ("dispute", Dispute(JOB)),
+        ("jury vote", make_jury_vote()),
+        ("jury reveal", make_jury_reveal()),
         ("largest transfer", Transfer(BOB, 2**64 - 1)),
     ]
     key = compute_public_key(SECRET)
@@ -184,7 +230,6 @@ def make_header(**changes: Any) -> Header:
         "state_root": b"\x88" * 32,
         "target": encode_target(TARGET),
         "beneficiary": ALICE,
-        "uses_merit": False,
         "nonce": 5,
         "seal": seal,
     }
@@ -211,23 +256,27 @@ def make_records() -> dict[StateKey, bytes]:
     )
     return {
         account_key(ALICE): encode(Account(nonce=1, balance=5)),
-        account_key(BOB): encode(Account(2, 10**12, 10**8, 600, 1234, 77, 1)),
+        account_key(BOB): encode(Account(2, 10**12, 10**8, 1234, 77, 1, 5 * 10**10, 76)),
         job_key(JOB): encode(job),
         claim_key(JOB): encode(Claim(BOB, 10**8, 5, 25)),
-        lapse_key(Height(25)): encode(Lapse((JOB,))),
-        MARKET_KEY: encode(Market(1, 10**13, 12, 10**9)),
-        voter_key(ALICE): encode(Voter(BLS_KEY, 10**9, 77)),
+        queue_key(Kind.LAPSE, Height(26), JOB): encode(Queued()),
+        queue_key(Kind.DEADLINE, Height(1001), JOB): encode(Queued()),
+        dispute_key(JOB): encode(DisputeRecord(ALICE, 2 * 10**8, 10**8, 75, 77, (Juror(BOB, OTHER_BLS_KEY, 7),))),
+        MARKET_KEY: encode(Market(10**13, 12, 10**9)),
+        voter_key(ALICE): encode(Voter(BLS_KEY, 10**9, 70, True, 77)),
         bls_key_key(BLS_KEY): encode(VoterKey(ALICE)),
-        VOTERS_KEY: encode(Voters((ALICE, BOB))),
+        VOTER_COUNT_KEY: encode(VoterCount(1)),
+        NETWORK_MINED_KEY: encode(NetworkMined(10**12, 77)),
+        pot_key(3): encode(Pot(781_250_000)),
         FINALITY_KEY: encode(Finality(LINK.source, OTHER_LINK.source, (Ballot(LINK, 1),), (1, 2))),
-        committee_key(1): encode(make_committee(make_candidates())),
+        committee_key(1): encode(make_committee(make_candidates(), 10**12)),
     }
 
 
 def make_candidates() -> list[Member]:
     """Two of one weight, of whom the lower address goes first, one heavier, and one who weighs nothing."""
     weights = ((ALICE, BLS_KEY, 5), (BOB, OTHER_BLS_KEY, 5), (b"\x07" * 20, BLS_KEY, 9), (b"\x08" * 20, BLS_KEY, 0))
-    return [Member(address, key, weight) for address, key, weight in weights]
+    return [Member(address, key, weight, 2 * weight) for address, key, weight in weights]
 
 
 def make_finality() -> dict[str, Any]:
@@ -239,11 +288,12 @@ def make_finality() -> dict[str, Any]:
             {
                 "secret": secret.hex(),
                 "key": get_bls().compute_public_key(secret).hex(),
-                "proof": get_bls().prove_possession(secret).hex(),
+                "proof": prove(secret, ALICE).hex(),
                 "vote": get_bls().sign(secret, compute_vote_hash(CHAIN_ID, LINK)).hex(),
             }
             for secret in (BLS_SECRET, OTHER_BLS_SECRET)
         ],
+        "owner": ALICE.hex(),
         "link": encode(LINK).hex(),
         "vote_hash": compute_vote_hash(CHAIN_ID, LINK).hex(),
         "aggregate": encode(aggregate).hex(),
@@ -251,7 +301,7 @@ def make_finality() -> dict[str, Any]:
         "tx_root_with_aggregate": compute_tx_root([tx for _, tx in make_transactions()], aggregate).hex(),
         "tx_root_of_aggregate_alone": compute_tx_root([], aggregate).hex(),
         "candidates": [encode(member).hex() for member in make_candidates()],
-        "committee": encode(make_committee(make_candidates())).hex(),
+        "committee": encode(make_committee(make_candidates(), 10**12)).hex(),
         "slashable": [
             {"first": [a, b], "second": [c, d], "is_slashable": is_slashable(make_link(a, b), make_link(c, d, tag))}
             for a, b, c, d, tag in (
@@ -300,6 +350,36 @@ def _make_asert_case(time_delta: int, blocks: int) -> dict[str, Any]:
     }
 
 
+def make_prices() -> list[dict[str, Any]]:
+    """What jobs of some shapes burn, part by part, at two difficulties and two subsidies."""
+    shapes = ((512, 256, 1024), (1024, 1024, 1024), (360, 64, 64), (1, 1, 1), (2**20, 1, 3), (17, 257, 1025))
+    cases = [
+        (shape, height, difficulty, mode)
+        for shape in shapes
+        for height, difficulty in ((1, 20_000), (10_000, 600))
+        for mode in JobMode
+    ]
+    return [_make_price(*case) for case in cases]
+
+
+def _make_price(shape: tuple[int, int, int], height: int, difficulty: int, mode: JobMode) -> dict[str, Any]:
+    m, n, k = shape
+    price = compute_job_price(PARAMS, Height(height), Tickets(difficulty), rows_x=m, rows_w=n, depth=k, mode=mode)
+    return {
+        "m": m,
+        "n": n,
+        "k": k,
+        "height": height,
+        "difficulty": difficulty,
+        "mode": int(mode),
+        "product_bytes": compute_product_bytes(m, n, k),
+        "work": str(price.work),
+        "bytes": str(price.bytes),
+        "place": str(price.place),
+        "per_tera": str(compute_price_per_tera(PARAMS, Height(height), Tickets(difficulty))),
+    }
+
+
 def make_proofs(records: dict[StateKey, bytes]) -> list[dict[str, Any]]:
     keys = [*records, account_key(Address(bytes(20))), account_key(Address(b"\x09" * 20))]
     proofs = []
@@ -336,7 +416,7 @@ def make_vectors() -> dict[str, Any]:
         ],
         "headers": [
             {"encoding": encode(h).hex(), "anchor": compute_anchor(h).hex(), "id": compute_block_id(h).hex()}
-            for h in (make_header(), make_header(uses_merit=True, nonce=2**64 - 1), make_header(height=0, seal=None))
+            for h in (make_header(), make_header(nonce=2**64 - 1), make_header(height=0, seal=None))
         ],
         "genesis": {"parent": genesis.header.parent.hex(), "id": compute_block_id(genesis.header).hex()},
         "state": {
@@ -355,17 +435,10 @@ def make_vectors() -> dict[str, Any]:
             {
                 "target": f"{t:064x}",
                 "difficulty": str(compute_difficulty(t)),
-                "allowed_with_merit": f"{compute_allowed_target(t, True, 4):064x}",
-                "weight_with_merit": str(compute_difficulty(compute_allowed_target(t, True, 4))),
             }
             for t in (2**192, TARGET, 2**252 - 1, 2**255)
         ],
-        "base_fees": [
-            {"base_fee": f, "posted": p, "difficulty": 600, "next": step}
-            for f in (1, 8, 1000, 2**40)
-            for p in (0, 150, 299, 300, 301, 450, 600, 10_000)
-            for step in [compute_next_base_fee(PARAMS, Nano(f), Tickets(p), Tickets(600))]
-        ],
+        "prices": make_prices(),
         "subsidies": [
             {"height": h, "subsidy": compute_subsidy(PARAMS, Height(h))}
             for h in (1, 9_999, 10_000, 100_000, 1_000_000, 3_880_000, 3_900_000, 10**9)

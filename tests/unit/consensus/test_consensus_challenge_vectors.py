@@ -95,20 +95,26 @@ def test_tiles_read_again(vectors: Any) -> None:
 
 
 def test_what_a_wrong_result_costs_and_a_right_one_brings(vectors: Any) -> None:
-    bond, reward, tickets, fee = 10**8 + 1, 10**9, 1, 1000
+    bond, reward, burned, fee = 10**8 + 1, 10**9, 1000, 1000
     steps = {step["name"]: step["records"] for step in vectors["state"]["steps"]}
     worker = next(k for k in steps["before"] if k.startswith("01") and read(steps["before"][k])[2] == bond)
     watcher = next(k for k in steps["before"] if k.startswith("01") and k != worker)
-    market, job, due = "05", "02" + "44" * 32, "06" + (9).to_bytes(8, "big").hex()
-    assert read(steps["delivered"][due]) == [[b"\x44" * 32]]
-    assert "04" + (25).to_bytes(8, "big").hex() not in steps["delivered"]
+    market, job, due = "05", "02" + "44" * 32, "06" + (9).to_bytes(8, "big").hex() + "44" * 32
+    assert read(steps["delivered"][due]) == []
+    assert "04" + (26).to_bytes(8, "big").hex() + "44" * 32 not in steps["delivered"]
+    # while it is not closed it waits for its deadline; then it stays for 5,000 blocks
+    deadline, removal = (
+        f"{kind:02x}" + height.to_bytes(8, "big").hex() + "44" * 32 for kind, height in ((7, 1001), (8, 5009))
+    )
+    assert [deadline in steps[name] for name in steps] == [True, True, True, False]
+    assert [removal in steps[name] for name in steps] == [False, False, False, True]
     assert [read(steps[name][job])[10] for name in steps] == [1, 4, 0, 2]
-    assert read(steps["delivered"][worker]) == [2, 10**12 - fee, bond, 600, 1234, 5, 1]
-    assert read(steps["challenged"][worker]) == [2, 10**12 - fee, 0, 600, 0, 0, 0]
+    assert read(steps["delivered"][worker]) == [2, 10**12 - fee, bond, 1234, 5, 1, 0, 0]
+    assert read(steps["challenged"][worker]) == [2, 10**12 - fee, 0, 0, 0, 0, 0, 0]
     assert read(steps["challenged"][watcher])[1] == 10**9 - fee + bond // 2
-    assert read(steps["paid"][worker]) == [2, 10**12 - fee + bond + reward, 0, 600 + tickets, 1234 + tickets, 9, 0]
-    assert [read(steps[name][market])[2] for name in steps] == [1, 1, 1 + bond - bond // 2, 1]
-    assert [read(steps[name][market])[3] for name in steps] == [reward, reward, reward, 0]
+    assert read(steps["paid"][worker]) == [2, 10**12 - fee + bond + reward, 0, 1234 + burned, 9, 0, 0, 0]
+    assert [read(steps[name][market])[1] for name in steps] == [1, 1, 1 + bond - bond // 2, 1]
+    assert [read(steps[name][market])[2] for name in steps] == [reward, reward, reward, 0]
     assert not any(key.startswith(("03", "06")) for name in ("challenged", "paid") for key in steps[name])
 
 

@@ -49,7 +49,7 @@ def test_headers(vectors: Any) -> None:
         assert compute_block_id(header).hex() == case["id"] == h("header", data)
         seal = encode(header.seal)
         assert data.endswith(seal)
-        assert case["anchor"] == h("anchor", b"\x9b" + data[1 : -len(seal)])
+        assert case["anchor"] == h("anchor", b"\x9a" + data[1 : -len(seal)])
 
 
 def test_proofs(vectors: Any) -> None:
@@ -71,11 +71,15 @@ def test_a_few_numbers_by_hand(vectors: Any) -> None:
     anchor = int(asert[0]["anchor_target"], 16)
     assert anchor == 2**256 // 600 - 1
     assert [int(c["target"], 16) for c in (asert[0], asert[3], asert[4])] == [anchor, 2 * anchor, anchor // 2]
-    assert {(c["base_fee"], c["posted"]): c["next"] for c in vectors["base_fees"]}[(1000, 600)] == 1125
+    prices = {(c["m"], c["height"], c["mode"]): c for c in vectors["prices"]}
+    # 50 credits * 125 * 512 tickets / (1000 * 20,000), and * 224 strips of 16 KiB / (1000 * 64 MiB)
+    assert prices[512, 1, 0]["work"] == "160000000"
+    assert prices[512, 1, 0]["product_bytes"] == (32 + 16 + 32) * 16_384
+    assert prices[512, 1, 0]["bytes"] == str(-(-50 * 10**9 * 125 * 80 * 16_384 // (1000 * 2**26)))
+    assert (prices[512, 1, 1]["bytes"], prices[1, 1, 1]["place"]) == ("0", "1000000")
     assert [c["at"] for c in vectors["reputation"]] == [1001, 500, 500, 250, 0]
     assert vectors["subsidies"][2] == {"height": 10_000, "subsidy": 49_500_000_000}
     assert vectors["targets"][1]["difficulty"] == "600"
-    assert vectors["targets"][1]["weight_with_merit"] == "150"
 
 
 def test_finality(vectors: Any) -> None:
@@ -87,7 +91,8 @@ def test_finality(vectors: Any) -> None:
     for case in finality["keys"]:
         key, proof, vote = (bytes.fromhex(case[name]) for name in ("key", "proof", "vote"))
         assert bls.compute_public_key(bytes.fromhex(case["secret"])) == key
-        assert bls.is_possession_proven(key, proof)
+        message = key + bytes.fromhex(finality["owner"]) + (7).to_bytes(4, "little")
+        assert bls.is_possession_proven(key, message, proof)
         assert bls.is_signed(key, bytes.fromhex(vote_hash), vote)
     aggregate = bytes.fromhex(finality["aggregate"])
     assert aggregate.startswith(b"\x93" + link + b"\xc4\x01\x05\xc4\x60")
