@@ -172,7 +172,7 @@ class _Maker:
     def _make_transfer(self) -> Transaction:
         self._turn = (self._turn + 1) % SENDERS
         self._paid = (self._paid + 1) % len(self._receivers)
-        return self._sign(self._turn, Transfer(self._receivers[self._paid], self._rng.randrange(1, 10**6)))
+        return self._sign(self._turn, Transfer(self._receivers[self._paid], self._rng.randrange(10**6, 2 * 10**6)))
 
     def _make_registration(self, index: int) -> Transaction:
         secret, bls = self._voters[index].secret, get_bls()

@@ -15,30 +15,34 @@ from inos.chain.ledger import Ledger
 from inos.chain.mempool import Mempool
 from inos.core.node_core import NodeCore
 from inos.core.verification.backends import InlineBackend
-from inos.core.verification.results import StoredResults
+from inos.core.verification.results import KnownResults, StoredResults
 from inos.genesis import Network
 from inos.genesis.loading import derive_devnet, make_network, parse_genesis
 from inos.mesh.store import MatrixStore
 from inos.primitives.blocks import Block, compute_anchor
-from inos.primitives.bls import get_bls
+from inos.primitives.bls import compute_secret, get_bls
 from inos.primitives.matrices import Witness
 from inos.primitives.transactions import (
     ClaimJob,
     JobMode,
     Payload,
     PostJob,
+    RegisterVoter,
     SubmitResult,
     Transaction,
     compute_tx_id,
     sign_transaction,
 )
 from inos.primitives.units import Address, JobId, Nano, TimeMs
+from inos.primitives.votes import make_possession_message
 from inos.wallet.keys import Key, make_key
 
 START = TimeMs(1_700_000_000_000)
 EASY = "0f" + "ff" * 31
 ALICE, WORKER, MINER = (make_key(bytes(31) + bytes([n])) for n in (1, 2, 3))
 FEE = 100_000
+REWARD = 10**9
+MAX_BURN = 10**9
 RNG = np.random.default_rng(8)
 X = RNG.integers(-64, 64, (24, 50), dtype=np.int8)
 W = RNG.integers(-64, 64, (16, 50), dtype=np.int8)
@@ -66,7 +70,7 @@ class Lab:
 
     def __init__(self, path: Path, stack: ExitStack) -> None:
         funds = {key.address: Nano(100 * 10**9) for key in (ALICE, WORKER)}
-        easy = {"genesis_target": EASY, "max_target": EASY}
+        easy = {"genesis_target": EASY, "max_target": EASY, "burn_per_mille": 0, "byte_burn_per_mille": 0}
         text = derive_devnet("devnet", START, funds, params=easy)
         self.genesis_file = path / "network.json"
         self.genesis_file.write_text(text)
@@ -84,7 +88,7 @@ class Lab:
             self._path / name / "ledger",
             self.network.params,
             self.network.state,
-            results=results,
+            results=KnownResults(results),
             bls=get_bls(),
             is_durable=False,
         )
@@ -123,13 +127,26 @@ class Lab:
     def sign(self, key: Key, nonce: int, payload: Payload, fee: int = FEE) -> Transaction:
         return sign_transaction(key.secret, self.network.params.chain_id, nonce, fee, payload)
 
+    async def seat_jury(self, *cores: NodeCore) -> None:
+        """Let MINER vote, so that there is a committee that could judge optimistic results."""
+        await self.extend(*cores)
+        secret, params = compute_secret(b"\7" * 32), self.network.params
+        key = get_bls().compute_public_key(secret)
+        proof = get_bls().prove_possession(secret, make_possession_message(key, MINER.address, params.chain_id))
+        register = self.sign(MINER, 0, RegisterVoter(key, proof, params.min_voter_bond))
+        await cores[0].transactions.add(register)
+        while cores[0].ledger.tip.header.height <= 2 * params.epoch_blocks:
+            await self.extend(*cores)
+
     async def post_and_claim(
         self, *cores: NodeCore, with_operands: bool = True, mode: JobMode = JobMode.CHECKED
     ) -> JobId:
         """A job of ALICE's that WORKER has claimed, two blocks later."""
         x, w = work.matrix_ref(X), work.matrix_ref(W)
-        bond = self.network.params.min_bond
-        post = self.sign(ALICE, 0, PostJob(x, w, 10**9, bond, 20, 1000, mode, 10**6))
+        if mode is JobMode.OPTIMISTIC:
+            await self.seat_jury(*cores)
+        bond = self.network.params.min_bond if mode is JobMode.CHECKED else REWARD
+        post = self.sign(ALICE, 0, PostJob(x, w, REWARD, bond, 20, 1000, mode, MAX_BURN))
         job = JobId(compute_tx_id(post))
         if with_operands:
             for array in (X, W):

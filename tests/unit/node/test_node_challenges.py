@@ -50,7 +50,7 @@ async def test_a_wrong_optimistic_result_is_taken_and_a_challenge_opens_the_job(
     block = await lab.extend(core)
     assert block.transactions == (challenge,)
     assert core.ledger.state.get_job(job).state is JobState.OPEN  # type: ignore[union-attr]
-    bond = core.params.min_bond
+    bond = core.ledger.state.get_job(job).bond  # type: ignore[union-attr]
     assert core.ledger.state.get_account(lab.alice.address).balance == before + bond // 2 - challenge.fee
 
 

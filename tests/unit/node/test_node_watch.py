@@ -80,7 +80,7 @@ async def test_a_right_result_is_left_alone(lab: Any) -> None:
 
 
 async def test_a_result_that_comes_late_is_checked_when_it_comes(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inos.agents.watcher.FETCH_S", 0.1)
+    monkeypatch.setattr("inos.agents.result_check.FETCH_S", 0.1)
     core, wrong = lab.open("a"), lab.y.copy()
     wrong[3, 3] += 7
     await deliver(lab, core, wrong, with_result=False)
@@ -92,7 +92,7 @@ async def test_a_result_that_comes_late_is_checked_when_it_comes(lab: Any, monke
 
 
 async def test_a_result_nobody_serves_is_counted_and_told(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inos.agents.watcher.FETCH_S", 0.05)
+    monkeypatch.setattr("inos.agents.result_check.FETCH_S", 0.05)
     core = lab.open("a")
     job = await deliver(lab, core, lab.y, with_result=False)
     async with watching(core, lab.alice) as watcher:
