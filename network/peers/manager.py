@@ -292,7 +292,7 @@ class PeerManager:
                 del self.peers[peer.id]
                 self._remember(peer)
             peer.ended.set()
-            log.info("peer gone", peer=peer.name, reason=peer.end_reason)
+            log.info("peer disconnected", peer=peer.name, reason=peer.end_reason)
 
     def _judge(self, peer: Peer, fault: Misbehaviour) -> None:
         """Ban the peer if the fault that ended its session, or its points, suffice; count a lesser fault only."""
