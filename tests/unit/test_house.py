@@ -1,4 +1,4 @@
-"""Rules of the source tree that no tool checks: who may make what, and how many hops a call takes."""
+"""Rules of the source tree that no other tool checks: which module may make what, and how many hops a call takes."""
 
 import ast
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The light client over sources in memory: forks, laggards, missing witnesses, contradicting proofs."""
+"""The light client with sources in memory: forks, sources that are behind, missing witnesses, contradicting proofs."""
 
 import random
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ class Clock:
 
 
 class LedgerSource:
-    """inos.light.source.Source over a ledger, without what is between."""
+    """inos.light.source.Source directly over a ledger, without a network."""
 
     def __init__(self, url: str, ledger: Ledger, branch: Branch) -> None:
         self.url = url

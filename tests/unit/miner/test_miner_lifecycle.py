@@ -1,4 +1,4 @@
-"""The next step for a job, whatever the chain says of it."""
+"""The next step for a job in every state of the chain."""
 
 from typing import Any
 

@@ -20,7 +20,7 @@ SETTINGS = MinerSettings(beneficiary=PAID, key=KEY)
 
 
 class FakeLane:
-    """Remembers what it was given to send."""
+    """It records the transactions that it is asked to send."""
 
     def __init__(self, address: Address = WORKER) -> None:
         self.address = address

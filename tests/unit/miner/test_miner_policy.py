@@ -1,4 +1,4 @@
-"""Which job a miner claims, and what keeps it from claiming."""
+"""Which job a miner claims, and what stops it from claiming."""
 
 from fractions import Fraction
 from typing import Any
@@ -106,7 +106,7 @@ def test_a_minimum_reward_per_ticket_is_kept(params: Params) -> None:
 
 
 def test_time_to_finish_counts_the_backlog_and_a_margin(params: Params) -> None:
-    """20 blocks less 2 around, 70 % of them at the spacing of the network."""
+    """The time of 20 blocks minus 2 for delivery, of which 70 % are used, at the network's spacing."""
     offer = make_offer(rows=16 * 100, cols=16)
     seconds = 18 * params.spacing_ms / 1000 * 0.7
     rate = 100 / seconds
@@ -137,7 +137,7 @@ def test_own_posters_come_first_whatever_they_pay(params: Params) -> None:
     assert choose_job(params, picky, ME, [cheap, paying, mine], make_standing()) == mine
     assert get_refusal(params, picky, cheap, make_standing()) == "reward-too-low"
     assert get_refusal(params, replace(picky, first_posters=frozenset()), mine, make_standing()) == "reward-too-low"
-    # First is not blindly: what cannot be done in time is left alone all the same.
+    # A preferred poster's job is still left alone if it cannot be done in time.
     assert get_refusal(params, picky, make_offer(1, poster=mine.job.poster, deadline=103), make_standing()) is not None
 
 

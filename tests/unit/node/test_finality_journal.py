@@ -1,4 +1,4 @@
-"""The signing journal: what it refuses, what it keeps over crashes, and what moves with a key."""
+"""The signing journal: what it refuses, what survives a crash, and what is transferred with a key."""
 
 import json
 import os
@@ -67,7 +67,7 @@ def test_it_survives_a_restart_and_a_line_cut_short(tmp_path: Path) -> None:
     with open_journal(tmp_path) as journal:
         journal.sign(vote(1, 2))
     with (tmp_path / "voter.journal").open("ab") as file:
-        file.write(b'{"source":2,"tar')  # the crash came before the fsync, so this vote never left
+        file.write(b'{"source":2,"tar')  # the crash happened before the fsync, so this vote was never sent
     with open_journal(tmp_path) as journal:
         assert journal.signed == (vote(1, 2),)
         with pytest.raises(Refused):
@@ -103,7 +103,7 @@ def test_damage_in_the_middle_and_other_owners_are_refused(tmp_path: Path) -> No
 
 
 def test_one_key_in_one_process(tmp_path: Path) -> None:
-    """Though the second one has a folder of its own: a restored backup beside the original."""
+    """The second process has a directory of its own, like a restored backup next to the original."""
     backup = tmp_path / "backup"
     backup.mkdir()
     with open_journal(tmp_path):

@@ -1,4 +1,4 @@
-"""The data directory: locked, of one network, private."""
+"""The data directory is locked, belongs to one network, and is private."""
 
 import os
 import stat

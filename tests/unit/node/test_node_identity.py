@@ -1,4 +1,4 @@
-"""For whom a node mines, by what it was told."""
+"""The account that a node mines for, by its settings."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a node remembers of others on disk, and how it is told to meet them."""
+"""What a node stores about other nodes on disk, and which peers its settings name."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The check of results over stored matrices: right, wrong, missing, and checked once."""
+"""The check of results over stored matrices: right, wrong, missing, and checked only once."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ JOB = JobId(bytes([5]) * 32)
 
 
 class Shelf:
-    """A matrix store of a dictionary, which counts what is read."""
+    """A matrix store in a dictionary that counts reads."""
 
     def __init__(self, *arrays: NDArray[Any]) -> None:
         self.arrays = {work.matrix_id(array): array for array in arrays}

@@ -1,4 +1,4 @@
-"""Flags over environment over file; what is wrong is named with its place."""
+"""Flags override the environment, which overrides the file; an error names the setting and its place."""
 
 from pathlib import Path
 

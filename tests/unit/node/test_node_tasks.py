@@ -1,4 +1,4 @@
-"""Background tasks: a failure is seen, and ends whoever relies on them."""
+"""Background tasks: a failure is noticed, and ends the services that depend on them."""
 
 import asyncio
 

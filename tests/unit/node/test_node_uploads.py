@@ -1,4 +1,4 @@
-"""Matrices sent a few rows at a time: taken up after a cut, refused out of order or under another's id."""
+"""Matrices uploaded a few rows at a time: resumed after an interruption, refused out of order or under a wrong id."""
 
 from pathlib import Path
 

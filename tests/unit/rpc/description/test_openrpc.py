@@ -1,4 +1,4 @@
-"""The OpenRPC document: complete, closed under its own references, and true to what the methods take."""
+"""The OpenRPC document is complete, has no open references, and matches what the methods accept."""
 
 import json
 import re

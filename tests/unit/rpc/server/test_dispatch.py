@@ -1,4 +1,4 @@
-"""JSON-RPC 2.0 by its specification's own examples (section 7), and what each kind of nonsense gets."""
+"""JSON-RPC 2.0 by its specification's own examples (section 7), and the answer to each kind of invalid input."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The HTTP side over a real socket: who may ask, in what form, and how much."""
+"""The HTTP side over a real socket: allowed callers, formats and sizes."""
 
 import asyncio
 import gzip

@@ -1,4 +1,4 @@
-"""The explorer's files over HTTP: what is served, under which headers, and that nothing else is."""
+"""The explorer's files over HTTP: they are served with the right headers, and no other file is."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The token file: made once, private, never half-written, and compared safely."""
+"""The token file is created once, private, never half-written, and compared in constant time."""
 
 import stat
 from pathlib import Path

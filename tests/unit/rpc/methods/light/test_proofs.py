@@ -1,4 +1,4 @@
-"""light_*: bytes that hash to what they claim, and what is refused."""
+"""light_* methods return bytes that match their ids, and refuse invalid requests."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
