@@ -39,12 +39,8 @@ def parse_modules() -> tuple[tuple[str, ast.Module], ...]:
 
 def count_forwarding() -> list[Forwarding]:
     """Count for every class of the product that has such members."""
-    classes = [
-        (path, node)
-        for path, module in parse_modules()
-        for node in ast.walk(module)
-        if isinstance(node, ast.ClassDef)
-    ]
+    nodes = ((path, node) for path, module in parse_modules() for node in ast.walk(module))
+    classes = [(path, node) for path, node in nodes if isinstance(node, ast.ClassDef)]
     own = {node.name for _, node in classes}
     found = []
     for path, node in classes:

@@ -12,9 +12,9 @@ from inos.consensus.codes import Code
 from inos.consensus.finality import compute_epoch
 from inos.genesis import Network
 from inos.light.errors import Lie, LightError, Unknown
-from inos.light.finality import FinalityBook
+from inos.light.finality import FinalityTracker
 from inos.light.headers import Headers
-from inos.light.seals import Chooser, Seals
+from inos.light.seals import Sampler, Seals
 from inos.light.source import MAX_HEADERS, Source
 from inos.primitives.blocks import Header
 from inos.primitives.bls import Bls
@@ -28,7 +28,7 @@ POLL_S: Final = 2.0
 MAX_LIES: Final = 64
 
 
-class ToldLie(Struct, frozen=True):
+class RecordedLie(Struct, frozen=True):
     """One lie, when it was found out."""
 
     source: str
@@ -37,7 +37,7 @@ class ToldLie(Struct, frozen=True):
     at_ms: TimeMs
 
 
-class Follower:
+class LightClient:
     """What is known, and from whom."""
 
     def __init__(
@@ -45,7 +45,7 @@ class Follower:
         network: Network,
         sources: Sequence[Source],
         clock: Clock,
-        rng: Chooser,
+        rng: Sampler,
         bls: Bls,
         checkpoint: Checkpoint | None,
     ) -> None:
@@ -53,14 +53,14 @@ class Follower:
         self._clock = clock
         self.sources = list(sources)
         """Those that were not caught lying."""
-        self.lies: list[ToldLie] = []
+        self.lies: list[RecordedLie] = []
         self.troubles: dict[str, str] = {}
         """What a source that is not followed says, or does not say."""
         self.conflict: LightError | None = None
         """Two proofs of finality that contradict: nothing is answered any more."""
         self.headers = Headers(network)
         self.seals = Seals(network.params, self.headers, rng)
-        self.finality = FinalityBook(network, checkpoint, self.headers, bls, self._is_best)
+        self.finality = FinalityTracker(network, checkpoint, self.headers, bls, self._is_best)
         self._met: set[str] = set()
         self._turn = asyncio.Lock()
         self.rounds = 0
@@ -91,7 +91,7 @@ class Follower:
     def note_lie(self, lie: Lie) -> None:
         """A source is asked no more."""
         log.error("a source lied", source=lie.source, code=lie.code, what=lie.message)
-        self.lies = [*self.lies, ToldLie(lie.source, lie.code, lie.message, self._clock.now_ms())][-MAX_LIES:]
+        self.lies = [*self.lies, RecordedLie(lie.source, lie.code, lie.message, self._clock.now_ms())][-MAX_LIES:]
         self.sources = [source for source in self.sources if source.url != lie.source]
         self.troubles.pop(lie.source, None)
 
@@ -114,7 +114,7 @@ class Follower:
         except NotYet as error:
             if error.code != Code.WORK_UNKNOWN:
                 raise
-            await self._vouch(self.headers.best, source)
+            await self._vouch(self.headers.index.heaviest, source)
             await self.finality.follow(source)
         self._settle()
 
@@ -147,13 +147,13 @@ class Follower:
         await self.seals.check(top, [source, *others])
 
     def _is_best(self, block: BlockId) -> bool:
-        entry = self.headers.get(block)
+        entry = self.headers.index.get(block)
         return entry is not None and self.headers.is_on_best(block) and self.seals.is_vouched(entry)
 
     def _settle(self) -> None:
         """Take the last final checkpoint for a floor, once its header is here."""
         final = self.finality.final
-        entry = None if final is None else self.headers.get(BlockId(final.id))
+        entry = None if final is None else self.headers.index.get(BlockId(final.id))
         if final is None or entry is None or entry.height <= self.headers.final.height:
             return
         if compute_epoch(self.network.params, entry.height) != final.epoch:
@@ -166,13 +166,13 @@ class Follower:
     # Headers
 
     async def _learn_headers(self, source: Source) -> None:
-        first = self.headers.best.height + 1
+        first = self.headers.index.heaviest.height + 1
         headers, height = await source.get_headers(first, MAX_HEADERS)
         if not headers:
             if height >= first:
                 raise Unknown("no-headers", f"{source.url} is at height {height}, and gives no header {first}")
             headers, first = await self._walk_back(source, min(height, first - 1))
-        elif self.headers.get(BlockId(headers[0].parent)) is None:
+        elif self.headers.index.get(BlockId(headers[0].parent)) is None:
             headers, first = await self._walk_back(source, first - 1)
         while headers:
             self._add(source, headers, first)
@@ -185,7 +185,7 @@ class Follower:
         while height >= lowest:
             first = max(lowest, height - back)
             headers = (await source.get_headers(first, MAX_HEADERS))[0]
-            if not headers or self.headers.get(BlockId(headers[0].parent)) is not None or first == lowest:
+            if not headers or self.headers.index.get(BlockId(headers[0].parent)) is not None or first == lowest:
                 return headers, first
             back = 2 * back + 1
         return [], height

@@ -1,6 +1,8 @@
 """Optimistic results and challenges at the node's door: taken unchecked, or checked before anybody else sees them."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import numpy as np
@@ -8,10 +10,11 @@ import pytest
 from msgspec.structs import replace
 
 from inos import work
+from inos.chain.events import MatrixWanted, TransactionAdded
 from inos.chain.mempool import PoolRejected
 from inos.consensus.records import JobState
 from inos.core.node_core import NodeCore
-from inos.primitives.errors import NotYet, RuleViolation
+from inos.primitives.errors import MatrixMissing, NotYet, RuleViolation
 from inos.primitives.transactions import Challenge, JobMode, SubmitResult, compute_tx_id, sign_transaction
 from inos.primitives.units import JobId
 from inos.work.fraud import open_tile
@@ -98,3 +101,83 @@ async def test_only_a_challenge_may_be_large(lab: Any) -> None:
     with pytest.raises(RuleViolation) as caught:
         await core.transactions.add(large)
     assert caught.value.code == "transaction-too-large"
+
+
+@asynccontextmanager
+async def running(core: NodeCore) -> AsyncIterator[NodeCore]:
+    task = asyncio.ensure_future(core.run())
+    try:
+        yield core
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def get_event(events: Any, kind: type) -> Any:
+    """The next event of a kind."""
+    async with asyncio.timeout(10):
+        while True:
+            event = await anext(events)
+            if isinstance(event, kind):
+                return event
+
+
+async def test_a_wrong_result_is_refused_and_a_right_one_taken(lab: Any) -> None:
+    core = lab.open("a")
+    job = await lab.post_and_claim(core)
+    wrong = lab.y.copy()
+    wrong[3, 3] += 1
+    for array in (lab.y, wrong):
+        await core.matrices.put(array)
+    with pytest.raises(RuleViolation) as refused:
+        await core.transactions.add(lab.submit(job, wrong))
+    assert refused.value.code == "wrong-result"
+    await core.transactions.add(lab.submit(job))
+    assert len((await lab.extend(core)).transactions) == 1
+    with pytest.raises(PoolRejected) as closed:
+        await core.transactions.add(lab.submit(job))
+    assert closed.value.code == "job-closed"
+
+
+async def test_a_result_that_cannot_be_checked_is_held_until_its_matrices_come(lab: Any) -> None:
+    core = lab.open("a")
+    job = await lab.post_and_claim(core, with_operands=False)
+    tx = lab.submit(job)
+    async with core.events.subscribe() as events:
+        with pytest.raises(MatrixMissing):
+            await core.transactions.add(tx)
+        wanted = await get_event(events, MatrixWanted)
+        assert set(wanted.ids) == {work.matrix_id(array) for array in (lab.x, lab.w, lab.y)}
+        for array in (lab.x, lab.w):
+            await core.matrices.put(array)
+            assert len(core.mempool) == 0
+        assert (await lab.mine(core))[0].transactions == ()
+        await core.matrices.put(lab.y)
+        assert (await get_event(events, TransactionAdded)).tx_id == compute_tx_id(tx)
+
+
+async def test_a_held_result_that_turns_out_wrong_never_gets_into_the_pool(lab: Any) -> None:
+    core = lab.open("a")
+    job = await lab.post_and_claim(core)
+    wrong = lab.y + np.int32(1)
+    with pytest.raises(MatrixMissing):
+        await core.transactions.add(lab.submit(job, wrong))
+    await core.matrices.put(wrong)
+    assert len(core.mempool) == 0
+
+
+async def test_a_result_that_comes_before_its_claim_is_held_until_the_claim_is_on_chain(lab: Any) -> None:
+    """A peer hears of the result first when its tip is a block behind the sender's."""
+    ahead, behind = lab.open("a"), lab.open("b")
+    for array in (lab.x, lab.w, lab.y):
+        await behind.matrices.put(array)
+    job = await lab.post_and_claim(ahead)
+    tx = lab.submit(job)
+    async with running(behind), behind.events.subscribe() as events:
+        with pytest.raises(NotYet) as early:
+            await behind.transactions.add(tx)
+        assert early.value.code == "claim-missing"
+        for height in (1, 2):
+            block_id = ahead.ledger.get_block_id(height)
+            await behind.blocks.add(ahead.ledger.get_block(block_id), ahead.ledger.get_witness(block_id))
+        assert (await get_event(events, TransactionAdded)).tx_id == compute_tx_id(tx)

@@ -14,7 +14,7 @@ from inos.consensus.records import StateKey
 from inos.genesis import Network
 from inos.light.accounts import get_account
 from inos.light.errors import Lie, LightError, Unknown
-from inos.light.follower import Follower
+from inos.light.light_client import LightClient
 from inos.light.source import Proven
 from inos.primitives.blocks import Header, compute_block_id
 from inos.primitives.bls import get_bls
@@ -78,10 +78,10 @@ class Ground:
         feed(ledger, branch.blocks)
         return LedgerSource(f"http://node{len(self.ledgers)}", ledger, branch)
 
-    def follower(self, branch: Branch, *sources: LedgerSource, checkpoint: Checkpoint | None = None) -> Follower:
+    def client(self, branch: Branch, *sources: LedgerSource, checkpoint: Checkpoint | None = None) -> LightClient:
         state = branch.genesis
         network = Network(branch.params, state, compute_block_id(state.header), "lab", "tests", ())
-        return Follower(network, list(sources), Clock(), random.Random(1), get_bls(), checkpoint)  # type: ignore[arg-type]
+        return LightClient(network, list(sources), Clock(), random.Random(1), get_bls(), checkpoint)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -99,17 +99,17 @@ def voted() -> Branch:
 
 async def test_follows_what_voters_signed_and_checks_no_more_seals_than_needed(voted: Branch, ground: Ground) -> None:
     source = ground.source(voted)
-    follower = ground.follower(voted, source)
-    await follower.follow()
-    assert not follower.lies
-    assert not follower.troubles
-    assert follower.headers.final.height == 4 * EPOCH
+    client = ground.client(voted, source)
+    await client.follow()
+    assert not client.lies
+    assert not client.troubles
+    assert client.headers.final.height == 4 * EPOCH
     seen = source.asked_witnesses
     feed(source.ledger, grow_voted(voted.fork(), EPOCH))
-    await follower.follow()
-    assert follower.headers.final.height == 5 * EPOCH
+    await client.follow()
+    assert client.headers.final.height == 5 * EPOCH
     assert source.asked_witnesses == seen, "what is final needs no witness"
-    answer = await get_account(follower, ALICE.address)
+    answer = await get_account(client, ALICE.address)
     assert answer.is_final
     assert answer.account == get_past_account(source, 5 * EPOCH, ALICE.address)
 
@@ -128,12 +128,12 @@ async def test_heavier_branch_is_followed_and_a_laggard_is_no_liar(ground: Groun
     other = low.fork(back=3)
     other.grow_by(5, nonce=4)
     first, second = ground.source(low), ground.source(other)
-    follower = ground.follower(low, first, second)
-    await follower.follow()
-    await follower.follow()
-    assert follower.headers.best.id == other.tip_id
-    assert not follower.lies
-    answer = await get_account(follower, ALICE.address)
+    client = ground.client(low, first, second)
+    await client.follow()
+    await client.follow()
+    assert client.headers.index.heaviest.id == other.tip_id
+    assert not client.lies
+    answer = await get_account(client, ALICE.address)
     assert not answer.is_final
     assert answer.entry.id == low.tip_id, "the first source is asked, and answers for the tip it has"
 
@@ -141,15 +141,15 @@ async def test_heavier_branch_is_followed_and_a_laggard_is_no_liar(ground: Groun
 async def test_work_is_looked_at_before_anything_is_final(voted: Branch, ground: Ground) -> None:
     source = ground.source(voted)
     source.has_witnesses = False
-    follower = ground.follower(voted, source)
-    await follower.follow()
-    assert follower.headers.final.height == 0
-    assert "witness" in follower.troubles[source.url]
-    assert not follower.lies
+    client = ground.client(voted, source)
+    await client.follow()
+    assert client.headers.final.height == 0
+    assert "witness" in client.troubles[source.url]
+    assert not client.lies
     other = ground.source(voted)
-    follower = ground.follower(voted, source, other)
-    await follower.follow()
-    assert follower.headers.final.height == 4 * EPOCH, "somebody else's witnesses do as well"
+    client = ground.client(voted, source, other)
+    await client.follow()
+    assert client.headers.final.height == 4 * EPOCH, "somebody else's witnesses do as well"
 
 
 async def test_two_proofs_that_contradict_end_all_answers(ground: Ground) -> None:
@@ -158,11 +158,11 @@ async def test_two_proofs_that_contradict_end_all_answers(ground: Ground) -> Non
     grow_voted(one, 2 * EPOCH)
     other.grow(nonce=9)
     grow_voted(other, 3 * EPOCH - 1)
-    follower = ground.follower(one, ground.source(one), ground.source(other))
-    await follower.follow()
-    await follower.follow()
+    client = ground.client(one, ground.source(one), ground.source(other))
+    await client.follow()
+    await client.follow()
     with pytest.raises(LightError) as caught:
-        await get_account(follower, ALICE.address)
+        await get_account(client, ALICE.address)
     assert caught.value.code == "conflicting-finality"
     assert "third" in caught.value.message
 
@@ -171,7 +171,7 @@ async def test_forged_header_without_work_is_found_out(ground: Ground) -> None:
     branch = Branch(EASY)
     branch.grow_by(8)
     source = ground.source(branch)
-    follower = ground.follower(branch, source)
+    client = ground.client(branch, source)
     real = source.get_witnesses
 
     async def get_witnesses(blocks: Any) -> list[Witness | None]:
@@ -179,31 +179,31 @@ async def test_forged_header_without_work_is_found_out(ground: Ground) -> None:
         return [None if w is None else replace(w, x_strip=bytes(16384)) for w in found]
 
     source.get_witnesses = get_witnesses  # type: ignore[method-assign]
-    await follower.follow()
+    await client.follow()
     with pytest.raises(Lie) as caught:
-        await get_account(follower, ALICE.address)
+        await get_account(client, ALICE.address)
     assert caught.value.code == "lied-about-seals"
-    assert follower.sources == []
+    assert client.sources == []
     with pytest.raises(Unknown) as later:
-        await get_account(follower, ALICE.address)
+        await get_account(client, ALICE.address)
     assert later.value.code == "no-source"
 
 
 async def test_begins_with_a_checkpoint(voted: Branch, ground: Ground) -> None:
     given = Checkpoint(3, voted.blocks[3 * EPOCH - 1].id)
-    follower = ground.follower(voted, ground.source(voted), checkpoint=given)
-    await follower.follow()
-    assert follower.headers.final.height == 4 * EPOCH
+    client = ground.client(voted, ground.source(voted), checkpoint=given)
+    await client.follow()
+    assert client.headers.final.height == 4 * EPOCH
     wrong = Checkpoint(2, voted.blocks[3 * EPOCH - 1].id)
-    follower = ground.follower(voted, ground.source(voted), checkpoint=wrong)
-    await follower.follow()
-    assert "not where --checkpoint says" in next(iter(follower.troubles.values()))
+    client = ground.client(voted, ground.source(voted), checkpoint=wrong)
+    await client.follow()
+    assert "not where --checkpoint says" in next(iter(client.troubles.values()))
 
 
 async def test_other_network_is_no_lie(voted: Branch, ground: Ground) -> None:
     source = ground.source(voted)
     source.genesis = "ab" * 32
-    follower = ground.follower(voted, source)
-    await follower.follow()
-    assert "genesis" in follower.troubles[source.url]
-    assert not follower.lies
+    client = ground.client(voted, source)
+    await client.follow()
+    assert "genesis" in client.troubles[source.url]
+    assert not client.lies

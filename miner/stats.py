@@ -47,7 +47,7 @@ class MinerStatus(Struct, frozen=True, kw_only=True):
     last_error: str
 
 
-class Figures:
+class MinerStats:
     """The counts behind MinerStatus."""
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from inos.consensus.params import Params
 from inos.consensus.records import Job, JobState
 from inos.genesis import load_network
-from inos.miner.policy import Offer, Standing, choose_job, get_refusal, is_finishable, rank_offers
+from inos.miner.policy import Capacity, Offer, choose_job, get_refusal, is_finishable, rank_offers
 from inos.miner.settings import MinerSettings, Purpose, check_settings
 from inos.primitives.errors import InosError
 from inos.primitives.matrices import MatrixRef
@@ -49,7 +49,7 @@ def make_offer(number: int = 1, *, rows: int = 64, cols: int = 32, depth: int = 
     return Offer(JobId(number.to_bytes(32, "big")), Job(**(values | fields)))
 
 
-def make_standing(**fields: Any) -> Standing:
+def make_standing(**fields: Any) -> Capacity:
     values: dict[str, Any] = {
         "height": Height(100),
         "spendable": Nano(10**12),
@@ -58,7 +58,7 @@ def make_standing(**fields: Any) -> Standing:
         "backlog": Tickets(0),
         "rate": 0.0,
     }
-    return Standing(**(values | fields))
+    return Capacity(**(values | fields))
 
 
 def test_tickets_and_reward_count_strips_and_panels() -> None:
@@ -77,7 +77,7 @@ def test_the_best_reward_per_ticket_is_chosen_not_the_largest_reward(params: Par
 
 
 @pytest.mark.parametrize(
-    ("offer", "standing", "reason"),
+    ("offer", "capacity", "reason"),
     [
         ({"state": JobState.CLAIMED}, {}, "not-open"),
         ({"mode": JobMode.OPTIMISTIC}, {}, None),
@@ -94,8 +94,8 @@ def test_the_best_reward_per_ticket_is_chosen_not_the_largest_reward(params: Par
         ({}, {"rate": 1000.0, "backlog": 10**9}, "cannot-finish"),
     ],
 )
-def test_refusals(params: Params, offer: dict[str, Any], standing: dict[str, Any], reason: str | None) -> None:
-    assert get_refusal(params, SETTINGS, make_offer(**offer), make_standing(**standing)) == reason
+def test_refusals(params: Params, offer: dict[str, Any], capacity: dict[str, Any], reason: str | None) -> None:
+    assert get_refusal(params, SETTINGS, make_offer(**offer), make_standing(**capacity)) == reason
 
 
 def test_a_minimum_reward_per_ticket_is_kept(params: Params) -> None:

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from msgspec.structs import replace
-from test_miner_run import SETTINGS, Kernel, find, get_result, make_operands, mining, multiply
 
 from inos import work
 from inos.consensus.records import JobState
@@ -13,6 +12,7 @@ from inos.mesh.errors import MeshError
 from inos.mesh.growing import GrowingMatrix
 from inos.mesh.store import MatrixStore
 from inos.primitives.transactions import ClaimJob, JobMode, SubmitResult
+from support.miner_kernel import SETTINGS, Kernel, find, get_result, make_operands, mining, multiply
 
 JOBS_ONLY = replace(SETTINGS, filler_rate=1.0)
 

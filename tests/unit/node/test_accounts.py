@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from inos.core.errors import NodeError
+from inos.node.accounts import make_miner_settings
 from inos.node.datadir import DataDir
-from inos.node.identity import make_miner_settings
 from inos.node.settings import load_settings
 from inos.primitives.errors import InosError
 from inos.primitives.transactions import JobMode

@@ -3,18 +3,15 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from random import Random
 
 import pytest
 from msgspec.structs import replace
 
-from inos.agents.reporter import Reporter
 from inos.agents.voter.journal import Journal, Signed
 from inos.agents.voter.voter import Voter, find_duty, make_signed
 from inos.core.errors import NodeError
 from inos.core.node_core import NodeCore
 from inos.primitives.bls import compute_secret, get_bls
-from inos.primitives.transactions import ReportVoter
 from inos.primitives.units import Nano
 from inos.primitives.votes import Checkpoint, Link, Vote, compute_vote_hash
 
@@ -115,27 +112,3 @@ async def test_duty_is_the_latest_checkpoint_that_is_deep_enough(quick, tmp_path
             seen.append(None if link is None else link.target.epoch)
         assert seen == [None, None, 2, 2, 2]
         assert find_duty(core.params, core.ledger.state, 12, b"\1" * 48) is None
-
-
-async def test_evidence_is_sent_by_itself_and_burns_the_bond(quick, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    core = quick.open("a")
-    with make_voter(core, tmp_path, quick.alice.secret) as voter:
-        await grow(quick, core, voter, 9)
-    for tag in (b"\1", b"\2"):
-        link = Link(Checkpoint(1, b"\1" * 32), Checkpoint(2, tag * 32))
-        signature = get_bls().sign(SECRET, compute_vote_hash(core.params.chain_id, link))
-        await core.votes.add(Vote(link, voter.key, signature))
-    (evidence,) = core.votes.pool.get_evidence()
-    reporter = Reporter(core, quick.worker.secret, Random(1))
-    await reporter._see_to(evidence)
-    quick.clock.now += 10_000
-    await reporter._see_to(evidence)
-    await reporter._see_to(evidence)
-    pool = [core.mempool.get(tx_id) for tx_id in core.mempool.list_ids()]
-    (report,) = [tx for tx in pool if tx is not None and isinstance(tx.payload, ReportVoter)]
-    before = core.ledger.state.get_account(quick.worker.address).balance
-    await grow(quick, core, None, 10)
-    assert core.ledger.state.get_voter(quick.alice.address) is None
-    assert core.ledger.state.get_account(quick.worker.address).balance == before + BOND // 10 - report.fee
-    await reporter._see_to(evidence)
-    assert not core.mempool.list_ids()

@@ -27,7 +27,7 @@ class Sent(Struct, frozen=True):
     tx: TxId
 
 
-class Lane:
+class TransactionQueue:
     """Signs and sends for one account.
 
     Args:

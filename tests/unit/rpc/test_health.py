@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from inos.chain.errors import ChainError
-from inos.core.monitor import MIN_SAMPLES, NodeMonitor, NodeStats
+from inos.core.monitor import NodeStats
 from inos.network.sync.progress import Phase
 from inos.rpc.health import Check, Health, HealthChecks
 
@@ -160,22 +160,3 @@ def test_an_old_tip_is_no_fault_of_its_own_while_newer_blocks_come() -> None:
     age(world)
     world.sync.phase, world.sync.header_height = Phase.BLOCKS, 300
     assert [check.code for check in world.list_failing()] == ["sync-behind"]
-
-
-async def test_the_clock_is_compared_with_others_blocks_only(lab: Any) -> None:
-    """One that is nine seconds behind theirs sees their blocks come from the future."""
-    ahead, behind = lab.open("ahead"), lab.open("behind")
-    monitor = NodeMonitor(
-        behind.events, SimpleNamespace(now_ms=lambda: lab.clock.now - 9000, monotonic=lambda: 0.0), None
-    )
-    mine = NodeMonitor(behind.events, lab.clock, lab.miner.address)
-    async with behind.events.subscribe() as events:
-        for _ in range(MIN_SAMPLES):
-            assert monitor.get_stats().clock_ahead_ms is None
-            await lab.extend(ahead, behind)
-            event = await anext(events)
-            monitor._count(event)
-            mine._count(event)
-    assert monitor.get_stats().clock_ahead_ms == -9000
-    assert monitor.get_stats().blocks_connected == MIN_SAMPLES
-    assert mine.get_stats().clock_ahead_ms is None

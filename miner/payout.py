@@ -12,10 +12,10 @@ import structlog
 
 from inos.chain.template import Template
 from inos.consensus.params import Params
-from inos.miner.jobs import JobDesk
-from inos.miner.lane import Lane
+from inos.miner.jobs import JobManager
 from inos.miner.ports import NodePort
 from inos.miner.settings import MinerSettings
+from inos.miner.transaction_queue import TransactionQueue
 from inos.primitives.transactions import Transfer
 from inos.primitives.units import Nano
 
@@ -26,30 +26,32 @@ CAPITAL_BONDS: Final = 20
 PAYOUT: Final = "payout"
 
 
-class Payee:
+class Payout:
     """Chooses the beneficiary of each template.
 
     Args:
         desk, lane: None where the miner claims nothing.
     """
 
-    def __init__(self, node: NodePort, settings: MinerSettings, desk: JobDesk | None, lane: Lane | None) -> None:
+    def __init__(
+        self, node: NodePort, settings: MinerSettings, jobs: JobManager | None, queue: TransactionQueue | None
+    ) -> None:
         self._node = node
         self._address = settings.beneficiary
         self._allow_merit = settings.allow_merit
-        self._desk = desk
-        self._lane = lane if lane is not None and lane.address != settings.beneficiary else None
+        self._jobs = jobs
+        self._queue = queue if queue is not None and queue.address != settings.beneficiary else None
 
     async def get_template(self) -> Template:
         """A block for whoever should win it now."""
-        worker = None if self._lane is None else self._lane.address
+        worker = None if self._queue is None else self._queue.address
         if worker is None:
             return await self._node.templates.make(self._address, self._allow_merit)
         if self._allow_merit and self._node.ledger.state.get_account(worker).merit > 0:
             template = await self._node.templates.make(worker, True)
             if template.header.uses_merit:
                 return template
-        if self._desk is not None and self._desk.lacks_capital:
+        if self._jobs is not None and self._jobs.lacks_capital:
             return await self._node.templates.make(worker, False)
         return await self._node.templates.make(self._address, self._allow_merit)
 
@@ -59,14 +61,14 @@ class Payee:
         Raises:
             InosError: the pool or a rule refused the transfer.
         """
-        if self._lane is None or self._desk is None or self._desk.lacks_capital or self._lane.is_pending(PAYOUT):
+        if self._queue is None or self._jobs is None or self._jobs.lacks_capital or self._queue.is_pending(PAYOUT):
             return
         capital = compute_capital(self._node.params)
         fee = self._node.mempool.estimate_fee()
-        surplus = self._desk.compute_spendable() - capital - 2 * fee
+        surplus = self._jobs.compute_spendable() - capital - 2 * fee
         if surplus < capital:
             return
-        await self._lane.send(PAYOUT, Transfer(self._address, surplus))
+        await self._queue.send(PAYOUT, Transfer(self._address, surplus))
         log.info("earnings passed on", nano=surplus, to=self._address.hex())
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from inos.consensus.records import Claim, Job, JobState
-from inos.miner.lifecycle import Decision, Progress, Sight, Step, decide
+from inos.miner.lifecycle import Decision, Observation, Progress, Step, decide
 from inos.primitives.matrices import MatrixRef
 from inos.primitives.transactions import JobMode
 from inos.primitives.units import Address, Height
@@ -29,7 +29,7 @@ def look(job: Job | None, *, done: bool = False, sent: int = 1, seen: int = 100,
         "is_finishable": True,
     }
     progress = Progress(claims_sent=sent, is_complete=done, last_seen=Height(seen))
-    return decide(ME, progress, Sight(**(values | fields)))
+    return decide(ME, progress, Observation(**(values | fields)))
 
 
 OPEN = make_job(JobState.OPEN)

@@ -7,7 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from inos.consensus.records import Account
-from inos.miner.payee import CAPITAL_BONDS, PAYOUT, Payee, compute_capital
+from inos.miner.payout import CAPITAL_BONDS, PAYOUT, Payout, compute_capital
 from inos.miner.settings import MinerSettings
 from inos.primitives.signatures import compute_address, compute_public_key
 from inos.primitives.transactions import Transfer
@@ -35,13 +35,13 @@ class FakeLane:
         self.sent.append(payload)
 
 
-def make_payee(node: Any, *, spendable: int = 0, lacks: bool = False, **settings: Any) -> tuple[Payee, FakeLane]:
+def make_payee(node: Any, *, spendable: int = 0, lacks: bool = False, **settings: Any) -> tuple[Payout, FakeLane]:
     desk, lane = SimpleNamespace(lacks_capital=lacks, compute_spendable=lambda: Nano(spendable)), FakeLane()
-    return Payee(node, replace(SETTINGS, **settings), desk, lane), lane  # type: ignore[arg-type]
+    return Payout(node, replace(SETTINGS, **settings), desk, lane), lane  # type: ignore[arg-type]
 
 
-async def get_beneficiary(payee: Payee) -> tuple[Address, bool]:
-    header = (await payee.get_template()).header
+async def get_beneficiary(payout: Payout) -> tuple[Address, bool]:
+    header = (await payout.get_template()).header
     return Address(header.beneficiary), header.uses_merit
 
 
