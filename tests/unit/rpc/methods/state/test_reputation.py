@@ -1,4 +1,4 @@
-"""Blocks in a line, a block's certificate, and an account's merit and reputation told again from its history."""
+"""state_getReputationHistory."""
 
 from collections.abc import AsyncIterator
 from itertools import pairwise
@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 
 from inos.consensus.state import compute_reputation
-from inos.primitives.blocks import compute_block_id
-from inos.primitives.codec import encode
 from inos.primitives.transactions import ClaimJob, JobMode, PostJob, sign_transaction
 from inos.primitives.units import Height, JobId, Nano, TxId
 from inos.rpc.methods.state.replay import replay_reputation
@@ -78,25 +76,3 @@ async def test_a_standing_that_misses_something_says_so(node: FakeNode) -> None:
     node.mine()
     node.ledger.history.clear()
     assert replay_reputation(node, WORKER.address)[1] is False
-
-
-async def test_blocks_are_listed_from_the_tip_down_in_pages(node: FakeNode, ask: Ask) -> None:
-    for _ in range(5):
-        node.mine()
-    page = await ask("chain_listBlocks", limit=4)
-    assert ([block["height"] for block in page["blocks"]], page["next"]) == ([5, 4, 3, 2], 1)
-    last = await ask("chain_listBlocks", first=page["next"], limit=4)
-    assert ([block["height"] for block in last["blocks"]], last["next"]) == ([1, 0], None)
-    assert (last["blocks"][1]["product"], last["blocks"][1]["weight"]) == (None, None)
-    newest = page["blocks"][0]
-    assert (newest["parent"], newest["spacing_ms"]) == (page["blocks"][1]["id"], node.params.spacing_ms)
-    assert (await ask("chain_listBlocks", first=99))["data"]["code"] == "block-unknown"
-
-
-async def test_a_certificate_is_the_bytes_that_are_hashed(node: FakeNode, ask: Ask) -> None:
-    node.mine()
-    header = node.ledger.tip.header
-    found = await ask("chain_getCertificate", block=1)
-    assert (found["id"], found["header"]) == (compute_block_id(header).hex(), encode(header).hex())
-    assert (found["premium"], found["witness"]) == (node.params.merit_premium, None)
-    assert (await ask("chain_getCertificate", block="ab" * 32))["data"]["code"] == "block-unknown"
