@@ -54,7 +54,7 @@ async def test_head_and_blocks(ask: Ask, node: FakeNode) -> None:
         (2**80, -32602, "invalid-params"),
     ],
 )
-async def test_blocks_that_are_not_there(ask: Ask, block: Any, number: int, code: str) -> None:
+async def test_blocks_that_do_not_exist(ask: Ask, block: Any, number: int, code: str) -> None:
     for name in ("chain_getBlock", "chain_getHeader"):
         error = await ask(name, block=block)
         assert (error["code"], error["data"]["code"]) == (number, code)

@@ -28,7 +28,7 @@ async def test_a_transaction_before_and_after_it_is_mined(ask: Ask, node: FakeNo
 
 
 async def test_the_largest_numbers_can_be_shown(ask: Ask, node: FakeNode) -> None:
-    """A pool may hold what no block ever will."""
+    """The pool can hold transactions that no block can include."""
     most = 2**64 - 1
     payload = replace(make_post(node), reward=most, bond=most, claim_window=2**32 - 1, deadline=most, max_base_fee=most)
     sent = await ask("tx_send", encode_transaction(sign_transaction(ALICE.secret, 2**32 - 1, most, most, payload)))

@@ -14,7 +14,7 @@ async def test_useful_work_of_an_empty_chain(ask: Ask) -> None:
 
 
 async def test_a_window_is_never_shown_in_part(ask: Ask, node: FakeNode, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Blocks taken off the chain while they are read lose their figures: then the window is read again."""
+    """Blocks that a reorg disconnects while they are read lose their stats; the window is then read again."""
     for _ in range(4):
         node.mine()
     whole = await ask("chain_usefulWork", window=3)

@@ -1,4 +1,4 @@
-"""light_* methods return bytes that match their ids, and refuse invalid requests."""
+"""light_*: the bytes hash to what they claim, and wrong requests are refused."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -29,7 +29,7 @@ async def test_matrices_in_and_out(ask: Ask) -> None:
     assert np.array_equal(back, y)
 
 
-async def test_matrices_that_will_not_do(ask: Ask, node: FakeNode) -> None:
+async def test_invalid_matrices_are_refused(ask: Ask, node: FakeNode) -> None:
     wrong = X.copy()
     wrong[3, 4] = 64
     data = base64.b64encode(wrong.tobytes()).decode()
@@ -50,7 +50,7 @@ async def test_matrices_that_will_not_do(ask: Ask, node: FakeNode) -> None:
     assert node.store.arrays == {}
 
 
-async def test_a_matrix_that_is_not_here(ask: Ask) -> None:
+async def test_a_matrix_that_is_not_stored(ask: Ask) -> None:
     error = await ask("mesh_get", "00" * 32)
     assert (error["code"], error["data"]["code"]) == (-32002, "matrix-unknown")
     assert "wait_s" in error["data"]["hint"]

@@ -3,7 +3,7 @@
 from support.rpc_served import Ask
 
 
-async def test_a_snapshot_is_begun_once(ask: Ask) -> None:
+async def test_a_second_snapshot_is_refused_while_one_is_written(ask: Ask) -> None:
     begun = await ask("node_snapshot", path="/somewhere")
     assert (begun["state"], begun["step"], begun["step_bytes"], begun["step_total_bytes"]) == (
         "running",

@@ -48,7 +48,7 @@ async def post(node: FakeNode) -> TxId:
     return tx_id
 
 
-async def test_a_standing_leads_to_what_the_state_holds(node: FakeNode, ask: Ask) -> None:
+async def test_the_points_lead_to_the_values_in_the_state(node: FakeNode, ask: Ask) -> None:
     await post(node)
     node.work_jobs()
     lapsing = await post(node)
@@ -58,21 +58,21 @@ async def test_a_standing_leads_to_what_the_state_holds(node: FakeNode, ask: Ask
     node.work_jobs()
     node.mine()
     account = node.ledger.state.get_account(WORKER.address)
-    told = await ask("state_getReputationHistory", encode_address(node.network.hrp, WORKER.address))
+    found = await ask("state_getReputationHistory", encode_address(node.network.hrp, WORKER.address))
     height = node.ledger.tip.header.height
-    assert told["is_complete"] is True
-    assert told["points"][-1] == {
+    assert found["is_complete"] is True
+    assert found["points"][-1] == {
         "height": height,
         "merit": str(account.merit),
         "reputation": str(compute_reputation(node.params, account, Height(height))),
     }
-    heights = [point["height"] for point in told["points"]]
+    heights = [point["height"] for point in found["points"]]
     assert heights == sorted(set(heights))
-    values = [int(point["reputation"]) for point in told["points"]]
+    values = [int(point["reputation"]) for point in found["points"]]
     assert any(later < before for before, later in pairwise(values)), "the lapse is not seen"
 
 
-async def test_a_standing_that_misses_something_says_so(node: FakeNode) -> None:
+async def test_an_incomplete_history_says_so(node: FakeNode) -> None:
     node.mine()
     node.ledger.history.clear()
     assert replay_reputation(node, WORKER.address)[1] is False
