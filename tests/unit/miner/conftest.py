@@ -174,15 +174,13 @@ class FakeNode:
     def is_pending(self, tx: TxId) -> bool:
         return tx in self.pool
 
-    async def get_template(self, beneficiary: Address, allow_merit: bool) -> Template:
+    async def get_template(self, beneficiary: Address) -> Template:
         self.templates += 1
-        merit = self.get_account(beneficiary).merit
         header = replace(
             self.header,
             parent=self.get_tip_id(),
             height=self.height + 1,
             beneficiary=beneficiary,
-            uses_merit=allow_merit and merit >= DIFFICULTY,
         )
         return Template(header=header, transactions=(), allowed_target=self.target)
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from inos import work
 from inos.core.verification.results import StoredResults
 from inos.primitives.errors import MatrixMissing
+from inos.primitives.matrices import Product
 from inos.primitives.units import JobId, MatrixId
 
 JOB = JobId(bytes([5]) * 32)
@@ -43,11 +44,11 @@ def test_right_and_wrong_results_are_told_apart_and_checked_once() -> None:
     shelf = Shelf(x, w, y, wrong)
     results = StoredResults(shelf)
     refs = [work.matrix_ref(array) for array in (x, w, y, wrong)]
-    assert results.is_result_correct(JOB, refs[0], refs[1], refs[2])
-    assert not results.is_result_correct(JOB, refs[0], refs[1], refs[3])
+    assert results.get_verdict(Product(JOB, refs[0], refs[1], refs[2]))
+    assert not results.get_verdict(Product(JOB, refs[0], refs[1], refs[3]))
     reads = shelf.reads
-    assert results.is_result_correct(JOB, refs[0], refs[1], refs[2])
-    assert not results.is_result_correct(JOB, refs[0], refs[1], refs[3])
+    assert results.get_verdict(Product(JOB, refs[0], refs[1], refs[2]))
+    assert not results.get_verdict(Product(JOB, refs[0], refs[1], refs[3]))
     assert shelf.reads == reads
 
 
@@ -57,10 +58,10 @@ def test_all_missing_matrices_are_named_and_nothing_is_remembered() -> None:
     results = StoredResults(shelf)
     refs = [work.matrix_ref(array) for array in (x, w, y)]
     with pytest.raises(MatrixMissing) as missing:
-        results.is_result_correct(JOB, *refs)
+        results.get_verdict(Product(JOB, *refs))
     assert missing.value.ids == (refs[0].matrix_id, refs[2].matrix_id)
     shelf.arrays |= {refs[0].matrix_id: x, refs[2].matrix_id: y}
-    assert results.is_result_correct(JOB, *refs)
+    assert results.get_verdict(Product(JOB, *refs))
 
 
 def test_a_result_of_another_shape_or_kind_is_wrong() -> None:
@@ -68,5 +69,5 @@ def test_a_result_of_another_shape_or_kind_is_wrong() -> None:
     short = np.ascontiguousarray(y[:-1])
     results = StoredResults(Shelf(x, w, y, short))
     refs = [work.matrix_ref(array) for array in (x, w, short)]
-    assert not results.is_result_correct(JOB, *refs)
-    assert not results.is_result_correct(JOB, refs[0], refs[1], work.matrix_ref(x))
+    assert not results.get_verdict(Product(JOB, *refs))
+    assert not results.get_verdict(Product(JOB, refs[0], refs[1], work.matrix_ref(x)))

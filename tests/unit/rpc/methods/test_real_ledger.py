@@ -25,7 +25,7 @@ from inos.mesh.store import MatrixStore
 from inos.primitives.blocks import Block, compute_anchor
 from inos.primitives.bls import get_bls
 from inos.primitives.errors import MatrixMissing
-from inos.primitives.matrices import MatrixRef
+from inos.primitives.matrices import Product
 from inos.primitives.transactions import (
     ClaimJob,
     JobMode,
@@ -36,7 +36,7 @@ from inos.primitives.transactions import (
     Transfer,
     sign_transaction,
 )
-from inos.primitives.units import JobId, MatrixId, Nano, StateRoot, TimeMs, TxId
+from inos.primitives.units import MatrixId, Nano, StateRoot, TimeMs, TxId
 from inos.wallet.addresses import encode_address
 from inos.wallet.build import encode_transaction
 from inos.wallet.keys import Key, make_key
@@ -60,7 +60,8 @@ class StoredResults:
     def __init__(self, store: MatrixStore) -> None:
         self._store = store
 
-    def is_result_correct(self, job: JobId, x: MatrixRef, w: MatrixRef, y: MatrixRef) -> bool:
+    def get_verdict(self, product: Product) -> bool:
+        job, x, w, y = product.job, product.x, product.w, product.y
         arrays = [self._store.get(MatrixId(ref.id)) for ref in (x, w, y)]
         if any(array is None for array in arrays):
             raise MatrixMissing([MatrixId(ref.id) for ref in (x, w, y)])
