@@ -12,10 +12,10 @@ from typing import Final
 import structlog
 from msgspec import Struct
 
-from inos.agents.voter.voter import make_transaction
+from inos.agents.signing import make_transaction
 from inos.chain.events import TipChanged, VoteAdded
 from inos.chain.votepool import Evidence, is_voter
-from inos.core.service import NodeService
+from inos.core.node_core import NodeCore
 from inos.primitives.errors import InosError
 from inos.primitives.randomness import Randomness
 from inos.primitives.signatures import compute_address, compute_public_key
@@ -46,8 +46,8 @@ class Reporter:
         secret: of the account that sends reports, and gets its tenth of the bonds.
     """
 
-    def __init__(self, service: NodeService, secret: bytes, rng: Randomness) -> None:
-        self._service = service
+    def __init__(self, core: NodeCore, secret: bytes, rng: Randomness) -> None:
+        self._core = core
         self._secret = secret
         self._address = compute_address(compute_public_key(secret))
         self._rng = rng
@@ -56,9 +56,9 @@ class Reporter:
 
     async def run(self) -> None:
         """Send evidence until cancelled."""
-        async with self._service.subscribe() as events:
+        async with self._core.events.subscribe() as events:
             while True:
-                for evidence in self._service.votes.get_evidence():
+                for evidence in self._core.votes.pool.get_evidence():
                     await self._see_to(evidence)
                 try:
                     async with asyncio.timeout(LOOK_S):
@@ -68,12 +68,12 @@ class Reporter:
                     continue
 
     async def _see_to(self, evidence: Evidence) -> None:
-        key, service = evidence.first.key, self._service
-        if not is_voter(service.ledger.state, key):
+        key, core = evidence.first.key, self._core
+        if not is_voter(core.ledger.state, key):
             await self._clear_way(key)
             return
-        now = service.clock.monotonic()
-        wait_s = SPREAD_SPACINGS * service.params.spacing_ms / 1000 * self._rng.random()
+        now = core.clock.monotonic()
+        wait_s = SPREAD_SPACINGS * core.params.spacing_ms / 1000 * self._rng.random()
         if now < self._due.setdefault(key, now + wait_s) or self._is_reported(key):
             return
         try:
@@ -84,7 +84,7 @@ class Reporter:
 
     def _is_reported(self, key: bytes) -> bool:
         """Whether a report of it waits in the pool: this node's own, or anybody's that came lately."""
-        pool = self._service.mempool
+        pool = self._core.mempool
         if key in self._sent and pool.has(self._sent[key].tx):
             return True
         for tx_id in pool.list_ids():
@@ -99,17 +99,17 @@ class Reporter:
         payload = ReportVoter(
             first.key, SignedLink(first.link, first.signature), SignedLink(second.link, second.signature)
         )
-        tx = make_transaction(self._service, self._secret, payload)
-        await self._service.add_transaction(tx)
+        tx = make_transaction(self._core, self._secret, payload)
+        await self._core.transactions.add(tx)
         self._sent[first.key] = _Sent(compute_tx_id(tx), tx.nonce)
         log.warning("voter reported", key=first.key.hex(), reporter=self._address.hex(), tx=compute_tx_id(tx).hex())
 
     async def _clear_way(self, key: bytes) -> None:
         """Use up the nonce of a report that another one was faster than."""
-        sent, service = self._sent.pop(key, None), self._service
-        if sent is None or service.mempool.next_nonce(self._address, service.ledger.state) != sent.nonce:
+        sent, core = self._sent.pop(key, None), self._core
+        if sent is None or core.mempool.next_nonce(self._address, core.ledger.state) != sent.nonce:
             return
         try:
-            await service.add_transaction(make_transaction(service, self._secret, Transfer(self._address, 1)))
+            await core.transactions.add(make_transaction(core, self._secret, Transfer(self._address, 1)))
         except InosError as error:
             log.info("nonce not used up", nonce=sent.nonce, code=error.code, error=error.message)

@@ -20,6 +20,18 @@ class WatchStatus(Struct, frozen=True, kw_only=True):
     last_error: str
 
 
+class JurorStatus(Struct, frozen=True, kw_only=True):
+    """What the node's juror has done since it was started."""
+
+    judged: int
+    """Disputed results with a verdict of this node."""
+    committed: int
+    opened: int
+    unavailable: int
+    """Disputed results whose matrices nobody served."""
+    last_error: str
+
+
 class VoterStatus(Struct, frozen=True, kw_only=True):
     """The node's own voter."""
 

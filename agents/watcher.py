@@ -1,35 +1,25 @@
-"""Looks at every optimistic result in its window, and challenges the wrong ones with a key of its own.
+"""Checks every optimistic result in its window, and challenges the wrong ones with a key of its own.
 
-Pipeline: delivered jobs at the tip -> operands and result fetched by id -> Freivalds a slice of rows at a time, in the
-checking threads -> where rows fail, these rows alone multiplied again -> the first wrong tile opened -> challenge.
-
-It never blames anybody for what it cannot fetch: that is counted, and told.
+Pipeline: delivered and disputed jobs at the tip -> `result_check` -> challenge of the first wrong tile. A result that
+cannot be fetched is counted and logged; the watcher disputes nothing.
 """
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import structlog
-from msgspec import Struct
-from numpy.typing import NDArray
 
-from inos import work
+from inos.agents.result_check import ResultCheck, WrongTile
 from inos.agents.status import WatchStatus
 from inos.chain.events import TipChanged
 from inos.consensus.records import Job, JobState
-from inos.core.service import NodeService
-from inos.primitives.codec import encode
+from inos.core.node_core import NodeCore
 from inos.primitives.errors import InosError, MatrixMissing
-from inos.primitives.matrices import STRIP_ROWS, MatrixRef, StripRow
+from inos.primitives.matrices import MatrixRef
 from inos.primitives.signatures import compute_address, compute_public_key
-from inos.primitives.transactions import Challenge, compute_tx_id, sign_transaction
 from inos.primitives.units import JobId, TxId
-from inos.work.fraud import open_tile
-from inos.work.freivalds import RowCheck
-from inos.work.limbs import multiply_int7
 
 log: Final = structlog.get_logger("watch")
 
@@ -39,17 +29,8 @@ MAX_FETCHING: Final = 16
 """Results fetched at one time: one that nobody serves must not hold up the others."""
 LOOK_S: Final = 2.0
 """At least this often the tip is looked at, whatever the events say."""
-FETCH_S: Final = 20.0
-"""One attempt to fetch a matrix; it is tried again while the window is open."""
-SLICE_ENTRIES: Final = 1 << 23
-"""Entries of W, or of X and Y together, checked between two turns of other work."""
-
-
-class Finding(Struct, frozen=True):
-    """A wrong tile of one result."""
-
-    i: int
-    j: int
+OPEN: Final = (JobState.DELIVERED, JobState.DISPUTED)
+"""States of a job whose result can be shown wrong."""
 
 
 class Watcher:
@@ -59,15 +40,14 @@ class Watcher:
         key: the secret (32 bytes) of the account that sends challenges, and is paid for them.
     """
 
-    def __init__(self, service: NodeService, key: bytes) -> None:
-        self._service = service
-        self._key = key
+    def __init__(self, core: NodeCore, key: bytes) -> None:
+        self._core = core
+        self._check = ResultCheck(core, key)
         self._address = compute_address(compute_public_key(key))
-        self._judged: OrderedDict[tuple[bytes, bytes], Finding | None] = OrderedDict()
+        self._judged: OrderedDict[tuple[bytes, bytes], WrongTile | None] = OrderedDict()
         """By job and result; None where the result is right."""
         self._judging: set[tuple[bytes, bytes]] = set()
         self._sent: dict[bytes, TxId] = {}
-        self._checking = asyncio.Semaphore(1)
         self._checked = self._wrong = self._challenged = self._unavailable = 0
         self._last_error = ""
 
@@ -84,7 +64,7 @@ class Watcher:
     async def run(self) -> None:
         """Watch until cancelled."""
         log.info("watching optimistic results", key=self._address.hex())
-        async with asyncio.TaskGroup() as group, self._service.subscribe() as events:
+        async with asyncio.TaskGroup() as group, self._core.events.subscribe() as events:
             while True:
                 await self._look(group)
                 try:
@@ -96,7 +76,8 @@ class Watcher:
 
     async def _look(self, group: asyncio.TaskGroup) -> None:
         """Begin with results that are new, and see to those that are wrong."""
-        delivered = self._service.ledger.list_jobs(state=JobState.DELIVERED, limit=MAX_WATCHED)
+        ledger = self._core.ledger
+        delivered = [each for state in OPEN for each in ledger.list_jobs(state=state, limit=MAX_WATCHED)]
         for job_id, job in delivered:
             if job.y is None:
                 continue
@@ -112,98 +93,37 @@ class Watcher:
     async def _judge(self, job_id: JobId, job: Job, y: MatrixRef) -> None:
         name = (bytes(job_id), bytes(y.id))
         try:
-            arrays = await self._fetch(job_id, (job.x, job.w, y))
-            if arrays is None:
-                return
-            async with self._checking:
-                finding = await self._check(job_id, job, y, arrays)
+            arrays = await self._check.fetch((job.x, job.w, y), partial(self._is_open, job_id, y))
+            finding = await self._check.find_wrong_tile(job_id, job, y, arrays)
             self._keep(name, finding)
             log.info("result checked", job=job_id.hex(), is_right=finding is None)
             if self._is_open(job_id, y):
                 await self._see_to(job_id, job, finding)
+        except MatrixMissing as error:
+            self._unavailable += 1
+            self._note(job_id, error)
         except InosError as error:
             self._note(job_id, error)
         finally:
             self._judging.discard(name)
 
-    async def _fetch(self, job_id: JobId, refs: Sequence[MatrixRef]) -> list[NDArray[Any]] | None:
-        """Operands and result, asked for again until the result is paid; None where they could not be had."""
-        y, arrays = refs[-1], []
-        for ref in refs:
-            while True:
-                try:
-                    arrays.append(await self._service.fetch_matrix(ref.matrix_id, FETCH_S))
-                    break
-                except MatrixMissing as error:
-                    if not self._is_open(job_id, y):
-                        self._unavailable += 1
-                        self._note(job_id, error)
-                        return None
-        return arrays
-
-    async def _check(self, job_id: JobId, job: Job, y: MatrixRef, arrays: Sequence[NDArray[Any]]) -> Finding | None:
-        """The first wrong tile, or None."""
-        left, right, claimed = arrays
-        run = self._service.run_check
-        check = await run(
-            partial(RowCheck, work.compute_freivalds_seed(job_id, job.x.id, job.w.id, y.id), len(right), right.shape[1])
-        )
-        step = max(1, SLICE_ENTRIES // right.shape[1])
-        for top in range(0, len(right), step):
-            await run(partial(check.absorb, top, right[top : top + step]))
-        step = max(1, SLICE_ENTRIES // (left.shape[1] + claimed.shape[1]))
-        for top in range(0, len(left), step):
-            wrong = await run(partial(check.find_wrong_rows, left[top : top + step], claimed[top : top + step]))
-            if wrong:
-                row = top + wrong[0]
-                return Finding(row // STRIP_ROWS, await self._find_column(left[row], right, claimed[row]) // STRIP_ROWS)
-        return None
-
-    async def _find_column(self, x: NDArray[Any], w: NDArray[Any], y: NDArray[Any]) -> int:
-        """The first column where a row of Y is not that of the product; Freivalds has found that there is one."""
-        step = max(1, SLICE_ENTRIES // w.shape[1])
-        for left in range(0, len(w), step):
-            product = await self._service.run_check(partial(multiply_int7, x[None, :], w[left : left + step]))
-            wrong = (product[0] != y[left : left + step]).nonzero()[0]
-            if len(wrong):
-                return left + int(wrong[0])
-        raise LookupError("a row that fails Freivalds' check is right in every column, which cannot be")
-
-    async def _see_to(self, job_id: JobId, job: Job, finding: Finding | None) -> None:
+    async def _see_to(self, job_id: JobId, job: Job, finding: WrongTile | None) -> None:
         """Challenge a wrong result, unless this node's challenge waits in the pool."""
         sent = self._sent.get(job_id)
-        if finding is None or job.y is None or (sent is not None and self._service.mempool.has(sent)):
+        if finding is None or job.y is None or (sent is not None and self._core.mempool.has(sent)):
             return
         try:
-            await self._challenge(job_id, job, job.y, finding)
+            self._sent[bytes(job_id)] = await self._check.challenge(job_id, job, job.y, finding)
+            self._challenged += 1
         except InosError as error:
             self._note(job_id, error)
 
-    async def _challenge(self, job_id: JobId, job: Job, y: MatrixRef, finding: Finding) -> None:
-        open_one = partial(open_tile, job.x, job.w, y, finding.i, finding.j, self._open_row)
-        tile = await self._service.run_check(open_one)
-        payload = Challenge(job_id, tile.i, tile.j, tile.x, tile.w, tile.y)
-        service = self._service
-        nonce = service.mempool.next_nonce(self._address, service.ledger.state)
-        fee = service.mempool.estimate_fee(len(encode(payload)) + 256)
-        tx = sign_transaction(self._key, service.params.chain_id, nonce, fee, payload)
-        self._sent[bytes(job_id)] = compute_tx_id(tx)
-        await service.add_transaction(tx)
-        self._challenged += 1
-        log.info("result challenged", job=job_id.hex(), i=tile.i, j=tile.j, tx=compute_tx_id(tx).hex())
-
-    def _open_row(self, ref: MatrixRef, first: int, count: int) -> StripRow:
-        row = self._service.matrices.open_row(ref.matrix_id, first, count)
-        if row is None:
-            raise MatrixMissing((ref.matrix_id,))
-        return row
-
     def _is_open(self, job_id: JobId, y: MatrixRef) -> bool:
         """Whether this very result can still be challenged."""
-        job = self._service.ledger.state.get_job(job_id)
-        return job is not None and job.state is JobState.DELIVERED and job.y == y
+        job = self._core.ledger.state.get_job(job_id)
+        return job is not None and job.state in OPEN and job.y == y
 
-    def _keep(self, name: tuple[bytes, bytes], finding: Finding | None) -> None:
+    def _keep(self, name: tuple[bytes, bytes], finding: WrongTile | None) -> None:
         self._checked += 1
         self._wrong += finding is not None
         self._judged[name] = finding

@@ -1,7 +1,8 @@
 """One known block in the tree of headers, and the ways along that tree."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 
 from msgspec import Struct
 
@@ -114,6 +115,66 @@ def iterate_subtree(entry: Entry) -> Iterator[Entry]:
         current = waiting.pop()
         yield current
         waiting += current.children
+
+
+def list_missing(best: Entry, limit: int) -> list[BlockId]:
+    """Ids without bodies on the chain up to `best`, lowest first, in steps that grow with `limit` only."""
+    missing: list[BlockId] = []
+    height = _find_gap(best)
+    while len(missing) < limit and height <= best.height:
+        top = get_ancestor(best, min(best.height, height + limit - 1))
+        part = list(islice(iterate_back(top), top.height - height + 1))
+        missing += [entry.id for entry in reversed(part) if not entry.has_body]
+        height = top.height + 1
+    return missing[:limit]
+
+
+def _find_gap(best: Entry) -> int:
+    """The lowest height on the chain up to `best` that is not linked; by halving, as all below are."""
+    low, high = 0, best.height + 1
+    while low + 1 < high:
+        middle = (low + high) // 2
+        if get_ancestor(best, middle).is_linked:
+            low = middle
+        else:
+            high = middle
+    return low + 1
+
+
+def make_locator(best: Entry, dense: int) -> tuple[BlockId, ...]:
+    """Ids back from `best`, `dense` of them one by one, then in doubling steps, genesis last."""
+    return tuple(get_ancestor(best, height).id for height in _iterate_locator_heights(best.height, dense))
+
+
+def _iterate_locator_heights(height: int, dense: int) -> Iterable[int]:
+    step, count = 1, 0
+    while height > 0:
+        yield height
+        count += 1
+        step = step * 2 if count >= dense else 1
+        height -= step
+    yield 0
+
+
+def check_entries(entries: Mapping[BlockId, Entry], genesis: Entry) -> None:
+    """Check what holds between each entry and its parent.
+
+    Raises:
+        AssertionError: with what does not.
+    """
+    for block, entry in entries.items():
+        parent = entry.parent
+        assert entry.id == block, "an entry under another id"
+        assert all(entries.get(child.id) is child for child in entry.children), "a child that is forgotten"
+        if parent is None:
+            assert entry is genesis, "a second root"
+            continue
+        assert entries.get(parent.id) is parent, "a parent that is forgotten"
+        assert entry in parent.children, "a parent that does not know its child"
+        assert entry.weight > parent.weight, "a block that weighs nothing"
+        assert entry.is_linked == (entry.has_body and parent.is_linked), "linked"
+        assert entry.invalid is not None or parent.invalid is None, "a valid child of an invalid block"
+        assert entry.is_held or not (entry.is_linked and parent.is_held), "a block that is not held with its parent"
 
 
 def _clear_lowest(number: int) -> int:

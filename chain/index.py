@@ -1,14 +1,16 @@
 """All known blocks in memory: the tree of headers, what is here of each block, and which branch is best."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 
 from inos.chain.entry import (
     Entry,
     Tip,
+    check_entries,
     get_ancestor,
     iterate_back,
     iterate_subtree,
+    list_missing,
 )
 from inos.chain.patience import Patience
 from inos.consensus.context import AsertAnchor, HeaderContext
@@ -24,8 +26,21 @@ class BlockIndex:
     """The tree of headers under genesis.
 
     What orders branches is in `inos.consensus.forkchoice`.
-    A header says what its seal's digest is, and nobody has checked that before its witness comes with the body;
-    so a branch whose next body does not come gives way to others (see `patience`).
+    A header only claims its seal's digest: the witness that proves it comes with the body. So a branch whose next body
+    does not come gives way to others (see `patience`).
+
+    | an entry is | has_body | is_linked | is_held | is_stalled | invalid | it leaves this state |
+    |---|---|---|---|---|---|---|
+    | wanted: a header | no | no | any | no | no | its body comes, or does not in time, or it is condemned |
+    | stalled | no | no | any | yes | no | the first missing body of its branch comes, or it is forgotten |
+    | waiting: a body without its parent's | yes | no | any | any | no | the bodies below it come |
+    | candidate | yes | yes | no | no | no | it is connected, held, condemned, or a final block excludes it |
+    | held for matrices | yes | yes | yes | no | no | `release_held` makes it a candidate |
+    | connected: the tip and its ancestors | yes | yes | no | no | no | a better branch takes its place |
+    | condemned | any | any | any | any | yes | never |
+
+    A block that is condemned or held takes its descendants with it. Candidates that outweigh the tip, and may be
+    lighter ones, are in `side`. `check_invariants` has the rest of what always holds.
     """
 
     def __init__(self, params: Params, genesis_id: BlockId, genesis: Header) -> None:
@@ -85,8 +100,7 @@ class BlockIndex:
             linked = waiting.pop()
             linked.is_linked = True
             if linked.parent is not None and linked.parent.is_held:
-                linked.is_held = True
-                self._held.add(linked)
+                self._hold(linked)
             self._consider(linked)
             waiting += [child for child in linked.children if child.has_body and not child.is_linked]
         for revived in self._patience.on_body(entry):
@@ -100,6 +114,8 @@ class BlockIndex:
             self.side.discard(condemned)
             self._held.discard(condemned)
             self._patience.drop(condemned)
+        if self.pledged is not None and self.pledged.invalid is not None:
+            self.pledged = None
         if self.best_header.invalid is not None or self.heaviest.invalid is not None:
             self._choose_best()
 
@@ -107,9 +123,13 @@ class BlockIndex:
         """A block that cannot be checked yet, and its descendants, are no candidates for now."""
         entry.lacks_matrices = lacks_matrices
         for held in iterate_subtree(entry):
-            held.is_held = True
-            self._held.add(held)
+            self._hold(held)
             self.side.discard(held)
+
+    def _hold(self, entry: Entry) -> None:
+        entry.is_held = True
+        if entry.invalid is None and self.is_after_final(entry):
+            self._held.add(entry)
 
     def release_held(self, now_ms: TimeMs | None = None) -> None:
         """What was held may be tried again; what has waited for matrices for too long until now is late."""
@@ -206,9 +226,11 @@ class BlockIndex:
         """All above `final` that could be connected is a candidate, whatever it weighs."""
         self.set_final(final)
         for each in iterate_subtree(final):
+            if each.is_held:
+                self._hold(each)
             self._consider(each)
-            self._compare(each)
         self.side.difference_update(iterate_back(self.tip))
+        self._choose_best()
 
     def is_connected(self, entry: Entry) -> bool:
         """Whether the block is on the connected chain."""
@@ -245,6 +267,9 @@ class BlockIndex:
         for entry in lost:
             del self._entries[entry.id]
             self.unproven -= entry.invalid is None
+            self._held.discard(entry)
+        if self.pledged is not None and self.pledged.id not in self._entries:
+            self.pledged = None
         for parent in {root.parent for root in roots if root.parent is not None}:
             parent.children = [child for child in parent.children if child.id in self._entries]
         if self.best_header.is_stalled or not {self.best_header.id, self.heaviest.id} <= self._entries.keys():
@@ -253,13 +278,13 @@ class BlockIndex:
 
     def list_missing(self, limit: int) -> list[BlockId]:
         """Ids whose bodies are wanted, lowest first: of the best header chain, then of the heaviest if that stalls."""
-        missing = [] if self.pledged is None else _list_missing(self.pledged, limit)
+        missing = [] if self.pledged is None else list_missing(self.pledged, limit)
         if len(missing) < limit:
-            missing += [block for block in _list_missing(self.best_header, limit) if block not in missing]
+            missing += [block for block in list_missing(self.best_header, limit) if block not in missing]
             missing = missing[:limit]
         if self.heaviest is not self.best_header and len(missing) < limit:
             seen = set(missing)
-            others = [block for block in _list_missing(self.heaviest, limit) if block not in seen]
+            others = [block for block in list_missing(self.heaviest, limit) if block not in seen]
             missing += others[: limit - len(missing)]
         return missing
 
@@ -272,12 +297,36 @@ class BlockIndex:
             anchor = AsertAnchor(first.height, TimeMs(first.header.time_ms), get_target(first.header))
         return HeaderContext(parent.header, parent.id, tuple(reversed(times)), anchor)
 
+    def check_invariants(self) -> None:
+        """Check that everything kept here follows from the entries; for tests, as it looks at every entry.
+
+        Raises:
+            AssertionError: with what does not.
+        """
+        check_entries(self._entries, self.genesis)
+        entries = set(self._entries.values())
+        valid = {entry for entry in entries if entry.invalid is None}
+        open_ = {entry for entry in valid if self.is_after_final(entry)}
+        assert self.unproven == sum(not entry.has_body for entry in valid), "unproven"
+        assert self._held == {entry for entry in open_ if entry.is_held}, "held"
+        candidates = {
+            entry for entry in open_ if entry.is_linked and not entry.is_held and not self.is_connected(entry)
+        }
+        assert self.side <= candidates, "side has what is no candidate"
+        assert self.side >= {entry for entry in candidates if entry.weight > self.tip.weight}, "side lacks a candidate"
+        assert {self.tip, self.final, self.best_header, self.heaviest} <= entries, "a block that is forgotten"
+        assert self.tip.is_linked, "the tip is not linked"
+        assert self.heaviest.weight == max(entry.weight for entry in open_), "heaviest"
+        assert self.best_header.weight == max(entry.weight for entry in open_ if not entry.is_stalled), "best header"
+        assert self.pledged is None or (self.pledged in open_ and not self.is_connected(self.pledged)), "pledged"
+        self._patience.check_invariants(open_)
+
     def _consider(self, entry: Entry) -> None:
         if entry.is_linked and entry.invalid is None and not entry.is_held and self.is_after_final(entry):
             self.side.add(entry)
 
     def _compare(self, entry: Entry) -> None:
-        if not self.is_after_final(entry):
+        if entry.invalid is not None or not self.is_after_final(entry):
             return
         if entry.preference > self.heaviest.preference:
             self.heaviest = entry
@@ -300,42 +349,3 @@ class BlockIndex:
         yield from self._held
         for root in self._patience.list_wanted():
             yield from (entry for entry in iterate_subtree(root) if entry.invalid is None)
-
-
-def _list_missing(best: Entry, limit: int) -> list[BlockId]:
-    """Ids without bodies on the chain up to `best`, lowest first, in steps that grow with `limit` only."""
-    missing: list[BlockId] = []
-    height = _find_gap(best)
-    while len(missing) < limit and height <= best.height:
-        top = get_ancestor(best, min(best.height, height + limit - 1))
-        part = list(islice(iterate_back(top), top.height - height + 1))
-        missing += [entry.id for entry in reversed(part) if not entry.has_body]
-        height = top.height + 1
-    return missing[:limit]
-
-
-def _find_gap(best: Entry) -> int:
-    """The lowest height on the chain up to `best` that is not linked; by halving, as all below are."""
-    low, high = 0, best.height + 1
-    while low + 1 < high:
-        middle = (low + high) // 2
-        if get_ancestor(best, middle).is_linked:
-            low = middle
-        else:
-            high = middle
-    return low + 1
-
-
-def make_locator(best: Entry, dense: int) -> tuple[BlockId, ...]:
-    """Ids back from `best`, `dense` of them one by one, then in doubling steps, genesis last."""
-    return tuple(get_ancestor(best, height).id for height in _iterate_locator_heights(best.height, dense))
-
-
-def _iterate_locator_heights(height: int, dense: int) -> Iterable[int]:
-    step, count = 1, 0
-    while height > 0:
-        yield height
-        count += 1
-        step = step * 2 if count >= dense else 1
-        height -= step
-    yield 0

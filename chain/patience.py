@@ -6,7 +6,7 @@ longer counts as the best header chain until that body arrives. After a longer t
 headers cannot fill the memory.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import islice
 from typing import Final
 
@@ -97,6 +97,21 @@ class Patience:
                     given_up.append(root)
                     count -= len(branch)
         return given_up
+
+    def check_invariants(self, open_: Collection[Entry]) -> None:
+        """Check the bodies waited for against `open_`, all entries that are valid and above the last final block.
+
+        Raises:
+            AssertionError: with what does not fit.
+        """
+        assert not self._wanted.keys() & self._stalled.keys(), "a body that is waited for twice"
+        first_missing = {
+            entry for entry in open_ if not entry.has_body and entry.parent is not None and entry.parent.is_linked
+        }
+        waited_for = {entry for entry in self.list_wanted() if entry in open_}
+        assert waited_for == first_missing, "bodies waited for"
+        stalled = {entry for root in self._stalled for entry in iterate_subtree(root) if entry in open_}
+        assert stalled == {entry for entry in open_ if entry.is_stalled}, "stalled"
 
 
 def _take_due(waits: dict[Entry, TimeMs | None] | dict[Entry, TimeMs], until: int) -> list[Entry]:

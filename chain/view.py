@@ -10,9 +10,9 @@ from typing import Final, Literal
 
 from inos.chain.blocks import BlockStore
 from inos.chain.database import Database
-from inos.chain.entry import Tip, get_ancestor
+from inos.chain.entry import Tip, get_ancestor, make_locator
 from inos.chain.errors import ChainError
-from inos.chain.index import BlockIndex, make_locator
+from inos.chain.index import BlockIndex
 from inos.chain.jobrecords import TrackRecord
 from inos.chain.notes import find_step
 from inos.chain.past import PastState

@@ -1,31 +1,37 @@
-"""Things that cannot be judged yet: blocks ahead of the clock, results whose matrices are not here."""
+"""Input that cannot be checked yet: blocks ahead of the clock, results whose matrices are missing. All are bounded."""
 
 import heapq
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
 
+import structlog
 from msgspec import Struct
 
 from inos.primitives.blocks import Block, compute_block_id
+from inos.primitives.errors import InosError
 from inos.primitives.matrices import Witness
 from inos.primitives.transactions import Transaction
 from inos.primitives.units import BlockId, Height, MatrixId, TimeMs, TxId
 
+log: Final = structlog.get_logger("node")
+
 MAX_EARLY_BLOCKS: Final = 64
-MAX_HELD_RESULTS: Final = 256
-UNCLAIMED_BLOCKS: Final = 16
-"""Blocks a result waits for its claim; in so many a node has caught up, or the claim was never made."""
+MAX_RESULTS: Final = 256
+MAX_WAIT_BLOCKS: Final = 16
+"""Blocks a transaction waits for its job: in so many a node has caught up, or the job never gets there."""
 MAX_WANTED: Final = 4096
 
 
 class EarlyBlock(Struct, frozen=True):
+    """A block from ahead of the clock."""
+
     block: Block
     witness: Witness
 
 
 class EarlyBlocks:
-    """Blocks from ahead of the clock, by when to look again. The latest ones give way when it is full."""
+    """Blocks from ahead of the clock, by when to try them again. The latest are dropped when it is full."""
 
     def __init__(self, limit: int = MAX_EARLY_BLOCKS) -> None:
         self._limit = limit
@@ -35,7 +41,8 @@ class EarlyBlocks:
     def __len__(self) -> int:
         return len(self._blocks)
 
-    def hold(self, until: TimeMs, block: Block, witness: Witness) -> None:
+    def add(self, until: TimeMs, block: Block, witness: Witness) -> None:
+        """Keep a block until its time comes."""
         block_id = compute_block_id(block.header)
         if block_id in self._blocks:
             return
@@ -48,7 +55,7 @@ class EarlyBlocks:
             del self._blocks[latest[1]]
 
     def take_due(self, now: TimeMs) -> list[EarlyBlock]:
-        """Blocks whose time has come, earliest first; they are no longer held."""
+        """Remove and return the blocks whose time has come, earliest first."""
         due: list[EarlyBlock] = []
         while self._heap and self._heap[0][0] <= now:
             _, block_id = heapq.heappop(self._heap)
@@ -56,59 +63,62 @@ class EarlyBlocks:
         return due
 
 
-class HeldResults:
-    """SubmitResult transactions that cannot be checked yet; the oldest give way when it is full."""
+class DeferredResults:
+    """SubmitResult transactions that lack matrices. The oldest are dropped when it is full."""
 
-    def __init__(self, limit: int = MAX_HELD_RESULTS) -> None:
+    def __init__(self, limit: int = MAX_RESULTS) -> None:
         self._limit = limit
-        self._held: OrderedDict[TxId, tuple[Transaction, frozenset[MatrixId]]] = OrderedDict()
+        self._waiting: OrderedDict[TxId, tuple[Transaction, frozenset[MatrixId]]] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._held)
+        return len(self._waiting)
 
-    @property
-    def missing(self) -> set[MatrixId]:
-        return {matrix for _, ids in self._held.values() for matrix in ids}
-
-    def hold(self, tx_id: TxId, tx: Transaction, missing: tuple[MatrixId, ...]) -> None:
-        self._held[tx_id] = (tx, frozenset(missing))
-        while len(self._held) > self._limit:
-            self._held.popitem(last=False)
+    def add(self, tx_id: TxId, tx: Transaction, missing: tuple[MatrixId, ...]) -> None:
+        """Keep a result until one of its missing matrices comes."""
+        self._waiting[tx_id] = (tx, frozenset(missing))
+        while len(self._waiting) > self._limit:
+            self._waiting.popitem(last=False)
 
     def take(self, matrix: MatrixId) -> list[Transaction]:
-        """Transactions that waited for `matrix`; they are no longer held, and may come back for another one."""
-        ids = [tx_id for tx_id, (_, missing) in self._held.items() if matrix in missing]
-        return [self._held.pop(tx_id)[0] for tx_id in ids]
+        """Remove and return the results that wait for `matrix`; one may be added again for another matrix."""
+        ids = [tx_id for tx_id, (_, missing) in self._waiting.items() if matrix in missing]
+        return [self._waiting.pop(tx_id)[0] for tx_id in ids]
 
 
-class UnclaimedResults:
-    """Results whose claim this node has not seen on chain yet: its tip may be a block behind the sender's."""
+class DeferredTransactions:
+    """Transactions whose job is not at this node's tip as they need it: its tip may be a block behind the sender's.
 
-    def __init__(self, limit: int = MAX_HELD_RESULTS, blocks: int = UNCLAIMED_BLOCKS) -> None:
+    The oldest are dropped when it is full.
+
+    Args:
+        blocks: a transaction is dropped after so many blocks.
+    """
+
+    def __init__(self, limit: int = MAX_RESULTS, blocks: int = MAX_WAIT_BLOCKS) -> None:
         self._limit = limit
         self._blocks = blocks
-        self._held: OrderedDict[TxId, tuple[Transaction, Height]] = OrderedDict()
+        self._waiting: OrderedDict[TxId, tuple[Transaction, Height]] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._held)
+        return len(self._waiting)
 
-    def hold(self, tx_id: TxId, tx: Transaction, height: Height) -> None:
-        """Hold a result that came at tip `height`; the oldest give way when it is full."""
-        self._held.setdefault(tx_id, (tx, height))
-        while len(self._held) > self._limit:
-            self._held.popitem(last=False)
+    def add(self, tx_id: TxId, tx: Transaction, height: Height) -> None:
+        """Keep a transaction that came at tip `height`."""
+        self._waiting.setdefault(tx_id, (tx, height))
+        while len(self._waiting) > self._limit:
+            self._waiting.popitem(last=False)
 
-    def take(self, height: Height, is_claimed: Callable[[Transaction], bool]) -> list[Transaction]:
-        """Those whose claim is there now. They are no longer held, and neither are those that waited too long."""
-        ready = {tx_id: tx for tx_id, (tx, _) in self._held.items() if is_claimed(tx)}
-        old = [tx_id for tx_id, (_, since) in self._held.items() if height > since + self._blocks]
+    def take(self, height: Height, is_ready: Callable[[Transaction], bool]) -> list[Transaction]:
+        """Remove and return the transactions that are ready at tip `height`; those that waited too long are dropped."""
+        ready = {tx_id: tx for tx_id, (tx, _) in self._waiting.items() if is_ready(tx)}
+        old = [tx_id for tx_id, (_, since) in self._waiting.items() if height > since + self._blocks]
         for tx_id in {*ready, *old}:
-            del self._held[tx_id]
+            del self._waiting[tx_id]
         return list(ready.values())
 
 
 class WantedMatrices:
-    """Ids that held blocks wait for, oldest first, bounded."""
+    """Ids that deferred blocks and results wait for. The oldest are dropped when it is full."""
 
     def __init__(self, limit: int = MAX_WANTED) -> None:
         self._limit = limit
@@ -121,13 +131,24 @@ class WantedMatrices:
         return len(self._ids)
 
     def add(self, ids: tuple[MatrixId, ...]) -> None:
+        """Remember ids."""
         for matrix in ids:
             self._ids[matrix] = None
         while len(self._ids) > self._limit:
             self._ids.popitem(last=False)
 
     def discard(self, matrix: MatrixId) -> None:
+        """Forget an id, if it is here."""
         self._ids.pop(matrix, None)
 
     def list_ids(self) -> tuple[MatrixId, ...]:
+        """Return all ids, oldest first."""
         return tuple(self._ids)
+
+
+async def retry_deferred(what: str, call: Callable[[], Awaitable[Any]]) -> None:
+    """Try deferred input again. A refusal is logged: the sender waits for no answer any more."""
+    try:
+        await call()
+    except InosError as error:
+        log.info("deferred input refused", what=what, code=error.code, error=error.message)

@@ -1,4 +1,4 @@
-"""Events from the writer to everybody who listens."""
+"""Events from the writer to every subscriber."""
 
 import asyncio
 from types import TracebackType
@@ -12,25 +12,25 @@ QUEUE_EVENTS: Final = 1024
 
 
 class Subscription:
-    """One listener's bounded queue: `async with hub.subscribe() as events: async for event in events`.
+    """One subscriber's bounded queue: `async with bus.subscribe() as events: async for event in events`.
 
-    Overflow: the oldest event is dropped and counted in `missed`, so the newest tip always
-    arrives. An event says that something changed; what is true now is read from the service.
+    When it is full, the oldest event is dropped and counted in `missed`, so the newest tip always arrives. An event
+    says that something changed; what is true now is read from the ledger and the pool.
     """
 
-    def __init__(self, listeners: "set[Subscription]", limit: int) -> None:
-        self._listeners = listeners
+    def __init__(self, subscribers: "set[Subscription]", limit: int) -> None:
+        self._subscribers = subscribers
         self._queue: asyncio.Queue[Event] = asyncio.Queue(limit)
         self.missed = 0
 
     async def __aenter__(self) -> "Subscription":
-        self._listeners.add(self)
+        self._subscribers.add(self)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
-        self._listeners.discard(self)
+        self._subscribers.discard(self)
 
     def __aiter__(self) -> "Subscription":
         return self
@@ -39,23 +39,24 @@ class Subscription:
         return await self._queue.get()
 
     def offer(self, event: Event) -> None:
-        """Queue an event, dropping the oldest where the queue is full."""
+        """Queue an event; the oldest one is dropped when the queue is full."""
         if self._queue.full():
             self._queue.get_nowait()
             self.missed += 1
         self._queue.put_nowait(event)
 
 
-class Hub:
-    """Fans events out. Belongs to the event loop's thread."""
+class EventBus:
+    """Delivers every event to every subscriber. Belongs to the event loop's thread."""
 
     def __init__(self) -> None:
-        self._listeners: set[Subscription] = set()
+        self._subscribers: set[Subscription] = set()
 
     def subscribe(self, limit: int = QUEUE_EVENTS) -> Subscription:
-        """A subscription that begins when it is entered."""
-        return Subscription(self._listeners, limit)
+        """Return a subscription, which begins when it is entered."""
+        return Subscription(self._subscribers, limit)
 
     def publish(self, event: Event) -> None:
-        for listener in tuple(self._listeners):
-            listener.offer(event)
+        """Queue an event for every subscriber."""
+        for subscriber in tuple(self._subscribers):
+            subscriber.offer(event)

@@ -1,7 +1,9 @@
-"""States after recent checkpoints, held for those who take one from here or have something proven in it."""
+"""States after recent checkpoints, kept for nodes that import one, and for clients that ask for proofs in one."""
 
 import threading
-from typing import Final
+from collections.abc import Callable
+from functools import partial
+from typing import Final, TypeVar
 
 from inos.chain.ledger import Ledger
 from inos.chain.past import PastState
@@ -9,57 +11,59 @@ from inos.consensus.finality import is_checkpoint
 from inos.consensus.records import StateKey
 from inos.consensus.stateranges import Place, StateRange
 from inos.consensus.statetree import StateProof
+from inos.core.threads import Threads
 from inos.primitives.clock import Clock
 from inos.primitives.units import BlockId
 
-MAX_PASTS: Final = 4
-"""Each holds what has changed since, and keeps the database from letting go of what was replaced."""
+T = TypeVar("T")
+
+MAX_STATES: Final = 4
+"""Each holds what changed since, and keeps the database from deleting what was replaced."""
 KEPT_S: Final = 60.0
-"""One that was used so lately does not give way to another."""
+"""A state that was used so lately is not dropped for another."""
 
 
-class Pasts:
-    """Called from any thread; one state is made at a time."""
+class PastStates:
+    """Reads past states in the checking threads; one is made at a time."""
 
-    def __init__(self, ledger: Ledger, clock: Clock) -> None:
+    def __init__(self, ledger: Ledger, threads: Threads, clock: Clock) -> None:
         self._ledger = ledger
+        self._threads = threads
         self._clock = clock
         self._lock = threading.Lock()
         self._used: dict[BlockId, float] = {}
-        self._pasts: dict[BlockId, PastState] = {}
+        self._states: dict[BlockId, PastState] = {}
 
-    def read_range(self, block: BlockId, place: Place) -> StateRange | None:
-        """A part of the state after `block`; None where that is no recent checkpoint, or has nothing there."""
-        past = self._get(block)
-        return None if past is None else past.read_range(place)
+    async def read_range(self, block: BlockId, place: Place) -> StateRange | None:
+        """Return a part of the state after `block`, or None if that is no recent checkpoint or has nothing there."""
+        return await self._threads.check(partial(self._read, block, lambda state: state.read_range(place)))
 
-    def prove(self, block: BlockId, key: StateKey) -> tuple[bytes | None, StateProof] | None:
-        """A record in it, or None, with its proof; None as above."""
-        past = self._get(block)
-        return None if past is None else past.prove(key)
+    async def prove(self, block: BlockId, key: StateKey) -> tuple[bytes | None, StateProof] | None:
+        """Return a record of the state after `block`, or None for no record, with its proof; None as `read_range`."""
+        return await self._threads.check(partial(self._read, block, lambda state: state.prove(key)))
 
-    def _get(self, block: BlockId) -> PastState | None:
+    def _read(self, block: BlockId, read: Callable[[PastState], T]) -> T | None:
         with self._lock:
-            found = self._pasts.get(block) or self._make(block)
+            found = self._states.get(block) or self._make(block)
             if found is not None:
                 self._used[block] = self._clock.monotonic()
-            return found
+        return None if found is None else read(found)
 
     def _make(self, block: BlockId) -> PastState | None:
         header = self._ledger.get_header(block)
         if header is None or not is_checkpoint(self._ledger.params, header.height) or not self._make_room():
             return None
-        past = self._ledger.get_past(header.height)
-        if past is None or past.block != block:
+        state = self._ledger.get_past(header.height)
+        if state is None or state.block != block:
             return None
-        self._pasts[block] = past
-        return past
+        self._states[block] = state
+        return state
 
     def _make_room(self) -> bool:
-        if len(self._pasts) < MAX_PASTS:
+        if len(self._states) < MAX_STATES:
             return True
-        oldest = min(self._pasts, key=lambda block: self._used[block])
+        oldest = min(self._states, key=lambda block: self._used[block])
         if self._clock.monotonic() - self._used[oldest] < KEPT_S:
             return False
-        del self._pasts[oldest], self._used[oldest]
+        del self._states[oldest], self._used[oldest]
         return True

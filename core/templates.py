@@ -1,4 +1,4 @@
-"""Templates for miners outside this process, and the wins they bring back."""
+"""Blocks to be mined on the tip, for the miner in this process and for miners outside it, and the wins they find."""
 
 import asyncio
 from collections import OrderedDict
@@ -8,10 +8,13 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from inos.chain.ledger import BlockOutcome
+from inos.chain.ledger import BlockOutcome, Ledger
 from inos.chain.template import Template
+from inos.core.blocks import BlockService
 from inos.core.errors import NodeError
-from inos.core.service import NodeService
+from inos.core.events import EventBus
+from inos.core.threads import Threads
+from inos.core.writer import ChainWriter
 from inos.primitives.blocks import Block, compute_anchor, compute_block_id
 from inos.primitives.clock import Clock
 from inos.primitives.matrices import Seal, Witness
@@ -19,52 +22,69 @@ from inos.primitives.units import Address, BlockId
 from inos.work import verify
 
 MAX_TEMPLATES: Final = 256
-"""Kept at one time; the oldest go first."""
+"""Issued templates kept at one time; the oldest go first."""
 MAX_WAITERS: Final = 16
 """Callers that may wait for a new tip at one time."""
 REUSE_S: Final = 1.0
-"""Asked again so soon on the same tip, the same template is given out: making one costs the node's writer."""
+"""A template for the same miner on the same tip is issued again for so long: making one takes the writer's time."""
 
 
-class Offer(Struct, frozen=True):
-    """A template as it was handed out."""
+class IssuedTemplate(Struct, frozen=True):
+    """A template that was given to a miner."""
 
     id: BlockId
-    """The anchor of its header with nonce 0: nothing else has it."""
+    """The anchor of its header with nonce 0, which no other template has."""
     template: Template
     made_at: float
+    """Monotonic seconds."""
 
 
-class Desk:
-    """One for all callers; belongs to the event loop's thread."""
+class TemplateService:
+    """One for all miners. Belongs to the event loop's thread."""
 
-    def __init__(self, service: NodeService) -> None:
-        self._service = service
-        self._clock: Clock = service.clock
-        self._offers: OrderedDict[BlockId, Offer] = OrderedDict()
-        self._latest: dict[Address, Offer] = {}
+    def __init__(
+        self,
+        ledger: Ledger,
+        writer: ChainWriter,
+        blocks: BlockService,
+        events: EventBus,
+        threads: Threads,
+        clock: Clock,
+    ) -> None:
+        self._ledger = ledger
+        self._writer = writer
+        self._blocks = blocks
+        self._events = events
+        self._threads = threads
+        self._clock = clock
+        self._issued: OrderedDict[BlockId, IssuedTemplate] = OrderedDict()
+        self._latest: dict[Address, IssuedTemplate] = {}
         self._waiters = 0
 
-    async def make_offer(self, beneficiary: Address) -> Offer:
-        """A template on the present tip."""
+    async def make(self, beneficiary: Address) -> Template:
+        """Make a block to be mined on the tip, without seal and nonce."""
+        return await self._threads.write(partial(self._writer.make_template, beneficiary))
+
+    async def issue(self, beneficiary: Address) -> IssuedTemplate:
+        """Make a template that can be submitted later by its id."""
         known = self._latest.get(beneficiary)
         if known is not None and self._is_fresh(known):
             return known
-        template = await self._service.get_template(beneficiary)
-        offer = Offer(BlockId(compute_anchor(template.header)), template, self._clock.monotonic())
-        self._offers[offer.id] = offer
+        template = await self.make(beneficiary)
+        issued = IssuedTemplate(BlockId(compute_anchor(template.header)), template, self._clock.monotonic())
+        self._issued[issued.id] = issued
         self._latest = {key: old for key, old in self._latest.items() if self._is_fresh(old)}
-        self._latest[beneficiary] = offer
-        while len(self._offers) > MAX_TEMPLATES:
-            self._offers.popitem(last=False)
-        return offer
+        self._latest[beneficiary] = issued
+        while len(self._issued) > MAX_TEMPLATES:
+            self._issued.popitem(last=False)
+        return issued
 
-    def _is_fresh(self, offer: Offer) -> bool:
-        is_on_tip = offer.template.header.parent == self._service.ledger.tip.id
-        return is_on_tip and self._clock.monotonic() - offer.made_at < REUSE_S
+    def _is_fresh(self, issued: IssuedTemplate) -> bool:
+        is_on_tip = issued.template.header.parent == self._ledger.tip.id
+        return is_on_tip and self._clock.monotonic() - issued.made_at < REUSE_S
 
     async def wait_tip(self, known: BlockId, wait_s: float) -> None:
-        """Return once the tip is another than `known`, after `wait_s` seconds at the latest.
+        """Return when the tip is another block than `known`, after `wait_s` seconds at the latest.
 
         Raises:
             NodeError: "too-many-waiters".
@@ -75,10 +95,10 @@ class Desk:
             )
         self._waiters += 1
         try:
-            async with asyncio.timeout(wait_s), self._service.subscribe() as events:
-                if self._service.ledger.tip.id == known:
+            async with asyncio.timeout(wait_s), self._events.subscribe() as events:
+                if self._ledger.tip.id == known:
                     async for _ in events:
-                        if self._service.ledger.tip.id != known:
+                        if self._ledger.tip.id != known:
                             return
         except TimeoutError:
             return
@@ -86,24 +106,23 @@ class Desk:
             self._waiters -= 1
 
     async def submit(self, id: BlockId, nonce: int, seal: Seal, witness: Witness) -> tuple[BlockId, BlockOutcome]:
-        """Check a win and hand the block in.
+        """Check a win under an issued template, and add the block.
 
         Raises:
-            NodeError: "template-unknown", where it was never given out or has been forgotten.
+            NodeError: "template-unknown": it was never issued, or was dropped since.
             InvalidCertificate: the seal does not win under this template and nonce.
-            RuleViolation, NotYet: as `NodeService.add_block`.
+            RuleViolation, NotYet: as `BlockService.add`.
         """
-        offer = self._offers.get(id)
-        if offer is None:
+        issued = self._issued.get(id)
+        if issued is None:
             raise NodeError(
                 "template-unknown",
-                f"this node holds no template {id.hex()}",
-                hint="templates are forgotten in time; ask for a new one with miner_template",
+                f"this node has no template {id.hex()}",
+                hint="templates are dropped in time; ask for a new one with miner_template",
             )
-        header = replace(offer.template.header, nonce=nonce, seal=seal)
-        check = partial(verify, seal, witness, compute_anchor(header), offer.template.allowed_target)
+        header = replace(issued.template.header, nonce=nonce, seal=seal)
+        check = partial(verify, seal, witness, compute_anchor(header), issued.template.allowed_target)
         await asyncio.to_thread(check)
-        outcome = await self._service.add_block(
-            Block(header, offer.template.transactions, offer.template.aggregate), witness
-        )
+        block = Block(header, issued.template.transactions, issued.template.aggregate)
+        outcome = await self._blocks.add(block, witness)
         return compute_block_id(header), outcome

@@ -1,4 +1,4 @@
-"""Where blocking work runs: one writer thread, one for matrix files, a few for checks."""
+"""Where blocking work runs: one writer thread, one thread for matrix files, a few for checks."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,11 +12,11 @@ T = TypeVar("T")
 CHECK_THREADS: Final = 2
 MAX_WAITING: Final = 256
 SLOT_S: Final = 30.0
-"""How long a caller waits for its turn before it is told that the node is busy."""
+"""A caller waits so long for its turn before it is told that the node is busy."""
 
 
 class Threads:
-    """The node's executors behind one bounded door."""
+    """The node's executors, with one bound on how many calls wait for them."""
 
     def __init__(self) -> None:
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="writer")
@@ -25,23 +25,23 @@ class Threads:
         self._slots = asyncio.Semaphore(MAX_WAITING)
 
     async def write(self, call: Callable[[], T]) -> T:
-        """Run a change of chain or pool, one at a time, in order.
+        """Run a change of chain or pool in the writer thread: one at a time, in order.
 
         Raises:
-            NodeError: "busy" where no turn came in time.
+            NodeError: "busy" if no turn came in time.
         """
         return await self._run(self._writer, call)
 
-    async def keep(self, call: Callable[[], T]) -> T:
-        """Run a change of the matrix store, one at a time; else as `write`."""
+    async def store(self, call: Callable[[], T]) -> T:
+        """Run a change of the matrix store in its thread, one at a time. Raises as `write`."""
         return await self._run(self._files, call)
 
     async def check(self, call: Callable[[], T]) -> T:
-        """Run something that changes nothing; else as `write`."""
+        """Run something that changes nothing. Raises as `write`."""
         return await self._run(self._checkers, call)
 
     def close(self) -> None:
-        """End the threads; what they have begun is finished first, what waits is not begun."""
+        """End the threads. Calls that run are finished first, calls that wait are dropped."""
         for pool in (self._checkers, self._files, self._writer):
             pool.shutdown(wait=True, cancel_futures=True)
 

@@ -1,4 +1,4 @@
-"""Votes from the network and from this node's own voter: checked off the loop, taken in the writer's turn."""
+"""Votes on checkpoints, from the network and from this node's own voter: checked in threads, kept in the pool."""
 
 import asyncio
 from functools import partial
@@ -8,42 +8,37 @@ import structlog
 
 from inos.chain.events import TipChanged, VoteAdded
 from inos.chain.ledger import Ledger
-from inos.chain.votepool import Evidence, Taken, VotePool
-from inos.core.events import Hub
+from inos.chain.votepool import Taken, VotePool
+from inos.core.events import EventBus
 from inos.core.threads import Threads
 from inos.primitives.errors import InosError
-from inos.primitives.votes import Link, Vote
+from inos.primitives.votes import Vote
 
 log: Final = structlog.get_logger("finality")
 
 CHECKS_AT_ONCE: Final = 2
 
 
-class VoteRoom:
-    """Satisfies `inos.network.ports.VotesPort`."""
+class VoteService:
+    """Satisfies `inos.network.ports.VotesPort`. `pool` is there to be read."""
 
-    def __init__(self, pool: VotePool, ledger: Ledger, threads: Threads, hub: Hub) -> None:
-        self._pool = pool
+    def __init__(self, pool: VotePool, ledger: Ledger, events: EventBus, threads: Threads) -> None:
+        self.pool = pool
         self._ledger = ledger
+        self._events = events
         self._threads = threads
-        self._hub = hub
         self._checking: set[Vote] = set()
         self._turn = asyncio.Semaphore(CHECKS_AT_ONCE)
 
-    @property
-    def pool(self) -> VotePool:
-        """To read from."""
-        return self._pool
-
     def has(self, vote: Vote) -> bool:
-        """Whether it is here, or being checked."""
-        return vote in self._checking or self._pool.has(vote)
+        """Return True if the vote is here, or being checked."""
+        return vote in self._checking or self.pool.has(vote)
 
     async def add(self, vote: Vote) -> Taken:
-        """Check a vote, take it, and tell listeners where it is new.
+        """Check a vote, take it, and tell subscribers if it is new.
 
         Raises:
-            RuleViolation: nobody signed it. NotYet "vote-out-of-time".
+            RuleViolation: its signature is not that of the voter. NotYet "vote-out-of-time".
         """
         if self.has(vote):
             return Taken.KNOWN
@@ -51,43 +46,30 @@ class VoteRoom:
         try:
             async with self._turn:
                 tip, state = self._ledger.tip, self._ledger.state
-                found = await self._threads.check(partial(self._pool.check, vote, state, tip.header.height))
-            taken = await self._threads.write(partial(self._pool.add, vote, found))
+                found = await self._threads.check(partial(self.pool.check, vote, state, tip.header.height))
+            taken = await self._threads.write(partial(self.pool.add, vote, found))
         finally:
             self._checking.discard(vote)
         if taken is Taken.CAUGHT:
-            log.warning("a voter signed what nobody may sign both", key=vote.key.hex(), epoch=vote.link.target.epoch)
+            log.warning("a voter signed two conflicting votes", key=vote.key.hex(), epoch=vote.link.target.epoch)
         if taken in (Taken.NEW, Taken.CAUGHT):
-            self._hub.publish(VoteAdded(vote))
+            self._events.publish(VoteAdded(vote))
         return taken
 
     async def list_votes(self, first_epoch: int, limit: int) -> list[Vote]:
         """See VotePool.list_votes."""
-        return await self._threads.write(partial(self._pool.list_votes, first_epoch, limit))
-
-    def count_votes(self, link: Link) -> int:
-        """Votes for a link that are here."""
-        return self._pool.count_votes(link)
-
-    def get_caught(self) -> tuple[bytes, ...]:
-        """Keys there is evidence against."""
-        return tuple(each.first.key for each in self._pool.get_evidence())
-
-    def get_evidence(self) -> tuple[Evidence, ...]:
-        """Against whoever was caught."""
-        return self._pool.get_evidence()
+        return await self._threads.write(partial(self.pool.list_votes, first_epoch, limit))
 
     async def run(self) -> None:
-        """Look again at what waited whenever the tip moves, until cancelled."""
-        async with self._hub.subscribe() as events:
+        """Check again what waited for its voter whenever the tip moves, until cancelled."""
+        async with self._events.subscribe() as events:
             async for event in events:
-                if isinstance(event, TipChanged) and self._pool.waiting:
-                    for vote in await self._threads.write(partial(self._pool.take_waiting, self._ledger.state)):
-                        await self._try(vote)
+                if isinstance(event, TipChanged) and self.pool.waiting:
+                    for vote in await self._threads.write(partial(self.pool.take_waiting, self._ledger.state)):
+                        await self._retry(vote)
 
-    async def _try(self, vote: Vote) -> None:
-        """A vote that waited; who told it is not there to be blamed any more."""
+    async def _retry(self, vote: Vote) -> None:
         try:
             await self.add(vote)
-        except InosError as error:
-            log.debug("vote that waited refused", code=error.code, epoch=vote.link.target.epoch)
+        except InosError as error:  # the peer that sent it waits for no answer any more
+            log.debug("waiting vote refused", code=error.code, epoch=vote.link.target.epoch)

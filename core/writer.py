@@ -1,7 +1,6 @@
-"""What happens in the writer thread: every change of ledger and mempool, one after another.
+"""The changes of ledger and mempool that run in the writer thread, one after another.
 
-Kept apart from the service so that no line here can await: between two changes the chain and the
-pool always fit each other.
+No line here can await, so chain and pool fit each other between any two changes.
 """
 
 from collections.abc import Sequence
@@ -14,18 +13,15 @@ from msgspec import Struct
 from inos.chain.checked import CheckedBlock
 from inos.chain.ledger import BlockOutcome, Ledger
 from inos.chain.mempool import Mempool
-from inos.chain.snapshot.state_import import StateImport
 from inos.chain.template import Template, make_template
 from inos.chain.votepool import VotePool
 from inos.consensus.finality import compute_passed_epoch
-from inos.consensus.finality.trust import Step
-from inos.consensus.stateranges import Place, StateRange
 from inos.primitives.blocks import Block, Header
 from inos.primitives.clock import Clock
 from inos.primitives.errors import InosError, RuleViolation, VerdictMissing
 from inos.primitives.matrices import Witness
 from inos.primitives.transactions import Transaction
-from inos.primitives.units import Address, BlockId, Height, MatrixId, TxId
+from inos.primitives.units import Address, Height, TxId
 
 log: Final = structlog.get_logger("node")
 
@@ -34,7 +30,7 @@ class AddedBlocks(Struct, frozen=True):
     """What became of blocks that were added together."""
 
     errors: tuple[InosError | None, ...]
-    """Per block."""
+    """One for each block."""
     state_s: float
     """Seconds for executing them and for the state tree."""
     disk_s: float
@@ -42,7 +38,7 @@ class AddedBlocks(Struct, frozen=True):
 
 
 class ChainWriter:
-    """Synchronous changes; belongs to one thread."""
+    """Synchronous changes. Belongs to the writer thread."""
 
     def __init__(self, ledger: Ledger, mempool: Mempool, votes: VotePool, clock: Clock) -> None:
         self._ledger = ledger
@@ -51,13 +47,13 @@ class ChainWriter:
         self._clock = clock
 
     def add_headers(self, headers: Sequence[Header]) -> None:
-        """Add headers in order; the first that fails raises, those before it stay."""
+        """Add headers in order. The first that fails raises; those before it stay."""
         now = self._clock.now_ms()
         for header in headers:
             self._ledger.add_header(header, now)
 
     def add_block(self, block: Block, witness: Witness) -> BlockOutcome:
-        # What is in the pool has been checked, its signature too.
+        """See inos.chain.ledger.Ledger.add_block. What is in the pool was checked, its signature too."""
         outcome = self._ledger.add_block(block, witness, self._clock.now_ms(), is_verified=self._mempool.has)
         self._follow(outcome)
         return outcome
@@ -70,52 +66,34 @@ class ChainWriter:
         disk_s = self._ledger.writing_s - wrote
         return outcome, AddedBlocks(errors, max(0.0, self._clock.monotonic() - began - disk_s), disk_s)
 
-    def seek_final(self) -> tuple[BlockOutcome, tuple[MatrixId, ...]]:
-        """Follow the votes where they show that a block off this chain is final; else as `retry_held`."""
+    def seek_final(self) -> BlockOutcome:
+        """Follow the votes where they show that a block off this chain is final. Returns as `retry_held`."""
         ledger = self._ledger
         found = self._votes.find_final(ledger.state, compute_passed_epoch(ledger.params, ledger.final.header.height))
         if found is None:
-            return BlockOutcome((), (), False), ()
+            return BlockOutcome((), (), False)
         try:
             outcome = ledger.pledge(found)
         except VerdictMissing as error:
-            return BlockOutcome((), (), False), error.ids
+            return BlockOutcome((), (), False, error.products, error.ids)
         self._follow(outcome)
-        return outcome, outcome.missing
+        return outcome
 
-    def retry_held(self) -> tuple[BlockOutcome, tuple[MatrixId, ...]]:
-        """Try blocks that waited for matrices; the second value is what is missing still."""
+    def retry_held(self) -> BlockOutcome:
+        """Try the held blocks; return how the chain moved, and which results are still unchecked."""
         try:
             outcome = self._ledger.retry_held(self._clock.now_ms())
         except VerdictMissing as error:
-            return BlockOutcome((), (), False), error.ids
+            return BlockOutcome((), (), False, error.products, error.ids)
         self._follow(outcome)
-        return outcome, outcome.missing
-
-    def add_step(self, step: Step) -> None:
-        self._ledger.add_step(step)
-
-    def begin_import(self, block: BlockId) -> StateImport:
-        return self._ledger.begin_import(block)
-
-    def add_range(self, block: BlockId, place: Place, found: StateRange) -> bool:
-        """A part of the state after `block`; False where another one's is on its way in by now."""
-        importer = self._ledger.importer
-        if importer is None or importer.state is None or importer.state.block != block:
-            return False
-        return self._ledger.add_range(place, found)
-
-    def finish_import(self) -> BlockOutcome:
-        return self._ledger.finish_import()
-
-    def abandon_import(self) -> None:
-        self._ledger.abandon_import()
+        return outcome
 
     def add_transaction(self, tx: Transaction) -> TxId:
+        """Take a checked transaction into the pool; raises PoolRejected."""
         return self._mempool.add(tx, self._ledger.state, Height(self._ledger.tip.header.height))
 
     def add_transactions(self, transactions: Sequence[Transaction]) -> int:
-        """Take back what a stopped node had in its pool; what no longer fits is left out."""
+        """Take the pool of a stopped node, leave out what no longer fits, and return how many were taken."""
         taken = 0
         for tx in transactions:
             try:
@@ -126,6 +104,7 @@ class ChainWriter:
         return taken
 
     def make_template(self, beneficiary: Address) -> Template:
+        """Make a block to be mined on the tip; it carries votes where there are enough."""
         aggregate = self._votes.make_aggregate(self._ledger.state)
         make = partial(
             make_template,
@@ -139,13 +118,13 @@ class ChainWriter:
         except RuleViolation as error:
             if aggregate is None:
                 raise
-            log.error("an aggregate made here is refused", code=error.code, error=error.message)
+            log.error("own aggregate refused", code=error.code, error=error.message)
             template = make()
         self._mempool.on_refused(template.refusals, self._ledger.state)
         return template
 
     def _follow(self, outcome: BlockOutcome) -> None:
-        """Bring the pool after the chain: what was undone comes back, what was included goes."""
+        """Adjust the pool to the chain: transactions of undone blocks come back, included ones go."""
         for block_id in outcome.disconnected:
             block = self._ledger.get_block(block_id)
             if block is not None:

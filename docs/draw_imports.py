@@ -34,6 +34,8 @@ PURPOSES: Final = {
     "inos": "client, command line, devnet, benchmarks",
 }
 """The words in each box."""
+TABLES: Final = {"hints"}
+"""Modules of text that every row may import; the picture leaves them out."""
 BOX_WIDTH: Final = 190
 BOX_HEIGHT: Final = 46
 GAP_X: Final = 30
@@ -50,7 +52,8 @@ def read_rows() -> list[list[str]]:
     ]
     layers = next(each["layers"] for each in contracts if each["type"] == "layers")
     rows = [[name.strip() for name in layer.replace(":", "|").split("|")] for layer in layers]
-    return [*reversed(rows[1:]), ["inos"]]
+    packages = [[name for name in row if (ROOT / "inos" / name).is_symlink()] for row in rows]
+    return [*reversed([row for row in packages if row]), ["inos"]]
 
 
 def find_edges(rows: list[list[str]]) -> Edges:
@@ -59,7 +62,7 @@ def find_edges(rows: list[list[str]]) -> Edges:
 
     def get_package(module: str) -> str:
         name = module.split(".")[1] if "." in module else "inos"
-        return name if name in packages else "inos"
+        return name if name in packages or name in TABLES else "inos"
 
     graph = grimp.build_graph("inos", cache_dir=None)
     edges = {
@@ -68,6 +71,7 @@ def find_edges(rows: list[list[str]]) -> Edges:
         for imported in graph.find_modules_directly_imported_by(importer)
     }
     edges = {(importer, imported) for importer, imported in edges if importer != imported}
+    edges = {edge for edge in edges if not TABLES.intersection(edge)}
     reached: dict[str, set[str]] = {}
     for name in (name for row in rows for name in row):  # lower levels first, so that what they reach is known
         direct = {imported for importer, imported in edges if importer == name}

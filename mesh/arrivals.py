@@ -8,8 +8,9 @@ from typing import Final
 from inos.mesh.download import Download
 from inos.mesh.errors import MeshError, explain
 from inos.mesh.files import MatrixInfo
+from inos.mesh.inventory import Inventory
+from inos.mesh.retention import Retention
 from inos.mesh.runs import check_run
-from inos.mesh.shelf import Shelf
 from inos.primitives.units import MatrixId
 from inos.work.strips import ITEM_BYTES, InvalidMatrix, check_shape
 
@@ -24,8 +25,9 @@ class Arrivals:
         on_whole: told of each matrix whose file is whole under its final name.
     """
 
-    def __init__(self, shelf: Shelf, on_whole: Callable[[MatrixInfo], None]) -> None:
-        self._shelf = shelf
+    def __init__(self, inventory: Inventory, retention: Retention, on_whole: Callable[[MatrixInfo], None]) -> None:
+        self._inventory = inventory
+        self._retention = retention
         self._on_whole = on_whole
         self._lock = threading.Lock()
         self._open: OrderedDict[MatrixId, Download] = OrderedDict()
@@ -39,27 +41,27 @@ class Arrivals:
         if info.dtype not in ITEM_BYTES:
             raise InvalidMatrix("bad-dtype", f"there is no data type {info.dtype}: 1 is an operand, 2 a result")
         check_shape(info.dtype, info.rows, info.cols)
-        with self._shelf.lock:
-            if info.id in self._shelf.whole:
+        with self._inventory.lock:
+            if info.id in self._inventory.whole:
                 return
-            is_new = info.id not in self._shelf.parts
+            is_new = info.id not in self._inventory.parts
             if is_new:
-                self._shelf.take_room(info, is_urgent=self._shelf.is_needed(info.id))
-                self._shelf.parts[info.id] = info
-                self._shelf.note(info.id, 1.0)
+                self._retention.take_room(info, is_urgent=self._retention.is_needed(info.id))
+                self._inventory.parts[info.id] = info
+                self._retention.note(info.id, 1.0)
             else:
-                info = self._shelf.parts[info.id]
-        with self._shelf.keep_busy(info.id), (download := self._get(info)).lock:
+                info = self._inventory.parts[info.id]
+        with self._inventory.keep_busy(info.id), (download := self._get(info)).lock:
             try:
                 download.open()
                 if download.is_complete:
                     self._finish(info, download)
             except OSError as error:
-                if info.id in self._shelf.whole:
+                if info.id in self._inventory.whole:
                     return
                 if is_new:
-                    self._shelf.drop(info.id)
-                raise explain(error, self._shelf.path) from error
+                    self._retention.drop(info.id)
+                raise explain(error, self._inventory.path) from error
 
     def add_run(self, matrix: MatrixId, index: int, data: bytes, path: Sequence[bytes]) -> bool:
         """Verify and keep one run; True where the matrix is whole with it.
@@ -68,10 +70,10 @@ class Arrivals:
             InvalidMatrix: it is not run `index` of this matrix.
             MeshError: "unknown-matrix" without `begin`; "disk-full", "disk-refuses": the run counts as missing.
         """
-        with self._shelf.keep_busy(matrix):
-            if matrix in self._shelf.whole:
+        with self._inventory.keep_busy(matrix):
+            if matrix in self._inventory.whole:
                 return True
-            info = self._shelf.parts.get(matrix)
+            info = self._inventory.parts.get(matrix)
             if info is None:
                 raise MeshError("unknown-matrix", f"no matrix {matrix.hex()} is on its way here")
             leaves = check_run(info, index, data, path)
@@ -81,15 +83,15 @@ class Arrivals:
                     download.add(index, data, leaves)
                     return download.is_complete and self._finish(info, download)
                 except OSError as error:
-                    if matrix in self._shelf.whole:  # put here meanwhile, which does away with the part
+                    if matrix in self._inventory.whole:  # put here meanwhile, which does away with the part
                         return True
-                    raise explain(error, self._shelf.path) from error
+                    raise explain(error, self._inventory.path) from error
 
     def list_missing(self, matrix: MatrixId, limit: int) -> list[int]:
         """At most `limit` runs not here yet, lowest first; none where it is whole or unknown."""
         with self._lock:
             download = self._open.get(matrix)
-        return [] if download is None or matrix not in self._shelf.parts else download.list_missing(limit)
+        return [] if download is None or matrix not in self._inventory.parts else download.list_missing(limit)
 
     def count_here(self, matrix: MatrixId) -> int | None:
         """How many runs are here of a matrix being fetched; None where it is not."""
@@ -106,12 +108,12 @@ class Arrivals:
                 each.close()
 
     def _get(self, info: MatrixInfo) -> Download:
-        """The download of what the shelf holds as `info`: that very object, as one dropped in between is begun anew."""
+        """Return the download of `info`, the inventory's own object: one dropped in between is begun anew."""
         with self._lock:
-            gone = [each for id, each in self._open.items() if self._shelf.parts.get(id) is not each.info]
+            gone = [each for id, each in self._open.items() if self._inventory.parts.get(id) is not each.info]
             for each in gone:
                 del self._open[each.info.id]
-            download = self._open.pop(info.id, None) or Download(self._shelf.get_part_path(info.id), info)
+            download = self._open.pop(info.id, None) or Download(self._inventory.get_part_path(info.id), info)
             self._open[info.id] = download
             idle = [self._open[id] for id in list(self._open)[:-MAX_OPEN]]
         for each in gone + idle:
@@ -121,13 +123,13 @@ class Arrivals:
 
     def _finish(self, info: MatrixInfo, download: Download) -> bool:
         """Raises OSError."""
-        if info.id in self._shelf.whole:
+        if info.id in self._inventory.whole:
             return True
-        if not download.finish(self._shelf.get_path(info.id)):
+        if not download.finish(self._inventory.get_path(info.id)):
             return False
-        with self._shelf.lock:
-            self._shelf.parts.pop(info.id, None)
-            self._shelf.whole[info.id] = info
+        with self._inventory.lock:
+            self._inventory.parts.pop(info.id, None)
+            self._inventory.whole[info.id] = info
         with self._lock:
             self._open.pop(info.id, None)
         self._on_whole(info)

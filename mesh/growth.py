@@ -6,7 +6,8 @@ from typing import Final
 from inos.mesh.errors import explain
 from inos.mesh.files import HEAD_BYTES, MatrixInfo, sync_folder
 from inos.mesh.growing import GrowingMatrix
-from inos.mesh.shelf import Shelf
+from inos.mesh.inventory import Inventory
+from inos.mesh.retention import Retention
 from inos.primitives.codec import decode, encode
 from inos.primitives.errors import CodecError
 from inos.primitives.matrices import MatrixRef, make_matrix_ref
@@ -18,66 +19,74 @@ DONE_SUFFIX: Final = ".done"
 class Growth:
     """The folder of growing matrices, and their way into the store."""
 
-    def __init__(self, shelf: Shelf) -> None:
-        self._shelf = shelf
+    def __init__(self, inventory: Inventory, retention: Retention) -> None:
+        self._inventory = inventory
+        self._retention = retention
 
     def open(self, name: str, dtype: int, rows: int, cols: int) -> GrowingMatrix:
-        """See MatrixStore.open_growing."""
+        """Open a matrix to be written a slice of rows at a time, as far as it was written before under this name.
+
+        Args:
+            name: letters and digits; the caller chooses it, and finds the matrix by it after a restart.
+
+        Raises:
+            InvalidMatrix: no matrix can have this shape. MeshError: "store-full", "disk-full", "disk-refuses".
+        """
         size = MatrixInfo(dtype, rows, cols, ZERO_HASH).file_bytes
         path = self._get_path(name)
-        with self._shelf.lock:
-            self._shelf.check_room(0 if path.exists() else size, size)
+        with self._inventory.lock:
+            self._retention.check_room(0 if path.exists() else size, size)
         return GrowingMatrix(path, dtype, rows, cols)
 
     def adopt(self, growing: GrowingMatrix) -> MatrixInfo:
         """Take a growing matrix whose rows are all there into the store; raises as MatrixStore.adopt."""
-        shelf = self._shelf
-        with shelf.lock:
-            shelf.take_room(MatrixInfo(growing.dtype, growing.rows, growing.cols, ZERO_HASH), is_new_file=False)
+        with self._inventory.lock:
+            room = MatrixInfo(growing.dtype, growing.rows, growing.cols, ZERO_HASH)
+            self._retention.take_room(room, is_new_file=False)
         is_moved = False
         try:
             info, path = growing.finish()
             is_moved = self._move(info, path)
         finally:
             if not is_moved:
-                shelf.give_back(MatrixInfo(growing.dtype, growing.rows, growing.cols, ZERO_HASH))
+                self._inventory.give_back(room)
         return info
 
     def find_adopted(self, name: str) -> MatrixRef | None:
-        """See MatrixStore.find_adopted."""
+        """Return what was stored of the growing matrix of this name, until `drop`; None where it is not here."""
         path = self._get_path(name).with_suffix(DONE_SUFFIX)
         try:
             info = decode(MatrixInfo, path.read_bytes(), limit=HEAD_BYTES)
         except (OSError, CodecError):
             return None
-        is_here = info.id in self._shelf.whole
+        is_here = info.id in self._inventory.whole
         return make_matrix_ref(info.dtype, info.rows, info.cols, Hash(info.root)) if is_here else None
 
     def drop(self, name: str) -> None:
-        """See MatrixStore.drop_growing."""
+        """Forget a growing matrix, if there is one under this name. It must be closed; what was stored of it stays."""
         path = self._get_path(name)
         path.unlink(missing_ok=True)
         path.with_suffix(DONE_SUFFIX).unlink(missing_ok=True)
 
     def _move(self, info: MatrixInfo, path: Path) -> bool:
         """Whether the file is the matrix's now; it was here before where not."""
-        target = self._shelf.get_path(info.id)
-        with self._shelf.lock:
+        target = self._inventory.get_path(info.id)
+        with self._inventory.lock:
             try:
                 path.with_suffix(DONE_SUFFIX).write_bytes(encode(info))
-                if info.id in self._shelf.whole:
+                if info.id in self._inventory.whole:
                     path.unlink(missing_ok=True)
                     return False
                 target.parent.mkdir(parents=True, exist_ok=True)
-                self._shelf.drop(info.id)
+                self._retention.drop(info.id)
                 path.replace(target)
                 sync_folder(target.parent)
             except OSError as error:
-                raise explain(error, self._shelf.path) from error
-            self._shelf.whole[info.id] = info
+                raise explain(error, self._inventory.path) from error
+            self._inventory.whole[info.id] = info
         return True
 
     def _get_path(self, name: str) -> Path:
         if not name.isalnum():
             raise ValueError(f"{name!r} is no name for a file")
-        return self._shelf.path / "growing" / name
+        return self._inventory.path / "growing" / name

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inos.mesh.files import MatrixInfo, map_array, read_leaves
+from inos.mesh.inventory import Inventory
 from inos.mesh.runs import RUN_LEVEL, Run, compute_run_leaves, get_bounds, read_run
-from inos.mesh.shelf import Shelf
 from inos.primitives.hashing import Context, compute_hash
 from inos.primitives.matrices import StripRow
 from inos.primitives.units import HASH_BYTES, Hash, MatrixId
@@ -26,8 +26,8 @@ class Reader:
     or too short, ValueError where it cannot be mapped; the store then takes it for damaged.
     """
 
-    def __init__(self, shelf: Shelf) -> None:
-        self._shelf = shelf
+    def __init__(self, inventory: Inventory) -> None:
+        self._inventory = inventory
         self._lock = threading.Lock()
         self._verified: set[MatrixId] = set()
         self._trees: OrderedDict[MatrixId, tuple[StripTree, bytearray]] = OrderedDict()
@@ -44,7 +44,7 @@ class Reader:
 
     def read(self, matrix: MatrixId, info: MatrixInfo) -> NDArray[Any]:
         """All entries, mapped and read-only; hashed once per process and file."""
-        array = np.asarray(map_array(self._shelf.get_path(matrix), info))
+        array = np.asarray(map_array(self._inventory.get_path(matrix), info))
         if matrix not in self._verified:
             if StripTree(compute_leaf_row(array)).root != info.root:
                 raise InvalidMatrix("bad-matrix-id", f"the file of matrix {matrix.hex()} is spoiled")
@@ -56,7 +56,7 @@ class Reader:
     ) -> list[tuple[bytes, tuple[Hash, ...]]]:
         """Strips [first, first + count) with their paths; fewer at the matrix's end."""
         tree, leaves = self._get_tree(matrix, info)
-        array = map_array(self._shelf.get_path(matrix), info)
+        array = map_array(self._inventory.get_path(matrix), info)
         strips = [compute_strip(array, index) for index in range(first, min(first + count, info.strips))]
         _check_leaves(strips, leaves, first)
         return [(strip, tree.compute_path(first + number)) for number, strip in enumerate(strips)]
@@ -71,7 +71,7 @@ class Reader:
         """One run with its path."""
         first, last = get_bounds(info, index)
         tree, leaves = self._get_tree(matrix, info)
-        file = os.open(self._shelf.get_path(matrix), os.O_RDONLY)
+        file = os.open(self._inventory.get_path(matrix), os.O_RDONLY)
         try:
             data = read_run(file, info, index)
         finally:
@@ -86,7 +86,7 @@ class Reader:
             if found is not None:
                 self._trees.move_to_end(matrix)
                 return found
-        leaves = read_leaves(self._shelf.get_path(matrix), info)
+        leaves = read_leaves(self._inventory.get_path(matrix), info)
         tree = StripTree(leaves)
         if tree.root != info.root:
             raise InvalidMatrix("bad-matrix-id", f"the leaves in the file of matrix {matrix.hex()} are spoiled")

@@ -6,8 +6,8 @@ from bisect import bisect_right
 from collections.abc import Callable
 
 from inos.mesh.files import MatrixInfo, read_info, read_leaves
+from inos.mesh.inventory import Inventory
 from inos.mesh.runs import compute_run_leaves, count_runs, get_bounds, read_run
-from inos.mesh.shelf import Shelf
 from inos.primitives.units import HASH_BYTES, MatrixId
 from inos.work.strips import InvalidMatrix, StripTree
 
@@ -19,8 +19,8 @@ class Scrubber:
         on_damaged: told of each matrix whose file is not what its id says.
     """
 
-    def __init__(self, shelf: Shelf, on_damaged: Callable[[MatrixId], None]) -> None:
-        self._shelf = shelf
+    def __init__(self, inventory: Inventory, on_damaged: Callable[[MatrixId], None]) -> None:
+        self._inventory = inventory
         self._on_damaged = on_damaged
         self._lock = threading.Lock()
         self._matrix: MatrixId | None = None
@@ -37,11 +37,11 @@ class Scrubber:
             matrix, info = self._find()
             if matrix is None or info is None:
                 return 0
-            with self._shelf.keep_busy(matrix):
+            with self._inventory.keep_busy(matrix):
                 try:
                     read = self._check(matrix, info)
                 except FileNotFoundError:
-                    if matrix in self._shelf.whole:
+                    if matrix in self._inventory.whole:
                         self._on_damaged(matrix)
                     read = self._skip(info)
                 except (OSError, InvalidMatrix):
@@ -52,8 +52,8 @@ class Scrubber:
 
     def _find(self) -> tuple[MatrixId | None, MatrixInfo | None]:
         """The matrix to go on with."""
-        with self._shelf.lock:
-            whole = self._shelf.whole
+        with self._inventory.lock:
+            whole = self._inventory.whole
             if self._matrix is not None and self._matrix in whole and self._run < count_runs(whole[self._matrix]):
                 return self._matrix, whole[self._matrix]
             ids = sorted(whole)
@@ -67,7 +67,7 @@ class Scrubber:
 
     def _check(self, matrix: MatrixId, info: MatrixInfo) -> int:
         """Raises InvalidMatrix, OSError."""
-        path = self._shelf.get_path(matrix)
+        path = self._inventory.get_path(matrix)
         if not self._run:
             if path.stat().st_size != info.file_bytes or read_info(path) != info:
                 raise InvalidMatrix("bad-size", f"the file of matrix {matrix.hex()} is not as its shape says")

@@ -4,7 +4,7 @@ It chooses open jobs, fetches their operands, claims them, multiplies them slice
 the current template's anchor (so every slice draws lottery tickets), and submits the product.
 Where no job is to be had it multiplies a filler product and counts those tickets apart.
 
-It never touches the network or the database: the node hands it a `MinerPort`.
+It never touches the network or the database: the node hands it a `NodePort`.
 
 Pipeline: policy (which job) -> jobs (fetch, claim, submit, watch) -> product (rows still to do)
 -> engine (a slice in a thread) -> lottery (tickets to blocks) -> figures (what it came to).
@@ -12,7 +12,7 @@ Pipeline: policy (which job) -> jobs (fetch, claim, submit, watch) -> product (r
 
 from inos.miner.figures import MinerState, MinerStatus
 from inos.miner.miner import Miner
-from inos.miner.ports import MinerPort
+from inos.miner.ports import NodePort
 from inos.miner.settings import MinerSettings, Purpose
 
-__all__ = ["Miner", "MinerPort", "MinerSettings", "MinerState", "MinerStatus", "Purpose"]
+__all__ = ["Miner", "MinerSettings", "MinerState", "MinerStatus", "NodePort", "Purpose"]

@@ -6,12 +6,14 @@ from typing import Any, Final
 
 import structlog
 
+from inos.consensus.records import JobState
 from inos.consensus.reputation import compute_open_claim_limit
+from inos.consensus.state import compute_reputation
 from inos.miner.figures import Figures
 from inos.miner.lane import Lane
 from inos.miner.lifecycle import Decision, Progress, Sight, Step, decide
 from inos.miner.policy import Offer, Standing, choose_job, compute_spendable, get_refusal, is_finishable
-from inos.miner.ports import MinerPort
+from inos.miner.ports import NodePort
 from inos.miner.product import Product
 from inos.miner.settings import MinerSettings
 from inos.primitives.errors import InosError, MatrixMissing
@@ -68,8 +70,8 @@ class JobDesk:
         figures: jobs settled and lost, and the speed that tells what can be finished.
     """
 
-    def __init__(self, port: MinerPort, settings: MinerSettings, lane: Lane, figures: Figures) -> None:
-        self._port = port
+    def __init__(self, node: NodePort, settings: MinerSettings, lane: Lane, figures: Figures) -> None:
+        self._node = node
         self._settings = settings
         self._lane = lane
         self._figures = figures
@@ -136,9 +138,12 @@ class JobDesk:
             self._figures.last_error = f"job {offer.id.hex()[:16]}: [{error.code}] {error.message}"
             log.info("job cannot be taken on", job=offer.id.hex(), code=error.code, error=error.message)
             return
-        self.runs[offer.id] = JobRun(offer, product, self._port.get_height(), claims_sent=int(held is not None))
+        self.runs[offer.id] = JobRun(offer, product, self._get_height(), claims_sent=int(held is not None))
         log.info("job taken on", job=offer.id.hex(), tickets=offer.tickets, reward=offer.job.reward)
         self.wake()
+
+    def _get_height(self) -> Height:
+        return Height(self._node.ledger.tip.header.height)
 
     async def _repeat(self, act: Callable[[], Any], wake: asyncio.Event | None, pause_s: float) -> None:
         while True:
@@ -174,24 +179,28 @@ class JobDesk:
             await self._drop(run, decision)
 
     def _look(self, run: JobRun) -> tuple[Progress, Sight]:
-        height, job = self._port.get_height(), self._port.get_job(run.id)
+        height, job = self._get_height(), self._node.ledger.state.get_job(run.id)
         if job is not None:
             run.last_seen = height
         progress = Progress(claims_sent=run.claims_sent, is_complete=run.product.is_complete, last_seen=run.last_seen)
         sight = Sight(
             height=height,
             job=job,
-            claim=self._port.get_claim(run.id),
+            claim=self._node.ledger.state.get_claim(run.id),
             is_claim_pending=self._lane.is_pending(run.claim_key),
             is_result_pending=self._lane.is_pending(run.result_key),
-            is_finishable=run.product.is_complete or is_finishable(self._port.params, run.offer, self._stand()),
+            is_finishable=run.product.is_complete or is_finishable(self._node.params, run.offer, self._stand()),
         )
         return progress, sight
 
     async def _submit(self, run: JobRun) -> None:
         if run.y is None:
             file = run.product.file
-            run.y = await (self._port.add_matrix(run.product.result()) if file is None else self._port.add_rows(file))
+            run.y = await (
+                self._node.matrices.put(run.product.result())
+                if file is None
+                else self._node.matrices.put_product(file.finish)
+            )
         await self._lane.send(run.result_key, SubmitResult(run.id, run.y))
         log.info("result submitted", job=run.id.hex(), y=run.y.id.hex())
 
@@ -213,14 +222,14 @@ class JobDesk:
             log.info("job given up", job=run.id.hex(), reason=decision.reason)
 
     def _choose(self) -> Offer | None:
-        height = self._port.get_height()
+        height = self._get_height()
         self._avoid = {job: until for job, until in self._avoid.items() if until > height}
-        offers = [Offer(*item) for item in self._port.list_open_jobs(MAX_OFFERS)]
+        offers = [Offer(*item) for item in self._node.ledger.list_jobs(state=JobState.OPEN, limit=MAX_OFFERS)]
         avoid = self._avoid.keys() | self.runs.keys()
         standing = self._stand()
-        chosen = choose_job(self._port.params, self._settings, self._lane.address, offers, standing, avoid)
+        chosen = choose_job(self._node.params, self._settings, self._lane.address, offers, standing, avoid)
         self.lacks_capital = chosen is None and any(
-            get_refusal(self._port.params, self._settings, offer, standing) == "bond-not-affordable"
+            get_refusal(self._node.params, self._settings, offer, standing) == "bond-not-affordable"
             for offer in offers
             if offer.id not in avoid
         )
@@ -228,19 +237,24 @@ class JobDesk:
 
     def _find_held(self) -> Offer | None:
         """A job claimed by this account that is not on the desk: after a restart, or by another hand."""
-        for job, record in self._port.list_held_jobs(self._lane.address, MAX_OFFERS):
+        for job, record in self._node.ledger.list_jobs(
+            state=JobState.CLAIMED, worker=self._lane.address, limit=MAX_OFFERS
+        ):
             if job not in self.runs and job not in self._avoid:
                 return Offer(job, record)
         return None
 
     def _stand(self) -> Standing:
-        params, me = self._port.params, self._lane.address
-        account, fee = self._port.get_account(me), self._port.estimate_fee()
+        params, me = self._node.params, self._lane.address
+        account, fee = self._node.ledger.state.get_account(me), self._node.mempool.estimate_fee()
         unclaimed = [run for run in self.runs.values() if not run.is_settled and run.step is not Step.MINE]
-        waiting = [run for run in unclaimed if self._port.get_claim(run.id) is None]
-        limit = min(compute_open_claim_limit(params, self._port.get_reputation(me)), self._settings.max_claims)
+        waiting = [run for run in unclaimed if self._node.ledger.state.get_claim(run.id) is None]
+        limit = min(
+            compute_open_claim_limit(params, compute_reputation(params, account, self._get_height())),
+            self._settings.max_claims,
+        )
         return Standing(
-            height=self._port.get_height(),
+            height=self._get_height(),
             spendable=compute_spendable(account, sum(run.offer.job.bond + 2 * fee for run in waiting)),
             fee=fee,
             claims_left=limit - account.open_claims - len(waiting),
@@ -253,20 +267,20 @@ class JobDesk:
         x, w = await self._fetch_operand(job.x), await self._fetch_operand(job.w)
         if job.mode is JobMode.CHECKED:
             return Product(x, w)
-        return Product(x, w, await self._port.open_rows(offer.id, job.x.rows, job.w.rows))
+        return Product(x, w, await self._node.matrices.open_product(offer.id, job.x.rows, job.w.rows))
 
     async def _fetch_operand(self, ref: MatrixRef) -> Operand:
         """A large one comes in several attempts: what came stays, and the job is looked at again later."""
         timeout_s = self._settings.fetch_timeout_s + ref.rows * ref.cols / FETCH_BYTES_PER_S
-        array = await self._port.fetch_matrix(MatrixId(ref.id), timeout_s)
+        array = await self._node.matrices.fetch(MatrixId(ref.id), timeout_s)
         return await asyncio.to_thread(Operand.commit, array)
 
     def _shun(self, job: JobId) -> None:
         if len(self._avoid) < MAX_AVOIDED:
-            self._avoid[job] = Height(self._port.get_height() + AVOID_BLOCKS)
+            self._avoid[job] = Height(self._get_height() + AVOID_BLOCKS)
 
     def _get_expiry(self, run: JobRun) -> int:
-        claim = self._port.get_claim(run.id)
+        claim = self._node.ledger.state.get_claim(run.id)
         return claim.expires_at if claim is not None else run.offer.job.deadline
 
     def _note(self, error: InosError, run: JobRun | None = None) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from inos.miner.ports import MinerPort
+from inos.miner.ports import NodePort
 from inos.primitives.signatures import compute_address, compute_public_key
 from inos.primitives.transactions import Payload, compute_tx_id, sign_transaction
 from inos.primitives.units import Nano, TxId
@@ -34,8 +34,8 @@ class Lane:
         secret: the account's key, 32 bytes.
     """
 
-    def __init__(self, port: MinerPort, secret: bytes) -> None:
-        self._port = port
+    def __init__(self, node: NodePort, secret: bytes) -> None:
+        self._node = node
         self._secret = secret
         self.address = compute_address(compute_public_key(secret))
         self._live: dict[str, Sent] = {}
@@ -44,7 +44,7 @@ class Lane:
     def is_pending(self, key: str) -> bool:
         """Whether what was sent under `key` still waits in the pool."""
         sent = self._live.get(key)
-        return sent is not None and self._port.is_pending(sent.tx)
+        return sent is not None and self._node.mempool.has(sent.tx)
 
     def forget(self, key: str) -> None:
         """What was sent under `key` is of no use any more; its place may be taken."""
@@ -62,8 +62,8 @@ class Lane:
         nonce = self._choose_nonce(key)
         before = self._dead.get(nonce) or self._live.get(key)
         fee = self._compute_fee(before)
-        tx = sign_transaction(self._secret, self._port.params.chain_id, nonce, fee, payload)
-        await self._port.add_transaction(tx)
+        tx = sign_transaction(self._secret, self._node.params.chain_id, nonce, fee, payload)
+        await self._node.transactions.add(tx)
         self._dead.pop(nonce, None)
         self._live[key] = Sent(payload, nonce, fee, compute_tx_id(tx))
         return self._live[key].tx
@@ -75,7 +75,7 @@ class Lane:
             InosError: the pool or a rule refused it.
         """
         self._clear_passed()
-        hole = self._dead.get(self._port.get_account(self.address).nonce)
+        hole = self._dead.get(self._node.ledger.state.get_account(self.address).nonce)
         waiting = [key for key, sent in self._live.items() if hole is not None and sent.nonce > hole.nonce]
         if hole is None or not waiting:
             return
@@ -95,22 +95,22 @@ class Lane:
             return known.nonce
         if self._dead:
             return min(self._dead)
-        nonce = self._port.get_next_nonce(self.address)
+        nonce = self._node.mempool.next_nonce(self.address, self._node.ledger.state)
         taken = {sent.nonce for sent in self._live.values()}
         while nonce in taken:
             nonce += 1
         return nonce
 
     def _compute_fee(self, before: Sent | None) -> Nano:
-        fee = self._port.estimate_fee()
-        if before is not None and self._port.is_pending(before.tx):
+        fee = self._node.mempool.estimate_fee()
+        if before is not None and self._node.mempool.has(before.tx):
             fee = Nano(max(fee, before.fee * FEE_BUMP_PERCENT // 100 + 1))
         return fee
 
     def _clear_passed(self) -> None:
         """Forget places the chain has passed; what vanished from the pool leaves its place free."""
-        nonce = self._port.get_account(self.address).nonce
+        nonce = self._node.ledger.state.get_account(self.address).nonce
         self._live = {key: sent for key, sent in self._live.items() if sent.nonce >= nonce}
         self._dead = {place: sent for place, sent in self._dead.items() if place >= nonce}
-        for key in [key for key, sent in self._live.items() if not self._port.is_pending(sent.tx)]:
+        for key in [key for key, sent in self._live.items() if not self._node.mempool.has(sent.tx)]:
             self.forget(key)

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from inos.chain.template import Template
 from inos.miner.figures import Figures
 from inos.miner.payee import Payee
-from inos.miner.ports import MinerPort
+from inos.miner.ports import NodePort
 from inos.miner.settings import MinerSettings
 from inos.primitives.blocks import Block, Header, compute_anchor, compute_block_id
 from inos.primitives.errors import InosError
@@ -36,8 +36,8 @@ class Lottery:
         nonce: where the nonces of this run start.
     """
 
-    def __init__(self, port: MinerPort, settings: MinerSettings, payee: Payee, figures: Figures, nonce: int) -> None:
-        self._port = port
+    def __init__(self, node: NodePort, settings: MinerSettings, payee: Payee, figures: Figures, nonce: int) -> None:
+        self._node = node
         self._payee = payee
         self._settings = settings
         self._figures = figures
@@ -54,7 +54,7 @@ class Lottery:
         template = self._template
         if template is None or self._is_stale(template):
             template = await self._payee.get_template()
-            self._template, self._made_at = template, self._port.clock.monotonic()
+            self._template, self._made_at = template, self._node.clock.monotonic()
         self._nonce += 1
         header = replace(template.header, nonce=self._nonce)
         return Draw(header, template, compute_anchor(header), Target(template.allowed_target))
@@ -64,13 +64,14 @@ class Lottery:
         block = Block(replace(draw.header, seal=win.seal), draw.template.transactions, draw.template.aggregate)
         block_id = compute_block_id(block.header)
         try:
-            is_connected = await self._port.add_block(block, win.witness)
+            outcome = await self._node.blocks.add(block, win.witness)
         except InosError as error:
             self._figures.last_error = f"[{error.code}] {error.message}"
             log.error("own block refused", block=block_id.hex(), code=error.code, error=error.message)
             return
         finally:
             self._template = None
+        is_connected = bool(outcome.connected)
         self._figures.count_block(is_connected=is_connected)
         log.info(
             "block won" if is_connected else "block won too late",
@@ -79,5 +80,5 @@ class Lottery:
         )
 
     def _is_stale(self, template: Template) -> bool:
-        age_ms = (self._port.clock.monotonic() - self._made_at) * 1000
-        return template.header.parent != self._port.get_tip_id() or age_ms >= self._settings.template_ms
+        age_ms = (self._node.clock.monotonic() - self._made_at) * 1000
+        return template.header.parent != self._node.ledger.tip.id or age_ms >= self._settings.template_ms

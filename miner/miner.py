@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 import structlog
 
+from inos.chain.events import TipChanged
 from inos.miner.engine import Engine, MineStrips
 from inos.miner.figures import Figures, MinerState, MinerStatus
 from inos.miner.filler import Throttle, make_filler
@@ -13,7 +14,7 @@ from inos.miner.jobs import JobDesk, JobRun
 from inos.miner.lane import Lane
 from inos.miner.lottery import Draw, Lottery
 from inos.miner.payee import Payee
-from inos.miner.ports import MinerPort
+from inos.miner.ports import NodePort
 from inos.miner.product import Product
 from inos.miner.settings import MinerSettings, Purpose, check_settings
 from inos.primitives.errors import InosError
@@ -32,7 +33,6 @@ class Miner:
     """Runs from `run()` until cancelled; `start` and `stop` switch the work on and off in between.
 
     Args:
-        port: the node.
         settings: whom for, on what, how hard.
         random: draws filler operands and the first nonce.
         mine: stands in for inos.work.mine_strips.
@@ -42,10 +42,10 @@ class Miner:
     """
 
     def __init__(
-        self, port: MinerPort, settings: MinerSettings, random: np.random.Generator, mine: MineStrips | None = None
+        self, node: NodePort, settings: MinerSettings, random: np.random.Generator, mine: MineStrips | None = None
     ) -> None:
         check_settings(settings)
-        self._port = port
+        self._node = node
         self._settings = settings
         self._random = random
         self._figures = Figures()
@@ -59,13 +59,13 @@ class Miner:
         self._desk: JobDesk | None = None
         self._lane: Lane | None = None
         if settings.is_claiming and settings.key is not None:
-            self._lane = Lane(port, settings.key)
-            self._desk = JobDesk(port, settings, self._lane, self._figures)
+            self._lane = Lane(node, settings.key)
+            self._desk = JobDesk(node, settings, self._lane, self._figures)
             self._work_changed = self._desk.work_ready
-        payee = Payee(port, settings, self._desk, self._lane)
+        payee = Payee(node, settings, self._desk, self._lane)
         if self._desk is not None:
             self._desk.after_tending = payee.tend
-        self._lottery = Lottery(port, settings, payee, self._figures, int(random.integers(2**32)) << 16)
+        self._lottery = Lottery(node, settings, payee, self._figures, int(random.integers(2**32)) << 16)
 
     def start(self) -> None:
         """Begin, or go on."""
@@ -93,7 +93,7 @@ class Miner:
             jobs_held=self._desk.held if self._desk is not None else 0,
             job_tickets=Tickets(figures.job_tickets),
             filler_tickets=Tickets(figures.filler_tickets),
-            tickets_per_second=figures.get_rate(self._port.clock.monotonic()),
+            tickets_per_second=figures.get_rate(self._node.clock.monotonic()),
             blocks_won=figures.blocks_won,
             blocks_stale=figures.blocks_stale,
             jobs_settled=figures.jobs_settled,
@@ -123,9 +123,11 @@ class Miner:
 
         Not so a slice of a large product: one strip of it may take longer than a block, and its rows are wanted.
         """
-        async with self._port.watch_tip() as tips:
-            async for tip in tips:
-                is_stale = self._draw is not None and self._draw.header.parent != tip
+        async with self._node.events.subscribe() as events:
+            async for event in events:
+                if not isinstance(event, TipChanged):
+                    continue
+                is_stale = self._draw is not None and self._draw.header.parent != event.tip.id
                 if is_stale and not self._is_slice_large:
                     self._engine.interrupt()
                 if self._desk is not None:
@@ -157,14 +159,14 @@ class Miner:
             self._desk.wake()
 
     async def _mine_filler(self) -> None:
-        pause = self._throttle.get_pause(self._port.clock.monotonic())
+        pause = self._throttle.get_pause(self._node.clock.monotonic())
         self._set_state(MinerState.FILLER)
         if pause > 0:
             await self._wait_for_work(pause)
             return
         if self._filler is None:
             self._filler = await asyncio.to_thread(make_filler, self._settings, self._random)
-        started = self._port.clock.monotonic()
+        started = self._node.clock.monotonic()
         tickets = await self._mine_slice(self._filler, self._throttle.limit(self._slice_tickets()), is_job=False)
         self._throttle.spend(tickets, started)
         if self._filler.is_complete:
@@ -175,7 +177,7 @@ class Miner:
         draw = self._draw = await self._lottery.draw()
         self._is_slice_large = product.file is not None
         first, last = product.plan(tickets)
-        started = self._port.clock.monotonic()
+        started = self._node.clock.monotonic()
         mined = await self._engine.mine(product.x, product.w, draw.anchor, draw.target, first, last)
         if not mined.is_complete or mined.product is None:
             return 0
@@ -183,8 +185,8 @@ class Miner:
             product.keep(first, last, mined.product)
         else:
             await asyncio.to_thread(product.keep, first, last, mined.product)
-        now = self._port.clock.monotonic()
-        self._figures.count_slice(mined.tickets, now - started, self._port.clock.monotonic(), is_job=is_job)
+        now = self._node.clock.monotonic()
+        self._figures.count_slice(mined.tickets, now - started, self._node.clock.monotonic(), is_job=is_job)
         if mined.wins:
             await self._lottery.enter(draw, mined.wins[0])
         return mined.tickets

@@ -13,7 +13,7 @@ from inos.chain.template import Template
 from inos.consensus.params import Params
 from inos.miner.jobs import JobDesk
 from inos.miner.lane import Lane
-from inos.miner.ports import MinerPort
+from inos.miner.ports import NodePort
 from inos.miner.settings import MinerSettings
 from inos.primitives.transactions import Transfer
 from inos.primitives.units import Nano
@@ -32,8 +32,8 @@ class Payee:
         desk, lane: None where the miner claims nothing.
     """
 
-    def __init__(self, port: MinerPort, settings: MinerSettings, desk: JobDesk | None, lane: Lane | None) -> None:
-        self._port = port
+    def __init__(self, node: NodePort, settings: MinerSettings, desk: JobDesk | None, lane: Lane | None) -> None:
+        self._node = node
         self._address = settings.beneficiary
         self._desk = desk
         self._lane = lane if lane is not None and lane.address != settings.beneficiary else None
@@ -41,8 +41,8 @@ class Payee:
     async def get_template(self) -> Template:
         """A block for the account that should win it now."""
         if self._lane is not None and self._desk is not None and self._desk.lacks_capital:
-            return await self._port.get_template(self._lane.address)
-        return await self._port.get_template(self._address)
+            return await self._node.templates.make(self._lane.address)
+        return await self._node.templates.make(self._address)
 
     async def tend(self) -> None:
         """Pass on what the worker does not need, once it is worth a transaction.
@@ -52,8 +52,8 @@ class Payee:
         """
         if self._lane is None or self._desk is None or self._desk.lacks_capital or self._lane.is_pending(PAYOUT):
             return
-        capital = compute_capital(self._port.params)
-        fee = self._port.estimate_fee()
+        capital = compute_capital(self._node.params)
+        fee = self._node.mempool.estimate_fee()
         surplus = self._desk.compute_spendable() - capital - 2 * fee
         if surplus < capital:
             return

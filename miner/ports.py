@@ -1,6 +1,6 @@
-"""What the miner needs of a node. The node satisfies it; the miner knows no network and no database."""
+"""What the miner needs of a node: the services that do the work, each by the few members that the miner calls."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
@@ -9,33 +9,125 @@ from numpy.typing import NDArray
 
 from inos.chain.template import Template
 from inos.consensus.params import Params
-from inos.consensus.records import Account, Claim, Job
-from inos.primitives.blocks import Block
+from inos.consensus.records import Job, JobState
+from inos.consensus.state import StateView
+from inos.primitives.blocks import Block, Header
 from inos.primitives.clock import Clock
 from inos.primitives.matrices import MatrixRef, Witness
 from inos.primitives.transactions import Transaction
-from inos.primitives.units import Address, BlockId, Height, JobId, MatrixId, Nano, TxId
+from inos.primitives.units import Address, BlockId, JobId, MatrixId, Nano, TxId
 
 
 class RowFile(Protocol):
-    """A product's rows on disk, written in order; they survive the process. Every call may wait for the disk."""
+    """A product's rows on disk, written in order. They survive the process. Every call may wait for the disk."""
 
     @property
     def rows_done(self) -> int:
         """Rows written, from the first one on."""
 
     def write(self, first: int, rows: NDArray[Any]) -> None:
-        """Keep the next rows, which end with a strip or with the product.
+        """Write the next rows, which end with a strip or with the product.
 
         Raises:
             InosError: the disk refuses; they count as not written.
         """
 
+    def finish(self) -> MatrixRef:
+        """Store the complete product; `MatricesPort.put_product` calls it."""
+
     def drop(self) -> None:
-        """Forget them."""
+        """Forget the rows."""
 
 
-class MinerPort(Protocol):
+class TipView(Protocol):
+    """The connected tip."""
+
+    @property
+    def id(self) -> BlockId: ...
+
+    @property
+    def header(self) -> Header: ...
+
+
+class LedgerPort(Protocol):
+    """The chain at its connected tip."""
+
+    @property
+    def tip(self) -> TipView: ...
+
+    @property
+    def state(self) -> StateView: ...
+
+    def list_jobs(
+        self, *, state: JobState | None = None, worker: Address | None = None, limit: int = 100
+    ) -> Sequence[tuple[JobId, Job]]:
+        """Return jobs that match, oldest first."""
+
+
+class MempoolPort(Protocol):
+    """Transactions that wait for a block."""
+
+    def has(self, tx: TxId) -> bool: ...
+
+    def next_nonce(self, address: Address, state: StateView) -> int:
+        """Return the nonce after the account's transactions on chain and in the pool."""
+
+    def estimate_fee(self) -> Nano: ...
+
+
+class TemplatesPort(Protocol):
+    """The service that makes blocks to be mined."""
+
+    async def make(self, beneficiary: Address) -> Template:
+        """Make a block on the tip, without seal and nonce."""
+
+
+class OutcomeView(Protocol):
+    """How the chain moved."""
+
+    @property
+    def connected(self) -> Sequence[BlockId]: ...
+
+
+class BlocksPort(Protocol):
+    """The service that adds blocks."""
+
+    async def add(self, block: Block, witness: Witness) -> OutcomeView: ...
+
+
+class TransactionsPort(Protocol):
+    """The service that takes transactions."""
+
+    async def add(self, tx: Transaction) -> TxId: ...
+
+
+class MatricesPort(Protocol):
+    """The service that stores and fetches matrices."""
+
+    async def put(self, array: NDArray[np.int32]) -> MatrixRef: ...
+
+    async def open_product(self, job: JobId, rows: int, cols: int) -> RowFile:
+        """Open the job's product (int32), as far as it was written before, by this process or an earlier one."""
+
+    async def put_product(self, finish: Callable[[], MatrixRef]) -> MatrixRef:
+        """Store a product that is complete on disk, by its `RowFile.finish`."""
+
+    async def fetch(self, matrix: MatrixId, timeout_s: float) -> NDArray[Any]:
+        """Return the matrix from this node's store, or from other nodes within `timeout_s` seconds.
+
+        Raises:
+            MatrixMissing: no node gave it in time.
+        """
+
+
+class EventsPort(Protocol):
+    """The node's event bus."""
+
+    def subscribe(self) -> AbstractAsyncContextManager[Any]:
+        """Enter an async iterator over inos.core.events; it is bounded, and the newest tip always arrives."""
+
+
+class NodePort(Protocol):
     """The node as the miner sees it. Reads are of the connected tip."""
 
     @property
@@ -44,55 +136,23 @@ class MinerPort(Protocol):
     @property
     def clock(self) -> Clock: ...
 
-    def get_height(self) -> Height: ...
+    @property
+    def ledger(self) -> LedgerPort: ...
 
-    def get_tip_id(self) -> BlockId: ...
+    @property
+    def mempool(self) -> MempoolPort: ...
 
-    def get_account(self, address: Address) -> Account: ...
+    @property
+    def templates(self) -> TemplatesPort: ...
 
-    def get_reputation(self, address: Address) -> Nano:
-        """Reputation at the tip, halvings done."""
+    @property
+    def blocks(self) -> BlocksPort: ...
 
-    def get_job(self, job: JobId) -> Job | None: ...
+    @property
+    def transactions(self) -> TransactionsPort: ...
 
-    def get_claim(self, job: JobId) -> Claim | None: ...
+    @property
+    def matrices(self) -> MatricesPort: ...
 
-    def list_open_jobs(self, limit: int) -> Sequence[tuple[JobId, Job]]:
-        """Jobs nobody has claimed, oldest first."""
-
-    def list_held_jobs(self, worker: Address, limit: int) -> Sequence[tuple[JobId, Job]]:
-        """Jobs `worker` holds a claim on."""
-
-    def get_next_nonce(self, address: Address) -> int:
-        """The nonce after the account's transactions on chain and in the pool."""
-
-    def estimate_fee(self) -> Nano: ...
-
-    def is_pending(self, tx: TxId) -> bool:
-        """Whether the transaction waits in this node's pool."""
-
-    async def get_template(self, beneficiary: Address) -> Template:
-        """A block to be mined on the tip, without seal and nonce."""
-
-    async def add_block(self, block: Block, witness: Witness) -> bool:
-        """Hand in a won block; True where it was connected."""
-
-    async def add_transaction(self, tx: Transaction) -> TxId: ...
-
-    async def add_matrix(self, array: NDArray[np.int32]) -> MatrixRef: ...
-
-    async def open_rows(self, job: JobId, rows: int, cols: int) -> RowFile:
-        """The job's product (int32) as far as it was written before, by this process or an earlier one."""
-
-    async def add_rows(self, file: RowFile) -> MatrixRef:
-        """Store a product that is complete on disk."""
-
-    async def fetch_matrix(self, matrix: MatrixId, timeout_s: float) -> NDArray[Any]:
-        """The matrix from this node's store, or from others within `timeout_s` seconds.
-
-        Raises:
-            MatrixMissing: nobody had it in time.
-        """
-
-    def watch_tip(self) -> AbstractAsyncContextManager[AsyncIterator[BlockId]]:
-        """The ids of new tips as they are connected; bounded, the newest always arrives."""
+    @property
+    def events(self) -> EventsPort: ...

@@ -141,37 +141,51 @@ class MatrixInfoView(Protocol):
     def root(self) -> bytes: ...
 
 
-class MatricesPort(Protocol):
-    """Reads the matrices on this node's disk by id."""
+class RetentionPort(Protocol):
+    """What the matrix store keeps, and for whom."""
+
+    def get_demand(self, id: MatrixId, /) -> float:
+        """Return the requests of others that count now."""
+
+    def is_promised(self, id: MatrixId, /) -> bool:
+        """Return True if the chain or this node's owner needs the matrix."""
+
+    def may_lend(self, info: Any, /) -> bool:
+        """Return True if a copy is taken for others (info: inos.mesh.store.MatrixInfo)."""
+
+    def set_lent(self, id: MatrixId, /) -> None:
+        """Record that a copy is kept for others."""
+
+    def may_let_go(self, id: MatrixId, /) -> bool:
+        """Return True if this copy may be dropped where there are enough others."""
+
+
+class ArrivalsPort(Protocol):
+    """Matrices that come in runs."""
+
+    def list_missing(self, id: MatrixId, limit: int, /) -> Sequence[int]:
+        """Return at most `limit` runs (inos.mesh.runs) that are not here yet, lowest first."""
+
+
+class MatrixStorePort(Protocol):
+    """Matrices by id on this node's disk."""
+
+    @property
+    def retention(self) -> RetentionPort: ...
+
+    @property
+    def arrivals(self) -> ArrivalsPort: ...
 
     def has(self, id: MatrixId, /) -> bool: ...
 
     def list_ids(self) -> Sequence[MatrixId]:
-        """Return all matrices that are complete."""
+        """Return the ids of all complete matrices."""
 
     def info(self, id: MatrixId, /) -> MatrixInfoView | None:
-        """Return the info of a complete matrix, or None."""
+        """Return the shape and root of a complete matrix, else None."""
 
     def get_strips(self, id: MatrixId, first: int, count: int, /) -> Sequence[tuple[bytes, Sequence[bytes]]]:
-        """Return the strips [first, first + count) of a complete matrix with their paths; fewer at its end."""
-
-    def get_demand(self, id: MatrixId, /) -> float:
-        """Return the recent requests of other nodes, weighted by age."""
-
-    def is_promised(self, id: MatrixId, /) -> bool:
-        """Return True if the chain or the owner of this node needs the matrix."""
-
-    def may_lend(self, info: Any, /) -> bool:
-        """Return True if this node takes a copy for others (info: inos.mesh.store.MatrixInfo)."""
-
-    def set_lent(self, id: MatrixId, /) -> None:
-        """Note that this node keeps a copy for others."""
-
-    def may_let_go(self, id: MatrixId, /) -> bool:
-        """Return True if this copy may be dropped where enough others exist."""
-
-    def missing_runs(self, id: MatrixId, limit: int, /) -> Sequence[int]:
-        """Return at most `limit` runs (inos.mesh.runs) that this node does not have yet, lowest first."""
+        """Return strips [first, first + count) of a complete matrix with their paths; fewer at its end."""
 
 
 class RunView(Protocol):
@@ -182,6 +196,25 @@ class RunView(Protocol):
 
     @property
     def path(self) -> Sequence[Hash]: ...
+
+
+class MatricesPort(Protocol):
+    """The service that stores matrices; `store` is there to be asked what it has."""
+
+    @property
+    def store(self) -> MatrixStorePort: ...
+
+    async def begin(self, info: Any, /) -> bool:
+        """Make room for a matrix that comes in runs (info: inos.mesh.store.MatrixInfo); True if it is here already."""
+
+    async def add_run(self, id: MatrixId, index: int, data: bytes, path: Sequence[bytes], /) -> bool:
+        """Verify and keep one run, and return True if the matrix is complete."""
+
+    async def drop(self, id: MatrixId, /) -> bool:
+        """Delete a matrix, and return False if something here needs it."""
+
+    async def read_run(self, id: MatrixId, index: int, /) -> RunView | None:
+        """Return one run of a complete matrix, checked, or None if it is not here."""
 
 
 class VotesPort(Protocol):
@@ -212,8 +245,76 @@ class AddedView(Protocol):
         """Writing the blocks took this many seconds."""
 
 
+class BlocksPort(Protocol):
+    """The service that adds headers and blocks."""
+
+    async def add_headers(self, headers: Sequence[Header], /) -> Any:
+        """Check and index headers, parents first. Known ones are passed over."""
+
+    async def add(self, block: Block, witness: Witness, /) -> Any:
+        """Check, store and if possible connect a block. MatrixMissing means that it is stored and deferred."""
+
+    async def add_checked(self, blocks: Sequence[CheckedBlock], /) -> AddedView:
+        """Store and if possible connect checked blocks in order, parents first.
+
+        Raises:
+            InosError: this node's own trouble; what one block deserves is told in the result.
+        """
+
+
+class TransactionsPort(Protocol):
+    """The service that takes transactions."""
+
+    async def add(self, tx: Transaction, /) -> Any:
+        """Check a transaction and take it into the pool."""
+
+
+class ThreadsPort(Protocol):
+    """Where blocking work runs."""
+
+    async def check(self, call: Callable[[], T], /) -> T:
+        """Run something that changes nothing and takes a while, off the event loop."""
+
+
+class PastStatesPort(Protocol):
+    """States after recent checkpoints."""
+
+    async def read_range(self, block: BlockId, place: Place, /) -> StateRange | None:
+        """Return a part of a state with its proof, or None if that state is not kept here."""
+
+
+class StateImportPort(Protocol):
+    """The service that takes a state from peers."""
+
+    @property
+    def state(self) -> StateImportView | None:
+        """The state that is being imported; None while there is none."""
+
+    async def begin(self, block: BlockId, /) -> StateImportView:
+        """Import the state after a block from now on. NotYet if its header is not here."""
+
+    async def add_step(self, step: Step, /) -> None:
+        """Keep a step of finality that was proven, for others that begin with a state."""
+
+    async def add_range(self, block: BlockId, place: Place, found: StateRange, /) -> bool:
+        """Take a part of the state after `block`, and return True if it was missing. RuleViolation if it is no part."""
+
+    async def finish(self) -> Any:
+        """Make the block whose state is whole the tip."""
+
+    async def abandon(self) -> None:
+        """Return to genesis."""
+
+
+class EventsPort(Protocol):
+    """The node's event bus."""
+
+    def subscribe(self) -> AbstractAsyncContextManager[Any]:
+        """Enter an async iterator over TipChanged, TransactionAdded, MatrixAdded, MatrixWanted, VoteAdded."""
+
+
 class NodePort(Protocol):
-    """The network uses the node through this interface."""
+    """The node as the network sees it: the services that do the work."""
 
     @property
     def params(self) -> Params: ...
@@ -228,70 +329,29 @@ class NodePort(Protocol):
     def mempool(self) -> MempoolPort: ...
 
     @property
-    def matrices(self) -> MatricesPort: ...
+    def events(self) -> EventsPort: ...
 
     @property
-    def votes(self) -> VotesPort: ...
+    def threads(self) -> ThreadsPort: ...
 
     @property
     def verifier(self) -> BlockVerifier:
         """This checks blocks before they are added."""
 
-    async def add_header_batch(self, headers: Sequence[Header], /) -> Any:
-        """Check and index headers, parents first; known headers are skipped."""
-
-    async def add_block(self, block: Block, witness: Witness, /) -> Any:
-        """Check, store and if possible connect a block. MatrixMissing means that the block is stored and held."""
-
-    async def add_checked_blocks(self, blocks: Sequence[CheckedBlock], /) -> AddedView:
-        """Store and if possible connect checked blocks in order, parents first.
-
-        Raises:
-            InosError: this node itself failed; errors of single blocks are in the result.
-        """
-
-    async def add_transaction(self, tx: Transaction, /) -> Any: ...
-
-    async def begin_matrix(self, info: Any, /) -> bool:
-        """Allocate a matrix that arrives in runs (info: inos.mesh.store.MatrixInfo); return True if this node has it
-        already."""
-
-    async def add_run(self, id: MatrixId, index: int, data: bytes, path: Sequence[bytes], /) -> bool:
-        """Verify and store one run; return True if the matrix is then complete."""
-
-    async def drop_matrix(self, id: MatrixId, /) -> bool:
-        """Delete a matrix; return False if this node needs it."""
-
-    async def read_run(self, id: MatrixId, index: int, /) -> RunView | None:
-        """Return one verified run of a complete matrix, or None if this node does not have it."""
-
-    async def run_check(self, call: Callable[[], T], /) -> T:
-        """Run a slow function that changes nothing, off the event loop."""
+    @property
+    def blocks(self) -> BlocksPort: ...
 
     @property
-    def state_import(self) -> StateImportView | None:
-        """The node takes this state from peers now; it is None if it takes none."""
+    def transactions(self) -> TransactionsPort: ...
 
-    async def read_range(self, block: BlockId, place: Place, /) -> StateRange | None:
-        """Return a part of the state after a recent checkpoint with its proof, or None if this node does not
-        keep it."""
+    @property
+    def votes(self) -> VotesPort: ...
 
-    async def add_step(self, step: Step, /) -> None:
-        """Keep a proven step of finality for other nodes that start from a state."""
+    @property
+    def matrices(self) -> MatricesPort: ...
 
-    async def begin_import(self, block: BlockId, /) -> StateImportView:
-        """Start to take the state after a block from peers; raises NotYet if the header of the block is unknown."""
+    @property
+    def past_states(self) -> PastStatesPort: ...
 
-    async def add_range(self, block: BlockId, place: Place, found: StateRange, /) -> bool:
-        """Store a part of that block's state; return True if it was missing. Raises RuleViolation if it is no part of
-        it."""
-
-    async def finish_import(self) -> Any:
-        """Make the block whose state is now whole the tip."""
-
-    async def abandon_import(self) -> None:
-        """Give up taking a state, and start from genesis."""
-
-    def subscribe(self) -> AbstractAsyncContextManager[Any]:
-        """Return a context manager that enters an async iterator over the events TipChanged, TransactionAdded,
-        MatrixAdded, MatrixWanted and VoteAdded."""
+    @property
+    def state_import(self) -> StateImportPort: ...

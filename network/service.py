@@ -95,7 +95,7 @@ class NetworkService:
     def _make_routing(self) -> RoutingService:
         return RoutingService(
             self.node_id,
-            self._node.matrices,
+            self._node.matrices.store,
             self._settings.routing,
             self.manager,
             self.manager.penalise,

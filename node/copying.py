@@ -86,14 +86,14 @@ def _copy_matrices(
     store: MatrixStore, folder: Path, tell: Callable[[str, int, int], None], stop: threading.Event | None
 ) -> int:
     """How many there were."""
-    ids, done, size, count = store.list_ids(), 0, max(1, store.total_bytes), 0
+    ids, done, size, count = store.list_ids(), 0, max(1, store.count_bytes()), 0
     folder.mkdir(mode=DIR_MODE)
     for matrix in ids:
         _heed(stop)
         copied = store.copy_file(matrix, folder)
         count, done = count + (copied > 0), done + copied
         tell("matrices", min(done, size), size)
-    store.copy_book(folder)
+    store.retention.copy_to(folder)
     return count
 
 

@@ -39,23 +39,23 @@ async def _run(settings: NodeSettings) -> None:
 def describe(node: Node) -> str:
     """What the person at the terminal needs, in a few lines."""
     lines = [
-        f"INOS node ready on {node.network.name} at height {node.service.ledger.tip.header.height}",
-        f"  node id  {node.node_id.hex()}",
+        f"INOS node ready on {node.core.network.name} at height {node.core.ledger.tip.header.height}",
+        f"  node id  {node.p2p.node_id.hex()}",
         f"  p2p      {node.p2p_address}",
-        f"  rpc      {node.rpc_url}",
-        f"  data     {node.data_dir}",
+        f"  rpc      {node.rpc.url}",
+        f"  data     {node.settings.data_dir}",
     ]
     if node.settings.explorer:
-        lines.insert(4, f"  explorer {node.rpc_url}/explorer/")
+        lines.insert(4, f"  explorer {node.rpc.url}/explorer/")
     if node.metrics_url is not None:
         lines.append(f"  metrics  {node.metrics_url}/metrics, and /health beside it")
     if node.miner is not None:
-        status = node.miner.get_status()
-        lines.append(f"  mining   for {encode_address(node.network.hrp, status.beneficiary)}, purpose {status.purpose}")
+        status, hrp = node.miner.get_status(), node.core.network.hrp
+        lines.append(f"  mining   for {encode_address(hrp, status.beneficiary)}, purpose {status.purpose}")
         if status.worker is None:
             lines.append("           lottery only: it takes no paid jobs")
         elif status.worker != status.beneficiary:
-            worker = encode_address(node.network.hrp, status.worker)
+            worker = encode_address(hrp, status.worker)
             lines.append(f"           jobs are claimed by {worker}, which passes its earnings on")
     return "\n".join(lines)
 

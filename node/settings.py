@@ -120,6 +120,8 @@ class NodeSettings(BaseSettings):
     """The secret of the account that sends challenges; without it a key the node makes. It needs credits for fees."""
 
     vote: bool | None = None
+    jury: bool = True
+    """A voting node judges disputed results with the seats that its voter is drawn for."""
     """Whether the node votes on finality, with a BLS key in its data directory; without it, where it mines on a
     devnet."""
     vote_bond: str | None = None

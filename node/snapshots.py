@@ -8,25 +8,29 @@ from typing import Final
 
 import structlog
 
-from inos.core.service import NodeService
+from inos.chain.ledger import Ledger
+from inos.mesh.store import MatrixStore
 from inos.node.copying import Copied, copy_node
 from inos.primitives.errors import InosError
+from inos.primitives.units import BlockId
 from inos.rpc import SnapshotStatus
 
 log: Final = structlog.get_logger("node")
 
 
-class Snapshots:
-    """What the RPC asks for; see inos.node.copying."""
+class SnapshotService:
+    """Makes the copies that the RPC asks for; see inos.node.copying."""
 
-    def __init__(self, service: NodeService) -> None:
-        self._service = service
+    def __init__(self, ledger: Ledger, store: MatrixStore, genesis: BlockId) -> None:
+        self._ledger = ledger
+        self._store = store
+        self._genesis = genesis
         self._stop = threading.Event()
         self._task: asyncio.Task[None] | None = None
         self._status = SnapshotStatus("none")
 
     def begin(self, path: Path, has_matrices: bool) -> bool:
-        """Start a copy; False where one is being made."""
+        """Start a copy, and return False if one is being made."""
         if self._task is not None and not self._task.done():
             return False
         self._status = SnapshotStatus("running", str(path))
@@ -34,21 +38,21 @@ class Snapshots:
         return True
 
     def get_status(self) -> SnapshotStatus:
+        """Return how far the copy is that was asked for last."""
         return self._status
 
     async def stop(self) -> None:
-        """Break off what is being copied; nothing of it stays."""
+        """Stop the copy that is being made; nothing of it stays."""
         self._stop.set()
         if self._task is not None:
             await asyncio.wait({self._task})
 
     async def _run(self, path: Path, has_matrices: bool) -> None:
-        service = self._service
         copy = partial(
             copy_node,
-            service.ledger,
-            service.matrices,
-            service.genesis_id,
+            self._ledger,
+            self._store,
+            self._genesis,
             path,
             self._tell,
             has_matrices=has_matrices,
@@ -64,5 +68,5 @@ class Snapshots:
             log.info("snapshot made", path=str(path), bytes=copied.bytes, matrices=copied.matrices)
 
     def _tell(self, step: str, done: int, of: int) -> None:
-        """From the copying thread: one value replaces another."""
+        """Called in the copying thread, which replaces one value by another."""
         self._status = SnapshotStatus("running", self._status.path, step, done, of)

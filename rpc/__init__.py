@@ -9,32 +9,19 @@ Pipeline: `server` (host, content type, size, token) -> `dispatch` (JSON-RPC, ba
 """
 
 from inos.rpc.errors import RpcError
+from inos.rpc.health import Check, Health, HealthChecks
 from inos.rpc.metrics.collector import Metrics
 from inos.rpc.metrics.server import MetricsServer
-from inos.rpc.ports import (
-    Check,
-    Health,
-    MinerControl,
-    NodePort,
-    PeerInfo,
-    Provider,
-    Pulse,
-    RoutingInfo,
-    SnapshotStatus,
-)
+from inos.rpc.ports import NodePort, SnapshotStatus
 from inos.rpc.server.http import RpcServer, RpcSettings
 
 __all__ = [
     "Check",
     "Health",
+    "HealthChecks",
     "Metrics",
     "MetricsServer",
-    "MinerControl",
     "NodePort",
-    "PeerInfo",
-    "Provider",
-    "Pulse",
-    "RoutingInfo",
     "RpcError",
     "RpcServer",
     "RpcSettings",

@@ -11,6 +11,7 @@ from typing import Final
 
 import structlog
 
+from inos.agents.signing import make_transaction
 from inos.agents.status import VoterStatus
 from inos.agents.voter.bonds import NO_BONDS, BondLimits, compute_next_lock
 from inos.agents.voter.journal import Journal, Refused, Signed
@@ -19,19 +20,15 @@ from inos.consensus.finality import compute_epoch, compute_height, compute_mined
 from inos.consensus.params import Params
 from inos.consensus.state import StateView
 from inos.core.errors import NodeError
-from inos.core.service import NodeService
+from inos.core.node_core import NodeCore
 from inos.primitives.bls import BlsBackend
-from inos.primitives.codec import encode
 from inos.primitives.errors import InosError
 from inos.primitives.signatures import compute_address, compute_public_key
 from inos.primitives.transactions import (
-    Payload,
     RegisterVoter,
-    Transaction,
     UnbondVoter,
     WithdrawBond,
     compute_tx_id,
-    sign_transaction,
 )
 from inos.primitives.units import Address, Height, Nano, TxId
 from inos.primitives.votes import Link, Vote, compute_vote_hash, make_possession_message
@@ -46,8 +43,6 @@ RECENT_EPOCHS: Final = 2
 LOOK_S: Final = 2.0
 MAX_ORDER_BYTES: Final = 1024
 """A registration as a transaction takes fewer."""
-TX_BYTES: Final = 256
-"""A transaction beside its payload, at most."""
 
 
 def find_duty(params: Params, state: StateView, height: int, key: bytes) -> Link | None:
@@ -84,21 +79,21 @@ class Voter:
 
     def __init__(
         self,
-        service: NodeService,
+        core: NodeCore,
         bls: BlsBackend,
         secret: bytes,
         journal: Journal,
         account: bytes | None,
         limits: BondLimits = NO_BONDS,
     ) -> None:
-        self._service = service
+        self._core = core
         self._bls = bls
         self._secret = secret
         self._journal = journal
         self._account = account
         self._limits = limits
         self.key = bls.compute_public_key(secret)
-        self._began_in = compute_epoch(service.params, service.ledger.tip.header.height)
+        self._began_in = compute_epoch(core.params, core.ledger.tip.header.height)
         self._is_new = not journal.signed
         self._locking: TxId | None = None
         self._sent: set[Link] = set()
@@ -109,13 +104,13 @@ class Voter:
     @property
     def address(self) -> Address | None:
         """Whose voter this is: who registered the key, else who would."""
-        owner = self._service.ledger.state.get_key_owner(self.key)
+        owner = self._core.ledger.state.get_key_owner(self.key)
         if owner is not None:
             return Address(owner.owner)
         return None if self._account is None else compute_address(compute_public_key(self._account))
 
     def get_status(self) -> VoterStatus:
-        ledger, address = self._service.ledger, self.address
+        ledger, address = self._core.ledger, self.address
         voter = None if address is None else ledger.state.get_voter(address)
         is_registered = voter is not None and voter.key == self.key
         bond = voter.bond if voter is not None and is_registered else 0
@@ -135,7 +130,7 @@ class Voter:
 
     def make_registration(self, address: Address, bond: Nano) -> RegisterVoter:
         """What makes an account the voter of this node's key, or adds to its bond; no other account can send it."""
-        message = make_possession_message(self.key, address, self._service.params.chain_id)
+        message = make_possession_message(self.key, address, self._core.params.chain_id)
         return RegisterVoter(self.key, self._bls.prove_possession(self._secret, message), bond)
 
     async def register(self, bond: Nano) -> TxId:
@@ -158,7 +153,7 @@ class Voter:
     async def run(self) -> None:
         """Vote until cancelled."""
         log.info("voting on finality", key=self.key.hex(), signed=len(self._journal.signed))
-        async with self._service.subscribe() as events:
+        async with self._core.events.subscribe() as events:
             while True:
                 await self._look()
                 try:
@@ -180,28 +175,28 @@ class Voter:
 
     async def _note_foreign(self) -> None:
         """What was signed with this key elsewhere must not be contradicted here."""
-        chain_id = self._service.params.chain_id
-        heard = [make_signed(chain_id, vote.link) for vote in self._service.votes.pool.get_latest(self.key)]
+        chain_id = self._core.params.chain_id
+        heard = [make_signed(chain_id, vote.link) for vote in self._core.votes.pool.get_latest(self.key)]
         fresh = set(heard).difference(self._journal.signed)
         if fresh:
             await self._write(partial(self._journal.note, fresh))
             log.warning("this key votes elsewhere too", votes=len(fresh))
 
     async def _vote(self) -> None:
-        service, ledger = self._service, self._service.ledger
+        core, ledger = self._core, self._core.ledger
         tip, state = ledger.tip, ledger.state
-        age_ms = service.clock.now_ms() - tip.header.time_ms
-        if age_ms > RECENT_EPOCHS * service.params.epoch_blocks * service.params.spacing_ms:
+        age_ms = core.clock.now_ms() - tip.header.time_ms
+        if age_ms > RECENT_EPOCHS * core.params.epoch_blocks * core.params.spacing_ms:
             return
-        link = find_duty(service.params, state, tip.header.height, self.key)
+        link = find_duty(core.params, state, tip.header.height, self.key)
         if link is None or link in self._sent:
             return
         if self._is_new and 0 < link.target.epoch <= self._began_in:
             return  # with an empty journal: what this key may have signed before has had no time to be heard
-        await self._write(partial(self._journal.sign, make_signed(service.params.chain_id, link)))
-        signature = self._bls.sign(self._secret, compute_vote_hash(service.params.chain_id, link))
+        await self._write(partial(self._journal.sign, make_signed(core.params.chain_id, link)))
+        signature = self._bls.sign(self._secret, compute_vote_hash(core.params.chain_id, link))
         self._sent = {each for each in self._sent if each.target.epoch >= link.target.epoch} | {link}
-        await service.votes.add(Vote(link, self.key, signature))
+        await core.votes.add(Vote(link, self.key, signature))
         self._count += 1
         self._last_epoch, self._last_error = link.target.epoch, ""
         log.info("voted", epoch=link.target.epoch, source=link.source.epoch)
@@ -209,7 +204,7 @@ class Voter:
     async def _write(self, call: Callable[[], object]) -> None:
         """The journal, off the loop."""
         try:
-            await self._service.run_check(call)
+            await self._core.threads.check(call)
         except Refused as error:
             raise NodeError(error.code, f"the journal refuses: {error.message}") from error
 
@@ -218,24 +213,24 @@ class Voter:
 
         A key that was registered before and is no more was taken back by its owner, or slashed.
         """
-        service, address = self._service, self.address
+        core, address = self._core, self.address
         if self._account is None or address != compute_address(compute_public_key(self._account)):
             return
-        if self._locking is not None and service.mempool.has(self._locking):
+        if self._locking is not None and core.mempool.has(self._locking):
             return
-        state = service.ledger.state
+        state = core.ledger.state
         voter = state.get_voter(address)
         is_taken_back = voter is None and state.get_key_owner(self.key) is not None
         if is_taken_back or (voter is not None and voter.key != self.key):
             return
-        spendable = state.get_account(address).balance - service.mempool.estimate_fee(MAX_ORDER_BYTES)
-        lock = compute_next_lock(service.params, self._limits, self._get_mined(address), voter, spendable)
+        spendable = state.get_account(address).balance - core.mempool.estimate_fee(MAX_ORDER_BYTES)
+        lock = compute_next_lock(core.params, self._limits, self._get_mined(address), voter, spendable)
         if lock:
             self._locking = await self.register(lock)
 
     def _get_mined(self, address: Address | None) -> Nano:
         """What the account mined, at the tip."""
-        ledger = self._service.ledger
+        ledger = self._core.ledger
         if address is None:
             return Nano(0)
         return compute_mined(ledger.params, ledger.state.get_account(address), Height(ledger.tip.header.height))
@@ -250,15 +245,7 @@ class Voter:
         return self._account
 
     async def _send(self, payload: RegisterVoter | UnbondVoter | WithdrawBond) -> TxId:
-        tx = make_transaction(self._service, self._get_account(), payload)
-        await self._service.add_transaction(tx)
+        tx = make_transaction(self._core, self._get_account(), payload)
+        await self._core.transactions.add(tx)
         log.info("sent", payload=type(payload).__name__, tx=compute_tx_id(tx).hex())
         return compute_tx_id(tx)
-
-
-def make_transaction(service: NodeService, secret: bytes, payload: Payload) -> Transaction:
-    """The account's next transaction, at the fee the pool asks now."""
-    address = compute_address(compute_public_key(secret))
-    nonce = service.mempool.next_nonce(address, service.ledger.state)
-    fee = service.mempool.estimate_fee(len(encode(payload)) + TX_BYTES)
-    return sign_transaction(secret, service.params.chain_id, nonce, fee, payload)

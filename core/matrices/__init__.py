@@ -1,1 +1,6 @@
-"""Matrices of a running node: stored, read, fetched, and kept while they are needed."""
+"""Matrices of a running node: stored, read, fetched, and kept while they are needed.
+
+Pipeline: a caller or peer -> `service` (the store changes in its own thread; waiting callers and subscribers are told)
+-> `maintenance`, which computes from chain and pool what is needed (`needs`), repairs, scrubs and saves. `uploads`
+takes rows from this machine's users, `product_rows` those that the miner makes.
+"""

@@ -1,4 +1,4 @@
-"""Looks after the matrix store of a running node: what is needed, what the disk spoils, what is to be fetched again."""
+"""Maintains the matrix store of a running node: computes what is needed, finds damage, fetches what is missing."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,11 +8,10 @@ from typing import Final, TypeVar
 import structlog
 
 from inos.chain.events import TipChanged, TransactionAdded
-from inos.core.events import Hub
+from inos.core.events import EventBus
 from inos.core.matrices.needs import Needs
-from inos.core.matrices.service import Depot
+from inos.core.matrices.service import MatrixService
 from inos.core.threads import Threads
-from inos.mesh.store import MatrixStore
 from inos.primitives.errors import InosError
 from inos.primitives.units import MatrixId
 
@@ -20,16 +19,18 @@ log: Final = structlog.get_logger("node")
 T = TypeVar("T")
 
 NEEDS_S: Final = 5.0
-"""At the latest after so long the needs are looked at again, whatever the events say."""
+"""The needs are computed again after so long at the latest, whatever the events say."""
 LOOK_S: Final = 0.2
-"""At most once in so long, however many transactions come."""
-MEND_S: Final = 1.0
+"""They are computed once in so long at most, however many transactions come."""
+REPAIR_S: Final = 1.0
+REPEAT_S: Final = 3.0
+"""Matrices that are still missing are asked for again this often."""
 SAVE_S: Final = 60.0
 STEPS: Final = 16
 """Runs scrubbed in one turn, at most."""
 
 
-class Steward:
+class MatrixMaintenance:
     """Runs until cancelled.
 
     Args:
@@ -39,33 +40,32 @@ class Steward:
 
     def __init__(
         self,
-        store: MatrixStore,
-        depot: Depot,
-        hub: Hub,
+        matrices: MatrixService,
+        events: EventBus,
         threads: Threads,
         list_needs: Callable[[], Needs],
         scrub_rate: int,
     ) -> None:
-        self._store = store
-        self._depot = depot
-        self._hub = hub
+        self._matrices = matrices
+        self._store = matrices.store
+        self._events = events
         self._threads = threads
         self._list_needs = list_needs
         self._scrub_rate = scrub_rate
 
     async def run(self) -> None:
-        """Look after it, until cancelled; what is needed is known before anything else is done."""
-        await self._try("looking at what is needed", self._look)
+        """Maintain the store, until cancelled. What is needed is known before anything else is done."""
+        await self._try("computing what is needed", self._update_needs)
         async with asyncio.TaskGroup() as group:
-            for work in (self._follow(), self._mend(), self._scrub(), self._save()):
+            for work in (self._follow(), self._repair(), self._repeat_requests(), self._scrub(), self._save()):
                 group.create_task(work)
 
-    async def _look(self) -> None:
+    async def _update_needs(self) -> None:
         needs = await self._threads.check(self._list_needs)
-        self._store.set_needed(needs.now, needs.late)
+        self._store.retention.set_needed(needs.now, needs.late)
 
     async def _follow(self) -> None:
-        async with self._hub.subscribe() as events:
+        async with self._events.subscribe() as events:
             while True:
                 try:
                     async with asyncio.timeout(NEEDS_S):
@@ -73,11 +73,11 @@ class Steward:
                             pass
                 except TimeoutError:
                     pass
-                await self._try("looking at what is needed", self._look)
+                await self._try("computing what is needed", self._update_needs)
                 await asyncio.sleep(LOOK_S)
 
-    async def _mend(self) -> None:
-        """Take up files found damaged: what is right of them is kept, and the rest asked of other nodes."""
+    async def _repair(self) -> None:
+        """Keep what is right of damaged files, and ask other nodes for the rest."""
         told: set[MatrixId] = set()
         while True:
             missing = self._store.list_missing()
@@ -86,17 +86,22 @@ class Steward:
                 if info is not None and id not in told:
                     log.warning("matrix damaged or cut off; what is missing is fetched again", id=id.hex())
                     told.add(id)
-                    await self._try("mending a matrix", partial(self._depot.begin, info))
-            self._depot.ask([id for id, _ in missing if not self._store.has(id)])
-            await asyncio.sleep(MEND_S)
+                    await self._try("repairing a matrix", partial(self._matrices.begin, info))
+            self._matrices.ask([id for id, _ in missing if not self._store.has(id)])
+            await asyncio.sleep(REPAIR_S)
+
+    async def _repeat_requests(self) -> None:
+        while True:
+            await asyncio.sleep(REPEAT_S)
+            self._matrices.repeat_requests()
 
     async def _scrub(self) -> None:
         while self._scrub_rate:
             read = await self._try("reading matrices back", partial(self._threads.check, self._scrub_some))
-            await asyncio.sleep(read / self._scrub_rate if read else MEND_S)
+            await asyncio.sleep(read / self._scrub_rate if read else REPAIR_S)
 
     def _scrub_some(self) -> int:
-        """Bytes read: up to what may be read in a second."""
+        """Check up to what may be read in a second, and return the bytes read."""
         total = 0
         for _ in range(STEPS):
             read = self._store.scrubber.step()
@@ -106,14 +111,15 @@ class Steward:
         return total
 
     async def _save(self) -> None:
+        retention, store = self._store.retention, self._threads.store
         while True:
             await asyncio.sleep(SAVE_S)
-            await self._try("dropping what came in part", partial(self._threads.keep, self._store.drop_stale))
-            await self._try("saving what the matrix store remembers", partial(self._threads.keep, self._store.save))
+            await self._try("dropping incomplete matrices", partial(store, retention.drop_stale))
+            await self._try("saving pins and demand", partial(store, retention.save))
 
     async def _try(self, what: str, call: Callable[[], Awaitable[T]]) -> T | None:
         try:
             return await call()
         except InosError as error:
-            log.warning(f"{what} failed", code=error.code, error=error.message)
+            log.warning("matrix maintenance failed", what=what, code=error.code, error=error.message)
             return None

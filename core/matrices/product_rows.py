@@ -1,4 +1,4 @@
-"""Products that a miner makes on disk: inos.miner.ports.RowFile over the matrix store."""
+"""Products that a miner makes on disk, slice by slice."""
 
 from typing import Any, Final
 
@@ -12,8 +12,10 @@ from inos.primitives.units import JobId
 PREFIX: Final = "job"
 
 
-class JobRows:
-    """One job's product, found again after a restart whether it was being made or stored already. Opening reads it.
+class ProductRows:
+    """One job's product. It is found again after a restart, whether it was being made or was stored. Opening reads it.
+
+    Satisfies `inos.miner.ports.RowFile`.
 
     Raises:
         InvalidMatrix: no product has this shape. MeshError: "store-full", "disk-refuses".
@@ -23,22 +25,24 @@ class JobRows:
         self._store = store
         self._name = PREFIX + job.hex()
         self._rows = rows
-        self._ref = store.find_adopted(self._name)
+        self._ref = store.growth.find_adopted(self._name)
         self._growing: GrowingMatrix | None = None
         if self._ref is None:
-            self._growing = store.open_growing(self._name, DTYPE_INT32, rows, cols)
+            self._growing = store.growth.open(self._name, DTYPE_INT32, rows, cols)
 
     @property
     def rows_done(self) -> int:
+        """Rows written, from the first one on."""
         return self._rows if self._growing is None else self._growing.rows_done
 
     def write(self, first: int, rows: NDArray[Any]) -> None:
+        """Write the next rows, which begin at row `first`."""
         if self._growing is None:
             raise ValueError("the product is stored already")
         self._growing.write(first, rows)
 
     def finish(self) -> MatrixRef:
-        """Store the product; the same again afterwards.
+        """Store the product, and return its reference. May be repeated.
 
         Raises:
             ValueError: rows are missing. MeshError: "store-full", "disk-refuses".
@@ -51,7 +55,7 @@ class JobRows:
         return self._ref
 
     def drop(self) -> None:
-        """Forget what is not stored."""
+        """Forget what is not stored, and close the file."""
         if self._growing is not None:
             self._growing.close()
-        self._store.drop_growing(self._name)
+        self._store.growth.drop(self._name)

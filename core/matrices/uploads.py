@@ -1,4 +1,4 @@
-"""Matrices that come from this machine's users a few rows at a time, since no request may hold gigabytes."""
+"""Matrices that this machine's users send a few rows at a time, since no request may hold gigabytes."""
 
 from collections import OrderedDict
 from typing import Any, Final
@@ -11,26 +11,26 @@ from inos.mesh.store import MatrixStore
 from inos.primitives.units import MatrixId
 
 MAX_OPEN: Final = 8
-"""Uploads whose files are open; another one is closed for it, and goes on where it was."""
+"""Uploads whose files are open; beyond it the longest unused file is closed, and opened again when rows come."""
 PREFIX: Final = "upload"
 
 
 class Uploads:
-    """Belongs to the thread that changes the store. What came stays on disk, so an upload cut off is taken up again."""
+    """Belongs to the thread that changes the store. Rows stay on disk, so an interrupted upload can be continued."""
 
     def __init__(self, store: MatrixStore) -> None:
         self._store = store
         self._open: OrderedDict[MatrixId, GrowingMatrix] = OrderedDict()
 
     def add(self, matrix: MatrixId, shape: tuple[int, int, int], first: int, rows: NDArray[Any] | None) -> int:
-        """Keep rows from `first` on, if any; how many there are now. The matrix is stored once all are.
+        """Write rows from `first` on, if any, and return how many are here. The matrix is stored when all are.
 
         Args:
             shape: data type, rows and columns.
 
         Raises:
-            MeshError: "rows-out-of-order": others are due; "wrong-matrix": all are here, and are another matrix.
-            InvalidMatrix: they are no matrix.
+            MeshError: "rows-out-of-order": other rows come next; "wrong-matrix": all rows are here, and are another
+            matrix. InvalidMatrix: they are no matrix.
         """
         if self._store.has(matrix):
             return shape[1]
@@ -51,7 +51,7 @@ class Uploads:
         if growing is not None and (growing.dtype, growing.rows, growing.cols) != shape:
             growing.close()
             growing = None
-        self._open[matrix] = growing or self._store.open_growing(PREFIX + matrix.hex(), *shape)
+        self._open[matrix] = growing or self._store.growth.open(PREFIX + matrix.hex(), *shape)
         while len(self._open) > MAX_OPEN:
             self._open.popitem(last=False)[1].close()
         return self._open[matrix]
@@ -62,6 +62,6 @@ class Uploads:
             found = self._store.adopt(growing)
         finally:
             growing.close()
-        self._store.drop_growing(PREFIX + matrix.hex())
+        self._store.growth.drop(PREFIX + matrix.hex())
         if found.id != matrix:
             raise MeshError("wrong-matrix", f"the rows sent as matrix {matrix.hex()} are {found.id.hex()}")

@@ -1,4 +1,4 @@
-"""The check of job results that consensus asks for: Freivalds over the matrices this node holds."""
+"""Verdicts on job results: Freivalds over the matrices that this node holds, and what is known already."""
 
 import threading
 from collections import OrderedDict
@@ -24,7 +24,9 @@ class MatrixReader(Protocol):
 
 
 class StoredResults:
-    """consensus.ResultChecker over a matrix store. Safe to call from several threads.
+    """A consensus.ResultChecker that checks where it has no verdict yet. Safe to call from several threads.
+
+    It computes, so a running node's ledger gets `KnownResults` in its place.
 
     A verdict is a pure function of the job and the three ids, so it is kept: a result checked when its
     transaction came is not multiplied again when its block comes.
@@ -41,21 +43,31 @@ class StoredResults:
         Raises:
             MatrixMissing: with all of the three that are not here.
         """
-        job, x, w, y = product.job, product.x, product.w, product.y
-        key = (job, x.id, w.id, y.id)
-        with self._lock:
-            known = self._verdicts.get(key)
+        known = self.find_verdict(product)
         if known is not None:
             return known
-        missing = [MatrixId(ref.id) for ref in (x, w, y) if not self._store.has(MatrixId(ref.id))]
-        if missing:
-            raise MatrixMissing(missing)
-        verdict = self._check(job, x, w, y)
+        verdict = self._check(product.job, product.x, product.w, product.y)
         with self._lock:
-            self._verdicts[key] = verdict
+            self._verdicts[_make_key(product)] = verdict
             while len(self._verdicts) > MAX_VERDICTS:
                 self._verdicts.popitem(last=False)
         return verdict
+
+    def find_verdict(self, product: Product) -> bool | None:
+        """Return a verdict that is known, or None where the check is outstanding.
+
+        Raises:
+            MatrixMissing: there is no verdict, and these of the three matrices are not here.
+        """
+        with self._lock:
+            known = self._verdicts.get(_make_key(product))
+        if known is not None:
+            return known
+        refs = (product.x, product.w, product.y)
+        missing = [MatrixId(ref.id) for ref in refs if not self._store.has(MatrixId(ref.id))]
+        if missing:
+            raise MatrixMissing(missing)
+        return None
 
     def _check(self, job: JobId, x: MatrixRef, w: MatrixRef, y: MatrixRef) -> bool:
         left, right, result = (self._get(MatrixId(ref.id)) for ref in (x, w, y))
@@ -70,3 +82,18 @@ class StoredResults:
         if found is None:
             raise MatrixMissing([matrix])
         return found
+
+
+class KnownResults:
+    """A consensus.ResultChecker that only looks up: it is asked in the writer's thread, which must not multiply."""
+
+    def __init__(self, results: StoredResults) -> None:
+        self._results = results
+
+    def get_verdict(self, product: Product) -> bool | None:
+        """Return a verdict that is known, or None; errors as `StoredResults.find_verdict`."""
+        return self._results.find_verdict(product)
+
+
+def _make_key(product: Product) -> tuple[bytes, bytes, bytes, bytes]:
+    return product.job, product.x.id, product.w.id, product.y.id

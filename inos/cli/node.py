@@ -142,6 +142,12 @@ def command(
             "--vote-bond", metavar="CREDITS", help="Register as a voter by itself, from the account it mines with."
         ),
     ] = None,
+    jury: Annotated[
+        bool | None,
+        typer.Option(
+            "--jury/--no-jury", help="With --vote: judge disputed results; it costs traffic and disk. [judge]"
+        ),
+    ] = None,
     vote_max_bond: Annotated[
         str | None,
         typer.Option("--vote-max-bond", metavar="CREDITS", help="Raise the bond up to this as it mines more. [never]"),
@@ -202,6 +208,7 @@ def command(
         "vote": vote,
         "vote_bond": vote_bond,
         "vote_max_bond": vote_max_bond,
+        "jury": jury,
         "metrics": metrics,
         "log_level": log_level,
         "log_format": log_format,

@@ -17,7 +17,7 @@ import structlog
 from msgspec import Struct
 
 from inos.client.client import Client
-from inos.core.service import NodeService
+from inos.core.node_core import NodeCore
 from inos.genesis import Network
 from inos.genesis.loading import derive_devnet, load_network
 from inos.node.node import Node, open_node
@@ -149,11 +149,11 @@ class TestChain:
     @property
     def url(self) -> str:
         """The node's JSON-RPC; the same after `revert`."""
-        return self._get_node().rpc_url
+        return self._get_node().rpc.url
 
     @property
     def height(self) -> int:
-        return int(self._get_node().service.ledger.tip.header.height)
+        return int(self._get_node().core.ledger.tip.header.height)
 
     @property
     def now_ms(self) -> TimeMs:
@@ -213,7 +213,7 @@ class TestChain:
         async def take() -> int:
             node, mint = self._get_node(), self._get_mint()
             async with mint.turn:
-                waiting = (node.service.mempool.get(id) for id in node.service.mempool.list_ids())
+                waiting = (node.core.mempool.get(id) for id in node.core.mempool.list_ids())
                 pool = tuple(tx for tx in waiting if tx is not None)
                 self._snapshots.append(Snapshot(len(mint.blocks), self._clock.ahead_ms, pool))
             return len(self._snapshots) - 1
@@ -270,14 +270,14 @@ class TestChain:
         stack = AsyncExitStack()
         self._node = await stack.enter_async_context(open_node(load_settings(flags), self._clock))
         self._rpc_port = self._node.rpc.port
-        self._mint = Mint(self._node.service, self._clock, self._worker_key.address)
-        self._attend(self._node.service)
+        self._mint = Mint(self._node.core, self._clock, self._worker_key.address)
+        self._attend(self._node.core)
         self._stack = stack
 
-    def _attend(self, service: NodeService) -> None:
+    def _attend(self, core: NodeCore) -> None:
         """From now on a transaction is on chain, and a paid job done, before whoever sent it has the answer."""
-        take, turn = service.add_transaction, asyncio.Lock()
-        worker = Worker(service, self._get_mint(), self._worker_key, take)
+        take, turn = core.transactions.add, asyncio.Lock()
+        worker = Worker(core, self._get_mint(), self._worker_key, take)
 
         async def take_and_mine(tx: Transaction) -> TxId:
             id = await take(tx)
@@ -288,7 +288,7 @@ class TestChain:
                     await worker.do_jobs()
             return id
 
-        service.add_transaction = take_and_mine  # type: ignore[method-assign]  # what the RPC calls, this node's alone
+        core.transactions.add = take_and_mine  # type: ignore[method-assign]  # what the RPC calls, this node's alone
         self._worker = worker
 
     async def _reopen(self, kept: Snapshot) -> None:
@@ -301,11 +301,11 @@ class TestChain:
         await self._open()
         node, mint = self._get_node(), self._get_mint()
         self._clock.set_ahead(max(kept.ahead_ms, self._clock.ahead_ms))  # blocks of the past must not be ahead of it
-        service = node.service
-        await service.add_checked_blocks([await service.verifier.check(*made) for made in blocks])
+        core = node.core
+        await core.blocks.add_checked([await core.verifier.check(*made) for made in blocks])
         mint.blocks += blocks
         self._clock.set_ahead(kept.ahead_ms)
-        await node.service.add_pool(kept.pool)
+        await core.transactions.restore(kept.pool)
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         if self._loop is None or self._loop.is_closed():

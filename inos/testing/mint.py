@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from inos import work
 from inos.chain.template import Template
 from inos.consensus.records import JobState
-from inos.core.service import NodeService
+from inos.core.node_core import NodeCore
 from inos.primitives.blocks import Block, compute_anchor
 from inos.primitives.errors import InosError
 from inos.primitives.matrices import Witness
@@ -30,8 +30,8 @@ MAX_JOBS: Final = 200
 class Mint:
     """Makes blocks of whatever waits, one spacing after another by the chain's clock."""
 
-    def __init__(self, service: NodeService, clock: MovableClock, beneficiary: Address) -> None:
-        self._service = service
+    def __init__(self, core: NodeCore, clock: MovableClock, beneficiary: Address) -> None:
+        self._core = core
         self._clock = clock
         self._beneficiary = beneficiary
         self._operand = work.Operand.commit(np.ones((OPERAND_ROWS, OPERAND_ROWS), np.int8))
@@ -42,15 +42,15 @@ class Mint:
 
     async def mine(self, count: int, seconds: float | None = None) -> int:
         """So many blocks, each so many seconds after the one before (a spacing without); the height they lead to."""
-        step = self._service.params.spacing_ms if seconds is None else round(seconds * 1000)
+        step = self._core.params.spacing_ms if seconds is None else round(seconds * 1000)
         async with self.turn:
             for _ in range(count):
                 self._clock.advance(step)
-                template = await self._service.get_template(self._beneficiary)
+                template = await self._core.templates.make(self._beneficiary)
                 block, witness = await asyncio.to_thread(self._seal, template)
-                await self._service.add_block(block, witness)
+                await self._core.blocks.add(block, witness)
                 self.blocks.append((block, witness))
-        return int(self._service.ledger.tip.header.height)
+        return int(self._core.ledger.tip.header.height)
 
     def _seal(self, template: Template) -> tuple[Block, Witness]:
         nonce = 0
@@ -67,8 +67,8 @@ class Mint:
 class Worker:
     """Does every paid job there is, honestly; `send` takes its transactions."""
 
-    def __init__(self, service: NodeService, mint: Mint, key: Key, send: Callable[[Transaction], Awaitable[TxId]]):
-        self._service = service
+    def __init__(self, core: NodeCore, mint: Mint, key: Key, send: Callable[[Transaction], Awaitable[TxId]]):
+        self._core = core
         self._send_signed = send
         self._mint = mint
         self._key = key
@@ -78,10 +78,10 @@ class Worker:
 
         A job whose operands are not on this node, or that has no time left, stays as it is.
         """
-        ledger = self._service.ledger
+        ledger = self._core.ledger
         done: list[JobId] = []
         for id, job in ledger.list_jobs(state=JobState.OPEN, limit=MAX_JOBS):
-            operands = [await self._service.read_matrix(ref.matrix_id) for ref in (job.x, job.w)]
+            operands = [await self._core.matrices.read(ref.matrix_id) for ref in (job.x, job.w)]
             if job.deadline > ledger.tip.header.height + 1:
                 x, w = operands
                 if x is not None and w is not None:
@@ -92,17 +92,17 @@ class Worker:
         await self._send(ClaimJob(id))
         await self._mint.mine(1)
         y = await asyncio.to_thread(partial(multiply_int7, x, w))
-        await self._send(SubmitResult(id, await self._service.add_matrix(y)))
+        await self._send(SubmitResult(id, await self._core.matrices.put(y)))
         await self._mint.mine(1)
-        while (found := self._service.ledger.state.get_job(id)) is not None and found.state is JobState.DELIVERED:
+        while (found := self._core.ledger.state.get_job(id)) is not None and found.state is JobState.DELIVERED:
             await self._mint.mine(1)
         if found is None or found.state is not JobState.SETTLED:
             raise InosError("job-not-settled", f"the test chain's worker did job {id.hex()}, which is not settled")
         return id
 
     async def _send(self, payload: Payload) -> None:
-        service = self._service
+        core = self._core
         address = self._key.address
-        nonce = service.mempool.next_nonce(address, service.ledger.state)
-        tx = sign_transaction(self._key.secret, service.params.chain_id, nonce, service.mempool.estimate_fee(), payload)
+        nonce = core.mempool.next_nonce(address, core.ledger.state)
+        tx = sign_transaction(self._key.secret, core.params.chain_id, nonce, core.mempool.estimate_fee(), payload)
         await self._send_signed(tx)

@@ -79,7 +79,7 @@ class SyncMonitor:
             await self._verification.end_bulk()
 
     def _look(self) -> SyncObservation:
-        ledger, state = self._node.ledger, self._node.state_import
+        ledger, state = self._node.ledger, self._node.state_import.state
         return SyncObservation(
             now=self._clock.monotonic(),
             peers=sum(1 for _ in self._list_peers()),

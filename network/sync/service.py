@@ -166,7 +166,7 @@ class SyncService:
                 raise TypeError(f"no part of the node takes a {type(notice).__name__}")
 
     async def _listen(self) -> None:
-        async with self._node.subscribe() as events:
+        async with self._node.events.subscribe() as events:
             async for event in events:
                 self._on_event(event)
 

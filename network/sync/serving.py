@@ -11,7 +11,13 @@ from inos.network.wire.chain import MAX_HEADERS, BlockData, GetBlocks, GetHeader
 from inos.network.wire.control import NotFound
 from inos.network.wire.matrices import GetMatrix, GetRun, GetStrips, MatrixHead, RunData, Strip, Strips
 from inos.network.wire.skeleton import MAX_SKELETON_IDS, GetSkeleton, Skeleton
-from inos.network.wire.snapshot import MAX_STEPS, GetStateRange, GetSteps, StateRangeData, Steps
+from inos.network.wire.snapshot import (
+    MAX_FINALITY_PROOFS,
+    FinalityProofs,
+    GetFinalityProofs,
+    GetStateRange,
+    StateRangeData,
+)
 from inos.network.wire.transactions import GetTransactions, Transactions
 from inos.primitives.codec import encode
 from inos.primitives.errors import InosError
@@ -47,7 +53,7 @@ class RequestServer:
             case GetTransactions():
                 await peer.out.put(Transactions(request.request, self._choose_transactions(request)))
             case GetMatrix():
-                info = self._node.matrices.info(MatrixId(request.id))
+                info = self._node.matrices.store.info(MatrixId(request.id))
                 if info is None:
                     await peer.out.put(NotFound(request.request, (request.id,)))
                 else:
@@ -56,14 +62,14 @@ class RequestServer:
             case GetStrips():
                 await self._send_strips(peer, request)
             case GetStateRange():
-                found = await self._node.read_range(BlockId(request.block), request.place)
+                found = await self._node.past_states.read_range(BlockId(request.block), request.place)
                 if found is None:
                     await peer.out.put(NotFound(request.request, (request.block,)))
                 else:
                     await peer.out.put(StateRangeData(request.request, found))
-            case GetSteps():
-                steps = self._node.ledger.list_steps(request.first, MAX_STEPS)
-                await peer.out.put(Steps(request.request, tuple(steps)))
+            case GetFinalityProofs():
+                steps = self._node.ledger.list_steps(request.first, MAX_FINALITY_PROOFS)
+                await peer.out.put(FinalityProofs(request.request, tuple(steps)))
             case GetRun():
                 run = await self._read_run(request)
                 if run is None:
@@ -101,14 +107,15 @@ class RequestServer:
     async def _read_run(self, request: GetRun) -> RunView | None:
         """Return a run; return None also if this node is too busy to read it."""
         try:
-            return await self._node.read_run(MatrixId(request.id), request.index)
+            return await self._node.matrices.read_run(MatrixId(request.id), request.index)
         except InosError as error:
             log.info("run not served", id=request.id.hex(), code=error.code, reason=error.message)
             return None
 
     async def _send_strips(self, peer: Peer, request: GetStrips) -> None:
         id = MatrixId(request.id)
-        found = self._node.matrices.get_strips(id, request.first, request.count) if self._node.matrices.has(id) else ()
+        store = self._node.matrices.store
+        found = store.get_strips(id, request.first, request.count) if store.has(id) else ()
         if not found:
             await peer.out.put(NotFound(request.request, (request.id,)))
             return

@@ -22,7 +22,7 @@ from inos.network.wire.control import Bye, NotFound, Ping, Pong
 from inos.network.wire.kademlia import FindNodes, FindProviders, Nodes, Provide, Provided, Providers
 from inos.network.wire.matrices import CopyAnswer, GetMatrix, GetRun, GetStrips, MatrixHead, OfferCopy, RunData, Strips
 from inos.network.wire.skeleton import GetSkeleton, Skeleton
-from inos.network.wire.snapshot import GetStateRange, GetSteps, StateRangeData, Steps
+from inos.network.wire.snapshot import FinalityProofs, GetFinalityProofs, GetStateRange, StateRangeData
 from inos.network.wire.transactions import (
     MAX_TRANSACTIONS_BYTES,
     AnnounceTransactions,
@@ -116,8 +116,8 @@ LIMITS: Final[dict[type[Message], Limit]] = {
     Votes: Limit(256 * _KB, Lane.TRANSACTIONS, 0, 0, 0, 400),
     GetStateRange: Limit(128, Lane.TRANSACTIONS, 50, 400, 5, 20),
     StateRangeData: Limit(MAX_STATE_RANGE_BYTES, Lane.BULK, 0, 0, 0, 60),
-    GetSteps: Limit(64, Lane.TRANSACTIONS, 2, 20, 5, 5),
-    Steps: Limit(1024 * _KB, Lane.TRANSACTIONS, 0, 0, 0, 40),
+    GetFinalityProofs: Limit(64, Lane.TRANSACTIONS, 2, 20, 5, 5),
+    FinalityProofs: Limit(1024 * _KB, Lane.TRANSACTIONS, 0, 0, 0, 40),
 }
 
 RESERVE_MS_PER_S: Final = 2.0

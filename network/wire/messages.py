@@ -20,7 +20,7 @@ from inos.network.wire.control import MAX_HELLO_BYTES, Bye, Hello, NotFound, Pin
 from inos.network.wire.kademlia import FindNodes, FindProviders, Nodes, Provide, Provided, Providers
 from inos.network.wire.matrices import CopyAnswer, GetMatrix, GetRun, GetStrips, MatrixHead, OfferCopy, RunData, Strips
 from inos.network.wire.skeleton import GetSkeleton, Skeleton
-from inos.network.wire.snapshot import GetStateRange, GetSteps, StateRangeData, Steps
+from inos.network.wire.snapshot import FinalityProofs, GetFinalityProofs, GetStateRange, StateRangeData
 from inos.network.wire.transactions import AnnounceTransactions, GetTransactions, Transactions
 from inos.network.wire.votes import AnnounceVotes, GetVotes, Votes
 from inos.primitives.codec import decode, encode
@@ -70,8 +70,8 @@ KINDS: Final[tuple[type[Message], ...]] = (
     Votes,
     GetStateRange,
     StateRangeData,
-    GetSteps,
-    Steps,
+    GetFinalityProofs,
+    FinalityProofs,
 )
 BY_TAG: Final[dict[int, type[Message]]] = {cast(int, kind.__struct_config__.tag): kind for kind in KINDS}
 _ANY: Final[Any] = reduce(or_, KINDS)

@@ -10,7 +10,7 @@ from inos.network.wire.base import Reply, Request
 from inos.primitives.matrices import Hash32
 from inos.primitives.votes import Epoch
 
-MAX_STEPS: Final = 16
+MAX_FINALITY_PROOFS: Final = 16
 
 
 class GetStateRange(Request, frozen=True, tag=52):
@@ -25,13 +25,13 @@ class StateRangeData(Reply, frozen=True, tag=53):
     found: StateRange
 
 
-class GetSteps(Request, frozen=True, tag=54):
+class GetFinalityProofs(Request, frozen=True, tag=54):
     """Requests how the checkpoints from this epoch on were justified."""
 
     first: Epoch
 
 
-class Steps(Reply, frozen=True, tag=55):
-    """Carries proofs of finality in order. If there are MAX_STEPS of them, there are more."""
+class FinalityProofs(Reply, frozen=True, tag=55):
+    """Carries proofs of finality in order. If there are MAX_FINALITY_PROOFS of them, there are more."""
 
-    steps: Annotated[tuple[Step, ...], Meta(max_length=MAX_STEPS)]
+    steps: Annotated[tuple[Step, ...], Meta(max_length=MAX_FINALITY_PROOFS)]

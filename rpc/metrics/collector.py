@@ -93,7 +93,7 @@ class _NodeCollector:
             "Credits that a job posted now burns for 10^12 multiply-accumulates",
             price / NANO_PER_CREDIT,
         )
-        stats = self._node.get_pulse()
+        stats = self._node.monitor.get_stats()
         yield _counter("inos_chain_blocks_connected", "Blocks connected since the start", stats.blocks_connected)
         yield _counter(
             "inos_chain_blocks_disconnected", "Blocks disconnected by reorgs since the start", stats.blocks_undone
@@ -133,28 +133,28 @@ class _NodeCollector:
         )
 
     def _collect_network(self) -> Iterator[Metric]:
-        peers = self._node.net_peers()
+        peers = self._node.p2p.peers()
         counts = GaugeMetricFamily("inos_peers", "Connected peers by direction", labels=("direction",))
         for name, is_inbound in (("inbound", True), ("outbound", False)):
-            counts.add_metric((name,), sum(peer.is_inbound == is_inbound for peer in peers))
+            counts.add_metric((name,), sum(peer.is_outbound != is_inbound for peer in peers))
         yield counts
         moved = GaugeMetricFamily(
             "inos_peers_bytes", "Bytes exchanged with the connected peers, by direction", labels=("direction",)
         )
-        moved.add_metric(("received",), sum(peer.bytes_received for peer in peers))
-        moved.add_metric(("sent",), sum(peer.bytes_sent for peer in peers))
+        moved.add_metric(("received",), sum(peer.bytes_in for peer in peers))
+        moved.add_metric(("sent",), sum(peer.bytes_out for peer in peers))
         yield moved
-        latencies = [peer.latency_ms / 1000 for peer in peers if peer.latency_ms >= 0]
+        latencies = [peer.latency_ms / 1000 for peer in peers if peer.latency_ms is not None]
         yield _gauge("inos_peer_latency_max_seconds", "Longest round-trip time of a ping", max(latencies, default=0.0))
-        status = self._node.net_status()
+        status = self._node.p2p.get_status()
         known = GaugeMetricFamily(
             "inos_addresses", "Addresses in the address book, new (never reached) or tried (reached)", labels=("kind",)
         )
         known.add_metric(("new",), status.known_new)
         known.add_metric(("tried",), status.known_tried)
         yield known
-        yield _gauge("inos_bans", "Nodes and network groups banned now", len(self._node.net_bans()))
-        sync = self._node.get_sync_status()
+        yield _gauge("inos_bans", "Nodes and network groups banned now", len(self._node.p2p.list_bans()))
+        sync = self._node.p2p.sync.monitor.get_status()
         yield _gauge(
             "inos_sync_blocks_left",
             "Blocks between the tip and the best header",
@@ -163,7 +163,7 @@ class _NodeCollector:
         yield _gauge("inos_sync_blocks_per_second", "Blocks synced per second", sync.blocks_per_s)
 
     def _collect_mesh(self) -> Iterator[Metric]:
-        status = self._node.matrices.get_status()
+        status = self._node.matrices.store.get_status()
         yield _gauge("inos_mesh_matrices", "Complete matrices stored", status.matrices)
         yield _gauge("inos_mesh_incomplete", "Matrices stored in part", status.incomplete)
         yield _gauge("inos_mesh_bytes", "Bytes of matrices on disk", status.bytes)
@@ -202,7 +202,7 @@ class _NodeCollector:
         yield _gauge("inos_miner_jobs_in_progress", "Jobs claimed and not yet paid", status.jobs_held)
 
     def _collect_process(self) -> Iterator[Metric]:
-        stats = self._node.get_pulse()
+        stats = self._node.monitor.get_stats()
         yield _gauge("inos_uptime_seconds", "Seconds since the node started", stats.uptime_s)
         yield _gauge("inos_loop_lag_seconds", "Seconds by which the event loop last woke up late", stats.loop_lag_s)
         yield _counter("inos_database_write_seconds", "Seconds spent writing the ledger", self._node.ledger.writing_s)
@@ -214,7 +214,7 @@ class _NodeCollector:
                 stats.clock_ahead_ms / 1000,
             )
         checks = GaugeMetricFamily("inos_health_ok", "1 if the check of /health passes, else 0", labels=("check",))
-        for check in self._node.health().checks:
+        for check in self._node.health.check().checks:
             checks.add_metric((check.name,), float(check.is_ok))
         yield checks
 

@@ -66,7 +66,7 @@ class MetricsServer:
 
     async def _handle_health(self, request: web.Request) -> web.Response:
         """Answer with all checks and their hints; status 200 if all pass, else 503."""
-        health = self._node.health()
+        health = self._node.health.check()
         checks = [
             {"name": one.name, "ok": one.is_ok, "code": one.code, "detail": one.detail, "hint": one.hint}
             for one in health.checks
@@ -76,8 +76,8 @@ class MetricsServer:
 
     async def _handle_ready(self, request: web.Request) -> web.Response:
         """Answer with 200 if the node is at the tip of the chain, else 503; for load balancers."""
-        is_ready = self._node.health().is_ready
-        answer = {"ready": is_ready, "sync": self._node.get_sync_status().describe()}
+        is_ready = self._node.health.check().is_ready
+        answer = {"ready": is_ready, "sync": self._node.p2p.sync.monitor.get_status().describe()}
         return web.json_response(answer, status=200 if is_ready else 503)
 
 

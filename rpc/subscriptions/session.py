@@ -173,7 +173,7 @@ def encode_notification(id: str, topic: str, height: int, data: bytes, error: An
 async def _follow(topic: Topic, follower: Follower, notify: Callable[[Report], Awaitable[None]]) -> None:
     """Step to the tip, call on_idle, wait for an event, and repeat. Each report is sent before the next is made."""
     node: NodePort = topic.node
-    async with node.subscribe() as events:
+    async with node.events.subscribe() as events:
         while True:
             while (step := follower.step()) is not None:
                 for report in topic.on_step(step):

@@ -49,7 +49,7 @@ def test_round_trip(array: NDArray[Any]) -> None:
             assert np.array_equal(found, array)
             assert one.info(ref.matrix_id) == make_info(array)
             assert one.list_ids() == [ref.matrix_id]
-            assert one.total_bytes == sum(path.stat().st_size for path in Path(folder).rglob("*.matrix"))
+            assert one.count_bytes() == sum(path.stat().st_size for path in Path(folder).rglob("*.matrix"))
             strips = one.get_strips(ref.matrix_id, 0, 10_000)
             assert len(strips) == make_info(array).strips
             for index, (strip, path) in enumerate(strips):
@@ -65,7 +65,7 @@ def test_runs_in_any_order_with_spoiled_ones_between_and_a_restart(array: NDArra
         matrix = source.put(array).matrix_id
         info = make_info(array)
         count = count_runs(info)
-        store.begin(info)
+        store.arrivals.begin(info)
         left = set(range(count))
         for index in data.draw(st.permutations(range(count))):
             run = source.get_run(matrix, index)
@@ -73,20 +73,20 @@ def test_runs_in_any_order_with_spoiled_ones_between_and_a_restart(array: NDArra
             at = data.draw(st.integers(0, len(run.data) - 1))
             flipped = run.data[at] ^ 1 << data.draw(st.integers(0, 7))
             with pytest.raises(work.InvalidMatrix):
-                store.add_run(matrix, index, run.data[:at] + bytes([flipped]) + run.data[at + 1 :], run.path)
+                store.arrivals.add_run(matrix, index, run.data[:at] + bytes([flipped]) + run.data[at + 1 :], run.path)
             with pytest.raises(work.InvalidMatrix):
-                store.add_run(matrix, index, run.data[:-STRIP_BYTES], run.path)
+                store.arrivals.add_run(matrix, index, run.data[:-STRIP_BYTES], run.path)
             if run.path:
                 with pytest.raises(work.InvalidMatrix):
-                    store.add_run(matrix, index, run.data, run.path[:-1])
+                    store.arrivals.add_run(matrix, index, run.data, run.path[:-1])
             assert not store.has(matrix)
             if data.draw(st.booleans()):
-                store = MatrixStore(Path(folder, "b"))  # as after a kill: no received run is lost
-                store.begin(info)
-            assert store.missing_runs(matrix, 10_000) == sorted(left)
+                store = MatrixStore(Path(folder, "b"))  # as after a kill: nothing that came is lost
+                store.arrivals.begin(info)
+            assert store.arrivals.list_missing(matrix, 10_000) == sorted(left)
             left.discard(index)
-            assert store.add_run(matrix, index, run.data, run.path) is (not left)
-        assert store.missing_runs(matrix, 10) == []
+            assert store.arrivals.add_run(matrix, index, run.data, run.path) is (not left)
+        assert store.arrivals.list_missing(matrix, 10) == []
         found = store.get(matrix)
         assert found is not None
         assert np.array_equal(found, array)
@@ -121,7 +121,7 @@ def test_what_gives_way_is_the_least_wanted_and_never_what_is_kept(steps: list[t
         held: dict[int, _Model] = {}
         pins: set[int] = set()
         needed: set[int] = set()
-        store.set_needed(())
+        store.retention.set_needed(())
         for what, which in steps:
             now[0] += 1
             match what:
@@ -141,16 +141,16 @@ def test_what_gives_way_is_the_least_wanted_and_never_what_is_kept(steps: list[t
                     if which in held:
                         held[which].demand, held[which].used = held[which].demand + 1, now[0]
                 case "pin":
-                    store.pin(ids[which])
+                    store.retention.pin(ids[which])
                     pins.add(which)
                 case "unpin":
-                    assert store.unpin(ids[which]) == (which in pins)
+                    assert store.retention.unpin(ids[which]) == (which in pins)
                     pins.discard(which)
                 case "need" | "free":
                     (needed.add if what == "need" else needed.discard)(which)
-                    store.set_needed([ids[at] for at in needed])
+                    store.retention.set_needed([ids[at] for at in needed])
             assert store.list_ids() == sorted(ids[at] for at in held)
-            assert store.total_bytes == len(held) * size
+            assert store.count_bytes() == len(held) * size
         assert MatrixStore(Path(folder)).list_ids() == store.list_ids()
 
 

@@ -23,7 +23,7 @@ def main() -> int:
     if len(args.names) == 1:
         run(args.names[0], args.seed)
         return 0
-    print("| scenario | nodes | invariant, held | figures | simulated | took |\n|---|---|---|---|---|---|", flush=True)
+    print("| scenario | nodes | invariant | figures | simulated | took |\n|---|---|---|---|---|---|", flush=True)
     # Each has its own process, so that memory is measured separately.
     return max(
         subprocess.run([sys.executable, "-m", "simulation", name, "--seed", str(args.seed)], check=False).returncode

@@ -22,7 +22,7 @@ def run_calm(seed: int, count: int, blocks: int = 10) -> Report:
         await world.settle(nodes, 30)
         check_honest(world, nodes)
         assert not world.bans
-        invariant = "every block is everywhere; nobody is banned"
+        invariant = "every block reaches every node; no node is banned"
         figures = list_propagation(world, nodes) | list_waste(world)
         return Report("calm", seed, count, world.now, invariant, figures, world.trace)
 
@@ -49,7 +49,7 @@ def run_churn(seed: int, count: int, minutes: float = 3.0) -> Report:
         world.stop_mining()
         settled = await world.settle(nodes, 120)
         check_honest(world, nodes)
-        invariant = "all who come back agree; nobody is banned"
+        invariant = "all nodes that return agree; no node is banned"
         figures = {"restarts": str(gone), "agreed after": f"{settled:.1f} s"} | list_propagation(world, nodes)
         return Report("churn", seed, count, world.now, invariant, figures, world.trace)
 

@@ -94,7 +94,10 @@ def run_eclipse(seed: int, count: int, attackers: int = 60, groups: int = 2, min
             "honest in the book": f"{sum(entry.id in honest for entry in book)} of {len(book)}",
             "told": f"{world.traffic.messages['AnnounceAddresses']:,} announcements",
         }
-        invariant = f"at most one outbound link a network: {groups} of 8 at most; on the honest tip after each restart"
+        invariant = (
+            f"the attacker holds at most one outbound link per network, {groups} of 8; "
+            "the node has the honest tip after each restart"
+        )
         return Report("eclipse", seed, count + 1, world.now, invariant, figures, world.trace)
 
     return simulate(scenario, seed, params=make_params(SPACING_S))
@@ -134,10 +137,13 @@ def run_poisoning(seed: int, count: int, attackers: int = 10, groups: int = 8, m
         false = sorted(sum(entry.id not in honest for entry in book) for book in books)
         figures = {
             "false places in a book": f"{false[len(false) // 2]} (median), {false[-1]} (most) of {FALSE_PLACES} told",
-            "a newcomer has five honest peers within": format_s(company),
+            "a new node has five honest peers within": format_s(company),
             "and the tip within": format_s(caught_up),
         }
-        invariant = "all keep their honest peers and addresses; a newcomer with one honest seed finds five in time"
+        invariant = (
+            "all nodes keep their honest peers and addresses; "
+            "a new node with one honest seed finds five honest peers in time"
+        )
         return Report("address book poisoning", seed, count + 1, world.now, invariant, figures, world.trace)
 
     return simulate(scenario, seed, params=make_params(SPACING_S))

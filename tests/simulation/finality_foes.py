@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
-from inos.agents.voter.voter import find_duty
+from inos.agents.voter.voter import VOTE_DEPTH, find_duty
+from inos.chain.votepool import Taken, VotePool
 from inos.primitives.units import BlockId
-from inos.primitives.votes import Link
-from simulation.finality_model import SPACING_S, Made, Person, Run, sign
+from inos.primitives.votes import Link, Vote
+from simulation.finality_model import BLS, SPACING_S, WEIGHT, Made, Person, Run, make_registration, sign
 
 
 class Equivocator:
@@ -33,6 +34,69 @@ class Equivocator:
     def _choose(self, link: Link) -> set[int]:
         target = BlockId(link.target.id)
         return {node.number for node in self._run.nodes if target in node.known}
+
+
+class PrivateMiner:
+    """Mines a branch of its own from genesis at the least difficulty, registers there, and finalizes it alone."""
+
+    def __init__(self, run: Run, person: Person) -> None:
+        self._run = run
+        self._person = person
+        self.branch: list[Made] = []
+        self.votes: list[Vote] = []
+
+    def mine(self, blocks: int) -> None:
+        """Add blocks, a thousandth of an honest one's weight each, with votes on every checkpoint."""
+        run, pool = self._run, VotePool(self._run.tree.params, BLS)
+        tip = run.tree.genesis
+        for _ in range(blocks):
+            state = run.tree.get_state(tip.id)
+            aggregate = pool.make_aggregate(state)
+            orders = [(self._person, make_registration(self._person))] if tip.height == 1 else []
+            tip = run.tree.extend(tip.id, aggregate, orders, self._person.address, WEIGHT // 1000)
+            self.branch.append(tip)
+            link = find_duty(run.tree.params, run.tree.get_state(tip.id), tip.height, self._person.key)
+            if link is not None and (not self.votes or self.votes[-1].link != link):
+                self.votes.append(sign(self._person, link))
+                pool.add(self.votes[-1], Taken.NEW)
+
+    def show(self) -> None:
+        for item in (*self.branch, *self.votes):
+            self._run.send(-1, item)
+
+
+class Deserter:
+    """Most of the hash rate, with most of the weight: walks away from a checkpoint that it justified.
+
+    It falls silent then; when the others have voted for the next checkpoint, it goes back below the one that is
+    justified, and mines and votes on a branch of its own, as its journal allows.
+    """
+
+    def __init__(self, run: Run, number: int, epoch: int) -> None:
+        self._run = run
+        self._node = run.nodes[number]
+        self._person = self._node.person
+        self._epoch = epoch
+        self._justified: BlockId | None = None
+        self.left_at: Made | None = None
+        run.on_block = self.see
+
+    def see(self, made: Made) -> None:
+        tree, node, params = self._run.tree, self._node, self._run.tree.params
+        finality = tree.get_state(made.id).get_finality()
+        if self.left_at is not None or finality is None or finality.justified.epoch < self._epoch:
+            return
+        if self._justified is None:
+            self._justified, node.person = BlockId(finality.justified.id), None
+        if made.height >= tree.blocks[self._justified].height + params.epoch_blocks + VOTE_DEPTH + 1:
+            self.left_at = tree.blocks[tree.blocks[self._justified].parent]
+            node.hear = self._hear  # type: ignore[method-assign]
+            node.tip, node.person = self.left_at.id, self._person
+
+    def _hear(self, item: Made | Vote) -> None:
+        """Blocks of others say nothing to it any more."""
+        if isinstance(item, Vote):
+            self._node.take_vote(item)
 
 
 class Withholder:

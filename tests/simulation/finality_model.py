@@ -97,22 +97,22 @@ class Tree:
     Args:
         weights: of the voters that genesis has, in units.
         newcomers: people who have mined one unit each, and are no voters yet.
-        idle: units mined by accounts that never vote.
+        unit: mined nano of one unit of weight.
     """
 
     def __init__(
-        self, weights: Sequence[int], newcomers: Sequence[int] = (), idle: int = 0, params: Params = MODEL
+        self, weights: Sequence[int], newcomers: Sequence[int] = (), params: Params = MODEL, unit: int = UNIT
     ) -> None:
         self.params = params
         genesis = make_genesis(params, GENESIS_TIME, {ALICE.address: 10**6})  # type: ignore[dict-item]
         records = dict(genesis.records)
         voters = PEOPLE[: len(weights)]
         for person, weight in zip(voters, weights, strict=True):
-            records |= make_voter_records(person, weight)
+            records |= make_voter_records(person, weight * unit)
         for number in newcomers:
             person = PEOPLE[number]
-            records[account_key(person.address)] = encode(Account(balance=10 * BOND, mined=UNIT))
-        mined = (sum(weights) + len(newcomers) + idle) * UNIT
+            records[account_key(person.address)] = encode(Account(balance=10 * BOND, mined=unit))
+        mined = (sum(weights) + len(newcomers)) * unit
         records[NETWORK_MINED_KEY] = encode(NetworkMined(mined))
         records[VOTER_COUNT_KEY] = encode(VoterCount(len(voters)))
         self.genesis = Made(BlockId(bytes(32)), BlockId(bytes(32)), 0, 0)
@@ -175,10 +175,10 @@ def make_registration(person: Person) -> RegisterVoter:
     return RegisterVoter(person.key, BLS.prove_possession(person.secret, message), BOND)
 
 
-def make_voter_records(person: Person, weight: int) -> dict[StateKey, bytes]:
+def make_voter_records(person: Person, mined: int) -> dict[StateKey, bytes]:
     """Register a voter in genesis, without a block for it."""
     return {
-        account_key(person.address): encode(Account(bonded=BOND, mined=weight * UNIT)),
+        account_key(person.address): encode(Account(bonded=BOND, mined=mined)),
         voter_key(person.address): encode(Voter(person.key, BOND, 0)),
         bls_key_key(person.key): encode(VoterKey(person.address)),
     }
@@ -318,11 +318,11 @@ class Run:
         cuts: Sequence[Cut] = (),
         delay: Callable[[random.Random], float] = lambda rng: rng.uniform(0.05, 0.5),
         newcomers: Sequence[int] = (),
-        idle: int = 0,
         params: Params = MODEL,
+        unit: int = UNIT,
     ) -> None:
         self.rng = random.Random(seed)
-        self.tree = Tree(weights, newcomers, idle, params)
+        self.tree = Tree(weights, newcomers, params, unit)
         self.cuts = cuts
         self.delay = delay
         self.now = 0.0
@@ -330,6 +330,8 @@ class Run:
         people = [PEOPLE[number] for number in honest]
         self.nodes = [ModelNode(self, i, person) for i, person in enumerate([*people, *([None] * followers)])]
         self.finals: list[tuple[int, BlockId]] = []
+        self.left_at = 0
+        """Height at which most of the hash rate left the chain for a branch of its own; 0 where it did not."""
         self.on_block: Callable[[Made], None] = lambda made: None
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._count = 0

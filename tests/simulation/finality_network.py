@@ -69,11 +69,11 @@ class VotingNode:
 
     def begin(self) -> None:
         """Vote and report, from now until the world ends."""
-        service = self.node.service
+        core = self.node.core
         if self._is_voting:
             account = make_account(self.number)
-            self._world.spawn(Voter(service, get_bls(), self.secret, self._journal, account, BOND).run())
-        self._world.spawn(Reporter(service, make_account(self.number), self.node.rng).run())
+            self._world.spawn(Voter(core, get_bls(), self.secret, self._journal, account, BOND).run())
+        self._world.spawn(Reporter(core, make_account(self.number), self.node.rng).run())
 
     @property
     def final(self) -> int:

@@ -9,9 +9,11 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from msgspec.structs import replace
+
 from inos.primitives.transactions import UnbondVoter
-from simulation.finality_foes import Equivocator, Withholder
-from simulation.finality_model import PEOPLE, SPACING_S, Cut, Run, make_registration
+from simulation.finality_foes import Deserter, Equivocator, PrivateMiner, Withholder
+from simulation.finality_model import MODEL, PEOPLE, SPACING_S, Cut, Run, make_registration
 
 EPOCH_S: Final = 4 * SPACING_S
 LENGTH_S: Final = 11 * EPOCH_S
@@ -23,7 +25,7 @@ class Outcome:
     """The figures of a run; those of several are added up."""
 
     def __init__(self) -> None:
-        self.runs = self.finals = self.conflicts = self.caught = self.refused = self.blocks = 0
+        self.runs = self.finals = self.conflicts = self.caught = self.refused = self.stopped = self.blocks = 0
 
     def add(self, run: Run) -> None:
         self.runs += 1
@@ -31,6 +33,7 @@ class Outcome:
         self.conflicts += run.has_conflict()
         self.caught += bool(run.get_any_caught())
         self.refused += run.has_refused()
+        self.stopped += 0 < run.left_at >= run.get_best_final()
         self.blocks += len(run.tree.blocks)
 
 
@@ -158,6 +161,66 @@ def run_lost(seed: int) -> Run:
     return run
 
 
+def run_private(seed: int) -> Run:
+    """A branch from genesis at the least difficulty, many times as long and final on its own, is shown at some time."""
+    rng = random.Random(f"{seed}/private")
+    newcomers = list(range(VOTERS))
+    run = Run(seed, (), newcomers, newcomers=newcomers, unit=1)
+    thief = PrivateMiner(run, PEOPLE[VOTERS])
+    thief.mine(rng.randint(150, 250))
+    final = run.tree.get_state(thief.branch[-1].id).get_finality()
+    assert final is not None
+    assert final.finalized.epoch > 20, "it is final where nobody else mines"
+
+    def come() -> None:
+        run.payloads += [(PEOPLE[number], make_registration(PEOPLE[number])) for number in newcomers]
+
+    run.at(rng.uniform(0.5, 3) * EPOCH_S, come)
+    run.at(rng.uniform(0.2, 14) * EPOCH_S, thief.show)
+    run.mine(LENGTH_S + AFTER_S)
+    finish(run)
+    assert not any(run.tree.is_on(thief.branch[0].id, node.tip) for node in run.nodes), "work says who is right"
+    return run
+
+
+def run_stall(seed: int) -> Run:
+    """Near half of the weight and of the hash rate goes away for more than 32 epochs, and comes back."""
+    rng = random.Random(f"{seed}/stall")
+    params = replace(MODEL, reputation_half_life=60)
+    weights = draw_weights(rng)
+    asleep = choose(rng, weights, 0.42, 0.49)
+    begins = rng.uniform(4, 7) * EPOCH_S
+    cut = Cut(begins, begins + rng.uniform(54, 60) * EPOCH_S, frozenset(asleep))
+    run = Run(seed, weights, range(VOTERS), cuts=[cut], params=params, unit=10**6)
+    awake = [0.0 if i in asleep else 1.0 for i in range(VOTERS)] + [1.0]
+    run.mine(begins)
+    run.at(begins, lambda: run.mine(cut.ends + AFTER_S, awake))
+    run.go_on(begins)
+    before = run.get_best_final()
+    run.go_on(begins + 30 * EPOCH_S * 0.9)
+    assert run.get_best_final() <= before + 2 * MODEL.epoch_blocks, "finality stops while nearly half is away"
+    run.go_on(cut.ends)
+    assert run.get_best_final() > before + 32 * MODEL.epoch_blocks, "it goes on without them after a stall"
+    run.go_on(cut.ends + AFTER_S)
+    return finish(run)
+
+
+def run_deserted(seed: int) -> Run:
+    """Six tenths of hash rate and weight leave a justified checkpoint: finality stops, and nothing final is undone."""
+    rng = random.Random(f"{seed}/deserted")
+    run = Run(seed, [6, 2, 1, 1], range(4), followers=1)
+    deserter = Deserter(run, 0, rng.randint(3, 5))
+    run.mine(LENGTH_S + AFTER_S, [0.6, 0.1, 0.1, 0.1, 0.1])
+    run.go_on(LENGTH_S + AFTER_S)
+    assert deserter.left_at is not None
+    finish(run)
+    branch = run.tree.blocks[run.nodes[0].tip]
+    assert branch.height > deserter.left_at.height + 2 * MODEL.epoch_blocks
+    assert not run.get_any_caught()
+    run.left_at = deserter.left_at.height
+    return run
+
+
 SCENARIOS: Final[Sequence[Callable[[int], Run]]] = (
     run_silent,
     run_equivocating,
@@ -165,4 +228,7 @@ SCENARIOS: Final[Sequence[Callable[[int], Run]]] = (
     run_delayed,
     run_changing,
     run_lost,
+    run_private,
+    run_stall,
+    run_deserted,
 )

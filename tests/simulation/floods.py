@@ -82,7 +82,7 @@ def run_header_flood(seed: int, count: int, seconds: float = 60.0) -> Report:
         assert HEADER_LIMIT // 2 < most <= HEADER_LIMIT, most
         figures |= {"headers told": f"{world.traffic.messages['AnnounceBlock']:,}", "kept at most": f"{most:,}"}
         invariant = (
-            f"blocks come less than twice as late; at most {HEADER_LIMIT:,} claims are kept; nobody honest is banned"
+            f"delays less than double; at most {HEADER_LIMIT:,} unproven headers are kept; no honest node is banned"
         )
         return Report("header flood", seed, count, world.now, invariant, figures, world.trace)
 
@@ -113,7 +113,8 @@ def run_slow_readers(seed: int, count: int, seconds: float = 90.0) -> Report:
         assert cut > 0
         figures |= {"waiting for one reader, at most": f"{seen['most'] / 1e6:.1f} MB", "links cut": str(cut)}
         invariant = (
-            f"at most {bound / 1e6:.0f} MB wait for a peer; who reads nothing is cut; blocks less than twice as late"
+            f"at most {bound / 1e6:.0f} MB wait for a peer; peers that read nothing are cut off; "
+            "delays less than double"
         )
         return Report("slow readers", seed, count, world.now, invariant, figures, world.trace)
 

@@ -53,7 +53,7 @@ def run_forgers(seed: int, count: int, blocks: int = 30) -> Report:
             "bans of forgers": str(world.count_bans(forgers)),
         }
         figures |= list_propagation(world, nodes)
-        invariant = "no forged block in any chain; every forger is off; nobody honest is banned"
+        invariant = "no chain has a forged block; every forger is disconnected; no honest node is banned"
         return Report("heavy-looking forgeries", seed, count, world.now, invariant, figures, world.trace)
 
     return simulate(scenario, seed, params=make_params(SPACING_S))

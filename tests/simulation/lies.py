@@ -62,8 +62,8 @@ def run_liars(seed: int, count: int) -> Report:
         await asyncio.sleep(5)
         await world.settle(world.nodes, 30)
         check_honest(world, world.nodes)
-        invariant = f"all follow the true chain; a newcomer is there within {SYNC_LIMIT_S:.0f} s"
-        figures = {"newcomer in": format_s(took + 2), "liars banned": str(len(world.bans))}
+        invariant = f"all follow the true chain; a new node has it within {SYNC_LIMIT_S:.0f} s"
+        figures = {"new node after": format_s(took + 2), "liars banned": str(len(world.bans))}
         figures |= list_propagation(world, nodes)
         return Report("a third lies about heights", seed, count, world.now, invariant, figures, world.trace)
 

@@ -80,7 +80,7 @@ async def write_history(world: World, nodes: Sequence[SimNode], count: int) -> N
         block, allowed = await nodes[0].draft()
         made = world.mint.seal(block, allowed)
         for node in nodes:
-            await node.service.add_block(made.block, made.witness)
+            await node.core.blocks.add(made.block, made.witness)
 
 
 def run_low_work(seed: int, count: int, seconds: float = 60.0) -> Report:
@@ -102,8 +102,8 @@ def run_low_work(seed: int, count: int, seconds: float = 60.0) -> Report:
         assert MAX_BRANCHES < max(flooder.given.values()) <= MAX_BRANCHES + 4 + seconds / IGNORED_S, flooder.given
         figures |= {"headers given": f"{given:,}", "kept at most": f"{most:,}"}
         invariant = (
-            f"at most {HEADER_LIMIT:,} claims are kept; a peer gives {MAX_BRANCHES + 4} branches and then one a "
-            "minute; blocks come less than twice as late; nobody honest is banned"
+            f"at most {HEADER_LIMIT:,} unproven headers are kept; a peer can send {MAX_BRANCHES + 4} branches "
+            "and then one a minute; delays less than double; no honest node is banned"
         )
         return Report("light headers without end", seed, count, world.now, invariant, figures, world.trace)
 

@@ -37,7 +37,7 @@ def run_partition(seed: int, count: int, blocks: int = 200) -> Report:
         assert nodes[0].ledger.tip.weight >= max(node.ledger.tip.weight for node in nodes)
         assert depth >= blocks // 3
         check_honest(world, nodes)
-        invariant = f"one tip, the heaviest, within {LIMIT_S:.0f} s of healing; nobody is banned"
+        invariant = f"all have the heaviest tip {LIMIT_S:.0f} s after reconnecting; no node is banned"
         figures = {
             "heights": f"{sides[0]} and {sides[1]}",
             "undone by the lighter side": f"{depth} blocks",

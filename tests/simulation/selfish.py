@@ -54,7 +54,7 @@ class SelfishPool:
         for id in new:
             block, witness = self.public.ledger.get_block(id), self.public.ledger.get_witness(id)
             if block is not None and witness is not None:
-                await self.private.service.add_block(block, witness)
+                await self.private.core.blocks.add(block, witness)
         lead = self.private.ledger.tip.header.height - self.public.ledger.tip.header.height
         if self.private.ledger.tip.id not in self.all or lead < 0:
             self.hidden = []  # theirs is longer: give up
@@ -68,7 +68,7 @@ class SelfishPool:
     async def _publish(self, count: int) -> None:
         shown, self.hidden = self.hidden[:count], self.hidden[count:]
         for made in shown:
-            await self.public.service.add_block(made.block, made.witness)
+            await self.public.core.blocks.add(made.block, made.witness)
 
 
 def run_selfish(seed: int, count: int, blocks: int = 300) -> Report:
@@ -105,14 +105,16 @@ def run_selfish(seed: int, count: int, blocks: int = 300) -> Report:
             "theory, winning none or half of the races": f"{least:.1%}, {half:.1%}",
             "stale blocks": f"{stale} beside {len(chain)}",
         }
-        invariant = f"the pool's part is within {spread:.1%} of what theory gives one that wins up to half of the races"
+        invariant = (
+            f"the pool's share is within {spread:.1%} of the theory for a pool that wins up to half of the races"
+        )
         return Report("selfish mining", seed, count + 2, world.now, invariant, figures, world.trace)
 
     return simulate(scenario, seed, params=make_params(SPACING_S))
 
 
 async def follow(pool: SelfishPool) -> None:
-    async with pool.public.service.subscribe() as events:
+    async with pool.public.core.events.subscribe() as events:
         async for event in events:
             if isinstance(event, TipChanged):
                 await pool.on_public(event)

@@ -45,7 +45,9 @@ def run_skew(seed: int, count: int, blocks: int = 40) -> Report:
             "the fast miner's blocks kept": f"{kept} of {len(early)}",
         }
         figures |= list_propagation(world, nodes)
-        invariant = "clocks within 7 s agree at once; a slow one follows late and never forks; nobody is banned"
+        invariant = (
+            "nodes with clocks within 7 s agree at once; a slow one follows late and never forks; no node is banned"
+        )
         return Report("clock skew", seed, count + 2, world.now, invariant, figures, world.trace)
 
     return simulate(scenario, seed, params=make_params(SPACING_S))

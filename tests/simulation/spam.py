@@ -91,7 +91,10 @@ def run_spam(seed: int, count: int, seconds: float = 60.0) -> Report:
             "announcements of a transaction": f"{told / each:.2f} a node",
             "its bytes": f"{moved / each:.0f} a node",
         }
-        invariant = f"twice the floor waits {MAX_BLOCKS} blocks at most; pools keep their bound; blocks come in time"
+        invariant = (
+            f"transfers at twice the minimum fee wait at most {MAX_BLOCKS} blocks; mempools keep their limit; "
+            "blocks are not late"
+        )
         return Report("spam at the floor fee", seed, count, world.now, invariant, figures, world.trace)
 
     return simulate(scenario, seed, params=params, accounts=accounts, pool=POOL)
@@ -101,7 +104,7 @@ async def spam(node: SimNode, sender: Sender, per_s: float, taken: list[int]) ->
     while True:
         await asyncio.sleep(1 / per_s)
         try:
-            await node.service.add_transaction(sender.sign())
+            await node.core.transactions.add(sender.sign())
             taken[0] += 1
         except InosError:
             sender.undo()
@@ -111,11 +114,11 @@ async def shop(node: SimNode, sender: Sender, sent: dict[TxId, int]) -> None:
     while True:
         await asyncio.sleep(SPACING_S / 2)
         tx = sender.sign()
-        await node.service.add_transaction(tx)
+        await node.core.transactions.add(tx)
         sent[compute_tx_id(tx)] = node.ledger.tip.header.height
 
 
 async def watch(nodes: Sequence[SimNode], most: list[int]) -> None:
     while True:
-        most[0] = max(most[0], *(node.service.mempool.bytes_used for node in nodes))
+        most[0] = max(most[0], *(node.core.mempool.bytes_used for node in nodes))
         await asyncio.sleep(0.5)

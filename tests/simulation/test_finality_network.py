@@ -39,7 +39,7 @@ def test_a_divided_network_goes_on_as_one_when_it_heals(seed: int) -> None:
         world.heal()
         await wait_final(world, voters, max(after) + 4, 16)
         assert are_finals_one_chain(world, voters)
-        assert not any(each.node.service.votes.get_evidence() for each in voters)
+        assert not any(each.node.core.votes.pool.get_evidence() for each in voters)
         check_honest(world, [each.node for each in voters])
 
     simulate(scenario, seed, params=PARAMS, accounts=ACCOUNTS)
@@ -86,7 +86,7 @@ def test_who_votes_in_both_halves_of_a_divided_network_is_caught_when_it_heals(s
         await begin(world, everybody)
         await wait_final(world, everybody, 4, 20)
         assert not are_finals_one_chain(world, everybody), "each half has its own"
-        assert not any(each.node.service.votes.get_evidence() for each in everybody)
+        assert not any(each.node.core.votes.pool.get_evidence() for each in everybody)
         world.heal()
         twins = {each.key for each in left[1:]}
         await world.until(lambda: all(twins <= get_caught(each) for each in everybody), 12 * EPOCH_S)
@@ -98,7 +98,7 @@ def test_who_votes_in_both_halves_of_a_divided_network_is_caught_when_it_heals(s
 
 
 def get_caught(voter: VotingNode) -> set[bytes]:
-    return set(voter.node.service.votes.get_caught())
+    return {each.first.key for each in voter.node.core.votes.pool.get_evidence()}
 
 
 def has_bond(voter: VotingNode, other: VotingNode) -> bool:

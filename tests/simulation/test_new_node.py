@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -46,7 +47,7 @@ class Liar:
     """A node's port with something else in place of some answers."""
 
     def __init__(self, node: SimNode, **lies: Any) -> None:
-        self._real = node.service
+        self._real = node.core
         for name, lie in lies.items():
             setattr(self, name, lie)
 
@@ -58,13 +59,13 @@ def lie_about_records(node: SimNode) -> Liar:
     """Gives somebody more than he has."""
 
     async def read_range(block: BlockId, place: Place) -> StateRange | None:
-        found = await node.service.read_range(block, place)
+        found = await node.core.past_states.read_range(block, place)
         if found is None or not isinstance(found.content, Records):
             return found
         (key, value), *rest = found.content.records
         return StateRange(found.siblings, Records(((key, value[:-1] + b"\7"), *rest)))
 
-    return Liar(node, read_range=read_range)
+    return Liar(node, past_states=SimpleNamespace(read_range=read_range))
 
 
 def lie_about_steps(node: SimNode) -> Liar:
@@ -90,7 +91,7 @@ def keep_silent(node: SimNode) -> Liar:
     async def read_range(block: BlockId, place: Place) -> None:
         return None
 
-    return Liar(node, read_range=read_range)
+    return Liar(node, past_states=SimpleNamespace(read_range=read_range))
 
 
 async def make_sources(world: World, branch: Branch, wraps: list[Any]) -> list[SimNode]:

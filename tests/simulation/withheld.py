@@ -67,17 +67,18 @@ def run_withheld_blocks(seed: int, count: int, seconds: float = 90.0) -> Report:
             assert not withheld & set(world.list_chain(node))
             assert node.ledger.best_header.id == node.ledger.tip.id or node.ledger.best_header.id in withheld
         figures |= {"withheld": str(len(withheld)), "blocks": str(nodes[0].ledger.tip.header.height)}
-        invariant = "the chain goes on without them, blocks less than twice as late; nobody honest is banned"
+        invariant = "the chain continues without them; delays less than double; no honest node is banned"
         return Report("withheld blocks", seed, count, world.now, invariant, figures, world.trace)
 
     return simulate(scenario, seed, params=make_params(SPACING_S))
 
 
-class Shelf:
-    """A node's matrices as others see them: none, until it is opened."""
+class HiddenMatrices:
+    """A node's matrices, service and store, as others see them: none, until they are opened."""
 
     def __init__(self, node: SimNode) -> None:
         self._node = node
+        self.store = self
         self.is_open = False
 
     def __getattr__(self, name: str) -> Any:
@@ -92,19 +93,25 @@ class Shelf:
     def get_strips(self, *args: Any) -> object:
         return self._node.matrices.get_strips(*args) if self.is_open else []
 
+    async def read_run(self, *args: Any) -> object:
+        return await self._node.core.matrices.read_run(*args) if self.is_open else None
+
+    async def begin(self, *args: Any) -> bool:
+        return await self._node.core.matrices.begin(*args)
+
+    async def add_run(self, *args: Any) -> bool:
+        return await self._node.core.matrices.add_run(*args)
+
 
 class Hoarder:
     """What stands between a hoarding miner and the network: everything but its matrices."""
 
     def __init__(self, node: SimNode) -> None:
         self._node = node
-        self.matrices = Shelf(node)
+        self.matrices = HiddenMatrices(node)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._node.service, name)
-
-    async def read_run(self, *args: Any) -> object:
-        return await self._node.service.read_run(*args) if self.matrices.is_open else None
+        return getattr(self._node.core, name)
 
 
 def run_withheld_matrices(seed: int, count: int) -> Report:
@@ -124,7 +131,7 @@ def run_withheld_matrices(seed: int, count: int) -> Report:
         assert any(isinstance(tx.payload, SubmitResult) for tx in block.transactions)
         made = world.mint.seal(block, allowed)
         world.note_found(hoarder, made)
-        await hoarder.service.add_block(made.block, made.witness)
+        await hoarder.core.blocks.add(made.block, made.witness)
         height = made.block.header.height
         await world.until(lambda: nodes[0].ledger.tip.header.height >= height + 6, 300)
         held = sum(node.ledger.get_status(made.id) == "stored" for node in nodes)
@@ -141,7 +148,8 @@ def run_withheld_matrices(seed: int, count: int) -> Report:
         check_honest(world, world.nodes)
         figures = {"held by": f"{held} nodes", "settled after giving": format_s(settled)}
         invariant = (
-            "the chain goes on without the block; it is no invalid one; the matrices once given, the job settles"
+            "the chain continues without the block, which does not count as invalid; "
+            "once the matrices are served, the job settles"
         )
         return Report("withheld matrices", seed, count, world.now, invariant, figures, world.trace)
 
@@ -154,14 +162,14 @@ async def post_and_claim(world: World, hoarder: SimNode, nodes: Sequence[SimNode
     poster, worker = keys
     params, rng = world.chain.params, np.random.default_rng(world.seed)
     x, w = (rng.integers(-64, 64, (16, 1024), dtype=np.int8) for _ in range(2))
-    x_ref, w_ref = [await hoarder.service.add_matrix(array) for array in (x, w)]
+    x_ref, w_ref = [await hoarder.core.matrices.put(array) for array in (x, w)]
     height = Height(nodes[0].ledger.tip.header.height)
     order = make_post_job(params, height, x_ref, w_ref, reward=1000, max_burn=10**12, lifetime=1000, claim_window=500)
     posted = sign_payload(poster, params.chain_id, 0, FEE, order)
     job = JobId(compute_tx_id(posted))
-    await hoarder.service.add_transaction(posted)
+    await hoarder.core.transactions.add(posted)
     await world.until(lambda: has_state(nodes, job, JobState.OPEN), 300)
-    await hoarder.service.add_transaction(sign_payload(worker, params.chain_id, 0, FEE, make_claim(job)))
+    await hoarder.core.transactions.add(sign_payload(worker, params.chain_id, 0, FEE, make_claim(job)))
     await world.until(lambda: has_state(nodes, job, JobState.CLAIMED), 300)
     return job
 
@@ -179,6 +187,6 @@ async def add_result(hoarder: SimNode, job: JobId, key: Key) -> None:
     x, w = (hoarder.matrices.get(MatrixId(ref.id)) for ref in (found.x, found.w))
     assert x is not None
     assert w is not None
-    y = await hoarder.service.add_matrix(x.astype(np.int32) @ w.astype(np.int32).T)
+    y = await hoarder.core.matrices.put(x.astype(np.int32) @ w.astype(np.int32).T)
     chain_id = hoarder.setting.chain.params.chain_id
-    await hoarder.service.add_transaction(sign_payload(key, chain_id, 1, FEE, make_result(job, y)))
+    await hoarder.core.transactions.add(sign_payload(key, chain_id, 1, FEE, make_result(job, y)))

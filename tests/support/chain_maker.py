@@ -185,8 +185,10 @@ def sign_steadily(key: Key, nonce: int, fee: int, payload: Payload) -> Transacti
 
 
 def feed(ledger: Ledger, blocks: Sequence[MadeBlock]) -> list[BlockOutcome]:
-    """Add blocks in order."""
-    return [ledger.add_block(made.block, made.witness, NOW) for made in blocks]
+    """Add blocks in order; the ledger's index is checked at the end."""
+    outcomes = [ledger.add_block(made.block, made.witness, NOW) for made in blocks]
+    ledger._index.check_invariants()
+    return outcomes
 
 
 def feed_in_any_order(ledger: Ledger, blocks: Sequence[MadeBlock], *, headers_first: bool = False) -> None:
@@ -207,6 +209,7 @@ def feed_in_any_order(ledger: Ledger, blocks: Sequence[MadeBlock], *, headers_fi
         if len(left) == len(waiting):
             raise AssertionError(f"{len(left)} blocks have no parent among those given")
         waiting = left
+        ledger._index.check_invariants()
 
 
 def dump(ledger: Ledger) -> dict[bytes, bytes]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from numpy.typing import NDArray
 
 from inos.cli.main import main
-from inos.core.matrices.product_rows import JobRows
+from inos.core.matrices.product_rows import ProductRows
 
 ROW: Final = 1234
 COLUMN: Final = 777
@@ -24,7 +24,7 @@ def spoil(first: int, rows: NDArray[Any]) -> NDArray[Any]:
 
 
 if __name__ == "__main__":
-    keep = JobRows.write
-    JobRows.write = lambda self, first, rows: keep(self, first, spoil(first, rows))  # type: ignore[method-assign]
-    del sys.argv[1:4]
+    keep = ProductRows.write
+    ProductRows.write = lambda self, first, rows: keep(self, first, spoil(first, rows))  # type: ignore[method-assign]
+    del sys.argv[1 : sys.argv.index("inos") + 1]
     main()

@@ -6,6 +6,7 @@ Blocks are executed by `inos.consensus.execution` on a dictionary; `work_jobs` p
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,10 +26,13 @@ from inos.consensus.params import Params
 from inos.consensus.records import Job, JobState, StateKey
 from inos.consensus.state import StateView
 from inos.consensus.statetree import StateProof, compute_state_root, make_proof
-from inos.core.events import Hub, Subscription
+from inos.core.events import EventBus
+from inos.core.monitor import NodeStats
 from inos.genesis import Network
 from inos.miner.figures import MinerState, MinerStatus
-from inos.network.status import AddressInfo, BanInfo, NetworkStatus
+from inos.network.discovery.routing.service import RoutingStatus
+from inos.network.identity import PeerAddress
+from inos.network.status import AddressInfo, BanInfo, NetworkStatus, PeerInfo
 from inos.network.sync.progress import RateMeter, SyncMachine, SyncObservation, SyncStatus, WaitTimes, make_status
 from inos.primitives.blocks import Block, Header, compute_block_id, compute_tx_root, get_target
 from inos.primitives.bls import get_bls
@@ -46,12 +50,35 @@ from inos.primitives.transactions import (
 )
 from inos.primitives.units import Address, BlockId, Height, JobId, MatrixId, Nano, NodeId, Tickets, TxId, Weight
 from inos.primitives.votes import Link
-from inos.rpc.ports import Check, Health, PeerInfo, Provider, Pulse, RoutingInfo, SnapshotStatus
+from inos.rpc.health import Check, Health
+from inos.rpc.ports import SnapshotStatus
 from inos.wallet.keys import make_key
 from support.consensus_lab import Records
 
 WORKER = make_key(bytes(31) + b"\x07")
 FEE = Nano(1000)
+NETWORK_STATUS = NetworkStatus(
+    listen_port=8646,
+    reachability="private",
+    observed_host="20.1.0.1",
+    announced="",
+    discovery=True,
+    links={"outbound": 3, "inbound": 0},
+    max_outbound=8,
+    max_inbound=64,
+    outbound_groups=3,
+    known_new=7,
+    known_tried=2,
+    is_stale=False,
+    block_relay={
+        "blocks": 9,
+        "bytes": 4000,
+        "duplicates": 2,
+        "duplicate_bytes": 800,
+        "requested": 1,
+        "fallbacks": 0,
+    },
+)
 
 
 class Info(NamedTuple):
@@ -303,20 +330,21 @@ class FakeMiner:
 
 
 class FakeVotes:
-    """None heard, nobody caught."""
+    """A vote service without votes; a test may add pairs of conflicting ones."""
 
     def __init__(self) -> None:
-        self.caught: list[bytes] = []
+        self.pool = self
+        self.evidence: list[Any] = []
 
     def count_votes(self, link: Link) -> int:
         return 0
 
-    def get_caught(self) -> list[bytes]:
-        return self.caught
+    def get_evidence(self) -> list[Any]:
+        return self.evidence
 
 
 class FakeSnapshots:
-    """inos.rpc.ports.Snapshots whose copies are never done."""
+    """inos.rpc.ports.SnapshotsPort whose copies are never done."""
 
     def __init__(self) -> None:
         self.status = SnapshotStatus("none")
@@ -331,6 +359,95 @@ class FakeSnapshots:
         return self.status
 
 
+class FakeMatrixService:
+    """inos.rpc.ports.MatricesPort over a dictionary."""
+
+    def __init__(self, store: Any) -> None:
+        self.store = store
+        self._uploads: dict[bytes, list[NDArray[Any]]] = {}
+
+    async def put(self, array: NDArray[Any]) -> MatrixRef:
+        found: MatrixRef = self.store.put(array)
+        return found
+
+    async def put_rows(
+        self, matrix: MatrixId, shape: tuple[int, int, int], first: int, rows: NDArray[Any] | None
+    ) -> int:
+        if matrix in self.store.arrays:
+            return shape[1]
+        kept = self._uploads.setdefault(matrix, [])
+        if rows is not None:
+            kept.append(rows)
+        done = sum(len(part) for part in kept)
+        if done == shape[1]:
+            assert self.store.put(np.vstack(kept)).id == matrix
+        return done
+
+    async def fetch(self, matrix: MatrixId, timeout_s: float) -> NDArray[Any]:
+        if matrix not in self.store.arrays:
+            raise MatrixMissing([matrix])
+        found: NDArray[Any] = self.store.arrays[matrix]
+        return found
+
+
+class FakeNetwork:
+    """inos.rpc.ports.PeersPort, and its parts: what a test puts here is told."""
+
+    def __init__(self, node: "FakeNode") -> None:
+        self._node = node
+        self.bans = self.routing = self.sync = self
+        self.connected: list[PeerInfo] = []
+        self.addresses: list[AddressInfo] = []
+        self.banned: list[BanInfo] = []
+
+    @property
+    def monitor(self) -> Any:
+        return SimpleNamespace(get_status=self._get_sync_status)
+
+    def _get_sync_status(self) -> SyncStatus:
+        height = self._node.ledger.tip.header.height
+        observation = SyncObservation(now=1.0, peers=len(self.connected) or 1, height=height, header_height=height)
+        machine = SyncMachine(0.0)
+        machine.observe(observation)
+        return make_status(machine, observation, RateMeter(), WaitTimes())
+
+    def peers(self) -> Sequence[PeerInfo]:
+        return self.connected
+
+    def get_status(self) -> Any:
+        return NETWORK_STATUS
+
+    def list_addresses(self) -> Sequence[AddressInfo]:
+        return self.addresses
+
+    def list_bans(self) -> Sequence[BanInfo]:
+        return self.banned
+
+    def lift(self, subject: str) -> int:
+        kept = [ban for ban in self.banned if subject not in ("all", ban.subject)]
+        count, self.banned = len(self.banned) - len(kept), kept
+        return count
+
+
+class FakeRouting:
+    """inos.rpc.ports.RoutingPort: three nodes have what this node has."""
+
+    def __init__(self, node: "FakeNode") -> None:
+        self._node = node
+
+    def get_status(self) -> RoutingStatus:
+        return RoutingStatus(contacts=4, buckets=3, records=2, provided=len(self._node.store.arrays))
+
+    async def find_providers(self, id: MatrixId, limit: int) -> list[PeerAddress]:
+        found = [PeerAddress(self._node.node_id, "192.0.2.7", port) for port in (1, 2, 3)]
+        return found[:limit] if id in self._node.store.arrays else []
+
+    async def provide(self, id: MatrixId) -> int:
+        if id not in self._node.store.arrays:
+            raise MatrixMissing([id])
+        return 20
+
+
 class FakeNode:
     """inos.rpc.ports.NodePort; `mine` and `work_jobs` move it on."""
 
@@ -339,20 +456,21 @@ class FakeNode:
         self.params = network.params
         self.genesis_id = network.genesis_id
         self.node_id = NodeId(bytes([5]) * 32)
-        self.protocol_version = 1
         self.ledger = FakeLedger(network.params, network.state)
         self.mempool = FakePool()
-        self.matrices = FakeMatrices()
+        self.store = FakeMatrices()
+        self.matrices: Any = FakeMatrixService(self.store)
+        self.transactions = SimpleNamespace(add=self._add_transaction)
+        self.past_states = SimpleNamespace(prove=self._prove_past)
         self.miner: FakeMiner | None = FakeMiner(WORKER.address)
         self.watcher: Any = None
         self.voter: Any = None
         self.votes = FakeVotes()
-        self.uploads: dict[bytes, list[NDArray[Any]]] = {}
-        self.peers: list[PeerInfo] = []
-        self.addresses: list[AddressInfo] = []
-        self.bans: list[BanInfo] = []
+        self.p2p = FakeNetwork(self)
+        self.p2p.routing = FakeRouting(self)  # type: ignore[assignment]
         self.checks = (Check("tip", True, "fresh"),)
-        self.pulse = Pulse(
+        self.health = SimpleNamespace(check=lambda: Health(self.checks, is_ready=True))
+        self.stats = NodeStats(
             uptime_s=5.0,
             loop_lag_s=0.001,
             blocks_connected=3,
@@ -360,131 +478,36 @@ class FakeNode:
             deepest_reorganisation=1,
             clock_ahead_ms=None,
         )
+        self.monitor = SimpleNamespace(get_stats=lambda: self.stats)
         self.is_stopping = False
         self.refusal: InosError | None = None
         self.spoil: Any = None
         self.has_transactions = asyncio.Event()
-        self.hub = Hub()
+        self.events = EventBus()
         self.snapshots = FakeSnapshots()
-
-    def subscribe(self) -> Subscription:
-        return self.hub.subscribe()
-
-    def health(self) -> Health:
-        return Health(self.checks, is_ready=True)
-
-    def get_pulse(self) -> Pulse:
-        return self.pulse
-
-    def get_sync_status(self) -> SyncStatus:
-        height = self.ledger.tip.header.height
-        observation = SyncObservation(now=1.0, peers=len(self.peers) or 1, height=height, header_height=height)
-        machine = SyncMachine(0.0)
-        machine.observe(observation)
-        return make_status(machine, observation, RateMeter(), WaitTimes())
-
-    def net_peers(self) -> Sequence[PeerInfo]:
-        return self.peers
-
-    def net_status(self) -> NetworkStatus:
-        return NetworkStatus(
-            listen_port=8646,
-            reachability="private",
-            observed_host="20.1.0.1",
-            announced="",
-            discovery=True,
-            links={"outbound": 3, "inbound": 0},
-            max_outbound=8,
-            max_inbound=64,
-            outbound_groups=3,
-            known_new=7,
-            known_tried=2,
-            is_stale=False,
-            block_relay={
-                "blocks": 9,
-                "bytes": 4000,
-                "duplicates": 2,
-                "duplicate_bytes": 800,
-                "requested": 1,
-                "fallbacks": 0,
-            },
-        )
-
-    def net_addresses(self) -> Sequence[AddressInfo]:
-        return self.addresses
-
-    def net_bans(self) -> Sequence[BanInfo]:
-        return self.bans
-
-    def lift_bans(self, subject: str) -> int:
-        kept = [ban for ban in self.bans if subject not in ("all", ban.subject)]
-        count, self.bans = len(self.bans) - len(kept), kept
-        return count
-
-    def net_routing(self) -> RoutingInfo:
-        return RoutingInfo(contacts=4, buckets=3, records=2, provided=len(self.matrices.arrays))
-
-    async def find_providers(self, matrix: MatrixId, limit: int) -> Sequence[Provider]:
-        found = [Provider(self.node_id, "192.0.2.7", port) for port in (1, 2, 3)]
-        return found[:limit] if matrix in self.matrices.arrays else []
-
-    async def provide_matrix(self, matrix: MatrixId) -> int:
-        if matrix not in self.matrices.arrays:
-            raise MatrixMissing([matrix])
-        return 20
 
     def request_stop(self) -> None:
         self.is_stopping = True
 
-    async def add_transaction(self, tx: Transaction) -> TxId:
+    async def _add_transaction(self, tx: Transaction) -> TxId:
         if self.refusal is not None:
             error, self.refusal = self.refusal, None
             raise error
         tx_id = compute_tx_id(tx)
         self.mempool.waiting[tx_id] = tx
         self.has_transactions.set()
-        self.hub.publish(TransactionAdded(tx_id))
+        self.events.publish(TransactionAdded(tx_id))
         return tx_id
 
-    async def prove_past(self, block: BlockId, key: StateKey) -> tuple[bytes | None, StateProof] | None:
+    async def _prove_past(self, block: BlockId, key: StateKey) -> tuple[bytes | None, StateProof] | None:
         return self.ledger.prove(key) if block == self.ledger.tip.id else None
-
-    async def add_matrix(self, array: NDArray[Any]) -> MatrixRef:
-        return self.matrices.put(array)
-
-    async def add_rows(
-        self, matrix: MatrixId, shape: tuple[int, int, int], first: int, rows: NDArray[Any] | None
-    ) -> int:
-        if matrix in self.matrices.arrays:
-            return shape[1]
-        kept = self.uploads.setdefault(matrix, [])
-        if rows is not None:
-            kept.append(rows)
-        done = sum(len(part) for part in kept)
-        if done == shape[1]:
-            assert self.matrices.put(np.vstack(kept)).id == matrix
-        return done
-
-    async def pin_matrix(self, matrix: MatrixId, is_pinned: bool) -> None:
-        raise NotImplementedError
-
-    async def drop_matrix(self, matrix: MatrixId) -> bool:
-        raise NotImplementedError
-
-    async def set_quota(self, quota: int | None) -> None:
-        raise NotImplementedError
-
-    async def fetch_matrix(self, matrix: MatrixId, timeout_s: float) -> NDArray[Any]:
-        if matrix not in self.matrices.arrays:
-            raise MatrixMissing([matrix])
-        return self.matrices.arrays[matrix]
 
     def mine(self, beneficiary: Address = WORKER.address) -> None:
         """A block with everything that waits."""
         self.ledger.append(list(self.mempool.waiting.values()), beneficiary)
         self.mempool.waiting.clear()
         tip = self.ledger.tip
-        self.hub.publish(TipChanged(tip, (tip.id,), ()))
+        self.events.publish(TipChanged(tip, (tip.id,), ()))
 
     def act(self, payload: Payload) -> None:
         """A block in which the worker does something."""
@@ -497,12 +520,12 @@ class FakeNode:
         """Claim, multiply and deliver every open job; how many."""
         done = 0
         for job_id, job in self.ledger.list_jobs(state=JobState.OPEN):
-            x, w = self.matrices.arrays[job.x.id], self.matrices.arrays[job.w.id]
+            x, w = self.store.arrays[job.x.id], self.store.arrays[job.w.id]
             y = x.astype(np.int32) @ w.astype(np.int32).T
             if self.spoil is not None:
                 y = self.spoil(y)
             self.act(ClaimJob(job_id))
-            self.act(SubmitResult(job_id, self.matrices.put(y)))
+            self.act(SubmitResult(job_id, self.store.put(y)))
             done += 1
         return done
 

@@ -148,7 +148,11 @@ class FakeLedger:
 
 
 class FakeMatrices:
-    def __init__(self) -> None:
+    """inos.network.ports.MatricesPort, and its store, retention and arrivals."""
+
+    def __init__(self, publish: Callable[[object], None] = lambda event: None) -> None:
+        self.store = self.retention = self.arrivals = self
+        self._publish = publish
         self.heads: dict[bytes, MatrixInfo] = {}
         self.parts: dict[bytes, dict[int, bytes]] = {}
         self.promised: set[bytes] = set()
@@ -163,10 +167,23 @@ class FakeMatrices:
         self.heads[id], self.parts[id] = info, dict(enumerate(strips))
         return id
 
-    def begin(self, info: MatrixInfo) -> None:
+    async def begin(self, info: MatrixInfo) -> bool:
         id = compute_matrix_id(info.dtype, info.rows, info.cols, info.root)
         self.heads.setdefault(id, info)
         self.parts.setdefault(id, {})
+        return self.has(id)
+
+    async def add_run(self, id: bytes, index: int, data: bytes, path: tuple[bytes, ...]) -> bool:
+        is_complete = self.add(id, index, data, path)
+        if is_complete:
+            self._publish(MatrixAdded(id))
+        return is_complete
+
+    async def drop(self, id: bytes) -> bool:
+        return self.heads.pop(id, None) is not None
+
+    async def read_run(self, id: bytes, index: int) -> Run | None:
+        return self.get_run(id, index) if self.has(id) else None
 
     def has(self, id: bytes) -> bool:
         return id in self.heads and len(self.parts[id]) == self.heads[id].rows // 16
@@ -200,7 +217,7 @@ class FakeMatrices:
     def may_let_go(self, id: bytes) -> bool:
         return id in self.surplus
 
-    def missing_runs(self, id: bytes, limit: int) -> list[int]:
+    def list_missing(self, id: bytes, limit: int) -> list[int]:
         info = self.heads.get(id)
         strips = 0 if info is None else info.rows // 16
         return [i for i in range(-(-strips // RUN_STRIPS)) if i * RUN_STRIPS not in self.parts[id]][:limit]
@@ -260,15 +277,16 @@ class FakeVotes:
 class FakeNode:
     """Satisfies inos.network.ports.NodePort; keeps what it was given in `seen`."""
 
-    state_import = None
-
     def __init__(self) -> None:
         self.params = SimpleNamespace(chain_id=CHAIN_ID, epoch_blocks=8)
         self.votes = FakeVotes(self)
         self.genesis_id = GENESIS_ID
         self.ledger = FakeLedger()
         self.mempool = FakePool()
-        self.matrices = FakeMatrices()
+        self.matrices = FakeMatrices(self.publish)
+        self.blocks = self.events = self
+        self.transactions = SimpleNamespace(add=self.add_transaction)
+        self.state_import = SimpleNamespace(state=None)
         backend = InlineBackend(get_bls(), check_fake_seal)
         self.verifier = BlockVerifier(self.params, backend, self.ledger, self.mempool)
         self.refuse_blocks: set[bytes] = set()
@@ -291,7 +309,7 @@ class FakeNode:
         yield events()
         self._queues.remove(queue)
 
-    async def add_header_batch(self, headers: tuple[Header, ...]) -> None:
+    async def add_headers(self, headers: tuple[Header, ...]) -> None:
         for header in headers:
             if header.parent not in self.ledger.headers:
                 raise ParentMissing(header.parent)
@@ -302,8 +320,8 @@ class FakeNode:
             if header.height > self.ledger.headers[self.ledger.best].height:
                 self.ledger.best = id
 
-    async def add_block(self, block: Block, witness: Witness) -> None:
-        await self.add_header_batch((block.header,))
+    async def add(self, block: Block, witness: Witness) -> None:
+        await self.add_headers((block.header,))
         ledger, id = self.ledger, compute_block_id(block.header)
         self.seen.append(id)
         if id in self.refuse_blocks:
@@ -316,11 +334,11 @@ class FakeNode:
             gone, ledger.chain = ledger.chain[fork + 1 :], ledger.chain[: fork + 1] + path
             self.publish(TipChanged(ledger.tip, tuple(path), tuple(gone)))
 
-    async def add_checked_blocks(self, blocks: list[CheckedBlock]) -> SimpleNamespace:
+    async def add_checked(self, blocks: list[CheckedBlock]) -> SimpleNamespace:
         errors: list[InosError | None] = []
         for checked in blocks:
             try:
-                errors.append(await self.add_block(checked.block, checked.witness))
+                errors.append(await self.add(checked.block, checked.witness))
             except InosError as error:
                 errors.append(error)
         return SimpleNamespace(errors=errors, state_s=0.0, disk_s=0.0)
@@ -334,28 +352,12 @@ class FakeNode:
         self.publish(TransactionAdded(id))
         return id
 
-    async def begin_matrix(self, info: MatrixInfo) -> bool:
-        self.matrices.begin(info)
-        return self.matrices.has(info.id)
-
-    async def add_run(self, id: bytes, index: int, data: bytes, path: tuple[bytes, ...]) -> bool:
-        is_complete = self.matrices.add(id, index, data, path)
-        if is_complete:
-            self.publish(MatrixAdded(id))
-        return is_complete
-
-    async def drop_matrix(self, id: bytes) -> bool:
-        return self.matrices.heads.pop(id, None) is not None
-
-    async def read_run(self, id: bytes, index: int) -> Run | None:
-        return self.matrices.get_run(id, index) if self.matrices.has(id) else None
-
     def want_matrix(self, id: bytes) -> None:
         self.publish(MatrixWanted((id,)))
 
     async def add_chain(self, blocks: list[Block], witness: Witness = WITNESS) -> None:
         for block in blocks:
-            await self.add_block(block, witness)
+            await self.add(block, witness)
 
 
 def check_fake_seal(params: object, header: Header, witness: Witness) -> None:

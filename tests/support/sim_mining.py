@@ -55,7 +55,7 @@ class Miner:
         made = node.setting.mint.seal(block, allowed)
         self._on_found(node, made)
         try:
-            await node.service.add_block(made.block, made.witness)
+            await node.core.blocks.add(made.block, made.witness)
         except InosError as error:
             raise AssertionError(f"a node refuses its own block: {error}") from error
         self.draw()

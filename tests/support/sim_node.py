@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
 
@@ -19,10 +19,8 @@ from inos.chain.mempool import Mempool, MempoolLimits
 from inos.chain.opening import begin_database, load_index
 from inos.chain.snapshot.importer import Importer
 from inos.consensus.params import Params
-from inos.core.service import NodeService
-from inos.core.threads import Threads
+from inos.core.node_core import NodeCore
 from inos.core.verification.backends import InlineBackend
-from inos.core.verification.blocks import BlockVerifier
 from inos.core.verification.results import StoredResults
 from inos.genesis import Network
 from inos.mesh.store import MatrixStore
@@ -38,9 +36,9 @@ from inos.primitives.errors import InvalidCertificate
 from inos.primitives.matrices import DTYPE_INT7, STRIP_BYTES, Seal, Witness, make_matrix_ref
 from inos.primitives.units import Address, BlockId, Hash, NodeId, Target, TimeMs
 from support.chain_maker import MadeBlock
+from support.inline_threads import InlineThreads
 from support.sim_database import MemoryDatabase
 
-T = TypeVar("T")
 SEAL_S: Final = 0.001
 """The time to check a seal (docs/benchmarks.md: 0.6 ms on one core, plus the transfer to the process and back)."""
 START_MS: Final = 1_700_000_000_000
@@ -59,21 +57,6 @@ class SimClock:
 
     def monotonic(self) -> float:
         return self._loop.time()
-
-
-class InlineThreads(Threads):
-    """A replacement for threads that runs everything at once, on the loop."""
-
-    def __init__(self) -> None:
-        pass
-
-    async def write(self, call: Callable[[], T]) -> T:
-        return call()
-
-    keep = check = write
-
-    def close(self) -> None:
-        pass
 
 
 class Mint:
@@ -168,7 +151,7 @@ class SimNode:
         self.ledger = open_memory_ledger(setting.chain, results, setting.mint, setting.shared, awaits_state)
         pool = Mempool(setting.chain.params, setting.pool)
         backend = SimBackend(get_bls(), setting.mint.check)
-        self.service = NodeService(
+        self.core = NodeCore(
             setting.chain,
             self.ledger,
             pool,
@@ -176,10 +159,10 @@ class SimNode:
             results,
             self.clock,
             bls=get_bls(),
-            verifier=BlockVerifier(setting.chain.params, backend, self.ledger, pool),
+            backend=backend,
             threads=InlineThreads(),
         )
-        self.port: Any = self.service if wrap is None else wrap(self)
+        self.port: Any = self.core if wrap is None else wrap(self)
         self.net: NetworkService | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -227,11 +210,11 @@ class SimNode:
 
     async def _run(self, net: NetworkService) -> None:
         async with asyncio.TaskGroup() as group:
-            for work in (net.run(), self.service.run(), self._watch()):
+            for work in (net.run(), self.core.run(), self._watch()):
                 group.create_task(work)
 
     async def _watch(self) -> None:
-        async with self.service.subscribe() as events:
+        async with self.core.events.subscribe() as events:
             async for event in events:
                 if isinstance(event, TipChanged) and self._on_tip is not None:
                     self._on_tip(self, event)
@@ -250,7 +233,7 @@ class SimNode:
 
     async def draft(self) -> tuple[Block, Target]:
         """Return the next block, unsealed, and the target for its digest."""
-        template = await self.service.get_template(self.beneficiary, False)
+        template = await self.core.templates.make(self.beneficiary, False)
         return Block(template.header, template.transactions, template.aggregate), template.allowed_target
 
 

@@ -317,7 +317,7 @@ class World:
             block, allowed = await nodes[0].draft()
             made = self.mint.seal(block, allowed)
             self.note_found(nodes[0], made)
-            await nodes[0].service.add_block(made.block, made.witness)
+            await nodes[0].core.blocks.add(made.block, made.witness)
             await self.until_agreed(nodes, limit_s)
         return self.now - began
 

@@ -88,9 +88,9 @@ class BlockDelivery:
     async def _give(self, run: Sequence[Ready[Peer]]) -> Sequence[InosError | None]:
         checked = [ready.checked for ready in run if ready.checked is not None]
         if not checked:
-            await self._node.add_block(run[0].body.block, run[0].body.witness)
+            await self._node.blocks.add(run[0].body.block, run[0].body.witness)
             return (None,)
-        added = await self._node.add_checked_blocks(checked)
+        added = await self._node.blocks.add_checked(checked)
         self._monitor.add_wait(Bottleneck.STATE, added.state_s)
         self._monitor.add_wait(Bottleneck.DISK, added.disk_s)
         return added.errors

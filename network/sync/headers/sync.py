@@ -302,7 +302,7 @@ class HeaderSync:
     async def _add(self, headers: tuple[Header, ...]) -> None:
         """Add headers in the node's own thread, off the event loop."""
         try:
-            await self._node.add_header_batch(headers)
+            await self._node.blocks.add_headers(headers)
         except RuleViolation as error:
             raise Misbehaviour(error.code, f"invalid header: {error.message}") from error
         except NotYet as error:

@@ -113,16 +113,16 @@ class CopyMaintenance:
             check_shape(info.dtype, info.rows, info.cols)
         except InvalidMatrix:
             return False
-        if self._node.matrices.has(info.id) or info.id in self._taken:
+        if self._node.matrices.store.has(info.id) or info.id in self._taken:
             return True
-        if not self._node.matrices.may_lend(info) or not self._fetch(info, COPY_S):
+        if not self._node.matrices.store.retention.may_lend(info) or not self._fetch(info, COPY_S):
             return False
         self._taken.add(info.id)
         self.accepted += 1
         return True
 
     def _refresh(self, now: float) -> None:
-        held = set(self._node.matrices.list_ids())
+        held = set(self._node.matrices.store.list_ids())
         self._due = [(at, id) for at, id in self._due if id in held]
         for id in sorted(held - {id for _, id in self._due}):
             self._due.append((now + self._check_s * (0.25 + self._rng.random() / 2), id))
@@ -137,11 +137,11 @@ class CopyMaintenance:
             log.info("copies not checked", id=id.hex(), code=error.code, reason=error.message)
 
     async def _look_after(self, id: MatrixId) -> None:
-        matrices = self._node.matrices
-        info = matrices.info(id)
-        demand, is_promised = matrices.get_demand(id), matrices.is_promised(id)
+        store = self._node.matrices.store
+        info, retention = store.info(id), store.retention
+        demand, is_promised = retention.get_demand(id), retention.is_promised(id)
         self._schedule(id)
-        if info is None or not (is_promised or demand >= SOME_DEMAND or matrices.may_let_go(id)):
+        if info is None or not (is_promised or demand >= SOME_DEMAND or retention.may_let_go(id)):
             return
         found = await self._router.find_providers(id, MOST + SLACK + 1)
         others = [address.id for address in found]
@@ -152,7 +152,7 @@ class CopyMaintenance:
             await self._invite(id, info, decision.invite, others)
             return
         self._short.pop(id, None)
-        if decision.is_surplus and matrices.may_let_go(id) and await self._node.drop_matrix(id):
+        if decision.is_surplus and retention.may_let_go(id) and await self._node.matrices.drop(id):
             self.dropped += 1
             log.info("surplus copy dropped", id=id.hex(), holders=decision.holders, target=decision.target)
 

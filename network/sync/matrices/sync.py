@@ -64,7 +64,7 @@ class MatrixSync:
         """Fetch matrices that this node needs."""
         until = self._clock.monotonic() + self._limits.matrix_wanted
         for id in ids:
-            if not self._node.matrices.has(id) and not self._wants.add(id, None, until):
+            if not self._node.matrices.store.has(id) and not self._wants.add(id, None, until):
                 log.warning("too many matrices wanted; this one is not fetched", id=id.hex())
         self._has_work.set()
 
@@ -79,7 +79,7 @@ class MatrixSync:
                 refs = ((tx.payload.y, DTYPE_INT32),)
             for ref, dtype in refs:
                 id = ref.matrix_id
-                if not is_ref_consistent(ref, dtype) or self._node.matrices.has(id):
+                if not is_ref_consistent(ref, dtype) or self._node.matrices.store.has(id):
                     continue
                 self._wants.add(id, MatrixInfo(dtype, ref.rows, ref.cols, ref.root), until, is_prefetch=True)
         self._has_work.set()
@@ -89,7 +89,7 @@ class MatrixSync:
         wanted."""
         if not self._wants.add(info.id, info, self._clock.monotonic() + limit_s):
             return False
-        self._node.matrices.set_lent(info.id)
+        self._node.matrices.store.retention.set_lent(info.id)
         self._has_work.set()
         return True
 
@@ -105,7 +105,7 @@ class MatrixSync:
         Raises:
             MatrixMissing: no node sent it in time.
         """
-        if self._node.matrices.has(id):
+        if self._node.matrices.store.has(id):
             return
         event = asyncio.Event()
         self._waiters.setdefault(id, set()).add(event)
@@ -146,7 +146,7 @@ class MatrixSync:
 
     async def _fetch(self, peer: Peer) -> None:
         while True:
-            step = self._wants.take(peer, self._clock.monotonic(), self._node.matrices.missing_runs)
+            step = self._wants.take(peer, self._clock.monotonic(), self._node.matrices.store.arrivals.list_missing)
             if step is None:
                 self._has_work.clear()
                 await self._has_work.wait()
@@ -161,7 +161,7 @@ class MatrixSync:
         """
         is_delivered = True
         while is_delivered and id in self._wants:
-            step = self._wants.take(peer, self._clock.monotonic(), self._node.matrices.missing_runs, id)
+            step = self._wants.take(peer, self._clock.monotonic(), self._node.matrices.store.arrivals.list_missing, id)
             if step is None:
                 # All missing runs are requested from other peers, which deliver them or release them soon.
                 await asyncio.sleep(RETRY_S / 5)
@@ -208,7 +208,7 @@ class MatrixSync:
     async def _begin(self, step: Allocate) -> None:
         """Allocate a matrix whose shape is known, and request its runs from now on."""
         try:
-            is_here = await self._node.begin_matrix(step.info)
+            is_here = await self._node.matrices.begin(step.info)
         except InosError as error:
             self._give_up(step.id, error)
             return
@@ -226,7 +226,7 @@ class MatrixSync:
         if reply.index != step.index:
             raise Misbehaviour("wrong-strips", f"the peer sent run {reply.index} where run {step.index} was requested")
         try:
-            is_complete = await self._node.add_run(step.id, step.index, reply.data, reply.path)
+            is_complete = await self._node.matrices.add_run(step.id, step.index, reply.data, reply.path)
         except (RuleViolation, InvalidMatrix) as error:
             raise Misbehaviour(error.code, f"run {step.index} of {step.id.hex()}: {error.message}") from error
         except InosError as error:

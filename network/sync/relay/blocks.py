@@ -264,7 +264,7 @@ class BlockRelay:
         self._request_pushes(peer)
         self.push(block, seal.witness)
         try:
-            (error_,) = (await self._node.add_checked_blocks([checked])).errors
+            (error_,) = (await self._node.blocks.add_checked([checked])).errors
         except InosError as error:
             error_ = error
         if isinstance(error_, RuleViolation):

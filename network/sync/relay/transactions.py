@@ -180,7 +180,7 @@ class TransactionRelay:
 
     async def _add(self, peer: Peer, id: TxId, tx: Transaction) -> None:
         try:
-            await self._node.add_transaction(tx)
+            await self._node.transactions.add(tx)
             peer.credit_transaction()
         except RuleViolation as error:
             fault = Misbehaviour(error.code, f"transaction {id.hex()}: {error.message}", INVALID_PENALTY)

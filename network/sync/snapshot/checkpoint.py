@@ -20,7 +20,7 @@ from inos.network.ports import NodePort
 from inos.network.settings import NetworkSettings
 from inos.network.sync.block_status import is_known
 from inos.network.sync.penalties import Penalise
-from inos.network.wire.snapshot import MAX_STEPS, GetSteps, Steps
+from inos.network.wire.snapshot import MAX_FINALITY_PROOFS, FinalityProofs, GetFinalityProofs
 from inos.primitives.clock import Clock
 from inos.primitives.errors import NotYet, RuleViolation
 from inos.primitives.units import BlockId, StateRoot
@@ -117,13 +117,13 @@ class CheckpointFinder:
         try:
             trust = await self._begin(peer)
             while trust is not None:
-                steps = (await self._ask_steps(peer, trust.justified.epoch + 1)).steps
+                steps = (await self._request_proofs(peer, trust.justified.epoch + 1)).steps
                 for step in steps:
-                    trust = await self._node.run_check(partial(self._follow, trust, step))
-                    await self._node.add_step(step)
+                    trust = await self._node.threads.check(partial(self._follow, trust, step))
+                    await self._node.state_import.add_step(step)
                     if trust.finalized.epoch > 0:
                         finals.append(trust.finalized)
-                if len(steps) < MAX_STEPS:
+                if len(steps) < MAX_FINALITY_PROOFS:
                     return finals
         except RuleViolation as error:
             await self._penalise(peer, Misbehaviour(error.code, f"invalid proof of finality: {error.message}"))
@@ -144,16 +144,16 @@ class CheckpointFinder:
             if header is None:
                 raise LookupError("this node has no genesis block")
             return begin_trust(self._node.genesis_id, StateRoot(header.state_root))
-        steps = (await self._ask_steps(peer, self._given.epoch)).steps
+        steps = (await self._request_proofs(peer, self._given.epoch)).steps
         if not steps or steps[0].aggregate.link.target != self._given:
             return None
         return begin_trust_at(self._node.params, Checkpoint(self._given.epoch, self._given.id), steps[0])
 
-    async def _ask_steps(self, peer: Peer, first: int) -> Steps:
-        with peer.requests.open(Steps) as pending:
-            await peer.send_request(pending, GetSteps(pending.request, first), self._limits.headers)
+    async def _request_proofs(self, peer: Peer, first: int) -> FinalityProofs:
+        with peer.requests.open(FinalityProofs) as pending:
+            await peer.send_request(pending, GetFinalityProofs(pending.request, first), self._limits.headers)
             reply = await pending.next(self._limits.headers)
-        if not isinstance(reply, Steps):
+        if not isinstance(reply, FinalityProofs):
             raise RequestFailed("not-found", "the peer sends no proofs of finality")
         return reply
 

@@ -74,7 +74,7 @@ class SnapshotSync:
             block = await self._finder.find()
             if block is None:
                 log.warning("no block of this network is final yet: the node executes every block from genesis on")
-                await self._node.abandon_import()
+                await self._node.state_import.abandon()
             elif await self._try(block):
                 height = self._node.ledger.tip.header.height
                 log.info("state taken from peers", height=height, seconds=round(self._clock.monotonic() - started, 1))
@@ -83,8 +83,8 @@ class SnapshotSync:
     async def _try(self, block: BlockId) -> bool:
         """Take the state after a block; return True if the node now has it as its tip."""
         try:
-            if await self._take(await self._node.begin_import(block)):
-                await self._node.finish_import()
+            if await self._take(await self._node.state_import.begin(block)):
+                await self._node.state_import.finish()
                 return True
         except NotYet as error:  # Other headers have replaced its header, which is learned again.
             log.info("state not taken yet", code=error.code, reason=error.message)
@@ -130,7 +130,7 @@ class SnapshotSync:
 
     async def _fetch(self, peer: Peer) -> None:
         while self._node.ledger.is_awaiting_state:
-            state = self._node.state_import
+            state = self._node.state_import.state
             place = None if state is None else self._choose(state, peer)
             if state is None or place is None:
                 self._has_work.clear()
@@ -163,9 +163,9 @@ class SnapshotSync:
             reply = await pending.next(self._limits.block)
         if not isinstance(reply, StateRangeData):
             raise RequestFailed("not-found", "the peer does not have this state")
-        if self._node.state_import is not state:
+        if self._node.state_import.state is not state:
             return  # The node takes another block's state by now, and this answer may be right for the previous one.
         try:
-            await self._node.add_range(block, place, reply.found)
+            await self._node.state_import.add_range(block, place, reply.found)
         except RuleViolation as error:
             raise Misbehaviour(error.code, f"invalid range of the state: {error.message}") from error

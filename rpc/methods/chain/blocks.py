@@ -112,7 +112,7 @@ async def chain_head(node: NodePort, params: NoParams) -> HeadModel:
         final_height=node.ledger.final.header.height,
         justified_height=node.ledger.get_justified_height(),
         best_header_height=node.ledger.best_header.header.height,
-        peers=len(node.net_peers()),
+        peers=len(node.p2p.peers()),
         pool=len(node.mempool),
     )
 

@@ -66,7 +66,7 @@ async def finality_status(node: NodePort, params: NoParams) -> FinalityStatusMod
         ballots=[_render_ballot(node, ballot) for ballot in ballots],
         voters=state.get_voter_count().count,
         mined=str(compute_network_mined(node.params, state, Height(tip.header.height))),
-        slashable_keys=[key.hex() for key in node.votes.get_caught()],
+        slashable_keys=[each.first.key.hex() for each in node.votes.pool.get_evidence()],
         voter=None if node.voter is None else render_voter(node, node.voter),
     )
 
@@ -77,6 +77,6 @@ def _render_ballot(node: NodePort, ballot: Ballot) -> BallotModel:
         target=render_checkpoint(ballot.link.target),
         committee=ballot.committee,
         members=len(node.ledger.state.get_committee(ballot.committee).members),
-        votes=node.votes.count_votes(ballot.link),
+        votes=node.votes.pool.count_votes(ballot.link),
         pot=str(node.ledger.state.get_pot(ballot.link.target.epoch).amount),
     )

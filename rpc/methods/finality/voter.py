@@ -22,7 +22,7 @@ from inos.rpc.models.values import (
     NanoAmount,
     NoParams,
 )
-from inos.rpc.ports import NodePort, VoterControl
+from inos.rpc.ports import NodePort, VoterPort
 
 
 class OwnVoterModel(Model):
@@ -101,7 +101,7 @@ async def finality_withdraw(node: NodePort, params: NoParams) -> SentTransaction
     return SentTransactionModel(id=(await _get_voter(node).withdraw()).hex())
 
 
-def render_voter(node: NodePort, voter: VoterControl) -> OwnVoterModel:
+def render_voter(node: NodePort, voter: VoterPort) -> OwnVoterModel:
     """Return the model of the node's own voter."""
     status = voter.get_status()
     return OwnVoterModel(
@@ -118,7 +118,7 @@ def render_voter(node: NodePort, voter: VoterControl) -> OwnVoterModel:
     )
 
 
-def _find_registrant(node: NodePort, voter: VoterControl, given: str | None) -> Address:
+def _find_registrant(node: NodePort, voter: VoterPort, given: str | None) -> Address:
     """Return the account that registers the node's key: the one that is named, else the node's own."""
     if given is not None:
         return read_address(node, given)
@@ -133,7 +133,7 @@ def _find_registrant(node: NodePort, voter: VoterControl, given: str | None) -> 
     return address
 
 
-def _get_voter(node: NodePort) -> VoterControl:
+def _get_voter(node: NodePort) -> VoterPort:
     if node.voter is None:
         raise RpcError(errors.UNAVAILABLE, "no-voter", "this node does not vote", hint="start it with --vote")
     return node.voter

@@ -80,7 +80,7 @@ async def light_prove(node: NodePort, params: StateProofParams) -> StateProofMod
     header = node.ledger.get_header(block)
     if header is None:
         raise make_not_found("block", params.block)
-    found = await node.prove_past(block, key)
+    found = await node.past_states.prove(block, key)
     if found is None:
         raise RpcError(
             NOT_FOUND,

@@ -86,7 +86,7 @@ async def mesh_put(node: NodePort, params: PutParams) -> MatrixInfoModel:
     """
     array = await asyncio.to_thread(_read, params)
     try:
-        ref = await node.add_matrix(array)
+        ref = await node.matrices.put(array)
     except InvalidMatrix as error:
         raise make_invalid_param("data", error.message, code=error.code, hint=error.hint) from error
     return MatrixInfoModel(id=ref.id.hex(), dtype=_dtype_name(array), rows=ref.rows, cols=ref.cols, root=ref.root.hex())
@@ -98,12 +98,12 @@ async def mesh_get(node: NodePort, params: GetParams) -> MatrixDataModel:
     matrix = MatrixId(bytes.fromhex(params.id))
     _check_size(node, matrix)
     try:
-        array = await node.fetch_matrix(matrix, params.wait_s)
+        array = await node.matrices.fetch(matrix, params.wait_s)
     except MatrixMissing as error:
         hint = "" if params.wait_s else "pass wait_s to request it from peers"
         raise make_not_found("matrix", params.id, hint=hint) from error
     _check_size(node, matrix)
-    info = node.matrices.info(matrix)
+    info = node.matrices.store.info(matrix)
     if info is None:
         raise make_not_found("matrix", params.id, hint="it was deleted while it was read")
     data = await asyncio.to_thread(encode_matrix, array)
@@ -124,7 +124,7 @@ def _dtype_name(array: NDArray[Any]) -> DtypeName:
 
 
 def _check_size(node: NodePort, matrix: MatrixId) -> None:
-    info = node.matrices.info(matrix)
+    info = node.matrices.store.info(matrix)
     if info is not None:
         size = info.rows * info.cols * (1 if info.dtype == DTYPE_INT7 else 4)
         check_answer_size(size, MAX_ANSWER_BYTES, matrix.hex())

@@ -84,7 +84,7 @@ async def mesh_put_rows(node: NodePort, params: PutRowsParams) -> StoredRowsMode
         array = await asyncio.to_thread(read_raw, raw, params.dtype, len(raw) // width, params.cols)
     shape = (dtype, params.rows, params.cols)
     try:
-        done = await node.add_rows(MatrixId(bytes.fromhex(params.id)), shape, params.first, array)
+        done = await node.matrices.put_rows(MatrixId(bytes.fromhex(params.id)), shape, params.first, array)
     except InvalidMatrix as error:
         raise make_invalid_param("data", error.message, code=error.code, hint=error.hint) from error
     return StoredRowsModel(rows_done=done, is_complete=done == params.rows)
@@ -95,7 +95,7 @@ async def mesh_get_rows(node: NodePort, params: GetRowsParams) -> MatrixRowsMode
     """Return some rows of a matrix, from this node or, with `wait_s`, after it was fetched from peers."""
     matrix = MatrixId(bytes.fromhex(params.id))
     try:
-        array = await node.fetch_matrix(matrix, params.wait_s)
+        array = await node.matrices.fetch(matrix, params.wait_s)
     except MatrixMissing as error:
         hint = "" if params.wait_s else "pass wait_s to request it from peers"
         raise make_not_found("matrix", params.id, hint=hint) from error

@@ -87,13 +87,13 @@ class QuotaParams(Model):
 @method("mesh_status")
 async def mesh_status(node: NodePort, params: NoParams) -> StoreStatusModel:
     """Return how many matrices the node stores, how much space they take, and how many were damaged."""
-    return StoreStatusModel(**structs.asdict(node.matrices.get_status()))
+    return StoreStatusModel(**structs.asdict(node.matrices.store.get_status()))
 
 
 @method("mesh_list")
 async def mesh_list(node: NodePort, params: ListParams) -> MatrixPageModel:
     """List the matrices in the store, incomplete ones included, in the order of their ids."""
-    entries = node.matrices.list_entries()
+    entries = node.matrices.store.retention.list_entries()
     after = bytes.fromhex(params.after or "")
     left = [each for each in entries if each.id > after]
     page = left[: params.limit]
@@ -116,7 +116,7 @@ async def mesh_list(node: NodePort, params: ListParams) -> MatrixPageModel:
             for each in page
         ],
         next=page[-1].id.hex() if len(left) > len(page) else None,
-        missing_pins=[id.hex() for id in node.matrices.list_pins() if id not in complete][:MAX_LISTED],
+        missing_pins=[id.hex() for id in node.matrices.store.retention.list_pins() if id not in complete][:MAX_LISTED],
     )
 
 
@@ -124,28 +124,28 @@ async def mesh_list(node: NodePort, params: ListParams) -> MatrixPageModel:
 async def mesh_pin(node: NodePort, params: MatrixParams) -> MatrixChangeModel:
     """Pin a matrix, so that it is never evicted. If it is not stored, the node requests it from others until it is."""
     matrix = MatrixId(bytes.fromhex(params.id))
-    was = node.matrices.is_pinned(matrix)
-    await node.pin_matrix(matrix, True)
-    return MatrixChangeModel(id=params.id, is_changed=not was, is_stored=node.matrices.has(matrix))
+    was = node.matrices.store.retention.is_pinned(matrix)
+    await node.matrices.pin(matrix)
+    return MatrixChangeModel(id=params.id, is_changed=not was, is_stored=node.matrices.store.has(matrix))
 
 
 @method("mesh_unpin", is_protected=True)
 async def mesh_unpin(node: NodePort, params: MatrixParams) -> MatrixChangeModel:
     """Unpin a matrix, so that it can be evicted again."""
     matrix = MatrixId(bytes.fromhex(params.id))
-    was = node.matrices.is_pinned(matrix)
-    await node.pin_matrix(matrix, False)
-    return MatrixChangeModel(id=params.id, is_changed=was, is_stored=node.matrices.has(matrix))
+    was = await node.matrices.unpin(matrix)
+    return MatrixChangeModel(id=params.id, is_changed=was, is_stored=node.matrices.store.has(matrix))
 
 
 @method("mesh_drop", is_protected=True)
 async def mesh_drop(node: NodePort, params: MatrixParams) -> MatrixChangeModel:
     """Delete a matrix from this node's store, unless it is pinned or needed."""
     matrix = MatrixId(bytes.fromhex(params.id))
-    if not any(each.id == matrix for each in node.matrices.list_entries()):
+    if not any(each.id == matrix for each in node.matrices.store.retention.list_entries()):
         raise make_not_found("matrix", params.id)
-    if not await node.drop_matrix(matrix):
-        why = "it is pinned" if node.matrices.is_pinned(matrix) else "a job, a challenge window or a reader needs it"
+    if not await node.matrices.drop(matrix):
+        is_pinned = node.matrices.store.retention.is_pinned(matrix)
+        why = "it is pinned" if is_pinned else "a job, a challenge window or a reader needs it"
         raise RpcError(REFUSED, "matrix-kept", f"matrix {params.id} is not deleted: {why}")
     return MatrixChangeModel(id=params.id, is_changed=True, is_stored=False)
 
@@ -153,5 +153,5 @@ async def mesh_drop(node: NodePort, params: MatrixParams) -> MatrixChangeModel:
 @method("mesh_setQuota", is_protected=True, timeout_s=60.0)
 async def mesh_set_quota(node: NodePort, params: QuotaParams) -> StoreStatusModel:
     """Set how many bytes matrices may take, also after a restart, and evict the least wanted ones at once if needed."""
-    await node.set_quota(params.bytes)
-    return StoreStatusModel(**structs.asdict(node.matrices.get_status()))
+    await node.matrices.set_quota(params.bytes)
+    return StoreStatusModel(**structs.asdict(node.matrices.store.get_status()))

@@ -9,7 +9,7 @@ from inos.rpc.errors import RpcError
 from inos.rpc.method import method
 from inos.rpc.models.render import make_renderer
 from inos.rpc.models.values import AccountAddress, Count, Hash, Model, NoParams
-from inos.rpc.ports import MinerControl, NodePort
+from inos.rpc.ports import MinerPort, NodePort
 
 
 class MinerStatusModel(Model):
@@ -64,7 +64,7 @@ async def miner_stop(node: NodePort, params: NoParams) -> MinerStatusModel:
     return render_miner(node, miner)
 
 
-def get_miner(node: NodePort) -> MinerControl:
+def get_miner(node: NodePort) -> MinerPort:
     """Return the node's miner; raise RpcError "no-miner" if it has none."""
     if node.miner is None:
         raise RpcError(
@@ -76,7 +76,7 @@ def get_miner(node: NodePort) -> MinerControl:
     return node.miner
 
 
-def render_miner(node: NodePort, miner: MinerControl) -> MinerStatusModel:
+def render_miner(node: NodePort, miner: MinerPort) -> MinerStatusModel:
     """Return the model of the miner's status."""
     status = miner.get_status()
     return MinerStatusModel(

@@ -77,7 +77,7 @@ async def miner_template(node: NodePort, params: TemplateParams) -> BlockTemplat
     beneficiary = _choose_beneficiary(node, params.beneficiary)
     if params.known_tip is not None:
         await node.templates.wait_tip(BlockId(bytes.fromhex(params.known_tip)), params.wait_s)
-    offer = await node.templates.make_offer(beneficiary)
+    offer = await node.templates.issue(beneficiary)
     header = offer.template.header
     return BlockTemplateModel(
         id=offer.id.hex(),

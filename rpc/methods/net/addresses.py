@@ -38,8 +38,8 @@ class AddressBookModel(Model):
 @method("net_addresses", is_protected=True)
 async def net_addresses(node: NodePort, params: AddressesParams) -> AddressBookModel:
     """List the address book: every node that this one has heard of."""
-    found = node.net_addresses()
-    connected = {peer.node_id for peer in node.net_peers()}
+    found = node.p2p.list_addresses()
+    connected = {peer.id for peer in node.p2p.peers()}
     addresses = [
         KnownAddressModel(
             id=each.id.hex(),

@@ -56,7 +56,7 @@ async def net_bans(node: NodePort, params: NoParams) -> BanListModel:
             since_ms=ban.since_ms,
             reason=ban.reason,
         )
-        for ban in node.net_bans()
+        for ban in node.p2p.list_bans()
     ]
     return BanListModel(count=len(bans), bans=bans)
 
@@ -64,4 +64,4 @@ async def net_bans(node: NodePort, params: NoParams) -> BanListModel:
 @method("net_unban", is_protected=True, examples=(Example("lift every ban", {"subject": "all"}),))
 async def net_unban(node: NodePort, params: UnbanParams) -> LiftedBansModel:
     """Lift the ban of a node or of a network group, or all bans."""
-    return LiftedBansModel(lifted=node.lift_bans(params.subject))
+    return LiftedBansModel(lifted=node.p2p.bans.lift(params.subject))

@@ -47,18 +47,18 @@ async def net_peers(node: NodePort, params: NoParams) -> PeerListModel:
     """List the connected peers."""
     peers = [
         PeerModel(
-            id=peer.node_id.hex(),
+            id=peer.id.hex(),
             address=peer.address,
-            direction="inbound" if peer.is_inbound else "outbound",
-            kind=peer.kind,
+            direction="outbound" if peer.is_outbound else "inbound",
+            kind=peer.kind.value,
             group=peer.group,
             height=peer.height,
-            connected_at_ms=peer.connected_at,
-            latency_ms=None if peer.latency_ms < 0 else peer.latency_ms,
+            connected_at_ms=peer.since_ms,
+            latency_ms=None if peer.latency_ms is None else round(peer.latency_ms),
             score=peer.score,
-            bytes_received=peer.bytes_received,
-            bytes_sent=peer.bytes_sent,
+            bytes_received=peer.bytes_in,
+            bytes_sent=peer.bytes_out,
         )
-        for peer in node.net_peers()
+        for peer in node.p2p.peers()
     ]
     return PeerListModel(count=len(peers), peers=peers)

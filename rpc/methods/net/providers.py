@@ -47,8 +47,8 @@ class AnnouncedMatrixModel(Model):
 @method("net_findProviders", timeout_s=90.0, examples=(Example("who has this matrix", {"id": "00" * 32}),))
 async def net_find_providers(node: NodePort, params: FindProvidersParams) -> ProviderListModel:
     """Find other nodes that have a matrix. Each has just delivered a strip of it on request."""
-    found = await node.find_providers(MatrixId(bytes.fromhex(params.id)), params.limit)
-    providers = [ProviderModel(id=each.node_id.hex(), host=each.host, port=each.port) for each in found]
+    found = await node.p2p.routing.find_providers(MatrixId(bytes.fromhex(params.id)), params.limit)
+    providers = [ProviderModel(id=each.id.hex(), host=each.host, port=each.port) for each in found]
     return ProviderListModel(count=len(providers), providers=providers)
 
 
@@ -59,6 +59,6 @@ async def net_provide(node: NodePort, params: ProvideParams) -> AnnouncedMatrixM
     The node announces all its matrices in turn without being asked.
     """
     try:
-        return AnnouncedMatrixModel(recorded_by=await node.provide_matrix(MatrixId(bytes.fromhex(params.id))))
+        return AnnouncedMatrixModel(recorded_by=await node.p2p.routing.provide(MatrixId(bytes.fromhex(params.id))))
     except MatrixMissing as error:
         raise make_not_found("matrix", params.id) from error

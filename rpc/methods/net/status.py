@@ -69,11 +69,11 @@ class NetStatusModel(Model):
 @method("net_status")
 async def net_status(node: NodePort, params: NoParams) -> NetStatusModel:
     """Return whether other nodes can reach this one, its connections by kind, and the size of its address book."""
-    status = node.net_status()
+    status = node.p2p.get_status()
     relay = status.block_relay
     return NetStatusModel(
         node_id=node.node_id.hex(),
-        peers=len(node.net_peers()),
+        peers=len(node.p2p.peers()),
         listen_port=status.listen_port,
         reachability=cast(Reachability, status.reachability),
         observed_host=status.observed_host,
@@ -94,5 +94,5 @@ async def net_status(node: NodePort, params: NoParams) -> NetStatusModel:
             requested_transactions=relay["requested"],
             full_blocks=relay["fallbacks"],
         ),
-        routing=RoutingModel(**structs.asdict(node.net_routing())),
+        routing=RoutingModel(**structs.asdict(node.p2p.routing.get_status())),
     )

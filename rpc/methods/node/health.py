@@ -69,14 +69,14 @@ class HealthModel(Model):
 @method("node_health")
 async def node_health(node: NodePort, params: NoParams) -> HealthModel:
     """Return the node's checks of itself, and the progress of its sync."""
-    health = node.health()
+    health = node.health.check()
     return HealthModel(
         status="ok" if health.is_ok else "degraded",
         checks=[
             HealthCheckModel(name=check.name, ok=check.is_ok, detail=check.detail, code=check.code, hint=check.hint)
             for check in health.checks
         ],
-        sync=_render_sync(node.get_sync_status()),
+        sync=_render_sync(node.p2p.sync.monitor.get_status()),
     )
 
 

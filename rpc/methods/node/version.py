@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from inos.network.settings import PROTOCOL_VERSION
 from inos.rpc.method import Example, method
 from inos.rpc.models.values import Count, Hash, Model, NoParams
 from inos.rpc.ports import NodePort
@@ -45,7 +46,7 @@ async def node_version(node: NodePort, params: NoParams) -> NodeVersionModel:
         network=node.network.name,
         chain_id=node.params.chain_id,
         genesis=node.genesis_id.hex(),
-        protocol_version=node.protocol_version,
+        protocol_version=PROTOCOL_VERSION,
         node_id=node.node_id.hex(),
         hrp=node.network.hrp,
     )

@@ -69,7 +69,7 @@ async def tx_send(node: NodePort, params: SendParams) -> SentTransactionModel:
 
     If it breaks a rule (-32003) or the pool refuses it (-32004), data.code says why, and nothing is stored.
     """
-    return SentTransactionModel(id=(await node.add_transaction(decode_hex(params.hex))).hex())
+    return SentTransactionModel(id=(await node.transactions.add(decode_hex(params.hex))).hex())
 
 
 @method("tx_pool")

@@ -22,7 +22,7 @@ NAME = "job1"
 
 
 def open_one(store: MatrixStore) -> GrowingMatrix:
-    return store.open_growing(NAME, DTYPE_INT32, *Y.shape)
+    return store.growth.open(NAME, DTYPE_INT32, *Y.shape)
 
 
 def test_slices_add_up_to_the_stored_matrix(tmp_path: Path) -> None:
@@ -38,7 +38,7 @@ def test_slices_add_up_to_the_stored_matrix(tmp_path: Path) -> None:
     assert np.array_equal(found, Y)
     strips = [strip for strip, _ in store.get_strips(ref.matrix_id, 0, 40)]
     assert strips == [work.compute_strip(Y, at) for at in range(20)]
-    assert store.total_bytes == MatrixStore(tmp_path).total_bytes > 0
+    assert store.count_bytes() == MatrixStore(tmp_path).count_bytes() > 0
     assert [path.name for path in (tmp_path / "growing").iterdir()] == [f"{NAME}.done"]
 
 
@@ -103,7 +103,7 @@ def test_entries_without_their_leaves_do_not_count(tmp_path: Path) -> None:
 def test_another_matrix_under_the_same_name_begins_anew(tmp_path: Path) -> None:
     store = MatrixStore(tmp_path)
     open_one(store).write(0, Y[:16])
-    other = store.open_growing(NAME, DTYPE_INT32, 150, 299)
+    other = store.growth.open(NAME, DTYPE_INT32, 150, 299)
     assert other.rows_done == 0
     assert open_one(store).rows_done == 0
 
@@ -119,25 +119,25 @@ def test_only_the_next_whole_strips_are_taken(tmp_path: Path) -> None:
 
 def test_an_operand_out_of_range_is_refused_and_a_spoiled_one_made_again(tmp_path: Path) -> None:
     store = MatrixStore(tmp_path)
-    growing = store.open_growing(NAME, DTYPE_INT7, 32, 100)
+    growing = store.growth.open(NAME, DTYPE_INT7, 32, 100)
     with pytest.raises(work.InvalidMatrix):
         growing.write(0, np.full((32, 100), 64, np.int8))
     growing.write(0, np.full((32, 100), 63, np.int8))
     growing.close()
     data = growing.path.read_bytes()
     growing.path.write_bytes(data[:-1] + b"\x7f")
-    assert store.open_growing(NAME, DTYPE_INT7, 32, 100).rows_done in (0, 16)
+    assert store.growth.open(NAME, DTYPE_INT7, 32, 100).rows_done in (0, 16)
 
 
 def test_what_was_stored_is_found_again_by_its_name(tmp_path: Path) -> None:
     store = MatrixStore(tmp_path)
-    assert store.find_adopted(NAME) is None
+    assert store.growth.find_adopted(NAME) is None
     growing = open_one(store)
     growing.write(0, Y)
     ref = store.adopt(growing)
-    assert MatrixStore(tmp_path).find_adopted(NAME) == store.find_adopted(NAME) == ref
-    store.drop_growing(NAME)
-    assert store.find_adopted(NAME) is None
+    assert MatrixStore(tmp_path).growth.find_adopted(NAME) == store.growth.find_adopted(NAME) == ref
+    store.growth.drop(NAME)
+    assert store.growth.find_adopted(NAME) is None
     assert store.has(ref.matrix_id)
     assert list((tmp_path / "growing").iterdir()) == []
 
@@ -148,9 +148,9 @@ def test_limits(tmp_path: Path) -> None:
         open_one(store)
     assert caught.value.code == "store-full"
     with pytest.raises(work.InvalidMatrix):
-        store.open_growing(NAME, DTYPE_INT32, 0, 4)
+        store.growth.open(NAME, DTYPE_INT32, 0, 4)
     with pytest.raises(ValueError, match="no name"):
-        store.open_growing("../x", DTYPE_INT32, 1, 1)
+        store.growth.open("../x", DTYPE_INT32, 1, 1)
 
 
 def test_a_whole_row_of_strips_is_opened_with_one_path(tmp_path: Path) -> None:

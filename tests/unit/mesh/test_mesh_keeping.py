@@ -46,7 +46,7 @@ def open_store(path: Path, matrices: int | None = None, clock: Clock | None = No
     store = MatrixStore(
         path, max_bytes=None if matrices is None else matrices * SIZE, reserve=0, now_ms=clock or Clock()
     )
-    store.set_needed(())
+    store.retention.set_needed(())
     return store
 
 
@@ -69,7 +69,7 @@ def test_nothing_gives_way_before_the_needs_are_known(tmp_path: Path) -> None:
     kept = store.put(make_array(1)).matrix_id
     assert get_code(lambda: store.put(make_array(2))) == "store-full"
     assert not store.drop(kept)
-    store.set_needed(())
+    store.retention.set_needed(())
     store.put(make_array(2))
     assert not store.has(kept)
 
@@ -91,11 +91,11 @@ def test_what_was_settled_lately_gives_way_after_all_others(tmp_path: Path) -> N
     ids = [store.put(make_array(n)).matrix_id for n in range(3)]
     for _ in range(9):
         store.get_run(ids[1], 0)
-    store.set_needed([ids[2]], [ids[0]])
-    assert [store.is_promised(matrix) for matrix in ids] == [True, False, True]
+    store.retention.set_needed([ids[2]], [ids[0]])
+    assert [store.retention.is_promised(matrix) for matrix in ids] == [True, False, True]
     store.put(make_array(3))
     assert store.list_ids() == sorted([ids[0], ids[2], make_info(make_array(3)).id])
-    store.set_needed([ids[2], make_info(make_array(3)).id], [ids[0]])
+    store.retention.set_needed([ids[2], make_info(make_array(3)).id], [ids[0]])
     store.put(make_array(4))
     assert not store.has(ids[0])
     assert store.has(ids[2])
@@ -105,40 +105,40 @@ def test_what_comes_from_others_pushes_out_nothing_that_was_given_a_moment_ago(t
     clock = Clock()
     store = open_store(tmp_path, 2, clock)
     given = [store.put(make_array(n)).matrix_id for n in range(2)]
-    assert get_code(lambda: store.begin(make_info(make_array(2)))) == "store-full"
+    assert get_code(lambda: store.arrivals.begin(make_info(make_array(2)))) == "store-full"
     assert store.list_ids() == sorted(given)
     store.put(make_array(3))  # what is given here does, and what the chain needs
     needed = make_info(make_array(4))
-    store.set_needed([needed.id])
-    store.begin(needed)
+    store.retention.set_needed([needed.id])
+    store.arrivals.begin(needed)
     assert len(store.list_ids()) == 1
-    store.set_needed([])
+    store.retention.set_needed([])
     clock.now += HALF_LIFE_MS
-    store.begin(make_info(make_array(2)))
-    assert len(store.list_entries()) == 2
+    store.arrivals.begin(make_info(make_array(2)))
+    assert len(store.retention.list_entries()) == 2
 
 
 def test_pins_quota_and_demand_survive_a_restart(tmp_path: Path) -> None:
     clock = Clock()
     store = open_store(tmp_path, 3, clock)
     ids = [store.put(make_array(n)).matrix_id for n in range(3)]
-    store.pin(ids[0])
-    store.pin(MatrixId(bytes(32)))
+    store.retention.pin(ids[0])
+    store.retention.pin(MatrixId(bytes(32)))
     store.get_run(ids[1], 0)
-    store.set_quota(2 * SIZE)
+    store.retention.set_quota(2 * SIZE)
     assert store.list_ids() == sorted(ids[:2])
     store.close()
     again = open_store(tmp_path, 3, clock)
-    assert again.list_pins() == [ids[0], bytes(32)]
-    assert again.get_demand(ids[1]) == 2.0
+    assert again.retention.list_pins() == [ids[0], bytes(32)]
+    assert again.retention.get_demand(ids[1]) == 2.0
     assert again.get_status().quota == 2 * SIZE
     again.put(make_array(9))
     assert again.has(ids[0])
     assert not again.has(ids[1])
     assert again.list_missing() == [(bytes(32), None)]
-    assert again.unpin(ids[0])
-    assert not again.unpin(ids[0])
-    again.set_quota(None)
+    assert again.retention.unpin(ids[0])
+    assert not again.retention.unpin(ids[0])
+    again.retention.set_quota(None)
     assert again.get_status().quota == 3 * SIZE
 
 
@@ -147,22 +147,22 @@ def test_pins_survive_a_spoiled_book(tmp_path: Path, how: str) -> None:
     store = open_store(tmp_path)
     ids = [store.put(make_array(n)).matrix_id for n in range(3)]
     for matrix in ids:
-        store.pin(matrix)
+        store.retention.pin(matrix)
     book = tmp_path / "book"
     data = book.read_bytes()
     if how == "gone":
         book.unlink()
     else:
         book.write_bytes(b"?" * len(data) if how == "spoiled" else data[:-9])
-    assert open_store(tmp_path).list_pins() == ids[:2]  # all but the last one, at the worst
+    assert open_store(tmp_path).retention.list_pins() == ids[:2]  # all but the last one, at the worst
 
 
 def test_a_quota_below_what_is_kept_is_refused(tmp_path: Path) -> None:
     store = open_store(tmp_path)
     ids = [store.put(make_array(n)).matrix_id for n in range(2)]
-    store.pin(ids[0])
-    store.set_needed([ids[1]])
-    assert get_code(lambda: store.set_quota(SIZE)) == "store-full"
+    store.retention.pin(ids[0])
+    store.retention.set_needed([ids[1]])
+    assert get_code(lambda: store.retention.set_quota(SIZE)) == "store-full"
     assert store.get_status().quota is None
     assert store.list_ids() == sorted(ids)
 
@@ -170,7 +170,7 @@ def test_a_quota_below_what_is_kept_is_refused(tmp_path: Path) -> None:
 def test_a_download_that_does_not_fit_is_refused_and_nothing_is_lost(tmp_path: Path) -> None:
     store = open_store(tmp_path, 2)
     small = store.put(make_array(1)).matrix_id
-    assert get_code(lambda: store.begin(make_info(make_array(2, 64)))) == "store-full"
+    assert get_code(lambda: store.arrivals.begin(make_info(make_array(2, 64)))) == "store-full"
     assert store.has(small)
 
 
@@ -186,20 +186,20 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "posix_fallocate", refuse)
-        assert get_code(lambda: store.begin(info)) == "disk-full"
+        assert get_code(lambda: store.arrivals.begin(info)) == "disk-full"
         patch.setattr(os, "fsync", refuse)
         assert get_code(lambda: store.put(make_array(3))) == "disk-full"
-    assert store.total_bytes == SIZE
+    assert store.count_bytes() == SIZE
     assert store.list_ids() == [kept]
-    store.begin(info)
+    store.arrivals.begin(info)
     runs = [source.get_run(info.id, index) for index in range(count_runs(info))]
     assert len(runs) == 2
     with monkeypatch.context() as patch:
         patch.setattr(os, "pwrite", refuse)
-        assert get_code(lambda: store.add_run(info.id, 0, runs[0].data, runs[0].path)) == "disk-full"  # type: ignore[union-attr]
-    assert store.missing_runs(info.id, 9) == [0, 1]
-    assert not store.add_run(info.id, 1, runs[1].data, runs[1].path)  # type: ignore[union-attr]
-    assert store.add_run(info.id, 0, runs[0].data, runs[0].path)  # type: ignore[union-attr]
+        assert get_code(lambda: store.arrivals.add_run(info.id, 0, runs[0].data, runs[0].path)) == "disk-full"  # type: ignore[union-attr]
+    assert store.arrivals.list_missing(info.id, 9) == [0, 1]
+    assert not store.arrivals.add_run(info.id, 1, runs[1].data, runs[1].path)  # type: ignore[union-attr]
+    assert store.arrivals.add_run(info.id, 0, runs[0].data, runs[0].path)  # type: ignore[union-attr]
     assert store.has(kept)
 
 
@@ -207,24 +207,24 @@ def test_what_began_to_come_and_was_given_up_goes_after_a_day(tmp_path: Path) ->
     store = open_store(tmp_path)
     infos = [make_info(make_array(n, 128, 16384)) for n in range(4)]
     for info in infos:
-        store.begin(info)
-    store.set_needed([infos[0].id])
-    store.pin(infos[1].id)
-    assert store.drop_stale() == 0
+        store.arrivals.begin(info)
+    store.retention.set_needed([infos[0].id])
+    store.retention.pin(infos[1].id)
+    assert store.retention.drop_stale() == 0
     old = time.time() - 25 * 3600
     for info in infos[:3]:
         (part,) = tmp_path.rglob(f"{info.id.hex()}.part")
         os.utime(part, (old, old))
-    assert store.drop_stale() == 1
-    assert {each.id for each in store.list_entries()} == {infos[n].id for n in (0, 1, 3)}
-    assert store.total_bytes == 3 * infos[0].file_bytes
+    assert store.retention.drop_stale() == 1
+    assert {each.id for each in store.retention.list_entries()} == {infos[n].id for n in (0, 1, 3)}
+    assert store.count_bytes() == 3 * infos[0].file_bytes
     assert [id for id, _ in store.list_missing()] == [infos[0].id, infos[1].id]
 
 
 def test_room_is_left_to_the_chain(tmp_path: Path) -> None:
     free = os.statvfs(tmp_path)
     store = MatrixStore(tmp_path, reserve=free.f_bavail * free.f_frsize + (1 << 40))
-    store.set_needed(())
+    store.retention.set_needed(())
     assert get_code(lambda: store.put(make_array(1))) == "disk-full"
     assert store.list_ids() == []
 
@@ -240,13 +240,13 @@ def test_a_file_shorter_than_its_shape_is_mended_run_by_run(tmp_path: Path, keep
     store = open_store(tmp_path / "b")
     assert not store.has(ref.matrix_id)
     assert store.list_missing() == [(info.id, info)]
-    store.begin(info)
-    missing = store.missing_runs(info.id, 99)
+    store.arrivals.begin(info)
+    missing = store.arrivals.list_missing(info.id, 99)
     assert 0 < len(missing) < count_runs(info)
     for index in missing:
         run = source.get_run(info.id, index)
         assert run is not None
-        store.add_run(info.id, index, run.data, run.path)
+        store.arrivals.add_run(info.id, index, run.data, run.path)
     assert np.array_equal(store.get(info.id), array)  # type: ignore[arg-type]
     assert store.list_missing() == []
 
@@ -283,13 +283,13 @@ def test_the_scrubber_finds_what_the_disk_spoils_and_no_more_is_fetched_than_tha
     scrub_all(store)
     assert store.get_status().damaged == 1
     assert sorted(store.list_ids()) == sorted(info.id for info in infos if info is not bad)
-    store.begin(bad)
-    missing = store.missing_runs(bad.id, 99)
+    store.arrivals.begin(bad)
+    missing = store.arrivals.list_missing(bad.id, 99)
     assert len(missing) == {"entries": 1, "leaves": 1, "head": 0, "cut": 1, "gone": count_runs(bad)}[where]
     for index in missing:
         run = source.get_run(bad.id, index)
         assert run is not None
-        store.add_run(bad.id, index, run.data, run.path)
+        store.arrivals.add_run(bad.id, index, run.data, run.path)
     assert np.array_equal(store.get(bad.id), arrays[1])  # type: ignore[arg-type]
     scrub_all(store)
     assert store.get_status().damaged == 1
@@ -307,13 +307,13 @@ info = source.info(id)
 print("begin", flush=True)
 seed = 0
 while True:
-    store.begin(info)
-    for index in store.missing_runs(id, 10**6):
+    store.arrivals.begin(info)
+    for index in store.arrivals.list_missing(id, 10**6):
         run = source.get_run(id, index)
-        store.add_run(id, index, run.data, run.path)
+        store.arrivals.add_run(id, index, run.data, run.path)
         store.put(np.random.default_rng(seed).integers(-64, 64, (256, 4096), np.int8))
         seed += 1
-    store.pin(id)
+    store.retention.pin(id)
     print("whole", flush=True)
 """
 
@@ -334,8 +334,8 @@ def test_a_killed_process_leaves_every_file_whole_or_to_be_gone_on_with(tmp_path
             process.send_signal(signal.SIGKILL)
         store = open_store(tmp_path / "b")
         info = make_info(array)
-        store.begin(info)
-        whole = count_runs(info) - len(store.missing_runs(info.id, 999))
+        store.arrivals.begin(info)
+        whole = count_runs(info) - len(store.arrivals.list_missing(info.id, 999))
         assert whole >= here  # what came once is not lost
         here = whole
         for matrix in store.list_ids():
@@ -343,6 +343,6 @@ def test_a_killed_process_leaves_every_file_whole_or_to_be_gone_on_with(tmp_path
         assert store.get_status().damaged == 0
         files = [path for path in (tmp_path / "b").rglob("*") if path.is_file() and path.stem != "book"]
         assert {path.suffix for path in files} <= {".matrix", ".part"}
-        assert store.total_bytes == sum(path.stat().st_size for path in files)
+        assert store.count_bytes() == sum(path.stat().st_size for path in files)
     assert here == count_runs(info)
-    assert store.list_pins() in ([], [ref.matrix_id])
+    assert store.retention.list_pins() in ([], [ref.matrix_id])

@@ -83,11 +83,11 @@ def test_entries_and_leaves_spoiled_alike_are_found_before_the_matrix_gets_its_n
     source, store = MatrixStore(tmp_path / "a"), MatrixStore(tmp_path / "b")
     info = source.info(source.put(array).matrix_id)
     assert info is not None
-    store.begin(info)
+    store.arrivals.begin(info)
     runs = [source.get_run(info.id, index) for index in range(count_runs(info))]
     for index, run in enumerate(runs[:-1]):
         assert run is not None
-        store.add_run(info.id, index, run.data, run.path)
+        store.arrivals.add_run(info.id, index, run.data, run.path)
     store.close()
     (part,) = (tmp_path / "b").rglob("*.part")
     other = array.copy()
@@ -99,13 +99,13 @@ def test_entries_and_leaves_spoiled_alike_are_found_before_the_matrix_gets_its_n
         opened.seek(HEAD_BYTES + info.strips * HASH_BYTES)
         opened.write(other[0, :1].tobytes())
     store = MatrixStore(tmp_path / "b")
-    store.begin(info)
-    assert store.missing_runs(info.id, 9) == [len(runs) - 1]
+    store.arrivals.begin(info)
+    assert store.arrivals.list_missing(info.id, 9) == [len(runs) - 1]
     last = runs[-1]
     assert last is not None
-    assert not store.add_run(info.id, len(runs) - 1, last.data, last.path)
-    assert store.missing_runs(info.id, 9) == list(range(len(runs)))
+    assert not store.arrivals.add_run(info.id, len(runs) - 1, last.data, last.path)
+    assert store.arrivals.list_missing(info.id, 9) == list(range(len(runs)))
     for index, run in enumerate(runs):
         assert run is not None
-        store.add_run(info.id, index, run.data, run.path)
+        store.arrivals.add_run(info.id, index, run.data, run.path)
     assert np.array_equal(store.get(info.id), array)  # type: ignore[arg-type]

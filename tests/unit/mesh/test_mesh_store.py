@@ -39,7 +39,7 @@ def test_putting_twice_writes_once(tmp_path: Path) -> None:
     before = file.stat().st_mtime_ns
     assert store.put(array.copy()) == ref
     assert file.stat().st_mtime_ns == before
-    assert store.total_bytes == file.stat().st_size
+    assert store.count_bytes() == file.stat().st_size
 
 
 def test_what_is_read_cannot_be_written_to(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_what_is_no_matrix_leaves_nothing(tmp_path: Path, array: NDArray[Any]) -
     with pytest.raises(InvalidMatrix):
         store.put(array)
     assert list_files(tmp_path) == []
-    assert store.total_bytes == 0
+    assert store.count_bytes() == 0
 
 
 def test_unknown_matrix(tmp_path: Path) -> None:
@@ -69,10 +69,10 @@ def test_unknown_matrix(tmp_path: Path) -> None:
     assert store.info(unknown) is None
     assert not store.has(unknown)
     assert store.get_strips(unknown, 0, 1) == []
-    assert store.missing_runs(unknown, 5) == []
+    assert store.arrivals.list_missing(unknown, 5) == []
     assert store.get_run(unknown, 0) is None
     with pytest.raises(MeshError) as caught:
-        store.add_run(unknown, 0, bytes(16384), ())
+        store.arrivals.add_run(unknown, 0, bytes(16384), ())
     assert caught.value.code == "unknown-matrix"
 
 
@@ -90,11 +90,11 @@ def test_full_store_refuses_and_stays_as_it_was(tmp_path: Path) -> None:
     room = make_info(first).file_bytes
     store = MatrixStore(tmp_path, max_bytes=room + 100)
     store.put(first)
-    for action in (lambda: store.put(second), lambda: store.begin(make_info(second))):
+    for action in (lambda: store.put(second), lambda: store.arrivals.begin(make_info(second))):
         with pytest.raises(MeshError) as caught:
             action()
         assert caught.value.code == "store-full"
-    assert store.total_bytes == room
+    assert store.count_bytes() == room
     assert len(list_files(tmp_path)) == 1
 
 
@@ -102,8 +102,8 @@ def test_impossible_matrices_are_not_begun(tmp_path: Path) -> None:
     store = MatrixStore(tmp_path)
     for dtype, rows, cols in ((1, 0, 5), (1, 5, 2**16 + 1), (2, 2**20 + 1, 1), (3, 1, 1), (0, 1, 1)):
         with pytest.raises(InvalidMatrix):
-            store.begin(MatrixInfo(dtype, rows, cols, bytes(32)))
-    assert store.total_bytes == 0
+            store.arrivals.begin(MatrixInfo(dtype, rows, cols, bytes(32)))
+    assert store.count_bytes() == 0
 
 
 def test_crash_while_writing_leaves_no_half_matrix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,7 +117,7 @@ def test_crash_while_writing_leaves_no_half_matrix(tmp_path: Path, monkeypatch: 
     with pytest.raises(MeshError) as caught:
         store.put(array)
     assert caught.value.code == "disk-refuses"
-    assert store.total_bytes == 0
+    assert store.count_bytes() == 0
     assert list_files(tmp_path) == []
     monkeypatch.undo()
     ref = store.put(array)
@@ -144,7 +144,7 @@ def test_file_that_is_no_matrix_is_set_aside(tmp_path: Path, how: str) -> None:
     assert not store.has(matrix)
     assert store.list_ids() == []
     assert list_files(tmp_path) == [file.with_suffix(".damaged")]
-    assert store.total_bytes == 0
+    assert store.count_bytes() == 0
 
 
 @pytest.mark.parametrize("at", [70, -1], ids=["leaves", "entries"])
@@ -202,14 +202,14 @@ def test_many_threads(tmp_path: Path) -> None:
                     store.put(arrays[which])
                     continue
                 info = infos[which]
-                store.begin(info)
+                store.arrivals.begin(info)
                 for index in rng.permutation(count_runs(info)):
                     run = source.get_run(info.id, int(index))
                     assert run is not None
                     if store.has(info.id):
                         break
-                    store.begin(info)
-                    store.add_run(info.id, int(index), run.data, run.path)
+                    store.arrivals.begin(info)
+                    store.arrivals.add_run(info.id, int(index), run.data, run.path)
         except BaseException as error:  # noqa: BLE001 - told to the main thread
             failures.append(error)
 
@@ -221,4 +221,4 @@ def test_many_threads(tmp_path: Path) -> None:
     assert failures == []
     for array, info in zip(arrays, infos, strict=True):
         assert np.array_equal(store.get(info.id), array)  # type: ignore[arg-type]
-    assert store.total_bytes == sum(each.stat().st_size for each in list_files(tmp_path / "b", ".matrix"))
+    assert store.count_bytes() == sum(each.stat().st_size for each in list_files(tmp_path / "b", ".matrix"))

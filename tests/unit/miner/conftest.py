@@ -1,9 +1,9 @@
 """A chain small enough to see through: blocks are made by hand, transactions do what the miner expects of them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,13 +12,15 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from inos import work
+from inos.chain.events import TipChanged
+from inos.chain.ledger import BlockOutcome, Tip
 from inos.chain.template import Template
 from inos.consensus.params import Params
 from inos.consensus.records import Account, Claim, Job, JobState
-from inos.core.matrices.product_rows import JobRows
+from inos.core.events import EventBus
+from inos.core.matrices.product_rows import ProductRows
 from inos.genesis import load_network
 from inos.mesh.store import MatrixStore
-from inos.miner.ports import RowFile
 from inos.primitives.blocks import Block, Header
 from inos.primitives.errors import MatrixMissing
 from inos.primitives.matrices import MatrixRef, Witness
@@ -31,7 +33,7 @@ from inos.primitives.transactions import (
     compute_tx_id,
     get_sender,
 )
-from inos.primitives.units import Address, BlockId, Height, JobId, MatrixId, Nano, Tickets, TimeMs, TxId
+from inos.primitives.units import Address, BlockId, Height, JobId, MatrixId, Nano, TimeMs, TxId, Weight
 
 POSTER = Address(bytes([9]) * 20)
 FEE = Nano(1000)
@@ -50,7 +52,7 @@ class HandClock:
 
 
 class FakeNode:
-    """MinerPort over dictionaries. `make_block` includes what is pending; `undo` takes blocks back."""
+    """NodePort over dictionaries; it is its own ledger, state and pool. `make_block` includes what is pending."""
 
     def __init__(self) -> None:
         network = load_network("devnet")
@@ -62,14 +64,17 @@ class FakeNode:
         self.jobs: dict[JobId, Job] = {}
         self.claims: dict[JobId, Claim] = {}
         self.pool: dict[TxId, Transaction] = {}
-        self.matrices: dict[MatrixId, NDArray[Any]] = {}
+        self.matrices = FakeMatrices()
         self.sent: list[Transaction] = []
         self.won: list[Block] = []
-        self.tips: asyncio.Queue[BlockId] = asyncio.Queue()
         self.target = 0
-        self.fetches: list[MatrixId] = []
-        self.templates = 0
-        self.store: MatrixStore | None = None
+        self.made = 0
+        """Templates that were made."""
+        self.ledger = self.state = self.mempool = self
+        self.events = EventBus()
+        self.templates = SimpleNamespace(make=self._make_template)
+        self.blocks = SimpleNamespace(add=self._add_block)
+        self.transactions = SimpleNamespace(add=lambda tx: self.add_transaction(tx))
 
     # --- what tests do
 
@@ -83,7 +88,7 @@ class FakeNode:
         mode: JobMode = JobMode.CHECKED,
     ) -> JobId:
         refs = [work.matrix_ref(a) for a in (x, w)]
-        self.matrices |= {refs[0].matrix_id: x, refs[1].matrix_id: w}
+        self.matrices.update({refs[0].matrix_id: x, refs[1].matrix_id: w})
         job = JobId(bytes([len(self.jobs) + 1]) * 32)
         self.jobs[job] = Job(
             POSTER, refs[0], refs[1], reward, bond, 50, 10_000, mode, 1, 1, JobState.OPEN, None, None, 0
@@ -100,7 +105,11 @@ class FakeNode:
                 del self.pool[tx_id]
                 self._move(sender, -tx.fee)
                 self.accounts[sender] = replace(self.get_account(sender), nonce=tx.nonce + 1)
-        self.tips.put_nowait(self.get_tip_id())
+        self.tell_tip()
+
+    def tell_tip(self) -> None:
+        """Publish the tip as it is."""
+        self.events.publish(TipChanged(self.tip, (self.tip.id,), ()))
 
     async def until(self, question: Callable[[], Any], limit_s: float = 10.0) -> None:
         """Until the answer is truthy. The miner's figures raise no events, so they are looked at again and again."""
@@ -135,19 +144,14 @@ class FakeNode:
         account = self.get_account(address)
         self.accounts[address] = replace(account, balance=account.balance + amount)
 
-    # --- MinerPort
+    # --- inos.miner.ports.NodePort
 
-    def get_height(self) -> Height:
-        return self.height
-
-    def get_tip_id(self) -> BlockId:
-        return BlockId(self.height.to_bytes(32, "big"))
+    @property
+    def tip(self) -> Tip:
+        return Tip(BlockId(self.height.to_bytes(32, "big")), replace(self.header, height=self.height), Weight(0))
 
     def get_account(self, address: Address) -> Account:
         return self.accounts.get(address, Account(balance=10**12))
-
-    def get_reputation(self, address: Address) -> Tickets:
-        return Tickets(self.get_account(address).reputation)
 
     def get_job(self, job: JobId) -> Job | None:
         return self.jobs.get(job)
@@ -155,13 +159,11 @@ class FakeNode:
     def get_claim(self, job: JobId) -> Claim | None:
         return self.claims.get(job)
 
-    def list_open_jobs(self, limit: int) -> Sequence[tuple[JobId, Job]]:
-        return [item for item in self.jobs.items() if item[1].state is JobState.OPEN][:limit]
+    def list_jobs(self, *, state: JobState, limit: int, worker: Address | None = None) -> list[tuple[JobId, Job]]:
+        fitting = [item for item in self.jobs.items() if item[1].state is state]
+        return [item for item in fitting if worker is None or item[1].worker == worker][:limit]
 
-    def list_held_jobs(self, worker: Address, limit: int) -> Sequence[tuple[JobId, Job]]:
-        return [i for i in self.jobs.items() if i[1].state is JobState.CLAIMED and i[1].worker == worker][:limit]
-
-    def get_next_nonce(self, address: Address) -> int:
+    def next_nonce(self, address: Address, state: Any) -> int:
         nonces = {tx.nonce for tx in self.pool.values() if get_sender(tx) == address}
         nonce = self.get_account(address).nonce
         while nonce in nonces:
@@ -171,23 +173,23 @@ class FakeNode:
     def estimate_fee(self) -> Nano:
         return FEE
 
-    def is_pending(self, tx: TxId) -> bool:
+    def has(self, tx: TxId) -> bool:
         return tx in self.pool
 
-    async def get_template(self, beneficiary: Address) -> Template:
-        self.templates += 1
+    async def _make_template(self, beneficiary: Address) -> Template:
+        self.made += 1
         header = replace(
             self.header,
-            parent=self.get_tip_id(),
+            parent=self.tip.id,
             height=self.height + 1,
             beneficiary=beneficiary,
         )
         return Template(header=header, transactions=(), allowed_target=self.target)
 
-    async def add_block(self, block: Block, witness: Witness) -> bool:
+    async def _add_block(self, block: Block, witness: Witness) -> BlockOutcome:
         self.won.append(block)
         self.make_block()
-        return True
+        return BlockOutcome((self.tip.id,), (), True)
 
     async def add_transaction(self, tx: Transaction) -> TxId:
         same = [i for i, old in self.pool.items() if old.nonce == tx.nonce and get_sender(old) == get_sender(tx)]
@@ -197,35 +199,35 @@ class FakeNode:
         self.sent.append(tx)
         return compute_tx_id(tx)
 
-    async def add_matrix(self, array: NDArray[np.int32]) -> MatrixRef:
+
+class FakeMatrices(dict[MatrixId, NDArray[Any]]):
+    """inos.miner.ports.MatricesPort over a dictionary; products on disk need a store."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fetches: list[MatrixId] = []
+        self.store: MatrixStore | None = None
+
+    async def put(self, array: NDArray[np.int32]) -> MatrixRef:
         ref = work.matrix_ref(array)
-        self.matrices[ref.matrix_id] = array.copy()
+        self[ref.matrix_id] = array.copy()
         return ref
 
-    async def open_rows(self, job: JobId, rows: int, cols: int) -> JobRows:
+    async def open_product(self, job: JobId, rows: int, cols: int) -> ProductRows:
         assert self.store is not None, "large jobs take the fixture `disk`"
-        return JobRows(self.store, job, rows, cols)
+        return ProductRows(self.store, job, rows, cols)
 
-    async def add_rows(self, file: RowFile) -> MatrixRef:
-        assert isinstance(file, JobRows)
+    async def put_product(self, finish: Callable[[], MatrixRef]) -> MatrixRef:
         assert self.store is not None
-        ref = file.finish()
-        self.matrices[ref.matrix_id] = self.store.get(ref.matrix_id)  # type: ignore[assignment]
+        ref = finish()
+        self[ref.matrix_id] = self.store.get(ref.matrix_id)  # type: ignore[assignment]
         return ref
 
-    async def fetch_matrix(self, matrix: MatrixId, timeout_s: float) -> NDArray[Any]:
+    async def fetch(self, matrix: MatrixId, timeout_s: float) -> NDArray[Any]:
         self.fetches.append(matrix)
-        if matrix not in self.matrices:
+        if matrix not in self:
             raise MatrixMissing((matrix,))
-        return self.matrices[matrix]
-
-    @asynccontextmanager
-    async def watch_tip(self) -> AsyncIterator[AsyncIterator[BlockId]]:
-        async def tips() -> AsyncIterator[BlockId]:
-            while True:
-                yield await self.tips.get()
-
-        yield tips()
+        return self[matrix]
 
 
 @pytest.fixture
@@ -237,5 +239,5 @@ async def node() -> FakeNode:
 def disk(node: FakeNode, tmp_path: Path) -> FakeNode:
     """The node with a matrix store, for products made on disk."""
     node.path = tmp_path
-    node.store = MatrixStore(tmp_path)
+    node.matrices.store = MatrixStore(tmp_path)
     return node

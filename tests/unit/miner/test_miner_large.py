@@ -26,7 +26,7 @@ async def test_a_miner_that_stops_loses_one_slice(disk: Any) -> None:
         disk.make_block()
         assert await asyncio.to_thread(kernel.entered.wait, 10)
     assert kernel.get_slices(work.matrix_id(x)) == [(0, 1), (1, 2), (2, 3)]
-    disk.store = MatrixStore(disk.path)  # as another process finds it
+    disk.matrices.store = MatrixStore(disk.path)  # as another process finds it
     again = Kernel()
     async with mining(disk, again, JOBS_ONLY):
         await disk.until(find(disk, SubmitResult, job))
@@ -86,14 +86,14 @@ async def test_a_disk_that_refuses_costs_time_but_no_wrong_row(disk: Any, monkey
 async def test_a_job_there_is_no_room_for_does_not_hold_up_the_others(disk: Any, monkeypatch: Any) -> None:
     best = disk.post(*make_operands(), mode=JobMode.OPTIMISTIC, reward=10**10)
     other = disk.post(*make_operands(2), mode=JobMode.OPTIMISTIC, reward=10**8)
-    open_rows = disk.open_rows
+    open_product = disk.matrices.open_product
 
     async def refuse(job: Any, rows: int, cols: int) -> Any:
         if job == best:
             raise MeshError("disk-full", "no space")
-        return await open_rows(job, rows, cols)
+        return await open_product(job, rows, cols)
 
-    monkeypatch.setattr(disk, "open_rows", refuse)
+    monkeypatch.setattr(disk.matrices, "open_product", refuse)
     async with mining(disk, Kernel(), JOBS_ONLY) as miner:
         await disk.until(find(disk, ClaimJob, other))
         assert "disk-full" in miner.get_status().last_error

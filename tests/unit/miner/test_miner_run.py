@@ -115,7 +115,7 @@ async def test_a_job_is_fetched_claimed_multiplied_and_delivered(node: Any) -> N
     async with mining(node, kernel) as miner:
         await node.until(find(node, ClaimJob, job))
         assert kernel.get_slices(work.matrix_id(x)) == []
-        assert len(node.fetches) == 2
+        assert len(node.matrices.fetches) == 2
         node.make_block()
         await node.until(find(node, SubmitResult, job))
         np.testing.assert_array_equal(get_result(node, job), multiply(x, w))
@@ -207,7 +207,7 @@ async def test_a_reorganised_claim_is_sent_again_and_the_product_is_kept(node: A
         node.pool.clear()
         node.jobs[job] = replace(node.jobs[job], state=JobState.OPEN, worker=None)
         del node.claims[job]
-        node.tips.put_nowait(node.get_tip_id())
+        node.tell_tip()
         await node.until(find(node, ClaimJob, job))
         node.make_block()
         await node.until(find(node, SubmitResult, job))
@@ -226,7 +226,7 @@ async def test_a_reorganised_result_is_sent_again(node: Any) -> None:
         await node.until(lambda: miner.get_status().jobs_settled == 1)
         node.jobs[job] = replace(node.jobs[job], state=JobState.CLAIMED, y=None, closed_at=0)
         node.claims[job] = Claim(ME, 1000, node.height, node.height + 50)
-        node.tips.put_nowait(node.get_tip_id())
+        node.tell_tip()
         await node.until(find(node, SubmitResult, job))
         assert miner.get_status().jobs_settled == 0
         node.make_block()
@@ -254,7 +254,7 @@ async def test_a_miner_for_the_lottery_only_claims_nothing(node: Any, settings: 
         status = miner.get_status()
     assert status.state is MinerState.FILLER
     assert not status.can_claim
-    assert (status.job_tickets, node.sent, node.fetches) == (0, [], [])
+    assert (status.job_tickets, node.sent, node.matrices.fetches) == (0, [], [])
 
 
 async def test_a_miner_for_jobs_only_rests_without_them(node: Any) -> None:

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from inos import work
 from inos.chain.ledger import Ledger
 from inos.chain.mempool import Mempool
-from inos.core.service import NodeService
+from inos.core.node_core import NodeCore
 from inos.core.verification.backends import InlineBackend
-from inos.core.verification.blocks import BlockVerifier
 from inos.core.verification.results import StoredResults
 from inos.genesis import Network
 from inos.genesis.loading import derive_devnet, make_network, parse_genesis
@@ -60,7 +59,7 @@ class HandClock:
 
 
 class Lab:
-    """Makes services that share one genesis and one clock."""
+    """Makes cores that share one genesis and one clock."""
 
     alice, worker, miner = ALICE, WORKER, MINER
     x, w, y = X, W, Y
@@ -77,8 +76,8 @@ class Lab:
         self._stack = stack
         self._nonce = 0
 
-    def open(self, name: str) -> NodeService:
-        """A service in its own folder; opened again, it stands where it stood."""
+    def open(self, name: str) -> NodeCore:
+        """A core in its own folder; opened again, it stands where it stood."""
         matrices = MatrixStore(self._path / name / "matrices")
         results = StoredResults(matrices)
         ledger = Ledger.open(
@@ -90,23 +89,21 @@ class Lab:
             is_durable=False,
         )
         pool = Mempool(self.network.params)
-        verifier = BlockVerifier(self.network.params, InlineBackend(get_bls()), ledger, pool)
-        service = NodeService(
-            self.network, ledger, pool, matrices, results, self.clock, bls=get_bls(), verifier=verifier
-        )
+        backend = InlineBackend(get_bls())
+        core = NodeCore(self.network, ledger, pool, matrices, results, self.clock, bls=get_bls(), backend=backend)
         self._stack.callback(ledger.close)
-        self._stack.callback(service.close)
-        return service
+        self._stack.callback(core.close)
+        return core
 
-    def close(self, service: NodeService) -> None:
-        service.close()
-        service.ledger.close()
+    def close(self, core: NodeCore) -> None:
+        core.close()
+        core.ledger.close()
 
-    async def mine(self, service: NodeService, beneficiary: Address = MINER.address) -> tuple[Block, Witness]:
-        """A block on the service's tip, one spacing later, not handed in."""
-        height = service.ledger.tip.header.height + 1
+    async def mine(self, core: NodeCore, beneficiary: Address = MINER.address) -> tuple[Block, Witness]:
+        """A block on the core's tip, one spacing later, not handed in."""
+        height = core.ledger.tip.header.height + 1
         self.clock.now = TimeMs(max(self.clock.now, START + height * self.network.params.spacing_ms))
-        template = await service.get_template(beneficiary)
+        template = await core.templates.make(beneficiary)
         operand = work.Operand.commit(np.ones((64, 64), np.int8))
         while True:
             self._nonce += 1
@@ -116,18 +113,18 @@ class Lab:
                 sealed = replace(header, seal=mined.wins[0].seal)
                 return Block(sealed, template.transactions, template.aggregate), mined.wins[0].witness
 
-    async def extend(self, *services: NodeService, beneficiary: Address = MINER.address) -> Block:
+    async def extend(self, *cores: NodeCore, beneficiary: Address = MINER.address) -> Block:
         """Mine on the first and hand in to all."""
-        block, witness = await self.mine(services[0], beneficiary)
-        for service in services:
-            await service.add_block(block, witness)
+        block, witness = await self.mine(cores[0], beneficiary)
+        for core in cores:
+            await core.blocks.add(block, witness)
         return block
 
     def sign(self, key: Key, nonce: int, payload: Payload, fee: int = FEE) -> Transaction:
         return sign_transaction(key.secret, self.network.params.chain_id, nonce, fee, payload)
 
     async def post_and_claim(
-        self, *services: NodeService, with_operands: bool = True, mode: JobMode = JobMode.CHECKED
+        self, *cores: NodeCore, with_operands: bool = True, mode: JobMode = JobMode.CHECKED
     ) -> JobId:
         """A job of ALICE's that WORKER has claimed, two blocks later."""
         x, w = work.matrix_ref(X), work.matrix_ref(W)
@@ -136,11 +133,11 @@ class Lab:
         job = JobId(compute_tx_id(post))
         if with_operands:
             for array in (X, W):
-                await services[0].add_matrix(array)
-        await services[0].add_transaction(post)
-        await self.extend(*services)
-        await services[0].add_transaction(self.sign(WORKER, 0, ClaimJob(job)))
-        await self.extend(*services)
+                await cores[0].matrices.put(array)
+        await cores[0].transactions.add(post)
+        await self.extend(*cores)
+        await cores[0].transactions.add(self.sign(WORKER, 0, ClaimJob(job)))
+        await self.extend(*cores)
         return job
 
     def submit(self, job: JobId, y: NDArray[Any] = Y) -> Transaction:

@@ -14,7 +14,7 @@ from inos.agents.voter.bonds import BondLimits
 from inos.agents.voter.journal import Journal, Signed
 from inos.agents.voter.voter import Voter, find_duty, make_signed
 from inos.core.errors import NodeError
-from inos.core.service import NodeService
+from inos.core.node_core import NodeCore
 from inos.primitives.bls import compute_secret, get_bls
 from inos.primitives.transactions import ReportVoter, Transfer, compute_tx_id
 from inos.primitives.units import Nano
@@ -33,158 +33,158 @@ def quick(lab):  # type: ignore[no-untyped-def]
 
 @contextmanager
 def make_voter(
-    service: NodeService, path: Path, account: bytes | None, bond: Nano = BOND, most: Nano = BOND
+    core: NodeCore, path: Path, account: bytes | None, bond: Nano = BOND, most: Nano = BOND
 ) -> Iterator[Voter]:
     key = get_bls().compute_public_key(SECRET)
-    with Journal(path / "voter.journal", key, service.genesis_id, lock_dir=path) as journal:
-        yield Voter(service, get_bls(), SECRET, journal, account, BondLimits(bond, most))
+    with Journal(path / "voter.journal", key, core.genesis_id, lock_dir=path) as journal:
+        yield Voter(core, get_bls(), SECRET, journal, account, BondLimits(bond, most))
 
 
-async def grow(lab, service: NodeService, voter: Voter | None, height: int) -> None:  # type: ignore[no-untyped-def]
+async def grow(lab, core: NodeCore, voter: Voter | None, height: int) -> None:  # type: ignore[no-untyped-def]
     """Alice mines, and the voter looks at every tip."""
-    while service.ledger.tip.header.height < height:
-        await lab.extend(service, beneficiary=lab.alice.address)
+    while core.ledger.tip.header.height < height:
+        await lab.extend(core, beneficiary=lab.alice.address)
         if voter is not None:
             await voter._look()
 
 
 async def test_a_voter_registers_by_itself_and_finalizes_its_chain(quick, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    service = quick.open("a")
-    with make_voter(service, tmp_path, quick.alice.secret) as voter:
-        await grow(quick, service, voter, 16)
+    core = quick.open("a")
+    with make_voter(core, tmp_path, quick.alice.secret) as voter:
+        await grow(quick, core, voter, 16)
         status = voter.get_status()
         assert (status.is_registered, status.bond, status.address) == (True, BOND, quick.alice.address)
         assert status.mined > 0
-        assert status.weight == min(status.mined, BOND * service.params.bond_leverage)
+        assert status.weight == min(status.mined, BOND * core.params.bond_leverage)
         assert status.last_error == ""
-        assert service.ledger.final.header.height == 8
-        assert service.ledger.get_justified_height() == 12
+        assert core.ledger.final.header.height == 8
+        assert core.ledger.get_justified_height() == 12
     lines = (tmp_path / "voter.journal").read_text().splitlines()
     assert len(lines) - 1 == status.votes == 2
 
 
 async def test_a_node_without_an_account_says_how_to_register(quick, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    service = quick.open("a")
-    with make_voter(service, tmp_path, None) as voter:
+    core = quick.open("a")
+    with make_voter(core, tmp_path, None) as voter:
         with pytest.raises(NodeError) as caught:
             await voter.register(BOND)
         assert caught.value.code == "no-account"
         payload = voter.make_registration(quick.worker.address, BOND)
-        message = make_possession_message(voter.key, quick.worker.address, service.params.chain_id)
+        message = make_possession_message(voter.key, quick.worker.address, core.params.chain_id)
         assert get_bls().is_possession_proven(voter.key, message, payload.proof)
 
 
 async def test_a_journal_that_knows_another_vote_is_obeyed(quick, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    service = quick.open("a")
-    with make_voter(service, tmp_path, quick.alice.secret) as voter:
+    core = quick.open("a")
+    with make_voter(core, tmp_path, quick.alice.secret) as voter:
         voter._journal.note([Signed(0, 2, "ab" * 32)])
-        await grow(quick, service, voter, 11)
+        await grow(quick, core, voter, 11)
         assert "vote for epoch 2 already" in voter.get_status().last_error
         assert voter.get_status().votes == 0
-        await grow(quick, service, voter, 15)
+        await grow(quick, core, voter, 15)
         assert voter.get_status().last_epoch == 3
 
 
 async def test_votes_heard_under_the_own_key_go_into_the_journal_first(quick, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     """A backup that was started beside the original: what the other one told is not contradicted."""
-    service = quick.open("a")
-    with make_voter(service, tmp_path, quick.alice.secret) as voter:
-        await grow(quick, service, voter, 9)
+    core = quick.open("a")
+    with make_voter(core, tmp_path, quick.alice.secret) as voter:
+        await grow(quick, core, voter, 9)
         link = Link(Checkpoint(1, b"\1" * 32), Checkpoint(2, b"\2" * 32))
-        signature = get_bls().sign(SECRET, compute_vote_hash(service.params.chain_id, link))
-        await service.votes.add(Vote(link, voter.key, signature))
-        await grow(quick, service, voter, 11)
-        assert make_signed(service.params.chain_id, link) in voter._journal.signed
+        signature = get_bls().sign(SECRET, compute_vote_hash(core.params.chain_id, link))
+        await core.votes.add(Vote(link, voter.key, signature))
+        await grow(quick, core, voter, 11)
+        assert make_signed(core.params.chain_id, link) in voter._journal.signed
         assert voter.get_status().votes == 0
-        assert not service.votes.get_evidence()
+        assert not core.votes.pool.get_evidence()
 
 
 async def test_a_restart_votes_on_without_contradicting_itself(quick, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    service = quick.open("a")
-    with make_voter(service, tmp_path, quick.alice.secret) as voter:
-        await grow(quick, service, voter, 10)
+    core = quick.open("a")
+    with make_voter(core, tmp_path, quick.alice.secret) as voter:
+        await grow(quick, core, voter, 10)
         assert voter.get_status().votes == 1
-    with make_voter(service, tmp_path, quick.alice.secret) as again:
+    with make_voter(core, tmp_path, quick.alice.secret) as again:
         await again._look()
         assert again.get_status().votes == 1, "the same vote is told again, for it may have been lost"
-        await grow(quick, service, again, 16)
+        await grow(quick, core, again, 16)
         assert len(again._journal.signed) == 2
 
 
 async def test_duty_is_the_latest_checkpoint_that_is_deep_enough(quick, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    service = quick.open("a")
-    with make_voter(service, tmp_path, quick.alice.secret) as voter:
-        await grow(quick, service, voter, 7)
+    core = quick.open("a")
+    with make_voter(core, tmp_path, quick.alice.secret) as voter:
+        await grow(quick, core, voter, 7)
         seen = []
         for height in range(8, 13):
-            await grow(quick, service, None, height)
-            link = find_duty(service.params, service.ledger.state, height, voter.key)
+            await grow(quick, core, None, height)
+            link = find_duty(core.params, core.ledger.state, height, voter.key)
             seen.append(None if link is None else link.target.epoch)
         assert seen == [None, None, 2, 2, 2]
-        assert find_duty(service.params, service.ledger.state, 12, b"\1" * 48) is None
+        assert find_duty(core.params, core.ledger.state, 12, b"\1" * 48) is None
 
 
 async def test_evidence_is_sent_by_itself_and_burns_the_bond(quick, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    service = quick.open("a")
-    with make_voter(service, tmp_path, quick.alice.secret) as voter:
-        await grow(quick, service, voter, 9)
+    core = quick.open("a")
+    with make_voter(core, tmp_path, quick.alice.secret) as voter:
+        await grow(quick, core, voter, 9)
     for tag in (b"\1", b"\2"):
         link = Link(Checkpoint(1, b"\1" * 32), Checkpoint(2, tag * 32))
-        signature = get_bls().sign(SECRET, compute_vote_hash(service.params.chain_id, link))
-        await service.votes.add(Vote(link, voter.key, signature))
-    (evidence,) = service.votes.get_evidence()
-    reporter = Reporter(service, quick.worker.secret, Random(1))
+        signature = get_bls().sign(SECRET, compute_vote_hash(core.params.chain_id, link))
+        await core.votes.add(Vote(link, voter.key, signature))
+    (evidence,) = core.votes.pool.get_evidence()
+    reporter = Reporter(core, quick.worker.secret, Random(1))
     await reporter._see_to(evidence)
     quick.clock.now += 10_000
     await reporter._see_to(evidence)
     await reporter._see_to(evidence)
-    pool = [service.mempool.get(tx_id) for tx_id in service.mempool.list_ids()]
+    pool = [core.mempool.get(tx_id) for tx_id in core.mempool.list_ids()]
     (report,) = [tx for tx in pool if tx is not None and isinstance(tx.payload, ReportVoter)]
-    before = service.ledger.state.get_account(quick.worker.address).balance
-    await grow(quick, service, None, 10)
-    assert service.ledger.state.get_voter(quick.alice.address) is None
-    assert service.ledger.state.get_account(quick.worker.address).balance == before + BOND // 10 - report.fee
+    before = core.ledger.state.get_account(quick.worker.address).balance
+    await grow(quick, core, None, 10)
+    assert core.ledger.state.get_voter(quick.alice.address) is None
+    assert core.ledger.state.get_account(quick.worker.address).balance == before + BOND // 10 - report.fee
     await reporter._see_to(evidence)
-    assert not service.mempool.list_ids()
+    assert not core.mempool.list_ids()
 
 
 async def test_a_report_that_came_too_late_holds_nothing_up(quick, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     """Another account copies the evidence and is first: the slower one's next transactions go on without a gap."""
-    service = quick.open("a")
-    with make_voter(service, tmp_path, quick.alice.secret) as voter:
-        await grow(quick, service, voter, 9)
-        await quick.extend(service)  # the copier's own block pays its fee
+    core = quick.open("a")
+    with make_voter(core, tmp_path, quick.alice.secret) as voter:
+        await grow(quick, core, voter, 9)
+        await quick.extend(core)  # the copier's own block pays its fee
     for tag in (b"\1", b"\2"):
         link = Link(Checkpoint(1, b"\1" * 32), Checkpoint(2, tag * 32))
-        signature = get_bls().sign(SECRET, compute_vote_hash(service.params.chain_id, link))
-        await service.votes.add(Vote(link, voter.key, signature))
-    (evidence,) = service.votes.get_evidence()
-    reporter = Reporter(service, quick.worker.secret, Random(1))
+        signature = get_bls().sign(SECRET, compute_vote_hash(core.params.chain_id, link))
+        await core.votes.add(Vote(link, voter.key, signature))
+    (evidence,) = core.votes.pool.get_evidence()
+    reporter = Reporter(core, quick.worker.secret, Random(1))
     await reporter._see_to(evidence)
     quick.clock.now += 10_000
     await reporter._see_to(evidence)
-    (late,) = service.mempool.list_ids()
+    (late,) = core.mempool.list_ids()
     after = quick.sign(quick.worker, 1, Transfer(quick.alice.address, 5))
-    await service.add_transaction(after)
-    slower = service.mempool.get(late)
+    await core.transactions.add(after)
+    slower = core.mempool.get(late)
     assert slower is not None
-    await service.add_transaction(quick.sign(quick.miner, 0, slower.payload, fee=10 * FEE))
-    await grow(quick, service, None, 11)
-    assert service.ledger.state.get_voter(quick.alice.address) is None
-    assert service.mempool.list_ids() == [compute_tx_id(after)]
+    await core.transactions.add(quick.sign(quick.miner, 0, slower.payload, fee=10 * FEE))
+    await grow(quick, core, None, 11)
+    assert core.ledger.state.get_voter(quick.alice.address) is None
+    assert core.mempool.list_ids() == [compute_tx_id(after)]
     await reporter._see_to(evidence)
-    await grow(quick, service, None, 12)
-    assert not service.mempool.list_ids()
-    assert service.ledger.state.get_account(quick.worker.address).nonce == 2
+    await grow(quick, core, None, 12)
+    assert not core.mempool.list_ids()
+    assert core.ledger.state.get_account(quick.worker.address).nonce == 2
 
 
 async def test_a_voter_raises_its_bond_as_it_mines_and_no_further_than_allowed(quick, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     quick.network = replace(quick.network, params=replace(quick.network.params, bond_leverage=50))
-    service = quick.open("a")
-    with make_voter(service, tmp_path, quick.alice.secret, most=Nano(4 * BOND)) as voter:
+    core = quick.open("a")
+    with make_voter(core, tmp_path, quick.alice.secret, most=Nano(4 * BOND)) as voter:
         bonds = []
         for height in range(1, 13):
-            await grow(quick, service, voter, height)
+            await grow(quick, core, voter, height)
             bonds.append(voter.get_status().bond / BOND)
         # A block brings 50 credits, of which a bond of one bears 50; 3.75 are less than one order below the limit.
         assert bonds == [0, 1, 2.5, *[3.75] * 9]
@@ -193,15 +193,15 @@ async def test_a_voter_raises_its_bond_as_it_mines_and_no_further_than_allowed(q
 
 async def test_a_key_taken_back_by_its_owner_is_not_registered_again(quick, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     quick.network = replace(quick.network, params=replace(quick.network.params, unbonding_epochs=1))
-    service = quick.open("a")
-    with make_voter(service, tmp_path, quick.alice.secret) as voter:
-        await grow(quick, service, voter, 3)
+    core = quick.open("a")
+    with make_voter(core, tmp_path, quick.alice.secret) as voter:
+        await grow(quick, core, voter, 3)
         await voter.unbond()
-        await grow(quick, service, voter, 12)
+        await grow(quick, core, voter, 12)
         await voter.withdraw()
-        await grow(quick, service, voter, 15)
+        await grow(quick, core, voter, 15)
         assert not voter.get_status().is_registered
-        assert not service.mempool.list_ids()
+        assert not core.mempool.list_ids()
         await voter.register(BOND)
-        await grow(quick, service, voter, 16)
+        await grow(quick, core, voter, 16)
         assert voter.get_status().is_registered, "but it can be, when it is told to"

@@ -165,16 +165,16 @@ def test_a_file_that_begins_later_says_what_is_missing(made: Any, tmp_path: Path
 
 
 async def test_results_are_checked_with_the_matrices_that_come_along(lab: Any, tmp_path: Path) -> None:
-    service = lab.open("worker")
-    job = await lab.post_and_claim(service)
-    await service.add_matrix(lab.y)
-    await service.add_transaction(lab.submit(job))
-    await lab.extend(service)
+    core = lab.open("worker")
+    job = await lab.post_and_claim(core)
+    await core.matrices.put(lab.y)
+    await core.transactions.add(lab.submit(job))
+    await lab.extend(core)
     lab.clock.now += 10**6
     files = {}
     for has_matrices in (True, False):
         path = tmp_path / f"with-{has_matrices}"
-        made = export_chain(service.ledger, service.matrices, path, be_quiet, has_matrices=has_matrices)
+        made = export_chain(core.ledger, core.matrices.store, path, be_quiet, has_matrices=has_matrices)
         assert (made.matrices, made.absent) == ((3, 0) if has_matrices else (0, 3))
         files[has_matrices] = path
     with open_stores(tmp_path / "a", lab.network) as (ledger, store):
@@ -183,10 +183,10 @@ async def test_results_are_checked_with_the_matrices_that_come_along(lab: Any, t
         assert (error.value.code, ledger.tip.header.height) == ("matrices-missing", 2)
         found = import_chain(ledger, store, files[True], lab.clock, be_quiet)
         ledger.retry_held()
-        assert (found.matrices, ledger.tip.id) == (3, service.ledger.tip.id)
+        assert (found.matrices, ledger.tip.id) == (3, core.ledger.tip.id)
     with open_stores(tmp_path / "b", lab.network) as (ledger, store):
         assert import_chain(ledger, store, files[True], lab.clock, be_quiet).height == 3
-        assert ledger.get_block_id(Height(3)) == service.ledger.tip.id
+        assert ledger.get_block_id(Height(3)) == core.ledger.tip.id
 
 
 def invoke(*arguments: str) -> Any:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from inos import work
 from inos.chain.mempool import PoolRejected
 from inos.consensus.records import JobState
-from inos.core.service import NodeService
+from inos.core.node_core import NodeCore
 from inos.primitives.errors import NotYet, RuleViolation
 from inos.primitives.transactions import Challenge, JobMode, SubmitResult, compute_tx_id, sign_transaction
 from inos.primitives.units import JobId
@@ -32,58 +32,58 @@ def wrong(lab: Any) -> Any:
     return wrong
 
 
-async def deliver(lab: Any, service: NodeService, wrong: Any) -> JobId:
+async def deliver(lab: Any, core: NodeCore, wrong: Any) -> JobId:
     """A wrong result on chain."""
-    job: JobId = await lab.post_and_claim(service, mode=JobMode.OPTIMISTIC)
-    await service.add_transaction(lab.submit(job, wrong))
-    await lab.extend(service)
-    assert service.ledger.state.get_job(job).state is JobState.DELIVERED  # type: ignore[union-attr]
+    job: JobId = await lab.post_and_claim(core, mode=JobMode.OPTIMISTIC)
+    await core.transactions.add(lab.submit(job, wrong))
+    await lab.extend(core)
+    assert core.ledger.state.get_job(job).state is JobState.DELIVERED  # type: ignore[union-attr]
     return job
 
 
 async def test_a_wrong_optimistic_result_is_taken_and_a_challenge_opens_the_job(lab: Any, wrong: Any) -> None:
-    service = lab.open("a")
-    job = await deliver(lab, service, wrong)
-    before = service.ledger.state.get_account(lab.alice.address).balance
+    core = lab.open("a")
+    job = await deliver(lab, core, wrong)
+    before = core.ledger.state.get_account(lab.alice.address).balance
     challenge = make_challenge(lab, job, wrong)
-    await service.add_transaction(challenge)
-    block = await lab.extend(service)
+    await core.transactions.add(challenge)
+    block = await lab.extend(core)
     assert block.transactions == (challenge,)
-    assert service.ledger.state.get_job(job).state is JobState.OPEN  # type: ignore[union-attr]
-    bond = service.params.min_bond
-    assert service.ledger.state.get_account(lab.alice.address).balance == before + bond // 2 - challenge.fee
+    assert core.ledger.state.get_job(job).state is JobState.OPEN  # type: ignore[union-attr]
+    bond = core.params.min_bond
+    assert core.ledger.state.get_account(lab.alice.address).balance == before + bond // 2 - challenge.fee
 
 
 async def test_a_challenge_of_a_right_tile_never_reaches_the_pool(lab: Any, wrong: Any) -> None:
-    service = lab.open("a")
-    job = await deliver(lab, service, wrong)
+    core = lab.open("a")
+    job = await deliver(lab, core, wrong)
     with pytest.raises(RuleViolation, match="tile") as caught:
-        await service.add_transaction(make_challenge(lab, job, wrong, i=0))
+        await core.transactions.add(make_challenge(lab, job, wrong, i=0))
     assert caught.value.code == "tile-is-right"
-    assert len(service.mempool) == 0
+    assert len(core.mempool) == 0
 
 
 async def test_a_challenge_of_nothing_is_turned_away_without_blame(lab: Any, wrong: Any) -> None:
-    service = lab.open("a")
+    core = lab.open("a")
     with pytest.raises(PoolRejected) as caught:
-        await service.add_transaction(make_challenge(lab, JobId(bytes(32)), wrong))
+        await core.transactions.add(make_challenge(lab, JobId(bytes(32)), wrong))
     assert caught.value.code == "job-not-delivered"
 
 
 async def test_a_challenge_that_comes_before_its_result_waits_for_it(lab: Any, wrong: Any) -> None:
     """A node a block behind must not lose it: the window is short, and nobody sends it twice."""
-    service = lab.open("a")
-    job: JobId = await lab.post_and_claim(service, mode=JobMode.OPTIMISTIC)
+    core = lab.open("a")
+    job: JobId = await lab.post_and_claim(core, mode=JobMode.OPTIMISTIC)
     challenge = make_challenge(lab, job, wrong)
     with pytest.raises(NotYet) as caught:
-        await service.add_transaction(challenge)
+        await core.transactions.add(challenge)
     assert caught.value.code == "delivery-missing"
-    task = asyncio.ensure_future(service.run())
+    task = asyncio.ensure_future(core.run())
     try:
-        async with service.subscribe() as events, asyncio.timeout(10):
-            await service.add_transaction(lab.submit(job, wrong))
-            await lab.extend(service)
-            while not service.mempool.has(compute_tx_id(challenge)):
+        async with core.events.subscribe() as events, asyncio.timeout(10):
+            await core.transactions.add(lab.submit(job, wrong))
+            await lab.extend(core)
+            while not core.mempool.has(compute_tx_id(challenge)):
                 await anext(events)
     finally:
         task.cancel()
@@ -91,10 +91,10 @@ async def test_a_challenge_that_comes_before_its_result_waits_for_it(lab: Any, w
 
 
 async def test_only_a_challenge_may_be_large(lab: Any) -> None:
-    service = lab.open("a")
+    core = lab.open("a")
     tx = lab.sign(lab.alice, 0, SubmitResult(bytes(32), work.matrix_ref(np.ones((1, 1), np.int32))))
     job = bytes(5000)
     large = sign_transaction(lab.alice.secret, tx.chain_id, 0, 1, replace(tx.payload, job=job))
     with pytest.raises(RuleViolation) as caught:
-        await service.add_transaction(large)
+        await core.transactions.add(large)
     assert caught.value.code == "transaction-too-large"

@@ -9,13 +9,12 @@ import pytest
 from msgspec.structs import replace
 
 from inos.chain.errors import ChainError
+from inos.core.monitor import MIN_SAMPLES, NodeMonitor, NodeStats
 from inos.network.sync.progress import Phase
-from inos.node.health import HealthChecks
-from inos.node.monitor import MIN_SAMPLES, PulseTaker
-from inos.rpc import Check, Health, Pulse
+from inos.rpc.health import Check, Health, HealthChecks
 
 GIB = 1 << 30
-WELL = Pulse(
+WELL = NodeStats(
     uptime_s=1000.0, loop_lag_s=0.0, blocks_connected=9, blocks_undone=0, deepest_reorganisation=0, clock_ahead_ms=400
 )
 
@@ -31,7 +30,7 @@ class World:
         self.is_alone = False
         self.room: tuple[int, int] | None = (50 * GIB, 100 * GIB)
         self.sync = SimpleNamespace(height=5, header_height=5, phase=Phase.FOLLOWING, describe=lambda: "following")
-        self.pulse = WELL
+        self.stats = WELL
 
     def list_failing(self) -> list[Check]:
         return [check for check in self.get().checks if not check.is_ok]
@@ -47,12 +46,13 @@ class World:
             ledger,
             clock,
             Path("/data"),
+            SimpleNamespace(get_stats=lambda: self.stats),  # type: ignore[arg-type]
             get_sync=lambda: self.sync,  # type: ignore[arg-type, return-value]
             count_peers=lambda: self.peers,
             is_alone=self.is_alone,
             get_free=self.get_room,
         )
-        return checks.get(self.pulse)
+        return checks.check()
 
     def get_room(self, path: Path) -> tuple[int, int]:
         if self.room is None:
@@ -87,7 +87,7 @@ def stay_at_genesis(world: World) -> None:
 
 def set_clock(ahead_ms: int | None) -> Callable[[World], None]:
     def change(world: World) -> None:
-        world.pulse = replace(WELL, clock_ahead_ms=ahead_ms)
+        world.stats = replace(WELL, clock_ahead_ms=ahead_ms)
 
     return change
 
@@ -125,12 +125,12 @@ def test_one_reason_turns_one_check_red_and_says_what_to_do(
     "change",
     [
         set_field(peers=0, is_alone=True),
-        set_field(peers=0, pulse=replace(WELL, uptime_s=59.0)),
+        set_field(peers=0, stats=replace(WELL, uptime_s=59.0)),
         set_field(room=(GIB, 2 * GIB)),
         set_clock(None),
         set_clock(-7_500),
         set_clock(30_000),
-        set_field(header=SimpleNamespace(height=0, time_ms=0), pulse=replace(WELL, uptime_s=40.0)),
+        set_field(header=SimpleNamespace(height=0, time_ms=0), stats=replace(WELL, uptime_s=40.0)),
     ],
 )
 def test_what_is_no_fault(change: Callable[[World], None]) -> None:
@@ -165,15 +165,17 @@ def test_an_old_tip_is_no_fault_of_its_own_while_newer_blocks_come() -> None:
 async def test_the_clock_is_compared_with_others_blocks_only(lab: Any) -> None:
     """One that is nine seconds behind theirs sees their blocks come from the future."""
     ahead, behind = lab.open("ahead"), lab.open("behind")
-    taker = PulseTaker(behind, SimpleNamespace(now_ms=lambda: lab.clock.now - 9000, monotonic=lambda: 0.0), None)
-    mine = PulseTaker(behind, lab.clock, lab.miner.address)
-    async with behind.subscribe() as events:
+    monitor = NodeMonitor(
+        behind.events, SimpleNamespace(now_ms=lambda: lab.clock.now - 9000, monotonic=lambda: 0.0), None
+    )
+    mine = NodeMonitor(behind.events, lab.clock, lab.miner.address)
+    async with behind.events.subscribe() as events:
         for _ in range(MIN_SAMPLES):
-            assert taker.get().clock_ahead_ms is None
+            assert monitor.get_stats().clock_ahead_ms is None
             await lab.extend(ahead, behind)
             event = await anext(events)
-            taker._count(event)
+            monitor._count(event)
             mine._count(event)
-    assert taker.get().clock_ahead_ms == -9000
-    assert taker.get().blocks_connected == MIN_SAMPLES
-    assert mine.get().clock_ahead_ms is None
+    assert monitor.get_stats().clock_ahead_ms == -9000
+    assert monitor.get_stats().blocks_connected == MIN_SAMPLES
+    assert mine.get_stats().clock_ahead_ms is None

@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from inos.core.deferred import EarlyBlocks, HeldResults, WantedMatrices
+from inos.core.deferred import DeferredResults, EarlyBlocks, WantedMatrices
 from inos.genesis import load_network
 from inos.primitives.blocks import Block
 from inos.primitives.matrices import STRIP_BYTES, MatrixRef, Witness
@@ -24,8 +24,8 @@ def make_tx(nonce: int) -> Transaction:
 def test_early_blocks_come_back_when_due_earliest_first() -> None:
     early = EarlyBlocks()
     for nonce, until in ((1, 30), (2, 10), (3, 20)):
-        early.hold(TimeMs(until), make_block(nonce), WITNESS)
-    early.hold(TimeMs(99), make_block(2), WITNESS)
+        early.add(TimeMs(until), make_block(nonce), WITNESS)
+    early.add(TimeMs(99), make_block(2), WITNESS)
     assert len(early) == 3
     assert early.take_due(TimeMs(9)) == []
     assert [held.block.header.nonce for held in early.take_due(TimeMs(20))] == [2, 3]
@@ -36,20 +36,19 @@ def test_early_blocks_come_back_when_due_earliest_first() -> None:
 def test_early_blocks_are_bounded_and_the_latest_gives_way() -> None:
     early = EarlyBlocks(limit=2)
     for nonce, until in ((1, 30), (2, 50), (3, 40)):
-        early.hold(TimeMs(until), make_block(nonce), WITNESS)
+        early.add(TimeMs(until), make_block(nonce), WITNESS)
     assert [held.block.header.nonce for held in early.take_due(TimeMs(1000))] == [1, 3]
 
 
 def test_held_results_come_back_for_the_matrix_they_wait_for() -> None:
-    held = HeldResults(limit=2)
+    held = DeferredResults(limit=2)
     a, b = MatrixId(b"a" * 32), MatrixId(b"b" * 32)
-    held.hold(TxId(b"1" * 32), make_tx(1), (a,))
-    held.hold(TxId(b"2" * 32), make_tx(2), (a, b))
-    assert held.missing == {a, b}
+    held.add(TxId(b"1" * 32), make_tx(1), (a,))
+    held.add(TxId(b"2" * 32), make_tx(2), (a, b))
     assert [tx.nonce for tx in held.take(b)] == [2]
     assert held.take(b) == []
-    held.hold(TxId(b"3" * 32), make_tx(3), (b,))
-    held.hold(TxId(b"4" * 32), make_tx(4), (b,))
+    held.add(TxId(b"3" * 32), make_tx(3), (b,))
+    held.add(TxId(b"4" * 32), make_tx(4), (b,))
     assert held.take(a) == []
     assert [tx.nonce for tx in held.take(b)] == [3, 4]
 

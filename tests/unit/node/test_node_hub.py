@@ -1,7 +1,7 @@
 """Events: fanned out, bounded, the newest never lost."""
 
 from inos.chain.events import MatrixAdded
-from inos.core.events import Hub
+from inos.core.events import EventBus
 from inos.primitives.units import MatrixId
 
 
@@ -10,18 +10,18 @@ def make_event(number: int) -> MatrixAdded:
 
 
 async def test_every_listener_gets_what_comes_after_it_began() -> None:
-    hub = Hub()
-    hub.publish(make_event(0))
-    async with hub.subscribe() as first, hub.subscribe() as second:
-        hub.publish(make_event(1))
+    bus = EventBus()
+    bus.publish(make_event(0))
+    async with bus.subscribe() as first, bus.subscribe() as second:
+        bus.publish(make_event(1))
         assert [await anext(first), await anext(second)] == [make_event(1)] * 2
-    hub.publish(make_event(2))
+    bus.publish(make_event(2))
 
 
 async def test_overflow_drops_the_oldest_and_counts_it() -> None:
-    hub = Hub()
-    async with hub.subscribe(limit=2) as events:
+    bus = EventBus()
+    async with bus.subscribe(limit=2) as events:
         for number in range(5):
-            hub.publish(make_event(number))
+            bus.publish(make_event(number))
         assert events.missed == 3
         assert [await anext(events), await anext(events)] == [make_event(3), make_event(4)]

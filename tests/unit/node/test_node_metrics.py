@@ -49,7 +49,7 @@ async def read_metrics(node: Node) -> dict[str, dict[str, float]]:
 
 async def call(node: Node, method: str, **params: Any) -> None:
     body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-    async with aiohttp.ClientSession() as session, session.post(node.rpc_url, json=body) as response:
+    async with aiohttp.ClientSession() as session, session.post(node.rpc.url, json=body) as response:
         await response.read()
 
 
@@ -59,14 +59,14 @@ async def test_what_happens_is_seen_in_the_metrics(lab: Any, tmp_path: Path) -> 
         node.miner.stop()
         before = await read_metrics(node)
         assert before["inos_mempool_transactions"]["{}"] == 0
-        await node.service.add_transaction(lab.sign(lab.alice, 0, Transfer(lab.worker.address, 5)))
+        await node.core.transactions.add(lab.sign(lab.alice, 0, Transfer(lab.worker.address, 5)))
         assert (await read_metrics(node))["inos_mempool_transactions"]["{}"] == 1
-        await lab.extend(node.service)
-        await lab.extend(node.service)
-        await node.service.add_matrix(lab.x)
+        await lab.extend(node.core)
+        await lab.extend(node.core)
+        await node.core.matrices.put(lab.x)
         await call(node, "chain_head")
         await call(node, "chain_getBlock", block=99)
-        after, height = await read_metrics(node), node.service.ledger.tip.header.height
+        after, height = await read_metrics(node), node.core.ledger.tip.header.height
     assert height >= 2
     assert after["inos_chain_height"]["{}"] == after["inos_chain_blocks_connected"]["_total{}"] == height
     assert after["inos_mempool_transactions"]["{}"] == 0
@@ -86,11 +86,11 @@ async def test_what_happens_is_seen_in_the_metrics(lab: Any, tmp_path: Path) -> 
 
 
 async def have_peers(*nodes: Node) -> bool:
-    return all(node.peers.peers() for node in nodes)
+    return all(node.p2p.peers() for node in nodes)
 
 
 async def are_equal(a: Node, b: Node) -> bool:
-    return a.service.ledger.tip.id == b.service.ledger.tip.id
+    return a.core.ledger.tip.id == b.core.ledger.tip.id
 
 
 async def test_peers_jobs_pins_and_trouble_are_seen_in_the_metrics(lab: Any, tmp_path: Path) -> None:
@@ -98,14 +98,14 @@ async def test_peers_jobs_pins_and_trouble_are_seen_in_the_metrics(lab: Any, tmp
         fresh = await read_metrics(a)
         async with open_node(make_settings(lab, tmp_path / "b", peers=[a.p2p_address]), lab.clock) as b:
             await await_that("they are peers", partial(have_peers, a, b), LIMIT_S)
-            job = await lab.post_and_claim(a.service)
+            job = await lab.post_and_claim(a.core)
             claimed = await read_metrics(a)
-            await a.service.add_matrix(lab.y)
-            await a.service.add_transaction(lab.submit(job))
-            await lab.extend(a.service)
+            await a.core.matrices.put(lab.y)
+            await a.core.transactions.add(lab.submit(job))
+            await lab.extend(a.core)
             await await_that("one tip", partial(are_equal, a, b), LIMIT_S)
             (ref,) = {work.matrix_ref(lab.x).matrix_id}
-            await a.service.depot.pin(ref, True)
+            await a.core.matrices.pin(ref)
             settled, follower = await read_metrics(a), await read_metrics(b)
         lab.clock.now += 3_600_000
         late = await read_metrics(a)
@@ -133,12 +133,12 @@ async def test_peers_jobs_pins_and_trouble_are_seen_in_the_metrics(lab: Any, tmp
 async def test_a_reorganisation_is_seen_in_the_metrics(lab: Any, tmp_path: Path) -> None:
     other = lab.open("other")
     async with open_node(make_settings(lab, tmp_path / "a"), lab.clock) as node:
-        await lab.extend(node.service)
+        await lab.extend(node.core)
         branch = [await lab.mine(other)]
-        await other.add_block(*branch[0])
+        await other.blocks.add(*branch[0])
         branch.append(await lab.mine(other))
         for block, witness in branch:
-            await node.service.add_block(block, witness)
+            await node.core.blocks.add(block, witness)
         seen = await read_metrics(node)
     assert (seen["inos_chain_blocks_disconnected"]["_total{}"], seen["inos_chain_deepest_reorg_blocks"]["{}"]) == (1, 1)
     assert seen["inos_chain_blocks_connected"]["_total{}"] == 3
@@ -149,7 +149,7 @@ async def test_health_is_a_status_that_machines_understand(lab: Any, tmp_path: P
         status, text = await fetch(node, "/health")
         assert (status, json.loads(text)["status"]) == (200, "ok")
         assert (await fetch(node, "/ready"))[0] == 200
-        await lab.extend(node.service)
+        await lab.extend(node.core)
         lab.clock.now += 3_600_000
         status, text = await fetch(node, "/health")
         assert status == 503
@@ -190,7 +190,7 @@ def test_where_metrics_cannot_be(place: str) -> None:
 async def test_the_dashboard_asks_for_nothing_that_is_not_there(lab: Any, tmp_path: Path) -> None:
     async with open_node(make_settings(lab, tmp_path / "node", mine="auto"), lab.clock) as node:
         for _ in range(6):
-            await lab.extend(node.service)
+            await lab.extend(node.core)
         await call(node, "chain_head")
         known = set(await read_metrics(node)) | {"inos_clock_ahead_seconds"}
     dashboard = json.loads((DEPLOY / "grafana-dashboard.json").read_text())

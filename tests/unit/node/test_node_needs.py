@@ -11,58 +11,58 @@ from inos import work
 from inos.chain.events import MatrixAdded, MatrixWanted
 from inos.consensus.records import JobState
 from inos.core.matrices.needs import SETTLED_EPOCHS, list_needs
-from inos.core.service import NodeService
+from inos.core.node_core import NodeCore
 from inos.mesh.errors import MeshError
 from inos.primitives.transactions import CancelJob, JobMode, PostJob, compute_tx_id
 
 
-def list_kept(service: NodeService) -> frozenset[Any]:
-    needs = list_needs(service.ledger, service.mempool)
-    service.matrices.set_needed(needs.now, needs.late)
+def list_kept(core: NodeCore) -> frozenset[Any]:
+    needs = list_needs(core.ledger, core.mempool)
+    core.matrices.store.retention.set_needed(needs.now, needs.late)
     return needs.now
 
 
 @pytest.mark.parametrize("mode", [JobMode.CHECKED, JobMode.OPTIMISTIC])
 async def test_needs_follow_a_job_from_the_pool_to_some_epochs_after_its_settlement(lab: Any, mode: JobMode) -> None:
-    service = lab.open("a")
+    core = lab.open("a")
     x, w, y = (work.matrix_id(array) for array in (lab.x, lab.w, lab.y))
-    assert list_kept(service) == frozenset()
-    job = await lab.post_and_claim(service, mode=mode)
-    assert list_kept(service) == {x, w}
-    await service.add_matrix(lab.y)
-    await service.add_transaction(lab.submit(job))
-    assert list_kept(service) == {x, w, y}  # the result waits in the pool
-    service.matrices.set_quota(service.matrices.total_bytes)
+    assert list_kept(core) == frozenset()
+    job = await lab.post_and_claim(core, mode=mode)
+    assert list_kept(core) == {x, w}
+    await core.matrices.put(lab.y)
+    await core.transactions.add(lab.submit(job))
+    assert list_kept(core) == {x, w, y}  # the result waits in the pool
+    core.matrices.store.retention.set_quota(core.matrices.store.count_bytes())
     other = np.zeros((16, 50), np.int8)
     with pytest.raises(MeshError, match="pinned or needed"):
-        await service.add_matrix(other)
-    await lab.extend(service)
-    while (settled := service.ledger.state.get_job(job)) is not None and settled.state is not JobState.SETTLED:
-        assert list_kept(service) == {x, w, y}
-        await lab.extend(service)
-    assert mode is JobMode.CHECKED or service.ledger.tip.header.height > service.params.challenge_window
+        await core.matrices.put(other)
+    await lab.extend(core)
+    while (settled := core.ledger.state.get_job(job)) is not None and settled.state is not JobState.SETTLED:
+        assert list_kept(core) == {x, w, y}
+        await lab.extend(core)
+    assert mode is JobMode.CHECKED or core.ledger.tip.header.height > core.params.challenge_window
     assert settled is not None
-    while service.ledger.tip.header.height < settled.closed_at + SETTLED_EPOCHS * service.params.epoch_blocks:
-        assert list_kept(service) == frozenset()
-        assert list_needs(service.ledger, service.mempool).late == {x, w, y}
-        assert all(service.matrices.is_promised(matrix) for matrix in (x, w, y))
-        await lab.extend(service)
-    assert list_kept(service) == frozenset()
-    assert not service.matrices.is_promised(x)
-    await service.add_matrix(other)
-    assert service.matrices.has(work.matrix_id(other))
+    while core.ledger.tip.header.height < settled.closed_at + SETTLED_EPOCHS * core.params.epoch_blocks:
+        assert list_kept(core) == frozenset()
+        assert list_needs(core.ledger, core.mempool).late == {x, w, y}
+        assert all(core.matrices.store.retention.is_promised(matrix) for matrix in (x, w, y))
+        await lab.extend(core)
+    assert list_kept(core) == frozenset()
+    assert not core.matrices.store.retention.is_promised(x)
+    await core.matrices.put(other)
+    assert core.matrices.store.has(work.matrix_id(other))
 
 
 async def test_a_cancelled_job_needs_nothing(lab: Any) -> None:
-    service = lab.open("a")
+    core = lab.open("a")
     x, w = work.matrix_ref(lab.x), work.matrix_ref(lab.w)
-    post = lab.sign(lab.alice, 0, PostJob(x, w, 10**9, service.params.min_bond, 20, 1000, JobMode.CHECKED, 10**6))
-    await service.add_transaction(post)
-    assert list_kept(service) == {x.matrix_id, w.matrix_id}  # from the pool on
-    await lab.extend(service)
-    await service.add_transaction(lab.sign(lab.alice, 1, CancelJob(compute_tx_id(post))))
-    await lab.extend(service)
-    assert list_kept(service) == frozenset()
+    post = lab.sign(lab.alice, 0, PostJob(x, w, 10**9, core.params.min_bond, 20, 1000, JobMode.CHECKED, 10**6))
+    await core.transactions.add(post)
+    assert list_kept(core) == {x.matrix_id, w.matrix_id}  # from the pool on
+    await lab.extend(core)
+    await core.transactions.add(lab.sign(lab.alice, 1, CancelJob(compute_tx_id(post))))
+    await lab.extend(core)
+    assert list_kept(core) == frozenset()
 
 
 def spoil(folder: Path, matrix: bytes, how: str) -> None:
@@ -76,18 +76,18 @@ def spoil(folder: Path, matrix: bytes, how: str) -> None:
 
 async def test_a_running_node_mends_by_itself_what_is_whole_and_asks_for_what_is_not(lab: Any, tmp_path: Path) -> None:
     """A head overwritten costs nothing but a look; a file cut off is asked of others; so is a pin that is not here."""
-    service = lab.open("a")
+    core = lab.open("a")
     for array in (lab.x, lab.w):
-        await service.add_matrix(array)
+        await core.matrices.put(array)
     x, w = (work.matrix_id(array) for array in (lab.x, lab.w))
     absent = work.matrix_id(lab.y)
     for matrix, change in ((x, "head"), (w, "cut")):
         spoil(tmp_path, matrix, change)
-        while service.matrices.has(matrix):
-            service.matrices.scrubber.step()
-    service.matrices.pin(absent)
-    async with asyncio.TaskGroup() as group, service.subscribe() as events:
-        running = group.create_task(service.run())
+        while core.matrices.store.has(matrix):
+            core.matrices.store.scrubber.step()
+    core.matrices.store.retention.pin(absent)
+    async with asyncio.TaskGroup() as group, core.events.subscribe() as events:
+        running = group.create_task(core.run())
         seen: set[Any] = set()
         async with asyncio.timeout(20):
             while not {("here", x), ("wanted", w), ("wanted", absent)} <= seen:
@@ -98,8 +98,8 @@ async def test_a_running_node_mends_by_itself_what_is_whole_and_asks_for_what_is
                         seen |= {("wanted", id) for id in ids}
         running.cancel()
     assert ("wanted", x) not in seen
-    assert not service.matrices.has(w)
-    await service.add_matrix(lab.w)
-    found = await service.read_matrix(x)
+    assert not core.matrices.store.has(w)
+    await core.matrices.put(lab.w)
+    found = await core.matrices.read(x)
     assert found is not None
     assert np.array_equal(found, lab.x)

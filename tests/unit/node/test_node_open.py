@@ -40,9 +40,9 @@ async def test_a_node_is_ready_when_it_says_so_and_tidies_up(lab: Any, tmp_path:
         ready = json.loads((path / "node.json").read_text())
         assert ready == {
             "pid": os.getpid(),
-            "node_id": node.node_id.hex(),
-            "rpc": node.rpc_url,
-            "p2p": f"{node.node_id.hex()}@127.0.0.1:{node.peers.listen_port}",
+            "node_id": node.p2p.node_id.hex(),
+            "rpc": node.rpc.url,
+            "p2p": f"{node.p2p.node_id.hex()}@127.0.0.1:{node.p2p.listen_port}",
         }
         assert (await ask(ready["rpc"], "chain_head"))["height"] == 0
         node.request_stop()
@@ -56,12 +56,12 @@ async def test_the_pool_and_the_identity_outlive_a_restart(lab: Any, tmp_path: P
     settings = make_settings(lab, tmp_path / "node")
     txs = [lab.sign(lab.alice, nonce, Transfer(lab.worker.address, 5)) for nonce in range(3)]
     async with open_node(settings) as node:
-        first = node.node_id
+        first = node.p2p.node_id
         for tx in txs:
-            await node.service.add_transaction(tx)
+            await node.core.transactions.add(tx)
     async with open_node(settings) as node:
-        assert node.node_id == first
-        assert all(node.service.mempool.has(compute_tx_id(tx)) for tx in txs)
+        assert node.p2p.node_id == first
+        assert all(node.core.mempool.has(compute_tx_id(tx)) for tx in txs)
 
 
 async def test_a_damaged_pool_file_costs_the_pool_only(lab: Any, tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ async def test_a_damaged_pool_file_costs_the_pool_only(lab: Any, tmp_path: Path)
         pass
     (tmp_path / "node" / "pool").write_bytes(b"\x93garbage")
     async with open_node(settings) as node:
-        assert len(node.service.mempool) == 0
+        assert len(node.core.mempool) == 0
 
 
 @pytest.mark.parametrize("port", ["rpc_port", "p2p_port"])
@@ -121,15 +121,15 @@ async def test_two_nodes_connect_and_share_what_one_mines(lab: Any, tmp_path: Pa
         open_node(make_settings(lab, tmp_path / "a", **mine)) as miner,
         open_node(make_settings(lab, tmp_path / "b", peers=(miner.p2p_address,))) as follower,
         asyncio.timeout(30),
-        follower.service.subscribe() as events,
+        follower.core.events.subscribe() as events,
     ):
-        while follower.service.ledger.tip.header.height < 3:
+        while follower.core.ledger.tip.header.height < 3:
             await anext(events)
-        height = follower.service.ledger.tip.header.height
-        assert miner.service.ledger.get_block_id(height) == follower.service.ledger.get_block_id(height)
+        height = follower.core.ledger.tip.header.height
+        assert miner.core.ledger.get_block_id(height) == follower.core.ledger.get_block_id(height)
         assert miner.miner is not None
         assert miner.miner.get_status().filler_tickets > 0
-        assert (miner.data_dir / "worker.key").stat().st_mode & 0o077 == 0
+        assert (miner.settings.data_dir / "worker.key").stat().st_mode & 0o077 == 0
 
 
 async def test_the_rpc_s_names_and_limit_are_the_operator_s_to_set(lab: Any, tmp_path: Path) -> None:
@@ -137,8 +137,8 @@ async def test_the_rpc_s_names_and_limit_are_the_operator_s_to_set(lab: Any, tmp
     body = {"jsonrpc": "2.0", "id": 1, "method": "chain_head"}
     async with open_node(make_settings(lab, tmp_path / "node", **flags)) as node, aiohttp.ClientSession() as session:
         for name, status in (("node.example", 200), ("other.example", 403)):
-            async with session.post(node.rpc_url, json=body, headers={"Host": name}) as response:
+            async with session.post(node.rpc.url, json=body, headers={"Host": name}) as response:
                 assert response.status == status
         for size, status in (((1 << 16) - 200, 200), (1 << 16, 413)):
-            async with session.post(node.rpc_url, json=body | {"padding": "x" * size}) as response:
+            async with session.post(node.rpc.url, json=body | {"padding": "x" * size}) as response:
                 assert response.status == status

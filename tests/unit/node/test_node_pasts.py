@@ -10,11 +10,12 @@ from inos.chain.ledger import Ledger
 from inos.consensus.records import account_key
 from inos.consensus.stateranges import ROOT
 from inos.consensus.statetree import check_proof
-from inos.core.past_states import KEPT_S, MAX_PASTS, Pasts
+from inos.core.past_states import KEPT_S, MAX_STATES, PastStates
 from inos.primitives.units import BlockId, StateRoot, TimeMs
 from support.chain_maker import ALICE, EASY, Branch, feed
+from support.inline_threads import InlineThreads
 
-EPOCHS = MAX_PASTS + 2
+EPOCHS = MAX_STATES + 2
 
 
 class HandClock:
@@ -46,33 +47,36 @@ def get_checkpoint(branch: Branch, epoch: int) -> BlockId:
     return branch.blocks[epoch * EASY.epoch_blocks - 1].id
 
 
-def test_a_record_proven_in_the_past(branch: Branch, ledger: Ledger) -> None:
-    pasts, block = Pasts(ledger, HandClock()), get_checkpoint(branch, 2)
+async def test_a_record_proven_in_the_past(branch: Branch, ledger: Ledger) -> None:
+    states, block = PastStates(ledger, InlineThreads(), HandClock()), get_checkpoint(branch, 2)
     key = account_key(ALICE.address)
-    found = pasts.prove(block, key)
+    found = await states.prove(block, key)
     assert found is not None
     header = ledger.get_header(block)
     assert header is not None
     assert check_proof(StateRoot(header.state_root), key, *found)
-    assert pasts.read_range(block, ROOT) is not None
-    assert pasts.prove(branch.blocks[3].id, key) is None, "no epoch ends there"
-    assert pasts.prove(BlockId(b"\1" * 32), key) is None
+    assert await states.read_range(block, ROOT) is not None
+    assert await states.prove(branch.blocks[3].id, key) is None, "no epoch ends there"
+    assert await states.prove(BlockId(b"\1" * 32), key) is None
 
 
-def test_room_is_bounded_and_what_is_used_stays(branch: Branch, ledger: Ledger) -> None:
+async def test_room_is_bounded_and_what_is_used_stays(branch: Branch, ledger: Ledger) -> None:
     clock = HandClock()
-    pasts = Pasts(ledger, clock)
-    for epoch in range(1, MAX_PASTS + 1):
-        assert pasts.read_range(get_checkpoint(branch, epoch), ROOT) is not None
-    late = get_checkpoint(branch, MAX_PASTS + 1)
-    assert pasts.read_range(late, ROOT) is None
+    states = PastStates(ledger, InlineThreads(), clock)
+    for epoch in range(1, MAX_STATES + 1):
+        assert await states.read_range(get_checkpoint(branch, epoch), ROOT) is not None
+    late = get_checkpoint(branch, MAX_STATES + 1)
+    assert await states.read_range(late, ROOT) is None
     clock.now += KEPT_S
-    assert pasts.read_range(get_checkpoint(branch, 1), ROOT) is not None
-    assert pasts.read_range(late, ROOT) is not None
-    assert pasts.read_range(get_checkpoint(branch, 1), ROOT) is not None
-    assert len(pasts._pasts) == MAX_PASTS
+    assert await states.read_range(get_checkpoint(branch, 1), ROOT) is not None
+    assert await states.read_range(late, ROOT) is not None
+    assert await states.read_range(get_checkpoint(branch, 1), ROOT) is not None
+    assert len(states._states) == MAX_STATES
 
 
-def test_states_too_far_back_are_not_made(branch: Branch, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_states_too_far_back_are_not_made(
+    branch: Branch, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(past, "MAX_UNDONE", 1)
-    assert Pasts(ledger, HandClock()).read_range(get_checkpoint(branch, 1), ROOT) is None
+    states = PastStates(ledger, InlineThreads(), HandClock())
+    assert await states.read_range(get_checkpoint(branch, 1), ROOT) is None

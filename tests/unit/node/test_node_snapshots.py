@@ -32,12 +32,12 @@ async def run_inos(*arguments: str) -> tuple[int, str]:
 
 
 async def ask(node: Node, method: str, **params: Any) -> Any:
-    token = (node.data_dir / "rpc.token").read_text().strip()
+    token = (node.settings.data_dir / "rpc.token").read_text().strip()
     body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
     headers = {"Authorization": f"Bearer {token}"}
     async with (
         aiohttp.ClientSession() as session,
-        session.post(node.rpc_url, json=body, headers=headers) as response,
+        session.post(node.rpc.url, json=body, headers=headers) as response,
     ):
         return await response.json()
 
@@ -46,31 +46,31 @@ async def test_a_running_node_is_copied_and_another_starts_on_the_copy(lab: Any,
     network = ("--network", str(lab.genesis_file))
     target, source = tmp_path / "copy", tmp_path / "node"
     async with open_node(make_settings(lab, source), lab.clock) as node:
-        await lab.extend(node.service)
-        await lab.extend(node.service)
-        ref = await node.service.add_matrix(lab.x)
-        await node.service.depot.pin(ref.matrix_id, True)
+        await lab.extend(node.core)
+        await lab.extend(node.core)
+        ref = await node.core.matrices.put(lab.x)
+        await node.core.matrices.pin(ref.matrix_id)
         code, printed = await run_inos("snapshot", str(target), "--data-dir", str(source), *network, "--json")
         assert code == 0, printed
         answer = json.loads(printed)
         assert (answer["height"], answer["matrices"], answer["path"]) == (2, 1, str(target))
         assert answer["bytes"] > 1000
-        tip = node.service.ledger.tip.id
-        await lab.extend(node.service)
+        tip = node.core.ledger.tip.id
+        await lab.extend(node.core)
         code, printed = await run_inos("snapshot", str(target), "--data-dir", str(source), *network, "--json")
         assert (code, json.loads(printed)["error"]["code"]) == (1, "target-exists")
     assert not KEYS & {path.name for path in target.iterdir()}
     assert target.stat().st_mode & 0o077 == 0
-    async with open_node(make_settings(lab, target), lab.clock) as node, Client(node.rpc_url) as client:
+    async with open_node(make_settings(lab, target), lab.clock) as node, Client(node.rpc.url) as client:
         assert (await client.head()).id == tip.hex()
-        assert node.service.matrices.list_pins() == [ref.matrix_id]
-        assert (node.service.matrices.get(ref.matrix_id) == lab.x).all()
+        assert node.core.matrices.store.retention.list_pins() == [ref.matrix_id]
+        assert (node.core.matrices.store.get(ref.matrix_id) == lab.x).all()
 
 
 async def test_a_stopped_node_is_copied(lab: Any, tmp_path: Path) -> None:
     async with open_node(make_settings(lab, tmp_path / "node"), lab.clock) as node:
-        await lab.extend(node.service)
-        await node.service.add_matrix(lab.x)
+        await lab.extend(node.core)
+        await node.core.matrices.put(lab.x)
     typed = ("snapshot", str(tmp_path / "copy"), "--no-matrices", "--network", str(lab.genesis_file))
     code, printed = await run_inos(*typed, "--data-dir", str(tmp_path / "node"))
     assert code == 0, printed
@@ -81,7 +81,7 @@ async def test_a_stopped_node_is_copied(lab: Any, tmp_path: Path) -> None:
 
 async def test_what_the_rpc_refuses_and_how_failures_are_told(lab: Any, tmp_path: Path) -> None:
     async with open_node(make_settings(lab, tmp_path / "node"), lab.clock) as node:
-        async with Client(node.rpc_url) as client:
+        async with Client(node.rpc.url) as client:
             with pytest.raises(InosError) as error:
                 await client.call("node_snapshot", path=str(tmp_path / "x"))
         assert error.value.code == "unauthorized"
@@ -98,8 +98,8 @@ async def test_what_the_rpc_refuses_and_how_failures_are_told(lab: Any, tmp_path
 
 
 async def test_a_copy_that_is_broken_off_leaves_nothing(lab: Any, tmp_path: Path) -> None:
-    service = lab.open("node")
-    await service.add_matrix(lab.x)
+    core = lab.open("node")
+    await core.matrices.put(lab.x)
     (tmp_path / "copy.part").mkdir()
     (tmp_path / "copy.part" / "old").write_text("of a copy that was killed")
 
@@ -108,7 +108,7 @@ async def test_a_copy_that_is_broken_off_leaves_nothing(lab: Any, tmp_path: Path
             raise NodeError("copy-stopped", "a test")
 
     with pytest.raises(NodeError):
-        copy_node(service.ledger, service.matrices, service.genesis_id, tmp_path / "copy", break_off)
+        copy_node(core.ledger, core.matrices.store, core.genesis_id, tmp_path / "copy", break_off)
     assert not {"copy", "copy.part"} & set(os.listdir(tmp_path))
-    made = copy_node(service.ledger, service.matrices, service.genesis_id, tmp_path / "copy", lambda *_: None)
+    made = copy_node(core.ledger, core.matrices.store, core.genesis_id, tmp_path / "copy", lambda *_: None)
     assert made.matrices == 1

@@ -35,7 +35,7 @@ async def node(lab: Any, tmp_path: Path) -> AsyncIterator[Node]:
 
 @pytest.fixture
 def payee(lab: Any, node: Node) -> str:
-    return encode_address(node.network.hrp, lab.worker.address)
+    return encode_address(node.core.network.hrp, lab.worker.address)
 
 
 class Caller:
@@ -61,7 +61,7 @@ class Caller:
 
 @pytest.fixture
 async def caller(node: Node) -> AsyncIterator[Caller]:
-    async with aiohttp.ClientSession() as session, session.ws_connect(node.rpc_url + "/ws") as ws:
+    async with aiohttp.ClientSession() as session, session.ws_connect(node.rpc.url + "/ws") as ws:
         yield Caller(ws)
 
 
@@ -82,10 +82,10 @@ async def test_a_win_becomes_a_block(caller: Caller, node: Node, payee: str) -> 
     assert (template["height"], template["beneficiary"], template["transactions"]) == (1, payee, 0)
     won = await caller.ask("miner_submit", **mine(template, 7))
     assert won["is_connected"] is True
-    assert node.service.ledger.tip.id.hex() == won["block"]
+    assert node.core.ledger.tip.id.hex() == won["block"]
     late = await caller.ask("miner_submit", **mine(template, 10_000))
     assert late["is_connected"] is False
-    assert node.service.ledger.tip.id.hex() == won["block"]
+    assert node.core.ledger.tip.id.hex() == won["block"]
 
 
 async def test_what_does_not_win_is_refused(caller: Caller, payee: str) -> None:
@@ -123,8 +123,8 @@ async def test_waiting_ends_with_a_new_tip_and_holds_up_nothing(caller: Caller, 
 
 async def test_waiters_are_bounded(node: Node, payee: str) -> None:
     async with aiohttp.ClientSession() as session:
-        callers = [Caller(await session.ws_connect(node.rpc_url + "/ws")) for _ in range(MAX_WAITERS // 4 + 1)]
-        known = node.service.ledger.tip.id.hex()
+        callers = [Caller(await session.ws_connect(node.rpc.url + "/ws")) for _ in range(MAX_WAITERS // 4 + 1)]
+        known = node.core.ledger.tip.id.hex()
         for n in range(MAX_WAITERS):
             await callers[n // 4].send("miner_template", beneficiary=payee, known_tip=known, wait_s=60)
         for caller in callers[:-1]:  # answered after those before it were taken up
@@ -140,20 +140,20 @@ async def test_pages_of_other_sites_get_no_socket(node: Node) -> None:
         for headers, is_welcome in (
             ({"Origin": "https://evil.example"}, False),
             ({"Host": "evil.example"}, False),
-            ({"Origin": node.rpc_url}, True),
+            ({"Origin": node.rpc.url}, True),
         ):
             if is_welcome:
-                async with session.ws_connect(node.rpc_url + "/ws", headers=headers) as ws:
+                async with session.ws_connect(node.rpc.url + "/ws", headers=headers) as ws:
                     assert (await Caller(ws).ask("chain_head"))["height"] == 0
                 continue
             with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
-                await session.ws_connect(node.rpc_url + "/ws", headers=headers)
+                await session.ws_connect(node.rpc.url + "/ws", headers=headers)
             assert refused.value.status == 403
 
 
 async def test_a_miner_s_products_are_exact_and_win_blocks(node: Node, payee: str) -> None:
     def multiply() -> inos.Miner:
-        with inos.Miner(node.rpc_url, beneficiary=payee) as miner:
+        with inos.Miner(node.rpc.url, beneficiary=payee) as miner:
             kept = miner.commit(W)
             while not miner.wins:  # the same operands again and again: each time another anchor
                 assert np.array_equal(miner.matmul(X, kept), Y)
@@ -168,10 +168,10 @@ async def test_a_miner_s_products_are_exact_and_win_blocks(node: Node, payee: st
     assert miner.tickets >= 19 * 4
     assert miner.blocks
     assert miner.wins == len(miner.blocks) + miner.stale
-    header = node.service.ledger.get_header(node.service.ledger.tip.id)
+    header = node.core.ledger.get_header(node.core.ledger.tip.id)
     assert header is not None
-    assert encode_address(node.network.hrp, header.beneficiary) == payee
-    assert node.service.ledger.tip.header.height == len(miner.blocks)
+    assert encode_address(node.core.network.hrp, header.beneficiary) == payee
+    assert node.core.ledger.tip.header.height == len(miner.blocks)
 
 
 async def test_a_miner_says_what_is_missing(node: Node) -> None:
@@ -180,7 +180,7 @@ async def test_a_miner_says_what_is_missing(node: Node) -> None:
             pass
 
     with pytest.raises(RemoteError) as refused:
-        await asyncio.to_thread(enter, node.rpc_url)
+        await asyncio.to_thread(enter, node.rpc.url)
     assert refused.value.code == "no-beneficiary"
     with pytest.raises(ClientError) as unreachable:
         await asyncio.to_thread(enter, "http://127.0.0.1:1")

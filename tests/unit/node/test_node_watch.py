@@ -9,7 +9,7 @@ import pytest
 
 from inos.agents.watcher import Watcher
 from inos.consensus.records import JobState
-from inos.core.service import NodeService
+from inos.core.node_core import NodeCore
 from inos.primitives.transactions import Challenge, JobMode
 from inos.primitives.units import JobId
 from inos.wallet.keys import Key, make_key
@@ -18,8 +18,8 @@ POOR = make_key(bytes(31) + b"\x09")
 
 
 @asynccontextmanager
-async def watching(service: NodeService, key: Key) -> AsyncIterator[Watcher]:
-    watcher = Watcher(service, key.secret)
+async def watching(core: NodeCore, key: Key) -> AsyncIterator[Watcher]:
+    watcher = Watcher(core, key.secret)
     task = asyncio.ensure_future(watcher.run())
     try:
         yield watcher
@@ -37,90 +37,90 @@ async def until(question: Callable[[], Any], limit_s: float = 15.0) -> None:
             await asyncio.sleep(0.01)
 
 
-async def deliver(lab: Any, service: NodeService, y: Any, *, with_result: bool = True) -> JobId:
-    job: JobId = await lab.post_and_claim(service, mode=JobMode.OPTIMISTIC)
+async def deliver(lab: Any, core: NodeCore, y: Any, *, with_result: bool = True) -> JobId:
+    job: JobId = await lab.post_and_claim(core, mode=JobMode.OPTIMISTIC)
     if with_result:
-        await service.add_matrix(y)
-    await service.add_transaction(lab.submit(job, y))
-    await lab.extend(service)
+        await core.matrices.put(y)
+    await core.transactions.add(lab.submit(job, y))
+    await lab.extend(core)
     return job
 
 
-def get_state(service: NodeService, job: JobId) -> JobState:
-    record = service.ledger.state.get_job(job)
+def get_state(core: NodeCore, job: JobId) -> JobState:
+    record = core.ledger.state.get_job(job)
     assert record is not None
     return record.state
 
 
 @pytest.mark.parametrize("place", [(0, 0), (23, 15), (16, 7)])
 async def test_one_wrong_entry_is_found_and_challenged(lab: Any, place: tuple[int, int]) -> None:
-    service, wrong = lab.open("a"), lab.y.copy()
+    core, wrong = lab.open("a"), lab.y.copy()
     wrong[place] ^= 1
-    job = await deliver(lab, service, wrong)
-    async with watching(service, lab.alice) as watcher:
-        await until(lambda: len(service.mempool))
-        (tx_id,) = service.mempool.list_ids()
-        payload = service.mempool.get(tx_id).payload  # type: ignore[union-attr]
+    job = await deliver(lab, core, wrong)
+    async with watching(core, lab.alice) as watcher:
+        await until(lambda: len(core.mempool))
+        (tx_id,) = core.mempool.list_ids()
+        payload = core.mempool.get(tx_id).payload  # type: ignore[union-attr]
         assert isinstance(payload, Challenge)
         assert (payload.job, payload.i, payload.j) == (job, place[0] // 16, 0)
-        await lab.extend(service)
+        await lab.extend(core)
         status = watcher.get_status()
         assert (status.checked, status.wrong, status.challenged, status.unavailable) == (1, 1, 1, 0)
-    assert get_state(service, job) is JobState.OPEN
+    assert get_state(core, job) is JobState.OPEN
 
 
 async def test_a_right_result_is_left_alone(lab: Any) -> None:
-    service = lab.open("a")
-    job = await deliver(lab, service, lab.y)
-    async with watching(service, lab.alice) as watcher:
+    core = lab.open("a")
+    job = await deliver(lab, core, lab.y)
+    async with watching(core, lab.alice) as watcher:
         await until(lambda: watcher.get_status().checked)
-        await lab.extend(service)
+        await lab.extend(core)
         assert (watcher.get_status().wrong, watcher.get_status().challenged) == (0, 0)
-    assert get_state(service, job) is JobState.DELIVERED
+    assert get_state(core, job) is JobState.DELIVERED
 
 
 async def test_a_result_that_comes_late_is_checked_when_it_comes(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("inos.agents.watcher.FETCH_S", 0.1)
-    service, wrong = lab.open("a"), lab.y.copy()
+    core, wrong = lab.open("a"), lab.y.copy()
     wrong[3, 3] += 7
-    await deliver(lab, service, wrong, with_result=False)
-    async with watching(service, lab.alice) as watcher:
+    await deliver(lab, core, wrong, with_result=False)
+    async with watching(core, lab.alice) as watcher:
         await asyncio.sleep(0.3)
         assert watcher.get_status().checked == 0
-        await service.add_matrix(wrong)
+        await core.matrices.put(wrong)
         await until(lambda: watcher.get_status().challenged == 1)
 
 
 async def test_a_result_nobody_serves_is_counted_and_told(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("inos.agents.watcher.FETCH_S", 0.05)
-    service = lab.open("a")
-    job = await deliver(lab, service, lab.y, with_result=False)
-    async with watching(service, lab.alice) as watcher:
-        for _ in range(service.params.challenge_window):
-            await lab.extend(service)
-        assert get_state(service, job) is JobState.SETTLED
+    core = lab.open("a")
+    job = await deliver(lab, core, lab.y, with_result=False)
+    async with watching(core, lab.alice) as watcher:
+        for _ in range(core.params.challenge_window):
+            await lab.extend(core)
+        assert get_state(core, job) is JobState.SETTLED
         await until(lambda: watcher.get_status().unavailable == 1)
         assert "matrix-missing" in watcher.get_status().last_error
         assert watcher.get_status().checked == 0
 
 
 async def test_a_watcher_without_credits_says_so_and_goes_on(lab: Any) -> None:
-    service, wrong = lab.open("a"), lab.y.copy()
+    core, wrong = lab.open("a"), lab.y.copy()
     wrong[0, 0] += 1
-    await deliver(lab, service, wrong)
-    async with watching(service, POOR) as watcher:
+    await deliver(lab, core, wrong)
+    async with watching(core, POOR) as watcher:
         await until(lambda: "insufficient-balance" in watcher.get_status().last_error)
         assert (watcher.get_status().wrong, watcher.get_status().challenged) == (1, 0)
-        assert len(service.mempool) == 0
+        assert len(core.mempool) == 0
 
 
 async def test_a_challenge_that_is_lost_is_sent_again(lab: Any) -> None:
-    service, wrong = lab.open("a"), lab.y.copy()
+    core, wrong = lab.open("a"), lab.y.copy()
     wrong[20, 2] -= 1
-    await deliver(lab, service, wrong)
-    async with watching(service, lab.alice) as watcher:
-        await until(lambda: len(service.mempool))
-        service.mempool.remove(service.mempool.list_ids()[0])
-        await lab.extend(service)
+    await deliver(lab, core, wrong)
+    async with watching(core, lab.alice) as watcher:
+        await until(lambda: len(core.mempool))
+        core.mempool.remove(core.mempool.list_ids()[0])
+        await lab.extend(core)
         await until(lambda: watcher.get_status().challenged == 2)
-        assert len(service.mempool) == 1
+        assert len(core.mempool) == 1

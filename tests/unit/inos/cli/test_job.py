@@ -181,7 +181,7 @@ async def test_operands_are_checked_first(
     result = await run(*POST)
     assert read_error(result) == code
     assert words in json.loads(result.stdout)["error"]["message"]
-    assert (node.matrices.arrays, len(node.mempool)) == ({}, 0)
+    assert (node.store.arrays, len(node.mempool)) == ({}, 0)
 
 
 async def test_an_optimistic_job_with_a_bond_of_its_own(run: Run, node: FakeNode, tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ async def test_a_reward_that_cannot_be_paid(run: Run, node: FakeNode) -> None:
     for reward, code in (("11", "insufficient-balance"), ("0", "bad-amount"), ("one", "bad-amount")):
         result = await run("job", "post", "X.npy", "W.npy", "--reward", reward, "--password-file", "password", "--json")
         assert read_error(result) == code
-    assert (node.matrices.arrays, len(node.mempool)) == ({}, 0)
+    assert (node.store.arrays, len(node.mempool)) == ({}, 0)
 
 
 async def test_another_network_is_refused(run: Run, node: FakeNode) -> None:

@@ -2,21 +2,20 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from inos import work
 from inos.cli import main as cli
 from inos.cli.common import rows as _rows
-from inos.core.matrices.uploads import Uploads
+from inos.core.matrices.service import MatrixService
+from inos.core.threads import Threads
 from inos.mesh.store import MatrixStore
-from inos.primitives.errors import MatrixMissing
 from inos.primitives.units import MatrixId
 from inos.rpc import RpcServer
 from support.fake_node import FakeNode
@@ -29,39 +28,24 @@ IDS = [work.matrix_id(array).hex() for array in ARRAYS]
 class StoreNode(FakeNode):
     """Everything about matrices is real."""
 
-    matrices: Any
+    store: Any
 
     def use(self, path: Path) -> None:
-        self.matrices = MatrixStore(path)
-        self.matrices.set_needed(())
-        self.files = Uploads(self.matrices)
+        self.threads = Threads()
+        self.store = MatrixStore(path)
+        self.store.retention.set_needed(())
+        self.matrices = MatrixService(self.store, self.events, self.threads, self._on_added)
 
-    async def add_rows(
-        self, matrix: MatrixId, shape: tuple[int, int, int], first: int, rows: NDArray[Any] | None
-    ) -> int:
-        return self.files.add(matrix, shape, first, rows)
-
-    async def fetch_matrix(self, matrix: MatrixId, timeout_s: float) -> NDArray[Any]:
-        found = self.matrices.get(matrix)
-        if found is None:
-            raise MatrixMissing([matrix])
-        return np.asarray(found)
-
-    async def pin_matrix(self, matrix: MatrixId, is_pinned: bool) -> None:
-        (self.matrices.pin if is_pinned else self.matrices.unpin)(matrix)
-
-    async def drop_matrix(self, matrix: MatrixId) -> bool:
-        return bool(self.matrices.drop(matrix))
-
-    async def set_quota(self, quota: int | None) -> None:
-        self.matrices.set_quota(quota)
+    async def _on_added(self, matrix: MatrixId) -> None:
+        """Nothing waits for a matrix here."""
 
 
 @pytest.fixture
-def node(tmp_path: Path) -> StoreNode:
+def node(tmp_path: Path) -> Iterator[StoreNode]:
     node = StoreNode(make_fake_node(0).network)
     node.use(tmp_path / "matrices")
-    return node
+    yield node
+    node.threads.close()
 
 
 @pytest.fixture
@@ -81,10 +65,10 @@ async def steer(server: RpcServer, folder: Path, *arguments: str) -> Any:
 async def test_list_and_status(server: RpcServer, node: Any) -> None:
     assert (await run(server, "list")).stdout == "no matrix is stored\n"
     for array in ARRAYS:
-        node.matrices.put(array)
-    node.matrices.pin(MatrixId(bytes.fromhex(IDS[0])))
-    node.matrices.pin(MatrixId(bytes(32)))
-    node.matrices.set_needed([MatrixId(bytes.fromhex(IDS[1]))])
+        node.store.put(array)
+    node.store.retention.pin(MatrixId(bytes.fromhex(IDS[0])))
+    node.store.retention.pin(MatrixId(bytes(32)))
+    node.store.retention.set_needed([MatrixId(bytes.fromhex(IDS[1]))])
     shown = (await run(server, "list")).stdout
     assert "40 x 1500 int8" in shown
     assert f"{bytes(32).hex()}  pinned, and not here yet" in shown
@@ -102,7 +86,7 @@ async def test_list_and_status(server: RpcServer, node: Any) -> None:
 
 async def test_pin_drop_and_quota(server: RpcServer, node: Any, tmp_path: Path) -> None:
     for array in ARRAYS:
-        node.matrices.put(array)
+        node.store.put(array)
     assert (await run(server, "pin", IDS[0])).exit_code == 1  # without the token
     assert "pinned" in (await steer(server, tmp_path, "pin", IDS[0])).stdout
     assert "already" in (await steer(server, tmp_path, "pin", IDS[0].upper())).stdout
@@ -112,7 +96,7 @@ async def test_pin_drop_and_quota(server: RpcServer, node: Any, tmp_path: Path) 
     assert (await steer(server, tmp_path, "drop", IDS[1])).exit_code == 0
     assert "matrix-unknown" in (await steer(server, tmp_path, "drop", IDS[1])).output
     assert "no limit" not in (await steer(server, tmp_path, "quota", "100K")).stdout
-    assert node.matrices.list_ids() == [bytes.fromhex(IDS[0])]
+    assert node.store.list_ids() == [bytes.fromhex(IDS[0])]
     assert "store-full" in (await steer(server, tmp_path, "quota", "10")).output
     assert "no limit" in (await steer(server, tmp_path, "quota", "default")).stdout
     assert "not pinned any more" in (await steer(server, tmp_path, "unpin", IDS[0])).stdout

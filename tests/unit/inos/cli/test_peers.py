@@ -10,9 +10,10 @@ import pytest
 from typer.testing import CliRunner
 
 from inos.cli import main as cli
-from inos.network.status import AddressInfo, BanInfo
-from inos.primitives.units import Height, NodeId, TimeMs
-from inos.rpc import PeerInfo, RpcServer
+from inos.network.peers.kinds import LinkKind
+from inos.network.status import AddressInfo, BanInfo, PeerInfo
+from inos.primitives.units import NodeId, TimeMs
+from inos.rpc import RpcServer
 from support.fake_node import FakeNode
 from support.rpc_served import make_fake_node, serve
 
@@ -42,19 +43,22 @@ async def test_status(server: RpcServer) -> None:
 
 
 async def test_list(server: RpcServer, node: FakeNode) -> None:
-    node.peers = [
+    node.p2p.connected = [
         PeerInfo(
-            node_id=NodeId(b"\xab" * 32),
+            id=NodeId(b"\xab" * 32),
             address="20.1.0.1:8646",
-            is_inbound=False,
-            height=Height(7),
-            connected_at=TimeMs(5),
+            is_outbound=True,
+            height=7,
+            since_ms=TimeMs(5),
             latency_ms=12,
-            kind="outbound",
+            kind=LinkKind.OUTBOUND,
             group="20.1.0.0/16",
             score=40,
-            bytes_received=1,
-            bytes_sent=2,
+            bytes_in=1,
+            bytes_out=2,
+            bytes_waiting=0,
+            is_brief=False,
+            user_agent="",
         )
     ]
     lines = (await run(server, "list")).stdout.splitlines()
@@ -62,7 +66,7 @@ async def test_list(server: RpcServer, node: FakeNode) -> None:
 
 
 async def test_addresses_need_the_token(server: RpcServer, node: FakeNode, tmp_path: Path) -> None:
-    node.addresses = [
+    node.p2p.addresses = [
         AddressInfo(
             id=NodeId(bytes([n]) * 32),
             host=f"20.{n}.0.1",
@@ -85,13 +89,13 @@ async def test_addresses_need_the_token(server: RpcServer, node: FakeNode, tmp_p
 
 
 async def test_bans_are_shown_and_lifted(server: RpcServer, node: FakeNode, tmp_path: Path) -> None:
-    node.bans = [BanInfo(True, "20.1.0.0/16", 1_700_000_000_000, 5, "4 nodes of it")]
+    node.p2p.banned = [BanInfo(True, "20.1.0.0/16", 1_700_000_000_000, 5, "4 nodes of it")]
     token = ("--data-dir", str(tmp_path))
     shown = (await run(server, "bans", *token)).stdout
     assert "20.1.0.0/16" in shown
     assert "2023-11-14 22:13:20" in shown
     assert (await run(server, "unban", "20.1.0.0/16", *token)).stdout == "lifted 1\n"
-    assert node.bans == []
+    assert node.p2p.banned == []
     result = await run(server, "unban", "20.1.0.0/16", *token)
     assert result.exit_code == 1
     assert "not-banned" in result.output

@@ -101,7 +101,7 @@ async def test_another_matrix_under_the_results_id_is_refused(client: inos.Clien
     job = await client.post_job(X, W, reward="1")
     settled = await client.wait_job(job, 30)
     assert settled.y is not None
-    node.matrices.arrays[bytes.fromhex(settled.y.id)][0, 0] += 1
+    node.store.arrays[bytes.fromhex(settled.y.id)][0, 0] += 1
     with pytest.raises(ClientError) as caught:
         await client.result(job)
     assert caught.value.code == "wrong-matrix"
@@ -126,7 +126,7 @@ async def test_bad_operands_are_refused_before_anything_is_sent(
     with pytest.raises(BadOperand) as caught:
         await client.multiply(x, w, reward="1")
     assert caught.value.code == code
-    assert (node.matrices.arrays, len(node.mempool)) == ({}, 0)
+    assert (node.store.arrays, len(node.mempool)) == ({}, 0)
 
 
 async def test_the_place_of_a_wrong_entry_is_named(client: inos.Client) -> None:
@@ -159,7 +159,7 @@ async def test_a_reward_above_the_balance_sends_nothing(client: inos.Client, nod
     with pytest.raises(WalletError) as caught:
         await client.post_job(X, W, reward="10")
     assert caught.value.code == "insufficient-balance"
-    assert node.matrices.arrays == {}
+    assert node.store.arrays == {}
 
 
 async def test_a_job_larger_than_the_chain_checks(client: inos.Client, node: FakeNode) -> None:
@@ -167,7 +167,7 @@ async def test_a_job_larger_than_the_chain_checks(client: inos.Client, node: Fak
     with pytest.raises(BadOperand) as caught:
         await client.post_job(tall, tall, reward="1", mode="checked")
     assert caught.value.code == "job-too-large"
-    assert node.matrices.arrays == {}
+    assert node.store.arrays == {}
     large = await client.post_job(tall, tall, reward="1")
     small = await client.post_job(X, W, reward="1")
     chosen = await client.post_job(X, W, reward="1", mode="optimistic")
@@ -201,7 +201,7 @@ async def test_large_matrices_go_by_rows_and_their_product_comes_by_rows(
     # Rows of something else under the right id are seen, and leave no file.
     ref = (await client.job(job)).y
     assert ref is not None
-    node.matrices.arrays[bytes.fromhex(ref.id)] = y + 1
+    node.store.arrays[bytes.fromhex(ref.id)] = y + 1
     with pytest.raises(ClientError) as lied:
         await client.save_result(job, tmp_path / "again.npy")
     assert lied.value.code == "wrong-matrix"
@@ -255,11 +255,11 @@ async def test_a_result_too_large_for_one_answer_comes_in_several(
 async def test_an_upload_goes_on_where_it_was(client: inos.Client, node: FakeNode) -> None:
     array = np.arange(-60, 60, dtype=np.int8).reshape(40, 3)
     ref = make_ref(array)
-    await node.add_rows(ref.matrix_id, (1, 40, 3), 0, array[:16])
+    await node.matrices.put_rows(ref.matrix_id, (1, 40, 3), 0, array[:16])
     told: list[int] = []
     await upload_rows(client.call, array, ref, "X", lambda what, done, rows: told.append(done))
     assert told == [40]
-    assert np.array_equal(node.matrices.arrays[ref.id], array)
+    assert np.array_equal(node.store.arrays[ref.id], array)
 
 
 async def test_a_job_nobody_takes_is_cancelled(client: inos.Client, node: FakeNode) -> None:
@@ -350,7 +350,7 @@ async def test_a_result_that_is_nowhere(client: inos.Client, node: FakeNode) -> 
     node.work_jobs()
     settled = await client.wait_job(job, 5)
     assert settled.y is not None
-    del node.matrices.arrays[bytes.fromhex(settled.y.id)]
+    del node.store.arrays[bytes.fromhex(settled.y.id)]
     error = await expect_failure(client.result(job, wait_s=0))
     assert (error.code, error.job) == ("result-missing", job)
     assert f"inos job result {job}" in error.hint

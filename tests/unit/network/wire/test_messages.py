@@ -37,7 +37,7 @@ from inos.network.wire.matrices import (
 )
 from inos.network.wire.messages import KINDS, decode_message, encode_message
 from inos.network.wire.skeleton import GetSkeleton, Skeleton
-from inos.network.wire.snapshot import GetStateRange, GetSteps, StateRangeData, Steps
+from inos.network.wire.snapshot import FinalityProofs, GetFinalityProofs, GetStateRange, StateRangeData
 from inos.network.wire.transactions import AnnounceTransactions, GetTransactions, Transactions
 from inos.network.wire.votes import MAX_ANNOUNCED_VOTES, MAX_VOTES, AnnounceVotes, GetVotes, Votes
 from inos.primitives.blocks import Block
@@ -106,8 +106,8 @@ EXAMPLES = [
     Skeleton(2**32 - 1, ID, (ID,) * 64),
     GetStateRange(2**32 - 1, ID, Place(256, ID)),
     StateRangeData(2**32 - 1, StateRange((ID,) * 256, Records(((bytes(49), bytes(MAX_RECORD_BYTES)),)))),
-    GetSteps(2**32 - 1, 2**63),
-    Steps(2**32 - 1, (make_step(),) * 16),
+    GetFinalityProofs(2**32 - 1, 2**63),
+    FinalityProofs(2**32 - 1, (make_step(),) * 16),
 ]
 
 

@@ -14,11 +14,12 @@ from inos import work
 from inos.consensus.execution import BlockFigures
 from inos.consensus.records import account_key
 from inos.consensus.statetree import OtherLeaf, StateProof, check_proof
-from inos.network.status import AddressInfo, BanInfo
+from inos.network.peers.kinds import LinkKind
+from inos.network.status import AddressInfo, BanInfo, PeerInfo
 from inos.primitives.errors import RuleViolation
 from inos.primitives.transactions import CancelJob, JobMode, Payload, PostJob, Transfer, sign_transaction
 from inos.primitives.units import BlockId, NodeId, StateRoot, TimeMs
-from inos.rpc import Check, PeerInfo
+from inos.rpc import Check
 from inos.rpc.methods import ALL_METHODS
 from inos.wallet.addresses import encode_address
 from inos.wallet.build import encode_transaction
@@ -55,8 +56,8 @@ def sign(node: FakeNode, payload: Payload, nonce: int = 0) -> str:
 
 def make_post(node: FakeNode, reward: int = 10**9) -> PostJob:
     return PostJob(
-        x=node.matrices.put(X),
-        w=node.matrices.put(W),
+        x=node.store.put(X),
+        w=node.store.put(W),
         reward=reward,
         bond=node.params.min_bond,
         claim_window=node.params.min_claim_window,
@@ -107,19 +108,22 @@ async def test_stop(ask: Ask, node: FakeNode) -> None:
 
 async def test_peers(ask: Ask, node: FakeNode) -> None:
     assert await ask("net_peers") == {"count": 0, "peers": []}
-    node.peers = [
+    node.p2p.connected = [
         PeerInfo(
-            node_id=node.node_id,
+            id=node.node_id,
             address="127.0.0.1:9",
-            is_inbound=True,
+            is_outbound=False,
             height=3,  # type: ignore[arg-type]
-            connected_at=TimeMs(5),
-            latency_ms=-1,
-            kind="inbound",
+            since_ms=TimeMs(5),
+            latency_ms=None,
+            kind=LinkKind.INBOUND,
             group="local 127.0.0.1:9",
             score=0,
-            bytes_received=1,
-            bytes_sent=2,
+            bytes_in=1,
+            bytes_out=2,
+            bytes_waiting=0,
+            is_brief=False,
+            user_agent="",
         )
     ]
     answer = await ask("net_peers")
@@ -132,7 +136,7 @@ async def test_peers(ask: Ask, node: FakeNode) -> None:
 async def test_the_network_status_and_the_address_book(ask: Ask, node: FakeNode) -> None:
     status = await ask("net_status")
     assert (status["reachability"], status["connections"]["outbound"], status["known_new"]) == ("private", 3, 7)
-    node.addresses = [
+    node.p2p.addresses = [
         AddressInfo(
             id=NodeId(bytes([n]) * 32),
             host=f"20.1.0.{n}",
@@ -154,7 +158,10 @@ async def test_the_network_status_and_the_address_book(ask: Ask, node: FakeNode)
 
 
 async def test_bans_are_listed_and_lifted(ask: Ask, node: FakeNode) -> None:
-    node.bans = [BanInfo(False, "ab" * 32, 9, 5, "bad-frame"), BanInfo(True, "20.1.0.0/16", 9, 5, "4 nodes of it")]
+    node.p2p.banned = [
+        BanInfo(False, "ab" * 32, 9, 5, "bad-frame"),
+        BanInfo(True, "20.1.0.0/16", 9, 5, "4 nodes of it"),
+    ]
     answer = await ask("net_bans")
     assert [(ban["kind"], ban["subject"]) for ban in answer["bans"]] == [("node", "ab" * 32), ("group", "20.1.0.0/16")]
     assert await ask("net_unban", subject="20.1.0.0/16") == {"lifted": 1}
@@ -169,7 +176,7 @@ async def test_net_status(ask: Ask, node: FakeNode) -> None:
 
 
 async def test_providers_of_a_matrix(ask: Ask, node: FakeNode) -> None:
-    id = node.matrices.put(np.zeros((1, 4), np.int8)).matrix_id.hex()
+    id = node.store.put(np.zeros((1, 4), np.int8)).matrix_id.hex()
     answer = await ask("net_findProviders", id=id, limit=2)
     assert answer["count"] == 2
     assert answer["providers"][1] == {"id": node.node_id.hex(), "host": "192.0.2.7", "port": 2}
@@ -526,7 +533,7 @@ async def test_matrices_that_will_not_do(ask: Ask, node: FakeNode) -> None:
     ):
         error = await ask("mesh_put", **params)
         assert (error["code"], error["data"]["code"]) == (-32602, code)
-    assert node.matrices.arrays == {}
+    assert node.store.arrays == {}
 
 
 async def test_a_matrix_that_is_not_here(ask: Ask) -> None:
@@ -538,7 +545,7 @@ async def test_a_matrix_that_is_not_here(ask: Ask) -> None:
 
 async def test_a_matrix_too_large_for_an_answer(ask: Ask, node: FakeNode, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("inos.rpc.methods.mesh.matrices.MAX_ANSWER_BYTES", 599)
-    error = await ask("mesh_get", node.matrices.put(X).id.hex())
+    error = await ask("mesh_get", node.store.put(X).id.hex())
     assert (error["code"], error["data"]["code"]) == (-32009, "answer-too-large")
 
 

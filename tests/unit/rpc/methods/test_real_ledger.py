@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -25,7 +26,7 @@ from inos.mesh.store import MatrixStore
 from inos.primitives.blocks import Block, compute_anchor
 from inos.primitives.bls import get_bls
 from inos.primitives.errors import MatrixMissing
-from inos.primitives.matrices import Product
+from inos.primitives.matrices import MatrixRef, Product
 from inos.primitives.transactions import (
     ClaimJob,
     JobMode,
@@ -74,27 +75,32 @@ class RealNode(FakeNode):
 
     ledger: Any
     mempool: Any
-    matrices: Any
+    store: Any
 
     def __init__(self, network: Network, path: Path) -> None:
         super().__init__(network)
-        self.matrices = MatrixStore(path / "matrices")
+        self.store = MatrixStore(path / "matrices")
+        self.matrices = SimpleNamespace(store=self.store, put=self._put, fetch=self._fetch)
+        self.transactions = SimpleNamespace(add=self._add)
         self.ledger = Ledger.open(
             path / "chain",
             network.params,
             network.state,
-            results=StoredResults(self.matrices),
+            results=StoredResults(self.store),
             bls=get_bls(),
             is_durable=False,
         )
         self.mempool = Mempool(network.params)
 
-    async def add_transaction(self, tx: Transaction) -> TxId:
+    async def _add(self, tx: Transaction) -> TxId:
         check_transaction_sanity(self.params, tx, get_bls())
         return TxId(self.mempool.add(tx, self.ledger.state, self.ledger.tip.header.height))
 
-    async def fetch_matrix(self, matrix: MatrixId, timeout_s: float) -> NDArray[Any]:
-        array = self.matrices.get(matrix)
+    async def _put(self, array: NDArray[Any]) -> MatrixRef:
+        return self.store.put(array)
+
+    async def _fetch(self, matrix: MatrixId, timeout_s: float) -> NDArray[Any]:
+        array = self.store.get(matrix)
         if array is None:
             raise MatrixMissing([matrix])
         return np.asarray(array)
@@ -102,7 +108,7 @@ class RealNode(FakeNode):
     def mine_block(self) -> None:
         """Find a winning ticket and connect the block."""
         now = TimeMs(START + (self.ledger.tip.header.height + 1) * self.params.spacing_ms)
-        template = make_template(self.ledger, self.mempool, beneficiary=MINER.address, now_ms=now, allow_merit=False)
+        template = make_template(self.ledger, self.mempool, beneficiary=MINER.address, now_ms=now)
         self.mempool.on_refused(template.refusals, self.ledger.state)
         operand = work.Operand.commit(np.ones((64, 64), np.int8))
         for nonce in range(100):
@@ -246,8 +252,8 @@ async def test_a_stranger_can_check_the_proofs(ask: Ask, node: RealNode) -> None
 
 async def test_a_job_through_history_and_audit(ask: Ask, node: RealNode) -> None:
     post = PostJob(
-        x=node.matrices.put(X),
-        w=node.matrices.put(W),
+        x=node.store.put(X),
+        w=node.store.put(W),
         reward=2 * 10**9,
         bond=node.params.min_bond,
         claim_window=20,
@@ -268,7 +274,7 @@ async def test_a_job_through_history_and_audit(ask: Ask, node: RealNode) -> None
     supply = await ask("state_supply", audit=True)
     assert (supply["is_conserved"], supply["escrowed"]) == (True, "2000000000")
     y = X.astype(np.int32) @ W.astype(np.int32).T
-    await ask("tx_send", sign(node, MINER, 1, SubmitResult(bytes.fromhex(job), node.matrices.put(y))))
+    await ask("tx_send", sign(node, MINER, 1, SubmitResult(bytes.fromhex(job), node.store.put(y))))
     await mine(node)
     settled = await ask("job_get", job)
     assert (settled["state"], settled["closed_at"], settled["y"]["id"]) == ("settled", 3, work.matrix_id(y).hex())

@@ -86,8 +86,8 @@ def pay(node: FakeNode, amount: int) -> Any:
 
 def make_job(node: FakeNode) -> PostJob:
     return PostJob(
-        x=node.matrices.put(RNG.integers(-64, 64, (20, 30), dtype=np.int8)),
-        w=node.matrices.put(RNG.integers(-64, 64, (18, 30), dtype=np.int8)),
+        x=node.store.put(RNG.integers(-64, 64, (20, 30), dtype=np.int8)),
+        w=node.store.put(RNG.integers(-64, 64, (18, 30), dtype=np.int8)),
         reward=Nano(1000),
         bond=node.params.min_bond,
         claim_window=node.params.min_claim_window,
@@ -160,7 +160,7 @@ async def test_finality_is_told_once_a_block_is_final(node: FakeNode, caller: So
 async def test_an_address_s_transactions_are_told_in_the_pool_and_in_a_block(node: FakeNode, caller: Socket) -> None:
     worker = spell(node, WORKER.address)
     await caller.ask("subscribe", topic="transactions", address=worker)
-    tx_id = await node.add_transaction(pay(node, 5))
+    tx_id = await node.transactions.add(pay(node, 5))
     pending = (await caller.news())["data"]
     assert (pending["event"], pending["tx"]["id"], pending["block"]) == ("pending", tx_id.hex(), None)
     node.mine(ALICE.address)
@@ -170,14 +170,14 @@ async def test_an_address_s_transactions_are_told_in_the_pool_and_in_a_block(nod
     assert (await caller.news())["data"]["entry"]["id"] == tx_id.hex()
     stranger = encode_address(node.network.hrp, compute_address(compute_public_key(bytes(31) + b"\x09")))
     await caller.ask("subscribe", topic="transactions", address=stranger)
-    await node.add_transaction(pay(node, 6))
+    await node.transactions.add(pay(node, 6))
     assert (await caller.news())["subscription"] != "s3"
 
 
 async def test_a_job_is_told_from_post_to_pay_and_a_lapse_too(node: FakeNode, caller: Socket) -> None:
     await caller.ask("subscribe", topic="jobs")
     post = make_job(node)
-    job = await node.add_transaction(sign_transaction(ALICE.secret, node.params.chain_id, 0, FEE, post))
+    job = await node.transactions.add(sign_transaction(ALICE.secret, node.params.chain_id, 0, FEE, post))
     node.mine()
     assert node.work_jobs() == 1
     told = [(await caller.news())["data"] for _ in range(3)]
@@ -191,7 +191,7 @@ async def test_a_job_is_told_from_post_to_pay_and_a_lapse_too(node: FakeNode, ca
 async def test_a_claim_that_lapses_is_told(node: FakeNode, caller: Socket) -> None:
     await caller.ask("subscribe", topic="jobs")
     post = make_job(node)
-    job = await node.add_transaction(sign_transaction(ALICE.secret, node.params.chain_id, 0, FEE, post))
+    job = await node.transactions.add(sign_transaction(ALICE.secret, node.params.chain_id, 0, FEE, post))
     node.mine()
     node.act(ClaimJob(job))
     for _ in range(post.claim_window + 1):
@@ -257,7 +257,7 @@ async def check_dropped(node: FakeNode, ws: aiohttp.ClientWebSocketResponse) -> 
         await ws.send_json({"jsonrpc": "2.0", "id": number, "method": "subscribe", "params": params})
 
     async def has_given_up() -> bool:
-        return not node.hub.subscribe()._listeners
+        return not node.events.subscribe()._subscribers
 
     async def has_begun() -> bool:
         return not await has_given_up()

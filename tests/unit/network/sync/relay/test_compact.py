@@ -132,7 +132,7 @@ async def test_blocks_come_compact_then_are_pushed_and_nothing_comes_twice() -> 
             await until(lambda tx=txs[0]: pair.nodes[1].mempool.has(compute_tx_id(tx)))  # type: ignore[misc]
             block = Block(make_header(header, txs), txs)
             header = block.header
-            await pair.nodes[0].add_block(block, WITNESS)
+            await pair.nodes[0].add(block, WITNESS)
             await until(lambda h=height: pair.height(1) == h)  # type: ignore[misc]
             assert pair.nodes[1].ledger.get_block(compute_block_id(header)) == block
         stats = pair.services[1].sync.block_relay.stats
@@ -149,10 +149,10 @@ async def test_a_long_branch_connected_at_once_is_not_pushed_block_by_block() ->
     async with running(*pair.services):
         await until(lambda: all(s.peers() for s in pair.services))
         first, *rest = make_chain(120)
-        await pair.nodes[0].add_block(first, WITNESS)
+        await pair.nodes[0].add(first, WITNESS)
         await until(lambda: pair.height(1) == 1)  # and wants the next ones pushed
         for block in rest:
-            await pair.nodes[0].add_block(block, WITNESS)
+            await pair.nodes[0].add(block, WITNESS)
         await until(lambda: pair.height(1) == 120)
         stats = pair.services[1].sync.block_relay.stats
         assert stats.blocks + stats.duplicates <= get_limit(CompactBlock).burst
@@ -170,17 +170,17 @@ async def test_a_block_is_passed_on_before_its_state_is_known() -> None:
     async with running(first, middle, last):
         await until(lambda: len(middle.peers()) == 2)
         one = Block(make_header(GENESIS), ())
-        await nodes[0].add_block(one, WITNESS)
+        await nodes[0].add(one, WITNESS)
         await until(lambda: nodes[2].ledger.tip.header.height == 1)
         two = Block(make_header(one.header), ())
-        stuck, original = asyncio.Event(), nodes[1].add_checked_blocks
+        stuck, original = asyncio.Event(), nodes[1].add_checked
 
         async def hang(blocks: object) -> object:
             await stuck.wait()
             return await original(blocks)  # type: ignore[arg-type]
 
-        nodes[1].add_checked_blocks = hang  # type: ignore[method-assign,assignment]
-        await nodes[0].add_block(two, WITNESS)
+        nodes[1].add_checked = hang  # type: ignore[method-assign,assignment]
+        await nodes[0].add(two, WITNESS)
         await until(lambda: nodes[2].ledger.tip.header.height == 2)
         assert nodes[1].ledger.tip.header.height == 1
         stuck.set()
@@ -194,11 +194,11 @@ async def test_a_block_whose_state_is_wrong_is_nobody_s_fault_but_its_own() -> N
     async with running(*pair.services):
         await until(lambda: all(s.peers() for s in pair.services))
         good = Block(make_header(GENESIS), ())
-        await pair.nodes[0].add_block(good, WITNESS)
+        await pair.nodes[0].add(good, WITNESS)
         await until(lambda: pair.height(1) == 1)
         bad = Block(make_header(good.header), ())
         pair.nodes[1].refuse_blocks.add(compute_block_id(bad.header))
-        await pair.nodes[0].add_block(bad, WITNESS)
+        await pair.nodes[0].add(bad, WITNESS)
         await until(lambda: compute_block_id(bad.header) in pair.nodes[1].ledger.invalid)
         assert pair.services[1].peers()
         assert pair.height(1) == 1
@@ -209,7 +209,7 @@ async def test_a_pushed_block_with_a_wrong_seal_costs_the_sender_its_place() -> 
     await pair.start()
     async with running(*pair.services):
         await until(lambda: all(s.peers() for s in pair.services))
-        await pair.nodes[0].add_block(Block(make_header(GENESIS), ()), BAD_WITNESS)
+        await pair.nodes[0].add(Block(make_header(GENESIS), ()), BAD_WITNESS)
         await until(lambda: not pair.services[1].peers())
         assert pair.height(1) == 0
         assert compute_block_id(pair.nodes[0].ledger.tip.header) not in pair.nodes[1].ledger.invalid

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -79,7 +80,7 @@ async def test_status_and_committee_before_and_after_there_are_voters(ask: Ask, 
     while len(node.ledger.blocks) < 11:
         node.ledger.append([], ALICE.address)
     node.ledger.final_height = 8
-    node.votes.caught.append(b"\1" * 48)
+    node.votes.evidence.append(SimpleNamespace(first=SimpleNamespace(key=b"\1" * 48)))
     status = await ask("finality_status")
     assert (status["epoch"], status["final_height"], status["unfinalized_blocks"], status["voters"]) == (3, 8, 2, 1)
     assert status["slashable_keys"] == ["01" * 48]

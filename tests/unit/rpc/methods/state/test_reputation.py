@@ -35,8 +35,8 @@ async def ask(node: FakeNode, tmp_path: Path) -> AsyncIterator[Ask]:
 
 async def post(node: FakeNode) -> TxId:
     job = PostJob(
-        x=node.matrices.put(RNG.integers(-64, 64, (20, 30), dtype=np.int8)),
-        w=node.matrices.put(RNG.integers(-64, 64, (18, 30), dtype=np.int8)),
+        x=node.store.put(RNG.integers(-64, 64, (20, 30), dtype=np.int8)),
+        w=node.store.put(RNG.integers(-64, 64, (18, 30), dtype=np.int8)),
         reward=Nano(1000),
         bond=node.params.min_bond,
         claim_window=node.params.min_claim_window,
@@ -45,7 +45,7 @@ async def post(node: FakeNode) -> TxId:
         max_base_fee=10**6,
     )
     nonce = node.mempool.next_nonce(ALICE.address, node.ledger.state)
-    tx_id = await node.add_transaction(sign_transaction(ALICE.secret, node.params.chain_id, nonce, FEE, job))
+    tx_id = await node.transactions.add(sign_transaction(ALICE.secret, node.params.chain_id, nonce, FEE, job))
     node.mine(ALICE.address)
     return tx_id
 

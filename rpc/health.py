@@ -1,33 +1,59 @@
-"""Whether the node is well: each check with what it found, and what to do where it fails."""
+"""Checks whether the node is well: each check says what it found, and what to do if it fails."""
 
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from msgspec import Struct
+
 from inos.chain.ledger import Ledger
+from inos.core.monitor import NodeMonitor, NodeStats
 from inos.network.sync.progress import Phase, SyncStatus
 from inos.primitives.clock import Clock
-from inos.rpc import Check, Health, Pulse
 
 LATE_SPACINGS: Final = 20
-"""Spacings without a block after which the node calls itself behind."""
+"""Block spacings without a block after which the check of the tip fails."""
 MAX_BEHIND: Final = 2
-"""Blocks behind the best header that are nothing to speak of."""
+"""Blocks behind the best header that are normal."""
 MEETING_S: Final = 60.0
-"""Time a node that was just started has to find its first peer."""
+"""A node that was just started has so long to find its first peer."""
 MAX_CLOCK_AHEAD_S: Final = 30.0
 MIN_FREE_BYTES: Final = 1 << 30
 MIN_FREE_PART: Final = 0.02
+
+
+class Check(Struct, frozen=True):
+    """One question about the node's health, and its answer in words."""
+
+    name: str
+    is_ok: bool
+    detail: str
+    hint: str = ""
+    """What to do if it fails."""
+    code: str = ""
+    """Which of its causes it is, if it fails."""
+
+
+class Health(Struct, frozen=True):
+    """All checks. The node is well when every one is."""
+
+    checks: tuple[Check, ...]
+    is_ready: bool
+    """The node follows the chain, so that its answers are current."""
+
+    @property
+    def is_ok(self) -> bool:
+        return all(check.is_ok for check in self.checks)
 
 
 class HealthChecks:
     """All checks of one node.
 
     Args:
-        count_peers: connected ones.
-        is_alone: whether the node was given nobody to connect to, so that no peers are no fault.
-        get_free: bytes free and in all on the disk of the data directory.
+        count_peers: counts the connected peers.
+        is_alone: the node was given no node to connect to, so that no peers are no fault.
+        get_free: returns the bytes free, and in all, on the disk of the data directory.
     """
 
     def __init__(
@@ -35,6 +61,7 @@ class HealthChecks:
         ledger: Ledger,
         clock: Clock,
         data_dir: Path,
+        monitor: NodeMonitor,
         *,
         get_sync: Callable[[], SyncStatus],
         count_peers: Callable[[], int],
@@ -44,37 +71,39 @@ class HealthChecks:
         self._ledger = ledger
         self._clock = clock
         self._data_dir = data_dir
+        self._monitor = monitor
         self._get_sync = get_sync
         self._count_peers = count_peers
         self._is_alone = is_alone
         self._get_free = get_free or get_disk_room
 
-    def get(self, pulse: Pulse) -> Health:
-        """All of them, as they are now."""
+    def check(self) -> Health:
+        """Run all checks."""
+        stats = self._monitor.get_stats()
         return Health(
             is_ready=self._is_ready(),
             checks=(
-                self._check_tip(pulse),
+                self._check_tip(stats),
                 self._check_sync(),
-                self._check_peers(pulse),
-                self._check_clock(pulse),
+                self._check_peers(stats),
+                self._check_clock(stats),
                 self._check_disk(),
                 self._check_database(),
             ),
         )
 
     def _is_ready(self) -> bool:
-        """Whether it follows the chain; a node that has nobody to follow by its settings is all the chain there is."""
+        """Return True if the node follows the chain. One that its settings give no peers is all the chain there is."""
         phase = self._get_sync().phase
         return phase is Phase.FOLLOWING or (self._is_alone and phase is Phase.FINDING_PEERS)
 
-    def _check_tip(self, pulse: Pulse) -> Check:
+    def _check_tip(self, stats: NodeStats) -> Check:
         header, params = self._ledger.tip.header, self._ledger.params
         limit_s = LATE_SPACINGS * params.spacing_ms / 1000
         if header.height == 0:
-            if pulse.uptime_s <= limit_s:
+            if stats.uptime_s <= limit_s:
                 return _pass("tip", f"no block yet; {limit_s:.0f} s after the start are normal")
-            detail = f"still at genesis, {pulse.uptime_s:.0f} s after the start; {limit_s:.0f} s are normal"
+            detail = f"still at genesis, {stats.uptime_s:.0f} s after the start; {limit_s:.0f} s are normal"
             return _fail("tip", "no-block", detail, "give it a node of this network (--peer, --seed), or let it --mine")
         age_s = (self._clock.now_ms() - header.time_ms) / 1000
         detail = f"block {header.height} is {age_s:.0f} s old, {limit_s:.0f} s are normal"
@@ -86,7 +115,7 @@ class HealthChecks:
         return _pass("tip", detail)
 
     def _is_catching_up(self) -> bool:
-        """Whether an old tip is what `sync` is red for already."""
+        """Return True if the tip is old only because blocks are being synced, which the check of sync reports."""
         status = self._get_sync()
         return status.phase is Phase.BLOCKS and status.header_height - status.height > MAX_BEHIND
 
@@ -100,20 +129,20 @@ class HealthChecks:
             return _fail("sync", "sync-behind", detail, "wait while it catches up")
         return _pass("sync", detail)
 
-    def _check_peers(self, pulse: Pulse) -> Check:
+    def _check_peers(self, stats: NodeStats) -> Check:
         count = self._count_peers()
         if self._is_alone:
-            return _pass("peers", f"{count} connected; it was told to look for none")
-        if not count and pulse.uptime_s >= MEETING_S:
+            return _pass("peers", f"{count} connected; its settings name none to look for")
+        if not count and stats.uptime_s >= MEETING_S:
             hint = "give it a node to ask for others (--seed), and let its P2P port through the firewall"
-            return _fail("peers", "no-peers", f"none connected, {pulse.uptime_s:.0f} s after the start", hint)
+            return _fail("peers", "no-peers", f"none connected, {stats.uptime_s:.0f} s after the start", hint)
         return _pass("peers", f"{count} connected")
 
-    def _check_clock(self, pulse: Pulse) -> Check:
-        if pulse.clock_ahead_ms is None:
-            return _pass("clock", "too few blocks of others yet to compare it with")
-        ahead_s, slow_s = pulse.clock_ahead_ms / 1000, self._ledger.params.max_future_ms / 2000
-        detail = f"{abs(ahead_s):.1f} s {'ahead of' if ahead_s >= 0 else 'behind'} the times in others' blocks"
+    def _check_clock(self, stats: NodeStats) -> Check:
+        if stats.clock_ahead_ms is None:
+            return _pass("clock", "too few blocks of other miners yet to compare it with")
+        ahead_s, slow_s = stats.clock_ahead_ms / 1000, self._ledger.params.max_future_ms / 2000
+        detail = f"{abs(ahead_s):.1f} s {'ahead of' if ahead_s >= 0 else 'behind'} the times in other miners' blocks"
         if -slow_s <= ahead_s <= MAX_CLOCK_AHEAD_S:
             return _pass("clock", detail)
         code = "clock-behind" if ahead_s < 0 else "clock-ahead"
@@ -146,6 +175,6 @@ def _fail(name: str, code: str, detail: str, hint: str) -> Check:
 
 
 def get_disk_room(path: Path) -> tuple[int, int]:
-    """Bytes free and in all on the disk that `path` is on."""
+    """Return the bytes free, and in all, on the disk that `path` is on."""
     usage = shutil.disk_usage(path)
     return usage.free, usage.total

@@ -1,33 +1,47 @@
-"""What a node notices of itself over time: how late its loop is, how blocks come, whether its clock is theirs."""
+"""What a node observes of itself over time: the delay of its event loop, the blocks that come, its clock's error."""
 
 import asyncio
 from collections import deque
 from statistics import median
 from typing import Final
 
+from msgspec import Struct
+
 from inos.chain.events import TipChanged
-from inos.core.service import NodeService
+from inos.core.events import EventBus
 from inos.primitives.clock import Clock
 from inos.primitives.units import Address
-from inos.rpc import Pulse
 
 LOOK_S: Final = 1.0
 SAMPLES: Final = 11
-"""Blocks of others that the clock is compared with."""
+"""Blocks of other miners that the clock is compared with."""
 MIN_SAMPLES: Final = 5
 LATE_BLOCKS: Final = 2
-"""A block that brings more than so many others was synced, not just found: its time says nothing of our clock."""
+"""A tip that moves by more blocks was synced, not just found: its time says nothing about this clock."""
 
 
-class PulseTaker:
-    """Runs until cancelled; `get` tells what it has seen.
+class NodeStats(Struct, frozen=True, kw_only=True):
+    """What the node observed of itself since it was started."""
+
+    uptime_s: float
+    loop_lag_s: float
+    """How much longer than asked for the event loop slept last."""
+    blocks_connected: int
+    blocks_undone: int
+    deepest_reorganisation: int
+    clock_ahead_ms: int | None
+    """How far this clock is ahead of the clocks of the blocks' miners; None before enough blocks have come."""
+
+
+class NodeMonitor:
+    """Runs until cancelled.
 
     Args:
-        own: whose blocks are made by this node's clock, and say nothing about it.
+        own: the address this node mines for. Its blocks carry this node's own clock, and are not compared with it.
     """
 
-    def __init__(self, service: NodeService, clock: Clock, own: Address | None) -> None:
-        self._service = service
+    def __init__(self, events: EventBus, clock: Clock, own: Address | None) -> None:
+        self._events = events
         self._clock = clock
         self._own = own
         self._ages_ms: deque[int] = deque(maxlen=SAMPLES)
@@ -35,9 +49,9 @@ class PulseTaker:
         self._connected = self._undone = self._deepest = 0
         self._started = clock.monotonic()
 
-    def get(self) -> Pulse:
-        """One picture."""
-        return Pulse(
+    def get_stats(self) -> NodeStats:
+        """Return what was observed so far."""
+        return NodeStats(
             uptime_s=self._clock.monotonic() - self._started,
             loop_lag_s=self._lag_s,
             blocks_connected=self._connected,
@@ -47,20 +61,20 @@ class PulseTaker:
         )
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Observe until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._watch_loop())
             group.create_task(self._watch_tip())
 
     async def _watch_loop(self) -> None:
-        """What a sleep takes longer than asked for is how long others kept the loop."""
+        """Measure by how much a sleep is longer than asked for: so long other work kept the loop."""
         while True:
             began = self._clock.monotonic()
             await asyncio.sleep(LOOK_S)
             self._lag_s = max(0.0, self._clock.monotonic() - began - LOOK_S)
 
     async def _watch_tip(self) -> None:
-        async with self._service.subscribe() as events:
+        async with self._events.subscribe() as events:
             async for event in events:
                 if isinstance(event, TipChanged):
                     self._count(event)
@@ -74,10 +88,10 @@ class PulseTaker:
             self._ages_ms.append(self._clock.now_ms() - header.time_ms)
 
     def _compute_ahead(self) -> int | None:
-        """How much this clock is ahead of those of the miners; None before enough of their blocks have come.
+        """Return how far this clock is ahead of the miners' clocks, or None before enough of their blocks have come.
 
-        A block is somewhat old when it comes, never young: so a clock behind theirs is seen at once, one ahead of
-        them only beyond what blocks take to be found after their time was written.
+        A block is somewhat old when it arrives, never young. So a clock behind the miners' is noticed at once, and one
+        ahead of them only beyond the time that blocks take to arrive.
         """
         if len(self._ages_ms) < MIN_SAMPLES:
             return None

@@ -1,0 +1,118 @@
+"""Adds headers and blocks to the chain, and tries again what was deferred."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final
+
+import structlog
+
+from inos.chain.checked import CheckedBlock
+from inos.chain.events import TipChanged
+from inos.chain.ledger import BlockOutcome, Ledger
+from inos.chain.votepool import VotePool
+from inos.core.deferred import EarlyBlocks, retry_deferred
+from inos.core.events import EventBus
+from inos.core.threads import Threads
+from inos.core.verification.products import ProductVerifier
+from inos.core.writer import AddedBlocks, ChainWriter
+from inos.primitives.blocks import Block, Header
+from inos.primitives.clock import Clock
+from inos.primitives.errors import ClockAhead, VerdictMissing
+from inos.primitives.matrices import Witness
+
+log: Final = structlog.get_logger("node")
+
+RETRY_S: Final = 0.25
+"""Deferred blocks are looked at this often."""
+
+
+class BlockService:
+    """Checks what can be checked without state in threads, changes the chain in the writer thread, and publishes on
+    the event loop where the tip moved."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        writer: ChainWriter,
+        votes: VotePool,
+        products: ProductVerifier,
+        events: EventBus,
+        threads: Threads,
+        clock: Clock,
+    ) -> None:
+        self._ledger = ledger
+        self._writer = writer
+        self._votes = votes
+        self._products = products
+        self._events = events
+        self._threads = threads
+        self._clock = clock
+        self._early = EarlyBlocks()
+
+    async def add_headers(self, headers: Sequence[Header]) -> None:
+        """Add headers in order.
+
+        Raises:
+            RuleViolation, NotYet: of the first header that fails; those before it are added.
+        """
+        await self._threads.write(partial(self._writer.add_headers, tuple(headers)))
+
+    async def add(self, block: Block, witness: Witness) -> BlockOutcome:
+        """Check and connect a block with its witness.
+
+        Raises:
+            RuleViolation: it is invalid, for ever.
+            ClockAhead: it is deferred until its time comes. VerdictMissing: it is held until its results are checked.
+            ParentMissing: it is not kept.
+        """
+        try:
+            outcome = await self._threads.write(partial(self._writer.add_block, block, witness))
+        except ClockAhead as error:
+            self._early.add(error.until, block, witness)
+            raise
+        except VerdictMissing as error:
+            self._products.request(error.products, error.ids)
+            raise
+        self.publish(outcome)
+        return outcome
+
+    async def add_checked(self, blocks: Sequence[CheckedBlock]) -> AddedBlocks:
+        """Connect checked blocks in order. Blocks ahead of the clock or with unchecked results are deferred as by
+        `add`."""
+        outcome, added = await self._threads.write(partial(self._writer.add_checked_blocks, tuple(blocks)))
+        for checked, error in zip(blocks, added.errors, strict=True):
+            if isinstance(error, ClockAhead):
+                self._early.add(error.until, checked.block, checked.witness)
+        self.publish(outcome)
+        return added
+
+    async def retry_held(self) -> None:
+        """Try the blocks again that wait for the checks of their results."""
+        await retry_deferred("held block", partial(self._move, self._writer.retry_held))
+
+    def publish(self, outcome: BlockOutcome) -> None:
+        """Have unchecked results checked, and tell subscribers how the chain moved, if it did."""
+        self._products.request(outcome.unchecked, outcome.missing)
+        if outcome.disconnected:
+            log.info("reorganisation", depth=len(outcome.disconnected), height=self._ledger.tip.header.height)
+        if outcome.connected or outcome.disconnected:
+            self._events.publish(TipChanged(self._ledger.tip, outcome.connected, outcome.disconnected))
+
+    async def run(self) -> None:
+        """Try deferred blocks again, until cancelled; a node that was stopped goes on with those that it held."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._products.run(self.retry_held))
+            group.create_task(self._retry())
+
+    async def _retry(self) -> None:
+        await self.retry_held()
+        while True:
+            await asyncio.sleep(RETRY_S)
+            for early in self._early.take_due(self._clock.now_ms()):
+                await retry_deferred("early block", partial(self.add, early.block, early.witness))
+            if len(self._votes):
+                await retry_deferred("block that votes show to be final", partial(self._move, self._writer.seek_final))
+
+    async def _move(self, call: Callable[[], BlockOutcome]) -> None:
+        self.publish(await self._threads.write(call))

@@ -1,0 +1,187 @@
+"""Takes transactions into the pool; those that cannot be checked yet are deferred, neither relayed nor mined."""
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+from typing import Final, assert_never
+
+import structlog
+
+from inos.chain.events import TransactionAdded
+from inos.chain.ledger import Ledger
+from inos.chain.mempool import PoolRejected
+from inos.consensus.codes import Code
+from inos.consensus.optimistic import check_challenge
+from inos.consensus.records import CLOSED_STATES, JobState
+from inos.consensus.validity import check_transaction_sanity
+from inos.core.deferred import DeferredResults, DeferredTransactions, retry_deferred
+from inos.core.events import EventBus
+from inos.core.matrices.service import MatrixService
+from inos.core.threads import Threads
+from inos.core.verification.results import StoredResults
+from inos.core.writer import ChainWriter
+from inos.primitives.errors import MatrixMissing, NotYet, RuleViolation
+from inos.primitives.matrices import Product
+from inos.primitives.transactions import (
+    CancelJob,
+    Challenge,
+    ClaimJob,
+    Dispute,
+    JobMode,
+    JuryReveal,
+    JuryVote,
+    PostJob,
+    RegisterVoter,
+    ReportVoter,
+    SubmitResult,
+    Transaction,
+    Transfer,
+    UnbondVoter,
+    WithdrawBond,
+    compute_tx_id,
+    get_sender,
+)
+from inos.primitives.units import Height, JobId, MatrixId, TxId
+
+log: Final = structlog.get_logger("node")
+
+RETRY_S: Final = 0.25
+"""Deferred transactions are looked at this often."""
+CHALLENGEABLE: Final = (JobState.DELIVERED, JobState.DISPUTED)
+"""States of a job whose result can be shown wrong."""
+MAX_CHALLENGES: Final = 4
+"""Deferred challenges, of up to 2 MiB each."""
+
+
+class TransactionService:
+    """Checks transactions in threads, adds them in the writer thread, and publishes each on the event loop.
+
+    Args:
+        results: checks products.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        writer: ChainWriter,
+        matrices: MatrixService,
+        results: StoredResults,
+        events: EventBus,
+        threads: Threads,
+    ) -> None:
+        self._ledger = ledger
+        self._writer = writer
+        self._matrices = matrices
+        self._results = results
+        self._events = events
+        self._threads = threads
+        self._without_matrices = DeferredResults()
+        self._without_claim = DeferredTransactions()
+        self._without_result = DeferredTransactions(MAX_CHALLENGES)
+
+    async def add(self, tx: Transaction) -> TxId:
+        """Check a transaction and take it into the pool.
+
+        Raises:
+            RuleViolation: it can never be valid, or delivers a wrong result.
+            PoolRejected: this node does not want it now.
+            NotYet: it is deferred, and taken later: a result without its claim or (MatrixMissing) its matrices, or a
+                challenge of a result that is not on chain here yet.
+        """
+        await self._threads.check(partial(check_transaction_sanity, self._ledger.params, tx, self._ledger.bls))
+        match tx.payload:
+            case SubmitResult():
+                await self._check_result(tx, tx.payload)
+            case Challenge():
+                await self._check_challenge(tx, tx.payload)
+            case (
+                Transfer()
+                | PostJob()
+                | ClaimJob()
+                | CancelJob()
+                | RegisterVoter()
+                | UnbondVoter()
+                | WithdrawBond()
+                | ReportVoter()
+                | Dispute()
+                | JuryVote()
+                | JuryReveal()
+            ):
+                pass
+            case _:
+                assert_never(tx.payload)
+        tx_id = await self._threads.write(partial(self._writer.add_transaction, tx))
+        self._events.publish(TransactionAdded(tx_id))
+        return tx_id
+
+    async def restore(self, transactions: Sequence[Transaction]) -> int:
+        """Take the pool of a stopped node, and return how many of its transactions still fit."""
+        valid = await self._threads.check(partial(self._select_valid, transactions))
+        return await self._threads.write(partial(self._writer.add_transactions, valid))
+
+    async def retry_waiting_for(self, matrix: MatrixId) -> None:
+        """Try the results again that wait for a matrix, which is here now."""
+        for tx in self._without_matrices.take(matrix):
+            await retry_deferred("result that waited for a matrix", partial(self.add, tx))
+
+    async def run(self) -> None:
+        """Try deferred transactions again, until cancelled."""
+        while True:
+            await asyncio.sleep(RETRY_S)
+            height = Height(self._ledger.tip.header.height)
+            for tx in self._without_claim.take(height, self._is_claimed):
+                await retry_deferred("result that waited for its claim", partial(self.add, tx))
+            for tx in self._without_result.take(height, self._is_delivered):
+                await retry_deferred("challenge that waited for its result", partial(self.add, tx))
+
+    def _select_valid(self, transactions: Sequence[Transaction]) -> tuple[Transaction, ...]:
+        """Return those that pass stage 1: what is in the pool is not checked again when a block brings it."""
+        valid: list[Transaction] = []
+        for tx in transactions:
+            try:
+                check_transaction_sanity(self._ledger.params, tx, self._ledger.bls)
+                valid.append(tx)
+            except RuleViolation as error:
+                log.warning("pool transaction left out", code=error.code)
+        return tuple(valid)
+
+    def _is_claimed(self, tx: Transaction) -> bool:
+        """Return True if the sender of a SubmitResult holds the job's claim at this tip."""
+        job = self._ledger.state.get_job(JobId(tx.payload.job)) if isinstance(tx.payload, SubmitResult) else None
+        return job is not None and job.state is JobState.CLAIMED and job.worker == get_sender(tx)
+
+    async def _check_result(self, tx: Transaction, payload: SubmitResult) -> None:
+        """Refuse a wrong result, and defer one that cannot be checked."""
+        job = self._ledger.state.get_job(JobId(payload.job))
+        if job is not None and job.state in CLOSED_STATES:
+            raise PoolRejected("job-closed", f"job {payload.job.hex()} is {job.state.name.lower()} already")
+        if job is None or not self._is_claimed(tx):
+            self._without_claim.add(compute_tx_id(tx), tx, Height(self._ledger.tip.header.height))
+            raise NotYet("claim-missing", f"the sender holds no claim on job {payload.job.hex()} at this node's tip")
+        if job.mode is JobMode.OPTIMISTIC:
+            return  # watchers check it, in its challenge window
+        check = partial(self._results.get_verdict, Product(JobId(payload.job), job.x, job.w, payload.y))
+        try:
+            is_correct = await self._threads.check(check)
+        except MatrixMissing as error:
+            self._without_matrices.add(compute_tx_id(tx), tx, error.ids)
+            self._matrices.want(error.ids)
+            raise
+        if not is_correct:
+            raise RuleViolation(Code.WRONG_RESULT, f"the result of job {payload.job.hex()} is not X times W transposed")
+
+    def _is_delivered(self, tx: Transaction) -> bool:
+        """Return True if the result that a challenge is about can be challenged at this tip."""
+        job = self._ledger.state.get_job(JobId(tx.payload.job)) if isinstance(tx.payload, Challenge) else None
+        return job is not None and job.state in CHALLENGEABLE
+
+    async def _check_challenge(self, tx: Transaction, payload: Challenge) -> None:
+        """Refuse what no block would take: a challenge is large, and would be tried again for every template."""
+        job = self._ledger.state.get_job(JobId(payload.job))
+        if job is not None and job.state is JobState.CLAIMED:
+            self._without_result.add(compute_tx_id(tx), tx, Height(self._ledger.tip.header.height))
+            raise NotYet("delivery-missing", f"job {payload.job.hex()} has no result at this node's tip")
+        if job is None or job.state not in CHALLENGEABLE:
+            state = "not known" if job is None else job.state.name.lower()
+            raise PoolRejected("job-not-delivered", f"job {payload.job.hex()} is {state}, no result to be challenged")
+        await self._threads.check(partial(check_challenge, JobId(payload.job), job, payload))

@@ -1,0 +1,56 @@
+"""Checks the products that blocks wait for, before the writer and outside it.
+
+A block with a result that has no verdict here is held. Its products come here; those whose matrices are stored are
+checked in the checking threads, and then the held blocks are tried again. Products without their matrices are requested
+again when a matrix arrives.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+
+from inos.core.matrices.service import MatrixService
+from inos.core.threads import Threads
+from inos.core.verification.results import StoredResults
+from inos.primitives.errors import MatrixMissing
+from inos.primitives.matrices import Product
+from inos.primitives.units import MatrixId
+
+
+class ProductVerifier:
+    """Belongs to the event loop's thread."""
+
+    def __init__(self, results: StoredResults, matrices: MatrixService, threads: Threads) -> None:
+        self._results = results
+        self._matrices = matrices
+        self._threads = threads
+        self._waiting: dict[tuple[bytes, bytes], Product] = {}
+        """By job and result."""
+        self._has_work = asyncio.Event()
+
+    def request(self, products: Sequence[Product], missing: Sequence[MatrixId]) -> None:
+        """Check products as soon as their matrices are stored, and fetch those matrices that are missing."""
+        if missing:
+            self._matrices.want(missing)
+        for product in products:
+            self._waiting[bytes(product.job), bytes(product.y.id)] = product
+        if products:
+            self._has_work.set()
+
+    async def run(self, on_checked: Callable[[], Awaitable[None]]) -> None:
+        """Check what is requested until cancelled; `on_checked` is called when there are new verdicts."""
+        while True:
+            await self._has_work.wait()
+            self._has_work.clear()
+            waiting, self._waiting = list(self._waiting.values()), {}
+            found = [await self._check(product) for product in waiting]
+            if any(found):
+                await on_checked()
+
+    async def _check(self, product: Product) -> bool:
+        """Return True if there is a verdict now; a product without its matrices is requested again later."""
+        try:
+            await self._threads.check(partial(self._results.get_verdict, product))
+        except MatrixMissing:
+            return False
+        return True

@@ -1,0 +1,300 @@
+"""What a matrix store keeps: pins, what the chain needs, how much each matrix is wanted; and what is evicted for room.
+
+Nothing is evicted before the store was told what is needed, and never what is needed, pinned, or in use.
+"""
+
+import os
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from inos.mesh.book import MAX_PINS, Book
+from inos.mesh.errors import MeshError, explain
+from inos.mesh.eviction import Candidate, choose_victims
+from inos.mesh.files import MatrixInfo
+from inos.mesh.inventory import Inventory
+from inos.primitives.units import MatrixId
+
+MAX_RESERVE: Final = 256 << 20
+RESERVE_PART: Final = 32
+"""One part of the disk in so many, but at most MAX_RESERVE, is left to the chain: a node that cannot write blocks any
+more has lost more than a matrix."""
+
+
+LENT_PART: Final = 4
+"""One part of the room in so many, at most, is taken by copies kept for others that nobody promised."""
+
+
+FRESH_MS: Final = 10 * 60 * 1000
+"""A matrix that was given here so lately is about to be used: operands are stored before their job is posted."""
+
+
+class Entry(Struct, frozen=True):
+    """One matrix as its owner sees it."""
+
+    id: MatrixId
+    info: MatrixInfo
+    is_complete: bool
+    is_pinned: bool
+    is_needed: bool
+    is_own: bool
+    """It was given or made on this machine, and not fetched."""
+    demand: float
+    """Requests of others that count now."""
+    used_ms: int
+
+
+class Retention:
+    """Decides what stays in the store. Safe to call from several threads.
+
+    Args:
+        quota: bytes of all files at most; None for no limit but the disk's. One set while the node ran counts instead.
+        reserve: bytes left free on the disk; None for the usual part of it.
+        now_ms: wall clock.
+    """
+
+    def __init__(self, inventory: Inventory, quota: int | None, reserve: int | None, now_ms: Callable[[], int]) -> None:
+        self._inventory = inventory
+        self.evicted = 0
+        """Matrices evicted since the start."""
+        self._quota = quota
+        self._now_ms = now_ms
+        self._needed: frozenset[MatrixId] | None = None
+        self._late: frozenset[MatrixId] = frozenset()
+        self._reserve = self._compute_reserve() if reserve is None else reserve
+        self._book = Book(inventory.path)
+
+    @property
+    def quota(self) -> int | None:
+        """Bytes of all files at most; None for no limit but the disk's."""
+        return self._quota if self._book.quota is None else self._book.quota
+
+    def set_needed(self, ids: Collection[MatrixId], late: Collection[MatrixId] = ()) -> None:
+        """Replace what the chain needs now, which is never dropped, and what it needed lately, which is evicted last.
+
+        Before the first call nothing is dropped at all.
+        """
+        self._needed, self._late = frozenset(ids), frozenset(late)
+
+    def is_needed(self, matrix: MatrixId) -> bool:
+        """Return True if an open job, a challenge window or a waiting transaction needs the matrix."""
+        return self._needed is not None and matrix in self._needed
+
+    def is_pinned(self, matrix: MatrixId) -> bool:
+        """Return True if the owner pinned the matrix."""
+        return matrix in self._book.pins
+
+    def is_promised(self, matrix: MatrixId) -> bool:
+        """Return True if the chain needs the matrix, or did lately, or the owner does: the network may not lose it."""
+        return self.is_needed(matrix) or matrix in self._late or self.is_pinned(matrix)
+
+    def is_kept(self, matrix: MatrixId) -> bool:
+        """Return True if the matrix may not be dropped."""
+        return (
+            self._needed is None
+            or matrix in self._needed
+            or matrix in self._book.pins
+            or self._inventory.is_busy(matrix)
+        )
+
+    def note(self, matrix: MatrixId, requests: float = 0.0, *, is_own: bool = False) -> None:
+        """Record that a matrix was used, `requests` times by others."""
+        with self._inventory.lock:
+            self._book.note(matrix, self._now_ms(), requests, is_own=is_own)
+
+    def set_lent(self, matrix: MatrixId) -> None:
+        """Record that a matrix is kept for others."""
+        with self._inventory.lock:
+            self._book.note(matrix, self._now_ms(), is_lent=True)
+
+    def get_demand(self, matrix: MatrixId) -> float:
+        """Return the requests of others that count now."""
+        return self._book.get(matrix).demand.get(self._now_ms())
+
+    def may_lend(self, info: MatrixInfo) -> bool:
+        """Return True if a copy is taken for others: always of what is promised, else within the share of such copies
+        and without evicting anything."""
+        if self.is_promised(info.id):
+            return True
+        held = self._inventory
+        with held.lock:
+            free = held.count_free() - self._reserve
+            room = free if self.quota is None else min(free, self.quota - held.bytes)
+            if info.file_bytes > room:
+                return False
+            all_bytes = held.bytes + free if self.quota is None else self.quota
+            files = (*held.whole.items(), *held.parts.items())
+            lent = sum(each.file_bytes for id, each in files if self._book.get(id).is_lent)
+            return lent + info.file_bytes <= all_bytes // LENT_PART
+
+    def may_let_go(self, matrix: MatrixId) -> bool:
+        """Return True if a copy that the network has enough of may be dropped: where room is short, and not the
+        owner's."""
+        with self._inventory.lock:
+            is_tight = self.quota is not None and self._inventory.bytes > self.quota // 2
+            is_free = not self.is_kept(matrix) and matrix not in self._late
+            return is_tight and is_free and not self._book.get(matrix).is_own
+
+    def list_entries(self) -> list[Entry]:
+        """Return all matrices, whole or not, by id."""
+        with self._inventory.lock:
+            now, held = self._now_ms(), self._inventory
+            return [self._make_entry(id, info, now) for id, info in sorted((held.whole | held.parts).items())]
+
+    # Room
+
+    def take_room(self, info: MatrixInfo, *, is_new_file: bool = True, is_urgent: bool = True) -> None:
+        """Count a file's bytes before it is written; the least wanted matrices are evicted for it.
+
+        A matrix that was given here a moment ago is evicted only for one that is `is_urgent`: given here, or needed
+        by the chain.
+
+        Raises:
+            MeshError: "store-full", "disk-full": what may be evicted does not suffice, and nothing was.
+        """
+        with self._inventory.lock:
+            self.check_room(info.file_bytes if is_new_file else 0, info.file_bytes, is_urgent=is_urgent)
+            self._inventory.bytes += info.file_bytes
+
+    def check_room(self, disk_bytes: int, quota_bytes: int, *, is_urgent: bool = True) -> None:
+        """Make room for a file, without counting it; raises as `take_room`."""
+        quota, held = self.quota, self._inventory
+        over = 0 if quota is None else held.bytes + quota_bytes - quota
+        short = disk_bytes + self._reserve - held.count_free() if disk_bytes else 0
+        if max(over, short) <= 0:
+            return
+        victims = choose_victims(self._list_candidates(is_urgent), max(over, short))
+        if victims is None:
+            raise self._refuse(quota_bytes, quota if over > 0 else None)
+        for victim in victims:
+            self.drop(victim)
+            self.evicted += 1
+
+    def drop(self, matrix: MatrixId) -> bool:
+        """Delete a matrix, whatever needs it, and return False if it is not here."""
+        with self._inventory.lock:
+            is_here = self._inventory.delete(matrix)
+            if is_here:
+                self._book.forget(matrix)
+            return is_here
+
+    def drop_stale(self) -> int:
+        """Delete what began to come and made no progress for a day, unless it is kept; return how many there were."""
+        with self._inventory.lock:
+            return sum(self.drop(id) for id in self._inventory.list_stale() if not self.is_kept(id))
+
+    # What the owner decides
+
+    def list_pins(self) -> list[MatrixId]:
+        """Return the pinned matrices, here or not."""
+        with self._inventory.lock:
+            return list(self._book.pins)
+
+    def pin(self, matrix: MatrixId) -> None:
+        """Never drop a matrix, here or yet to come; the pin is on disk when this returns.
+
+        Raises:
+            MeshError: "too-many-pins", "disk-refuses"; then it is not pinned.
+        """
+        with self._inventory.lock:
+            pins = self._book.pins
+            if matrix in pins:
+                return
+            if len(pins) >= MAX_PINS:
+                raise MeshError("too-many-pins", f"{MAX_PINS} matrices are pinned", hint="unpin some: inos mesh unpin")
+            pins[matrix] = None
+            try:
+                self.save()
+            except MeshError:
+                del pins[matrix]
+                raise
+
+    def unpin(self, matrix: MatrixId) -> bool:
+        """Remove a pin, and return False if there was none. Raises as `pin`."""
+        with self._inventory.lock:
+            if matrix not in self._book.pins:
+                return False
+            del self._book.pins[matrix]
+            self.save()
+            return True
+
+    def set_quota(self, quota: int | None) -> None:
+        """Set another quota, over restarts too, and evict what is over it; None for the one given at the start.
+
+        Raises:
+            MeshError: "store-full" where what is kept exceeds it, and nothing is changed; "disk-refuses".
+        """
+        with self._inventory.lock:
+            before, self._book.quota = self._book.quota, quota
+            try:
+                self.check_room(0, 0)
+            except MeshError:
+                self._book.quota = before
+                raise
+            self.save()
+
+    def save(self) -> None:
+        """Write pins, quota and demand to disk.
+
+        Raises:
+            MeshError: "disk-full", "disk-refuses".
+        """
+        with self._inventory.lock:
+            self._book.keep_only(self._inventory.whole.keys() | self._inventory.parts.keys())
+            try:
+                self._book.save()
+            except OSError as error:
+                raise explain(error, self._inventory.path) from error
+
+    def copy_to(self, folder: Path) -> None:
+        """Write pins, quota and demand into another store's folder; OSError where the disk refuses."""
+        with self._inventory.lock:
+            self._book.save(folder)
+
+    def _list_candidates(self, is_urgent: bool) -> Iterator[Candidate]:
+        now = self._now_ms()
+        for id, info in (*self._inventory.whole.items(), *self._inventory.parts.items()):
+            use = self._book.get(id)
+            is_fresh = use.is_own and now - use.used_ms < FRESH_MS
+            is_kept = self.is_kept(id) or (is_fresh and not is_urgent)
+            demand = use.demand.get(now)
+            yield Candidate(id, info.file_bytes, demand, use.used_ms, is_kept, id in self._late, is_fresh)
+
+    def _make_entry(self, id: MatrixId, info: MatrixInfo, now: int) -> Entry:
+        use, is_whole = self._book.get(id), id in self._inventory.whole
+        demand = use.demand.get(now)
+        return Entry(id, info, is_whole, self.is_pinned(id), self.is_needed(id), use.is_own, demand, use.used_ms)
+
+    def _refuse(self, needed: int, quota: int | None) -> MeshError:
+        held = self._inventory
+        if quota is None:
+            return MeshError(
+                "disk-full",
+                f"the disk under {held.path} has {held.count_free()} bytes left, of which {self._reserve} are kept for"
+                f" the chain; {needed} more do not fit, and what is stored is pinned or needed",
+                hint="make room on the disk",
+            )
+        if needed > quota:
+            return MeshError(
+                "store-full",
+                f"a matrix of {needed} bytes is more than the whole quota of {quota}",
+                hint="raise the quota (inos mesh quota)",
+            )
+        if not needed:
+            return MeshError(
+                "store-full",
+                f"what is pinned or needed in {held.path} takes more than {quota} bytes",
+                hint="unpin something first (inos mesh unpin)",
+            )
+        return MeshError(
+            "store-full",
+            f"the matrix store {held.path} holds {held.bytes} of {quota} bytes; {needed} more do not fit, and what is"
+            " stored is pinned or needed",
+            hint="raise the quota (inos mesh quota) or unpin something (inos mesh unpin)",
+        )
+
+    def _compute_reserve(self) -> int:
+        disk = os.statvfs(self._inventory.path)
+        return min(MAX_RESERVE, disk.f_blocks * disk.f_frsize // RESERVE_PART)

@@ -1,0 +1,23 @@
+"""Threads that are none: each call runs at once, on the event loop."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from inos.core.threads import Threads
+
+T = TypeVar("T")
+
+
+class InlineThreads(Threads):
+    """Stands in for the executors of a node."""
+
+    def __init__(self) -> None:
+        """Start nothing."""
+
+    async def write(self, call: Callable[[], T]) -> T:
+        return call()
+
+    store = check = write
+
+    def close(self) -> None:
+        """Nothing was started."""
