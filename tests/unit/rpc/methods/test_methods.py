@@ -63,15 +63,19 @@ def make_post(node: FakeNode, reward: int = 10**9) -> PostJob:
         claim_window=node.params.min_claim_window,
         deadline=500,
         mode=JobMode.CHECKED,
-        max_base_fee=100,
+        max_burn=10**13,
     )
+
+
+BURN = "9254395"
+"""Of the job above: 625,000 nano for 2 tickets at D = 20,000, 7,629,395 for 5 strips, 1,000,000 for its place."""
 
 
 async def test_version_and_health(ask: Ask, node: FakeNode) -> None:
     version = await ask("node_version")
     assert version["name"] == "inos"
     assert version["network"] == "devnet"
-    assert version["chain_id"] == 1337
+    assert version["chain_id"] == 1338
     assert version["genesis"] == node.genesis_id.hex()
     assert version["protocol_version"] == 1
     assert version["node_id"] == "05" * 32
@@ -185,20 +189,20 @@ async def test_providers_of_a_matrix(ask: Ask, node: FakeNode) -> None:
 
 
 async def test_head_and_blocks(ask: Ask, node: FakeNode) -> None:
-    await ask("tx_send", hex=sign(node, Transfer(BOB.address, 5)))
+    await ask("tx_send", hex=sign(node, Transfer(BOB.address, 100_005)))
     node.mine()
     node.mine()
     head = await ask("chain_head")
     assert head["height"] == 2
     assert head["id"] == node.ledger.tip.id.hex()
-    assert head["difficulty"] == "600"
-    assert head["weight"] == "1200"
+    assert head["difficulty"] == "20000"
+    assert head["weight"] == "40000"
     one = await ask("chain_getBlock", 1)
     assert one["height"] == 1
     assert one["header"]["confirmations"] == 2
     assert one["header"]["beneficiary"] == text(WORKER.address)
     assert one["transactions"][0]["kind"] == "transfer"
-    assert one["transactions"][0]["payload"] == {"to": text(BOB.address), "amount": "5"}
+    assert one["transactions"][0]["payload"] == {"to": text(BOB.address), "amount": "100005"}
     assert one["stats"]["fees"] == "1000"
     assert one["stats"]["subsidy"] == "50000000000"
     assert await ask("chain_getBlock", one["id"]) == one
@@ -246,7 +250,7 @@ async def test_a_block_is_named_once(ask: Ask) -> None:
 
 
 async def test_a_transaction_before_and_after_it_is_mined(ask: Ask, node: FakeNode) -> None:
-    sent = await ask("tx_send", sign(node, Transfer(BOB.address, 5)))
+    sent = await ask("tx_send", sign(node, Transfer(BOB.address, 100_005)))
     pool = await ask("tx_pool")
     assert (pool["count"], pool["transactions"][0]["id"]) == (1, sent["id"])
     assert pool["transactions"][0]["kind"] == "transfer"
@@ -266,19 +270,19 @@ async def test_a_transaction_before_and_after_it_is_mined(ask: Ask, node: FakeNo
 async def test_the_largest_numbers_can_be_shown(ask: Ask, node: FakeNode) -> None:
     """A pool may hold what no block ever will."""
     most = 2**64 - 1
-    payload = replace(make_post(node), reward=most, bond=most, claim_window=2**32 - 1, deadline=most, max_base_fee=most)
+    payload = replace(make_post(node), reward=most, bond=most, claim_window=2**32 - 1, deadline=most, max_burn=most)
     sent = await ask("tx_send", encode_transaction(sign_transaction(ALICE.secret, 2**32 - 1, most, most, payload)))
     shown = (await ask("chain_getTransaction", id=sent["id"]))["tx"]
     assert (shown["nonce"], shown["fee"]) == (most, str(most))
-    assert {name: shown["payload"][name] for name in ("reward", "bond", "max_base_fee")} == dict.fromkeys(
-        ("reward", "bond", "max_base_fee"), str(most)
+    assert {name: shown["payload"][name] for name in ("reward", "bond", "max_burn")} == dict.fromkeys(
+        ("reward", "bond", "max_burn"), str(most)
     )
     assert (shown["payload"]["deadline"], shown["payload"]["claim_window"]) == (most, 2**32 - 1)
     assert (await ask("tx_pool"))["transactions"][0]["fee"] == str(most)
 
 
 async def test_bad_transactions_are_refused(ask: Ask, node: FakeNode) -> None:
-    good = sign(node, Transfer(BOB.address, 5))
+    good = sign(node, Transfer(BOB.address, 100_005))
     for bad, code in (("zz", "not-hex"), ("abc", "not-hex"), (good[:-2], "malformed"), (good + "00", "malformed")):
         error = await ask("tx_send", bad)
         assert (error["code"], error["data"]["code"]) == (-32602, code)
@@ -294,7 +298,7 @@ async def test_bad_transactions_are_refused(ask: Ask, node: FakeNode) -> None:
 
 
 async def test_fees(ask: Ask) -> None:
-    assert await ask("tx_estimateFee") == {"fee": "1000", "fee_per_byte": "2", "base_fee": "1"}
+    assert await ask("tx_estimateFee") == {"fee": "1000", "fee_per_byte": "2"}
 
 
 async def test_an_account_with_its_proof(ask: Ask, node: FakeNode) -> None:
@@ -312,8 +316,8 @@ async def test_an_account_with_its_proof(ask: Ask, node: FakeNode) -> None:
     assert is_proven(absent["proof"])
     assert (await ask("state_getAccount", text(BOB.address)))["proof"] is None
     worker = await ask("state_getAccount", text(WORKER.address))
-    assert worker["balance"] == str(FUNDS + 50 * 10**9)
-    assert worker["reputation"] == "600"
+    assert worker["balance"] == str(FUNDS + 50 * 10**9 - 50 * 10**9 // 64)
+    assert worker["reputation"] == "0"
 
 
 def is_proven(proof: dict[str, Any]) -> bool:
@@ -349,11 +353,11 @@ async def test_a_jobs_life(ask: Ask, node: FakeNode) -> None:
     found = await ask("job_get", job)
     assert (found["state"], found["poster"], found["reward"]) == ("open", text(ALICE.address), "1000000000")
     assert found["tickets"] == 2
-    assert found["burned"] == "2"
+    assert found["burned"] == BURN
     assert (found["claim"], found["worker"], found["y"], found["closed_at"]) == (None, None, None, None)
     assert (await ask("job_list", state="open"))["jobs"] == [found]
     supply = await ask("state_supply", audit=True)
-    assert (supply["escrowed"], supply["burned"], supply["is_conserved"]) == ("1000000000", "2", True)
+    assert (supply["escrowed"], supply["burned"], supply["is_conserved"]) == ("1000000000", BURN, True)
     node.work_jobs()
     done = await ask("job_get", job)
     assert (done["state"], done["worker"], done["closed_at"]) == ("settled", text(WORKER.address), 3)
@@ -363,16 +367,17 @@ async def test_a_jobs_life(ask: Ask, node: FakeNode) -> None:
     assert (await ask("job_list", poster=text(BOB.address)))["jobs"] == []
     useful = await ask("chain_usefulWork", window=2)
     assert (useful["from_height"], useful["to_height"], useful["blocks"]) == (2, 3, 2)
-    assert (useful["weight_mined"], useful["tickets_settled"], useful["tickets_posted"]) == ("1200", 2, 0)
-    assert useful["useful_share"] == "0.001667"
+    assert (useful["weight_mined"], useful["tickets_settled"], useful["tickets_posted"]) == ("40000", 2, 0)
+    assert useful["paid_share"] == "0.00005"
     useful = await ask("chain_usefulWork", 1000)
     assert (useful["from_height"], useful["blocks"], useful["tickets_posted"]) == (1, 3, 2)
-    assert (useful["burned"], useful["burn_per_ticket"], useful["blocks_with_merit"]) == ("2", "1", 0)
-    merit = (await ask("state_getAccount", text(WORKER.address)))["merit"]
-    assert merit == "2"
+    assert (useful["burned"], useful["settled_burn"]) == (BURN, BURN)
+    assert useful["burned_share"] == "0.000061"  # of three subsidies of 50 credits, rounded down
+    assert useful["price_per_tera"] == "1192092895508"  # an eighth of 50 credits for 20,000 tickets of 2^18
+    assert (await ask("state_getAccount", text(WORKER.address)))["reputation"] == BURN
     history = await ask("job_history", job)
     assert [(e["event"], e["height"], e["worker"], e["amount"]) for e in history["events"]] == [
-        ("posted", 1, None, "2"),
+        ("posted", 1, None, BURN),
         ("claimed", 2, text(WORKER.address), found["bond"]),
         ("settled", 3, text(WORKER.address), "1000000000"),
     ]
@@ -382,7 +387,7 @@ async def test_a_jobs_life(ask: Ask, node: FakeNode) -> None:
         "claimed": 1, "settled": 1, "lapsed": 0, "tickets": 2, "earned": "1000000000",
     }  # fmt: skip
     poster = (await ask("job_trackRecord", text(ALICE.address)))["poster"]
-    assert (poster["posted"], poster["settled"], poster["paid"], poster["burned"]) == (1, 1, "1000000000", "2")
+    assert (poster["posted"], poster["settled"], poster["paid"], poster["burned"]) == (1, 1, "1000000000", BURN)
     nobody = await ask("job_trackRecord", text(BOB.address))
     assert (nobody["worker"]["claimed"], nobody["poster"]["posted"]) == (0, 0)
     assert (await ask("job_history", "ab" * 32))["data"]["code"] == "job-unknown"
@@ -390,7 +395,7 @@ async def test_a_jobs_life(ask: Ask, node: FakeNode) -> None:
 
 async def test_useful_work_of_an_empty_chain(ask: Ask) -> None:
     useful = await ask("chain_usefulWork")
-    assert (useful["blocks"], useful["useful_share"], useful["burn_per_ticket"]) == (0, "0", "0")
+    assert (useful["blocks"], useful["paid_share"], useful["burned_share"]) == (0, "0", "0")
 
 
 async def test_a_window_is_never_shown_in_part(ask: Ask, node: FakeNode, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -443,7 +448,7 @@ def list_moved(entry: dict[str, Any]) -> list[tuple[str, str, str]]:
 
 
 async def test_history_from_both_sides(ask: Ask, node: FakeNode) -> None:
-    await ask("tx_send", sign(node, Transfer(BOB.address, 5)))
+    await ask("tx_send", sign(node, Transfer(BOB.address, 100_005)))
     node.mine()
     job = (await ask("tx_send", sign(node, make_post(node), 1)))["id"]
     lost = (await ask("tx_send", sign(node, make_post(node, 7), 2)))["id"]
@@ -457,13 +462,13 @@ async def test_history_from_both_sides(ask: Ask, node: FakeNode) -> None:
         ("submit_result", []),
         ("claim_job", []),
         ("cancel_job", [fee, ("job_reward_returned", "7", "0")]),
-        ("post_job", [fee, ("job_reward_escrowed", "-7", "0"), ("job_burn", "-2", "0")]),
-        ("post_job", [fee, ("job_reward_escrowed", "-1000000000", "0"), ("job_burn", "-2", "0")]),
-        ("transfer", [fee, ("sent", "-5", "0")]),
+        ("post_job", [fee, ("job_reward_escrowed", "-7", "0"), ("job_burn", f"-{BURN}", "0")]),
+        ("post_job", [fee, ("job_reward_escrowed", "-1000000000", "0"), ("job_burn", f"-{BURN}", "0")]),
+        ("transfer", [fee, ("sent", "-100005", "0")]),
         ("genesis", [("allocated", str(FUNDS), "0")]),
     ]
     transfer = alice[-2]
-    assert (transfer["balance"], transfer["bonded"], transfer["fee"], transfer["height"]) == ("-1005", "0", "1000", 1)
+    assert (transfer["balance"], transfer["bonded"], transfer["fee"], transfer["height"]) == ("-101005", "0", "1000", 1)
     assert transfer["movements"][1]["counterparty"] == text(BOB.address)
     assert {each["job"] for each in alice[4]["movements"]} == {None, job}
     bob = await ask("state_getHistory", address=text(BOB.address), limit=5)
@@ -483,7 +488,7 @@ async def test_history_from_both_sides(ask: Ask, node: FakeNode) -> None:
 
 async def test_history_comes_in_pages(ask: Ask, node: FakeNode) -> None:
     for nonce in range(7):
-        await ask("tx_send", sign(node, Transfer(BOB.address, nonce + 1), nonce))
+        await ask("tx_send", sign(node, Transfer(BOB.address, 100_001 + nonce), nonce))
         if nonce % 3 == 2:
             node.mine()
     node.mine()
@@ -494,7 +499,8 @@ async def test_history_comes_in_pages(ask: Ask, node: FakeNode) -> None:
         if page["next"] is None:
             break
         before = {"before": page["next"]}
-    assert seen == [7, 6, 5, 4, 3, 2, 1]
+    # the first one made the account, which burned 100,000
+    assert seen == [*range(100_007, 100_001, -1), 1]
     assert (await ask("state_getHistory", address=text(BOB.address), before="nonsense"))["code"] == -32602
 
 
