@@ -8,7 +8,9 @@ from typing import Final, assert_never
 
 from msgspec import Struct
 
+from inos.consensus.jury import compute_min_bond
 from inos.consensus.params import Params
+from inos.consensus.prices import compute_product_bytes
 from inos.primitives.codec import decode, encode
 from inos.primitives.errors import CodecError
 from inos.primitives.matrices import PANEL_BYTES, STRIP_ROWS, MatrixRef
@@ -84,11 +86,14 @@ def make_post_job(
     if not params.min_claim_window <= window <= params.max_claim_window:
         allowed = f"{params.min_claim_window} .. {params.max_claim_window}"
         raise WalletError("bad-claim-window", f"a claim window is {allowed} blocks, not {window}")
+    least = params.min_bond
+    if mode is JobMode.OPTIMISTIC:
+        least = Nano(compute_min_bond(params, reward, compute_product_bytes(x.rows, w.rows, x.cols)))
     return PostJob(
         x=x,
         w=w,
         reward=_check_amount("the reward", reward, least=1),
-        bond=_check_amount("the bond", params.min_bond if bond is None else bond, least=params.min_bond),
+        bond=_check_amount("the bond", least if bond is None else bond, least=least),
         claim_window=window,
         deadline=height + lifetime,
         mode=mode,

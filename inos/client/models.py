@@ -75,8 +75,10 @@ a window in which anyone can challenge it.
 
 JobEventName: TypeAlias = str
 """What happened to a job. "lapsed": the claim's time ended without a result, and the worker lost its bond.
-"challenged": the result was shown to be wrong. After both, the job is open again. One of: posted, claimed,
-delivered, settled, lapsed, challenged, cancelled.
+"challenged": the result was shown to be wrong. After both, the job is open again. "disputed": a jury decides.
+"upheld": it found the result right. "rejected": it did not, and the job is open again. "undecided": it came to no
+decision, and the job is closed. One of: posted, claimed, delivered, settled, lapsed, challenged, cancelled,
+disputed, upheld, rejected, undecided.
 """
 
 MatrixDtype: TypeAlias = str

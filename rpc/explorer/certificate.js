@@ -7,9 +7,9 @@ export const ROWS = 16, PANEL = 1024, STEP = 64, STEPS = PANEL / STEP;
 
 export function readHeader(bytes) {
   const fields = decode(bytes);
-  const [version, chainId, height, parent, timeMs, , , target, beneficiary, usesMerit, nonce, seal] = fields;
+  const [version, chainId, height, parent, timeMs, , , target, beneficiary, nonce, seal] = fields;
   return {
-    version, chainId, height, parent, timeMs, target, beneficiary, usesMerit, nonce,
+    version, chainId, height, parent, timeMs, target, beneficiary, nonce,
     id: hash("header", bytes),
     anchor: computeAnchor(bytes, fields),
     seal: seal && {
@@ -140,8 +140,8 @@ function checkStrip(name, ref, strip, index, panel, path) {
   return steps;
 }
 
-// Yields the steps of the check. A block that uses merit may meet `premium` times the target.
-export function* verify(header, witness, blockId, premium) {
+// Yields the steps of the check.
+export function* verify(header, witness, blockId) {
   const { seal, anchor } = header;
   yield { ...makeStep("The header's hash is the block's id", toHex(header.id) === blockId, toHex(header.id)) };
   yield makeStep("The anchor is the hash of the header without its seal", true, toHex(anchor));
@@ -159,7 +159,7 @@ export function* verify(header, witness, blockId, premium) {
     Array.from(state.slice(0, 4), (word) => word.toString(16).padStart(8, "0")).join(" ") + " …"), tiles };
   const digest = computeDigest(seedX, state);
   yield makeStep("The digest of the tile equals the one in the seal", areEqual(digest, seal.digest), toHex(digest));
-  const allowed = toBigInt(header.target) * BigInt(header.usesMerit ? premium : 1);
-  yield makeStep("The digest meets the target", toBigInt(digest) <= allowed,
-    `at most ${allowed.toString(16).padStart(64, "0").slice(0, 24)}…${header.usesMerit ? ` (${premium} times the target, with merit)` : ""}`);
+  const target = toBigInt(header.target);
+  yield makeStep("The digest meets the target", toBigInt(digest) <= target,
+    `at most ${target.toString(16).padStart(64, "0").slice(0, 24)}…`);
 }

@@ -25,7 +25,7 @@ async def test_eight_jobs_settle_and_the_books_balance(tmp_path: Path) -> None:
     assert report["tips_equal"] is True
     assert report["supply_conserved"] is True
     assert report["height"] > 0
-    assert report["useful_share"] > 0
+    assert report["paid_share"] > 0
     assert len(report["nodes"]) == 3
     assert find_processes_naming(str(tmp_path)) == []
 

@@ -15,7 +15,7 @@ from typing import Any, Final, cast
 
 from fuzz.peers import run_session
 from inos.client import receipt as _receipt
-from inos.consensus.records import Account, Claim, Job, Lapse, Market
+from inos.consensus.records import Account, Claim, DisputeRecord, Job, Market
 from inos.genesis.loading import load_network, parse_genesis
 from inos.network.errors import HandshakeFailed, Misbehaviour, NetworkError
 from inos.network.identity import NodeIdentity, parse_peer_address
@@ -54,7 +54,7 @@ RECORDS: Final[tuple[Any, ...]] = (
     Account,
     Job,
     Claim,
-    Lapse,
+    DisputeRecord,
     Market,
 )
 MAX_RECORD: Final = 1 << 20

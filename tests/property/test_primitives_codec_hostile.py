@@ -11,20 +11,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inos.consensus.records import Account, Claim, Due, Job, JobState, Lapse, Market
+from inos.consensus.records import Account, Claim, DisputeRecord, Job, JobState, Juror, Market, NetworkMined
 from inos.consensus.statetree import OtherLeaf, StateProof
 from inos.primitives.blocks import Block, Header
 from inos.primitives.codec import decode, encode
 from inos.primitives.errors import CodecError
 from inos.primitives.matrices import MatrixRef, Seal, StripRow, Witness
-from inos.primitives.transactions import Challenge, ClaimJob, JobMode, PostJob, SubmitResult, Transaction, Transfer
+from inos.primitives.transactions import (
+    Challenge,
+    ClaimJob,
+    JobMode,
+    PostJob,
+    SubmitResult,
+    Transaction,
+    Transfer,
+    Verdict,
+)
 
 LIMIT = 1 << 20
 HASH, ADDRESS = bytes(range(32)), bytes(range(20))
 REF = MatrixRef(HASH, 16, 300, HASH)
 ROW = StripRow(bytes(16384), (HASH,))
 SEAL = Seal(REF, REF, 1, 200, 70_000, HASH)
-HEADER = Header(1, 77, 2**40, HASH, 2**41, HASH, HASH, HASH, ADDRESS, True, 2**64 - 1, SEAL)
+HEADER = Header(2, 77, 2**40, HASH, 2**41, HASH, HASH, HASH, ADDRESS, 2**64 - 1, SEAL)
 POST = PostJob(REF, REF, 10**10, 5, 20, 2**33, JobMode.CHECKED, 127)
 TXS = tuple(
     Transaction(7, HASH, 128, 255, payload, bytes(64))
@@ -34,15 +43,15 @@ VALUES: tuple[Any, ...] = (
     *TXS,
     Transaction(7, HASH, 128, 255, Challenge(HASH, 1, 300, ROW, ROW, ROW), bytes(64)),
     HEADER,
-    msgspec.structs.replace(HEADER, seal=None, uses_merit=False),
+    msgspec.structs.replace(HEADER, seal=None),
     Block(HEADER, TXS),
     Witness(bytes(16384), (HASH, HASH), bytes(16384), ()),
-    Account(1, 2**40, 3, 4, 5, 6, 7),
+    Account(1, 2**40, 3, 4, 5, 6, 7, 8),
     Job(ADDRESS, REF, REF, 1, 2, 3, 4, JobMode.CHECKED, 5, 6, JobState.SETTLED, ADDRESS, REF, 7),
     Claim(ADDRESS, 1, 2, 3),
-    Lapse((HASH, HASH)),
-    Due((HASH,)),
-    Market(1, 2, 3, 4),
+    DisputeRecord(bytes(20), 2, 1, 5, 7, (Juror(bytes(20), bytes(48), 3, HASH, Verdict.WRONG),)),
+    NetworkMined(5, 7),
+    Market(1, 2, 3),
     StateProof((HASH,), OtherLeaf(HASH, b"value")),
 )
 KINDS = tuple(type(value) for value in VALUES)

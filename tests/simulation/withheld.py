@@ -164,7 +164,7 @@ async def post_and_claim(world: World, hoarder: SimNode, nodes: Sequence[SimNode
     x, w = (rng.integers(-64, 64, (16, 1024), dtype=np.int8) for _ in range(2))
     x_ref, w_ref = [await hoarder.core.matrices.put(array) for array in (x, w)]
     height = Height(nodes[0].ledger.tip.header.height)
-    order = make_post_job(params, height, x_ref, w_ref, reward=1000, max_base_fee=100, lifetime=1000, claim_window=500)
+    order = make_post_job(params, height, x_ref, w_ref, reward=1000, max_burn=10**12, lifetime=1000, claim_window=500)
     posted = sign_payload(poster, params.chain_id, 0, FEE, order)
     job = JobId(compute_tx_id(posted))
     await hoarder.core.transactions.add(posted)

@@ -38,7 +38,7 @@ from inos.primitives.blocks import Block, Header, compute_block_id, compute_tx_r
 from inos.primitives.bls import get_bls
 from inos.primitives.codec import encode
 from inos.primitives.errors import InosError, MatrixMissing
-from inos.primitives.matrices import DTYPE_INT7, DTYPE_INT32, MatrixRef
+from inos.primitives.matrices import DTYPE_INT7, DTYPE_INT32, MatrixRef, Product
 from inos.primitives.transactions import (
     ClaimJob,
     Payload,
@@ -288,7 +288,7 @@ class FakeLedger:
 class AllRight:
     """Takes every product for right: the tests that need a wrong one put it there themselves."""
 
-    def is_result_correct(self, job: JobId, x: MatrixRef, w: MatrixRef, y: MatrixRef) -> bool:
+    def get_verdict(self, product: Product) -> bool:
         return True
 
 

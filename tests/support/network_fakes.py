@@ -64,7 +64,6 @@ def make_header(parent: Header | None, transactions: tuple[Transaction, ...] = (
         state_root=bytes(32),
         target=b"\xff" * 32,
         beneficiary=bytes(20),
-        uses_merit=False,
         nonce=nonce,
         seal=None,
     )

@@ -7,6 +7,9 @@ from inos.primitives.transactions import (
     CancelJob,
     Challenge,
     ClaimJob,
+    Dispute,
+    JuryReveal,
+    JuryVote,
     Payload,
     PostJob,
     RegisterVoter,
@@ -14,6 +17,7 @@ from inos.primitives.transactions import (
     SubmitResult,
     Transfer,
     UnbondVoter,
+    Verdict,
     WithdrawBond,
 )
 from inos.primitives.votes import Checkpoint, Link, SignedLink
@@ -34,4 +38,7 @@ PAYLOADS: Final[dict[type[Payload], Payload]] = {
     UnbondVoter: UnbondVoter(),
     WithdrawBond: WithdrawBond(),
     ReportVoter: ReportVoter(get_bls_key("bob"), _VOTE, _VOTE),
+    Dispute: Dispute(bytes(32)),
+    JuryVote: JuryVote(bytes(32), 5, get_bls_key("bob"), bytes(32), bytes(96)),
+    JuryReveal: JuryReveal(bytes(32), 5, get_bls_key("bob"), Verdict.RIGHT, bytes(32), bytes(96)),
 }

@@ -5,6 +5,7 @@ import { accountLink, blockLink, count, credits, el, facts, stat, roughCredits, 
 import { drawChart } from "../chart.js";
 
 const PAGE = 25;
+const NANO = 1e9;
 const COLUMNS = [
   ["height", (entry) => blockLink(entry.block, String(entry.height)), "number"],
   ["reason", (entry) => entry.reason.replaceAll("_", " ")],
@@ -37,7 +38,7 @@ export async function showAccount(main, address) {
   drawHistory(history, address, page, []);
   show(main,
     el("h1", {}, "Account"), el("p", {}, el("code", {}, account.address)), stats,
-    el("div", { class: "charts" }, drawPoints(reputation, "reputation"), drawPoints(reputation, "merit")),
+    el("div", { class: "charts" }, drawReputation(reputation)),
     reputation.is_complete ? null
       : el("p", { class: "quiet" }, "This node does not have the whole history, so the charts are incomplete. The values above are complete."),
     el("h2", {}, "Track record"),
@@ -54,15 +55,14 @@ function drawStats(holder, account) {
   holder.replaceChildren(
     stat("balance", roughCredits(account.balance), "credits"),
     stat("bonded", roughCredits(account.bonded), "credits"),
-    stat("merit", count(account.merit), "tickets"),
-    stat("reputation", count(account.reputation), "tickets"),
+    stat("reputation", roughCredits(account.reputation), "credits burned by jobs it settled"),
     stat("open claims", count(account.open_claims)),
     stat("transactions sent", count(account.nonce)));
 }
 
-function drawPoints(reputation, name) {
-  const points = reputation.points.map((point) => [point.height, Number(point[name])]);
-  return drawChart({ title: `${name}, tickets`, lines: [points], xName: "block", isStepped: true });
+function drawReputation(reputation) {
+  const points = reputation.points.map((point) => [point.height, Number(point.reputation) / NANO]);
+  return drawChart({ title: "Reputation, credits", lines: [points], xName: "block", isStepped: true });
 }
 
 function drawHistory(holder, address, page, before) {

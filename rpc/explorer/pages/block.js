@@ -2,7 +2,7 @@
 
 import { call } from "../api.js";
 import { accountLink, blockLink, count, credits, el, facts, jobLink, link, show, table, time, txLink } from "../dom.js";
-import { describeProduct, useful } from "./blocks.js";
+import { describeProduct, paidShare } from "./blocks.js";
 
 const FINALITY = { final: "final", justified: "justified", none: "not final" };
 const TRANSACTION_COLUMNS = [
@@ -30,10 +30,10 @@ export async function showBlock(main, name) {
       ["parent", block.height > 0 ? blockLink(header.parent, header.parent) : "none, this is the genesis block"],
       ["time", time(header.time_ms)],
       ["status", summary ? `${FINALITY[summary.finality]}, ${count(header.confirmations)} confirmations` : header.status],
-      ["mined by", accountLink(header.beneficiary), header.uses_merit ? " with merit" : " without merit"],
+      ["mined by", accountLink(header.beneficiary)],
       ["product", summary ? describeProduct(summary) : "–", summary?.product ? (job ? " for job " : ", which belongs to none of the newest 200 jobs") : null,
         job ? jobLink(job.id) : null],
-      ["paid work", summary ? useful(summary) : "–"],
+      ["paid work", summary ? paidShare(summary) : "–"],
       ["difficulty", `${count(header.difficulty)} tickets`],
       ["size", `${count(block.size)} bytes`],
     ])),
@@ -65,7 +65,7 @@ function listStats(stats) {
     stats.settled.length ? ["jobs settled", ...stats.settled.flatMap((job) => [jobLink(job), " "])] : null,
     ["minted", `${credits(stats.subsidy)} credits`],
     ["fees", `${credits(stats.fees)} credits`],
-    ["burned", `${credits(stats.burned)} credits, ${count(stats.base_fee)} nano per ticket`],
+    ["burned", `${credits(stats.burned)} credits, ${credits(stats.posted_burn)} of them by jobs posted`],
     ["supply after the block", `${credits(stats.supply)} credits`],
   ];
 }

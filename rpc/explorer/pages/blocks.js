@@ -11,8 +11,9 @@ export const describeProduct = (block) => {
   return made ? `${made.m} × ${made.k} × ${made.n}` : "genesis";
 };
 
-export function useful(block) {
-  const share = block.weight && block.weight !== "0" ? Math.min(1, block.tickets_settled / Number(block.weight)) : 0;
+export function paidShare(block) {
+  const most = Math.max(Number(block.weight ?? 0), block.tickets_settled ?? 0);
+  const share = most ? block.tickets_settled / most : 0;
   const fill = el("i");
   fill.style.width = `${100 * share}%`;
   return el("span", { title: `${block.tickets_settled ?? 0} tickets of paid work settled` },
@@ -22,10 +23,9 @@ export function useful(block) {
 const COLUMNS = [
   ["height", (block) => blockLink(block.id, String(block.height)), "number"],
   ["product", (block) => describeProduct(block)],
-  ["paid work", useful],
+  ["paid work", paidShare],
   ["block time", (block) => seconds(block.spacing_ms), "number"],
   ["mined by", (block) => accountLink(block.beneficiary), "wide"],
-  ["", (block) => (block.uses_merit ? el("span", { class: "tag" }, "merit") : ""), "wide"],
   ["settled", (block) => (block.settled.length ? jobLink(block.settled[0]) : ""), "wide"],
   ["txs", (block) => count(block.transactions), "number wide"],
 ];
@@ -69,8 +69,8 @@ function drawStats(holder, head, work, blocks) {
   const mean = timed.length ? timed.reduce((sum, block) => sum + block.spacing_ms, 0) / timed.length : 0;
   holder.replaceChildren(
     stat("height", count(head.height)),
-    stat("useful share", percent(Number(work.useful_share)), `of ${count(work.blocks)} blocks`),
-    stat("burned", work.burn_per_ticket, "nano per ticket"),
+    stat("paid share", percent(Number(work.paid_share)), `of ${count(work.blocks)} blocks`),
+    stat("burned", percent(Number(work.burned_share)), "of the subsidies"),
     stat("difficulty", count(head.difficulty), "tickets"),
     stat("block time", seconds(mean)),
     stat("pool", count(head.pool), "transactions"),

@@ -47,7 +47,7 @@ function runCheck(holder, header, witness, found) {
   const start = performance.now();
   let isGood = true, count = 0;
   try {
-    for (const step of verify(header, witness, found.id, found.premium)) {
+    for (const step of verify(header, witness, found.id)) {
       isGood &&= step.isOk;
       count++;
       list.append(el("li", { class: step.isOk ? "good" : "bad" },

@@ -1,4 +1,4 @@
-// Charts over the last blocks: difficulty, block time, tickets per second, useful share, supply.
+// Charts over the last blocks: difficulty, block time, tickets per second, paid share, supply.
 
 import { call, subscribe } from "../api.js";
 import { el, percent, show } from "../dom.js";
@@ -19,7 +19,7 @@ export async function showCharts(main) {
   };
   await draw();
   show(main, el("h1", {}, "Charts"), el("p", { class: "quiet" },
-    `The last ${BLOCKS} blocks. Times and shares are averages over ${SMOOTH} blocks. The useful share only shows how much work was paid for.`), holder);
+    `The last ${BLOCKS} blocks. Times and shares are averages over ${SMOOTH} blocks. The paid share only shows how much work was paid for.`), holder);
   const unsubscribe = subscribe("heads", {}, () => (Date.now() - last > REDRAW_MS ? draw() : null));
   return () => {
     isGone = true;
@@ -44,13 +44,14 @@ function makeCharts(blocks, supply) {
     drawChart({ ...common, title: "Difficulty, tickets per block", lines: [perBlock(mined, (b) => Number(b.difficulty))] }),
     drawChart({ ...common, title: "Block time, s", lines: [over(timed, (b) => b.spacing_ms / 1000, () => 1)] }),
     drawChart({ ...common, title: "Tickets per second", lines: [over(timed, (b) => Number(b.weight), (b) => b.spacing_ms / 1000)] }),
-    drawChart({ ...common, title: "Useful share", format: percent,
-      lines: [over(mined, (b) => b.tickets_settled, (b) => Number(b.weight))] }),
+    drawChart({ ...common, title: "Paid share", format: percent,
+      lines: [over(mined, (b) => b.tickets_settled, (b) => Math.max(Number(b.weight), b.tickets_settled))] }),
     drawChart({ ...common, title: "Minted, credits", fromZero: false, lines: [minted],
       format: (value) => Math.round(value).toLocaleString("en").replaceAll(",", " ") }),
     drawChart({ ...common, title: `Burned, ${isLittle ? "nano" : "credits"}`, lines: [burned],
       format: (value) => shorten(isLittle ? value * NANO : value) }),
-    drawChart({ ...common, title: "Base fee, nano burned per ticket", lines: [perBlock(mined, (b) => Number(b.base_fee))] }),
+    drawChart({ ...common, title: "Burned by settled jobs, part of the subsidies", format: percent,
+      lines: [over(mined, (b) => Number(b.settled_burn), (b) => Number(b.subsidy))] }),
   ];
 }
 

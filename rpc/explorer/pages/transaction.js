@@ -24,7 +24,7 @@ export async function showTransaction(main, id) {
       el("pre", { class: "scroll mono" }, JSON.stringify(tx, null, 2))));
 }
 
-const AMOUNTS = new Set(["amount", "reward", "bond", "max_base_fee"]);
+const AMOUNTS = new Set(["amount", "reward", "bond", "max_burn"]);
 
 function describe(payload) {
   return Object.entries(payload).map(([name, value]) => {

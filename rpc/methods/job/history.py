@@ -16,14 +16,28 @@ from inos.rpc.ports import NodePort
 
 MAX_EVENTS: Final = 1000
 
-EventNames = Literal["posted", "claimed", "delivered", "settled", "lapsed", "challenged", "cancelled"]
+EventNames = Literal[
+    "posted",
+    "claimed",
+    "delivered",
+    "settled",
+    "lapsed",
+    "challenged",
+    "cancelled",
+    "disputed",
+    "upheld",
+    "rejected",
+    "undecided",
+]
 JobEventName = TypeAliasType(
     "JobEventName",
     Annotated[
         EventNames,
         Field(
             description='What happened to a job. "lapsed": the claim\'s time ended without a result, and the worker '
-            'lost its bond. "challenged": the result was shown to be wrong. After both, the job is open again.'
+            'lost its bond. "challenged": the result was shown to be wrong. After both, the job is open again. '
+            '"disputed": a jury decides. "upheld": it found the result right. "rejected": it did not, and the job is '
+            'open again. "undecided": it came to no decision, and the job is closed.'
         ),
     ],
 )
@@ -35,6 +49,10 @@ EVENT_NAMES: Final[dict[JobEventKind, EventNames]] = {
     JobEventKind.LAPSED: "lapsed",
     JobEventKind.CHALLENGED: "challenged",
     JobEventKind.CANCELLED: "cancelled",
+    JobEventKind.DISPUTED: "disputed",
+    JobEventKind.UPHELD: "upheld",
+    JobEventKind.REJECTED: "rejected",
+    JobEventKind.UNDECIDED: "undecided",
 }
 
 

@@ -4,17 +4,16 @@ import asyncio
 from collections.abc import Iterable
 
 from inos.chain.ledger import Tip
-from inos.consensus.records import MAX_RECORD_BYTES, Account, Job, JobState, Kind, Market, StateKey
+from inos.consensus.records import CLOSED_STATES, MAX_RECORD_BYTES, Account, Job, Kind, Market, Pot, StateKey
 from inos.primitives.codec import decode
 from inos.rpc.lookup import make_tip_moving
 from inos.rpc.ports import NodePort
 
 TRIES = 3
-ESCROWED = frozenset({JobState.OPEN, JobState.CLAIMED, JobState.DELIVERED})
 
 
 async def audit(node: NodePort) -> tuple[Tip, Market, int]:
-    """Return tip, market and the sum of all balances, bonds and escrowed rewards in nano, all of one block.
+    """Return tip, market and the sum of all balances, bonds, escrowed rewards and pots in nano, of one block.
 
     A thread adds up the records of one database snapshot, while blocks are connected.
 
@@ -30,7 +29,7 @@ async def audit(node: NodePort) -> tuple[Tip, Market, int]:
 
 
 def add_up(records: Iterable[tuple[StateKey, bytes]]) -> tuple[Market, int]:
-    """Return the market record and the sum of the nano in all accounts, bonds and escrows.
+    """Return the market record and the sum of the nano in all accounts, bonds, escrows and pots.
 
     Raises:
         LookupError: there is no market record.
@@ -43,7 +42,9 @@ def add_up(records: Iterable[tuple[StateKey, bytes]]) -> tuple[Market, int]:
             total += account.balance + account.bonded
         elif key[0] == Kind.JOB:
             job = decode(Job, value, limit=MAX_RECORD_BYTES)
-            total += job.reward if job.state in ESCROWED else 0
+            total += 0 if job.state in CLOSED_STATES else job.reward
+        elif key[0] == Kind.POT:
+            total += decode(Pot, value, limit=MAX_RECORD_BYTES).amount
         elif key[0] == Kind.MARKET:
             market = decode(Market, value, limit=MAX_RECORD_BYTES)
     if market is None:

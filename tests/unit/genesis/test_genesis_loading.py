@@ -27,24 +27,34 @@ CHANGED: dict[str, Any] = {
     "subsidy_initial": "50000000001",
     "subsidy_decay_interval": 10_001,
     "subsidy_tail": "1000000001",
-    "merit_premium": 5,
-    "base_fee_initial": "2",
-    "base_fee_floor": None,  # with base_fee_initial, below
-    "base_fee_change_denominator": 9,
-    "useful_target_percent": 51,
+    "burn_per_mille": 126,
+    "byte_burn_per_mille": 126,
+    "job_fee": "1000001",
+    "account_fee": "100001",
     "max_checked_bytes": 33_554_433,
+    "max_checked_block_bytes": 67_108_865,
+    "max_optimistic_bytes": 2_147_483_649,
+    "max_block_cost_us": 500_001,
     "min_bond": "100000001",
     "min_claim_window": 6,
     "max_claim_window": 2_001,
     "max_job_lifetime": 50_001,
     "base_open_claims": 5,
-    "reputation_per_claim": 1_001,
+    "reputation_per_claim": "10000000001",
     "max_open_claims": 65,
     "reputation_half_life": 5_001,
+    "job_retention": 5001,
+    "result_depth": 241,
     "challenge_window": 31,
+    "jury_size": 9,
+    "jury_window": 31,
+    "jury_mib_fee": "10001",
     "epoch_blocks": 9,
+    "finality_start": 9,
+    "bond_leverage": 1001,
+    "max_voters": 513,
     "min_voter_bond": "7",
-    "unbonding_epochs": 11,
+    "unbonding_epochs": 81,
 }
 
 
@@ -85,15 +95,12 @@ def test_presets_are_the_two_and_differ() -> None:
 
 def test_numbers_of_the_presets() -> None:
     devnet, testnet = load_network("devnet").params, load_network("testnet").params
-    assert (devnet.spacing_ms, devnet.asert_half_life_ms, devnet.epoch_blocks) == (2_000, 60_000, 8)
+    assert (devnet.spacing_ms, devnet.asert_half_life_ms, devnet.epoch_blocks) == (2_000, 60_000, 4)
     assert (testnet.spacing_ms, testnet.asert_half_life_ms, testnet.epoch_blocks) == (30_000, 3_600_000, 32)
-    assert [compute_difficulty(p.genesis_target) for p in (devnet, testnet)] == [600, 200_000]
+    assert [compute_difficulty(p.genesis_target) for p in (devnet, testnet)] == [20_000, 200_000]
     assert [compute_difficulty(p.max_target) for p in (devnet, testnet)] == [16, 4096]
     for params in (devnet, testnet):
-        assert params.merit_premium == 4
-        assert (params.base_fee_initial, params.base_fee_floor, params.base_fee_change_denominator) == (1, 1, 8)
-        assert params.useful_target_percent == 50
-        assert params.max_checked_bytes == 32 * 1024 * 1024
+        assert params.burn_per_mille == 125
         assert (params.max_block_bytes, params.max_future_ms, params.median_time_blocks) == (
             4 * 1024 * 1024,
             15_000,
@@ -120,7 +127,7 @@ def test_the_id_is_independent_of_formatting_and_order(tmp_path: Path) -> None:
     assert _load(tmp_path, backwards, indent=7).genesis_id == expected
 
 
-@pytest.mark.parametrize("field", [f for f in CHANGED if CHANGED[f] is not None])
+@pytest.mark.parametrize("field", sorted(CHANGED))
 def test_every_parameter_moves_the_id(field: str, tmp_path: Path) -> None:
     document = _document()
     assert document["params"][field] != CHANGED[field]
@@ -130,12 +137,17 @@ def test_every_parameter_moves_the_id(field: str, tmp_path: Path) -> None:
     assert network.params != load_network("devnet").params
 
 
-def test_the_floor_moves_the_id(tmp_path: Path) -> None:
-    document = _document()
-    document["params"]["base_fee_initial"] = "2"
-    before = _load(tmp_path, document).genesis_id
-    document["params"]["base_fee_floor"] = "2"
-    assert _load(tmp_path, document).genesis_id != before
+def test_bounds_and_prices_of_the_presets() -> None:
+    devnet, testnet = load_network("devnet").params, load_network("testnet").params
+    mib = 1 << 20
+    assert [
+        (p.byte_burn_per_mille, p.job_fee, p.account_fee, p.max_checked_bytes, p.max_checked_block_bytes)
+        for p in (devnet, testnet)
+    ] == [(125, 10**6, 10**5, 32 * mib, 64 * mib), (5, 10**7, 10**6, 8 * mib, 16 * mib)]
+    assert [(p.max_optimistic_bytes, p.max_block_cost_us) for p in (devnet, testnet)] == [
+        (2048 * mib, 500_000),
+        (4096 * mib, 5_000_000),
+    ]
 
 
 @pytest.mark.parametrize(("field", "value"), [("name", "other"), ("chain_id", 7), ("genesis_time_ms", 1)])
@@ -165,14 +177,17 @@ def test_allocations_move_the_id_and_seeds_do_not(tmp_path: Path) -> None:
         ("params", "spacing_ms", True, "params.spacing_ms"),
         ("params", "spacing_ms", 0, "params.spacing_ms"),
         ("params", "spacing_ms", 70_000, "spacing_ms is above asert_half_life_ms"),
-        ("params", "merit_premium", 0, "params.merit_premium"),
+        ("params", "burn_per_mille", -1, "params.burn_per_mille"),
         ("params", "subsidy_initial", 50, "params.subsidy_initial"),
         ("params", "subsidy_initial", "-1", "params.subsidy_initial"),
         ("params", "subsidy_initial", "1.5", "params.subsidy_initial"),
         ("params", "subsidy_initial", "007", "params.subsidy_initial"),
         ("params", "subsidy_initial", "18446744073709551616", "2^64"),
         ("params", "subsidy_initial", "1", "subsidy_tail is above subsidy_initial"),
-        ("params", "base_fee_floor", "0", "at least 1 nano"),
+        ("params", "reputation_per_claim", "0", "at least 1 nano"),
+        ("params", "max_checked_block_bytes", 1 << 20, "max_checked_bytes is above max_checked_block_bytes"),
+        ("params", "max_block_cost_us", 100_000, "max_block_cost_us must be at least"),
+        ("params", "unbonding_epochs", 35, "at least 36"),
         ("params", "genesis_target", "ff", "params.genesis_target"),
         ("params", "genesis_target", "0" * 64, "at least 1"),
         ("params", "genesis_target", "f" * 64, "not above max_target"),

@@ -22,11 +22,11 @@ from inos.network.wire.control import Bye, Ping, Pong
 from inos.network.wire.messages import KINDS as MESSAGES
 from inos.primitives.bls import get_bls
 from inos.primitives.transactions import Payload, Transaction, get_job_id, sign_transaction
-from inos.primitives.units import Height
+from inos.primitives.units import Height, Tickets
 from inos.rpc.methods.job.history import EVENT_NAMES
 from inos.rpc.models.render import KINDS, STATE_NAMES, Renderer
 from inos.wallet.build import compute_cost
-from support.consensus_lab import ALICE, CHAIN_ID, Lab, Products, get_code
+from support.consensus_lab import ALICE, CHAIN_ID, Lab, get_code
 from support.documents import ROOT
 from support.payloads import PAYLOADS
 
@@ -124,7 +124,7 @@ class Forgotten(msgspec.Struct, frozen=True, array_like=True, tag=99):
 
 
 def process(lab: Lab, tx: Transaction) -> None:
-    process_transaction(Effects(lab.params, Height(1), lab.state), tx, Products())
+    process_transaction(Effects(lab.params, Height(1), Tickets(600), lab.state), tx)
 
 
 DISPATCHES: dict[str, Callable[[Lab, Transaction], object]] = {

@@ -40,27 +40,18 @@ def make_payee(node: Any, *, spendable: int = 0, lacks: bool = False, **settings
     return Payout(node, replace(SETTINGS, **settings), desk, lane), lane  # type: ignore[arg-type]
 
 
-async def get_beneficiary(payout: Payout) -> tuple[Address, bool]:
-    header = (await payout.get_template()).header
-    return Address(header.beneficiary), header.uses_merit
+async def get_beneficiary(payout: Payout) -> Address:
+    return Address((await payout.get_template()).header.beneficiary)
 
 
 async def test_blocks_go_to_the_payee(node: Any) -> None:
     node.accounts[WORKER] = Account()
-    assert await get_beneficiary(make_payee(node)[0]) == (PAID, False)
-
-
-async def test_merit_is_used_by_the_worker_who_has_it(node: Any) -> None:
-    node.accounts[WORKER] = Account(merit=99)
-    assert await get_beneficiary(make_payee(node)[0]) == (PAID, False)
-    node.accounts[WORKER] = Account(merit=100)
-    assert await get_beneficiary(make_payee(node)[0]) == (WORKER, True)
-    assert await get_beneficiary(make_payee(node, allow_merit=False)[0]) == (PAID, False)
+    assert await get_beneficiary(make_payee(node)[0]) == PAID
 
 
 async def test_a_worker_without_the_bond_for_a_job_gets_the_block(node: Any) -> None:
     node.accounts[WORKER] = Account()
-    assert await get_beneficiary(make_payee(node, lacks=True)[0]) == (WORKER, False)
+    assert await get_beneficiary(make_payee(node, lacks=True)[0]) == WORKER
 
 
 async def test_surplus_is_passed_on_and_the_capital_kept(node: Any) -> None:
@@ -86,4 +77,4 @@ async def test_a_worker_that_is_the_payee_passes_nothing_on(node: Any) -> None:
     payee, lane = make_payee(node, spendable=10**15, beneficiary=WORKER)
     await payee.tend()
     assert lane.sent == []
-    assert await get_beneficiary(payee) == (WORKER, False)
+    assert await get_beneficiary(payee) == WORKER

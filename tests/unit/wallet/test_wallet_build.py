@@ -79,11 +79,11 @@ def test_addresses_of_other_networks_make_no_payload() -> None:
 
 
 def test_post_job_and_what_it_costs_at_most() -> None:
-    payload = build.make_post_job(_params(), Height(40), X, W, reward=1000, max_base_fee=3, lifetime=60)
+    payload = build.make_post_job(_params(), Height(40), X, W, reward=1000, max_burn=84, lifetime=60)
     assert (payload.deadline, payload.bond, payload.claim_window, payload.mode) == (100, 100, 5, JobMode.CHECKED)
     # ceil(100/16) * ceil(17/16) * ceil(2000/1024) = 7 * 2 * 2 tickets
     assert build.compute_tickets(X, W) == 28
-    assert build.compute_cost(payload, 5) == 1000 + 3 * 28 + 5
+    assert build.compute_cost(payload, 5) == 1000 + 84 + 5
     assert _code(build.build_transaction, KEY, 1, _account(1088), payload, 5) == "insufficient-balance"
     assert is_transaction_signed(build.build_transaction(KEY, 1, _account(1089), payload, 5))
 
@@ -93,7 +93,7 @@ def test_post_job_and_what_it_costs_at_most() -> None:
     [
         ({"reward": 0}, "bad-amount"),
         ({"bond": 99}, "bad-amount"),
-        ({"max_base_fee": 0}, "bad-amount"),
+        ({"max_burn": 0}, "bad-amount"),
         ({"lifetime": 501}, "bad-lifetime"),
         ({"lifetime": 0}, "bad-lifetime"),
         ({"claim_window": 4}, "bad-claim-window"),
@@ -101,13 +101,13 @@ def test_post_job_and_what_it_costs_at_most() -> None:
     ],
 )
 def test_post_job_refusals(change: dict[str, int], code: str) -> None:
-    named = {"reward": 1, "max_base_fee": 1, "lifetime": 10} | change
+    named = {"reward": 1, "max_burn": 1, "lifetime": 10} | change
     assert _code(build.make_post_job, _params(), Height(1), X, W, **named) == code
 
 
 def test_operands_of_different_depth() -> None:
     other = MatrixRef(b"w" * 32, 17, 1999, b"s" * 32)
-    named = {"reward": 1, "max_base_fee": 1, "lifetime": 10}
+    named = {"reward": 1, "max_burn": 1, "lifetime": 10}
     assert _code(build.make_post_job, _params(), Height(1), X, other, **named) == "shape-mismatch"
 
 

@@ -26,7 +26,7 @@ from inos.mesh.store import MatrixStore
 from inos.primitives.blocks import Block, compute_anchor
 from inos.primitives.bls import get_bls
 from inos.primitives.errors import MatrixMissing
-from inos.primitives.matrices import MatrixRef
+from inos.primitives.matrices import MatrixRef, Product
 from inos.primitives.transactions import (
     ClaimJob,
     JobMode,
@@ -37,7 +37,7 @@ from inos.primitives.transactions import (
     Transfer,
     sign_transaction,
 )
-from inos.primitives.units import JobId, MatrixId, Nano, StateRoot, TimeMs, TxId
+from inos.primitives.units import MatrixId, Nano, StateRoot, TimeMs, TxId
 from inos.wallet.addresses import encode_address
 from inos.wallet.build import encode_transaction
 from inos.wallet.keys import Key, make_key
@@ -61,7 +61,8 @@ class StoredResults:
     def __init__(self, store: MatrixStore) -> None:
         self._store = store
 
-    def is_result_correct(self, job: JobId, x: MatrixRef, w: MatrixRef, y: MatrixRef) -> bool:
+    def get_verdict(self, product: Product) -> bool:
+        job, x, w, y = product.job, product.x, product.w, product.y
         arrays = [self._store.get(MatrixId(ref.id)) for ref in (x, w, y)]
         if any(array is None for array in arrays):
             raise MatrixMissing([MatrixId(ref.id) for ref in (x, w, y)])
@@ -107,7 +108,7 @@ class RealNode(FakeNode):
     def mine_block(self) -> None:
         """Find a winning ticket and connect the block."""
         now = TimeMs(START + (self.ledger.tip.header.height + 1) * self.params.spacing_ms)
-        template = make_template(self.ledger, self.mempool, beneficiary=MINER.address, now_ms=now, allow_merit=False)
+        template = make_template(self.ledger, self.mempool, beneficiary=MINER.address, now_ms=now)
         self.mempool.on_refused(template.refusals, self.ledger.state)
         operand = work.Operand.commit(np.ones((64, 64), np.int8))
         for nonce in range(100):
@@ -172,7 +173,7 @@ async def test_blocks_from_genesis_to_tip(ask: Ask, node: RealNode) -> None:
 async def test_refusals_name_the_rule(ask: Ask, node: RealNode) -> None:
     other = encode_transaction(sign_transaction(ALICE.secret, 7, 0, 1000, Transfer(BOB.address, 1)))
     error = await ask("tx_send", other)
-    assert (error["code"], error["data"]["expected"], error["data"]["got"]) == (-32003, "1337", "7")
+    assert (error["code"], error["data"]["expected"], error["data"]["got"]) == (-32003, "1338", "7")
     rich = await ask("tx_send", sign(node, ALICE, 0, Transfer(BOB.address, 2 * FUNDS)))
     assert (rich["code"], rich["data"]["code"]) == (-32004, "insufficient-balance")
     good = sign(node, ALICE, 0, Transfer(BOB.address, 1))
@@ -239,9 +240,9 @@ async def test_a_stranger_can_check_the_proofs(ask: Ask, node: RealNode) -> None
         if proof["value"] is None:
             assert (account["nonce"], account["balance"], account["reputation"]) == (0, "0", "0")
         else:
-            nonce, balance, bonded, merit = msgspec.msgpack.decode(bytes.fromhex(proof["value"]))[:4]
-            assert (nonce, str(balance), str(bonded), str(merit)) == tuple(
-                account[name] for name in ("nonce", "balance", "bonded", "merit")
+            nonce, balance, bonded, reputation = msgspec.msgpack.decode(bytes.fromhex(proof["value"]))[:4]
+            assert (nonce, str(balance), str(bonded), str(reputation)) == tuple(
+                account[name] for name in ("nonce", "balance", "bonded", "reputation")
             )
             proof["value"] = proof["value"][:-2] + "7f"
             assert fold_proof(address, proof) != header["state_root"]
@@ -258,7 +259,7 @@ async def test_a_job_through_history_and_audit(ask: Ask, node: RealNode) -> None
         claim_window=20,
         deadline=100,
         mode=JobMode.CHECKED,
-        max_base_fee=10,
+        max_burn=10**13,
     )
     job = (await ask("tx_send", sign(node, ALICE, 0, post)))["id"]
     await mine(node)
@@ -279,13 +280,17 @@ async def test_a_job_through_history_and_audit(ask: Ask, node: RealNode) -> None
     assert (settled["state"], settled["closed_at"], settled["y"]["id"]) == ("settled", 3, work.matrix_id(y).hex())
     assert (await ask("job_list", state="settled", poster=text(ALICE)))["jobs"] == [settled]
     supply = await ask("state_supply", audit=True)
-    assert supply["sum_of_records"] == supply["supply"] == str(2 * FUNDS + 3 * 50 * 10**9 - 2)
+    assert supply["sum_of_records"] == supply["supply"] == str(2 * FUNDS + 3 * 50 * 10**9 - int(settled["burned"]))
     history = await ask("state_getHistory", text(MINER), 100)
     kinds = [entry["kind"] for entry in history["entries"]]
     assert kinds.count("block_reward") == 3
     assert [kind for kind in kinds if kind != "block_reward"] == ["submit_result", "claim_job", "genesis"]
     reward = next(entry for entry in history["entries"] if entry["kind"] == "block_reward")
-    assert (reward["balance"], reward["fee"], reward["id"]) == ("50000001000", "0", reward["block"])
+    assert (reward["balance"], reward["fee"], reward["id"]) == (
+        str(50 * 10**9 - 50 * 10**9 // 64 + 1000),
+        "0",
+        reward["block"],
+    )
     assert [each["reason"] for each in reward["movements"]] == ["subsidy", "fees_collected"]
     account = await ask("state_getAccount", text(MINER))
     assert sum(int(entry["balance"]) for entry in history["entries"]) == int(account["balance"])

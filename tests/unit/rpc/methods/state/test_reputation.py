@@ -40,7 +40,7 @@ async def post(node: FakeNode) -> TxId:
         claim_window=node.params.min_claim_window,
         deadline=5000,
         mode=JobMode.CHECKED,
-        max_base_fee=10**6,
+        max_burn=10**13,
     )
     nonce = node.mempool.next_nonce(ALICE.address, node.ledger.state)
     tx_id = await node.transactions.add(sign_transaction(ALICE.secret, node.params.chain_id, nonce, FEE, job))
@@ -63,7 +63,6 @@ async def test_the_points_lead_to_the_values_in_the_state(node: FakeNode, ask: A
     assert found["is_complete"] is True
     assert found["points"][-1] == {
         "height": height,
-        "merit": str(account.merit),
         "reputation": str(compute_reputation(node.params, account, Height(height))),
     }
     heights = [point["height"] for point in found["points"]]
