@@ -176,15 +176,13 @@ class FakeNode:
     def has(self, tx: TxId) -> bool:
         return tx in self.pool
 
-    async def _make_template(self, beneficiary: Address, allow_merit: bool) -> Template:
+    async def _make_template(self, beneficiary: Address) -> Template:
         self.made += 1
-        merit = self.get_account(beneficiary).merit
         header = replace(
             self.header,
             parent=self.tip.id,
             height=self.height + 1,
             beneficiary=beneficiary,
-            uses_merit=allow_merit and merit >= DIFFICULTY,
         )
         return Template(header=header, transactions=(), allowed_target=self.target)
 

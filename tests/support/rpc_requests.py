@@ -11,6 +11,8 @@ from support.fake_node import FEE, FakeNode
 ALICE = make_key(bytes(31) + b"\x01")
 BOB = make_key(bytes(31) + b"\x02")
 FUNDS = 1000 * 10**9
+BURN = "9254395"
+"""Of `make_post`: 625,000 nano for 2 tickets at D = 20,000, 7,629,395 for 5 strips, 1,000,000 for its place."""
 RNG = np.random.default_rng(1)
 X = RNG.integers(-64, 64, (20, 30), np.int8)
 W = RNG.integers(-64, 64, (10, 30), np.int8)
@@ -33,5 +35,5 @@ def make_post(node: FakeNode, reward: int = 10**9) -> PostJob:
         claim_window=node.params.min_claim_window,
         deadline=500,
         mode=JobMode.CHECKED,
-        max_base_fee=100,
+        max_burn=10**13,
     )

@@ -45,4 +45,4 @@ async def test_a_win_becomes_a_block_under_its_own_anchor(node: Any) -> None:
         assert block.header.seal is not None
         assert compute_anchor(block.header) == kernel.calls[0][3]
         assert block.header.beneficiary == ME
-        await node.until(lambda: miner.get_status().blocks_without_merit == 1)
+        await node.until(lambda: miner.get_status().blocks_won == 1)

@@ -34,7 +34,7 @@ def make_job(node: FakeNode) -> PostJob:
         claim_window=node.params.min_claim_window,
         deadline=500,
         mode=JobMode.CHECKED,
-        max_base_fee=100,
+        max_burn=10**13,
     )
 
 

@@ -11,20 +11,20 @@ from support.rpc_served import Ask
 
 
 async def test_head_and_blocks(ask: Ask, node: FakeNode) -> None:
-    await ask("tx_send", hex=sign(node, Transfer(BOB.address, 5)))
+    await ask("tx_send", hex=sign(node, Transfer(BOB.address, 100_005)))
     node.mine()
     node.mine()
     head = await ask("chain_head")
     assert head["height"] == 2
     assert head["id"] == node.ledger.tip.id.hex()
-    assert head["difficulty"] == "600"
-    assert head["weight"] == "1200"
+    assert head["difficulty"] == "20000"
+    assert head["weight"] == "40000"
     one = await ask("chain_getBlock", 1)
     assert one["height"] == 1
     assert one["header"]["confirmations"] == 2
     assert one["header"]["beneficiary"] == text(WORKER.address)
     assert one["transactions"][0]["kind"] == "transfer"
-    assert one["transactions"][0]["payload"] == {"to": text(BOB.address), "amount": "5"}
+    assert one["transactions"][0]["payload"] == {"to": text(BOB.address), "amount": "100005"}
     assert one["stats"]["fees"] == "1000"
     assert one["stats"]["subsidy"] == "50000000000"
     assert await ask("chain_getBlock", one["id"]) == one

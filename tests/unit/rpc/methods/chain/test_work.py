@@ -10,7 +10,7 @@ from support.rpc_served import Ask
 
 async def test_useful_work_of_an_empty_chain(ask: Ask) -> None:
     useful = await ask("chain_usefulWork")
-    assert (useful["blocks"], useful["useful_share"], useful["burn_per_ticket"]) == (0, "0", "0")
+    assert (useful["blocks"], useful["paid_share"], useful["burned_share"]) == (0, "0", "0")
 
 
 async def test_a_window_is_never_shown_in_part(ask: Ask, node: FakeNode, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 """job_get, job_list and job_quote."""
 
 from support.fake_node import WORKER, FakeNode
-from support.rpc_requests import ALICE, BOB, make_post, sign, text
+from support.rpc_requests import ALICE, BOB, BURN, make_post, sign, text
 from support.rpc_served import Ask
 
 
@@ -14,11 +14,11 @@ async def test_a_jobs_life(ask: Ask, node: FakeNode) -> None:
     found = await ask("job_get", job)
     assert (found["state"], found["poster"], found["reward"]) == ("open", text(ALICE.address), "1000000000")
     assert found["tickets"] == 2
-    assert found["burned"] == "2"
+    assert found["burned"] == BURN
     assert (found["claim"], found["worker"], found["y"], found["closed_at"]) == (None, None, None, None)
     assert (await ask("job_list", state="open"))["jobs"] == [found]
     supply = await ask("state_supply", audit=True)
-    assert (supply["escrowed"], supply["burned"], supply["is_conserved"]) == ("1000000000", "2", True)
+    assert (supply["escrowed"], supply["burned"], supply["is_conserved"]) == ("1000000000", BURN, True)
     node.work_jobs()
     done = await ask("job_get", job)
     assert (done["state"], done["worker"], done["closed_at"]) == ("settled", text(WORKER.address), 3)
@@ -28,16 +28,17 @@ async def test_a_jobs_life(ask: Ask, node: FakeNode) -> None:
     assert (await ask("job_list", poster=text(BOB.address)))["jobs"] == []
     useful = await ask("chain_usefulWork", window=2)
     assert (useful["from_height"], useful["to_height"], useful["blocks"]) == (2, 3, 2)
-    assert (useful["weight_mined"], useful["tickets_settled"], useful["tickets_posted"]) == ("1200", 2, 0)
-    assert useful["useful_share"] == "0.001667"
+    assert (useful["weight_mined"], useful["tickets_settled"], useful["tickets_posted"]) == ("40000", 2, 0)
+    assert useful["paid_share"] == "0.00005"
     useful = await ask("chain_usefulWork", 1000)
     assert (useful["from_height"], useful["blocks"], useful["tickets_posted"]) == (1, 3, 2)
-    assert (useful["burned"], useful["burn_per_ticket"], useful["blocks_with_merit"]) == ("2", "1", 0)
-    merit = (await ask("state_getAccount", text(WORKER.address)))["merit"]
-    assert merit == "2"
+    assert (useful["burned"], useful["settled_burn"]) == (BURN, BURN)
+    assert useful["burned_share"] == "0.000061"  # of three subsidies of 50 credits, rounded down
+    assert useful["price_per_tera"] == "1192092895508"  # an eighth of 50 credits for 20,000 tickets of 2^18
+    assert (await ask("state_getAccount", text(WORKER.address)))["reputation"] == BURN
     history = await ask("job_history", job)
     assert [(e["event"], e["height"], e["worker"], e["amount"]) for e in history["events"]] == [
-        ("posted", 1, None, "2"),
+        ("posted", 1, None, BURN),
         ("claimed", 2, text(WORKER.address), found["bond"]),
         ("settled", 3, text(WORKER.address), "1000000000"),
     ]
@@ -47,7 +48,7 @@ async def test_a_jobs_life(ask: Ask, node: FakeNode) -> None:
         "claimed": 1, "settled": 1, "lapsed": 0, "tickets": 2, "earned": "1000000000",
     }  # fmt: skip
     poster = (await ask("job_trackRecord", text(ALICE.address)))["poster"]
-    assert (poster["posted"], poster["settled"], poster["paid"], poster["burned"]) == (1, 1, "1000000000", "2")
+    assert (poster["posted"], poster["settled"], poster["paid"], poster["burned"]) == (1, 1, "1000000000", BURN)
     nobody = await ask("job_trackRecord", text(BOB.address))
     assert (nobody["worker"]["claimed"], nobody["poster"]["posted"]) == (0, 0)
     assert (await ask("job_history", "ab" * 32))["data"]["code"] == "job-unknown"

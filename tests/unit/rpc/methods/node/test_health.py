@@ -9,7 +9,7 @@ async def test_version_and_health(ask: Ask, node: FakeNode) -> None:
     version = await ask("node_version")
     assert version["name"] == "inos"
     assert version["network"] == "devnet"
-    assert version["chain_id"] == 1337
+    assert version["chain_id"] == 1338
     assert version["genesis"] == node.genesis_id.hex()
     assert version["protocol_version"] == 1
     assert version["node_id"] == "05" * 32

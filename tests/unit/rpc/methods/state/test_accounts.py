@@ -28,8 +28,8 @@ async def test_an_account_with_its_proof(ask: Ask, node: FakeNode) -> None:
     assert is_proven(absent["proof"])
     assert (await ask("state_getAccount", text(BOB.address)))["proof"] is None
     worker = await ask("state_getAccount", text(WORKER.address))
-    assert worker["balance"] == str(FUNDS + 50 * 10**9)
-    assert worker["reputation"] == "600"
+    assert worker["balance"] == str(FUNDS + 50 * 10**9 - 50 * 10**9 // 64)
+    assert worker["reputation"] == "0"
 
 
 def is_proven(proof: dict[str, Any]) -> bool:

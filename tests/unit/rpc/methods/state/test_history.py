@@ -4,7 +4,7 @@ from typing import Any
 
 from inos.primitives.transactions import CancelJob, Transfer
 from support.fake_node import WORKER, FakeNode
-from support.rpc_requests import ALICE, BOB, FUNDS, make_post, sign, text
+from support.rpc_requests import ALICE, BOB, BURN, FUNDS, make_post, sign, text
 from support.rpc_served import Ask
 
 
@@ -13,7 +13,7 @@ def list_moved(entry: dict[str, Any]) -> list[tuple[str, str, str]]:
 
 
 async def test_history_from_both_sides(ask: Ask, node: FakeNode) -> None:
-    await ask("tx_send", sign(node, Transfer(BOB.address, 5)))
+    await ask("tx_send", sign(node, Transfer(BOB.address, 100_005)))
     node.mine()
     job = (await ask("tx_send", sign(node, make_post(node), 1)))["id"]
     lost = (await ask("tx_send", sign(node, make_post(node, 7), 2)))["id"]
@@ -27,13 +27,13 @@ async def test_history_from_both_sides(ask: Ask, node: FakeNode) -> None:
         ("submit_result", []),
         ("claim_job", []),
         ("cancel_job", [fee, ("job_reward_returned", "7", "0")]),
-        ("post_job", [fee, ("job_reward_escrowed", "-7", "0"), ("job_burn", "-2", "0")]),
-        ("post_job", [fee, ("job_reward_escrowed", "-1000000000", "0"), ("job_burn", "-2", "0")]),
-        ("transfer", [fee, ("sent", "-5", "0")]),
+        ("post_job", [fee, ("job_reward_escrowed", "-7", "0"), ("job_burn", f"-{BURN}", "0")]),
+        ("post_job", [fee, ("job_reward_escrowed", "-1000000000", "0"), ("job_burn", f"-{BURN}", "0")]),
+        ("transfer", [fee, ("sent", "-100005", "0")]),
         ("genesis", [("allocated", str(FUNDS), "0")]),
     ]
     transfer = alice[-2]
-    assert (transfer["balance"], transfer["bonded"], transfer["fee"], transfer["height"]) == ("-1005", "0", "1000", 1)
+    assert (transfer["balance"], transfer["bonded"], transfer["fee"], transfer["height"]) == ("-101005", "0", "1000", 1)
     assert transfer["movements"][1]["counterparty"] == text(BOB.address)
     assert {each["job"] for each in alice[4]["movements"]} == {None, job}
     bob = await ask("state_getHistory", address=text(BOB.address), limit=5)
@@ -53,7 +53,7 @@ async def test_history_from_both_sides(ask: Ask, node: FakeNode) -> None:
 
 async def test_history_comes_in_pages(ask: Ask, node: FakeNode) -> None:
     for nonce in range(7):
-        await ask("tx_send", sign(node, Transfer(BOB.address, nonce + 1), nonce))
+        await ask("tx_send", sign(node, Transfer(BOB.address, 100_001 + nonce), nonce))
         if nonce % 3 == 2:
             node.mine()
     node.mine()
@@ -64,5 +64,6 @@ async def test_history_comes_in_pages(ask: Ask, node: FakeNode) -> None:
         if page["next"] is None:
             break
         before = {"before": page["next"]}
-    assert seen == [7, 6, 5, 4, 3, 2, 1]
+    # the first one made the account, which burned 100,000
+    assert seen == [*range(100_007, 100_001, -1), 1]
     assert (await ask("state_getHistory", address=text(BOB.address), before="nonsense"))["code"] == -32602

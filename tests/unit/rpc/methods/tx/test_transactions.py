@@ -8,7 +8,7 @@ from support.rpc_served import Ask
 
 
 async def test_bad_transactions_are_refused(ask: Ask, node: FakeNode) -> None:
-    good = sign(node, Transfer(BOB.address, 5))
+    good = sign(node, Transfer(BOB.address, 100_005))
     for bad, code in (("zz", "not-hex"), ("abc", "not-hex"), (good[:-2], "malformed"), (good + "00", "malformed")):
         error = await ask("tx_send", bad)
         assert (error["code"], error["data"]["code"]) == (-32602, code)
@@ -24,4 +24,4 @@ async def test_bad_transactions_are_refused(ask: Ask, node: FakeNode) -> None:
 
 
 async def test_fees(ask: Ask) -> None:
-    assert await ask("tx_estimateFee") == {"fee": "1000", "fee_per_byte": "2", "base_fee": "1"}
+    assert await ask("tx_estimateFee") == {"fee": "1000", "fee_per_byte": "2"}
