@@ -20,7 +20,8 @@ import pytest
 from support.bare_names import BARE_NAMES
 from support.documents import ROOT
 
-BUILD_S: Final = 240
+BUILD_S: Final = 600
+"""The kernels take half a minute of processor time; the limit is for a machine that is busy with other work."""
 START_S: Final = 60
 DEVNET_S: Final = 180
 """The README's promise for eight jobs."""
@@ -52,6 +53,8 @@ async def main() -> None:
 
 asyncio.run(main())
 """
+
+pytestmark = pytest.mark.timeout(BUILD_S + DEVNET_S + 120)
 
 
 class Installed(NamedTuple):
@@ -168,7 +171,6 @@ def test_sdist_of_a_copy_without_links_is_the_same(source: Path, tmp_path: Path)
     assert _build_sdist(copy, tmp_path / "a") == _build_sdist(source, tmp_path / "b")
 
 
-@pytest.mark.timeout(BUILD_S + 120)
 def test_products_beside_the_users_own_files(installed: Installed) -> None:
     backend, place = installed.run("python", "multiply.py").split()
     assert backend.startswith("native-")
@@ -176,7 +178,6 @@ def test_products_beside_the_users_own_files(installed: Installed) -> None:
     assert {"devnet", "testnet"} <= set(installed.run("inos", "genesis", "list").split())
 
 
-@pytest.mark.timeout(BUILD_S + DEVNET_S + 120)
 def test_devnet_client_and_explorer_beside_the_users_own_files(installed: Installed, tmp_path: Path) -> None:
     (installed.folder / "inos.py").write_text(HOSTILE)  # this affects the nodes, which the devnet starts in this folder
     process = subprocess.Popen(
