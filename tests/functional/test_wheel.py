@@ -22,9 +22,8 @@ from support.documents import ROOT
 
 BUILD_S: Final = 600
 """The kernels take half a minute of processor time; the limit is for a machine that is busy with other work."""
-START_S: Final = 60
-DEVNET_S: Final = 180
-"""The README's promise for eight jobs."""
+DEVNET_S: Final = 600
+"""The devnet takes a minute on two idle cores; how fast it is, test_devnet_command.py checks."""
 HOSTILE: Final = 'raise ImportError("this file belongs to the user, and INOS imported it")\n'
 MATMUL: Final = """
 import numpy as np
@@ -185,11 +184,11 @@ def test_devnet_client_and_explorer_beside_the_users_own_files(installed: Instal
         cwd=installed.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
-        until = time.monotonic() + START_S
-        while not (found := sorted((tmp_path / "net").glob("*/node.json"))):
+        until = time.monotonic() + DEVNET_S
+        while len(found := sorted((tmp_path / "net").glob("*/node.json"))) < 3:
             assert process.poll() is None, process.communicate()[1]
             assert time.monotonic() < until, "the devnet does not start"
-            time.sleep(0.1)  # there is no event to await: another process writes the file
+            time.sleep(0.1)  # there is no event to await: other processes write the files
         (installed.folder / "inos.py").unlink()  # next to a script, `import inos` rightly finds this file
         rpc = json.loads(found[0].read_text())["rpc"]
         pages = [path for path in (ROOT / "rpc" / "explorer").rglob("*.*") if path.is_file()]
