@@ -1,4 +1,4 @@
-"""The watcher on a real ledger: wrong results are found and challenged, right ones left alone, missing ones told."""
+"""The watcher on a real ledger: it challenges wrong results, leaves right ones alone, and reports missing ones."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

@@ -1,4 +1,4 @@
-"""Optimistic results and challenges at the node's door: taken unchecked, or checked before anybody else sees them."""
+"""A node accepts optimistic results without a check, and checks challenges before it relays them."""
 
 import asyncio
 from collections.abc import AsyncIterator

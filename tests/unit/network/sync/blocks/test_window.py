@@ -66,7 +66,7 @@ def test_the_window_is_bounded_in_blocks_and_bytes_and_never_stuck():
     window.take("a", 9, 9, 0.0)
     fill(window, "a", IDS[2:4])
     window.give_back("a", IDS[:2], 0.0)
-    # Over its bytes only the block that lets the others go is asked for.
+    # Above its limit of bytes, the window requests only the block that the others wait for.
     assert window.take("b", 9, 9, 0.0) == IDS[:1]
     window.postpone(IDS[3], 10.0)
     assert window.want(WANTED[3:4], 9.0) == 0
