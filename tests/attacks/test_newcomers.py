@@ -1,4 +1,4 @@
-"""A newcomer that could never sync: a job of 1 x 1 x 1 whose matrices are gone stopped every later full sync for 1 nano.
+"""A newcomer that could never sync: one job whose matrices are gone stopped every later full sync for 1 nano.
 
 Now results deep below a chain of headers, whose work a sample of witnesses shows, count as checked.
 """
