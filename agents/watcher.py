@@ -1,9 +1,11 @@
-"""Looks at every optimistic result in its window, and challenges the wrong ones with a key of its own.
+"""The watcher checks every optimistic result in its challenge window, and challenges the wrong ones from its own
+account.
 
-Pipeline: delivered jobs at the tip -> operands and result fetched by id -> Freivalds a slice of rows at a time, in the
-checking threads -> where rows fail, these rows alone multiplied again -> the first wrong tile opened -> challenge.
+Pipeline: delivered jobs at the tip -> operands and result fetched by id -> Freivalds' check, a slice of rows at a time,
+in the checking threads -> if rows fail, these rows alone are multiplied again -> the first wrong tile is opened ->
+challenge.
 
-It never blames anybody for what it cannot fetch: that is counted, and told.
+A result whose matrices cannot be fetched proves nothing: the watcher counts and logs it.
 """
 
 import asyncio
@@ -34,19 +36,19 @@ from inos.work.limbs import multiply_int7
 log: Final = structlog.get_logger("watch")
 
 MAX_WATCHED: Final = 4096
-"""Delivered jobs looked at; the oldest first."""
+"""The watcher looks at this many delivered jobs, the oldest first."""
 MAX_FETCHING: Final = 16
-"""Results fetched at one time: one that nobody serves must not hold up the others."""
+"""This many results are fetched at one time, so that one that no node serves does not delay the others."""
 LOOK_S: Final = 2.0
-"""At least this often the tip is looked at, whatever the events say."""
+"""The watcher looks at the tip at least this often, whatever the events say."""
 FETCH_S: Final = 20.0
-"""One attempt to fetch a matrix; it is tried again while the window is open."""
+"""One attempt to fetch a matrix takes this long; it is repeated while the challenge window is open."""
 SLICE_ENTRIES: Final = 1 << 23
-"""Entries of W, or of X and Y together, checked between two turns of other work."""
+"""This many entries of W, or of X and Y together, are checked in one call of a checking thread."""
 
 
 class Finding(Struct, frozen=True):
-    """A wrong tile of one result."""
+    """This tile of a result is wrong."""
 
     i: int
     j: int
@@ -56,16 +58,16 @@ class Watcher:
     """Runs until cancelled.
 
     Args:
-        key: the secret (32 bytes) of the account that sends challenges, and is paid for them.
+        key: the secret (32 bytes) of the account that sends challenges and receives their rewards.
     """
 
     def __init__(self, core: NodeCore, key: bytes) -> None:
         self._core = core
         self._key = key
         self._address = compute_address(compute_public_key(key))
-        self._judged: OrderedDict[tuple[bytes, bytes], Finding | None] = OrderedDict()
-        """By job and result; None where the result is right."""
-        self._judging: set[tuple[bytes, bytes]] = set()
+        self._findings: OrderedDict[tuple[bytes, bytes], Finding | None] = OrderedDict()
+        """The verdicts by job and result; None means that the result is right."""
+        self._in_progress: set[tuple[bytes, bytes]] = set()
         self._sent: dict[bytes, TxId] = {}
         self._checking = asyncio.Semaphore(1)
         self._checked = self._wrong = self._challenged = self._unavailable = 0
@@ -86,7 +88,7 @@ class Watcher:
         log.info("watching optimistic results", key=self._address.hex())
         async with asyncio.TaskGroup() as group, self._core.events.subscribe() as events:
             while True:
-                await self._look(group)
+                await self._check_new(group)
                 try:
                     async with asyncio.timeout(LOOK_S):
                         while not isinstance(await anext(events), TipChanged):
@@ -94,22 +96,22 @@ class Watcher:
                 except TimeoutError:
                     continue
 
-    async def _look(self, group: asyncio.TaskGroup) -> None:
-        """Begin with results that are new, and see to those that are wrong."""
+    async def _check_new(self, group: asyncio.TaskGroup) -> None:
+        """Start to check new results, and challenge the wrong ones."""
         delivered = self._core.ledger.list_jobs(state=JobState.DELIVERED, limit=MAX_WATCHED)
         for job_id, job in delivered:
             if job.y is None:
                 continue
             name = (bytes(job_id), bytes(job.y.id))
-            if name in self._judged:
-                await self._see_to(job_id, job, self._judged[name])
-            elif name not in self._judging and len(self._judging) < MAX_FETCHING:
-                self._judging.add(name)
-                group.create_task(self._judge(job_id, job, job.y))
+            if name in self._findings:
+                await self._challenge_if_wrong(job_id, job, self._findings[name])
+            elif name not in self._in_progress and len(self._in_progress) < MAX_FETCHING:
+                self._in_progress.add(name)
+                group.create_task(self._check_result(job_id, job, job.y))
         live = {bytes(job_id) for job_id, _ in delivered}
         self._sent = {job: tx for job, tx in self._sent.items() if job in live}
 
-    async def _judge(self, job_id: JobId, job: Job, y: MatrixRef) -> None:
+    async def _check_result(self, job_id: JobId, job: Job, y: MatrixRef) -> None:
         name = (bytes(job_id), bytes(y.id))
         try:
             arrays = await self._fetch(job_id, (job.x, job.w, y))
@@ -120,14 +122,15 @@ class Watcher:
             self._keep(name, finding)
             log.info("result checked", job=job_id.hex(), is_right=finding is None)
             if self._is_open(job_id, y):
-                await self._see_to(job_id, job, finding)
+                await self._challenge_if_wrong(job_id, job, finding)
         except InosError as error:
-            self._note(job_id, error)
+            self._record_error(job_id, error)
         finally:
-            self._judging.discard(name)
+            self._in_progress.discard(name)
 
     async def _fetch(self, job_id: JobId, refs: Sequence[MatrixRef]) -> list[NDArray[Any]] | None:
-        """Operands and result, asked for again until the result is paid; None where they could not be had."""
+        """Fetch operands and result, again and again until the result is paid; return None if they could not be
+        fetched."""
         y, arrays = refs[-1], []
         for ref in refs:
             while True:
@@ -137,12 +140,12 @@ class Watcher:
                 except MatrixMissing as error:
                     if not self._is_open(job_id, y):
                         self._unavailable += 1
-                        self._note(job_id, error)
+                        self._record_error(job_id, error)
                         return None
         return arrays
 
     async def _check(self, job_id: JobId, job: Job, y: MatrixRef, arrays: Sequence[NDArray[Any]]) -> Finding | None:
-        """The first wrong tile, or None."""
+        """Return the first wrong tile, or None."""
         left, right, claimed = arrays
         run = self._core.threads.check
         check = await run(
@@ -160,7 +163,8 @@ class Watcher:
         return None
 
     async def _find_column(self, x: NDArray[Any], w: NDArray[Any], y: NDArray[Any]) -> int:
-        """The first column where a row of Y is not that of the product; Freivalds has found that there is one."""
+        """Return the first column in which a row of Y differs from the product. Freivalds' check has found that there
+        is one."""
         step = max(1, SLICE_ENTRIES // w.shape[1])
         for left in range(0, len(w), step):
             product = await self._core.threads.check(partial(multiply_int7, x[None, :], w[left : left + step]))
@@ -169,7 +173,7 @@ class Watcher:
                 return left + int(wrong[0])
         raise LookupError("a row that fails Freivalds' check is right in every column, which cannot be")
 
-    async def _see_to(self, job_id: JobId, job: Job, finding: Finding | None) -> None:
+    async def _challenge_if_wrong(self, job_id: JobId, job: Job, finding: Finding | None) -> None:
         """Challenge a wrong result, unless this node's challenge waits in the pool."""
         sent = self._sent.get(job_id)
         if finding is None or job.y is None or (sent is not None and self._core.mempool.has(sent)):
@@ -177,7 +181,7 @@ class Watcher:
         try:
             await self._challenge(job_id, job, job.y, finding)
         except InosError as error:
-            self._note(job_id, error)
+            self._record_error(job_id, error)
 
     async def _challenge(self, job_id: JobId, job: Job, y: MatrixRef, finding: Finding) -> None:
         open_one = partial(open_tile, job.x, job.w, y, finding.i, finding.j, self._open_row)
@@ -196,17 +200,17 @@ class Watcher:
         return row
 
     def _is_open(self, job_id: JobId, y: MatrixRef) -> bool:
-        """Whether this very result can still be challenged."""
+        """Return True if this result can still be challenged."""
         job = self._core.ledger.state.get_job(job_id)
         return job is not None and job.state is JobState.DELIVERED and job.y == y
 
     def _keep(self, name: tuple[bytes, bytes], finding: Finding | None) -> None:
         self._checked += 1
         self._wrong += finding is not None
-        self._judged[name] = finding
-        while len(self._judged) > MAX_WATCHED:
-            self._judged.popitem(last=False)
+        self._findings[name] = finding
+        while len(self._findings) > MAX_WATCHED:
+            self._findings.popitem(last=False)
 
-    def _note(self, job_id: JobId, error: InosError) -> None:
+    def _record_error(self, job_id: JobId, error: InosError) -> None:
         self._last_error = f"job {job_id.hex()[:16]}: [{error.code}] {error.message}"
-        log.warning("result not watched to the end", job=job_id.hex(), code=error.code, error=error.message)
+        log.warning("check of a result failed", job=job_id.hex(), code=error.code, error=error.message)

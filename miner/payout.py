@@ -1,9 +1,9 @@
-"""Whom a block is mined for, and what the worker's account passes on.
+"""Payout chooses the beneficiary of each block, and transfers what the worker's account does not need.
 
-Jobs are claimed by an account that can sign, the worker; blocks pay an address, the payee. They
-may be one account. Where they are two, blocks go to the payee, except when the worker's merit can
-be used, which only its own blocks can, or when a job is worth taking and the worker cannot pay the
-bond. What the worker earns beyond its working capital it transfers to the payee.
+Jobs are claimed by an account that can sign, the worker. Blocks pay an address, the payee. Both may be one account. If
+they are two, blocks pay the payee, with two exceptions: the worker's merit can be used, which only its own blocks can,
+or a job is worth taking and the worker cannot pay the bond. What the worker earns beyond its working capital goes to
+the payee.
 """
 
 from typing import Final
@@ -22,15 +22,15 @@ from inos.primitives.units import Nano
 log: Final = structlog.get_logger("miner")
 
 CAPITAL_BONDS: Final = 20
-"""Working capital of a worker in least bonds: a few claims at once, and their fees."""
+"""A worker's working capital is this many least bonds: a few claims at once, and their fees."""
 PAYOUT: Final = "payout"
 
 
 class Payout:
-    """Chooses the beneficiary of each template.
+    """Chooses the beneficiary of each template, and transfers the worker's surplus.
 
     Args:
-        desk, lane: None where the miner claims nothing.
+        jobs, queue: None if the miner claims no jobs.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Payout:
         self._queue = queue if queue is not None and queue.address != settings.beneficiary else None
 
     async def get_template(self) -> Template:
-        """A block for whoever should win it now."""
+        """Make a template for the account that should win the next block."""
         worker = None if self._queue is None else self._queue.address
         if worker is None:
             return await self._node.templates.make(self._address, self._allow_merit)
@@ -55,8 +55,8 @@ class Payout:
             return await self._node.templates.make(worker, False)
         return await self._node.templates.make(self._address, self._allow_merit)
 
-    async def tend(self) -> None:
-        """Pass on what the worker does not need, once it is worth a transaction.
+    async def advance(self) -> None:
+        """Transfer what the worker does not need, when it is worth a transaction.
 
         Raises:
             InosError: the pool or a rule refused the transfer.
@@ -69,9 +69,9 @@ class Payout:
         if surplus < capital:
             return
         await self._queue.send(PAYOUT, Transfer(self._address, surplus))
-        log.info("earnings passed on", nano=surplus, to=self._address.hex())
+        log.info("earnings transferred", nano=surplus, to=self._address.hex())
 
 
 def compute_capital(params: Params) -> Nano:
-    """What a worker keeps for bonds and fees."""
+    """Return what a worker keeps for bonds and fees."""
     return Nano(CAPITAL_BONDS * params.min_bond)

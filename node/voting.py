@@ -1,4 +1,5 @@
-"""What a voting node needs from its data directory: the BLS key, made once, and the journal that belongs to it."""
+"""Opens what a voting node needs from its data directory: the BLS key, made once, and the journal that belongs to
+it."""
 
 from contextlib import AbstractContextManager
 from typing import Final
@@ -14,7 +15,7 @@ NO_BOND: Final = Nano(0)
 
 
 def read_bond(settings: NodeSettings) -> Nano:
-    """The bond a node registers with by itself, 0 for none.
+    """Return the bond a node registers with by itself, 0 for none.
 
     Raises:
         NodeError: "bad-setting".
@@ -33,10 +34,10 @@ def read_bond(settings: NodeSettings) -> Nano:
 
 
 def load_voter_secret(data: DataDir, *, may_make: bool = True) -> bytes:
-    """The BLS secret (32 bytes), by KeyGen from what the file holds.
+    """Return the BLS secret (32 bytes), made by KeyGen from what the file holds.
 
     Raises:
-        NodeError: "bad-key-file", "key-file-open"; "no-voter-key" where there is none and none may be made.
+        NodeError: "bad-key-file", "key-file-open"; "no-voter-key" if there is none and `may_make` is False.
     """
     if not may_make and not data.voter_key.exists():
         raise NodeError("no-voter-key", f"there is no voter's key in {data.path}", hint="inos node --vote makes one")
@@ -44,5 +45,5 @@ def load_voter_secret(data: DataDir, *, may_make: bool = True) -> bytes:
 
 
 def open_journal(data: DataDir, secret: bytes, genesis: BlockId, bls: BlsBackend) -> AbstractContextManager[Journal]:
-    """The key's journal, locked while it is open."""
+    """Open the key's journal, locked while it is open."""
     return Journal(data.voter_journal, bls.compute_public_key(secret), genesis)

@@ -1,4 +1,4 @@
-"""The check of job results that consensus asks for: Freivalds over the matrices this node holds."""
+"""Consensus asks here whether a job's result is right; Freivalds' check runs over the matrices this node has."""
 
 import threading
 from collections import OrderedDict
@@ -16,7 +16,7 @@ MAX_VERDICTS: Final = 4096
 
 
 class MatrixReader(Protocol):
-    """What the check needs of the matrix store."""
+    """Reads matrices, as the matrix store does."""
 
     def has(self, matrix: MatrixId) -> bool: ...
 
@@ -24,10 +24,10 @@ class MatrixReader(Protocol):
 
 
 class StoredResults:
-    """consensus.ResultChecker over a matrix store. Safe to call from several threads.
+    """Satisfies consensus.ResultChecker over a matrix store. It is safe to call from several threads.
 
-    A verdict is a pure function of the job and the three ids, so it is kept: a result checked when its
-    transaction came is not multiplied again when its block comes.
+    A verdict is a pure function of the job and the three ids, so it is kept: a result checked when its transaction
+    arrived is not multiplied again when its block arrives.
     """
 
     def __init__(self, store: MatrixReader) -> None:
@@ -36,10 +36,10 @@ class StoredResults:
         self._verdicts: OrderedDict[tuple[bytes, bytes, bytes, bytes], bool] = OrderedDict()
 
     def is_result_correct(self, job: JobId, x: MatrixRef, w: MatrixRef, y: MatrixRef) -> bool:
-        """Whether Y = X * W^T, by Freivalds with the protocol's seed.
+        """Return True if Y = X * W^T, by Freivalds' check with the protocol's seed.
 
         Raises:
-            MatrixMissing: with all of the three that are not here.
+            MatrixMissing: with those of the three that are not here.
         """
         key = (job, x.id, w.id, y.id)
         with self._lock:
