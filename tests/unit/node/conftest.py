@@ -128,8 +128,8 @@ class Lab:
     ) -> JobId:
         """A job of ALICE's that WORKER has claimed, two blocks later."""
         x, w = work.matrix_ref(X), work.matrix_ref(W)
-        bond = self.network.params.min_bond
-        post = self.sign(ALICE, 0, PostJob(x, w, 10**9, bond, 20, 1000, mode, 10**6))
+        bond = max(self.network.params.min_bond, 10**9)
+        post = self.sign(ALICE, 0, PostJob(x, w, 10**9, bond, 20, 1000, mode, 10**12))
         job = JobId(compute_tx_id(post))
         if with_operands:
             for array in (X, W):

@@ -182,7 +182,7 @@ async def test_results_are_checked_with_the_matrices_that_come_along(lab: Any, t
             import_chain(ledger, store, files[False], lab.clock, be_quiet)
         assert (error.value.code, ledger.tip.header.height) == ("matrices-missing", 2)
         found = import_chain(ledger, store, files[True], lab.clock, be_quiet)
-        ledger.retry_held()
+        ledger.retry_held(lab.clock.now_ms())
         assert (found.matrices, ledger.tip.id) == (3, core.ledger.tip.id)
     with open_stores(tmp_path / "b", lab.network) as (ledger, store):
         assert import_chain(ledger, store, files[True], lab.clock, be_quiet).height == 3

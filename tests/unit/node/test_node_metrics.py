@@ -120,7 +120,7 @@ async def test_peers_jobs_pins_and_trouble_are_seen_in_the_metrics(lab: Any, tmp
     assert claimed["inos_escrow_credits"]["{}"] > fresh["inos_escrow_credits"]["{}"] == 0
     assert settled["inos_escrow_credits"]["{}"] == 0
     assert settled["inos_burned_credits"]["_total{}"] > fresh["inos_burned_credits"]["_total{}"]
-    assert settled["inos_useful_share_ratio"]["{}"] > claimed["inos_useful_share_ratio"]["{}"] == 0
+    assert settled["inos_paid_share_ratio"]["{}"] > claimed["inos_paid_share_ratio"]["{}"] == 0
     assert settled["inos_chain_weight_tickets"]["{}"] > fresh["inos_chain_weight_tickets"]["{}"]
     assert settled["inos_supply_credits"]["{}"] > fresh["inos_supply_credits"]["{}"]
     assert (settled["inos_mesh_matrices"]["{}"], follower["inos_mesh_matrices"]["{}"]) == (3, 3)

@@ -56,7 +56,7 @@ async def test_needs_follow_a_job_from_the_pool_to_some_epochs_after_its_settlem
 async def test_a_cancelled_job_needs_nothing(lab: Any) -> None:
     core = lab.open("a")
     x, w = work.matrix_ref(lab.x), work.matrix_ref(lab.w)
-    post = lab.sign(lab.alice, 0, PostJob(x, w, 10**9, core.params.min_bond, 20, 1000, JobMode.CHECKED, 10**6))
+    post = lab.sign(lab.alice, 0, PostJob(x, w, 10**9, core.params.min_bond, 20, 1000, JobMode.CHECKED, 10**12))
     await core.transactions.add(post)
     assert list_kept(core) == {x.matrix_id, w.matrix_id}  # from the pool on
     await lab.extend(core)

@@ -14,7 +14,7 @@ from inos.chain.events import MatrixAdded, MatrixWanted, TipChanged, Transaction
 from inos.chain.mempool import PoolRejected
 from inos.core.node_core import NodeCore
 from inos.primitives.blocks import compute_block_id
-from inos.primitives.errors import ClockAhead, MatrixMissing, NotYet, RuleViolation
+from inos.primitives.errors import ClockAhead, MatrixMissing, NotYet, RuleViolation, VerdictMissing
 from inos.primitives.transactions import Transfer, compute_tx_id
 from inos.primitives.units import TimeMs
 
@@ -169,7 +169,7 @@ async def test_a_block_whose_result_cannot_be_checked_waits_for_its_matrices(lab
     block, witness = await lab.mine(one)
     await one.blocks.add(block, witness)
     async with two.events.subscribe() as events:
-        with pytest.raises(MatrixMissing):
+        with pytest.raises(VerdictMissing):
             await two.blocks.add(block, witness)
         wanted = await get_event(events, MatrixWanted)
         assert len(wanted.ids) == 3
@@ -188,7 +188,7 @@ async def test_a_block_held_over_a_restart_is_still_waited_for(lab: Any) -> None
     await one.matrices.put(lab.y)
     await one.transactions.add(lab.submit(job))
     block, witness = await lab.mine(one)
-    with pytest.raises(MatrixMissing):
+    with pytest.raises(VerdictMissing):
         await two.blocks.add(block, witness)
     lab.close(two)
     two = lab.open("b")
@@ -202,7 +202,7 @@ async def test_a_block_held_over_a_restart_is_still_waited_for(lab: Any) -> None
 async def test_a_matrix_is_fetched_when_it_comes_and_missing_when_it_does_not(lab: Any) -> None:
     core = lab.open("a")
     matrix = work.matrix_id(lab.x)
-    with pytest.raises(MatrixMissing):
+    with pytest.raises(VerdictMissing):
         await core.matrices.fetch(matrix, 0.05)
     async with core.events.subscribe() as events, asyncio.TaskGroup() as group:
         fetched = group.create_task(core.matrices.fetch(matrix, 10))
