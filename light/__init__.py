@@ -2,7 +2,7 @@
 
 Pipeline: `source` asks one untrusted node over JSON-RPC -> `headers` checks its headers (stages 1 and 2) and keeps
 the tree of them -> `seals` has witnesses of what nothing final vouches for -> `finality` follows the steps its
-committees signed -> `follower` does that for every source, again and again -> `accounts` has a record proven
+committees signed -> `client` does that for every source, again and again -> `accounts` has a record proven
 against the final block's root, or, where nothing is final, the heaviest chain's -> `methods` answer over its own
 JSON-RPC (`main`).
 

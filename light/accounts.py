@@ -9,7 +9,7 @@ from inos.chain.entry import Entry
 from inos.consensus.records import MAX_RECORD_BYTES, Account, StateKey, account_key
 from inos.consensus.statetree import StateProof, check_proof
 from inos.light.errors import ASK_ANOTHER, Lie, LightError, Unknown
-from inos.light.follower import Follower
+from inos.light.light_client import LightClient
 from inos.light.source import Source
 from inos.primitives.codec import decode
 from inos.primitives.errors import InosError, NotYet
@@ -31,7 +31,7 @@ class Answer(Struct, frozen=True):
     source: str
 
 
-async def get_account(follower: Follower, address: Address) -> Answer:
+async def get_account(client: LightClient, address: Address) -> Answer:
     """The account after the last final block, or, where nothing is final yet, after a source's tip.
 
     Raises:
@@ -39,15 +39,15 @@ async def get_account(follower: Follower, address: Address) -> Answer:
         LightError: "conflicting-finality".
         Unknown: "no-source", "state-unavailable".
     """
-    if follower.conflict is not None:
-        raise follower.conflict
+    if client.conflict is not None:
+        raise client.conflict
     lie: Lie | None = None
     trouble: InosError | None = None
-    for source in tuple(follower.sources):
+    for source in tuple(client.sources):
         try:
-            return await _ask(follower, source, account_key(address))
+            return await _ask(client, source, account_key(address))
         except Lie as error:
-            follower.note_lie(error)
+            client.note_lie(error)
             lie = error
         except (LightError, NotYet) as error:
             log.warning("no account from a source", source=source.url, code=error.code, reason=error.message)
@@ -55,7 +55,7 @@ async def get_account(follower: Follower, address: Address) -> Answer:
     if lie is not None:
         raise lie
     if trouble is None:
-        told = follower.lies[-1:]
+        told = client.lies[-1:]
         text = f"; the last one: {told[0].message}" if told else ""
         raise Unknown("no-source", f"every node this client was given has lied{text}", hint=ASK_ANOTHER)
     raise Unknown(
@@ -65,17 +65,17 @@ async def get_account(follower: Follower, address: Address) -> Answer:
     )
 
 
-async def _ask(follower: Follower, source: Source, key: StateKey) -> Answer:
-    final = follower.headers.final
+async def _ask(client: LightClient, source: Source, key: StateKey) -> Answer:
+    final = client.headers.final
     if final.height > 0:
         return await _prove(source, key, final, is_final=True)
     found = await source.prove(key, None)
-    if follower.headers.get(found.block) is None:
-        await follower.ask(source)
-    entry = follower.headers.get(found.block)
+    if client.headers.index.get(found.block) is None:
+        await client.ask(source)
+    entry = client.headers.index.get(found.block)
     if entry is None or entry.invalid is not None:
         raise Unknown("not-following", f"{source.url} proves it for block {found.block.hex()}, which is not known here")
-    await follower.seals.check(entry, [source])
+    await client.seals.check(entry, [source])
     return _check(source, key, entry, found.value, found.proof, is_final=False)
 
 

@@ -32,7 +32,7 @@ class StepSource(Protocol):
     async def get_steps(self, first: int) -> list[Step]: ...
 
 
-class FinalityBook:
+class FinalityTracker:
     """One for all sources. A checkpoint that is justified and not final may be left again: several are kept.
 
     Args:

@@ -24,27 +24,19 @@ class Headers:
 
     def __init__(self, network: Network) -> None:
         self._params: Params = network.params
-        self._index = BlockIndex(network.params, network.genesis_id, network.state.header)
+        self.index = BlockIndex(network.params, network.genesis_id, network.state.header)
         self._proven: set[BlockId] = set()
-        self.final: Entry = self._index.genesis
+        self.final: Entry = self.index.genesis
         """The last final block; genesis before there is one."""
-
-    @property
-    def best(self) -> Entry:
-        """The heaviest chain's tip: of equals the one heard of first."""
-        return self._index.heaviest
-
-    def get(self, block: BlockId) -> Entry | None:
-        return self._index.get(block)
 
     def get_at(self, height: int) -> Entry:
         """The heaviest chain's block at a height up to its tip's."""
-        return get_ancestor(self.best, height)
+        return get_ancestor(self.index.heaviest, height)
 
     def is_on_best(self, block: BlockId) -> bool:
         """Whether a block is on the heaviest chain."""
-        entry = self.get(block)
-        return entry is not None and entry.height <= self.best.height and self.get_at(entry.height) is entry
+        entry = self.index.get(block)
+        return entry is not None and entry.height <= self.index.heaviest.height and self.get_at(entry.height) is entry
 
     def add(self, headers: Sequence[Header], now_ms: TimeMs) -> int:
         """Add headers in order; how many were new.
@@ -56,7 +48,7 @@ class Headers:
         added = 0
         for header in headers:
             block = compute_block_id(header)
-            known = self._index.get(block)
+            known = self.index.get(block)
             if known is None:
                 self._add(block, header, now_ms)
                 added += 1
@@ -66,24 +58,20 @@ class Headers:
 
     def _add(self, block: BlockId, header: Header, now_ms: TimeMs) -> None:
         check_header_sanity(self._params, header)
-        parent = self._index.get(BlockId(header.parent))
+        parent = self.index.get(BlockId(header.parent))
         if parent is None:
             raise ParentMissing(BlockId(header.parent))
         if parent.invalid is not None:
             raise RuleViolation(parent.invalid[0], f"block {parent.id.hex()}: {parent.invalid[1]}")
-        if not self._index.is_after_final(parent):
+        if not self.index.is_after_final(parent):
             raise RuleViolation(
                 Code.CONFLICTS_WITH_FINAL, f"block {header.height} leaves the chain below a final block"
             )
-        if self._index.unproven >= MAX_UNFINAL:
+        if self.index.unproven >= MAX_UNFINAL:
             raise Unknown("too-many-headers", f"more than {MAX_UNFINAL} headers above what is final", hint=BEGIN_LATER)
-        check_header_context(self._params, header, self._index.make_context(parent))
+        check_header_context(self._params, header, self.index.make_context(parent))
         check_clock(self._params, header, now_ms)
-        self._index.add(block, header, parent)
-
-    def condemn(self, entry: Entry, code: str, reason: str) -> None:
-        """A header whose seal proves nothing, and all that descends from it."""
-        self._index.set_invalid(entry, code, reason)
+        self.index.add(block, header, parent)
 
     def set_proven(self, block: BlockId) -> None:
         """The block's witness was seen."""
@@ -94,11 +82,11 @@ class Headers:
 
     def set_final(self, entry: Entry) -> None:
         """Nothing goes below this block any more; what it descends from needs no other proof."""
-        self._index.adopt(entry)
-        self._index.restore_tip(entry)
-        self._index.set_final(entry)
+        self.index.adopt(entry)
+        self.index.restore_tip(entry)
+        self.index.set_final(entry)
         self.final = entry
-        self._proven = {block for block in self._proven if (e := self.get(block)) and e.height > entry.height}
+        self._proven = {block for block in self._proven if (e := self.index.get(block)) and e.height > entry.height}
 
     def list_unproven(self, top: Entry) -> list[Entry]:
         """Blocks above the last final one up to `top` whose witnesses were not seen, the highest first."""

@@ -16,7 +16,7 @@ from inos.consensus.finality import compute_epoch, is_checkpoint
 from inos.consensus.params import Params
 from inos.genesis import load_network
 from inos.light.errors import LightError
-from inos.light.follower import Follower
+from inos.light.light_client import LightClient
 from inos.light.methods import METHODS
 from inos.light.source import Source
 from inos.primitives.bls import get_bls
@@ -49,10 +49,10 @@ async def run(settings: LightSettings, clock: Any) -> None:
         raise LightError("no-node", "a light client needs somebody to ask", hint="inos light --node http://HOST:8645")
     sources = [Source(url.rstrip("/")) for url in dict.fromkeys(settings.nodes)]
     given = _make_checkpoint(settings, network.params)
-    follower = Follower(network, sources, clock, random.SystemRandom(), get_bls(), given)
+    client = LightClient(network, sources, clock, random.SystemRandom(), get_bls(), given)
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     server = RpcServer(
-        cast(NodePort, follower),  # its methods are the light client's own
+        cast(NodePort, client),  # its methods are the light client's own
         RpcSettings(token_path=settings.data_dir / "rpc.token", host=settings.rpc_host, port=settings.rpc_port),
         METHODS,
     )
@@ -65,7 +65,7 @@ async def run(settings: LightSettings, clock: Any) -> None:
     print(f"INOS light client on {network.name}\n  rpc      {server.url}", flush=True)
     try:
         async with asyncio.TaskGroup() as group:
-            task = group.create_task(follower.run())
+            task = group.create_task(client.run())
             await stop.wait()
             task.cancel()
     finally:

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from inos.consensus.state import compute_reputation
 from inos.light.accounts import get_account
-from inos.light.follower import Follower
+from inos.light.light_client import LightClient
 from inos.primitives.units import Height
 from inos.rpc.errors import make_invalid_param
 from inos.rpc.method import method
@@ -69,13 +69,13 @@ async def state_get_account(node: Any, params: LightAccountParams) -> LightAccou
     If nothing is final yet, the proof is against the heaviest chain's tip; `basis` says which. An answer that its proof
     refutes is an error whose data.code starts with "lied": the message says which node lied about what.
     """
-    follower: Follower = node
-    network = follower.network
+    client: LightClient = node
+    network = client.network
     try:
         address = decode_address(network.hrp, params.address)
     except WalletError as error:
         raise make_invalid_param("address", error.message, code=error.code, hint=error.hint) from error
-    found = await get_account(follower, address)
+    found = await get_account(client, address)
     account, entry = found.account, found.entry
     proof = render_proof(found.key, entry.id, entry.header, found.value, found.proof) if params.prove else None
     return LightAccountModel(
@@ -91,31 +91,29 @@ async def state_get_account(node: Any, params: LightAccountParams) -> LightAccou
         proof=proof,
         basis="final" if found.is_final else "unfinalized",
         source=found.source,
-        warnings=[lie.message for lie in follower.lies],
+        warnings=[lie.message for lie in client.lies],
     )
 
 
 @method("light_status")
 async def light_status(node: Any, params: NoParams) -> LightStatusModel:
     """Return the chain that the client follows, what is final, and which nodes it asks or has caught lying."""
-    follower: Follower = node
-    best, final = follower.headers.best, follower.headers.final
+    client: LightClient = node
+    best, final = client.headers.index.heaviest, client.headers.final
     return LightStatusModel(
-        network=follower.network.name,
-        genesis=follower.network.genesis_id.hex(),
+        network=client.network.name,
+        genesis=client.network.genesis_id.hex(),
         height=best.height,
         head=best.id.hex(),
         final_height=final.height,
         final_block=final.id.hex(),
-        justified_epoch=follower.finality.justified_epoch,
-        seals_checked=follower.seals.checked,
-        rounds=follower.rounds,
-        sources=[source.url for source in follower.sources],
-        source_errors=dict(follower.troubles),
-        lies=[
-            LieModel(source=lie.source, code=lie.code, message=lie.message, at_ms=lie.at_ms) for lie in follower.lies
-        ],
-        conflict=None if follower.conflict is None else follower.conflict.message,
+        justified_epoch=client.finality.justified_epoch,
+        seals_checked=client.seals.checked,
+        rounds=client.rounds,
+        sources=[source.url for source in client.sources],
+        source_errors=dict(client.troubles),
+        lies=[LieModel(source=lie.source, code=lie.code, message=lie.message, at_ms=lie.at_ms) for lie in client.lies],
+        conflict=None if client.conflict is None else client.conflict.message,
     )
 
 

@@ -32,7 +32,7 @@ class WitnessSource(Protocol):
     async def get_witnesses(self, blocks: Sequence[BlockId]) -> list[Witness | None]: ...
 
 
-class Chooser(Protocol):
+class Sampler(Protocol):
     """random.Random satisfies it."""
 
     def sample(self, population: Sequence[Entry], k: int) -> list[Entry]: ...
@@ -41,7 +41,7 @@ class Chooser(Protocol):
 class Seals:
     """Remembers up to where the heaviest chain was looked at."""
 
-    def __init__(self, params: Params, headers: Headers, rng: Chooser) -> None:
+    def __init__(self, params: Params, headers: Headers, rng: Sampler) -> None:
         self._params = params
         self._headers = headers
         self._rng = rng
@@ -101,7 +101,7 @@ class Seals:
         try:
             await asyncio.to_thread(check)
         except RuleViolation as error:
-            self._headers.condemn(entry, "bad-seal", error.message)
+            self._headers.index.set_invalid(entry, "bad-seal", error.message)
             text = f"the seal of block {entry.height} is not proven by its witness: [{error.code}] {error.message}"
             raise Lie("lied-about-seals", url, text) from error
         self._headers.set_proven(entry.id)

@@ -10,9 +10,9 @@ Pipeline: policy (which job) -> jobs (fetch, claim, submit, watch) -> product (r
 -> engine (a slice in a thread) -> lottery (tickets to blocks) -> figures (what it came to).
 """
 
-from inos.miner.figures import MinerState, MinerStatus
 from inos.miner.miner import Miner
 from inos.miner.ports import NodePort
 from inos.miner.settings import MinerSettings, Purpose
+from inos.miner.stats import MinerState, MinerStatus
 
 __all__ = ["Miner", "MinerSettings", "MinerState", "MinerStatus", "NodePort", "Purpose"]

@@ -9,13 +9,13 @@ import structlog
 from inos.consensus.records import JobState
 from inos.consensus.reputation import compute_open_claim_limit
 from inos.consensus.state import compute_reputation
-from inos.miner.figures import Figures
-from inos.miner.lane import Lane
-from inos.miner.lifecycle import Decision, Progress, Sight, Step, decide
-from inos.miner.policy import Offer, Standing, choose_job, compute_spendable, get_refusal, is_finishable
+from inos.miner.lifecycle import Decision, Observation, Progress, Step, decide
+from inos.miner.policy import Capacity, Offer, choose_job, compute_spendable, get_refusal, is_finishable
 from inos.miner.ports import NodePort
 from inos.miner.product import Product
 from inos.miner.settings import MinerSettings
+from inos.miner.stats import MinerStats
+from inos.miner.transaction_queue import TransactionQueue
 from inos.primitives.errors import InosError, MatrixMissing
 from inos.primitives.matrices import MatrixRef
 from inos.primitives.transactions import ClaimJob, JobMode, SubmitResult
@@ -62,7 +62,7 @@ class JobRun:
         return f"result {self.id.hex()}"
 
 
-class JobDesk:
+class JobManager:
     """Holds the runs and moves each on by what `decide` says.
 
     Args:
@@ -70,11 +70,11 @@ class JobDesk:
         figures: jobs settled and lost, and the speed that tells what can be finished.
     """
 
-    def __init__(self, node: NodePort, settings: MinerSettings, lane: Lane, figures: Figures) -> None:
+    def __init__(self, node: NodePort, settings: MinerSettings, queue: TransactionQueue, stats: MinerStats) -> None:
         self._node = node
         self._settings = settings
-        self._lane = lane
-        self._figures = figures
+        self._queue = queue
+        self._stats = stats
         self._avoid: dict[JobId, Height] = {}
         self._wake = asyncio.Event()
         self.work_ready = asyncio.Event()
@@ -113,13 +113,13 @@ class JobDesk:
                 await self._advance(run)
             except InosError as error:
                 self._note(error, run)
-        await self._lane.tend()
+        await self._queue.tend()
         if self.after_tending is not None:
             await self.after_tending()
 
     def compute_spendable(self) -> Nano:
         """Balance that no claim on its way is going to lock."""
-        return self._stand().spendable
+        return self._compute_capacity().spendable
 
     async def take_on(self) -> None:
         """Take on one more job, if there is one worth it and room for it."""
@@ -135,7 +135,7 @@ class JobDesk:
             if held is not None and not isinstance(error, MatrixMissing):
                 raise  # a bond hangs on it: tried again at once
             self._shun(offer.id)
-            self._figures.last_error = f"job {offer.id.hex()[:16]}: [{error.code}] {error.message}"
+            self._stats.last_error = f"job {offer.id.hex()[:16]}: [{error.code}] {error.message}"
             log.info("job cannot be taken on", job=offer.id.hex(), code=error.code, error=error.message)
             return
         self.runs[offer.id] = JobRun(offer, product, self._get_height(), claims_sent=int(held is not None))
@@ -162,13 +162,13 @@ class JobDesk:
             wake.clear()
 
     async def _advance(self, run: JobRun) -> None:
-        decision = decide(self._lane.address, *self._look(run))
+        decision = decide(self._queue.address, *self._look(run))
         run.step = decision.step
         self._count_settled(run, decision.step in (Step.SETTLED, Step.FINISHED))
         if decision.step is Step.CLAIM:
             if not self.is_taking:
                 return  # nobody would multiply it: the bond would be lost
-            await self._lane.send(run.claim_key, ClaimJob(run.id))
+            await self._queue.send(run.claim_key, ClaimJob(run.id))
             run.claims_sent += 1
             log.info("job claimed", job=run.id.hex(), times=run.claims_sent)
         elif decision.step is Step.SUBMIT:
@@ -178,20 +178,21 @@ class JobDesk:
         elif decision.step in (Step.DROP, Step.FINISHED):
             await self._drop(run, decision)
 
-    def _look(self, run: JobRun) -> tuple[Progress, Sight]:
+    def _look(self, run: JobRun) -> tuple[Progress, Observation]:
         height, job = self._get_height(), self._node.ledger.state.get_job(run.id)
         if job is not None:
             run.last_seen = height
         progress = Progress(claims_sent=run.claims_sent, is_complete=run.product.is_complete, last_seen=run.last_seen)
-        sight = Sight(
+        observed = Observation(
             height=height,
             job=job,
             claim=self._node.ledger.state.get_claim(run.id),
-            is_claim_pending=self._lane.is_pending(run.claim_key),
-            is_result_pending=self._lane.is_pending(run.result_key),
-            is_finishable=run.product.is_complete or is_finishable(self._node.params, run.offer, self._stand()),
+            is_claim_pending=self._queue.is_pending(run.claim_key),
+            is_result_pending=self._queue.is_pending(run.result_key),
+            is_finishable=run.product.is_complete
+            or is_finishable(self._node.params, run.offer, self._compute_capacity()),
         )
-        return progress, sight
+        return progress, observed
 
     async def _submit(self, run: JobRun) -> None:
         if run.y is None:
@@ -201,23 +202,23 @@ class JobDesk:
                 if file is None
                 else self._node.matrices.put_product(file.finish)
             )
-        await self._lane.send(run.result_key, SubmitResult(run.id, run.y))
+        await self._queue.send(run.result_key, SubmitResult(run.id, run.y))
         log.info("result submitted", job=run.id.hex(), y=run.y.id.hex())
 
     def _count_settled(self, run: JobRun, is_settled: bool) -> None:
         """Count a payment once, and take the count back where a reorganisation undid it."""
         if is_settled != run.is_settled:
             run.is_settled = is_settled
-            self._figures.jobs_settled += 1 if is_settled else -1
+            self._stats.jobs_settled += 1 if is_settled else -1
 
     async def _drop(self, run: JobRun, decision: Decision) -> None:
         del self.runs[run.id]
         if run.product.file is not None:
             await asyncio.to_thread(run.product.file.drop)
-        self._lane.forget(run.claim_key)
-        self._lane.forget(run.result_key)
+        self._queue.forget(run.claim_key)
+        self._queue.forget(run.result_key)
         if decision.step is Step.DROP:
-            self._figures.jobs_lost += 1
+            self._stats.jobs_lost += 1
             self._shun(run.id)
             log.info("job given up", job=run.id.hex(), reason=decision.reason)
 
@@ -226,10 +227,10 @@ class JobDesk:
         self._avoid = {job: until for job, until in self._avoid.items() if until > height}
         offers = [Offer(*item) for item in self._node.ledger.list_jobs(state=JobState.OPEN, limit=MAX_OFFERS)]
         avoid = self._avoid.keys() | self.runs.keys()
-        standing = self._stand()
-        chosen = choose_job(self._node.params, self._settings, self._lane.address, offers, standing, avoid)
+        capacity = self._compute_capacity()
+        chosen = choose_job(self._node.params, self._settings, self._queue.address, offers, capacity, avoid)
         self.lacks_capital = chosen is None and any(
-            get_refusal(self._node.params, self._settings, offer, standing) == "bond-not-affordable"
+            get_refusal(self._node.params, self._settings, offer, capacity) == "bond-not-affordable"
             for offer in offers
             if offer.id not in avoid
         )
@@ -238,14 +239,14 @@ class JobDesk:
     def _find_held(self) -> Offer | None:
         """A job claimed by this account that is not on the desk: after a restart, or by another hand."""
         for job, record in self._node.ledger.list_jobs(
-            state=JobState.CLAIMED, worker=self._lane.address, limit=MAX_OFFERS
+            state=JobState.CLAIMED, worker=self._queue.address, limit=MAX_OFFERS
         ):
             if job not in self.runs and job not in self._avoid:
                 return Offer(job, record)
         return None
 
-    def _stand(self) -> Standing:
-        params, me = self._node.params, self._lane.address
+    def _compute_capacity(self) -> Capacity:
+        params, me = self._node.params, self._queue.address
         account, fee = self._node.ledger.state.get_account(me), self._node.mempool.estimate_fee()
         unclaimed = [run for run in self.runs.values() if not run.is_settled and run.step is not Step.MINE]
         waiting = [run for run in unclaimed if self._node.ledger.state.get_claim(run.id) is None]
@@ -253,13 +254,13 @@ class JobDesk:
             compute_open_claim_limit(params, compute_reputation(params, account, self._get_height())),
             self._settings.max_claims,
         )
-        return Standing(
+        return Capacity(
             height=self._get_height(),
             spendable=compute_spendable(account, sum(run.offer.job.bond + 2 * fee for run in waiting)),
             fee=fee,
             claims_left=limit - account.open_claims - len(waiting),
             backlog=Tickets(sum(run.product.tickets_left for run in self.runs.values())),
-            rate=self._figures.speed,
+            rate=self._stats.speed,
         )
 
     async def _fetch(self, offer: Offer) -> Product:
@@ -284,5 +285,5 @@ class JobDesk:
         return claim.expires_at if claim is not None else run.offer.job.deadline
 
     def _note(self, error: InosError, run: JobRun | None = None) -> None:
-        self._figures.last_error = f"[{error.code}] {error.message}"
+        self._stats.last_error = f"[{error.code}] {error.message}"
         log.warning("job step refused", code=error.code, error=error.message, job=run.id.hex() if run else "")

@@ -47,7 +47,7 @@ class Progress(Struct, frozen=True, kw_only=True):
     """Last height at which the chain knew the job."""
 
 
-class Sight(Struct, frozen=True, kw_only=True):
+class Observation(Struct, frozen=True, kw_only=True):
     """What the chain and the pool say of the job now."""
 
     height: Height
@@ -59,21 +59,21 @@ class Sight(Struct, frozen=True, kw_only=True):
     """Whether what is left can be made and delivered under a claim made now."""
 
 
-def decide(me: Address, progress: Progress, sight: Sight) -> Decision:
+def decide(me: Address, progress: Progress, observed: Observation) -> Decision:
     """The next step for a job this miner has taken on."""
-    if sight.job is None:
-        gone = sight.height - progress.last_seen
+    if observed.job is None:
+        gone = observed.height - progress.last_seen
         return Decision(Step.DROP, "job-gone") if gone > GONE_BLOCKS else Decision(Step.WAIT, "job-missing")
-    if sight.job.state is JobState.SETTLED:
-        return _decide_settled(me, sight.job, sight.height)
-    if sight.job.state is JobState.CANCELLED:
+    if observed.job.state is JobState.SETTLED:
+        return _decide_settled(me, observed.job, observed.height)
+    if observed.job.state is JobState.CANCELLED:
         return Decision(Step.DROP, "cancelled")
-    if sight.job.state is JobState.CLAIMED:
-        return _decide_claimed(me, progress, sight, sight.job)
-    if sight.job.state is JobState.DELIVERED:
-        is_mine = sight.job.worker == me
+    if observed.job.state is JobState.CLAIMED:
+        return _decide_claimed(me, progress, observed, observed.job)
+    if observed.job.state is JobState.DELIVERED:
+        is_mine = observed.job.worker == me
         return Decision(Step.WAIT, "challenge-window") if is_mine else Decision(Step.DROP, "delivered-by-another")
-    return _decide_open(progress, sight)
+    return _decide_open(progress, observed)
 
 
 def _decide_settled(me: Address, job: Job, height: Height) -> Decision:
@@ -82,20 +82,20 @@ def _decide_settled(me: Address, job: Job, height: Height) -> Decision:
     return Decision(Step.FINISHED if height >= job.closed_at + SETTLED_DEPTH else Step.SETTLED)
 
 
-def _decide_claimed(me: Address, progress: Progress, sight: Sight, job: Job) -> Decision:
+def _decide_claimed(me: Address, progress: Progress, observed: Observation, job: Job) -> Decision:
     if job.worker != me:
         return Decision(Step.DROP, "claimed-by-another")
     if not progress.is_complete:
         return Decision(Step.MINE)
-    return Decision(Step.WAIT, "result-pending") if sight.is_result_pending else Decision(Step.SUBMIT)
+    return Decision(Step.WAIT, "result-pending") if observed.is_result_pending else Decision(Step.SUBMIT)
 
 
-def _decide_open(progress: Progress, sight: Sight) -> Decision:
+def _decide_open(progress: Progress, observed: Observation) -> Decision:
     """Not claimed yet, or no longer: the claim waits, lapsed, or was reorganised away."""
-    if sight.is_claim_pending:
+    if observed.is_claim_pending:
         return Decision(Step.WAIT, "claim-pending")
     if progress.claims_sent >= MAX_CLAIMS_SENT:
         return Decision(Step.DROP, "claimed-too-often")
-    if not sight.is_finishable:
+    if not observed.is_finishable:
         return Decision(Step.DROP, "cannot-finish")
     return Decision(Step.CLAIM)

@@ -7,10 +7,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from inos.chain.template import Template
-from inos.miner.figures import Figures
-from inos.miner.payee import Payee
+from inos.miner.payout import Payout
 from inos.miner.ports import NodePort
 from inos.miner.settings import MinerSettings
+from inos.miner.stats import MinerStats
 from inos.primitives.blocks import Block, Header, compute_anchor, compute_block_id
 from inos.primitives.errors import InosError
 from inos.primitives.units import Anchor, Target
@@ -36,11 +36,11 @@ class Lottery:
         nonce: where the nonces of this run start.
     """
 
-    def __init__(self, node: NodePort, settings: MinerSettings, payee: Payee, figures: Figures, nonce: int) -> None:
+    def __init__(self, node: NodePort, settings: MinerSettings, payout: Payout, stats: MinerStats, nonce: int) -> None:
         self._node = node
-        self._payee = payee
+        self._payout = payout
         self._settings = settings
-        self._figures = figures
+        self._stats = stats
         self._nonce = nonce
         self._template: Template | None = None
         self._made_at = 0.0
@@ -53,7 +53,7 @@ class Lottery:
         """
         template = self._template
         if template is None or self._is_stale(template):
-            template = await self._payee.get_template()
+            template = await self._payout.get_template()
             self._template, self._made_at = template, self._node.clock.monotonic()
         self._nonce += 1
         header = replace(template.header, nonce=self._nonce)
@@ -66,13 +66,13 @@ class Lottery:
         try:
             outcome = await self._node.blocks.add(block, win.witness)
         except InosError as error:
-            self._figures.last_error = f"[{error.code}] {error.message}"
+            self._stats.last_error = f"[{error.code}] {error.message}"
             log.error("own block refused", block=block_id.hex(), code=error.code, error=error.message)
             return
         finally:
             self._template = None
         is_connected = bool(outcome.connected)
-        self._figures.count_block(is_connected=is_connected)
+        self._stats.count_block(is_connected=is_connected)
         log.info(
             "block won" if is_connected else "block won too late",
             block=block_id.hex(),

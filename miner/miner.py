@@ -8,15 +8,15 @@ import structlog
 
 from inos.chain.events import TipChanged
 from inos.miner.engine import Engine, MineStrips
-from inos.miner.figures import Figures, MinerState, MinerStatus
 from inos.miner.filler import Throttle, make_filler
-from inos.miner.jobs import JobDesk, JobRun
-from inos.miner.lane import Lane
+from inos.miner.jobs import JobManager, JobRun
 from inos.miner.lottery import Draw, Lottery
-from inos.miner.payee import Payee
+from inos.miner.payout import Payout
 from inos.miner.ports import NodePort
 from inos.miner.product import Product
 from inos.miner.settings import MinerSettings, Purpose, check_settings
+from inos.miner.stats import MinerState, MinerStats, MinerStatus
+from inos.miner.transaction_queue import TransactionQueue
 from inos.primitives.errors import InosError
 from inos.primitives.units import JobId, Tickets
 
@@ -48,7 +48,7 @@ class Miner:
         self._node = node
         self._settings = settings
         self._random = random
-        self._figures = Figures()
+        self._stats = MinerStats()
         self._engine = Engine(settings.backend, settings.threads, mine)
         self._throttle = Throttle(settings.filler_rate)
         self._filler: Product | None = None
@@ -56,54 +56,54 @@ class Miner:
         self._is_slice_large = False
         self._enabled = asyncio.Event()
         self._work_changed = asyncio.Event()
-        self._desk: JobDesk | None = None
-        self._lane: Lane | None = None
+        self._jobs: JobManager | None = None
+        self._queue: TransactionQueue | None = None
         if settings.is_claiming and settings.key is not None:
-            self._lane = Lane(node, settings.key)
-            self._desk = JobDesk(node, settings, self._lane, self._figures)
-            self._work_changed = self._desk.work_ready
-        payee = Payee(node, settings, self._desk, self._lane)
-        if self._desk is not None:
-            self._desk.after_tending = payee.tend
-        self._lottery = Lottery(node, settings, payee, self._figures, int(random.integers(2**32)) << 16)
+            self._queue = TransactionQueue(node, settings.key)
+            self._jobs = JobManager(node, settings, self._queue, self._stats)
+            self._work_changed = self._jobs.work_ready
+        payout = Payout(node, settings, self._jobs, self._queue)
+        if self._jobs is not None:
+            self._jobs.after_tending = payout.tend
+        self._lottery = Lottery(node, settings, payout, self._stats, int(random.integers(2**32)) << 16)
 
     def start(self) -> None:
         """Begin, or go on."""
         self._enabled.set()
-        if self._desk is not None:
-            self._desk.is_taking = True
+        if self._jobs is not None:
+            self._jobs.is_taking = True
 
     def stop(self) -> None:
         """Pause: the slice in progress is given up, rows already made are kept."""
         self._enabled.clear()
         self._engine.interrupt()
-        if self._desk is not None:
-            self._desk.is_taking = False
+        if self._jobs is not None:
+            self._jobs.is_taking = False
 
     def get_status(self) -> MinerStatus:
         """The figures as they are now."""
-        figures = self._figures
+        stats = self._stats
         return MinerStatus(
-            state=figures.state,
+            state=stats.state,
             purpose=self._settings.purpose.value,
             beneficiary=self._settings.beneficiary,
-            worker=self._lane.address if self._lane is not None else None,
+            worker=self._queue.address if self._queue is not None else None,
             can_claim=self._settings.is_claiming,
-            job=figures.job,
-            jobs_held=self._desk.held if self._desk is not None else 0,
-            job_tickets=Tickets(figures.job_tickets),
-            filler_tickets=Tickets(figures.filler_tickets),
-            tickets_per_second=figures.get_rate(self._node.clock.monotonic()),
-            blocks_won=figures.blocks_won,
-            blocks_stale=figures.blocks_stale,
-            jobs_settled=figures.jobs_settled,
-            jobs_lost=figures.jobs_lost,
-            last_error=figures.last_error,
+            job=stats.job,
+            jobs_held=self._jobs.held if self._jobs is not None else 0,
+            job_tickets=Tickets(stats.job_tickets),
+            filler_tickets=Tickets(stats.filler_tickets),
+            tickets_per_second=stats.get_rate(self._node.clock.monotonic()),
+            blocks_won=stats.blocks_won,
+            blocks_stale=stats.blocks_stale,
+            jobs_settled=stats.jobs_settled,
+            jobs_lost=stats.jobs_lost,
+            last_error=stats.last_error,
         )
 
     def get_rows_done(self, job: JobId) -> int | None:
         """Rows made of a job's product; None where it is not on the desk."""
-        run = self._desk.runs.get(job) if self._desk is not None else None
+        run = self._jobs.runs.get(job) if self._jobs is not None else None
         return None if run is None else run.product.rows_done
 
     async def run(self) -> None:
@@ -112,11 +112,11 @@ class Miner:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._watch_tip())
                 group.create_task(self._mine())
-                if self._desk is not None:
-                    group.create_task(self._desk.run())
+                if self._jobs is not None:
+                    group.create_task(self._jobs.run())
         finally:
             self._engine.close()
-            self._figures.state = MinerState.STOPPED
+            self._stats.state = MinerState.STOPPED
 
     async def _watch_tip(self) -> None:
         """A new tip ends the slice in progress: its tickets could win nothing any more.
@@ -130,15 +130,15 @@ class Miner:
                 is_stale = self._draw is not None and self._draw.header.parent != event.tip.id
                 if is_stale and not self._is_slice_large:
                     self._engine.interrupt()
-                if self._desk is not None:
-                    self._desk.wake()
+                if self._jobs is not None:
+                    self._jobs.wake()
 
     async def _mine(self) -> None:
         while True:
             if not self._enabled.is_set():
                 self._set_state(MinerState.STOPPED)
                 await self._enabled.wait()
-            run = self._desk.get_work() if self._desk is not None else None
+            run = self._jobs.get_work() if self._jobs is not None else None
             try:
                 if run is not None:
                     await self._mine_job(run)
@@ -148,15 +148,15 @@ class Miner:
                 else:
                     await self._mine_filler()
             except InosError as error:
-                self._figures.last_error = f"[{error.code}] {error.message}"
+                self._stats.last_error = f"[{error.code}] {error.message}"
                 log.warning("slice failed", code=error.code, error=error.message)
                 await asyncio.sleep(RETRY_S)
 
     async def _mine_job(self, run: JobRun) -> None:
         self._set_state(MinerState.JOB, run)
         await self._mine_slice(run.product, self._slice_tickets(), is_job=True)
-        if run.product.is_complete and self._desk is not None:
-            self._desk.wake()
+        if run.product.is_complete and self._jobs is not None:
+            self._jobs.wake()
 
     async def _mine_filler(self) -> None:
         pause = self._throttle.get_pause(self._node.clock.monotonic())
@@ -186,14 +186,14 @@ class Miner:
         else:
             await asyncio.to_thread(product.keep, first, last, mined.product)
         now = self._node.clock.monotonic()
-        self._figures.count_slice(mined.tickets, now - started, self._node.clock.monotonic(), is_job=is_job)
+        self._stats.count_slice(mined.tickets, now - started, self._node.clock.monotonic(), is_job=is_job)
         if mined.wins:
             await self._lottery.enter(draw, mined.wins[0])
         return mined.tickets
 
     def _slice_tickets(self) -> int:
         """Tickets of a slice that takes about slice_ms."""
-        speed = self._figures.speed
+        speed = self._stats.speed
         return max(1, int(speed * self._settings.slice_ms / 1000)) if speed > 0 else FIRST_SLICE_TICKETS
 
     async def _wait_for_work(self, limit_s: float) -> None:
@@ -206,5 +206,5 @@ class Miner:
             return
 
     def _set_state(self, state: MinerState, run: JobRun | None = None) -> None:
-        self._figures.state = state
-        self._figures.job = run.id if run is not None else None
+        self._stats.state = state
+        self._stats.job = run.id if run is not None else None

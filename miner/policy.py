@@ -41,7 +41,7 @@ class Offer(Struct, frozen=True):
         return x.rows * x.cols + w.rows * w.cols + 4 * x.rows * w.rows
 
 
-class Standing(Struct, frozen=True, kw_only=True):
+class Capacity(Struct, frozen=True, kw_only=True):
     """Where the miner stands when it chooses."""
 
     height: Height
@@ -61,34 +61,34 @@ def compute_spendable(account: Account, pending: int) -> Nano:
     return Nano(max(0, account.balance - pending))
 
 
-def is_finishable(params: Params, offer: Offer, standing: Standing) -> bool:
+def is_finishable(params: Params, offer: Offer, capacity: Capacity) -> bool:
     """Whether the product can be made and delivered before the claim lapses, at this machine's measured rate."""
-    blocks = min(offer.job.claim_window, offer.job.deadline - standing.height - 1) - BLOCKS_AROUND
+    blocks = min(offer.job.claim_window, offer.job.deadline - capacity.height - 1) - BLOCKS_AROUND
     if blocks < 1:
         return False
-    if standing.rate <= 0:
+    if capacity.rate <= 0:
         return True
-    needed_ms = (standing.backlog + offer.tickets) / standing.rate * 1000
+    needed_ms = (capacity.backlog + offer.tickets) / capacity.rate * 1000
     return needed_ms <= blocks * params.spacing_ms * SAFETY_PERCENT / 100
 
 
-def get_refusal(params: Params, settings: MinerSettings, offer: Offer, standing: Standing) -> str | None:
+def get_refusal(params: Params, settings: MinerSettings, offer: Offer, capacity: Capacity) -> str | None:
     """Why not to claim this job, as a code; None where it is worth claiming."""
     if offer.job.state is not JobState.OPEN:
         return "not-open"
-    if standing.claims_left < 1:
+    if capacity.claims_left < 1:
         return "claim-limit"
     if offer.job.mode not in settings.job_modes:
         return "other-mode"
     if not is_first(settings, offer) and offer.reward_per_ticket < settings.min_reward_per_ticket:
         return "reward-too-low"
-    if offer.job.bond + 2 * standing.fee > standing.spendable:
+    if offer.job.bond + 2 * capacity.fee > capacity.spendable:
         return "bond-not-affordable"
-    if not is_first(settings, offer) and offer.job.reward < 2 * standing.fee:
+    if not is_first(settings, offer) and offer.job.reward < 2 * capacity.fee:
         return "reward-under-fees"
     if offer.size > settings.max_job_bytes:
         return "too-large"
-    if not is_finishable(params, offer, standing):
+    if not is_finishable(params, offer, capacity):
         return "cannot-finish"
     return None
 
@@ -114,11 +114,11 @@ def choose_job(
     settings: MinerSettings,
     me: Address,
     offers: Iterable[Offer],
-    standing: Standing,
+    capacity: Capacity,
     avoid: Collection[JobId] = (),
 ) -> Offer | None:
     """The best job worth claiming now for the account `me`, leaving out `avoid`; None where there is none."""
     for offer in rank_offers(settings, (o for o in offers if o.id not in avoid), me):
-        if get_refusal(params, settings, offer, standing) is None:
+        if get_refusal(params, settings, offer, capacity) is None:
             return offer
     return None

@@ -142,10 +142,10 @@ class MatrixInfoView(Protocol):
 
 
 class RetentionPort(Protocol):
-    """What the matrix store keeps, and for whom."""
+    """Knows what the matrix store keeps, and for whom."""
 
     def get_demand(self, id: MatrixId, /) -> float:
-        """Return the requests of others that count now."""
+        """Return the recent requests of other nodes, weighted by age."""
 
     def is_promised(self, id: MatrixId, /) -> bool:
         """Return True if the chain or this node's owner needs the matrix."""
@@ -161,14 +161,14 @@ class RetentionPort(Protocol):
 
 
 class ArrivalsPort(Protocol):
-    """Matrices that come in runs."""
+    """Knows the matrices that arrive in runs."""
 
     def list_missing(self, id: MatrixId, limit: int, /) -> Sequence[int]:
-        """Return at most `limit` runs (inos.mesh.runs) that are not here yet, lowest first."""
+        """Return at most `limit` runs (inos.mesh.runs) that this node does not have yet, lowest first."""
 
 
 class MatrixStorePort(Protocol):
-    """Matrices by id on this node's disk."""
+    """Reads the matrices on this node's disk by id."""
 
     @property
     def retention(self) -> RetentionPort: ...
@@ -182,10 +182,10 @@ class MatrixStorePort(Protocol):
         """Return the ids of all complete matrices."""
 
     def info(self, id: MatrixId, /) -> MatrixInfoView | None:
-        """Return the shape and root of a complete matrix, else None."""
+        """Return the shape and root of a complete matrix, or None."""
 
     def get_strips(self, id: MatrixId, first: int, count: int, /) -> Sequence[tuple[bytes, Sequence[bytes]]]:
-        """Return strips [first, first + count) of a complete matrix with their paths; fewer at its end."""
+        """Return the strips [first, first + count) of a complete matrix with their paths; fewer at its end."""
 
 
 class RunView(Protocol):
@@ -199,22 +199,23 @@ class RunView(Protocol):
 
 
 class MatricesPort(Protocol):
-    """The service that stores matrices; `store` is there to be asked what it has."""
+    """Stores matrices; `store` tells which ones it has."""
 
     @property
     def store(self) -> MatrixStorePort: ...
 
     async def begin(self, info: Any, /) -> bool:
-        """Make room for a matrix that comes in runs (info: inos.mesh.store.MatrixInfo); True if it is here already."""
+        """Allocate a matrix that arrives in runs (info: inos.mesh.store.MatrixInfo); return True if it is here
+        already."""
 
     async def add_run(self, id: MatrixId, index: int, data: bytes, path: Sequence[bytes], /) -> bool:
-        """Verify and keep one run, and return True if the matrix is complete."""
+        """Verify and store one run; return True if the matrix is then complete."""
 
     async def drop(self, id: MatrixId, /) -> bool:
-        """Delete a matrix, and return False if something here needs it."""
+        """Delete a matrix; return False if this node needs it."""
 
     async def read_run(self, id: MatrixId, index: int, /) -> RunView | None:
-        """Return one run of a complete matrix, checked, or None if it is not here."""
+        """Return one verified run of a complete matrix, or None if this node does not have it."""
 
 
 class VotesPort(Protocol):
@@ -246,10 +247,10 @@ class AddedView(Protocol):
 
 
 class BlocksPort(Protocol):
-    """The service that adds headers and blocks."""
+    """Adds headers and blocks."""
 
     async def add_headers(self, headers: Sequence[Header], /) -> Any:
-        """Check and index headers, parents first. Known ones are passed over."""
+        """Check and index headers, parents first; known headers are skipped."""
 
     async def add(self, block: Block, witness: Witness, /) -> Any:
         """Check, store and if possible connect a block. MatrixMissing means that it is stored and deferred."""
@@ -258,63 +259,64 @@ class BlocksPort(Protocol):
         """Store and if possible connect checked blocks in order, parents first.
 
         Raises:
-            InosError: this node's own trouble; what one block deserves is told in the result.
+            InosError: this node itself failed; errors of single blocks are in the result.
         """
 
 
 class TransactionsPort(Protocol):
-    """The service that takes transactions."""
+    """Takes transactions."""
 
     async def add(self, tx: Transaction, /) -> Any:
-        """Check a transaction and take it into the pool."""
+        """Check a transaction and add it to the pool."""
 
 
 class ThreadsPort(Protocol):
-    """Where blocking work runs."""
+    """Runs blocking work off the event loop."""
 
     async def check(self, call: Callable[[], T], /) -> T:
-        """Run something that changes nothing and takes a while, off the event loop."""
+        """Run a slow function that changes nothing, off the event loop."""
 
 
 class PastStatesPort(Protocol):
-    """States after recent checkpoints."""
+    """Reads the states after recent checkpoints."""
 
     async def read_range(self, block: BlockId, place: Place, /) -> StateRange | None:
-        """Return a part of a state with its proof, or None if that state is not kept here."""
+        """Return a part of a state with its proof, or None if this node does not keep that state."""
 
 
 class StateImportPort(Protocol):
-    """The service that takes a state from peers."""
+    """Takes a state from peers."""
 
     @property
     def state(self) -> StateImportView | None:
-        """The state that is being imported; None while there is none."""
+        """The service imports this state; it is None if it imports none."""
 
     async def begin(self, block: BlockId, /) -> StateImportView:
-        """Import the state after a block from now on. NotYet if its header is not here."""
+        """Start to import the state after a block; raises NotYet if its header is not here."""
 
     async def add_step(self, step: Step, /) -> None:
-        """Keep a step of finality that was proven, for others that begin with a state."""
+        """Keep a proven step of finality for other nodes that start from a state."""
 
     async def add_range(self, block: BlockId, place: Place, found: StateRange, /) -> bool:
-        """Take a part of the state after `block`, and return True if it was missing. RuleViolation if it is no part."""
+        """Store a part of the state after `block`; return True if it was missing. Raises RuleViolation if it is no part
+        of it."""
 
     async def finish(self) -> Any:
         """Make the block whose state is whole the tip."""
 
     async def abandon(self) -> None:
-        """Return to genesis."""
+        """Give up the import, and start from genesis."""
 
 
 class EventsPort(Protocol):
-    """The node's event bus."""
+    """Publishes the node's events."""
 
     def subscribe(self) -> AbstractAsyncContextManager[Any]:
-        """Enter an async iterator over TipChanged, TransactionAdded, MatrixAdded, MatrixWanted, VoteAdded."""
+        """Return a context manager that enters an async iterator over the events of the node."""
 
 
 class NodePort(Protocol):
-    """The node as the network sees it: the services that do the work."""
+    """The network uses these services of the node."""
 
     @property
     def params(self) -> Params: ...

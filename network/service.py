@@ -1,7 +1,6 @@
 """The network as the node uses it: start, run, stop, and the status of peers, addresses and bans."""
 
 import asyncio
-import random
 
 import structlog
 from msgspec import structs
@@ -23,7 +22,7 @@ from inos.network.status import AddressInfo, BanInfo, NetworkStatus, PeerInfo
 from inos.network.sync.service import SyncService
 from inos.network.transport.websocket import WebSocketTransport
 from inos.network.wire.control import Hello
-from inos.primitives.clock import Clock, SystemClock
+from inos.primitives.clock import Clock
 from inos.primitives.codec import encode
 from inos.primitives.hashing import Context, compute_hash
 from inos.primitives.randomness import Randomness
@@ -39,7 +38,7 @@ class NetworkService:
     the task is cancelled. A stopped service cannot be started again.
 
     Args:
-        clock, rng: the sources of time and randomness; the machine's by default.
+        clock, rng: the sources of time and randomness.
         transport: makes the links; WebSockets with Noise by default.
         files: keep the addresses of peers; by default they are lost with the service.
     """
@@ -50,15 +49,15 @@ class NetworkService:
         settings: NetworkSettings,
         identity: NodeIdentity,
         *,
-        clock: Clock | None = None,
-        rng: Randomness | None = None,
+        clock: Clock,
+        rng: Randomness,
         transport: Transport | None = None,
         files: Files | None = None,
     ) -> None:
         self._node = node
         self._settings = settings
-        self._clock: Clock = clock if clock is not None else SystemClock()
-        self._rng: Randomness = rng if rng is not None else random.SystemRandom()
+        self._clock = clock
+        self._rng = rng
         self._files: Files = files if files is not None else MemoryFiles()
         self._stopping = asyncio.Event()
         self._transport: Transport = (

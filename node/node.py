@@ -18,9 +18,9 @@ from inos.network.endpoints import split_endpoint
 from inos.network.identity import load_identity
 from inos.network.service import NetworkService
 from inos.network.settings import NetworkSettings
+from inos.node.accounts import check_payee, load_watch_key, make_miner_settings
 from inos.node.datadir import DataDir, write_atomically
-from inos.node.identity import check_payee, load_watch_key, make_miner_settings
-from inos.node.netsettings import make_network_settings
+from inos.node.network_settings import make_network_settings
 from inos.node.services import make_services
 from inos.node.settings import NodeSettings
 from inos.node.startup import Startup

@@ -29,8 +29,8 @@ from inos.network.identity import NodeIdentity
 from inos.network.service import NetworkService
 from inos.network.settings import NetworkSettings
 from inos.node.datadir import DataDir
-from inos.node.netfiles import NetworkFiles
-from inos.node.poolfile import load_pool, save_pool
+from inos.node.network_files import NetworkFiles
+from inos.node.pool_file import load_pool, save_pool
 from inos.node.settings import NodeSettings
 from inos.node.snapshots import SnapshotService
 from inos.node.voting import is_voting, load_voter_secret, open_journal, read_limits
@@ -93,7 +93,7 @@ class Startup:
     async def start_network(self, core: NodeCore, settings: NetworkSettings, identity: NodeIdentity) -> NetworkService:
         """Listen for peers, and dial others."""
         files = NetworkFiles(self._data.network)
-        network = NetworkService(core, settings, identity, clock=self._clock, files=files)
+        network = NetworkService(core, settings, identity, clock=self._clock, rng=random.SystemRandom(), files=files)
         await network.start()
         self._run("network", network.run())
         self._stop_at_exit("network", network.stop)

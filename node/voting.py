@@ -8,7 +8,7 @@ from inos.agents.voter.journal import Journal
 from inos.core.errors import NodeError
 from inos.genesis import Network
 from inos.node.datadir import DataDir, load_or_make_secret
-from inos.node.netsettings import DEVNET
+from inos.node.network_settings import DEVNET
 from inos.node.settings import NodeSettings
 from inos.primitives.bls import BlsBackend, compute_secret
 from inos.primitives.units import BlockId, Nano, parse_credits

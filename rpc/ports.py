@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from inos.core.monitor import NodeStats
     from inos.genesis import Network
     from inos.mesh.store import MatrixStore
-    from inos.miner.figures import MinerStatus
+    from inos.miner.stats import MinerStatus
     from inos.network.discovery.routing.service import RoutingStatus
     from inos.network.identity import PeerAddress
     from inos.network.status import AddressInfo, BanInfo, NetworkStatus, PeerInfo

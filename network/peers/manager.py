@@ -33,9 +33,9 @@ log = structlog.get_logger("inos.network")
 
 MAX_SCORES: Final = 4096
 
-HelloMaker = Callable[[bool], bytes]
+MakeHello = Callable[[bool], bytes]
 """Makes this node's handshake payload; the argument says whether the link serves a few requests only."""
-HelloCheck = Callable[[Hello], str]
+CheckHello = Callable[[Hello], str]
 """Returns why a hello belongs to another network, or ""."""
 
 
@@ -47,8 +47,8 @@ class PeerManager:
         own_id: NodeId,
         settings: NetworkSettings,
         transport: Transport,
-        make_hello: HelloMaker,
-        check_hello: HelloCheck,
+        make_hello: MakeHello,
+        check_hello: CheckHello,
         get_tip: GetTip,
         clock: Clock,
         rng: Randomness,
@@ -292,7 +292,7 @@ class PeerManager:
                 del self.peers[peer.id]
                 self._remember(peer)
             peer.ended.set()
-            log.info("peer gone", peer=peer.name, reason=peer.end_reason)
+            log.info("peer disconnected", peer=peer.name, reason=peer.end_reason)
 
     def _judge(self, peer: Peer, fault: Misbehaviour) -> None:
         """Ban the peer if the fault that ended its session, or its points, suffice; count a lesser fault only."""

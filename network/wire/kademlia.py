@@ -4,12 +4,11 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
+from inos.network.endpoints import MAX_HOST
 from inos.network.wire.base import Reply, Request
 from inos.primitives.matrices import U32, Hash32
 
 MAX_CONTACTS: Final = 20
-MAX_HOST: Final = 45
-"""The longest text of an IPv6 address has this length."""
 MAX_PROVIDED: Final = 16
 """One Provide names at most this many matrices."""
 MAX_PROVIDERS: Final = 20

@@ -20,10 +20,10 @@ import pytest
 from support.bare_names import BARE_NAMES
 from support.documents import ROOT
 
-BUILD_S: Final = 240
-START_S: Final = 60
-DEVNET_S: Final = 180
-"""The README's promise for eight jobs."""
+BUILD_S: Final = 600
+"""The kernels take half a minute of processor time; the limit is for a machine that is busy with other work."""
+DEVNET_S: Final = 600
+"""The devnet takes a minute on two idle cores; how fast it is, test_devnet_command.py checks."""
 HOSTILE: Final = 'raise ImportError("this file belongs to the user, and INOS imported it")\n'
 MATMUL: Final = """
 import numpy as np
@@ -52,6 +52,8 @@ async def main() -> None:
 
 asyncio.run(main())
 """
+
+pytestmark = pytest.mark.timeout(BUILD_S + DEVNET_S + 120)
 
 
 class Installed(NamedTuple):
@@ -168,7 +170,6 @@ def test_sdist_of_a_copy_without_links_is_the_same(source: Path, tmp_path: Path)
     assert _build_sdist(copy, tmp_path / "a") == _build_sdist(source, tmp_path / "b")
 
 
-@pytest.mark.timeout(BUILD_S + 120)
 def test_products_beside_the_users_own_files(installed: Installed) -> None:
     backend, place = installed.run("python", "multiply.py").split()
     assert backend.startswith("native-")
@@ -176,7 +177,6 @@ def test_products_beside_the_users_own_files(installed: Installed) -> None:
     assert {"devnet", "testnet"} <= set(installed.run("inos", "genesis", "list").split())
 
 
-@pytest.mark.timeout(BUILD_S + DEVNET_S + 120)
 def test_devnet_client_and_explorer_beside_the_users_own_files(installed: Installed, tmp_path: Path) -> None:
     (installed.folder / "inos.py").write_text(HOSTILE)  # this affects the nodes, which the devnet starts in this folder
     process = subprocess.Popen(
@@ -184,11 +184,11 @@ def test_devnet_client_and_explorer_beside_the_users_own_files(installed: Instal
         cwd=installed.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
-        until = time.monotonic() + START_S
-        while not (found := sorted((tmp_path / "net").glob("*/node.json"))):
+        until = time.monotonic() + DEVNET_S
+        while len(found := sorted((tmp_path / "net").glob("*/node.json"))) < 3:
             assert process.poll() is None, process.communicate()[1]
             assert time.monotonic() < until, "the devnet does not start"
-            time.sleep(0.1)  # there is no event to await: another process writes the file
+            time.sleep(0.1)  # there is no event to await: other processes write the files
         (installed.folder / "inos.py").unlink()  # next to a script, `import inos` rightly finds this file
         rpc = json.loads(found[0].read_text())["rpc"]
         pages = [path for path in (ROOT / "rpc" / "explorer").rglob("*.*") if path.is_file()]

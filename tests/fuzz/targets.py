@@ -24,7 +24,7 @@ from inos.network.transport.noise import Handshake, make_prologue
 from inos.network.wire.framing import Assembler
 from inos.network.wire.limits import LIMITS, Lane, get_limit
 from inos.network.wire.messages import KINDS, decode_hello, decode_message, encode_message
-from inos.node.poolfile import load_pool
+from inos.node.pool_file import load_pool
 from inos.primitives.blocks import Block, Header, compute_block_id
 from inos.primitives.codec import decode, encode
 from inos.primitives.errors import CodecError, InosError, InvalidCertificate

@@ -201,7 +201,7 @@ TestPool.settings = settings(max_examples=40, stateful_step_count=40, deadline=N
 
 
 def test_what_came_after_an_undone_block_waits_no_longer() -> None:
-    """Found by the machine: it stood behind one that had come at a higher tip, and went with it."""
+    """The state machine found this case: a transaction was dropped with an earlier one from a higher tip."""
     machine, (first, second, *_) = PoolMachine(), PEOPLE
     machine.connect(count=0)
     machine.add(key=first, ahead=0, fee=150, amount=1)

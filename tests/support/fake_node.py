@@ -29,7 +29,7 @@ from inos.consensus.statetree import StateProof, compute_state_root, make_proof
 from inos.core.events import EventBus
 from inos.core.monitor import NodeStats
 from inos.genesis import Network
-from inos.miner.figures import MinerState, MinerStatus
+from inos.miner.stats import MinerState, MinerStatus
 from inos.network.discovery.routing.service import RoutingStatus
 from inos.network.identity import PeerAddress
 from inos.network.status import AddressInfo, BanInfo, NetworkStatus, PeerInfo

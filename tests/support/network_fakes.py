@@ -20,6 +20,7 @@ from inos.network.transport.websocket import WebSocketTransport
 from inos.network.wire.control import Hello
 from inos.primitives.blocks import Block, Header, compute_block_id, compute_tx_root
 from inos.primitives.bls import get_bls
+from inos.primitives.clock import SystemClock
 from inos.primitives.codec import encode
 from inos.primitives.errors import InosError, ParentMissing, RuleViolation
 from inos.primitives.hashing import Context, compute_hash
@@ -377,7 +378,7 @@ def make_service(node: FakeNode, seed: int, *peers: PeerAddress, **changes: obje
         }
     )
     identity = make_identity(seed)
-    return NetworkService(node, settings, identity, rng=random.Random(seed))
+    return NetworkService(node, settings, identity, clock=SystemClock(), rng=random.Random(seed))
 
 
 def get_address(service: NetworkService) -> PeerAddress:

@@ -375,7 +375,7 @@ async def _logged(world: World) -> AsyncIterator[None]:
     def keep(_: Any, method: str, event: dict[str, Any]) -> str:
         if event.get("event") == "peer banned":
             world.bans[event["peer"]] += 1
-        elif event.get("event") == "peer gone":
+        elif event.get("event") == "peer disconnected":
             world.ended[event["reason"]] += 1
         elif method in ("error", "critical", "exception"):
             world.troubles.append(f"{method}: {event}")

@@ -30,7 +30,7 @@ NEIGHBOUR_IDS: Final = 256
 NEIGHBOUR_AGAIN_S: Final = 60.0
 
 ProvideTo = Callable[[PeerAddress, Sequence[MatrixId]], Awaitable[int]]
-FindNodes = Callable[[bytes], Awaitable[LookupResult]]
+FindNearest = Callable[[bytes], Awaitable[LookupResult]]
 
 
 class MatrixList(Protocol):
@@ -56,7 +56,7 @@ class ProviderAnnouncements:
         settings: RoutingSettings,
         table: RoutingTable,
         provide_to: ProvideTo,
-        find_nodes: FindNodes,
+        find_nodes: FindNearest,
         clock: Clock,
         rng: Randomness,
     ) -> None:

@@ -3,8 +3,7 @@
 from enum import IntEnum
 from ipaddress import IPv6Address, ip_address
 
-from inos.network.endpoints import compute_group as compute_host_group
-from inos.network.endpoints import is_local, is_public, parse_ip, split_endpoint
+from inos.network.endpoints import compute_group, is_local, is_public, parse_ip, split_endpoint
 from inos.network.identity import PeerAddress
 from inos.primitives.units import NodeId
 
@@ -39,9 +38,9 @@ def may_share(host: str, other_host: str) -> bool:
     return scope is not None and other is not None and scope >= other
 
 
-def compute_group(address: PeerAddress) -> bytes:
+def compute_address_group(address: PeerAddress) -> bytes:
     """Return the network group of an address, which one operator tends to own as a whole."""
-    return compute_host_group(address.host, address.port)
+    return compute_group(address.host, address.port)
 
 
 def get_canonical_host(host: str) -> str | None:

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from inos.network.discovery.routing.announcements import MatrixList, ProviderAnnouncements
 from inos.network.discovery.routing.candidates import ProviderCandidates
-from inos.network.discovery.routing.endpoints import compute_group, make_peer_address
+from inos.network.discovery.routing.endpoints import compute_address_group, make_peer_address
 from inos.network.discovery.routing.lookup import Ask, Lookup, LookupResult
 from inos.network.discovery.routing.maintenance import TableMaintenance
 from inos.network.discovery.routing.metric import make_id_near
@@ -81,8 +81,8 @@ class RoutingService:
         self._penalise = penalise
         self._clock = clock
         self._rng = rng
-        self._table = RoutingTable(own_id, compute_group, clock.monotonic())
-        self._records = ProviderRecords(settings, compute_group)
+        self._table = RoutingTable(own_id, compute_address_group, clock.monotonic())
+        self._records = ProviderRecords(settings, compute_address_group)
         self._queries = Queries(own_id, settings, connections, penalise, rng)
         self._announcements = ProviderAnnouncements(
             held, settings, self._table, self._provide_to, self._find_nodes, clock, rng
@@ -224,7 +224,7 @@ class RoutingService:
             self._list_start(target),
             ask,
             self._settings,
-            compute_group,
+            compute_address_group,
             self._clock,
             on_failure=blame,
             is_enough=is_enough,

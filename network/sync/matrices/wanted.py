@@ -73,8 +73,8 @@ def compute_matrix_bytes(info: MatrixInfo) -> int:
 class WantedMatrices(Generic[K]):
     """Holds all wanted matrices, oldest first; K is the type that names peers."""
 
-    def __init__(self, ahead_bytes: int) -> None:
-        self._ahead_bytes = ahead_bytes
+    def __init__(self, prefetch_bytes: int) -> None:
+        self._prefetch_bytes = prefetch_bytes
         self._wants: dict[MatrixId, WantedMatrix[K]] = {}
         self._lacking: ExpiringSet[tuple[K, MatrixId]] = ExpiringSet(8192)
 
@@ -100,12 +100,14 @@ class WantedMatrices(Generic[K]):
             return True
         if len(self._wants) >= MAX_WANTS:
             return False
-        if is_prefetch and (info is None or self._count_ahead() + compute_matrix_bytes(info) > self._ahead_bytes):
+        if is_prefetch and (
+            info is None or self._count_prefetch_bytes() + compute_matrix_bytes(info) > self._prefetch_bytes
+        ):
             return False
         self._wants[id] = WantedMatrix(info, until, is_prefetch)
         return True
 
-    def _count_ahead(self) -> int:
+    def _count_prefetch_bytes(self) -> int:
         wants = self._wants.values()
         return sum(compute_matrix_bytes(want.info) for want in wants if want.is_prefetch and want.info is not None)
 

@@ -1,4 +1,4 @@
-"""Every attack of benchmarks/attacks.py draws tickets with the right digests, or it would be none."""
+"""Every attack of benchmarks/attacks.py draws tickets with correct digests; otherwise it would not be an attack."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def cheat(request: pytest.FixtureRequest) -> Cheat:
 
 
 def draw_honestly(x: Operand, w: Operand) -> dict[Ticket, bytes]:
-    """All tickets by the reference."""
+    """Compute all tickets with the reference."""
     found: dict[Ticket, bytes] = {}
     lottery = work.Lottery(w, ANCHOR, U256_MAX, backend="numpy")
     lottery.draw(x, 0, x.strips, lambda i, j, p, digest: found.setdefault((i, j, p), digest))

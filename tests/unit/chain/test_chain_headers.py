@@ -1,4 +1,4 @@
-"""Headers first: what is fetched, and how long a branch that nobody proves is believed."""
+"""Headers first: which bodies are fetched, and how long a branch without proven work is preferred."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,7 +55,7 @@ def test_missing_blocks_lowest_first(branch: Branch, ledger: Ledger) -> None:
 
 
 def test_branch_without_bodies_gives_way_and_comes_back(branch: Branch, ledger: Ledger) -> None:
-    """Headers cost nothing; the branch that peers really deliver is best until the other proves itself."""
+    """Headers cost nothing, so the branch whose bodies arrive is best until the other one proves itself."""
     claimed = branch.fork()
     feed(ledger, branch.grow_by(2))
     blocks = claimed.grow_by(9, nonce=4)
@@ -69,13 +69,13 @@ def test_branch_without_bodies_gives_way_and_comes_back(branch: Branch, ledger: 
     add_headers(ledger, more, NOW + STALL_MS)
     assert ledger.best_header.id == branch.tip_id
     assert ledger.get_locator()[0] == branch.tip_id
-    # What is known to be there comes first, what was claimed after it: never worse than before.
+    # Known bodies come before claimed ones, so a claim never makes the sync worse.
     assert ledger.get_missing_blocks(4) == list_ids([*more, *blocks[:2]])
     # Longer claims change nothing.
     longer = claimed.grow_by(5, nonce=4)
     add_headers(ledger, longer, NOW + STALL_MS + 1)
     assert ledger.best_header.id == branch.tip_id
-    # The first body proves that somebody worked: the branch counts again.
+    # The first body proves that the branch has work, so the branch counts again.
     ledger.add_block(blocks[0].block, blocks[0].witness, TimeMs(NOW + STALL_MS + 2))
     assert ledger.best_header.id == claimed.tip_id
     assert ledger.get_missing_blocks(3) == list_ids(blocks[1:4])
@@ -99,7 +99,7 @@ def test_claims_are_forgotten_in_time(branch: Branch, ledger: Ledger, tmp_path: 
     blocks = claimed.grow_by(5, nonce=4)
     kept = proven.grow_by(4, nonce=6)
     add_headers(ledger, [*blocks, *kept])
-    # A body somewhere up the branch cost work.
+    # A body further up the branch cost work.
     ledger.add_block(kept[2].block, kept[2].witness, NOW)
     stalled = NOW + STALL_MS
     ledger.add_block(branch.grow().block, branch.blocks[-1].witness, TimeMs(stalled))
@@ -126,7 +126,7 @@ def test_claims_fill_a_bounded_room_and_the_oldest_give_way(
     old, young = first.grow_by(3, nonce=4), second.grow_by(5, nonce=5)
     add_headers(ledger, [*old, *young])
     assert ledger.count_unproven() == 8
-    # The next block's header is taken at once, however many claims there are: what was waited for longest goes.
+    # The next block's header is stored even if there are many claims; the one with the longest wait is dropped.
     add_headers(ledger, [branch.grow()])
     assert [ledger.get_status(made.id) for made in old] == ["unknown"] * 3
     assert [ledger.get_status(made.id) for made in young] == ["header"] * 5

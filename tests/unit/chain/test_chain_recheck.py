@@ -1,4 +1,4 @@
-"""Blocks found invalid are remembered with their reason, over restarts, until somebody has them judged again."""
+"""Invalid blocks are remembered with their reason, also after a restart, until a recheck."""
 
 from pathlib import Path
 from unittest.mock import patch
@@ -33,7 +33,7 @@ def test_what_is_invalid_stays_so_and_what_a_mistake_condemned_is_connected(tmp_
     assert refuse(ledger, wrong).code == "bad-state-root"
     good = branch.grow(branch.pay(ALICE, BOB.address))
     child = branch.grow()
-    # A program with a mistake in it.
+    # This simulates a program with a bug.
     mistake = RuleViolation("bad-state-root", "the state root of block 4")
     with patch("inos.chain.movement.check_state_root", side_effect=mistake):
         refuse(ledger, good)

@@ -9,16 +9,18 @@ from support.documents import ROOT
 
 ABOVE = ("consensus", "chain", "core", "network", "light", "agents", "miner", "rpc", "node")
 HIDDEN = {"above-target", "bad-x-shape", "bad-x-matrix-id", "bad-x-strip-size"}
-"""Of a certificate that is verified alone: a block is refused before, by its header's checks or while decoding."""
+"""These codes belong to certificates that are verified alone; a block with such a fault is refused earlier, by its
+header's checks or while decoding.
+"""
 STRIP_CODES = {"bad-shape", "bad-matrix-id", "bad-strip-size", "bad-path-length", "bad-path"} | {
     "nonzero-padding",
     "entry-out-of-range",
 }
-"""What work.matrices.check_strip raises; a certificate's code names the side as well."""
+"""The codes that work.matrices.check_strip raises; a certificate's code also names the side."""
 
 
 def list_codes(folder: str, errors: set[str]) -> Iterator[tuple[str, str]]:
-    """Every text given as the code of an error of these classes in a file or folder, after its place."""
+    """Yield the place and the text of every code that is given to an error of these classes in a file or folder."""
     top = ROOT / folder
     for path in sorted(top.rglob("*.py")) if top.is_dir() else [top]:
         for node in ast.walk(ast.parse(path.read_text())):

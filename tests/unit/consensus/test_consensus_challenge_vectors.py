@@ -1,4 +1,4 @@
-"""challenge.json says what the code says, and a second reading of it, without the code that made it, agrees."""
+"""The code agrees with challenge.json, and so does a second, independent implementation."""
 
 import json
 import runpy
@@ -29,7 +29,7 @@ def draw(name: str, rows: int, cols: int) -> NDArray[np.int64]:
 
 
 def cut(array: NDArray[Any]) -> list[list[bytes]]:
-    """Strips of 16 rows x 1024 bytes by row and panel, padded with zeros."""
+    """Return strips of 16 rows x 1024 bytes by row and panel, padded with zeros."""
     width = 1024 // array.itemsize
     rows, cols = -(-array.shape[0] // 16) * 16, -(-array.shape[1] // width) * width
     padded = np.zeros((rows, cols), array.dtype)
@@ -46,7 +46,7 @@ def find_root(leaves: list[bytes]) -> bytes:
 
 
 def find_range_path(leaves: list[bytes], first: int, last: int) -> list[bytes]:
-    """Siblings on each level of a tree whose odd last node is carried up, left one first."""
+    """Return the siblings on each level of a tree whose odd last node moves up, the left one first."""
     path: list[bytes] = []
     while len(leaves) > 1:
         if first % 2:

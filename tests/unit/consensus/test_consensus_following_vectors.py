@@ -1,4 +1,4 @@
-"""following.json says what the code says, and a second reading of it, without the code that made it, agrees."""
+"""The code agrees with following.json, and so does a second, independent implementation."""
 
 import importlib.util
 import json
@@ -30,7 +30,7 @@ def compute_hash(context: str, data: bytes) -> bytes:
 
 
 def compute_subtree(leaves: list[tuple[str, bytes]], depth: int) -> bytes:
-    """Leaves by their paths in binary digits."""
+    """Return the leaves by their paths in binary digits."""
     if len(leaves) < 2:
         return leaves[0][1] if leaves else bytes(32)
     halves = [[leaf for leaf in leaves if leaf[0][depth] == side] for side in "01"]

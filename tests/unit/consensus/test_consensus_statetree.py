@@ -1,4 +1,4 @@
-"""The state tree by hand: small trees written out, and proofs of every kind."""
+"""The state tree: small trees computed by hand, and proofs of every kind."""
 
 from blake3 import blake3
 
@@ -26,7 +26,7 @@ def path(key: bytes) -> bytes:
 
 
 def find_key(prefix: str, *, but: frozenset[bytes] = frozenset()) -> StateKey:
-    """The first key made of a counter whose path starts with these bits."""
+    """Return the first key of a counter whose path starts with these bits."""
     for n in range(10_000):
         key = StateKey(b"\x01" + n.to_bytes(20, "big"))
         if f"{int.from_bytes(path(key), 'big'):0256b}".startswith(prefix) and key not in but:
@@ -77,7 +77,7 @@ def test_absence_by_an_empty_subtree_and_by_another_leaf() -> None:
     proof = make_proof(records, beside)
     assert proof.other == OtherLeaf(path(a), b"a")
     assert check_proof(root, beside, None, proof)
-    # the other leaf's own record cannot be shown absent by it, nor one from another subtree
+    # the proof cannot show that the other leaf's own record is absent, nor a record of another subtree
     assert not check_proof(root, a, None, proof)
     assert not check_proof(root, find_key("011", but=frozenset({b})), None, proof)
     assert not check_proof(root, beside, b"a", proof)
@@ -85,7 +85,7 @@ def test_absence_by_an_empty_subtree_and_by_another_leaf() -> None:
 
 
 def compute_subtree_00_to_01(records: dict[StateKey, bytes]) -> bytes:
-    """Everything under bit 0: an empty half, and the two leaves."""
+    """Everything under bit 0 is an empty half and the two leaves."""
     (a, b) = sorted(records, key=path)
     both = h("state node", h("state leaf", path(a) + records[a]) + h("state leaf", path(b) + records[b]))
     return h("state node", bytes(32) + both)

@@ -1,4 +1,4 @@
-"""ASERT against the specification's published vectors, a high-precision power of two, and its clamps."""
+"""ASERT compared with the specification's published vectors and a high-precision power of two, and its limits."""
 
 from decimal import Decimal, localcontext
 from itertools import pairwise
@@ -13,8 +13,9 @@ from inos.primitives.units import BlockId, Height, Target, TimeMs
 from support.consensus_lab import PARAMS, Lab
 
 POW_LIMIT = 0xFFFF << 208
-# Points of the published test vectors of aserti3-2d (runs 4, 5 and 6): anchor at height 1 whose parent's time
-# is 0, spacing 600 s, half-life 2 days; (anchor's bits, height, time, bits of the next target).
+# These are points of the published test vectors of aserti3-2d (runs 4, 5 and 6). The anchor is at height 1 and its
+# parent's time is 0, the spacing is 600 s, and the half-life is 2 days. Each point is (anchor's bits, height, time,
+# bits of the next target).
 PUBLISHED = [
     (0x01010000, 2, 174_000, 0x01020000),
     (0x01010000, 7, 1_041_000, 0x01400000),
@@ -91,7 +92,7 @@ def make_context(parent_height: int, time_ms: int, first_time_ms: int) -> Header
 def test_block_1_has_the_genesis_target_and_so_block_2() -> None:
     lab = Lab()
     assert compute_target(PARAMS, lab.context) == PARAMS.genesis_target
-    # years after genesis: the schedule starts with block 1, not with genesis
+    # years after genesis: the schedule starts with block 1 and not with genesis
     assert compute_target(PARAMS, make_context(1, 10**12, 10**12)) == PARAMS.genesis_target
 
 

@@ -1,4 +1,4 @@
-"""Median time past, and the clock."""
+"""The median time of past blocks, and the check against the clock."""
 
 import msgspec
 import pytest

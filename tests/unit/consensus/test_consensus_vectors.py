@@ -1,4 +1,4 @@
-"""consensus.json says what the code says, and a second reading of it, without the code that made it, agrees."""
+"""The code agrees with consensus.json, and so does a second, independent implementation."""
 
 import json
 import runpy
@@ -38,7 +38,8 @@ def test_transactions(vectors: Any) -> None:
         data = bytes.fromhex(case["encoding"])
         tx = decode(Transaction, data, limit=4096)
         assert compute_tx_id(tx).hex() == case["id"] == h("transaction id", data)
-        # the signature is the last field: 2 bytes of head and 64 of signature; one field less in the array's head
+        # the signature is the last field, with 2 bytes of head and 64 of signature; the array's head counts one field
+        # less
         assert case["signing_hash"] == h("transaction", b"\x95" + data[1:-66])
 
 
@@ -83,7 +84,7 @@ def test_a_few_numbers_by_hand(vectors: Any) -> None:
 
 
 def test_finality(vectors: Any) -> None:
-    """Read again with py_ecc and plain hashes."""
+    """Check the vectors again with py_ecc and plain hashes."""
     finality, bls = vectors["finality"], get_reference()
     link = bytes.fromhex(finality["link"])
     vote_hash = h("vote", b"\x92\x07" + link)

@@ -1,4 +1,4 @@
-"""What README and docs name is there: commands, options, make targets, files, RPC methods."""
+"""Everything that README and docs name exists: commands, options, make targets, files, RPC methods."""
 
 import re
 import shlex
@@ -16,7 +16,7 @@ NAMESPACES = {name.partition("_")[0] for name in ALL_METHODS if "_" in name}
 
 
 def find_typed() -> list[Snippet]:
-    """Everything in a page that reads as a command of this project."""
+    """Return everything in a page that reads as a command of this project."""
     commands = [one for page in (*PAGES, *GUIDES) for block in read_blocks(page) if block.language == SHELL
                 for one in split_commands(block)]  # fmt: skip
     inline = [one for page in (*PAGES, *GUIDES) for one in read_inline(page)]

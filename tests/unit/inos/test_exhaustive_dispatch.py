@@ -1,4 +1,4 @@
-"""Every dispatch over a tagged union names all members and refuses what is none of them."""
+"""Every dispatch over a tagged union names all members and refuses any other value."""
 
 import ast
 from collections.abc import Callable, Iterator
@@ -51,7 +51,7 @@ def list_sources(*packages: str) -> Iterator[tuple[Path, ast.Module]]:
 
 
 def list_matches() -> Iterator[tuple[str, ast.Match, set[str]]]:
-    """Every match statement with its place and the classes that its cases name."""
+    """Yield every match statement with its place and the classes that its cases name."""
     for path, tree in list_sources(*PACKAGES):
         for node in ast.walk(tree):
             if isinstance(node, ast.Match):
@@ -88,7 +88,7 @@ def test_every_other_match_says_what_becomes_of_the_rest() -> None:
 
 
 def name_kinds(functions: set[str]) -> set[str]:
-    """Classes that the network's functions of these names take by a match or isinstance."""
+    """Return the classes that the network's functions of these names handle by a match or isinstance."""
     names: set[str] = set()
     for _, tree in list_sources("network"):
         for function in ast.walk(tree):
@@ -120,7 +120,7 @@ def test_tables_by_kind_are_whole() -> None:
 
 
 class Forgotten(msgspec.Struct, frozen=True, array_like=True, tag=99):
-    """A payload that nobody wrote a case for."""
+    """A payload without a case."""
 
 
 def process(lab: Lab, tx: Transaction) -> None:

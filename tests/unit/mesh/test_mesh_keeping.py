@@ -330,7 +330,7 @@ def test_a_killed_process_leaves_every_file_whole_or_to_be_gone_on_with(tmp_path
             if wait_s is None:
                 assert process.stdout.readline() == "whole\n"
             else:
-                time.sleep(wait_s)  # wherever it is then
+                time.sleep(wait_s)  # so that the kill comes at any point of the work
             process.send_signal(signal.SIGKILL)
         store = open_store(tmp_path / "b")
         info = make_info(array)

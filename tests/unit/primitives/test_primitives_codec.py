@@ -1,4 +1,4 @@
-"""One value, one spelling: what the decoder takes encodes back to the same bytes, all else is refused."""
+"""Every value has one encoding: decoded bytes encode to themselves, and all others are refused."""
 
 import msgspec
 import pytest
@@ -56,8 +56,8 @@ def test_too_large_is_refused_before_decoding() -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        b"\xcd\x00\x05",  # 5 spelled in two bytes
-        b"\xd0\x05",  # 5 as a signed byte
+        b"\xcd\x00\x05",  # 5 encoded in two bytes
+        b"\xd0\x05",  # 5 encoded as a signed byte
     ],
 )
 def test_another_spelling_of_the_same_value_is_refused(data: bytes) -> None:

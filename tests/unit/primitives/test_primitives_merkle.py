@@ -1,4 +1,4 @@
-"""The folding tree equals RFC 6962's recursive definition, and paths prove exactly their leaf."""
+"""The folding tree equals RFC 6962's recursive definition, and a path proves only its leaf."""
 
 import pytest
 from blake3 import blake3
@@ -25,7 +25,7 @@ def hash_node(left: bytes, right: bytes) -> bytes:
 
 
 def split_root(leaves: list[bytes]) -> bytes:
-    """RFC 6962, section 2.1, word by word, for leaves that are hashes already."""
+    """RFC 6962, section 2.1, literally, for leaves that are already hashes."""
     if len(leaves) == 1:
         return leaves[0]
     split = 1
@@ -82,7 +82,9 @@ def test_every_range_has_a_path_and_nothing_else_fits_it(leaves: list[bytes], da
 
 @given(st.lists(st.binary(min_size=32, max_size=32), min_size=1, max_size=70, unique=True), st.data())
 def test_a_range_moved_does_not_pass(leaves: list[bytes], data: st.DataObject) -> None:
-    """In a tree of its own size, which the id of a matrix binds: in another, the same hashes may stand elsewhere."""
+    """A path is valid only for a tree of its own size, which a matrix id covers; in a tree of another size, the same
+    hashes may have other positions.
+    """
     first = data.draw(st.integers(0, len(leaves) - 1))
     count = data.draw(st.integers(1, len(leaves) - first))
     path = StripTree(leaves).compute_range_path(first, count)

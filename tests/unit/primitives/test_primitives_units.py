@@ -1,4 +1,4 @@
-"""Amounts are read and written without loss, and nonsense is refused."""
+"""Amounts are read and written without loss, and invalid ones are refused."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Every payload built and signed; what cannot work is refused before a signature exists."""
+"""Every payload is built and signed; one that cannot work is refused before it is signed."""
 
 from typing import Any
 

@@ -9,7 +9,7 @@ from inos.wallet.errors import WalletError
 from inos.wallet.keys import derive_key, derive_key_from_seed, format_path, make_key
 from inos.wallet.phrase import check_phrase, compute_seed, make_phrase
 
-# the vectors BIP-39 names (passphrase "TREZOR"): entropy, phrase, seed
+# the vectors that BIP-39 names (passphrase "TREZOR"): entropy, phrase, seed
 BIP39 = [
     (
         "00000000000000000000000000000000",

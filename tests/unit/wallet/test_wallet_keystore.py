@@ -1,4 +1,4 @@
-"""The keystore's format, its refusals, and how it is written."""
+"""The keystore's format, what it refuses, and how it is written."""
 
 import json
 import os
@@ -104,7 +104,7 @@ def test_a_crafted_header_is_refused_before_scrypt_runs(field: str, value: objec
 
 
 def test_a_crafted_address_does_not_open() -> None:
-    """The header is the cipher's associated data: changed with its check, it still opens to nothing."""
+    """The header is authenticated: if it is changed together with its checksum, the keystore still does not open."""
     import hashlib
 
     document = json.loads(_make())

@@ -1,4 +1,4 @@
-"""One wrong tile is told from a right one, whatever the shapes; nothing else passes for it."""
+"""One wrong tile is distinguished from a right one for all shapes, and nothing else is accepted as a proof."""
 
 from typing import Any
 
@@ -65,7 +65,9 @@ def is_wrong_alone(x: NDArray[Any], w: NDArray[Any], y: NDArray[Any]) -> bool:
 
 @pytest.mark.parametrize("place", [(8, 0), (15, 43), (7, 44), (0, 255)])
 def test_a_result_that_is_not_zero_beyond_its_edge_is_wrong(place: tuple[int, int]) -> None:
-    """A worker's tree may hold anything there; Y is 40 x 300: row 8 of strip row 2, column 44 of panel 1 are beyond."""
+    """A worker's tree may have any bytes beyond the matrix. Y is 40 x 300, so row 8 of strip row 2 and column 44 of
+    panel 1 are beyond it.
+    """
     leaves, target = compute_leaves(Y), 2 * 2 + 1
     strip = np.frombuffer(compute_strip(Y, target), "<i4").reshape(16, 256).copy()
     strip[place] = 1

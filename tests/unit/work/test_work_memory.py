@@ -1,4 +1,4 @@
-"""What a product takes beside its operands and itself: measured in a process of its own."""
+"""The memory of a product in addition to its operands and result, measured in a separate process."""
 
 import subprocess
 import sys
@@ -28,7 +28,7 @@ assert product is not None
 print(get_peak() - before)
 """
 SLACK = 2 << 20
-"""What small products may take however small they are, and pages in large steps."""
+"""The allowance for small products of any size, and for pages in large steps."""
 NATIVE = next((info.name for info in work.list_backends() if info.is_available and info.name != "numpy"), "")
 
 

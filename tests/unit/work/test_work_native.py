@@ -1,4 +1,4 @@
-"""Stopping the kernels, and what is said where there are none."""
+"""Stopping the kernels, and the message if there are none."""
 
 import threading
 import time
@@ -23,7 +23,7 @@ NATIVE = [info.name for info in work.list_backends() if info.is_available and in
 
 
 TILE_TICKETS = 256
-"""What is drawn between two looks at `stop`, in each thread: about 50 us of work, 7 ms in plain C."""
+"""The tickets between two checks of `stop` in each thread: about 50 us of work, or 7 ms in plain C."""
 
 
 @pytest.mark.parametrize("backend", [*NATIVE, "numpy"])
@@ -31,7 +31,7 @@ TILE_TICKETS = 256
 def test_little_is_drawn_after_the_stop(
     backend: str, shape: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Pieces are counted, since milliseconds depend on what else this machine does."""
+    """Pieces are counted, since times depend on other programs on this machine."""
     m, n, k = shape
     x, w = (Operand.commit(np.ones((rows, k), dtype=np.int8)) for rows in (m, n))
     stop, is_seen = threading.Event(), threading.Event()
@@ -42,7 +42,7 @@ def test_little_is_drawn_after_the_stop(
     def count(*win: Any) -> None:
         if not stop.is_set():
             stop.set()
-            assert backend == "numpy" or is_seen.wait(30)  # the kernels are told by the thread that waits for them
+            assert backend == "numpy" or is_seen.wait(30)  # the thread that waits for the kernels tells them
             wins.clear()
         wins.append(win)
 
@@ -55,7 +55,7 @@ def test_little_is_drawn_after_the_stop(
 
 @pytest.mark.parametrize("name", list(find_kernels()))
 def test_kernels_do_nothing_once_the_flag_is_set(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All phases: hashing, packing, the product."""
+    """The stop works in all phases: hashing, packing, the product."""
     ffi, lib = library.load() or (None, None)
     assert ffi is not None
     kernel, flag = find_kernels()[name], Flag()

@@ -1,4 +1,4 @@
-"""W under one anchor: how often it is packed."""
+"""How often W is packed under one anchor."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def make(rows: int, cols: int, seed: int) -> Operand:
 
 @pytest.fixture
 def packed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What was packed beforehand: "x", "w", or "sums" where only W's sums under a new X were made."""
+    """The parts packed beforehand: "x", "w", or "sums" if only W's sums under a new X were computed."""
     seen: list[str] = []
     keep = Job._keep
 

@@ -1,4 +1,4 @@
-"""Freivalds in slices finds exactly the wrong rows, whatever the cut."""
+"""Freivalds' check in slices finds exactly the wrong rows, for all slices."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The committed certificate vectors, field by field."""
+"""Check the committed certificate vectors field by field."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Every reason for which a certificate, a strip or a result is refused, by its code."""
+"""Every reason to refuse a certificate, a strip or a result, by its code."""
 
 from collections.abc import Callable
 
@@ -26,7 +26,7 @@ def make(rows: int, cols: int, seed: int = 0) -> NDArray[np.int8]:
 
 @pytest.fixture(scope="module")
 def win() -> Win:
-    """Of ticket (2, 3, 1), where both matrices and the panel are ragged."""
+    """The seal of ticket (2, 3, 1), where both matrices and the panel are ragged."""
     wins = work.mine(make(37, 1500), make(50, 1500, 1), ANCHOR, ANY).wins
     return next(win for win in wins if (win.seal.i, win.seal.j, win.seal.p) == (2, 3, 1))
 
@@ -82,12 +82,14 @@ def test_indices_outside_the_matrices(win: Win, i: int, j: int, p: int) -> None:
 
 @pytest.mark.parametrize(("i", "j", "p"), [(-1, 3, 1), (2, -1, 1), (2, 3, -1), (2**40, 3, 1)])
 def test_numbers_no_decoder_lets_through(win: Win, i: int, j: int, p: int) -> None:
-    """Seals made in a program, not decoded: strip (2, -1) would be the one before (2, 0)."""
+    """These seals are made by a program and not decoded: strip (2, -1) would be the one before (2, 0)."""
     assert get_code(replace(win, seal=replace(win.seal, i=i, j=j, p=p))) == "index-outside-matrix"
 
 
 def _forge(win: Win, rows: int, cols: int, at: int, value: int) -> Win:
-    """A seal over a one-strip X whose tree was built over `strip` with a byte set to `value`, digest and all."""
+    """Return a seal over an X of one strip, whose tree covers `strip` with one byte set to `value`, with a matching
+    digest.
+    """
     strip = bytearray(16 * 1024)
     strip[at] = value
     root = Hash(blake3(bytes(strip), derive_key_context="inos v1 matrix strip").digest())
@@ -170,9 +172,9 @@ def test_freivalds_seed_and_shapes() -> None:
 def test_freivalds_of_the_largest_sums_is_that_of_python_integers(
     m: int, n: int, k: int, entry: int, result: int
 ) -> None:
-    """Both sides near their bounds of 2^57 and 2^59, where float64 alone would round."""
+    """Both sides are near their limits of 2^57 and 2^59, where float64 alone would round."""
     data = blake3(b"vectors", key=ANCHOR).digest(length=16 * n)
-    sums = [sum(data[column::16]) for column in range(16)]  # of R's columns: all rows of Y and W are alike
+    sums = [sum(data[column::16]) for column in range(16)]  # columns of R, since all rows of Y and W are equal
     x, w = np.full((m, k), entry, np.int8), np.full((n, k), entry, np.int8)
     y = np.full((m, n), result, np.int32)
     assert all(total * result != k * entry * entry * total for total in sums)

@@ -1,4 +1,4 @@
-"""Seals and signatures are judged the same inline, in threads and in processes, and a killed process costs nothing."""
+"""Seals and signatures get the same verdict inline, in threads and in processes, and a killed process loses none."""
 
 import asyncio
 import os
@@ -37,7 +37,7 @@ async def running(kind):
 @pytest.mark.parametrize("kind", [InlineBackend, ThreadBackend, ProcessBackend])
 async def test_what_holds_passes_and_what_does_not_is_told_why(kind):
     async with running(kind) as backend:
-        # More at once than go into one batch, with a bad one among them.
+        # These are more than fit into one batch, with a bad one among them.
         checks = [backend.check_seal(PARAMS, made.block.header, made.witness) for made in MADE * 20]
         checks.insert(7, backend.check_seal(PARAMS, MADE[0].block.header, BAD))
         found = await asyncio.gather(*checks, return_exceptions=True)
@@ -69,7 +69,7 @@ async def test_processes_live_as_long_as_the_bulk_sync_and_a_killed_one_is_survi
             await backend.check_transactions(PARAMS, TXS)
             while backend.workers:
                 await backend.check_seal(PARAMS, MADE[0].block.header, MADE[0].witness)
-        # After so many deaths no more are started in this sync, and threads go on.
+        # After this many deaths no process is started in this sync, and threads continue.
         await backend.begin_bulk()
         assert backend.workers == 0
         await backend.check_seal(PARAMS, MADE[1].block.header, MADE[1].witness)

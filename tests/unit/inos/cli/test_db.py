@@ -1,4 +1,4 @@
-"""`inos db recheck` and `inos status` as typed, and the chain generator they are tried on."""
+"""`inos db recheck` and `inos status` as typed, on chains from the chain generator."""
 
 import asyncio
 import json
@@ -41,7 +41,7 @@ def test_the_generator_makes_valid_chains_and_forks_of_them(tmp_path: Path):
         ids = [ledger.get_block_id(height) for height in range(1, ledger.tip.header.height + 1)]
         blocks.append([(ledger.get_block(id), ledger.get_witness(id)) for id in ids])
         ledger.close()
-    # Another ledger, which checks everything, takes the fork and then goes over to the longer chain.
+    # Another ledger, which checks everything, accepts the fork and then switches to the longer chain.
     now = TimeMs(net.state.header.time_ms + 10**9)
     fresh = Ledger.open(tmp_path / "fresh", net.params, net.state, results=results, bls=get_bls(), is_durable=False)
     for block, witness in [*blocks[1], *blocks[0]]:

@@ -1,4 +1,4 @@
-"""`inos finality export` and `import`: a journal that goes along with its key."""
+"""`inos finality export` and `import` transfer a journal together with its key."""
 
 import json
 import shutil
@@ -19,7 +19,7 @@ RUNNER = CliRunner()
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A stopped voter's data directory, whose journal has two votes."""
+    """Return the data directory of a stopped voter, whose journal has two votes."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     net = load_network("devnet")
     with DataDir(tmp_path / "node", net.genesis_id) as data:

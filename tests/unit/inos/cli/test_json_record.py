@@ -1,6 +1,6 @@
-"""What `--json` prints stays: every command's keys and kinds are on record, and programs rest on them.
+"""The output of `--json` is stable: the keys and types of every command are recorded, since programs depend on them.
 
-After a change that is meant: INOS_RECORD=1 pytest tests/unit/inos/cli/test_json_record.py writes the record anew.
+After an intended change, INOS_RECORD=1 pytest tests/unit/inos/cli/test_json_record.py writes the record anew.
 """
 
 import json
@@ -39,7 +39,7 @@ def list_json_commands() -> set[str]:
 
 
 def describe(value: Any) -> Any:
-    """Keys and kinds; of a list what its members have together."""
+    """Return keys and types; for a list, those that its members have together."""
     if isinstance(value, dict):
         return {key: {} if key in MAPS else describe(member) for key, member in value.items()}
     if isinstance(value, list):
@@ -53,7 +53,7 @@ def describe(value: Any) -> Any:
 
 
 def is_alike(found: Any, recorded: Any) -> bool:
-    """The same keys and kinds; what is null or empty here may be something there."""
+    """Return whether keys and types are equal; a value that is null or empty here may have another type there."""
     if isinstance(found, dict) and isinstance(recorded, dict):
         return found.keys() == recorded.keys() and all(is_alike(found[key], recorded[key]) for key in found)
     if isinstance(found, list) and isinstance(recorded, list):
@@ -62,7 +62,7 @@ def is_alike(found: Any, recorded: Any) -> bool:
 
 
 class Session:
-    """Commands typed one after another; what each printed is kept."""
+    """Run commands one after another and keep what each printed."""
 
     def __init__(self, environment: dict[str, str]) -> None:
         self._environment = environment
@@ -107,7 +107,7 @@ def test_keys_and_kinds_stay(inos_devnet: TestChain, tmp_path: Path, monkeypatch
     run("wallet vote", "-y", *password, *token, code=1)
     for name in ("unvote", "withdraw"):
         run(f"wallet {name}", "-y", *password)
-        inos_devnet.mine(5)  # there is no such voter: the pool gives it up after a few blocks
+        inos_devnet.mine(5)  # there is no such voter, so the mempool drops it after a few blocks
 
     run("job quote", "X.npy", "W.npy")
     job = run("job post", "X.npy", "W.npy", "--reward", "1", "-y", *password)["id"]
@@ -123,7 +123,7 @@ def test_keys_and_kinds_stay(inos_devnet: TestChain, tmp_path: Path, monkeypatch
 
     run("status")
     run("top")
-    run("doctor", or_else=1)  # what it finds of this machine is not the question
+    run("doctor", or_else=1)  # the state of this machine does not matter here
     run("rpc", "chain_head")
     run("peers status")
     run("peers list")

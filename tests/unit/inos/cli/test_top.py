@@ -1,4 +1,4 @@
-"""`inos top`: its figures, its frame, and the command against a node that mines."""
+"""`inos top`: its figures, its layout, and the command with a node that mines."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""inos.matmul as people call it: shapes and types as numpy has them, and what it refuses."""
+"""inos.matmul as users call it: shapes and types like numpy's, and what it refuses."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ def test_shapes_are_those_of_numpy(left: Any, right: Any, dtype: str, rng: np.ra
     found = inos.matmul(a, b)
     wide = a.astype("f8") @ b.astype("f8")
     assert np.shape(found) == np.shape(wide)
-    assert np.array_equal(found, wide)  # whole numbers: exact in every type
+    assert np.array_equal(found, wide)  # whole numbers are exact in every type
     assert found.dtype == {"f8": "f8", "f4": "f4", "f2": "f4"}.get(dtype, "i8")
 
 

@@ -115,7 +115,7 @@ def describe(function: Any) -> str:
 
 
 def test_what_people_write_programs_against_stays() -> None:
-    """A change here breaks programs: where it is meant, write it into the file and into the changelog."""
+    """A change here breaks programs. If it is intended, write it into the file and into the changelog."""
     assert list(list_members()) == (Path(__file__).parent / "public_api.txt").read_text().splitlines()
 
 

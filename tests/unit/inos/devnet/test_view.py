@@ -1,4 +1,4 @@
-"""The devnet's live view is readable on a narrow terminal; a devnet that runs is left alone."""
+"""The devnet's live view is readable on a narrow terminal, and a running devnet is not replaced."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""The chain for other people's tests: instant, movable in time, taken back, and what its users do wrong."""
+"""The chain for users' tests: instant blocks, movable time, snapshots, and the mistakes of its users."""
 
 import asyncio
 import subprocess
@@ -78,7 +78,7 @@ def test_a_snapshot_brings_back_chain_pool_and_clock(inos_chain_factory: Make) -
     }  # fmt: skip
     chain.mine()
     assert chain.get_balance(bob) == chain.funds + 3 * 10**9
-    chain.revert(first)  # as often as one likes
+    chain.revert(first)  # any number of times
     assert chain.height == 5
     with pytest.raises(TestChainError) as error:
         chain.revert(second)
@@ -137,7 +137,7 @@ def test_what_it_refuses(tmp_path: Path) -> None:
     with pytest.raises(TestChainError):
         chain.call("chain_head")
     assert not [thread for thread in threading.enumerate() if thread.name == "inos-test-chain"]
-    assert (tmp_path / "node").is_dir()  # a folder that was given is kept
+    assert (tmp_path / "node").is_dir()  # a folder that the caller gave is kept
 
 
 def test_a_chain_that_cannot_start_says_why(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_a_chain_that_cannot_start_says_why(tmp_path: Path) -> None:
 
 
 def test_the_plugin_is_there_for_everybody(tmp_path: Path) -> None:
-    """As other people's tests find it: nothing is imported by hand, and nothing heavy before it is used."""
+    """A user's test needs no import, and nothing heavy is loaded before it is used."""
     (tmp_path / "test_it.py").write_text(
         "import sys\n"
         "def test_light():\n"

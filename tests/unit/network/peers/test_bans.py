@@ -15,6 +15,7 @@ from inos.network.settings import NetworkSettings
 from inos.network.transport.memory import MemoryNetwork
 from inos.network.wire.chain import Headers
 from inos.network.wire.control import Ping, Pong
+from inos.primitives.clock import SystemClock
 from inos.primitives.codec import encode
 from support.network_fakes import FAST, FakeNode, make_hello, make_identity, running, until
 from support.raw_links import hear, hear_end, say
@@ -155,6 +156,7 @@ def make_service(network, files=None, *, peers=(), **changes):
         FakeNode(),
         settings,
         identity,
+        clock=SystemClock(),
         rng=random.Random(1),
         transport=network.make_transport(identity.node_id, "20.1.0.1", 8646),
         files=files,

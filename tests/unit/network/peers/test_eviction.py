@@ -12,6 +12,7 @@ from inos.network.service import NetworkService
 from inos.network.settings import NetworkSettings
 from inos.network.transport.memory import MemoryNetwork
 from inos.network.wire.control import Ping
+from inos.primitives.clock import SystemClock
 from support.network_fakes import FAST, FakeNode, make_chain, make_hello, make_identity, make_tx, running, until
 from support.raw_links import hear, hear_end
 
@@ -106,6 +107,7 @@ async def test_a_full_node_takes_a_newcomer_for_the_youngest_of_a_crowd_and_keep
         FakeNode(),
         NetworkSettings(limits=PATIENT, max_inbound=16),
         identity,
+        clock=SystemClock(),
         rng=random.Random(1),
         transport=network.make_transport(identity.node_id, "20.1.0.1", 8646),
     )
@@ -139,6 +141,8 @@ async def test_without_inbound_slots_nobody_comes_in():
         NetworkSettings(limits=FAST, max_inbound=0),
         identity,
         transport=network.make_transport(identity.node_id, "20.1.0.1", 8646),
+        clock=SystemClock(),
+        rng=random.Random(1),
     )
     raw = network.make_transport(make_identity(2).node_id, "20.2.0.1", 1)
     async with running(node):
@@ -157,6 +161,7 @@ async def test_what_a_peer_gives_is_marked():
             node,
             NetworkSettings(limits=FAST, peers=peers, announce_interval_s=0.01),
             identity,
+            clock=SystemClock(),
             rng=random.Random(number),
             transport=network.make_transport(identity.node_id, f"20.{number}.0.1", 8646),
         )

@@ -11,6 +11,7 @@ from inos.network.settings import NetworkSettings
 from inos.network.transport.memory import MemoryNetwork
 from inos.network.wire.chain import GetHeaders, Headers
 from inos.network.wire.control import Ping
+from inos.primitives.clock import SystemClock
 from support.network_fakes import (
     FAST,
     GENESIS_ID,
@@ -33,6 +34,7 @@ def make_memory_service(network, node, identity, host, *peers):
         node,
         settings,
         identity,
+        clock=SystemClock(),
         rng=random.Random(1),
         transport=transport,
     )

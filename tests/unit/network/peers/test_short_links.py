@@ -12,6 +12,7 @@ from inos.network.service import NetworkService
 from inos.network.settings import NetworkSettings
 from inos.network.transport.memory import MemoryNetwork
 from inos.network.wire.chain import GetHeaders, Headers
+from inos.primitives.clock import SystemClock
 from support.network_fakes import FAST, FakeNode, make_chain, make_identity, running, until
 
 
@@ -39,6 +40,7 @@ class Lab:
             node or FakeNode(),
             settings,
             identity,
+            clock=SystemClock(),
             rng=random.Random(1),
             transport=transport,
         )

@@ -1,4 +1,4 @@
-"""The WebSocket transport towards those who do not finish what they begin."""
+"""The WebSocket transport with peers that do not finish what they begin."""
 
 import asyncio
 import logging

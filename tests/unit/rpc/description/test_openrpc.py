@@ -1,4 +1,4 @@
-"""The OpenRPC document: complete, closed under its own references, and true to what the methods take."""
+"""The OpenRPC document has all methods, resolves all its references, and describes every parameter and field."""
 
 import json
 import re
@@ -127,7 +127,7 @@ def test_structures_are_named_once_and_never_inline() -> None:
 
 
 def find_structures(value: Any) -> list[Any]:
-    """Schemas of structures that are written out where they are used."""
+    """Return the structures that are written out where they are used."""
     if isinstance(value, dict):
         own = [value] if "properties" in value else []
         return own + [each for v in value.values() for each in find_structures(v)]

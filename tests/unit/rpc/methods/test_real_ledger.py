@@ -1,4 +1,4 @@
-"""The same methods on the real ledger, pool and matrix store, with blocks that were really mined."""
+"""Methods on a real ledger, pool and matrix store, with mined blocks."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -56,7 +56,7 @@ W = RNG.integers(-64, 64, (16, 50), np.int8)
 
 
 class StoredResults:
-    """Freivalds on what the store holds."""
+    """Checks results with Freivalds' algorithm on the matrices of the store."""
 
     def __init__(self, store: MatrixStore) -> None:
         self._store = store
@@ -71,7 +71,7 @@ class StoredResults:
 
 
 class RealNode(FakeNode):
-    """FakeNode's small parts around a real ledger, pool and store."""
+    """A FakeNode with a real ledger, pool and store."""
 
     ledger: Any
     mempool: Any
@@ -205,7 +205,7 @@ async def test_proofs_check_out(ask: Ask, node: RealNode) -> None:
 
 
 def fold_proof(address: bytes, proof: dict[str, Any]) -> str:
-    """The root a proof leads to, from docs/protocol.md alone; keys, values and hashes as they came."""
+    """Return the root that a proof leads to, computed as docs/protocol.md says."""
 
     def derive(context: str, data: bytes) -> bytes:
         return blake3(data, derive_key_context="inos v1 " + context).digest()

@@ -1,4 +1,4 @@
-"""JSON-RPC 2.0 by its specification's own examples (section 7), and what each kind of nonsense gets."""
+"""JSON-RPC 2.0 by the examples of its specification (section 7), and the errors for invalid requests."""
 
 import asyncio
 import json
@@ -48,45 +48,45 @@ async def subtract(node: Any, params: Pair) -> Number:
 
 @method("sum")
 async def add(node: Any, params: Numbers) -> Number:
-    """Add up."""
+    """Add numbers."""
     return Number(value=params.a + params.b + params.c)
 
 
 @method("update")
 async def update(node: Any, params: Numbers) -> Number:
-    """Remember."""
+    """Store numbers."""
     updates.append(params.a)
     return Number(value=0)
 
 
 @method("get_data")
 async def get_data(node: Any, params: NoParams) -> Texts:
-    """Data."""
+    """Return data."""
     return Texts(items=["hello", "5"])
 
 
 @method("broken")
 async def broken(node: Any, params: NoParams) -> Number:
-    """Always fails."""
+    """Fail with an internal error."""
     raise KeyError("/secret/path")
 
 
 @method("refused")
 async def refused(node: Any, params: NoParams) -> Number:
-    """Always refused."""
+    """Fail with a broken rule."""
     raise RuleViolation("bad-nonce", "the nonce is wrong", expected=4, got=7)
 
 
 @method("slow", timeout_s=0.01)
 async def slow(node: Any, params: NoParams) -> Number:
-    """Never ends."""
+    """Run forever."""
     await asyncio.Event().wait()
     return Number(value=0)
 
 
 @method("guarded", is_protected=True)
 async def guarded(node: Any, params: NoParams) -> Number:
-    """For the owner."""
+    """Require the token."""
     return Number(value=1)
 
 
@@ -167,7 +167,7 @@ async def test_unknown_method() -> None:
     ],
     ids=lambda body: f"{len(body)}-{body[:20]!r}",
 )
-async def test_what_is_not_json(body: str | bytes) -> None:
+async def test_bodies_that_are_not_json(body: str | bytes) -> None:
     assert is_error(await ask(body), -32700)
 
 
@@ -193,7 +193,7 @@ async def test_json_that_is_no_request(body: str, request_id: Any) -> None:
     assert is_error(await ask(body), -32600, request_id)
 
 
-async def test_a_batch_of_nonsense() -> None:
+async def test_a_batch_of_invalid_requests() -> None:
     assert len(answer := await ask("[1]")) == 1
     assert is_error(answer[0], -32600)
     assert [is_error(one, -32600) for one in await ask("[1,2,3]")] == [True, True, True]

@@ -1,4 +1,4 @@
-"""The HTTP side over a real socket: who may ask, in what form, and how much."""
+"""The HTTP server over a real socket: which callers, formats and sizes it accepts."""
 
 import asyncio
 import gzip
@@ -28,13 +28,13 @@ class Echo(Model):
 
 @method("echo")
 async def echo(node: Any, params: Echo) -> Text:
-    """Say it back."""
+    """Return the text."""
     return Text(text=params.text)
 
 
 @method("guarded", is_protected=True)
 async def guarded(node: Any, params: NoParams) -> Text:
-    """For the owner."""
+    """Require the token."""
     return Text(text="secret")
 
 
@@ -95,7 +95,7 @@ async def test_get_answers_with_help(http: aiohttp.ClientSession, server: RpcSer
         text = await response.text()
     assert "curl" in text
     assert "rpc.discover" in text
-    assert "Say it back." in text
+    assert "Return the text." in text
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ async def test_get_answers_with_help(http: aiohttp.ClientSession, server: RpcSer
         ("", False),
     ],
 )
-async def test_only_names_of_this_machine_are_answered(
+async def test_only_names_of_this_machine_are_accepted(
     http: aiohttp.ClientSession, server: RpcServer, host: str, is_allowed: bool
 ) -> None:
     status, answer = await post(http, server, body(), {"Host": host})
@@ -184,7 +184,7 @@ async def test_compressed_bodies_are_bounded_too(http: aiohttp.ClientSession, se
     assert (status, answer["error"]["code"]) == (400, -32700)
 
 
-async def test_a_caller_that_leaves_early_is_no_failure(
+async def test_a_caller_that_disconnects_early_is_no_error(
     server: RpcServer, http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
 ) -> None:
     _, writer = await asyncio.open_connection("127.0.0.1", server.port)
@@ -237,12 +237,12 @@ async def wait_until_one_waits(server: RpcServer) -> None:
     raise AssertionError("no request came to wait")
 
 
-async def test_too_many_requests_are_told_so(http: aiohttp.ClientSession, tmp_path: Path) -> None:
+async def test_too_many_requests_are_refused(http: aiohttp.ClientSession, tmp_path: Path) -> None:
     entered, leave = asyncio.Event(), asyncio.Event()
 
     @method("held")
     async def held(node: Any, params: NoParams) -> Text:
-        """Stay."""
+        """Wait."""
         entered.set()
         await leave.wait()
         return Text(text="done")

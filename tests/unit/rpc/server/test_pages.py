@@ -1,4 +1,4 @@
-"""The explorer's files over HTTP: what is served, under which headers, and that nothing else is."""
+"""The explorer's files over HTTP: which are served, with which headers, and that no others are."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -42,25 +42,25 @@ async def test_every_file_is_served_under_a_policy_that_lets_nothing_else_in(ser
 
 
 @pytest.mark.parametrize("path", ["../server.py", "%2e%2e/server.py", "..%2f..%2fREADME.md", "nothing.js", "pages"])
-async def test_no_path_leads_elsewhere(server: RpcServer, path: str) -> None:
+async def test_no_path_leaves_the_explorer(server: RpcServer, path: str) -> None:
     status, text, _ = await get(server, f"/explorer/{path}")
     assert status == 404
     assert "import" not in text
 
 
-async def test_browsers_are_led_to_the_explorer_and_programs_are_not(server: RpcServer) -> None:
+async def test_only_browsers_are_redirected_to_the_explorer(server: RpcServer) -> None:
     assert (await get(server, "/", Accept="text/html"))[2]["Location"] == "/explorer/"
     assert (await get(server, "/explorer"))[2]["Location"] == "/explorer/"
     assert "JSON-RPC" in (await get(server, "/"))[1]
 
 
 @pytest.mark.parametrize("server", [False], indirect=True)
-async def test_it_is_off_unless_asked_for(server: RpcServer) -> None:
+async def test_the_explorer_is_off_by_default(server: RpcServer) -> None:
     assert (await get(server, "/explorer/"))[0] == 404
     assert (await get(server, "/", Accept="text/html"))[0] == 200
 
 
-async def test_other_hosts_names_are_refused(server: RpcServer) -> None:
+async def test_foreign_host_names_are_refused(server: RpcServer) -> None:
     assert (await get(server, "/explorer/", Host="evil.example"))[0] == 403
 
 

@@ -1,4 +1,4 @@
-"""The token file: made once, private, never half-written, and compared safely."""
+"""The token file is created once, is private, is never written in part, and is compared in constant time."""
 
 import stat
 from pathlib import Path
@@ -29,7 +29,7 @@ def test_a_damaged_token_file_is_refused(tmp_path: Path, content: str) -> None:
     assert path.read_text() == content
 
 
-def test_an_unwritable_place(tmp_path: Path) -> None:
+def test_a_token_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(RpcError) as caught:
         load_or_create_token(tmp_path / "missing" / "rpc.token")
     assert caught.value.code == "token-unreadable"
@@ -53,5 +53,5 @@ def test_an_unwritable_place(tmp_path: Path) -> None:
         ("\udcff abc", False),
     ],
 )
-def test_who_is_authorized(header: str, answer: bool) -> None:
+def test_only_the_right_token_is_authorized(header: str, answer: bool) -> None:
     assert is_authorized(header, "abc") is answer

@@ -1,4 +1,4 @@
-"""What makes a run unsound, from logs and figures; and the report about it."""
+"""What makes a run unsound, judged by logs and figures, and the report about it."""
 
 import json
 from io import StringIO

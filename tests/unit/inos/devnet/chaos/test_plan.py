@@ -1,4 +1,4 @@
-"""--chaos and --duration as people write them, and what is drawn from a seed."""
+"""--chaos and --duration as users write them, and the events drawn from a seed."""
 
 import contextlib
 

@@ -1,4 +1,4 @@
-"""A relay carries bytes in order, slows them, stops them, and breaks connections when told."""
+"""A relay carries bytes in order, delays them, stops them, and breaks connections on request."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ LIMIT_S = 10
 
 @contextlib.asynccontextmanager
 async def open_echo() -> AsyncIterator[int]:
-    """A server that sends back what it gets; on leaving it waits for its connections to end."""
+    """A server that returns what it gets; when it is closed, it waits for its connections to end."""
     ended: list[asyncio.Event] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -45,7 +45,7 @@ async def through(relay: Relay) -> AsyncIterator[tuple[asyncio.StreamReader, asy
 
 
 async def test_all_bytes_come_in_order() -> None:
-    data = bytes(range(256)) * 20_000  # more than a relay holds
+    data = bytes(range(256)) * 20_000  # more than a relay buffers
     async with (
         asyncio.timeout(LIMIT_S),
         open_echo() as port,
@@ -67,7 +67,7 @@ async def test_every_byte_is_late_by_the_delay_each_way() -> None:
         relay.connect = lead_to(port)
         async with through(relay) as (reader, writer):
             started = clock.time()
-            for _ in range(10):  # in flight together, so that the delays do not add up
+            for _ in range(10):  # they are in flight together, so the delays do not add up
                 writer.write(b"x")
                 await writer.drain()
             await reader.readexactly(10)

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from inos.network.discovery.routing.endpoints import compute_group, make_peer_address, may_share
+from inos.network.discovery.routing.endpoints import compute_address_group, make_peer_address, may_share
 from inos.network.discovery.routing.metric import compute_distance, count_common_bits, make_id_near
 from inos.network.discovery.routing.table import RoutingTable
 from inos.network.identity import PeerAddress
@@ -117,7 +117,7 @@ def test_spares_are_bounded_and_the_oldest_go():
 
 
 def test_one_network_group_fills_neither_a_bucket_nor_the_table():
-    table, rng = make_table(compute_group), random.Random(5)
+    table, rng = make_table(compute_address_group), random.Random(5)
     one_operator = [
         make_address(id, f"93.184.{id[2]}.{id[3]}") for prefix in range(12) for id in make_ids(rng, 30, prefix)
     ]
@@ -155,7 +155,7 @@ def test_a_spare_whose_group_is_full_by_now_does_not_take_the_place():
 
 
 def test_a_contact_that_moved_is_dialled_where_it_is_now():
-    table = make_table(compute_group)
+    table = make_table(compute_address_group)
     (id,) = make_ids(random.Random(7), 1)
     old, new = make_address(id, "20.1.1.1"), make_address(id, "20.2.1.1")
     table.see(old, 0.0)

@@ -1,7 +1,8 @@
-"""Challenges of 2 MiB between peers: one answer holds one of them, and all that was announced comes all the same."""
+"""The tracker of announced transactions, and challenges of 2 MiB, of which one answer holds only one."""
 
 from msgspec.structs import replace
 
+from inos.network.sync.relay.transactions import TransactionTracker
 from inos.network.wire.limits import get_limit
 from inos.network.wire.messages import encode_message
 from inos.network.wire.transactions import Transactions
@@ -39,3 +40,28 @@ async def test_several_large_ones_announced_at_once_all_come() -> None:
         for tx in sent:
             await first.add_transaction(tx)
         await until(lambda: all(second.mempool.has(compute_tx_id(tx)) for tx in sent), 10)
+
+
+def test_transactions_are_asked_of_one_peer_at_a_time():
+    tracker = TransactionTracker(limit=8)
+    tracker.announce("a", b"1")
+    tracker.announce("b", b"1")
+    assert tracker.take("a", 9) == [b"1"]
+    assert tracker.take("b", 9) == []
+    tracker.give_back("a", [b"1"])
+    assert tracker.take("a", 9) == []
+    assert tracker.take("b", 9) == [b"1"]
+    tracker.settle(b"1")
+    tracker.give_back("b", [b"1"])
+    assert len(tracker) == 0
+
+
+def test_one_peer_cannot_fill_the_tracker_and_its_leaving_cleans_up():
+    tracker = TransactionTracker(limit=8)
+    for number in range(100):
+        tracker.announce("liar", b"%d" % number)
+    assert len(tracker) == 2
+    tracker.announce("b", b"true")
+    assert len(tracker) == 3
+    tracker.forget("liar")
+    assert len(tracker) == 1

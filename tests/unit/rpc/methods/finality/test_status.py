@@ -1,4 +1,4 @@
-"""finality_* and what other methods say of how settled a block is."""
+"""finality_*, and the finality of blocks in other methods."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -103,8 +103,8 @@ async def test_registering_with_the_nodes_own_key(ask: Ask, node: FakeNode) -> N
     error = await ask("finality_register")
     assert error["data"]["code"] == "no-voter"
     node.voter = voter = FakeVoter()
-    told = await ask("finality_register", send=False)
-    assert (told["transaction"], told["proof"], told["bond"]) == (
+    found = await ask("finality_register", send=False)
+    assert (found["transaction"], found["proof"], found["bond"]) == (
         None,
         prove("alice").hex(),
         str(node.params.min_voter_bond),

@@ -1,4 +1,4 @@
-"""light_*: bytes that hash to what they claim, and what is refused."""
+"""light_*: the bytes hash to what they claim, and wrong requests are refused."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Blocks in a line, a block's certificate, and an account's merit and reputation told again from its history."""
+"""state_getReputationHistory."""
 
 from collections.abc import AsyncIterator
 from itertools import pairwise
@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 
 from inos.consensus.state import compute_reputation
-from inos.primitives.blocks import compute_block_id
-from inos.primitives.codec import encode
 from inos.primitives.transactions import ClaimJob, JobMode, PostJob, sign_transaction
 from inos.primitives.units import Height, JobId, Nano, TxId
 from inos.rpc.methods.state.replay import replay_reputation
@@ -50,7 +48,7 @@ async def post(node: FakeNode) -> TxId:
     return tx_id
 
 
-async def test_a_standing_leads_to_what_the_state_holds(node: FakeNode, ask: Ask) -> None:
+async def test_the_points_lead_to_the_values_in_the_state(node: FakeNode, ask: Ask) -> None:
     await post(node)
     node.work_jobs()
     lapsing = await post(node)
@@ -60,43 +58,20 @@ async def test_a_standing_leads_to_what_the_state_holds(node: FakeNode, ask: Ask
     node.work_jobs()
     node.mine()
     account = node.ledger.state.get_account(WORKER.address)
-    told = await ask("state_getReputationHistory", encode_address(node.network.hrp, WORKER.address))
+    found = await ask("state_getReputationHistory", encode_address(node.network.hrp, WORKER.address))
     height = node.ledger.tip.header.height
-    assert told["is_complete"] is True
-    assert told["points"][-1] == {
+    assert found["is_complete"] is True
+    assert found["points"][-1] == {
         "height": height,
         "reputation": str(compute_reputation(node.params, account, Height(height))),
     }
-    heights = [point["height"] for point in told["points"]]
+    heights = [point["height"] for point in found["points"]]
     assert heights == sorted(set(heights))
-    values = [int(point["reputation"]) for point in told["points"]]
+    values = [int(point["reputation"]) for point in found["points"]]
     assert any(later < before for before, later in pairwise(values)), "the lapse is not seen"
 
 
-async def test_a_standing_that_misses_something_says_so(node: FakeNode, ask: Ask) -> None:
-    await post(node)
-    node.work_jobs()
+async def test_an_incomplete_history_says_so(node: FakeNode) -> None:
+    node.mine()
     node.ledger.history.clear()
     assert replay_reputation(node, WORKER.address)[1] is False
-
-
-async def test_blocks_are_listed_from_the_tip_down_in_pages(node: FakeNode, ask: Ask) -> None:
-    for _ in range(5):
-        node.mine()
-    page = await ask("chain_listBlocks", limit=4)
-    assert ([block["height"] for block in page["blocks"]], page["next"]) == ([5, 4, 3, 2], 1)
-    last = await ask("chain_listBlocks", first=page["next"], limit=4)
-    assert ([block["height"] for block in last["blocks"]], last["next"]) == ([1, 0], None)
-    assert (last["blocks"][1]["product"], last["blocks"][1]["weight"]) == (None, None)
-    newest = page["blocks"][0]
-    assert (newest["parent"], newest["spacing_ms"]) == (page["blocks"][1]["id"], node.params.spacing_ms)
-    assert (await ask("chain_listBlocks", first=99))["data"]["code"] == "block-unknown"
-
-
-async def test_a_certificate_is_the_bytes_that_are_hashed(node: FakeNode, ask: Ask) -> None:
-    node.mine()
-    header = node.ledger.tip.header
-    found = await ask("chain_getCertificate", block=1)
-    assert (found["id"], found["header"]) == (compute_block_id(header).hex(), encode(header).hex())
-    assert found["witness"] is None
-    assert (await ask("chain_getCertificate", block="ab" * 32))["data"]["code"] == "block-unknown"

@@ -1,0 +1,93 @@
+"""What mining came to: counts kept while it runs, and the frozen picture others see."""
+
+from collections import deque
+from enum import StrEnum
+from typing import Final
+
+from msgspec import Struct
+
+from inos.primitives.units import Address, JobId, Tickets
+
+RATE_WINDOW_S: Final = 30.0
+MAX_SLICES: Final = 4096
+
+
+class MinerState(StrEnum):
+    STOPPED = "stopped"
+    IDLE = "idle"
+    """Running, with nothing to multiply."""
+    JOB = "job"
+    FILLER = "filler"
+
+
+class MinerStatus(Struct, frozen=True, kw_only=True):
+    """One picture of a miner. Tickets are counted when their slice is complete."""
+
+    state: MinerState
+    purpose: str
+    beneficiary: Address
+    """Who is paid."""
+    worker: Address | None
+    """The account that claims jobs; None where the miner claims nothing."""
+    can_claim: bool
+    """False where the miner has no key, or is told to claim nothing: it draws lottery tickets only."""
+    job: JobId | None
+    """The job being multiplied."""
+    jobs_held: int
+    job_tickets: Tickets
+    filler_tickets: Tickets
+    tickets_per_second: float
+    """Over the last half minute, pauses included."""
+    blocks_won: int
+    blocks_stale: int
+    """Won, but another block was there first."""
+    jobs_settled: int
+    jobs_lost: int
+    last_error: str
+
+
+class MinerStats:
+    """The counts behind MinerStatus."""
+
+    def __init__(self) -> None:
+        self.state = MinerState.STOPPED
+        self.job: JobId | None = None
+        self.job_tickets = 0
+        self.filler_tickets = 0
+        self.blocks_won = 0
+        self.blocks_stale = 0
+        self.jobs_settled = 0
+        self.jobs_lost = 0
+        self.last_error = ""
+        self._slices: deque[tuple[float, int]] = deque(maxlen=MAX_SLICES)
+        self._speed = 0.0
+
+    @property
+    def speed(self) -> float:
+        """Tickets per second while multiplying, smoothed; 0 before the first slice."""
+        return self._speed
+
+    def count_slice(self, tickets: int, seconds: float, now: float, *, is_job: bool) -> None:
+        """Enter a complete slice that took `seconds` and ended at monotonic `now`."""
+        if is_job:
+            self.job_tickets += tickets
+        else:
+            self.filler_tickets += tickets
+        self._slices.append((now, tickets))
+        if seconds > 0:
+            speed = tickets / seconds
+            self._speed = speed if self._speed == 0 else 0.7 * self._speed + 0.3 * speed
+
+    def count_block(self, *, is_connected: bool) -> None:
+        if is_connected:
+            self.blocks_won += 1
+        else:
+            self.blocks_stale += 1
+
+    def get_rate(self, now: float) -> float:
+        """Tickets per second over the last RATE_WINDOW_S seconds."""
+        while self._slices and self._slices[0][0] < now - RATE_WINDOW_S:
+            self._slices.popleft()
+        if not self._slices:
+            return 0.0
+        return sum(tickets for _, tickets in self._slices) / max(now - self._slices[0][0], 1.0)

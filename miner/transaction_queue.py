@@ -1,0 +1,116 @@
+"""The miner's own transactions in nonce order, and how one that is of no use stops blocking the rest.
+
+A claim that another miner won can never be executed, yet it stands in the pool at a nonce that
+later claims and results must wait for. The lane remembers such places and fills them again.
+"""
+
+from typing import Final
+
+from msgspec import Struct
+
+from inos.miner.ports import NodePort
+from inos.primitives.signatures import compute_address, compute_public_key
+from inos.primitives.transactions import Payload, compute_tx_id, sign_transaction
+from inos.primitives.units import Nano, TxId
+
+FEE_BUMP_PERCENT: Final = 115
+"""A replacement must pay at least 10 % more (mempool policy); this leaves room for rounding."""
+MAX_PLACES: Final = 256
+
+
+class Sent(Struct, frozen=True):
+    """One transaction of ours at its place."""
+
+    payload: Payload
+    nonce: int
+    fee: Nano
+    tx: TxId
+
+
+class TransactionQueue:
+    """Signs and sends for one account.
+
+    Args:
+        secret: the account's key, 32 bytes.
+    """
+
+    def __init__(self, node: NodePort, secret: bytes) -> None:
+        self._node = node
+        self._secret = secret
+        self.address = compute_address(compute_public_key(secret))
+        self._live: dict[str, Sent] = {}
+        self._dead: dict[int, Sent] = {}
+
+    def is_pending(self, key: str) -> bool:
+        """Whether what was sent under `key` still waits in the pool."""
+        sent = self._live.get(key)
+        return sent is not None and self._node.mempool.has(sent.tx)
+
+    def forget(self, key: str) -> None:
+        """What was sent under `key` is of no use any more; its place may be taken."""
+        sent = self._live.pop(key, None)
+        if sent is not None and len(self._dead) < MAX_PLACES:
+            self._dead[sent.nonce] = sent
+
+    async def send(self, key: str, payload: Payload) -> TxId:
+        """Sign and hand in `payload` at the first place that can be executed.
+
+        Raises:
+            InosError: the pool or a rule refused it; nothing is remembered then.
+        """
+        self._clear_passed()
+        nonce = self._choose_nonce(key)
+        before = self._dead.get(nonce) or self._live.get(key)
+        fee = self._compute_fee(before)
+        tx = sign_transaction(self._secret, self._node.params.chain_id, nonce, fee, payload)
+        await self._node.transactions.add(tx)
+        self._dead.pop(nonce, None)
+        self._live[key] = Sent(payload, nonce, fee, compute_tx_id(tx))
+        return self._live[key].tx
+
+    async def tend(self) -> None:
+        """Fill the place that holds the rest up, with the last transaction of the lane.
+
+        Raises:
+            InosError: the pool or a rule refused it.
+        """
+        self._clear_passed()
+        hole = self._dead.get(self._node.ledger.state.get_account(self.address).nonce)
+        waiting = [key for key, sent in self._live.items() if hole is not None and sent.nonce > hole.nonce]
+        if hole is None or not waiting:
+            return
+        last = max(waiting, key=lambda key: self._live[key].nonce)
+        moved = self._live[last]
+        self.forget(last)
+        try:
+            await self.send(last, moved.payload)
+        finally:
+            if last not in self._live:
+                self._dead.pop(moved.nonce, None)
+                self._live[last] = moved
+
+    def _choose_nonce(self, key: str) -> int:
+        known = self._live.get(key)
+        if known is not None:
+            return known.nonce
+        if self._dead:
+            return min(self._dead)
+        nonce = self._node.mempool.next_nonce(self.address, self._node.ledger.state)
+        taken = {sent.nonce for sent in self._live.values()}
+        while nonce in taken:
+            nonce += 1
+        return nonce
+
+    def _compute_fee(self, before: Sent | None) -> Nano:
+        fee = self._node.mempool.estimate_fee()
+        if before is not None and self._node.mempool.has(before.tx):
+            fee = Nano(max(fee, before.fee * FEE_BUMP_PERCENT // 100 + 1))
+        return fee
+
+    def _clear_passed(self) -> None:
+        """Forget places the chain has passed; what vanished from the pool leaves its place free."""
+        nonce = self._node.ledger.state.get_account(self.address).nonce
+        self._live = {key: sent for key, sent in self._live.items() if sent.nonce >= nonce}
+        self._dead = {place: sent for place, sent in self._dead.items() if place >= nonce}
+        for key in [key for key, sent in self._live.items() if not self._node.mempool.has(sent.tx)]:
+            self.forget(key)

@@ -1,0 +1,97 @@
+"""The data directory is locked, belongs to one network, and is private."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from inos.core.errors import NodeError
+from inos.node.datadir import DataDir, load_or_make_secret, read_secret
+from inos.primitives.units import BlockId
+
+GENESIS = BlockId(bytes([1]) * 32)
+
+
+def test_it_is_made_private_and_remembers_its_genesis(tmp_path: Path) -> None:
+    with DataDir(tmp_path / "a" / "b", GENESIS) as data:
+        assert stat.S_IMODE(data.path.stat().st_mode) == 0o700
+        assert (data.path / "genesis").read_text().strip() == GENESIS.hex()
+        assert (data.path / "lock").read_text().strip() == str(os.getpid())
+    with DataDir(tmp_path / "a" / "b", GENESIS):
+        pass
+
+
+def test_a_second_node_is_refused_naming_the_process(tmp_path: Path) -> None:
+    with DataDir(tmp_path, GENESIS):
+        with pytest.raises(NodeError) as refused, DataDir(tmp_path, GENESIS):
+            pass
+        assert refused.value.code == "data-dir-in-use"
+        assert str(os.getpid()) in refused.value.message
+    with DataDir(tmp_path, GENESIS):
+        pass
+
+
+def test_another_genesis_is_refused_and_the_lock_given_back(tmp_path: Path) -> None:
+    with DataDir(tmp_path, GENESIS):
+        pass
+    for _ in range(2):
+        with pytest.raises(NodeError) as refused, DataDir(tmp_path, BlockId(bytes([2]) * 32)):
+            pass
+        assert refused.value.code == "other-genesis"
+        assert "01" * 32 in refused.value.message
+    with DataDir(tmp_path, GENESIS):
+        pass
+
+
+def test_a_file_in_its_place_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(NodeError) as refused, DataDir(tmp_path / "file", GENESIS):
+        pass
+    assert refused.value.code == "data-dir-unusable"
+
+
+def test_secrets_are_made_once_and_private(tmp_path: Path) -> None:
+    path = tmp_path / "node.key"
+    secret = load_or_make_secret(path)
+    assert len(secret) == 32
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert load_or_make_secret(path) == secret
+
+
+@pytest.mark.parametrize(("text", "mode", "code"), [("zz", 0o600, "bad-key-file"), ("ab", 0o600, "bad-key-file")])
+def test_a_file_that_is_no_secret_is_refused(tmp_path: Path, text: str, mode: int, code: str) -> None:
+    path = tmp_path / "key"
+    path.write_text(text)
+    path.chmod(mode)
+    with pytest.raises(NodeError) as refused:
+        read_secret(path)
+    assert refused.value.code == code
+
+
+def test_a_secret_others_can_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_text("11" * 32)
+    path.chmod(0o644)
+    with pytest.raises(NodeError) as refused:
+        read_secret(path)
+    assert refused.value.code == "key-file-open"
+    with pytest.raises(NodeError, match="cannot read"):
+        read_secret(tmp_path / "none")
+
+
+def test_a_folder_of_other_things_is_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "holiday.jpg").write_bytes(b"")
+    tmp_path.chmod(0o755)
+    with pytest.raises(NodeError) as error, DataDir(tmp_path, GENESIS):
+        pass
+    assert error.value.code == "data-dir-foreign"
+    assert "holiday.jpg" in error.value.message
+    assert (tmp_path.stat().st_mode & 0o777, [path.name for path in tmp_path.iterdir()]) == (0o755, ["holiday.jpg"])
+
+
+def test_settings_keys_and_logs_may_lie_there_before_the_first_start(tmp_path: Path) -> None:
+    for name in ("config.toml", "voter.key", "genesis.json", "node.log"):
+        (tmp_path / name).write_text("")
+    with DataDir(tmp_path, GENESIS):
+        assert (tmp_path / "genesis").exists()
