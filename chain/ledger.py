@@ -203,6 +203,12 @@ class Ledger(ArrivingLedger):
         finally:
             self._flush()
 
+    def vouch(self, block: BlockId) -> None:
+        """Take results more than `result_depth` below a valid header as checked."""
+        entry = self._index.get(block)
+        if entry is not None and entry.invalid is None:
+            self._index.vouch(entry)
+
     def retry_held(self, now_ms: TimeMs) -> BlockOutcome:
         """Try the blocks that waited for matrices or for the checks of their results.
 

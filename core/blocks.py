@@ -20,6 +20,7 @@ from inos.primitives.blocks import Block, Header
 from inos.primitives.clock import Clock
 from inos.primitives.errors import ClockAhead, VerdictMissing
 from inos.primitives.matrices import Witness
+from inos.primitives.units import BlockId
 
 log: Final = structlog.get_logger("node")
 
@@ -86,6 +87,11 @@ class BlockService:
                 self._early.add(error.until, checked.block, checked.witness)
         self.publish(outcome)
         return added
+
+    async def vouch(self, tip: BlockId) -> None:
+        """Take results more than `result_depth` blocks below `tip` as checked: a sample of the work was checked."""
+        await self._threads.write(partial(self._ledger.vouch, tip))
+        await self.retry_held()
 
     async def retry_held(self) -> None:
         """Try the blocks again that wait for the checks of their results."""

@@ -79,7 +79,7 @@ class Session:
 def test_keys_and_kinds_stay(inos_devnet: TestChain, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(1)
-    for name in "XW":
+    for name in "XWZ":
         np.save(f"{name}.npy", rng.integers(-64, 64, (32, 1024), np.int8))
     Path("password").write_text("pw\n")
     Path("password").chmod(0o600)
@@ -137,7 +137,7 @@ def test_keys_and_kinds_stay(inos_devnet: TestChain, tmp_path: Path, monkeypatch
     run("mesh pin", stored, *token)
     run("mesh unpin", stored, *token)
     run("mesh quota", "1G", *token)
-    run("mesh drop", run("mesh put", "Y.npy")["id"], *token)
+    run("mesh drop", run("mesh put", "Z.npy")["id"], *token)
     run("finality status")
     run("finality import", "X.npy", "--data-dir", str(tmp_path / "stopped"), code=1)
     run("genesis list")

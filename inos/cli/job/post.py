@@ -1,0 +1,204 @@
+"""`inos job post`, `result`, `cancel`: products ordered, fetched and taken back."""
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from inos.cli.common.npy_files import check_writable, open_matrix
+from inos.cli.common.options import (
+    DEFAULT_NETWORK,
+    DEFAULT_RPC,
+    DEFAULT_WALLET,
+    IndexOption,
+    JobArgument,
+    JsonOption,
+    NetworkOption,
+    PasswordFileOption,
+    RpcOption,
+    TimeoutOption,
+    WalletDirOption,
+    WalletOption,
+    YesOption,
+)
+from inos.cli.common.output import fail, print_json
+from inos.cli.common.progress import make_progress
+from inos.cli.common.remote import call_rpc
+from inos.cli.common.wallets import OpenWallet, confirm_or_stop, open_wallet, parse_amount, require_same_network
+from inos.client.blocking_client import BlockingClient
+from inos.client.client import DEFAULT_JOB_TIMEOUT_S, Mode
+from inos.client.operands import check_shapes, to_operand
+from inos.genesis import load_network
+from inos.primitives.units import Nano, format_credits
+from inos.wallet.addresses import encode_address
+from inos.wallet.keys import Key
+
+WaitOption = Annotated[bool, typer.Option("--wait", help="Wait until the job is settled.")]
+
+
+def post(
+    x: Annotated[Path, typer.Argument(metavar="X.npy", help="X: m x k integers in -64 .. 63.")],
+    w: Annotated[Path, typer.Argument(metavar="W.npy", help="W: n x k integers in -64 .. 63, one row per output.")],
+    reward: Annotated[
+        str | None,
+        typer.Option("--reward", metavar="CREDITS", help="The reward, such as 1.5. Default: as `inos job quote`."),
+    ] = None,
+    bond: Annotated[
+        str | None,
+        typer.Option("--bond", metavar="CREDITS", help="The bond a worker must lock. Default: the least allowed."),
+    ] = None,
+    max_burn: Annotated[
+        str | None,
+        typer.Option("--max-burn", metavar="CREDITS", help="The most to burn. Default: half more than today's price."),
+    ] = None,
+    lifetime: Annotated[
+        int | None,
+        typer.Option(
+            "--lifetime", min=1, metavar="BLOCKS", help="Blocks until the job expires. Default: the most allowed."
+        ),
+    ] = None,
+    mode: Annotated[
+        str | None,
+        typer.Option(
+            "--mode",
+            metavar="checked|optimistic",
+            help="Checked by every node, or paid unless it is challenged. Default: by size.",
+        ),
+    ] = None,
+    wait: WaitOption = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="Y.npy", help="Write the product to this file; implies --wait."),
+    ] = None,
+    timeout: TimeoutOption = DEFAULT_JOB_TIMEOUT_S,
+    wallet: WalletOption = DEFAULT_WALLET,
+    index: IndexOption = 0,
+    network: NetworkOption = DEFAULT_NETWORK,
+    wallet_dir: WalletDirOption = None,
+    password_file: PasswordFileOption = None,
+    rpc: RpcOption = DEFAULT_RPC,
+    yes: YesOption = False,
+    json_: JsonOption = False,
+) -> None:
+    """Post a job. Both matrices and the balance are checked before anything is sent."""
+    x8, w8 = to_operand(open_matrix(x), str(x)), to_operand(open_matrix(w), str(w))
+    check_shapes(x8, w8)
+    quote = call_rpc(rpc, "job_quote", {"m": x8.shape[0], "n": w8.shape[0], "k": x8.shape[1]})
+    nano = parse_amount(reward, "the reward") if reward is not None else Nano(int(quote["suggested_reward"]))
+    stake = parse_amount(bond, "the bond") if bond is not None else None
+    most = parse_amount(max_burn, "the highest burn") if max_burn is not None else None
+    chosen_mode = _read_mode(mode)
+    if output is not None:
+        output = check_writable(output)
+    key = _unlock(open_wallet(wallet_dir, wallet, load_network(network), index=index, password_file=password_file), rpc)
+    burn = format_credits(int(quote["burn"]))
+    question = f"Post {x} times {w} transposed for {format_credits(nano)} credits, and burn about {burn}?"
+    confirm_or_stop(question, yes=yes or json_)
+    with BlockingClient(rpc, wallet=key) as client:
+        job = client.post_job(
+            x8,
+            w8,
+            reward_nano=nano,
+            bond=stake,
+            max_burn=most,
+            lifetime=lifetime,
+            mode=chosen_mode,
+            on_progress=make_progress("sent", is_quiet=json_),
+        )
+        if wait or output is not None:
+            _finish(client, job, output, timeout, as_json=json_)
+        elif json_:
+            print_json({"id": job})
+        else:
+            print(f"posted {job}\nits result, once settled: inos job result {job} -o Y.npy")
+
+
+def _finish(client: BlockingClient, job: str, output: Path | None, timeout_s: float, *, as_json: bool) -> None:
+    """Wait until a job is settled, and save its product where a file is given."""
+    if not as_json:
+        print(f"posted {job}, waiting for its result", flush=True)
+    settled = client.wait_job(job, timeout_s)
+    if output is not None:
+        _save(client, job, output, as_json=as_json)
+    if as_json:
+        print_json(msgspec.to_builtins(settled))
+        return
+    print(f"settled {settled.id} at height {settled.closed_at} by {settled.worker}")
+    if output is not None:
+        print(f"checked and written to {output}")
+
+
+def result(
+    job: JobArgument,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="Y.npy", help="The file to write the product to.")],
+    wait: WaitOption = False,
+    timeout: TimeoutOption = DEFAULT_JOB_TIMEOUT_S,
+    rpc: RpcOption = DEFAULT_RPC,
+    json_: JsonOption = False,
+) -> None:
+    """Fetch a job's product, check it by Freivalds, and write it; an optimistic one as soon as it is delivered."""
+    path = check_writable(output)
+    with BlockingClient(rpc) as client:
+        if wait:
+            if not json_:
+                print(f"waiting for {job}", flush=True)
+            client.wait_job(job, timeout)
+        rows, cols = _save(client, job, path, as_json=json_)
+    if json_:
+        print_json({"id": job, "file": str(output), "rows": rows, "cols": cols, "is_checked": True})
+    else:
+        print(f"checked and written to {output}: {rows} x {cols} int32")
+
+
+def cancel(
+    job: JobArgument,
+    wallet: WalletOption = DEFAULT_WALLET,
+    index: IndexOption = 0,
+    network: NetworkOption = DEFAULT_NETWORK,
+    wallet_dir: WalletDirOption = None,
+    password_file: PasswordFileOption = None,
+    rpc: RpcOption = DEFAULT_RPC,
+    json_: JsonOption = False,
+) -> None:
+    """Cancel a job of your own that is not claimed or past its deadline; the reward comes back."""
+    net = load_network(network)
+    found = call_rpc(rpc, "job_get", {"id": job})
+    state, height = found["state"], call_rpc(rpc, "chain_head")["height"]
+    if state in ("settled", "cancelled"):
+        fail("job-closed", f"job {job} is {state} already")
+    if state != "open" and height < found["deadline"]:
+        hint = f"cancel it while it is open, or from block {found['deadline']} on; the chain is at {height}"
+        fail("job-not-open", f"job {job} is {state}", hint)
+    key = _unlock(open_wallet(wallet_dir, wallet, net, index=index, password_file=password_file), rpc)
+    own = encode_address(net.hrp, key.address)
+    if own != found["poster"]:
+        fail("not-the-poster", f"{found['poster']} posted job {job}, and this is {own}", "give the --wallet that did")
+    with BlockingClient(rpc, wallet=key) as client:
+        tx = client.cancel_job(job)
+    if json_:
+        print_json({"id": tx, "job": job})
+    else:
+        print(f"sent {tx}; the reward comes back when it is mined")
+
+
+def _save(client: BlockingClient, job: str, output: Path, *, as_json: bool) -> tuple[int, ...]:
+    """Fetch a job's product into a file; return its shape."""
+    try:
+        return client.save_result(job, output, on_progress=make_progress("fetched", is_quiet=as_json)).shape
+    except OSError as error:
+        fail("file-unwritable", f"cannot write {output}: {error.strerror or error}")
+
+
+def _read_mode(text: str | None) -> Mode | None:
+    match text:
+        case None | "checked" | "optimistic":
+            return text
+        case _:
+            fail("bad-mode", f"{text!r} is not a mode of jobs", "write checked or optimistic")
+
+
+def _unlock(wallet: OpenWallet, rpc: str) -> Key:
+    """Return the key that pays, once the node is known to be on the wallet's network."""
+    require_same_network(rpc, wallet.network)
+    return wallet.unlock()
