@@ -1,4 +1,4 @@
-"""Adds headers and blocks to the chain, and tries again what was deferred."""
+"""The block service adds headers and blocks to the chain, and tries deferred ones again."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -25,12 +25,12 @@ from inos.primitives.units import BlockId
 log: Final = structlog.get_logger("node")
 
 RETRY_S: Final = 0.25
-"""Deferred blocks are looked at this often."""
+"""The service looks at deferred blocks this often."""
 
 
 class BlockService:
-    """Checks what can be checked without state in threads, changes the chain in the writer thread, and publishes on
-    the event loop where the tip moved."""
+    """Checks in threads what needs no state, changes the chain in the writer thread, and publishes on the event loop
+    when the tip moved."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class BlockService:
         """Check and connect a block with its witness.
 
         Raises:
-            RuleViolation: it is invalid, for ever.
+            RuleViolation: it is invalid and stays so.
             ClockAhead: it is deferred until its time comes. VerdictMissing: it is held until its results are checked.
             ParentMissing: it is not kept.
         """

@@ -1,4 +1,4 @@
-"""Nodes as child processes: started, awaited, stopped, and never left behind.
+"""Runs nodes as child processes: starts them, waits for them, stops them, and leaves none behind.
 
 The devnet, the benchmarks and the tests use it. It knows a node from outside only: its command line, its data
 directory, and the ready file node.json, which a node leaves there while it runs.
@@ -21,7 +21,7 @@ from msgspec import Struct
 from inos.core.errors import NodeError
 
 READY_SECONDS: Final = 60.0
-"""A node is ready within two seconds on an idle machine; the rest is room for a busy one."""
+"""A node is ready within two seconds on an idle machine; the rest is for a busy one."""
 STOP_SECONDS: Final = 15.0
 POLL_SECONDS: Final = 0.05
 LOG_LINES: Final = 15
@@ -61,7 +61,7 @@ def read_ready_file(data_dir: Path) -> ReadyFile | None:
 
 @dataclass(frozen=True)
 class NodeSpec:
-    """How one node is started; `prefix` is a command that runs it elsewhere, such as in a network namespace."""
+    """Says how one node is started; `prefix` is a command that runs it elsewhere, such as in a network namespace."""
 
     name: str
     data_dir: Path
@@ -75,7 +75,7 @@ class NodeSpec:
 
 @dataclass(frozen=True)
 class RunningNode:
-    """A node that was ready once."""
+    """Holds a node that was ready once."""
 
     spec: NodeSpec
     process: asyncio.subprocess.Process
@@ -162,7 +162,7 @@ def read_log_end(path: Path) -> str:
 
 
 async def stop_process(process: asyncio.subprocess.Process) -> None:
-    """Ask a process to stop, and kill it where it has not stopped after `STOP_SECONDS`."""
+    """Ask a process to stop, and kill it if it still runs after `STOP_SECONDS`."""
     if process.returncode is not None:
         return
     with contextlib.suppress(ProcessLookupError):

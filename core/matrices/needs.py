@@ -1,4 +1,4 @@
-"""Which matrices the chain needs now, and which it needed lately."""
+"""The chain needs some matrices now, and needed others recently."""
 
 from collections.abc import Iterator
 from typing import Final, assert_never
@@ -29,21 +29,21 @@ from inos.primitives.units import JobId, MatrixId
 
 MAX_JOBS: Final = 65_536
 MAX_SETTLED: Final = 4096
-"""Looked at, newest first."""
+"""This many settled jobs are looked at, the newest first."""
 NEEDED: Final = (JobState.OPEN, JobState.CLAIMED, JobState.DELIVERED, JobState.DISPUTED)
 
 
 class Needs(Struct, frozen=True):
-    """Ids of matrices."""
+    """Holds the ids of needed matrices."""
 
     now: frozenset[MatrixId]
-    """Of open, claimed and delivered jobs, and of what waits in the pool: no node that holds one drops it."""
+    """Open, claimed and delivered jobs and transactions in the pool need these: no node that has one drops it."""
     late: frozenset[MatrixId]
-    """Of jobs settled lately: they give way last."""
+    """Recently settled jobs needed these: they are evicted last."""
 
 
 def list_needs(ledger: Ledger, mempool: Mempool) -> Needs:
-    """What the chain needs at its tip."""
+    """Return what the chain needs at its tip."""
     refs, late = list[MatrixRef](), list[MatrixRef]()
     for state in NEEDED:
         for _, job in ledger.list_jobs(state=state, limit=MAX_JOBS):

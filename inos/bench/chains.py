@@ -94,7 +94,7 @@ def make_chain(
         network: a genesis file made by `make_network`; by default one is made in the folder.
         seed: another seed gives other blocks on the same network, and so a fork.
         receivers: accounts that are paid, one after another.
-        voters: this many senders register in block 1, mine, and vote on every checkpoint.
+        voters: this many senders mine, register once each has found a block, and vote on every checkpoint.
     """
     started = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
@@ -106,6 +106,10 @@ def make_chain(
             maker.add_block()
         tip = ledger.tip.id
     return Chain(folder, genesis, blocks, blocks * transfers, tip, time.monotonic() - started)
+
+
+BOND_PARTS: Final = 1000
+"""Least bonds a voter locks, so that what it mines counts on chains of any length that is made here."""
 
 
 class _Maker:
@@ -147,7 +151,7 @@ class _Maker:
             bls=ledger.bls,
             aggregate=aggregate,
         )
-        if voters and tip.header.height == 0:
+        if voters and tip.header.height == len(voters):
             transactions = tuple(self._make_registration(index) for index in range(len(voters)))
         else:
             transactions = tuple(self._make_transfer() for _ in range(self._transfers))
@@ -177,7 +181,7 @@ class _Maker:
 
     def _make_registration(self, index: int) -> Transaction:
         secret, bls = self._voters[index].secret, get_bls()
-        bond = self._ledger.params.min_voter_bond
+        bond = BOND_PARTS * self._ledger.params.min_voter_bond
         key = bls.compute_public_key(secret)
         message = make_possession_message(key, self._voters[index].address, self._ledger.params.chain_id)
         return self._sign(index, RegisterVoter(key, bls.prove_possession(secret, message), bond))

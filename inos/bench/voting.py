@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from inos.consensus.finality import is_open
 from inos.consensus.params import Params
 from inos.consensus.state import StateView
 from inos.primitives.bls import get_bls
@@ -21,7 +22,7 @@ class Voter(Struct, frozen=True):
 def make_due_aggregate(params: Params, state: StateView, voters: Sequence[Voter]) -> Aggregate | None:
     """Return the votes of all voters in the committee; None where the state has no ballot that is still open."""
     finality = state.get_finality()
-    if finality is None or not finality.ballots or finality.ballots[-1].link.target.epoch <= finality.justified.epoch:
+    if finality is None or not finality.ballots or not is_open(params, finality, finality.ballots[-1]):
         return None
     ballot = finality.ballots[-1]
     places = {bytes(member.address): i for i, member in enumerate(state.get_committee(ballot.committee).members)}
