@@ -346,7 +346,7 @@ class Ledger(ArrivingLedger):
         """Bring what changed to disk, and only then show it to readers."""
         self._chain.flush()
         if self._index.tip.id != self._reader.tip.id:
-            self._reader = ChainReader(self._db, self._index.tip.to_tip())
+            self._reader = ChainReader(self._db, self._index.tip.to_tip(), self._chain.get_floors())
 
     def _activate(self) -> BlockOutcome:
         """Go to the best chain; a branch that turns out invalid, or cannot be checked yet, is left again.

@@ -17,7 +17,7 @@ from inos.chain.notes import make_note_batch
 from inos.chain.staging import StagedState, Staging
 from inos.consensus.execution import ResultChecker, check_state_root, execute_block
 from inos.consensus.params import Params
-from inos.consensus.records import FINALITY_KEY, MAX_RECORD_BYTES, Finality
+from inos.consensus.records import FINALITY_KEY, MAX_RECORD_BYTES, Finality, StateKey
 from inos.consensus.results import TRUSTED_RESULTS
 from inos.primitives.blocks import Block
 from inos.primitives.bls import Bls
@@ -51,6 +51,10 @@ class ConnectedChain:
         """Bring everything staged to disk; where the disk refuses, it is kept for another try."""
         self._staging.flush()
         self._arrived.clear()
+
+    def get_floors(self) -> dict[StateKey, StateKey]:
+        """See Staging.get_floors."""
+        return self._staging.get_floors()
 
     def forget(self) -> None:
         """The state was replaced, not by this class."""

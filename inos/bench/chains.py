@@ -42,6 +42,8 @@ FEE: Final = 1000
 SPACING_MS: Final = 2000
 EASIEST: Final = f"{U256_MAX:064x}"
 MAX_BLOCK_BYTES: Final = 4 << 20
+MAX_BLOCK_COST_US: Final = 60_000_000
+"""A block of transfers up to its bytes costs less."""
 GENESIS_NAME: Final = "genesis.json"
 
 
@@ -69,6 +71,7 @@ def make_network(path: Path, blocks: int) -> Network:
         "genesis_target": EASIEST,
         "max_target": EASIEST,
         "max_block_bytes": MAX_BLOCK_BYTES,
+        "max_block_cost_us": MAX_BLOCK_COST_US,
     }
     began = TimeMs(time.time_ns() // 1_000_000 - (blocks + 60) * SPACING_MS)
     path.write_text(derive_devnet("devnet", began, allocations, params=params), encoding="utf-8")
