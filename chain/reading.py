@@ -13,7 +13,7 @@ from inos.chain.jobrecords import TrackRecord, decode_record, iterate_events
 from inos.chain.past import MAX_REWIND, PastState, TooMuchUndone
 from inos.chain.schema import MAX_STORED_BYTES, HistoryRecord, Position
 from inos.chain.state_tree import make_tree_proof
-from inos.consensus.execution import BlockFigures
+from inos.consensus.execution import BlockStats
 from inos.consensus.jobevents import JobEvent
 from inos.consensus.movements import Movement
 from inos.consensus.records import Job, JobState, StateKey
@@ -58,9 +58,9 @@ class ChainReader:
         found = self._snapshot.iterate(schema.ACTIVE, above=schema.active_key(Height(first - 1)), below=below)
         return [BlockId(value) for _, value in found]
 
-    def get_figures(self, block: BlockId) -> BlockFigures | None:
-        data = self._snapshot.get(schema.figures_key(block))
-        return None if data is None else decode(BlockFigures, data, limit=MAX_STORED_BYTES)
+    def get_block_stats(self, block: BlockId) -> BlockStats | None:
+        data = self._snapshot.get(schema.block_stats_key(block))
+        return None if data is None else decode(BlockStats, data, limit=MAX_STORED_BYTES)
 
     def get_position(self, tx: TxId) -> Position | None:
         data = self._snapshot.get(schema.transaction_key(tx))

@@ -17,7 +17,7 @@ from inos.chain.jobrecords import TrackRecord
 from inos.chain.notes import find_step
 from inos.chain.past import PastState
 from inos.chain.reading import ChainReader, HistoryEntry
-from inos.consensus.execution import BlockFigures, ResultChecker
+from inos.consensus.execution import BlockStats, ResultChecker
 from inos.consensus.finality import compute_height
 from inos.consensus.finality.trust import Step
 from inos.consensus.jobevents import JobEvent
@@ -120,9 +120,9 @@ class LedgerView:
         """The connected block at a height."""
         return self._reader.get_block_id(height)
 
-    def get_figures(self, block: BlockId) -> BlockFigures | None:
+    def get_block_stats(self, block: BlockId) -> BlockStats | None:
         """What a connected block did."""
-        return self._reader.get_figures(block)
+        return self._reader.get_block_stats(block)
 
     def get_transaction(self, tx: TxId) -> tuple[BlockId, int, Transaction] | None:
         """Block, place in it, and transaction, where it is on the connected chain."""

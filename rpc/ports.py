@@ -43,9 +43,9 @@ class SnapshotStatus(Struct, frozen=True):
     state: Literal["none", "running", "done", "failed"]
     path: str = ""
     step: str = ""
-    """What is being copied, and how many of how many bytes of it are."""
-    copied: int = 0
-    of: int = 0
+    """What is being copied now."""
+    step_bytes: int = 0
+    step_total_bytes: int = 0
     bytes: int = 0
     """Bytes of the whole copy, once it is done."""
     matrices: int = 0

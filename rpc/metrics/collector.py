@@ -104,10 +104,10 @@ class _NodeCollector:
         ledger = self._node.ledger
         block_id, weight, settled, times = ledger.tip.id, 0, 0, []
         for _ in range(WINDOW):
-            header, figures = ledger.get_header(block_id), ledger.get_figures(block_id)
-            if header is None or figures is None:
+            header, stats = ledger.get_header(block_id), ledger.get_block_stats(block_id)
+            if header is None or stats is None:
                 break
-            weight, settled = weight + figures.weight, settled + figures.tickets_settled
+            weight, settled = weight + stats.weight, settled + stats.tickets_settled
             times.append(header.time_ms)
             block_id = type(block_id)(header.parent)
         spacing_s = (times[0] - times[-1]) / 1000 / (len(times) - 1) if len(times) > 1 else 0.0
@@ -185,7 +185,7 @@ class _NodeCollector:
         jobs.add_metric(("settled",), status.jobs_settled)
         jobs.add_metric(("lost",), status.jobs_lost)
         yield jobs
-        yield _gauge("inos_miner_jobs_in_progress", "Jobs claimed and not yet paid", status.jobs_held)
+        yield _gauge("inos_miner_jobs_in_progress", "Jobs claimed and not yet paid", status.jobs_in_progress)
 
     def _collect_process(self) -> Iterator[Metric]:
         stats = self._node.monitor.get_stats()

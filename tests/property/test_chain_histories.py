@@ -57,9 +57,9 @@ def test_supply_is_conserved_in_the_database(seed: int, height: int) -> None:
             made = grow_at_random(branch, rng)
             feed(ledger, [made])
             records, market = dict(ledger.iterate_records()), ledger.state.get_market()
-            figures = ledger.get_figures(made.id)
-            assert figures is not None
-            assert sum_held(records) == market.minted - market.burned == figures.supply
+            stats = ledger.get_block_stats(made.id)
+            assert stats is not None
+            assert sum_held(records) == market.minted - market.burned == stats.supply
             assert records == branch.records.all
         ledger.check()
         ledger.close()

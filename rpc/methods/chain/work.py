@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from inos.chain.ledger import Tip
-from inos.consensus.execution import BlockFigures
+from inos.consensus.execution import BlockStats
 from inos.primitives.blocks import Header
 from inos.primitives.units import BlockId, Height
 from inos.rpc.lookup import CONSISTENT_TRIES, make_tip_moving
@@ -70,15 +70,15 @@ async def chain_useful_work(node: NodePort, params: WindowParams) -> UsefulWorkM
     )
 
 
-async def _collect(node: NodePort, tip: Tip, first: Height | int) -> list[tuple[Header, BlockFigures]] | None:
+async def _collect(node: NodePort, tip: Tip, first: Height | int) -> list[tuple[Header, BlockStats]] | None:
     """Return the blocks from the tip down to height `first`, or to the block whose state this node started from.
 
     Return None if a reorg replaced some of them meanwhile.
     """
-    blocks: list[tuple[Header, BlockFigures]] = []
+    blocks: list[tuple[Header, BlockStats]] = []
     block_id, height = tip.id, int(tip.header.height)
     while height >= first:
-        header, stats = node.ledger.get_header(block_id), node.ledger.get_figures(block_id)
+        header, stats = node.ledger.get_header(block_id), node.ledger.get_block_stats(block_id)
         if stats is None and blocks and node.ledger.get_block(block_id) is None:
             return blocks
         if header is None or stats is None:

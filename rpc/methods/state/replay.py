@@ -69,10 +69,10 @@ def _list_changes(node: NodePort, address: Address) -> Iterator[Change]:
         if entry.place == PLACE_END:
             block_id = node.ledger.get_block_id(entry.height)
             header = None if block_id is None else node.ledger.get_header(block_id)
-            figures = None if block_id is None else node.ledger.get_figures(block_id)
-            if header is not None and figures is not None:
-                spent = figures.difficulty if header.uses_merit else 0
-                yield Change(entry.height, WON, figures.weight, spent)
+            stats = None if block_id is None else node.ledger.get_block_stats(block_id)
+            if header is not None and stats is not None:
+                spent = stats.difficulty if header.uses_merit else 0
+                yield Change(entry.height, WON, stats.weight, spent)
             continue
         found = None if entry.tx_id is None else node.ledger.get_transaction(entry.tx_id)
         payload = None if found is None else found[2].payload

@@ -171,10 +171,10 @@ def test_figures_of_connected_blocks_only(branch: Branch, ledger: Ledger) -> Non
     side = branch.fork()
     feed(ledger, branch.grow_by(2))
     feed(ledger, side.grow_by(1, nonce=2))
-    figures = ledger.get_figures(branch.tip_id)
-    assert figures is not None
-    assert figures.weight == figures.difficulty == 1
-    assert ledger.get_figures(side.tip_id) is None
+    stats = ledger.get_block_stats(branch.tip_id)
+    assert stats is not None
+    assert stats.weight == stats.difficulty == 1
+    assert ledger.get_block_stats(side.tip_id) is None
 
 
 def test_locator_is_dense_then_doubles_and_ends_at_genesis(branch: Branch, ledger: Ledger) -> None:

@@ -92,7 +92,7 @@ def test_block_of_a_template_passes_all_stages(branch: Branch, ledger: Ledger) -
     check_block_sanity(EASY, made.block, get_bls())
     check_header_context(EASY, made.block.header, branch.context)
     check_seal(EASY, made.block.header, made.witness)
-    assert branch.connect(made.block).figures.fees == 2900
+    assert branch.connect(made.block).stats.fees == 2900
     assert ledger.add_block(made.block, made.witness, NOW).connected == (made.id,)
     assert len(template.transactions) == 3
 

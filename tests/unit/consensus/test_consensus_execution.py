@@ -40,9 +40,9 @@ def test_the_miner_gets_subsidy_fees_and_reputation() -> None:
     assert (miner.balance, miner.reputation, miner.reputation_height) == (50_000 + 13, 600, 1)
     assert lab.state.get_account(ALICE.address) == Account(nonce=1, balance=1_000_000 - 12)
     assert lab.state.get_account(BOB.address) == Account(nonce=1, balance=500_000 + 7 - 9)
-    figures = executed.figures
-    assert (figures.subsidy, figures.fees, figures.burned, figures.base_fee) == (50_000, 13, 0, 10)
-    assert (figures.weight, figures.difficulty, figures.supply) == (600, 600, 1_550_000)
+    stats = executed.stats
+    assert (stats.subsidy, stats.fees, stats.burned, stats.base_fee) == (50_000, 13, 0, 10)
+    assert (stats.weight, stats.difficulty, stats.supply) == (600, 600, 1_550_000)
     assert [(entry.place, entry.address) for entry in executed.history] == [
         (1, ALICE.address),
         (1, BOB.address),
@@ -60,7 +60,7 @@ def test_the_miner_gets_subsidy_fees_and_reputation() -> None:
 
 def test_the_subsidy_steps_down_to_its_tail() -> None:
     lab = Lab()
-    subsidies = {height: lab.mine(miner=NOBODY).figures.subsidy for height in range(1, 32)}
+    subsidies = {height: lab.mine(miner=NOBODY).stats.subsidy for height in range(1, 32)}
     assert subsidies[1] == subsidies[9] == 50_000
     assert subsidies[10] == subsidies[19] == 49_500
     assert subsidies[20] == 49_005
@@ -141,7 +141,7 @@ def test_finish_can_be_asked_again() -> None:
     empty = execution.finish()
     assert execution.finish() == empty
     execution.add(lab.sign(ALICE, Transfer(BOB.address, 1)))
-    assert execution.finish().figures.fees == 1
+    assert execution.finish().stats.fees == 1
     assert execution.finish().changes != empty.changes
 
 
@@ -164,7 +164,7 @@ def test_merit_is_spent_and_premium_blocks_weigh_less() -> None:
     executed = lab.mine(uses_merit=True)
     miner = lab.state.get_account(MINER.address)
     assert (miner.merit, miner.reputation) == (1, 150)
-    assert (executed.figures.weight, executed.figures.difficulty) == (150, 600)
+    assert (executed.stats.weight, executed.stats.difficulty) == (150, 600)
 
 
 def test_merit_earned_in_a_block_cannot_pay_for_it() -> None:

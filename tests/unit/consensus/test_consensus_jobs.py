@@ -61,8 +61,8 @@ def test_posting_escrows_the_reward_and_burns_the_base_fee() -> None:
     after = lab.state.get_market()
     assert after.escrowed == before.escrowed + 1000
     assert after.burned == before.burned + 120
-    assert executed.figures.burned == 120
-    assert executed.figures.tickets_posted == TICKETS
+    assert executed.stats.burned == 120
+    assert executed.stats.tickets_posted == TICKETS
     assert list_concerned(executed) == [ALICE.address]
 
 
@@ -107,8 +107,8 @@ def test_a_job_claimed_and_delivered() -> None:
     assert lab.state.get_market().escrowed == 0
     job = get_job(lab, job_id)
     assert (job.state, job.worker, job.y, job.closed_at) == (JobState.SETTLED, BOB.address, Y, 3)
-    assert executed.figures.settled == (job_id,)
-    assert executed.figures.tickets_settled == TICKETS
+    assert executed.stats.settled == (job_id,)
+    assert executed.stats.tickets_settled == TICKETS
     assert list_concerned(executed) == [BOB.address, ALICE.address]
 
 
@@ -183,7 +183,7 @@ def test_a_lapsed_claim() -> None:
     # of a bond of 101, 50 to the poster and 51 burned
     assert lab.state.get_account(ALICE.address).balance == alice + 50
     assert lab.state.get_market().burned == burned + 51
-    assert executed.figures.burned == 51
+    assert executed.stats.burned == 51
     assert lab.state.get_claim(job_id) is None
     assert lab.state.get_lapse(Height(8)) == Lapse()
     assert (get_job(lab, job_id).state, get_job(lab, job_id).worker) == (JobState.OPEN, None)

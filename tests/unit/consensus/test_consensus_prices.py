@@ -52,7 +52,7 @@ def test_wanted_tickets_are_at_least_one() -> None:
 
 def test_base_fee_moves_through_blocks() -> None:
     lab = Lab()
-    assert [lab.mine().figures.base_fee for _ in range(4)] == [10, 9, 8, 7]
+    assert [lab.mine().stats.base_fee for _ in range(4)] == [10, 9, 8, 7]
     assert lab.state.get_market().base_fee == 7
 
 
