@@ -7,6 +7,8 @@ on some block's state.
 from collections.abc import Iterator
 from itertools import takewhile
 
+from msgspec import Struct
+
 from inos.chain import schema
 from inos.chain.blocks import BlockStore, make_block_batch
 from inos.chain.connection import make_connect_batch, make_disconnect_batch
@@ -25,6 +27,18 @@ from inos.primitives.codec import decode
 from inos.primitives.errors import MatrixMissing, RuleViolation
 from inos.primitives.matrices import Witness
 from inos.primitives.units import BlockId, MatrixId
+
+
+class BlockOutcome(Struct, frozen=True):
+    """How the connected chain moved."""
+
+    connected: tuple[BlockId, ...]
+    """In order, the new tip last."""
+    disconnected: tuple[BlockId, ...]
+    """In the order they were undone."""
+    is_new: bool
+    missing: tuple[MatrixId, ...] = ()
+    """Matrices that a heavier branch waits for."""
 
 
 class ConnectedChain:

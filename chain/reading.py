@@ -37,6 +37,9 @@ class HistoryEntry(Struct, frozen=True):
 class ChainReader:
     """A tip with a snapshot of the database taken at it."""
 
+    is_whole = True
+    """Whether the database has the tip's state."""
+
     def __init__(self, database: Database, tip: Tip) -> None:
         self._snapshot = database.snapshot()
         self._explain = database.explain
@@ -127,6 +130,8 @@ class ChainReader:
 
 class GenesisReader(ChainReader):
     """Genesis alone, whatever the database has where states are: another one is on its way in there."""
+
+    is_whole = False
 
     def __init__(self, database: Database, genesis: Tip, records: Mapping[StateKey, bytes]) -> None:
         super().__init__(database, genesis)

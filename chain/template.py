@@ -54,7 +54,7 @@ def make_template(
         allow_merit: use merit where the beneficiary has D of it.
         aggregate: votes for the block to carry; left out where the chain has no use for them any more.
     """
-    params, state, tip = ledger.params, ledger.state, ledger.tip
+    params, state, tip = ledger.view.params, ledger.view.state, ledger.view.tip
     context, target = ledger.compute_next()
     uses_merit = allow_merit and state.get_account(beneficiary).merit >= compute_difficulty(target)
     execution = Execution(
@@ -64,9 +64,9 @@ def make_template(
         beneficiary=beneficiary,
         target=target,
         uses_merit=uses_merit,
-        results=ledger.results,
+        results=ledger.view.results,
         parent=tip.id,
-        bls=ledger.bls,
+        bls=ledger.view.bls,
         aggregate=aggregate,
     )
     transactions, refusals = _fill(execution, mempool, ledger)
@@ -93,11 +93,11 @@ def _fill(
     execution: Execution, mempool: Mempool, ledger: Ledger
 ) -> tuple[tuple[Transaction, ...], tuple[Refusal, ...]]:
     """What is valid in turn, and what is not: the rest of its account's queue is passed over."""
-    room = ledger.params.max_block_bytes - MAX_HEADER_BYTES
+    room = ledger.view.params.max_block_bytes - MAX_HEADER_BYTES
     chosen: list[Transaction] = []
     refusals: list[Refusal] = []
     passed_over: set[bytes] = set()
-    for tx in mempool.select(ledger.state):
+    for tx in mempool.select(ledger.view.state):
         if tx.sender in passed_over:
             continue
         size = len(encode(tx))

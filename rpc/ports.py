@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from inos.agents.status import VoterStatus, WatchStatus
-    from inos.chain.ledger import BlockOutcome, Ledger
+    from inos.chain.ledger import BlockOutcome
     from inos.chain.mempool import Mempool
+    from inos.chain.view import LedgerView
     from inos.chain.votepool import Evidence
     from inos.consensus.params import Params
     from inos.consensus.records import StateKey
@@ -278,7 +279,7 @@ class NodePort(Protocol):
     def node_id(self) -> NodeId: ...
 
     @property
-    def ledger(self) -> Ledger: ...
+    def ledger(self) -> LedgerView: ...
 
     @property
     def mempool(self) -> Mempool: ...

@@ -100,7 +100,7 @@ def make_chain(
         maker = _Maker(ledger, transfers, seed, receivers, voters)
         for _ in range(blocks):
             maker.add_block()
-        tip = ledger.tip.id
+        tip = ledger.view.tip.id
     return Chain(folder, genesis, blocks, blocks * transfers, tip, time.monotonic() - started)
 
 
@@ -126,22 +126,22 @@ class _Maker:
 
     def add_block(self) -> None:
         """Add the next block on the tip."""
-        ledger, params = self._ledger, self._ledger.params
+        ledger, params = self._ledger, self._ledger.view.params
         context, target = ledger.compute_next()
-        tip = ledger.tip
+        tip = ledger.view.tip
         voters = self._voters
         beneficiary = voters[tip.header.height % len(voters)].address if voters else self._beneficiary
-        aggregate = make_due_aggregate(params, ledger.state, voters) if voters else None
+        aggregate = make_due_aggregate(params, ledger.view.state, voters) if voters else None
         execution = Execution(
             params,
-            ledger.state,
+            ledger.view.state,
             height=Height(tip.header.height + 1),
             beneficiary=beneficiary,
             target=target,
             uses_merit=False,
-            results=ledger.results,
+            results=ledger.view.results,
             parent=tip.id,
-            bls=ledger.bls,
+            bls=ledger.view.bls,
             aggregate=aggregate,
         )
         if voters and tip.header.height == 0:
@@ -175,13 +175,13 @@ class _Maker:
 
     def _make_registration(self, index: int) -> Transaction:
         secret, bls = self._voters[index].secret, get_bls()
-        bond = self._ledger.params.min_voter_bond
+        bond = self._ledger.view.params.min_voter_bond
         return self._sign(index, RegisterVoter(bls.compute_public_key(secret), bls.prove_possession(secret), bond))
 
     def _sign(self, sender: int, payload: Payload) -> Transaction:
         secret, public, _ = self._senders[sender]
         nonce, self._nonces[sender] = self._nonces[sender], self._nonces[sender] + 1
-        unsigned = Transaction(self._ledger.params.chain_id, public, nonce, FEE, payload, bytes(64))
+        unsigned = Transaction(self._ledger.view.params.chain_id, public, nonce, FEE, payload, bytes(64))
         signature = secret.sign_schnorr(compute_signing_hash(unsigned), bytes(32))
         return msgspec.structs.replace(unsigned, signature=signature)
 

@@ -48,18 +48,18 @@ def ledger(branch: Branch, tmp_path: Path) -> Iterator[Ledger]:
 
 
 def fill(ledger: Ledger, *transactions: Transaction) -> Mempool:
-    pool = Mempool(ledger.params)
+    pool = Mempool(ledger.view.params)
     for tx in transactions:
-        pool.add(tx, ledger.state, Height(ledger.tip.header.height))
+        pool.add(tx, ledger.view.state, Height(ledger.view.tip.header.height))
     return pool
 
 
 def make(ledger: Ledger, pool: Mempool, *, allow_merit: bool = False, miner: bytes = MINER.address) -> Template:
-    now = TimeMs(ledger.tip.header.time_ms + 2000)
+    now = TimeMs(ledger.view.tip.header.time_ms + 2000)
     before = pool.list_ids()
     template = make_template(ledger, pool, beneficiary=miner, now_ms=now, allow_merit=allow_merit)  # type: ignore[arg-type]
     assert pool.list_ids() == before, "it reports what it could not take, and removes nothing"
-    pool.on_refused(template.refusals, ledger.state)
+    pool.on_refused(template.refusals, ledger.view.state)
     return template
 
 
@@ -122,7 +122,7 @@ def test_full_block_stays_within_its_bytes(tmp_path: Path) -> None:
     assert 1900 < len(encode(made.block)) <= 3000
     assert len(template.transactions) == (3000 - 1024) // size
     ledger.add_block(made.block, made.witness, NOW)
-    assert ledger.tip.id == made.id
+    assert ledger.view.tip.id == made.id
     ledger.close()
 
 
@@ -212,7 +212,7 @@ def test_merit_is_used_where_allowed_and_there(tmp_path: Path) -> None:
     job = grow_claimed_job(branch)
     branch.grow(branch.sign(BOB, SubmitResult(job, make_result_ref()), fee=1000))
     feed(ledger, branch.blocks)
-    assert ledger.state.get_account(BOB.address).merit == 12
+    assert ledger.view.state.get_account(BOB.address).merit == 12
     pool = Mempool(params)
     plain = make(ledger, pool, miner=BOB.address)
     assert (plain.header.uses_merit, plain.allowed_target) == (False, 2**256 // 8 - 1)
@@ -222,8 +222,8 @@ def test_merit_is_used_where_allowed_and_there(tmp_path: Path) -> None:
     made = finish(rich)
     assert get_code(lambda: branch.check(edit(made.block, beneficiary=ALICE.address))) == "merit-too-low"
     ledger.add_block(made.block, made.witness, NOW)
-    assert ledger.tip.id == made.id
-    assert ledger.tip.weight == 3 * 8 + 2
-    assert ledger.state.get_account(BOB.address).merit == 4
+    assert ledger.view.tip.id == made.id
+    assert ledger.view.tip.weight == 3 * 8 + 2
+    assert ledger.view.state.get_account(BOB.address).merit == 4
     assert not make(ledger, pool, allow_merit=True, miner=BOB.address).header.uses_merit
     ledger.close()
