@@ -42,13 +42,13 @@ class VoterStatus(Struct, frozen=True, kw_only=True):
     is_registered: bool
     bond: int
     """The bond is in nano."""
-    leaves_at: int
+    withdrawable_at: int
     """The bond can be withdrawn from this height on; it is 0 while the voter votes."""
     mined: int
     """The account has mined this much at the tip, in nano."""
     weight: int
     """A committee without limits gives the voter this weight: its mined figure, as far as the bond reaches."""
-    votes: int
+    votes_sent: int
     """This many votes were sent since the start."""
-    last_epoch: int
+    last_voted_epoch: int
     last_error: str

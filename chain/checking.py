@@ -38,28 +38,28 @@ def check_database(ledger: Ledger, tell: Callable[[str, int, int], None]) -> Che
         ChainError: "database-damaged" naming the first block that does not match.
         RuleViolation: "bad-state-root" if the records are not those of the tip.
     """
-    tip = ledger.tip
-    parent, blocks = ledger.get_block_id(Height(0)), 0
+    tip = ledger.view.tip
+    parent, blocks = ledger.view.get_block_id(Height(0)), 0
     for number in range(1, tip.header.height + 1):
         height = Height(number)
-        block_id = ledger.get_block_id(height)
+        block_id = ledger.view.get_block_id(height)
         if block_id is None:
             raise _damaged(height, "is not on record as part of the chain")
-        block = ledger.get_block(block_id)
+        block = ledger.view.get_block(block_id)
         if block is not None:
             _check_links(height, block_id, block.header.parent == parent, compute_block_id(block.header) == block_id)
             if compute_tx_root(block.transactions, block.aggregate) != block.header.tx_root:
                 raise _damaged(height, "has other transactions than its header says")
-            ledger.get_witness(block_id)  # raises if it cannot be read
+            ledger.view.get_witness(block_id)  # raises if it cannot be read
             blocks += 1
         elif blocks:
             raise _damaged(height, "is missing")  # a node that started from a state has none of the first blocks
         parent = block_id
         if number % STEP == 0 or number == tip.header.height:
             tell("chain", number, tip.header.height)
-    records = dict(ledger.iterate_records())
+    records = dict(ledger.view.iterate_records())
     ledger.check()
-    ledger.read_through(lambda done, of: tell("all files", min(done, of), of))
+    ledger.view.read_through(lambda done, of: tell("all files", min(done, of), of))
     return Checked(Height(tip.header.height), blocks, len(records), compute_state_root(records))
 
 

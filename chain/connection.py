@@ -40,7 +40,7 @@ def make_connect_batch(read: Read, entry: Entry, block: Block, executed: Execute
     before = tuple((bytes(key), read(schema.state_key(key))) for key in changes)
     histories = tuple((each.address, each.place) for each in executed.history)
     batch[schema.undo_key(entry.id)] = encode(Undo(before, histories, executed.job_events))
-    batch[schema.figures_key(entry.id)] = encode(executed.figures)
+    batch[schema.block_stats_key(entry.id)] = encode(executed.stats)
     batch[schema.active_key(entry.height)] = entry.id
     batch[schema.META_TIP] = entry.id
     ids = [compute_tx_id(tx) for tx in block.transactions]
@@ -55,7 +55,7 @@ def make_disconnect_batch(read: Read, entry: Entry, block: Block, undo: Undo) ->
     """Return the batch that undoes the tip `block`, and the resulting state root."""
     root, batch = _make_state_batch(read, {StateKey(key): value for key, value in undo.records})
     batch[schema.undo_key(entry.id)] = None
-    batch[schema.figures_key(entry.id)] = None
+    batch[schema.block_stats_key(entry.id)] = None
     batch[schema.active_key(entry.height)] = None
     batch[schema.META_TIP] = entry.header.parent
     for tx in block.transactions:

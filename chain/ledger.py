@@ -1,7 +1,7 @@
 """The ledger: known blocks, the connected chain, and the state after its tip.
 
-What changes it is here and belongs to one thread; what reads it is in `inos.chain.view` and belongs to all;
-`inos.chain.movement` moves the connected chain.
+A ledger changes the chain and belongs to one thread. Its `view` reads it and belongs to all threads. Of its parts
+`Admission` lets headers in, `ConnectedChain` moves the connected chain, and `Importer` takes in a state from others.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,17 +9,18 @@ from pathlib import Path
 from typing import Final
 
 from inos.chain import schema
+from inos.chain.admission import Admission, refuse_invalid
+from inos.chain.blocks import BlockStore
 from inos.chain.checked import CheckedBlock
 from inos.chain.connection import compute_new_root
 from inos.chain.database import Database
 from inos.chain.entry import Entry, Tip, find_fork
 from inos.chain.index import BlockIndex
-from inos.chain.movement import iterate_above
+from inos.chain.movement import BlockOutcome, ConnectedChain, iterate_above
 from inos.chain.opening import load_index, open_database
-from inos.chain.reading import ChainReader, HistoryEntry
-from inos.chain.snapshot.arriving import ArrivingLedger, BlockOutcome
+from inos.chain.reading import ChainReader, GenesisReader, HistoryEntry
 from inos.chain.snapshot.importer import Importer, abandon
-from inos.consensus.codes import Code
+from inos.chain.view import LedgerView
 from inos.consensus.context import HeaderContext
 from inos.consensus.execution import ResultChecker, check_state_root
 from inos.consensus.genesis_state import GenesisState
@@ -29,25 +30,22 @@ from inos.consensus.statetree import compute_state_root
 from inos.consensus.target import compute_target
 from inos.consensus.validity import (
     check_block_sanity,
-    check_clock,
-    check_header_context,
-    check_header_sanity,
     check_seal,
     is_about_block,
 )
 from inos.primitives.blocks import Block, Header, compute_block_id
 from inos.primitives.bls import Bls
-from inos.primitives.errors import InosError, NotYet, ParentMissing, RuleViolation, VerdictMissing
+from inos.primitives.errors import InosError, NotYet, RuleViolation, VerdictMissing
 from inos.primitives.matrices import Witness
 from inos.primitives.units import BlockId, StateRoot, Target, TimeMs, TxId
 
-__all__ = ["BlockOutcome", "HistoryEntry", "Ledger", "Tip"]
+__all__ = ["BlockOutcome", "HistoryEntry", "Ledger", "LedgerView", "Tip"]
 
 MAX_UNPROVEN: Final = 131_072
 """Headers without bodies, on all branches, about 1 KB each. Sync learns half as many ahead; more are a flood."""
 
 
-class Ledger(ArrivingLedger):
+class Ledger:
     """See the module. Made by `open`.
 
     Args:
@@ -65,7 +63,15 @@ class Ledger(ArrivingLedger):
         *,
         seal_check: Callable[[Params, Header, Witness], None] = check_seal,
     ) -> None:
-        super().__init__(params, database, index, results, bls)
+        self.view = LedgerView(params, database, index, results, bls)
+        self.importer: Importer | None = None
+        """While the state comes from others; until it is whole, no block is connected."""
+        self._params = params
+        self._db = database
+        self._index = index
+        self._blocks = BlockStore(database)
+        self._admission = Admission(params, database, index)
+        self._chain = ConnectedChain(params, database, index, results, bls)
         self._seal_check = seal_check
 
     @classmethod
@@ -95,7 +101,7 @@ class Ledger(ArrivingLedger):
         database = open_database(path, genesis, is_durable=is_durable)
         try:
             ledger = cls(params, database, load_index(database, params, genesis), results, bls)
-            if awaits_state is not None and ledger.tip.header.height == 0:
+            if awaits_state is not None and ledger.view.tip.header.height == 0:
                 ledger.await_state(Importer(database, ledger._index, genesis, awaits_state))
             else:
                 if database.get(schema.META_IMPORT) is not None:
@@ -118,15 +124,8 @@ class Ledger(ArrivingLedger):
             ParentMissing, ClockAhead, NotYet "too-many-headers", "conflicts-with-final": nothing is stored.
         """
         self._tick(now_ms)
-        block_id = compute_block_id(header)
-        known = self._index.get(block_id)
-        if known is not None:
-            _refuse_invalid(known)
-            return
-        self._make_room()
-        self._check_new_header(header, now_ms)
-        entry = self._index.add(block_id, header, self._get_parent(header))
-        self._blocks.put_header(block_id, header, entry.arrival)
+        expected = 0 if self.importer is None else self.importer.expected
+        self._admission.add_header(header, now_ms, MAX_UNPROVEN + expected)
 
     def add_block(
         self,
@@ -149,7 +148,7 @@ class Ledger(ArrivingLedger):
         self._refuse_blocks()
         self._tick(now_ms)
         self._flush()
-        entry = self._admit(block, now_ms)
+        entry = self._admission.admit(block, now_ms)
         if entry is not None and entry.has_body:
             return BlockOutcome((), (), False)
         self._seal_check(self._params, block.header, witness)
@@ -159,7 +158,7 @@ class Ledger(ArrivingLedger):
             outcome = self._activate()
         finally:
             self._flush()
-        _refuse_invalid(entry)
+        refuse_invalid(entry)
         return outcome
 
     def add_checked_blocks(
@@ -239,8 +238,8 @@ class Ledger(ArrivingLedger):
         Raises:
             RuleViolation: "bad-state-root": the database does not hold the tip's state.
         """
-        reader = self._reader
-        check_state_root(reader.tip.header, compute_state_root(dict(reader.iterate_records())))
+        header = self._index.tip.header
+        check_state_root(header, compute_state_root(dict(self.view.iterate_records())))
 
     def compact(self, tell: Callable[[str, int, int], None]) -> None:
         """Give back the room of what was deleted; takes a while.
@@ -250,67 +249,66 @@ class Ledger(ArrivingLedger):
         """
         self._db.compact(lambda done, of: tell("database", done, of))
 
+    # A state from others
+
+    def get_importer(self) -> Importer:
+        """What takes in the state.
+
+        Raises:
+            NotYet: "no-import": the ledger does not wait for a state.
+        """
+        if self.importer is None:
+            raise NotYet("no-import", "this ledger does not wait for a state")
+        return self.importer
+
+    def finish_import(self) -> BlockOutcome:
+        """Stand on the block whose state is here, and from there on connect blocks.
+
+        Raises:
+            NotYet: "no-import". ChainError: "database-damaged": the state is not whole.
+        """
+        base = self.get_importer().finish()
+        self._end_import()
+        return BlockOutcome((base.id,), (), True)
+
+    def abandon_import(self) -> None:
+        """Be at genesis again, and connect blocks from there on.
+
+        Raises:
+            NotYet: "no-import".
+        """
+        self.get_importer().abandon()
+        self._end_import()
+
+    def await_state(self, importer: Importer) -> None:
+        """Connect no blocks from now on: a state is to come from others."""
+        self.importer = importer
+        self.view.show(GenesisReader(self._db, self._index.tip.to_tip(), importer.genesis.records))
+
+    def _end_import(self) -> None:
+        self.importer = None
+        self._chain.forget()
+        self.view.show(ChainReader(self._db, self._index.tip.to_tip()))
+
+    def _refuse_blocks(self) -> None:
+        if self.importer is not None:
+            raise NotYet("awaiting-state", "the state is on its way in; blocks are connected once it is whole")
+
     # Headers and bodies
 
     def _tick(self, now_ms: TimeMs) -> None:
         if self.importer is None:  # else no bodies are asked for, and none can be late
-            self._erase_headers(self._index.tick(now_ms))
-
-    def _make_room(self) -> None:
-        most = MAX_UNPROVEN + (self.importer.expected if self.importer is not None else 0)
-        self._erase_headers(self._index.make_room(most))
-        if self._index.unproven >= most:
-            message = f"{self._index.unproven} headers wait for their blocks already"
-            raise NotYet("too-many-headers", message, hint="taken again when blocks have come, or did not")
-
-    def _erase_headers(self, ids: Sequence[BlockId]) -> None:
-        if ids:
-            self._db.write({schema.header_key(block_id): None for block_id in ids}, is_synced=False)
-
-    def _check_new_header(self, header: Header, now_ms: TimeMs) -> None:
-        """Stages 1 and 2."""
-        check_header_sanity(self._params, header)
-        parent = self._get_parent(header)
-        _refuse_invalid(parent)
-        self._refuse_below_final(parent)
-        check_header_context(self._params, header, self._index.make_context(parent))
-        check_clock(self._params, header, now_ms)
-
-    def _get_parent(self, header: Header) -> Entry:
-        parent = self._index.get(BlockId(header.parent))
-        if parent is None:
-            raise ParentMissing(BlockId(header.parent))
-        return parent
-
-    def _refuse_below_final(self, entry: Entry) -> None:
-        """No fault: who sends the branch may not know yet what is final here."""
-        if not self._index.is_after_final(entry):
-            raise NotYet(
-                Code.CONFLICTS_WITH_FINAL,
-                f"a branch that leaves the chain below its last final block, at {self._index.final.height}",
-                hint="what is final here is never undone",
-            )
-
-    def _admit(self, block: Block, now_ms: TimeMs) -> Entry | None:
-        """What is known of the block; a new header passes stages 1 and 2 first."""
-        known = self._index.get(compute_block_id(block.header))
-        if known is None:
-            self._check_new_header(block.header, now_ms)
-        else:
-            _refuse_invalid(known)
-            if not known.has_body:
-                self._refuse_below_final(known)
-        return known
+            self._admission.tick(now_ms)
 
     def _check_body(self, block: Block, is_verified: Callable[[TxId], bool] | None) -> None:
         """After the seal: only a block that cost work may be remembered as invalid."""
         try:
-            check_block_sanity(self._params, block, self.bls, is_verified=is_verified)
+            check_block_sanity(self._params, block, self.view.bls, is_verified=is_verified)
         except RuleViolation as error:
             if is_about_block(error):
                 block_id = compute_block_id(block.header)
                 entry = self._index.get(block_id)
-                entry = entry or self._index.add(block_id, block.header, self._get_parent(block.header))
+                entry = entry or self._index.add(block_id, block.header, self._admission.get_parent(block.header))
                 self._blocks.put_header(block_id, block.header, entry.arrival)
                 self._chain.condemn(entry, error)
                 self._flush()
@@ -318,13 +316,15 @@ class Ledger(ArrivingLedger):
 
     def _take(self, known: Entry | None, block: Block, witness: Witness, now_ms: TimeMs) -> Entry:
         """Index and stage a block that passed its checks."""
-        entry = known or self._index.add(compute_block_id(block.header), block.header, self._get_parent(block.header))
+        header, entry = block.header, known
+        if entry is None:
+            entry = self._index.add(compute_block_id(header), header, self._admission.get_parent(header))
         self._index.set_body(entry, now_ms)
         self._chain.arrive(entry, block, witness)
         return entry
 
     def _take_checked(self, block: Block, witness: Witness, now_ms: TimeMs) -> Entry:
-        entry = self._admit(block, now_ms)
+        entry = self._admission.admit(block, now_ms)
         if entry is not None and entry.has_body:
             return entry
         self._check_body(block, lambda tx: True)
@@ -345,8 +345,8 @@ class Ledger(ArrivingLedger):
     def _flush(self) -> None:
         """Bring what changed to disk, and only then show it to readers."""
         self._chain.flush()
-        if self._index.tip.id != self._reader.tip.id:
-            self._reader = ChainReader(self._db, self._index.tip.to_tip(), self._chain.get_floors())
+        if self._index.tip.id != self.view.tip.id:
+            self.view.show(ChainReader(self._db, self._index.tip.to_tip(), self._chain.get_floors()))
 
     def _activate(self) -> BlockOutcome:
         """Go to the best chain; a branch that turns out invalid, or cannot be checked yet, is left again.
@@ -379,8 +379,3 @@ def _tell_fate(found: Entry | InosError, outcome: BlockOutcome) -> InosError | N
     if found.invalid is not None:
         return RuleViolation(found.invalid[0], f"block {found.id.hex()}: {found.invalid[1]}")
     return VerdictMissing(outcome.unchecked, outcome.missing) if found.is_held and outcome.unchecked else None
-
-
-def _refuse_invalid(entry: Entry) -> None:
-    if entry.invalid is not None:
-        raise RuleViolation(entry.invalid[0], f"block {entry.id.hex()}: {entry.invalid[1]}")

@@ -7,6 +7,8 @@ on some block's state.
 from collections.abc import Iterator
 from itertools import takewhile
 
+from msgspec import Struct
+
 from inos.chain import schema
 from inos.chain.blocks import BlockStore, make_block_batch
 from inos.chain.connection import make_connect_batch, make_disconnect_batch
@@ -23,8 +25,22 @@ from inos.primitives.blocks import Block
 from inos.primitives.bls import Bls
 from inos.primitives.codec import decode
 from inos.primitives.errors import RuleViolation, VerdictMissing
-from inos.primitives.matrices import Witness
-from inos.primitives.units import BlockId
+from inos.primitives.matrices import Product, Witness
+from inos.primitives.units import BlockId, MatrixId
+
+
+class BlockOutcome(Struct, frozen=True):
+    """How the connected chain moved."""
+
+    connected: tuple[BlockId, ...]
+    """In order, the new tip last."""
+    disconnected: tuple[BlockId, ...]
+    """In the order they were undone."""
+    is_new: bool
+    unchecked: tuple[Product, ...] = ()
+    """Results that a better branch waits for, which this node has not checked."""
+    missing: tuple[MatrixId, ...] = ()
+    """Matrices of theirs that are not here."""
 
 
 class ConnectedChain:

@@ -13,7 +13,7 @@ from inos.chain.jobrecords import TrackRecord, decode_record, iterate_events
 from inos.chain.past import MAX_REWIND, PastState, TooMuchUndone, iterate_state
 from inos.chain.schema import MAX_STORED_BYTES, HistoryRecord, Position
 from inos.chain.state_tree import make_tree_proof
-from inos.consensus.execution import BlockFigures
+from inos.consensus.execution import BlockStats
 from inos.consensus.jobevents import JobEvent
 from inos.consensus.movements import Movement
 from inos.consensus.records import Job, JobState, StateKey
@@ -36,6 +36,9 @@ class HistoryEntry(Struct, frozen=True):
 
 class ChainReader:
     """A tip with a snapshot of the database taken at it."""
+
+    is_whole = True
+    """Whether the database has the tip's state."""
 
     def __init__(self, database: Database, tip: Tip, floors: Mapping[StateKey, StateKey] | None = None) -> None:
         self._snapshot = database.snapshot()
@@ -63,9 +66,9 @@ class ChainReader:
         found = self._snapshot.iterate(schema.ACTIVE, above=schema.active_key(Height(first - 1)), below=below)
         return [BlockId(value) for _, value in found]
 
-    def get_figures(self, block: BlockId) -> BlockFigures | None:
-        data = self._snapshot.get(schema.figures_key(block))
-        return None if data is None else decode(BlockFigures, data, limit=MAX_STORED_BYTES)
+    def get_block_stats(self, block: BlockId) -> BlockStats | None:
+        data = self._snapshot.get(schema.block_stats_key(block))
+        return None if data is None else decode(BlockStats, data, limit=MAX_STORED_BYTES)
 
     def get_position(self, tx: TxId) -> Position | None:
         data = self._snapshot.get(schema.transaction_key(tx))
@@ -131,6 +134,8 @@ class ChainReader:
 
 class GenesisReader(ChainReader):
     """Genesis alone, whatever the database has where states are: another one is on its way in there."""
+
+    is_whole = False
 
     def __init__(self, database: Database, genesis: Tip, records: Mapping[StateKey, bytes]) -> None:
         super().__init__(database, genesis)

@@ -61,7 +61,7 @@ def recheck(
             database.write({schema.invalid_key(block.id): None for block in remembered})
     ledger = Ledger.open(path, params, genesis, results=results, bls=bls, is_durable=is_durable)
     try:
-        found = [Rechecked(block, ledger.get_status(block.id)) for block in remembered]
+        found = [Rechecked(block, ledger.view.get_status(block.id)) for block in remembered]
     finally:
         ledger.close()
     return tuple(sorted(found, key=lambda each: (each.block.height or 0, each.block.id)))

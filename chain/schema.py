@@ -8,7 +8,7 @@
 | w | block id | witness |
 | x | block id | code and reason why the block is invalid |
 | a | height u64 | block id on the connected chain |
-| f | block id | figures of a connected block |
+| f | block id | stats of a connected block |
 | u | block id | undo record: the state records the block replaced |
 | s | state key | state record |
 | n | depth u16, bits above (32 bytes) | node of the state tree |
@@ -122,7 +122,7 @@ def active_key(height: Height) -> bytes:
     return ACTIVE + height.to_bytes(8, "big")
 
 
-def figures_key(block: BlockId) -> bytes:
+def block_stats_key(block: BlockId) -> bytes:
     return b"f" + block
 
 

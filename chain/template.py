@@ -53,7 +53,7 @@ def make_template(
     Args:
         aggregate: votes for the block to carry; left out where the chain has no use for them any more.
     """
-    params, state, tip = ledger.params, ledger.state, ledger.tip
+    params, state, tip = ledger.view.params, ledger.view.state, ledger.view.tip
     context, target = ledger.compute_next()
     execution = Execution(
         params,
@@ -61,9 +61,9 @@ def make_template(
         height=Height(tip.header.height + 1),
         beneficiary=beneficiary,
         target=target,
-        results=ledger.results,
+        results=ledger.view.results,
         parent=tip.id,
-        bls=ledger.bls,
+        bls=ledger.view.bls,
         aggregate=aggregate,
     )
     transactions, refusals = _fill(execution, mempool, ledger)
@@ -88,11 +88,11 @@ def _fill(
     execution: Execution, mempool: Mempool, ledger: Ledger
 ) -> tuple[tuple[Transaction, ...], tuple[Refusal, ...]]:
     """What is valid in turn, and what is not: the rest of its account's queue is passed over."""
-    room = ledger.params.max_block_bytes - MAX_HEADER_BYTES
+    room = ledger.view.params.max_block_bytes - MAX_HEADER_BYTES
     chosen: list[Transaction] = []
     refusals: list[Refusal] = []
     passed_over: set[bytes] = set()
-    for tx in mempool.select(ledger.state):
+    for tx in mempool.select(ledger.view.state):
         if tx.sender in passed_over:
             continue
         size = len(encode(tx))

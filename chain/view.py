@@ -1,4 +1,4 @@
-"""The reading half of the ledger. Every method may be called from any thread while blocks are connected.
+"""Reading a ledger. Every method may be called from any thread while blocks are connected.
 
 The tip, its state and its indices are one snapshot, replaced as one value when the chain has moved: a
 reader sees one block's state, and no half-way point of a reorganisation.
@@ -17,7 +17,7 @@ from inos.chain.jobrecords import TrackRecord
 from inos.chain.notes import find_step
 from inos.chain.past import PastState
 from inos.chain.reading import ChainReader, HistoryEntry
-from inos.consensus.execution import BlockFigures, ResultChecker
+from inos.consensus.execution import BlockStats, ResultChecker
 from inos.consensus.finality import compute_height, compute_passed_epoch
 from inos.consensus.finality.trust import Step
 from inos.consensus.jobevents import JobEvent
@@ -41,21 +41,22 @@ MAX_EPOCHS_SOUGHT: Final = 4096
 
 
 class LedgerView:
-    """What a ledger knows; `inos.chain.ledger.Ledger` adds to it what changes it."""
+    """What `inos.chain.ledger.Ledger` knows; only the ledger calls `show`."""
 
     def __init__(self, params: Params, database: Database, index: BlockIndex, results: ResultChecker, bls: Bls) -> None:
-        self._params = params
-        self._db = database
-        self._index = index
-        self._results = results
+        self.params = params
+        self.results = results
+        """Checks delivered products."""
         self.bls = bls
         """Checks the signatures of votes."""
+        self._db = database
+        self._index = index
         self._blocks = BlockStore(database)
         self._reader = ChainReader(database, index.tip.to_tip())
 
-    @property
-    def params(self) -> Params:
-        return self._params
+    def show(self, reader: ChainReader) -> None:
+        """Read another tip and its state from now on."""
+        self._reader = reader
 
     @property
     def writing_s(self) -> float:
@@ -79,11 +80,6 @@ class LedgerView:
     def copy_to(self, path: Path, tell: Callable[[int], None]) -> None:
         """See inos.chain.database.Database.copy_to."""
         self._db.copy_to(path, tell)
-
-    @property
-    def results(self) -> ResultChecker:
-        """What checks delivered products here."""
-        return self._results
 
     # The connected chain and its state
 
@@ -111,7 +107,7 @@ class LedgerView:
     def get_justified_height(self) -> Height:
         """Of the last justified checkpoint on the connected chain."""
         finality = self.state.get_finality()
-        return Height(0) if finality is None else compute_height(self._params, finality.justified.epoch)
+        return Height(0) if finality is None else compute_height(self.params, finality.justified.epoch)
 
     def count_unproven(self) -> int:
         """Headers whose blocks are not here, on all branches."""
@@ -121,9 +117,9 @@ class LedgerView:
         """The connected block at a height."""
         return self._reader.get_block_id(height)
 
-    def get_figures(self, block: BlockId) -> BlockFigures | None:
+    def get_block_stats(self, block: BlockId) -> BlockStats | None:
         """What a connected block did."""
-        return self._reader.get_figures(block)
+        return self._reader.get_block_stats(block)
 
     def get_transaction(self, tx: TxId) -> tuple[BlockId, int, Transaction] | None:
         """Block, place in it, and transaction, where it is on the connected chain."""
@@ -177,7 +173,7 @@ class LedgerView:
     @property
     def is_awaiting_state(self) -> bool:
         """Whether a state is on its way in from others, and no block can be connected before it is whole."""
-        return False
+        return not self._reader.is_whole
 
     def get_past(self, height: int) -> PastState | None:
         """The state after a connected block a little below the tip; None where it cannot be told any more.
@@ -194,10 +190,10 @@ class LedgerView:
         is not known here, as below a state that came from others, there are none.
         """
         steps: list[Step] = []
-        epoch, last = max(1, first), compute_passed_epoch(self._params, self.tip.header.height)
+        epoch, last = max(1, first), compute_passed_epoch(self.params, self.tip.header.height)
         reader, below = self._reader, first
         while len(steps) < limit and epoch <= last and epoch < first + MAX_EPOCHS_SOUGHT:
-            block = reader.get_block_id(compute_height(self._params, epoch))
+            block = reader.get_block_id(compute_height(self.params, epoch))
             step = None if block is None else find_step(self._db.get, self.get_header, block)
             if step is not None:
                 source = step.aggregate.link.source

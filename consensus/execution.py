@@ -32,10 +32,10 @@ from inos.primitives.transactions import Transaction, compute_tx_id
 from inos.primitives.units import Address, BlockId, Height, JobId, Nano, StateRoot
 from inos.primitives.votes import Aggregate
 
-__all__ = ["BlockFigures", "Executed", "Execution", "ResultChecker", "check_state_root", "execute_block"]
+__all__ = ["BlockStats", "Executed", "Execution", "ResultChecker", "check_state_root", "execute_block"]
 
 
-class BlockFigures(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class BlockStats(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """What a block did, in nano and tickets."""
 
     subsidy: int
@@ -63,7 +63,7 @@ class Executed(Struct, frozen=True):
 
     changes: dict[StateKey, bytes | None]
     """Records that differ from the parent's state, sorted by key; None for one that is gone."""
-    figures: BlockFigures
+    stats: BlockStats
     history: tuple[AccountEntry, ...]
     """By place in the block; of a transaction its sender first, then the other accounts whose history it belongs to."""
     job_events: tuple[JobEvent, ...]
@@ -167,9 +167,9 @@ class Execution:
         whole = Draft(self._reader)
         whole.merge(self._state)
         whole.merge(end.state)
-        figures = self._make_figures(whole.get_market(), subsidy)
+        stats = self._make_stats(whole.get_market(), subsidy)
         history = (*self._history, *_list_entries(end, PLACE_END))
-        return Executed(whole.compute_changes(), figures, history, tuple(self._job_events))
+        return Executed(whole.compute_changes(), stats, history, tuple(self._job_events))
 
     def _process_start(self, parent: BlockId, aggregate: Aggregate | None, bls: Bls) -> None:
         start = self._begin()
@@ -221,8 +221,8 @@ class Execution:
         self._settled += effects.settled
         self._job_events += effects.job_events
 
-    def _make_figures(self, market: Market, subsidy: Nano) -> BlockFigures:
-        return BlockFigures(
+    def _make_stats(self, market: Market, subsidy: Nano) -> BlockStats:
+        return BlockStats(
             subsidy=subsidy,
             fees=self._fees,
             burned=market.burned - self._parent_market.burned,

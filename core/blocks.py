@@ -9,7 +9,8 @@ import structlog
 
 from inos.chain.checked import CheckedBlock
 from inos.chain.events import TipChanged
-from inos.chain.ledger import BlockOutcome, Ledger
+from inos.chain.ledger import BlockOutcome
+from inos.chain.view import LedgerView
 from inos.chain.votepool import VotePool
 from inos.core.deferred import EarlyBlocks, retry_deferred
 from inos.core.events import EventBus
@@ -34,7 +35,7 @@ class BlockService:
 
     def __init__(
         self,
-        ledger: Ledger,
+        ledger: LedgerView,
         writer: ChainWriter,
         votes: VotePool,
         products: ProductVerifier,
@@ -90,7 +91,7 @@ class BlockService:
 
     async def vouch(self, tip: BlockId) -> None:
         """Take results more than `result_depth` blocks below `tip` as checked: a sample of the work was checked."""
-        await self._threads.write(partial(self._ledger.vouch, tip))
+        await self._threads.write(partial(self._writer.vouch, tip))
         await self.retry_held()
 
     async def retry_held(self) -> None:

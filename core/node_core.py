@@ -61,22 +61,22 @@ class NodeCore:
         self.genesis_id = network.genesis_id
         self.clock = clock
         self.bls = bls
-        self.ledger = ledger
+        self.ledger = view = ledger.view
         self.mempool = mempool
         self.events = events = EventBus()
         self.threads = threads = threads or Threads()
-        self.verifier = BlockVerifier(network.params, backend, ledger, mempool)
+        self.verifier = BlockVerifier(network.params, backend, view, mempool)
         pool = VotePool(network.params, bls)
         writer = ChainWriter(ledger, mempool, pool, clock)
         self.matrices = MatrixService(store, events, threads, self._on_matrix)
         products = ProductVerifier(results, self.matrices, threads)
-        self.blocks = BlockService(ledger, writer, pool, products, events, threads, clock)
-        self.transactions = TransactionService(ledger, writer, self.matrices, results, events, threads)
-        self.templates = TemplateService(ledger, writer, self.blocks, events, threads, clock)
-        self.votes = VoteService(pool, ledger, events, threads)
-        self.past_states = PastStates(ledger, threads, clock)
+        self.blocks = BlockService(view, writer, pool, products, events, threads, clock)
+        self.transactions = TransactionService(view, writer, self.matrices, results, events, threads)
+        self.templates = TemplateService(view, writer, self.blocks, events, threads, clock)
+        self.votes = VoteService(pool, view, events, threads)
+        self.past_states = PastStates(view, threads, clock)
         self.state_import = StateImportService(ledger, self.blocks, threads)
-        needs = partial(list_needs, ledger, mempool)
+        needs = partial(list_needs, view, mempool)
         self._maintenance = MatrixMaintenance(self.matrices, events, threads, needs, scrub_rate)
 
     async def run(self) -> None:

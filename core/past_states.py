@@ -5,8 +5,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, TypeVar
 
-from inos.chain.ledger import Ledger
 from inos.chain.past import PastState
+from inos.chain.view import LedgerView
 from inos.consensus.finality import is_checkpoint
 from inos.consensus.records import StateKey
 from inos.consensus.stateranges import Place, StateRange
@@ -26,7 +26,7 @@ KEPT_S: Final = 60.0
 class PastStates:
     """Reads past states in the checking threads; one is made at a time."""
 
-    def __init__(self, ledger: Ledger, threads: Threads, clock: Clock) -> None:
+    def __init__(self, ledger: LedgerView, threads: Threads, clock: Clock) -> None:
         self._ledger = ledger
         self._threads = threads
         self._clock = clock

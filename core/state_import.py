@@ -26,11 +26,11 @@ class StateImportService:
 
     async def begin(self, block: BlockId) -> StateImport:
         """Import the state after a block from now on. Raises NotYet if the block's header is unknown."""
-        return await self._threads.write(partial(self._ledger.begin_import, block))
+        return await self._threads.write(partial(self._begin, block))
 
     async def add_step(self, step: Step) -> None:
         """Keep a step of finality that a peer has proven, for other nodes that begin with a state."""
-        await self._threads.write(partial(self._ledger.add_step, step))
+        await self._threads.write(partial(self._add_step, step))
 
     async def add_range(self, block: BlockId, place: Place, found: StateRange) -> bool:
         """Take a part of the state after `block`, and return True if it was missing. Raises RuleViolation if it is not
@@ -45,7 +45,14 @@ class StateImportService:
         """Return to genesis, and connect blocks from there on."""
         await self._threads.write(self._ledger.abandon_import)
 
+    def _begin(self, block: BlockId) -> StateImport:
+        return self._ledger.get_importer().begin(block)
+
+    def _add_step(self, step: Step) -> None:
+        if self._ledger.importer is not None:
+            self._ledger.importer.add_step(step)
+
     def _add_range(self, block: BlockId, place: Place, found: StateRange) -> bool:
         """Return False if the state of another block is imported by now."""
         state = self.state
-        return state is not None and state.block == block and self._ledger.add_range(place, found)
+        return state is not None and state.block == block and state.add(place, found)

@@ -8,8 +8,9 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from inos.chain.ledger import BlockOutcome, Ledger
+from inos.chain.ledger import BlockOutcome
 from inos.chain.template import Template
+from inos.chain.view import LedgerView
 from inos.core.blocks import BlockService
 from inos.core.errors import NodeError
 from inos.core.events import EventBus
@@ -45,7 +46,7 @@ class TemplateService:
 
     def __init__(
         self,
-        ledger: Ledger,
+        ledger: LedgerView,
         writer: ChainWriter,
         blocks: BlockService,
         events: EventBus,

@@ -9,8 +9,8 @@ from typing import Final, assert_never
 import structlog
 
 from inos.chain.events import TransactionAdded
-from inos.chain.ledger import Ledger
 from inos.chain.mempool import PoolRejected
+from inos.chain.view import LedgerView
 from inos.consensus.codes import Code
 from inos.consensus.optimistic import check_challenge
 from inos.consensus.records import CLOSED_STATES, JobState
@@ -63,7 +63,7 @@ class TransactionService:
 
     def __init__(
         self,
-        ledger: Ledger,
+        ledger: LedgerView,
         writer: ChainWriter,
         matrices: MatrixService,
         results: StoredResults,

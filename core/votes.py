@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from inos.chain.events import TipChanged, VoteAdded
-from inos.chain.ledger import Ledger
+from inos.chain.view import LedgerView
 from inos.chain.votepool import Taken, VotePool
 from inos.core.events import EventBus
 from inos.core.threads import Threads
@@ -23,7 +23,7 @@ CHECKS_AT_ONCE: Final = 2
 class VoteService:
     """Satisfies `inos.network.ports.VotesPort`. Callers read `pool` directly."""
 
-    def __init__(self, pool: VotePool, ledger: Ledger, events: EventBus, threads: Threads) -> None:
+    def __init__(self, pool: VotePool, ledger: LedgerView, events: EventBus, threads: Threads) -> None:
         self.pool = pool
         self._ledger = ledger
         self._events = events

@@ -21,7 +21,7 @@ from inos.primitives.clock import Clock
 from inos.primitives.errors import InosError, RuleViolation, VerdictMissing
 from inos.primitives.matrices import Witness
 from inos.primitives.transactions import Transaction
-from inos.primitives.units import Address, Height, TxId
+from inos.primitives.units import Address, BlockId, Height, TxId
 
 log: Final = structlog.get_logger("node")
 
@@ -60,20 +60,20 @@ class ChainWriter:
 
     def add_checked_blocks(self, blocks: Sequence[CheckedBlock]) -> tuple[BlockOutcome, AddedBlocks]:
         """See inos.chain.ledger.Ledger.add_checked_blocks."""
-        began, wrote = self._clock.monotonic(), self._ledger.writing_s
+        began, wrote = self._clock.monotonic(), self._ledger.view.writing_s
         outcome, errors = self._ledger.add_checked_blocks(blocks, self._clock.now_ms())
         self._follow(outcome)
-        disk_s = self._ledger.writing_s - wrote
+        disk_s = self._ledger.view.writing_s - wrote
         return outcome, AddedBlocks(errors, max(0.0, self._clock.monotonic() - began - disk_s), disk_s)
 
     def seek_final(self) -> BlockOutcome:
         """Follow the votes where they show that a block off this chain is final. Returns as `retry_held`."""
-        ledger = self._ledger
-        found = self._votes.find_final(ledger.state, compute_passed_epoch(ledger.params, ledger.final.header.height))
+        view = self._ledger.view
+        found = self._votes.find_final(view.state, compute_passed_epoch(view.params, view.final.header.height))
         if found is None:
             return BlockOutcome((), (), False)
         try:
-            outcome = ledger.pledge(found)
+            outcome = self._ledger.pledge(found)
         except VerdictMissing as error:
             return BlockOutcome((), (), False, error.products, error.ids)
         self._follow(outcome)
@@ -88,9 +88,13 @@ class ChainWriter:
         self._follow(outcome)
         return outcome
 
+    def vouch(self, tip: BlockId) -> None:
+        """See inos.chain.ledger.Ledger.vouch."""
+        self._ledger.vouch(tip)
+
     def add_transaction(self, tx: Transaction) -> TxId:
         """Take a checked transaction into the pool; raises PoolRejected."""
-        return self._mempool.add(tx, self._ledger.state, Height(self._ledger.tip.header.height))
+        return self._mempool.add(tx, self._ledger.view.state, Height(self._ledger.view.tip.header.height))
 
     def add_transactions(self, transactions: Sequence[Transaction]) -> int:
         """Take the pool of a stopped node, leave out what no longer fits, and return how many were taken."""
@@ -105,7 +109,7 @@ class ChainWriter:
 
     def make_template(self, beneficiary: Address) -> Template:
         """Make a block to be mined on the tip; it carries votes where there are enough."""
-        aggregate = self._votes.make_aggregate(self._ledger.state)
+        aggregate = self._votes.make_aggregate(self._ledger.view.state)
         make = partial(
             make_template,
             self._ledger,
@@ -120,19 +124,19 @@ class ChainWriter:
                 raise
             log.error("own aggregate refused", code=error.code, error=error.message)
             template = make()
-        self._mempool.on_refused(template.refusals, self._ledger.state)
+        self._mempool.on_refused(template.refusals, self._ledger.view.state)
         return template
 
     def _follow(self, outcome: BlockOutcome) -> None:
         """Adjust the pool to the chain: transactions of undone blocks come back, included ones go."""
         for block_id in outcome.disconnected:
-            block = self._ledger.get_block(block_id)
+            block = self._ledger.view.get_block(block_id)
             if block is not None:
-                self._mempool.on_disconnected(block, self._ledger.state)
-        self._votes.forget_below(self._ledger.tip.header.height)
+                self._mempool.on_disconnected(block, self._ledger.view.state)
+        self._votes.forget_below(self._ledger.view.tip.header.height)
         if not len(self._mempool):
             return
         for block_id in outcome.connected:
-            block = self._ledger.get_block(block_id)
+            block = self._ledger.view.get_block(block_id)
             if block is not None:
                 self._mempool.on_connected(block)

@@ -91,7 +91,7 @@ class Miner:
             worker=self._queue.address if self._queue is not None else None,
             can_claim=self._settings.is_claiming,
             job=stats.job,
-            jobs_held=self._jobs.held if self._jobs is not None else 0,
+            jobs_in_progress=self._jobs.held if self._jobs is not None else 0,
             job_tickets=Tickets(stats.job_tickets),
             filler_tickets=Tickets(stats.filler_tickets),
             tickets_per_second=stats.get_rate(self._node.clock.monotonic()),

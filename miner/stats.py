@@ -33,7 +33,7 @@ class MinerStatus(Struct, frozen=True, kw_only=True):
     """This is False if the miner has no key, or is told to claim no jobs: it only draws lottery tickets."""
     job: JobId | None
     """This job is being multiplied."""
-    jobs_held: int
+    jobs_in_progress: int
     job_tickets: Tickets
     filler_tickets: Tickets
     tickets_per_second: float

@@ -11,7 +11,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from inos.chain.ledger import Ledger
+from inos.chain.view import LedgerView
 from inos.core.errors import NodeError
 from inos.mesh.files import sync_folder
 from inos.mesh.store import MatrixStore
@@ -34,7 +34,7 @@ class Stopped(NodeError):
 
 
 def copy_node(
-    ledger: Ledger,
+    ledger: LedgerView,
     store: MatrixStore,
     genesis: BlockId,
     path: Path,

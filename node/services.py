@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from inos.agents.voter.voter import Voter
 from inos.agents.watcher import Watcher
-from inos.chain.ledger import Ledger
 from inos.chain.mempool import Mempool
+from inos.chain.view import LedgerView
 from inos.consensus.params import Params
 from inos.core.events import EventBus
 from inos.core.matrices.service import MatrixService
@@ -32,7 +32,7 @@ class NodeServices:
     params: Params
     genesis_id: BlockId
     node_id: NodeId
-    ledger: Ledger
+    ledger: LedgerView
     mempool: Mempool
     events: EventBus
     transactions: TransactionService

@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from inos.chain.ledger import Ledger
+from inos.chain.view import LedgerView
 from inos.mesh.store import MatrixStore
 from inos.node.copying import Copied, copy_node
 from inos.primitives.errors import InosError
@@ -21,7 +21,7 @@ log: Final = structlog.get_logger("node")
 class SnapshotService:
     """Makes the copies that the RPC asks for; see inos.node.copying."""
 
-    def __init__(self, ledger: Ledger, store: MatrixStore, genesis: BlockId) -> None:
+    def __init__(self, ledger: LedgerView, store: MatrixStore, genesis: BlockId) -> None:
         self._ledger = ledger
         self._store = store
         self._genesis = genesis

@@ -67,8 +67,8 @@ class Startup:
         open_ledger = partial(Ledger.open, results=KnownResults(results), bls=remembered, awaits_state=awaits_state)
         ledger = await asyncio.to_thread(open_ledger, self._data.ledger, network.params, network.state)
         self._stack.callback(ledger.close)
-        if awaits_state is not None and not ledger.is_awaiting_state:
-            height = ledger.tip.header.height
+        if awaits_state is not None and not ledger.view.is_awaiting_state:
+            height = ledger.view.tip.header.height
             log.info("this node has a chain already, and fetches no state from peers", height=height)
         core = NodeCore(
             network,

@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from inos.chain.ledger import Ledger
+from inos.chain.view import LedgerView
 from inos.core.monitor import NodeMonitor, NodeStats
 from inos.network.sync.progress import Phase, SyncStatus
 from inos.primitives.clock import Clock
@@ -58,7 +58,7 @@ class HealthChecks:
 
     def __init__(
         self,
-        ledger: Ledger,
+        ledger: LedgerView,
         clock: Clock,
         data_dir: Path,
         monitor: NodeMonitor,

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from inos.agents.status import VoterStatus, WatchStatus
-    from inos.chain.ledger import BlockOutcome, Ledger
+    from inos.chain.ledger import BlockOutcome
     from inos.chain.mempool import Mempool
+    from inos.chain.view import LedgerView
     from inos.chain.votepool import Evidence
     from inos.consensus.params import Params
     from inos.consensus.records import StateKey
@@ -43,9 +44,9 @@ class SnapshotStatus(Struct, frozen=True):
     state: Literal["none", "running", "done", "failed"]
     path: str = ""
     step: str = ""
-    """What is being copied, and how many of how many bytes of it are."""
-    copied: int = 0
-    of: int = 0
+    """What is being copied now."""
+    step_bytes: int = 0
+    step_total_bytes: int = 0
     bytes: int = 0
     """Bytes of the whole copy, once it is done."""
     matrices: int = 0
@@ -278,7 +279,7 @@ class NodePort(Protocol):
     def node_id(self) -> NodeId: ...
 
     @property
-    def ledger(self) -> Ledger: ...
+    def ledger(self) -> LedgerView: ...
 
     @property
     def mempool(self) -> Mempool: ...

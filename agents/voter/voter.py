@@ -124,11 +124,11 @@ class Voter:
             address=address,
             is_registered=is_registered,
             bond=bond,
-            leaves_at=voter.leaves_at if voter is not None and is_registered else 0,
+            withdrawable_at=voter.leaves_at if voter is not None and is_registered else 0,
             mined=mined,
             weight=min(mined, bond * ledger.params.bond_leverage),
-            votes=self._count,
-            last_epoch=self._last_epoch,
+            votes_sent=self._count,
+            last_voted_epoch=self._last_epoch,
             last_error=self._last_error,
         )
 

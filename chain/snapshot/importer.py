@@ -12,9 +12,10 @@ from inos.chain.database import Database
 from inos.chain.entry import Entry, iterate_back
 from inos.chain.errors import ChainError
 from inos.chain.index import BlockIndex
+from inos.chain.notes import make_step_batch
 from inos.chain.snapshot.state_import import Batch, StateImport, make_clearing
+from inos.consensus.finality.trust import Step
 from inos.consensus.genesis_state import GenesisState
-from inos.consensus.stateranges import Place, StateRange
 from inos.primitives.errors import NotYet
 from inos.primitives.units import BlockId, StateRoot
 
@@ -22,7 +23,7 @@ CLEARING: Final = b"clearing"
 
 
 class Importer:
-    """The importer belongs to the writer's thread; other threads may read `state`."""
+    """A ledger's while it waits for a state. It belongs to the writer's thread; other threads may read `state`."""
 
     def __init__(self, database: Database, index: BlockIndex, genesis: GenesisState, expected: int) -> None:
         self._db = database
@@ -33,7 +34,7 @@ class Importer:
         self.state: StateImport | None = None
         """What is present of the state and what is missing; None before `begin`."""
 
-    def begin(self, block: BlockId) -> None:
+    def begin(self, block: BlockId) -> StateImport:
         """Leave the present state, genesis's or a part of another one, and import the state after `block`.
 
         Raises:
@@ -45,10 +46,11 @@ class Importer:
             clear(self._db)  # a partial state is replaced; matching nodes of a complete one are kept
         self._db.write({schema.META_IMPORT: block})
         self.state = StateImport(self._db, block, StateRoot(header.state_root))
+        return self.state
 
-    def add(self, place: Place, found: StateRange) -> bool:
-        """See StateImport.add."""
-        return self.state is not None and self.state.add(place, found)
+    def add_step(self, step: Step) -> None:
+        """Keep a step that a peer has proven, for others who begin as this ledger does."""
+        self._db.write(make_step_batch(step), is_synced=False)
 
     def finish(self) -> Entry:
         """Make the block whose state is complete the tip.
@@ -67,6 +69,10 @@ class Importer:
         self._index.restore_tip(base)
         self._index.set_final(base)
         return base
+
+    def abandon(self) -> None:
+        """Go back to genesis's state."""
+        abandon(self._db, self.genesis)
 
     def _get_entry(self, block: BlockId) -> Entry:
         entry = self._index.get(block)

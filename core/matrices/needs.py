@@ -5,8 +5,8 @@ from typing import Final, assert_never
 
 from msgspec import Struct
 
-from inos.chain.ledger import Ledger
 from inos.chain.mempool import Mempool
+from inos.chain.view import LedgerView
 from inos.consensus.records import Job, JobState
 from inos.primitives.matrices import MatrixRef
 from inos.primitives.transactions import (
@@ -42,7 +42,7 @@ class Needs(Struct, frozen=True):
     """Recently settled jobs needed these: they are evicted last."""
 
 
-def list_needs(ledger: Ledger, mempool: Mempool) -> Needs:
+def list_needs(ledger: LedgerView, mempool: Mempool) -> Needs:
     """Return what the chain needs at its tip."""
     refs, late = list[MatrixRef](), list[MatrixRef]()
     for state in NEEDED:
@@ -66,7 +66,7 @@ def _list_refs(job: Job) -> Iterator[MatrixRef]:
         yield job.y
 
 
-def _list_waiting(ledger: Ledger, tx: Transaction) -> Iterator[MatrixRef]:
+def _list_waiting(ledger: LedgerView, tx: Transaction) -> Iterator[MatrixRef]:
     match tx.payload:
         case PostJob():
             yield tx.payload.x

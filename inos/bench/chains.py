@@ -104,7 +104,7 @@ def make_chain(
         maker = _Maker(ledger, transfers, seed, receivers, voters)
         for _ in range(blocks):
             maker.add_block()
-        tip = ledger.tip.id
+        tip = ledger.view.tip.id
     return Chain(folder, genesis, blocks, blocks * transfers, tip, time.monotonic() - started)
 
 
@@ -134,21 +134,21 @@ class _Maker:
 
     def add_block(self) -> None:
         """Add the next block on the tip."""
-        ledger, params = self._ledger, self._ledger.params
+        ledger, params = self._ledger, self._ledger.view.params
         context, target = ledger.compute_next()
-        tip = ledger.tip
+        tip = ledger.view.tip
         voters = self._voters
         beneficiary = voters[tip.header.height % len(voters)].address if voters else self._beneficiary
-        aggregate = make_due_aggregate(params, ledger.state, voters) if voters else None
+        aggregate = make_due_aggregate(params, ledger.view.state, voters) if voters else None
         execution = Execution(
             params,
-            ledger.state,
+            ledger.view.state,
             height=Height(tip.header.height + 1),
             beneficiary=beneficiary,
             target=target,
-            results=ledger.results,
+            results=ledger.view.results,
             parent=tip.id,
-            bls=ledger.bls,
+            bls=ledger.view.bls,
             aggregate=aggregate,
         )
         if voters and tip.header.height == len(voters):
@@ -181,15 +181,16 @@ class _Maker:
 
     def _make_registration(self, index: int) -> Transaction:
         secret, bls = self._voters[index].secret, get_bls()
-        bond = BOND_PARTS * self._ledger.params.min_voter_bond
+        params = self._ledger.view.params
+        bond = BOND_PARTS * params.min_voter_bond
         key = bls.compute_public_key(secret)
-        message = make_possession_message(key, self._voters[index].address, self._ledger.params.chain_id)
+        message = make_possession_message(key, self._voters[index].address, params.chain_id)
         return self._sign(index, RegisterVoter(key, bls.prove_possession(secret, message), bond))
 
     def _sign(self, sender: int, payload: Payload) -> Transaction:
         secret, public, _ = self._senders[sender]
         nonce, self._nonces[sender] = self._nonces[sender], self._nonces[sender] + 1
-        unsigned = Transaction(self._ledger.params.chain_id, public, nonce, FEE, payload, bytes(64))
+        unsigned = Transaction(self._ledger.view.params.chain_id, public, nonce, FEE, payload, bytes(64))
         signature = secret.sign_schnorr(compute_signing_hash(unsigned), bytes(32))
         return msgspec.structs.replace(unsigned, signature=signature)
 

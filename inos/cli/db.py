@@ -87,7 +87,7 @@ def export_file(
 
     with open_stopped(data_dir, network) as node:
         on_progress = make_progress("written", "blocks", is_quiet=json_)
-        made = export_chain(node.ledger, node.store, file.expanduser(), on_progress, has_matrices=matrices)
+        made = export_chain(node.ledger.view, node.store, file.expanduser(), on_progress, has_matrices=matrices)
     if json_:
         print_json(msgspec.to_builtins(made))
         return

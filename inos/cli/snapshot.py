@@ -78,7 +78,9 @@ def _copy_stopped(source: Path, network: str, copy: Path, has_matrices: bool, on
     from inos.node.copying import copy_node
 
     with open_stopped(source, network) as node:
-        made = copy_node(node.ledger, node.store, node.network.genesis_id, copy, on_progress, has_matrices=has_matrices)
+        made = copy_node(
+            node.ledger.view, node.store, node.network.genesis_id, copy, on_progress, has_matrices=has_matrices
+        )
     return {"bytes": made.bytes, "matrices": made.matrices}
 
 

@@ -184,7 +184,7 @@ class SyncStatus(Struct, frozen=True, kw_only=True):
     """This is the status of sync for people: the same in log, RPC and terminal."""
 
     phase: Phase
-    reason: str
+    stall_reason: str
     height: int
     header_height: int
     target_height: int
@@ -196,16 +196,16 @@ class SyncStatus(Struct, frozen=True, kw_only=True):
     """It is None if nothing is left, or if there is no rate to compute it from."""
     bottleneck: Bottleneck | None
     """It is None if no blocks are being synced."""
-    shares: dict[Bottleneck, float]
+    time_shares: dict[Bottleneck, float]
     """Each thing has this share of the time that blocks took."""
-    workers: int = 0
+    verifier_processes: int = 0
     """This many processes check seals now."""
     ranges: int = 0
     """This many ranges of a state were received from peers."""
 
     def describe(self) -> str:
         """Return the status as one line."""
-        name = f"{self.phase}: {self.reason}" if self.reason else str(self.phase)
+        name = f"{self.phase}: {self.stall_reason}" if self.stall_reason else str(self.phase)
         if self.phase is Phase.HEADERS:
             text = f"{name} {self.header_height} of {self.target_height}, {self.headers_per_s:.0f} headers/s"
         elif self.phase is Phase.BLOCKS:
@@ -237,7 +237,7 @@ def make_status(
     has_end = is_syncing and left > 0 and rate > 0
     return SyncStatus(
         phase=machine.phase,
-        reason=machine.reason,
+        stall_reason=machine.reason,
         height=observation.height,
         header_height=observation.header_height,
         target_height=target,
@@ -246,8 +246,8 @@ def make_status(
         transactions_per_s=transactions_per_s,
         remaining_s=left / rate if has_end else None,
         bottleneck=waits.find_bottleneck() if machine.phase is Phase.BLOCKS else None,
-        shares=waits.compute_shares() if machine.phase is Phase.BLOCKS else {},
-        workers=workers,
+        time_shares=waits.compute_shares() if machine.phase is Phase.BLOCKS else {},
+        verifier_processes=workers,
         ranges=observation.ranges,
     )
 

@@ -8,7 +8,7 @@ from typing import BinaryIO, Final
 import numpy as np
 from msgspec import Struct
 
-from inos.chain.ledger import Ledger
+from inos.chain.view import LedgerView
 from inos.core.errors import NodeError
 from inos.mesh.store import MatrixStore
 from inos.node.archive.frames import (
@@ -59,7 +59,7 @@ class _Part:
 
 
 def export_chain(
-    ledger: Ledger,
+    ledger: LedgerView,
     store: MatrixStore,
     path: Path,
     tell: Callable[[str, int, int], None],
@@ -107,7 +107,7 @@ def export_chain(
     return Exported(first, tip, part.blocks, len(part.written), len(part.absent - part.written), size, taken_up)
 
 
-def _open_writer(file: BinaryIO, part: _Part, ledger: Ledger, first: int) -> FrameWriter:
+def _open_writer(file: BinaryIO, part: _Part, ledger: LedgerView, first: int) -> FrameWriter:
     file.truncate(part.size)
     file.seek(part.size)
     writer = FrameWriter(file, part.checksum)
@@ -117,7 +117,7 @@ def _open_writer(file: BinaryIO, part: _Part, ledger: Ledger, first: int) -> Fra
     return writer
 
 
-def _find_first(ledger: Ledger) -> int:
+def _find_first(ledger: LedgerView) -> int:
     """Return the first height from which on all bodies are here: above 1 if the node began with a state."""
     low, high = 1, ledger.tip.header.height
     if not high or ledger.get_block(ledger.tip.id) is None:
@@ -132,7 +132,7 @@ def _find_first(ledger: Ledger) -> int:
     return low
 
 
-def _find_part(ledger: Ledger, path: Path, first: int) -> _Part:
+def _find_part(ledger: LedgerView, path: Path, first: int) -> _Part:
     """Read as much of a part as is undamaged and of this chain."""
     part = _Part()
     if not path.exists():
@@ -158,7 +158,7 @@ def _find_part(ledger: Ledger, path: Path, first: int) -> _Part:
     return part
 
 
-def _list_matrices(ledger: Ledger, block: Block) -> Iterator[MatrixId]:
+def _list_matrices(ledger: LedgerView, block: Block) -> Iterator[MatrixId]:
     """Yield operands and results of the checked jobs that the block delivers."""
     for tx in block.transactions:
         if isinstance(tx.payload, SubmitResult):
@@ -178,7 +178,7 @@ def _write_matrix(writer: FrameWriter, store: MatrixStore, matrix: MatrixId) -> 
     return True
 
 
-def _get_id(ledger: Ledger, height: int) -> BlockId:
+def _get_id(ledger: LedgerView, height: int) -> BlockId:
     found = ledger.get_block_id(Height(height))
     if found is None:
         raise NodeError("nothing-to-export", f"block {height} is missing here", hint="see: inos db check")

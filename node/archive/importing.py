@@ -62,7 +62,7 @@ def import_chain(
         intake.connect(pool)
     if not intake.is_whole:
         raise NodeError("archive-truncated", f"{path} has no end frame", hint="export it again")
-    intake.found.height = ledger.tip.header.height
+    intake.found.height = ledger.view.tip.header.height
     return intake.found
 
 
@@ -111,7 +111,7 @@ class _Import:
             self._refuse(error.message)
 
     def _take_head(self, head: Head) -> None:
-        _check_genesis(self._path, head, self._ledger.get_locator()[-1])
+        _check_genesis(self._path, head, self._ledger.view.get_locator()[-1])
         self.found.first = head.first
 
     def _take_matrix(self, payload: bytes) -> None:
@@ -124,7 +124,7 @@ class _Import:
 
     def _take_block(self, sealed: SealedBlock, pool: ThreadPoolExecutor) -> None:
         self.found.blocks += 1
-        status = self._ledger.get_status(compute_block_id(sealed.block.header))
+        status = self._ledger.view.get_status(compute_block_id(sealed.block.header))
         if status in ("connected", "stored"):
             self.found.known += 1
             return
@@ -135,8 +135,8 @@ class _Import:
     def connect(self, pool: ThreadPoolExecutor) -> None:
         """Check and connect the blocks that wait."""
         batch, self._waiting = self._waiting, []
-        params = self._ledger.params
-        check = partial(check_block, params, self._ledger.bls)
+        params = self._ledger.view.params
+        check = partial(check_block, params, self._ledger.view.bls)
         found = list(pool.map(lambda sealed: check(sealed.block, sealed.witness), batch))
         first_bad = next((at for at, each in enumerate(found) if isinstance(each, RuleViolation)), len(found))
         valid = [each for each in found[:first_bad] if isinstance(each, CheckedBlock)]
@@ -149,7 +149,7 @@ class _Import:
     def _explain(self, sealed: SealedBlock, error: InosError) -> NoReturn:
         height = sealed.block.header.height
         if isinstance(error, ParentMissing):
-            have = self._ledger.tip.header.height
+            have = self._ledger.view.tip.header.height
             hint = "import the file with the blocks before these first, or let the node fetch them from peers"
             raise NodeError("archive-gap", f"{self._path} continues at block {height}, this node has {have}", hint=hint)
         if isinstance(error, VerdictMissing):

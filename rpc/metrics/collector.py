@@ -111,11 +111,11 @@ class _NodeCollector:
         block_id, times = ledger.tip.id, []
         weight = settled = burn = subsidies = 0
         for _ in range(WINDOW):
-            header, figures = ledger.get_header(block_id), ledger.get_figures(block_id)
-            if header is None or figures is None:
+            header, stats = ledger.get_header(block_id), ledger.get_block_stats(block_id)
+            if header is None or stats is None:
                 break
-            weight, settled = weight + figures.weight, settled + figures.tickets_settled
-            burn, subsidies = burn + figures.settled_burn, subsidies + figures.subsidy
+            weight, settled = weight + stats.weight, settled + stats.tickets_settled
+            burn, subsidies = burn + stats.settled_burn, subsidies + stats.subsidy
             times.append(header.time_ms)
             block_id = type(block_id)(header.parent)
         spacing_s = (times[0] - times[-1]) / 1000 / (len(times) - 1) if len(times) > 1 else 0.0
@@ -199,7 +199,7 @@ class _NodeCollector:
         jobs.add_metric(("settled",), status.jobs_settled)
         jobs.add_metric(("lost",), status.jobs_lost)
         yield jobs
-        yield _gauge("inos_miner_jobs_in_progress", "Jobs claimed and not yet paid", status.jobs_held)
+        yield _gauge("inos_miner_jobs_in_progress", "Jobs claimed and not yet paid", status.jobs_in_progress)
 
     def _collect_process(self) -> Iterator[Metric]:
         stats = self._node.monitor.get_stats()

@@ -161,12 +161,12 @@ class Jobs(Topic):
 
     def _list_touched(self, block_id: BlockId) -> list[JobId]:
         """Return the jobs that the block's transactions name, and those that it settled."""
-        block, figures = self.node.ledger.get_block(block_id), self.node.ledger.get_figures(block_id)
+        block, stats = self.node.ledger.get_block(block_id), self.node.ledger.get_block_stats(block_id)
         jobs: list[JobId] = []
         for tx in () if block is None else block.transactions:
             job_id = get_job_id(tx)
             jobs += [] if job_id is None else [job_id]
-        settled = [] if figures is None else [JobId(job) for job in figures.settled]
+        settled = [] if stats is None else [JobId(job) for job in stats.settled]
         return [job for job in dict.fromkeys([*jobs, *settled]) if self._job in (None, job)]
 
     def _track(self, job_id: JobId, event: JobEvent, height: int) -> None:

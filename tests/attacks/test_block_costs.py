@@ -64,8 +64,8 @@ def test_results_beyond_the_cost_of_a_block_are_refused_with_their_block() -> No
     fits = lab.params.max_block_cost_us // cost
     assert 0 < fits < len(results)
     assert get_code(lambda: lab.mine(*results)) == Code.BLOCK_TOO_COSTLY
-    figures = lab.mine(*results[:fits], miner=NOBODY).figures
-    assert figures.cost_us <= lab.params.max_block_cost_us
+    stats = lab.mine(*results[:fits], miner=NOBODY).stats
+    assert stats.cost_us <= lab.params.max_block_cost_us
 
 
 def test_distinct_matrices_of_a_block_are_bounded_and_each_counts_once() -> None:
@@ -95,8 +95,8 @@ def test_a_full_queue_at_the_start_of_a_block_is_worked_off_in_later_ones_and_ho
     lab.mine_until(deadline)
     left = [count_queue(lab, Kind.DEADLINE)]
     for number in range(3):
-        figures = lab.mine(lab.sign(ALICE, Transfer(BOB.address, 5)), miner=NOBODY).figures
-        assert figures.cost_us <= lab.params.max_block_cost_us // 4 + 10_000
+        stats = lab.mine(lab.sign(ALICE, Transfer(BOB.address, 5)), miner=NOBODY).stats
+        assert stats.cost_us <= lab.params.max_block_cost_us // 4 + 10_000
         left.append(count_queue(lab, Kind.DEADLINE))
         assert left[number] - left[number + 1] == min(per_block, left[number])
     assert left[-1] == 0

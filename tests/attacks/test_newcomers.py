@@ -60,8 +60,8 @@ def test_a_newcomer_stops_at_a_result_that_nobody_has_and_goes_on_once_the_work_
     for made in blocks:
         ledger.add_header(made.block.header, NOW)
     sync(ledger, blocks)
-    assert ledger.tip.header.height < 4
-    sample = ledger.draw_work_sample(64, random.Random(3))
+    assert ledger.view.tip.header.height < 4
+    sample = ledger.view.draw_work_sample(64, random.Random(3))
     assert sample is not None
     top, drawn = sample
     assert top == blocks[-1].id
@@ -69,12 +69,12 @@ def test_a_newcomer_stops_at_a_result_that_nobody_has_and_goes_on_once_the_work_
     assert set(drawn) <= {made.id for made in blocks}
     ledger.vouch(top)
     ledger.retry_held(NOW)
-    assert ledger.tip.id == blocks[-1].id
-    settled = ledger.state.get_job(job)
+    assert ledger.view.tip.id == blocks[-1].id
+    settled = ledger.view.state.get_job(job)
     assert settled is not None
     assert settled.state is JobState.SETTLED
     ledger.check()
-    assert ledger.draw_work_sample(64, random.Random(3)) is None
+    assert ledger.view.draw_work_sample(64, random.Random(3)) is None
 
 
 def test_a_result_that_is_not_deep_is_checked_all_the_same(branch: Branch, ledger: Ledger) -> None:
@@ -83,11 +83,11 @@ def test_a_result_that_is_not_deep_is_checked_all_the_same(branch: Branch, ledge
     for made in near:
         ledger.add_header(made.block.header, NOW)
     sync(ledger, near)
-    assert ledger.draw_work_sample(64, random.Random(3)) is None
+    assert ledger.view.draw_work_sample(64, random.Random(3)) is None
     ledger.vouch(near[-1].id)
     with pytest.raises(VerdictMissing):
         ledger.retry_held(NOW)
-    assert ledger.tip.header.height < 4
+    assert ledger.view.tip.header.height < 4
 
 
 def test_headers_that_turn_out_invalid_vouch_for_nothing(branch: Branch, ledger: Ledger) -> None:
@@ -96,7 +96,7 @@ def test_headers_that_turn_out_invalid_vouch_for_nothing(branch: Branch, ledger:
         ledger.add_header(made.block.header, NOW)
     ledger.vouch(BlockId(bytes(32)))
     sync(ledger, blocks)
-    assert ledger.tip.header.height < 4
+    assert ledger.view.tip.header.height < 4
 
 
 def test_the_sample_is_drawn_by_weight(branch: Branch, ledger: Ledger) -> None:
@@ -105,7 +105,7 @@ def test_the_sample_is_drawn_by_weight(branch: Branch, ledger: Ledger) -> None:
         ledger.add_header(made.block.header, NOW)
     drawn: dict[bytes, int] = {}
     for seed in range(40):
-        sample = ledger.draw_work_sample(64, random.Random(seed))
+        sample = ledger.view.draw_work_sample(64, random.Random(seed))
         assert sample is not None
         for block in sample[1]:
             drawn[block] = drawn.get(block, 0) + 1

@@ -37,8 +37,8 @@ def check_database(data_dir: Path) -> int:
     ledger = Ledger.open(data_dir / "ledger", network.params, network.state, results=results, bls=get_bls())
     try:
         ledger.check()
-        tip = ledger.tip
-        assert ledger.get_status(tip.id) == "connected"
+        tip = ledger.view.tip
+        assert ledger.view.get_status(tip.id) == "connected"
         return int(tip.header.height)
     finally:
         ledger.close()

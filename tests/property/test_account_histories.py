@@ -76,7 +76,7 @@ def choose_any(branch: Branch, key: Key, rng: random.Random) -> tuple[Key, Paylo
 def list_movements(ledger: Ledger, key: Key) -> list[Movement]:
     """Return all movements of an account, oldest first, read page by page."""
     found, before = [], None
-    while page := ledger.get_history(key.address, before=before, limit=7):
+    while page := ledger.view.get_history(key.address, before=before, limit=7):
         found += page
         before = (page[-1].height, page[-1].place)
     assert sorted({(entry.height, entry.place) for entry in found}, reverse=True) == [
@@ -95,7 +95,7 @@ def check_histories(ledger: Ledger) -> Counter[Reason]:
             assert balance >= 0
             assert bonded >= 0
             reasons[movement.reason] += 1
-        account = ledger.state.get_account(key.address)
+        account = ledger.view.state.get_account(key.address)
         assert (balance, bonded) == (account.balance, account.bonded)
     return reasons
 
@@ -132,10 +132,10 @@ def run(seed: int, height: int, payloads: set[type]) -> Counter[Reason]:
         feed(ledger, trunk.blocks[:height])
         first = check_histories(ledger)
         feed(ledger, side.blocks[height - back :])
-        assert ledger.tip.id == side.tip_id
+        assert ledger.view.tip.id == side.tip_id
         reasons = first + check_histories(ledger)
         feed(ledger, trunk.blocks[height:])
-        assert ledger.tip.id == trunk.tip_id
+        assert ledger.view.tip.id == trunk.tip_id
         reasons += check_histories(ledger)
         ledger.close()
     return reasons

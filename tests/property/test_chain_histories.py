@@ -37,7 +37,7 @@ def test_undone_blocks_leave_no_trace(seed: int, height: int, data: st.DataObjec
         assert outcomes[-1].disconnected == tuple(made.id for made in reversed(trunk.blocks[height - back :]))
         assert outcomes[-1].connected == tuple(made.id for made in side.blocks[height - back :])
         assert dump_chain(ledger) == dump_chain(fresh)
-        assert ledger.tip.header.state_root == compute_state_root(dict(ledger.iterate_records()))
+        assert ledger.view.tip.header.state_root == compute_state_root(dict(ledger.view.iterate_records()))
         # It also returns to the fork itself, like the first half of a longer reorganisation.
         for _ in range(back + 1):
             ledger._chain.disconnect()
@@ -56,10 +56,10 @@ def test_supply_is_conserved_in_the_database(seed: int, height: int) -> None:
         for _ in range(height):
             made = grow_at_random(branch, rng)
             feed(ledger, [made])
-            records, market = dict(ledger.iterate_records()), ledger.state.get_market()
-            figures = ledger.get_figures(made.id)
-            assert figures is not None
-            assert sum_held(records) == market.minted - market.burned == figures.supply
+            records, market = dict(ledger.view.iterate_records()), ledger.view.state.get_market()
+            stats = ledger.view.get_block_stats(made.id)
+            assert stats is not None
+            assert sum_held(records) == market.minted - market.burned == stats.supply
             assert records == branch.records.all
         ledger.check()
         ledger.close()
@@ -94,9 +94,9 @@ def test_any_order_ends_on_the_same_tip(seed: int, forks: int) -> None:
             ledger = best.open_ledger(Path(folder, str(number)))
             feed_in_any_order(ledger, blocks, headers_first=headers_first)
             ledger.check()
-            assert ledger.best_header.id == ledger.tip.id == best.tip_id
-            assert ledger.get_missing_blocks(10) == []
-            ends.append((ledger.tip, dump_chain(ledger)))
+            assert ledger.view.best_header.id == ledger.view.tip.id == best.tip_id
+            assert ledger.view.get_missing_blocks(10) == []
+            ends.append((ledger.view.tip, dump_chain(ledger)))
             ledger.close()
             again = best.open_ledger(Path(folder, str(number)))
             check_same(again, ends[-1])
@@ -106,9 +106,9 @@ def test_any_order_ends_on_the_same_tip(seed: int, forks: int) -> None:
 
 def check_same(ledger: Ledger, end: tuple[object, dict[bytes, bytes]]) -> None:
     """A reopened ledger has the same tip and all of its blocks."""
-    assert (ledger.tip, dump_chain(ledger)) == end
-    block = ledger.get_block(ledger.tip.id)
-    witness = ledger.get_witness(ledger.tip.id)
+    assert (ledger.view.tip, dump_chain(ledger)) == end
+    block = ledger.view.get_block(ledger.view.tip.id)
+    witness = ledger.view.get_witness(ledger.view.tip.id)
     assert block is not None
     assert witness is not None
     assert not ledger.add_block(block, witness, NOW).is_new

@@ -316,7 +316,7 @@ def _play_block(lab: Lab, model: Model, miner: Key, wants_merit: bool, given_ord
     lab.records.apply(executed.changes)
     # D is constant: only heights matter here, so the headers are those of a chain on schedule.
     lab.headers.append(lab.make_block().header)
-    assert executed.figures.supply == following.market["minted"] - following.market["burned"]
+    assert executed.stats.supply == following.market["minted"] - following.market["burned"]
     return following
 
 

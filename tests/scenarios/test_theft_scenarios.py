@@ -100,16 +100,16 @@ def test_a_reorganisation_pays_once(ledger: Ledger) -> None:
     claimed, done = trunk.sign(BOB, ClaimJob(job)), trunk.sign(BOB, SubmitResult(job, make_result_ref()), ahead=1)
     trunk.grow(claimed, done)
     feed(ledger, trunk.blocks)
-    once = ledger.state.get_account(BOB.address)
+    once = ledger.view.state.get_account(BOB.address)
     side.grow(nonce=1)
     side.grow(claimed, nonce=1)
     side.grow(done, nonce=1)
     feed(ledger, side.blocks[1:])
-    assert ledger.tip.id == side.tip_id
-    found = ledger.state.get_account(BOB.address)
+    assert ledger.view.tip.id == side.tip_id
+    found = ledger.view.state.get_account(BOB.address)
     assert (found.balance, found.bonded) == (once.balance, once.bonded)
-    assert ledger.get_record(BOB.address).worker.settled == 1
-    assert ledger.state.get_market().escrowed == 0
+    assert ledger.view.get_record(BOB.address).worker.settled == 1
+    assert ledger.view.state.get_market().escrowed == 0
     ledger.close()
 
 
@@ -127,14 +127,14 @@ def test_a_poster_that_mines_cannot_undo_the_payment_alone(ledger: Ledger) -> No
     side.grow(miner=ALICE.address, nonce=5)
     side.grow(miner=ALICE.address, nonce=5)
     feed(ledger, side.blocks[2:])
-    claim = ledger.state.get_claim(job)
-    assert ledger.tip.id == side.tip_id
+    claim = ledger.view.state.get_claim(job)
+    assert ledger.view.tip.id == side.tip_id
     assert claim is not None
     assert claim.worker == BOB.address
     # The same result can be delivered there again.
     side.grow(done)
     feed(ledger, side.blocks[4:])
-    paid = ledger.state.get_job(job)
+    paid = ledger.view.state.get_job(job)
     assert paid is not None
     assert paid.state.name == "SETTLED"
     ledger.close()

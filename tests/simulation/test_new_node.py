@@ -101,7 +101,7 @@ async def make_sources(world: World, branch: Branch, wraps: list[Any]) -> list[S
     sources = [world.add_node(skew_ms=SKEW_MS, wrap=wrap) for wrap in wraps]
     for node in sources:
         for made in branch.blocks:
-            node.ledger.add_block(made.block, made.witness, node.clock.now_ms())
+            node.full_ledger.add_block(made.block, made.witness, node.clock.now_ms())
     return sources
 
 
@@ -121,7 +121,7 @@ def run(
 
 async def follow(world: World, new: SimNode, branch: Branch) -> None:
     await world.until(lambda: new.ledger.tip.id == branch.tip_id, LIMIT_S)
-    new.ledger.check()
+    new.full_ledger.check()
     assert new.ledger.get_block(branch.blocks[FINAL_HEIGHT - 1].id) is None, "blocks up to the final one were executed"
     assert new.ledger.get_block(branch.blocks[FINAL_HEIGHT].id) is not None
 
@@ -202,7 +202,7 @@ def test_two_proofs_that_contradict_are_believed_by_nobody() -> None:
         world.mint.mined |= {made.id: made.witness for made in other.blocks}
         sources.append(world.add_node(skew_ms=SKEW_MS))
         for made in other.blocks:
-            sources[1].ledger.add_block(made.block, made.witness, sources[1].clock.now_ms())
+            sources[1].full_ledger.add_block(made.block, made.witness, sources[1].clock.now_ms())
         new = world.add_node(skew_ms=SKEW_MS, awaits_state=0)
         world.link(new, *sources)
         await world.start()

@@ -288,7 +288,7 @@ class Lab:
         check_movements(self.records, executed)
         self.records.apply(executed.changes)
         self.headers.append(block.header)
-        assert sum_held(self.records.all) == executed.figures.supply
+        assert sum_held(self.records.all) == executed.stats.supply
         return executed
 
     def mine(

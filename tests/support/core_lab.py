@@ -85,6 +85,7 @@ class Lab:
         self._path = path
         self._stack = stack
         self._nonce = 0
+        self._ledgers: dict[NodeCore, Ledger] = {}
 
     def open(self, name: str) -> NodeCore:
         """A core in its own folder; opened again, it stands where it stood."""
@@ -101,13 +102,14 @@ class Lab:
         pool = Mempool(self.network.params)
         backend = InlineBackend(get_bls())
         core = NodeCore(self.network, ledger, pool, matrices, results, self.clock, bls=get_bls(), backend=backend)
+        self._ledgers[core] = ledger
         self._stack.callback(ledger.close)
         self._stack.callback(core.close)
         return core
 
     def close(self, core: NodeCore) -> None:
         core.close()
-        core.ledger.close()
+        self._ledgers[core].close()
 
     async def mine(self, core: NodeCore, beneficiary: Address = MINER.address) -> tuple[Block, Witness]:
         """A block on the core's tip, one spacing later, not handed in."""

@@ -18,7 +18,7 @@ from inos.chain.jobrecords import TrackRecord, decode_record, make_event_changes
 from inos.chain.ledger import HistoryEntry, Tip
 from inos.chain.schema import record_key
 from inos.chain.view import BlockFinality
-from inos.consensus.execution import BlockFigures, Execution
+from inos.consensus.execution import BlockStats, Execution
 from inos.consensus.genesis_state import GenesisState
 from inos.consensus.jobevents import JobEvent
 from inos.consensus.movements import PLACE_END, PLACE_START, AccountEntry
@@ -143,7 +143,7 @@ class FakeLedger:
         self.blocks: list[Block] = [Block(genesis.header, ())]
         self.known = {compute_block_id(genesis.header): self.blocks[0]}
         self.final_height = 0
-        self.figures: dict[BlockId, BlockFigures] = {}
+        self.stats: dict[BlockId, BlockStats] = {}
         self.history: list[tuple[Height, AccountEntry]] = [(Height(0), entry) for entry in genesis.list_entries()]
         self.job_events: list[tuple[Height, JobEvent]] = []
         self.track_records: dict[bytes, bytes | None] = {}
@@ -151,7 +151,7 @@ class FakeLedger:
     @property
     def tip(self) -> Tip:
         header = self.blocks[-1].header
-        return Tip(compute_block_id(header), header, Weight(sum(f.weight for f in self.figures.values())))
+        return Tip(compute_block_id(header), header, Weight(sum(f.weight for f in self.stats.values())))
 
     best_header = tip
 
@@ -186,8 +186,8 @@ class FakeLedger:
     def list_steps(self, first: int, limit: int) -> list[Any]:
         return []
 
-    def get_figures(self, block: BlockId) -> BlockFigures | None:
-        return self.figures.get(block)
+    def get_block_stats(self, block: BlockId) -> BlockStats | None:
+        return self.stats.get(block)
 
     def get_status(self, block: BlockId) -> str:
         return "unknown" if self.get_block(block) is None else "connected"
@@ -279,7 +279,7 @@ class FakeLedger:
         )
         self.blocks.append(Block(header, tuple(transactions)))
         self.known[compute_block_id(header)] = self.blocks[-1]
-        self.figures[compute_block_id(header)] = done.figures
+        self.stats[compute_block_id(header)] = done.stats
         self.job_events += [(height, event) for event in done.job_events]
         self.track_records |= make_event_changes(self.track_records.get, height, done.job_events)
         self.history += [(height, entry) for entry in done.history]
@@ -317,7 +317,7 @@ class FakeMiner:
             worker=self.beneficiary,
             can_claim=True,
             job=None,
-            jobs_held=0,
+            jobs_in_progress=0,
             job_tickets=Tickets(5),
             filler_tickets=Tickets(7),
             tickets_per_second=12.3456,

@@ -148,12 +148,13 @@ class SimNode:
         """The network's files, which survive a restart."""
         self.matrices = MatrixStore(setting.folder / f"{index}")
         results = StoredResults(self.matrices)
-        self.ledger = open_memory_ledger(setting.chain, results, setting.mint, setting.shared, awaits_state)
+        self.full_ledger = open_memory_ledger(setting.chain, results, setting.mint, setting.shared, awaits_state)
+        self.ledger = self.full_ledger.view
         pool = Mempool(setting.chain.params, setting.pool)
         backend = SimBackend(get_bls(), setting.mint.check)
         self.core = NodeCore(
             setting.chain,
-            self.ledger,
+            self.full_ledger,
             pool,
             self.matrices,
             results,
@@ -229,7 +230,7 @@ class SimNode:
 
     def compute_difficulty(self) -> int:
         """Return the number of tickets that the next block takes on average."""
-        return compute_difficulty(self.ledger.compute_next()[1])
+        return compute_difficulty(self.full_ledger.compute_next()[1])
 
     async def draft(self) -> tuple[Block, Target]:
         """Return the next block, unsealed, and the target for its digest."""

@@ -80,7 +80,7 @@ def make_steps() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         ledger = branch.open_ledger(Path(folder) / "chain")
         feed(ledger, branch.blocks)
-        steps = ledger.list_steps(1, 100)
+        steps = ledger.view.list_steps(1, 100)
         ledger.close()
     shown = []
     begin = show_trust(trust)

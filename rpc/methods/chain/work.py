@@ -6,7 +6,7 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from inos.chain.ledger import Tip
-from inos.consensus.execution import BlockFigures
+from inos.consensus.execution import BlockStats
 from inos.consensus.prices import PPM, compute_price_per_tera, compute_window_share
 from inos.primitives.blocks import compute_difficulty, get_target
 from inos.primitives.units import BlockId, Height
@@ -78,15 +78,16 @@ async def chain_useful_work(node: NodePort, params: WindowParams) -> UsefulWorkM
     )
 
 
-async def _collect(node: NodePort, tip: Tip, first: Height | int) -> list[BlockFigures] | None:
-    """Return the figures of the blocks from the tip down to height `first`, or to where this node's blocks begin.
+async def _collect(node: NodePort, tip: Tip, first: Height | int) -> list[BlockStats] | None:
+    """Return the figures of the blocks from the tip down to height `first`, or to the block whose state this node
+    started from.
 
     Return None if a reorg replaced some of them meanwhile.
     """
-    blocks: list[BlockFigures] = []
+    blocks: list[BlockStats] = []
     block_id, height = tip.id, int(tip.header.height)
     while height >= first:
-        header, stats = node.ledger.get_header(block_id), node.ledger.get_figures(block_id)
+        header, stats = node.ledger.get_header(block_id), node.ledger.get_block_stats(block_id)
         if stats is None and blocks and node.ledger.get_block(block_id) is None:
             return blocks
         if header is None or stats is None:

@@ -109,11 +109,11 @@ def render_voter(node: NodePort, voter: VoterPort) -> OwnVoterModel:
         address=None if status.address is None else make_renderer(node).address(status.address),
         is_registered=status.is_registered,
         bond=str(status.bond),
-        withdrawable_at=status.leaves_at or None,
+        withdrawable_at=status.withdrawable_at or None,
         mined=str(status.mined),
         weight=str(status.weight),
-        votes_sent=status.votes,
-        last_voted_epoch=status.last_epoch,
+        votes_sent=status.votes_sent,
+        last_voted_epoch=status.last_voted_epoch,
         last_error=status.last_error,
     )
 

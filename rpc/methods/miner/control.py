@@ -86,7 +86,7 @@ def render_miner(node: NodePort, miner: MinerPort) -> MinerStatusModel:
         worker=None if status.worker is None else make_renderer(node).address(status.worker),
         can_claim=status.can_claim,
         job=None if status.job is None else status.job.hex(),
-        jobs_in_progress=status.jobs_held,
+        jobs_in_progress=status.jobs_in_progress,
         job_tickets=status.job_tickets,
         filler_tickets=status.filler_tickets,
         tickets_per_second=round(status.tickets_per_second, 3),

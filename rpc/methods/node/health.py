@@ -81,10 +81,10 @@ async def node_health(node: NodePort, params: NoParams) -> HealthModel:
 
 
 def _render_sync(status: SyncStatus) -> SyncStatusModel:
-    shares = {what.value: round(part, 3) for what, part in status.shares.items()} if status.shares else None
+    shares = {what.value: round(part, 3) for what, part in status.time_shares.items()} if status.time_shares else None
     return SyncStatusModel(
         phase=status.phase.value,
-        stall_reason=status.reason,
+        stall_reason=status.stall_reason,
         height=status.height,
         header_height=status.header_height,
         target_height=status.target_height,
@@ -94,6 +94,6 @@ def _render_sync(status: SyncStatus) -> SyncStatusModel:
         remaining_s=None if status.remaining_s is None else round(status.remaining_s, 1),
         bottleneck=None if status.bottleneck is None else status.bottleneck.value,
         time_shares=None if shares is None else SyncTimeSharesModel(**shares),
-        verifier_processes=status.workers,
+        verifier_processes=status.verifier_processes,
         summary=status.describe(),
     )

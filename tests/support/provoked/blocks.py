@@ -168,7 +168,7 @@ def leave_the_chain_below_a_final_block() -> None:
         ledger = branch.open_ledger(Path(folder))
         try:
             feed(ledger, branch.blocks)
-            assert ledger.final.header.height > 3
+            assert ledger.view.final.header.height > 3
             ledger.add_header(foreign.block.header, NOW)
         finally:
             ledger.close()

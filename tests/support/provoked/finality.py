@@ -196,7 +196,7 @@ def make_steps() -> tuple[Step, ...]:
     with TemporaryDirectory() as folder:
         ledger = branch.open_ledger(Path(folder))
         feed(ledger, branch.blocks)
-        steps = tuple(ledger.list_steps(1, 100))
+        steps = tuple(ledger.view.list_steps(1, 100))
         ledger.close()
     return steps
 

@@ -47,7 +47,7 @@ def test_a_batch_leads_where_single_blocks_lead(tmp_path: Path):
     branch = make_branch()
     single, batch = branch.open_ledger(tmp_path / "a"), branch.open_ledger(tmp_path / "b")
     feed(single, branch.blocks)
-    before = batch.tip
+    before = batch.view.tip
     with patch.object(batch._db, "write", wraps=batch._db.write) as write:
         outcome, errors = give(batch, branch.blocks)
     assert write.call_count == 1
@@ -55,7 +55,7 @@ def test_a_batch_leads_where_single_blocks_lead(tmp_path: Path):
     assert errors == (None,) * len(branch.blocks)
     assert dump(batch) == dump(single)
     assert before.header.height == 0
-    assert batch.tip.id == branch.tip_id
+    assert batch.view.tip.id == branch.tip_id
     assert give(batch, branch.blocks)[1] == (None,) * len(branch.blocks)
     single.close()
     batch.close()
@@ -71,15 +71,15 @@ def test_what_the_disk_refuses_is_neither_shown_nor_lost(tmp_path: Path):
         pytest.raises(ChainError),
     ):
         give(ledger, branch.blocks[2:6])
-    assert ledger.tip.header.height == 2
+    assert ledger.view.tip.header.height == 2
     assert dump(ledger) == stored
-    assert ledger.state.get_account(ALICE.address).nonce == branch.blocks[1].block.header.height - 1
+    assert ledger.view.state.get_account(ALICE.address).nonce == branch.blocks[1].block.header.height - 1
     # The next try writes both what was refused and what is new.
     give(ledger, branch.blocks[6:])
-    assert ledger.tip.id == branch.tip_id
+    assert ledger.view.tip.id == branch.tip_id
     ledger.close()
     again = branch.open_ledger(tmp_path / "a")
-    assert again.tip.id == branch.tip_id
+    assert again.view.tip.id == branch.tip_id
     again.check()
     again.close()
 
@@ -110,7 +110,7 @@ def test_a_process_killed_between_batches_stands_on_one_block(tmp_path: Path, wr
     # It goes on from there to the best block whose body was stored.
     again.check()
     fresh = branch.open_ledger(tmp_path / "b")
-    feed(fresh, branch.blocks[: again.tip.header.height])
+    feed(fresh, branch.blocks[: again.view.tip.header.height])
     assert dump_chain(again) == dump_chain(fresh)
     again.close()
     fresh.close()
@@ -133,7 +133,7 @@ def test_each_block_of_a_batch_is_told_its_fate(tmp_path: Path):
     assert errors[4].code == "bad-state-root"
     assert isinstance(errors[5], RuleViolation)
     assert isinstance(errors[6], ParentMissing)
-    assert ledger.get_status(wrong.id).startswith("invalid: [bad-state-root]")
+    assert ledger.view.get_status(wrong.id).startswith("invalid: [bad-state-root]")
     with pytest.raises(RuleViolation):
         ledger.add_block(wrong.block, wrong.witness, NOW)
     assert below.block.header.height == 1
@@ -171,7 +171,7 @@ def test_blocks_that_wait_for_matrices_are_stored_and_said_so(tmp_path: Path):
     assert [len(outcome.connected), *errors[:2]] == [2, None, None]
     assert all(isinstance(error, VerdictMissing) for error in errors[2:])
     assert outcome.missing == (make_result_ref().id,)
-    assert ledger.get_status(branch.tip_id) == "stored"
+    assert ledger.view.get_status(branch.tip_id) == "stored"
     ledger.close()
 
 
@@ -185,7 +185,7 @@ def test_staged_changes_are_read_before_they_are_written(tmp_path: Path):
     assert [ledger._db.get(key) for key in (b"zold", b"zgone", b"znew")] == [b"1", b"1", None]
     staging.flush()
     assert [ledger._db.get(key) for key in (b"zold", b"zgone", b"znew")] == [b"2", None, b"3"]
-    assert compute_state_root(dict(ledger.iterate_records())) == ledger.tip.header.state_root
+    assert compute_state_root(dict(ledger.view.iterate_records())) == ledger.view.tip.header.state_root
     ledger.close()
 
 

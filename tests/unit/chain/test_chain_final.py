@@ -45,11 +45,11 @@ def refuse(ledger: Ledger, made: MadeBlock) -> str:
 
 def test_blocks_become_justified_and_final(branch: Branch, ledger: Ledger) -> None:
     feed(ledger, branch.blocks[:12])
-    assert ledger.final.header.height == 0
-    assert [ledger.get_block_finality(Height(height)) for height in (8, 9)] == ["justified", "none"]
+    assert ledger.view.final.header.height == 0
+    assert [ledger.view.get_block_finality(Height(height)) for height in (8, 9)] == ["justified", "none"]
     feed(ledger, branch.blocks[12:])
-    assert ledger.final.id == ledger.get_block_id(Height(8))
-    assert [ledger.get_block_finality(Height(height)) for height in (1, 8, 9, 12, 13)] == [
+    assert ledger.view.final.id == ledger.view.get_block_id(Height(8))
+    assert [ledger.view.get_block_finality(Height(height)) for height in (1, 8, 9, 12, 13)] == [
         "final", "final", "justified", "justified", "none"
     ]  # fmt: skip
 
@@ -58,14 +58,14 @@ def test_no_heavier_branch_passes_the_final_block(branch: Branch, ledger: Ledger
     other = branch.fork(back=10)  # leaves at 7
     other.grow_by(20, nonce=9)
     feed(ledger, branch.blocks)
-    tip = ledger.tip.id
+    tip = ledger.view.tip.id
     assert refuse(ledger, other.blocks[7]) == "conflicts-with-final"
     with pytest.raises(NotYet):
         ledger.add_header(other.blocks[7].block.header, NOW)
-    assert ledger.tip.id == tip
+    assert ledger.view.tip.id == tip
     later = branch.fork(back=9)  # leaves at 8, the final block itself
     feed(ledger, later.grow_by(12, nonce=9))
-    assert ledger.tip.id == later.tip_id
+    assert ledger.view.tip.id == later.tip_id
 
 
 def test_a_branch_known_before_is_left_where_it_conflicts(branch: Branch, ledger: Ledger) -> None:
@@ -75,10 +75,10 @@ def test_a_branch_known_before_is_left_where_it_conflicts(branch: Branch, ledger
     feed(ledger, other.blocks[7:11])  # lighter for now
     for made in other.blocks[11:]:
         ledger.add_header(made.block.header, NOW)
-    assert ledger.best_header.id == other.tip_id
+    assert ledger.view.best_header.id == other.tip_id
     feed(ledger, branch.blocks[12:])
-    assert ledger.best_header.id == branch.tip_id, "nothing is wanted of a branch that is never gone to"
-    assert not ledger.get_missing_blocks(10)
+    assert ledger.view.best_header.id == branch.tip_id, "nothing is wanted of a branch that is never gone to"
+    assert not ledger.view.get_missing_blocks(10)
     assert refuse(ledger, other.blocks[11]) == "conflicts-with-final"
 
 
@@ -88,15 +88,15 @@ def test_final_stays_final_on_a_branch_that_does_not_say_so_and_after_a_restart(
     feed(ledger, branch.blocks)
     silent = branch.fork(back=9)
     feed(ledger, silent.grow_by(12, nonce=9))
-    record = ledger.state.get_finality()
+    record = ledger.view.state.get_finality()
     assert record is not None
     assert record.finalized.epoch == 0
-    assert ledger.final.header.height == 8
+    assert ledger.view.final.header.height == 8
     ledger.close()
     again = branch.open_ledger(tmp_path)
     try:
-        assert again.tip.id == silent.tip_id
-        assert again.final.header.height == 8
+        assert again.view.tip.id == silent.tip_id
+        assert again.view.final.header.height == 8
         other = branch.fork(back=10)
         other.grow_by(20, nonce=9)
         assert refuse(again, other.blocks[7]) == "conflicts-with-final"
@@ -114,14 +114,14 @@ def test_votes_heard_lead_to_a_lighter_chain_once_its_bodies_are_here(branch: Br
     for made in light.blocks[7:]:
         ledger.add_header(made.block.header, NOW)
     target = light.blocks[8]
-    assert ledger.best_header.id == heavy.tip_id
+    assert ledger.view.best_header.id == heavy.tip_id
     assert not ledger.pledge(target.id).connected
-    assert ledger.tip.id == heavy.tip_id
-    assert ledger.get_missing_blocks(10) == [made.id for made in light.blocks[7:9]]
+    assert ledger.view.tip.id == heavy.tip_id
+    assert ledger.view.get_missing_blocks(10) == [made.id for made in light.blocks[7:9]]
     feed(ledger, light.blocks[7:9])
-    assert (ledger.tip.id, ledger.final.id) == (target.id, target.id)
+    assert (ledger.view.tip.id, ledger.view.final.id) == (target.id, target.id)
     feed(ledger, light.blocks[9:])
-    assert ledger.tip.id == light.tip_id
+    assert ledger.view.tip.id == light.tip_id
     more = heavy.grow()
     assert refuse(ledger, more) == "conflicts-with-final"
     assert not ledger.pledge(heavy.blocks[9].id).is_new
@@ -134,13 +134,13 @@ def test_a_pledge_that_turns_out_invalid_is_taken_back(branch: Branch, ledger: L
     good = light.grow(nonce=9)
     bad = light.draft(nonce=9, state_root=b"\7" * 32)
     feed(ledger, [*heavy.blocks, good, bad])
-    tip = ledger.tip.id
+    tip = ledger.view.tip.id
     ledger.pledge(bad.id)
-    assert (ledger.tip.id, ledger.final.header.height) == (tip, 0)
-    assert ledger.get_status(bad.id).startswith("invalid")
+    assert (ledger.view.tip.id, ledger.view.final.header.height) == (tip, 0)
+    assert ledger.view.get_status(bad.id).startswith("invalid")
     more = heavy.grow()
     ledger.add_block(more.block, more.witness, NOW)
-    assert ledger.tip.id == more.id
+    assert ledger.view.tip.id == more.id
 
 
 def test_a_pledge_redeemed_holds_over_a_restart(branch: Branch, ledger: Ledger, tmp_path: Path) -> None:
@@ -153,6 +153,6 @@ def test_a_pledge_redeemed_holds_over_a_restart(branch: Branch, ledger: Ledger, 
     ledger.close()
     again = branch.open_ledger(tmp_path)
     try:
-        assert (again.tip.id, again.final.id) == (light.tip_id, light.blocks[7].id)
+        assert (again.view.tip.id, again.view.final.id) == (light.tip_id, light.blocks[7].id)
     finally:
         again.close()

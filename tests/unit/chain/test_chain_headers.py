@@ -40,18 +40,18 @@ def list_ids(blocks: list[MadeBlock]) -> list[BlockId]:
 def test_missing_blocks_lowest_first(branch: Branch, ledger: Ledger) -> None:
     blocks = branch.grow_by(12)
     add_headers(ledger, blocks)
-    assert ledger.best_header.id == branch.tip_id
-    assert ledger.tip.header.height == 0
-    assert ledger.get_missing_blocks(5) == list_ids(blocks[:5])
-    assert ledger.get_missing_blocks(100) == list_ids(blocks)
-    assert ledger.get_missing_blocks(0) == []
+    assert ledger.view.best_header.id == branch.tip_id
+    assert ledger.view.tip.header.height == 0
+    assert ledger.view.get_missing_blocks(5) == list_ids(blocks[:5])
+    assert ledger.view.get_missing_blocks(100) == list_ids(blocks)
+    assert ledger.view.get_missing_blocks(0) == []
     for made in (blocks[0], blocks[2], blocks[3], blocks[11]):
         ledger.add_block(made.block, made.witness, NOW)
-    assert ledger.get_missing_blocks(3) == list_ids([blocks[1], blocks[4], blocks[5]])
-    assert ledger.get_missing_blocks(100) == list_ids([blocks[1], *blocks[4:11]])
+    assert ledger.view.get_missing_blocks(3) == list_ids([blocks[1], blocks[4], blocks[5]])
+    assert ledger.view.get_missing_blocks(100) == list_ids([blocks[1], *blocks[4:11]])
     feed(ledger, blocks)
-    assert ledger.get_missing_blocks(100) == []
-    assert ledger.tip.id == branch.tip_id
+    assert ledger.view.get_missing_blocks(100) == []
+    assert ledger.view.tip.id == branch.tip_id
 
 
 def test_branch_without_bodies_gives_way_and_comes_back(branch: Branch, ledger: Ledger) -> None:
@@ -60,27 +60,27 @@ def test_branch_without_bodies_gives_way_and_comes_back(branch: Branch, ledger: 
     feed(ledger, branch.grow_by(2))
     blocks = claimed.grow_by(9, nonce=4)
     add_headers(ledger, blocks)
-    assert ledger.best_header.id == claimed.tip_id
-    assert ledger.get_missing_blocks(3) == list_ids(blocks[:3])
+    assert ledger.view.best_header.id == claimed.tip_id
+    assert ledger.view.get_missing_blocks(3) == list_ids(blocks[:3])
     made = branch.grow()
     ledger.add_block(made.block, made.witness, TimeMs(NOW + STALL_MS - 1))
-    assert ledger.best_header.id == claimed.tip_id
+    assert ledger.view.best_header.id == claimed.tip_id
     more = branch.grow_by(2)
     add_headers(ledger, more, NOW + STALL_MS)
-    assert ledger.best_header.id == branch.tip_id
-    assert ledger.get_locator()[0] == branch.tip_id
+    assert ledger.view.best_header.id == branch.tip_id
+    assert ledger.view.get_locator()[0] == branch.tip_id
     # Known bodies come before claimed ones, so a claim never makes the sync worse.
-    assert ledger.get_missing_blocks(4) == list_ids([*more, *blocks[:2]])
+    assert ledger.view.get_missing_blocks(4) == list_ids([*more, *blocks[:2]])
     # Longer claims change nothing.
     longer = claimed.grow_by(5, nonce=4)
     add_headers(ledger, longer, NOW + STALL_MS + 1)
-    assert ledger.best_header.id == branch.tip_id
+    assert ledger.view.best_header.id == branch.tip_id
     # The first body proves that the branch has work, so the branch counts again.
     ledger.add_block(blocks[0].block, blocks[0].witness, TimeMs(NOW + STALL_MS + 2))
-    assert ledger.best_header.id == claimed.tip_id
-    assert ledger.get_missing_blocks(3) == list_ids(blocks[1:4])
+    assert ledger.view.best_header.id == claimed.tip_id
+    assert ledger.view.get_missing_blocks(3) == list_ids(blocks[1:4])
     feed(ledger, [*blocks, *longer])
-    assert ledger.tip.id == claimed.tip_id
+    assert ledger.view.tip.id == claimed.tip_id
 
 
 def test_each_body_renews_the_patience(branch: Branch, ledger: Ledger) -> None:
@@ -90,7 +90,7 @@ def test_each_body_renews_the_patience(branch: Branch, ledger: Ledger) -> None:
     for made in blocks[:5]:
         now += STALL_MS - 1
         ledger.add_block(made.block, made.witness, TimeMs(now))
-        assert ledger.best_header.id == branch.tip_id
+        assert ledger.view.best_header.id == branch.tip_id
 
 
 def test_claims_are_forgotten_in_time(branch: Branch, ledger: Ledger, tmp_path: Path) -> None:
@@ -104,16 +104,16 @@ def test_claims_are_forgotten_in_time(branch: Branch, ledger: Ledger, tmp_path: 
     stalled = NOW + STALL_MS
     ledger.add_block(branch.grow().block, branch.blocks[-1].witness, TimeMs(stalled))
     ledger.add_block(branch.grow().block, branch.blocks[-1].witness, TimeMs(stalled + FORGET_MS - 1))
-    assert ledger.get_status(blocks[0].id) == "header"
+    assert ledger.view.get_status(blocks[0].id) == "header"
     ledger.add_block(branch.grow().block, branch.blocks[-1].witness, TimeMs(stalled + FORGET_MS))
-    assert [ledger.get_status(made.id) for made in blocks] == ["unknown"] * 5
-    assert [ledger.get_status(made.id) for made in kept] == ["header", "header", "stored", "header"]
-    assert ledger.best_header.id == branch.tip_id
+    assert [ledger.view.get_status(made.id) for made in blocks] == ["unknown"] * 5
+    assert [ledger.view.get_status(made.id) for made in kept] == ["header", "header", "stored", "header"]
+    assert ledger.view.best_header.id == branch.tip_id
     ledger.close()
     ledger = branch.open_ledger(tmp_path)
-    assert [ledger.get_status(made.id) for made in blocks] == ["unknown"] * 5
+    assert [ledger.view.get_status(made.id) for made in blocks] == ["unknown"] * 5
     feed(ledger, [*blocks, claimed.grow(nonce=4)])
-    assert ledger.tip.id == claimed.tip_id
+    assert ledger.view.tip.id == claimed.tip_id
     ledger.close()
 
 
@@ -125,13 +125,13 @@ def test_claims_fill_a_bounded_room_and_the_oldest_give_way(
     feed(ledger, branch.grow_by(2))
     old, young = first.grow_by(3, nonce=4), second.grow_by(5, nonce=5)
     add_headers(ledger, [*old, *young])
-    assert ledger.count_unproven() == 8
+    assert ledger.view.count_unproven() == 8
     # The next block's header is stored even if there are many claims; the one with the longest wait is dropped.
     add_headers(ledger, [branch.grow()])
-    assert [ledger.get_status(made.id) for made in old] == ["unknown"] * 3
-    assert [ledger.get_status(made.id) for made in young] == ["header"] * 5
-    assert ledger.count_unproven() == 6
-    assert ledger.best_header.id == young[-1].id
+    assert [ledger.view.get_status(made.id) for made in old] == ["unknown"] * 3
+    assert [ledger.view.get_status(made.id) for made in young] == ["header"] * 5
+    assert ledger.view.count_unproven() == 6
+    assert ledger.view.best_header.id == young[-1].id
 
 
 def test_the_best_headers_may_give_way_too(branch: Branch, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,8 +140,8 @@ def test_the_best_headers_may_give_way_too(branch: Branch, ledger: Ledger, monke
     feed(ledger, branch.grow_by(2))
     add_headers(ledger, heavy)
     ledger.add_header(branch.grow().block.header, NOW)
-    assert ledger.best_header.id == branch.tip_id
-    assert ledger.get_missing_blocks(4) == [branch.tip_id]
+    assert ledger.view.best_header.id == branch.tip_id
+    assert ledger.view.get_missing_blocks(4) == [branch.tip_id]
 
 
 def test_what_stalls_gives_way_first_and_bodies_are_kept(
@@ -154,8 +154,8 @@ def test_what_stalls_gives_way_first_and_bodies_are_kept(
     ledger.add_block(worked[1].block, worked[1].witness, NOW)
     add_headers(ledger, idle)
     add_headers(ledger, branch.fork().grow_by(3, nonce=6), NOW + STALL_MS)
-    assert [ledger.get_status(made.id) for made in idle] == ["unknown"] * 4
-    assert [ledger.get_status(made.id) for made in worked] == ["header", "stored", *["header"] * 3]
+    assert [ledger.view.get_status(made.id) for made in idle] == ["unknown"] * 4
+    assert [ledger.view.get_status(made.id) for made in worked] == ["header", "stored", *["header"] * 3]
 
 
 def test_where_all_claims_cost_work_no_more_are_taken(
@@ -169,9 +169,9 @@ def test_where_all_claims_cost_work_no_more_are_taken(
     with pytest.raises(NotYet) as error:
         ledger.add_header(branch.grow().block.header, NOW)
     assert error.value.code == "too-many-headers"
-    assert ledger.get_status(branch.tip_id) == "unknown"
+    assert ledger.view.get_status(branch.tip_id) == "unknown"
     ledger.add_block(worked[0].block, worked[0].witness, NOW)
-    assert ledger.count_unproven() == 3
+    assert ledger.view.count_unproven() == 3
 
 
 def test_headers_of_an_invalid_block_take_no_room(
@@ -187,7 +187,7 @@ def test_headers_of_an_invalid_block_take_no_room(
     with pytest.raises(RuleViolation):
         ledger.add_block(bad.block, bad.witness, NOW)
     add_headers(ledger, branch.grow_by(4))
-    assert ledger.best_header.id == branch.tip_id
+    assert ledger.view.best_header.id == branch.tip_id
 
 
 def test_patience_begins_anew_after_a_restart(branch: Branch, ledger: Ledger, tmp_path: Path) -> None:
@@ -195,16 +195,16 @@ def test_patience_begins_anew_after_a_restart(branch: Branch, ledger: Ledger, tm
     add_headers(ledger, blocks)
     ledger.close()
     ledger = branch.open_ledger(tmp_path)
-    assert ledger.best_header.id == branch.tip_id
+    assert ledger.view.best_header.id == branch.tip_id
     later = NOW + 10**8
     add_headers(ledger, blocks[:1], later)
     add_headers(ledger, blocks[:1], later + STALL_MS - 1)
-    assert ledger.best_header.id == branch.tip_id
+    assert ledger.view.best_header.id == branch.tip_id
     add_headers(ledger, blocks[:1], later + STALL_MS)
-    assert ledger.best_header.header.height == 0
-    assert ledger.get_missing_blocks(9) == list_ids(blocks)
+    assert ledger.view.best_header.header.height == 0
+    assert ledger.view.get_missing_blocks(9) == list_ids(blocks)
     feed(ledger, blocks)
-    assert ledger.tip.id == branch.tip_id
+    assert ledger.view.tip.id == branch.tip_id
     ledger.close()
 
 
@@ -213,7 +213,7 @@ def test_clock_that_goes_back_stalls_nothing(branch: Branch, ledger: Ledger) -> 
     add_headers(ledger, blocks[:2])
     add_headers(ledger, blocks[2:], NOW - 10**7)
     add_headers(ledger, blocks[2:], NOW + STALL_MS - 1)
-    assert ledger.best_header.id == branch.tip_id
+    assert ledger.view.best_header.id == branch.tip_id
 
 
 def test_ancestors_by_skipping() -> None:

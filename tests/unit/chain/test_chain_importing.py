@@ -46,7 +46,7 @@ def open_empty(branch: Branch, path: Path) -> Ledger:
 
 
 def get_past(source: Ledger, height: int) -> PastState:
-    past = source.get_past(height)
+    past = source.view.get_past(height)
     assert past is not None
     return past
 
@@ -56,14 +56,14 @@ def fill(ledger: Ledger, state: StateImport, past: PastState, limit: int = 10_00
         found = past.read_range(places[0])
         assert found is not None
         check_range(past.root, places[0], found)
-        assert ledger.add_range(places[0], found)
+        assert ledger.get_importer().state.add(places[0], found)
         limit -= 1
 
 
 def begin(ledger: Ledger, branch: Branch, height: int) -> StateImport:
     for made in branch.blocks:
         ledger.add_header(made.block.header, NOW)
-    return ledger.begin_import(branch.blocks[height - 1].id)
+    return ledger.get_importer().begin(branch.blocks[height - 1].id)
 
 
 def test_new_ledger_stands_on_a_past_block_and_connects_the_rest(
@@ -71,26 +71,26 @@ def test_new_ledger_stands_on_a_past_block_and_connects_the_rest(
 ) -> None:
     ledger = open_empty(branch, tmp_path / "new")
     state = begin(ledger, branch, 8)
-    assert ledger.get_missing_blocks(10) == []
+    assert ledger.view.get_missing_blocks(10) == []
     with pytest.raises(NotYet, match="state is on its way"):
         ledger.add_block(branch.blocks[0].block, branch.blocks[0].witness, NOW)
-    assert ledger.state.get_account(ALICE.address).balance == 10**12, "readers see genesis meanwhile"
+    assert ledger.view.state.get_account(ALICE.address).balance == 10**12, "readers see genesis meanwhile"
     fill(ledger, state, get_past(source, 8))
     outcome = ledger.finish_import()
     assert outcome.connected == (branch.blocks[7].id,)
     ledger.check()
-    assert ledger.tip.header.height == 8
-    assert ledger.get_missing_blocks(10) == [made.id for made in branch.blocks[8:]]
+    assert ledger.view.tip.header.height == 8
+    assert ledger.view.get_missing_blocks(10) == [made.id for made in branch.blocks[8:]]
     feed(ledger, branch.blocks[8:])
     ledger.check()
-    assert dict(ledger.iterate_records()) == dict(source.iterate_records())
-    assert ledger.list_jobs() == source.list_jobs()
+    assert dict(ledger.view.iterate_records()) == dict(source.view.iterate_records())
+    assert ledger.view.list_jobs() == source.view.list_jobs()
     ledger.close()
     again = branch.open_ledger(tmp_path / "new")
-    assert again.tip.id == source.tip.id
-    assert again.get_block_id(3) == branch.blocks[2].id  # type: ignore[arg-type]
-    assert again.get_past(7) is None, "nothing below the state it began with"
-    assert again.get_past(9) is not None
+    assert again.view.tip.id == source.view.tip.id
+    assert again.view.get_block_id(3) == branch.blocks[2].id  # type: ignore[arg-type]
+    assert again.view.get_past(7) is None, "nothing below the state it began with"
+    assert again.view.get_past(9) is not None
     again.close()
 
 
@@ -100,7 +100,7 @@ def test_killed_import_is_resumed_and_an_unwanted_one_forgotten(branch: Branch, 
     fill(ledger, begin(ledger, branch, 8), past, limit=3)
     ledger.close()
     ledger = open_empty(branch, tmp_path / "new")
-    state = ledger.begin_import(branch.blocks[7].id)
+    state = ledger.get_importer().begin(branch.blocks[7].id)
     assert ROOT not in state.list_missing(100), "what was here is asked for again"
     fill(ledger, state, past)
     before = state.added
@@ -115,11 +115,11 @@ def test_killed_import_is_resumed_and_an_unwanted_one_forgotten(branch: Branch, 
 def test_import_moves_to_a_later_block(branch: Branch, source: Ledger, tmp_path: Path) -> None:
     ledger = open_empty(branch, tmp_path / "new")
     fill(ledger, begin(ledger, branch, 4), get_past(source, 4), limit=4)
-    state = ledger.begin_import(branch.blocks[10].id)
+    state = ledger.get_importer().begin(branch.blocks[10].id)
     fill(ledger, state, get_past(source, 11))
     ledger.finish_import()
     ledger.check()
-    assert dict(ledger.iterate_records()) == {
+    assert dict(ledger.view.iterate_records()) == {
         key: value for key, value in branch_records(branch, 11).items() if value is not None
     }
     ledger.close()
@@ -134,11 +134,11 @@ def test_whole_import_moves_back_and_forth_without_leaving_anything(
 ) -> None:
     ledger = open_empty(branch, tmp_path / "new")
     fill(ledger, begin(ledger, branch, 11), get_past(source, 11))
-    fill(ledger, ledger.begin_import(branch.blocks[0].id), get_past(source, 1))
+    fill(ledger, ledger.get_importer().begin(branch.blocks[0].id), get_past(source, 1))
     ledger.finish_import()
     ledger.check()
-    assert dict(ledger.iterate_records()) == branch_records(branch, 1)
-    assert len(ledger.list_jobs()) == 1
+    assert dict(ledger.view.iterate_records()) == branch_records(branch, 1)
+    assert len(ledger.view.list_jobs()) == 1
     ledger.close()
 
 
@@ -178,9 +178,9 @@ def test_wrong_range_is_refused_and_leaves_nothing(lie: object, branch: Branch, 
         assert found is not None
         if isinstance(found.content, Records):
             break
-        ledger.add_range(place, found)
+        ledger.get_importer().state.add(place, found)
     with pytest.raises(RuleViolation):
-        ledger.add_range(place, lie(found))  # type: ignore[operator]
+        ledger.get_importer().state.add(place, lie(found))  # type: ignore[operator]
     with pytest.raises(RuleViolation):
         check_range(past.root, place, lie(found))  # type: ignore[operator]
     fill(ledger, state, past)
@@ -205,7 +205,7 @@ def test_past_state_is_that_of_its_block(branch: Branch, source: Ledger) -> None
         past = get_past(source, height)
         records = branch_records(branch, height)
         assert all(past.get(key) == value for key, value in records.items())  # type: ignore[arg-type]
-    assert source.get_past(13) is None
+    assert source.view.get_past(13) is None
     assert past.read_range(Place(256, b"\1" * 32)) is None
 
 
@@ -217,12 +217,12 @@ def test_branch_that_leaves_below_the_base_is_not_followed(branch: Branch, sourc
     ledger.add_header(others[0].block.header, NOW)
     fill(ledger, state, get_past(source, 8))
     ledger.finish_import()
-    assert ledger.final.id == branch.blocks[7].id
+    assert ledger.view.final.id == branch.blocks[7].id
     late = branch.fork(back=7).grow_by(1, nonce=9)[0]
     with pytest.raises(NotYet, match="leaves the chain below its last final block"):
         ledger.add_header(late.block.header, NOW)
     feed(ledger, branch.blocks[8:])
-    assert ledger.tip.id == source.tip.id
+    assert ledger.view.tip.id == source.view.tip.id
     ledger.close()
 
 
@@ -234,13 +234,13 @@ def test_state_that_was_half_removed_leaves_nothing(branch: Branch, source: Ledg
     fill(ledger, begin(ledger, branch, 8), get_past(source, 8))
     ledger.finish_import()
     ledger.check()
-    assert dict(ledger.iterate_records()) == branch_records(branch, 8)
+    assert dict(ledger.view.iterate_records()) == branch_records(branch, 8)
     ledger.close()
 
 
 def test_what_genesis_has_already_is_not_asked_for(branch: Branch, source: Ledger, tmp_path: Path) -> None:
     ledger = open_empty(branch, tmp_path / "new")
-    state = ledger.begin_import(compute_block_id(branch.genesis.header))
+    state = ledger.get_importer().begin(compute_block_id(branch.genesis.header))
     assert state.is_complete
     ledger.abandon_import()
     ledger.check()

@@ -72,9 +72,9 @@ def test_blocks_connect_in_order(branch: Branch, ledger: Ledger) -> None:
     outcomes = feed(ledger, blocks)
     assert [outcome.connected for outcome in outcomes] == [(made.id,) for made in blocks]
     assert all(outcome.is_new and not outcome.disconnected for outcome in outcomes)
-    assert ledger.tip.id == branch.tip_id
-    assert ledger.tip.weight == 3
-    assert [ledger.get_block_id(height) for height in range(5)] == [  # type: ignore[arg-type]
+    assert ledger.view.tip.id == branch.tip_id
+    assert ledger.view.tip.weight == 3
+    assert [ledger.view.get_block_id(height) for height in range(5)] == [  # type: ignore[arg-type]
         branch.blocks[0].block.header.parent,
         *[made.id for made in blocks],
         None,
@@ -87,9 +87,9 @@ def test_equal_weight_stays_with_what_was_seen_first(branch: Branch, ledger: Led
     twin = branch.fork()
     feed(ledger, branch.grow_by(2))
     outcomes = feed(ledger, twin.grow_by(2, nonce=5))
-    assert ledger.tip.id == branch.tip_id
+    assert ledger.view.tip.id == branch.tip_id
     assert all(outcome.is_new and not outcome.connected for outcome in outcomes)
-    assert ledger.get_status(twin.tip_id) == "stored"
+    assert ledger.view.get_status(twin.tip_id) == "stored"
 
 
 def test_branch_with_an_invalid_block_in_the_middle(branch: Branch, ledger: Ledger, tmp_path: Path) -> None:
@@ -105,30 +105,30 @@ def test_branch_with_an_invalid_block_in_the_middle(branch: Branch, ledger: Ledg
     ledger.add_header(good[1].block.header, NOW)
     for made in (bad, child, grandchild):
         ledger.add_header(made.block.header, NOW)
-    assert ledger.best_header.id == grandchild.id
+    assert ledger.view.best_header.id == grandchild.id
     for made in (grandchild, child, bad, good[1]):
         outcome = add(ledger, made)
         assert not outcome.connected
     # Now the whole branch is here; its last part arrives first and the gap closes with a block that is fine.
     outcome = add(ledger, good[0])
     assert (outcome.connected, outcome.disconnected, outcome.is_new) == ((), (), True)
-    assert ledger.tip.id == branch.tip_id
-    assert ledger.best_header.id == branch.tip_id
-    assert ledger.get_missing_blocks(10) == []
+    assert ledger.view.tip.id == branch.tip_id
+    assert ledger.view.best_header.id == branch.tip_id
+    assert ledger.view.get_missing_blocks(10) == []
     after = {key: value for key, value in dump(ledger).items() if key[:1] not in b"hbwx"}
     assert after == {key: value for key, value in before.items() if key[:1] not in b"hbwx"}
     ledger.check()
     for _ in range(2):
-        assert ledger.get_status(good[1].id) == "stored"
+        assert ledger.view.get_status(good[1].id) == "stored"
         for made in (bad, child, grandchild):
-            status = ledger.get_status(made.id)
+            status = ledger.view.get_status(made.id)
             assert status.startswith("invalid: [bad-state-root]")
             assert "01010101" in status
             assert refuse(ledger, made) == "bad-state-root"
         assert refuse(ledger, extend_blindly(side, grandchild)) == "bad-state-root"
         ledger.close()
         ledger = branch.open_ledger(tmp_path)
-        assert ledger.tip.id == branch.tip_id
+        assert ledger.view.tip.id == branch.tip_id
     ledger.close()
 
 
@@ -140,7 +140,7 @@ def test_way_to_an_invalid_block_that_is_as_good_as_the_tip(branch: Branch, ledg
     bad = side.draft(state_root=bytes(32))
     before = dump(ledger)
     assert refuse(ledger, bad) == "bad-state-root"
-    assert ledger.tip.id == branch.tip_id
+    assert ledger.view.tip.id == branch.tip_id
     assert {key: value for key, value in dump(ledger).items() if key[:1] not in b"hbwx"} == {
         key: value for key, value in before.items() if key[:1] not in b"hbwx"
     }
@@ -158,8 +158,8 @@ def test_branch_is_followed_as_far_as_it_is_valid(branch: Branch, ledger: Ledger
     outcome = add(ledger, good[0])
     assert outcome.connected == (good[0].id, good[1].id)
     assert outcome.disconnected == (branch.tip_id,)
-    assert ledger.tip.id == good[1].id
-    assert ledger.get_status(bad.id).startswith("invalid")
+    assert ledger.view.tip.id == good[1].id
+    assert ledger.view.get_status(bad.id).startswith("invalid")
 
 
 @pytest.mark.parametrize("fault", ["target", "time", "height", "transaction", "chain"])
@@ -175,7 +175,7 @@ def test_invalid_headers_are_refused_and_not_stored(branch: Branch, ledger: Ledg
     made = branch.draft(**changes[fault][0])
     before = dump(ledger)
     assert refuse(ledger, made) == changes[fault][1]
-    assert ledger.get_status(made.id) == "unknown"
+    assert ledger.view.get_status(made.id) == "unknown"
     assert dump(ledger) == before
     if fault != "transaction":
         with pytest.raises(RuleViolation):
@@ -188,12 +188,12 @@ def test_bad_body_under_a_good_seal_is_remembered(branch: Branch, ledger: Ledger
     tx = branch.pay(ALICE, BOB.address)
     bad = branch.draft(msgspec.structs.replace(tx, signature=bytes(64)))
     assert refuse(ledger, bad) == "bad-signature"
-    assert ledger.get_status(bad.id).startswith("invalid: [bad-signature]")
+    assert ledger.view.get_status(bad.id).startswith("invalid: [bad-signature]")
     assert refuse(ledger, bad) == "bad-signature"
     ledger.close()
     again = branch.open_ledger(tmp_path)
-    assert again.get_status(bad.id).startswith("invalid: [bad-signature]")
-    assert again.get_missing_blocks(5) == []
+    assert again.view.get_status(bad.id).startswith("invalid: [bad-signature]")
+    assert again.view.get_missing_blocks(5) == []
     again.close()
 
 
@@ -203,7 +203,7 @@ def test_bad_witness_says_nothing_about_the_block(branch: Branch, ledger: Ledger
     before = dump(ledger)
     with pytest.raises(InvalidCertificate):
         ledger.add_block(made.block, spoiled, NOW)
-    assert ledger.get_status(made.id) == "unknown"
+    assert ledger.view.get_status(made.id) == "unknown"
     assert dump(ledger) == before
     assert add(ledger, made).connected == (made.id,)
 
@@ -213,7 +213,7 @@ def test_foreign_body_says_nothing_about_the_block(branch: Branch, ledger: Ledge
     with pytest.raises(RuleViolation) as caught:
         ledger.add_block(Block(made.block.header, ()), made.witness, NOW)
     assert caught.value.code == "bad-tx-root"
-    assert ledger.get_status(made.id) == "unknown"
+    assert ledger.view.get_status(made.id) == "unknown"
     assert add(ledger, made).connected == (made.id,)
 
 
@@ -234,7 +234,7 @@ def test_unknown_parent_and_fast_clock_store_nothing(branch: Branch, ledger: Led
             action()
         assert ahead.value.until == first.block.header.time_ms - 15_000
     assert dump(ledger) == before
-    assert ledger.get_status(first.id) == ledger.get_status(second.id) == "unknown"
+    assert ledger.view.get_status(first.id) == ledger.view.get_status(second.id) == "unknown"
     ledger.add_block(first.block, first.witness, TimeMs(early + 1))
     assert add(ledger, second).connected == (second.id,)
 
@@ -258,15 +258,15 @@ def test_missing_matrices_hold_a_block_and_its_descendants(branch: Branch, ledge
     with pytest.raises(VerdictMissing) as caught:
         add(ledger, result)
     assert caught.value.ids == (y.id,)
-    assert ledger.get_status(result.id) == "stored"
+    assert ledger.view.get_status(result.id) == "stored"
     assert not add(ledger, child).connected
     with pytest.raises(VerdictMissing):
         ledger.retry_held(NOW)
-    assert ledger.tip.id == branch.blocks[1].id
+    assert ledger.view.tip.id == branch.blocks[1].id
     # What is held is tried again after a restart, when the next block comes.
     ledger.close()
     ledger = branch.open_ledger(tmp_path)
-    assert ledger.tip.id == branch.blocks[1].id
+    assert ledger.view.tip.id == branch.blocks[1].id
     side = branch.fork(2)
     outcome = add(ledger, side.grow(nonce=5))
     assert outcome.connected == (side.tip_id,)
@@ -274,7 +274,7 @@ def test_missing_matrices_hold_a_block_and_its_descendants(branch: Branch, ledge
     branch.products.missing.clear()
     outcome = ledger.retry_held(NOW)
     assert outcome.connected == (result.id, child.id)
-    assert ledger.state.get_job(job).state is JobState.SETTLED  # type: ignore[union-attr]
+    assert ledger.view.state.get_job(job).state is JobState.SETTLED  # type: ignore[union-attr]
     ledger.check()
     ledger.close()
 
@@ -289,11 +289,11 @@ def test_held_branch_leaves_the_tip_and_names_what_it_needs(branch: Branch, ledg
     branch.products.missing.add(y.id)
     with pytest.raises(VerdictMissing):
         add(ledger, result)
-    assert ledger.tip.id == branch.tip_id
+    assert ledger.view.tip.id == branch.tip_id
     side.products.missing.clear()
     outcome = ledger.retry_held(NOW)
     assert outcome.disconnected == tuple(made.id for made in reversed(branch.blocks))
-    assert ledger.tip.id == result.id
+    assert ledger.view.tip.id == result.id
 
 
 def test_wrong_result_condemns_its_block(branch: Branch, ledger: Ledger) -> None:
@@ -301,8 +301,8 @@ def test_wrong_result_condemns_its_block(branch: Branch, ledger: Ledger) -> None
     feed(ledger, branch.blocks)
     branch.products.wrong.add(make_result_ref().id)
     assert refuse(ledger, result) == "wrong-result"
-    assert ledger.get_status(result.id).startswith("invalid: [wrong-result]")
-    assert ledger.tip.id == branch.tip_id
+    assert ledger.view.get_status(result.id).startswith("invalid: [wrong-result]")
+    assert ledger.view.tip.id == branch.tip_id
 
 
 def test_real_matrices_settle_a_job(tmp_path: Path) -> None:
@@ -328,7 +328,7 @@ def test_real_matrices_settle_a_job(tmp_path: Path) -> None:
         store.put(array)
     outcome = ledger.retry_held(NOW)
     assert not outcome.connected
-    assert ledger.get_status(spoiled.id).startswith("invalid: [wrong-result]")
+    assert ledger.view.get_status(spoiled.id).startswith("invalid: [wrong-result]")
     with pytest.raises(VerdictMissing) as caught:
         add(ledger, right)
     assert caught.value.ids == (work.matrix_id(y),)
@@ -343,9 +343,9 @@ def test_reputation_moves_with_a_reorganisation(branch: Branch, ledger: Ledger) 
     earned = branch.state.get_account(BOB.address).reputation
     side = branch.fork(1)
     feed(ledger, branch.blocks)
-    assert ledger.state.get_account(BOB.address).reputation == earned > 0
+    assert ledger.view.state.get_account(BOB.address).reputation == earned > 0
     feed(ledger, side.grow_by(2, nonce=3))
-    assert ledger.state.get_account(BOB.address).reputation == 0
+    assert ledger.view.state.get_account(BOB.address).reputation == 0
 
 
 def grow_held(branch: Branch) -> tuple[MadeBlock, MadeBlock]:
@@ -366,9 +366,9 @@ def test_block_whose_matrices_came_late_loses_a_tie(
         add(ledger, result)
     branch.products.missing.clear()
     ledger.retry_held(TimeMs(NOW + waited_ms))
-    assert ledger.tip.id == result.id, "while it is alone it is the best"
+    assert ledger.view.tip.id == result.id, "while it is alone it is the best"
     add(ledger, rival)
-    assert (ledger.tip.id == result.id) is is_first
+    assert (ledger.view.tip.id == result.id) is is_first
     ledger.check()
 
 
@@ -383,7 +383,7 @@ def test_block_that_waits_for_a_check_alone_is_not_late(branch: Branch, ledger: 
     branch.products.unchecked.clear()
     ledger.retry_held(TimeMs(NOW + 10**6))
     add(ledger, rival)
-    assert ledger.tip.id == result.id
+    assert ledger.view.tip.id == result.id
 
 
 def test_more_weight_beats_every_mark_and_a_restart_forgets_them(
@@ -396,10 +396,10 @@ def test_more_weight_beats_every_mark_and_a_restart_forgets_them(
     add(ledger, rival)
     branch.products.missing.clear()
     ledger.retry_held(TimeMs(NOW + 10**6))
-    assert ledger.tip.id == rival.id
+    assert ledger.view.tip.id == rival.id
     branch.append(result)
     add(ledger, branch.grow())
-    assert ledger.tip.id == branch.tip_id, "two blocks weigh more than one, late or not"
+    assert ledger.view.tip.id == branch.tip_id, "two blocks weigh more than one, late or not"
     assert ledger._index.tip.late == 1
     ledger.close()
     ledger = branch.open_ledger(tmp_path)
@@ -409,13 +409,13 @@ def test_more_weight_beats_every_mark_and_a_restart_forgets_them(
 
 def test_reader_keeps_its_block_while_the_chain_moves(branch: Branch, ledger: Ledger) -> None:
     feed(ledger, branch.grow_by(2))
-    state, records = ledger.state, ledger.iterate_records()
+    state, records = ledger.view.state, ledger.view.iterate_records()
     first = next(records)
     balance = state.get_account(ALICE.address).balance
     feed(ledger, [branch.grow(branch.pay(ALICE, CAROL.address, 77)), branch.grow()])
     assert state.get_account(ALICE.address).balance == balance
     assert state.get_account(CAROL.address).balance == 0
-    assert ledger.state.get_account(CAROL.address).balance == 77
+    assert ledger.view.state.get_account(CAROL.address).balance == 77
     assert len([first, *records]) == 7, "Carol is not among them"
 
 
@@ -429,13 +429,13 @@ def test_reader_never_sees_the_way_of_a_reorganisation(branch: Branch, ledger: L
     check = branch.products.get_verdict
 
     def look(*args: Any) -> bool:
-        seen.append((ledger.tip.id, ledger.get_block_id(1), ledger.get_status(side.blocks[0].id)))  # type: ignore[arg-type]
+        seen.append((ledger.view.tip.id, ledger.view.get_block_id(1), ledger.view.get_status(side.blocks[0].id)))  # type: ignore[arg-type]
         return check(*args)
 
     branch.products.get_verdict = look  # type: ignore[method-assign]
     add(ledger, result)
     assert seen == [(branch.tip_id, branch.blocks[0].id, "stored")]
-    assert ledger.tip.id == result.id
+    assert ledger.view.tip.id == result.id
 
 
 def test_edit_of_any_header_field_is_another_block(branch: Branch, ledger: Ledger) -> None:
@@ -444,4 +444,4 @@ def test_edit_of_any_header_field_is_another_block(branch: Branch, ledger: Ledge
         forged = MadeBlock(edit(made.block, **changes), made.witness)
         with pytest.raises(RuleViolation):
             add(ledger, forged)
-    assert ledger.tip.header.height == 0
+    assert ledger.view.tip.header.height == 0

@@ -39,15 +39,15 @@ def test_reopened_ledger_is_where_it_was(tmp_path: Path) -> None:
     feed(ledger, branch.grow_by(3))
     feed(ledger, side.grow_by(2, nonce=4))
     ledger.add_header(branch.grow().block.header, NOW)
-    before, tip, best = dump(ledger), ledger.tip, ledger.best_header
+    before, tip, best = dump(ledger), ledger.view.tip, ledger.view.best_header
     ledger.close()
     ledger.close()
     again = branch.open_ledger(tmp_path)
-    assert (dump(again), again.tip, again.best_header) == (before, tip, best)
-    assert again.get_missing_blocks(5) == [branch.tip_id]
-    assert again.get_status(side.tip_id) == "stored"
+    assert (dump(again), again.view.tip, again.view.best_header) == (before, tip, best)
+    assert again.view.get_missing_blocks(5) == [branch.tip_id]
+    assert again.view.get_status(side.tip_id) == "stored"
     feed(again, side.grow_by(2, nonce=4))
-    assert again.tip.id == side.tip_id
+    assert again.view.tip.id == side.tip_id
     again.close()
 
 
@@ -112,9 +112,9 @@ def test_closed_ledger_says_so(tmp_path: Path) -> None:
     made = branch.grow()
     ledger.close()
     for action in (
-        lambda: ledger.get_block(made.id),
-        lambda: ledger.state.get_market(),
-        lambda: list(ledger.iterate_records()),
+        lambda: ledger.view.get_block(made.id),
+        lambda: ledger.view.state.get_market(),
+        lambda: list(ledger.view.iterate_records()),
         lambda: feed(ledger, [made]),
         lambda: ledger._db.write({b"a": b"b"}),
         lambda: ledger._db.snapshot(),
@@ -137,13 +137,13 @@ def test_disk_that_refuses_a_write_stops_nothing_half_way(tmp_path: Path) -> Non
         broken.write_batch.side_effect = plyvel.IOError("No space left on device")
         assert get_code(lambda: feed(ledger, [made])) == "database-io"
     assert dump(ledger) == before
-    assert ledger.tip.id == branch.blocks[1].id
+    assert ledger.view.tip.id == branch.blocks[1].id
     # There is room again: nothing is lost, with the same process or another one.
     feed(ledger, [branch.grow()])
-    assert ledger.tip.id == branch.tip_id
+    assert ledger.view.tip.id == branch.tip_id
     ledger.close()
     again = branch.open_ledger(tmp_path)
-    assert again.tip.id == branch.tip_id
+    assert again.view.tip.id == branch.tip_id
     again.check()
     again.close()
 
@@ -156,9 +156,9 @@ def test_disk_that_refuses_and_a_new_process(tmp_path: Path) -> None:
         assert get_code(lambda: feed(ledger, [made])) == "database-io"
     ledger.close()
     again = branch.open_ledger(tmp_path)
-    assert again.get_status(made.id) == "unknown"
+    assert again.view.get_status(made.id) == "unknown"
     feed(again, [made])
-    assert again.tip.id == made.id
+    assert again.view.tip.id == made.id
     again.close()
 
 
@@ -178,10 +178,10 @@ def use_all(ledger: Ledger) -> None:
     try:
         ledger.check()
         dump(ledger)
-        for height in range(ledger.tip.header.height + 1):
-            block_id = ledger.get_block_id(height)  # type: ignore[arg-type]
+        for height in range(ledger.view.tip.header.height + 1):
+            block_id = ledger.view.get_block_id(height)  # type: ignore[arg-type]
             assert block_id is not None
-            assert ledger.get_block(block_id) is not None
+            assert ledger.view.get_block(block_id) is not None
     finally:
         ledger.close()
 
@@ -221,7 +221,7 @@ def test_lost_records_are_told(tmp_path: Path) -> None:
         database.delete(schema.undo_key(last.id))
         database.put(schema.block_key(branch.blocks[3].id), b"\x93")
     ledger = branch.open_ledger(tmp_path)
-    assert get_code(lambda: ledger.get_block(branch.blocks[3].id)) == "database-damaged"
+    assert get_code(lambda: ledger.view.get_block(branch.blocks[3].id)) == "database-damaged"
     side = branch.fork(1)
     feed(ledger, [side.grow(nonce=9)])
     assert get_code(lambda: feed(ledger, [side.grow(nonce=9)])) == "database-damaged"
@@ -241,12 +241,12 @@ def test_lost_header_of_another_branch_is_fetched_again(tmp_path: Path) -> None:
     with plyvel.DB(str(tmp_path)) as database:
         database.delete(schema.header_key(blocks[1].id))
     ledger = branch.open_ledger(tmp_path)
-    assert [ledger.get_status(made.id) for made in blocks] == ["header", "unknown", "unknown", "unknown"]
+    assert [ledger.view.get_status(made.id) for made in blocks] == ["header", "unknown", "unknown", "unknown"]
     feed(ledger, blocks)
-    assert ledger.tip.id == side.tip_id
+    assert ledger.view.tip.id == side.tip_id
     ledger.close()
     again = branch.open_ledger(tmp_path)
-    assert again.tip.id == side.tip_id
+    assert again.view.tip.id == side.tip_id
     again.check()
     again.close()
 
@@ -266,7 +266,7 @@ def test_block_stored_before_a_kill_is_connected_at_the_start(tmp_path: Path) ->
         feed(ledger, blocks[1:])
     ledger.close()
     again = branch.open_ledger(tmp_path)
-    assert again.tip.id == side.tip_id
+    assert again.view.tip.id == side.tip_id
     again.check()
     again.close()
 
@@ -287,9 +287,9 @@ from support.chain_maker import Branch, MadeBlock, feed
 
 branch = Branch()
 ledger = branch.open_ledger(Path(sys.argv[1]), is_durable=True)
-for height in range(1, ledger.tip.header.height + 1):
-    block_id = ledger.get_block_id(height)
-    branch.append(MadeBlock(ledger.get_block(block_id), ledger.get_witness(block_id)))
+for height in range(1, ledger.view.tip.header.height + 1):
+    block_id = ledger.view.get_block_id(height)
+    branch.append(MadeBlock(ledger.view.get_block(block_id), ledger.view.get_witness(block_id)))
 print("ready", flush=True)
 while True:
     feed(ledger, [branch.grow(nonce=secrets.randbits(32)) for _ in range(3)])
@@ -323,10 +323,10 @@ def test_killed_ten_times_while_connecting(tmp_path: Path, pytestconfig: pytest.
             process.communicate(timeout=30)
         ledger = branch.open_ledger(tmp_path)
         ledger.check()
-        assert ledger.tip.header.height >= height
-        height = ledger.tip.header.height
-        assert ledger.get_block_id(height) == ledger.tip.id  # type: ignore[arg-type]
-        assert ledger.get_block(ledger.tip.id) is not None
-        assert ledger.get_status(ledger.tip.id) == "connected"
-        assert ledger.get_missing_blocks(5) == []
+        assert ledger.view.tip.header.height >= height
+        height = ledger.view.tip.header.height
+        assert ledger.view.get_block_id(height) == ledger.view.tip.id  # type: ignore[arg-type]
+        assert ledger.view.get_block(ledger.view.tip.id) is not None
+        assert ledger.view.get_status(ledger.view.tip.id) == "connected"
+        assert ledger.view.get_missing_blocks(5) == []
         ledger.close()

@@ -38,7 +38,7 @@ def test_history_with_rewards_and_pages(branch: Branch, ledger: Ledger) -> None:
     branch.grow(last)
     feed(ledger, branch.blocks)
     reward = 2**32 - 1
-    whole = ledger.get_history(ALICE.address)
+    whole = ledger.view.get_history(ALICE.address)
     assert [(entry.height, entry.place, entry.tx_id) for entry in whole] == [
         (3, 1, compute_tx_id(last)),
         (1, reward, None),
@@ -51,16 +51,16 @@ def test_history_with_rewards_and_pages(branch: Branch, ledger: Ledger) -> None:
     assert [movement.reason for movement in whole[2].movements] == [Reason.FEE, Reason.SENT, Reason.RECEIVED]
     assert whole[3].movements == (Movement(Reason.RECEIVED, back.payload.amount, BOB.address),)
     paged: list[HistoryEntry] = []
-    while page := ledger.get_history(
+    while page := ledger.view.get_history(
         ALICE.address, before=(paged[-1].height, paged[-1].place) if paged else None, limit=2
     ):
         assert len(page) <= 2
         paged += page
     assert paged == whole
-    assert [(e.height, e.place) for e in ledger.get_history(BOB.address)] == [(2, reward), (1, 2), (1, 1), (0, 0)]
-    assert [(e.height, e.tx_id) for e in ledger.get_history(CAROL.address)] == [(3, compute_tx_id(last))]
-    assert ledger.get_history(MINER.address)[0].tx_id is None
-    assert ledger.get_history(BOB.address, before=(Height(0), 0)) == []
+    assert [(e.height, e.place) for e in ledger.view.get_history(BOB.address)] == [(2, reward), (1, 2), (1, 1), (0, 0)]
+    assert [(e.height, e.tx_id) for e in ledger.view.get_history(CAROL.address)] == [(3, compute_tx_id(last))]
+    assert ledger.view.get_history(MINER.address)[0].tx_id is None
+    assert ledger.view.get_history(BOB.address, before=(Height(0), 0)) == []
 
 
 def test_jobs_by_state_poster_and_worker_in_pages(branch: Branch, ledger: Ledger) -> None:
@@ -76,7 +76,7 @@ def test_jobs_by_state_poster_and_worker_in_pages(branch: Branch, ledger: Ledger
     feed(ledger, branch.blocks)
 
     def list_ids(**filters: object) -> list[int]:
-        return [jobs.index(job_id) for job_id, _ in ledger.list_jobs(**filters)]  # type: ignore[arg-type]
+        return [jobs.index(job_id) for job_id, _ in ledger.view.list_jobs(**filters)]  # type: ignore[arg-type]
 
     assert list_ids() == [0, 1, 2, 3, 4]
     assert list_ids(state=JobState.OPEN) == [0, 1, 4]
@@ -112,7 +112,7 @@ def test_what_happened_to_a_job_and_who_dealt_how(branch: Branch, ledger: Ledger
     branch.grow(branch.sign(MINER, SubmitResult(job, make_result_ref())))
     side = branch.fork(branch.height)
     feed(ledger, branch.blocks)
-    events = [(height, event.kind, event.worker) for height, event in ledger.list_job_events(job)]
+    events = [(height, event.kind, event.worker) for height, event in ledger.view.list_job_events(job)]
     assert events == [
         (1, Kind.POSTED, None),
         (2, Kind.CLAIMED, BOB.address),
@@ -120,17 +120,17 @@ def test_what_happened_to_a_job_and_who_dealt_how(branch: Branch, ledger: Ledger
         (again, Kind.CLAIMED, MINER.address),
         (again + 1, Kind.SETTLED, MINER.address),
     ]
-    assert ledger.list_job_events(job, limit=2) == ledger.list_job_events(job)[:2]
-    found = ledger.state.get_job(job)
+    assert ledger.view.list_job_events(job, limit=2) == ledger.view.list_job_events(job)[:2]
+    found = ledger.view.state.get_job(job)
     assert found is not None
-    assert ledger.get_record(BOB.address) == TrackRecord(worker=Side(claimed=1, lapsed=1, lost=claim.bond))
+    assert ledger.view.get_record(BOB.address) == TrackRecord(worker=Side(claimed=1, lapsed=1, lost=claim.bond))
     worked = Side(claimed=1, settled=1, tickets=12, paid=found.reward)
-    assert ledger.get_record(MINER.address) == TrackRecord(worker=worked)
+    assert ledger.view.get_record(MINER.address) == TrackRecord(worker=worked)
     posted = Side(posted=1, claimed=2, lapsed=1, settled=1, tickets=12, paid=found.reward, lost=found.burned)
-    assert ledger.get_record(ALICE.address) == TrackRecord(poster=posted)
+    assert ledger.view.get_record(ALICE.address) == TrackRecord(poster=posted)
     feed(ledger, side.grow_by(branch.height + 1, nonce=3))
-    assert ledger.list_job_events(job) == []
-    assert [ledger.get_record(key.address) for key in (ALICE, BOB, MINER)] == [TrackRecord()] * 3
+    assert ledger.view.list_job_events(job) == []
+    assert [ledger.view.get_record(key.address) for key in (ALICE, BOB, MINER)] == [TrackRecord()] * 3
 
 
 def test_who_works_for_itself_has_it_on_both_sides(branch: Branch, ledger: Ledger) -> None:
@@ -139,7 +139,7 @@ def test_who_works_for_itself_has_it_on_both_sides(branch: Branch, ledger: Ledge
     branch.grow(post)
     branch.grow(branch.sign(ALICE, ClaimJob(job)), branch.sign(ALICE, SubmitResult(job, make_result_ref()), ahead=1))
     feed(ledger, branch.blocks)
-    record = ledger.get_record(ALICE.address)
+    record = ledger.view.get_record(ALICE.address)
     assert (record.worker.claimed, record.worker.settled, record.poster.posted, record.poster.settled) == (1, 1, 1, 1)
     assert record.worker.paid == record.poster.paid > 0
 
@@ -149,20 +149,20 @@ def test_transactions_by_id(branch: Branch, ledger: Ledger) -> None:
     made = branch.grow(first, second)
     side = branch.fork(1)
     feed(ledger, branch.blocks)
-    assert ledger.get_transaction(compute_tx_id(first)) == (made.id, 0, first)
-    assert ledger.get_transaction(compute_tx_id(second)) == (made.id, 1, second)
-    assert ledger.get_transaction(TxId(bytes(32))) is None
+    assert ledger.view.get_transaction(compute_tx_id(first)) == (made.id, 0, first)
+    assert ledger.view.get_transaction(compute_tx_id(second)) == (made.id, 1, second)
+    assert ledger.view.get_transaction(TxId(bytes(32))) is None
     again = side.grow(first, nonce=1)
     feed(ledger, [again, side.grow(nonce=1)])
-    assert ledger.get_transaction(compute_tx_id(first)) == (again.id, 0, first)
-    assert ledger.get_transaction(compute_tx_id(second)) is None
+    assert ledger.view.get_transaction(compute_tx_id(first)) == (again.id, 0, first)
+    assert ledger.view.get_transaction(compute_tx_id(second)) is None
 
 
 def test_proofs_against_the_tip(branch: Branch, ledger: Ledger) -> None:
     feed(ledger, branch.grow_by(2))
-    root = StateRoot(ledger.tip.header.state_root)
+    root = StateRoot(ledger.view.tip.header.state_root)
     for address in (ALICE.address, MINER.address, CAROL.address):
-        value, proof = ledger.prove(account_key(address))
+        value, proof = ledger.view.prove(account_key(address))
         assert (value is None) == (address == CAROL.address)
         assert check_proof(root, account_key(address), value, proof)
 
@@ -171,21 +171,21 @@ def test_figures_of_connected_blocks_only(branch: Branch, ledger: Ledger) -> Non
     side = branch.fork()
     feed(ledger, branch.grow_by(2))
     feed(ledger, side.grow_by(1, nonce=2))
-    figures = ledger.get_figures(branch.tip_id)
-    assert figures is not None
-    assert figures.weight == 1
-    assert ledger.get_figures(side.tip_id) is None
+    stats = ledger.view.get_block_stats(branch.tip_id)
+    assert stats is not None
+    assert stats.weight == 1
+    assert ledger.view.get_block_stats(side.tip_id) is None
 
 
 def test_locator_is_dense_then_doubles_and_ends_at_genesis(branch: Branch, ledger: Ledger) -> None:
     blocks = branch.grow_by(60)
     for made in blocks:
         ledger.add_header(made.block.header, NOW)
-    heights = {made.id: made.block.header.height for made in blocks} | {ledger.get_block_id(Height(0)): 0}
+    heights = {made.id: made.block.header.height for made in blocks} | {ledger.view.get_block_id(Height(0)): 0}
     expected = [60, 59, 58, 57, 56, 55, 54, 53, 52, 51, 49, 45, 37, 21, 0]
-    assert [heights[block_id] for block_id in ledger.get_locator()] == expected
+    assert [heights[block_id] for block_id in ledger.view.get_locator()] == expected
     feed(ledger, blocks)
-    assert [heights[block_id] for block_id in ledger.get_locator()] == expected
+    assert [heights[block_id] for block_id in ledger.view.get_locator()] == expected
 
 
 def test_headers_after_a_locator(branch: Branch, ledger: Ledger) -> None:
@@ -194,11 +194,11 @@ def test_headers_after_a_locator(branch: Branch, ledger: Ledger) -> None:
     feed(ledger, side.grow_by(3, nonce=7))
     headers = branch.headers
     genesis = BlockId(branch.blocks[0].block.header.parent)
-    assert ledger.get_headers_after([genesis], 100) == headers[1:]
-    assert ledger.get_headers_after([], 5) == headers[1:6]
-    assert ledger.get_headers_after([side.tip_id, branch.blocks[4].id, genesis], 3) == headers[6:9]
-    assert ledger.get_headers_after([BlockId(bytes(32))], 2) == headers[1:3]
-    assert ledger.get_headers_after([branch.tip_id], 5) == []
+    assert ledger.view.get_headers_after([genesis], 100) == headers[1:]
+    assert ledger.view.get_headers_after([], 5) == headers[1:6]
+    assert ledger.view.get_headers_after([side.tip_id, branch.blocks[4].id, genesis], 3) == headers[6:9]
+    assert ledger.view.get_headers_after([BlockId(bytes(32))], 2) == headers[1:3]
+    assert ledger.view.get_headers_after([branch.tip_id], 5) == []
     other = branch.fork(15)
     other.grow_by(2, nonce=8)
-    assert ledger.get_headers_after([other.tip_id, branch.blocks[4].id], 1) == headers[6:7]
+    assert ledger.view.get_headers_after([other.tip_id, branch.blocks[4].id], 1) == headers[6:7]

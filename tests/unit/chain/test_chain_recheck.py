@@ -41,8 +41,8 @@ def test_what_is_invalid_stays_so_and_what_a_mistake_condemned_is_connected(tmp_
     ledger.close()
 
     ledger = branch.open_ledger(tmp_path)
-    assert ledger.get_status(good.id) == "invalid: [bad-state-root] the state root of block 4"
-    assert ledger.tip.header.height == 3
+    assert ledger.view.get_status(good.id) == "invalid: [bad-state-root] the state root of block 4"
+    assert ledger.view.tip.header.height == 3
     with pytest.raises(ChainError) as caught:
         run(tmp_path, branch)
     assert caught.value.code == "database-in-use"
@@ -55,9 +55,9 @@ def test_what_is_invalid_stays_so_and_what_a_mistake_condemned_is_connected(tmp_
     assert (found[good.id].block.height, found[good.id].block.code) == (4, "bad-state-root")
     assert found[wrong.id].is_invalid
     ledger = branch.open_ledger(tmp_path)
-    assert ledger.tip.id == good.id
+    assert ledger.view.tip.id == good.id
     feed(ledger, [child])
-    assert ledger.tip.id == child.id
+    assert ledger.view.tip.id == child.id
     ledger.check()
     ledger.close()
 

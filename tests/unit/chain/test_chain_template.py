@@ -47,18 +47,18 @@ def ledger(branch: Branch, tmp_path: Path) -> Iterator[Ledger]:
 
 
 def fill(ledger: Ledger, *transactions: Transaction) -> Mempool:
-    pool = Mempool(ledger.params)
+    pool = Mempool(ledger.view.params)
     for tx in transactions:
-        pool.add(tx, ledger.state, Height(ledger.tip.header.height))
+        pool.add(tx, ledger.view.state, Height(ledger.view.tip.header.height))
     return pool
 
 
 def make(ledger: Ledger, pool: Mempool, *, miner: bytes = MINER.address) -> Template:
-    now = TimeMs(ledger.tip.header.time_ms + 2000)
+    now = TimeMs(ledger.view.tip.header.time_ms + 2000)
     before = pool.list_ids()
     template = make_template(ledger, pool, beneficiary=miner, now_ms=now)  # type: ignore[arg-type]
     assert pool.list_ids() == before, "it reports what it could not take, and removes nothing"
-    pool.on_refused(template.refusals, ledger.state)
+    pool.on_refused(template.refusals, ledger.view.state)
     return template
 
 
@@ -91,7 +91,7 @@ def test_block_of_a_template_passes_all_stages(branch: Branch, ledger: Ledger) -
     check_block_sanity(EASY, made.block, get_bls())
     check_header_context(EASY, made.block.header, branch.context)
     check_seal(EASY, made.block.header, made.witness)
-    assert branch.connect(made.block).figures.fees == 2900
+    assert branch.connect(made.block).stats.fees == 2900
     assert ledger.add_block(made.block, made.witness, NOW).connected == (made.id,)
     assert len(template.transactions) == 3
 
@@ -121,7 +121,7 @@ def test_full_block_stays_within_its_bytes(tmp_path: Path) -> None:
     assert 1900 < len(encode(made.block)) <= 3000
     assert len(template.transactions) == (3000 - 1024) // size
     ledger.add_block(made.block, made.witness, NOW)
-    assert ledger.tip.id == made.id
+    assert ledger.view.tip.id == made.id
     ledger.close()
 
 
@@ -142,7 +142,7 @@ def test_invalid_now_is_skipped_with_what_follows_it(branch: Branch, ledger: Led
     after = branch.pay(BOB, CAROL.address, 1, ahead=1, fee=400)
     fine = branch.pay(ALICE, CAROL.address, fee=400)
     pool = fill(ledger, broke, fine)
-    pool.on_disconnected(Block(branch.headers[0], (after,)), ledger.state)
+    pool.on_disconnected(Block(branch.headers[0], (after,)), ledger.view.state)
     assert make(ledger, pool).transactions == (fine,)
     assert pool.list_ids() == [compute_tx_id(broke), compute_tx_id(fine)], "what its account cannot pay any more went"
 

@@ -47,17 +47,17 @@ def follow(trust: Trust, steps: list[Step], is_best: Callable[[BlockId], bool] =
 
 
 def test_steps_lead_to_what_the_state_says(branch: Branch, ledger: Ledger) -> None:
-    steps = ledger.list_steps(1, 100)
-    trust = follow(begin(branch), steps, ledger.is_on_best_chain)
-    finality = ledger.state.get_finality()
+    steps = ledger.view.list_steps(1, 100)
+    trust = follow(begin(branch), steps, ledger.view.is_on_best_chain)
+    finality = ledger.view.state.get_finality()
     assert finality is not None
     assert finality.finalized.epoch == 5
     assert (trust.justified, trust.finalized) == (finality.justified, finality.finalized)
-    assert [step.aggregate.link.target.epoch for step in ledger.list_steps(4, 2)] == [4, 5]
+    assert [step.aggregate.link.target.epoch for step in ledger.view.list_steps(4, 2)] == [4, 5]
 
 
 def test_steps_from_a_named_checkpoint(branch: Branch, ledger: Ledger) -> None:
-    steps = ledger.list_steps(1, 100)
+    steps = ledger.view.list_steps(1, 100)
     target = steps[2].aggregate.link.target
     trust = begin_trust_at(EASY, target, steps[2])
     assert trust == follow(begin(branch), steps[:3])
@@ -99,7 +99,7 @@ LIES: dict[str, tuple[Callable[[Step], Step], str]] = {
 @pytest.mark.parametrize("name", LIES)
 def test_lies_are_refused(name: str, branch: Branch, ledger: Ledger) -> None:
     lie, code = LIES[name]
-    steps = ledger.list_steps(1, 100)
+    steps = ledger.view.list_steps(1, 100)
     trust = follow(begin(branch), steps[:-1])
     with pytest.raises(RuleViolation) as caught:
         follow(trust, [lie(steps[-1])])
@@ -107,7 +107,7 @@ def test_lies_are_refused(name: str, branch: Branch, ledger: Ledger) -> None:
 
 
 def test_first_committee_is_vouched_for_by_work_alone(branch: Branch, ledger: Ledger) -> None:
-    steps = ledger.list_steps(1, 100)
+    steps = ledger.view.list_steps(1, 100)
     with pytest.raises(NotYet, match="best chain"):
         follow(begin(branch), steps, lambda id: False)
     # Once something is final, work says nothing any more.
@@ -118,7 +118,7 @@ def test_first_committee_is_vouched_for_by_work_alone(branch: Branch, ledger: Le
 
 def test_steps_below_the_height_at_which_voting_begins_are_refused(branch: Branch, ledger: Ledger) -> None:
     late = replace(EASY, finality_start=17)
-    (first, *_) = ledger.list_steps(1, 100)
+    (first, *_) = ledger.view.list_steps(1, 100)
     with pytest.raises(RuleViolation) as caught:
         follow_step(late, begin(branch), first, get_bls(), lambda id: True)
     assert caught.value.code == "before-finality-start"
@@ -133,7 +133,7 @@ def test_after_a_stall_work_vouches_for_the_committee_again(tmp_path: Path) -> N
     grow_voted(stalled, 9)
     ledger = stalled.open_ledger(tmp_path / "stalled")
     feed(ledger, stalled.blocks)
-    steps = ledger.list_steps(1, 100)
+    steps = ledger.view.list_steps(1, 100)
     ledger.close()
     gap = next(number for number, step in enumerate(steps) if step.committee_epoch > 10)
     assert steps[gap].committee_epoch == steps[gap].aggregate.link.target.epoch - 1
@@ -163,7 +163,7 @@ def test_votes_that_come_late_are_followed(late: int, tmp_path: Path) -> None:
     grow_voted(branch, 4 * EASY.epoch_blocks)
     ledger = branch.open_ledger(tmp_path / "late")
     feed(ledger, branch.blocks)
-    steps = ledger.list_steps(1, 100)
+    steps = ledger.view.list_steps(1, 100)
     ledger.close()
     trust, finality = follow(begin(branch), steps), branch.state.get_finality()
     assert finality is not None
@@ -175,7 +175,7 @@ def test_votes_that_come_late_are_followed(late: int, tmp_path: Path) -> None:
 
 
 def test_left_out_step_is_seen(branch: Branch, ledger: Ledger) -> None:
-    steps = ledger.list_steps(1, 100)
+    steps = ledger.view.list_steps(1, 100)
     with pytest.raises(RuleViolation, match="source"):
         follow(begin(branch), [steps[0], *steps[2:]])
 
@@ -185,7 +185,7 @@ def test_nothing_is_noted_where_nobody_votes(tmp_path: Path) -> None:
     quiet.grow_by(20)
     ledger = quiet.open_ledger(tmp_path / "quiet")
     feed(ledger, quiet.blocks)
-    assert ledger.list_steps(1, 10) == []
+    assert ledger.view.list_steps(1, 10) == []
     ledger.close()
 
 
@@ -195,17 +195,17 @@ def test_step_whose_aggregate_was_undone_is_told_no_more(branch: Branch, tmp_pat
     other.grow_by(2, nonce=5)
     ledger = short.open_ledger(tmp_path / "undone")
     feed(ledger, short.blocks)
-    assert [step.aggregate.link.target.epoch for step in ledger.list_steps(3, 9)] == [3]
+    assert [step.aggregate.link.target.epoch for step in ledger.view.list_steps(3, 9)] == [3]
     feed(ledger, other.blocks[-2:])
-    assert ledger.tip.id == other.tip_id
-    assert ledger.list_steps(3, 9) == []
+    assert ledger.view.tip.id == other.tip_id
+    assert ledger.view.list_steps(3, 9) == []
     ledger.close()
 
 
 def test_steps_have_no_gaps(branch: Branch, ledger: Ledger) -> None:
-    steps = ledger.list_steps(1, 100)
+    steps = ledger.view.list_steps(1, 100)
     third = BlockId(steps[2].aggregate.link.target.id)
     ledger._db.write({schema.note_key(third): None})
-    assert ledger.list_steps(1, 100) == steps[:2]
-    later = ledger.list_steps(steps[2].aggregate.link.target.epoch, 100)
+    assert ledger.view.list_steps(1, 100) == steps[:2]
+    later = ledger.view.list_steps(steps[2].aggregate.link.target.epoch, 100)
     assert later == [], "the asker could not follow them"

@@ -67,11 +67,11 @@ def test_the_costs_of_a_block_add_up_to_a_bound() -> None:
     execution = lab.begin()
     for ahead in range(2):
         execution.add(lab.sign(ALICE, Transfer(BOB.address, 1), ahead=ahead))
-    assert execution.finish().figures.cost_us == 2 * cost
+    assert execution.finish().stats.cost_us == 2 * cost
     assert get_code(lambda: execution.add(lab.sign(ALICE, Transfer(BOB.address, 1), ahead=2))) == "block-too-costly"
     block = lab.make_block([lab.sign(ALICE, Transfer(BOB.address, 1), ahead=n) for n in range(3)])
     assert get_code(lambda: lab.check(block)) == "block-too-costly"
-    assert execution.finish().figures.cost_us == 2 * cost
+    assert execution.finish().stats.cost_us == 2 * cost
 
 
 def test_work_left_for_later_starts_counts_four_times() -> None:

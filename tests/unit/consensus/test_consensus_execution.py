@@ -43,9 +43,9 @@ def test_the_miner_gets_subsidy_and_fees() -> None:
     assert (miner.balance, miner.reputation, miner.mined, miner.mined_height) == (50_000 - POT + 13, 0, 50_000, 1)
     assert lab.state.get_account(ALICE.address) == Account(nonce=1, balance=1_000_000 - 12)
     assert lab.state.get_account(BOB.address) == Account(nonce=1, balance=500_000 + 7 - 12)
-    figures = executed.figures
-    assert (figures.subsidy, figures.fees, figures.burned) == (50_000, 13, 3)  # of a new account
-    assert (figures.weight, figures.supply) == (600, 1_549_997)
+    stats = executed.stats
+    assert (stats.subsidy, stats.fees, stats.burned) == (50_000, 13, 3)  # of a new account
+    assert (stats.weight, stats.supply) == (600, 1_549_997)
     assert [(entry.place, entry.address) for entry in executed.history] == [
         (1, ALICE.address),
         (1, BOB.address),
@@ -66,7 +66,7 @@ def test_the_miner_gets_subsidy_and_fees() -> None:
 
 def test_the_subsidy_steps_down_to_its_tail() -> None:
     lab = Lab()
-    subsidies = {height: lab.mine(miner=NOBODY).figures.subsidy for height in range(1, 32)}
+    subsidies = {height: lab.mine(miner=NOBODY).stats.subsidy for height in range(1, 32)}
     assert subsidies[1] == subsidies[9] == 50_000
     assert subsidies[10] == subsidies[19] == 49_500
     assert subsidies[20] == 49_005
@@ -147,7 +147,7 @@ def test_finish_can_be_asked_again() -> None:
     empty = execution.finish()
     assert execution.finish() == empty
     execution.add(lab.sign(ALICE, Transfer(BOB.address, 1)))
-    assert execution.finish().figures.fees == 1
+    assert execution.finish().stats.fees == 1
     assert execution.finish().changes != empty.changes
 
 

@@ -69,9 +69,9 @@ def test_posting_escrows_the_reward_and_burns_the_price() -> None:
     after = lab.state.get_market()
     assert after.escrowed == before.escrowed + 1000
     assert after.burned == before.burned + BURN
-    assert (executed.figures.burned, executed.figures.posted_burn) == (BURN, BURN)
+    assert (executed.stats.burned, executed.stats.posted_burn) == (BURN, BURN)
     assert list_queue(lab, Kind.DEADLINE) == [(12, job_id)]
-    assert executed.figures.tickets_posted == TICKETS
+    assert executed.stats.tickets_posted == TICKETS
     assert list_concerned(executed) == [ALICE.address]
 
 
@@ -121,8 +121,8 @@ def test_a_job_claimed_and_delivered() -> None:
     assert lab.state.get_market().escrowed == 0
     job = get_job(lab, job_id)
     assert (job.state, job.worker, job.y, job.closed_at) == (JobState.SETTLED, BOB.address, Y, 3)
-    assert executed.figures.settled == (job_id,)
-    assert (executed.figures.tickets_settled, executed.figures.settled_burn) == (TICKETS, BURN)
+    assert executed.stats.settled == (job_id,)
+    assert (executed.stats.tickets_settled, executed.stats.settled_burn) == (TICKETS, BURN)
     assert list_queue(lab, Kind.DEADLINE) == []
     assert list_queue(lab, Kind.REMOVAL) == [(33, job_id)]
     assert list_concerned(executed) == [BOB.address, ALICE.address]
@@ -200,7 +200,7 @@ def test_a_lapsed_claim() -> None:
     assert lab.state.get_account(ALICE.address).balance == alice + 50
     # the block after the checkpoint at 8 burns the pot of its epoch as well, since nobody votes
     assert lab.state.get_market().burned == burned + 51 + 8 * POT
-    assert executed.figures.burned == 51 + 8 * POT
+    assert executed.stats.burned == 51 + 8 * POT
     assert lab.state.get_claim(job_id) is None
     assert list_queue(lab, Kind.LAPSE) == []
     assert (get_job(lab, job_id).state, get_job(lab, job_id).worker) == (JobState.OPEN, None)

@@ -48,11 +48,11 @@ def get_checkpoint(branch: Branch, epoch: int) -> BlockId:
 
 
 async def test_a_record_proven_in_the_past(branch: Branch, ledger: Ledger) -> None:
-    states, block = PastStates(ledger, InlineThreads(), HandClock()), get_checkpoint(branch, 2)
+    states, block = PastStates(ledger.view, InlineThreads(), HandClock()), get_checkpoint(branch, 2)
     key = account_key(ALICE.address)
     found = await states.prove(block, key)
     assert found is not None
-    header = ledger.get_header(block)
+    header = ledger.view.get_header(block)
     assert header is not None
     assert check_proof(StateRoot(header.state_root), key, *found)
     assert await states.read_range(block, ROOT) is not None
@@ -62,7 +62,7 @@ async def test_a_record_proven_in_the_past(branch: Branch, ledger: Ledger) -> No
 
 async def test_room_is_bounded_and_what_is_used_stays(branch: Branch, ledger: Ledger) -> None:
     clock = HandClock()
-    states = PastStates(ledger, InlineThreads(), clock)
+    states = PastStates(ledger.view, InlineThreads(), clock)
     for epoch in range(1, MAX_STATES + 1):
         assert await states.read_range(get_checkpoint(branch, epoch), ROOT) is not None
     late = get_checkpoint(branch, MAX_STATES + 1)
@@ -78,5 +78,5 @@ async def test_states_too_far_back_are_not_made(
     branch: Branch, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(past, "MAX_UNDONE", 1)
-    states = PastStates(ledger, InlineThreads(), HandClock())
+    states = PastStates(ledger.view, InlineThreads(), HandClock())
     assert await states.read_range(get_checkpoint(branch, 1), ROOT) is None

@@ -46,22 +46,22 @@ class LedgerSource:
         return self.genesis
 
     async def get_headers(self, first: int, limit: int) -> tuple[list[Header], int]:
-        height = self.ledger.tip.header.height
-        ids = [self.ledger.get_block_id(h) for h in range(first, min(height, first + limit - 1) + 1)]  # type: ignore[arg-type]
-        return [self.ledger.get_header(id) for id in ids if id is not None], height  # type: ignore[misc]
+        height = self.ledger.view.tip.header.height
+        ids = [self.ledger.view.get_block_id(h) for h in range(first, min(height, first + limit - 1) + 1)]  # type: ignore[arg-type]
+        return [self.ledger.view.get_header(id) for id in ids if id is not None], height  # type: ignore[misc]
 
     async def get_witnesses(self, blocks: Any) -> list[Witness | None]:
         self.asked_witnesses += len(blocks)
-        return [self.ledger.get_witness(block) if self.has_witnesses else None for block in blocks]
+        return [self.ledger.view.get_witness(block) if self.has_witnesses else None for block in blocks]
 
     async def get_steps(self, first: int) -> list[Step]:
-        return self.ledger.list_steps(first, 16)
+        return self.ledger.view.list_steps(first, 16)
 
     async def prove(self, key: StateKey, block: BlockId | None) -> Proven:
         if block is None:
-            return Proven(self.ledger.tip.id, *self.ledger.prove(key))
-        header = self.ledger.get_header(block)
-        past = None if header is None else self.ledger.get_past(header.height)
+            return Proven(self.ledger.view.tip.id, *self.ledger.view.prove(key))
+        header = self.ledger.view.get_header(block)
+        past = None if header is None else self.ledger.view.get_past(header.height)
         if past is None or past.block != block:
             raise LightError("source-refused", f"{self.url} does not keep that state")
         return Proven(block, *past.prove(key))
@@ -117,7 +117,7 @@ async def test_follows_what_voters_signed_and_checks_no_more_seals_than_needed(v
 def get_past_account(source: LedgerSource, height: int, address: Address) -> Any:
     from inos.consensus.state import StateView
 
-    past = source.ledger.get_past(height)
+    past = source.ledger.view.get_past(height)
     assert past is not None
     return StateView(past).get_account(address)
 

@@ -56,7 +56,7 @@ async def test_a_voter_registers_by_itself_and_finalizes_its_chain(quick, tmp_pa
         assert core.ledger.final.header.height == 8
         assert core.ledger.get_justified_height() == 12
     lines = (tmp_path / "voter.journal").read_text().splitlines()
-    assert len(lines) - 1 == status.votes == 2
+    assert len(lines) - 1 == status.votes_sent == 2
 
 
 async def test_a_node_without_an_account_says_how_to_register(quick, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -76,9 +76,9 @@ async def test_a_journal_that_knows_another_vote_is_obeyed(quick, tmp_path: Path
         voter._journal.note([Signed(0, 2, "ab" * 32)])
         await grow(quick, core, voter, 11)
         assert "vote for epoch 2 already" in voter.get_status().last_error
-        assert voter.get_status().votes == 0
+        assert voter.get_status().votes_sent == 0
         await grow(quick, core, voter, 15)
-        assert voter.get_status().last_epoch == 3
+        assert voter.get_status().last_voted_epoch == 3
 
 
 async def test_votes_heard_under_the_own_key_go_into_the_journal_first(quick, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -91,7 +91,7 @@ async def test_votes_heard_under_the_own_key_go_into_the_journal_first(quick, tm
         await core.votes.add(Vote(link, voter.key, signature))
         await grow(quick, core, voter, 11)
         assert make_signed(core.params.chain_id, link) in voter._journal.signed
-        assert voter.get_status().votes == 0
+        assert voter.get_status().votes_sent == 0
         assert not core.votes.pool.get_evidence()
 
 
@@ -99,10 +99,10 @@ async def test_a_restart_votes_on_without_contradicting_itself(quick, tmp_path: 
     core = quick.open("a")
     with make_voter(core, tmp_path, quick.alice.secret) as voter:
         await grow(quick, core, voter, 10)
-        assert voter.get_status().votes == 1
+        assert voter.get_status().votes_sent == 1
     with make_voter(core, tmp_path, quick.alice.secret) as again:
         await again._step()
-        assert again.get_status().votes == 1, "the same vote is told again, for it may have been lost"
+        assert again.get_status().votes_sent == 1, "the same vote is told again, for it may have been lost"
         await grow(quick, core, again, 16)
         assert len(again._journal.signed) == 2
 

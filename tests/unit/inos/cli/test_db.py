@@ -38,15 +38,15 @@ def test_the_generator_makes_valid_chains_and_forks_of_them(tmp_path: Path):
         ledger = Ledger.open(
             tmp_path / folder / "ledger", net.params, net.state, results=results, bls=get_bls(), is_durable=False
         )
-        ids = [ledger.get_block_id(height) for height in range(1, ledger.tip.header.height + 1)]
-        blocks.append([(ledger.get_block(id), ledger.get_witness(id)) for id in ids])
+        ids = [ledger.view.get_block_id(height) for height in range(1, ledger.view.tip.header.height + 1)]
+        blocks.append([(ledger.view.get_block(id), ledger.view.get_witness(id)) for id in ids])
         ledger.close()
     # Another ledger, which checks everything, accepts the fork and then switches to the longer chain.
     now = TimeMs(net.state.header.time_ms + 10**9)
     fresh = Ledger.open(tmp_path / "fresh", net.params, net.state, results=results, bls=get_bls(), is_durable=False)
     for block, witness in [*blocks[1], *blocks[0]]:
         fresh.add_block(block, witness, now)
-    assert fresh.tip.id == made.tip
+    assert fresh.view.tip.id == made.tip
     fresh.close()
 
 

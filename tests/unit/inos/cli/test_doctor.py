@@ -166,9 +166,9 @@ def test_damage_is_found_and_named(tmp_path: Path, spoil: str) -> None:
         key, _ = next(iter(ledger._db.iterate(b"s")))
         ledger._db.write({key: None})
     elif spoil == "witness":
-        ledger._db.write({b"w" + (ledger.get_block_id(Height(4)) or b""): b"\x92\xc4"})
+        ledger._db.write({b"w" + (ledger.view.get_block_id(Height(4)) or b""): b"\x92\xc4"})
     else:
-        ids = [ledger.get_block_id(Height(height)) for height in (3, 4)]
+        ids = [ledger.view.get_block_id(Height(height)) for height in (3, 4)]
         blocks = [ledger._db.get(b"b" + (id or b"")) for id in ids]
         ledger._db.write({b"b" + (ids[0] or b""): blocks[1]})
     ledger.close()

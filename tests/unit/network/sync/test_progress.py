@@ -115,7 +115,7 @@ def test_rate_and_remaining_time_are_those_of_the_last_seconds():
     assert status.transactions_per_s == pytest.approx(7)
     assert status.remaining_s == pytest.approx(8)
     assert status.bottleneck is Bottleneck.STATE
-    assert status.shares[Bottleneck.NETWORK] == pytest.approx(0.25)
+    assert status.time_shares[Bottleneck.NETWORK] == pytest.approx(0.25)
     text = "blocks 1200 of 2000, 100 blocks/s, 7 transactions/s, 8 s left, bounded by state"
     assert status.describe() == text
 

@@ -53,7 +53,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Network, bytes
     chain = make_chain(folder / "node", BLOCKS, 2, network=write_network(folder))
     net = load_network(str(chain.network))
     with open_stores(folder / "node", net) as (ledger, store):
-        found = export_chain(ledger, store, folder / "chain", be_quiet)
+        found = export_chain(ledger.view, store, folder / "chain", be_quiet)
     assert (found.first, found.last, found.blocks, found.taken_up) == (1, BLOCKS, BLOCKS, 0)
     data = (folder / "chain").read_bytes()
     assert found.bytes == len(data)
@@ -80,7 +80,7 @@ def test_what_goes_out_comes_in_and_a_second_time_nothing_is_new(made: Any, tmp_
     again = take_in(tmp_path, net, folder / "chain")
     assert (again.height, again.known) == (BLOCKS, BLOCKS)
     with open_stores(folder / "node", net) as (mine, _), open_stores(tmp_path, net) as (theirs, _):
-        assert mine.tip == theirs.tip
+        assert mine.view.tip == theirs.view.tip
 
 
 @given(data=st.data())
@@ -109,7 +109,7 @@ def test_an_export_that_was_broken_off_is_gone_on_with(made: Any, tmp_path: Path
     part = tmp_path / "chain.part"
     part.write_bytes(whole[: int(share * len(whole))])
     with open_stores(folder / "node", net) as (ledger, store):
-        found = export_chain(ledger, store, tmp_path / "chain", be_quiet)
+        found = export_chain(ledger.view, store, tmp_path / "chain", be_quiet)
     assert (tmp_path / "chain").read_bytes() == whole
     assert found.taken_up == (BLOCKS if share == 1.0 else found.taken_up)
     assert (found.taken_up > 0) == (share >= 0.3)
@@ -121,11 +121,11 @@ def test_a_part_of_another_chain_is_not_gone_on_with(made: Any, tmp_path: Path) 
     other = make_chain(tmp_path / "other", BLOCKS - 2, network=folder / "genesis.json", seed=2)
     assert other.tip
     with open_stores(tmp_path / "other", net) as (ledger, store):
-        export_chain(ledger, store, tmp_path / "file.part", be_quiet)
+        export_chain(ledger.view, store, tmp_path / "file.part", be_quiet)
     with open_stores(folder / "node", net) as (ledger, store):
-        assert export_chain(ledger, store, tmp_path / "file", be_quiet).taken_up == 0
+        assert export_chain(ledger.view, store, tmp_path / "file", be_quiet).taken_up == 0
         with pytest.raises(NodeError) as error:
-            export_chain(ledger, store, tmp_path / "file", be_quiet)
+            export_chain(ledger.view, store, tmp_path / "file", be_quiet)
     assert error.value.code == "archive-exists"
     assert (tmp_path / "file").read_bytes() == whole
 
@@ -145,7 +145,7 @@ def test_an_invalid_block_stops_it_and_what_came_before_stays(made: Any, tmp_pat
     with open_stores(tmp_path / "node", net) as (ledger, store):
         with pytest.raises(RuleViolation):
             import_chain(ledger, store, bad, SystemClock(), be_quiet)
-        assert ledger.tip.header.height == 4
+        assert ledger.view.tip.header.height == 4
     assert take_in(tmp_path / "node", net, folder / "chain").known == 4
 
 
@@ -180,13 +180,13 @@ async def test_results_are_checked_with_the_matrices_that_come_along(lab: Any, t
     with open_stores(tmp_path / "a", lab.network) as (ledger, store):
         with pytest.raises(NodeError) as error:
             import_chain(ledger, store, files[False], lab.clock, be_quiet)
-        assert (error.value.code, ledger.tip.header.height) == ("matrices-missing", 2)
+        assert (error.value.code, ledger.view.tip.header.height) == ("matrices-missing", 2)
         found = import_chain(ledger, store, files[True], lab.clock, be_quiet)
         ledger.retry_held(TimeMs(0))
-        assert (found.matrices, ledger.tip.id) == (3, core.ledger.tip.id)
+        assert (found.matrices, ledger.view.tip.id) == (3, core.ledger.tip.id)
     with open_stores(tmp_path / "b", lab.network) as (ledger, store):
         assert import_chain(ledger, store, files[True], lab.clock, be_quiet).height == 3
-        assert ledger.get_block_id(Height(3)) == core.ledger.tip.id
+        assert ledger.view.get_block_id(Height(3)) == core.ledger.tip.id
 
 
 def invoke(*arguments: str) -> Any:

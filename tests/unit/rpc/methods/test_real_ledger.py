@@ -82,7 +82,7 @@ class RealNode(FakeNode):
         self.store = MatrixStore(path / "matrices")
         self.matrices = SimpleNamespace(store=self.store, put=self._put, fetch=self._fetch)
         self.transactions = SimpleNamespace(add=self._add)
-        self.ledger = Ledger.open(
+        self.full_ledger = Ledger.open(
             path / "chain",
             network.params,
             network.state,
@@ -90,6 +90,7 @@ class RealNode(FakeNode):
             bls=get_bls(),
             is_durable=False,
         )
+        self.ledger = self.full_ledger.view
         self.mempool = Mempool(network.params)
 
     async def _add(self, tx: Transaction) -> TxId:
@@ -108,7 +109,7 @@ class RealNode(FakeNode):
     def mine_block(self) -> None:
         """Find a winning ticket and connect the block."""
         now = TimeMs(START + (self.ledger.tip.header.height + 1) * self.params.spacing_ms)
-        template = make_template(self.ledger, self.mempool, beneficiary=MINER.address, now_ms=now)
+        template = make_template(self.full_ledger, self.mempool, beneficiary=MINER.address, now_ms=now)
         self.mempool.on_refused(template.refusals, self.ledger.state)
         operand = work.Operand.commit(np.ones((64, 64), np.int8))
         for nonce in range(100):
@@ -117,7 +118,7 @@ class RealNode(FakeNode):
             if mined.wins:
                 win = mined.wins[0]
                 block = Block(replace(header, seal=win.seal), template.transactions)
-                self.ledger.add_block(block, win.witness, now)
+                self.full_ledger.add_block(block, win.witness, now)
                 self.mempool.on_connected(block)
                 return
         raise AssertionError("no ticket won")
@@ -135,7 +136,7 @@ def node(tmp_path: Path) -> RealNode:
 async def ask(node: RealNode, tmp_path: Path) -> AsyncIterator[Ask]:
     async with serve(node, tmp_path) as server, ask_server(server, tmp_path) as ask:
         yield ask
-    node.ledger.close()
+    node.full_ledger.close()
 
 
 def text(key: Key) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from inos.consensus.execution import BlockFigures
+from inos.consensus.execution import BlockStats
 from inos.primitives.units import BlockId
 from support.fake_node import FakeNode
 from support.rpc_served import Ask
@@ -19,15 +19,15 @@ async def test_a_window_is_never_shown_in_part(ask: Ask, node: FakeNode, monkeyp
         node.mine()
     whole = await ask("chain_usefulWork", window=3)
     assert (whole["from_height"], whole["to_height"], whole["blocks"]) == (2, 4, 3)
-    get_figures, gaps = node.ledger.get_figures, [2]
+    get_block_stats, gaps = node.ledger.get_block_stats, [2]
 
-    def get_with_gaps(block: BlockId) -> BlockFigures | None:
+    def get_with_gaps(block: BlockId) -> BlockStats | None:
         if gaps[0] and node.ledger.get_header(block).height == 3:  # type: ignore[union-attr]
             gaps[0] -= 1
             return None
-        return get_figures(block)
+        return get_block_stats(block)
 
-    monkeypatch.setattr(node.ledger, "get_figures", get_with_gaps)
+    monkeypatch.setattr(node.ledger, "get_block_stats", get_with_gaps)
     assert await ask("chain_usefulWork", window=3) == whole
     gaps[0] = 99
     assert (await ask("chain_usefulWork", window=3))["data"]["code"] == "tip-moving"

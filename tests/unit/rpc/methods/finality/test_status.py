@@ -31,11 +31,11 @@ class FakeVoter:
             address=self.address,
             is_registered=True,
             bond=5,
-            leaves_at=0,
+            withdrawable_at=0,
             mined=770,
             weight=77,
-            votes=3,
-            last_epoch=2,
+            votes_sent=3,
+            last_voted_epoch=2,
             last_error="",
         )
 
