@@ -16,7 +16,7 @@ from inos.cli.common.output import EXIT_FAILED, EXIT_INTERRUPTED, JsonOption, fa
 if TYPE_CHECKING:
     from inos.devnet.run import DevnetReport, DevnetSettings, Show
 
-FILLER_RATE: Final = 150.0
+FILLER_RATE: Final = 5000.0
 DEFAULT_NODES: Final = 3
 
 
@@ -32,7 +32,7 @@ def command(
     ] = None,
     filler_rate: Annotated[
         float | None,
-        typer.Option("--filler-rate", min=0, metavar="N", help="Filler tickets/s and miner; 0: all it can. [150]"),
+        typer.Option("--filler-rate", min=0, metavar="N", help="Filler tickets/s and miner; 0: all it can. [5000]"),
     ] = None,
     nodes: Annotated[
         int | None, typer.Option("--nodes", min=2, max=16, metavar="N", help="How many nodes. [3; 8 with --chaos]")

@@ -1352,6 +1352,17 @@ class ProviderList(Struct, frozen=True, kw_only=True):
     """The providers."""
 
 
+class PriceParts(Struct, frozen=True, kw_only=True):
+    """The parts of what posting burns."""
+
+    work: NanoAmount
+    """For the tickets, at the tip's difficulty."""
+    bytes: NanoAmount
+    """For what every node fetches of a checked job; 0 if optimistic."""
+    place: NanoAmount
+    """For the job's record in the state."""
+
+
 class Quote(Struct, frozen=True, kw_only=True):
     """What the product X (m x k) times W (n x k) transposed would cost now.
 
@@ -1362,6 +1373,10 @@ class Quote(Struct, frozen=True, kw_only=True):
     """The lottery tickets that multiplying it draws."""
     burn: NanoAmount
     """What posting it burns in the next block, all parts together."""
+    burn_parts: PriceParts
+    """The same by its parts."""
+    burn_per_tera: NanoAmount
+    """The same per 10^12 multiply-accumulates, padding not counted."""
     reward_per_ticket: NanoAmount
     """The median reward per ticket of recently settled jobs."""
     suggested_reward: NanoAmount
@@ -1377,7 +1392,9 @@ class Quote(Struct, frozen=True, kw_only=True):
     max_bytes: int
     """The most bytes that a checked job may have."""
     mode: JobMode
-    """Values: "checked" if the product is small enough, else "optimistic"."""
+    """The mode that burns less, of those that are possible."""
+    mode_reason: str
+    """Why it is this mode, in words."""
 
 
 class RawHeaders(Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""`inos job`: quote, post, list, show, history, record, watch, result, receipt, cancel."""
+"""`inos job`: quote, post, list, show, history, record, watch, result, receipt, dispute, cancel."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -35,6 +35,7 @@ from inos.client.models import Job
 from inos.client.operands import check_shapes, to_operand
 from inos.genesis import Network, load_network
 from inos.primitives.units import Nano, format_credits
+from inos.wallet import build
 from inos.wallet.addresses import encode_address
 from inos.wallet.keys import Key
 
@@ -76,7 +77,7 @@ def post(
         typer.Option(
             "--mode",
             metavar="checked|optimistic",
-            help="Checked by every node, or only challenged: by size without.",
+            help="Checked by every node, or only where somebody doubts it: the cheaper without.",
         ),
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the job is settled.")] = False,
@@ -96,15 +97,21 @@ def post(
     """Post a job. Both matrices and the balance are checked before anything is sent."""
     x8, w8 = to_operand(open_matrix(x), str(x)), to_operand(open_matrix(w), str(w))
     check_shapes(x8, w8)
-    offer = call_rpc(rpc, "job_quote", {"m": x8.shape[0], "n": w8.shape[0], "k": x8.shape[1]})
-    nano = parse_amount(reward, "the reward") if reward is not None else Nano(int(offer["suggested_reward"]))
+    asked: dict[str, Any] = {"m": x8.shape[0], "n": w8.shape[0], "k": x8.shape[1], "mode": _read_mode(mode)}
+    if reward is not None:
+        asked["reward"] = str(parse_amount(reward, "the reward"))
     most = parse_amount(max_burn, "the highest burn") if max_burn is not None else None
     stake = parse_amount(bond, "the bond") if bond is not None else None
-    burn = format_credits(int(offer["burn"]))
     if output is not None:
         output = check_writable(output)
     key = _unlock(rpc, network, wallet, wallet_dir, index, password_file)
-    question = f"Post {x} times {w} transposed for {format_credits(nano)} credits, and burn about {burn}?"
+    asked["poster"] = encode_address(load_network(network).hrp, key.address)
+    offer = call_rpc(rpc, "job_quote", asked)
+    nano = Nano(int(asked.get("reward", offer["suggested_reward"])))
+    question = (
+        f"Post {x} times {w} transposed for {format_credits(nano)} credits, and burn {_market.describe_burn(offer)}?\n"
+        f"It is {offer['mode']}: {offer['mode_reason']}. Post it?"
+    )
     _wallets.confirm_or_stop(question, yes=yes or json_)
 
     async def do(client: Client) -> Job | str:
@@ -115,16 +122,17 @@ def post(
             bond=stake,
             max_burn=most,
             lifetime=lifetime,
-            mode=_read_mode(mode),
+            mode=offer["mode"],
             on_progress=make_progress("sent", is_quiet=json_),
         )
         if not wait and output is None:
             return job
         _say(f"posted {job}, waiting for its result", as_json=json_)
-        settled = await client.wait_job(job, timeout)
         if output is not None:
-            await _save(client, job, output, as_json=json_)
-        return settled
+            found = await client.wait_result(job, timeout)
+            await client.fetch_or_dispute(found, lambda: _save(client, job, output, as_json=json_))
+            return await client.job(job)
+        return await client.wait_job(job, timeout)
 
     done = _run(rpc, key, do)
     if json_:
@@ -132,7 +140,8 @@ def post(
     elif isinstance(done, str):
         print(f"posted {done}\nits result, once settled: inos job result {done} -o Y.npy")
     else:
-        print(f"settled {done.id} at height {done.closed_at} by {done.worker}")
+        at = "" if done.closed_at is None else f" at height {done.closed_at}"
+        print(f"{done.state} {done.id}{at} by {done.worker}")
         if output is not None:
             print(f"checked and written to {output}")
 
@@ -140,7 +149,7 @@ def post(
 @app.command("list")
 def list_(
     state: Annotated[
-        str | None, typer.Option("--state", help="open, claimed, delivered, settled or cancelled.")
+        str | None, typer.Option("--state", help="open, claimed, delivered, disputed, settled, cancelled or undecided.")
     ] = None,
     poster: Annotated[str | None, typer.Option("--poster", metavar="ADDRESS", help="Whose jobs.")] = None,
     worker: Annotated[str | None, typer.Option("--worker", metavar="ADDRESS", help="Claimed or done by whom.")] = None,
@@ -221,6 +230,45 @@ def result(
 
 
 @app.command()
+def dispute(
+    job: JobArgument,
+    wallet: WalletOption = DEFAULT_WALLET,
+    index: IndexOption = 0,
+    network: NetworkOption = DEFAULT_NETWORK,
+    wallet_dir: WalletDirOption = None,
+    password_file: PasswordFileOption = None,
+    rpc: RpcOption = DEFAULT_RPC,
+    yes: YesOption = False,
+    json_: JsonOption = False,
+) -> None:
+    """Ask a jury about a delivered result that is wrong, or whose bytes nobody serves; it takes a stake."""
+    net = load_network(network)
+    found = call_rpc(rpc, "job_get", {"id": job})
+    if found["mode"] != "optimistic":
+        fail("wrong-mode", f"job {job} is {found['mode']}: every node checks its result before it is paid")
+    if found["state"] != "delivered":
+        hint = "a result can be disputed between its delivery and its payment"
+        fail("job-not-delivered", f"job {job} is {found['state']}", hint)
+    bond = int(found["bond"])
+    stake = build.compute_stake(net.params, bond, found["x"]["rows"], found["w"]["rows"], found["x"]["cols"])
+    key = _unlock(rpc, network, wallet, wallet_dir, index, password_file)
+    question = (
+        f"Stake {format_credits(stake)} credits, of which {format_credits(stake - bond)} are the jury's fee, on job "
+        f"{job} being wrong or unavailable?\nIf the jury finds it right, half of the fee is lost. Dispute it?"
+    )
+    _wallets.confirm_or_stop(question, yes=yes)
+
+    async def do(client: Client) -> str:
+        return await client.dispute(job)
+
+    tx = _run(rpc, key, do)
+    if json_:
+        print_json({"id": tx, "job": job, "stake": str(stake), "fee": str(stake - bond)})
+    else:
+        print(f"sent {tx}; the jury's verdict: inos job watch {job}")
+
+
+@app.command()
 def cancel(
     job: JobArgument,
     wallet: WalletOption = DEFAULT_WALLET,
@@ -234,7 +282,7 @@ def cancel(
     """Take back the reward of your own job that nobody has claimed, or that is past its deadline."""
     found = call_rpc(rpc, "job_get", {"id": job})
     state, height = found["state"], call_rpc(rpc, "chain_head")["height"]
-    if state in ("settled", "cancelled"):
+    if state in _market.CLOSED:
         fail("job-closed", f"job {job} is {state} already")
     if state != "open" and height < found["deadline"]:
         hint = f"a job can be cancelled while nobody has it, or from block {found['deadline']} on; now is {height}"

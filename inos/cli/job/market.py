@@ -22,7 +22,7 @@ MAX_UNKNOWN: Final = 6
 """Looks in a row at which neither chain nor pool know a job: a reorganisation takes a moment to put it back."""
 STEPS: Final = 20
 """Lines about a product being made, at most."""
-CLOSED: Final = frozenset({"settled", "cancelled"})
+CLOSED: Final = frozenset({"settled", "cancelled", "undecided"})
 
 JobArgument = Annotated[str, typer.Argument(metavar="ID", help="The job's id, 64 hex digits.")]
 
@@ -31,12 +31,15 @@ def quote(
     x: Annotated[str, typer.Argument(metavar="X.npy|M", help="X, or how many rows it has.")],
     w: Annotated[str, typer.Argument(metavar="W.npy|N", help="W, or how many rows it has.")],
     k: Annotated[int | None, typer.Argument(metavar="[K]", help="Columns of both, where no files are given.")] = None,
+    mode: Annotated[
+        str | None, typer.Option("--mode", metavar="checked|optimistic", help="Its price in this mode.")
+    ] = None,
     rpc: RpcOption = DEFAULT_RPC,
     json_: JsonOption = False,
 ) -> None:
     """What a product would cost now: the burn, a reward as others paid lately, and how long it may take."""
     m, n, depth = _read_shape(x, w, k)
-    found = call_rpc(rpc, "job_quote", {"m": m, "n": n, "k": depth})
+    found = call_rpc(rpc, "job_quote", {"m": m, "n": n, "k": depth} | ({} if mode is None else {"mode": mode}))
     if json_:
         print_json(found)
     else:
@@ -50,12 +53,20 @@ def describe_quote(quote: dict[str, Any]) -> str:
     lines = [
         f"tickets   {quote['tickets']}",
         f"reward    {format_credits(int(quote['suggested_reward']))} credits, {basis}",
-        f"burned    {format_credits(int(quote['burn']))} credits",
+        f"burned    {describe_burn(quote)}",
+        f"          {format_credits(int(quote['burn_per_tera']))} credits per 10^12 multiply-accumulates",
+        f"mode      {quote['mode']}: {quote['mode_reason']}",
         f"takes     about {quote['expected_s']:.0f} s ({quote['expected_blocks']} blocks)",
     ]
-    if quote["mode"] == "optimistic":
-        lines.append(f"mode      optimistic: {quote['bytes']:,} bytes are too many for every node to check")
     return "\n".join(lines)
+
+
+def describe_burn(quote: dict[str, Any]) -> str:
+    """What posting burns, and its parts, in one line."""
+    parts = quote["burn_parts"]
+    work, size, place = (format_credits(int(parts[name])) for name in ("work", "bytes", "place"))
+    checking = f", {size} for the bytes every node fetches" if int(parts["bytes"]) else ""
+    return f"{format_credits(int(quote['burn']))} credits ({work} for the work{checking}, {place} for the record)"
 
 
 def watch(
@@ -64,7 +75,7 @@ def watch(
     rpc: RpcOption = DEFAULT_RPC,
     json_: JsonOption = False,
 ) -> None:
-    """Follow a job until it is settled or cancelled, telling what happens to it."""
+    """Follow a job until it is closed: settled, cancelled or undecided, telling what happens to it."""
     until, last, unknown = time.monotonic() + timeout, "", 0
     while True:
         found = _find(rpc, job)
@@ -109,7 +120,7 @@ def receipt(
 
 
 def history(job: JobArgument, rpc: RpcOption = DEFAULT_RPC, json_: JsonOption = False) -> None:
-    """What happened to a job: posted, claimed, lapsed, settled."""
+    """What happened to a job: posted, claimed, lapsed, disputed, settled."""
     found = call_rpc(rpc, "job_history", {"id": job})
     if json_:
         print_json(found)
@@ -170,6 +181,14 @@ def _describe_event(event: dict[str, Any]) -> str:
             return f"the claim{who.replace('by', 'of')} {name}: its bond of {amount} is lost"
         case "cancelled":
             return f"cancelled, {amount} returned"
+        case "disputed":
+            return f"disputed, {amount} at stake"
+        case "upheld":
+            return "a jury found the result right"
+        case "rejected":
+            return f"a jury did not find the result right: the bond of {amount} is lost"
+        case "undecided":
+            return f"its jury came to no decision: the reward of {amount} is burned"
         case _:
             return f"{kind}{who}, bond {amount}"
 
@@ -244,5 +263,9 @@ def _describe_state(state: str, found: dict[str, Any] | None) -> str:
         # In steps, so that a large job is not a line each half second.
         return text if not done else f"{text}; {done * STEPS // rows * 100 // STEPS} % of its rows made here"
     if state == "delivered":
-        return f"delivered by {found['worker']}, paid at height {until} unless it is shown wrong before"
+        return f"delivered by {found['worker']}, paid at height {until} unless it is shown wrong or disputed before"
+    if state == "disputed":
+        return f"disputed: a jury decides about the result of {found['worker']}"
+    if state == "undecided":
+        return f"undecided at height {found['closed_at']}: its jury came to no decision, and the reward was burned"
     return f"{state} at height {found['closed_at']}" + (f" by {found['worker']}" if found["worker"] else "")
