@@ -40,7 +40,7 @@ def choose_mode(
     Args:
         difficulty: D of that block. reward: nano.
         jurors: members of the voting committee without the poster.
-        wanted: the mode that the poster insists on, if any.
+        wanted: the mode that the poster insists on, if any. An optimistic job may then wait for voters.
 
     Raises:
         WalletError: "job-too-large", "bond-too-large" or "no-jury" if no mode, or not the wanted one, is possible.
@@ -51,7 +51,7 @@ def choose_mode(
         for mode in (JobMode.CHECKED, JobMode.OPTIMISTIC)
     )
     no_checked = _find_obstacle_to_checked(params, size)
-    no_optimistic = _find_obstacle_to_optimistic(params, height, size, reward, jurors)
+    no_optimistic = _find_obstacle_to_optimistic(params, height, size, reward, jurors if wanted is None else MIN_JURORS)
     if wanted is not None:
         obstacle = no_checked if wanted is JobMode.CHECKED else no_optimistic
         if obstacle is not None:
@@ -66,9 +66,8 @@ def choose_mode(
         return ModeChoice(JobMode.OPTIMISTIC, optimistic, f"a check by every node would burn {more} credits more")
     if no_checked is None:
         return ModeChoice(JobMode.CHECKED, checked, f"optimistic is not possible: {no_optimistic.message}")
-    raise WalletError(
-        no_checked.code, f"{no_checked.message}; as an optimistic job, {no_optimistic.message}", hint=no_checked.hint
-    )
+    text = f"{no_checked.message}; an optimistic one is not possible either: {no_optimistic.message}"
+    raise WalletError(no_optimistic.code, text, hint=no_optimistic.hint)
 
 
 def _find_obstacle_to_checked(params: Params, size: int) -> WalletError | None:
@@ -90,5 +89,5 @@ def _find_obstacle_to_optimistic(
         return WalletError("bond-too-large", text, hint="split X into blocks of rows, or offer less")
     if jurors < MIN_JURORS:
         text = f"a jury needs {MIN_JURORS} voters beside the poster, and the committee has {jurors}"
-        return WalletError("no-jury", text, hint="post it as a checked job, or wait until more nodes vote")
+        return WalletError("no-jury", text, hint="wait until more nodes vote")
     return None

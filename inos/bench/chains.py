@@ -91,7 +91,7 @@ def make_chain(
         network: genesis file made by `make_network`; without it one is made beside the data.
         seed: another one gives other blocks on the same network, and so a fork.
         receivers: accounts that are paid, one after another.
-        voters: of the senders, so many register in block 1, mine, and vote on every checkpoint.
+        voters: of the senders, so many mine in turn, register after their first block, and vote on every checkpoint.
         tell: called with each height.
     """
     started = time.monotonic()
@@ -146,8 +146,8 @@ class _Maker:
             bls=ledger.bls,
             aggregate=aggregate,
         )
-        if voters and tip.header.height == 0:
-            transactions = tuple(self._make_registration(index) for index in range(len(voters)))
+        if 1 <= tip.header.height <= len(voters):  # the voter that found the block before has mined something now
+            transactions: tuple[Transaction, ...] = (self._make_registration(tip.header.height - 1),)
         else:
             transactions = tuple(self._make_transfer() for _ in range(self._transfers))
         for tx in transactions:

@@ -6,9 +6,8 @@ async with inos.Client("http://127.0.0.1:8645", wallet=key) as client:
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias, TypeVar
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +43,6 @@ DEFAULT_TIMEOUT_S: Final = 30.0
 DEFAULT_JOB_TIMEOUT_S: Final = 600.0
 Mode: TypeAlias = Literal["checked", "optimistic"]
 MODES: Final[dict[str, JobMode]] = {"checked": JobMode.CHECKED, "optimistic": JobMode.OPTIMISTIC}
-T = TypeVar("T")
 
 
 class Client(Sender):
@@ -247,17 +245,11 @@ class Client(Sender):
         async def fetch() -> NDArray[np.int32]:
             return await self._fetch_result(found, x8, w8, FETCH_WAIT_S)
 
-        y = await (self.fetch_or_dispute(found, fetch) if auto_dispute else fetch())
+        window = (await self.get_network()).params.challenge_window
+        y = await (fetch_or_dispute(self, found, window, fetch) if auto_dispute else fetch())
         if confirmations > 1 and found.state != "settled":
             await self.wait_job(job, timeout_s, confirmations=confirmations)
         return y
-
-    async def fetch_or_dispute(self, job: models.Job, fetch: Callable[[], Awaitable[T]]) -> T:
-        """Call `fetch`, which fetches and checks a job's result, until it succeeds; dispute the job where it does not
-        in half of the challenge window, or where the result is wrong.
-        """
-        window = (await self.get_network()).params.challenge_window
-        return await fetch_or_dispute(self, job, window, fetch)
 
     async def _fetch_result(
         self, settled: models.Job, x: NDArray[np.int8], w: NDArray[np.int8], wait_s: float

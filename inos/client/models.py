@@ -1586,6 +1586,12 @@ class WorkerRecord(Struct, frozen=True, kw_only=True):
     """Claims that were not delivered in time; each cost its bond."""
     challenged: int
     """Results that were shown to be wrong; each cost its bond and all reputation."""
+    disputed: int
+    """Results that somebody asked a jury about."""
+    rejected: int
+    """Results that a jury did not find right; each cost its bond and all reputation."""
+    undecided: int
+    """Results whose jury came to no decision."""
     tickets: int
     """The tickets of the jobs settled."""
     earned: NanoAmount
@@ -1607,12 +1613,18 @@ class PosterRecord(Struct, frozen=True, kw_only=True):
     """Claims on its jobs that lapsed, because of bad workers or withheld operands."""
     challenged: int
     """Results of its jobs that were shown to be wrong."""
+    disputed: int
+    """Results of its jobs that somebody asked a jury about."""
+    rejected: int
+    """Results of its jobs that a jury did not find right."""
+    undecided: int
+    """Jobs whose jury came to no decision."""
     tickets: int
     """The tickets of the jobs settled."""
     paid: NanoAmount
     """The rewards of the jobs settled."""
     burned: NanoAmount
-    """What posting its jobs burned."""
+    """What posting its jobs burned, and the rewards of undecided ones."""
 
 
 class TrackRecord(Struct, frozen=True, kw_only=True):

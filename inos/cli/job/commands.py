@@ -31,6 +31,7 @@ from inos.cli.common.wallets import (
 )
 from inos.cli.job import market as _market
 from inos.client.client import DEFAULT_JOB_TIMEOUT_S, Client, Mode
+from inos.client.disputing import fetch_or_dispute
 from inos.client.models import Job
 from inos.client.operands import check_shapes, to_operand
 from inos.genesis import Network, load_network
@@ -130,7 +131,8 @@ def post(
         _say(f"posted {job}, waiting for its result", as_json=json_)
         if output is not None:
             found = await client.wait_result(job, timeout)
-            await client.fetch_or_dispute(found, lambda: _save(client, job, output, as_json=json_))
+            window = (await client.get_network()).params.challenge_window
+            await fetch_or_dispute(client, found, window, lambda: _save(client, job, output, as_json=json_))
             return await client.job(job)
         return await client.wait_job(job, timeout)
 

@@ -147,13 +147,20 @@ def describe_worker(side: dict[str, Any]) -> str:
     """Lines for people."""
     if not side["claimed"]:
         return "as a worker   no claims"
-    under_way = side["claimed"] - side["settled"] - side["lapsed"] - side["challenged"]
+    ended = ("settled", "lapsed", "challenged", "rejected", "undecided")
+    under_way = side["claimed"] - sum(side[name] for name in ended)
     return (
         f"as a worker   {side['claimed']} claimed: {side['settled']} settled, {side['lapsed']} lapsed, "
         f"{side['challenged']} shown wrong, {under_way} under way\n"
+        f"              {describe_juries(side)}\n"
         f"              {side['tickets']} tickets for {format_credits(int(side['earned']))} credits; "
         f"{format_credits(int(side['bonds_lost']))} credits of bonds lost"
     )
+
+
+def describe_juries(side: dict[str, Any]) -> str:
+    """What juries said, in one line."""
+    return f"{side['disputed']} disputed: {side['rejected']} found not right, {side['undecided']} undecided"
 
 
 def describe_poster(side: dict[str, Any]) -> str:
@@ -163,6 +170,7 @@ def describe_poster(side: dict[str, Any]) -> str:
     return (
         f"as a poster   {side['posted']} posted: {side['settled']} settled, {side['cancelled']} cancelled; "
         f"{side['lapsed']} claims lapsed, {side['challenged']} results shown wrong\n"
+        f"              {describe_juries(side)}\n"
         f"              {side['tickets']} tickets for {format_credits(int(side['paid']))} credits; "
         f"{format_credits(int(side['burned']))} credits burned"
     )

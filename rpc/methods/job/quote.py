@@ -105,7 +105,7 @@ async def job_quote(node: NodePort, params: QuoteParams) -> QuoteModel:
             wanted=None if params.mode is None else MODES[params.mode],
         )
     except WalletError as error:
-        raise make_invalid_param("m", error.message, code=error.code, hint=error.hint) from error
+        raise make_invalid_param("mode", error.message, code=error.code, hint=error.hint) from error
     if choice.mode == transactions.JobMode.OPTIMISTIC:
         blocks += node.params.challenge_window
     return QuoteModel(
