@@ -120,6 +120,7 @@ def test_keys_and_kinds_stay(inos_devnet: TestChain, tmp_path: Path, monkeypatch
     run("job receipt", job, "-o", "r.json", "--depth", "0")
     run("verify", "r.json", "--x", "X.npy", "--w", "W.npy", "--y", "Y.npy")
     run("job cancel", job, *password, code=1)
+    run("job dispute", job, "-y", *password, code=1)  # every node checked it
 
     run("status")
     run("top")
@@ -137,7 +138,8 @@ def test_keys_and_kinds_stay(inos_devnet: TestChain, tmp_path: Path, monkeypatch
     run("mesh pin", stored, *token)
     run("mesh unpin", stored, *token)
     run("mesh quota", "1G", *token)
-    run("mesh drop", run("mesh put", "Y.npy")["id"], *token)
+    np.save("unused.npy", rng.integers(-64, 64, (32, 1024), np.int8))
+    run("mesh drop", run("mesh put", "unused.npy")["id"], *token)
     run("finality status")
     run("finality import", "X.npy", "--data-dir", str(tmp_path / "stopped"), code=1)
     run("genesis list")
