@@ -46,11 +46,10 @@ lint: setup ## run ruff, mypy in strict mode, and the import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-sanitize: ## run the kernels on small shapes under AddressSanitizer and UndefinedBehaviorSanitizer
-models: setup ## write the client's models and blocking methods anew, after the RPC or the client has changed
+models: setup ## regenerate the client's models and blocking methods (after the RPC or the client changed)
 	@cd tools && PYTHONPATH=. ../$(BIN)/python -m client_code
 
-sanitize: ## the kernels on small shapes under AddressSanitizer and UndefinedBehaviorSanitizer
+sanitize: ## run the kernels on small shapes under AddressSanitizer and UndefinedBehaviorSanitizer
 	@mkdir -p build
 	$(CC) -O1 -g -Wall -Wextra -Werror -Wno-psabi -fsanitize=address,undefined -fno-sanitize-recover=all -I$(CSRC) $(SELFCHECK) -o $(SANITIZED)
 	$(SANITIZED)

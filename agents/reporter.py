@@ -1,9 +1,9 @@
-"""Sends evidence: whoever was caught with two votes that nobody may sign both loses the bond for it.
+"""The reporter sends evidence: a voter that signed two conflicting votes loses its bond for it.
 
-Every node finds the same evidence, and one report is enough; so each waits a time drawn by chance before it sends its
-own, and sends none while one waits in its pool. Evidence is public, so anybody can copy it, or put a report of its own
-into a block it mines. A report that came too late costs nothing but its place: the account's next transactions would
-wait behind it, so its nonce is used up by a transfer of 1 nano to the account itself.
+Every node finds the same evidence, and one report is enough. So each reporter waits a random time before it sends its
+own report, and sends none while another one waits in its pool. Evidence is public, so anybody can copy it, or put a
+report of its own into a block it mines. A report that came too late costs only its place in the queue: the account's
+next transactions would wait behind it, so its nonce is used up by a transfer of 1 nano to the account itself.
 """
 
 import asyncio
@@ -27,9 +27,10 @@ log: Final = structlog.get_logger("finality")
 
 LOOK_S: Final = 5.0
 SPREAD_SPACINGS: Final = 2.0
-"""The wait is drawn from up to so many block intervals."""
+"""The random wait is at most this many block intervals."""
 PATIENCE_BLOCKS: Final = 4
-"""A report of somebody else that is in no block after so many may never be in one: its account's turn may not come."""
+"""A report of another account that is in no block after this many may never be in one, because its nonce may never be
+next."""
 
 
 class _Sent(Struct, frozen=True):
@@ -43,7 +44,7 @@ class Reporter:
     """Runs until cancelled.
 
     Args:
-        secret: of the account that sends reports, and gets its tenth of the bonds.
+        secret: the key of the account that sends reports, and gets a tenth of each bond.
     """
 
     def __init__(self, core: NodeCore, secret: bytes, rng: Randomness) -> None:
@@ -59,7 +60,7 @@ class Reporter:
         async with self._core.events.subscribe() as events:
             while True:
                 for evidence in self._core.votes.pool.get_evidence():
-                    await self._see_to(evidence)
+                    await self._report_if_due(evidence)
                 try:
                     async with asyncio.timeout(LOOK_S):
                         while not isinstance(await anext(events), TipChanged | VoteAdded):
@@ -67,7 +68,7 @@ class Reporter:
                 except TimeoutError:
                     continue
 
-    async def _see_to(self, evidence: Evidence) -> None:
+    async def _report_if_due(self, evidence: Evidence) -> None:
         key, core = evidence.first.key, self._core
         if not is_voter(core.ledger.state, key):
             await self._clear_way(key)
@@ -83,7 +84,7 @@ class Reporter:
             log.info("evidence not sent", key=key.hex(), code=error.code, error=error.message)
 
     def _is_reported(self, key: bytes) -> bool:
-        """Whether a report of it waits in the pool: this node's own, or anybody's that came lately."""
+        """Return True if a report of the voter waits in the pool, this node's own or a recent one of another node."""
         pool = self._core.mempool
         if key in self._sent and pool.has(self._sent[key].tx):
             return True

@@ -1,4 +1,4 @@
-"""Transactions that an agent sends from its account."""
+"""Agents sign transactions with the key of their account."""
 
 from typing import Final
 
@@ -8,7 +8,7 @@ from inos.primitives.signatures import compute_address, compute_public_key
 from inos.primitives.transactions import Payload, Transaction, sign_transaction
 
 TX_BYTES: Final = 256
-"""A transaction without its payload has at most so many."""
+"""A transaction without its payload has at most this many bytes."""
 
 
 def make_transaction(core: NodeCore, secret: bytes, payload: Payload) -> Transaction:

@@ -1,4 +1,4 @@
-"""What the watcher and the voter say of themselves; the RPC shows it."""
+"""The watcher and the voter report their status in these structs, which the RPC shows."""
 
 from msgspec import Struct
 
@@ -6,17 +6,17 @@ from inos.primitives.units import Address
 
 
 class WatchStatus(Struct, frozen=True, kw_only=True):
-    """What the node's watcher has seen since it was started."""
+    """This is what the node's watcher has done since it was started."""
 
     address: Address
-    """Who sends challenges."""
+    """This account sends challenges."""
     checked: int
-    """Results looked at to the end."""
+    """This many results were checked to the end."""
     wrong: int
     challenged: int
-    """Challenges sent."""
+    """This many challenges were sent."""
     unavailable: int
-    """Results whose matrices could not be had before they were paid."""
+    """This many results were paid before their matrices could be fetched."""
     last_error: str
 
 
@@ -33,22 +33,22 @@ class JurorStatus(Struct, frozen=True, kw_only=True):
 
 
 class VoterStatus(Struct, frozen=True, kw_only=True):
-    """The node's own voter."""
+    """This is the state of the node's own voter."""
 
     key: bytes
-    """Its BLS public key."""
+    """This is the voter's public BLS key."""
     address: Address | None
-    """Who registered the key, else whose account the node would register; None where it has none."""
+    """This account registered the key, or would register it; it is None if the node has no account."""
     is_registered: bool
     bond: int
-    """Nano."""
+    """The bond is in nano."""
     leaves_at: int
-    """Height from which the bond can be withdrawn; 0 while it votes."""
+    """The bond can be withdrawn from this height on; it is 0 while the voter votes."""
     mined: int
-    """The account's mined figure at the tip, in nano."""
+    """The account has mined this much at the tip, in nano."""
     weight: int
-    """What it would weigh in a committee that nothing limits: its mined figure as far as the bond reaches."""
+    """A committee without limits gives the voter this weight: its mined figure, as far as the bond reaches."""
     votes: int
-    """Sent since the start."""
+    """This many votes were sent since the start."""
     last_epoch: int
     last_error: str

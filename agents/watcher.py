@@ -1,7 +1,8 @@
-"""Checks every optimistic result in its window, and challenges the wrong ones with a key of its own.
+"""The watcher checks every optimistic result in its challenge window, and challenges the wrong ones from its own
+account.
 
-Pipeline: delivered and disputed jobs at the tip -> `result_check` -> challenge of the first wrong tile. A result that
-cannot be fetched is counted and logged; the watcher disputes nothing.
+Pipeline: delivered and disputed jobs at the tip -> `result_check` -> challenge of the first wrong tile. The watcher
+counts and logs a result that cannot be fetched; it disputes nothing.
 """
 
 import asyncio
@@ -24,29 +25,29 @@ from inos.primitives.units import JobId, TxId
 log: Final = structlog.get_logger("watch")
 
 MAX_WATCHED: Final = 4096
-"""Delivered jobs looked at; the oldest first."""
+"""The watcher looks at this many delivered jobs, the oldest first."""
 MAX_FETCHING: Final = 16
-"""Results fetched at one time: one that nobody serves must not hold up the others."""
+"""This many results are fetched at one time, so that one that no node serves does not delay the others."""
 LOOK_S: Final = 2.0
-"""At least this often the tip is looked at, whatever the events say."""
+"""The watcher looks at the tip at least this often, whatever the events say."""
 OPEN: Final = (JobState.DELIVERED, JobState.DISPUTED)
-"""States of a job whose result can be shown wrong."""
+"""In these states a job's result can be shown wrong."""
 
 
 class Watcher:
     """Runs until cancelled.
 
     Args:
-        key: the secret (32 bytes) of the account that sends challenges, and is paid for them.
+        key: the secret (32 bytes) of the account that sends challenges and receives their rewards.
     """
 
     def __init__(self, core: NodeCore, key: bytes) -> None:
         self._core = core
         self._check = ResultCheck(core, key)
         self._address = compute_address(compute_public_key(key))
-        self._judged: OrderedDict[tuple[bytes, bytes], WrongTile | None] = OrderedDict()
-        """By job and result; None where the result is right."""
-        self._judging: set[tuple[bytes, bytes]] = set()
+        self._findings: OrderedDict[tuple[bytes, bytes], WrongTile | None] = OrderedDict()
+        """The verdicts by job and result; None means that the result is right."""
+        self._in_progress: set[tuple[bytes, bytes]] = set()
         self._sent: dict[bytes, TxId] = {}
         self._checked = self._wrong = self._challenged = self._unavailable = 0
         self._last_error = ""
@@ -66,7 +67,7 @@ class Watcher:
         log.info("watching optimistic results", key=self._address.hex())
         async with asyncio.TaskGroup() as group, self._core.events.subscribe() as events:
             while True:
-                await self._look(group)
+                await self._check_new(group)
                 try:
                     async with asyncio.timeout(LOOK_S):
                         while not isinstance(await anext(events), TipChanged):
@@ -74,23 +75,23 @@ class Watcher:
                 except TimeoutError:
                     continue
 
-    async def _look(self, group: asyncio.TaskGroup) -> None:
-        """Begin with results that are new, and see to those that are wrong."""
+    async def _check_new(self, group: asyncio.TaskGroup) -> None:
+        """Start to check new results, and challenge the wrong ones."""
         ledger = self._core.ledger
         delivered = [each for state in OPEN for each in ledger.list_jobs(state=state, limit=MAX_WATCHED)]
         for job_id, job in delivered:
             if job.y is None:
                 continue
             name = (bytes(job_id), bytes(job.y.id))
-            if name in self._judged:
-                await self._see_to(job_id, job, self._judged[name])
-            elif name not in self._judging and len(self._judging) < MAX_FETCHING:
-                self._judging.add(name)
-                group.create_task(self._judge(job_id, job, job.y))
+            if name in self._findings:
+                await self._challenge_if_wrong(job_id, job, self._findings[name])
+            elif name not in self._in_progress and len(self._in_progress) < MAX_FETCHING:
+                self._in_progress.add(name)
+                group.create_task(self._check_result(job_id, job, job.y))
         live = {bytes(job_id) for job_id, _ in delivered}
         self._sent = {job: tx for job, tx in self._sent.items() if job in live}
 
-    async def _judge(self, job_id: JobId, job: Job, y: MatrixRef) -> None:
+    async def _check_result(self, job_id: JobId, job: Job, y: MatrixRef) -> None:
         name = (bytes(job_id), bytes(y.id))
         try:
             arrays = await self._check.fetch((job.x, job.w, y), partial(self._is_open, job_id, y))
@@ -98,16 +99,16 @@ class Watcher:
             self._keep(name, finding)
             log.info("result checked", job=job_id.hex(), is_right=finding is None)
             if self._is_open(job_id, y):
-                await self._see_to(job_id, job, finding)
+                await self._challenge_if_wrong(job_id, job, finding)
         except MatrixMissing as error:
             self._unavailable += 1
-            self._note(job_id, error)
+            self._record_error(job_id, error)
         except InosError as error:
-            self._note(job_id, error)
+            self._record_error(job_id, error)
         finally:
-            self._judging.discard(name)
+            self._in_progress.discard(name)
 
-    async def _see_to(self, job_id: JobId, job: Job, finding: WrongTile | None) -> None:
+    async def _challenge_if_wrong(self, job_id: JobId, job: Job, finding: WrongTile | None) -> None:
         """Challenge a wrong result, unless this node's challenge waits in the pool."""
         sent = self._sent.get(job_id)
         if finding is None or job.y is None or (sent is not None and self._core.mempool.has(sent)):
@@ -116,20 +117,20 @@ class Watcher:
             self._sent[bytes(job_id)] = await self._check.challenge(job_id, job, job.y, finding)
             self._challenged += 1
         except InosError as error:
-            self._note(job_id, error)
+            self._record_error(job_id, error)
 
     def _is_open(self, job_id: JobId, y: MatrixRef) -> bool:
-        """Whether this very result can still be challenged."""
+        """Return True if this result can still be challenged."""
         job = self._core.ledger.state.get_job(job_id)
         return job is not None and job.state in OPEN and job.y == y
 
     def _keep(self, name: tuple[bytes, bytes], finding: WrongTile | None) -> None:
         self._checked += 1
         self._wrong += finding is not None
-        self._judged[name] = finding
-        while len(self._judged) > MAX_WATCHED:
-            self._judged.popitem(last=False)
+        self._findings[name] = finding
+        while len(self._findings) > MAX_WATCHED:
+            self._findings.popitem(last=False)
 
-    def _note(self, job_id: JobId, error: InosError) -> None:
+    def _record_error(self, job_id: JobId, error: InosError) -> None:
         self._last_error = f"job {job_id.hex()[:16]}: [{error.code}] {error.message}"
-        log.warning("result not watched to the end", job=job_id.hex(), code=error.code, error=error.message)
+        log.warning("check of a result failed", job=job_id.hex(), code=error.code, error=error.message)

@@ -20,7 +20,7 @@ from cheating.compiled import NoCheat
 from cheating.kernel import Cheat
 from cheating.measure import Result, measure
 from cheating.strategies import list_attacks
-from inos.bench.work.report import describe_machine
+from inos.bench.machine import describe_machine
 from inos.work.backends import InvalidBackend, get_backend
 from inos.work.engine import get_threads
 

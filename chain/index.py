@@ -7,6 +7,7 @@ from inos.chain.entry import (
     Entry,
     Tip,
     check_entries,
+    find_fork,
     get_ancestor,
     iterate_back,
     iterate_subtree,
@@ -17,6 +18,7 @@ from inos.consensus.context import AsertAnchor, HeaderContext
 from inos.consensus.forkchoice import NEVER, compute_chain_weight, is_late
 from inos.consensus.params import Params
 from inos.primitives.blocks import Header, get_target
+from inos.primitives.randomness import Randomness
 from inos.primitives.units import BlockId, TimeMs, Weight
 
 __all__ = ["BlockIndex", "Entry", "Tip"]
@@ -54,6 +56,8 @@ class BlockIndex:
         self.tip = self.genesis
         """The connected block; the ledger moves it."""
         self.best_header = self.genesis
+        self._vouched: Entry | None = None
+        """A header whose work was checked by a sample; local, forgotten at a restart."""
         """Best of the chains that are not stalled."""
         self.heaviest = self.genesis
         """Best of all that are not known to be invalid."""
@@ -118,6 +122,34 @@ class BlockIndex:
             self.pledged = None
         if self.best_header.invalid is not None or self.heaviest.invalid is not None:
             self._choose_best()
+
+    def vouch(self, entry: Entry) -> None:
+        """Take the work up to `entry` as checked."""
+        self._vouched = entry
+
+    def is_vouched(self, entry: Entry) -> bool:
+        """Return True if the results of a block lie so deep below checked work that they count as checked."""
+        top = self._vouched
+        if top is None or top.invalid is not None or entry.height >= top.height - self._params.result_depth:
+            return False
+        return get_ancestor(top, entry.height) is entry
+
+    def draw_by_weight(self, count: int, rng: Randomness) -> tuple[Entry, ...]:
+        """Draw headers between the tip's branch and the best header, each with a chance by its weight."""
+        best, base = self.best_header, find_fork(self.best_header, self.tip)
+        drawn = []
+        for _ in range(count):
+            # weights fit 64 bits a block; 128 random bits leave no bias that matters
+            goal = base.weight + rng.getrandbits(128) % (best.weight - base.weight)
+            low, high = int(base.height), int(best.height)
+            while low + 1 < high:
+                middle = (low + high) // 2
+                if get_ancestor(best, middle).weight > goal:
+                    high = middle
+                else:
+                    low = middle
+            drawn.append(get_ancestor(best, high))
+        return tuple(drawn)
 
     def set_held(self, entry: Entry, *, lacks_matrices: bool) -> None:
         """A block that cannot be checked yet, and its descendants, are no candidates for now."""

@@ -203,6 +203,12 @@ class Ledger(ArrivingLedger):
         finally:
             self._flush()
 
+    def vouch(self, block: BlockId) -> None:
+        """Take results more than `result_depth` below a valid header as checked."""
+        entry = self._index.get(block)
+        if entry is not None and entry.invalid is None:
+            self._index.vouch(entry)
+
     def retry_held(self, now_ms: TimeMs) -> BlockOutcome:
         """Try the blocks that waited for matrices or for the checks of their results.
 
@@ -340,7 +346,7 @@ class Ledger(ArrivingLedger):
         """Bring what changed to disk, and only then show it to readers."""
         self._chain.flush()
         if self._index.tip.id != self._reader.tip.id:
-            self._reader = ChainReader(self._db, self._index.tip.to_tip())
+            self._reader = ChainReader(self._db, self._index.tip.to_tip(), self._chain.get_floors())
 
     def _activate(self) -> BlockOutcome:
         """Go to the best chain; a branch that turns out invalid, or cannot be checked yet, is left again.

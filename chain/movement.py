@@ -17,7 +17,8 @@ from inos.chain.notes import make_note_batch
 from inos.chain.staging import StagedState, Staging
 from inos.consensus.execution import ResultChecker, check_state_root, execute_block
 from inos.consensus.params import Params
-from inos.consensus.records import FINALITY_KEY, MAX_RECORD_BYTES, Finality
+from inos.consensus.records import FINALITY_KEY, MAX_RECORD_BYTES, Finality, StateKey
+from inos.consensus.results import TRUSTED_RESULTS
 from inos.primitives.blocks import Block
 from inos.primitives.bls import Bls
 from inos.primitives.codec import decode
@@ -50,6 +51,10 @@ class ConnectedChain:
         """Bring everything staged to disk; where the disk refuses, it is kept for another try."""
         self._staging.flush()
         self._arrived.clear()
+
+    def get_floors(self) -> dict[StateKey, StateKey]:
+        """See Staging.get_floors."""
+        return self._staging.get_floors()
 
     def forget(self) -> None:
         """The state was replaced, not by this class."""
@@ -102,7 +107,8 @@ class ConnectedChain:
         if self._staging.is_full:
             self.flush()
         block = self._arrived.get(entry.id) or self._blocks.get_stored_block(entry.id)
-        executed = execute_block(self._params, StagedState(self._staging), block, self._results, self._bls)
+        results = TRUSTED_RESULTS if self._index.is_vouched(entry) else self._results
+        executed = execute_block(self._params, StagedState(self._staging), block, results, self._bls)
         root, batch = make_connect_batch(self._staging.get, entry, block, executed)
         check_state_root(entry.header, root)
         self._staging.write(batch)

@@ -37,9 +37,10 @@ class HistoryEntry(Struct, frozen=True):
 class ChainReader:
     """A tip with a snapshot of the database taken at it."""
 
-    def __init__(self, database: Database, tip: Tip) -> None:
+    def __init__(self, database: Database, tip: Tip, floors: Mapping[StateKey, StateKey] | None = None) -> None:
         self._snapshot = database.snapshot()
         self._explain = database.explain
+        self._floors = floors or {}
         self.tip = tip
         self.state = StateView(self)
 
@@ -49,7 +50,7 @@ class ChainReader:
 
     def iterate(self, prefix: bytes, start: StateKey | None = None) -> Iterator[tuple[StateKey, bytes]]:
         """See inos.consensus.records.StateReader."""
-        return iterate_state(self._snapshot.iterate, prefix, start)
+        return iterate_state(self._snapshot.iterate, prefix, start or self._floors.get(StateKey(prefix)))
 
     def get_block_id(self, height: int) -> BlockId | None:
         """The connected block at a height."""

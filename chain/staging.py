@@ -33,6 +33,9 @@ class Staging:
         self._changes: dict[bytes, bytes | None] = {}
         self._kinds: dict[bytes, dict[bytes, bytes | None]] = {}
         """The state records among the changes by the kind of record, so that a run of keys is found quickly."""
+        self._floors: dict[bytes, bytes] = {}
+        """By kind of state record, a key below which there is none: LevelDB steps over deleted keys one by one, and a
+        queue deletes at its front."""
         self._bytes = 0
 
     @property
@@ -53,17 +56,28 @@ class Staging:
     def iterate_state(self, prefix: bytes, start: StateKey | None) -> Iterator[tuple[StateKey, bytes]]:
         """State records, staged or stored: see StateReader.iterate."""
         whole, first = schema.STATE + prefix, None if start is None else schema.state_key(start)
+        is_kind = first is None and len(whole) == schema.STATE_KIND_BYTES
+        first = self._floors.get(whole) if is_kind else first
         staged = self._kinds.get(whole[: schema.STATE_KIND_BYTES], {})
         changes = select_range(staged.items(), whole, first)
         for key, value in overlay(changes, self._db.iterate(whole, start=first)):
+            if is_kind:
+                self._floors[whole], is_kind = key, False
             yield StateKey(key[1:]), value
+
+    def get_floors(self) -> dict[StateKey, StateKey]:
+        """By kind of state record, a key below which there is none; a copy."""
+        return {StateKey(kind[1:]): StateKey(floor[1:]) for kind, floor in self._floors.items()}
 
     def write(self, changes: Mapping[bytes, bytes | None], *, is_synced: bool = True) -> None:
         """Stage changes; None deletes. All are on disk after `flush`, none before."""
         self._changes.update(changes)
         for key, value in changes.items():
             if key[:1] == schema.STATE:
-                self._kinds.setdefault(key[: schema.STATE_KIND_BYTES], {})[key] = value
+                kind = key[: schema.STATE_KIND_BYTES]
+                self._kinds.setdefault(kind, {})[key] = value
+                if value is not None and key < self._floors.get(kind, b""):
+                    self._floors[kind] = key
         self._bytes += sum(len(key) + len(value or b"") for key, value in changes.items())
 
     def flush(self) -> None:
@@ -82,6 +96,7 @@ class Staging:
     def forget(self) -> None:
         """Remember nothing of what is in the database: somebody else has written there."""
         self._recent.clear()
+        self._floors.clear()
 
     def explain(self, error: object) -> ChainError:
         """See Database.explain."""

@@ -28,6 +28,7 @@ from inos.consensus.statetree import StateProof
 from inos.primitives.blocks import Block, Header
 from inos.primitives.bls import Bls
 from inos.primitives.matrices import Witness
+from inos.primitives.randomness import Randomness
 from inos.primitives.transactions import Transaction
 from inos.primitives.units import Address, BlockId, Height, JobId, TxId
 
@@ -212,6 +213,18 @@ class LedgerView:
         return entry is not None and entry.height <= best.height and get_ancestor(best, entry.height) is entry
 
     # Known blocks
+
+    def draw_work_sample(self, count: int, rng: Randomness) -> tuple[BlockId, tuple[BlockId, ...]] | None:
+        """Return the best header's id and blocks above the tip, drawn by weight, whose witnesses are to be checked.
+
+        None unless the best header is more than `result_depth` above the tip, and the next block is not vouched for.
+        """
+        best, tip = self._index.best_header, self._index.tip
+        if best.height - tip.height <= self.params.result_depth + 1:
+            return None
+        if self._index.is_vouched(get_ancestor(best, tip.height + 1)):
+            return None
+        return best.id, tuple(entry.id for entry in self._index.draw_by_weight(count, rng))
 
     @property
     def best_header(self) -> Tip:

@@ -30,7 +30,7 @@ from inos.consensus.settlement import (
 )
 from inos.consensus.state import compute_reputation
 from inos.primitives.errors import RuleViolation
-from inos.primitives.matrices import Product
+from inos.primitives.matrices import MatrixRef, Product
 from inos.primitives.transactions import CancelJob, ClaimJob, JobMode, PostJob, SubmitResult
 from inos.primitives.units import U64_MAX, Address, JobId, Nano
 
@@ -125,13 +125,7 @@ def process_submit_result(effects: Effects, sender: Address, payload: SubmitResu
         raise RuleViolation(
             Code.CLAIM_EXPIRED, f"job {job_id.hex()}", expected=f"height <= {claim.expires_at}", got=effects.height
         )
-    if (payload.y.rows, payload.y.cols) != (job.x.rows, job.w.rows):
-        raise RuleViolation(
-            Code.BAD_RESULT_SHAPE,
-            f"result of job {job_id.hex()}",
-            expected=f"{job.x.rows} x {job.w.rows}",
-            got=f"{payload.y.rows} x {payload.y.cols}",
-        )
+    _check_shape(job_id, job, payload.y)
     if job.mode == JobMode.OPTIMISTIC:
         process_delivery(effects, job_id, job, claim, payload.y)
         return
@@ -185,6 +179,16 @@ def _compute_burn(effects: Effects, payload: PostJob) -> int:
             got=price.total,
         )
     return price.total
+
+
+def _check_shape(job_id: JobId, job: Job, y: MatrixRef) -> None:
+    if (y.rows, y.cols) != (job.x.rows, job.w.rows):
+        raise RuleViolation(
+            Code.BAD_RESULT_SHAPE,
+            f"result of job {job_id.hex()}",
+            expected=f"{job.x.rows} x {job.w.rows}",
+            got=f"{y.rows} x {y.cols}",
+        )
 
 
 def _check_open(job_id: JobId, job: Job) -> None:

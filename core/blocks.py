@@ -1,4 +1,4 @@
-"""Adds headers and blocks to the chain, and tries again what was deferred."""
+"""The block service adds headers and blocks to the chain, and tries deferred ones again."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -20,16 +20,17 @@ from inos.primitives.blocks import Block, Header
 from inos.primitives.clock import Clock
 from inos.primitives.errors import ClockAhead, VerdictMissing
 from inos.primitives.matrices import Witness
+from inos.primitives.units import BlockId
 
 log: Final = structlog.get_logger("node")
 
 RETRY_S: Final = 0.25
-"""Deferred blocks are looked at this often."""
+"""The service looks at deferred blocks this often."""
 
 
 class BlockService:
-    """Checks what can be checked without state in threads, changes the chain in the writer thread, and publishes on
-    the event loop where the tip moved."""
+    """Checks in threads what needs no state, changes the chain in the writer thread, and publishes on the event loop
+    when the tip moved."""
 
     def __init__(
         self,
@@ -62,7 +63,7 @@ class BlockService:
         """Check and connect a block with its witness.
 
         Raises:
-            RuleViolation: it is invalid, for ever.
+            RuleViolation: it is invalid and stays so.
             ClockAhead: it is deferred until its time comes. VerdictMissing: it is held until its results are checked.
             ParentMissing: it is not kept.
         """
@@ -86,6 +87,11 @@ class BlockService:
                 self._early.add(error.until, checked.block, checked.witness)
         self.publish(outcome)
         return added
+
+    async def vouch(self, tip: BlockId) -> None:
+        """Take results more than `result_depth` blocks below `tip` as checked: a sample of the work was checked."""
+        await self._threads.write(partial(self._ledger.vouch, tip))
+        await self.retry_held()
 
     async def retry_held(self) -> None:
         """Try the blocks again that wait for the checks of their results."""

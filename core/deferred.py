@@ -1,4 +1,4 @@
-"""Input that cannot be checked yet: blocks ahead of the clock, results whose matrices are missing. All are bounded."""
+"""Input that cannot be checked yet is deferred: blocks ahead of the clock, and results whose matrices are missing."""
 
 import heapq
 from collections import OrderedDict
@@ -19,19 +19,20 @@ log: Final = structlog.get_logger("node")
 MAX_EARLY_BLOCKS: Final = 64
 MAX_RESULTS: Final = 256
 MAX_WAIT_BLOCKS: Final = 16
-"""Blocks a transaction waits for its job: in so many a node has caught up, or the job never gets there."""
+"""A transaction waits this many blocks for its job. By then a node has caught up, or the job never gets there."""
 MAX_WANTED: Final = 4096
 
 
 class EarlyBlock(Struct, frozen=True):
-    """A block from ahead of the clock."""
+    """Holds a block that is ahead of the clock."""
 
     block: Block
     witness: Witness
 
 
 class EarlyBlocks:
-    """Blocks from ahead of the clock, by when to try them again. The latest are dropped when it is full."""
+    """Holds blocks that are ahead of the clock, sorted by when to try them again. The latest are dropped when it is
+    full."""
 
     def __init__(self, limit: int = MAX_EARLY_BLOCKS) -> None:
         self._limit = limit
@@ -64,7 +65,7 @@ class EarlyBlocks:
 
 
 class DeferredResults:
-    """SubmitResult transactions that lack matrices. The oldest are dropped when it is full."""
+    """Holds SubmitResult transactions that lack matrices. The oldest are dropped when it is full."""
 
     def __init__(self, limit: int = MAX_RESULTS) -> None:
         self._limit = limit
@@ -86,12 +87,13 @@ class DeferredResults:
 
 
 class DeferredTransactions:
-    """Transactions whose job is not at this node's tip as they need it: its tip may be a block behind the sender's.
+    """Holds transactions whose job is not at this node's tip as they need it: its tip may be a block behind the
+    sender's.
 
     The oldest are dropped when it is full.
 
     Args:
-        blocks: a transaction is dropped after so many blocks.
+        blocks: a transaction is dropped after this many blocks.
     """
 
     def __init__(self, limit: int = MAX_RESULTS, blocks: int = MAX_WAIT_BLOCKS) -> None:
@@ -118,7 +120,7 @@ class DeferredTransactions:
 
 
 class WantedMatrices:
-    """Ids that deferred blocks and results wait for. The oldest are dropped when it is full."""
+    """Holds the ids that deferred blocks and results wait for. The oldest are dropped when it is full."""
 
     def __init__(self, limit: int = MAX_WANTED) -> None:
         self._limit = limit
@@ -138,7 +140,7 @@ class WantedMatrices:
             self._ids.popitem(last=False)
 
     def discard(self, matrix: MatrixId) -> None:
-        """Forget an id, if it is here."""
+        """Forget an id, if it is there."""
         self._ids.pop(matrix, None)
 
     def list_ids(self) -> tuple[MatrixId, ...]:
@@ -147,7 +149,7 @@ class WantedMatrices:
 
 
 async def retry_deferred(what: str, call: Callable[[], Awaitable[Any]]) -> None:
-    """Try deferred input again. A refusal is logged: the sender waits for no answer any more."""
+    """Try deferred input again. A refusal is only logged, because the sender waits for no answer any more."""
     try:
         await call()
     except InosError as error:

@@ -1,4 +1,4 @@
-"""The node's family of errors."""
+"""The errors of a node itself form one family."""
 
 from inos.primitives.errors import InosError
 

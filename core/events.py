@@ -1,4 +1,4 @@
-"""Events from the writer to every subscriber."""
+"""The event bus delivers events from the writer to every subscriber."""
 
 import asyncio
 from types import TracebackType
@@ -12,10 +12,10 @@ QUEUE_EVENTS: Final = 1024
 
 
 class Subscription:
-    """One subscriber's bounded queue: `async with bus.subscribe() as events: async for event in events`.
+    """Queues one subscriber's events: `async with bus.subscribe() as events: async for event in events`.
 
-    When it is full, the oldest event is dropped and counted in `missed`, so the newest tip always arrives. An event
-    says that something changed; what is true now is read from the ledger and the pool.
+    When the queue is full, the oldest event is dropped and counted in `missed`, so the newest tip always arrives. An
+    event says that something changed; what is true now is read from the ledger and the pool.
     """
 
     def __init__(self, subscribers: "set[Subscription]", limit: int) -> None:
@@ -47,7 +47,7 @@ class Subscription:
 
 
 class EventBus:
-    """Delivers every event to every subscriber. Belongs to the event loop's thread."""
+    """Delivers every event to every subscriber. It belongs to the event loop's thread."""
 
     def __init__(self) -> None:
         self._subscribers: set[Subscription] = set()

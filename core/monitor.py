@@ -1,4 +1,4 @@
-"""What a node observes of itself over time: the delay of its event loop, the blocks that come, its clock's error."""
+"""The monitor observes the node itself: the delay of its event loop, the blocks that arrive, the error of its clock."""
 
 import asyncio
 from collections import deque
@@ -14,30 +14,30 @@ from inos.primitives.units import Address
 
 LOOK_S: Final = 1.0
 SAMPLES: Final = 11
-"""Blocks of other miners that the clock is compared with."""
+"""The clock is compared with this many blocks of other miners."""
 MIN_SAMPLES: Final = 5
 LATE_BLOCKS: Final = 2
-"""A tip that moves by more blocks was synced, not just found: its time says nothing about this clock."""
+"""A tip that moves by more blocks was synced, so its time says nothing about this clock."""
 
 
 class NodeStats(Struct, frozen=True, kw_only=True):
-    """What the node observed of itself since it was started."""
+    """Holds what the node observed of itself since it was started."""
 
     uptime_s: float
     loop_lag_s: float
-    """How much longer than asked for the event loop slept last."""
+    """The last sleep of the event loop was this much longer than requested."""
     blocks_connected: int
     blocks_undone: int
     deepest_reorganisation: int
     clock_ahead_ms: int | None
-    """How far this clock is ahead of the clocks of the blocks' miners; None before enough blocks have come."""
+    """This clock is ahead of the clocks of the miners by so much; it is None before enough blocks have arrived."""
 
 
 class NodeMonitor:
-    """Runs until cancelled.
+    """Observes the node until cancelled.
 
     Args:
-        own: the address this node mines for. Its blocks carry this node's own clock, and are not compared with it.
+        own: the node mines for this address. Blocks of it carry this node's own clock, and are not compared with it.
     """
 
     def __init__(self, events: EventBus, clock: Clock, own: Address | None) -> None:
@@ -67,7 +67,7 @@ class NodeMonitor:
             group.create_task(self._watch_tip())
 
     async def _watch_loop(self) -> None:
-        """Measure by how much a sleep is longer than asked for: so long other work kept the loop."""
+        """Measure how much longer than requested a sleep takes, which is how long other work kept the loop."""
         while True:
             began = self._clock.monotonic()
             await asyncio.sleep(LOOK_S)

@@ -1,4 +1,4 @@
-"""Puts the services of a running node together around one ledger, one pool, one matrix store and one writer thread."""
+"""The core puts the services of a node together around one ledger, one pool, one matrix store and one writer thread."""
 
 import asyncio
 from functools import partial
@@ -30,16 +30,16 @@ from inos.primitives.units import MatrixId
 
 
 class NodeCore:
-    """The services of a node, which network, RPC, miner and agents call directly.
+    """Holds the services of a node, which network, RPC, miner and agents call directly.
 
     Reads go to `ledger`, `mempool` and `matrices.store`. Every change is an async method of a service.
 
     Args:
         results: checks products; the ledger was opened with its `KnownResults`.
-        bls: checks and sums up votes.
-        backend: checks blocks before they come to the writer; closed with the core.
-        threads: where blocking work runs; closed with the core.
-        scrub_rate: bytes a second of stored matrices that are read back and checked.
+        bls: checks and aggregates votes.
+        backend: checks blocks before they come to the writer; it is closed with the core.
+        threads: run blocking work; they are closed with the core.
+        scrub_rate: the scrubber reads and checks this many bytes of stored matrices a second.
     """
 
     def __init__(
@@ -92,6 +92,6 @@ class NodeCore:
         self.matrices.store.close()
 
     async def _on_matrix(self, matrix: MatrixId) -> None:
-        """Try again what waited for a matrix."""
+        """Try the input again that waited for a matrix."""
         await self.transactions.retry_waiting_for(matrix)
         await self.blocks.retry_held()

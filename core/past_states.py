@@ -1,4 +1,4 @@
-"""States after recent checkpoints, kept for nodes that import one, and for clients that ask for proofs in one."""
+"""States after recent checkpoints are kept for nodes that import one, and for clients that ask for a proof in one."""
 
 import threading
 from collections.abc import Callable
@@ -18,9 +18,9 @@ from inos.primitives.units import BlockId
 T = TypeVar("T")
 
 MAX_STATES: Final = 4
-"""Each holds what changed since, and keeps the database from deleting what was replaced."""
+"""Each state holds what changed since, and keeps the database from deleting what was replaced."""
 KEPT_S: Final = 60.0
-"""A state that was used so lately is not dropped for another."""
+"""A state that was used this recently is not dropped for another."""
 
 
 class PastStates:
@@ -39,7 +39,7 @@ class PastStates:
         return await self._threads.check(partial(self._read, block, lambda state: state.read_range(place)))
 
     async def prove(self, block: BlockId, key: StateKey) -> tuple[bytes | None, StateProof] | None:
-        """Return a record of the state after `block`, or None for no record, with its proof; None as `read_range`."""
+        """Return a record (None if there is none) after `block` with its proof; None as `read_range`."""
         return await self._threads.check(partial(self._read, block, lambda state: state.prove(key)))
 
     def _read(self, block: BlockId, read: Callable[[PastState], T]) -> T | None:

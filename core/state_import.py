@@ -1,4 +1,4 @@
-"""Takes the state after a block from peers, range by range, for a node that does not replay history."""
+"""A node that does not replay history takes the state after a block from peers, range by range."""
 
 from functools import partial
 
@@ -21,24 +21,24 @@ class StateImportService:
 
     @property
     def state(self) -> StateImport | None:
-        """The state that is being imported; None while there is none."""
+        """Return the state that is being imported, or None if there is none."""
         return None if self._ledger.importer is None else self._ledger.importer.state
 
     async def begin(self, block: BlockId) -> StateImport:
-        """Import the state after a block from now on. NotYet if its header is not here."""
+        """Import the state after a block from now on. Raises NotYet if the block's header is unknown."""
         return await self._threads.write(partial(self._ledger.begin_import, block))
 
     async def add_step(self, step: Step) -> None:
-        """Keep a step of finality that a peer has proven, for others that begin with a state."""
+        """Keep a step of finality that a peer has proven, for other nodes that begin with a state."""
         await self._threads.write(partial(self._ledger.add_step, step))
 
     async def add_range(self, block: BlockId, place: Place, found: StateRange) -> bool:
-        """Take a part of the state after `block`, and return True if it was missing. RuleViolation if it is no part of
-        the state."""
+        """Take a part of the state after `block`, and return True if it was missing. Raises RuleViolation if it is not
+        a part of the state."""
         return await self._threads.write(partial(self._add_range, block, place, found))
 
     async def finish(self) -> None:
-        """Make the block whose state is whole the tip, and tell subscribers."""
+        """Make the block whose state is complete the tip, and tell subscribers."""
         self._blocks.publish(await self._threads.write(self._ledger.finish_import))
 
     async def abandon(self) -> None:

@@ -1,4 +1,4 @@
-"""The node's background tasks: one group, so that none fails unseen and none outlives the node."""
+"""The background tasks of a node form one group, so that none fails unseen and none outlives the node."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -11,10 +11,10 @@ log: Final = structlog.get_logger("node")
 
 
 class Tasks:
-    """A TaskGroup to be entered by an exit stack.
+    """Wraps a TaskGroup, so that an exit stack can enter it.
 
-    A task that fails cancels whoever entered the group, and leaving raises its error: bare where
-    it is the only one, so that callers can catch it by its type.
+    A task that fails cancels the code that entered the group, and leaving the group raises the task's error. A single
+    error is raised as it is, so that callers can catch it by its type.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Blocks to be mined on the tip, for the miner in this process and for miners outside it, and the wins they find."""
+"""The template service makes blocks to be mined on the tip, for the miner in this process and for miners outside it."""
 
 import asyncio
 from collections import OrderedDict
@@ -22,25 +22,26 @@ from inos.primitives.units import Address, BlockId
 from inos.work import verify
 
 MAX_TEMPLATES: Final = 256
-"""Issued templates kept at one time; the oldest go first."""
+"""This many issued templates are kept at one time; the oldest are dropped first."""
 MAX_WAITERS: Final = 16
-"""Callers that may wait for a new tip at one time."""
+"""This many callers may wait for a new tip at one time."""
 REUSE_S: Final = 1.0
-"""A template for the same miner on the same tip is issued again for so long: making one takes the writer's time."""
+"""A template for the same miner on the same tip is issued again for this long, because making one takes the writer's
+time."""
 
 
 class IssuedTemplate(Struct, frozen=True):
-    """A template that was given to a miner."""
+    """Holds a template that was given to a miner."""
 
     id: BlockId
-    """The anchor of its header with nonce 0, which no other template has."""
+    """This is the anchor of its header with nonce 0, which no other template has."""
     template: Template
     made_at: float
-    """Monotonic seconds."""
+    """The template was made at this monotonic time, in seconds."""
 
 
 class TemplateService:
-    """One for all miners. Belongs to the event loop's thread."""
+    """Serves all miners. It belongs to the event loop's thread."""
 
     def __init__(
         self,

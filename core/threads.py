@@ -1,4 +1,4 @@
-"""Where blocking work runs: one writer thread, one thread for matrix files, a few for checks."""
+"""Blocking work runs in threads: one writer thread, one thread for matrix files, a few for checks."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,11 +12,11 @@ T = TypeVar("T")
 CHECK_THREADS: Final = 2
 MAX_WAITING: Final = 256
 SLOT_S: Final = 30.0
-"""A caller waits so long for its turn before it is told that the node is busy."""
+"""A caller waits this long for its turn before it is told that the node is busy."""
 
 
 class Threads:
-    """The node's executors, with one bound on how many calls wait for them."""
+    """Runs calls in the node's executors, with one bound on how many calls wait for them."""
 
     def __init__(self) -> None:
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="writer")

@@ -1,4 +1,5 @@
-"""Takes transactions into the pool; those that cannot be checked yet are deferred, neither relayed nor mined."""
+"""The transaction service takes transactions into the pool. Those that cannot be checked yet are deferred, and neither
+relayed nor mined."""
 
 import asyncio
 from collections.abc import Sequence
@@ -46,11 +47,11 @@ from inos.primitives.units import Height, JobId, MatrixId, TxId
 log: Final = structlog.get_logger("node")
 
 RETRY_S: Final = 0.25
-"""Deferred transactions are looked at this often."""
+"""The service looks at deferred transactions this often."""
 CHALLENGEABLE: Final = (JobState.DELIVERED, JobState.DISPUTED)
-"""States of a job whose result can be shown wrong."""
+"""In these states a job's result can be shown wrong."""
 MAX_CHALLENGES: Final = 4
-"""Deferred challenges, of up to 2 MiB each."""
+"""This many challenges are deferred, of up to 2 MiB each."""
 
 
 class TransactionService:
@@ -159,7 +160,7 @@ class TransactionService:
             self._without_claim.add(compute_tx_id(tx), tx, Height(self._ledger.tip.header.height))
             raise NotYet("claim-missing", f"the sender holds no claim on job {payload.job.hex()} at this node's tip")
         if job.mode is JobMode.OPTIMISTIC:
-            return  # watchers check it, in its challenge window
+            return  # Watchers check the result in its challenge window.
         check = partial(self._results.get_verdict, Product(JobId(payload.job), job.x, job.w, payload.y))
         try:
             is_correct = await self._threads.check(check)
@@ -183,5 +184,7 @@ class TransactionService:
             raise NotYet("delivery-missing", f"job {payload.job.hex()} has no result at this node's tip")
         if job is None or job.state not in CHALLENGEABLE:
             state = "not known" if job is None else job.state.name.lower()
-            raise PoolRejected("job-not-delivered", f"job {payload.job.hex()} is {state}, no result to be challenged")
+            raise PoolRejected(
+                "job-not-delivered", f"job {payload.job.hex()} is {state}, so no result can be challenged"
+            )
         await self._threads.check(partial(check_challenge, JobId(payload.job), job, payload))

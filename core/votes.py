@@ -1,4 +1,5 @@
-"""Votes on checkpoints, from the network and from this node's own voter: checked in threads, kept in the pool."""
+"""The vote service checks votes on checkpoints in threads and keeps them in the pool. They come from the network and
+from this node's own voter."""
 
 import asyncio
 from functools import partial
@@ -20,7 +21,7 @@ CHECKS_AT_ONCE: Final = 2
 
 
 class VoteService:
-    """Satisfies `inos.network.ports.VotesPort`. `pool` is there to be read."""
+    """Satisfies `inos.network.ports.VotesPort`. Callers read `pool` directly."""
 
     def __init__(self, pool: VotePool, ledger: Ledger, events: EventBus, threads: Threads) -> None:
         self.pool = pool

@@ -1,4 +1,4 @@
-"""The changes of ledger and mempool that run in the writer thread, one after another.
+"""The writer thread runs these changes of ledger and mempool, one after another.
 
 No line here can await, so chain and pool fit each other between any two changes.
 """
@@ -27,18 +27,18 @@ log: Final = structlog.get_logger("node")
 
 
 class AddedBlocks(Struct, frozen=True):
-    """What became of blocks that were added together."""
+    """Says what became of blocks that were added together."""
 
     errors: tuple[InosError | None, ...]
-    """One for each block."""
+    """There is one error, or None, for each block."""
     state_s: float
-    """Seconds for executing them and for the state tree."""
+    """Executing the blocks and updating the state tree took this many seconds."""
     disk_s: float
-    """Seconds for writing them."""
+    """Writing the blocks took this many seconds."""
 
 
 class ChainWriter:
-    """Synchronous changes. Belongs to the writer thread."""
+    """Makes synchronous changes. It belongs to the writer thread."""
 
     def __init__(self, ledger: Ledger, mempool: Mempool, votes: VotePool, clock: Clock) -> None:
         self._ledger = ledger

@@ -1,11 +1,11 @@
-"""A light client: follows headers, seals and votes, executes nothing, and answers for accounts with proof.
+"""A light client follows headers, seals and votes, executes nothing, and answers for accounts with a proof.
 
-Pipeline: `source` asks one untrusted node over JSON-RPC -> `headers` checks its headers (stages 1 and 2) and keeps
-the tree of them -> `seals` has witnesses of what nothing final vouches for -> `finality` follows the steps its
-committees signed -> `client` does that for every source, again and again -> `accounts` has a record proven
-against the final block's root, or, where nothing is final, the heaviest chain's -> `methods` answer over its own
-JSON-RPC (`main`).
+Pipeline: `source` asks one untrusted node over JSON-RPC -> `headers` checks its headers (stages 1 and 2) and keeps the
+tree of them -> `seals` checks witnesses of blocks that no final block covers -> `finality` follows the steps that
+committees signed -> `light_client` does that for every source, again and again -> `accounts` fetches a record with its
+proof against the final block's root, or the heaviest chain's if nothing is final -> `methods` answer over the client's
+own JSON-RPC (`main`).
 
-A source that is caught lying is asked no more, and what it said is told with the lie's code, cause and remedy. It
-keeps nothing on disk but its RPC token, and needs no trust in anybody it asks.
+A source that is caught lying is asked no more, and its lie is reported with code, cause and hint. The client keeps
+nothing on disk but its RPC token, and trusts no node.
 """

@@ -1,4 +1,4 @@
-"""A record from somebody untrusted, proven against a root this client knows."""
+"""A record of an account comes from an untrusted node, and is checked against a state root that this client knows."""
 
 from typing import Final
 
@@ -20,7 +20,7 @@ EMPTY: Final = Account()
 
 
 class Answer(Struct, frozen=True):
-    """An account as a block's state has it, and how much that block is worth."""
+    """Holds an account in the state of a block, with its proof."""
 
     account: Account
     key: StateKey
@@ -32,10 +32,10 @@ class Answer(Struct, frozen=True):
 
 
 async def get_account(client: LightClient, address: Address) -> Answer:
-    """The account after the last final block, or, where nothing is final yet, after a source's tip.
+    """Return the account after the last final block, or after a source's tip if nothing is final yet.
 
     Raises:
-        Lie: all who answered lied; the last one's lie.
+        Lie: all nodes that answered lied; this is the last lie.
         LightError: "conflicting-finality".
         Unknown: "no-source", "state-unavailable".
     """
@@ -74,7 +74,9 @@ async def _ask(client: LightClient, source: Source, key: StateKey) -> Answer:
         await client.ask(source)
     entry = client.headers.index.get(found.block)
     if entry is None or entry.invalid is not None:
-        raise Unknown("not-following", f"{source.url} proves it for block {found.block.hex()}, which is not known here")
+        raise Unknown(
+            "not-following", f"{source.url} proves the account for block {found.block.hex()}, which is unknown here"
+        )
     await client.seals.check(entry, [source])
     return _check(source, key, entry, found.value, found.proof, is_final=False)
 
@@ -82,7 +84,7 @@ async def _ask(client: LightClient, source: Source, key: StateKey) -> Answer:
 async def _prove(source: Source, key: StateKey, entry: Entry, *, is_final: bool) -> Answer:
     found = await source.prove(key, entry.id)
     if found.block != entry.id:
-        text = f"asked for the state of block {entry.id.hex()} it gave that of {found.block.hex()}"
+        text = f"it was asked for the state of block {entry.id.hex()}, and sent that of {found.block.hex()}"
         raise Lie("lied-about-state", source.url, text)
     return _check(source, key, entry, found.value, found.proof, is_final=is_final)
 
@@ -93,9 +95,7 @@ def _check(
     root = StateRoot(entry.header.state_root)
     if not check_proof(root, key, value, proof):
         sort = "final" if is_final else "unfinalized"
-        text = (
-            f"what it says of the account does not lead to {root.hex()}, the state root of {sort} block {entry.height}"
-        )
+        text = f"its proof of the account does not lead to {root.hex()}, the state root of {sort} block {entry.height}"
         raise Lie("lied-about-state", source.url, text)
     account = EMPTY if value is None else decode(Account, value, limit=MAX_RECORD_BYTES)
     return Answer(account, key, value, proof, entry, is_final, source.url)

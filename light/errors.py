@@ -1,4 +1,4 @@
-"""What can go wrong between a light client and those it asks: somebody lied, or nobody could tell."""
+"""Two things go wrong between a light client and its nodes: a node lies, or no node can answer."""
 
 from inos.primitives.errors import InosError, NotYet
 
@@ -6,7 +6,7 @@ ASK_ANOTHER = "this node is asked no more; begin again with --node and the addre
 
 
 class Lie(InosError):
-    """A node said something that its own proof, or somebody's signature, contradicts.
+    """A node said something that its own proof, or a signature, contradicts.
 
     Codes: lied-about-headers, lied-about-seals, lied-about-finality, lied-about-state, lied-malformed.
 
@@ -20,9 +20,10 @@ class Lie(InosError):
 
 
 class LightError(InosError):
-    """Codes: source-unreachable, source-refused, conflicting-finality, bad-checkpoint, bad-url."""
+    """The client cannot go on. Codes: source-unreachable, source-refused, conflicting-finality, bad-checkpoint,
+    bad-url."""
 
 
 class Unknown(NotYet):
-    """Nobody asked could tell, and nobody is known to have lied: no-source, not-following, state-unavailable,
+    """No node can answer, and none is known to have lied. Codes: no-source, not-following, state-unavailable,
     seal-unavailable, too-many-headers, no-headers, branch-left."""

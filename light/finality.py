@@ -1,4 +1,4 @@
-"""What is final, as each source proves it by the steps its committees signed; and whether two proofs contradict."""
+"""Each source proves what is final by the steps that committees signed; two proofs that contradict are detected."""
 
 import asyncio
 from collections.abc import Callable
@@ -17,14 +17,14 @@ from inos.primitives.votes import Checkpoint
 
 MAX_STEPS: Final = 16
 MAX_KEPT: Final = 1024
-"""Justified checkpoints above the last final one that are remembered for each source."""
+"""This many justified checkpoints above the last final one are remembered for each source."""
 
 MAX_PROVEN: Final = 4096
-"""Final checkpoints that other sources' are compared with."""
+"""The final checkpoints of other sources are compared with this many."""
 
 
 class StepSource(Protocol):
-    """Somebody who tells how finality went."""
+    """Tells how finality proceeded, as a node does."""
 
     @property
     def url(self) -> str: ...
@@ -33,11 +33,12 @@ class StepSource(Protocol):
 
 
 class FinalityTracker:
-    """One for all sources. A checkpoint that is justified and not final may be left again: several are kept.
+    """Follows finality for all sources. A checkpoint that is justified and not final may be abandoned, so several are
+    kept.
 
     Args:
-        checkpoint: a final block this client's user believes in.
-        is_best: whether a block is on the heaviest chain, and work was seen to stand behind it.
+        checkpoint: a final block that the user of this client trusts.
+        is_best: says whether a block is on the heaviest chain, and its work was checked.
     """
 
     def __init__(
@@ -57,16 +58,16 @@ class FinalityTracker:
         self._begun: dict[str, Trust] = {} if checkpoint is not None else {"": genesis}
         self._known: dict[str, dict[Checkpoint, Trust]] = {}
         self._proven: dict[int, tuple[Checkpoint, str]] = {}
-        """Final checkpoints by epoch, and who proved each first."""
+        """This maps epochs to final checkpoints, each with the node that proved it first."""
         self.final: Checkpoint | None = None
-        """The last one; None before there is one."""
+        """This is the last final checkpoint; it is None before there is one."""
         self.justified_epoch = 0
 
     async def follow(self, source: StepSource) -> None:
         """Learn what a source can prove.
 
         Raises:
-            Lie: it proves something else than it says. LightError: "conflicting-finality", or it does not answer.
+            Lie: its proof does not show what it says. LightError: "conflicting-finality", or it does not answer.
             NotYet: "work-unknown".
         """
         trusts = self._known.get(source.url)
@@ -124,7 +125,7 @@ class FinalityTracker:
                 "conflicting-finality",
                 f"two final blocks are proven for epoch {final.epoch}: {known[0].id.hex()} by {known[1]} and "
                 f"{final.id.hex()} by {by}; at least a third of the voters' weight signed both",
-                hint="ask somebody you trust which of them is right, and begin again with --checkpoint",
+                hint="ask a source you trust which of them is right, and start again with --checkpoint",
             )
         if self.final is None or final.epoch > self.final.epoch:
             self.final = final
@@ -133,5 +134,5 @@ class FinalityTracker:
 
     def _make_lie(self, source: StepSource, step: Step, error: RuleViolation) -> Lie:
         epoch = step.aggregate.link.target.epoch
-        text = f"what it says made epoch {epoch} justified does not: [{error.code}] {error.message}"
+        text = f"its step does not justify epoch {epoch}: [{error.code}] {error.message}"
         return Lie("lied-about-finality", source.url, text)

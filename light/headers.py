@@ -1,4 +1,4 @@
-"""The tree of headers a light client knows: checked as far as headers go, and bounded by what is final."""
+"""A light client keeps a tree of headers, checked as far as headers can be, above the last final block."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -15,35 +15,35 @@ from inos.primitives.errors import ParentMissing, RuleViolation
 from inos.primitives.units import BlockId, TimeMs
 
 MAX_UNFINAL: Final = 1_000_000
-"""Headers above the last final block, on all branches, about 1 KB each."""
-BEGIN_LATER: Final = "begin with --checkpoint and a final block you believe in"
+"""This many headers above the last final block are kept, on all branches, of about 1 KB each."""
+BEGIN_LATER: Final = "begin with --checkpoint and a final block you trust"
 
 
 class Headers:
-    """Stages 1 and 2 for every header; what its seal claims is `inos.light.seals`' to find out."""
+    """Checks stages 1 and 2 of every header; `inos.light.seals` checks the seals."""
 
     def __init__(self, network: Network) -> None:
         self._params: Params = network.params
         self.index = BlockIndex(network.params, network.genesis_id, network.state.header)
         self._proven: set[BlockId] = set()
         self.final: Entry = self.index.genesis
-        """The last final block; genesis before there is one."""
+        """This is the last final block; it is genesis before there is another one."""
 
     def get_at(self, height: int) -> Entry:
-        """The heaviest chain's block at a height up to its tip's."""
+        """Return the heaviest chain's block at a height, up to its tip."""
         return get_ancestor(self.index.heaviest, height)
 
     def is_on_best(self, block: BlockId) -> bool:
-        """Whether a block is on the heaviest chain."""
+        """Return True if the block is on the heaviest chain."""
         entry = self.index.get(block)
         return entry is not None and entry.height <= self.index.heaviest.height and self.get_at(entry.height) is entry
 
     def add(self, headers: Sequence[Header], now_ms: TimeMs) -> int:
-        """Add headers in order; how many were new.
+        """Add headers in order, and return how many were new.
 
         Raises:
-            RuleViolation: the first invalid one; those before it are added.
-            ParentMissing, ClockAhead: nobody's fault.
+            RuleViolation: of the first invalid one; those before it are added.
+            ParentMissing, ClockAhead: the source is not at fault.
         """
         added = 0
         for header in headers:
@@ -74,14 +74,14 @@ class Headers:
         self.index.add(block, header, parent)
 
     def set_proven(self, block: BlockId) -> None:
-        """The block's witness was seen."""
+        """Record that the block's witness was checked."""
         self._proven.add(block)
 
     def is_proven(self, block: BlockId) -> bool:
         return block in self._proven
 
     def set_final(self, entry: Entry) -> None:
-        """Nothing goes below this block any more; what it descends from needs no other proof."""
+        """Make a block final: no branch may leave the chain below it, and blocks below it need no other proof."""
         self.index.adopt(entry)
         self.index.restore_tip(entry)
         self.index.set_final(entry)
@@ -89,7 +89,7 @@ class Headers:
         self._proven = {block for block in self._proven if (e := self.index.get(block)) and e.height > entry.height}
 
     def list_unproven(self, top: Entry) -> list[Entry]:
-        """Blocks above the last final one up to `top` whose witnesses were not seen, the highest first."""
+        """Return the blocks above the last final one up to `top` whose witness is unchecked, highest first."""
         found: list[Entry] = []
         entry: Entry | None = top
         while entry is not None and entry.height > self.final.height:

@@ -1,4 +1,4 @@
-"""Asks every source again and again: headers, seals of what is new, finality. Who lies is asked no more."""
+"""The light client asks every source again and again for headers, seals of new blocks, and steps of finality."""
 
 import asyncio
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ MAX_LIES: Final = 64
 
 
 class RecordedLie(Struct, frozen=True):
-    """One lie, when it was found out."""
+    """Records one lie with the time at which it was detected."""
 
     source: str
     code: str
@@ -38,7 +38,7 @@ class RecordedLie(Struct, frozen=True):
 
 
 class LightClient:
-    """What is known, and from whom."""
+    """Knows the chain, what is final, and which sources were caught lying."""
 
     def __init__(
         self,
@@ -52,12 +52,12 @@ class LightClient:
         self.network = network
         self._clock = clock
         self.sources = list(sources)
-        """Those that were not caught lying."""
+        """These sources were not caught lying."""
         self.lies: list[RecordedLie] = []
         self.troubles: dict[str, str] = {}
-        """What a source that is not followed says, or does not say."""
+        """This says by address why a source is not followed now."""
         self.conflict: LightError | None = None
-        """Two proofs of finality that contradict: nothing is answered any more."""
+        """Two proofs of finality contradict each other: the client answers nothing any more."""
         self.headers = Headers(network)
         self.seals = Seals(network.params, self.headers, rng)
         self.finality = FinalityTracker(network, checkpoint, self.headers, bls, self._is_best)
@@ -66,7 +66,7 @@ class LightClient:
         self.rounds = 0
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Follow the sources until cancelled."""
         while True:
             await self.follow()
             await asyncio.sleep(POLL_S)
@@ -78,7 +78,7 @@ class LightClient:
         self.rounds += 1
 
     async def ask(self, source: Source) -> None:
-        """Learn what one source has; what goes wrong is noted, with whose fault it is."""
+        """Learn what one source has, and record what goes wrong with the reason."""
         async with self._turn:
             try:
                 await self._follow(source)
@@ -89,7 +89,7 @@ class LightClient:
                 self._note_trouble(source, error)
 
     def note_lie(self, lie: Lie) -> None:
-        """A source is asked no more."""
+        """Record a lie, and ask its source no more."""
         log.error("a source lied", source=lie.source, code=lie.code, what=lie.message)
         self.lies = [*self.lies, RecordedLie(lie.source, lie.code, lie.message, self._clock.now_ms())][-MAX_LIES:]
         self.sources = [source for source in self.sources if source.url != lie.source]
@@ -119,7 +119,7 @@ class LightClient:
         self._settle()
 
     async def _look_for_conflict(self, source: Source) -> None:
-        """Where voters signed two chains it is not the one who shows the other that lied.
+        """Check whether voters signed two chains: then the source that shows the other chain did not lie.
 
         Raises:
             LightError: "conflicting-finality".
@@ -129,7 +129,7 @@ class LightClient:
         except (LightError, NotYet) as error:
             if error.code == "conflicting-finality":
                 raise
-            log.info("no other finality either", source=source.url, code=error.code)
+            log.info("source proves no other finality", source=source.url, code=error.code)
 
     async def _meet(self, source: Source) -> None:
         if source.url not in self._met:
@@ -151,7 +151,7 @@ class LightClient:
         return entry is not None and self.headers.is_on_best(block) and self.seals.is_vouched(entry)
 
     def _settle(self) -> None:
-        """Take the last final checkpoint for a floor, once its header is here."""
+        """Make the last final checkpoint the lowest block of the tree, once its header is here."""
         final = self.finality.final
         entry = None if final is None else self.headers.index.get(BlockId(final.id))
         if final is None or entry is None or entry.height <= self.headers.final.height:
@@ -162,8 +162,6 @@ class LightClient:
             )
         self.headers.set_final(entry)
         log.info("final", height=entry.height, block=entry.id.hex())
-
-    # Headers
 
     async def _learn_headers(self, source: Source) -> None:
         first = self.headers.index.heaviest.height + 1
@@ -180,7 +178,7 @@ class LightClient:
             headers = (await source.get_headers(first, MAX_HEADERS))[0] if len(headers) == MAX_HEADERS else []
 
     async def _walk_back(self, source: Source, height: int) -> tuple[list[Header], int]:
-        """From where the source's chain and the one here are the same."""
+        """Walk back to where the source's chain and the one here are the same."""
         lowest, back = self.headers.final.height + 1, 0
         while height >= lowest:
             first = max(lowest, height - back)
@@ -196,7 +194,7 @@ class LightClient:
                 raise RuleViolation(Code.BAD_HEIGHT, f"other heights than those asked for, from {first} on")
             self.headers.add(headers, self._clock.now_ms())
         except ParentMissing as error:
-            if first > self.headers.final.height + 1:  # it went to another branch between two questions
+            if first > self.headers.final.height + 1:  # The source went to another branch between two requests.
                 raise Unknown("branch-left", f"{source.url} has left the branch its headers were of") from error
             text = f"its header {first} does not follow the final block {self.headers.final.height}, nor any other here"
             raise Lie("lied-about-headers", source.url, text) from error

@@ -1,4 +1,4 @@
-"""One light client as a process: follows, answers, stops in order."""
+"""A light client runs as one process: it follows, answers, and stops in order."""
 
 import asyncio
 import contextlib
@@ -25,15 +25,15 @@ from inos.rpc import NodePort, RpcServer, RpcSettings
 
 
 class LightSettings(Struct, frozen=True, kw_only=True):
-    """What a light client is told."""
+    """These are the settings of a light client."""
 
     network: str
     nodes: Sequence[str]
-    """RPC addresses of untrusted nodes."""
+    """These are the RPC addresses of untrusted nodes."""
     data_dir: Path
-    """Of its token and its ready file."""
+    """The directory holds the client's RPC token and its ready file."""
     checkpoint: tuple[int, bytes] | None
-    """Height and id of a final block its user believes in."""
+    """The user trusts the final block with this height and id."""
     rpc_host: str
     rpc_port: int
 
@@ -46,13 +46,15 @@ async def run(settings: LightSettings, clock: Any) -> None:
     """
     network = load_network(settings.network)
     if not settings.nodes:
-        raise LightError("no-node", "a light client needs somebody to ask", hint="inos light --node http://HOST:8645")
+        raise LightError(
+            "no-node", "a light client needs at least one node to ask", hint="inos light --node http://HOST:8645"
+        )
     sources = [Source(url.rstrip("/")) for url in dict.fromkeys(settings.nodes)]
     given = _make_checkpoint(settings, network.params)
     client = LightClient(network, sources, clock, random.SystemRandom(), get_bls(), given)
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     server = RpcServer(
-        cast(NodePort, client),  # its methods are the light client's own
+        cast(NodePort, client),  # The methods of the light client take the client itself.
         RpcSettings(token_path=settings.data_dir / "rpc.token", host=settings.rpc_host, port=settings.rpc_port),
         METHODS,
     )

@@ -1,4 +1,4 @@
-"""The methods of a light client: an account with its proof, and the client's status."""
+"""A light client answers two methods: an account with its proof, and the client's status."""
 
 from typing import Annotated, Any, Literal
 

@@ -1,8 +1,8 @@
-"""Whether work stands behind the headers that nothing final vouches for.
+"""The seals of headers that no final block covers are checked: a header claims work, and its witness proves it.
 
-A header only claims its seal's digest; the witness, 33 KB, proves it. All of the last `LAST` blocks are proven, and
-`SAMPLES` drawn at random from those before them. Of chains with one forged block in ten 97 in 100 are found out so;
-with fewer forged, nearly all of an honest chain's work had to be done.
+A header has only the digest of its seal; the witness, 33 KB, proves it. All of the last `LAST` blocks are checked, and
+`SAMPLES` drawn at random from those before them. If one block in ten is forged, 97 of 100 such chains are detected;
+with fewer forged blocks, the attacker must do nearly all of an honest chain's work.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ AT_ONCE: Final = 8
 
 
 class WitnessSource(Protocol):
-    """Somebody who may have witnesses."""
+    """Sends witnesses, as a node does."""
 
     @property
     def url(self) -> str: ...
@@ -33,35 +33,35 @@ class WitnessSource(Protocol):
 
 
 class Sampler(Protocol):
-    """random.Random satisfies it."""
+    """Draws a random sample; random.Random satisfies it."""
 
     def sample(self, population: Sequence[Entry], k: int) -> list[Entry]: ...
 
 
 class Seals:
-    """Remembers up to where the heaviest chain was looked at."""
+    """Remembers up to where the heaviest chain was checked."""
 
     def __init__(self, params: Params, headers: Headers, rng: Sampler) -> None:
         self._params = params
         self._headers = headers
         self._rng = rng
         self._seen = headers.final
-        """The highest block up to which seals were looked at."""
+        """Seals were checked up to this block."""
         self.checked = 0
-        """Witnesses seen since the start."""
+        """This many witnesses were checked since the start."""
 
     def is_vouched(self, entry: Entry) -> bool:
-        """Whether the chain up to this block was looked at."""
+        """Return True if the chain up to this block was checked."""
         seen = self._seen
         return find_fork(entry, seen) is entry or entry.height <= self._headers.final.height
 
     async def check(self, top: Entry, sources: Sequence[WitnessSource]) -> None:
-        """Look at the chain up to `top`, a block of a header that `sources[0]` gave.
+        """Check the chain up to `top`, a block whose header `sources[0]` gave.
 
         Raises:
-            Lie: a source's witness proves nothing; the header and its descendants are condemned.
-            Unknown: "seal-unavailable": nobody has a witness.
-            LightError: the last source's refusal.
+            Lie: a source's witness proves nothing; the header and its descendants are marked invalid.
+            Unknown: "seal-unavailable": no node has a witness.
+            LightError: the last source refused.
         """
         if self.is_vouched(top):
             return
@@ -92,8 +92,8 @@ class Seals:
             raise refusal
         raise Unknown(
             "seal-unavailable",
-            f"nobody asked has the witness of block {missing[0].height}",
-            hint="name a node that has the whole chain with --node, or a final block you believe in with --checkpoint",
+            f"no node has the witness of block {missing[0].height}",
+            hint="name a node that has the whole chain with --node, or a final block you trust with --checkpoint",
         )
 
     async def _look(self, entry: Entry, witness: Witness, url: str) -> None:

@@ -1,4 +1,5 @@
-"""One untrusted node, asked over JSON-RPC: bounded answers, a time limit, and bytes decoded under their limits."""
+"""A source is one untrusted node, asked over JSON-RPC with bounded answers, a time limit, and limits on what is
+decoded."""
 
 from collections.abc import Sequence
 from itertools import count
@@ -28,7 +29,7 @@ MAX_WITNESS_BYTES: Final = 64 << 10
 
 
 class Proven(msgspec.Struct, frozen=True):
-    """A record as a node proves it; nothing here is checked yet."""
+    """Holds a record with its proof as a node sent it; the proof is not checked yet."""
 
     block: BlockId
     value: bytes | None
@@ -36,8 +37,8 @@ class Proven(msgspec.Struct, frozen=True):
 
 
 class Source:
-    """What one node says. Every method may raise LightError ("source-unreachable", "source-refused") and
-    Lie ("lied-malformed")."""
+    """Asks one node. Every method may raise LightError ("source-unreachable", "source-refused") and Lie
+    ("lied-malformed")."""
 
     def __init__(self, url: str) -> None:
         if not url.startswith(("http://", "https://")):
@@ -52,17 +53,17 @@ class Source:
             self._session = None
 
     async def get_genesis(self) -> str:
-        """Genesis id of the node's network, in hex."""
+        """Return the genesis id of the node's network, in hex."""
         return self._read(await self._call("node_version", {}), "genesis", str)
 
     async def get_headers(self, first: int, limit: int) -> tuple[list[Header], int]:
-        """Headers of its chain from a height on, and its tip's height."""
+        """Return headers of its chain from a height on, and the height of its tip."""
         answer = await self._call("chain_getRawHeaders", {"first": first, "limit": min(limit, MAX_HEADERS)})
         texts = self._read(answer, "headers", list)[:MAX_HEADERS]
         return [self._decode(Header, text, MAX_HEADER_BYTES) for text in texts], self._read(answer, "height", int)
 
     async def get_witnesses(self, blocks: Sequence[BlockId]) -> list[Witness | None]:
-        """What proves blocks' seals, None for those it does not keep."""
+        """Return the witnesses of blocks, and None for those it does not keep."""
         answer = await self._call("light_witnesses", {"blocks": [block.hex() for block in blocks]})
         texts = self._read(answer, "witnesses", list)
         if len(texts) != len(blocks):
@@ -70,12 +71,12 @@ class Source:
         return [None if text is None else self._decode(Witness, text, MAX_WITNESS_BYTES) for text in texts]
 
     async def get_steps(self, first: int) -> list[Step]:
-        """How finality went from an epoch on."""
+        """Return the steps of finality from an epoch on."""
         answer = await self._call("light_finalityProofs", {"first": first})
         return [self._decode(Step, text, MAX_STEP_BYTES) for text in self._read(answer, "proofs", list)[:MAX_STEPS]]
 
     async def prove(self, key: StateKey, block: BlockId | None) -> Proven:
-        """A record after a block, or the tip, with its proof."""
+        """Return a record after a block, or after the tip, with its proof."""
         params = {"key": key.hex(), "block": None if block is None else block.hex()}
         answer = await self._call("light_prove", params)
         value, other_path = answer.get("value"), answer.get("other_path")

@@ -1,13 +1,13 @@
-"""Mining: earns blocks and rewards by multiplying matrices, paid ones first.
+"""Mining earns blocks and rewards by multiplying matrices, paid ones first.
 
-It chooses open jobs, fetches their operands, claims them, multiplies them slice by slice under
-the current template's anchor (so every slice draws lottery tickets), and submits the product.
-Where no job is to be had it multiplies a filler product and counts those tickets apart.
+The miner chooses open jobs, fetches their operands, claims them, multiplies them slice by slice under the anchor of the
+current template (so every slice draws lottery tickets), and submits the product. While there is no job, it multiplies a
+filler product and counts those tickets apart.
 
-It never touches the network or the database: the node hands it a `NodePort`.
+It never touches the network or the database: the node gives it a `NodePort`.
 
-Pipeline: policy (which job) -> jobs (fetch, claim, submit, watch) -> product (rows still to do)
--> engine (a slice in a thread) -> lottery (tickets to blocks) -> figures (what it came to).
+Pipeline: policy (which job) -> jobs (fetch, claim, submit, watch) -> product (which rows are left) -> engine (a slice
+in a thread) -> lottery (tickets to blocks) -> stats (counts).
 """
 
 from inos.miner.miner import Miner

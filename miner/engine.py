@@ -1,4 +1,4 @@
-"""Slices in a thread: the kernels release the GIL, so the loop goes on while they multiply."""
+"""Slices are multiplied in a thread: the kernels release the GIL, so the event loop runs meanwhile."""
 
 import asyncio
 import threading
@@ -12,7 +12,7 @@ from inos.work import Mined, Operand
 
 
 class MineStrips(Protocol):
-    """inos.work.mine_strips, or a stand-in."""
+    """This is the signature of inos.work.mine_strips, or of what replaces it in a test."""
 
     def __call__(
         self,
@@ -30,7 +30,7 @@ class MineStrips(Protocol):
 
 
 class Engine:
-    """One multiplication at a time. `close` returns within the 50 ms the kernels promise."""
+    """Runs one multiplication at a time. `close` returns within the 50 ms that the kernels promise."""
 
     def __init__(self, backend: str, threads: int | None, mine: MineStrips | None = None) -> None:
         self._backend = backend
@@ -40,11 +40,11 @@ class Engine:
         self._stop = threading.Event()
 
     def interrupt(self) -> None:
-        """Give up the slice in progress, if any: its rows and tickets are not worth keeping."""
+        """Give up the slice in progress, if there is one. Its rows and tickets are lost."""
         self._stop.set()
 
     async def mine(self, x: Operand, w: Operand, anchor: Anchor, target: Target, first: int, last: int) -> Mined:
-        """Multiply strips [first, last) of `x` with `w`, drawing tickets under `anchor`."""
+        """Multiply strips [first, last) of `x` with `w`, and draw tickets under `anchor`."""
         stop = self._stop = threading.Event()
         call = partial(
             self._mine, x, w, anchor, target, first, last, backend=self._backend, threads=self._threads, stop=stop

@@ -1,4 +1,4 @@
-"""The product that is multiplied when nobody pays: random operands, made once, under ever new nonces."""
+"""While no job pays, the miner multiplies filler: random operands, made once, under a new nonce for each slice."""
 
 from typing import Final
 
@@ -10,23 +10,23 @@ from inos.work import Operand
 
 ENTRY_MIN: Final = -64
 ENTRY_MAX: Final = 63
-"""Range of an int7 operand (protocol, section 2)."""
+"""An int7 operand has entries in this range (protocol, section 2)."""
 BURST_S: Final = 0.25
-"""Seconds of its allowance a throttled miner multiplies at a time."""
+"""A throttled miner multiplies this many seconds of its allowance at a time."""
 
 
 def make_filler(settings: MinerSettings, random: np.random.Generator) -> Product:
-    """Random operands filler_rows x filler_depth, committed."""
+    """Make and commit random operands of filler_rows x filler_depth."""
     shape = (settings.filler_rows, settings.filler_depth)
     x, w = (random.integers(ENTRY_MIN, ENTRY_MAX + 1, shape, dtype=np.int8) for _ in range(2))
     return Product(Operand.commit(x), Operand.commit(w))
 
 
 class Throttle:
-    """Holds filler to a number of tickets per second.
+    """Limits filler to a number of tickets per second.
 
     Args:
-        rate: tickets per second, 0 for no limit.
+        rate: tickets per second; 0 is no limit.
     """
 
     def __init__(self, rate: float) -> None:
@@ -34,14 +34,14 @@ class Throttle:
         self._next = 0.0
 
     def limit(self, tickets: int) -> int:
-        """How many of `tickets` to multiply at once, so that the pauses stay short."""
+        """Return how many of `tickets` to multiply at once, so that the pauses stay short."""
         return tickets if self._rate <= 0 else max(1, min(tickets, int(self._rate * BURST_S)))
 
     def get_pause(self, now: float) -> float:
-        """Seconds to wait at monotonic `now` before the next filler slice."""
+        """Return the seconds to wait at monotonic `now` before the next filler slice."""
         return max(0.0, self._next - now)
 
     def spend(self, tickets: int, started: float) -> None:
-        """Enter tickets of a slice that began at monotonic `started`."""
+        """Count the tickets of a slice that began at monotonic `started`."""
         if self._rate > 0:
             self._next = max(self._next, started) + tickets / self._rate

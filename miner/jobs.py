@@ -1,4 +1,4 @@
-"""The jobs this miner has taken on: fetched, claimed, handed to the engine, delivered, watched."""
+"""The job manager takes jobs on, fetches and claims them, gives them to the engine, delivers and watches them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -24,21 +24,21 @@ from inos.work import Operand
 
 log: Final = structlog.get_logger("miner")
 
-TEND_S: Final = 0.5
-"""The desk looks at its jobs at least this often."""
+ADVANCE_S: Final = 0.5
+"""The manager looks at its jobs at least this often."""
 LOOK_S: Final = 0.3
-"""Pause between two looks at what is on offer."""
+"""The manager waits this long between two looks at the open jobs."""
 MAX_OFFERS: Final = 4096
-"""Open jobs looked at; so many that cheap ones cannot hide the good ones behind them for little."""
+"""The manager looks at this many open jobs that cheap ones cannot hide the good ones behind them."""
 FETCH_BYTES_PER_S: Final = 32 << 20
-"""Beside the settings' time to fetch an operand, one that comes this fast is waited for."""
+"""An operand that arrives this fast is waited for, in addition to the fetch time of the settings."""
 AVOID_BLOCKS: Final = 20
-"""Blocks for which a job whose operands could not be had, or that was lost, is left alone."""
+"""A job is avoided for this many blocks after its operands could not be fetched, or after it was lost."""
 MAX_AVOIDED: Final = 1024
 
 
 class JobRun:
-    """One job on the desk: what was offered, how far its product is."""
+    """Follows one job that was taken on: its offer, and how far its product is."""
 
     def __init__(self, offer: Offer, product: Product, height: Height, *, claims_sent: int = 0) -> None:
         self.offer = offer
@@ -63,11 +63,11 @@ class JobRun:
 
 
 class JobManager:
-    """Holds the runs and moves each on by what `decide` says.
+    """Holds the runs, and moves each on as `decide` says.
 
     Args:
-        lane: sends the transactions of the account that claims.
-        figures: jobs settled and lost, and the speed that tells what can be finished.
+        queue: sends the transactions of the account that claims.
+        stats: counts jobs settled and lost, and knows the speed that says what can be finished.
     """
 
     def __init__(self, node: NodePort, settings: MinerSettings, queue: TransactionQueue, stats: MinerStats) -> None:
@@ -78,51 +78,51 @@ class JobManager:
         self._avoid: dict[JobId, Height] = {}
         self._wake = asyncio.Event()
         self.work_ready = asyncio.Event()
-        self.after_tending: Callable[[], Awaitable[None]] | None = None
-        """Called after each look, for whatever else the account has to send."""
+        self.after_advance: Callable[[], Awaitable[None]] | None = None
+        """The manager calls this after each look, so that other transactions of the account are sent too."""
         self.lacks_capital = False
-        """A job is on offer that would be taken if the account could pay its bond."""
+        """If this is True, the miner would take a job that is open, but its account cannot pay the bond."""
         self.is_taking = True
-        """Whether jobs are taken on and claimed; those claimed already are seen through either way."""
+        """If this is False, no more jobs are taken on or claimed; those that are claimed are finished either way."""
         self.runs: dict[JobId, JobRun] = {}
 
     async def run(self) -> None:
-        """Tend the desk until cancelled. Fetching waits for other nodes, so it has a loop of its own."""
+        """Manage jobs until cancelled. Fetching waits for other nodes, so it has a loop of its own."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._repeat(self.tend, self._wake, TEND_S))
+            group.create_task(self._repeat(self.advance, self._wake, ADVANCE_S))
             group.create_task(self._repeat(self.take_on, None, LOOK_S))
 
     def wake(self) -> None:
-        """Something changed: look now."""
+        """Look at the jobs now, because something changed."""
         self._wake.set()
 
     def get_work(self) -> JobRun | None:
-        """The claimed product to go on with: the one whose time ends first."""
+        """Return the claimed product to continue with, which is the one whose claim expires first."""
         ready = [run for run in self.runs.values() if run.step is Step.MINE and not run.product.is_complete]
         return min(ready, key=self._get_expiry) if ready else None
 
     @property
     def held(self) -> int:
-        """Jobs taken on and not yet paid."""
+        """Return how many jobs were taken on and are not paid yet."""
         return sum(not run.is_settled for run in self.runs.values())
 
-    async def tend(self) -> None:
-        """Look at every job once and do what is next."""
+    async def advance(self) -> None:
+        """Look at every job once, and take its next step."""
         for run in list(self.runs.values()):
             try:
                 await self._advance(run)
             except InosError as error:
-                self._note(error, run)
-        await self._queue.tend()
-        if self.after_tending is not None:
-            await self.after_tending()
+                self._record_error(error, run)
+        await self._queue.advance()
+        if self.after_advance is not None:
+            await self.after_advance()
 
     def compute_spendable(self) -> Nano:
-        """Balance that no claim on its way is going to lock."""
+        """Return the balance that no claim on its way will lock."""
         return self._compute_capacity().spendable
 
     async def take_on(self) -> None:
-        """Take on one more job, if there is one worth it and room for it."""
+        """Take on one more job, if one is worth it and there is room for it."""
         if not self.is_taking:
             return
         held = self._find_held()
@@ -133,8 +133,8 @@ class JobManager:
             product = await self._fetch(offer)
         except InosError as error:
             if held is not None and not isinstance(error, MatrixMissing):
-                raise  # a bond hangs on it: tried again at once
-            self._shun(offer.id)
+                raise  # The bond is at stake, so it is tried again at once.
+            self._avoid_job(offer.id)
             self._stats.last_error = f"job {offer.id.hex()[:16]}: [{error.code}] {error.message}"
             log.info("job cannot be taken on", job=offer.id.hex(), code=error.code, error=error.message)
             return
@@ -150,7 +150,7 @@ class JobManager:
             try:
                 await act()
             except InosError as error:
-                self._note(error)
+                self._record_error(error)
             if wake is None:
                 await asyncio.sleep(pause_s)
                 continue
@@ -162,12 +162,12 @@ class JobManager:
             wake.clear()
 
     async def _advance(self, run: JobRun) -> None:
-        decision = decide(self._queue.address, *self._look(run))
+        decision = decide(self._queue.address, *self._observe(run))
         run.step = decision.step
         self._count_settled(run, decision.step in (Step.SETTLED, Step.FINISHED))
         if decision.step is Step.CLAIM:
             if not self.is_taking:
-                return  # nobody would multiply it: the bond would be lost
+                return  # The miner is stopped and would not multiply it, so the bond would be lost.
             await self._queue.send(run.claim_key, ClaimJob(run.id))
             run.claims_sent += 1
             log.info("job claimed", job=run.id.hex(), times=run.claims_sent)
@@ -178,7 +178,7 @@ class JobManager:
         elif decision.step in (Step.DROP, Step.FINISHED):
             await self._drop(run, decision)
 
-    def _look(self, run: JobRun) -> tuple[Progress, Observation]:
+    def _observe(self, run: JobRun) -> tuple[Progress, Observation]:
         height, job = self._get_height(), self._node.ledger.state.get_job(run.id)
         if job is not None:
             run.last_seen = height
@@ -206,7 +206,7 @@ class JobManager:
         log.info("result submitted", job=run.id.hex(), y=run.y.id.hex())
 
     def _count_settled(self, run: JobRun, is_settled: bool) -> None:
-        """Count a payment once, and take the count back where a reorganisation undid it."""
+        """Count a payment once, and remove it from the count if a reorganisation undid it."""
         if is_settled != run.is_settled:
             run.is_settled = is_settled
             self._stats.jobs_settled += 1 if is_settled else -1
@@ -219,7 +219,7 @@ class JobManager:
         self._queue.forget(run.result_key)
         if decision.step is Step.DROP:
             self._stats.jobs_lost += 1
-            self._shun(run.id)
+            self._avoid_job(run.id)
             log.info("job given up", job=run.id.hex(), reason=decision.reason)
 
     def _choose(self) -> Offer | None:
@@ -237,7 +237,8 @@ class JobManager:
         return chosen
 
     def _find_held(self) -> Offer | None:
-        """A job claimed by this account that is not on the desk: after a restart, or by another hand."""
+        """Return a job claimed by this account that was not taken on here: after a restart, or if another program
+        claimed it."""
         for job, record in self._node.ledger.list_jobs(
             state=JobState.CLAIMED, worker=self._queue.address, limit=MAX_OFFERS
         ):
@@ -271,12 +272,12 @@ class JobManager:
         return Product(x, w, await self._node.matrices.open_product(offer.id, job.x.rows, job.w.rows))
 
     async def _fetch_operand(self, ref: MatrixRef) -> Operand:
-        """A large one comes in several attempts: what came stays, and the job is looked at again later."""
+        """Fetch and commit an operand. A large one may take several attempts: what arrived stays stored."""
         timeout_s = self._settings.fetch_timeout_s + ref.rows * ref.cols / FETCH_BYTES_PER_S
         array = await self._node.matrices.fetch(MatrixId(ref.id), timeout_s)
         return await asyncio.to_thread(Operand.commit, array)
 
-    def _shun(self, job: JobId) -> None:
+    def _avoid_job(self, job: JobId) -> None:
         if len(self._avoid) < MAX_AVOIDED:
             self._avoid[job] = Height(self._get_height() + AVOID_BLOCKS)
 
@@ -284,6 +285,6 @@ class JobManager:
         claim = self._node.ledger.state.get_claim(run.id)
         return claim.expires_at if claim is not None else run.offer.job.deadline
 
-    def _note(self, error: InosError, run: JobRun | None = None) -> None:
+    def _record_error(self, error: InosError, run: JobRun | None = None) -> None:
         self._stats.last_error = f"[{error.code}] {error.message}"
-        log.warning("job step refused", code=error.code, error=error.message, job=run.id.hex() if run else "")
+        log.warning("step of a job failed", code=error.code, error=error.message, job=run.id.hex() if run else "")

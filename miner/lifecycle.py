@@ -1,7 +1,7 @@
-"""What to do next about one job: a pure function of what the chain and the pool say of it.
+"""The next step for a job is a pure function of what the chain and the pool say about it.
 
-Nothing is remembered of what was hoped for. Each look compares the job on chain with what this
-miner has done, so a reorganisation that takes a claim or a result away needs no path of its own.
+No intention is remembered. Each look compares the job on chain with what this miner has done, so a reorganisation that
+removes a claim or a result needs no code of its own.
 """
 
 from enum import StrEnum
@@ -13,11 +13,11 @@ from inos.consensus.records import Claim, Job, JobState
 from inos.primitives.units import Address, Height
 
 MAX_CLAIMS_SENT: Final = 3
-"""Times one job is claimed before it is left to others: a lapse costs the bond."""
+"""One job is claimed at most this often, because a lapsed claim costs the bond."""
 SETTLED_DEPTH: Final = 16
-"""Blocks over a settlement before the miner forgets the job: until then a reorganisation may undo it."""
+"""The miner forgets a job this many blocks after its settlement; until then a reorganisation may undo it."""
 GONE_BLOCKS: Final = 16
-"""Blocks a job may be missing from the chain (its posting reorganised away) before it is given up."""
+"""A job may be missing from the chain for this many blocks, if its posting was undone, before the miner gives it up."""
 
 
 class Step(StrEnum):
@@ -26,9 +26,9 @@ class Step(StrEnum):
     MINE = "mine"
     SUBMIT = "submit"
     SETTLED = "settled"
-    """Paid; kept under watch."""
+    """The job is paid, and still watched."""
     FINISHED = "finished"
-    """Paid and deep enough to forget."""
+    """The job is paid, and the block that paid it is deep enough to forget the job."""
     DROP = "drop"
 
 
@@ -38,17 +38,17 @@ class Decision(Struct, frozen=True):
 
 
 class Progress(Struct, frozen=True, kw_only=True):
-    """What this miner has done about the job."""
+    """This is what the miner has done about the job."""
 
     claims_sent: int
     is_complete: bool
-    """The product is made."""
+    """The product is complete."""
     last_seen: Height
-    """Last height at which the chain knew the job."""
+    """The chain had the job at this height last."""
 
 
 class Observation(Struct, frozen=True, kw_only=True):
-    """What the chain and the pool say of the job now."""
+    """This is what the chain and the pool say about the job now."""
 
     height: Height
     job: Job | None
@@ -56,11 +56,11 @@ class Observation(Struct, frozen=True, kw_only=True):
     is_claim_pending: bool
     is_result_pending: bool
     is_finishable: bool
-    """Whether what is left can be made and delivered under a claim made now."""
+    """What is left can be made and delivered under a claim made now."""
 
 
 def decide(me: Address, progress: Progress, observed: Observation) -> Decision:
-    """The next step for a job this miner has taken on."""
+    """Return the next step for a job that this miner has taken on."""
     if observed.job is None:
         gone = observed.height - progress.last_seen
         return Decision(Step.DROP, "job-gone") if gone > GONE_BLOCKS else Decision(Step.WAIT, "job-missing")
@@ -91,7 +91,7 @@ def _decide_claimed(me: Address, progress: Progress, observed: Observation, job:
 
 
 def _decide_open(progress: Progress, observed: Observation) -> Decision:
-    """Not claimed yet, or no longer: the claim waits, lapsed, or was reorganised away."""
+    """Decide for a job that is open: the claim still waits, lapsed, or was undone by a reorganisation."""
     if observed.is_claim_pending:
         return Decision(Step.WAIT, "claim-pending")
     if progress.claims_sent >= MAX_CLAIMS_SENT:

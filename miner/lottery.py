@@ -1,4 +1,4 @@
-"""From templates to anchors, and from winning tickets to blocks."""
+"""The lottery turns templates into anchors, and winning tickets into blocks."""
 
 from typing import Final
 
@@ -20,7 +20,7 @@ log: Final = structlog.get_logger("miner")
 
 
 class Draw(Struct, frozen=True):
-    """What one slice is mined under: no two slices share an anchor."""
+    """One slice is mined under one draw. No two slices share an anchor."""
 
     header: Header
     template: Template
@@ -29,11 +29,11 @@ class Draw(Struct, frozen=True):
 
 
 class Lottery:
-    """Hands out draws and turns a win into a block.
+    """Makes draws, and turns a win into a block.
 
     Args:
-        payee: says whom a block is mined for.
-        nonce: where the nonces of this run start.
+        payout: chooses the beneficiary of each block.
+        nonce: the nonces of this run start here.
     """
 
     def __init__(self, node: NodePort, settings: MinerSettings, payout: Payout, stats: MinerStats, nonce: int) -> None:
@@ -46,7 +46,7 @@ class Lottery:
         self._made_at = 0.0
 
     async def draw(self) -> Draw:
-        """A draw on the current tip, under a template not older than the settings allow.
+        """Make a draw on the current tip, under a template that is not older than the settings allow.
 
         Raises:
             InosError: the node cannot make a template now.
@@ -59,8 +59,8 @@ class Lottery:
         header = replace(template.header, nonce=self._nonce)
         return Draw(header, template, compute_anchor(header), Target(template.allowed_target))
 
-    async def enter(self, draw: Draw, win: Win) -> None:
-        """Build the block of a winning ticket and hand it in."""
+    async def submit(self, draw: Draw, win: Win) -> None:
+        """Build the block of a winning ticket, and add it to the chain."""
         block = Block(replace(draw.header, seal=win.seal), draw.template.transactions, draw.template.aggregate)
         block_id = compute_block_id(block.header)
         try:
@@ -74,7 +74,7 @@ class Lottery:
         is_connected = bool(outcome.connected)
         self._stats.count_block(is_connected=is_connected)
         log.info(
-            "block won" if is_connected else "block won too late",
+            "block won" if is_connected else "stale block won",
             block=block_id.hex(),
             height=block.header.height,
         )

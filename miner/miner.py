@@ -1,4 +1,4 @@
-"""The miner: one slice after another, of a paid product where there is one, else of filler."""
+"""The miner works on one slice after another: of a paid product if there is one, else of filler."""
 
 import asyncio
 from typing import Final
@@ -23,19 +23,20 @@ from inos.primitives.units import JobId, Tickets
 log: Final = structlog.get_logger("miner")
 
 FIRST_SLICE_TICKETS: Final = 64
-"""Size of a slice before the machine's speed is known."""
+"""A slice has this size until the speed of the machine is known."""
 IDLE_S: Final = 0.5
 RETRY_S: Final = 1.0
-"""Pause after a template could not be made."""
+"""The miner pauses this long after a template could not be made."""
 
 
 class Miner:
-    """Runs from `run()` until cancelled; `start` and `stop` switch the work on and off in between.
+    """Runs from `run()` until cancelled. `start` and `stop` switch the work on and off in between.
 
     Args:
-        settings: whom for, on what, how hard.
+        node: the services of the node.
+        settings: the beneficiary, the kind of work, and the limits.
         random: draws filler operands and the first nonce.
-        mine: stands in for inos.work.mine_strips.
+        mine: replaces inos.work.mine_strips in tests.
 
     Raises:
         InosError: the settings contradict each other (see check_settings).
@@ -64,24 +65,24 @@ class Miner:
             self._work_changed = self._jobs.work_ready
         payout = Payout(node, settings, self._jobs, self._queue)
         if self._jobs is not None:
-            self._jobs.after_tending = payout.tend
+            self._jobs.after_advance = payout.advance
         self._lottery = Lottery(node, settings, payout, self._stats, int(random.integers(2**32)) << 16)
 
     def start(self) -> None:
-        """Begin, or go on."""
+        """Start, or resume."""
         self._enabled.set()
         if self._jobs is not None:
             self._jobs.is_taking = True
 
     def stop(self) -> None:
-        """Pause: the slice in progress is given up, rows already made are kept."""
+        """Pause. The slice in progress is given up; rows that are complete are kept."""
         self._enabled.clear()
         self._engine.interrupt()
         if self._jobs is not None:
             self._jobs.is_taking = False
 
     def get_status(self) -> MinerStatus:
-        """The figures as they are now."""
+        """Return the counts as they are now."""
         stats = self._stats
         return MinerStatus(
             state=stats.state,
@@ -102,7 +103,7 @@ class Miner:
         )
 
     def get_rows_done(self, job: JobId) -> int | None:
-        """Rows made of a job's product; None where it is not on the desk."""
+        """Return how many rows of a job's product are made, or None if the job was not taken on."""
         run = self._jobs.runs.get(job) if self._jobs is not None else None
         return None if run is None else run.product.rows_done
 
@@ -119,9 +120,9 @@ class Miner:
             self._stats.state = MinerState.STOPPED
 
     async def _watch_tip(self) -> None:
-        """A new tip ends the slice in progress: its tickets could win nothing any more.
+        """Stop the slice in progress when the tip moves, because its tickets can win nothing any more.
 
-        Not so a slice of a large product: one strip of it may take longer than a block, and its rows are wanted.
+        A slice of a large product goes on: one strip of it may take longer than a block, and its rows are needed.
         """
         async with self._node.events.subscribe() as events:
             async for event in events:
@@ -173,7 +174,7 @@ class Miner:
             self._filler.rewind()
 
     async def _mine_slice(self, product: Product, tickets: int, *, is_job: bool) -> int:
-        """One slice under a draw of its own; 0 tickets where a new tip ended it."""
+        """Multiply one slice under a new draw, and return its tickets; 0 if a new tip stopped it."""
         draw = self._draw = await self._lottery.draw()
         self._is_slice_large = product.file is not None
         first, last = product.plan(tickets)
@@ -188,16 +189,16 @@ class Miner:
         now = self._node.clock.monotonic()
         self._stats.count_slice(mined.tickets, now - started, self._node.clock.monotonic(), is_job=is_job)
         if mined.wins:
-            await self._lottery.enter(draw, mined.wins[0])
+            await self._lottery.submit(draw, mined.wins[0])
         return mined.tickets
 
     def _slice_tickets(self) -> int:
-        """Tickets of a slice that takes about slice_ms."""
+        """Return the tickets of a slice that takes about slice_ms."""
         speed = self._stats.speed
         return max(1, int(speed * self._settings.slice_ms / 1000)) if speed > 0 else FIRST_SLICE_TICKETS
 
     async def _wait_for_work(self, limit_s: float) -> None:
-        """Until the desk has work, at most `limit_s` seconds."""
+        """Wait until there is a job to work on, at most `limit_s` seconds."""
         self._work_changed.clear()
         try:
             async with asyncio.timeout(limit_s):

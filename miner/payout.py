@@ -1,8 +1,9 @@
-"""Whom a block is mined for, and what the worker's account passes on.
+"""Payout chooses the beneficiary of each block, and transfers what the worker's account does not need.
 
-Jobs are claimed by an account that can sign, the worker; blocks pay an address, the payee. They
-may be one account. Where they are two, blocks go to the payee, except when a job is worth taking and
-the worker cannot pay the bond. What the worker earns beyond its working capital it transfers to the payee.
+
+Jobs are claimed by an account that can sign, the worker. Blocks pay an address, the payee. Both may be one account. If
+they are two, blocks pay the payee, except if a job is worth taking and the worker cannot pay the bond. What the worker
+earns beyond its working capital goes to the payee.
 """
 
 from typing import Final
@@ -21,15 +22,15 @@ from inos.primitives.units import Nano
 log: Final = structlog.get_logger("miner")
 
 CAPITAL_BONDS: Final = 20
-"""Working capital of a worker in least bonds: a few claims at once, and their fees."""
+"""A worker's working capital is this many least bonds: a few claims at once, and their fees."""
 PAYOUT: Final = "payout"
 
 
 class Payout:
-    """Chooses the beneficiary of each template.
+    """Chooses the beneficiary of each template, and transfers the worker's surplus.
 
     Args:
-        desk, lane: None where the miner claims nothing.
+        jobs, queue: None if the miner claims no jobs.
     """
 
     def __init__(
@@ -41,13 +42,13 @@ class Payout:
         self._queue = queue if queue is not None and queue.address != settings.beneficiary else None
 
     async def get_template(self) -> Template:
-        """Return a block for the account that should win it now."""
+        """Make a template for the account that should win the next block."""
         if self._queue is not None and self._jobs is not None and self._jobs.lacks_capital:
             return await self._node.templates.make(self._queue.address)
         return await self._node.templates.make(self._address)
 
-    async def tend(self) -> None:
-        """Pass on what the worker does not need, once it is worth a transaction.
+    async def advance(self) -> None:
+        """Transfer what the worker does not need, when it is worth a transaction.
 
         Raises:
             InosError: the pool or a rule refused the transfer.
@@ -60,9 +61,9 @@ class Payout:
         if surplus < capital:
             return
         await self._queue.send(PAYOUT, Transfer(self._address, surplus))
-        log.info("earnings passed on", nano=surplus, to=self._address.hex())
+        log.info("earnings transferred", nano=surplus, to=self._address.hex())
 
 
 def compute_capital(params: Params) -> Nano:
-    """What a worker keeps for bonds and fees."""
+    """Return what a worker keeps for bonds and fees."""
     return Nano(CAPITAL_BONDS * params.min_bond)

@@ -1,4 +1,4 @@
-"""Which jobs are worth claiming: pure functions of what is on offer and where the miner stands."""
+"""The policy says which jobs are worth claiming, by pure functions of the open jobs and the miner's capacity."""
 
 from collections.abc import Collection, Iterable
 from fractions import Fraction
@@ -14,13 +14,13 @@ from inos.primitives.matrices import compute_tickets
 from inos.primitives.units import Address, Height, JobId, Nano, Tickets
 
 SAFETY_PERCENT: Final = 70
-"""Share of a claim's time the miner plans to use; the rest is for slow blocks."""
+"""The miner plans to use this share of a claim's time; the rest is reserved for slow blocks."""
 BLOCKS_AROUND: Final = 2
-"""Blocks of a claim that pass before the claim is seen and while the result waits."""
+"""This many blocks of a claim pass before the claim is seen and while the result waits."""
 
 
 class Offer(Struct, frozen=True):
-    """An open job under its id."""
+    """Pairs an open job with its id."""
 
     id: JobId
     job: Job
@@ -31,38 +31,38 @@ class Offer(Struct, frozen=True):
 
     @property
     def reward_per_ticket(self) -> Fraction:
-        """Nano per ticket, exact."""
+        """Return the exact reward in nano per ticket."""
         return Fraction(self.job.reward, self.tickets)
 
     @property
     def size(self) -> int:
-        """Bytes of both operands (int8) and the result (int32)."""
+        """Return the bytes of both operands (int8) and the result (int32)."""
         x, w = self.job.x, self.job.w
         return x.rows * x.cols + w.rows * w.cols + 4 * x.rows * w.rows
 
 
 class Capacity(Struct, frozen=True, kw_only=True):
-    """Where the miner stands when it chooses."""
+    """The miner has this capacity when it chooses a job."""
 
     height: Height
     spendable: Nano
-    """Balance that no claim on its way is going to lock."""
+    """No claim on its way will lock this balance."""
     fee: Nano
-    """What one transaction costs now."""
+    """One transaction costs this now."""
     claims_left: int
     backlog: Tickets
-    """Tickets of claimed jobs still to be multiplied."""
+    """This many tickets of claimed jobs are not multiplied yet."""
     rate: float
-    """Tickets per second this machine does at full speed; 0 is not known yet."""
+    """This machine multiplies this many tickets per second at full speed; 0 means that it is not known yet."""
 
 
 def compute_spendable(account: Account, pending: int) -> Nano:
-    """Balance less `pending` nano of bonds and fees on their way."""
+    """Return the balance less `pending` nano of bonds and fees on their way."""
     return Nano(max(0, account.balance - pending))
 
 
 def is_finishable(params: Params, offer: Offer, capacity: Capacity) -> bool:
-    """Whether the product can be made and delivered before the claim lapses, at this machine's measured rate."""
+    """Return True if the product can be made and delivered before the claim lapses, at the measured rate."""
     blocks = min(offer.job.claim_window, offer.job.deadline - capacity.height - 1) - BLOCKS_AROUND
     if blocks < 1:
         return False
@@ -73,7 +73,7 @@ def is_finishable(params: Params, offer: Offer, capacity: Capacity) -> bool:
 
 
 def get_refusal(params: Params, settings: MinerSettings, offer: Offer, capacity: Capacity) -> str | None:
-    """Why not to claim this job, as a code; None where it is worth claiming."""
+    """Return the code of why the job is not worth claiming, or None if it is."""
     if offer.job.state is not JobState.OPEN:
         return "not-open"
     if capacity.claims_left < 1:
@@ -94,14 +94,14 @@ def get_refusal(params: Params, settings: MinerSettings, offer: Offer, capacity:
 
 
 def is_first(settings: MinerSettings, offer: Offer) -> bool:
-    """Whether the job comes from a poster whose jobs this miner does before all others."""
+    """Return True if the miner does the jobs of this poster before all others."""
     return Address(offer.job.poster) in settings.first_posters
 
 
 def rank_offers(settings: MinerSettings, offers: Iterable[Offer], me: Address) -> list[Offer]:
-    """Own posters' jobs first, then the best reward per ticket.
+    """Sort offers: jobs of the first posters come first, then the best reward per ticket.
 
-    Equals stand in an order of each miner's own, so that not all claim the same.
+    Equal offers are sorted differently by each miner, so that not all miners claim the same job.
     """
     return sorted(
         offers,
@@ -117,7 +117,7 @@ def choose_job(
     capacity: Capacity,
     avoid: Collection[JobId] = (),
 ) -> Offer | None:
-    """The best job worth claiming now for the account `me`, leaving out `avoid`; None where there is none."""
+    """Return the best job worth claiming now for the account `me`, except those in `avoid`, or None."""
     for offer in rank_offers(settings, (o for o in offers if o.id not in avoid), me):
         if get_refusal(params, settings, offer, capacity) is None:
             return offer

@@ -1,4 +1,4 @@
-"""What the miner needs of a node: the services that do the work, each by the few members that the miner calls."""
+"""The miner needs these services of a node, each with the few members that the miner calls."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -19,17 +19,17 @@ from inos.primitives.units import Address, BlockId, JobId, MatrixId, Nano, TxId
 
 
 class RowFile(Protocol):
-    """A product's rows on disk, written in order. They survive the process. Every call may wait for the disk."""
+    """Holds a product's rows on disk, written in order. They survive the process. Every call may wait for the disk."""
 
     @property
     def rows_done(self) -> int:
-        """Rows written, from the first one on."""
+        """This many rows are written, from the first one on."""
 
     def write(self, first: int, rows: NDArray[Any]) -> None:
         """Write the next rows, which end with a strip or with the product.
 
         Raises:
-            InosError: the disk refuses; they count as not written.
+            InosError: the disk refuses; the rows count as not written.
         """
 
     def finish(self) -> MatrixRef:
@@ -40,7 +40,7 @@ class RowFile(Protocol):
 
 
 class TipView(Protocol):
-    """The connected tip."""
+    """This is a block of the connected chain."""
 
     @property
     def id(self) -> BlockId: ...
@@ -50,7 +50,7 @@ class TipView(Protocol):
 
 
 class LedgerPort(Protocol):
-    """The chain at its connected tip."""
+    """Reads the chain at its connected tip."""
 
     @property
     def tip(self) -> TipView: ...
@@ -65,7 +65,7 @@ class LedgerPort(Protocol):
 
 
 class MempoolPort(Protocol):
-    """Transactions that wait for a block."""
+    """Holds the transactions that wait for a block."""
 
     def has(self, tx: TxId) -> bool: ...
 
@@ -76,33 +76,33 @@ class MempoolPort(Protocol):
 
 
 class TemplatesPort(Protocol):
-    """The service that makes blocks to be mined."""
+    """Makes blocks to be mined."""
 
     async def make(self, beneficiary: Address) -> Template:
         """Make a block on the tip, without seal and nonce."""
 
 
 class OutcomeView(Protocol):
-    """How the chain moved."""
+    """This says how the chain moved."""
 
     @property
     def connected(self) -> Sequence[BlockId]: ...
 
 
 class BlocksPort(Protocol):
-    """The service that adds blocks."""
+    """Adds blocks to the chain."""
 
     async def add(self, block: Block, witness: Witness) -> OutcomeView: ...
 
 
 class TransactionsPort(Protocol):
-    """The service that takes transactions."""
+    """Takes transactions into the pool."""
 
     async def add(self, tx: Transaction) -> TxId: ...
 
 
 class MatricesPort(Protocol):
-    """The service that stores and fetches matrices."""
+    """Stores and fetches matrices."""
 
     async def put(self, array: NDArray[np.int32]) -> MatrixRef: ...
 
@@ -121,14 +121,14 @@ class MatricesPort(Protocol):
 
 
 class EventsPort(Protocol):
-    """The node's event bus."""
+    """Publishes the node's events."""
 
     def subscribe(self) -> AbstractAsyncContextManager[Any]:
         """Enter an async iterator over inos.core.events; it is bounded, and the newest tip always arrives."""
 
 
 class NodePort(Protocol):
-    """The node as the miner sees it. Reads are of the connected tip."""
+    """The miner uses the node through these services. Reads are of the connected tip."""
 
     @property
     def params(self) -> Params: ...

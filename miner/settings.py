@@ -1,4 +1,4 @@
-"""What a miner is told: for whom it works, on what, and how hard."""
+"""The settings say for which account a miner works, on what, and within which limits."""
 
 from enum import StrEnum
 from typing import Final
@@ -10,68 +10,68 @@ from inos.primitives.transactions import JobMode
 from inos.primitives.units import Address, DurationMs
 
 DEFAULT_MAX_JOB_BYTES: Final = 4 * 2**30
-"""Operands are read from disk and the product is written there; the packed smaller operand is in memory."""
+"""Operands are read from disk and the product is written there; only the packed smaller operand is in memory."""
 
 
 class Purpose(StrEnum):
-    """What the miner multiplies."""
+    """The miner multiplies this."""
 
     ANY = "any"
-    """Paid jobs first, a filler product where there is none."""
+    """Paid jobs come first; a filler product is multiplied while there is none."""
     JOBS = "jobs"
-    """Paid jobs only; idle where there is none."""
+    """Only paid jobs are multiplied; the miner is idle while there is none."""
     FILLER = "filler"
-    """The lottery only: claims nothing."""
+    """Only filler is multiplied for the lottery; no job is claimed."""
 
 
 class MinerSettings(Struct, frozen=True, kw_only=True):
-    """One miner's orders.
+    """These are the settings of one miner.
 
-    `key` is the secret (32 bytes) of the account that claims jobs, the beneficiary's or another one; without
-    it the miner can only draw lottery tickets, since claiming takes signed transactions.
+    `key` is the secret (32 bytes) of the account that claims jobs, which may be the beneficiary's or another one.
+    Without it the miner only draws lottery tickets, because a claim is a signed transaction.
     """
 
     beneficiary: Address
     key: bytes | None = None
     purpose: Purpose = Purpose.ANY
     min_reward_per_ticket: float = 0.0
-    """Nano per ticket; jobs that pay less are left to others."""
+    """Jobs that pay less nano per ticket are not taken."""
     job_modes: frozenset[JobMode] = frozenset(JobMode)
-    """Kinds of jobs taken; optimistic ones hold the bond until their window is over."""
+    """Only these kinds of jobs are taken; optimistic ones lock the bond until their challenge window is over."""
     first_posters: frozenset[Address] = frozenset()
-    """Whose jobs are taken before all others, whatever they pay: one's own, or a customer's."""
+    """The jobs of these posters are taken before all others, whatever they pay."""
     max_claims: int = 4
-    """Jobs held at once, under the chain's own limit."""
+    """At most this many jobs are held at once, within the chain's own limit."""
     max_job_bytes: int = DEFAULT_MAX_JOB_BYTES
-    """Operands and result together that fit this machine."""
+    """Operands and result of a job together have at most this many bytes."""
     filler_rate: float = 0.0
-    """Filler tickets per second; 0 is as many as the machine can."""
+    """At most this many filler tickets are made per second; 0 is no limit."""
     filler_rows: int = 1024
-    """Rows of both filler operands."""
+    """Both filler operands have this many rows."""
     filler_depth: int = 1024
     slice_ms: DurationMs = DurationMs(250)
-    """How long one slice should take: a win waits for the end of its slice."""
+    """One slice should take this long, because a win waits for the end of its slice."""
     template_ms: DurationMs = DurationMs(1000)
-    """Age at which a template is made anew."""
+    """A template is made again at this age."""
     fetch_timeout_s: float = 20.0
     backend: str = "auto"
     threads: int | None = None
 
     @property
     def is_claiming(self) -> bool:
-        """Whether this miner takes paid jobs at all."""
+        """This miner takes paid jobs if this is True."""
         return self.key is not None and self.purpose is not Purpose.FILLER
 
 
 def check_settings(settings: MinerSettings) -> None:
-    """Refuse orders that contradict each other.
+    """Refuse settings that contradict each other.
 
     Raises:
-        InosError: "mine-key-missing" where only jobs are wanted but nothing can sign.
+        InosError: "mine-key-missing" if only jobs are wanted but no key can sign.
     """
     if settings.key is None and settings.purpose is Purpose.JOBS:
         raise InosError(
             "mine-key-missing",
-            "claiming paid jobs takes a key that can sign",
+            "a miner that claims paid jobs needs a key to sign with",
             hint="give --mine auto or --mine-key-file",
         )

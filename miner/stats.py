@@ -1,4 +1,4 @@
-"""What mining came to: counts kept while it runs, and the frozen picture others see."""
+"""The stats count what was mined, and are shown as a frozen status."""
 
 from collections import deque
 from enum import StrEnum
@@ -15,39 +15,39 @@ MAX_SLICES: Final = 4096
 class MinerState(StrEnum):
     STOPPED = "stopped"
     IDLE = "idle"
-    """Running, with nothing to multiply."""
+    """The miner runs, and has nothing to multiply."""
     JOB = "job"
     FILLER = "filler"
 
 
 class MinerStatus(Struct, frozen=True, kw_only=True):
-    """One picture of a miner. Tickets are counted when their slice is complete."""
+    """This is the state of a miner at one moment. Tickets are counted when their slice is complete."""
 
     state: MinerState
     purpose: str
     beneficiary: Address
-    """Who is paid."""
+    """Blocks pay this address."""
     worker: Address | None
-    """The account that claims jobs; None where the miner claims nothing."""
+    """This account claims jobs; it is None if the miner claims no jobs."""
     can_claim: bool
-    """False where the miner has no key, or is told to claim nothing: it draws lottery tickets only."""
+    """This is False if the miner has no key, or is told to claim no jobs: it only draws lottery tickets."""
     job: JobId | None
-    """The job being multiplied."""
+    """This job is being multiplied."""
     jobs_held: int
     job_tickets: Tickets
     filler_tickets: Tickets
     tickets_per_second: float
-    """Over the last half minute, pauses included."""
+    """The rate is taken over the last half minute, pauses included."""
     blocks_won: int
     blocks_stale: int
-    """Won, but another block was there first."""
+    """These blocks were won, but another block was connected first."""
     jobs_settled: int
     jobs_lost: int
     last_error: str
 
 
 class MinerStats:
-    """The counts behind MinerStatus."""
+    """Keeps the counts behind MinerStatus."""
 
     def __init__(self) -> None:
         self.state = MinerState.STOPPED
@@ -64,11 +64,11 @@ class MinerStats:
 
     @property
     def speed(self) -> float:
-        """Tickets per second while multiplying, smoothed; 0 before the first slice."""
+        """Return the smoothed tickets per second while multiplying; 0 before the first slice."""
         return self._speed
 
     def count_slice(self, tickets: int, seconds: float, now: float, *, is_job: bool) -> None:
-        """Enter a complete slice that took `seconds` and ended at monotonic `now`."""
+        """Count a complete slice that took `seconds` and ended at monotonic `now`."""
         if is_job:
             self.job_tickets += tickets
         else:
@@ -85,7 +85,7 @@ class MinerStats:
             self.blocks_stale += 1
 
     def get_rate(self, now: float) -> float:
-        """Tickets per second over the last RATE_WINDOW_S seconds."""
+        """Return the tickets per second over the last RATE_WINDOW_S seconds."""
         while self._slices and self._slices[0][0] < now - RATE_WINDOW_S:
             self._slices.popleft()
         if not self._slices:

@@ -1,7 +1,7 @@
-"""The miner's own transactions in nonce order, and how one that is of no use stops blocking the rest.
+"""The queue sends the miner's own transactions in nonce order, and replaces one that blocks the others.
 
-A claim that another miner won can never be executed, yet it stands in the pool at a nonce that
-later claims and results must wait for. The lane remembers such places and fills them again.
+A claim that another miner won can never be executed, but it waits in the pool at a nonce that later claims and results
+must wait for. The queue remembers such nonces and uses them again.
 """
 
 from typing import Final
@@ -14,12 +14,12 @@ from inos.primitives.transactions import Payload, compute_tx_id, sign_transactio
 from inos.primitives.units import Nano, TxId
 
 FEE_BUMP_PERCENT: Final = 115
-"""A replacement must pay at least 10 % more (mempool policy); this leaves room for rounding."""
-MAX_PLACES: Final = 256
+"""A replacement must pay at least 10 % more (mempool policy); the rest allows for rounding."""
+MAX_ABANDONED: Final = 256
 
 
 class Sent(Struct, frozen=True):
-    """One transaction of ours at its place."""
+    """Records one transaction that this account sent."""
 
     payload: Payload
     nonce: int
@@ -28,7 +28,7 @@ class Sent(Struct, frozen=True):
 
 
 class TransactionQueue:
-    """Signs and sends for one account.
+    """Signs and sends the transactions of one account.
 
     Args:
         secret: the account's key, 32 bytes.
@@ -39,45 +39,45 @@ class TransactionQueue:
         self._secret = secret
         self.address = compute_address(compute_public_key(secret))
         self._live: dict[str, Sent] = {}
-        self._dead: dict[int, Sent] = {}
+        self._abandoned: dict[int, Sent] = {}
 
     def is_pending(self, key: str) -> bool:
-        """Whether what was sent under `key` still waits in the pool."""
+        """Return True if the transaction sent under `key` still waits in the pool."""
         sent = self._live.get(key)
         return sent is not None and self._node.mempool.has(sent.tx)
 
     def forget(self, key: str) -> None:
-        """What was sent under `key` is of no use any more; its place may be taken."""
+        """Give up the transaction sent under `key`, so that its nonce can be used again."""
         sent = self._live.pop(key, None)
-        if sent is not None and len(self._dead) < MAX_PLACES:
-            self._dead[sent.nonce] = sent
+        if sent is not None and len(self._abandoned) < MAX_ABANDONED:
+            self._abandoned[sent.nonce] = sent
 
     async def send(self, key: str, payload: Payload) -> TxId:
-        """Sign and hand in `payload` at the first place that can be executed.
+        """Sign and send `payload` with the first nonce that can be executed.
 
         Raises:
-            InosError: the pool or a rule refused it; nothing is remembered then.
+            InosError: the pool or a rule refused it, and nothing is remembered.
         """
         self._clear_passed()
         nonce = self._choose_nonce(key)
-        before = self._dead.get(nonce) or self._live.get(key)
+        before = self._abandoned.get(nonce) or self._live.get(key)
         fee = self._compute_fee(before)
         tx = sign_transaction(self._secret, self._node.params.chain_id, nonce, fee, payload)
         await self._node.transactions.add(tx)
-        self._dead.pop(nonce, None)
+        self._abandoned.pop(nonce, None)
         self._live[key] = Sent(payload, nonce, fee, compute_tx_id(tx))
         return self._live[key].tx
 
-    async def tend(self) -> None:
-        """Fill the place that holds the rest up, with the last transaction of the lane.
+    async def advance(self) -> None:
+        """Fill the nonce that blocks the others with the last transaction of the queue.
 
         Raises:
             InosError: the pool or a rule refused it.
         """
         self._clear_passed()
-        hole = self._dead.get(self._node.ledger.state.get_account(self.address).nonce)
-        waiting = [key for key, sent in self._live.items() if hole is not None and sent.nonce > hole.nonce]
-        if hole is None or not waiting:
+        gap = self._abandoned.get(self._node.ledger.state.get_account(self.address).nonce)
+        waiting = [key for key, sent in self._live.items() if gap is not None and sent.nonce > gap.nonce]
+        if gap is None or not waiting:
             return
         last = max(waiting, key=lambda key: self._live[key].nonce)
         moved = self._live[last]
@@ -86,15 +86,15 @@ class TransactionQueue:
             await self.send(last, moved.payload)
         finally:
             if last not in self._live:
-                self._dead.pop(moved.nonce, None)
+                self._abandoned.pop(moved.nonce, None)
                 self._live[last] = moved
 
     def _choose_nonce(self, key: str) -> int:
         known = self._live.get(key)
         if known is not None:
             return known.nonce
-        if self._dead:
-            return min(self._dead)
+        if self._abandoned:
+            return min(self._abandoned)
         nonce = self._node.mempool.next_nonce(self.address, self._node.ledger.state)
         taken = {sent.nonce for sent in self._live.values()}
         while nonce in taken:
@@ -108,9 +108,9 @@ class TransactionQueue:
         return fee
 
     def _clear_passed(self) -> None:
-        """Forget places the chain has passed; what vanished from the pool leaves its place free."""
+        """Forget nonces that the chain has passed. The nonce of a transaction that left the pool is free again."""
         nonce = self._node.ledger.state.get_account(self.address).nonce
         self._live = {key: sent for key, sent in self._live.items() if sent.nonce >= nonce}
-        self._dead = {place: sent for place, sent in self._dead.items() if place >= nonce}
+        self._abandoned = {old: sent for old, sent in self._abandoned.items() if old >= nonce}
         for key in [key for key, sent in self._live.items() if not self._node.mempool.has(sent.tx)]:
             self.forget(key)

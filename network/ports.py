@@ -18,6 +18,7 @@ from inos.primitives.blocks import Block, Header
 from inos.primitives.bls import Bls
 from inos.primitives.errors import InosError
 from inos.primitives.matrices import Witness
+from inos.primitives.randomness import Randomness
 from inos.primitives.transactions import Transaction
 from inos.primitives.units import BlockId, Hash, MatrixId, TxId
 from inos.primitives.votes import Vote
@@ -91,6 +92,9 @@ class LedgerPort(Protocol):
 
     def list_steps(self, first: int, limit: int, /) -> Sequence[Step]:
         """Return how finality proceeded on the connected chain, from epoch `first` on."""
+
+    def draw_work_sample(self, count: int, rng: Randomness, /) -> tuple[BlockId, tuple[BlockId, ...]] | None:
+        """Return the best header's id and blocks above the tip, drawn by weight; None while they are not needed."""
 
     def is_on_best_chain(self, id: BlockId, /) -> bool:
         """Return True if the block is on the heaviest chain of headers."""
@@ -254,6 +258,9 @@ class BlocksPort(Protocol):
 
     async def add(self, block: Block, witness: Witness, /) -> Any:
         """Check, store and if possible connect a block. MatrixMissing means that it is stored and deferred."""
+
+    async def vouch(self, tip: BlockId, /) -> None:
+        """Take results far below `tip` as checked: a sample of the work up to it was checked."""
 
     async def add_checked(self, blocks: Sequence[CheckedBlock], /) -> AddedView:
         """Store and if possible connect checked blocks in order, parents first.

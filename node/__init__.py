@@ -1,9 +1,8 @@
-"""The composition root: one process's settings, data directory, services and their order.
+"""Composes a node from its parts: settings, data directory, and the order in which parts start and stop.
 
-It holds no rules and no policy of its own: `consensus` decides, `chain` stores, `network` and
-`rpc` speak, `miner` works. `service.NodeService` is the one place where state changes, in one
-writer thread; everybody else reads it and listens to its events.
+This package holds no rules and no logic of its own: `consensus` has the rules, `chain` stores, `core` changes the
+state in one writer thread, `network` and `rpc` talk to others, `miner` and `agents` work on their own.
 
-Pipeline: settings (flags over environment over file) -> data directory (locked) -> ledger ->
-stores -> service -> network -> miner -> RPC -> ready file; stopped in the opposite order.
+A node starts in this order: settings (flags before environment before file), data directory (locked), ledger,
+matrices, core, network, miner and agents, RPC, ready file. It stops in the opposite order.
 """

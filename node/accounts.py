@@ -1,4 +1,4 @@
-"""For whom a node mines, and with which key it works: a key file, a keystore, or one the node made itself."""
+"""Read the keys a node works with: from a key file, from a keystore, or from a file the node made itself."""
 
 from pathlib import Path
 from typing import Final
@@ -22,7 +22,7 @@ JOB_MODES: Final = {"checked": JobMode.CHECKED, "optimistic": JobMode.OPTIMISTIC
 
 
 def check_payee(settings: NodeSettings, network: Network) -> None:
-    """Refuse a bad address before anything is made on disk.
+    """Refuse a bad address before anything is written to disk.
 
     Raises:
         WalletError: not-an-address, bad-checksum, other-network.
@@ -34,12 +34,12 @@ def check_payee(settings: NodeSettings, network: Network) -> None:
 
 
 def make_miner_settings(settings: NodeSettings, network: Network, data_dir: DataDir) -> MinerSettings | None:
-    """The miner's orders, or None where the node does not mine.
+    """Return the miner's settings, or None if the node does not mine.
 
     Raises:
-        NodeError: "bad-setting" where two keys are given, "bad-key-file", "key-file-open".
+        NodeError: "bad-setting" if two keys are given, "bad-key-file", "key-file-open".
         WalletError: a bad address or keystore.
-        InvalidBackend: no such backend, or not on this machine.
+        InvalidBackend: the backend is unknown, or this machine lacks it.
     """
     get_backend(settings.backend)
     key = _load_key(settings, data_dir)
@@ -67,7 +67,7 @@ def make_miner_settings(settings: NodeSettings, network: Network, data_dir: Data
 
 
 def load_watch_key(settings: NodeSettings, data_dir: DataDir) -> bytes | None:
-    """The secret that signs challenges, made where none is named; None where the node does not watch.
+    """Return the secret that signs challenges, or None if the node does not watch; make it if no file is named.
 
     Raises:
         NodeError: "bad-setting", "bad-key-file", "key-file-open".
@@ -83,7 +83,7 @@ def load_watch_key(settings: NodeSettings, data_dir: DataDir) -> bytes | None:
 
 
 def _load_key(settings: NodeSettings, data_dir: DataDir) -> bytes | None:
-    """The secret that signs for the miner; at most one source may be given."""
+    """Return the secret that signs for the miner; the settings may name one source at most."""
     given = {
         "--mine auto": settings.mine == AUTO,
         "--mine-key-file": settings.mine_key_file is not None,

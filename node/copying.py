@@ -1,6 +1,6 @@
-"""A copy of a node's data directory, taken while it runs or when it is stopped: another node starts on it.
+"""Copy a node's data directory, while the node runs or when it is stopped; another node can start on the copy.
 
-Keys stay where they are: two nodes with one voter's key would sign against each other and be slashed.
+Keys are not copied: two nodes with one voter's key would sign conflicting votes and be slashed.
 """
 
 import shutil
@@ -22,7 +22,7 @@ PART_SUFFIX: Final = ".part"
 
 
 class Copied(Struct, frozen=True):
-    """What a copy holds."""
+    """Counts what a copy holds."""
 
     path: str
     matrices: int
@@ -30,7 +30,7 @@ class Copied(Struct, frozen=True):
 
 
 class Stopped(NodeError):
-    """The copying was broken off on purpose."""
+    """Reports that the copying was stopped on purpose."""
 
 
 def copy_node(
@@ -43,14 +43,15 @@ def copy_node(
     has_matrices: bool = True,
     stop: threading.Event | None = None,
 ) -> Copied:
-    """Chain, state and matrices as they are now, as a data directory at `path`.
+    """Copy chain, state and matrices as they are now into a new data directory at `path`.
 
-    It is made beside it, with ".part" added, and renamed when it is whole and on disk. Whole are chain and state, of
-    one moment; matrices that give way while they are copied are left out, and fetched from peers by whoever needs them.
+    The copy is written to `path` with ".part" added, and renamed when it is complete and on disk. Chain and state
+    are complete and of one moment. Matrices that are evicted during the copying are left out; a node that needs them
+    fetches them from peers.
 
     Args:
-        tell: what is copied, bytes so far, bytes in all (about).
-        stop: set it to break off.
+        tell: is called with what is being copied, the bytes so far, and the bytes in all (an estimate).
+        stop: stops the copying when it is set.
 
     Raises:
         NodeError: "target-exists", "target-unusable"; Stopped "copy-stopped". ChainError: "database-io".
@@ -85,7 +86,7 @@ def copy_node(
 def _copy_matrices(
     store: MatrixStore, folder: Path, tell: Callable[[str, int, int], None], stop: threading.Event | None
 ) -> int:
-    """How many there were."""
+    """Copy the matrices, and return how many there were."""
     ids, done, size, count = store.list_ids(), 0, max(1, store.count_bytes()), 0
     folder.mkdir(mode=DIR_MODE)
     for matrix in ids:
@@ -99,4 +100,4 @@ def _copy_matrices(
 
 def _heed(stop: threading.Event | None) -> None:
     if stop is not None and stop.is_set():
-        raise Stopped("copy-stopped", "the node stopped before its copy was whole", hint="ask again")
+        raise Stopped("copy-stopped", "the node stopped before its copy was complete", hint="ask again")

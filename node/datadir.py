@@ -1,18 +1,14 @@
-"""The data directory: one node at a time, one network for ever.
+"""Manages the data directory, which one node at a time uses, for one network.
 
-lock           held by the running node (its pid inside)
-genesis        the genesis id, hex
-ledger/        blocks, states and indices (LevelDB)
-matrices/      matrices by id
-network/       what is known of other nodes: addresses, anchors, bans
-pool           the mempool's transactions over a restart
-node.key       the node's X25519 secret (made once, 0600)
-voter.key      what the node's BLS key is made from, hex (made once, 0600)
-voter.journal  what that key has signed
-worker.key     the mining key the node made itself, hex (made once, 0600)
-rpc.token      bearer token of the guarded RPC methods
-node.json      pid and addresses while the node is ready
-config.toml    settings, where there are any
+The directory holds:
+
+lock           held by the running node (its pid inside) genesis        the genesis id, hex ledger/        blocks,
+states and indices (LevelDB) matrices/      matrices by id network/       what is known of other nodes: addresses,
+anchors, bans pool           the mempool's transactions, kept over a restart node.key       the node's X25519 secret
+(made once, 0600) voter.key      what the node's BLS key is made from, hex (made once, 0600) voter.journal  what that
+key has signed worker.key     the mining key the node made itself, hex (made once, 0600) rpc.token      bearer token
+of the protected RPC methods node.json      pid and addresses while the node is ready config.toml    settings, if
+there are any
 """
 
 import fcntl
@@ -30,13 +26,13 @@ from inos.primitives.units import BlockId
 DIR_MODE: Final = 0o700
 FILE_MODE: Final = 0o600
 _OWN: Final = re.compile(r"lock|ledger|matrices|network|pool|.*\.(key|token|toml|json|journal|log|txt)")
-"""What may lie in a data directory before its first start: settings, keys, a network's file, logs."""
+"""A data directory may hold these before its first start: settings, keys, a network's file, logs."""
 SECRET_BYTES: Final = 32
 MAX_SMALL_FILE: Final = 4096
 
 
 class DataDir:
-    """A locked data directory. Use as a context manager: leaving it releases the lock.
+    """Locks a data directory. Use it as a context manager: leaving it releases the lock.
 
     Raises (on entering):
         NodeError: "data-dir-in-use" naming the process, "data-dir-unusable", "data-dir-foreign", "other-genesis".
@@ -106,14 +102,14 @@ class DataDir:
         self._release()
 
     def _refuse_foreign(self) -> None:
-        """Somebody's home directory, given by mistake, is neither filled nor shut to others."""
+        """Refuse a directory with other files in it, such as a home directory given by mistake."""
         if not self.path.is_dir() or (self.path / "genesis").exists():
             return
         foreign = sorted(entry.name for entry in self.path.iterdir() if not _OWN.fullmatch(entry.name))
         if foreign:
             raise NodeError(
                 "data-dir-foreign",
-                f"{self.path} holds other things, such as {foreign[0]}, and no node's data",
+                f"{self.path} holds other files, such as {foreign[0]}, and no node's data",
                 hint="give a folder of its own as --data-dir",
             )
 
@@ -137,12 +133,12 @@ class DataDir:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Replace a small file in one step, readable by the owner alone."""
+    """Replace a small file in one step; only its owner can read it."""
     write_bytes_atomically(path, text.encode())
 
 
 def write_bytes_atomically(path: Path, data: bytes) -> None:
-    """As `write_atomically`, for bytes."""
+    """Replace a small file as `write_atomically` does, with bytes."""
     temporary = path.with_name(f"{path.name}.new")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
     with os.fdopen(descriptor, "wb") as file:
@@ -153,7 +149,7 @@ def write_bytes_atomically(path: Path, data: bytes) -> None:
 
 
 def load_or_make_secret(path: Path, make: Callable[[int], bytes] = secrets.token_bytes) -> bytes:
-    """The secret (32 bytes) in `path`, made there first where it is missing.
+    """Return the secret (32 bytes) in `path`; make the file first if it is missing.
 
     Raises:
         NodeError: as read_secret.
@@ -164,11 +160,11 @@ def load_or_make_secret(path: Path, make: Callable[[int], bytes] = secrets.token
 
 
 def read_secret(path: Path) -> bytes:
-    """A 32-byte secret written as 64 hex digits.
+    """Read a 32-byte secret written as 64 hex digits.
 
     Raises:
-        NodeError: "bad-key-file" where it is missing or not such a secret, "key-file-open" where
-            others could read it.
+        NodeError: "bad-key-file" if the file is missing or holds no such secret, "key-file-open" if other users
+            could read it.
     """
     try:
         if path.stat().st_mode & 0o077:

@@ -1,4 +1,4 @@
-"""Structured logs: for people on a terminal, or one JSON object a line. Always on stderr."""
+"""Write structured logs to stderr: readable lines on a terminal, or one JSON object a line."""
 
 import logging
 import sys

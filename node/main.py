@@ -1,4 +1,4 @@
-"""One node as a process: logs, signals, the ready line and the ready file."""
+"""Runs one node as a process: logs, signals, the ready line and the ready file."""
 
 import asyncio
 import os
@@ -11,7 +11,7 @@ from inos.node.settings import NodeSettings
 from inos.wallet.addresses import encode_address
 
 PARENT_VARIABLE: Final = "INOS_PARENT_PID"
-"""Set by a program that starts nodes: where that process ends, the node stops too."""
+"""A program that starts nodes sets this variable; a node stops when that program ends."""
 PARENT_POLL_S: Final = 1.0
 
 
@@ -19,7 +19,7 @@ def run(settings: NodeSettings) -> None:
     """Run a node until SIGINT, SIGTERM or node_stop.
 
     Raises:
-        InosError: it could not start.
+        InosError: the node could not start.
     """
     configure_logs(settings.log_level, settings.log_format)
     asyncio.run(_run(settings))
@@ -37,7 +37,7 @@ async def _run(settings: NodeSettings) -> None:
 
 
 def describe(node: Node) -> str:
-    """What the person at the terminal needs, in a few lines."""
+    """Describe the node in a few lines for the user at the terminal."""
     lines = [
         f"INOS node ready on {node.core.network.name} at height {node.core.ledger.tip.header.height}",
         f"  node id  {node.p2p.node_id.hex()}",
@@ -61,7 +61,7 @@ def describe(node: Node) -> str:
 
 
 async def _watch_parent(node: Node, parent: str) -> None:
-    """Stop where the process that started this node is gone."""
+    """Stop the node when the process that started it has ended."""
     if not parent.isdigit():
         return
     while True:

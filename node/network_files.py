@@ -1,4 +1,4 @@
-"""The network's small files in the data directory."""
+"""Stores the network's small files in the data directory."""
 
 import asyncio
 from pathlib import Path
@@ -12,7 +12,7 @@ log: Final = structlog.get_logger("node")
 
 
 class NetworkFiles:
-    """Satisfies `inos.network.ports.Files`. A disk that refuses costs the node its memory of peers, not its life."""
+    """Satisfies `inos.network.ports.Files`. If the disk refuses, the node forgets its peers but runs on."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -1,4 +1,4 @@
-"""How a node meets others, from its settings and its network."""
+"""Derive the network's settings from the node's settings and the genesis file."""
 
 from typing import Final
 
@@ -12,18 +12,18 @@ from inos.primitives.votes import Checkpoint
 
 DEVNET: Final = "devnet"
 STALE_SPACINGS: Final = 20
-"""Spacings without a block after which outbound peers are changed one by one."""
+"""After this many spacings without a block, outbound peers are replaced one by one."""
 
 CHECK_SPACINGS: Final = 20
-"""Between two looks at the copies of one matrix: ten minutes at 30 s."""
+"""The copies of one matrix are counted again after this many spacings: ten minutes at 30 s."""
 
 
 def make_network_settings(settings: NodeSettings, network: Network) -> NetworkSettings:
-    """Flags and the genesis file put together.
+    """Combine the node's settings with the genesis file.
 
     Raises:
-        NetworkError: "bad-peer" where a peer or seed is not ID@host:port.
-        NodeError: "bad-setting" where the checkpoint is none of the network's.
+        NetworkError: "bad-peer" if a peer or seed is not ID@host:port.
+        NodeError: "bad-setting" if the checkpoint is not at the end of an epoch.
     """
     spacing_s = network.params.spacing_ms / 1000
     is_local = settings.local_addresses if settings.local_addresses is not None else network.name == DEVNET
@@ -44,7 +44,7 @@ def make_network_settings(settings: NodeSettings, network: Network) -> NetworkSe
 
 
 def make_checkpoint(settings: NodeSettings, network: Network) -> Checkpoint | None:
-    """The final block this node's user believes in.
+    """Return the final block that the node's user trusts.
 
     Raises:
         NodeError: "bad-setting": no epoch ends at its height.
@@ -56,6 +56,6 @@ def make_checkpoint(settings: NodeSettings, network: Network) -> Checkpoint | No
         raise NodeError(
             "bad-setting",
             f"--checkpoint: no epoch of {network.name} ends at height {height}",
-            hint=f"final blocks stand at multiples of {network.params.epoch_blocks}",
+            hint=f"the heights of final blocks are multiples of {network.params.epoch_blocks}",
         )
     return Checkpoint(compute_epoch(network.params, height), block)

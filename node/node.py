@@ -1,4 +1,4 @@
-"""The composition root: makes every part once, starts them in order, and stops them in the opposite order."""
+"""Makes every part of a node once, starts the parts in order, and stops them in the opposite order."""
 
 import asyncio
 import json
@@ -32,10 +32,10 @@ log: Final = structlog.get_logger("node")
 
 
 class Node:
-    """A running node. `open_node` returns it only when every part runs.
+    """Holds a running node. `open_node` returns it only when every part runs.
 
     Args:
-        metrics_url: where /metrics, /health and /ready are served; None where they are not.
+        metrics_url: serves /metrics, /health and /ready; None if nothing does.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Node:
 
     @property
     def p2p_address(self) -> str:
-        """ID@host:port for other nodes' --peer."""
+        """Return the ID@host:port that other nodes pass to --peer."""
         host = self.settings.p2p_host
         reached_at = "127.0.0.1" if host in ("0.0.0.0", "::") else host
         return f"{self.p2p.node_id.hex()}@{reached_at}:{self.p2p.listen_port}"
@@ -74,7 +74,7 @@ class Node:
 
 @asynccontextmanager
 async def open_node(settings: NodeSettings, clock: Clock | None = None) -> AsyncIterator[Node]:
-    """Start a node; leaving the context stops it. A failure on the way stops what was started.
+    """Start a node; leaving the context stops it. If a part fails to start, those before it are stopped.
 
     Raises:
         InosError: data-dir-in-use, other-genesis, port-in-use, bad-peer, bad address, ... (see each part).
@@ -87,18 +87,18 @@ async def open_node(settings: NodeSettings, clock: Clock | None = None) -> Async
     stop = asyncio.Event()
     async with AsyncExitStack() as stack:
         data = stack.enter_context(DataDir(settings.data_dir, network.genesis_id))
-        orders = make_miner_settings(settings, network, data)
+        miner_settings = make_miner_settings(settings, network, data)
         watch_key = load_watch_key(settings, data)
         identity = load_identity(data.path)
         start = Startup(stack, settings, data, clock)
         core = await start.start_core(network, _compute_awaited_height(settings, net, network))
         p2p = await start.start_network(core, net, identity)
-        miner = start.start_miner(core, orders)
-        account = None if orders is None else orders.key
+        miner = start.start_miner(core, miner_settings)
+        account = None if miner_settings is None else miner_settings.key
         watcher = start.start_watcher(core, watch_key)
         voter = start.start_voter(core, account)
         start.start_reporter(core, account or watch_key)
-        monitor = start.start_monitor(core, None if orders is None else orders.beneficiary)
+        monitor = start.start_monitor(core, None if miner_settings is None else miner_settings.beneficiary)
         health = HealthChecks(
             core.ledger,
             clock,

@@ -1,4 +1,4 @@
-"""The mempool over a restart: a file of transactions, read back with suspicion."""
+"""Keeps the mempool over a restart, in a file of transactions that are checked again when they are read."""
 
 import os
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ MAX_POOL_BYTES: Final = 64 << 20
 
 
 def save_pool(path: Path, mempool: Mempool) -> None:
-    """Write the pool's transactions, in the order in which they could be executed."""
+    """Write the pool's transactions, in an order in which they can be executed."""
     found = [mempool.get(tx_id) for tx_id in mempool.list_ids()]
     transactions = sorted((tx for tx in found if tx is not None), key=lambda tx: (tx.sender, tx.nonce))
     temporary = path.with_name(f"{path.name}.new")
@@ -32,7 +32,8 @@ def save_pool(path: Path, mempool: Mempool) -> None:
 
 
 def load_pool(path: Path) -> Sequence[Transaction]:
-    """The transactions of a pool file; none where it is missing or damaged, which loses nothing of the chain."""
+    """Read the transactions of a pool file; if it is missing or damaged, return none, which loses nothing of the
+    chain."""
     try:
         data = path.read_bytes() if path.stat().st_size <= MAX_POOL_BYTES else b""
     except OSError:

@@ -1,4 +1,8 @@
-"""Nodes as separate processes: started, awaited, stopped, and never left behind."""
+"""Runs nodes as child processes: starts them, waits for them, stops them, and leaves none behind.
+
+The devnet, the benchmarks and the tests use it. It knows a node from outside only: its command line, its data
+directory, and the ready file node.json, which a node leaves there while it runs.
+"""
 
 import asyncio
 import contextlib
@@ -12,18 +16,52 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from msgspec import Struct
+
 from inos.core.errors import NodeError
 
 READY_SECONDS: Final = 60.0
-"""A node answers within two seconds on an idle machine; the rest is room for a busy one."""
+"""A node is ready within two seconds on an idle machine; the rest is for a busy one."""
 STOP_SECONDS: Final = 15.0
 POLL_SECONDS: Final = 0.05
 LOG_LINES: Final = 15
+READY_NAME: Final = "node.json"
+ONE_THREAD: Final = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+"""Several nodes share the machine, and a pool of BLAS threads in each would only compete for the cores."""
+
+
+class ReadyFile(Struct, frozen=True):
+    """What a node writes into node.json once it is ready; a killed node leaves the file behind."""
+
+    pid: int
+    rpc: str
+    p2p: str = ""
+    node_id: str = ""
+
+    def is_running(self) -> bool:
+        """Return whether the process that wrote the file is there."""
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:  # another user's process
+            return True
+        return True
+
+
+def read_ready_file(data_dir: Path) -> ReadyFile | None:
+    """Return what node.json in a data directory says; None where there is none, or none that can be read."""
+    try:
+        found = json.loads((data_dir.expanduser() / READY_NAME).read_bytes())
+        texts = (str(found.get(name, "")) for name in ("p2p", "node_id"))
+        return ReadyFile(int(found["pid"]), str(found["rpc"]), *texts)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 @dataclass(frozen=True)
 class NodeSpec:
-    """How one node is started; `prefix` is a command that runs it somewhere else, such as in a network namespace."""
+    """Says how one node is started; `prefix` is a command that runs it elsewhere, such as in a network namespace."""
 
     name: str
     data_dir: Path
@@ -37,7 +75,7 @@ class NodeSpec:
 
 @dataclass(frozen=True)
 class RunningNode:
-    """A node that has said it is ready."""
+    """Holds a node that was ready once."""
 
     spec: NodeSpec
     process: asyncio.subprocess.Process
@@ -50,12 +88,61 @@ class RunningNode:
         return self.spec.name
 
     def read_token(self) -> str:
-        """The bearer token of the node's protected methods."""
+        """Return the bearer token of the node's protected methods."""
         return (self.spec.data_dir / "rpc.token").read_text().strip()
 
 
+async def start_node(spec: NodeSpec, peers: Sequence[str] = ()) -> RunningNode:
+    """Start a node as a process in a session of its own, and wait until it is ready.
+
+    Args:
+        peers: what each --peer names, as ID@HOST:PORT.
+
+    Raises:
+        NodeError: "data-dir-in-use", "node-died" with the end of its log, or "node-not-ready" after `READY_SECONDS`.
+    """
+    spec.data_dir.mkdir(parents=True, exist_ok=True)
+    if _is_locked(spec.data_dir):
+        hint = "stop that node, or give another --data-dir"
+        raise NodeError("data-dir-in-use", f"a node runs in {spec.data_dir} already", hint=hint)
+    (spec.data_dir / READY_NAME).unlink(missing_ok=True)
+    log_path = spec.data_dir / "node.log"
+    process = await _spawn(spec, peers, log_path)
+    try:
+        async with asyncio.timeout(READY_SECONDS):
+            while (state := read_ready_file(spec.data_dir)) is None:
+                if process.returncode is not None:
+                    raise NodeError("node-died", f"node {spec.name} ended at once:\n{read_log_end(log_path)}")
+                await asyncio.sleep(POLL_SECONDS)
+    except TimeoutError:
+        await stop_process(process)
+        raise NodeError("node-not-ready", f"node {spec.name} was not ready:\n{read_log_end(log_path)}") from None
+    except BaseException:
+        await stop_process(process)
+        raise
+    return RunningNode(spec, process, state.rpc, state.p2p, state.node_id)
+
+
+async def _spawn(spec: NodeSpec, peers: Sequence[str], log_path: Path) -> asyncio.subprocess.Process:
+    peer_flags = [flag for peer in peers for flag in ("--peer", peer)]
+    with log_path.open("ab") as log:
+        return await asyncio.create_subprocess_exec(
+            *(*spec.prefix, sys.executable, "-P", "-m", "inos", "node"),
+            *("--data-dir", str(spec.data_dir), *spec.arguments, *peer_flags),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            # Ctrl-C in the terminal reaches the parent alone, which then stops the nodes in order.
+            start_new_session=True,
+            env=os.environ | {"INOS_PARENT_PID": str(os.getpid()), **ONE_THREAD},
+        )
+
+
 def _is_locked(data_dir: Path) -> bool:
-    """Whether a node holds the directory's lock. A number in a file says less: another process may have it by now."""
+    """Return whether a node holds the directory's lock.
+
+    The number in its ready file says less: after a kill it may be another process's by now.
+    """
     try:
         descriptor = os.open(data_dir / "lock", os.O_RDONLY)
     except OSError:
@@ -69,65 +156,13 @@ def _is_locked(data_dir: Path) -> bool:
     return False
 
 
-async def start_node(spec: NodeSpec, peers: Sequence[str] = ()) -> RunningNode:
-    """Start a node as a process in a session of its own and wait until it has written node.json.
-
-    Raises:
-        NodeError: "node-died" with the end of its log, or "node-not-ready" after `READY_SECONDS`.
-    """
-    spec.data_dir.mkdir(parents=True, exist_ok=True)
-    ready_file = spec.data_dir / "node.json"
-    if _is_locked(spec.data_dir):
-        hint = "stop that devnet, or give this one another --data-dir"
-        raise NodeError("data-dir-in-use", f"a node runs in {spec.data_dir} already", hint=hint)
-    ready_file.unlink(missing_ok=True)
-    log_path = spec.data_dir / "node.log"
-    peer_flags = [flag for peer in peers for flag in ("--peer", peer)]
-    with log_path.open("ab") as log:
-        process = await asyncio.create_subprocess_exec(
-            *(*spec.prefix, sys.executable, "-P", "-m", "inos", "node"),
-            *("--data-dir", str(spec.data_dir), *spec.arguments, *peer_flags),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            # Ctrl-C in the terminal reaches the devnet alone, which then stops the nodes in order.
-            start_new_session=True,
-            env=os.environ | {"INOS_PARENT_PID": str(os.getpid()), **ONE_THREAD},
-        )
-    try:
-        async with asyncio.timeout(READY_SECONDS):
-            while (state := _read_ready_file(ready_file)) is None:
-                if process.returncode is not None:
-                    raise NodeError("node-died", f"node {spec.name} ended at once:\n{read_log_end(log_path)}")
-                await asyncio.sleep(POLL_SECONDS)
-    except TimeoutError:
-        await stop_process(process)
-        raise NodeError("node-not-ready", f"node {spec.name} was not ready:\n{read_log_end(log_path)}") from None
-    except BaseException:
-        await stop_process(process)
-        raise
-    return RunningNode(spec, process, state["rpc"], state["p2p"], state["node_id"])
-
-
-ONE_THREAD: Final = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-"""Several nodes share the machine: a pool of BLAS threads in each would only fight over the cores."""
-
-
-def _read_ready_file(path: Path) -> dict[str, str] | None:
-    try:
-        state: dict[str, str] = json.loads(path.read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
-        return None
-    return state
-
-
 def read_log_end(path: Path) -> str:
-    """The last lines a node wrote, for an error message."""
+    """Return the last lines of a node's log, for an error message."""
     return "\n".join(path.read_text(errors="replace").splitlines()[-LOG_LINES:])
 
 
 async def stop_process(process: asyncio.subprocess.Process) -> None:
-    """Ask a process to stop; kill it when it has not after `STOP_SECONDS`."""
+    """Ask a process to stop, and kill it if it still runs after `STOP_SECONDS`."""
     if process.returncode is not None:
         return
     with contextlib.suppress(ProcessLookupError):

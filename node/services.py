@@ -1,4 +1,4 @@
-"""The services of a running node, as the RPC calls them."""
+"""Gathers the services of a running node for the RPC."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

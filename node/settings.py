@@ -1,4 +1,4 @@
-"""What a node is told: by flags, by INOS_* in the environment, by a TOML file; the first of them wins."""
+"""Reads a node's settings from flags, INOS_* in the environment, and a TOML file; the first of them wins."""
 
 import re
 import tomllib
@@ -25,7 +25,7 @@ Port = Annotated[int, Field(ge=0, le=65_535)]
 
 
 def parse_place(text: str) -> tuple[str, int]:
-    """Host and port of host:port; ValueError where the host is no IP address in its one spelling."""
+    """Return host and port of host:port; raise ValueError if the host is no IP address in its canonical spelling."""
     host, port = split_endpoint(text)
     if not is_acceptable(host, allow_local=True) or not 1 <= port <= 65_535:
         raise ValueError("write an IP address and a port, such as 20.1.2.3:8646 or [2a01:4f8::1]:8646")
@@ -33,7 +33,7 @@ def parse_place(text: str) -> tuple[str, int]:
 
 
 def parse_checkpoint(text: str) -> tuple[int, bytes]:
-    """Height and id of HEIGHT:ID; ValueError where it is none."""
+    """Return height and id of HEIGHT:ID; raise ValueError if it is malformed."""
     height, _, block = text.partition(":")
     if not height.isdecimal() or len(height) > 15 or not re.fullmatch("[0-9a-fA-F]{64}", block):
         raise ValueError("write HEIGHT:ID, the id in 64 hex digits")
@@ -41,96 +41,99 @@ def parse_checkpoint(text: str) -> tuple[int, bytes]:
 
 
 class NodeSettings(BaseSettings):
-    """Every setting of a node. The names are those of the TOML file; INOS_<NAME> in the environment."""
+    """Holds every setting of a node. The names are those of the TOML file; the environment has them as INOS_<NAME>."""
 
     model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, extra="forbid", frozen=True)
     file_values: ClassVar[Mapping[str, Any]] = {}
 
     network: str = "devnet"
-    """A preset's name or a genesis file."""
+    """Names a preset or a genesis file."""
     data_dir: Path = DEFAULT_HOME / "node"
     rpc_host: str = "127.0.0.1"
     rpc_port: Port = DEFAULT_RPC_PORT
     rpc_allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
-    """Names besides this machine's own that a request's Host header may carry; needed behind a proxy or 0.0.0.0."""
+    """A request's Host header may carry these names besides this machine's own; needed behind a proxy or 0.0.0.0."""
     explorer: bool = False
-    """Whether the RPC address also serves the explorer's pages, under /explorer/."""
+    """Says whether the RPC address also serves the explorer's pages, under /explorer/."""
     rpc_body_limit: Annotated[int, Field(ge=1 << 16, le=1 << 30)] = DEFAULT_BODY_LIMIT
-    """Bytes of the largest request."""
+    """A request may have this many bytes."""
     p2p_host: str = "127.0.0.1"
     p2p_port: Port = DEFAULT_P2P_PORT
-    """0 takes a free port."""
+    """The port that peers connect to; 0 takes a free port."""
     peers: Annotated[tuple[str, ...], NoDecode] = ()
-    """ID@host:port; in the environment separated by commas."""
+    """The node dials these peers, ID@host:port; the environment separates them by commas."""
     seeds: Annotated[tuple[str, ...], NoDecode] = ()
-    """First nodes to ask for others, beside those of the genesis file; ID@host:port."""
+    """The node asks these first for other nodes, besides those of the genesis file; ID@host:port."""
     discovery: bool = True
-    """Whether peers are found by themselves; without it only `peers` are dialled."""
+    """Says whether the node looks for peers by itself; without it only `peers` are dialled."""
     max_outbound: Annotated[int, Field(ge=0, le=64)] = 8
     max_inbound: Annotated[int, Field(ge=0, le=1024)] = 64
     announce: str | None = None
-    """Where others reach this node, host:port with an IP address; without it the node learns that itself."""
+    """Other nodes reach this node at this host:port with an IP address; without it the node finds that out itself."""
     local_addresses: bool | None = None
-    """Whether loopback and private addresses of peers are believed and dialled; by default on devnets only."""
+    """Says whether loopback and private addresses of peers are accepted and dialled; by default on devnets only."""
 
     checkpoint: str | None = None
-    """HEIGHT:ID of a recent final block one believes in: a node without a chain begins with a final block's state."""
+    """Names a recent final block that the user trusts, HEIGHT:ID; a node without a chain begins with a final block's
+    state."""
     snapshot: bool = False
-    """The same without a checkpoint: the final block is the one that peers prove from genesis on."""
+    """Does the same without a checkpoint: peers prove the final block from genesis on."""
 
     mine: str | None = None
-    """An address to earn blocks for, or "auto" for a key the node makes itself."""
+    """The miner earns blocks for this address, or with "auto" for a key the node makes itself."""
     mine_key_file: Path | None = None
-    """The secret of the account that mines and takes paid jobs: 64 hex digits, readable by the owner alone."""
+    """Holds the secret of the account that mines and takes paid jobs: 64 hex digits, readable by the owner alone."""
     mine_wallet: Path | None = None
-    """A keystore file in place of mine_key_file."""
+    """Names a keystore file in place of mine_key_file."""
     password_file: Path | None = None
-    """The keystore's password."""
+    """Holds the keystore's password."""
     purpose: Purpose = Purpose.ANY
     min_reward_per_ticket: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
-    """Nano."""
+    """The miner takes no job that pays less; in nano."""
     job_modes: Annotated[tuple[Literal["checked", "optimistic"], ...], NoDecode, Field(min_length=1)] = (
         "checked",
         "optimistic",
     )
-    """Kinds of jobs the miner takes."""
+    """The miner takes jobs of these kinds."""
     first_posters: Annotated[tuple[str, ...], NoDecode] = ()
-    """Addresses whose jobs the miner does before all others, whatever they pay."""
+    """The miner takes jobs of these addresses before all others, whatever they pay."""
     max_claims: Annotated[int, Field(ge=1, le=1024)] = 4
     max_job_bytes: Annotated[int, Field(ge=1)] = DEFAULT_MAX_JOB_BYTES
     filler_rate: Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)] = 0.0
-    """Filler tickets per second; 0 is no limit."""
+    """The miner computes at most this many filler tickets per second; 0 is no limit."""
     filler_rows: Annotated[int, Field(ge=16, le=65_536)] = 1024
     filler_depth: Annotated[int, Field(ge=1, le=65_536)] = 1024
     backend: str = "auto"
     threads: Annotated[int, Field(ge=1, le=1024)] | None = None
 
     mesh_quota: Annotated[ByteSize, Field(ge=0)] | None = None
-    """Room for matrices, such as 20GiB; without it the disk's, less what is left to the chain."""
+    """Matrices may take this much of the disk, such as 20GiB; without it all the disk has, less a reserve for the
+    chain."""
     mesh_scrub_rate: Annotated[ByteSize, Field(ge=0)] = ByteSize(8 << 20)
-    """Bytes a second of stored matrices that are read back and checked; 0 is none."""
+    """This many bytes of stored matrices are read back and checked each second; 0 is none."""
 
     mesh_check_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
-    """How often it is seen to that the network has as many copies of a matrix held here as are wanted; 0 is never,
-    and without it every 20 spacings of blocks."""
+    """The node counts a stored matrix's copies in the network this often, and asks for more if too few; 0 is never,
+    and the default is every 20 block spacings."""
 
     watch: bool = False
-    """Whether optimistic results are checked in their window, and wrong ones challenged."""
+    """Says whether optimistic results are checked within their window, and wrong ones challenged."""
     watch_key_file: Path | None = None
-    """The secret of the account that sends challenges; without it a key the node makes. It needs credits for fees."""
+    """Holds the secret of the account that sends challenges; the node makes one by default. It needs credits for
+    fees."""
 
     vote: bool | None = None
+    """Says whether the node votes on finality, with a BLS key in its data directory; by default only a miner on a
+    devnet votes."""
     jury: bool = True
-    """A voting node judges disputed results with the seats that its voter is drawn for."""
-    """Whether the node votes on finality, with a BLS key in its data directory; without it, where it mines on a
-    devnet."""
+    """A node that votes judges disputed results with the seats its voter is drawn for."""
     vote_bond: str | None = None
-    """Credits: the node registers as a voter by itself with this bond, from the account it mines with."""
+    """The node registers as a voter by itself with this bond in credits, from the account it mines with."""
     vote_max_bond: str | None = None
-    """Credits: it raises the bond up to this as it mines more; without it never."""
+    """The node raises the bond up to this many credits as it mines more; by default it never does."""
 
     metrics: str | None = None
-    """Where to serve /metrics, /health and /ready: host:port, 0 for a free port. Nowhere without."""
+    """Serves /metrics, /health and /ready here: host:port, 0 for a free port. Without it nothing serves them."""
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] = "console"
@@ -183,7 +186,7 @@ class NodeSettings(BaseSettings):
 
 
 class _FileSource(PydanticBaseSettingsSource):
-    """The TOML file's values, read before by load_settings."""
+    """Provides the TOML file's values, which load_settings has read before."""
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
         values: Mapping[str, Any] = getattr(self.settings_cls, "file_values", {})
@@ -194,10 +197,10 @@ class _FileSource(PydanticBaseSettingsSource):
 
 
 def load_settings(flags: Mapping[str, Any], config: Path | None = None) -> NodeSettings:
-    """Settings from flags (None is not given), the environment and the file.
+    """Read settings from flags (None is not given), the environment and the file.
 
     Args:
-        config: the TOML file; without it <data-dir>/config.toml, where there is one.
+        config: the TOML file; without it <data-dir>/config.toml, if there is one.
 
     Raises:
         NodeError: "bad-setting", naming the setting and where it is wrong.
@@ -229,7 +232,7 @@ FLAGS: Final = {
     "rpc_allowed_hosts": "rpc-allow-host",
     "seeds": "seed",
 }
-"""Settings whose flag has another name."""
+"""The flags of these settings have other names."""
 
 
 def _describe(problem: Any, flags: Mapping[str, Any], values: Mapping[str, Any], path: Path | None) -> str:

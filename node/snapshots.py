@@ -1,4 +1,4 @@
-"""Copies of a running node, made on request, one at a time, in a thread of their own."""
+"""Copies a running node on request, one copy at a time, in a thread of its own."""
 
 import asyncio
 import threading
@@ -38,11 +38,11 @@ class SnapshotService:
         return True
 
     def get_status(self) -> SnapshotStatus:
-        """Return how far the copy is that was asked for last."""
+        """Return the progress of the latest copy."""
         return self._status
 
     async def stop(self) -> None:
-        """Stop the copy that is being made; nothing of it stays."""
+        """Stop the copy that is being made, and remove what it wrote."""
         self._stop.set()
         if self._task is not None:
             await asyncio.wait({self._task})
@@ -68,5 +68,5 @@ class SnapshotService:
             log.info("snapshot made", path=str(path), bytes=copied.bytes, matrices=copied.matrices)
 
     def _tell(self, step: str, done: int, of: int) -> None:
-        """Called in the copying thread, which replaces one value by another."""
+        """Replace one value by another; the copying thread calls this."""
         self._status = SnapshotStatus("running", self._status.path, step, done, of)

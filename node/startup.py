@@ -42,7 +42,7 @@ from inos.rpc import Metrics, MetricsServer, NodePort, RpcServer, RpcSettings
 log: Final = structlog.get_logger("node")
 
 STOP_S: Final = 10.0
-"""Time each part has to stop; then the next one is stopped all the same."""
+"""Each part has this many seconds to stop; then the next one is stopped regardless."""
 
 
 class Startup:
@@ -69,7 +69,7 @@ class Startup:
         self._stack.callback(ledger.close)
         if awaits_state is not None and not ledger.is_awaiting_state:
             height = ledger.tip.header.height
-            log.info("this node has a chain already, and takes no state from others", height=height)
+            log.info("this node has a chain already, and fetches no state from peers", height=height)
         core = NodeCore(
             network,
             ledger,
@@ -82,7 +82,7 @@ class Startup:
             scrub_rate=int(self._settings.mesh_scrub_rate),
         )
         self._stop_at_exit("writer", partial(asyncio.to_thread, core.close))
-        await self._stack.enter_async_context(self._tasks)  # every task ends before the writer does
+        await self._stack.enter_async_context(self._tasks)  # Every task ends before the writer does.
         self._run("core", core.run())
         taken = await core.transactions.restore(load_pool(self._data.pool))
         if taken:
@@ -99,12 +99,12 @@ class Startup:
         self._stop_at_exit("network", network.stop)
         return network
 
-    def start_miner(self, core: NodeCore, orders: MinerSettings | None) -> Miner | None:
-        """Mine, if there are orders."""
-        if orders is None:
+    def start_miner(self, core: NodeCore, settings: MinerSettings | None) -> Miner | None:
+        """Mine, if the settings name an address to mine for."""
+        if settings is None:
             return None
-        miner = Miner(core, orders, np.random.default_rng(random.SystemRandom().getrandbits(128)))
-        if not orders.is_claiming:
+        miner = Miner(core, settings, np.random.default_rng(random.SystemRandom().getrandbits(128)))
+        if not settings.is_claiming:
             log.info("mining draws lottery tickets only, and takes no paid jobs")
         miner.start()
         self._run("miner", miner.run())
@@ -183,7 +183,7 @@ class Startup:
 
 
 async def _stop(name: str, stop: Callable[[], Awaitable[None]]) -> None:
-    """Stop one part within its time; the rest is stopped whatever happens here."""
+    """Stop one part within its time, and raise nothing, so that the other parts are stopped too."""
     try:
         async with asyncio.timeout(STOP_S):
             await stop()

@@ -1,4 +1,5 @@
-"""What a voting node needs from its data directory: the BLS key, made once, and the journal that belongs to it."""
+"""Opens what a voting node needs from its data directory: the BLS key, made once, and the journal that belongs to
+it."""
 
 from contextlib import AbstractContextManager
 from typing import Final
@@ -20,14 +21,14 @@ DEVNET_MAX_BOND: Final = "1000"
 
 
 def is_voting(settings: NodeSettings, network: Network) -> bool:
-    """Return True if the node votes: where it is told to, and on a devnet where it mines and is not told not to."""
+    """Return True if the node votes: if it is told to, or it mines on a devnet and is not told not to."""
     if settings.vote is not None:
         return settings.vote
     return network.name == DEVNET and _is_mining(settings)
 
 
 def read_limits(settings: NodeSettings, network: Network) -> BondLimits:
-    """What the node bonds by itself.
+    """Return what the node bonds by itself.
 
     Raises:
         NodeError: "bad-setting".
@@ -69,10 +70,10 @@ def _is_mining(settings: NodeSettings) -> bool:
 
 
 def load_voter_secret(data: DataDir, *, may_make: bool = True) -> bytes:
-    """The BLS secret (32 bytes), by KeyGen from what the file holds.
+    """Return the BLS secret (32 bytes), made by KeyGen from what the file holds.
 
     Raises:
-        NodeError: "bad-key-file", "key-file-open"; "no-voter-key" where there is none and none may be made.
+        NodeError: "bad-key-file", "key-file-open"; "no-voter-key" if there is none and `may_make` is False.
     """
     if not may_make and not data.voter_key.exists():
         raise NodeError("no-voter-key", f"there is no voter's key in {data.path}", hint="inos node --vote makes one")
@@ -80,5 +81,5 @@ def load_voter_secret(data: DataDir, *, may_make: bool = True) -> bytes:
 
 
 def open_journal(data: DataDir, secret: bytes, genesis: BlockId, bls: BlsBackend) -> AbstractContextManager[Journal]:
-    """The key's journal, locked while it is open."""
+    """Open the key's journal, locked while it is open."""
     return Journal(data.voter_journal, bls.compute_public_key(secret), genesis)

@@ -1,7 +1,7 @@
-"""A signing journal in EIP-3076's interchange format, version 5: what moves with a key to another machine.
+"""A signing journal moves with its key to another machine in EIP-3076's interchange format, version 5.
 
-An attestation there is a vote here; `genesis_validators_root` is the genesis id, `signing_root` the vote's hash, blocks
-are not signed. Numbers are decimal strings, bytes hex with 0x, as the format has them.
+An attestation there is a vote here. `genesis_validators_root` is the genesis id, `signing_root` is the hash of the
+vote, and no blocks are signed. Numbers are decimal strings and bytes are hex with 0x, as the format has them.
 """
 
 import json
@@ -20,7 +20,7 @@ _HEX: Final = re.compile(r"0x[0-9a-fA-F]+")
 
 
 def encode_interchange(genesis: BlockId, key: bytes, signed: Iterable[Signed]) -> str:
-    """The journal as one JSON document."""
+    """Encode the journal as one JSON document."""
     votes = [
         {"source_epoch": str(each.source), "target_epoch": str(each.target)}
         | ({"signing_root": f"0x{each.root}"} if each.root else {})
@@ -34,10 +34,10 @@ def encode_interchange(genesis: BlockId, key: bytes, signed: Iterable[Signed]) -
 
 
 def decode_interchange(text: str, genesis: BlockId, key: bytes) -> list[Signed]:
-    """The votes of one key.
+    """Return the votes of one key.
 
     Raises:
-        NodeError: "bad-interchange", "other-genesis", "other-key" where the key is not in it.
+        NodeError: "bad-interchange", "other-genesis", "other-key" if the key is not in it.
     """
     try:
         document = json.loads(text)
@@ -46,10 +46,10 @@ def decode_interchange(text: str, genesis: BlockId, key: bytes) -> list[Signed]:
             raise _refuse(f"version {metadata['interchange_format_version']!r} instead of {FORMAT_VERSION!r}")
         root = _read_hex(metadata["genesis_validators_root"])
         if root != genesis.hex():
-            raise NodeError("other-genesis", f"it is of the chain with genesis {root}, not {genesis.hex()}")
+            raise NodeError("other-genesis", f"the interchange is of genesis {root}, this network's is {genesis.hex()}")
         found = [entry for entry in document["data"] if _read_hex(entry["pubkey"]) == key.hex()]
         if not found:
-            raise NodeError("other-key", f"it has nothing of the key {key.hex()}")
+            raise NodeError("other-key", f"the interchange has no votes of the key {key.hex()}")
         return [_read_vote(vote) for entry in found for vote in entry["signed_attestations"]]
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise _refuse(f"{type(error).__name__}: {error}") from error
@@ -64,7 +64,7 @@ def _read_vote(vote: Any) -> Signed:
 
 def _read_epoch(text: Any) -> int:
     if not isinstance(text, str) or not _EPOCH.fullmatch(text):
-        raise _refuse(f"{text!r} is no epoch, which is a decimal number in quotes")
+        raise _refuse(f"{text!r} is not an epoch, which is a decimal number in quotes")
     return int(text)
 
 
@@ -75,4 +75,4 @@ def _read_hex(text: Any) -> str:
 
 
 def _refuse(why: str) -> NodeError:
-    return NodeError("bad-interchange", f"this is no EIP-3076 interchange: {why}")
+    return NodeError("bad-interchange", f"this is not an EIP-3076 interchange: {why}")

@@ -1,8 +1,8 @@
-"""The signing journal: what a voter's key has signed, on disk before any of it leaves.
+"""The signing journal has every vote of a voter's key on disk before the vote is sent.
 
-One line of JSON per vote, appended and fsynced; the first line says whose it is. A line that a crash cut short at the
-end was never followed by a vote, and is dropped; anything else that cannot be read stops the voter, as it might hide a
-vote. The rule is that of EIP-3076, with the vote's hash as its signing root.
+Each vote is one line of JSON, appended and fsynced; the first line names the owner. A last line that a crash cut short
+was never followed by a vote, and is dropped. Anything else that cannot be read stops the voter, because it might hide a
+vote. The rule is that of EIP-3076, with the hash of the vote as its signing root.
 """
 
 import fcntl
@@ -21,11 +21,11 @@ from inos.primitives.units import BlockId
 
 FILE_MODE: Final = 0o600
 MAX_JOURNAL_BYTES: Final = 256 << 20
-"""A million votes; one a quarter of an hour are so many in 30 years."""
+"""This is room for a million votes; one every quarter of an hour makes this many in 30 years."""
 
 
 class Signed(Struct, frozen=True):
-    """One vote as far as the rule needs it. `root` is its hash in hex; "" where only the epochs are known."""
+    """Holds one vote, as far as the rule needs it. `root` is its hash in hex; it is "" if only the epochs are known."""
 
     source: int
     target: int
@@ -39,11 +39,11 @@ class _Owner(Struct, frozen=True):
 
 
 class Refused(NodeError):
-    """The journal does not let the key sign: "would-vote-twice", "would-surround", "below-journal"."""
+    """The journal does not allow the key to sign: "would-vote-twice", "would-surround", "below-journal"."""
 
 
 def check_signing(signed: Iterable[Signed], new: Signed) -> bool:
-    """Whether `new` is in the journal already, and may be sent again.
+    """Return True if `new` is in the journal already, and may be sent again.
 
     Raises:
         Refused: see its class.
@@ -58,16 +58,17 @@ def check_signing(signed: Iterable[Signed], new: Signed) -> bool:
         if outer.source < inner.source and inner.target < outer.target:
             raise Refused(
                 "would-surround",
-                f"a vote from {new.source} to {new.target} and the journal's from {each.source} to {each.target}",
+                f"one of two votes surrounds the other: {new.source} to {new.target}, the journal's {each.source} to"
+                f" {each.target}",
             )
-    # What lies below the lowest entry may have been left out of an import.
+    # An import may have left out what lies below the lowest entry.
     if known and (new.source < min(each.source for each in known) or new.target < min(each.target for each in known)):
         raise Refused("below-journal", f"a vote from {new.source} to {new.target} is older than the journal")
     return False
 
 
 class Journal:
-    """The journal of one key on one network. Use as a context manager: it holds the key's lock.
+    """Holds the journal of one key on one network. Used as a context manager, it holds the key's lock.
 
     Raises (on entering):
         NodeError: "voter-key-in-use", "journal-damaged", "journal-of-another", "journal-unusable".
@@ -84,7 +85,7 @@ class Journal:
 
     @property
     def signed(self) -> tuple[Signed, ...]:
-        """All that is in it, oldest first."""
+        """Return all votes of the journal, the oldest first."""
         return tuple(self._signed)
 
     def __enter__(self) -> "Journal":
@@ -104,16 +105,16 @@ class Journal:
         self._close()
 
     def sign(self, new: Signed) -> None:
-        """Note a vote on disk, so that it may leave; one that is there already may leave again.
+        """Write a vote to disk, so that it may be sent. A vote that is there already may be sent again.
 
         Raises:
-            Refused: it must not be signed. NodeError "journal-unusable": the disk does not take it, so nothing leaves.
+            Refused: it must not be signed. NodeError "journal-unusable": the disk refuses, so nothing may be sent.
         """
         if not check_signing(self._signed, new):
             self._append((new,))
 
     def note(self, heard: Iterable[Signed]) -> int:
-        """Take over what the key signed elsewhere: imported, or heard from others. How much of it is new."""
+        """Add votes that the key signed elsewhere, imported or received, and return how many are new."""
         known = set(self._signed)
         fresh = tuple(each for each in dict.fromkeys(heard) if each not in known)
         if fresh:
@@ -156,7 +157,7 @@ class Journal:
         if self._file is None:
             raise OSError("the journal is not open")
         if os.write(self._file, data) != len(data):
-            raise OSError("the disk took only a part")
+            raise OSError("the disk wrote only a part")
         os.fsync(self._file)
 
     def _explain(self, why: str) -> NodeError:
@@ -174,7 +175,7 @@ class Journal:
 
 
 def take_key_lock(path: Path) -> int:
-    """Lock one key on this machine, whatever folder it lies in.
+    """Lock one key on this machine, whatever folder its file is in.
 
     Raises:
         NodeError: "voter-key-in-use".

@@ -1,7 +1,8 @@
-"""Votes once an epoch, on the checkpoint of this node's best chain, with the key in the data directory.
+"""The voter votes once an epoch, on the checkpoint of this node's best chain, with the key in the data directory.
 
-The journal decides last: what it does not have on disk does not leave, and what it refuses is not signed. Votes heard
-under this key that it does not know were signed elsewhere; they go into it first.
+The journal decides last: a vote that is not on disk is not sent, and a vote that the journal refuses is not signed.
+Votes under this key that arrive from other nodes and are not in the journal were signed elsewhere; they are added to it
+first.
 """
 
 import asyncio
@@ -36,20 +37,21 @@ from inos.primitives.votes import Link, Vote, compute_vote_hash, make_possession
 log: Final = structlog.get_logger("finality")
 
 VOTE_DEPTH: Final = 2
-"""Blocks above a checkpoint before it is voted on: two checkpoints of one height seldom both get there, and votes
-spread over both justify none (decision 63)."""
+"""A checkpoint is voted on when it has this many blocks above it: two checkpoints of one height seldom both get there,
+and votes divided between them justify neither (decision 63)."""
 RECENT_EPOCHS: Final = 2
-"""A tip older than so many epochs' time is history: there is nothing to vote on in it."""
+"""A tip older than this many epochs is history, in which there is nothing to vote on."""
 LOOK_S: Final = 2.0
 MAX_ORDER_BYTES: Final = 1024
 """A registration as a transaction takes fewer."""
 
 
 def find_duty(params: Params, state: StateView, height: int, key: bytes) -> Link | None:
-    """The link a member signs at a tip: the latest checkpoint's that is deep enough; None where there is nothing to do.
+    """Return the link that a member signs at a tip, for the latest checkpoint that is deep enough, or None.
 
     Args:
-        state: the tip's. height: the tip's.
+        state: the state of the tip.
+        height: the height of the tip.
     """
     finality = state.get_finality()
     if finality is None:
@@ -64,7 +66,7 @@ def find_duty(params: Params, state: StateView, height: int, key: bytes) -> Link
 
 
 def make_signed(chain_id: int, link: Link) -> Signed:
-    """The journal's entry for a link."""
+    """Return the journal's entry for a link."""
     return Signed(link.source.epoch, link.target.epoch, compute_vote_hash(chain_id, link).hex())
 
 
@@ -72,9 +74,11 @@ class Voter:
     """Runs until cancelled.
 
     Args:
-        secret: of the BLS key. journal: opened, of the same key.
-        account: the secret of the account that registers, None where the wallet does that.
-        limits: what it bonds by itself, as soon as the account has mined and has so much; without, it waits to be told.
+        secret: the BLS secret.
+        journal: the opened journal of the same key.
+        account: the secret of the account that registers; None if the user's wallet registers.
+        limits: the node bonds this much by itself when the account has mined and has so much; by default it waits for a
+            command.
     """
 
     def __init__(
@@ -103,7 +107,7 @@ class Voter:
 
     @property
     def address(self) -> Address | None:
-        """Whose voter this is: who registered the key, else who would."""
+        """Return the account that registered the key, or that would register it."""
         owner = self._core.ledger.state.get_key_owner(self.key)
         if owner is not None:
             return Address(owner.owner)
@@ -129,7 +133,8 @@ class Voter:
         )
 
     def make_registration(self, address: Address, bond: Nano) -> RegisterVoter:
-        """What makes an account the voter of this node's key, or adds to its bond; no other account can send it."""
+        """Return the payload that makes an account the voter of this node's key, or adds to its bond. No other account
+        can send it."""
         message = make_possession_message(self.key, address, self._core.params.chain_id)
         return RegisterVoter(self.key, self._bls.prove_possession(self._secret, message), bond)
 
@@ -143,11 +148,11 @@ class Voter:
         return await self._send(self.make_registration(address, bond))
 
     async def unbond(self) -> TxId:
-        """Begin to leave; else as `register`."""
+        """Begin to leave. Raises as `register`."""
         return await self._send(UnbondVoter())
 
     async def withdraw(self) -> TxId:
-        """Take the bond back when its time is over; else as `register`."""
+        """Withdraw the bond when its waiting time is over. Raises as `register`."""
         return await self._send(WithdrawBond())
 
     async def run(self) -> None:
@@ -155,7 +160,7 @@ class Voter:
         log.info("voting on finality", key=self.key.hex(), signed=len(self._journal.signed))
         async with self._core.events.subscribe() as events:
             while True:
-                await self._look()
+                await self._step()
                 try:
                     async with asyncio.timeout(LOOK_S):
                         while not isinstance(await anext(events), TipChanged | VoteAdded):
@@ -163,18 +168,18 @@ class Voter:
                 except TimeoutError:
                     continue
 
-    async def _look(self) -> None:
+    async def _step(self) -> None:
         try:
-            await self._note_foreign()
+            await self._record_foreign_votes()
             await self._vote()
             await self._keep_bond()
         except InosError as error:
             if error.message != self._last_error:
-                log.warning("not voted", code=error.code, error=error.message)
+                log.warning("vote failed", code=error.code, error=error.message)
             self._last_error = error.message
 
-    async def _note_foreign(self) -> None:
-        """What was signed with this key elsewhere must not be contradicted here."""
+    async def _record_foreign_votes(self) -> None:
+        """Add votes that were signed with this key elsewhere to the journal, so that none here contradicts them."""
         chain_id = self._core.params.chain_id
         heard = [make_signed(chain_id, vote.link) for vote in self._core.votes.pool.get_latest(self.key)]
         fresh = set(heard).difference(self._journal.signed)
@@ -192,7 +197,7 @@ class Voter:
         if link is None or link in self._sent:
             return
         if self._is_new and 0 < link.target.epoch <= self._began_in:
-            return  # with an empty journal: what this key may have signed before has had no time to be heard
+            return  # The journal is empty, and votes that this key may have signed before have had no time to arrive.
         await self._write(partial(self._journal.sign, make_signed(core.params.chain_id, link)))
         signature = self._bls.sign(self._secret, compute_vote_hash(core.params.chain_id, link))
         self._sent = {each for each in self._sent if each.target.epoch >= link.target.epoch} | {link}
@@ -202,16 +207,16 @@ class Voter:
         log.info("voted", epoch=link.target.epoch, source=link.source.epoch)
 
     async def _write(self, call: Callable[[], object]) -> None:
-        """The journal, off the loop."""
+        """Run a call of the journal off the event loop."""
         try:
             await self._core.threads.check(call)
         except Refused as error:
             raise NodeError(error.code, f"the journal refuses: {error.message}") from error
 
     async def _keep_bond(self) -> None:
-        """Register once, and raise the bond as the account mines more, where the owner allows it.
+        """Register once, and raise the bond as the account mines more, if the owner allows it.
 
-        A key that was registered before and is no more was taken back by its owner, or slashed.
+        A key that was registered before and is not now was taken back by its owner, or slashed.
         """
         core, address = self._core, self.address
         if self._account is None or address != compute_address(compute_public_key(self._account)):
@@ -247,5 +252,5 @@ class Voter:
     async def _send(self, payload: RegisterVoter | UnbondVoter | WithdrawBond) -> TxId:
         tx = make_transaction(self._core, self._get_account(), payload)
         await self._core.transactions.add(tx)
-        log.info("sent", payload=type(payload).__name__, tx=compute_tx_id(tx).hex())
+        log.info("transaction sent", payload=type(payload).__name__, tx=compute_tx_id(tx).hex())
         return compute_tx_id(tx)

@@ -1,4 +1,4 @@
-"""Matrices of a running node: stored, read, fetched, and kept while they are needed.
+"""The node stores, reads and fetches matrices, and keeps them while they are needed.
 
 Pipeline: a caller or peer -> `service` (the store changes in its own thread; waiting callers and subscribers are told)
 -> `maintenance`, which computes from chain and pool what is needed (`needs`), repairs, scrubs and saves. `uploads`

@@ -1,4 +1,4 @@
-"""Maintains the matrix store of a running node: computes what is needed, finds damage, fetches what is missing."""
+"""Maintenance of the matrix store computes what is needed, finds damage, and fetches what is missing."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -19,15 +19,15 @@ log: Final = structlog.get_logger("node")
 T = TypeVar("T")
 
 NEEDS_S: Final = 5.0
-"""The needs are computed again after so long at the latest, whatever the events say."""
+"""The needs are computed again after this long at the latest, whatever the events say."""
 LOOK_S: Final = 0.2
-"""They are computed once in so long at most, however many transactions come."""
+"""They are computed at most once in this time, however many transactions arrive."""
 REPAIR_S: Final = 1.0
 REPEAT_S: Final = 3.0
 """Matrices that are still missing are asked for again this often."""
 SAVE_S: Final = 60.0
 STEPS: Final = 16
-"""Runs scrubbed in one turn, at most."""
+"""This many runs are scrubbed in one turn, at most."""
 
 
 class MatrixMaintenance:
@@ -55,7 +55,7 @@ class MatrixMaintenance:
 
     async def run(self) -> None:
         """Maintain the store, until cancelled. What is needed is known before anything else is done."""
-        await self._try("computing what is needed", self._update_needs)
+        await self._try("computing needed matrices", self._update_needs)
         async with asyncio.TaskGroup() as group:
             for work in (self._follow(), self._repair(), self._repeat_requests(), self._scrub(), self._save()):
                 group.create_task(work)
@@ -73,7 +73,7 @@ class MatrixMaintenance:
                             pass
                 except TimeoutError:
                     pass
-                await self._try("computing what is needed", self._update_needs)
+                await self._try("computing needed matrices", self._update_needs)
                 await asyncio.sleep(LOOK_S)
 
     async def _repair(self) -> None:
@@ -84,7 +84,7 @@ class MatrixMaintenance:
             told &= {id for id, _ in missing}
             for id, info in missing:
                 if info is not None and id not in told:
-                    log.warning("matrix damaged or cut off; what is missing is fetched again", id=id.hex())
+                    log.warning("matrix damaged or truncated; fetching the missing parts again", id=id.hex())
                     told.add(id)
                     await self._try("repairing a matrix", partial(self._matrices.begin, info))
             self._matrices.ask([id for id, _ in missing if not self._store.has(id)])
@@ -97,7 +97,7 @@ class MatrixMaintenance:
 
     async def _scrub(self) -> None:
         while self._scrub_rate:
-            read = await self._try("reading matrices back", partial(self._threads.check, self._scrub_some))
+            read = await self._try("scrubbing matrices", partial(self._threads.check, self._scrub_some))
             await asyncio.sleep(read / self._scrub_rate if read else REPAIR_S)
 
     def _scrub_some(self) -> int:

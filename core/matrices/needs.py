@@ -1,4 +1,4 @@
-"""Which matrices the chain needs now, and which it needed lately."""
+"""The chain needs some matrices now, and needed others recently."""
 
 from collections.abc import Iterator
 from typing import Final, assert_never
@@ -29,28 +29,26 @@ from inos.primitives.units import JobId, MatrixId
 
 MAX_JOBS: Final = 65_536
 MAX_SETTLED: Final = 4096
-"""Looked at, newest first."""
-SETTLED_EPOCHS: Final = 4
-"""For so long after it was settled a product is kept for its poster, and for those who still have to check it: nodes a
-little behind, and all of them after a reorganisation. A final block is never checked again (protocol, section 5)."""
+"""This many settled jobs are looked at, the newest first."""
+NEEDED: Final = (JobState.OPEN, JobState.CLAIMED, JobState.DELIVERED, JobState.DISPUTED)
 
 
 class Needs(Struct, frozen=True):
-    """Ids of matrices."""
+    """Holds the ids of needed matrices."""
 
     now: frozenset[MatrixId]
-    """Of open, claimed and delivered jobs, and of what waits in the pool: no node that holds one drops it."""
+    """Open, claimed and delivered jobs and transactions in the pool need these: no node that has one drops it."""
     late: frozenset[MatrixId]
-    """Of jobs settled lately: they give way last."""
+    """Recently settled jobs needed these: they are evicted last."""
 
 
 def list_needs(ledger: Ledger, mempool: Mempool) -> Needs:
-    """What the chain needs at its tip."""
+    """Return what the chain needs at its tip."""
     refs, late = list[MatrixRef](), list[MatrixRef]()
-    for state in (JobState.OPEN, JobState.CLAIMED, JobState.DELIVERED):
+    for state in NEEDED:
         for _, job in ledger.list_jobs(state=state, limit=MAX_JOBS):
             refs += _list_refs(job)
-    since = ledger.tip.header.height - SETTLED_EPOCHS * ledger.params.epoch_blocks
+    since = ledger.tip.header.height - ledger.params.result_depth
     for _, job in ledger.list_jobs(state=JobState.SETTLED, limit=MAX_SETTLED, newest_first=True):
         if job.closed_at > since:
             late += _list_refs(job)

@@ -1,4 +1,4 @@
-"""Products that a miner makes on disk, slice by slice."""
+"""A miner makes large products on disk, slice by slice."""
 
 from typing import Any, Final
 
@@ -13,7 +13,8 @@ PREFIX: Final = "job"
 
 
 class ProductRows:
-    """One job's product. It is found again after a restart, whether it was being made or was stored. Opening reads it.
+    """Holds one job's product. It is found again after a restart, whether it was being made or was stored. Opening
+    reads it.
 
     Satisfies `inos.miner.ports.RowFile`.
 
@@ -32,7 +33,7 @@ class ProductRows:
 
     @property
     def rows_done(self) -> int:
-        """Rows written, from the first one on."""
+        """Return the number of rows written, from the first one on."""
         return self._rows if self._growing is None else self._growing.rows_done
 
     def write(self, first: int, rows: NDArray[Any]) -> None:

@@ -1,4 +1,4 @@
-"""Matrices of a running node: stored, read, and waited for while other nodes are asked."""
+"""The matrix service stores and reads matrices, and waits for them while other nodes are asked."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -24,9 +24,9 @@ T = TypeVar("T")
 
 
 class MatrixService:
-    """Changes and reads the store off the event loop, and tells subscribers and waiting callers what came.
+    """Changes and reads the store off the event loop, and tells subscribers and waiting callers what arrived.
 
-    `store` is there to be asked what it has; every change goes through this class.
+    Callers ask `store` what it has; every change goes through this class.
 
     Args:
         on_added: called once for each matrix that was stored.

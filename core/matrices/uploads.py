@@ -1,4 +1,4 @@
-"""Matrices that this machine's users send a few rows at a time, since no request may hold gigabytes."""
+"""Users of this machine send large matrices a few rows at a time, because no request may hold gigabytes."""
 
 from collections import OrderedDict
 from typing import Any, Final
@@ -11,7 +11,8 @@ from inos.mesh.store import MatrixStore
 from inos.primitives.units import MatrixId
 
 MAX_OPEN: Final = 8
-"""Uploads whose files are open; beyond it the longest unused file is closed, and opened again when rows come."""
+"""The files of this many uploads are open. Beyond it the longest unused file is closed, and opened again when rows
+arrive."""
 PREFIX: Final = "upload"
 
 
@@ -29,8 +30,9 @@ class Uploads:
             shape: data type, rows and columns.
 
         Raises:
-            MeshError: "rows-out-of-order": other rows come next; "wrong-matrix": all rows are here, and are another
-            matrix. InvalidMatrix: they are no matrix.
+            MeshError: "rows-out-of-order": other rows come next. "wrong-matrix": all rows are here, and are another
+                matrix.
+            InvalidMatrix: they are not a matrix.
         """
         if self._store.has(matrix):
             return shape[1]

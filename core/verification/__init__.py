@@ -1,1 +1,1 @@
-"""Checks that run before and outside the writer: seals, signatures and products."""
+"""Seals, signatures and products are checked here, before and outside the writer."""

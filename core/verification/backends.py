@@ -1,6 +1,6 @@
-"""What runs the checks of seals and signatures: the event loop itself, or threads; `processes` adds processes.
+"""A backend runs the checks of seals and signatures: on the event loop, or in threads; `processes` adds processes.
 
-Callers know `VerificationBackend` alone, so a simulation on a virtual clock hands in the inline one.
+Callers know `VerificationBackend` alone, so a simulation on a virtual clock uses the inline one.
 """
 
 import asyncio
@@ -26,10 +26,10 @@ T = TypeVar("T")
 
 MAX_WORKERS: Final = 8
 MIN_PART: Final = 32
-"""Transactions that are worth a thread or a process of their own, at some 30 microseconds each."""
+"""This many transactions are worth a thread or a process of their own, at some 30 microseconds each."""
 
 SealCheck: TypeAlias = Callable[[Params, Header, Witness], None]
-"""Raises RuleViolation where a witness does not prove a header's seal."""
+"""It raises RuleViolation if a witness does not prove a header's seal."""
 
 
 class VerificationBackend(Protocol):
@@ -37,7 +37,7 @@ class VerificationBackend(Protocol):
 
     @property
     def workers(self) -> int:
-        """Processes at work now."""
+        """Return the number of running processes."""
 
     async def check_seal(self, params: Params, header: Header, witness: Witness) -> None:
         """Check that the witness proves the header's seal.
@@ -47,7 +47,7 @@ class VerificationBackend(Protocol):
         """
 
     async def check_transactions(self, params: Params, transactions: Sequence[Transaction]) -> None:
-        """Run stage 1 for each transaction, its signature above all.
+        """Run stage 1 for each transaction, which includes its signature.
 
         Raises:
             RuleViolation: of one that fails.

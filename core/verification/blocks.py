@@ -1,8 +1,8 @@
-"""Checks blocks before they come to the writer, and makes the `CheckedBlock`s that the ledger takes.
+"""Blocks are checked before they come to the writer, which gives the `CheckedBlock`s that the ledger takes.
 
 Pipeline: header and witness -> `check_seal` -> CheckedSeal -> `check_body` with the block (transaction root,
-transactions, the aggregate's signature) -> CheckedBlock -> the writer. Nothing here needs the parent's state, so
-blocks are checked side by side and in any order, in threads or processes.
+transactions, the aggregate's signature) -> CheckedBlock -> the writer. Nothing here needs the parent's state, so blocks
+are checked side by side and in any order, in threads or processes.
 """
 
 from typing import Protocol
@@ -24,21 +24,21 @@ from inos.primitives.units import TxId
 
 
 class CheckedSeal(Struct, frozen=True, eq=False):
-    """A header whose seal its witness proves. `BlockVerifier.check_seal` makes it."""
+    """Holds a header whose seal its witness proves. `BlockVerifier.check_seal` makes it."""
 
     header: Header
     witness: Witness
 
 
 class StateSource(Protocol):
-    """What has the state after the connected tip."""
+    """Has the state after the connected tip."""
 
     @property
     def state(self) -> StateView: ...
 
 
 class KnownTransactions(Protocol):
-    """Transactions that passed `check_transaction_sanity` before."""
+    """Knows the transactions that passed `check_transaction_sanity` before."""
 
     def has(self, tx: TxId, /) -> bool: ...
 
@@ -93,7 +93,7 @@ class BlockVerifier:
 
 
 def check_block(params: Params, bls: Bls, block: Block, witness: Witness) -> CheckedBlock | RuleViolation:
-    """Check a block in the caller's thread, and return what is wrong with it where it is invalid."""
+    """Check a block in the caller's thread, and return the violation if it is invalid."""
     try:
         check_seal(params, block.header, witness)
         check_block_sanity(params, block, bls)

@@ -1,9 +1,9 @@
-"""Checks seals and signatures in processes of their own while a node syncs through history.
+"""While a node syncs through history, its own processes check seals and signatures.
 
-Pipeline: `check_seal` -> a queue -> batches of encoded seals -> a worker process, which answers valid or not ->
-what it calls invalid is checked once more in a thread here, which raises the reason. The processes start when a bulk
-sync begins and end with it; before, after, and while they start, threads do the work. When the operating system kills
-a worker, threads check what it had; after `MAX_BREAKS` deaths in one bulk sync no more processes are started.
+Pipeline: `check_seal` -> a queue -> batches of encoded seals -> a worker process, which answers valid or not -> a seal
+that it calls invalid is checked once more in a thread here, which raises the reason. The processes start when a bulk
+sync begins and end with it; before, after, and while they start, threads do the work. When the operating system kills a
+worker, threads check what it had; after `MAX_BREAKS` deaths in one bulk sync no more processes are started.
 """
 
 import asyncio
@@ -37,23 +37,23 @@ from inos.primitives.votes import Aggregate
 log = structlog.get_logger("inos.core")
 
 BATCH: Final = 16
-"""Seals in one call of a worker: half a millisecond of checks, of which the transfer takes a fraction."""
+"""One call of a worker checks this many seals: half a millisecond of checks, of which the transfer takes a fraction."""
 JOBS_PER_WORKER: Final = 2
-"""One is being checked and one is on its way."""
+"""A worker checks one batch while the next one is on its way."""
 MAX_BREAKS: Final = 3
-"""Dead workers after which a bulk sync goes on with threads alone."""
+"""A bulk sync goes on with threads alone after this many workers died."""
 
 START_S: Final = 30.0
 
 Answers: TypeAlias = tuple[bool, ...] | None
-"""Validity of each checked item; None where the worker died."""
+"""A worker answers for each item whether it is valid; None means that the worker died."""
 
 _seals = msgspec.msgpack.Decoder(tuple[tuple[Header, Witness], ...])
 _transactions = msgspec.msgpack.Decoder(tuple[Transaction, ...])
 
 
 class _Waiting(msgspec.Struct, eq=False):
-    """One seal to be checked."""
+    """Holds one seal until it is checked."""
 
     params: Params
     header: Header
@@ -66,7 +66,7 @@ class ProcessBackend:
 
     Args:
         bls: checks the signatures of voters, here and in the processes, to which it is pickled.
-        workers: number of processes; by default one for each core but one.
+        workers: the number of processes; by default one for each core but one.
     """
 
     def __init__(self, bls: Bls, workers: int | None = None) -> None:
@@ -102,7 +102,7 @@ class ProcessBackend:
         await self._threads.check_transactions(params, transactions)
 
     async def check_aggregate(self, params: Params, state: StateView, aggregate: Aggregate) -> None:
-        """Check in a thread: what a process computes is not remembered in this one."""
+        """Check in a thread, because this process does not remember what another one computes."""
         await self._threads.check_aggregate(params, state, aggregate)
 
     async def begin_bulk(self) -> None:
@@ -124,12 +124,13 @@ class ProcessBackend:
         pool = ProcessPoolExecutor(self._size, multiprocessing.get_context("spawn"), initializer=begin_worker)
         is_ready = False
         try:
-            # Starting processes takes milliseconds, their imports a second: neither on the event loop.
+            # Starting processes takes milliseconds and their imports take a second, so neither happens on the event
+            # loop.
             answer = await asyncio.to_thread(pool.submit, os.getpid)
             async with asyncio.timeout(START_S):
                 await asyncio.wrap_future(answer)
             is_ready = True
-        except (BrokenProcessPool, OSError, RuntimeError) as error:  # TimeoutError is an OSError
+        except (BrokenProcessPool, OSError, RuntimeError) as error:  # TimeoutError is an OSError.
             self._breaks += 1
             reason = str(error) or "they did not start in time"
             log.warning("verification processes did not start; threads check seals", reason=reason)
@@ -166,18 +167,18 @@ class ProcessBackend:
         self._pump()
 
     def _submit(self, pool: ProcessPoolExecutor, call: Callable[[], Answers]) -> asyncio.Future[Answers]:
-        """Return a future of a worker's answer, which is None where the worker died over the call."""
+        """Return a future of a worker's answer, which is None if the worker died over the call."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Answers] = loop.create_future()
 
         def tell(done: Future[Answers]) -> None:
             known = None if done.cancelled() or done.exception() is not None else done.result()
-            with suppress(RuntimeError):  # the loop is closed, so nothing waits for the answer
+            with suppress(RuntimeError):  # The loop is closed, so nothing waits for the answer.
                 loop.call_soon_threadsafe(self._take, pool, answer, known)
 
         try:
             pool.submit(call).add_done_callback(tell)
-        except RuntimeError:  # BrokenProcessPool is one
+        except RuntimeError:  # BrokenProcessPool is a RuntimeError.
             self._take(pool, answer, None)
         return answer
 
@@ -195,7 +196,7 @@ def _settle(answer: asyncio.Future[bool], is_valid: bool) -> None:
         answer.set_result(is_valid)
 
 
-# In the workers
+# The functions below run in the workers.
 
 
 def begin_worker() -> None:

@@ -1,4 +1,4 @@
-"""Verdicts on job results: Freivalds over the matrices that this node holds, and what is known already."""
+"""Gives verdicts on job results, by Freivalds' check over the matrices this node has."""
 
 import threading
 from collections import OrderedDict
@@ -16,7 +16,7 @@ MAX_VERDICTS: Final = 4096
 
 
 class MatrixReader(Protocol):
-    """What the check needs of the matrix store."""
+    """Reads matrices, as the matrix store does."""
 
     def has(self, matrix: MatrixId) -> bool: ...
 
@@ -24,12 +24,12 @@ class MatrixReader(Protocol):
 
 
 class StoredResults:
-    """A consensus.ResultChecker that checks where it has no verdict yet. Safe to call from several threads.
+    """A consensus.ResultChecker that checks a result if it has no verdict yet. It is safe to call from several threads.
 
     It computes, so a running node's ledger gets `KnownResults` in its place.
 
-    A verdict is a pure function of the job and the three ids, so it is kept: a result checked when its
-    transaction came is not multiplied again when its block comes.
+    A verdict is a pure function of the job and the three ids, so it is kept: a result checked when its transaction
+    arrived is not multiplied again when its block arrives.
     """
 
     def __init__(self, store: MatrixReader) -> None:
@@ -38,10 +38,10 @@ class StoredResults:
         self._verdicts: OrderedDict[tuple[bytes, bytes, bytes, bytes], bool] = OrderedDict()
 
     def get_verdict(self, product: Product) -> bool:
-        """Whether Y = X * W^T, by Freivalds with the protocol's seed.
+        """Return True if Y = X * W^T, by Freivalds' check with the protocol's seed.
 
         Raises:
-            MatrixMissing: with all of the three that are not here.
+            MatrixMissing: with those of the three that are not here.
         """
         known = self.find_verdict(product)
         if known is not None:

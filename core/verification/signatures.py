@@ -1,4 +1,4 @@
-"""A BLS backend that remembers which aggregates it has checked."""
+"""This BLS backend remembers which aggregates it has checked."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -7,13 +7,14 @@ from typing import Final
 from inos.primitives.bls import Bls
 
 MAX_REMEMBERED: Final = 256
-"""Aggregates; a block carries at most one, and a bulk sync has some hundreds of blocks on their way."""
+"""This many aggregates are remembered; a block carries at most one, and a bulk sync has hundreds of blocks on their
+way."""
 
 
 class RememberedSignatures:
-    """Satisfies `inos.primitives.bls.Bls`. Safe to call from several threads.
+    """Satisfies `inos.primitives.bls.Bls`. It is safe to call from several threads.
 
-    An aggregate's signature costs a pairing. `BlockVerifier` checks it in a thread when the block comes, and the
+    An aggregate's signature costs a pairing. `BlockVerifier` checks it in a thread when the block arrives, and the
     writer, which asks the same question while it executes the block, finds the answer here.
     """
 

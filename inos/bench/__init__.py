@@ -1,4 +1,6 @@
-"""What mining costs over multiplying, measured: shapes -> rounds that alternate -> medians and ratios.
+"""Benchmarks of `inos bench`, one module or package each: it measures, and describes what it measured in lines.
 
-`contenders` are the things measured, `measure` the rounds, `report` the table, the JSON and the plot.
+`work` times products, `floats` float64 products, `sync` and `snapshot` new nodes, `mesh` stored and fetched matrices,
+`net` links and blocks between nodes, `finality` and `challenge` single checks, `start` what people wait for.
+They share `chains` (chains made fast), `chain_files` (chains kept between runs), `machine` and `timing`.
 """

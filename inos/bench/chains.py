@@ -1,12 +1,12 @@
-"""Makes chains fast: valid blocks with real seals at the easiest target, straight into a node's data directory.
+"""Makes chains fast: valid blocks with real seals at the easiest target, written into a node's data directory.
 
 A node that is started on the directory serves the chain at once. The target lets every ticket win, so a seal
-costs one product of one ticket; all else (signatures, state roots, schedule) is as on any network.
+costs one product of one ticket. Signatures, state roots and the schedule are as on any network.
 """
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -34,33 +34,36 @@ from inos.primitives.votes import make_possession_message
 from inos.work.engine import Lottery
 
 SENDERS: Final = 256
-"""Accounts with credits, who pay in turn."""
+"""Accounts with credits, which pay in turn."""
 RECEIVERS: Final = 4096
-"""Accounts that are paid; with the senders they make the state tree about 12 levels deep."""
+"""Accounts that are paid; together with the senders they make the state tree about 12 levels deep."""
 FUNDS: Final = Nano(10**15)
 FEE: Final = 1000
 SPACING_MS: Final = 2000
 EASIEST: Final = f"{U256_MAX:064x}"
 MAX_BLOCK_BYTES: Final = 4 << 20
+MAX_BLOCK_COST_US: Final = 60_000_000
+"""A block of transfers up to its bytes costs less."""
 GENESIS_NAME: Final = "genesis.json"
 
 
 class Chain(Struct, frozen=True):
-    """What was made."""
+    """A chain in a data directory."""
 
     folder: Path
-    """Data directory of a node that has it."""
+    """The data directory."""
     network: Path
     """The genesis file."""
     blocks: int
     transfers: int
-    """In all blocks together."""
+    """Of all blocks together."""
     tip: BlockId
     seconds: float
+    """Time it took to make the chain."""
 
 
 def make_network(path: Path, blocks: int) -> Network:
-    """A network whose blocks cost nothing, begun so long ago that `blocks` fit until now; its file is `path`."""
+    """Write the genesis of a network whose blocks cost nothing, and whose start leaves time for `blocks` until now."""
     rng = random.Random(1)
     allocations = {address: FUNDS for _, _, address in _make_senders(rng)}
     params = {
@@ -68,6 +71,7 @@ def make_network(path: Path, blocks: int) -> Network:
         "genesis_target": EASIEST,
         "max_target": EASIEST,
         "max_block_bytes": MAX_BLOCK_BYTES,
+        "max_block_cost_us": MAX_BLOCK_COST_US,
     }
     began = TimeMs(time.time_ns() // 1_000_000 - (blocks + 60) * SPACING_MS)
     path.write_text(derive_devnet("devnet", began, allocations, params=params), encoding="utf-8")
@@ -83,16 +87,14 @@ def make_chain(
     seed: int = 1,
     receivers: int = RECEIVERS,
     voters: int = 0,
-    tell: Callable[[int], None] = lambda height: None,
 ) -> Chain:
     """Fill the data directory `folder` with `blocks` blocks of `transfers` transfers each.
 
     Args:
-        network: genesis file made by `make_network`; without it one is made beside the data.
-        seed: another one gives other blocks on the same network, and so a fork.
+        network: a genesis file made by `make_network`; by default one is made in the folder.
+        seed: another seed gives other blocks on the same network, and so a fork.
         receivers: accounts that are paid, one after another.
-        voters: of the senders, so many mine in turn, register after their first block, and vote on every checkpoint.
-        tell: called with each height.
+        voters: this many senders mine, register once each has found a block, and vote on every checkpoint.
     """
     started = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
@@ -100,15 +102,18 @@ def make_chain(
     net = make_network(genesis, blocks) if network is None else load_network(str(genesis))
     with _open_ledger(folder, net) as ledger:
         maker = _Maker(ledger, transfers, seed, receivers, voters)
-        for height in range(1, blocks + 1):
+        for _ in range(blocks):
             maker.add_block()
-            tell(height)
         tip = ledger.tip.id
     return Chain(folder, genesis, blocks, blocks * transfers, tip, time.monotonic() - started)
 
 
+BOND_PARTS: Final = 1000
+"""Least bonds a voter locks, so that what it mines counts on chains of any length that is made here."""
+
+
 class _Maker:
-    """One chain being made."""
+    """Makes one chain, block after block."""
 
     def __init__(self, ledger: Ledger, transfers: int, seed: int, receivers: int, voters: int) -> None:
         rng = random.Random(1)
@@ -128,7 +133,7 @@ class _Maker:
         self._x, self._w = (work.Operand.commit(data.integers(-64, 64, (16, 1024), np.int8)) for _ in range(2))
 
     def add_block(self) -> None:
-        """The next block, on the tip."""
+        """Add the next block on the tip."""
         ledger, params = self._ledger, self._ledger.params
         context, target = ledger.compute_next()
         tip = ledger.tip
@@ -146,8 +151,8 @@ class _Maker:
             bls=ledger.bls,
             aggregate=aggregate,
         )
-        if 1 <= tip.header.height <= len(voters):  # the voter that found the block before has mined something now
-            transactions: tuple[Transaction, ...] = (self._make_registration(tip.header.height - 1),)
+        if voters and tip.header.height == len(voters):
+            transactions = tuple(self._make_registration(index) for index in range(len(voters)))
         else:
             transactions = tuple(self._make_transfer() for _ in range(self._transfers))
         for tx in transactions:
@@ -176,7 +181,7 @@ class _Maker:
 
     def _make_registration(self, index: int) -> Transaction:
         secret, bls = self._voters[index].secret, get_bls()
-        bond = self._ledger.params.min_voter_bond
+        bond = BOND_PARTS * self._ledger.params.min_voter_bond
         key = bls.compute_public_key(secret)
         message = make_possession_message(key, self._voters[index].address, self._ledger.params.chain_id)
         return self._sign(index, RegisterVoter(key, bls.prove_possession(secret, message), bond))

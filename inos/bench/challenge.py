@@ -1,8 +1,5 @@
-"""What checking a challenge on chain costs: one 16 x 16 tile of a product of any depth, with its paths."""
+"""`inos bench challenge`: the cost of checking a challenge on chain: one 16 x 16 tile of a product, with its paths."""
 
-import statistics
-import time
-from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -10,6 +7,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from inos import work
+from inos.bench.timing import time_median
 from inos.primitives.codec import decode, encode
 from inos.primitives.matrices import MatrixRef, StripRow
 from inos.primitives.transactions import Challenge, Transaction, get_max_bytes, is_transaction_signed, sign_transaction
@@ -18,23 +16,23 @@ from inos.work.strips import StripTree, compute_leaf_row, compute_strip
 
 DEPTHS: Final = (1024, 8192, 65_536)
 ROWS: Final = 256
-"""Of both operands: paths as long as in a product of 16 strips each; a tree of 2^20 rows has 12 hashes more."""
+"""Rows of both operands, 16 strips each; paths in a matrix of 2^20 rows have 12 hashes more."""
 
 
 class ChallengeRow(Struct, frozen=True):
-    """Medians, milliseconds."""
+    """One depth; times are medians in milliseconds."""
 
     depth: int
     bytes: int
-    """Of the whole transaction."""
+    """Size of the whole transaction."""
     check_ms: float
-    """Decoded, signature checked, hashed into the three trees, multiplied, compared."""
+    """Decoding, checking the signature, hashing into the three trees, multiplying, comparing."""
     numpy_ms: float
-    """The tile's product alone in numpy int32, to compare with."""
+    """The tile's product alone in numpy int32, for comparison."""
 
 
 def measure_challenges(rounds: int) -> list[ChallengeRow]:
-    """A wrong tile at each depth, checked again and again."""
+    """Time the check of a wrong tile at each depth."""
     return [_measure(depth, rounds) for depth in DEPTHS]
 
 
@@ -49,15 +47,26 @@ def _measure(depth: int, rounds: int) -> ChallengeRow:
     payload = Challenge(bytes(32), tile.i, tile.j, tile.x, tile.w, tile.y)
     data, limit = encode(sign_transaction(bytes(31) + b"\1", 1, 0, 1, payload)), get_max_bytes(payload)
     if not _check(data, limit, refs):
-        raise RuntimeError("the wrong tile was taken for right")
+        raise RuntimeError("the check accepted a wrong tile")
     left, right = x[16:32].astype(np.int32), w[32:48].astype(np.int32)
-    return ChallengeRow(
-        depth, len(data), _time(lambda: _check(data, limit, refs), rounds), _time(lambda: left @ right.T, rounds)
+    check_s, numpy_s = (
+        time_median(lambda: _check(data, limit, refs), rounds),
+        time_median(lambda: left @ right.T, rounds),
     )
+    return ChallengeRow(depth, len(data), 1000 * check_s, 1000 * numpy_s)
+
+
+def describe_challenges(rows: list[ChallengeRow]) -> list[str]:
+    """Return lines of text."""
+    return [
+        f"k = {row.depth:>6}  {row.bytes:>9,} bytes  checked in {row.check_ms:6.2f} ms"
+        f"  (numpy's product of the tile alone: {row.numpy_ms:.2f} ms)"
+        for row in rows
+    ]
 
 
 def _check(data: bytes, limit: int, refs: tuple[MatrixRef, MatrixRef, MatrixRef]) -> bool:
-    """What a node does with a challenge in a block, as far as it depends on the depth."""
+    """Check a challenge as a node does when it executes a block, as far as the cost depends on the depth."""
     tx = decode(Transaction, data, limit=limit)
     if not isinstance(tx.payload, Challenge) or not is_transaction_signed(tx):
         return False
@@ -69,12 +78,3 @@ def _check(data: bytes, limit: int, refs: tuple[MatrixRef, MatrixRef, MatrixRef]
 def _open(array: NDArray[np.generic], first: int, count: int) -> StripRow:
     strips = b"".join(compute_strip(array, index) for index in range(first, first + count))
     return StripRow(strips, StripTree(compute_leaf_row(array)).compute_range_path(first, count))
-
-
-def _time(call: Callable[[], object], rounds: int) -> float:
-    taken = []
-    for _ in range(rounds):
-        began = time.perf_counter()
-        call()
-        taken.append((time.perf_counter() - began) * 1000)
-    return statistics.median(taken)

@@ -1,58 +1,55 @@
-"""What the signatures of finality cost: signing and checking votes, adding them up, checking a whole committee."""
+"""`inos bench finality`: the cost of votes: signing and checking them, aggregating them, checking a whole committee."""
 
-import statistics
-import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
 from msgspec import Struct
 
+from inos.bench.timing import time_median
 from inos.primitives.bls import BlsBackend, compute_secret, get_native, get_reference
 
 MEMBERS: Final = 128
-"""The largest committee."""
+"""Members of the largest committee."""
 MESSAGE: Final = b"one link for all"
-SLOW_ROUNDS: Final = 1
-"""The reference takes a second for some rows."""
+REFERENCE_ROUNDS: Final = 1
+"""The reference backend takes a second for some rows."""
 
 
-class Row(Struct, frozen=True):
+class FinalityRow(Struct, frozen=True):
+    """One operation of one backend."""
+
     backend: str
     what: str
     ms: float
     """Median, milliseconds."""
 
 
-def measure_finality(rounds: int) -> list[Row]:
-    """All rows of the native backend, where there is one, then of the reference, which is timed once."""
+def measure_finality(rounds: int) -> list[FinalityRow]:
+    """Time all operations of the native backend, where there is one, and then once those of the reference."""
     native = get_native()
     rows = [] if native is None else list(_measure(native, rounds))
-    return rows + list(_measure(get_reference(), SLOW_ROUNDS))
+    return rows + list(_measure(get_reference(), REFERENCE_ROUNDS))
 
 
-def _measure(bls: BlsBackend, rounds: int) -> Iterator[Row]:
+def _measure(bls: BlsBackend, rounds: int) -> Iterator[FinalityRow]:
     secrets = [compute_secret(index.to_bytes(32, "big")) for index in range(MEMBERS)]
     maker = get_native() or bls
     keys = [maker.compute_public_key(secret) for secret in secrets]
     votes = [maker.sign(secret, MESSAGE) for secret in secrets]
     whole = maker.aggregate(votes)
 
-    def row(what: str, call: Callable[[], object]) -> Row:
-        return Row(bls.name, what, _time(call, rounds))
+    def make_row(what: str, call: Callable[[], object], times: int = rounds) -> FinalityRow:
+        return FinalityRow(bls.name, what, 1000 * time_median(call, times))
 
-    # First and once: later rounds find the keys' points remembered, as a node does.
-    first = _time(lambda: bls.is_aggregate_signed(keys, MESSAGE, whole), 1)
-    yield Row(bls.name, f"check an aggregate of {MEMBERS}, keys never seen", first)
-    yield row(f"check an aggregate of {MEMBERS}", lambda: bls.is_aggregate_signed(keys, MESSAGE, whole))
-    yield row(f"add {MEMBERS} signatures up", lambda: bls.aggregate(votes))
-    yield row("check one vote", lambda: bls.is_signed(keys[0], MESSAGE, votes[0]))
-    yield row("sign a vote", lambda: bls.sign(secrets[0], MESSAGE))
+    # This row comes first and is timed once: afterwards the keys' points are cached, as in a node.
+    first = f"check an aggregate of {MEMBERS}, keys never seen"
+    yield make_row(first, lambda: bls.is_aggregate_signed(keys, MESSAGE, whole), 1)
+    yield make_row(f"check an aggregate of {MEMBERS}", lambda: bls.is_aggregate_signed(keys, MESSAGE, whole))
+    yield make_row(f"aggregate {MEMBERS} signatures", lambda: bls.aggregate(votes))
+    yield make_row("check one vote", lambda: bls.is_signed(keys[0], MESSAGE, votes[0]))
+    yield make_row("sign a vote", lambda: bls.sign(secrets[0], MESSAGE))
 
 
-def _time(call: Callable[[], object], rounds: int) -> float:
-    took = []
-    for _ in range(rounds):
-        began = time.perf_counter()
-        call()
-        took.append((time.perf_counter() - began) * 1000)
-    return statistics.median(took)
+def describe_finality(rows: list[FinalityRow]) -> list[str]:
+    """Return lines of text."""
+    return [f"{row.backend:>9}  {row.what:<42} {row.ms:10.2f} ms" for row in rows]

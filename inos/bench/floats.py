@@ -1,4 +1,4 @@
-"""float64 on the int7 engine: `inos.matmul` against numpy's own product, in time and in error."""
+"""Float64 on the int7 engine: `inos.matmul` against numpy's own product, in time and in error."""
 
 import statistics
 import time
@@ -14,7 +14,7 @@ from inos.client.matmul import matmul
 SIDE: Final = 2048
 ROUNDS: Final = 3
 EXACT_ENTRIES: Final = 64
-"""Entries whose error is found by rational arithmetic."""
+"""Entries whose error is computed by rational arithmetic."""
 
 
 class MeasuredFloats(Struct, frozen=True):
@@ -24,14 +24,14 @@ class MeasuredFloats(Struct, frozen=True):
     numpy_s: float
     certified_s: float
     ratio: float
-    """Speed of the certified product over numpy's; median over the rounds."""
+    """Speed of the certified product over that of numpy's; the median over the rounds."""
     numpy_error: float
     certified_error: float
-    """Largest |error| / (|A| |B|) among the entries looked at, in units of 2^-53."""
+    """Largest |error| / (|A| |B|) among the entries that were checked, in units of 2^-53."""
 
 
 def measure_floats(side: int = SIDE, rounds: int = ROUNDS) -> MeasuredFloats:
-    """Time both in turn, after one round to warm up."""
+    """Time both in alternation, after one round to warm up."""
     rng = np.random.default_rng(1)
     a, b = rng.standard_normal((side, side)), rng.standard_normal((side, side))
     plain, certified = a @ b, matmul(a, b)
@@ -52,8 +52,8 @@ def measure_floats(side: int = SIDE, rounds: int = ROUNDS) -> MeasuredFloats:
     )
 
 
-def show_floats(found: MeasuredFloats) -> str:
-    """One line for people."""
+def describe_floats(found: MeasuredFloats) -> str:
+    """Return a line of text."""
     work = 2e-9 * found.side**3
     speeds = f"numpy {work / found.numpy_s:.0f} Gop/s, certified {work / found.certified_s:.1f} Gop/s"
     errors = f"numpy {found.numpy_error:.2f}, certified {found.certified_error:.2f}"

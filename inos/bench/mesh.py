@@ -1,9 +1,8 @@
-"""How fast matrices are stored, and fetched by one node from another over loopback: real processes, all verified."""
+"""`inos bench mesh`: how fast matrices are stored, and fetched from other nodes over loopback, every strip verified."""
 
 import asyncio
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -11,8 +10,9 @@ import numpy as np
 from msgspec import Struct
 
 from inos.bench.errors import BenchError
-from inos.bench.sync import read_memory_mb
-from inos.cli.common.output import call_rpc
+from inos.bench.machine import read_memory_mb
+from inos.bench.sync import Announce
+from inos.client.client import Client
 from inos.mesh.store import MatrixStore
 from inos.node.process import NodeSpec, run_nodes, start_node, stop_process
 from inos.primitives.matrices import MatrixRef
@@ -22,46 +22,39 @@ WAIT_S: Final = 60.0
 COMMON: Final = ("--network", "devnet", "--rpc-port", "0", "--p2p-port", "0", "--no-discovery")
 
 
-class MeshFigures(Struct, frozen=True):
+class MeshStats(Struct, frozen=True):
     """One matrix on its way through two nodes. MB are 10^6 bytes."""
 
     bytes: int
     sources: int
     store_s: float
-    """Cut, hashed, written, and forced to the disk."""
+    """Cutting into strips, hashing, writing, and forcing to the disk."""
     fetch_s: float
-    """From the question to the last byte verified, written, and forced to the disk."""
+    """From the call to the last byte verified, written, and forced to the disk."""
     read_s: float
-    """Read back by the fetching node's store and hashed again."""
+    """Reading back by the fetching node's store, and hashing again."""
     node_mb: float
     """Most memory of the fetching node (VmHWM)."""
 
-    @property
-    def store_rate(self) -> float:
-        return self.bytes / self.store_s / 1e6
-
-    @property
-    def fetch_rate(self) -> float:
-        return self.bytes / self.fetch_s / 1e6
-
-    @property
-    def read_rate(self) -> float:
-        return self.bytes / self.read_s / 1e6
+    def compute_rates(self) -> dict[str, float]:
+        """Return MB/s of each step."""
+        seconds = {"store": self.store_s, "fetch": self.fetch_s, "read": self.read_s}
+        return {name: self.bytes / taken / 1e6 for name, taken in seconds.items()}
 
 
-def run(mebibytes: int, sources: int, tell: Callable[[str], None], folder: Path | None = None) -> MeshFigures:
-    """Store a random operand of so many MiB, start nodes that have it, and fetch it from them with another.
+def measure_mesh(mebibytes: int, sources: int, announce: Announce, folder: Path | None = None) -> MeshStats:
+    """Store a random operand of so many MiB, start nodes that have it, and fetch it with another node.
 
     Raises:
-        BenchError: a node does not start, or the matrix does not come.
+        NodeError: a node does not start. BenchError: "wrong-matrix". ClientError: the matrix does not come.
     """
     with tempfile.TemporaryDirectory(prefix="inos-mesh-", dir=folder) as name:
-        return asyncio.run(_run(mebibytes, sources, tell, Path(name)))
+        return asyncio.run(_measure(mebibytes, sources, announce, Path(name)))
 
 
-async def _run(mebibytes: int, sources: int, tell: Callable[[str], None], folder: Path) -> MeshFigures:
+async def _measure(mebibytes: int, sources: int, announce: Announce, folder: Path) -> MeshStats:
     rows = max(16, mebibytes * (1 << 20) // COLS)
-    tell(f"making {rows} x {COLS} random entries ...")
+    announce(f"making {rows} x {COLS} random entries ...")
     array = np.random.default_rng(5).integers(-64, 64, (rows, COLS), np.int8)
     specs = [NodeSpec(f"source{i}", folder / f"source{i}", COMMON) for i in range(sources)]
     started = time.monotonic()
@@ -69,7 +62,7 @@ async def _run(mebibytes: int, sources: int, tell: Callable[[str], None], folder
     store_s = time.monotonic() - started
     for spec in specs[1:]:
         MatrixStore(spec.data_dir / "matrices").put(array)
-    tell(f"stored at {array.nbytes / store_s / 1e6:.0f} MB/s; fetching ...")
+    announce(f"stored at {array.nbytes / store_s / 1e6:.0f} MB/s; fetching ...")
     async with run_nodes(specs) as running:
         new = await start_node(NodeSpec("new", folder / "new", COMMON), [node.p2p_address for node in running])
         try:
@@ -82,12 +75,26 @@ async def _run(mebibytes: int, sources: int, tell: Callable[[str], None], folder
     found = store.get(ref.matrix_id)
     read_s = time.monotonic() - started
     if found is None or not np.array_equal(found, array):
-        raise BenchError("wrong-matrix", "what was fetched is not what was stored")
-    return MeshFigures(array.nbytes, sources, store_s, fetch_s, read_s, node_mb)
+        raise BenchError("wrong-matrix", "the matrix that was fetched is not the one that was stored")
+    return MeshStats(array.nbytes, sources, store_s, fetch_s, read_s, node_mb)
 
 
 async def _fetch(url: str, ref: MatrixRef) -> float:
-    asked = {"id": ref.id.hex(), "count": 0, "wait_s": WAIT_S}
-    started = time.monotonic()
-    await asyncio.to_thread(call_rpc, url, "mesh_getRows", asked, timeout_s=WAIT_S + 30)
-    return time.monotonic() - started
+    """Have the node fetch a matrix from its peers; return the seconds it took."""
+    async with Client(url) as client:
+        started = time.monotonic()
+        asked = {"id": ref.id.hex(), "count": 0, "wait_s": WAIT_S}
+        await client.call("mesh_getRows", asked, timeout_s=WAIT_S + 30)
+        return time.monotonic() - started
+
+
+def describe_mesh(stats: MeshStats) -> list[str]:
+    """Return lines of text."""
+    rates = stats.compute_rates()
+    return [
+        f"{stats.bytes / 1e6:.0f} MB, from {stats.sources} node{'s' if stats.sources > 1 else ''}",
+        f"  stored      {rates['store']:6.0f} MB/s  cut into strips, hashed, written, forced to the disk",
+        f"  fetched     {rates['fetch']:6.0f} MB/s  over an encrypted link, verified, written, forced to the disk",
+        f"  read back   {rates['read']:6.0f} MB/s  hashed again",
+        f"  memory of the fetching node: at most {stats.node_mb:.0f} MB",
+    ]

@@ -1,4 +1,4 @@
-"""How long people wait before anything happens: the help, a node's first answer, a chain for a test."""
+"""`inos bench start`: how long people wait: for the help, a node's first answer, and a chain in a test."""
 
 import asyncio
 import statistics
@@ -6,12 +6,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
 
+from inos.bench.timing import time_median
 from inos.client.client import Client
 from inos.node.process import NodeSpec, start_node, stop_process
 
@@ -27,23 +27,25 @@ NODE: Final = ("--network", "devnet", "--no-discovery", "--rpc-port", "0", "--p2
 
 
 class StartRow(Struct, frozen=True):
+    """One thing that people wait for."""
+
     what: str
     seconds: float
     """Median."""
     limit_s: float
-    """What it should stay under."""
+    """The time it should take at most."""
 
 
 def measure_starts(rounds: int) -> list[StartRow]:
-    """Every row, each in processes of its own."""
+    """Measure every row in processes of its own."""
     return [
-        StartRow("inos --help", _time(lambda: _run("-P", "-m", "inos", "--help"), rounds), 0.3),
+        StartRow("inos --help", time_median(lambda: _run("-m", "inos", "--help"), rounds), 0.3),
         StartRow("a new node's first RPC answer", statistics.median(_start_node() for _ in range(rounds)), 1.5),
-        StartRow("a test chain's first answer, imports included", _time_chain(rounds), 2.0),
+        StartRow("a test chain's first answer, with imports", _start_chain(rounds), 2.0),
     ]
 
 
-def _time_chain(rounds: int) -> float:
+def _start_chain(rounds: int) -> float:
     return statistics.median(float(_run("-c", TEST_CHAIN)) for _ in range(rounds))
 
 
@@ -63,13 +65,10 @@ def _start_node() -> float:
 
 
 def _run(*arguments: str) -> str:
-    return subprocess.run([sys.executable, *arguments], check=True, capture_output=True, text=True).stdout
+    command = [sys.executable, "-P", *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def _time(call: Callable[[], object], rounds: int) -> float:
-    taken = []
-    for _ in range(rounds):
-        began = time.perf_counter()
-        call()
-        taken.append(time.perf_counter() - began)
-    return statistics.median(taken)
+def describe_starts(rows: list[StartRow]) -> list[str]:
+    """Return lines of text."""
+    return [f"{row.what:<42} {row.seconds:6.2f} s   (at most {row.limit_s:g} s)" for row in rows]

@@ -1,9 +1,10 @@
-"""Everybody's votes on a checkpoint at once, for chains that are made rather than mined."""
+"""All votes on a checkpoint at once, for chains that are made and not mined."""
 
 from collections.abc import Sequence
 
 from msgspec import Struct
 
+from inos.consensus.finality import is_open
 from inos.consensus.params import Params
 from inos.consensus.state import StateView
 from inos.primitives.bls import get_bls
@@ -12,16 +13,16 @@ from inos.primitives.votes import Aggregate, compute_vote_hash, make_bits
 
 
 class Voter(Struct, frozen=True):
-    """Who votes, and the BLS secret it votes with."""
+    """An account that votes, and the BLS secret it votes with."""
 
     address: Address
     secret: bytes
 
 
 def make_due_aggregate(params: Params, state: StateView, voters: Sequence[Voter]) -> Aggregate | None:
-    """The votes of all voters that are in the committee, where the state has a ballot that is not won yet."""
+    """Return the votes of all voters in the committee; None where the state has no ballot that is still open."""
     finality = state.get_finality()
-    if finality is None or not finality.ballots or finality.ballots[-1].link.target.epoch <= finality.justified.epoch:
+    if finality is None or not finality.ballots or not is_open(params, finality, finality.ballots[-1]):
         return None
     ballot = finality.ballots[-1]
     places = {bytes(member.address): i for i, member in enumerate(state.get_committee(ballot.committee).members)}

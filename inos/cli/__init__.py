@@ -1,6 +1,7 @@
-"""The commands of `inos`, one module each; `main` loads a module when its command is called.
+"""The commands of `inos`: one module or package each, which `main` loads when the command is called.
 
-A module exposes `app` (a `typer.Typer`, for a family of commands) or `command` (a function,
-for a single one). It raises errors of `inos.primitives.errors` and leaves printing them to
-`inos.cli.main`; `_common` holds what several commands need.
+A command exposes `app` (a `typer.Typer`, for a family of commands) or `command` (a function, for a single one). It
+raises errors of `inos.primitives.errors`, and `main` prints them. `common` holds what several commands share.
+
+A command does no work of its own: it reads options, calls a package, and prints the result.
 """

@@ -1,236 +1,230 @@
-"""`inos bench`: measure on this machine."""
+"""`inos bench`: measurements on this machine."""
 
 import re
-import sys
+from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import typer
 
-from inos.bench.floats import measure_floats, show_floats
-from inos.bench.work.contenders import find_torch
-from inos.bench.work.measure import SHAPES, measure
-from inos.bench.work.report import describe_machine, make_table, plot, to_json
-from inos.cli.common.output import JsonOption, fail, print_json
-from inos.work.backends import get_backend
-from inos.work.engine import get_threads
+from inos.cli.common.options import (
+    BackendOption,
+    JsonOption,
+    KeepOption,
+    RoundsOption,
+    SourcesOption,
+    ThreadsOption,
+)
+from inos.cli.common.output import fail, print_json, print_progress
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 
 @app.callback()
 def _bench() -> None:
-    """Measure on this machine."""
+    """Measure this machine: products, sync, matrices, links between nodes, signatures."""
 
 
 @app.command()
 def work(
     shapes: Annotated[
-        list[str] | None, typer.Option("--shape", metavar="MxNxK", help="May be given several times. Default: six.")
+        list[str] | None,
+        typer.Option("--shape", metavar="MxNxK", help="A shape to measure; repeatable. Default: six shapes."),
     ] = None,
-    rounds: Annotated[int, typer.Option("--rounds", min=1, help="How often each is timed.")] = 5,
-    backend: Annotated[str, typer.Option("--backend", metavar="NAME", help="See: inos work backends")] = "auto",
-    threads: Annotated[int | None, typer.Option("--threads", min=1, help="Default: one per processor.")] = None,
-    picture: Annotated[
-        Path | None, typer.Option("--plot", metavar="FILE.png", help="Throughput against size, as a picture.")
+    rounds: RoundsOption = 5,
+    backend: BackendOption = "auto",
+    threads: ThreadsOption = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE.png", help="Plot throughput against size into this file.")
     ] = None,
     json_: JsonOption = False,
 ) -> None:
-    r"""Time the certified product against numpy, torch and the bare kernel, alternating within one run.
+    r"""Time the certified product against numpy, torch and the bare kernel, in alternation within one run.
 
     The certified product includes everything: hashing both operands, noise, packing, tickets, peeling.
     Torch and --plot need the extra: pip install 'inos\[bench]'.
     """
+    from inos.bench.floats import describe_floats, measure_floats
+    from inos.bench.work.contenders import find_torch
+    from inos.bench.work.measure import SHAPES, measure
+    from inos.bench.work.report import make_table, save_plot, to_json
+    from inos.work.backends import get_backend
+    from inos.work.engine import get_threads
+
     chosen = [_parse(text) for text in shapes] if shapes else list(SHAPES)
-    if picture is not None and find_spec("matplotlib") is None:
+    if plot is not None and find_spec("matplotlib") is None:
         fail("no-matplotlib", "--plot needs matplotlib", "pip install 'inos[bench]'")
     kernel, count = get_backend(backend), threads or get_threads()
     if find_torch() is None:
-        print("note: torch is not installed and is left out; pip install 'inos[bench]'", file=sys.stderr)
+        print_progress("note: torch is not installed and is left out; pip install 'inos[bench]'")
     measured = []
     for number, shape in enumerate(chosen, 1):
-        print(f"measuring {' x '.join(map(str, shape))} ({number} of {len(chosen)}) ...", file=sys.stderr)
+        print_progress(f"measuring {' x '.join(map(str, shape))} ({number} of {len(chosen)}) ...")
         measured.append(measure(shape, backend, count, rounds))
     floats = None
     if not shapes:
-        print("measuring float64 ...", file=sys.stderr)
+        print_progress("measuring float64 ...")
         floats = measure_floats()
-    machine = describe_machine() | {"backend": kernel.name, "threads": str(count)}
-    if picture is not None:
-        plot(measured, picture)
+    if plot is not None:
+        save_plot(measured, plot)
+    kernel_used = {"backend": kernel.name, "threads": str(count)}
     if json_:
-        print_json({"machine": machine, "measured": to_json(measured), "float64": msgspec.to_builtins(floats)})
+        found = {"measured": to_json(measured), "float64": msgspec.to_builtins(floats)}
+        _print_json(found, kernel_used)
         return
-    print(", ".join(f"{name} {value}" for name, value in machine.items()) + f"; medians of {rounds} rounds\n")
-    print(make_table(measured))
+    _print_lines(["", make_table(measured)], rounds, kernel_used)
     if floats is not None:
-        print(f"\n{show_floats(floats)}")
+        print(f"\n{describe_floats(floats)}")
 
 
 @app.command()
 def sync(
-    blocks: Annotated[int, typer.Option("--blocks", min=1, metavar="N", help="Length of the chain.")] = 20_000,
-    transfers: Annotated[int, typer.Option("--transfers", min=0, metavar="N", help="In each block.")] = 0,
-    sources: Annotated[int, typer.Option("--sources", min=1, max=8, metavar="N", help="Nodes that have it.")] = 1,
-    keep: Annotated[
-        Path | None, typer.Option("--keep", metavar="DIR", help="Keep the chain here, and take it from here again.")
-    ] = None,
+    blocks: Annotated[
+        int, typer.Option("--blocks", min=1, metavar="N", help="The number of blocks of the chain.")
+    ] = 20_000,
+    transfers: Annotated[
+        int, typer.Option("--transfers", min=0, metavar="N", help="The number of transfers in each block.")
+    ] = 0,
+    sources: SourcesOption = 1,
+    keep: KeepOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Sync a new node over loopback from another one: real processes, every seal and signature checked.
+    """Sync a new node over loopback from other nodes: real processes, every seal and signature checked.
 
-    The chain is made first: real seals at the easiest target. 20,000 empty blocks take about half a minute to make,
-    a transfer about half a millisecond.
+    The chain is made first, with real seals at the easiest target. 20,000 empty blocks take about half a minute to
+    make, a transfer about half a millisecond.
     """
-    from inos.bench.sync import run
+    from inos.bench.sync import describe_sync, measure_sync
 
-    chain, figures = run(blocks, transfers, keep, sources, lambda text: print(text, file=sys.stderr))
-    machine = describe_machine()
+    chain, stats = measure_sync(blocks, transfers, keep, sources, print_progress)
     if json_:
-        print_json({"machine": machine, "made_s": round(chain.seconds, 1), "sync": msgspec.to_builtins(figures)})
+        _print_json({"made_s": round(chain.seconds, 1), "sync": msgspec.to_builtins(stats)})
         return
-    print(", ".join(f"{name} {value}" for name, value in machine.items()))
-    print(f"made in {chain.seconds:.1f} s")
-    print(f"synced {figures.blocks} blocks, {figures.transfers} transfers in {figures.seconds:.1f} s")
-    print(f"  {figures.blocks_per_s:.0f} blocks/s, {figures.transfers_per_s:.0f} transfers/s")
-    print(f"  first block after {figures.first_block_s:.1f} s")
-    print(f"  memory: node {figures.node_mb:.0f} MB, its workers {figures.workers_mb:.0f} MB, ", end="")
-    print(f"source {figures.source_mb:.0f} MB")
-    shares = sorted(figures.shares.items(), key=lambda item: -item[1])
-    print("  time: " + ", ".join(f"{what} {part:.0%}" for what, part in shares))
+    _print_lines(describe_sync(chain, stats))
 
 
 @app.command()
 def snapshot(
-    accounts: Annotated[int, typer.Option("--accounts", min=1, metavar="N", help="In the state.")] = 100_000,
-    sources: Annotated[int, typer.Option("--sources", min=1, max=8, metavar="N", help="Nodes that have it.")] = 2,
-    keep: Annotated[
-        Path | None, typer.Option("--keep", metavar="DIR", help="Keep the chain here, and take it from here again.")
-    ] = None,
+    accounts: Annotated[
+        int, typer.Option("--accounts", min=1, metavar="N", help="The number of accounts in the state.")
+    ] = 100_000,
+    sources: SourcesOption = 2,
+    keep: KeepOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Start a new node with --snapshot beside nodes whose state has many accounts: how soon does it follow?
+    """Start a new node by snapshot sync beside nodes whose state has many accounts: how soon does it follow?
 
     The chain is made first: a transfer to every account, voters, and their votes on every checkpoint.
     """
-    from inos.bench.snapshot import run
+    from inos.bench.snapshot import describe_snapshot, measure_snapshot
 
-    chain, figures = run(accounts, keep, sources, lambda text: print(text, file=sys.stderr))
-    machine = describe_machine()
+    chain, stats = measure_snapshot(accounts, keep, sources, print_progress)
     if json_:
-        print_json({"machine": machine, "made_s": round(chain.seconds, 1), "snapshot": msgspec.to_builtins(figures)})
+        _print_json({"made_s": round(chain.seconds, 1), "snapshot": msgspec.to_builtins(stats)})
         return
-    print(", ".join(f"{name} {value}" for name, value in machine.items()))
-    print(f"{figures.accounts} accounts, {figures.blocks} blocks, made in {chain.seconds:.1f} s, {sources} sources")
-    print(f"  process ready after {figures.ready_s:.1f} s")
-    print(f"  state of block {figures.base_height} whole {figures.state_s:.1f} s later")
-    print(f"  following {figures.following_s:.1f} s after it was ready")
-    print(f"  memory: {figures.node_mb:.0f} MB")
+    _print_lines(describe_snapshot(chain, stats, sources))
 
 
 @app.command()
 def mesh(
-    mebibytes: Annotated[int, typer.Option("--mib", min=1, max=4096, metavar="N", help="Size of the matrix.")] = 1024,
-    sources: Annotated[int, typer.Option("--sources", min=1, max=8, metavar="N", help="Nodes that have it.")] = 1,
+    mebibytes: Annotated[
+        int, typer.Option("--mib", min=1, max=4096, metavar="N", help="The size of the matrix in MiB.")
+    ] = 1024,
+    sources: SourcesOption = 1,
     folder: Annotated[
-        Path | None, typer.Option("--folder", metavar="DIR", help="On the disk to be measured. [the temporary folder]")
+        Path | None,
+        typer.Option(
+            "--folder", metavar="DIR", help="A directory on the disk to measure. Default: the temporary directory."
+        ),
     ] = None,
     json_: JsonOption = False,
 ) -> None:
-    """Store a matrix, and fetch it by one node from others over loopback: real processes, every strip verified.
+    """Store a matrix, and fetch it from other nodes over loopback: real processes, every strip verified.
 
-    Both ends when the bytes are forced to the disk. It takes the room of the matrix once for each node.
+    Storing and fetching end when the bytes are forced to the disk. Each node needs room for the matrix.
     """
-    from inos.bench.mesh import run
+    from inos.bench.mesh import describe_mesh, measure_mesh
 
-    figures = run(mebibytes, sources, lambda text: print(text, file=sys.stderr), folder)
-    rates = {"store": figures.store_rate, "fetch": figures.fetch_rate, "read": figures.read_rate}
+    stats = measure_mesh(mebibytes, sources, print_progress, folder)
     if json_:
-        found = msgspec.to_builtins(figures) | {f"{name}_mb_per_s": round(rate, 1) for name, rate in rates.items()}
-        print_json({"machine": describe_machine(), "mesh": found})
+        rates = {f"{name}_mb_per_s": round(rate, 1) for name, rate in stats.compute_rates().items()}
+        _print_json({"mesh": msgspec.to_builtins(stats) | rates})
         return
-    print(", ".join(f"{name} {value}" for name, value in describe_machine().items()))
-    print(f"{figures.bytes / 1e6:.0f} MB, from {figures.sources} node{'s' if figures.sources > 1 else ''}")
-    print(f"  stored      {rates['store']:6.0f} MB/s  cut, hashed, written, synced")
-    print(f"  fetched     {rates['fetch']:6.0f} MB/s  over an encrypted link, verified, written, synced")
-    print(f"  read back   {rates['read']:6.0f} MB/s  hashed again")
-    print(f"  memory of the fetching node: {figures.node_mb:.0f} MB at most")
+    _print_lines(describe_mesh(stats))
 
 
 @app.command()
 def net(
     nodes: Annotated[
-        int, typer.Option("--nodes", min=3, max=32, metavar="N", help="Nodes that blocks spread over.")
+        int, typer.Option("--nodes", min=3, max=32, metavar="N", help="The number of nodes that relay blocks.")
     ] = 8,
-    seconds: Annotated[float, typer.Option("--seconds", min=1, metavar="S", help="For each of five parts.")] = 40.0,
+    seconds: Annotated[
+        float, typer.Option("--seconds", min=1, metavar="SECONDS", help="How long each of five parts takes.")
+    ] = 40.0,
     json_: JsonOption = False,
 ) -> None:
     """Time what happens between nodes over loopback: links, blocks, silence, restarts, floods. Real processes."""
-    from inos.bench.net.report import make_rows, measure_net
+    from inos.bench.net.report import describe_net, measure_net
 
-    found = measure_net(nodes, seconds, lambda text: print(text, file=sys.stderr))
+    stats = measure_net(nodes, seconds, print_progress)
     if json_:
-        print_json({"machine": describe_machine(), "measured": msgspec.to_builtins(found)})
+        _print_json({"measured": msgspec.to_builtins(stats)})
         return
-    print(", ".join(f"{name} {value}" for name, value in describe_machine().items()))
-    for what, figure in make_rows(found):
-        print(f"{what:<40} {figure}")
+    _print_lines(describe_net(stats))
 
 
 @app.command()
-def finality(
-    rounds: Annotated[int, typer.Option("--rounds", min=1, help="How often each is timed.")] = 50,
-    json_: JsonOption = False,
-) -> None:
-    """Time the signatures of finality: one vote, and the aggregate of a whole committee's 128."""
-    from inos.bench.finality import measure_finality
+def finality(rounds: RoundsOption = 50, json_: JsonOption = False) -> None:
+    """Time the signatures of finality: one vote, and the aggregate of the largest committee, 128 members."""
+    from inos.bench.finality import describe_finality, measure_finality
 
-    measured = measure_finality(rounds)
+    rows = measure_finality(rounds)
     if json_:
-        print_json({"machine": describe_machine(), "measured": msgspec.to_builtins(measured)})
+        _print_json({"measured": msgspec.to_builtins(rows)})
         return
-    print(", ".join(f"{name} {value}" for name, value in describe_machine().items()) + f"; medians of {rounds} rounds")
-    for row in measured:
-        print(f"{row.backend:>9}  {row.what:<42} {row.ms:10.2f} ms")
+    _print_lines(describe_finality(rows), rounds)
 
 
 @app.command()
-def challenge(
-    rounds: Annotated[int, typer.Option("--rounds", min=1, help="How often each is timed.")] = 50,
-    json_: JsonOption = False,
-) -> None:
+def challenge(rounds: RoundsOption = 50, json_: JsonOption = False) -> None:
     """Time the check of a challenge on chain: one wrong tile of a product, at several depths."""
-    from inos.bench.challenge import measure_challenges
+    from inos.bench.challenge import describe_challenges, measure_challenges
 
-    measured = measure_challenges(rounds)
+    rows = measure_challenges(rounds)
     if json_:
-        print_json({"machine": describe_machine(), "measured": msgspec.to_builtins(measured)})
+        _print_json({"measured": msgspec.to_builtins(rows)})
         return
-    print(", ".join(f"{name} {value}" for name, value in describe_machine().items()) + f"; medians of {rounds} rounds")
-    for row in measured:
-        print(
-            f"k = {row.depth:>6}  {row.bytes:>9,} bytes  checked in {row.check_ms:6.2f} ms"
-            f"  (numpy's product of the tile alone: {row.numpy_ms:.2f} ms)"
-        )
+    _print_lines(describe_challenges(rows), rounds)
 
 
 @app.command()
-def start(
-    rounds: Annotated[int, typer.Option("--rounds", min=1, help="How often each is timed.")] = 5,
-    json_: JsonOption = False,
-) -> None:
-    """Time what people wait for: the help, a node's first answer, a chain for a test."""
-    from inos.bench.start import measure_starts
+def start(rounds: RoundsOption = 5, json_: JsonOption = False) -> None:
+    """Time what people wait for: the help, a node's first answer, a chain in a test."""
+    from inos.bench.start import describe_starts, measure_starts
 
-    measured = measure_starts(rounds)
+    rows = measure_starts(rounds)
     if json_:
-        print_json({"machine": describe_machine(), "measured": msgspec.to_builtins(measured)})
+        _print_json({"measured": msgspec.to_builtins(rows)})
         return
-    print(", ".join(f"{name} {value}" for name, value in describe_machine().items()) + f"; medians of {rounds} rounds")
-    for row in measured:
-        print(f"{row.what:<46} {row.seconds:6.2f} s   (under {row.limit_s:g} s wanted)")
+    _print_lines(describe_starts(rows), rounds)
+
+
+def _print_json(found: dict[str, Any], extra: dict[str, str] | None = None) -> None:
+    from inos.bench.machine import describe_machine
+
+    print_json({"machine": describe_machine() | (extra or {}), **found})
+
+
+def _print_lines(lines: Iterable[str], rounds: int | None = None, extra: dict[str, str] | None = None) -> None:
+    """Print what was measured below the machine it was measured on."""
+    from inos.bench.machine import describe_machine
+
+    machine = ", ".join(f"{name} {value}" for name, value in (describe_machine() | (extra or {})).items())
+    print(machine + ("" if rounds is None else f"; medians of {rounds} rounds"))
+    for line in lines:
+        print(line)
 
 
 def _parse(text: str) -> tuple[int, int, int]:

@@ -1,39 +1,49 @@
-"""`inos db`: a stopped node's database: checked, compacted, carried elsewhere, judged again."""
+"""`inos db`: a stopped node's database is checked, compacted, exported, imported or rechecked."""
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
 import typer
 
-from inos.cli.common.output import DEFAULT_NETWORK, JsonOption, NetworkOption, print_json
-from inos.cli.common.stopped_node import DEFAULT_DATA_DIR, DataDirOption, find_data_dir, open_stopped
+from inos.cli.common.options import (
+    DEFAULT_DATA_DIR,
+    DEFAULT_NETWORK,
+    DataDirOption,
+    JsonOption,
+    NetworkOption,
+)
+from inos.cli.common.output import print_json
+from inos.cli.common.progress import make_progress
+from inos.cli.common.stopped_node import find_data_dir, open_stopped
+
+if TYPE_CHECKING:
+    from inos.chain.recheck import Rechecked
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
-FATES: Final = {
+OUTCOMES: Final = {
     "connected": "valid: it is on the chain now",
     "stored": "no fault found: it is on a lighter chain, or waits for matrices",
     "header": "forgotten: its body was not kept, and is fetched from peers again",
-    "unknown": "forgotten: its header is not here any more",
+    "unknown": "forgotten: its header is not stored any more",
 }
 
 
 @app.callback()
 def _db() -> None:
-    """Look after a stopped node's database."""
+    """Check, compact, export, import or recheck a stopped node's database."""
 
 
 @app.command()
 def check(
     data_dir: DataDirOption = DEFAULT_DATA_DIR, network: NetworkOption = DEFAULT_NETWORK, json_: JsonOption = False
 ) -> None:
-    """Read every block of the chain and every record of the state, and see that they fit together.
+    """Read every block of the chain and every record of the state, and check that they fit together.
 
-    Only while the node is stopped. Nothing is changed.
+    The node must be stopped. Nothing is changed.
     """
     from inos.chain.checking import check_database
-    from inos.cli.common.progress import make_progress
 
     with open_stopped(data_dir, network) as node:
         found = check_database(node.ledger, make_progress("checked", "blocks", is_quiet=json_))
@@ -50,9 +60,7 @@ def check(
 def compact(
     data_dir: DataDirOption = DEFAULT_DATA_DIR, network: NetworkOption = DEFAULT_NETWORK, json_: JsonOption = False
 ) -> None:
-    """Give back the room of what was deleted or written over. Only while the node is stopped."""
-    from inos.cli.common.progress import make_progress
-
+    """Free the disk space of what was deleted or overwritten. The node must be stopped."""
     with open_stopped(data_dir, network) as node:
         before = _measure(node.folder)
         node.ledger.compact(make_progress("rewritten", "parts", is_quiet=json_))
@@ -65,67 +73,65 @@ def compact(
 
 @app.command("export")
 def export_file(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write the chain.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write the chain to.")],
     data_dir: DataDirOption = DEFAULT_DATA_DIR,
     network: NetworkOption = DEFAULT_NETWORK,
     matrices: Annotated[bool, typer.Option(help="Add the matrices that results are checked with.")] = True,
     json_: JsonOption = False,
 ) -> None:
-    """Write every block of the chain into one file, for `inos db import`. Only while the node is stopped.
+    """Write every block of the chain into one file, for `inos db import`. The node must be stopped.
 
-    What was broken off is gone on with: start it again with the same FILE.
+    An export that was interrupted continues where it was: start it again with the same FILE.
     """
-    from inos.cli.common.progress import make_progress
     from inos.node.archive import export_chain
 
     with open_stopped(data_dir, network) as node:
-        tell = make_progress("written", "blocks", is_quiet=json_)
-        made = export_chain(node.ledger, node.store, file.expanduser(), tell, has_matrices=matrices)
+        on_progress = make_progress("written", "blocks", is_quiet=json_)
+        made = export_chain(node.ledger, node.store, file.expanduser(), on_progress, has_matrices=matrices)
     if json_:
         print_json(msgspec.to_builtins(made))
         return
-    again = f", {made.taken_up} of them by a run before" if made.taken_up else ""
+    again = f", {made.taken_up} of them by an earlier run" if made.taken_up else ""
     print(f"{made.blocks} blocks, {made.first} to {made.last}{again}, and {made.matrices} matrices")
     print(f"{made.bytes / 2**20:,.1f} MiB in {file}")
     if made.absent:
-        print(f"{made.absent} matrices are not in it: who imports it needs peers that have them")
+        print(f"{made.absent} matrices are not in it: a node that imports it needs peers that have them")
 
 
 @app.command("import")
 def import_file(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="What inos db export wrote.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="What `inos db export` wrote.")],
     data_dir: DataDirOption = DEFAULT_DATA_DIR,
     network: NetworkOption = DEFAULT_NETWORK,
     json_: JsonOption = False,
 ) -> None:
-    """Take in a chain from a file, every block checked, into a stopped node's database or a new one.
+    """Import a chain from a file, every block checked, into a stopped node's database or a new one.
 
-    What is here already is passed over: an import that was broken off is gone on with by starting it again.
+    Blocks that are stored already are skipped, so an import that was interrupted can simply be started again.
     """
-    from inos.cli.common.progress import make_progress
     from inos.genesis import load_network
     from inos.node.archive import check_head, import_chain
     from inos.primitives.clock import SystemClock
 
     check_head(file.expanduser(), load_network(network).genesis_id)
     with open_stopped(data_dir, network, is_new=True) as node:
-        tell = make_progress("read", "bytes", is_quiet=json_)
-        found = import_chain(node.ledger, node.store, file.expanduser(), SystemClock(), tell)
+        on_progress = make_progress("read", "bytes", is_quiet=json_)
+        found = import_chain(node.ledger, node.store, file.expanduser(), SystemClock(), on_progress)
     if json_:
         print_json(msgspec.to_builtins(found))
         return
     print(f"{found.blocks} blocks from height {found.first} on: {found.blocks - found.known} new, {found.known} known")
-    print(f"{found.matrices} matrices taken in; the chain is at height {found.height} now")
+    print(f"{found.matrices} matrices imported; the chain is at height {found.height} now")
 
 
 @app.command()
 def recheck(
     data_dir: DataDirOption = DEFAULT_DATA_DIR, network: NetworkOption = DEFAULT_NETWORK, json_: JsonOption = False
 ) -> None:
-    """Judge again every block that was found invalid, and say what came of it.
+    """Check every block again that was found invalid, and show the result. The node must be stopped.
 
-    Only while the node is stopped. A block found invalid is remembered with its reason, and neither it nor what builds
-    on it is looked at again; after a mistake in the program was mended, this makes good what it did.
+    A node remembers an invalid block with its reason, and never checks it, or a block on top of it, again. This
+    command repairs what a bug of the program did, once the bug is fixed.
     """
     from inos.chain.recheck import recheck as recheck_database
     from inos.core.verification.results import StoredResults
@@ -140,28 +146,27 @@ def recheck(
         results = StoredResults(MatrixStore(data.matrices))
         found = recheck_database(data.ledger, net.params, net.state, results=results, bls=get_bls())
     if json_:
-        print_json(
-            [
-                {
-                    "id": each.block.id.hex(),
-                    "height": each.block.height,
-                    "was": {"code": each.block.code, "message": each.block.message},
-                    "status": each.status,
-                    "invalid": each.is_invalid,
-                }
-                for each in found
-            ]
-        )
+        print_json([_to_json(each) for each in found])
         return
     for each in found:
         print(f"block {'?' if each.block.height is None else each.block.height}  {each.block.id.hex()}")
         print(f"  was      [{each.block.code}] {each.block.message}")
-        print(f"  is       {each.status if each.is_invalid else FATES[each.status]}")
+        print(f"  is       {each.status if each.is_invalid else OUTCOMES[each.status]}")
     if not found:
         print("no block is remembered as invalid")
         return
     still = sum(each.is_invalid for each in found)
-    print(f"{len(found)} were remembered as invalid; {still} of them still are")
+    print(f"{len(found)} blocks were remembered as invalid; {still} of them still are")
+
+
+def _to_json(each: "Rechecked") -> dict[str, Any]:
+    return {
+        "id": each.block.id.hex(),
+        "height": each.block.height,
+        "was": {"code": each.block.code, "message": each.block.message},
+        "status": each.status,
+        "invalid": each.is_invalid,
+    }
 
 
 def _measure(folder: Path) -> int:

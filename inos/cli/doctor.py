@@ -1,4 +1,4 @@
-"""`inos doctor`: what is wrong with this machine or its node, and how to mend it."""
+"""`inos doctor`: what is wrong with this machine or its node, and how to fix it."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -6,52 +6,47 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
-from inos.cli.common.output import DEFAULT_RPC, EXIT_FAILED, CommandError, JsonOption, call_rpc, print_json
-from inos.cli.common.remote import NodeFile, read_node_file
+from inos.cli.common.options import DEFAULT_DATA_DIR, DEFAULT_RPC, DataDirOption, JsonOption
+from inos.cli.common.output import EXIT_FAILED, CommandError, print_json
+from inos.cli.common.remote import call_rpc
+from inos.primitives.errors import InosError
 
 if TYPE_CHECKING:
     from inos.doctor.machine import Finding
+    from inos.node.process import ReadyFile
 
 
 def command(
-    data_dir: Annotated[
-        Path, typer.Option("--data-dir", envvar="INOS_DATA_DIR", metavar="DIR", help="The node's data directory.")
-    ] = Path("~/.inos/node"),
+    data_dir: DataDirOption = DEFAULT_DATA_DIR,
     p2p_port: Annotated[
-        int, typer.Option("--p2p-port", min=1, max=65_535, metavar="N", help="Where peers dial.")
+        int, typer.Option("--p2p-port", min=1, max=65_535, metavar="N", help="The port on which peers dial the node.")
     ] = 8646,
     rpc: Annotated[
         str | None,
-        typer.Option("--rpc", envvar="INOS_RPC", metavar="URL", help="The node; by default the data directory's."),
+        typer.Option(
+            "--rpc", envvar="INOS_RPC", metavar="URL", help="The node's RPC address. Default: from the data directory."
+        ),
     ] = None,
     json_: JsonOption = False,
 ) -> None:
-    """Look at the machine, and at the node where one runs; say what is wrong and how to mend it.
+    """Check this machine, and the node where one runs; say what is wrong and how to fix it.
 
-    Exit code 0 where nothing has to be mended, 1 where something has.
+    The exit code is 0 where nothing has to be fixed, and 1 otherwise.
     """
     from inos.doctor import machine
     from inos.doctor.node import check_node
+    from inos.node.process import read_ready_file
 
     folder = data_dir.expanduser()
-    left = read_node_file(folder)
-    url = rpc or (left.rpc if left is not None else DEFAULT_RPC)
-    is_killed = rpc is None and left is not None and not left.is_running()
-    found = [
-        machine.check_python(),
-        machine.check_clock(),
-        machine.check_folder(folder),
-        machine.check_disk(folder),
-        machine.check_files(),
-        machine.check_compiler(),
-        machine.check_kernels(),
-        machine.check_speed(),
-    ]
-    if not is_killed and _is_answering(url):  # where it was killed, somebody else may have its port by now
+    ready = read_ready_file(folder)
+    url = rpc or (ready.rpc if ready is not None else DEFAULT_RPC)
+    was_killed = rpc is None and ready is not None and not ready.is_running()
+    found = machine.check_machine(folder)
+    if not was_killed and _is_answering(url):  # after a kill another program may have the port
         found += check_node(lambda method: call_rpc(url, method))
     else:
-        found.append(_explain_silence(url, folder, left))
-        if left is None or not left.is_running():
+        found.append(_explain_silence(url, folder, ready))
+        if ready is None or not ready.is_running():
             found += [
                 machine.check_port("rpc port", "127.0.0.1", _read_port(url)),
                 machine.check_port("p2p port", "127.0.0.1", p2p_port),
@@ -67,22 +62,22 @@ def command(
         raise typer.Exit(EXIT_FAILED)
 
 
-def _explain_silence(url: str, folder: Path, left: NodeFile | None) -> "Finding":
+def _explain_silence(url: str, folder: Path, ready: "ReadyFile | None") -> "Finding":
     from inos.doctor.machine import Finding, Verdict
 
-    if left is None:
-        return Finding("node", Verdict.NOTE, f"none answers at {url}", "start one: inos node")
-    if left.is_running():
-        detail = f"process {left.pid} runs the node of {folder}, and does not answer at {url}"
-        return Finding("node", Verdict.FAIL, detail, f"look at its log; it said it listens at {left.rpc}")
-    detail = f"process {left.pid} ran the node of {folder}, and was killed"
+    if ready is None:
+        return Finding("node", Verdict.NOTE, f"no node answers at {url}", "start one: inos node")
+    if ready.is_running():
+        detail = f"process {ready.pid} runs the node of {folder}, but does not answer at {url}"
+        return Finding("node", Verdict.FAIL, detail, f"look at its log; it said that it listens at {ready.rpc}")
+    detail = f"process {ready.pid} ran the node of {folder}, and was killed"
     return Finding("node", Verdict.NOTE, detail, f"start it again: inos node --data-dir {folder}")
 
 
 def _is_answering(rpc: str) -> bool:
     try:
         answer: Any = call_rpc(rpc, "node_version")
-    except CommandError:
+    except InosError:
         return False
     return isinstance(answer, dict)
 

@@ -1,37 +1,33 @@
-"""`inos finality`: what is final, and the signing journal that goes with a voter's key."""
+"""`inos finality`: what is final, and the signing journal that belongs to a voter's key."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from inos.cli.common.output import (
+from inos.cli.common.options import (
+    DEFAULT_DATA_DIR,
     DEFAULT_NETWORK,
     DEFAULT_RPC,
+    DataDirOption,
     JsonOption,
     NetworkOption,
     RpcOption,
-    call_rpc,
-    fail,
-    print_json,
 )
+from inos.cli.common.output import fail, print_json, print_progress
+from inos.cli.common.remote import call_rpc
 from inos.primitives.units import BlockId, Nano, format_credits
 
 if TYPE_CHECKING:
     from inos.node.datadir import DataDir
+    from inos.primitives.units import BlockId
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
-
-DataDirOption = Annotated[
-    Path, typer.Option("--data-dir", envvar="INOS_DATA_DIR", metavar="DIR", help="The node's data directory.")
-]
-DEFAULT_DATA_DIR = Path("~/.inos/node")
 
 
 @app.callback()
 def _finality() -> None:
-    """See what is final, and move a voter's signing journal."""
+    """Show what is final; export and import a voter's signing journal."""
 
 
 @app.command()
@@ -54,9 +50,8 @@ def status(rpc: RpcOption = DEFAULT_RPC, json_: JsonOption = False) -> None:
     voter = found["voter"]
     if voter is not None:
         state = "registered" if voter["is_registered"] else "not registered"
-        print(
-            f"own voter  {state}, {voter['votes_sent']} votes sent, the last one for epoch {voter['last_voted_epoch']}"
-        )
+        sent = f"{voter['votes_sent']} votes sent, the last one for epoch {voter['last_voted_epoch']}"
+        print(f"own voter  {state}, {sent}")
         print(f"           key {voter['key']}")
         print(f"           bond {_show(voter['bond'])}, mined {_show(voter['mined'])} credits, {_show_part(found)}")
         if voter["last_error"]:
@@ -74,16 +69,16 @@ def _show_part(found: dict[str, Any]) -> str:
 
 
 @app.command("export")
-def export_(
+def export_journal(
     data_dir: DataDirOption = DEFAULT_DATA_DIR,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to write it. [the screen]")
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="The file to write to. Default: the terminal.")
     ] = None,
     network: NetworkOption = DEFAULT_NETWORK,
 ) -> None:
-    """Write the signing journal in EIP-3076's interchange format, to take along with the key.
+    """Write the signing journal in EIP-3076's interchange format, to be moved together with the key.
 
-    Only while the node is stopped; start no node with this key again where it came from.
+    The node must be stopped, and no node may start with this key again in the old place.
     """
     from inos.agents.voter.interchange import encode_interchange
     from inos.genesis import load_network
@@ -102,33 +97,24 @@ def export_(
         output.expanduser().write_text(text, "utf-8")
     except OSError as error:
         fail("file-unwritable", f"cannot write {output}: {error.strerror}")
-    print(f"written to {output}", file=sys.stderr)
+    print_progress(f"written to {output}")
 
 
 @app.command("import")
-def import_(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="An EIP-3076 interchange, such as `export` writes.")],
+def import_journal(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="An EIP-3076 interchange, as `export` writes it.")],
     data_dir: DataDirOption = DEFAULT_DATA_DIR,
     network: NetworkOption = DEFAULT_NETWORK,
     json_: JsonOption = False,
 ) -> None:
-    """Take the votes of an interchange into the signing journal, so that this key contradicts none of them."""
-    from inos.agents.voter.interchange import MAX_INTERCHANGE_BYTES, decode_interchange
+    """Add the votes of an interchange to the signing journal, so that this key contradicts none of them."""
+    from inos.agents.voter.interchange import decode_interchange
     from inos.genesis import load_network
     from inos.node.voting import load_voter_secret, open_journal
     from inos.primitives.bls import get_bls
 
     net = load_network(network)
-    try:
-        with file.expanduser().open("rb") as stream:
-            raw = stream.read(MAX_INTERCHANGE_BYTES + 1)
-        text = raw.decode("utf-8")
-    except OSError as error:
-        fail("file-unreadable", f"cannot read {file}: {error.strerror}")
-    except UnicodeDecodeError:
-        fail("bad-interchange", f"{file} is not text")
-    if len(raw) > MAX_INTERCHANGE_BYTES:
-        fail("bad-interchange", f"{file} is larger than {MAX_INTERCHANGE_BYTES} bytes")
+    text = _read_interchange(file)
     with _open(data_dir, net.genesis_id) as data:
         secret = load_voter_secret(data, may_make=False)
         signed = decode_interchange(text, net.genesis_id, get_bls().compute_public_key(secret))
@@ -141,8 +127,24 @@ def import_(
         print(f"{len(signed)} votes read, {fresh} of them new; the journal has {total} now")
 
 
-def _open(data_dir: Path, genesis: BlockId) -> "DataDir":
-    """The stopped node's directory, locked."""
+def _read_interchange(file: Path) -> str:
+    from inos.agents.voter.interchange import MAX_INTERCHANGE_BYTES
+
+    try:
+        with file.expanduser().open("rb") as stream:
+            raw = stream.read(MAX_INTERCHANGE_BYTES + 1)
+        text = raw.decode("utf-8")
+    except OSError as error:
+        fail("file-unreadable", f"cannot read {file}: {error.strerror}")
+    except UnicodeDecodeError:
+        fail("bad-interchange", f"{file} is not text")
+    if len(raw) > MAX_INTERCHANGE_BYTES:
+        fail("bad-interchange", f"{file} is larger than {MAX_INTERCHANGE_BYTES} bytes")
+    return text
+
+
+def _open(data_dir: Path, genesis: "BlockId") -> "DataDir":
+    """Return the stopped node's data directory, which has a voter's key and is locked when it is entered."""
     from inos.node.datadir import DataDir
 
     path = data_dir.expanduser()

@@ -1,4 +1,4 @@
-"""`inos genesis`: list networks, show one with its genesis id, make a devnet of one's own."""
+"""`inos genesis`: the networks of this program, their parameters, and genesis files for networks of one's own."""
 
 import time
 from pathlib import Path
@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from inos.cli.common.output import DEFAULT_NETWORK, JsonOption, fail, print_json
+from inos.cli.common.options import DEFAULT_NETWORK, JsonOption
+from inos.cli.common.output import fail, print_json
 from inos.genesis import derive_devnet, list_networks, load_network
 from inos.genesis.loading import read_genesis
 from inos.primitives.units import Address, Nano, TimeMs, parse_credits
@@ -14,17 +15,15 @@ from inos.wallet.addresses import decode_address
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
-NameArgument = Annotated[str, typer.Argument(metavar="NAME|FILE", help="A preset's name or a genesis file.")]
-
 
 @app.callback()
 def _genesis() -> None:
-    """Networks as files: every consensus parameter, and the first accounts."""
+    """List networks, show one's parameters and genesis id, make a devnet of your own."""
 
 
 @app.command("list")
-def list_(json_: JsonOption = False) -> None:
-    """Show the networks that come with this program."""
+def list_presets(json_: JsonOption = False) -> None:
+    """List the networks that come with this program."""
     rows = [(name, load_network(name)) for name in list_networks()]
     if json_:
         print_json(
@@ -36,7 +35,12 @@ def list_(json_: JsonOption = False) -> None:
 
 
 @app.command()
-def show(network: NameArgument = DEFAULT_NETWORK, json_: JsonOption = False) -> None:
+def show(
+    network: Annotated[
+        str, typer.Argument(metavar="NAME|FILE", help="A preset's name or a genesis file.")
+    ] = DEFAULT_NETWORK,
+    json_: JsonOption = False,
+) -> None:
     """Show a network's genesis id and all its parameters."""
     net, document = load_network(network), read_genesis(network).model_dump()
     if json_:
@@ -51,39 +55,35 @@ def show(network: NameArgument = DEFAULT_NETWORK, json_: JsonOption = False) -> 
 
 @app.command()
 def derive(
-    output: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write the genesis file.")],
-    base: Annotated[str, typer.Option("--base", metavar="NAME|FILE", help="What to start from.")] = DEFAULT_NETWORK,
+    output: Annotated[Path, typer.Argument(metavar="FILE", help="The genesis file to write.")],
+    base: Annotated[
+        str, typer.Option("--base", metavar="NAME|FILE", help="The network whose parameters are taken over.")
+    ] = DEFAULT_NETWORK,
     fund: Annotated[
         list[str] | None,
-        typer.Option("--fund", metavar="ADDRESS=CREDITS", help="An account owning credits; repeatable."),
+        typer.Option("--fund", metavar="ADDRESS=CREDITS", help="An account that owns credits at genesis; repeatable."),
     ] = None,
-    name: Annotated[str, typer.Option("--name", metavar="NAME", help="The network's. [the base's]")] = "",
+    name: Annotated[str, typer.Option("--name", metavar="NAME", help="The network's name. Default: the base's.")] = "",
     chain_id: Annotated[
-        int, typer.Option("--chain-id", min=0, metavar="N", help="Another one than the base's keeps them apart.")
+        int,
+        typer.Option("--chain-id", min=0, metavar="N", help="Its chain id; transactions of another are refused."),
     ] = 0,
     seed: Annotated[
         list[str] | None,
-        typer.Option("--seed", metavar="ID@HOST:PORT", help="A node that newcomers ask for others; repeatable."),
+        typer.Option("--seed", metavar="ID@HOST:PORT", help="A node that new nodes ask for addresses; repeatable."),
     ] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Another value for a parameter; repeatable.")
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A parameter with another value than the base's; repeatable."),
     ] = None,
     json_: JsonOption = False,
 ) -> None:
-    """Write a genesis file of one's own: the base's parameters, the time now, your accounts."""
+    """Write a genesis file of your own: the base's parameters, the present time, your accounts."""
     hrp = load_network(base).hrp
     own = {"name": name, "chain_id": chain_id, "seeds": seed}
     network = {key: value for key, value in own.items() if value}
     params = dict(_read_param(base, item) for item in set_ or [])
-    allocations: dict[Address, Nano] = {}
-    for item in fund or []:
-        text, separator, amount = item.partition("=")
-        if not separator:
-            fail("bad-fund", f"--fund {item!r} is not ADDRESS=CREDITS")
-        try:
-            allocations[decode_address(hrp, text)] = parse_credits(amount)
-        except ValueError as error:
-            fail("bad-amount", f"--fund {item}: {error}")
+    allocations = dict(_read_fund(hrp, item) for item in fund or [])
     text = derive_devnet(base, TimeMs(time.time_ns() // 1_000_000), allocations, params=params, network=network)
     try:
         with output.expanduser().open("x", encoding="utf-8") as file:
@@ -99,8 +99,23 @@ def derive(
         print(f"{output}: genesis {net.genesis_id.hex()}")
 
 
+def _read_fund(hrp: str, item: str) -> tuple[Address, Nano]:
+    """Return the address and the amount of a --fund.
+
+    Raises:
+        CommandError: "bad-fund", "bad-amount".
+    """
+    text, separator, amount = item.partition("=")
+    if not separator:
+        fail("bad-fund", f"--fund {item!r} is not ADDRESS=CREDITS")
+    try:
+        return decode_address(hrp, text), parse_credits(amount)
+    except ValueError as error:
+        fail("bad-amount", f"--fund {item}: {error}")
+
+
 def _read_param(base: str, item: str) -> tuple[str, int | str]:
-    """A parameter's name and value, of the kind the base's has.
+    """Return the name and the value of a --set, of the type that the base's value has.
 
     Raises:
         CommandError: "bad-param".
@@ -114,4 +129,4 @@ def _read_param(base: str, item: str) -> tuple[str, int | str]:
     try:
         return name, int(text)
     except ValueError:
-        fail("bad-param", f"--set {item}: {name} is a whole number")
+        fail("bad-param", f"--set {item}: {name} must be a whole number")

@@ -1,4 +1,4 @@
-"""The `inos` command: a table of names and one-line helps; the module behind a name is loaded when it is called."""
+"""The `inos` command: names and one-line helps; the module of a command is loaded when the command is called."""
 
 import importlib
 import io
@@ -9,38 +9,44 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from inos.cli.common.output import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, CommandError, print_error, to_inos_error
+from inos.cli.common.output import (
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_USAGE,
+    CommandError,
+    print_error,
+    to_inos_error,
+)
 
 COMMANDS: Final = {
-    "bench": "Measure on this machine what mining costs over multiplying.",
-    "completion": "Print what a shell needs to complete commands: bash, zsh or fish.",
-    "db": "Look after a stopped node's database: check, compact, export, import, judge again.",
+    "bench": "Measure this machine: products, sync, matrices, links between nodes, signatures.",
+    "completion": "Print the completion script of a shell: bash, zsh or fish.",
+    "db": "Check, compact, export, import or recheck a stopped node's database.",
     "devnet": "Start a network of several nodes on this machine, with paid jobs and a live view.",
-    "doctor": "Look at this machine and its node, and say how to mend what is wrong.",
-    "finality": "See what is final; export and import a voter's signing journal.",
+    "doctor": "Check this machine and its node, and say how to fix what is wrong.",
+    "finality": "Show what is final; export and import a voter's signing journal.",
     "genesis": "List networks, show one's parameters and genesis id, make a devnet of your own.",
     "job": "Post a product to be multiplied, follow it, fetch its result and receipt.",
-    "mesh": "See and steer which matrices a node holds: put, get, pin, drop, quota.",
     "light": "Follow headers, seals and votes only, and answer for accounts with proof.",
+    "mesh": "Show and manage the matrices that a node stores: put, get, pin, drop, quota.",
     "node": "Run one node, mining or only following.",
-    "peers": "See whom a node talks to, whether it can be reached, which addresses it knows; lift bans.",
+    "peers": "Show a node's peers, reachability, known addresses and bans; lift bans.",
     "rpc": "Call any RPC method of a node.",
-    "snapshot": "Copy a node's data while it runs; another node can be started on the copy.",
-    "status": "Show how a node fares: its sync, its peers, what bounds it.",
+    "snapshot": "Copy a node's data, also while it runs; another node can start on the copy.",
+    "status": "Show a node's sync, peers, tip and health.",
     "top": "Show a node live: peers, height, rates, the job it works on, what it earns.",
     "verify": "Check the receipt of a product, without a node.",
-    "wallet": "Create and restore wallets, see balances, send credits.",
+    "wallet": "Create and restore wallets, show balances, send credits.",
     "work": "Mine, verify and inspect matrices on this machine, without a node.",
 }
-"""Help texts stand here, so that `inos --help` imports none of the modules."""
-
+"""Help texts stand here, so that `inos --help` imports none of the commands."""
 
 UsageError: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "UsageError")
-"""What typer raises for wrong usage; it exports only kinds of it."""
+"""What typer raises for wrong usage; it exports only subclasses of it."""
 
 
 def load_command(name: str) -> Any:
-    """The command of `inos.cli.<name>`: a group from its `app`, or a single one from its `command`."""
+    """Return the command of `inos.cli.<name>`: a group from its `app`, or a single one from its `command`."""
     module = importlib.import_module(f"inos.cli.{name}")
     if hasattr(module, "app"):
         command: Any = typer.main.get_group(module.app)
@@ -72,12 +78,12 @@ class LazyGroup(TyperGroup):
         except KeyboardInterrupt:
             raise typer.Exit(EXIT_INTERRUPTED) from None
         except typer.Abort:  # Ctrl-C or the end of input at a prompt
-            print_error(CommandError("aborted", "stopped at a question; nothing was done"), as_json=as_json)
+            print_error(CommandError("aborted", "stopped at a prompt; nothing was done"), as_json=as_json)
             raise typer.Exit(EXIT_INTERRUPTED) from None
         except UsageError as error:
             if not as_json:
                 raise
-            hint = "" if error.ctx is None else f"{error.ctx.command_path} --help shows how it is written"
+            hint = "" if error.ctx is None else f"{error.ctx.command_path} --help shows the usage"
             print_error(CommandError("usage", error.format_message(), hint=hint), as_json=True)
             raise typer.Exit(EXIT_USAGE) from None
         except Exception as error:
@@ -105,30 +111,30 @@ def _inos(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """INOS: a chain whose miners earn blocks by multiplying matrices somebody wants multiplied.
+    """INOS is a chain whose miners earn blocks by multiplying matrices that people pay for.
 
     Every command has its own --help.
     """
 
 
 def main() -> None:
-    """Entry point. Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 130 interrupted."""
+    """Run the command line. Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 130 interrupted."""
     _prepare_streams()
     try:
         app(prog_name="inos")
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
-    except BrokenPipeError:  # head has seen enough
+    except BrokenPipeError:  # the reader, such as head, has read enough
         _silence_output()
         sys.exit(EXIT_FAILED)
-    except OSError as error:  # the screen, or what stands for it, takes nothing more
+    except OSError as error:  # the terminal, or the file in its place, cannot be written
         _silence_output()
-        print(f"error [output]: nothing can be written there: {error.strerror or error}", file=sys.stderr)
+        print(f"error [output]: the output cannot be written: {error.strerror or error}", file=sys.stderr)
         sys.exit(EXIT_FAILED)
 
 
 def _prepare_streams() -> None:
-    """A closed input counts as an empty one; what an output's encoding has not becomes a question mark."""
+    """Treat a closed input as an empty one, and print a question mark for what the output's encoding lacks."""
     if sys.stdin is None:
         sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115  # open as long as the process
     for stream in (sys.stdout, sys.stderr):
@@ -137,5 +143,5 @@ def _prepare_streams() -> None:
 
 
 def _silence_output() -> None:
-    """So that the interpreter's last flush does not complain once more."""
+    """Redirect the output to nowhere, so that the interpreter's last flush does not fail once more."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

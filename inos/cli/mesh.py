@@ -1,4 +1,4 @@
-"""`inos mesh`: the matrices a node holds."""
+"""`inos mesh`: the matrices that a node stores."""
 
 import re
 from pathlib import Path
@@ -6,24 +6,25 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from inos.cli.common.output import DEFAULT_RPC, JsonOption, RpcOption, call_rpc, fail, print_json
-from inos.cli.common.remote import DataDirOption, Remote, TokenFileOption, find_remote
+from inos.cli.common.options import DEFAULT_RPC, JsonOption, NodeDirOption, RpcOption, TokenFileOption
+from inos.cli.common.output import fail, print_json
+from inos.cli.common.remote import Remote, call_rpc, find_remote
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
-IdArgument = Annotated[str, typer.Argument(metavar="ID", help="64 hex digits.")]
+IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The matrix's id, 64 hex digits.")]
 UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 PAGE: Final = 1000
 
 
 @app.callback()
 def _mesh() -> None:
-    """See and steer which matrices a node holds."""
+    """Show and manage the matrices that a node stores."""
 
 
 @app.command()
 def status(rpc: RpcOption = DEFAULT_RPC, json_: JsonOption = False) -> None:
-    """How much the store holds, may hold, and what was found spoiled."""
+    """Show how much the store holds and may hold, and how many damaged matrices were found."""
     found = call_rpc(rpc, "mesh_status")
     if json_:
         print_json(found)
@@ -33,31 +34,34 @@ def status(rpc: RpcOption = DEFAULT_RPC, json_: JsonOption = False) -> None:
 
 @app.command("list")
 def list_matrices(
-    limit: Annotated[int, typer.Option("--limit", min=1, max=100_000, help="Most matrices shown.")] = 100,
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, max=100_000, metavar="N", help="List at most this many matrices.")
+    ] = 100,
     rpc: RpcOption = DEFAULT_RPC,
     json_: JsonOption = False,
 ) -> None:
-    """The matrices of the store: shape, size, what keeps them, how much they are wanted."""
+    """List the matrices of the store: shape, size, demand by other nodes, and why each is kept."""
     matrices: list[dict[str, Any]] = []
-    absent: list[str] = []
+    missing: list[str] = []
     after, is_first = None, True
     while (is_first or after is not None) and len(matrices) < limit:
         found = call_rpc(rpc, "mesh_list", {"limit": min(PAGE, limit - len(matrices)), "after": after})
         matrices += found["matrices"]
-        absent, after, is_first = found["missing_pins"], found["next"], False
+        missing, after, is_first = found["missing_pins"], found["next"], False
     if json_:
-        print_json({"matrices": matrices, "next": after, "missing_pins": absent})
+        print_json({"matrices": matrices, "next": after, "missing_pins": missing})
         return
     for each in matrices:
         marks = [name for name in ("pinned", "needed", "own") if each[f"is_{name}"]]
         marks += [] if each["is_complete"] else ["incomplete"]
         shape = f"{each['rows']} x {each['cols']} {each['dtype']}"
-        print(f"{each['id']}  {shape:<24} {_show(each['bytes']):>10}  {each['demand']:7.2f}  {' '.join(marks) or '-'}")
-    for id in absent:
-        print(f"{id}  pinned, and not here yet")
+        size = _describe_bytes(each["bytes"])
+        print(f"{each['id']}  {shape:<24} {size:>10}  {each['demand']:7.2f}  {' '.join(marks) or '-'}")
+    for id in missing:
+        print(f"{id}  pinned, and not fetched yet")
     if after is not None:
         print(f"... and more; see --limit (now {limit})")
-    elif not matrices and not absent:
+    elif not matrices and not missing:
         print("no matrix is stored")
 
 
@@ -65,40 +69,40 @@ def list_matrices(
 def pin(
     matrix: IdArgument,
     token_file: TokenFileOption = None,
-    data_dir: DataDirOption = None,
+    data_dir: NodeDirOption = None,
     rpc: RpcOption = DEFAULT_RPC,
     json_: JsonOption = False,
 ) -> None:
-    """Never drop a matrix; one that is not here is fetched. Needs the node's token."""
+    """Keep a matrix for good; one that is not stored is fetched. Needs the node's token."""
     found = _call(find_remote(rpc, token_file, data_dir), "mesh_pin", matrix)
     if json_:
         print_json(found)
         return
-    where = "" if found["is_stored"] else "; it is not here, and is asked of other nodes"
-    print(f"{'pinned' if found['is_changed'] else 'was pinned already'}{where}")
+    missing = "" if found["is_stored"] else "; it is not stored yet, and is fetched from other nodes"
+    print(f"{'pinned' if found['is_changed'] else 'it was pinned already'}{missing}")
 
 
 @app.command()
 def unpin(
     matrix: IdArgument,
     token_file: TokenFileOption = None,
-    data_dir: DataDirOption = None,
+    data_dir: NodeDirOption = None,
     rpc: RpcOption = DEFAULT_RPC,
     json_: JsonOption = False,
 ) -> None:
-    """Let a matrix give way again where room is needed. Needs the node's token."""
+    """Let a matrix be evicted again where room is needed. Needs the node's token."""
     found = _call(find_remote(rpc, token_file, data_dir), "mesh_unpin", matrix)
     if json_:
         print_json(found)
         return
-    print("not pinned any more" if found["is_changed"] else "was not pinned")
+    print("unpinned" if found["is_changed"] else "it was not pinned")
 
 
 @app.command()
 def drop(
     matrix: IdArgument,
     token_file: TokenFileOption = None,
-    data_dir: DataDirOption = None,
+    data_dir: NodeDirOption = None,
     rpc: RpcOption = DEFAULT_RPC,
     json_: JsonOption = False,
 ) -> None:
@@ -112,13 +116,16 @@ def drop(
 
 @app.command()
 def quota(
-    size: Annotated[str, typer.Argument(metavar="BYTES|default", help="Such as 20G; default: as it was started.")],
+    size: Annotated[
+        str,
+        typer.Argument(metavar="BYTES|default", help="Such as 20G; default is what the node was started with."),
+    ],
     token_file: TokenFileOption = None,
-    data_dir: DataDirOption = None,
+    data_dir: NodeDirOption = None,
     rpc: RpcOption = DEFAULT_RPC,
     json_: JsonOption = False,
 ) -> None:
-    """Change how much room matrices may take, over restarts too. Needs the node's token."""
+    """Change how much room matrices may take; it stays so over restarts. Needs the node's token."""
     node = find_remote(rpc, token_file, data_dir)
     found = node.call("mesh_setQuota", {"bytes": _parse_size(size)}, timeout_s=60)
     if json_:
@@ -129,15 +136,17 @@ def quota(
 
 @app.command()
 def put(
-    file: Annotated[Path, typer.Argument(metavar="FILE.npy", help="An int8 operand or an int32 result.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE.npy", help="An int8 operand or an int32 product.")],
     rpc: RpcOption = DEFAULT_RPC,
     json_: JsonOption = False,
 ) -> None:
     """Store a matrix on the node, which then serves it by its id."""
     from inos.cli.common.npy_files import load_matrix
-    from inos.cli.common.rows import upload
+    from inos.client.blocking_client import BlockingClient
 
-    ref = upload(rpc, load_matrix(file))
+    array = load_matrix(file)
+    with BlockingClient(rpc) as client:
+        ref = client.put_matrix(array)
     if json_:
         print_json({"id": ref.id.hex(), "rows": ref.rows, "cols": ref.cols})
         return
@@ -147,17 +156,20 @@ def put(
 @app.command()
 def get(
     matrix: IdArgument,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE.npy", help="Where to write it.")],
-    wait: Annotated[float, typer.Option("--wait", min=0, max=60, metavar="S", help="Ask other nodes so long.")] = 30,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE.npy", help="The file to write the matrix to.")],
+    wait: Annotated[
+        float, typer.Option("--wait", min=0, max=60, metavar="SECONDS", help="How long the node asks other nodes.")
+    ] = 30,
     rpc: RpcOption = DEFAULT_RPC,
     json_: JsonOption = False,
 ) -> None:
-    """Fetch a matrix by its id, checked against it, from the node or through it from others."""
+    """Fetch a matrix by its id from the node, or through it from other nodes, and check it against the id."""
     from inos.cli.common.npy_files import check_writable, save_matrix
-    from inos.cli.common.rows import download
+    from inos.client.blocking_client import BlockingClient
 
     check_writable(out)
-    array = download(rpc, _check_id(matrix), wait)
+    with BlockingClient(rpc) as client:
+        array = client.get_matrix(_check_id(matrix), wait_s=wait)
     save_matrix(out, array)
     if json_:
         rows, cols = array.shape
@@ -172,7 +184,7 @@ def _call(node: Remote, method: str, matrix: str) -> Any:
 
 def _check_id(text: str) -> str:
     if not re.fullmatch(r"[0-9a-fA-F]{64}", text):
-        fail("bad-id", f"{text!r} is not the id of a matrix", "it has 64 hex digits; see: inos mesh list")
+        fail("bad-id", f"{text!r} is not the id of a matrix", "an id has 64 hex digits; inos mesh list shows them")
     return text.lower()
 
 
@@ -185,15 +197,16 @@ def _parse_size(text: str) -> int | None:
 
 
 def _print_status(found: Any) -> None:
-    limit = "no limit but the disk's" if found["quota"] is None else _show(found["quota"])
+    limit = "no limit but the disk's" if found["quota"] is None else _describe_bytes(found["quota"])
     print(f"matrices     {found['matrices']}, and {found['incomplete']} incomplete")
-    print(f"bytes        {_show(found['bytes'])} of {limit}; {_show(found['free_bytes'])} free on the disk")
+    print(f"bytes        {_describe_bytes(found['bytes'])} of {limit}; ", end="")
+    print(f"{_describe_bytes(found['free_bytes'])} free on the disk")
     print(f"kept         {found['pinned']} pinned, {found['needed']} needed by the chain")
-    print(f"since start  {found['evicted']} gave way, {found['damaged']} found damaged, ", end="")
-    print(f"{_show(found['scrubbed_bytes'])} read back and checked")
+    print(f"since start  {found['evicted']} evicted, {found['damaged']} found damaged, ", end="")
+    print(f"{_describe_bytes(found['scrubbed_bytes'])} read back and checked")
 
 
-def _show(count: int) -> str:
+def _describe_bytes(count: int) -> str:
     value, unit = float(count), "B"
     for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
         if value < 1024 or unit == "TiB":

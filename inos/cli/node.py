@@ -1,216 +1,243 @@
-"""`inos node`: run one node until it is told to stop."""
+"""`inos node`: run one node until Ctrl-C or a signal stops it."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
 
+RPC: Final = "RPC"
+PEERS: Final = "Peers"
+MINING: Final = "Mining"
+MATRICES: Final = "Matrices"
+WATCHING: Final = "Watching and voting"
+SETTINGS: Final = {
+    "rpc_allow_host": "rpc_allowed_hosts",
+    "peer": "peers",
+    "seed": "seeds",
+    "min_reward": "min_reward_per_ticket",
+    "job_mode": "job_modes",
+    "first_poster": "first_posters",
+}
+"""Settings whose name differs from that of their option."""
+
+
+def _option(flag: str, metavar: str, help: str, panel: str | None = None) -> Any:
+    """Return an option; each is None where it is not given, since the settings have the defaults."""
+    return typer.Option(flag, metavar=metavar or None, help=help, rich_help_panel=panel)
+
 
 def command(
+    ctx: typer.Context,
     network: Annotated[
-        str | None, typer.Option("--network", metavar="NAME|FILE", help="A preset's name or a genesis file. [devnet]")
+        str | None, _option("--network", "NAME|FILE", "A preset's name or a genesis file. Default: devnet.")
     ] = None,
     data_dir: Annotated[
-        Path | None, typer.Option("--data-dir", metavar="DIR", help="Where chain, keys and matrices are kept.")
+        Path | None,
+        _option("--data-dir", "DIR", "The directory of the chain, keys and matrices. Default: ~/.inos/node."),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option("--config", metavar="FILE", help="A TOML file. [<data-dir>/config.toml]")
-    ] = None,
-    rpc_host: Annotated[str | None, typer.Option("--rpc-host", metavar="HOST", help="[127.0.0.1]")] = None,
-    rpc_port: Annotated[int | None, typer.Option("--rpc-port", metavar="N", help="0 takes a free port. [8645]")] = None,
-    rpc_allow_host: Annotated[
-        list[str] | None,
-        typer.Option("--rpc-allow-host", metavar="NAME", help="A name requests may call this node by; repeatable."),
-    ] = None,
-    rpc_body_limit: Annotated[
-        int | None, typer.Option("--rpc-body-limit", metavar="BYTES", help="Largest RPC request.")
-    ] = None,
-    explorer: Annotated[
-        bool | None, typer.Option("--explorer", help="Serve the explorer's pages at /explorer/ of the RPC address.")
-    ] = None,
-    p2p_host: Annotated[
-        str | None, typer.Option("--p2p-host", metavar="HOST", help="0.0.0.0 lets other machines in. [127.0.0.1]")
-    ] = None,
-    p2p_port: Annotated[int | None, typer.Option("--p2p-port", metavar="N", help="0 takes a free port. [8646]")] = None,
-    peer: Annotated[
-        list[str] | None, typer.Option("--peer", metavar="ID@HOST:PORT", help="A node to connect to; repeatable.")
-    ] = None,
-    seed: Annotated[
-        list[str] | None,
-        typer.Option("--seed", metavar="ID@HOST:PORT", help="A node to ask for others; repeatable."),
-    ] = None,
-    discovery: Annotated[
-        bool | None, typer.Option("--discovery/--no-discovery", help="Find peers, or dial only --peer. [find]")
-    ] = None,
-    max_outbound: Annotated[
-        int | None, typer.Option("--max-outbound", metavar="N", help="Peers found and dialled. [8]")
-    ] = None,
-    max_inbound: Annotated[
-        int | None, typer.Option("--max-inbound", metavar="N", help="Links taken from others. [64]")
-    ] = None,
-    announce: Annotated[
-        str | None,
-        typer.Option("--announce", metavar="HOST:PORT", help="Where others reach this node. [learned from peers]"),
-    ] = None,
-    local_addresses: Annotated[
-        bool | None,
-        typer.Option(
-            "--local-addresses/--no-local-addresses",
-            help="Believe and dial loopback and private addresses of peers. [on devnets only]",
-        ),
+        Path | None, _option("--config", "FILE", "A TOML file with settings. Default: <data-dir>/config.toml.")
     ] = None,
     checkpoint: Annotated[
         str | None,
-        typer.Option(
+        _option(
             "--checkpoint",
-            metavar="HEIGHT:ID",
-            help="A recent final block you believe in: a new node takes a final state from its peers, with proofs.",
+            "HEIGHT:ID",
+            "A recent final block that you trust: a new node starts with its state, proven by peers.",
         ),
     ] = None,
     snapshot: Annotated[
         bool | None,
-        typer.Option("--snapshot", help="The same with the final block that peers prove from genesis on."),
+        _option(
+            "--snapshot", "", "A new node starts with the state of the final block that peers prove from genesis on."
+        ),
+    ] = None,
+    metrics: Annotated[
+        str | None,
+        _option("--metrics", "HOST:PORT", "Serve /metrics, /health and /ready at this address. Default: off."),
+    ] = None,
+    log_level: Annotated[
+        str | None, _option("--log-level", "debug|info|warning|error", "The least level that is logged. Default: info.")
+    ] = None,
+    log_format: Annotated[
+        str | None, _option("--log-format", "console|json", "The format of log lines. Default: console.")
+    ] = None,
+    rpc_host: Annotated[
+        str | None, _option("--rpc-host", "HOST", "The address the RPC listens on. Default: 127.0.0.1.", RPC)
+    ] = None,
+    rpc_port: Annotated[
+        int | None, _option("--rpc-port", "N", "The port of the RPC; 0 takes a free one. Default: 8645.", RPC)
+    ] = None,
+    rpc_allow_host: Annotated[
+        list[str] | None,
+        _option("--rpc-allow-host", "NAME", "A host name that RPC requests may use for this node; repeatable.", RPC),
+    ] = None,
+    rpc_body_limit: Annotated[
+        int | None, _option("--rpc-body-limit", "BYTES", "The largest RPC request that is accepted.", RPC)
+    ] = None,
+    explorer: Annotated[
+        bool | None, _option("--explorer", "", "Serve the explorer at /explorer/ of the RPC address.", RPC)
+    ] = None,
+    p2p_host: Annotated[
+        str | None,
+        _option(
+            "--p2p-host",
+            "HOST",
+            "The address peers connect to; 0.0.0.0 admits other machines. Default: 127.0.0.1.",
+            PEERS,
+        ),
+    ] = None,
+    p2p_port: Annotated[
+        int | None, _option("--p2p-port", "N", "The port peers connect to; 0 takes a free one. Default: 8646.", PEERS)
+    ] = None,
+    peer: Annotated[
+        list[str] | None, _option("--peer", "ID@HOST:PORT", "A node to connect to; repeatable.", PEERS)
+    ] = None,
+    seed: Annotated[
+        list[str] | None, _option("--seed", "ID@HOST:PORT", "A node to ask for addresses of others; repeatable.", PEERS)
+    ] = None,
+    discovery: Annotated[
+        bool | None,
+        _option(
+            "--discovery/--no-discovery", "", "Find peers, or connect to those of --peer only. Default: find.", PEERS
+        ),
+    ] = None,
+    max_outbound: Annotated[
+        int | None, _option("--max-outbound", "N", "How many peers the node finds and dials. Default: 8.", PEERS)
+    ] = None,
+    max_inbound: Annotated[
+        int | None, _option("--max-inbound", "N", "How many connections the node accepts. Default: 64.", PEERS)
+    ] = None,
+    announce: Annotated[
+        str | None,
+        _option(
+            "--announce",
+            "HOST:PORT",
+            "The address at which others reach this node. Default: learned from peers.",
+            PEERS,
+        ),
+    ] = None,
+    local_addresses: Annotated[
+        bool | None,
+        _option(
+            "--local-addresses/--no-local-addresses",
+            "",
+            "Accept and dial loopback and private addresses of peers. Default: on devnets only.",
+            PEERS,
+        ),
     ] = None,
     mine: Annotated[
         str | None,
-        typer.Option(
+        _option(
             "--mine",
-            metavar="ADDRESS|auto",
-            help="Mine and take paid jobs, paid to this address; auto: to a key the node makes.",
+            "ADDRESS|auto",
+            "Mine and take jobs, paid to this address; auto: to a key that the node makes.",
+            MINING,
         ),
     ] = None,
     mine_key_file: Annotated[
-        Path | None,
-        typer.Option("--mine-key-file", metavar="FILE", help="Work with this key (64 hex digits), and be paid to it."),
+        Path | None, _option("--mine-key-file", "FILE", "Mine and take jobs with this key (64 hex digits).", MINING)
     ] = None,
     mine_wallet: Annotated[
-        Path | None,
-        typer.Option("--mine-wallet", metavar="FILE", help="Work with this keystore's first key."),
+        Path | None, _option("--mine-wallet", "FILE", "Mine and take jobs with this keystore's first key.", MINING)
     ] = None,
     password_file: Annotated[
-        Path | None, typer.Option("--password-file", metavar="FILE", help="The keystore's password.")
+        Path | None, _option("--password-file", "FILE", "The file with the keystore's password.", MINING)
     ] = None,
     purpose: Annotated[
-        str | None, typer.Option("--purpose", metavar="any|jobs|filler", help="What to multiply. [any]")
+        str | None,
+        _option("--purpose", "any|jobs|filler", "What to multiply: paid jobs, filler, or any. Default: any.", MINING),
     ] = None,
     min_reward: Annotated[
-        float | None, typer.Option("--min-reward", metavar="NANO", help="Least reward per ticket of a job. [0]")
+        float | None, _option("--min-reward", "NANO", "The least reward per ticket of a job. Default: 0.", MINING)
     ] = None,
     job_mode: Annotated[
         list[str] | None,
-        typer.Option("--job-mode", metavar="checked|optimistic", help="Kind of jobs to take; repeatable. [both]"),
+        _option("--job-mode", "checked|optimistic", "The mode of jobs to take; repeatable. Default: both.", MINING),
     ] = None,
     first_poster: Annotated[
-        list[str] | None,
-        typer.Option("--first-poster", metavar="ADDRESS", help="Whose jobs come before all others; repeatable."),
+        list[str] | None, _option("--first-poster", "ADDRESS", "An account whose jobs come first; repeatable.", MINING)
     ] = None,
     max_job_bytes: Annotated[
-        int | None, typer.Option("--max-job-bytes", metavar="BYTES", help="Largest job, operands and result. [4 GiB]")
+        int | None,
+        _option("--max-job-bytes", "BYTES", "The largest job, operands and result together. Default: 4 GiB.", MINING),
     ] = None,
     filler_rate: Annotated[
-        float | None, typer.Option("--filler-rate", metavar="N", help="Filler tickets per second; 0: no limit. [0]")
+        float | None, _option("--filler-rate", "N", "Filler tickets per second; 0 is no limit. Default: 0.", MINING)
     ] = None,
-    threads: Annotated[int | None, typer.Option("--threads", metavar="N", help="Threads of the miner.")] = None,
-    backend: Annotated[str | None, typer.Option("--backend", metavar="NAME", help="Of the miner. [auto]")] = None,
+    threads: Annotated[
+        int | None, _option("--threads", "N", "Threads of the miner. Default: one per processor.", MINING)
+    ] = None,
+    backend: Annotated[
+        str | None, _option("--backend", "NAME", "The miner's kernel; see: inos work backends. Default: auto.", MINING)
+    ] = None,
     mesh_quota: Annotated[
-        str | None, typer.Option("--mesh-quota", metavar="SIZE", help="Room for matrices, such as 20GiB. [the disk's]")
+        str | None, _option("--mesh-quota", "SIZE", "Room for matrices, such as 20GiB. Default: the disk.", MATRICES)
     ] = None,
     mesh_scrub_rate: Annotated[
         str | None,
-        typer.Option("--mesh-scrub-rate", metavar="SIZE", help="Stored bytes read back and checked a second. [8MiB]"),
+        _option(
+            "--mesh-scrub-rate",
+            "SIZE",
+            "Stored bytes that are read back and checked each second. Default: 8MiB.",
+            MATRICES,
+        ),
     ] = None,
     mesh_check_s: Annotated[
         float | None,
-        typer.Option("--mesh-check-s", metavar="S", help="How often copies elsewhere are counted. [20 spacings]"),
+        _option(
+            "--mesh-check-s",
+            "SECONDS",
+            "Time between counts of a matrix's copies on other nodes. Default: 20 block spacings.",
+            MATRICES,
+        ),
     ] = None,
     watch: Annotated[
-        bool | None, typer.Option("--watch", help="Check results of optimistic jobs, and challenge wrong ones.")
+        bool | None, _option("--watch", "", "Check the results of optimistic jobs, and challenge wrong ones.", WATCHING)
     ] = None,
     watch_key_file: Annotated[
         Path | None,
-        typer.Option("--watch-key-file", metavar="FILE", help="Challenge with this key. [one the node makes]"),
+        _option("--watch-key-file", "FILE", "Challenge with this key. Default: a key that the node makes.", WATCHING),
     ] = None,
     vote: Annotated[
         bool | None,
-        typer.Option(
-            "--vote/--no-vote", help="Vote on finality, with a key the node makes. [where it mines on a devnet]"
-        ),
-    ] = None,
-    vote_bond: Annotated[
-        str | None,
-        typer.Option(
-            "--vote-bond", metavar="CREDITS", help="Register as a voter by itself, from the account it mines with."
+        _option(
+            "--vote/--no-vote",
+            "",
+            "Vote on finality, with a key that the node makes. Default: if it mines on a devnet.",
+            WATCHING,
         ),
     ] = None,
     jury: Annotated[
         bool | None,
-        typer.Option(
-            "--jury/--no-jury", help="With --vote: judge disputed results; it costs traffic and disk. [judge]"
+        _option(
+            "--jury/--no-jury",
+            "",
+            "A voting node judges disputed results, which costs traffic and disk. Default: judge.",
+            WATCHING,
         ),
     ] = None,
     vote_max_bond: Annotated[
         str | None,
-        typer.Option("--vote-max-bond", metavar="CREDITS", help="Raise the bond up to this as it mines more. [never]"),
+        _option("--vote-max-bond", "CREDITS", "Raise the bond up to this as the account mines more.", WATCHING),
     ] = None,
-    metrics: Annotated[
+    vote_bond: Annotated[
         str | None,
-        typer.Option("--metrics", metavar="HOST:PORT", help="Serve /metrics, /health and /ready there. [nowhere]"),
+        _option(
+            "--vote-bond",
+            "CREDITS",
+            "Register the voter with this bond, from the account that the node mines with.",
+            WATCHING,
+        ),
     ] = None,
-    log_level: Annotated[
-        str | None, typer.Option("--log-level", metavar="debug|info|warning|error", help="[info]")
-    ] = None,
-    log_format: Annotated[str | None, typer.Option("--log-format", metavar="console|json", help="[console]")] = None,
 ) -> None:
     """Run one node, mining or only following.
 
-    Flags win over INOS_* in the environment, which win over the configuration file.
-    Ctrl-C stops it in order.
+    Options win over INOS_* in the environment, and those win over the configuration file. Ctrl-C stops it in order.
     """
     from inos.node.main import run
     from inos.node.settings import load_settings
 
-    flags = {
-        "network": network,
-        "data_dir": data_dir,
-        "rpc_host": rpc_host,
-        "rpc_port": rpc_port,
-        "rpc_allowed_hosts": tuple(rpc_allow_host) if rpc_allow_host else None,
-        "rpc_body_limit": rpc_body_limit,
-        "explorer": explorer,
-        "p2p_host": p2p_host,
-        "p2p_port": p2p_port,
-        "peers": tuple(peer) if peer else None,
-        "seeds": tuple(seed) if seed else None,
-        "discovery": discovery,
-        "max_outbound": max_outbound,
-        "max_inbound": max_inbound,
-        "announce": announce,
-        "local_addresses": local_addresses,
-        "checkpoint": checkpoint,
-        "snapshot": snapshot,
-        "mine": mine,
-        "mine_key_file": mine_key_file,
-        "mine_wallet": mine_wallet,
-        "password_file": password_file,
-        "purpose": purpose,
-        "min_reward_per_ticket": min_reward,
-        "job_modes": tuple(job_mode) if job_mode else None,
-        "first_posters": tuple(first_poster) if first_poster else None,
-        "max_job_bytes": max_job_bytes,
-        "filler_rate": filler_rate,
-        "threads": threads,
-        "backend": backend,
-        "mesh_quota": mesh_quota,
-        "mesh_scrub_rate": mesh_scrub_rate,
-        "mesh_check_s": mesh_check_s,
-        "watch": watch,
-        "watch_key_file": watch_key_file,
-        "vote": vote,
-        "vote_bond": vote_bond,
-        "vote_max_bond": vote_max_bond,
-        "jury": jury,
-        "metrics": metrics,
-        "log_level": log_level,
-        "log_format": log_format,
-    }
+    given = {SETTINGS.get(name, name): value for name, value in ctx.params.items() if name != "config"}
+    flags = {name: tuple(value) or None if isinstance(value, list | tuple) else value for name, value in given.items()}
     run(load_settings(flags, config))

@@ -1,47 +1,53 @@
-"""`inos peers`: whom a node talks to, whether it can be reached, which addresses it knows, whom it refuses."""
+"""`inos peers`: a node's peers, its reachability, the addresses it knows, and its bans."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
-from inos.cli.common.output import DEFAULT_RPC, JsonOption, RpcOption, call_rpc, fail, print_json
-from inos.cli.common.remote import DataDirOption, TokenFileOption, find_remote
+from inos.cli.common.options import DEFAULT_RPC, JsonOption, NodeDirOption, RpcOption, TokenFileOption
+from inos.cli.common.output import fail, print_json
+from inos.cli.common.remote import call_rpc, find_remote
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 
-REACHABILITY = {
-    "unknown": "unknown yet",
+REACHABILITY: Final = {
+    "unknown": "not known yet",
     "public": "yes, others have dialled this node",
-    "private": "no: peers asked to dial back could not",
+    "private": "no, peers that were asked to dial back could not",
 }
 
 
-@app.command("status")
+@app.callback()
+def _peers() -> None:
+    """Show a node's peers, reachability, known addresses and bans; lift bans."""
+
+
+@app.command()
 def status(rpc: RpcOption = DEFAULT_RPC, json_: JsonOption = False) -> None:
-    """Reachability, links by kind, and how many addresses are known."""
+    """Show whether the node can be reached, its connections by kind, and how many addresses it knows."""
     found = call_rpc(rpc, "net_status")
     if json_:
         print_json(found)
         return
-    links = found["connections"]
-    found_links = f"{links.get('outbound', 0)} of {found['max_outbound']} in {found['outbound_groups']} groups"
+    kinds = found["connections"]
+    outbound = f"{kinds.get('outbound', 0)} of {found['max_outbound']} in {found['outbound_groups']} groups"
     print(f"reachable    {REACHABILITY[found['reachability']]}")
     print(f"seen at      {found['observed_host'] or '-'}, port {found['listen_port']}")
     print(f"announced    {found['announced'] or '-'}")
-    print(f"outbound     {found_links}{'' if found['discovery'] else ' (discovery is off)'}")
-    print(f"inbound      {links.get('inbound', 0)} of {found['max_inbound']}")
-    print(f"named        {links.get('static', 0)}")
-    print(f"brief        {links.get('short', 0) + links.get('feeler', 0)}")
+    print(f"outbound     {outbound}{'' if found['discovery'] else ' (discovery is off)'}")
+    print(f"inbound      {kinds.get('inbound', 0)} of {found['max_inbound']}")
+    print(f"static       {kinds.get('static', 0)}")
+    print(f"short        {kinds.get('short', 0) + kinds.get('feeler', 0)}")
     relay = found["block_relay"]
-    print(f"new blocks   {relay['blocks']} came compact, {relay['full_blocks']} whole, {relay['duplicates']} twice")
-    print(f"addresses    {found['known_tried']} reached, {found['known_new']} heard of")
+    print(f"new blocks   {relay['blocks']} came compact, {relay['full_blocks']} in full, {relay['duplicates']} twice")
+    print(f"addresses    {found['known_tried']} reached before, {found['known_new']} not tried yet")
 
 
 @app.command("list")
 def list_peers(rpc: RpcOption = DEFAULT_RPC, json_: JsonOption = False) -> None:
-    """The peers connected now."""
+    """List the peers that are connected now."""
     found = call_rpc(rpc, "net_peers")
     if json_:
         print_json(found)
@@ -63,15 +69,17 @@ def list_peers(rpc: RpcOption = DEFAULT_RPC, json_: JsonOption = False) -> None:
     )
 
 
-@app.command("addresses")
+@app.command()
 def addresses(
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="Most addresses shown.")] = 50,
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, max=1000, metavar="N", help="List at most this many addresses.")
+    ] = 50,
     token_file: TokenFileOption = None,
-    data_dir: DataDirOption = None,
+    data_dir: NodeDirOption = None,
     rpc: RpcOption = DEFAULT_RPC,
     json_: JsonOption = False,
 ) -> None:
-    """The address book, those seen last first. Needs the node's token."""
+    """List the address book; addresses seen last come first. Needs the node's token."""
     found = find_remote(rpc, token_file, data_dir).call("net_addresses", {"limit": limit})
     if json_:
         print_json(found)
@@ -83,29 +91,29 @@ def addresses(
     print(f"{len(found['addresses'])} of {found['count']} addresses")
 
 
-@app.command("bans")
+@app.command()
 def bans(
     token_file: TokenFileOption = None,
-    data_dir: DataDirOption = None,
+    data_dir: NodeDirOption = None,
     rpc: RpcOption = DEFAULT_RPC,
     json_: JsonOption = False,
 ) -> None:
-    """Nodes and network groups that are refused, and until when. Needs the node's token."""
+    """List the nodes and network groups that are banned, and until when. Needs the node's token."""
     found = find_remote(rpc, token_file, data_dir).call("net_bans")
     if json_:
         print_json(found)
         return
     rows = [(ban["kind"], ban["subject"], _format_time(ban["until_ms"]), ban["reason"]) for ban in found["bans"]]
-    _print_rows(("kind", "who", "until (UTC)", "reason"), rows)
+    _print_rows(("kind", "subject", "until (UTC)", "reason"), rows)
 
 
-@app.command("unban")
+@app.command()
 def unban(
     subject: Annotated[
         str, typer.Argument(metavar="ID|GROUP|all", help="A node's id or its first 8 digits, 20.1.0.0/16, or all.")
     ],
     token_file: TokenFileOption = None,
-    data_dir: DataDirOption = None,
+    data_dir: NodeDirOption = None,
     rpc: RpcOption = DEFAULT_RPC,
     json_: JsonOption = False,
 ) -> None:
@@ -127,7 +135,7 @@ def _describe(one: dict[str, Any]) -> str:
     if one["is_connected"]:
         return "connected"
     if one["is_tried"]:
-        return "reached"
+        return "reached before"
     return f"failed attempts: {one['failed_attempts']}" if one["failed_attempts"] else "not tried"
 
 

@@ -1,25 +1,31 @@
-"""`inos rpc METHOD [PARAMS]`: any method of a node, its result as JSON."""
+"""`inos rpc METHOD [PARAMS]`: call any method of a node and print its result as JSON."""
 
 import json
 from typing import Annotated, Any
 
 import typer
 
-from inos.cli.common.output import DEFAULT_RPC, JsonOption, call_rpc, fail, print_json
-from inos.cli.common.remote import DataDirOption, TokenFileOption, find_remote
+from inos.cli.common.options import DEFAULT_RPC, JsonOption, NodeDirOption, TokenFileOption
+from inos.cli.common.output import fail, print_json
+from inos.cli.common.remote import call_rpc, find_remote
 
 
 def command(
-    method: Annotated[str, typer.Argument(metavar="METHOD", help="E.g. chain_head; rpc.discover lists all.")],
+    method: Annotated[str, typer.Argument(metavar="METHOD", help="Such as chain_head; rpc.discover lists all.")],
     params: Annotated[
         str | None, typer.Argument(metavar="[PARAMS]", help="""JSON, by name or position: '{"block": 1}', '[1]'.""")
     ] = None,
     rpc: Annotated[
-        str, typer.Option("--rpc", "--url", envvar="INOS_RPC", metavar="URL", help="The node to talk to.")
+        str,
+        typer.Option(
+            "--rpc", "--url", envvar="INOS_RPC", metavar="URL", help="The RPC address of the node to talk to."
+        ),
     ] = DEFAULT_RPC,
     token_file: TokenFileOption = None,
-    data_dir: DataDirOption = None,
-    timeout: Annotated[float, typer.Option("--timeout", min=0.1, help="Seconds to wait for the answer.")] = 60.0,
+    data_dir: NodeDirOption = None,
+    timeout: Annotated[
+        float, typer.Option("--timeout", min=0.1, metavar="SECONDS", help="Longest time to wait for the answer.")
+    ] = 60.0,
     json_: JsonOption = False,
 ) -> None:
     """Call any RPC method of a node and print its result."""
@@ -28,7 +34,11 @@ def command(
 
 
 def parse_params(text: str | None) -> dict[str, Any] | list[Any]:
-    """Parameters from the command line; CommandError "bad-params" where they are no JSON array or object."""
+    """Return the parameters typed on the command line.
+
+    Raises:
+        CommandError: "bad-params" where they are not a JSON array or object.
+    """
     if text is None:
         return []
     hint = """write an array or an object, in quotes: '[1]' or '{"block": 1}'"""

@@ -1,4 +1,4 @@
-"""`inos status`: how one node fares, once or again and again."""
+"""`inos status`: the state of one node, once or every second."""
 
 import sys
 import time
@@ -6,19 +6,23 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from inos.cli.common.output import DEFAULT_RPC, JsonOption, RpcOption, call_rpc, print_json
+from inos.cli.common.options import DEFAULT_RPC, JsonOption, RpcOption
+from inos.cli.common.output import print_json
+from inos.cli.common.remote import call_rpc
 
 WATCH_S: Final = 1.0
 
 
 def command(
     rpc: RpcOption = DEFAULT_RPC,
-    watch: Annotated[bool, typer.Option("--watch", help="A line about the sync every second, until Ctrl-C.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Print a line about the sync every second, until Ctrl-C.")
+    ] = False,
     json_: JsonOption = False,
 ) -> None:
-    """Show a node's network, its peers, how far it has synced and what bounds it.
+    """Show a node's network, peers, tip, sync and health.
 
-    Phases: finding_peers, headers, state, blocks, following, stalled (with the reason).
+    The sync is in one of these phases: finding_peers, headers, state, blocks, following, stalled (with the reason).
     """
     if watch:
         _watch(rpc)
@@ -30,7 +34,7 @@ def command(
 
 
 def get_status(rpc: str) -> dict[str, Any]:
-    """What the node says of itself, as one object."""
+    """Return what the node says of itself, as one object."""
     version, health, head = (call_rpc(rpc, method) for method in ("node_version", "node_health", "chain_head"))
     return {
         "network": version["network"],
@@ -43,7 +47,7 @@ def get_status(rpc: str) -> dict[str, Any]:
 
 
 def describe(status: dict[str, Any]) -> list[str]:
-    """Lines for a person."""
+    """Return the status as lines of text."""
     sync = status["sync"]
     lines = [
         f"network  {status['network']}",
@@ -55,17 +59,17 @@ def describe(status: dict[str, Any]) -> list[str]:
     if sync["time_shares"]:
         shares = sorted(sync["time_shares"].items(), key=lambda item: -item[1])
         lines.append("time     " + ", ".join(f"{name} {part:.0%}" for name, part in shares if part >= 0.005))
-    failing = [check for check in status["checks"] if not check["ok"]]
     lines.append(f"health   {status['status']}")
-    for check in failing:
-        lines.append(f"         {check['name']}: {check['detail']}")
-        if check.get("hint"):
-            lines.append(f"           {check['hint']}")
+    for check in status["checks"]:
+        if not check["ok"]:
+            lines.append(f"         {check['name']}: {check['detail']}")
+            if check.get("hint"):
+                lines.append(f"           {check['hint']}")
     return lines
 
 
 def _watch(rpc: str) -> None:
-    """On a terminal one line that is written anew, else a line each."""
+    """Print the sync again and again: over one line on a terminal, else on a line each."""
     end, width = ("", 110) if sys.stdout.isatty() else ("\n", 0)
     while True:
         text = call_rpc(rpc, "node_health")["sync"]["summary"]

@@ -7,47 +7,48 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from inos.cli.common.output import DEFAULT_RPC, EXIT_INTERRUPTED, JsonOption, RpcOption, print_json
-from inos.cli.common.remote import DataDirOption, TokenFileOption, find_remote
+from inos.cli.common.options import DEFAULT_RPC, JsonOption, NodeDirOption, RpcOption, TokenFileOption
+from inos.cli.common.output import EXIT_INTERRUPTED, print_json
+from inos.cli.common.remote import Remote, find_remote
 
 if TYPE_CHECKING:
     from inos.top.board import Board
 
 FRAME_S: Final = 0.25
-"""Seconds between two frames; all notifications in between are drawn together."""
+"""Changes that come closer together are drawn in one frame."""
 
 
 def command(
     rpc: RpcOption = DEFAULT_RPC,
-    data_dir: DataDirOption = None,
+    data_dir: NodeDirOption = None,
     token_file: TokenFileOption = None,
-    once: Annotated[bool, typer.Option("--once", help="Print one frame and end.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Print one frame and exit.")] = False,
     json_: JsonOption = False,
 ) -> None:
     """Show a node live: peers, height, rates in tickets/s and GOP/s, the job it works on, what it earns.
 
-    The miner and its earnings need the node's token: give --data-dir or --token-file. It goes on where it
-    was after the node comes back. With --json it prints one object and ends. Ctrl-C ends it.
+    The miner and its earnings need the node's token: give --data-dir or --token-file. After a lost connection the
+    display resumes. With --json it prints one object and exits. Ctrl-C ends it.
     """
     from inos.top.board import Board
 
     node = find_remote(rpc, token_file, data_dir)
     board = Board(node.url)
     try:
-        asyncio.run(_run(board, node.token, is_once=once or json_, is_quiet=json_))
+        asyncio.run(_run(board, node, is_once=once or json_, is_quiet=json_))
     except KeyboardInterrupt:
         raise typer.Exit(EXIT_INTERRUPTED) from None
     if json_:
         print_json(board.to_json())
 
 
-async def _run(board: "Board", token: str | None, *, is_once: bool, is_quiet: bool) -> None:
+async def _run(board: "Board", node: Remote, *, is_once: bool, is_quiet: bool) -> None:
     from inos.top.feed import Feed
 
     changed = asyncio.Event()
     with _screen(board, is_once=is_once, is_quiet=is_quiet) as draw:
         async with asyncio.TaskGroup() as group:
-            feed = group.create_task(Feed(board, token, changed.set).run())
+            feed = group.create_task(Feed(board, node.token, changed.set).run())
             while True:
                 await changed.wait()
                 changed.clear()
@@ -62,7 +63,7 @@ async def _run(board: "Board", token: str | None, *, is_once: bool, is_quiet: bo
 
 @contextlib.contextmanager
 def _screen(board: "Board", *, is_once: bool, is_quiet: bool) -> Iterator[Callable[[], Any]]:
-    """A live screen on a terminal, a line for every change elsewhere, nothing with --json."""
+    """Yield what draws a frame: a live screen on a terminal, a line for every change elsewhere, nothing with --json."""
     if is_quiet:
         yield lambda: None
         return

@@ -1,4 +1,4 @@
-"""`inos verify`: check a receipt, offline."""
+"""`inos verify`: check a receipt without a node."""
 
 from pathlib import Path
 from typing import Annotated, Final
@@ -7,7 +7,8 @@ import msgspec
 import typer
 
 from inos.cli.common.npy_files import load_matrix
-from inos.cli.common.output import DEFAULT_NETWORK, EXIT_FAILED, JsonOption, NetworkOption, print_json
+from inos.cli.common.options import DEFAULT_NETWORK, JsonOption, NetworkOption
+from inos.cli.common.output import EXIT_FAILED, print_json
 from inos.client.receipt import check_receipt, read_receipt
 from inos.genesis import load_network
 
@@ -24,8 +25,8 @@ def command(
 ) -> None:
     """Check a receipt without a node: its proofs, the seal of its block, and the product by Freivalds' check.
 
-    Exit code 1 where anything is wrong. What is shown about the headers on top is a claim: their seals' witnesses
-    are not in the file.
+    The exit code is 1 where anything is wrong. The headers on top are only a claim, since the file does not hold the
+    witnesses of their seals.
     """
     found = read_receipt(receipt)
     checks = check_receipt(
@@ -38,6 +39,6 @@ def command(
         print(f"job {found.job}, soundness {found.soundness_bits} bits")
         for check in checks:
             print(f"  {MARKS[check.is_ok]:<6} {check.name:<11} {check.detail}")
-        print("the receipt holds" if is_ok else "the receipt does NOT hold")
+        print("the receipt is valid" if is_ok else "the receipt is NOT valid")
     if not is_ok:
         raise typer.Exit(EXIT_FAILED)

@@ -1,6 +1,5 @@
-"""`inos work`: mine, verify and compare certificates on this machine, without a node."""
+"""`inos work`: mine, verify and inspect matrices on this machine, without a node."""
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,18 +9,21 @@ import typer
 from inos import work
 from inos.cli.common.certificates import read_certificate, to_json, write_certificate
 from inos.cli.common.npy_files import load_matrix, save_matrix
-from inos.cli.common.output import JsonOption, fail, print_json
+from inos.cli.common.options import BackendOption, JsonOption, ThreadsOption
+from inos.cli.common.output import fail, print_json, print_progress
 from inos.primitives.units import HASH_BYTES
 from inos.work import InvalidMatrix, Operand
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
-XArgument = Annotated[Path, typer.Argument(metavar="X.npy", help="Operand X, m x k, entries -64..63.")]
-WArgument = Annotated[Path, typer.Argument(metavar="W.npy", help="Operand W, n x k, entries -64..63.")]
-AnchorOption = Annotated[str, typer.Option("--anchor", metavar="HEX", help="32 bytes the noise is drawn from.")]
-TargetOption = Annotated[str, typer.Option("--target", metavar="HEX", help="Largest winning digest, 32 bytes.")]
-BackendOption = Annotated[str, typer.Option("--backend", metavar="NAME", help="See: inos work backends")]
-ThreadsOption = Annotated[int | None, typer.Option("--threads", min=1, help="Default: one per processor.")]
+XArgument = Annotated[Path, typer.Argument(metavar="X.npy", help="Operand X: m x k integers in -64 .. 63.")]
+WArgument = Annotated[Path, typer.Argument(metavar="W.npy", help="Operand W: n x k integers in -64 .. 63.")]
+AnchorOption = Annotated[
+    str, typer.Option("--anchor", metavar="HEX", help="The anchor that the noise is derived from, 32 bytes.")
+]
+TargetOption = Annotated[
+    str, typer.Option("--target", metavar="HEX", help="The target: the largest digest that wins, 32 bytes.")
+]
 
 
 @app.callback()
@@ -38,11 +40,15 @@ def tickets(
     threads: ThreadsOption = None,
     json_: JsonOption = False,
 ) -> None:
-    """Multiply X by W transposed and sum up all tickets: ids, seeds, best digest, XOR of all digests."""
+    """Multiply X by W transposed and summarise its tickets: ids, seeds, best digest, XOR of all digests."""
     seed = _parse_hex("anchor", anchor)
     summary = work.compute_summary(_load(x), _load(w), seed, backend=backend, threads=threads)
-    shown = {name: _show(getattr(summary, name)) for name in summary.__struct_fields__}
-    _print(shown, json_)
+    shown = {name: _to_plain(getattr(summary, name)) for name in summary.__struct_fields__}
+    if json_:
+        print_json(shown)
+        return
+    for name, value in shown.items():
+        print(f"{name:<12} {tuple(value) if isinstance(value, list) else value}")
 
 
 @app.command()
@@ -52,10 +58,11 @@ def mine(
     anchor: AnchorOption,
     target: TargetOption,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Certificate; JSON if it ends in .json.")
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="The certificate to write; JSON if it ends in .json."),
     ] = None,
     product: Annotated[
-        Path | None, typer.Option("--product", metavar="Y.npy", help="Where to write the exact product, int32.")
+        Path | None, typer.Option("--product", metavar="Y.npy", help="The file to write the exact int32 product to.")
     ] = None,
     backend: BackendOption = "auto",
     threads: ThreadsOption = None,
@@ -75,8 +82,8 @@ def mine(
         print_json({"tickets": mined.tickets, "wins": len(mined.wins), **to_json(best)})
         return
     seal = best.seal
-    place = f"({seal.i}, {seal.j}, {seal.p})"
-    print(f"{len(mined.wins)} of {mined.tickets} tickets won; the best is {place} with digest {seal.digest.hex()}")
+    ticket = f"({seal.i}, {seal.j}, {seal.p})"
+    print(f"{len(mined.wins)} of {mined.tickets} tickets won; the best is {ticket} with digest {seal.digest.hex()}")
     if output is not None:
         print(f"certificate: {output}")
 
@@ -101,7 +108,7 @@ def verify(
 
 @app.command()
 def backends(json_: JsonOption = False) -> None:
-    """List the kernels that multiply, best first, and why one cannot be used here."""
+    """List the kernels that multiply, the fastest first, and why one cannot be used here."""
     infos = work.list_backends()
     if json_:
         print_json([{"name": i.name, "available": i.is_available, "reason": i.reason} for i in infos])
@@ -111,7 +118,7 @@ def backends(json_: JsonOption = False) -> None:
 
 
 def _load(path: Path) -> Operand:
-    """Read and commit an operand; other integers than int8 are taken where every entry fits."""
+    """Read and commit an operand; integers wider than int8 are accepted where every entry fits."""
     array = load_matrix(path)
     if array.dtype.kind not in "iu":
         fail("bad-dtype", f"{path} holds {array.dtype}, an operand is int8", "convert it: array.astype(numpy.int8)")
@@ -126,10 +133,10 @@ def _load(path: Path) -> Operand:
 def _narrow(path: Path, array: Any) -> Any:
     wrong = (array < -64) | (array > 63)
     if wrong.any():
-        place = tuple(int(at) for at in np.argwhere(wrong)[0])
-        where = f"row {place[0]}, column {place[1]}" if len(place) == 2 else f"index {place}"
-        fail("entry-out-of-range", f"{path}: the entry at {where} is {array[place]}; entries are -64 to 63")
-    print(f"note: {path} is {array.dtype}; its entries fit and are taken as int8", file=sys.stderr)
+        index = tuple(int(at) for at in np.argwhere(wrong)[0])
+        where = f"row {index[0]}, column {index[1]}" if len(index) == 2 else f"index {index}"
+        fail("entry-out-of-range", f"{path}: the entry at {where} is {array[index]}; entries are -64 to 63")
+    print_progress(f"note: {path} is {array.dtype}; its entries fit and are read as int8")
     return array.astype(np.int8)
 
 
@@ -144,15 +151,7 @@ def _parse_hex(name: str, text: str) -> bytes:
     return value
 
 
-def _show(value: Any) -> Any:
+def _to_plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.hex()
     return list(value) if isinstance(value, tuple) else value
-
-
-def _print(shown: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        print_json(shown)
-        return
-    for name, value in shown.items():
-        print(f"{name:<12} {tuple(value) if isinstance(value, list) else value}")

@@ -363,11 +363,21 @@ class BlockingMethods(ABC):
         return self.run(self.async_client.result(job, wait_s=wait_s))
 
     def save_result(
-        self, job: str, path: Path, *, wait_s: float = FETCH_WAIT_S, on_progress: Progress = ignore_progress
+        self,
+        job: str,
+        path: Path,
+        *,
+        wait_s: float = FETCH_WAIT_S,
+        auto_dispute: bool = False,
+        on_progress: Progress = ignore_progress,
     ) -> NDArray[np.int32]:
         """Fetch a job's product of any size, check it by Freivalds, and write it to a .npy file.
 
         An optimistic one can be fetched as soon as it is delivered. The file appears only once it is whole.
+
+        Args:
+            auto_dispute: stake bond and jury fee for a dispute where a delivered result is wrong, or cannot be fetched
+                in half of the challenge window.
 
         Returns:
             int32 m x n, mapped from the file.
@@ -375,7 +385,9 @@ class BlockingMethods(ABC):
         Raises:
             JobFailed: as `result`. OSError: the file cannot be written.
         """
-        return self.run(self.async_client.save_result(job, path, wait_s=wait_s, on_progress=on_progress))
+        return self.run(
+            self.async_client.save_result(job, path, wait_s=wait_s, auto_dispute=auto_dispute, on_progress=on_progress)
+        )
 
     def multiply(
         self,

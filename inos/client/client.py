@@ -6,6 +6,7 @@ async with inos.Client("http://127.0.0.1:8645", wallet=key) as client:
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
@@ -180,11 +181,21 @@ class Client(Sender):
         return await self._fetch_result(settled, x, w, wait_s)
 
     async def save_result(
-        self, job: str, path: Path, *, wait_s: float = FETCH_WAIT_S, on_progress: Progress = ignore_progress
+        self,
+        job: str,
+        path: Path,
+        *,
+        wait_s: float = FETCH_WAIT_S,
+        auto_dispute: bool = False,
+        on_progress: Progress = ignore_progress,
     ) -> NDArray[np.int32]:
         """Fetch a job's product of any size, check it by Freivalds, and write it to a .npy file.
 
         An optimistic one can be fetched as soon as it is delivered. The file appears only once it is whole.
+
+        Args:
+            auto_dispute: stake bond and jury fee for a dispute where a delivered result is wrong, or cannot be fetched
+                in half of the challenge window.
 
         Returns:
             int32 m x n, mapped from the file.
@@ -193,15 +204,20 @@ class Client(Sender):
             JobFailed: as `result`. OSError: the file cannot be written.
         """
         found = await self.job(job)
-        if found.y is None:
+        y = found.y
+        if y is None:
             raise _make_open(found)
-        try:
-            await save_product(self.call, found, found.y, path, wait_s, on_progress)
-        except RemoteError as error:
-            if error.code != "matrix-unknown":
-                raise
-            raise _make_missing(found) from error
-        return np.lib.format.open_memmap(path, "r")
+
+        async def save() -> NDArray[np.int32]:
+            try:
+                await save_product(self.call, found, y, path, wait_s, on_progress)
+            except RemoteError as error:
+                if error.code != "matrix-unknown":
+                    raise
+                raise _make_missing(found) from error
+            return np.lib.format.open_memmap(path, "r")
+
+        return await (self._fetch_or_dispute(found, save) if auto_dispute else save())
 
     async def multiply(
         self,
@@ -245,11 +261,16 @@ class Client(Sender):
         async def fetch() -> NDArray[np.int32]:
             return await self._fetch_result(found, x8, w8, FETCH_WAIT_S)
 
-        window = (await self.get_network()).params.challenge_window
-        y = await (fetch_or_dispute(self, found, window, fetch) if auto_dispute else fetch())
+        y = await (self._fetch_or_dispute(found, fetch) if auto_dispute else fetch())
         if confirmations > 1 and found.state != "settled":
             await self.wait_job(job, timeout_s, confirmations=confirmations)
         return y
+
+    async def _fetch_or_dispute(
+        self, job: models.Job, fetch: Callable[[], Awaitable[NDArray[np.int32]]]
+    ) -> NDArray[np.int32]:
+        window = (await self.get_network()).params.challenge_window
+        return await fetch_or_dispute(self, job, window, fetch)
 
     async def _fetch_result(
         self, settled: models.Job, x: NDArray[np.int8], w: NDArray[np.int8], wait_s: float

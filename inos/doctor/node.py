@@ -1,4 +1,4 @@
-"""The node, where one runs: its own checks, its peers, whether it can be reached."""
+"""Checks of a running node: its own checks of itself, and whether others can reach it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 from inos.doctor.machine import Finding, Verdict
 
 Call = Callable[[str], Any]
-"""A JSON-RPC method without parameters."""
+"""Calls a JSON-RPC method without parameters."""
 
 
 def check_node(call: Call) -> list[Finding]:
-    """What the node says of itself."""
+    """Return the node's version and sync, its own checks, and its reachability."""
     version, health = call("node_version"), call("node_health")
     state = f"inos {version['version']} on {version['network']}, {health['sync']['summary']}"
     found = [Finding("node", Verdict.OK, state)]
@@ -21,9 +21,9 @@ def check_node(call: Call) -> list[Finding]:
 
 
 def _check_reach(status: dict[str, Any]) -> Finding:
-    """Whether others can dial it."""
+    """Check that other nodes can connect to this one."""
     if status["reachability"] == "public":
-        place = status["announced"] or status["observed_host"]
-        return Finding("node reach", Verdict.OK, f"others can reach it{f' at {place}' if place else ''}")
-    hint = "listen on --p2p-host 0.0.0.0, let the port through the firewall, or say where with --announce"
-    return Finding("node reach", Verdict.NOTE, f"{status['reachability']}: nobody has dialled it from outside", hint)
+        endpoint = status["announced"] or status["observed_host"]
+        return Finding("node reach", Verdict.OK, f"others can reach it{f' at {endpoint}' if endpoint else ''}")
+    hint = "start it with --p2p-host 0.0.0.0, open the port in the firewall, or give its address with --announce"
+    return Finding("node reach", Verdict.NOTE, f"{status['reachability']}: no other node has connected to it", hint)

@@ -1,4 +1,4 @@
-"""`inos top`: a node on a terminal, drawn from its subscriptions.
+"""`inos top`: a node live on a terminal, drawn from its subscriptions.
 
-Pipeline: `feed` (one WebSocket that comes back and resumes) -> `board` (figures, no I/O) -> `view` (rich).
+Pipeline: `feed` (subscriptions and calls of the client) -> `board` (what is shown, no I/O) -> `view` (drawn with rich).
 """

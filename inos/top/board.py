@@ -1,4 +1,4 @@
-"""The values that `inos top` shows, updated by a node's notifications. It has no clock and does no I/O."""
+"""What `inos top` shows of a node, kept up to date by the node's notifications. No clock, no I/O."""
 
 from collections import deque
 from dataclasses import asdict, dataclass, field
@@ -8,29 +8,29 @@ from inos.consensus.prices import PPM, WindowShare, compute_window_share
 
 WINDOW_BLOCKS: Final = 100
 TICKET_OPERATIONS: Final = 2 * 2**18
-"""A ticket is 2^18 multiply-accumulates, two operations each (protocol, section 3)."""
+"""A ticket is 2^18 multiply-accumulates, of two operations each (protocol, section 3)."""
 
 
 def compute_gops(tickets_per_s: float) -> float:
-    """10^9 operations a second."""
+    """Return 10^9 operations per second."""
     return tickets_per_s * TICKET_OPERATIONS / 1e9
 
 
 @dataclass
 class Earnings:
-    """Nano the miner's account earned since the dashboard was opened."""
+    """What the miner's account earned since the board was opened, in nano, and what it has now."""
 
     rewards: int = 0
-    """Of blocks."""
+    """Subsidies and fees of blocks."""
     jobs: int = 0
-    """Rewards of jobs, with their bonds that came back."""
+    """Rewards of jobs."""
     balance: int = 0
     reputation: int = 0
 
 
 @dataclass
 class Board:
-    """Everything shown. `miner` is None where the node has none, or its token was not given."""
+    """Everything that is shown. `miner` is None where the node has none, or its token was not given."""
 
     url: str
     network: str = ""
@@ -38,18 +38,22 @@ class Board:
     pool: int = 0
     final_height: int = 0
     blocks: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=WINDOW_BLOCKS))
-    """Summaries, the newest last."""
+    """Summaries, newest last."""
     miner: dict[str, Any] | None = None
     earnings: Earnings = field(default_factory=Earnings)
     jobs_seen: dict[str, int] = field(default_factory=dict)
-    """What happened to jobs since the dashboard was opened, counted by kind."""
+    """Events of jobs since the board was opened, counted by kind."""
     is_whole: bool = False
-    """Whether everything was heard once."""
+    """Whether everything was received once."""
     problem: str = ""
+    """Why the node cannot be reached; empty while it can."""
 
     def take_head(self, notification: dict[str, Any]) -> None:
+        """Add a block that was connected, or remove one that was disconnected."""
         block = notification["block"]
         if notification["event"] == "connected":
+            while self.blocks and self.blocks[-1]["height"] >= block["height"]:  # the node resumed on another branch
+                self.blocks.pop()
             self.blocks.append(block)
         elif self.blocks and self.blocks[-1]["id"] == block["id"]:
             self.blocks.pop()
@@ -63,6 +67,7 @@ class Board:
                 self.earnings.jobs += int(movement["balance"])
 
     def take_job(self, notification: dict[str, Any]) -> None:
+        """Count an event of a job."""
         self.jobs_seen[notification["event"]] = self.jobs_seen.get(notification["event"], 0) + 1
 
     @property
@@ -75,7 +80,7 @@ class Board:
 
     @property
     def chain_rate(self) -> float:
-        """Tickets per second of the whole network, by the blocks of the window."""
+        """Return tickets per second of the whole network, from the blocks of the window."""
         timed = [block for block in self.blocks if block["height"] > 1 and block["weight"] is not None]
         seconds = sum(block["spacing_ms"] for block in timed) / 1000
         return sum(int(block["weight"]) for block in timed) / seconds if seconds > 0 else 0.0
@@ -93,7 +98,7 @@ class Board:
         return compute_window_share(settled=settled, weight=weight, settled_burn=burn, subsidies=subsidies)
 
     def to_json(self) -> dict[str, Any]:
-        """The same as one object; amounts are decimal strings in nano, as in the RPC."""
+        """Return everything as one object; amounts are decimal strings in nano, as in the RPC."""
         miner_rate = 0.0 if self.miner is None else float(self.miner["tickets_per_second"])
         return {
             "url": self.url,

@@ -1,4 +1,4 @@
-"""The dashboard drawn with rich; fits 80 columns and 24 lines."""
+"""The board drawn with rich, in 80 columns and 24 lines."""
 
 from rich import box
 from rich.console import Group
@@ -14,7 +14,7 @@ SHOWN_BLOCKS = 8
 
 
 def render(board: Board) -> Group:
-    """One frame."""
+    """Return one frame."""
     return Group(_render_chain(board), _render_miner(board), _render_blocks(board))
 
 
@@ -52,20 +52,23 @@ def _render_chain(board: Board) -> Panel:
 def _render_miner(board: Board) -> Panel:
     miner = board.miner
     if miner is None:
-        text = Text("no miner shown: the node has none, or --data-dir / --token-file was not given", "dim")
+        text = Text("no miner shown: the node has none, or neither --data-dir nor --token-file was given", "dim")
         return Panel(text, title="miner", border_style="dim")
     rate, earned = float(miner["tickets_per_second"]), board.earnings
     doing = miner["state"] if miner["job"] is None else f"{miner['state']} {miner['job'][:16]}…"
     lines = Text("\n").join(
         (
-            _pairs(("doing", doing), ("rate", f"{rate:,.0f} tickets/s = {compute_gops(rate):,.2f} GOP/s")),
+            _pairs(("state", doing), ("rate", f"{rate:,.0f} tickets/s = {compute_gops(rate):,.2f} GOP/s")),
             _pairs(
                 ("jobs settled", str(miner["jobs_settled"])),
                 ("lost", str(miner["jobs_lost"])),
                 ("blocks won", str(miner["blocks_won"])),
             ),
             _pairs(
-                ("earned here", f"{format_credits(earned.rewards)} by blocks, {format_credits(earned.jobs)} by jobs"),
+                (
+                    "earned since start",
+                    f"{format_credits(earned.rewards)} by blocks, {format_credits(earned.jobs)} by jobs",
+                ),
             ),
             _pairs(
                 ("balance", f"{format_credits(earned.balance)} credits"),
@@ -78,10 +81,15 @@ def _render_miner(board: Board) -> Panel:
 
 def _render_blocks(board: Board) -> Table:
     table = Table(expand=True, box=box.SIMPLE_HEAD, border_style="dim", padding=0)
-    for name, justify in (("height", "right"), ("multiplied", "left"), ("paid work", "right"), ("txs", "right")):
+    for name, justify in (
+        ("height", "right"),
+        ("multiplied", "left"),
+        ("paid work", "right"),
+        ("transactions", "right"),
+    ):
         table.add_column(name, justify="right" if justify == "right" else "left", no_wrap=True)
-    table.add_column("by", no_wrap=True)
-    table.add_column("after", justify="right")
+    table.add_column("miner", no_wrap=True)
+    table.add_column("after parent", justify="right")
     for block in list(board.blocks)[: -SHOWN_BLOCKS - 1 : -1]:
         table.add_row(*_cells(block))
     return table
@@ -103,7 +111,7 @@ def _cells(block: dict[str, object]) -> list[str]:
 
 
 def render_line(board: Board) -> str:
-    """The same in one line, where there is no terminal to draw on."""
+    """Return the board as one line, for output that is not a terminal."""
     rate = 0.0 if board.miner is None else float(board.miner["tickets_per_second"])
     doing = "" if board.miner is None else f"  {board.miner['state']}"
     return (

@@ -15,6 +15,7 @@ from inos.network.ports import NodePort
 from inos.network.settings import NetworkSettings
 from inos.network.sync.blocks.sync import BlockSync
 from inos.network.sync.headers.sync import HeaderSync
+from inos.network.sync.headers.work_check import WorkCheck
 from inos.network.sync.matrices.copies import CopyMaintenance, CopyRouting
 from inos.network.sync.matrices.provider_search import GetOrDial
 from inos.network.sync.matrices.sync import MatrixSync
@@ -79,6 +80,7 @@ class SyncService:
         self._blocks = BlockSync(node, settings, clock, list_peers, penalise, self.monitor)
         expected = 0 if settings.checkpoint is None else compute_height(node.params, settings.checkpoint.epoch)
         self._headers = HeaderSync(node, settings.limits, clock, self._blocks.wake, self.monitor, penalise, expected)
+        self._work_check = WorkCheck(node, settings.limits, rng, list_peers, penalise)
         self.block_relay = BlockRelay(node, settings.limits, clock, rng, list_peers, self._headers, self._blocks)
         self._transactions = TransactionRelay(node, settings.limits, clock, penalise)
         self._announcer = Announcer(node, settings.announce_interval_s, clock, rng, list_peers)
@@ -102,6 +104,7 @@ class SyncService:
             for work in (
                 self.monitor.run(),
                 self._blocks.run(),
+                self._work_check.run(),
                 self._announcer.run(),
                 self.matrices.run(),
                 self.votes.run(),

@@ -1,11 +1,11 @@
-"""A chain in one file, to be carried from node to node without a network.
+"""Exports a chain to one file and imports it, so that it moves between nodes without a network.
 
-Layout: MAGIC, then frames, each `kind u8 || length u32 (big-endian) || payload || checksum (16 bytes)`. A checksum is
-BLAKE3 of the one before it (zeros at first) and of all that stands before it in its own frame, so a frame that was
-changed, moved or left out is noticed at once. The first frame is a `Head`, the last an `End`; between them each block
-with its witness, after the matrices its results are checked with.
+Layout: MAGIC, then frames, each `kind u8 || length u32 (big-endian) || payload || checksum (16 bytes)`. A checksum
+is BLAKE3 of the one before it (zeros at first) and of all that stands before it in its own frame, so a frame that
+was changed, moved or left out is noticed at once. The first frame is a `Head`, the last an `End`; between them each
+block with its witness, after the matrices its results are checked with.
 
-A file says nothing that is believed: whoever takes it in checks every block as if a peer had sent it.
+An importing node trusts nothing in a file: it checks every block as if a peer had sent it.
 """
 
 from inos.node.archive.exporting import Exported, export_chain

@@ -1,4 +1,4 @@
-"""Writing a chain into a file; taken up where it was broken off."""
+"""Writes a chain into a file, and resumes an interrupted export."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -34,21 +34,21 @@ PART_SUFFIX: Final = ".part"
 
 
 class Exported(Struct, frozen=True):
-    """What a file holds now."""
+    """Counts what a file holds now."""
 
     first: int
     last: int
     blocks: int
     matrices: int
     absent: int
-    """Matrices that results are checked with and that are not here: whoever takes the file in asks peers for them."""
+    """This many matrices that results are checked with are not here; the importing node asks peers for them."""
     bytes: int
     taken_up: int
-    """Blocks that were in the file already, from a run that was broken off."""
+    """This many blocks were in the file already, from an interrupted export."""
 
 
 class _Part:
-    """What a file holds so far, and where writing goes on: after its last block."""
+    """Says what a file holds so far, and where writing resumes: after its last block."""
 
     def __init__(self) -> None:
         self.size = 0
@@ -66,15 +66,15 @@ def export_chain(
     *,
     has_matrices: bool = True,
 ) -> Exported:
-    """Every block of the connected chain, from the first one that is here, into the file `path`.
+    """Write every block of the connected chain that is here into the file `path`, beginning with the first.
 
-    It is written as `path` with ".part" added, and renamed when it is whole and on disk; a part that is there is gone
-    on with, as far as it is whole and of this chain.
+    The file is written as `path` with ".part" added, and renamed when it is complete and on disk. If such a part
+    exists, the export resumes after the last block in it that is undamaged and of this chain.
 
     Args:
-        tell: what is written, how much of it, of how much.
-        has_matrices: whether the matrices go along that checked results need; without them, whoever takes the file in
-            needs peers that have them.
+        tell: is called with what is being written, how much of it is done, and how much there is.
+        has_matrices: includes the matrices that checked results need; without them, the importing node needs peers
+            that have them.
 
     Raises:
         NodeError: "nothing-to-export", "archive-exists". OSError: the disk refuses.
@@ -91,7 +91,7 @@ def export_chain(
             block_id = _get_id(ledger, height)
             block, witness = ledger.get_block(block_id), ledger.get_witness(block_id)
             if block is None or witness is None:
-                raise NodeError("nothing-to-export", f"block {height} is not here whole", hint="see: inos db check")
+                raise NodeError("nothing-to-export", f"block {height} is incomplete here", hint="see: inos db check")
             for matrix in _list_matrices(ledger, block):
                 if matrix not in part.written:
                     is_written = has_matrices and _write_matrix(writer, store, matrix)
@@ -118,7 +118,7 @@ def _open_writer(file: BinaryIO, part: _Part, ledger: Ledger, first: int) -> Fra
 
 
 def _find_first(ledger: Ledger) -> int:
-    """The first height from which on all bodies are here: above 1 where the node began with a state."""
+    """Return the first height from which on all bodies are here: above 1 if the node began with a state."""
     low, high = 1, ledger.tip.header.height
     if not high or ledger.get_block(ledger.tip.id) is None:
         hint = "let the node follow the chain first"
@@ -133,7 +133,7 @@ def _find_first(ledger: Ledger) -> int:
 
 
 def _find_part(ledger: Ledger, path: Path, first: int) -> _Part:
-    """As much of a part as is whole and of this chain."""
+    """Read as much of a part as is undamaged and of this chain."""
     part = _Part()
     if not path.exists():
         return part
@@ -159,7 +159,7 @@ def _find_part(ledger: Ledger, path: Path, first: int) -> _Part:
 
 
 def _list_matrices(ledger: Ledger, block: Block) -> Iterator[MatrixId]:
-    """Operands and results of the checked jobs that the block delivers."""
+    """Yield operands and results of the checked jobs that the block delivers."""
     for tx in block.transactions:
         if isinstance(tx.payload, SubmitResult):
             job = ledger.state.get_job(JobId(tx.payload.job))
@@ -168,7 +168,7 @@ def _list_matrices(ledger: Ledger, block: Block) -> Iterator[MatrixId]:
 
 
 def _write_matrix(writer: FrameWriter, store: MatrixStore, matrix: MatrixId) -> bool:
-    """Whether it is here."""
+    """Write a matrix, and return whether it is here."""
     array = store.get(matrix)
     if array is None:
         return False
@@ -181,5 +181,5 @@ def _write_matrix(writer: FrameWriter, store: MatrixStore, matrix: MatrixId) -> 
 def _get_id(ledger: Ledger, height: int) -> BlockId:
     found = ledger.get_block_id(Height(height))
     if found is None:
-        raise NodeError("nothing-to-export", f"block {height} is not on record", hint="see: inos db check")
+        raise NodeError("nothing-to-export", f"block {height} is missing here", hint="see: inos db check")
     return found

@@ -1,4 +1,4 @@
-"""Frames of a chain file: written, read, and taken up where writing was broken off."""
+"""Reads and writes the frames of a chain file, and resumes an interrupted one."""
 
 import os
 import struct
@@ -25,17 +25,17 @@ MAGIC: Final = b"INOSCHN1"
 CHECKSUM_BYTES: Final = 16
 FRAME_HEAD_BYTES: Final = 5
 MAX_FRAME: Final = 1 << 28
-"""Bytes: a block has 4 MiB at most, a matrix of a checked job 32 MiB."""
+"""A frame may have this many bytes: a block has 4 MiB at most, a matrix of a checked job 32 MiB."""
 NO_CHECKSUM: Final = bytes(CHECKSUM_BYTES)
 MATRIX_HEAD: Final = struct.Struct("<BII")
 
 
 class Kind(IntEnum):
-    """What a frame holds."""
+    """Says what a frame holds."""
 
     HEAD = 1
     MATRIX = 2
-    """id (32 bytes) || data type u8 || rows u32 || columns u32 || entries; row-major, little-endian."""
+    """The payload is id (32 bytes) || data type u8 || rows u32 || columns u32 || entries; row-major, little-endian."""
     BLOCK = 3
     END = 4
 
@@ -44,7 +44,7 @@ KINDS: Final = frozenset(map(int, Kind))
 
 
 class Head(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Whose chain it is, and the height it begins at."""
+    """Names the chain by its genesis, and the height the file begins at."""
 
     genesis: Hash32
     first: U64
@@ -56,7 +56,7 @@ class SealedBlock(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tr
 
 
 class End(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """What the file holds, in all."""
+    """Counts what the file holds in all."""
 
     blocks: U64
     matrices: U64
@@ -64,12 +64,12 @@ class End(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
 
 
 def encode_matrix_head(matrix: MatrixId, dtype: int, rows: int, cols: int) -> bytes:
-    """What stands before a matrix's entries."""
+    """Encode what stands before a matrix's entries."""
     return matrix + MATRIX_HEAD.pack(dtype, rows, cols)
 
 
 def decode_matrix(payload: bytes) -> tuple[MatrixId, NDArray[Any]]:
-    """A matrix and what it says it is called.
+    """Return a matrix and the id that the file gives it.
 
     Raises:
         CodecError: "malformed".
@@ -87,7 +87,7 @@ class Frame(NamedTuple):
     kind: Kind
     payload: bytes
     end: int
-    """Where the next frame begins, bytes from the start of the file."""
+    """The next frame begins here, in bytes from the start of the file."""
     checksum: bytes
 
 
@@ -103,7 +103,7 @@ class FrameWriter:
         self._checksum = checksum
 
     def write(self, kind: Kind, *parts: bytes | memoryview) -> None:
-        """One frame, whose payload is the parts one after the other. OSError where the disk refuses."""
+        """Write one frame, whose payload is the parts one after the other. OSError: the disk refuses."""
         head = bytes([kind]) + sum(len(part) for part in parts).to_bytes(4, "big")
         digest = blake3(self._checksum + head)
         self._file.write(head)
@@ -115,11 +115,11 @@ class FrameWriter:
 
 
 class FrameReader:
-    """Frames of a file, each checked. Use as a context manager.
+    """Reads the frames of a file and checks each. Use it as a context manager.
 
     Raises:
-        NodeError: "archive-unreadable", "not-an-archive", "archive-truncated", "archive-damaged", each naming the file,
-            the last two also the byte.
+        NodeError: "archive-unreadable", "not-an-archive", "archive-truncated", "archive-damaged", each naming the
+            file, the last two also the byte.
     """
 
     def __init__(self, path: Path) -> None:
@@ -137,10 +137,10 @@ class FrameReader:
         self._file.close()
 
     def __iter__(self) -> Iterator[Frame]:
-        """Every frame up to the end of the file, whether or not the last one is an `End`."""
+        """Yield every frame up to the end of the file, whether or not the last one is an `End`."""
         if self._read(len(MAGIC)) != MAGIC:
             hint = "give a file that inos db export wrote"
-            raise NodeError("not-an-archive", f"{self._path} is not a chain in a file", hint=hint)
+            raise NodeError("not-an-archive", f"{self._path} is not an exported chain", hint=hint)
         checksum, start = NO_CHECKSUM, len(MAGIC)
         while head := self._read(FRAME_HEAD_BYTES):
             length = int.from_bytes(head[1:], "big")
@@ -164,13 +164,13 @@ class FrameReader:
     def _explain_end(self, start: int) -> NoReturn:
         raise NodeError(
             "archive-truncated",
-            f"{self._path} breaks off in the frame at byte {start:,}",
-            hint="copy it again, or export again: what was taken in stays",
+            f"{self._path} ends inside the frame at byte {start:,}",
+            hint="copy it again, or export again: imported blocks stay",
         )
 
     def _refuse(self, start: int) -> NoReturn:
         raise NodeError(
             "archive-damaged",
-            f"{self._path}: the frame at byte {start:,} is not what was written",
-            hint="copy it again, or export again: what was taken in stays",
+            f"{self._path}: the frame at byte {start:,} is damaged",
+            hint="copy it again, or export again: imported blocks stay",
         )

@@ -1,4 +1,4 @@
-"""Taking a chain in from a file: every block is checked as if a peer had sent it."""
+"""Imports a chain from a file; every block is checked as if a peer had sent it."""
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,57 +21,53 @@ from inos.primitives.errors import CodecError, InosError, ParentMissing, RuleVio
 from inos.primitives.units import BlockId
 
 BATCH: Final = 64
-"""Blocks that go to disk together; a killed import loses no more."""
+"""This many blocks go to disk together; a killed import loses no more."""
 THREADS: Final = 2
 
 
 class Imported(Struct):
-    """What came of it."""
+    """Counts what an import read."""
 
     first: int = 0
-    """Height the file begins at."""
+    """The file begins at this height."""
     blocks: int = 0
-    """In the file."""
+    """The file holds this many blocks."""
     known: int = 0
-    """Of them, those that were here already."""
+    """This many of them were here already."""
     matrices: int = 0
-    """Taken in."""
+    """This many matrices were stored."""
     height: int = 0
-    """Of the connected tip now."""
+    """The connected tip has this height now."""
 
 
 def import_chain(
     ledger: Ledger, store: MatrixStore, path: Path, clock: Clock, tell: Callable[[str, int, int], None]
 ) -> Imported:
-    """Take in what `export_chain` wrote, block by block; what is here already is passed over, so an import that was
-    broken off is gone on with by starting it again.
+    """Import what `export_chain` wrote, block by block. Blocks that are here already are skipped, so an interrupted
+    import is resumed by starting it again.
 
     Args:
-        tell: what is read, how much of it, of how much (bytes of the file).
+        tell: is called with what is being read, how much of it is done, and how much there is (bytes of the file).
 
     Raises:
         NodeError: see FrameReader; "other-genesis"; "archive-gap": blocks before those of the file are not here;
             "matrices-missing": a result cannot be checked without matrices that are not in the file.
-        RuleViolation: a block of the file is invalid. What came before it stays.
+        RuleViolation: a block of the file is invalid. The blocks before it stay.
     """
-    intake = _Intake(ledger, store, path, clock)
+    intake = _Import(ledger, store, path, clock)
     with FrameReader(path) as frames, ThreadPoolExecutor(THREADS) as pool:
         for frame in frames:
             intake.take(frame, pool)
             tell("bytes", frame.end, frames.size)
         intake.connect(pool)
     if not intake.is_whole:
-        raise NodeError("archive-truncated", f"{path} ends before its end", hint="export it again")
+        raise NodeError("archive-truncated", f"{path} has no end frame", hint="export it again")
     intake.found.height = ledger.tip.header.height
     return intake.found
 
 
 def check_head(path: Path, genesis: BlockId) -> None:
-    """Whether a file is a chain of this genesis, before anything is made for it.
-
-    Raises:
-        NodeError: see FrameReader; "other-genesis".
-    """
+    """Check that a file is a chain of this genesis, before anything is made for it."""
     with FrameReader(path) as frames:
         frame = next(iter(frames), None)
         try:
@@ -83,8 +79,8 @@ def check_head(path: Path, genesis: BlockId) -> None:
     _check_genesis(path, head, genesis)
 
 
-class _Intake:
-    """One import."""
+class _Import:
+    """Holds the state of one import."""
 
     def __init__(self, ledger: Ledger, store: MatrixStore, path: Path, clock: Clock) -> None:
         self._ledger = ledger
@@ -97,7 +93,7 @@ class _Intake:
 
     def take(self, frame: Frame, pool: ThreadPoolExecutor) -> None:
         if self.is_whole:
-            self._refuse("more follows its end")
+            self._refuse("data follows the end frame")
         try:
             match frame.kind:
                 case Kind.HEAD:
@@ -123,7 +119,7 @@ class _Intake:
         if self._store.has(matrix):
             return
         if self._store.put(array, is_own=False).id != matrix:
-            self._refuse(f"the matrix {matrix.hex()} is not what it is called")
+            self._refuse(f"the matrix {matrix.hex()} does not match its id")
         self.found.matrices += 1
 
     def _take_block(self, sealed: SealedBlock, pool: ThreadPoolExecutor) -> None:
@@ -155,17 +151,17 @@ class _Intake:
         if isinstance(error, ParentMissing):
             have = self._ledger.tip.header.height
             hint = "import the file with the blocks before these first, or let the node fetch them from peers"
-            raise NodeError("archive-gap", f"{self._path} goes on at block {height}, this node has {have}", hint=hint)
+            raise NodeError("archive-gap", f"{self._path} continues at block {height}, this node has {have}", hint=hint)
         if isinstance(error, VerdictMissing):
             raise NodeError(
                 "matrices-missing",
                 f"block {height} delivers a result that cannot be checked without {_name(error.ids)}",
-                hint="export with matrices, or start the node: it fetches them from peers and goes on by itself",
+                hint="export with matrices, or start the node: it fetches them from peers and continues by itself",
             )
         raise error
 
     def _refuse(self, why: str) -> NoReturn:
-        raise NodeError("archive-damaged", f"{self._path}: {why}", hint="export it again: what was taken in stays")
+        raise NodeError("archive-damaged", f"{self._path}: {why}", hint="export it again: imported blocks stay")
 
 
 def _check_genesis(path: Path, head: Head, genesis: BlockId) -> None:

@@ -10,14 +10,14 @@ def test_every_figure_is_there() -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)["measured"]
-    links, spread, failures, floods = (found[name] for name in ("links", "spread", "failures", "floods"))
+    links, relay, failures, floods = (found[name] for name in ("links", "relay", "failures", "floods"))
     assert links["small_per_s"] > 200
     assert 0 < links["calm_cpu"] < 1
     assert min(links["mb_per_s"], links["mb_per_s_four"]) > 1
-    assert spread["nodes"] == 3
-    assert spread["blocks"] >= 1
-    assert 0 < spread["p50_s"] <= spread["p95_s"] < 30
-    assert spread["compact_bytes"] > 32_768
+    assert relay["nodes"] == 3
+    assert relay["blocks"] >= 1
+    assert 0 < relay["p50_s"] <= relay["p95_s"] < 30
+    assert relay["compact_bytes"] > 32_768
     assert 5 < failures["silent_noticed_s"] < 60
     assert 0 < failures["restarted_s"] < 60
     assert min(floods["quiet_s"], floods["one_s"], floods["fifty_s"]) > 0

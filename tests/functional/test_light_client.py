@@ -15,7 +15,7 @@ from support.cluster import RpcFailed, ask, await_that
 from support.light_client import Change, ask_light, run_liar, run_light
 
 BLOCKS = 44
-FINAL = 32
+FINAL = 36
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from inos.agents.reporter import Reporter
+from inos.agents.voter.bonds import BondLimits
 from inos.agents.voter.journal import Journal
 from inos.agents.voter.voter import Voter
 from inos.consensus.params import Params
@@ -28,7 +29,12 @@ _FOLDERS: Final = count()
 def make_voting_params() -> Params:
     """Epochs of 4 blocks of 2 s."""
     return msgspec.structs.replace(
-        make_params(SPACING_S), epoch_blocks=4, min_voter_bond=Nano(BOND), unbonding_epochs=50
+        make_params(SPACING_S),
+        epoch_blocks=4,
+        finality_start=8,
+        bond_leverage=10**6,
+        min_voter_bond=Nano(BOND),
+        unbonding_epochs=50,
     )
 
 
@@ -72,7 +78,7 @@ class VotingNode:
         core = self.node.core
         if self._is_voting:
             account = make_account(self.number)
-            self._world.spawn(Voter(core, get_bls(), self.secret, self._journal, account, BOND).run())
+            self._world.spawn(Voter(core, get_bls(), self.secret, self._journal, account, BondLimits(BOND, BOND)).run())
         self._world.spawn(Reporter(core, make_account(self.number), self.node.rng).run())
 
     @property

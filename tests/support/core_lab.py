@@ -70,7 +70,13 @@ class Lab:
 
     def __init__(self, path: Path, stack: ExitStack) -> None:
         funds = {key.address: Nano(100 * 10**9) for key in (ALICE, WORKER)}
-        easy = {"genesis_target": EASY, "max_target": EASY, "burn_per_mille": 0, "byte_burn_per_mille": 0}
+        easy = {
+            "genesis_target": EASY,
+            "max_target": EASY,
+            "burn_per_mille": 0,
+            "byte_burn_per_mille": 0,
+            "result_depth": 16,
+        }
         text = derive_devnet("devnet", START, funds, params=easy)
         self.genesis_file = path / "network.json"
         self.genesis_file.write_text(text)

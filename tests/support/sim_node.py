@@ -233,7 +233,7 @@ class SimNode:
 
     async def draft(self) -> tuple[Block, Target]:
         """Return the next block, unsealed, and the target for its digest."""
-        template = await self.core.templates.make(self.beneficiary, False)
+        template = await self.core.templates.make(self.beneficiary)
         return Block(template.header, template.transactions, template.aggregate), template.allowed_target
 
 

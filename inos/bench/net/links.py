@@ -1,4 +1,4 @@
-"""One link between two processes: how many small messages, how many bytes, at which cost."""
+"""One link between two processes: how many small messages and how many bytes it carries, and at which cost."""
 
 import asyncio
 import os
@@ -20,27 +20,27 @@ from inos.primitives.matrices import STRIP_BYTES
 
 NETWORK: Final = "devnet"
 SMALL: Final = 31
-"""Ids in a small message: 1 KB, as in the prototype's figures."""
+"""Ids in a small message of 1 KB."""
 CALM_PER_S: Final = 200
 MB_REQUESTS: Final = 40
 REQUEST_ANSWERS: Final = (1 << 20) // (STRIPS * STRIP_BYTES)
 
 
-class LinkFigures(Struct, frozen=True):
-    """Links of two processes over loopback, Noise and WebSocket and codec included."""
+class LinkStats(Struct, frozen=True):
+    """A link of two processes over loopback, with Noise, WebSocket and codec."""
 
     small_per_s: float
-    """Messages of 1 KB that the receiver has decoded, a second, the sender sending as fast as it can."""
+    """Messages of 1 KB that the receiver decodes per second when the sender sends as fast as it can."""
     calm_cpu: float
-    """Part of one core the receiver needs for 200 of them a second."""
+    """Part of one core that the receiver needs for 200 messages per second."""
     mb_per_s: float
-    """10^6 bytes a second in requests of 1 MiB, one at a time."""
+    """10^6 bytes per second in requests of 1 MiB, one at a time."""
     mb_per_s_four: float
-    """The same, four at a time."""
+    """The same with four requests at a time."""
 
 
-async def measure_links(seconds: float) -> LinkFigures:
-    """Each figure takes about `seconds`."""
+async def measure_links(seconds: float) -> LinkStats:
+    """Measure one link; the first two figures take `seconds` each."""
     network = load_network(NETWORK)
     async with open_partner(NETWORK, "serve") as partner:
         transport = make_transport(network, os.urandom(32))
@@ -53,7 +53,7 @@ async def measure_links(seconds: float) -> LinkFigures:
         finally:
             await link.close()
             await transport.stop()
-    return LinkFigures(small, calm, one, four)
+    return LinkStats(small, calm, one, four)
 
 
 def _make_small() -> AnnounceTransactions:
@@ -67,7 +67,7 @@ async def _measure_small(link: Link, partner: Partner, seconds: float) -> float:
         for _ in range(100):
             await send(link, message)
         sent += 100
-    while (await partner.ask())["messages"] - before < sent:  # noqa: ASYNC110 -- the other process tells when asked
+    while (await partner.ask())["messages"] - before < sent:  # noqa: ASYNC110 -- the other process only answers when asked
         await asyncio.sleep(0.005)
     return sent / (time.monotonic() - began)
 
@@ -83,7 +83,7 @@ async def _measure_calm(link: Link, partner: Partner, seconds: float) -> float:
 
 
 async def _measure_bytes(link: Link, at_once: int) -> float:
-    """Median over the requests of a run; a first one warms up."""
+    """Return the median rate of the requests, after a first one to warm up."""
     assembler, request = Assembler(), bytes(32)
     speeds = []
     for _ in range(MB_REQUESTS // at_once + 1):

@@ -1,4 +1,4 @@
-"""Real nodes over loopback: blocks, silence, restarts, memory, floods."""
+"""Real nodes over loopback: how blocks are relayed, silence is noticed, nodes restart, and floods delay blocks."""
 
 import asyncio
 import signal
@@ -12,52 +12,53 @@ from typing import Any, Final
 from msgspec import Struct
 
 from inos.bench.errors import BenchError
+from inos.bench.machine import read_memory_mb
 from inos.bench.net.process import open_partner
 from inos.bench.net.tips import TipWatch, open_watch
-from inos.bench.sync import read_memory_mb
-from inos.cli.common.output import call_rpc
+from inos.client.transport import Transport
 from inos.node.process import NodeSpec, RunningNode, start_node, stop_process
 
 TICKETS_PER_S: Final = 300.0
-"""Of all miners: a block every two seconds at the devnet's first target."""
+"""Rate of all miners together: a block every two seconds at the devnet's first target."""
 DIALLED: Final = 2
-"""Nodes before it that each node dials."""
+"""Each node dials so many of those started before it."""
 PATIENCE_S: Final = 60.0
 POLL_S: Final = 0.02
-Tell = Callable[[str], None]
+Announce = Callable[[str], None]
+"""Takes a line about what happens now."""
 
 
-class SpreadFigures(Struct, frozen=True):
-    """Blocks in a network of real nodes, each linked to about four."""
+class RelayStats(Struct, frozen=True):
+    """Blocks in a network of real nodes, each connected to about four others."""
 
     nodes: int
     blocks: int
     p50_s: float
-    """Until a node other than the first builds on a block, seen by its RPC."""
+    """Median time until a node other than the first builds on a block, as its RPC shows."""
     p95_s: float
     compact_bytes: float
-    """Of a block on the way, on average."""
+    """Mean size of a block on its way."""
     duplicate_bytes: float
-    """What came twice, for each block and node."""
+    """Bytes received twice, for each block and node."""
 
 
-class FailureFigures(Struct, frozen=True):
-    """One node of two stopped, killed, and started again."""
+class FailureStats(Struct, frozen=True):
+    """One of two nodes is stopped, killed, and started again."""
 
     silent_noticed_s: float
-    """From the moment a node stops answering (SIGSTOP) until the other has given it up."""
+    """From the moment a node stops answering (SIGSTOP) until the other disconnects it."""
     restarted_s: float
-    """From the start of a killed node's process until it is at the other's tip again."""
+    """From the start of a killed node's process until it is at the other node's tip again."""
 
 
-class FloodFigures(Struct, frozen=True):
-    """Honest blocks on their way to a node that others flood with all they may send. Median seconds."""
+class FloodStats(Struct, frozen=True):
+    """Median seconds of honest blocks to a node that others flood with all that the limits allow."""
 
     quiet_s: float
     one_s: float
     fifty_s: float
     memory_per_peer_mb: float
-    """Of fifty idle links, each."""
+    """Memory of each of fifty idle links."""
 
 
 def _make_specs(folder: Path, count: int, miners: int) -> list[NodeSpec]:
@@ -82,26 +83,30 @@ async def _running(specs: Sequence[NodeSpec], dialled: int) -> AsyncIterator[lis
         await asyncio.gather(*(stop_process(node.process) for node in nodes))
 
 
-async def _ask(node: RunningNode, method: str) -> dict[str, Any]:
-    found: dict[str, Any] = await asyncio.to_thread(call_rpc, node.rpc_url, method)
-    return found
+async def _call(node: RunningNode, method: str) -> dict[str, Any]:
+    transport = Transport(node.rpc_url)
+    try:
+        found: dict[str, Any] = await transport.call(method)
+        return found
+    finally:
+        await transport.close()
 
 
-async def measure_spread(folder: Path, count: int, seconds: float, tell: Tell) -> SpreadFigures:
-    """Blocks of two miners among `count` nodes for so long."""
+async def measure_relay(folder: Path, count: int, seconds: float, announce: Announce) -> RelayStats:
+    """Record the blocks of two miners among `count` nodes for so many seconds."""
     async with _running(_make_specs(folder, count, 2), DIALLED) as nodes, open_watch(nodes) as watch:
-        tell(f"{count} nodes are up; watching blocks for {seconds:g} s")
+        announce(f"{count} nodes are up; recording blocks for {seconds:g} s")
         await asyncio.sleep(3)
         began = time.monotonic()
         await asyncio.sleep(seconds)
         until = time.monotonic()
         await asyncio.sleep(1)
-        relay = [(await _ask(node, "net_status"))["block_relay"] for node in nodes]
+        relay = [(await _call(node, "net_status"))["block_relay"] for node in nodes]
         delays = watch.list_delays(began, until=until, nodes=[node.name for node in nodes])
     if not delays:
         raise BenchError("no-blocks", f"no block reached all {count} nodes in {seconds:g} s")
     came = sum(one["blocks"] for one in relay) or 1
-    return SpreadFigures(
+    return RelayStats(
         nodes=count,
         blocks=len(delays) // (count - 1),
         p50_s=statistics.median(delays),
@@ -111,20 +116,20 @@ async def measure_spread(folder: Path, count: int, seconds: float, tell: Tell) -
     )
 
 
-async def measure_failures(folder: Path, tell: Tell) -> FailureFigures:
-    """Two nodes; the second stops, dies, and comes back."""
+async def measure_failures(folder: Path, announce: Announce) -> FailureStats:
+    """Stop, kill and restart the second of two nodes."""
     first, second = _make_specs(folder, 2, 1)
     async with _running([first], 1) as (miner,):
         other = await start_node(second, [miner.p2p_address])
         try:
             await _await(lambda: _has_peers(miner, 1), PATIENCE_S)
-            tell("one node stops answering")
+            announce("one node stops answering")
             other.process.send_signal(signal.SIGSTOP)
             noticed = await _await(lambda: _has_peers(miner, 0), PATIENCE_S)
         finally:
             other.process.kill()
             await other.process.wait()
-        tell("it is killed and started again")
+        announce("the node is killed and started again")
         began = time.monotonic()
         other = await start_node(second, [miner.p2p_address])
         try:
@@ -132,17 +137,17 @@ async def measure_failures(folder: Path, tell: Tell) -> FailureFigures:
             restarted = time.monotonic() - began
         finally:
             await stop_process(other.process)
-    return FailureFigures(noticed, restarted)
+    return FailureStats(noticed, restarted)
 
 
 async def _has_peers(node: RunningNode, count: int) -> bool:
-    return bool((await _ask(node, "net_peers"))["count"] == count)
+    return bool((await _call(node, "net_peers"))["count"] == count)
 
 
 async def _is_level(one: RunningNode, other: RunningNode) -> bool:
-    """Whether the other node has the block that the one has now."""
-    tip = await _ask(one, "chain_head")
-    return bool((await _ask(other, "chain_head"))["height"] >= tip["height"] > 0)
+    """Return whether the other node has the block that the first one has now."""
+    tip = await _call(one, "chain_head")
+    return bool((await _call(other, "chain_head"))["height"] >= tip["height"] > 0)
 
 
 async def _await(check: Callable[[], Any], limit_s: float) -> float:
@@ -154,25 +159,25 @@ async def _await(check: Callable[[], Any], limit_s: float) -> float:
     return time.monotonic() - began
 
 
-async def measure_floods(folder: Path, seconds: float, tell: Tell) -> FloodFigures:
-    """A miner, a node that follows it, and none, one or fifty others that ask the second for all they may."""
+async def measure_floods(folder: Path, seconds: float, announce: Announce) -> FloodStats:
+    """Measure a miner and a node that follows it, while none, one or fifty peers flood that node."""
     async with _running(_make_specs(folder, 2, 1), 1) as (miner, victim), open_watch([miner, victim]) as watch:
         await _await(lambda: _has_peers(victim, 1), PATIENCE_S)
         await asyncio.sleep(5)
         quiet = await _watch_for(watch, seconds, [miner, victim])
-        tell("one peer floods")
-        async with open_partner("devnet", "flood", victim.p2p_address, "1", is_polite=True):
+        announce("one peer floods")
+        async with open_partner("devnet", "flood", victim.p2p_address, "1", is_nice=True):
             one = await _watch_for(watch, seconds, [miner, victim])
         await _await(lambda: _has_peers(victim, 1), PATIENCE_S)
         before = read_memory_mb(victim.process.pid, "VmRSS")
-        async with open_partner("devnet", "idle", victim.p2p_address, "50", is_polite=True):
+        async with open_partner("devnet", "idle", victim.p2p_address, "50", is_nice=True):
             await asyncio.sleep(5)
             each = (read_memory_mb(victim.process.pid, "VmRSS") - before) / 50
         await _await(lambda: _has_peers(victim, 1), PATIENCE_S)
-        tell("fifty peers flood")
-        async with open_partner("devnet", "flood", victim.p2p_address, "50", is_polite=True):
+        announce("fifty peers flood")
+        async with open_partner("devnet", "flood", victim.p2p_address, "50", is_nice=True):
             fifty = await _watch_for(watch, seconds, [miner, victim])
-    return FloodFigures(quiet, one, fifty, max(0.0, each))
+    return FloodStats(quiet, one, fifty, max(0.0, each))
 
 
 async def _watch_for(watch: TipWatch, seconds: float, nodes: Sequence[RunningNode]) -> float:

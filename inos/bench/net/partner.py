@@ -1,8 +1,8 @@
-"""The other side of a measured link. `python -m inos.bench.net.partner NETWORK MODE [ID@host:port COUNT]`
+"""The other end of a measured link: `python -m inos.bench.net.partner NETWORK MODE [ID@host:port COUNT]`.
 
-`serve` listens, answers requests for strips, and counts what it reads; each line on its standard input has it tell its
-counts. `flood` keeps COUNT links to a node and sends on each what the limits allow, all the time; `idle` only keeps
-them. Each mode prints one line of JSON when it is ready.
+`serve` listens, answers requests for strips, and counts what it reads; for each line on its standard input it prints
+its counts. `flood` keeps COUNT links to a node and sends on each as much as the limits allow; `idle` only keeps the
+links. Each mode prints one line of JSON when it is ready.
 """
 
 import asyncio
@@ -36,39 +36,39 @@ from inos.primitives.codec import encode
 from inos.primitives.matrices import STRIP_BYTES
 
 STRIPS: Final = 4
-"""In one answer: 64 KiB. Sixteen answers are a request of 1 MiB."""
+"""Strips in one answer, 64 KiB. Sixteen answers make a request of 1 MiB."""
 ALLOWED: Final = 0.95
-"""Part of each limit that a flood uses: more would be a ban."""
+"""Part of each limit that a flood uses; beyond the limit it would be banned."""
 REDIAL_S: Final = 1.0
 
 
 async def send(link: Link, message: Message) -> None:
-    """One message in pieces."""
+    """Send one message in frames."""
     for frame in split(encode_message(message), get_limit(type(message)).lane):
         await link.send(frame)
 
 
 def make_transport(network: Network, secret: bytes) -> WebSocketTransport:
-    """A transport of its own identity on a free port of loopback."""
+    """Return a transport with an identity of its own, on a free port of loopback."""
     limits = TimeLimits()
     return WebSocketTransport(NodeIdentity(secret), network.genesis_id, host="127.0.0.1", port=0, limits=limits)
 
 
 def make_hello(network: Network) -> bytes:
-    """Of a node that has nothing but genesis."""
+    """Return the hello of a node that has only the genesis block."""
     id = network.genesis_id
     return encode(Hello(PROTOCOL_VERSION, network.params.chain_id, id, USER_AGENT, id, 0, bytes(32), 0))
 
 
 class Counter:
-    """What came over the links of a serving partner."""
+    """Counts what comes over the links of a serving partner."""
 
     def __init__(self) -> None:
         self.messages = 0
         self._strips = tuple(Strip(os.urandom(STRIP_BYTES), ()) for _ in range(STRIPS))
 
     async def serve(self, link: Link) -> None:
-        """Read one link to its end."""
+        """Read one link until it is closed."""
         assembler = Assembler()
         with contextlib.suppress(LinkError, Misbehaviour):
             while True:
@@ -81,25 +81,25 @@ class Counter:
                     for number in range(message.count):
                         await send(link, Strips(message.request, number, self._strips))
 
-    def tell(self) -> str:
-        """Counts and processor seconds, as JSON."""
+    def to_json(self) -> str:
+        """Return the counts and the processor seconds used, as JSON."""
         used = resource.getrusage(resource.RUSAGE_SELF)
         return json.dumps({"messages": self.messages, "cpu_s": used.ru_utime + used.ru_stime})
 
 
 async def run_server(network: Network) -> None:
-    """Listen until standard input ends."""
+    """Listen until the standard input ends."""
     secret = os.urandom(32)
     counter, transport = Counter(), make_transport(network, secret)
     await transport.listen(lambda: make_hello(network), counter.serve)
     print(json.dumps({"address": f"{NodeIdentity(secret).node_id.hex()}@127.0.0.1:{transport.port}"}), flush=True)
     while await asyncio.to_thread(sys.stdin.readline):
-        print(counter.tell(), flush=True)
+        print(counter.to_json(), flush=True)
     await transport.stop()
 
 
 class Visitor:
-    """One link to a node, made again whenever it is lost."""
+    """Keeps one link to a node, and dials again whenever the link is lost."""
 
     def __init__(self, network: Network, target: PeerAddress, rng: random.Random) -> None:
         self._network = network
@@ -110,7 +110,7 @@ class Visitor:
         self.losses = 0
 
     async def stay(self, *, floods: bool) -> None:
-        """Until cancelled."""
+        """Keep the link until cancelled, and flood the node over it where `floods` is set."""
         while True:
             try:
                 await self._visit(floods)
@@ -150,7 +150,7 @@ class Visitor:
             await asyncio.sleep(pause_s)
 
     def _list_floods(self) -> list[tuple[type[Message], Callable[[], Message]]]:
-        """The dearest message of each kind that a peer may send unasked."""
+        """Return the most expensive message of each kind that a peer may send unasked, as functions that make it."""
         rng, genesis = self._rng, self._network.genesis_id
 
         def draw() -> int:
@@ -174,7 +174,7 @@ class Visitor:
 
 
 async def run_visitors(network: Network, target: PeerAddress, count: int, *, floods: bool) -> None:
-    """Until cancelled."""
+    """Keep `count` links until cancelled."""
     visitors = [Visitor(network, target, random.Random(number)) for number in range(count)]
     async with asyncio.TaskGroup() as group:
         for visitor in visitors:
@@ -184,7 +184,7 @@ async def run_visitors(network: Network, target: PeerAddress, count: int, *, flo
 
 
 def main() -> None:
-    """See the module."""
+    """Run the mode that the command line names."""
     network, mode = load_network(sys.argv[1]), sys.argv[2]
     if mode == "serve":
         asyncio.run(run_server(network))

@@ -12,19 +12,19 @@ from inos.bench.errors import BenchError
 from inos.node.process import stop_process
 
 READY_S: Final = 60.0
-POLITE: Final = 19
-"""A flood comes from elsewhere: here, on the same processors, it must not take the node's time as well."""
+NICENESS: Final = 19
+"""A real flood comes from other machines; here it must not take processor time from the node."""
 
 
 class Partner:
-    """A running one."""
+    """A partner process that is ready; `ready` is what it printed then."""
 
     def __init__(self, process: asyncio.subprocess.Process, ready: dict[str, Any]) -> None:
         self.process = process
         self.ready = ready
 
     async def ask(self) -> dict[str, Any]:
-        """Its counts."""
+        """Return its counts."""
         if self.process.stdin is None:
             raise BenchError("partner-died", "the other process of the measurement has no input")
         self.process.stdin.write(b"\n")
@@ -32,8 +32,11 @@ class Partner:
 
 
 @contextlib.asynccontextmanager
-async def open_partner(*arguments: str, is_polite: bool = False) -> AsyncIterator[Partner]:
+async def open_partner(*arguments: str, is_nice: bool = False) -> AsyncIterator[Partner]:
     """Start `inos.bench.net.partner` and wait until it is ready.
+
+    Args:
+        is_nice: run it with the least priority.
 
     Raises:
         BenchError: "partner-died".
@@ -42,7 +45,7 @@ async def open_partner(*arguments: str, is_polite: bool = False) -> AsyncIterato
         *(sys.executable, "-P", "-m", "inos.bench.net.partner", *arguments),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        preexec_fn=(lambda: os.nice(POLITE) and None) if is_polite else None,
+        preexec_fn=(lambda: os.nice(NICENESS) and None) if is_nice else None,
     )
     try:
         yield Partner(process, await read_line(process))
@@ -51,7 +54,11 @@ async def open_partner(*arguments: str, is_polite: bool = False) -> AsyncIterato
 
 
 async def read_line(process: asyncio.subprocess.Process) -> dict[str, Any]:
-    """The next line of JSON the process prints."""
+    """Return the next line of JSON that the process prints.
+
+    Raises:
+        BenchError: "partner-died".
+    """
     if process.stdout is None:
         raise BenchError("partner-died", "the other process of the measurement has no output")
     async with asyncio.timeout(READY_S):

@@ -1,21 +1,20 @@
-"""When nodes have a block: each is asked all the time for a template on a tip it has not told yet."""
+"""When nodes have a block: each is asked again and again for a template on a tip that it has not returned yet."""
 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Final
 
-import aiohttp
-
+from inos.client.transport import Transport
 from inos.genesis import load_network
 from inos.node.process import RunningNode
 from inos.primitives.units import Address
 from inos.wallet.addresses import encode_address
 
 WAIT_S: Final = 20.0
-NOBODY: Final = encode_address(load_network("devnet").hrp, Address(bytes(20)))
-"""The templates are looked at and never mined."""
+BENEFICIARY: Final = encode_address(load_network("devnet").hrp, Address(bytes(20)))
+"""The templates are never mined, so nobody earns anything."""
 
 
 class TipWatch:
@@ -23,12 +22,12 @@ class TipWatch:
 
     def __init__(self) -> None:
         self.seen: dict[str, dict[str, float]] = {}
-        """Block id -> node's name -> when."""
+        """Block id -> node's name -> time."""
 
     def list_delays(self, since: float, *, until: float, nodes: Sequence[str]) -> list[float]:
-        """For blocks first seen in the time: seconds until each other node built on them, sorted.
+        """Return, for blocks first seen in the period, the seconds until each other node built on them, sorted.
 
-        Blocks that not all `nodes` came to build on count not: another one took their place.
+        Blocks that not all `nodes` built on are left out; another block took their place.
         """
         delays = []
         for times in self.seen.values():
@@ -38,30 +37,23 @@ class TipWatch:
         return sorted(delays)
 
     async def follow(self, node: RunningNode) -> None:
-        """Until cancelled."""
+        """Record the tips of one node until cancelled."""
         known: str | None = None
-        async with aiohttp.ClientSession() as session:
+        transport = Transport(node.rpc_url, timeout_s=WAIT_S + 20)
+        try:
             while True:
-                params = {"wait_s": WAIT_S, "beneficiary": NOBODY, **({"known_tip": known} if known else {})}
-                found = await _call(session, node.rpc_url, params)
-                if found["parent"] != known:
-                    known = str(found["parent"])
+                params = {"wait_s": WAIT_S, "beneficiary": BENEFICIARY, **({"known_tip": known} if known else {})}
+                parent = str((await transport.call("miner_template", params))["parent"])
+                if parent != known:
+                    known = parent
                     self.seen.setdefault(known, {}).setdefault(node.name, time.monotonic())
-
-
-async def _call(session: aiohttp.ClientSession, url: str, params: dict[str, Any]) -> dict[str, Any]:
-    body = {"jsonrpc": "2.0", "id": 1, "method": "miner_template", "params": params}
-    async with session.post(url, json=body, timeout=aiohttp.ClientTimeout(total=WAIT_S + 20)) as answer:
-        reply = await answer.json()
-    if "error" in reply:
-        raise RuntimeError(f"miner_template: {reply['error']}")
-    result: dict[str, Any] = reply["result"]
-    return result
+        finally:
+            await transport.close()
 
 
 @asynccontextmanager
 async def open_watch(nodes: Sequence[RunningNode]) -> AsyncIterator[TipWatch]:
-    """Watch all nodes while the block runs."""
+    """Record the tips of all nodes while the block of the context runs."""
     watch = TipWatch()
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(watch.follow(node)) for node in nodes]

@@ -1,4 +1,4 @@
-"""The things that are timed against each other on one shape."""
+"""The products and checks that are timed against each other on one shape."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -19,21 +19,21 @@ CERTIFIED: Final = "certified"
 VERIFY: Final = "verify"
 FREIVALDS: Final = "freivalds"
 _LIKELY: Final = 1 << 252
-"""One ticket in 16 wins; a small product may have none."""
+"""A target at which one ticket in 16 wins; a small product may have no winning ticket."""
 
 
 def make_operand(rows: int, cols: int, seed: int) -> NDArray[np.int8]:
-    """Random entries -64..63."""
+    """Return a random int8 operand with entries in -64 .. 63."""
     return np.random.default_rng(seed).integers(-64, 64, (rows, cols), dtype=np.int8)
 
 
 class Contenders:
-    """Operands of one shape and a call for every contender; those that cannot run here are left out.
+    """Operands of one shape, and a call for every contender that can run on this machine.
 
     Args:
         m, n, k: X is m x k, W is n x k.
-        backend: of the certified product.
-        threads: of everything but numpy float32, whose BLAS takes what it finds.
+        backend: the kernel of the certified product.
+        threads: threads of all contenders but numpy float32, whose BLAS uses what it finds.
     """
 
     def __init__(self, m: int, n: int, k: int, backend: str, threads: int) -> None:
@@ -50,7 +50,7 @@ class Contenders:
         self._add_checks()
 
     def _mine(self) -> None:
-        """Both operands hashed, noised and packed, all tickets drawn, the exact product peeled out."""
+        """Hash, noise and pack both operands, draw all tickets, and peel the exact product out."""
         self._rounds += 1
         anchor = self._rounds.to_bytes(32, "big")
         mined = work.mine(self._x, self._w, anchor, 0, backend=self._backend, threads=self._threads)
@@ -63,7 +63,7 @@ class Contenders:
 
     def _add_torch(self) -> None:
         torch = find_torch()
-        if torch is None or len(self._x) <= 16:  # _int_mm takes more than 16 rows only
+        if torch is None or len(self._x) <= 16:  # _int_mm needs more than 16 rows
             return
         torch.set_num_threads(self._threads)
         left, right = torch.from_numpy(self._x.copy()), torch.from_numpy(self._w.copy()).t()
@@ -92,7 +92,7 @@ class Contenders:
 
 
 def find_torch() -> Any:
-    """The module, or None where the extra "bench" is not installed."""
+    """Return the module torch, or None where the extra "bench" is not installed."""
     try:
         import torch
     except ImportError:

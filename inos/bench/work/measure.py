@@ -1,4 +1,4 @@
-"""Rounds that alternate between all contenders, so that a busy moment of the machine hits all of them."""
+"""Rounds that alternate between all contenders, so that a busy moment of the machine slows all of them."""
 
 import statistics
 import time
@@ -17,15 +17,15 @@ SHAPES: Final = (
     (1024, 11008, 4096),
     (16, 4096, 4096),
 )
-"""m, n, k. The last two are layers of a language model: a long prompt, and a few words."""
+"""m, n, k. The last two are layers of a language model, for a long prompt and for a few words."""
 PAUSE_S: Final = 0.03
-"""Threads of OpenMP and OpenBLAS spin for a while after their work, and would take a core from whoever is next."""
+"""Threads of OpenMP and OpenBLAS spin for a while after their work, and would take a core from the next contender."""
 SPEEDS: Final = ((CERTIFIED, TORCH), (CERTIFIED, NUMPY), (CERTIFIED, BARE), (BARE, TORCH))
-"""Ratios of speed shown: the first over the second."""
+"""Ratios of speed that are shown, the first over the second."""
 
 
 class Measured(Struct, frozen=True):
-    """One shape."""
+    """The times of one shape."""
 
     m: int
     n: int
@@ -34,10 +34,10 @@ class Measured(Struct, frozen=True):
     seconds: dict[str, float]
     """Medians by contender."""
     ratios: dict[str, float]
-    """Medians over the rounds of the ratio within a round."""
+    """Medians over the rounds of the ratio within one round."""
 
     def get_speed(self, name: str) -> float | None:
-        """Gop/s, a multiplication and an addition being two."""
+        """Return Gop/s; a multiplication and an addition are two operations."""
         return 2e-9 * self.m * self.n * self.k / self.seconds[name] if name in self.seconds else None
 
 
@@ -63,7 +63,7 @@ def _time(call: Callable[[], object]) -> float:
     started = time.perf_counter()
     result = call()
     elapsed = time.perf_counter() - started
-    del result  # giving its memory back is not part of the product
+    del result  # freeing its memory is not part of the product
     return elapsed
 
 

@@ -1,6 +1,5 @@
-"""What was measured, for people, programs and eyes."""
+"""The measured products as a table, as JSON, and as a plot."""
 
-import platform
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -9,38 +8,10 @@ from inos.bench.work.contenders import BARE, CERTIFIED, FREIVALDS, NUMPY, TORCH,
 from inos.bench.work.measure import Measured
 
 PRODUCTS: Final = (NUMPY, TORCH, BARE, CERTIFIED)
-_CPUINFO: Final = Path("/proc/cpuinfo")
-
-
-def describe_machine() -> dict[str, str]:
-    """Processor, system, versions."""
-    import numpy
-
-    machine = {
-        "processor": _find_processor(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        "numpy": numpy.__version__,
-    }
-    try:
-        import torch
-
-        machine["torch"] = str(torch.__version__)
-    except ImportError:
-        pass
-    return machine
-
-
-def _find_processor() -> str:
-    if _CPUINFO.exists():
-        for line in _CPUINFO.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or "unknown"
 
 
 def make_table(measured: Sequence[Measured]) -> str:
-    """Markdown, which also reads well in a terminal."""
+    """Return tables in Markdown, which also read well in a terminal."""
     head = ["m x n x k", *(f"{name}, Gop/s" for name in PRODUCTS), "verify, ms", "freivalds, ms"]
     rows = [
         [_name(m), *(_show_speed(m, p) for p in PRODUCTS), _show_ms(m, VERIFY), _show_ms(m, FREIVALDS)]
@@ -52,14 +23,14 @@ def make_table(measured: Sequence[Measured]) -> str:
 
 
 def to_json(measured: Sequence[Measured]) -> list[dict[str, Any]]:
-    """Seconds and ratios by name."""
+    """Return seconds and ratios by name."""
     return [
         {"m": m.m, "n": m.n, "k": m.k, "rounds": m.rounds, "seconds": m.seconds, "ratios": m.ratios} for m in measured
     ]
 
 
-def plot(measured: Sequence[Measured], path: Path) -> None:
-    """Throughput against size: one line per contender. Needs matplotlib, of the extra "bench"."""
+def save_plot(measured: Sequence[Measured], path: Path) -> None:
+    """Plot throughput against size, one line per contender. Needs matplotlib, of the extra "bench"."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -75,7 +46,7 @@ def plot(measured: Sequence[Measured], path: Path) -> None:
     axes.set_ylim(bottom=0)
     axes.tick_params(axis="x", rotation=20)
     axes.legend()
-    axes.set_title("Multiplying, and mining by multiplying")
+    axes.set_title("Plain products, and products that mine")
     figure.tight_layout()
     figure.savefig(path)
     pyplot.close(figure)

@@ -1,4 +1,4 @@
-"""Matrices in .npy files: read without ever unpickling, written whole or not at all."""
+"""Matrices in .npy files: read without unpickling, and written so that a file is whole or absent."""
 
 import os
 import tempfile
@@ -22,15 +22,15 @@ NPY_ERRORS: Final = (
     RecursionError,
     tokenize.TokenError,
 )
-"""What numpy's reader raises for files that are none."""
+"""What numpy's reader raises for files of another kind."""
 _HINT: Final = "write it with numpy.save(path, array)"
 
 
 def load_matrix(path: Path) -> NDArray[Any]:
-    """The array in a .npy file, of any dtype but objects.
+    """Return the array in a .npy file, of any dtype but objects.
 
     Raises:
-        CommandError: "file-unreadable", or "bad-npy" where it is something else, cut off, or holds objects.
+        CommandError: "file-unreadable", or "bad-npy" where the file is of another kind, cut off, or holds objects.
     """
     try:
         with path.expanduser().open("rb") as file:
@@ -42,7 +42,7 @@ def load_matrix(path: Path) -> NDArray[Any]:
 
 
 def open_matrix(path: Path) -> NDArray[Any]:
-    """As `load_matrix`, but integers are mapped, not read: they may be larger than memory.
+    """Return the array in a .npy file; integers are mapped and not read, since they may be larger than memory.
 
     Raises:
         CommandError: as `load_matrix`; a file shorter than its shape says is "bad-npy".
@@ -50,27 +50,27 @@ def open_matrix(path: Path) -> NDArray[Any]:
     try:
         mapped = np.lib.format.open_memmap(path.expanduser(), "r")
     except (OSError, *NPY_ERRORS):
-        return load_matrix(path)  # whatever is wrong, it says so
+        return load_matrix(path)  # raises the error that says what is wrong
     return mapped if mapped.dtype.kind in "iu" and mapped.flags.c_contiguous else load_matrix(path)
 
 
 def check_writable(path: Path) -> Path:
-    """Where a result goes, `~` resolved; found out early, before anything is paid for it.
+    """Return a result's path with `~` resolved; it is checked before anything is paid for the result.
 
     Raises:
         CommandError: "file-unwritable".
     """
-    place = path.expanduser()
-    folder = place.parent
+    resolved = path.expanduser()
+    folder = resolved.parent
     if not folder.is_dir():
         fail("file-unwritable", f"cannot write {path}: there is no folder {folder}")
-    if not os.access(folder, os.W_OK) or place.is_dir():
+    if not os.access(folder, os.W_OK) or resolved.is_dir():
         fail("file-unwritable", f"cannot write {path}")
-    return place
+    return resolved
 
 
 def save_matrix(path: Path, array: NDArray[Any]) -> None:
-    """Write a .npy file: to a temporary one beside it first, which then takes its name.
+    """Write a .npy file: a temporary one beside it first, which then takes its name.
 
     Raises:
         CommandError: "file-unwritable".

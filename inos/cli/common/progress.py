@@ -1,41 +1,44 @@
-"""How far something long is, on one line of the terminal."""
+"""How far something long has come, on one line of the terminal."""
 
 import sys
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeAlias
 
-Progress = Callable[[str, int, int], None]
-"""What is moved, how much of it is, of how much."""
+Progress: TypeAlias = Callable[[str, int, int], None]
+"""Is told what is moved, how much of it was, and how much there is."""
 QUIET_S: Final = 1.0
-"""What ends sooner says nothing."""
+"""Nothing is shown of what ends sooner."""
 STEP_S: Final = 0.2
 
 
 def make_progress(verb: str, unit: str = "rows", *, is_quiet: bool = False) -> Progress:
-    """A function to be told what is moved, and how much of how much is; it writes to a terminal only.
+    """Return a function that shows on the terminal, where there is one, what it is told.
 
     Args:
-        verb: what is done to it: "sent" gives "X: 40 of 100 rows sent, 3 s left".
+        verb: what is done: "sent" shows "X: 40 of 100 rows sent, 3 s left".
         unit: what is counted; "bytes" are shown in MiB.
     """
     if is_quiet or not sys.stderr.isatty():
-        return lambda what, done, of: None
+        return lambda name, done, total: None
     began: dict[str, float] = {}
-    last = [0.0]
+    shown_at = [0.0]
 
-    def tell(what: str, done: int, of: int) -> None:
+    def show(name: str, done: int, total: int) -> None:
         now = time.monotonic()
-        start = began.setdefault(what, now)
-        if done >= of:
+        start = began.setdefault(name, now)
+        if done >= total:
             print("\r\x1b[K", end="", file=sys.stderr, flush=True)
-        elif now - start > QUIET_S and now - last[0] > STEP_S:
-            last[0] = now
-            left = (now - start) * (of - done) / done if done else 0.0
-            amount = (
-                f"{done / 2**20:,.1f} of {of / 2**20:,.1f} MiB" if unit == "bytes" else f"{done:,} of {of:,} {unit}"
-            )
-            text = f"{what}: {amount} {verb}, {left:,.0f} s left"
+        elif now - start > QUIET_S and now - shown_at[0] > STEP_S:
+            shown_at[0] = now
+            left = (now - start) * (total - done) / done if done else 0.0
+            text = f"{name}: {_describe_amount(done, total, unit)} {verb}, {left:,.0f} s left"
             print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
 
-    return tell
+    return show
+
+
+def _describe_amount(done: int, total: int, unit: str) -> str:
+    if unit == "bytes":
+        return f"{done / 2**20:,.1f} of {total / 2**20:,.1f} MiB"
+    return f"{done:,} of {total:,} {unit}"

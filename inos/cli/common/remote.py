@@ -1,59 +1,40 @@
-"""The node a command talks to: where it is, and the token of its guarded methods."""
+"""The node a command talks to: its address, the token of its protected methods, and calls to it."""
 
-import json
 import os
 from pathlib import Path
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-import typer
-from msgspec import Struct
-
-from inos.cli.common.output import DEFAULT_RPC, RPC_TIMEOUT_S, call_rpc, fail
+from inos.cli.common.options import DEFAULT_RPC
+from inos.cli.common.output import fail
 
 TOKEN_NAME: Final = "rpc.token"
 MAX_TOKEN_BYTES: Final = 1024
-
-TokenFileOption = Annotated[
-    Path | None, typer.Option("--token-file", metavar="FILE", help="The node's rpc.token, for protected methods.")
-]
-DataDirOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--data-dir", envvar="INOS_DATA_DIR", metavar="DIR", help="The node's data directory: its address and token."
-    ),
-]
+RPC_TIMEOUT_S: Final = 30.0
+MAX_TIMEOUT_S: Final = 86_400.0
 
 
-class NodeFile(Struct, frozen=True):
-    """node.json, which a node leaves in its data directory while it runs, as far as commands read it."""
+def call_rpc(
+    url: str, method: str, params: Any = (), *, token: str | None = None, timeout_s: float = RPC_TIMEOUT_S
+) -> Any:
+    """Make one JSON-RPC call and return its result as JSON has it; see `inos.client.blocking.call_node`."""
+    from inos.client.blocking import call_node  # imports aiohttp, which no help text needs
 
-    pid: int
-    rpc: str
-
-    def is_running(self) -> bool:
-        """Whether that process is there; a killed node leaves its file behind."""
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:  # somebody else's
-            return True
-        return True
+    return call_node(url, method, params, token=token, timeout_s=max(0.1, min(MAX_TIMEOUT_S, timeout_s)))
 
 
 class Remote(NamedTuple):
-    """A node's address, and its token where one was given."""
+    """A node's RPC address, and its token where one was given."""
 
     url: str
     token: str | None
 
     def call(self, method: str, params: dict[str, Any] | None = None, timeout_s: float = RPC_TIMEOUT_S) -> Any:
-        """As call_rpc."""
+        """Call a method of this node; see `call_rpc`."""
         return call_rpc(self.url, method, params or {}, token=self.token, timeout_s=timeout_s)
 
 
 def find_remote(rpc: str, token_file: Path | None, data_dir: Path | None) -> Remote:
-    """The node of --rpc, --token-file and --data-dir: a data directory names both, but --rpc wins.
+    """Return the node that --rpc, --token-file and --data-dir name; --rpc wins over the data directory's address.
 
     Raises:
         CommandError: "token-unreadable".
@@ -62,39 +43,35 @@ def find_remote(rpc: str, token_file: Path | None, data_dir: Path | None) -> Rem
 
 
 def find_rpc(rpc: str, data_dir: Path | None) -> str:
-    """The address of the node that runs on `data_dir`, unless --rpc was given as expressly as that was."""
+    """Return the address of the node that runs on `data_dir`, unless --rpc was given at least as expressly.
+
+    An option counts more than an environment variable, and that more than a default.
+    """
     if data_dir is None:
         return rpc
-    typed = 1 if str(data_dir) == os.environ.get("INOS_DATA_DIR") else 2
-    if (0 if rpc == DEFAULT_RPC else 1 if rpc == os.environ.get("INOS_RPC") else 2) >= typed:
+    dir_rank = 1 if str(data_dir) == os.environ.get("INOS_DATA_DIR") else 2
+    rpc_rank = 0 if rpc == DEFAULT_RPC else 1 if rpc == os.environ.get("INOS_RPC") else 2
+    if rpc_rank >= dir_rank:
         return rpc
-    found = read_node_file(data_dir)
+    from inos.node.process import read_ready_file
+
+    found = read_ready_file(data_dir)
     return found.rpc if found is not None and found.is_running() else rpc
 
 
-def read_node_file(data_dir: Path) -> NodeFile | None:
-    """The file in a node's data directory; None where there is none, or none that can be read."""
-    try:
-        found = json.loads((data_dir.expanduser() / "node.json").read_bytes())
-        return NodeFile(int(found["pid"]), str(found["rpc"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
 def read_token(token_file: Path | None, data_dir: Path | None) -> str | None:
-    """The node's token where one of the two was given; CommandError "token-unreadable"."""
+    """Return the token from the file given, or from the data directory; None where neither was given.
+
+    Raises:
+        CommandError: "token-unreadable".
+    """
     if token_file is None and data_dir is None:
         return None
     path = token_file if token_file is not None else (data_dir or Path()) / TOKEN_NAME
     try:
         with path.expanduser().open("rb") as file:
-            token = file.read(MAX_TOKEN_BYTES).decode("ascii").strip()
+            return file.read(MAX_TOKEN_BYTES).decode("ascii").strip()
     except OSError as error:
-        fail(
-            "token-unreadable",
-            f"cannot read the token in {path}: {error.strerror}",
-            "it lies in the node's data directory, and only the node's user may read it",
-        )
+        fail("token-unreadable", f"cannot read the token in {path}: {error.strerror}")
     except UnicodeDecodeError:
         fail("token-unreadable", f"{path} does not hold a token")
-    return token

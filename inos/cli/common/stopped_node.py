@@ -1,11 +1,9 @@
-"""A stopped node's data, opened by the commands that look after them."""
+"""A stopped node's data, opened by the commands that check, compact, copy and carry it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, NamedTuple
-
-import typer
+from typing import TYPE_CHECKING, NamedTuple
 
 from inos.cli.common.output import fail
 
@@ -14,22 +12,18 @@ if TYPE_CHECKING:
     from inos.genesis import Network
     from inos.mesh.store import MatrixStore
 
-DEFAULT_DATA_DIR: Final = Path("~/.inos/node")
-DataDirOption = Annotated[
-    Path, typer.Option("--data-dir", envvar="INOS_DATA_DIR", metavar="DIR", help="The node's data directory.")
-]
-
 
 class StoppedNode(NamedTuple):
+    """A data directory's contents, while its lock is held; `folder` is the database's."""
+
     network: "Network"
     folder: Path
-    """Of the database."""
     ledger: "Ledger"
     store: "MatrixStore"
 
 
 def find_data_dir(data_dir: Path) -> Path:
-    """The folder, which has a node's database.
+    """Return the data directory with `~` resolved, once it is known to have a database.
 
     Raises:
         CommandError: "no-database".
@@ -45,7 +39,7 @@ def open_stopped(data_dir: Path, network: str, *, is_new: bool = False) -> Itera
     """Lock a data directory and open what is in it.
 
     Args:
-        is_new: make it where there is none.
+        is_new: make the data directory where there is none.
 
     Raises:
         CommandError: "no-database". NodeError: "data-dir-in-use", "other-genesis". ChainError: as Ledger.open.

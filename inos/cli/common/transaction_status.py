@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from inos.cli.common.output import call_rpc, fail
+from inos.cli.common.output import fail
+from inos.cli.common.remote import call_rpc
 
 
 def describe_status(height: int, head: dict[str, Any]) -> str:

@@ -1,27 +1,69 @@
-"""Signed transactions between a file, the screen and a node."""
+"""Transactions of the commands that pay: confirmed, signed, sent, awaited, and printed."""
 
 import json
 import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from inos.cli.common.output import call_rpc, fail, print_json
+from inos.cli.common.output import fail, print_json
+from inos.cli.common.remote import call_rpc
+from inos.cli.common.wallets import (
+    OpenWallet,
+    confirm_or_stop,
+    get_account,
+    parse_amount,
+    require_same_network,
+    to_view,
+)
 from inos.genesis import Network
-from inos.primitives.transactions import Transaction, Transfer, compute_tx_id, get_sender
-from inos.primitives.units import Address, Nano
+from inos.primitives.transactions import Payload, Transaction, Transfer, compute_tx_id, get_sender
+from inos.primitives.units import Address, Nano, format_credits
 from inos.wallet import build
 from inos.wallet.addresses import encode_address
+from inos.wallet.keys import Key
 
 MAX_TX_FILE_BYTES: Final = 64 << 10
-NONCE_TRIES: Final = 4
-NONCE_RACES: Final = frozenset({"replacement-fee-too-low", "nonce-too-old"})
-"""Refusals that mean another program used the account's nonce meanwhile."""
 WAIT_S: Final = 600.0
 POLL_S: Final = 0.3
 
 
+class Payment(NamedTuple):
+    """How a transaction is paid and sent: the wallet, the node, the fee in credits (None: the node's estimate)."""
+
+    wallet: OpenWallet
+    rpc: str
+    fee: str | None
+    yes: bool
+    key: Key | None = None
+    """The wallet's key, if it was unlocked before."""
+
+
+def send_payload(payload: Payload, question: str, payment: Payment) -> Transaction:
+    """Check that the account can pay, ask, sign and send; return the transaction.
+
+    Args:
+        question: what is asked before anything is signed; the fee is added to it.
+    """
+    from inos.client.blocking_client import BlockingClient
+
+    wallet, rpc, network = payment.wallet, payment.rpc, payment.wallet.network
+    require_same_network(rpc, network)
+    fee = estimate_fee(rpc) if payment.fee is None else parse_amount(payment.fee, "the fee")
+    key = wallet.unlock() if payment.key is None and wallet.index > 0 else payment.key
+    sender = wallet.get_address() if key is None else key.address
+    account = get_account(rpc, encode_address(network.hrp, sender))
+    build.check_affordable(payload, fee, to_view(account))
+    confirm_or_stop(f"{question} The fee is {format_credits(fee)}.", yes=payment.yes)
+    with BlockingClient(rpc, wallet=key or wallet.unlock()) as client:
+        return client.send_payload(payload, fee_nano=fee)
+
+
 def estimate_fee(rpc: str) -> Nano:
-    """The fee the node advises, in nano; "bad-response"."""
+    """Return the fee that the node advises.
+
+    Raises:
+        CommandError: "bad-response".
+    """
     answer = call_rpc(rpc, "tx_estimateFee")
     try:
         return Nano(int(answer["fee"]))
@@ -29,16 +71,16 @@ def estimate_fee(rpc: str) -> Nano:
         fail("bad-response", f"the node at {rpc} named no fee", "give one with --fee")
 
 
-def send_transaction(rpc: str, tx: Transaction) -> None:
-    """Hand a transaction to the node; its refusals are passed on as they are."""
-    answer = call_rpc(rpc, "tx_send", [build.encode_transaction(tx)])
-    expected = compute_tx_id(tx).hex()
-    if not isinstance(answer, dict) or answer.get("id") != expected:
-        fail("bad-response", f"the node took transaction {expected} but named another: {answer!r:.200}")
+def send_signed(rpc: str, tx: Transaction) -> None:
+    """Send a signed transaction."""
+    from inos.client.blocking_client import BlockingClient
+
+    with BlockingClient(rpc) as client:
+        client.send_transaction(tx)
 
 
 def wait_included(rpc: str, tx: Transaction, limit_s: float = WAIT_S) -> int:
-    """The height of the block that has the transaction, once there is one.
+    """Return the height of the block that has the transaction, once there is one.
 
     Raises:
         CommandError: "not-included" after `limit_s` seconds.
@@ -49,35 +91,39 @@ def wait_included(rpc: str, tx: Transaction, limit_s: float = WAIT_S) -> int:
         if found.get("height") is not None:
             return int(found["height"])
         time.sleep(POLL_S)
-    fail("not-included", f"{tx_id} waits still, after {limit_s:.0f} s", f"see later: inos wallet transaction {tx_id}")
+    fail("not-included", f"{tx_id} still waits after {limit_s:.0f} s", f"see later: inos wallet transaction {tx_id}")
 
 
-def describe_transaction(net: Network, tx: Transaction) -> dict[str, Any]:
-    """A signed transaction as people and `broadcast` read it; amounts in nano."""
+def describe_transaction(network: Network, tx: Transaction) -> dict[str, Any]:
+    """Return a signed transaction as `sign` writes it and `broadcast` reads it; amounts are nano."""
     shown: dict[str, Any] = {
-        "network": net.name,
+        "network": network.name,
         "chain_id": tx.chain_id,
         "id": compute_tx_id(tx).hex(),
-        "from": encode_address(net.hrp, get_sender(tx)),
+        "from": encode_address(network.hrp, get_sender(tx)),
         "nonce": tx.nonce,
         "fee": str(tx.fee),
     }
     if isinstance(tx.payload, Transfer):
-        receiver = encode_address(net.hrp, Address(tx.payload.to))
+        receiver = encode_address(network.hrp, Address(tx.payload.to))
         shown |= {"to": receiver, "amount": str(tx.payload.amount)}
     return shown | {"hex": build.encode_transaction(tx)}
 
 
-def print_transaction(net: Network, tx: Transaction, *, as_json: bool, height: int | None = None) -> None:
-    """Say what was sent, and which block has it."""
+def print_transaction(network: Network, tx: Transaction, *, as_json: bool, height: int | None = None) -> None:
+    """Print what was sent, and the height of the block that has it where that is known."""
     if as_json:
-        print_json(describe_transaction(net, tx) | ({} if height is None else {"height": height}))
+        print_json(describe_transaction(network, tx) | ({} if height is None else {"height": height}))
     else:
         print(f"sent {compute_tx_id(tx).hex()}{'' if height is None else f', in block {height}'}")
 
 
 def read_transaction(file: Path) -> Transaction:
-    """From what `sign` wrote, or from bare hex."""
+    """Return a transaction from what `sign` wrote, or from bare hex.
+
+    Raises:
+        CommandError: "file-unreadable", "bad-transaction". WalletError: the hex is not a transaction.
+    """
     try:
         with file.expanduser().open("rb") as stream:
             text = stream.read(MAX_TX_FILE_BYTES + 1).decode("utf-8").strip()

@@ -1,15 +1,16 @@
-"""What the wallet's commands (and others that sign) share: options, passwords, wallets on disk, the node's view."""
+"""What the commands that sign share: wallets on disk, passwords, the node's view of an account, confirmation."""
 
 import os
 import stat
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import typer
 from msgspec import Struct
 
-from inos.cli.common.output import call_rpc, fail, print_warning
+from inos.cli.common.output import fail, print_warning
+from inos.cli.common.remote import call_rpc
 from inos.genesis import Network
 from inos.primitives.units import Address, Nano, parse_credits
 from inos.wallet import addresses, keys, keystore, store
@@ -19,24 +20,11 @@ from inos.wallet.keys import Key
 
 MAX_SECRET_FILE_BYTES: Final = 4096
 SCRYPT_COST = keystore.ScryptCost()
-"""Cost of new keystores; tests put a smaller one here."""
-
-WalletOption = Annotated[str, typer.Option("--wallet", "-w", metavar="NAME", help="Which wallet.")]
-WalletDirOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--wallet-dir", envvar="INOS_WALLET_DIR", metavar="DIR", help="Where wallets lie.", show_default=False
-    ),
-]
-PasswordFileOption = Annotated[
-    Path | None,
-    typer.Option("--password-file", metavar="FILE", help="Read the password from a file instead of asking."),
-]
-IndexOption = Annotated[int, typer.Option("--index", min=0, help="Which of the wallet's addresses, counted from 0.")]
+"""Cost of new keystores; tests replace it by a smaller one."""
 
 
 def get_wallet_dir(chosen: Path | None) -> Path:
-    """The directory asked for, or $XDG_DATA_HOME/inos/wallets, ~/.local/share/inos/wallets by default."""
+    """Return the directory that was chosen; by default $XDG_DATA_HOME/inos/wallets or ~/.local/share/inos/wallets."""
     if chosen is not None:
         return chosen.expanduser()
     base = os.environ.get("XDG_DATA_HOME", "")
@@ -44,7 +32,10 @@ def get_wallet_dir(chosen: Path | None) -> Path:
 
 
 def read_secret_file(path: Path, what: str) -> str:
-    """A secret's text without its trailing newline; warns where others may read the file.
+    """Return a secret's text without its trailing newline; warn where other users may read the file.
+
+    Args:
+        what: what the file holds, for messages.
 
     Raises:
         CommandError: "file-unreadable", or "empty-secret".
@@ -58,7 +49,7 @@ def read_secret_file(path: Path, what: str) -> str:
     except UnicodeDecodeError:
         fail("file-unreadable", f"the {what} in {path} is not UTF-8 text")
     if stat.S_ISREG(mode) and mode & 0o077:
-        print_warning(f"others on this machine can read {path}; make it yours alone with: chmod 600 {path}")
+        print_warning(f"other users of this machine can read {path}; restrict it with: chmod 600 {path}")
     text = text.removesuffix("\n").removesuffix("\r")
     if not text:
         fail("empty-secret", f"the {what} in {path} is empty")
@@ -68,7 +59,7 @@ def read_secret_file(path: Path, what: str) -> str:
 
 
 def read_password(file: Path | None, *, confirm: bool) -> str:
-    """The password from a file or by prompt on stderr; asked twice with `confirm`."""
+    """Return the password from a file, or ask for it on stderr; ask twice with `confirm`."""
     if file is not None:
         return read_secret_file(file, "password")
     text = typer.prompt("Password", hide_input=True, confirmation_prompt=confirm, err=True)
@@ -76,7 +67,7 @@ def read_password(file: Path | None, *, confirm: bool) -> str:
 
 
 class OpenWallet(Struct, frozen=True):
-    """A wallet on disk and one of its addresses; its key only when it is asked for."""
+    """A wallet on disk and one of its addresses; the wallet is unlocked only when its key is needed."""
 
     path: Path
     data: bytes
@@ -85,14 +76,18 @@ class OpenWallet(Struct, frozen=True):
     password_file: Path | None
 
     def get_address(self) -> Address:
-        """The wallet's address: number 0 stands in the file, any other needs the password."""
+        """Return the wallet's address; number 0 is in the file, and any other needs the password."""
         if self.index > 0:
             return self.unlock().address
         info = keystore.read_info(self.data)
         return addresses.decode_address(info.hrp, info.address)
 
     def unlock(self) -> Key:
-        """The key of this wallet's address; errors as `keystore.decode_keystore`."""
+        """Return the key of the wallet's address.
+
+        Raises:
+            WalletError: as `keystore.decode_keystore`; "keystore-damaged".
+        """
         secret = keystore.decode_keystore(self.data, read_password(self.password_file, confirm=False))
         first = keys.derive_key(secret.phrase, passphrase=secret.passphrase)
         info = keystore.read_info(self.data)
@@ -106,13 +101,21 @@ class OpenWallet(Struct, frozen=True):
 def open_wallet(
     directory: Path | None, name: str, network: Network, *, index: int = 0, password_file: Path | None = None
 ) -> OpenWallet:
-    """The wallet `name`, not yet unlocked; "keystore-missing" where there is none."""
+    """Return a wallet by its name, still locked.
+
+    Raises:
+        WalletError: "keystore-missing".
+    """
     path = store.get_path(get_wallet_dir(directory), name)
     return OpenWallet(path, store.read_keystore(path), index, network, password_file)
 
 
 def parse_amount(text: str, what: str) -> Nano:
-    """Credits on the command line as nano; "bad-amount"."""
+    """Return credits of the command line as nano.
+
+    Raises:
+        CommandError: "bad-amount".
+    """
     try:
         return parse_credits(text)
     except ValueError as error:
@@ -120,8 +123,12 @@ def parse_amount(text: str, what: str) -> Nano:
 
 
 def get_account(url: str, address: str) -> dict[str, Any]:
-    """What the node says of an account, with the fields this program reads checked."""
-    account = call_rpc(url, "state_getAccount", [address])
+    """Return an account as the node answers it, with the members that this program reads checked.
+
+    Raises:
+        CommandError: "bad-response".
+    """
+    account = call_rpc(url, "state_getAccount", {"address": address})
     try:
         return dict(account) | {
             "nonce": int(account["nonce"]),
@@ -129,16 +136,16 @@ def get_account(url: str, address: str) -> dict[str, Any]:
             "balance": str(int(account["balance"])),
         }
     except (KeyError, TypeError, ValueError):
-        fail("bad-response", f"the node at {url} described the account in a way this program does not know")
+        fail("bad-response", f"the node at {url} described the account in a way that this program does not know")
 
 
 def to_view(account: dict[str, Any]) -> AccountView:
-    """The account as the builder needs it: the next nonce counts what waits in the node's pool."""
+    """Return what the builder of transactions needs of an account; the next nonce counts those in the node's pool."""
     return AccountView(nonce=account["pending_nonce"], balance=Nano(int(account["balance"])))
 
 
 def find_mismatch(url: str, network: Network) -> str | None:
-    """What is wrong with the node's network, or None where it is `network`."""
+    """Return how the node's network differs from `network`, or None."""
     version = call_rpc(url, "node_version")
     if not isinstance(version, dict):
         fail("bad-response", f"the node at {url} does not say which network it is on")
@@ -151,7 +158,11 @@ def find_mismatch(url: str, network: Network) -> str | None:
 
 
 def require_same_network(url: str, network: Network) -> None:
-    """Refuse to sign or send for another network than the node's; "other-network"."""
+    """Refuse to sign or send for another network than the node's.
+
+    Raises:
+        CommandError: "other-network".
+    """
     if mismatch := find_mismatch(url, network):
         fail(
             "other-network", mismatch, "give the node's genesis file or name with --network, or another node with --rpc"
@@ -159,13 +170,17 @@ def require_same_network(url: str, network: Network) -> None:
 
 
 def warn_other_network(url: str, network: Network) -> None:
-    """Say so where what is shown comes from another network than asked for."""
+    """Warn where the node that is shown is on another network than `network`."""
     if mismatch := find_mismatch(url, network):
         print_warning(mismatch)
 
 
 def confirm_or_stop(question: str, *, yes: bool) -> None:
-    """Ask on stderr unless `yes`; a no ends the command with "not-confirmed"."""
+    """Ask on stderr, unless `yes` is set.
+
+    Raises:
+        CommandError: "not-confirmed" where the answer is no.
+    """
     if yes:
         return
     print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)

@@ -1,5 +1,25 @@
-"""`inos job`: the commands about paid products."""
+"""`inos job`: products posted and fetched (`post`), jobs shown (`show`), jobs followed and proven (`follow`)."""
 
-from inos.cli.job.commands import app
+import typer
 
-__all__ = ["app"]
+from inos.cli.job import follow, post, show
+
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+
+
+@app.callback()
+def _job() -> None:
+    """Post a product to be multiplied, follow it, fetch its result and receipt. The product is X times W transposed."""
+
+
+app.command()(show.quote)
+app.command()(post.post)
+app.command("list")(show.list_jobs)
+app.command("show")(show.show_job)
+app.command()(show.history)
+app.command()(show.record)
+app.command()(follow.watch)
+app.command()(post.result)
+app.command()(follow.receipt)
+app.command()(post.dispute)
+app.command()(post.cancel)

@@ -1,5 +1,27 @@
-"""`inos wallet`: the commands about keys, balances and transfers."""
+"""`inos wallet`: keys and wallets (`keys`), accounts on the chain (`account`), payments (`send`), voters (`vote`)."""
 
-from inos.cli.wallet.commands import app
+import typer
 
-__all__ = ["app"]
+from inos.cli.wallet import account, keys, send, vote
+
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+
+
+@app.callback()
+def _wallet() -> None:
+    """Create and restore wallets, show balances, send credits. Keys never leave this machine."""
+
+
+app.command()(keys.create)
+app.command()(keys.restore)
+app.command("list")(keys.list_wallets)
+app.command()(keys.address)
+app.command()(account.balance)
+app.command()(account.history)
+app.command()(account.transaction)
+app.command()(send.send)
+app.command()(send.sign)
+app.command()(send.broadcast)
+app.command()(vote.vote)
+app.command()(vote.unvote)
+app.command()(vote.withdraw)

@@ -132,11 +132,11 @@ class CopyMaintenance:
     async def _try(self, id: MatrixId) -> None:
         """Check a matrix; if this node itself fails, only this check ends."""
         try:
-            await self._look_after(id)
+            await self._check_copies(id)
         except InosError as error:
             log.info("copies not checked", id=id.hex(), code=error.code, reason=error.message)
 
-    async def _look_after(self, id: MatrixId) -> None:
+    async def _check_copies(self, id: MatrixId) -> None:
         store = self._node.matrices.store
         info, retention = store.info(id), store.retention
         demand, is_promised = retention.get_demand(id), retention.is_promised(id)

@@ -44,7 +44,7 @@ async def grow(lab, core: NodeCore, voter: Voter | None, height: int) -> None:  
     while core.ledger.tip.header.height < height:
         await lab.extend(core, beneficiary=lab.alice.address)
         if voter is not None:
-            await voter._look()
+            await voter._step()
 
 
 async def test_evidence_is_sent_by_itself_and_burns_the_bond(quick, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -57,17 +57,17 @@ async def test_evidence_is_sent_by_itself_and_burns_the_bond(quick, tmp_path: Pa
         await core.votes.add(Vote(link, voter.key, signature))
     (evidence,) = core.votes.pool.get_evidence()
     reporter = Reporter(core, quick.worker.secret, Random(1))
-    await reporter._see_to(evidence)
+    await reporter._report_if_due(evidence)
     quick.clock.now += 10_000
-    await reporter._see_to(evidence)
-    await reporter._see_to(evidence)
+    await reporter._report_if_due(evidence)
+    await reporter._report_if_due(evidence)
     pool = [core.mempool.get(tx_id) for tx_id in core.mempool.list_ids()]
     (report,) = [tx for tx in pool if tx is not None and isinstance(tx.payload, ReportVoter)]
     before = core.ledger.state.get_account(quick.worker.address).balance
     await grow(quick, core, None, 10)
     assert core.ledger.state.get_voter(quick.alice.address) is None
     assert core.ledger.state.get_account(quick.worker.address).balance == before + BOND // 10 - report.fee
-    await reporter._see_to(evidence)
+    await reporter._report_if_due(evidence)
     assert not core.mempool.list_ids()
 
 

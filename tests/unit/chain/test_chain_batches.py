@@ -230,3 +230,22 @@ def test_past_states_and_readers_are_read_in_the_order_of_keys(tmp_path: Path):
     assert list(ledger.state.iterate(bytes([Kind.DEADLINE]), first)) == read[0][1:]
     assert list(StateView(Records(dict(ledger.iterate_records()))).iterate(bytes([Kind.DEADLINE]))) == read[0]
     ledger.close()
+
+
+def test_a_record_below_the_lowest_one_read_is_found(tmp_path: Path):
+    """A block taken off the chain brings back the front of a queue that was read from further on."""
+    ledger = Branch().open_ledger(tmp_path / "a")
+    staging = Staging(ledger._db)
+    state, prefix = StagedState(staging), bytes([Kind.DUE])
+    keys = [StateKey(prefix + bytes([n])) for n in range(5)]
+    staging.write({schema.state_key(key): b"1" for key in keys[1:]})
+    assert next(state.iterate(prefix))[0] == keys[1]
+    staging.write({schema.state_key(key): None for key in keys[1:3]})
+    staging.flush()
+    assert next(state.iterate(prefix))[0] == keys[3]
+    assert staging.get_floors()[StateKey(prefix)] == keys[3]
+    staging.write({schema.state_key(keys[0]): b"1"})
+    assert [key for key, _ in state.iterate(prefix)] == [keys[0], *keys[3:]]
+    staging.flush()
+    assert [key for key, _ in state.iterate(prefix)] == [keys[0], *keys[3:]]
+    ledger.close()

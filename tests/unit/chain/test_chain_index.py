@@ -61,7 +61,7 @@ def test_a_pledged_block_that_cannot_be_connected_is_not_the_best_header(index: 
 def test_what_waits_for_matrices_is_tried_again_though_another_branch_was_to_be_final(index: BlockIndex) -> None:
     connect(index, grow(index, index.genesis, 1))
     held, pledged = grow(index, index.genesis, 3), grow(index, index.genesis, 2)
-    index.set_held(held[0])
+    index.set_held(held[0], lacks_matrices=True)
     assert index.pledge(pledged[1])
     assert index.redeem()
     index.set_invalid(pledged[0], "bad-state-root", "once it was executed")
@@ -74,7 +74,7 @@ def test_what_waits_for_matrices_is_tried_again_though_another_branch_was_to_be_
 def test_headers_above_a_held_block_that_are_forgotten_are_not_the_best(index: BlockIndex) -> None:
     held = grow(index, index.genesis, 1)
     above = grow(index, held[0], 3, has_bodies=False)
-    index.set_held(held[0])
+    index.set_held(held[0], lacks_matrices=True)
     assert index.best_header is above[2]
     assert index.make_room(1) == [entry.id for entry in above]
     assert index.best_header is held[0]

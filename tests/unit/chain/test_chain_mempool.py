@@ -6,7 +6,7 @@ import time
 import msgspec
 import pytest
 
-from inos.chain.mempool import Mempool, MempoolLimits, PoolRejected
+from inos.chain.mempool import Mempool, MempoolLimits, PoolRejected, Refusal
 from inos.consensus.records import Account, account_key
 from inos.consensus.state import StateView
 from inos.primitives.blocks import Block
@@ -280,7 +280,7 @@ def test_what_cannot_be_executed_goes_first_whatever_it_pays() -> None:
     pool = Mempool(EASY, MempoolLimits(max_bytes=3 * size))
     refused, follower = pay(ALICE, 0, fee=90_000), pay(ALICE, 1, fee=80_000)
     add(pool, refused, follower, pay(BOB, 0, fee=5000))
-    pool.on_refused(compute_tx_id(refused), make_state())
+    pool.on_refused([Refusal(compute_tx_id(refused), "job-not-open")], make_state())
     add(pool, pay(CAROL, 0, fee=300))
     assert {tx.fee for tx in list_transactions(pool)} == {5000, 300}
     # One that would be idle itself displaces nothing that a block could take.

@@ -35,9 +35,9 @@ class FakeLane:
         self.sent.append(payload)
 
 
-def make_payee(node: Any, *, spendable: int = 0, lacks: bool = False, **settings: Any) -> tuple[Payout, FakeLane]:
-    desk, lane = SimpleNamespace(lacks_capital=lacks, compute_spendable=lambda: Nano(spendable)), FakeLane()
-    return Payout(node, replace(SETTINGS, **settings), desk, lane), lane  # type: ignore[arg-type]
+def make_payout(node: Any, *, spendable: int = 0, lacks: bool = False, **settings: Any) -> tuple[Payout, FakeLane]:
+    jobs, queue = SimpleNamespace(lacks_capital=lacks, compute_spendable=lambda: Nano(spendable)), FakeLane()
+    return Payout(node, replace(SETTINGS, **settings), jobs, queue), queue  # type: ignore[arg-type]
 
 
 async def get_beneficiary(payout: Payout) -> Address:
@@ -46,35 +46,35 @@ async def get_beneficiary(payout: Payout) -> Address:
 
 async def test_blocks_go_to_the_payee(node: Any) -> None:
     node.accounts[WORKER] = Account()
-    assert await get_beneficiary(make_payee(node)[0]) == PAID
+    assert await get_beneficiary(make_payout(node)[0]) == PAID
 
 
 async def test_a_worker_without_the_bond_for_a_job_gets_the_block(node: Any) -> None:
     node.accounts[WORKER] = Account()
-    assert await get_beneficiary(make_payee(node, lacks=True)[0]) == WORKER
+    assert await get_beneficiary(make_payout(node, lacks=True)[0]) == WORKER
 
 
 async def test_surplus_is_passed_on_and_the_capital_kept(node: Any) -> None:
     capital = CAPITAL_BONDS * node.params.min_bond
     assert compute_capital(node.params) == capital
-    payee, lane = make_payee(node, spendable=5 * capital)
-    await payee.tend()
-    assert lane.sent == [Transfer(PAID, 4 * capital - 2 * 1000)]
+    payout, queue = make_payout(node, spendable=5 * capital)
+    await payout.advance()
+    assert queue.sent == [Transfer(PAID, 4 * capital - 2 * 1000)]
 
 
 @pytest.mark.parametrize("case", ["too little", "wanted for a job", "one under way"])
 async def test_nothing_is_passed_on(node: Any, case: str) -> None:
     capital = compute_capital(node.params)
-    payee, lane = make_payee(
+    payout, queue = make_payout(
         node, spendable=(2 if case == "too little" else 9) * capital, lacks=case == "wanted for a job"
     )
-    lane.is_waiting = case == "one under way"
-    await payee.tend()
-    assert lane.sent == []
+    queue.is_waiting = case == "one under way"
+    await payout.advance()
+    assert queue.sent == []
 
 
 async def test_a_worker_that_is_the_payee_passes_nothing_on(node: Any) -> None:
-    payee, lane = make_payee(node, spendable=10**15, beneficiary=WORKER)
-    await payee.tend()
-    assert lane.sent == []
-    assert await get_beneficiary(payee) == WORKER
+    payout, queue = make_payout(node, spendable=10**15, beneficiary=WORKER)
+    await payout.advance()
+    assert queue.sent == []
+    assert await get_beneficiary(payout) == WORKER

@@ -41,7 +41,7 @@ async def grow(lab, core: NodeCore, voter: Voter | None, height: int) -> None:  
     while core.ledger.tip.header.height < height:
         await lab.extend(core, beneficiary=lab.alice.address)
         if voter is not None:
-            await voter._look()
+            await voter._step()
 
 
 async def test_a_voter_registers_by_itself_and_finalizes_its_chain(quick, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
@@ -101,7 +101,7 @@ async def test_a_restart_votes_on_without_contradicting_itself(quick, tmp_path: 
         await grow(quick, core, voter, 10)
         assert voter.get_status().votes == 1
     with make_voter(core, tmp_path, quick.alice.secret) as again:
-        await again._look()
+        await again._step()
         assert again.get_status().votes == 1, "the same vote is told again, for it may have been lost"
         await grow(quick, core, again, 16)
         assert len(again._journal.signed) == 2

@@ -7,7 +7,7 @@ import pytest
 
 from inos import work
 from inos.consensus.records import JobState
-from inos.core.matrices.needs import SETTLED_EPOCHS, list_needs
+from inos.core.matrices.needs import list_needs
 from inos.core.node_core import NodeCore
 from inos.mesh.errors import MeshError
 from inos.primitives.transactions import CancelJob, JobMode, PostJob, compute_tx_id
@@ -39,7 +39,7 @@ async def test_needs_follow_a_job_from_the_pool_to_some_epochs_after_its_settlem
         await lab.extend(core)
     assert mode is JobMode.CHECKED or core.ledger.tip.header.height > core.params.challenge_window
     assert settled is not None
-    while core.ledger.tip.header.height < settled.closed_at + SETTLED_EPOCHS * core.params.epoch_blocks:
+    while core.ledger.tip.header.height < settled.closed_at + core.params.result_depth:
         assert list_kept(core) == frozenset()
         assert list_needs(core.ledger, core.mempool).late == {x, w, y}
         assert all(core.matrices.store.retention.is_promised(matrix) for matrix in (x, w, y))

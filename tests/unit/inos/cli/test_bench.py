@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from inos.bench.floats import measure_floats, show_floats
+from inos.bench.floats import describe_floats, measure_floats
 from inos.cli.main import app
 
 SHAPE = ("--shape", "40x50x1100", "--rounds", "1", "--threads", "1")
@@ -52,7 +52,7 @@ def test_floats_are_timed_and_their_errors_found() -> None:
     assert found.certified_s > 0
     assert 0 < found.certified_error <= 1.6
     assert found.certified_error <= found.numpy_error
-    assert "side 130" in show_floats(found)
+    assert "side 130" in describe_floats(found)
 
 
 def test_challenges_at_every_depth() -> None:

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from inos.cli import main as cli
 from inos.cli.common import wallets as _wallets
-from inos.cli.job.market import _describe_state
+from inos.cli.job.follow import _describe_state
 from inos.genesis.loading import derive_devnet, load_network
 from inos.primitives.units import Nano, TimeMs
 from inos.rpc import RpcServer
@@ -215,7 +215,7 @@ async def test_an_optimistic_job_with_a_bond_of_its_own(run: Run, node: FakeNode
 def test_what_a_watched_job_tells() -> None:
     found = {"worker": "dinos1w", "claim": {"expires_at": 90}, "x": {"rows": 1000}, "rows_done": None, "closed_at": 91}
     assert _describe_state("claimed", found) == "claimed by dinos1w, to be delivered by height 90"
-    assert _describe_state("claimed", found | {"rows_done": 499}).endswith("; 45 % of its rows made here")
+    assert _describe_state("claimed", found | {"rows_done": 499}).endswith("; 45 % of its rows made by this node")
     assert "paid at height 90 unless it is shown wrong" in _describe_state("delivered", found)
     assert _describe_state("disputed", found) == "disputed: a jury decides about the result of dinos1w"
     assert "the reward was burned" in _describe_state("undecided", found)

@@ -79,7 +79,7 @@ class Session:
 def test_keys_and_kinds_stay(inos_devnet: TestChain, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(1)
-    for name in "XW":
+    for name in "XWZ":
         np.save(f"{name}.npy", rng.integers(-64, 64, (32, 1024), np.int8))
     Path("password").write_text("pw\n")
     Path("password").chmod(0o600)
@@ -138,8 +138,7 @@ def test_keys_and_kinds_stay(inos_devnet: TestChain, tmp_path: Path, monkeypatch
     run("mesh pin", stored, *token)
     run("mesh unpin", stored, *token)
     run("mesh quota", "1G", *token)
-    np.save("unused.npy", rng.integers(-64, 64, (32, 1024), np.int8))
-    run("mesh drop", run("mesh put", "unused.npy")["id"], *token)
+    run("mesh drop", run("mesh put", "Z.npy")["id"], *token)
     run("finality status")
     run("finality import", "X.npy", "--data-dir", str(tmp_path / "stopped"), code=1)
     run("genesis list")
@@ -160,7 +159,7 @@ def test_keys_and_kinds_stay(inos_devnet: TestChain, tmp_path: Path, monkeypatch
     run("db export", "chain", *place)
     run("db import", "chain", "--data-dir", str(tmp_path / "taken"), "--network", str(made.network))
 
-    refused = {"job cancel", "wallet vote", "finality import"}
+    refused = {"job cancel", "job dispute", "wallet vote", "finality import"}
     assert run.shapes.keys() - {"errors"} == list_json_commands() - refused
     assert run.shapes["errors"] == {"error": {"code": "str", "message": "str", "hint": "str"}}
     if os.environ.get("INOS_RECORD"):

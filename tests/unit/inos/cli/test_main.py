@@ -12,7 +12,7 @@ import typer
 from typer.testing import CliRunner
 
 from inos.cli import main as cli
-from inos.cli.common import output as _common
+from inos.cli.common import options as _common
 from inos.primitives.errors import InosError
 
 runner = CliRunner()
@@ -83,7 +83,7 @@ def test_errors_as_json_are_all_there_is(monkeypatch: pytest.MonkeyPatch) -> Non
         (ExceptionGroup("g", [ExceptionGroup("h", [InosError("inner", "deep down")])]), "error [inner]: deep down"),
         (ConnectionRefusedError(111, "Connection refused"), "inos node --network devnet"),
         (FileNotFoundError(2, "No such file or directory", "x.npy"), "x.npy: No such file or directory"),
-        (TimeoutError(), "no answer in time"),
+        (TimeoutError(), "no answer came in time"),
     ],
 )
 def test_other_errors_people_cause(error: Exception, text: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,6 @@ from typer.testing import CliRunner
 
 from inos import work
 from inos.cli import main as cli
-from inos.cli.common import rows as _rows
 from inos.core.matrices.service import MatrixService
 from inos.core.threads import Threads
 from inos.mesh.store import MatrixStore
@@ -71,7 +70,7 @@ async def test_list_and_status(server: RpcServer, node: Any) -> None:
     node.store.retention.set_needed([MatrixId(bytes.fromhex(IDS[1]))])
     shown = (await run(server, "list")).stdout
     assert "40 x 1500 int8" in shown
-    assert f"{bytes(32).hex()}  pinned, and not here yet" in shown
+    assert f"{bytes(32).hex()}  pinned, and not fetched yet" in shown
     listed = json.loads((await run(server, "list", "--limit", "2", "--json")).stdout)
     assert [each["id"] for each in listed["matrices"]] == sorted(IDS)[:2]
     assert listed["next"]
@@ -99,14 +98,17 @@ async def test_pin_drop_and_quota(server: RpcServer, node: Any, tmp_path: Path) 
     assert node.store.list_ids() == [bytes.fromhex(IDS[0])]
     assert "store-full" in (await steer(server, tmp_path, "quota", "10")).output
     assert "no limit" in (await steer(server, tmp_path, "quota", "default")).stdout
-    assert "not pinned any more" in (await steer(server, tmp_path, "unpin", IDS[0])).stdout
+    assert "unpinned" in (await steer(server, tmp_path, "unpin", IDS[0])).stdout
     assert "was not pinned" in (await steer(server, tmp_path, "unpin", IDS[0])).stdout
     for bad in (("pin", "12"), ("quota", "many"), ("drop", "z" * 64)):
         assert "bad-" in (await steer(server, tmp_path, *bad)).output
 
 
 async def test_put_and_get_in_slices(server: RpcServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_rows, "SLICE_BYTES", 30_000)
+    monkeypatch.setattr("inos.client.sender.WHOLE_BYTES", 30_000)
+    monkeypatch.setattr("inos.rpc.methods.mesh.matrices.MAX_ANSWER_BYTES", 30_000)
+    for module in ("uploads", "downloads"):
+        monkeypatch.setattr(f"inos.client.{module}.CHUNK_BYTES", 30_000)
     np.save(tmp_path / "x.npy", ARRAYS[0])
     assert (await run(server, "put", str(tmp_path / "x.npy"))).stdout.strip() == IDS[0]
     assert (await run(server, "put", str(tmp_path / "x.npy"))).stdout.strip() == IDS[0]

@@ -36,9 +36,9 @@ async def run(server: RpcServer, *arguments: str) -> Any:
 async def test_status(server: RpcServer) -> None:
     result = await run(server, "status")
     assert result.exit_code == 0
-    assert "no: peers asked to dial back could not" in result.stdout
+    assert "no, peers that were asked to dial back could not" in result.stdout
     assert "3 of 8 in 3 groups" in result.stdout
-    assert "2 reached, 7 heard of" in result.stdout
+    assert "2 reached before, 7 not tried yet" in result.stdout
     assert json.loads((await run(server, "status", "--json")).stdout)["reachability"] == "private"
 
 
@@ -83,7 +83,7 @@ async def test_addresses_need_the_token(server: RpcServer, node: FakeNode, tmp_p
     assert (await run(server, "addresses")).exit_code == 1
     result = await run(server, "addresses", "--data-dir", str(tmp_path))
     assert result.exit_code == 0
-    assert result.stdout.splitlines()[1].endswith("reached")
+    assert result.stdout.splitlines()[1].endswith("reached before")
     assert "failed attempts: 1" in result.stdout
     assert "2 of 2 addresses" in result.stdout
 

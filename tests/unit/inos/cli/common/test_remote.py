@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from inos.cli.common.output import DEFAULT_RPC, CommandError
+from inos.cli.common.options import DEFAULT_RPC
+from inos.cli.common.output import CommandError
 from inos.cli.common.remote import find_remote
 
 NODE, TYPED, SET = "http://127.0.0.1:11", "http://127.0.0.1:12", "http://127.0.0.1:13"

@@ -8,13 +8,17 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from typer.testing import CliRunner
 
 from inos.cli import main as cli
-from inos.cli.common import output as _common
 from inos.cli.common import wallets as _wallets
+from inos.cli.common.remote import call_rpc
+from inos.client import models
+from inos.client.errors import RemoteError
 from inos.genesis import load_network
+from inos.genesis.loading import read_genesis
 from inos.primitives.codec import decode
 from inos.primitives.transactions import (
     RegisterVoter,
@@ -28,6 +32,7 @@ from inos.primitives.transactions import (
 from inos.primitives.units import Address
 from inos.wallet.addresses import decode_address, encode_address
 from inos.wallet.keystore import ScryptCost
+from support.client_models import make_model
 from support.voters import get_bls_key, prove
 
 DEV_PHRASE = "test test test test test test test test test test test junk"
@@ -35,12 +40,23 @@ TO = encode_address("dinos", Address(b"\x22" * 20))
 runner = CliRunner()
 
 
+def answer(kind: type[msgspec.Struct], **given: Any) -> dict[str, Any]:
+    """Make the JSON of a result, of the members given."""
+    return dict(msgspec.to_builtins(make_model(kind))) | given
+
+
 class StubNode:
     """Answers the methods the wallet calls, and remembers what was sent."""
 
     def __init__(self) -> None:
         network = load_network("devnet")
-        self.version = {"network": "devnet", "chain_id": network.params.chain_id, "genesis": network.genesis_id.hex()}
+        self.version = answer(
+            models.NodeVersion,
+            network="devnet",
+            hrp=network.hrp,
+            chain_id=network.params.chain_id,
+            genesis=network.genesis_id.hex(),
+        )
         self.balance = 10 * 10**9
         self.nonce = 3
         self.calls: list[tuple[str, Any]] = []
@@ -54,13 +70,24 @@ class StubNode:
         self.calls.append((method, params))
         if method == "node_version":
             return self.version
+        if method == "chain_getParams":
+            document = read_genesis("devnet")
+            network = {"network": "devnet", "chain_id": self.version["chain_id"]}
+            return document.params.model_dump() | network
         if method == "state_getAccount":
-            shown = {"address": params[0], "nonce": 1, "pending_nonce": self.nonce, "balance": str(self.balance)}
-            return shown | {"bonded": "500000000", "merit": "12", "reputation": "34", "height": 9}
+            return answer(
+                models.Account,
+                address=params["address"],
+                pending_nonce=self.nonce,
+                balance=str(self.balance),
+                bonded="500000000",
+                merit="12",
+                reputation="34",
+            )
         if method == "tx_estimateFee":
-            return {"fee": "1000"}
+            return answer(models.FeeEstimate, fee="1000")
         if method == "tx_send":
-            tx = decode(Transaction, bytes.fromhex(params[0]), limit=4096)
+            tx = decode(Transaction, bytes.fromhex(params["hex"]), limit=4096)
             self.sent.append(tx)
             return {"id": compute_tx_id(tx).hex()}
         if method == "state_getHistory":
@@ -253,9 +280,9 @@ def test_balance_of_wallets_and_addresses(run: Cli, node: StubNode) -> None:
     address = run.restore()
     done = run("balance", "--rpc", node.url)
     assert done.stdout.splitlines()[:2] == ["10 credits", "bonded     0.5 credits"]
-    assert node.calls[-1] == ("state_getAccount", [address])
+    assert node.calls[-1] == ("state_getAccount", {"address": address})
     assert json.loads(run("balance", TO, "--rpc", node.url, "--json").stdout)["balance"] == "10000000000"
-    assert node.calls[-1] == ("state_getAccount", [TO])
+    assert node.calls[-1] == ("state_getAccount", {"address": TO})
     assert run("balance", "default", "--rpc", node.url).exit_code == 0
     assert run.fails("balance", TO[:-1] + "q", "--rpc", node.url) == "bad-checksum"
 
@@ -413,8 +440,8 @@ def test_answers_of_nodes_that_are_none(run: Cli, node: StubNode) -> None:
 
 
 def test_refusals_of_the_node_pass_through(node: StubNode) -> None:
-    with pytest.raises(_common.CommandError, match="the node refused nothing_here: there is no such method") as caught:
-        _common.call_rpc(node.url, "nothing_here")
+    with pytest.raises(RemoteError, match="the node refused nothing_here: there is no such method") as caught:
+        call_rpc(node.url, "nothing_here")
     assert caught.value.code == "method-not-found"
 
 

@@ -1,0 +1,54 @@
+"""The machine that is measured, and the memory of processes on it."""
+
+import platform
+from pathlib import Path
+from typing import Final
+
+_CPUINFO: Final = Path("/proc/cpuinfo")
+
+
+def describe_machine() -> dict[str, str]:
+    """Return the processor, the system, and the versions of what multiplies."""
+    import numpy
+
+    machine = {
+        "processor": _find_processor(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "numpy": numpy.__version__,
+    }
+    try:
+        import torch
+
+        machine["torch"] = str(torch.__version__)
+    except ImportError:
+        pass
+    return machine
+
+
+def _find_processor() -> str:
+    if _CPUINFO.exists():
+        for line in _CPUINFO.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or "unknown"
+
+
+def read_memory_mb(pid: int, field: str) -> float:
+    """Return VmRSS (now) or VmHWM (at most) of a process in 10^6 bytes; 0 where the system does not say."""
+    try:
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith(field):
+                return int(line.split()[1]) * 1024 / 1e6
+    except OSError:
+        return 0.0
+    return 0.0
+
+
+def list_children(pid: int) -> list[int]:
+    """Return the processes that a process started; empty where the system does not say."""
+    try:
+        threads = Path(f"/proc/{pid}/task").glob("*/children")
+        return [int(text) for thread in threads for text in thread.read_text().split()]
+    except OSError:
+        return []

@@ -1,0 +1,254 @@
+"""`inos job post`, `result`, `dispute`, `cancel`: products ordered, fetched, contested and taken back."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from inos.cli.common.npy_files import check_writable, open_matrix
+from inos.cli.common.options import (
+    DEFAULT_NETWORK,
+    DEFAULT_RPC,
+    DEFAULT_WALLET,
+    IndexOption,
+    JobArgument,
+    JsonOption,
+    NetworkOption,
+    PasswordFileOption,
+    RpcOption,
+    TimeoutOption,
+    WalletDirOption,
+    WalletOption,
+    YesOption,
+)
+from inos.cli.common.output import fail, print_json
+from inos.cli.common.progress import make_progress
+from inos.cli.common.remote import call_rpc
+from inos.cli.common.wallets import OpenWallet, confirm_or_stop, open_wallet, parse_amount, require_same_network
+from inos.cli.job.follow import CLOSED
+from inos.cli.job.show import describe_burn
+from inos.client.blocking_client import BlockingClient
+from inos.client.client import DEFAULT_JOB_TIMEOUT_S, Mode
+from inos.client.operands import check_shapes, to_operand
+from inos.genesis import load_network
+from inos.primitives.units import Nano, format_credits
+from inos.wallet import build
+from inos.wallet.addresses import encode_address
+from inos.wallet.keys import Key
+
+WaitOption = Annotated[bool, typer.Option("--wait", help="Wait until the job is settled.")]
+
+
+def post(
+    x: Annotated[Path, typer.Argument(metavar="X.npy", help="X: m x k integers in -64 .. 63.")],
+    w: Annotated[Path, typer.Argument(metavar="W.npy", help="W: n x k integers in -64 .. 63, one row per output.")],
+    reward: Annotated[
+        str | None,
+        typer.Option("--reward", metavar="CREDITS", help="The reward, such as 1.5. Default: as `inos job quote`."),
+    ] = None,
+    bond: Annotated[
+        str | None,
+        typer.Option("--bond", metavar="CREDITS", help="The bond a worker must lock. Default: the least allowed."),
+    ] = None,
+    max_burn: Annotated[
+        str | None,
+        typer.Option("--max-burn", metavar="CREDITS", help="The most to burn. Default: half more than today's price."),
+    ] = None,
+    lifetime: Annotated[
+        int | None,
+        typer.Option(
+            "--lifetime", min=1, metavar="BLOCKS", help="Blocks until the job expires. Default: the most allowed."
+        ),
+    ] = None,
+    mode: Annotated[
+        str | None,
+        typer.Option(
+            "--mode",
+            metavar="checked|optimistic",
+            help="Checked by every node, or paid unless somebody contests it. Default: the cheaper one.",
+        ),
+    ] = None,
+    wait: WaitOption = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="Y.npy", help="Write the product to this file; implies --wait."),
+    ] = None,
+    timeout: TimeoutOption = DEFAULT_JOB_TIMEOUT_S,
+    wallet: WalletOption = DEFAULT_WALLET,
+    index: IndexOption = 0,
+    network: NetworkOption = DEFAULT_NETWORK,
+    wallet_dir: WalletDirOption = None,
+    password_file: PasswordFileOption = None,
+    rpc: RpcOption = DEFAULT_RPC,
+    yes: YesOption = False,
+    json_: JsonOption = False,
+) -> None:
+    """Post a job. Both matrices and the balance are checked before anything is sent."""
+    x8, w8 = to_operand(open_matrix(x), str(x)), to_operand(open_matrix(w), str(w))
+    check_shapes(x8, w8)
+    asked: dict[str, Any] = {"m": x8.shape[0], "n": w8.shape[0], "k": x8.shape[1], "mode": _read_mode(mode)}
+    if reward is not None:
+        asked["reward"] = str(parse_amount(reward, "the reward"))
+    stake = parse_amount(bond, "the bond") if bond is not None else None
+    most = parse_amount(max_burn, "the highest burn") if max_burn is not None else None
+    if output is not None:
+        output = check_writable(output)
+    net = load_network(network)
+    key = _unlock(open_wallet(wallet_dir, wallet, net, index=index, password_file=password_file), rpc)
+    quote = call_rpc(rpc, "job_quote", asked | {"poster": encode_address(net.hrp, key.address)})
+    nano = Nano(int(asked.get("reward") or quote["suggested_reward"]))
+    question = (
+        f"Post {x} times {w} transposed for {format_credits(nano)} credits, and burn {describe_burn(quote)}?\n"
+        f"The job is {quote['mode']}: {quote['mode_reason']}. Post it?"
+    )
+    confirm_or_stop(question, yes=yes or json_)
+    with BlockingClient(rpc, wallet=key) as client:
+        job = client.post_job(
+            x8,
+            w8,
+            reward_nano=nano,
+            bond=stake,
+            max_burn=most,
+            lifetime=lifetime,
+            mode=quote["mode"],
+            on_progress=make_progress("sent", is_quiet=json_),
+        )
+        if wait or output is not None:
+            _finish(client, job, output, timeout, as_json=json_)
+        elif json_:
+            print_json({"id": job})
+        else:
+            print(f"posted {job}\nits result, once settled: inos job result {job} -o Y.npy")
+
+
+def _finish(client: BlockingClient, job: str, output: Path | None, timeout_s: float, *, as_json: bool) -> None:
+    """Wait until a job is settled; where a file is given, until its product is delivered, and save that."""
+    if not as_json:
+        print(f"posted {job}, waiting for its result", flush=True)
+    if output is None:
+        done = client.wait_job(job, timeout_s)
+    else:
+        client.wait_result(job, timeout_s)
+        _save(client, job, output, as_json=as_json, auto_dispute=True)
+        done = client.job(job)
+    if as_json:
+        print_json(msgspec.to_builtins(done))
+        return
+    at = "" if done.closed_at is None else f" at height {done.closed_at}"
+    print(f"{done.state} {done.id}{at} by {done.worker}")
+    if output is not None:
+        print(f"checked and written to {output}")
+
+
+def result(
+    job: JobArgument,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="Y.npy", help="The file to write the product to.")],
+    wait: WaitOption = False,
+    timeout: TimeoutOption = DEFAULT_JOB_TIMEOUT_S,
+    rpc: RpcOption = DEFAULT_RPC,
+    json_: JsonOption = False,
+) -> None:
+    """Fetch a job's product, check it by Freivalds, and write it; an optimistic one as soon as it is delivered."""
+    path = check_writable(output)
+    with BlockingClient(rpc) as client:
+        if wait:
+            if not json_:
+                print(f"waiting for {job}", flush=True)
+            client.wait_job(job, timeout)
+        rows, cols = _save(client, job, path, as_json=json_)
+    if json_:
+        print_json({"id": job, "file": str(output), "rows": rows, "cols": cols, "is_checked": True})
+    else:
+        print(f"checked and written to {output}: {rows} x {cols} int32")
+
+
+def dispute(
+    job: JobArgument,
+    wallet: WalletOption = DEFAULT_WALLET,
+    index: IndexOption = 0,
+    network: NetworkOption = DEFAULT_NETWORK,
+    wallet_dir: WalletDirOption = None,
+    password_file: PasswordFileOption = None,
+    rpc: RpcOption = DEFAULT_RPC,
+    yes: YesOption = False,
+    json_: JsonOption = False,
+) -> None:
+    """Ask a jury about a delivered result that is wrong, or whose bytes nobody serves. It takes a stake."""
+    net = load_network(network)
+    found = call_rpc(rpc, "job_get", {"id": job})
+    if found["mode"] != "optimistic":
+        fail("wrong-mode", f"job {job} is {found['mode']}: every node checks its result before it is paid")
+    if found["state"] != "delivered":
+        hint = "a result can be disputed between its delivery and its payment"
+        fail("job-not-delivered", f"job {job} is {found['state']}", hint)
+    bond = int(found["bond"])
+    stake = build.compute_stake(net.params, bond, found["x"]["rows"], found["w"]["rows"], found["x"]["cols"])
+    key = _unlock(open_wallet(wallet_dir, wallet, net, index=index, password_file=password_file), rpc)
+    question = (
+        f"Stake {format_credits(stake)} credits, of which {format_credits(stake - bond)} are the jury's fee, on job "
+        f"{job} being wrong or unavailable?\nIf the jury finds it right, half of the fee is lost. Dispute it?"
+    )
+    confirm_or_stop(question, yes=yes)
+    with BlockingClient(rpc, wallet=key) as client:
+        tx = client.dispute(job)
+    if json_:
+        print_json({"id": tx, "job": job, "stake": str(stake), "fee": str(stake - bond)})
+    else:
+        print(f"sent {tx}; the jury's verdict: inos job watch {job}")
+
+
+def cancel(
+    job: JobArgument,
+    wallet: WalletOption = DEFAULT_WALLET,
+    index: IndexOption = 0,
+    network: NetworkOption = DEFAULT_NETWORK,
+    wallet_dir: WalletDirOption = None,
+    password_file: PasswordFileOption = None,
+    rpc: RpcOption = DEFAULT_RPC,
+    json_: JsonOption = False,
+) -> None:
+    """Cancel a job of your own that is not claimed or past its deadline; the reward comes back."""
+    net = load_network(network)
+    found = call_rpc(rpc, "job_get", {"id": job})
+    state, height = found["state"], call_rpc(rpc, "chain_head")["height"]
+    if state in CLOSED:
+        fail("job-closed", f"job {job} is {state} already")
+    if state != "open" and height < found["deadline"]:
+        hint = f"cancel it while it is open, or from block {found['deadline']} on; the chain is at {height}"
+        fail("job-not-open", f"job {job} is {state}", hint)
+    key = _unlock(open_wallet(wallet_dir, wallet, net, index=index, password_file=password_file), rpc)
+    own = encode_address(net.hrp, key.address)
+    if own != found["poster"]:
+        fail("not-the-poster", f"{found['poster']} posted job {job}, and this is {own}", "give the --wallet that did")
+    with BlockingClient(rpc, wallet=key) as client:
+        tx = client.cancel_job(job)
+    if json_:
+        print_json({"id": tx, "job": job})
+    else:
+        print(f"sent {tx}; the reward comes back when it is mined")
+
+
+def _save(
+    client: BlockingClient, job: str, output: Path, *, as_json: bool, auto_dispute: bool = False
+) -> tuple[int, ...]:
+    """Fetch a job's product into a file; return its shape."""
+    progress = make_progress("fetched", is_quiet=as_json)
+    try:
+        return client.save_result(job, output, auto_dispute=auto_dispute, on_progress=progress).shape
+    except OSError as error:
+        fail("file-unwritable", f"cannot write {output}: {error.strerror or error}")
+
+
+def _read_mode(text: str | None) -> Mode | None:
+    match text:
+        case None | "checked" | "optimistic":
+            return text
+        case _:
+            fail("bad-mode", f"{text!r} is not a mode of jobs", "write checked or optimistic")
+
+
+def _unlock(wallet: OpenWallet, rpc: str) -> Key:
+    """Return the key that pays, once the node is known to be on the wallet's network."""
+    require_same_network(rpc, wallet.network)
+    return wallet.unlock()

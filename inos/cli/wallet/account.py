@@ -1,0 +1,133 @@
+"""`inos wallet balance`, `history`, `transaction`: an account on the chain, as a node shows it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from inos.cli.common import wallets
+from inos.cli.common.options import (
+    DEFAULT_NETWORK,
+    DEFAULT_RPC,
+    DEFAULT_WALLET,
+    JsonOption,
+    NetworkOption,
+    RpcOption,
+    WalletDirOption,
+    WalletOption,
+)
+from inos.cli.common.output import fail, print_json
+from inos.cli.common.remote import call_rpc
+from inos.cli.common.transaction_status import describe_found, describe_status, get_head, list_pending
+from inos.genesis import Network, load_network
+from inos.primitives.units import format_credits
+from inos.wallet import store
+from inos.wallet.addresses import decode_address, encode_address
+
+AccountArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="[ADDRESS|WALLET]", help="An address or a wallet's name. Default: the wallet of --wallet."),
+]
+
+
+def balance(
+    account: AccountArgument = None,
+    wallet: WalletOption = DEFAULT_WALLET,
+    network: NetworkOption = DEFAULT_NETWORK,
+    wallet_dir: WalletDirOption = None,
+    rpc: RpcOption = DEFAULT_RPC,
+    json_: JsonOption = False,
+) -> None:
+    """Show an account's credits, bonds and reputation."""
+    net = load_network(network)
+    text = _resolve(account, wallet, net, wallet_dir)
+    wallets.warn_other_network(rpc, net)
+    found = wallets.get_account(rpc, text)
+    if json_:
+        print_json(found)
+        return
+    print(f"{format_credits(int(found['balance']))} credits")
+    if int(found.get("bonded") or 0):
+        print(f"bonded     {format_credits(int(found['bonded']))} credits")
+    if int(found.get("reputation") or 0):
+        print(f"reputation {format_credits(int(found['reputation']))} credits burned by jobs it settled")
+
+
+def history(
+    account: AccountArgument = None,
+    wallet: WalletOption = DEFAULT_WALLET,
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, max=1000, metavar="N", help="Show at most this many entries.")
+    ] = 20,
+    before: Annotated[
+        str | None, typer.Option("--before", metavar="NEXT", help="Continue behind the page that printed NEXT.")
+    ] = None,
+    network: NetworkOption = DEFAULT_NETWORK,
+    wallet_dir: WalletDirOption = None,
+    rpc: RpcOption = DEFAULT_RPC,
+    json_: JsonOption = False,
+) -> None:
+    """Show what moved on an account and why, newest first: the change of the balance, then that of the bonds."""
+    net = load_network(network)
+    text = _resolve(account, wallet, net, wallet_dir)
+    wallets.warn_other_network(rpc, net)
+    page = call_rpc(rpc, "state_getHistory", {"address": text, "limit": limit} | ({"before": before} if before else {}))
+    if not isinstance(page, dict) or not isinstance(page.get("entries"), list):
+        fail("bad-response", f"the node at {rpc} described the history in a way that this program does not know")
+    head = get_head(rpc)
+    for entry in page["entries"]:
+        entry["status"] = describe_status(int(entry["height"]), head)
+    pending = [] if before else list_pending(rpc, text)
+    if json_:
+        print_json(page | {"pending": pending})
+        return
+    if not page["entries"] and not pending:
+        print("no transactions yet")
+    for waiting in pending:
+        print(f"{'pending':>8}  {waiting['kind']:<20} {'':>16} {'':>16}  {waiting['id']}")
+    for entry in page["entries"]:
+        print("\n".join(_describe_entry(entry)))
+    if page.get("next") is not None:
+        print(f"more with: --before {page['next']}")
+
+
+def _describe_entry(entry: dict[str, Any]) -> Iterator[str]:
+    """Yield a line for each movement; a single one for an entry without movements, which only concerns the account."""
+    nothing = {"reason": entry.get("kind", ""), "balance": 0, "bonded": 0}
+    for movement in entry.get("movements") or [nothing]:
+        balance, bonded = (_describe_change(int(movement.get(name) or 0)) for name in ("balance", "bonded"))
+        reason, other = str(movement.get("reason", "")).replace("_", " "), movement.get("counterparty") or ""
+        yield (
+            f"{entry.get('height', ''):>8}  {reason:<20} {balance:>16} {bonded:>16}  "
+            f"{other}  {entry.get('id', '')}  {entry['status']}"
+        )
+
+
+def _describe_change(nano: int) -> str:
+    return f"{'+' if nano > 0 else ''}{format_credits(nano)}" if nano else ""
+
+
+def transaction(
+    id_: Annotated[str, typer.Argument(metavar="ID", help="The id that `send` printed, 64 hex digits.")],
+    rpc: RpcOption = DEFAULT_RPC,
+    json_: JsonOption = False,
+) -> None:
+    """Show whether a transaction is pending, included (with its depth), or final, which is never undone."""
+    found = call_rpc(rpc, "chain_getTransaction", {"id": id_})
+    if not isinstance(found, dict):
+        fail("bad-response", f"the node at {rpc} described the transaction in a way that this program does not know")
+    if json_:
+        print_json(found)
+        return
+    block = f"  block {found['height']}" if found.get("height") is not None else ""
+    print(f"{describe_found(found)}{block}")
+
+
+def _resolve(account: str | None, wallet: str, net: Network, wallet_dir: Path | None) -> str:
+    """Return the address of the argument, which is a wallet's name or an address, or of the wallet of --wallet."""
+    directory = wallets.get_wallet_dir(wallet_dir)
+    if account is not None and account not in store.list_names(directory):
+        return encode_address(net.hrp, decode_address(net.hrp, account))
+    opened = wallets.open_wallet(wallet_dir, wallet if account is None else account, net)
+    return encode_address(net.hrp, opened.get_address())

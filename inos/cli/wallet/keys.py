@@ -1,0 +1,150 @@
+"""`inos wallet create`, `restore`, `list`, `address`: wallets on this machine, without a node."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from inos.cli.common import wallets
+from inos.cli.common.options import (
+    DEFAULT_NETWORK,
+    DEFAULT_WALLET,
+    IndexOption,
+    JsonOption,
+    NetworkOption,
+    PasswordFileOption,
+    WalletDirOption,
+    WalletOption,
+)
+from inos.cli.common.output import print_json, print_warning
+from inos.genesis import Network, load_network
+from inos.wallet import keystore, phrase, store
+from inos.wallet.addresses import encode_address
+from inos.wallet.errors import WalletError
+from inos.wallet.keys import derive_key, format_path
+
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Replace an existing wallet; the old file is kept beside the new one.")
+]
+PassphraseOption = Annotated[bool, typer.Option("--passphrase", help="Ask for a BIP-39 passphrase as well.")]
+PassphraseFileOption = Annotated[
+    Path | None, typer.Option("--passphrase-file", metavar="FILE", help="Read the BIP-39 passphrase from a file.")
+]
+
+
+def create(
+    wallet: WalletOption = DEFAULT_WALLET,
+    words: Annotated[
+        int, typer.Option("--words", metavar="12|24", help="The number of words of the recovery phrase.")
+    ] = 24,
+    network: NetworkOption = DEFAULT_NETWORK,
+    wallet_dir: WalletDirOption = None,
+    password_file: PasswordFileOption = None,
+    passphrase: PassphraseOption = False,
+    passphrase_file: PassphraseFileOption = None,
+    force: ForceOption = False,
+    json_: JsonOption = False,
+) -> None:
+    """Make a new wallet and show its recovery phrase, once."""
+    net = load_network(network)
+    path = store.get_path(wallets.get_wallet_dir(wallet_dir), wallet)
+    store.check_free(path, force=force)
+    secret = keystore.Secret(phrase.make_phrase(words), _read_passphrase(passphrase, passphrase_file))
+    shown = _store_wallet(net, path, secret, password_file, force=force)
+    if json_:
+        print_json(shown | {"phrase": secret.phrase})
+        return
+    print("Recovery phrase. Write it down and keep it off this machine; it is not shown again:\n")
+    parts = secret.phrase.split()
+    for row in range(0, len(parts), 4):
+        print("  " + "".join(f"{row + i + 1:>3}. {word:<10}" for i, word in enumerate(parts[row : row + 4])).rstrip())
+    if secret.passphrase:
+        print("\nThe BIP-39 passphrase is needed in addition to it.")
+    print(f"\nwallet  {path}\naddress {shown['address']}")
+
+
+def restore(
+    wallet: WalletOption = DEFAULT_WALLET,
+    phrase_file: Annotated[
+        Path | None, typer.Option("--phrase-file", metavar="FILE", help="Read the recovery phrase from a file.")
+    ] = None,
+    network: NetworkOption = DEFAULT_NETWORK,
+    wallet_dir: WalletDirOption = None,
+    password_file: PasswordFileOption = None,
+    passphrase: PassphraseOption = False,
+    passphrase_file: PassphraseFileOption = None,
+    force: ForceOption = False,
+    json_: JsonOption = False,
+) -> None:
+    """Make a wallet from a recovery phrase."""
+    net = load_network(network)
+    path = store.get_path(wallets.get_wallet_dir(wallet_dir), wallet)
+    store.check_free(path, force=force)
+    if phrase_file is not None:
+        text = wallets.read_secret_file(phrase_file, "recovery phrase")
+    else:
+        text = str(typer.prompt("Recovery phrase", hide_input=True, err=True))
+    secret = keystore.Secret(phrase.check_phrase(text), _read_passphrase(passphrase, passphrase_file))
+    shown = _store_wallet(net, path, secret, password_file, force=force)
+    if json_:
+        print_json(shown)
+    else:
+        print(f"wallet  {path}\naddress {shown['address']}")
+
+
+def list_wallets(wallet_dir: WalletDirOption = None, json_: JsonOption = False) -> None:
+    """List the wallets on this machine; no password is needed."""
+    directory = wallets.get_wallet_dir(wallet_dir)
+    rows: list[dict[str, Any]] = []
+    for name in store.list_names(directory):
+        try:
+            info = keystore.read_info(store.read_keystore(store.get_path(directory, name)))
+            rows.append({"wallet": name, "network": info.network, "address": info.address})
+        except WalletError as error:
+            rows.append({"wallet": name, "error": {"code": error.code, "message": error.message}})
+    if json_:
+        print_json({"directory": str(directory), "wallets": rows})
+    elif not rows:
+        print(f"no wallets in {directory}; make one with: inos wallet create")
+    else:
+        for row in rows:
+            print(f"{row['wallet']:<16} {row['address'] if 'address' in row else 'error: ' + row['error']['message']}")
+
+
+def address(
+    wallet: WalletOption = DEFAULT_WALLET,
+    index: IndexOption = 0,
+    network: NetworkOption = DEFAULT_NETWORK,
+    wallet_dir: WalletDirOption = None,
+    password_file: PasswordFileOption = None,
+    json_: JsonOption = False,
+) -> None:
+    """Show an address of a wallet; the first one needs no password."""
+    net = load_network(network)
+    opened = wallets.open_wallet(wallet_dir, wallet, net, index=index, password_file=password_file)
+    text = encode_address(net.hrp, opened.get_address())
+    if json_:
+        print_json({"wallet": wallet, "network": net.name, "path": format_path(index=index), "address": text})
+    else:
+        print(text)
+
+
+def _read_passphrase(ask: bool, file: Path | None) -> str:
+    if file is not None:
+        return wallets.read_secret_file(file, "passphrase")
+    return str(typer.prompt("BIP-39 passphrase", hide_input=True, confirmation_prompt=True, err=True)) if ask else ""
+
+
+def _store_wallet(
+    net: Network, path: Path, secret: keystore.Secret, password_file: Path | None, *, force: bool
+) -> dict[str, Any]:
+    """Encrypt and write a wallet; return what is shown of it."""
+    password = wallets.read_password(password_file, confirm=True)
+    key = derive_key(secret.phrase, passphrase=secret.passphrase)
+    info = keystore.KeystoreInfo(network=net.name, hrp=net.hrp, address=encode_address(net.hrp, key.address))
+    data = keystore.encode_keystore(secret, password, info, wallets.SCRYPT_COST)
+    backup = store.write_keystore(path, data, force=force)
+    if backup is not None:
+        print_warning(f"the wallet that was there before is kept as {backup}")
+    name = path.name.removesuffix(store.SUFFIX)
+    return {"wallet": name, "file": str(path), "network": net.name, "path": format_path(), "address": info.address}
