@@ -26,12 +26,16 @@ class Side(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     challenged: U64 = 0
     """Results that were proven wrong."""
     cancelled: U64 = 0
+    disputed: U64 = 0
+    rejected: U64 = 0
+    """Results that a jury did not find right."""
+    undecided: U64 = 0
     tickets: U64 = 0
     """Tickets of the settled jobs."""
     paid: U64 = 0
     """Rewards in nano: earned by a worker, or paid by a poster."""
     lost: U64 = 0
-    """Nano burned: bonds of a worker, or fees of a poster's jobs."""
+    """Nano lost: bonds of a worker, or what a poster's jobs burned."""
 
 
 class TrackRecord(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -50,7 +54,15 @@ _COUNTS: Final = {
     JobEventKind.LAPSED: "lapsed",
     JobEventKind.CHALLENGED: "challenged",
     JobEventKind.CANCELLED: "cancelled",
+    JobEventKind.DISPUTED: "disputed",
+    JobEventKind.REJECTED: "rejected",
+    JobEventKind.UNDECIDED: "undecided",
 }
+"""An upheld result has no count of its own: it is settled too."""
+_LOST_BY_WORKER: Final = frozenset(
+    {JobEventKind.LAPSED, JobEventKind.CHALLENGED, JobEventKind.REJECTED, JobEventKind.UPHELD}
+)
+_LOST_BY_POSTER: Final = frozenset({JobEventKind.POSTED, JobEventKind.UNDECIDED})
 
 
 def make_event_changes(
@@ -103,11 +115,10 @@ def _count(record: TrackRecord, address: Address, event: JobEvent, sign: Literal
 
 
 def _add(side: Side, event: JobEvent, sign: int, *, is_worker: bool) -> Side:
-    name = _COUNTS[event.kind]
-    changed = {name: getattr(side, name) + sign}
+    name = _COUNTS.get(event.kind)
+    changed = {} if name is None else {name: getattr(side, name) + sign}
     if event.kind is JobEventKind.SETTLED:
         changed |= {"tickets": side.tickets + sign * event.tickets, "paid": side.paid + sign * event.amount}
-    lost_by_worker = event.kind in (JobEventKind.LAPSED, JobEventKind.CHALLENGED)
-    if lost_by_worker if is_worker else event.kind is JobEventKind.POSTED:
+    if event.kind in (_LOST_BY_WORKER if is_worker else _LOST_BY_POSTER):
         changed["lost"] = side.lost + sign * event.amount
     return msgspec.structs.replace(side, **changed)

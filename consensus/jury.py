@@ -34,8 +34,12 @@ def compute_size_fee(params: Params, product_bytes: int) -> int:
 
 def compute_jury_fee(params: Params, job: Job) -> Nano:
     """What the jury of a disputed job is paid in all, in nano."""
-    size_fee = compute_size_fee(params, compute_product_bytes(job.x.rows, job.w.rows, job.x.cols))
-    return Nano(max(size_fee, -(-job.bond // BOND_PART)))
+    return compute_fee(params, job.bond, compute_product_bytes(job.x.rows, job.w.rows, job.x.cols))
+
+
+def compute_fee(params: Params, bond: int, product_bytes: int) -> Nano:
+    """The jury fee of a job with this bond and product, in nano."""
+    return Nano(max(compute_size_fee(params, product_bytes), -(-bond // BOND_PART)))
 
 
 def compute_min_bond(params: Params, reward: int, product_bytes: int) -> int:

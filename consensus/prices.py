@@ -86,6 +86,11 @@ def compute_price_per_tera(params: Params, height: Height, difficulty: Tickets) 
     return _divide_up(subsidy * params.burn_per_mille * TERA, PER_MILLE * difficulty * TICKET_MACS)
 
 
+def compute_per_tera(burn: int, rows_x: int, rows_w: int, depth: int) -> int:
+    """Nano per 10^12 multiply-accumulates of a product that burns `burn` nano; padding does not count."""
+    return _divide_up(burn * TERA, rows_x * rows_w * depth)
+
+
 def compute_window_share(*, settled: int, weight: int, settled_burn: int, subsidies: int) -> WindowShare:
     """Paid share of a window of blocks, and what it burned.
 

@@ -8,7 +8,7 @@ from typing import Final, assert_never
 
 from msgspec import Struct
 
-from inos.consensus.jury import compute_min_bond
+from inos.consensus.jury import compute_fee, compute_min_bond
 from inos.consensus.params import Params
 from inos.consensus.prices import compute_product_bytes
 from inos.primitives.codec import decode, encode
@@ -116,27 +116,35 @@ def make_cancel(job: JobId) -> CancelJob:
     return CancelJob(_check_id(job))
 
 
+def make_dispute(job: JobId) -> Dispute:
+    """The demand that a jury decides about a delivered result."""
+    return Dispute(_check_id(job))
+
+
+def compute_stake(params: Params, bond: int, rows_x: int, rows_w: int, depth: int) -> Nano:
+    """What a dispute of a job stakes, in nano: the job's bond and its jury fee."""
+    return Nano(bond + compute_fee(params, bond, compute_product_bytes(rows_x, rows_w, depth)))
+
+
 def compute_tickets(x: MatrixRef, w: MatrixRef) -> Tickets:
     """ceil(m/16) * ceil(n/16) * ceil(k/1024) (protocol, section 5)."""
     return Tickets(-(-x.rows // STRIP_ROWS) * -(-w.rows // STRIP_ROWS) * -(-x.cols // PANEL_BYTES))
 
 
-def compute_cost(payload: Payload, fee: int, *, bond: int = 0, stake: int = 0) -> Nano:
+def compute_cost(payload: Payload, fee: int, *, locked: int = 0) -> Nano:
     """The most nano the account must have: what is moved, escrowed and burned at most, and the fee.
 
-    `bond` is the claimed job's and `stake` the disputed job's bond and jury fee, which the payloads do not say.
+    `locked` is what a claim or a dispute locks, which their payloads do not say: the job's bond, or the stake.
     """
     match payload:
         case Transfer(amount=amount):
             moved = amount
         case PostJob():
             moved = payload.reward + payload.max_burn
-        case ClaimJob():
-            moved = bond
+        case ClaimJob() | Dispute():
+            moved = locked
         case RegisterVoter():
             moved = payload.bond
-        case Dispute():
-            moved = stake
         case (
             SubmitResult()
             | CancelJob()
@@ -153,14 +161,14 @@ def compute_cost(payload: Payload, fee: int, *, bond: int = 0, stake: int = 0) -
     return Nano(moved + fee)
 
 
-def check_affordable(payload: Payload, fee: int, account: AccountView, *, bond: int = 0) -> None:
+def check_affordable(payload: Payload, fee: int, account: AccountView, *, locked: int = 0) -> None:
     """Refuse what the account cannot pay.
 
     Raises:
         WalletError: "bad-amount" for a fee out of range, "insufficient-balance".
     """
     _check_amount("the fee", fee, least=0)
-    cost = compute_cost(payload, fee, bond=bond)
+    cost = compute_cost(payload, fee, locked=locked)
     if cost > account.balance:
         owned = format_credits(account.balance)
         raise WalletError(
@@ -186,14 +194,14 @@ def sign_payload(key: Key, chain_id: int, nonce: int, fee: int, payload: Payload
 
 
 def build_transaction(
-    key: Key, chain_id: int, account: AccountView, payload: Payload, fee: int, *, bond: int = 0
+    key: Key, chain_id: int, account: AccountView, payload: Payload, fee: int, *, locked: int = 0
 ) -> Transaction:
     """Check that the account can pay for `payload`, then sign it with the account's next nonce.
 
     Raises:
         WalletError: as `check_affordable` and `sign_payload`; nothing is signed then.
     """
-    check_affordable(payload, fee, account, bond=bond)
+    check_affordable(payload, fee, account, locked=locked)
     return sign_payload(key, chain_id, account.nonce, fee, payload)
 
 

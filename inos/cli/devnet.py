@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from inos.devnet.run import DevnetReport, DevnetSettings, Show
 
 T = TypeVar("T")
-FILLER_RATE: Final = 150.0
+FILLER_RATE: Final = 5000.0
 DEFAULT_NODES: Final = 3
 CHAOS_NODES: Final = 8
 CHAOS_EXAMPLE: Final = "kill=6/min,partition=2/min,delay=200ms,liars=2"
@@ -49,7 +49,7 @@ def command(
             "--filler-rate",
             min=0,
             metavar="N",
-            help="Filler tickets per second and miner; 0 is no limit. Default: 150.",
+            help="Filler tickets per second and miner; 0 is no limit. Default: 5000.",
         ),
     ] = None,
     nodes: Annotated[

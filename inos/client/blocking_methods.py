@@ -102,9 +102,23 @@ class BlockingMethods(ABC):
         """Return the fee the node advises for a transaction."""
         return self.run(self.async_client.estimate_fee())
 
-    def quote(self, m: int, n: int, k: int) -> models.Quote:
-        """Return what the product of X (m x k) and W (n x k) transposed would cost now."""
-        return self.run(self.async_client.quote(m, n, k))
+    def quote(
+        self,
+        m: int,
+        n: int,
+        k: int,
+        *,
+        reward_nano: int | None = None,
+        poster: str | None = None,
+        mode: models.JobMode | None = None,
+    ) -> models.Quote:
+        """Return what the product of X (m x k) and W (n x k) transposed would cost now, in the cheaper mode.
+
+        Args:
+            reward_nano: the reward, if it is not the suggested one. poster: the address that would post it.
+            mode: the mode, if it is not to be the cheaper one.
+        """
+        return self.run(self.async_client.quote(m, n, k, reward_nano=reward_nano, poster=poster, mode=mode))
 
     def job(self, job: str) -> models.Job:
         """Return a job by its id in hex.
@@ -238,18 +252,19 @@ class BlockingMethods(ABC):
         """
         return self.run(self.async_client.transfer(to, amount, amount_nano=amount_nano))
 
-    def send_payload(self, payload: Payload, *, fee_nano: int | None = None) -> Transaction:
+    def send_payload(self, payload: Payload, *, fee_nano: int | None = None, locked: int = 0) -> Transaction:
         """Sign a payload with the account's next nonce, send it, and return the transaction.
 
         Where another program has taken the nonce, the next one is used.
 
         Args:
             fee_nano: the fee; the node's estimate by default.
+            locked: nano that a claim or a dispute locks, which the payload does not say.
 
         Raises:
             WalletError: before anything is signed. RemoteError: the node refused. ClientError: "nonce-race".
         """
-        return self.run(self.async_client.send_payload(payload, fee_nano=fee_nano))
+        return self.run(self.async_client.send_payload(payload, fee_nano=fee_nano, locked=locked))
 
     def send_transaction(self, tx: Transaction) -> str:
         """Send a signed transaction; return its id in hex."""
@@ -290,7 +305,7 @@ class BlockingMethods(ABC):
             claim_window: blocks that a worker has the job for itself; by default what a small worker needs for it.
             lifetime: blocks from now in which the job can be claimed and delivered; by default the most allowed.
             mode: "checked" by every node before it is paid, or "optimistic": paid after a window in which anybody may
-                show it wrong. By default checked, where the product is small enough for that.
+                show it wrong or ask a jury. By default the mode that burns less, of those that are possible.
             on_progress: called with the operand that is sent, rows sent and rows in all.
 
         Raises:
@@ -317,13 +332,27 @@ class BlockingMethods(ABC):
         """
         return self.run(self.async_client.cancel_job(job))
 
+    def dispute(self, job: str) -> str:
+        """Ask a jury about a delivered result that is wrong or that nobody serves; return the transaction's id.
+
+        The job's bond and its jury fee are staked; they come back if the jury does not find the result right.
+        """
+        return self.run(self.async_client.dispute(job))
+
     def wait_job(self, job: str, timeout_s: float = DEFAULT_JOB_TIMEOUT_S, *, confirmations: int = 1) -> models.Job:
         """Return a job once it is settled, with that many blocks from its settlement to the tip (1: just settled).
 
         Raises:
-            JobFailed: "job-cancelled", "job-expired" (its deadline passed), "job-lost", "job-timeout".
+            JobFailed: "job-cancelled", "job-undecided" (its jury came to no decision), "job-expired" (its deadline
+                passed), "job-lost", "job-timeout".
         """
         return self.run(self.async_client.wait_job(job, timeout_s, confirmations=confirmations))
+
+    def wait_result(self, job: str, timeout_s: float = DEFAULT_JOB_TIMEOUT_S) -> models.Job:
+        """Return a job once it is delivered or settled: its result can be fetched then. Errors are those of
+        `wait_job`.
+        """
+        return self.run(self.async_client.wait_result(job, timeout_s))
 
     def result(self, job: str, *, wait_s: float = FETCH_WAIT_S) -> NDArray[np.int32]:
         """Return a settled job's product, int32 m x n, fetched by its id and checked here by Freivalds.
@@ -334,11 +363,21 @@ class BlockingMethods(ABC):
         return self.run(self.async_client.result(job, wait_s=wait_s))
 
     def save_result(
-        self, job: str, path: Path, *, wait_s: float = FETCH_WAIT_S, on_progress: Progress = ignore_progress
+        self,
+        job: str,
+        path: Path,
+        *,
+        wait_s: float = FETCH_WAIT_S,
+        auto_dispute: bool = False,
+        on_progress: Progress = ignore_progress,
     ) -> NDArray[np.int32]:
         """Fetch a job's product of any size, check it by Freivalds, and write it to a .npy file.
 
         An optimistic one can be fetched as soon as it is delivered. The file appears only once it is whole.
+
+        Args:
+            auto_dispute: stake bond and jury fee for a dispute where a delivered result is wrong, or cannot be fetched
+                in half of the challenge window.
 
         Returns:
             int32 m x n, mapped from the file.
@@ -346,7 +385,9 @@ class BlockingMethods(ABC):
         Raises:
             JobFailed: as `result`. OSError: the file cannot be written.
         """
-        return self.run(self.async_client.save_result(job, path, wait_s=wait_s, on_progress=on_progress))
+        return self.run(
+            self.async_client.save_result(job, path, wait_s=wait_s, auto_dispute=auto_dispute, on_progress=on_progress)
+        )
 
     def multiply(
         self,
@@ -358,14 +399,20 @@ class BlockingMethods(ABC):
         timeout_s: float = DEFAULT_JOB_TIMEOUT_S,
         confirmations: int = 1,
         auto_cancel: bool = True,
+        auto_dispute: bool = True,
         **job_options: Any,
     ) -> NDArray[np.int32]:
         """Have x (m x k) times w (n x k) transposed multiplied by the chain; return it, checked here: int32 m x n.
 
+        An optimistic result is returned as soon as it is delivered and found right here. One that is wrong, or that
+        cannot be fetched in half of the challenge window, is disputed (see `dispute`).
+
         Args:
             reward, reward_nano, job_options: those of `post_job`.
-            timeout_s: longest time to wait for the settlement.
+            timeout_s: longest time to wait for the result.
+            confirmations: above 1, wait until the job was settled so many blocks ago.
             auto_cancel: take the reward back where the job expires, or the time is over before it was claimed.
+            auto_dispute: stake bond and jury fee for a dispute where the result is wrong or missing.
 
         Raises:
             JobFailed: no result came, or a wrong one; see `wait_job` and `result`.
@@ -380,6 +427,7 @@ class BlockingMethods(ABC):
                 timeout_s=timeout_s,
                 confirmations=confirmations,
                 auto_cancel=auto_cancel,
+                auto_dispute=auto_dispute,
                 **job_options,
             )
         )

@@ -6,6 +6,7 @@ async with inos.Client("http://127.0.0.1:8645", wallet=key) as client:
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inos.client import models
+from inos.client.disputing import fetch_or_dispute
 from inos.client.downloads import save_product
 from inos.client.errors import ClientError, JobFailed, RemoteError
 from inos.client.job_watcher import JobWatch, JobWatcher
@@ -28,11 +30,10 @@ from inos.client.operands import (
 from inos.client.sender import FETCH_WAIT_S, Sender
 from inos.client.uploads import Progress, ignore_progress
 from inos.consensus.params import Params
-from inos.consensus.prices import compute_job_price
 from inos.primitives.errors import InosError
 from inos.primitives.matrices import MatrixRef
 from inos.primitives.transactions import JobMode, compute_tx_id
-from inos.primitives.units import Height, JobId, Tickets
+from inos.primitives.units import Height, JobId
 from inos.wallet import build
 from inos.wallet.keys import Key, make_key
 
@@ -42,6 +43,7 @@ DEFAULT_URL: Final = "http://127.0.0.1:8645"
 DEFAULT_TIMEOUT_S: Final = 30.0
 DEFAULT_JOB_TIMEOUT_S: Final = 600.0
 Mode: TypeAlias = Literal["checked", "optimistic"]
+MODES: Final[dict[str, JobMode]] = {"checked": JobMode.CHECKED, "optimistic": JobMode.OPTIMISTIC}
 
 
 class Client(Sender):
@@ -100,7 +102,7 @@ class Client(Sender):
             claim_window: blocks that a worker has the job for itself; by default what a small worker needs for it.
             lifetime: blocks from now in which the job can be claimed and delivered; by default the most allowed.
             mode: "checked" by every node before it is paid, or "optimistic": paid after a window in which anybody may
-                show it wrong. By default checked, where the product is small enough for that.
+                show it wrong or ask a jury. By default the mode that burns less, of those that are possible.
             on_progress: called with the operand that is sent, rows sent and rows in all.
 
         Raises:
@@ -110,7 +112,8 @@ class Client(Sender):
         check_shapes(x8, w8)
         nano = read_credits("reward", reward, reward_nano)
         params = (await self.get_network()).params
-        job_mode = _choose_mode(params, x8, w8, mode)
+        m, n, k = x8.shape[0], w8.shape[0], x8.shape[1]
+        quote = await self.quote(m, n, k, reward_nano=nano, poster=await self.get_address(), mode=mode)
         fee, head = await self.estimate_fee(), await self.head()
         x_ref, w_ref = await asyncio.to_thread(make_ref, x8), await asyncio.to_thread(make_ref, w8)
         payload = build.make_post_job(
@@ -119,11 +122,11 @@ class Client(Sender):
             x_ref,
             w_ref,
             reward=nano,
-            max_burn=_choose_max_burn(params, head, x_ref, w_ref, job_mode) if max_burn is None else max_burn,
+            max_burn=-(-quote.burn * 3 // 2) if max_burn is None else max_burn,
             lifetime=params.max_job_lifetime if lifetime is None else lifetime,
             bond=bond,
             claim_window=_choose_window(params, head, x_ref, w_ref) if claim_window is None else claim_window,
-            mode=job_mode,
+            mode=MODES[quote.mode],
         )
         await self._check_affordable(payload, fee.fee)
         await self._put(x8, x_ref, "X", on_progress)
@@ -136,15 +139,33 @@ class Client(Sender):
         """
         return compute_tx_id(await self.send_payload(build.make_cancel(_read_job_id(job)))).hex()
 
+    async def dispute(self, job: str) -> str:
+        """Ask a jury about a delivered result that is wrong or that nobody serves; return the transaction's id.
+
+        The job's bond and its jury fee are staked; they come back if the jury does not find the result right.
+        """
+        found = await self.job(job)
+        params = (await self.get_network()).params
+        stake = build.compute_stake(params, found.bond, found.x.rows, found.w.rows, found.x.cols)
+        tx = await self.send_payload(build.make_dispute(_read_job_id(job)), locked=stake)
+        return compute_tx_id(tx).hex()
+
     async def wait_job(
         self, job: str, timeout_s: float = DEFAULT_JOB_TIMEOUT_S, *, confirmations: int = 1
     ) -> models.Job:
         """Return a job once it is settled, with that many blocks from its settlement to the tip (1: just settled).
 
         Raises:
-            JobFailed: "job-cancelled", "job-expired" (its deadline passed), "job-lost", "job-timeout".
+            JobFailed: "job-cancelled", "job-undecided" (its jury came to no decision), "job-expired" (its deadline
+                passed), "job-lost", "job-timeout".
         """
         return await self._watcher.wait(JobWatch(job, timeout_s, confirmations))
+
+    async def wait_result(self, job: str, timeout_s: float = DEFAULT_JOB_TIMEOUT_S) -> models.Job:
+        """Return a job once it is delivered or settled: its result can be fetched then. Errors are those of
+        `wait_job`.
+        """
+        return await self._watcher.wait(JobWatch(job, timeout_s, 1, is_delivery_enough=True))
 
     async def result(self, job: str, *, wait_s: float = FETCH_WAIT_S) -> NDArray[np.int32]:
         """Return a settled job's product, int32 m x n, fetched by its id and checked here by Freivalds.
@@ -160,11 +181,21 @@ class Client(Sender):
         return await self._fetch_result(settled, x, w, wait_s)
 
     async def save_result(
-        self, job: str, path: Path, *, wait_s: float = FETCH_WAIT_S, on_progress: Progress = ignore_progress
+        self,
+        job: str,
+        path: Path,
+        *,
+        wait_s: float = FETCH_WAIT_S,
+        auto_dispute: bool = False,
+        on_progress: Progress = ignore_progress,
     ) -> NDArray[np.int32]:
         """Fetch a job's product of any size, check it by Freivalds, and write it to a .npy file.
 
         An optimistic one can be fetched as soon as it is delivered. The file appears only once it is whole.
+
+        Args:
+            auto_dispute: stake bond and jury fee for a dispute where a delivered result is wrong, or cannot be fetched
+                in half of the challenge window.
 
         Returns:
             int32 m x n, mapped from the file.
@@ -173,15 +204,20 @@ class Client(Sender):
             JobFailed: as `result`. OSError: the file cannot be written.
         """
         found = await self.job(job)
-        if found.y is None:
+        y = found.y
+        if y is None:
             raise _make_open(found)
-        try:
-            await save_product(self.call, found, found.y, path, wait_s, on_progress)
-        except RemoteError as error:
-            if error.code != "matrix-unknown":
-                raise
-            raise _make_missing(found) from error
-        return np.lib.format.open_memmap(path, "r")
+
+        async def save() -> NDArray[np.int32]:
+            try:
+                await save_product(self.call, found, y, path, wait_s, on_progress)
+            except RemoteError as error:
+                if error.code != "matrix-unknown":
+                    raise
+                raise _make_missing(found) from error
+            return np.lib.format.open_memmap(path, "r")
+
+        return await (self._fetch_or_dispute(found, save) if auto_dispute else save())
 
     async def multiply(
         self,
@@ -193,27 +229,48 @@ class Client(Sender):
         timeout_s: float = DEFAULT_JOB_TIMEOUT_S,
         confirmations: int = 1,
         auto_cancel: bool = True,
+        auto_dispute: bool = True,
         **job_options: Any,
     ) -> NDArray[np.int32]:
         """Have x (m x k) times w (n x k) transposed multiplied by the chain; return it, checked here: int32 m x n.
 
+        An optimistic result is returned as soon as it is delivered and found right here. One that is wrong, or that
+        cannot be fetched in half of the challenge window, is disputed (see `dispute`).
+
         Args:
             reward, reward_nano, job_options: those of `post_job`.
-            timeout_s: longest time to wait for the settlement.
+            timeout_s: longest time to wait for the result.
+            confirmations: above 1, wait until the job was settled so many blocks ago.
             auto_cancel: take the reward back where the job expires, or the time is over before it was claimed.
+            auto_dispute: stake bond and jury fee for a dispute where the result is wrong or missing.
 
         Raises:
             JobFailed: no result came, or a wrong one; see `wait_job` and `result`.
             BadOperand, WalletError, RemoteError, ClientError: as `post_job`.
         """
         job = await self.post_job(x, w, reward=reward, reward_nano=reward_nano, **job_options)
+        watch = JobWatch(job, timeout_s, confirmations, is_delivery_enough=True)
         try:
-            settled = await self.wait_job(job, timeout_s, confirmations=confirmations)
+            found = await self._watcher.wait(watch)
         except JobFailed as error:
             if auto_cancel and error.code in ("job-expired", "job-timeout"):
                 raise await self._cancel_after(error) from error
             raise
-        return await self._fetch_result(settled, to_operand(x, "X"), to_operand(w, "W"), FETCH_WAIT_S)
+        x8, w8 = to_operand(x, "X"), to_operand(w, "W")
+
+        async def fetch() -> NDArray[np.int32]:
+            return await self._fetch_result(found, x8, w8, FETCH_WAIT_S)
+
+        y = await (self._fetch_or_dispute(found, fetch) if auto_dispute else fetch())
+        if confirmations > 1 and found.state != "settled":
+            await self.wait_job(job, timeout_s, confirmations=confirmations)
+        return y
+
+    async def _fetch_or_dispute(
+        self, job: models.Job, fetch: Callable[[], Awaitable[NDArray[np.int32]]]
+    ) -> NDArray[np.int32]:
+        window = (await self.get_network()).params.challenge_window
+        return await fetch_or_dispute(self, job, window, fetch)
 
     async def _fetch_result(
         self, settled: models.Job, x: NDArray[np.int8], w: NDArray[np.int8], wait_s: float
@@ -250,37 +307,10 @@ class Client(Sender):
             raise
 
 
-def _choose_max_burn(params: Params, head: models.Head, x: MatrixRef, w: MatrixRef, mode: JobMode) -> int:
-    """Return 1.5 times what posting burns in the next block at the tip's difficulty, since both may move."""
-    price = compute_job_price(
-        params,
-        Height(head.height + 1),
-        Tickets(head.difficulty),
-        rows_x=x.rows,
-        rows_w=w.rows,
-        depth=x.cols,
-        mode=mode,
-    )
-    return -(-price.total * 3 // 2)
-
-
 def _choose_window(params: Params, head: models.Head, x: MatrixRef, w: MatrixRef) -> int:
     """Return a claim window: the job's tickets at an eighth of the network's speed, and four times the least window."""
     blocks = 4 * params.min_claim_window + 8 * build.compute_tickets(x, w) // max(1, head.difficulty)
     return min(blocks, params.max_claim_window)
-
-
-def _choose_mode(params: Params, x: NDArray[np.int8], w: NDArray[np.int8], mode: Mode | None) -> JobMode:
-    size = x.nbytes + w.nbytes + 4 * x.shape[0] * w.shape[0]
-    if mode == "optimistic" or (mode is None and size > params.max_checked_bytes):
-        return JobMode.OPTIMISTIC
-    if size > params.max_checked_bytes:
-        raise BadOperand(
-            "job-too-large",
-            f"operands and result take {size} bytes, and a checked job at most {params.max_checked_bytes}",
-            hint="post it as an optimistic job, or split X into blocks of rows",
-        )
-    return JobMode.CHECKED
 
 
 def _read_job_id(text: str) -> JobId:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from inos.client.blocking import LoopThread
 from inos.client.client import Client
 from inos.client.operands import Credits, make_ref, read_credits
+from inos.consensus.prices import compute_product_bytes
+from inos.primitives.matrices import STRIP_ROWS
 from inos.primitives.units import Nano
 from inos.wallet import build
 from inos.work.ozaki import Pair
@@ -81,5 +83,8 @@ class JobEngine:
 
 
 def _choose_side(limit: int, depth: int) -> int:
-    """Return the largest s for which two s x depth operands and their int32 product fit `limit` bytes."""
-    return max(1, int((-2 * depth + (4 * depth * depth + 16 * limit) ** 0.5) / 8))
+    """Return the largest multiple s of a strip's rows for which a product of s x depth operands has `limit` bytes."""
+    side = STRIP_ROWS
+    while compute_product_bytes(side + STRIP_ROWS, side + STRIP_ROWS, depth) <= limit:
+        side += STRIP_ROWS
+    return side

@@ -19,11 +19,15 @@ After a reorganisation it takes a moment until transactions are back in the pool
 
 
 class JobWatch(Struct, frozen=True):
-    """Which job to wait for (its id in hex), how long, and how many blocks deep its settlement must be."""
+    """Which job to wait for (its id in hex), how long, and how many blocks deep its settlement must be.
+
+    With `is_delivery_enough`, a result that is delivered or disputed ends the wait too.
+    """
 
     job: str
     timeout_s: float
     confirmations: int
+    is_delivery_enough: bool = False
 
 
 class JobSource(Protocol):
@@ -46,7 +50,7 @@ class JobWatcher:
         """Return the job once it is settled.
 
         Raises:
-            JobFailed: "job-cancelled", "job-expired", "job-lost", "job-timeout".
+            JobFailed: "job-cancelled", "job-undecided", "job-expired", "job-lost", "job-timeout".
         """
         state = "not mined yet"
         try:
@@ -61,7 +65,7 @@ class JobWatcher:
                         _check_not_lost(watch.job, lost)
                     else:
                         state, lost = job.state, 0
-                        if _is_done(job, head, watch.confirmations):
+                        if _is_done(job, head, watch):
                             return job
                     await asyncio.sleep(pause)
                     pause = min(pause * GROWTH, LAST_PAUSE_S)
@@ -92,9 +96,18 @@ class JobWatcher:
         return True
 
 
-def _is_done(job: models.Job, head: models.Head, confirmations: int) -> bool:
+def _is_done(job: models.Job, head: models.Head, watch: JobWatch) -> bool:
     if job.state == "settled" and job.closed_at is not None:
-        return head.height - job.closed_at + 1 >= confirmations
+        return head.height - job.closed_at + 1 >= watch.confirmations
+    if job.state in ("delivered", "disputed"):
+        return watch.is_delivery_enough
+    if job.state == "undecided":
+        raise JobFailed(
+            "job-undecided",
+            job.id,
+            f"the jury of job {job.id} came to no decision; at height {job.closed_at} its reward was burned",
+            hint="post it again, as a checked job if it is small enough",
+        )
     if job.state == "cancelled":
         raise JobFailed("job-cancelled", job.id, f"job {job.id} was cancelled at height {job.closed_at}")
     if job.state == "open" and head.height >= job.deadline:

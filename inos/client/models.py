@@ -1352,6 +1352,17 @@ class ProviderList(Struct, frozen=True, kw_only=True):
     """The providers."""
 
 
+class PriceParts(Struct, frozen=True, kw_only=True):
+    """The parts of what posting burns."""
+
+    work: NanoAmount
+    """For the tickets, at the tip's difficulty."""
+    bytes: NanoAmount
+    """For what every node fetches of a checked job; 0 if optimistic."""
+    place: NanoAmount
+    """For the job's record in the state."""
+
+
 class Quote(Struct, frozen=True, kw_only=True):
     """What the product X (m x k) times W (n x k) transposed would cost now.
 
@@ -1362,6 +1373,10 @@ class Quote(Struct, frozen=True, kw_only=True):
     """The lottery tickets that multiplying it draws."""
     burn: NanoAmount
     """What posting it burns in the next block, all parts together."""
+    burn_parts: PriceParts
+    """The same by its parts."""
+    burn_per_tera: NanoAmount
+    """The same per 10^12 multiply-accumulates, padding not counted."""
     reward_per_ticket: NanoAmount
     """The median reward per ticket of recently settled jobs."""
     suggested_reward: NanoAmount
@@ -1377,7 +1392,9 @@ class Quote(Struct, frozen=True, kw_only=True):
     max_bytes: int
     """The most bytes that a checked job may have."""
     mode: JobMode
-    """Values: "checked" if the product is small enough, else "optimistic"."""
+    """The mode that burns less, of those that are possible."""
+    mode_reason: str
+    """Why it is this mode, in words."""
 
 
 class RawHeaders(Struct, frozen=True, kw_only=True):
@@ -1569,6 +1586,12 @@ class WorkerRecord(Struct, frozen=True, kw_only=True):
     """Claims that were not delivered in time; each cost its bond."""
     challenged: int
     """Results that were shown to be wrong; each cost its bond and all reputation."""
+    disputed: int
+    """Results that somebody asked a jury about."""
+    rejected: int
+    """Results that a jury did not find right; each cost its bond and all reputation."""
+    undecided: int
+    """Results whose jury came to no decision."""
     tickets: int
     """The tickets of the jobs settled."""
     earned: NanoAmount
@@ -1590,12 +1613,18 @@ class PosterRecord(Struct, frozen=True, kw_only=True):
     """Claims on its jobs that lapsed, because of bad workers or withheld operands."""
     challenged: int
     """Results of its jobs that were shown to be wrong."""
+    disputed: int
+    """Results of its jobs that somebody asked a jury about."""
+    rejected: int
+    """Results of its jobs that a jury did not find right."""
+    undecided: int
+    """Jobs whose jury came to no decision."""
     tickets: int
     """The tickets of the jobs settled."""
     paid: NanoAmount
     """The rewards of the jobs settled."""
     burned: NanoAmount
-    """What posting its jobs burned."""
+    """What posting its jobs burned, and the rewards of undecided ones."""
 
 
 class TrackRecord(Struct, frozen=True, kw_only=True):

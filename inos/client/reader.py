@@ -114,9 +114,24 @@ class Reader:
         """Return the fee the node advises for a transaction."""
         return await self._ask(models.FeeEstimate, "tx_estimateFee")
 
-    async def quote(self, m: int, n: int, k: int) -> models.Quote:
-        """Return what the product of X (m x k) and W (n x k) transposed would cost now."""
-        return await self._ask(models.Quote, "job_quote", m=m, n=n, k=k)
+    async def quote(
+        self,
+        m: int,
+        n: int,
+        k: int,
+        *,
+        reward_nano: int | None = None,
+        poster: str | None = None,
+        mode: models.JobMode | None = None,
+    ) -> models.Quote:
+        """Return what the product of X (m x k) and W (n x k) transposed would cost now, in the cheaper mode.
+
+        Args:
+            reward_nano: the reward, if it is not the suggested one. poster: the address that would post it.
+            mode: the mode, if it is not to be the cheaper one.
+        """
+        reward = None if reward_nano is None else str(reward_nano)
+        return await self._ask(models.Quote, "job_quote", m=m, n=n, k=k, reward=reward, poster=poster, mode=mode)
 
     async def job(self, job: str) -> models.Job:
         """Return a job by its id in hex.

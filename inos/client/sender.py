@@ -57,13 +57,14 @@ class Sender(NodeReader):
         hrp = (await self.get_network()).hrp
         return compute_tx_id(await self.send_payload(build.make_transfer(hrp, to, nano))).hex()
 
-    async def send_payload(self, payload: Payload, *, fee_nano: int | None = None) -> Transaction:
+    async def send_payload(self, payload: Payload, *, fee_nano: int | None = None, locked: int = 0) -> Transaction:
         """Sign a payload with the account's next nonce, send it, and return the transaction.
 
         Where another program has taken the nonce, the next one is used.
 
         Args:
             fee_nano: the fee; the node's estimate by default.
+            locked: nano that a claim or a dispute locks, which the payload does not say.
 
         Raises:
             WalletError: before anything is signed. RemoteError: the node refused. ClientError: "nonce-race".
@@ -73,7 +74,7 @@ class Sender(NodeReader):
             for tries_left in reversed(range(NONCE_TRIES)):
                 account = await self._get_view()
                 fee = Nano(fee_nano) if fee_nano is not None else (await self.estimate_fee()).fee
-                tx = build.build_transaction(key, network.params.chain_id, account, payload, fee)
+                tx = build.build_transaction(key, network.params.chain_id, account, payload, fee, locked=locked)
                 try:
                     await self.send_transaction(tx)
                     return tx

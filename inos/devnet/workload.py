@@ -8,20 +8,28 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from inos.client.client import Mode
 from inos.devnet.digits import DigitTask
 from inos.devnet.errors import DevnetError
+from inos.primitives.matrices import compute_tickets
 from inos.primitives.units import Nano
 
 BATCHES: Final = 4
 """Batches per pass over the held-out images; two layers each make eight jobs."""
-REWARD_PER_JOB: Final = Nano(500_000_000)
+REWARD_PER_TICKET: Final = 1_000_000
+"""Nano; what a quote proposes before any job was settled."""
+
+
+def compute_reward(rows_x: int, rows_w: int, depth: int) -> Nano:
+    """What the customer pays for a product: every ticket the same, so that quotes made from its jobs mean something."""
+    return Nano(REWARD_PER_TICKET * compute_tickets(rows_x, rows_w, depth))
 
 
 class Multiplier(Protocol):
     """What the workload needs of `inos.Client`."""
 
     async def multiply(
-        self, x: NDArray[np.int8], w: NDArray[np.int8], *, reward_nano: int, timeout_s: float
+        self, x: NDArray[np.int8], w: NDArray[np.int8], *, reward_nano: int, timeout_s: float, mode: Mode
     ) -> NDArray[np.int32]:
         """The exact x w^T, as settled by the chain and checked by Freivalds."""
 
@@ -85,7 +93,11 @@ class DigitWorkload:
         for layer in self._task.layers:
             self.progress.jobs_posted += 1
             product = await self._client.multiply(
-                x, layer.weights, reward_nano=REWARD_PER_JOB, timeout_s=self._job_timeout_s
+                x,
+                layer.weights,
+                reward_nano=compute_reward(len(x), *layer.weights.shape),
+                timeout_s=self._job_timeout_s,
+                mode="checked",  # an optimistic job burns less, and is settled a minute later
             )
             self.progress.jobs_settled += 1
             scores = layer.finish(product)

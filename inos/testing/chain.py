@@ -36,6 +36,7 @@ PHRASE: Final = "test test test test test test test test test test test junk"
 """Everybody knows it. Accounts 0, 1, ... of it are the test chain's, as other chains' tools have theirs."""
 DEFAULT_FUNDS: Final = Nano(10_000 * 10**9)
 WORKER_INDEX: Final = 1_000_000
+MINER_INDEX: Final = 1_000_001
 EASY_TARGET: Final = "0f" + "ff" * 31
 CHALLENGE_WINDOW: Final = 4
 """Blocks; short, so that optimistic jobs are paid soon."""
@@ -270,7 +271,7 @@ class TestChain:
         stack = AsyncExitStack()
         self._node = await stack.enter_async_context(open_node(load_settings(flags), self._clock))
         self._rpc_port = self._node.rpc.port
-        self._mint = Mint(self._node.core, self._clock, self._worker_key.address)
+        self._mint = Mint(self._node.core, self._clock, derive_key(PHRASE, index=MINER_INDEX))
         self._attend(self._node.core)
         self._stack = stack
 

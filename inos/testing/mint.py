@@ -11,13 +11,25 @@ from numpy.typing import NDArray
 
 from inos import work
 from inos.chain.template import Template
+from inos.consensus.finality.checkpoints import get_voting_committee
 from inos.consensus.records import JobState
 from inos.core.node_core import NodeCore
 from inos.primitives.blocks import Block, compute_anchor
+from inos.primitives.bls import compute_secret as compute_bls_secret
+from inos.primitives.bls import get_bls
 from inos.primitives.errors import InosError
 from inos.primitives.matrices import Witness
-from inos.primitives.transactions import ClaimJob, Payload, SubmitResult, Transaction, sign_transaction
-from inos.primitives.units import Address, JobId, TxId
+from inos.primitives.transactions import (
+    ClaimJob,
+    JobMode,
+    Payload,
+    RegisterVoter,
+    SubmitResult,
+    Transaction,
+    sign_transaction,
+)
+from inos.primitives.units import JobId, Nano, TxId
+from inos.primitives.votes import make_possession_message
 from inos.testing.clock import MovableClock
 from inos.wallet.keys import Key
 from inos.work.limbs import multiply_int7
@@ -30,10 +42,11 @@ MAX_JOBS: Final = 200
 class Mint:
     """Makes blocks of whatever waits, one spacing after another by the chain's clock."""
 
-    def __init__(self, core: NodeCore, clock: MovableClock, beneficiary: Address) -> None:
+    def __init__(self, core: NodeCore, clock: MovableClock, miner: Key) -> None:
         self._core = core
         self._clock = clock
-        self._beneficiary = beneficiary
+        self.miner = miner
+        """The account that finds the blocks."""
         self._operand = work.Operand.commit(np.ones((OPERAND_ROWS, OPERAND_ROWS), np.int8))
         self.turn = asyncio.Lock()
         """Held while blocks are made."""
@@ -46,7 +59,7 @@ class Mint:
         async with self.turn:
             for _ in range(count):
                 self._clock.advance(step)
-                template = await self._core.templates.make(self._beneficiary)
+                template = await self._core.templates.make(self.miner.address)
                 block, witness = await asyncio.to_thread(self._seal, template)
                 await self._core.blocks.add(block, witness)
                 self.blocks.append((block, witness))
@@ -67,7 +80,7 @@ class Mint:
 class Worker:
     """Does every paid job there is, honestly; `send` takes its transactions."""
 
-    def __init__(self, core: NodeCore, mint: Mint, key: Key, send: Callable[[Transaction], Awaitable[TxId]]):
+    def __init__(self, core: NodeCore, mint: Mint, key: Key, send: Callable[[Transaction], Awaitable[TxId]]) -> None:
         self._core = core
         self._send_signed = send
         self._mint = mint
@@ -85,14 +98,16 @@ class Worker:
             if job.deadline > ledger.tip.header.height + 1:
                 x, w = operands
                 if x is not None and w is not None:
+                    if job.mode is JobMode.OPTIMISTIC:
+                        await self._seat_jury()
                     done.append(await self._do(id, x, w))
         return done
 
     async def _do(self, id: JobId, x: NDArray[np.int8], w: NDArray[np.int8]) -> JobId:
-        await self._send(ClaimJob(id))
+        await self._send(self._key, ClaimJob(id))
         await self._mint.mine(1)
         y = await asyncio.to_thread(partial(multiply_int7, x, w))
-        await self._send(SubmitResult(id, await self._core.matrices.put(y)))
+        await self._send(self._key, SubmitResult(id, await self._core.matrices.put(y)))
         await self._mint.mine(1)
         while (found := self._core.ledger.state.get_job(id)) is not None and found.state is JobState.DELIVERED:
             await self._mint.mine(1)
@@ -100,9 +115,26 @@ class Worker:
             raise InosError("job-not-settled", f"the test chain's worker did job {id.hex()}, which is not settled")
         return id
 
-    async def _send(self, payload: Payload) -> None:
+    async def _seat_jury(self) -> None:
+        """Register the chain's miner as a voter, and mine until it is the committee: no jury, no optimistic job."""
+        ledger, params, miner = self._core.ledger, self._core.params, self._mint.miner
+        if get_voting_committee(ledger.state).members:
+            return
+        secret, bls = compute_bls_secret(miner.secret), get_bls()
+        key = bls.compute_public_key(secret)
+        if ledger.state.get_voter(miner.address) is None:
+            message = make_possession_message(key, miner.address, params.chain_id)
+            proof = bls.prove_possession(secret, message)
+            bond = Nano(max(params.min_voter_bond, ledger.state.get_account(miner.address).balance // 2))
+            await self._send(miner, RegisterVoter(key, proof, bond))
+        for _ in range(3 * params.epoch_blocks):
+            await self._mint.mine(1)
+            if get_voting_committee(ledger.state).members:
+                return
+        raise InosError("no-jury", "the test chain's miner registered as a voter, and no committee was chosen")
+
+    async def _send(self, key: Key, payload: Payload) -> None:
         core = self._core
-        address = self._key.address
-        nonce = core.mempool.next_nonce(address, core.ledger.state)
-        tx = sign_transaction(self._key.secret, core.params.chain_id, nonce, core.mempool.estimate_fee(), payload)
+        nonce = core.mempool.next_nonce(key.address, core.ledger.state)
+        tx = sign_transaction(key.secret, core.params.chain_id, nonce, core.mempool.estimate_fee(), payload)
         await self._send_signed(tx)

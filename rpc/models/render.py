@@ -64,6 +64,7 @@ STATE_NAMES: Final[dict[JobState, JobStateName]] = {
     JobState.CANCELLED: "cancelled",
 }
 MODE_NAMES: Final[dict[JobMode, JobModeName]] = {JobMode.CHECKED: "checked", JobMode.OPTIMISTIC: "optimistic"}
+MODES: Final = {name: mode for mode, name in MODE_NAMES.items()}
 VERDICT_NAMES: Final[dict[Verdict, Literal["right", "wrong", "unavailable"]]] = {
     Verdict.RIGHT: "right",
     Verdict.WRONG: "wrong",

@@ -22,7 +22,7 @@ POSTER, WATCHER = make_key(bytes(31) + b"\x31"), make_key(bytes(31) + b"\x32")
 FUNDS = 100 * 10**9
 TESTS = Path(__file__).parents[1]
 CHEATS = ("env", f"PYTHONPATH={TESTS}", sys.executable, "-m", "support.cheating_node")
-MINES = ("--mine", "auto", "--filler-rate", "300", "--threads", "1")
+MINES = ("--mine", "auto", "--filler-rate", "10000", "--threads", "1")
 
 
 @pytest.mark.timeout(300)

@@ -104,7 +104,7 @@ class Reader:
             "INOS_RPC": network[0]["rpc"],
             "INOS_RPC_PORT": "0",
             "INOS_P2P_PORT": "0",
-            "INOS_FILLER_RATE": "150",  # like the devnet's miners; without a limit it would find all blocks
+            "INOS_FILLER_RATE": "5000",  # like the devnet's miners; without a limit it would find all blocks
         }
         self._filled = {
             "http://127.0.0.1:8645": network[0]["rpc"],

@@ -18,7 +18,7 @@ from support.cluster import ask, await_height
 
 CHROMIUM = find_chromium()
 COMMON = ("--network", "devnet", "--rpc-port", "0", "--p2p-port", "0", "--log-format", "json", "--explorer")
-MINES = ("--mine", "auto", "--filler-rate", "150", "--threads", "1")
+MINES = ("--mine", "auto", "--filler-rate", "5000", "--threads", "1")
 VECTORS = Path(__file__).parent.parent / "vectors" / "certificate.json"
 PHONE, DESK = (390, 844), (1200, 900)
 

@@ -35,7 +35,7 @@ async def test_nodes_that_know_one_seed_become_a_network_without_it(tmp_path: Pa
             return node
 
         seed = await start("seed")
-        mining = ("--mine", "auto", "--filler-rate", "250")
+        mining = ("--mine", "auto", "--filler-rate", "8000")
         # The last node has only one slot, so its anchor is known and no other node takes the slot by dialling first.
         alone = ("--max-outbound", "1", "--max-inbound", "0")
         plans = [("b", mining), ("c", ()), ("d", ()), ("e", ()), ("f", alone)]

@@ -18,7 +18,7 @@ from support.commands import start_inos
 POSTER, WORKER = make_key(bytes(31) + b"\x41"), make_key(bytes(31) + b"\x42")
 PARAMS = {"challenge_window": 4, "spacing_ms": 1000, "asert_half_life_ms": 30_000}
 COMMON = ("--rpc-port", "0", "--p2p-port", "0", "--log-format", "json", "--threads", "1")
-BLOCKS = ("--mine", "auto", "--purpose", "filler", "--filler-rate", "600")
+BLOCKS = ("--mine", "auto", "--purpose", "filler", "--filler-rate", "20000")
 SHAPE = (4096, 4096, 4096)
 SLOW = ("--purpose", "jobs", "--backend", "numpy")
 """The product takes some seconds, so that the miner can be killed in the middle."""

@@ -21,7 +21,7 @@ from support.cluster import ask, await_one_tip, get_height
 
 KILLS = 25
 COMMON = ("--network", "devnet", "--rpc-port", "0", "--p2p-port", "0", "--threads", "1", "--log-format", "json")
-MINING = ("--mine", "auto", "--filler-rate", "400")
+MINING = ("--mine", "auto", "--filler-rate", "13000")
 
 
 def make_seed() -> int:

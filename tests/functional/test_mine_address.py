@@ -23,7 +23,7 @@ from inos.wallet.keys import derive_key, make_key
 from support.cluster import ask, await_height, await_that
 
 PAID = encode_address("dinos", make_key(bytes(31) + b"\x0b").address)
-FLAGS = ("--network", "devnet", "--rpc-port", "0", "--p2p-port", "0", "--mine", PAID, "--filler-rate", "400")
+FLAGS = ("--network", "devnet", "--rpc-port", "0", "--p2p-port", "0", "--mine", PAID, "--filler-rate", "13000")
 
 
 async def check_the_receipt(rpc: str, folder: Path, x: Any, y: Any) -> None:

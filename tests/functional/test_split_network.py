@@ -61,11 +61,11 @@ async def test_a_split_network_heals_to_one_chain(tmp_path: Path) -> None:
             stack.push_async_callback(stop_process, node.process)
             return node
 
-        left = await start("left", "--mine", "auto", "--filler-rate", "250")
+        left = await start("left", "--mine", "auto", "--filler-rate", "8000")
         # All traffic between `left` and the other side passes through one proxy.
         bridge = await stack.enter_async_context(Relay(lead_to(int(left.p2p_address.rsplit(":", 1)[1]))))
         across = split_address(left.p2p_address, bridge.port)
-        right = await start("right", "--mine", "auto", "--filler-rate", "500", peers=(across,))
+        right = await start("right", "--mine", "auto", "--filler-rate", "16000", peers=(across,))
         follower = await start("follower", peers=(right.p2p_address, across))
         urls = [node.rpc_url for node in (left, right, follower)]
 

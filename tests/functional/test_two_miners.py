@@ -15,7 +15,7 @@ from inos.wallet.keys import derive_key
 from support.cluster import ask, await_one_tip, await_that
 
 COMMON = ("--network", "devnet", "--rpc-port", "0", "--p2p-port", "0", "--log-format", "json")
-MINES = ("--mine", "auto", "--filler-rate", "200", "--threads", "1")
+MINES = ("--mine", "auto", "--filler-rate", "6500", "--threads", "1")
 JOBS = 5
 
 

@@ -16,7 +16,7 @@ from inos.primitives.units import TimeMs
 from support.cluster import ask, await_that
 
 QUICK = {"spacing_ms": 500, "asert_half_life_ms": 5000, "epoch_blocks": 4}
-FLAGS = ("--rpc-port", "0", "--p2p-port", "0", "--mine", "auto", "--threads", "1", "--filler-rate", "200")
+FLAGS = ("--rpc-port", "0", "--p2p-port", "0", "--mine", "auto", "--threads", "1", "--filler-rate", "6500")
 
 
 async def await_final(url: str, above: int) -> dict[str, Any]:

@@ -23,7 +23,17 @@ from inos.consensus.genesis_state import GenesisState
 from inos.consensus.jobevents import JobEvent
 from inos.consensus.movements import PLACE_END, PLACE_START, AccountEntry
 from inos.consensus.params import Params
-from inos.consensus.records import Job, JobState, StateKey
+from inos.consensus.records import (
+    FINALITY_KEY,
+    Ballot,
+    Committee,
+    Finality,
+    Job,
+    JobState,
+    Member,
+    StateKey,
+    committee_key,
+)
 from inos.consensus.state import StateView
 from inos.consensus.statetree import StateProof, compute_state_root, make_proof
 from inos.core.events import EventBus
@@ -49,11 +59,12 @@ from inos.primitives.transactions import (
     sign_transaction,
 )
 from inos.primitives.units import Address, BlockId, Height, JobId, MatrixId, Nano, NodeId, Tickets, TxId, Weight
-from inos.primitives.votes import Link
+from inos.primitives.votes import Checkpoint, Link
 from inos.rpc.health import Check, Health
 from inos.rpc.ports import SnapshotStatus
 from inos.wallet.keys import make_key
 from support.consensus_lab import Records
+from support.voters import get_bls_key
 
 WORKER = make_key(bytes(31) + b"\x07")
 FEE = Nano(1000)
@@ -515,6 +526,16 @@ class FakeNode:
         tx = sign_transaction(WORKER.secret, self.params.chain_id, nonce, FEE, payload)
         self.mempool.waiting[compute_tx_id(tx)] = tx
         self.mine()
+
+    def seat_jury(self) -> None:
+        """Let two voters be the committee, so that optimistic jobs can be claimed; until the first checkpoint."""
+        if not self.ledger.tip.header.height:
+            self.mine()  # the first block opens a ballot without a committee
+        genesis = Checkpoint(0, self.genesis_id)
+        members = tuple(Member(bytes([each]) * 20, get_bls_key(str(each)), 5, 5) for each in (1, 2))
+        finality = Finality(genesis, genesis, (Ballot(Link(genesis, genesis), 0),), (0,))
+        self.ledger.records[FINALITY_KEY] = encode(finality)
+        self.ledger.records[committee_key(0)] = encode(Committee(members))
 
     def work_jobs(self) -> int:
         """Claim, multiply and deliver every open job; how many."""

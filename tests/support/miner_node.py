@@ -38,7 +38,7 @@ from inos.primitives.units import Address, BlockId, Height, JobId, MatrixId, Nan
 POSTER = Address(bytes([9]) * 20)
 FEE = Nano(1000)
 DIFFICULTY = 100
-"""Merit that a block takes here."""
+"""Expected tickets of a block here."""
 
 
 class HandClock:

@@ -22,7 +22,7 @@ LOST_AFTER: Final = 6
 """Times in a row that neither chain nor pool has the job; after a reorganisation it takes a moment to be back."""
 PERCENT_STEP: Final = 5
 """The share of rows that is made is shown in such steps, so that a large job is not a line every half second."""
-CLOSED: Final = frozenset({"settled", "cancelled"})
+CLOSED: Final = frozenset({"settled", "cancelled", "undecided"})
 
 
 def watch(
@@ -31,7 +31,7 @@ def watch(
     rpc: RpcOption = DEFAULT_RPC,
     json_: JsonOption = False,
 ) -> None:
-    """Follow a job until it is settled or cancelled, and print what happens to it."""
+    """Follow a job until it is closed, that is settled, cancelled or undecided, and print what happens to it."""
     until, last, unknown = time.monotonic() + timeout, "", 0
     with BlockingClient(rpc) as client:
         while True:
@@ -134,5 +134,9 @@ def _describe_state(state: str, found: dict[str, Any] | None) -> str:
             return text
         return f"{text}; {100 * done // rows // PERCENT_STEP * PERCENT_STEP} % of its rows made by this node"
     if state == "delivered":
-        return f"delivered by {found['worker']}, paid at height {until} unless it is shown wrong before"
+        return f"delivered by {found['worker']}, paid at height {until} unless it is shown wrong or disputed before"
+    if state == "disputed":
+        return f"disputed: a jury decides about the result of {found['worker']}"
+    if state == "undecided":
+        return f"undecided at height {found['closed_at']}: its jury came to no decision, and the reward was burned"
     return f"{state} at height {found['closed_at']}" + (f" by {found['worker']}" if found["worker"] else "")

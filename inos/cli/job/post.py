@@ -1,7 +1,7 @@
-"""`inos job post`, `result`, `cancel`: products ordered, fetched and taken back."""
+"""`inos job post`, `result`, `dispute`, `cancel`: products ordered, fetched, contested and taken back."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import typer
@@ -26,11 +26,14 @@ from inos.cli.common.output import fail, print_json
 from inos.cli.common.progress import make_progress
 from inos.cli.common.remote import call_rpc
 from inos.cli.common.wallets import OpenWallet, confirm_or_stop, open_wallet, parse_amount, require_same_network
+from inos.cli.job.follow import CLOSED
+from inos.cli.job.show import describe_burn
 from inos.client.blocking_client import BlockingClient
 from inos.client.client import DEFAULT_JOB_TIMEOUT_S, Mode
 from inos.client.operands import check_shapes, to_operand
 from inos.genesis import load_network
 from inos.primitives.units import Nano, format_credits
+from inos.wallet import build
 from inos.wallet.addresses import encode_address
 from inos.wallet.keys import Key
 
@@ -63,7 +66,7 @@ def post(
         typer.Option(
             "--mode",
             metavar="checked|optimistic",
-            help="Checked by every node, or paid unless it is challenged. Default: by size.",
+            help="Checked by every node, or paid unless somebody contests it. Default: the cheaper one.",
         ),
     ] = None,
     wait: WaitOption = False,
@@ -84,16 +87,21 @@ def post(
     """Post a job. Both matrices and the balance are checked before anything is sent."""
     x8, w8 = to_operand(open_matrix(x), str(x)), to_operand(open_matrix(w), str(w))
     check_shapes(x8, w8)
-    quote = call_rpc(rpc, "job_quote", {"m": x8.shape[0], "n": w8.shape[0], "k": x8.shape[1]})
-    nano = parse_amount(reward, "the reward") if reward is not None else Nano(int(quote["suggested_reward"]))
+    asked: dict[str, Any] = {"m": x8.shape[0], "n": w8.shape[0], "k": x8.shape[1], "mode": _read_mode(mode)}
+    if reward is not None:
+        asked["reward"] = str(parse_amount(reward, "the reward"))
     stake = parse_amount(bond, "the bond") if bond is not None else None
     most = parse_amount(max_burn, "the highest burn") if max_burn is not None else None
-    chosen_mode = _read_mode(mode)
     if output is not None:
         output = check_writable(output)
-    key = _unlock(open_wallet(wallet_dir, wallet, load_network(network), index=index, password_file=password_file), rpc)
-    burn = format_credits(int(quote["burn"]))
-    question = f"Post {x} times {w} transposed for {format_credits(nano)} credits, and burn about {burn}?"
+    net = load_network(network)
+    key = _unlock(open_wallet(wallet_dir, wallet, net, index=index, password_file=password_file), rpc)
+    quote = call_rpc(rpc, "job_quote", asked | {"poster": encode_address(net.hrp, key.address)})
+    nano = Nano(int(asked.get("reward") or quote["suggested_reward"]))
+    question = (
+        f"Post {x} times {w} transposed for {format_credits(nano)} credits, and burn {describe_burn(quote)}?\n"
+        f"The job is {quote['mode']}: {quote['mode_reason']}. Post it?"
+    )
     confirm_or_stop(question, yes=yes or json_)
     with BlockingClient(rpc, wallet=key) as client:
         job = client.post_job(
@@ -103,7 +111,7 @@ def post(
             bond=stake,
             max_burn=most,
             lifetime=lifetime,
-            mode=chosen_mode,
+            mode=quote["mode"],
             on_progress=make_progress("sent", is_quiet=json_),
         )
         if wait or output is not None:
@@ -115,16 +123,20 @@ def post(
 
 
 def _finish(client: BlockingClient, job: str, output: Path | None, timeout_s: float, *, as_json: bool) -> None:
-    """Wait until a job is settled, and save its product where a file is given."""
+    """Wait until a job is settled; where a file is given, until its product is delivered, and save that."""
     if not as_json:
         print(f"posted {job}, waiting for its result", flush=True)
-    settled = client.wait_job(job, timeout_s)
-    if output is not None:
-        _save(client, job, output, as_json=as_json)
+    if output is None:
+        done = client.wait_job(job, timeout_s)
+    else:
+        client.wait_result(job, timeout_s)
+        _save(client, job, output, as_json=as_json, auto_dispute=True)
+        done = client.job(job)
     if as_json:
-        print_json(msgspec.to_builtins(settled))
+        print_json(msgspec.to_builtins(done))
         return
-    print(f"settled {settled.id} at height {settled.closed_at} by {settled.worker}")
+    at = "" if done.closed_at is None else f" at height {done.closed_at}"
+    print(f"{done.state} {done.id}{at} by {done.worker}")
     if output is not None:
         print(f"checked and written to {output}")
 
@@ -151,6 +163,41 @@ def result(
         print(f"checked and written to {output}: {rows} x {cols} int32")
 
 
+def dispute(
+    job: JobArgument,
+    wallet: WalletOption = DEFAULT_WALLET,
+    index: IndexOption = 0,
+    network: NetworkOption = DEFAULT_NETWORK,
+    wallet_dir: WalletDirOption = None,
+    password_file: PasswordFileOption = None,
+    rpc: RpcOption = DEFAULT_RPC,
+    yes: YesOption = False,
+    json_: JsonOption = False,
+) -> None:
+    """Ask a jury about a delivered result that is wrong, or whose bytes nobody serves. It takes a stake."""
+    net = load_network(network)
+    found = call_rpc(rpc, "job_get", {"id": job})
+    if found["mode"] != "optimistic":
+        fail("wrong-mode", f"job {job} is {found['mode']}: every node checks its result before it is paid")
+    if found["state"] != "delivered":
+        hint = "a result can be disputed between its delivery and its payment"
+        fail("job-not-delivered", f"job {job} is {found['state']}", hint)
+    bond = int(found["bond"])
+    stake = build.compute_stake(net.params, bond, found["x"]["rows"], found["w"]["rows"], found["x"]["cols"])
+    key = _unlock(open_wallet(wallet_dir, wallet, net, index=index, password_file=password_file), rpc)
+    question = (
+        f"Stake {format_credits(stake)} credits, of which {format_credits(stake - bond)} are the jury's fee, on job "
+        f"{job} being wrong or unavailable?\nIf the jury finds it right, half of the fee is lost. Dispute it?"
+    )
+    confirm_or_stop(question, yes=yes)
+    with BlockingClient(rpc, wallet=key) as client:
+        tx = client.dispute(job)
+    if json_:
+        print_json({"id": tx, "job": job, "stake": str(stake), "fee": str(stake - bond)})
+    else:
+        print(f"sent {tx}; the jury's verdict: inos job watch {job}")
+
+
 def cancel(
     job: JobArgument,
     wallet: WalletOption = DEFAULT_WALLET,
@@ -165,7 +212,7 @@ def cancel(
     net = load_network(network)
     found = call_rpc(rpc, "job_get", {"id": job})
     state, height = found["state"], call_rpc(rpc, "chain_head")["height"]
-    if state in ("settled", "cancelled"):
+    if state in CLOSED:
         fail("job-closed", f"job {job} is {state} already")
     if state != "open" and height < found["deadline"]:
         hint = f"cancel it while it is open, or from block {found['deadline']} on; the chain is at {height}"
@@ -182,10 +229,13 @@ def cancel(
         print(f"sent {tx}; the reward comes back when it is mined")
 
 
-def _save(client: BlockingClient, job: str, output: Path, *, as_json: bool) -> tuple[int, ...]:
+def _save(
+    client: BlockingClient, job: str, output: Path, *, as_json: bool, auto_dispute: bool = False
+) -> tuple[int, ...]:
     """Fetch a job's product into a file; return its shape."""
+    progress = make_progress("fetched", is_quiet=as_json)
     try:
-        return client.save_result(job, output, on_progress=make_progress("fetched", is_quiet=as_json)).shape
+        return client.save_result(job, output, auto_dispute=auto_dispute, on_progress=progress).shape
     except OSError as error:
         fail("file-unwritable", f"cannot write {output}: {error.strerror or error}")
 

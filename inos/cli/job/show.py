@@ -18,12 +18,16 @@ def quote(
     k: Annotated[
         int | None, typer.Argument(metavar="K", help="The number of columns of both, where no files are given.")
     ] = None,
+    mode: Annotated[
+        str | None,
+        typer.Option("--mode", metavar="checked|optimistic", help="Its price in this mode. Default: the cheaper one."),
+    ] = None,
     rpc: RpcOption = DEFAULT_RPC,
     json_: JsonOption = False,
 ) -> None:
     """Show what a product would cost now: the burn, a reward as paid lately, and how long it may take."""
     m, n, depth = _read_shape(x, w, k)
-    found = call_rpc(rpc, "job_quote", {"m": m, "n": n, "k": depth})
+    found = call_rpc(rpc, "job_quote", {"m": m, "n": n, "k": depth} | ({} if mode is None else {"mode": mode}))
     if json_:
         print_json(found)
     else:
@@ -37,12 +41,20 @@ def describe_quote(quote: dict[str, Any]) -> list[str]:
     lines = [
         f"tickets   {quote['tickets']}",
         f"reward    {format_credits(int(quote['suggested_reward']))} credits, {basis}",
-        f"burned    {format_credits(int(quote['burn']))} credits",
+        f"burned    {describe_burn(quote)}",
+        f"          {format_credits(int(quote['burn_per_tera']))} credits per 10^12 multiply-accumulates",
+        f"mode      {quote['mode']}: {quote['mode_reason']}",
         f"takes     about {quote['expected_s']:.0f} s ({quote['expected_blocks']} blocks)",
     ]
-    if quote["mode"] == "optimistic":
-        lines.append(f"mode      optimistic: {quote['bytes']:,} bytes are too many for every node to check")
     return lines
+
+
+def describe_burn(quote: dict[str, Any]) -> str:
+    """Return what posting burns, and its parts, in one line."""
+    parts = quote["burn_parts"]
+    work, size, place = (format_credits(int(parts[name])) for name in ("work", "bytes", "place"))
+    checking = f", {size} for the bytes every node fetches" if int(parts["bytes"]) else ""
+    return f"{format_credits(int(quote['burn']))} credits ({work} for the work{checking}, {place} for the record)"
 
 
 def list_jobs(
@@ -50,7 +62,7 @@ def list_jobs(
         str | None,
         typer.Option(
             "--state",
-            metavar="open|claimed|delivered|settled|cancelled",
+            metavar="open|claimed|delivered|disputed|settled|cancelled|undecided",
             help="Only jobs in this state.",
         ),
     ] = None,
@@ -134,25 +146,33 @@ def record(
 
 
 def describe_worker(side: dict[str, Any]) -> str:
-    """Return a worker's track record as two lines of text."""
+    """Return a worker's track record as three lines of text."""
     if not side["claimed"]:
         return "as a worker   no claims"
-    under_way = side["claimed"] - side["settled"] - side["lapsed"] - side["challenged"]
+    ended = ("settled", "lapsed", "challenged", "rejected", "undecided")
+    under_way = side["claimed"] - sum(side[name] for name in ended)
     return (
         f"as a worker   {side['claimed']} claimed: {side['settled']} settled, {side['lapsed']} lapsed, "
         f"{side['challenged']} shown wrong, {under_way} under way\n"
+        f"              {describe_juries(side)}\n"
         f"              {side['tickets']} tickets for {format_credits(int(side['earned']))} credits; "
         f"{format_credits(int(side['bonds_lost']))} credits of bonds lost"
     )
 
 
+def describe_juries(side: dict[str, Any]) -> str:
+    """Return what juries said, in one line."""
+    return f"{side['disputed']} disputed: {side['rejected']} found not right, {side['undecided']} undecided"
+
+
 def describe_poster(side: dict[str, Any]) -> str:
-    """Return a poster's track record as two lines of text."""
+    """Return a poster's track record as three lines of text."""
     if not side["posted"]:
         return "as a poster   no jobs"
     return (
         f"as a poster   {side['posted']} posted: {side['settled']} settled, {side['cancelled']} cancelled; "
         f"{side['lapsed']} claims lapsed, {side['challenged']} results shown wrong\n"
+        f"              {describe_juries(side)}\n"
         f"              {side['tickets']} tickets for {format_credits(int(side['paid']))} credits; "
         f"{format_credits(int(side['burned']))} credits burned"
     )
@@ -173,6 +193,14 @@ def _describe_event(event: dict[str, Any]) -> str:
             return f"the result{of} was shown wrong: its bond of {amount} is lost"
         case "cancelled":
             return f"cancelled, {amount} returned"
+        case "disputed":
+            return f"disputed, {amount} at stake"
+        case "upheld":
+            return "a jury found the result right"
+        case "rejected":
+            return f"a jury did not find the result right: the bond of {amount} is lost"
+        case "undecided":
+            return f"its jury came to no decision: the reward of {amount} is burned"
         case _:
             return f"{kind}{by}, bond {amount}"
 

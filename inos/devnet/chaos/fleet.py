@@ -12,9 +12,9 @@ from inos.devnet.chaos.wiring import Wiring
 from inos.network.identity import load_identity
 from inos.node.process import NodeSpec, RunningNode, read_log_end, start_node, stop_process
 
-TICKETS_PER_S: Final = 300.0
+TICKETS_PER_S: Final = 10_000.0
 """Of filler, over all nodes: a block every two seconds at the devnet's first target."""
-LEAST_RATE: Final = 10.0
+LEAST_RATE: Final = 330.0
 STARTS_AT_ONCE: Final = 4
 
 

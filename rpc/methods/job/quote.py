@@ -5,16 +5,21 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from inos.consensus.prices import compute_job_price, compute_product_bytes
+from inos.consensus.finality.checkpoints import get_voting_committee
+from inos.consensus.prices import compute_per_tera, compute_product_bytes
 from inos.consensus.records import Job, JobState
 from inos.primitives import transactions
 from inos.primitives.blocks import compute_difficulty, get_target
 from inos.primitives.matrices import MAX_DEPTH, MAX_ROWS, compute_tickets
 from inos.primitives.units import Height
+from inos.rpc.errors import make_invalid_param
 from inos.rpc.lookup import read_at_tip
 from inos.rpc.method import Example, method
-from inos.rpc.models.values import Count, JobMode, Model, NanoAmount
+from inos.rpc.models.render import MODE_NAMES, MODES, read_address
+from inos.rpc.models.values import AccountAddress, Count, JobMode, Model, NanoAmount
 from inos.rpc.ports import NodePort
+from inos.wallet.errors import WalletError
+from inos.wallet.modes import choose_mode
 
 SAMPLE: Final = 50
 """The number of recently settled jobs that a quote considers."""
@@ -30,6 +35,19 @@ class QuoteParams(Model):
     m: Annotated[Rows, Field(description="The rows of X.")]
     n: Annotated[Rows, Field(description="The rows of W.")]
     k: Annotated[int, Field(ge=1, le=MAX_DEPTH, description="The columns of both.")]
+    reward: Annotated[NanoAmount | None, Field(description="The reward, if it is not the suggested one.")] = None
+    poster: Annotated[
+        AccountAddress | None, Field(description="The account that would post it, which is in no jury about it.")
+    ] = None
+    mode: Annotated[JobMode | None, Field(description="The mode, if it is not to be the cheaper one.")] = None
+
+
+class PricePartsModel(Model):
+    """The parts of what posting burns."""
+
+    work: Annotated[NanoAmount, Field(description="For the tickets, at the tip's difficulty.")]
+    bytes: Annotated[NanoAmount, Field(description="For what every node fetches of a checked job; 0 if optimistic.")]
+    place: Annotated[NanoAmount, Field(description="For the job's record in the state.")]
 
 
 class QuoteModel(Model):
@@ -37,6 +55,10 @@ class QuoteModel(Model):
 
     tickets: Annotated[Count, Field(description="The lottery tickets that multiplying it draws.")]
     burn: Annotated[NanoAmount, Field(description="What posting it burns in the next block, all parts together.")]
+    burn_parts: Annotated[PricePartsModel, Field(description="The same by its parts.")]
+    burn_per_tera: Annotated[
+        NanoAmount, Field(description="The same per 10^12 multiply-accumulates, padding not counted.")
+    ]
     reward_per_ticket: Annotated[
         NanoAmount, Field(description="The median reward per ticket of recently settled jobs.")
     ]
@@ -48,48 +70,60 @@ class QuoteModel(Model):
     expected_s: Annotated[float, Field(description="The same in seconds, at the network's intended block spacing.")]
     bytes: Annotated[Count, Field(description="The bytes of the strips of operands and result together.")]
     max_bytes: Annotated[Count, Field(description="The most bytes that a checked job may have.")]
-    mode: Annotated[JobMode, Field(description='"checked" if the product is small enough, else "optimistic".')]
+    mode: Annotated[JobMode, Field(description="The mode that burns less, of those that are possible.")]
+    mode_reason: Annotated[str, Field(description="Why it is this mode, in words.")]
 
 
 @method("job_quote", examples=(Example("a small product", {"m": 512, "n": 256, "k": 1024}),))
 async def job_quote(node: NodePort, params: QuoteParams) -> QuoteModel:
     """Estimate what a product would cost now: the burn, the reward that others paid, and the time it may take."""
     tickets = compute_tickets(params.m, params.n, params.k)
-    tip, (settled, target) = read_at_tip(
+    tip, (settled, target, committee) = read_at_tip(
         node,
         lambda: (
             [job for _, job in node.ledger.list_jobs(state=JobState.SETTLED, limit=SAMPLE, newest_first=True)],
             get_target(node.ledger.tip.header),
+            get_voting_committee(node.ledger.state),
         ),
     )
     price = round(median(map(_compute_price, settled))) if settled else DEFAULT_TICKET_REWARD
     waits = [job.closed_at - job.posted_at for job in settled]
     blocks = round(median(waits)) if waits else DEFAULT_BLOCKS
     blocks += tickets // max(1, compute_difficulty(target))
-    size = compute_product_bytes(params.m, params.n, params.k)
-    is_large = size > node.params.max_checked_bytes
-    if is_large:
+    poster = None if params.poster is None else read_address(node, params.poster, "poster")
+    suggested = max(1, price * tickets)
+    try:
+        choice = choose_mode(
+            node.params,
+            Height(tip.header.height + 1),
+            compute_difficulty(target),
+            rows_x=params.m,
+            rows_w=params.n,
+            depth=params.k,
+            reward=suggested if params.reward is None else int(params.reward),
+            jurors=sum(member.address != poster for member in committee.members),
+            wanted=None if params.mode is None else MODES[params.mode],
+        )
+    except WalletError as error:
+        raise make_invalid_param("mode", error.message, code=error.code, hint=error.hint) from error
+    if choice.mode == transactions.JobMode.OPTIMISTIC:
         blocks += node.params.challenge_window
-    burn = compute_job_price(
-        node.params,
-        Height(tip.header.height + 1),
-        compute_difficulty(target),
-        rows_x=params.m,
-        rows_w=params.n,
-        depth=params.k,
-        mode=transactions.JobMode.OPTIMISTIC if is_large else transactions.JobMode.CHECKED,
-    )
     return QuoteModel(
         tickets=tickets,
-        burn=str(burn.total),
+        burn=str(choice.price.total),
+        burn_parts=PricePartsModel(
+            work=str(choice.price.work), bytes=str(choice.price.bytes), place=str(choice.price.place)
+        ),
+        burn_per_tera=str(compute_per_tera(choice.price.total, params.m, params.n, params.k)),
         reward_per_ticket=str(price),
-        suggested_reward=str(max(1, price * tickets)),
+        suggested_reward=str(suggested),
         sample=len(settled),
         expected_blocks=blocks,
         expected_s=blocks * node.params.spacing_ms / 1000,
-        bytes=size,
+        bytes=compute_product_bytes(params.m, params.n, params.k),
         max_bytes=node.params.max_checked_bytes,
-        mode="optimistic" if is_large else "checked",
+        mode=MODE_NAMES[choice.mode],
+        mode_reason=choice.reason,
     )
 
 

@@ -25,6 +25,11 @@ class WorkerRecordModel(Model):
     challenged: Annotated[
         Count, Field(description="Results that were shown to be wrong; each cost its bond and all reputation.")
     ]
+    disputed: Annotated[Count, Field(description="Results that somebody asked a jury about.")]
+    rejected: Annotated[
+        Count, Field(description="Results that a jury did not find right; each cost its bond and all reputation.")
+    ]
+    undecided: Annotated[Count, Field(description="Results whose jury came to no decision.")]
     tickets: Annotated[Count, Field(description="The tickets of the jobs settled.")]
     earned: Annotated[NanoAmount, Field(description="The rewards paid to the account, without returned bonds.")]
     bonds_lost: Annotated[NanoAmount, Field(description="The bonds that it lost.")]
@@ -40,9 +45,12 @@ class PosterRecordModel(Model):
         Count, Field(description="Claims on its jobs that lapsed, because of bad workers or withheld operands.")
     ]
     challenged: Annotated[Count, Field(description="Results of its jobs that were shown to be wrong.")]
+    disputed: Annotated[Count, Field(description="Results of its jobs that somebody asked a jury about.")]
+    rejected: Annotated[Count, Field(description="Results of its jobs that a jury did not find right.")]
+    undecided: Annotated[Count, Field(description="Jobs whose jury came to no decision.")]
     tickets: Annotated[Count, Field(description="The tickets of the jobs settled.")]
     paid: Annotated[NanoAmount, Field(description="The rewards of the jobs settled.")]
-    burned: Annotated[NanoAmount, Field(description="What posting its jobs burned.")]
+    burned: Annotated[NanoAmount, Field(description="What posting its jobs burned, and the rewards of undecided ones.")]
 
 
 class TrackRecordModel(Model):
@@ -76,6 +84,9 @@ def _make_worker(side: Side) -> WorkerRecordModel:
         settled=side.settled,
         lapsed=side.lapsed,
         challenged=side.challenged,
+        disputed=side.disputed,
+        rejected=side.rejected,
+        undecided=side.undecided,
         tickets=side.tickets,
         earned=str(side.paid),
         bonds_lost=str(side.lost),
@@ -89,6 +100,9 @@ def _make_poster(side: Side) -> PosterRecordModel:
         cancelled=side.cancelled,
         lapsed=side.lapsed,
         challenged=side.challenged,
+        disputed=side.disputed,
+        rejected=side.rejected,
+        undecided=side.undecided,
         tickets=side.tickets,
         paid=str(side.paid),
         burned=str(side.lost),

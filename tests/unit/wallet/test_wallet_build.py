@@ -116,10 +116,10 @@ def test_claim_result_cancel() -> None:
     assert build.make_result(JOB, X) == SubmitResult(JOB, X)
     assert build.make_cancel(JOB) == CancelJob(JOB)
     assert _code(build.make_cancel, b"short") == "bad-job-id"
-    assert _code(build.build_transaction, KEY, 1, _account(100), build.make_claim(JOB), 1, bond=100) == (
+    assert _code(build.build_transaction, KEY, 1, _account(100), build.make_claim(JOB), 1, locked=100) == (
         "insufficient-balance"
     )
-    assert is_transaction_signed(build.build_transaction(KEY, 1, _account(101), build.make_claim(JOB), 1, bond=100))
+    assert is_transaction_signed(build.build_transaction(KEY, 1, _account(101), build.make_claim(JOB), 1, locked=100))
     for payload in (build.make_result(JOB, X), build.make_cancel(JOB)):
         assert is_transaction_signed(build.build_transaction(KEY, 1, _account(1), payload, 1))
 

@@ -185,6 +185,7 @@ async def test_operands_are_checked_first(
 
 
 async def test_an_optimistic_job_with_a_bond_of_its_own(run: Run, node: FakeNode, tmp_path: Path) -> None:
+    node.seat_jury()
     posted = read(await run(*POST, "--mode", "optimistic", "--bond", "2.5"))["id"]
     node.mine()
     shown = read(await run("job", "show", posted, "--json"))
@@ -196,6 +197,18 @@ async def test_an_optimistic_job_with_a_bond_of_its_own(run: Run, node: FakeNode
     assert read(early)["is_checked"] is True
     assert np.array_equal(np.load(tmp_path / "Y.npy"), X @ W.T)
     assert posted in (await run("job", "list", "--state", "delivered")).output
+    assert read_error(await run("job", "cancel", posted, "--password-file", "password", "--json")) == "job-not-open"
+    dispute = ("job", "dispute", posted, "--password-file", "password")
+    asked = await run(*dispute)
+    assert "Stake 2.8125 credits, of which 0.3125 are the jury's fee" in asked.output
+    assert "not-confirmed" in asked.output
+    sent = read(await run(*dispute, "--yes", "--json"))
+    assert (sent["stake"], sent["fee"]) == ("2812500000", "312500000")
+    node.mine()
+    assert read(await run("job", "show", posted, "--json"))["state"] == "disputed"
+    assert read_error(await run(*dispute, "--yes", "--json")) == "job-not-delivered"
+    assert posted in (await run("job", "list", "--state", "disputed")).output
+    assert "disputed, 2.8125 credits at stake" in (await run("job", "history", posted)).output
     assert read_error(await run(*POST, "--mode", "blind")) == "bad-mode"
 
 
@@ -204,6 +217,8 @@ def test_what_a_watched_job_tells() -> None:
     assert _describe_state("claimed", found) == "claimed by dinos1w, to be delivered by height 90"
     assert _describe_state("claimed", found | {"rows_done": 499}).endswith("; 45 % of its rows made by this node")
     assert "paid at height 90 unless it is shown wrong" in _describe_state("delivered", found)
+    assert _describe_state("disputed", found) == "disputed: a jury decides about the result of dinos1w"
+    assert "the reward was burned" in _describe_state("undecided", found)
     assert _describe_state("settled", found) == "settled at height 91 by dinos1w"
 
 

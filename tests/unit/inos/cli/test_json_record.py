@@ -120,6 +120,7 @@ def test_keys_and_kinds_stay(inos_devnet: TestChain, tmp_path: Path, monkeypatch
     run("job receipt", job, "-o", "r.json", "--depth", "0")
     run("verify", "r.json", "--x", "X.npy", "--w", "W.npy", "--y", "Y.npy")
     run("job cancel", job, *password, code=1)
+    run("job dispute", job, "-y", *password, code=1)  # every node checked it
 
     run("status")
     run("top")
@@ -158,7 +159,7 @@ def test_keys_and_kinds_stay(inos_devnet: TestChain, tmp_path: Path, monkeypatch
     run("db export", "chain", *place)
     run("db import", "chain", "--data-dir", str(tmp_path / "taken"), "--network", str(made.network))
 
-    refused = {"job cancel", "wallet vote", "finality import"}
+    refused = {"job cancel", "job dispute", "wallet vote", "finality import"}
     assert run.shapes.keys() - {"errors"} == list_json_commands() - refused
     assert run.shapes["errors"] == {"error": {"code": "str", "message": "str", "hint": "str"}}
     if os.environ.get("INOS_RECORD"):

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from inos.consensus.prices import WindowShare
 from inos.top.board import Board, compute_gops
 from inos.top.feed import Feed
 from inos.top.view import render, render_line
@@ -27,9 +28,10 @@ def make_head(height: int, **changes: Any) -> dict[str, Any]:
         "spacing_ms": 2000,
         "weight": "500",
         "tickets_settled": 100,
+        "settled_burn": "5",
+        "subsidy": "100",
         "difficulty": "500",
         "beneficiary": "dinos1abc",
-        "uses_merit": False,
         "transactions": 1,
         "product": {"m": 16, "n": 32, "k": 64},
     }
@@ -40,12 +42,17 @@ def test_rates_come_from_the_blocks_of_the_window() -> None:
     board = Board("http://node")
     for height in range(1, 12):
         board.take_head(make_head(height))
-    assert (board.height, board.spacing_s, board.chain_rate, board.useful_share) == (11, 2.0, 250.0, 0.2)
+    assert (board.height, board.spacing_s, board.chain_rate, board.share) == (
+        11,
+        2.0,
+        250.0,
+        WindowShare(200_000, 50_000),
+    )
     assert compute_gops(1e6) == pytest.approx(524.288)
     board.take_head({"event": "disconnected", "block": make_head(11)["block"]})
     assert board.height == 10
     empty = Board("http://node")
-    assert (empty.chain_rate, empty.useful_share, empty.spacing_s, empty.tip) == (0.0, 0.0, 0.0, None)
+    assert (empty.chain_rate, empty.share, empty.spacing_s, empty.tip) == (0.0, WindowShare(0, 0), 0.0, None)
 
 
 def test_earnings_count_rewards_and_results_only() -> None:

@@ -42,19 +42,18 @@ async def client(server: RpcServer) -> AsyncIterator[inos.Client]:
 async def test_typed_answers(client: inos.Client, node: FakeNode) -> None:
     node.mine()
     head = await client.head()
-    assert (head.height, head.id, head.weight, head.difficulty) == (1, node.ledger.tip.id.hex(), 600, 600)
+    assert (head.height, head.id, head.weight, head.difficulty) == (1, node.ledger.tip.id.hex(), 20_000, 20_000)
     block = await client.block(1)
     assert (block.id, block.stats.subsidy if block.stats else None) == (head.id, 50 * 10**9)
     assert (await client.header("latest")).confirmations == 1
     version = await client.version()
-    assert (version.network, version.chain_id, version.genesis) == ("devnet", 1337, node.genesis_id.hex())
+    assert (version.network, version.chain_id, version.genesis) == ("devnet", 1338, node.genesis_id.hex())
     account = await client.account()
     assert (account.balance, account.nonce) == (10 * 10**9, 0)
     assert (await client.account(BOB_TEXT, prove=True)).proof is not None
     supply = await client.supply()
     assert supply.supply == supply.minted - supply.burned == 60 * 10**9
-    assert (await client.useful_work(5)).useful_share == 0.0
-    assert (await client.estimate_fee()).base_fee == 1
+    assert (await client.useful_work(5)).paid_share == 0.0
     assert (await client.jobs(state="open")).jobs == ()
 
 
@@ -78,7 +77,7 @@ async def test_a_transfer(client: inos.Client, node: FakeNode) -> None:
     assert len({first, second, third}) == 3
     assert (await client.transaction(second)).status == "pending"
     node.mine()
-    assert (await client.account(BOB_TEXT)).balance == 1_750_000_007
+    assert (await client.account(BOB_TEXT)).balance == 1_750_000_007 - 100_000  # the fee of a new account
     found = await client.transaction(first)
     assert (found.status, found.tx.kind, found.tx.nonce, found.tx.payload["amount"]) == (
         "included",

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 import inos
 from inos import work
 from inos.client import models
-from inos.client.errors import ClientError, JobFailed
+from inos.client.errors import ClientError, JobFailed, RemoteError
 from inos.client.job_watcher import JobWatch, JobWatcher
 from inos.client.operands import BadOperand, make_ref, read_credits, to_operand
 from inos.client.uploads import upload_rows
@@ -27,7 +27,9 @@ from support.fake_node import WORKER, FakeNode
 from support.rpc_served import make_fake_node, serve
 
 ALICE = make_key(bytes(31) + b"\x01")
-FUNDS = 10 * 10**9
+FUNDS = 100 * 10**9
+BURN = 15_082_032
+"""Nano that posting X times W burns as a checked job at D = 20,000: 6 tickets, 11 strips, and the record."""
 RNG = np.random.default_rng(2)
 X = RNG.integers(-64, 64, (33, 70))
 W = RNG.integers(-64, 64, (18, 70))
@@ -58,8 +60,8 @@ async def test_multiply(client: inos.Client, node: FakeNode) -> None:
     assert y.dtype == np.int32
     assert np.array_equal(y, X @ W.T)
     job = (await client.jobs()).jobs[0]
-    assert (job.reward, job.state, job.burned) == (1_500_000_000, "settled", 6)
-    assert (await client.account()).balance == FUNDS - 1_500_000_000 - 6 - 1000
+    assert (job.reward, job.state, job.burned) == (1_500_000_000, "settled", BURN)
+    assert (await client.account()).balance == FUNDS - 1_500_000_000 - BURN - 1000
     assert np.array_equal(await client.result(job.id), X @ W.T)
 
 
@@ -157,22 +159,62 @@ async def test_rewards_are_read_strictly(client: inos.Client, options: Any, code
 
 async def test_a_reward_above_the_balance_sends_nothing(client: inos.Client, node: FakeNode) -> None:
     with pytest.raises(WalletError) as caught:
-        await client.post_job(X, W, reward="10")
+        await client.post_job(X, W, reward="100")
     assert caught.value.code == "insufficient-balance"
     assert node.store.arrays == {}
 
 
-async def test_a_job_larger_than_the_chain_checks(client: inos.Client, node: FakeNode) -> None:
+async def test_the_cheaper_mode_that_is_possible(client: inos.Client, node: FakeNode) -> None:
     tall = np.zeros((4096, 1), np.int8)
-    with pytest.raises(BadOperand) as caught:
-        await client.post_job(tall, tall, reward="1", mode="checked")
-    assert caught.value.code == "job-too-large"
+    for mode, code in (("checked", "job-too-large"), (None, "no-jury")):
+        with pytest.raises(RemoteError) as caught:
+            await client.post_job(tall, tall, reward="0.1", mode=mode)  # type: ignore[arg-type]
+        assert caught.value.code == code
     assert node.store.arrays == {}
-    large = await client.post_job(tall, tall, reward="1")
-    small = await client.post_job(X, W, reward="1")
-    chosen = await client.post_job(X, W, reward="1", mode="optimistic")
+    before = await client.post_job(X, W, reward="0.1")
+    chosen = await client.post_job(X, W, reward="0.1", mode="optimistic")
+    node.seat_jury()
+    large = await client.post_job(tall, tall, reward="0.1")
+    small = await client.post_job(X, W, reward="0.1")
     node.mine()
-    assert [(await client.job(job)).mode for job in (large, small, chosen)] == ["optimistic", "checked", "optimistic"]
+    modes = [(await client.job(job)).mode for job in (before, chosen, large, small)]
+    assert modes == ["checked", "optimistic", "optimistic", "optimistic"]
+    assert ((await client.job(before)).burned, (await client.job(small)).burned) == (BURN, BURN - 12_207_032)
+
+
+async def test_a_missing_result_is_disputed(client: inos.Client, node: FakeNode, tmp_path: Path) -> None:
+    node.seat_jury()
+    node.ledger.params = node.params = replace(node.params, challenge_window=4, epoch_blocks=1000)
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(expect_failure(client.multiply(X, W, reward="1", mode="optimistic")))
+        await asyncio.wait_for(node.has_transactions.wait(), 10)
+        node.mine()
+        node.store.put = lambda array: make_ref(array)  # type: ignore[method-assign]  # the worker keeps it to itself
+        node.work_jobs()
+        node.has_transactions.clear()
+        node.mine()
+        node.mine()
+        await asyncio.wait_for(node.has_transactions.wait(), 40)
+        node.mine()
+    error = task.result()
+    assert (error.code, "disputed by" in error.hint) == ("result-missing", True)
+    assert (await client.job(error.job)).state == "disputed"
+    stake = (await client.account()).bonded
+    assert stake == 1_000_000_000 + 125_000_000  # the bond, which is the reward, and an eighth of it
+
+
+async def test_a_wrong_result_is_disputed_at_once(client: inos.Client, node: FakeNode) -> None:
+    node.seat_jury()
+    node.spoil = lambda y: y + 1
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(expect_failure(client.multiply(X, W, reward="1", mode="optimistic")))
+        await asyncio.wait_for(node.has_transactions.wait(), 10)
+        node.mine()
+        node.work_jobs()
+        node.has_transactions.clear()
+        await asyncio.wait_for(node.has_transactions.wait(), 40)
+    error = task.result()
+    assert (error.code, "disputed by" in error.hint) == ("wrong-result", True)
 
 
 async def test_large_matrices_go_by_rows_and_their_product_comes_by_rows(
@@ -214,6 +256,7 @@ async def test_a_wrong_product_is_not_written(client: inos.Client, node: FakeNod
         return y
 
     node.spoil = spoil
+    node.seat_jury()
     job = await client.post_job(X, W, reward="1", mode="optimistic")
     node.mine()
     node.work_jobs()
@@ -229,6 +272,7 @@ async def test_a_wrong_product_is_not_written(client: inos.Client, node: FakeNod
 async def test_a_full_disk_ends_a_download_and_leaves_nothing(
     client: inos.Client, node: FakeNode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    node.seat_jury()
     job = await client.post_job(X, W, reward="1", mode="optimistic")
     node.mine()
     node.work_jobs()
@@ -273,7 +317,7 @@ async def test_a_job_nobody_takes_is_cancelled(client: inos.Client, node: FakeNo
     assert "cancelled by" in error.hint
     node.mine()
     assert (await client.job(error.job)).state == "cancelled"
-    assert (await client.account()).balance == FUNDS - 6 - 2000
+    assert (await client.account()).balance == FUNDS - BURN - 2000
     with pytest.raises(JobFailed) as caught:
         await client.wait_job(error.job, 5)
     assert caught.value.code == "job-cancelled"
@@ -290,12 +334,11 @@ async def expect_failure(call: Any) -> JobFailed:
 
 async def test_a_deadline_that_passes(client: inos.Client, node: FakeNode) -> None:
     job = await client.post_job(X, W, reward="1", lifetime=2)
-    for _ in range(3):
-        node.mine()
-    error = await expect_failure(client.wait_job(job, 5))
-    assert error.code == "job-expired"
-    await client.cancel_job(job)
     node.mine()
+    node.mine()
+    assert (await expect_failure(client.wait_job(job, 5))).code == "job-expired"
+    node.mine()  # the chain itself cancels it
+    assert (await expect_failure(client.wait_job(job, 5))).code == "job-cancelled"
     assert (await client.job(job)).state == "cancelled"
 
 

@@ -18,8 +18,8 @@ def test_the_generated_files_are_up_to_date() -> None:
 
 
 def test_amounts_are_numbers_and_members_of_a_newer_node_are_ignored() -> None:
-    answer = {"fee": "1000", "fee_per_byte": "3", "base_fee": "79228162514264337593543950336", "newer": None}
-    assert convert(models.FeeEstimate, answer, "tx_estimateFee").base_fee == 2**96
+    answer = {"fee": "1000", "fee_per_byte": "3", "newer": None}
+    assert convert(models.FeeEstimate, answer, "tx_estimateFee").fee == 1000
     with pytest.raises(ClientError) as caught:
         convert(models.FeeEstimate, answer | {"fee": None}, "tx_estimateFee")
     assert (caught.value.code, "fee" in caught.value.message) == ("bad-response", True)

@@ -149,7 +149,8 @@ async def test_a_real_nodes_answers(inos_devnet: TestChain) -> None:
         assert (await client.reputation_history(customer.address)).is_complete
         assert (await client.pool()).transactions == ()
         quote = await client.quote(64, 64, 1024)
-        assert (quote.tickets, quote.burn) == (16, quote.base_fee * 16)
+        parts = quote.burn_parts
+        assert (quote.tickets, quote.mode, quote.burn) == (16, "checked", parts.work + parts.bytes + parts.place)
         assert (await client.finality()).final_height == 0
         assert (await client.store()).matrices == 0
         assert (await client.matrices()).matrices == ()

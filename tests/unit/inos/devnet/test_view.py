@@ -17,11 +17,23 @@ from inos.node.process import NodeSpec, start_node
 from inos.primitives.units import BlockId
 
 NODES = (
-    NodeFigures("miner-1", "mines", "http://127.0.0.1:8645", 1234, "aa", 2, 12, 345, 155.4, "filler", str(51 * 10**9)),
+    NodeFigures(
+        "miner-1",
+        "mines",
+        "http://127.0.0.1:8645",
+        1234,
+        "aa",
+        2,
+        12,
+        155.4,
+        "filler",
+        str(51 * 10**9),
+        str(345 * 10**9),
+    ),
     NodeFigures("follower", "follows", "http://127.0.0.1:40001", 1233, "ab", 2),
     NodeFigures("miner-2", "mines", "http://127.0.0.1:40002", error="no answer"),
 )
-FIGURES = DevnetFigures(NODES, ChainFigures(1234, 600, 0.3125, "2.01", 1234, 12))
+FIGURES = DevnetFigures(NODES, ChainFigures(1234, 20_000, 0.3125, 0.0391, "1192093", 1234, 12))
 PROGRESS = WorkloadProgress(12, 8, 1, 899, 874, 874)
 
 
@@ -30,7 +42,20 @@ def test_every_figure_is_whole(width: int) -> None:
     screen = io.StringIO()
     Console(file=screen, width=width, force_terminal=False).print(render(FIGURES, PROGRESS, 75, "999000000000"))
     shown = screen.getvalue()
-    for part in ("1234", "1233", "12", "345", "155", "51.00", "filler", "follows", "31.2%", "97.22%"):
+    for part in (
+        "1234",
+        "1233",
+        "12",
+        "345",
+        "155",
+        "51.00",
+        "filler",
+        "follows",
+        "31.2%",
+        "3.9%",
+        "0.001192093",
+        "97.22%",
+    ):
         assert part in shown, shown
     assert "…" not in shown
     assert "answer" in shown
