@@ -1,4 +1,4 @@
-"""Matrices on their way here: which runs are missing, and where what came is put."""
+"""Receives matrices in runs: knows which runs are missing, and writes those that arrive."""
 
 import threading
 from collections import OrderedDict
@@ -15,14 +15,14 @@ from inos.primitives.units import MatrixId
 from inos.work.strips import ITEM_BYTES, InvalidMatrix, check_shape
 
 MAX_OPEN: Final = 64
-"""Whose files are open; another one is closed for it, and goes on where it was."""
+"""So many files are open at once; beyond it another one is closed, and continues later."""
 
 
 class Arrivals:
     """Safe to call from several threads: each download belongs to one at a time, while runs are checked in any.
 
     Args:
-        on_whole: told of each matrix whose file is whole under its final name.
+        on_whole: is called with each matrix whose file is complete under its final name.
     """
 
     def __init__(self, inventory: Inventory, retention: Retention, on_whole: Callable[[MatrixInfo], None]) -> None:
@@ -33,7 +33,7 @@ class Arrivals:
         self._open: OrderedDict[MatrixId, Download] = OrderedDict()
 
     def begin(self, info: MatrixInfo) -> None:
-        """Take room for a matrix, or take it up where it was left. What is on disk of it is read, which takes time.
+        """Take room for a matrix, or resume its download. The runs on disk are read and checked, which takes time.
 
         Raises:
             InvalidMatrix: no matrix can have this shape. MeshError: "store-full", "disk-full", "disk-refuses".
@@ -64,7 +64,7 @@ class Arrivals:
                 raise explain(error, self._inventory.path) from error
 
     def add_run(self, matrix: MatrixId, index: int, data: bytes, path: Sequence[bytes]) -> bool:
-        """Verify and keep one run; True where the matrix is whole with it.
+        """Verify and write one run; return True if the matrix is then complete.
 
         Raises:
             InvalidMatrix: it is not run `index` of this matrix.
@@ -75,7 +75,7 @@ class Arrivals:
                 return True
             info = self._inventory.parts.get(matrix)
             if info is None:
-                raise MeshError("unknown-matrix", f"no matrix {matrix.hex()} is on its way here")
+                raise MeshError("unknown-matrix", f"no matrix {matrix.hex()} is being fetched")
             leaves = check_run(info, index, data, path)
             download = self._get(info)
             with download.lock:
@@ -83,24 +83,24 @@ class Arrivals:
                     download.add(index, data, leaves)
                     return download.is_complete and self._finish(info, download)
                 except OSError as error:
-                    if matrix in self._inventory.whole:  # put here meanwhile, which does away with the part
+                    if matrix in self._inventory.whole:  # `put` stored it meanwhile, and deleted the part
                         return True
                     raise explain(error, self._inventory.path) from error
 
     def list_missing(self, matrix: MatrixId, limit: int) -> list[int]:
-        """At most `limit` runs not here yet, lowest first; none where it is whole or unknown."""
+        """Return at most `limit` missing runs, lowest first; none if the matrix is complete or unknown."""
         with self._lock:
             download = self._open.get(matrix)
         return [] if download is None or matrix not in self._inventory.parts else download.list_missing(limit)
 
     def count_here(self, matrix: MatrixId) -> int | None:
-        """How many runs are here of a matrix being fetched; None where it is not."""
+        """Return how many runs are here of a matrix being fetched, or None if it is not."""
         with self._lock:
             download = self._open.get(matrix)
         return None if download is None else download.runs_here
 
     def close(self) -> None:
-        """Let go of all files, to go on with them later."""
+        """Close all files; every download can be resumed."""
         with self._lock:
             downloads, self._open = list(self._open.values()), OrderedDict()
         for each in downloads:
@@ -122,7 +122,7 @@ class Arrivals:
         return download
 
     def _finish(self, info: MatrixInfo, download: Download) -> bool:
-        """Raises OSError."""
+        """Rename a complete download. Raises OSError."""
         if info.id in self._inventory.whole:
             return True
         if not download.finish(self._inventory.get_path(info.id)):

@@ -1,4 +1,4 @@
-"""What a store remembers beside its files: pins, the quota, and how much each matrix is asked for."""
+"""Remembers what a store's files do not say: pins, the quota, and how often each matrix is requested."""
 
 import os
 import secrets
@@ -27,7 +27,7 @@ U63 = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 class _Use(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     id: Hash32
     milli: U63
-    """Thousandths of a request."""
+    """Counts in thousandths of a request."""
     at_ms: U63
     used_ms: U63
     is_own: bool
@@ -42,7 +42,7 @@ class _Saved(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
 
 
 class Use(Struct):
-    """How a matrix was used."""
+    """Records how a matrix was used."""
 
     demand: Demand
     used_ms: int
@@ -51,21 +51,22 @@ class Use(Struct):
 
 
 class Book:
-    """In memory, written in one step when it is told to. Where the last one cannot be read the one before it counts."""
+    """Keeps its records in memory and writes them in one step by `save`. If the last file cannot be read, the one
+    before it is."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / NAME
         self.pins: dict[MatrixId, None] = {}
         self.uses: dict[MatrixId, Use] = {}
         self.quota: int | None = None
-        """Set by the owner while the node ran; None where none was."""
+        """The owner set it while the node ran; None if the owner set none."""
         self._load()
 
     def note(
         self, matrix: MatrixId, now_ms: int, requests: float = 0.0, *, is_own: bool = False, is_lent: bool = False
     ) -> None:
-        """A matrix was used, `requests` times by others; `is_own`: it was given or made here;
-        `is_lent`: it is kept for others."""
+        """Record that a matrix was used, `requests` times by others; `is_own`: it was stored or made on this
+        machine; `is_lent`: it is kept for others."""
         use = self.uses.get(matrix)
         if use is None:
             use = self.uses[matrix] = Use(Demand(), now_ms)
@@ -87,10 +88,10 @@ class Book:
             del self.uses[matrix]
 
     def save(self, folder: Path | None = None) -> None:
-        """Write it, into another store's folder where one is given.
+        """Write the book, into another store's folder if one is given.
 
         Raises:
-            OSError: the disk refuses; the old one is still there.
+            OSError: the disk refuses; the old file is still there.
         """
         path = self._path if folder is None else folder / NAME
         uses = sorted(self.uses.items(), key=lambda item: -item[1].used_ms)[:MAX_USES]

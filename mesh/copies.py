@@ -1,9 +1,10 @@
-"""How many copies of a matrix a network should have, and what one holder does about it. Pure: no I/O, no clock.
+"""Decides how many copies of a matrix a network should have, and what one holder does about it; pure: no I/O, no
+clock.
 
 Every holder decides alone, from the nodes that have just proven to hold a copy. Holders are ranked by their distance
-to the matrix's id (Kademlia's XOR), which all see alike: those nearest keep their copies whatever they see, those
-behind `target` may let go, and where there are too few the nearest one invites others, near ones first. So nobody
-needs to be told what others decide, and a wrong view costs a copy too many, never the last ones.
+to the matrix's id (Kademlia's XOR), which all of them compute alike. The nearest ones always keep their copies,
+those ranked behind `target` may drop theirs, and if there are too few the nearest one invites others, near ones
+first. So holders need not agree with each other, and a wrong view costs a superfluous copy, never the last ones.
 """
 
 import math
@@ -13,32 +14,32 @@ from typing import Final
 from msgspec import Struct
 
 FLOOR: Final = 4
-"""Copies of what is promised, whoever wants it: with each holder away one day in ten, all four are away at one time
-in ten thousand."""
+"""What is promised has so many copies, even if nobody requests it: with each holder offline one day in ten, all four
+are offline one time in ten thousand."""
 LEAST: Final = 1
-"""Of what nobody promised: the last holder keeps it until it needs the room."""
+"""What is not promised has so many copies: the last holder keeps it until it needs the room."""
 MOST: Final = 16
-"""What any demand leads to at most; as many as one search finds with some to spare (records_per_key is 20)."""
+"""No demand leads to more copies than this; one search finds as many with some to spare (records_per_key is 20)."""
 REQUESTS_PER_COPY: Final = 8.0
-"""Recent requests that one copy more is made for."""
+"""So many recent requests lead to one more copy."""
 SLACK: Final = 1
-"""So many more than the target are let be, so that a copy is not made and dropped by turns."""
+"""So many copies above the target are tolerated, so that no copy is made and dropped in alternation."""
 
 
 class Decision(Struct, frozen=True):
-    """What a holder does now."""
+    """Says what a holder does now."""
 
     target: int
     holders: int
-    """Itself among them."""
+    """Counts the holders, this one among them."""
     invite: int = 0
-    """How many others it asks to keep a copy."""
+    """The holder asks so many others to keep a copy."""
     is_surplus: bool = False
-    """Whether its own copy may go."""
+    """Says whether the holder may drop its own copy."""
 
 
 def compute_target(demand: float, is_promised: bool) -> int:
-    """How many copies there should be.
+    """Return how many copies there should be.
 
     Args:
         demand: requests in the whole network that count now (inos.mesh.demand).
@@ -49,7 +50,7 @@ def compute_target(demand: float, is_promised: bool) -> int:
 
 
 def compute_rank(own: bytes, key: bytes, others: Iterable[bytes]) -> int:
-    """How many of `others` are nearer to `key` than `own` is."""
+    """Return how many of `others` are nearer to `key` than `own` is."""
     distance = _compute_distance(own, key)
     return sum(_compute_distance(other, key) < distance for other in others)
 
@@ -57,13 +58,13 @@ def compute_rank(own: bytes, key: bytes, others: Iterable[bytes]) -> int:
 def decide(
     own: bytes, key: bytes, others: Sequence[bytes], own_demand: float, *, is_promised: bool, short_rounds: int
 ) -> Decision:
-    """What the holder `own` of matrix `key` does.
+    """Return what the holder `own` of matrix `key` does.
 
     Args:
         others: node ids that have just proven to hold a copy.
-        own_demand: what was asked of this node; it takes the others to be asked for as much.
-        short_rounds: how often in succession it has found too few copies before. The nearest holder acts at once, one
-            behind it after as many rounds as there are holders nearer: whoever should act may be blind.
+        own_demand: requests to this node; it assumes that the others get as many.
+        short_rounds: how often in succession it has found too few copies before. The nearest holder acts at once,
+            one behind it after as many rounds as there are holders nearer, because those may not see the need.
     """
     holders = len(others) + 1
     target = compute_target(own_demand * holders, is_promised)
@@ -74,7 +75,7 @@ def decide(
 
 
 def list_candidates(key: bytes, nodes: Iterable[bytes], holders: Iterable[bytes]) -> list[bytes]:
-    """Nodes that may be invited, nearest to `key` first."""
+    """Return nodes that may be invited, nearest to `key` first."""
     taken = set(holders)
     return sorted((node for node in nodes if node not in taken), key=lambda node: _compute_distance(node, key))
 

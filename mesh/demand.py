@@ -1,4 +1,4 @@
-"""How much a matrix is asked for: requests that count half after every half-life."""
+"""Measures how often a matrix is requested; a request counts half after every half-life."""
 
 import math
 from typing import Final
@@ -6,19 +6,19 @@ from typing import Final
 from msgspec import Struct
 
 HALF_LIFE_MS: Final = 3_600_000
-"""An hour: a job's operands are asked for by all who check it within minutes, and by nobody the next day."""
+"""One hour: all who check a job fetch its operands within minutes, and hardly any node does the next day."""
 MAX_DEMAND: Final = 1024.0
-"""What is counted at most, so that no number of requests makes an item wanted for days: ten half-lives."""
+"""Demand is capped here, so that no number of requests makes a matrix wanted for days: ten half-lives."""
 
 
 class Demand(Struct, frozen=True):
-    """Requests as they counted at one time."""
+    """Holds the weighted count of requests at one time."""
 
     value: float = 0.0
     at_ms: int = 0
 
     def get(self, now_ms: int) -> float:
-        """What is left of it now; a clock set back ages nothing."""
+        """Return what the count has decayed to; a clock set back changes nothing."""
         return self.value * math.pow(2.0, -max(0, now_ms - self.at_ms) / HALF_LIFE_MS)
 
     def add(self, now_ms: int, requests: float = 1.0) -> "Demand":

@@ -1,7 +1,8 @@
-"""A matrix on its way: verified runs put into their places in a file that outlives the process.
+"""Receives a matrix: puts verified runs into their places in a file that outlives the process.
 
-The file has the layout of a stored matrix from the start and is renamed when it is whole. A run's leaves are written
-after its entries, so that opened again, whatever fits its leaves is whole; the rest is fetched.
+The file has the layout of a stored matrix from the start and is renamed when it is complete. A run's leaves are
+written after its entries, so when the file is opened again, a run that fits its leaves is complete; the others are
+fetched.
 """
 
 import os
@@ -14,7 +15,7 @@ from inos.mesh.runs import (
     compute_run_leaves,
     count_runs,
     get_bounds,
-    get_leaf_place,
+    get_leaf_offset,
     read_exactly,
     read_run,
     write_exactly,
@@ -24,11 +25,11 @@ from inos.primitives.units import HASH_BYTES
 from inos.work.strips import StripTree
 
 FLUSH_BYTES: Final = 8 << 20
-"""After so much written the disk is told to begin with it, so that not all of it waits for the end."""
+"""After so many bytes the disk is told to begin writing, so that not all of it is left for the end."""
 
 
 class Download:
-    """Belongs to one thread at a time. Made closed: what lies on disk from before costs nothing until it is needed."""
+    """Belongs to one thread at a time. It starts closed, so an unfinished download costs nothing until it is needed."""
 
     def __init__(self, path: Path, info: MatrixInfo) -> None:
         self.info = info
@@ -36,7 +37,7 @@ class Download:
         self.lock = threading.Lock()
         self._file = -1
         self._here = bytearray(count_runs(info))
-        """One byte a run: whether it is here."""
+        """One byte a run says whether the run is here."""
         self._is_read = False
         self._unflushed = 0
 
@@ -49,10 +50,10 @@ class Download:
         return self._here.count(1)
 
     def open(self) -> None:
-        """Take the room on disk, and see what is there from before; nothing where it is open.
+        """Take the room on disk, and find the runs that are there already; do nothing if it is open.
 
         Raises:
-            OSError: the disk refuses, or has no room; what was there before is still there.
+            OSError: the disk refuses, or has no room; the runs on disk are still there.
         """
         if self._file >= 0:
             return
@@ -76,7 +77,7 @@ class Download:
             raise
 
     def list_missing(self, limit: int) -> list[int]:
-        """At most `limit` runs, lowest first."""
+        """Return at most `limit` missing runs, lowest first."""
         missing: list[int] = []
         at = self._here.find(0)
         while at >= 0 and len(missing) < limit:
@@ -85,7 +86,7 @@ class Download:
         return missing
 
     def add(self, index: int, data: bytes, leaves: bytes | bytearray) -> None:
-        """Put a run that `check_run` found right into its place.
+        """Write a run that `check_run` has verified into its place.
 
         Raises:
             OSError: the disk refuses; the run counts as missing.
@@ -94,16 +95,17 @@ class Download:
             return
         self.open()
         write_run(self._file, self.info, index, data)
-        write_exactly(self._file, leaves, get_leaf_place(get_bounds(self.info, index)[0]))
+        write_exactly(self._file, leaves, get_leaf_offset(get_bounds(self.info, index)[0]))
         self._here[index] = 1
         self._unflushed += len(data)
         if self._unflushed >= FLUSH_BYTES:
             self._unflushed = 0
-            # Linux begins to write what it is advised to drop, and waits for none of it.
+            # Linux begins to write the pages it is advised to drop, and the call does not wait for them.
             os.posix_fadvise(self._file, 0, 0, os.POSIX_FADV_DONTNEED)
 
     def finish(self, target: Path) -> bool:
-        """Make it a stored matrix; False where what is on disk is not what came, and then all of it is missing.
+        """Make it a stored matrix. Return False if the file does not have the runs that were added; all count as
+        missing then.
 
         Raises:
             OSError: the disk refuses.
@@ -120,15 +122,16 @@ class Download:
         return True
 
     def close(self) -> None:
-        """Let go of the file, to go on with it later."""
+        """Close the file; the download can be opened again."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
 
     def _find_whole(self) -> None:
-        """Runs whose leaves fit their entries; a run never written has leaves of zeros, which nothing hashes to."""
+        """Find the runs whose leaves fit their entries. A run never written has leaves of zeros, which no entries
+        hash to."""
         for index in range(len(self._here)):
             first, last = get_bounds(self.info, index)
-            kept = read_exactly(self._file, (last - first) * HASH_BYTES, get_leaf_place(first))
+            kept = read_exactly(self._file, (last - first) * HASH_BYTES, get_leaf_offset(first))
             if any(kept[:HASH_BYTES]) and compute_run_leaves(read_run(self._file, self.info, index)) == kept:
                 self._here[index] = 1

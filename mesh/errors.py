@@ -1,4 +1,4 @@
-"""Trouble with the matrix store."""
+"""Defines the errors of the matrix store."""
 
 import errno
 from pathlib import Path
@@ -10,19 +10,20 @@ FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class MeshError(InosError):
-    """Nobody's fault on the network: "store-full", "disk-full", "disk-refuses", "unknown-matrix", "too-many-pins"."""
+    """Reports a failure of this node's store: "store-full", "disk-full", "disk-refuses", "unknown-matrix",
+    "too-many-pins"."""
 
 
 def explain(error: OSError, path: Path) -> MeshError:
-    """What the disk said, with what can be done about it. What was stored before is still there."""
+    """Return the error for what the disk reported, with a hint. Matrices stored before are still there."""
     if error.errno in FULL:
         return MeshError(
             "disk-full",
             f"a matrix cannot be written to {path}: {error}",
-            hint="make room on the disk, or lower the quota (inos mesh quota) so that matrices give way in time",
+            hint="make room on the disk, or lower the quota (inos mesh quota) so that matrices are evicted in time",
         )
     return MeshError(
         "disk-refuses",
         f"a matrix cannot be written to {path}: {error}",
-        hint="see that the folder is there and may be written",
+        hint="check that the folder exists and is writable",
     )

@@ -1,4 +1,4 @@
-"""What gives way when there is no room: the least wanted first, and never what is kept."""
+"""Chooses which matrices are evicted when there is no room: the least wanted first, and never those that are kept."""
 
 from collections.abc import Iterable
 
@@ -8,27 +8,27 @@ from inos.primitives.units import MatrixId
 
 
 class Candidate(Struct, frozen=True):
-    """One matrix, as eviction sees it."""
+    """Describes one matrix for eviction."""
 
     id: MatrixId
     bytes: int
     demand: float
     used_ms: int
-    """When it was last read, given or added."""
+    """It was last read, stored or added at this time."""
     is_kept: bool
-    """Pinned, or needed by an open job, a challenge window or a transaction that waits."""
+    """It is pinned, or an open job, a challenge window or a waiting transaction needs it."""
     is_late: bool = False
-    """Of a job settled lately: it goes after all others."""
+    """It belongs to a job settled lately, so it is evicted after all others."""
     is_fresh: bool = False
-    """Given here a moment ago: it goes last of all, as the job it was given for may be on its way."""
+    """It was stored here a moment ago, so it is evicted last: the job that uses it may be about to be posted."""
 
 
 def choose_victims(candidates: Iterable[Candidate], needed_bytes: int) -> list[MatrixId] | None:
-    """Enough of them for `needed_bytes`, least wanted first, then longest unused, what was settled or given lately
-    last; None where all together are too few.
+    """Choose matrices with `needed_bytes` in all: the least wanted first, then those longest unused, and those of
+    settled jobs or just stored last. Return None if all together have too few.
 
-    What would suffice without an earlier choice is left: of two unwanted ones the small one stays if the large one
-    goes anyway.
+    A matrix that a later choice makes superfluous is not evicted: of two unwanted ones the small one stays if the
+    large one goes anyway.
     """
     if needed_bytes <= 0:
         return []

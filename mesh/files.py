@@ -1,6 +1,6 @@
-"""One file per matrix: a head, the leaves of its tree, and the entries, row-major and little-endian.
+"""Stores each matrix in one file: a head, the leaves of its tree, and the entries, row-major and little-endian.
 
-Written under a temporary name, synced, then renamed, so that a file under its final name is whole.
+A file is written under a temporary name, synced, then renamed, so a file under its final name is complete.
 """
 
 import os
@@ -22,15 +22,15 @@ from inos.work.strips import ITEM_BYTES, NUMPY_TYPES, InvalidMatrix, check_shape
 
 MAGIC: Final = b"INOSMAT1"
 HEAD_BYTES: Final = 64
-"""Magic, one length byte, the encoded info, zeros."""
+"""The head is magic, one length byte, the encoded info, zeros."""
 SUFFIX: Final = ".matrix"
 PART_SUFFIX: Final = ".part"
-"""A matrix on its way: the same layout, with leaves of zeros where nothing is yet."""
+"""An incomplete matrix has this suffix: the layout is the same, with leaves of zeros for missing runs."""
 PARTIAL_SUFFIX: Final = ".new"
 
 
 class MatrixInfo(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A matrix without its entries; its id is the hash of exactly these four."""
+    """Describes a matrix without its entries; its id is the hash of exactly these four."""
 
     dtype: U32
     rows: U32
@@ -73,7 +73,7 @@ def write_matrix(path: Path, info: MatrixInfo, leaves: list[Hash], array: NDArra
 
 
 def copy_file(path: Path, target: Path) -> None:
-    """Copy a file so that it is on disk when this returns; OSError where the disk refuses."""
+    """Copy a file so that it is on disk when this returns. OSError: the disk refuses."""
     shutil.copyfile(path, target)
     descriptor = os.open(target, os.O_RDONLY)
     try:
@@ -83,7 +83,7 @@ def copy_file(path: Path, target: Path) -> None:
 
 
 def write_head(path: Path, info: MatrixInfo) -> None:
-    """Put the head right in a file that is there.
+    """Rewrite the head of an existing file.
 
     Raises:
         OSError: the disk refuses.
@@ -93,7 +93,7 @@ def write_head(path: Path, info: MatrixInfo) -> None:
 
 
 def read_info(path: Path) -> MatrixInfo | None:
-    """What a file says it holds, whole or not; None where it is no matrix, or lies under another's name."""
+    """Return which matrix a file holds, complete or not; None if it holds none, or has the name of another."""
     try:
         with path.open("rb") as file:
             info = decode_head(file.read(HEAD_BYTES))
@@ -103,32 +103,32 @@ def read_info(path: Path) -> MatrixInfo | None:
 
 
 def set_aside(path: Path) -> None:
-    """Rename a file that is not what its name says, so that it may be looked at and is in nobody's way."""
+    """Rename a damaged file, so that it can be examined and its name is free."""
     with suppress(OSError):
         path.replace(path.with_suffix(".damaged"))
 
 
 def read_leaves(path: Path, info: MatrixInfo) -> bytearray:
-    """The leaves as one row of bytes."""
+    """Return the leaves as one row of bytes."""
     with path.open("rb") as file:
         file.seek(HEAD_BYTES)
         return bytearray(file.read(info.strips * HASH_BYTES))
 
 
 def map_array(path: Path, info: MatrixInfo) -> NDArray[Any]:
-    """The entries, rows x cols, read-only, read from disk as they are used."""
+    """Map the entries, rows x cols, read-only; they are read from disk as they are used."""
     offset = HEAD_BYTES + info.strips * HASH_BYTES
     return np.memmap(path, dtype=NUMPY_TYPES[info.dtype], mode="r", offset=offset, shape=(info.rows, info.cols))
 
 
 def encode_head(info: MatrixInfo) -> bytes:
-    """The first HEAD_BYTES of a matrix's file."""
+    """Return the first HEAD_BYTES of a matrix's file."""
     body = encode(info)
     return (MAGIC + bytes([len(body)]) + body).ljust(HEAD_BYTES, b"\0")
 
 
 def decode_head(head: bytes) -> MatrixInfo | None:
-    """What a file's first HEAD_BYTES say; None where they are not such a head, or no matrix has this shape."""
+    """Decode a file's first HEAD_BYTES; return None if they are no head, or no matrix has this shape."""
     if len(head) != HEAD_BYTES or not head.startswith(MAGIC):
         return None
     at = len(MAGIC) + 1
@@ -143,7 +143,7 @@ def decode_head(head: bytes) -> MatrixInfo | None:
 
 
 def sync_folder(folder: Path) -> None:
-    """So that the new name survives a power cut too."""
+    """Sync a folder, so that a new name survives a power failure too."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,7 +1,8 @@
-"""A matrix that is made a slice of rows at a time: what was written once survives the process that wrote it.
+"""Writes a matrix that is made a slice of rows at a time, so that its rows survive the process that wrote them.
 
-The file has the layout of a stored matrix from the start, with another head. A slice's entries are on disk before its
-leaves are, so a strip whose leaf fits its entries is whole. Opened again, it is read up to the first that does not.
+The file has the layout of a stored matrix from the start, with another head. A slice's entries are on disk before
+its leaves are, so a strip whose leaf fits its entries is complete. When the file is opened again, it is read up to
+the first strip that does not fit.
 """
 
 import os
@@ -28,14 +29,14 @@ from inos.work.strips import (
 
 MAGIC: Final = b"INOSGROW"
 CHECKED_STRIPS: Final = 64
-"""Rows of strips read back at a time."""
+"""So many strips are read back at a time."""
 
 
 class GrowingMatrix:
     """Belongs to one thread at a time.
 
     Args:
-        path: its file; made where there is none, begun anew where it is another matrix's.
+        path: its file; made if it is missing, overwritten if it holds another matrix.
         dtype, rows, cols: as `MatrixInfo` has them.
 
     Raises:
@@ -67,11 +68,11 @@ class GrowingMatrix:
         return self.rows_done == self.rows
 
     def write(self, first: int, rows: NDArray[Any]) -> None:
-        """Keep the next rows, which end with a strip or with the matrix; on disk when this returns.
+        """Write the next rows, which end with a strip or with the matrix; they are on disk when this returns.
 
         Raises:
-            ValueError: they are not the next ones, or end within a strip. InvalidMatrix: an operand's entry is out of
-                range. MeshError: "disk-full", "disk-refuses"; then they count as not written.
+            ValueError: they are not the next ones, or end within a strip. InvalidMatrix: an operand's entry is out
+                of range. MeshError: "disk-full", "disk-refuses"; then they count as not written.
         """
         last = first + len(rows)
         is_whole = last == self.rows or last % STRIP_ROWS == 0
@@ -83,14 +84,14 @@ class GrowingMatrix:
         try:
             _write(self._file, data.tobytes(), self._data_at + first * self._row_bytes)
             os.fdatasync(self._file)
-            _write(self._file, bytes(leaves), self._get_leaf_place(first // STRIP_ROWS))
+            _write(self._file, bytes(leaves), self._get_leaf_offset(first // STRIP_ROWS))
             os.fdatasync(self._file)
         except OSError as error:
             raise explain(error, self.path) from error
         self.rows_done = last
 
     def finish(self) -> tuple[MatrixInfo, Path]:
-        """Turn the file into that of a stored matrix, which is to be renamed to its place; nothing else may follow.
+        """Turn the file into that of a stored matrix, ready to be renamed; no call but `close` may follow.
 
         Raises:
             ValueError: rows are missing. MeshError: "disk-full", "disk-refuses".
@@ -109,13 +110,13 @@ class GrowingMatrix:
         return info, self.path
 
     def close(self) -> None:
-        """Let go of the file; it can be opened again."""
+        """Close the file; it can be opened again."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
 
     def _count_rows(self) -> int:
-        """Rows whose strips fit their leaves, from the first one on."""
+        """Count the rows, from the first one on, whose strips fit their leaves."""
         strips = -(-self.rows // STRIP_ROWS)
         mapped = np.memmap(self.path, NUMPY_TYPES[self.dtype], "r", self._data_at, (self.rows, self.cols))
         for first in range(0, strips, CHECKED_STRIPS):
@@ -126,7 +127,7 @@ class GrowingMatrix:
         return self.rows
 
     def _count_whole(self, leaves: bytes, rows: NDArray[Any]) -> int:
-        """Of these rows of strips, how many of the first ones have the leaves that were written for them."""
+        """Count how many of these rows of strips, from the first one on, have the leaves that were written for them."""
         line = self._panels * HASH_BYTES
         kept = [leaves[at : at + line] for at in range(0, len(leaves), line)]
         written = next((at for at, one in enumerate(kept) if one[:HASH_BYTES] == ZERO_HASH), len(kept))
@@ -134,14 +135,14 @@ class GrowingMatrix:
             return 0
         try:
             found = compute_leaf_row(_to_native(rows[: written * STRIP_ROWS]))
-        except InvalidMatrix:  # an operand's entry that no leaf was ever made for
+        except InvalidMatrix:  # An operand has an entry out of range, so no leaf was ever made for it.
             return 0
         return next((at for at in range(written) if found[at * line : (at + 1) * line] != kept[at]), written)
 
     def _read_leaves(self, first: int, last: int) -> bytes:
-        return os.pread(self._file, (last - first) * self._panels * HASH_BYTES, self._get_leaf_place(first))
+        return os.pread(self._file, (last - first) * self._panels * HASH_BYTES, self._get_leaf_offset(first))
 
-    def _get_leaf_place(self, strip_row: int) -> int:
+    def _get_leaf_offset(self, strip_row: int) -> int:
         return HEAD_BYTES + strip_row * self._panels * HASH_BYTES
 
 
@@ -149,9 +150,9 @@ def _to_native(rows: NDArray[Any]) -> NDArray[Any]:
     return np.ascontiguousarray(rows, np.int8 if rows.dtype.itemsize == 1 else np.int32)
 
 
-def _write(file: int, data: bytes, place: int) -> None:
-    """All of it: one call may write a part."""
+def _write(file: int, data: bytes, offset: int) -> None:
+    """Write all of `data`; one call of the system may write a part."""
     left = memoryview(data)
     while left:
-        count = os.pwrite(file, left, place)
-        left, place = left[count:], place + count
+        count = os.pwrite(file, left, offset)
+        left, offset = left[count:], offset + count

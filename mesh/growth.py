@@ -1,4 +1,4 @@
-"""Matrices made here a slice of rows at a time, by the name under which they are found after a restart."""
+"""Keeps matrices that are made here a slice of rows at a time, by a name under which they are found after a restart."""
 
 from pathlib import Path
 from typing import Final
@@ -17,14 +17,14 @@ DONE_SUFFIX: Final = ".done"
 
 
 class Growth:
-    """The folder of growing matrices, and their way into the store."""
+    """Manages the folder of growing matrices, and moves them into the store."""
 
     def __init__(self, inventory: Inventory, retention: Retention) -> None:
         self._inventory = inventory
         self._retention = retention
 
     def open(self, name: str, dtype: int, rows: int, cols: int) -> GrowingMatrix:
-        """Open a matrix to be written a slice of rows at a time, as far as it was written before under this name.
+        """Open a matrix to write it a slice of rows at a time; rows written before under this name are kept.
 
         Args:
             name: letters and digits; the caller chooses it, and finds the matrix by it after a restart.
@@ -39,7 +39,7 @@ class Growth:
         return GrowingMatrix(path, dtype, rows, cols)
 
     def adopt(self, growing: GrowingMatrix) -> MatrixInfo:
-        """Take a growing matrix whose rows are all there into the store; raises as MatrixStore.adopt."""
+        """Move a growing matrix whose rows are all there into the store; raises as MatrixStore.adopt."""
         with self._inventory.lock:
             room = MatrixInfo(growing.dtype, growing.rows, growing.cols, ZERO_HASH)
             self._retention.take_room(room, is_new_file=False)
@@ -53,7 +53,7 @@ class Growth:
         return info
 
     def find_adopted(self, name: str) -> MatrixRef | None:
-        """Return what was stored of the growing matrix of this name, until `drop`; None where it is not here."""
+        """Return the stored matrix that grew under this name, until `drop`; None if it is not here."""
         path = self._get_path(name).with_suffix(DONE_SUFFIX)
         try:
             info = decode(MatrixInfo, path.read_bytes(), limit=HEAD_BYTES)
@@ -63,13 +63,13 @@ class Growth:
         return make_matrix_ref(info.dtype, info.rows, info.cols, Hash(info.root)) if is_here else None
 
     def drop(self, name: str) -> None:
-        """Forget a growing matrix, if there is one under this name. It must be closed; what was stored of it stays."""
+        """Forget the growing matrix of this name, if there is one. It must be closed; if it was stored, it stays."""
         path = self._get_path(name)
         path.unlink(missing_ok=True)
         path.with_suffix(DONE_SUFFIX).unlink(missing_ok=True)
 
     def _move(self, info: MatrixInfo, path: Path) -> bool:
-        """Whether the file is the matrix's now; it was here before where not."""
+        """Move the file into the store, and return False if the matrix was there already."""
         target = self._inventory.get_path(info.id)
         with self._inventory.lock:
             try:
@@ -88,5 +88,5 @@ class Growth:
 
     def _get_path(self, name: str) -> Path:
         if not name.isalnum():
-            raise ValueError(f"{name!r} is no name for a file")
+            raise ValueError(f"{name!r} is not a valid file name")
         return self._inventory.path / "growing" / name

@@ -1,4 +1,4 @@
-"""Which matrices are on disk: their files, the room they take, and which of them are in use."""
+"""Knows which matrices are on disk: their files, the room they take, and which of them are in use."""
 
 import os
 import threading
@@ -12,33 +12,33 @@ from inos.mesh.files import PART_SUFFIX, PARTIAL_SUFFIX, SUFFIX, MatrixInfo, rea
 from inos.primitives.units import MatrixId
 
 STALE_MS: Final = 24 * 3600 * 1000
-"""A fetch that made no progress for a day was given up by the one who wanted it."""
+"""A download without progress for a day counts as given up."""
 
 
 class Inventory:
-    """The files of a matrix store. Safe to call from several threads; `lock` is held wherever it changes."""
+    """Holds the files of a matrix store. Safe to call from several threads; every change is made under `lock`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.lock = threading.RLock()
         self.whole: dict[MatrixId, MatrixInfo] = {}
         self.parts: dict[MatrixId, MatrixInfo] = {}
-        """Matrices that are being fetched or were found damaged: their room is taken, their files are not whole."""
+        """These matrices are being fetched or are damaged: their room is taken, their files are incomplete."""
         self.bytes = 0
-        """Bytes of all these files, and of those being written."""
+        """Counts the bytes of all these files, and of those being written."""
         self.found_short: set[MatrixId] = set()
-        """Parts whose files were shorter than their shape when the folder was read."""
+        """The files of these parts were shorter than their shape when the folder was read."""
         self._busy: dict[MatrixId, int] = {}
         path.mkdir(parents=True, exist_ok=True)
         self._scan()
 
     def get_path(self, matrix: MatrixId) -> Path:
-        """Return where the file of a whole matrix is."""
+        """Return the path of a complete matrix's file."""
         name = matrix.hex()
         return self.path / name[:2] / f"{name}{SUFFIX}"
 
     def get_part_path(self, matrix: MatrixId) -> Path:
-        """Return where the file of a matrix that is not whole is."""
+        """Return the path of an incomplete matrix's file."""
         return self.get_path(matrix).with_suffix(PART_SUFFIX)
 
     @contextmanager
@@ -59,12 +59,12 @@ class Inventory:
         return matrix in self._busy
 
     def give_back(self, info: MatrixInfo) -> None:
-        """Release the room of a file that is not there after all."""
+        """Release the room of a file that was not written."""
         with self.lock:
             self.bytes -= info.file_bytes
 
     def delete(self, matrix: MatrixId) -> bool:
-        """Delete a matrix's file, whole or not, and return False if there is none."""
+        """Delete a matrix's file, complete or not, and return False if there is none."""
         with self.lock:
             info = self.whole.pop(matrix, None) or self.parts.pop(matrix, None)
             if info is None:

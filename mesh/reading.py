@@ -1,4 +1,4 @@
-"""What is read out of stored matrices, checked on its way: a spoiled disk never makes this node lie to its peers."""
+"""Reads stored matrices and checks them on the way, so that a bad disk never makes this node send wrong data."""
 
 import os
 import threading
@@ -18,13 +18,12 @@ from inos.primitives.units import HASH_BYTES, Hash, MatrixId
 from inos.work.strips import InvalidMatrix, StripTree, compute_leaf_row, compute_strip
 
 TREE_BYTES: Final = 64 << 20
-"""Of trees kept to serve paths from; a GiB of entries has 4 MiB of them."""
+"""Trees kept to serve paths take so many bytes; the tree of a GiB of entries takes 4 MiB."""
 
 
 class Reader:
-    """Reads whole matrices. Everything raises InvalidMatrix where the file is spoiled, OSError where it is not there
-    or too short, ValueError where it cannot be mapped; the store then takes it for damaged.
-    """
+    """Reads complete matrices. Every method raises InvalidMatrix if the file is damaged, OSError if it is missing or
+    too short, ValueError if it cannot be mapped; the store then takes it for damaged."""
 
     def __init__(self, inventory: Inventory) -> None:
         self._inventory = inventory
@@ -33,7 +32,7 @@ class Reader:
         self._trees: OrderedDict[MatrixId, tuple[StripTree, bytearray]] = OrderedDict()
 
     def set_verified(self, matrix: MatrixId) -> None:
-        """Its file was written by this process from what it had checked."""
+        """Record that this process wrote the matrix's file from verified data."""
         with self._lock:
             self._verified.add(matrix)
 
@@ -43,7 +42,7 @@ class Reader:
             self._trees.pop(matrix, None)
 
     def read(self, matrix: MatrixId, info: MatrixInfo) -> NDArray[Any]:
-        """All entries, mapped and read-only; hashed once per process and file."""
+        """Return all entries, mapped and read-only; they are hashed once per process and file."""
         array = np.asarray(map_array(self._inventory.get_path(matrix), info))
         if matrix not in self._verified:
             if StripTree(compute_leaf_row(array)).root != info.root:
@@ -54,7 +53,7 @@ class Reader:
     def read_strips(
         self, matrix: MatrixId, info: MatrixInfo, first: int, count: int
     ) -> list[tuple[bytes, tuple[Hash, ...]]]:
-        """Strips [first, first + count) with their paths; fewer at the matrix's end."""
+        """Return strips [first, first + count) with their paths; fewer at the matrix's end."""
         tree, leaves = self._get_tree(matrix, info)
         array = map_array(self._inventory.get_path(matrix), info)
         strips = [compute_strip(array, index) for index in range(first, min(first + count, info.strips))]
@@ -62,13 +61,13 @@ class Reader:
         return [(strip, tree.compute_path(first + number)) for number, strip in enumerate(strips)]
 
     def read_row(self, matrix: MatrixId, info: MatrixInfo, first: int, count: int) -> StripRow:
-        """Strips [first, first + count), which must all be there, with their range path."""
+        """Return strips [first, first + count), which must all be there, with their range path."""
         found = self.read_strips(matrix, info, first, count)
         tree, _ = self._get_tree(matrix, info)
         return StripRow(b"".join(strip for strip, _ in found), tree.compute_range_path(first, count))
 
     def read_run(self, matrix: MatrixId, info: MatrixInfo, index: int) -> Run:
-        """One run with its path."""
+        """Return one run with its path."""
         first, last = get_bounds(info, index)
         tree, leaves = self._get_tree(matrix, info)
         file = os.open(self._inventory.get_path(matrix), os.O_RDONLY)

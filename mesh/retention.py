@@ -1,4 +1,5 @@
-"""What a matrix store keeps: pins, what the chain needs, how much each matrix is wanted; and what is evicted for room.
+"""Decides what a matrix store keeps (pins, what the chain needs, how much each matrix is wanted), and what it
+evicts.
 
 Nothing is evicted before the store was told what is needed, and never what is needed, pinned, or in use.
 """
@@ -19,20 +20,20 @@ from inos.primitives.units import MatrixId
 
 MAX_RESERVE: Final = 256 << 20
 RESERVE_PART: Final = 32
-"""One part of the disk in so many, but at most MAX_RESERVE, is left to the chain: a node that cannot write blocks any
-more has lost more than a matrix."""
+"""One part of the disk in so many, but at most MAX_RESERVE, is left to the chain: a node that cannot write blocks
+has lost more than a matrix."""
 
 
 LENT_PART: Final = 4
-"""One part of the room in so many, at most, is taken by copies kept for others that nobody promised."""
+"""Copies that are kept for others and not promised take at most one part of the room in so many."""
 
 
 FRESH_MS: Final = 10 * 60 * 1000
-"""A matrix that was given here so lately is about to be used: operands are stored before their job is posted."""
+"""A matrix stored here so lately is about to be used: operands are stored before their job is posted."""
 
 
 class Entry(Struct, frozen=True):
-    """One matrix as its owner sees it."""
+    """Describes one matrix for the node's owner."""
 
     id: MatrixId
     info: MatrixInfo
@@ -40,9 +41,9 @@ class Entry(Struct, frozen=True):
     is_pinned: bool
     is_needed: bool
     is_own: bool
-    """It was given or made on this machine, and not fetched."""
+    """It was stored or made on this machine, and not fetched."""
     demand: float
-    """Requests of others that count now."""
+    """Counts the requests of others, weighted by age."""
     used_ms: int
 
 
@@ -50,15 +51,16 @@ class Retention:
     """Decides what stays in the store. Safe to call from several threads.
 
     Args:
-        quota: bytes of all files at most; None for no limit but the disk's. One set while the node ran counts instead.
-        reserve: bytes left free on the disk; None for the usual part of it.
+        quota: all files may have so many bytes; None for no limit but the disk's. One set while the node runs comes
+            first.
+        reserve: so many bytes of the disk are left free; None for the default share of it.
         now_ms: wall clock.
     """
 
     def __init__(self, inventory: Inventory, quota: int | None, reserve: int | None, now_ms: Callable[[], int]) -> None:
         self._inventory = inventory
         self.evicted = 0
-        """Matrices evicted since the start."""
+        """So many matrices were evicted since the start."""
         self._quota = quota
         self._now_ms = now_ms
         self._needed: frozenset[MatrixId] | None = None
@@ -68,11 +70,12 @@ class Retention:
 
     @property
     def quota(self) -> int | None:
-        """Bytes of all files at most; None for no limit but the disk's."""
+        """Return how many bytes all files may have; None for no limit but the disk's."""
         return self._quota if self._book.quota is None else self._book.quota
 
     def set_needed(self, ids: Collection[MatrixId], late: Collection[MatrixId] = ()) -> None:
-        """Replace what the chain needs now, which is never dropped, and what it needed lately, which is evicted last.
+        """Replace the set of what the chain needs now, which is never dropped, and of what it needed lately, which
+        is evicted last.
 
         Before the first call nothing is dropped at all.
         """
@@ -87,7 +90,8 @@ class Retention:
         return matrix in self._book.pins
 
     def is_promised(self, matrix: MatrixId) -> bool:
-        """Return True if the chain needs the matrix, or did lately, or the owner does: the network may not lose it."""
+        """Return True if the network may not lose the matrix: the chain needs it, or did lately, or the owner pinned
+        it."""
         return self.is_needed(matrix) or matrix in self._late or self.is_pinned(matrix)
 
     def is_kept(self, matrix: MatrixId) -> bool:
@@ -110,11 +114,11 @@ class Retention:
             self._book.note(matrix, self._now_ms(), is_lent=True)
 
     def get_demand(self, matrix: MatrixId) -> float:
-        """Return the requests of others that count now."""
+        """Return the requests of others, weighted by age."""
         return self._book.get(matrix).demand.get(self._now_ms())
 
     def may_lend(self, info: MatrixInfo) -> bool:
-        """Return True if a copy is taken for others: always of what is promised, else within the share of such copies
+        """Return True if a copy is taken for others: always if it is promised, else within the share of such copies
         and without evicting anything."""
         if self.is_promised(info.id):
             return True
@@ -130,7 +134,7 @@ class Retention:
             return lent + info.file_bytes <= all_bytes // LENT_PART
 
     def may_let_go(self, matrix: MatrixId) -> bool:
-        """Return True if a copy that the network has enough of may be dropped: where room is short, and not the
+        """Return True if a copy that the network has enough of may be dropped: if room is short, and it is not the
         owner's."""
         with self._inventory.lock:
             is_tight = self.quota is not None and self._inventory.bytes > self.quota // 2
@@ -138,7 +142,7 @@ class Retention:
             return is_tight and is_free and not self._book.get(matrix).is_own
 
     def list_entries(self) -> list[Entry]:
-        """Return all matrices, whole or not, by id."""
+        """Return all matrices, complete or not, by id."""
         with self._inventory.lock:
             now, held = self._now_ms(), self._inventory
             return [self._make_entry(id, info, now) for id, info in sorted((held.whole | held.parts).items())]
@@ -146,13 +150,16 @@ class Retention:
     # Room
 
     def take_room(self, info: MatrixInfo, *, is_new_file: bool = True, is_urgent: bool = True) -> None:
-        """Count a file's bytes before it is written; the least wanted matrices are evicted for it.
+        """Count a file's bytes before it is written, and evict the least wanted matrices for it.
 
-        A matrix that was given here a moment ago is evicted only for one that is `is_urgent`: given here, or needed
+        A matrix that was stored here a moment ago is evicted only for one that `is_urgent`: stored here, or needed
         by the chain.
 
+        Args:
+            is_new_file: the file is not counted yet.
+
         Raises:
-            MeshError: "store-full", "disk-full": what may be evicted does not suffice, and nothing was.
+            MeshError: "store-full", "disk-full": evicting all that may be is not enough, so nothing was evicted.
         """
         with self._inventory.lock:
             self.check_room(info.file_bytes if is_new_file else 0, info.file_bytes, is_urgent=is_urgent)
@@ -173,7 +180,7 @@ class Retention:
             self.evicted += 1
 
     def drop(self, matrix: MatrixId) -> bool:
-        """Delete a matrix, whatever needs it, and return False if it is not here."""
+        """Delete a matrix even if it is needed, and return False if it is not here."""
         with self._inventory.lock:
             is_here = self._inventory.delete(matrix)
             if is_here:
@@ -181,19 +188,19 @@ class Retention:
             return is_here
 
     def drop_stale(self) -> int:
-        """Delete what began to come and made no progress for a day, unless it is kept; return how many there were."""
+        """Delete downloads without progress for a day, unless they are kept; return how many there were."""
         with self._inventory.lock:
             return sum(self.drop(id) for id in self._inventory.list_stale() if not self.is_kept(id))
 
-    # What the owner decides
+    # The owner decides these.
 
     def list_pins(self) -> list[MatrixId]:
-        """Return the pinned matrices, here or not."""
+        """Return the pinned matrices, whether or not they are here."""
         with self._inventory.lock:
             return list(self._book.pins)
 
     def pin(self, matrix: MatrixId) -> None:
-        """Never drop a matrix, here or yet to come; the pin is on disk when this returns.
+        """Never drop a matrix, even one that arrives later; the pin is on disk when this returns.
 
         Raises:
             MeshError: "too-many-pins", "disk-refuses"; then it is not pinned.
@@ -221,10 +228,10 @@ class Retention:
             return True
 
     def set_quota(self, quota: int | None) -> None:
-        """Set another quota, over restarts too, and evict what is over it; None for the one given at the start.
+        """Set another quota, kept over restarts, and evict what exceeds it; None for the one given at the start.
 
         Raises:
-            MeshError: "store-full" where what is kept exceeds it, and nothing is changed; "disk-refuses".
+            MeshError: "store-full" if what is kept exceeds it, and nothing is changed; "disk-refuses".
         """
         with self._inventory.lock:
             before, self._book.quota = self._book.quota, quota
@@ -249,7 +256,7 @@ class Retention:
                 raise explain(error, self._inventory.path) from error
 
     def copy_to(self, folder: Path) -> None:
-        """Write pins, quota and demand into another store's folder; OSError where the disk refuses."""
+        """Write pins, quota and demand into another store's folder. OSError: the disk refuses."""
         with self._inventory.lock:
             self._book.save(folder)
 

@@ -1,7 +1,7 @@
-"""Runs: 64 strips that travel, are verified and are written together, with one path for all of them.
+"""Reads and verifies runs: 64 strips that travel and are written together, with one path for all of them.
 
-Strips 64 r to 64 r + 63 are the leaves of one whole subtree of a matrix's tree (the last run's may be smaller),
-so one path from that subtree's root up proves a mebibyte, where each strip's own would be 26 times as many hashes.
+Strips 64 r to 64 r + 63 are the leaves of one complete subtree of a matrix's tree (the last run's may be smaller),
+so one path from that subtree's root up proves a mebibyte; a path for each strip would take 26 times as many hashes.
 """
 
 import os
@@ -22,16 +22,16 @@ from inos.work.strips import ENTRY_MAX, ENTRY_MIN, ITEM_BYTES, InvalidMatrix, St
 RUN_LEVEL: Final = 6
 RUN_STRIPS: Final = 1 << RUN_LEVEL
 RUN_BYTES: Final = RUN_STRIPS * STRIP_BYTES
-"""1 MiB: some 5 ms of a 200 MB/s link, and long enough that what each message costs does not count."""
+"""1 MiB takes some 5 ms on a 200 MB/s link, long enough that the cost of each message does not count."""
 
 
 class Run(Struct, frozen=True):
-    """One run as it travels."""
+    """Holds one run as it travels."""
 
     data: bytes
-    """Its strips one after the other, zero-padded as they are hashed."""
+    """The run's strips one after the other, zero-padded as they are hashed."""
     path: tuple[Hash, ...]
-    """Siblings from the root of its subtree up."""
+    """The siblings from the root of the run's subtree up."""
 
 
 def count_runs(info: MatrixInfo) -> int:
@@ -39,7 +39,7 @@ def count_runs(info: MatrixInfo) -> int:
 
 
 def get_bounds(info: MatrixInfo, index: int) -> tuple[int, int]:
-    """(first, last) strip of a run, last excluded.
+    """Return (first, last) strip of a run, last excluded.
 
     Raises:
         InvalidMatrix: "index-outside-matrix".
@@ -50,7 +50,7 @@ def get_bounds(info: MatrixInfo, index: int) -> tuple[int, int]:
 
 
 def compute_run_leaves(data: bytes | memoryview) -> bytearray:
-    """The leaves of strips that lie one after the other."""
+    """Compute the leaves of strips that follow each other."""
     view, leaves = memoryview(data), bytearray()
     for at in range(0, len(view), STRIP_BYTES):
         leaves += compute_hash(Context.MATRIX_STRIP, view[at : at + STRIP_BYTES])
@@ -58,7 +58,7 @@ def compute_run_leaves(data: bytes | memoryview) -> bytearray:
 
 
 def check_run(info: MatrixInfo, index: int, data: bytes, path: Sequence[bytes]) -> bytearray:
-    """Verify a run against its matrix's root; its leaves, 32 bytes each.
+    """Verify a run against its matrix's root, and return its leaves, 32 bytes each.
 
     Raises:
         InvalidMatrix: "index-outside-matrix", "bad-strip-size", "bad-path-length", "bad-path", "nonzero-padding",
@@ -80,7 +80,7 @@ def check_run(info: MatrixInfo, index: int, data: bytes, path: Sequence[bytes]) 
 
 
 def _check_contents(info: MatrixInfo, first: int, data: bytes) -> None:
-    """A tree can be built over any bytes, so that padding and range are looked at too."""
+    """Check padding and range, because a tree can be built over any bytes."""
     cells = np.frombuffer(data, np.uint8).reshape(-1, STRIP_ROWS, PANEL_BYTES)
     strips, panels = compute_grid(info.dtype, info.rows, info.cols)
     places = np.arange(first, first + len(cells))
@@ -97,17 +97,17 @@ def _check_contents(info: MatrixInfo, first: int, data: bytes) -> None:
 
 
 class _Part(Struct, frozen=True):
-    """What of a run lies in one row of strips."""
+    """Describes what of a run is in one row of strips."""
 
     top: int
-    """First row."""
+    """Its first row."""
     rows: int
     left: int
-    """First byte of a row."""
+    """Its first byte of a row."""
     width: int
-    """Bytes, without padding."""
+    """Its bytes, without padding."""
     at: int
-    """First strip, counted within the run."""
+    """Its first strip, counted within the run."""
     panels: int
 
 
@@ -126,7 +126,7 @@ def _cut(info: MatrixInfo, index: int) -> Iterator[_Part]:
 
 
 def read_run(file: int, info: MatrixInfo, index: int) -> bytes:
-    """A run's strips out of a matrix's open file, read and not mapped: what is served takes no memory.
+    """Read a run's strips from a matrix's open file, without mapping it, so that serving takes no memory.
 
     Raises:
         InvalidMatrix: "index-outside-matrix". OSError: the disk refuses, or the file is too short.
@@ -142,7 +142,7 @@ def read_run(file: int, info: MatrixInfo, index: int) -> bytes:
 
 
 def write_run(file: int, info: MatrixInfo, index: int, data: bytes) -> None:
-    """Put a verified run's entries into their places in a matrix's open file.
+    """Write a verified run's entries into their places in a matrix's open file.
 
     Raises:
         OSError: the disk refuses.
@@ -154,46 +154,46 @@ def write_run(file: int, info: MatrixInfo, index: int, data: bytes) -> None:
         _write_rows(file, info, part, rows)
 
 
-def read_exactly(file: int, count: int, place: int) -> bytes:
-    """Bytes [place, place + count) of a file; OSError where it ends before."""
-    data = os.pread(file, count, place)
+def read_exactly(file: int, count: int, offset: int) -> bytes:
+    """Read bytes [offset, offset + count) of a file. OSError: it ends before."""
+    data = os.pread(file, count, offset)
     while len(data) < count:
-        more = os.pread(file, count - len(data), place + len(data))
+        more = os.pread(file, count - len(data), offset + len(data))
         if not more:
-            raise OSError(f"the file ends at {place + len(data)}, before {place + count}")
+            raise OSError(f"the file ends at {offset + len(data)}, before {offset + count}")
         data += more
     return data
 
 
-def write_exactly(file: int, data: memoryview | bytes | bytearray, place: int) -> None:
-    """All of `data`: one call may write a part."""
+def write_exactly(file: int, data: memoryview | bytes | bytearray, offset: int) -> None:
+    """Write all of `data`; one call of the system may write a part."""
     view = memoryview(data)
     while view:
-        count = os.pwrite(file, view, place)
-        view, place = view[count:], place + count
+        count = os.pwrite(file, view, offset)
+        view, offset = view[count:], offset + count
 
 
-def get_leaf_place(strip: int) -> int:
-    """Where a strip's leaf stands in the file."""
+def get_leaf_offset(strip: int) -> int:
+    """Return the offset of a strip's leaf in the file."""
     return HEAD_BYTES + strip * HASH_BYTES
 
 
-def _get_place(info: MatrixInfo, row: int, left: int) -> int:
-    return get_leaf_place(info.strips) + row * info.cols * ITEM_BYTES[info.dtype] + left
+def _get_offset(info: MatrixInfo, row: int, left: int) -> int:
+    return get_leaf_offset(info.strips) + row * info.cols * ITEM_BYTES[info.dtype] + left
 
 
 def _read_rows(file: int, info: MatrixInfo, part: _Part) -> NDArray[Any]:
     if part.width == info.cols * ITEM_BYTES[info.dtype]:
-        data = read_exactly(file, part.rows * part.width, _get_place(info, part.top, 0))
+        data = read_exactly(file, part.rows * part.width, _get_offset(info, part.top, 0))
     else:
         rows = range(part.top, part.top + part.rows)
-        data = b"".join(read_exactly(file, part.width, _get_place(info, row, part.left)) for row in rows)
+        data = b"".join(read_exactly(file, part.width, _get_offset(info, row, part.left)) for row in rows)
     return np.frombuffer(data, np.uint8).reshape(part.rows, part.width)
 
 
 def _write_rows(file: int, info: MatrixInfo, part: _Part, rows: NDArray[np.uint8]) -> None:
     if part.width == info.cols * ITEM_BYTES[info.dtype]:
-        write_exactly(file, rows.data.cast("B"), _get_place(info, part.top, 0))
+        write_exactly(file, rows.data.cast("B"), _get_offset(info, part.top, 0))
         return
     for number, row in enumerate(rows, part.top):
-        write_exactly(file, row.data, _get_place(info, number, part.left))
+        write_exactly(file, row.data, _get_offset(info, number, part.left))

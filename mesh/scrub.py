@@ -1,4 +1,4 @@
-"""Reads what is stored from one end to the other and over again, and finds what the disk has spoiled."""
+"""Reads all stored matrices over and over, and finds files that the disk has damaged."""
 
 import os
 import threading
@@ -13,10 +13,10 @@ from inos.work.strips import InvalidMatrix, StripTree
 
 
 class Scrubber:
-    """One run a step, by id and in order; it begins anew when it was through. Safe to call from several threads.
+    """Checks one run a step, by id and in order; after the last it begins again. Safe to call from several threads.
 
     Args:
-        on_damaged: told of each matrix whose file is not what its id says.
+        on_damaged: is called with each matrix whose file does not match its id.
     """
 
     def __init__(self, inventory: Inventory, on_damaged: Callable[[MatrixId], None]) -> None:
@@ -27,12 +27,12 @@ class Scrubber:
         self._run = 0
         self._leaves = bytearray()
         self.bytes_read = 0
-        """Since the start."""
+        """Counts since the start."""
         self.rounds = 0
-        """How often it was through."""
+        """Counts completed rounds."""
 
     def step(self) -> int:
-        """Check one run; bytes read, 0 where a round ends or nothing is stored."""
+        """Check one run, and return the bytes read; 0 if a round ends or nothing is stored."""
         with self._lock:
             matrix, info = self._find()
             if matrix is None or info is None:
@@ -51,7 +51,7 @@ class Scrubber:
             return read
 
     def _find(self) -> tuple[MatrixId | None, MatrixInfo | None]:
-        """The matrix to go on with."""
+        """Return the matrix to continue with."""
         with self._inventory.lock:
             whole = self._inventory.whole
             if self._matrix is not None and self._matrix in whole and self._run < count_runs(whole[self._matrix]):
@@ -66,7 +66,7 @@ class Scrubber:
             return self._matrix, whole[self._matrix]
 
     def _check(self, matrix: MatrixId, info: MatrixInfo) -> int:
-        """Raises InvalidMatrix, OSError."""
+        """Check one run. Raises InvalidMatrix, OSError."""
         path = self._inventory.get_path(matrix)
         if not self._run:
             if path.stat().st_size != info.file_bytes or read_info(path) != info:
@@ -78,7 +78,7 @@ class Scrubber:
         file = os.open(path, os.O_RDONLY)
         try:
             if not self._run:
-                os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)  # what is in memory says nothing of the disk
+                os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)  # memory would hide the disk
             data = read_run(file, info, self._run)
         finally:
             os.close(file)

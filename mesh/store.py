@@ -1,4 +1,4 @@
-"""The matrices a node holds, and those on their way to it."""
+"""Stores the matrices a node holds, and those it receives."""
 
 import time
 from collections.abc import Callable
@@ -33,36 +33,36 @@ def _read_clock() -> int:
 
 
 class StoreStatus(Struct, frozen=True, kw_only=True):
-    """The store in figures."""
+    """Holds the store's statistics."""
 
     matrices: int
-    """Whole ones."""
+    """Counts complete matrices."""
     incomplete: int
     bytes: int
     quota: int | None
-    """Bytes; None for no limit but the disk's."""
+    """All files may have so many bytes; None for no limit but the disk's."""
     free_bytes: int
-    """Of the disk."""
+    """The disk has so many free bytes."""
     pinned: int
     needed: int
-    """Held, and needed by the chain."""
+    """Counts the matrices here that the chain needs."""
     evicted: int
-    """Since the start, as the next two."""
+    """Counts since the start, as do the next two."""
     damaged: int
-    """Files found spoiled."""
+    """Counts files that were found damaged."""
     scrubbed_bytes: int
 
 
 class MatrixStore:
-    """Matrices by id in a folder. Safe to call from several threads.
+    """Stores matrices by id in a folder. Safe to call from several threads.
 
-    Whatever is read back is checked: a matrix whose file changed counts as not here, and is fetched again, so that a
-    bad disk never makes a right result look wrong. `arrivals` takes matrices that come in runs, `growth` those that
-    are made here a slice of rows at a time, and `retention` decides what is kept.
+    All that is read back is checked: a matrix whose file changed counts as missing, and is fetched again, so that a
+    bad disk never makes a right result look wrong. `arrivals` receives matrices in runs, `growth` those that are
+    made here a slice of rows at a time, and `retention` decides what is kept.
 
     Args:
-        max_bytes: the quota: what is least wanted gives way beyond it; None for no limit but the disk's.
-        reserve: bytes left free on the disk; None for the usual part of it.
+        max_bytes: the quota, beyond which the least wanted matrices are evicted; None for no limit but the disk's.
+        reserve: so many bytes of the disk are left free; None for the default share of it.
         now_ms: wall clock.
     """
 
@@ -84,7 +84,7 @@ class MatrixStore:
         self._damage_count = len(self._damaged)
 
     def count_bytes(self) -> int:
-        """Return the bytes of all files, those of matrices on their way included."""
+        """Return the bytes of all files, those of incomplete matrices included."""
         with self._inventory.lock:
             return self._inventory.bytes
 
@@ -101,13 +101,13 @@ class MatrixStore:
         """Return data type, size and root of a complete matrix, or None."""
         return self._inventory.whole.get(matrix)
 
-    # What is stored
+    # These methods say what is stored.
 
     def put(self, array: NDArray[Any], *, is_own: bool = True) -> MatrixRef:
-        """Store an int8 operand or int32 result; nothing is written where it is here already.
+        """Store an int8 operand or int32 result; write nothing if it is here already.
 
         Args:
-            is_own: whether it was given or made here, and not merely brought from elsewhere.
+            is_own: it was given or made on this machine, not fetched.
 
         Raises:
             InvalidMatrix: it is no matrix. MeshError: "store-full", "disk-full", "disk-refuses".
@@ -122,7 +122,7 @@ class MatrixStore:
         return ref
 
     def adopt(self, growing: GrowingMatrix) -> MatrixRef:
-        """Take a matrix of `growth` whose rows are all there into the store; nothing is copied.
+        """Move a matrix of `growth` whose rows are all there into the store, without copying it.
 
         Raises:
             ValueError: rows are missing. MeshError: "store-full", "disk-full", "disk-refuses".
@@ -132,30 +132,31 @@ class MatrixStore:
         self.retention.note(info.id, 1.0, is_own=True)
         return make_matrix_ref(info.dtype, info.rows, info.cols, Hash(info.root))
 
-    # What is read
+    # These methods read matrices.
 
     def get(self, matrix: MatrixId) -> NDArray[Any] | None:
-        """The matrix, read-only, or None."""
+        """Return the matrix, read-only, or None."""
         found = self._read(matrix, lambda info: self._reader.read(matrix, info))
         if found is not None:
             self.retention.note(matrix)
         return found
 
     def get_strips(self, matrix: MatrixId, first: int, count: int) -> list[tuple[bytes, tuple[Hash, ...]]]:
-        """Strips [first, first + count) of a complete matrix with their paths; fewer at its end, none if unknown."""
+        """Return strips [first, first + count) of a complete matrix with their paths; fewer at its end, none if
+        unknown."""
         if first < 0:
             return []
         return self._read(matrix, lambda info: self._reader.read_strips(matrix, info, first, count)) or []
 
     def open_row(self, matrix: MatrixId, first: int, count: int) -> StripRow | None:
-        """Strips [first, first + count) of a complete matrix with their range path; None where not all are here."""
+        """Return strips [first, first + count) of a complete matrix with their range path; None if not all are here."""
         info = self.info(matrix)
         if info is None or not 0 <= first <= first + count <= info.strips:
             return None
         return self._read(matrix, lambda info: self._reader.read_row(matrix, info, first, count))
 
     def get_run(self, matrix: MatrixId, index: int) -> Run | None:
-        """One run for a peer, which counts towards how much the matrix is wanted; None where it is not here."""
+        """Return one run for a peer, which counts as a request for the matrix; None if it is not here."""
         info = self.info(matrix)
         if info is None or not 0 <= index < count_runs(info):
             return None
@@ -189,7 +190,8 @@ class MatrixStore:
         )
 
     def copy_file(self, matrix: MatrixId, folder: Path) -> int:
-        """Copy a complete matrix into another store's folder, and how many bytes; 0 where it is not here any more.
+        """Copy a complete matrix into another store's folder, and return how many bytes; 0 if it is not here any
+        more.
 
         Raises:
             OSError: the disk refuses.
@@ -204,15 +206,15 @@ class MatrixStore:
             return info.file_bytes
 
     def close(self) -> None:
-        """Save what it remembers, and close files. The store may be used again."""
+        """Save pins, quota and demand, and close files. The store may be used again."""
         self.arrivals.close()
         with suppress(MeshError):
             self.retention.save()
 
-    # What is spoiled
+    # These methods handle damaged files.
 
     def set_damaged(self, matrix: MatrixId) -> None:
-        """Its file is not what it was: whatever of it is still right is kept, and the rest is to be fetched again."""
+        """Record that a matrix's file is damaged: its intact runs are kept, and the others are to be fetched again."""
         with self._inventory.lock:
             info = self._inventory.whole.pop(matrix, None)
             if info is None:
@@ -229,8 +231,8 @@ class MatrixStore:
         self._reader.forget(matrix)
 
     def list_missing(self) -> list[tuple[MatrixId, MatrixInfo | None]]:
-        """What is to be fetched, with its shape where that is known: what was found damaged, and what is not whole of
-        what is pinned or needed."""
+        """Return what is to be fetched, with its shape if it is known: matrices found damaged, and those that are
+        pinned or needed but not complete."""
         with self._inventory.lock:
             self._damaged = {id for id in self._damaged if id in self._inventory.parts}
             needed = (id for id in self._inventory.parts if self.retention.is_needed(id))
@@ -239,7 +241,7 @@ class MatrixStore:
             return [(id, self._inventory.parts.get(id)) for id in ids]
 
     def _read(self, matrix: MatrixId, read: Callable[[MatrixInfo], T]) -> T | None:
-        """What `read` finds; None where the matrix is not here, or turns out to be damaged."""
+        """Return what `read` returns, or None if the matrix is not here or proves damaged."""
         with self._inventory.keep_busy(matrix):
             info = self._inventory.whole.get(matrix)
             if info is None:

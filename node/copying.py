@@ -38,7 +38,7 @@ def copy_node(
     store: MatrixStore,
     genesis: BlockId,
     path: Path,
-    tell: Callable[[str, int, int], None],
+    on_progress: Callable[[str, int, int], None],
     *,
     has_matrices: bool = True,
     stop: threading.Event | None = None,
@@ -50,7 +50,7 @@ def copy_node(
     fetches them from peers.
 
     Args:
-        tell: is called with what is being copied, the bytes so far, and the bytes in all (an estimate).
+        on_progress: is called with what is being copied, the bytes so far, and the bytes in all (an estimate).
         stop: stops the copying when it is set.
 
     Raises:
@@ -68,10 +68,10 @@ def copy_node(
 
         def tell_ledger(done: int) -> None:
             _heed(stop)
-            tell("ledger", min(done, size), size)
+            on_progress("ledger", min(done, size), size)
 
         ledger.copy_to(part / "ledger", tell_ledger)
-        matrices = _copy_matrices(store, part / "matrices", tell, stop) if has_matrices else 0
+        matrices = _copy_matrices(store, part / "matrices", on_progress, stop) if has_matrices else 0
         if path.exists():
             path.rmdir()
         part.rename(path)
@@ -84,7 +84,7 @@ def copy_node(
 
 
 def _copy_matrices(
-    store: MatrixStore, folder: Path, tell: Callable[[str, int, int], None], stop: threading.Event | None
+    store: MatrixStore, folder: Path, on_progress: Callable[[str, int, int], None], stop: threading.Event | None
 ) -> int:
     """Copy the matrices, and return how many there were."""
     ids, done, size, count = store.list_ids(), 0, max(1, store.count_bytes()), 0
@@ -93,7 +93,7 @@ def _copy_matrices(
         _heed(stop)
         copied = store.copy_file(matrix, folder)
         count, done = count + (copied > 0), done + copied
-        tell("matrices", min(done, size), size)
+        on_progress("matrices", min(done, size), size)
     store.retention.copy_to(folder)
     return count
 

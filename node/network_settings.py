@@ -7,7 +7,7 @@ from inos.core.errors import NodeError
 from inos.genesis import Network
 from inos.network.identity import parse_peer_address
 from inos.network.settings import NetworkSettings
-from inos.node.settings import NodeSettings, parse_checkpoint, parse_place
+from inos.node.settings import NodeSettings, parse_checkpoint, parse_endpoint
 from inos.primitives.votes import Checkpoint
 
 DEVNET: Final = "devnet"
@@ -34,7 +34,7 @@ def make_network_settings(settings: NodeSettings, network: Network) -> NetworkSe
         seeds=tuple(parse_peer_address(text) for text in (*settings.seeds, *network.seeds)),
         discovery=settings.discovery,
         local_addresses=is_local,
-        announce=None if settings.announce is None else parse_place(settings.announce),
+        announce=None if settings.announce is None else parse_endpoint(settings.announce),
         max_outbound=settings.max_outbound,
         max_inbound=settings.max_inbound,
         checkpoint=make_checkpoint(settings, network),

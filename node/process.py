@@ -31,7 +31,7 @@ ONE_THREAD: Final = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_N
 
 
 class ReadyFile(Struct, frozen=True):
-    """What a node writes into node.json once it is ready; a killed node leaves the file behind."""
+    """Holds what a node writes into node.json once it is ready; a killed node leaves the file behind."""
 
     pid: int
     rpc: str
@@ -50,7 +50,7 @@ class ReadyFile(Struct, frozen=True):
 
 
 def read_ready_file(data_dir: Path) -> ReadyFile | None:
-    """Return what node.json in a data directory says; None where there is none, or none that can be read."""
+    """Read node.json in a data directory; return None if it is missing or cannot be read."""
     try:
         found = json.loads((data_dir.expanduser() / READY_NAME).read_bytes())
         texts = (str(found.get(name, "")) for name in ("p2p", "node_id"))

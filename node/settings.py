@@ -24,7 +24,7 @@ MAX_CONFIG_BYTES: Final = 1 << 20
 Port = Annotated[int, Field(ge=0, le=65_535)]
 
 
-def parse_place(text: str) -> tuple[str, int]:
+def parse_endpoint(text: str) -> tuple[str, int]:
     """Return host and port of host:port; raise ValueError if the host is no IP address in its canonical spelling."""
     host, port = split_endpoint(text)
     if not is_acceptable(host, allow_local=True) or not 1 <= port <= 65_535:
@@ -153,7 +153,7 @@ class NodeSettings(BaseSettings):
     @classmethod
     def _check_announce(cls, value: str | None) -> str | None:
         if value is not None:
-            parse_place(value)
+            parse_endpoint(value)
         return value
 
     @field_validator("checkpoint", mode="after")
@@ -238,14 +238,14 @@ FLAGS: Final = {
 def _describe(problem: Any, flags: Mapping[str, Any], values: Mapping[str, Any], path: Path | None) -> str:
     name = str(problem["loc"][0]) if problem["loc"] else ""
     if name in flags:
-        place = f"--{FLAGS.get(name, name.replace('_', '-'))}"
+        source = f"--{FLAGS.get(name, name.replace('_', '-'))}"
     elif name in values:
-        place = f"{name} in {path}"
+        source = f"{name} in {path}"
     else:
-        place = f"{ENV_PREFIX}{name.upper()} in the environment"
+        source = f"{ENV_PREFIX}{name.upper()} in the environment"
     if problem["type"] == "extra_forbidden":
         return f"there is no setting {name!r} ({path})"
-    return f"{place}: {str(problem['msg']).removeprefix('Value error, ')}, got {problem['input']!r}"
+    return f"{source}: {str(problem['msg']).removeprefix('Value error, ')}, got {problem['input']!r}"
 
 
 def _read_config(path: Path) -> dict[str, Any]:

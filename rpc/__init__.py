@@ -1,11 +1,11 @@
-"""JSON-RPC 2.0 over HTTP: how people and programs outside a node's process see and use it.
+"""JSON-RPC 2.0 over HTTP and WebSocket, for people and programs outside a node's process.
 
-It translates: JSON to typed parameters, calls on the node, typed results to JSON. It holds no
-state of the chain, knows no rule, and reaches the node only through `ports.NodePort`.
+The package translates JSON to typed parameters, calls the node's services, and translates typed results to JSON.
+It holds no state of the chain, knows no rule, and reaches the node only through `ports.NodePort`.
 
-Pipeline: `server` (host, content type, size, token) -> `dispatch` (JSON-RPC, batches)
--> one of `methods` with pydantic parameters (`schemas`) -> the node -> pydantic result -> JSON.
-`errors` maps every family of errors to its number; `openrpc` describes all methods.
+Pipeline: `server` (host, content type, size, token, JSON-RPC, batches) -> one of `methods` with pydantic parameters
+-> the node -> a pydantic model (`models`) -> JSON. `subscriptions` sends notifications, `metrics` serves Prometheus,
+`errors` gives every family of errors its number, `description` generates the OpenRPC document and the reference page.
 """
 
 from inos.rpc.errors import RpcError

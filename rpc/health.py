@@ -13,9 +13,9 @@ from inos.network.sync.progress import Phase, SyncStatus
 from inos.primitives.clock import Clock
 
 LATE_SPACINGS: Final = 20
-"""Block spacings without a block after which the check of the tip fails."""
+"""The check of the tip fails after so many block spacings without a block."""
 MAX_BEHIND: Final = 2
-"""Blocks behind the best header that are normal."""
+"""A node may be so many blocks behind the best header."""
 MEETING_S: Final = 60.0
 """A node that was just started has so long to find its first peer."""
 MAX_CLOCK_AHEAD_S: Final = 30.0
@@ -24,23 +24,23 @@ MIN_FREE_PART: Final = 0.02
 
 
 class Check(Struct, frozen=True):
-    """One question about the node's health, and its answer in words."""
+    """Answers one question about the node's health in words."""
 
     name: str
     is_ok: bool
     detail: str
     hint: str = ""
-    """What to do if it fails."""
+    """Says what to do if it fails."""
     code: str = ""
-    """Which of its causes it is, if it fails."""
+    """Names the cause if it fails."""
 
 
 class Health(Struct, frozen=True):
-    """All checks. The node is well when every one is."""
+    """Holds all checks. The node is well if every one is."""
 
     checks: tuple[Check, ...]
     is_ready: bool
-    """The node follows the chain, so that its answers are current."""
+    """Says whether the node follows the chain, so that its answers are current."""
 
     @property
     def is_ok(self) -> bool:
@@ -48,11 +48,11 @@ class Health(Struct, frozen=True):
 
 
 class HealthChecks:
-    """All checks of one node.
+    """Checks one node.
 
     Args:
         count_peers: counts the connected peers.
-        is_alone: the node was given no node to connect to, so that no peers are no fault.
+        is_alone: the settings name no node to connect to, so having no peers is no fault.
         get_free: returns the bytes free, and in all, on the disk of the data directory.
     """
 
@@ -93,7 +93,7 @@ class HealthChecks:
         )
 
     def _is_ready(self) -> bool:
-        """Return True if the node follows the chain. One that its settings give no peers is all the chain there is."""
+        """Return True if the node follows the chain. A node whose settings name no peers always does."""
         phase = self._get_sync().phase
         return phase is Phase.FOLLOWING or (self._is_alone and phase is Phase.FINDING_PEERS)
 

@@ -1,4 +1,4 @@
-"""What the RPC needs of a node: the services that do the work, each by the few members that methods call."""
+"""The RPC needs these services of a node, each with the few members that methods call."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 
 class SnapshotStatus(Struct, frozen=True):
-    """The copy of the node that was asked for last."""
+    """Describes the latest copy of the node."""
 
     state: Literal["none", "running", "done", "failed"]
     path: str = ""
@@ -48,7 +48,7 @@ class SnapshotStatus(Struct, frozen=True):
     step_bytes: int = 0
     step_total_bytes: int = 0
     bytes: int = 0
-    """Bytes of the whole copy, once it is done."""
+    """Counts the bytes of the complete copy, once it is done."""
     matrices: int = 0
     error: InosError | None = None
 
@@ -63,7 +63,7 @@ class SnapshotsPort(Protocol):
 
 
 class MinerPort(Protocol):
-    """The node's miner, started or not."""
+    """Mines for the node, while it is started."""
 
     def get_status(self) -> MinerStatus: ...
 
@@ -78,7 +78,7 @@ class MinerPort(Protocol):
 
 
 class VoterPort(Protocol):
-    """The node's voter on finality."""
+    """Votes on finality for the node."""
 
     def get_status(self) -> VoterStatus: ...
 
@@ -94,7 +94,7 @@ class VoterPort(Protocol):
 
 
 class VotePoolPort(Protocol):
-    """Votes the node has received."""
+    """Holds the votes the node has received."""
 
     def count_votes(self, link: Link) -> int: ...
 
@@ -103,20 +103,20 @@ class VotePoolPort(Protocol):
 
 
 class VotesPort(Protocol):
-    """The service that checks votes."""
+    """Checks votes."""
 
     @property
     def pool(self) -> VotePoolPort: ...
 
 
 class WatcherPort(Protocol):
-    """The node's watcher of optimistic results."""
+    """Watches optimistic results for the node."""
 
     def get_status(self) -> WatchStatus: ...
 
 
 class TemplatesPort(Protocol):
-    """Work for miners outside the node; see inos.core.templates."""
+    """Issues work for miners outside the node; see inos.core.templates."""
 
     async def wait_tip(self, known: BlockId, wait_s: float) -> None: ...
 
@@ -127,7 +127,7 @@ class TemplatesPort(Protocol):
 
 
 class EventStream(Protocol):
-    """Events of inos.core.events, from the moment the context is entered."""
+    """Yields events of inos.core.events, from the moment the context is entered."""
 
     async def __aenter__(self) -> EventStream: ...
 
@@ -141,28 +141,28 @@ class EventStream(Protocol):
 
 
 class EventsPort(Protocol):
-    """The node's event bus."""
+    """Publishes the node's events."""
 
     def subscribe(self) -> EventStream:
         """Return the events from now on. A subscriber that lags misses the oldest."""
 
 
 class TransactionsPort(Protocol):
-    """The service that takes transactions."""
+    """Takes transactions."""
 
     async def add(self, tx: Transaction) -> TxId:
         """Take a transaction into the pool; RuleViolation, PoolRejected or NotYet if it is refused."""
 
 
 class PastStatesPort(Protocol):
-    """States after recent checkpoints."""
+    """Reads the states after recent checkpoints."""
 
     async def prove(self, block: BlockId, key: StateKey) -> tuple[bytes | None, StateProof] | None:
         """Return a record with its proof, or None if that state is not kept here."""
 
 
 class MatricesPort(Protocol):
-    """The service that stores and fetches matrices."""
+    """Stores and fetches matrices."""
 
     @property
     def store(self) -> MatrixStore: ...
@@ -196,14 +196,14 @@ class MatricesPort(Protocol):
 
 
 class BansPort(Protocol):
-    """Nodes and network groups that are refused."""
+    """Holds the nodes and network groups that are refused."""
 
     def lift(self, subject: str) -> int:
         """End bans by a node's id in hex, a group's name, or "all", and return how many there were."""
 
 
 class RoutingPort(Protocol):
-    """The table of nodes, and the records of which node has which matrix."""
+    """Holds the table of nodes, and the records of which node has which matrix."""
 
     def get_status(self) -> RoutingStatus: ...
 
@@ -215,20 +215,20 @@ class RoutingPort(Protocol):
 
 
 class SyncMonitorPort(Protocol):
-    """Watches how sync goes."""
+    """Monitors the progress of sync."""
 
     def get_status(self) -> SyncStatus: ...
 
 
 class SyncPort(Protocol):
-    """The service that follows the chain of peers."""
+    """Follows the chain of peers."""
 
     @property
     def monitor(self) -> SyncMonitorPort: ...
 
 
 class PeersPort(Protocol):
-    """Everything between this node and others; inos.network.service.NetworkService satisfies it."""
+    """Connects this node with others; inos.network.service.NetworkService satisfies it."""
 
     @property
     def bans(self) -> BansPort: ...
@@ -252,19 +252,19 @@ class PeersPort(Protocol):
 
 
 class MonitorPort(Protocol):
-    """What the node observes of itself."""
+    """Measures the node itself."""
 
     def get_stats(self) -> NodeStats: ...
 
 
 class HealthPort(Protocol):
-    """The node's checks of itself."""
+    """Checks the node itself."""
 
     def check(self) -> Health: ...
 
 
 class NodePort(Protocol):
-    """The node as the RPC sees it. Reads are of the connected tip and do not block."""
+    """Gives the RPC the services of a node. Reads are of the connected tip and do not block."""
 
     @property
     def params(self) -> Params: ...
@@ -307,15 +307,15 @@ class NodePort(Protocol):
 
     @property
     def watcher(self) -> WatcherPort | None:
-        """None if the node was started without --watch."""
+        """Is None if the node was started without --watch."""
 
     @property
     def voter(self) -> VoterPort | None:
-        """None if the node was started without --vote."""
+        """Is None if the node was started without --vote."""
 
     @property
     def miner(self) -> MinerPort | None:
-        """None if the node was started without a beneficiary."""
+        """Is None if the node was started without a beneficiary."""
 
     @property
     def snapshots(self) -> SnapshotsPort: ...

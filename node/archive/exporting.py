@@ -62,7 +62,7 @@ def export_chain(
     ledger: LedgerView,
     store: MatrixStore,
     path: Path,
-    tell: Callable[[str, int, int], None],
+    on_progress: Callable[[str, int, int], None],
     *,
     has_matrices: bool = True,
 ) -> Exported:
@@ -72,7 +72,7 @@ def export_chain(
     exists, the export resumes after the last block in it that is undamaged and of this chain.
 
     Args:
-        tell: is called with what is being written, how much of it is done, and how much there is.
+        on_progress: is called with what is being written, how much of it is done, and how much there is.
         has_matrices: includes the matrices that checked results need; without them, the importing node needs peers
             that have them.
 
@@ -98,7 +98,7 @@ def export_chain(
                     (part.written if is_written else part.absent).add(matrix)
             writer.write(Kind.BLOCK, encode(SealedBlock(block, witness)))
             part.blocks += 1
-            tell("blocks", part.blocks, tip - first + 1)
+            on_progress("blocks", part.blocks, tip - first + 1)
         writer.write(Kind.END, encode(End(part.blocks, len(part.written), ledger.tip.id)))
         file.flush()
         os.fsync(file.fileno())

@@ -41,29 +41,29 @@ class Imported(Struct):
 
 
 def import_chain(
-    ledger: Ledger, store: MatrixStore, path: Path, clock: Clock, tell: Callable[[str, int, int], None]
+    ledger: Ledger, store: MatrixStore, path: Path, clock: Clock, on_progress: Callable[[str, int, int], None]
 ) -> Imported:
     """Import what `export_chain` wrote, block by block. Blocks that are here already are skipped, so an interrupted
     import is resumed by starting it again.
 
     Args:
-        tell: is called with what is being read, how much of it is done, and how much there is (bytes of the file).
+        on_progress: is called with what is being read, how many bytes of the file are done, and how many there are.
 
     Raises:
         NodeError: see FrameReader; "other-genesis"; "archive-gap": blocks before those of the file are not here;
             "matrices-missing": a result cannot be checked without matrices that are not in the file.
         RuleViolation: a block of the file is invalid. The blocks before it stay.
     """
-    intake = _Import(ledger, store, path, clock)
+    importer = _Importer(ledger, store, path, clock)
     with FrameReader(path) as frames, ThreadPoolExecutor(THREADS) as pool:
         for frame in frames:
-            intake.take(frame, pool)
-            tell("bytes", frame.end, frames.size)
-        intake.connect(pool)
-    if not intake.is_whole:
+            importer.take(frame, pool)
+            on_progress("bytes", frame.end, frames.size)
+        importer.connect(pool)
+    if not importer.is_whole:
         raise NodeError("archive-truncated", f"{path} has no end frame", hint="export it again")
-    intake.found.height = ledger.view.tip.header.height
-    return intake.found
+    importer.found.height = ledger.view.tip.header.height
+    return importer.found
 
 
 def check_head(path: Path, genesis: BlockId) -> None:
@@ -79,7 +79,7 @@ def check_head(path: Path, genesis: BlockId) -> None:
     _check_genesis(path, head, genesis)
 
 
-class _Import:
+class _Importer:
     """Holds the state of one import."""
 
     def __init__(self, ledger: Ledger, store: MatrixStore, path: Path, clock: Clock) -> None:

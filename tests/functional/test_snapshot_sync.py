@@ -95,5 +95,5 @@ async def test_checkpoint_on_the_command_line(chain: Chain, tmp_path: Path) -> N
 
         await await_that("the node with a wrong height ends", has_ended, 30)
         log = (tmp_path / "wrong" / "node.log").read_text()
-        assert "not the epoch that --checkpoint names" in log
+        assert "which is not the epoch that --checkpoint names" in log
         assert "Traceback" not in log

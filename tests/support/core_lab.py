@@ -1,4 +1,5 @@
-"""Services on real ledgers in temporary folders, with blocks that are really mined, and a clock set by hand."""
+"""Provides services on real ledgers in temporary folders, with blocks that are really mined, and a clock set by
+hand."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -50,7 +51,7 @@ Y: NDArray[np.int32] = X.astype(np.int32) @ W.T.astype(np.int32)
 
 
 class HandClock:
-    """Both clocks stand still until they are set."""
+    """Stands still until a test sets it."""
 
     def __init__(self) -> None:
         self.now = START
@@ -88,7 +89,7 @@ class Lab:
         self._ledgers: dict[NodeCore, Ledger] = {}
 
     def open(self, name: str) -> NodeCore:
-        """A core in its own folder; opened again, it stands where it stood."""
+        """Open a core in its own folder; opened again, it has the state it had."""
         matrices = MatrixStore(self._path / name / "matrices")
         results = StoredResults(matrices)
         ledger = Ledger.open(
@@ -112,7 +113,7 @@ class Lab:
         self._ledgers[core].close()
 
     async def mine(self, core: NodeCore, beneficiary: Address = MINER.address) -> tuple[Block, Witness]:
-        """A block on the core's tip, one spacing later, not handed in."""
+        """Mine a block on the core's tip, one spacing later, without adding it."""
         height = core.ledger.tip.header.height + 1
         self.clock.now = TimeMs(max(self.clock.now, START + height * self.network.params.spacing_ms))
         template = await core.templates.make(beneficiary)
@@ -126,7 +127,7 @@ class Lab:
                 return Block(sealed, template.transactions, template.aggregate), mined.wins[0].witness
 
     async def extend(self, *cores: NodeCore, beneficiary: Address = MINER.address) -> Block:
-        """Mine on the first and hand in to all."""
+        """Mine a block on the first core, and add it to all."""
         block, witness = await self.mine(cores[0], beneficiary)
         for core in cores:
             await core.blocks.add(block, witness)
@@ -149,7 +150,7 @@ class Lab:
     async def post_and_claim(
         self, *cores: NodeCore, with_operands: bool = True, mode: JobMode = JobMode.CHECKED
     ) -> JobId:
-        """A job of ALICE's that WORKER has claimed, two blocks later."""
+        """Post a job of ALICE's and let WORKER claim it, two blocks later."""
         x, w = work.matrix_ref(X), work.matrix_ref(W)
         if mode is JobMode.OPTIMISTIC:
             await self.seat_jury(*cores)

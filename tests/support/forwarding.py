@@ -17,11 +17,11 @@ ROOT: Final = Path(__file__).parents[2]
 PACKAGES: Final = tuple(sorted(path.name for path in (ROOT / "inos").iterdir() if path.is_symlink()))
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 WRAPPERS: Final = frozenset({"partial", "tuple"})
-"""Calls that change nothing about an argument."""
+"""These calls change nothing about an argument."""
 
 
 class Forwarding(NamedTuple):
-    """The members of one class that pass calls on, and how many members the class has."""
+    """Counts the members of one class that pass calls on, and all its members."""
 
     path: str
     name: str

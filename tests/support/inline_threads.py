@@ -1,4 +1,4 @@
-"""Threads that are none: each call runs at once, on the event loop."""
+"""Provides threads that run each call at once, on the event loop."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -20,4 +20,4 @@ class InlineThreads(Threads):
     store = check = write
 
     def close(self) -> None:
-        """Nothing was started."""
+        """Do nothing, because nothing was started."""

@@ -1,4 +1,4 @@
-"""A miner with a kernel that a test can hold, and what tests ask about its jobs."""
+"""Provides a miner with a kernel that a test can hold, and questions about the miner's jobs."""
 
 import asyncio
 import threading
@@ -31,7 +31,8 @@ SETTINGS = MinerSettings(
 
 
 class Kernel:
-    """Stands in for inos.work.mine_strips: exact products, no noise; holds where told to until it is stopped."""
+    """Stands in for inos.work.mine_strips: exact products, no noise; a test can hold it before a strip until it is
+    stopped."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[bytes, int, int, Anchor]] = []
@@ -87,7 +88,7 @@ async def mining(node: Any, kernel: Kernel, settings: MinerSettings = SETTINGS) 
 
 
 def make_operands(seed: int = 1, strips: int = 4) -> tuple[NDArray[Any], NDArray[Any]]:
-    """X of `strips` strips; W of 64 strips, so that a first slice of 64 tickets is one strip."""
+    """Return X of `strips` strips, and W of 64 strips, so that a first slice of 64 tickets is one strip."""
     random = np.random.default_rng(seed)
     return (
         random.integers(-64, 64, (16 * strips - 3, 40), dtype=np.int8),

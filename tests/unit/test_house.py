@@ -1,4 +1,5 @@
-"""Rules of the source tree that no other tool checks: which module may make what, and how many hops a call takes."""
+"""Checks rules of the source tree that no other tool does: which module may make what, and how many hops a call
+takes."""
 
 import ast
 from typing import Final
@@ -8,9 +9,10 @@ from support.forwarding import count_forwarding, parse_modules
 MAX_FORWARDING: Final = 68
 """There were 175 such members before the services were exposed. Lower it when there are fewer; never raise it."""
 MAX_IN_A_CLASS: Final = 4
-"""Members of one class that only pass a call on. `LedgerView` has more until it is split."""
+"""So many members of one class may only pass a call on. `LedgerView` has more until it is split."""
 ROOTS: Final = ("inos/", "light/", "node/")
-"""The composition roots, and what people start: they choose, everything else is handed what they chose."""
+"""These are the composition roots, and the programs that users start: they choose, everything else is handed the
+choice."""
 CHOICES: Final = frozenset({"SystemClock", "SystemRandom", "get_bls"})
 
 

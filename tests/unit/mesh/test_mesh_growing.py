@@ -149,7 +149,7 @@ def test_limits(tmp_path: Path) -> None:
     assert caught.value.code == "store-full"
     with pytest.raises(work.InvalidMatrix):
         store.growth.open(NAME, DTYPE_INT32, 0, 4)
-    with pytest.raises(ValueError, match="no name"):
+    with pytest.raises(ValueError, match="not a valid file name"):
         store.growth.open("../x", DTYPE_INT32, 1, 1)
 
 
