@@ -140,7 +140,6 @@ HINTS: Final[dict[str, str]] = {
     "not-committed": "nothing is left to do: only verdicts that were committed are opened",
     "not-confirmed": "answer y, or give --yes so that there are no questions",
     "not-slashable": "evidence is two votes for one epoch, or one that surrounds the other",
-    "not-started": "see the error before this one",
     "not-the-claimer": "deliver from the account that claimed the job; job_get shows it",
     "not-the-poster": "only the account that posted a job can cancel it",
     "nothing-imported": "begin the import first",

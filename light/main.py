@@ -6,7 +6,7 @@ import json
 import os
 import random
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,7 +18,7 @@ from inos.genesis import load_network
 from inos.light.errors import LightError
 from inos.light.light_client import LightClient
 from inos.light.methods import METHODS
-from inos.light.source import Source
+from inos.light.source import Connection, Source
 from inos.primitives.bls import get_bls
 from inos.primitives.votes import Checkpoint
 from inos.rpc import NodePort, RpcServer, RpcSettings
@@ -38,8 +38,11 @@ class LightSettings(Struct, frozen=True, kw_only=True):
     rpc_port: int
 
 
-async def run(settings: LightSettings, clock: Any) -> None:
+async def run(settings: LightSettings, clock: Any, connect: Callable[[str], Connection]) -> None:
     """Follow and answer until SIGINT or SIGTERM.
+
+    Args:
+        connect: returns a connection to the node at an RPC address.
 
     Raises:
         InosError: "no-node", "bad-url", "bad-checkpoint", "port-in-use", ...
@@ -49,7 +52,7 @@ async def run(settings: LightSettings, clock: Any) -> None:
         raise LightError(
             "no-node", "a light client needs at least one node to ask", hint="inos light --node http://HOST:8645"
         )
-    sources = [Source(url.rstrip("/")) for url in dict.fromkeys(settings.nodes)]
+    sources = [_make_source(url.rstrip("/"), connect) for url in dict.fromkeys(settings.nodes)]
     given = _make_checkpoint(settings, network.params)
     client = LightClient(network, sources, clock, random.SystemRandom(), get_bls(), given)
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -76,6 +79,12 @@ async def run(settings: LightSettings, clock: Any) -> None:
         await server.stop()
         for source in sources:
             await source.close()
+
+
+def _make_source(url: str, connect: Callable[[str], Connection]) -> Source:
+    if not url.startswith(("http://", "https://")):
+        raise LightError("bad-url", f"{url!r} is not the address of a node", hint="write http://127.0.0.1:8645")
+    return Source(url, connect(url))
 
 
 def _make_checkpoint(settings: LightSettings, params: Params) -> Checkpoint | None:

@@ -1,17 +1,14 @@
-"""A source is one untrusted node, asked over JSON-RPC with bounded answers, a time limit, and limits on what is
-decoded."""
+"""A source is one untrusted node, asked over JSON-RPC; bytes of its answers are decoded under their limits."""
 
 from collections.abc import Sequence
-from itertools import count
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
-import aiohttp
 import msgspec
 
 from inos.consensus.finality.trust import Step
 from inos.consensus.records import MAX_RECORD_BYTES, StateKey
 from inos.consensus.statetree import MAX_PROOF_BYTES, OtherLeaf, StateProof
-from inos.light.errors import Lie, LightError
+from inos.light.errors import Lie
 from inos.primitives.blocks import MAX_HEADER_BYTES, Header
 from inos.primitives.codec import decode
 from inos.primitives.errors import CodecError
@@ -19,8 +16,6 @@ from inos.primitives.matrices import Witness
 from inos.primitives.units import BlockId
 
 T = TypeVar("T")
-CALL_S: Final = 10.0
-MAX_ANSWER_BYTES: Final = 8 << 20
 MAX_HEADERS: Final = 512
 MAX_WITNESSES: Final = 8
 MAX_STEPS: Final = 16
@@ -36,21 +31,30 @@ class Proven(msgspec.Struct, frozen=True):
     proof: StateProof
 
 
-class Source:
-    """Asks one node. Every method may raise LightError ("source-unreachable", "source-refused") and Lie
-    ("lied-malformed")."""
+class Connection(Protocol):
+    """What a source needs of a JSON-RPC client: calls with bounded answers and a time limit.
 
-    def __init__(self, url: str) -> None:
-        if not url.startswith(("http://", "https://")):
-            raise LightError("bad-url", f"{url!r} is not the address of a node", hint="write http://127.0.0.1:8645")
-        self.url = url
-        self._session: aiohttp.ClientSession | None = None
-        self._ids = count(1)
+    Its methods raise LightError ("source-unreachable", "source-refused"), and Lie ("lied-malformed") where the answer
+    is not JSON-RPC or too large.
+    """
+
+    async def call(self, method: str, params: dict[str, Any]) -> Any:
+        """Return the result of a call."""
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        """Close the connection."""
+
+
+class Source:
+    """Asks one node. Every method may raise the errors of `Connection`, and Lie if an answer is malformed."""
+
+    def __init__(self, url: str, connection: Connection) -> None:
+        self.url = url
+        self._connection = connection
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._connection.close()
 
     async def get_genesis(self) -> str:
         """Return the genesis id of the node's network, in hex."""
@@ -93,38 +97,10 @@ class Source:
         )
 
     async def _call(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
-        body = msgspec.json.encode({"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": params})
-        if self._session is None:
-            self._session = aiohttp.ClientSession(headers={"Content-Type": "application/json"})
-        try:
-            async with self._session.post(self.url, data=body, timeout=aiohttp.ClientTimeout(total=CALL_S)) as reply:
-                data = await self._read_bounded(reply)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            text = f"{self.url} does not answer {method}: {str(error) or type(error).__name__}"
-            raise LightError("source-unreachable", text, hint="it is asked again; or name another --node") from error
-        try:
-            answer = msgspec.json.decode(data)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise Lie("lied-malformed", self.url, f"the answer to {method} is not JSON") from error
-        if isinstance(answer, dict) and isinstance(answer.get("result"), dict):
-            return dict(answer["result"])
-        raise self._make_refusal(method, answer)
-
-    def _make_refusal(self, method: str, answer: Any) -> LightError:
-        error = answer.get("error") if isinstance(answer, dict) else None
-        known = error if isinstance(error, dict) else {}
-        data = known.get("data") if isinstance(known.get("data"), dict) else {}
-        reason = str(known.get("message", "no reason given"))[:300]
-        code = str((data or {}).get("code", ""))[:64]
-        return LightError("source-refused", f"{self.url} refuses {method}: {reason}{f' [{code}]' if code else ''}")
-
-    async def _read_bounded(self, reply: aiohttp.ClientResponse) -> bytes:
-        body = bytearray()
-        async for chunk in reply.content.iter_any():
-            body += chunk
-            if len(body) > MAX_ANSWER_BYTES:
-                raise Lie("lied-malformed", self.url, f"an answer of more than {MAX_ANSWER_BYTES} bytes")
-        return bytes(body)
+        result = await self._connection.call(method, params)
+        if not isinstance(result, dict):
+            raise Lie("lied-malformed", self.url, f"the result of {method} is not an object")
+        return result
 
     def _read(self, answer: dict[str, Any], name: str, kind: type[T]) -> T:
         value = answer.get(name)

@@ -45,6 +45,7 @@ def command(
     proof shows under the state root of the last final block, or of the tip while nothing is final, and says which.
     A node that is caught lying is named with its lie, and is asked no more.
     """
+    from inos.cli.common.light_connection import LightConnection
     from inos.light.main import LightSettings, run
     from inos.node.logs import LEVELS, configure_logs
     from inos.node.settings import parse_checkpoint
@@ -67,4 +68,4 @@ def command(
         rpc_host=rpc_host,
         rpc_port=rpc_port,
     )
-    asyncio.run(run(settings, SystemClock()))
+    asyncio.run(run(settings, SystemClock(), LightConnection))

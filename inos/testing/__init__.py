@@ -1,6 +1,6 @@
 """A chain inside a test: real rules, blocks at once, a clock that can be moved, funded accounts, snapshots.
 
-`TestChain` is for any program; the pytest plugin, installed with the package, has the fixture `inos_devnet`.
+`TestChain` serves any program; the pytest plugin, which is installed with the package, has the fixture `inos_devnet`.
 
     def test_a_payment(inos_devnet):
         alice, bob, *_ = inos_devnet.accounts
@@ -17,7 +17,7 @@ __all__ = ["Account", "TestChain", "TestChainError"]
 
 
 def __getattr__(name: str) -> Any:
-    """Loaded when first asked for: pytest imports the plugin in every run, also where nobody uses it."""
+    """Import a name of `__all__` when it is first asked for, since pytest imports the plugin in every run."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from inos.testing import chain

@@ -1,12 +1,10 @@
-"""A chain in this process, in a thread of its own, for tests that are not asynchronous, and for those that are."""
+"""`TestChain`: a chain in this process, on a thread of its own, for tests with asyncio and without."""
 
 import asyncio
 import logging
 import shutil
 import tempfile
-import threading
 from collections.abc import Coroutine, Sequence
-from concurrent.futures import Future
 from contextlib import AsyncExitStack
 from decimal import Decimal
 from pathlib import Path
@@ -16,36 +14,34 @@ from typing import Any, Final, TypeVar
 import structlog
 from msgspec import Struct
 
+from inos.client.blocking import LoopThread
 from inos.client.client import Client
-from inos.core.node_core import NodeCore
 from inos.genesis import Network
 from inos.genesis.loading import derive_devnet, load_network
-from inos.node.node import Node, open_node
-from inos.node.settings import load_settings
 from inos.primitives.errors import InosError
 from inos.primitives.transactions import Transaction
-from inos.primitives.units import Nano, TimeMs, TxId
+from inos.primitives.units import Nano, TimeMs
 from inos.testing.clock import MovableClock
-from inos.testing.mint import Mint, Worker
+from inos.testing.instant_node import InstantNode, Keys, Place, open_instant_node
 from inos.wallet.addresses import encode_address
 from inos.wallet.keys import Key, derive_key
 
 T = TypeVar("T")
 
 PHRASE: Final = "test test test test test test test test test test test junk"
-"""Everybody knows it. Accounts 0, 1, ... of it are the test chain's, as other chains' tools have theirs."""
+"""A phrase that everybody knows. The test chain's accounts are its accounts 0, 1, ..., as in other chains' tools."""
 DEFAULT_FUNDS: Final = Nano(10_000 * 10**9)
 WORKER_INDEX: Final = 1_000_000
 MINER_INDEX: Final = 1_000_001
 EASY_TARGET: Final = "0f" + "ff" * 31
 CHALLENGE_WINDOW: Final = 4
-"""Blocks; short, so that optimistic jobs are paid soon."""
+"""Blocks until an optimistic job is paid; few, so that tests need not make many."""
 START_S: Final = 30.0
 CALL_S: Final = 120.0
 
 
 class TestChainError(InosError):
-    """The test chain was used where it does not run, or asked for what it does not have."""
+    """The test chain is used while it does not run, or asked for what it cannot do."""
 
     __test__ = False
 
@@ -58,12 +54,12 @@ class Account(Struct, frozen=True):
 
     @property
     def secret(self) -> bytes:
-        """32 bytes."""
+        """The account's secret, 32 bytes."""
         return self.key.secret
 
 
 class Snapshot(Struct, frozen=True):
-    """Where the chain stood."""
+    """The state to return to: how many blocks there were, the clock, and the pool."""
 
     blocks: int
     ahead_ms: int
@@ -71,13 +67,15 @@ class Snapshot(Struct, frozen=True):
 
 
 class TestChain:
-    """See the package. A context manager; everything is gone when it is left.
+    """A chain with the real rules, blocks at once, and funded accounts; see the package. A context manager.
+
+    Everything it wrote is removed at the end, unless `folder` is given.
 
     Args:
-        accounts: how many are funded at genesis, with `funds` nano each.
-        instant: a block at once for each transaction that comes; without it only `mine` makes blocks.
-        works: paid jobs are done by a worker of the chain's own as soon as they are on chain.
-        folder: where the node keeps its data; a temporary one without.
+        accounts: how many accounts are funded at genesis, with `funds` nano each.
+        instant: make a block at once for each transaction; otherwise only `mine` makes blocks.
+        works: let a worker of the chain's own do paid jobs as soon as they are on chain.
+        folder: where the node keeps its data; a temporary directory by default.
         params: consensus parameters to replace, spelled as in a genesis file.
     """
 
@@ -102,31 +100,25 @@ class TestChain:
         self._folder = folder or Path(self._temporary.name if self._temporary else "")
         self._clock = MovableClock()
         self.genesis_file = self._folder / "genesis.json"
-        """For `--network`."""
+        """For the option --network."""
         self.data_dir = self._folder / "node"
-        """For `--data-dir`: the node's folder, with its token."""
+        """The node's data directory, for the option --data-dir."""
         self._write_genesis(params or {})
         self.network: Network = load_network(str(self.genesis_file))
         self.accounts: Sequence[Account] = tuple(self._make_account(key) for key in self._keys)
         self.worker = self._make_account(self._worker_key)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
-        self._stop: asyncio.Event | None = None
-        self._node: Node | None = None
-        self._mint: Mint | None = None
-        self._worker: Worker | None = None
-        self._stack: AsyncExitStack | None = None
+        self._thread: LoopThread | None = None
+        self._stack = AsyncExitStack()
+        self._running: InstantNode | None = None
         self._snapshots: list[Snapshot] = []
         self._rpc_port = 0
 
     def __enter__(self) -> "TestChain":
         if not structlog.is_configured():
             structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
-        started: Future[None] = Future()
-        self._thread = threading.Thread(target=self._run_thread, args=(started,), name="inos-test-chain")
-        self._thread.start()
+        self._thread = LoopThread("inos-test-chain")
         try:
-            started.result(START_S)
+            self._thread.run(self._open(), START_S)
         except BaseException:
             self.close()
             raise
@@ -136,37 +128,40 @@ class TestChain:
         self.close()
 
     def close(self) -> None:
-        """Stop the node and remove what it wrote, unless the folder was given."""
-        if self._loop is not None and self._stop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._stop.set)
-        if self._thread is not None:
-            self._thread.join(CALL_S)
-        self._loop = self._thread = None
+        """Stop the node, and remove what it wrote unless the folder was given."""
+        if self._thread is not None and not self._thread.is_closed:
+            try:
+                self._thread.run(self._stack.aclose(), CALL_S)
+            finally:
+                self._thread.close()
+        self._running = None
         if self._temporary is not None:
             self._temporary.cleanup()
 
-    # What a test asks and does
+    # What tests use
 
     @property
     def url(self) -> str:
-        """The node's JSON-RPC; the same after `revert`."""
-        return self._get_node().rpc.url
+        """The address of the node's JSON-RPC; it stays the same after `revert`."""
+        return self._get_running().node.rpc.url
 
     @property
     def height(self) -> int:
-        return int(self._get_node().core.ledger.tip.header.height)
+        """The height of the tip."""
+        return int(self._get_running().core.ledger.tip.header.height)
 
     @property
     def now_ms(self) -> TimeMs:
-        """The chain's clock, ms since 1970 UTC."""
+        """The time of the chain's clock, ms since 1970 UTC."""
         return self._clock.now_ms()
 
     def client(self, account: Account | None = None) -> Client:
-        """An asynchronous client with the account's key: `async with chain.client(alice) as client`."""
-        return Client(self.url, wallet=None if account is None else account.key, token=self._read_token())
+        """Return an asynchronous client with the account's key: `async with chain.client(alice) as client`."""
+        token = (self.data_dir / "rpc.token").read_text().strip()
+        return Client(self.url, wallet=None if account is None else account.key, token=token)
 
     def call(self, method: str, **params: Any) -> Any:
-        """One JSON-RPC call, waited for; its result as JSON has it.
+        """Make one JSON-RPC call and return its result as JSON has it.
 
         Raises:
             RemoteError: the node refused.
@@ -179,7 +174,7 @@ class TestChain:
         return self._run(ask())
 
     def send(self, sender: Account, to: Account | str, credits: str | Decimal | float) -> str:
-        """A transfer; its id. It is on chain when this returns, where blocks are instant."""
+        """Send credits and return the transaction's id; where blocks are instant, it is on the chain then."""
         address = to if isinstance(to, str) else to.address
 
         async def pay() -> str:
@@ -189,40 +184,45 @@ class TestChain:
         return self._run(pay())
 
     def get_balance(self, account: Account | str) -> int:
-        """Nano."""
+        """Return an account's balance in nano."""
         address = account if isinstance(account, str) else account.address
         return int(self.call("state_getAccount", address=address)["balance"])
 
     def mine(self, blocks: int = 1, *, seconds_apart: float | None = None) -> int:
-        """Make blocks of what waits; the height they lead to. The clock goes a spacing on with each of them."""
-        return self._run(self._get_mint().mine(blocks, seconds_apart))
+        """Make blocks of the transactions that wait, and return the new height.
+
+        Args:
+            seconds_apart: how far the clock moves before each block; by default the network's block spacing.
+        """
+        return self._run(self._get_running().mint.mine(blocks, seconds_apart))
 
     def advance(self, seconds: float) -> TimeMs:
-        """Move the chain's clock forward; the next block has the new time. The time there is now."""
+        """Move the chain's clock forward and return the new time, which the next block has."""
         if seconds < 0:
-            raise TestChainError("back-in-time", "a chain's time only goes forward", hint="use snapshot and revert")
+            raise TestChainError("back-in-time", "a chain's time only moves forward", hint="use snapshot and revert")
         self._clock.advance(round(seconds * 1000))
         return self._clock.now_ms()
 
     def do_jobs(self) -> list[str]:
-        """Have the open jobs done by the chain's worker, and mine until they are paid; their ids."""
-        return [id.hex() for id in self._run(self._get_worker().do_jobs())]
+        """Let the chain's worker do the open jobs, mine until they are paid, and return their ids."""
+        return [id.hex() for id in self._run(self._get_running().worker.do_jobs())]
 
     def snapshot(self) -> int:
-        """Remember the chain, its pool and its clock; a number for `revert`."""
+        """Remember the chain, its pool and its clock; return a number for `revert`."""
+        running = self._get_running()
 
         async def take() -> int:
-            node, mint = self._get_node(), self._get_mint()
-            async with mint.turn:
-                waiting = (node.core.mempool.get(id) for id in node.core.mempool.list_ids())
-                pool = tuple(tx for tx in waiting if tx is not None)
-                self._snapshots.append(Snapshot(len(mint.blocks), self._clock.ahead_ms, pool))
+            async with running.mint.turn:
+                pool = running.core.mempool
+                waiting = (pool.get(id) for id in pool.list_ids())
+                transactions = tuple(tx for tx in waiting if tx is not None)
+                self._snapshots.append(Snapshot(len(running.mint.blocks), self._clock.ahead_ms, transactions))
             return len(self._snapshots) - 1
 
         return self._run(take())
 
     def revert(self, snapshot: int) -> None:
-        """Back to where the chain stood; snapshots taken later are gone. Matrices stay.
+        """Return to a snapshot, and forget those taken after it. Matrices stay.
 
         Raises:
             TestChainError: "unknown-snapshot".
@@ -233,112 +233,49 @@ class TestChain:
         del self._snapshots[snapshot + 1 :]
         self._run(self._reopen(kept))
 
-    # The thread of the chain
-
-    def _run_thread(self, started: "Future[None]") -> None:
-        try:
-            asyncio.run(self._live(started))
-        finally:
-            if not started.done():
-                started.set_exception(
-                    TestChainError("not-started", "the test chain did not start; its thread said why")
-                )
-
-    async def _live(self, started: "Future[None]") -> None:
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        try:
-            await self._open()
-        except InosError as error:
-            started.set_exception(error)
-            return
-        started.set_result(None)
-        await self._stop.wait()
-        if self._stack is not None:
-            await self._stack.aclose()
+    # The node, on the chain's thread
 
     async def _open(self) -> None:
-        flags = {
-            "network": str(self.genesis_file),
-            "data_dir": self.data_dir,
-            "rpc_host": "127.0.0.1",
-            "rpc_port": self._rpc_port,
-            "p2p_host": "127.0.0.1",
-            "p2p_port": 0,
-            "discovery": False,
-            "peers": (),
-            "seeds": (),
-        }
-        stack = AsyncExitStack()
-        self._node = await stack.enter_async_context(open_node(load_settings(flags), self._clock))
-        self._rpc_port = self._node.rpc.port
-        self._mint = Mint(self._node.core, self._clock, derive_key(PHRASE, index=MINER_INDEX))
-        self._attend(self._node.core)
-        self._stack = stack
-
-    def _attend(self, core: NodeCore) -> None:
-        """From now on a transaction is on chain, and a paid job done, before whoever sent it has the answer."""
-        take, turn = core.transactions.add, asyncio.Lock()
-        worker = Worker(core, self._get_mint(), self._worker_key, take)
-
-        async def take_and_mine(tx: Transaction) -> TxId:
-            id = await take(tx)
-            async with turn:
-                if self.instant:
-                    await self._get_mint().mine(1)
-                if self.instant and self.works:
-                    await worker.do_jobs()
-            return id
-
-        core.transactions.add = take_and_mine  # type: ignore[method-assign]  # what the RPC calls, this node's alone
-        self._worker = worker
+        place = Place(self.genesis_file, self.data_dir, self._rpc_port)
+        keys = Keys(derive_key(PHRASE, index=MINER_INDEX), self._worker_key)
+        opening = open_instant_node(place, self._clock, keys, self)
+        self._running = await self._stack.enter_async_context(opening)
+        self._rpc_port = self._running.node.rpc.port
 
     async def _reopen(self, kept: Snapshot) -> None:
-        blocks = self._get_mint().blocks[: kept.blocks]
-        if self._stack is not None:
-            await self._stack.aclose()
-        data = self.data_dir
-        await asyncio.to_thread(shutil.rmtree, data / "ledger")
-        (data / "pool").unlink(missing_ok=True)
+        """Start the node again without its chain, and give it the blocks and the pool of a snapshot."""
+        blocks = self._get_running().mint.blocks[: kept.blocks]
+        await self._stack.aclose()
+        await asyncio.to_thread(shutil.rmtree, self.data_dir / "ledger")
+        (self.data_dir / "pool").unlink(missing_ok=True)
         await self._open()
-        node, mint = self._get_node(), self._get_mint()
-        self._clock.set_ahead(max(kept.ahead_ms, self._clock.ahead_ms))  # blocks of the past must not be ahead of it
-        core = node.core
+        running = self._get_running()
+        core = running.core
+        self._clock.set_ahead(max(kept.ahead_ms, self._clock.ahead_ms))  # the blocks must not be ahead of the clock
         await core.blocks.add_checked([await core.verifier.check(*made) for made in blocks])
-        mint.blocks += blocks
+        running.mint.blocks += blocks
         self._clock.set_ahead(kept.ahead_ms)
         await core.transactions.restore(kept.pool)
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        if self._loop is None or self._loop.is_closed():
+        if self._thread is None or self._thread.is_closed:
             work.close()
-            raise TestChainError("not-running", "the test chain does not run", hint="use it in a with statement")
-        if threading.current_thread() is self._thread:
-            work.close()
-            raise TestChainError("wrong-thread", "the chain's own thread cannot wait for itself")
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(CALL_S)
+            raise _make_not_running()
+        return self._thread.run(work, CALL_S)
 
-    def _get_node(self) -> Node:
-        if self._node is None:
-            raise TestChainError("not-running", "the test chain does not run", hint="use it in a with statement")
-        return self._node
-
-    def _get_mint(self) -> Mint:
-        if self._mint is None:
-            raise TestChainError("not-running", "the test chain does not run", hint="use it in a with statement")
-        return self._mint
-
-    def _get_worker(self) -> Worker:
-        if self._worker is None:
-            raise TestChainError("not-running", "the test chain does not run", hint="use it in a with statement")
-        return self._worker
+    def _get_running(self) -> InstantNode:
+        if self._running is None:
+            raise _make_not_running()
+        return self._running
 
     def _make_account(self, key: Key) -> Account:
         return Account(encode_address(self.network.hrp, key.address), key)
-
-    def _read_token(self) -> str:
-        return (self.data_dir / "rpc.token").read_text().strip()
 
     def _write_genesis(self, params: dict[str, Any]) -> None:
         funds = {key.address: self.funds for key in (*self._keys, self._worker_key)}
         easy = {"genesis_target": EASY_TARGET, "max_target": EASY_TARGET, "challenge_window": CHALLENGE_WINDOW}
         self.genesis_file.write_text(derive_devnet("devnet", self._clock.now_ms(), funds, params=easy | params))
+
+
+def _make_not_running() -> TestChainError:
+    return TestChainError("not-running", "the test chain does not run", hint="use it in a with statement")

@@ -1,4 +1,4 @@
-"""The machine's clock, moved forward by hand."""
+"""A clock that tests move forward."""
 
 import time
 
@@ -6,27 +6,28 @@ from inos.primitives.units import TimeMs
 
 
 class MovableClock:
-    """Runs as the machine's does, so much ahead of it as was asked for."""
+    """Runs like the machine's clock, ahead of it by as much as it was moved."""
 
     def __init__(self) -> None:
         self._ahead_ms = 0
 
     def now_ms(self) -> TimeMs:
-        """Wall clock, ms since 1970 UTC."""
+        """Return the time, ms since 1970 UTC."""
         return TimeMs(time.time_ns() // 1_000_000 + self._ahead_ms)
 
     def monotonic(self) -> float:
-        """Seconds that never go back; waiting is not shortened by moving the clock."""
+        """Return seconds that never go back; moving the clock does not change them."""
         return time.monotonic()
 
     def advance(self, ms: int) -> None:
-        """Move forward."""
+        """Move the clock forward."""
         self._ahead_ms += ms
 
     @property
     def ahead_ms(self) -> int:
+        """How far the clock is ahead of the machine's."""
         return self._ahead_ms
 
     def set_ahead(self, ms: int) -> None:
-        """Be so much ahead of the machine; for going back to a snapshot."""
+        """Set how far the clock is ahead of the machine's; used to return to a snapshot."""
         self._ahead_ms = ms

@@ -1,4 +1,4 @@
-"""Blocks at once, and a worker for paid jobs: what a test chain does in place of a network of miners."""
+"""What a test chain has in place of a network of miners: blocks at once, and a worker for paid jobs."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -35,12 +35,12 @@ from inos.wallet.keys import Key
 from inos.work.limbs import multiply_int7
 
 OPERAND_ROWS: Final = 64
-"""16 tickets a try; at a test chain's target one in sixteen wins."""
+"""Rows of the operand that is multiplied: 16 tickets, of which one wins on average at a test chain's target."""
 MAX_JOBS: Final = 200
 
 
 class Mint:
-    """Makes blocks of whatever waits, one spacing after another by the chain's clock."""
+    """Makes blocks of the transactions that wait, a block spacing apart by the chain's clock."""
 
     def __init__(self, core: NodeCore, clock: MovableClock, miner: Key) -> None:
         self._core = core
@@ -49,12 +49,12 @@ class Mint:
         """The account that finds the blocks."""
         self._operand = work.Operand.commit(np.ones((OPERAND_ROWS, OPERAND_ROWS), np.int8))
         self.turn = asyncio.Lock()
-        """Held while blocks are made."""
+        """Is held while blocks are made."""
         self.blocks: list[tuple[Block, Witness]] = []
-        """All that were made, from the first on."""
+        """All blocks that were made, from the first on."""
 
     async def mine(self, count: int, seconds: float | None = None) -> int:
-        """So many blocks, each so many seconds after the one before (a spacing without); the height they lead to."""
+        """Make blocks, each so many seconds after the one before (by default a block spacing); return the height."""
         step = self._core.params.spacing_ms if seconds is None else round(seconds * 1000)
         async with self.turn:
             for _ in range(count):
@@ -78,7 +78,11 @@ class Mint:
 
 
 class Worker:
-    """Does every paid job there is, honestly; `send` takes its transactions."""
+    """Does every paid job honestly.
+
+    Args:
+        send: sends its transactions.
+    """
 
     def __init__(self, core: NodeCore, mint: Mint, key: Key, send: Callable[[Transaction], Awaitable[TxId]]) -> None:
         self._core = core
@@ -87,9 +91,9 @@ class Worker:
         self._key = key
 
     async def do_jobs(self) -> list[JobId]:
-        """Claim, multiply and deliver what is open, and mine until it is paid; the jobs settled by it.
+        """Claim, multiply and deliver the open jobs, mine until they are paid, and return them.
 
-        A job whose operands are not on this node, or that has no time left, stays as it is.
+        A job whose operands this node does not have, or that has no time left, stays as it is.
         """
         ledger = self._core.ledger
         done: list[JobId] = []
@@ -112,7 +116,9 @@ class Worker:
         while (found := self._core.ledger.state.get_job(id)) is not None and found.state is JobState.DELIVERED:
             await self._mint.mine(1)
         if found is None or found.state is not JobState.SETTLED:
-            raise InosError("job-not-settled", f"the test chain's worker did job {id.hex()}, which is not settled")
+            raise InosError(
+                "job-not-settled", f"job {id.hex()} is not settled, although the test chain's worker did it"
+            )
         return id
 
     async def _seat_jury(self) -> None:

@@ -1,4 +1,4 @@
-"""The pytest plugin: fixtures `inos_devnet` and `inos_chain_factory`. Imports nothing heavy before one is asked for."""
+"""The pytest plugin: fixtures `inos_devnet` and `inos_chain_factory`. It imports nothing heavy before one is used."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def inos_chain_factory() -> "Iterator[Callable[..., TestChain]]":
-    """Makes test chains with options of your own, as `inos.testing.TestChain` has them; all are closed at the end."""
+    """Return a function that makes test chains with the options of `TestChain`; all are closed at the end."""
     from inos.testing.chain import TestChain
 
     with ExitStack() as stack:
@@ -25,5 +25,5 @@ def inos_chain_factory() -> "Iterator[Callable[..., TestChain]]":
 
 @pytest.fixture
 def inos_devnet(inos_chain_factory: "Callable[..., TestChain]") -> "TestChain":
-    """A chain in this process: ten funded accounts, a block at once for each transaction, paid jobs done at once."""
+    """Return a chain with ten funded accounts, a block at once for each transaction, and paid jobs done at once."""
     return inos_chain_factory()

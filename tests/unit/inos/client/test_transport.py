@@ -16,6 +16,7 @@ from inos.client.transport import NEVER_REPEATED
 from inos.rpc import RpcServer
 from inos.rpc.methods import ALL_METHODS
 from support.client_models import make_model
+from support.puppet_server import Puppet
 from support.rpc_served import make_fake_node, serve
 
 
@@ -41,34 +42,6 @@ async def test_not_an_address_of_a_node() -> None:
         with pytest.raises(ClientError) as caught:
             await client.head()
     assert caught.value.code == "bad-url"
-
-
-class Puppet:
-    """A server that says what it is told to, once per connection."""
-
-    def __init__(self, *answers: bytes | None) -> None:
-        self.answers = list(answers)
-        self.requests: list[str] = []
-
-    async def __aenter__(self) -> "Puppet":
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
-        return self
-
-    async def __aexit__(self, *error: Any) -> None:
-        self._server.close()
-        await self._server.wait_closed()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
-        self.requests.append(json.loads(await reader.readexactly(length))["method"])
-        answer = self.answers.pop(0)
-        if answer is not None:
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(answer) + answer)
-            await writer.drain()
-        writer.close()
-        await writer.wait_closed()
 
 
 TIP = msgspec.to_builtins(make_model(models.Head, height=3)) | {"new_member": "of a newer node"}

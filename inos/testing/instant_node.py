@@ -1,0 +1,90 @@
+"""A node in this process whose transactions are on the chain, and whose paid jobs are done, before it answers."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Protocol
+
+from msgspec import Struct
+
+from inos.node.node import Node, open_node
+from inos.node.settings import load_settings
+from inos.primitives.transactions import Transaction
+from inos.primitives.units import TxId
+from inos.testing.clock import MovableClock
+from inos.testing.mint import Mint, Worker
+from inos.wallet.keys import Key
+
+
+class Switches(Protocol):
+    """What the node does by itself."""
+
+    @property
+    def instant(self) -> bool:
+        """Whether each transaction gets a block at once."""
+
+    @property
+    def works(self) -> bool:
+        """Whether paid jobs are done at once."""
+
+
+class Place(Struct, frozen=True):
+    """Where the node keeps its data, and where its RPC listens (0 takes a free port)."""
+
+    genesis_file: Path
+    data_dir: Path
+    rpc_port: int
+
+
+class Keys(Struct, frozen=True):
+    """The accounts that the node acts for."""
+
+    miner: Key
+    """Finds the blocks."""
+    worker: Key
+    """Does the paid jobs."""
+
+
+class InstantNode:
+    """A running node with its mint and its worker. Made by `open_instant_node`."""
+
+    def __init__(self, node: Node, clock: MovableClock, keys: Keys, switches: Switches) -> None:
+        self.node = node
+        self.core = node.core
+        self.mint = Mint(node.core, clock, keys.miner)
+        self.worker = Worker(node.core, self.mint, keys.worker, node.core.transactions.add)
+        self._add = node.core.transactions.add
+        self._switches = switches
+        self._turn = asyncio.Lock()
+        # The RPC of this node calls this method from now on.
+        node.core.transactions.add = self._add_and_mine  # type: ignore[method-assign]
+
+    async def _add_and_mine(self, tx: Transaction) -> TxId:
+        id = await self._add(tx)
+        async with self._turn:
+            if self._switches.instant:
+                await self.mint.mine(1)
+            if self._switches.instant and self._switches.works:
+                await self.worker.do_jobs()
+        return id
+
+
+@asynccontextmanager
+async def open_instant_node(
+    place: Place, clock: MovableClock, keys: Keys, switches: Switches
+) -> AsyncIterator[InstantNode]:
+    """Start a node that has no peers, and stop it at the end of the context."""
+    flags = {
+        "network": str(place.genesis_file),
+        "data_dir": place.data_dir,
+        "rpc_host": "127.0.0.1",
+        "rpc_port": place.rpc_port,
+        "p2p_host": "127.0.0.1",
+        "p2p_port": 0,
+        "discovery": False,
+        "peers": (),
+        "seeds": (),
+    }
+    async with open_node(load_settings(flags), clock) as node:
+        yield InstantNode(node, clock, keys, switches)
