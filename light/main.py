@@ -78,7 +78,7 @@ async def run(settings: LightSettings, clock: Any, connect: Callable[[str], Conn
             ready.unlink()
         await server.stop()
         for source in sources:
-            await source.close()
+            await source.connection.close()
 
 
 def _make_source(url: str, connect: Callable[[str], Connection]) -> Source:

@@ -50,11 +50,7 @@ class Source:
 
     def __init__(self, url: str, connection: Connection) -> None:
         self.url = url
-        self._connection = connection
-
-    async def close(self) -> None:
-        """Close the connection."""
-        await self._connection.close()
+        self.connection = connection
 
     async def get_genesis(self) -> str:
         """Return the genesis id of the node's network, in hex."""
@@ -97,7 +93,7 @@ class Source:
         )
 
     async def _call(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
-        result = await self._connection.call(method, params)
+        result = await self.connection.call(method, params)
         if not isinstance(result, dict):
             raise Lie("lied-malformed", self.url, f"the result of {method} is not an object")
         return result

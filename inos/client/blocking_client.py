@@ -4,17 +4,15 @@ with inos.BlockingClient("http://127.0.0.1:8645") as client:
     print(client.head().height)
 """
 
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self
 
 from inos.client.blocking import LoopThread
 from inos.client.blocking_methods import BlockingMethods
 from inos.client.client import DEFAULT_TIMEOUT_S, DEFAULT_URL, Client
 from inos.client.subscription import Notification, Topic
 from inos.wallet.keys import Key
-
-T = TypeVar("T")
 
 
 class BlockingClient(BlockingMethods):
@@ -47,12 +45,8 @@ class BlockingClient(BlockingMethods):
     def close(self) -> None:
         """Close the connections and end the thread; the client cannot be used afterwards."""
         if not self._thread.is_closed:
-            self.run(self.async_client.close())
+            self._thread.run(self.async_client.close())
             self._thread.close()
-
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine of `async_client` and wait for its result."""
-        return self._thread.run(work)
 
     def subscribe(
         self,
@@ -69,7 +63,7 @@ class BlockingClient(BlockingMethods):
         )
         try:
             while True:
-                yield self.run(notification.__anext__())
+                yield self._thread.run(notification.__anext__())
         finally:
             if not self._thread.is_closed:
-                self.run(notification.aclose())
+                self._thread.run(notification.aclose())
