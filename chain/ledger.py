@@ -287,7 +287,7 @@ class Ledger:
 
     def _end_import(self) -> None:
         self.importer = None
-        self._chain.forget()
+        self._chain.staging.forget()
         self.view.show(ChainReader(self._db, self._index.tip.to_tip()))
 
     def _refuse_blocks(self) -> None:
@@ -346,7 +346,7 @@ class Ledger:
         """Bring what changed to disk, and only then show it to readers."""
         self._chain.flush()
         if self._index.tip.id != self.view.tip.id:
-            self.view.show(ChainReader(self._db, self._index.tip.to_tip(), self._chain.get_floors()))
+            self.view.show(ChainReader(self._db, self._index.tip.to_tip(), self._chain.staging.get_floors()))
 
     def _activate(self) -> BlockOutcome:
         """Go to the best chain; a branch that turns out invalid, or cannot be checked yet, is left again.

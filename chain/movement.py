@@ -19,7 +19,7 @@ from inos.chain.notes import make_note_batch
 from inos.chain.staging import StagedState, Staging
 from inos.consensus.execution import ResultChecker, check_state_root, execute_block
 from inos.consensus.params import Params
-from inos.consensus.records import FINALITY_KEY, MAX_RECORD_BYTES, Finality, StateKey
+from inos.consensus.records import FINALITY_KEY, MAX_RECORD_BYTES, Finality
 from inos.consensus.results import TRUSTED_RESULTS
 from inos.primitives.blocks import Block
 from inos.primitives.bls import Bls
@@ -48,9 +48,9 @@ class ConnectedChain:
 
     def __init__(self, params: Params, database: Database, index: BlockIndex, results: ResultChecker, bls: Bls) -> None:
         self._params = params
-        self._staging = Staging(database)
+        self.staging = Staging(database)
         self._index = index
-        self._blocks = BlockStore(self._staging)
+        self._blocks = BlockStore(self.staging)
         self._results = results
         self._bls = bls
         self._arrived: dict[BlockId, Block] = {}
@@ -58,23 +58,15 @@ class ConnectedChain:
 
     def arrive(self, entry: Entry, block: Block, witness: Witness) -> None:
         """Stage a new block, connected or not."""
-        self._staging.write(make_block_batch(entry.id, block, witness, entry.arrival))
+        self.staging.write(make_block_batch(entry.id, block, witness, entry.arrival))
         self._arrived[entry.id] = block
-        if self._staging.is_full:
+        if self.staging.is_full:
             self.flush()
 
     def flush(self) -> None:
         """Bring everything staged to disk; where the disk refuses, it is kept for another try."""
-        self._staging.flush()
+        self.staging.flush()
         self._arrived.clear()
-
-    def get_floors(self) -> dict[StateKey, StateKey]:
-        """See Staging.get_floors."""
-        return self._staging.get_floors()
-
-    def forget(self) -> None:
-        """The state was replaced, not by this class."""
-        self._staging.forget()
 
     def condemn(self, entry: Entry, error: RuleViolation) -> None:
         """Remember a block as invalid, and with it all its descendants."""
@@ -100,7 +92,7 @@ class ConnectedChain:
                 self._index.reopen(final)
                 return waits
             waits.append(self._go_to(best))
-        self._staging.write({schema.META_FINAL: self._index.final.id})
+        self.staging.write({schema.META_FINAL: self._index.final.id})
         return waits
 
     def _go_to(self, best: Entry) -> VerdictMissing | None:
@@ -120,15 +112,15 @@ class ConnectedChain:
         return None
 
     def _connect(self, entry: Entry) -> None:
-        if self._staging.is_full:
+        if self.staging.is_full:
             self.flush()
         block = self._arrived.get(entry.id) or self._blocks.get_stored_block(entry.id)
         results = TRUSTED_RESULTS if self._index.is_vouched(entry) else self._results
-        executed = execute_block(self._params, StagedState(self._staging), block, results, self._bls)
-        root, batch = make_connect_batch(self._staging.get, entry, block, executed)
+        executed = execute_block(self._params, StagedState(self.staging), block, results, self._bls)
+        root, batch = make_connect_batch(self.staging.get, entry, block, executed)
         check_state_root(entry.header, root)
-        self._staging.write(batch)
-        self._staging.write(make_note_batch(self._params, self._staging, entry.id, block))
+        self.staging.write(batch)
+        self.staging.write(make_note_batch(self._params, self.staging, entry.id, block))
         self._index.set_active(entry)
         if FINALITY_KEY in executed.changes:
             self._advance_final(executed.changes[FINALITY_KEY])
@@ -139,7 +131,7 @@ class ConnectedChain:
         final = None if finality is None else self._index.get(BlockId(finality.finalized.id))
         if final is not None and final.height > self._index.final.height:
             self._index.set_final(final)
-            self._staging.write({schema.META_FINAL: final.id})
+            self.staging.write({schema.META_FINAL: final.id})
 
     def disconnect(self) -> None:
         """Take the tip off.
@@ -147,20 +139,20 @@ class ConnectedChain:
         Raises:
             ChainError: "database-damaged": the undo record does not lead back.
         """
-        if self._staging.is_full:
+        if self.staging.is_full:
             self.flush()
         entry = self._index.tip
         if entry.parent is None:
-            raise self._staging.explain("there is no way from the tip to another branch")
+            raise self.staging.explain("there is no way from the tip to another branch")
         block, undo = self._blocks.get_stored_block(entry.id), self._blocks.get_undo(entry.id)
-        root, batch = make_disconnect_batch(self._staging.get, entry, block, undo)
+        root, batch = make_disconnect_batch(self.staging.get, entry, block, undo)
         if root != entry.parent.header.state_root:
-            raise self._staging.explain(
+            raise self.staging.explain(
                 f"the undo record of block {entry.id.hex()} does not lead back to its parent's state"
             )
         if block.aggregate is not None:
             batch[schema.aggregate_key(BlockId(block.aggregate.link.target.id))] = None
-        self._staging.write(batch)
+        self.staging.write(batch)
         self._index.set_inactive(entry)
 
 

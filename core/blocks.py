@@ -91,8 +91,7 @@ class BlockService:
 
     async def vouch(self, tip: BlockId) -> None:
         """Take results more than `result_depth` blocks below `tip` as checked: a sample of the work was checked."""
-        await self._threads.write(partial(self._writer.vouch, tip))
-        await self.retry_held()
+        await self._move(partial(self._writer.vouch, tip))
 
     async def retry_held(self) -> None:
         """Try the blocks again that wait for the checks of their results."""

@@ -35,7 +35,7 @@ class NodeCore:
     Reads go to `ledger`, `mempool` and `matrices.store`. Every change is an async method of a service.
 
     Args:
-        results: checks products; the ledger was opened with its `KnownResults`.
+        results: checks products; the ledger was opened with its `known` results.
         bls: checks and aggregates votes.
         backend: checks blocks before they come to the writer; it is closed with the core.
         threads: run blocking work; they are closed with the core.

@@ -88,9 +88,10 @@ class ChainWriter:
         self._follow(outcome)
         return outcome
 
-    def vouch(self, tip: BlockId) -> None:
-        """See inos.chain.ledger.Ledger.vouch."""
+    def vouch(self, tip: BlockId) -> BlockOutcome:
+        """Take the results deep below `tip` as checked, and try the held blocks. Returns as `retry_held`."""
         self._ledger.vouch(tip)
+        return self.retry_held()
 
     def add_transaction(self, tx: Transaction) -> TxId:
         """Take a checked transaction into the pool; raises PoolRejected."""

@@ -20,7 +20,7 @@ from inos.core.monitor import NodeMonitor
 from inos.core.node_core import NodeCore
 from inos.core.tasks import Tasks, cancel_within
 from inos.core.verification.processes import ProcessBackend
-from inos.core.verification.results import KnownResults, StoredResults
+from inos.core.verification.results import StoredResults
 from inos.core.verification.signatures import RememberedSignatures
 from inos.genesis import Network
 from inos.mesh.store import MatrixStore
@@ -64,7 +64,7 @@ class Startup:
         store = MatrixStore(self._data.matrices, max_bytes=self._settings.mesh_quota)
         results, bls = StoredResults(store), get_bls()
         remembered = RememberedSignatures(bls)
-        open_ledger = partial(Ledger.open, results=KnownResults(results), bls=remembered, awaits_state=awaits_state)
+        open_ledger = partial(Ledger.open, results=results.known, bls=remembered, awaits_state=awaits_state)
         ledger = await asyncio.to_thread(open_ledger, self._data.ledger, network.params, network.state)
         self._stack.callback(ledger.close)
         if awaits_state is not None and not ledger.view.is_awaiting_state:

@@ -23,13 +23,10 @@ class MatrixReader(Protocol):
     def get(self, matrix: MatrixId) -> NDArray[Any] | None: ...
 
 
-class StoredResults:
-    """A consensus.ResultChecker that checks a result if it has no verdict yet. It is safe to call from several threads.
+class KnownResults:
+    """A consensus.ResultChecker that only looks up: it is asked in the writer's thread, which must not multiply.
 
-    It computes, so a running node's ledger gets `KnownResults` in its place.
-
-    A verdict is a pure function of the job and the three ids, so it is kept: a result checked when its transaction
-    arrived is not multiplied again when its block arrives.
+    It is safe to call from several threads.
     """
 
     def __init__(self, store: MatrixReader) -> None:
@@ -37,24 +34,8 @@ class StoredResults:
         self._lock = threading.Lock()
         self._verdicts: OrderedDict[tuple[bytes, bytes, bytes, bytes], bool] = OrderedDict()
 
-    def get_verdict(self, product: Product) -> bool:
-        """Return True if Y = X * W^T, by Freivalds' check with the protocol's seed.
-
-        Raises:
-            MatrixMissing: with those of the three that are not here.
-        """
-        known = self.find_verdict(product)
-        if known is not None:
-            return known
-        verdict = self._check(product.job, product.x, product.w, product.y)
-        with self._lock:
-            self._verdicts[_make_key(product)] = verdict
-            while len(self._verdicts) > MAX_VERDICTS:
-                self._verdicts.popitem(last=False)
-        return verdict
-
-    def find_verdict(self, product: Product) -> bool | None:
-        """Return a verdict that is known, or None where the check is outstanding.
+    def get_verdict(self, product: Product) -> bool | None:
+        """Return a verdict that is known, or None if the check is outstanding.
 
         Raises:
             MatrixMissing: there is no verdict, and these of the three matrices are not here.
@@ -69,6 +50,40 @@ class StoredResults:
             raise MatrixMissing(missing)
         return None
 
+    def add(self, product: Product, verdict: bool) -> None:
+        """Keep a verdict; of too many the oldest is dropped."""
+        with self._lock:
+            self._verdicts[_make_key(product)] = verdict
+            while len(self._verdicts) > MAX_VERDICTS:
+                self._verdicts.popitem(last=False)
+
+
+class StoredResults:
+    """A consensus.ResultChecker that checks a result if it has no verdict yet. It is safe to call from several threads.
+
+    It computes, so a running node's ledger gets its `known` results in its place.
+
+    A verdict is a pure function of the job and the three ids, so it is kept: a result checked when its transaction
+    arrived is not multiplied again when its block arrives.
+    """
+
+    def __init__(self, store: MatrixReader) -> None:
+        self.known = KnownResults(store)
+        self._store = store
+
+    def get_verdict(self, product: Product) -> bool:
+        """Return True if Y = X * W^T, by Freivalds' check with the protocol's seed.
+
+        Raises:
+            MatrixMissing: with those of the three that are not here.
+        """
+        known = self.known.get_verdict(product)
+        if known is not None:
+            return known
+        verdict = self._check(product.job, product.x, product.w, product.y)
+        self.known.add(product, verdict)
+        return verdict
+
     def _check(self, job: JobId, x: MatrixRef, w: MatrixRef, y: MatrixRef) -> bool:
         left, right, result = (self._get(MatrixId(ref.id)) for ref in (x, w, y))
         if left.dtype != np.int8 or right.dtype != np.int8 or result.dtype != np.int32:
@@ -82,17 +97,6 @@ class StoredResults:
         if found is None:
             raise MatrixMissing([matrix])
         return found
-
-
-class KnownResults:
-    """A consensus.ResultChecker that only looks up: it is asked in the writer's thread, which must not multiply."""
-
-    def __init__(self, results: StoredResults) -> None:
-        self._results = results
-
-    def get_verdict(self, product: Product) -> bool | None:
-        """Return a verdict that is known, or None; errors as `StoredResults.find_verdict`."""
-        return self._results.find_verdict(product)
 
 
 def _make_key(product: Product) -> tuple[bytes, bytes, bytes, bytes]:

@@ -16,7 +16,7 @@ from inos.chain.ledger import Ledger
 from inos.chain.mempool import Mempool
 from inos.core.node_core import NodeCore
 from inos.core.verification.backends import InlineBackend
-from inos.core.verification.results import KnownResults, StoredResults
+from inos.core.verification.results import StoredResults
 from inos.genesis import Network
 from inos.genesis.loading import derive_devnet, make_network, parse_genesis
 from inos.mesh.store import MatrixStore
@@ -96,7 +96,7 @@ class Lab:
             self._path / name / "ledger",
             self.network.params,
             self.network.state,
-            results=KnownResults(results),
+            results=results.known,
             bls=get_bls(),
             is_durable=False,
         )
