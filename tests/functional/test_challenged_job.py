@@ -45,14 +45,14 @@ async def test_a_wrong_result_costs_its_worker_the_bond(tmp_path: Path) -> None:
             return node
 
         watcher: RunningNode = await start("watcher", "--watch", "--watch-key-file", str(watch_key))
-        cheat: RunningNode = await start("cheat", *MINES, peers=(watcher.p2p_address,), prefix=CHEATS)
-        # A claim needs a voter who could judge it: the cheat's own seat does not count.
+        cheat: RunningNode = await start("cheat", *MINES, "--no-vote", peers=(watcher.p2p_address,), prefix=CHEATS)
+        # A claim needs a voter who could judge it.
         judge: RunningNode = await start("judge", *MINES, "--purpose", "filler", peers=(watcher.p2p_address,))
-        await await_committee(watcher.rpc_url, 2)
+        await await_committee(watcher.rpc_url, 1)
         client = await stack.enter_async_context(Client(watcher.rpc_url, wallet=POSTER))
         rng = np.random.default_rng(7)
         x, w = (rng.integers(-64, 64, (4096, 1024), np.int8) for _ in range(2))
-        job = await client.post_job(x, w, reward="5")
+        job = await client.post_job(x, w, reward="5", mode="optimistic")
 
         async def read_job() -> Any:
             return await ask(watcher.rpc_url, "job_get", {"id": job})
