@@ -16,7 +16,7 @@ from inos.node.process import NodeSpec, RunningNode, start_node, stop_process
 from inos.primitives.units import Nano, TimeMs
 from inos.wallet.addresses import encode_address
 from inos.wallet.keys import make_key
-from support.cluster import ask, await_that
+from support.cluster import ask, await_committee, await_that
 
 POSTER, WATCHER = make_key(bytes(31) + b"\x31"), make_key(bytes(31) + b"\x32")
 FUNDS = 100 * 10**9
@@ -45,11 +45,14 @@ async def test_a_wrong_result_costs_its_worker_the_bond(tmp_path: Path) -> None:
             return node
 
         watcher: RunningNode = await start("watcher", "--watch", "--watch-key-file", str(watch_key))
-        cheat: RunningNode = await start("cheat", *MINES, peers=(watcher.p2p_address,), prefix=CHEATS)
+        cheat: RunningNode = await start("cheat", *MINES, "--no-vote", peers=(watcher.p2p_address,), prefix=CHEATS)
+        # A claim needs a voter who could judge it.
+        judge: RunningNode = await start("judge", *MINES, "--purpose", "filler", peers=(watcher.p2p_address,))
+        await await_committee(watcher.rpc_url, 1)
         client = await stack.enter_async_context(Client(watcher.rpc_url, wallet=POSTER))
         rng = np.random.default_rng(7)
         x, w = (rng.integers(-64, 64, (4096, 1024), np.int8) for _ in range(2))
-        job = await client.post_job(x, w, reward="5")
+        job = await client.post_job(x, w, reward="5", mode="optimistic")
 
         async def read_job() -> Any:
             return await ask(watcher.rpc_url, "job_get", {"id": job})
@@ -62,7 +65,7 @@ async def test_a_wrong_result_costs_its_worker_the_bond(tmp_path: Path) -> None:
         assert claimed["mode"] == "optimistic"
         wrong_doer, bond = claimed["worker"], int(claimed["bond"])
         # From here on there is an honest miner too, which cannot claim the job as long as the cheat holds it.
-        honest: RunningNode = await start("honest", *MINES, peers=(watcher.p2p_address, cheat.p2p_address))
+        honest: RunningNode = await start("honest", *MINES, peers=(watcher.p2p_address, judge.p2p_address))
 
         async def is_found_out() -> bool:
             status = await ask(watcher.rpc_url, "watch_status", token=watcher.read_token())

@@ -12,7 +12,7 @@ from inos.genesis.loading import derive_devnet
 from inos.node.process import NodeSpec, RunningNode, start_node, stop_process
 from inos.primitives.units import Nano, TimeMs
 from inos.wallet.keys import make_key
-from support.cluster import ask, await_that
+from support.cluster import ask, await_committee, await_that
 from support.commands import start_inos
 
 POSTER, WORKER = make_key(bytes(31) + b"\x41"), make_key(bytes(31) + b"\x42")
@@ -35,7 +35,7 @@ async def test_a_killed_miner_loses_at_most_one_slice(tmp_path: Path) -> None:
     for path, array in zip(paths, (x, w), strict=True):
         np.save(path, array)
     genesis, key = tmp_path / "net.json", tmp_path / "worker.key"
-    funds = {one.address: Nano(100 * 10**9) for one in (POSTER, WORKER)}
+    funds = {one.address: Nano(1000 * 10**9) for one in (POSTER, WORKER)}
     genesis.write_text(derive_devnet("devnet", TimeMs(1_767_225_600_000), funds, params=PARAMS))
     key.write_text(WORKER.secret.hex())
     key.chmod(0o600)
@@ -50,8 +50,9 @@ async def test_a_killed_miner_loses_at_most_one_slice(tmp_path: Path) -> None:
         steady = await start("steady", *BLOCKS)
         victim = await start("victim", *SLOW, "--mine-key-file", str(key), peers=(steady.p2p_address,))
         client = await stack.enter_async_context(Client(steady.rpc_url, wallet=POSTER))
+        await await_committee(steady.rpc_url, 1)
         mapped = [np.load(path, mmap_mode="r") for path in paths]
-        job = await client.post_job(mapped[0], mapped[1], reward="1")
+        job = await client.post_job(mapped[0], mapped[1], reward="1", mode="optimistic")
 
         async def get_rows(url: str) -> int:
             return (await ask(url, "job_get", {"id": job}))["rows_done"] or 0

@@ -78,3 +78,14 @@ async def await_one_tip(urls: list[str], timeout_s: float = 60) -> dict[str, Any
         return heads[0] if len({head["id"] for head in heads}) == 1 else None
 
     return await await_that("one tip", is_one, timeout_s)  # type: ignore[no-any-return]
+
+
+async def await_committee(url: str, members: int, limit_s: float = 90) -> None:
+    """Wait until the committee of a ballot has so many members; optimistic jobs can be claimed then."""
+
+    async def is_seated() -> bool:
+        if not (await ask(url, "finality_status"))["ballots"]:
+            return False
+        return len((await ask(url, "finality_committee"))["members"]) >= members
+
+    await await_that(f"{members} voters are in the committee", is_seated, limit_s)
