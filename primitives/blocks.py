@@ -93,7 +93,7 @@ def get_target(header: Header) -> Target:
 
 
 def compute_allowed_target(target: int, uses_merit: bool, premium: int) -> Target:
-    """Return what the digest must not exceed: the target, or min(2^256 - 1, target * premium) with merit."""
+    """What the digest must not exceed: the target, or min(2^256 - 1, target * premium) with merit."""
     return Target(min(U256_MAX, target * premium) if uses_merit else target)
 
 
@@ -103,5 +103,5 @@ def compute_difficulty(target: int) -> Tickets:
 
 
 def compute_weight(header: Header, premium: int) -> Weight:
-    """Return the tickets the block stands for: 2^256 / (allowed target + 1) (protocol, section 4)."""
+    """Tickets the block stands for: 2^256 / (allowed target + 1) (protocol, section 4)."""
     return Weight(compute_difficulty(compute_allowed_target(get_target(header), header.uses_merit, premium)))

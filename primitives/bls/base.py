@@ -53,7 +53,7 @@ class BlsBackend(Bls, Protocol):
     def sign(self, secret: bytes, message: bytes) -> bytes: ...
 
     def prove_possession(self, secret: bytes) -> bytes:
-        """Sign the key under the proofs' own domain, so that a vote is never a proof."""
+        """Sign the key under the proofs' own domain, so that no vote is ever a proof."""
         ...
 
     def aggregate(self, signatures: Sequence[bytes]) -> bytes:
