@@ -1,8 +1,8 @@
-"""Concrete networks as data: the presets in `data/`, and genesis files of one's own.
+"""Networks as data: the presets in `data/`, and genesis files of users.
 
-A file names the network and holds every consensus parameter and the first accounts; nothing
-is left to defaults, and unknown fields are refused. Rules live in `consensus`, which is handed
-the parameters and never reads this package.
+A file names the network and holds every consensus parameter and the first accounts; no field
+has a default, and unknown fields are refused. Rules are in `consensus`, which gets
+the parameters as values and never reads this package.
 
 Pipeline: name or path -> JSON without duplicate keys -> `schema.GenesisFile` (pydantic, strict)
 -> `inos.consensus.params.Params` and the genesis state -> `Network` with its genesis id.

@@ -1,7 +1,7 @@
-"""The family of errors of genesis files."""
+"""The errors of genesis files."""
 
 from inos.primitives.errors import InosError
 
 
 class GenesisError(InosError):
-    """Codes: network-unknown, genesis-unreadable, genesis-invalid (with the field's path and the reason)."""
+    """The codes are network-unknown, genesis-unreadable and genesis-invalid (with the field's path and the reason)."""

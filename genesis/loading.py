@@ -1,4 +1,4 @@
-"""From a name or a path to a `Network`, and from a preset to a devnet file of one's own."""
+"""Makes a `Network` of a name or a path, and a user's own genesis file of a preset."""
 
 import json
 from collections.abc import Mapping
@@ -22,20 +22,20 @@ MAX_SHOWN_PROBLEMS: Final = 5
 
 
 class Network(Struct, frozen=True):
-    """A network ready to run on: parameters, genesis block and state, and how to find it."""
+    """All that a node needs of a network: parameters, genesis block and state, and the first peers."""
 
     params: Params
     state: GenesisState
     genesis_id: BlockId
     hrp: str
-    """Prefix of its addresses."""
+    """The prefix of its addresses."""
     name: str
     seeds: tuple[str, ...]
-    """First peers, as NODEID@host:port."""
+    """The first peers, as NODEID@host:port."""
 
 
 def list_networks() -> tuple[str, ...]:
-    """Names of the presets, sorted."""
+    """Return the names of the presets, sorted."""
     return tuple(
         sorted(
             f.name.removesuffix(".json") for f in files("inos.genesis").joinpath("data").iterdir() if _is_json(f.name)
@@ -44,7 +44,7 @@ def list_networks() -> tuple[str, ...]:
 
 
 def load_network(name_or_path: str) -> Network:
-    """A preset by name, or a network from a genesis file.
+    """Return a preset by name, or a network from a genesis file.
 
     Raises:
         GenesisError: "network-unknown", "genesis-unreadable", or "genesis-invalid" naming the field.
@@ -53,12 +53,12 @@ def load_network(name_or_path: str) -> Network:
 
 
 def read_genesis(name_or_path: str) -> GenesisFile:
-    """The checked content of a preset or genesis file; errors as `load_network`."""
+    """Return the checked content of a preset or genesis file. It raises as `load_network` does."""
     return parse_genesis(_read_text(name_or_path), name_or_path)
 
 
 def parse_genesis(text: str, place: str) -> GenesisFile:
-    """Check a genesis file's text; `place` is what messages call it.
+    """Parse and check a genesis file's text; messages name it by `place`.
 
     Raises:
         GenesisError: "genesis-invalid", with each field's path and the reason.
@@ -74,7 +74,7 @@ def parse_genesis(text: str, place: str) -> GenesisFile:
 
 
 def make_network(file: GenesisFile) -> Network:
-    """The network a checked genesis file describes; its id depends on the file's meaning alone."""
+    """Return the network that a checked genesis file describes. Its id depends on the values alone, not on the text."""
     params = make_params(file)
     state = make_genesis(params, TimeMs(file.network.genesis_time_ms), file.get_allocations())
     return Network(
@@ -88,7 +88,7 @@ def make_network(file: GenesisFile) -> Network:
 
 
 def make_params(file: GenesisFile) -> Params:
-    """The consensus parameters of a checked genesis file."""
+    """Return the consensus parameters of a checked genesis file."""
     p: ParamsSection = file.params
     return Params(
         network=file.network.name,
@@ -142,13 +142,13 @@ def derive_devnet(
     params: Mapping[str, Any] | None = None,
     network: Mapping[str, Any] | None = None,
 ) -> str:
-    """Text of a genesis file like `base` (name or path), with its own time and funded accounts.
+    """Return the text of a genesis file like `base` (name or path), with its own time and funded accounts.
 
-    `params` and `network` replace single members of those sections, spelled as in the file. The base's
-    allocations and seeds are dropped: a network of one's own starts with nobody else's accounts and peers.
+    `params` and `network` replace single members of those sections, written as in the file. The base's
+    allocations and seeds are dropped, since a new network has other accounts and peers.
 
     Raises:
-        GenesisError: as `load_network`; "genesis-invalid" where the result would not load.
+        GenesisError: as `load_network`; "genesis-invalid" if the result would not load.
     """
     document = read_genesis(base).model_dump()
     hrp = document["network"]["hrp"]
@@ -187,11 +187,11 @@ def _is_json(name: str) -> bool:
 
 
 def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """JSON lets a key stand twice and takes the last; two readers could then see two networks."""
+    """Refuse a key that occurs twice: JSON readers take the first or the last, and could see two networks."""
     result = dict(pairs)
     if len(result) != len(pairs):
         names = [name for name, _ in pairs]
-        raise ValueError(f"the key {next(n for n in names if names.count(n) > 1)!r} stands there twice")
+        raise ValueError(f"the key {next(n for n in names if names.count(n) > 1)!r} occurs twice")
     return result
 
 

@@ -43,7 +43,7 @@ class _Model(BaseModel):
 
 
 class NetworkSection(_Model):
-    """Who the network is, and where its first peers are; `seeds` and `hrp` bind nobody's state."""
+    """The network's identity and first peers. `seeds` and `hrp` are not part of the state."""
 
     name: Name
     chain_id: Annotated[int, Field(ge=1, le=U32_MAX)]
@@ -101,7 +101,7 @@ class ParamsSection(_Model):
 
     @model_validator(mode="after")
     def _check_order(self) -> Self:
-        """Pairs where one value bounds the other."""
+        """Check pairs of which one value bounds the other."""
         for low, high in (
             ("subsidy_tail", "subsidy_initial"),
             ("max_checked_bytes", "max_checked_block_bytes"),
@@ -144,12 +144,12 @@ class GenesisFile(_Model):
         return self
 
     def get_allocations(self) -> dict[Address, Nano]:
-        """Addresses as bytes; ValueError names an address that is wrong or of another network."""
+        """Return allocations by address bytes; ValueError names an address that is wrong or of another network."""
         decoded: dict[Address, Nano] = {}
         for text, amount in self.allocations.items():
             address = _decode_address(self.network.hrp, text)
             if address in decoded:
-                raise ValueError(f"allocations.{text}: the address stands there twice")
+                raise ValueError(f"allocations.{text}: the address occurs twice")
             decoded[address] = Nano(int(amount))
         return decoded
 

@@ -1,7 +1,7 @@
 """Bech32m (BIP-350): text with a human-readable part and a checksum that finds up to four mistakes.
 
-Written here because of the libraries at hand, one loads a prebuilt native library to do it
-and the other imports what newer Pythons remove. The tests hold BIP-350's own vectors.
+No library is used: one that exists loads a prebuilt native library for it,
+another imports modules that newer Pythons removed. The tests use BIP-350's own vectors.
 """
 
 from collections.abc import Iterable
@@ -15,23 +15,23 @@ _GENERATOR: Final = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
 
 
 class Bech32mError(ValueError):
-    """Not well-formed bech32m; the message says why."""
+    """The text is not well-formed bech32m; the message says why."""
 
 
 class ChecksumError(Bech32mError):
-    """Well-formed, but the checksum does not belong to it."""
+    """The text is well-formed, but its checksum is wrong."""
 
 
 def encode(hrp: str, data: bytes) -> str:
-    """Text of `data` under the human-readable part `hrp` (lower case)."""
+    """Return the text of `data` under the human-readable part `hrp` (lower case)."""
     return encode_symbols(hrp, _regroup(data, 8, 5))
 
 
 def decode(text: str) -> tuple[str, bytes]:
-    """The human-readable part, in lower case, and the bytes.
+    """Return the human-readable part, in lower case, and the bytes.
 
     Raises:
-        Bech32mError: mixed case, a character that cannot stand there, a wrong length, or bits left over.
+        Bech32mError: mixed case, a character that is not allowed there, a wrong length, or bits left over.
         ChecksumError: a character is wrong or missing somewhere.
     """
     hrp, symbols = decode_symbols(text)
@@ -39,14 +39,14 @@ def decode(text: str) -> tuple[str, bytes]:
 
 
 def encode_symbols(hrp: str, symbols: list[int]) -> str:
-    """Text of 5-bit symbols, checksum appended."""
+    """Return the text of 5-bit symbols, with the checksum appended."""
     remainder = _compute_polymod([*_expand(hrp), *symbols, *[0] * CHECKSUM_SYMBOLS]) ^ _CONSTANT
     checksum = [remainder >> 5 * (CHECKSUM_SYMBOLS - 1 - i) & 31 for i in range(CHECKSUM_SYMBOLS)]
     return f"{hrp}1{''.join(CHARSET[s] for s in [*symbols, *checksum])}"
 
 
 def decode_symbols(text: str) -> tuple[str, list[int]]:
-    """The human-readable part and the 5-bit symbols, without the checksum; errors as `decode`."""
+    """Return the human-readable part and the 5-bit symbols, without the checksum. It raises as `decode` does."""
     if text != text.lower() and text != text.upper():
         raise Bech32mError("upper and lower case are mixed")
     if len(text) > MAX_LENGTH:
@@ -57,7 +57,7 @@ def decode_symbols(text: str) -> tuple[str, list[int]]:
     if wrong := next((c for c in hrp if not 33 <= ord(c) <= 126), None) or next(
         (c for c in rest if c not in CHARSET), None
     ):
-        raise Bech32mError(f"the character {wrong!r} cannot stand in it")
+        raise Bech32mError(f"the character {wrong!r} is not allowed in it")
     symbols = [CHARSET.index(c) for c in rest]
     if _compute_polymod([*_expand(hrp), *symbols]) != _CONSTANT:
         raise ChecksumError("the checksum does not match")
@@ -79,7 +79,7 @@ def _expand(hrp: str) -> list[int]:
 
 
 def _regroup(values: Iterable[int], width: int, wanted: int) -> list[int]:
-    """The same bits in groups of another width; 8 to 5 is padded with zeros, 5 to 8 leaves only zero padding."""
+    """Regroup bits. From 8 to 5 the last group is padded with zeros; from 5 to 8 such padding is removed."""
     bits = "".join(f"{value:0{width}b}" for value in values)
     whole = len(bits) // wanted * wanted
     rest = bits[whole:]

@@ -1,4 +1,4 @@
-"""Headers and blocks. The witness travels beside a block, outside its id."""
+"""Headers and blocks. A block's witness is sent beside it and is not part of its id."""
 
 from collections.abc import Sequence
 from typing import Annotated, Final
@@ -42,7 +42,7 @@ class Block(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
 
 
 def compute_anchor(header: Header) -> Anchor:
-    """H("anchor", the header's array without its last field, the seal)."""
+    """Return H("anchor", the header's array without its last field, the seal)."""
     return Anchor(
         compute_hash(
             Context.ANCHOR,
@@ -65,14 +65,14 @@ def compute_anchor(header: Header) -> Anchor:
 
 
 def compute_block_id(header: Header) -> BlockId:
-    """H("header", encoding of the whole header with its seal)."""
+    """Return H("header", the encoding of the whole header with its seal)."""
     return BlockId(compute_hash(Context.HEADER, encode(header)))
 
 
 def compute_tx_root(transactions: Sequence[Transaction], aggregate: Aggregate | None = None) -> Hash:
-    """RFC 6962 root over the transaction ids and, as the last leaf, the aggregate where the block carries one.
+    """Return the RFC 6962 root over the transaction ids and, as the last leaf, the aggregate if the block carries one.
 
-    32 zero bytes where there is neither.
+    It is 32 zero bytes if there is neither.
     """
     leaves: list[bytes] = [compute_tx_id(tx) for tx in transactions]
     if aggregate is not None:
@@ -81,17 +81,17 @@ def compute_tx_root(transactions: Sequence[Transaction], aggregate: Aggregate | 
 
 
 def encode_target(target: int) -> bytes:
-    """32 bytes, big-endian."""
+    """Return the target as 32 bytes, big-endian."""
     return target.to_bytes(32, "big")
 
 
 def get_target(header: Header) -> Target:
-    """The header's target as a number."""
+    """Return the header's target as a number."""
     return Target(int.from_bytes(header.target, "big"))
 
 
 def compute_difficulty(target: int) -> Tickets:
-    """D = 2^256 / (target + 1), rounded down: the nominal number of tickets per block."""
+    """Return D = 2^256 / (target + 1), rounded down: the nominal number of tickets per block."""
     return Tickets((U256_MAX + 1) // (target + 1))
 
 

@@ -7,7 +7,7 @@ from inos.primitives.units import TimeMs
 
 
 class Clock(Protocol):
-    """Time. A simulated clock runs at the pace of its event loop's own time."""
+    """Tells the time. A simulated clock runs at the pace of its event loop's own time."""
 
     def now_ms(self) -> TimeMs:
         """Return the wall-clock time in ms since 1970 UTC."""

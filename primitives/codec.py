@@ -1,7 +1,7 @@
 """The one canonical encoding: msgpack of fixed-order arrays, for wire, disk and hashing.
 
-A decoder checks the size, decodes with types and bounds, then encodes again: bytes that
-differ are refused, so every value has exactly one spelling.
+A decoder checks the size, decodes with types and bounds, then encodes again: it refuses bytes that
+differ, so every value has exactly one encoding.
 """
 
 from collections.abc import Hashable
@@ -22,7 +22,7 @@ def _decoder(kind: Hashable) -> msgspec.msgpack.Decoder[Any]:
 
 
 def encode(value: Any) -> bytes:
-    """Canonical bytes of a struct, tuple, int, bool, bytes, str or None.
+    """Return the canonical bytes of a struct, tuple, int, bool, bytes, str or None.
 
     Raises:
         OverflowError: an integer does not fit 64 bits.
@@ -34,8 +34,8 @@ def decode(kind: type[T], data: bytes | memoryview, *, limit: int) -> T:
     """Read canonical bytes as `kind`.
 
     Raises:
-        CodecError: "too-large" above `limit` bytes, "malformed" where the bytes are not a
-            `kind`, "not-canonical" where they are not the one encoding of their value.
+        CodecError: "too-large" above `limit` bytes, "malformed" if the bytes are not a
+            `kind`, "not-canonical" if they are not the one encoding of their value.
     """
     if len(data) > limit:
         raise CodecError("too-large", f"{_name(kind)} is too large", expected=f"at most {limit} bytes", got=len(data))

@@ -1,7 +1,7 @@
-"""The families of errors: every one has a code, what was wrong, and where it helps, what to do.
+"""The families of errors. Each error has a code, says what was wrong, and says what to do if that helps.
 
-`RuleViolation` means invalid, for ever and for everybody: it may be remembered and may cost
-a peer its standing. `NotYet` means that this node cannot tell now: it must do neither.
+`RuleViolation` means that something is invalid for ever and on every node: it may be remembered and may cost
+a peer points. `NotYet` means that this node cannot tell now: it must do neither.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from inos.primitives.units import BlockId, MatrixId, TimeMs
 
 
 class InosError(Exception):
-    """Base of all errors meant to be read by a person.
+    """The base of all errors that a person may read.
 
     Args:
         code: stable, lower-case, dashed; programs match on it.
@@ -43,27 +43,27 @@ class RuleViolation(InosError):
 
 
 class CodecError(RuleViolation):
-    """Bytes that are too long, malformed, or not the canonical encoding of what they say."""
+    """The bytes are too long, malformed, or not the canonical encoding of their value."""
 
 
 class InvalidCertificate(RuleViolation):
-    """A seal or witness that does not prove a winning ticket."""
+    """The seal or witness does not prove a winning ticket."""
 
 
 class NotYet(InosError):
-    """This node cannot check yet; nobody is to blame and nothing may be remembered."""
+    """This node cannot check yet. No peer is to blame, and nothing may be remembered."""
 
 
 class ClockAhead(NotYet):
-    """A block from further in the future than the clock allows; `until` is when to look again."""
+    """The block's time is further in the future than this node's clock allows; `until` is when to check it again."""
 
     def __init__(self, until: TimeMs, message: str) -> None:
-        super().__init__("time-too-new", message, hint="held until the clock gets there")
+        super().__init__("time-too-new", message, hint="it is held until then")
         self.until = until
 
 
 class ParentMissing(NotYet):
-    """A block whose parent this node does not have."""
+    """This node does not have the block's parent."""
 
     def __init__(self, parent: BlockId) -> None:
         super().__init__("parent-missing", f"the parent block {parent.hex()} is not known here yet")
@@ -71,7 +71,7 @@ class ParentMissing(NotYet):
 
 
 class MatrixMissing(NotYet):
-    """A check that needs matrices this node does not hold; `ids` are the missing ones."""
+    """The check needs matrices that this node does not hold; `ids` are the missing ones."""
 
     def __init__(self, ids: Sequence[MatrixId]) -> None:
         names = ", ".join(i.hex() for i in ids)

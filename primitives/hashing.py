@@ -1,4 +1,4 @@
-"""BLAKE3 under one context per kind of thing (protocol, section 1)."""
+"""BLAKE3 with one context for each kind of hashed data (protocol, section 1)."""
 
 from enum import StrEnum
 from typing import Final
@@ -11,7 +11,7 @@ PREFIX: Final = "inos v1 "
 
 
 class Context(StrEnum):
-    """Every context in use. Two kinds of thing never share one, so they cannot collide."""
+    """Every context in use. Two kinds of data never share one, so their hashes cannot collide."""
 
     ADDRESS = "address"
     ADDRESS_BOOK = "address book"
@@ -44,10 +44,10 @@ _NAMES: Final = {context: PREFIX + context for context in Context}
 
 
 def compute_hash(context: Context, data: bytes | memoryview) -> Hash:
-    """H(context, data): BLAKE3 in derive-key mode under "inos v1 " + context, 32 bytes."""
+    """Return H(context, data): 32 bytes of BLAKE3 in derive-key mode under "inos v1 " + context."""
     return Hash(blake3(data, derive_key_context=_NAMES[context]).digest())
 
 
 def compute_stream(seed: bytes, purpose: str, length: int, offset: int = 0) -> bytes:
-    """Bytes [offset, offset + length) of BLAKE3's extendable output, keyed with `seed` over `purpose`."""
+    """Return bytes [offset, offset + length) of BLAKE3's extendable output, keyed with `seed` over `purpose`."""
     return blake3(purpose.encode("ascii"), key=seed).digest(length=length, seek=offset)

@@ -1,4 +1,4 @@
-"""What a matrix is called, and what a header says and proves of its winning ticket."""
+"""References to matrices, and the seal and witness that prove a header's winning ticket."""
 
 from typing import Annotated, Final
 
@@ -12,7 +12,7 @@ PANEL_BYTES: Final = 1024
 STRIP_BYTES: Final = STRIP_ROWS * PANEL_BYTES
 MAX_ROWS: Final = 2**20
 MAX_DEPTH: Final = 2**16
-"""Largest k, the columns of an operand (protocol, section 2)."""
+"""This is the largest k, the columns of an operand (protocol, section 2)."""
 DTYPE_INT7: Final = 1
 DTYPE_INT32: Final = 2
 MAX_PATH: Final = 26
@@ -26,7 +26,7 @@ U32 = Annotated[int, Meta(ge=0, le=U32_MAX)]
 class MatrixRef(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """A matrix by content: its id, dimensions and the root of its strip tree.
 
-    The data type is not stored: the place a reference stands in decides it
+    The data type is not stored: the field that holds a reference decides it
     (operands are int7, results int32), and the id binds it.
     """
 
@@ -83,21 +83,21 @@ MAX_WITNESS_BYTES: Final = 2 * (STRIP_BYTES + MAX_PATH * 34) + 32
 
 
 def compute_matrix_id(dtype: int, rows: int, cols: int, root: bytes) -> MatrixId:
-    """H("matrix", dtype u8 || rows u32 || cols u32 || root), little-endian (protocol, section 2)."""
+    """Return H("matrix", dtype u8 || rows u32 || cols u32 || root), little-endian (protocol, section 2)."""
     head = dtype.to_bytes(1, "little") + rows.to_bytes(4, "little") + cols.to_bytes(4, "little")
     return MatrixId(compute_hash(Context.MATRIX, head + root))
 
 
 def make_matrix_ref(dtype: int, rows: int, cols: int, root: Hash) -> MatrixRef:
-    """A reference whose id fits its dimensions and root."""
+    """Return a reference whose id fits its dimensions and root."""
     return MatrixRef(compute_matrix_id(dtype, rows, cols, root), rows, cols, root)
 
 
 def is_ref_consistent(ref: MatrixRef, dtype: int) -> bool:
-    """Whether the id is the hash of what the reference says, for this data type."""
+    """Return True if the id is the hash of the reference's other fields, for this data type."""
     return ref.id == compute_matrix_id(dtype, ref.rows, ref.cols, ref.root)
 
 
 def compute_tickets(rows_x: int, rows_w: int, depth: int) -> int:
-    """ceil(m/16) * ceil(n/16) * ceil(k/1024): the tickets in a product (protocol, section 5)."""
+    """Return the tickets in a product, ceil(m/16) * ceil(n/16) * ceil(k/1024) (protocol, section 5)."""
     return -(-rows_x // STRIP_ROWS) * -(-rows_w // STRIP_ROWS) * -(-depth // PANEL_BYTES)

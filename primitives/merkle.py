@@ -1,9 +1,9 @@
 """Merkle trees in the shape of RFC 6962, section 2.1, with the inner node's context as a parameter.
 
-Leaves are hashes already; a single leaf is its own root. The inclusion path lists the
+Leaves are hashes; a single leaf is its own root. The inclusion path lists the
 sibling hashes from the leaf up. A range path does the same for neighbouring leaves: on each level, from the leaves
-up, the sibling left of the range and then the one right of it, where there is one. Of one leaf it is the inclusion
-path.
+up, it has the sibling left of the range and then the one right of it, as far as they exist. For one leaf it is the
+inclusion path.
 """
 
 from collections.abc import Sequence
@@ -13,12 +13,12 @@ from inos.primitives.units import ZERO_HASH, Hash
 
 
 def _split(count: int) -> int:
-    """The largest power of two strictly below `count` (count >= 2)."""
+    """Return the largest power of two strictly below `count` (count >= 2)."""
     return 1 << ((count - 1).bit_length() - 1)
 
 
 def compute_root(context: Context, leaves: Sequence[bytes]) -> Hash:
-    """Root over `leaves`; the empty tree's root is 32 zero bytes.
+    """Return the root over `leaves`; the empty tree's root is 32 zero bytes.
 
     Folding neighbours level by level and carrying an odd last node up gives RFC 6962's shape.
     """
@@ -32,7 +32,7 @@ def compute_root(context: Context, leaves: Sequence[bytes]) -> Hash:
 
 
 def compute_path(context: Context, leaves: Sequence[bytes], index: int) -> tuple[Hash, ...]:
-    """Inclusion path of leaf `index`, from the leaf's sibling upwards.
+    """Return the inclusion path of leaf `index`, from the leaf's sibling upwards.
 
     Raises:
         IndexError: `index` is outside the leaves.
@@ -52,7 +52,7 @@ def compute_path(context: Context, leaves: Sequence[bytes], index: int) -> tuple
 
 
 def compute_path_length(index: int, count: int) -> int:
-    """How many siblings the path of leaf `index` has in a tree of `count` leaves."""
+    """Return how many siblings the path of leaf `index` has in a tree of `count` leaves."""
     length = 0
     while count > 1:
         split = _split(count)
@@ -65,7 +65,7 @@ def compute_path_length(index: int, count: int) -> int:
 
 
 def compute_root_from_path(context: Context, leaf: bytes, index: int, count: int, path: Sequence[bytes]) -> Hash:
-    """The root that `path` leads to from `leaf`; equal to the tree's root iff the leaf is in it.
+    """Return the root that `path` leads to from `leaf`. It is the tree's root if and only if the leaf is in it.
 
     Raises:
         ValueError: `index` is outside the tree, or the path has the wrong length for it.
@@ -87,7 +87,7 @@ def compute_root_from_path(context: Context, leaf: bytes, index: int, count: int
 
 
 def compute_range_path_length(first: int, count: int, total: int) -> int:
-    """How many siblings the range path of leaves [first, first + count) has in a tree of `total` leaves."""
+    """Return how many siblings the range path of leaves [first, first + count) has in a tree of `total` leaves."""
     low, high, last, length = first, first + count - 1, total - 1, 0
     while last > 0:
         length += low % 2 + (high % 2 == 0 and high < last)

@@ -1,4 +1,4 @@
-"""Randomness that a caller injects, so that tests can repeat it. Keys never come from here."""
+"""Randomness that a caller injects, so that tests can repeat it. Keys are never made from it."""
 
 from typing import Protocol
 

@@ -9,7 +9,7 @@ from inos.primitives.units import ADDRESS_BYTES, Address, PublicKey
 
 
 def compute_public_key(secret: bytes) -> PublicKey:
-    """x-only public key (32 bytes) of a 32-byte secret.
+    """Return the x-only public key (32 bytes) of a 32-byte secret.
 
     Raises:
         ValueError: the secret is 0 or not below the curve's order.
@@ -18,17 +18,17 @@ def compute_public_key(secret: bytes) -> PublicKey:
 
 
 def compute_address(key: PublicKey) -> Address:
-    """First 20 bytes of H("address", key)."""
+    """Return the first 20 bytes of H("address", key)."""
     return Address(compute_hash(Context.ADDRESS, key)[:ADDRESS_BYTES])
 
 
 def sign(secret: bytes, digest: bytes) -> bytes:
-    """64-byte BIP-340 signature over a 32-byte digest, with fresh auxiliary randomness."""
+    """Return the 64-byte BIP-340 signature over a 32-byte digest, with fresh auxiliary randomness."""
     return PrivateKey(secret).sign_schnorr(digest, secrets.token_bytes(32))
 
 
 def is_signature_valid(key: PublicKey, digest: bytes, signature: bytes) -> bool:
-    """Whether `signature` (64 bytes) is `key`'s over `digest`; a key off the curve is simply not valid."""
+    """Return True if `signature` (64 bytes) is `key`'s over `digest`, and False for a key off the curve too."""
     try:
         return bool(PublicKeyXOnly(key).verify(signature, digest))
     except ValueError:

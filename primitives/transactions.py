@@ -1,4 +1,4 @@
-"""Transactions: who pays, what for, and the signature over it."""
+"""Transactions: the account that pays, the payload, and the signature over both."""
 
 from enum import IntEnum
 from typing import Annotated, Final, TypeAlias, assert_never
@@ -22,18 +22,18 @@ from inos.primitives.units import Address, Hash, JobId, PublicKey, TxId
 from inos.primitives.votes import BlsKey, BlsSignature, SignedLink
 
 SMALL_TX_BYTES: Final = 4096
-"""Any transaction but a challenge. The largest such payload, PostJob, takes under 400 bytes."""
+"""The limit for every transaction but a challenge. The largest such payload, PostJob, takes under 400 bytes."""
 CHALLENGE_REST_BYTES: Final = 1024 + 34 * 3 * 2 * MAX_RESULT_PATH
-"""A challenge without its strips: three paths, and what any transaction has."""
+"""The most that a challenge takes without its strips: three paths, and the fields of every transaction."""
 
 AddressBytes = Annotated[bytes, Meta(min_length=20, max_length=20)]
 SignatureBytes = Annotated[bytes, Meta(min_length=64, max_length=64)]
 U64 = Annotated[int, Meta(ge=0)]
-"""Unsigned 64 bit: msgpack itself holds nothing larger."""
+"""An unsigned 64-bit integer; msgpack itself holds none that is larger."""
 
 
 class JobMode(IntEnum):
-    """How a result is checked before it is paid (protocol, section 5)."""
+    """The way a result is checked before it is paid (protocol, section 5)."""
 
     CHECKED = 0
     OPTIMISTIC = 1
@@ -49,7 +49,7 @@ class Transfer(Struct, frozen=True, array_like=True, forbid_unknown_fields=True,
 class PostJob(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=2):
     """Ask for X * W^T: escrows `reward` and burns the price of posting, at most `max_burn` nano for all its parts.
 
-    `bond` is what a worker must lock, `claim_window` how many blocks it has the job alone,
+    `bond` is what a worker must lock, `claim_window` for how many blocks no other worker can claim the job,
     `deadline` the last height at which the job can be claimed or delivered.
     """
 
@@ -64,7 +64,7 @@ class PostJob(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, 
 
 
 class ClaimJob(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=3):
-    """Lock the job's bond and hold the job alone for its claim window."""
+    """Lock the job's bond; nobody else can deliver the job during its claim window."""
 
     job: Hash32
 
@@ -77,7 +77,7 @@ class SubmitResult(Struct, frozen=True, array_like=True, forbid_unknown_fields=T
 
 
 class CancelJob(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=5):
-    """Take back the reward of one's own job when it is unclaimed or past its deadline."""
+    """Take back the reward of the sender's own job if it is unclaimed or past its deadline."""
 
     job: Hash32
 
@@ -116,7 +116,7 @@ class WithdrawBond(Struct, frozen=True, array_like=True, forbid_unknown_fields=T
 
 
 class ReportVoter(Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=10):
-    """Evidence: two votes of one key that nobody may sign both."""
+    """Report a voter: two votes of one key, which no voter may both sign."""
 
     key: BlsKey
     first: SignedLink
@@ -191,36 +191,36 @@ class Transaction(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tr
 
 
 def compute_challenge_bytes(depth: int) -> int:
-    """The most bytes that a challenge of a product of depth `depth` takes as a transaction."""
+    """Return the most bytes that a challenge of a product of depth `depth` takes as a transaction."""
     return (2 * -(-depth // PANEL_BYTES) + 1) * STRIP_BYTES + CHALLENGE_REST_BYTES
 
 
 MAX_TX_BYTES: Final = compute_challenge_bytes(MAX_DEPTH)
-"""Of any transaction; see `get_max_bytes` for its kind's own limit."""
+"""The limit for all transactions; `get_max_bytes` has the limit of each kind."""
 
 
 def get_max_bytes(payload: Payload) -> int:
-    """The most bytes a transaction with this payload may take."""
+    """Return the most bytes that a transaction with this payload may take."""
     return MAX_TX_BYTES if isinstance(payload, Challenge) else SMALL_TX_BYTES
 
 
 def compute_signing_hash(tx: Transaction) -> Hash:
-    """H("transaction", encoding of all fields but the signature)."""
+    """Return H("transaction", the encoding of all fields but the signature)."""
     return compute_hash(Context.TRANSACTION, encode((tx.chain_id, tx.sender, tx.nonce, tx.fee, tx.payload)))
 
 
 def compute_tx_id(tx: Transaction) -> TxId:
-    """H("transaction id", whole encoding), so that the id commits to the signature too."""
+    """Return H("transaction id", the whole encoding), so that the id commits to the signature too."""
     return TxId(compute_hash(Context.TRANSACTION_ID, encode(tx)))
 
 
 def get_sender(tx: Transaction) -> Address:
-    """Address of the account the transaction spends from."""
+    """Return the address of the account that the transaction spends from."""
     return compute_address(PublicKey(tx.sender))
 
 
 def get_job_id(tx: Transaction) -> JobId | None:
-    """The job that the transaction posts or names, or None."""
+    """Return the job that the transaction posts or names, or None."""
     match tx.payload:
         case PostJob():
             return JobId(compute_tx_id(tx))
@@ -240,5 +240,5 @@ def sign_transaction(secret: bytes, chain_id: int, nonce: int, fee: int, payload
 
 
 def is_transaction_signed(tx: Transaction) -> bool:
-    """Whether the signature is the sender's over the signing hash."""
+    """Return True if the signature is the sender's over the signing hash."""
     return is_signature_valid(PublicKey(tx.sender), compute_signing_hash(tx), tx.signature)

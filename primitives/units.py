@@ -1,39 +1,39 @@
-"""Types as units, and the one place where credits are written and read."""
+"""Types that carry their unit, and the one place where credits are formatted and parsed."""
 
 import re
 from typing import Final, NewType
 
 Height = NewType("Height", int)
-"""Blocks since genesis; genesis is 0."""
+"""The number of blocks since genesis, which has height 0."""
 Nano = NewType("Nano", int)
 """The smallest amount, unsigned 64 bit; 10^9 nano are one credit."""
 Tickets = NewType("Tickets", int)
-"""Pieces of 16 x 16 x 1024 multiply-accumulates."""
+"""A number of tickets: each is a piece of 16 x 16 x 1024 multiply-accumulates."""
 Target = NewType("Target", int)
-"""Largest winning digest read big-endian, 0 .. 2^256 - 1."""
+"""The largest winning digest, read big-endian: 0 .. 2^256 - 1."""
 Weight = NewType("Weight", int)
-"""Tickets a chain stands for, summed over its blocks; unbounded."""
+"""The tickets that a chain stands for, summed over its blocks; it is unbounded."""
 TimeMs = NewType("TimeMs", int)
 """Milliseconds since 1970-01-01 UTC."""
 DurationMs = NewType("DurationMs", int)
 """A span of time in milliseconds."""
 
 Hash = NewType("Hash", bytes)
-"""Any 32-byte digest without a name of its own."""
+"""A 32-byte digest that has no type of its own."""
 BlockId = NewType("BlockId", bytes)
 TxId = NewType("TxId", bytes)
 JobId = NewType("JobId", bytes)
 """The id of the transaction that posted the job."""
 MatrixId = NewType("MatrixId", bytes)
 Anchor = NewType("Anchor", bytes)
-"""Hash of a header without its seal; what noise is drawn from."""
+"""The hash of a header without its seal; noise is drawn from it."""
 StateRoot = NewType("StateRoot", bytes)
 Address = NewType("Address", bytes)
-"""First 20 bytes of H("address", key)."""
+"""The first 20 bytes of H("address", key)."""
 PublicKey = NewType("PublicKey", bytes)
-"""x-only secp256k1 key, 32 bytes (BIP-340)."""
+"""An x-only secp256k1 key, 32 bytes (BIP-340)."""
 NodeId = NewType("NodeId", bytes)
-"""Hash of a node's X25519 public key."""
+"""The hash of a node's X25519 public key."""
 
 HASH_BYTES: Final = 32
 ADDRESS_BYTES: Final = 20
@@ -57,7 +57,7 @@ def parse_credits(text: str) -> Nano:
     """Read credits ("1.5", at most 9 decimals) as nano.
 
     Raises:
-        ValueError: not a plain decimal number, more than 9 decimals, or above 2^64 - 1 nano.
+        ValueError: it is not a plain decimal number, has more than 9 decimals, or is above 2^64 - 1 nano.
     """
     match = _CREDITS.fullmatch(text.strip())
     if match is None:

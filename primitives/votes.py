@@ -1,6 +1,6 @@
-"""Votes on checkpoints: the Casper FFG link, one voter's signature under it, and many added up (protocol, section 7).
+"""Votes on checkpoints: the Casper FFG link, one voter's signature under it, and sums of these (protocol, section 7).
 
-A checkpoint is the last block of an epoch. Which links are allowed, and who may vote, is `inos.consensus.finality`.
+A checkpoint is the last block of an epoch. `inos.consensus.finality` decides which links are allowed and who may vote.
 """
 
 from typing import Annotated, Final
@@ -32,7 +32,7 @@ class Checkpoint(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tru
 
 
 class Link(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """What is voted on: the target is to be justified, from a source that is."""
+    """A vote's content: the target is to be justified, from a source that is justified."""
 
     source: Checkpoint
     target: Checkpoint
@@ -47,7 +47,7 @@ class Vote(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
 
 
 class Aggregate(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Signatures under one link added up. Bit i (of byte i // 8, the lowest first) is member i of the committee."""
+    """The sum of signatures under one link. Bit i (of byte i // 8, the lowest first) is member i of the committee."""
 
     link: Link
     bits: Annotated[bytes, Meta(max_length=MAX_BITMAP_BYTES)]
@@ -55,14 +55,14 @@ class Aggregate(Struct, frozen=True, array_like=True, forbid_unknown_fields=True
 
 
 class SignedLink(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """One half of an evidence."""
+    """One of the two votes of evidence against a voter."""
 
     link: Link
     signature: BlsSignature
 
 
 def compute_vote_hash(chain_id: U32, link: Link) -> Hash:
-    """H("vote", encoding of [chain id, link]): what is signed, the same for every voter, so that votes add up."""
+    """Return H("vote", the encoding of [chain id, link]). All voters sign the same hash, so signatures add up."""
     return compute_hash(Context.VOTE, encode((chain_id, link)))
 
 
@@ -75,32 +75,32 @@ def make_possession_message(key: bytes, address: bytes, chain_id: int) -> bytes:
 
 
 def compute_aggregate_leaf(aggregate: Aggregate) -> Hash:
-    """H("aggregate", encoding): the aggregate's leaf in its block's transaction root."""
+    """Return H("aggregate", encoding), the aggregate's leaf in its block's transaction root."""
     return compute_hash(Context.AGGREGATE, encode(aggregate))
 
 
 def is_double(a: Link, b: Link) -> bool:
-    """Two different links to one target epoch."""
+    """Return True if the links are two different ones to one target epoch."""
     return a != b and a.target.epoch == b.target.epoch
 
 
 def is_surround(outer: Link, inner: Link) -> bool:
-    """`outer` begins before `inner` and ends after it."""
+    """Return True if `outer` begins before `inner` and ends after it."""
     return outer.source.epoch < inner.source.epoch and inner.target.epoch < outer.target.epoch
 
 
 def is_slashable(a: Link, b: Link) -> bool:
-    """Whether nobody may sign both."""
+    """Return True if no voter may sign both."""
     return is_double(a, b) or is_surround(a, b) or is_surround(b, a)
 
 
 def list_members(bits: bytes) -> list[int]:
-    """Indices whose bits are set, ascending."""
+    """Return the indices whose bits are set, ascending."""
     return [8 * place + bit for place, byte in enumerate(bits) for bit in range(8) if byte >> bit & 1]
 
 
 def make_bits(members: set[int] | frozenset[int], count: int) -> bytes:
-    """The bitmap of `members` of a committee of `count`."""
+    """Return the bitmap of `members` of a committee of `count`."""
     bits = bytearray(-(-count // 8))
     for member in members:
         bits[member // 8] |= 1 << member % 8

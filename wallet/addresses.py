@@ -1,4 +1,4 @@
-"""Addresses as people see them: bech32m of the 20 bytes under the network's prefix, e.g. dinos1..."""
+"""Addresses as text: bech32m of the 20 bytes under the network's prefix, e.g. dinos1..."""
 
 from typing import Final
 
@@ -7,16 +7,16 @@ from inos.primitives.units import ADDRESS_BYTES, Address
 from inos.wallet.errors import WalletError
 
 KNOWN_PREFIXES: Final = {"inos": "the main network", "tinos": "testnet", "dinos": "devnet"}
-"""For messages only: a network's own prefix comes from its genesis file."""
+"""These are used in messages only: a network's own prefix comes from its genesis file."""
 
 
 def encode_address(hrp: str, address: Address) -> str:
-    """Text of an address (20 bytes) under the network's prefix `hrp`."""
+    """Return the text of an address (20 bytes) under the network's prefix `hrp`."""
     return bech32m.encode(hrp, address)
 
 
 def decode_address(hrp: str, text: str) -> Address:
-    """The 20 bytes of an address of the network whose prefix is `hrp`.
+    """Return the 20 bytes of an address of the network whose prefix is `hrp`.
 
     Raises:
         WalletError: "bad-checksum" for a mistyped one, "other-network" for one of another network,

@@ -1,7 +1,7 @@
-"""BIP-32: private keys derived along a path, by private parents only.
+"""BIP-32: the derivation of private keys along a path, from private parents only.
 
-Ours because the one light library pins an old libsecp256k1 binding that has no wheels for newer Pythons;
-checked against BIP-32's vectors. Wallets here never hand out extended keys, so there is no more to it.
+No library is used: the one light library pins an old libsecp256k1 binding that has no wheels for newer Pythons.
+Tests check it against BIP-32's vectors. Wallets never export extended keys, so no more of BIP-32 is needed.
 """
 
 import hmac
@@ -15,10 +15,10 @@ MAX_SEED_BYTES: Final = 64
 
 
 def parse_path(path: str) -> tuple[int, ...]:
-    """The child numbers of a path such as m/86'/1'/0'/0/7; an apostrophe or h marks a hardened one.
+    """Return the child numbers of a path such as m/86'/1'/0'/0/7; an apostrophe or h marks a hardened one.
 
     Raises:
-        ValueError: not such a path, or a number outside 0 .. 2^31 - 1.
+        ValueError: it is no such path, or has a number outside 0 .. 2^31 - 1.
     """
     first, *parts = path.split("/")
     if first != "m":
@@ -27,12 +27,12 @@ def parse_path(path: str) -> tuple[int, ...]:
 
 
 def derive_secret(seed: bytes, path: str) -> bytes:
-    """The 32-byte secret at `path` below a seed of 16 to 64 bytes.
+    """Return the 32-byte secret at `path` below a seed of 16 to 64 bytes.
 
     Source: BIP-32, "Master key generation" and "Private parent key to private child key".
 
     Raises:
-        ValueError: a bad path or seed; or, with probability under 2^-127, a child that has no valid key.
+        ValueError: the path or seed is bad; or, with probability under 2^-127, the child has no valid key.
     """
     if not MIN_SEED_BYTES <= len(seed) <= MAX_SEED_BYTES:
         raise ValueError(f"a seed has {MIN_SEED_BYTES} to {MAX_SEED_BYTES} bytes, not {len(seed)}")

@@ -1,7 +1,7 @@
-"""Transactions built, checked against what the account owns, and signed. Nothing is signed that cannot work.
+"""Builds transactions, checks them against what the account owns, and signs them. It signs none that cannot work.
 
-The checks use an account as the caller knows it (from a node, or None offline). The rules
-themselves are `consensus`'s; here stand only those whose breach a person wants to hear of before.
+The checks use the account as the caller knows it (from a node, or None offline). The rules
+are in `consensus`; here are only checks whose failure a user wants to see before anything is sent.
 """
 
 from typing import Final, assert_never
@@ -45,14 +45,14 @@ HASH_BYTES: Final = 32
 
 
 class AccountView(Struct, frozen=True):
-    """What the builder must know of the sender: the nonce to use, and spendable nano."""
+    """The builder's view of the sender: the nonce to use, and the nano that can be spent."""
 
     nonce: int
     balance: Nano
 
 
 def make_transfer(hrp: str, to: str, amount: int) -> Transfer:
-    """A transfer of `amount` nano to an address in text.
+    """Return a transfer of `amount` nano to an address given as text.
 
     Raises:
         WalletError: as `addresses.decode_address`; "bad-amount" for zero or less, or above 2^64 - 1.
@@ -73,7 +73,7 @@ def make_post_job(
     claim_window: int | None = None,
     mode: JobMode = JobMode.CHECKED,
 ) -> PostJob:
-    """A job open for `lifetime` blocks after `height`; bond and window default to the least allowed.
+    """Return a job open for `lifetime` blocks after `height`; bond and window default to the least allowed.
 
     Raises:
         WalletError: "bad-amount", "shape-mismatch" (operands of different depth), "bad-lifetime", "bad-claim-window".
@@ -102,17 +102,17 @@ def make_post_job(
 
 
 def make_claim(job: JobId) -> ClaimJob:
-    """A claim on a job by its id (32 bytes)."""
+    """Return a claim on a job by its id (32 bytes)."""
     return ClaimJob(_check_id(job))
 
 
 def make_result(job: JobId, y: MatrixRef) -> SubmitResult:
-    """The delivery of a job's product."""
+    """Return the delivery of a job's product."""
     return SubmitResult(_check_id(job), y)
 
 
 def make_cancel(job: JobId) -> CancelJob:
-    """Taking back one's own job."""
+    """Return the cancellation of a job of the sender."""
     return CancelJob(_check_id(job))
 
 
@@ -127,7 +127,7 @@ def compute_stake(params: Params, bond: int, rows_x: int, rows_w: int, depth: in
 
 
 def compute_tickets(x: MatrixRef, w: MatrixRef) -> Tickets:
-    """ceil(m/16) * ceil(n/16) * ceil(k/1024) (protocol, section 5)."""
+    """Return ceil(m/16) * ceil(n/16) * ceil(k/1024) (protocol, section 5)."""
     return Tickets(-(-x.rows // STRIP_ROWS) * -(-w.rows // STRIP_ROWS) * -(-x.cols // PANEL_BYTES))
 
 
@@ -173,13 +173,13 @@ def check_affordable(payload: Payload, fee: int, account: AccountView, *, locked
         owned = format_credits(account.balance)
         raise WalletError(
             "insufficient-balance",
-            f"this takes {format_credits(cost)} credits with its fee, the account has {owned}",
+            f"this costs {format_credits(cost)} credits with its fee, the account has {owned}",
             hint=f"{format_credits(cost - account.balance)} credits are missing",
         )
 
 
 def sign_payload(key: Key, chain_id: int, nonce: int, fee: int, payload: Payload) -> Transaction:
-    """The signed transaction, its own signature checked. Offline: the balance is not looked at.
+    """Return the signed transaction after its signature was verified. The balance is not checked.
 
     Raises:
         WalletError: "bad-amount" for a fee out of range, "bad-nonce".
@@ -189,7 +189,7 @@ def sign_payload(key: Key, chain_id: int, nonce: int, fee: int, payload: Payload
         raise WalletError("bad-nonce", f"a nonce is 0 .. 2^64 - 1, not {nonce}")
     tx = sign_transaction(key.secret, chain_id, nonce, fee, payload)
     if tx.sender != compute_public_key(key.secret) or not is_transaction_signed(tx):
-        raise WalletError("signing-failed", "the signature made here does not verify: do not trust this machine")
+        raise WalletError("signing-failed", "the new signature does not verify: do not trust this machine")
     return tx
 
 
@@ -206,15 +206,15 @@ def build_transaction(
 
 
 def encode_transaction(tx: Transaction) -> str:
-    """Hex of the canonical bytes, as `tx_send` takes it."""
+    """Return the canonical bytes in hex, as `tx_send` takes them."""
     return encode(tx).hex()
 
 
 def decode_transaction(text: str) -> Transaction:
-    """The transaction in hex text.
+    """Return the transaction that the hex text holds.
 
     Raises:
-        WalletError: "bad-transaction" where it is not hex, not canonical, or its signature does not verify.
+        WalletError: "bad-transaction" if it is not hex, not canonical, or its signature does not verify.
     """
     try:
         tx = decode(Transaction, bytes.fromhex(text.strip()), limit=MAX_TX_BYTES)

@@ -1,4 +1,4 @@
-"""The encrypted keystore file: a recovery phrase under a password.
+"""The encrypted keystore file: a recovery phrase encrypted by a password.
 
 Format, version 1: a JSON object of `header`, `ciphertext`, `check`, the last two as hex.
   header      version, kind, network name and prefix, address of account 0, index 0 (so that a wallet can be
@@ -8,10 +8,10 @@ Format, version 1: a JSON object of `header`, `ciphertext`, `check`, the last tw
   cipher      ChaCha20-Poly1305; the header's canonical JSON is its associated data
   check       SHA-256 of header and ciphertext: finds a damaged file without the password
 
-So a file that does not match its check is damaged, whatever the password; one that matches
-and does not fit the verifier was given a wrong password. Whoever rewrites the file on purpose
-can make either look like the other, but never make it open to another phrase.
-Python cannot promise to wipe memory; secrets live in local names only and are never cached.
+So a file that does not match its check is damaged, whatever the password; if it matches
+but the verifier does not, the password is wrong. An attacker who rewrites the file
+can make either case look like the other, but cannot make the file open to another phrase.
+Python cannot guarantee to wipe memory; secrets are kept in local names only and are never cached.
 """
 
 import hashlib
@@ -32,13 +32,13 @@ VERSION: Final = 1
 KIND: Final = "inos-keystore"
 MAX_FILE_BYTES: Final = 64 << 10
 MAX_SCRYPT_BYTES: Final = 1 << 30
-"""128 * n * r above this is refused: a file from elsewhere must not exhaust memory."""
+"""A file with 128 * n * r above this is refused: a foreign file must not exhaust memory."""
 _KEY_BYTES: Final = 32
 _HEADER_FIELDS: Final = {"version", "kind", "network", "hrp", "address", "n", "r", "p", "salt", "nonce", "verifier"}
 
 
 class ScryptCost(Struct, frozen=True):
-    """scrypt's cost; the default takes 128 MiB and some tenths of a second."""
+    """The cost of scrypt; the default takes 128 MiB and some tenths of a second."""
 
     n: int = 2**17
     r: int = 8
@@ -46,7 +46,7 @@ class ScryptCost(Struct, frozen=True):
 
 
 class Secret(Struct, frozen=True):
-    """What a keystore protects. `repr` shows nothing of it."""
+    """The secret that a keystore protects. `repr` shows nothing of it."""
 
     phrase: str
     passphrase: str = ""
@@ -56,7 +56,7 @@ class Secret(Struct, frozen=True):
 
 
 class KeystoreInfo(Struct, frozen=True):
-    """What a keystore says without its password."""
+    """What can be read of a keystore without its password."""
 
     network: str
     hrp: str
@@ -64,10 +64,10 @@ class KeystoreInfo(Struct, frozen=True):
 
 
 def encode_keystore(secret: Secret, password: str, info: KeystoreInfo, cost: ScryptCost | None = None) -> bytes:
-    """The file's bytes, under fresh salt and nonce.
+    """Return the file's bytes, with a fresh salt and nonce.
 
     Raises:
-        WalletError: "bad-password" for an empty one.
+        WalletError: "bad-password" for an empty password.
     """
     if not password:
         raise WalletError("bad-password", "an empty password would protect nothing")
@@ -94,16 +94,16 @@ def encode_keystore(secret: Secret, password: str, info: KeystoreInfo, cost: Scr
 
 
 def read_info(data: bytes) -> KeystoreInfo:
-    """What the file says without its password; "keystore-damaged" as `decode_keystore`."""
+    """Return what can be read without the password; WalletError "keystore-damaged" as `decode_keystore`."""
     header, _ = _parse(data)
     return KeystoreInfo(network=header["network"], hrp=header["hrp"], address=header["address"])
 
 
 def decode_keystore(data: bytes, password: str) -> Secret:
-    """The secret in a keystore file.
+    """Return the secret in a keystore file.
 
     Raises:
-        WalletError: "keystore-damaged" where the file is not as it was written,
+        WalletError: "keystore-damaged" if the file is not as it was written,
             "keystore-version" for one from a later version, "wrong-password".
     """
     header, sealed = _parse(data)
@@ -120,7 +120,7 @@ def decode_keystore(data: bytes, password: str) -> Secret:
 
 
 def _parse(data: bytes) -> tuple[dict[str, Any], bytes]:
-    """Header and ciphertext, with the check value compared and every field's type and range known."""
+    """Return header and ciphertext, after the check value and every field's type and range were checked."""
     if len(data) > MAX_FILE_BYTES:
         raise _damaged(f"it is larger than {MAX_FILE_BYTES} bytes")
     try:
@@ -169,7 +169,7 @@ def _is_hex(text: str, size: int) -> bool:
 
 
 def _derive(password: str, salt: bytes, cost: ScryptCost) -> tuple[bytes, bytes]:
-    """The cipher's key and the 16-byte verifier; NFKC, so that one password typed on two systems is one."""
+    """Return the cipher's key and the 16-byte verifier. NFKC makes a password typed on two systems the same."""
     text = unicodedata.normalize("NFKC", password).encode()
     stretched = Scrypt(salt=salt, length=2 * _KEY_BYTES, n=cost.n, r=cost.r, p=cost.p).derive(text)
     verifier = hashlib.blake2b(stretched[_KEY_BYTES:], digest_size=16, person=b"inos keystore").digest()

@@ -1,4 +1,4 @@
-"""BIP-39 recovery phrases: 12 or 24 English words that are the whole wallet."""
+"""BIP-39 recovery phrases: 12 or 24 English words, from which the whole wallet can be restored."""
 
 import secrets
 import unicodedata
@@ -12,7 +12,7 @@ from inos.wallet.errors import WalletError
 
 WORD_COUNTS: Final = (12, 24)
 _ENTROPY_BYTES: Final = {12: 16, 24: 32}
-"""BIP-39: 128 and 256 bits of entropy."""
+"""BIP-39 has 128 or 256 bits of entropy."""
 
 
 @lru_cache(maxsize=1)
@@ -21,7 +21,7 @@ def _words() -> Mnemonic:
 
 
 def make_phrase(words: int = 24, entropy: bytes | None = None) -> str:
-    """A fresh phrase of 12 or 24 words; `entropy` (16 or 32 bytes) replaces the system's randomness.
+    """Return a fresh phrase of 12 or 24 words; `entropy` (16 or 32 bytes) replaces the system's randomness.
 
     Raises:
         WalletError: "bad-phrase" for another number of words.
@@ -35,7 +35,7 @@ def make_phrase(words: int = 24, entropy: bytes | None = None) -> str:
 
 
 def check_phrase(text: str) -> str:
-    """The phrase with single spaces and in lower case.
+    """Return the phrase with single spaces and in lower case, after it was checked.
 
     Raises:
         WalletError: "bad-phrase", naming the count, the word and its place, or the checksum.
@@ -51,7 +51,7 @@ def check_phrase(text: str) -> str:
             raise WalletError(
                 "bad-phrase",
                 f"word {place}, {word!r}, is not in the list of words",
-                hint=f"did you mean {' or '.join(close)}?" if close else "look at the spelling of that word",
+                hint=f"did you mean {' or '.join(close)}?" if close else "check the spelling of that word",
             )
     if not _words().check(" ".join(words)):
         raise WalletError(
@@ -63,5 +63,5 @@ def check_phrase(text: str) -> str:
 
 
 def compute_seed(phrase: str, passphrase: str = "") -> bytes:
-    """64-byte BIP-39 seed: PBKDF2-HMAC-SHA512, 2048 rounds; another passphrase is another wallet."""
+    """Return the 64-byte BIP-39 seed (PBKDF2-HMAC-SHA512, 2048 rounds). Another passphrase gives another wallet."""
     return bytes(Mnemonic.to_seed(check_phrase(phrase), passphrase))

@@ -1,4 +1,4 @@
-"""Keystore files in a directory, one per wallet: written atomically, for the owner only, never overwritten unasked."""
+"""Keystore files in a directory, one per wallet. They are written atomically, readable by their owner only."""
 
 import os
 import re
@@ -14,10 +14,10 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 def get_path(directory: Path, name: str) -> Path:
-    """Where the wallet `name` lies.
+    """Return the path of the wallet `name`.
 
     Raises:
-        WalletError: "bad-name" for one that is not letters, digits, dash and underscore.
+        WalletError: "bad-name" if it has other characters than letters, digits, dash and underscore.
     """
     if _NAME.fullmatch(name) is None:
         raise WalletError(
@@ -29,7 +29,7 @@ def get_path(directory: Path, name: str) -> Path:
 
 
 def list_names(directory: Path) -> list[str]:
-    """Names of the wallets in a directory, sorted; none where it does not exist."""
+    """Return the names of the wallets in a directory, sorted; none if it does not exist."""
     if not directory.is_dir():
         return []
     names = (p.name.removesuffix(SUFFIX) for p in directory.glob(f"*{SUFFIX}"))
@@ -37,7 +37,7 @@ def list_names(directory: Path) -> list[str]:
 
 
 def read_keystore(path: Path) -> bytes:
-    """The file's bytes.
+    """Return the file's bytes.
 
     Raises:
         WalletError: "keystore-missing", or "keystore-unreadable" with the system's reason.
@@ -56,7 +56,7 @@ def read_keystore(path: Path) -> bytes:
 
 
 def check_free(path: Path, *, force: bool) -> None:
-    """Refuse a place that is taken, before anything secret is shown.
+    """Check that no wallet is there, before a secret is shown.
 
     Raises:
         WalletError: "keystore-exists".
@@ -70,7 +70,7 @@ def check_free(path: Path, *, force: bool) -> None:
 
 
 def write_keystore(path: Path, data: bytes, *, force: bool = False) -> Path | None:
-    """Write the file with mode 0600, whole or not at all; the backup's path where one was replaced.
+    """Write the file atomically with mode 0600, and return the backup's path if a file was replaced.
 
     Raises:
         WalletError: "keystore-exists" without `force`, "keystore-unwritable" with the system's reason.
@@ -85,7 +85,7 @@ def write_keystore(path: Path, data: bytes, *, force: bool = False) -> Path | No
             if force:
                 os.replace(temporary, path)
             else:
-                os.link(temporary, path)  # unlike a rename, this fails where somebody was faster
+                os.link(temporary, path)  # Unlike a rename, this fails if another process made the file meanwhile.
             _sync_directory(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
@@ -103,7 +103,7 @@ def _write_durably(path: Path, data: bytes) -> None:
 
 
 def _back_up(path: Path) -> Path | None:
-    """Keep the old file under the first free number too: an old wallet may hold credits still."""
+    """Keep the old file under the first free number too, since an old wallet may still hold credits."""
     if not path.exists():
         return None
     number = 1

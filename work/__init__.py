@@ -4,7 +4,7 @@ Pipeline: int8 array -> `Operand.commit` (checked, cut into strips, hashed) -> `
 from the anchor, exact product, one ticket per 16 x 16 x 1024 piece) -> `Win` (seal and witness)
 -> `verify`. Results are checked with `freivalds`; int16 goes through `multiply_limbs`.
 
-Works on arrays, hashes and targets. It does not know what a block is, who may mine, or where
+The package works on arrays, hashes and targets. It does not know what a block is, who may mine, or where
 matrices are kept. The kernels are in `inos.work.backends`.
 """
 

@@ -1,4 +1,4 @@
-"""Checking that a seal and its witness prove a winning ticket (protocol, section 3)."""
+"""Check that a seal and its witness prove a winning ticket (protocol, section 3)."""
 
 from typing import Final
 
@@ -28,16 +28,16 @@ ROTATION: Final = 13
 
 
 class Win(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A winning ticket: what goes into the header, and what proves it."""
+    """A winning ticket: the seal for the header, and the witness that proves it."""
 
     seal: Seal
     witness: Witness
 
 
 def verify(seal: Seal, witness: Witness, anchor: bytes, target: int) -> None:
-    """Check a seal against its witness. Costs two paths, 32 noise rows and 2^18 multiply-accumulates.
+    """Check a seal against its witness. It costs two paths, 32 noise rows and 2^18 multiply-accumulates.
 
-    Natively where there are kernels; what they do not find valid is checked once more, by the reference.
+    Kernels check it if there are any; the reference checks once more what they find invalid.
 
     Args:
         anchor: 32 bytes.
@@ -54,7 +54,7 @@ def verify(seal: Seal, witness: Witness, anchor: bytes, target: int) -> None:
 
 
 def check_certificate(seal: Seal, witness: Witness, anchor: bytes, target: int) -> None:
-    """The reference, in numpy, which says what is wrong; arguments and errors as `verify`."""
+    """Check in numpy, as the reference, and name what is wrong. Arguments and errors are those of `verify`."""
     if seal.x.cols != seal.w.cols:
         raise InvalidCertificate(
             "depth-mismatch", "X and W of a seal have the same number of columns", expected=seal.x.cols, got=seal.w.cols
@@ -79,10 +79,10 @@ def check_certificate(seal: Seal, witness: Witness, anchor: bytes, target: int) 
 
 
 def check_anchor(anchor: bytes, target: int) -> None:
-    """Whether anchor and target are of the right size.
+    """Check that anchor and target have the right size.
 
     Raises:
-        InosError: "bad-anchor", "bad-target"; the caller's mistake, not a certificate's.
+        InosError: "bad-anchor", "bad-target": the caller made a mistake, so the certificate may be valid.
     """
     if not isinstance(anchor, bytes | bytearray) or len(anchor) != HASH_BYTES:
         raise InosError("bad-anchor", f"an anchor is {HASH_BYTES} bytes, not {anchor!r:.80}")
@@ -110,7 +110,7 @@ def _name_code(side: str, code: str) -> str:
 
 
 def compute_digest(seal: Seal, witness: Witness, anchor: bytes) -> Hash:
-    """The digest of ticket (i, j, p), from the two strips alone; nothing of them is checked here."""
+    """Return the digest of ticket (i, j, p), computed from the two strips, which are not checked here."""
     seed_w = compute_seed_w(anchor, seal.w.id)
     seed_x = compute_seed_x(seed_w, seal.x.id)
     first, last = seal.p * STEPS, (seal.p + 1) * STEPS
@@ -130,7 +130,7 @@ def compute_digest(seal: Seal, witness: Witness, anchor: bytes) -> Hash:
 def _add_noise(
     strip: bytes, rows: NDArray[np.uint8] | NDArray[np.int8], perms: NDArray[np.intp]
 ) -> NDArray[np.float32]:
-    """Noisy strip by steps: 16 steps x 16 rows x 64 columns."""
+    """Return the noisy strip by steps: 16 steps x 16 rows x 64 columns."""
     cells = np.frombuffer(strip, dtype=np.int8).reshape(STRIP_ROWS, STEPS, STEP)
     noise = rows[:, perms]
     return np.add(cells, noise, dtype=np.float32).transpose(1, 0, 2)

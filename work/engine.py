@@ -1,4 +1,4 @@
-"""Mining: multiply two operands exactly and draw the tickets of the product on the way."""
+"""Mining: multiply two operands exactly, and draw the tickets of the product meanwhile."""
 
 import os
 import threading
@@ -17,31 +17,31 @@ from inos.work.stopping import Stopped
 from inos.work.strips import InvalidMatrix, compute_strip
 
 MAX_THREADS: Final = 256
-"""More threads than any machine has processors for would only fail to start."""
+"""No machine has processors for more threads, and so many might fail to start."""
 
 
 class Mined(Struct, frozen=True, eq=False):
-    """What a call of `mine` or `mine_strips` brought."""
+    """The outcome of `mine` or `mine_strips`."""
 
     product: NDArray[np.int32] | None
-    """Exact X * W^T, or the rows asked for; None where it was stopped."""
+    """Exact X * W^T, or the requested rows; None if it was stopped."""
     tickets: int
-    """Tickets drawn, also where it was stopped."""
+    """The number of tickets drawn, also if it was stopped."""
     wins: tuple[Win, ...]
     is_complete: bool
 
 
 class Lottery:
-    """W under one anchor: its noise is drawn once, however many slices of however many X follow.
+    """W under one anchor: its noise is drawn once for any number of slices of any number of X.
 
     Args:
         anchor: 32 bytes, of the header without its seal.
-        target: a ticket wins whose digest, read big-endian, is at most this.
+        target: a ticket wins if its digest, read big-endian, is at most this.
         backend: a name of `list_backends`, or "auto".
         threads: None for one per processor this process may use; at most 256.
 
     Raises:
-        InvalidBackend: no such backend here.
+        InvalidBackend: there is no such backend here.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Lottery:
         self.seed_w = compute_seed_w(anchor, w.ref.id)
 
     def mine_strips(self, x: Operand, first: int, last: int, *, stop: threading.Event | None = None) -> Mined:
-        """Rows 16 * first .. min(16 * last, m) of X * W^T, with their tickets.
+        """Compute rows 16 * first .. min(16 * last, m) of X * W^T, and draw their tickets.
 
         Raises:
             InvalidMatrix: "depth-mismatch", "index-outside-matrix", "product-too-large".
@@ -67,7 +67,7 @@ class Lottery:
         return Mined(drawn.product, drawn.tickets, tuple(finder.wins), drawn.product is not None)
 
     def draw(self, x: Operand, first: int, last: int, on_win: OnWin, *, stop: threading.Event | None = None) -> Drawn:
-        """The same without seals and witnesses: `on_win` gets (i, j, p, digest), from any thread. Errors as above."""
+        """Do the same without seals and witnesses: any thread calls `on_win` with (i, j, p, digest)."""
         check_depths(x, self._w)
         if not 0 <= first < last <= x.strips:
             raise InvalidMatrix(
@@ -92,7 +92,7 @@ class Lottery:
 
 
 class _Finder:
-    """Makes seal and witness of each winning ticket; wins that share a strip share its bytes."""
+    """Makes the seal and witness of each winning ticket. Wins that share a strip share its bytes."""
 
     def __init__(self, x: Operand, w: Operand) -> None:
         self._x, self._w = x, w
@@ -114,12 +114,12 @@ class _Finder:
 
 
 def get_threads() -> int:
-    """Processors this process may use."""
+    """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def check_depths(x: Operand, w: Operand) -> None:
-    """Whether X and W can be multiplied.
+    """Check that X and W can be multiplied.
 
     Raises:
         InvalidMatrix: "depth-mismatch".
@@ -148,11 +148,11 @@ def mine(
         x, w: int8 arrays with entries -64..63, or operands committed before, which saves hashing them.
         anchor: 32 bytes; target: 0 .. 2^256 - 1.
         backend, threads: as `Lottery`.
-        stop: once set, the call returns within 50 ms with what it has.
+        stop: once it is set, the call returns within 50 ms with what it has.
 
     Raises:
-        InvalidMatrix: an array that is no operand, "depth-mismatch", "product-too-large".
-        InvalidBackend: no such backend here.
+        InvalidMatrix: an array is no operand; "depth-mismatch", "product-too-large".
+        InvalidBackend: there is no such backend here.
     """
     get_backend(backend)
     check_anchor(anchor, target)
@@ -178,5 +178,5 @@ def mine_strips(
     threads: int | None = None,
     stop: threading.Event | None = None,
 ) -> Mined:
-    """Only strips [first, last) of X; for several slices under one anchor keep a `Lottery`. Errors as there."""
+    """Multiply strips [first, last) of X only. For several slices under one anchor keep a `Lottery`."""
     return Lottery(w, anchor, target, backend=backend, threads=threads).mine_strips(x, first, last, stop=stop)

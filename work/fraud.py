@@ -1,4 +1,4 @@
-"""Showing that one 16 x 16 tile of a claimed product is wrong, and checking it in O(k) (protocol, section 5)."""
+"""Show that one 16 x 16 tile of a claimed product is wrong, and check that in O(k) (protocol, section 5)."""
 
 from collections.abc import Callable
 from typing import Final, TypeAlias
@@ -14,12 +14,12 @@ from inos.work.matrices import check_ref
 from inos.work.strips import InvalidMatrix, compute_grid
 
 RESULT_COLS: Final = PANEL_BYTES // 4
-"""Columns of Y in one of its strips."""
+"""One strip of Y has so many of its columns."""
 TILES_PER_STRIP: Final = RESULT_COLS // STRIP_ROWS
 
 
 class Tile(Struct, frozen=True):
-    """Tile (i, j) of Y with all it is made of: row i of X's strips, row j of W's, and its own strip of Y."""
+    """Tile (i, j) of Y with the data it depends on: row i of X's strips, row j of W's, and its own strip of Y."""
 
     i: int
     j: int
@@ -30,11 +30,11 @@ class Tile(Struct, frozen=True):
 
 Places: TypeAlias = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 OpenRow: TypeAlias = Callable[[MatrixRef, int, int], StripRow]
-"""Strips [first, first + count) of a matrix, with their range path."""
+"""It returns strips [first, first + count) of a matrix, with their range path."""
 
 
 def open_tile(x: MatrixRef, w: MatrixRef, y: MatrixRef, i: int, j: int, open_row: OpenRow) -> Tile:
-    """Tile (i, j) of the claimed product `y` with its proof, from matrices that `open_row` reads.
+    """Return tile (i, j) of the claimed product `y` with its proof, from matrices that `open_row` reads.
 
     Raises:
         InvalidMatrix: "index-outside-matrix".
@@ -45,13 +45,13 @@ def open_tile(x: MatrixRef, w: MatrixRef, y: MatrixRef, i: int, j: int, open_row
 
 
 def is_tile_wrong(x: MatrixRef, w: MatrixRef, y: MatrixRef, tile: Tile) -> bool:
-    """Whether the tile shows that Y is not X * W^T: an entry of it differs, or its strip is not zero beyond Y.
+    """Return True if the tile shows that Y is not X * W^T: an entry differs, or its strip is not zero beyond Y.
 
-    The strips of X and W count as their trees have them: nobody can commit to other bytes later.
+    The bytes of X and W that count are those in their trees: nobody can commit to other bytes later.
 
     Raises:
         InvalidMatrix: "bad-shape", "bad-matrix-id", "index-outside-matrix", "bad-strip-size", "bad-path-length",
-            "bad-path": then the tile says nothing about Y.
+            "bad-path": then the tile shows nothing about Y.
     """
     place_x, place_w, place_y = _compute_places(x, w, y, tile.i, tile.j)
     _check_row(y, DTYPE_INT32, place_y, tile.y)
@@ -66,7 +66,7 @@ def is_tile_wrong(x: MatrixRef, w: MatrixRef, y: MatrixRef, tile: Tile) -> bool:
 
 
 def _compute_places(x: MatrixRef, w: MatrixRef, y: MatrixRef, i: int, j: int) -> Places:
-    """(first strip, strips) of what the tile is made of, in X, W and Y."""
+    """Return (first strip, number of strips) of the tile's data in X, W and Y."""
     (strips_x, panels), (strips_w, _) = (compute_grid(DTYPE_INT7, ref.rows, ref.cols) for ref in (x, w))
     if not (0 <= i < strips_x and 0 <= j < strips_w):
         raise InvalidMatrix(
@@ -95,9 +95,9 @@ def _check_row(ref: MatrixRef, dtype: int, place: tuple[int, int], row: StripRow
 
 
 def _multiply(x: bytes, w: bytes) -> NDArray[np.int32]:
-    """The 16 x 16 product of two rows of strips, for any int8 entries.
+    """Return the 16 x 16 product of two rows of strips, for any int8 entries.
 
-    Exact: within a panel sums stay within 2^7 * 2^7 * 2^10 = 2^24, so that float32 carries them; the sum over 64
+    It is exact: within a panel sums are at most 2^7 * 2^7 * 2^10 = 2^24, so float32 holds them; the sum over 64
     panels is at most 2^30.
     """
     left, right = (np.frombuffer(strips, np.int8).reshape(-1, STRIP_ROWS, PANEL_BYTES) for strips in (x, w))

@@ -1,4 +1,4 @@
-"""Freivalds' check that Y = X * W^T, the same for every node (protocol, section 5)."""
+"""Freivalds' check that Y = X * W^T, with the same outcome on every node (protocol, section 5)."""
 
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ from inos.work.backends.native.check import check_natively
 from inos.work.strips import InvalidMatrix, get_dtype
 
 VECTORS: Final = 16
-"""Columns of R; a wrong entry survives each with probability at most 2^-8."""
+"""R has so many columns. Each misses a wrong entry with probability at most 2^-8."""
 ROWS_PER_SUM: Final = 512
 """128 * 255 * 512 < 2^24: a partial sum of W^T R is exact in float32 for any int8."""
 COLS_PER_SUM: Final = 2048
@@ -23,15 +23,15 @@ PIECE_ROWS: Final = 256
 
 
 def compute_freivalds_seed(job: bytes, x_id: bytes, w_id: bytes, y_id: bytes) -> Hash:
-    """H("freivalds", job id || x_id || w_id || y_id)."""
+    """Return H("freivalds", job id || x_id || w_id || y_id)."""
     return compute_hash(Context.FREIVALDS, job + x_id + w_id + y_id)
 
 
 def freivalds(x: NDArray[Any], w: NDArray[Any], y: NDArray[Any], seed: bytes) -> bool:
-    """Whether Y R = X (W^T R) over the integers, R being n x 16 bytes drawn from the seed.
+    """Return True if Y R = X (W^T R) over the integers, with R n x 16 bytes drawn from the seed.
 
-    Natively where there are kernels for this processor, else in numpy; the answers are the same.
-    True for a right Y, and for a wrong one with probability at most 2^-128.
+    Kernels compute it if there are any for this processor, else numpy does; the answers are the same.
+    The answer is True for a right Y, and for a wrong one with probability at most 2^-128.
 
     Args:
         x: int8, m x k.
@@ -52,7 +52,7 @@ def freivalds(x: NDArray[Any], w: NDArray[Any], y: NDArray[Any], seed: bytes) ->
 
 
 class RowCheck:
-    """The same check a few rows at a time, for matrices that are larger than memory; it tells which rows are wrong.
+    """The same check a few rows at a time, for matrices that are larger than memory. It names the rows that are wrong.
 
     Absorb all of W first, in any pieces, then compare rows of X and Y.
 
@@ -67,11 +67,11 @@ class RowCheck:
         self._projected = np.zeros((depth, VECTORS), dtype=np.int64)
 
     def absorb(self, top: int, rows: NDArray[np.int8]) -> None:
-        """Rows of W from `top` on, each once."""
+        """Take in rows of W from `top` on; each row is to be given once."""
         self._projected += _project(rows, self._vectors[top : top + len(rows)])
 
     def find_wrong_rows(self, x: NDArray[np.int8], y: NDArray[np.int32]) -> list[int]:
-        """Places among these rows of X and Y (as many of both) where Y is not X * W^T."""
+        """Return the indices of the given rows of X and Y (equally many) where Y is not X * W^T."""
         wrong: list[int] = []
         for top in range(0, len(x), PIECE_ROWS):
             claimed = _multiply(y[top : top + PIECE_ROWS], self._vectors, RESULTS_PER_SUM)
@@ -81,7 +81,7 @@ class RowCheck:
 
 
 def _check(x: NDArray[Any], w: NDArray[Any], y: NDArray[Any], vectors: NDArray[np.uint8]) -> bool:
-    """The reference, in numpy."""
+    """Check in numpy, as the reference."""
     projected = _project(w, vectors)
     return all(
         np.array_equal(
@@ -106,7 +106,7 @@ def _check_shapes(x: NDArray[Any], w: NDArray[Any], y: NDArray[Any]) -> None:
 
 
 def _project(w: NDArray[np.int8], vectors: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """W^T R, k x 16, at most 2^35 in size."""
+    """Return W^T R, k x 16; its entries are at most 2^35 in magnitude."""
     total = np.zeros((w.shape[1], VECTORS), dtype=np.int64)
     for left in range(0, w.shape[1], COLS_PER_SUM):
         for top in range(0, len(w), ROWS_PER_SUM):
@@ -117,7 +117,7 @@ def _project(w: NDArray[np.int8], vectors: NDArray[np.uint8]) -> NDArray[np.int6
 
 
 def _multiply(rows: NDArray[Any], columns: NDArray[Any], per_sum: int) -> NDArray[np.int64]:
-    """rows * columns, exact: partial sums of `per_sum` terms in float64, added up in int64 (below 2^59)."""
+    """Return rows * columns, exactly: it adds partial sums of `per_sum` float64 terms up in int64 (below 2^59)."""
     total = np.zeros((len(rows), VECTORS), dtype=np.int64)
     for left in range(0, rows.shape[1], per_sum):
         part = rows[:, left : left + per_sum].astype(np.float64) @ columns[left : left + per_sum].astype(np.float64)

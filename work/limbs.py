@@ -1,4 +1,4 @@
-"""Wider numbers on the same engine: an int16 matrix as a sum of int7 limbs (protocol, section 2)."""
+"""Products of int16 matrices on the int7 engine: each matrix is a sum of int7 limbs (protocol, section 2)."""
 
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
@@ -19,7 +19,7 @@ MultiplyLimb: TypeAlias = Callable[[NDArray[np.int8], NDArray[np.int8]], NDArray
 
 
 def split_int16(array: NDArray[Any]) -> tuple[NDArray[np.int8], ...]:
-    """Three operands d0, d1, d2 with array = d0 + 128 d1 + 128^2 d2, entries -64..63, for any int16.
+    """Return three operands d0, d1, d2 with array = d0 + 128 d1 + 128^2 d2 and entries -64..63, for any int16.
 
     Raises:
         InvalidMatrix: "bad-dtype".
@@ -36,7 +36,7 @@ def split_int16(array: NDArray[Any]) -> tuple[NDArray[np.int8], ...]:
 
 
 def multiply_int7(x: NDArray[np.int8], w: NDArray[np.int8]) -> NDArray[np.int32]:
-    """X * W^T of int7 operands, int32 m x n, exact."""
+    """Return X * W^T of int7 operands, int32 m x n, exactly."""
     product = np.zeros((len(x), len(w)), dtype=np.int32)
     for left in range(0, x.shape[1], EXACT_DEPTH):
         part = x[:, left : left + EXACT_DEPTH].astype(np.float32) @ w[:, left : left + EXACT_DEPTH].astype(np.float32).T
@@ -47,11 +47,11 @@ def multiply_int7(x: NDArray[np.int8], w: NDArray[np.int8]) -> NDArray[np.int32]
 def multiply_limbs(
     x: NDArray[np.int16], w: NDArray[np.int16], multiply: MultiplyLimb = multiply_int7
 ) -> NDArray[np.int64]:
-    """X * W^T of int16 operands, int64 m x n, exact: nine products of int7 limbs.
+    """Return X * W^T of int16 operands, int64 m x n, exactly: it takes nine products of int7 limbs.
 
     Args:
         multiply: makes one limb product, int8 m x k by int8 n x k to int32 m x n.
-            Pass one that mines and every limb product draws tickets.
+            If it mines, every limb product draws tickets.
 
     Raises:
         InvalidMatrix: "bad-dtype", "bad-shape", "depth-mismatch".

@@ -1,4 +1,4 @@
-"""Matrices by content: ids, references, committed operands, strips checked against a reference."""
+"""Ids and references of matrices, committed operands, and strips checked against a reference."""
 
 import threading
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ from inos.work.strips import (
 
 
 def matrix_ref(array: NDArray[Any], stop: threading.Event | None = None) -> MatrixRef:
-    """The reference of a matrix: int8 m x k as an operand, int32 m x n as a result.
+    """Return the reference of a matrix: int8 m x k as an operand, int32 m x n as a result.
 
     Raises:
         InvalidMatrix: "bad-dtype", "bad-shape", "entry-out-of-range".
@@ -49,7 +49,7 @@ def matrix_ref(array: NDArray[Any], stop: threading.Event | None = None) -> Matr
 
 
 def matrix_id(array: NDArray[Any]) -> MatrixId:
-    """The content address of a matrix (protocol, section 2); errors as `matrix_ref`."""
+    """Return the content address of a matrix (protocol, section 2). It raises as `matrix_ref` does."""
     return matrix_ref(array).matrix_id
 
 
@@ -57,7 +57,7 @@ class Operand(Struct, frozen=True, eq=False):
     """An operand with its commitment: int8, entries -64..63, row-major, hashed once."""
 
     array: NDArray[np.int8]
-    """m x k, read-only. Changing it through another view invalidates every certificate made from it."""
+    """It is m x k and read-only. A change through another view invalidates every certificate made from it."""
     ref: MatrixRef
     tree: StripTree
 
@@ -84,12 +84,12 @@ class Operand(Struct, frozen=True, eq=False):
 
     @property
     def strips(self) -> int:
-        """ceil(rows / 16)."""
+        """Return ceil(rows / 16)."""
         return compute_grid(DTYPE_INT7, self.ref.rows, self.ref.cols)[0]
 
     @property
     def panels(self) -> int:
-        """ceil(k / 1024)."""
+        """Return ceil(k / 1024)."""
         return compute_grid(DTYPE_INT7, self.ref.rows, self.ref.cols)[1]
 
 
@@ -105,7 +105,7 @@ def _make_contiguous(array: NDArray[np.int8], stop: threading.Event | None) -> N
 
 
 def check_strip(ref: MatrixRef, dtype: int, index: int, strip: bytes, path: Sequence[bytes]) -> None:
-    """Whether `strip` is strip `index` of the matrix `ref` of data type `dtype` (1 operand, 2 result).
+    """Check that `strip` is strip `index` of the matrix `ref` of data type `dtype` (1 operand, 2 result).
 
     Raises:
         InvalidMatrix: "bad-shape", "bad-matrix-id", "index-outside-matrix", "bad-strip-size",
@@ -126,7 +126,7 @@ def check_strip(ref: MatrixRef, dtype: int, index: int, strip: bytes, path: Sequ
 
 
 def check_ref(ref: MatrixRef, dtype: int) -> None:
-    """Whether a reference is possible and its id is the hash of its dimensions and root.
+    """Check that a reference is possible and its id is the hash of its dimensions and root.
 
     Raises:
         InvalidMatrix: "bad-shape", "bad-matrix-id".
@@ -139,7 +139,7 @@ def check_ref(ref: MatrixRef, dtype: int) -> None:
 
 
 def _check_contents(ref: MatrixRef, dtype: int, place: tuple[int, int], strip: bytes) -> None:
-    """A tree can be built over any bytes, so that padding and range are checked in every strip opened."""
+    """Check padding and range of an opened strip, since a tree can be built over any bytes."""
     i, p = place
     cells = np.frombuffer(strip, dtype=NUMPY_TYPES[dtype]).reshape(STRIP_ROWS, -1)
     left = p * PANEL_BYTES // ITEM_BYTES[dtype]
@@ -153,7 +153,7 @@ def _check_contents(ref: MatrixRef, dtype: int, place: tuple[int, int], strip: b
 
 
 def assemble(ref: MatrixRef, dtype: int, strips: Mapping[int, bytes] | Sequence[bytes]) -> NDArray[Any]:
-    """The matrix from all its strips, which the caller has checked.
+    """Return the matrix made of all its strips, which the caller has checked.
 
     Raises:
         InvalidMatrix: "bad-shape", "strip-missing", "bad-strip-size".

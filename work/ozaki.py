@@ -1,7 +1,7 @@
-"""Products of wider numbers on the int7 engine: integers by limbs, floats by the Ozaki scheme.
+"""Products of wider numbers on the int7 engine: of integers by limbs, of floats by the Ozaki scheme.
 
 A row of A is written as 2^w (d0 + d1/128 + d2/128^2 + ...), its digits int7, its exponent w its own; B likewise.
-The split is free of error, the products of digits are exact, and only what is left out is lost: the digits beyond
+The split has no error and the products of digits are exact, so only what is left out is lost: the digits beyond
 the last slice, and products of digits p, q with p + q beyond it. K. Ozaki, T. Ogita, S. Oishi, S. M. Rump,
 "Error-free transformations of matrix multiplication by using fast routines of matrix multiplication and its
 applications", Numerical Algorithms 59 (2012); with int8 engines: H. Ootomo, K. Ozaki, R. Yokota, "DGEMM on integer
@@ -19,30 +19,30 @@ from inos.work.strips import InvalidMatrix
 
 DIGIT_BITS: Final = 7
 LEAD: Final = 62
-"""Largest leading digit: one less than int7 has, so that a carry from below still fits."""
+"""The largest leading digit is one less than int7 has, so that a carry from the digit below still fits."""
 LONG_BITS: Final = 900
-"""Beyond so many bits the last diagonals would underflow beside the first."""
+"""With more bits the last diagonals would underflow beside the first."""
 HUGE: Final = 900
-"""Exponent from which on halving an entry never loses a bit of it."""
+"""Halving an entry with at least this exponent never loses a bit of it."""
 TINY: Final = 2.0**-960
-"""Numbers above it have all their bits, down to 2^-53 of them."""
+"""Numbers above this have all their bits, down to 2^-53 of them."""
 CACHED: Final = 1 << 15
-"""Entries worked on at one time, so that what is between stays in cache."""
+"""So many entries are processed at a time, so that intermediate results stay in cache."""
 EXACT_WORK: Final = 1 << 20
 """Products of at most so many multiplications keep every pair of digits: their result is exact, rounded once."""
 EXACT_DEPTH: Final = 16
-"""So do those of so few terms, where numpy itself rounds hardly more than once."""
+"""Products of at most so many terms do too, since numpy itself rounds hardly more than once there."""
 EXACT_SLICES: Final = 12
-"""Unless that needs more slices than this."""
+"""They do not if that needs more slices than this."""
 
 Pair: TypeAlias = tuple[NDArray[np.int8], NDArray[np.int8]]
-"""int8 X, m x k, and W, n x k, entries -64..63, k at most 65,536."""
+"""A pair is X, int8 m x k, and W, int8 n x k, with entries -64..63 and k at most 65,536."""
 Engine: TypeAlias = Callable[[Iterable[Pair]], Iterable[NDArray[Any]]]
-"""Pairs to their exact products X * W^T, in order; it may take them one by one or many at a time."""
+"""It turns pairs into their exact products X * W^T, in order, one by one or many at a time."""
 
 
 class Split:
-    """The digits of one matrix, as many slices as were asked for so far.
+    """The digits of one matrix, as many slices as were requested so far.
 
     Args:
         array: float64, rows x k, finite.
@@ -54,11 +54,11 @@ class Split:
         lead = np.rint(np.ldexp(array, -self.exponents[:, None]))
         self.exponents += np.abs(lead).max(axis=1, initial=0.0) > LEAD
         self.scaled: NDArray[np.float64] = np.ldexp(array, -self.exponents[:, None])
-        """The entries over 2^w: at most LEAD + 0.5 in magnitude. What underflows is below every digit that is kept."""
+        """The entries divided by 2^w are at most LEAD + 0.5 in magnitude. What underflows is below every kept digit."""
         self._digits: list[NDArray[np.int8]] = []
         smallest = np.abs(self.scaled).min(where=array != 0, initial=1.0)
         self._is_scaled = bool(smallest > TINY)
-        """Whether what is left is kept in units of the next digit, exact and fast, or as it was given."""
+        """True if the remainder is kept in units of the next digit, exact and fast; else it is kept as it was given."""
         self._rest = self.scaled.copy() if self._is_scaled else array.copy()
 
     @property
@@ -67,11 +67,11 @@ class Split:
 
     @property
     def is_exact(self) -> bool:
-        """Whether nothing is left beyond the slices."""
+        """Return True if nothing is left beyond the slices."""
         return not self._rest.any()
 
     def extend(self, count: int) -> None:
-        """Have `count` slices, or all there are where fewer hold everything."""
+        """Make `count` slices, or fewer if these hold everything."""
         while self.count < count and not (self.count and self.is_exact):
             if self._is_scaled:
                 digits = np.rint(self._rest)
@@ -81,14 +81,14 @@ class Split:
                 continue
             weight = (self.exponents - DIGIT_BITS * self.count)[:, None]
             digits = np.rint(np.ldexp(self._rest, -weight))
-            # Digits of the largest floats may round up to 2^1024: those are taken away in halves, exact up there.
+            # Digits of the largest floats may round up to 2^1024: they are subtracted in halves, which is exact there.
             half = np.where((weight > HUGE) & (digits != 0), 1, 0)
             rest = np.ldexp(self._rest, -half) - np.ldexp(digits, weight - half)
             self._rest = np.ldexp(rest, half)
             self._digits.append(digits.astype(np.int8))
 
     def make_slices(self) -> list[NDArray[np.int8]]:
-        """The slices with every entry in -64..63: rounding makes digits of 64, which carry into the slice above."""
+        """Return the slices with every entry in -64..63: digits that round to 64 carry into the slice above."""
         slices = [digits.copy() for digits in self._digits]
         for p in range(len(slices) - 1, 0, -1):
             is_over = slices[p] > 63
@@ -97,7 +97,7 @@ class Split:
         return slices
 
     def sum_digits(self) -> float:
-        """The largest sum of all digits' magnitudes of one row."""
+        """Return the largest sum of all digits' magnitudes of one row."""
         total = np.zeros(len(self.exponents))
         for digits in self.make_slices():
             total += np.abs(digits.astype(np.int16)).sum(axis=1)
@@ -107,14 +107,14 @@ class Split:
 def multiply_floats(
     a: NDArray[np.float64], b: NDArray[np.float64], engine: Engine, *, accuracy: float, scout: Engine | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """A * B^T of finite float64 matrices, m x k by n x k, as hi + lo, each float64 m x n.
+    """Return A * B^T of finite float64 matrices, m x k by n x k, as hi + lo, each float64 m x n.
 
-    What is lost before the rounding to hi + lo (106 bits) is at most accuracy * (|A| * |B|^T), entry by entry;
-    nothing at all for small products whose entries EXACT_SLICES slices hold (EXACT_WORK, EXACT_DEPTH).
+    The error before the rounding to hi + lo (106 bits) is at most accuracy * (|A| * |B|^T), entry by entry;
+    it is zero for small products whose entries EXACT_SLICES slices hold (EXACT_WORK, EXACT_DEPTH).
 
     Args:
         engine: makes the products of digits, one per diagonal.
-        scout: makes the one or two products that tell how many slices are needed; the engine without.
+        scout: makes the one or two products that show how many slices are needed; the engine by default.
     """
     left, right = Split(a), Split(b)
     kept = _choose_kept(left, right, scout or engine, accuracy)
@@ -131,10 +131,10 @@ def multiply_floats(
 
 
 def multiply_integers(a: NDArray[Any], b: NDArray[Any], engine: Engine) -> NDArray[np.int64]:
-    """A * B^T of integer matrices, m x k by n x k, exact, int64 m x n.
+    """Return A * B^T of integer matrices, m x k by n x k, exactly, int64 m x n.
 
     Raises:
-        InvalidMatrix: "product-too-large", where an entry might not fit 64 bits.
+        InvalidMatrix: "product-too-large" if an entry might not fit 64 bits.
     """
     if not a.size or not b.size:
         return np.zeros((len(a), len(b)), np.int64)
@@ -148,12 +148,12 @@ def multiply_integers(a: NDArray[Any], b: NDArray[Any], engine: Engine) -> NDArr
     left, right = _split_integers(a), _split_integers(b)
     total = np.zeros((len(a), len(b)), np.int64)
     for d, part in _multiply_diagonals(left, right, len(left) + len(right) - 1, engine):
-        total += part << DIGIT_BITS * d  # may wrap on the way; the sum is right modulo 2^64, and fits
+        total += part << DIGIT_BITS * d  # Partial sums may wrap; the sum is right modulo 2^64, and fits.
     return total
 
 
 def _choose_kept(left: Split, right: Split, scout: Engine, accuracy: float) -> int:
-    """How many diagonals of pairs (p, q), those with p + q below it, are multiplied; both sides are split that far."""
+    """Return how many diagonals of pairs (p, q), those with p + q below it, are multiplied; split both sides so far."""
     m, k, n = len(left.exponents), left.scaled.shape[1], len(right.exponents)
     if k <= EXACT_DEPTH or m * n * k <= EXACT_WORK:
         for side in (left, right):
@@ -177,33 +177,33 @@ def _choose_kept(left: Split, right: Split, scout: Engine, accuracy: float) -> i
 
 
 def _compute_loss_bits(left: Split, right: Split, kept: int) -> float:
-    """The most that is left out of any entry, in units of 2^(w_i + v_j), with `kept` diagonals; its log2.
+    """Return log2 of the most that is left out of any entry, in units of 2^(w_i + v_j), with `kept` diagonals.
 
-    A digit of A at p meets what B has beyond kept - 1 - p, at most half its last digit there and a carry;
-    what A has beyond its slices meets all of B.
+    A digit of A at p lacks its products with B beyond kept - 1 - p, at most half the last digit there and a carry;
+    what A has beyond its slices lacks its products with all of B.
     """
     met = left.sum_digits() + float(np.abs(right.scaled).sum(axis=1).max())
     return float(np.log2(0.51 * met)) - DIGIT_BITS * (kept - 1)
 
 
 def _find_least(a: NDArray[np.float64], b: NDArray[np.float64], engine: Engine) -> float:
-    """A lower bound of the smallest entry of |A| * |B|^T that is not zero; 0.0 where none was found."""
+    """Return a lower bound of the smallest entry of |A| * |B|^T that is not zero; 0.0 if none was found."""
     floors = _multiply_deep(np.floor(np.abs(a)).astype(np.int8), np.floor(np.abs(b)).astype(np.int8), engine)
     if floors.all():
         return float(floors.min())
-    product = np.abs(a) @ np.abs(b).T * (1 - 2.0**-20)  # its own rounding is far below that
+    product = np.abs(a) @ np.abs(b).T * (1 - 2.0**-20)  # Its own rounding error is far below that.
     is_met = _multiply_deep((a != 0).astype(np.int8), (b != 0).astype(np.int8), engine) > 0
     if not is_met.any():
-        return 1.0  # every product of two entries is zero, and so is every product of two digits
+        return 1.0  # Every product of two entries is zero, and so is every product of two digits.
     return float(product[is_met].min())
 
 
 def _multiply_diagonals(
     left: list[NDArray[np.int8]], right: list[NDArray[np.int8]], kept: int, engine: Engine
 ) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """(d, the sum of the products of slices p and q with p + q = d), from the last d below `kept` to 0.
+    """Yield (d, the sum of the products of slices p and q with p + q = d), from the last d below `kept` to 0.
 
-    The slices of a diagonal lie beside each other, so that each diagonal is one deep product.
+    The slices of a diagonal are put beside each other, so that each diagonal is one deep product.
     """
     k = left[0].shape[1]
     x, w = np.hstack(left), np.hstack(right[::-1])
@@ -220,7 +220,7 @@ def _multiply_diagonals(
 
 
 def _join(diagonals: Iterable[tuple[int, NDArray[np.int64]]], terms: int) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """As many diagonals together as 62 bits hold: (d, their sum in units of 2^-7d)."""
+    """Yield (d, a sum in units of 2^-7d) of as many diagonals together as 62 bits hold."""
     most = 1 + max(0, 62 - (terms << 2 * (DIGIT_BITS - 1)).bit_length()) // DIGIT_BITS
     total, lowest, count = None, 0, 0
     for d, part in diagonals:
@@ -235,7 +235,7 @@ def _join(diagonals: Iterable[tuple[int, NDArray[np.int64]]], terms: int) -> Ite
 
 
 def _multiply_deep(x: NDArray[np.int8], w: NDArray[np.int8], engine: Engine) -> NDArray[np.int64]:
-    """X * W^T of any depth, in pieces the engine takes."""
+    """Return X * W^T of any depth, in pieces that the engine takes."""
     return _sum_pieces(iter(engine(_cut(x, w))), x.shape[1])
 
 
@@ -253,7 +253,7 @@ def _sum_pieces(products: Iterator[NDArray[Any]], depth: int) -> NDArray[np.int6
 
 
 def _split_integers(array: NDArray[Any]) -> list[NDArray[np.int8]]:
-    """Signed digits -64..63 to base 128, lowest first, as many as the largest entry needs."""
+    """Return signed digits -64..63 to base 128, lowest first, as many as the largest entry needs."""
     rest = array.astype(np.int64)
     slices: list[NDArray[np.int8]] = []
     while not slices or rest.any():
@@ -264,20 +264,20 @@ def _split_integers(array: NDArray[Any]) -> list[NDArray[np.int8]]:
 
 
 def _sum_magnitudes(array: NDArray[Any]) -> int:
-    """The largest sum of magnitudes of one row, never rounded."""
-    magnitudes = np.abs(array.astype(np.int64)).astype(np.uint64)  # also -2^63, which abs leaves as it is
+    """Return the largest sum of magnitudes of one row, without rounding."""
+    magnitudes = np.abs(array.astype(np.int64)).astype(np.uint64)  # -2^63 included, which abs keeps
     high, low = magnitudes >> np.uint64(32), magnitudes & np.uint64(0xFFFF_FFFF)
     sums = high.sum(axis=1).astype(object) * (1 << 32) + low.sum(axis=1).astype(object)
     return int(sums.max())
 
 
 def _accumulate(hi: NDArray[np.float64], lo: NDArray[np.float64], part: NDArray[np.int64], unit: float) -> None:
-    """hi + lo += part * unit, renormalised: D. E. Knuth's two-sum; some rows at a time, which stay in cache."""
+    """Add part * unit to hi + lo and renormalise, by D. E. Knuth's two-sum, some rows at a time that fit a cache."""
     step = max(1, CACHED // max(1, hi.shape[1]))
     for top in range(0, len(hi), step):
         rows = slice(top, top + step)
         term = part[rows].astype(np.float64)
-        rest = (part[rows] - term.astype(np.int64)).astype(np.float64)  # beyond 53 bits
+        rest = (part[rows] - term.astype(np.int64)).astype(np.float64)  # The entries need more than 53 bits.
         term *= unit
         total = hi[rows] + term
         back = total - hi[rows]
@@ -289,7 +289,7 @@ def _accumulate(hi: NDArray[np.float64], lo: NDArray[np.float64], part: NDArray[
 def _sum_long(
     diagonals: Iterable[tuple[int, NDArray[np.int64]]], weights: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The same sum in Python's integers, rounded once: for the few that mix 1e-300 and 1e300 in one row."""
+    """Return the same sum by Python's integers, rounded once: for the few matrices with 1e-300 and 1e300 in one row."""
     parts = list(diagonals)
     top = parts[0][0]
     total = np.zeros(weights.shape, object)

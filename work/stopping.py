@@ -1,4 +1,4 @@
-"""How long passes are made stoppable: they go piece by piece and ask between two pieces."""
+"""Long computations can be stopped: they go piece by piece and look at an event between two pieces."""
 
 import threading
 
@@ -6,13 +6,13 @@ from inos.primitives.errors import InosError
 
 
 class Stopped(InosError):
-    """A pass was asked to stop before it was done."""
+    """A computation was told to stop before it was done."""
 
     def __init__(self) -> None:
         super().__init__("stopped", "stopped before the end, as asked")
 
 
 def check_stop(stop: threading.Event | None) -> None:
-    """Raise `Stopped` where the event is set."""
+    """Raise `Stopped` if the event is set."""
     if stop is not None and stop.is_set():
         raise Stopped

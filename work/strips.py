@@ -1,4 +1,4 @@
-"""How a matrix is cut into strips of 16 rows x 1024 bytes, and the hash tree over them (protocol, section 2)."""
+"""The strips of a matrix, 16 rows x 1024 bytes each, and the hash tree over them (protocol, section 2)."""
 
 import sys
 import threading
@@ -17,26 +17,26 @@ from inos.work.stopping import check_stop
 
 ENTRY_MIN: Final = -64
 ENTRY_MAX: Final = 63
-"""Range of an operand's entries (protocol, section 2)."""
+"""Entries of an operand are -64 .. 63 (protocol, section 2)."""
 ITEM_BYTES: Final = {DTYPE_INT7: 1, DTYPE_INT32: 4}
 NUMPY_TYPES: Final[dict[int, np.dtype[Any]]] = {DTYPE_INT7: np.dtype(np.int8), DTYPE_INT32: np.dtype("<i4")}
 MAX_COLS: Final = {DTYPE_INT7: MAX_DEPTH, DTYPE_INT32: MAX_ROWS}
 PIECE_STRIPS: Final = 64
-"""Strips handled between two looks at the stop event: 1 MiB, well under a millisecond."""
+"""The stop event is looked at after so many strips: 1 MiB, which take well under a millisecond."""
 PIECE_NODES: Final = 4096
 
 
 class InvalidMatrix(InosError):
-    """A matrix, a strip of one, or a pair of them that the protocol does not allow."""
+    """The protocol does not allow the matrix, the strip, or the pair of matrices."""
 
 
 def compute_grid(dtype: int, rows: int, cols: int) -> tuple[int, int]:
-    """(strips, panels): ceil(rows / 16) and ceil(row bytes / 1024)."""
+    """Return (strips, panels): ceil(rows / 16) and ceil(row bytes / 1024)."""
     return -(-rows // STRIP_ROWS), -(-cols * ITEM_BYTES[dtype] // PANEL_BYTES)
 
 
 def check_shape(dtype: int, rows: int, cols: int) -> None:
-    """Whether the protocol allows a matrix of this shape.
+    """Check that the protocol allows a matrix of this shape.
 
     Raises:
         InvalidMatrix: "bad-shape".
@@ -49,7 +49,7 @@ def check_shape(dtype: int, rows: int, cols: int) -> None:
 
 
 def check_entries(piece: NDArray[np.int8], top: int, left: int) -> None:
-    """Whether all entries are in [-64, 63]; `top`, `left` is where the piece lies in its matrix.
+    """Check that all entries are in [-64, 63]; `top`, `left` is the piece's place in its matrix.
 
     Raises:
         InvalidMatrix: "entry-out-of-range", with the place of the first one.
@@ -65,7 +65,7 @@ def check_entries(piece: NDArray[np.int8], top: int, left: int) -> None:
 
 
 def get_dtype(array: NDArray[Any]) -> int:
-    """The protocol's data type of an array: int8 is an operand, int32 a result.
+    """Return the protocol's data type of an array: int8 is an operand, int32 a result.
 
     Raises:
         InvalidMatrix: "bad-dtype", "bad-shape".
@@ -81,7 +81,7 @@ def get_dtype(array: NDArray[Any]) -> int:
 
 
 def iterate_pieces(strips: int, panels: int) -> Iterator[tuple[int, int, int, int]]:
-    """(first strip, last strip, first panel, last panel) of pieces of up to 64 strips, in leaf order."""
+    """Yield (first strip, last strip, first panel, last panel) of pieces of up to 64 strips, in leaf order."""
     if panels >= PIECE_STRIPS:
         for i in range(strips):
             for p in range(0, panels, PIECE_STRIPS):
@@ -93,7 +93,7 @@ def iterate_pieces(strips: int, panels: int) -> Iterator[tuple[int, int, int, in
 
 
 def pack_strips(array: NDArray[Any], first: int, last: int, left: int, right: int) -> NDArray[np.uint8]:
-    """Strips [first, last) x panels [left, right), zero-padded: (strips, panels, 16, 1024) bytes."""
+    """Return strips [first, last) x panels [left, right), zero-padded: (strips, panels, 16, 1024) bytes."""
     width = PANEL_BYTES // array.itemsize
     part = np.ascontiguousarray(array[first * STRIP_ROWS : last * STRIP_ROWS, left * width : right * width])
     if sys.byteorder == "big":
@@ -106,7 +106,7 @@ def pack_strips(array: NDArray[Any], first: int, last: int, left: int, right: in
 
 
 def compute_strip(array: NDArray[Any], index: int) -> bytes:
-    """The 16 KiB of strip `index` (i * panels + p) of an int8 or int32 matrix, zero-padded, row-major.
+    """Return the 16 KiB of strip `index` (i * panels + p) of an int8 or int32 matrix, zero-padded, row-major.
 
     Raises:
         InvalidMatrix: "bad-dtype", "bad-shape", "index-outside-matrix".
@@ -118,7 +118,7 @@ def compute_strip(array: NDArray[Any], index: int) -> bytes:
 
 
 def check_index(index: int, count: int) -> None:
-    """Whether there is a strip `index` among `count`.
+    """Check that `index` is the index of one of `count` strips.
 
     Raises:
         InvalidMatrix: "index-outside-matrix".
@@ -128,7 +128,7 @@ def check_index(index: int, count: int) -> None:
 
 
 def compute_leaf_row(array: NDArray[Any], stop: threading.Event | None = None) -> bytearray:
-    """The leaves of all strips, 32 bytes each, one after the other; errors as `compute_leaves`."""
+    """Return the leaves of all strips, 32 bytes each, one after the other. It raises as `compute_leaves` does."""
     dtype = get_dtype(array)
     if dtype == DTYPE_INT7 and (hashed := _hash_natively(array, stop)) is not None:
         return hashed
@@ -146,7 +146,7 @@ def compute_leaf_row(array: NDArray[Any], stop: threading.Event | None = None) -
 
 
 def _hash_natively(array: NDArray[np.int8], stop: threading.Event | None) -> bytearray | None:
-    # Imported when it is used: the backends import this module.
+    # It is imported here because the backends import this module.
     from inos.work.backends.native.leaves import hash_leaves
 
     return hash_leaves(array, stop)
@@ -159,7 +159,7 @@ def _hash_parents_natively(row: bytearray) -> bytearray | None:
 
 
 def compute_leaves(array: NDArray[Any], stop: threading.Event | None = None) -> list[Hash]:
-    """The leaf of every strip, in order i * panels + p; an operand's entries are checked on the way.
+    """Return the leaf of every strip, in order i * panels + p, and check an operand's entries meanwhile.
 
     Raises:
         InvalidMatrix: "bad-dtype", "bad-shape", "entry-out-of-range".
@@ -169,7 +169,7 @@ def compute_leaves(array: NDArray[Any], stop: threading.Event | None = None) -> 
 
 
 def compute_matrix_path(leaves: Sequence[bytes], index: int) -> tuple[Hash, ...]:
-    """Inclusion path of leaf `index`; for many paths of one matrix keep a `StripTree`.
+    """Return the inclusion path of leaf `index`. Keep a `StripTree` for many paths of one matrix.
 
     Raises:
         InvalidMatrix: "index-outside-matrix".
@@ -179,7 +179,7 @@ def compute_matrix_path(leaves: Sequence[bytes], index: int) -> tuple[Hash, ...]
 
 
 class StripTree:
-    """All levels of one matrix's tree, kept so that a path costs a few look-ups.
+    """All levels of one matrix's tree, so that a path costs a few look-ups.
 
     Args:
         leaves: hashes of the strips, at least one; or the same as one row of bytes.
@@ -201,7 +201,7 @@ class StripTree:
         return _cut_row(self._levels[0])
 
     def compute_path(self, index: int) -> tuple[Hash, ...]:
-        """Siblings from the leaf up, as RFC 6962 has them.
+        """Return the siblings from the leaf up, in RFC 6962's order.
 
         Raises:
             InvalidMatrix: "index-outside-matrix".
@@ -210,7 +210,7 @@ class StripTree:
         return self.compute_node_path(0, index)
 
     def compute_node_path(self, level: int, index: int) -> tuple[Hash, ...]:
-        """Siblings from node `index` of a level up; level 0 are the leaves, and each above it halves them."""
+        """Return the siblings from node `index` of a level up. Level 0 has the leaves."""
         path: list[Hash] = []
         for row in self._levels[level:-1]:
             at = (index ^ 1) * HASH_BYTES
@@ -220,7 +220,7 @@ class StripTree:
         return tuple(path)
 
     def compute_range_path(self, first: int, count: int) -> tuple[Hash, ...]:
-        """Siblings of the leaves [first, first + count), as inos.primitives.merkle has them.
+        """Return the range path of the leaves [first, first + count), as inos.primitives.merkle defines it.
 
         Raises:
             InvalidMatrix: "index-outside-matrix".
@@ -243,7 +243,7 @@ def _cut_row(row: bytearray) -> list[Hash]:
 
 
 def _compute_parents(row: bytearray, stop: threading.Event | None) -> bytearray:
-    """Neighbours hashed in pairs; an odd last node is carried up as it is."""
+    """Hash neighbours in pairs; an odd last node is carried up as it is."""
     pair, parents = 2 * HASH_BYTES, bytearray()
     for at in range(0, len(row), pair):
         if at % (PIECE_NODES * pair) == 0:

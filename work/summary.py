@@ -1,4 +1,4 @@
-"""All tickets of a product in a few numbers: what implementations compare to find out whether they agree."""
+"""A summary of all tickets of a product, by which implementations are compared."""
 
 import threading
 
@@ -21,10 +21,10 @@ class TicketSummary(Struct, frozen=True):
     seed_w: bytes
     tickets: int
     best: tuple[int, int, int]
-    """(i, j, p) of the smallest digest."""
+    """The (i, j, p) of the smallest digest."""
     best_digest: bytes
     digest_xor: bytes
-    """XOR over the digests of all tickets."""
+    """The XOR over the digests of all tickets."""
 
 
 class _Tally:

@@ -1,9 +1,9 @@
 """BLS signatures on BLS12-381: `BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_`, keys in G1, proofs of possession.
 
 `base.Bls` checks signatures, which is all that the rules see; `base.BlsBackend` signs too. Two backends give the same
-bytes and the same refusals: `reference` (py_ecc, the truth, half a second a pairing) and `native` (arkworks, a
-millisecond). `get_bls` returns the best there is; only composition roots call it, everything else is handed one.
-It knows no votes and no committees: those are in `inos.consensus.finality`.
+bytes and the same refusals: `reference` (py_ecc, half a second a pairing) and `native` (arkworks, a
+millisecond). `get_bls` returns the faster one that is installed; only composition roots call it and pass it on.
+The package does not know votes and committees: those are in `inos.consensus.finality`.
 
 Pipeline: seed -> `compute_secret` -> public key and proof of possession; message -> sign -> aggregate -> verify.
 """

@@ -1,4 +1,4 @@
-"""What every BLS backend does, and what all refuse alike (draft-irtf-cfrg-bls-signature-05)."""
+"""The interface of BLS backends, and what all of them refuse (draft-irtf-cfrg-bls-signature-05)."""
 
 import hashlib
 import hmac
@@ -8,20 +8,20 @@ from typing import Final, Protocol
 from inos.primitives.errors import InosError
 
 KEY_BYTES: Final = 48
-"""A compressed point of G1."""
+"""A key is a compressed point of G1."""
 SIGNATURE_BYTES: Final = 96
-"""A compressed point of G2."""
+"""A signature is a compressed point of G2."""
 SECRET_BYTES: Final = 32
 CURVE_ORDER: Final = 0x73EDA753299D7D483339D80809A1D80553BDA402FFFE5BFEFFFFFFFF00000001
-"""Order r of the groups; a secret is 1 ... r - 1, big-endian."""
+"""This is the order r of the groups; a secret is 1 ... r - 1, big-endian."""
 SIGN_DST: Final = b"BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_"
 PROOF_DST: Final = b"BLS_POP_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_"
 _MATERIAL_BYTES: Final = 48
-"""L of KeyGen: ceil(1.5 * ceil(log2 r) / 8)."""
+"""This is L of KeyGen: ceil(1.5 * ceil(log2 r) / 8)."""
 
 
 class BlsError(InosError):
-    """Codes "bad-secret" (not 1 ... r - 1), "bad-point" (bytes that are no point of the group, or infinity)."""
+    """The code is "bad-secret" (not 1 ... r - 1) or "bad-point" (bytes that are no point of the group, or infinity)."""
 
 
 class Bls(Protocol):
@@ -64,7 +64,7 @@ class BlsBackend(Bls, Protocol):
 
 
 def read_secret(secret: bytes) -> int:
-    """A secret as a number.
+    """Return a secret as a number.
 
     Raises:
         BlsError: "bad-secret".
@@ -82,10 +82,10 @@ def make_bad_point(what: str) -> BlsError:
 
 
 def compute_secret(material: bytes) -> bytes:
-    """KeyGen of the draft (section 2.3): a secret from at least 32 secret bytes.
+    """Return a secret made from at least 32 secret bytes by KeyGen of the draft (section 2.3).
 
     Raises:
-        BlsError: "bad-secret" where there are fewer.
+        BlsError: "bad-secret" if there are fewer.
     """
     if len(material) < SECRET_BYTES:
         raise BlsError("bad-secret", f"a BLS secret is made from at least {SECRET_BYTES} bytes, got {len(material)}")

@@ -1,4 +1,4 @@
-"""Which backend a process uses: the native one where it is installed, else the reference."""
+"""The choice of the backend: the native one if it is installed, else the reference."""
 
 import sys
 from functools import cache
@@ -8,10 +8,10 @@ from inos.primitives.bls.base import BlsBackend
 
 @cache
 def get_reference() -> BlsBackend:
-    """py_ecc: correct and slow; what the others are measured against.
+    """Return the py_ecc backend, which is slow; tests compare the other with it.
 
     Importing it raises the interpreter's recursion limit to 100,000, under which a few kilobytes of nested JSON from
-    anybody overflow the stack and end the process; so the limit is put back.
+    a client overflow the stack and end the process; so the limit is set back.
     """
     limit = sys.getrecursionlimit()
     from inos.primitives.bls.reference import ReferenceBls
@@ -22,7 +22,7 @@ def get_reference() -> BlsBackend:
 
 @cache
 def get_native() -> BlsBackend | None:
-    """arkworks, or None where its binding is not installed."""
+    """Return the arkworks backend, or None if its binding is not installed."""
     try:
         from inos.primitives.bls.native import NativeBls
     except ImportError:
@@ -31,5 +31,5 @@ def get_native() -> BlsBackend | None:
 
 
 def get_bls() -> BlsBackend:
-    """The fastest backend there is here; both give the same answers."""
+    """Return the fastest backend that is installed; both give the same answers."""
     return get_native() or get_reference()

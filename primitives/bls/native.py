@@ -1,6 +1,6 @@
 """The native backend: arkworks' BLS12-381 in Rust through py_arkworks_bls12381.
 
-Its decoder of points takes other spellings of infinity than the one, and other flags; so whatever is read is
+Its decoder of points accepts other encodings of infinity, and other flags; so each point that is read is
 encoded again and compared. It is not written to run in constant time: see the decision on the backends.
 """
 
@@ -20,7 +20,7 @@ from inos.primitives.bls.base import (
 )
 
 CACHED_KEYS: Final = 4096
-"""Checked points of keys, some 200 bytes each; committees vote with the same keys again and again."""
+"""So many checked keys are kept, some 200 bytes each: committees vote with the same keys again and again."""
 _GENERATOR: Final = G1Point()
 _MINUS_GENERATOR: Final = -G1Point()
 _NO_KEY: Final = G1Point.identity()
@@ -78,7 +78,7 @@ def _sign(secret: bytes, message: bytes, domain: bytes) -> bytes:
 
 
 def _is_signed(key: G1Point | None, message: bytes, signature: bytes, domain: bytes) -> bool:
-    """e(key, H(message)) == e(G, signature)."""
+    """Return True if e(key, H(message)) == e(G, signature)."""
     point = _read_signature(signature)
     if key is None or point is None:
         return False
@@ -87,7 +87,7 @@ def _is_signed(key: G1Point | None, message: bytes, signature: bytes, domain: by
 
 @lru_cache(maxsize=CACHED_KEYS)
 def _read_key(data: bytes) -> G1Point | None:
-    """The point, checked to be in the group and not infinity, or None."""
+    """Return the point if it is in the group and not infinity, else None."""
     if len(data) != KEY_BYTES:
         return None
     try:

@@ -1,4 +1,4 @@
-"""The reference: py_ecc, in plain Python. Half a second a pairing; a node works with it alone, slowly."""
+"""The reference backend: py_ecc in plain Python. A pairing takes half a second; a node works with it, slowly."""
 
 from collections.abc import Sequence
 
@@ -56,7 +56,7 @@ class ReferenceBls:
 
 
 def _is_signature(data: bytes) -> bool:
-    """Whether these are 96 bytes of a point of G2 other than infinity, in its one encoding."""
+    """Return True if these are 96 bytes of a point of G2 other than infinity, in its one encoding."""
     if len(data) != SIGNATURE_BYTES:
         return False
     try:

@@ -1,7 +1,7 @@
 """The kernels behind `inos.work.mine`, chosen by name.
 
-`base` is the interface, `numpy_backend` the reference that runs everywhere, `native` the C kernels,
-one backend each. `_BACKENDS` has the best first; "auto" is the first that can run here. A backend knows
+`base` is the interface, `numpy_backend` the reference, which runs everywhere, and `native` has the C kernels,
+one backend each. `_BACKENDS` lists the best first; "auto" is the first that can run here. A backend knows
 operands, noise and targets; it does not know seals, witnesses or blocks.
 """
 
@@ -33,30 +33,30 @@ _BACKENDS: Final[tuple[Backend, ...]] = (
     NumpyBackend(),
     NativeBackend("portable"),
 )
-"""Best first; plain C is slower than numpy's BLAS."""
+"""The best backend comes first; plain C is slower than numpy's BLAS."""
 
 
 class InvalidBackend(InosError):
-    """No backend of that name, or one that cannot run here."""
+    """There is no backend of that name, or it cannot run here."""
 
 
 class BackendInfo(Struct, frozen=True):
-    """One backend as shown to people."""
+    """One backend, as it is shown to a user."""
 
     name: str
     is_available: bool
     reason: str
-    """Why it is not available, or ""."""
+    """The reason why it is not available, or ""."""
 
 
 def list_backends() -> list[BackendInfo]:
-    """All backends, best first."""
+    """Return all backends, best first."""
     infos = [(backend.name, backend.get_obstacle()) for backend in _BACKENDS]
     return [BackendInfo(name, not obstacle, obstacle) for name, obstacle in infos]
 
 
 def get_backend(name: str) -> Backend:
-    """The backend of that name, or the best one that runs here for "auto".
+    """Return the backend of that name, or for "auto" the best one that can run here.
 
     Raises:
         InvalidBackend: "unknown-backend" or "backend-unavailable", naming those that can be used.

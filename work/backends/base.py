@@ -1,4 +1,4 @@
-"""What a backend is: the kernel that multiplies under noise and draws the tickets."""
+"""The interface of a backend, which multiplies under noise and draws the tickets."""
 
 import threading
 from collections.abc import Callable
@@ -11,42 +11,42 @@ from numpy.typing import NDArray
 from inos.work.matrices import Operand
 
 OnWin: TypeAlias = Callable[[int, int, int, bytes], None]
-"""Called with (i, j, p, digest) of every winning ticket, soon after it is drawn, from any thread."""
+"""It is called with (i, j, p, digest) of every winning ticket, soon after it is drawn, by any thread."""
 
 
 class Slice(Struct, frozen=True, eq=False):
-    """What one call of a backend multiplies: X strips [first, last) by all of W."""
+    """The input of one call of a backend: X strips [first, last) by all of W."""
 
     x: Operand
     w: Operand
     seed_x: bytes
     seed_w: bytes
     target: int
-    """A ticket wins whose digest, read big-endian, is at most this."""
+    """A ticket wins if its digest, read big-endian, is at most this."""
     first: int
     last: int
     threads: int
 
 
 class Drawn(Struct, frozen=True, eq=False):
-    """What came of it."""
+    """The outcome of one call of a backend."""
 
     product: NDArray[np.int32] | None
-    """Exact rows 16 * first .. min(16 * last, m) of X * W^T, or None where it was stopped."""
+    """Exact rows 16 * first .. min(16 * last, m) of X * W^T, or None if it was stopped."""
     tickets: int
-    """Tickets really drawn."""
+    """The number of tickets drawn."""
 
 
 class Backend(Protocol):
-    """One implementation. The numpy one is the reference: all others return the same, bit by bit."""
+    """One implementation. The numpy one is the reference: all others return the same bits."""
 
     name: str
 
     def get_obstacle(self) -> str:
-        """Why it cannot run on this machine, or "" where it can."""
+        """Return why it cannot run on this machine, or "" if it can."""
 
     def prepare(self, w: Operand, seed_w: bytes, *, threads: int, stop: threading.Event | None) -> Any:
-        """What is the same for all X under one anchor, to be handed to `multiply`. May raise `Stopped`."""
+        """Return what is the same for all X under one anchor, for `multiply`. It may raise `Stopped`."""
 
     def multiply(self, piece: Slice, prepared: Any, on_win: OnWin, stop: threading.Event | None) -> Drawn:
-        """Multiply one slice. Looks at `stop` at least every 20 ms; wins found until then are reported."""
+        """Multiply one slice. It looks at `stop` at least every 20 ms, and reports wins found until then."""

@@ -1,7 +1,7 @@
-"""Keeping numpy's OpenBLAS to one thread per product while this package runs threads of its own.
+"""Limits numpy's OpenBLAS to one thread per product while this package runs threads of its own.
 
-Two threads that each ask OpenBLAS for two more wait for one another: measured 60 instead of
-105 Gop/s on two cores. numpy has no call for it, so the one in its library is used where it exists.
+Two threads that each ask OpenBLAS for two more wait for one another: they reached 60 instead of
+105 Gop/s on two cores. numpy has no function for this, so the one in its library is used if it exists.
 """
 
 import ctypes
@@ -21,7 +21,7 @@ _state: Final = {"users": 0, "threads": 1}
 
 @cache
 def _find_calls() -> tuple[Callable[[], int], Callable[[int], Any]] | None:
-    """(get, set) the number of threads, or None where numpy was built on something else."""
+    """Return (get, set) of the number of threads, or None if numpy uses another BLAS."""
     with suppress(OSError, AttributeError):
         module: Any = np._core._multiarray_umath  # type: ignore[attr-defined]
         library = ctypes.CDLL(module.__file__)
@@ -36,13 +36,13 @@ def _find_calls() -> tuple[Callable[[], int], Callable[[int], Any]] | None:
 
 
 def is_controllable() -> bool:
-    """Whether the number of BLAS threads can be set here."""
+    """Return True if the number of BLAS threads can be set here."""
     return _find_calls() is not None
 
 
 @contextmanager
 def single_threaded_blas() -> Iterator[None]:
-    """One BLAS thread per product inside; what was before is put back when the last user leaves."""
+    """Allow one BLAS thread per product inside; the last user to leave restores the number."""
     calls = _find_calls()
     if calls is None:
         yield

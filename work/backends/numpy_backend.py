@@ -1,4 +1,4 @@
-"""The reference backend: float32 products of one step each, folded in int32, in tiles that fit a cache."""
+"""The reference backend: float32 products of one step each, folded in int32, by tiles that fit a cache."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ from inos.work.matrices import Operand
 from inos.work.stopping import Stopped, check_stop
 
 TILE: Final = 256
-"""Rows and columns of Y handled at once: 256 KiB of accumulators."""
+"""A tile has so many rows and columns of Y: 256 KiB of accumulators."""
 TASKS_PER_THREAD: Final = 2
 
 
@@ -31,7 +31,7 @@ class Task(NamedTuple):
 
 
 class NumpyBackend:
-    """Runs wherever numpy does. Noise, products and folds release the GIL, so threads help."""
+    """Runs wherever numpy does. Noise, products and folds release the GIL, so several threads are faster."""
 
     name = "numpy"
 
@@ -62,13 +62,13 @@ class NumpyBackend:
             try:
                 for future in [pool.submit(job.run_all, shared) for _ in range(workers)]:
                     future.result()
-            except BaseException:  # Ctrl-C too: the threads are to end before the pool is left
+            except BaseException:  # This includes Ctrl-C: the threads end before the pool is left.
                 job.is_given_up.set()
                 raise
 
 
 def plan_tasks(piece: Slice) -> list[Task]:
-    """One tile of X each, by all of W, or by parts of it where the tiles are too few for the threads."""
+    """Return tasks of one tile of X by all of W each, or by parts of W if there are fewer tiles than threads."""
     step = TILE // STRIP_ROWS
     tops = range(piece.first, piece.last, step)
     lefts = max(1, -(-piece.threads * TASKS_PER_THREAD // len(tops))) if piece.threads > 1 else 1
@@ -95,7 +95,7 @@ class _Job:
         self.tickets = 0
 
     def prepare(self) -> None:
-        """What all tasks share: the output and the column sums of W'."""
+        """Make what all tasks share: the output and the column sums of W'."""
         piece = self._piece
         self._x = NoisyX(piece.x, piece.seed_x, self._w.inverse)
         self._sums = self._w.compute_sums(piece.seed_x, self._x.inverse, self._stop)
@@ -104,7 +104,7 @@ class _Job:
         self.product: NDArray[np.int32] = np.empty((rows, piece.w.ref.rows), dtype=np.int32)
 
     def run_all(self, tasks: Iterator[Task]) -> None:
-        """Take tasks until none is left; several threads may take from one iterator."""
+        """Run tasks until none is left; several threads may share one iterator."""
         while True:
             with self._lock:
                 task = next(tasks, None)
@@ -153,7 +153,7 @@ class _Job:
             out += noisy
 
     def _peel(self, factor: NDArray[np.float64], top: int, left: int, right: int) -> None:
-        """Y = X'W'^T - X F^T - (64 + E) W'^T: both corrections as one product of depth 128, exact in float64."""
+        """Compute Y = X'W'^T - X F^T - (64 + E) W'^T, both corrections in one exact float64 product of depth 128."""
         out = self._get_part(top, factor.shape[0], left, right)
         rows = slice(left * STRIP_ROWS, right * STRIP_ROWS)
         other = np.concatenate([self._w.compute_rows(left, right), self._sums[rows]], axis=1, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Noisy operands made panel by panel, and the sums that peel the noise off (protocol, section 3, points 4 and 6)."""
+"""Noisy operands made panel by panel, and the sums that remove the noise (protocol, section 3, points 4 and 6)."""
 
 import threading
 from typing import Any, Final
@@ -15,23 +15,23 @@ STEPS: Final = PANEL_BYTES // STEP
 MAX_KEPT_BYTES: Final = 256 << 20
 """W' is kept whole up to this size, and made again for every tile of X above it."""
 PIECE: Final = 16
-"""Strips per piece of W while it is prepared: 256 KiB."""
+"""W is prepared by pieces of so many strips: 256 KiB."""
 
 
 def compute_columns(seed: bytes, panels: int) -> NDArray[np.intp]:
-    """P_b[c mod 64] for every column c of the padded matrix: panels x 1024."""
+    """Return P_b[c mod 64] for every column c of the padded matrix: panels x 1024."""
     return compute_permutations(seed, 0, panels * STEPS).reshape(panels, PANEL_BYTES)
 
 
 def compute_inverse(columns: NDArray[np.intp]) -> NDArray[np.intp]:
-    """For every step b and noise column q the column of the panel that q was added to: panels x 1024, q fastest."""
+    """Return for each step b and noise column q the panel's column to which q was added: panels x 1024, q fastest."""
     steps = columns.reshape(-1, STEPS, STEP)
     inverse = np.argsort(steps, axis=2) + STEP * np.arange(STEPS)[:, None]
     return inverse.reshape(-1, PANEL_BYTES)
 
 
 def cut_panel(array: NDArray[np.int8], first: int, last: int, panel: int) -> NDArray[np.int8]:
-    """Strips [first, last) of one panel, zero-padded: rows x 1024."""
+    """Return strips [first, last) of one panel, zero-padded: rows x 1024."""
     rows = (last - first) * STRIP_ROWS
     part = array[first * STRIP_ROWS : last * STRIP_ROWS, panel * PANEL_BYTES : (panel + 1) * PANEL_BYTES]
     if part.shape == (rows, PANEL_BYTES):
@@ -42,14 +42,14 @@ def cut_panel(array: NDArray[np.int8], first: int, last: int, panel: int) -> NDA
 
 
 def sum_columns(part: NDArray[Any], inverse: NDArray[np.intp]) -> NDArray[np.int32]:
-    """Columns that share a noise column added up: rows x 1024 to rows x 64."""
-    near = np.ascontiguousarray(part)  # gathering from rows 64 KiB apart costs ten times as much
+    """Add up columns that share a noise column: rows x 1024 become rows x 64."""
+    near = np.ascontiguousarray(part)  # Gathering from rows 64 KiB apart costs ten times as much.
     sums: NDArray[np.int32] = near[:, inverse].reshape(len(part), STEPS, STEP).sum(axis=1, dtype=np.int32)
     return sums
 
 
 def cut_steps(panel: NDArray[Any]) -> NDArray[np.float32]:
-    """rows x 1024 as float32 by steps, each contiguous: 16 x rows x 64."""
+    """Return rows x 1024 as float32 by steps, each contiguous: 16 x rows x 64."""
     steps = np.empty((STEPS, len(panel), STEP), dtype=np.float32)
     steps[:] = panel.reshape(len(panel), STEPS, STEP).transpose(1, 0, 2)
     return steps
@@ -69,15 +69,15 @@ class PreparedW:
             self._kept = self._make_all(stop)
 
     def compute_rows(self, first: int, last: int) -> NDArray[np.int8]:
-        """F_L of strips [first, last): rows x 64."""
+        """Return F_L of strips [first, last): rows x 64."""
         return compute_noise_w(self._seed, first * STRIP_ROWS, last * STRIP_ROWS)
 
     def compute_panel(self, first: int, last: int, panel: int) -> NDArray[np.float32]:
-        """W' of strips [first, last) by steps: 16 x rows x 64."""
+        """Return W' of strips [first, last) by steps: 16 x rows x 64."""
         return cut_steps(self._get_noisy(first, last, panel))
 
     def compute_sums(self, seed_x: bytes, inverse: NDArray[np.intp], stop: threading.Event | None) -> NDArray[np.int32]:
-        """Columns of W' that share a column of X's noise, added up: padded n x 64. Kept for the last X."""
+        """Return sums of columns of W' that share a column of X's noise: padded n x 64. It keeps the last X's."""
         kept = self._sums
         if kept is not None and kept[0] == seed_x:
             return kept[1]
@@ -101,7 +101,7 @@ class PreparedW:
         return noisy
 
     def _make_all(self, stop: threading.Event | None) -> NDArray[np.int8]:
-        # Panel by panel, so that a piece lies together: touching rows 64 KiB apart would fault in far more memory.
+        # It goes panel by panel, so that a piece is contiguous: rows 64 KiB apart would page in far more memory.
         kept = np.empty((self._w.panels, self._w.strips * STRIP_ROWS, PANEL_BYTES), dtype=np.int8)
         for first in range(0, self._w.strips, PIECE):
             last = min(first + PIECE, self._w.strips)
@@ -113,7 +113,7 @@ class PreparedW:
 
 
 class NoisyX:
-    """X under one seed; `inverse_w` are W's columns, that X's entries are added up by."""
+    """X under one seed. X's entries are added up by `inverse_w`, the columns of W's noise."""
 
     def __init__(self, x: Operand, seed_x: bytes, inverse_w: NDArray[np.intp]) -> None:
         self.x = x
@@ -127,7 +127,7 @@ class NoisyX:
 
 
 class TileX:
-    """Strips [first, last) of X: panels in order, and what accumulates for the peeling."""
+    """Strips [first, last) of X: its panels in order, and the sums that remove the noise."""
 
     def __init__(self, whole: NoisyX, first: int, last: int) -> None:
         self._whole = whole
@@ -137,11 +137,11 @@ class TileX:
         self._sums = np.zeros((len(rows), STEP), dtype=np.int32)
 
     def compute_panel(self, panel: int) -> NDArray[np.float32]:
-        """X' by steps, 16 x rows x 64; every panel is to be asked for once."""
+        """Return X' by steps, 16 x rows x 64; the caller asks for every panel once."""
         part = cut_panel(self._whole.x.array, self._first, self._last, panel)
         self._sums += sum_columns(part, self._whole.inverse_w[panel])
         return cut_steps(np.add(part, self._rows[:, self._whole.columns[panel]], dtype=np.int16))
 
     def get_factor(self) -> NDArray[np.float64]:
-        """[sums of X | 64 + E_L], rows x 128, once all panels were made."""
+        """Return [sums of X | 64 + E_L], rows x 128, once all panels were made."""
         return np.concatenate([self._sums, self._rows], axis=1, dtype=np.float64)

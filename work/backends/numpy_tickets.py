@@ -15,7 +15,7 @@ _STATE_BYTES: Final = 4 * STRIP_ROWS
 
 
 class Scratch:
-    """Memory of one thread, for tiles of up to `size` rows and columns: made once, it stays in the cache."""
+    """The memory of one thread, for tiles of up to `size` rows and columns. It is made once and stays in the cache."""
 
     def __init__(self, size: int) -> None:
         self._product = np.empty(size * size, dtype=np.float32)

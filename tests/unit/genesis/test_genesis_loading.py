@@ -223,7 +223,7 @@ def test_what_is_no_genesis_file(text: str, tmp_path: Path) -> None:
 
 def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
     text = json.dumps(_document()).replace('"spacing_ms": 2000', '"spacing_ms": 2000, "spacing_ms": 3000')
-    assert "'spacing_ms' stands there twice" in _error(tmp_path, text).message
+    assert "'spacing_ms' occurs twice" in _error(tmp_path, text).message
 
 
 def test_one_address_in_two_spellings_is_refused(tmp_path: Path) -> None:

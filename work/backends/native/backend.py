@@ -1,4 +1,4 @@
-"""The native backend: a slice in slabs of panels, each multiplied by threads that share out its strips."""
+"""The native backend: it cuts a slice into slabs of panels, and threads share the strips of each."""
 
 import threading
 from typing import Final
@@ -14,7 +14,7 @@ PREFIX: Final = "native-"
 
 
 class NativeBackend:
-    """One compiled kernel, under the name of what it needs: "native-avx2"."""
+    """One compiled kernel, named by the instructions that it needs: "native-avx2"."""
 
     def __init__(self, kernel_name: str) -> None:
         self._kernel_name = kernel_name
@@ -33,7 +33,7 @@ class NativeBackend:
         return self._run(Job(self._get_kernel(), piece, prepared, on_win), stop)
 
     def multiply_bare(self, piece: Slice) -> Drawn:
-        """The same without noise, fold, hashes and peeling, for benchmarks: what mining is measured against.
+        """Do the same without noise, folds and hashes, for benchmarks that compare mining with it.
 
         Its product is that of W and X + 64, whose bytes are the unsigned ones the kernels multiply.
         """

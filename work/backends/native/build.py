@@ -1,7 +1,7 @@
-"""How the kernels are compiled when the package is installed: `setup.py` hands `ffi` to cffi.
+"""The compilation of the kernels when the package is installed: `setup.py` passes `ffi` to cffi.
 
 No processor flag is set here: each C file names its own, so that one build serves every machine. Where
-no compiler is found the install goes on without (`optional`), and the numpy backend serves.
+no compiler is found the installation continues without them (`optional`), and the numpy backend is used.
 """
 
 from pathlib import Path
@@ -9,7 +9,7 @@ from pathlib import Path
 from cffi import FFI
 
 _SOURCES = "inos/work/backends/native/csrc"
-"""Relative to the root of the repository, where builds run."""
+"""The path is relative to the root of the repository, where builds run."""
 
 _names = sorted(path.name for path in Path(_SOURCES).glob("*.c"))
 

@@ -12,13 +12,13 @@ from inos.work.backends.native.running import Flag, get_default_threads, run_all
 
 VECTORS: Final = 16
 PIECE: Final = 1 << 20
-"""Bytes of operands and product that a thread is worth waking for."""
+"""A thread is started for at least so many bytes of operands and product."""
 
 
 def check_natively(
     x: NDArray[Any], w: NDArray[Any], y: NDArray[Any], vectors: NDArray[np.uint8], kernel: Kernel | None = None
 ) -> bool | None:
-    """Whether Y R = X (W^T R), or None where no kernel can say.
+    """Return True if Y R = X (W^T R), or None if no kernel can check it.
 
     Args:
         x: int8, m x k; w: int8, n x k; y: int32, m x n; vectors: R, n x 16 bytes.

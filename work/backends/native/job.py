@@ -18,11 +18,11 @@ from inos.work.backends.native.prepared import KeptW, PreparedW, draw_permutatio
 from inos.work.backends.native.running import Flag, run_all
 
 WIN_WORDS = 11
-"""i, j, p, and the digest's 8 words."""
+"""A win has i, j, p, and the digest's 8 words."""
 
 
 class Job:
-    """Slabs, and blocks of the kept side, one after the other; in each, threads write disjoint parts of the product."""
+    """Runs slabs, and blocks of the kept side, in turn; in each, threads write disjoint parts of the product."""
 
     def __init__(
         self, kernel: Kernel, piece: Slice, prepared: PreparedW, on_win: OnWin, *, is_bare: bool = False
@@ -42,11 +42,11 @@ class Job:
 
     @property
     def tickets(self) -> int:
-        """Drawn so far."""
+        """Return the number of tickets drawn so far."""
         return sum(worker.state.tickets for worker in self._workers)
 
     def run(self, stop: threading.Event | None) -> None:
-        """Multiply all. Raises `Stopped`."""
+        """Multiply everything. It raises `Stopped` if it is stopped."""
         with self._open_rooms():
             if self._kept is None:
                 self._run_blocks(stop)
@@ -70,7 +70,7 @@ class Job:
                     self._multiply(stop)
 
     def _prepare_kept(self, kept: KeptW, stop: threading.Event | None) -> list[NDArray[np.uint8]]:
-        """Pack W', unless it is, and make its sums under X's noise; what other threads still read is left alone."""
+        """Pack W' unless it is packed, and make its sums under X's noise, in memory that no other thread reads."""
         if not (kept.is_packed and kept.seed_x == self._piece.seed_x):
             peels = [np.empty_like(peel) for peel in kept.peels] if kept.is_packed else kept.peels
             self._slab.is_packed = kept.is_packed
@@ -133,7 +133,7 @@ class Job:
 
 
 class _Worker:
-    """What one thread works in: the streamed side's tile, accumulators, places for wins."""
+    """The memory of one thread: the streamed side's tile, accumulators, and room for wins."""
 
     def __init__(self, ffi: Any, arrays: list[NDArray[np.uint8]]) -> None:
         packed, peel, scratch, self.wins = arrays

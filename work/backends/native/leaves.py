@@ -1,4 +1,4 @@
-"""Hashes of an operand's strips and of the tree above them, by the kernels."""
+"""Hashes of an operand's strips and of the tree over them, by the kernels."""
 
 import threading
 from typing import Any, Final
@@ -13,14 +13,14 @@ from inos.work.backends.native.running import Flag, get_default_threads, run_all
 
 HASH_BYTES: Final = 32
 STRIPS_PER_THREAD: Final = 8
-"""A thread is not worth waking for less: 128 KiB of each panel."""
+"""A thread is not started for fewer strips: 128 KiB of each panel."""
 
 
 def hash_leaves(array: NDArray[Any], stop: threading.Event | None) -> bytearray | None:
-    """The leaves of an int8 matrix, 32 bytes each, one after the other.
+    """Return the leaves of an int8 matrix, 32 bytes each, one after the other.
 
-    None where there are no kernels for it: not compiled, a matrix that is not contiguous, or one with
-    an entry out of range, which the caller is to name. Raises `Stopped`.
+    It returns None if no kernel can hash it: none is compiled, the matrix is not contiguous, or it has
+    an entry out of range, which the caller is to name. It raises `Stopped` if it is stopped.
     """
     loaded, kernel = load(), find_best()
     if loaded is None or kernel is None or not array.flags.c_contiguous:
@@ -39,7 +39,7 @@ def hash_leaves(array: NDArray[Any], stop: threading.Event | None) -> bytearray 
 
 
 def hash_parents(nodes: bytearray) -> bytearray | None:
-    """The level of the tree above these, an odd last node carried up; None where there are no kernels."""
+    """Return the level of the tree above these nodes, an odd last node carried up; None if there are no kernels."""
     loaded, kernel = load(), find_best()
     if loaded is None or kernel is None:
         return None

@@ -1,4 +1,4 @@
-"""The compiled kernels, or why there are none."""
+"""The compiled kernels, or the reason why there are none."""
 
 import shutil
 import sysconfig
@@ -17,7 +17,7 @@ KERNELS: Final[dict[str, str]] = {
     "dotprod": "a 64-bit Arm processor with dotprod",
     "portable": "any little-endian processor",
 }
-"""Every kernel, best first, and what it needs."""
+"""Every kernel, the best first, and the instructions that it needs."""
 
 
 class Kernel(Struct, frozen=True, eq=False):
@@ -26,12 +26,12 @@ class Kernel(Struct, frozen=True, eq=False):
     name: str
     number: int
     x_scale: int
-    """Bytes of packed X per byte of X."""
+    """The bytes of packed X per byte of X."""
 
 
 @cache
 def load() -> tuple[Any, Any] | None:
-    """(ffi, lib) of the compiled extension, or None where the package was installed without it."""
+    """Return (ffi, lib) of the compiled extension, or None if the package was installed without it."""
     try:
         from inos.work.backends.native import _kernels  # type: ignore[attr-defined,unused-ignore]
     except ImportError:
@@ -41,7 +41,7 @@ def load() -> tuple[Any, Any] | None:
 
 @cache
 def find_kernels() -> dict[str, Kernel]:
-    """Kernels that were compiled in and that this processor can run, best first."""
+    """Return the compiled kernels that this processor can run, best first."""
     loaded = load()
     if loaded is None:
         return {}
@@ -55,13 +55,13 @@ def find_kernels() -> dict[str, Kernel]:
 
 @cache
 def find_best() -> Kernel | None:
-    """The best kernel that can run here, if it beats numpy: plain C does not."""
+    """Return the best kernel that can run here and is faster than numpy, which plain C is not."""
     return next((kernel for name, kernel in find_kernels().items() if name != "portable"), None)
 
 
 @cache
 def find_obstacle(name: str) -> str:
-    """Why kernel `name` cannot run here, or ""."""
+    """Return why kernel `name` cannot run here, or ""."""
     loaded = load()
     if loaded is None:
         return describe_missing_build()
@@ -71,7 +71,7 @@ def find_obstacle(name: str) -> str:
 
 
 def describe_missing_build() -> str:
-    """What was missing when the package was installed, as far as it is missing still."""
+    """Describe what was missing when the package was installed, if it is still missing."""
     compiler = (sysconfig.get_config_var("CC") or "cc").split()[0]
     missing = []
     if shutil.which(compiler) is None and shutil.which("cc") is None:

@@ -1,4 +1,4 @@
-"""Memory for the kernels, some of it kept from call to call: clearing new pages costs as much as packing into them."""
+"""Memory for the kernels. Some is kept between calls, since clearing new pages costs as much as packing into them."""
 
 import threading
 from collections.abc import Iterator
@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 LINE: Final = 64
 MAX_KEPT_BYTES: Final = 24 << 20
-"""What waits for the next call, in all."""
+"""So many bytes are kept for the next call, in all."""
 
 _lock = threading.Lock()
 _kept: list[NDArray[np.uint8]] = []
 
 
 def allocate(count: int) -> NDArray[np.uint8]:
-    """`count` bytes on a cache line of their own: a load across two lines costs twice."""
+    """Return `count` bytes that begin a cache line: a load across two lines costs twice as much."""
     memory = np.empty(count + LINE, dtype=np.uint8)
     start = -memory.ctypes.data % LINE
     return memory[start : start + count]
@@ -25,7 +25,7 @@ def allocate(count: int) -> NDArray[np.uint8]:
 
 @contextmanager
 def borrow(counts: list[int]) -> Iterator[list[NDArray[np.uint8]]]:
-    """The same, of memory that was used before where there is some of about the size."""
+    """Lend arrays of these sizes, in memory that was used before if some of about the size is kept."""
     with _lock:
         arrays = [_take(count) for count in counts]
     try:
@@ -45,5 +45,5 @@ def _take(count: int) -> NDArray[np.uint8]:
 
 
 def cast(ffi: Any, kind: str, array: NDArray[Any]) -> Any:
-    """A C pointer to an array, which keeps nothing alive."""
+    """Return a C pointer to an array. It does not keep the array alive."""
     return ffi.cast(kind, array.ctypes.data)

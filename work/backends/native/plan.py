@@ -1,4 +1,4 @@
-"""How a slice is cut, so that what is packed stays in the caches and within a quarter of operands and product."""
+"""The plan of a slice: packed data stays in the caches, and within a quarter of operands and product."""
 
 from functools import lru_cache
 from itertools import pairwise, product
@@ -8,24 +8,24 @@ from inos.primitives.matrices import STRIP_BYTES
 from inos.work.backends.base import Slice
 
 MAX_SLAB_PANELS: Final = 16
-"""Sums of columns that share a noise column fit int16 for so many panels."""
+"""For so many panels, sums of columns that share a noise column fit int16."""
 MAX_BLOCK_BYTES: Final = 17 << 20
-"""More than this does not stay in the third cache, and new memory costs time to clear."""
+"""A larger block does not stay in the third cache, and new memory takes time to clear."""
 PEEL_BYTES: Final = 4096
-"""One side of the peeling of one strip."""
+"""The removal of noise takes so much memory for one side of one strip."""
 TICKET_BYTES: Final = 1024
-"""Accumulators of one ticket."""
+"""The accumulators of one ticket take so much memory."""
 WIN_BYTES: Final = 44
 TILE: Final = 16
-"""Strips of the kept side in a tile: what is streamed is read once for all of them."""
+"""A tile has so many strips of the kept side: the streamed side is read once for all of them."""
 TILES: Final = {16: 0.0, 8: 0.03, 4: 0.1}
-"""Strips of the streamed side in a tile, and by how much a product is slower with so many."""
+"""These numbers of strips of the streamed side may be in a tile; the value is by how much a product is slower."""
 PEELING: Final = 0.25
-"""What peeling costs of a product of one panel."""
+"""The removal of noise costs this part of a product of one panel."""
 PACKING: Final = 3.0
-"""What packing a strip costs of its product with another."""
+"""Packing a strip costs so many times its product with another."""
 FLOOR_BYTES: Final = 2 << 20
-"""What a product may take however small it is."""
+"""Every product may take so much memory, however small it is."""
 
 
 class Plan(NamedTuple):
@@ -39,7 +39,7 @@ class Plan(NamedTuple):
 
 
 def cut(count: int, most: int) -> tuple[tuple[int, int], ...]:
-    """[first, last) of parts of nearly the same size, `most` at most."""
+    """Return [first, last) of parts of nearly the same size, each at most `most`."""
     parts = -(-count // most)
     return tuple(pairwise(count * at // parts for at in range(parts + 1)))
 

@@ -17,7 +17,7 @@ MAX_THREADS: Final = 256
 
 
 def get_default_threads() -> int:
-    """Processors this process may use."""
+    """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
