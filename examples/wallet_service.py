@@ -44,7 +44,9 @@ class Service:
 
     async def read_order(self, order: int) -> dict[str, Any]:
         """Return the state of the payment: waiting, seen (not deep enough yet) or paid."""
-        wanted, address = self._amounts[order], await self._get_address(order)
+        network = await self._client.get_network()
+        wanted = self._amounts[order] - network.params.account_fee  # burned by the first payment to a new address
+        address = await self._get_address(order)
         head = await self._client.head()
         history = await self._client.call("state_getHistory", {"address": address, "limit": 100})
         seen = deep = 0

@@ -49,7 +49,7 @@ async def test_the_wallet_service_sees_orders_paid(inos_devnet: TestChain) -> No
             assert (await ask("GET", "/orders/0"))[1]["state"] == "seen"
             await customer.transfer(inos_devnet.accounts[1].address, "1")  # one block more
         assert (await ask("GET", "/orders/0"))[1] == {
-            "order": 0, "state": "paid", "address": order["address"], "received": "1.5",
+            "order": 0, "state": "paid", "address": order["address"], "received": "1.4999",
         }  # fmt: skip
         assert (await ask("GET", "/orders/1"))[1]["state"] == "waiting"
         assert [(await ask(*wrong))[0] for wrong in (("GET", "/orders/7"), ("GET", "/orders/x"))] == [404, 404]
@@ -64,7 +64,7 @@ def test_the_bot_turns_pairs_of_files_into_products(inos_devnet: TestChain, tmp_
     np.save(tmp_path / "lonely.x.npy", np.ones((2, 2), np.int8))
     (tmp_path / "phrase").write_text(PHRASE)
     command = [sys.executable, str(EXAMPLES / "job_bot.py"), "--rpc", inos_devnet.url, "--once"]
-    command += ["--phrase-file", str(tmp_path / "phrase"), "--most", "0.1", str(tmp_path)]
+    command += ["--phrase-file", str(tmp_path / "phrase"), "--most", "20", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     x, w, y = (np.load(tmp_path / f"small.{part}.npy").astype(np.int64) for part in "xwy")

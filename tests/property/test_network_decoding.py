@@ -31,9 +31,7 @@ from inos.primitives.matrices import STRIP_BYTES, Witness
 ids = st.binary(min_size=32, max_size=32)
 u32 = st.integers(0, 2**32 - 1)
 u64 = st.integers(0, 2**64 - 1)
-headers = st.builds(
-    Header, u32, u32, u64, ids, u64, ids, ids, ids, st.binary(min_size=20, max_size=20), st.booleans(), u64, st.none()
-)
+headers = st.builds(Header, u32, u32, u64, ids, u64, ids, ids, ids, st.binary(min_size=20, max_size=20), u64, st.none())
 witnesses = st.just(Witness(bytes(STRIP_BYTES), (), bytes(STRIP_BYTES), ()))
 contacts = st.builds(Contact, ids, st.text("0123456789abcdef.:", min_size=2, max_size=45), st.integers(1, 65_535))
 hosts = st.text(st.characters(max_codepoint=127), min_size=2, max_size=45)

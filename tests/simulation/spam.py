@@ -45,7 +45,7 @@ class Sender:
         return sign_transaction(self.key.secret, self._chain_id, self._nonce - 1, fee, tx.payload)
 
     def _sign(self, fee: int) -> Transaction:
-        return sign_transaction(self.key.secret, self._chain_id, self._nonce, fee, Transfer(bytes(20), 1))
+        return sign_transaction(self.key.secret, self._chain_id, self._nonce, fee, Transfer(self.key.address, 1))
 
     def undo(self) -> None:
         """The last one was not taken."""

@@ -94,6 +94,9 @@ class FakeLedger:
         self.chain = [GENESIS_ID]
         self.best = GENESIS_ID
 
+    def draw_work_sample(self, count: int, rng: object) -> None:
+        """There is nothing to sample: the fake's chains are short."""
+
     @staticmethod
     def _view(header: Header) -> SimpleNamespace:
         return SimpleNamespace(id=compute_block_id(header), header=header, weight=header.height)

@@ -55,7 +55,7 @@ def test_withholding_pays_below_a_third_only_where_others_follow() -> None:
     assert run_withholding(0.4, 300_000, follow=0.0, seed=3).share > 0.4
 
 
-@pytest.mark.parametrize("power", [0.01, 0.1, 0.3, 0.45])
+@pytest.mark.parametrize("power", [0.01, 0.1, 0.3])
 def test_undercutting_a_rich_block_loses(power: float) -> None:
     undercut, honest = run_undercutting(power, 300_000, rich=2.0, seed=5)
     assert undercut < honest

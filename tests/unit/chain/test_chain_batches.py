@@ -223,12 +223,12 @@ def test_past_states_and_readers_are_read_in_the_order_of_keys(tmp_path: Path):
     for n in range(3):
         branch.grow(branch.sign(ALICE, make_post(1, deadline=19 - n, max_burn=10**6)))
     give(ledger, branch.blocks)
-    read = [list(reader.iterate(bytes([Kind.DEADLINE]))) for reader in (ledger.state, ledger.get_past(1))]
+    read = [list(reader.iterate(bytes([Kind.DEADLINE]))) for reader in (ledger.view.state, ledger.view.get_past(1))]
     heights = [[parse_queue_key(key)[0] for key, _ in found] for found in read]
     assert heights == [[18, 19, 20], [20]]
     first = read[0][1][0]
-    assert list(ledger.state.iterate(bytes([Kind.DEADLINE]), first)) == read[0][1:]
-    assert list(StateView(Records(dict(ledger.iterate_records()))).iterate(bytes([Kind.DEADLINE]))) == read[0]
+    assert list(ledger.view.state.iterate(bytes([Kind.DEADLINE]), first)) == read[0][1:]
+    assert list(StateView(Records(dict(ledger.view.iterate_records()))).iterate(bytes([Kind.DEADLINE]))) == read[0]
     ledger.close()
 
 

@@ -50,7 +50,7 @@ ID = b"\x05" * 32
 def make_step() -> Step:
     checkpoint = Checkpoint(2**40, ID)
     link, proof = Link(checkpoint, checkpoint), StateProof((ID,) * 64)
-    members = (Member(bytes(20), bytes(48), 2**64 - 1),) * 128
+    members = (Member(bytes(20), bytes(48), 2**64 - 1, 2**64 - 1),) * 128
     aggregate = Aggregate(link, bytes(16), bytes(96))
     finality = Finality(checkpoint, checkpoint, (Ballot(link, 2**40),) * 2, (2**40,) * 34)
     return Step(GENESIS, aggregate, 2**40, Committee(members), proof, finality, proof)

@@ -44,7 +44,7 @@ class Town:
     """Nodes by number; node n lives at 20.n.0.1, so that each is a network group of its own."""
 
     def __init__(self, clock=None):
-        self.clock = clock
+        self.clock = clock or SystemClock()
         self.network = MemoryNetwork()
         self.nodes = {}
 
