@@ -125,7 +125,7 @@ def test_histories_sum_up_to_balances_also_after_reorganisations() -> None:
     for seed in range(4):
         reasons += run(seed, 26, payloads)
     assert set(reasons) >= set(Reason) - ELSEWHERE, set(Reason) - ELSEWHERE - set(reasons)
-    assert payloads >= set(get_args(Payload)) - {Dispute, JuryVote, JuryReveal}
+    assert payloads >= set(get_args(Payload)) - {Dispute, JuryVote, JuryReveal, WithdrawBond}
 
 
 @settings(max_examples=15, deadline=None)
