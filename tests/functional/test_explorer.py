@@ -209,7 +209,7 @@ async def check_search(page: Page, url: str, node: RunningNode, job: str) -> Non
     await search(page, "ab" * 32)
     await page.wait("document.getElementById('main').dataset.page === 'search'")
     await page.open(f"{url}#/account/{address}")
-    await page.wait("document.querySelectorAll('.chart').length === 2")
+    await page.wait("document.querySelectorAll('.chart').length === 1")
 
 
 async def search(page: Page, text: str) -> None:

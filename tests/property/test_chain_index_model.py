@@ -82,7 +82,7 @@ class Chain:
                 self.index.set_invalid(entry, "bad-state-root", "by lot")
                 return
             if fate < 0.15:
-                self.index.set_held(entry)
+                self.index.set_held(entry, lacks_matrices=False)
                 return
             self.index.set_active(entry)
             self.sound.add(entry)

@@ -83,9 +83,9 @@ async def test_a_report_that_came_too_late_holds_nothing_up(quick, tmp_path: Pat
         await core.votes.add(Vote(link, voter.key, signature))
     (evidence,) = core.votes.pool.get_evidence()
     reporter = Reporter(core, quick.worker.secret, Random(1))
-    await reporter._see_to(evidence)
+    await reporter._report_if_due(evidence)
     quick.clock.now += 10_000
-    await reporter._see_to(evidence)
+    await reporter._report_if_due(evidence)
     (late,) = core.mempool.list_ids()
     after = quick.sign(quick.worker, 1, Transfer(quick.alice.address, 5))
     await core.transactions.add(after)
@@ -95,7 +95,7 @@ async def test_a_report_that_came_too_late_holds_nothing_up(quick, tmp_path: Pat
     await grow(quick, core, None, 11)
     assert core.ledger.state.get_voter(quick.alice.address) is None
     assert core.mempool.list_ids() == [compute_tx_id(after)]
-    await reporter._see_to(evidence)
+    await reporter._report_if_due(evidence)
     await grow(quick, core, None, 12)
     assert not core.mempool.list_ids()
     assert core.ledger.state.get_account(quick.worker.address).nonce == 2

@@ -10,7 +10,6 @@ import pytest
 from inos.consensus.state import compute_reputation
 from inos.primitives.transactions import ClaimJob, JobMode, PostJob, sign_transaction
 from inos.primitives.units import Height, JobId, Nano, TxId
-from inos.rpc.methods.state.replay import replay_reputation
 from inos.wallet.addresses import encode_address
 from inos.wallet.keys import make_key
 from support.fake_node import FEE, WORKER, FakeNode
@@ -69,9 +68,3 @@ async def test_the_points_lead_to_the_values_in_the_state(node: FakeNode, ask: A
     assert heights == sorted(set(heights))
     values = [int(point["reputation"]) for point in found["points"]]
     assert any(later < before for before, later in pairwise(values)), "the lapse is not seen"
-
-
-async def test_an_incomplete_history_says_so(node: FakeNode) -> None:
-    node.mine()
-    node.ledger.history.clear()
-    assert replay_reputation(node, WORKER.address)[1] is False
