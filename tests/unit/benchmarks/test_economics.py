@@ -61,6 +61,11 @@ def test_undercutting_a_rich_block_loses(power: float) -> None:
     assert undercut < honest
 
 
+def test_undercutting_pays_a_percent_to_nearly_half_of_the_hash_rate() -> None:
+    undercut, honest = run_undercutting(0.45, 300_000, rich=2.0, seed=5)
+    assert honest < undercut < 1.02 * honest
+
+
 def test_a_third_of_the_committee_costs_a_quarter_of_a_half_life_on_a_chain_of_one() -> None:
     half_life = PARAMS.reputation_half_life
     assert compute_third(PARAMS, half_life) == pytest.approx(half_life / 4)

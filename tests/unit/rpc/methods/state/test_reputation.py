@@ -68,3 +68,12 @@ async def test_the_points_lead_to_the_values_in_the_state(node: FakeNode, ask: A
     assert heights == sorted(set(heights))
     values = [int(point["reputation"]) for point in found["points"]]
     assert any(later < before for before, later in pairwise(values)), "the lapse is not seen"
+
+
+async def test_an_incomplete_history_says_so(node: FakeNode, ask: Ask) -> None:
+    await post(node)
+    node.work_jobs()
+    node.mine()
+    node.ledger.history.clear()
+    found = await ask("state_getReputationHistory", encode_address(node.network.hrp, WORKER.address))
+    assert found["is_complete"] is False
