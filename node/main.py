@@ -8,10 +8,9 @@ from typing import Final
 from inos.node.logs import configure_logs
 from inos.node.node import Node, open_node
 from inos.node.settings import NodeSettings
+from inos.node.variables import PARENT_VARIABLE
 from inos.wallet.addresses import encode_address
 
-PARENT_VARIABLE: Final = "INOS_PARENT_PID"
-"""A program that starts nodes sets this variable; a node stops when that program ends."""
 PARENT_POLL_S: Final = 1.0
 
 

@@ -19,6 +19,7 @@ from typing import Final
 from msgspec import Struct
 
 from inos.core.errors import NodeError
+from inos.node.variables import ENV_PREFIX, PARENT_VARIABLE
 
 READY_SECONDS: Final = 60.0
 """A node is ready within two seconds on an idle machine; the rest is for a busy one."""
@@ -134,8 +135,16 @@ async def _spawn(spec: NodeSpec, peers: Sequence[str], log_path: Path) -> asynci
             stderr=log,
             # Ctrl-C in the terminal reaches the parent alone, which then stops the nodes in order.
             start_new_session=True,
-            env=os.environ | {"INOS_PARENT_PID": str(os.getpid()), **ONE_THREAD},
+            env=make_child_environment() | {PARENT_VARIABLE: str(os.getpid()), **ONE_THREAD},
         )
+
+
+def make_child_environment() -> dict[str, str]:
+    """Return this process's environment without INOS_*: a child is configured by its command line alone.
+
+    Otherwise the settings that a user exported for another node would move a devnet to another chain or port.
+    """
+    return {name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)}
 
 
 def _is_locked(data_dir: Path) -> bool:

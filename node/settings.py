@@ -12,9 +12,9 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 from inos.core.errors import NodeError
 from inos.miner.settings import DEFAULT_MAX_JOB_BYTES, Purpose
 from inos.network.endpoints import is_acceptable, split_endpoint
+from inos.node.variables import ENV_PREFIX
 from inos.rpc.server.http import DEFAULT_BODY_LIMIT
 
-ENV_PREFIX: Final = "INOS_"
 CONFIG_NAME: Final = "config.toml"
 DEFAULT_HOME: Final = Path("~/.inos")
 DEFAULT_RPC_PORT: Final = 8645
@@ -45,6 +45,7 @@ class NodeSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, extra="forbid", frozen=True)
     file_values: ClassVar[Mapping[str, Any]] = {}
+    reads_environment: ClassVar[bool] = True
 
     network: str = "devnet"
     """Names a preset or a genesis file."""
@@ -182,7 +183,8 @@ class NodeSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, _FileSource(settings_cls)
+        middle = (env_settings,) if getattr(settings_cls, "reads_environment", True) else ()
+        return init_settings, *middle, _FileSource(settings_cls)
 
 
 class _FileSource(PydanticBaseSettingsSource):
@@ -196,25 +198,34 @@ class _FileSource(PydanticBaseSettingsSource):
         return dict(getattr(self.settings_cls, "file_values", {}))
 
 
-def load_settings(flags: Mapping[str, Any], config: Path | None = None) -> NodeSettings:
+def load_settings(
+    flags: Mapping[str, Any], config: Path | None = None, *, reads_environment: bool = True
+) -> NodeSettings:
     """Read settings from flags (None is not given), the environment and the file.
 
     Args:
         config: the TOML file; without it <data-dir>/config.toml, if there is one.
+        reads_environment: False for a node that the user's INOS_* must not change, such as that of a test.
 
     Raises:
         NodeError: "bad-setting", naming the setting and where it is wrong.
     """
     given = {name: value for name, value in flags.items() if value is not None}
-    path = config or _build(given, {}, None).data_dir / CONFIG_NAME
+    is_read = reads_environment
+    path = config or _build(given, {}, None, reads_environment=is_read).data_dir / CONFIG_NAME
     if config is None and not path.exists():
-        return _build(given, {}, None)
-    return _build(given, _read_config(path), path)
+        return _build(given, {}, None, reads_environment=is_read)
+    return _build(given, _read_config(path), path, reads_environment=is_read)
 
 
-def _build(flags: Mapping[str, Any], values: Mapping[str, Any], path: Path | None) -> NodeSettings:
+def _build(
+    flags: Mapping[str, Any], values: Mapping[str, Any], path: Path | None, *, reads_environment: bool
+) -> NodeSettings:
+    is_read = reads_environment
+
     class Settings(NodeSettings):
         file_values: ClassVar[Mapping[str, Any]] = values
+        reads_environment: ClassVar[bool] = is_read
 
     try:
         return Settings(**flags)

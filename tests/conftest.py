@@ -12,6 +12,11 @@ from hypothesis import settings
 from support.bare_names import refuse_bare_names
 
 refuse_bare_names()
+OWN_VARIABLES = ("INOS_TEST_SEED", "INOS_RECORD", "INOS_FINALITY_SEEDS")
+"""The suite's own settings. All others of the developer's INOS_* would configure the nodes and commands it starts."""
+for name in [name for name in os.environ if name.startswith("INOS_") and name not in OWN_VARIABLES]:
+    del os.environ[name]
+
 settings.register_profile("inos", deadline=None, print_blob=True)
 settings.load_profile("inos")
 

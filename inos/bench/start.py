@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from inos.bench.timing import time_median
 from inos.client.client import Client
-from inos.node.process import NodeSpec, start_node, stop_process
+from inos.node.process import NodeSpec, make_child_environment, start_node, stop_process
 
 TEST_CHAIN: Final = """
 import time
@@ -66,7 +66,7 @@ def _start_node() -> float:
 
 def _run(*arguments: str) -> str:
     command = [sys.executable, "-P", *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return subprocess.run(command, check=True, capture_output=True, text=True, env=make_child_environment()).stdout
 
 
 def describe_starts(rows: list[StartRow]) -> list[str]:

@@ -33,7 +33,7 @@ def command(
     from inos.top.board import Board
 
     node = find_remote(rpc, token_file, data_dir)
-    board = Board(node.url)
+    board = Board(node.url, has_token=node.token is not None)
     try:
         asyncio.run(_run(board, node, is_once=once or json_, is_quiet=json_))
     except KeyboardInterrupt:
@@ -63,7 +63,10 @@ async def _run(board: "Board", node: Remote, *, is_once: bool, is_quiet: bool) -
 
 @contextlib.contextmanager
 def _screen(board: "Board", *, is_once: bool, is_quiet: bool) -> Iterator[Callable[[], Any]]:
-    """Yield what draws a frame: a live screen on a terminal, a line for every change elsewhere, nothing with --json."""
+    """Yield what draws a frame: a live screen on a terminal, a line for every change elsewhere, nothing with --json.
+
+    A line is printed only once everything was received: it may be read by a program, and half of a board misleads it.
+    """
     if is_quiet:
         yield lambda: None
         return
@@ -79,4 +82,4 @@ def _screen(board: "Board", *, is_once: bool, is_quiet: bool) -> Iterator[Callab
         with Live(console=console, auto_refresh=False, screen=True) as live:
             yield lambda: live.update(render(board), refresh=True)
     else:
-        yield lambda: print(render_line(board), flush=True)
+        yield lambda: print(render_line(board), flush=True) if board.is_whole or board.problem else None

@@ -86,5 +86,5 @@ async def open_instant_node(
         "peers": (),
         "seeds": (),
     }
-    async with open_node(load_settings(flags), clock) as node:
+    async with open_node(load_settings(flags, reads_environment=False), clock) as node:
         yield InstantNode(node, clock, keys, switches)

@@ -24,25 +24,30 @@ class Earnings:
     """Subsidies and fees of blocks."""
     jobs: int = 0
     """Rewards of jobs."""
-    balance: int = 0
-    reputation: int = 0
+    balance: int | None = None
+    reputation: int | None = None
 
 
 @dataclass
 class Board:
-    """Everything that is shown. `miner` is None where the node has none, or its token was not given."""
+    """Everything that is shown; None is what is not known yet.
+
+    `miner` is also None where the node has none, or its token was not given.
+    """
 
     url: str
     network: str = ""
-    peers: int = 0
-    pool: int = 0
-    final_height: int = 0
+    peers: int | None = None
+    pool: int | None = None
+    final_height: int | None = None
     blocks: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=WINDOW_BLOCKS))
     """Summaries, newest last."""
     miner: dict[str, Any] | None = None
     earnings: Earnings = field(default_factory=Earnings)
     jobs_seen: dict[str, int] = field(default_factory=dict)
     """Events of jobs since the board was opened, counted by kind."""
+    has_token: bool = False
+    """Whether the node may be asked for its miner."""
     is_whole: bool = False
     """Whether everything was received once."""
     problem: str = ""
@@ -75,31 +80,38 @@ class Board:
         return self.blocks[-1] if self.blocks else None
 
     @property
-    def height(self) -> int:
-        return 0 if self.tip is None else int(self.tip["height"])
+    def height(self) -> int | None:
+        return None if self.tip is None else int(self.tip["height"])
 
     @property
-    def chain_rate(self) -> float:
+    def miner_rate(self) -> float | None:
+        """Return tickets per second of the node's miner."""
+        return None if self.miner is None else float(self.miner["tickets_per_second"])
+
+    @property
+    def chain_rate(self) -> float | None:
         """Return tickets per second of the whole network, from the blocks of the window."""
         timed = [block for block in self.blocks if block["height"] > 1 and block["weight"] is not None]
         seconds = sum(block["spacing_ms"] for block in timed) / 1000
-        return sum(int(block["weight"]) for block in timed) / seconds if seconds > 0 else 0.0
+        return sum(int(block["weight"]) for block in timed) / seconds if seconds > 0 else None
 
     @property
-    def spacing_s(self) -> float:
+    def spacing_s(self) -> float | None:
         timed = [block["spacing_ms"] for block in self.blocks if block["height"] > 1]
-        return sum(timed) / len(timed) / 1000 if timed else 0.0
+        return sum(timed) / len(timed) / 1000 if timed else None
 
     @property
-    def share(self) -> WindowShare:
-        """Of paid work in the window, and what it burned."""
+    def share(self) -> WindowShare | None:
+        """Return the share of paid work in the window, and of what it burned."""
+        if not self.blocks:
+            return None
         names = ("tickets_settled", "weight", "settled_burn", "subsidy")
         settled, weight, burn, subsidies = (sum(int(block[name] or 0) for block in self.blocks) for name in names)
         return compute_window_share(settled=settled, weight=weight, settled_burn=burn, subsidies=subsidies)
 
     def to_json(self) -> dict[str, Any]:
-        """Return everything as one object; amounts are decimal strings in nano, as in the RPC."""
-        miner_rate = 0.0 if self.miner is None else float(self.miner["tickets_per_second"])
+        """Return everything as one object; amounts are decimal strings in nano, as in the RPC, and unknown is null."""
+        earnings = None if self.miner is None else asdict(self.earnings).items()
         return {
             "url": self.url,
             "network": self.network,
@@ -109,14 +121,18 @@ class Board:
             "final_height": self.final_height,
             "tip": None if self.tip is None else self.tip["id"],
             "difficulty": None if self.tip is None else self.tip["difficulty"],
-            "block_s": round(self.spacing_s, 3),
-            "paid_share": self.share.paid_ppm / PPM,
-            "burned_share": self.share.burned_ppm / PPM,
-            "chain_tickets_per_s": round(self.chain_rate, 3),
-            "chain_gop_per_s": round(compute_gops(self.chain_rate), 6),
-            "miner_tickets_per_s": round(miner_rate, 3),
-            "miner_gop_per_s": round(compute_gops(miner_rate), 6),
+            "block_s": _round(self.spacing_s, 3),
+            "paid_share": None if self.share is None else self.share.paid_ppm / PPM,
+            "burned_share": None if self.share is None else self.share.burned_ppm / PPM,
+            "chain_tickets_per_s": _round(self.chain_rate, 3),
+            "chain_gop_per_s": _round(self.chain_rate, 6, TICKET_OPERATIONS / 1e9),
+            "miner_tickets_per_s": _round(self.miner_rate, 3),
+            "miner_gop_per_s": _round(self.miner_rate, 6, TICKET_OPERATIONS / 1e9),
             "miner": self.miner,
-            "earnings": {name: str(value) for name, value in asdict(self.earnings).items()},
+            "earnings": earnings and {name: None if value is None else str(value) for name, value in earnings},
             "jobs_seen": self.jobs_seen,
         }
+
+
+def _round(value: float | None, digits: int, factor: float = 1.0) -> float | None:
+    return None if value is None else round(value * factor, digits)

@@ -40,7 +40,7 @@ class Feed:
             self._board.network = (await client.version()).network
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._follow_heads(client))
-                group.create_task(self._follow(client.subscribe("finality", from_height=0), self._take_final))
+                group.create_task(self._follow(client.subscribe("finality"), self._take_final))
                 group.create_task(self._follow(client.subscribe("jobs"), self._board.take_job))
                 if self._token is not None:
                     group.create_task(self._follow_miner(client, group))
@@ -85,12 +85,12 @@ class Feed:
         while True:
             try:
                 head = await client.head()
-                board.peers, board.pool = head.peers, head.pool
+                board.peers, board.pool, board.final_height = head.peers, head.pool, head.final_height
                 if board.miner is not None:
                     account = await client.account(board.miner["beneficiary"])
                     board.earnings.balance = account.balance
                     board.earnings.reputation = account.reputation
-                board.is_whole = self._is_miner_known and board.tip is not None and board.height >= head.height
+                board.is_whole = self._is_miner_known and board.height is not None and board.height >= head.height
                 board.problem = ""
             except InosError as error:
                 board.problem = error.message

@@ -11,6 +11,7 @@ from inos.primitives.units import format_credits
 from inos.top.board import Board, compute_gops
 
 SHOWN_BLOCKS = 8
+UNKNOWN = "-"
 
 
 def render(board: Board) -> Group:
@@ -31,18 +32,18 @@ def _render_chain(board: Board) -> Panel:
     lines = Text("\n").join(
         (
             _pairs(
-                ("height", str(board.height)),
-                ("final", str(board.final_height)),
-                ("peers", str(board.peers)),
-                ("waiting", f"{board.pool} transactions"),
+                ("height", _show(board.height)),
+                ("final", _show(board.final_height)),
+                ("peers", _show(board.peers)),
+                ("waiting", f"{_show(board.pool)} transactions"),
             ),
             _pairs(
                 ("difficulty", "-" if tip is None else f"{tip['difficulty']} tickets"),
-                ("block time", f"{board.spacing_s:.1f} s"),
-                ("paid share", f"{board.share.paid_ppm / PPM:.1%}"),
-                ("burned of the subsidy", f"{board.share.burned_ppm / PPM:.1%}"),
+                ("block time", UNKNOWN if board.spacing_s is None else f"{board.spacing_s:.1f} s"),
+                ("paid share", UNKNOWN if board.share is None else f"{board.share.paid_ppm / PPM:.1%}"),
+                ("burned of the subsidy", UNKNOWN if board.share is None else f"{board.share.burned_ppm / PPM:.1%}"),
             ),
-            _pairs(("network", f"{board.chain_rate:,.0f} tickets/s = {compute_gops(board.chain_rate):,.2f} GOP/s")),
+            _pairs(("network", _show_rate(board.chain_rate))),
         )
     )
     problem = Text(board.problem, "bold red") if board.problem else Text("Ctrl-C ends it", "dim")
@@ -52,13 +53,13 @@ def _render_chain(board: Board) -> Panel:
 def _render_miner(board: Board) -> Panel:
     miner = board.miner
     if miner is None:
-        text = Text("no miner shown: the node has none, or neither --data-dir nor --token-file was given", "dim")
+        text = Text(_describe_missing_miner(board), "dim")
         return Panel(text, title="miner", border_style="dim")
-    rate, earned = float(miner["tickets_per_second"]), board.earnings
+    earned = board.earnings
     doing = miner["state"] if miner["job"] is None else f"{miner['state']} {miner['job'][:16]}…"
     lines = Text("\n").join(
         (
-            _pairs(("state", doing), ("rate", f"{rate:,.0f} tickets/s = {compute_gops(rate):,.2f} GOP/s")),
+            _pairs(("state", doing), ("rate", _show_rate(board.miner_rate))),
             _pairs(
                 ("jobs settled", str(miner["jobs_settled"])),
                 ("lost", str(miner["jobs_lost"])),
@@ -71,8 +72,8 @@ def _render_miner(board: Board) -> Panel:
                 ),
             ),
             _pairs(
-                ("balance", f"{format_credits(earned.balance)} credits"),
-                ("reputation", f"{format_credits(earned.reputation)} credits burned"),
+                ("balance", f"{_show_credits(earned.balance)} credits"),
+                ("reputation", f"{_show_credits(earned.reputation)} credits burned"),
             ),
         )
     )
@@ -111,13 +112,37 @@ def _cells(block: dict[str, object]) -> list[str]:
 
 
 def render_line(board: Board) -> str:
-    """Return the board as one line, for output that is not a terminal."""
-    rate = 0.0 if board.miner is None else float(board.miner["tickets_per_second"])
-    doing = "" if board.miner is None else f"  {board.miner['state']}"
-    return (
-        f"height {board.height}  final {board.final_height}  peers {board.peers}  "
-        f"network {board.chain_rate:.0f} tickets/s {compute_gops(board.chain_rate):.2f} GOP/s  "
-        f"paid share {board.share.paid_ppm / PPM:.1%}  "
-        f"miner {rate:.0f} tickets/s {compute_gops(rate):.2f} GOP/s{doing}  "
-        f"balance {format_credits(board.earnings.balance)} credits"
-    )
+    """Return the board as one line, for output that is not a terminal; what is not known is left out."""
+    if board.problem:
+        return f"no connection: {board.problem}"
+    parts = [
+        f"height {_show(board.height)}  final {_show(board.final_height)}  peers {_show(board.peers)}",
+        f"network {_show_rate(board.chain_rate)}",
+    ]
+    if board.share is not None:
+        parts.append(f"paid share {board.share.paid_ppm / PPM:.1%}")
+    if board.miner is not None:
+        parts.append(f"miner {_show_rate(board.miner_rate)} {board.miner['state']}")
+    if board.earnings.balance is not None:
+        parts.append(f"balance {format_credits(board.earnings.balance)} credits")
+    return "  ".join(parts)
+
+
+def _show(value: int | None) -> str:
+    return UNKNOWN if value is None else str(value)
+
+
+def _show_credits(value: int | None) -> str:
+    return UNKNOWN if value is None else format_credits(value)
+
+
+def _show_rate(rate: float | None) -> str:
+    return UNKNOWN if rate is None else f"{rate:,.0f} tickets/s = {compute_gops(rate):,.2f} GOP/s"
+
+
+def _describe_missing_miner(board: Board) -> str:
+    if not board.is_whole:
+        return "not known yet"
+    if board.has_token:
+        return "this node does not mine"
+    return "give --data-dir or --token-file to see the node's miner, if it has one"

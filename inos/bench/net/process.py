@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from typing import Any, Final
 
 from inos.bench.errors import BenchError
-from inos.node.process import stop_process
+from inos.node.process import make_child_environment, stop_process
 
 READY_S: Final = 60.0
 NICENESS: Final = 19
@@ -45,6 +45,7 @@ async def open_partner(*arguments: str, is_nice: bool = False) -> AsyncIterator[
         *(sys.executable, "-P", "-m", "inos.bench.net.partner", *arguments),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
+        env=make_child_environment(),
         preexec_fn=(lambda: os.nice(NICENESS) and None) if is_nice else None,
     )
     try:

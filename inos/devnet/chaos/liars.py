@@ -10,7 +10,7 @@ from typing import Final
 
 from inos.devnet.chaos.fleet import Fleet
 from inos.devnet.chaos.wiring import Wiring
-from inos.node.process import stop_process
+from inos.node.process import make_child_environment, stop_process
 
 LAST_WORDS_S: Final = 20.0
 
@@ -40,6 +40,7 @@ async def _start(
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         start_new_session=True,
+        env=make_child_environment(),
     )
 
 

@@ -52,7 +52,32 @@ def test_rates_come_from_the_blocks_of_the_window() -> None:
     board.take_head({"event": "disconnected", "block": make_head(11)["block"]})
     assert board.height == 10
     empty = Board("http://node")
-    assert (empty.chain_rate, empty.share, empty.spacing_s, empty.tip) == (0.0, WindowShare(0, 0), 0.0, None)
+    assert (empty.chain_rate, empty.share, empty.spacing_s, empty.tip, empty.height) == (None,) * 5
+
+
+def test_what_is_not_known_yet_is_not_shown_as_zero() -> None:
+    empty = Board("http://node")
+    shown = empty.to_json()
+    figures = set(shown) - {"url", "network", "jobs_seen"}
+    assert {name: shown[name] for name in figures} == dict.fromkeys(figures)
+    console = Console(width=80, record=True)
+    console.print(render(empty))
+    text = console.export_text()
+    assert "0 tickets/s" not in text
+    assert "0.0%" not in text
+    assert "height -" in text
+    assert "peers -" in text
+    assert "balance" not in render_line(empty)
+    assert "miner" not in render_line(empty)
+
+
+def test_a_node_whose_token_was_not_given_is_not_said_to_mine_nothing() -> None:
+    board = Board("http://node", is_whole=True)
+    board.take_head(make_head(3))
+    assert (board.to_json()["miner_tickets_per_s"], board.to_json()["earnings"]) == (None, None)
+    assert "miner" not in render_line(board)
+    board.problem = "the node is gone"
+    assert render_line(board) == "no connection: the node is gone"
 
 
 def test_earnings_count_rewards_and_results_only() -> None:
@@ -106,10 +131,22 @@ async def test_the_command_prints_one_object(url: str, tmp_path: Path) -> None:
 async def test_without_a_token_the_miner_is_left_out_and_without_a_node_it_says_so(url: str) -> None:
     process = await start_inos("top", "--rpc", url, "--once")
     out, _ = await process.communicate()
-    assert (process.returncode, "no miner shown" in out.decode()) == (0, True)
+    assert (process.returncode, "--data-dir or --token-file to see" in out.decode()) == (0, True)
     process = await start_inos("top", "--rpc", "http://127.0.0.1:1", "--json")
     out, _ = await process.communicate()
     assert (process.returncode, json.loads(out)["error"]["code"]) == (1, "node-unreachable")
+
+
+async def test_piped_lines_begin_when_everything_is_known(url: str, tmp_path: Path) -> None:
+    process = await start_inos("top", "--rpc", url, "--data-dir", str(tmp_path))
+    assert process.stdout is not None
+    first = (await process.stdout.readline()).decode()
+    process.terminate()
+    await process.communicate()
+    assert first.startswith("height 3  final ")
+    assert "peers 0" in first
+    assert "miner 12 tickets/s" in first
+    assert "balance 0 credits" not in first
 
 
 async def test_it_goes_on_where_it_was_after_the_node_comes_back(tmp_path: Path) -> None:
