@@ -42,7 +42,7 @@ class MinedLinear(nn.Module):
         self._miner = miner
         weight = linear.weight.detach().float().cpu()
         scale = _compute_scale(weight)
-        self._weight = Operand.commit(_quantise(weight, scale))
+        self._weight = Operand.commit(_quantise(weight, scale), copy=False)
         self.register_buffer("weight_scale", scale.squeeze(1))
         self.register_buffer("bias", None if linear.bias is None else linear.bias.detach().float().clone())
 
@@ -66,7 +66,7 @@ class MinedLinear(nn.Module):
     def _multiply(self, rows: NDArray[np.int8]) -> NDArray[np.int32]:
         miner = self._miner or get_current()
         if miner is not None:
-            return miner.matmul(Operand.commit(rows), self._weight)
+            return miner.matmul(Operand.commit(rows, copy=False), self._weight)
         product = multiply(rows, self._weight, NO_ANCHOR, 0).product
         assert product is not None  # nobody stops it
         return product

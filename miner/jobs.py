@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -275,7 +276,7 @@ class JobManager:
         """Fetch and commit an operand. A large one may take several attempts: what arrived stays stored."""
         timeout_s = self._settings.fetch_timeout_s + ref.rows * ref.cols / FETCH_BYTES_PER_S
         array = await self._node.matrices.fetch(MatrixId(ref.id), timeout_s)
-        return await asyncio.to_thread(Operand.commit, array)
+        return await asyncio.to_thread(partial(Operand.commit, array, copy=False))
 
     def _avoid_job(self, job: JobId) -> None:
         if len(self._avoid) < MAX_AVOIDED:

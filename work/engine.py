@@ -157,8 +157,8 @@ def mine(
     get_backend(backend)
     check_anchor(anchor, target)
     try:
-        committed_x = x if isinstance(x, Operand) else Operand.commit(x, stop)
-        committed_w = w if isinstance(w, Operand) else Operand.commit(w, stop)
+        committed_x = x if isinstance(x, Operand) else Operand.commit(x, stop, copy=False)
+        committed_w = w if isinstance(w, Operand) else Operand.commit(w, stop, copy=False)
     except Stopped:
         return Mined(None, 0, (), False)
     return mine_strips(

@@ -57,13 +57,17 @@ class Operand(Struct, frozen=True, eq=False):
     """An operand with its commitment: int8, entries -64..63, row-major, hashed once."""
 
     array: NDArray[np.int8]
-    """It is m x k and read-only. A change through another view invalidates every certificate made from it."""
+    """It is m x k and read-only, and by default no caller's array shares its memory."""
     ref: MatrixRef
     tree: StripTree
 
     @classmethod
-    def commit(cls, array: NDArray[Any], stop: threading.Event | None = None) -> Self:
-        """Check and hash an int8 array.
+    def commit(cls, array: NDArray[Any], stop: threading.Event | None = None, *, copy: bool = True) -> Self:
+        """Check and hash an int8 array, or a copy of it.
+
+        Args:
+            copy: without a copy the operand is right only as long as nobody writes to `array`. Leave it out for
+                arrays mapped from files that never change, and for operands that do not outlive the call.
 
         Raises:
             InvalidMatrix: "bad-dtype", "bad-shape", "entry-out-of-range" with the first place.
@@ -72,9 +76,10 @@ class Operand(Struct, frozen=True, eq=False):
         check_stop(stop)
         if get_dtype(array) != DTYPE_INT7:
             raise InvalidMatrix("bad-dtype", f"an operand is an int8 array, not {array.dtype}")
-        tree = StripTree(compute_leaf_row(array, stop), stop)
-        rows, cols = array.shape
-        kept = _make_contiguous(array, stop).view(np.ndarray)
+        given = _copy(array, stop) if copy else array  # before it is hashed: the operand is what the hash says
+        tree = StripTree(compute_leaf_row(given, stop), stop)
+        rows, cols = given.shape
+        kept = (given if given.flags.c_contiguous else _copy(given, stop)).view(np.ndarray)
         kept.flags.writeable = False
         return cls(kept, make_matrix_ref(DTYPE_INT7, rows, cols, tree.root), tree)
 
@@ -93,9 +98,8 @@ class Operand(Struct, frozen=True, eq=False):
         return compute_grid(DTYPE_INT7, self.ref.rows, self.ref.cols)[1]
 
 
-def _make_contiguous(array: NDArray[np.int8], stop: threading.Event | None) -> NDArray[np.int8]:
-    if array.flags.c_contiguous:
-        return array
+def _copy(array: NDArray[np.int8], stop: threading.Event | None) -> NDArray[np.int8]:
+    """Return a row-major copy."""
     kept = np.empty(array.shape, dtype=np.int8)
     for first, last, left, right in iterate_pieces(*compute_grid(DTYPE_INT7, *array.shape)):
         check_stop(stop)

@@ -23,9 +23,9 @@ from inos.client.operands import (
     Credits,
     check_shapes,
     is_product,
+    keep_operand,
     make_ref,
     read_credits,
-    to_operand,
 )
 from inos.client.sender import FETCH_WAIT_S, Sender
 from inos.client.uploads import Progress, ignore_progress
@@ -96,7 +96,8 @@ class Client(Sender):
         """Post the product x times w transposed as a job; return its id in hex.
 
         Args:
-            x: m x k integers in -64 .. 63; w: n x k. int8 ones may be mapped from files larger than memory.
+            x: m x k integers in -64 .. 63; w: n x k. int8 ones may be mapped from files larger than memory, and these
+                must stay as they are until the job is posted; other arrays are copied.
             reward: credits, as "1.5", 1.5 or Decimal("1.5"); `reward_nano` in its place: nano.
             max_burn: most nano to burn, all parts together; by default 1.5 times the present price.
             claim_window: blocks that a worker has the job for itself; by default what a small worker needs for it.
@@ -108,7 +109,7 @@ class Client(Sender):
         Raises:
             BadOperand, WalletError, ClientError: before anything is sent. RemoteError: the node refused.
         """
-        x8, w8 = to_operand(x, "X"), to_operand(w, "W")
+        x8, w8 = keep_operand(x, "X"), keep_operand(w, "W")
         check_shapes(x8, w8)
         nano = read_credits("reward", reward, reward_nano)
         params = (await self.get_network()).params
@@ -248,7 +249,8 @@ class Client(Sender):
             JobFailed: no result came, or a wrong one; see `wait_job` and `result`.
             BadOperand, WalletError, RemoteError, ClientError: as `post_job`.
         """
-        job = await self.post_job(x, w, reward=reward, reward_nano=reward_nano, **job_options)
+        x8, w8 = keep_operand(x, "X"), keep_operand(w, "W")
+        job = await self.post_job(x8, w8, reward=reward, reward_nano=reward_nano, **job_options)
         watch = JobWatch(job, timeout_s, confirmations, is_delivery_enough=True)
         try:
             found = await self._watcher.wait(watch)
@@ -256,7 +258,6 @@ class Client(Sender):
             if auto_cancel and error.code in ("job-expired", "job-timeout"):
                 raise await self._cancel_after(error) from error
             raise
-        x8, w8 = to_operand(x, "X"), to_operand(w, "W")
 
         async def fetch() -> NDArray[np.int32]:
             return await self._fetch_result(found, x8, w8, FETCH_WAIT_S)
@@ -284,6 +285,8 @@ class Client(Sender):
                 raise
             raise _make_missing(settled) from error
         if not await asyncio.to_thread(is_product, JobId(bytes.fromhex(settled.id)), x, w, y):
+            for name, array, ref in (("X", x, settled.x), ("W", w, settled.w)):
+                await asyncio.to_thread(_check_unchanged, name, array, ref.id)
             raise _make_wrong(settled)
         return y
 
@@ -311,6 +314,20 @@ def _choose_window(params: Params, head: models.Head, x: MatrixRef, w: MatrixRef
     """Return a claim window: the job's tickets at an eighth of the network's speed, and four times the least window."""
     blocks = 4 * params.min_claim_window + 8 * build.compute_tickets(x, w) // max(1, head.difficulty)
     return min(blocks, params.max_claim_window)
+
+
+def _check_unchanged(name: str, array: NDArray[np.int8], posted: str) -> None:
+    """Check that an operand is still the one that the job names.
+
+    Raises:
+        ClientError: "operand-changed".
+    """
+    if make_ref(array).id.hex() != posted:
+        raise ClientError(
+            "operand-changed",
+            f"{name} was mapped from a file that changed after the job was posted, so the result cannot be checked",
+            hint="leave the file as it is until the result is there; the node still has the operand that was posted",
+        )
 
 
 def _read_job_id(text: str) -> JobId:

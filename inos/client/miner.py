@@ -109,7 +109,7 @@ class Miner:
         return self._link.last_error
 
     def commit(self, array: NDArray[Any]) -> Operand:
-        """Check and hash an operand once, for use in many products.
+        """Check, copy and hash an operand once, for use in many products; the array may change afterwards.
 
         Raises:
             BadOperand: not integers in -64 .. 63.
@@ -131,7 +131,8 @@ class Miner:
             raise ClientError(
                 "not-running", "the miner is not connected", hint="use it as: with inos.Miner(url) as miner"
             )
-        left = x if isinstance(x, Operand) else Operand.commit(to_operand(x, "X"))
+        left = x if isinstance(x, Operand) else Operand.commit(to_operand(x, "X"), copy=False)
+        # W is copied: it stays with the lottery of its contents, and the caller may fill the array anew.
         right = w if isinstance(w, Operand) else Operand.commit(to_operand(w, "W"))
         check_shapes(left.array, right.array)
         work, nonce, lottery = self._draw(left, right)

@@ -58,6 +58,31 @@ def to_operand(array: NDArray[Any], name: str) -> NDArray[np.int8]:
     return operand
 
 
+def keep_operand(array: NDArray[Any], name: str) -> NDArray[np.int8]:
+    """Return an operand that stays as it is while the caller fills `array` anew; mapped files are not copied.
+
+    Raises:
+        BadOperand: as `to_operand`.
+    """
+    operand = to_operand(array, name)
+    if operand is array:
+        if is_mapped(array) or (array.flags.owndata and not array.flags.writeable):
+            return array
+        operand = array.copy()
+    operand.flags.writeable = False
+    return operand
+
+
+def is_mapped(array: NDArray[Any]) -> bool:
+    """Return True if the array is mapped from a file."""
+    part: Any = array
+    while isinstance(part, np.ndarray):
+        if isinstance(part, np.memmap):
+            return True
+        part = part.base
+    return False
+
+
 def release_pages(array: NDArray[Any]) -> None:
     """Release the pages of a file mapped for reading; what was read of it would count as this process's memory."""
     part: Any = array
@@ -122,7 +147,7 @@ def decode_fetched(fetched: models.MatrixData) -> NDArray[Any]:
 
 
 def is_product(job: JobId, x: NDArray[np.int8], w: NDArray[np.int8], y: NDArray[np.int32]) -> bool:
-    """Return whether y is x times w transposed, by Freivalds' check with the protocol's seed (section 5)."""
+    """Return True if y is x times w transposed, by Freivalds' check with the protocol's seed (section 5)."""
     if y.dtype != np.int32 or y.shape != (x.shape[0], w.shape[0]):
         return False
     seed = work.compute_freivalds_seed(job, work.matrix_id(x), work.matrix_id(w), work.matrix_id(y))

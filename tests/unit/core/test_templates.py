@@ -151,6 +151,38 @@ async def test_pages_of_other_sites_get_no_socket(node: Node) -> None:
             assert refused.value.status == 403
 
 
+@pytest.mark.parametrize("backend", ["numpy", "auto"])
+async def test_a_miner_never_multiplies_with_what_an_array_held_before(node: Node, payee: str, backend: str) -> None:
+    layers = [RNG.integers(-64, 64, (32, 1024), dtype=np.int8) for _ in range(3)]
+
+    def multiply() -> int:
+        wrong = 0
+        with inos.Miner(node.rpc.url, beneficiary=payee, backend=backend) as miner:
+            template, scratch = miner._link.get_work(), [np.empty((32, 1024), np.int8) for _ in range(2)]
+            miner._link.get_work = lambda: template  # type: ignore[method-assign]
+            for turn in range(12):
+                x, w = RNG.integers(-64, 64, (16, 1024), dtype=np.int8), scratch[turn % 2]
+                w[...] = layers[turn % 3]
+                wrong += not np.array_equal(miner.matmul(x, w), x.astype(np.int64) @ layers[turn % 3].T)
+        return wrong
+
+    assert await asyncio.to_thread(multiply) == 0
+
+
+async def test_an_operand_committed_before_its_array_changes_stays_as_it_was(node: Node, payee: str) -> None:
+    def multiply() -> work.Operand:
+        w = W.copy()
+        with inos.Miner(node.rpc.url, beneficiary=payee) as miner:
+            kept = miner.commit(w)
+            for _ in range(3):
+                w += w < 63
+                assert np.array_equal(miner.matmul(X, kept), Y)
+        return kept
+
+    kept = await asyncio.to_thread(multiply)
+    assert work.matrix_ref(kept.array) == kept.ref
+
+
 async def test_a_miner_s_products_are_exact_and_win_blocks(node: Node, payee: str) -> None:
     def multiply() -> inos.Miner:
         with inos.Miner(node.rpc.url, beneficiary=payee) as miner:

@@ -74,6 +74,36 @@ async def test_several_products_at_once(client: inos.Client) -> None:
 
 
 @pytest.mark.usefixtures("life")
+async def test_an_array_filled_anew_while_its_product_is_made_changes_nothing(client: inos.Client) -> None:
+    buffer, layers = np.empty((18, 70), np.int8), [RNG.integers(-64, 64, (18, 70), np.int8) for _ in range(3)]
+    async with asyncio.TaskGroup() as group:
+        tasks = []
+        for layer in layers:
+            buffer[...] = layer
+            tasks.append(group.create_task(client.multiply(X, buffer, reward_nano=1000, timeout_s=30)))
+            await asyncio.sleep(0)
+    for layer, task in zip(layers, tasks, strict=True):
+        assert np.array_equal(task.result(), X @ layer.T.astype(np.int64))
+
+
+@pytest.mark.usefixtures("life")
+async def test_a_mapped_file_that_changes_is_not_blamed_on_the_worker(
+    client: inos.Client, node: FakeNode, tmp_path: Path
+) -> None:
+    mapped = np.lib.format.open_memmap(tmp_path / "w.npy", "w+", np.int8, W.shape)
+    mapped[...] = W
+
+    def spoil(y: Any) -> Any:  # called when the job is posted and multiplied
+        mapped[0, 0] ^= 1
+        return y
+
+    node.spoil = spoil
+    with pytest.raises(ClientError) as caught:
+        await client.multiply(X, mapped, reward="1", timeout_s=30)
+    assert caught.value.code == "operand-changed"
+
+
+@pytest.mark.usefixtures("life")
 async def test_as_many_blocks_deep_as_asked(client: inos.Client, node: FakeNode) -> None:
     job = await client.post_job(X, W, reward=Decimal("0.5"))
     settled = await client.wait_job(job, 30)
