@@ -18,7 +18,7 @@ SELFCHECK := tests/native/selfcheck.c $(wildcard $(CSRC)/*.c)
 SANITIZED := build/selfcheck-sanitized
 ARM := build/selfcheck-arm
 
-.PHONY: help setup devnet test lint models sanitize cross bench attacks docs imports fuzz copies simulate format clean
+.PHONY: help setup devnet test lint models typescript sanitize cross bench attacks docs imports fuzz copies simulate format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,8 +46,12 @@ lint: setup ## run ruff, mypy in strict mode, and the import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-models: setup ## regenerate the client's models and blocking methods (after the RPC or the client changed)
+models: setup ## regenerate client models, blocking methods and the RPC's examples (after the RPC or the client changed)
+	@cd tools && PYTHONPATH=. ../$(BIN)/python -m rpc_examples
 	@cd tools && PYTHONPATH=. ../$(BIN)/python -m client_code
+
+typescript: ## install what the test of a generated TypeScript client needs (npm)
+	npm ci --prefix tests/typescript --ignore-scripts --no-audit --no-fund
 
 sanitize: ## run the kernels on small shapes under AddressSanitizer and UndefinedBehaviorSanitizer
 	@mkdir -p build

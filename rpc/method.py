@@ -13,11 +13,10 @@ DEFAULT_TIMEOUT_S: Final = 15.0
 
 @dataclass(frozen=True)
 class Example:
-    """Example parameters and what they are an example of. `result` is given if it never changes."""
+    """Example parameters and what they are an example of."""
 
     name: str
     params: dict[str, Any]
-    result: Any = None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,9 @@
 """The OpenRPC document: every method with its parameters and result, generated from their types."""
 
+import json
 from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 from pydantic import RootModel
@@ -16,6 +19,8 @@ from inos.rpc.subscriptions.notifications import SubscriptionNotificationModel
 OPENRPC_VERSION: Final = "1.3.2"
 REF_TEMPLATE: Final = "#/components/schemas/{model}"
 DISCOVER: Final = "rpc.discover"
+RECORDED: Final = Path(__file__).with_name("examples.json")
+"""Results of the examples by method and name, recorded from a test chain by `make models`."""
 
 Schema = dict[str, Any]
 
@@ -25,7 +30,11 @@ class DocumentModel(RootModel[dict[str, Any]]):
 
 
 def with_discover(methods: Mapping[str, Method]) -> dict[str, Method]:
-    """Return the methods and `rpc.discover`, which describes them."""
+    """Return the methods and `rpc.discover`, which describes them.
+
+    The document does not list `rpc.discover` itself, since OpenRPC reserves that name and generated clients have it
+    already.
+    """
 
     async def discover(node: NodePort, params: NoParams) -> DocumentModel:
         return document
@@ -41,9 +50,8 @@ def with_discover(methods: Mapping[str, Method]) -> dict[str, Method]:
         is_protected=False,
         examples=(),
     )
-    whole = {**methods, DISCOVER: described}
-    document = DocumentModel(make_document(whole))
-    return whole
+    document = DocumentModel(make_document(methods))
+    return {**methods, DISCOVER: described}
 
 
 def make_document(methods: Mapping[str, Method]) -> dict[str, Any]:
@@ -89,21 +97,37 @@ def _describe(method: Method, inputs: dict[str, Any], result: dict[str, Any]) ->
         ],
         "result": {"name": _name(method.result.__name__), "schema": result},
         "errors": [{"$ref": f"#/components/errors/{-number}"} for number in MEANINGS],
-        "examples": [_describe_example(example) for example in method.examples],
+        "examples": [_describe_example(method.name, example, inputs) for example in method.examples],
     }
     if method.is_protected:
         described["x-needs-token"] = True
     return described
 
 
-def _describe_example(example: Example) -> dict[str, Any]:
+def _describe_example(method: str, example: Example, inputs: Schema) -> dict[str, Any]:
+    """Describe an example, whose parameters can be read by name and by position.
+
+    Parameters that the example leaves out stand with their defaults if one after them is given.
+    """
+    names = list(inputs.get("properties", {}))
+    last = max((names.index(name) for name in example.params), default=-1)
     described: dict[str, Any] = {
         "name": example.name,
-        "params": [{"name": name, "value": value} for name, value in example.params.items()],
+        "params": [
+            {"name": name, "value": example.params.get(name, inputs["properties"][name].get("default"))}
+            for name in names[: last + 1]
+        ],
     }
-    if example.result is not None:
-        described["result"] = {"name": "result", "value": example.result}
+    recorded = _read_recorded().get(method, {})
+    if example.name in recorded:
+        described["result"] = {"name": "result", "value": recorded[example.name]}
     return described
+
+
+@cache
+def _read_recorded() -> dict[str, dict[str, Any]]:
+    recorded: dict[str, dict[str, Any]] = json.loads(RECORDED.read_text("utf-8"))
+    return recorded
 
 
 def _describe_errors() -> dict[str, Any]:
@@ -132,6 +156,8 @@ def _make_schemas(methods: list[Method]) -> tuple[dict[str, Schema], dict[str, S
     for schema in (*inputs.values(), *results.values(), notification):
         _collect_names(schema, definitions, used)
     named = {_name(name): _rename(definitions[name]) for name in sorted(used)}
+    for name in named.keys() & {_name_type(m.name) for m in methods}:
+        named[name]["title"] = f"{name}Result"
     return _rename(inputs), _rename(results), _rename(notification), named
 
 
@@ -162,6 +188,11 @@ def _rename(value: Any) -> Any:
 def _name(model: str) -> str:
     """Return a model's name in the document, which is the class's name without the suffix Model."""
     return model.removesuffix("Model")
+
+
+def _name_type(method: str) -> str:
+    """Return the type's name that generated clients give a method, e.g. ChainHead; a schema must have another title."""
+    return "".join(part[:1].upper() + part[1:] for part in method.split("_"))
 
 
 def _resolve(schema: dict[str, Any], definitions: Mapping[str, Schema]) -> Schema:

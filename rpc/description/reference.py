@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from inos.rpc.description.openrpc import make_document, with_discover
+from inos.rpc.description.openrpc import make_document
 from inos.rpc.methods import ALL_METHODS
 
 Schema = Mapping[str, Any]
@@ -22,7 +22,7 @@ document. Methods marked *token* require the node's bearer token, which is in `r
 
 def make_reference() -> str:
     """Return the whole page in Markdown."""
-    document = make_document(with_discover(ALL_METHODS))
+    document = make_document(ALL_METHODS)
     schemas = document["components"]["schemas"]
     parts = [INTRODUCTION]
     namespaces: dict[str, list[Schema]] = {}
@@ -51,7 +51,7 @@ def _describe_method(method: Schema, schemas: Schema) -> Iterator[str]:
         yield ""
     yield from _describe_fields("result", _resolve(method["result"]["schema"], schemas))
     for example in method["examples"]:
-        params = {param["name"]: param["value"] for param in example["params"]}
+        params = {param["name"]: param["value"] for param in example["params"] if param["value"] is not None}
         typed = f" '{json.dumps(params)}'" if params else ""
         yield f"```sh\ninos rpc {method['name']}{typed}   # {example['name']}\n```\n"
 

@@ -6,13 +6,13 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from inos.light.methods import METHODS as LIGHT_METHODS
-from inos.rpc.description.openrpc import make_document, with_discover
+from inos.rpc.description.openrpc import make_document
 from inos.rpc.methods import ALL_METHODS
 
 
 @cache
 def _get_validators(is_light: bool) -> dict[str, Draft202012Validator]:
-    document = make_document(with_discover(LIGHT_METHODS if is_light else ALL_METHODS))
+    document = make_document(LIGHT_METHODS if is_light else ALL_METHODS)
     components = {"components": document["components"]}
     return {one["name"]: Draft202012Validator(one["result"]["schema"] | components) for one in document["methods"]}
 

@@ -7,7 +7,7 @@ from pydantic import Field
 from inos.primitives.codec import encode
 from inos.rpc.errors import make_not_found
 from inos.rpc.lookup import find_block_id
-from inos.rpc.method import Example, method
+from inos.rpc.method import method
 from inos.rpc.methods.chain.blocks import HeaderParams
 from inos.rpc.models.values import BlockHeight, Hash, HexBytes, Model
 from inos.rpc.ports import NodePort
@@ -30,7 +30,7 @@ class CertificateModel(Model):
     ]
 
 
-@method("chain_getCertificate", examples=(Example("of the newest block", {"block": "latest"}),))
+@method("chain_getCertificate")
 async def chain_get_certificate(node: NodePort, params: HeaderParams) -> CertificateModel:
     """Return a block's header and witness as bytes, which is all that checking its seal requires."""
     block_id = find_block_id(node, params.block)

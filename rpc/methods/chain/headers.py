@@ -30,7 +30,7 @@ class RawHeadersModel(Model):
     height: Annotated[BlockHeight, Field(description="The height of this node's tip.")]
 
 
-@method("chain_getRawHeaders", examples=(Example("from genesis", {"first": 0, "limit": 10}),))
+@method("chain_getRawHeaders", examples=(Example("the first two", {"first": 0, "limit": 2}),))
 async def chain_get_raw_headers(node: NodePort, params: RawHeadersParams) -> RawHeadersModel:
     """Return headers of the best chain as bytes, for programs that check them themselves."""
     tip = node.ledger.tip.header.height

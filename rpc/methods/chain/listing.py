@@ -36,7 +36,7 @@ class BlockPageModel(Model):
     ]
 
 
-@method("chain_listBlocks", examples=(Example("the newest ten", {"limit": 10}),))
+@method("chain_listBlocks", examples=(Example("the newest two", {"limit": 2}),))
 async def chain_list_blocks(node: NodePort, params: ListBlocksParams) -> BlockPageModel:
     """List blocks of the best chain from a height downwards, each with what was multiplied for it and what it did."""
     tip = node.ledger.tip

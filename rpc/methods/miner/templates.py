@@ -67,7 +67,11 @@ class SubmittedBlockModel(Model):
     is_connected: Annotated[bool, Field(description="False if another block of this height came first.")]
 
 
-@method("miner_template", timeout_s=MAX_WAIT_S + 15, examples=(Example("the node's own", {}),))
+@method(
+    "miner_template",
+    timeout_s=MAX_WAIT_S + 15,
+    examples=(Example("for an account of a devnet", {"beneficiary": "dinos1rl4clmar7n0406x5ur40v2h9ds4tlf2u9pd5kr"}),),
+)
 async def miner_template(node: NodePort, params: TemplateParams) -> BlockTemplateModel:
     """Return a block to mine on the tip, for any program that multiplies.
 

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from inos.rpc.description.openrpc import make_document, with_discover
 from inos.rpc.methods import ALL_METHODS
+from rpc_examples import get_shape, record_answers
 from support.answers import check_answer
 
 EXPECTED = {
@@ -28,7 +29,7 @@ EXPECTED = {
     "chain_getCertificate", "state_getReputationHistory", "subscribe", "unsubscribe", "chain_listBlocks",
     "miner_status", "miner_template", "miner_submit", "miner_start", "miner_stop",
 }  # fmt: skip
-document = make_document(with_discover(ALL_METHODS))
+document = make_document(ALL_METHODS)
 methods = {one["name"]: one for one in document["methods"]}
 
 
@@ -47,7 +48,7 @@ def resolve(reference: str) -> Any:
 
 
 def test_every_method_is_described() -> None:
-    assert set(methods) == EXPECTED | {"rpc.discover"}
+    assert set(methods) == EXPECTED
     assert set(ALL_METHODS) == EXPECTED
     assert re.fullmatch(r"1\.\d+\.\d+", document["openrpc"])
     assert document["info"]["title"]
@@ -140,6 +141,41 @@ def test_errors_are_listed_once_with_their_numbers() -> None:
     assert len(set(numbers)) == len(numbers)
     assert {-32700, -32600, -32601, -32602, -32603, -32001} <= set(numbers)
     assert all(-32099 <= n <= -32000 or n in (-32700, -32600, -32601, -32602, -32603) for n in numbers)
+
+
+def test_no_schema_has_the_title_that_a_generated_client_gives_a_method() -> None:
+    titles = [each["title"].lower() for each in document["components"]["schemas"].values() if "title" in each]
+    assert len(titles) == len(set(titles))
+    assert not set(titles) & {name.replace("_", "").lower() for name in methods}
+
+
+def test_each_example_is_a_call_by_position() -> None:
+    """As OpenRPC says of `paramStructure: either`: values stand in the order of the method's parameters."""
+    for name, described in methods.items():
+        params = ALL_METHODS[name].params
+        for example, given in zip(described["examples"], ALL_METHODS[name].examples, strict=True):
+            names = [value["name"] for value in example["params"]]
+            assert names == [param["name"] for param in described["params"][: len(names)]], name
+            by_position = dict(zip(params.model_fields, (value["value"] for value in example["params"]), strict=False))
+            assert params.model_validate(by_position) == params.model_validate(given.params), name
+
+
+def test_each_example_has_a_result_from_a_chain_that_answers_so_today(answers: dict[str, Any]) -> None:
+    shown = {
+        name: {example["name"]: example["result"]["value"] for example in described["examples"]}
+        for name, described in methods.items()
+        if described["examples"]
+    }
+    assert sum(len(examples) for examples in shown.values()) >= 20
+    for name, examples in shown.items():
+        for result in (*examples.values(), *answers[name].values()):
+            check_answer(name, result)
+    assert get_shape(shown) == get_shape(answers), "run: make models"
+
+
+@pytest.fixture(scope="module")
+def answers() -> dict[str, Any]:
+    return record_answers()
 
 
 async def test_discover_serves_it() -> None:
