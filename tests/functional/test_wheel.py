@@ -148,7 +148,13 @@ def test_wheel_holds_the_package_and_nothing_else(installed: Installed) -> None:
         names = set(wheel.namelist())
         info = f"inos-{version('inos')}.dist-info"
         metadata = wheel.read(f"{info}/METADATA").decode()
-    assert {name.partition("/")[0] for name in names} == {"inos", info}
+    data = info.replace("dist-info", "data")
+    assert {name.partition("/")[0] for name in names} == {"inos", info, data}
+    pages = {f"{data}/data/share/doc/inos/{page.name}" for page in (ROOT / "docs").glob("*.md")}
+    assert {name for name in names if name.startswith(data)} == pages
+    unit = (ROOT / "deploy" / "inos.service").read_text()
+    (page,) = re.findall(r"^Documentation=file:///opt/inos/(\S+)$", unit, re.MULTILINE)
+    assert (installed.bin.parent / page).is_file()
     tracked = _run("git", "ls-files", *sorted(BARE_NAMES), cwd=ROOT, limit_s=60).split()
     wanted = {f"inos/{name}" for name in tracked if name.endswith((".py", ".json", ".js", ".css", ".svg", ".html"))}
     assert wanted <= names
