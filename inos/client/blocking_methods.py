@@ -294,7 +294,8 @@ class BlockingMethods:
         """Post the product x times w transposed as a job; return its id in hex.
 
         Args:
-            x: m x k integers in -64 .. 63; w: n x k. int8 ones may be mapped from files larger than memory.
+            x: m x k integers in -64 .. 63; w: n x k. int8 ones may be mapped from files larger than memory, and these
+                must stay as they are until the job is posted; other arrays are copied.
             reward: credits, as "1.5", 1.5 or Decimal("1.5"); `reward_nano` in its place: nano.
             max_burn: most nano to burn, all parts together; by default 1.5 times the present price.
             claim_window: blocks that a worker has the job for itself; by default what a small worker needs for it.
