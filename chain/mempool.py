@@ -91,12 +91,13 @@ class PoolRejected(InosError):
 class Mempool:
     """The pool of one node. Transactions must have passed `check_transaction_sanity`.
 
-    Changes belong to one thread; `has`, `get`, `list_ids`, `next_nonce` and the figures may be read from others.
+    Changes belong to one thread; `has`, `get`, `list_ids`, `list_queue`, `next_nonce` and the figures may be read
+    from others.
     """
 
     def __init__(self, params: Params, limits: MempoolLimits | None = None) -> None:
         self._params = params
-        self._limits = limits or MempoolLimits()
+        self.limits = limits or MempoolLimits()
         self._all = WaitingSet()
         self._height = Height(0)
 
@@ -130,19 +131,25 @@ class Mempool:
             nonce += 1
         return nonce
 
+    def list_queue(self, address: Address, first: int, end: int) -> list[Transaction] | None:
+        """Return the account's transactions with nonces `first` ... `end` - 1, or None if one of them is not here."""
+        queue = self._all.get_queue(address)
+        found = [queue[nonce].tx for nonce in range(first, min(end, first + len(queue) + 1)) if nonce in queue]
+        return found if len(found) == end - first else None
+
     def estimate_fee(self, size: int | None = None) -> Nano:
         """Nano for a transaction of `size` bytes to be in one of the next blocks.
 
         Where less than a block waits it is the least fee; else a tenth above what the best one left out of it pays for
         its room, for the room of a posted job.
         """
-        wanted = self._limits.typical_bytes if size is None else size
-        least, filled = self._limits.min_fee_per_byte * wanted, 0
+        wanted = self.limits.typical_bytes if size is None else size
+        least, filled = self.limits.min_fee_per_byte * wanted, 0
         if self._all.room > self._params.max_block_bytes:
             for waiting in self._all.list_best_first():
                 filled += waiting.room
                 if filled > self._params.max_block_bytes:
-                    room = max(wanted, compute_cost_room(self._params, self._limits.typical_cost_us))
+                    room = max(wanted, compute_cost_room(self._params, self.limits.typical_cost_us))
                     return Nano(max(least, -(-(waiting.rate[0] * 11 // 10) * room // RATE_UNIT)))
         return Nano(least)
 
@@ -233,7 +240,7 @@ class Mempool:
                 if nonce <= tx.nonce:
                     self._all.remove(waiting)
             self._all.follow(get_sender(tx), tx.nonce + 1)
-        for expired in self._all.list_older_than(self._height - self._limits.max_age_blocks):
+        for expired in self._all.list_older_than(self._height - self.limits.max_age_blocks):
             self._all.remove(expired)
         self._drop_reports({tx.payload.key for tx in block.transactions if isinstance(tx.payload, ReportVoter)})
         self._trim_gaps()
@@ -252,11 +259,11 @@ class Mempool:
                 continue
             self._all.insert(waiting, tx.nonce)
             queue = self._all.get_queue(waiting.sender)
-            if len(queue) > self._limits.max_per_account:
+            if len(queue) > self.limits.max_per_account:
                 self._all.remove(queue[max(queue)])
         for sender in {get_sender(tx) for tx in block.transactions}:
             self._all.follow(sender, min(tx.nonce for tx in block.transactions if get_sender(tx) == sender))
-        for victim in self._all.choose_victims(self._all.bytes - self._limits.max_bytes):
+        for victim in self._all.choose_victims(self._all.bytes - self.limits.max_bytes):
             self._all.remove(victim)
         self._trim_gaps()
 
@@ -268,7 +275,7 @@ class Mempool:
                     self._all.remove(waiting)
 
     def _check_fee(self, waiting: Waiting) -> None:
-        least = waiting.size * self._limits.min_fee_per_byte
+        least = waiting.size * self.limits.min_fee_per_byte
         if waiting.tx.fee < least:
             raise PoolRejected(
                 "fee-too-low",
@@ -280,16 +287,16 @@ class Mempool:
         expected, nonce = state.get_account(waiting.sender).nonce, waiting.tx.nonce
         if nonce < expected:
             raise PoolRejected("nonce-too-old", f"nonce {nonce} is used already", hint=f"the next one is {expected}")
-        if nonce > expected + self._limits.max_nonce_gap + self._all.count(waiting.sender):
+        if nonce > expected + self.limits.max_nonce_gap + self._all.count(waiting.sender):
             raise PoolRejected(
                 "nonce-gap-too-large", f"nonce {nonce} is too far ahead", hint=f"the next one on chain is {expected}"
             )
 
     def _check_replacement(self, waiting: Waiting, replaced: Waiting | None) -> None:
         if replaced is None:
-            if self._all.count(waiting.sender) >= self._limits.max_per_account:
+            if self._all.count(waiting.sender) >= self.limits.max_per_account:
                 raise PoolRejected(
-                    "account-limit", f"the account has {self._limits.max_per_account} transactions waiting already"
+                    "account-limit", f"the account has {self.limits.max_per_account} transactions waiting already"
                 )
             return
         least = max(-(-replaced.tx.fee * REPLACEMENT_PERCENT // 100), replaced.tx.fee + 1)
@@ -314,7 +321,7 @@ class Mempool:
 
     @property
     def _most_gap_bytes(self) -> int:
-        return self._limits.max_bytes // GAP_PART
+        return self.limits.max_bytes // GAP_PART
 
     def _choose_victims(self, waiting: Waiting, replaced: Waiting | None, *, is_idle: bool) -> list[Waiting]:
         """What has to go so that there is room, with what follows it in its account's queue.
@@ -333,7 +340,7 @@ class Mempool:
                     hint="send the ones before it first",
                 )
             return victims
-        excess = self._all.bytes + more - self._limits.max_bytes
+        excess = self._all.bytes + more - self.limits.max_bytes
         if excess <= 0:
             return []
         victims = self._all.choose_victims(excess, for_one=waiting, is_idle=is_idle)

@@ -17,6 +17,7 @@ from inos.chain.jobrecords import TrackRecord
 from inos.chain.notes import find_step
 from inos.chain.past import PastState
 from inos.chain.reading import ChainReader, HistoryEntry
+from inos.consensus.effects import Effects
 from inos.consensus.execution import BlockStats, ResultChecker
 from inos.consensus.finality import compute_height, compute_passed_epoch
 from inos.consensus.finality.trust import Step
@@ -25,7 +26,8 @@ from inos.consensus.params import Params
 from inos.consensus.records import Job, JobState, StateKey
 from inos.consensus.state import StateView
 from inos.consensus.statetree import StateProof
-from inos.primitives.blocks import Block, Header
+from inos.consensus.target import compute_target
+from inos.primitives.blocks import Block, Header, compute_difficulty
 from inos.primitives.bls import Bls
 from inos.primitives.matrices import Witness
 from inos.primitives.randomness import Randomness
@@ -97,6 +99,18 @@ class LedgerView:
     def final(self) -> Tip:
         """The last final block; genesis before there is another. No reorganisation passes it."""
         return self._index.final.to_tip()
+
+    def draft_next(self) -> Effects:
+        """Return an empty draft on the tip's state, with height and difficulty of the next block.
+
+        What the start of that block does (queues, juries) is not in it.
+        """
+        reader = self._reader
+        entry = self._index.get(reader.tip.id)
+        assert entry is not None, "the tip is indexed"
+        target = compute_target(self.params, self._index.make_context(entry))
+        height = Height(reader.tip.header.height + 1)
+        return Effects(self.params, height, compute_difficulty(target), reader.state)
 
     def get_block_finality(self, height: Height) -> BlockFinality:
         """Say whether the connected block at `height` is final, justified or neither."""

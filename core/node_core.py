@@ -71,7 +71,7 @@ class NodeCore:
         self.matrices = MatrixService(store, events, threads, self._on_matrix)
         products = ProductVerifier(results, self.matrices, threads)
         self.blocks = BlockService(view, writer, pool, products, events, threads, clock)
-        self.transactions = TransactionService(view, writer, self.matrices, results, events, threads)
+        self.transactions = TransactionService(view, writer, self.matrices, results, mempool, events, threads)
         self.templates = TemplateService(view, writer, self.blocks, events, threads, clock)
         self.votes = VoteService(pool, view, events, threads)
         self.past_states = PastStates(view, threads, clock)

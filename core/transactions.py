@@ -9,7 +9,7 @@ from typing import Final, assert_never
 import structlog
 
 from inos.chain.events import TransactionAdded
-from inos.chain.mempool import PoolRejected
+from inos.chain.mempool import Mempool, PoolRejected
 from inos.chain.view import LedgerView
 from inos.consensus.codes import Code
 from inos.consensus.optimistic import check_challenge
@@ -20,6 +20,7 @@ from inos.core.events import EventBus
 from inos.core.matrices.service import MatrixService
 from inos.core.threads import Threads
 from inos.core.verification.results import StoredResults
+from inos.core.verification.trial import try_on_tip
 from inos.core.writer import ChainWriter
 from inos.primitives.errors import MatrixMissing, NotYet, RuleViolation
 from inos.primitives.matrices import Product
@@ -50,6 +51,8 @@ RETRY_S: Final = 0.25
 """The service looks at deferred transactions this often."""
 CHALLENGEABLE: Final = (JobState.DELIVERED, JobState.DISPUTED)
 """In these states a job's result can be shown wrong."""
+MAX_SENDING: Final = 8
+"""So many transactions of this node's own users are checked at one time; the others wait outside the threads."""
 MAX_CHALLENGES: Final = 4
 """This many challenges are deferred, of up to 2 MiB each."""
 
@@ -67,18 +70,35 @@ class TransactionService:
         writer: ChainWriter,
         matrices: MatrixService,
         results: StoredResults,
+        mempool: Mempool,
         events: EventBus,
         threads: Threads,
     ) -> None:
         self._ledger = ledger
         self._writer = writer
+        self._mempool = mempool
         self._matrices = matrices
         self._results = results
         self._events = events
         self._threads = threads
+        self._sending = asyncio.Semaphore(MAX_SENDING)
         self._without_matrices = DeferredResults()
         self._without_claim = DeferredTransactions()
         self._without_result = DeferredTransactions(MAX_CHALLENGES)
+
+    async def send(self, tx: Transaction) -> TxId:
+        """Take a transaction of one of this node's users, after executing it on the tip where that is possible.
+
+        Peers may have another tip, so what they relay goes through `add`: it only has to be possible.
+
+        Raises:
+            RuleViolation: as `add`, or the next block could not take it.
+            PoolRejected, NotYet: as `add`.
+        """
+        async with self._sending:
+            await self._check(tx)
+            await self._threads.check(partial(try_on_tip, self._ledger, self._mempool, tx))
+            return await self._store(tx)
 
     async def add(self, tx: Transaction) -> TxId:
         """Check a transaction and take it into the pool.
@@ -89,6 +109,11 @@ class TransactionService:
             NotYet: it is deferred, and taken later: a result without its claim or (MatrixMissing) its matrices, or a
                 challenge of a result that is not on chain here yet.
         """
+        await self._check(tx)
+        return await self._store(tx)
+
+    async def _check(self, tx: Transaction) -> None:
+        """Check what needs no place in the chain. Raises as `add`."""
         await self._threads.check(partial(check_transaction_sanity, self._ledger.params, tx, self._ledger.bls))
         match tx.payload:
             case SubmitResult():
@@ -111,6 +136,9 @@ class TransactionService:
                 pass
             case _:
                 assert_never(tx.payload)
+
+    async def _store(self, tx: Transaction) -> TxId:
+        """Take a checked transaction into the pool, and tell subscribers."""
         tx_id = await self._threads.write(partial(self._writer.add_transaction, tx))
         self._events.publish(TransactionAdded(tx_id))
         return tx_id

@@ -150,8 +150,9 @@ class EventsPort(Protocol):
 class TransactionsPort(Protocol):
     """Takes transactions."""
 
-    async def add(self, tx: Transaction) -> TxId:
-        """Take a transaction into the pool; RuleViolation, PoolRejected or NotYet if it is refused."""
+    async def send(self, tx: Transaction) -> TxId:
+        """Execute a transaction on the tip and take it into the pool; RuleViolation, PoolRejected or NotYet if it is
+        refused."""
 
 
 class PastStatesPort(Protocol):

@@ -251,6 +251,6 @@ class Voter:
 
     async def _send(self, payload: RegisterVoter | UnbondVoter | WithdrawBond) -> TxId:
         tx = make_transaction(self._core, self._get_account(), payload)
-        await self._core.transactions.add(tx)
+        await self._core.transactions.send(tx)
         log.info("transaction sent", payload=type(payload).__name__, tx=compute_tx_id(tx).hex())
         return compute_tx_id(tx)

@@ -54,14 +54,14 @@ class InstantNode:
         self.core = node.core
         self.mint = Mint(node.core, clock, keys.miner)
         self.worker = Worker(node.core, self.mint, keys.worker, node.core.transactions.add)
-        self._add = node.core.transactions.add
+        self._send = node.core.transactions.send
         self._switches = switches
         self._turn = asyncio.Lock()
         # The RPC of this node calls this method from now on.
-        node.core.transactions.add = self._add_and_mine  # type: ignore[method-assign]
+        node.core.transactions.send = self._send_and_mine  # type: ignore[method-assign]
 
-    async def _add_and_mine(self, tx: Transaction) -> TxId:
-        id = await self._add(tx)
+    async def _send_and_mine(self, tx: Transaction) -> TxId:
+        id = await self._send(tx)
         async with self._turn:
             if self._switches.instant:
                 await self.mint.mine(1)

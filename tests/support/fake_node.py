@@ -471,7 +471,7 @@ class FakeNode:
         self.mempool = FakePool()
         self.store = FakeMatrices()
         self.matrices: Any = FakeMatrixService(self.store)
-        self.transactions = SimpleNamespace(add=self._add_transaction)
+        self.transactions = SimpleNamespace(send=self._add_transaction)
         self.past_states = SimpleNamespace(prove=self._prove_past)
         self.miner: FakeMiner | None = FakeMiner(WORKER.address)
         self.watcher: Any = None

@@ -67,9 +67,10 @@ class FeeEstimateModel(Model):
 async def tx_send(node: NodePort, params: SendParams) -> SentTransactionModel:
     """Send a signed transaction: the node checks it, puts it into its pool and relays it to peers.
 
-    If it breaks a rule (-32003) or the pool refuses it (-32004), data.code says why, and nothing is stored.
+    The node executes it on the tip if the transactions before it are on chain or in the pool. If it breaks a rule
+    (-32003) or the pool refuses it (-32004), data.code says why, and nothing is stored.
     """
-    return SentTransactionModel(id=(await node.transactions.add(decode_hex(params.hex))).hex())
+    return SentTransactionModel(id=(await node.transactions.send(decode_hex(params.hex))).hex())
 
 
 @method("tx_pool")

@@ -81,7 +81,7 @@ class RealNode(FakeNode):
         super().__init__(network)
         self.store = MatrixStore(path / "matrices")
         self.matrices = SimpleNamespace(store=self.store, put=self._put, fetch=self._fetch)
-        self.transactions = SimpleNamespace(add=self._add)
+        self.transactions = SimpleNamespace(send=self._add)
         self.full_ledger = Ledger.open(
             path / "chain",
             network.params,

@@ -101,7 +101,7 @@ async def test_finality_is_reported_once_a_block_is_final(node: FakeNode, caller
 async def test_transactions_of_an_account_are_reported_in_pool_and_block(node: FakeNode, caller: RpcSocket) -> None:
     worker = spell(node, WORKER.address)
     await caller.ask("subscribe", topic="transactions", address=worker)
-    tx_id = await node.transactions.add(pay(node, 5))
+    tx_id = await node.transactions.send(pay(node, 5))
     pending = (await caller.receive())["data"]
     assert (pending["event"], pending["tx"]["id"], pending["block"]) == ("pending", tx_id.hex(), None)
     node.mine(ALICE.address)
@@ -111,14 +111,14 @@ async def test_transactions_of_an_account_are_reported_in_pool_and_block(node: F
     assert (await caller.receive())["data"]["entry"]["id"] == tx_id.hex()
     stranger = encode_address(node.network.hrp, compute_address(compute_public_key(bytes(31) + b"\x09")))
     await caller.ask("subscribe", topic="transactions", address=stranger)
-    await node.transactions.add(pay(node, 6))
+    await node.transactions.send(pay(node, 6))
     assert (await caller.receive())["subscription"] != "s3"
 
 
 async def test_a_job_is_reported_from_posting_to_payment(node: FakeNode, caller: RpcSocket) -> None:
     await caller.ask("subscribe", topic="jobs")
     post = make_job(node)
-    job = await node.transactions.add(sign_transaction(ALICE.secret, node.params.chain_id, 0, FEE, post))
+    job = await node.transactions.send(sign_transaction(ALICE.secret, node.params.chain_id, 0, FEE, post))
     node.mine()
     assert node.work_jobs() == 1
     received = [(await caller.receive())["data"] for _ in range(3)]
@@ -132,7 +132,7 @@ async def test_a_job_is_reported_from_posting_to_payment(node: FakeNode, caller:
 async def test_a_lapse_is_reported(node: FakeNode, caller: RpcSocket) -> None:
     await caller.ask("subscribe", topic="jobs")
     post = make_job(node)
-    job = await node.transactions.add(sign_transaction(ALICE.secret, node.params.chain_id, 0, FEE, post))
+    job = await node.transactions.send(sign_transaction(ALICE.secret, node.params.chain_id, 0, FEE, post))
     node.mine()
     node.act(ClaimJob(job))
     for _ in range(post.claim_window + 1):

@@ -42,7 +42,7 @@ async def post(node: FakeNode) -> TxId:
         max_burn=10**13,
     )
     nonce = node.mempool.next_nonce(ALICE.address, node.ledger.state)
-    tx_id = await node.transactions.add(sign_transaction(ALICE.secret, node.params.chain_id, nonce, FEE, job))
+    tx_id = await node.transactions.send(sign_transaction(ALICE.secret, node.params.chain_id, nonce, FEE, job))
     node.mine(ALICE.address)
     return tx_id
 

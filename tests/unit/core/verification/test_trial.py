@@ -1,0 +1,155 @@
+"""A transaction is executed on the tip before its sender is told that it was sent."""
+
+import asyncio
+from time import perf_counter
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from inos import work
+from inos.chain.mempool import PoolRejected
+from inos.core.node_core import NodeCore
+from inos.core.transactions import MAX_SENDING
+from inos.core.verification.trial import MAX_BEFORE, try_on_tip
+from inos.primitives.errors import RuleViolation
+from inos.primitives.transactions import (
+    CancelJob,
+    ClaimJob,
+    Dispute,
+    JobMode,
+    PostJob,
+    Transfer,
+    UnbondVoter,
+    WithdrawBond,
+    compute_tx_id,
+)
+from inos.primitives.units import JobId
+
+BOB = b"\x0b" * 32
+
+
+def make_post(lab: Any, max_burn: int = 10**9) -> PostJob:
+    x, w = work.matrix_ref(lab.x), work.matrix_ref(lab.w)
+    return PostJob(x, w, 10**9, lab.network.params.min_bond, 20, 1000, JobMode.CHECKED, max_burn)
+
+
+@pytest.fixture
+async def core(lab: Any) -> NodeCore:
+    core: NodeCore = lab.open("a")
+    await lab.extend(core)
+    return core
+
+
+async def refuse(core: NodeCore, tx: Any) -> str:
+    with pytest.raises(RuleViolation) as caught:
+        await core.transactions.send(tx)
+    assert not core.mempool.has(compute_tx_id(tx))
+    return caught.value.code
+
+
+async def test_what_the_next_block_would_refuse_is_not_sent(lab: Any, core: NodeCore) -> None:
+    unknown = JobId(b"\x77" * 32)
+    orders = {
+        "not-a-voter": (UnbondVoter(), WithdrawBond()),
+        "unknown-job": (ClaimJob(unknown), CancelJob(unknown), Dispute(unknown)),
+        "burn-above-maximum": (make_post(lab, max_burn=0),),
+        "amount-too-small": (Transfer(BOB, lab.network.params.account_fee),),
+        "deadline-passed": (replace(make_post(lab), deadline=2),),
+    }
+    for code, payloads in orders.items():
+        for payload in payloads:
+            assert await refuse(core, lab.sign(lab.alice, 0, payload)) == code
+    assert len(core.mempool) == 0
+
+
+async def test_what_waits_in_the_pool_is_executed_first(lab: Any, core: NodeCore) -> None:
+    post = lab.sign(lab.alice, 0, make_post(lab))
+    await core.transactions.send(post)
+    job = JobId(compute_tx_id(post))
+    await core.transactions.send(lab.sign(lab.alice, 1, CancelJob(job)))
+    assert await refuse(core, lab.sign(lab.alice, 2, CancelJob(job))) == "job-not-open"
+    await core.transactions.send(lab.sign(lab.worker, 0, ClaimJob(job)))
+    block = await lab.extend(core)
+    assert len(block.transactions) == 2
+
+
+async def test_what_cannot_be_executed_yet_is_taken(lab: Any, core: NodeCore) -> None:
+    """Behind a gap, behind a transaction that fails itself, and behind more than are tried."""
+    await core.transactions.send(lab.sign(lab.alice, 1, UnbondVoter()))
+    await core.transactions.add(lab.sign(lab.alice, 0, UnbondVoter()))
+    await core.transactions.send(lab.sign(lab.alice, 2, UnbondVoter()))
+    for nonce in range(MAX_BEFORE):
+        await core.transactions.send(lab.sign(lab.worker, nonce, Transfer(BOB, 10**9)))
+    assert await refuse(core, lab.sign(lab.worker, MAX_BEFORE, UnbondVoter())) == "not-a-voter"
+    await core.transactions.send(lab.sign(lab.worker, MAX_BEFORE, Transfer(BOB, 10**9)))
+    await core.transactions.send(lab.sign(lab.worker, MAX_BEFORE + 1, UnbondVoter()))
+
+
+async def test_a_withdrawal_is_taken_when_the_pool_can_keep_it_until_it_is_due(lab: Any) -> None:
+    core = lab.open("a")
+    await lab.seat_jury(core)
+    nonce = core.ledger.state.get_account(lab.miner.address).nonce
+    assert await refuse(core, lab.sign(lab.miner, nonce, WithdrawBond())) == "still-bonded"
+    await core.transactions.send(lab.sign(lab.miner, nonce, UnbondVoter()))
+    assert await refuse(core, lab.sign(lab.miner, nonce + 1, WithdrawBond())) == "still-bonded"
+    while not core.ledger.state.get_voter(lab.miner.address).leaves_at:  # type: ignore[union-attr]
+        await lab.extend(core, beneficiary=lab.alice.address)
+    await core.transactions.send(lab.sign(lab.miner, nonce + 1, WithdrawBond()))
+
+
+async def test_relayed_transactions_are_not_tried_because_peers_have_other_tips(lab: Any, core: NodeCore) -> None:
+    await core.transactions.add(lab.sign(lab.alice, 0, UnbondVoter()))
+    assert len(core.mempool) == 1
+
+
+async def test_the_pool_still_says_what_it_refuses(lab: Any, core: NodeCore) -> None:
+    tx = lab.sign(lab.alice, 0, Transfer(BOB, 10**9))
+    await core.transactions.send(tx)
+    with pytest.raises(PoolRejected, match="already"):
+        await core.transactions.send(tx)
+    with pytest.raises(PoolRejected, match="fee"):
+        await core.transactions.send(lab.sign(lab.alice, 1, Transfer(BOB, 10**9), fee=0))
+
+
+async def test_a_flood_of_sending_leaves_the_writer_free(lab: Any, core: NodeCore, monkeypatch: Any) -> None:
+    """A block does not queue behind what users send: the trials run elsewhere, and few of them at a time."""
+    running, most = 0, 0
+    check = core.transactions._threads.check
+
+    async def count(call: Any) -> Any:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        try:
+            return await check(call)
+        finally:
+            running -= 1
+
+    monkeypatch.setattr(core.transactions._threads, "check", count)
+    flood = [lab.sign(lab.alice, nonce, make_post(lab)) for nonce in range(60)]
+    flood += [lab.sign(lab.worker, 0, UnbondVoter(), fee=10**6 + n) for n in range(200)]
+    tasks = [asyncio.ensure_future(core.transactions.send(tx)) for tx in flood]
+    await asyncio.sleep(0)
+    began = perf_counter()
+    await core.threads.write(lambda: None)
+    waited = perf_counter() - began
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert waited < 0.25
+    assert most <= MAX_SENDING
+    assert sum(isinstance(each, RuleViolation) for each in results) == 200
+    assert len(core.mempool) == 60
+
+
+async def test_a_trial_takes_milliseconds(lab: Any, core: NodeCore) -> None:
+    """At the bound: as many posts before it as are executed."""
+    for nonce in range(MAX_BEFORE):
+        await core.transactions.add(lab.sign(lab.alice, nonce, make_post(lab)))
+    last = lab.sign(lab.alice, MAX_BEFORE, make_post(lab))
+    took = []
+    for _ in range(5):
+        began = perf_counter()
+        try_on_tip(core.ledger, core.mempool, last)
+        took.append(perf_counter() - began)
+    print(f"{min(took) * 1000:.2f} ms")
+    assert min(took) < 0.1
