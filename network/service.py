@@ -64,7 +64,12 @@ class NetworkService:
             transport
             if transport is not None
             else WebSocketTransport(
-                identity, node.genesis_id, host=settings.host, port=settings.port, limits=settings.limits
+                identity,
+                node.genesis_id,
+                host=settings.host,
+                port=settings.port,
+                limits=settings.limits,
+                max_proven=settings.max_inbound + settings.max_short,
             )
         )
         self.node_id = identity.node_id

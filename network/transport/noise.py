@@ -6,7 +6,7 @@ that nodes of another network fail in the handshake.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Final, Protocol
 
@@ -21,7 +21,7 @@ from noise.exceptions import (
 
 from inos.network.errors import HandshakeFailed, LinkError
 from inos.network.identity import NodeIdentity, compute_node_id
-from inos.network.link import MAX_FRAME_BYTES
+from inos.network.link import MAX_FRAME_BYTES, HelloMaker
 from inos.network.settings import PROTOCOL_VERSION
 from inos.primitives.codec import encode
 from inos.primitives.units import BlockId, NodeId
@@ -213,13 +213,26 @@ async def _receive_proof(pipe: Pipe, handshake: Handshake, expected: NodeId) -> 
 
 
 async def accept_link(
-    pipe: Pipe, identity: NodeIdentity, prologue: bytes, hello: bytes, *, limit_s: float
+    pipe: Pipe,
+    identity: NodeIdentity,
+    prologue: bytes,
+    hello: HelloMaker,
+    *,
+    limit_s: float,
+    wait_turn: Callable[[], Awaitable[None]] | None = None,
 ) -> NoiseLink:
-    """Run the dialled side's handshake and return the link; raises as `open_link` does."""
-    handshake = Handshake(identity, prologue, is_initiator=False)
+    """Run the dialled side's handshake and return the link; raises as `open_link` does.
+
+    Args:
+        wait_turn: waits until this node may spend the work of another handshake.
+    """
     async with _limit(limit_s):
-        handshake.read(await pipe.receive())
-        await pipe.send(handshake.write(hello))
+        first = await pipe.receive()
+        if wait_turn is not None:
+            await wait_turn()
+        handshake = Handshake(identity, prologue, is_initiator=False)
+        handshake.read(first)
+        await pipe.send(handshake.write(hello()))
         remote_hello = handshake.read(await pipe.receive())
     return NoiseLink(pipe, handshake, remote_hello, is_outbound=False)
 

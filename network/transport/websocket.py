@@ -1,123 +1,76 @@
-"""Nodes exchange binary WebSocket messages on aiohttp, with Noise inside."""
+"""Nodes exchange binary WebSocket messages with Noise inside. This module listens and dials."""
 
 import asyncio
 import errno
+import secrets
 import socket
+from functools import partial
 from typing import Final
 
-import aiohttp
 import structlog
-from aiohttp import web
 
+from inos.core.listener import Listener
+from inos.network.endpoints import split_endpoint
 from inos.network.errors import LinkError, NetworkError
 from inos.network.identity import NodeIdentity, PeerAddress
 from inos.network.link import HelloMaker, Link, LinkHandler
 from inos.network.settings import TimeLimits
-from inos.network.transport.noise import MAX_NOISE_BYTES, accept_link, make_prologue, open_link, prove_node
+from inos.network.transport.newcomers import MAX_UNPROVEN, Newcomers
+from inos.network.transport.noise import NoiseLink, accept_link, make_prologue, open_link, prove_node
+from inos.network.transport.pipe import WebSocketPipe
+from inos.network.transport.upgrade import RefusedUpgrade, answer_request, check_answer, make_request
 from inos.primitives.units import BlockId
 
 log = structlog.get_logger("inos.network")
 
-MAX_HANDSHAKES: Final = 64
-"""At most this many connections may be in their handshake; more are closed at once."""
-PATH: Final = "/inos"
-_WS_LIMIT: Final = MAX_NOISE_BYTES + 1
-"""aiohttp refuses messages of this many bytes and more."""
-
-
-class WebSocketPipe:
-    """Wraps either side of one WebSocket."""
-
-    def __init__(
-        self, ws: aiohttp.ClientWebSocketResponse | web.WebSocketResponse, address: str, close_s: float
-    ) -> None:
-        self._ws = ws
-        self._close_s = close_s
-        self.address = address
-        self.bytes_in = 0
-        self.bytes_out = 0
-
-    async def send(self, message: bytes) -> None:
-        try:
-            await self._ws.send_bytes(message)
-        except (ConnectionError, RuntimeError, aiohttp.ClientError) as error:
-            raise LinkError("link-closed", "the link is closed") from error
-        self.bytes_out += len(message)
-
-    async def receive(self) -> bytes:
-        try:
-            message = await self._ws.receive()
-        except (ConnectionError, RuntimeError, aiohttp.ClientError) as error:
-            raise LinkError("link-closed", "the link is closed") from error
-        if message.type is aiohttp.WSMsgType.BINARY:
-            data: bytes = message.data
-            self.bytes_in += len(data)
-            return data
-        if message.type is aiohttp.WSMsgType.TEXT:
-            raise LinkError("bad-frame", "a text message arrived where only binary ones are sent")
-        raise LinkError("link-closed", "the other side closed the link")
-
-    async def close(self) -> None:
-        """Say goodbye briefly, then close the socket whether or not the other side answers."""
-        sock: socket.socket | None = self._ws.get_extra_info("socket")
-        try:
-            async with asyncio.timeout(self._close_s):
-                await self._ws.close()
-        except (TimeoutError, ConnectionError, RuntimeError, aiohttp.ClientError):
-            log.debug("link closed without goodbye", address=self.address)
-        finally:
-            _shut(sock)
-
-
-def _shut(sock: socket.socket | None) -> None:
-    """Drop what a dead peer never read; the socket would otherwise linger for minutes."""
-    if sock is None or sock.fileno() < 0:
-        return
-    try:
-        sock.shutdown(socket.SHUT_RDWR)
-    except OSError as error:
-        if error.errno not in (errno.ENOTCONN, errno.EBADF):
-            log.debug("socket not closed cleanly", error=error.strerror)
+HANDSHAKES_PER_S: Final = 100.0
+"""At most this many handshakes are answered per second; each takes 1.4 ms of a core (measured)."""
+MAX_LEAVING: Final = 256
+"""At most this many proven connections may be on their way out, refused or replaced."""
+DEFAULT_PROVEN: Final = 96
 
 
 class WebSocketTransport:
-    """Listens and dials. It satisfies `inos.network.link.Transport`."""
+    """Listens and dials. It satisfies `inos.network.link.Transport`.
+
+    Args:
+        max_proven: at most this many peers that dialled this node are kept by the caller.
+    """
 
     def __init__(
-        self, identity: NodeIdentity, genesis_id: BlockId, *, host: str, port: int, limits: TimeLimits
+        self,
+        identity: NodeIdentity,
+        genesis_id: BlockId,
+        *,
+        host: str,
+        port: int,
+        limits: TimeLimits,
+        max_proven: int = DEFAULT_PROVEN,
     ) -> None:
         self._identity = identity
         self._prologue = make_prologue(genesis_id)
         self._host = host
         self._wanted_port = port
         self._limits = limits
-        self._port = 0
-        self._session: aiohttp.ClientSession | None = None
-        self._runner: web.AppRunner | None = None
-        self._server: asyncio.Server | None = None
-        self._idle: dict[asyncio.BaseProtocol, asyncio.TimerHandle] = {}
-        self._unproven: set[WebSocketPipe] = set()
+        self._max_open = MAX_UNPROVEN + max_proven + MAX_LEAVING
+        self._listener = Listener("p2p", self._take)
+        self.port = 0
+        self._serving: tuple[HelloMaker, LinkHandler] | None = None
+        self._newcomers = Newcomers()
+        self._open: set[asyncio.Task[None]] = set()
+        """The tasks that serve connections made by others."""
+        self._turn = asyncio.Lock()
+        self._next_turn = 0.0
 
-    @property
-    def port(self) -> int:
-        return self._port
+    def count_open(self) -> tuple[int, int]:
+        """Return the number of connections made by others, and how many of them are unproven."""
+        return len(self._open), len(self._newcomers)
 
     async def listen(self, hello: HelloMaker, handler: LinkHandler) -> None:
-        app = web.Application()
-
-        async def serve(request: web.Request) -> web.StreamResponse:
-            return await self._serve(request, hello, handler)
-
-        app.router.add_get(PATH, serve)
-        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=self._limits.close)
-        await runner.setup()
-        self._runner = runner
+        self._serving = hello, handler
         try:
-            self._server = await asyncio.get_running_loop().create_server(
-                self._make_protocol, self._host, self._wanted_port, backlog=MAX_HANDSHAKES
-            )
+            await self._listener.start(self._host, self._wanted_port)
         except OSError as error:
-            await runner.cleanup()
             if error.errno == errno.EADDRINUSE:
                 raise NetworkError(
                     "port-in-use",
@@ -127,50 +80,58 @@ class WebSocketTransport:
             raise NetworkError(
                 "cannot-listen", f"cannot listen on {self._host}:{self._wanted_port}: {error.strerror or error}"
             ) from error
-        self._port = int(self._server.sockets[0].getsockname()[1])
+        self.port = self._listener.port
 
-    def _make_protocol(self) -> asyncio.BaseProtocol:
-        """Return a protocol that closes an idle connection; aiohttp alone waits for a request without a limit."""
-        runner = self._runner
-        if runner is None or runner.server is None or len(self._idle) >= MAX_HANDSHAKES:
-            return _Refusal()
-        protocol = runner.server()
+    async def _take(self, sock: socket.socket) -> None:
+        """Serve an accepted connection in a task of its own, if there is room for it."""
+        if len(self._open) >= self._max_open:
+            sock.close()
+            return
         loop = asyncio.get_running_loop()
-        self._idle[protocol] = loop.call_later(self._limits.handshake, self._shut_idle, protocol)
-        return protocol
+        pipe = WebSocketPipe(is_dialler=False, close_s=self._limits.close)
+        await loop.connect_accepted_socket(lambda: pipe, sock)
+        task = loop.create_task(self._serve(pipe))
+        self._open.add(task)
+        task.add_done_callback(self._open.discard)
 
-    def _shut_idle(self, protocol: web.RequestHandler) -> None:
-        del self._idle[protocol]
-        if protocol.transport is not None:
-            protocol.transport.abort()
-
-    async def _serve(self, request: web.Request, hello: HelloMaker, handler: LinkHandler) -> web.StreamResponse:
-        if len(self._unproven) >= MAX_HANDSHAKES:
-            return web.Response(status=503)
-        ws = web.WebSocketResponse(timeout=self._limits.close, max_msg_size=_WS_LIMIT, compress=False)
+    async def _serve(self, pipe: WebSocketPipe) -> None:
+        assert self._serving is not None  # It is set before the listener starts.
+        hello, handler = self._serving
+        newcomer = self._newcomers.admit(split_endpoint(pipe.address)[0], pipe.abort)
         try:
-            await ws.prepare(request)
-        except ConnectionError:
-            # The other side is gone before it was answered. What is returned is not sent, and the WebSocket itself
-            # cannot be returned.
-            log.debug("dialler disconnected", address=_name_peer(request.transport))
-            return web.Response(status=503)
-        finally:
-            timer = self._idle.pop(request.protocol, None)
-            if timer is not None:
-                timer.cancel()
-        pipe = WebSocketPipe(ws, _name_peer(request.transport), self._limits.close)
-        self._unproven.add(pipe)
-        try:
-            link = await accept_link(pipe, self._identity, self._prologue, hello(), limit_s=self._limits.handshake)
-            self._unproven.discard(pipe)
+            async with asyncio.timeout(self._limits.handshake):
+                link = await self._prove(pipe, hello)
+            self._newcomers.release(newcomer)
             await handler(link)
-        except LinkError as error:
-            log.debug("handshake failed", address=pipe.address, code=error.code)
+        except (LinkError, TimeoutError) as error:
+            log.debug("handshake failed", address=pipe.address, reason=str(error) or "timeout")
         finally:
-            self._unproven.discard(pipe)
+            self._newcomers.release(newcomer)
             await pipe.close()
-        return ws
+
+    async def _prove(self, pipe: WebSocketPipe, hello: HelloMaker) -> NoiseLink:
+        try:
+            answer = answer_request(await pipe.receive_head())
+        except RefusedUpgrade as refusal:
+            await pipe.send_bytes(refusal.answer)
+            raise
+        await pipe.send_bytes(answer)
+        return await accept_link(
+            pipe,
+            self._identity,
+            self._prologue,
+            hello,
+            limit_s=self._limits.handshake,
+            wait_turn=partial(self._wait_turn, pipe),
+        )
+
+    async def _wait_turn(self, pipe: WebSocketPipe) -> None:
+        """Let handshakes begin one after the other, so that dialling costs this node a bounded part of a core."""
+        now = asyncio.get_running_loop().time
+        async with self._turn:
+            pipe.check_open()  # One that gave way meanwhile takes no turn.
+            await asyncio.sleep(max(0.0, self._next_turn - now()))
+            self._next_turn = now() + 1.0 / HANDSHAKES_PER_S
 
     async def dial(self, address: PeerAddress, hello: HelloMaker) -> Link:
         pipe = await self._connect(address)
@@ -190,58 +151,28 @@ class WebSocketTransport:
             await pipe.close()
 
     async def _connect(self, address: PeerAddress) -> WebSocketPipe:
-        """Return a socket to the address, whoever answers there.
+        """Return a WebSocket to the address, whoever answers there.
 
         Raises:
             LinkError: "cannot-dial".
         """
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, force_close=True), trust_env=False
-            )
-        host = f"[{address.host}]" if ":" in address.host else address.host
+        pipe = WebSocketPipe(is_dialler=True, close_s=self._limits.close)
+        key = secrets.token_bytes(16)
         try:
             async with asyncio.timeout(self._limits.dial):
-                ws = await self._session.ws_connect(
-                    f"ws://{host}:{address.port}{PATH}",
-                    max_msg_size=_WS_LIMIT,
-                    compress=0,
-                    timeout=aiohttp.ClientWSTimeout(ws_close=self._limits.close),
-                )
-        except (TimeoutError, OSError, aiohttp.ClientError, ValueError) as error:
+                await asyncio.get_running_loop().create_connection(lambda: pipe, address.host, address.port)
+                await pipe.send_bytes(make_request(address.host, address.port, key))
+                check_answer(await pipe.receive_head(), key)
+        except (TimeoutError, OSError, LinkError, UnicodeError) as error:
+            pipe.abort()
             raise LinkError("cannot-dial", f"cannot reach {address}: {error or 'no answer in time'}") from error
-        # This is the address that a name stood for, because only addresses are told to other nodes.
-        peer = ws.get_extra_info("peername")
-        return WebSocketPipe(ws, format_endpoint(*peer[:2]) if peer else f"{host}:{address.port}", self._limits.close)
+        except BaseException:
+            pipe.abort()
+            raise
+        return pipe
 
     async def stop(self) -> None:
-        server, runner, session = self._server, self._runner, self._session
-        self._server = self._runner = self._session = None
-        if server is not None:
-            server.close()
-        for timer in self._idle.values():
-            timer.cancel()
-        self._idle.clear()
-        for pipe in tuple(self._unproven):
-            await pipe.close()
-        if runner is not None:
-            await runner.cleanup()
-        if session is not None:
-            await session.close()
-
-
-class _Refusal(asyncio.Protocol):
-    """Closes a connection at once, because too many others are in their handshake."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.WriteTransport):
-            transport.abort()
-
-
-def _name_peer(transport: asyncio.Transport | None) -> str:
-    peer = transport.get_extra_info("peername") if transport is not None else None
-    return format_endpoint(*peer[:2]) if peer else "unknown"
-
-
-def format_endpoint(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        await self._listener.close()
+        for task in tuple(self._open):
+            task.cancel()
+        await asyncio.gather(*self._open, return_exceptions=True)

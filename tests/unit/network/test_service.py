@@ -228,10 +228,11 @@ async def test_a_malformed_frame_costs_its_sender_the_link_and_nobody_else(frame
 async def test_a_frame_above_64_kb_and_a_text_frame_end_only_that_link():
     a = make_service(FakeNode(), 1)
     async with running(a):
-        for send in (lambda ws: ws.send_bytes(bytes(70_000)), lambda ws: ws.send_str("hello")):
+        too_long, text = b"\x82\xff" + (70_000).to_bytes(8, "big"), b"\x81\x85\0\0\0\0hello"
+        for data in (too_long, text):
             async with raw_link(9, get_address(a)) as link:
                 await hear(link, Ping)
-                await send(link._pipe._ws)
+                await link._pipe.send_bytes(data)
                 await hear_end(link)
         async with raw_link(9, get_address(a)) as link:
             await hear(link, Ping)
