@@ -1,5 +1,6 @@
 """A block to be mined on the tip: the best-paid transactions that are valid now, and the root they lead to."""
 
+from collections.abc import Callable
 from typing import Final
 
 from msgspec import Struct
@@ -18,8 +19,8 @@ from inos.primitives.blocks import (
 )
 from inos.primitives.codec import encode
 from inos.primitives.errors import NotYet, RuleViolation
-from inos.primitives.transactions import Transaction, compute_tx_id
-from inos.primitives.units import Address, Height, Target, TimeMs
+from inos.primitives.transactions import SubmitResult, Transaction, compute_tx_id
+from inos.primitives.units import Address, Height, Target, TimeMs, TxId
 from inos.primitives.votes import Aggregate
 
 MAX_FAILURES: Final = 1000
@@ -47,11 +48,13 @@ def make_template(
     beneficiary: Address,
     now_ms: TimeMs,
     aggregate: Aggregate | None = None,
+    is_ready: Callable[[TxId], bool] = lambda _: True,
 ) -> Template:
     """Build a block on the ledger's tip.
 
     Args:
         aggregate: votes for the block to carry; left out where the chain has no use for them any more.
+        is_ready: says of a result whether a block may take it now; one that is not ready stays in the pool.
     """
     params, state, tip = ledger.view.params, ledger.view.state, ledger.view.tip
     context, target = ledger.compute_next()
@@ -66,7 +69,7 @@ def make_template(
         bls=ledger.view.bls,
         aggregate=aggregate,
     )
-    transactions, refusals = _fill(execution, mempool, ledger)
+    transactions, refusals = _fill(execution, mempool, ledger, is_ready)
     executed = execution.finish()
     header = Header(
         version=HEADER_VERSION,
@@ -85,7 +88,7 @@ def make_template(
 
 
 def _fill(
-    execution: Execution, mempool: Mempool, ledger: Ledger
+    execution: Execution, mempool: Mempool, ledger: Ledger, is_ready: Callable[[TxId], bool]
 ) -> tuple[tuple[Transaction, ...], tuple[Refusal, ...]]:
     """What is valid in turn, and what is not: the rest of its account's queue is passed over."""
     room = ledger.view.params.max_block_bytes - MAX_HEADER_BYTES
@@ -94,6 +97,9 @@ def _fill(
     passed_over: set[bytes] = set()
     for tx in mempool.select(ledger.view.state):
         if tx.sender in passed_over:
+            continue
+        if isinstance(tx.payload, SubmitResult) and not is_ready(compute_tx_id(tx)):
+            passed_over.add(tx.sender)
             continue
         size = len(encode(tx))
         if size <= room and _add(execution, tx, refusals):

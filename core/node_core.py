@@ -12,6 +12,7 @@ from inos.core.matrices.maintenance import MatrixMaintenance
 from inos.core.matrices.needs import list_needs
 from inos.core.matrices.service import MatrixService
 from inos.core.past_states import PastStates
+from inos.core.result_holders import ResultHolders
 from inos.core.state_import import StateImportService
 from inos.core.templates import TemplateService
 from inos.core.threads import Threads
@@ -67,11 +68,14 @@ class NodeCore:
         self.threads = threads = threads or Threads()
         self.verifier = BlockVerifier(network.params, backend, view, mempool)
         pool = VotePool(network.params, bls)
-        writer = ChainWriter(ledger, mempool, pool, clock)
+        self.result_holders = ResultHolders(network.params.spacing_ms, clock)
+        writer = ChainWriter(ledger, mempool, pool, clock, self.result_holders)
         self.matrices = MatrixService(store, events, threads, self._on_matrix)
         products = ProductVerifier(results, self.matrices, threads)
         self.blocks = BlockService(view, writer, pool, products, events, threads, clock)
-        self.transactions = TransactionService(view, writer, self.matrices, results, mempool, events, threads)
+        self.transactions = TransactionService(
+            view, writer, self.matrices, results, mempool, self.result_holders, events, threads
+        )
         self.templates = TemplateService(view, writer, self.blocks, events, threads, clock)
         self.votes = VoteService(pool, view, events, threads)
         self.past_states = PastStates(view, threads, clock)

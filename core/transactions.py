@@ -18,6 +18,7 @@ from inos.consensus.validity import check_transaction_sanity
 from inos.core.deferred import DeferredResults, DeferredTransactions, retry_deferred
 from inos.core.events import EventBus
 from inos.core.matrices.service import MatrixService
+from inos.core.result_holders import ResultHolders
 from inos.core.threads import Threads
 from inos.core.verification.results import StoredResults
 from inos.core.verification.trial import try_on_tip
@@ -71,12 +72,14 @@ class TransactionService:
         matrices: MatrixService,
         results: StoredResults,
         mempool: Mempool,
+        holders: ResultHolders,
         events: EventBus,
         threads: Threads,
     ) -> None:
         self._ledger = ledger
         self._writer = writer
         self._mempool = mempool
+        self._holders = holders
         self._matrices = matrices
         self._results = results
         self._events = events
@@ -139,6 +142,10 @@ class TransactionService:
 
     async def _store(self, tx: Transaction) -> TxId:
         """Take a checked transaction into the pool, and tell subscribers."""
+        if isinstance(tx.payload, SubmitResult):
+            job = self._ledger.state.get_job(JobId(tx.payload.job))
+            if job is not None and job.mode is JobMode.CHECKED:
+                self._holders.on_added(compute_tx_id(tx))
         tx_id = await self._threads.write(partial(self._writer.add_transaction, tx))
         self._events.publish(TransactionAdded(tx_id))
         return tx_id

@@ -16,6 +16,7 @@ from inos.chain.mempool import Mempool
 from inos.chain.template import Template, make_template
 from inos.chain.votepool import VotePool
 from inos.consensus.finality import compute_passed_epoch
+from inos.core.result_holders import ResultHolders
 from inos.primitives.blocks import Block, Header
 from inos.primitives.clock import Clock
 from inos.primitives.errors import InosError, RuleViolation, VerdictMissing
@@ -40,11 +41,12 @@ class AddedBlocks(Struct, frozen=True):
 class ChainWriter:
     """Makes synchronous changes. It belongs to the writer thread."""
 
-    def __init__(self, ledger: Ledger, mempool: Mempool, votes: VotePool, clock: Clock) -> None:
+    def __init__(self, ledger: Ledger, mempool: Mempool, votes: VotePool, clock: Clock, holders: ResultHolders) -> None:
         self._ledger = ledger
         self._mempool = mempool
         self._votes = votes
         self._clock = clock
+        self._holders = holders
 
     def add_headers(self, headers: Sequence[Header]) -> None:
         """Add headers in order. The first that fails raises; those before it stay."""
@@ -117,6 +119,7 @@ class ChainWriter:
             self._mempool,
             beneficiary=beneficiary,
             now_ms=self._clock.now_ms(),
+            is_ready=self._holders.is_ready,
         )
         try:
             template = make(aggregate=aggregate)

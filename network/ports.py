@@ -5,7 +5,7 @@ RuleViolation (the object is invalid, which is the sender's fault), NotYet (neit
 InosError (a policy or a failure of this node itself).
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeVar
 
@@ -277,6 +277,16 @@ class TransactionsPort(Protocol):
         """Check a transaction and add it to the pool."""
 
 
+class ResultHoldersPort(Protocol):
+    """Counts the peers that hold the matrices of checked results in the pool."""
+
+    def add_peer(self, peer: Hashable, /) -> None: ...
+
+    def drop_peer(self, peer: Hashable, /) -> None: ...
+
+    def on_announced(self, peer: Hashable, ids: Iterable[TxId], /) -> None: ...
+
+
 class ThreadsPort(Protocol):
     """Runs blocking work off the event loop."""
 
@@ -352,6 +362,9 @@ class NodePort(Protocol):
 
     @property
     def transactions(self) -> TransactionsPort: ...
+
+    @property
+    def result_holders(self) -> ResultHoldersPort: ...
 
     @property
     def votes(self) -> VotesPort: ...

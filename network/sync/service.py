@@ -116,6 +116,8 @@ class SyncService:
 
     async def run_peer(self, peer: Peer) -> None:
         """Do all work that belongs to one peer, until its link ends."""
+        if not peer.is_brief:
+            self._node.result_holders.add_peer(peer)
         self._announcer.add_peer(peer)
         self._routing.on_connected(peer)
         try:
@@ -130,6 +132,7 @@ class SyncService:
                 ):
                     group.create_task(work)
         finally:
+            self._node.result_holders.drop_peer(peer)
             self._announcer.drop_peer(peer)
             self.block_relay.drop_peer(peer)
             self._headers.drop_peer(peer)

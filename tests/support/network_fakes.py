@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 from inos.chain.checked import CheckedBlock
 from inos.chain.events import MatrixAdded, MatrixWanted, TipChanged, TransactionAdded, VoteAdded
+from inos.core.result_holders import ResultHolders
 from inos.core.verification.backends import InlineBackend
 from inos.core.verification.blocks import BlockVerifier
 from inos.mesh.runs import RUN_LEVEL, RUN_STRIPS, Run, check_run
@@ -27,6 +28,7 @@ from inos.primitives.hashing import Context, compute_hash
 from inos.primitives.matrices import STRIP_BYTES, Witness, compute_matrix_id
 from inos.primitives.merkle import compute_path, compute_root
 from inos.primitives.transactions import Transaction, Transfer, compute_tx_id, sign_transaction
+from inos.primitives.units import DurationMs
 from inos.primitives.votes import Vote
 from inos.work.strips import InvalidMatrix, StripTree
 
@@ -291,6 +293,7 @@ class FakeNode:
         self.blocks = self.events = self
         self.transactions = SimpleNamespace(add=self.add_transaction)
         self.state_import = SimpleNamespace(state=None)
+        self.result_holders = ResultHolders(DurationMs(1000), SystemClock())
         backend = InlineBackend(get_bls(), check_fake_seal)
         self.verifier = BlockVerifier(self.params, backend, self.ledger, self.mempool)
         self.refuse_blocks: set[bytes] = set()

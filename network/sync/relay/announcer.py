@@ -1,4 +1,8 @@
-"""Announces what this node has accepted: blocks at once, transactions in batches, to each peer at random times."""
+"""Announces what this node has accepted: blocks at once, transactions in batches, to each peer at random times.
+
+A result is announced to all peers, also to those that announced it: that tells them that this node has checked it and
+holds its matrices.
+"""
 
 import asyncio
 import math
@@ -13,6 +17,7 @@ from inos.network.wire.chain import AnnounceBlock
 from inos.network.wire.transactions import MAX_ANNOUNCED, AnnounceTransactions
 from inos.primitives.clock import Clock
 from inos.primitives.randomness import Randomness
+from inos.primitives.transactions import SubmitResult
 from inos.primitives.units import BlockId, TxId
 
 MAX_WAITING: Final = 8192
@@ -60,12 +65,18 @@ class Announcer:
     def on_transaction(self, id: TxId) -> None:
         """Queue a transaction that the node has added to its pool."""
         for peer, outbox in self._outboxes.items():
-            if id not in peer.known_transactions:
+            if self._is_news(peer, id):
                 outbox.due_at = outbox.due_at if outbox.ids else self._draw_time(peer)
                 outbox.ids[id] = None
                 if len(outbox.ids) > MAX_WAITING:
                     outbox.ids.popitem(last=False)
         self._has_some.set()
+
+    def _is_news(self, peer: Peer, id: TxId) -> bool:
+        if id not in peer.known_transactions:
+            return True
+        tx = self._node.mempool.get(id)
+        return tx is not None and isinstance(tx.payload, SubmitResult)
 
     def _draw_time(self, peer: Peer) -> float:
         """Return the time of the peer's next announcement, drawn from a Poisson process for each peer as in Bitcoin
@@ -105,7 +116,7 @@ class Announcer:
         batch: list[TxId] = []
         while outbox.ids and len(batch) < MAX_ANNOUNCED:
             id, _ = outbox.ids.popitem(last=False)
-            if id not in peer.known_transactions and self._node.mempool.has(id):
+            if self._node.mempool.has(id) and self._is_news(peer, id):
                 batch.append(id)
         if not batch:
             return

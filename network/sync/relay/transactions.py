@@ -116,8 +116,9 @@ class TransactionRelay:
     def on_announced(self, peer: Peer, ids: Iterable[bytes]) -> None:
         """Note the ids that a peer has in its pool."""
         now = self._clock.monotonic()
-        for raw in ids:
-            id = TxId(raw)
+        announced = [TxId(raw) for raw in ids]
+        self._node.result_holders.on_announced(peer, announced)
+        for id in announced:
             peer.known_transactions.add(id)
             if not self._settled.has(id, now) and not self._node.mempool.has(id):
                 self._tracker.announce(peer, id)

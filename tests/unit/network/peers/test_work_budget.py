@@ -114,7 +114,7 @@ async def collect(peer: Peer, told: list[tuple[str, bytes]], name: str) -> None:
 
 @pytest.fixture
 def pool() -> SimpleNamespace:
-    return SimpleNamespace(list_ids=list, has=lambda id: id != IDS[3])
+    return SimpleNamespace(list_ids=list, has=lambda id: id != IDS[3], get=lambda _: None)
 
 
 async def run_until(announcer: Announcer, is_true: Callable[[], object]) -> None:
