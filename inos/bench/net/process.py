@@ -11,7 +11,7 @@ from typing import Any, Final
 from inos.bench.errors import BenchError
 from inos.node.process import make_child_environment, stop_process
 
-READY_S: Final = 60.0
+READY_S: Final = 240.0
 NICENESS: Final = 19
 """A real flood comes from other machines; here it must not take processor time from the node."""
 
@@ -36,7 +36,7 @@ async def open_partner(*arguments: str, is_nice: bool = False) -> AsyncIterator[
     """Start `inos.bench.net.partner` and wait until it is ready.
 
     Args:
-        is_nice: run it with the least priority.
+        is_nice: give it the least priority as soon as it is ready.
 
     Raises:
         BenchError: "partner-died".
@@ -46,10 +46,12 @@ async def open_partner(*arguments: str, is_nice: bool = False) -> AsyncIterator[
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         env=make_child_environment(),
-        preexec_fn=(lambda: os.nice(NICENESS) and None) if is_nice else None,
     )
     try:
-        yield Partner(process, await read_line(process))
+        partner = Partner(process, await read_line(process))
+        if is_nice:  # only now: on a busy machine it would take minutes to start
+            os.setpriority(os.PRIO_PROCESS, process.pid, NICENESS)
+        yield partner
     finally:
         await stop_process(process)
 
