@@ -9,7 +9,7 @@ import pytest
 
 from support.commands import find_processes_naming, start_inos
 
-LIMIT_S = 150
+LIMIT_S = 400
 PLAN = "kill=15/min,partition=12/min,delay=20ms,liars=1"
 
 

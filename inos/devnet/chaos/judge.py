@@ -43,24 +43,26 @@ async def await_one_tip(fleet: Fleet, limit_s: float = HEAL_S) -> float | None:
 async def await_included(customers: Sequence[Customer], limit_s: float = HEAL_S) -> float | None:
     """Seconds until everything the customers signed is on the chain; they hand it in again and again."""
 
-    async def is_included() -> bool:
-        try:
-            return all([await customer.hand_in_again() for customer in customers])
-        except (InosError, OSError, TimeoutError):
-            return False
-
-    return await await_until(is_included, limit_s)
+    return await await_until(lambda: is_all_included(customers), limit_s)
 
 
-async def stop_mining(fleet: Fleet) -> None:
-    """No more blocks, so that tips stay where they are.
+async def is_all_included(customers: Sequence[Customer]) -> bool:
+    """Return whether everything the customers signed is on their nodes' chains; hand in again what is not."""
+    try:
+        return all([await customer.hand_in_again() for customer in customers])
+    except (InosError, OSError, TimeoutError):
+        return False
+
+
+async def set_mining(fleet: Fleet, *, is_on: bool) -> None:
+    """Start or stop the miner of every node; without new blocks all tips stay where they are.
 
     Raises:
         InosError: a node does not answer.
     """
     for node in fleet.nodes:
         async with Client(node.rpc_url, token=node.read_token()) as client:
-            await client.call("miner_stop")
+            await client.call("miner_start" if is_on else "miner_stop")
 
 
 def read_logs(fleet: Fleet) -> dict[str, LogFigures]:

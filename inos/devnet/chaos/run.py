@@ -14,11 +14,12 @@ from inos.devnet.chaos.fleet import Fleet, make_nodes, open_fleet
 from inos.devnet.chaos.judge import (
     await_included,
     await_one_tip,
+    is_all_included,
     judge_jobs,
     judge_node,
     list_problems,
     read_logs,
-    stop_mining,
+    set_mining,
 )
 from inos.devnet.chaos.liars import open_liars
 from inos.devnet.chaos.plan import ChaosPlan, Kill, Partition, draw_events
@@ -27,6 +28,8 @@ from inos.devnet.chaos.wiring import LoopbackWiring, Wiring
 from inos.devnet.run import open_folder
 
 PROGRESS_S: Final = 5.0
+FINAL_ROUNDS: Final = 5
+"""How often everything signed is waited for, if blocks that came at once undo some of it."""
 
 Announce = Callable[[str], None]
 """Takes one line for people about what happens."""
@@ -168,9 +171,15 @@ class _Run:
         self._say("the chaos is over; waiting for one tip ...")
         first_s = await await_one_tip(self._fleet)
         self._say("one tip" if first_s is not None else "NOT one tip")
-        included_s = await await_included(customers)
-        await stop_mining(self._fleet)
-        return _Healed(first_s, included_s, await await_one_tip(self._fleet))
+        for _ in range(FINAL_ROUNDS):
+            included_s = await await_included(customers)
+            await set_mining(self._fleet, is_on=False)
+            last_s = await await_one_tip(self._fleet)
+            if included_s is None or last_s is None or await is_all_included(customers):
+                break
+            # Two blocks came at once before the miners stopped, and the chain that won lacks something.
+            await set_mining(self._fleet, is_on=True)
+        return _Healed(first_s, included_s, last_s)
 
     async def _judge(self, customers: Sequence[Customer], healed: "_Healed", lies: Mapping[str, int]) -> ChaosReport:
         fleet, settings = self._fleet, self._settings
