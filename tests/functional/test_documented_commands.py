@@ -44,6 +44,7 @@ ELSEWHERE: Final = {
     "inos bench start": "tests/unit/inos/cli/test_bench.py",
     "inos bench net": "tests/functional/test_bench_net.py",
     "inos job cancel": "tests/unit/inos/cli/test_job.py",
+    "inos job dispute ID": "tests/unit/inos/cli/test_job.py",
 }
 """Commands that another test or CI runs; that file must contain the command's last word."""
 INLINE: Final = {
@@ -284,5 +285,5 @@ def test_every_documented_command_does_what_it_says(tmp_path: Path) -> None:
 @pytest.mark.parametrize("typed", ELSEWHERE)
 def test_what_is_run_elsewhere_is(typed: str) -> None:
     place = (ROOT / ELSEWHERE[typed]).read_text(encoding="utf-8")
-    word = [each for each in re.findall(r"[a-z]+", typed.split(" --")[0])][-1]
+    word = re.findall(r"[a-z]+", typed.split(" --")[0])[-1]
     assert word in place or ELSEWHERE[typed] in ("Makefile", ".ci/run")

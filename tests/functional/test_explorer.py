@@ -224,7 +224,7 @@ async def check_other_pages(page: Page, url: str) -> None:
     for place, condition in (
         ("jobs", "document.querySelector('tbody tr')"),
         ("charts", "document.querySelectorAll('.chart svg').length === 7"),
-        ("finality", "document.querySelector('.stats') && document.body.innerText.includes('There are no voters')"),
+        ("finality", "document.querySelector('.stats') && document.body.innerText.includes('voter\\tweight\\tshare')"),
         ("peers", "document.querySelector('h1')?.textContent === '1 peer'"),
     ):
         await page.open(f"{url}#/{place}")
