@@ -90,7 +90,7 @@ class Juror:
     async def _look(self, group: asyncio.TaskGroup) -> None:
         """Begin with new cases, and see that what is due is in the pool."""
         cases: set[Case] = set()
-        for job_id, job in self._core.ledger.list_jobs(state=JobState.DISPUTED, limit=MAX_DISPUTES):
+        for job_id, job in self._core.ledger.reader.list_jobs(state=JobState.DISPUTED, limit=MAX_DISPUTES):
             dispute = self._core.ledger.state.get_dispute(job_id)
             seat = None if dispute is None else self._find_seat(dispute)
             if dispute is None or seat is None or not dispute.drawn_at:

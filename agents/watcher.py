@@ -78,7 +78,7 @@ class Watcher:
     async def _check_new(self, group: asyncio.TaskGroup) -> None:
         """Start to check new results, and challenge the wrong ones."""
         ledger = self._core.ledger
-        delivered = [each for state in OPEN for each in ledger.list_jobs(state=state, limit=MAX_WATCHED)]
+        delivered = [each for state in OPEN for each in ledger.reader.list_jobs(state=state, limit=MAX_WATCHED)]
         for job_id, job in delivered:
             if job.y is None:
                 continue

@@ -57,9 +57,9 @@ def check_database(ledger: Ledger, tell: Callable[[str, int, int], None]) -> Che
         parent = block_id
         if number % STEP == 0 or number == tip.header.height:
             tell("chain", number, tip.header.height)
-    records = dict(ledger.view.iterate_records())
+    records = dict(ledger.view.reader.iterate_records())
     ledger.check()
-    ledger.view.read_through(lambda done, of: tell("all files", min(done, of), of))
+    ledger.view.database.read_through(lambda done, of: tell("all files", min(done, of), of))
     return Checked(Height(tip.header.height), blocks, len(records), compute_state_root(records))
 
 

@@ -51,7 +51,7 @@ class Database:
         self._monotonic = monotonic
         self.writing_s = 0.0
         """Spent in `write` since the database was opened."""
-        self.trouble: ChainError | None = None
+        self.write_error: ChainError | None = None
         """Why the last write failed; None where it did not."""
         self._write_lock = threading.Lock()
         try:
@@ -99,10 +99,10 @@ class Database:
                     else:
                         batch.put(key, value)
         except (plyvel.Error, RuntimeError) as error:
-            self.trouble = self.explain(error)
-            raise self.trouble from error
+            self.write_error = self.explain(error)
+            raise self.write_error from error
         else:
-            self.trouble = None
+            self.write_error = None
         finally:
             self.writing_s += self._monotonic() - started
 

@@ -239,7 +239,7 @@ class Ledger:
             RuleViolation: "bad-state-root": the database does not hold the tip's state.
         """
         header = self._index.tip.header
-        check_state_root(header, compute_state_root(dict(self.view.iterate_records())))
+        check_state_root(header, compute_state_root(dict(self.view.reader.iterate_records())))
 
     def compact(self, tell: Callable[[str, int, int], None]) -> None:
         """Give back the room of what was deleted; takes a while.

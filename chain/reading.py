@@ -67,6 +67,7 @@ class ChainReader:
         return [BlockId(value) for _, value in found]
 
     def get_block_stats(self, block: BlockId) -> BlockStats | None:
+        """Return what a connected block did."""
         data = self._snapshot.get(schema.block_stats_key(block))
         return None if data is None else decode(BlockStats, data, limit=MAX_STORED_BYTES)
 
@@ -74,7 +75,14 @@ class ChainReader:
         data = self._snapshot.get(schema.transaction_key(tx))
         return None if data is None else decode(Position, data, limit=MAX_STORED_BYTES)
 
-    def get_history(self, address: Address, before: tuple[Height, int] | None, limit: int) -> list[HistoryEntry]:
+    def get_history(
+        self, address: Address, *, before: tuple[Height, int] | None = None, limit: int = 100
+    ) -> list[HistoryEntry]:
+        """Return what concerned an account and what moved on it, newest first, before (height, place in the block).
+
+        The movements since genesis sum up to what the account has. A ledger that began with a state from peers has
+        none from below that state.
+        """
         prefix = schema.HISTORY + address
         below = None if before is None else schema.history_key(address, *before)
         found = self._snapshot.iterate(prefix, below=below, newest_first=True)
@@ -82,13 +90,15 @@ class ChainReader:
 
     def list_jobs(
         self,
-        state: JobState | None,
-        poster: Address | None,
-        worker: Address | None,
-        after: JobId | None,
-        limit: int,
-        newest_first: bool,
+        *,
+        state: JobState | None = None,
+        poster: Address | None = None,
+        worker: Address | None = None,
+        after: JobId | None = None,
+        limit: int = 100,
+        newest_first: bool = False,
     ) -> list[tuple[JobId, Job]]:
+        """Return jobs that match all filters, oldest or newest first, from beyond the job `after`."""
         found = iterate_jobs(
             self._snapshot,
             self.state,
@@ -101,12 +111,15 @@ class ChainReader:
         return list(islice(found, limit))
 
     def get_record(self, address: Address) -> TrackRecord:
+        """Return what an address has done on the market."""
         return decode_record(self._snapshot.get(schema.record_key(address)))
 
-    def list_job_events(self, job: JobId, limit: int) -> list[tuple[Height, JobEvent]]:
+    def list_job_events(self, job: JobId, *, limit: int = 1000) -> list[tuple[Height, JobEvent]]:
+        """Return what happened to a job, oldest first, with the heights."""
         return list(islice(iterate_events(self._snapshot, job), limit))
 
     def prove(self, key: StateKey) -> tuple[bytes | None, StateProof]:
+        """Return a record, or None, with the proof against the tip's state root."""
         return self.get(key), make_tree_proof(lambda node: self._snapshot.get(schema.node_key(node)), self.get, key)
 
     def rewind(self, height: int, get_header: Callable[[BlockId], Header | None]) -> PastState | None:
@@ -129,6 +142,7 @@ class ChainReader:
             return None
 
     def iterate_records(self) -> Iterator[tuple[StateKey, bytes]]:
+        """Yield every record of the state."""
         return self.iterate(b"")
 
 
@@ -150,7 +164,7 @@ class GenesisReader(ChainReader):
     def prove(self, key: StateKey) -> tuple[bytes | None, StateProof]:
         return self._records.get(key), make_proof(self._records, key)
 
-    def list_jobs(self, *_: object) -> list[tuple[JobId, Job]]:
+    def list_jobs(self, **_: object) -> list[tuple[JobId, Job]]:
         return []
 
     def rewind(self, height: int, get_header: Callable[[BlockId], Header | None]) -> PastState | None:

@@ -4,35 +4,29 @@ The tip, its state and its indices are one snapshot, replaced as one value when 
 reader sees one block's state, and no half-way point of a reorganisation.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Final, Literal
 
 from inos.chain.blocks import BlockStore
 from inos.chain.database import Database
 from inos.chain.entry import Tip, get_ancestor, make_locator
-from inos.chain.errors import ChainError
 from inos.chain.index import BlockIndex
-from inos.chain.jobrecords import TrackRecord
 from inos.chain.notes import find_step
 from inos.chain.past import PastState
-from inos.chain.reading import ChainReader, HistoryEntry
+from inos.chain.reading import ChainReader
 from inos.consensus.effects import Effects
-from inos.consensus.execution import BlockStats, ResultChecker
+from inos.consensus.execution import ResultChecker
 from inos.consensus.finality import compute_height, compute_passed_epoch
 from inos.consensus.finality.trust import Step
-from inos.consensus.jobevents import JobEvent
 from inos.consensus.params import Params
-from inos.consensus.records import Job, JobState, StateKey
 from inos.consensus.state import StateView
-from inos.consensus.statetree import StateProof
 from inos.consensus.target import compute_target
 from inos.primitives.blocks import Block, Header, compute_difficulty
 from inos.primitives.bls import Bls
 from inos.primitives.matrices import Witness
 from inos.primitives.randomness import Randomness
 from inos.primitives.transactions import Transaction
-from inos.primitives.units import Address, BlockId, Height, JobId, TxId
+from inos.primitives.units import BlockId, Height, TxId
 
 BlockFinality = Literal["final", "justified", "none"]
 """final: the block is never undone. justified: two thirds voted for a checkpoint at or above it. none: neither."""
@@ -51,7 +45,7 @@ class LedgerView:
         """Checks delivered products."""
         self.bls = bls
         """Checks the signatures of votes."""
-        self._db = database
+        self.database = database
         self._index = index
         self._blocks = BlockStore(database)
         self._reader = ChainReader(database, index.tip.to_tip())
@@ -60,30 +54,12 @@ class LedgerView:
         """Read another tip and its state from now on."""
         self._reader = reader
 
-    @property
-    def writing_s(self) -> float:
-        """Seconds spent on writing to disk so far."""
-        return self._db.writing_s
-
-    @property
-    def database_trouble(self) -> ChainError | None:
-        """Why the last write to disk failed; None where it did not."""
-        return self._db.trouble
-
-    @property
-    def database_bytes(self) -> int:
-        """Size of the database's files."""
-        return self._db.count_bytes()
-
-    def read_through(self, tell: Callable[[int, int], None]) -> None:
-        """See inos.chain.database.Database.read_through."""
-        self._db.read_through(tell)
-
-    def copy_to(self, path: Path, tell: Callable[[int], None]) -> None:
-        """See inos.chain.database.Database.copy_to."""
-        self._db.copy_to(path, tell)
-
     # The connected chain and its state
+
+    @property
+    def reader(self) -> ChainReader:
+        """Return the tip with its state and its indices, which do not move while a caller reads them."""
+        return self._reader
 
     @property
     def tip(self) -> Tip:
@@ -131,10 +107,6 @@ class LedgerView:
         """The connected block at a height."""
         return self._reader.get_block_id(height)
 
-    def get_block_stats(self, block: BlockId) -> BlockStats | None:
-        """What a connected block did."""
-        return self._reader.get_block_stats(block)
-
     def get_transaction(self, tx: TxId) -> tuple[BlockId, int, Transaction] | None:
         """Block, place in it, and transaction, where it is on the connected chain."""
         reader = self._reader
@@ -144,45 +116,6 @@ class LedgerView:
         if position is None or block_id is None or block is None or position.index >= len(block.transactions):
             return None
         return block_id, position.index, block.transactions[position.index]
-
-    def get_history(
-        self, address: Address, *, before: tuple[Height, int] | None = None, limit: int = 100
-    ) -> list[HistoryEntry]:
-        """What concerned an account and what moved on it, newest first, before a place (height, place in the block).
-
-        The movements since genesis sum up to what the account has, but for a ledger that began with a state from
-        others: it has none from below that state.
-        """
-        return self._reader.get_history(address, before, limit)
-
-    def list_jobs(
-        self,
-        *,
-        state: JobState | None = None,
-        poster: Address | None = None,
-        worker: Address | None = None,
-        after: JobId | None = None,
-        limit: int = 100,
-        newest_first: bool = False,
-    ) -> list[tuple[JobId, Job]]:
-        """Jobs at the tip that fit all filters, oldest or newest first, from beyond the job `after`."""
-        return self._reader.list_jobs(state, poster, worker, after, limit, newest_first)
-
-    def get_record(self, address: Address) -> TrackRecord:
-        """What an address has done on the market up to the tip."""
-        return self._reader.get_record(address)
-
-    def list_job_events(self, job: JobId, *, limit: int = 1000) -> list[tuple[Height, JobEvent]]:
-        """What happened to a job up to the tip, oldest first, with the heights."""
-        return self._reader.list_job_events(job, limit)
-
-    def prove(self, key: StateKey) -> tuple[bytes | None, StateProof]:
-        """A record at the tip, or None, with the proof against the tip's state root."""
-        return self._reader.prove(key)
-
-    def iterate_records(self) -> Iterator[tuple[StateKey, bytes]]:
-        """Every record of the state at the tip there is now, whatever comes while they are read."""
-        return self._reader.iterate_records()
 
     @property
     def is_awaiting_state(self) -> bool:
@@ -208,7 +141,7 @@ class LedgerView:
         reader, below = self._reader, first
         while len(steps) < limit and epoch <= last and epoch < first + MAX_EPOCHS_SOUGHT:
             block = reader.get_block_id(compute_height(self.params, epoch))
-            step = None if block is None else find_step(self._db.get, self.get_header, block)
+            step = None if block is None else find_step(self.database.get, self.get_header, block)
             if step is not None:
                 source = step.aggregate.link.source
                 if source != steps[-1].aggregate.link.target if steps else source.epoch >= below:

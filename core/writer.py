@@ -62,10 +62,10 @@ class ChainWriter:
 
     def add_checked_blocks(self, blocks: Sequence[CheckedBlock]) -> tuple[BlockOutcome, AddedBlocks]:
         """See inos.chain.ledger.Ledger.add_checked_blocks."""
-        began, wrote = self._clock.monotonic(), self._ledger.view.writing_s
+        began, wrote = self._clock.monotonic(), self._ledger.view.database.writing_s
         outcome, errors = self._ledger.add_checked_blocks(blocks, self._clock.now_ms())
         self._follow(outcome)
-        disk_s = self._ledger.view.writing_s - wrote
+        disk_s = self._ledger.view.database.writing_s - wrote
         return outcome, AddedBlocks(errors, max(0.0, self._clock.monotonic() - began - disk_s), disk_s)
 
     def seek_final(self) -> BlockOutcome:

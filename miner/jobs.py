@@ -226,7 +226,7 @@ class JobManager:
     def _choose(self) -> Offer | None:
         height = self._get_height()
         self._avoid = {job: until for job, until in self._avoid.items() if until > height}
-        offers = [Offer(*item) for item in self._node.ledger.list_jobs(state=JobState.OPEN, limit=MAX_OFFERS)]
+        offers = [Offer(*item) for item in self._node.ledger.reader.list_jobs(state=JobState.OPEN, limit=MAX_OFFERS)]
         avoid = self._avoid.keys() | self.runs.keys()
         capacity = self._compute_capacity()
         chosen = choose_job(self._node.params, self._settings, self._queue.address, offers, capacity, avoid)
@@ -240,7 +240,7 @@ class JobManager:
     def _find_held(self) -> Offer | None:
         """Return a job claimed by this account that was not taken on here: after a restart, or if another program
         claimed it."""
-        for job, record in self._node.ledger.list_jobs(
+        for job, record in self._node.ledger.reader.list_jobs(
             state=JobState.CLAIMED, worker=self._queue.address, limit=MAX_OFFERS
         ):
             if job not in self.runs and job not in self._avoid:

@@ -49,6 +49,15 @@ class TipView(Protocol):
     def header(self) -> Header: ...
 
 
+class ReaderPort(Protocol):
+    """Reads the indices at one tip."""
+
+    def list_jobs(
+        self, *, state: JobState | None = None, worker: Address | None = None, limit: int = 100
+    ) -> Sequence[tuple[JobId, Job]]:
+        """Return jobs that match, oldest first."""
+
+
 class LedgerPort(Protocol):
     """Reads the chain at its connected tip."""
 
@@ -58,10 +67,8 @@ class LedgerPort(Protocol):
     @property
     def state(self) -> StateView: ...
 
-    def list_jobs(
-        self, *, state: JobState | None = None, worker: Address | None = None, limit: int = 100
-    ) -> Sequence[tuple[JobId, Job]]:
-        """Return jobs that match, oldest first."""
+    @property
+    def reader(self) -> ReaderPort: ...
 
 
 class MempoolPort(Protocol):

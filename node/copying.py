@@ -64,13 +64,13 @@ def copy_node(
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(mode=DIR_MODE, parents=True)
         write_atomically(part / "genesis", genesis.hex() + "\n")
-        size = max(1, ledger.database_bytes)
+        size = max(1, ledger.database.count_bytes())
 
         def tell_ledger(done: int) -> None:
             _heed(stop)
             on_progress("ledger", min(done, size), size)
 
-        ledger.copy_to(part / "ledger", tell_ledger)
+        ledger.database.copy_to(part / "ledger", tell_ledger)
         matrices = _copy_matrices(store, part / "matrices", on_progress, stop) if has_matrices else 0
         if path.exists():
             path.rmdir()

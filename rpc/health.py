@@ -160,7 +160,7 @@ class HealthChecks:
         return _pass("disk", detail)
 
     def _check_database(self) -> Check:
-        trouble = self._ledger.database_trouble
+        trouble = self._ledger.database.write_error
         if trouble is None:
             return _pass("database", "the last write went well")
         return _fail("database", trouble.code, trouble.message, trouble.hint or "start the node again")

@@ -46,10 +46,10 @@ def list_needs(ledger: LedgerView, mempool: Mempool) -> Needs:
     """Return what the chain needs at its tip."""
     refs, late = list[MatrixRef](), list[MatrixRef]()
     for state in NEEDED:
-        for _, job in ledger.list_jobs(state=state, limit=MAX_JOBS):
+        for _, job in ledger.reader.list_jobs(state=state, limit=MAX_JOBS):
             refs += _list_refs(job)
     since = ledger.tip.header.height - ledger.params.result_depth
-    for _, job in ledger.list_jobs(state=JobState.SETTLED, limit=MAX_SETTLED, newest_first=True):
+    for _, job in ledger.reader.list_jobs(state=JobState.SETTLED, limit=MAX_SETTLED, newest_first=True):
         if job.closed_at > since:
             late += _list_refs(job)
     for tx_id in mempool.list_ids():

@@ -97,7 +97,7 @@ class Worker:
         """
         ledger = self._core.ledger
         done: list[JobId] = []
-        for id, job in ledger.list_jobs(state=JobState.OPEN, limit=MAX_JOBS):
+        for id, job in ledger.reader.list_jobs(state=JobState.OPEN, limit=MAX_JOBS):
             operands = [await self._core.matrices.read(ref.matrix_id) for ref in (job.x, job.w)]
             if job.deadline > ledger.tip.header.height + 1:
                 x, w = operands

@@ -111,7 +111,7 @@ class _NodeCollector:
         block_id, times = ledger.tip.id, []
         weight = settled = burn = subsidies = 0
         for _ in range(WINDOW):
-            header, stats = ledger.get_header(block_id), ledger.get_block_stats(block_id)
+            header, stats = ledger.get_header(block_id), ledger.reader.get_block_stats(block_id)
             if header is None or stats is None:
                 break
             weight, settled = weight + stats.weight, settled + stats.tickets_settled
@@ -205,8 +205,10 @@ class _NodeCollector:
         stats = self._node.monitor.get_stats()
         yield _gauge("inos_uptime_seconds", "Seconds since the node started", stats.uptime_s)
         yield _gauge("inos_loop_lag_seconds", "Seconds by which the event loop last woke up late", stats.loop_lag_s)
-        yield _counter("inos_database_write_seconds", "Seconds spent writing the ledger", self._node.ledger.writing_s)
-        yield _gauge("inos_database_bytes", "Size of the ledger's files", self._node.ledger.database_bytes)
+        yield _counter(
+            "inos_database_write_seconds", "Seconds spent writing the ledger", self._node.ledger.database.writing_s
+        )
+        yield _gauge("inos_database_bytes", "Size of the ledger's files", self._node.ledger.database.count_bytes())
         if stats.clock_ahead_ms is not None:
             yield _gauge(
                 "inos_clock_ahead_seconds",

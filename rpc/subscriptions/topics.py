@@ -97,7 +97,7 @@ class Transactions(Topic):
             yield from self._report_undone(step)
             return
         height = Height(step.header.height)
-        entries = self.node.ledger.get_history(self._address, before=(Height(height + 1), 0), limit=MAX_ENTRIES)
+        entries = self.node.ledger.reader.get_history(self._address, before=(Height(height + 1), 0), limit=MAX_ENTRIES)
         for found in reversed([each for each in entries if each.height == height]):
             entry = render_entry(self.node, found)
             if entry is not None and entry.block == step.id.hex():
@@ -153,7 +153,7 @@ class Jobs(Topic):
         for job_id in dict.fromkeys([*due, *touched]):
             if self._job not in (None, job_id):
                 continue
-            for event_height, event in self.node.ledger.list_job_events(job_id, limit=1000):
+            for event_height, event in self.node.ledger.reader.list_job_events(job_id, limit=1000):
                 if event_height == height:
                     self._track(job_id, event, height)
                     reports.append((height, self._render(job_id, EVENT_NAMES[event.kind], event)))
@@ -161,7 +161,7 @@ class Jobs(Topic):
 
     def _list_touched(self, block_id: BlockId) -> list[JobId]:
         """Return the jobs that the block's transactions name, and those that it settled."""
-        block, stats = self.node.ledger.get_block(block_id), self.node.ledger.get_block_stats(block_id)
+        block, stats = self.node.ledger.get_block(block_id), self.node.ledger.reader.get_block_stats(block_id)
         jobs: list[JobId] = []
         for tx in () if block is None else block.transactions:
             job_id = get_job_id(tx)

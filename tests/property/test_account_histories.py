@@ -94,7 +94,7 @@ def choose_any(branch: Branch, key: Key, rng: random.Random) -> tuple[Key, Paylo
 def list_movements(ledger: Ledger, key: Key) -> list[Movement]:
     """Return all movements of an account, oldest first, read page by page."""
     found, before = [], None
-    while page := ledger.view.get_history(key.address, before=before, limit=7):
+    while page := ledger.view.reader.get_history(key.address, before=before, limit=7):
         found += page
         before = (page[-1].height, page[-1].place)
     assert sorted({(entry.height, entry.place) for entry in found}, reverse=True) == [

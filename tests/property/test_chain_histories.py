@@ -37,7 +37,7 @@ def test_undone_blocks_leave_no_trace(seed: int, height: int, data: st.DataObjec
         assert outcomes[-1].disconnected == tuple(made.id for made in reversed(trunk.blocks[height - back :]))
         assert outcomes[-1].connected == tuple(made.id for made in side.blocks[height - back :])
         assert dump_chain(ledger) == dump_chain(fresh)
-        assert ledger.view.tip.header.state_root == compute_state_root(dict(ledger.view.iterate_records()))
+        assert ledger.view.tip.header.state_root == compute_state_root(dict(ledger.view.reader.iterate_records()))
         # It also returns to the fork itself, like the first half of a longer reorganisation.
         for _ in range(back + 1):
             ledger._chain.disconnect()
@@ -56,8 +56,8 @@ def test_supply_is_conserved_in_the_database(seed: int, height: int) -> None:
         for _ in range(height):
             made = grow_at_random(branch, rng)
             feed(ledger, [made])
-            records, market = dict(ledger.view.iterate_records()), ledger.view.state.get_market()
-            stats = ledger.view.get_block_stats(made.id)
+            records, market = dict(ledger.view.reader.iterate_records()), ledger.view.state.get_market()
+            stats = ledger.view.reader.get_block_stats(made.id)
             assert stats is not None
             assert sum_held(records) == market.minted - market.burned == stats.supply
             assert records == branch.records.all

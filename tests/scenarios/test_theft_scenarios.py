@@ -108,7 +108,7 @@ def test_a_reorganisation_pays_once(ledger: Ledger) -> None:
     assert ledger.view.tip.id == side.tip_id
     found = ledger.view.state.get_account(BOB.address)
     assert (found.balance, found.bonded) == (once.balance, once.bonded)
-    assert ledger.view.get_record(BOB.address).worker.settled == 1
+    assert ledger.view.reader.get_record(BOB.address).worker.settled == 1
     assert ledger.view.state.get_market().escrowed == 0
     ledger.close()
 

@@ -167,6 +167,10 @@ class FakeLedger:
     best_header = tip
 
     @property
+    def reader(self) -> "FakeLedger":
+        return self
+
+    @property
     def final(self) -> Tip:
         header = self.blocks[self.final_height].header
         return Tip(compute_block_id(header), header, Weight(0))
@@ -511,7 +515,7 @@ class FakeNode:
         return tx_id
 
     async def _prove_past(self, block: BlockId, key: StateKey) -> tuple[bytes | None, StateProof] | None:
-        return self.ledger.prove(key) if block == self.ledger.tip.id else None
+        return self.ledger.reader.prove(key) if block == self.ledger.tip.id else None
 
     def mine(self, beneficiary: Address = WORKER.address) -> None:
         """A block with everything that waits."""
@@ -540,7 +544,7 @@ class FakeNode:
     def work_jobs(self) -> int:
         """Claim, multiply and deliver every open job; how many."""
         done = 0
-        for job_id, job in self.ledger.list_jobs(state=JobState.OPEN):
+        for job_id, job in self.ledger.reader.list_jobs(state=JobState.OPEN):
             x, w = self.store.arrays[job.x.id], self.store.arrays[job.w.id]
             y = x.astype(np.int32) @ w.astype(np.int32).T
             if self.spoil is not None:

@@ -70,7 +70,7 @@ class FakeNode:
         self.target = 0
         self.made = 0
         """Templates that were made."""
-        self.ledger = self.state = self.mempool = self
+        self.ledger = self.reader = self.state = self.mempool = self
         self.events = EventBus()
         self.templates = SimpleNamespace(make=self._make_template)
         self.blocks = SimpleNamespace(add=self._add_block)

@@ -163,7 +163,7 @@ def _render_block(node: NodePort, block_id: BlockId, block: Block, *, is_full: b
 
 
 def _render_stats(node: NodePort, block_id: BlockId) -> BlockStatsModel | None:
-    stats = node.ledger.get_block_stats(block_id)
+    stats = node.ledger.reader.get_block_stats(block_id)
     if stats is None:
         return None
     return BlockStatsModel(

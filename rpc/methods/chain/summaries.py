@@ -65,7 +65,7 @@ class BlockSummaryModel(Model):
 
 def summarize(node: NodePort, block_id: BlockId, header: Header) -> BlockSummaryModel:
     """Return the summary of a block whose header the node has."""
-    stats = node.ledger.get_block_stats(block_id)
+    stats = node.ledger.reader.get_block_stats(block_id)
     block = node.ledger.get_block(block_id)
     parent = node.ledger.get_header(BlockId(header.parent)) if header.height > 1 else None
     return BlockSummaryModel(

@@ -87,7 +87,7 @@ async def _collect(node: NodePort, tip: Tip, first: Height | int) -> list[BlockS
     blocks: list[BlockStats] = []
     block_id, height = tip.id, int(tip.header.height)
     while height >= first:
-        header, stats = node.ledger.get_header(block_id), node.ledger.get_block_stats(block_id)
+        header, stats = node.ledger.get_header(block_id), node.ledger.reader.get_block_stats(block_id)
         if stats is None and blocks and node.ledger.get_block(block_id) is None:
             return blocks
         if header is None or stats is None:

@@ -85,7 +85,7 @@ class JobHistoryModel(Model):
 async def job_history(node: NodePort, params: JobParams) -> JobHistoryModel:
     """Return the events of a job in order."""
     job_id = JobId(bytes.fromhex(params.id))
-    events = node.ledger.list_job_events(job_id, limit=MAX_EVENTS)
+    events = node.ledger.reader.list_job_events(job_id, limit=MAX_EVENTS)
     if not events:
         raise make_not_found("job", params.id, hint=IN_POOL_HINT)
     renderer = make_renderer(node)

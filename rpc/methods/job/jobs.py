@@ -55,7 +55,7 @@ async def job_get(node: NodePort, params: JobParams) -> JobModel:
 async def job_list(node: NodePort, params: JobListParams) -> JobPageModel:
     """List jobs by state, poster and worker, a page at a time, oldest or newest first."""
     _check_cursor(node, params.after)
-    found = node.ledger.list_jobs(
+    found = node.ledger.reader.list_jobs(
         state=None if params.state is None else STATES[params.state],
         poster=None if params.poster is None else read_address(node, params.poster, "poster"),
         worker=None if params.worker is None else read_address(node, params.worker, "worker"),

@@ -7,7 +7,6 @@ from pydantic import Field
 from inos.consensus.records import job_key
 from inos.primitives.codec import encode
 from inos.primitives.units import JobId
-from inos.rpc.lookup import read_at_tip
 from inos.rpc.method import method
 from inos.rpc.methods.job.jobs import JobParams
 from inos.rpc.models.chain import StateProofModel
@@ -36,7 +35,8 @@ async def job_prove(node: NodePort, params: JobParams) -> JobProofModel:
     Together with the headers that follow (chain_getRawHeaders) it is a receipt; `inos job receipt` writes one.
     """
     key = job_key(JobId(bytes.fromhex(params.id)))
-    tip, (value, proof) = read_at_tip(node, lambda: node.ledger.prove(key))
+    reader = node.ledger.reader
+    tip, (value, proof) = reader.tip, reader.prove(key)
     witness = node.ledger.get_witness(tip.id)
     return JobProofModel(
         height=tip.header.height,

@@ -81,7 +81,7 @@ async def job_quote(node: NodePort, params: QuoteParams) -> QuoteModel:
     tip, (settled, target, committee) = read_at_tip(
         node,
         lambda: (
-            [job for _, job in node.ledger.list_jobs(state=JobState.SETTLED, limit=SAMPLE, newest_first=True)],
+            [job for _, job in node.ledger.reader.list_jobs(state=JobState.SETTLED, limit=SAMPLE, newest_first=True)],
             get_target(node.ledger.tip.header),
             get_voting_committee(node.ledger.state),
         ),

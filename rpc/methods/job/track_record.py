@@ -5,7 +5,6 @@ from typing import Annotated
 from pydantic import Field
 
 from inos.chain.jobrecords import Side
-from inos.rpc.lookup import read_at_tip
 from inos.rpc.method import method
 from inos.rpc.models.render import read_address
 from inos.rpc.models.values import AccountAddress, BlockHeight, Count, Model, NanoAmount
@@ -69,10 +68,11 @@ async def job_track_record(node: NodePort, params: TrackRecordParams) -> TrackRe
     A good record promises nothing, and an account with a bad one can be replaced by a new account at no cost.
     """
     address = read_address(node, params.address, "address")
-    tip, record = read_at_tip(node, lambda: node.ledger.get_record(address))
+    reader = node.ledger.reader
+    record = reader.get_record(address)
     return TrackRecordModel(
         address=params.address,
-        height=tip.header.height,
+        height=reader.tip.header.height,
         worker=_make_worker(record.worker),
         poster=_make_poster(record.poster),
     )

@@ -8,7 +8,6 @@ from inos.consensus.records import StateKey
 from inos.primitives.codec import encode
 from inos.primitives.units import BlockId
 from inos.rpc.errors import NOT_FOUND, RpcError, make_not_found
-from inos.rpc.lookup import read_at_tip
 from inos.rpc.method import Example, method
 from inos.rpc.models.chain import StateProofModel
 from inos.rpc.models.render import render_proof
@@ -74,8 +73,8 @@ async def light_prove(node: NodePort, params: StateProofParams) -> StateProofMod
     """Prove the value or the absence of a state record, against the state root of a recent checkpoint or the tip."""
     key = StateKey(bytes.fromhex(params.key))
     if params.block is None:
-        tip, proven = read_at_tip(node, lambda: node.ledger.prove(key))
-        return render_proof(key, tip.id, tip.header, *proven)
+        reader = node.ledger.reader
+        return render_proof(key, reader.tip.id, reader.tip.header, *reader.prove(key))
     block = BlockId(bytes.fromhex(params.block))
     header = node.ledger.get_header(block)
     if header is None:

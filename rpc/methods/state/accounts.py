@@ -47,7 +47,7 @@ async def state_get_account(node: NodePort, params: AccountParams) -> AccountMod
         lambda: (
             node.ledger.state.get_account(address),
             node.mempool.next_nonce(address, node.ledger.state),
-            node.ledger.prove(key) if params.prove else None,
+            node.ledger.reader.prove(key) if params.prove else None,
         ),
     )
     return AccountModel(

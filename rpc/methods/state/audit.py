@@ -21,7 +21,7 @@ async def audit(node: NodePort) -> tuple[Tip, Market, int]:
         RpcError: "tip-moving" if a block was connected before the snapshot was taken, on every try.
     """
     for _ in range(TRIES):
-        tip, records = node.ledger.tip, node.ledger.iterate_records()
+        tip, records = node.ledger.tip, node.ledger.reader.iterate_records()
         if node.ledger.tip.id == tip.id:
             market, total = await asyncio.to_thread(add_up, records)
             return tip, market, total

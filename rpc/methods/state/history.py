@@ -103,7 +103,7 @@ async def state_get_history(node: NodePort, params: HistoryParams) -> HistoryPag
     """List what changed on an account on the best chain and why, newest first, a page at a time."""
     address = read_address(node, params.address)
     before = None if params.before is None else read_cursor(params.before)
-    found = list(node.ledger.get_history(address, before=before, limit=params.limit + 1))
+    found = list(node.ledger.reader.get_history(address, before=before, limit=params.limit + 1))
     entries = [render_entry(node, entry) for entry in found[: params.limit]]
     is_last = len(found) <= params.limit
     return HistoryPageModel(

@@ -60,7 +60,7 @@ def replay_reputation(node: NodePort, address: Address) -> tuple[list[Point], bo
 
 def _list_changes(node: NodePort, address: Address) -> Iterator[Change]:
     jobs: set[JobId] = set()
-    for entry in node.ledger.get_history(address, before=None, limit=MAX_ENTRIES):
+    for entry in node.ledger.reader.get_history(address, before=None, limit=MAX_ENTRIES):
         found = None if entry.tx_id is None else node.ledger.get_transaction(entry.tx_id)
         payload = None if found is None else found[2].payload
         if isinstance(payload, ClaimJob) and payload.job not in jobs:
@@ -71,7 +71,7 @@ def _list_changes(node: NodePort, address: Address) -> Iterator[Change]:
 def _list_outcomes(node: NodePort, job_id: JobId, address: Address) -> Iterator[Change]:
     """Yield how the account's claims on a job ended; the job burned when it was posted."""
     burned = 0
-    for height, event in node.ledger.list_job_events(job_id, limit=1000):
+    for height, event in node.ledger.reader.list_job_events(job_id, limit=1000):
         if event.kind is JobEventKind.POSTED:
             burned = event.amount
         if event.worker == address and event.kind in KINDS:

@@ -185,7 +185,7 @@ def test_staged_changes_are_read_before_they_are_written(tmp_path: Path):
     assert [ledger._db.get(key) for key in (b"zold", b"zgone", b"znew")] == [b"1", b"1", None]
     staging.flush()
     assert [ledger._db.get(key) for key in (b"zold", b"zgone", b"znew")] == [b"2", None, b"3"]
-    assert compute_state_root(dict(ledger.view.iterate_records())) == ledger.view.tip.header.state_root
+    assert compute_state_root(dict(ledger.view.reader.iterate_records())) == ledger.view.tip.header.state_root
     ledger.close()
 
 
@@ -228,7 +228,9 @@ def test_past_states_and_readers_are_read_in_the_order_of_keys(tmp_path: Path):
     assert heights == [[18, 19, 20], [20]]
     first = read[0][1][0]
     assert list(ledger.view.state.iterate(bytes([Kind.DEADLINE]), first)) == read[0][1:]
-    assert list(StateView(Records(dict(ledger.view.iterate_records()))).iterate(bytes([Kind.DEADLINE]))) == read[0]
+    assert (
+        list(StateView(Records(dict(ledger.view.reader.iterate_records()))).iterate(bytes([Kind.DEADLINE]))) == read[0]
+    )
     ledger.close()
 
 

@@ -83,8 +83,8 @@ def test_new_ledger_stands_on_a_past_block_and_connects_the_rest(
     assert ledger.view.get_missing_blocks(10) == [made.id for made in branch.blocks[8:]]
     feed(ledger, branch.blocks[8:])
     ledger.check()
-    assert dict(ledger.view.iterate_records()) == dict(source.view.iterate_records())
-    assert ledger.view.list_jobs() == source.view.list_jobs()
+    assert dict(ledger.view.reader.iterate_records()) == dict(source.view.reader.iterate_records())
+    assert ledger.view.reader.list_jobs() == source.view.reader.list_jobs()
     ledger.close()
     again = branch.open_ledger(tmp_path / "new")
     assert again.view.tip.id == source.view.tip.id
@@ -119,7 +119,7 @@ def test_import_moves_to_a_later_block(branch: Branch, source: Ledger, tmp_path:
     fill(ledger, state, get_past(source, 11))
     ledger.finish_import()
     ledger.check()
-    assert dict(ledger.view.iterate_records()) == {
+    assert dict(ledger.view.reader.iterate_records()) == {
         key: value for key, value in branch_records(branch, 11).items() if value is not None
     }
     ledger.close()
@@ -137,8 +137,8 @@ def test_whole_import_moves_back_and_forth_without_leaving_anything(
     fill(ledger, ledger.get_importer().begin(branch.blocks[0].id), get_past(source, 1))
     ledger.finish_import()
     ledger.check()
-    assert dict(ledger.view.iterate_records()) == branch_records(branch, 1)
-    assert len(ledger.view.list_jobs()) == 1
+    assert dict(ledger.view.reader.iterate_records()) == branch_records(branch, 1)
+    assert len(ledger.view.reader.list_jobs()) == 1
     ledger.close()
 
 
@@ -234,7 +234,7 @@ def test_state_that_was_half_removed_leaves_nothing(branch: Branch, source: Ledg
     fill(ledger, begin(ledger, branch, 8), get_past(source, 8))
     ledger.finish_import()
     ledger.check()
-    assert dict(ledger.view.iterate_records()) == branch_records(branch, 8)
+    assert dict(ledger.view.reader.iterate_records()) == branch_records(branch, 8)
     ledger.close()
 
 

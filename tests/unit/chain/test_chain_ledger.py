@@ -409,7 +409,7 @@ def test_more_weight_beats_every_mark_and_a_restart_forgets_them(
 
 def test_reader_keeps_its_block_while_the_chain_moves(branch: Branch, ledger: Ledger) -> None:
     feed(ledger, branch.grow_by(2))
-    state, records = ledger.view.state, ledger.view.iterate_records()
+    state, records = ledger.view.state, ledger.view.reader.iterate_records()
     first = next(records)
     balance = state.get_account(ALICE.address).balance
     feed(ledger, [branch.grow(branch.pay(ALICE, CAROL.address, 77)), branch.grow()])

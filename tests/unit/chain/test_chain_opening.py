@@ -114,7 +114,7 @@ def test_closed_ledger_says_so(tmp_path: Path) -> None:
     for action in (
         lambda: ledger.view.get_block(made.id),
         lambda: ledger.view.state.get_market(),
-        lambda: list(ledger.view.iterate_records()),
+        lambda: list(ledger.view.reader.iterate_records()),
         lambda: feed(ledger, [made]),
         lambda: ledger._db.write({b"a": b"b"}),
         lambda: ledger._db.snapshot(),

@@ -38,7 +38,7 @@ def test_history_with_rewards_and_pages(branch: Branch, ledger: Ledger) -> None:
     branch.grow(last)
     feed(ledger, branch.blocks)
     reward = 2**32 - 1
-    whole = ledger.view.get_history(ALICE.address)
+    whole = ledger.view.reader.get_history(ALICE.address)
     assert [(entry.height, entry.place, entry.tx_id) for entry in whole] == [
         (3, 1, compute_tx_id(last)),
         (1, reward, None),
@@ -51,16 +51,21 @@ def test_history_with_rewards_and_pages(branch: Branch, ledger: Ledger) -> None:
     assert [movement.reason for movement in whole[2].movements] == [Reason.FEE, Reason.SENT, Reason.RECEIVED]
     assert whole[3].movements == (Movement(Reason.RECEIVED, back.payload.amount, BOB.address),)
     paged: list[HistoryEntry] = []
-    while page := ledger.view.get_history(
+    while page := ledger.view.reader.get_history(
         ALICE.address, before=(paged[-1].height, paged[-1].place) if paged else None, limit=2
     ):
         assert len(page) <= 2
         paged += page
     assert paged == whole
-    assert [(e.height, e.place) for e in ledger.view.get_history(BOB.address)] == [(2, reward), (1, 2), (1, 1), (0, 0)]
-    assert [(e.height, e.tx_id) for e in ledger.view.get_history(CAROL.address)] == [(3, compute_tx_id(last))]
-    assert ledger.view.get_history(MINER.address)[0].tx_id is None
-    assert ledger.view.get_history(BOB.address, before=(Height(0), 0)) == []
+    assert [(e.height, e.place) for e in ledger.view.reader.get_history(BOB.address)] == [
+        (2, reward),
+        (1, 2),
+        (1, 1),
+        (0, 0),
+    ]
+    assert [(e.height, e.tx_id) for e in ledger.view.reader.get_history(CAROL.address)] == [(3, compute_tx_id(last))]
+    assert ledger.view.reader.get_history(MINER.address)[0].tx_id is None
+    assert ledger.view.reader.get_history(BOB.address, before=(Height(0), 0)) == []
 
 
 def test_jobs_by_state_poster_and_worker_in_pages(branch: Branch, ledger: Ledger) -> None:
@@ -76,7 +81,7 @@ def test_jobs_by_state_poster_and_worker_in_pages(branch: Branch, ledger: Ledger
     feed(ledger, branch.blocks)
 
     def list_ids(**filters: object) -> list[int]:
-        return [jobs.index(job_id) for job_id, _ in ledger.view.list_jobs(**filters)]  # type: ignore[arg-type]
+        return [jobs.index(job_id) for job_id, _ in ledger.view.reader.list_jobs(**filters)]  # type: ignore[arg-type]
 
     assert list_ids() == [0, 1, 2, 3, 4]
     assert list_ids(state=JobState.OPEN) == [0, 1, 4]
@@ -112,7 +117,7 @@ def test_what_happened_to_a_job_and_who_dealt_how(branch: Branch, ledger: Ledger
     branch.grow(branch.sign(MINER, SubmitResult(job, make_result_ref())))
     side = branch.fork(branch.height)
     feed(ledger, branch.blocks)
-    events = [(height, event.kind, event.worker) for height, event in ledger.view.list_job_events(job)]
+    events = [(height, event.kind, event.worker) for height, event in ledger.view.reader.list_job_events(job)]
     assert events == [
         (1, Kind.POSTED, None),
         (2, Kind.CLAIMED, BOB.address),
@@ -120,17 +125,17 @@ def test_what_happened_to_a_job_and_who_dealt_how(branch: Branch, ledger: Ledger
         (again, Kind.CLAIMED, MINER.address),
         (again + 1, Kind.SETTLED, MINER.address),
     ]
-    assert ledger.view.list_job_events(job, limit=2) == ledger.view.list_job_events(job)[:2]
+    assert ledger.view.reader.list_job_events(job, limit=2) == ledger.view.reader.list_job_events(job)[:2]
     found = ledger.view.state.get_job(job)
     assert found is not None
-    assert ledger.view.get_record(BOB.address) == TrackRecord(worker=Side(claimed=1, lapsed=1, lost=claim.bond))
+    assert ledger.view.reader.get_record(BOB.address) == TrackRecord(worker=Side(claimed=1, lapsed=1, lost=claim.bond))
     worked = Side(claimed=1, settled=1, tickets=12, paid=found.reward)
-    assert ledger.view.get_record(MINER.address) == TrackRecord(worker=worked)
+    assert ledger.view.reader.get_record(MINER.address) == TrackRecord(worker=worked)
     posted = Side(posted=1, claimed=2, lapsed=1, settled=1, tickets=12, paid=found.reward, lost=found.burned)
-    assert ledger.view.get_record(ALICE.address) == TrackRecord(poster=posted)
+    assert ledger.view.reader.get_record(ALICE.address) == TrackRecord(poster=posted)
     feed(ledger, side.grow_by(branch.height + 1, nonce=3))
-    assert ledger.view.list_job_events(job) == []
-    assert [ledger.view.get_record(key.address) for key in (ALICE, BOB, MINER)] == [TrackRecord()] * 3
+    assert ledger.view.reader.list_job_events(job) == []
+    assert [ledger.view.reader.get_record(key.address) for key in (ALICE, BOB, MINER)] == [TrackRecord()] * 3
 
 
 def test_who_works_for_itself_has_it_on_both_sides(branch: Branch, ledger: Ledger) -> None:
@@ -139,7 +144,7 @@ def test_who_works_for_itself_has_it_on_both_sides(branch: Branch, ledger: Ledge
     branch.grow(post)
     branch.grow(branch.sign(ALICE, ClaimJob(job)), branch.sign(ALICE, SubmitResult(job, make_result_ref()), ahead=1))
     feed(ledger, branch.blocks)
-    record = ledger.view.get_record(ALICE.address)
+    record = ledger.view.reader.get_record(ALICE.address)
     assert (record.worker.claimed, record.worker.settled, record.poster.posted, record.poster.settled) == (1, 1, 1, 1)
     assert record.worker.paid == record.poster.paid > 0
 
@@ -162,7 +167,7 @@ def test_proofs_against_the_tip(branch: Branch, ledger: Ledger) -> None:
     feed(ledger, branch.grow_by(2))
     root = StateRoot(ledger.view.tip.header.state_root)
     for address in (ALICE.address, MINER.address, CAROL.address):
-        value, proof = ledger.view.prove(account_key(address))
+        value, proof = ledger.view.reader.prove(account_key(address))
         assert (value is None) == (address == CAROL.address)
         assert check_proof(root, account_key(address), value, proof)
 
@@ -171,10 +176,10 @@ def test_figures_of_connected_blocks_only(branch: Branch, ledger: Ledger) -> Non
     side = branch.fork()
     feed(ledger, branch.grow_by(2))
     feed(ledger, side.grow_by(1, nonce=2))
-    stats = ledger.view.get_block_stats(branch.tip_id)
+    stats = ledger.view.reader.get_block_stats(branch.tip_id)
     assert stats is not None
     assert stats.weight == 1
-    assert ledger.view.get_block_stats(side.tip_id) is None
+    assert ledger.view.reader.get_block_stats(side.tip_id) is None
 
 
 def test_locator_is_dense_then_doubles_and_ends_at_genesis(branch: Branch, ledger: Ledger) -> None:

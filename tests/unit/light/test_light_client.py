@@ -59,7 +59,7 @@ class LedgerSource:
 
     async def prove(self, key: StateKey, block: BlockId | None) -> Proven:
         if block is None:
-            return Proven(self.ledger.view.tip.id, *self.ledger.view.prove(key))
+            return Proven(self.ledger.view.tip.id, *self.ledger.view.reader.prove(key))
         header = self.ledger.view.get_header(block)
         past = None if header is None else self.ledger.view.get_past(header.height)
         if past is None or past.block != block:

@@ -39,7 +39,7 @@ class World:
         ledger: Any = SimpleNamespace(
             tip=SimpleNamespace(header=self.header),
             params=SimpleNamespace(spacing_ms=2000, max_future_ms=15_000),
-            database_trouble=self.trouble,
+            database=SimpleNamespace(write_error=self.trouble),
         )
         clock: Any = SimpleNamespace(now_ms=lambda: self.now_ms)
         checks = HealthChecks(

@@ -395,7 +395,7 @@ async def test_a_claim_that_lapses_and_another_that_delivers(client: inos.Client
         task = group.create_task(client.multiply(X, W, reward="1", claim_window=5))
         await asyncio.wait_for(node.has_transactions.wait(), 10)
         node.mine()
-        [(job_id, _)] = node.ledger.list_jobs()
+        [(job_id, _)] = node.ledger.reader.list_jobs()
         node.act(ClaimJob(job_id))
         for _ in range(6):
             node.mine()
@@ -409,7 +409,7 @@ async def test_a_worker_that_holds_a_job_too_long(client: inos.Client, node: Fak
         task = group.create_task(expect_failure(client.multiply(X, W, reward="1", timeout_s=0.5)))
         await asyncio.wait_for(node.has_transactions.wait(), 10)
         node.mine()
-        [(job_id, _)] = node.ledger.list_jobs()
+        [(job_id, _)] = node.ledger.reader.list_jobs()
         node.act(ClaimJob(job_id))
     error = task.result()
     assert (error.code, error.job) == ("job-timeout", job_id.hex())

@@ -19,7 +19,7 @@ async def test_a_window_is_never_shown_in_part(ask: Ask, node: FakeNode, monkeyp
         node.mine()
     whole = await ask("chain_usefulWork", window=3)
     assert (whole["from_height"], whole["to_height"], whole["blocks"]) == (2, 4, 3)
-    get_block_stats, gaps = node.ledger.get_block_stats, [2]
+    get_block_stats, gaps = node.ledger.reader.get_block_stats, [2]
 
     def get_with_gaps(block: BlockId) -> BlockStats | None:
         if gaps[0] and node.ledger.get_header(block).height == 3:  # type: ignore[union-attr]
