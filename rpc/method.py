@@ -37,6 +37,8 @@ class Method:
     is_protected: bool
     examples: tuple[Example, ...]
     needs_session: bool = False
+    waits: bool = False
+    """It always waits for other nodes. Methods with a parameter `wait_s` wait if that is above 0."""
 
 
 def method(
@@ -44,6 +46,7 @@ def method(
     *,
     timeout_s: float = DEFAULT_TIMEOUT_S,
     is_protected: bool = False,
+    waits: bool = False,
     examples: tuple[Example, ...] = (),
 ) -> Callable[[Callable[..., Awaitable[BaseModel]]], Method]:
     """Return a decorator that makes a method of a typed function.
@@ -54,6 +57,7 @@ def method(
         name: the name that callers use, e.g. "chain_head".
         timeout_s: the most seconds it may take; after that the caller gets a timeout error.
         is_protected: whether the caller must send the bearer token.
+        waits: the method waits for other nodes, so it takes a turn of those that do.
         examples: for the OpenRPC document.
     """
 
@@ -72,6 +76,7 @@ def method(
             is_protected=is_protected,
             examples=examples,
             needs_session="request" in hints,
+            waits=waits,
         )
 
     return wrap

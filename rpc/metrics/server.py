@@ -11,6 +11,7 @@ from inos.rpc import errors
 from inos.rpc.errors import RpcError
 from inos.rpc.metrics.collector import Metrics
 from inos.rpc.ports import NodePort
+from inos.rpc.server.connections import Connections
 
 log: Final = structlog.get_logger("rpc")
 
@@ -30,7 +31,7 @@ class MetricsServer:
         self._metrics = metrics
         self._host = host
         self._port = port
-        self._runner: web.AppRunner | None = None
+        self._connections: Connections | None = None
 
     @property
     def url(self) -> str:
@@ -48,18 +49,19 @@ class MetricsServer:
         app.router.add_get("/ready", self._handle_ready)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S, handle_signals=False)
         await runner.setup()
+        connections = Connections("metrics", runner)
         try:
-            await web.TCPSite(runner, self._host, self._port).start()
+            self._port = await connections.start(self._host, self._port)
         except OSError as error:
-            await runner.cleanup()
+            await connections.close()
             raise _explain(error, self._host, self._port) from error
-        self._runner, self._port = runner, runner.addresses[0][1]
+        self._connections = connections
         log.info("metrics server listening", url=f"{self.url}/metrics")
 
     async def stop(self) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
+        if self._connections is not None:
+            await self._connections.close()
+            self._connections = None
 
     async def _handle_metrics(self, request: web.Request) -> web.Response:
         return web.Response(body=self._metrics.render(), headers={"Content-Type": CONTENT_TYPE})

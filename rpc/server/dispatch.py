@@ -15,6 +15,7 @@ from inos.rpc import errors
 from inos.rpc.errors import RpcError, make_error_object
 from inos.rpc.method import Method
 from inos.rpc.ports import NodePort
+from inos.rpc.server.turns import Turns
 from inos.rpc.subscriptions.session import SessionRequest
 
 log: Final = structlog.get_logger("rpc")
@@ -47,6 +48,7 @@ class Dispatcher:
     Args:
         methods: the methods by name.
         node: passed to every method.
+        turns: bound the calls in progress.
         token_hint: says where the token is, in the error for callers without it.
         observe: called after each call.
     """
@@ -55,12 +57,14 @@ class Dispatcher:
         self,
         methods: Mapping[str, Method],
         node: NodePort,
+        turns: Turns,
         *,
         token_hint: str = "",
         observe: Observe | None = None,
     ) -> None:
         self._methods = methods
         self._node = node
+        self._turns = turns
         self._token_hint = token_hint
         self._observe = observe
 
@@ -122,7 +126,10 @@ class Dispatcher:
             )
         began, outcome = time.perf_counter(), "cancelled"
         try:
-            result = await self._run(method, check_params(method, params), caller.request)
+            arguments = check_params(method, params)
+            waits = method.waits or getattr(arguments, "wait_s", 0) > 0
+            async with self._turns.take(is_owner=caller.is_authorized, waits=waits):
+                result = await self._run(method, arguments, caller.request)
             outcome = "ok"
             return result
         except InosError as error:

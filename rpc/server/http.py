@@ -18,10 +18,13 @@ from inos.rpc.errors import RpcError
 from inos.rpc.method import Method
 from inos.rpc.methods import ALL_METHODS
 from inos.rpc.ports import NodePort
+from inos.rpc.server.bodies import BodyBudget, BodyLease
+from inos.rpc.server.connections import Connections
 from inos.rpc.server.dispatch import Caller, Dispatcher, Observe, encode_error
 from inos.rpc.server.pages import answer_page
 from inos.rpc.server.socket import SLOW_S, Sockets
 from inos.rpc.server.token import is_authorized, load_or_create_token
+from inos.rpc.server.turns import Turns
 from inos.rpc.subscriptions.session import Session, SessionRequest
 
 log: Final = structlog.get_logger("rpc")
@@ -58,13 +61,13 @@ class RpcSettings(Struct, frozen=True, kw_only=True):
     allowed_hosts: tuple[str, ...] = ()
     """Host names, without port, that are accepted in Host headers besides localhost, 127.0.0.1 and [::1]."""
     max_concurrent: int = 32
-    """The most requests processed at once."""
+    """The most calls processed at once for callers without the token, and again for its holder."""
     has_explorer: bool = False
     """True to serve the explorer's pages under /explorer/."""
     slow_s: float = SLOW_S
     """Seconds after which a subscriber that does not read a notification is disconnected with an error."""
     max_waiting: int = 256
-    """The most requests that wait to be processed; more are refused with "busy"."""
+    """The most calls without the token that wait to be processed; more are refused with "busy"."""
 
 
 class RpcServer:
@@ -90,10 +93,10 @@ class RpcServer:
         self._observe = observe
         self._methods = with_discover(methods)
         self._hosts = LOCAL_HOSTS | {host.lower() for host in settings.allowed_hosts}
-        self._turns = asyncio.Semaphore(settings.max_concurrent)
-        self._waiting = 0
-        self._sockets = Sockets(settings.body_limit, settings.slow_s)
-        self._runner: web.AppRunner | None = None
+        self._turns = Turns(settings.max_concurrent, settings.max_waiting)
+        self._bodies = BodyBudget(settings.body_limit)
+        self._sockets = Sockets(settings.body_limit, self._bodies, settings.slow_s)
+        self._connections: Connections | None = None
         self._dispatcher: Dispatcher | None = None
         self._token = ""
         self._port = 0
@@ -116,7 +119,7 @@ class RpcServer:
         """
         self._token = load_or_create_token(self._settings.token_path)
         hint = f"the token is in {self._settings.token_path}"
-        self._dispatcher = Dispatcher(self._methods, self._node, token_hint=hint, observe=self._observe)
+        self._dispatcher = Dispatcher(self._methods, self._node, self._turns, token_hint=hint, observe=self._observe)
         app = web.Application(client_max_size=self._settings.body_limit)
         app.router.add_post("/", self._handle_post)
         app.router.add_get("/", self._handle_get)
@@ -126,21 +129,21 @@ class RpcServer:
             app.router.add_get("/explorer/{name:.*}", self._handle_page)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S, handle_signals=False)
         await runner.setup()
+        connections = Connections("rpc", runner)
         try:
-            await web.TCPSite(runner, self._settings.host, self._settings.port).start()
+            self._port = await connections.start(self._settings.host, self._settings.port)
         except OSError as error:
-            await runner.cleanup()
+            await connections.close()
             raise _make_bind_error(self._settings, error) from error
-        self._runner = runner
-        self._port = runner.addresses[0][1]
+        self._connections = connections
         log.info("rpc server listening", url=self.url)
 
     async def stop(self) -> None:
         """Refuse new requests, give running ones SHUTDOWN_S seconds to end, and close."""
-        if self._runner is not None:
+        if self._connections is not None:
             await self._sockets.close()
-            await self._runner.cleanup()
-            self._runner = None
+            await self._connections.close()
+            self._connections = None
 
     async def _handle_get(self, request: web.Request) -> web.Response:
         try:
@@ -170,18 +173,19 @@ class RpcServer:
             self._check_origin(request)
         except RpcError as error:
             return _respond(encode_error(error, None), STATUS[error.number])
-        if self._sockets.is_full:
+        has_token = is_authorized(request.headers.get("Authorization", ""), self._token)
+        if self._sockets.is_full(is_owner=has_token):
             busy = RpcError(errors.BUSY, "busy", "too many WebSockets are open", hint="close one, or use POST")
             return _respond(encode_error(busy, None), 503)
-        has_token = is_authorized(request.headers.get("Authorization", ""), self._token)
 
         async def answer(body: bytes, session: Session) -> tuple[bytes | None, Callable[[], None]]:
             assert self._dispatcher is not None  # It is set before the server listens.
             access = SessionRequest(session, has_token)
-            async with self._turns:
-                return await self._dispatcher.process(body, Caller(has_token, access)), access.start
+            return await self._dispatcher.process(body, Caller(has_token, access)), access.start
 
-        return await self._sockets.serve(request, answer)
+        assert self._connections is not None  # It is set before a request is served.
+        with self._connections.keep_busy(request.transport):
+            return await self._sockets.serve(request, answer, is_owner=has_token)
 
     def _check_origin(self, request: web.Request) -> None:
         """Refuse WebSockets from foreign pages: browsers let any page open one, but they send the page's origin."""
@@ -192,27 +196,18 @@ class RpcServer:
             )
 
     async def _handle_post(self, request: web.Request) -> web.Response:
-        if self._waiting >= self._settings.max_waiting:
+        has_token = is_authorized(request.headers.get("Authorization", ""), self._token)
+        if self._turns.is_crowded and not has_token:
             busy = RpcError(errors.BUSY, "busy", "too many requests are waiting", hint="try again in a moment")
             return _respond(encode_error(busy, None), 503)
-        self._waiting += 1
         try:
             self._check_host(request)
             _check_content_type(request)
-            await self._turns.acquire()
-        except RpcError as error:
-            return _respond(encode_error(error, None), STATUS[error.number])
-        finally:
-            self._waiting -= 1
-        try:
-            return await self._process(request)
-        finally:
-            self._turns.release()
-
-    async def _process(self, request: web.Request) -> web.Response:
-        try:
-            async with asyncio.timeout(READ_TIMEOUT_S):
-                body = await self._read(request)
+            with self._bodies.open(is_owner=has_token) as lease:
+                # The body is read before any turn is taken, so that half a request holds none.
+                async with asyncio.timeout(READ_TIMEOUT_S):
+                    body = await self._read(request, lease)
+                return await self._answer(request, body, has_token)
         except RpcError as error:
             return _respond(encode_error(error, None), STATUS[error.number])
         except ConnectionError:
@@ -220,13 +215,16 @@ class RpcServer:
         except TimeoutError:
             late = RpcError(errors.TIMED_OUT, "timeout", f"the request did not arrive within {READ_TIMEOUT_S:g} s")
             return _respond(encode_error(late, None), 408)
-        caller = Caller(is_authorized(request.headers.get("Authorization", ""), self._token))
-        assert self._dispatcher is not None  # It is set before the server listens.
-        answer = await self._dispatcher.process(body, caller)
+
+    async def _answer(self, request: web.Request, body: bytes, has_token: bool) -> web.Response:
+        assert self._dispatcher is not None  # Both are set before a request is served.
+        assert self._connections is not None
+        with self._connections.keep_busy(request.transport):
+            answer = await self._dispatcher.process(body, Caller(has_token))
         return web.Response(status=204) if answer is None else _respond(answer, 200)
 
-    async def _read(self, request: web.Request) -> bytes:
-        """Read the body, decompressed, up to the limit."""
+    async def _read(self, request: web.Request, lease: BodyLease) -> bytes:
+        """Read the body, decompressed, up to the limit; all bytes are counted on `lease`."""
         limit = self._settings.body_limit
         body = bytearray()
         if (request.content_length or 0) <= limit:
@@ -235,6 +233,7 @@ class RpcServer:
                     body += chunk
                     if len(body) > limit:
                         break
+                    lease.add(len(chunk))
                 else:
                     return bytes(body)
             except web.RequestPayloadError as error:
@@ -267,6 +266,7 @@ STATUS: Final = {
     errors.WRONG_CONTENT_TYPE: 415,
     errors.TOO_LARGE: 413,
     errors.PARSE_ERROR: 400,
+    errors.BUSY: 503,
 }
 """HTTP status of requests that are refused before they reach JSON-RPC; all others get 200."""
 

@@ -35,6 +35,7 @@ from inos.rpc.errors import INTERNAL_ERROR
 from inos.rpc.methods import ALL_METHODS
 from inos.rpc.methods.mesh.encoding import read_npy
 from inos.rpc.server.dispatch import Caller, Dispatcher
+from inos.rpc.server.turns import Turns
 from inos.wallet import keystore
 from inos.wallet.addresses import decode_address, encode_address
 from inos.wallet.build import decode_transaction
@@ -152,7 +153,7 @@ def fuzz_genesis(data: bytes) -> None:
 
 def fuzz_rpc(data: bytes) -> None:
     """The body of a request: the answer is always well-formed and never an internal error."""
-    answer = asyncio.run(Dispatcher(ALL_METHODS, _make_node()).process(data, Caller(True)))
+    answer = asyncio.run(Dispatcher(ALL_METHODS, _make_node(), Turns(32, 256)).process(data, Caller(True)))
     if answer is None:
         return
     for one in _as_list(json.loads(answer)):

@@ -18,6 +18,7 @@ from inos.rpc.method import method
 from inos.rpc.methods.mesh.encoding import decode_base64, encode_matrix, read_npy, read_raw
 from inos.rpc.models.values import Model, compute_ratio
 from inos.rpc.server.dispatch import Caller, Dispatcher
+from inos.rpc.server.turns import Turns
 
 NODE: Any = object()
 
@@ -33,7 +34,7 @@ async def two(node: Any, params: Two) -> Two:
     return params
 
 
-dispatcher = Dispatcher({"two": two}, NODE)
+dispatcher = Dispatcher({"two": two}, NODE, Turns(32, 256))
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),

@@ -44,7 +44,7 @@ class AnnouncedMatrixModel(Model):
     recorded_by: Annotated[Count, Field(description="The number of nodes that keep a record of it.")]
 
 
-@method("net_findProviders", timeout_s=90.0, examples=(Example("who has this matrix", {"id": "00" * 32}),))
+@method("net_findProviders", timeout_s=90.0, waits=True, examples=(Example("who has this matrix", {"id": "00" * 32}),))
 async def net_find_providers(node: NodePort, params: FindProvidersParams) -> ProviderListModel:
     """Find other nodes that have a matrix. Each has just delivered a strip of it on request."""
     found = await node.p2p.routing.find_providers(MatrixId(bytes.fromhex(params.id)), params.limit)
@@ -52,7 +52,7 @@ async def net_find_providers(node: NodePort, params: FindProvidersParams) -> Pro
     return ProviderListModel(count=len(providers), providers=providers)
 
 
-@method("net_provide", timeout_s=90.0, is_protected=True)
+@method("net_provide", timeout_s=90.0, is_protected=True, waits=True)
 async def net_provide(node: NodePort, params: ProvideParams) -> AnnouncedMatrixModel:
     """Announce a stored matrix to the nodes whose ids are nearest to its own, at once.
 

@@ -12,6 +12,7 @@ from inos.rpc.errors import RpcError
 from inos.rpc.method import method
 from inos.rpc.models.values import Model, NoParams
 from inos.rpc.server.dispatch import MAX_BATCH, Caller, Dispatcher
+from inos.rpc.server.turns import Turns
 
 ANYBODY = Caller(is_authorized=False)
 OWNER = Caller(is_authorized=True)
@@ -91,7 +92,7 @@ async def guarded(node: Any, params: NoParams) -> Number:
 
 
 METHODS = {one.name: one for one in (subtract, add, update, get_data, broken, refused, slow, guarded)}
-dispatcher = Dispatcher(METHODS, NODE, token_hint="the token is in /data/rpc.token")
+dispatcher = Dispatcher(METHODS, NODE, Turns(32, 256), token_hint="the token is in /data/rpc.token")
 
 
 async def ask(body: str | bytes, caller: Caller = ANYBODY) -> Any:

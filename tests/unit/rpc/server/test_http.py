@@ -231,7 +231,7 @@ async def test_a_port_in_use_is_named(server: RpcServer, tmp_path: Path) -> None
 
 async def wait_until_one_waits(server: RpcServer) -> None:
     for _ in range(10_000):
-        if server._waiting:
+        if server._turns.queued:
             return
         await asyncio.sleep(0)
     raise AssertionError("no request came to wait")

@@ -1,0 +1,142 @@
+"""The connections of an HTTP server: their number is bounded, and what they make it parse as well."""
+
+import asyncio
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import structlog
+from aiohttp import web
+
+from inos.core.listener import Listener
+
+log: Final = structlog.get_logger("rpc")
+
+MAX_CONNECTIONS: Final = 512
+"""More are open at no time. It exceeds the calls and WebSockets that may be in progress, so a connection is free to
+give way."""
+PARSE_S_PER_S: Final = 0.05
+"""Parsing the bytes of one connection takes at most this part of a core, beyond PARSE_S_PER_BYTE."""
+PARSE_S_BURST: Final = 0.5
+PARSE_S_PER_BYTE: Final = 5e-9
+"""Bodies are copied at more than this speed, so large uploads are never slowed."""
+
+
+class Connection(asyncio.Protocol):
+    """Stands between a socket and aiohttp's protocol, and counts the time that parsing takes.
+
+    aiohttp answers pings, joins fragments and reads chunks of a byte below every limit of requests. A connection that
+    makes it work without end is dropped.
+    """
+
+    def __init__(self, inner: web.RequestHandler) -> None:
+        self.inner = inner
+        self.transport: asyncio.Transport | None = None
+        self.is_busy = False
+        """A whole request of it is being answered."""
+        self._credit_s = PARSE_S_BURST
+        self._at = time.monotonic()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # asyncio makes no other one for a TCP socket.
+        self.transport = transport
+        self.inner.connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        began = time.thread_time()
+        self.inner.data_received(data)
+        if not self._charge(time.thread_time() - began - len(data) * PARSE_S_PER_BYTE) and self.transport is not None:
+            log.warning("rpc connection dropped", reason="its bytes take too long to parse")
+            self.transport.abort()
+
+    def _charge(self, seconds: float) -> bool:
+        """Return False if parsing has taken more than the connection's share."""
+        now = time.monotonic()
+        self._credit_s = min(PARSE_S_BURST, self._credit_s + (now - self._at) * PARSE_S_PER_S) - max(0.0, seconds)
+        self._at = now
+        return self._credit_s >= 0
+
+    def eof_received(self) -> bool | None:
+        self.inner.eof_received()
+        return None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.inner.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self.inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self.inner.resume_writing()
+
+
+class Connections:
+    """Listens for an aiohttp application and keeps at most MAX_CONNECTIONS open.
+
+    Beyond them, the one that has waited longest for its bytes gives way to a newcomer, so that connections that send
+    nothing, or half of a request, keep nobody out.
+
+    Args:
+        name: names the port in the log.
+        runner: a runner that is set up.
+    """
+
+    def __init__(self, name: str, runner: web.AppRunner) -> None:
+        self._runner = runner
+        self._listener = Listener(name, self._take)
+        self._open: dict[asyncio.Transport, Connection] = {}
+        """The connections that have waited the longest come first."""
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen, and return the port.
+
+        Raises:
+            OSError: the address cannot be bound.
+        """
+        await self._listener.start(host, port)
+        return self._listener.port
+
+    async def close(self) -> None:
+        """Accept no more connections, and end those that are open as the runner does."""
+        await self._listener.close()
+        await self._runner.cleanup()
+
+    @contextmanager
+    def keep_busy(self, transport: asyncio.Transport | None) -> Iterator[None]:
+        """Keep a connection from giving way while the block runs."""
+        connection = self._open.get(transport) if transport is not None else None
+        if connection is None or transport is None:
+            yield
+            return
+        connection.is_busy = True
+        try:
+            yield
+        finally:
+            connection.is_busy = False
+            if transport in self._open:
+                self._open[transport] = self._open.pop(transport)
+
+    async def _take(self, sock: socket.socket) -> None:
+        server = self._runner.server
+        if server is None or not self._make_room():
+            sock.close()
+            return
+        connection = Connection(server())
+        transport, _ = await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, sock)
+        self._open[transport] = connection
+
+    def _make_room(self) -> bool:
+        if len(self._open) < MAX_CONNECTIONS:
+            return True
+        for transport in [each for each in self._open if each.is_closing()]:
+            del self._open[transport]
+        if len(self._open) < MAX_CONNECTIONS:
+            return True
+        chosen = next((transport for transport, each in self._open.items() if not each.is_busy), None)
+        if chosen is None:
+            return False
+        del self._open[chosen]
+        chosen.abort()
+        return True
