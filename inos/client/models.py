@@ -1363,6 +1363,17 @@ class PriceParts(Struct, frozen=True, kw_only=True):
     """For the job's record in the state."""
 
 
+class Rewards(Struct, frozen=True, kw_only=True):
+    """Rewards for the product, from what recently settled jobs paid per ticket; each ticket counts the same."""
+
+    low: NanoAmount
+    """At this rate a quarter of the settled tickets was paid, or below."""
+    typical: NanoAmount
+    """At this rate half of them was paid, or below."""
+    fast: NanoAmount
+    """At this rate three quarters of them were paid, or below."""
+
+
 class Quote(Struct, frozen=True, kw_only=True):
     """What the product X (m x k) times W (n x k) transposed would cost now.
 
@@ -1378,15 +1389,19 @@ class Quote(Struct, frozen=True, kw_only=True):
     burn_per_tera: NanoAmount
     """The same per 10^12 multiply-accumulates, padding not counted."""
     reward_per_ticket: NanoAmount
-    """The median reward per ticket of recently settled jobs."""
+    """The median reward per ticket of recently settled jobs, weighted by tickets."""
     suggested_reward: NanoAmount
-    """reward_per_ticket times tickets."""
+    """The typical reward for the product."""
+    rewards: Rewards
+    """The same beside a low and a high reward."""
     sample: int
     """The number of settled jobs that the medians are taken over; 0 if they are defaults."""
     expected_blocks: int
     """The expected blocks from posting to settlement."""
-    expected_s: float
-    """The same in seconds, at the network's intended block spacing."""
+    is_mined: bool
+    """False if no block came for 20 spacings, or none at all: nobody seems to mine."""
+    expected_s: float | None
+    """The expected blocks in seconds, at the network's spacing; None if nobody seems to mine."""
     bytes: int
     """The bytes of the strips of operands and result together."""
     max_bytes: int

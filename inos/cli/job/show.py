@@ -36,17 +36,26 @@ def quote(
 
 def describe_quote(quote: dict[str, Any]) -> list[str]:
     """Return a quote as lines of text."""
-    sample = quote["sample"]
-    basis = f"as the last {sample} settled jobs paid" if sample else "a default, since no job was settled yet"
-    lines = [
+    low, typical, fast = (format_credits(int(quote["rewards"][name])) for name in ("low", "typical", "fast"))
+    if quote["sample"]:
+        basis = f"per ticket as in {quote['sample']} settled jobs; low {low}, fast {fast}"
+    else:
+        basis = "a default, since no job was settled yet"
+    return [
         f"tickets   {quote['tickets']}",
-        f"reward    {format_credits(int(quote['suggested_reward']))} credits, {basis}",
+        f"reward    {typical} credits, {basis}",
         f"burned    {describe_burn(quote)}",
         f"          {format_credits(int(quote['burn_per_tera']))} credits per 10^12 multiply-accumulates",
         f"mode      {quote['mode']}: {quote['mode_reason']}",
-        f"takes     about {quote['expected_s']:.0f} s ({quote['expected_blocks']} blocks)",
+        f"takes     {describe_duration(quote)}",
     ]
-    return lines
+
+
+def describe_duration(quote: dict[str, Any]) -> str:
+    """Return how long a job may take, or that nobody mines."""
+    if not quote["is_mined"]:
+        return "nobody mines here: no block came lately; start a miner with inos node --mine auto"
+    return f"about {quote['expected_s']:.0f} s ({quote['expected_blocks']} blocks)"
 
 
 def describe_burn(quote: dict[str, Any]) -> str:

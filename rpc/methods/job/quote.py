@@ -7,7 +7,7 @@ from pydantic import Field
 
 from inos.consensus.finality.checkpoints import get_voting_committee
 from inos.consensus.prices import compute_per_tera, compute_product_bytes
-from inos.consensus.records import Job, JobState
+from inos.consensus.records import JobState
 from inos.primitives import transactions
 from inos.primitives.blocks import compute_difficulty, get_target
 from inos.primitives.matrices import MAX_DEPTH, MAX_ROWS, compute_tickets
@@ -15,16 +15,13 @@ from inos.primitives.units import Height
 from inos.rpc.errors import make_invalid_param
 from inos.rpc.lookup import read_at_tip
 from inos.rpc.method import Example, method
+from inos.rpc.methods.job.rates import SAMPLE, compute_rates
 from inos.rpc.models.render import MODE_NAMES, MODES, read_address
 from inos.rpc.models.values import AccountAddress, Count, JobMode, Model, NanoAmount
 from inos.rpc.ports import NodePort
 from inos.wallet.errors import WalletError
 from inos.wallet.modes import choose_mode
 
-SAMPLE: Final = 50
-"""The number of recently settled jobs that a quote considers."""
-DEFAULT_TICKET_REWARD: Final = 1_000_000
-"""Nano per ticket before any job was settled; the devnet's own workload pays as much."""
 DEFAULT_BLOCKS: Final = 4
 """Blocks from posting to settlement before any job was settled."""
 
@@ -50,6 +47,14 @@ class PricePartsModel(Model):
     place: Annotated[NanoAmount, Field(description="For the job's record in the state.")]
 
 
+class RewardsModel(Model):
+    """Rewards for the product, from what recently settled jobs paid per ticket; each ticket counts the same."""
+
+    low: Annotated[NanoAmount, Field(description="At this rate a quarter of the settled tickets was paid, or below.")]
+    typical: Annotated[NanoAmount, Field(description="At this rate half of them was paid, or below.")]
+    fast: Annotated[NanoAmount, Field(description="At this rate three quarters of them were paid, or below.")]
+
+
 class QuoteModel(Model):
     """What the product X (m x k) times W (n x k) transposed would cost now."""
 
@@ -60,14 +65,21 @@ class QuoteModel(Model):
         NanoAmount, Field(description="The same per 10^12 multiply-accumulates, padding not counted.")
     ]
     reward_per_ticket: Annotated[
-        NanoAmount, Field(description="The median reward per ticket of recently settled jobs.")
+        NanoAmount, Field(description="The median reward per ticket of recently settled jobs, weighted by tickets.")
     ]
-    suggested_reward: Annotated[NanoAmount, Field(description="reward_per_ticket times tickets.")]
+    suggested_reward: Annotated[NanoAmount, Field(description="The typical reward for the product.")]
+    rewards: Annotated[RewardsModel, Field(description="The same beside a low and a high reward.")]
     sample: Annotated[
         Count, Field(description="The number of settled jobs that the medians are taken over; 0 if they are defaults.")
     ]
     expected_blocks: Annotated[Count, Field(description="The expected blocks from posting to settlement.")]
-    expected_s: Annotated[float, Field(description="The same in seconds, at the network's intended block spacing.")]
+    is_mined: Annotated[
+        bool, Field(description="False if no block came for 20 spacings, or none at all: nobody seems to mine.")
+    ]
+    expected_s: Annotated[
+        float | None,
+        Field(description="The expected blocks in seconds, at the network's spacing; null if nobody seems to mine."),
+    ]
     bytes: Annotated[Count, Field(description="The bytes of the strips of operands and result together.")]
     max_bytes: Annotated[Count, Field(description="The most bytes that a checked job may have.")]
     mode: Annotated[JobMode, Field(description="The mode that burns less, of those that are possible.")]
@@ -86,12 +98,13 @@ async def job_quote(node: NodePort, params: QuoteParams) -> QuoteModel:
             get_voting_committee(node.ledger.state),
         ),
     )
-    price = round(median(map(_compute_price, settled))) if settled else DEFAULT_TICKET_REWARD
+    rates = compute_rates(settled)
     waits = [job.closed_at - job.posted_at for job in settled]
     blocks = round(median(waits)) if waits else DEFAULT_BLOCKS
     blocks += tickets // max(1, compute_difficulty(target))
     poster = None if params.poster is None else read_address(node, params.poster, "poster")
-    suggested = max(1, price * tickets)
+    low, typical, fast = (rates.compute_reward(rate, tickets) for rate in (rates.low, rates.typical, rates.fast))
+    is_mined = is_chain_mined(node)
     try:
         choice = choose_mode(
             node.params,
@@ -100,7 +113,7 @@ async def job_quote(node: NodePort, params: QuoteParams) -> QuoteModel:
             rows_x=params.m,
             rows_w=params.n,
             depth=params.k,
-            reward=suggested if params.reward is None else int(params.reward),
+            reward=typical if params.reward is None else int(params.reward),
             jurors=sum(member.address != poster for member in committee.members),
             wanted=None if params.mode is None else MODES[params.mode],
         )
@@ -115,11 +128,13 @@ async def job_quote(node: NodePort, params: QuoteParams) -> QuoteModel:
             work=str(choice.price.work), bytes=str(choice.price.bytes), place=str(choice.price.place)
         ),
         burn_per_tera=str(compute_per_tera(choice.price.total, params.m, params.n, params.k)),
-        reward_per_ticket=str(price),
-        suggested_reward=str(suggested),
+        reward_per_ticket=str(round(rates.typical)),
+        suggested_reward=str(typical),
+        rewards=RewardsModel(low=str(low), typical=str(typical), fast=str(fast)),
         sample=len(settled),
         expected_blocks=blocks,
-        expected_s=blocks * node.params.spacing_ms / 1000,
+        is_mined=is_mined,
+        expected_s=blocks * node.params.spacing_ms / 1000 if is_mined else None,
         bytes=compute_product_bytes(params.m, params.n, params.k),
         max_bytes=node.params.max_checked_bytes,
         mode=MODE_NAMES[choice.mode],
@@ -127,6 +142,6 @@ async def job_quote(node: NodePort, params: QuoteParams) -> QuoteModel:
     )
 
 
-def _compute_price(job: Job) -> float:
-    """Return the reward in nano per ticket."""
-    return job.reward / compute_tickets(job.x.rows, job.w.rows, job.x.cols)
+def is_chain_mined(node: NodePort) -> bool:
+    """Return False if the last block is so old that nobody seems to mine, or if there is none."""
+    return node.ledger.tip.header.height > 0 and all(c.is_ok for c in node.health.check().checks if c.name == "tip")

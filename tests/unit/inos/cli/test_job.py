@@ -300,7 +300,7 @@ async def test_a_quote_says_what_others_paid_and_post_takes_it(run: Run, node: F
     node.mine()
     node.work_jobs()
     shown = await run("job", "quote", "X.npy", "W.npy")
-    assert "0.5 credits, as the last 1 settled jobs paid" in shown.output
+    assert "0.5 credits, per ticket as in 1 settled jobs; low 0.5, fast 0.5" in shown.output
     again = await run("job", "post", "X.npy", "W.npy", "-y", "--password-file", "password", "--json")
     node.mine()
     job = json.loads(again.output)["id"]

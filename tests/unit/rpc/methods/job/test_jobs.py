@@ -1,5 +1,6 @@
 """job_get, job_list and job_quote."""
 
+from inos.rpc.health import Check
 from support.fake_node import WORKER, FakeNode
 from support.rpc_requests import ALICE, BOB, BURN, make_post, sign, text
 from support.rpc_served import Ask
@@ -77,3 +78,14 @@ async def test_jobs_come_in_pages(ask: Ask, node: FakeNode) -> None:
     assert (await ask("job_list", state="lost"))["code"] == -32602
     assert (await ask("job_list", limit=0))["code"] == -32602
     assert (await ask("job_list", limit=201))["code"] == -32602
+
+
+async def test_a_quote_says_when_nobody_mines(ask: Ask, node: FakeNode) -> None:
+    new = await ask("job_quote", 512, 256, 1024)
+    assert (new["is_mined"], new["expected_s"]) == (False, None)  # no block yet
+    node.mine()
+    mined = await ask("job_quote", 512, 256, 1024)
+    assert (mined["is_mined"], mined["expected_s"]) == (True, 2.0 * mined["expected_blocks"])
+    node.checks = tuple(c if c.name != "tip" else Check("tip", False, "block 1 is 90 s old") for c in node.checks)
+    old = await ask("job_quote", 512, 256, 1024)
+    assert (old["is_mined"], old["expected_s"]) == (False, None)
