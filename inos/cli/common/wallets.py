@@ -13,9 +13,8 @@ from inos.cli.common.output import fail, print_warning
 from inos.cli.common.remote import call_rpc
 from inos.genesis import Network
 from inos.primitives.units import Address, Nano, parse_credits
-from inos.wallet import addresses, keys, keystore, store
+from inos.wallet import addresses, keystore, opening, store
 from inos.wallet.build import AccountView
-from inos.wallet.errors import WalletError
 from inos.wallet.keys import Key
 
 MAX_SECRET_FILE_BYTES: Final = 4096
@@ -25,10 +24,7 @@ SCRYPT_COST = keystore.ScryptCost()
 
 def get_wallet_dir(chosen: Path | None) -> Path:
     """Return the directory that was chosen; by default $XDG_DATA_HOME/inos/wallets or ~/.local/share/inos/wallets."""
-    if chosen is not None:
-        return chosen.expanduser()
-    base = os.environ.get("XDG_DATA_HOME", "")
-    return (Path(base) if base else Path.home() / ".local" / "share") / "inos" / "wallets"
+    return opening.get_default_folder() if chosen is None else chosen.expanduser()
 
 
 def read_secret_file(path: Path, what: str) -> str:
@@ -88,14 +84,8 @@ class OpenWallet(Struct, frozen=True):
         Raises:
             WalletError: as `keystore.decode_keystore`; "keystore-damaged".
         """
-        secret = keystore.decode_keystore(self.data, read_password(self.password_file, confirm=False))
-        first = keys.derive_key(secret.phrase, passphrase=secret.passphrase)
-        info = keystore.read_info(self.data)
-        if first.address != addresses.decode_address(info.hrp, info.address):
-            raise WalletError("keystore-damaged", f"{self.path} names an address that is not its phrase's")
-        if self.index == 0:
-            return first
-        return keys.derive_key(secret.phrase, passphrase=secret.passphrase, index=self.index)
+        password = read_password(self.password_file, confirm=False)
+        return opening.unlock_keystore(self.path, self.data, password, self.index)
 
 
 def open_wallet(

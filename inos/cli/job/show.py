@@ -38,7 +38,8 @@ def describe_quote(quote: dict[str, Any]) -> list[str]:
     """Return a quote as lines of text."""
     low, typical, fast = (format_credits(int(quote["rewards"][name])) for name in ("low", "typical", "fast"))
     if quote["sample"]:
-        basis = f"per ticket as in {quote['sample']} settled jobs; low {low}, fast {fast}"
+        jobs = "the last settled job" if quote["sample"] == 1 else f"the last {quote['sample']} settled jobs"
+        basis = f"per ticket as in {jobs}; low {low}, fast {fast}"
     else:
         basis = "a default, since no job was settled yet"
     return [

@@ -295,12 +295,14 @@ async def test_a_quote_says_what_others_paid_and_post_takes_it(run: Run, node: F
     assert first.exit_code == 0, first.output
     quote = json.loads(first.output)
     assert (quote["tickets"], quote["sample"], quote["suggested_reward"]) == (2, 0, "2000000")
+    alone = await run("job", "quote", "17", "9", "40")
+    assert "takes     nobody mines here" in alone.output
     posted = await run("job", "post", "X.npy", "W.npy", "--reward", "0.5", "-y", "--password-file", "password")
     assert posted.exit_code == 0, posted.output
     node.mine()
     node.work_jobs()
     shown = await run("job", "quote", "X.npy", "W.npy")
-    assert "0.5 credits, per ticket as in 1 settled jobs; low 0.5, fast 0.5" in shown.output
+    assert "0.5 credits, per ticket as in the last settled job; low 0.5, fast 0.5" in shown.output
     again = await run("job", "post", "X.npy", "W.npy", "-y", "--password-file", "password", "--json")
     node.mine()
     job = json.loads(again.output)["id"]
