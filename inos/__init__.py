@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from inos.client.blocking_client import BlockingClient
+    from inos.client.blocking_client import BlockingClient, connect
     from inos.client.client import Client
     from inos.client.errors import ClientError, JobFailed, RemoteError
     from inos.client.matmul import matmul
@@ -28,6 +28,7 @@ __all__ = [
     "JobFailed",
     "Miner",
     "RemoteError",
+    "connect",
     "matmul",
 ]
 
@@ -40,6 +41,7 @@ _PLACES: Final = {
     "JobFailed": "inos.client.errors",
     "Miner": "inos.client.miner",
     "RemoteError": "inos.client.errors",
+    "connect": "inos.client.blocking_client",
     "matmul": "inos.client.matmul",
 }
 

@@ -46,7 +46,7 @@ def load_key(wallet: str | Path, password: str, *, folder: Path | None = None, i
         folder: where wallets lie; the user's own by default.
 
     Raises:
-        WalletError: "keystore-missing", "bad-password", and others of the keystore.
+        WalletError: "keystore-missing", "wrong-password", and others of the keystore.
     """
     path = find_keystore(wallet, folder)
     return unlock_keystore(path, store.read_keystore(path), password, index)

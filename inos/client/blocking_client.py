@@ -5,6 +5,7 @@ with inos.BlockingClient("http://127.0.0.1:8645") as client:
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -13,6 +14,21 @@ from inos.client.blocking_methods import BlockingMethods
 from inos.client.client import DEFAULT_TIMEOUT_S, DEFAULT_URL, Client
 from inos.client.subscription import Notification, Topic
 from inos.wallet.keys import Key
+
+
+def connect(
+    url: str = DEFAULT_URL,
+    wallet: Key | str | Path | None = None,
+    password: str | None = None,
+    *,
+    token: str | None = None,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+) -> "BlockingClient":
+    """Return a client of a node that pays with a wallet of this machine: `inos.connect(url, wallet="default")`.
+
+    In asyncio code use `inos.Client` with the same arguments.
+    """
+    return BlockingClient(url, wallet=wallet, password=password, token=token, timeout_s=timeout_s)
 
 
 class BlockingClient(BlockingMethods):
@@ -26,12 +42,15 @@ class BlockingClient(BlockingMethods):
         self,
         url: str = DEFAULT_URL,
         *,
-        wallet: Key | None = None,
+        wallet: Key | str | Path | None = None,
+        password: str | None = None,
         secret: bytes | None = None,
         token: str | None = None,
         timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> None:
-        self.async_client = Client(url, wallet=wallet, secret=secret, token=token, timeout_s=timeout_s)
+        self.async_client = Client(
+            url, wallet=wallet, password=password, secret=secret, token=token, timeout_s=timeout_s
+        )
         self._thread = LoopThread("inos client")
 
     def __enter__(self) -> Self:

@@ -285,6 +285,7 @@ class BlockingMethods:
         reward: Credits | None = None,
         reward_nano: int | None = None,
         max_burn: int | None = None,
+        max_cost: Credits | None = None,
         lifetime: int | None = None,
         bond: int | None = None,
         claim_window: int | None = None,
@@ -296,8 +297,10 @@ class BlockingMethods:
         Args:
             x: m x k integers in -64 .. 63; w: n x k. int8 ones may be mapped from files larger than memory, and these
                 must stay as they are until the job is posted; other arrays are copied.
-            reward: credits, as "1.5", 1.5 or Decimal("1.5"); `reward_nano` in its place: nano.
+            reward: credits, as "1.5", 1.5 or Decimal("1.5"); `reward_nano` in its place: nano. By default what the last
+                settled jobs paid per ticket.
             max_burn: most nano to burn, all parts together; by default 1.5 times the present price.
+            max_cost: most credits for reward, burn and fee together.
             claim_window: blocks that a worker has the job for itself; by default what a small worker needs for it.
             lifetime: blocks from now in which the job can be claimed and delivered; by default the most allowed.
             mode: "checked" by every node before it is paid, or "optimistic": paid after a window in which anybody may
@@ -314,6 +317,7 @@ class BlockingMethods:
                 reward=reward,
                 reward_nano=reward_nano,
                 max_burn=max_burn,
+                max_cost=max_cost,
                 lifetime=lifetime,
                 bond=bond,
                 claim_window=claim_window,

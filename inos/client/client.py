@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inos.client import models
+from inos.client.costs import choose_max_burn, read_max_cost
 from inos.client.disputing import fetch_or_dispute
 from inos.client.downloads import save_product
 from inos.client.errors import ClientError, JobFailed, RemoteError
@@ -29,13 +30,14 @@ from inos.client.operands import (
 )
 from inos.client.sender import FETCH_WAIT_S, Sender
 from inos.client.uploads import Progress, ignore_progress
+from inos.client.wallets import find_key
 from inos.consensus.params import Params
 from inos.primitives.errors import InosError
 from inos.primitives.matrices import MatrixRef
 from inos.primitives.transactions import JobMode, compute_tx_id
-from inos.primitives.units import Height, JobId
+from inos.primitives.units import Height, JobId, Nano
 from inos.wallet import build
-from inos.wallet.keys import Key, make_key
+from inos.wallet.keys import Key
 
 __all__ = ["BadOperand", "Client", "ClientError", "JobFailed", "RemoteError"]
 
@@ -53,7 +55,9 @@ class Client(Sender):
 
     Args:
         url: the node's RPC address.
-        wallet: the account's key, such as `inos.wallet.keys.derive_key` makes; needed to pay and to post jobs.
+        wallet: what pays and posts jobs: a key, such as `inos.wallet.keys.derive_key` makes, the name of a wallet on
+            this machine (`inos wallet list`), or the path of its keystore.
+        password: the wallet's; asked for at the terminal or in the notebook if it is not given.
         secret: the account's 32-byte secret, in place of `wallet`.
         token: the node's bearer token; only protected methods need it.
         timeout_s: longest time one call may take.
@@ -63,14 +67,13 @@ class Client(Sender):
         self,
         url: str = DEFAULT_URL,
         *,
-        wallet: Key | None = None,
+        wallet: Key | str | Path | None = None,
+        password: str | None = None,
         secret: bytes | None = None,
         token: str | None = None,
         timeout_s: float = DEFAULT_TIMEOUT_S,
     ) -> None:
-        if wallet is not None and secret is not None:
-            raise ClientError("bad-key", "give either wallet or secret, not both")
-        super().__init__(url, token, timeout_s, make_key(secret) if secret is not None else wallet)
+        super().__init__(url, token, timeout_s, find_key(wallet, secret, password))
         self._given = (url, token, timeout_s)
         self._watcher = JobWatcher(self)
 
@@ -87,6 +90,7 @@ class Client(Sender):
         reward: Credits | None = None,
         reward_nano: int | None = None,
         max_burn: int | None = None,
+        max_cost: Credits | None = None,
         lifetime: int | None = None,
         bond: int | None = None,
         claim_window: int | None = None,
@@ -98,8 +102,10 @@ class Client(Sender):
         Args:
             x: m x k integers in -64 .. 63; w: n x k. int8 ones may be mapped from files larger than memory, and these
                 must stay as they are until the job is posted; other arrays are copied.
-            reward: credits, as "1.5", 1.5 or Decimal("1.5"); `reward_nano` in its place: nano.
+            reward: credits, as "1.5", 1.5 or Decimal("1.5"); `reward_nano` in its place: nano. By default what the last
+                settled jobs paid per ticket.
             max_burn: most nano to burn, all parts together; by default 1.5 times the present price.
+            max_cost: most credits for reward, burn and fee together.
             claim_window: blocks that a worker has the job for itself; by default what a small worker needs for it.
             lifetime: blocks from now in which the job can be claimed and delivered; by default the most allowed.
             mode: "checked" by every node before it is paid, or "optimistic": paid after a window in which anybody may
@@ -111,11 +117,14 @@ class Client(Sender):
         """
         x8, w8 = keep_operand(x, "X"), keep_operand(w, "W")
         check_shapes(x8, w8)
-        nano = read_credits("reward", reward, reward_nano)
+        asked = None if reward is None and reward_nano is None else read_credits("reward", reward, reward_nano)
+        most = read_max_cost(max_cost)
         params = (await self.get_network()).params
         m, n, k = x8.shape[0], w8.shape[0], x8.shape[1]
-        quote = await self.quote(m, n, k, reward_nano=nano, poster=await self.get_address(), mode=mode)
+        quote = await self.quote(m, n, k, reward_nano=asked, poster=await self.get_address(), mode=mode)
         fee, head = await self.estimate_fee(), await self.head()
+        nano = Nano(quote.suggested_reward) if asked is None else asked
+        burn_limit = choose_max_burn(quote, nano, fee.fee, max_burn, most)
         x_ref, w_ref = await asyncio.to_thread(make_ref, x8), await asyncio.to_thread(make_ref, w8)
         payload = build.make_post_job(
             params,
@@ -123,7 +132,7 @@ class Client(Sender):
             x_ref,
             w_ref,
             reward=nano,
-            max_burn=-(-quote.burn * 3 // 2) if max_burn is None else max_burn,
+            max_burn=burn_limit,
             lifetime=params.max_job_lifetime if lifetime is None else lifetime,
             bond=bond,
             claim_window=_choose_window(params, head, x_ref, w_ref) if claim_window is None else claim_window,
@@ -298,8 +307,10 @@ class Client(Sender):
                 return JobFailed(error.code, error.job, error.message, hint=hint)
             tx = await self.cancel_job(error.job)
         except InosError as refused:
-            return JobFailed(error.code, error.job, error.message, hint=f"it could not be cancelled: {refused.message}")
-        return JobFailed(error.code, error.job, error.message, hint=f"cancelled by {tx}; the reward comes back")
+            hint = f"it could not be cancelled: {refused.message}"
+            return JobFailed(error.code, error.job, error.message, hint=_join(error.hint, hint))
+        hint = f"cancelled by {tx}; the reward comes back"
+        return JobFailed(error.code, error.job, error.message, hint=_join(error.hint, hint))
 
     async def _is_claimed(self, job: str) -> bool:
         try:
@@ -328,6 +339,10 @@ def _check_unchanged(name: str, array: NDArray[np.int8], posted: str) -> None:
             f"{name} was mapped from a file that changed after the job was posted, so the result cannot be checked",
             hint="leave the file as it is until the result is there; the node still has the operand that was posted",
         )
+
+
+def _join(*hints: str) -> str:
+    return "; ".join(hint for hint in hints if hint)
 
 
 def _read_job_id(text: str) -> JobId:

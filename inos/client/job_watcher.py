@@ -52,13 +52,14 @@ class JobWatcher:
         Raises:
             JobFailed: "job-cancelled", "job-undecided", "job-expired", "job-lost", "job-timeout".
         """
-        state = "not mined yet"
+        state, first, last = "not mined yet", -1, -1
         try:
             async with asyncio.timeout(watch.timeout_s):
                 pause, lost = FIRST_PAUSE_S, 0
                 while True:
                     # The head comes first: a job that is open after a head at its deadline was seen stays open.
                     head = await self._source.head()
+                    first, last = head.height if first < 0 else first, head.height
                     job = await self._find(watch.job)
                     if job is None:
                         lost = 0 if await self._is_pending(watch.job) else lost + 1
@@ -74,7 +75,7 @@ class JobWatcher:
                 "job-timeout",
                 watch.job,
                 f"job {watch.job} was not settled within {watch.timeout_s:g} s; it is {state}",
-                hint="a higher reward finds workers sooner; inos job watch follows the job",
+                hint=_describe_delay(state, last - first, watch.timeout_s),
             ) from error
 
     async def _find(self, job: str) -> models.Job | None:
@@ -94,6 +95,15 @@ class JobWatcher:
                 return False
             raise
         return True
+
+
+def _describe_delay(state: str, blocks: int, seconds: float) -> str:
+    """Say why a job was not settled in time, and what to do."""
+    if blocks == 0:
+        return f"nobody mines here: no block came in these {seconds:g} s; start a miner with inos node --mine auto"
+    if state == "open":
+        return "a higher reward finds workers sooner; inos job watch follows the job"
+    return "inos job watch follows the job"
 
 
 def _is_done(job: models.Job, head: models.Head, watch: JobWatch) -> bool:

@@ -1,13 +1,16 @@
 """`inos.matmul`: numpy's product of real numbers, on the certified engine of this machine or by paid jobs."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inos import work
-from inos.client.operands import BadOperand, Credits
+from inos.client.arrays import check_out, is_torch, to_array
+from inos.client.costs import Status, print_status, read_max_cost
+from inos.client.errors import ClientError
+from inos.client.operands import BadOperand, Credits, read_credits
 from inos.primitives.errors import InosError
 from inos.work.ozaki import Engine, Pair, multiply_floats, multiply_integers
 
@@ -21,6 +24,7 @@ DEFAULT_ACCURACY: Final = {np.dtype(np.float32): 2.0**-25, np.dtype(np.float64):
 """Half a unit roundoff of |A| |B|. numpy's own product may lose k of these, and in practice loses one to ten."""
 FINEST: Final = 2.0**-100
 """Results are summed in two float64, which hold no finer accuracy."""
+DEFAULT_TIMEOUT_S: Final = 600.0
 NO_ANCHOR: Final = bytes(32)
 BLOCK: Final = 4096
 """Rows of either operand multiplied at a time, so that the digits of large operands are never all in memory."""
@@ -30,13 +34,18 @@ def matmul(
     a: Any,
     b: Any,
     *,
-    client: "Client | BlockingClient | None" = None,
+    out: NDArray[Any] | None = None,
+    client: "Client | BlockingClient | str | None" = None,
     accuracy: float | None = None,
     reward: Credits | None = None,
+    max_cost: Credits | None = None,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    on_status: Callable[[Status], None] = print_status,
 ) -> Any:
     """Return A @ B of numpy arrays (or torch tensors), multiplied by the int7 engine and put together exactly.
 
-    Integers (any type whose product fits 64 bits) are split into int7 limbs; the result is int64 and exact.
+    Integers (any type whose product fits 64 bits) are split into int7 limbs; the result is int64 and exact. Booleans
+    count as 0 and 1; the product of two boolean matrices is boolean, as numpy's is.
     Floats are split by the Ozaki scheme into as many int7 slices as the data and `accuracy` need:
 
         |C - A B| <= accuracy * (|A| |B|) + u * |C|   for every entry,
@@ -49,10 +58,17 @@ def matmul(
 
     Args:
         a, b: float32, float64 or integer, shapes as numpy.matmul takes them. float16 counts as float32.
+        out: an array of the product's shape and type that it is written to, as in numpy.
         client: where given, every product of slices is a paid job on the chain, and checked here by Freivalds.
+            A node's address pays with the wallet "default" of this machine, whose password is asked for.
             The call blocks; in asyncio code use `await asyncio.to_thread(inos.matmul, ...)`.
         accuracy: 2^-100 to 1, for floats only.
         reward: credits per job; by default what the last settled jobs paid per ticket.
+        max_cost: most credits for rewards, burns and fees of all jobs together; nothing is sent if they cost more.
+        timeout_s: longest time for all jobs together.
+        on_status: is told before anything is sent how many jobs there are, what they cost and how long they may take,
+            and later how far they are. By default that is printed on stderr; `inos.client.costs.ignore_status` is
+            silent.
 
     Returns:
         An array of numpy.result_type(a, b) for floats, int64 for integers; a torch tensor where `a` is one.
@@ -60,9 +76,9 @@ def matmul(
     Raises:
         BadOperand: "bad-dtype", "bad-shape", "not-finite" (naming the entry), "depth-mismatch", "bad-accuracy".
         InvalidMatrix: "product-too-large", where integers might not fit 64 bits.
-        ClientError, JobFailed: as `Client.multiply`.
+        ClientError, JobFailed: as `Client.multiply`; "too-expensive", "insufficient-balance", "timeout".
     """
-    left, right = _to_array(a, "A"), _to_array(b, "B")
+    left, right = to_array(a, "A"), to_array(b, "B")
     if left.ndim == 0 or right.ndim == 0:
         raise BadOperand("bad-shape", "an operand is a single number", hint="multiply single numbers with *")
     wanted = _check_accuracy(accuracy, left, right)
@@ -73,20 +89,47 @@ def matmul(
             "depth-mismatch",
             f"A has {rows.shape[-1]} columns and B has {cols.shape[-2]} rows: {left.shape} @ {right.shape}",
         )
+    kind = np.dtype(bool) if left.dtype == right.dtype == bool else _get_kind(left, right, wanted)
+    if out is not None:
+        check_out(out, _compute_shape(left, right), kind)
     if client is None:
         product = _multiply_stacks(rows, cols, wanted, _multiply_here)
     else:
-        from inos.client.blocking_client import BlockingClient
-        from inos.client.job_engine import JobEngine
+        from inos.client.job_engine import JobEngine, Terms
 
-        chosen = client.async_client if isinstance(client, BlockingClient) else client
-        with JobEngine(chosen, reward) as engine:
+        nano = None if reward is None else read_credits("reward", reward, None)
+        terms = Terms(nano, read_max_cost(max_cost), timeout_s, on_status)
+        with JobEngine(_to_client(client), terms) as engine:
+            _multiply_stacks(rows, cols, wanted, engine.record)
+            engine.start()
             product = _multiply_stacks(rows, cols, wanted, engine)
     if right.ndim == 1:
         product = product[..., 0]
     if left.ndim == 1:
         product = product[..., 0] if right.ndim == 1 else product[..., 0, :]
-    return _like(product, a)
+    product = product != 0 if kind.kind == "b" else product
+    if out is None:
+        return _like(product, a)
+    out[...] = product
+    return out
+
+
+def _to_client(client: "Client | BlockingClient | str") -> "Client":
+    """Return the asynchronous client behind what the caller gave."""
+    from inos.client.blocking_client import BlockingClient
+    from inos.client.client import Client
+
+    if isinstance(client, str):
+        return Client(client, wallet="default")
+    if isinstance(client, BlockingClient):
+        return client.async_client
+    if not isinstance(client, Client):
+        raise ClientError(
+            "bad-client",
+            f"client is a {type(client).__name__}",
+            hint='give inos.connect("http://127.0.0.1:8645", wallet="default"), or the address alone',
+        )
+    return client
 
 
 def _multiply_here(pairs: Iterable[Pair]) -> Iterator[NDArray[np.int32]]:
@@ -99,16 +142,31 @@ def _multiply_here(pairs: Iterable[Pair]) -> Iterator[NDArray[np.int32]]:
 
 def _multiply_stacks(a: NDArray[Any], b: NDArray[Any], accuracy: float | None, engine: Engine) -> NDArray[Any]:
     """Multiply the last two axes and broadcast the others, as numpy.matmul does."""
-    try:
-        outer = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    except ValueError as error:
-        raise BadOperand("bad-shape", f"{a.shape} and {b.shape} cannot be broadcast together") from error
-    kind = np.dtype(np.int64) if accuracy is None else np.result_type(a, b)
+    outer, kind = _broadcast(a.shape, b.shape), _get_kind(a, b, accuracy)
     a, b = np.broadcast_to(a, outer + a.shape[-2:]), np.broadcast_to(b, outer + b.shape[-2:])
     product = np.zeros((*outer, a.shape[-2], b.shape[-1]), kind)
     for index in np.ndindex(*outer):
         _multiply_blocks(a[index], b[index].T, accuracy, engine, product[index])
     return product
+
+
+def _broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of all axes but the last two."""
+    try:
+        return np.broadcast_shapes(a[:-2], b[:-2])
+    except ValueError as error:
+        raise BadOperand("bad-shape", f"{a} and {b} cannot be broadcast together") from error
+
+
+def _compute_shape(left: NDArray[Any], right: NDArray[Any]) -> tuple[int, ...]:
+    """Return the product's shape; a vector on either side leaves its axis out."""
+    rows = () if left.ndim == 1 else (left.shape[-2],)
+    cols = () if right.ndim == 1 else (right.shape[-1],)
+    return (*_broadcast(left.shape, right.shape), *rows, *cols)
+
+
+def _get_kind(left: NDArray[Any], right: NDArray[Any], accuracy: float | None) -> np.dtype[Any]:
+    return np.dtype(np.int64) if accuracy is None else np.result_type(left, right)
 
 
 def _multiply_blocks(
@@ -131,49 +189,20 @@ def _multiply_blocks(
                     block[...] = hi + lo
 
 
-def _to_array(value: Any, name: str) -> NDArray[Any]:
-    """Return `value` as a numpy array of finite numbers."""
-    if _is_torch(value):
-        value = value.detach().cpu()
-        value = value.float().numpy() if str(value.dtype) in ("torch.bfloat16", "torch.float16") else value.numpy()
-    array = np.asarray(value)
-    if array.dtype == np.float16:
-        array = array.astype(np.float32)
-    if array.dtype.kind not in "iu" and array.dtype not in DEFAULT_ACCURACY:
-        raise BadOperand(
-            "bad-dtype",
-            f"{name} holds {array.dtype}",
-            hint="float32, float64 and integers can be multiplied; convert it with .astype()",
-        )
-    if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
-        raise BadOperand("bad-dtype", f"{name} holds entries beyond signed 64-bit integers")
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        entry = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        what = "NaN" if np.isnan(array[entry]) else "infinite"
-        raise BadOperand(
-            "not-finite", f"{name}{list(entry)} is {what}", hint="only finite numbers have an exact product"
-        )
-    return array
-
-
 def _check_accuracy(accuracy: float | None, a: NDArray[Any], b: NDArray[Any]) -> float | None:
     """Return the accuracy to keep; None for integers."""
     kind = np.result_type(a, b)
     if accuracy is not None and not FINEST <= accuracy <= 1:
         raise BadOperand("bad-accuracy", f"an accuracy lies in 2^-100 .. 1, and this one is {accuracy!r}")
-    if a.dtype.kind in "iu" and b.dtype.kind in "iu":
+    if a.dtype.kind in "biu" and b.dtype.kind in "biu":
         if accuracy is not None:
             raise BadOperand("bad-accuracy", "products of integers are exact; leave accuracy out")
         return None
     return DEFAULT_ACCURACY[kind] if accuracy is None else accuracy
 
 
-def _is_torch(value: Any) -> bool:
-    return type(value).__module__.split(".")[0] == "torch"
-
-
 def _like(product: NDArray[Any], given: Any) -> Any:
-    if not _is_torch(given):
+    if not is_torch(given):
         return product[()] if product.ndim == 0 else product
     import torch
 

@@ -171,7 +171,6 @@ async def test_the_place_of_a_wrong_entry_is_named(client: inos.Client) -> None:
 @pytest.mark.parametrize(
     ("options", "code"),
     [
-        ({}, "bad-reward"),
         ({"reward": "1", "reward_nano": 5}, "bad-reward"),
         ({"reward": True}, "bad-reward"),
         ({"reward": 0.1 + 0.2}, "bad-reward"),

@@ -84,3 +84,70 @@ def test_integers_that_might_overflow_are_refused() -> None:
         inos.matmul(big * 4, big.T)
     assert refused.value.code == "product-too-large"
     assert inos.matmul(big[:, :2], big.T[:2])[0, 0] == 2 * (2**31 - 1) ** 2
+
+
+def test_what_has_an_exact_form_is_taken(rng: np.random.Generator) -> None:
+    a, b = rng.standard_normal((3, 4)), rng.standard_normal((4, 2))
+    assert np.array_equal(inos.matmul(a.astype(">f8"), b), inos.matmul(a, b))
+    swapped = inos.matmul(a.astype(">f4"), b.astype(">f4"))
+    assert (swapped.dtype, swapped.dtype.isnative) == (np.float32, True)
+    assert np.array_equal(inos.matmul(np.arange(6, dtype=">i2").reshape(2, 3), np.arange(3)), [5, 14])
+    is_even = np.array([[True, False], [True, True]])
+    assert np.array_equal(inos.matmul(is_even, a[:2]), is_even @ a[:2])
+    both = inos.matmul(is_even, is_even)
+    assert both.dtype == bool
+    assert np.array_equal(both, is_even @ is_even)
+    nullable = np.array([[1, np.int64(2)], [3, 4]], object)  # what pandas makes of Int64
+    assert np.array_equal(inos.matmul(nullable, nullable), [[7, 10], [15, 22]])
+    mixed = np.array([[1, 0.5]], object)
+    assert inos.matmul(mixed, mixed.T).dtype == np.float64
+
+
+class NAType:
+    """Named as pandas' missing value."""
+
+
+class csr_matrix:
+    """Has what every sparse matrix of scipy has."""
+
+    def toarray(self) -> Any:
+        raise AssertionError("a sparse matrix may be too large to be made whole")
+
+
+@pytest.mark.parametrize(
+    ("a", "advice"),
+    [
+        (csr_matrix(), "a.toarray()"),
+        (np.array([[1, NAType()]], object), "a.fillna(0)"),
+        (np.array([[1, None]], object), "a.fillna(0)"),
+        (np.array([[1, "x"]], object), "int or float"),
+        (np.array([[2**70, 1]], object), "scale them down"),
+        (np.ones((1, 2), complex), "a.real"),
+        (np.ones((1, 2), np.longdouble), "numpy.float64"),
+        (np.array([["1", "2"]]), "a.astype(numpy.float64)"),
+        (np.array([[2**64 - 1, 1]], np.uint64), "numpy.float64"),
+    ],
+)
+def test_the_advice_leads_to_something_that_works(a: Any, advice: str) -> None:
+    with pytest.raises(BadOperand) as refused:
+        inos.matmul(a, np.ones((2, 1)))
+    assert refused.value.code == "bad-dtype"
+    assert advice in refused.value.hint
+
+
+def test_out_takes_the_product_as_in_numpy(rng: np.random.Generator) -> None:
+    a, b = rng.standard_normal((2, 3, 4)), rng.standard_normal((4, 5))
+    out = np.empty((2, 3, 5))
+    assert inos.matmul(a, b, out=out) is out
+    assert np.allclose(out, a @ b)
+    vector = np.empty(3)
+    inos.matmul(a[0], b[:, 0], out=vector)
+    assert np.allclose(vector, a[0] @ b[:, 0])
+    square = rng.standard_normal((4, 4))
+    expected = square @ square
+    assert np.allclose(inos.matmul(square, square, out=square), expected)
+    wrong: list[Any] = [np.empty((3, 5)), np.empty((2, 3, 5), np.int64), [[0.0]]]
+    for each in wrong:
+        with pytest.raises(BadOperand, match="out is") as refused:
+            inos.matmul(a, b, out=each)
+        assert refused.value.code == "bad-out"

@@ -1,0 +1,87 @@
+"""What `inos.matmul` takes as a matrix: whatever has an exact form as float32, float64 or 64-bit integers."""
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inos.client.operands import BadOperand
+
+FLOATS: Final = (np.dtype(np.float32), np.dtype(np.float64))
+ADVICE: Final = {
+    "c": "multiply real and imaginary parts: (a.real @ b.real - a.imag @ b.imag) and so on",
+    "f": "convert it with .astype(numpy.float64), which rounds its entries",
+    "m": "convert it to numbers first, such as seconds: a / numpy.timedelta64(1, 's')",
+    "M": "convert it to numbers first, such as seconds: (a - a.min()) / numpy.timedelta64(1, 's')",
+    "U": "convert text to numbers: a.astype(numpy.float64)",
+    "S": "convert text to numbers: a.astype(numpy.float64)",
+    "V": "pick one field of the structured array: a['name']",
+}
+"""What to do with an array that has no exact form, by the kind of its dtype."""
+
+
+def to_array(value: Any, name: str) -> NDArray[Any]:
+    """Return `value` as a numpy array of booleans, integers, float32 or float64, all finite, in native byte order.
+
+    Raises:
+        BadOperand: "bad-dtype" with what to do about it, "not-finite" naming the entry.
+    """
+    if is_torch(value):
+        value = value.detach().cpu()
+        value = value.float().numpy() if str(value.dtype) in ("torch.bfloat16", "torch.float16") else value.numpy()
+    if hasattr(value, "toarray"):  # every sparse matrix of scipy
+        kind = type(value).__name__
+        raise BadOperand("bad-dtype", f"{name} is a sparse {kind}", hint="pass the whole matrix: a.toarray()")
+    array = np.asarray(value)
+    if array.dtype == object:
+        array = _read_objects(array, name)
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    if array.dtype == np.float16:
+        array = array.astype(np.float32)
+    if array.dtype.kind not in "biu" and array.dtype not in FLOATS:
+        raise BadOperand("bad-dtype", f"{name} holds {array.dtype}", hint=ADVICE.get(array.dtype.kind, ""))
+    if array.dtype == np.uint64 and array.size and array.max() > np.iinfo(np.int64).max:
+        text = f"{name} holds entries beyond signed 64-bit integers"
+        raise BadOperand("bad-dtype", text, hint="convert it with .astype(numpy.float64), which rounds its entries")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        entry = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        what = "NaN" if np.isnan(array[entry]) else "infinite"
+        raise BadOperand(
+            "not-finite", f"{name}{list(entry)} is {what}", hint="only finite numbers have an exact product"
+        )
+    return array
+
+
+def _read_objects(array: NDArray[Any], name: str) -> NDArray[Any]:
+    """Return an array of Python objects, such as pandas makes of its nullable integers, as one of numbers."""
+    for index, entry in np.ndenumerate(array):
+        if not isinstance(entry, int | float | np.integer | np.floating):
+            kind = type(entry).__name__
+            missing = entry is None or kind in ("NAType", "NaTType")
+            hint = "fill missing entries first: a.fillna(0)" if missing else "convert its entries to int or float"
+            raise BadOperand("bad-dtype", f"{name}{list(index)} is a {kind}, not a number", hint=hint)
+    if all(isinstance(entry, int | np.integer) for entry in array.flat):
+        try:
+            return array.astype(np.int64)
+        except OverflowError as error:
+            text = f"{name} holds entries beyond signed 64-bit integers"
+            raise BadOperand("bad-dtype", text, hint="scale them down, or pass float64") from error
+    return array.astype(np.float64)
+
+
+def check_out(out: Any, shape: tuple[int, ...], kind: np.dtype[Any]) -> None:
+    """Check the array that the caller wants the product in, before anything is multiplied.
+
+    Raises:
+        BadOperand: "bad-out" if it is no array of the product's shape, or cannot hold its type.
+    """
+    if isinstance(out, np.ndarray) and out.shape == shape and np.can_cast(kind, out.dtype, "same_kind"):
+        return
+    found = f"an array {out.shape} of {out.dtype}" if isinstance(out, np.ndarray) else f"a {type(out).__name__}"
+    text = f"out is {found}, and the product is {shape} of {kind}"
+    raise BadOperand("bad-out", text, hint=f"make it with numpy.empty({shape}, numpy.{kind})")
+
+
+def is_torch(value: Any) -> bool:
+    """Return whether a value is a torch tensor, without importing torch."""
+    return type(value).__module__.split(".")[0] == "torch"
