@@ -3,7 +3,7 @@
 The script trains a character model on text that comes with Python. It then runs the model in float32 and with every
 linear layer on the certified int7 engine, and shows what that costs and earns:
 
-    pip install 'inos[bench]'
+    pip install torch
     inos devnet &                                   # or any node; its RPC address is the argument
     python examples/transformer.py http://127.0.0.1:8645 ADDRESS
 """

@@ -44,7 +44,7 @@ def work(
     r"""Time the certified product against numpy, torch and the bare kernel, in alternation within one run.
 
     The certified product includes everything: hashing both operands, noise, packing, tickets, peeling.
-    Torch and --plot need the extra: pip install 'inos\[bench]'.
+    Torch and --plot need more packages: pip install torch matplotlib.
     """
     from inos.bench.floats import describe_floats, measure_floats
     from inos.bench.work.contenders import find_torch
@@ -55,10 +55,10 @@ def work(
 
     chosen = [_parse(text) for text in shapes] if shapes else list(SHAPES)
     if plot is not None and find_spec("matplotlib") is None:
-        fail("no-matplotlib", "--plot needs matplotlib", "pip install 'inos[bench]'")
+        fail("no-matplotlib", "--plot needs matplotlib", "pip install matplotlib")
     kernel, count = get_backend(backend), threads or get_threads()
     if find_torch() is None:
-        print_progress("note: torch is not installed and is left out; pip install 'inos[bench]'")
+        print_progress("note: torch is not installed and is left out; pip install torch")
     measured = []
     for number, shape in enumerate(chosen, 1):
         print_progress(f"measuring {' x '.join(map(str, shape))} ({number} of {len(chosen)}) ...")

@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "genesis": "List networks, show one's parameters and genesis id, make a devnet of your own.",
     "job": "Post a product to be multiplied, follow it, fetch its result and receipt.",
     "light": "Follow headers, seals and votes only, and answer for accounts with proof.",
+    "matmul": "Multiply two files of numbers, on this machine or by paid jobs.",
     "mesh": "Show and manage the matrices that a node stores: put, get, pin, drop, quota.",
     "node": "Run one node, mining or only following.",
     "peers": "Show a node's peers, reachability, known addresses and bans; lift bans.",

@@ -121,7 +121,11 @@ def _load(path: Path) -> Operand:
     """Read and commit an operand; integers wider than int8 are accepted where every entry fits."""
     array = load_matrix(path)
     if array.dtype.kind not in "iu":
-        fail("bad-dtype", f"{path} holds {array.dtype}, an operand is int8", "convert it: array.astype(numpy.int8)")
+        fail(
+            "bad-dtype",
+            f"{path} holds {array.dtype}, an operand is int8",
+            "operands are integers in -64 to 63; inos matmul multiplies all numbers",
+        )
     try:
         if array.dtype != np.int8:
             array = _narrow(path, array)

@@ -40,7 +40,9 @@ def to_operand(array: NDArray[Any], name: str) -> NDArray[np.int8]:
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "iu":
         kind = getattr(array, "dtype", type(array).__name__)
         raise BadOperand(
-            "bad-dtype", f"{name} holds {kind}, not integers", hint="quantise it to integers in -64 .. 63 first"
+            "bad-dtype",
+            f"{name} holds {kind}, not integers",
+            hint="inos.matmul takes all numbers; an operand of a job is integers in -64 .. 63",
         )
     if array.ndim != 2 or not 1 <= array.shape[0] <= MAX_ROWS or not 1 <= array.shape[1] <= MAX_DEPTH:
         raise BadOperand(
@@ -100,7 +102,7 @@ def _check_range(rows: NDArray[Any], name: str, top: int) -> None:
         raise BadOperand(
             "entry-out-of-range",
             f"{name}[{top + row}, {col}] is {int(rows[row, col])}; entries lie in {MIN_ENTRY} .. {MAX_ENTRY}",
-            hint="scale the matrix, or split it into limbs with inos.work.split_int16",
+            hint="inos.matmul takes all numbers; or scale the matrix",
         )
 
 

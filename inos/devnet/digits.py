@@ -89,9 +89,7 @@ def make_digit_task(seed: int = 0) -> DigitTask:
         from sklearn.model_selection import train_test_split
         from sklearn.neural_network import MLPClassifier
     except ImportError as error:
-        raise DemoUnavailable(
-            "the devnet's jobs need scikit-learn: run `make setup` or `pip install 'inos[demo]'`"
-        ) from error
+        raise DemoUnavailable("the devnet's jobs need scikit-learn: run `pip install scikit-learn`") from error
     data, labels = load_digits(return_X_y=True)
     x_train, x_test, y_train, y_test = train_test_split(data, labels, test_size=0.5, random_state=seed, stratify=labels)
     model = MLPClassifier(hidden_layer_sizes=(HIDDEN_UNITS,), max_iter=40, tol=1e-3, random_state=seed)

@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
+import numpy as np
 import typer
+from numpy.typing import NDArray
 
 from inos.cli.common.npy_files import check_writable, open_matrix
 from inos.cli.common.options import (
@@ -30,7 +32,7 @@ from inos.cli.job.follow import CLOSED
 from inos.cli.job.show import describe_burn
 from inos.client.blocking_client import BlockingClient
 from inos.client.client import DEFAULT_JOB_TIMEOUT_S, Mode
-from inos.client.operands import check_shapes, to_operand
+from inos.client.operands import BadOperand, check_shapes, to_operand
 from inos.genesis import load_network
 from inos.primitives.units import Nano, format_credits
 from inos.wallet import build
@@ -85,7 +87,7 @@ def post(
     json_: JsonOption = False,
 ) -> None:
     """Post a job. Both matrices and the balance are checked before anything is sent."""
-    x8, w8 = to_operand(open_matrix(x), str(x)), to_operand(open_matrix(w), str(w))
+    x8, w8 = _open_operands(x, w)
     check_shapes(x8, w8)
     asked: dict[str, Any] = {"m": x8.shape[0], "n": w8.shape[0], "k": x8.shape[1], "mode": _read_mode(mode)}
     if reward is not None:
@@ -120,6 +122,17 @@ def post(
             print_json({"id": job})
         else:
             print(f"posted {job}\nits result, once settled: inos job result {job} -o Y.npy")
+
+
+def _open_operands(x: Path, w: Path) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
+    """Return both operands, or say which command takes what a job cannot."""
+    try:
+        return to_operand(open_matrix(x), str(x)), to_operand(open_matrix(w), str(w))
+    except BadOperand as error:
+        if error.code not in ("bad-dtype", "entry-out-of-range"):
+            raise
+        hint = f"for numbers of any kind: inos matmul {x} {w} --transposed --on-chain -o Y.npy"
+        raise BadOperand(error.code, error.message, hint=hint) from error
 
 
 def _finish(client: BlockingClient, job: str, output: Path | None, timeout_s: float, *, as_json: bool) -> None:

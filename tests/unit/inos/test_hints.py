@@ -1,9 +1,13 @@
 """Every error that reaches a user says what to do, in its own hint or in the table of hints."""
 
 import ast
+import importlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+from inos.cli.main import COMMANDS, load_command
 from inos.consensus.codes import Code
 from inos.hints import HINTS
 from support.documents import ROOT
@@ -67,3 +71,47 @@ def test_the_table_has_no_unused_code() -> None:
     )
     for code in HINTS:
         assert code in said or sources.count(f'"{code}"') > 1, code
+
+
+def list_hints() -> Iterator[tuple[str, str]]:
+    """Yield every hint with its place: those of the table, of `hint=`, and the third argument of `fail`."""
+    yield from (("inos/hints.py", hint) for hint in HINTS.values())
+    for package in (*PEOPLE, "rpc", "network", "consensus", "primitives", "work", "miner"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if not isinstance(node, ast.Call):
+                    continue
+                given = [word.value for word in node.keywords if word.arg == "hint"]
+                if isinstance(node.func, ast.Name) and node.func.id == "fail":
+                    given += node.args[2:3]
+                for each in given:
+                    text = "".join(
+                        part.value if isinstance(part, ast.Constant) else "X"
+                        for part in (each.values if isinstance(each, ast.JoinedStr) else [each])
+                        if isinstance(part, ast.FormattedValue)
+                        or (isinstance(part, ast.Constant) and isinstance(part.value, str))
+                    )
+                    yield f"{path.relative_to(ROOT)}:{node.lineno}", text
+
+
+def list_options(command: Any) -> set[str]:
+    """Return the options of a command and of all commands below it."""
+    own = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+    return own.union(*(list_options(below) for below in getattr(command, "commands", {}).values()))
+
+
+def test_hints_name_commands_options_and_functions_that_exist() -> None:
+    commands = {name: load_command(name) for name in COMMANDS}
+    every = {"--help"}.union(*(list_options(command) for command in commands.values()))
+    hints = list(list_hints())
+    assert len(hints) > 300
+    for place, hint in hints:
+        assert "pip install inos" not in hint.replace("'", ""), f"{place}: that package is another project's"
+        for name, below in re.findall(r"\binos (?!that )([a-z]+)(?: ([a-z]+))?", hint):
+            assert name in commands, f"{place}: there is no inos {name}"
+            if below and hasattr(commands[name], "commands"):
+                assert below in commands[name].commands, f"{place}: there is no inos {name} {below}"
+        for option in re.findall(r"(?<![\w-])--[a-z][a-z-]*", hint):
+            assert option in every, f"{place}: no command takes {option}"
+        for module, name in re.findall(r"\b(inos(?:\.[a-z]\w*)*)\.([A-Za-z]\w*)", hint):
+            assert hasattr(importlib.import_module(module), name), f"{place}: there is no {module}.{name}"

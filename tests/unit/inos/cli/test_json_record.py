@@ -145,6 +145,8 @@ def test_keys_and_kinds_stay(inos_devnet: TestChain, tmp_path: Path, monkeypatch
     run("genesis derive", "own.json")
     run("snapshot", "copy", "--data-dir", str(inos_devnet.data_dir))
 
+    run("matmul", "X.npy", "W.npy", "--transposed", "-o", "product.npy")
+
     zeros, easy = "00" * 32, "ff" * 32
     run("work tickets", "X.npy", "W.npy", "--anchor", zeros)
     run("work mine", "X.npy", "W.npy", "--anchor", zeros, "--target", easy, "-o", "certificate.json")
