@@ -80,12 +80,7 @@ class Juror:
         async with asyncio.TaskGroup() as group, self._core.events.subscribe() as events:
             while True:
                 await self._look(group)
-                try:
-                    async with asyncio.timeout(LOOK_S):
-                        while not isinstance(await anext(events), TipChanged):
-                            pass
-                except TimeoutError:
-                    continue
+                await events.wait_for(TipChanged, limit_s=LOOK_S)
 
     async def _look(self, group: asyncio.TaskGroup) -> None:
         """Begin with new cases, and see that what is due is in the pool."""

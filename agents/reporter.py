@@ -6,7 +6,6 @@ report of its own into a block it mines. A report that came too late costs only 
 next transactions would wait behind it, so its nonce is used up by a transfer of 1 nano to the account itself.
 """
 
-import asyncio
 from typing import Final
 
 import structlog
@@ -61,12 +60,7 @@ class Reporter:
             while True:
                 for evidence in self._core.votes.pool.get_evidence():
                     await self._report_if_due(evidence)
-                try:
-                    async with asyncio.timeout(LOOK_S):
-                        while not isinstance(await anext(events), TipChanged | VoteAdded):
-                            pass
-                except TimeoutError:
-                    continue
+                await events.wait_for(TipChanged, VoteAdded, limit_s=LOOK_S)
 
     async def _report_if_due(self, evidence: Evidence) -> None:
         key, core = evidence.first.key, self._core

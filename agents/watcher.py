@@ -68,12 +68,7 @@ class Watcher:
         async with asyncio.TaskGroup() as group, self._core.events.subscribe() as events:
             while True:
                 await self._check_new(group)
-                try:
-                    async with asyncio.timeout(LOOK_S):
-                        while not isinstance(await anext(events), TipChanged):
-                            pass
-                except TimeoutError:
-                    continue
+                await events.wait_for(TipChanged, limit_s=LOOK_S)
 
     async def _check_new(self, group: asyncio.TaskGroup) -> None:
         """Start to check new results, and challenge the wrong ones."""

@@ -1,6 +1,7 @@
 """The event bus delivers events from the writer to every subscriber."""
 
 import asyncio
+import contextlib
 from types import TracebackType
 from typing import Final, TypeAlias
 
@@ -37,6 +38,13 @@ class Subscription:
 
     async def __anext__(self) -> Event:
         return await self._queue.get()
+
+    async def wait_for(self, *kinds: type[Event], limit_s: float) -> None:
+        """Wait for the next event of one of these kinds, and drop others; return at the latest after `limit_s`."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                while not isinstance(await anext(self), kinds):
+                    pass
 
     def offer(self, event: Event) -> None:
         """Queue an event; the oldest one is dropped when the queue is full."""

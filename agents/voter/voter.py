@@ -5,7 +5,6 @@ Votes under this key that arrive from other nodes and are not in the journal wer
 first.
 """
 
-import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import Final
@@ -161,12 +160,7 @@ class Voter:
         async with self._core.events.subscribe() as events:
             while True:
                 await self._step()
-                try:
-                    async with asyncio.timeout(LOOK_S):
-                        while not isinstance(await anext(events), TipChanged | VoteAdded):
-                            pass
-                except TimeoutError:
-                    continue
+                await events.wait_for(TipChanged, VoteAdded, limit_s=LOOK_S)
 
     async def _step(self) -> None:
         try:

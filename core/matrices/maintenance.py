@@ -67,12 +67,7 @@ class MatrixMaintenance:
     async def _follow(self) -> None:
         async with self._events.subscribe() as events:
             while True:
-                try:
-                    async with asyncio.timeout(NEEDS_S):
-                        while not isinstance(await anext(events), TipChanged | TransactionAdded):
-                            pass
-                except TimeoutError:
-                    pass
+                await events.wait_for(TipChanged, TransactionAdded, limit_s=NEEDS_S)
                 await self._try("computing needed matrices", self._update_needs)
                 await asyncio.sleep(LOOK_S)
 

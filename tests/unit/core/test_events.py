@@ -1,6 +1,8 @@
 """Events: fanned out, bounded, the newest never lost."""
 
-from inos.chain.events import MatrixAdded
+import asyncio
+
+from inos.chain.events import MatrixAdded, MatrixWanted
 from inos.core.events import EventBus
 from inos.primitives.units import MatrixId
 
@@ -25,3 +27,15 @@ async def test_overflow_drops_the_oldest_and_counts_it() -> None:
             bus.publish(make_event(number))
         assert events.missed == 3
         assert [await anext(events), await anext(events)] == [make_event(3), make_event(4)]
+
+
+async def test_waiting_for_a_kind_passes_over_others_and_ends_in_time() -> None:
+    bus = EventBus()
+    async with bus.subscribe() as events:
+        bus.publish(MatrixWanted((MatrixId(bytes(32)),)))
+        bus.publish(make_event(1))
+        bus.publish(make_event(2))
+        async with asyncio.timeout(10):
+            await events.wait_for(MatrixAdded, limit_s=60)
+            assert await anext(events) == make_event(2)
+            await events.wait_for(MatrixAdded, limit_s=0.01)
