@@ -4,6 +4,6 @@ from inos.primitives.errors import InosError
 
 
 class ChainError(InosError):
-    """The ledger cannot be used: "database-in-use", "other-genesis", "schema-version", "database-damaged",
-    "database-io" (a full disk, missing rights), "database-closed".
+    """The ledger cannot be used: "database-in-use", "other-genesis", "old-protocol", "schema-version",
+    "database-damaged", "database-io" (a full disk, missing rights), "database-closed".
     """

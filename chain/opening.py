@@ -1,6 +1,7 @@
 """Opening a database: check that it belongs to this network and is complete, and read what it has."""
 
 from pathlib import Path
+from typing import Final
 
 from inos.chain import schema
 from inos.chain.connection import compute_new_root, make_genesis_batch, make_history_batch
@@ -17,12 +18,31 @@ from inos.primitives.codec import decode, encode
 from inos.primitives.errors import CodecError
 from inos.primitives.units import BlockId, Height
 
+PROTOCOL_1_LAYOUTS: Final = frozenset({b"1", b"2", b"3"})
+"""Schema versions of chains under protocol 1, whose blocks no rule of this program takes."""
+MOVE_ON: Final = "move it away and start with an empty --data-dir: protocol 2 is a new network, without the old credits"
+
+
+def is_of_protocol_1(path: Path) -> bool:
+    """Return True if there is a database of protocol 1 at `path`; nothing is created.
+
+    Raises:
+        ChainError: as Database.
+    """
+    if not (path / "CURRENT").exists():
+        return False
+    database = Database(path, is_durable=False)
+    try:
+        return database.get(schema.META_SCHEMA) in PROTOCOL_1_LAYOUTS
+    finally:
+        database.close()
+
 
 def open_database(path: Path, genesis: GenesisState, *, is_durable: bool) -> Database:
     """Open the database of a genesis, or create it.
 
     Raises:
-        ChainError: "database-in-use", "other-genesis", "schema-version", "database-damaged".
+        ChainError: "database-in-use", "other-genesis", "old-protocol", "schema-version", "database-damaged".
     """
     database = Database(path, is_durable=is_durable)
     try:
@@ -73,6 +93,10 @@ def begin_database(database: Database, genesis: GenesisState) -> None:
 
 def _check_schema(database: Database, path: Path) -> None:
     version = database.get(schema.META_SCHEMA)
+    if version in PROTOCOL_1_LAYOUTS:
+        raise ChainError(
+            "old-protocol", f"the database {path} holds a chain of protocol 1, this program follows 2", hint=MOVE_ON
+        )
     if version != SCHEMA_VERSION:
         raise ChainError(
             "schema-version",

@@ -4,4 +4,4 @@ from inos.primitives.errors import InosError
 
 
 class GenesisError(InosError):
-    """The codes are network-unknown, genesis-unreadable and genesis-invalid (with the field's path and the reason)."""
+    """The codes are network-unknown, genesis-unreadable, old-protocol, and genesis-invalid (with the field's path)."""

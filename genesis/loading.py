@@ -61,16 +61,28 @@ def parse_genesis(text: str, place: str) -> GenesisFile:
     """Parse and check a genesis file's text; messages name it by `place`.
 
     Raises:
-        GenesisError: "genesis-invalid", with each field's path and the reason.
+        GenesisError: "genesis-invalid", with each field's path and the reason; "old-protocol".
     """
     try:
-        return GenesisFile.model_validate(json.loads(text, object_pairs_hook=_refuse_duplicates))
+        content = json.loads(text, object_pairs_hook=_refuse_duplicates)
+        _refuse_protocol_1(content, place)
+        return GenesisFile.model_validate(content)
     except ValidationError as error:
         problems = [_describe(e) for e in error.errors()]
         more = f" (and {len(problems) - MAX_SHOWN_PROBLEMS} more)" if len(problems) > MAX_SHOWN_PROBLEMS else ""
         raise GenesisError("genesis-invalid", f"{place}: {'; '.join(problems[:MAX_SHOWN_PROBLEMS])}{more}") from error
     except (ValueError, RecursionError) as error:
         raise GenesisError("genesis-invalid", f"{place}: not a JSON document: {error}") from error
+
+
+def _refuse_protocol_1(content: Any, place: str) -> None:
+    params = content.get("params") if isinstance(content, dict) else None
+    if isinstance(params, dict) and "merit_premium" in params:
+        raise GenesisError(
+            "old-protocol",
+            f"{place} is a genesis file of protocol 1, this program follows 2",
+            hint="derive a new one from a preset with inos genesis derive: a chain of protocol 1 does not go on",
+        )
 
 
 def make_network(file: GenesisFile) -> Network:

@@ -20,6 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
+from inos.chain.opening import MOVE_ON, is_of_protocol_1
 from inos.core.errors import NodeError
 from inos.primitives.units import BlockId
 
@@ -35,7 +36,8 @@ class DataDir:
     """Locks a data directory. Use it as a context manager: leaving it releases the lock.
 
     Raises (on entering):
-        NodeError: "data-dir-in-use" naming the process, "data-dir-unusable", "data-dir-foreign", "other-genesis".
+        NodeError: "data-dir-in-use" naming the process, "data-dir-unusable", "data-dir-foreign",
+            "other-genesis", "old-protocol".
     """
 
     def __init__(self, path: Path, genesis: BlockId) -> None:
@@ -119,12 +121,16 @@ class DataDir:
             write_atomically(path, self._genesis.hex() + "\n")
             return
         stored = _read_small(path).strip()
-        if stored != self._genesis.hex():
-            raise NodeError(
-                "other-genesis",
-                f"{self.path} holds the chain of genesis {stored}, this network's is {self._genesis.hex()}",
-                hint="give another --data-dir, or the --network this directory belongs to",
-            )
+        if stored == self._genesis.hex():
+            return
+        if is_of_protocol_1(self.ledger):
+            message = f"{self.path} holds a chain of protocol 1, this program follows 2"
+            raise NodeError("old-protocol", message, hint=MOVE_ON)
+        raise NodeError(
+            "other-genesis",
+            f"{self.path} holds the chain of genesis {stored}, this network's is {self._genesis.hex()}",
+            hint="give another --data-dir, or the --network this directory belongs to",
+        )
 
     def _release(self) -> None:
         if self._lock is not None:

@@ -48,6 +48,7 @@ def command(
 
 
 def _check_network(source: Path, network: str) -> None:
+    from inos.chain.opening import MOVE_ON, is_of_protocol_1
     from inos.genesis import load_network
 
     try:
@@ -55,6 +56,8 @@ def _check_network(source: Path, network: str) -> None:
     except OSError:
         return  # opening the data directory says what is wrong
     if stored != load_network(network).genesis_id.hex():
+        if is_of_protocol_1(source / "ledger"):
+            fail("old-protocol", f"{source} holds a chain of protocol 1, this program follows 2", MOVE_ON)
         hint = "give the --network the node was started with"
         fail("other-genesis", f"{source} holds the chain of genesis {stored}, which is not {network}'s", hint)
 

@@ -21,7 +21,9 @@ from inos.primitives.transactions import U64
 from inos.primitives.units import HASH_BYTES, MatrixId
 from inos.work.strips import NUMPY_TYPES
 
-MAGIC: Final = b"INOSCHN1"
+MAGIC: Final = b"INOSCHN2"
+MAGIC_1: Final = b"INOSCHN1"
+"""With this a file of protocol 1 begins."""
 CHECKSUM_BYTES: Final = 16
 FRAME_HEAD_BYTES: Final = 5
 MAX_FRAME: Final = 1 << 28
@@ -118,8 +120,8 @@ class FrameReader:
     """Reads the frames of a file and checks each. Use it as a context manager.
 
     Raises:
-        NodeError: "archive-unreadable", "not-an-archive", "archive-truncated", "archive-damaged", each naming the
-            file, the last two also the byte.
+        NodeError: "archive-unreadable", "not-an-archive", "old-protocol", "archive-truncated", "archive-damaged", each
+            naming the file, the last two also the byte.
     """
 
     def __init__(self, path: Path) -> None:
@@ -138,7 +140,12 @@ class FrameReader:
 
     def __iter__(self) -> Iterator[Frame]:
         """Yield every frame up to the end of the file, whether or not the last one is an `End`."""
-        if self._read(len(MAGIC)) != MAGIC:
+        magic = self._read(len(MAGIC))
+        if magic == MAGIC_1:
+            message = f"{self._path} is an exported chain of protocol 1, this program follows 2"
+            hint = "export a chain of this network: protocol 2 is a new one, and old blocks do not count there"
+            raise NodeError("old-protocol", message, hint=hint)
+        if magic != MAGIC:
             hint = "give a file that inos db export wrote"
             raise NodeError("not-an-archive", f"{self._path} is not an exported chain", hint=hint)
         checksum, start = NO_CHECKSUM, len(MAGIC)

@@ -67,9 +67,10 @@ def test_other_genesis_is_refused(tmp_path: Path) -> None:
 def test_other_layout_is_refused(tmp_path: Path) -> None:
     branch = Branch()
     branch.open_ledger(tmp_path).close()
-    with plyvel.DB(str(tmp_path)) as database:
-        database.put(schema.META_SCHEMA, b"1")
-    assert get_code(lambda: branch.open_ledger(tmp_path)) == "schema-version"
+    for layout, code in ((b"1", "old-protocol"), (b"3", "old-protocol"), (b"5", "schema-version")):
+        with plyvel.DB(str(tmp_path)) as database:
+            database.put(schema.META_SCHEMA, layout)
+        assert get_code(lambda: branch.open_ledger(tmp_path)) == code
 
 
 def test_second_handle_is_refused(tmp_path: Path) -> None:

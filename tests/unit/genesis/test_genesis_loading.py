@@ -221,6 +221,15 @@ def test_what_is_no_genesis_file(text: str, tmp_path: Path) -> None:
     assert _error(tmp_path, text).code == "genesis-invalid"
 
 
+def test_a_file_of_protocol_1_says_what_it_is(tmp_path: Path) -> None:
+    content = json.loads(files("inos.genesis").joinpath("data/devnet.json").read_text())
+    content["params"]["merit_premium"] = 4
+    error = _error(tmp_path, json.dumps(content))
+    assert error.code == "old-protocol"
+    assert "genesis file of protocol 1" in error.message
+    assert "inos genesis derive" in error.hint
+
+
 def test_a_key_that_stands_twice_is_refused(tmp_path: Path) -> None:
     text = json.dumps(_document()).replace('"spacing_ms": 2000', '"spacing_ms": 2000, "spacing_ms": 3000')
     assert "'spacing_ms' occurs twice" in _error(tmp_path, text).message

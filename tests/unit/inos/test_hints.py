@@ -111,7 +111,7 @@ def test_hints_name_commands_options_and_functions_that_exist() -> None:
             assert name in commands, f"{place}: there is no inos {name}"
             if below and hasattr(commands[name], "commands"):
                 assert below in commands[name].commands, f"{place}: there is no inos {name} {below}"
-        for option in re.findall(r"(?<![\w-])--[a-z][a-z-]*", hint):
+        for option in re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", hint):
             assert option in every, f"{place}: no command takes {option}"
         for module, name in re.findall(r"\b(inos(?:\.[a-z]\w*)*)\.([A-Za-z]\w*)", hint):
             assert hasattr(importlib.import_module(module), name), f"{place}: there is no {module}.{name}"

@@ -4,8 +4,11 @@ import os
 import stat
 from pathlib import Path
 
+import plyvel
 import pytest
+from typer.testing import CliRunner
 
+from inos.cli.main import app
 from inos.core.errors import NodeError
 from inos.node.datadir import DataDir, load_or_make_secret, read_secret
 from inos.primitives.units import BlockId
@@ -42,6 +45,31 @@ def test_another_genesis_is_refused_and_the_lock_given_back(tmp_path: Path) -> N
         assert "01" * 32 in refused.value.message
     with DataDir(tmp_path, GENESIS):
         pass
+
+
+def write_old_ledger(path: Path, layout: bytes) -> None:
+    """A database as protocol 1 left it, as far as anybody looks at it before refusing it."""
+    database = plyvel.DB(str(path), create_if_missing=True)
+    database.put(b"mschema", layout)
+    database.put(b"mgenesis", bytes([2]) * 32)
+    database.close()
+
+
+@pytest.mark.parametrize("layout", [b"1", b"2", b"3"])
+def test_a_directory_of_protocol_1_says_what_it_is_and_what_to_do(tmp_path: Path, layout: bytes) -> None:
+    """So does a copy that `inos snapshot` made: it is a data directory."""
+    (tmp_path / "genesis").write_text("02" * 32 + "\n")
+    write_old_ledger(tmp_path / "ledger", layout)
+    with pytest.raises(NodeError) as refused, DataDir(tmp_path, GENESIS):
+        pass
+    assert refused.value.code == "old-protocol"
+    assert refused.value.message == f"{tmp_path} holds a chain of protocol 1, this program follows 2"
+    assert "empty --data-dir" in refused.value.hint
+    done = CliRunner().invoke(app, ["snapshot", str(tmp_path / "copy"), "--data-dir", str(tmp_path)])
+    assert done.exit_code == 1
+    assert "[old-protocol]" in done.output
+    assert not (tmp_path / "copy").exists()
+    assert (tmp_path / "genesis").read_text() == "02" * 32 + "\n"
 
 
 def test_a_file_in_its_place_is_refused(tmp_path: Path) -> None:

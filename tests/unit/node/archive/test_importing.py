@@ -130,6 +130,18 @@ def test_a_part_of_another_chain_is_not_gone_on_with(made: Any, tmp_path: Path) 
     assert (tmp_path / "file").read_bytes() == whole
 
 
+def test_a_file_of_protocol_1_says_what_it_is_and_makes_nothing(made: Any, tmp_path: Path) -> None:
+    folder, _, whole = made
+    (tmp_path / "old").write_bytes(b"INOSCHN1" + whole[len(MAGIC) :])
+    place = ("--data-dir", str(tmp_path / "node"), "--network", str(folder / "genesis.json"))
+    done = CliRunner().invoke(app, ["db", "import", str(tmp_path / "old"), *place])
+    assert done.exit_code == 1
+    assert f"[old-protocol]: {tmp_path / 'old'} is an exported chain of protocol 1, this program follows 2" in " ".join(
+        done.output.split()
+    )
+    assert not (tmp_path / "node").exists()
+
+
 def test_an_invalid_block_stops_it_and_what_came_before_stays(made: Any, tmp_path: Path) -> None:
     folder, net, _ = made
     bad = tmp_path / "bad"
