@@ -72,6 +72,11 @@ INLINE: Final = {
     "inos job result": "inos job result ID -o again.npy",
     "inos job record ADDRESS": "inos job record ADDRESS",
     "inos job result ID -o Y.npy": "inos job result ID -o Y.npy",
+    "inos job receipt ID -o r.json": "inos job receipt ID -o r.json",
+    "inos verify r.json --x X.npy --w W.npy --y Y.npy": (
+        "inos verify r.json --x X.npy --w W.npy --y Y.npy --node RPC | grep 'payment proven'"
+    ),
+    "inos verify": "inos verify r.json --node RPC",
     "inos job post X.npy W.npy --reward 20 --bond 50": "inos job post X.npy W.npy --reward 20 --bond 50 -y",
     "inos snapshot": "inos snapshot ./again --no-check --data-dir NODE",
     "inos doctor --data-dir ./first": "inos doctor --data-dir ./first || true",

@@ -76,12 +76,10 @@ def list_seeds() -> Iterator[tuple[str, bytes]]:
         file = io.BytesIO()
         np.save(file, array)
         yield "npy", file.getvalue()
-    fields = dict.fromkeys(("network", "genesis", "job", "record", "header", "witness", "x", "w", "y"), "ab" * 32)
-    whole = fields | {"format": "inos receipt 1", "siblings": [], "confirmations": [], "soundness_bits": 128}
-    yield (
-        "receipt",
-        json.dumps(whole | {"header": encode(HEADER).hex(), "confirmations": [encode(HEADER).hex()]}).encode(),
-    )
+    fields = dict.fromkeys(("network", "genesis", "job", "record", "x", "w", "y"), "ab" * 32)
+    block = {"header": encode(HEADER).hex(), "witness": None}
+    rest = {"block": block, "confirmations": [block], "siblings": [], "steps": ["ab"], "soundness_bits": 128}
+    yield "receipt", json.dumps(fields | rest | {"format": "inos receipt 2"}).encode()
     yield "pool", encode((TX, TX))
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from fuzz.peers import run_session
-from inos.client import receipt as _receipt
+from inos.client.receipt import read_receipt
+from inos.client.receipt_checks import check_receipt
 from inos.consensus.records import Account, Claim, DisputeRecord, Job, Market
 from inos.genesis.loading import load_network, parse_genesis
 from inos.network.errors import HandshakeFailed, Misbehaviour, NetworkError
@@ -189,8 +190,9 @@ def fuzz_receipt(data: bytes) -> None:
         path = Path(folder, "r.json")
         path.write_bytes(data)
         with suppress(InosError):
-            checks = _receipt.check_receipt(_receipt.read_receipt(path), NETWORK)
-            assert len(checks) == 8
+            verdict = check_receipt(read_receipt(path), NETWORK)
+            assert len(verdict.checks) == 9
+            assert not verdict.is_paid
 
 
 def fuzz_pool(data: bytes) -> None:

@@ -1,8 +1,9 @@
-"""`inos job`: products posted and fetched (`post`), jobs shown (`show`), jobs followed and proven (`follow`)."""
+"""`inos job`: products posted and fetched (`post`), jobs shown (`show`), jobs followed (`follow`) and
+proven (`receipt`)."""
 
 import typer
 
-from inos.cli.job import follow, post, show
+from inos.cli.job import follow, post, receipt, show
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -20,6 +21,6 @@ app.command()(show.history)
 app.command()(show.record)
 app.command()(follow.watch)
 app.command()(post.result)
-app.command()(follow.receipt)
+app.command()(receipt.receipt)
 app.command()(post.dispute)
 app.command()(post.cancel)

@@ -117,7 +117,8 @@ def test_keys_and_kinds_stay(inos_devnet: TestChain, tmp_path: Path, monkeypatch
     run("job record", other)
     run("job result", job, "-o", "Y.npy")
     run("job receipt", job, "-o", "r.json", "--depth", "0")
-    run("verify", "r.json", "--x", "X.npy", "--w", "W.npy", "--y", "Y.npy")
+    inos_devnet.mine(6)
+    run("verify", "r.json", "--x", "X.npy", "--w", "W.npy", "--y", "Y.npy", "--node", inos_devnet.url)
     run("job cancel", job, *password, code=1)
     run("job dispute", job, "-y", *password, code=1)  # every node checked it
 

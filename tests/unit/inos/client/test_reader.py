@@ -31,7 +31,7 @@ ANY: dict[str, Any] = {
 }
 DESCRIBED = {method["name"]: method for method in make_document(ALL_METHODS)["methods"]}
 BY_CALL = {
-    "light_witnesses", "light_finalityProofs", "light_prove", "chain_getRawHeaders",  # inos light
+    "light_witnesses", "light_finalityProofs", "light_prove",  # inos job receipt, inos light
     "job_prove",  # inos job receipt
     "finality_register", "finality_unbond", "finality_withdraw",  # inos wallet vote
     "unsubscribe",
