@@ -17,6 +17,10 @@ OPEN_FILES: Final = 74
 takes 128 MB at most, where LevelDB's own default of 1000 lets it take 2 GB."""
 LETTERS: Final = tuple(bytes([letter]) for letter in b"abcdefghijklmnopqrstuvwxyz")
 """With which all keys begin (inos.chain.schema)."""
+CURRENT: Final = "CURRENT"
+"""The file that names a database's newest manifest. LevelDB takes a folder without it for an empty one."""
+REMAINS: Final = frozenset({".ldb", ".sst", ".log"})
+"""Files with these suffixes hold records."""
 COPIED_AT_ONCE: Final = 1 << 20
 """Bytes of one batch of a copy: some milliseconds' work."""
 DISK_TROUBLE: Final = (
@@ -56,9 +60,10 @@ class Database:
         self._write_lock = threading.Lock()
         try:
             path.mkdir(parents=True, exist_ok=True)
+            is_new = self._is_new()
             self._db: Any = plyvel.DB(
                 str(path),
-                create_if_missing=True,
+                create_if_missing=is_new,
                 write_buffer_size=WRITE_BUFFER_BYTES,
                 max_open_files=OPEN_FILES,
                 paranoid_checks=True,
@@ -71,6 +76,20 @@ class Database:
                     hint="stop the other node, or give this one another --data-dir",
                 ) from error
             raise self.explain(error) from error
+
+    def _is_new(self) -> bool:
+        """Return True for a folder without a database, which LevelDB would begin over what is left of one.
+
+        Raises:
+            ChainError: "database-damaged" where a database lost the file CURRENT.
+        """
+        names = {entry.name for entry in self._path.iterdir()}
+        if CURRENT in names:
+            return False
+        remains = sorted(name for name in names if Path(name).suffix in REMAINS)
+        if remains:
+            raise self.explain(f"it has {len(remains)} files such as {remains[0]}, and its file {CURRENT} is missing")
+        return True
 
     def get(self, key: bytes) -> bytes | None:
         """The value under `key`, or None."""
@@ -219,7 +238,8 @@ class Database:
         return ChainError(
             "database-damaged",
             f"the database {self._path} cannot be read: {text}",
-            hint="move the folder away and start again: the node fetches the chain from its peers",
+            hint="put the folder back from a snapshot or a backup; or move it away and start again: the node then "
+            "fetches the chain from its peers",
         )
 
 

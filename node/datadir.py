@@ -35,14 +35,18 @@ MAX_SMALL_FILE: Final = 4096
 class DataDir:
     """Locks a data directory. Use it as a context manager: leaving it releases the lock.
 
+    Args:
+        is_read_only: nothing is written, the directory and its lock included; it must exist.
+
     Raises (on entering):
         NodeError: "data-dir-in-use" naming the process, "data-dir-unusable", "data-dir-foreign",
             "other-genesis", "old-protocol".
     """
 
-    def __init__(self, path: Path, genesis: BlockId) -> None:
+    def __init__(self, path: Path, genesis: BlockId, *, is_read_only: bool = False) -> None:
         self.path = path
         self._genesis = genesis
+        self._is_read_only = is_read_only
         self._lock: int | None = None
 
     @property
@@ -88,9 +92,10 @@ class DataDir:
     def __enter__(self) -> "DataDir":
         try:
             self._refuse_foreign()
-            self.path.mkdir(mode=DIR_MODE, parents=True, exist_ok=True)
-            self.path.chmod(DIR_MODE)
-            self._lock = _take_lock(self.path / "lock")
+            if not self._is_read_only:
+                self.path.mkdir(mode=DIR_MODE, parents=True, exist_ok=True)
+                self.path.chmod(DIR_MODE)
+            self._lock = _take_lock(self.path / "lock", is_read_only=self._is_read_only)
         except OSError as error:
             raise NodeError("data-dir-unusable", f"cannot use the data directory {self.path}: {error}") from error
         try:
@@ -118,7 +123,8 @@ class DataDir:
     def _check_genesis(self) -> None:
         path = self.path / "genesis"
         if not path.exists():
-            write_atomically(path, self._genesis.hex() + "\n")
+            if not self._is_read_only:
+                write_atomically(path, self._genesis.hex() + "\n")
             return
         stored = _read_small(path).strip()
         if stored == self._genesis.hex():
@@ -185,8 +191,11 @@ def read_secret(path: Path) -> bytes:
     return secret
 
 
-def _take_lock(path: Path) -> int:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, FILE_MODE)
+def _take_lock(path: Path, *, is_read_only: bool) -> int | None:
+    """Lock the file; return None where there is none and none may be made, so that no node can run there."""
+    if is_read_only and not path.exists():
+        return None
+    descriptor = os.open(path, os.O_RDONLY if is_read_only else os.O_RDWR | os.O_CREAT, FILE_MODE)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
@@ -197,6 +206,8 @@ def _take_lock(path: Path) -> int:
             f"the data directory {path.parent} is in use by process {holder}",
             hint="stop that node, or give another --data-dir",
         ) from error
+    if is_read_only:
+        return descriptor
     os.ftruncate(descriptor, 0)
     os.write(descriptor, f"{os.getpid()}\n".encode())
     return descriptor

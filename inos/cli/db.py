@@ -15,7 +15,7 @@ from inos.cli.common.options import (
 )
 from inos.cli.common.output import print_json
 from inos.cli.common.progress import make_progress
-from inos.cli.common.stopped_node import find_data_dir, open_stopped
+from inos.cli.common.stopped_node import find_data_dir, open_stopped, open_untouched
 
 if TYPE_CHECKING:
     from inos.chain.recheck import Rechecked
@@ -41,12 +41,12 @@ def check(
 ) -> None:
     """Read every block of the chain and every record of the state, and check that they fit together.
 
-    The node must be stopped. Nothing is changed.
+    The node must be stopped. Nothing is changed: a mirror of the database is opened, with links to its tables.
     """
     from inos.chain.checking import check_database
 
-    with open_stopped(data_dir, network) as node:
-        found = check_database(node.ledger, make_progress("checked", "blocks", is_quiet=json_))
+    with open_untouched(data_dir, network) as ledger:
+        found = check_database(ledger, make_progress("checked", "blocks", is_quiet=json_))
     if json_:
         print_json(
             {"height": found.height, "blocks": found.blocks, "records": found.records, "state_root": found.root.hex()}

@@ -101,3 +101,62 @@ def test_status_for_a_person(phase: str):
         "health   degraded",
         "         sync: behind",
     ]
+
+
+def list_contents(folder: Path) -> dict[str, tuple[bytes, int]]:
+    """Return all files below a folder with their bytes and times of change."""
+    return {
+        str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_a_check_writes_nothing(tmp_path: Path):
+    folder = tmp_path / "node"
+    chain = make_chain(folder, 3)
+    options = ("--data-dir", str(folder), "--network", str(chain.network))
+    before = list_contents(folder)
+    assert any(name.endswith(".log") and data for name, (data, _) in before.items()), "records that no table has yet"
+    done = invoke("db", "check", *options)
+    assert done.exit_code == 0, done.output
+    assert "up to height 3" in done.output
+    assert list_contents(folder) == before
+    invoke("db", "compact", *options)
+    before = list_contents(folder)
+    assert any(name.endswith(".ldb") for name in before)
+    assert invoke("db", "check", *options).exit_code == 0
+    assert list_contents(folder) == before
+
+
+@pytest.mark.parametrize("is_compacted", [False, True])
+@pytest.mark.parametrize("command", ["check", "compact", "export", "recheck"])
+def test_no_command_begins_a_chain_over_one_that_lost_its_current_file(
+    tmp_path: Path, command: str, is_compacted: bool
+):
+    folder = tmp_path / "node"
+    chain = make_chain(folder, 3)
+    options = ("--data-dir", str(folder), "--network", str(chain.network))
+    if is_compacted:
+        invoke("db", "compact", *options)
+    current = (folder / "ledger" / "CURRENT").read_bytes()
+    (folder / "ledger" / "CURRENT").unlink()
+    tables = {name: data for name, data in list_contents(folder / "ledger").items() if name.endswith((".ldb", ".log"))}
+    file = (str(tmp_path / "file"),) if command == "export" else ()
+    done = invoke("db", command, *file, *options)
+    assert done.exit_code == 1
+    text = " ".join(done.output.split())
+    assert "error [database-damaged]" in text
+    assert f"{folder / 'ledger'} cannot be read" in text
+    assert "CURRENT is missing" in text
+    assert "from a snapshot or a backup" in text
+    assert tables.items() <= list_contents(folder / "ledger").items()
+    (folder / "ledger" / "CURRENT").write_bytes(current)
+    assert "up to height 3" in invoke("db", "check", *options).output
+
+
+def test_an_empty_folder_is_no_database(tmp_path: Path):
+    (tmp_path / "node" / "ledger").mkdir(parents=True)
+    done = invoke("db", "check", "--data-dir", str(tmp_path / "node"), "--network", "devnet")
+    assert "error [no-database]" in done.output
+    assert list(tmp_path.rglob("*")) == [tmp_path / "node", tmp_path / "node" / "ledger"]
