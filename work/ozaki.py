@@ -8,6 +8,7 @@ applications", Numerical Algorithms 59 (2012); with int8 engines: H. Ootomo, K. 
 matrix multiplication unit" (2024).
 """
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, TypeAlias
 
@@ -26,6 +27,8 @@ HUGE: Final = 900
 """Halving an entry with at least this exponent never loses a bit of it."""
 TINY: Final = 2.0**-960
 """Numbers above this have all their bits, down to 2^-53 of them."""
+LEVEL_BITS: Final = 500
+"""Entries are compared in levels of so many bits, since a product of two may lie below the smallest float."""
 CACHED: Final = 1 << 15
 """So many entries are processed at a time, so that intermediate results stay in cache."""
 EXACT_WORK: Final = 1 << 20
@@ -49,12 +52,13 @@ class Split:
     """
 
     def __init__(self, array: NDArray[np.float64]) -> None:
-        _, exponents = np.frexp(np.abs(array).max(axis=1, initial=0.0))
+        self._magnitudes = np.abs(array)
+        _, exponents = np.frexp(self._magnitudes.max(axis=1, initial=0.0))
         self.exponents = exponents.astype(np.int64) - (DIGIT_BITS - 1)
         lead = np.rint(np.ldexp(array, -self.exponents[:, None]))
         self.exponents += np.abs(lead).max(axis=1, initial=0.0) > LEAD
         self.scaled: NDArray[np.float64] = np.ldexp(array, -self.exponents[:, None])
-        """The entries divided by 2^w are at most LEAD + 0.5 in magnitude. What underflows is below every kept digit."""
+        """The entries divided by 2^w are at most LEAD + 0.5 in magnitude; those far below the largest may underflow."""
         self._digits: list[NDArray[np.int8]] = []
         smallest = np.abs(self.scaled).min(where=array != 0, initial=1.0)
         self._is_scaled = bool(smallest > TINY)
@@ -95,6 +99,18 @@ class Split:
             slices[p][is_over] = -64
             slices[p - 1] += is_over
         return slices
+
+    def make_levels(self) -> Iterator[tuple[int, NDArray[np.float64]]]:
+        """Yield (p, the magnitudes divided by 2^(w - 500 p)) of the entries for which these lie in 2^-493 .. 2^7.
+
+        No product of two of them underflows, however far the entries of a row lie apart.
+        """
+        fractions, exponents = np.frexp(self._magnitudes)
+        bits = exponents.astype(np.int64) - self.exponents[:, None]
+        levels = np.where(fractions > 0, (DIGIT_BITS - bits) // LEVEL_BITS, -1)
+        for p in np.unique(levels[levels >= 0]):
+            is_here = levels == p
+            yield int(p), np.where(is_here, np.ldexp(fractions, np.where(is_here, bits + LEVEL_BITS * p, 0)), 0.0)
 
     def sum_digits(self) -> float:
         """Return the largest sum of all digits' magnitudes of one row."""
@@ -160,17 +176,14 @@ def _choose_kept(left: Split, right: Split, scout: Engine, accuracy: float) -> i
             side.extend(EXACT_SLICES)
         if left.is_exact and right.is_exact:
             return left.count + right.count - 1
-    least = _find_least(left.scaled, right.scaled, scout)
+    least_bits = _find_least_bits(left, right, scout)
     kept = 1
     while True:
         for side in (left, right):
             side.extend(kept)
         if left.is_exact and right.is_exact and kept >= left.count + right.count - 1:
             return kept
-        if least == 0:
-            kept += 1
-            continue
-        excess_bits = _compute_loss_bits(left, right, kept) - np.log2(least) - np.log2(accuracy)
+        excess_bits = _compute_loss_bits(left, right, kept) - least_bits - np.log2(accuracy)
         if excess_bits <= 0:
             return kept
         kept += max(1, int(excess_bits / DIGIT_BITS))
@@ -186,16 +199,20 @@ def _compute_loss_bits(left: Split, right: Split, kept: int) -> float:
     return float(np.log2(0.51 * met)) - DIGIT_BITS * (kept - 1)
 
 
-def _find_least(a: NDArray[np.float64], b: NDArray[np.float64], engine: Engine) -> float:
-    """Return a lower bound of the smallest entry of |A| * |B|^T that is not zero; 0.0 if none was found."""
-    floors = _multiply_deep(np.floor(np.abs(a)).astype(np.int8), np.floor(np.abs(b)).astype(np.int8), engine)
+def _find_least_bits(left: Split, right: Split, engine: Engine) -> float:
+    """Return log2 of a lower bound of the smallest entry of |A| * |B|^T that is not zero, in units of 2^(w_i + v_j)."""
+    whole_left, whole_right = (np.floor(np.abs(side.scaled)).astype(np.int8) for side in (left, right))
+    floors = _multiply_deep(whole_left, whole_right, engine)
     if floors.all():
-        return float(floors.min())
-    product = np.abs(a) @ np.abs(b).T * (1 - 2.0**-20)  # Its own rounding error is far below that.
-    is_met = _multiply_deep((a != 0).astype(np.int8), (b != 0).astype(np.int8), engine) > 0
+        return float(np.log2(floors.min()))
+    bits = np.full(floors.shape, -np.inf)
+    for (p, x), (q, w) in itertools.product(left.make_levels(), right.make_levels()):
+        with np.errstate(divide="ignore"):
+            np.maximum(bits, np.log2(x @ w.T) - LEVEL_BITS * (p + q), out=bits)
+    is_met = np.isfinite(bits)
     if not is_met.any():
-        return 1.0  # Every product of two entries is zero, and so is every product of two digits.
-    return float(product[is_met].min())
+        return 0.0  # Every product of two entries is zero, and so is every product of two digits.
+    return float(bits[is_met].min()) - 2.0**-20  # The product's own rounding error is far below that.
 
 
 def _multiply_diagonals(

@@ -155,3 +155,26 @@ def test_integers_are_exact(dtype: Any, seed: int, rows: int, cols: int, depth: 
 def test_integers_deeper_than_one_product(rng: np.random.Generator) -> None:
     a, b = rng.integers(-128, 128, (2, 70_000), np.int8), rng.integers(-128, 128, (3, 70_000), np.int8)
     assert (multiply_integers(a, b, engine) == a.astype(np.int64) @ b.T.astype(np.int64)).all()
+
+
+@pytest.mark.parametrize("accuracy", [U32 / 2, U64 / 2])
+@pytest.mark.parametrize("size", [1, 40])
+@pytest.mark.parametrize("spread", [150, 307])
+def test_huge_and_tiny_entries_that_meet(spread: int, size: int, accuracy: float) -> None:
+    """Each entry of A meets one of B that makes up for it, and the products of the largest entries are zero."""
+    rng = np.random.default_rng(spread + size)
+    for exponents in ([spread, -spread], [spread, 0, -spread], [spread, -spread, -spread // 2, 0]):
+        powers = 10.0 ** np.repeat(np.array(exponents, float), size)
+        a, b = (rng.uniform(1, 9, (3, len(powers))) for _ in range(2))
+        a, b = a * powers, b / powers
+        assert measure(multiply(a, b, accuracy), a, b) <= accuracy + U64
+        a[0, : size * 2] = 0
+        b[1, size:] = 0
+        assert measure(multiply(a, b, accuracy), a, b) <= accuracy + U64
+
+
+def test_the_largest_float_and_the_smallest() -> None:
+    top, low = float(np.finfo(np.float64).max), 5e-324
+    a, b = np.array([[top, low], [1.0, low]]), np.array([[low, 1.0], [low, top], [0.0, top]])
+    assert measure(multiply(a, b, U64 / 2), a, b) <= U64 * 1.5
+    assert multiply(np.array([[1e200, 1e-200]]), np.array([[1e-200, 1e200]]), U64 / 2)[0, 0] == 2.0
