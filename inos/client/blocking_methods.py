@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from inos.client import models
 from inos.client.blocking import LoopThread
 from inos.client.client import DEFAULT_JOB_TIMEOUT_S, Client, Mode
+from inos.client.job_watcher import OnState, ignore_state
 from inos.client.network_info import NetworkInfo
 from inos.client.node_reader import MATRIX_PAGE
 from inos.client.operands import Credits
@@ -339,20 +340,34 @@ class BlockingMethods:
         """
         return self._thread.run(self.async_client.dispute(job))
 
-    def wait_job(self, job: str, timeout_s: float = DEFAULT_JOB_TIMEOUT_S, *, confirmations: int = 1) -> models.Job:
+    def wait_job(
+        self,
+        job: str,
+        timeout_s: float = DEFAULT_JOB_TIMEOUT_S,
+        *,
+        confirmations: int = 1,
+        on_state: OnState = ignore_state,
+    ) -> models.Job:
         """Return a job once it is settled, with that many blocks from its settlement to the tip (1: just settled).
+
+        Args:
+            on_state: is told the job's state whenever it changes: pending, open, claimed, delivered, ...
 
         Raises:
             JobFailed: "job-cancelled", "job-undecided" (its jury came to no decision), "job-expired" (its deadline
                 passed), "job-lost", "job-timeout".
         """
-        return self._thread.run(self.async_client.wait_job(job, timeout_s, confirmations=confirmations))
+        return self._thread.run(
+            self.async_client.wait_job(job, timeout_s, confirmations=confirmations, on_state=on_state)
+        )
 
-    def wait_result(self, job: str, timeout_s: float = DEFAULT_JOB_TIMEOUT_S) -> models.Job:
-        """Return a job once it is delivered or settled: its result can be fetched then. Errors are those of
-        `wait_job`.
+    def wait_result(
+        self, job: str, timeout_s: float = DEFAULT_JOB_TIMEOUT_S, *, on_state: OnState = ignore_state
+    ) -> models.Job:
+        """Return a job once it is delivered or settled: its result can be fetched then. `on_state` and errors are
+        those of `wait_job`.
         """
-        return self._thread.run(self.async_client.wait_result(job, timeout_s))
+        return self._thread.run(self.async_client.wait_result(job, timeout_s, on_state=on_state))
 
     def result(self, job: str, *, wait_s: float = FETCH_WAIT_S) -> NDArray[np.int32]:
         """Return a settled job's product, int32 m x n, fetched by its id and checked here by Freivalds.

@@ -18,7 +18,7 @@ from inos.client.costs import choose_max_burn, read_max_cost
 from inos.client.disputing import fetch_or_dispute
 from inos.client.downloads import save_product
 from inos.client.errors import ClientError, JobFailed, RemoteError
-from inos.client.job_watcher import JobWatch, JobWatcher
+from inos.client.job_watcher import JobWatch, JobWatcher, OnState, ignore_state
 from inos.client.operands import (
     BadOperand,
     Credits,
@@ -161,21 +161,31 @@ class Client(Sender):
         return compute_tx_id(tx).hex()
 
     async def wait_job(
-        self, job: str, timeout_s: float = DEFAULT_JOB_TIMEOUT_S, *, confirmations: int = 1
+        self,
+        job: str,
+        timeout_s: float = DEFAULT_JOB_TIMEOUT_S,
+        *,
+        confirmations: int = 1,
+        on_state: OnState = ignore_state,
     ) -> models.Job:
         """Return a job once it is settled, with that many blocks from its settlement to the tip (1: just settled).
+
+        Args:
+            on_state: is told the job's state whenever it changes: pending, open, claimed, delivered, ...
 
         Raises:
             JobFailed: "job-cancelled", "job-undecided" (its jury came to no decision), "job-expired" (its deadline
                 passed), "job-lost", "job-timeout".
         """
-        return await self._watcher.wait(JobWatch(job, timeout_s, confirmations))
+        return await self._watcher.wait(JobWatch(job, timeout_s, confirmations, on_state=on_state))
 
-    async def wait_result(self, job: str, timeout_s: float = DEFAULT_JOB_TIMEOUT_S) -> models.Job:
-        """Return a job once it is delivered or settled: its result can be fetched then. Errors are those of
-        `wait_job`.
+    async def wait_result(
+        self, job: str, timeout_s: float = DEFAULT_JOB_TIMEOUT_S, *, on_state: OnState = ignore_state
+    ) -> models.Job:
+        """Return a job once it is delivered or settled: its result can be fetched then. `on_state` and errors are
+        those of `wait_job`.
         """
-        return await self._watcher.wait(JobWatch(job, timeout_s, 1, is_delivery_enough=True))
+        return await self._watcher.wait(JobWatch(job, timeout_s, 1, is_delivery_enough=True, on_state=on_state))
 
     async def result(self, job: str, *, wait_s: float = FETCH_WAIT_S) -> NDArray[np.int32]:
         """Return a settled job's product, int32 m x n, fetched by its id and checked here by Freivalds.

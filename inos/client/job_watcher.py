@@ -1,7 +1,8 @@
 """Waiting for a job: the node is asked again and again, and every way a job can end is told apart."""
 
 import asyncio
-from typing import Final, Protocol
+from collections.abc import Callable
+from typing import Final, Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -11,11 +12,19 @@ from inos.client.errors import JobFailed, RemoteError
 FIRST_PAUSE_S: Final = 0.1
 LAST_PAUSE_S: Final = 1.0
 GROWTH: Final = 1.4
+PENDING: Final = "pending"
 LOST_AFTER: Final = 5
 """Times in a row that neither the state nor the pool has the job before it counts as lost.
 
 After a reorganisation it takes a moment until transactions are back in the pool.
 """
+
+
+OnState: TypeAlias = Callable[[str], None]
+
+
+def ignore_state(state: str) -> None:
+    """Do nothing; the default where nobody is told."""
 
 
 class JobWatch(Struct, frozen=True):
@@ -28,6 +37,8 @@ class JobWatch(Struct, frozen=True):
     timeout_s: float
     confirmations: int
     is_delivery_enough: bool = False
+    on_state: OnState = ignore_state
+    """Is told the state in a word whenever it changes, "pending" until the job is in a block."""
 
 
 class JobSource(Protocol):
@@ -52,7 +63,8 @@ class JobWatcher:
         Raises:
             JobFailed: "job-cancelled", "job-undecided", "job-expired", "job-lost", "job-timeout".
         """
-        state, first, last = "not mined yet", -1, -1
+        state, first, last = PENDING, -1, -1
+        watch.on_state(state)
         try:
             async with asyncio.timeout(watch.timeout_s):
                 pause, lost = FIRST_PAUSE_S, 0
@@ -65,7 +77,10 @@ class JobWatcher:
                         lost = 0 if await self._is_pending(watch.job) else lost + 1
                         _check_not_lost(watch.job, lost)
                     else:
-                        state, lost = job.state, 0
+                        lost = 0
+                        if state != job.state:
+                            state = str(job.state)
+                            watch.on_state(state)
                         if _is_done(job, head, watch):
                             return job
                     await asyncio.sleep(pause)
@@ -74,7 +89,7 @@ class JobWatcher:
             raise JobFailed(
                 "job-timeout",
                 watch.job,
-                f"job {watch.job} was not settled within {watch.timeout_s:g} s; it is {state}",
+                f"job {watch.job} was not settled within {watch.timeout_s:g} s; {_describe_state(state)}",
                 hint=_describe_delay(state, last - first, watch.timeout_s),
             ) from error
 
@@ -95,6 +110,10 @@ class JobWatcher:
                 return False
             raise
         return True
+
+
+def _describe_state(state: str) -> str:
+    return "no block has it yet" if state == PENDING else f"it is {state}"
 
 
 def _describe_delay(state: str, blocks: int, seconds: float) -> str:

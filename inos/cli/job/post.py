@@ -1,5 +1,6 @@
 """`inos job post`, `result`, `dispute`, `cancel`: products ordered, fetched, contested and taken back."""
 
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,7 +25,7 @@ from inos.cli.common.options import (
     WalletOption,
     YesOption,
 )
-from inos.cli.common.output import fail, print_json
+from inos.cli.common.output import fail, print_json, print_progress
 from inos.cli.common.progress import make_progress
 from inos.cli.common.remote import call_rpc
 from inos.cli.common.wallets import OpenWallet, confirm_or_stop, open_wallet, parse_amount, require_same_network
@@ -32,6 +33,7 @@ from inos.cli.job.follow import CLOSED
 from inos.cli.job.show import describe_burn
 from inos.client.blocking_client import BlockingClient
 from inos.client.client import DEFAULT_JOB_TIMEOUT_S, Mode
+from inos.client.job_watcher import PENDING, ignore_state
 from inos.client.operands import BadOperand, check_shapes, to_operand
 from inos.genesis import load_network
 from inos.primitives.units import Nano, format_credits
@@ -135,14 +137,19 @@ def _open_operands(x: Path, w: Path) -> tuple[NDArray[np.int8], NDArray[np.int8]
         raise BadOperand(error.code, error.message, hint=hint) from error
 
 
+def _print_state(state: str) -> None:
+    print_progress(f"{time.strftime('%H:%M:%S')}  {'waiting for a block' if state == PENDING else state}")
+
+
 def _finish(client: BlockingClient, job: str, output: Path | None, timeout_s: float, *, as_json: bool) -> None:
     """Wait until a job is settled; where a file is given, until its product is delivered, and save that."""
     if not as_json:
         print(f"posted {job}, waiting for its result", flush=True)
+    on_state = ignore_state if as_json else _print_state
     if output is None:
-        done = client.wait_job(job, timeout_s)
+        done = client.wait_job(job, timeout_s, on_state=on_state)
     else:
-        client.wait_result(job, timeout_s)
+        client.wait_result(job, timeout_s, on_state=on_state)
         _save(client, job, output, as_json=as_json, auto_dispute=True)
         done = client.job(job)
     if as_json:
@@ -168,7 +175,7 @@ def result(
         if wait:
             if not json_:
                 print(f"waiting for {job}", flush=True)
-            client.wait_job(job, timeout)
+            client.wait_job(job, timeout, on_state=ignore_state if json_ else _print_state)
         rows, cols = _save(client, job, path, as_json=json_)
     if json_:
         print_json({"id": job, "file": str(output), "rows": rows, "cols": cols, "is_checked": True})

@@ -103,6 +103,8 @@ def read_error(result: Any) -> str:
 async def test_a_job_from_two_files_to_its_result(run: Run, tmp_path: Path) -> None:
     posted = read(await run(*POST))
     assert len(posted["id"]) == 64
+    followed = await run("job", "result", posted["id"], "-o", "Y.npy", "--wait", "--timeout", "30")
+    assert followed.stderr.splitlines()[-1].endswith("  settled"), followed.output
     done = await run("job", "result", posted["id"], "-o", "Y.npy", "--wait", "--timeout", "30", "--json")
     assert read(done) == {"id": posted["id"], "file": "Y.npy", "rows": 17, "cols": 9, "is_checked": True}
     y = np.load(tmp_path / "Y.npy")
