@@ -48,6 +48,8 @@ def describe(node: Node) -> str:
         lines.insert(4, f"  explorer {node.rpc.url}/explorer/")
     if node.metrics_url is not None:
         lines.append(f"  metrics  {node.metrics_url}/metrics, and /health beside it")
+    if node.knows_nobody:
+        lines.append(f"  peers    knows no other node: {_describe_loneliness(node)}")
     if node.miner is not None:
         status, hrp = node.miner.get_status(), node.core.network.hrp
         lines.append(f"  mining   for {encode_address(hrp, status.beneficiary)}, purpose {status.purpose}")
@@ -57,6 +59,13 @@ def describe(node: Node) -> str:
             worker = encode_address(hrp, status.worker)
             lines.append(f"           jobs are claimed by {worker}, which passes its earnings on")
     return "\n".join(lines)
+
+
+def _describe_loneliness(node: Node) -> str:
+    give = "--peer or --seed ID@HOST:PORT names one"
+    if node.miner is not None:
+        return f"it mines a chain of its own until others connect; {give}"
+    return f"nobody will be found, unless others connect; {give}"
 
 
 async def _watch_parent(node: Node, parent: str) -> None:

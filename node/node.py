@@ -20,7 +20,7 @@ from inos.network.service import NetworkService
 from inos.network.settings import NetworkSettings
 from inos.node.accounts import check_payee, load_watch_key, make_miner_settings
 from inos.node.datadir import DataDir, write_atomically
-from inos.node.network_settings import make_network_settings
+from inos.node.network_settings import DEVNET, make_network_settings
 from inos.node.services import make_services
 from inos.node.settings import NodeSettings
 from inos.node.startup import Startup
@@ -47,8 +47,10 @@ class Node:
         rpc: RpcServer,
         stop: asyncio.Event,
         metrics_url: str | None,
+        net: NetworkSettings,
     ) -> None:
         self.settings = settings
+        self._net = net
         self.core = core
         self.p2p = p2p
         self.miner = miner
@@ -62,6 +64,11 @@ class Node:
         host = self.settings.p2p_host
         reached_at = "127.0.0.1" if host in ("0.0.0.0", "::") else host
         return f"{self.p2p.node_id.hex()}@{reached_at}:{self.p2p.listen_port}"
+
+    @property
+    def knows_nobody(self) -> bool:
+        """Return True if the node has no address of another node to connect to."""
+        return _knows_nobody(self._net, self.p2p)
 
     def request_stop(self) -> None:
         """Begin the ordered stop, and return at once."""
@@ -106,7 +113,8 @@ async def open_node(settings: NodeSettings, clock: Clock | None = None) -> Async
             monitor,
             get_sync=p2p.sync.monitor.get_status,
             count_peers=lambda: len(p2p.peers()),
-            is_alone=not (settings.peers or settings.seeds or network.seeds),
+            is_alone=_may_be_alone(settings, network, is_mining=miner is not None),
+            knows_nobody=partial(_knows_nobody, net, p2p),
         )
         services = make_services(
             core,
@@ -123,12 +131,24 @@ async def open_node(settings: NodeSettings, clock: Clock | None = None) -> Async
         if settings.metrics is not None:
             metrics, metrics_url = await start.start_metrics(services, *split_endpoint(settings.metrics))
         rpc = await start.start_rpc(services, metrics)
-        node = Node(settings, core, p2p, miner, rpc, stop, metrics_url)
+        node = Node(settings, core, p2p, miner, rpc, stop, metrics_url, net)
         stack.callback(partial(data.ready.unlink, missing_ok=True))
         _write_ready(data, node)
         log.info("node ready", network=network.name, rpc=rpc.url, p2p=node.p2p_address)
         yield node
         log.info("node stops")
+
+
+def _may_be_alone(settings: NodeSettings, network: Network, *, is_mining: bool) -> bool:
+    """Return True if having no peers is no fault: no node is named, and the chain may be this node's own."""
+    is_named = bool(settings.peers or settings.seeds or network.seeds)
+    return not is_named and (is_mining or network.name == DEVNET)
+
+
+def _knows_nobody(net: NetworkSettings, p2p: NetworkService) -> bool:
+    """Return True if there is no node to dial; without discovery, seeds and address book are not used."""
+    status = p2p.get_status()
+    return not (net.peers or (net.discovery and (net.seeds or status.known_new or status.known_tried)))
 
 
 def _compute_awaited_height(settings: NodeSettings, net: NetworkSettings, network: Network) -> int | None:

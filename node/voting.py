@@ -12,7 +12,7 @@ from inos.node.datadir import DataDir, load_or_make_secret
 from inos.node.network_settings import DEVNET
 from inos.node.settings import NodeSettings
 from inos.primitives.bls import BlsBackend, compute_secret
-from inos.primitives.units import BlockId, Nano, parse_credits
+from inos.primitives.units import BlockId, Nano, format_credits, parse_credits
 
 DEVNET_BOND: Final = "10"
 """Credits a miner on a devnet registers with, where it is not told otherwise."""
@@ -34,6 +34,7 @@ def read_limits(settings: NodeSettings, network: Network) -> BondLimits:
         NodeError: "bad-setting".
     """
     bond, most = settings.vote_bond, settings.vote_max_bond
+    least = network.params.min_voter_bond
     flags = (("--vote-bond", bond), ("--vote-max-bond", most))
     given = next((name for name, value in flags if value is not None), None)
     if given is not None and not is_voting(settings, network):
@@ -42,8 +43,16 @@ def read_limits(settings: NodeSettings, network: Network) -> BondLimits:
         hint = "add --mine auto; or register another account with: inos wallet vote"
         raise NodeError("bad-setting", f"{given} needs an account that pays it, and the node has none", hint=hint)
     if bond is None and is_voting(settings, network) and _is_mining(settings) and network.name == DEVNET:
-        bond, most = DEVNET_BOND, most or DEVNET_MAX_BOND
-    return _make_limits(bond, most)
+        bond, most = _choose_devnet_bond(least), most or DEVNET_MAX_BOND
+    limits = _make_limits(bond, most)
+    if 0 < limits.first < least:
+        text = f"--vote-bond {bond} can never vote on {network.name}, where the least bond is {format_credits(least)}"
+        raise NodeError("bad-setting", text, hint=f"give --vote-bond {format_credits(least)}, or more")
+    return limits
+
+
+def _choose_devnet_bond(least: Nano) -> str:
+    return DEVNET_BOND if parse_credits(DEVNET_BOND) >= least else format_credits(least)
 
 
 def _make_limits(bond: str | None, most: str | None) -> BondLimits:

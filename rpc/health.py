@@ -52,7 +52,8 @@ class HealthChecks:
 
     Args:
         count_peers: counts the connected peers.
-        is_alone: the settings name no node to connect to, so having no peers is no fault.
+        is_alone: the node may be the only one of its chain, so having no peers is no fault.
+        knows_nobody: returns True if neither the settings nor the address book have a node to connect to.
         get_free: returns the bytes free, and in all, on the disk of the data directory.
     """
 
@@ -66,6 +67,7 @@ class HealthChecks:
         get_sync: Callable[[], SyncStatus],
         count_peers: Callable[[], int],
         is_alone: bool,
+        knows_nobody: Callable[[], bool] = lambda: False,
         get_free: Callable[[Path], tuple[int, int]] | None = None,
     ) -> None:
         self._ledger = ledger
@@ -75,6 +77,7 @@ class HealthChecks:
         self._get_sync = get_sync
         self._count_peers = count_peers
         self._is_alone = is_alone
+        self._knows_nobody = knows_nobody
         self._get_free = get_free or get_disk_room
 
     def check(self) -> Health:
@@ -133,6 +136,11 @@ class HealthChecks:
         count = self._count_peers()
         if self._is_alone:
             return _pass("peers", f"{count} connected; its settings name none to look for")
+        if not count and self._knows_nobody():
+            detail = "none connected, and it knows no other node: nobody will be found"
+            return _fail(
+                "peers", "nobody-known", detail, "name a node of the network with --peer or --seed ID@HOST:PORT"
+            )
         if not count and stats.uptime_s >= MEETING_S:
             hint = "give it a node to ask for others (--seed), and let its P2P port through the firewall"
             return _fail("peers", "no-peers", f"none connected, {stats.uptime_s:.0f} s after the start", hint)

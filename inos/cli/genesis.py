@@ -8,9 +8,10 @@ import typer
 
 from inos.cli.common.options import DEFAULT_NETWORK, JsonOption
 from inos.cli.common.output import fail, print_json
+from inos.cli.common.speed import compute_fitting_target, measure_tickets_per_second
 from inos.genesis import derive_devnet, list_networks, load_network
 from inos.genesis.loading import read_genesis
-from inos.primitives.units import Address, Nano, TimeMs, parse_credits
+from inos.primitives.units import Address, Nano, Target, TimeMs, parse_credits
 from inos.wallet.addresses import decode_address
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -76,13 +77,24 @@ def derive(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="A parameter with another value than the base's; repeatable."),
     ] = None,
+    machines: Annotated[
+        int, typer.Option("--machines", min=1, metavar="N", help="How many machines like this one mine at first.")
+    ] = 1,
     json_: JsonOption = False,
 ) -> None:
-    """Write a genesis file of your own: the base's parameters, the present time, your accounts."""
+    """Write a genesis file of your own: the base's parameters, the present time, your accounts.
+
+    The first target is sized by this machine's measured speed, so that blocks come at the network's spacing from the
+    start; --set genesis_target=HEX sets another one.
+    """
     hrp = load_network(base).hrp
     own = {"name": name, "chain_id": chain_id, "seeds": seed}
     network = {key: value for key, value in own.items() if value}
     params = dict(_read_param(base, item) for item in set_ or [])
+    speed = None
+    if "genesis_target" not in params:
+        speed = machines * measure_tickets_per_second()
+        params["genesis_target"] = _make_target(base, params, speed)
     allocations = dict(_read_fund(hrp, item) for item in fund or [])
     text = derive_devnet(base, TimeMs(time.time_ns() // 1_000_000), allocations, params=params, network=network)
     try:
@@ -94,9 +106,28 @@ def derive(
         )
     net = load_network(str(output.expanduser()))
     if json_:
-        print_json({"file": str(output), "genesis": net.genesis_id.hex()})
-    else:
-        print(f"{output}: genesis {net.genesis_id.hex()}")
+        shown = None if speed is None else round(speed, 1)
+        print_json({"file": str(output), "genesis": net.genesis_id.hex(), "tickets_per_s": shown})
+        return
+    print(f"{output}: genesis {net.genesis_id.hex()}")
+    spacing_s = net.params.spacing_ms / 1000
+    if speed is not None:
+        print(f"a block every {spacing_s:g} s at {speed:,.0f} tickets/s, the speed of {_count_machines(machines)}")
+    hours = net.params.finality_start * spacing_s / 3600
+    if hours >= 1:
+        start = net.params.finality_start
+        print(f"voters make blocks final from block {start} on, after {hours:.0f} h; --set finality_start=N changes it")
+
+
+def _make_target(base: str, params: dict[str, int | str], speed: float) -> str:
+    """Return the target for a speed in tickets per second, as a genesis file has it."""
+    known = read_genesis(base).params.model_dump() | params
+    easiest = Target(int(str(known["max_target"]), 16))
+    return f"{compute_fitting_target(speed, int(known['spacing_ms']), easiest):064x}"
+
+
+def _count_machines(number: int) -> str:
+    return "this machine" if number == 1 else f"{number} machines like this one"
 
 
 def _read_fund(hrp: str, item: str) -> tuple[Address, Nano]:

@@ -73,6 +73,11 @@ def test_a_miner_on_a_devnet_votes_unless_it_declines(devnet: Network, testnet: 
     assert read_limits(settings(mine="auto", vote=True), testnet) == NO_BONDS
 
 
+def test_the_bond_of_a_devnet_of_ones_own_is_at_least_the_least(devnet: Network) -> None:
+    dear = replace(devnet, params=replace(devnet.params, min_voter_bond=Nano(50 * 10**9)))
+    assert read_limits(settings(mine="auto"), dear).first == 50 * 10**9
+
+
 @pytest.mark.parametrize(
     ("given", "says"),
     [
@@ -80,7 +85,8 @@ def test_a_miner_on_a_devnet_votes_unless_it_declines(devnet: Network, testnet: 
         ({"vote_max_bond": "5"}, "does not vote"),
         ({"vote_bond": "5", "vote": True}, "needs an account"),
         ({"vote_max_bond": "5", "vote": True, "mine": "auto"}, "without --vote-bond"),
-        ({"vote_bond": "5", "vote_max_bond": "4", "vote": True, "mine": "auto"}, "below --vote-bond"),
+        ({"vote_bond": "500", "vote_max_bond": "400", "vote": True, "mine": "auto"}, "below --vote-bond"),
+        ({"vote_bond": "10", "vote": True, "mine": "auto"}, "the least bond is 100"),
         ({"vote_bond": "five", "vote": True, "mine": "auto"}, "--vote-bond: "),
     ],
 )

@@ -13,6 +13,7 @@ import pytest
 
 from inos.core.errors import NodeError
 from inos.network.errors import NetworkError
+from inos.node.main import describe
 from inos.node.node import open_node
 from inos.node.settings import NodeSettings, load_settings
 from inos.primitives.errors import InosError
@@ -142,3 +143,25 @@ async def test_the_rpc_s_names_and_limit_are_the_operator_s_to_set(lab: Any, tmp
         for size, status in (((1 << 16) - 200, 200), (1 << 16, 413)):
             async with session.post(node.rpc.url, json=body | {"padding": "x" * size}) as response:
                 assert response.status == status
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        ({"network": "testnet"}, "knows no other node: nobody will be found"),
+        ({}, "knows no other node: nobody will be found"),
+        ({"seeds": (f"{'07' * 32}@127.0.0.1:1",), "discovery": False}, "knows no other node: nobody will be found"),
+        ({"mine": "auto", "purpose": "jobs"}, "it mines a chain of its own until others connect"),
+        ({"seeds": (f"{'07' * 32}@127.0.0.1:1",)}, ""),
+        ({"peers": (f"{'07' * 32}@127.0.0.1:1",), "discovery": False}, ""),
+    ],
+)
+async def test_a_node_says_when_it_will_find_nobody(lab: Any, tmp_path: Path, flags: Any, says: str) -> None:
+    async with open_node(make_settings(lab, tmp_path / "node", **flags)) as node:
+        lines = [line for line in describe(node).splitlines() if line.startswith("  peers")]
+        health = await ask(node.rpc.url, "node_health")
+    assert says in "".join(lines)
+    assert bool(lines) is bool(says)
+    failing = [check["name"] for check in health["checks"] if not check["ok"]]
+    is_fault = flags.get("network") == "testnet" or (bool(says) and "seeds" in flags)
+    assert ("peers" in failing) is is_fault  # a devnet's first node is rightly alone

@@ -28,6 +28,7 @@ class World:
         self.trouble: ChainError | None = None
         self.peers = 3
         self.is_alone = False
+        self.knows_nobody = False
         self.room: tuple[int, int] | None = (50 * GIB, 100 * GIB)
         self.sync = SimpleNamespace(height=5, header_height=5, phase=Phase.FOLLOWING, describe=lambda: "following")
         self.stats = WELL
@@ -50,6 +51,7 @@ class World:
             get_sync=lambda: self.sync,  # type: ignore[arg-type, return-value]
             count_peers=lambda: self.peers,
             is_alone=self.is_alone,
+            knows_nobody=lambda: self.knows_nobody,
             get_free=self.get_room,
         )
         return checks.check()
@@ -100,6 +102,7 @@ def set_clock(ahead_ms: int | None) -> Callable[[World], None]:
         (stall, "sync", "sync-stalled"),
         (fall_behind, "sync", "sync-behind"),
         (set_field(peers=0), "peers", "no-peers"),
+        (set_field(peers=0, knows_nobody=True, stats=replace(WELL, uptime_s=1.0)), "peers", "nobody-known"),
         (set_clock(31_000), "clock", "clock-ahead"),
         (set_clock(-7_600), "clock", "clock-behind"),
         (set_field(room=(GIB - 1, 40 * GIB)), "disk", "disk-low"),
@@ -125,6 +128,8 @@ def test_one_reason_turns_one_check_red_and_says_what_to_do(
     "change",
     [
         set_field(peers=0, is_alone=True),
+        set_field(peers=0, is_alone=True, knows_nobody=True),
+        set_field(peers=1, knows_nobody=True),
         set_field(peers=0, stats=replace(WELL, uptime_s=59.0)),
         set_field(room=(GIB, 2 * GIB)),
         set_clock(None),

@@ -7,7 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 from inos.cli import main as cli
+from inos.cli.common.speed import measure_tickets_per_second
 from inos.genesis import load_network
+from inos.primitives.blocks import compute_difficulty
 from inos.primitives.units import Address
 from inos.wallet.addresses import encode_address
 
@@ -32,6 +34,32 @@ def test_derive_writes_a_network_of_ones_own(tmp_path: Path) -> None:
     assert json.loads(file.read_text())["allocations"] == {TO: "2500000000"}
     again = runner.invoke(cli.app, ["genesis", "derive", str(file)])
     assert (again.exit_code, "file-exists" in again.stderr) == (1, True)
+
+
+def test_the_first_target_fits_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inos.cli.genesis.measure_tickets_per_second", lambda: 3_000.0)
+    file = tmp_path / "mine.json"
+    typed = ["genesis", "derive", str(file), "--base", "testnet", "--set", "spacing_ms=10000", "--machines", "2"]
+    done = runner.invoke(cli.app, typed)
+    assert done.exit_code == 0, done.output
+    assert "a block every 10 s at 6,000 tickets/s, the speed of 2 machines like this one" in done.stdout
+    assert "from block 20160 on, after 56 h" in done.stdout
+    assert compute_difficulty(load_network(str(file)).params.genesis_target) == 60_000
+
+
+def test_the_target_is_no_easier_than_the_network_allows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inos.cli.genesis.measure_tickets_per_second", lambda: 0.5)
+    file = tmp_path / "mine.json"
+    done = runner.invoke(cli.app, ["genesis", "derive", str(file), "--base", "testnet"])
+    assert done.exit_code == 0, done.output
+    params = load_network(str(file)).params
+    assert params.genesis_target == params.max_target
+
+
+def test_a_machine_s_speed_is_what_its_miner_reaches() -> None:
+    fast, slow = measure_tickets_per_second(0.2), measure_tickets_per_second(0.0)
+    assert fast > 100
+    assert 1 / 50 < fast / slow < 50
 
 
 def test_derive_refuses_bad_accounts(tmp_path: Path) -> None:
