@@ -33,7 +33,9 @@ class Arrivals:
         self._open: OrderedDict[MatrixId, Download] = OrderedDict()
 
     def begin(self, info: MatrixInfo) -> None:
-        """Take room for a matrix, or resume its download. The runs on disk are read and checked, which takes time.
+        """Begin a matrix or resume its download. The runs on disk are read and checked, which takes time.
+
+        Room is taken as `Retention.begin_part` says.
 
         Raises:
             InvalidMatrix: no matrix can have this shape. MeshError: "store-full", "disk-full", "disk-refuses".
@@ -46,14 +48,17 @@ class Arrivals:
                 return
             is_new = info.id not in self._inventory.parts
             if is_new:
-                self._retention.take_room(info, is_urgent=self._retention.is_needed(info.id))
-                self._inventory.parts[info.id] = info
+                self._retention.begin_part(info)
                 self._retention.note(info.id, 1.0)
             else:
                 info = self._inventory.parts[info.id]
+                self._inventory.found_parts.discard(info.id)
+                if self._retention.is_promised(info.id):
+                    self._retention.grow_part(info, info.file_bytes)
+            has_room = self._inventory.booked[info.id] >= info.file_bytes
         with self._inventory.keep_busy(info.id), (download := self._get(info)).lock:
             try:
-                download.open()
+                download.open(has_room=has_room)
                 if download.is_complete:
                     self._finish(info, download)
             except OSError as error:
@@ -80,6 +85,8 @@ class Arrivals:
             download = self._get(info)
             with download.lock:
                 try:
+                    if not download.has(index):
+                        self._retention.grow_part(info, len(data) + len(leaves))
                     download.add(index, data, leaves)
                     return download.is_complete and self._finish(info, download)
                 except OSError as error:
@@ -98,6 +105,14 @@ class Arrivals:
         with self._lock:
             download = self._open.get(matrix)
         return None if download is None else download.runs_here
+
+    def forget(self, matrix: MatrixId) -> None:
+        """Close the file of a download that was dropped; its room on disk is free only then."""
+        with self._lock:
+            download = self._open.pop(matrix, None)
+        if download is not None:
+            with download.lock:
+                download.close()
 
     def close(self) -> None:
         """Close all files; every download can be resumed."""
@@ -128,7 +143,8 @@ class Arrivals:
         if not download.finish(self._inventory.get_path(info.id)):
             return False
         with self._inventory.lock:
-            self._inventory.parts.pop(info.id, None)
+            if self._inventory.end_part(info.id) is not None:  # Otherwise `put` stored it meanwhile.
+                self._inventory.bytes += info.file_bytes
             self._inventory.whole[info.id] = info
         with self._lock:
             self._open.pop(info.id, None)

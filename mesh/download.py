@@ -49,8 +49,15 @@ class Download:
     def runs_here(self) -> int:
         return self._here.count(1)
 
-    def open(self) -> None:
-        """Take the room on disk, and find the runs that are there already; do nothing if it is open.
+    def has(self, index: int) -> bool:
+        """Return True if this run is here."""
+        return bool(self._here[index])
+
+    def open(self, *, has_room: bool = False) -> None:
+        """Find the runs that are there already; do nothing if it is open.
+
+        Args:
+            has_room: take the room of the whole file on disk; else each run takes its own when it arrives.
 
         Raises:
             OSError: the disk refuses, or has no room; the runs on disk are still there.
@@ -63,7 +70,10 @@ class Download:
         try:
             if os.fstat(self._file).st_size > self.info.file_bytes:
                 os.ftruncate(self._file, self.info.file_bytes)
-            os.posix_fallocate(self._file, 0, self.info.file_bytes)
+            if has_room:
+                os.posix_fallocate(self._file, 0, self.info.file_bytes)
+            else:
+                os.ftruncate(self._file, self.info.file_bytes)
             if not is_old:
                 self._here = bytearray(len(self._here))
                 write_exactly(self._file, encode_head(self.info), 0)

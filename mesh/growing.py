@@ -6,6 +6,7 @@ the first strip that does not fit.
 """
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,14 +39,16 @@ class GrowingMatrix:
     Args:
         path: its file; made if it is missing, overwritten if it holds another matrix.
         dtype, rows, cols: as `MatrixInfo` has them.
+        take_room: counts bytes before they are written, and raises MeshError if there is no room for them.
 
     Raises:
         InvalidMatrix: no matrix can have this shape. MeshError: "disk-full", "disk-refuses".
     """
 
-    def __init__(self, path: Path, dtype: int, rows: int, cols: int) -> None:
+    def __init__(self, path: Path, dtype: int, rows: int, cols: int, take_room: Callable[[int], None]) -> None:
         check_shape(dtype, rows, cols)
         self.path = path
+        self._take_room = take_room
         self.dtype, self.rows, self.cols = dtype, rows, cols
         strips, self._panels = compute_grid(dtype, rows, cols)
         self._row_bytes = cols * ITEM_BYTES[dtype]
@@ -81,6 +84,7 @@ class GrowingMatrix:
         native = _to_native(rows)
         data = native.astype(NUMPY_TYPES[self.dtype], copy=False)
         leaves = compute_leaf_row(native)
+        self._take_room(data.nbytes + len(leaves))
         try:
             _write(self._file, data.tobytes(), self._data_at + first * self._row_bytes)
             os.fdatasync(self._file)

@@ -11,6 +11,8 @@ from typing import Final
 from inos.mesh.files import PART_SUFFIX, PARTIAL_SUFFIX, SUFFIX, MatrixInfo, read_info, set_aside
 from inos.primitives.units import MatrixId
 
+GROWING: Final = "growing"
+"""The folder of the matrices that are made here a slice of rows at a time."""
 STALE_MS: Final = 24 * 3600 * 1000
 """A download without progress for a day counts as given up."""
 
@@ -23,7 +25,13 @@ class Inventory:
         self.lock = threading.RLock()
         self.whole: dict[MatrixId, MatrixInfo] = {}
         self.parts: dict[MatrixId, MatrixInfo] = {}
-        """These matrices are being fetched or are damaged: their room is taken, their files are incomplete."""
+        """These matrices are being fetched or are damaged: their files are incomplete."""
+        self.booked: dict[MatrixId, int] = {}
+        """So many bytes are counted for each part: all of its file, or only what has arrived."""
+        self.growing: dict[str, int] = {}
+        """So many bytes are counted for each matrix that is made here a slice of rows at a time, by its name."""
+        self.found_parts: set[MatrixId] = set()
+        """These parts were on disk when the folder was read, and nothing has continued them."""
         self.bytes = 0
         """Counts the bytes of all these files, and of those being written."""
         self.found_short: set[MatrixId] = set()
@@ -63,15 +71,47 @@ class Inventory:
         with self.lock:
             self.bytes -= info.file_bytes
 
+    def count(self, matrix: MatrixId) -> int:
+        """Return the bytes that are counted for a matrix."""
+        info = self.whole.get(matrix)
+        return self.booked.get(matrix, 0) if info is None else info.file_bytes
+
+    def add_part(self, info: MatrixInfo, booked: int) -> None:
+        """Note an incomplete matrix, of which so many bytes are counted from now on."""
+        with self.lock:
+            self.parts[info.id], self.booked[info.id] = info, booked
+            self.bytes += booked
+
+    def book(self, info: MatrixInfo, size: int) -> None:
+        """Count so many bytes more of a part, up to those of its whole file."""
+        with self.lock:
+            more = min(size, info.file_bytes - self.booked[info.id])
+            self.booked[info.id] += more
+            self.bytes += more
+
+    def end_part(self, matrix: MatrixId) -> MatrixInfo | None:
+        """Forget an incomplete matrix and what was counted for it; its file stays. Return None if there is none."""
+        with self.lock:
+            self.bytes -= self.booked.pop(matrix, 0)
+            self.found_parts.discard(matrix)
+            return self.parts.pop(matrix, None)
+
+    def set_growing(self, name: str, size: int) -> None:
+        """Count so many bytes for a growing matrix; 0 forgets it."""
+        with self.lock:
+            self.bytes += size - self.growing.pop(name, 0)
+            if size:
+                self.growing[name] = size
+
     def delete(self, matrix: MatrixId) -> bool:
         """Delete a matrix's file, complete or not, and return False if there is none."""
         with self.lock:
-            info = self.whole.pop(matrix, None) or self.parts.pop(matrix, None)
-            if info is None:
+            whole = self.whole.pop(matrix, None)
+            if whole is None and self.end_part(matrix) is None:
                 return False
             self.get_path(matrix).unlink(missing_ok=True)
             self.get_part_path(matrix).unlink(missing_ok=True)
-            self.bytes -= info.file_bytes
+            self.bytes -= 0 if whole is None else whole.file_bytes
             return True
 
     def list_stale(self) -> list[MatrixId]:
@@ -91,6 +131,9 @@ class Inventory:
 
     def _scan(self) -> None:
         """Read the folder. Files that were being written are deleted; a file shorter than its shape becomes a part."""
+        for path in self.path.glob(f"{GROWING}/*"):
+            if not path.suffix:
+                self.set_growing(path.name, count_disk_bytes(path))
         for path in self.path.glob(f"*/*{PARTIAL_SUFFIX}"):
             path.unlink(missing_ok=True)
         for path in (*self.path.glob(f"*/*{SUFFIX}"), *self.path.glob(f"*/*{PART_SUFFIX}")):
@@ -110,6 +153,12 @@ class Inventory:
         if info.id in self.whole or info.id in self.parts:
             path.unlink(missing_ok=True)
             return
-        path.replace(self.get_part_path(info.id))
-        self.parts[info.id] = info
-        self.bytes += info.file_bytes
+        part = self.get_part_path(info.id)
+        path.replace(part)
+        self.add_part(info, min(info.file_bytes, count_disk_bytes(part)))
+        self.found_parts.add(info.id)
+
+
+def count_disk_bytes(path: Path) -> int:
+    """Return how many bytes of the disk a file takes, which are fewer than its length where nothing was written."""
+    return path.stat().st_blocks * 512

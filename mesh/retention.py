@@ -117,21 +117,22 @@ class Retention:
         """Return the requests of others, weighted by age."""
         return self._book.get(matrix).demand.get(self._now_ms())
 
-    def may_lend(self, info: MatrixInfo) -> bool:
-        """Return True if a copy is taken for others: always if it is promised, else within the share of such copies
-        and without evicting anything."""
-        if self.is_promised(info.id):
-            return True
+    def count_room(self) -> int:
+        """Return how many bytes all files may have: the quota, or what they and the disk have together."""
+        held = self._inventory
+        with held.lock:
+            return max(0, held.bytes + held.count_free() - self._reserve) if self.quota is None else self.quota
+
+    def count_lending_room(self) -> tuple[int, int]:
+        """Return how many bytes copies for others may take, and how many of these are left without evicting
+        anything."""
         held = self._inventory
         with held.lock:
             free = held.count_free() - self._reserve
             room = free if self.quota is None else min(free, self.quota - held.bytes)
-            if info.file_bytes > room:
-                return False
-            all_bytes = held.bytes + free if self.quota is None else self.quota
-            files = (*held.whole.items(), *held.parts.items())
-            lent = sum(each.file_bytes for id, each in files if self._book.get(id).is_lent)
-            return lent + info.file_bytes <= all_bytes // LENT_PART
+            share = self.count_room() // LENT_PART
+            lent = sum(held.count(id) for id in (*held.whole, *held.parts) if self._book.get(id).is_lent)
+            return max(0, share), max(0, min(room, share - lent))
 
     def may_let_go(self, matrix: MatrixId) -> bool:
         """Return True if a copy that the network has enough of may be dropped: if room is short, and it is not the
@@ -148,6 +149,39 @@ class Retention:
             return [self._make_entry(id, info, now) for id, info in sorted((held.whole | held.parts).items())]
 
     # Room
+
+    def begin_part(self, info: MatrixInfo) -> None:
+        """Note a matrix that will arrive in runs.
+
+        One that the network may not lose takes all of its room now. Any other takes room as its runs arrive, since
+        everybody can name a matrix of 16 GiB that does not exist.
+
+        Raises:
+            MeshError: "store-full", "disk-full": it cannot fit, or not now.
+        """
+        held = self._inventory
+        with held.lock:
+            if self.is_promised(info.id):
+                self.take_room(info)
+                held.bytes -= info.file_bytes
+                held.add_part(info, info.file_bytes)
+                return
+            self._choose_victims(info.file_bytes, info.file_bytes, is_urgent=False)
+            held.add_part(info, 0)
+
+    def grow_part(self, info: MatrixInfo, size: int) -> None:
+        """Count so many more bytes of a part before they are written; raises as `take_room`."""
+        with self._inventory.lock:
+            more = min(size, info.file_bytes - self._inventory.booked.get(info.id, info.file_bytes))
+            if more > 0:
+                self.check_room(more, more, is_urgent=self.is_needed(info.id))
+                self._inventory.book(info, more)
+
+    def grow(self, name: str, size: int) -> None:
+        """Count so many more bytes of a growing matrix before they are written; raises as `take_room`."""
+        with self._inventory.lock:
+            self.check_room(size, size)
+            self._inventory.set_growing(name, self._inventory.growing.get(name, 0) + size)
 
     def take_room(self, info: MatrixInfo, *, is_new_file: bool = True, is_urgent: bool = True) -> None:
         """Count a file's bytes before it is written, and evict the least wanted matrices for it.
@@ -167,17 +201,21 @@ class Retention:
 
     def check_room(self, disk_bytes: int, quota_bytes: int, *, is_urgent: bool = True) -> None:
         """Make room for a file, without counting it; raises as `take_room`."""
+        for victim in self._choose_victims(disk_bytes, quota_bytes, is_urgent=is_urgent):
+            self.drop(victim)
+            self.evicted += 1
+
+    def _choose_victims(self, disk_bytes: int, quota_bytes: int, *, is_urgent: bool) -> list[MatrixId]:
+        """Return what must be evicted to make room for a file; raises as `take_room`."""
         quota, held = self.quota, self._inventory
         over = 0 if quota is None else held.bytes + quota_bytes - quota
         short = disk_bytes + self._reserve - held.count_free() if disk_bytes else 0
         if max(over, short) <= 0:
-            return
+            return []
         victims = choose_victims(self._list_candidates(is_urgent), max(over, short))
         if victims is None:
             raise self._refuse(quota_bytes, quota if over > 0 else None)
-        for victim in victims:
-            self.drop(victim)
-            self.evicted += 1
+        return victims
 
     def drop(self, matrix: MatrixId) -> bool:
         """Delete a matrix even if it is needed, and return False if it is not here."""
@@ -188,9 +226,12 @@ class Retention:
             return is_here
 
     def drop_stale(self) -> int:
-        """Delete downloads without progress for a day, unless they are kept; return how many there were."""
+        """Delete downloads without progress for a day, and copies for others that an earlier run of the node did not
+        complete, unless they are kept; return how many there were."""
         with self._inventory.lock:
-            return sum(self.drop(id) for id in self._inventory.list_stale() if not self.is_kept(id))
+            left = [id for id in self._inventory.found_parts if self._book.get(id).is_lent]
+            stale = dict.fromkeys((*left, *self._inventory.list_stale()))
+            return sum(self.drop(id) for id in stale if not self.is_kept(id))
 
     # The owner decides these.
 
@@ -262,12 +303,13 @@ class Retention:
 
     def _list_candidates(self, is_urgent: bool) -> Iterator[Candidate]:
         now = self._now_ms()
-        for id, info in (*self._inventory.whole.items(), *self._inventory.parts.items()):
+        for id in (*self._inventory.whole, *self._inventory.parts):
             use = self._book.get(id)
             is_fresh = use.is_own and now - use.used_ms < FRESH_MS
             is_kept = self.is_kept(id) or (is_fresh and not is_urgent)
             demand = use.demand.get(now)
-            yield Candidate(id, info.file_bytes, demand, use.used_ms, is_kept, id in self._late, is_fresh)
+            size = self._inventory.count(id)
+            yield Candidate(id, size, demand, use.used_ms, is_kept, id in self._late, is_fresh)
 
     def _make_entry(self, id: MatrixId, info: MatrixInfo, now: int) -> Entry:
         use, is_whole = self._book.get(id), id in self._inventory.whole

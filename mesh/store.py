@@ -171,6 +171,7 @@ class MatrixStore:
             if self.retention.is_kept(matrix) or not self.retention.drop(matrix):
                 return False
         self._reader.forget(matrix)
+        self.arrivals.forget(matrix)
         return True
 
     def get_status(self) -> StoreStatus:
@@ -223,7 +224,8 @@ class MatrixStore:
             try:
                 write_head(self._inventory.get_path(matrix), info)
                 self._inventory.get_path(matrix).replace(self._inventory.get_part_path(matrix))
-                self._inventory.parts[matrix] = info
+                self._inventory.give_back(info)
+                self._inventory.add_part(info, info.file_bytes)
                 self._damaged.add(matrix)
             except OSError:
                 self._inventory.give_back(info)
@@ -266,9 +268,7 @@ class MatrixStore:
             if info.id in self._inventory.whole:
                 self._inventory.give_back(info)
                 return
-            part = self._inventory.parts.pop(info.id, None)
-            if part is not None:
-                self._inventory.give_back(part)
+            if self._inventory.end_part(info.id) is not None:
                 self._inventory.get_part_path(info.id).unlink(missing_ok=True)
             self._inventory.whole[info.id] = info
         self._reader.set_verified(info.id)

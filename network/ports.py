@@ -154,8 +154,8 @@ class RetentionPort(Protocol):
     def is_promised(self, id: MatrixId, /) -> bool:
         """Return True if the chain or this node's owner needs the matrix."""
 
-    def may_lend(self, info: Any, /) -> bool:
-        """Return True if a copy is taken for others (info: inos.mesh.store.MatrixInfo)."""
+    def count_lending_room(self) -> tuple[int, int]:
+        """Return how many bytes copies for others may take, and how many of these are left."""
 
     def set_lent(self, id: MatrixId, /) -> None:
         """Record that a copy is kept for others."""
@@ -169,6 +169,9 @@ class ArrivalsPort(Protocol):
 
     def list_missing(self, id: MatrixId, limit: int, /) -> Sequence[int]:
         """Return at most `limit` runs (inos.mesh.runs) that this node does not have yet, lowest first."""
+
+    def count_here(self, id: MatrixId, /) -> int | None:
+        """Return how many runs of a matrix are here, or None if it has not begun to arrive."""
 
 
 class MatrixStorePort(Protocol):

@@ -110,6 +110,7 @@ class MatrixMaintenance:
         while True:
             await asyncio.sleep(SAVE_S)
             await self._try("dropping incomplete matrices", partial(store, retention.drop_stale))
+            await self._try("dropping unfinished uploads", partial(store, self._matrices.uploads.expire))
             await self._try("saving pins and demand", partial(store, retention.save))
 
     async def _try(self, what: str, call: Callable[[], Awaitable[T]]) -> T | None:

@@ -44,7 +44,7 @@ class MatrixService:
         self._threads = threads
         self._on_added = on_added
         self._wanted = WantedMatrices()
-        self._uploads = Uploads(store)
+        self.uploads = Uploads(store)
         self._fetching: dict[MatrixId, set[asyncio.Future[None]]] = {}
 
     async def put(self, array: NDArray[Any]) -> MatrixRef:
@@ -57,7 +57,7 @@ class MatrixService:
         self, matrix: MatrixId, shape: tuple[int, int, int], first: int, rows: NDArray[Any] | None
     ) -> int:
         """Store some rows of a matrix, and return how many are here; see inos.core.matrices.uploads."""
-        done = await self._threads.store(partial(self._uploads.add, matrix, shape, first, rows))
+        done = await self._threads.store(partial(self.uploads.add, matrix, shape, first, rows))
         if self.store.has(matrix):
             await self._announce(matrix)
         return done

@@ -89,7 +89,15 @@ class SyncService:
         self._state = SnapshotSync(node, settings, clock, list_peers, penalise, self._blocks.wake)
         self._routing = routing
         self._copies = CopyMaintenance(
-            own_id, node, routing, get_or_dial, self.matrices.fetch_copy, settings.copy_check_s, clock, rng
+            own_id,
+            node,
+            routing,
+            get_or_dial,
+            self.matrices.fetch_copy,
+            self.matrices.abandon_copy,
+            settings.copy_check_s,
+            clock,
+            rng,
         )
 
     async def handle_request(self, peer: Peer, request: Request) -> None:

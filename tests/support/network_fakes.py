@@ -186,6 +186,7 @@ class FakeMatrices:
         return is_complete
 
     async def drop(self, id: bytes) -> bool:
+        self.parts.pop(id, None)
         return self.heads.pop(id, None) is not None
 
     async def read_run(self, id: bytes, index: int) -> Run | None:
@@ -214,8 +215,11 @@ class FakeMatrices:
     def is_promised(self, id: bytes) -> bool:
         return id in self.promised
 
-    def may_lend(self, info: MatrixInfo) -> bool:
-        return self.has_room
+    def count_lending_room(self) -> tuple[int, int]:
+        return (1 << 50, 1 << 50) if self.has_room else (0, 0)
+
+    def count_here(self, id: bytes) -> int | None:
+        return len(self.parts[id]) if id in self.parts else None
 
     def set_lent(self, id: bytes) -> None:
         self.lent.add(id)

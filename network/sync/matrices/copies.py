@@ -11,12 +11,12 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 import structlog
+from msgspec import Struct
 
 from inos.mesh.copies import MOST, SLACK, decide, list_candidates
 from inos.mesh.store import MatrixInfo
 from inos.network.errors import LinkError, Misbehaviour, RequestFailed
 from inos.network.identity import PeerAddress
-from inos.network.peers.bounded import BoundedSet
 from inos.network.peers.peer import Peer
 from inos.network.ports import MatrixInfoView, NodePort
 from inos.network.sync.matrices.provider_search import GetOrDial, ProviderLookup
@@ -40,8 +40,22 @@ TRIES: Final = 3
 ASK_S: Final = 10.0
 COPY_S: Final = 900.0
 """This node tries for this long to fetch a copy that it has promised."""
+STALL_S: Final = 60.0
+"""A promised copy of which no proven run arrived for this long is given up, and what is here of it is deleted."""
 MAX_OFFERS: Final = 64
 """At most this many copies are promised and not fetched yet."""
+MAX_OFFERS_OF_GROUP: Final = 16
+"""The offers of one network group are at most so many of these, and ask for at most half of the room for copies."""
+
+
+class Promise(Struct):
+    """This node fetches a copy that a peer has offered."""
+
+    group: bytes
+    bytes: int
+    until: float
+    progress_at: float
+    runs: int = 0
 
 
 class CopyRouting(ProviderLookup, Protocol):
@@ -57,6 +71,7 @@ class CopyMaintenance:
     Args:
         check_s: the time between two checks of the same matrix in seconds; 0 means never.
         fetch: starts to fetch a copy that this node has promised, for a number of seconds.
+        abandon: stops that.
     """
 
     def __init__(
@@ -66,6 +81,7 @@ class CopyMaintenance:
         router: CopyRouting,
         get_or_dial: GetOrDial,
         fetch: Callable[[MatrixInfo, float], bool],
+        abandon: Callable[[MatrixId], None],
         check_s: float,
         clock: Clock,
         rng: Randomness,
@@ -75,19 +91,24 @@ class CopyMaintenance:
         self._router = router
         self._get_or_dial = get_or_dial
         self._fetch = fetch
+        self._abandon = abandon
         self._check_s = check_s
         self._clock = clock
         self._rng = rng
         self._due: list[tuple[float, MatrixId]] = []
         self._short: dict[MatrixId, int] = {}
-        self._taken: BoundedSet[MatrixId] = BoundedSet(MAX_OFFERS)
+        self._promises: dict[MatrixId, Promise] = {}
         self.invited = self.dropped = self.accepted = 0
 
     async def run(self) -> None:
-        """Check one matrix after the other, until cancelled."""
+        """Check one matrix after the other, and what came of promises, until cancelled."""
         refreshed = float("-inf")
-        while self._check_s:
+        while True:
             now = self._clock.monotonic()
+            await self._follow_promises(now)
+            if not self._check_s:
+                await asyncio.sleep(PACE_S)
+                continue
             if now - refreshed >= min(REFRESH_S, self._check_s / 4):
                 self._refresh(now)
                 refreshed = now
@@ -103,23 +124,55 @@ class CopyMaintenance:
         """
         if not isinstance(request, OfferCopy):
             return False
-        await peer.out.put(CopyAnswer(request.request, self._take(request)))
+        await peer.out.put(CopyAnswer(request.request, self._take(peer, request)))
         return True
 
-    def _take(self, offer: OfferCopy) -> bool:
+    def _take(self, peer: Peer, offer: OfferCopy) -> bool:
         """Return True if this node has the matrix, or fetches it now."""
         info = MatrixInfo(offer.dtype, offer.rows, offer.cols, offer.root)
         try:
             check_shape(info.dtype, info.rows, info.cols)
         except InvalidMatrix:
             return False
-        if self._node.matrices.store.has(info.id) or info.id in self._taken:
+        if self._node.matrices.store.has(info.id) or info.id in self._promises:
             return True
-        if not self._node.matrices.store.retention.may_lend(info) or not self._fetch(info, COPY_S):
+        if not self._may_promise(info, peer.group) or not self._fetch(info, COPY_S):
             return False
-        self._taken.add(info.id)
+        now = self._clock.monotonic()
+        self._promises[info.id] = Promise(peer.group, info.file_bytes, now + COPY_S, now)
         self.accepted += 1
         return True
+
+    def _may_promise(self, info: MatrixInfo, group: bytes) -> bool:
+        """Return True if a copy is taken for others: always if it is promised to the chain or the owner, else within
+        the room for such copies, which no network group can take alone."""
+        retention = self._node.matrices.store.retention
+        if retention.is_promised(info.id):
+            return True
+        share, left = retention.count_lending_room()
+        of_group = [each for each in self._promises.values() if each.group == group]
+        return (
+            len(self._promises) < MAX_OFFERS
+            and len(of_group) < MAX_OFFERS_OF_GROUP
+            and sum(each.bytes for each in of_group) + info.file_bytes <= share // 2
+            and sum(each.bytes for each in self._promises.values()) + info.file_bytes <= left
+        )
+
+    async def _follow_promises(self, now: float) -> None:
+        """Forget the promises that were kept, and give up those of which nothing arrives."""
+        store = self._node.matrices.store
+        for id, promise in tuple(self._promises.items()):
+            runs = store.arrivals.count_here(id) or 0
+            if runs > promise.runs:
+                promise.runs, promise.progress_at = runs, now
+            if store.has(id):
+                del self._promises[id]
+            elif now >= promise.until or now - promise.progress_at >= STALL_S:
+                del self._promises[id]
+                self._abandon(id)
+                if not store.retention.is_promised(id):
+                    await self._node.matrices.drop(id)
+                log.info("offered copy given up", id=id.hex(), runs=promise.runs)
 
     def _refresh(self, now: float) -> None:
         held = set(self._node.matrices.store.list_ids())

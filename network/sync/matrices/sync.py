@@ -93,6 +93,11 @@ class MatrixSync:
         self._has_work.set()
         return True
 
+    def abandon_copy(self, id: MatrixId) -> None:
+        """Stop fetching a copy that this node has promised, unless it needs the matrix by now."""
+        if not self._node.matrices.store.retention.is_promised(id):
+            self._wants.remove(id)
+
     def on_added(self, id: MatrixId) -> None:
         """Note that the node has the whole matrix."""
         self._wants.remove(id)

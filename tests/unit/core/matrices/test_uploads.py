@@ -1,12 +1,14 @@
 """Matrices uploaded a few rows at a time: resumed after an interruption, refused out of order or under a wrong id."""
 
+import os
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from inos import work
-from inos.core.matrices.uploads import MAX_OPEN, Uploads
+from inos.core.matrices.uploads import MAX_OPEN, MAX_UPLOADS, Uploads
 from inos.mesh.errors import MeshError
 from inos.mesh.store import MatrixStore
 from inos.primitives.units import MatrixId
@@ -57,3 +59,59 @@ def test_few_files_are_open_at_a_time_and_none_is_lost(tmp_path: Path) -> None:
         uploads.add(matrix, SHAPE, 0, X[:16])
     assert [uploads.add(matrix, SHAPE, 0, None) for matrix in ids] == [16] * len(ids)
     assert len(uploads._open) == MAX_OPEN
+
+
+def make_older(folder: Path, matrix: MatrixId, age_s: float) -> None:
+    """Let an upload look as if its last rows came `age_s` seconds ago."""
+    then = time.time() - age_s
+    os.utime(folder / "growing" / f"upload{matrix.hex()}", (then, then))
+
+
+def name(number: int) -> MatrixId:
+    return MatrixId(number.to_bytes(32, "big"))
+
+
+def test_rows_of_unfinished_uploads_count_and_the_shape_alone_takes_and_evicts_nothing(tmp_path: Path) -> None:
+    store = MatrixStore(tmp_path, max_bytes=20 << 20, reserve=0)
+    kept = store.put(np.zeros((1024, 8192), np.int8)).matrix_id
+    before = store.count_bytes()
+    uploads = Uploads(store)
+    uploads.add(name(1), (2, 2**12, 2**10), 0, None)  # 16 MiB, which would need the room of `kept`.
+    assert store.has(kept)
+    assert store.count_bytes() - before < 200_000
+    rows = np.zeros((256, 2**10), np.int32)
+    uploads.add(name(1), (2, 2**12, 2**10), 0, rows)
+    assert rows.nbytes <= store.count_bytes() - before < rows.nbytes + 300_000
+    assert MatrixStore(tmp_path, max_bytes=20 << 20).count_bytes() - before >= rows.nbytes
+
+
+def test_unfinished_uploads_have_a_share_and_the_one_that_paused_gives_way(tmp_path: Path) -> None:
+    """Thirty of them once took 504 MB that no status showed and nothing cleaned."""
+    store = MatrixStore(tmp_path, max_bytes=16 << 20, reserve=0)
+    uploads, rows, shape = Uploads(store), np.zeros((256, 2**10), np.int32), (2, 2**12, 2**10)
+    for number in range(3):
+        uploads.add(name(number), shape, 0, rows)
+    with pytest.raises(MeshError) as caught:
+        uploads.add(name(3), shape, 0, rows)
+    assert caught.value.code == "too-many-uploads"
+    make_older(tmp_path, name(1), 61)
+    assert uploads.add(name(3), shape, 0, rows) == 256
+    assert [uploads.add(name(number), shape, 0, None) for number in range(4)] == [256, 0, 256, 256]
+    assert store.count_bytes() <= 16 << 20
+
+
+def test_uploads_are_bounded_in_number_and_expire(tmp_path: Path) -> None:
+    store = MatrixStore(tmp_path)
+    uploads = Uploads(store)
+    for number in range(MAX_UPLOADS):
+        uploads.add(name(number), SHAPE, 0, X[:16])
+    assert uploads.add(name(MAX_UPLOADS), SHAPE, 0, None) == 0
+    with pytest.raises(MeshError) as caught:
+        uploads.add(name(MAX_UPLOADS), SHAPE, 0, X[:16])
+    assert caught.value.code == "too-many-uploads"
+    for number in range(MAX_UPLOADS):
+        make_older(tmp_path, name(number), 3601)
+    assert uploads.expire() == MAX_UPLOADS
+    assert store.count_bytes() == 0
+    assert list((tmp_path / "growing").iterdir()) == []
+    assert uploads.add(name(MAX_UPLOADS), SHAPE, 0, X[:16]) == 16

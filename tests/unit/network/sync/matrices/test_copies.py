@@ -69,7 +69,15 @@ def keeper():
     id = node.matrices.put(STRIPS)
     router = FakeRouter(asked)
     keeper = CopyMaintenance(
-        OWN, node, router, router.get_or_dial, lambda info, s: True, 0.04, SystemClock(), random.Random(1)
+        OWN,
+        node,
+        router,
+        router.get_or_dial,
+        lambda info, s: True,
+        lambda id: None,
+        0.04,
+        SystemClock(),
+        random.Random(1),
     )
     return SimpleNamespace(keeper=keeper, node=node, router=router, asked=asked, id=id)
 
@@ -156,3 +164,69 @@ async def test_offers_are_refused_without_room_and_for_what_cannot_be():
         await say(link, OfferCopy(3, head.dtype, head.rows, head.cols, head.root))
         assert await hear(link, CopyAnswer) == CopyAnswer(3, True)
     assert node.matrices.lent == {id}
+
+
+GIB = 1 << 30
+ROOM = 10 * GIB
+
+
+class Offered:
+    """A keeper whose clock and room the test sets, and peers of several groups that offer copies of 2 GiB."""
+
+    def __init__(self):
+        self.node, self.now, self.begun, self.abandoned = FakeNode(), 0.0, [], []
+        self.node.matrices.count_lending_room = lambda: (ROOM, ROOM)
+        clock = SimpleNamespace(monotonic=lambda: self.now)
+        router = FakeRouter([])
+        self.keeper = CopyMaintenance(
+            OWN, self.node, router, None, self.fetch, self.abandoned.append, 0.0, clock, random.Random(1)
+        )
+
+    def fetch(self, info, limit_s):
+        self.begun.append(info.id)
+        return True
+
+    async def offer(self, group, number):
+        said = []
+
+        async def put(message):
+            said.append(message.is_taken)
+
+        peer = SimpleNamespace(group=group, out=SimpleNamespace(put=put))
+        await self.keeper.handle_request(peer, OfferCopy(1, 1, 2**15, 2**16, number.to_bytes(32, "big")))
+        return said[0]
+
+    async def pass_time(self, seconds):
+        self.now += seconds
+        await self.keeper._follow_promises(self.now)
+
+
+async def test_one_group_never_takes_all_the_room_for_copies():
+    offered = Offered()
+    assert [await offered.offer(b"4aa", number) for number in range(4)] == [True, True, False, False]
+    assert await offered.offer(b"4bb", 10)
+    assert await offered.offer(b"4cc", 11)
+    assert not await offered.offer(b"4dd", 12), "all of the room is promised"
+
+
+async def test_what_is_offered_and_never_sent_is_given_up_and_another_is_taken():
+    offered = Offered()
+    assert [await offered.offer(b"4aa", number) for number in range(3)] == [True, True, False]
+    await offered.pass_time(59)
+    assert offered.abandoned == []
+    offered.node.matrices.parts[offered.begun[0]] = {0: b"a proven run"}
+    await offered.pass_time(2)
+    assert offered.abandoned == [offered.begun[1]]
+    assert await offered.offer(b"4aa", 3)
+    await offered.pass_time(900)
+    assert offered.abandoned == [offered.begun[1], offered.begun[0], offered.begun[2]]
+    assert offered.begun[0] not in offered.node.matrices.parts
+
+
+async def test_many_small_offers_of_one_group_are_bounded_in_number():
+    offered = Offered()
+    offered.node.matrices.count_lending_room = lambda: (1 << 60, 1 << 60)
+    taken = [await offered.offer(f"4{number % 2}x".encode(), number) for number in range(100)]
+    assert sum(taken) == 32
+    taken = [await offered.offer(f"5{number % 4}x".encode(), 1000 + number) for number in range(100)]
+    assert sum(taken) == 32
