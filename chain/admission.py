@@ -1,4 +1,6 @@
-"""Which headers a ledger lets in, and how long it keeps those without blocks."""
+"""Checks of new headers before the ledger indexes and stores them, and the removal of headers whose blocks do not
+arrive.
+"""
 
 from collections.abc import Sequence
 
@@ -32,7 +34,7 @@ class Admission:
         """Check, index and store a header without its body, unless it is known.
 
         Args:
-            most: headers without bodies to keep.
+            most: the largest number of headers without bodies to keep.
 
         Raises:
             RuleViolation: it is invalid, or descends from a block that is.
@@ -77,15 +79,18 @@ class Admission:
     def _make_room(self, most: int) -> None:
         self._erase(self._index.make_room(most))
         if self._index.unproven >= most:
-            message = f"{self._index.unproven} headers wait for their blocks already"
-            raise NotYet("too-many-headers", message, hint="taken again when blocks have come, or did not")
+            raise NotYet(
+                "too-many-headers",
+                f"{self._index.unproven} headers wait for their blocks already",
+                hint="send it again later: there is room once blocks arrive or their wait ends",
+            )
 
     def _erase(self, ids: Sequence[BlockId]) -> None:
         if ids:
             self._db.write({schema.header_key(block_id): None for block_id in ids}, is_synced=False)
 
     def _check_new(self, header: Header, now_ms: TimeMs) -> None:
-        """Stages 1 and 2."""
+        """Check a new header by itself (stage 1), then against its parent and the clock (stage 2)."""
         check_header_sanity(self._params, header)
         parent = self.get_parent(header)
         refuse_invalid(parent)
@@ -94,12 +99,14 @@ class Admission:
         check_clock(self._params, header, now_ms)
 
     def _refuse_below_final(self, entry: Entry) -> None:
-        """The peer is not at fault: it may not know yet what is final here."""
+        """Raise NotYet if the block does not descend from the last final one. The peer is not at fault, as it may not
+        know yet what is final here.
+        """
         if not self._index.is_after_final(entry):
             raise NotYet(
                 Code.CONFLICTS_WITH_FINAL,
-                f"a branch that leaves the chain below its last final block, at {self._index.final.height}",
-                hint="what is final here is never undone",
+                f"the branch leaves the chain below its last final block, at height {self._index.final.height}",
+                hint="this node never undoes a final block",
             )
 
 

@@ -62,7 +62,7 @@ class BlockStore:
         return undo
 
     def _read(self, kind: type[T], key: bytes) -> T | None:
-        """If the node cannot read its own data, the disk is damaged, and no rule is broken."""
+        """Return a stored record, or None. Data that cannot be decoded means a damaged disk and breaks no rule."""
         data = self._db.get(key)
         try:
             return None if data is None else decode(kind, data, limit=MAX_STORED_BYTES)
@@ -75,7 +75,7 @@ def make_header_batch(block_id: BlockId, header: Header, arrival: int) -> Batch:
 
 
 def make_block_batch(block_id: BlockId, block: Block, witness: Witness, arrival: int) -> Batch:
-    """Header, block and witness: all of them are present, or none."""
+    """Return the batch that stores header, block and witness, so that either all of them are stored or none."""
     return make_header_batch(block_id, block.header, arrival) | {
         schema.block_key(block_id): encode(block),
         schema.witness_key(block_id): encode(witness),

@@ -1,4 +1,4 @@
-"""LevelDB behind a few words, with its errors told apart and checksums verified at every read."""
+"""A small interface to LevelDB, which tells its errors apart and verifies checksums at every read."""
 
 import os
 import threading
@@ -16,13 +16,13 @@ OPEN_FILES: Final = 74
 """LevelDB keeps ten of them for itself and maps the others, tables of 2 MB, into memory: a database of any size then
 takes 128 MB at most, where LevelDB's own default of 1000 lets it take 2 GB."""
 LETTERS: Final = tuple(bytes([letter]) for letter in b"abcdefghijklmnopqrstuvwxyz")
-"""With which all keys begin (inos.chain.schema)."""
+"""The letters with which all keys begin: see inos.chain.schema."""
 CURRENT: Final = "CURRENT"
 """The file that names a database's newest manifest. LevelDB takes a folder without it for an empty one."""
 REMAINS: Final = frozenset({".ldb", ".sst", ".log"})
 """Files with these suffixes hold records."""
 COPIED_AT_ONCE: Final = 1 << 20
-"""Bytes of one batch of a copy: some milliseconds' work."""
+"""The bytes of one batch of a copy, which take a few milliseconds to write."""
 DISK_TROUBLE: Final = (
     "no space left",
     "quota exceeded",
@@ -34,16 +34,16 @@ DISK_TROUBLE: Final = (
     "file exists",
     "file too large",
 )
-"""What the operating system says where the fault is not the database's."""
+"""Parts of the operating system's messages for errors that are not the database's fault."""
 
 
 class Database:
-    """Bytes by bytes; batches are atomic.
+    """A store of byte strings under byte strings, with atomic batches.
 
     Args:
-        is_durable: sync to disk what asks for it. Without it a killed process loses nothing, a power cut
-            the last blocks, never the database's consistency.
-        monotonic: seconds, to tell how long writing took.
+        is_durable: writes with `is_synced` are synced to disk. Otherwise a killed process loses nothing, and a power
+            failure loses the last blocks but leaves the database consistent.
+        monotonic: returns seconds, to measure how long writes take.
 
     Raises:
         ChainError: "database-in-use", "database-damaged", "database-io"; from all methods also "database-closed".
@@ -54,9 +54,9 @@ class Database:
         self._is_durable = is_durable
         self._monotonic = monotonic
         self.writing_s = 0.0
-        """Spent in `write` since the database was opened."""
+        """Seconds spent in `write` since the database was opened."""
         self.write_error: ChainError | None = None
-        """Why the last write failed; None where it did not."""
+        """The error of the last write, or None if it succeeded."""
         self._write_lock = threading.Lock()
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -81,7 +81,7 @@ class Database:
         """Return True for a folder without a database, which LevelDB would begin over what is left of one.
 
         Raises:
-            ChainError: "database-damaged" where a database lost the file CURRENT.
+            ChainError: "database-damaged" if a database lost the file CURRENT.
         """
         names = {entry.name for entry in self._path.iterdir()}
         if CURRENT in names:
@@ -92,7 +92,7 @@ class Database:
         return True
 
     def get(self, key: bytes) -> bytes | None:
-        """The value under `key`, or None."""
+        """Return the value under `key`, or None."""
         try:
             value: bytes | None = self._db.get(key, verify_checksums=True)
         except (plyvel.Error, RuntimeError) as error:
@@ -100,10 +100,10 @@ class Database:
         return value
 
     def write(self, changes: Mapping[bytes, bytes | None], *, is_synced: bool = True) -> None:
-        """All changes or none; None deletes.
+        """Write all changes or none; None deletes a key.
 
         Args:
-            is_synced: on disk when this returns, in a durable database. Without it the changes reach the disk in
+            is_synced: the changes of a durable database are on disk when this returns. Otherwise they reach the disk in
                 their order, at the latest with the next synced ones.
         """
         started = self._monotonic()
@@ -126,11 +126,11 @@ class Database:
             self.writing_s += self._monotonic() - started
 
     def iterate(self, prefix: bytes, *, start: bytes | None = None) -> Iterator[tuple[bytes, bytes]]:
-        """Keys with `prefix` (kept in the key) and their values, in order, from the key `start` on."""
+        """Yield the keys with `prefix` (kept in the key) and their values in order, from the key `start` on."""
         return self.snapshot().iterate(prefix, start=start)
 
     def iterate_keys(self, prefix: bytes) -> Iterator[bytes]:
-        """Keys with `prefix` in order, without reading the values."""
+        """Yield the keys with `prefix` in order, without reading the values."""
         try:
             with self._db.iterator(
                 start=prefix,
@@ -144,14 +144,14 @@ class Database:
             raise self.explain(error) from error
 
     def snapshot(self) -> "Snapshot":
-        """What is stored now, unmoved by later writes."""
+        """Return a snapshot of what is stored now; later writes do not change it."""
         try:
             return Snapshot(self, self._db.snapshot())
         except (plyvel.Error, RuntimeError) as error:
             raise self.explain(error) from error
 
     def count_bytes(self) -> int:
-        """Of its files now; 0 where they cannot be looked at."""
+        """Return the size of the database's files in bytes, or 0 if they cannot be read."""
         try:
             with os.scandir(self._path) as found:
                 return sum(_measure(entry) for entry in found)
@@ -159,10 +159,10 @@ class Database:
             return 0
 
     def read_through(self, tell: Callable[[int, int], None]) -> None:
-        """Read every record there is; LevelDB compares each block of its tables with its checksum.
+        """Read every record, so that LevelDB compares each block of its tables with its checksum.
 
         Args:
-            tell: bytes of keys and values read, of about how many.
+            tell: receives the bytes of keys and values that were read, and about how many there are.
 
         Raises:
             ChainError: "database-damaged".
@@ -176,13 +176,13 @@ class Database:
         tell(of, of)
 
     def copy_to(self, path: Path, tell: Callable[[int], None]) -> None:
-        """Make another database of what is stored now; may be called from any thread while this one is written to.
+        """Copy what is stored now into a new database. Any thread may call this while this database is written to.
 
         Args:
-            tell: the bytes of keys and values copied so far; what it raises ends the copying.
+            tell: receives the bytes of keys and values copied so far; an exception that it raises ends the copying.
 
         Raises:
-            ChainError: "database-io" where the disk refuses; what is at `path` then is no database to be used.
+            ChainError: "database-io" if the disk refuses; the part that was written to `path` must not be used.
         """
         source = self.snapshot()
         with Database(path, is_durable=True) as target:
@@ -199,10 +199,10 @@ class Database:
             tell(copied + size)
 
     def compact(self, tell: Callable[[int, int], None] = lambda done, of: None) -> None:
-        """Give back the room of what was deleted or written over; takes a while.
+        """Free the disk space of deleted and overwritten records, which takes a while.
 
         Args:
-            tell: parts done, of how many; a part is what keys with one first letter hold.
+            tell: receives how many parts are done, and of how many; a part is all keys with one first letter.
         """
         try:
             for done, letter in enumerate(LETTERS, 1):
@@ -213,7 +213,7 @@ class Database:
             raise self.explain(error) from error
 
     def close(self) -> None:
-        """Close, after a write in progress; closing twice does nothing."""
+        """Close the database after a write in progress; closing it twice does nothing."""
         with self._write_lock:
             self._db.close()
 
@@ -224,7 +224,9 @@ class Database:
         self.close()
 
     def explain(self, error: object) -> ChainError:
-        """What went wrong, in our words: trouble the disk names is the disk's, everything else is damage."""
+        """Return the ChainError for an error of LevelDB: "database-io" if the message names trouble with the disk,
+        otherwise damage.
+        """
         if isinstance(error, RuntimeError):
             return ChainError("database-closed", f"the database {self._path} is closed")
         reason = error.args[0] if isinstance(error, plyvel.Error) and error.args else error
@@ -233,7 +235,7 @@ class Database:
             return ChainError(
                 "database-io",
                 f"the disk refuses the database {self._path}: {text}",
-                hint="see that there is space left and that the folder may be written",
+                hint="check that the disk has space left and that the folder is writable",
             )
         return ChainError(
             "database-damaged",
@@ -244,14 +246,14 @@ class Database:
 
 
 class Snapshot:
-    """The database at one moment; frees itself when nobody holds it any more."""
+    """The database at one moment. It is freed when nothing refers to it any more."""
 
     def __init__(self, database: Database, snapshot: Any) -> None:
         self._database = database
         self._snapshot = snapshot
 
     def get(self, key: bytes) -> bytes | None:
-        """The value under `key`, or None."""
+        """Return the value under `key`, or None."""
         try:
             value: bytes | None = self._snapshot.get(key, verify_checksums=True)
         except (plyvel.Error, RuntimeError) as error:
@@ -267,10 +269,10 @@ class Snapshot:
         below: bytes | None = None,
         newest_first: bool = False,
     ) -> Iterator[tuple[bytes, bytes]]:
-        """Keys with `prefix` (kept in the key), between `above` and `below`, both excluded.
+        """Yield the keys with `prefix` (kept in the key) between `above` and `below`, both excluded, with their values.
 
         Args:
-            start: the first key, included; in place of `above`.
+            start: the first key, included; it is given instead of `above`.
         """
         try:
             with self._snapshot.iterator(
@@ -294,6 +296,6 @@ def _measure(entry: os.DirEntry[str]) -> int:
 
 
 def get_prefix_end(prefix: bytes) -> bytes | None:
-    """The first key after all that begin with `prefix`; None where there is none."""
+    """Return the first key after all those that begin with `prefix`, or None if there is none."""
     stripped = prefix.rstrip(b"\xff")
     return stripped[:-1] + bytes([stripped[-1] + 1]) if stripped else None

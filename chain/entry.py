@@ -1,4 +1,4 @@
-"""One known block in the tree of headers, and the ways along that tree."""
+"""One known block in the tree of headers, and functions that walk along that tree."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ class Tip(Struct, frozen=True):
 
 @dataclass(eq=False, slots=True)
 class Entry:
-    """One known block. `invalid` is (code, reason) of the rule it or an ancestor breaks."""
+    """One known block. `invalid` is the code and reason of the rule that the block or an ancestor breaks."""
 
     id: BlockId
     header: Header
@@ -31,22 +31,22 @@ class Entry:
     first: "Entry | None" = None
     """Block 1 of this branch, None for genesis."""
     skip: "Entry | None" = None
-    """An ancestor further down, so that any one is reached in a few dozen steps."""
+    """An ancestor further down, so that any ancestor is reached in a few dozen steps."""
     has_body: bool = False
     is_linked: bool = False
     """The bodies of this block and of all its ancestors are here."""
     is_held: bool = False
     """It waits for matrices, or descends from a block that does."""
     lacks_matrices: bool = False
-    """It is held because matrices it names are not here; not so where only checks are outstanding."""
+    """The block is held because matrices that it names are missing. This is False if only checks are outstanding."""
     body_ms: TimeMs | None = None
-    """When its body came; None for one that was here at the start."""
+    """The time at which the body arrived; None if it was stored before the node started."""
     is_late: bool = False
-    """Its matrices came too long after its body: see inos.consensus.forkchoice."""
+    """The block's matrices arrived too long after its body: see inos.consensus.forkchoice."""
     late: int = 0
-    """Late blocks on the chain up to this one."""
+    """The number of late blocks on the chain up to this one."""
     connected: int = NEVER
-    """The order in which it was first connected."""
+    """The number of its first connection in the order of all first connections."""
     is_stalled: bool = False
     """Its body, or that of an ancestor, has been waited for too long."""
     invalid: tuple[str, str] | None = None
@@ -63,7 +63,7 @@ class Entry:
 
     @property
     def preference(self) -> Preference:
-        """The higher, the better the chain up to this block."""
+        """Rank of the chain up to this block; of two chains, the one with the higher rank is better."""
         return compute_preference(self.weight, self.late, self.connected, self.arrival)
 
     def to_tip(self) -> Tip:
@@ -71,14 +71,14 @@ class Entry:
 
 
 def compute_skip_height(height: int) -> int:
-    """Where the skip of a block at `height` leads: its height without the lowest bits that are set."""
+    """Return the height to which the skip of a block at `height` leads, as in Bitcoin's skip list."""
     if height < 2:
         return 0
     return _clear_lowest(_clear_lowest(height - 1)) + 1 if height & 1 else _clear_lowest(height)
 
 
 def get_ancestor(entry: Entry, height: int) -> Entry:
-    """The ancestor at `height`, the entry itself included; 0 <= height <= its own."""
+    """Return the ancestor at `height`, or the entry itself at its own height; 0 <= height <= its own."""
     current = entry
     while current.header.height > height:
         skip, parent = current.skip, current.parent
@@ -92,7 +92,7 @@ def get_ancestor(entry: Entry, height: int) -> Entry:
 
 
 def find_fork(a: Entry, b: Entry) -> Entry:
-    """The last common ancestor."""
+    """Return the last common ancestor of two entries."""
     low = min(a.height, b.height)
     a, b = get_ancestor(a, low), get_ancestor(b, low)
     while a is not b and a.parent is not None and b.parent is not None:
@@ -101,7 +101,7 @@ def find_fork(a: Entry, b: Entry) -> Entry:
 
 
 def iterate_back(entry: Entry) -> Iterator[Entry]:
-    """The entry, its parent, and so on to genesis."""
+    """Yield the entry, its parent, and so on to genesis."""
     current: Entry | None = entry
     while current is not None:
         yield current
@@ -109,7 +109,7 @@ def iterate_back(entry: Entry) -> Iterator[Entry]:
 
 
 def iterate_subtree(entry: Entry) -> Iterator[Entry]:
-    """The entry and all its descendants, parents first."""
+    """Yield the entry and all its descendants, parents first."""
     waiting = [entry]
     while waiting:
         current = waiting.pop()
@@ -118,7 +118,9 @@ def iterate_subtree(entry: Entry) -> Iterator[Entry]:
 
 
 def list_missing(best: Entry, limit: int) -> list[BlockId]:
-    """Ids without bodies on the chain up to `best`, lowest first, in steps that grow with `limit` only."""
+    """Return at most `limit` ids without bodies on the chain up to `best`, lowest first. The work grows with `limit`
+    and hardly with the chain's length.
+    """
     missing: list[BlockId] = []
     height = _find_gap(best)
     while len(missing) < limit and height <= best.height:
@@ -130,7 +132,9 @@ def list_missing(best: Entry, limit: int) -> list[BlockId]:
 
 
 def _find_gap(best: Entry) -> int:
-    """The lowest height on the chain up to `best` that is not linked; by halving, as all below are."""
+    """Return the lowest height on the chain up to `best` that is not linked, by binary search, since all blocks below
+    it are linked.
+    """
     low, high = 0, best.height + 1
     while low + 1 < high:
         middle = (low + high) // 2
@@ -142,7 +146,7 @@ def _find_gap(best: Entry) -> int:
 
 
 def make_locator(best: Entry, dense: int) -> tuple[BlockId, ...]:
-    """Ids back from `best`, `dense` of them one by one, then in doubling steps, genesis last."""
+    """Return ids back from `best`: the first `dense` one by one, then in doubling steps, genesis last."""
     return tuple(get_ancestor(best, height).id for height in _iterate_locator_heights(best.height, dense))
 
 
@@ -157,24 +161,24 @@ def _iterate_locator_heights(height: int, dense: int) -> Iterable[int]:
 
 
 def check_entries(entries: Mapping[BlockId, Entry], genesis: Entry) -> None:
-    """Check what holds between each entry and its parent.
+    """Check the invariants between each entry and its parent.
 
     Raises:
-        AssertionError: with what does not.
+        AssertionError: names the invariant that does not hold.
     """
     for block, entry in entries.items():
         parent = entry.parent
-        assert entry.id == block, "an entry under another id"
-        assert all(entries.get(child.id) is child for child in entry.children), "a child that is forgotten"
+        assert entry.id == block, "an entry is indexed under another id"
+        assert all(entries.get(child.id) is child for child in entry.children), "a child is not indexed"
         if parent is None:
-            assert entry is genesis, "a second root"
+            assert entry is genesis, "there is a second root"
             continue
-        assert entries.get(parent.id) is parent, "a parent that is forgotten"
-        assert entry in parent.children, "a parent that does not know its child"
-        assert entry.weight > parent.weight, "a block that weighs nothing"
-        assert entry.is_linked == (entry.has_body and parent.is_linked), "linked"
-        assert entry.invalid is not None or parent.invalid is None, "a valid child of an invalid block"
-        assert entry.is_held or not (entry.is_linked and parent.is_held), "a block that is not held with its parent"
+        assert entries.get(parent.id) is parent, "a parent is not indexed"
+        assert entry in parent.children, "a parent does not list its child"
+        assert entry.weight > parent.weight, "a block has no weight"
+        assert entry.is_linked == (entry.has_body and parent.is_linked), "is_linked does not follow from the bodies"
+        assert entry.invalid is not None or parent.invalid is None, "a child of an invalid block is valid"
+        assert entry.is_held or not (entry.is_linked and parent.is_held), "a child of a held block is not held"
 
 
 def _clear_lowest(number: int) -> int:

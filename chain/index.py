@@ -1,4 +1,4 @@
-"""All known blocks in memory: the tree of headers, what is here of each block, and which branch is best."""
+"""All known blocks in memory: the tree of headers, which parts of each block are stored, and which branch is best."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -27,7 +27,7 @@ __all__ = ["BlockIndex", "Entry", "Tip"]
 class BlockIndex:
     """The tree of headers under genesis.
 
-    What orders branches is in `inos.consensus.forkchoice`.
+    `inos.consensus.forkchoice` defines the order of branches.
     A header only claims its seal's digest: the witness that proves it comes with the body. So a branch whose next body
     does not come gives way to others (see `patience`).
 
@@ -41,8 +41,8 @@ class BlockIndex:
     | connected: the tip and its ancestors | yes | yes | no | no | no | a better branch takes its place |
     | condemned | any | any | any | any | yes | never |
 
-    A block that is condemned or held takes its descendants with it. Candidates that outweigh the tip, and may be
-    lighter ones, are in `side`. `check_invariants` has the rest of what always holds.
+    If a block is condemned or held, so are its descendants. `side` contains every candidate that outweighs the tip, and
+    possibly lighter ones. `check_invariants` checks what else always holds.
     """
 
     def __init__(self, params: Params, genesis_id: BlockId, genesis: Header) -> None:
@@ -54,23 +54,25 @@ class BlockIndex:
         self._connections = 0
         self.genesis.connected = 0
         self.tip = self.genesis
-        """The connected block; the ledger moves it."""
+        """The last connected block; the ledger moves it."""
         self.best_header = self.genesis
+        """The best of the headers that are not stalled and not known to be invalid."""
         self._vouched: Entry | None = None
-        """A header whose work was checked by a sample; local, forgotten at a restart."""
-        """Best of the chains that are not stalled."""
+        """A header whose work was checked by a sample; a restart forgets it."""
         self.heaviest = self.genesis
-        """Best of all that are not known to be invalid."""
+        """The best of all headers that are not known to be invalid."""
         self.side: set[Entry] = set()
-        """Linked, valid, not held, not on the connected chain: what a reorganisation may go to."""
+        """Blocks to which a reorganisation may move: linked, valid, not held, and not on the connected chain."""
         self.final = self.genesis
-        """The last final block: what does not descend from it is no candidate, whatever it weighs."""
+        """The last final block. A block that does not descend from it is no candidate, however heavy it is."""
         self.pledged: Entry | None = None
-        """A block that votes heard show to be final, and whose chain is not connected: its bodies are wanted first."""
+        """A block that received votes show to be final and that is not connected yet: its missing bodies are requested
+        first.
+        """
         self._held: set[Entry] = set()
         self._patience = Patience()
         self.unproven = 0
-        """Headers whose bodies are not here and which nothing condemns: nobody has shown yet that they were mined."""
+        """The number of headers that are not condemned and have no body: nothing shows yet that they were mined."""
 
     def get(self, block: BlockId) -> Entry | None:
         return self._entries.get(block)
@@ -93,7 +95,7 @@ class BlockIndex:
         return entry
 
     def set_body(self, entry: Entry, now_ms: TimeMs | None = None) -> None:
-        """The body is here; whatever now hangs on genesis without a gap becomes a candidate."""
+        """Note that the body is stored, and make the blocks that are now linked to genesis candidates."""
         entry.body_ms = now_ms
         self.unproven -= not entry.has_body and entry.invalid is None
         entry.has_body = True
@@ -124,7 +126,7 @@ class BlockIndex:
             self._choose_best()
 
     def vouch(self, entry: Entry) -> None:
-        """Take the work up to `entry` as checked."""
+        """Count the work up to `entry` as checked."""
         self._vouched = entry
 
     def is_vouched(self, entry: Entry) -> bool:
@@ -152,7 +154,7 @@ class BlockIndex:
         return tuple(drawn)
 
     def set_held(self, entry: Entry, *, lacks_matrices: bool) -> None:
-        """A block that cannot be checked yet, and its descendants, are no candidates for now."""
+        """Hold a block that cannot be checked yet, and its descendants, so that they are no candidates for now."""
         entry.lacks_matrices = lacks_matrices
         for held in iterate_subtree(entry):
             self._hold(held)
@@ -164,7 +166,7 @@ class BlockIndex:
             self._held.add(entry)
 
     def release_held(self, now_ms: TimeMs | None = None) -> None:
-        """What was held may be tried again; what has waited for matrices for too long until now is late."""
+        """Make held blocks candidates again, and mark those that waited too long for matrices as late."""
         released, self._held = self._held, set()
         for entry in released:
             waited_ms = now_ms - entry.body_ms if now_ms is not None and entry.body_ms is not None else 0
@@ -184,18 +186,20 @@ class BlockIndex:
             self._choose_best()
 
     def set_active(self, entry: Entry) -> None:
-        """`entry` was connected on top of the tip."""
+        """Note that `entry` was connected on top of the tip."""
         self._note_connected(entry)
         self.tip = entry
         self.side.discard(entry)
 
     def set_inactive(self, entry: Entry) -> None:
-        """`entry`, the tip, was taken off."""
+        """Note that `entry`, the tip, was disconnected."""
         self.tip = entry.parent or self.genesis
         self._consider(entry)
 
     def adopt(self, base: Entry) -> None:
-        """The state of `base` is here although its body and those below it are not, and never will be."""
+        """Count the chain up to `base` as linked: the state of `base` is stored, and the missing bodies up to it are
+        not needed.
+        """
         entry: Entry | None = base
         while entry is not None and not entry.is_linked:
             self.unproven -= not entry.has_body and entry.invalid is None
@@ -207,7 +211,7 @@ class BlockIndex:
             self._compare(revived)
 
     def restore_tip(self, tip: Entry) -> None:
-        """The chain up to `tip` is the connected one, as the database says."""
+        """Make the chain up to `tip`, as read from the database, the connected one."""
         self._note_connected(tip)
         self.tip = tip
         self.side.difference_update(iterate_back(tip))
@@ -215,11 +219,11 @@ class BlockIndex:
         self._choose_best()
 
     def is_after_final(self, entry: Entry) -> bool:
-        """Whether the block is the last final one or descends from it."""
+        """Return True if the block is the last final one or descends from it."""
         return entry.height >= self.final.height and get_ancestor(entry, self.final.height) is self.final
 
     def set_final(self, entry: Entry) -> None:
-        """`entry`, on the connected chain, is final: branches that leave below it are candidates no more."""
+        """Make `entry` the last final block: branches that leave the chain below it are no candidates any more."""
         self.final = entry
         if self.pledged is not None and not self.is_after_final(self.pledged):
             self.pledged = None
@@ -229,7 +233,11 @@ class BlockIndex:
             self._choose_best()
 
     def pledge(self, entry: Entry) -> bool:
-        """Votes show that `entry` is final: its bodies are wanted, whatever the branch weighs. Whether that is news."""
+        """Note that votes show `entry` to be final, so that its bodies are wanted however light the branch is.
+
+        Returns:
+            False if nothing changes: the block is pledged or connected already, invalid, or off the final chain.
+        """
         is_known = entry is self.pledged or entry.invalid is not None or not self.is_after_final(entry)
         if is_known or self.is_connected(entry):
             return False
@@ -237,9 +245,9 @@ class BlockIndex:
         return True
 
     def redeem(self) -> bool:
-        """Make what was pledged final once all its bodies are here; the tip must then move onto its chain.
+        """Make the pledged block final once all bodies up to it are stored; the tip must then move to its chain.
 
-        Where it turns out that it cannot, `reopen` takes it back.
+        `reopen` takes this back if that chain turns out not to be connectable.
         """
         pledged = self.pledged
         if pledged is None or not pledged.is_linked or pledged.is_held:
@@ -251,11 +259,13 @@ class BlockIndex:
         return True
 
     def reopen(self, final: Entry) -> None:
-        """Go back to an earlier final block: what was to be final now cannot be connected."""
+        """Return to an earlier final block, because the later one cannot be connected."""
         self._open(final)
 
     def _open(self, final: Entry) -> None:
-        """All above `final` that could be connected is a candidate, whatever it weighs."""
+        """Set the last final block, and make every block above it that could be connected a candidate, however light it
+        is.
+        """
         self.set_final(final)
         for each in iterate_subtree(final):
             if each.is_held:
@@ -265,29 +275,37 @@ class BlockIndex:
         self._choose_best()
 
     def is_connected(self, entry: Entry) -> bool:
-        """Whether the block is on the connected chain."""
+        """Return True if the block is on the connected chain."""
         return entry.height <= self.tip.height and get_ancestor(self.tip, entry.height) is entry
 
     def find_best_side(self) -> Entry | None:
-        """What to go to, if anything: a better block than the tip, or the best where the tip is off the final chain."""
+        """Return the best candidate if it is better than the tip or if the tip is off the final chain, else None."""
         best = max(self.side, key=lambda entry: entry.preference, default=None)
         if best is None or not self.is_after_final(self.tip):
             return best
         return best if best.preference > self.tip.preference else None
 
     def prune_side(self) -> None:
-        """Drop branches that the tip left behind: as its preference never falls, only new blocks bring them back."""
+        """Drop the candidates that are not better than the tip: its preference never falls, so only new blocks can
+        bring them back.
+        """
         if self.is_after_final(self.tip):
             self.side = {entry for entry in self.side if entry.preference > self.tip.preference}
 
     def tick(self, now_ms: TimeMs) -> list[BlockId]:
-        """Notice which bodies have been waited for too long; ids of headers that were forgotten over it."""
+        """Mark the branches whose bodies are overdue, and return the ids of headers that were forgotten for that
+        reason.
+        """
         return self._forget(self._patience.tick(now_ms))
 
     def make_room(self, limit: int) -> list[BlockId]:
-        """Where `limit` headers are unproven, forget those waited for longest, a sixteenth or more; their ids.
+        """Forget the headers that were waited for longest, a sixteenth of `limit` or more, if `limit` headers are
+        unproven.
 
-        A header that is new gives way to none that is old: else whoever fills the room shuts out the next block.
+        Old headers give way to new ones: otherwise a peer that fills the room would keep the next block out.
+
+        Returns:
+            The ids of the forgotten headers.
         """
         if self.unproven < limit:
             return []
@@ -309,7 +327,9 @@ class BlockIndex:
         return gone
 
     def list_missing(self, limit: int) -> list[BlockId]:
-        """Ids whose bodies are wanted, lowest first: of the best header chain, then of the heaviest if that stalls."""
+        """Return at most `limit` ids whose bodies are wanted, each chain from its lowest block: the pledged chain, then
+        the best header's, then the heaviest one if it differs.
+        """
         missing = [] if self.pledged is None else list_missing(self.pledged, limit)
         if len(missing) < limit:
             missing += [block for block in list_missing(self.best_header, limit) if block not in missing]
@@ -321,7 +341,7 @@ class BlockIndex:
         return missing
 
     def make_context(self, parent: Entry) -> HeaderContext:
-        """What the rules need to know of a new header's ancestors."""
+        """Return what the rules need to know about the ancestors of a new header on `parent`."""
         times = [TimeMs(e.header.time_ms) for e in islice(iterate_back(parent), self._params.median_time_blocks)]
         first = parent.first
         anchor = None
@@ -330,10 +350,10 @@ class BlockIndex:
         return HeaderContext(parent.header, parent.id, tuple(reversed(times)), anchor)
 
     def check_invariants(self) -> None:
-        """Check that everything kept here follows from the entries; for tests, as it looks at every entry.
+        """Check that all fields follow from the entries. Only tests call this, as it reads every entry.
 
         Raises:
-            AssertionError: with what does not.
+            AssertionError: names the field that does not.
         """
         check_entries(self._entries, self.genesis)
         entries = set(self._entries.values())
@@ -344,9 +364,9 @@ class BlockIndex:
         candidates = {
             entry for entry in open_ if entry.is_linked and not entry.is_held and not self.is_connected(entry)
         }
-        assert self.side <= candidates, "side has what is no candidate"
+        assert self.side <= candidates, "side has a block that is no candidate"
         assert self.side >= {entry for entry in candidates if entry.weight > self.tip.weight}, "side lacks a candidate"
-        assert {self.tip, self.final, self.best_header, self.heaviest} <= entries, "a block that is forgotten"
+        assert {self.tip, self.final, self.best_header, self.heaviest} <= entries, "a block is not indexed"
         assert self.tip.is_linked, "the tip is not linked"
         assert self.heaviest.weight == max(entry.weight for entry in open_), "heaviest"
         assert self.best_header.weight == max(entry.weight for entry in open_ if not entry.is_stalled), "best header"
@@ -371,7 +391,9 @@ class BlockIndex:
             entry.connected = self._connections
 
     def _choose_best(self) -> None:
-        """Of the tip, what could replace it, and what hangs on bodies that are waited for; all else is lighter."""
+        """Compute the best header and the heaviest one again. Only the tip, candidates, held blocks, and branches with
+        missing bodies are compared, since all other blocks are lighter.
+        """
         self.best_header = self.heaviest = self.tip if self.is_after_final(self.tip) else self.final
         for entry in self._list_hopefuls():
             self._compare(entry)

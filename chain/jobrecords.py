@@ -58,7 +58,7 @@ _COUNTS: Final = {
     JobEventKind.REJECTED: "rejected",
     JobEventKind.UNDECIDED: "undecided",
 }
-"""An upheld result has no count of its own: it is settled too."""
+"""The counter of each kind of event. An upheld result has no counter of its own, since it is settled too."""
 _LOST_BY_WORKER: Final = frozenset(
     {JobEventKind.LAPSED, JobEventKind.CHALLENGED, JobEventKind.REJECTED, JobEventKind.UPHELD}
 )
@@ -106,7 +106,7 @@ def _iterate_shares(events: Iterable[JobEvent]) -> Iterator[tuple[Address, JobEv
 
 
 def _count(record: TrackRecord, address: Address, event: JobEvent, sign: Literal[1, -1]) -> TrackRecord:
-    """An account that posts to itself has them on both sides."""
+    """Return the record with an event added or taken back, on both sides for an account that posts to itself."""
     if event.worker == address:
         record = msgspec.structs.replace(record, worker=_add(record.worker, event, sign, is_worker=True))
     if event.poster == address:

@@ -1,7 +1,8 @@
 """The ledger: known blocks, the connected chain, and the state after its tip.
 
-A ledger changes the chain and belongs to one thread. Its `view` reads it and belongs to all threads. Of its parts
-`Admission` lets headers in, `ConnectedChain` moves the connected chain, and `Importer` takes in a state from others.
+A ledger changes the chain and belongs to one thread. Its `view` reads it and belongs to all threads. It consists of
+`Admission`, which checks and stores headers, `ConnectedChain`, which moves the connected chain, and `Importer`, which
+imports a state from peers.
 """
 
 from collections.abc import Callable, Sequence
@@ -42,15 +43,17 @@ from inos.primitives.units import BlockId, StateRoot, Target, TimeMs, TxId
 __all__ = ["BlockOutcome", "HistoryEntry", "Ledger", "LedgerView", "Tip"]
 
 MAX_UNPROVEN: Final = 131_072
-"""Headers without bodies, on all branches, about 1 KB each. Sync learns half as many ahead; more are a flood."""
+"""The largest number of headers without bodies on all branches, about 1 KB each. Sync requests at most half as many
+ahead, so more are a flood.
+"""
 
 
 class Ledger:
-    """See the module. Made by `open`.
+    """The ledger described above, which `open` makes.
 
     Args:
-        seal_check: raises RuleViolation where a witness does not prove a header's seal; a simulation, whose
-            blocks nobody mined, has one of its own.
+        seal_check: raises RuleViolation if a witness does not prove a header's seal; a simulation whose blocks are not
+            mined passes its own.
     """
 
     def __init__(
@@ -65,7 +68,7 @@ class Ledger:
     ) -> None:
         self.view = LedgerView(params, database, index, results, bls)
         self.importer: Importer | None = None
-        """While the state comes from others; until it is whole, no block is connected."""
+        """The import of a state from peers, or None. No block is connected before the state is complete."""
         self._params = params
         self._db = database
         self._index = index
@@ -86,14 +89,14 @@ class Ledger:
         is_durable: bool = True,
         awaits_state: int | None = None,
     ) -> "Ledger":
-        """Open the database in folder `path`, or begin one; then go to the best chain there is in it.
+        """Open the database in the folder `path`, or create it; then connect the best chain that is stored.
 
         Args:
             results: checks delivered products in stage 3.
             bls: checks the signatures of voters.
             is_durable: see inos.chain.database.Database.
-            awaits_state: a ledger at genesis connects no blocks, and waits for the state of a block at about this
-                height from others: see `begin_import`. One that is further takes no notice.
+            awaits_state: a ledger at genesis connects no blocks and waits for the state of a block at about this
+                height: see `get_importer`. A ledger above genesis ignores this.
 
         Raises:
             ChainError: "database-in-use", "other-genesis", "schema-version", "database-damaged", "database-io".
@@ -135,15 +138,15 @@ class Ledger:
         *,
         is_verified: Callable[[TxId], bool] | None = None,
     ) -> BlockOutcome:
-        """Check a block, store it, and connect the best chain there is with it.
+        """Check a block, store it, and connect the best chain.
 
         Args:
             is_verified: see inos.consensus.validity.check_block_sanity.
 
         Raises:
-            RuleViolation: it is invalid, which is remembered where it is the block's own fault.
+            RuleViolation: it is invalid, which is remembered if the block itself is at fault.
             ParentMissing, ClockAhead, NotYet "conflicts-with-final": nothing is stored.
-            VerdictMissing: stored and held until `retry_held`; the chain did not move.
+            VerdictMissing: the block is stored and held until `retry_held`; the chain did not move.
         """
         self._refuse_blocks()
         self._tick(now_ms)
@@ -166,7 +169,7 @@ class Ledger:
     ) -> tuple[BlockOutcome, tuple[InosError | None, ...]]:
         """Add blocks in order, and write all that are connected to disk together.
 
-        Everything is checked but what made them `CheckedBlock`s.
+        The checks that made them `CheckedBlock`s are not repeated.
 
         Returns:
             How the chain moved, and for each block what `add_block` would have raised, or None.
@@ -189,7 +192,8 @@ class Ledger:
         return outcome, tuple(_tell_fate(each, outcome) for each in found)
 
     def pledge(self, block: BlockId) -> BlockOutcome:
-        """Votes heard show that a block is final: go to its chain, or fetch what is missing of it first.
+        """Move to the chain of a block that received votes show to be final, or note that its missing bodies are wanted
+        first.
 
         Raises:
             VerdictMissing: as `retry_held`.
@@ -212,7 +216,7 @@ class Ledger:
         """Try the blocks that waited for matrices or for the checks of their results.
 
         Raises:
-            VerdictMissing: some still do, and the chain did not move.
+            VerdictMissing: some of them still wait, and the chain did not move.
         """
         if self.importer is not None:
             return BlockOutcome((), (), False)
@@ -223,13 +227,13 @@ class Ledger:
             self._flush()
 
     def compute_next(self) -> tuple[HeaderContext, Target]:
-        """What the next block on the tip must continue, and its target."""
+        """Return the context that the next block on the tip must continue, and its target."""
         self._refuse_blocks()
         context = self._index.make_context(self._index.tip)
         return context, compute_target(self._params, context)
 
     def compute_state_root(self, changes: dict[StateKey, bytes | None]) -> StateRoot:
-        """The root after `changes` on the tip's state, with nothing written."""
+        """Return the state root after `changes` to the tip's state, without writing anything."""
         return compute_new_root(self._db.get, changes)
 
     def check(self) -> None:
@@ -242,17 +246,17 @@ class Ledger:
         check_state_root(header, compute_state_root(dict(self.view.reader.iterate_records())))
 
     def compact(self, tell: Callable[[str, int, int], None]) -> None:
-        """Give back the room of what was deleted; takes a while.
+        """Free the disk space of deleted records, which takes a while.
 
         Args:
-            tell: what is rewritten, parts done, of how many.
+            tell: receives what is rewritten, how many parts are done, and of how many.
         """
         self._db.compact(lambda done, of: tell("database", done, of))
 
-    # A state from others
+    # Importing a state
 
     def get_importer(self) -> Importer:
-        """What takes in the state.
+        """Return the importer of the state.
 
         Raises:
             NotYet: "no-import": the ledger does not wait for a state.
@@ -262,17 +266,17 @@ class Ledger:
         return self.importer
 
     def finish_import(self) -> BlockOutcome:
-        """Stand on the block whose state is here, and from there on connect blocks.
+        """Make the block whose state was imported the tip, and connect blocks from there on.
 
         Raises:
-            NotYet: "no-import". ChainError: "database-damaged": the state is not whole.
+            NotYet: "no-import". ChainError: "database-damaged": the state is not complete.
         """
         base = self.get_importer().finish()
         self._end_import()
         return BlockOutcome((base.id,), (), True)
 
     def abandon_import(self) -> None:
-        """Be at genesis again, and connect blocks from there on.
+        """Return to genesis, and connect blocks from there on.
 
         Raises:
             NotYet: "no-import".
@@ -281,7 +285,7 @@ class Ledger:
         self._end_import()
 
     def await_state(self, importer: Importer) -> None:
-        """Connect no blocks from now on: a state is to come from others."""
+        """Connect no blocks from now on, because a state is to be imported."""
         self.importer = importer
         self.view.show(GenesisReader(self._db, self._index.tip.to_tip(), importer.genesis.records))
 
@@ -292,16 +296,16 @@ class Ledger:
 
     def _refuse_blocks(self) -> None:
         if self.importer is not None:
-            raise NotYet("awaiting-state", "the state is on its way in; blocks are connected once it is whole")
+            raise NotYet("awaiting-state", "a state is being imported; blocks are connected once it is complete")
 
     # Headers and bodies
 
     def _tick(self, now_ms: TimeMs) -> None:
-        if self.importer is None:  # else no bodies are asked for, and none can be late
+        if self.importer is None:  # during an import no bodies are requested, so none can be late
             self._admission.tick(now_ms)
 
     def _check_body(self, block: Block, is_verified: Callable[[TxId], bool] | None) -> None:
-        """After the seal: only a block that cost work may be remembered as invalid."""
+        """Check a body after its seal, because only a block that cost work may be remembered as invalid."""
         try:
             check_block_sanity(self._params, block, self.view.bls, is_verified=is_verified)
         except RuleViolation as error:
@@ -333,25 +337,27 @@ class Ledger:
     # The connected chain
 
     def _resume(self) -> None:
-        """A process killed between storing and connecting may have left a better chain than the tip's."""
+        """Connect the best chain: a process killed between storing and connecting may have left a better one than the
+        tip's.
+        """
         try:
             self._activate()
         except VerdictMissing:
-            # Not held: the next block tries again, and its caller learns what is missing.
+            # Nothing stays held, so that the next block tries again and its caller learns what is missing.
             self._index.release_held()
         finally:
             self._flush()
 
     def _flush(self) -> None:
-        """Bring what changed to disk, and only then show it to readers."""
+        """Write the changes to disk, and only then show them to readers."""
         self._chain.flush()
         if self._index.tip.id != self.view.tip.id:
             self.view.show(ChainReader(self._db, self._index.tip.to_tip(), self._chain.staging.get_floors()))
 
     def _activate(self) -> BlockOutcome:
-        """Go to the best chain; a branch that turns out invalid, or cannot be checked yet, is left again.
+        """Move to the best chain, and leave a branch again if it turns out to be invalid or cannot be checked yet.
 
-        `_flush` must follow: readers see the outcome only, not the way there.
+        The caller calls `_flush` afterwards, so that readers see only the outcome.
         """
         before = self._index.tip
         try:
@@ -373,7 +379,7 @@ class Ledger:
 
 
 def _tell_fate(found: Entry | InosError, outcome: BlockOutcome) -> InosError | None:
-    """What became of a block of a batch."""
+    """Return the error that `add_block` would have raised for a block of a batch, or None."""
     if isinstance(found, InosError):
         return found
     if found.invalid is not None:

@@ -1,9 +1,10 @@
-"""Transactions that wait for a block. Policy, never rules: another node may keep others.
+"""The pool of transactions that wait for a block. It is policy and no rule: another node may keep other transactions.
 
-Each account has a queue by nonce. Blocks are filled by fee per byte of room (see `room`), an account's nonces in
-order. A full pool drops first what cannot be executed now, whatever it pays, then the cheapest, from the end of its
-account's queue, so that no gap arises. What stands behind a gap takes at most a sixteenth of the pool. What waited
-for too many blocks goes too, since nothing else would ever remove what can no longer be valid.
+Each account has a queue by nonce. Blocks are filled by fee per byte of room (see `room`), an account's nonces in order.
+A full pool first drops transactions that cannot be executed now, whatever they pay, then the cheapest ones, each from
+the end of its account's queue, so that no gap arises. Transactions behind a gap take at most a sixteenth of the pool.
+Transactions that waited for too many blocks are dropped too, since nothing else would remove those that can never be
+valid again.
 """
 
 from collections.abc import Iterable, Iterator
@@ -25,9 +26,9 @@ from inos.primitives.units import Address, Height, Nano, TxId
 __all__ = ["REPLACEMENT_PERCENT", "Mempool", "MempoolLimits", "PoolRejected", "Refusal", "get_cost"]
 
 REPLACEMENT_PERCENT: Final = 110
-"""A replacement pays at least this share of the replaced transaction's fee."""
+"""A replacement pays at least this percentage of the replaced transaction's fee."""
 GAP_PART: Final = 16
-"""What stands behind gaps takes at most one part in so many of a pool."""
+"""Transactions behind gaps take at most one part in this many of a pool."""
 HOPELESS: Final = frozenset(
     {
         Code.BAD_RESULT_SHAPE,
@@ -53,9 +54,9 @@ HOPELESS: Final = frozenset(
         Code.WRONG_OPENING,
     }
 )
-"""Refusals that waiting rarely mends; such a transaction leaves the pool and its account's queue goes on."""
+"""Refusals that waiting rarely changes; such a transaction leaves the pool, and its account's queue goes on."""
 HOPE_BLOCKS: Final = 3
-"""Waiting mends them in time where the job they name waits in the pool itself."""
+"""A hopeless transaction is kept for this many blocks, since the job that it names may still wait in the pool."""
 
 
 class Refusal(Struct, frozen=True):
@@ -66,20 +67,20 @@ class Refusal(Struct, frozen=True):
 
 
 class MempoolLimits(Struct, frozen=True, kw_only=True):
-    """How much a pool keeps, and for how little."""
+    """The limits of a pool, and the least that it asks for."""
 
     max_bytes: int = 32 << 20
     max_per_account: int = 256
     max_nonce_gap: int = 64
-    """Nonces an account may leave out before its next transaction on chain."""
+    """The number of nonces that an account may leave out before a transaction."""
     max_age_blocks: int = 2880
-    """A day of blocks at 30 s."""
+    """One day of blocks at 30 s."""
     min_fee_per_byte: int = 1
-    """Nano."""
+    """In nano."""
     typical_bytes: int = 500
-    """Size an estimate is made for: the largest payload, a posted job, takes about 450 bytes."""
+    """The size that a fee estimate assumes: the largest payload, a posted job, takes about 450 bytes."""
     typical_cost_us: int = 2700
-    """Cost an estimate is made for, in microseconds of the reference core: a posted job's."""
+    """The cost that a fee estimate assumes, in microseconds of the reference core: that of a posted job."""
 
 
 class PoolRejected(InosError):
@@ -91,8 +92,8 @@ class PoolRejected(InosError):
 class Mempool:
     """The pool of one node. Transactions must have passed `check_transaction_sanity`.
 
-    Changes belong to one thread; `has`, `get`, `list_ids`, `list_queue`, `next_nonce` and the figures may be read
-    from others.
+    Changes belong to one thread. Other threads may call `has`, `get`, `list_ids`, `list_queue` and `next_nonce`, and
+    read the properties.
     """
 
     def __init__(self, params: Params, limits: MempoolLimits | None = None) -> None:
@@ -116,16 +117,16 @@ class Mempool:
         return None if waiting is None else waiting.tx
 
     def get_age(self, tx: TxId) -> int:
-        """Blocks that came since the transaction did; 0 for one that is not here."""
+        """Return the number of blocks since the transaction came, or 0 if it is not in the pool."""
         waiting = self._all.get(tx)
         return 0 if waiting is None else max(0, self._height - waiting.height)
 
     def list_ids(self) -> list[TxId]:
-        """All ids, the best paid first."""
+        """Return all ids, the best paid first."""
         return [waiting.id for waiting in self._all.list_best_first()]
 
     def next_nonce(self, address: Address, state: StateView) -> int:
-        """The nonce after the account's transactions on chain and those here that follow without a gap."""
+        """Return the nonce after the account's transactions on chain and those here that follow without a gap."""
         nonce, queue = state.get_account(address).nonce, self._all.get_queue(address)
         while nonce in queue:
             nonce += 1
@@ -138,10 +139,11 @@ class Mempool:
         return found if len(found) == end - first else None
 
     def estimate_fee(self, size: int | None = None) -> Nano:
-        """Nano for a transaction of `size` bytes to be in one of the next blocks.
+        """Return the fee in nano with which a transaction of `size` bytes gets into one of the next blocks.
 
-        Where less than a block waits it is the least fee; else a tenth above what the best one left out of it pays for
-        its room, for the room of a posted job.
+        If less than a block waits, this is the least fee. Otherwise it is a tenth above the rate of the best
+        transaction that the next block leaves out, times the room of the transaction or of a posted job, whichever is
+        larger.
         """
         wanted = self.limits.typical_bytes if size is None else size
         least, filled = self.limits.min_fee_per_byte * wanted, 0
@@ -154,13 +156,14 @@ class Mempool:
         return Nano(least)
 
     def add(self, tx: Transaction, state: StateView, height: Height) -> TxId:
-        """Take a transaction, replacing one of the same nonce that pays less.
+        """Add a transaction; it replaces one of the same nonce that pays less.
 
         Args:
-            state: at the tip. height: of the tip.
+            state: the state at the tip.
+            height: the height of the tip.
 
         Raises:
-            PoolRejected: with the reason; the pool is as before.
+            PoolRejected: the pool does not take it, and stays as before.
         """
         self._height = height
         waiting = self._all.make(tx, height, compute_room(self._params, state, tx))
@@ -180,10 +183,11 @@ class Mempool:
         return waiting.id
 
     def select(self, state: StateView) -> Iterator[Transaction]:
-        """Transactions in the order a block should take them: by fee per byte of room, each account's nonces in turn.
+        """Yield transactions in the order in which a block should take them: by fee per byte of room, and each
+        account's nonces in turn.
 
-        What a block refused before comes after all others, however much it pays: a fee that is never paid must not
-        keep those waiting who do pay. A replacement stands in line like any other.
+        Transactions that a block refused before come after all others, however much they pay: a fee that is never paid
+        must not keep paying transactions waiting. A replacement of such a transaction takes its usual place.
         """
         ready = []
         for address in self._all.list_senders():
@@ -206,7 +210,9 @@ class Mempool:
             self._trim_gaps()
 
     def on_refused(self, refusals: Iterable[Refusal], state: StateView) -> None:
-        """Drop what a block on `state` refused for ever; put the rest last, and drop what their accounts cannot pay."""
+        """Drop what a block on `state` refused for good, put the other refused transactions last, and drop what their
+        accounts cannot pay.
+        """
         refused = list(refusals)
         for refusal in refused:
             if self._is_hopeless(refusal):
@@ -231,7 +237,7 @@ class Mempool:
         self._trim_gaps()
 
     def on_connected(self, block: Block) -> None:
-        """Drop what the block includes, what its nonces made stale, and what has waited for too long."""
+        """Drop transactions that the block includes, that its nonces make stale, or that have waited for too long."""
         self._height = Height(block.header.height)
         if not len(self._all):
             return
@@ -246,10 +252,11 @@ class Mempool:
         self._trim_gaps()
 
     def on_disconnected(self, block: Block, state: StateView) -> None:
-        """Take back what was undone; another transaction that stands in its place stays. The limits hold.
+        """Add the transactions of an undone block again, within the limits. Another transaction with the same nonce
+        stays instead.
 
         Args:
-            state: at the tip, where this block is undone at least.
+            state: the state at the tip, where at least this block is undone.
         """
         self._height = Height(max(0, block.header.height - 1))
         for tx in block.transactions:
@@ -268,7 +275,9 @@ class Mempool:
         self._trim_gaps()
 
     def _drop_reports(self, keys: set[bytes]) -> None:
-        """One report of a voter is enough: the others of it would hold up their accounts for ever."""
+        """Drop all other reports against these voters: one is enough, and the others would block their accounts' queues
+        for ever.
+        """
         if keys:
             for waiting in self._all.list_best_first():
                 if isinstance(waiting.tx.payload, ReportVoter) and waiting.tx.payload.key in keys:
@@ -308,7 +317,7 @@ class Mempool:
             )
 
     def _check_balance(self, waiting: Waiting, state: StateView) -> None:
-        """The balance must cover everything queued up to this nonce; what jobs pay back is not counted on."""
+        """Check that the balance covers everything queued up to this nonce; what jobs pay back is not counted."""
         queue = self._all.get_queue(waiting.sender)
         queued = sum(each.cost for nonce, each in queue.items() if nonce < waiting.tx.nonce)
         balance = state.get_account(waiting.sender).balance
@@ -324,7 +333,7 @@ class Mempool:
         return self.limits.max_bytes // GAP_PART
 
     def _choose_victims(self, waiting: Waiting, replaced: Waiting | None, *, is_idle: bool) -> list[Waiting]:
-        """What has to go so that there is room, with what follows it in its account's queue.
+        """Return the transactions that must go to make room, each with those that follow it in its account's queue.
 
         Args:
             is_idle: the new one would stand behind a gap.
@@ -336,8 +345,8 @@ class Mempool:
             if not victims:
                 raise PoolRejected(
                     "gaps-full",
-                    "the pool holds as much as it takes of transactions whose nonces leave a gap",
-                    hint="send the ones before it first",
+                    "the pool's room for transactions whose nonces leave a gap is full",
+                    hint="send the account's transactions with lower nonces first",
                 )
             return victims
         excess = self._all.bytes + more - self.limits.max_bytes
@@ -349,7 +358,9 @@ class Mempool:
         return victims
 
     def _trim_gaps(self) -> None:
-        """Where something went out of the middle of a queue, what follows it stands behind a gap now."""
+        """Drop transactions beyond the limit for those behind gaps, since a removal can put the rest of its queue
+        behind a gap.
+        """
         for victim in self._all.choose_victims(self._all.gap_bytes - self._most_gap_bytes, only_gaps=True):
             self._all.remove(victim)
 

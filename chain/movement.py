@@ -1,7 +1,7 @@
-"""The connected chain as it moves: block by block onto the best branch, and off the one left.
+"""The movement of the connected chain: blocks of the current branch are undone, and those of the best branch connected.
 
-Each step is whole in one atomic batch, alone or with others, so that a process killed anywhere on the way stands
-on some block's state.
+Each step is complete in one atomic batch, alone or with others, so that a process that is killed at any moment leaves
+the state of exactly one block.
 """
 
 from collections.abc import Iterator
@@ -33,18 +33,18 @@ class BlockOutcome(Struct, frozen=True):
     """How the connected chain moved."""
 
     connected: tuple[BlockId, ...]
-    """In order, the new tip last."""
+    """The connected blocks in order, the new tip last."""
     disconnected: tuple[BlockId, ...]
-    """In the order they were undone."""
+    """The undone blocks in the order in which they were undone."""
     is_new: bool
     unchecked: tuple[Product, ...] = ()
-    """Results that a better branch waits for, which this node has not checked."""
+    """Results that a better branch waits for, and that this node has not checked."""
     missing: tuple[MatrixId, ...] = ()
-    """Matrices of theirs that are not here."""
+    """The missing matrices of these results."""
 
 
 class ConnectedChain:
-    """Moves `index.tip` and the database together. All it writes is staged; `flush` brings it to disk."""
+    """Moves `index.tip` and the database together. Everything that it writes is staged; `flush` writes it to disk."""
 
     def __init__(self, params: Params, database: Database, index: BlockIndex, results: ResultChecker, bls: Bls) -> None:
         self._params = params
@@ -64,7 +64,7 @@ class ConnectedChain:
             self.flush()
 
     def flush(self) -> None:
-        """Bring everything staged to disk; where the disk refuses, it is kept for another try."""
+        """Write everything staged to disk; if the disk refuses, it stays staged for another try."""
         self.staging.flush()
         self._arrived.clear()
 
@@ -74,14 +74,16 @@ class ConnectedChain:
         self._blocks.put_invalid(entry.id, error.code, error.message)
 
     def go_to_best(self) -> VerdictMissing | None:
-        """Move to the best chain there is; what better branches wait for, which are held from now on."""
+        """Move to the best chain; return what better branches wait for, which are held from now on, or None."""
         waits = self._go_to_pledged()
         while (best := self._index.find_best_side()) is not None:
             waits.append(self._go_to(best))
         return _merge(waits)
 
     def _go_to_pledged(self) -> list[VerdictMissing | None]:
-        """Move to the chain that votes showed to be final, where all its bodies are here now."""
+        """Move to the chain that votes show to be final if all its bodies are stored now; return what held blocks wait
+        for.
+        """
         final = self._index.final
         if not self._index.redeem():
             return []
@@ -96,7 +98,9 @@ class ConnectedChain:
         return waits
 
     def _go_to(self, best: Entry) -> VerdictMissing | None:
-        """Connect the branch up to `best`, as far as it is valid; what the next block on it needs, if it is held."""
+        """Connect the branch up to `best` as far as it is valid; return what its next block waits for if that block is
+        held.
+        """
         fork = find_fork(best, self._index.tip)
         while self._index.tip is not fork:
             self.disconnect()
@@ -126,7 +130,7 @@ class ConnectedChain:
             self._advance_final(executed.changes[FINALITY_KEY])
 
     def _advance_final(self, record: bytes | None) -> None:
-        """What is final stays so, also on a branch whose state does not say it yet."""
+        """Set the last final block from the state's record. It stays final on branches whose state lacks it."""
         finality = None if record is None else decode(Finality, record, limit=MAX_RECORD_BYTES)
         final = None if finality is None else self._index.get(BlockId(finality.finalized.id))
         if final is not None and final.height > self._index.final.height:
@@ -134,16 +138,16 @@ class ConnectedChain:
             self.staging.write({schema.META_FINAL: final.id})
 
     def disconnect(self) -> None:
-        """Take the tip off.
+        """Disconnect the tip.
 
         Raises:
-            ChainError: "database-damaged": the undo record does not lead back.
+            ChainError: "database-damaged" if the undo record does not lead back to the parent's state.
         """
         if self.staging.is_full:
             self.flush()
         entry = self._index.tip
         if entry.parent is None:
-            raise self.staging.explain("there is no way from the tip to another branch")
+            raise self.staging.explain("genesis cannot be undone")
         block, undo = self._blocks.get_stored_block(entry.id), self._blocks.get_undo(entry.id)
         root, batch = make_disconnect_batch(self.staging.get, entry, block, undo)
         if root != entry.parent.header.state_root:
@@ -157,7 +161,7 @@ class ConnectedChain:
 
 
 def _merge(waits: list[VerdictMissing | None]) -> VerdictMissing | None:
-    """What several held blocks wait for, each thing once."""
+    """Return what several held blocks wait for, each product and matrix once, or None if no block is held."""
     found = [each for each in waits if each is not None]
     products = dict.fromkeys(product for each in found for product in each.products)
     ids = dict.fromkeys(matrix for each in found for matrix in each.ids)
@@ -165,5 +169,5 @@ def _merge(waits: list[VerdictMissing | None]) -> VerdictMissing | None:
 
 
 def iterate_above(entry: Entry, fork: Entry) -> Iterator[Entry]:
-    """From `entry` down to the block after its ancestor `fork`."""
+    """Yield the entries from `entry` down to the block after its ancestor `fork`."""
     return takewhile(lambda each: each is not fork, iterate_back(entry))

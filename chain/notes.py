@@ -1,7 +1,7 @@
-"""What is kept of each checkpoint for those who follow finality without executing blocks: see
-`inos.consensus.finality.trust`. Nothing is kept where nobody was ever chosen to vote.
+"""Notes about each checkpoint, for peers that follow finality without executing blocks: see
+`inos.consensus.finality.trust`. A checkpoint has no note if no committee was ever chosen.
 
-Notes stand under the checkpoint's id, so a reorganisation need not take them back; aggregates are those of the
+Notes are stored under the checkpoint's id, so a reorganisation need not remove them. Aggregates are those of the
 connected chain.
 """
 
@@ -35,24 +35,24 @@ class ProvenCommittee(Struct, frozen=True, array_like=True, forbid_unknown_field
 
 
 class Note(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Of one checkpoint: what its state says, with proofs."""
+    """What the state of one checkpoint says about finality, with proofs."""
 
     finality: Finality
     proof: StateProof
     committees: tuple[ProvenCommittee, ...]
-    """Those that may vote next: the last one chosen, and those of what is final there or may be a block later."""
+    """The committees that may vote next: the last one chosen, and those of the final and the justified checkpoint."""
 
 
 def make_step_batch(step: Step) -> dict[bytes, bytes | None]:
-    """What is to be kept of a step that a peer has proven."""
+    """Return the batch that stores a step that a peer has proven."""
     return {schema.step_key(BlockId(step.aggregate.link.target.id)): encode(step)}
 
 
 def make_note_batch(params: Params, staging: Staging, block_id: BlockId, block: Block) -> dict[bytes, bytes | None]:
-    """What is to be kept of a block that was just connected.
+    """Return the batch that stores the aggregate and the note of a block that was just connected.
 
     Args:
-        staging: as it stands after the block.
+        staging: the staged state after the block.
     """
     batch: dict[bytes, bytes | None] = {}
     if block.aggregate is not None:
@@ -83,7 +83,7 @@ def _prove(staging: Staging, records: StagedState, key: StateKey) -> StateProof:
 
 
 def find_step(read: Read, get_header: Callable[[BlockId], Header | None], target: BlockId) -> Step | None:
-    """The step that justified a checkpoint; None where it is not justified, or that was not noted here."""
+    """Return the step that justified a checkpoint, or None if it is not justified or the step is not recorded here."""
     told = read(schema.step_key(target))
     if told is not None:
         return decode(Step, told, limit=MAX_STORED_BYTES)
@@ -114,7 +114,7 @@ def find_step(read: Read, get_header: Callable[[BlockId], Header | None], target
 
 
 def _find_final_after(read: Read, justified: BlockId) -> int | None:
-    """Epoch that is final once a checkpoint is justified; None where that is not known here."""
+    """Return the epoch that is final once a checkpoint is justified, or None if it is not known here."""
     told, note, aggregate = (
         read(schema.step_key(justified)),
         _read_note(read, justified),

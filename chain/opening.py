@@ -49,7 +49,7 @@ def open_database(path: Path, genesis: GenesisState, *, is_durable: bool) -> Dat
         genesis_id = compute_block_id(genesis.header)
         if database.get(schema.META_SCHEMA) is None:
             if next(database.iterate_keys(b""), None) is not None:
-                raise database.explain("it has records and does not say whose")
+                raise database.explain("it has records but does not name its network")
             begin_database(database, genesis)
         _check_schema(database, path)
         _check_genesis(database, path, genesis_id)
@@ -100,7 +100,7 @@ def _check_schema(database: Database, path: Path) -> None:
     if version != SCHEMA_VERSION:
         raise ChainError(
             "schema-version",
-            f"the database {path} has layout {version!r}, this program reads {SCHEMA_VERSION!r}",
+            f"the database {path} has layout {version!r}, but this program reads {SCHEMA_VERSION!r}",
             hint="use the program version that made it, or begin with an empty folder",
         )
 
@@ -111,7 +111,7 @@ def _check_genesis(database: Database, path: Path, genesis_id: BlockId) -> None:
         raise ChainError(
             "other-genesis",
             f"the database {path} belongs to the network with genesis {(stored or b'').hex()}, not {genesis_id.hex()}",
-            hint="give the network it was made with, or another --data-dir",
+            hint="name the network that it was made with, or use another --data-dir",
         )
 
 

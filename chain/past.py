@@ -1,4 +1,4 @@
-"""The state after a connected block some way below the tip: the tip's, with the blocks above undone in memory."""
+"""The state after a connected block some way below the tip, made from the tip's state by undoing blocks in memory."""
 
 from collections.abc import Callable, Iterator
 from typing import Final, Protocol
@@ -17,9 +17,11 @@ from inos.primitives.codec import decode
 from inos.primitives.units import BlockId, StateRoot
 
 MAX_REWIND: Final = 512
-"""Blocks undone at most."""
+"""The largest number of blocks to undo."""
 MAX_UNDONE: Final = 200_000
-"""Records they changed, at most: they are held in memory, some 300 bytes each with their part of the tree."""
+"""The largest number of records that they changed. These are held in memory: some 300 bytes each, with their part of
+the tree.
+"""
 
 
 class Stored(Protocol):
@@ -31,13 +33,13 @@ class Stored(Protocol):
 
 
 class Iterate(Protocol):
-    """Keys with a prefix and their values, in order."""
+    """Yields the keys with a prefix and their values in order."""
 
     def __call__(self, prefix: bytes, *, start: bytes | None = None) -> Iterator[tuple[bytes, bytes]]: ...
 
 
 def iterate_state(iterate: Iterate, prefix: bytes, start: StateKey | None) -> Iterator[tuple[StateKey, bytes]]:
-    """Stored state records: see inos.consensus.records.StateReader."""
+    """Yield stored state records: see inos.consensus.records.StateReader."""
     first = None if start is None else schema.state_key(start)
     for key, value in iterate(schema.STATE + prefix, start=first):
         yield StateKey(key[1:]), value
@@ -48,7 +50,7 @@ class TooMuchUndone(Exception):
 
 
 class PastState:
-    """The state after `block`. Holds the database's snapshot it was made from, so it stays as it is.
+    """The state after `block`. It holds the database's snapshot that it was made from, so it never changes.
 
     Args:
         stored: the database at some tip.
@@ -56,7 +58,7 @@ class PastState:
 
     Raises:
         ChainError: "database-damaged": the undo records do not lead to the block's state.
-        TooMuchUndone.
+        TooMuchUndone: the blocks above changed more than MAX_UNDONE records.
     """
 
     def __init__(
@@ -75,7 +77,7 @@ class PastState:
             data = stored.get(schema.undo_key(each))
             if data is None:
                 raise explain(f"block {each.hex()} is connected but has no undo record")
-            # The older a block, the later it is undone: its values are the ones that stay.
+            # Older blocks are undone later, so their values replace those of newer blocks.
             self._records.update(
                 (StateKey(key), value) for key, value in decode(Undo, data, limit=MAX_STORED_BYTES).records
             )
@@ -91,21 +93,21 @@ class PastState:
         return StateRoot(self.header.state_root)
 
     def get(self, key: StateKey) -> bytes | None:
-        """A state record; makes this a inos.consensus.records.StateReader."""
+        """Return a state record, as inos.consensus.records.StateReader requires."""
         return self._records[key] if key in self._records else self._stored.get(schema.state_key(key))
 
     def iterate(self, prefix: bytes, start: StateKey | None = None) -> Iterator[tuple[StateKey, bytes]]:
-        """See inos.consensus.records.StateReader."""
+        """Yield state records, as inos.consensus.records.StateReader requires."""
         return overlay(
             select_range(self._records.items(), prefix, start), iterate_state(self._stored.iterate, prefix, start)
         )
 
     def prove(self, key: StateKey) -> tuple[bytes | None, StateProof]:
-        """A record, or None, with its proof."""
+        """Return a record, or None, with its proof."""
         return self.get(key), make_tree_proof(self._read_node, self.get, key)
 
     def read_range(self, place: Place) -> StateRange | None:
-        """What is under a node of the tree, with its proof; None where there is no such node."""
+        """Return what is below a node of the tree, with its proof, or None if there is no such node."""
         return read_range(self._read_node, self.get, place)
 
     def _read_node(self, key: NodeKey) -> bytes | None:

@@ -38,7 +38,7 @@ class Patience:
             self._wanted[entry] = self._now
 
     def on_body(self, entry: Entry) -> list[Entry]:
-        """The first missing body of a branch arrived: wait for the next ones, and let the branch count again.
+        """Wait for the next bodies of a branch whose first missing body arrived, and let the branch count again.
 
         Returns:
             The blocks that are no longer stalled.
@@ -102,9 +102,9 @@ class Patience:
         """Check the bodies waited for against `open_`, all entries that are valid and above the last final block.
 
         Raises:
-            AssertionError: with what does not fit.
+            AssertionError: names what does not fit.
         """
-        assert not self._wanted.keys() & self._stalled.keys(), "a body that is waited for twice"
+        assert not self._wanted.keys() & self._stalled.keys(), "a body is waited for twice"
         first_missing = {
             entry for entry in open_ if not entry.has_body and entry.parent is not None and entry.parent.is_linked
         }

@@ -1,4 +1,4 @@
-"""One tip's view of the database: state, indices and proofs, unmoved by blocks that come later."""
+"""A view of the database at one tip: state, indices and proofs. Blocks that come later do not change it."""
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
@@ -25,7 +25,7 @@ from inos.primitives.units import Address, BlockId, Height, JobId, TxId
 
 
 class HistoryEntry(Struct, frozen=True):
-    """What one place of a block was for an account: see inos.consensus.movements."""
+    """What happened to an account at one place of a block: see inos.consensus.movements."""
 
     height: Height
     place: int
@@ -35,10 +35,10 @@ class HistoryEntry(Struct, frozen=True):
 
 
 class ChainReader:
-    """A tip with a snapshot of the database taken at it."""
+    """A tip, with a snapshot of the database at that tip."""
 
     is_whole = True
-    """Whether the database has the tip's state."""
+    """True if the database has the complete state of the tip."""
 
     def __init__(self, database: Database, tip: Tip, floors: Mapping[StateKey, StateKey] | None = None) -> None:
         self._snapshot = database.snapshot()
@@ -48,20 +48,20 @@ class ChainReader:
         self.state = StateView(self)
 
     def get(self, key: StateKey) -> bytes | None:
-        """A state record; makes this a inos.consensus.records.StateReader."""
+        """Return a state record, as inos.consensus.records.StateReader requires."""
         return self._snapshot.get(schema.state_key(key))
 
     def iterate(self, prefix: bytes, start: StateKey | None = None) -> Iterator[tuple[StateKey, bytes]]:
-        """See inos.consensus.records.StateReader."""
+        """Yield state records, as inos.consensus.records.StateReader requires."""
         return iterate_state(self._snapshot.iterate, prefix, start or self._floors.get(StateKey(prefix)))
 
     def get_block_id(self, height: int) -> BlockId | None:
-        """The connected block at a height."""
+        """Return the id of the connected block at a height, or None."""
         found = self._snapshot.get(schema.active_key(Height(height))) if 0 <= height <= self.tip.header.height else None
         return None if found is None else BlockId(found)
 
     def list_block_ids(self, first: int, limit: int) -> list[BlockId]:
-        """At most `limit` connected blocks from height `first` on."""
+        """Return the ids of at most `limit` connected blocks from height `first` on."""
         below = schema.active_key(Height(first + limit))
         found = self._snapshot.iterate(schema.ACTIVE, above=schema.active_key(Height(first - 1)), below=below)
         return [BlockId(value) for _, value in found]
@@ -78,10 +78,11 @@ class ChainReader:
     def get_history(
         self, address: Address, *, before: tuple[Height, int] | None = None, limit: int = 100
     ) -> list[HistoryEntry]:
-        """Return what concerned an account and what moved on it, newest first, before (height, place in the block).
+        """Return what concerned an account and what moved on it, newest first, starting below (height, place in the
+        block).
 
-        The movements since genesis sum up to what the account has. A ledger that began with a state from peers has
-        none from below that state.
+        The movements since genesis sum up to what the account has. A ledger that began with a state from peers has no
+        entries from before that state.
         """
         prefix = schema.HISTORY + address
         below = None if before is None else schema.history_key(address, *before)
@@ -123,7 +124,8 @@ class ChainReader:
         return self.get(key), make_tree_proof(lambda node: self._snapshot.get(schema.node_key(node)), self.get, key)
 
     def rewind(self, height: int, get_header: Callable[[BlockId], Header | None]) -> PastState | None:
-        """The state after the connected block at `height`; None where it is above the tip or too far below it.
+        """Return the state after the connected block at `height`, or None if the height is above the tip or too far
+        below it.
 
         Raises:
             ChainError: "database-damaged".
@@ -135,7 +137,7 @@ class ChainReader:
             return None
         above = self.list_block_ids(height + 1, depth)[::-1]
         if any(self._snapshot.get(schema.undo_key(each)) is None for each in above):
-            return None  # below a state that came from others
+            return None  # these blocks lie below an imported state
         try:
             return PastState(self._snapshot, block, header, above, self._explain)
         except TooMuchUndone:
@@ -147,7 +149,7 @@ class ChainReader:
 
 
 class GenesisReader(ChainReader):
-    """Genesis alone, whatever the database has where states are: another one is on its way in there."""
+    """A reader that shows genesis while another state is being imported into the database."""
 
     is_whole = False
 

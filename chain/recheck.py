@@ -1,4 +1,4 @@
-"""Check blocks again that are remembered as invalid, after a bug was fixed or to be sure."""
+"""A new check of blocks that are remembered as invalid, for use after a bug was fixed."""
 
 from pathlib import Path
 

@@ -1,4 +1,6 @@
-"""How much of a block a transaction takes, by the scarcest of what blocks bound: bytes, costs, matrices."""
+"""The share of a block that a transaction takes, by the scarcest of the things that a block limits: bytes, cost,
+matrices.
+"""
 
 from inos.consensus.costs import compute_transaction_cost
 from inos.consensus.params import Params
@@ -9,9 +11,10 @@ from inos.primitives.units import JobId
 
 
 def compute_room(params: Params, state: StateView, tx: Transaction) -> int:
-    """Bytes of a block that a transaction's cost and matrices are worth, rounded up; its own bytes are not looked at.
+    """Return how many bytes of a block the cost and the matrices of a transaction are worth, rounded up. Its own bytes
+    are not counted.
 
-    A transaction that takes a hundredth of what a block may cost is worth a hundredth of its bytes.
+    A transaction that takes a hundredth of a block's cost limit is worth a hundredth of its bytes.
     """
     cost = compute_transaction_cost(params, state, tx)
     return max(
@@ -21,7 +24,7 @@ def compute_room(params: Params, state: StateView, tx: Transaction) -> int:
 
 
 def compute_cost_room(params: Params, cost_us: int) -> int:
-    """Bytes of a block that some microseconds of the reference core are worth."""
+    """Return how many bytes of a block some microseconds of the reference core are worth."""
     return _scale(cost_us, params.max_block_cost_us, params.max_block_bytes)
 
 
@@ -30,7 +33,7 @@ def _scale(part: int, whole: int, block_bytes: int) -> int:
 
 
 def _count_matrix_bytes(state: StateView, tx: Transaction) -> int:
-    """Bytes of the matrices that a checked result names; 0 where its job is not known yet."""
+    """Return the bytes of the matrices that a checked result names, or 0 if its job is not known yet."""
     job = state.get_job(JobId(tx.payload.job)) if isinstance(tx.payload, SubmitResult) else None
     if job is None or job.mode is not JobMode.CHECKED:
         return 0

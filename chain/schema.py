@@ -15,14 +15,14 @@
 | t | tx id | height u64, index u32 |
 | y | address, height u64, place in the block u32 | the transaction there, and what moved on the account |
 | g | checkpoint's block id | the aggregate that justified it, from a block that was connected |
-| p | checkpoint's block id | the step that justified it, from a peer, where blocks were not executed here |
+| p | checkpoint's block id | the step that justified it, from a peer, if blocks were not executed here |
 | k | checkpoint's block id | its committees and record of finality, with proofs |
-| i | depth u16, bits above (32 bytes) | hash of a tree node under which everything came, during an import |
+| i | depth u16, bits above (32 bytes) | during an import: hash of a tree node below which all records have arrived |
 | e | job id, height u64, number u32 | what happened to the job |
 | r | address | its record as worker and as poster |
 | j | dimension and value, posted at u64, job id | nothing: jobs by state, poster, worker, or all |
 
-Integers in keys are big-endian, so that LevelDB's order is theirs.
+Integers in keys are big-endian, so that LevelDB sorts them by value.
 """
 
 from typing import Final
@@ -43,17 +43,19 @@ META_SCHEMA: Final = b"mschema"
 META_GENESIS: Final = b"mgenesis"
 META_TIP: Final = b"mtip"
 META_IMPORT: Final = b"mimport"
-"""Id of the block whose state is on its way in; while it is there, the state is nobody's."""
+"""Id of the block whose state is being imported. While it is there, the stored state is incomplete."""
 META_BASE: Final = b"mbase"
-"""Id of the block whose state came from others: there are no bodies up to it."""
+"""Id of the block whose state came from peers: no bodies are stored up to it."""
 META_FINAL: Final = b"mfinal"
-"""Missing while nothing but genesis is final."""
+"""Id of the last final block; missing if only genesis is final."""
 
 HEADER: Final = b"h"
 BLOCK: Final = b"b"
 STATE: Final = b"s"
 STATE_KIND_BYTES: Final = 2
-"""Of a key: the prefix of state records and the byte of kind that every state key begins with."""
+"""The length of the beginning of a key: the prefix of state records and the byte of kind that every state key begins
+with.
+"""
 NODE: Final = b"n"
 RANGE: Final = b"i"
 JOB_INDEX: Final = b"j"
@@ -63,11 +65,11 @@ INVALID: Final = b"x"
 JOB_EVENT: Final = b"e"
 
 MAX_STORED_BYTES: Final = 1 << 30
-"""Bound for what this node wrote itself and reads back."""
+"""The size limit for what this node wrote itself and reads back."""
 
 
 class StoredHeader(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A header in the order it arrived, which decides between equal weights after a restart."""
+    """A header and its number in the order of arrival, which decides between equal weights after a restart."""
 
     header: Header
     arrival: U64
@@ -79,16 +81,16 @@ class StoredInvalid(Struct, frozen=True, array_like=True, forbid_unknown_fields=
 
 
 class Undo(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """State records as they were before a block; None where there was none."""
+    """State records as they were before a block; None if there was no record."""
 
     records: tuple[tuple[bytes, bytes | None], ...]
     histories: tuple[tuple[AddressBytes, U32], ...]
-    """Accounts whose histories the block is in, with the places."""
+    """The accounts whose histories mention the block, with the places."""
     job_events: tuple[JobEvent, ...]
 
 
 class HistoryRecord(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """What one place of a block was for one account."""
+    """What happened to one account at one place of a block."""
 
     tx_id: Hash32 | None
     """None for what the block did before or after its transactions."""
@@ -96,7 +98,7 @@ class HistoryRecord(Struct, frozen=True, array_like=True, forbid_unknown_fields=
 
 
 class Position(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Where on the connected chain a transaction stands."""
+    """The place of a transaction on the connected chain."""
 
     height: U64
     index: U64
@@ -159,12 +161,12 @@ def transaction_key(tx: TxId) -> bytes:
 
 
 def history_key(address: Address, height: Height, place: int) -> bytes:
-    """`place`: see inos.consensus.movements."""
+    """Return the key of one entry of an account's history. `place` is explained in inos.consensus.movements."""
     return HISTORY + address + height.to_bytes(8, "big") + place.to_bytes(4, "big")
 
 
 def job_event_key(job: JobId, height: Height, number: int) -> bytes:
-    """`number` counts all events of the block, of which there are fewer than its bytes."""
+    """Return the key of an event. `number` counts all events of the block, of which there are fewer than its bytes."""
     return JOB_EVENT + job + height.to_bytes(8, "big") + number.to_bytes(4, "big")
 
 

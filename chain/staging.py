@@ -1,7 +1,7 @@
-"""Changes on their way to the database: read at once as if written, written together in one batch.
+"""Changes on their way to the database: readers of the staging see them at once, and one batch writes them together.
 
-A flush only ever falls between two steps of the connected chain, each of which leads from one block's state to
-another's; so however many blocks one batch holds, a process killed at any instant stands on exactly one of them.
+A flush only happens between two steps of the connected chain, each of which leads from one block's state to another's.
+So however many blocks one batch holds, a process that is killed at any moment leaves the state of exactly one block.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,28 +14,31 @@ from inos.consensus.records import StateKey
 from inos.consensus.state import overlay, select_range
 
 FULL_BYTES: Final = 8 << 20
-"""So much is written before more is taken on: a bound for memory, and for what a kill costs."""
+"""Staged changes of this size are written before more are added, which limits memory and the work that a kill loses."""
 
 
 RECENT_KEYS: Final = 65_536
-"""Some 20 MB; beyond them all are forgotten, since what the next block needs is soon read again."""
+"""The largest number of remembered keys, some 20 MB. Beyond it all are forgotten, as the next block soon reads again
+what it needs.
+"""
 CACHED: Final = frozenset({schema.STATE, schema.NODE})
-"""Only this class writes them, so what it remembers of them is true."""
+"""The prefixes whose records are remembered. Only this class writes them, so what it remembers is right."""
 
 
 class Staging:
-    """Belongs to the writer's thread; readers on other threads read the database itself."""
+    """The changes staged by the writer's thread. Readers on other threads read the database itself."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
         self._recent: dict[bytes, bytes | None] = {}
-        """State records and tree nodes as they are in the database, read or written lately."""
+        """State records and tree nodes as they are in the database, if they were read or written lately."""
         self._changes: dict[bytes, bytes | None] = {}
         self._kinds: dict[bytes, dict[bytes, bytes | None]] = {}
         """The state records among the changes by the kind of record, so that a run of keys is found quickly."""
         self._floors: dict[bytes, bytes] = {}
-        """By kind of state record, a key below which there is none: LevelDB steps over deleted keys one by one, and a
-        queue deletes at its front."""
+        """A key below which there is no record, by kind of state record: LevelDB steps over deleted keys one by one,
+        and a queue deletes at its front.
+        """
         self._bytes = 0
 
     @property
@@ -43,7 +46,7 @@ class Staging:
         return self._bytes >= FULL_BYTES
 
     def get(self, key: bytes) -> bytes | None:
-        """The value under `key`, staged or stored, or None."""
+        """Return the value under `key`, staged or stored, or None."""
         if key in self._changes:
             return self._changes[key]
         if key in self._recent:
@@ -54,7 +57,7 @@ class Staging:
         return value
 
     def iterate_state(self, prefix: bytes, start: StateKey | None) -> Iterator[tuple[StateKey, bytes]]:
-        """State records, staged or stored: see StateReader.iterate."""
+        """Yield state records, staged or stored: see StateReader.iterate."""
         whole, first = schema.STATE + prefix, None if start is None else schema.state_key(start)
         is_kind = first is None and len(whole) == schema.STATE_KIND_BYTES
         first = self._floors.get(whole) if is_kind else first
@@ -66,11 +69,11 @@ class Staging:
             yield StateKey(key[1:]), value
 
     def get_floors(self) -> dict[StateKey, StateKey]:
-        """By kind of state record, a key below which there is none; a copy."""
+        """Return a copy of the keys below which there is no record, by kind of state record."""
         return {StateKey(kind[1:]): StateKey(floor[1:]) for kind, floor in self._floors.items()}
 
     def write(self, changes: Mapping[bytes, bytes | None], *, is_synced: bool = True) -> None:
-        """Stage changes; None deletes. All are on disk after `flush`, none before."""
+        """Stage changes; None deletes a key. All of them are on disk after `flush`, and none before."""
         self._changes.update(changes)
         for key, value in changes.items():
             if key[:1] == schema.STATE:
@@ -81,7 +84,7 @@ class Staging:
         self._bytes += sum(len(key) + len(value or b"") for key, value in changes.items())
 
     def flush(self) -> None:
-        """Write everything in one batch; what the disk refuses stays staged, for another try.
+        """Write everything in one batch; if the disk refuses, it stays staged for another try.
 
         Raises:
             ChainError: as Database.write.
@@ -94,17 +97,17 @@ class Staging:
             self._changes, self._kinds, self._bytes = {}, {}, 0
 
     def forget(self) -> None:
-        """Remember nothing of what is in the database: somebody else has written there."""
+        """Forget all remembered records, because they were written in the database by other means."""
         self._recent.clear()
         self._floors.clear()
 
     def explain(self, error: object) -> ChainError:
-        """See Database.explain."""
+        """Return the ChainError for an error: see Database.explain."""
         return self._db.explain(error)
 
 
 class StagedState:
-    """The state as it is now, half-way through a reorganisation too; an inos.consensus.records.StateReader."""
+    """The state as it is now, also in the middle of a reorganisation; it is an inos.consensus.records.StateReader."""
 
     def __init__(self, staging: Staging) -> None:
         self._staging = staging

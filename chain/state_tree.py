@@ -18,10 +18,10 @@ _LEAF: Final = b"L"
 
 _DEPTHS: Final = tuple(depth.to_bytes(2, "big") for depth in range(PATH_BITS + 1))
 _MASKS: Final = tuple(((1 << depth) - 1) << (PATH_BITS - depth) for depth in range(PATH_BITS + 1))
-"""Return the uppermost `depth` bits."""
+"""Masks of the uppermost `depth` bits, by depth."""
 
 NodeKey = bytes
-"""Return depth u16 || the bits above, left-aligned in 32 bytes."""
+"""depth u16 || the bits above, left-aligned in 32 bytes."""
 
 
 class Leaf(NamedTuple):
@@ -50,7 +50,7 @@ def _compute_key_above(depth: int, path: int) -> NodeKey:
 
 
 class TreeUpdate:
-    """Return the tree after changes to records: a new root and the nodes to write (None: to delete).
+    """The tree after changes to records: its new root, and the nodes to write (None: to delete).
 
     Args:
         read: reads a stored node by its key.
@@ -94,8 +94,8 @@ class TreeUpdate:
         return self._join(depth, prefix, self._read(depth + 1, prefix << 1), new_right)
 
     def _set_one(self, depth: int, path: int, leaf: Leaf) -> Node:
-        """Do the same as `_update` for one record that is set and moves no other: down its path and up again, on bytes
-        alone.
+        """Do the same as `_update` for one record that is set and moves no other one. Walk down its path and up again,
+        on bytes alone.
 
         This is nearly all of a block's work, below the few levels that its records share.
         """

@@ -24,21 +24,23 @@ from inos.primitives.units import Address, Height, Target, TimeMs, TxId
 from inos.primitives.votes import Aggregate
 
 MAX_FAILURES: Final = 1000
-"""Accounts whose turn turns out not to be valid now, before a template goes out with what it has."""
+"""A template is finished with what it has after this many accounts whose next transaction is not valid now."""
 NO_ROOM: Final = frozenset({Code.BLOCK_TOO_COSTLY, Code.TOO_MANY_MATRIX_BYTES})
-"""What says nothing about the transaction: the next block may have room for it."""
+"""Codes that say nothing about the transaction, since the next block may have room for it."""
 
 
 class Template(Struct, frozen=True):
-    """A block without seal and nonce; a `Block` of header with both, transactions and aggregate finishes it."""
+    """A block without seal and nonce. Adding both to the header makes a `Block` with the transactions and the
+    aggregate.
+    """
 
     header: Header
     transactions: tuple[Transaction, ...]
     allowed_target: Target
-    """What the winning digest must not exceed."""
+    """The largest digest that wins."""
     aggregate: Aggregate | None = None
     refusals: tuple[Refusal, ...] = ()
-    """What the block could not take, for Mempool.on_refused; the pool is as it was."""
+    """Transactions that the block could not take, for Mempool.on_refused. The pool is not changed."""
 
 
 def make_template(
@@ -53,8 +55,8 @@ def make_template(
     """Build a block on the ledger's tip.
 
     Args:
-        aggregate: votes for the block to carry; left out where the chain has no use for them any more.
-        is_ready: says of a result whether a block may take it now; one that is not ready stays in the pool.
+        aggregate: the votes that the block carries, or None.
+        is_ready: returns True if a block may take a result now; a result that is not ready stays in the pool.
     """
     params, state, tip = ledger.view.params, ledger.view.state, ledger.view.tip
     context, target = ledger.compute_next()
@@ -90,7 +92,9 @@ def make_template(
 def _fill(
     execution: Execution, mempool: Mempool, ledger: Ledger, is_ready: Callable[[TxId], bool]
 ) -> tuple[tuple[Transaction, ...], tuple[Refusal, ...]]:
-    """What is valid in turn, and what is not: the rest of its account's queue is passed over."""
+    """Return the transactions that are valid in turn, and the refused ones; the rest of a refused one's queue is passed
+    over.
+    """
     room = ledger.view.params.max_block_bytes - MAX_HEADER_BYTES
     chosen: list[Transaction] = []
     refusals: list[Refusal] = []

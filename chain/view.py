@@ -1,7 +1,7 @@
 """Reading a ledger. Every method may be called from any thread while blocks are connected.
 
-The tip, its state and its indices are one snapshot, replaced as one value when the chain has moved: a
-reader sees one block's state, and no half-way point of a reorganisation.
+The tip, its state and its indices are one snapshot, which is replaced as a whole when the chain has moved. So a reader
+sees one block's state, and no intermediate state of a reorganisation.
 """
 
 from collections.abc import Sequence
@@ -33,11 +33,11 @@ BlockFinality = Literal["final", "justified", "none"]
 LOCATOR_DENSE: Final = 10
 """A locator names this many blocks one by one, then in doubling steps."""
 MAX_EPOCHS_SOUGHT: Final = 4096
-"""Epochs looked at for one answer: some may not have been justified."""
+"""The largest number of epochs that one answer looks at, as some may not have been justified."""
 
 
 class LedgerView:
-    """What `inos.chain.ledger.Ledger` knows; only the ledger calls `show`."""
+    """Read access to a `inos.chain.ledger.Ledger`. Only the ledger calls `show`."""
 
     def __init__(self, params: Params, database: Database, index: BlockIndex, results: ResultChecker, bls: Bls) -> None:
         self.params = params
@@ -63,7 +63,7 @@ class LedgerView:
 
     @property
     def tip(self) -> Tip:
-        """Best connected block."""
+        """The best connected block."""
         return self._reader.tip
 
     @property
@@ -95,20 +95,20 @@ class LedgerView:
         return "justified" if height <= self.get_justified_height() else "none"
 
     def get_justified_height(self) -> Height:
-        """Of the last justified checkpoint on the connected chain."""
+        """Return the height of the last justified checkpoint on the connected chain."""
         finality = self.state.get_finality()
         return Height(0) if finality is None else compute_height(self.params, finality.justified.epoch)
 
     def count_unproven(self) -> int:
-        """Headers whose blocks are not here, on all branches."""
+        """Return the number of headers without blocks, on all branches."""
         return self._index.unproven
 
     def get_block_id(self, height: Height) -> BlockId | None:
-        """The connected block at a height."""
+        """Return the id of the connected block at a height, or None."""
         return self._reader.get_block_id(height)
 
     def get_transaction(self, tx: TxId) -> tuple[BlockId, int, Transaction] | None:
-        """Block, place in it, and transaction, where it is on the connected chain."""
+        """Return a transaction with its block's id and its place there, or None if it is not on the connected chain."""
         reader = self._reader
         position = reader.get_position(tx)
         block_id = None if position is None else reader.get_block_id(position.height)
@@ -119,11 +119,11 @@ class LedgerView:
 
     @property
     def is_awaiting_state(self) -> bool:
-        """Whether a state is on its way in from others, and no block can be connected before it is whole."""
+        """True while a state is being imported; no block can be connected before it is complete."""
         return not self._reader.is_whole
 
     def get_past(self, height: int) -> PastState | None:
-        """The state after a connected block a little below the tip; None where it cannot be told any more.
+        """Return the state after a connected block a little below the tip, or None if it can no longer be computed.
 
         Raises:
             ChainError: "database-damaged".
@@ -131,10 +131,10 @@ class LedgerView:
         return self._reader.rewind(height, self.get_header)
 
     def list_steps(self, first: int, limit: int) -> list[Step]:
-        """How finality went on the connected chain: at most `limit` steps from the checkpoint of epoch `first` on.
+        """Return at most `limit` steps of finality on the connected chain, from the checkpoint of epoch `first` on.
 
-        Without gaps: each step's source is the target of the one before it, the first one's below `first`. Where that
-        is not known here, as below a state that came from others, there are none.
+        The list has no gaps: each step's source is the target of the step before it, and the first source is below
+            `first`. If this is not known here, for example below an imported state, the list is empty.
         """
         steps: list[Step] = []
         epoch, last = max(1, first), compute_passed_epoch(self.params, self.tip.header.height)
@@ -151,7 +151,7 @@ class LedgerView:
         return steps
 
     def is_on_best_chain(self, block: BlockId) -> bool:
-        """Whether a block is on the heaviest chain of headers."""
+        """Return True if a block is on the heaviest chain of headers."""
         entry, best = self._index.get(block), self._index.best_header
         return entry is not None and entry.height <= best.height and get_ancestor(best, entry.height) is entry
 
@@ -160,7 +160,8 @@ class LedgerView:
     def draw_work_sample(self, count: int, rng: Randomness) -> tuple[BlockId, tuple[BlockId, ...]] | None:
         """Return the best header's id and blocks above the tip, drawn by weight, whose witnesses are to be checked.
 
-        None unless the best header is more than `result_depth` above the tip, and the next block is not vouched for.
+        Return None unless the best header is more than `result_depth` above the tip and the next block is not vouched
+        for.
         """
         best, tip = self._index.best_header, self._index.tip
         if best.height - tip.height <= self.params.result_depth + 1:
@@ -171,7 +172,7 @@ class LedgerView:
 
     @property
     def best_header(self) -> Tip:
-        """The heaviest chain of headers not known to be invalid whose bodies are here or not long waited for."""
+        """The end of the heaviest chain of headers that is neither known to be invalid nor stalled."""
         return self._index.best_header.to_tip()
 
     def get_header(self, block: BlockId) -> Header | None:
@@ -179,14 +180,14 @@ class LedgerView:
         return None if entry is None else entry.header
 
     def get_block(self, block: BlockId) -> Block | None:
-        """Header and transactions, connected or not."""
+        """Return a block's header and transactions, connected or not, or None."""
         return self._blocks.get_block(block)
 
     def get_witness(self, block: BlockId) -> Witness | None:
         return self._blocks.get_witness(block)
 
     def get_status(self, block: BlockId) -> str:
-        """ "unknown", "header", "stored", "connected", or "invalid: " with code and reason."""
+        """Return "unknown", "header", "stored", "connected", or "invalid: " with code and reason."""
         entry = self._index.get(block)
         if entry is None:
             return "unknown"
@@ -197,18 +198,19 @@ class LedgerView:
         return "connected" if self._reader.get_block_id(entry.height) == block else "stored"
 
     def get_locator(self) -> tuple[BlockId, ...]:
-        """Ids back from the best header, dense first, then in doubling steps, genesis last."""
+        """Return ids back from the best header: the first ones without gaps, then in doubling steps, genesis last."""
         return make_locator(self._index.best_header, LOCATOR_DENSE)
 
     def get_headers_after(self, locator: Sequence[BlockId], limit: int) -> list[Header]:
-        """At most `limit` headers of the connected chain after the first of the locator's blocks on it."""
+        """Return at most `limit` headers of the connected chain after the first of the locator's blocks on it."""
         reader = self._reader
         headers = map(self.get_header, reader.list_block_ids(self._find_start(reader, locator) + 1, limit))
         return [header for header in headers if header is not None]
 
     def get_skeleton(self, locator: Sequence[BlockId], step: int, limit: int) -> tuple[BlockId, list[BlockId]]:
-        """The first of the locator's blocks on the connected chain, and at most `limit` ids `step` blocks apart
-        after it."""
+        """Return the first of the locator's blocks that is on the connected chain, and at most `limit` ids after it,
+        `step` blocks apart.
+        """
         reader = self._reader
         start = self._find_start(reader, locator)
         heights = range(start + step, min(reader.tip.header.height, start + limit * step) + 1, step)
@@ -217,7 +219,7 @@ class LedgerView:
         return first or self._index.genesis.id, ids
 
     def _find_start(self, reader: ChainReader, locator: Sequence[BlockId]) -> int:
-        """Height of the first of the locator's blocks on the connected chain; genesis where none is."""
+        """Return the height of the first of the locator's blocks that is on the connected chain, or 0 if none is."""
         for block_id in locator:
             header = self.get_header(block_id)
             if header is not None and reader.get_block_id(header.height) == block_id:
@@ -225,6 +227,7 @@ class LedgerView:
         return 0
 
     def get_missing_blocks(self, limit: int) -> list[BlockId]:
-        """Ids whose bodies are wanted, lowest first: those of the best header chain before those of a heavier one
-        whose bodies have been waited for in vain."""
+        """Return at most `limit` ids whose bodies are wanted, each chain from its lowest block: the best header's chain
+        comes before a heavier one whose bodies are overdue.
+        """
         return [] if self.is_awaiting_state else self._index.list_missing(limit)

@@ -1,8 +1,9 @@
-"""Votes on their way into blocks: one per voter and epoch, and what shows that a voter signed too much.
+"""The pool of votes that wait for a block: one for each voter and epoch, and evidence against voters who signed
+conflicting votes.
 
-Policy, never rules: which votes count is said by `inos.consensus.finality` when a block carries their aggregate. What
-is in here was signed by a voter under bond, so it costs something to fill it; what cannot be checked yet, since its
-voter is not known at this tip, waits in a room of its own.
+The pool is policy and no rule: `inos.consensus.finality` says which votes count when a block carries their aggregate.
+Every vote here was signed by a voter with a bond, so filling the pool costs something. Votes that cannot be checked
+yet, because their voter is not known at this tip, wait in a list of their own.
 """
 
 from collections import OrderedDict
@@ -36,42 +37,42 @@ from inos.primitives.votes import (
 )
 
 KEPT_EPOCHS: Final = 64
-"""Epochs below the tip's whose votes are kept, as evidence against whoever signs another one."""
+"""Votes are kept for this many epochs below the tip's, as evidence against voters who sign another one."""
 EPOCHS_AHEAD: Final = 4
-"""Epochs above the tip's: a node may be behind its peers."""
+"""Votes are taken for this many epochs above the tip's, since a node may be behind its peers."""
 MAX_VOTES: Final = MAX_COMMITTEE * (KEPT_EPOCHS + EPOCHS_AHEAD)
-"""Those of full committees in all these epochs, some 26 MB; the oldest go first."""
+"""The votes of full committees in all these epochs, some 26 MB; the oldest go first."""
 MAX_WAITING: Final = 1024
-"""Votes of unknown voters; the oldest go first."""
+"""The largest number of votes from unknown voters; the oldest go first."""
 MAX_CAUGHT: Final = 4096
-"""Voters against whom there is evidence; the oldest go first."""
+"""The largest number of voters with evidence against them; the oldest go first."""
 
 
 class Taken(Enum):
-    """What became of a vote."""
+    """The result of checking or adding a vote."""
 
     NEW = "new"
     KNOWN = "known"
     WAITING = "waiting"
     CAUGHT = "caught"
-    """New, and with a vote that was here already it is evidence."""
+    """The vote is new and conflicts with another one, so both together are evidence."""
 
 
 class Evidence(Struct, frozen=True):
-    """Two votes of one key that nobody may sign both."""
+    """Two votes of one key that conflict, so that no voter may sign both."""
 
     first: Vote
     second: Vote
 
 
 class VotePool:
-    """Belongs to one thread, except `has`, `get_evidence` and `get_latest`, which others may ask."""
+    """The pool belongs to one thread, except `has`, `get_evidence` and `get_latest`, which other threads may call."""
 
     def __init__(self, params: Params, bls: BlsBackend) -> None:
         self._params = params
         self._bls = bls
         self._by_epoch: dict[int, dict[Vote, None]] = {}
-        """By target epoch, in the order they came."""
+        """The votes by target epoch, in the order in which they came."""
         self._by_key: dict[bytes, dict[int, Vote]] = {}
         """The first vote of each key for each target epoch."""
         self._by_link: dict[Link, dict[bytes, Vote]] = {}
@@ -79,34 +80,39 @@ class VotePool:
         self._caught: OrderedDict[bytes, Evidence] = OrderedDict()
         self._count = 0
         self._signature: tuple[Link, bytes, bytes] | None = None
-        """Link and bitmap of the last aggregate, and its signature: templates are made more often than votes come."""
+        """Link, bitmap and signature of the last aggregate, kept because templates are made more often than votes come.
+        """
 
     def __len__(self) -> int:
         return self._count
 
     @property
     def waiting(self) -> int:
-        """Votes that cannot be checked yet."""
+        """The number of votes that cannot be checked yet."""
         return len(self._waiting)
 
     def has(self, vote: Vote) -> bool:
-        """Whether it is here, checked or not, or its key was caught, whose votes say nothing any more."""
+        """Return True if the vote is here, checked or not, or if there is evidence against its key, whose votes no
+        longer count.
+        """
         is_taken = vote in self._by_epoch.get(vote.link.target.epoch, ()) or vote in self._waiting
         return is_taken or vote.key in self._caught
 
     def get_latest(self, key: bytes) -> tuple[Vote, ...]:
-        """The votes of one key that are here, one per target epoch."""
+        """Return the votes of one key that are here, one for each target epoch."""
         return tuple(self._by_key.get(key, {}).values())
 
     def get_evidence(self) -> tuple[Evidence, ...]:
-        """Against whoever was caught; at most one for each key."""
+        """Return the evidence against voters, at most one for each key."""
         return tuple(self._caught.values())
 
     def count_votes(self, link: Link) -> int:
         return len(self._by_link.get(link, ()))
 
     def list_votes(self, first_epoch: int, limit: int) -> list[Vote]:
-        """Votes for targets from an epoch on, lowest epochs first, at most `limit`; evidence before all others."""
+        """Return at most `limit` votes for targets from an epoch on, lowest epochs first; evidence comes before all
+        others.
+        """
         found: dict[Vote, None] = {}
         for each in self._caught.values():
             if each.second.link.target.epoch >= first_epoch:
@@ -119,13 +125,13 @@ class VotePool:
         return list(found)[:limit]
 
     def check(self, vote: Vote, state: StateView, height: int) -> Taken:
-        """Whether the vote is worth taking, its signature included; changes nothing.
+        """Check if the vote is worth taking, including its signature, without changing anything.
 
         Returns:
-            KNOWN, WAITING where nobody can tell yet whose key it is, else NEW.
+            KNOWN, WAITING if it is not known yet whose key signed it, else NEW.
 
         Raises:
-            RuleViolation: "bad-link", "bad-vote-signature": nobody honest sends such a vote.
+            RuleViolation: "bad-link" or "bad-vote-signature", which no honest peer sends.
             NotYet: "vote-out-of-time".
         """
         source, target = vote.link.source, vote.link.target
@@ -143,7 +149,7 @@ class VotePool:
         return Taken.NEW
 
     def add(self, vote: Vote, checked: Taken) -> Taken:
-        """Take in a vote as `check` found it."""
+        """Add a vote with the result of `check`."""
         if self.has(vote) and not (checked is Taken.NEW and vote in self._waiting):
             return Taken.KNOWN
         if checked is Taken.WAITING:
@@ -155,23 +161,24 @@ class VotePool:
         return self._insert(vote)
 
     def take_waiting(self, state: StateView) -> list[Vote]:
-        """Votes that waited for their voters, who are known now; to be checked anew."""
+        """Remove and return the votes whose voters are known now, so that they are checked again."""
         ready = [vote for vote in self._waiting if is_voter(state, vote.key)]
         for vote in ready:
             del self._waiting[vote]
         return ready
 
     def forget_below(self, height: int) -> None:
-        """Let go of epochs too long past for a chain of this height."""
+        """Drop the epochs that are too old for a chain of this height."""
         floor = compute_epoch(self._params, height) - KEPT_EPOCHS
         for epoch in [each for each in self._by_epoch if each < floor]:
             self._drop_epoch(epoch)
 
     def find_final(self, state: StateView, final_epoch: int) -> BlockId | None:
-        """The highest block that votes show to be final, on whatever branch; None where none is above `final_epoch`.
+        """Return the highest block that votes show to be final, on any branch, or None if none is above `final_epoch`.
 
-        A quorum of the committee that was chosen last at or below the last final block voted for it, and from it for
-        the next checkpoint: on any branch above that block, this committee is the one whose votes count first.
+        A quorum voted for that block, and from it for the next checkpoint. It is a quorum of the last committee that
+        was chosen at or below the last final block: on any branch above that block, the votes of this committee count
+        first.
         """
         finality = state.get_finality()
         settled = [each for each in finality.committees if each <= final_epoch] if finality is not None else []
@@ -195,7 +202,7 @@ class VotePool:
         return not is_before_start(self._params, link.target.epoch) and is_quorum(committee, places)
 
     def make_aggregate(self, state: StateView) -> Aggregate | None:
-        """What the next block on this state could carry, the oldest first; None where no link has a quorum."""
+        """Return the oldest aggregate that the next block on this state could carry; None if no link has a quorum."""
         for ballot in list_open_ballots(self._params, state):
             committee = state.get_committee(ballot.committee)
             votes = self._by_link.get(ballot.link, {})
@@ -212,7 +219,9 @@ class VotePool:
         return self._signature[2]
 
     def _insert(self, vote: Vote) -> Taken:
-        """One vote per key and epoch; what conflicts with one of them is evidence, and more of it says nothing new."""
+        """Insert one vote per key and epoch. A vote that conflicts with a stored one becomes evidence, and further ones
+        are ignored.
+        """
         own = self._by_key.setdefault(vote.key, {})
         other = next((each for each in own.values() if is_slashable(each.link, vote.link)), None)
         if other is not None:
@@ -240,14 +249,14 @@ class VotePool:
 
 
 def is_voter(state: StateView, key: bytes) -> bool:
-    """Whether the key's owner has a bond that evidence could burn."""
+    """Return True if the key's owner has a bond that evidence could burn."""
     owner = state.get_key_owner(key)
     voter = None if owner is None else state.get_voter(Address(owner.owner))
     return voter is not None and voter.key == key
 
 
 def list_open_ballots(params: Params, state: StateView) -> Iterator[Ballot]:
-    """What the next block on this state may justify, oldest first."""
+    """Yield the ballots that the next block on this state may justify, oldest first."""
     finality = state.get_finality()
     for ballot in () if finality is None else finality.ballots:
         if finality is not None and is_open(params, finality, ballot):

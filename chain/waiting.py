@@ -1,7 +1,7 @@
-"""The transactions of a pool and the ways to find them: by id, by account and nonce, by what goes first.
+"""The transactions of a pool, found by id, by account and nonce, or by the order in which they are dropped.
 
-A transaction is idle while no block could take it: it stands behind a gap in its account's nonces, or a block could
-not take it in its turn. When room is needed, idle ones go first, whatever they pay.
+A transaction is idle while no block can take it: it stands behind a gap in its account's nonces, or a block refused it
+in its turn. When room is needed, idle transactions are dropped first, whatever they pay.
 """
 
 from collections.abc import Iterator
@@ -46,45 +46,47 @@ class Waiting(Struct, frozen=True):
     sender: Address
     size: int
     room: int
-    """Bytes of a block that it is worth: its own, or its part of what a block may cost or fetch, in a block's bytes."""
+    """The room it takes in bytes of a block: its own size, or its share of a block's limits on cost and matrices if
+    that is more.
+    """
     arrival: int
     height: Height
-    """Of the tip when it came."""
+    """The height of the tip when the transaction came."""
 
     @property
     def rate(self) -> Rate:
-        """Fee per byte of room in millionths of a nano; of equals the older first."""
+        """Fee per byte of room in millionths of a nano; of two equal rates, the older transaction's is higher."""
         return self.tx.fee * RATE_UNIT // self.room, -self.arrival
 
     @property
     def cost(self) -> int:
-        """Nano it takes from its account at least; what it burns is not known before its block."""
+        """The least amount in nano that it takes from its account; what it burns is known only in its block."""
         return self.tx.fee + get_cost(self.tx.payload)
 
 
 class WaitingSet:
-    """One writer; readers on other threads get copies made in one step."""
+    """The set has one writer. Readers on other threads get copies that are made in one step."""
 
     def __init__(self) -> None:
         self._by_id: dict[TxId, Waiting] = {}
-        """In the order they came."""
+        """The transactions in the order in which they came."""
         self._queues: dict[Address, dict[int, Waiting]] = {}
         self._cheapest: list[tuple[Rate, TxId]] = []
-        """A heap; what was removed meanwhile is still in it, and passed over when it comes up."""
+        """A heap; removed transactions stay in it and are passed over when they come up."""
         self._refused: set[TxId] = set()
-        """What a block could not take in its turn."""
+        """Transactions that a block refused in their turn."""
         self._first: dict[Address, int] = {}
-        """The nonce that each account has on chain, as far as was told."""
+        """The nonce that each account has on chain, as last reported."""
         self._gapped: set[TxId] = set()
-        """What stands behind a gap."""
+        """Transactions behind a gap."""
         self._gap_bytes = 0
         self._cheapest_idle: list[tuple[Rate, TxId]] = []
-        """As `_cheapest`; what is not idle any more is passed over."""
+        """A heap like `_cheapest`; transactions that are not idle any more are passed over."""
         self._bytes = self._room = 0
         self._arrivals = 0
         self._last_height = 0
         self._is_in_order = True
-        """Whether whoever came later came at no lower tip: not so after a block was undone."""
+        """True if no transaction came at a lower tip than one before it, which can happen after a block was undone."""
 
     def __len__(self) -> int:
         return len(self._by_id)
@@ -98,12 +100,12 @@ class WaitingSet:
 
     @property
     def room(self) -> int:
-        """Of all together."""
+        """The room of all transactions together."""
         return self._room
 
     @property
     def gap_bytes(self) -> int:
-        """Of the transactions behind gaps."""
+        """The bytes of the transactions behind gaps."""
         return self._gap_bytes
 
     def make(self, tx: Transaction, height: Height, room: int) -> Waiting:
@@ -115,7 +117,7 @@ class WaitingSet:
         return self._by_id.get(tx)
 
     def get_queue(self, sender: Address) -> dict[int, Waiting]:
-        """An account's transactions by nonce; a copy."""
+        """Return a copy of an account's transactions by nonce."""
         return dict(self._queues.get(sender, {}))
 
     def get_at(self, sender: Address, nonce: int) -> Waiting | None:
@@ -131,7 +133,7 @@ class WaitingSet:
         return sorted(list(self._by_id.values()), key=lambda waiting: waiting.rate, reverse=True)
 
     def list_older_than(self, height: int) -> list[Waiting]:
-        """Those that came when the tip was below `height`."""
+        """Return the transactions that came when the tip was below `height`."""
         found = []
         for waiting in self._by_id.values():
             if waiting.height < height:
@@ -149,7 +151,7 @@ class WaitingSet:
         return tx in self._refused
 
     def is_behind_gap(self, sender: Address, first: int, nonce: int) -> bool:
-        """Whether a transaction with this nonce would wait for others that are not here.
+        """Return True if a transaction with this nonce would wait for others that are not here.
 
         Args:
             first: the account's nonce on chain.
@@ -158,13 +160,13 @@ class WaitingSet:
         return any(each not in queue for each in range(first, nonce))
 
     def follow(self, sender: Address, first: int) -> None:
-        """The account's nonce on chain is `first` now."""
+        """Note that the account's nonce on chain is `first` now."""
         if sender in self._queues:
             self._first[sender] = first
             self._find_gaps(sender)
 
     def insert(self, waiting: Waiting, first: int) -> None:
-        """Take it in; what has the account's same nonce makes room.
+        """Insert a transaction; one of the same account and nonce is removed.
 
         Args:
             first: the account's nonce on chain.
@@ -203,15 +205,16 @@ class WaitingSet:
     def choose_victims(
         self, excess: int, *, for_one: Waiting | None = None, is_idle: bool = False, only_gaps: bool = False
     ) -> list[Waiting]:
-        """Idle ones, then the others, the cheapest first, each with what follows it, until `excess` bytes are freed.
+        """Return what to drop so that `excess` bytes become free: idle transactions, then others, the cheapest first,
+        each with those that follow it in its queue.
 
         Args:
-            for_one: room is needed for this transaction: no other of its account goes for it.
-            is_idle: that one would be idle itself, so only idle ones that pay less go for it.
-            only_gaps: room is needed among those behind gaps.
+            for_one: the transaction that needs the room; no other transaction of its account is dropped for it.
+            is_idle: that transaction would be idle itself, so only idle ones that pay less are dropped for it.
+            only_gaps: room is needed among the transactions behind gaps.
 
         Returns:
-            Nothing where there is not enough to take; nothing is removed.
+            The transactions, none of which is removed here; empty if dropping all of them would not free enough.
         """
         victims: dict[TxId, Waiting] = {}
         rate = None if for_one is None else for_one.rate
@@ -229,7 +232,7 @@ class WaitingSet:
         for_one: Waiting | None,
         only_gaps: bool,
     ) -> int:
-        """Add to the victims from one heap; how many bytes are still to be freed."""
+        """Add to the victims from one heap, and return how many bytes are still to be freed."""
         looked_at: list[tuple[Rate, TxId]] = []
         for rate, cheap in self._iterate_cheapest(heap, looked_at):
             if excess <= 0 or (below is not None and rate >= below):
@@ -268,7 +271,7 @@ class WaitingSet:
             heapify(self._cheapest_idle)
 
     def _find_gaps(self, sender: Address) -> None:
-        """See which of an account's transactions stand behind a gap."""
+        """Determine which of an account's transactions stand behind a gap."""
         queue, first = self._queues[sender], self._first.get(sender, 0)
         end = first
         while end in queue:
@@ -288,7 +291,7 @@ class WaitingSet:
 
 
 def get_cost(payload: Payload) -> int:
-    """Nano the payload takes at least, besides the fee."""
+    """Return the least amount in nano that the payload takes, besides the fee."""
     match payload:
         case Transfer():
             return payload.amount

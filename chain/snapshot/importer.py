@@ -23,7 +23,9 @@ CLEARING: Final = b"clearing"
 
 
 class Importer:
-    """A ledger's while it waits for a state. It belongs to the writer's thread; other threads may read `state`."""
+    """The importer of a ledger that waits for a state. It belongs to the writer's thread; other threads may read
+    `state`.
+    """
 
     def __init__(self, database: Database, index: BlockIndex, genesis: GenesisState, expected: int) -> None:
         self._db = database
@@ -49,7 +51,7 @@ class Importer:
         return self.state
 
     def add_step(self, step: Step) -> None:
-        """Keep a step that a peer has proven, for others who begin as this ledger does."""
+        """Store a step that a peer has proven, for peers that import a state later."""
         self._db.write(make_step_batch(step), is_synced=False)
 
     def finish(self) -> Entry:

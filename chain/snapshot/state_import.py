@@ -1,8 +1,8 @@
 """A state that is imported from peers, range by range, instead of by executing every block.
 
-It is written in place of genesis's state. Until it is complete, META_IMPORT says so, and no reader uses the state. What
-is present is found again after a restart, and also for another block's root: a node of the tree with the right hash is
-right, whoever sent it and whenever.
+It is written in place of genesis's state. Until it is complete, META_IMPORT says so, and no reader uses the state.
+After a restart, the parts that are present are found again, also for another block's root: a node of the tree with the
+right hash is right, no matter which peer sent it and when.
 """
 
 from collections.abc import Collection, Iterator
@@ -44,7 +44,7 @@ class StateImport:
         return not self._missing
 
     def count_missing(self) -> int:
-        """The known places to request; each may turn out to be many."""
+        """Return the number of known places to request; each may turn out to be many."""
         return len(self._missing)
 
     def list_missing(self, limit: int, without: Collection[Place] = ()) -> list[Place]:
@@ -102,7 +102,7 @@ class StateImport:
             ChainError: "database-damaged" if the state does not match its root.
         """
         if self._missing or compute_new_root(self._db.get, {}) != self.root:
-            raise self._db.explain("the state taken from others is not whole")
+            raise self._db.explain("the imported state is not complete")
         batch: Batch = dict.fromkeys(self._db.iterate_keys(schema.RANGE))
         batch[schema.META_IMPORT] = None
         return batch
