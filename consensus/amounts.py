@@ -18,10 +18,10 @@ def add(a: int, b: int, what: str) -> int:
 
 
 def subtract(a: int, b: int, what: str) -> int:
-    """Return `a - b`, never below zero.
+    """Return `a - b`, which must not be negative.
 
     Raises:
-        RuleViolation: "overflow" below 0, which no valid history reaches.
+        RuleViolation: "overflow" below 0, which no valid chain reaches.
     """
     if b > a:
         raise RuleViolation(Code.OVERFLOW, f"{what} would be negative", expected=f"at least {b}", got=a)
@@ -29,9 +29,9 @@ def subtract(a: int, b: int, what: str) -> int:
 
 
 def change(a: int, delta: int, what: str) -> int:
-    """Return `a + delta` for a delta of either sign, never below zero.
+    """Return `a + delta` for a delta of either sign; the sum must not be negative.
 
     Raises:
-        RuleViolation: "overflow", as `add` and `subtract`.
+        RuleViolation: "overflow", as for `add` and `subtract`.
     """
     return add(a, delta, what) if delta >= 0 else subtract(a, -delta, what)

@@ -1,14 +1,14 @@
-"""The code of every rule: what a refusal is called in errors, logs, RPC answers and the database.
+"""The code of every rule: the name of a broken rule in errors, logs, RPC answers and the database.
 
 `primitives` and `work` cannot import this module and write their codes as text; tests/unit/consensus/test_codes.py
-holds those texts to the members here. A code is never renamed: programs match on it.
+checks that those texts are members here. A code is never renamed, because programs match on it.
 """
 
 from enum import StrEnum
 
 
 class Code(StrEnum):
-    """One rule each, grouped by the check that refuses."""
+    """Each member is one rule. They are grouped by the check that applies the rule."""
 
     # Encoding: raised by primitives.codec
     TOO_LARGE = "too-large"
@@ -28,7 +28,7 @@ class Code(StrEnum):
     BAD_TARGET = "bad-target"
     TIME_TOO_OLD = "time-too-old"
     TIME_TOO_NEW = "time-too-new"
-    """Not yet: the block is held until the clock gets there."""
+    """The block is held until the clock gets there, and is not refused."""
 
     # Seals and witnesses: raised by work.certificate
     BAD_X_PATH_LENGTH = "bad-x-path-length"
@@ -137,8 +137,8 @@ class Code(StrEnum):
     WRONG_COMMITTEE = "wrong-committee"
     BAD_STATE_PROOF = "bad-state-proof"
     WORK_UNKNOWN = "work-unknown"
-    """Not yet: only work vouches for the checkpoint, and it is on no best chain here."""
+    """This is "not yet", not "invalid": only work vouches for the checkpoint, and it is not on the best chain here."""
 
-    # Parts of a state that others send: stateranges
+    # Parts of a state that peers send: stateranges
     BAD_RANGE_PROOF = "bad-range-proof"
     RANGE_OUT_OF_PLACE = "range-out-of-place"

@@ -1,12 +1,13 @@
-"""What each part of a block makes a node compute, in microseconds of the reference core (protocol, section 4).
+"""The work that each part of a block costs a node, in microseconds of the reference core (protocol, section 4).
 
-The sum over a block is at most `max_block_cost_us`. A figure counts everything from the bytes that came to the batch
-that was written: decoding, signatures, the effect, the state tree, the database. What a transaction leaves for the
-starts of later blocks is counted four times with the transaction: the queues may use a quarter of a block, so what all
-blocks together put into them never grows beyond what all blocks together can work off.
+The sum over a block is at most `max_block_cost_us`. A cost covers everything from the arrival of the bytes to the
+written batch: decoding, signatures, the effect, the state tree, the database. Work that a transaction leaves for the
+starts of later blocks counts four times with the transaction. The queues may use a quarter of a block, so all blocks
+together never queue more work than all blocks together can do.
 
-Measured by benchmarks/costs.py on one core of an Intel Xeon (cloud, Python 3.11, arkworks) on a small state,
-and rounded up by about a half: a state that does not fit into memory is slower. That core is the reference core.
+The costs were measured by benchmarks/costs.py on one core of an Intel Xeon (cloud, Python 3.11, arkworks) with a small
+state, and rounded up by about a half, because a state that does not fit into memory is slower. That core is the
+reference core.
 """
 
 from typing import Final, assert_never
@@ -37,10 +38,10 @@ from inos.primitives.units import JobId
 from inos.primitives.votes import Aggregate, list_members
 
 AHEAD: Final = 4
-"""How many times work for the start of a later block counts: the queues may use one part in so many of a block."""
+"""Work for the start of a later block counts this many times: the queues may use one part in this many of a block."""
 
 QUEUE_COSTS: Final = {Kind.LAPSE: 400, Kind.DEADLINE: 400, Kind.DUE: 500, Kind.REMOVAL: 200}
-"""One job of each queue; measured 300, 279, 370 (as a checked result is paid) and 138."""
+"""The cost of one job of each queue; measured 300, 279, 370 (as a checked result is paid) and 138."""
 TRANSFER_US: Final = 200
 """Measured 111 to a known and 135 to a new account."""
 POST_US: Final = 300
@@ -48,42 +49,44 @@ POST_US: Final = 300
 CLAIM_US: Final = 450
 """Measured 243, and 120 for the committee that could judge the result."""
 RESULT_US: Final = 500
-"""A result but for its product; measured 370."""
+"""A result without its product; measured 370."""
 CANCEL_US: Final = 400
 """Measured 254."""
 CHALLENGE_US: Final = 500
-"""A challenge but for its strips: what it moves is what a result moves."""
+"""A challenge without its strips, set to the cost of a result, since it moves as much."""
 STRIP_US: Final = 50
 """One strip of a challenge; measured 37 at a depth of 65,536."""
 VOTER_US: Final = 300
-"""An order of a voter but for its signatures."""
+"""A transaction of a voter without its signatures."""
 SIGNATURE_US: Final = 4000
-"""A BLS signature or proof of possession checked; measured 2,855."""
+"""The check of one BLS signature or proof of possession; measured 2,855."""
 AGGREGATE_US: Final = 5000
-"""An aggregate but for its members, with the pot it pays; measured 4,426."""
+"""An aggregate without its members, including the pot that it pays; measured 4,426."""
 MEMBER_US: Final = 100
-"""One member of an aggregate: its key is added up, and its account is paid."""
+"""One member of an aggregate, whose key is added and whose account is paid."""
 CANDIDATE_US: Final = 40
-"""One voter where a committee is chosen: two records are read."""
+"""One voter in the choice of a committee, for which two records are read."""
 PRODUCT_US: Final = 500
-"""A product but for its bytes; measured 522 for 64 x 64 x 64."""
+"""A product without its bytes; measured 522 for 64 x 64 x 64."""
 PRODUCT_BYTES_PER_US: Final = 500
-"""Bytes of a product's strips that are checked in a microsecond: hashed as they come, hashed again, multiplied by
-Freivalds' vectors. Measured 1,445 (1024 x 1024 x 1024) for the last two, 3,200 to 3,400 for thin matrices."""
+"""Bytes of a product's strips that a node checks in one microsecond: it hashes them on arrival, hashes them again, and
+multiplies them by Freivalds' vectors. Measured 1,445 (1024 x 1024 x 1024) for the last two, 3,200 to 3,400 for thin
+matrices.
+"""
 DISPUTE_US: Final = 600
-"""As a claim, with two records more."""
+"""A dispute costs about as much as a claim, with two more records."""
 DRAW_US: Final = 400
-"""A jury drawn; measured 180 for reading a committee of 512 and drawing 21 seats."""
+"""The drawing of a jury; measured 180 for reading a committee of 512 and drawing 21 seats."""
 COUNT_US: Final = 500
-"""A jury counted, but for its seats."""
+"""The count of a jury, without its seats."""
 SEAT_US: Final = 150
-"""One seat counted: an account is paid or punished, and the dispute's record is one seat longer."""
+"""The count of one seat: an account is paid or punished, and the dispute's record is one seat longer."""
 
 
 def compute_transaction_cost(params: Params, state: StateView, tx: Transaction) -> int:
-    """Microseconds of the reference core that a transaction takes in a block on `state`.
+    """Return the microseconds of the reference core that a transaction takes in a block on `state`.
 
-    The job that a result names decides how it is checked; a result of an unknown job costs what a small one does.
+    The job that a result names decides how it is checked; a result of an unknown job costs as much as a small one.
     """
     match tx.payload:
         case Transfer():
@@ -114,17 +117,17 @@ def compute_transaction_cost(params: Params, state: StateView, tx: Transaction) 
 
 
 def compute_aggregate_cost(aggregate: Aggregate) -> int:
-    """Microseconds of the reference core that an aggregate of votes takes."""
+    """Return the microseconds of the reference core that an aggregate of votes takes."""
     return AGGREGATE_US + MEMBER_US * len(list_members(aggregate.bits))
 
 
 def compute_count_cost(params: Params) -> int:
-    """Microseconds of the reference core that counting a jury takes."""
+    """Return the microseconds of the reference core that counting a jury takes."""
     return COUNT_US + SEAT_US * params.jury_size
 
 
 def compute_product_cost(product_bytes: int) -> int:
-    """Microseconds of the reference core that checking a product takes, wherever it is done."""
+    """Return the microseconds of the reference core that checking a product takes, in the block or elsewhere."""
     return PRODUCT_US + -(-product_bytes // PRODUCT_BYTES_PER_US)
 
 

@@ -1,4 +1,4 @@
-"""Disputes: how a jury is asked about a delivered result, votes, and decides (protocol, section 5).
+"""Disputes: how a jury is appointed for a delivered result, votes, and decides (protocol, section 5).
 
 DELIVERED --dispute--> DISPUTED --right--> SETTLED, or DELIVERED until it falls due
                            |
@@ -36,7 +36,7 @@ from inos.primitives.units import Address, BlockId, Height, JobId
 
 
 def check_jury_signature(params: Params, payload: JuryVote | JuryReveal, bls: Bls) -> None:
-    """Stage 1: the BLS key signed the commitment or the verdict.
+    """Check that the BLS key signed the commitment or the verdict (stage 1).
 
     Raises:
         RuleViolation: "bad-jury-signature".
@@ -48,7 +48,7 @@ def check_jury_signature(params: Params, payload: JuryVote | JuryReveal, bls: Bl
 
 
 def check_jury_exists(state: StateView, job_id: JobId, job: Job, worker: Address) -> None:
-    """The voting committee has a member that is neither the job's poster nor its worker.
+    """Check that the voting committee has a member that is neither the job's poster nor its worker.
 
     Raises:
         RuleViolation: "no-jury".
@@ -62,7 +62,7 @@ def check_jury_exists(state: StateView, job_id: JobId, job: Job, worker: Address
 
 
 def process_dispute(effects: Effects, sender: Address, payload: Dispute) -> None:
-    """Stake the job's bond and its jury fee; the job is not paid before a jury has decided.
+    """Lock the job's bond and its jury fee as a stake; the job is not paid before a jury has decided.
 
     Raises:
         RuleViolation: "unknown-job", "wrong-mode", "job-not-delivered", "already-judged", "no-jury",
@@ -140,10 +140,10 @@ def process_jury_reveal(effects: Effects, payload: JuryReveal) -> None:
 
 
 def process_juries(effects: Effects, parent: BlockId) -> None:
-    """At the start of a block: draw the juries and count the verdicts that are due at its height, by job id.
+    """Draw the juries and count the verdicts that are due at the start of this block, in the order of job ids.
 
     Args:
-        parent: id of the block's parent, part of the seed that draws the seats.
+        parent: id of the block's parent, which is part of the seed that draws the seats.
     """
     for height, job_id in tuple(effects.state.iterate_queue(Kind.JURY, effects.height)):
         dispute = effects.state.get_dispute(job_id)

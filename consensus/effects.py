@@ -1,4 +1,4 @@
-"""A state being drafted, with the few movements all rules are made of. No other place moves an amount."""
+"""A draft of a state, with the few operations that all rules consist of. Amounts move nowhere else."""
 
 import msgspec
 
@@ -15,12 +15,13 @@ from inos.primitives.units import Address, Height, JobId, Nano, Tickets
 
 
 class Effects:
-    """What one transaction, or the start or end of a block, does to the state and adds to the block's figures.
+    """The changes that one transaction, or the start or end of a block, makes to the state and to the block's stats.
 
-    Made on top of the block's draft; dropped whole when a rule is broken.
+    They are made on top of the block's draft and dropped as a whole if a rule is broken.
 
     Args:
-        height: of the block. difficulty: its D, which prices depend on.
+        height: the block's height.
+        difficulty: the block's D, on which prices depend.
     """
 
     def __init__(self, params: Params, height: Height, difficulty: Tickets, below: StateReader) -> None:
@@ -37,16 +38,16 @@ class Effects:
         self.settled: list[JobId] = []
         self.job_events: list[JobEvent] = []
         self.products: list[Product] = []
-        """Delivered, and settled as if they were right: the block is valid only if they are."""
+        """Products that were delivered and settled as if they were right: the block is valid only if they are."""
         self.history: dict[Address, list[Movement]] = {}
-        """Movements by account, in order; the sender of a transaction first."""
+        """Movements by account, in order; the sender of a transaction comes first."""
 
     def charge(self, cost_us: int) -> None:
-        """Add to what the block makes a node compute, in microseconds of the reference core (see `costs`)."""
+        """Add to the block's cost, in microseconds of the reference core (see `costs`)."""
         self.cost_us += cost_us
 
     def touch(self, address: Address) -> None:
-        """Note that this belongs into the account's history, also where nothing of it moves."""
+        """Note that this belongs into the account's history, even if none of its nano move."""
         self.history.setdefault(address, [])
 
     def note_job(self, kind: JobEventKind, job_id: JobId, job: Job, worker: Address | None, amount: int) -> None:
@@ -62,7 +63,7 @@ class Effects:
         counterparty: Address | None = None,
         job: JobId | None = None,
     ) -> None:
-        """Change an account's balance, bonded nano, or both as `reason` says, and record it; nothing for 0 nano.
+        """Change an account's balance, bonded nano, or both as `reason` says, and record it; 0 nano change nothing.
 
         Raises:
             RuleViolation: "insufficient-balance", "overflow".
@@ -98,7 +99,7 @@ class Effects:
     def close_claim(
         self, address: Address, reason: Reason, amount: Nano, job: JobId, counterparty: Address | None
     ) -> None:
-        """Take a closed claim's bond out of what is bonded; `reason` says whether it returns to the balance."""
+        """Take a closed claim's bond out of the bonded nano; `reason` says whether it returns to the balance."""
         self.move(address, reason, amount, counterparty=counterparty, job=job)
         account = self.state.get_account(address)
         claims = amounts.subtract(account.open_claims, 1, "open claims")

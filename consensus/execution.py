@@ -1,8 +1,8 @@
-"""Stage 3: a block against its parent's state.
+"""Stage 3: the execution of a block on its parent's state.
 
-Order: the queues, in rounds; juries are drawn and counted; votes that the block carries take effect; the first block
-above a checkpoint notes it; the transactions in turn; a part of the subsidy goes into the epoch's pot, the beneficiary
-gets the rest and the fees, and the subsidy counts as mined by it.
+The order is this. The queues are processed, in rounds. Juries are drawn and counted. Votes that the block carries take
+effect. The first block above a checkpoint records it. The transactions are executed in turn. A part of the subsidy goes
+into the epoch's pot, the beneficiary gets the rest and the fees, and the subsidy counts as mined by the beneficiary.
 """
 
 from msgspec import Struct
@@ -41,52 +41,52 @@ class BlockStats(Struct, frozen=True, array_like=True, forbid_unknown_fields=Tru
     subsidy: int
     fees: int
     burned: int
-    """In this block, for whatever reason: jobs posted, accounts made, bonds lost."""
+    """Nano burned in this block for any reason: jobs posted, accounts made, bonds lost."""
     tickets_posted: int
     posted_burn: int
-    """By the jobs posted in this block."""
+    """Nano burned by the jobs posted in this block."""
     tickets_settled: int
     settled_burn: int
-    """By the jobs settled in this block, when they were posted."""
+    """Nano that the jobs settled in this block had burned when they were posted."""
     settled: tuple[bytes, ...]
-    """Ids of the jobs settled, in order."""
+    """Ids of the settled jobs, in order."""
     weight: int
-    """Tickets the block stands for: D."""
+    """Tickets that the block stands for: D."""
     cost_us: int
-    """Microseconds of the reference core, by the cost table."""
+    """Cost in microseconds of the reference core, by the cost table."""
     supply: int
-    """After the block."""
+    """The supply after the block."""
 
 
 class Executed(Struct, frozen=True):
     """The outcome of a valid block."""
 
     changes: dict[StateKey, bytes | None]
-    """Records that differ from the parent's state, sorted by key; None for one that is gone."""
+    """Records that differ from the parent's state, sorted by key; None for a removed one."""
     stats: BlockStats
     history: tuple[AccountEntry, ...]
-    """By place in the block; of a transaction its sender first, then the other accounts whose history it belongs to."""
+    """Entries by place in the block; for a transaction, the sender first, then the other accounts concerned."""
     job_events: tuple[JobEvent, ...]
-    """In order."""
+    """The events of jobs, in order."""
 
 
 class Execution:
-    """A block being executed, or built: transactions are added one by one, and one that fails leaves no trace.
+    """A block that is being executed or built: transactions are added one by one, and a failed one changes nothing.
 
-    Transactions must have passed `validity.check_transaction_sanity`; it is not repeated here.
+    Transactions must have passed `validity.check_transaction_sanity`, which is not repeated here.
 
     Args:
         reader: the parent's state.
-        height: of the block, at least 1.
-        target: of the block.
-        results: the verdicts on delivered products, looked up one by one as transactions are added; None where
-            `check_products` is called for all of them in the end.
-        parent: the parent's id, which the first block above a checkpoint notes.
-        aggregate: votes that the block carries.
+        height: the block's height, at least 1.
+        target: the block's target.
+        results: the verdicts on delivered products, looked up one by one as transactions are added; None if the caller
+            runs `check_products` for all of them at the end.
+        parent: the parent's id, which the first block above a checkpoint records.
+        aggregate: the votes that the block carries.
         bls: checks their signature.
 
     Raises:
-        RuleViolation: as `finality.process_aggregate`.
+        RuleViolation: as for `finality.process_aggregate`.
     """
 
     def __init__(
@@ -108,9 +108,9 @@ class Execution:
         self._difficulty = compute_difficulty(target)
         self._results = results
         self.products: list[Product] = []
-        """Delivered so far."""
+        """Products delivered so far."""
         self._matrices: set[bytes] = set()
-        """Ids of the matrices that they name."""
+        """Ids of the matrices that these products name."""
         self._matrix_bytes = 0
         self._reader = reader
         self._state = Draft(reader)
@@ -132,8 +132,8 @@ class Execution:
 
         Raises:
             RuleViolation: the transaction breaks a rule here, or has no room in this block any more
-                ("block-too-costly", "too-many-matrix-bytes"); the state is as before it.
-            VerdictMissing: its product is not checked yet; the state is as before it.
+                ("block-too-costly", "too-many-matrix-bytes"); the state is as before.
+            VerdictMissing: its product is not checked yet; the state is as before.
         """
         effects = self._begin()
         effects.charge(compute_transaction_cost(self._params, self._state, tx))
@@ -152,9 +152,9 @@ class Execution:
         self._history += _list_entries(effects, self._added)
 
     def finish(self) -> Executed:
-        """Pay the beneficiary, fill the pot, count the block as mined, and say what changed.
+        """Pay the beneficiary, fill the pot, count the block as mined, and return what changed.
 
-        More transactions may be added afterwards, and the block finished again.
+        The caller may add more transactions afterwards, and finish the block again.
         """
         end = self._begin()
         subsidy = compute_subsidy(self._params, self._height)
@@ -194,7 +194,7 @@ class Execution:
             )
 
     def _count_matrices(self, effects: Effects) -> dict[bytes, int]:
-        """Matrices that this transaction's checked result is the first of the block to name, with their bytes."""
+        """Return the matrices that this transaction's checked result names first in the block, with their bytes."""
         found = {ref.id: size for product in effects.products for ref, size in iterate_matrices(product)}
         new = {matrix: size for matrix, size in found.items() if matrix not in self._matrices}
         total = self._matrix_bytes + sum(new.values())
@@ -211,7 +211,7 @@ class Execution:
         return Effects(self._params, self._height, self._difficulty, self._state)
 
     def _take(self, effects: Effects) -> None:
-        """Keep what a transaction, or the start of the block, did."""
+        """Merge the changes of a transaction, or of the start of the block."""
         self._state.merge(effects.state)
         self._cost_us += effects.cost_us
         self._posted_tickets += effects.tickets_posted
@@ -242,14 +242,14 @@ def _list_entries(effects: Effects, place: int) -> list[AccountEntry]:
 
 
 def execute_block(params: Params, reader: StateReader, block: Block, results: ResultChecker, bls: Bls) -> Executed:
-    """Stage 3 for a block that passed the first two. Verdicts on products are looked up after everything else.
+    """Execute a block that passed the first two stages (stage 3). Verdicts on products are looked up after all else.
 
     Args:
-        results: the verdicts; `TRUSTED_RESULTS` for a block so deep that its results are taken as checked.
+        results: the verdicts; `TRUSTED_RESULTS` for a block so deep that its results count as checked.
 
     Raises:
-        RuleViolation: a rule is broken, "wrong-result" included, whatever else is not known.
-        VerdictMissing: nothing is wrong as far as this node can tell, but it has not checked these products yet.
+        RuleViolation: a rule is broken, "wrong-result" included, even if other verdicts are missing.
+        VerdictMissing: nothing is known to be wrong, but this node has not checked these products yet.
     """
     header = block.header
     execution = Execution(
@@ -275,7 +275,7 @@ def execute_block(params: Params, reader: StateReader, block: Block, results: Re
 
 
 def check_state_root(header: Header, root: StateRoot) -> None:
-    """The header names the state after its block.
+    """Check that the header names the state after its block.
 
     Raises:
         RuleViolation: "bad-state-root".

@@ -1,4 +1,6 @@
-"""Block 0: made from the parameters and the first accounts, valid because everybody computes the same one."""
+"""Block 0, which is made from the parameters and the first accounts. It is valid because all nodes compute the same
+one.
+"""
 
 from collections.abc import Mapping
 from typing import Final
@@ -26,7 +28,7 @@ class GenesisState(Struct, frozen=True):
     records: dict[StateKey, bytes]
 
     def list_entries(self) -> list[AccountEntry]:
-        """The allocations as the first entries of accounts' histories."""
+        """Return the allocations as the first entries of accounts' histories."""
         entries = []
         for key, value in self.records.items():
             if key[0] == Kind.ACCOUNT:
@@ -36,11 +38,11 @@ class GenesisState(Struct, frozen=True):
 
 
 def compute_genesis_commitment(params: Params, time_ms: TimeMs, allocations: Mapping[Address, Nano]) -> Hash:
-    """H("genesis", everything the network was founded on); the genesis header carries it as its parent.
+    """Return H("genesis", all founding data of the network), which the genesis header carries as its parent.
 
-    Encoded are the parameters as [name, value] pairs in their order, targets as 32 bytes; the time; and the
-    allocations above zero as [address, nano] pairs sorted by address. So networks that differ in one
-    parameter differ in their genesis id.
+    The hash covers the parameters as [name, value] pairs in their order, with targets as 32 bytes; the time; and the
+    allocations above zero as [address, nano] pairs sorted by address. So networks that differ in one parameter differ
+    in their genesis id.
     """
     fields = [
         (name, encode_target(getattr(params, name)) if name in TARGET_FIELDS else getattr(params, name))
@@ -53,10 +55,10 @@ def compute_genesis_commitment(params: Params, time_ms: TimeMs, allocations: Map
 def make_genesis(
     params: Params, time_ms: TimeMs, allocations: Mapping[Address, Nano], parent: Hash | None = None
 ) -> GenesisState:
-    """Genesis header and state: the allocations as balances, and the first record of supply.
+    """Return the genesis header and state: the allocations as balances, and the first record of supply.
 
     Args:
-        parent: what the header names as its parent; by default the commitment to all three other arguments.
+        parent: the parent that the header names; by default the commitment to the three other arguments.
 
     Raises:
         RuleViolation: "bad-address" or "overflow" in the allocations.

@@ -1,4 +1,4 @@
-"""What happened to jobs in a block, in order: no state, but what indices, records and subscribers are made from."""
+"""The events of jobs in a block, in order. They are no part of the state: indices, records and subscribers use them."""
 
 from enum import IntEnum
 
@@ -14,7 +14,7 @@ class JobEventKind(IntEnum):
     POSTED = 0
     CLAIMED = 1
     DELIVERED = 2
-    """In mode optimistic: its window begins."""
+    """A result was delivered in mode optimistic, and its window begins."""
     SETTLED = 3
     LAPSED = 4
     CHALLENGED = 5
@@ -26,7 +26,7 @@ class JobEventKind(IntEnum):
     REJECTED = 9
     """The jury found the result wrong or unavailable."""
     UNDECIDED = 10
-    """The jury came to no decision; the job is closed, its reward burned."""
+    """The jury came to no decision; the job is closed and its reward burned."""
 
 
 class JobEvent(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -36,13 +36,13 @@ class JobEvent(Struct, frozen=True, array_like=True, forbid_unknown_fields=True)
     job: Hash32
     poster: AddressBytes
     worker: AddressBytes | None
-    """Who claimed, delivered, was paid, lapsed or was shown wrong; None where nobody worked."""
+    """The account that claimed, delivered, was paid, lapsed or was proven wrong; None if no worker was involved."""
     tickets: U64
     amount: U64
-    """Nano: burned by the post; the bond of a claim, delivery, lapse or challenge; the reward paid or returned."""
+    """In nano: what a post burned; the bond of a claim, delivery, lapse or challenge; the reward paid or returned."""
 
 
 def make_job_event(kind: JobEventKind, job_id: JobId, job: Job, worker: Address | None, amount: int) -> JobEvent:
-    """The event of `job` as it was just before or just after; neither poster nor operands ever change."""
+    """Return the event of `job`, in its state just before or just after; poster and operands never change."""
     tickets = compute_tickets(job.x.rows, job.w.rows, job.x.cols)
     return JobEvent(kind, job_id, job.poster, worker, tickets, amount)

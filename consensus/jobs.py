@@ -1,6 +1,6 @@
-"""The life of a job (protocol, section 5): posted, claimed, delivered; cancelled; or its claim lapses.
+"""The life of a job (protocol, section 5): it is posted, claimed and delivered, or cancelled, or its claim lapses.
 
-This is mode checked; what mode optimistic adds is in `inos.consensus.optimistic`.
+This module covers mode checked; `inos.consensus.optimistic` adds mode optimistic.
 
 OPEN --claim--> CLAIMED --result--> SETTLED
  | ^               |
@@ -36,7 +36,7 @@ from inos.primitives.units import U64_MAX, Address, JobId, Nano
 
 
 def process_post_job(effects: Effects, sender: Address, job_id: JobId, payload: PostJob) -> None:
-    """Escrow the reward, burn the price of posting, open the job under the id of its transaction.
+    """Escrow the reward, burn the price of posting, and open the job under the id of its transaction.
 
     Raises:
         RuleViolation: "deadline-passed", "deadline-too-far", "bond-too-large", "overflow", "burn-above-maximum",
@@ -73,7 +73,7 @@ def process_post_job(effects: Effects, sender: Address, job_id: JobId, payload: 
 
 
 def process_claim_job(effects: Effects, sender: Address, payload: ClaimJob) -> None:
-    """Lock the bond and give the sender the job alone until min(height + claim_window, deadline).
+    """Lock the bond and reserve the job for the sender until min(height + claim_window, deadline).
 
     Raises:
         RuleViolation: "unknown-job", "job-not-open", "deadline-passed", "too-many-claims", "no-jury",
@@ -99,10 +99,10 @@ def process_claim_job(effects: Effects, sender: Address, payload: ClaimJob) -> N
 
 
 def process_submit_result(effects: Effects, sender: Address, payload: SubmitResult) -> None:
-    """Pay the claimer for the product: reward and bond, with reputation by what the job burned.
+    """Pay the claimer reward and bond for the product, and add reputation by what the job burned.
 
-    Whether the product is right is looked up by the block's execution (see `inos.consensus.results`). In mode
-    optimistic nothing is paid yet: see `inos.consensus.optimistic`.
+    The block's execution looks up whether the product is right (see `inos.consensus.results`). In mode optimistic
+    nothing is paid yet: see `inos.consensus.optimistic`.
 
     Raises:
         RuleViolation: "unknown-job", "job-not-claimed", "not-the-claimer", "claim-expired", "bad-result-shape".
@@ -136,7 +136,7 @@ def process_submit_result(effects: Effects, sender: Address, payload: SubmitResu
 
 
 def process_cancel_job(effects: Effects, sender: Address, payload: CancelJob) -> None:
-    """Give the poster the reward of an unclaimed job back; what was burned stays burned.
+    """Return the reward of an unclaimed job to its poster; what was burned stays burned.
 
     Raises:
         RuleViolation: "unknown-job", "not-the-poster", "job-not-open".
@@ -152,7 +152,7 @@ def process_cancel_job(effects: Effects, sender: Address, payload: CancelJob) ->
 
 
 def _compute_burn(effects: Effects, payload: PostJob) -> int:
-    """What posting the job burns in this block.
+    """Return what posting the job burns in this block.
 
     Raises:
         RuleViolation: "overflow", "burn-above-maximum".
@@ -209,7 +209,7 @@ def _check_deadline(effects: Effects, payload: PostJob) -> None:
 
 
 def _check_bond(effects: Effects, payload: PostJob) -> None:
-    """A jury of an optimistic job is worth less than discarding a block to draw another."""
+    """Check that a jury of an optimistic job is worth less than discarding a block to draw another jury."""
     most = MAX_BOND_SUBSIDIES * compute_subsidy(effects.params, effects.height)
     if payload.mode == JobMode.OPTIMISTIC and payload.bond > most:
         raise RuleViolation(

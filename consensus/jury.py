@@ -1,7 +1,7 @@
 """Juries as pure functions: their fees, windows and seats (protocol, section 5).
 
-A jury decides about an optimistic result that nobody can look at. Its seats are drawn by weight from the committee
-that votes on finality; `disputes` says what moves when a jury is asked, votes and is counted.
+A jury decides about an optimistic result that cannot be checked in public. Its seats are drawn by weight from the
+committee that votes on finality. `disputes` says what moves when a jury is appointed, votes and is counted.
 """
 
 from bisect import bisect_right
@@ -22,61 +22,65 @@ MIB: Final = 1 << 20
 BOND_PART: Final = 8
 """A jury is paid at least this part of the job's bond."""
 MAX_BOND_SUBSIDIES: Final = 4
-"""A bond is at most so many subsidies: a jury must be worth less than discarding a block to draw another."""
+"""A bond is at most this many subsidies, as a jury must be worth less than discarding a block to draw another one."""
 SEAT_BYTES: Final = 16
-"""Bytes of the stream that draw one seat."""
+"""Bytes of the stream that one draw of a seat uses."""
 
 
 def compute_size_fee(params: Params, product_bytes: int) -> int:
-    """What the jury of a job of so many bytes costs at least, in nano: each seat fetches and checks all of them."""
+    """Return the least fee of a jury in nano for a job of so many bytes, since each seat fetches and checks all of
+    them.
+    """
     return params.jury_size * -(-product_bytes // MIB) * params.jury_mib_fee
 
 
 def compute_jury_fee(params: Params, job: Job) -> Nano:
-    """What the jury of a disputed job is paid in all, in nano."""
+    """Return what the jury of a disputed job is paid in all, in nano."""
     return compute_fee(params, job.bond, compute_product_bytes(job.x.rows, job.w.rows, job.x.cols))
 
 
 def compute_fee(params: Params, bond: int, product_bytes: int) -> Nano:
-    """The jury fee of a job with this bond and product, in nano."""
+    """Return the jury fee of a job with this bond and product, in nano."""
     return Nano(max(compute_size_fee(params, product_bytes), -(-bond // BOND_PART)))
 
 
 def compute_min_bond(params: Params, reward: int, product_bytes: int) -> int:
-    """The least bond of an optimistic job: a cheat loses at least the reward, and it pays its jury."""
+    """Return the least bond of an optimistic job: a cheating worker loses at least the reward, and the bond pays the
+    jury.
+    """
     return max(params.min_bond, reward, 2 * compute_size_fee(params, product_bytes))
 
 
 def compute_reveal_start(params: Params, drawn_at: int) -> Height:
-    """First height at which verdicts are opened, and none is committed any more."""
+    """Return the first height at which verdicts are opened and none is committed any more."""
     return Height(drawn_at + params.jury_window * 2 // 3)
 
 
 def compute_count_height(params: Params, drawn_at: int) -> Height:
-    """Height of the block at whose start the verdicts are counted."""
+    """Return the height of the block at whose start the verdicts are counted."""
     return Height(drawn_at + params.jury_window)
 
 
 def compute_next_height(params: Params, dispute: DisputeRecord) -> Height:
-    """Height of the block at whose start the dispute's jury is drawn or, once it is drawn, counted."""
+    """Return the height of the block at whose start the dispute's jury is drawn or, once it is drawn, counted."""
     if dispute.drawn_at:
         return compute_count_height(params, dispute.drawn_at)
     return Height(dispute.opened_at + DRAW_DELAY)
 
 
 def list_eligible(committee: Committee, job: Job, worker: Address) -> tuple[Member, ...]:
-    """The committee's members, in its order, without the job's poster and worker."""
+    """Return the committee's members in its order, without the job's poster and worker."""
     return tuple(member for member in committee.members if member.address not in (job.poster, worker))
 
 
 def draw_jurors(params: Params, eligible: Sequence[Member], job_id: JobId, parent: BlockId) -> tuple[Juror, ...]:
-    """Draw `jury_size` seats by weight, with replacement; one juror for each member with a seat.
+    """Draw `jury_size` seats by weight, with replacement; return one juror for each member with a seat.
 
     Seat i is the u128, little-endian, at 16 i of stream(H("jury", job id || parent's id), "seats"), modulo the total
     weight; it belongs to the member in whose part of the weights, added up in order, the number falls.
 
     Args:
-        parent: of the block that draws.
+        parent: the id of the parent of the block that draws.
     """
     ends = list(accumulate(member.weight for member in eligible))
     if not ends or not ends[-1]:
@@ -93,10 +97,10 @@ def draw_jurors(params: Params, eligible: Sequence[Member], job_id: JobId, paren
 
 
 def count_seats(jurors: Sequence[Juror], *verdicts: Verdict) -> int:
-    """Seats whose opened verdict is one of `verdicts`."""
+    """Return the number of seats whose opened verdict is one of `verdicts`."""
     return sum(juror.seats for juror in jurors if juror.verdict in verdicts)
 
 
 def is_majority(params: Params, seats: int) -> bool:
-    """Return True for more than half of all seats, drawn or not, voted or not."""
+    """Return True for more than half of all seats, whether or not they were drawn or voted."""
     return 2 * seats > params.jury_size

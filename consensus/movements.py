@@ -1,4 +1,4 @@
-"""What moved on an account and why: no state, but what account histories, receipts and explorers are made from.
+"""Movements on accounts and their reasons. They are no part of the state: histories, receipts and explorers use them.
 
 `Effects.move` makes every one of them, and nothing else changes an account's balance or bonded nano. So the sum of an
 account's movements since genesis is what it has.
@@ -16,59 +16,61 @@ from inos.primitives.units import U32_MAX
 PLACE_START: Final = 0
 """Place in a block of what happens before its transactions; transaction i is at place i + 1."""
 PLACE_END: Final = U32_MAX
-"""Place of what the beneficiary gets after them."""
+"""Place in a block of what the beneficiary gets after the transactions."""
 
 
 class Reason(IntEnum):
-    """Why nano moved. A reason says which way: see SIGNS. Stored; a number is never used again."""
+    """The reason why nano moved, which implies the direction: see SIGNS. It is stored, so a number is never
+    used again.
+    """
 
     ALLOCATED = 0
-    """By the genesis file."""
+    """The genesis file allocates it."""
     FEE = 1
     SENT = 2
     RECEIVED = 3
     JOB_REWARD_ESCROWED = 4
     JOB_BURN = 5
     JOB_REWARD_RETURNED = 6
-    """To the poster, who cancelled or whose deadline passed."""
+    """The poster cancelled the job, or its deadline passed."""
     JOB_PAID = 7
-    """To the worker whose result is right, or was not challenged in time."""
+    """The worker's result is right, or was not challenged in time."""
     CLAIM_BOND_LOCKED = 8
     CLAIM_BOND_RETURNED = 9
     CLAIM_LAPSED = 10
     """The worker's bond is lost."""
     LAPSE_COMPENSATION = 11
-    """The poster's half of it."""
+    """The poster gets half of the lost bond."""
     RESULT_CHALLENGED = 12
     """The worker's bond is lost."""
     CHALLENGE_PAID = 13
-    """The challenger's half of it."""
+    """The challenger gets half of the lost bond."""
     VOTER_BOND_LOCKED = 14
     VOTER_BOND_WITHDRAWN = 15
     VOTER_SLASHED = 16
     """The voter's bond is lost."""
     REPORT_PAID = 17
-    """The reporter's tenth of it."""
+    """The reporter gets a tenth of the lost bond."""
     SUBSIDY = 18
-    """Without the part that goes into the epoch's pot."""
+    """The subsidy without the part that goes into the epoch's pot."""
     FEES_COLLECTED = 19
     DISPUTE_STAKED = 20
     STAKE_RETURNED = 21
     STAKE_LOST = 22
-    """The disputer's part of the jury's fee."""
+    """The disputer pays its part of the jury's fee."""
     BOND_TO_JURY = 23
-    """The worker's part of the jury's fee."""
+    """The worker pays its part of the jury's fee."""
     RESULT_REJECTED = 24
     """A jury did not find the result right: the worker's bond is lost."""
     DISPUTE_PAID = 25
-    """The disputer's half of it, less the jury's fee."""
+    """The disputer gets half of the lost bond, less the jury's fee."""
     JURY_PAID = 26
     JUROR_SILENT = 27
     """A committed verdict was not opened: a part of the voter's bond is lost."""
     VOTES_PAID = 28
-    """A committee member's part of the pot."""
+    """A committee member gets its part of the pot."""
     VOTES_INCLUDED = 29
-    """To the beneficiary of the block that carries the votes."""
+    """The beneficiary of the block that carries the votes gets its part of the pot."""
 
 
 SIGNS: Final[dict[Reason, tuple[int, int]]] = {
@@ -103,7 +105,7 @@ SIGNS: Final[dict[Reason, tuple[int, int]]] = {
     Reason.VOTES_PAID: (1, 0),
     Reason.VOTES_INCLUDED: (1, 0),
 }
-"""What a movement of 1 nano does to the balance, and to what is bonded."""
+"""The effect of a movement of 1 nano on the balance and on the bonded nano."""
 
 
 class Movement(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -112,22 +114,22 @@ class Movement(Struct, frozen=True, array_like=True, forbid_unknown_fields=True)
     reason: Reason
     amount: U64
     counterparty: AddressBytes | None = None
-    """The account at the other end, where there is one."""
+    """The account at the other end, if there is one."""
     job: Hash32 | None = None
 
     @property
     def balance(self) -> int:
-        """What the account's balance grew by, in nano; negative where it fell."""
+        """The change of the account's balance, in nano."""
         return SIGNS[self.reason][0] * self.amount
 
     @property
     def bonded(self) -> int:
-        """What the account's bonded nano grew by; negative where they fell."""
+        """The change of the account's bonded nano."""
         return SIGNS[self.reason][1] * self.amount
 
 
 class AccountEntry(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """What one place of a block was for one account: its movements, none where it is only concerned."""
+    """What happened to one account at one place of a block: its movements, empty if it is only concerned."""
 
     place: U32
     address: AddressBytes

@@ -1,12 +1,13 @@
-"""Jobs in mode optimistic (protocol, section 5): delivered unchecked, paid once nobody has shown them wrong in time.
+"""Jobs in mode optimistic (protocol, section 5): a result is delivered unchecked, and paid if it is not proven wrong in
+time.
 
 CLAIMED --result--> DELIVERED --due--> SETTLED
                         |
                         +--challenge--> OPEN
 
-A result delivered at height h is paid at the start of block h + challenge_window, or of a later one where that has too
-much to do; challenges may stand until it is paid. The claim stays until then, with the bond; its last height is the one
-at which the result falls due (docs/decisions/0050).
+A result delivered at height h is paid at the start of block h + challenge_window, or of a later one if that block has
+too much to do. It can be challenged until it is paid. The claim stays until then, with the bond; its last height is the
+one at which the result falls due (docs/decisions/0050).
 """
 
 import msgspec
@@ -26,7 +27,7 @@ from inos.work.strips import InvalidMatrix
 
 
 def process_delivery(effects: Effects, job_id: JobId, job: Job, claim: Claim, y: MatrixRef) -> None:
-    """Take a result of the right shape by the claimer, to be paid when it falls due."""
+    """Accept the claimer's result of the right shape, which is paid when it falls due."""
     due_at = Height(effects.height + effects.params.challenge_window)
     effects.state.dequeue(Kind.LAPSE, get_lapse_height(claim), job_id)
     effects.state.enqueue(Kind.DUE, due_at, job_id)
@@ -37,7 +38,7 @@ def process_delivery(effects: Effects, job_id: JobId, job: Job, claim: Claim, y:
 
 
 def check_challenge(job_id: JobId, job: Job, payload: Challenge) -> None:
-    """Whether the challenge shows the delivered result of `job` wrong.
+    """Check that the challenge proves the delivered result of `job` wrong.
 
     Raises:
         RuleViolation: "wrong-mode", "job-not-delivered", "tile-is-right", or as inos.work.fraud.is_tile_wrong.

@@ -6,22 +6,22 @@ from inos.primitives.units import DurationMs, Height, Nano, Target
 
 
 class Params(Struct, frozen=True, kw_only=True):
-    """What all nodes of one network agree on before the first block."""
+    """The parameters on which all nodes of one network agree before the first block."""
 
     network: str
-    """Name shown to people and the prefix of the network's addresses' human-readable part."""
+    """Name shown to users; it is also part of the prefix of the network's addresses."""
     chain_id: int
 
     spacing_ms: DurationMs
     """Intended time between blocks."""
     asert_half_life_ms: DurationMs
-    """How far behind schedule the chain must be for the target to double."""
+    """The target doubles for each such time that the chain is behind schedule."""
     genesis_target: Target
     """Target of block 1."""
     max_target: Target
-    """Easiest target allowed; ASERT is clamped to it."""
+    """Easiest target allowed; ASERT's result is limited to it."""
     max_future_ms: DurationMs
-    """How far ahead of a node's clock a block may be before it is held."""
+    """A block further ahead of a node's clock than this is held."""
     median_time_blocks: int
     """Blocks whose median time a new block must exceed."""
     max_block_bytes: int
@@ -31,23 +31,23 @@ class Params(Struct, frozen=True, kw_only=True):
     subsidy_decay_interval: int
     """Blocks between two cuts of the subsidy by a hundredth."""
     subsidy_tail: Nano
-    """The subsidy never falls below this."""
+    """Lower limit of the subsidy."""
 
     burn_per_mille: int
     """A job of D tickets burns this part of a subsidy."""
     byte_burn_per_mille: int
     """A checked job of `max_checked_block_bytes` bytes burns this part of a subsidy besides."""
     job_fee: Nano
-    """Burned by each job for its place in the state."""
+    """Nano that each job burns for its place in the state."""
     account_fee: Nano
-    """Burned from a transfer that makes a new account."""
+    """Nano burned from a transfer that makes a new account."""
 
     max_checked_bytes: int
-    """Operands and result of a checked job together."""
+    """Limit for operands and result of a checked job together."""
     max_checked_block_bytes: int
-    """Distinct matrices named by a block's checked results together."""
+    """Limit for the distinct matrices that a block's checked results name."""
     max_optimistic_bytes: int
-    """Operands and result of an optimistic job together."""
+    """Limit for operands and result of an optimistic job together."""
     max_block_cost_us: int
     """Microseconds of the reference core that executing a block may take, by the cost table."""
     min_bond: Nano
@@ -56,7 +56,7 @@ class Params(Struct, frozen=True, kw_only=True):
     max_job_lifetime: int
     """Largest distance in blocks from posting to deadline."""
     base_open_claims: int
-    """Claims an account may hold with no reputation."""
+    """Claims that an account without reputation may hold."""
     reputation_per_claim: Nano
     """Reputation that allows one more open claim."""
     max_open_claims: int
@@ -66,7 +66,7 @@ class Params(Struct, frozen=True, kw_only=True):
     job_retention: int
     """Blocks for which a closed job stays in the state."""
     result_depth: int
-    """Blocks for which a node serves the matrices of a result; deeper results are taken as checked."""
+    """Blocks for which a node serves the matrices of a result; deeper results count as checked."""
 
     challenge_window: int
     """Blocks during which an optimistic result can be challenged or disputed."""
@@ -75,7 +75,7 @@ class Params(Struct, frozen=True, kw_only=True):
     jury_window: int
     """Blocks for committing (two thirds) and opening (the rest) a jury's verdicts."""
     jury_mib_fee: Nano
-    """What one seat is paid for each MiB of a disputed job, at least."""
+    """Least pay of one seat for each MiB of a disputed job."""
     epoch_blocks: int
     """Blocks per finality epoch."""
     finality_start: int
@@ -86,11 +86,11 @@ class Params(Struct, frozen=True, kw_only=True):
     min_voter_bond: Nano
     """Smallest bond of a voter."""
     unbonding_epochs: int
-    """Epochs from unbonding until the bond can be withdrawn; until then evidence still costs it."""
+    """Epochs from unbonding until the bond can be withdrawn; until then evidence can still burn it."""
 
 
 def compute_subsidy(params: Params, height: Height) -> Nano:
-    """`initial` cut to 99/100, in integer steps, every `decay_interval` blocks, never under `tail`."""
+    """Return `initial`, cut to 99/100 in integer steps every `decay_interval` blocks, and never below `tail`."""
     subsidy = int(params.subsidy_initial)
     for _ in range(height // params.subsidy_decay_interval):
         if subsidy <= params.subsidy_tail:

@@ -1,4 +1,5 @@
-"""What posting a job burns (protocol, section 5), and the figures about prices that every interface shows.
+"""The price of posting a job, which is burned (protocol, section 5), and figures about prices that every interface
+shows.
 
 All prices round up and are unbounded integers; everything else rounds down.
 """
@@ -15,19 +16,19 @@ from inos.primitives.units import Height, Tickets
 PER_MILLE: Final = 1000
 PPM: Final = 1_000_000
 TICKET_MACS: Final = 1 << 18
-"""Multiply-accumulates of a ticket: 16 x 16 x 1024."""
+"""Multiply-accumulate operations of a ticket: 16 x 16 x 1024."""
 TERA: Final = 10**12
 
 
 class JobPrice(Struct, frozen=True):
-    """What posting a job burns, in nano, part by part."""
+    """The parts of what posting a job burns, in nano."""
 
     work: int
-    """For its tickets."""
+    """The price of its tickets."""
     bytes: int
-    """For what a checked job makes every node fetch; 0 in mode optimistic."""
+    """The price of the bytes that a checked job makes every node fetch; 0 in mode optimistic."""
     place: int
-    """For its record in the state."""
+    """The price of its record in the state."""
 
     @property
     def total(self) -> int:
@@ -35,16 +36,16 @@ class JobPrice(Struct, frozen=True):
 
 
 class WindowShare(Struct, frozen=True):
-    """How much of a window's mining was paid work, and what faking as much would have cost; in millionths."""
+    """The share of paid work in a window's mining, and what faking as much would have cost, in millionths."""
 
     paid_ppm: int
-    """Tickets settled / max(weight, tickets settled): never above a million."""
+    """Tickets settled / max(weight, tickets settled), which is never above a million."""
     burned_ppm: int
-    """What the settled jobs had burned / subsidies."""
+    """Nano that the settled jobs had burned / subsidies."""
 
 
 def compute_matrix_bytes(rows: int, width: int) -> int:
-    """Bytes of a matrix's strips, padding included: that is what nodes hash, send and fetch of it.
+    """Return the bytes of a matrix's strips, padding included: nodes hash, send and fetch as many.
 
     Args:
         width: bytes of a row.
@@ -53,7 +54,7 @@ def compute_matrix_bytes(rows: int, width: int) -> int:
 
 
 def compute_product_bytes(rows_x: int, rows_w: int, depth: int) -> int:
-    """Bytes of the strips of both operands and the result (docs/decisions/0080)."""
+    """Return the bytes of the strips of both operands and the result (docs/decisions/0080)."""
     return (
         compute_matrix_bytes(rows_x, depth)
         + compute_matrix_bytes(rows_w, depth)
@@ -62,7 +63,9 @@ def compute_product_bytes(rows_x: int, rows_w: int, depth: int) -> int:
 
 
 def compute_work_price(params: Params, height: Height, difficulty: Tickets, tickets: int) -> int:
-    """Nano that `tickets` burn in a block of difficulty D at `height`: S * burn_per_mille * tickets / (1000 * D)."""
+    """Return the nano that `tickets` burn in a block of difficulty D at `height`: S * burn_per_mille * tickets / (1000
+    * D).
+    """
     subsidy = compute_subsidy(params, height)
     return _divide_up(subsidy * params.burn_per_mille * tickets, PER_MILLE * difficulty)
 
@@ -70,7 +73,7 @@ def compute_work_price(params: Params, height: Height, difficulty: Tickets, tick
 def compute_job_price(
     params: Params, height: Height, difficulty: Tickets, *, rows_x: int, rows_w: int, depth: int, mode: JobMode
 ) -> JobPrice:
-    """What posting a product burns in the block at `height` of difficulty D (protocol, section 5)."""
+    """Return what posting a product burns in the block at `height` of difficulty D (protocol, section 5)."""
     size = compute_product_bytes(rows_x, rows_w, depth) if mode == JobMode.CHECKED else 0
     subsidy = compute_subsidy(params, height)
     return JobPrice(
@@ -81,22 +84,24 @@ def compute_job_price(
 
 
 def compute_price_per_tera(params: Params, height: Height, difficulty: Tickets) -> int:
-    """Nano that the work part of a price burns per 10^12 multiply-accumulates."""
+    """Return the nano that the work part of a price burns per 10^12 multiply-accumulates."""
     subsidy = compute_subsidy(params, height)
     return _divide_up(subsidy * params.burn_per_mille * TERA, PER_MILLE * difficulty * TICKET_MACS)
 
 
 def compute_per_tera(burn: int, rows_x: int, rows_w: int, depth: int) -> int:
-    """Nano per 10^12 multiply-accumulates of a product that burns `burn` nano; padding does not count."""
+    """Return the nano per 10^12 multiply-accumulates of a product that burns `burn` nano; padding does not count."""
     return _divide_up(burn * TERA, rows_x * rows_w * depth)
 
 
 def compute_window_share(*, settled: int, weight: int, settled_burn: int, subsidies: int) -> WindowShare:
-    """Paid share of a window of blocks, and what it burned.
+    """Return the paid share of a window of blocks, and the share of its subsidies that was burned.
 
     Args:
-        settled: tickets of the jobs settled in the window. weight: of its blocks.
-        settled_burn: nano that those jobs had burned. subsidies: nano.
+        settled: tickets of the jobs settled in the window.
+        weight: weight of the window's blocks.
+        settled_burn: nano that those jobs had burned.
+        subsidies: subsidies of the window's blocks, in nano.
     """
     most = max(weight, settled)
     return WindowShare(

@@ -1,8 +1,9 @@
-"""The work that waits for the start of a block: claims end, deadlines pass, results are paid, closed jobs are dropped.
+"""The work that waits for the start of a block: claims lapse, deadlines pass, results are paid, closed jobs are
+removed.
 
-Each kind of work is a queue in the state (see `records`). A block may spend a quarter of `max_block_cost_us` on
-them, in rounds: one job of each queue in turn, each queue in the order of its keys. What does not fit is done by the
-blocks after it, so no other rule may ask whether a queue has come to a job: rules ask heights.
+Each kind of work is a queue in the state (see `records`). A block may spend a quarter of `max_block_cost_us` on the
+queues, in rounds: one job of each queue in turn, each queue in the order of its keys. Work that does not fit is done by
+later blocks. So other rules must not depend on whether a queue has reached a job; they depend on heights.
 """
 
 from collections.abc import Iterator
@@ -18,15 +19,15 @@ from inos.consensus.settlement import cancel, reopen_job, settle
 from inos.primitives.units import Address, Height, JobId, Nano
 
 START_PART: Final = 4
-"""The queues may use one part in so many of what a block may cost."""
+"""The queues may use one part in this many of a block's cost limit."""
 QUEUES: Final = (Kind.LAPSE, Kind.DEADLINE, Kind.DUE, Kind.REMOVAL)
-"""In the order of one round."""
+"""The queues in the order of one round."""
 
 
 def process_queues(effects: Effects) -> None:
-    """Do what waits for this block, or was put off by earlier ones, as far as the budget goes.
+    """Do the work that is due at this block, or was put off by earlier ones, within the budget.
 
-    A queue is left for this block when it is empty or when its next job costs more than what remains.
+    A queue ends for this block when it is empty or when its next job costs more than what remains of the budget.
     """
     budget = effects.params.max_block_cost_us // START_PART
     waiting = {kind: effects.state.iterate_queue(kind, effects.height) for kind in QUEUES}
@@ -43,7 +44,7 @@ def process_queues(effects: Effects) -> None:
 
 
 def _find_next(effects: Effects, kind: Kind, waiting: Iterator[tuple[Height, JobId]]) -> tuple[Height, JobId] | None:
-    """The queue's next job; one that left the queue in an earlier round is passed over."""
+    """Return the queue's next job; a job that left the queue in an earlier round is passed over."""
     return next((found for found in waiting if effects.state.get(queue_key(kind, *found)) is not None), None)
 
 
@@ -55,7 +56,7 @@ def _process(effects: Effects, kind: Kind, job_id: JobId) -> None:
         case Kind.LAPSE:
             _process_lapse(effects, job_id, job)
         case Kind.DEADLINE:
-            if job.state == JobState.OPEN:  # any other job is cancelled when it would open again
+            if job.state == JobState.OPEN:  # a job in another state is cancelled when it would open again
                 cancel(effects, job_id, job)
         case Kind.DUE:
             _process_due(effects, job_id, job)
@@ -66,9 +67,9 @@ def _process(effects: Effects, kind: Kind, job_id: JobId) -> None:
 
 
 def _process_lapse(effects: Effects, job_id: JobId, job: Job) -> None:
-    """Close a claim whose last height is over.
+    """Close a claim whose last height has passed.
 
-    Of the bond half, rounded down, goes to the poster and the rest is burned; the worker keeps three quarters of its
+    Half of the bond, rounded down, goes to the poster, and the rest is burned. The worker keeps three quarters of its
     reputation.
     """
     claim = effects.state.get_claim(job_id)
@@ -86,7 +87,7 @@ def _process_lapse(effects: Effects, job_id: JobId, job: Job) -> None:
 
 
 def _process_due(effects: Effects, job_id: JobId, job: Job) -> None:
-    """Pay a delivered result that nobody has shown wrong in time."""
+    """Pay a delivered result that was not proven wrong in time."""
     claim = effects.state.get_claim(job_id)
     if claim is None or job.y is None:
         raise LookupError(f"job {job_id.hex()} should be settled, but has no claim or no result")

@@ -1,11 +1,10 @@
-"""What the state tree holds: accounts, jobs, claims, queues, the market's one record, voters and finality.
+"""The records of the state tree: accounts, jobs, claims, queues, the market, voters and finality.
 
-A record lives under a state key, one byte of kind followed by its id; the tree hashes that
-to H("state key", kind || id). Values are canonical encodings of the structs below.
-A record equal to its empty value is not stored.
+A record lives under a state key, one byte of kind followed by its id, which the tree hashes to H("state key", kind ||
+id). Values are canonical encodings of the structs below. A record that equals its empty value is not stored.
 
-A queue is one record per job under kind || height u64 || job id, integers big-endian, so that the order of the keys is
-the order in which the starts of blocks work them off. `height` is that of the first block that does so.
+A queue is one record per job under kind || height u64 || job id, with big-endian integers, so that the starts of blocks
+process the jobs in the order of the keys. `height` is that of the first block that may do so.
 """
 
 from collections.abc import Iterator
@@ -32,17 +31,17 @@ class Kind(IntEnum):
     JOB = 2
     CLAIM = 3
     LAPSE = 4
-    """Queue: claims whose last height is over."""
+    """A queue of claims whose last height has passed."""
     MARKET = 5
     DUE = 6
-    """Queue: delivered results to be paid."""
+    """A queue of delivered results that are to be paid."""
     DEADLINE = 7
-    """Queue: jobs whose deadline is over."""
+    """A queue of jobs whose deadline has passed."""
     REMOVAL = 8
-    """Queue: closed jobs that leave the state."""
+    """A queue of closed jobs that leave the state."""
     DISPUTE = 9
     JURY = 10
-    """Queue: juries to be drawn or counted; never put off."""
+    """A queue of juries that are to be drawn or counted; it is never put off."""
     VOTER = 16
     VOTER_KEY = 17
     VOTER_COUNT = 18
@@ -53,10 +52,10 @@ class Kind(IntEnum):
 
 
 class Account(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """One address: what it owns, what it has locked, and its reputation.
+    """The nano that one address owns and has locked, and its reputation.
 
-    `reputation` is in nano: what the jobs burned that the account settled. It is the value at height
-    `reputation_height`, and halves lazily from there.
+    `reputation` is what the jobs that the account settled had burned, in nano. It is the value at height
+    `reputation_height`, and is halved only when it is read or changed.
     """
 
     nonce: U64 = 0
@@ -66,7 +65,9 @@ class Account(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     reputation_height: U64 = 0
     open_claims: U32 = 0
     mined: U64 = 0
-    """Subsidies, in nano, of the blocks the account found; the value at height `mined_height`, halved lazily too."""
+    """Subsidies, in nano, of the blocks that the account found, at height `mined_height`; halved when it is read or
+    changed.
+    """
     mined_height: U64 = 0
 
 
@@ -76,18 +77,18 @@ class JobState(IntEnum):
     SETTLED = 2
     CANCELLED = 3
     DELIVERED = 4
-    """In mode optimistic: the result may still be challenged or disputed."""
+    """Mode optimistic only: the result may still be challenged or disputed."""
     DISPUTED = 5
     """A jury decides about the delivered result."""
     UNDECIDED = 6
-    """Closed: a jury came to no decision, and the reward was burned."""
+    """The job is closed: a jury came to no decision, and the reward was burned."""
 
 
 CLOSED_STATES: Final = frozenset({JobState.SETTLED, JobState.CANCELLED, JobState.UNDECIDED})
 
 
 class Job(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A posted product. A closed job stays for `job_retention` blocks, so that its result can be proven to anybody."""
+    """A posted product. A closed job stays for `job_retention` blocks, so that its result can be proven."""
 
     poster: AddressBytes
     x: MatrixRef
@@ -99,19 +100,19 @@ class Job(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     mode: JobMode
     posted_at: U64
     burned: U64
-    """What posting it burned, all parts together."""
+    """What posting the job burned, all parts together."""
     state: JobState
     worker: AddressBytes | None
-    """Who holds the claim, or who delivered."""
+    """The account that holds the claim, or that delivered."""
     y: MatrixRef | None
     closed_at: U64
-    """Height of the block that settled, cancelled or gave up the job, 0 before."""
+    """Height of the block that closed the job, 0 before."""
 
 
 class Claim(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """The one live claim on a job; `expires_at` is the last height at which its result can be delivered.
+    """The one open claim on a job; `expires_at` is the last height at which its result can be delivered.
 
-    Of a delivered job the claim holds the bond, and `expires_at` is the height from which it is paid.
+    For a delivered job, the claim holds the bond, and `expires_at` is the height from which the result is paid.
     """
 
     worker: AddressBytes
@@ -119,11 +120,11 @@ class Claim(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     claimed_at: U64
     expires_at: U64
     is_judged: bool = False
-    """A jury has upheld the delivered result; it is not disputed again."""
+    """A jury has upheld the delivered result, so it cannot be disputed again."""
 
 
 class Juror(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A committee's member with its seats in one jury, and what it said."""
+    """A committee member with its seats in one jury, and its verdict."""
 
     address: AddressBytes
     key: BlsKey
@@ -133,13 +134,15 @@ class Juror(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
 
 
 class DisputeRecord(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A disputed result: who staked what, and its jury once it is drawn. The jury's size bounds the record."""
+    """A disputed result with the stake, and with its jury once it is drawn. The jury's size limits the size of the
+    record.
+    """
 
     disputer: AddressBytes
     stake: U64
     """Nano locked by the disputer: the job's bond and the fee."""
     fee: U64
-    """What the jury is paid in all."""
+    """What the jury is paid in all, in nano."""
     opened_at: U64
     drawn_at: U64 = 0
     """Height at which the jury was drawn, 0 before."""
@@ -147,11 +150,11 @@ class DisputeRecord(Struct, frozen=True, array_like=True, forbid_unknown_fields=
 
 
 class Queued(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """One job in a queue; its key says everything."""
+    """One job in a queue; the key contains all data."""
 
 
 class Market(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """The chain's one record of supply."""
+    """The chain's single record of supply."""
 
     minted: U64
     """Everything minted since genesis, allocations included."""
@@ -166,56 +169,56 @@ class Voter(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     key: BlsKey
     bond: U64
     changed_at: U64
-    """Height of its last RegisterVoter or UnbondVoter: changes are taken over into committees in this order."""
+    """Height of its last RegisterVoter or UnbondVoter transaction; committees take changes over in this order."""
     is_leaving: bool = False
     leaves_at: U64 = 0
     """Height from which the bond can be withdrawn; 0 until a committee without the voter was chosen."""
 
 
 class VoterKey(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Whose BLS key it is, or was: nobody else can ever register it."""
+    """The owner of a BLS key, present or past: no other account can ever register it."""
 
     owner: AddressBytes
     is_slashed: bool = False
-    """Its owner cannot register it again either."""
+    """The owner cannot register it again either."""
 
 
 class VoterCount(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """How many voters there are, those that are leaving included until they withdraw."""
+    """The number of voters, including those that are leaving, until they withdraw."""
 
     count: U32 = 0
 
 
 class NetworkMined(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """The mined figures of all accounts together, halved on its own; less what slashed voters had."""
+    """The mined figures of all accounts together, halved separately, less those of slashed voters."""
 
     mined: U64 = 0
     height: U64 = 0
 
 
 class Pot(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """What the blocks of one epoch put aside for those who vote on its checkpoint, in nano."""
+    """The nano that the blocks of one epoch put aside for those who vote on its checkpoint."""
 
     amount: U64 = 0
 
 
 class Ballot(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """What the committee may vote on for one epoch: the one link that leads to its checkpoint."""
+    """The one link on which the committee may vote for one epoch, which leads to its checkpoint."""
 
     link: Link
     committee: Epoch
-    """Epoch of the checkpoint whose state chose the committee."""
+    """The epoch of the checkpoint whose state chose the committee."""
 
 
 class Finality(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """The chain's one record of checkpoints."""
+    """The chain's single record of checkpoints."""
 
     justified: Checkpoint
     finalized: Checkpoint
     ballots: tuple[Ballot, ...] = ()
-    """Of the latest checkpoints, oldest first."""
+    """Ballots of the latest checkpoints, oldest first."""
     committees: tuple[Epoch, ...] = ()
-    """Checkpoints whose committees are stored, oldest first."""
+    """Epochs of the checkpoints whose committees are stored, oldest first."""
 
 
 class Member(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -225,15 +228,15 @@ class Member(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     key: BlsKey
     weight: U64
     mined: U64
-    """Its account's mined figure at the checkpoint."""
+    """Mined figure of the member's account at the checkpoint."""
 
 
 class Committee(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """The heaviest voters at a checkpoint, heaviest first; of equals the lower address first."""
+    """The heaviest voters at a checkpoint, heaviest first; among equals the lower address comes first."""
 
     members: tuple[Member, ...] = ()
     mined: U64 = 0
-    """The network's mined figure at the checkpoint; 0 where there are no members."""
+    """Mined figure of the network at the checkpoint; 0 if there are no members."""
 
 
 class StateReader(Protocol):
@@ -245,7 +248,7 @@ class StateReader(Protocol):
     def iterate(self, prefix: bytes, start: StateKey | None = None) -> Iterator[tuple[StateKey, bytes]]:
         """Yield the records whose keys begin with `prefix`, from the key `start` on, in the order of their keys.
 
-        What is written while an iteration runs may or may not be seen by it.
+        Records that are written during an iteration may or may not appear in it.
         """
 
 
@@ -266,12 +269,12 @@ def dispute_key(job: JobId) -> StateKey:
 
 
 def queue_key(kind: Kind, height: Height, job: JobId) -> StateKey:
-    """Where a job stands in a queue: kind || height || job id."""
+    """Return the key of a job in a queue: kind || height || job id."""
     return StateKey(bytes([kind]) + height.to_bytes(8, "big") + job)
 
 
 def parse_queue_key(key: StateKey) -> tuple[Height, JobId]:
-    """Height and job of a queue's record."""
+    """Return height and job of a queue's key."""
     return Height(int.from_bytes(key[1:9], "big")), JobId(key[9:])
 
 
@@ -280,7 +283,7 @@ def voter_key(address: Address) -> StateKey:
 
 
 def bls_key_key(key: bytes) -> StateKey:
-    """Where it says whose BLS key this is."""
+    """Return the key of the record that names the owner of a BLS key."""
     return StateKey(bytes([Kind.VOTER_KEY]) + key)
 
 

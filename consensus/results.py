@@ -1,7 +1,7 @@
-"""Delivered products as the rules see them: named by transactions, checked elsewhere (protocol, section 4).
+"""Delivered products as the rules see them: transactions name them, and other parts check them (protocol, section 4).
 
-The rules never multiply. They look up the verdict on each product that a block delivers; where there is none yet, the
-block waits, and nothing is said about its validity.
+The rules never multiply. They look up the verdict on each product that a block delivers. If there is no verdict yet,
+the block waits, and is neither valid nor invalid.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,20 +15,20 @@ from inos.primitives.units import MatrixId
 
 
 class ResultChecker(Protocol):
-    """The verdicts of this node. It is asked in the writer's thread, so it looks up and does not compute."""
+    """The verdicts of this node. The writer's thread asks for them, so a checker looks them up and computes nothing."""
 
     def get_verdict(self, product: Product) -> bool | None:
-        """Return whether Y = X * W^T, or None where all three matrices are here and the check is outstanding.
+        """Return whether Y = X * W^T, or None if all three matrices are here and the check is outstanding.
 
         Raises:
-            MatrixMissing: with the ids of those of the three that are not here, where there is no verdict.
+            MatrixMissing: there is no verdict, and these matrices are not here.
         """
 
 
 class TrustedResults:
-    """Takes every product as checked: for blocks that lie more than `result_depth` below a tip that work vouches for.
+    """Accepts every product, for blocks that lie more than `result_depth` below a tip that work vouches for.
 
-    All other rules hold for such a block, so its state comes out as it did for the nodes that checked.
+    All other rules hold for such a block, so its state is the same as for the nodes that checked its products.
     """
 
     def get_verdict(self, product: Product) -> bool | None:
@@ -39,11 +39,11 @@ TRUSTED_RESULTS: Final = TrustedResults()
 
 
 def check_products(products: Iterable[Product], results: ResultChecker) -> None:
-    """Every product is right.
+    """Check that every product is right.
 
     Raises:
-        RuleViolation: "wrong-result": one is known to be wrong, whatever is not known of the others.
-        VerdictMissing: with all that have no verdict, and all matrices they lack.
+        RuleViolation: "wrong-result": one is known to be wrong, even if verdicts on others are missing.
+        VerdictMissing: names all products without a verdict and all matrices that they lack.
     """
     unchecked: list[Product] = []
     missing: dict[MatrixId, None] = {}
@@ -64,6 +64,6 @@ def check_products(products: Iterable[Product], results: ResultChecker) -> None:
 
 
 def iterate_matrices(product: Product) -> Iterator[tuple[MatrixRef, int]]:
-    """The three matrices with the bytes of their strips: int8 operands, an int32 result."""
+    """Yield the three matrices with the bytes of their strips: int8 operands, an int32 result."""
     for ref, size in ((product.x, 1), (product.w, 1), (product.y, 4)):
         yield ref, compute_matrix_bytes(ref.rows, ref.cols * size)

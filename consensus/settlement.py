@@ -1,7 +1,7 @@
-"""How jobs end or open again, and what all rules about jobs look up first.
+"""The ends of jobs, their reopening, and the look-ups that all rules about jobs share.
 
-A closed job leaves the state `job_retention` blocks after it was closed. While it is not closed, it stands in the
-queue of deadlines.
+A closed job leaves the state `job_retention` blocks after it was closed. A job that is not closed is in the queue of
+deadlines.
 """
 
 import msgspec
@@ -18,12 +18,12 @@ from inos.primitives.units import Address, Height, JobId, Nano
 
 
 def compute_job_tickets(x: MatrixRef, w: MatrixRef) -> int:
-    """Tickets in the product of a job."""
+    """Return the number of tickets in the product of a job."""
     return compute_tickets(x.rows, w.rows, x.cols)
 
 
 def get_job(effects: Effects, job_id: JobId) -> Job:
-    """A job that an order names.
+    """Return a job that a transaction names.
 
     Raises:
         RuleViolation: "unknown-job".
@@ -35,17 +35,17 @@ def get_job(effects: Effects, job_id: JobId) -> Job:
 
 
 def get_lapse_height(claim: Claim) -> Height:
-    """Height of the first block whose start may end the claim."""
+    """Return the height of the first block whose start may end the claim."""
     return Height(claim.expires_at + 1)
 
 
 def get_deadline_height(job: Job) -> Height:
-    """Height of the first block whose start may cancel the job."""
+    """Return the height of the first block whose start may cancel the job."""
     return Height(job.deadline + 1)
 
 
 def settle(effects: Effects, job_id: JobId, job: Job, claim: Claim, y: MatrixRef) -> None:
-    """Pay the claimer reward and bond, with reputation by what the job burned; the claim is gone, the job closed."""
+    """Pay the claimer reward and bond, add reputation by what the job burned, remove the claim, and close the job."""
     worker, poster = Address(claim.worker), Address(job.poster)
     effects.close_claim(worker, Reason.CLAIM_BOND_RETURNED, Nano(claim.bond), job_id, poster)
     effects.release_escrow(job.reward)
@@ -61,7 +61,7 @@ def settle(effects: Effects, job_id: JobId, job: Job, claim: Claim, y: MatrixRef
 
 
 def cancel(effects: Effects, job_id: JobId, job: Job) -> None:
-    """Give the poster the reward of an unclaimed job back and close the job; what was burned stays burned."""
+    """Return the reward of an unclaimed job to its poster and close the job; what was burned stays burned."""
     effects.release_escrow(job.reward)
     effects.move(Address(job.poster), Reason.JOB_REWARD_RETURNED, job.reward, job=job_id)
     close_job(effects, job_id, msgspec.structs.replace(job, state=JobState.CANCELLED, worker=None, y=None))
@@ -69,9 +69,9 @@ def cancel(effects: Effects, job_id: JobId, job: Job) -> None:
 
 
 def reopen_job(effects: Effects, job_id: JobId, job: Job) -> None:
-    """Let a job whose claim ended without a result be claimed again; past its deadline cancel it instead.
+    """Open a job again whose claim ended without a result; past its deadline cancel it instead.
 
-    The caller has taken the claim out of the state and noted why it ended.
+    The caller has removed the claim from the state and noted why it ended.
     """
     if effects.height > job.deadline:
         cancel(effects, job_id, job)
@@ -80,7 +80,7 @@ def reopen_job(effects: Effects, job_id: JobId, job: Job) -> None:
 
 
 def close_job(effects: Effects, job_id: JobId, job: Job) -> None:
-    """Write a job as closed in this block, and have it leave the state after the retention."""
+    """Write a job as closed in this block, and queue its removal from the state after the retention time."""
     effects.state.set_job(job_id, msgspec.structs.replace(job, closed_at=effects.height))
     effects.state.dequeue(Kind.DEADLINE, get_deadline_height(job), job_id)
     effects.state.enqueue(Kind.REMOVAL, Height(effects.height + effects.params.job_retention), job_id)

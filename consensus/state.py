@@ -1,4 +1,4 @@
-"""One block's state, typed: reading it, and drafting changes that may still be thrown away."""
+"""The typed state of one block: reading it, and drafting changes that may still be dropped."""
 
 from collections.abc import Iterable, Iterator
 from typing import Final, TypeVar
@@ -56,7 +56,7 @@ QUEUED: Final = Queued()
 def select_range(
     records: Iterable[tuple[K, bytes | None]], prefix: bytes, start: bytes | None
 ) -> list[tuple[K, bytes | None]]:
-    """Records whose keys begin with `prefix` and are not below `start`, sorted by key."""
+    """Return the records whose keys begin with `prefix` and are not below `start`, sorted by key."""
     low = prefix if start is None else start
     return sorted((each for each in records if each[0].startswith(prefix) and each[0] >= low), key=lambda each: each[0])
 
@@ -93,22 +93,24 @@ class StateView:
         return self._reader.iterate(prefix, start)
 
     def get_account(self, address: Address) -> Account:
-        """The account, or the empty one: every address exists."""
+        """Return the account, or an empty one, since every address exists."""
         return self._get(Account, account_key(address)) or EMPTY_ACCOUNT
 
     def get_job(self, job: JobId) -> Job | None:
         return self._get(Job, job_key(job))
 
     def get_claim(self, job: JobId) -> Claim | None:
-        """The live claim on `job`, or None."""
+        """Return the open claim on `job`, or None."""
         return self._get(Claim, claim_key(job))
 
     def get_dispute(self, job: JobId) -> DisputeRecord | None:
-        """The dispute about the job's delivered result, or None."""
+        """Return the dispute about the job's delivered result, or None."""
         return self._get(DisputeRecord, dispute_key(job))
 
     def iterate_queue(self, kind: Kind, last: Height) -> Iterator[tuple[Height, JobId]]:
-        """Yield the jobs of a queue whose heights are at most `last`, lowest first, of equals the lower id first."""
+        """Yield the jobs of a queue whose heights are at most `last`, lowest first, and among equals the lower id
+        first.
+        """
         for key, _ in self.iterate(bytes([kind])):
             height, job = parse_queue_key(key)
             if height > last:
@@ -116,10 +118,10 @@ class StateView:
             yield height, job
 
     def get_market(self) -> Market:
-        """The supply.
+        """Return the record of supply.
 
         Raises:
-            LookupError: there is none; then this is no chain's state, since genesis writes it.
+            LookupError: there is none. Then this is no chain's state, since genesis writes it.
         """
         market = self._get(Market, MARKET_KEY)
         if market is None:
@@ -127,7 +129,7 @@ class StateView:
         return market
 
     def get_voter(self, address: Address) -> Voter | None:
-        """The voter's record while it has a bond."""
+        """Return the voter's record, or None if the account has no bond as a voter."""
         return self._get(Voter, voter_key(address))
 
     def iterate_voters(self) -> Iterator[tuple[Address, Voter]]:
@@ -137,26 +139,26 @@ class StateView:
             yield Address(key[len(prefix) :]), decode(Voter, data, limit=MAX_RECORD_BYTES)
 
     def get_key_owner(self, key: bytes) -> VoterKey | None:
-        """Whose BLS key this is or was, or None where nobody registered it."""
+        """Return the owner of a BLS key, present or past, or None if it was never registered."""
         return self._get(VoterKey, bls_key_key(key))
 
     def get_voter_count(self) -> VoterCount:
         return self._get(VoterCount, VOTER_COUNT_KEY) or EMPTY_VOTER_COUNT
 
     def get_network_mined(self) -> NetworkMined:
-        """The record as written; `finality.mined.compute_network_mined` brings it up to date."""
+        """Return the record as written; `finality.mined.compute_network_mined` brings it up to date."""
         return self._get(NetworkMined, NETWORK_MINED_KEY) or EMPTY_NETWORK_MINED
 
     def get_pot(self, epoch: int) -> Pot:
-        """What is put aside for the votes on the checkpoint of `epoch`."""
+        """Return the nano put aside for the votes on the checkpoint of `epoch`."""
         return self._get(Pot, pot_key(epoch)) or EMPTY_POT
 
     def get_finality(self) -> Finality | None:
-        """Checkpoints; None in genesis alone."""
+        """Return the record of checkpoints, or None in the genesis state."""
         return self._get(Finality, FINALITY_KEY)
 
     def get_committee(self, epoch: int) -> Committee:
-        """The committee chosen at the checkpoint of `epoch`, or an empty one."""
+        """Return the committee chosen at the checkpoint of `epoch`, or an empty one."""
         return self._get(Committee, committee_key(epoch)) or EMPTY_COMMITTEE
 
     def _get(self, kind: type[R], key: StateKey) -> R | None:
@@ -165,7 +167,7 @@ class StateView:
 
 
 class Draft(StateView):
-    """A state with changes on top that live in memory, until `merge` hands them down or they are dropped."""
+    """A state with changes on top that live in memory, until they are merged into the draft below or dropped."""
 
     def __init__(self, reader: StateReader) -> None:
         super().__init__(reader)
@@ -190,11 +192,11 @@ class Draft(StateView):
         self._put(dispute_key(job), dispute)
 
     def enqueue(self, kind: Kind, height: Height, job: JobId) -> None:
-        """Let the block at `height`, or the next that can, work on a job."""
+        """Queue a job for the block at `height`, or for the next one that has room."""
         self._put(queue_key(kind, height, job), QUEUED)
 
     def dequeue(self, kind: Kind, height: Height, job: JobId) -> None:
-        """Take a job out of a queue; one that is not there is no error."""
+        """Remove a job from a queue, if it is there."""
         self._put(queue_key(kind, height, job), None)
 
     def set_market(self, market: Market) -> None:
@@ -222,11 +224,11 @@ class Draft(StateView):
         self._put(committee_key(epoch), None if committee == EMPTY_COMMITTEE else committee)
 
     def merge(self, upper: "Draft") -> None:
-        """Take over the changes of a draft made on top of this one."""
+        """Add the changes of a draft that was made on top of this one."""
         self._changes.update(upper._changes)
 
     def compute_changes(self) -> dict[StateKey, bytes | None]:
-        """Records that differ from the state below, in order of their keys; None where one was removed."""
+        """Return the records that differ from the state below, in the order of their keys; None for a removed one."""
         return {key: self._changes[key] for key in sorted(self._changes) if self._changes[key] != self._reader.get(key)}
 
     def _put(self, key: StateKey, record: Struct | None) -> None:
@@ -234,10 +236,10 @@ class Draft(StateView):
 
 
 def compute_supply(market: Market) -> Nano:
-    """Everything minted less everything burned, in nano; equals all balances, bonds, escrows and pots together."""
+    """Return everything minted less everything burned, in nano: the sum of all balances, bonds, escrows and pots."""
     return Nano(market.minted - market.burned)
 
 
 def compute_reputation(params: Params, account: Account, height: Height) -> Nano:
-    """The account's reputation as it stands at `height`, halvings since it was written included."""
+    """Return the account's reputation at `height`, including the halvings since it was written."""
     return compute_halved(params, account.reputation, Height(account.reputation_height), height)

@@ -20,7 +20,7 @@ from inos.primitives.matrices import Hash32
 from inos.primitives.units import ZERO_HASH, Hash, StateRoot
 
 MAX_RANGE_RECORDS: Final = 8192
-"""Records of the smallest kind: fewer than this fit into 256 KB."""
+"""An answer has at most this many records: of the smallest kind, fewer than this fit into 256 KB."""
 
 
 class Place(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

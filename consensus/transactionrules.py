@@ -1,4 +1,4 @@
-"""Stage 1 for a transaction: everything that can be said without state."""
+"""Stage 1 for a transaction: all checks that need no state."""
 
 from typing import assert_never
 
@@ -39,7 +39,7 @@ from inos.primitives.units import U64_MAX
 
 
 def check_transaction_sanity(params: Params, tx: Transaction, bls: Bls) -> None:
-    """Chain, amounts, references, size and signature; the signatures last, as they cost most.
+    """Check chain, amounts, references, size and signatures, the signatures last, since they cost most.
 
     Raises:
         RuleViolation: "wrong-chain-id", "overflow", "zero-amount", "zero-reward", "bond-too-small",
@@ -82,7 +82,7 @@ def check_transaction_sanity(params: Params, tx: Transaction, bls: Bls) -> None:
 
 
 def _check_bls(params: Params, tx: Transaction, bls: Bls) -> None:
-    """What takes pairings, so that only a signed transaction can make a node compute them."""
+    """Check BLS signatures, which cost pairings, only after the transaction's own signature was found valid."""
     match tx.payload:
         case RegisterVoter():
             check_register_sanity(params, get_sender(tx), tx.payload, tx.fee, bls)
@@ -149,7 +149,7 @@ def _check_product_size(params: Params, payload: PostJob) -> None:
 
 
 def _check_challengeable(params: Params, depth: int) -> None:
-    """A wrong result must be provable: a challenge of this depth fits into a block."""
+    """Check that a wrong result can be proven: a challenge of this depth must fit into a block."""
     needed, room = compute_challenge_bytes(depth), params.max_block_bytes - MAX_HEADER_BYTES
     if needed > room:
         raise RuleViolation(
@@ -161,7 +161,7 @@ def _check_challengeable(params: Params, depth: int) -> None:
 
 
 def _check_optimistic_bond(params: Params, payload: PostJob) -> None:
-    """The bond is worth what a cheat could take, and pays a jury."""
+    """Check that the bond is worth at least the reward that a cheat could take, and pays a jury."""
     size = compute_product_bytes(payload.x.rows, payload.w.rows, payload.x.cols)
     least = compute_min_bond(params, payload.reward, size)
     if payload.bond < least:
@@ -169,6 +169,6 @@ def _check_optimistic_bond(params: Params, payload: PostJob) -> None:
 
 
 def _check_total(a: int, b: int, what: str) -> None:
-    """Amounts are unsigned 64 bit, and so is what one transaction moves in all."""
+    """Check that both amounts, and their sum, are unsigned 64-bit numbers."""
     if a < 0 or b < 0 or a + b > U64_MAX:
         raise RuleViolation(Code.OVERFLOW, f"{what} does not fit 64 bits", expected=f"0 .. {U64_MAX}", got=a + b)

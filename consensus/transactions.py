@@ -1,4 +1,4 @@
-"""One transaction against a state: nonce, fee, and the effect of its payload. All of it, or a broken rule."""
+"""One transaction on a state: nonce, fee, and the effect of its payload. It is applied as a whole, or breaks a rule."""
 
 from typing import assert_never
 
@@ -44,7 +44,7 @@ def process_transaction(effects: Effects, tx: Transaction) -> None:
     """Apply a transaction that passed `check_transaction_sanity`; the fee is paid first.
 
     Raises:
-        RuleViolation: "bad-nonce", "insufficient-balance", or as the payload's process_* function.
+        RuleViolation: "bad-nonce", "insufficient-balance", or as for the payload's process_* function.
     """
     sender = get_sender(tx)
     _process_nonce(effects, sender, tx.nonce)
@@ -82,9 +82,9 @@ def process_transaction(effects: Effects, tx: Transaction) -> None:
 
 
 def process_transfer(effects: Effects, sender: Address, payload: Transfer) -> None:
-    """Move an amount; to oneself it changes nothing, since the debit is written before the credit reads.
+    """Move an amount. A transfer to oneself changes nothing, since the debit is written before the credit reads.
 
-    An address without a record gets one, which burns `account_fee` from the amount.
+    An address without a record gets one, for which `account_fee` is burned from the amount.
 
     Raises:
         RuleViolation: "insufficient-balance", "amount-too-small".

@@ -1,10 +1,10 @@
-"""Validity of headers, blocks and transactions, before any state is looked at.
+"""Validity of headers, blocks and transactions, as far as it needs no state.
 
-Stage 1 (`check_*_sanity`, `check_seal`) needs nothing but the thing itself; stage 2
-(`check_header_context`) the parent. Stage 3 is `execution`.
+Stage 1 (`check_*_sanity`, `check_seal`) needs only the object itself, and stage 2 (`check_header_context`) its parent.
+Stage 3 is `execution`.
 
-An invalid header or body condemns the block id for ever, with two exceptions that `is_about_block` tells:
-a body or a witness that somebody attached to a header it does not belong to says nothing about the header.
+An invalid header or body condemns the block id for ever, with two exceptions that `is_about_block` knows: a body or a
+witness that was sent with a header to which it does not belong says nothing about the header.
 """
 
 from collections.abc import Callable, Sequence
@@ -48,20 +48,22 @@ __all__ = [
 
 
 class BodyMismatch(RuleViolation):
-    """Transactions that are not the ones the header names: somebody's forgery, maybe not the block's fault."""
+    """The transactions are not those that the header names. The block may be valid, since anybody can send a wrong
+    body.
+    """
 
 
 def is_about_block(error: InosError) -> bool:
-    """Whether `error` condemns the block id itself, so that it and its descendants may be remembered as invalid.
+    """Return True if `error` condemns the block id itself, so that it and its descendants may be remembered as invalid.
 
-    Not so for a foreign body, and not for a failed certificate: the witness is outside the block id, so
-    anybody can send a good header with a bad one.
+    A foreign body or a failed certificate does not condemn it. The block id does not cover the witness, so anybody can
+    send a good header with a bad witness.
     """
     return isinstance(error, RuleViolation) and not isinstance(error, BodyMismatch | InvalidCertificate)
 
 
 def check_header_sanity(params: Params, header: Header) -> None:
-    """Stage 1 for a header; the seal is checked as far as it goes without its witness.
+    """Check a header by itself (stage 1); the seal is checked as far as possible without its witness.
 
     Raises:
         RuleViolation: "bad-version", "wrong-chain-id", "target-out-of-range", "unexpected-seal", "missing-seal",
@@ -90,15 +92,15 @@ def check_header_sanity(params: Params, header: Header) -> None:
 def check_block_sanity(
     params: Params, block: Block, bls: Bls, *, is_verified: Callable[[TxId], bool] | None = None
 ) -> None:
-    """Stage 1 for a whole block without its witness.
+    """Check a block without its witness (stage 1).
 
     Args:
-        is_verified: says of a transaction id whether `check_transaction_sanity` passed before with these
-            parameters; such a transaction is not checked again, since signatures are the costly part.
+        is_verified: returns True for the id of a transaction that passed `check_transaction_sanity` with these
+            parameters before. It is not checked again, since signatures are the costly part.
 
     Raises:
-        BodyMismatch: "bad-tx-root", before anything else is said about the body.
-        RuleViolation: as `check_header_sanity`; "block-too-large", "duplicate-transaction"; or as
+        BodyMismatch: "bad-tx-root", before anything else in the body is checked.
+        RuleViolation: as for `check_header_sanity`; "block-too-large", "duplicate-transaction"; or as for
             `check_transaction_sanity`, naming the transaction.
     """
     check_header_sanity(params, block.header)
@@ -114,10 +116,10 @@ def check_block_sanity(
 
 
 def check_seal(params: Params, header: Header, witness: Witness) -> None:
-    """Stage 1 for the seal: the witness proves that its ticket won under this header's anchor.
+    """Check that the witness proves that the seal's ticket won under this header's anchor (stage 1).
 
     Raises:
-        InvalidCertificate: with the reason. It may be the witness's fault alone: see `is_about_block`.
+        InvalidCertificate: names the reason. The witness alone may be at fault: see `is_about_block`.
         RuleViolation: "missing-seal".
     """
     if header.seal is None:
@@ -126,7 +128,7 @@ def check_seal(params: Params, header: Header, witness: Witness) -> None:
 
 
 def check_header_context(params: Params, header: Header, context: HeaderContext) -> None:
-    """Stage 2: the header continues `context.parent`.
+    """Check that the header continues `context.parent` (stage 2).
 
     Raises:
         RuleViolation: "bad-parent", "bad-height", "time-too-old", "bad-target".

@@ -1,6 +1,6 @@
-"""What a jury's verdicts and a shown wrong tile move: bond, stake, fee and reward (protocol, section 5).
+"""The amounts that a jury's verdicts and a proven wrong tile move: bond, stake, fee and reward (protocol, section 5).
 
-All divisions round down; what a division leaves over is burned.
+All divisions round down, and the remainders are burned.
 """
 
 from collections.abc import Sequence
@@ -39,10 +39,10 @@ def process_count(effects: Effects, job_id: JobId, dispute: DisputeRecord) -> No
 
 
 def process_conviction(effects: Effects, challenger: Address, job_id: JobId, job: Job, claim: Claim) -> None:
-    """A wrong tile was shown: half of the worker's bond goes to the challenger, the rest is burned.
+    """Punish a worker for a proven wrong tile: half of its bond goes to the challenger, the rest is burned.
 
-    While a jury sits, the seats that have committed a verdict share its fee first, and the stake returns; so a cheat
-    does not escape the jury by challenging itself.
+    While a jury sits, the seats that have committed a verdict first share the jury's fee, and the stake returns. So a
+    cheating worker cannot avoid paying the jury by challenging itself.
     """
     worker, fee, seats = Address(claim.worker), 0, tuple[Juror, ...]()
     dispute = effects.state.get_dispute(job_id)
@@ -62,7 +62,9 @@ def process_conviction(effects: Effects, challenger: Address, job_id: JobId, job
 
 
 def _decide_not_right(effects: Effects, job_id: JobId, job: Job, claim: Claim, dispute: DisputeRecord) -> None:
-    """The stake returns; of the bond the seats get the fee, the disputer half of the rest; the job opens again."""
+    """Return the stake, pay the jury's fee and then half of the rest of the bond to the disputer, and open the job
+    again.
+    """
     worker, disputer = Address(claim.worker), Address(dispute.disputer)
     _return_stake(effects, job_id, dispute, 0)
     effects.close_claim(worker, Reason.RESULT_REJECTED, Nano(claim.bond), job_id, disputer)
@@ -73,7 +75,7 @@ def _decide_not_right(effects: Effects, job_id: JobId, job: Job, claim: Claim, d
 
 
 def _decide_right(effects: Effects, job_id: JobId, job: Job, claim: Claim, dispute: DisputeRecord) -> None:
-    """The seats get the fee, half from each side; the result is paid, now or when it falls due."""
+    """Pay the fee to the seats, half from each side; the result is paid now or when it falls due."""
     worker, from_bond = Address(claim.worker), dispute.fee // 2
     _return_stake(effects, job_id, dispute, dispute.fee - from_bond)
     effects.move(worker, Reason.BOND_TO_JURY, from_bond, job=job_id)
@@ -91,7 +93,9 @@ def _decide_right(effects: Effects, job_id: JobId, job: Job, claim: Claim, dispu
 
 
 def _leave_undecided(effects: Effects, job_id: JobId, job: Job, claim: Claim, dispute: DisputeRecord) -> None:
-    """Each side pays half the fee to all who voted; the reward is burned, so that nobody gains by a jury's sleep."""
+    """Let each side pay half the fee to all who voted, and burn the reward, so that nobody gains if a jury does not
+    vote.
+    """
     worker, half = Address(claim.worker), dispute.fee // 2
     _return_stake(effects, job_id, dispute, half)
     effects.move(worker, Reason.BOND_TO_JURY, half, job=job_id)
@@ -106,7 +110,7 @@ def _leave_undecided(effects: Effects, job_id: JobId, job: Job, claim: Claim, di
 
 
 def _share_bond(effects: Effects, job_id: JobId, claim: Claim, seats: Sequence[Juror], fee: int) -> int:
-    """Share a lost bond: `fee` to the seats, half of the rest is returned for the caller to pay, the rest burned."""
+    """Pay `fee` of a lost bond to the seats, burn half of the rest, and return the other half for the caller to pay."""
     _pay_seats(effects, job_id, seats, fee)
     to_winner = (claim.bond - fee) // 2
     effects.burn(claim.bond - fee - to_winner)
@@ -114,7 +118,7 @@ def _share_bond(effects: Effects, job_id: JobId, claim: Claim, seats: Sequence[J
 
 
 def _end_claim(effects: Effects, job_id: JobId, job: Job, worker: Address) -> None:
-    """The worker's reputation is gone, and the job opens again."""
+    """Clear the worker's reputation, and open the job again."""
     effects.state.set_account(worker, clear_reputation(effects.state.get_account(worker)))
     effects.state.set_claim(job_id, None)
     effects.touch(Address(job.poster))
@@ -122,7 +126,7 @@ def _end_claim(effects: Effects, job_id: JobId, job: Job, worker: Address) -> No
 
 
 def _return_stake(effects: Effects, job_id: JobId, dispute: DisputeRecord, kept: int) -> None:
-    """Give the disputer its stake back, but for `kept` nano that the caller passes on."""
+    """Return the stake to the disputer, without `kept` nano that the caller passes on."""
     disputer = Address(dispute.disputer)
     effects.move(disputer, Reason.STAKE_LOST, kept, job=job_id)
     effects.move(disputer, Reason.STAKE_RETURNED, dispute.stake - kept, job=job_id)
@@ -133,7 +137,7 @@ def _select(dispute: DisputeRecord, *verdicts: Verdict) -> tuple[Juror, ...]:
 
 
 def _pay_seats(effects: Effects, job_id: JobId, jurors: Sequence[Juror], fee: int) -> None:
-    """Share `fee`, already taken from somewhere, among the jurors by their seats; burn what is left over."""
+    """Share `fee`, which was already debited, among the jurors by their seats; burn the remainder."""
     seats, paid = sum(juror.seats for juror in jurors), 0
     for juror in jurors:
         part = fee * juror.seats // seats
@@ -143,7 +147,7 @@ def _pay_seats(effects: Effects, job_id: JobId, jurors: Sequence[Juror], fee: in
 
 
 def _punish_silence(effects: Effects, dispute: DisputeRecord) -> None:
-    """A seat that was committed and not opened costs its voter fee / seats of its bond, which is burned."""
+    """Burn fee / seats of a voter's bond for each seat that committed a verdict and did not open it."""
     per_seat = dispute.fee // effects.params.jury_size
     for juror in dispute.jurors:
         if juror.commitment is not None and juror.verdict is None:

@@ -1,13 +1,13 @@
 """Finality: who votes on checkpoints, what a vote may say, and what a quorum of votes does.
 
-Casper FFG over the chain of proofs of work (docs/protocol.md, Finality). It draws no conclusions for the choice of a
-chain: `chain` reads the finalized checkpoint and keeps to it. Votes on their way are `core`'s.
+It is Casper FFG over the proof-of-work chain (docs/protocol.md, Finality). It does not choose between chains: `chain`
+reads the finalized checkpoint and stays on its branch. `core` handles votes that are not in a block yet.
 
-Pipeline: `voters` (register, unbond, withdraw) and `mined` (what each account's blocks were worth) -> `aggregates`,
-where a block carries one with a `quorum`: the target is justified, its source final where it is the epoch before, and
-the epoch's pot paid (`pots`) -> `checkpoints`, in the first block after one: the link to vote on, and a `committee`
-chosen from the voters -> `evidence`: two votes that contradict cost their voter the bond. `trust` follows all of that
-from outside.
+Pipeline: `voters` (register, unbond, withdraw) and `mined` (subsidies of each account's blocks) -> `aggregates`, if a
+block carries one with a `quorum`: the target is justified, its source is final if it is the epoch before, and the
+epoch's pot is paid (`pots`) -> `checkpoints`, in the first block after one: the link to vote on, and a `committee`
+chosen from the voters -> `evidence`: a voter who signs two conflicting votes loses the bond. `trust` follows all of
+this without executing blocks.
 """
 
 from inos.consensus.finality.aggregates import check_aggregate, check_block_aggregate, is_open, process_aggregate

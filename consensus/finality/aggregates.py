@@ -1,4 +1,4 @@
-"""What the quorum of a committee does: it justifies a checkpoint, and finalizes the one before it."""
+"""The effect of a quorum's votes: they justify a checkpoint, and finalize the one before it."""
 
 import msgspec
 
@@ -17,7 +17,7 @@ from inos.primitives.votes import Aggregate, Link, compute_vote_hash, list_membe
 
 
 def check_start(params: Params, link: Link) -> None:
-    """Voting begins at `finality_start`.
+    """Check that the target is not below `finality_start`, where voting begins.
 
     Raises:
         RuleViolation: "before-finality-start".
@@ -32,17 +32,18 @@ def check_start(params: Params, link: Link) -> None:
 
 
 def is_open(params: Params, finality: Finality, ballot: Ballot) -> bool:
-    """Return True if votes can still justify the ballot's target: voters sign no other."""
+    """Return True if votes can still justify the ballot's target; voters sign no other ballots."""
     link = ballot.link
     is_above = link.target.epoch > finality.justified.epoch
     return is_above and link.source == finality.justified and not is_before_start(params, link.target.epoch)
 
 
 def find_ballot(finality: Finality | None, aggregate: Aggregate) -> Ballot:
-    """The ballot an aggregate belongs to.
+    """Return the ballot to which an aggregate belongs.
 
-    Its source must be what is justified now, too: a ballot that opened before an earlier checkpoint was justified is
-    void from then on. So the links of a chain follow each other, and can be followed from outside.
+    Its source must also be the checkpoint that is justified now: a ballot that opened before an earlier checkpoint was
+    justified is void from then on. So each link of a chain begins where the last one ended, and clients can follow them
+    without executing blocks.
 
     Raises:
         RuleViolation: "unknown-target", "wrong-source", "already-justified".
@@ -75,7 +76,7 @@ def find_ballot(finality: Finality | None, aggregate: Aggregate) -> Ballot:
 
 
 def check_aggregate(params: Params, committee: Committee, aggregate: Aggregate, bls: Bls) -> None:
-    """The bitmap fits the committee, its members weigh enough, and all of them signed.
+    """Check that the bitmap fits the committee, that its members have enough weight, and that all of them signed.
 
     Raises:
         RuleViolation: "bad-bitmap", "too-little-weight", "bad-aggregate".
@@ -97,10 +98,10 @@ def check_aggregate(params: Params, committee: Committee, aggregate: Aggregate, 
 
 
 def check_block_aggregate(params: Params, state: StateView, aggregate: Aggregate, bls: Bls) -> Ballot:
-    """The ballot of an aggregate that a block on this state may carry.
+    """Return the ballot of an aggregate that a block on this state may carry.
 
     Raises:
-        RuleViolation: as `check_start`, `find_ballot` and `check_aggregate`.
+        RuleViolation: as for `check_start`, `find_ballot` and `check_aggregate`.
     """
     check_start(params, aggregate.link)
     ballot = find_ballot(state.get_finality(), aggregate)
@@ -109,13 +110,13 @@ def check_block_aggregate(params: Params, state: StateView, aggregate: Aggregate
 
 
 def process_aggregate(effects: Effects, aggregate: Aggregate, bls: Bls, carrier: Address) -> None:
-    """Justify the target, and pay its epoch's pot; where the target is the source's child, finalize the source.
+    """Justify the target and pay its epoch's pot; finalize the source if its epoch is the one before the target's.
 
     Args:
         carrier: the beneficiary of the block.
 
     Raises:
-        RuleViolation: as `check_block_aggregate`.
+        RuleViolation: as for `check_block_aggregate`.
     """
     ballot = check_block_aggregate(effects.params, effects.state, aggregate, bls)
     finality = effects.state.get_finality()
@@ -127,7 +128,7 @@ def process_aggregate(effects: Effects, aggregate: Aggregate, bls: Bls, carrier:
 
 
 def apply_link(finality: Finality, link: Link) -> Finality:
-    """The record after a link with a quorum."""
+    """Return the record of checkpoints after a link with a quorum."""
     source, target = link.source, link.target
     is_final = source.epoch + 1 == target.epoch and source.epoch > finality.finalized.epoch
     return msgspec.structs.replace(finality, justified=target, finalized=source if is_final else finality.finalized)

@@ -1,4 +1,4 @@
-"""Where one epoch ends and the next begins: a checkpoint, the link to vote on, and another committee."""
+"""The start of an epoch: the checkpoint before it, the link to vote on, and a new committee."""
 
 import msgspec
 
@@ -24,9 +24,10 @@ from inos.primitives.votes import Checkpoint, Link
 
 
 def process_epoch_start(effects: Effects, parent: BlockId) -> None:
-    """In the first block above a checkpoint: note the checkpoint and what may be voted on it, and choose a committee.
+    """Record the checkpoint below this block and the link to vote on, and choose a committee, if the parent is a
+    checkpoint.
 
-    Votes that the block itself carries have taken effect before. Pots whose checkpoint nobody can vote on any more are
+    Votes that the block itself carries have taken effect before. Pots of checkpoints that can no longer be voted on are
     burned.
     """
     height = Height(effects.height - 1)
@@ -46,7 +47,9 @@ def process_epoch_start(effects: Effects, parent: BlockId) -> None:
 
 
 def get_voting_committee(state: StateView) -> Committee:
-    """The committee of the latest ballot, which juries are drawn from; one without members where there is no ballot."""
+    """Return the committee of the latest ballot, from which juries are drawn; it has no members if there is no
+    ballot.
+    """
     finality = state.get_finality()
     if finality is None or not finality.ballots:
         return Committee()
@@ -54,14 +57,14 @@ def get_voting_committee(state: StateView) -> Committee:
 
 
 def _list_ballots(state: StateView, finality: Finality, checkpoint: Checkpoint) -> tuple[Ballot, ...]:
-    """What blocks above a checkpoint may carry votes on, oldest first."""
+    """Return the ballots on which blocks above a checkpoint may carry votes, oldest first."""
     kept = [each for each in finality.ballots if each.link.target.epoch > checkpoint.epoch - KEPT_BALLOTS]
     opened = _make_ballot(state, finality, checkpoint)
     return (*kept, *(() if opened is None else (opened,)))
 
 
 def _make_ballot(state: StateView, finality: Finality, checkpoint: Checkpoint) -> Ballot | None:
-    """What may be voted on a checkpoint, and by whom; None where those who would vote cannot justify it."""
+    """Return the ballot of a checkpoint, or None if its committee could not justify it."""
     epoch = _choose_voting(finality, checkpoint.epoch)
     if epoch is None or not can_reach_quorum(state.get_committee(epoch)):
         return None
@@ -69,9 +72,9 @@ def _make_ballot(state: StateView, finality: Finality, checkpoint: Checkpoint) -
 
 
 def _choose_voting(finality: Finality, epoch: int) -> int | None:
-    """Epoch of the committee that votes on the checkpoint of `epoch`.
+    """Return the epoch of the committee that votes on the checkpoint of `epoch`.
 
-    It is the one chosen at the last final checkpoint, so that branches that part above it count with the same weights.
+    It is the one chosen at the last final checkpoint, so that branches that fork above it count with the same weights.
     """
     chosen = finality.committees
     if not is_latest_voting(finality.finalized.epoch, epoch):
@@ -80,7 +83,9 @@ def _choose_voting(finality: Finality, epoch: int) -> int | None:
 
 
 def _add_committee(effects: Effects, epoch: int, height: Height) -> None:
-    """Choose one, and drop those that can vote no more; voters it has no more begin to unbond."""
+    """Choose a committee, and drop those that can no longer vote; leaving voters who are not in the new one begin to
+    unbond.
+    """
     state = effects.state
     finality = state.get_finality()
     if finality is None:
@@ -99,7 +104,9 @@ def _add_committee(effects: Effects, epoch: int, height: Height) -> None:
 
 
 def _find_before(effects: Effects, finality: Finality, epoch: int) -> Before | None:
-    """The committee that the one of `epoch` may differ little from; None where nothing limits the change."""
+    """Return the committee from which that of `epoch` may differ only a little, or None if nothing limits the
+    change.
+    """
     if not finality.committees or not is_change_limited(finality.finalized.epoch, epoch):
         return None
     latest = finality.committees[-1]
@@ -107,7 +114,7 @@ def _find_before(effects: Effects, finality: Finality, epoch: int) -> Before | N
 
 
 def _drop_committees(effects: Effects, finality: Finality, epoch: int) -> None:
-    """Keep the committees that ballots have, or may get, and list the one of `epoch` with them."""
+    """Keep the committees of present and possible ballots, and add that of `epoch` to the list."""
     settled = [each for each in finality.committees if each <= finality.finalized.epoch]
     oldest = settled[-1] if settled else 0
     kept = {each for each in finality.committees if each >= oldest} | {each.committee for each in finality.ballots}

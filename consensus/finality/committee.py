@@ -1,7 +1,7 @@
-"""Who votes: the heaviest voters, each by what it mined and as far as its bond reaches.
+"""The choice of who votes: the heaviest voters, each weighing what it mined, limited by its bond.
 
-A committee chosen while checkpoints become final differs from the one before by what was mined since, and by at most
-a part of the network's mining besides, so that committees at neighbouring final checkpoints overlap.
+While checkpoints become final, a committee differs from the one before by what was mined since, and otherwise by at
+most a part of the network's mining. So committees at neighbouring final checkpoints overlap.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +18,7 @@ from inos.primitives.units import Address, Height, Nano
 from inos.primitives.votes import MAX_COMMITTEE
 
 CHURN_PART: Final = 64
-"""Bonds, entries and exits change a committee by at most one part in so many of what the network mined."""
+"""Bonds, entries and exits change a committee by at most one part in this many of what the network mined."""
 
 
 class Candidate(Struct, frozen=True):
@@ -28,7 +28,7 @@ class Candidate(Struct, frozen=True):
     voter: Voter
     mined: Nano
     wanted: int
-    """Its weight in a committee that nothing limits."""
+    """Its weight in a committee without limits on changes."""
 
 
 class Before(Struct, frozen=True):
@@ -41,11 +41,11 @@ class Before(Struct, frozen=True):
 def choose_committee(
     params: Params, state: StateView, height: Height, voters: Iterable[tuple[Address, Voter]], before: Before | None
 ) -> Committee:
-    """The committee of the checkpoint at `height`.
+    """Return the committee of the checkpoint at `height`.
 
     Args:
-        state: after the checkpoint.
-        before: the committee that the change is measured by; None where nothing limits it.
+        state: the state after the checkpoint.
+        before: the committee from which the change is measured, or None if nothing limits the change.
     """
     candidates = [_make_candidate(params, state, height, address, voter) for address, voter in voters]
     mined = compute_network_mined(params, state, height)
@@ -58,20 +58,20 @@ def choose_committee(
 
 
 def make_committee(candidates: Iterable[Member], mined: int) -> Committee:
-    """The heaviest candidates that weigh anything; of equals those with the lower addresses."""
+    """Return a committee of the heaviest candidates with a weight; among equals those with the lower addresses."""
     weighty = (member for member in candidates if member.weight > 0)
     members = tuple(sorted(weighty, key=lambda m: (-m.weight, m.address))[:MAX_COMMITTEE])
     return Committee(members, mined) if members else Committee()
 
 
 def limit_changes(candidates: Sequence[Candidate], kept: Mapping[bytes, Member], room: int) -> dict[Address, int]:
-    """Weights that differ from those `kept` by what was mined since, and by `room` at most besides.
+    """Return weights that differ from those in `kept` by what was mined since, and otherwise by `room` in all.
 
-    What is wanted beyond is taken over in the order of the voters' last orders, the last of them in part. Voters that
-    are not among the heaviest would find no place, and take none of the room.
+    Wanted changes beyond that are applied in the order of the voters' last transactions, the last of them in part.
+    Voters that are not among the heaviest would get no place, and use none of the room.
 
     Args:
-        kept: members of the committee before by their keys, their figures halved up to now.
+        kept: the members of the committee before, by their keys, with weights and figures halved up to now.
         room: nano of weight.
     """
     heaviest = sorted(candidates, key=lambda each: (-each.wanted, each.address))[:MAX_COMMITTEE]
@@ -88,7 +88,7 @@ def limit_changes(candidates: Sequence[Candidate], kept: Mapping[bytes, Member],
 
 
 def compute_free_weight(candidate: Candidate, kept: Member | None) -> int:
-    """What a voter weighs without a change that counts: as before, and up to what it mined since more."""
+    """Return the weight that uses no room: the weight before, plus at most what was mined since."""
     if kept is None:
         return 0
     since = candidate.mined - kept.mined
@@ -102,7 +102,7 @@ def _make_candidate(params: Params, state: StateView, height: Height, address: A
 
 
 def _compute_kept(params: Params, before: Before, height: Height) -> dict[bytes, Member]:
-    """The members of a committee by their keys, weights and mined figures halved as they are at `height`."""
+    """Return the members of a committee by their keys, with weights and mined figures halved as at `height`."""
 
     def halve(figure: int) -> int:
         return compute_halved(params, figure, before.height, height)

@@ -1,4 +1,4 @@
-"""Evidence against a voter, and what it costs."""
+"""Evidence against a voter, and its consequences."""
 
 from typing import Final
 
@@ -16,11 +16,11 @@ from inos.primitives.units import Address
 from inos.primitives.votes import compute_vote_hash, is_slashable
 
 REPORTER_PART: Final = 10
-"""The reporter gets one part in so many of the bond; the rest is burned."""
+"""The reporter gets one part in this many of the bond; the rest is burned."""
 
 
 def check_evidence_sanity(params: Params, payload: ReportVoter, bls: Bls) -> None:
-    """Stage 1: the key signed two votes nobody may sign both.
+    """Check that the key signed two conflicting votes (stage 1).
 
     Raises:
         RuleViolation: "not-slashable", "bad-vote-signature".
@@ -33,7 +33,7 @@ def check_evidence_sanity(params: Params, payload: ReportVoter, bls: Bls) -> Non
 
 
 def process_report(effects: Effects, sender: Address, payload: ReportVoter) -> None:
-    """Burn the voter's bond, but a tenth for the account that reports it, and take its mined figure.
+    """Burn the voter's bond except a tenth for the reporting account, and clear the voter's mined figure.
 
     Raises:
         RuleViolation: "unknown-voter": the key was never registered, or has no bond any more.

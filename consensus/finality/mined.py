@@ -1,4 +1,4 @@
-"""What an account, and the network, mined: the subsidies of blocks found, fading by half as reputation does.
+"""The subsidies that an account, and the network, mined. Both figures halve with time, as reputation does.
 
 Both figures halve at the heights that are multiples of the half-life, each record on its own and rounded down, so
 the network's is never below the sum of the accounts'.
@@ -16,12 +16,12 @@ from inos.primitives.units import Address, Height, Nano
 
 
 def compute_mined(params: Params, account: Account, height: Height) -> Nano:
-    """The account's mined figure as it stands at `height`."""
+    """Return the account's mined figure at `height`."""
     return Nano(compute_halved(params, account.mined, Height(account.mined_height), height))
 
 
 def compute_network_mined(params: Params, state: StateView, height: Height) -> Nano:
-    """The network's mined figure as it stands at `height`."""
+    """Return the network's mined figure at `height`."""
     record = state.get_network_mined()
     return Nano(compute_halved(params, record.mined, Height(record.height), height))
 
@@ -36,7 +36,7 @@ def add_mined(effects: Effects, finder: Address, subsidy: Nano) -> None:
 
 
 def take_mined(effects: Effects, address: Address) -> None:
-    """Take a slashed voter's figure from it and from the network's."""
+    """Clear a slashed voter's mined figure, and subtract it from the network's."""
     own = compute_mined(effects.params, effects.state.get_account(address), effects.height)
     network = compute_network_mined(effects.params, effects.state, effects.height)
     _set_mined(effects, address, 0)
@@ -44,7 +44,7 @@ def take_mined(effects: Effects, address: Address) -> None:
 
 
 def _set_mined(effects: Effects, address: Address, mined: int) -> None:
-    """Nothing mined is always written as (0, 0), so that an emptied account equals one never used."""
+    """Set the mined figure, and write none as (0, 0), so that an emptied account equals one that was never used."""
     account = effects.state.get_account(address)
     changed = msgspec.structs.replace(account, mined=mined, mined_height=effects.height if mined else 0)
     effects.state.set_account(address, changed)

@@ -1,6 +1,6 @@
-"""Voting pays: a part of each subsidy goes into its epoch's pot, and the pot to those who justify the checkpoint.
+"""Pay for voting: a part of each subsidy goes into its epoch's pot, which pays those who justify the checkpoint.
 
-A pot's nano are neither in a balance nor burned until it is paid, or burned with its ballot.
+Until it is paid, or burned with its ballot, a pot's nano are neither in a balance nor burned.
 """
 
 from collections.abc import Iterable
@@ -15,13 +15,13 @@ from inos.consensus.records import Committee, Member, Pot
 from inos.primitives.units import Address, Nano
 
 POT_PART: Final = 64
-"""One part in so many of each subsidy, rounded down, goes into the pot."""
+"""One part in this many of each subsidy, rounded down, goes into the pot."""
 CARRIER_PART: Final = 8
-"""One part in so many of what a member would get goes to the beneficiary of the block that carries the votes."""
+"""One part in this many of a member's share goes to the beneficiary of the block that carries the votes."""
 
 
 def compute_pot_part(subsidy: Nano) -> Nano:
-    """What a block puts into its epoch's pot."""
+    """Return what a block puts into its epoch's pot."""
     return Nano(subsidy // POT_PART)
 
 
@@ -33,9 +33,9 @@ def add_to_pot(effects: Effects, amount: Nano) -> None:
 
 
 def pay_pot(effects: Effects, epoch: int, committee: Committee, members: Iterable[int], carrier: Address) -> None:
-    """Pay the members who signed by weight, an eighth of it to the carrier; burn what is left of the pot.
+    """Pay the members who signed by weight, with an eighth of each share for the carrier; burn the rest of the pot.
 
-    A member that was slashed since the committee was chosen gets nothing, and the carrier nothing for it.
+    For a member that was slashed since the committee was chosen, neither it nor the carrier gets anything.
     """
     pot, total = effects.state.get_pot(epoch).amount, compute_weight(committee)
     paid = carried = 0
@@ -52,7 +52,7 @@ def pay_pot(effects: Effects, epoch: int, committee: Committee, members: Iterabl
 
 
 def burn_pot(effects: Effects, epoch: int) -> None:
-    """Burn what nobody can be paid any more; a pot that was paid is empty."""
+    """Burn a pot that can no longer be paid; a pot that was paid is empty."""
     pot = effects.state.get_pot(epoch)
     effects.state.set_pot(epoch, Pot())
     effects.burn(pot.amount)

@@ -1,13 +1,14 @@
-"""From a checkpoint one trusts to a later one, by what the committees signed, without executing a block.
+"""Trust in a later checkpoint, derived from a trusted one by the committees' signatures, without executing a block.
 
-Whoever trusts a justified checkpoint trusts the state under its header's root. That state names the committee
-whose votes count for the next link, by decision 62 the one chosen at the last final checkpoint, and what the network
-mined then, which its quorum depends on. So a step is an aggregate, the target's header, and the committee's record with
-its proof under the source's root. Links add up in order, and all of them together tell what is justified and final
-exactly as the chain does.
+A client that trusts a justified checkpoint trusts the state under its header's root. That state names the committee
+whose votes count for the next link, by decision 62 the one chosen at the last final checkpoint. It also names what the
+network mined then, on which the quorum depends. So a step consists of an aggregate, the target's header, and the
+committee's record with its proof under the source's root. A client follows the links in order, and finds what is
+justified and final exactly as the chain does.
 
-Before anything is final, and after `STALE_EPOCHS` without, the committee is the one chosen last, under the target's
-own root. Nobody's signature vouches for that one: the caller must know by work that the target is on the best chain.
+Before the first final checkpoint, and after `STALE_EPOCHS` without a new one, the committee is the one chosen last,
+under the target's own root. No signature vouches for that committee, so the caller must know by work that the target is
+on the best chain.
 """
 
 from collections.abc import Callable
@@ -29,36 +30,36 @@ from inos.primitives.votes import Aggregate, Checkpoint, Epoch, Link
 
 
 class Step(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """One justified checkpoint, the aggregate's target, and what proves it."""
+    """One justified checkpoint, which is the aggregate's target, and its proof."""
 
     header: Header
     aggregate: Aggregate
     committee_epoch: Epoch
     committee: Committee
     committee_proof: StateProof
-    """Under the source's root; under the target's own where work alone vouches for it."""
+    """The proof is under the source's root, or under the target's own root if work alone vouches for the committee."""
     finality: Finality
-    """Under the target's root."""
+    """The record of checkpoints under the target's root."""
     finality_proof: StateProof
 
 
 class Trust(Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """What is justified and final as far as one has followed."""
+    """The justified and the final checkpoint that a client has reached."""
 
     justified: Checkpoint
     finalized: Checkpoint
     root: StateRoot
-    """Of the justified checkpoint's state."""
+    """The state root of the justified checkpoint."""
 
 
 def begin_trust(genesis: BlockId, root: StateRoot) -> Trust:
-    """Trust in genesis alone."""
+    """Return the trust in genesis alone."""
     checkpoint = Checkpoint(0, genesis)
     return Trust(checkpoint, checkpoint, root)
 
 
 def begin_trust_at(params: Params, checkpoint: Checkpoint, step: Step) -> Trust:
-    """Trust in a final checkpoint somebody one believes has named; `step` is the one that led to it.
+    """Return the trust in a final checkpoint from a trusted source; `step` is the step that led to it.
 
     Raises:
         RuleViolation: "wrong-step", "wrong-source", "bad-state-proof".
@@ -69,11 +70,12 @@ def begin_trust_at(params: Params, checkpoint: Checkpoint, step: Step) -> Trust:
 
 
 def compute_final_after(record: Finality, link: Link) -> Checkpoint:
-    """What is final once a link's target is justified.
+    """Return the checkpoint that is final once a link's target is justified.
 
     Args:
-        record: under the target's root. The source may have been justified in the very next block, before the target's
-            ballot opened there; the link into it was then the one from what is justified in the record.
+        record: the record under the target's root. The source may have been justified in the very next block, before
+            the target's ballot opened there; then the link to the source came from the checkpoint that is justified in
+            the record.
 
     Raises:
         RuleViolation: "wrong-source": by this record no ballot on the target can have that source.
@@ -90,15 +92,15 @@ def compute_final_after(record: Finality, link: Link) -> Checkpoint:
 
 
 def follow_step(params: Params, trust: Trust, step: Step, bls: Bls, is_best: Callable[[BlockId], bool]) -> Trust:
-    """Trust after one step.
+    """Return the trust after one step.
 
     Args:
-        is_best: whether a block is on the chain with the most work that is known.
+        is_best: returns True if a block is on the chain with the most work that is known.
 
     Raises:
-        RuleViolation: "wrong-source", "wrong-step", "wrong-committee", "bad-state-proof", or as `check_start` and
+        RuleViolation: "wrong-source", "wrong-step", "wrong-committee", "bad-state-proof", or as for `check_start` and
             `check_aggregate`.
-        NotYet: "work-unknown": work alone vouches for the committee, and the target is on no best chain here.
+        NotYet: "work-unknown": work alone vouches for the committee, and the target is not on the best chain here.
     """
     link = step.aggregate.link
     if link.source != trust.justified or link.target.epoch <= link.source.epoch:
@@ -122,7 +124,7 @@ def follow_step(params: Params, trust: Trust, step: Step, bls: Bls, is_best: Cal
 
 
 def check_target(params: Params, target: Checkpoint, step: Step) -> None:
-    """The header is the target's, and its state says what the step says of it.
+    """Check that the header is the target's, and that its state contains the step's record of checkpoints.
 
     Raises:
         RuleViolation: "wrong-step", "bad-state-proof".

@@ -1,4 +1,4 @@
-"""Becoming a voter, ceasing to be one, and the bond."""
+"""How an account becomes a voter, ceases to be one, and what happens to its bond."""
 
 import msgspec
 
@@ -17,7 +17,7 @@ from inos.primitives.votes import make_possession_message
 
 
 def check_register_sanity(params: Params, sender: Address, payload: RegisterVoter, fee: int, bls: Bls) -> None:
-    """Stage 1: the bond's size, and that the key's secret is the sender's to use.
+    """Check the bond's size, and that the sender may use the key's secret (stage 1).
 
     Raises:
         RuleViolation: "overflow", "bond-too-small", "bad-proof-of-possession".
@@ -59,7 +59,8 @@ def process_register(effects: Effects, sender: Address, payload: RegisterVoter) 
 
 
 def process_unbond(effects: Effects, sender: Address) -> None:
-    """Begin to leave; the bond stays until the unbonding time after the first committee without the voter is over.
+    """Begin to leave. The bond stays locked until the unbonding time after the first committee without the voter has
+    passed.
 
     Raises:
         RuleViolation: "not-a-voter", "already-leaving".
@@ -72,7 +73,7 @@ def process_unbond(effects: Effects, sender: Address) -> None:
 
 
 def process_withdraw(effects: Effects, sender: Address) -> None:
-    """Give the bond back.
+    """Return the bond to the account's balance.
 
     Raises:
         RuleViolation: "not-a-voter", "still-bonded".
@@ -87,17 +88,17 @@ def process_withdraw(effects: Effects, sender: Address) -> None:
 
 
 def remove_voter(effects: Effects, address: Address) -> None:
-    """Take a voter's record, whose bond was released, out of the state."""
+    """Remove a voter's record, whose bond was released, from the state."""
     effects.state.set_voter(address, None)
     count = effects.state.get_voter_count().count
     effects.state.set_voter_count(VoterCount(amounts.subtract(count, 1, "voters")))
 
 
 def cut_bond(effects: Effects, address: Address, amount: Nano) -> Nano:
-    """Take at most `amount` out of the bond of a juror that did not open its verdict; the caller says where it goes.
+    """Take at most `amount` out of the bond of a juror that did not open its verdict; the caller decides where it goes.
 
     Returns:
-        What was released: less than `amount` where the bond is smaller, 0 for an account that is no voter.
+        What was released: less than `amount` if the bond is smaller, 0 for an account that is no voter.
     """
     voter = effects.state.get_voter(address)
     if voter is None:
