@@ -258,7 +258,7 @@ def test_what_stands_behind_a_gap_takes_at_most_a_sixteenth() -> None:
     add(pool, pay(ALICE, 1, fee=500), pay(BOB, 1, fee=400))
     error = refuse(pool, pay(CAROL, 1, fee=400))
     assert error.code == "gaps-full"
-    assert "before it" in error.hint
+    assert "lower nonces" in error.hint
     add(pool, pay(CAROL, 1, fee=600))  # it displaces the cheapest one behind a gap
     assert [tx.fee for tx in list_transactions(pool)] == [600, 500]
     add(pool, pay(ALICE, 0, fee=300), pay(BOB, 1, fee=400))  # Alice's gap is closed
