@@ -31,14 +31,16 @@ from inos.primitives.units import Height, JobId, TxId
 log: Final = structlog.get_logger("jury")
 
 MAX_DISPUTES: Final = 256
-"""Disputed jobs looked at; the oldest first."""
+"""The juror looks at this many disputed jobs, the oldest first."""
 MAX_JUDGING: Final = 4
-"""Results fetched at one time."""
+"""This many results are fetched at one time."""
 LOOK_S: Final = 2.0
 FETCH_PART: Final = (1, 2)
-"""Part of the jury's window for which matrices are requested: three quarters of the time in which one may commit."""
+"""Matrices are requested for this part of the jury's window: three quarters of the time in which verdicts are
+committed.
+"""
 RECENT_SPACINGS: Final = 20
-"""With a tip older than so many block intervals the node is not up to date, and judges nothing."""
+"""If the tip is older than this many block intervals, the node is not up to date and judges nothing."""
 SALT_CONTEXT: Final = "inos v1 juror's salt"
 
 Case = tuple[JobId, int]
@@ -49,7 +51,8 @@ class Juror:
     """Runs until cancelled.
 
     Args:
-        secret: of the voter's BLS key. account: the secret of the account that pays the votes' fees.
+        secret: the secret of the voter's BLS key.
+        account: the secret of the account that pays the votes' fees.
     """
 
     def __init__(self, core: NodeCore, bls: BlsBackend, secret: bytes, account: bytes) -> None:
@@ -83,7 +86,7 @@ class Juror:
                 await events.wait_for(TipChanged, limit_s=LOOK_S)
 
     async def _look(self, group: asyncio.TaskGroup) -> None:
-        """Begin with new cases, and see that what is due is in the pool."""
+        """Begin to judge new cases, and send the transactions that are due."""
         cases: set[Case] = set()
         for job_id, job in self._core.ledger.reader.list_jobs(state=JobState.DISPUTED, limit=MAX_DISPUTES):
             dispute = self._core.ledger.state.get_dispute(job_id)
@@ -151,7 +154,7 @@ class Juror:
             self._note(case[0], error)
 
     def _recall(self, case: Case, commitment: bytes) -> Verdict | None:
-        """Return the verdict that was committed; None where the commitment was not made by this node's rule."""
+        """Return the verdict that was committed, or None if the commitment was not made by this node's rule."""
         salt = self._make_salt(case)
         return next((each for each in Verdict if compute_commitment(each, salt, self.key) == commitment), None)
 
@@ -173,7 +176,7 @@ class Juror:
         return JuryReveal(job_id, drawn_at, self.key, verdict, salt, self._bls.sign(self._secret, digest))
 
     async def _send(self, case: Case, payload: JuryVote | JuryReveal) -> bool:
-        """Send a vote or a reveal; False where it is in the pool already."""
+        """Send a vote or a reveal; return False if it is in the pool already."""
         name = (case, type(payload))
         sent = self._sent.get(name)
         if sent is not None and self._core.mempool.has(sent):

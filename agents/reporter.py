@@ -33,7 +33,7 @@ next."""
 
 
 class _Sent(Struct, frozen=True):
-    """A report of this node's own."""
+    """One of this node's own reports."""
 
     tx: TxId
     nonce: int
@@ -100,7 +100,7 @@ class Reporter:
         log.warning("voter reported", key=first.key.hex(), reporter=self._address.hex(), tx=compute_tx_id(tx).hex())
 
     async def _clear_way(self, key: bytes) -> None:
-        """Use up the nonce of a report that another one was faster than."""
+        """Use up the nonce of a report of this node if a report of another account was included first."""
         sent, core = self._sent.pop(key, None), self._core
         if sent is None or core.mempool.next_nonce(self._address, core.ledger.state) != sent.nonce:
             return

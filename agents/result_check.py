@@ -1,7 +1,7 @@
-"""Fetching a delivered result, checking it in the checking threads, and challenging a wrong tile of it.
+"""Fetches a delivered result, checks it in the checking threads, and challenges a wrong tile.
 
-Pipeline: operands and result fetched by id -> Freivalds a slice of rows at a time -> where a row fails, this row alone
-multiplied again -> the first wrong tile -> challenge. Watcher and juror share it.
+Pipeline: operands and result are fetched by id -> Freivalds' check, a slice of rows at a time -> if a row fails, it
+alone is multiplied again -> the first wrong tile -> challenge. Watcher and juror share this.
 """
 
 import asyncio
@@ -28,13 +28,13 @@ from inos.work.limbs import multiply_int7
 log: Final = structlog.get_logger("results")
 
 FETCH_S: Final = 20.0
-"""One attempt to fetch a matrix; the caller says how long it is repeated."""
+"""One attempt to fetch a matrix takes this long; the caller decides for how long attempts are repeated."""
 SLICE_ENTRIES: Final = 1 << 23
-"""Entries of W, or of X and Y together, checked between two turns of other work."""
+"""This many entries of W, or of X and Y together, are checked between two turns of other work."""
 
 
 class WrongTile(Struct, frozen=True):
-    """Place of a wrong 16 x 16 tile of a result."""
+    """The place of a wrong 16 x 16 tile of a result."""
 
     i: int
     j: int
@@ -44,7 +44,7 @@ class ResultCheck:
     """Checks delivered results one at a time.
 
     Args:
-        secret: (32 bytes) of the account that sends challenges, and is paid for them.
+        secret: the secret (32 bytes) of the account that sends challenges, and is paid for them.
     """
 
     def __init__(self, core: NodeCore, secret: bytes) -> None:
@@ -56,7 +56,7 @@ class ResultCheck:
         """Fetch matrices in order, asking again while `is_wanted()`.
 
         Raises:
-            MatrixMissing: one could not be had while it was wanted.
+            MatrixMissing: one of them did not arrive while it was wanted.
         """
         arrays = []
         for ref in refs:
@@ -72,7 +72,7 @@ class ResultCheck:
     async def find_wrong_tile(
         self, job_id: JobId, job: Job, y: MatrixRef, arrays: Sequence[NDArray[Any]]
     ) -> WrongTile | None:
-        """Return the first wrong tile of a result, or None where it is right.
+        """Return the first wrong tile of a result, or None if it is right.
 
         Args:
             arrays: X (m x k, int8), W (n x k, int8) and Y (m x n, int32).
@@ -81,10 +81,10 @@ class ResultCheck:
             return await self._find_wrong_tile(job_id, job, y, arrays)
 
     async def challenge(self, job_id: JobId, job: Job, y: MatrixRef, tile: WrongTile) -> TxId:
-        """Send the challenge that shows a wrong tile.
+        """Send the challenge that proves a tile wrong.
 
         Raises:
-            MatrixMissing: a matrix is not stored here any more. RuleViolation, PoolRejected: as any transaction.
+            MatrixMissing: a matrix is not stored here any more. RuleViolation, PoolRejected: as for any transaction.
         """
         opened = await self._core.threads.check(partial(open_tile, job.x, job.w, y, tile.i, tile.j, self._open_row))
         payload = Challenge(job_id, opened.i, opened.j, opened.x, opened.w, opened.y)
@@ -114,7 +114,9 @@ class ResultCheck:
         return None
 
     async def _find_column(self, x: NDArray[Any], w: NDArray[Any], y: NDArray[Any]) -> int:
-        """Return the first column where a row of Y is not that of the product; Freivalds has found that one is."""
+        """Return the first column in which a row of Y differs from the product; Freivalds' check has found that one
+        does.
+        """
         step = max(1, SLICE_ENTRIES // w.shape[1])
         for left in range(0, len(w), step):
             product = await self._core.threads.check(partial(multiply_int7, x[None, :], w[left : left + step]))

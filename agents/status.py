@@ -21,14 +21,14 @@ class WatchStatus(Struct, frozen=True, kw_only=True):
 
 
 class JurorStatus(Struct, frozen=True, kw_only=True):
-    """What the node's juror has done since it was started."""
+    """The work of the node's juror since the node started."""
 
     judged: int
-    """Disputed results with a verdict of this node."""
+    """Disputed results on which this node has a verdict."""
     committed: int
     opened: int
     unavailable: int
-    """Disputed results whose matrices nobody served."""
+    """Disputed results whose matrices no node served."""
     last_error: str
 
 

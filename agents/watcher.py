@@ -29,7 +29,7 @@ MAX_WATCHED: Final = 4096
 MAX_FETCHING: Final = 16
 """This many results are fetched at one time, so that one that no node serves does not delay the others."""
 LOOK_S: Final = 2.0
-"""The watcher looks at the tip at least this often, whatever the events say."""
+"""The watcher looks at the tip at least this often, even if no event arrives."""
 OPEN: Final = (JobState.DELIVERED, JobState.DISPUTED)
 """In these states a job's result can be shown wrong."""
 

@@ -1,4 +1,4 @@
-"""Every running node has a core, whatever surrounds it: one writer, its events, its threads, its matrices.
+"""The core of every running node: one writer, its events, its threads, its matrices.
 
 Input arrives from peers and RPC. `verification` checks it before the writer, and `deferred` keeps what cannot be
 checked yet. The services (`blocks`, `transactions`, `templates`, `votes`, `state_import`, `matrices`) give every change

@@ -56,7 +56,7 @@ class BlockService:
         """Add headers in order.
 
         Raises:
-            RuleViolation, NotYet: of the first header that fails; those before it are added.
+            RuleViolation, NotYet: the first header that fails raises; those before it are added.
         """
         await self._threads.write(partial(self._writer.add_headers, tuple(headers)))
 
@@ -90,7 +90,9 @@ class BlockService:
         return added
 
     async def vouch(self, tip: BlockId) -> None:
-        """Take results more than `result_depth` blocks below `tip` as checked: a sample of the work was checked."""
+        """Count results more than `result_depth` blocks below `tip` as checked, because a sample of the work was
+        checked.
+        """
         await self._move(partial(self._writer.vouch, tip))
 
     async def retry_held(self) -> None:

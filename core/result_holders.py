@@ -14,9 +14,9 @@ from inos.primitives.clock import Clock
 from inos.primitives.units import DurationMs, TxId
 
 MAX_ANNOUNCED: Final = 2048
-"""Ids remembered of one peer; what it announced between a result's announcement and its arrival here."""
+"""This many ids of each peer are remembered, those that it announced last."""
 MAX_RESULTS: Final = 4096
-"""Results whose arrival is remembered; one that is forgotten is taken at once."""
+"""The arrivals of this many results are remembered; a template takes a forgotten one at once."""
 
 
 class ResultHolders:

@@ -29,7 +29,7 @@ class StateImportService:
         return await self._threads.write(partial(self._begin, block))
 
     async def add_step(self, step: Step) -> None:
-        """Keep a step of finality that a peer has proven, for other nodes that begin with a state."""
+        """Store a step of finality that a peer has proven, for other nodes that import a state."""
         await self._threads.write(partial(self._add_step, step))
 
     async def add_range(self, block: BlockId, place: Place, found: StateRange) -> bool:

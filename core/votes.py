@@ -58,7 +58,7 @@ class VoteService:
         return taken
 
     async def list_votes(self, first_epoch: int, limit: int) -> list[Vote]:
-        """See VotePool.list_votes."""
+        """Return votes: see VotePool.list_votes."""
         return await self._threads.write(partial(self.pool.list_votes, first_epoch, limit))
 
     async def run(self) -> None:

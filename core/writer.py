@@ -55,13 +55,15 @@ class ChainWriter:
             self._ledger.add_header(header, now)
 
     def add_block(self, block: Block, witness: Witness) -> BlockOutcome:
-        """See inos.chain.ledger.Ledger.add_block. What is in the pool was checked, its signature too."""
+        """Add a block: see inos.chain.ledger.Ledger.add_block. Transactions in the pool were checked, their signatures
+        too.
+        """
         outcome = self._ledger.add_block(block, witness, self._clock.now_ms(), is_verified=self._mempool.has)
         self._follow(outcome)
         return outcome
 
     def add_checked_blocks(self, blocks: Sequence[CheckedBlock]) -> tuple[BlockOutcome, AddedBlocks]:
-        """See inos.chain.ledger.Ledger.add_checked_blocks."""
+        """Add checked blocks: see inos.chain.ledger.Ledger.add_checked_blocks."""
         began, wrote = self._clock.monotonic(), self._ledger.view.database.writing_s
         outcome, errors = self._ledger.add_checked_blocks(blocks, self._clock.now_ms())
         self._follow(outcome)
@@ -69,7 +71,7 @@ class ChainWriter:
         return outcome, AddedBlocks(errors, max(0.0, self._clock.monotonic() - began - disk_s), disk_s)
 
     def seek_final(self) -> BlockOutcome:
-        """Follow the votes where they show that a block off this chain is final. Returns as `retry_held`."""
+        """Follow the votes if they show that a block off this chain is final. Returns as `retry_held`."""
         view = self._ledger.view
         found = self._votes.find_final(view.state, compute_passed_epoch(view.params, view.final.header.height))
         if found is None:
@@ -91,7 +93,7 @@ class ChainWriter:
         return outcome
 
     def vouch(self, tip: BlockId) -> BlockOutcome:
-        """Take the results deep below `tip` as checked, and try the held blocks. Returns as `retry_held`."""
+        """Count the results deep below `tip` as checked, and try the held blocks. Returns as `retry_held`."""
         self._ledger.vouch(tip)
         return self.retry_held()
 
@@ -111,7 +113,7 @@ class ChainWriter:
         return taken
 
     def make_template(self, beneficiary: Address) -> Template:
-        """Make a block to be mined on the tip; it carries votes where there are enough."""
+        """Make a block to be mined on the tip; it carries votes if there are enough."""
         aggregate = self._votes.make_aggregate(self._ledger.view.state)
         make = partial(
             make_template,

@@ -1,4 +1,4 @@
-"""How much a voting node bonds by itself: what its account's mined figure needs, within what its owner allows."""
+"""The bond of a voting node: what its account's mined figure needs, within its owner's limits."""
 
 from typing import Final
 
@@ -9,15 +9,16 @@ from inos.consensus.records import Voter
 from inos.primitives.units import Nano
 
 SLACK_PART: Final = 4
-"""A bond is raised to a quarter more than is needed, so that it is raised seldom: each order moves the voter back in
-the queue of changes."""
+"""A bond is raised to a quarter more than is needed, so that it is raised seldom: each raise moves the voter to the end
+of the queue of changes.
+"""
 
 
 class BondLimits(Struct, frozen=True):
-    """What the owner allows, in nano."""
+    """The owner's limits, in nano."""
 
     first: Nano
-    """The bond to register with; 0: the node orders nothing by itself."""
+    """The bond with which the node registers; 0 means that it registers nothing by itself."""
     most: Nano
     """The bond is raised up to this as the mined figure grows."""
 
@@ -26,17 +27,17 @@ NO_BONDS: Final = BondLimits(Nano(0), Nano(0))
 
 
 def compute_needed_bond(params: Params, mined: Nano) -> Nano:
-    """The least bond under which all that was mined counts."""
+    """Return the least bond under which everything that was mined counts."""
     return Nano(-(-mined // params.bond_leverage))
 
 
 def compute_next_lock(params: Params, limits: BondLimits, mined: Nano, voter: Voter | None, spendable: int) -> Nano:
-    """What the account should lock with its next RegisterVoter; 0 for nothing.
+    """Return what the account should lock with its next RegisterVoter transaction; 0 for nothing.
 
     Args:
-        mined: its mined figure, without which nobody can register.
-        voter: its record under this node's key, None before it is registered.
-        spendable: nano it can lock beside the fee.
+        mined: the account's mined figure; without one it cannot register.
+        voter: the account's record under this node's key, or None before it is registered.
+        spendable: the nano that the account can lock besides the fee.
     """
     if not limits.first or not mined:
         return Nano(0)

@@ -175,7 +175,7 @@ class Journal:
 
 
 def take_key_lock(path: Path) -> int:
-    """Lock one key on this machine, whatever folder its file is in.
+    """Lock one key on this machine, in any folder that its file is in.
 
     Raises:
         NodeError: "voter-key-in-use".

@@ -42,7 +42,7 @@ RECENT_EPOCHS: Final = 2
 """A tip older than this many epochs is history, in which there is nothing to vote on."""
 LOOK_S: Final = 2.0
 MAX_ORDER_BYTES: Final = 1024
-"""A registration as a transaction takes fewer."""
+"""A registration transaction takes fewer bytes."""
 
 
 def find_duty(params: Params, state: StateView, height: int, key: bytes) -> Link | None:
@@ -141,7 +141,7 @@ class Voter:
         """Send the registration, or an addition to the bond, from the node's own account.
 
         Raises:
-            NodeError: "no-account". RuleViolation, PoolRejected: as any transaction.
+            NodeError: "no-account". RuleViolation, PoolRejected: as for any transaction.
         """
         address = compute_address(compute_public_key(self._get_account()))
         return await self._send(self.make_registration(address, bond))
@@ -210,7 +210,7 @@ class Voter:
     async def _keep_bond(self) -> None:
         """Register once, and raise the bond as the account mines more, if the owner allows it.
 
-        A key that was registered before and is not now was taken back by its owner, or slashed.
+        If the key was registered before and is not registered now, its owner unbonded it or it was slashed.
         """
         core, address = self._core, self.address
         if self._account is None or address != compute_address(compute_public_key(self._account)):
@@ -228,7 +228,7 @@ class Voter:
             self._locking = await self.register(lock)
 
     def _get_mined(self, address: Address | None) -> Nano:
-        """What the account mined, at the tip."""
+        """Return what the account mined, at the tip."""
         ledger = self._core.ledger
         if address is None:
             return Nano(0)

@@ -19,7 +19,7 @@ log: Final = structlog.get_logger("node")
 T = TypeVar("T")
 
 NEEDS_S: Final = 5.0
-"""The needs are computed again after this long at the latest, whatever the events say."""
+"""The needs are computed again after this long at the latest, even if no event arrives."""
 LOOK_S: Final = 0.2
 """They are computed at most once in this time, however many transactions arrive."""
 REPAIR_S: Final = 1.0
@@ -35,7 +35,7 @@ class MatrixMaintenance:
 
     Args:
         list_needs: see inos.core.matrices.needs.
-        scrub_rate: bytes a second the scrubber reads; 0 for none.
+        scrub_rate: the scrubber reads this many bytes a second; 0 turns it off.
     """
 
     def __init__(

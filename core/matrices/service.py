@@ -165,7 +165,7 @@ class MatrixService:
         self.ask(tuple(dict.fromkeys((*self._wanted.list_ids(), *self._fetching))))
 
     async def _wait(self, matrix: MatrixId, timeout_s: float) -> None:
-        """Return when the matrix is here. Raises MatrixMissing, or why this node cannot store it."""
+        """Return when the matrix is here. Raises MatrixMissing, or the error for which this node cannot store it."""
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._fetching.setdefault(matrix, set()).add(waiter)
         try:

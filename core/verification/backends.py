@@ -50,7 +50,7 @@ class VerificationBackend(Protocol):
         """Run stage 1 for each transaction, which includes its signature.
 
         Raises:
-            RuleViolation: of one that fails.
+            RuleViolation: one of them is invalid.
         """
 
     async def check_aggregate(self, params: Params, state: StateView, aggregate: Aggregate) -> None:
@@ -85,16 +85,16 @@ class InlineBackend:
         check_all(params, transactions, self._bls)
 
     async def check_aggregate(self, params: Params, state: StateView, aggregate: Aggregate) -> None:
-        """The writer runs in the same thread, so nothing is gained by an early check."""
+        """Do nothing: the writer runs in the same thread, so an early check gains nothing."""
 
     async def begin_bulk(self) -> None:
-        """There is nothing to prepare."""
+        """Do nothing, because there is nothing to prepare."""
 
     async def end_bulk(self) -> None:
-        """There is nothing to release."""
+        """Do nothing, because there is nothing to release."""
 
     def close(self) -> None:
-        """There is nothing to release."""
+        """Do nothing, because there is nothing to release."""
 
 
 class ThreadBackend:
@@ -119,10 +119,10 @@ class ThreadBackend:
             await self._run(partial(check_block_aggregate, params, state, aggregate, self._bls))
 
     async def begin_bulk(self) -> None:
-        """Threads start with the first check."""
+        """Do nothing, because threads start with the first check."""
 
     async def end_bulk(self) -> None:
-        """Idle threads cost nothing."""
+        """Do nothing, because idle threads cost nothing."""
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -135,7 +135,7 @@ def check_all(params: Params, transactions: Sequence[Transaction], bls: Bls) -> 
     """Run stage 1 for each transaction in turn.
 
     Raises:
-        RuleViolation: of the first that fails.
+        RuleViolation: one of them is invalid; the first such one raises.
     """
     for tx in transactions:
         check_transaction_sanity(params, tx, bls)

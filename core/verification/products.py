@@ -25,7 +25,7 @@ class ProductVerifier:
         self._matrices = matrices
         self._threads = threads
         self._waiting: dict[tuple[bytes, bytes], Product] = {}
-        """By job and result."""
+        """The products that wait for their matrices, by job and result."""
         self._has_work = asyncio.Event()
 
     def request(self, products: Sequence[Product], missing: Sequence[MatrixId]) -> None:

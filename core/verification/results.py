@@ -51,7 +51,7 @@ class KnownResults:
         return None
 
     def add(self, product: Product, verdict: bool) -> None:
-        """Keep a verdict; of too many the oldest is dropped."""
+        """Keep a verdict; if there are too many, the oldest is dropped."""
         with self._lock:
             self._verdicts[_make_key(product)] = verdict
             while len(self._verdicts) > MAX_VERDICTS:
@@ -75,7 +75,7 @@ class StoredResults:
         """Return True if Y = X * W^T, by Freivalds' check with the protocol's seed.
 
         Raises:
-            MatrixMissing: with those of the three that are not here.
+            MatrixMissing: these of the three matrices are not here.
         """
         known = self.known.get_verdict(product)
         if known is not None:

@@ -60,7 +60,7 @@ def try_on_tip(ledger: LedgerView, mempool: Mempool, tx: Transaction) -> None:
 
 
 def _can_execute(effects: Effects, transactions: list[Transaction]) -> bool:
-    """Execute an account's transactions in turn; return False where one of them fails."""
+    """Execute an account's transactions in turn; return False if one of them fails."""
     for tx in transactions:
         try:
             process_transaction(effects, tx)

@@ -1,8 +1,8 @@
-"""A whole INOS network on one machine: three node processes, a client with real work, a live view.
+"""A complete INOS network on one machine: three node processes, a client with real work, and a live view.
 
-It starts nodes as anybody would (`python -m inos node`), talks to them only by RPC, and posts
-the layers of a small digit classifier as paid jobs. It knows nothing a user could not do by hand.
+The devnet starts nodes with the usual command (`python -m inos node`), talks to them only over RPC, and posts the
+layers of a small digit classifier as paid jobs. It uses no interface that a user does not have.
 
-Pipeline: `processes` start nodes -> `workload` posts jobs and puts results together ->
-`monitor` reads figures over RPC -> `view` draws them, or `report` prints one JSON object.
+Pipeline: `inos.node.process` starts nodes -> `workload` posts jobs and assembles the results -> `monitor` reads figures
+over RPC -> `view` draws them; at the end the command prints a report.
 """

@@ -21,17 +21,17 @@ SHIFT: Final = 16
 
 
 class DemoUnavailable(Exception):
-    """scikit-learn, which brings the images, is not installed."""
+    """scikit-learn, which contains the images, is not installed."""
 
 
 @dataclass(frozen=True)
 class IntegerLayer:
-    """y = x W^T + bias over the integers; hidden layers go on with relu and a rescaling to 0..63.
+    """y = x W^T + bias over the integers; a hidden layer then applies relu and rescales to 0..63.
 
     Attributes:
-        weights: int8, n x k, entries in [-63, 63].
-        bias: int64, n.
-        multiplier: rescaling as a fixed-point factor with `SHIFT` fraction bits, 0 for the last layer.
+        weights: n x k, int8, entries in [-63, 63].
+        bias: n, int64.
+        multiplier: the rescaling as a fixed-point factor with `SHIFT` fraction bits, 0 for the last layer.
     """
 
     weights: Int8
@@ -39,7 +39,7 @@ class IntegerLayer:
     multiplier: int
 
     def finish(self, product: NDArray[np.int32]) -> Int64:
-        """What follows the product: bias, then for a hidden layer relu and requantisation to 0..63.
+        """Apply the bias, and for a hidden layer relu and requantisation to 0..63, to a product.
 
         Args:
             product: int32, m x n, exactly x W^T.
@@ -57,7 +57,7 @@ class IntegerLayer:
 
 @dataclass(frozen=True)
 class DigitTask:
-    """The integer network and the images it has never seen.
+    """The integer network and images that it was not trained on.
 
     Attributes:
         images: int8, m x 64, entries 0..16.
@@ -69,7 +69,7 @@ class DigitTask:
     labels: Int64
 
     def predict_locally(self, images: Int8) -> Int64:
-        """The same integer network by numpy alone: the yardstick for what the chain returns."""
+        """Predict with the same integer network by numpy alone, to compare it with what the chain returns."""
         x = images
         for layer in self.layers:
             y = x.astype(np.int32) @ layer.weights.astype(np.int32).T
@@ -79,7 +79,7 @@ class DigitTask:
 
 
 def make_digit_task(seed: int = 0) -> DigitTask:
-    """Train on one half of the digits and quantise; a few seconds of one core.
+    """Train on one half of the digits and quantise; this takes a few seconds of one core.
 
     Raises:
         DemoUnavailable: scikit-learn is missing; the message says how to install it.
@@ -104,7 +104,8 @@ def quantise(
     """Round a float perceptron to int7 layers, one scale per layer.
 
     Args:
-        weights: per layer float64, k x n. biases: per layer float64, n.
+        weights: per layer float64, k x n.
+        biases: per layer float64, n.
         calibration: float64, m x k integers in 0..16; the largest activations on it set the rescaling.
     """
     layers: list[IntegerLayer] = []
@@ -118,7 +119,7 @@ def quantise(
         multiplier = 0
         product = (x @ quantised.T.astype(np.int64)).astype(np.int32)
         if index < len(weights) - 1:
-            # The largest thousandth may saturate: it costs less than coarser steps for all others.
+            # The largest thousandth may saturate, which costs less accuracy than coarser steps for all other values.
             top = max(1, int(np.quantile(product + offset, 0.999)))
             multiplier = max(1, round(INT7_MAX / top * (1 << SHIFT)))
             scale *= multiplier / (1 << SHIFT)

@@ -1,4 +1,4 @@
-"""What the devnet shows: figures of every node, read over RPC like any user would."""
+"""The figures that the devnet shows of every node, read over RPC."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -9,15 +9,15 @@ from inos.primitives.errors import InosError
 
 
 class Caller(Protocol):
-    """What the monitor needs of `inos.Client`."""
+    """The part of `inos.Client` that the monitor needs."""
 
     async def call(self, method: str, params: dict[str, Any] | None = None) -> Any:
-        """One JSON-RPC call."""
+        """Make one JSON-RPC call."""
 
 
 @dataclass(frozen=True)
 class NodeFigures:
-    """One node at one moment; `error` says why it did not answer."""
+    """The figures of one node at one moment; `error` says why it did not answer."""
 
     name: str
     role: str
@@ -54,7 +54,7 @@ class DevnetFigures:
 
 @dataclass(frozen=True)
 class WatchedNode:
-    """A running node, a client for its RPC, and whom it mines for (None where it only follows)."""
+    """A running node, a client for its RPC, and the address it mines for (None if it only follows)."""
 
     node: RunningNode
     client: Caller
@@ -62,7 +62,7 @@ class WatchedNode:
 
 
 async def read_node(watched: WatchedNode) -> NodeFigures:
-    """Figures of one node; a node that does not answer gives its error instead."""
+    """Return the figures of one node, or its error if it does not answer."""
     name, role = watched.node.name, "mines" if watched.beneficiary else "follows"
     try:
         head = await watched.client.call("chain_head")
@@ -89,7 +89,7 @@ async def read_node(watched: WatchedNode) -> NodeFigures:
 
 
 async def read_chain(client: Caller) -> ChainFigures:
-    """Figures of the whole chain up to the tip."""
+    """Return the figures of the whole chain up to the tip."""
     head = await client.call("chain_head")
     useful = await client.call("chain_usefulWork", {"window": max(1, head["height"])})
     return ChainFigures(
@@ -104,7 +104,7 @@ async def read_chain(client: Caller) -> ChainFigures:
 
 
 async def read_figures(nodes: tuple[WatchedNode, ...]) -> DevnetFigures:
-    """All nodes at once, and the chain by the first that answers."""
+    """Return the figures of all nodes, read at once, and of the chain as the first node that answers sees it."""
     figures = await asyncio.gather(*(read_node(node) for node in nodes))
     for watched, shown in zip(nodes, figures, strict=True):
         if not shown.error:
@@ -113,5 +113,5 @@ async def read_figures(nodes: tuple[WatchedNode, ...]) -> DevnetFigures:
 
 
 def are_tips_equal(figures: DevnetFigures) -> bool:
-    """Whether every node answered and all stand on one block."""
+    """Return True if every node answered and all have the same tip."""
     return all(not node.error for node in figures.nodes) and len({node.tip for node in figures.nodes}) == 1

@@ -1,4 +1,4 @@
-"""The devnet from start to stop: nodes up, jobs running, figures shown, books checked, everything down."""
+"""Runs a devnet: starts nodes, runs jobs, shows figures, audits the supply, and stops everything."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ from inos.primitives.errors import InosError
 from inos.wallet.keys import derive_key
 
 DEV_PHRASE: Final = "test test test test test test test test test test test junk"
-"""The well-known phrase of the devnet preset's one funded account. Everybody has it: worth nothing anywhere else."""
+"""The well-known phrase of the devnet preset's one funded account. It is public, so its credits are worth nothing."""
 NETWORK: Final = "devnet"
 DEFAULT_RPC_PORT: Final = 8645
 REFRESH_SECONDS: Final = 0.5
@@ -32,13 +32,13 @@ Show = Callable[[DevnetFigures, WorkloadProgress, float, str], None]
 
 @dataclass(frozen=True)
 class DevnetSettings:
-    """How large and how busy the devnet is.
+    """The size and the load of the devnet.
 
     Attributes:
-        data_dir: kept where given, otherwise a temporary folder that goes with the devnet.
-        until_jobs: stop after at least this many settled jobs, at the end of a pass; None runs on.
+        data_dir: kept if given; otherwise a temporary folder is removed with the devnet.
+        until_jobs: the devnet stops after at least this many settled jobs, at the end of a pass; None runs on.
         filler_rate: tickets per second and miner while there is no job, so that a laptop stays cool.
-        rpc_port: the first node's; 0 takes a free port.
+        rpc_port: the first node's port; 0 takes a free one.
         nodes: 2 to 16; the last one follows, the others mine.
     """
 
@@ -51,7 +51,7 @@ class DevnetSettings:
 
 @dataclass(frozen=True)
 class DevnetReport:
-    """What a finished devnet says; printed as one JSON object."""
+    """The outcome of a devnet, which is printed as one JSON object."""
 
     height: int
     jobs_settled: int
@@ -64,7 +64,7 @@ class DevnetReport:
 
     @property
     def is_sound(self) -> bool:
-        """Whether the devnet ended as it must: one tip, and every nano accounted for."""
+        """True if the devnet ended with one tip on all nodes and a supply that adds up."""
         return self.tips_equal and self.supply_conserved
 
 
@@ -72,11 +72,11 @@ async def run_devnet(settings: DevnetSettings, show: Show | None, announce: Call
     """Run the devnet until enough jobs are settled, or until cancelled.
 
     Args:
-        show: draws one frame; None where there is no screen.
-        announce: takes one line for people about what happens next.
+        show: draws one frame; None if there is no terminal.
+        announce: receives one line of text about what happens next.
 
     Raises:
-        DevnetError: a node could not be started, or a result was wrong. DemoUnavailable: no scikit-learn.
+        DevnetError: a node could not be started, or a result was wrong. DemoUnavailable: scikit-learn is missing.
     """
     announce("training a classifier of handwritten digits and quantising it to int7 ...")
     task = await asyncio.to_thread(make_digit_task)
@@ -95,7 +95,7 @@ async def run_devnet(settings: DevnetSettings, show: Show | None, announce: Call
 
 
 def make_specs(folder: Path, settings: DevnetSettings) -> tuple[NodeSpec, ...]:
-    """Miners and a follower; only the first has an RPC port people can know beforehand."""
+    """Return the specs of the miners and one follower; only the first node has a known RPC port."""
     common = ("--network", NETWORK, "--p2p-port", "0", "--log-format", "json", "--explorer")
     mining = (
         "--mine",
@@ -117,7 +117,7 @@ def make_specs(folder: Path, settings: DevnetSettings) -> tuple[NodeSpec, ...]:
 
 
 def find_rpc_port(wanted: int) -> int:
-    """`wanted` where it is free, otherwise 0, which lets the node take any."""
+    """Return `wanted` if the port is free, otherwise 0, which lets the node take any."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -133,7 +133,7 @@ def _is_enough(progress: WorkloadProgress, until_jobs: int | None) -> bool:
 
 @contextlib.contextmanager
 def open_folder(data_dir: Path | None) -> Iterator[Path]:
-    """The folder for the nodes: the one given, else a temporary one that is removed afterwards."""
+    """Yield the folder for the nodes: the given one, or a temporary one that is removed afterwards."""
     if data_dir is not None:
         data_dir.mkdir(parents=True, exist_ok=True)
         yield data_dir
@@ -154,7 +154,7 @@ async def _watch(stack: contextlib.AsyncExitStack, node: RunningNode) -> Watched
 async def _showing(
     show: Show | None, watched: tuple[WatchedNode, ...], progress: WorkloadProgress, customer: Client
 ) -> AsyncIterator[None]:
-    """Draw a frame every `REFRESH_SECONDS`, and notice a node that died, while the body runs."""
+    """Draw a frame every `REFRESH_SECONDS`, and raise an error if a node ends, while the body runs."""
     async with asyncio.TaskGroup() as group:
         watcher = group.create_task(_watch_processes(watched))
         drawer = group.create_task(_draw(show, watched, progress, customer)) if show is not None else None
@@ -190,7 +190,7 @@ async def _read_balance(customer: Client) -> str:
 
 
 async def _finish(watched: tuple[WatchedNode, ...], progress: WorkloadProgress) -> DevnetReport:
-    """Stop mining, wait for one tip, and audit every node's books."""
+    """Stop mining, wait for one tip, and audit the supply on every node."""
     await asyncio.gather(*(w.client.call("miner_stop") for w in watched if w.beneficiary is not None))
     figures = await _await_one_tip(lambda: read_figures(watched))
     audits = await asyncio.gather(*(w.client.call("state_supply", {"audit": True}) for w in watched))
@@ -211,7 +211,7 @@ async def _finish(watched: tuple[WatchedNode, ...], progress: WorkloadProgress) 
 
 
 async def _await_one_tip(read: Callable[[], Awaitable[DevnetFigures]]) -> DevnetFigures:
-    """Figures once all tips are equal, or as they are after `SETTLE_SECONDS`."""
+    """Return the figures once all tips are equal, or as they are after `SETTLE_SECONDS`."""
     start = time.monotonic()
     while True:
         figures = await read()

@@ -12,7 +12,7 @@ from inos.primitives.units import NANO_PER_CREDIT, format_credits
 
 
 def render(figures: DevnetFigures, progress: WorkloadProgress, seconds: float, customer_balance: str) -> Group:
-    """One frame: the chain, the nodes, the work and its customer."""
+    """Draw one frame: the chain, the nodes, the work and its customer."""
     return Group(
         _render_chain(figures, seconds),
         _render_nodes(figures),
@@ -44,7 +44,7 @@ def _render_chain(figures: DevnetFigures, seconds: float) -> Panel:
 
 
 def _render_nodes(figures: DevnetFigures) -> Table:
-    """Fits 80 columns: the RPC addresses, which are long, stand below the figures."""
+    """Draw a table that fits 80 columns; the RPC addresses, which are long, stand below it."""
     table = Table(expand=True, border_style="dim", box=box.SIMPLE_HEAD, padding=0)
     table.add_column("node", no_wrap=True)
     for name in ("height", "peers", "blocks\nwon", "tickets\nper s", "reputation", "credits"):
@@ -96,7 +96,7 @@ def _percent(share: float | None) -> str:
 
 
 def render_line(figures: DevnetFigures, progress: WorkloadProgress, seconds: float, customer_balance: str) -> str:
-    """The same in one line, where there is no terminal to draw on."""
+    """Return the same figures in one line, for output without a terminal."""
     chain = figures.chain
     return (
         f"{seconds:6.1f} s  height {chain.height}  final {chain.final_height}  "

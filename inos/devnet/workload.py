@@ -1,4 +1,4 @@
-"""The devnet's customer: it has a classifier to run, posts its layers as jobs, and checks what comes back."""
+"""The devnet's customer, which posts the layers of a classifier as jobs and checks the results."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,28 +15,30 @@ from inos.primitives.matrices import compute_tickets
 from inos.primitives.units import Nano
 
 BATCHES: Final = 4
-"""Batches per pass over the held-out images; two layers each make eight jobs."""
+"""Batches per pass over the held-out images; with two layers each they make eight jobs."""
 REWARD_PER_TICKET: Final = 1_000_000
-"""Nano; what a quote proposes before any job was settled."""
+"""In nano; a quote proposes as much before any job was settled."""
 
 
 def compute_reward(rows_x: int, rows_w: int, depth: int) -> Nano:
-    """What the customer pays for a product: every ticket the same, so that quotes made from its jobs mean something."""
+    """Return the reward for a product. It is the same for every ticket, so that quotes derived from these jobs make
+    sense.
+    """
     return Nano(REWARD_PER_TICKET * compute_tickets(rows_x, rows_w, depth))
 
 
 class Multiplier(Protocol):
-    """What the workload needs of `inos.Client`."""
+    """The part of `inos.Client` that the workload needs."""
 
     async def multiply(
         self, x: NDArray[np.int8], w: NDArray[np.int8], *, reward_nano: int, timeout_s: float, mode: Mode
     ) -> NDArray[np.int32]:
-        """The exact x w^T, as settled by the chain and checked by Freivalds."""
+        """Return the exact x w^T, as settled by the chain and checked by Freivalds."""
 
 
 @dataclass
 class WorkloadProgress:
-    """Figures of what came back so far."""
+    """The figures of the results so far."""
 
     jobs_posted: int = 0
     jobs_settled: int = 0
@@ -47,22 +49,22 @@ class WorkloadProgress:
 
     @property
     def accuracy(self) -> float | None:
-        """Share of images the network on the chain got right; None before the first batch."""
+        """Share of images that the network on the chain classified correctly; None before the first batch."""
         return self.correct / self.images if self.images else None
 
     @property
     def local_accuracy(self) -> float | None:
-        """The same by the same integer network run here."""
+        """The same share for the same integer network run locally."""
         return self.local_correct / self.images if self.images else None
 
 
 class DigitWorkload:
-    """Runs the held-out images through the network, every layer's product a job on the chain.
+    """Runs the held-out images through the network; every layer's product is a job on the chain.
 
     Args:
         client: posts a product and returns the checked result.
-        task: network and images.
-        job_timeout_s: how long one job may take from posting to result.
+        task: the network and the images.
+        job_timeout_s: the longest time of one job from posting to result.
     """
 
     def __init__(self, client: Multiplier, task: DigitTask, *, job_timeout_s: float) -> None:
@@ -72,7 +74,7 @@ class DigitWorkload:
         self._job_timeout_s = job_timeout_s
 
     async def run(self, is_enough: Callable[[WorkloadProgress], bool]) -> None:
-        """Pass after pass over the images until `is_enough` says so at the end of one.
+        """Run passes over the images until `is_enough` returns True at the end of one.
 
         Raises:
             DevnetError: "wrong-prediction" if a result differs from the local integer network.
@@ -97,7 +99,7 @@ class DigitWorkload:
                 layer.weights,
                 reward_nano=compute_reward(len(x), *layer.weights.shape),
                 timeout_s=self._job_timeout_s,
-                mode="checked",  # an optimistic job burns less, and is settled a minute later
+                mode="checked",  # an optimistic job burns less, but is settled a minute later
             )
             self.progress.jobs_settled += 1
             scores = layer.finish(product)

@@ -1,7 +1,7 @@
-"""Customers who post paid jobs while the network breaks around them, each to one node of its own.
+"""Customers who post paid jobs while the network fails around them, each through a node of its own.
 
-A customer does what anybody must whose node may die: it keeps what it signed and hands it in again until it is on
-the chain. Without that a node's pool dies with the node, and nobody else may have heard of the job yet.
+A node may die, and its pool with it, before another node has heard of a job. So a customer keeps every transaction that
+it signed, and sends it again until it is on the chain.
 """
 
 import asyncio
@@ -28,31 +28,33 @@ MOST_CUSTOMERS: Final = 4
 BUDGET: Final = "1000"
 REWARD: Final = Nano(500_000_000)
 SHAPE: Final = (64, 96, 256)
-"""m, n, k of every job: small, since two cores carry the whole network."""
+"""m, n, k of every job. They are small, since two cores carry the whole network."""
 POST_EVERY_S: Final = 4.0
 MOST_JOBS: Final = 200
-"""Per customer; a longer run only watches from there on."""
+"""Largest number of jobs per customer; in a longer run it only watches after that."""
 POLL_S: Final = 0.5
 FUNDING_S: Final = 60.0
 HELD: Final = frozenset({"already-known", "nonce-too-old"})
-"""Refusals of something handed in again that mean: it is there."""
+"""Refusals of a transaction that was sent again which mean that the node has it."""
 
 
 class Customer(Client):
-    """A client that remembers what it signed, and never signs two transactions of one nonce."""
+    """A client that remembers what it signed, and never signs two transactions with one nonce."""
 
     def __init__(self, node: HonestNode, key: Key) -> None:
         super().__init__(node.rpc_url, wallet=key)
         self.node = node
         self.address = encode_address(HRP, key.address)
         self.signed: dict[str, Transaction] = {}
-        """By id, in the order of nonces."""
+        """Signed transactions by id, in the order of nonces."""
         self.refusals: dict[str, str] = {}
-        """By id, why its node did not take it the last time."""
+        """The last refusal of each refused transaction, by id."""
         self._next_nonce = 0
 
     async def send_transaction(self, tx: Transaction) -> str:
-        """Hand in; remembered first, since an answer that never came may have been a yes."""
+        """Send a transaction. It is remembered first, since the node may have accepted it even if its answer is
+        lost.
+        """
         id, before = compute_tx_id(tx).hex(), self._next_nonce
         self.signed[id] = tx
         self._next_nonce = max(before, tx.nonce + 1)
@@ -68,11 +70,11 @@ class Customer(Client):
         return build.AccountView(nonce=max(view.nonce, self._next_nonce), balance=view.balance)
 
     def list_jobs(self) -> list[str]:
-        """Ids of all jobs it ever signed."""
+        """Return the ids of all jobs that the customer signed."""
         return [id for id, tx in self.signed.items() if isinstance(tx.payload, PostJob)]
 
     async def hand_in_again(self) -> bool:
-        """Give the node what is not on its chain; whether everything is there.
+        """Send the node all transactions that are not on its chain; return True if all were on it.
 
         Raises:
             InosError: the node does not answer.
@@ -97,7 +99,7 @@ class Customer(Client):
             return False
 
     async def work(self, rng: np.random.Generator) -> None:
-        """Post job after job while the node is there, until cancelled."""
+        """Post one job after another while the node runs, until cancelled."""
         while True:
             if self.node.is_up and len(self.signed) < MOST_JOBS:
                 try:
@@ -105,27 +107,27 @@ class Customer(Client):
                     x, w = make_operands(rng)
                     await self.post_job(x, w, reward_nano=REWARD)
                 except (InosError, OSError, TimeoutError):
-                    # The node died or refused; whatever was signed is handed in again the next time.
+                    # The node died or refused; all signed transactions are sent again the next time.
                     await asyncio.sleep(POLL_S)
                     continue
             await asyncio.sleep(POST_EVERY_S * (0.5 + rng.random()))
 
 
 def make_operands(rng: np.random.Generator) -> tuple[NDArray[np.int8], NDArray[np.int8]]:
-    """X (m x k) and W (n x k), int8 in -64..63."""
+    """Return X (m x k) and W (n x k), int8 in -64..63."""
     m, n, k = SHAPE
     return rng.integers(-64, 64, (m, k), dtype=np.int8), rng.integers(-64, 64, (n, k), dtype=np.int8)
 
 
 def make_customers(nodes: Sequence[HonestNode]) -> tuple[Customer, ...]:
-    """One for each of the first nodes."""
+    """Return one customer for each of the first nodes."""
     return tuple(
         Customer(node, make_key((7_000_000 + node.index).to_bytes(32, "big"))) for node in nodes[:MOST_CUSTOMERS]
     )
 
 
 async def fund(customers: Sequence[Customer], node: HonestNode) -> None:
-    """Pay every customer from the devnet's one funded account and wait until their nodes know.
+    """Pay every customer from the devnet's one funded account, and wait until their nodes know.
 
     Raises:
         InosError: the node refused. DevnetError: "no-blocks".

@@ -1,4 +1,4 @@
-"""The honest nodes: started, killed, restarted, and watched for ending by themselves."""
+"""The honest nodes: they are started, killed and restarted, and crashes are noticed."""
 
 import asyncio
 import contextlib
@@ -13,14 +13,14 @@ from inos.network.identity import load_identity
 from inos.node.process import NodeSpec, RunningNode, read_log_end, start_node, stop_process
 
 TICKETS_PER_S: Final = 10_000.0
-"""Of filler, over all nodes: a block every two seconds at the devnet's first target."""
+"""Filler tickets per second of all nodes together, for a block every two seconds at the devnet's first target."""
 LEAST_RATE: Final = 330.0
 STARTS_AT_ONCE: Final = 4
 
 
 @dataclass
 class HonestNode:
-    """One node over all its lives."""
+    """One node over all its restarts."""
 
     index: int
     spec: NodeSpec
@@ -50,7 +50,7 @@ class HonestNode:
 
 
 class Fleet:
-    """All honest nodes. Use through `open_fleet`."""
+    """All honest nodes, made by `open_fleet`."""
 
     def __init__(self, nodes: Sequence[HonestNode], wiring: Wiring, group: asyncio.TaskGroup) -> None:
         self.nodes = tuple(nodes)
@@ -84,7 +84,7 @@ class Fleet:
         self._group.create_task(self._watch(node, running))
 
     async def _watch(self, node: HonestNode, running: RunningNode) -> None:
-        """Note where a node ends that nobody killed."""
+        """Note a crash if a node ends that was not killed."""
         code = await running.process.wait()
         if node.running is running:
             node.running = None
@@ -110,7 +110,7 @@ class Fleet:
         await self._start(node)
 
     async def stop_all(self) -> None:
-        """Stop all nodes in order."""
+        """Stop all nodes."""
         running = [node.running for node in self.nodes if node.running is not None]
         for node in self.nodes:
             node.is_wanted = False
@@ -118,12 +118,12 @@ class Fleet:
 
 
 def get_port(address: str) -> int:
-    """The port of "...:port"."""
+    """Return the port of "...:port"."""
     return int(address.rsplit(":", 1)[1])
 
 
 def make_nodes(folder: Path, count: int, wiring: Wiring) -> list[HonestNode]:
-    """Nodes whose ids are known before they run; all of them mine."""
+    """Return nodes whose ids are known before they run; all of them mine."""
     rate = max(LEAST_RATE, TICKETS_PER_S / count)
     mining = ("--mine", "auto", "--threads", "1", "--filler-rate", f"{rate:g}")
     nodes = []
@@ -139,7 +139,7 @@ def make_nodes(folder: Path, count: int, wiring: Wiring) -> list[HonestNode]:
 
 @contextlib.asynccontextmanager
 async def open_fleet(nodes: Iterable[HonestNode], wiring: Wiring) -> AsyncIterator[Fleet]:
-    """The nodes, all up; all of them are down afterwards."""
+    """Start the nodes and yield them once all are up; all of them are stopped afterwards."""
     async with asyncio.TaskGroup() as group:
         fleet = Fleet(tuple(nodes), wiring, group)
         try:

@@ -1,4 +1,4 @@
-"""Looks at every honest node after the chaos: one tip, all money there, every job known, nothing crashed."""
+"""Examines every honest node after the chaos: it requires one tip, a sound supply, known jobs, and no crashes."""
 
 import asyncio
 from collections.abc import Sequence
@@ -13,14 +13,14 @@ from inos.devnet.chaos.waiting import await_until
 from inos.primitives.errors import InosError
 
 HEAL_S: Final = 120.0
-"""Longest wait for one tip, and again for everything signed to be on the chain."""
+"""The longest wait for one tip, and again for all signed transactions to be on the chain."""
 LIVE: Final = frozenset({"open", "claimed"})
 CHECKED_RESULTS: Final = 8
-"""Results fetched at the end and multiplied again here."""
+"""This many results are fetched at the end and checked here."""
 
 
 async def read_tips(fleet: Fleet) -> list[str]:
-    """The tip of every node; the error where one does not answer."""
+    """Return the tip of every node, or the error of a node that does not answer."""
 
     async def read(node: HonestNode) -> str:
         try:
@@ -32,7 +32,7 @@ async def read_tips(fleet: Fleet) -> list[str]:
 
 
 async def await_one_tip(fleet: Fleet, limit_s: float = HEAL_S) -> float | None:
-    """Seconds until all honest nodes stand on one block."""
+    """Return the seconds until all honest nodes have the same tip, or None if that takes too long."""
 
     async def is_one() -> bool:
         return len(set(await read_tips(fleet))) == 1
@@ -41,13 +41,13 @@ async def await_one_tip(fleet: Fleet, limit_s: float = HEAL_S) -> float | None:
 
 
 async def await_included(customers: Sequence[Customer], limit_s: float = HEAL_S) -> float | None:
-    """Seconds until everything the customers signed is on the chain; they hand it in again and again."""
+    """Return the seconds until everything that the customers signed is on the chain; they send it again and again."""
 
     return await await_until(lambda: is_all_included(customers), limit_s)
 
 
 async def is_all_included(customers: Sequence[Customer]) -> bool:
-    """Return whether everything the customers signed is on their nodes' chains; hand in again what is not."""
+    """Return True if everything that the customers signed is on their nodes' chains; send again what is not."""
     try:
         return all([await customer.hand_in_again() for customer in customers])
     except (InosError, OSError, TimeoutError):
@@ -55,7 +55,7 @@ async def is_all_included(customers: Sequence[Customer]) -> bool:
 
 
 async def set_mining(fleet: Fleet, *, is_on: bool) -> None:
-    """Start or stop the miner of every node; without new blocks all tips stay where they are.
+    """Start or stop the miner of every node; without new blocks all tips stay as they are.
 
     Raises:
         InosError: a node does not answer.
@@ -66,13 +66,13 @@ async def set_mining(fleet: Fleet, *, is_on: bool) -> None:
 
 
 def read_logs(fleet: Fleet) -> dict[str, LogFigures]:
-    """By node."""
+    """Return the figures of each node's log, by the node's name."""
     ids = frozenset(node.id for node in fleet.nodes)
     return {node.name: read_log(node.log_path, ids) for node in fleet.nodes}
 
 
 async def judge_node(node: HonestNode, log: LogFigures) -> NodeReport:
-    """One node's books and figures; a node that does not answer gives its error instead."""
+    """Return one node's figures and its audit of the supply, or its error if it does not answer."""
     height, tip, peers, supply, is_conserved, error = -1, "", 0, "0", False, ""
     try:
         head = await node.client.head()
@@ -97,7 +97,7 @@ async def judge_node(node: HonestNode, log: LogFigures) -> NodeReport:
 
 
 async def judge_jobs(fleet: Fleet, customers: Sequence[Customer]) -> JobsReport:
-    """Every job's state on every honest node, which must be the same everywhere."""
+    """Return the outcome of all jobs; each must have the same state on every honest node."""
     jobs = [job for customer in customers for job in customer.list_jobs()]
     refusals = {job: why for customer in customers for job, why in customer.refusals.items()}
     states = await asyncio.gather(*(_read_states(node, jobs) for node in fleet.nodes))
@@ -131,21 +131,21 @@ async def _read_states(node: HonestNode, jobs: Sequence[str]) -> dict[str, str]:
 
 
 async def _check_results(fleet: Fleet, settled: Sequence[str]) -> tuple[int, list[str]]:
-    """Fetch results and check them by Freivalds; how many were right, and what was wrong."""
+    """Fetch results and check them by Freivalds; return how many are right, and what is wrong with the others."""
     checked, wrong = 0, []
     for index, job in enumerate(settled):
         try:
             await fleet.nodes[index % len(fleet.nodes)].client.result(job)
             checked += 1
         except (InosError, OSError, TimeoutError) as error:
-            wrong.append(f"{job}: settled, but its result is not to be had: {error}")
+            wrong.append(f"{job}: settled, but its result cannot be fetched: {error}")
     return checked, wrong
 
 
 def list_problems(
     crashes: Sequence[str], nodes: Sequence[NodeReport], jobs: JobsReport, logs: dict[str, LogFigures], **verdicts: bool
 ) -> list[str]:
-    """Everything that is not as it must be, in words; empty where the run is sound."""
+    """Return everything that is wrong, in words; the list is empty if the run is sound."""
     problems = [name.replace("_", " ") for name, is_bad in verdicts.items() if is_bad]
     problems += [f"{node.name} does not answer: {node.error}" for node in nodes if node.error]
     problems += [f"{node.name}: its records do not add up to the supply" for node in nodes if not node.is_conserved]

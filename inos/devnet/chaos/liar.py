@@ -1,8 +1,9 @@
-"""Peers that prove who they are and then lie. `python -m inos.devnet.chaos.liar NETWORK SEED ID@host:port ...`
+"""Peers that prove their identity and then lie. `python -m inos.devnet.chaos.liar NETWORK SEED ID@host:port ...`
 
-Each connection plays one part: it boasts of a chain nobody has, announces blocks and withholds them, forges headers,
-bodies and witnesses, sends garbage transactions and strips, answers what nobody asked, sends frames of no shape, or
-never reads. Banned, it comes back under another name. At the end it prints how often it did what.
+Each connection plays one part: it claims a chain that does not exist, announces blocks and withholds them, forges
+headers, bodies and witnesses, sends garbage transactions and strips, answers requests that were not made, sends
+malformed frames, or never reads. When it is banned, it comes back under another identity. At the end it prints how
+often it told each lie.
 """
 
 import asyncio
@@ -39,11 +40,11 @@ from inos.primitives.transactions import Transaction, Transfer
 PAUSE_S: Final = 0.4
 BACK_S: Final = 1.5
 PATIENCE_S: Final = 8.0
-"""How long one connection lies before the next part is played."""
+"""One connection lies for this long before the next part is played."""
 
 
 class Liar:
-    """One liar; connects to all targets at once."""
+    """One liar, which connects to all targets at once."""
 
     def __init__(self, network: str, seed: int) -> None:
         self._network = load_network(network)
@@ -51,7 +52,7 @@ class Liar:
         self.lies: Counter[str] = Counter()
 
     async def run(self, targets: list[PeerAddress]) -> None:
-        """Lie to everybody until cancelled."""
+        """Lie to all targets until cancelled."""
         async with asyncio.TaskGroup() as group:
             for target in targets:
                 group.create_task(self._haunt(target))
@@ -98,7 +99,7 @@ class Liar:
 
 
 class _Talk:
-    """One connection and what was heard on it."""
+    """One connection, and the messages received on it."""
 
     def __init__(self, link: Link, rng: random.Random, lies: Counter[str], chain_id: int) -> None:
         self.link = link
@@ -115,7 +116,7 @@ class _Talk:
             self.lies[lie] += 1
 
     async def listen(self) -> None:
-        """Answer pings, learn a real header, and remember questions for the part that answers them wrongly."""
+        """Answer pings, learn a real header, and keep requests for the part that answers them wrongly."""
         assembler = Assembler()
         await self.send(GetHeaders(1, ()))
         while True:
@@ -132,7 +133,7 @@ class _Talk:
             self.heard = [*self.heard[-50:], message]
 
     def make_header(self) -> Header | None:
-        """A child of a real block, whose seal nobody mined."""
+        """Return a child of a real block with a seal that was not mined."""
         if self.tip is None:
             return None
         ref = MatrixRef(self.rng.randbytes(32), 64, 64, self.rng.randbytes(32))
@@ -148,19 +149,19 @@ class _Talk:
 
 
 async def boast(talk: _Talk) -> None:
-    """Claim a tip nobody has."""
+    """Claim a tip that does not exist."""
     await talk.send(Ping(talk.rng.getrandbits(32), talk.rng.randbytes(32), 10**6), "claimed a tip that is none")
 
 
 async def withhold(talk: _Talk) -> None:
-    """Announce a header with a made-up seal and never give its body."""
+    """Announce a header with a made-up seal and never send its body."""
     header = talk.make_header()
     if header is not None:
         await talk.send(AnnounceBlock(header), "announced and withheld")
 
 
 async def forge(talk: _Talk) -> None:
-    """Answer questions for headers and blocks with inventions."""
+    """Answer requests for headers and blocks with forged ones."""
     header = talk.make_header()
     if header is None:
         return
@@ -175,7 +176,7 @@ async def forge(talk: _Talk) -> None:
 
 
 async def spam(talk: _Talk) -> None:
-    """Announce transactions; what is asked for has no valid signature."""
+    """Announce transactions, and answer requests for them with invalid signatures."""
     await talk.send(AnnounceTransactions(tuple(talk.rng.randbytes(32) for _ in range(50))), "announced nothing")
     for message in talk.heard:
         if isinstance(message, GetTransactions):
@@ -187,7 +188,7 @@ async def spam(talk: _Talk) -> None:
 
 
 async def spoil_strips(talk: _Talk) -> None:
-    """Answer for matrices with other bytes than theirs."""
+    """Answer requests for matrices with wrong bytes."""
     for message in talk.heard:
         if isinstance(message, GetMatrix):
             await talk.send(MatrixHead(message.request, 1, 128, 512, talk.rng.randbytes(32)), "lied about a matrix")
@@ -201,18 +202,18 @@ async def spoil_strips(talk: _Talk) -> None:
 
 
 async def answer_unasked(talk: _Talk) -> None:
-    """Send replies to questions that were never asked."""
+    """Send replies to requests that were never made."""
     await talk.send(Headers(talk.rng.getrandbits(31), ()), "answered what nobody asked")
 
 
 async def send_nonsense(talk: _Talk) -> None:
-    """Frames of no shape."""
+    """Send malformed frames."""
     await talk.link.send(talk.rng.randbytes(talk.rng.choice((1, 7, 900, MAX_FRAME_BYTES))))
     talk.lies["sent nonsense"] += 1
 
 
 async def never_read(talk: _Talk) -> None:
-    """Ask for everything, take nothing."""
+    """Request everything and read nothing."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(1.0):
             await talk.send(GetHeaders(talk.rng.getrandbits(31), ()), "asked and never read")

@@ -1,4 +1,4 @@
-"""The liars as processes: started beside the fleet, and asked at the end what they told."""
+"""The liars as processes, which are started beside the fleet and report their lies at the end."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ LAST_WORDS_S: Final = 20.0
 
 @contextlib.asynccontextmanager
 async def open_liars(count: int, fleet: Fleet, wiring: Wiring, seed: int) -> AsyncIterator[Counter[str]]:
-    """`count` liars at every node; what they told is in the counter once they are stopped."""
+    """Run `count` liars against every node; the yielded counter contains their lies once they are stopped."""
     lies: Counter[str] = Counter()
     targets = []
     for node in fleet.nodes:
@@ -45,7 +45,7 @@ async def _start(
 
 
 async def _stop(liar: asyncio.subprocess.Process) -> dict[str, int]:
-    """Stop a liar; its counts, empty where it ended some other way."""
+    """Stop a liar, and return its counts, which are empty if it ended by itself."""
     if liar.stdout is None:
         return {}
     async with asyncio.TaskGroup() as group:

@@ -1,4 +1,4 @@
-"""What the nodes' logs tell: bans, reorganisations, and faults nobody caught."""
+"""Reads bans, reorganisations and uncaught errors from the nodes' logs."""
 
 import json
 from collections import Counter
@@ -7,20 +7,21 @@ from pathlib import Path
 from typing import Any, Final
 
 SHORT_ID: Final = 12
-"""Hex digits by which a log names a peer."""
+"""Number of hex digits of a peer's id in a log."""
 TRACEBACK: Final = "Traceback (most recent call last)"
 MAX_FAULTS: Final = 5
-"""Kept per node, for the report."""
+"""Largest number of faults kept per node for the report."""
 FAULT_CHARS: Final = 2000
 
 
 @dataclass
 class LogFigures:
-    """One node's log over all its lives.
+    """One node's log over all its restarts.
 
     Attributes:
-        bans: by reason. honest_bans: reasons for which a node of the fleet itself was banned.
-        undone: blocks undone by each reorganisation.
+        bans: number of bans by reason.
+        honest_bans: reasons for which a node of the fleet itself was banned.
+        undone: number of blocks that each reorganisation undid.
         faults: lines with a traceback.
     """
 
@@ -35,7 +36,7 @@ class LogFigures:
 
 
 def read_log(path: Path, honest_ids: frozenset[str]) -> LogFigures:
-    """Read a node's log; a line that a kill cut short says nothing."""
+    """Read a node's log; a line that a kill cut short is ignored."""
     figures = LogFigures()
     short_ids = {id[:SHORT_ID] for id in honest_ids}
     with path.open(errors="replace") as file:

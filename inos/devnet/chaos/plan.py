@@ -1,4 +1,4 @@
-"""What is to go wrong, and when: read from a person's text, drawn from a seed."""
+"""The plan of what goes wrong and when, read from the user's text and drawn from a seed."""
 
 import random
 import re
@@ -13,23 +13,25 @@ MOST_PARTITIONS: Final = 20.0
 MOST_DELAY_S: Final = 5.0
 MOST_LIARS: Final = 8
 PARTITION_S: Final = (4.0, 10.0)
-"""Shortest and longest partition; at high rates they are shorter, so that the network is whole for a while too."""
+"""Shortest and longest partition. At high rates partitions are shorter, so that the network is whole some of
+the time.
+"""
 PARTED_SHARE: Final = 0.6
-"""At most so much of the time the network is parted."""
+"""The network is partitioned for at most this share of the time."""
 DOWN_S: Final = (0.5, 4.0)
-"""How long a killed node stays down."""
+"""Shortest and longest time for which a killed node stays down."""
 PER: Final = {"s": 60.0, "min": 1.0, "h": 1 / 60}
 EXAMPLE: Final = "kill=6/min,partition=2/min,delay=200ms,liars=2"
 
 
 @dataclass(frozen=True)
 class ChaosPlan:
-    """What goes wrong while the devnet runs; nothing of what is left out.
+    """What goes wrong while the devnet runs; kinds that are left out do not happen.
 
     Attributes:
         kill, partition: events per minute.
-        delay: seconds every message takes longer, each way.
-        liars: dishonest processes beside the honest nodes.
+        delay: seconds by which every message is delayed, each way.
+        liars: number of dishonest processes beside the honest nodes.
     """
 
     kill: float = 0.0
@@ -43,8 +45,9 @@ class Kill:
     """One node is killed without warning and started again.
 
     Attributes:
-        at_s: seconds from the start. pick: in [0, 1), which of those that are up.
-        down_s: how long it stays down.
+        at_s: seconds from the start.
+        pick: a number in [0, 1) that selects one of the running nodes.
+        down_s: seconds for which it stays down.
     """
 
     at_s: float
@@ -54,11 +57,11 @@ class Kill:
 
 @dataclass(frozen=True)
 class Partition:
-    """The nodes are parted in two groups.
+    """The nodes are divided into two groups that cannot reach each other.
 
     Attributes:
         one_side: indices of the nodes of one group; the others are the other group.
-        is_silent: packets are lost without a word; otherwise connections break at once.
+        is_silent: packets are lost without notice; otherwise connections break at once.
     """
 
     at_s: float
@@ -71,10 +74,10 @@ Event: TypeAlias = Kill | Partition
 
 
 def parse_chaos(text: str) -> ChaosPlan:
-    """Read e.g. "kill=6/min,partition=2/min,delay=200ms,liars=2"; keys may be left out.
+    """Parse a plan such as "kill=6/min,partition=2/min,delay=200ms,liars=2"; keys may be left out.
 
     Raises:
-        DevnetError: "bad-chaos", naming the key and what it may be.
+        DevnetError: "bad-chaos", naming the key and its allowed values.
     """
     found: dict[str, float | int] = {}
     for part in text.split(","):
@@ -129,7 +132,7 @@ LONGEST_S: Final = 86_400.0
 
 
 def parse_duration(text: str) -> float:
-    """Seconds of "90s", "2m", "1h" or a bare number of seconds.
+    """Return the seconds of "90s", "2m", "1h" or a bare number of seconds.
 
     Raises:
         DevnetError: "bad-duration".
@@ -144,9 +147,10 @@ def parse_duration(text: str) -> float:
 
 
 def draw_events(plan: ChaosPlan, nodes: int, duration_s: float, seed: int) -> list[Event]:
-    """Everything that happens within `duration_s`, in order; the same for the same arguments.
+    """Return all events within `duration_s`, in order; they are the same for the same arguments.
 
-    Events of a kind come at their rate, each at a random moment of its own stretch of time.
+    Events of a kind come at their rate: the time is divided into equal parts, with one event at a random moment of
+    each.
     """
     rng = random.Random(seed)
     events: list[Event] = [
@@ -164,6 +168,6 @@ def _draw_times(per_minute: float, duration_s: float, rng: random.Random) -> lis
     if not per_minute:
         return []
     stretch = 60 / per_minute
-    # The last stretch may be cut short: its event happens only where it falls into what is left.
+    # The last part may be cut short: its event happens only if it falls within the duration.
     times = [stretch * (index + rng.random()) for index in range(int(duration_s / stretch) + 1)]
     return [at for at in times if at < duration_s]

@@ -1,4 +1,4 @@
-"""A TCP relay on loopback that can be slowed, stopped, cut and healed: the link between two real processes."""
+"""A TCP relay on loopback that can be slowed, stalled, cut and healed: the link between two real processes."""
 
 import asyncio
 import contextlib
@@ -8,24 +8,24 @@ from typing import Final, Self
 
 CHUNK_BYTES: Final = 65_536
 MAX_CHUNKS: Final = 64
-"""On the way per direction; more make the sender wait, as a full socket does."""
+"""Chunks under way per direction; more make the sender wait, as a full socket does."""
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Connect = Callable[[], Awaitable[Streams]]
-"""Opens a connection to wherever the relay leads; raises OSError where nobody is there."""
+"""Opens a connection to the relay's target; raises OSError if nothing listens there."""
 
 
 def lead_to(port: int, host: str = "127.0.0.1") -> Connect:
-    """Connections to one place."""
+    """Return a function that opens connections to one address."""
     return lambda: asyncio.open_connection(host, port)
 
 
 class Relay:
-    """Forwards connections from `port` on loopback to wherever `connect` leads.
+    """Forwards connections from `port` on loopback to the target that `connect` opens.
 
     Args:
-        connect: None until it is known; connections are refused so long.
-        delay_s: every byte takes so much longer, in each direction; bytes in flight keep the order.
+        connect: None until the target is known; connections are refused until then.
+        delay_s: every byte is delayed by this, in each direction; bytes under way keep their order.
     """
 
     def __init__(self, connect: Connect | None = None, *, delay_s: float = 0.0) -> None:
@@ -55,17 +55,17 @@ class Relay:
         await self._is_idle.wait()
 
     def cut(self) -> None:
-        """Abort every connection and refuse new ones until healed: both sides notice at once."""
+        """Abort every connection and refuse new ones until healed; both sides notice at once."""
         self._is_cut = True
         for over in self._open:
             over.set()
 
     def stall(self) -> None:
-        """Carry nothing until healed, and say so to nobody, as a network does that loses every packet."""
+        """Carry nothing until healed, without closing connections, like a network that loses every packet."""
         self._flows.clear()
 
     def heal(self) -> None:
-        """Undo `cut` and `stall`; what was stalled arrives, what was cut stays so."""
+        """Undo `cut` and `stall`: stalled data arrives, and connections that were cut stay closed."""
         self._is_cut = False
         self._flows.set()
 
@@ -102,7 +102,7 @@ class Relay:
             far_writer.transport.abort()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, over: asyncio.Event) -> None:
-        """One direction, until either end is gone."""
+        """Carry one direction until either end is gone."""
         chunks: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(MAX_CHUNKS)
         try:
             async with asyncio.TaskGroup() as group:

@@ -1,4 +1,4 @@
-"""What a run under chaos came to, as values, JSON and a table."""
+"""The outcome of a run under chaos, as values, JSON and a table."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from inos.devnet.chaos.plan import ChaosPlan
 
 @dataclass(frozen=True)
 class NodeReport:
-    """One honest node at the end."""
+    """The figures of one honest node at the end."""
 
     name: str
     height: int
@@ -32,7 +32,7 @@ class NodeReport:
 
 @dataclass
 class Happened:
-    """What was done to the network, counted while it happened."""
+    """The number of things that were done to the network, counted as they happened."""
 
     kills: int = 0
     kills_skipped: int = 0
@@ -42,7 +42,7 @@ class Happened:
 
 @dataclass(frozen=True)
 class JobsReport:
-    """Every job that was ever signed. `lost` names those that some honest node does not know, or knows otherwise."""
+    """All jobs that were signed. `lost` names those that some honest node does not know, or knows in another state."""
 
     posted: int = 0
     settled: int = 0
@@ -53,7 +53,7 @@ class JobsReport:
 
 @dataclass(frozen=True)
 class ChaosReport:
-    """`is_sound` is the verdict; `problems` says in words what is not as it must be."""
+    """The report of a run. `is_sound` is the verdict, and `problems` says in words what is wrong."""
 
     seed: int
     wiring: str
@@ -62,10 +62,10 @@ class ChaosReport:
     happened: Happened
     height: int
     seconds_to_heal: float | None
-    """From the end of the chaos to one tip on all honest nodes."""
+    """Seconds from the end of the chaos to one tip on all honest nodes."""
     reorganisation_most: int
     bans: dict[str, int]
-    """By reason, over all honest nodes."""
+    """Number of bans by reason, over all honest nodes."""
     lies: dict[str, int]
     one_tip: bool
     supply_conserved: bool
@@ -79,14 +79,14 @@ class ChaosReport:
         return not self.problems
 
     def to_json(self) -> dict[str, Any]:
-        """One flat object, with lists and objects only where there are several of a kind."""
+        """Return one flat object, with lists and objects only for several values of a kind."""
         values = asdict(self)
         happened: dict[str, Any] = values.pop("happened")
         return {"is_sound": self.is_sound} | happened | values
 
 
 def sum_counts(counts: Sequence[dict[str, int]]) -> dict[str, int]:
-    """Counters put together, the most frequent first."""
+    """Return the sum of counters, the most frequent first."""
     total: Counter[str] = Counter()
     for one in counts:
         total.update(one)
@@ -94,7 +94,7 @@ def sum_counts(counts: Sequence[dict[str, int]]) -> dict[str, int]:
 
 
 def render_report(report: ChaosReport) -> Group:
-    """Fits 80 columns."""
+    """Draw a report that fits 80 columns."""
     table = Table(border_style="dim", box=box.SIMPLE_HEAD, padding=(0, 1))
     table.add_column("node", no_wrap=True)
     for name in ("height", "tip", "peers", "kills", "reorgs", "deepest", "bans"):

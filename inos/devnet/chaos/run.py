@@ -1,4 +1,4 @@
-"""One run under chaos from start to verdict."""
+"""One run under chaos, from start to verdict."""
 
 import asyncio
 import time
@@ -29,19 +29,19 @@ from inos.devnet.run import open_folder
 
 PROGRESS_S: Final = 5.0
 FINAL_ROUNDS: Final = 5
-"""How often everything signed is waited for, if blocks that came at once undo some of it."""
+"""The signed transactions are awaited this often, because two blocks at once may undo some of them."""
 
 Announce = Callable[[str], None]
-"""Takes one line for people about what happens."""
+"""Receives one line of text about what happens."""
 
 
 @dataclass(frozen=True)
 class ChaosSettings:
-    """A run.
+    """The settings of a run.
 
     Attributes:
-        nodes: honest ones; liars come beside them.
-        data_dir: kept where given, otherwise a temporary folder that goes with the run.
+        nodes: number of honest nodes; liars come beside them.
+        data_dir: kept if given; otherwise a temporary folder is removed with the run.
     """
 
     nodes: int
@@ -52,10 +52,10 @@ class ChaosSettings:
 
 
 async def run_chaos(settings: ChaosSettings, announce: Announce) -> ChaosReport:
-    """Run nodes, customers and chaos for the time given, let everything heal, and judge.
+    """Run nodes, customers and chaos for the given time, let everything heal, and judge.
 
     Raises:
-        DevnetError: a node did not start, or not again. InosError: the customers could not be paid.
+        DevnetError: a node did not start or restart. InosError: the customers could not be paid.
     """
     plan = settings.plan
     wiring: Wiring = LoopbackWiring(settings.nodes, plan.delay, settings.seed)
@@ -69,7 +69,9 @@ async def run_chaos(settings: ChaosSettings, announce: Announce) -> ChaosReport:
 
 @dataclass(frozen=True)
 class _Healed:
-    """Seconds to one tip, to everything signed being on the chain, and to one tip without mining; None: not in time."""
+    """Seconds to one tip, to all signed transactions being on the chain, and to one tip without mining; None if too
+    late.
+    """
 
     first_s: float | None
     included_s: float | None
@@ -77,7 +79,7 @@ class _Healed:
 
 
 class _Run:
-    """What one run holds together."""
+    """One run with its fleet and its wiring."""
 
     def __init__(self, settings: ChaosSettings, fleet: Fleet, wiring: Wiring, announce: Announce) -> None:
         self._settings = settings
@@ -93,7 +95,7 @@ class _Run:
             await fund(customers, self._fleet.nodes[0])
             settings = self._settings
             self._say(f"customers are paid; chaos for {settings.duration_s:g} s")
-            # The liars go on while the rest heals: an honest network must manage beside them.
+            # The liars go on while the rest heals, since an honest network must work beside them.
             async with open_liars(settings.plan.liars, self._fleet, self._wiring, settings.seed) as lies:
                 await self._live(customers)
                 healed = await self._heal(customers)
@@ -107,7 +109,7 @@ class _Run:
         self._announce(f"{since:6.1f} s  {line}")
 
     async def _live(self, customers: Sequence[Customer]) -> None:
-        """Customers at work under everything that is planned; all of it is undone when this returns."""
+        """Let the customers work under all planned events; everything is undone when this returns."""
         settings = self._settings
         events = draw_events(settings.plan, settings.nodes, settings.duration_s, settings.seed)
         self._started = time.monotonic()
@@ -167,7 +169,9 @@ class _Run:
             self._say(f"heights {' '.join(map(str, heights))}, jobs posted {jobs}")
 
     async def _heal(self, customers: Sequence[Customer]) -> "_Healed":
-        """Wait, within limits, for one tip while blocks still come, for all that was signed, and for the last tip."""
+        """Wait, within limits, for one tip while blocks still come, for all signed transactions, and for the
+        last tip.
+        """
         self._say("the chaos is over; waiting for one tip ...")
         first_s = await await_one_tip(self._fleet)
         self._say("one tip" if first_s is not None else "NOT one tip")
@@ -177,7 +181,7 @@ class _Run:
             last_s = await await_one_tip(self._fleet)
             if included_s is None or last_s is None or await is_all_included(customers):
                 break
-            # Two blocks came at once before the miners stopped, and the chain that won lacks something.
+            # Two blocks came at once before the miners stopped, and the chain that won lacks some transactions.
             await set_mining(self._fleet, is_on=True)
         return _Healed(first_s, included_s, last_s)
 

@@ -1,4 +1,4 @@
-"""Asking again and again until something is so: nodes tell nothing by themselves."""
+"""Polls a condition until it holds, since nodes do not report it by themselves."""
 
 import asyncio
 import time
@@ -9,7 +9,7 @@ POLL_S: Final = 0.25
 
 
 async def await_until(check: Callable[[], Awaitable[bool]], limit_s: float) -> float | None:
-    """Seconds until the check is true; None where it is not within the limit."""
+    """Return the seconds until the check is true, or None if it is not true within the limit."""
     started = time.monotonic()
     while not await check():
         if time.monotonic() - started > limit_s:

@@ -1,4 +1,4 @@
-"""How the processes are linked: what the rest of the package needs of it, and the way that works everywhere."""
+"""The links between the processes: the interface that the package needs, and an implementation for every machine."""
 
 import contextlib
 import random
@@ -9,39 +9,39 @@ from typing import Final, Protocol, Self
 from inos.devnet.chaos.relay import Relay, lead_to
 
 MESH_MOST: Final = 5
-"""Up to so many nodes everybody dials everybody."""
+"""Up to this many nodes, every node dials every other one."""
 CHORDS: Final = 2
-"""Links each node dials beside the ring where there are more."""
+"""In a larger network, each node dials this many nodes beside its neighbours on the ring."""
 
 
 class Wiring(Protocol):
-    """Links between `nodes` processes, which are counted from 0."""
+    """The links between `nodes` processes, which are counted from 0."""
 
     @property
     def name(self) -> str:
-        """For the report."""
+        """The wiring's name in the report."""
 
     async def __aenter__(self) -> Self: ...
 
     async def __aexit__(self, *exc: object) -> None: ...
 
     def get_prefix(self, index: int) -> tuple[str, ...]:
-        """The command that starts a process in its place; liars follow the nodes."""
+        """Return the command that starts a process in its place; the numbers of liars follow those of the nodes."""
 
     def get_flags(self, index: int) -> tuple[str, ...]:
-        """What the node's command line says about where it listens and whom it finds."""
+        """Return the options of the node's command line about where it listens and how it finds peers."""
 
     def list_peers(self, index: int) -> Sequence[str]:
-        """Host and port of each node that this one dials, as "index@host:port" without its id."""
+        """Return "index@host:port" for each node that this one dials, without the nodes' ids."""
 
     def set_ports(self, index: int, p2p: int, rpc: int) -> None:
-        """A node has started and listens there."""
+        """Note that a node has started and listens on these ports."""
 
     def get_rpc_url(self, index: int) -> str:
-        """Where this process asks the node; stays the same over restarts."""
+        """Return the URL of the node's RPC, which stays the same over restarts."""
 
     def get_door(self, index: int) -> tuple[str, int]:
-        """Host and port where a liar dials the node."""
+        """Return host and port where a liar dials the node."""
 
     async def part(self, one_side: frozenset[int], *, is_silent: bool) -> None:
         """Let nothing through between `one_side` and the others."""
@@ -50,11 +50,11 @@ class Wiring(Protocol):
         """Undo `part`."""
 
     async def end_delay(self) -> None:
-        """Links are as fast as the machine again."""
+        """Stop delaying data on all links."""
 
 
 def draw_edges(nodes: int, seed: int) -> list[tuple[int, int]]:
-    """Who dials whom: everybody everybody among few, else a ring with random chords. No pair twice."""
+    """Return who dials whom: all pairs among few nodes, else a ring with random chords. No pair occurs twice."""
     if nodes <= MESH_MOST:
         return list(combinations(range(nodes), 2))
     rng = random.Random(seed)
@@ -66,9 +66,9 @@ def draw_edges(nodes: int, seed: int) -> list[tuple[int, int]]:
 
 
 class LoopbackWiring:
-    """Every link is a relay in this process, so that it needs no rights and works on every machine.
+    """A wiring in which every link is a relay in this process, so that it needs no rights and works on every machine.
 
-    Nodes find nobody by themselves: they would dial each other past the relays.
+    The nodes must not find each other by themselves, because they would then dial each other past the relays.
     """
 
     name = "loopback"
