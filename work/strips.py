@@ -73,6 +73,8 @@ def get_dtype(array: NDArray[Any]) -> int:
     if not isinstance(array, np.ndarray) or array.dtype not in (np.int8, np.int32):
         found = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
         raise InvalidMatrix("bad-dtype", f"a matrix is an int8 (operand) or int32 (result) array, not {found}")
+    if np.ma.is_masked(array):
+        raise InvalidMatrix("bad-dtype", "a matrix has no masked entries", hint="fill them first: a.filled(0)")
     dtype = DTYPE_INT7 if array.dtype == np.int8 else DTYPE_INT32
     if array.ndim != 2:
         raise InvalidMatrix("bad-shape", f"a matrix has two dimensions, not {array.ndim}")

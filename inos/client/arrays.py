@@ -5,7 +5,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from inos.client.operands import BadOperand
+from inos.client.operands import BadOperand, refuse_masked
 
 FLOATS: Final = (np.dtype(np.float32), np.dtype(np.float64))
 ADVICE: Final = {
@@ -24,7 +24,7 @@ def to_array(value: Any, name: str) -> NDArray[Any]:
     """Return `value` as a numpy array of booleans, integers, float32 or float64, all finite, in native byte order.
 
     Raises:
-        BadOperand: "bad-dtype" with what to do about it, "not-finite" naming the entry.
+        BadOperand: "bad-dtype" with what to do about it, "not-finite" and "masked" naming the entry, "labelled".
     """
     if is_torch(value):
         value = value.detach().cpu()
@@ -32,6 +32,8 @@ def to_array(value: Any, name: str) -> NDArray[Any]:
     if hasattr(value, "toarray"):  # every sparse matrix of scipy
         kind = type(value).__name__
         raise BadOperand("bad-dtype", f"{name} is a sparse {kind}", hint="pass the whole matrix: a.toarray()")
+    refuse_masked(value, name)
+    _refuse_labels(value, name)
     array = np.asarray(value)
     if array.dtype == object:
         array = _read_objects(array, name)
@@ -50,6 +52,26 @@ def to_array(value: Any, name: str) -> NDArray[Any]:
             "not-finite", f"{name}{list(entry)} is {what}", hint="only finite numbers have an exact product"
         )
     return array
+
+
+def _refuse_labels(value: Any, name: str) -> None:
+    """Refuse a table of pandas or xarray with labels: the product goes by position, and would lose them.
+
+    Raises:
+        BadOperand: "labelled".
+    """
+    for axis in ("index", "columns", "coords"):
+        labels = getattr(value, axis, None)
+        if labels is None or callable(labels):  # lists have a method of that name
+            continue
+        found = list(labels)
+        if found != list(range(len(found))):
+            first = next(label for at, label in enumerate(found) if label != at)
+            raise BadOperand(
+                "labelled",
+                f"{name} has labels, such as {first!r:.40}, and a product goes by position",
+                hint="bring rows and columns into order, pass a.to_numpy(), and label the product yourself",
+            )
 
 
 def _read_objects(array: NDArray[Any], name: str) -> NDArray[Any]:

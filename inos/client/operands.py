@@ -27,7 +27,7 @@ HASHED_AT_ONCE: Final = 1 << 26
 class BadOperand(ClientError):
     """A matrix cannot be an operand; nothing was sent.
 
-    Codes: bad-dtype, bad-shape, entry-out-of-range, depth-mismatch, job-too-large.
+    Codes: bad-dtype, bad-shape, masked, labelled, entry-out-of-range, depth-mismatch, job-too-large.
     """
 
 
@@ -44,6 +44,7 @@ def to_operand(array: NDArray[Any], name: str) -> NDArray[np.int8]:
             f"{name} holds {kind}, not integers",
             hint="inos.matmul takes all numbers; an operand of a job is integers in -64 .. 63",
         )
+    refuse_masked(array, name)
     if array.ndim != 2 or not 1 <= array.shape[0] <= MAX_ROWS or not 1 <= array.shape[1] <= MAX_DEPTH:
         raise BadOperand(
             "bad-shape",
@@ -58,6 +59,17 @@ def to_operand(array: NDArray[Any], name: str) -> NDArray[np.int8]:
             operand[top : top + step] = array[top : top + step]
         release_pages(array)
     return operand
+
+
+def refuse_masked(array: Any, name: str) -> None:
+    """Refuse a masked array of which entries are masked: they are no numbers, and what is below the mask is not meant.
+
+    Raises:
+        BadOperand: "masked" with the first masked entry.
+    """
+    if np.ma.is_masked(array):
+        entry = [int(i) for i in np.argwhere(np.ma.getmaskarray(array))[0]]
+        raise BadOperand("masked", f"{name}{entry} is masked", hint="fill the masked entries first: a.filled(0)")
 
 
 def keep_operand(array: NDArray[Any], name: str) -> NDArray[np.int8]:

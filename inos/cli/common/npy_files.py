@@ -23,18 +23,24 @@ NPY_ERRORS: Final = (
     tokenize.TokenError,
 )
 """What numpy's reader raises for files of another kind."""
-_HINT: Final = "write it with numpy.save(path, array)"
+_HINT: Final = "write it with numpy.save(path, array), and copy it as binary, without translating line ends"
 
 
 def load_matrix(path: Path) -> NDArray[Any]:
     """Return the array in a .npy file, of any dtype but objects.
 
     Raises:
-        CommandError: "file-unreadable", or "bad-npy" where the file is of another kind, cut off, or holds objects.
+        CommandError: "file-unreadable", or "bad-npy" where the file is of another kind, holds objects, or is shorter
+            or longer than its header says.
     """
     try:
         with path.expanduser().open("rb") as file:
-            return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
+            array = np.asarray(np.lib.format.read_array(file, allow_pickle=False))
+            if file.read(1):
+                raise ValueError(
+                    f"it goes on behind the {array.nbytes} bytes of an array {array.shape} of {array.dtype}"
+                )
+            return array
     except OSError as error:
         fail("file-unreadable", f"cannot read {path}: {error.strerror or error}")
     except NPY_ERRORS as error:
@@ -45,13 +51,14 @@ def open_matrix(path: Path) -> NDArray[Any]:
     """Return the array in a .npy file; integers are mapped and not read, since they may be larger than memory.
 
     Raises:
-        CommandError: as `load_matrix`; a file shorter than its shape says is "bad-npy".
+        CommandError: as `load_matrix`.
     """
     try:
         mapped = np.lib.format.open_memmap(path.expanduser(), "r")
+        is_whole = path.expanduser().stat().st_size == mapped.offset + mapped.nbytes
     except (OSError, *NPY_ERRORS):
         return load_matrix(path)  # raises the error that says what is wrong
-    return mapped if mapped.dtype.kind in "iu" and mapped.flags.c_contiguous else load_matrix(path)
+    return mapped if is_whole and mapped.dtype.kind in "iu" and mapped.flags.c_contiguous else load_matrix(path)
 
 
 def check_writable(path: Path) -> Path:

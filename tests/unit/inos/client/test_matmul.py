@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 import inos
+from inos import work
 from inos.client.client import BadOperand
+from inos.client.operands import to_operand
 from inos.primitives.errors import InosError
+from inos.work import InvalidMatrix
 
 SHAPES: list[tuple[tuple[int, ...], tuple[int, ...]]] = [
     ((5,), (5,)),
@@ -151,3 +154,37 @@ def test_out_takes_the_product_as_in_numpy(rng: np.random.Generator) -> None:
         with pytest.raises(BadOperand, match="out is") as refused:
             inos.matmul(a, b, out=each)
         assert refused.value.code == "bad-out"
+
+
+def test_masked_entries_are_not_read(rng: np.random.Generator) -> None:
+    a = rng.integers(-9, 9, (3, 3)).astype(np.int8)
+    masked = np.ma.masked_greater(np.ma.array(a, mask=False), 100)
+    assert np.array_equal(inos.matmul(masked, a), a.astype(int) @ a), "a mask without an entry hides nothing"
+    masked[1, 2] = np.ma.masked
+    for multiply in (lambda: inos.matmul(masked, a), lambda: inos.matmul(a, masked), lambda: to_operand(masked, "A")):
+        with pytest.raises(BadOperand, match=r"\[1, 2\] is masked") as caught:
+            multiply()
+        assert caught.value.hint.endswith("a.filled(0)")
+    with pytest.raises(InvalidMatrix, match="masked"):
+        work.matrix_id(masked)
+
+
+class Table:
+    """As a DataFrame of pandas."""
+
+    def __init__(self, array: Any, index: Any, columns: Any) -> None:
+        self._array, self.index, self.columns = array, index, columns
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        return np.asarray(self._array, dtype)
+
+
+def test_labels_are_not_dropped() -> None:
+    a = np.arange(6.0).reshape(2, 3)
+    plain = Table(a, range(2), range(3))
+    assert np.array_equal(inos.matmul(plain, a.T), a @ a.T)
+    for table in (Table(a, range(2), ["x", "y", "z"]), Table(a, [1, 0], range(3))):
+        with pytest.raises(BadOperand) as caught:
+            inos.matmul(table, a.T)
+        assert caught.value.code == "labelled"
+        assert "a.to_numpy()" in caught.value.hint
