@@ -42,6 +42,8 @@ from inos.wallet.errors import WalletError
 from inos.wallet.keys import Key
 
 HASH_BYTES: Final = 32
+MAX_ADVISED_FEE: Final = Nano(100_000_000)
+"""0.1 credits: a hundred thousand times what a transfer pays while blocks have room."""
 
 
 class AccountView(Struct, frozen=True):
@@ -159,6 +161,22 @@ def compute_cost(payload: Payload, fee: int, *, locked: int = 0) -> Nano:
         case _:
             assert_never(payload)
     return Nano(moved + fee)
+
+
+def check_advised_fee(fee: int) -> Nano:
+    """Return a fee that a node advised, which may be another than the user thinks.
+
+    Raises:
+        WalletError: "fee-too-high".
+    """
+    if fee > MAX_ADVISED_FEE:
+        raise WalletError(
+            "fee-too-high",
+            f"the node advises a fee of {format_credits(fee)} credits, and above {format_credits(MAX_ADVISED_FEE)} "
+            "no advice is followed",
+            hint="ask another node; or give the fee yourself: --fee CREDITS, fee_nano in Python",
+        )
+    return Nano(fee)
 
 
 def check_affordable(payload: Payload, fee: int, account: AccountView, *, locked: int = 0) -> None:

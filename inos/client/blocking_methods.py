@@ -240,13 +240,18 @@ class BlockingMethods:
         """Return an account at the tip, by default this client's own; with its Merkle proof where `prove` is set."""
         return self._thread.run(self.async_client.account(address, prove=prove))
 
-    def transfer(self, to: str, amount: Credits | None = None, *, amount_nano: int | None = None) -> str:
+    def transfer(
+        self, to: str, amount: Credits | None = None, *, amount_nano: int | None = None, fee_nano: int | None = None
+    ) -> str:
         """Send credits (text, number or Decimal) or nano to an address; return the transaction's id.
+
+        Args:
+            fee_nano: the fee; by default what the node advises, if that is not above `build.MAX_ADVISED_FEE`.
 
         Raises:
             WalletError: before anything is signed. RemoteError: the node refused.
         """
-        return self._thread.run(self.async_client.transfer(to, amount, amount_nano=amount_nano))
+        return self._thread.run(self.async_client.transfer(to, amount, amount_nano=amount_nano, fee_nano=fee_nano))
 
     def send_payload(self, payload: Payload, *, fee_nano: int | None = None, locked: int = 0) -> Transaction:
         """Sign a payload with the account's next nonce, send it, and return the transaction.
@@ -254,7 +259,7 @@ class BlockingMethods:
         Where another program has taken the nonce, the next one is used.
 
         Args:
-            fee_nano: the fee; the node's estimate by default.
+            fee_nano: the fee; by default what the node advises, if that is not above `build.MAX_ADVISED_FEE`.
             locked: nano that a claim or a dispute locks, which the payload does not say.
 
         Raises:
@@ -291,6 +296,7 @@ class BlockingMethods:
         bond: int | None = None,
         claim_window: int | None = None,
         mode: Mode | None = None,
+        fee_nano: int | None = None,
         on_progress: Progress = ignore_progress,
     ) -> str:
         """Post the product x times w transposed as a job; return its id in hex.
@@ -306,6 +312,7 @@ class BlockingMethods:
             lifetime: blocks from now in which the job can be claimed and delivered; by default the most allowed.
             mode: "checked" by every node before it is paid, or "optimistic": paid after a window in which anybody may
                 show it wrong or ask a jury. By default the mode that burns less, of those that are possible.
+            fee_nano: the transaction's fee; by default what the node advises, if that is not too high.
             on_progress: called with the operand that is sent, rows sent and rows in all.
 
         Raises:
@@ -323,6 +330,7 @@ class BlockingMethods:
                 bond=bond,
                 claim_window=claim_window,
                 mode=mode,
+                fee_nano=fee_nano,
                 on_progress=on_progress,
             )
         )

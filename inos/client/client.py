@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inos.client import models
-from inos.client.costs import choose_max_burn, read_max_cost
+from inos.client.costs import choose_max_burn, choose_reward, read_max_cost
 from inos.client.disputing import fetch_or_dispute
 from inos.client.downloads import save_product
 from inos.client.errors import ClientError, JobFailed, RemoteError
@@ -33,9 +33,9 @@ from inos.client.uploads import Progress, ignore_progress
 from inos.client.wallets import find_key
 from inos.consensus.params import Params
 from inos.primitives.errors import InosError
-from inos.primitives.matrices import MatrixRef
+from inos.primitives.matrices import MatrixRef, compute_tickets
 from inos.primitives.transactions import JobMode, compute_tx_id
-from inos.primitives.units import Height, JobId, Nano
+from inos.primitives.units import Height, JobId
 from inos.wallet import build
 from inos.wallet.keys import Key
 
@@ -95,6 +95,7 @@ class Client(Sender):
         bond: int | None = None,
         claim_window: int | None = None,
         mode: Mode | None = None,
+        fee_nano: int | None = None,
         on_progress: Progress = ignore_progress,
     ) -> str:
         """Post the product x times w transposed as a job; return its id in hex.
@@ -110,6 +111,7 @@ class Client(Sender):
             lifetime: blocks from now in which the job can be claimed and delivered; by default the most allowed.
             mode: "checked" by every node before it is paid, or "optimistic": paid after a window in which anybody may
                 show it wrong or ask a jury. By default the mode that burns less, of those that are possible.
+            fee_nano: the transaction's fee; by default what the node advises, if that is not too high.
             on_progress: called with the operand that is sent, rows sent and rows in all.
 
         Raises:
@@ -122,9 +124,9 @@ class Client(Sender):
         params = (await self.get_network()).params
         m, n, k = x8.shape[0], w8.shape[0], x8.shape[1]
         quote = await self.quote(m, n, k, reward_nano=asked, poster=await self.get_address(), mode=mode)
-        fee, head = await self.estimate_fee(), await self.head()
-        nano = Nano(quote.suggested_reward) if asked is None else asked
-        burn_limit = choose_max_burn(quote, nano, fee.fee, max_burn, most)
+        fee, head = await self._get_fee(fee_nano), await self.head()
+        nano = choose_reward(quote, asked, compute_tickets(m, n, k))
+        burn_limit = choose_max_burn(quote, nano, fee, max_burn, most)
         x_ref, w_ref = await asyncio.to_thread(make_ref, x8), await asyncio.to_thread(make_ref, w8)
         payload = build.make_post_job(
             params,
@@ -138,10 +140,10 @@ class Client(Sender):
             claim_window=_choose_window(params, head, x_ref, w_ref) if claim_window is None else claim_window,
             mode=MODES[quote.mode],
         )
-        await self._check_affordable(payload, fee.fee)
+        await self._check_affordable(payload, fee)
         await self._put(x8, x_ref, "X", on_progress)
         await self._put(w8, w_ref, "W", on_progress)
-        return compute_tx_id(await self.send_payload(payload)).hex()
+        return compute_tx_id(await self.send_payload(payload, fee_nano=fee)).hex()
 
     async def cancel_job(self, job: str) -> str:
         """Take back the reward of a job of one's own that is unclaimed or past its deadline; return the transaction's

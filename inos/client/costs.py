@@ -1,17 +1,19 @@
 """What products cost before they are posted, and the most that a caller lets them cost."""
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
 from inos.client.errors import ClientError
 from inos.client.operands import Credits, read_credits
-from inos.primitives.units import format_credits
+from inos.primitives.units import Nano, format_credits
 
 if TYPE_CHECKING:
     from inos.client import models
 
+MAX_ADVISED_TICKET_REWARD: Final = Nano(10_000_000_000)
+"""10 credits: ten thousand times the rate where nothing was settled yet."""
 BURN_MARGIN = (3, 2)
 """A job's burn may rise to three halves of the present price until it is mined, where nobody sets another limit."""
 
@@ -91,6 +93,28 @@ def choose_max_burn(quote: "models.Quote", reward: int, fee: int, max_burn: int 
         return chosen
     check_cost(reward + quote.burn + fee, most)
     return min(chosen, most - reward - fee)
+
+
+def choose_reward(quote: "models.Quote", asked: Nano | None, tickets: int) -> Nano:
+    """Return the reward that is asked for, or the going rate as the node tells it.
+
+    Args:
+        tickets: the product's, as computed here.
+
+    Raises:
+        ClientError: "reward-too-high" where the node's rate is beyond all reason.
+    """
+    if asked is not None:
+        return asked
+    most = MAX_ADVISED_TICKET_REWARD * tickets
+    if quote.suggested_reward > most:
+        raise ClientError(
+            "reward-too-high",
+            f"the node says that {format_credits(quote.suggested_reward)} credits is the going rate, and above "
+            f"{format_credits(most)} no advice is followed",
+            hint="ask another node; or give the reward yourself",
+        )
+    return Nano(quote.suggested_reward)
 
 
 def check_cost(cost: int, most: int) -> None:

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from inos.client import models
 from inos.client.blocking import LoopThread
 from inos.client.client import Client
-from inos.client.costs import Plan, Status, check_cost
+from inos.client.costs import Plan, Status, check_cost, choose_reward
 from inos.client.errors import ClientError
 from inos.consensus.prices import compute_product_bytes
 from inos.primitives.errors import InosError
-from inos.primitives.matrices import STRIP_ROWS
+from inos.primitives.matrices import STRIP_ROWS, compute_tickets
 from inos.primitives.units import Nano, format_credits
+from inos.wallet import build
 from inos.work.ozaki import Pair
 
 MAX_JOBS: Final = 8
@@ -111,7 +112,8 @@ class JobEngine:
         poster = await client.get_address()
         for shape in self._shapes:
             self._quotes[shape] = await client.quote(*shape, reward_nano=reward, poster=poster)
-        fee = (await client.estimate_fee()).fee
+            choose_reward(self._quotes[shape], reward, compute_tickets(*shape))
+        fee = build.check_advised_fee((await client.estimate_fee()).fee)
         jobs = self._shapes.total()
         quotes = [(count, self._quotes[shape]) for shape, count in self._shapes.items()]
         waits = [quote.expected_s for _, quote in quotes]

@@ -47,15 +47,25 @@ class Sender(NodeReader):
         asked = address or await self.get_address()
         return await self._ask(models.Account, "state_getAccount", address=asked, prove=prove)
 
-    async def transfer(self, to: str, amount: Credits | None = None, *, amount_nano: int | None = None) -> str:
+    async def transfer(
+        self,
+        to: str,
+        amount: Credits | None = None,
+        *,
+        amount_nano: int | None = None,
+        fee_nano: int | None = None,
+    ) -> str:
         """Send credits (text, number or Decimal) or nano to an address; return the transaction's id.
+
+        Args:
+            fee_nano: the fee; by default what the node advises, if that is not above `build.MAX_ADVISED_FEE`.
 
         Raises:
             WalletError: before anything is signed. RemoteError: the node refused.
         """
         nano = read_credits("amount", amount, amount_nano)
         hrp = (await self.get_network()).hrp
-        return compute_tx_id(await self.send_payload(build.make_transfer(hrp, to, nano))).hex()
+        return compute_tx_id(await self.send_payload(build.make_transfer(hrp, to, nano), fee_nano=fee_nano)).hex()
 
     async def send_payload(self, payload: Payload, *, fee_nano: int | None = None, locked: int = 0) -> Transaction:
         """Sign a payload with the account's next nonce, send it, and return the transaction.
@@ -63,7 +73,7 @@ class Sender(NodeReader):
         Where another program has taken the nonce, the next one is used.
 
         Args:
-            fee_nano: the fee; the node's estimate by default.
+            fee_nano: the fee; by default what the node advises, if that is not above `build.MAX_ADVISED_FEE`.
             locked: nano that a claim or a dispute locks, which the payload does not say.
 
         Raises:
@@ -73,7 +83,7 @@ class Sender(NodeReader):
         async with self._sending:  # two at once would take the same nonce
             for tries_left in reversed(range(NONCE_TRIES)):
                 account = await self._get_view()
-                fee = Nano(fee_nano) if fee_nano is not None else (await self.estimate_fee()).fee
+                fee = await self._get_fee(fee_nano)
                 tx = build.build_transaction(key, network.params.chain_id, account, payload, fee, locked=locked)
                 try:
                     await self.send_transaction(tx)
@@ -82,6 +92,14 @@ class Sender(NodeReader):
                     if not tries_left or error.code not in NONCE_RACES:
                         raise
         raise ClientError("nonce-race", "other programs keep taking this account's nonces")
+
+    async def _get_fee(self, fee_nano: int | None) -> Nano:
+        """Return the fee that is given, or the one that the node advises.
+
+        Raises:
+            WalletError: "fee-too-high".
+        """
+        return build.check_advised_fee((await self.estimate_fee()).fee) if fee_nano is None else Nano(fee_nano)
 
     async def send_transaction(self, tx: Transaction) -> str:
         """Send a signed transaction; return its id in hex."""

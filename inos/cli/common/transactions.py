@@ -62,13 +62,14 @@ def estimate_fee(rpc: str) -> Nano:
     """Return the fee that the node advises.
 
     Raises:
-        CommandError: "bad-response".
+        CommandError: "bad-response". WalletError: "fee-too-high".
     """
     answer = call_rpc(rpc, "tx_estimateFee")
     try:
-        return Nano(int(answer["fee"]))
+        fee = int(answer["fee"])
     except (KeyError, TypeError, ValueError):
         fail("bad-response", f"the node at {rpc} named no fee", "give one with --fee")
+    return build.check_advised_fee(fee)
 
 
 def send_signed(rpc: str, tx: Transaction) -> None:

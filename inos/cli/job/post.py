@@ -31,11 +31,15 @@ from inos.cli.common.remote import call_rpc
 from inos.cli.common.wallets import OpenWallet, confirm_or_stop, open_wallet, parse_amount, require_same_network
 from inos.cli.job.follow import CLOSED
 from inos.cli.job.show import describe_burn
+from inos.client import models
+from inos.client.answers import convert
 from inos.client.blocking_client import BlockingClient
 from inos.client.client import DEFAULT_JOB_TIMEOUT_S, Mode
+from inos.client.costs import choose_reward
 from inos.client.job_watcher import PENDING, ignore_state
 from inos.client.operands import BadOperand, check_shapes, to_operand
 from inos.genesis import load_network
+from inos.primitives.matrices import compute_tickets
 from inos.primitives.units import Nano, format_credits
 from inos.wallet import build
 from inos.wallet.addresses import encode_address
@@ -101,7 +105,7 @@ def post(
     net = load_network(network)
     key = _unlock(open_wallet(wallet_dir, wallet, net, index=index, password_file=password_file), rpc)
     quote = call_rpc(rpc, "job_quote", asked | {"poster": encode_address(net.hrp, key.address)})
-    nano = Nano(int(asked.get("reward") or quote["suggested_reward"]))
+    nano = Nano(int(asked["reward"])) if reward is not None else _read_advice(quote, asked)
     question = (
         f"Post {x} times {w} transposed for {format_credits(nano)} credits, and burn {describe_burn(quote)}?\n"
         f"The job is {quote['mode']}: {quote['mode_reason']}. Post it?"
@@ -124,6 +128,12 @@ def post(
             print_json({"id": job})
         else:
             print(f"posted {job}\nits result, once settled: inos job result {job} -o Y.npy")
+
+
+def _read_advice(quote: dict[str, Any], asked: dict[str, Any]) -> Nano:
+    """Return the reward that the node advises, if it is not beyond all reason."""
+    tickets = compute_tickets(asked["m"], asked["n"], asked["k"])
+    return choose_reward(convert(models.Quote, quote, "job_quote"), None, tickets)
 
 
 def _open_operands(x: Path, w: Path) -> tuple[NDArray[np.int8], NDArray[np.int8]]:

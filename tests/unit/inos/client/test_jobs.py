@@ -15,11 +15,14 @@ from msgspec.structs import replace
 import inos
 from inos import work
 from inos.client import models
+from inos.client.costs import MAX_ADVISED_TICKET_REWARD, choose_reward
 from inos.client.errors import ClientError, JobFailed, RemoteError
 from inos.client.job_watcher import JobWatch, JobWatcher
 from inos.client.operands import BadOperand, make_ref, read_credits, to_operand
 from inos.client.uploads import upload_rows
 from inos.primitives.transactions import ClaimJob
+from inos.primitives.units import Nano
+from inos.wallet import build
 from inos.wallet.errors import WalletError
 from inos.wallet.keys import make_key
 from support.client_models import make_model
@@ -101,6 +104,45 @@ async def test_a_mapped_file_that_changes_is_not_blamed_on_the_worker(
     with pytest.raises(ClientError) as caught:
         await client.multiply(X, mapped, reward="1", timeout_s=30)
     assert caught.value.code == "operand-changed"
+
+
+async def test_advice_of_the_node_is_followed_up_to_a_ceiling(
+    client: inos.Client, node: FakeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(node.mempool, "estimate_fee", lambda size=None: build.MAX_ADVISED_FEE + 1)
+    to = await client.get_address()
+    asked = (
+        lambda: client.transfer(to, "1"),
+        lambda: client.post_job(X, W, reward=1),
+        lambda: client.multiply(X, W, reward=1),
+        lambda: asyncio.to_thread(inos.matmul, X, W.T, client=client, reward=1),
+    )
+    for ask in asked:
+        with pytest.raises(WalletError) as caught:
+            await ask()
+        assert caught.value.code == "fee-too-high"
+    assert not node.mempool.waiting
+    await client.transfer(to, "1", fee_nano=build.MAX_ADVISED_FEE + 1)
+    await client.post_job(X, W, reward=1, fee_nano=5000)
+    assert sorted(tx.fee for tx in node.mempool.waiting.values()) == [5000, build.MAX_ADVISED_FEE + 1]
+
+
+async def test_a_going_rate_beyond_reason_is_not_offered(client: inos.Client, node: FakeNode) -> None:
+    tickets = 3 * 2  # 33 x 18 entries from depth 70
+    most = MAX_ADVISED_TICKET_REWARD * tickets
+    quote = make_model(models.Quote, suggested_reward=most)
+    assert choose_reward(quote, None, tickets) == most
+    assert choose_reward(replace(quote, suggested_reward=most + 1), Nano(5), tickets) == 5
+    real = client.quote
+
+    async def lie(*args: Any, **options: Any) -> models.Quote:
+        return replace(await real(*args, **options), suggested_reward=most + 1)
+
+    client.quote = lie  # type: ignore[method-assign]
+    with pytest.raises(ClientError) as caught:
+        await client.post_job(X, W)
+    assert caught.value.code == "reward-too-high"
+    assert not node.mempool.waiting
 
 
 @pytest.mark.usefixtures("life")

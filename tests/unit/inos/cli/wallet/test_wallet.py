@@ -58,6 +58,7 @@ class StubNode:
             genesis=network.genesis_id.hex(),
         )
         self.balance = 10 * 10**9
+        self.fee = "1000"
         self.nonce = 3
         self.calls: list[tuple[str, Any]] = []
         self.sent: list[Transaction] = []
@@ -85,7 +86,7 @@ class StubNode:
                 reputation="34",
             )
         if method == "tx_estimateFee":
-            return answer(models.FeeEstimate, fee="1000")
+            return answer(models.FeeEstimate, fee=self.fee)
         if method == "tx_send":
             tx = decode(Transaction, bytes.fromhex(params["hex"]), limit=4096)
             self.sent.append(tx)
@@ -342,6 +343,22 @@ def test_send(run: Cli, node: StubNode) -> None:
     shown = json.loads(done.stdout)
     assert (shown["id"], shown["from"], shown["to"]) == (compute_tx_id(tx).hex(), address, TO)
     assert (shown["amount"], shown["fee"]) == ("1500000000", "1000")
+
+
+def test_send_follows_no_advice_for_a_fee_that_is_beyond_reason(run: Cli, node: StubNode) -> None:
+    run.restore()
+    sending = ("send", TO, "0.1", "-y", "--rpc", node.url)
+    for node.fee, is_sent in (("100000001", False), (str(500 * 10**9), False), ("100000000", True)):
+        sent = len(node.sent)
+        result = run(*sending)
+        assert (result.exit_code == 0) == is_sent, result.output
+        assert len(node.sent) == sent + is_sent
+        if not is_sent:
+            assert "[fee-too-high]" in result.stderr
+            assert "--fee CREDITS" in result.stderr
+    node.fee = str(500 * 10**9)
+    assert run(*sending, "--fee", "0.5").exit_code == 0
+    assert node.sent[-1].fee == 500_000_000
 
 
 def test_send_waits_until_a_block_has_it(run: Cli, node: StubNode) -> None:
