@@ -78,7 +78,7 @@ class World:
     """The world of all nodes and matrices.
 
     Args:
-        items: the matrices that are followed. `filler` more, neither promised nor followed, fill the disks.
+        items: the matrices that are followed. `filler` more matrices, neither promised nor followed, fill the disks.
     """
 
     def __init__(self, nodes: int, items: Iterable[Item], seed: int, filler: int = 600) -> None:
@@ -105,7 +105,7 @@ class World:
         return [node for node in self.nodes if id in node.held and (node.is_up or not only_up)]
 
     def lose(self, id: bytes, but: int) -> None:
-        """Remove all holders of a matrix except `left` for good, with their disks."""
+        """Remove all holders of a matrix except `but` of them for good, with their disks."""
         holders = sorted(self.list_holders(id, only_up=False), key=lambda node: not node.is_up)
         for node in holders[but:]:
             self._replace(node)
@@ -197,11 +197,11 @@ class World:
                 self._coming.append((self.minute + FETCH_MINUTES, node, id))
 
     def _may_take(self, node: Node, id: bytes) -> bool:
-        """Store a copy; a promised one may evict others, and any other needs free space."""
+        """Return True if a copy may be stored: a promised one may evict others, and any other needs free space."""
         return self._is_promised(id) or len(node.held) < ROOM
 
     def _store(self, node: Node, id: bytes) -> bool:
-        """Return whether there was space, or whether space could be made."""
+        """Store a copy, and return True if there was space, or space could be made."""
         if id in node.held:
             return True
         if len(node.held) >= ROOM:

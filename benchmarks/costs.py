@@ -1,9 +1,9 @@
-"""Measure what each part of a block costs, for the table in consensus/costs.py. Prints microseconds of one core.
+"""Measures what each part of a block costs, for the table in consensus/costs.py. It prints microseconds of one core.
 
     python benchmarks/costs.py
 
-Blocks of one kind of order each are made on a real ledger; counted is the processor time from the bytes that come to
-the batch that is written, less that of an empty block. Products, tiles and BLS signatures are measured one by one.
+It makes blocks with transactions of one kind each on a real ledger, and measures the processor time from the arriving
+bytes to the written batch, less that of an empty block. It measures products, tiles and BLS signatures one by one.
 """
 
 import tempfile
@@ -47,15 +47,15 @@ from inos.work.fraud import Tile, is_tile_wrong
 from inos.work.strips import StripTree, compute_leaf_row, compute_strip
 
 COUNT: Final = 300
-"""Orders of a block."""
+"""Number of transactions in a block."""
 PEOPLE: Final = [(n + 1).to_bytes(32, "big") for n in range(COUNT)]
 BEGAN: Final = TimeMs(1_700_000_000_000)
 FREIVALDS_SHAPES: Final = ((64, 64, 64), (1024, 1024, 1024), (1, 400_000, 4), (2000, 2000, 4), (400_000, 1, 4))
-"""Among them the most costly ones for their bytes: many columns of Y draw as many random numbers."""
+"""The most costly shapes for their bytes are among them: Y with many columns needs as many random numbers."""
 
 
 def make_params() -> Params:
-    """The devnet's, with room for any block."""
+    """Return the devnet's parameters, with room for any block."""
     return msgspec.structs.replace(
         load_network("devnet").params,
         genesis_target=U256_MAX,
@@ -72,7 +72,7 @@ def make_params() -> Params:
 
 
 class Bench:
-    """A ledger that blocks of one kind are put into."""
+    """A ledger to which blocks with transactions of one kind are added."""
 
     def __init__(self, folder: Path) -> None:
         self.params = make_params()
@@ -87,7 +87,7 @@ class Bench:
         self.empty_us = min(self.add([]) for _ in range(6))
 
     def order(self, payloads: Sequence[Payload]) -> list[Transaction]:
-        """One order of each of as many people."""
+        """Return one transaction of each kind of payload, each from another account."""
         signed = []
         for secret, payload in zip(PEOPLE, payloads, strict=False):
             account = self.ledger.state.get_account(compute_address(compute_public_key(secret)))
@@ -95,7 +95,7 @@ class Bench:
         return signed
 
     def add(self, transactions: Sequence[Transaction]) -> float:
-        """Microseconds for a block with these transactions, without those of an empty one."""
+        """Return the microseconds for a block with these transactions, less those of an empty block."""
         block, witness = self._seal(transactions)
         data = encode(block)
         started = time.process_time()
@@ -103,13 +103,13 @@ class Bench:
         return (time.process_time() - started) * 1e6 - self.empty_us
 
     def measure(self, name: str, payloads: Sequence[Payload]) -> list[Transaction]:
-        """Print the cost of one order of a kind."""
+        """Print the cost of one transaction of a kind."""
         orders = self.order(payloads)
         print(f"{name:34} {self.add(orders) / len(orders):10.0f}")
         return orders
 
     def wait(self, name: str, height: int, count: int) -> None:
-        """Print the cost of one job in the queue that the block at `height` works off."""
+        """Print the cost of one job in the queue that the block at `height` processes."""
         while self.ledger.tip.header.height < height - 1:
             self.add([])
         print(f"{name:34} {self.add([]) / count:10.0f}")
@@ -152,7 +152,7 @@ def make_ref(dtype: int, rows: int, cols: int, tag: int) -> MatrixRef:
 
 
 def make_posts(height: int, mode: JobMode, tag: int) -> list[Payload]:
-    """Small jobs with operands of their own."""
+    """Return small jobs, each with its own operands."""
     return [
         PostJob(
             x=make_ref(DTYPE_INT7, 16, 64, tag + 2 * n),
@@ -169,7 +169,7 @@ def make_posts(height: int, mode: JobMode, tag: int) -> list[Payload]:
 
 
 def measure_orders(bench: Bench) -> None:
-    """Every order without a signature of its own, and each queue."""
+    """Measure all transactions without BLS signatures, and each queue."""
     addresses = [compute_address(compute_public_key(secret)) for secret in PEOPLE]
     bench.measure("transfer to a known account", [Transfer(address, 1) for address in addresses[::-1]])
     bench.measure("transfer to a new account", [Transfer(n.to_bytes(20, "big"), 10**9) for n in range(1, COUNT + 1)])
@@ -197,7 +197,7 @@ def measure_orders(bench: Bench) -> None:
 
 
 def measure_products() -> None:
-    """Hashing and checking, by the bytes of operands and result; the worst shapes count."""
+    """Measure hashing and checking by the bytes of operands and result, since the worst shapes determine the cost."""
     rng = np.random.default_rng(2)
     for m, n, k in FREIVALDS_SHAPES:
         x, w = (rng.integers(-64, 64, (rows, k), np.int8) for rows in (m, n))
@@ -215,7 +215,7 @@ def measure_products() -> None:
 
 
 def measure_tiles() -> None:
-    """A challenge's tile, by its strips."""
+    """Measure a challenge's tile by the number of its strips."""
     for depth in (1024, 65_536):
         x, w, y = (np.zeros((16, depth), np.int8), np.zeros((16, depth), np.int8), np.ones((16, 16), np.int32))
         refs = [work.matrix_ref(array) for array in (x, w, y)]
@@ -232,7 +232,7 @@ def measure_tiles() -> None:
 
 
 def measure_jury() -> None:
-    """A committee of 512 read, and a jury drawn from it."""
+    """Measure reading a committee of 512 and drawing a jury from it."""
     params = load_network("testnet").params
     members = tuple(Member(bytes([n % 256]) * 20, bytes(48), 10**9 + n, 10**10) for n in range(512))
     data = encode(Committee(members))
@@ -245,7 +245,7 @@ def measure_jury() -> None:
 
 
 def measure_signatures() -> None:
-    """BLS, by the backend this machine has."""
+    """Measure BLS signatures with the backend of this machine."""
     bls = get_bls()
     secrets = [compute_secret(n.to_bytes(32, "big")) for n in range(512)]
     keys = [bls.compute_public_key(secret) for secret in secrets]
@@ -260,7 +260,7 @@ def measure_signatures() -> None:
 
 
 def clock(call: Callable[[], object], times: int) -> float:
-    """Least processor time of a call, in microseconds."""
+    """Return the least processor time of a call, in microseconds."""
     taken = []
     for _ in range(times):
         started = time.process_time()

@@ -1,4 +1,4 @@
-"""What miners and customers do under the rules: a hundred miners that change to what pays, customers with a demand.
+"""Simulates miners and customers under the rules: a hundred miners that change to what pays, customers with a demand.
 
 Usage: python benchmarks/economics.py [--rounds 3000] [--seed 1] [--network devnet] [--plot docs/img/economics.png]
 
@@ -25,52 +25,54 @@ MINERS: Final = 100
 STRATEGIES: Final = ("honest", "self-dealing", "caching", "withholding", "undercutting", "pumping")
 HONEST, SELF_DEALING, CACHING, WITHHOLDING, UNDERCUTTING, PUMPING = range(len(STRATEGIES))
 DELIVERY: Final = 0.2
-"""Delivering a ticket's product costs this besides multiplying it: peeling, hashing, transfer (0.1 to 0.27 here)."""
+"""Cost of delivering a ticket's product in addition to multiplying it: peeling, hashing, transfer (0.1 to 0.27
+here).
+"""
 LAG_ROUNDS: Final = 30
-"""D follows the hash rate in about so many rounds: ASERT's half-life over the spacing."""
+"""D follows the hash rate in about this many rounds: ASERT's half-life over the spacing."""
 TRIAL: Final = 0.02
-"""Part of the miners that tries a random strategy each season."""
+"""The part of the miners that tries a random strategy each season."""
 SEASON: Final = 100
-"""Rounds after which miners compare."""
+"""After this many rounds miners compare their earnings."""
 PUMP: Final = 1.0
 """A pumping miner doubles its power for the last rounds of a season, and posts to itself in the round after it."""
 RENT: Final = 1.5
-"""What a ticket of power costs that nobody runs otherwise: as much as the dearest miner's."""
+"""The cost of a ticket of rented power: as much as the most expensive miner's."""
 
 
 class Market(Struct, frozen=True):
     """Means over the last half of a run, per ticket in units of multiplying one."""
 
     demand: float
-    """Tickets that customers would have for nothing, as a part of the capacity that runs without customers."""
+    """Tickets that customers would want at no price, as a part of the capacity that runs without customers."""
     price: float
-    """What a customer pays: reward and burn."""
+    """The price for a customer: reward and burn."""
     reward: float
     served: float
-    """Part of the capacity that works for customers."""
+    """The part of the capacity that works for customers."""
     shown_share: float
-    """Paid share as interfaces show it."""
+    """The paid share as interfaces show it."""
     burned: float
-    """Part of the subsidy."""
+    """The burned part of the subsidy."""
     profits: dict[str, float]
-    """By strategy: earned a ticket of power above an honest miner of the same costs; nan where nobody played it."""
+    """Earnings per ticket of power above an honest miner with the same costs, by strategy; nan if it was not played."""
     honest: float
-    """Part of the miners that are honest at the end."""
+    """The part of the miners that are honest at the end."""
 
 
 class Flows(Struct):
-    """What each miner did in one round: arrays over the miners, in tickets."""
+    """The actions of each miner in one round: arrays over the miners, in tickets."""
 
     multiplied: NDArray[np.float64]
     rented: NDArray[np.float64]
     delivered: NDArray[np.float64]
-    """For customers and for itself."""
+    """Tickets delivered to customers and to itself."""
     posted: NDArray[np.float64]
-    """To itself; the reward comes back."""
+    """Tickets posted to itself, whose reward comes back."""
 
 
 def act(strategy: NDArray[np.int64], is_on: NDArray[np.bool_], served: float, number: int) -> Flows:
-    """What each miner does in round `number`, with `served` tickets of customers shared by power."""
+    """Return the actions of each miner in round `number`, with `served` tickets of customers shared by power."""
     multiplied = is_on.astype(np.float64)
     jobs = multiplied * served / max(multiplied.sum(), 1e-9)
     idle = multiplied - jobs
@@ -100,13 +102,13 @@ def compute_earnings(
     bonus: float,
     races: Mapping[str, float],
 ) -> NDArray[np.float64]:
-    """What each miner earned in a round.
+    """Return the earnings of each miner in a round.
 
     Args:
-        subsidy: S / D, expected of a ticket.
+        subsidy: S / D, the expected subsidy of a ticket.
         jobs: customers' tickets for each ticket of power.
-        bonus: what settling a ticket earns besides, as a part of `subsidy`: 0 by the rules. Protocol 1 had 0.75.
-        races: what withholding and undercutting earn as a part of honest mining.
+        bonus: additional earnings for settling a ticket, as a part of `subsidy`: 0 by the rules. Protocol 1 had 0.75.
+        races: the earnings of withholding and undercutting as a part of those of honest mining.
     """
     luck = np.ones(MINERS)
     luck[strategy == WITHHOLDING] = races["withholding"]
@@ -126,7 +128,9 @@ def simulate(
     costs = rng.permutation(np.linspace(0.5, 1.5, MINERS))
     is_on, strategy = costs < 1.0, np.zeros(MINERS, dtype=np.int64)
     strategy[: 2 * len(STRATEGIES)] = np.tile(np.arange(len(STRATEGIES)), 2)
-    capacity = MINERS / 2  # runs without customers, where a ticket earns what the dearest of them costs
+    capacity = (
+        MINERS / 2
+    )  # this runs without customers, when a ticket earns what the most expensive of these miners pays for it
     difficulty, reward = capacity, DELIVERY
     gains, played = np.zeros(len(STRATEGIES)), np.zeros(len(STRATEGIES))
     season = np.zeros(MINERS)
@@ -171,7 +175,9 @@ def simulate(
 
 
 def _imitate(rng: np.random.Generator, strategy: NDArray[np.int64], gains: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Each miner looks at another one and does as it does where that gained more; a few try something else."""
+    """Return the next strategies: each miner compares itself with another one and imitates it if that gained more, and
+    a few try a random one.
+    """
     order = rng.permutation(MINERS)
     better = np.where(gains[order] > gains + 1e-12, strategy[order], strategy)
     trial = rng.random(MINERS) < TRIAL
@@ -179,7 +185,9 @@ def _imitate(rng: np.random.Generator, strategy: NDArray[np.int64], gains: NDArr
 
 
 def run_races(seed: int, blocks: int = 400_000) -> dict[str, float]:
-    """What withholding and undercutting earn as a part of honest mining, by a miner with a tenth of the hash rate."""
+    """Return the earnings of withholding and undercutting as a part of those of honest mining, for a tenth of the hash
+    rate.
+    """
     undercut, honest = run_undercutting(0.1, blocks, rich=2.0, seed=seed)
     return {
         "withholding": run_withholding(0.1, blocks, follow=0.0, seed=seed).share / 0.1,
@@ -188,10 +196,10 @@ def run_races(seed: int, blocks: int = 400_000) -> dict[str, float]:
 
 
 def compute_third(params: Params, age: int) -> float:
-    """Blocks an attacker must find to hold a third of a committee, on a chain of `age` blocks.
+    """Return the number of blocks an attacker must find to hold a third of a committee, on a chain of `age` blocks.
 
-    Network mined is the sum of the subsidies, halved every half-life; a third of the committee weighs half of what all
-    others have. The subsidy is taken as constant.
+    The network's mined figure is the sum of the subsidies, halved every half-life. A third of the committee weighs half
+    of what all others have. The subsidy is taken as constant.
     """
     half_life = params.reputation_half_life
     full, rest = divmod(age, half_life)

@@ -1,7 +1,7 @@
-"""Races between branches: what a miner earns that hides blocks, holds them back, or orphans others' rich blocks.
+"""Simulates races between branches: a miner hides blocks, holds them back, or orphans others' rich blocks.
 
-Blocks weigh the same, and of equal branches a node keeps the one it connected first, never one that was held for its
-matrices (protocol, section 4). So nobody mines on the attacker's branch of two equal ones.
+Blocks weigh the same. Of equal branches, a node keeps the one that it connected first, never one that was held for its
+matrices (protocol, section 4). So no honest miner mines on the attacker's branch of two equal ones.
 """
 
 import random
@@ -13,7 +13,7 @@ class Race(Struct, frozen=True):
     """The best chain after a simulated time."""
 
     own: int
-    """Blocks of the attacker on it."""
+    """The number of the attacker's blocks on it."""
     others: int
 
     @property
@@ -22,13 +22,13 @@ class Race(Struct, frozen=True):
 
 
 def run_withholding(power: float, blocks: int, *, follow: float, seed: int) -> Race:
-    """Mine in secret, or publish blocks whose matrices nobody gets, and publish the rest when others catch up.
+    """Mine in secret, or publish blocks whose matrices are withheld, and publish the rest when others catch up.
 
-    The strategy of Eyal and Sirer (2014), which is the best known for withholding with simple decisions.
+    This is the strategy of Eyal and Sirer (2014), the best known one for withholding with simple decisions.
 
     Args:
         power: the attacker's part of the hash rate.
-        follow: part of the others who mine on the attacker's branch of two equal ones: 0 by the rules.
+        follow: the part of the others who mine on the attacker's branch of two equal ones: 0 by the rules.
     """
     rng = random.Random(seed)
     own = others = lead = 0
@@ -54,13 +54,13 @@ def run_withholding(power: float, blocks: int, *, follow: float, seed: int) -> R
 
 
 def run_undercutting(power: float, blocks: int, *, rich: float, seed: int) -> tuple[float, float]:
-    """Mine beside the tip where it took rich fees, to take them again; give up when others extend it.
+    """Mine beside the tip if it took rich fees, to take them again; give up when others extend it.
 
     Args:
-        rich: fees of one block in ten, in subsidies; the others' have none.
+        rich: fees of one block in ten, in subsidies; the other blocks have none.
 
     Returns:
-        What the attacker earns a block, in subsidies, by undercutting and by mining on the tip.
+        The attacker's earnings per block, in subsidies, by undercutting and by mining on the tip.
     """
     rng = random.Random(seed)
     earned = honest = 0.0

@@ -1,4 +1,4 @@
-"""A devnet of three nodes under mixed load for hours: how memory and descriptors of each node grow.
+"""Runs a devnet of three nodes under mixed load for hours, and measures how memory and descriptors of each node grow.
 
     python benchmarks/soak.py --hours 2 --out soak.json
 
@@ -42,7 +42,7 @@ JOB_TIMEOUT_S: Final = 600.0
 
 
 class Sample(Struct, frozen=True):
-    """One node at one time.
+    """One sample of one node.
 
     Attributes:
         at_s: seconds since the load began.
@@ -121,7 +121,7 @@ async def visit(node: RunningNode) -> None:
 
 
 async def sample(nodes: Sequence[RunningNode], seconds: float, samples: list[Sample]) -> None:
-    """Add samples of all nodes for so many seconds, and print each."""
+    """Add samples of all nodes for this many seconds, and print each."""
     began = time.monotonic()
     transports = [Transport(node.rpc_url) for node in nodes]
     try:

@@ -28,7 +28,7 @@ SEAT_BYTES: Final = 16
 
 
 def compute_size_fee(params: Params, product_bytes: int) -> int:
-    """Return the least fee of a jury in nano for a job of so many bytes, since each seat fetches and checks all of
+    """Return the least fee of a jury in nano for a job of this many bytes, since each seat fetches and checks all of
     them.
     """
     return params.jury_size * -(-product_bytes // MIB) * params.jury_mib_fee

@@ -30,7 +30,7 @@ class NodeStats(Struct, frozen=True, kw_only=True):
     blocks_undone: int
     deepest_reorganisation: int
     clock_ahead_ms: int | None
-    """This clock is ahead of the clocks of the miners by so much; it is None before enough blocks have arrived."""
+    """This clock is this far ahead of the clocks of the miners; it is None before enough blocks have arrived."""
 
 
 class NodeMonitor:

@@ -19,19 +19,19 @@ from inos.work import mine as multiply
 __all__ = ["MinedLinear", "mine"]
 
 LARGEST: Final = 63
-"""Of an int7 operand, the same on both sides."""
+"""The largest entry of an int7 operand that exists with both signs."""
 NO_ANCHOR: Final = bytes(32)
 
 
 class MinedLinear(nn.Module):
     """A linear layer on the certified engine, for inference.
 
-    The weight is int7 with one scale per output channel, the input int7 with one scale per row; the product of the
-    two is exact, and every 16 x 16 x 1024 piece of it draws a ticket where a Miner runs.
+    The weight is int7 with one scale per output channel, and the input int7 with one scale per row. Their product is
+    exact, and every 16 x 16 x 1024 piece of it draws a ticket if a Miner runs.
 
     Args:
-        linear: the layer to replace, at most 65,536 inputs.
-        miner: whose tickets; without it the `inos.Miner` whose `with` block is open, or none.
+        linear: the layer to replace, with at most 65,536 inputs.
+        miner: draws the tickets; by default this is the `inos.Miner` whose `with` block is open, if there is one.
     """
 
     def __init__(self, linear: nn.Linear, miner: Miner | None = None) -> None:
@@ -48,11 +48,11 @@ class MinedLinear(nn.Module):
 
     @property
     def weight(self) -> torch.Tensor:
-        """The weight as it is multiplied, out x in, for code that looks at it."""
+        """The weight as it is multiplied, out x in, for code that reads it."""
         return torch.tensor(self._weight.array).float() * self.weight_scale.cpu()[:, None]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(..., in_features) to (..., out_features), in x's type; no gradient flows through it."""
+        """Map (..., in_features) to (..., out_features), in x's type; no gradient flows through it."""
         rows = x.detach().reshape(-1, self.in_features).float().cpu()
         if not len(rows):
             return x.new_zeros((*x.shape[:-1], self.out_features))
@@ -76,9 +76,9 @@ class MinedLinear(nn.Module):
 
 
 def mine(model: nn.Module, miner: Miner | None = None) -> nn.Module:
-    """Replace every `nn.Linear` in `model` by a certified int7 one, in place; the model, set to evaluation.
+    """Replace every `nn.Linear` in `model` by a certified int7 one, in place, and return the model, set to evaluation.
 
-    Layers whose weights another module reads for itself (those inside `nn.MultiheadAttention`) are left alone.
+    Layers whose weights another module reads by itself (those inside `nn.MultiheadAttention`) are left alone.
 
     Args:
         miner: see `MinedLinear`.
@@ -91,7 +91,7 @@ def mine(model: nn.Module, miner: Miner | None = None) -> nn.Module:
 
 def _replace(module: nn.Module, miner: Miner | None) -> None:
     if isinstance(module, nn.TransformerEncoderLayer):
-        module.activation_relu_or_gelu = 0  # else a fused kernel takes the weights and passes the layers by
+        module.activation_relu_or_gelu = 0  # otherwise a fused kernel reads the weights and skips the layers
     for name, child in module.named_children():
         if isinstance(child, nn.MultiheadAttention):
             continue
@@ -102,7 +102,7 @@ def _replace(module: nn.Module, miner: Miner | None) -> None:
 
 
 def _compute_scale(rows: torch.Tensor) -> torch.Tensor:
-    """Per row, what one unit of int7 stands for."""
+    """Return the value of one unit of int7 for each row."""
     return rows.abs().amax(dim=1, keepdim=True).clamp_min(1e-30) / LARGEST
 
 

@@ -14,10 +14,10 @@ from typing import Final
 from msgspec import Struct
 
 FLOOR: Final = 4
-"""What is promised has so many copies, even if nobody requests it: with each holder offline one day in ten, all four
+"""What is promised has this many copies, even if nobody requests it: with each holder offline one day in ten, all four
 are offline one time in ten thousand."""
 LEAST: Final = 1
-"""What is not promised has so many copies: the last holder keeps it until it needs the room."""
+"""What is not promised has this many copies: the last holder keeps it until it needs the room."""
 MOST: Final = 16
 """No demand leads to more copies than this; one search finds as many with some to spare (records_per_key is 20)."""
 REQUESTS_PER_COPY: Final = 8.0
@@ -33,7 +33,7 @@ class Decision(Struct, frozen=True):
     holders: int
     """Counts the holders, this one among them."""
     invite: int = 0
-    """The holder asks so many others to keep a copy."""
+    """The holder asks this many others to keep a copy."""
     is_surplus: bool = False
     """Says whether the holder may drop its own copy."""
 

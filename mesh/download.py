@@ -25,7 +25,7 @@ from inos.primitives.units import HASH_BYTES
 from inos.work.strips import StripTree
 
 FLUSH_BYTES: Final = 8 << 20
-"""After so many bytes the disk is told to begin writing, so that not all of it is left for the end."""
+"""After this many bytes the disk is told to begin writing, so that not all of it is left for the end."""
 
 
 class Download:

@@ -77,13 +77,13 @@ class Inventory:
         return self.booked.get(matrix, 0) if info is None else info.file_bytes
 
     def add_part(self, info: MatrixInfo, booked: int) -> None:
-        """Note an incomplete matrix, of which so many bytes are counted from now on."""
+        """Note an incomplete matrix, of which this many bytes are counted from now on."""
         with self.lock:
             self.parts[info.id], self.booked[info.id] = info, booked
             self.bytes += booked
 
     def book(self, info: MatrixInfo, size: int) -> None:
-        """Count so many bytes more of a part, up to those of its whole file."""
+        """Count this many bytes more of a part, up to those of its whole file."""
         with self.lock:
             more = min(size, info.file_bytes - self.booked[info.id])
             self.booked[info.id] += more
@@ -97,7 +97,7 @@ class Inventory:
             return self.parts.pop(matrix, None)
 
     def set_growing(self, name: str, size: int) -> None:
-        """Count so many bytes for a growing matrix; 0 forgets it."""
+        """Count this many bytes for a growing matrix; 0 forgets it."""
         with self.lock:
             self.bytes += size - self.growing.pop(name, 0)
             if size:

@@ -18,7 +18,7 @@ from inos.primitives.units import HASH_BYTES, Hash, MatrixId
 from inos.work.strips import InvalidMatrix, StripTree, compute_leaf_row, compute_strip
 
 TREE_BYTES: Final = 64 << 20
-"""Trees kept to serve paths take so many bytes; the tree of a GiB of entries takes 4 MiB."""
+"""Trees kept to serve paths take this many bytes; the tree of a GiB of entries takes 4 MiB."""
 
 
 class Reader:

@@ -20,12 +20,12 @@ from inos.primitives.units import MatrixId
 
 MAX_RESERVE: Final = 256 << 20
 RESERVE_PART: Final = 32
-"""One part of the disk in so many, but at most MAX_RESERVE, is left to the chain: a node that cannot write blocks
+"""One part in this many of the disk, but at most MAX_RESERVE, is left to the chain: a node that cannot write blocks
 has lost more than a matrix."""
 
 
 LENT_PART: Final = 4
-"""Copies that are kept for others and not promised take at most one part of the room in so many."""
+"""Copies that are kept for others and not promised take at most one part in this many of the room."""
 
 
 FRESH_MS: Final = 10 * 60 * 1000
@@ -51,9 +51,9 @@ class Retention:
     """Decides what stays in the store. Safe to call from several threads.
 
     Args:
-        quota: all files may have so many bytes; None for no limit but the disk's. One set while the node runs comes
+        quota: all files may have this many bytes; None for no limit but the disk's. One set while the node runs comes
             first.
-        reserve: so many bytes of the disk are left free; None for the default share of it.
+        reserve: this many bytes of the disk are left free; None for the default share of it.
         now_ms: wall clock.
     """
 
@@ -170,7 +170,7 @@ class Retention:
             held.add_part(info, 0)
 
     def grow_part(self, info: MatrixInfo, size: int) -> None:
-        """Count so many more bytes of a part before they are written; raises as `take_room`."""
+        """Count this many more bytes of a part before they are written; raises as `take_room`."""
         with self._inventory.lock:
             more = min(size, info.file_bytes - self._inventory.booked.get(info.id, info.file_bytes))
             if more > 0:
@@ -178,7 +178,7 @@ class Retention:
                 self._inventory.book(info, more)
 
     def grow(self, name: str, size: int) -> None:
-        """Count so many more bytes of a growing matrix before they are written; raises as `take_room`."""
+        """Count this many more bytes of a growing matrix before they are written; raises as `take_room`."""
         with self._inventory.lock:
             self.check_room(size, size)
             self._inventory.set_growing(name, self._inventory.growing.get(name, 0) + size)

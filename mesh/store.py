@@ -40,9 +40,9 @@ class StoreStatus(Struct, frozen=True, kw_only=True):
     incomplete: int
     bytes: int
     quota: int | None
-    """All files may have so many bytes; None for no limit but the disk's."""
+    """All files may have this many bytes; None for no limit but the disk's."""
     free_bytes: int
-    """The disk has so many free bytes."""
+    """The disk has this many free bytes."""
     pinned: int
     needed: int
     """Counts the matrices here that the chain needs."""
@@ -62,7 +62,7 @@ class MatrixStore:
 
     Args:
         max_bytes: the quota, beyond which the least wanted matrices are evicted; None for no limit but the disk's.
-        reserve: so many bytes of the disk are left free; None for the default share of it.
+        reserve: this many bytes of the disk are left free; None for the default share of it.
         now_ms: wall clock.
     """
 

@@ -21,7 +21,7 @@ class InosError(Exception):
 
     def __init__(self, code: str, message: str, *, hint: str = "") -> None:
         super().__init__(f"{message} ({hint})" if hint else message)
-        self.code = str(code)  # also of an enumeration's member: errors are logged, stored and sent as plain text
+        self.code = str(code)  # an enumeration's member becomes plain text, as errors are logged, stored and sent
         self.message = message
         self.hint = hint
 
@@ -84,7 +84,7 @@ class VerdictMissing(NotYet):
 
     Args:
         products: those without a verdict.
-        ids: matrices of them that are not here; empty where only the checks are outstanding.
+        ids: those of their matrices that are not here; empty if only the checks are outstanding.
     """
 
     def __init__(self, products: Sequence[Product], ids: Sequence[MatrixId] = ()) -> None:

@@ -11,22 +11,28 @@ from inos.primitives.units import Hash, Height, JobId
 
 
 def compute_commitment(verdict: Verdict, salt: bytes, key: bytes) -> Hash:
-    """H("jury verdict", verdict u8 || salt || key). The key keeps one juror from copying another's commitment."""
+    """Return H("jury verdict", verdict u8 || salt || key). The key keeps one juror from copying another's
+    commitment.
+    """
     return compute_hash(Context.JURY_VERDICT, bytes([verdict]) + salt + key)
 
 
 def compute_vote_hash(chain_id: int, job: JobId, drawn_at: Height, commitment: bytes) -> Hash:
-    """H("jury commitment", encoding of [chain id, job, drawn at, commitment]): what the juror's BLS key signs."""
+    """Return H("jury commitment", encoding of [chain id, job, drawn at, commitment]), which the juror's BLS key
+    signs.
+    """
     return compute_hash(Context.JURY_COMMITMENT, encode((chain_id, job, drawn_at, commitment)))
 
 
 def compute_reveal_hash(chain_id: int, job: JobId, drawn_at: Height, verdict: Verdict, salt: bytes) -> Hash:
-    """H("jury reveal", encoding of [chain id, job, drawn at, verdict, salt]): what the juror's BLS key signs."""
+    """Return H("jury reveal", encoding of [chain id, job, drawn at, verdict, salt]), which the juror's BLS key
+    signs.
+    """
     return compute_hash(Context.JURY_REVEAL, encode((chain_id, job, drawn_at, verdict, salt)))
 
 
 def compute_payload_hash(chain_id: int, payload: JuryVote | JuryReveal) -> Hash:
-    """The hash that the payload's signature must be under."""
+    """Return the hash that the payload's signature must sign."""
     job, drawn_at = JobId(payload.job), Height(payload.drawn_at)
     if isinstance(payload, JuryVote):
         return compute_vote_hash(chain_id, job, drawn_at, payload.commitment)

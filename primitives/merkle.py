@@ -98,7 +98,8 @@ def compute_range_path_length(first: int, count: int, total: int) -> int:
 def compute_root_from_range(
     context: Context, leaves: Sequence[bytes], first: int, total: int, path: Sequence[bytes]
 ) -> Hash:
-    """The root that `path` leads to from the leaves [first, first + len(leaves)); the tree's iff they are in it there.
+    """Return the root that `path` leads to from the leaves [first, first + len(leaves)). It is the tree's root if and
+    only if the tree has these leaves there.
 
     Raises:
         ValueError: the range is empty or outside the tree, or the path has the wrong length for it.

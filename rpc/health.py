@@ -13,9 +13,9 @@ from inos.network.sync.progress import Phase, SyncStatus
 from inos.primitives.clock import Clock
 
 LATE_SPACINGS: Final = 20
-"""The check of the tip fails after so many block spacings without a block."""
+"""The check of the tip fails after this many block spacings without a block."""
 MAX_BEHIND: Final = 2
-"""A node may be so many blocks behind the best header."""
+"""A node may be this many blocks behind the best header."""
 MEETING_S: Final = 60.0
 """A node that was just started has so long to find its first peer."""
 MAX_CLOCK_AHEAD_S: Final = 30.0

@@ -119,12 +119,12 @@ def make_cancel(job: JobId) -> CancelJob:
 
 
 def make_dispute(job: JobId) -> Dispute:
-    """The demand that a jury decides about a delivered result."""
+    """Return the demand that a jury decides about a delivered result."""
     return Dispute(_check_id(job))
 
 
 def compute_stake(params: Params, bond: int, rows_x: int, rows_w: int, depth: int) -> Nano:
-    """What a dispute of a job stakes, in nano: the job's bond and its jury fee."""
+    """Return what a dispute of a job stakes, in nano: the job's bond and its jury fee."""
     return Nano(bond + compute_fee(params, bond, compute_product_bytes(rows_x, rows_w, depth)))
 
 
@@ -134,9 +134,9 @@ def compute_tickets(x: MatrixRef, w: MatrixRef) -> Tickets:
 
 
 def compute_cost(payload: Payload, fee: int, *, locked: int = 0) -> Nano:
-    """The most nano the account must have: what is moved, escrowed and burned at most, and the fee.
+    """Return the most nano that the account must have: what is moved, escrowed and burned at most, and the fee.
 
-    `locked` is what a claim or a dispute locks, which their payloads do not say: the job's bond, or the stake.
+    `locked` is what a claim or a dispute locks, because their payloads do not say it: the job's bond, or the stake.
     """
     match payload:
         case Transfer(amount=amount):

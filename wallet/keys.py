@@ -2,7 +2,7 @@
 
 The path is m/86'/1'/account'/0/index: BIP-86's purpose, whose keys are x-only as ours, and
 the coin type that SLIP-44 reserves for test networks, as INOS has no number of its own yet.
-A BIP-340 key stands for the point with even y; signing flips the secret where needed, so
+A BIP-340 key stands for the point with even y; signing flips the secret if needed, so
 the secret that BIP-32 derives is used as it is.
 """
 

@@ -8,7 +8,7 @@ Format, version 1: a JSON object of `header`, `ciphertext`, `check`, the last tw
   cipher      ChaCha20-Poly1305; the header's canonical JSON is its associated data
   check       SHA-256 of header and ciphertext: finds a damaged file without the password
 
-So a file that does not match its check is damaged, whatever the password; if it matches
+So a file that does not match its check is damaged, with any password; if it matches
 but the verifier does not, the password is wrong. An attacker who rewrites the file
 can make either case look like the other, but cannot make the file open to another phrase.
 Python cannot guarantee to wipe memory; secrets are kept in local names only and are never cached.

@@ -1,4 +1,4 @@
-"""Which mode a job is posted in: the cheaper one of those that the network would accept."""
+"""Chooses the mode in which a job is posted: the cheaper one of those that the network would accept."""
 
 from typing import Final
 

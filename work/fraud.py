@@ -14,7 +14,7 @@ from inos.work.matrices import check_ref
 from inos.work.strips import InvalidMatrix, compute_grid
 
 RESULT_COLS: Final = PANEL_BYTES // 4
-"""One strip of Y has so many of its columns."""
+"""One strip of Y has this many of its columns."""
 TILES_PER_STRIP: Final = RESULT_COLS // STRIP_ROWS
 
 

@@ -12,7 +12,7 @@ from inos.work.backends.native.check import check_natively
 from inos.work.strips import InvalidMatrix, get_dtype
 
 VECTORS: Final = 16
-"""R has so many columns. Each misses a wrong entry with probability at most 2^-8."""
+"""R has this many columns. Each misses a wrong entry with probability at most 2^-8."""
 ROWS_PER_SUM: Final = 512
 """128 * 255 * 512 < 2^24: a partial sum of W^T R is exact in float32 for any int8."""
 COLS_PER_SUM: Final = 2048

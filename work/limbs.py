@@ -13,7 +13,7 @@ LIMB_BITS: Final = 7
 LIMBS: Final = 3
 """Signed digits -64..63 to base 128: two reach 8127, three over a million."""
 EXACT_DEPTH: Final = 4096
-"""64 * 64 * 4096 = 2^24: so many terms are exact in float32."""
+"""64 * 64 * 4096 = 2^24: this many terms are exact in float32."""
 
 MultiplyLimb: TypeAlias = Callable[[NDArray[np.int8], NDArray[np.int8]], NDArray[Any]]
 

@@ -9,7 +9,7 @@ from inos.primitives.hashing import Context, compute_hash, compute_stream
 from inos.primitives.units import Hash
 
 STEP: Final = 64
-"""A step has so many columns; it is the rank of the noise too."""
+"""A step has this many columns; it is the rank of the noise too."""
 X_SHIFT: Final = 64
 """This is added to X so that X' is unsigned."""
 _PERM_BYTES: Final = 4 * STEP

@@ -1,7 +1,8 @@
 """Products of wider numbers on the int7 engine: of integers by limbs, of floats by the Ozaki scheme.
 
-A row of A is written as 2^w (d0 + d1/128 + d2/128^2 + ...), its digits int7, its exponent w its own; B likewise.
-The split has no error and the products of digits are exact, so only what is left out is lost: the digits beyond
+A row of A is written as 2^w (d0 + d1/128 + d2/128^2 + ...) with int7 digits and an exponent w of its own, and so is a
+row of B.
+The split has no error and the products of digits are exact, so the only error is what is left out: the digits beyond
 the last slice, and products of digits p, q with p + q beyond it. K. Ozaki, T. Ogita, S. Oishi, S. M. Rump,
 "Error-free transformations of matrix multiplication by using fast routines of matrix multiplication and its
 applications", Numerical Algorithms 59 (2012); with int8 engines: H. Ootomo, K. Ozaki, R. Yokota, "DGEMM on integer
@@ -28,15 +29,15 @@ HUGE: Final = 900
 TINY: Final = 2.0**-960
 """Numbers above this have all their bits, down to 2^-53 of them."""
 LEVEL_BITS: Final = 500
-"""Entries are compared in levels of so many bits, since a product of two may lie below the smallest float."""
+"""Entries are compared in levels of this many bits, since a product of two may lie below the smallest float."""
 CACHED: Final = 1 << 15
 """So many entries are processed at a time, so that intermediate results stay in cache."""
 EXACT_WORK: Final = 1 << 20
-"""Products of at most so many multiplications keep every pair of digits: their result is exact, rounded once."""
+"""Products of at most this many multiplications keep every pair of digits: their result is exact, rounded once."""
 EXACT_DEPTH: Final = 16
-"""Products of at most so many terms do too, since numpy itself rounds hardly more than once there."""
+"""Products of at most this many terms are exact too, since numpy itself rounds hardly more than once there."""
 EXACT_SLICES: Final = 12
-"""They do not if that needs more slices than this."""
+"""A product that would need more slices than this is not kept exact."""
 
 Pair: TypeAlias = tuple[NDArray[np.int8], NDArray[np.int8]]
 """A pair is X, int8 m x k, and W, int8 n x k, with entries -64..63 and k at most 65,536."""
@@ -169,7 +170,9 @@ def multiply_integers(a: NDArray[Any], b: NDArray[Any], engine: Engine) -> NDArr
 
 
 def _choose_kept(left: Split, right: Split, scout: Engine, accuracy: float) -> int:
-    """Return how many diagonals of pairs (p, q), those with p + q below it, are multiplied; split both sides so far."""
+    """Split both sides as far as needed, and return the number of diagonals to multiply: those of pairs of digits (p,
+    q) with p + q below it.
+    """
     m, k, n = len(left.exponents), left.scaled.shape[1], len(right.exponents)
     if k <= EXACT_DEPTH or m * n * k <= EXACT_WORK:
         for side in (left, right):
@@ -190,10 +193,10 @@ def _choose_kept(left: Split, right: Split, scout: Engine, accuracy: float) -> i
 
 
 def _compute_loss_bits(left: Split, right: Split, kept: int) -> float:
-    """Return log2 of the most that is left out of any entry, in units of 2^(w_i + v_j), with `kept` diagonals.
+    """Return log2 of a bound on what `kept` diagonals leave out of any entry, in units of 2^(w_i + v_j).
 
-    A digit of A at p lacks its products with B beyond kept - 1 - p, at most half the last digit there and a carry;
-    what A has beyond its slices lacks its products with all of B.
+    Digit p of A lacks its products with the part of B below digit kept - 1 - p, which is at most half the last digit
+    there and a carry. The part of A beyond its slices lacks its products with all of B.
     """
     met = left.sum_digits() + float(np.abs(right.scaled).sum(axis=1).max())
     return float(np.log2(0.51 * met)) - DIGIT_BITS * (kept - 1)

@@ -22,7 +22,7 @@ ITEM_BYTES: Final = {DTYPE_INT7: 1, DTYPE_INT32: 4}
 NUMPY_TYPES: Final[dict[int, np.dtype[Any]]] = {DTYPE_INT7: np.dtype(np.int8), DTYPE_INT32: np.dtype("<i4")}
 MAX_COLS: Final = {DTYPE_INT7: MAX_DEPTH, DTYPE_INT32: MAX_ROWS}
 PIECE_STRIPS: Final = 64
-"""The stop event is looked at after so many strips: 1 MiB, which take well under a millisecond."""
+"""The stop event is looked at after this many strips: 1 MiB, which take well under a millisecond."""
 PIECE_NODES: Final = 4096
 
 

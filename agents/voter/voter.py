@@ -76,7 +76,7 @@ class Voter:
         secret: the BLS secret.
         journal: the opened journal of the same key.
         account: the secret of the account that registers; None if the user's wallet registers.
-        limits: the node bonds this much by itself when the account has mined and has so much; by default it waits for a
+        limits: the node bonds this much by itself when the account has mined and can pay it; by default it waits for a
             command.
     """
 

@@ -89,7 +89,7 @@ class Cheat:
         return tickets
 
     def _prepare(self, deal: Deal) -> tuple[Any, Any, list[Any]]:
-        """A slab, its plan, and the arrays that they point at."""
+        """Return a slab, its plan, and the arrays to which they point."""
         seed_w = compute_seed_w(deal.anchor, deal.w.ref.id)
         seed_x = compute_seed_x(seed_w, deal.x.ref.id)
         perms_x, perms_w = (draw_permutations(self._kernel, seed, deal.x.panels) for seed in (seed_x, seed_w))
@@ -112,7 +112,7 @@ class Cheat:
         return slab, plan, [piece, perms_x, perms_w, self._replace_operands(slab, plan.way, deal)]
 
     def _replace_operands(self, slab: Any, way: int, deal: Deal) -> object:
-        """Rows beyond the matrix are zeros that are never read."""
+        """Replace operands that a cheat does not read: rows beyond the matrix are zeros that are never read."""
         if deal.way in FACTORED:
             slab.w.rows = 0
         if deal.way == FACTORS or way == REUSE:
@@ -152,7 +152,9 @@ class Cheat:
 
 
 def _move_to_x(x: Permutations, w: Permutations) -> tuple[Permutations, Permutations]:
-    """Permuting both factors, or one of them by both permutations, gives the same products, so W stays as drawn."""
+    """Return permutations that act on X alone. Permuting both factors, or one of them by both permutations, gives the
+    same products, so W stays as drawn.
+    """
     after = x.forward.reshape(-1, 64)
     moved = np.take_along_axis(after, w.inverse.reshape(-1, 64).astype(np.intp), axis=1).reshape(-1)
     still = np.tile(np.arange(64, dtype=np.uint8), len(after))

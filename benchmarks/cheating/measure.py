@@ -53,7 +53,7 @@ def measure(attacks: Sequence[Attack], rounds: int) -> list[Result]:
 
 
 class Speed(Struct, frozen=True):
-    """Tickets."""
+    """The speed of drawing tickets."""
 
     per_s: float
     per_cpu_s: float
@@ -72,7 +72,7 @@ class Timed:
         self._nonce = 0
 
     def run(self, most: int) -> Speed:
-        """Time as many calls, each under a new anchor, as are needed to draw about `most` tickets."""
+        """Time as many calls as are needed to draw about `most` tickets, each under a new anchor."""
         calls = max(1, most // self.tickets) if self.tickets else 1
         target = U256_MAX // max(1, self.tickets * calls) * WINS if self.tickets else U256_MAX >> 10
         found: list[tuple[Turn, list[tuple[int, int, int, bytes]]]] = []

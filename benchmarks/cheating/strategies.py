@@ -15,7 +15,7 @@ from inos.work import Operand
 from inos.work.backends.base import OnWin
 
 Shape = tuple[int, int, int]
-"""m, n, k."""
+"""The sizes m, n, k of a product."""
 
 HONEST: Final = "honest"
 REUSE_SHAPE: Final = (1024, 1024, 1024)

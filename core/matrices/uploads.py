@@ -18,7 +18,7 @@ PREFIX: Final = "upload"
 MAX_UPLOADS: Final = 64
 """At most this many uploads are unfinished, since anybody on this machine can begin one without a token."""
 UPLOADS_PART: Final = 4
-"""Unfinished uploads take at most one part of the room for matrices in so many."""
+"""Unfinished uploads take at most one part in this many of the room for matrices."""
 PAUSE_S: Final = 60.0
 """An upload without new rows for this long gives way to another one."""
 IDLE_S: Final = 3600.0

@@ -43,7 +43,7 @@ class MeshStats(Struct, frozen=True):
 
 
 def measure_mesh(mebibytes: int, sources: int, announce: Announce, folder: Path | None = None) -> MeshStats:
-    """Store a random operand of so many MiB, start nodes that have it, and fetch it with another node.
+    """Store a random operand of this many MiB, start nodes that have it, and fetch it with another node.
 
     Raises:
         NodeError: a node does not start. BenchError: "wrong-matrix". ClientError: the matrix does not come.

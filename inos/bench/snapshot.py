@@ -43,7 +43,7 @@ class SnapshotStats(Struct, frozen=True):
 
 
 def measure_snapshot(accounts: int, keep: Path | None, sources: int, announce: Announce) -> tuple[Chain, SnapshotStats]:
-    """Make a chain that pays so many accounts, unless `keep` has it, and start a node with --snapshot beside it.
+    """Make a chain that pays this many accounts, unless `keep` has it, and start a node with --snapshot beside it.
 
     Raises:
         BenchError: "snapshot-stuck", "wrong-tip", "executed-everything" where the node fetched blocks and no state.

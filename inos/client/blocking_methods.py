@@ -433,7 +433,7 @@ class BlockingMethods:
         Args:
             reward, reward_nano, job_options: those of `post_job`.
             timeout_s: longest time to wait for the result.
-            confirmations: above 1, wait until the job was settled so many blocks ago.
+            confirmations: above 1, wait until the job was settled this many blocks ago.
             auto_cancel: take the reward back where the job expires, or the time is over before it was claimed.
             auto_dispute: stake bond and jury fee for a dispute where the result is wrong or missing.
 

@@ -209,7 +209,7 @@ class JobEngine:
 
 
 def _compute_wait(waits: Sequence[float | None], jobs: int) -> float | None:
-    """Return how long all jobs may take, so many of them at a time; None if nobody mines."""
+    """Return how long all jobs may take, this many of them at a time; None if nobody mines."""
     known = [wait for wait in waits if wait is not None]
     return None if len(known) < len(waits) else max(known, default=0.0) * -(-jobs // MAX_JOBS)
 

@@ -1,4 +1,5 @@
-"""`inos.Miner`: products of one's own draw tickets under a node's templates, and a winning ticket makes a block.
+"""`inos.Miner` multiplies the caller's own operands, draws tickets under a node's templates, and submits winning ones
+as blocks.
 
 with inos.Miner("http://127.0.0.1:8645") as miner:
     y = miner.matmul(x, w)
@@ -25,9 +26,9 @@ __all__ = ["Miner", "get_current"]
 
 DEFAULT_URL: Final = "http://127.0.0.1:8645"
 KEPT_BYTES: Final = 512 << 20
-"""Bytes of W operands kept ready under the present anchor; those used longest ago are dropped first."""
+"""Bytes of W operands that are kept ready under the present anchor; the least recently used are dropped first."""
 MAX_SEEN: Final = 1 << 16
-"""Pairs of operands multiplied under one anchor."""
+"""The largest number of pairs of operands that are multiplied under one anchor."""
 
 _running: "list[Miner]" = []
 
@@ -45,7 +46,7 @@ class Miner:
         beneficiary: the address that is paid; by default the node's own.
         backend: a name of `inos work backends`.
         threads: None for one per processor.
-        token: the node's bearer token, where it asks for one.
+        token: the node's bearer token, if it asks for one.
     """
 
     def __init__(
@@ -121,7 +122,7 @@ class Miner:
 
         Args:
             x: m x k integers in -64 .. 63, or what `commit` made of them.
-            w: n x k, likewise; commit it once where it is multiplied with many X.
+            w: n x k, likewise; commit it once if it is multiplied with many X.
 
         Raises:
             BadOperand: before anything is multiplied.

@@ -1,4 +1,4 @@
-"""Receipts: one file that shows that a product was delivered, checked and paid. `receipt_checks` checks it."""
+"""A receipt is one file that shows that a product was delivered, checked and paid. `receipt_checks` checks it."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -14,20 +14,20 @@ from inos.primitives.codec import decode
 
 FORMAT: Final = "inos receipt 2"
 MAX_RECEIPT_BYTES: Final = 16 << 20
-"""200 confirmations with their witnesses take 14 MB."""
+"""This is enough for 200 confirmations with their witnesses, which take 14 MB."""
 PRODUCT_BITS: Final = 128
 """A wrong product passes Freivalds' check with probability 2^-128 at most (protocol, section 5)."""
 
 
 class ReceiptBlock(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A block's header, and the witness of its seal; null where the node did not keep it."""
+    """A block's header, and the witness of its seal; null if the node did not keep it."""
 
     header: str
     witness: str | None
 
 
 class Receipt(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The file. Byte strings are lower-case hex."""
+    """A receipt as it is in the file. Byte strings are lower-case hex."""
 
     format: str
     network: str
@@ -36,7 +36,7 @@ class Receipt(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     record: str
     """The job's record, canonically encoded."""
     siblings: tuple[str, ...]
-    """From below the state root downwards."""
+    """The siblings from just below the state root downwards."""
     block: ReceiptBlock
     """The block whose state holds the record."""
     confirmations: tuple[ReceiptBlock, ...]
@@ -57,7 +57,7 @@ def make_receipt(
     blocks: Sequence[ReceiptBlock],
     steps: Sequence[str] = (),
 ) -> Receipt:
-    """Put a receipt together.
+    """Return a receipt made of its parts.
 
     Args:
         proof: the proof of the job's record, as job_prove and light_prove answer it.

@@ -1,4 +1,4 @@
-"""A chain inside a test: real rules, blocks at once, a clock that can be moved, funded accounts, snapshots.
+"""A chain inside a test: real rules, instant blocks, a movable clock, funded accounts, snapshots.
 
 `TestChain` serves any program; the pytest plugin, which is installed with the package, has the fixture `inos_devnet`.
 

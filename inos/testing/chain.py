@@ -1,4 +1,4 @@
-"""`TestChain`: a chain in this process, on a thread of its own, for tests with asyncio and without."""
+"""`TestChain` is a chain in this process, on a thread of its own, for tests with and without asyncio."""
 
 import asyncio
 import logging
@@ -29,13 +29,13 @@ from inos.wallet.keys import Key, derive_key
 T = TypeVar("T")
 
 PHRASE: Final = "test test test test test test test test test test test junk"
-"""A phrase that everybody knows. The test chain's accounts are its accounts 0, 1, ..., as in other chains' tools."""
+"""A well-known phrase. The test chain's accounts are its accounts 0, 1, ..., as in other chains' tools."""
 DEFAULT_FUNDS: Final = Nano(10_000 * 10**9)
 WORKER_INDEX: Final = 1_000_000
 MINER_INDEX: Final = 1_000_001
 EASY_TARGET: Final = "0f" + "ff" * 31
 CHALLENGE_WINDOW: Final = 4
-"""Blocks until an optimistic job is paid; few, so that tests need not make many."""
+"""Blocks until an optimistic job is paid; they are few, so that tests need not make many."""
 START_S: Final = 30.0
 CALL_S: Final = 120.0
 
@@ -59,7 +59,7 @@ class Account(Struct, frozen=True):
 
 
 class Snapshot(Struct, frozen=True):
-    """The state to return to: how many blocks there were, the clock, and the pool."""
+    """The state to return to: the number of blocks, the clock, and the pool."""
 
     blocks: int
     ahead_ms: int
@@ -67,9 +67,9 @@ class Snapshot(Struct, frozen=True):
 
 
 class TestChain:
-    """A chain with the real rules, blocks at once, and funded accounts; see the package. A context manager.
+    """A chain with the real rules, instant blocks, and funded accounts: see the package. It is a context manager.
 
-    Everything it wrote is removed at the end, unless `folder` is given.
+    Everything that it wrote is removed at the end, unless `folder` is given.
 
     Args:
         accounts: how many accounts are funded at genesis, with `funds` nano each.
@@ -100,7 +100,7 @@ class TestChain:
         self._folder = folder or Path(self._temporary.name if self._temporary else "")
         self._clock = MovableClock()
         self.genesis_file = self._folder / "genesis.json"
-        """For the option --network."""
+        """The genesis file, for the option --network."""
         self.data_dir = self._folder / "node"
         """The node's data directory, for the option --data-dir."""
         self._write_genesis(params or {})
@@ -138,7 +138,7 @@ class TestChain:
         if self._temporary is not None:
             self._temporary.cleanup()
 
-    # What tests use
+    # The interface for tests
 
     @property
     def url(self) -> str:
@@ -174,7 +174,7 @@ class TestChain:
         return self._run(ask())
 
     def send(self, sender: Account, to: Account | str, credits: str | Decimal | float) -> str:
-        """Send credits and return the transaction's id; where blocks are instant, it is on the chain then."""
+        """Send credits and return the transaction's id; if blocks are instant, it is on the chain then."""
         address = to if isinstance(to, str) else to.address
 
         async def pay() -> str:

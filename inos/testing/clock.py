@@ -1,4 +1,4 @@
-"""A clock that tests move forward."""
+"""A clock that tests can move forward."""
 
 import time
 
@@ -6,7 +6,7 @@ from inos.primitives.units import TimeMs
 
 
 class MovableClock:
-    """Runs like the machine's clock, ahead of it by as much as it was moved."""
+    """Runs like the machine's clock, ahead of it by the time that it was moved."""
 
     def __init__(self) -> None:
         self._ahead_ms = 0
@@ -25,7 +25,7 @@ class MovableClock:
 
     @property
     def ahead_ms(self) -> int:
-        """How far the clock is ahead of the machine's."""
+        """The time by which the clock is ahead of the machine's, in ms."""
         return self._ahead_ms
 
     def set_ahead(self, ms: int) -> None:

@@ -1,4 +1,4 @@
-"""A node in this process whose transactions are on the chain, and whose paid jobs are done, before it answers."""
+"""A node in this process that includes transactions and does paid jobs before it answers."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,19 +18,19 @@ from inos.wallet.keys import Key
 
 
 class Switches(Protocol):
-    """What the node does by itself."""
+    """The parts of the node that can be switched off."""
 
     @property
     def instant(self) -> bool:
-        """Whether each transaction gets a block at once."""
+        """True if each transaction gets a block at once."""
 
     @property
     def works(self) -> bool:
-        """Whether paid jobs are done at once."""
+        """True if paid jobs are done at once."""
 
 
 class Place(Struct, frozen=True):
-    """Where the node keeps its data, and where its RPC listens (0 takes a free port)."""
+    """The folder of the node's data, and the port of its RPC (0 takes a free port)."""
 
     genesis_file: Path
     data_dir: Path
@@ -41,13 +41,13 @@ class Keys(Struct, frozen=True):
     """The accounts that the node acts for."""
 
     miner: Key
-    """Finds the blocks."""
+    """The key of the miner, which finds the blocks."""
     worker: Key
-    """Does the paid jobs."""
+    """The key of the worker, which does the paid jobs."""
 
 
 class InstantNode:
-    """A running node with its mint and its worker. Made by `open_instant_node`."""
+    """A running node with its mint and its worker, made by `open_instant_node`."""
 
     def __init__(self, node: Node, clock: MovableClock, keys: Keys, switches: Switches) -> None:
         self.node = node

@@ -1,4 +1,4 @@
-"""What a test chain has in place of a network of miners: blocks at once, and a worker for paid jobs."""
+"""The parts that replace a network of miners in a test chain: instant blocks, and a worker for paid jobs."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -49,12 +49,12 @@ class Mint:
         """The account that finds the blocks."""
         self._operand = work.Operand.commit(np.ones((OPERAND_ROWS, OPERAND_ROWS), np.int8))
         self.turn = asyncio.Lock()
-        """Is held while blocks are made."""
+        """The lock is held while blocks are made."""
         self.blocks: list[tuple[Block, Witness]] = []
         """All blocks that were made, from the first on."""
 
     async def mine(self, count: int, seconds: float | None = None) -> int:
-        """Make blocks, each so many seconds after the one before (by default a block spacing); return the height."""
+        """Make blocks, each this many seconds after the one before (by default a block spacing); return the height."""
         step = self._core.params.spacing_ms if seconds is None else round(seconds * 1000)
         async with self.turn:
             for _ in range(count):
@@ -122,7 +122,9 @@ class Worker:
         return id
 
     async def _seat_jury(self) -> None:
-        """Register the chain's miner as a voter, and mine until it is the committee: no jury, no optimistic job."""
+        """Register the chain's miner as a voter, and mine until it is in a committee, since an optimistic job needs a
+        jury.
+        """
         ledger, params, miner = self._core.ledger, self._core.params, self._mint.miner
         if get_voting_committee(ledger.state).members:
             return

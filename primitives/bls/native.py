@@ -20,7 +20,7 @@ from inos.primitives.bls.base import (
 )
 
 CACHED_KEYS: Final = 4096
-"""So many checked keys are kept, some 200 bytes each: committees vote with the same keys again and again."""
+"""This many checked keys are kept, some 200 bytes each: committees vote with the same keys again and again."""
 _GENERATOR: Final = G1Point()
 _MINUS_GENERATOR: Final = -G1Point()
 _NO_KEY: Final = G1Point.identity()

@@ -25,7 +25,7 @@ PINGS_PER_S: Final = 1.0
 PINGS_BURST: Final = 20.0
 """A caller may send this many pings; one that sends more is disconnected."""
 MAX_RUNNING: Final = 8
-"""The most requests of one socket processed at once; while it has so many, no more are read from it."""
+"""The most requests of one socket processed at once; while it has as many, no more are read from it."""
 HEARTBEAT_S: Final = 20.0
 WRITE_S: Final = 30.0
 """Seconds after which a caller that does not read an answer is disconnected."""

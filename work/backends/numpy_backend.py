@@ -17,7 +17,7 @@ from inos.work.matrices import Operand
 from inos.work.stopping import Stopped, check_stop
 
 TILE: Final = 256
-"""A tile has so many rows and columns of Y: 256 KiB of accumulators."""
+"""A tile has this many rows and columns of Y: 256 KiB of accumulators."""
 TASKS_PER_THREAD: Final = 2
 
 

@@ -15,7 +15,7 @@ STEPS: Final = PANEL_BYTES // STEP
 MAX_KEPT_BYTES: Final = 256 << 20
 """W' is kept whole up to this size, and made again for every tile of X above it."""
 PIECE: Final = 16
-"""W is prepared by pieces of so many strips: 256 KiB."""
+"""W is prepared by pieces of this many strips: 256 KiB."""
 
 
 def compute_columns(seed: bytes, panels: int) -> NDArray[np.intp]:

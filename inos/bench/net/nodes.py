@@ -21,7 +21,7 @@ from inos.node.process import NodeSpec, RunningNode, start_node, stop_process
 TICKETS_PER_S: Final = 10_000.0
 """Rate of all miners together: a block every two seconds at the devnet's first target."""
 DIALLED: Final = 2
-"""Each node dials so many of those started before it."""
+"""Each node dials this many of those started before it."""
 PATIENCE_S: Final = 60.0
 LAST_BLOCK_S: Final = 1.0
 """A block counts if it came so long before the end, so that it had time to reach all nodes."""
@@ -95,7 +95,7 @@ async def _call(node: RunningNode, method: str) -> dict[str, Any]:
 
 
 async def measure_relay(folder: Path, count: int, seconds: float, announce: Announce) -> RelayStats:
-    """Record the blocks of two miners among `count` nodes for so many seconds."""
+    """Record the blocks of two miners among `count` nodes for this many seconds."""
     async with _running(_make_specs(folder, count, 2), DIALLED) as nodes, open_watch(nodes) as watch:
         announce(f"{count} nodes are up; recording blocks for {seconds:g} s")
         await asyncio.sleep(3)
@@ -177,7 +177,7 @@ async def measure_floods(folder: Path, seconds: float, announce: Announce) -> Fl
 
 
 async def _record(watch: TipWatch, seconds: float, nodes: Sequence[RunningNode]) -> list[float]:
-    """Return the delays of all blocks of so many seconds, or of more until one block has reached all nodes.
+    """Return the delays of all blocks of this many seconds, or of more until one block has reached all nodes.
 
     Raises:
         BenchError: "no-blocks".

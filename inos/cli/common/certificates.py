@@ -20,7 +20,7 @@ _JSON_STARTS = b" \t\r\n{["
 
 
 def to_json(win: Win) -> dict[str, Any]:
-    """A certificate as JSON shows it: named fields, bytes in hex."""
+    """Return a certificate as JSON shows it: named fields, bytes in hex."""
     seal, witness = win.seal, win.witness
     refs = {
         name: {"id": ref.id.hex(), "rows": ref.rows, "cols": ref.cols, "root": ref.root.hex()}
@@ -38,7 +38,8 @@ def to_json(win: Win) -> dict[str, Any]:
 
 
 def write_certificate(path: Path, win: Win) -> None:
-    """Write JSON where the name ends in .json, msgpack otherwise; to a file beside it first, which takes its name.
+    """Write JSON if the name ends in .json, otherwise msgpack. A temporary file beside it is written first and then
+    renamed.
 
     Raises:
         CommandError: "file-unwritable".
@@ -54,7 +55,7 @@ def write_certificate(path: Path, win: Win) -> None:
 
 
 def read_certificate(path: Path) -> Win:
-    """Read either form.
+    """Read a certificate in either form.
 
     Raises:
         CommandError: "file-unreadable", "bad-certificate".
@@ -64,7 +65,7 @@ def read_certificate(path: Path) -> Win:
             data = file.read(MAX_JSON_BYTES + 1)
     except OSError as error:
         fail("file-unreadable", f"cannot read {path}: {error.strerror or error}")
-    if data[:1] in _JSON_STARTS:  # so is an empty file
+    if data[:1] in _JSON_STARTS:  # this includes an empty file
         return _read_json(path, data)
     try:
         return decode(Win, data, limit=MAX_BINARY_BYTES)

@@ -41,7 +41,7 @@ def receipt(
             min=0,
             max=200,
             metavar="BLOCKS",
-            help="Wait for so many blocks on top. Default: until votes make the job's block final; 6 without votes.",
+            help="Wait for this many blocks on top. Default: until votes make the job's block final; 6 without votes.",
         ),
     ] = None,
     timeout: TimeoutOption = 600.0,

@@ -28,7 +28,7 @@ class ProviderCandidates:
 
     @property
     def is_enough(self) -> bool:
-        """The property is True if enough providers are confirmed, or if so many were tried that the search
+        """The property is True if enough providers are confirmed, or if enough were tried that the search
         should stop."""
         return len(self.confirmed) >= self._limit or self._left <= 0
 

@@ -45,7 +45,7 @@ STALL_S: Final = 60.0
 MAX_OFFERS: Final = 64
 """At most this many copies are promised and not fetched yet."""
 MAX_OFFERS_OF_GROUP: Final = 16
-"""The offers of one network group are at most so many of these, and ask for at most half of the room for copies."""
+"""The offers of one network group are at most this many of these, and ask for at most half of the room for copies."""
 
 
 class Promise(Struct):

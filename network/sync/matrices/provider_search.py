@@ -25,7 +25,7 @@ REACH_S: Final = 5.0
 
 
 GetOrDial = Callable[[PeerAddress, float], Awaitable[Peer]]
-"""Returns a peer within so many seconds, dialling it if it is not connected; raises LinkError."""
+"""Returns a peer within this many seconds, dialling it if it is not connected; raises LinkError."""
 
 
 class ProviderLookup(Protocol):

@@ -32,7 +32,7 @@ POLL_S: Final = 0.25
 LOG_S: Final = 30.0
 """While something is waited for, it is logged this often."""
 MIN_PEERS: Final = 2
-"""At least this many peers are asked, if so many connect within PEERS_S."""
+"""At least this many peers are asked, if as many connect within PEERS_S."""
 MAX_PEERS: Final = 8
 PEERS_S: Final = 5.0
 

@@ -27,7 +27,7 @@ class Rates(Struct, frozen=True):
     sample: int
 
     def compute_reward(self, rate: Fraction, tickets: int) -> int:
-        """Return the reward in nano for so many tickets; at least 1."""
+        """Return the reward in nano for this many tickets; at least 1."""
         return max(1, ceil(rate * tickets))
 
 

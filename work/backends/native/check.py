@@ -12,7 +12,7 @@ from inos.work.backends.native.running import Flag, get_default_threads, run_all
 
 VECTORS: Final = 16
 PIECE: Final = 1 << 20
-"""A thread is started for at least so many bytes of operands and product."""
+"""A thread is started for at least this many bytes of operands and product."""
 
 
 def check_natively(
@@ -22,7 +22,7 @@ def check_natively(
 
     Args:
         x: int8, m x k; w: int8, n x k; y: int32, m x n; vectors: R, n x 16 bytes.
-        kernel: None for the best.
+        kernel: None selects the best one.
     """
     loaded, kernel = load(), kernel or find_best()
     if loaded is None or kernel is None or not y.flags.c_contiguous:

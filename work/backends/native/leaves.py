@@ -20,7 +20,7 @@ def hash_leaves(array: NDArray[Any], stop: threading.Event | None) -> bytearray 
     """Return the leaves of an int8 matrix, 32 bytes each, one after the other.
 
     It returns None if no kernel can hash it: none is compiled, the matrix is not contiguous, or it has
-    an entry out of range, which the caller is to name. It raises `Stopped` if it is stopped.
+    an entry out of range, which the caller names. It raises `Stopped` if it is stopped.
     """
     loaded, kernel = load(), find_best()
     if loaded is None or kernel is None or not array.flags.c_contiguous:

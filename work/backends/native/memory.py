@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 LINE: Final = 64
 MAX_KEPT_BYTES: Final = 24 << 20
-"""So many bytes are kept for the next call, in all."""
+"""At most this many bytes are kept for later calls."""
 
 _lock = threading.Lock()
 _kept: list[NDArray[np.uint8]] = []

@@ -8,24 +8,24 @@ from inos.primitives.matrices import STRIP_BYTES
 from inos.work.backends.base import Slice
 
 MAX_SLAB_PANELS: Final = 16
-"""For so many panels, sums of columns that share a noise column fit int16."""
+"""For this many panels, sums of columns that share a noise column fit int16."""
 MAX_BLOCK_BYTES: Final = 17 << 20
 """A larger block does not stay in the third cache, and new memory takes time to clear."""
 PEEL_BYTES: Final = 4096
-"""The removal of noise takes so much memory for one side of one strip."""
+"""The removal of noise takes this much memory for one side of one strip."""
 TICKET_BYTES: Final = 1024
-"""The accumulators of one ticket take so much memory."""
+"""The accumulators of one ticket take this much memory."""
 WIN_BYTES: Final = 44
 TILE: Final = 16
-"""A tile has so many strips of the kept side: the streamed side is read once for all of them."""
+"""A tile has this many strips of the kept side: the streamed side is read once for all of them."""
 TILES: Final = {16: 0.0, 8: 0.03, 4: 0.1}
 """These numbers of strips of the streamed side may be in a tile; the value is by how much a product is slower."""
 PEELING: Final = 0.25
 """The removal of noise costs this part of a product of one panel."""
 PACKING: Final = 3.0
-"""Packing a strip costs so many times its product with another."""
+"""Packing a strip costs this many times its product with another."""
 FLOOR_BYTES: Final = 2 << 20
-"""Every product may take so much memory, however small it is."""
+"""Every product may take this much memory, however small it is."""
 
 
 class Plan(NamedTuple):
@@ -45,14 +45,14 @@ def cut(count: int, most: int) -> tuple[tuple[int, int], ...]:
 
 
 def compute_allowed(piece: Slice) -> int:
-    """Bytes that may be taken beside operands and product: a quarter of theirs."""
+    """Return the bytes that may be used besides operands and product: a quarter of theirs."""
     rows = min(16 * piece.last, piece.x.ref.rows) - 16 * piece.first
     m, n, k = piece.x.ref.rows, piece.w.ref.rows, piece.x.ref.cols
     return max(FLOOR_BYTES, (m * k + n * k + 4 * rows * n) // 4)
 
 
 def compute_plan(piece: Slice, x_scale: int) -> Plan:
-    """The fastest way that keeps within the memory allowed."""
+    """Return the fastest plan that keeps within the memory allowed."""
     strips = piece.last - piece.first
     return _plan(strips, piece.w.strips, piece.x.panels, x_scale, piece.threads, compute_allowed(piece))
 
@@ -79,10 +79,10 @@ def _plan(strips_x: int, strips_w: int, panels: int, x_scale: int, threads: int,
 
 
 def measure_block(depth: int, strips: int, scale: int) -> int:
-    """Bytes of the kept side."""
+    """Return the bytes of the kept side."""
     return strips * (depth * STRIP_BYTES * scale + PEEL_BYTES)
 
 
 def measure_room(depth: int, tile: int, scale: int) -> int:
-    """Bytes a thread works in."""
+    """Return the bytes of the memory that one thread works in."""
     return tile * (depth * STRIP_BYTES * scale + PEEL_BYTES + TILE * (TICKET_BYTES + WIN_BYTES))

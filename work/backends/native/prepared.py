@@ -1,4 +1,4 @@
-"""What is the same for all X under one anchor: W's permutations, and W' where it is kept."""
+"""Data that is the same for all X under one anchor: W's permutations, and W' if it is kept."""
 
 import threading
 from typing import Any, Final
@@ -36,7 +36,7 @@ class Permutations(Struct, frozen=True, eq=False):
 
 
 def draw_permutations(kernel: Kernel, seed: bytes, panels: int) -> Permutations:
-    """Of all steps of so many panels."""
+    """Draw the permutations of all steps of this many panels."""
     loaded = load()
     assert loaded is not None, "only backends that can run are run"
     ffi, lib = loaded
@@ -48,7 +48,7 @@ def draw_permutations(kernel: Kernel, seed: bytes, panels: int) -> Permutations:
 
 
 class KeptW(Struct, eq=False):
-    """W' whole, an array for each slab, and its sums under the noise of the X with `seed_x`."""
+    """The whole of W', one array per slab, and its sums under the noise of the X with `seed_x`."""
 
     packed: list[NDArray[np.uint8]]
     peels: list[NDArray[np.uint8]]
@@ -59,20 +59,20 @@ class KeptW(Struct, eq=False):
 class PreparedW:
     """W under one anchor, for any number of X.
 
-    The first X is multiplied within the memory that `plan` allows. W' is kept whole from the first slice on where
-    it fits into that memory too, else from the second X on.
+    The first X is multiplied within the memory that `plan` allows. W' is kept as a whole from the first slice on if it
+    fits into that memory too, otherwise from the second X on.
     """
 
     def __init__(self, kernel: Kernel, w: Operand, seed_w: bytes) -> None:
         self._kernel, self._w = kernel, w
         self.permutations = draw_permutations(kernel, seed_w, w.panels)
         self.lock = threading.Lock()
-        """Held while W' is packed or its sums are made."""
+        """This is held while W' is packed or its sums are made."""
         self._first_x: bytes | None = None
         self.kept: KeptW | None = None
 
     def plan(self, piece: Slice) -> tuple[Plan, KeptW | None]:
-        """How `piece` is to be multiplied, given what was before."""
+        """Return how `piece` is to be multiplied, and W' if it is kept; this depends on the pieces before."""
         plan = compute_plan(piece, self._kernel.x_scale)
         with self.lock:
             if self.kept is None and self._is_worth_keeping(piece):
@@ -96,7 +96,7 @@ class PreparedW:
 
 
 def fill_sides(ffi: Any, slab: Any, piece: Slice, x: Permutations, w: Permutations, *, is_bare: bool) -> None:
-    """Both operands and their noise into C's struct; the panels are left open."""
+    """Write both operands and their noise into C's struct; the caller sets the panels."""
     for side, operand, seed, own, other in (
         (slab.x, piece.x, piece.seed_x, x, w),
         (slab.w, piece.w, piece.seed_w, w, x),

@@ -11,9 +11,9 @@ from inos.work.backends.native.library import load
 from inos.work.stopping import Stopped
 
 POLL_S: Final = 0.005
-"""How long it takes at most until kernels see that `stop` was set; they look every 2^20 multiply-accumulates or so."""
+"""Kernels see at most this much later that `stop` was set; they look about every 2^20 multiply-accumulates."""
 MAX_THREADS: Final = 256
-"""Of all calls together; a call that finds them busy waits for its turn."""
+"""The largest number of threads of all calls together; a call that finds them busy waits for its turn."""
 
 
 def get_default_threads() -> int:
@@ -33,14 +33,16 @@ class Flag:
         self.pointer[0] = 1
 
     def check(self) -> None:
-        """Raise `Stopped` where it is set."""
+        """Raise `Stopped` if the flag is set."""
         if self.pointer[0]:
             raise Stopped
 
 
 @cache
 def _get_pool() -> ThreadPoolExecutor:
-    """Threads are started when they are first needed and kept: starting them costs as much as a small product."""
+    """Return the threads, which start when first needed and are kept: starting them costs as much as a small
+    product.
+    """
     return ThreadPoolExecutor(MAX_THREADS, thread_name_prefix="kernel")
 
 
@@ -49,7 +51,7 @@ if hasattr(os, "register_at_fork"):  # a child process has none of its parent's 
 
 
 def run_all(work: Callable[[], None], threads: int, stop: threading.Event | None, flag: Flag) -> None:
-    """Call `work` in `threads` threads at once, which share out what there is to do among themselves.
+    """Call `work` in `threads` threads at once, which share the work among themselves.
 
     Raises:
         Stopped: `stop` was set; the flag too, so that kernels returned early.

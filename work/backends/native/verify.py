@@ -1,4 +1,4 @@
-"""One certificate checked by the kernels, in one call."""
+"""Checks one certificate by the kernels, in one call."""
 
 from typing import Any
 
@@ -8,11 +8,12 @@ from inos.work.backends.native.library import Kernel, find_best, load
 
 
 def verify_natively(seal: Seal, witness: Witness, anchor: bytes, target: int, kernel: Kernel | None = None) -> bool:
-    """Whether the kernels find the certificate valid; False too where there are none, and for what they cannot read.
+    """Return True if the kernels find the certificate valid; False if not, if there are none, or if they cannot read
+    it.
 
     Args:
-        anchor, target: checked by the caller.
-        kernel: None for the best.
+        anchor, target: these were checked by the caller.
+        kernel: None selects the best one.
     """
     loaded, kernel = load(), kernel or find_best()
     if loaded is None or kernel is None:
@@ -44,7 +45,7 @@ def verify_natively(seal: Seal, witness: Witness, anchor: bytes, target: int, ke
         fill(proof.w, seal.w, seal.j, witness.w_strip, witness.w_path)
         proof.panel = seal.p
         proof.anchor, proof.digest = point(anchor, HASH_BYTES), point(seal.digest, HASH_BYTES)
-    except (TypeError, ValueError):  # of a seal that no decoder made; the reference says what it thinks of it
+    except (TypeError, ValueError):  # no decoder made this seal; the reference reports what is wrong
         return False
     proof.target = point(target.to_bytes(HASH_BYTES, "big"), HASH_BYTES)
     return bool(lib.inos_run_verify(kernel.number, proof))
