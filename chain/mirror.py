@@ -17,7 +17,7 @@ def make_mirror(source: Path, target: Path) -> None:
     """Make a mirror of a database that no process has open, in a folder that is made.
 
     Raises:
-        ChainError: "database-io" where a file cannot be read or written.
+        ChainError: "database-io" if a file cannot be read or written.
     """
     try:
         target.mkdir()

@@ -90,7 +90,7 @@ class TransactionService:
         self._without_result = DeferredTransactions(MAX_CHALLENGES)
 
     async def send(self, tx: Transaction) -> TxId:
-        """Take a transaction of one of this node's users, after executing it on the tip where that is possible.
+        """Take a transaction of one of this node's users, after executing it on the tip if that is possible.
 
         Peers may have another tip, so what they relay goes through `add`: it only has to be possible.
 

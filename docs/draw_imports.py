@@ -1,7 +1,7 @@
 """Draw `docs/img/imports.svg`, the packages and what they import, from the code itself.
 
 Rows are those of the layers contract in pyproject.toml. An arrow means that modules of the lower package import modules
-of the upper one. An arrow is left out where a longer path of arrows says the same, so the picture stays readable.
+of the upper one. An arrow is left out if a longer path of arrows says the same, so the picture stays readable.
 
 Run it as `make imports`; a test fails while the picture is not current.
 """

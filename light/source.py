@@ -34,7 +34,7 @@ class Proven(msgspec.Struct, frozen=True):
 class Connection(Protocol):
     """What a source needs of a JSON-RPC client: calls with bounded answers and a time limit.
 
-    Its methods raise LightError ("source-unreachable", "source-refused"), and Lie ("lied-malformed") where the answer
+    Its methods raise LightError ("source-unreachable", "source-refused"), and Lie ("lied-malformed") if the answer
     is not JSON-RPC or too large.
     """
 

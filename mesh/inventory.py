@@ -160,5 +160,5 @@ class Inventory:
 
 
 def count_disk_bytes(path: Path) -> int:
-    """Return how many bytes of the disk a file takes, which are fewer than its length where nothing was written."""
+    """Return how many bytes of the disk a file takes, which are fewer than its length if nothing was written."""
     return path.stat().st_blocks * 512

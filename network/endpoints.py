@@ -40,7 +40,7 @@ def is_acceptable(host: str, *, allow_local: bool) -> bool:
     """Return True if an address that a peer announces may be stored, dialled and relayed.
 
     It must be an IP literal in its canonical spelling. Names are refused because a stranger could make this node
-    resolve them. Local addresses are accepted only where the user declares the network local, because a stranger could
+    resolve them. Local addresses are accepted only if the user declares the network local, because a stranger could
     otherwise make this node dial its neighbours.
     """
     ip = parse_ip(host) if len(host) <= MAX_HOST else None

@@ -161,7 +161,7 @@ class RetentionPort(Protocol):
         """Record that a copy is kept for others."""
 
     def may_let_go(self, id: MatrixId, /) -> bool:
-        """Return True if this copy may be dropped where there are enough others."""
+        """Return True if this copy may be dropped once there are enough others."""
 
 
 class ArrivalsPort(Protocol):

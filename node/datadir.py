@@ -192,7 +192,7 @@ def read_secret(path: Path) -> bytes:
 
 
 def _take_lock(path: Path, *, is_read_only: bool) -> int | None:
-    """Lock the file; return None where there is none and none may be made, so that no node can run there."""
+    """Lock the file; return None if there is none and none may be made, so that no node can run there."""
     if is_read_only and not path.exists():
         return None
     descriptor = os.open(path, os.O_RDONLY if is_read_only else os.O_RDWR | os.O_CREAT, FILE_MODE)

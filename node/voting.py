@@ -15,7 +15,7 @@ from inos.primitives.bls import BlsBackend, compute_secret
 from inos.primitives.units import BlockId, Nano, format_credits, parse_credits
 
 DEVNET_BOND: Final = "10"
-"""Credits a miner on a devnet registers with, where it is not told otherwise."""
+"""Credits a miner on a devnet registers with, if it is not told otherwise."""
 DEVNET_MAX_BOND: Final = "1000"
 """Twice what one that finds every block needs in the end."""
 

@@ -25,7 +25,7 @@ class FinalityRow(Struct, frozen=True):
 
 
 def measure_finality(rounds: int) -> list[FinalityRow]:
-    """Time all operations of the native backend, where there is one, and then once those of the reference."""
+    """Time all operations of the native backend, if there is one, and then once those of the reference."""
     native = get_native()
     rows = [] if native is None else list(_measure(native, rounds))
     return rows + list(_measure(get_reference(), REFERENCE_ROUNDS))

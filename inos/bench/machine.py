@@ -35,7 +35,7 @@ def _find_processor() -> str:
 
 
 def read_memory_mb(pid: int, field: str) -> float:
-    """Return VmRSS (now) or VmHWM (at most) of a process in 10^6 bytes; 0 where the system does not say."""
+    """Return VmRSS (now) or VmHWM (at most) of a process in 10^6 bytes; 0 if the system does not say."""
     try:
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
             if line.startswith(field):
@@ -46,7 +46,7 @@ def read_memory_mb(pid: int, field: str) -> float:
 
 
 def list_children(pid: int) -> list[int]:
-    """Return the processes that a process started; empty where the system does not say."""
+    """Return the processes that a process started; empty if the system does not say."""
     try:
         threads = Path(f"/proc/{pid}/task").glob("*/children")
         return [int(text) for thread in threads for text in thread.read_text().split()]

@@ -17,7 +17,7 @@ from inos.node.process import NodeSpec, run_nodes, start_node, stop_process
 
 POLL_S: Final = 0.25
 STALL_S: Final = 60.0
-"""The sync has failed where no new block comes for so long."""
+"""The sync has failed if no new block comes for this long."""
 REPORT_S: Final = 5.0
 
 Announce = Callable[[str], None]
@@ -50,7 +50,7 @@ def measure_sync(
     """Make a chain, unless `keep` has it, and sync it to a new node.
 
     Raises:
-        BenchError: "sync-stuck" where no block comes for a minute, "wrong-tip".
+        BenchError: "sync-stuck" if no block comes for a minute, "wrong-tip".
     """
 
     def make(folder: Path) -> Chain:

@@ -20,7 +20,7 @@ class Voter(Struct, frozen=True):
 
 
 def make_due_aggregate(params: Params, state: StateView, voters: Sequence[Voter]) -> Aggregate | None:
-    """Return the votes of all voters in the committee; None where the state has no ballot that is still open."""
+    """Return the votes of all voters in the committee; None if the state has no ballot that is still open."""
     finality = state.get_finality()
     if finality is None or not finality.ballots or not is_open(params, finality, finality.ballots[-1]):
         return None

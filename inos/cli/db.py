@@ -81,7 +81,7 @@ def export_file(
 ) -> None:
     """Write every block of the chain into one file, for `inos db import`. The node must be stopped.
 
-    An export that was interrupted continues where it was: start it again with the same FILE.
+    An export that was interrupted continues at the same place: start it again with the same FILE.
     """
     from inos.node.archive import export_chain
 

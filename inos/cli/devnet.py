@@ -157,7 +157,7 @@ def _refuse_with_chaos(options: Mapping[str, object]) -> None:
 def _run_chaos(
     plan: str, nodes: int | None, duration: str | None, seed: int | None, data_dir: Path | None, *, as_json: bool
 ) -> None:
-    """Run a network under chaos, print the report, and exit with 1 where it is not sound."""
+    """Run a network under chaos, print the report, and exit with 1 if it is not sound."""
     from rich.console import Console
 
     from inos.devnet.chaos.plan import parse_chaos, parse_duration

@@ -29,9 +29,9 @@ def command(
     ] = None,
     json_: JsonOption = False,
 ) -> None:
-    """Check this machine, and the node where one runs; say what is wrong and how to fix it.
+    """Check this machine, and the node if one runs; say what is wrong and how to fix it.
 
-    The exit code is 0 where nothing has to be fixed, and 1 otherwise.
+    The exit code is 0 if nothing has to be fixed, and 1 otherwise.
     """
     from inos.doctor import machine
     from inos.doctor.node import check_node

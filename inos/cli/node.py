@@ -22,7 +22,7 @@ SETTINGS: Final = {
 
 
 def _option(flag: str, metavar: str, help: str, panel: str | None = None) -> Any:
-    """Return an option; each is None where it is not given, since the settings have the defaults."""
+    """Return an option; each is None if it is not given, since the settings have the defaults."""
     return typer.Option(flag, metavar=metavar or None, help=help, rich_help_panel=panel)
 
 

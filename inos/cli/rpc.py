@@ -37,7 +37,7 @@ def parse_params(text: str | None) -> dict[str, Any] | list[Any]:
     """Return the parameters typed on the command line.
 
     Raises:
-        CommandError: "bad-params" where they are not a JSON array or object.
+        CommandError: "bad-params" if they are not a JSON array or object.
     """
     if text is None:
         return []

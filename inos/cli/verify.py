@@ -42,8 +42,8 @@ def command(
     """Check a receipt: its proofs, the block it rests on, and the product by Freivalds' check.
 
     Anybody can write a receipt from a chain of their own. So the payment is proven only with --checkpoint or --node:
-    they show that the receipt's block is on the network's chain. The exit code is 0 where the payment is proven, 1
-    where anything is wrong, and 3 where nothing is wrong and the payment is not proven.
+    they show that the receipt's block is on the network's chain. The exit code is 0 if the payment is proven, 1
+    if anything is wrong, and 3 if nothing is wrong and the payment is not proven.
     """
     found, chain = read_receipt(receipt), load_network(network)
     left, right, product = (None if path is None else load_matrix(path) for path in (x, w, y))

@@ -381,7 +381,7 @@ class BlockingMethods:
         """Return a settled job's product, int32 m x n, fetched by its id and checked here by Freivalds.
 
         Raises:
-            JobFailed: "job-open" where it is not settled, "wrong-result" where the check fails.
+            JobFailed: "job-open" if it is not settled, "wrong-result" if the check fails.
         """
         return self._thread.run(self.async_client.result(job, wait_s=wait_s))
 
@@ -399,7 +399,7 @@ class BlockingMethods:
         An optimistic one can be fetched as soon as it is delivered. The file appears only once it is whole.
 
         Args:
-            auto_dispute: stake bond and jury fee for a dispute where a delivered result is wrong, or cannot be fetched
+            auto_dispute: stake bond and jury fee for a dispute if a delivered result is wrong, or cannot be fetched
                 in half of the challenge window.
 
         Returns:
@@ -434,8 +434,8 @@ class BlockingMethods:
             reward, reward_nano, job_options: those of `post_job`.
             timeout_s: longest time to wait for the result.
             confirmations: above 1, wait until the job was settled this many blocks ago.
-            auto_cancel: take the reward back where the job expires, or the time is over before it was claimed.
-            auto_dispute: stake bond and jury fee for a dispute where the result is wrong or missing.
+            auto_cancel: take the reward back if the job expires, or the time is over before it was claimed.
+            auto_dispute: stake bond and jury fee for a dispute if the result is wrong or missing.
 
         Raises:
             JobFailed: no result came, or a wrong one; see `wait_job` and `result`.

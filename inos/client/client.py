@@ -49,7 +49,7 @@ MODES: Final[dict[str, JobMode]] = {"checked": JobMode.CHECKED, "optimistic": Jo
 
 
 class Client(Sender):
-    """One node's RPC with typed results, and the key of one account where it has one.
+    """One node's RPC with typed results, and the key of one account if it has one.
 
     `inos.BlockingClient` has the same methods for programs without asyncio.
 
@@ -193,7 +193,7 @@ class Client(Sender):
         """Return a settled job's product, int32 m x n, fetched by its id and checked here by Freivalds.
 
         Raises:
-            JobFailed: "job-open" where it is not settled, "wrong-result" where the check fails.
+            JobFailed: "job-open" if it is not settled, "wrong-result" if the check fails.
         """
         settled = await self.job(job)
         if settled.y is None:
@@ -216,7 +216,7 @@ class Client(Sender):
         An optimistic one can be fetched as soon as it is delivered. The file appears only once it is whole.
 
         Args:
-            auto_dispute: stake bond and jury fee for a dispute where a delivered result is wrong, or cannot be fetched
+            auto_dispute: stake bond and jury fee for a dispute if a delivered result is wrong, or cannot be fetched
                 in half of the challenge window.
 
         Returns:
@@ -263,8 +263,8 @@ class Client(Sender):
             reward, reward_nano, job_options: those of `post_job`.
             timeout_s: longest time to wait for the result.
             confirmations: above 1, wait until the job was settled this many blocks ago.
-            auto_cancel: take the reward back where the job expires, or the time is over before it was claimed.
-            auto_dispute: stake bond and jury fee for a dispute where the result is wrong or missing.
+            auto_cancel: take the reward back if the job expires, or the time is over before it was claimed.
+            auto_dispute: stake bond and jury fee for a dispute if the result is wrong or missing.
 
         Raises:
             JobFailed: no result came, or a wrong one; see `wait_job` and `result`.

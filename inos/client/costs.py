@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 MAX_ADVISED_TICKET_REWARD: Final = Nano(10_000_000_000)
 """10 credits: ten thousand times the rate where nothing was settled yet."""
 BURN_MARGIN = (3, 2)
-"""A job's burn may rise to three halves of the present price until it is mined, where nobody sets another limit."""
+"""A job's burn may rise to three halves of the present price until it is mined, if nobody sets another limit."""
 
 
 class Plan(Struct, frozen=True):

@@ -24,7 +24,7 @@ OnState: TypeAlias = Callable[[str], None]
 
 
 def ignore_state(state: str) -> None:
-    """Do nothing; the default where nobody is told."""
+    """Do nothing; this is the default if no function is given."""
 
 
 class JobWatch(Struct, frozen=True):

@@ -59,7 +59,7 @@ def matmul(
     Args:
         a, b: float32, float64 or integer, shapes as numpy.matmul takes them. float16 counts as float32.
         out: an array of the product's shape and type that it is written to, as in numpy.
-        client: where given, every product of slices is a paid job on the chain, and checked here by Freivalds.
+        client: if given, every product of slices is a paid job on the chain, and checked here by Freivalds.
             A node's address pays with the wallet "default" of this machine, whose password is asked for.
             The call blocks; in asyncio code use `await asyncio.to_thread(inos.matmul, ...)`.
         accuracy: 2^-100 to 1, for floats only.

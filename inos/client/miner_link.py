@@ -19,11 +19,11 @@ from inos.work import Win
 FIRST_S: Final = 15.0
 """Longest wait for the first template."""
 POLL_S: Final = 10.0
-"""A template is renewed this often where the tip does not move, for the transactions that came meanwhile."""
+"""A template is renewed this often if the tip does not move, for the transactions that came meanwhile."""
 ANSWER_S: Final = 30.0
 RETRY_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 MAX_WINS: Final = 64
-"""Wins that wait to be submitted; older ones are dropped where there are more."""
+"""Wins that wait to be submitted; older ones are dropped if there are more."""
 MAX_ANSWER_BYTES: Final = 1 << 20
 
 

@@ -144,7 +144,7 @@ def decode_fetched(fetched: models.MatrixData) -> NDArray[Any]:
     """Return the array that a node sent, checked against the id it was asked for.
 
     Raises:
-        ClientError: "wrong-matrix" where the data do not have that id.
+        ClientError: "wrong-matrix" if the data do not have that id.
     """
     try:
         if fetched.dtype not in ("int8", "int32"):

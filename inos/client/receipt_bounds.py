@@ -21,7 +21,7 @@ from inos.primitives.units import BlockId
 from inos.primitives.votes import Checkpoint
 
 MIN_DEPTH: Final = 6
-"""So many blocks on top count as safe where nothing is final."""
+"""This many blocks on top count as safe if nothing is final."""
 
 
 def bind_to_checkpoint(params: Params, height: int, block: BlockId, bls: Bls) -> Bound:

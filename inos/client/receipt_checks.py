@@ -1,7 +1,7 @@
 """Checks of a receipt: what it proves by itself, and whether its block is one that the reader has reason to believe.
 
 Anybody can make a chain of their own with the state they like, at the cost of its work. So the payment is proven only
-where the block is bound to something believed from elsewhere; see `receipt_bounds`.
+if the block is bound to something believed from elsewhere; see `receipt_bounds`.
 """
 
 import secrets
@@ -80,7 +80,7 @@ class Contents(Struct, frozen=True):
 
 
 Bound = Callable[[Contents], str]
-"""It says why the receipt's block is believed; it raises Unproven, or ValueError or InosError where it is not."""
+"""It says why the receipt's block is believed; it raises Unproven, or ValueError or InosError if it is not."""
 
 
 def check_receipt(
@@ -221,7 +221,7 @@ def _check_product(receipt: Receipt, x: NDArray[Any] | None, w: NDArray[Any] | N
 
 
 def _is_proven(params: Params, header: Header, block: ReceiptBlock) -> bool:
-    """Return False if there is no witness; raise where it is wrong."""
+    """Return False if there is no witness; raise if it is wrong."""
     if block.witness is None:
         return False
     check_seal(params, header, decode(Witness, _read_hex(block.witness, "a witness"), limit=MAX_WITNESS_BYTES))

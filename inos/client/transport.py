@@ -120,7 +120,7 @@ class Transport:
 
 
 def make_remote_error(method: str, error: Mapping[str, Any]) -> RemoteError:
-    """Turn a JSON-RPC error object into an exception; its code is the one in the error's data, where there is one."""
+    """Turn a JSON-RPC error object into an exception; its code is the one in the error's data, if there is one."""
     data = error.get("data")
     known = data if isinstance(data, dict) else {}
     number = error.get("code")

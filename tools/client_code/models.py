@@ -156,7 +156,7 @@ def _list_references(schema: Schema) -> list[str]:
 
 
 def _describe(schema: Schema) -> str:
-    """Return a schema's description in the words of Python, with its choices where it does not name them all."""
+    """Return a schema's description in the words of Python, with its choices if it does not name them all."""
     text = re.sub(r"\bnull\b", "None", str(schema.get("description", "")).replace(" as a decimal string", ""))
     choices = schema.get("enum", ())
     if choices and not all(f'"{choice}"' in text for choice in choices):

@@ -92,7 +92,7 @@ class Contenders:
 
 
 def find_torch() -> Any:
-    """Return the module torch, or None where the extra "bench" is not installed."""
+    """Return the module torch, or None if the extra "bench" is not installed."""
     try:
         import torch
     except ImportError:

@@ -22,7 +22,7 @@ class LightConnection(Transport):
 
         Raises:
             LightError: "source-unreachable", "source-refused".
-            Lie: "lied-malformed" where the answer is not JSON-RPC or too large.
+            Lie: "lied-malformed" if the answer is not JSON-RPC or too large.
         """
         try:
             return await super().call(method, params, timeout_s=timeout_s)

@@ -30,7 +30,7 @@ def load_matrix(path: Path) -> NDArray[Any]:
     """Return the array in a .npy file, of any dtype but objects.
 
     Raises:
-        CommandError: "file-unreadable", or "bad-npy" where the file is of another kind, holds objects, or is shorter
+        CommandError: "file-unreadable", or "bad-npy" if the file is of another kind, holds objects, or is shorter
             or longer than its header says.
     """
     try:

@@ -58,7 +58,7 @@ def make_printable(text: str) -> str:
 
 
 def to_inos_error(error: BaseException) -> InosError | None:
-    """Return the error as one for people, or None where it is a bug of this program or an exception of typer."""
+    """Return the error as one for people, or None if it is a bug of this program or an exception of typer."""
     if isinstance(error, BaseExceptionGroup):
         return next((known for known in map(to_inos_error, error.exceptions) if known is not None), None)
     if isinstance(error, InosError):

@@ -13,7 +13,7 @@ STEP_S: Final = 0.2
 
 
 def make_progress(verb: str, unit: str = "rows", *, is_quiet: bool = False) -> Progress:
-    """Return a function that shows on the terminal, where there is one, what it is told.
+    """Return a function that shows on the terminal, if there is one, what it is told.
 
     Args:
         verb: what is done: "sent" shows "X: 40 of 100 rows sent, 3 s left".

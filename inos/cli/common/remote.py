@@ -23,7 +23,7 @@ def call_rpc(
 
 
 class Remote(NamedTuple):
-    """A node's RPC address, and its token where one was given."""
+    """A node's RPC address, and its token if one was given."""
 
     url: str
     token: str | None

@@ -77,7 +77,7 @@ def open_stopped(data_dir: Path, network: str, *, is_new: bool = False) -> Itera
     """Lock a data directory and open what is in it.
 
     Args:
-        is_new: make the data directory where there is none.
+        is_new: make the data directory if there is none.
 
     Raises:
         CommandError: "no-database". NodeError: "data-dir-in-use", "other-genesis". ChainError: as Ledger.open.

@@ -112,7 +112,7 @@ def describe_transaction(network: Network, tx: Transaction) -> dict[str, Any]:
 
 
 def print_transaction(network: Network, tx: Transaction, *, as_json: bool, height: int | None = None) -> None:
-    """Print what was sent, and the height of the block that has it where that is known."""
+    """Print what was sent, and the height of the block that has it if that is known."""
     if as_json:
         print_json(describe_transaction(network, tx) | ({} if height is None else {"height": height}))
     else:

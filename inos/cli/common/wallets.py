@@ -169,7 +169,7 @@ def confirm_or_stop(question: str, *, yes: bool) -> None:
     """Ask on stderr, unless `yes` is set.
 
     Raises:
-        CommandError: "not-confirmed" where the answer is no.
+        CommandError: "not-confirmed" if the answer is no.
     """
     if yes:
         return

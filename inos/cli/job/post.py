@@ -152,7 +152,7 @@ def _print_state(state: str) -> None:
 
 
 def _finish(client: BlockingClient, job: str, output: Path | None, timeout_s: float, *, as_json: bool) -> None:
-    """Wait until a job is settled; where a file is given, until its product is delivered, and save that."""
+    """Wait until a job is settled; if a file is given, until its product is delivered, and save that."""
     if not as_json:
         print(f"posted {job}, waiting for its result", flush=True)
     on_state = ignore_state if as_json else _print_state

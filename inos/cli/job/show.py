@@ -16,7 +16,7 @@ def quote(
     x: Annotated[str, typer.Argument(metavar="X.npy|M", help="X, or its number of rows.")],
     w: Annotated[str, typer.Argument(metavar="W.npy|N", help="W, or its number of rows.")],
     k: Annotated[
-        int | None, typer.Argument(metavar="K", help="The number of columns of both, where no files are given.")
+        int | None, typer.Argument(metavar="K", help="The number of columns of both, if no files are given.")
     ] = None,
     mode: Annotated[
         str | None,

@@ -1,7 +1,7 @@
 """Checks the work of a long chain of headers by a sample of its witnesses, before its old results count as checked.
 
 A header only claims its seal's digest. A node that syncs through history cannot get the matrices of old results, which
-the network no longer keeps. It takes results deeper than `result_depth` as checked where the heaviest chain of headers
+the network no longer keeps. It takes results deeper than `result_depth` as checked if the heaviest chain of headers
 stands for real work: of 64 blocks, drawn by weight, all witnesses are valid. A chain with a tenth of false seals passes
 with probability 0.9^64, about 0.1 %.
 """
