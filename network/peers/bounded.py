@@ -29,6 +29,9 @@ class BoundedSet(Generic[K]):
     def discard(self, item: K) -> None:
         self._items.pop(item, None)
 
+    def clear(self) -> None:
+        self._items.clear()
+
 
 class ExpiringSet(Generic[K]):
     """Remembers the last `limit` items added, each of which expires at a time of its own."""

@@ -292,6 +292,7 @@ class PeerManager:
                 del self.peers[peer.id]
                 self._remember(peer)
             peer.ended.set()
+            peer.drop_memory()
             log.info("peer disconnected", peer=peer.name, reason=peer.end_reason)
 
     def _judge(self, peer: Peer, fault: Misbehaviour) -> None:

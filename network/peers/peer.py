@@ -2,26 +2,28 @@
 
 import asyncio
 from collections import deque
+from typing import Final
 
 from inos.network.endpoints import compute_group, split_endpoint
 from inos.network.errors import Misbehaviour, RequestFailed
 from inos.network.identity import PeerAddress
 from inos.network.link import Link
 from inos.network.peers.bounded import BoundedSet, Score, TokenBucket
+from inos.network.peers.inbox import Inbox
 from inos.network.peers.kinds import LinkKind
 from inos.network.peers.requests import OpenRequests, PendingRequest
 from inos.network.peers.send_queue import SendQueue
 from inos.network.peers.work_budget import PeerWorkBudget, make_shared_budget
-from inos.network.wire.base import Message, Notice, Request
+from inos.network.wire.base import Message, Request
 from inos.network.wire.chain import AnnounceBlock
 from inos.network.wire.compact import CompactBlock
 from inos.network.wire.control import Hello
-from inos.network.wire.limits import BAN, LIMITS, MAX_WAITING_REQUESTS, POINTS_PER_S, Lane, get_limit
+from inos.network.wire.limits import BAN, LIMITS, MAX_WAITING_REQUESTS, POINTS_PER_S, get_limit
 from inos.primitives.clock import Clock
 from inos.primitives.units import BlockId, NodeId, TimeMs, TxId
 
-MAX_INBOX = 256
-"""At most this many notices wait to be processed; more are dropped, and the next ping tells the peer's tip again."""
+MAX_REQUEST_BYTES: Final = 512 << 10
+"""The requests that wait to be answered have at most so many encoded bytes; an honest node stays far below."""
 
 
 class Contributions:
@@ -33,10 +35,6 @@ class Contributions:
         self.block_at = 0.0
         self.transaction_at = 0.0
         self.matrix_at = 0.0
-
-
-MAX_URGENT = 16
-"""Each of these notices may be a whole compact block."""
 
 
 class Peer:
@@ -75,15 +73,14 @@ class Peer:
         self.requests = OpenRequests()
         self.known_blocks: BoundedSet[BlockId] = BoundedSet(1024)
         self.known_transactions: BoundedSet[TxId] = BoundedSet(16_384)
-        self.urgent_notices: deque[Notice] = deque(maxlen=MAX_URGENT)
-        """Notices of blocks and others of the same urgency wait here: less urgent notices neither delay nor displace
-        them."""
-        self.inbox: deque[Notice] = deque(maxlen=MAX_INBOX)
+        self.inbox = Inbox()
         self.wants_compact = False
         """The peer wants new blocks to be pushed to it if this is True."""
-        self.queued_requests: deque[Request] = deque()
+        self.queued_requests: deque[tuple[Request, int]] = deque()
+        """These requests wait to be answered, with their encoded bytes."""
+        self.queued_bytes = 0
         self.attention = asyncio.Event()
-        """The event is set when the inbox or the claimed tip changed."""
+        """The event is set when the claimed tip changed, or a notice was processed."""
         self.has_requests = asyncio.Event()
         self.ended = asyncio.Event()
         self.end_reason = ""
@@ -129,12 +126,6 @@ class Peer:
     def touch(self) -> None:
         """Note that the link is used."""
         self.used_at = self._clock.monotonic()
-
-    def add_notice(self, message: Notice) -> None:
-        """Queue a notice to be processed later; if there are too many, the oldest are dropped."""
-        is_urgent = get_limit(type(message)).lane <= Lane.BLOCKS
-        (self.urgent_notices if is_urgent else self.inbox).append(message)
-        self.attention.set()
 
     def send(self, message: Message) -> bool:
         """Queue a message without waiting; return False if its lane is full."""
@@ -189,23 +180,31 @@ class Peer:
             self.best_id, self.best_height = BlockId(tip), height
             self.attention.set()
 
-    def queue_request(self, request: Request) -> None:
-        """Queue a request of the peer.
+    def queue_request(self, request: Request, size: int) -> None:
+        """Queue a request of the peer, which has `size` encoded bytes.
 
         Raises:
             Misbehaviour: the peer sends more requests at once than an honest node does.
         """
-        if len(self.queued_requests) >= MAX_WAITING_REQUESTS:
+        if len(self.queued_requests) >= MAX_WAITING_REQUESTS or self.queued_bytes + size > MAX_REQUEST_BYTES:
             self.penalise(
                 Misbehaviour(
                     "too-many-requests",
-                    f"the peer sent more than {MAX_WAITING_REQUESTS} requests before they were answered",
+                    f"the peer sent more than {MAX_WAITING_REQUESTS} requests or {MAX_REQUEST_BYTES} bytes of them"
+                    " before they were answered",
                     20,
                 )
             )
             return
-        self.queued_requests.append(request)
+        self.queued_requests.append((request, size))
+        self.queued_bytes += size
         self.has_requests.set()
+
+    def pop_request(self) -> Request:
+        """Return the request that has waited the longest."""
+        request, size = self.queued_requests.popleft()
+        self.queued_bytes -= size
+        return request
 
     async def send_request(self, pending: PendingRequest, request: Request, limit_s: float) -> None:
         """Send an opened request.
@@ -240,3 +239,11 @@ class Peer:
         self.out.close()
         self.requests.close()
         await self.link.close()
+
+    def drop_memory(self) -> None:
+        """Empty what only a living link needs. Other objects may refer to this one until the collector runs."""
+        self.inbox.clear()
+        self.queued_requests.clear()
+        self.queued_bytes = 0
+        self.known_blocks.clear()
+        self.known_transactions.clear()

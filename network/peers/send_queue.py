@@ -79,6 +79,10 @@ class SendQueue:
         return sum(self._bytes.values())
 
     def close(self) -> None:
-        """Accept no more messages, and wake the tasks that wait for room."""
+        """Accept no more messages, drop those that wait, and wake the tasks that wait for room."""
         self._is_closed = True
+        for lane in Lane:
+            self._frames[lane].clear()
+            self._waiting[lane].clear()
+            self._bytes[lane] = 0
         self._has_room.set()

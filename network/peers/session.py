@@ -62,6 +62,8 @@ class Session:
         self._rng = rng
         self._fault: Misbehaviour | None = None
         self._is_over = asyncio.Event()
+        self._has_left = False
+        """The other side ended the link."""
 
     async def run(self) -> Misbehaviour | None:
         """Run until the link ends; return the misbehaviour that ended it, if one did.
@@ -76,11 +78,22 @@ class Session:
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(self._guard(work)) for work in works]
                 await self._is_over.wait()
+                await self._hear_out()
                 for task in tasks:
                     task.cancel()
         finally:
             await self._peer.close("ended")
         return self._fault
+
+    async def _hear_out(self) -> None:
+        """Let the notices of a peer that left be processed briefly, so that leaving at once saves nobody a ban."""
+        if not self._has_left or self._peer.is_brief:
+            return
+        try:
+            async with asyncio.timeout(self._limits.close):
+                await self._peer.inbox.is_idle.wait()
+        except TimeoutError:
+            log.debug("notices of a peer that left were dropped", peer=self._peer.name, count=len(self._peer.inbox))
 
     async def _guard(self, work: Coroutine[None, None, None]) -> None:
         """Record as a reason what may end a session.
@@ -92,6 +105,7 @@ class Session:
         try:
             await work
         except* LinkError as errors:
+            self._has_left = self._has_left or not peer.is_closing
             peer.end_reason = peer.end_reason or _first(errors).code
         except* Misbehaviour as errors:
             found = _first(errors)
@@ -100,20 +114,20 @@ class Session:
         self._is_over.set()
 
     async def _read(self) -> None:
-        assembler = Assembler()
+        assembler = Assembler(self._peer.requests.expects)
         while True:
             whole = assembler.add(await self._peer.link.receive())
             if whole is None:
                 continue
             kind, data = whole
             self._peer.charge(kind)
-            self._dispatch(decode_message(data, limit=get_limit(kind).max_bytes))
+            self._dispatch(decode_message(data, limit=get_limit(kind).max_bytes), len(data))
             if not issubclass(kind, Reply):  # Replies were requested and cost the peer nothing.
                 wait_s = self._peer.work.charge(self._clock.monotonic(), compute_cost(kind, len(data)))
                 if wait_s:
                     await asyncio.sleep(wait_s)
 
-    def _dispatch(self, message: Message) -> None:
+    def _dispatch(self, message: Message, size: int) -> None:
         """Distribute a message without waiting: whatever takes time is queued, so that a pong is always read."""
         peer = self._peer
         if isinstance(message, Notice | Request | Reply):
@@ -130,9 +144,9 @@ class Session:
                 raise LinkError(f"bye: {message.reason}", "the other side said goodbye")
             case Notice():
                 if not self._handler.handle_notice(peer, message):
-                    peer.add_notice(message)
+                    peer.inbox.add(message, size)
             case Request():
-                peer.queue_request(message)
+                peer.queue_request(message, size)
             case Reply():
                 try:
                     peer.requests.deliver(message)
@@ -154,7 +168,7 @@ class Session:
         peer = self._peer
         while True:
             while peer.queued_requests:
-                request, before = peer.queued_requests.popleft(), peer.out.put_bytes
+                request, before = peer.pop_request(), peer.out.put_bytes
                 await self._handler.handle_request(peer, request)
                 # This is the turn of other peers, and a peer that has used up its share waits here.
                 cost = compute_answer_cost(type(request), peer.out.put_bytes - before)

@@ -7,6 +7,7 @@ from inos.network.wire.base import Message, Request
 from inos.network.wire.limits import (
     BYTES_COST_MS,
     LEAST_COST_MS,
+    RECEIVED_COST_MS,
     RESERVE_MS_BURST,
     RESERVE_MS_PER_S,
     SHARED_MS_BURST,
@@ -44,11 +45,12 @@ class PeerWorkBudget:
 def compute_cost(kind: type[Message], size: int) -> float:
     """Return the milliseconds that processing a message of `size` bytes costs at most, without answering a request."""
     limit = get_limit(kind)
+    received = size * RECEIVED_COST_MS
     if issubclass(kind, Request):
-        return LEAST_COST_MS
+        return LEAST_COST_MS + received
     # The header and seal of a block cost the same whatever its size; lists cost by their length.
     part = 1.0 if limit.lane <= Lane.BLOCKS else size / limit.max_bytes
-    return max(LEAST_COST_MS, limit.cost_ms * part)
+    return max(LEAST_COST_MS, limit.cost_ms * part) + received
 
 
 def compute_answer_cost(kind: type[Message], answer_bytes: int) -> float:

@@ -132,6 +132,7 @@ class SyncService:
             async with asyncio.TaskGroup() as group:
                 for work in (
                     self._process_notices(peer),
+                    self._learn_chain(peer),
                     self._blocks.fetch_from(peer),
                     self._transactions.fetch_from(peer),
                     self.matrices.fetch_from(peer),
@@ -146,24 +147,30 @@ class SyncService:
             self._headers.drop_peer(peer)
 
     async def _process_notices(self, peer: Peer) -> None:
-        """Process the peer's notices, and learn its chain whenever it claims a new tip."""
+        """Process the peer's notices, whatever else it owes an answer to."""
         while True:
+            notice = await peer.inbox.next()
+            try:
+                await self._process_notice(peer, notice)
+            except RequestFailed as error:
+                log.debug("notice not processed", peer=peer.name, code=error.code)
+            peer.attention.set()
+
+    async def _learn_chain(self, peer: Peer) -> None:
+        """Learn the peer's chain whenever it claims a new tip and its notices have not brought it."""
+        while True:
+            await peer.inbox.is_idle.wait()
             peer.attention.clear()
             try:
-                while peer.urgent_notices or peer.inbox:
-                    await self._process_notice(
-                        peer, peer.urgent_notices.popleft() if peer.urgent_notices else peer.inbox.popleft()
-                    )
                 await self._headers.catch_up(peer)
             except RequestFailed as error:
                 log.debug("no headers from peer", peer=peer.name, code=error.code)
             self._blocks.wake()
-            if not peer.urgent_notices and not peer.inbox:
-                try:
-                    async with asyncio.timeout(RETRY_HEADERS_S):
-                        await peer.attention.wait()
-                except TimeoutError:
-                    continue
+            try:
+                async with asyncio.timeout(RETRY_HEADERS_S):
+                    await peer.attention.wait()
+            except TimeoutError:
+                continue
 
     async def _process_notice(self, peer: Peer, notice: Notice) -> None:
         match notice:

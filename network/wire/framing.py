@@ -4,12 +4,12 @@ A frame is one byte (0x80 on a message's last piece, the lane in the low bits, t
 bytes. Each lane carries one message at a time, so a frame needs no other field.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from inos.network.errors import Misbehaviour
 from inos.network.link import MAX_FRAME_BYTES
-from inos.network.wire.base import Message
+from inos.network.wire.base import Message, Reply
 from inos.network.wire.limits import Lane, get_limit
 from inos.network.wire.messages import peek_kind
 
@@ -25,10 +25,19 @@ def split(data: bytes, lane: Lane) -> Iterator[bytes]:
         yield bytes([lane | (LAST if is_last else 0)]) + data[start : start + PIECE_BYTES]
 
 
-class Assembler:
-    """Assembles the pieces of one peer; it holds at most one unfinished message per lane."""
+def _expect_any(kind: type[Reply]) -> bool:
+    return True
 
-    def __init__(self) -> None:
+
+class Assembler:
+    """Assembles the pieces of one peer; it holds at most one unfinished message per lane.
+
+    Args:
+        expects: says if a reply of a kind was requested; pieces of other replies are not kept.
+    """
+
+    def __init__(self, expects: Callable[[type[Reply]], bool] = _expect_any) -> None:
+        self._expects = expects
         self._parts: dict[Lane, bytearray] = {}
         self._kinds: dict[Lane, type[Message]] = {}
 
@@ -36,7 +45,8 @@ class Assembler:
         """Add a frame; return kind and bytes of a message that is now whole, or else None.
 
         Raises:
-            Misbehaviour: "bad-frame", "wrong-lane", "too-large", "short-piece", or what peek_kind raises.
+            Misbehaviour: "bad-frame", "wrong-lane", "too-large", "short-piece", "unsolicited", or what peek_kind
+                raises.
         """
         if len(frame) < 2 or len(frame) > MAX_FRAME_BYTES or frame[0] & ~_KNOWN_BITS:
             raise Misbehaviour("bad-frame", f"a frame of {len(frame)} bytes has an invalid length or first byte")
@@ -51,6 +61,9 @@ class Assembler:
             kind = peek_kind(piece)
             if get_limit(kind).lane is not lane:
                 raise Misbehaviour("wrong-lane", f"a {kind.__name__} was sent in lane {lane.name}")
+            if not is_last and issubclass(kind, Reply) and not self._expects(kind):
+                # A whole one costs points when it is here, but unfinished ones would only take memory.
+                raise Misbehaviour("unsolicited", f"the peer begins a long {kind.__name__} that was not requested", 20)
         parts = self._parts.get(lane, bytearray())
         limit = get_limit(kind).max_bytes
         if len(parts) + len(piece) > limit:

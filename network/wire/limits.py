@@ -129,6 +129,8 @@ more waits longer."""
 SHARED_MS_BURST: Final = 250.0
 LEAST_COST_MS: Final = 0.03
 """Any message costs this much for decrypting, decoding and dispatching it."""
+RECEIVED_COST_MS: Final = 0.002 / _KB
+"""Each byte of a message costs this much for decrypting and assembling it."""
 BYTES_COST_MS: Final = 0.01 / _KB
 """Each byte of an answer costs this much for reading, encoding and encrypting it."""
 

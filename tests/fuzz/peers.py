@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from inos.network.errors import LinkError, Misbehaviour, RequestFailed
-from inos.network.peers.peer import MAX_INBOX, Peer
+from inos.network.peers.inbox import MAX_NOTICE_BYTES, MAX_NOTICES, MAX_URGENT, MAX_URGENT_BYTES
+from inos.network.peers.peer import Peer
 from inos.network.peers.session import Session
 from inos.network.settings import TimeLimits
 from inos.network.transport.memory import make_link_pair
@@ -99,7 +100,8 @@ async def _read(link: object) -> None:
 
 
 def _check_bounds(peer: Peer) -> None:
-    assert len(peer.inbox) <= MAX_INBOX
+    assert len(peer.inbox) <= MAX_NOTICES + MAX_URGENT
+    assert peer.inbox.bytes <= MAX_NOTICE_BYTES + MAX_URGENT_BYTES
     assert len(peer.queued_requests) <= MAX_WAITING_REQUESTS
     for lane in Lane:
         assert peer.out._bytes[lane] <= QUEUE_BYTES[lane]

@@ -23,6 +23,8 @@ log = structlog.get_logger("inos.network")
 
 K = TypeVar("K", bound=Hashable)
 MAX_TRACKED: Final = 50_000
+PEER_PART: Final = 4
+"""One peer's announcements take at most one part of the table in so many."""
 MAX_SOURCES: Final = 8
 SETTLED_S: Final = 60.0
 """An id that was accepted or refused is not requested again for this long."""
@@ -51,13 +53,34 @@ class TransactionTracker(Generic[K]):
         """Note that `peer` has the transaction `id`."""
         wanted = self._wanted.get(id)
         if wanted is None:
-            # One peer may fill only a part, so that useless announcements of one peer do not displace those of others.
-            if len(self._wanted) >= self._limit or len(self._queues.get(peer, ())) >= self._limit // 4:
+            if not self._make_room(peer):
                 return
             wanted = self._wanted[id] = _Wanted()
         if peer not in wanted.sources and len(wanted.sources) < MAX_SOURCES:
             wanted.sources.append(peer)
             self._queues.setdefault(peer, deque()).append(id)
+
+    def _make_room(self, peer: K) -> bool:
+        """Return True if `peer` may announce another id: in a full table, the peer with the most gives one way.
+
+        Announcements cost nothing, so those of few peers must not keep out what others announce.
+        """
+        if len(self._queues.get(peer, ())) >= self._limit // PEER_PART:
+            return False
+        if len(self._wanted) < self._limit:
+            return True
+        busiest = max(self._queues, key=lambda each: len(self._queues[each]))
+        if busiest == peer:
+            return False
+        queue = self._queues[busiest]
+        while queue and len(self._wanted) >= self._limit:
+            id = queue.pop()
+            wanted = self._wanted.get(id)
+            if wanted is not None and busiest in wanted.sources and wanted.asked != busiest:
+                wanted.sources.remove(busiest)
+                if not wanted.sources:
+                    del self._wanted[id]
+        return len(self._wanted) < self._limit
 
     def take(self, peer: K, count: int) -> list[TxId]:
         """Return at most `count` ids to request from `peer` now."""

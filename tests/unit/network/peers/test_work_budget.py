@@ -21,7 +21,14 @@ from inos.network.sync.relay.announcer import Announcer
 from inos.network.wire.chain import GetBlocks, Headers
 from inos.network.wire.compact import CompactBlock
 from inos.network.wire.control import Hello
-from inos.network.wire.limits import LEAST_COST_MS, LIMITS, RESERVE_MS_BURST, SHARED_MS_BURST, SHARED_MS_PER_S
+from inos.network.wire.limits import (
+    LEAST_COST_MS,
+    LIMITS,
+    RECEIVED_COST_MS,
+    RESERVE_MS_BURST,
+    SHARED_MS_BURST,
+    SHARED_MS_PER_S,
+)
 from inos.network.wire.matrices import Strip, Strips
 from inos.network.wire.transactions import AnnounceTransactions
 from inos.primitives.transactions import compute_tx_id
@@ -78,10 +85,12 @@ def test_a_peer_that_asks_too_much_waits_and_one_that_asks_little_never_does():
 
 def test_the_cost_of_news_follows_its_size_and_that_of_a_block_does_not():
     half = LIMITS[AnnounceTransactions].max_bytes // 2
-    assert compute_cost(AnnounceTransactions, half) == pytest.approx(LIMITS[AnnounceTransactions].cost_ms / 2)
-    assert compute_cost(AnnounceTransactions, 40) == LEAST_COST_MS
-    assert compute_cost(CompactBlock, 40) == LIMITS[CompactBlock].cost_ms
-    assert compute_cost(GetBlocks, 500) == LEAST_COST_MS
+    received = RECEIVED_COST_MS
+    news = LIMITS[AnnounceTransactions].cost_ms
+    assert compute_cost(AnnounceTransactions, half) == pytest.approx(news / 2 + half * received)
+    assert compute_cost(AnnounceTransactions, 40) == LEAST_COST_MS + 40 * received
+    assert compute_cost(CompactBlock, 40) == LIMITS[CompactBlock].cost_ms + 40 * received
+    assert compute_cost(GetBlocks, 500) == LEAST_COST_MS + 500 * received
 
 
 async def test_an_answers_bytes_are_counted_and_those_of_bulk_are_not():
