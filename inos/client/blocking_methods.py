@@ -307,7 +307,8 @@ class BlockingMethods:
             reward: credits, as "1.5", 1.5 or Decimal("1.5"); `reward_nano` in its place: nano. By default what the last
                 settled jobs paid per ticket.
             max_burn: most nano to burn, all parts together; by default 1.5 times the present price.
-            max_cost: most credits for reward, burn and fee together.
+            max_cost: most credits for reward, burn and fee together. Where the price has moved past three halves of
+                what it was when it was asked, the job is signed once more, within this limit.
             claim_window: blocks that a worker has the job for itself; by default what a small worker needs for it.
             lifetime: blocks from now in which the job can be claimed and delivered; by default the most allowed.
             mode: "checked" by every node before it is paid, or "optimistic": paid after a window in which anybody may
@@ -316,7 +317,8 @@ class BlockingMethods:
             on_progress: called with the operand that is sent, rows sent and rows in all.
 
         Raises:
-            BadOperand, WalletError, ClientError: before anything is sent. RemoteError: the node refused.
+            BadOperand, WalletError, ClientError: before anything is sent; ClientError "price-moved" or "too-expensive"
+                also after the operands were, where the price rose meanwhile. RemoteError: the node refused.
         """
         return self._thread.run(
             self.async_client.post_job(

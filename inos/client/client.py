@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from inos.client import models
-from inos.client.costs import choose_max_burn, choose_reward, read_max_cost
+from inos.client.costs import choose_max_burn, choose_reward, raise_max_burn, read_max_cost
 from inos.client.disputing import fetch_or_dispute
 from inos.client.downloads import save_product
 from inos.client.errors import ClientError, JobFailed, RemoteError
@@ -34,8 +35,8 @@ from inos.client.wallets import find_key
 from inos.consensus.params import Params
 from inos.primitives.errors import InosError
 from inos.primitives.matrices import MatrixRef, compute_tickets
-from inos.primitives.transactions import JobMode, compute_tx_id
-from inos.primitives.units import Height, JobId
+from inos.primitives.transactions import JobMode, PostJob, Transaction, compute_tx_id
+from inos.primitives.units import Height, JobId, Nano
 from inos.wallet import build
 from inos.wallet.keys import Key
 
@@ -106,7 +107,8 @@ class Client(Sender):
             reward: credits, as "1.5", 1.5 or Decimal("1.5"); `reward_nano` in its place: nano. By default what the last
                 settled jobs paid per ticket.
             max_burn: most nano to burn, all parts together; by default 1.5 times the present price.
-            max_cost: most credits for reward, burn and fee together.
+            max_cost: most credits for reward, burn and fee together. Where the price has moved past three halves of
+                what it was when it was asked, the job is signed once more, within this limit.
             claim_window: blocks that a worker has the job for itself; by default what a small worker needs for it.
             lifetime: blocks from now in which the job can be claimed and delivered; by default the most allowed.
             mode: "checked" by every node before it is paid, or "optimistic": paid after a window in which anybody may
@@ -115,7 +117,8 @@ class Client(Sender):
             on_progress: called with the operand that is sent, rows sent and rows in all.
 
         Raises:
-            BadOperand, WalletError, ClientError: before anything is sent. RemoteError: the node refused.
+            BadOperand, WalletError, ClientError: before anything is sent; ClientError "price-moved" or "too-expensive"
+                also after the operands were, where the price rose meanwhile. RemoteError: the node refused.
         """
         x8, w8 = keep_operand(x, "X"), keep_operand(w, "W")
         check_shapes(x8, w8)
@@ -143,7 +146,21 @@ class Client(Sender):
         await self._check_affordable(payload, fee)
         await self._put(x8, x_ref, "X", on_progress)
         await self._put(w8, w_ref, "W", on_progress)
-        return compute_tx_id(await self.send_payload(payload, fee_nano=fee)).hex()
+        return compute_tx_id(await self._send_job(payload, fee, most)).hex()
+
+    async def _send_job(self, payload: PostJob, fee: Nano, most: int | None) -> Transaction:
+        """Send a job; where its price has moved past `max_burn`, sign it once more, so that it costs at most `most`."""
+        try:
+            return await self.send_payload(payload, fee_nano=fee)
+        except RemoteError as error:
+            if error.code != "burn-above-maximum":
+                raise
+        m, n, k = payload.x.rows, payload.w.rows, payload.x.cols
+        mode: Mode = "optimistic" if payload.mode is JobMode.OPTIMISTIC else "checked"
+        reward, poster = Nano(payload.reward), await self.get_address()
+        now = await self.quote(m, n, k, reward_nano=reward, poster=poster, mode=mode)
+        burn_limit = raise_max_burn(now, reward, fee, payload.max_burn, most)
+        return await self.send_payload(replace(payload, max_burn=burn_limit), fee_nano=fee)
 
     async def cancel_job(self, job: str) -> str:
         """Take back the reward of a job of one's own that is unclaimed or past its deadline; return the transaction's

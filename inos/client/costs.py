@@ -117,6 +117,23 @@ def choose_reward(quote: "models.Quote", asked: Nano | None, tickets: int) -> Na
     return Nano(quote.suggested_reward)
 
 
+def raise_max_burn(quote: "models.Quote", reward: int, fee: int, signed: int, most: int | None) -> int:
+    """Return the most nano that a job may burn when it is signed again, because its price has moved past `signed`.
+
+    Only `most`, the most that reward, burn and fee may cost together, allows that: the caller agreed to it before.
+
+    Raises:
+        ClientError: "price-moved" without that limit, "too-expensive" beyond it.
+    """
+    if most is None:
+        raise ClientError(
+            "price-moved",
+            f"posting burns {format_credits(quote.burn)} credits now, at most {format_credits(signed)} were allowed",
+            hint="post it again at the new price, or set a limit within which it may rise: max_cost or max_burn",
+        )
+    return choose_max_burn(quote, reward, fee, None, most)
+
+
 def check_cost(cost: int, most: int) -> None:
     """Check that a price is not above the caller's limit.
 

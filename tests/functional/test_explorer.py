@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from inos.client.client import Client
+from inos.consensus.prices import PPM, compute_window_share
 from inos.devnet.run import DEV_PHRASE
 from inos.node.process import NodeSpec, RunningNode, start_node, stop_process
 from inos.wallet.keys import derive_key
@@ -89,6 +90,17 @@ CHECK_FREIVALDS = """
 """
 
 
+COMPUTE_SHARES = """
+(async (windows) => {
+  const { computePaidShare } = await import("/explorer/share.js");
+  const make = ([weight, tickets_settled]) => ({ weight, tickets_settled });
+  return windows.map((blocks) => computePaidShare(blocks.map(make)));
+})(%s)
+"""
+WINDOWS = ([], [[0, 0]], [[100, 30]], [[100, 300]], [[100, 300], [100, 0], [100, 0]], [[100, 300], [100, 0], [300, 20]])
+"""Blocks' weights and tickets settled; a large job that one block settles fills more than that block's share."""
+
+
 @contextlib.asynccontextmanager
 async def run_nodes_with_a_job(folder: Path) -> AsyncIterator[tuple[RunningNode, str]]:
     """Start a miner, a node that serves the explorer, and post a job that is computed and paid."""
@@ -132,6 +144,10 @@ async def test_the_browser_computes_what_the_vectors_say(tmp_path: Path) -> None
             assert wrong == []
             assert looked > 30
             assert await page.run(CHECK_FREIVALDS) == [True, False, 2]
+            for window, share in zip(WINDOWS, await page.run(COMPUTE_SHARES % json.dumps(WINDOWS)), strict=True):
+                weight, settled = (sum(block[at] for block in window) for at in (0, 1))
+                expected = compute_window_share(settled=settled, weight=weight, settled_burn=0, subsidies=0)
+                assert share == pytest.approx(expected.paid_ppm / PPM, abs=1 / PPM)
     finally:
         await stop_process(node.process)
 

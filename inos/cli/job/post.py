@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -36,6 +36,7 @@ from inos.client.answers import convert
 from inos.client.blocking_client import BlockingClient
 from inos.client.client import DEFAULT_JOB_TIMEOUT_S, Mode
 from inos.client.costs import choose_reward
+from inos.client.errors import ClientError
 from inos.client.job_watcher import PENDING, ignore_state
 from inos.client.operands import BadOperand, check_shapes, to_operand
 from inos.genesis import load_network
@@ -104,24 +105,31 @@ def post(
         output = check_writable(output)
     net = load_network(network)
     key = _unlock(open_wallet(wallet_dir, wallet, net, index=index, password_file=password_file), rpc)
-    quote = call_rpc(rpc, "job_quote", asked | {"poster": encode_address(net.hrp, key.address)})
-    nano = Nano(int(asked["reward"])) if reward is not None else _read_advice(quote, asked)
-    question = (
-        f"Post {x} times {w} transposed for {format_credits(nano)} credits, and burn {describe_burn(quote)}?\n"
-        f"The job is {quote['mode']}: {quote['mode_reason']}. Post it?"
-    )
-    confirm_or_stop(question, yes=yes or json_)
+    posting = _Posting(x, w, asked | {"poster": encode_address(net.hrp, key.address)}, rpc, is_agreed=yes or json_)
+    nano, chosen = posting.confirm()
+    progress = make_progress("sent", is_quiet=json_)
     with BlockingClient(rpc, wallet=key) as client:
-        job = client.post_job(
-            x8,
-            w8,
-            reward_nano=nano,
-            bond=stake,
-            max_burn=most,
-            lifetime=lifetime,
-            mode=quote["mode"],
-            on_progress=make_progress("sent", is_quiet=json_),
-        )
+
+        def send() -> str:
+            return client.post_job(
+                x8,
+                w8,
+                reward_nano=nano,
+                bond=stake,
+                max_burn=most,
+                lifetime=lifetime,
+                mode=chosen,
+                on_progress=progress,
+            )
+
+        try:
+            job = send()
+        except ClientError as error:
+            if error.code != "price-moved" or yes or json_ or most is not None:
+                raise
+            print(f"{error.message}", flush=True)
+            nano, chosen = posting.confirm()
+            job = send()
         if wait or output is not None:
             _finish(client, job, output, timeout, as_json=json_)
         elif json_:
@@ -134,6 +142,29 @@ def _read_advice(quote: dict[str, Any], asked: dict[str, Any]) -> Nano:
     """Return the reward that the node advises, if it is not beyond all reason."""
     tickets = compute_tickets(asked["m"], asked["n"], asked["k"])
     return choose_reward(convert(models.Quote, quote, "job_quote"), None, tickets)
+
+
+class _Posting(NamedTuple):
+    """What is to be posted, so that its price can be asked and agreed to."""
+
+    x: Path
+    w: Path
+    asked: dict[str, Any]
+    rpc: str
+    is_agreed: bool
+    """No question is asked."""
+
+    def confirm(self) -> tuple[Nano, Mode]:
+        """Show the present price; return reward and mode if the user agrees."""
+        quote = call_rpc(self.rpc, "job_quote", self.asked)
+        asked = self.asked.get("reward")
+        reward = Nano(int(asked)) if asked is not None else _read_advice(quote, self.asked)
+        question = (
+            f"Post {self.x} times {self.w} transposed for {format_credits(reward)} credits, "
+            f"and burn {describe_burn(quote)}?\nThe job is {quote['mode']}: {quote['mode_reason']}. Post it?"
+        )
+        confirm_or_stop(question, yes=self.is_agreed)
+        return reward, quote["mode"]
 
 
 def _open_operands(x: Path, w: Path) -> tuple[NDArray[np.int8], NDArray[np.int8]]:

@@ -24,6 +24,7 @@ from inos.genesis import Network, load_network
 from inos.primitives.units import format_credits
 from inos.wallet import store
 from inos.wallet.addresses import decode_address, encode_address
+from inos.wallet.reasons import describe_reason
 
 AccountArgument = Annotated[
     str | None,
@@ -85,7 +86,7 @@ def history(
     if not page["entries"] and not pending:
         print("no transactions yet")
     for waiting in pending:
-        print(f"{'pending':>8}  {waiting['kind']:<20} {'':>16} {'':>16}  {waiting['id']}")
+        print(f"{'pending':>8}  {waiting['kind']:<28} {'':>16} {'':>16}  {waiting['id']}")
     for entry in page["entries"]:
         print("\n".join(_describe_entry(entry)))
     if page.get("next") is not None:
@@ -97,9 +98,9 @@ def _describe_entry(entry: dict[str, Any]) -> Iterator[str]:
     nothing = {"reason": entry.get("kind", ""), "balance": 0, "bonded": 0}
     for movement in entry.get("movements") or [nothing]:
         balance, bonded = (_describe_change(int(movement.get(name) or 0)) for name in ("balance", "bonded"))
-        reason, other = str(movement.get("reason", "")).replace("_", " "), movement.get("counterparty") or ""
+        reason, other = describe_reason(str(movement.get("reason", ""))), movement.get("counterparty") or ""
         yield (
-            f"{entry.get('height', ''):>8}  {reason:<20} {balance:>16} {bonded:>16}  "
+            f"{entry.get('height', ''):>8}  {reason:<28} {balance:>16} {bonded:>16}  "
             f"{other}  {entry.get('id', '')}  {entry['status']}"
         )
 

@@ -30,10 +30,12 @@ from inos.cli.common.transactions import (
     send_signed,
     wait_included,
 )
-from inos.cli.common.wallets import open_wallet, parse_amount, require_same_network
-from inos.genesis import load_network
-from inos.primitives.units import format_credits
+from inos.cli.common.wallets import get_account, open_wallet, parse_amount, require_same_network
+from inos.genesis import Network, load_network
+from inos.primitives.transactions import Transfer
+from inos.primitives.units import Address, format_credits
 from inos.wallet import build
+from inos.wallet.addresses import encode_address
 
 
 def send(
@@ -56,9 +58,48 @@ def send(
     net = load_network(network)
     payload = build.make_transfer(net.hrp, to, parse_amount(amount, "the amount"))
     opened = open_wallet(wallet_dir, wallet, net, index=index, password_file=password_file)
-    question = f"Send {format_credits(payload.amount)} credits to {to}?"
+    require_same_network(rpc, net)
+    burned = find_account_fee(net, rpc, payload)
+    question = f"Send {format_credits(payload.amount)} credits to {to}?{describe_account_fee(payload, burned)}"
     tx = send_payload(payload, question, Payment(opened, rpc, fee, yes))
-    print_transaction(net, tx, as_json=json_, height=wait_included(rpc, tx) if wait else None)
+    height = wait_included(rpc, tx) if wait else None
+    if json_:
+        mined = {} if height is None else {"height": height}
+        print_json(describe_transaction(net, tx) | {"account_fee": str(burned)} | mined)
+        return
+    print_transaction(net, tx, as_json=False, height=height)
+    if burned:
+        arriving = format_credits(payload.amount - burned)
+        print(f"{to} gets {arriving}; {format_credits(burned)} are burned for its account")
+
+
+def find_account_fee(network: Network, rpc: str, payload: Transfer) -> int:
+    """Return nano of the amount that are burned because the receiver's address has no record yet.
+
+    Raises:
+        CommandError: "amount-too-small" if nothing would be left.
+    """
+    receiver = get_account(rpc, encode_address(network.hrp, Address(payload.to)))
+    if any(int(receiver.get(name) or 0) for name in ("nonce", "balance", "bonded")):
+        return 0
+    fee = network.params.account_fee
+    if payload.amount <= fee:
+        fail(
+            "amount-too-small",
+            f"the address is new, and {format_credits(fee)} credits of its first amount are burned for its account",
+            f"send more than {format_credits(fee)} credits",
+        )
+    return fee
+
+
+def describe_account_fee(payload: Transfer, burned: int) -> str:
+    """Return what is added to the question where an account is made; nothing where there is one."""
+    if not burned:
+        return ""
+    return (
+        f" The address is new: {format_credits(burned)} credits of that are burned for its account, "
+        f"and {format_credits(payload.amount - burned)} arrive."
+    )
 
 
 def sign(

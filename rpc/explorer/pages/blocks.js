@@ -2,6 +2,7 @@
 
 import { call, subscribe } from "../api.js";
 import { accountLink, blockLink, count, el, stat, jobLink, makeRow, percent, seconds, show, table } from "../dom.js";
+import { computePaidShare } from "../share.js";
 
 const SHOWN = 30;
 const WINDOW = 100;
@@ -12,8 +13,7 @@ export const describeProduct = (block) => {
 };
 
 export function paidShare(block) {
-  const most = Math.max(Number(block.weight ?? 0), block.tickets_settled ?? 0);
-  const share = most ? block.tickets_settled / most : 0;
+  const share = computePaidShare([block]);
   const fill = el("i");
   fill.style.width = `${100 * share}%`;
   return el("span", { title: `${block.tickets_settled ?? 0} tickets of paid work settled` },

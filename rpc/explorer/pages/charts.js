@@ -3,6 +3,7 @@
 import { call, subscribe } from "../api.js";
 import { el, percent, show } from "../dom.js";
 import { drawChart, shorten } from "../chart.js";
+import { computePaidShare } from "../share.js";
 
 const BLOCKS = 300;
 const SMOOTH = 10; // The number of blocks over which times and shares are averaged.
@@ -19,7 +20,7 @@ export async function showCharts(main) {
   };
   await draw();
   show(main, el("h1", {}, "Charts"), el("p", { class: "quiet" },
-    `The last ${BLOCKS} blocks. Times and shares are averages over ${SMOOTH} blocks. The paid share only shows how much work was paid for.`), holder);
+    `The last ${BLOCKS} blocks. Times are averages over ${SMOOTH} blocks, and shares are those of the same ${SMOOTH} blocks together. The paid share only shows how much work was paid for.`), holder);
   const unsubscribe = subscribe("heads", {}, () => (Date.now() - last > REDRAW_MS ? draw() : null));
   return () => {
     isGone = true;
@@ -32,10 +33,10 @@ function makeCharts(blocks, supply) {
   const timed = mined.filter((block) => block.height > 1);
   const x = (block) => block.height;
   const perBlock = (list, value) => list.map((block) => [x(block), value(block)]);
-  const over = (list, top, bottom) => list.map((block, i) => {
-    const part = list.slice(Math.max(0, i - SMOOTH + 1), i + 1);
+  const overWindows = (list, value) => list.map((block, i) => [x(block), value(list.slice(Math.max(0, i - SMOOTH + 1), i + 1))]);
+  const over = (list, top, bottom) => overWindows(list, (part) => {
     const whole = part.reduce((sum, one) => sum + bottom(one), 0);
-    return [x(block), whole ? part.reduce((sum, one) => sum + top(one), 0) / whole : 0];
+    return whole ? part.reduce((sum, one) => sum + top(one), 0) / whole : 0;
   });
   const common = { xName: "block" };
   const { minted, burned } = addUp(mined, supply);
@@ -44,8 +45,7 @@ function makeCharts(blocks, supply) {
     drawChart({ ...common, title: "Difficulty, tickets per block", lines: [perBlock(mined, (b) => Number(b.difficulty))] }),
     drawChart({ ...common, title: "Block time, s", lines: [over(timed, (b) => b.spacing_ms / 1000, () => 1)] }),
     drawChart({ ...common, title: "Tickets per second", lines: [over(timed, (b) => Number(b.weight), (b) => b.spacing_ms / 1000)] }),
-    drawChart({ ...common, title: "Paid share", format: percent,
-      lines: [over(mined, (b) => b.tickets_settled, (b) => Math.max(Number(b.weight), b.tickets_settled))] }),
+    drawChart({ ...common, title: "Paid share", format: percent, lines: [overWindows(mined, computePaidShare)] }),
     drawChart({ ...common, title: "Minted, credits", fromZero: false, lines: [minted],
       format: (value) => Math.round(value).toLocaleString("en").replaceAll(",", " ") }),
     drawChart({ ...common, title: `Burned, ${isLittle ? "nano" : "credits"}`, lines: [burned],

@@ -20,7 +20,8 @@ from inos.client.errors import ClientError, JobFailed, RemoteError
 from inos.client.job_watcher import JobWatch, JobWatcher
 from inos.client.operands import BadOperand, make_ref, read_credits, to_operand
 from inos.client.uploads import upload_rows
-from inos.primitives.transactions import ClaimJob
+from inos.primitives.errors import RuleViolation
+from inos.primitives.transactions import ClaimJob, compute_tx_id
 from inos.primitives.units import Nano
 from inos.wallet import build
 from inos.wallet.errors import WalletError
@@ -233,6 +234,43 @@ async def test_a_reward_above_the_balance_sends_nothing(client: inos.Client, nod
         await client.post_job(X, W, reward="100")
     assert caught.value.code == "insufficient-balance"
     assert node.store.arrays == {}
+
+
+def raise_price(node: FakeNode) -> None:
+    """Refuse the next transaction as the rules do where its price has moved."""
+    node.refusal = RuleViolation("burn-above-maximum", "the job burns more", expected="at most 1 nano", got=2)
+
+
+async def test_a_job_is_signed_again_within_the_agreed_limit(client: inos.Client, node: FakeNode) -> None:
+    quote = await client.quote(X.shape[0], W.shape[0], X.shape[1], reward_nano=10**9)
+    raise_price(node)
+    job = await client.post_job(X, W, reward="1", max_cost="3")
+    (tx,) = node.mempool.waiting.values()
+    assert compute_tx_id(tx).hex() == job
+    assert quote.burn <= tx.payload.max_burn <= 2 * 10**9
+
+
+async def test_a_job_is_not_signed_again_without_a_limit(client: inos.Client, node: FakeNode) -> None:
+    for limits in ({}, {"max_burn": 10**7}):
+        raise_price(node)
+        with pytest.raises(ClientError) as caught:
+            await client.post_job(X, W, reward="1", **limits)
+        assert caught.value.code == "price-moved"
+        assert node.mempool.waiting == {}
+
+
+async def test_a_job_is_signed_again_once(client: inos.Client, node: FakeNode, monkeypatch: Any) -> None:
+    send, sent = client.send_payload, []
+
+    async def refuse(payload: Any, **more: Any) -> Any:
+        sent.append(payload)
+        raise_price(node)
+        return await send(payload, **more)
+
+    monkeypatch.setattr(client, "send_payload", refuse)
+    with pytest.raises(RemoteError) as caught:
+        await client.post_job(X, W, reward="1", max_cost="3")
+    assert (caught.value.code, len(sent)) == ("burn-above-maximum", 2)
 
 
 async def test_the_cheaper_mode_that_is_possible(client: inos.Client, node: FakeNode) -> None:

@@ -17,6 +17,7 @@ from inos.cli.common import wallets as _wallets
 from inos.cli.common.remote import call_rpc
 from inos.client import models
 from inos.client.errors import RemoteError
+from inos.consensus.movements import SIGNS, Movement, Reason
 from inos.genesis import load_network
 from inos.genesis.loading import read_genesis
 from inos.primitives.codec import decode
@@ -32,6 +33,7 @@ from inos.primitives.transactions import (
 from inos.primitives.units import Address
 from inos.wallet.addresses import decode_address, encode_address
 from inos.wallet.keystore import ScryptCost
+from inos.wallet.reasons import DESCRIPTIONS
 from support.client_models import make_model
 from support.voters import get_bls_key, prove
 
@@ -64,6 +66,8 @@ class StubNode:
         self.sent: list[Transaction] = []
         self.raw: bytes | None = None
         self.final_height = 0
+        self.new_addresses: set[str] = set()
+        self.movements: list[dict[str, Any]] = []
         self.found: dict[str, Any] = {}
         self.url = ""
 
@@ -75,6 +79,8 @@ class StubNode:
             document = read_genesis("devnet")
             network = {"network": "devnet", "chain_id": self.version["chain_id"]}
             return document.params.model_dump() | network
+        if method == "state_getAccount" and params["address"] in self.new_addresses:
+            return answer(models.Account, address=params["address"], nonce=0, pending_nonce=0, balance="0", bonded="0")
         if method == "state_getAccount":
             return answer(
                 models.Account,
@@ -91,6 +97,9 @@ class StubNode:
             tx = decode(Transaction, bytes.fromhex(params["hex"]), limit=4096)
             self.sent.append(tx)
             return {"id": compute_tx_id(tx).hex()}
+        if method == "state_getHistory" and self.movements:
+            entry = {"height": 5, "kind": "block_start", "id": "cd" * 32, "movements": self.movements}
+            return {"entries": [entry], "next": None}
         if method == "state_getHistory":
             sent = {"reason": "sent", "balance": "-1500000000", "bonded": "0", "counterparty": TO, "job": None}
             fee = {"reason": "fee", "balance": "-1000", "bonded": "0", "counterparty": None, "job": None}
@@ -318,6 +327,39 @@ def test_history(run: Cli, node: StubNode) -> None:
 def test_how_settled_a_transaction_is(run: Cli, node: StubNode, found: dict[str, Any], said: str) -> None:
     node.found = found
     assert run("transaction", "ab" * 32, "--rpc", node.url).stdout.startswith(said)
+
+
+def test_what_a_new_address_burns_is_said_before_and_after(run: Cli, node: StubNode) -> None:
+    run.restore()
+    node.new_addresses = {TO}
+    done = run("send", TO, "1", "--rpc", node.url, input="n\n")
+    question = "The address is new: 0.0001 credits of that are burned for its account, and 0.9999 arrive."
+    assert question in " ".join(done.output.split())
+    assert node.sent == []
+    done = run("send", TO, "1", "--rpc", node.url, "--yes")
+    assert f"{TO} gets 0.9999; 0.0001 are burned for its account" in " ".join(done.stdout.split())
+    shown = json.loads(run("send", TO, "1", "--rpc", node.url, "--yes", "--json").stdout)
+    assert (shown["amount"], shown["account_fee"]) == ("1000000000", "100000")
+    assert run.fails("send", TO, "0.0001", "--rpc", node.url, "--yes") == "amount-too-small"
+    node.new_addresses = set()
+    done = run("send", TO, "0.0001", "--rpc", node.url, "--yes")
+    assert "burned" not in done.output
+    assert json.loads(run("send", TO, "1", "--rpc", node.url, "--yes", "--json").stdout)["account_fee"] == "0"
+
+
+def test_history_names_every_reason(run: Cli, node: StubNode) -> None:
+    def make(reason: Reason) -> dict[str, Any]:
+        moved = Movement(reason, 5 * 10**8)
+        return {"reason": reason.name.lower(), "balance": str(moved.balance), "bonded": str(moved.bonded)}
+
+    node.movements = [make(reason) for reason in Reason]
+    lines = run("history", TO, "--rpc", node.url).stdout.splitlines()
+    for reason in Reason:
+        (line,) = [line for line in lines if f"  {DESCRIPTIONS[reason]}  " in line]
+        changes = SIGNS[reason]
+        assert [word for word in line.split() if word in ("0.5", "+0.5", "-0.5")] == [
+            "+0.5" if sign > 0 else "-0.5" for sign in changes if sign
+        ]
 
 
 def test_becoming_a_voter_and_ceasing_to_be_one(run: Cli, node: StubNode) -> None:
