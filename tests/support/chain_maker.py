@@ -233,14 +233,16 @@ def grow_at_random(
     *,
     max_transactions: int = 6,
     choose: Callable[[Branch, Key, random.Random], tuple[Key, Payload]] | None = None,
+    aggregate: Aggregate | None = None,
 ) -> MadeBlock:
     """A block with random valid transactions, for a random miner.
 
     Args:
         choose: who sends what; by default transfers and checked jobs.
+        aggregate: votes that the block carries.
     """
     miner = rng.choice(PEOPLE)
-    execution = branch.begin(miner=miner.address)
+    execution = branch.begin(miner=miner.address, aggregate=aggregate)
     taken: list[Transaction] = []
     ahead = dict.fromkeys(PEOPLE, 0)
     for _ in range(rng.randint(0, max_transactions)):
@@ -253,7 +255,7 @@ def grow_at_random(
             continue
         ahead[key] += 1
         taken.append(tx)
-    return branch.grow(*taken, miner=miner.address, nonce=rng.getrandbits(32))
+    return branch.grow(*taken, miner=miner.address, nonce=rng.getrandbits(32), aggregate=aggregate)
 
 
 def choose_payload(branch: Branch, key: Key, rng: random.Random) -> tuple[Key, Payload]:

@@ -224,7 +224,7 @@ class Lab:
         number = self.state.get_account(key.address).nonce + ahead if nonce is None else nonce
         return sign_transaction(key.secret, CHAIN_ID, number, fee, payload)
 
-    def begin(self, *, miner: Address = MINER.address) -> Execution:
+    def begin(self, *, miner: Address = MINER.address, aggregate: Aggregate | None = None) -> Execution:
         """An execution of the next block."""
         return Execution(
             self.params,
@@ -234,6 +234,7 @@ class Lab:
             target=compute_target(self.params, self.context),
             results=self.products,
             parent=self.context.parent_id,
+            aggregate=aggregate,
             bls=get_bls(),
         )
 

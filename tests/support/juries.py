@@ -56,6 +56,20 @@ SALT = bytes(range(32))
 REWARD, BOND = 1000, 1600
 
 
+def make_jury_vote(job: JobId, drawn_at: int, who: str, verdict: Verdict) -> JuryVote:
+    """A juror's commitment to a verdict."""
+    key = get_bls_key(who)
+    commitment = compute_commitment(verdict, SALT, key)
+    digest = compute_vote_hash(CHAIN_ID, job, drawn_at, commitment)
+    return JuryVote(job, drawn_at, key, commitment, get_bls().sign(get_bls_secret(who), digest))
+
+
+def make_jury_reveal(job: JobId, drawn_at: int, who: str, verdict: Verdict, salt: bytes = SALT) -> JuryReveal:
+    """A juror's opened verdict."""
+    digest = compute_reveal_hash(CHAIN_ID, job, drawn_at, verdict, salt)
+    return JuryReveal(job, drawn_at, get_bls_key(who), verdict, salt, get_bls().sign(get_bls_secret(who), digest))
+
+
 def seat_committee(lab: Lab, weights: Mapping[str, int]) -> None:
     """Let these people vote and judge from the next block on; the lab has a block already."""
     genesis = Checkpoint(0, lab.headers[0].parent)
@@ -118,10 +132,7 @@ class Court(Lab):
         drawn_at = self.get_drawn_at(job) if drawn_at is None else drawn_at
         signed = []
         for number, (who, verdict) in enumerate(verdicts.items()):
-            key = get_bls_key(who)
-            commitment = compute_commitment(verdict, SALT, key)
-            digest = compute_vote_hash(CHAIN_ID, job, drawn_at, commitment)
-            vote = JuryVote(job, drawn_at, key, commitment, get_bls().sign(get_bls_secret(who), digest))
+            vote = make_jury_vote(job, drawn_at, who, verdict)
             signed.append(self.sign(sender, msgspec.structs.replace(vote, **changes or {}), ahead=number))
         return signed
 
@@ -136,9 +147,7 @@ class Court(Lab):
         drawn_at = self.get_drawn_at(job)
         signed = []
         for number, (who, verdict) in enumerate(verdicts.items()):
-            digest = compute_reveal_hash(CHAIN_ID, job, drawn_at, verdict, salt)
-            signature = get_bls().sign(get_bls_secret(who), digest)
-            reveal = JuryReveal(job, drawn_at, get_bls_key(who), verdict, salt, signature)
+            reveal = make_jury_reveal(job, drawn_at, who, verdict, salt)
             signed.append(self.sign(sender, reveal, ahead=number))
         return signed
 
