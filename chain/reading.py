@@ -8,6 +8,7 @@ from msgspec import Struct
 from inos.chain import schema
 from inos.chain.database import Database
 from inos.chain.entry import Tip
+from inos.chain.idsearch import FoundKind, find_ids
 from inos.chain.jobindex import iterate_jobs
 from inos.chain.jobrecords import TrackRecord, decode_record, iterate_events
 from inos.chain.past import MAX_REWIND, PastState, TooMuchUndone, iterate_state
@@ -118,6 +119,10 @@ class ChainReader:
     def list_job_events(self, job: JobId, *, limit: int = 1000) -> list[tuple[Height, JobEvent]]:
         """Return what happened to a job, oldest first, with the heights."""
         return list(islice(iterate_events(self._snapshot, job), limit))
+
+    def find_ids(self, digits: str, limit: int) -> list[tuple[FoundKind, bytes]]:
+        """Return at most `limit` blocks, transactions and jobs whose ids begin with these hex digits."""
+        return find_ids(self._snapshot, digits, limit)
 
     def prove(self, key: StateKey) -> tuple[bytes | None, StateProof]:
         """Return a record, or None, with the proof against the tip's state root."""

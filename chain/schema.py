@@ -63,6 +63,7 @@ ACTIVE: Final = b"a"
 HISTORY: Final = b"y"
 INVALID: Final = b"x"
 JOB_EVENT: Final = b"e"
+TRANSACTION: Final = b"t"
 
 MAX_STORED_BYTES: Final = 1 << 30
 """The size limit for what this node wrote itself and reads back."""
@@ -157,7 +158,7 @@ def range_key(key: bytes) -> bytes:
 
 
 def transaction_key(tx: TxId) -> bytes:
-    return b"t" + tx
+    return TRANSACTION + tx
 
 
 def history_key(address: Address, height: Height, place: int) -> bytes:

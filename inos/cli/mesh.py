@@ -6,13 +6,14 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from inos.cli.common.ids import SHOWN_DIGITS, find_id, shorten
 from inos.cli.common.options import DEFAULT_RPC, JsonOption, NodeDirOption, RpcOption, TokenFileOption
 from inos.cli.common.output import fail, print_json
 from inos.cli.common.remote import Remote, call_rpc, find_remote
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
-IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The matrix's id, 64 hex digits.")]
+IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The matrix's id, or its first digits if it is stored.")]
 UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 PAGE: Final = 1000
 
@@ -51,12 +52,14 @@ def list_matrices(
     if json_:
         print_json({"matrices": matrices, "next": after, "missing_pins": missing})
         return
+    if matrices:
+        print(f"{'MATRIX':<{SHOWN_DIGITS}}  {'SHAPE':<20}  {'BYTES':>9}  {'DEMAND':>7}  KEPT")
     for each in matrices:
         marks = [name for name in ("pinned", "needed", "own") if each[f"is_{name}"]]
         marks += [] if each["is_complete"] else ["incomplete"]
         shape = f"{each['rows']} x {each['cols']} {each['dtype']}"
         size = _describe_bytes(each["bytes"])
-        print(f"{each['id']}  {shape:<24} {size:>10}  {each['demand']:7.2f}  {' '.join(marks) or '-'}")
+        print(f"{shorten(each['id'])}  {shape:<20}  {size:>9}  {each['demand']:7.2f}  {' '.join(marks) or '-'}")
     for id in missing:
         print(f"{id}  pinned, and not fetched yet")
     if after is not None:
@@ -168,24 +171,19 @@ def get(
     from inos.client.blocking_client import BlockingClient
 
     check_writable(out)
+    whole = find_id(rpc, matrix, "matrix")
     with BlockingClient(rpc) as client:
-        array = client.get_matrix(_check_id(matrix), wait_s=wait)
+        array = client.get_matrix(whole, wait_s=wait)
     save_matrix(out, array)
     if json_:
         rows, cols = array.shape
-        print_json({"id": matrix.lower(), "rows": rows, "cols": cols, "dtype": str(array.dtype), "path": str(out)})
+        print_json({"id": whole, "rows": rows, "cols": cols, "dtype": str(array.dtype), "path": str(out)})
         return
     print(f"{array.shape[0]} x {array.shape[1]} {array.dtype} written to {out}")
 
 
 def _call(node: Remote, method: str, matrix: str) -> Any:
-    return node.call(method, {"id": _check_id(matrix)})
-
-
-def _check_id(text: str) -> str:
-    if not re.fullmatch(r"[0-9a-fA-F]{64}", text):
-        fail("bad-id", f"{text!r} is not the id of a matrix", "an id has 64 hex digits; inos mesh list shows them")
-    return text.lower()
+    return node.call(method, {"id": find_id(node.url, matrix, "matrix")})
 
 
 def _parse_size(text: str) -> int | None:

@@ -98,6 +98,10 @@ class BlockingMethods:
         """Return the fee the node advises for a transaction."""
         return self._thread.run(self.async_client.estimate_fee())
 
+    def find(self, prefix: str) -> models.FoundIds:
+        """Return the blocks, transactions, jobs and stored matrices whose ids begin with 4 to 64 hex digits."""
+        return self._thread.run(self.async_client.find(prefix))
+
     def quote(
         self,
         m: int,

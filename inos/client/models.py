@@ -698,6 +698,29 @@ class FinalityStatus(Struct, frozen=True, kw_only=True):
     """This node's own voter; None if it does not vote."""
 
 
+class FoundId(Struct, frozen=True, kw_only=True):
+    """An id and what it names."""
+
+    kind: str
+    """A job has the id of the transaction that posted it, and is named as a job. One of: block, transaction, job,
+    matrix.
+    """
+    id: Hash
+    """The whole id."""
+
+
+class FoundIds(Struct, frozen=True, kw_only=True):
+    """Everything that an id can name and begins with the prefix.
+
+    Returned by `chain_find`.
+    """
+
+    matches: tuple[FoundId, ...]
+    """At most 20."""
+    is_complete: bool
+    """False if there may be more of them."""
+
+
 class FoundTransaction(Struct, frozen=True, kw_only=True):
     """A transaction and where it is. `block`, `height` and `index` are None while it is in the pool.
 

@@ -114,6 +114,10 @@ class Reader:
         """Return the fee the node advises for a transaction."""
         return await self._ask(models.FeeEstimate, "tx_estimateFee")
 
+    async def find(self, prefix: str) -> models.FoundIds:
+        """Return the blocks, transactions, jobs and stored matrices whose ids begin with 4 to 64 hex digits."""
+        return await self._ask(models.FoundIds, "chain_find", prefix=prefix)
+
     async def quote(
         self,
         m: int,

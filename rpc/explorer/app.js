@@ -1,8 +1,8 @@
 // Hash routing. A page is a function (main, argument) that fills `main` and may return a function to call when it is left.
 
 import { call, connect, onLiveState } from "./api.js";
-import { el, link, show } from "./dom.js";
-import { search } from "./search.js";
+import { el, link, mono, short, show } from "./dom.js";
+import { findMatches, search } from "./search.js";
 import { showAccount } from "./pages/account.js";
 import { showBlock } from "./pages/block.js";
 import { showBlocks } from "./pages/blocks.js";
@@ -64,10 +64,16 @@ function showUnknownPage(holder) {
   show(holder, el("h1", {}, "This page does not exist"), link("#/", "Show the newest blocks"));
 }
 
-function showNotFound(holder, text) {
+async function showNotFound(holder, text) {
+  const matches = await findMatches(text);
+  if (matches.length > 1) {
+    show(holder, el("h1", {}, "Several ids begin with this"), el("p", { class: "mono" }, text),
+      el("ul", {}, ...matches.map(({ kind, id, page }) => el("li", {}, `${kind} `, link(page, short(id), mono)))));
+    return;
+  }
   show(holder, el("h1", {}, "Nothing found"), el("p", {}, "This node has no block, transaction, job or account for"),
     el("p", { class: "mono" }, text),
-    el("p", { class: "quiet" }, "Enter a height, an id of 64 hex digits, or an address."));
+    el("p", { class: "quiet" }, "Enter a height, an id or at least four of its first digits, or an address."));
 }
 
 function setTheme(theme) {

@@ -26,7 +26,7 @@ export function show(main, ...children) {
 
 export const short = (id, digits = 10) => (id.length > digits + 6 ? `${id.slice(0, digits)}…${id.slice(-4)}` : id);
 export const link = (href, text, props = {}) => el("a", { href, ...props }, text);
-const mono = { class: "mono" };
+export const mono = { class: "mono" };
 export const blockLink = (id, text) => link(`#/block/${id}`, text ?? short(id), { ...mono, title: id });
 export const jobLink = (id) => link(`#/job/${id}`, short(id), { ...mono, title: id });
 export const txLink = (id) => link(`#/tx/${id}`, short(id), { ...mono, title: id });

@@ -42,9 +42,19 @@ This is the JSON-RPC 2.0 server of an INOS node. Send requests by POST, for exam
   curl -s -H 'Content-Type: application/json' \\
        -d '{"jsonrpc":"2.0","id":1,"method":"chain_head"}' %(url)s
 
+%(explorer)s
+
 rpc.discover returns an OpenRPC document that describes all methods:
 
 %(methods)s
+"""
+
+EXPLORER_HINT: Final = "This node serves no block explorer; one that is started with inos node --explorer does."
+NO_EXPLORER: Final = """\
+<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>INOS node</title><h1>An INOS node runs here</h1>
+<p>Programs call it by JSON-RPC. To look at blocks, jobs and accounts in a browser, start it with
+<code>inos node --explorer</code> and open this page again.</p></html>
 """
 
 
@@ -150,10 +160,14 @@ class RpcServer:
             self._check_host(request)
         except RpcError as error:
             return _respond(encode_error(error, None), 403)
-        if self._settings.has_explorer and "text/html" in request.headers.get("Accept", ""):
+        is_browser = "text/html" in request.headers.get("Accept", "")
+        if is_browser and self._settings.has_explorer:
             raise web.HTTPFound("/explorer/")
+        if is_browser:
+            return web.Response(text=NO_EXPLORER, content_type="text/html")
         listing = "\n".join(f"  {name:22} {m.summary}" for name, m in sorted(self._methods.items()))
-        return web.Response(text=HELP % {"url": self.url, "methods": listing})
+        explorer = f"The block explorer: {self.url}/explorer/" if self._settings.has_explorer else EXPLORER_HINT
+        return web.Response(text=HELP % {"url": self.url, "methods": listing, "explorer": explorer})
 
     async def _handle_bare(self, request: web.Request) -> web.Response:
         raise web.HTTPPermanentRedirect("/explorer/")

@@ -211,13 +211,15 @@ async def check_job(page: Page, url: str, job: str) -> None:
 
 
 async def check_search(page: Page, url: str, node: RunningNode, job: str) -> None:
-    """Search works by height, id and address, and reports what does not exist."""
+    """Search works by height, id, its first digits and address, and reports what does not exist."""
     head = await ask(node.rpc_url, "chain_getBlock", {"block": 1})
     address = head["header"]["beneficiary"]
     for text, place in (
         ("2", "#/block/2"),
         (head["id"].upper(), f"#/block/{head['id']}"),
         (job, f"#/job/{job}"),
+        (head["id"][:12], f"#/block/{head['id']}"),
+        (f"0x{job[:9]}", f"#/job/{job}"),
         (address, f"#/account/{address}"),
     ):
         await search(page, text)

@@ -103,6 +103,7 @@ class FakeMatrices:
     """Matrices by id."""
 
     def __init__(self) -> None:
+        self.retention = SimpleNamespace(list_entries=list)
         self.arrays: dict[bytes, NDArray[Any]] = {}
 
     def put(self, array: NDArray[Any]) -> MatrixRef:
@@ -250,6 +251,12 @@ class FakeLedger:
             for job_id, job in jobs
             if state in (None, job.state) and poster in (None, job.poster) and worker in (None, job.worker)
         ][:limit]
+
+    def find_ids(self, digits: str, limit: int) -> list[tuple[str, bytes]]:
+        txs = [compute_tx_id(tx) for block in self.blocks for tx in block.transactions]
+        found = [("block", bytes(one)) for one in self.known]
+        found += [("job" if self.state.get_job(JobId(one)) else "transaction", bytes(one)) for one in txs]
+        return [(kind, one) for kind, one in found if one.hex().startswith(digits)][:limit]
 
     def get_record(self, address: Address) -> TrackRecord:
         return decode_record(self.track_records.get(record_key(address)))

@@ -72,7 +72,7 @@ YesOption: TypeAlias = Annotated[bool, typer.Option("--yes", "-y", help="Do not 
 
 # Jobs
 
-JobArgument: TypeAlias = Annotated[str, typer.Argument(metavar="ID", help="The job's id, 64 hex digits.")]
+JobArgument: TypeAlias = Annotated[str, typer.Argument(metavar="ID", help="The job's id, or its first digits.")]
 
 # Measuring and multiplying on this machine
 

@@ -3,6 +3,7 @@
 import time
 from typing import Any, Final
 
+from inos.cli.common.ids import find_id
 from inos.cli.common.options import DEFAULT_RPC, JobArgument, JsonOption, RpcOption, TimeoutOption
 from inos.cli.common.output import fail, print_json
 from inos.client.blocking_client import BlockingClient
@@ -23,6 +24,7 @@ def watch(
     json_: JsonOption = False,
 ) -> None:
     """Follow a job until it is closed, that is settled, cancelled or undecided, and print what happens to it."""
+    job = find_id(rpc, job, "job")
     until, last, unknown = time.monotonic() + timeout, "", 0
     with BlockingClient(rpc) as client:
         while True:

@@ -9,6 +9,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from inos.cli.common.ids import find_id
 from inos.cli.common.npy_files import check_writable, open_matrix
 from inos.cli.common.options import (
     DEFAULT_NETWORK,
@@ -212,6 +213,7 @@ def result(
 ) -> None:
     """Fetch a job's product, check it by Freivalds, and write it; an optimistic one as soon as it is delivered."""
     path = check_writable(output)
+    job = find_id(rpc, job, "job")
     with BlockingClient(rpc) as client:
         if wait:
             if not json_:
@@ -237,6 +239,7 @@ def dispute(
 ) -> None:
     """Ask a jury about a delivered result that is wrong, or whose bytes nobody serves. It takes a stake."""
     net = load_network(network)
+    job = find_id(rpc, job, "job")
     found = call_rpc(rpc, "job_get", {"id": job})
     if found["mode"] != "optimistic":
         fail("wrong-mode", f"job {job} is {found['mode']}: every node checks its result before it is paid")
@@ -271,6 +274,7 @@ def cancel(
 ) -> None:
     """Cancel a job of your own that is not claimed or past its deadline; the reward comes back."""
     net = load_network(network)
+    job = find_id(rpc, job, "job")
     found = call_rpc(rpc, "job_get", {"id": job})
     state, height = found["state"], call_rpc(rpc, "chain_head")["height"]
     if state in CLOSED:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 import msgspec
 import typer
 
+from inos.cli.common.ids import find_id
 from inos.cli.common.npy_files import check_writable
 from inos.cli.common.options import DEFAULT_RPC, JobArgument, JsonOption, RpcOption, TimeoutOption
 from inos.cli.common.output import fail, print_json
@@ -54,6 +55,7 @@ def receipt(
     believes a final block of some hours before. Elsewhere it holds the work on top, and its reader asks a node.
     """
     path = check_writable(output)
+    job = find_id(rpc, job, "job")
     with BlockingClient(rpc) as client:
         maker = _Maker(client, job, time.monotonic() + timeout, (lambda text: None) if json_ else print)
         made = maker.make_final() if depth is None and client.finality().final_height else maker.make_deep(depth)

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from inos.cli.common.ids import SHOWN_DIGITS, find_id, shorten
 from inos.cli.common.npy_files import open_matrix
 from inos.cli.common.options import DEFAULT_RPC, JobArgument, JsonOption, RpcOption
 from inos.cli.common.output import fail, print_json
@@ -100,9 +101,11 @@ def list_jobs(
     if json_:
         print_json(page)
         return
+    if page["jobs"]:
+        print(f"{'JOB':<{SHOWN_DIGITS}}  {'STATE':<9}  {'CREDITS':>11}  ROWS x DEPTH x COLUMNS")
     for job in page["jobs"]:
         shape = f"{job['x']['rows']} x {job['x']['cols']} x {job['w']['rows']}"
-        print(f"{job['id']}  {job['state']:<9}  {format_credits(int(job['reward'])):>12}  {shape}")
+        print(f"{shorten(job['id'])}  {job['state']:<9}  {format_credits(int(job['reward'])):>11}  {shape}")
     if not page["jobs"]:
         print("no such jobs")
     if page["next"]:
@@ -111,7 +114,7 @@ def list_jobs(
 
 def show_job(job: JobArgument, rpc: RpcOption = DEFAULT_RPC, json_: JsonOption = False) -> None:
     """Show one job."""
-    found = call_rpc(rpc, "job_get", {"id": job})
+    found = call_rpc(rpc, "job_get", {"id": find_id(rpc, job, "job")})
     if json_:
         print_json(found)
         return
@@ -133,7 +136,7 @@ def show_job(job: JobArgument, rpc: RpcOption = DEFAULT_RPC, json_: JsonOption =
 
 def history(job: JobArgument, rpc: RpcOption = DEFAULT_RPC, json_: JsonOption = False) -> None:
     """Show what happened to a job: posted, claimed, lapsed, delivered, challenged, settled, cancelled."""
-    found = call_rpc(rpc, "job_history", {"id": job})
+    found = call_rpc(rpc, "job_history", {"id": find_id(rpc, job, "job")})
     if json_:
         print_json(found)
         return

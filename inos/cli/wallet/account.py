@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from inos.cli.common import wallets
+from inos.cli.common.ids import find_id
 from inos.cli.common.options import (
     DEFAULT_NETWORK,
     DEFAULT_RPC,
@@ -110,12 +111,12 @@ def _describe_change(nano: int) -> str:
 
 
 def transaction(
-    id_: Annotated[str, typer.Argument(metavar="ID", help="The id that `send` printed, 64 hex digits.")],
+    id_: Annotated[str, typer.Argument(metavar="ID", help="The id that `send` printed, or its first digits.")],
     rpc: RpcOption = DEFAULT_RPC,
     json_: JsonOption = False,
 ) -> None:
     """Show whether a transaction is pending, included (with its depth), or final, which is never undone."""
-    found = call_rpc(rpc, "chain_getTransaction", {"id": id_})
+    found = call_rpc(rpc, "chain_getTransaction", {"id": find_id(rpc, id_, "transaction")})
     if not isinstance(found, dict):
         fail("bad-response", f"the node at {rpc} described the transaction in a way that this program does not know")
     if json_:

@@ -117,7 +117,14 @@ async def test_a_job_from_two_files_to_its_result(run: Run, tmp_path: Path) -> N
     text = await run("job", "show", posted["id"])
     assert "1.5 credits" in text.output
     assert "X 17 x 40 times W 9 x 40 transposed" in text.output
-    assert posted["id"] in (await run("job", "list")).output
+    listed = (await run("job", "list")).output.splitlines()
+    short = posted["id"][:12]
+    assert listed[0].startswith("JOB           STATE")
+    assert listed[1].startswith(f"{short}  settled ")
+    assert max(map(len, listed)) <= 80
+    assert (await run("job", "show", short[:6].upper())).output == text.output
+    assert read(await run("job", "watch", short, "--json"))["id"] == posted["id"]
+    assert (await run("wallet", "transaction", short)).output.startswith("included")
     assert "(1 of 1 settled, 0 lapsed, 0 shown wrong)" in text.output
     events = read(await run("job", "history", posted["id"], "--json"))["events"]
     assert [event["event"] for event in events] == ["posted", "claimed", "settled"]
@@ -198,7 +205,7 @@ async def test_an_optimistic_job_with_a_bond_of_its_own(run: Run, node: FakeNode
     early = await run("job", "result", posted, "-o", "Y.npy", "--json")
     assert read(early)["is_checked"] is True
     assert np.array_equal(np.load(tmp_path / "Y.npy"), X @ W.T)
-    assert posted in (await run("job", "list", "--state", "delivered")).output
+    assert posted[:12] in (await run("job", "list", "--state", "delivered")).output
     assert read_error(await run("job", "cancel", posted, "--password-file", "password", "--json")) == "job-not-open"
     dispute = ("job", "dispute", posted, "--password-file", "password")
     asked = await run(*dispute)
@@ -209,7 +216,7 @@ async def test_an_optimistic_job_with_a_bond_of_its_own(run: Run, node: FakeNode
     node.mine()
     assert read(await run("job", "show", posted, "--json"))["state"] == "disputed"
     assert read_error(await run(*dispute, "--yes", "--json")) == "job-not-delivered"
-    assert posted in (await run("job", "list", "--state", "disputed")).output
+    assert posted[:12] in (await run("job", "list", "--state", "disputed")).output
     assert "disputed, 2.8125 credits at stake" in (await run("job", "history", posted)).output
     assert read_error(await run(*POST, "--mode", "blind")) == "bad-mode"
 
@@ -258,7 +265,7 @@ async def test_a_place_that_cannot_be_written(run: Run, node: FakeNode) -> None:
 
 async def test_an_unknown_job(run: Run) -> None:
     assert read_error(await run("job", "show", "00" * 32, "--json")) == "job-unknown"
-    assert read_error(await run("job", "show", "00", "--json")) == "invalid-params"
+    assert read_error(await run("job", "show", "00", "--json")) == "bad-id"
     assert read_error(await run("job", "result", "00" * 32, "-o", "Y.npy", "--json")) == "job-unknown"
 
 
@@ -321,3 +328,21 @@ async def test_watching_ends_when_the_job_is_settled(run: Run, node: FakeNode, l
     assert "[job-unknown]" in unknown.output
     impatient = await run("job", "watch", "ab" * 32, "--timeout", "1")
     assert "still waiting to be mined" in impatient.output
+
+
+@pytest.mark.parametrize("command", ["show", "history", "watch", "cancel"])
+@pytest.mark.parametrize(("text", "code"), [("nonsense", "bad-id"), ("abc", "bad-id"), ("abcd", "job-unknown")])
+async def test_what_is_no_job_is_said_in_words(run: Run, command: str, text: str, code: str) -> None:
+    refused = await run("job", command, text, "--json")
+    error = json.loads(refused.stdout)["error"]
+    assert error["code"] == code
+    assert "inos job list" in error["hint"]
+    assert "[0-9a-f]" not in error["message"]
+
+
+async def test_digits_that_begin_several_ids_are_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = ["abcd" + "1" * 60, "abcd" + "2" * 60]
+    found = {"matches": [{"kind": "job", "id": one} for one in ids], "is_complete": True}
+    monkeypatch.setattr("inos.cli.common.ids.call_rpc", lambda *_: found)
+    error = json.loads((await run("job", "show", "abcd", "--json")).stdout)["error"]
+    assert (error["code"], ids[1] in error["message"]) == ("id-ambiguous", True)

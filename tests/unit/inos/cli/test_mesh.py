@@ -70,6 +70,7 @@ async def test_list_and_status(server: RpcServer, node: Any) -> None:
     node.store.retention.set_needed([MatrixId(bytes.fromhex(IDS[1]))])
     shown = (await run(server, "list")).stdout
     assert "40 x 1500 int8" in shown
+    assert max(len(line) for line in shown.splitlines() if "not fetched" not in line) <= 80
     assert f"{bytes(32).hex()}  pinned, and not fetched yet" in shown
     listed = json.loads((await run(server, "list", "--limit", "2", "--json")).stdout)
     assert [each["id"] for each in listed["matrices"]] == sorted(IDS)[:2]

@@ -19,6 +19,7 @@ EXPECTED = {
     "net_findProviders", "net_provide",
     "finality_status", "finality_committee", "finality_register", "finality_unbond",
     "finality_withdraw",
+    "chain_find",
     "chain_head", "chain_getBlock", "chain_getHeader", "chain_getTransaction", "chain_usefulWork", "chain_getParams",
     "state_getAccount", "state_getHistory", "state_supply",
     "tx_send", "tx_pool", "tx_estimateFee", "job_get", "job_list", "job_quote", "job_prove",

@@ -307,3 +307,17 @@ async def test_a_job_through_history_and_audit(ask: Ask, node: RealNode) -> None
     assert seen == [entry["id"] for entry in history["entries"]]
     assert (await ask("state_getHistory", address=text(MINER), before="1-99999999999"))["code"] == -32602
     assert (await ask("state_getHistory", address=text(MINER), before="1-9999999999"))["code"] == -32602
+
+
+async def test_everything_is_found_by_the_first_digits_of_its_id(ask: Ask, node: RealNode) -> None:
+    stored = node.store.put(X).id.hex()
+    paid = (await ask("tx_send", sign(node, ALICE, 0, Transfer(BOB.address, 5_000_000))))["id"]
+    await mine(node)
+    block = node.ledger.tip.id.hex()
+    waiting = (await ask("tx_send", sign(node, ALICE, 1, Transfer(BOB.address, 6))))["id"]
+    for kind, id_ in (("matrix", stored), ("transaction", paid), ("block", block), ("transaction", waiting)):
+        for digits in (8, 9, 64):
+            found = await ask("chain_find", prefix=id_[:digits])
+            assert found == {"matches": [{"kind": kind, "id": id_}], "is_complete": True}
+    assert (await ask("chain_find", prefix="0" * 63))["matches"] == []
+    assert (await ask("chain_find", prefix="abc"))["code"] == -32602

@@ -51,13 +51,16 @@ async def test_no_path_leaves_the_explorer(server: RpcServer, path: str) -> None
 async def test_only_browsers_are_redirected_to_the_explorer(server: RpcServer) -> None:
     assert (await get(server, "/", Accept="text/html"))[2]["Location"] == "/explorer/"
     assert (await get(server, "/explorer"))[2]["Location"] == "/explorer/"
-    assert "JSON-RPC" in (await get(server, "/"))[1]
+    assert f"{server.url}/explorer/" in (await get(server, "/"))[1]
 
 
 @pytest.mark.parametrize("server", [False], indirect=True)
 async def test_the_explorer_is_off_by_default(server: RpcServer) -> None:
     assert (await get(server, "/explorer/"))[0] == 404
-    assert (await get(server, "/", Accept="text/html"))[0] == 200
+    status, text, headers = await get(server, "/", Accept="text/html,application/xhtml+xml")
+    assert (status, headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert "inos node --explorer" in text
+    assert "inos node --explorer" in (await get(server, "/"))[1]
 
 
 async def test_foreign_host_names_are_refused(server: RpcServer) -> None:
