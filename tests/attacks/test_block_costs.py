@@ -1,6 +1,7 @@
-"""Blocks that make others compute and fetch: one block of 11,300 results cost 0.03 credits and an hour of Freivalds.
+"""Attacks by blocks that make other nodes compute and fetch: a block of 11,300 results cost 0.03 credits and took an
+hour of Freivalds' checks.
 
-A block's costs add up to a bound now, its matrices too, and what waits for the start of blocks is worked off in rounds.
+Now a block's costs and its matrices are bounded, and the work that waits for the start of blocks is done in rounds.
 """
 
 import msgspec
@@ -31,14 +32,14 @@ def make_lab(**changes: object) -> Lab:
 
 
 def post_many(lab: Lab, count: int, **changes: object) -> list[JobId]:
-    """Jobs of Alice's in one block."""
+    """Post jobs of Alice's in one block."""
     made = [lab.sign(ALICE, make_post(lab.height + 1, **changes), ahead=n) for n in range(count)]
     lab.mine(*made, miner=NOBODY)
     return [JobId(compute_tx_id(each)) for each in made]
 
 
 def claim_many(lab: Lab, count: int, **changes: object) -> list[JobId]:
-    """Jobs of Alice's that Bob claims in the next block."""
+    """Post jobs of Alice's that Bob claims in the next block."""
     jobs = post_many(lab, count, **changes)
     lab.mine(*(lab.sign(BOB, ClaimJob(job), ahead=n) for n, job in enumerate(jobs)), miner=NOBODY)
     return jobs
@@ -46,7 +47,7 @@ def claim_many(lab: Lab, count: int, **changes: object) -> list[JobId]:
 
 @pytest.mark.parametrize("network", PRESETS)
 def test_the_products_of_one_block_take_a_part_of_a_second_and_not_an_hour(network: str) -> None:
-    """Bytes bound the matrices, microseconds the checks; both whatever the block pays."""
+    """Bytes limit the matrices and microseconds the checks, for any amount that the block pays."""
     params: Params = load_network(network).params
     assert params.max_checked_block_bytes <= 64 << 20  # 353 GiB before
     worst = compute_product_cost(params.max_checked_bytes)
@@ -86,7 +87,9 @@ def count_queue(lab: Lab, kind: Kind) -> int:
 
 
 def test_a_full_queue_at_the_start_of_a_block_is_worked_off_in_later_ones_and_holds_nobody_up() -> None:
-    """Many deadlines end at once: each block does a quarter of its cost of them, and takes transactions as ever."""
+    """Many deadlines end at once: each block processes them for a quarter of its cost, and includes transactions as
+    usual.
+    """
     lab = make_lab(max_block_cost_us=120_000, max_job_lifetime=40)
     deadline = lab.height + 12
     jobs = [job for _ in range(5) for job in post_many(lab, 40, deadline=deadline)]
@@ -116,7 +119,9 @@ def test_rules_ask_heights_and_not_whether_the_queue_has_arrived() -> None:
 
 
 def test_no_record_is_a_list_that_grows_with_its_users() -> None:
-    """A transaction costs O(1) of state whatever others did: the largest record does not grow with jobs and claims."""
+    """The cost of a transaction is O(1) in the state: the largest record does not grow with the number of jobs and
+    claims.
+    """
     sizes = []
     for count in (2, 30):
         lab = make_lab()

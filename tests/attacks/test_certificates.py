@@ -1,6 +1,6 @@
 """Attacks that broke a deployed rival: noise that a miner chooses, and seeds that do not bind the product's shape.
 
-Here nothing in a seal, a witness, a header or the parameters says anything about the noise: its rank, its rows and its
+Here nothing in a seal, a witness, a header or the parameters describes the noise: its rank, its rows and its
 permutations follow from the anchor and both ids alone, and an id binds rows, columns and every strip.
 """
 
@@ -35,7 +35,7 @@ def operands(rng: np.random.Generator) -> tuple[NDArray[np.int8], NDArray[np.int
 
 
 def draw_low_rank(rank: int, low: int) -> Noise:
-    """Noise rows with only `rank` columns that are not zero: what a miner would choose to save work."""
+    """Return noise rows with only `rank` nonzero columns, which a miner would choose to save work."""
 
     def draw(seed: bytes, first: int, last: int) -> NDArray[Any]:
         rows = np.zeros((last - first, STEP), dtype=np.uint8 if low >= 0 else np.int8)
@@ -90,7 +90,7 @@ def test_nothing_that_a_miner_writes_has_a_field_for_the_noise() -> None:
 
 
 def make_ref(ref: MatrixRef, rows: int, cols: int) -> MatrixRef:
-    """The same strips under another shape."""
+    """Return a reference to the same strips with another shape."""
     return make_matrix_ref(DTYPE_INT7, rows, cols, Hash(ref.root))
 
 

@@ -44,13 +44,13 @@ FUNDS = {key.address: Nano(100_000 * CREDIT) for key in NAMES}
 
 
 def make_params(**changes: int) -> Params:
-    """The testnet's rules with short epochs, of which the first can be voted on."""
+    """Return the testnet's rules with short epochs, of which the first can be voted on."""
     testnet = load_network("testnet").params
     return replace(testnet, chain_id=CHAIN_ID, **{"epoch_blocks": 4, "finality_start": 4, **changes})
 
 
 class Chain(Lab):
-    """A chain on which some vote wherever they can."""
+    """A chain on which some people vote whenever they can."""
 
     def __init__(self, params: Params | None = None) -> None:
         super().__init__(make_params() if params is None else params, FUNDS)
@@ -66,7 +66,7 @@ class Chain(Lab):
         self.mine(self.sign(key, RegisterVoter(get_bls_key(name), prove(name), bond)), miner=miner.address)
 
     def grow(self, count: int, miners: Sequence[Key], voters: Sequence[Key] = ()) -> None:
-        """Blocks by `miners` in turn, with the votes of `voters` wherever they are a quorum."""
+        """Add blocks by `miners` in turn, with the votes of `voters` whenever they are a quorum."""
         for _ in range(count):
             miner = miners[self.height % len(miners)]
             self.mine(miner=miner.address, aggregate=self.vote(voters))
@@ -82,7 +82,7 @@ class Chain(Lab):
         return None if get_code(lambda: self.check(self.make_block(aggregate=aggregate))) else aggregate
 
     def weigh(self, key: Key) -> int:
-        """In the committee chosen last."""
+        """Return the people's weight in the committee chosen last."""
         members = self.state.get_committee(self.finality.committees[-1]).members
         return next((member.weight for member in members if member.address == key.address), 0)
 
@@ -125,7 +125,7 @@ def test_a_committee_cannot_be_bought_with_jobs() -> None:
 
 
 def test_whoever_registers_first_finalizes_nothing_alone() -> None:
-    """In protocol 1 one bond and 0.7 % of the mining finalized alone as long as nobody else registered."""
+    """In protocol 1 one bond and 0.7 % of the mining finalized alone as long as no other account registered."""
     chain = Chain()
     chain.mine(miner=CAROL.address)
     chain.register(CAROL, 100 * CREDIT, miner=ALICE)
@@ -139,7 +139,7 @@ def test_whoever_registers_first_finalizes_nothing_alone() -> None:
 
 
 def test_a_copied_proof_of_possession_registers_nothing() -> None:
-    """In protocol 1 who saw a RegisterVoter in the pool could take its key away for ever."""
+    """In protocol 1 an attacker that saw a RegisterVoter in the pool could take its key away for ever."""
     chain = Chain()
     chain.grow(4, [ALICE, BOB])
     mine = chain.sign(ALICE, RegisterVoter(get_bls_key("alice"), prove("alice"), 100 * CREDIT))
@@ -191,7 +191,9 @@ def make_report(who: str, links: Sequence[Link]) -> ReportVoter:
 
 
 def test_copied_evidence_pays_one_reporter_and_saves_nothing_of_the_bond() -> None:
-    """Evidence is public: a third party, or the offender itself, may be first, and nine tenths burn all the same."""
+    """Evidence is public: a third party, or the offender itself, may be first, but nine tenths of the bond are burned
+    in any case.
+    """
     links = [Link(Checkpoint(1, b"\1" * 32), Checkpoint(2, bytes([tag]) * 32)) for tag in (1, 2)]
     for first, second in ((MINER, CAROL), (ALICE, CAROL)):
         chain = Chain()
@@ -207,7 +209,9 @@ def test_copied_evidence_pays_one_reporter_and_saves_nothing_of_the_bond() -> No
 
 
 def test_no_bond_and_no_registration_moves_a_committee_at_once() -> None:
-    """Old mining under a new bond waits its turn: a sixty-fourth of the network's mining for each committee."""
+    """Old mining under a new bond enters slowly: each committee changes by at most a sixty-fourth of the network's
+    mining.
+    """
     chain = Chain()
     people = (ALICE, BOB)
     chain.grow(2, people)
@@ -230,7 +234,7 @@ def test_no_bond_and_no_registration_moves_a_committee_at_once() -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_most_of_the_hash_rate_stops_finality_and_undoes_nothing(seed: int) -> None:
-    """Six tenths walk away from a checkpoint that they justified; `finish` in the run judges every node."""
+    """Six tenths leave a checkpoint that they justified; `finish` in the run judges every node."""
     run = run_deserted(seed)
     assert not run.has_conflict()
     assert run.get_best_final() <= run.left_at
@@ -238,7 +242,7 @@ def test_most_of_the_hash_rate_stops_finality_and_undoes_nothing(seed: int) -> N
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_private_branch_from_genesis_convinces_nobody(seed: int) -> None:
-    """At the least difficulty it is many times as long, and final for those who hear nothing else."""
+    """At the least difficulty the branch is many times as long, and final for nodes that receive nothing else."""
     run = run_private(seed)
     assert not run.has_conflict()
     assert run.get_best_final() > 0

@@ -38,7 +38,7 @@ def get_state(court: Court, job: JobId) -> JobState:
 
 
 def test_random_bytes_instead_of_a_result_cost_the_bond() -> None:
-    """In protocol 1 they earned any optimistic reward: what nobody can read nobody can challenge."""
+    """In protocol 1 they earned any optimistic reward, because nobody can challenge bytes that nobody has."""
     court, job = open_case()
     cheat, poster = court.get_wealth("bob"), court.get_wealth("alice")
     court.dispute(job, CAROL)
@@ -80,7 +80,9 @@ def test_a_worker_that_serves_jurors_only_earns_less_than_one_that_serves_all() 
 
 
 def test_a_cheat_does_not_escape_by_disputing_itself() -> None:
-    """Its own stake returns, but half of the rest of its bond burns with the fee, as for any other disputer."""
+    """Its own stake returns, but the jury's fee and half of the rest of its bond are lost, as with any other
+    disputer.
+    """
     court, job = open_case()
     cheat = court.get_wealth("bob")
     court.dispute(job, BOB)
@@ -92,7 +94,7 @@ def test_a_cheat_does_not_escape_by_disputing_itself() -> None:
 
 
 def deliver_wrong_tile(court: Court) -> JobId:
-    """Bob delivers a real product with one wrong entry."""
+    """Let Bob deliver a real product with one wrong entry."""
     changes = {"x": X_REF, "w": W_REF, "deadline": court.height + 20}
     job = court.post(ALICE, mode=JobMode.OPTIMISTIC, reward=REWARD, bond=BOND, **changes)
     court.mine(court.sign(BOB, ClaimJob(job)), miner=NOBODY)
@@ -157,7 +159,7 @@ def test_nobody_profits_from_a_jury_that_sleeps() -> None:
 
 
 def test_a_lazy_or_bribed_majority_pays_a_cheat_and_nothing_in_the_rules_prevents_it() -> None:
-    """Said plainly in docs/security.md: it rests on most drawn seats being honest and awake."""
+    """docs/security.md says this: juries rely on most drawn seats being honest and online."""
     court, job = open_case()
     cheat = court.get_wealth("bob")
     court.dispute(job)
@@ -166,7 +168,7 @@ def test_a_lazy_or_bribed_majority_pays_a_cheat_and_nothing_in_the_rules_prevent
 
 
 def test_drawing_another_jury_by_discarding_a_block_is_worth_less_than_the_block() -> None:
-    """The most a disputer gains by another draw: p (1 - p) of what a verdict moves; its block earns a subsidy."""
+    """A disputer gains at most p (1 - p) of what a verdict moves by another draw, while its block earns a subsidy."""
     for network in ("devnet", "testnet"):
         params = load_network(network).params
         subsidy = params.subsidy_initial
@@ -187,7 +189,9 @@ def test_the_disputer_cannot_choose_the_seats_in_its_own_block() -> None:
 
 
 def test_dust_jobs_cannot_fill_juries() -> None:
-    """Each dispute stakes at least the least bond and its fee, and its block cost pays for its jury four times over."""
+    """Each dispute stakes at least the least bond and its fee, and its cost in a block covers the cost of its jury four
+    times.
+    """
     params = load_network("testnet").params
     assert params.min_bond >= 10**9
     court, job = open_case()
@@ -197,7 +201,7 @@ def test_dust_jobs_cannot_fill_juries() -> None:
 
 
 def play_jury(rng: random.Random, size: int, bad: float, sleeping: float) -> str:
-    """One jury about a garbage result: bad seats say right, honest ones that are awake say not right."""
+    """Play one jury about a garbage result: bad seats say right, and honest ones that are online say not right."""
     right = wrong = 0
     for _ in range(size):
         drawn = rng.random()
@@ -217,7 +221,7 @@ def play_jury(rng: random.Random, size: int, bad: float, sleeping: float) -> str
 def test_a_cheat_loses_by_trying_with_up_to_forty_percent_bad_and_thirty_percent_sleeping_seats(
     size: int, bad: float, sleeping: float, most_paid: float
 ) -> None:
-    """What a garbage result earns on average: the reward where it is paid, less the bond where it is not."""
+    """A garbage result earns on average the reward if it is paid, less the bond if it is not."""
     rng = random.Random(7)
     rounds = 20_000
     outcomes = [play_jury(rng, size, bad, sleeping) for _ in range(rounds)]
@@ -230,10 +234,10 @@ def test_a_cheat_loses_by_trying_with_up_to_forty_percent_bad_and_thirty_percent
 
 
 def compute_collusion(size: int, share: float) -> float:
-    """What a dispute of honest work earns on average, in bonds, for disputers that hold `share` of the weight.
+    """Return what a dispute of honest work earns on average, in bonds, for disputers that hold `share` of the weight.
 
-    With most seats they say wrong, and get half of the rest of the bond and the fee; else they say right, lose half
-    the fee as disputers and share the fee as jurors.
+    With most seats they say wrong, and get half of the rest of the bond and the fee. Otherwise they say right, lose
+    half the fee as disputers and share the fee as jurors.
     """
     expected, fee = 0.0, 1 / 8
     for seats in range(size + 1):

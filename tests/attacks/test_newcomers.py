@@ -1,6 +1,6 @@
 """A newcomer that could never sync: one job whose matrices are gone stopped every later full sync for 1 nano.
 
-Now results deep below a chain of headers, whose work a sample of witnesses shows, count as checked.
+Now results deep below a chain of headers count as checked if a sample of witnesses shows its work.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ def ledger(branch: Branch, tmp_path: Path) -> Iterator[Ledger]:
 
 
 def make_history(branch: Branch) -> tuple[JobId, list[MadeBlock]]:
-    """A settled job at the beginning, and enough blocks above it; then its result's bytes are nowhere any more."""
+    """Return a chain with a settled job at its beginning and enough blocks above it, whose result's bytes are gone."""
     post = branch.sign(ALICE, make_post(1), fee=1000)
     job = JobId(compute_tx_id(post))
     branch.grow(post)

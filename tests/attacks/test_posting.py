@@ -24,7 +24,7 @@ PRESETS = ("devnet", "testnet")
 
 
 def get_preset(name: str) -> tuple[Params, Tickets, Nano]:
-    """Parameters, first D and first subsidy of a network."""
+    """Return parameters, first D and first subsidy of a network."""
     params = load_network(name).params
     return params, compute_difficulty(params.genesis_target), compute_subsidy(params, Height(1))
 
@@ -52,7 +52,7 @@ def test_the_product_that_bought_a_million_blocks_is_refused_and_would_cost_a_mi
 @pytest.mark.parametrize("network", PRESETS)
 @pytest.mark.parametrize("mode", JobMode)
 def test_a_faked_share_costs_at_least_an_eighth_of_it_in_subsidies(network: str, mode: JobMode) -> None:
-    """Whatever the shape: padding is paid for, and small jobs pay for their place besides."""
+    """This holds for any shape: padding is paid for, and small jobs also pay for their place."""
     params, difficulty, subsidy = get_preset(network)
     for m, k, n in ((1, 1, 1), (16, 1024, 16), (17, 1025, 17), (512, 1024, 256), (360, 64, 64), (1024, 1024, 1024)):
         tickets = compute_tickets(m, n, k)
@@ -63,7 +63,7 @@ def test_a_faked_share_costs_at_least_an_eighth_of_it_in_subsidies(network: str,
 
 
 def test_a_shown_share_is_never_above_everything() -> None:
-    """A rival's figure, and ours before, was 2 million per cent."""
+    """Figures of a rival, and of protocol 1, reached 2 million per cent."""
     share = compute_window_share(settled=10**12, weight=1000, settled_burn=10**9, subsidies=10**9)
     assert share.paid_ppm == 1_000_000
 
@@ -90,7 +90,7 @@ def test_posting_one_product_again_and_again_burns_for_every_ticket() -> None:
 
 
 def test_settled_work_buys_no_block_no_seat_and_no_weight() -> None:
-    """Reputation buys open claims, bounded; nothing else reads it."""
+    """Reputation allows a limited number of open claims, and nothing else reads it."""
     lab = Lab()
     job = lab.post(ALICE)
     lab.mine(lab.sign(BOB, ClaimJob(job)), miner=NOBODY)
@@ -102,7 +102,7 @@ def test_settled_work_buys_no_block_no_seat_and_no_weight() -> None:
 
 
 def test_all_blocks_of_one_target_weigh_the_same() -> None:
-    """A block that used merit weighed a quarter, so one ordinary block orphaned three."""
+    """In protocol 1, a block that used merit weighed a quarter, so one ordinary block orphaned three."""
     target = 2**256 // 1000 - 1
     header = Header(2, 1, 1, bytes(32), 1, bytes(32), bytes(32), encode_target(target), bytes(20), 0, None)
     weights = {compute_weight(msgspec.structs.replace(header, beneficiary=bytes([n]) * 20, nonce=n)) for n in range(50)}
@@ -111,7 +111,7 @@ def test_all_blocks_of_one_target_weigh_the_same() -> None:
 
 @pytest.mark.parametrize("network", PRESETS)
 def test_tiny_jobs_cannot_grow_the_state_for_nothing(network: str) -> None:
-    """54 GiB a day cost 0.1 credits: jobs of 1 x 1 x 1 stayed for ever."""
+    """In protocol 1, 54 GiB a day cost 0.1 credits, because jobs of 1 x 1 x 1 stayed for ever."""
     params, difficulty, subsidy = get_preset(network)
     lab = Lab()
     post = lab.sign(ALICE, make_post(1, x=make_operand(1, 1, 1), w=make_operand(1, 1, 2)))

@@ -81,7 +81,7 @@ def test_the_bot_turns_pairs_of_files_into_products(inos_devnet: TestChain, tmp_
     ],
 )
 def test_the_notebooks_run_from_top_to_bottom(tmp_path: Path, name: str, told: tuple[str, ...]) -> None:
-    """Their cells as one program; what a notebook may await at the top level is awaited here too."""
+    """The test runs their cells as one program; calls that a notebook awaits at the top level are awaited here too."""
     cells = json.loads((EXAMPLES / f"{name}.ipynb").read_text())["cells"]
     source = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
     compile(source, name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)

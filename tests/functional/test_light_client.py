@@ -34,7 +34,7 @@ async def run_source(chain: Chain) -> AsyncIterator[str]:
 
 
 def get_address(chain: Chain) -> str:
-    """An account that genesis funds."""
+    """Return an account that genesis funds."""
     funded = json.loads(chain.network.read_text())["allocations"]
     return str(next(iter(funded)) if isinstance(funded, dict) else funded[0]["address"])
 

@@ -26,7 +26,7 @@ Start = Callable[..., Awaitable[RunningNode]]
 
 
 def make_array(seed: int, rows: int = 512, cols: int = 2048) -> NDArray[np.int8]:
-    """One MiB."""
+    """Return a matrix of one MiB."""
     return np.random.default_rng(seed).integers(-64, 64, (rows, cols), np.int8)
 
 

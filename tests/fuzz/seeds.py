@@ -40,7 +40,7 @@ REF: Final = MatrixRef(bytes(32), 16, 64, bytes(32))
 
 
 def list_seeds() -> Iterator[tuple[str, bytes]]:
-    """A target's name and an input."""
+    """Yield each target's name with an input."""
     mined = work.mine(_make_matrix(1), _make_matrix(2), bytes(32), U256_MAX)
     win = mined.wins[0]
     yield "certificate", encode((win.seal, win.witness))
@@ -116,7 +116,7 @@ def list_messages() -> Iterator[Message]:
 
 
 def list_handshakes() -> Iterator[bytes]:
-    """The next message of the other side, for each step of the handshake."""
+    """Return the next message of the other side for each step of the handshake."""
     a, b = make_handshake(1, is_initiator=True), make_handshake(3, is_initiator=False)
     first = a.write()
     b.read(first)

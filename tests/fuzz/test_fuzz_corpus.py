@@ -1,4 +1,4 @@
-"""Every input the fuzzer ever learned something from, run again, without the fuzzer."""
+"""Runs every input again from which the fuzzer learned something, without the fuzzer."""
 
 import pytest
 

@@ -19,7 +19,7 @@ TARGETS: Final = [encode_target(Target(2**256 // d - 1)) for d in (1, 2, 3)]
 
 
 class Chain:
-    """An index, moved as the ledger moves it."""
+    """An index that is moved as the ledger moves it."""
 
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
@@ -27,10 +27,10 @@ class Chain:
         self.made = [self.index.genesis]
         self.now = 0
         self.sound: set[Entry] = set()
-        """Blocks connected once: they can be connected again, as what was checked stays checked."""
+        """Blocks that were connected once. They can be connected again, since checks are not repeated."""
 
     def choose(self, entries: list[Entry]) -> Entry:
-        """Recent ones more often, so that the tree grows high."""
+        """Choose an entry, recent ones more often, so that the tree grows high."""
         return entries[max(self.rng.randrange(len(entries)), self.rng.randrange(len(entries)))]
 
     def list_known(self) -> list[Entry]:
@@ -52,7 +52,7 @@ class Chain:
             self.index.set_body(self.rng.choice([without[0], self.choose(without)]))
 
     def move(self) -> None:
-        """Go to the best chain, as ConnectedChain does."""
+        """Move to the best chain, as ConnectedChain does."""
         before = self.index.tip
         self.go_to_pledged()
         while (best := self.index.find_best_side()) is not None:
@@ -71,7 +71,7 @@ class Chain:
                 self.go_to(best)
 
     def go_to(self, best: Entry) -> None:
-        """Over blocks that may turn out to be invalid, or to wait for matrices."""
+        """Move along blocks that may turn out to be invalid or to wait for matrices."""
         fork = find_fork(best, self.index.tip)
         while self.index.tip is not fork:
             self.index.set_inactive(self.index.tip)
@@ -92,7 +92,7 @@ class Chain:
         self.move()
 
     def condemn(self) -> None:
-        """A body that breaks a rule of stage 1: its block cannot be connected yet."""
+        """Condemn a block whose body breaks a rule of stage 1, so that it cannot be connected."""
         waiting = [entry for entry in self.list_known() if not entry.has_body]
         if waiting:
             self.index.set_invalid(self.choose(waiting), "bad-tx-root", "by lot")

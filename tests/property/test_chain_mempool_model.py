@@ -1,4 +1,6 @@
-"""The pool against a model that keeps a plain list: its indices agree, its limits hold, whatever happens to it."""
+"""Compares the pool with a model that keeps a plain list: its indices agree and its limits hold under random
+operations.
+"""
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -26,7 +28,7 @@ class PoolMachine(RuleBasedStateMachine):
         super().__init__()
         self.pool = Mempool(EASY, LIMITS)
         self.model: dict[bytes, tuple[Transaction, int]] = {}
-        """Transaction and the height it came at, by id."""
+        """Each transaction with the height at which it came, by id."""
         self.nonces = {key: 0 for key in PEOPLE}
         self.blocks: list[Block] = []
 
@@ -69,7 +71,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.model[compute_tx_id(tx)] = (tx, self.height)
 
     def list_idle(self) -> dict[bytes, Transaction]:
-        """What stands behind a gap, by id."""
+        """Return the transactions behind a gap, by id."""
         idle: dict[bytes, Transaction] = {}
         for key in PEOPLE:
             queue, nonce = self.get_queue(key), self.nonces[key]
@@ -79,7 +81,9 @@ class PoolMachine(RuleBasedStateMachine):
         return idle
 
     def check_victims(self, gone: set[bytes], tx: Transaction) -> None:
-        """Idle ones go first, the others only where they pay less than what comes; no gap is torn."""
+        """Check that idle transactions go first, others only if they pay less than the new one, and that no gap
+        arises.
+        """
         rate, idle = tx.fee / len(encode(tx)), self.list_idle()
         for key in PEOPLE:
             lost = [each for id, (each, _) in self.model.items() if id in gone and get_sender(each) == key.address]
@@ -112,7 +116,7 @@ class PoolMachine(RuleBasedStateMachine):
 
     @rule(count=st.integers(0, 6))
     def connect(self, count: int) -> None:
-        """A block with the best of the pool."""
+        """Connect a block with the best transactions of the pool."""
         taken = [tx for tx, _ in zip(self.pool.select(self.state), range(count), strict=False)]
         block = Block(edit(GENESIS, height=self.height + 1).header, tuple(taken))
         self.blocks.append(block)
@@ -148,7 +152,7 @@ class PoolMachine(RuleBasedStateMachine):
         self.follow_trimming()
 
     def follow_trimming(self) -> None:
-        """What stands behind a gap now may have gone with it; nothing else."""
+        """Transactions that are behind a gap now may have been dropped too; all others must stay."""
         after, idle = set(self.pool.list_ids()), self.list_idle()
         assert set(self.model) - after <= set(idle)
         assert set(self.model) == after or sum(len(encode(tx)) for tx in idle.values()) > GAP_BYTES

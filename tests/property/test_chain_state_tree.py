@@ -20,7 +20,7 @@ batches = st.lists(st.dictionaries(keys, values, max_size=12), min_size=1, max_s
 
 
 def compute_close_path(key: StateKey) -> Hash:
-    """Paths that share 0, 7, 8 or more than 240 bits, which hashes of a few keys never do."""
+    """Return a path that shares 0, 7, 8 or more than 240 bits, which hashes of a few keys never do."""
     n = key[1]
     return Hash(bytes([n & 3]) + bytes([n & 4]) * 30 + bytes([n >> 3]))
 

@@ -66,7 +66,7 @@ class Model:
         return self.accounts.setdefault(address, dict(EMPTY))
 
     def halve(self, value: int, written: int) -> int:
-        """A figure halves at every multiple of 3 after the height at which it was written."""
+        """Return a figure halved at every multiple of 3 after the height at which it was written."""
         for height in range(written + 1, self.height + 1):
             value = value // 2 if height % 3 == 0 else value
         return value
@@ -79,7 +79,9 @@ class Model:
         self.get(address).update(reputation=value, reputation_height=self.height if value else 0)
 
     def compute_burn(self) -> int:
-        """What the lab's job burns: 12 tickets of D, 12 strips of 16,384 bytes of the 2 MiB of a block, its place."""
+        """Return what the lab's job burns: for 12 tickets of D, for 12 strips of 16,384 bytes of the 2 MiB of a block,
+        and for its place.
+        """
         work = -(-self.subsidy * 125 * 12 // (1000 * D))
         size = -(-self.subsidy * 125 * 12 * 16_384 // (1000 * 2**21))
         return work + size + 7
@@ -303,7 +305,9 @@ def play(lab: Lab, model: Model, execution: Execution, order: Any) -> Any:
 
 
 def list_modelled_records(lab: Lab) -> dict[bytes, bytes]:
-    """All kinds but those of voters, committees and checkpoints, which have scenarios and vectors of their own."""
+    """Return records of all kinds except voters, committees and checkpoints, which have scenarios and vectors of their
+    own.
+    """
     return {key: value for key, value in lab.records.all.items() if not 16 <= key[0] <= 20}
 
 

@@ -74,7 +74,7 @@ orders = st.tuples(
 )
 blocks = st.lists(st.tuples(people, st.lists(orders, max_size=8)), min_size=3, max_size=14)
 costs = st.sampled_from([500_000, 500_000, 8_000])
-"""What a block may cost: with the last one, queues are put off and not every order has room."""
+"""The cost limits of a block; with the last one, queues are put off and some transactions have no room."""
 Script = list[tuple[Key, list["Order"]]]
 Order = tuple[Key, str, Key, int, int, int, object]
 
@@ -210,7 +210,7 @@ def test_supply_is_conserved(script: Script, cost_us: int) -> None:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(blocks, costs)
 def test_changes_undo_bit_by_bit(script: Script, cost_us: int) -> None:
-    """The values a block's changes replace are all an undo record needs."""
+    """The values that a block's changes replace are all that an undo record needs."""
     lab = make_lab(cost_us)
     for miner, given_orders in script:
         execution = lab.begin(miner=miner.address)

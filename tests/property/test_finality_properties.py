@@ -1,4 +1,4 @@
-"""What holds of votes, committees and links whatever they are."""
+"""Properties of votes, committees and links that hold for all of them."""
 
 import random
 
@@ -44,12 +44,12 @@ MEMBERS = st.lists(
     unique_by=lambda member: member.address,
 )
 MINED = st.integers(0, 2000)
-"""What the network mined, beside committees that weigh some hundreds."""
+"""What the network mined, compared with committees that weigh some hundreds."""
 
 
 @st.composite
 def draw_candidates(draw: st.DrawFn) -> tuple[list[Candidate], dict[bytes, Member]]:
-    """Voters as the rules can bring them about, and the committee before with its figures brought up to date."""
+    """Draw voters as the rules can produce them, and the committee before with its figures brought up to date."""
     candidates, kept = [], {}
     for number in range(draw(st.integers(0, 8))):
         key, address = bytes([number]) * 48, Address(bytes([number]) * 20)

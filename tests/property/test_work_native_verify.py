@@ -98,7 +98,7 @@ def test_what_was_changed_is_refused_for_the_same_reason(name: str, data: st.Dat
 @relaxed
 @given(rows=st.integers(1, 16), cols=st.integers(1, 1024), at=st.integers(0, 2**14 - 1), value=st.integers(0, 255))
 def test_whatever_the_tree_was_built_over(name: str, rows: int, cols: int, at: int, value: int) -> None:
-    """A valid path and digest over a strip that a matrix of this shape cannot have, or over one that it can."""
+    """The path and digest are valid over a strip that a matrix of this shape cannot have, or over one that it can."""
     strip = bytearray(2**14)
     strip[at] = value
     root = Hash(blake3(bytes(strip), derive_key_context="inos v1 matrix strip").digest())

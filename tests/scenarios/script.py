@@ -1,4 +1,4 @@
-"""A small language for scripted chains: blocks of orders, and what each must come to.
+"""A small language for scripted chains: blocks of transactions, and the expected outcome of each.
 
 Scenario("title", [
     block(tx("alice", transfer("bob", 5))),                  # valid: it is connected
@@ -41,18 +41,18 @@ from support.voters import get_bls_key, prove, sign_link
 
 
 class Stage:
-    """The lab while a script plays on it, with the jobs it has named."""
+    """The lab while a script plays on it, with the jobs that the script named."""
 
     def __init__(self, params: Params = PARAMS) -> None:
         self.lab = Lab(params)
         self.jobs: dict[str, JobId] = {}
         self.signing = ""
-        """Whose order is being made."""
+        """The person whose transaction is being made."""
         self.used: dict[str, int] = {}
-        """Transactions per person in the block being made."""
+        """Number of transactions per person in the block being made."""
 
     def get_job_id(self, name: str) -> JobId:
-        """A job's id; one that nobody posted has the id of zeros."""
+        """Return a job's id; a name that was never posted has the id of zeros."""
         return self.jobs.get(name, JobId(bytes(32)))
 
 
@@ -63,7 +63,7 @@ Body: TypeAlias = Callable[[tuple[Transaction, ...]], tuple[Transaction, ...]]
 
 
 class B(Struct, frozen=True):
-    """A block; `expect` is the code of the rule it breaks, "" when it is valid."""
+    """A block; `expect` is the code of the rule that it breaks, or "" if it is valid."""
 
     orders: tuple[Order, ...]
     expect: str
@@ -74,15 +74,15 @@ class B(Struct, frozen=True):
 
 
 class Skip(Struct, frozen=True):
-    """Empty blocks."""
+    """A number of empty blocks."""
 
     blocks: int
     miners: tuple[str, ...] = ()
-    """Who mines them in turn; nobody without."""
+    """The people who mine them in turn, or nobody."""
 
 
 class Check(Struct, frozen=True, kw_only=True):
-    """Balances, bonds, reputation and mined figures as the records have them."""
+    """Expected balances, bonds, reputation and mined figures as the records have them."""
 
     balance: Mapping[str, int] = {}
     bonded: Mapping[str, int] = {}
@@ -91,7 +91,7 @@ class Check(Struct, frozen=True, kw_only=True):
     market: Mapping[str, int] = {}
     jobs: Mapping[str, str] = {}
     finality: Mapping[str, int] = {}
-    """Epochs of what is "justified" and "finalized"."""
+    """Epochs of "justified" and "finalized"."""
 
 
 Step: TypeAlias = B | Skip | Check
@@ -114,7 +114,9 @@ def block(
 
 
 def tx(who: str, make: MakePayload, *, fee: int = 1, ahead: int = 0, name: str = "") -> Order:
-    """An order of `who` with the next nonce, or one `ahead`; a job it posts can be called `name` afterwards."""
+    """Return a transaction of `who` with the next nonce, or one `ahead`; a job that it posts is called `name`
+    afterwards.
+    """
 
     def sign(stage: Stage) -> Transaction:
         count = stage.used.get(who, 0)
@@ -133,7 +135,7 @@ def transfer(to: str, amount: int) -> MakePayload:
 
 
 def post(**changes: Any) -> MakePayload:
-    """The lab's standard job; a `deadline` is given in blocks from the one that posts it."""
+    """Return the payload that posts the lab's standard job; `deadline` is counted in blocks from the posting block."""
 
     def make(stage: Stage) -> Payload:
         height = stage.lab.height + 1
@@ -155,7 +157,9 @@ def cancel(job: str) -> MakePayload:
 
 
 def register(bond: int = 1000, *, key: str = "", proof: str = "") -> MakePayload:
-    """With the sender's BLS key and proof, unless `key` or `proof` names another; "bob>carol" is bob's for carol."""
+    """Return a registration with the sender's BLS key and proof, unless `key` or `proof` names another; "bob>carol" is
+    Bob's key for Carol.
+    """
     return lambda stage: RegisterVoter(
         get_bls_key(key or stage.signing), _prove(proof or key or stage.signing, stage.signing), bond
     )
@@ -183,7 +187,9 @@ def report(who: str, first: Link, second: Link, *, signer: str = "") -> MakePayl
 
 
 def challenge(job: str, **changes: Any) -> MakePayload:
-    """Of the wrong tile of support.tiles, or as changed: `i`, `j`, `y` before it is opened, other fields after."""
+    """Return a challenge of the wrong tile of support.tiles, with changes: `i`, `j`, `y` before it is opened, other
+    fields after.
+    """
 
     def make(stage: Stage) -> Payload:
         opened = {name: changes.pop(name) for name in ("i", "j", "y") if name in changes}
@@ -193,7 +199,7 @@ def challenge(job: str, **changes: Any) -> MakePayload:
 
 
 def play(scenario: Scenario, prepare: Callable[[Lab], None] = lambda lab: None, params: Params = PARAMS) -> None:
-    """Run a script; a mistake is named by the step it is in."""
+    """Run a script; an error names the step in which it happens."""
     stage = Stage(params)
     prepare(stage.lab)
     for number, step in enumerate(scenario.steps):

@@ -9,9 +9,9 @@ from support.consensus_lab import BOB, Lab, make_operand, make_result
 GENESIS_MS = 1_700_000_000_000
 TARGET = 2**256 // 600 - 1
 POT = 50_000 // 64
-"""What each block puts aside for voters."""
+"""The part of each block's subsidy that is put aside for voters."""
 BURN = 125 + 586 + 7
-"""Of the lab's standard job in a block before height 10, at D = 600."""
+"""What the lab's standard job burns in a block before height 10, at D = 600."""
 WRONG = make_result(32, 48, 66)
 BIG = make_operand(160, 1024)
 """160 x 160 with depth 1024 has 100 tickets."""

@@ -1,4 +1,6 @@
-"""Scripted chains: voters, votes, evidence, and the codes of what is refused. Epochs of 8 blocks, unbonding of 2."""
+"""Scripted chains with voters, votes and evidence, and the codes of refusals. Epochs have 8 blocks, and unbonding takes
+2.
+"""
 
 import pytest
 from msgspec.structs import replace
@@ -35,7 +37,7 @@ def forged(*people: str, **changes: object) -> Votes:
 
 
 def misdirected(stage: Stage) -> Aggregate:
-    """All agree, on a source that is not the justified one."""
+    """Return votes of all members for a source that is not the justified one."""
     finality = stage.lab.state.get_finality()
     assert finality is not None
     link = finality.ballots[-1].link
@@ -43,7 +45,7 @@ def misdirected(stage: Stage) -> Aggregate:
 
 
 def stale(who: str, epoch: int) -> Votes:
-    """A vote on a checkpoint whose ballot is gone, though its signature and source are right."""
+    """Return a vote on a checkpoint whose ballot is gone, although its signature and source are right."""
 
     def make(stage: Stage) -> Aggregate:
         header = stage.lab.headers[epoch * stage.lab.params.epoch_blocks]

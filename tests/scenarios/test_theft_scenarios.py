@@ -91,7 +91,9 @@ def ledger(tmp_path: Path) -> Ledger:
 
 
 def test_a_reorganisation_pays_once(ledger: Ledger) -> None:
-    """The same claim and result on two branches: on either one, the worker gets one reward and the poster pays once."""
+    """The same claim and result are on two branches: on either one, the worker gets one reward and the poster pays
+    once.
+    """
     trunk = Branch()
     signed = trunk.sign(ALICE, make_post(1, deadline=15), fee=1)
     job = JobId(compute_tx_id(signed))
@@ -114,7 +116,7 @@ def test_a_reorganisation_pays_once(ledger: Ledger) -> None:
 
 
 def test_a_poster_that_mines_cannot_undo_the_payment_alone(ledger: Ledger) -> None:
-    """A branch without the result: there the job is still claimed, and its reward still in escrow."""
+    """On a branch without the result, the job is still claimed and its reward still in escrow."""
     trunk = Branch()
     signed = trunk.sign(ALICE, make_post(1, deadline=15), fee=1)
     job = JobId(compute_tx_id(signed))

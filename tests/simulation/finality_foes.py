@@ -10,7 +10,7 @@ from simulation.finality_model import BLS, SPACING_S, WEIGHT, Made, Person, Run,
 
 
 class Equivocator:
-    """An attacker with some voters' keys. It sees every block at once and signs whatever any branch asks for.
+    """An attacker with some voters' keys. It sees every block at once and signs everything that any branch asks for.
 
     Args:
         is_careful: a vote goes only to nodes whose chain has its target; otherwise all nodes notice at once.
@@ -37,7 +37,9 @@ class Equivocator:
 
 
 class PrivateMiner:
-    """Mines a branch of its own from genesis at the least difficulty, registers there, and finalizes it alone."""
+    """A miner that mines a branch of its own from genesis at the least difficulty, registers there, and finalizes it
+    alone.
+    """
 
     def __init__(self, run: Run, person: Person) -> None:
         self._run = run
@@ -46,7 +48,7 @@ class PrivateMiner:
         self.votes: list[Vote] = []
 
     def mine(self, blocks: int) -> None:
-        """Add blocks, a thousandth of an honest one's weight each, with votes on every checkpoint."""
+        """Add blocks, each a thousandth of an honest block's weight, with votes on every checkpoint."""
         run, pool = self._run, VotePool(self._run.tree.params, BLS)
         tip = run.tree.genesis
         for _ in range(blocks):
@@ -66,7 +68,7 @@ class PrivateMiner:
 
 
 class Deserter:
-    """Most of the hash rate, with most of the weight: walks away from a checkpoint that it justified.
+    """An attacker with most of the hash rate and of the weight, which leaves a checkpoint that it justified.
 
     It falls silent then; when the others have voted for the next checkpoint, it goes back below the one that is
     justified, and mines and votes on a branch of its own, as its journal allows.
@@ -94,7 +96,7 @@ class Deserter:
             node.tip, node.person = self.left_at.id, self._person
 
     def _hear(self, item: Made | Vote) -> None:
-        """Blocks of others say nothing to it any more."""
+        """Ignore blocks of others from now on."""
         if isinstance(item, Vote):
             self._node.take_vote(item)
 

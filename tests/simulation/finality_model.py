@@ -54,7 +54,7 @@ MODEL: Final[Params] = msgspec.structs.replace(
 SPACING_S: Final = 2.0
 BOND: Final = 1000
 WEIGHT: Final = 1000
-"""Of a block."""
+"""In bytes of a block."""
 UNIT: Final = 10**8
 """Mined nano of one unit of weight; a block adds 49,000, so weights hardly move in a run."""
 NOBODY: Final = Address(bytes(20))
@@ -69,7 +69,9 @@ class Made(msgspec.Struct, frozen=True):
     parent: BlockId
     height: int
     weight: int
-    """Of the chain up to it; a block weighs `WEIGHT` unless it was mined at another difficulty."""
+    """The weight of the chain up to this block, which weighs `WEIGHT` itself unless it was mined at another
+    difficulty.
+    """
 
 
 class Person(msgspec.Struct, frozen=True):
@@ -134,7 +136,7 @@ class Tree:
         finder: Address = NOBODY,
         weight: int = WEIGHT,
     ) -> Made:
-        """A block on `parent`, by the rules; transactions that are not valid there are left out."""
+        """Add a block to `parent` by the rules; transactions that are not valid there are left out."""
         height = self.blocks[parent].height + 1
         reader = Records(self._records[parent])
         execution = Execution(
@@ -331,7 +333,7 @@ class Run:
         self.nodes = [ModelNode(self, i, person) for i, person in enumerate([*people, *([None] * followers)])]
         self.finals: list[tuple[int, BlockId]] = []
         self.left_at = 0
-        """Height at which most of the hash rate left the chain for a branch of its own; 0 where it did not."""
+        """Height at which most of the hash rate left the chain for a branch of its own; 0 if it did not."""
         self.on_block: Callable[[Made], None] = lambda made: None
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._count = 0
@@ -406,7 +408,7 @@ class Run:
         return {each.first.key for node in self.nodes for each in node.pool.get_evidence()}
 
     def has_refused(self) -> bool:
-        """Whether the heaviest branch of all is one that the first node does not go to, for what is final there."""
+        """Return True if the first node does not move to the heaviest branch, because of what is final there."""
         heaviest = max(self.tree.blocks.values(), key=lambda made: made.weight)
         return heaviest.id in self.nodes[0].known and not self.tree.is_on(self.nodes[0].final, heaviest.id)
 

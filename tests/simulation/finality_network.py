@@ -27,7 +27,7 @@ _FOLDERS: Final = count()
 
 
 def make_voting_params() -> Params:
-    """Epochs of 4 blocks of 2 s."""
+    """Return parameters with epochs of 4 blocks of 2 s."""
     return msgspec.structs.replace(
         make_params(SPACING_S),
         epoch_blocks=4,
@@ -92,7 +92,7 @@ def link_all(world: World, nodes: Sequence[SimNode]) -> None:
 
 
 async def begin(world: World, voters: Sequence[VotingNode]) -> None:
-    """All linked, mining evenly, voting."""
+    """Return nodes that are all linked, mine evenly, and vote."""
     nodes = [each.node for each in voters]
     link_all(world, nodes)
     await world.start()
@@ -102,11 +102,11 @@ async def begin(world: World, voters: Sequence[VotingNode]) -> None:
 
 
 def are_finals_one_chain(world: World, voters: Sequence[VotingNode]) -> bool:
-    """Whether each node's final block is on the chain of the node whose final block is highest."""
+    """Return True if each node's final block is on the chain of the node whose final block is highest."""
     best = max(voters, key=lambda each: each.final).node.ledger
     return all(best.get_block_id(each.node.ledger.final.header.height) == each.node.ledger.final.id for each in voters)
 
 
 async def wait_final(world: World, voters: Sequence[VotingNode], above: int, epochs: float) -> None:
-    """Until every node has a final block above a height."""
+    """Wait until every node has a final block above a height."""
     await world.until(lambda: min(each.final for each in voters) > above, epochs * EPOCH_S)

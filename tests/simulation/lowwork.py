@@ -1,4 +1,6 @@
-"""Endless chains of headers that weigh less than the true one, for whoever asks what is above a claimed tip."""
+"""Endless chains of headers that weigh less than the true one, sent to every node that asks what is above a claimed
+tip.
+"""
 
 import asyncio
 from collections import Counter
@@ -26,7 +28,7 @@ from support.sim_world import World, simulate
 SPACING_S = 4.0
 HISTORY: Final = MAX_HEADERS + 20
 HEADER_LIMIT: Final = 3000
-"""Stands for inos.chain.ledger.MAX_UNPROVEN, which takes minutes to fill."""
+"""This replaces inos.chain.ledger.MAX_UNPROVEN, which takes minutes to fill."""
 PAUSE_S: Final = 0.5
 
 
@@ -53,7 +55,7 @@ class BranchFlooder(Attacker):
             await self.send(link, Headers(message.request, self.branches[number]))
 
     def iterate_branch(self, count: int) -> Iterator[Header]:
-        """A chain on genesis, at the pace that keeps its target."""
+        """Yield a chain on genesis, at the pace that keeps its target."""
         params, first = self.world.chain.params, None
         parent, parent_id = self.world.chain.state.header, self.world.chain.genesis_id
         for height in range(1, count + 1):
@@ -74,7 +76,7 @@ class BranchFlooder(Attacker):
 
 
 async def write_history(world: World, nodes: Sequence[SimNode], count: int) -> None:
-    """So many blocks at the right pace, on all nodes before they are on the network."""
+    """Add this many blocks at the right pace to all nodes, before they are on the network."""
     for _ in range(count):
         await asyncio.sleep(world.chain.params.spacing_ms / 1000)
         block, allowed = await nodes[0].draft()
@@ -84,7 +86,7 @@ async def write_history(world: World, nodes: Sequence[SimNode], count: int) -> N
 
 
 def run_low_work(seed: int, count: int, seconds: float = 60.0) -> Report:
-    """An attacker at each node answers every question for headers with a light branch more."""
+    """An attacker at each node answers every request for headers with another light branch."""
 
     async def scenario(world: World) -> Report:
         flooder = BranchFlooder(world, 0)

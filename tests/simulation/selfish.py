@@ -15,7 +15,7 @@ from support.sim_world import World, simulate
 SPACING_S = 5.0
 SHARE: Final = 0.3
 LINKS: Final = 12
-"""Of the pool's public node: it hears and tells sooner than most."""
+"""Delay of the pool's public node, which hears and sends news sooner than most."""
 
 
 class SelfishPool:
@@ -47,7 +47,7 @@ class SelfishPool:
         self.hidden.append(made)
 
     async def on_public(self, event: TipChanged) -> None:
-        """Others have found a block: bring the private node up to it, and answer."""
+        """Bring the private node up to a block that others found, and answer it."""
         new = [id for id in event.connected if id not in self.all]
         if not new:
             return
@@ -72,7 +72,7 @@ class SelfishPool:
 
 
 def run_selfish(seed: int, count: int, blocks: int = 300) -> Report:
-    """Thirty per cent of the hash rate mine selfishly; what part of the chain is theirs?"""
+    """Thirty per cent of the hash rate mine selfishly; this measures which part of the chain is theirs."""
 
     async def scenario(world: World) -> Report:
         nodes = world.add_nodes(count, QUIET)
@@ -121,6 +121,8 @@ async def follow(pool: SelfishPool) -> None:
 
 
 def compute_share(alpha: float, gamma: float) -> float:
-    """A selfish pool's part of the chain (Eyal and Sirer, equation 8); gamma: races of equals it wins."""
+    """Return a selfish pool's part of the chain (Eyal and Sirer, equation 8); gamma is the part of tied races that it
+    wins.
+    """
     above = alpha * (1 - alpha) ** 2 * (4 * alpha + gamma * (1 - 2 * alpha)) - alpha**3
     return above / (1 - alpha * (1 + (2 - alpha) * alpha))

@@ -1,4 +1,4 @@
-"""Transfers at the floor fee, as many as they can sign."""
+"""Spammers send as many transfers at the floor fee as they can sign."""
 
 import asyncio
 from collections.abc import Sequence
@@ -21,11 +21,11 @@ SPACING_S = 5.0
 ACCOUNTS = 12
 PER_S = 60
 BLOCK_BYTES = 24_000
-"""About a hundred transfers: a third of what the spammers send in a block's time."""
+"""Room for about a hundred transfers: a third of what the spammers send in a block's time."""
 POOL: Final = MempoolLimits(max_bytes=120_000)
 ID_BYTES: Final = 32
 MAX_BLOCKS = 3
-"""So many blocks after it was sent a transfer that pays twice the floor is on the chain."""
+"""A transfer that pays twice the floor is on the chain at most this many blocks after it was sent."""
 
 
 class Sender:
@@ -38,7 +38,7 @@ class Sender:
         self._nonce = 0
 
     def sign(self) -> Transaction:
-        """The next one, at `price` nano a byte."""
+        """Return the next transfer, at `price` nano a byte."""
         tx = self._sign(0)
         fee = self._price * (len(encode(tx)) + 8)
         self._nonce += 1
@@ -48,7 +48,7 @@ class Sender:
         return sign_transaction(self.key.secret, self._chain_id, self._nonce, fee, Transfer(self.key.address, 1))
 
     def undo(self) -> None:
-        """The last one was not taken."""
+        """Take back the last transfer, which was not accepted."""
         self._nonce -= 1
 
 

@@ -11,7 +11,7 @@ SEEDS = int(os.environ.get("INOS_FINALITY_SEEDS", "1000"))
 
 
 SLOWER = {"run_stall": 12}
-"""Scenarios with so many times fewer seeds, since their chains are long."""
+"""The scenarios with this many times fewer seeds, since their chains are long."""
 
 
 @pytest.mark.parametrize("number", range(len(SCENARIOS)), ids=[scenario.__name__ for scenario in SCENARIOS])

@@ -23,7 +23,9 @@ PARAMS = make_voting_params()
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_divided_network_goes_on_as_one_when_it_heals(seed: int) -> None:
-    """One voter of six is silent, the rest divided: at most one half has two thirds; afterwards all go on as one."""
+    """One voter of six is silent and the rest is divided, so at most one half has two thirds; afterwards all continue
+    as one.
+    """
 
     async def scenario(world: World) -> None:
         voters = [VotingNode(world, number, is_voting=number > 0) for number in range(6)]
@@ -47,7 +49,9 @@ def test_a_divided_network_goes_on_as_one_when_it_heals(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", [3, 4])
 def test_a_longer_branch_across_a_final_block_is_left_alone(seed: int) -> None:
-    """Four fifths of the hash rate mine in silence from below what becomes final, and show it all at once."""
+    """Four fifths of the hash rate mine secretly from below a block that becomes final, and publish everything
+    at once.
+    """
 
     async def scenario(world: World) -> None:
         voters = [VotingNode(world, number) for number in range(5)]
@@ -102,5 +106,5 @@ def get_caught(voter: VotingNode) -> set[bytes]:
 
 
 def has_bond(voter: VotingNode, other: VotingNode) -> bool:
-    """Whether on the node's chain another's bond is still there."""
+    """Return True if another voter's bond still exists on the node's chain."""
     return voter.node.ledger.state.get_voter(get_address(other.number)) is not None

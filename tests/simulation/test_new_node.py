@@ -29,7 +29,7 @@ SKEW_MS = 10**7
 """The chain was made before the simulation begins."""
 CROWD = 1500
 RANGE_BYTES = 4096
-"""Small, so that a small state comes in many parts."""
+"""The limit is small, so that a small state comes in many parts."""
 LIMIT_S = 60.0
 
 
@@ -44,7 +44,7 @@ def small_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Liar:
-    """A node's port with something else in place of some answers."""
+    """A node's port with some answers replaced."""
 
     def __init__(self, node: SimNode, **lies: Any) -> None:
         self._real = node.core
@@ -56,7 +56,7 @@ class Liar:
 
 
 def lie_about_records(node: SimNode) -> Liar:
-    """Gives somebody more than he has."""
+    """Give an account more than it has."""
 
     async def read_range(block: BlockId, place: Place) -> StateRange | None:
         found = await node.core.past_states.read_range(block, place)
@@ -69,7 +69,7 @@ def lie_about_records(node: SimNode) -> Liar:
 
 
 def lie_about_steps(node: SimNode) -> Liar:
-    """Says that fewer signed, and that it was somebody else."""
+    """Claim that fewer voters signed, and that it was another committee."""
 
     def list_steps(first: int, limit: int) -> list[Step]:
         steps = node.ledger.list_steps(first, limit)
@@ -86,7 +86,7 @@ def lie_about_steps(node: SimNode) -> Liar:
 
 
 def keep_silent(node: SimNode) -> Liar:
-    """Has the chain, and gives no state away."""
+    """Have the chain, but serve no state."""
 
     async def read_range(block: BlockId, place: Place) -> None:
         return None

@@ -1,4 +1,4 @@
-"""Blocks that are announced and never given, and results whose matrices nobody but the miner has."""
+"""Blocks that are announced and never served, and results whose matrices only the miner has."""
 
 import asyncio
 from collections.abc import Sequence
@@ -22,12 +22,12 @@ from support.sim_world import World, simulate
 
 SPACING_S = 5.0
 SHARE = 0.3
-"""Of the hash rate, on the withholder's side."""
+"""The part of the hash rate on the withholder's side."""
 FEE = 10_000
 
 
 class Withholder(Attacker):
-    """Mines, tells everybody of its blocks, and gives nobody their bodies."""
+    """A miner that announces its blocks to everybody and serves their bodies to nobody."""
 
     def __init__(self, world: World, number: int, brain: SimNode) -> None:
         super().__init__(world, number)
@@ -44,11 +44,11 @@ class Withholder(Attacker):
                 await self.send(link, AnnounceBlock(made.block.header))
 
     async def on_message(self, link: Link, message: Message) -> None:
-        """It says nothing to any question."""
+        """Answer no request."""
 
 
 def run_withheld_blocks(seed: int, count: int, seconds: float = 90.0) -> Report:
-    """A miner with 30 % of the work withholds every body, from a place next to everybody."""
+    """A miner with 30 % of the work withholds every body, while it is directly connected to all nodes."""
 
     async def scenario(world: World) -> Report:
         withholders: list[Withholder] = []
@@ -74,7 +74,7 @@ def run_withheld_blocks(seed: int, count: int, seconds: float = 90.0) -> Report:
 
 
 class HiddenMatrices:
-    """A node's matrices, service and store, as others see them: none, until they are opened."""
+    """A node's matrices, service and store, as other nodes see them: none, until they are released."""
 
     def __init__(self, node: SimNode) -> None:
         self._node = node
@@ -104,7 +104,7 @@ class HiddenMatrices:
 
 
 class Hoarder:
-    """What stands between a hoarding miner and the network: everything but its matrices."""
+    """The layer between a hoarding miner and the network, which passes everything but its matrices."""
 
     def __init__(self, node: SimNode) -> None:
         self._node = node
@@ -158,7 +158,7 @@ def run_withheld_matrices(seed: int, count: int) -> Report:
 
 
 async def post_and_claim(world: World, hoarder: SimNode, nodes: Sequence[SimNode], keys: Sequence[Key]) -> JobId:
-    """A job whose operands only the hoarder has, claimed by itself, both on everybody's chain."""
+    """Post a job whose operands only the hoarder has, let it claim the job, and wait until both are on all chains."""
     poster, worker = keys
     params, rng = world.chain.params, np.random.default_rng(world.seed)
     x, w = (rng.integers(-64, 64, (16, 1024), dtype=np.int8) for _ in range(2))
@@ -175,13 +175,13 @@ async def post_and_claim(world: World, hoarder: SimNode, nodes: Sequence[SimNode
 
 
 def has_state(nodes: Sequence[SimNode], job: JobId, state: JobState) -> bool:
-    """Whether the job is there on all nodes."""
+    """Return True if the job is in this state on all nodes."""
     found = [node.ledger.state.get_job(job) for node in nodes]
     return all(one is not None and one.state is state for one in found)
 
 
 async def add_result(hoarder: SimNode, job: JobId, key: Key) -> None:
-    """The product, to the hoarder's pool; others hear of it and cannot check it."""
+    """Add the product to the hoarder's pool; other nodes hear of it and cannot check it."""
     found = hoarder.ledger.state.get_job(job)
     assert found is not None
     x, w = (hoarder.matrices.get(MatrixId(ref.id)) for ref in (found.x, found.w))

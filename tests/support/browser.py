@@ -111,7 +111,7 @@ class Page:
 
 @asynccontextmanager
 async def open_browser(program: str, folder: Path) -> AsyncIterator[Page]:
-    """A browser with one empty tab and its own profile in `folder`."""
+    """Open a browser with one empty tab and its own profile in `folder`."""
     process = await asyncio.create_subprocess_exec(
         program,
         *FLAGS,

@@ -76,14 +76,14 @@ class MadeBlock(NamedTuple):
 
 @cache
 def make_operand_pair() -> tuple[work.Operand, work.Operand]:
-    """16 x 1024 each: one ticket."""
+    """Return operands of 16 x 1024 each, which make one ticket."""
     rng = np.random.default_rng(7)
     x, w = (work.Operand.commit(rng.integers(-64, 64, (16, 1024), np.int8)) for _ in range(2))
     return x, w
 
 
 def seal(block: Block, *, allowed: int = ANY) -> MadeBlock:
-    """The block with a seal that holds; nonces are tried until one ticket wins."""
+    """Return the block with a valid seal; nonces are tried until one ticket wins."""
     x, w = make_operand_pair()
     for nonce in range(block.header.nonce, block.header.nonce + TRIES):
         unsealed = edit(block, nonce=nonce, seal=None)
@@ -110,7 +110,7 @@ class Branch(Lab):
         return compute_block_id(self.headers[-1])
 
     def fork(self, back: int = 0) -> "Branch":
-        """A copy that stands `back` blocks below this one's tip. The checker of products is shared."""
+        """Return a copy that ends `back` blocks below this branch's tip. The checker of products is shared."""
         other = Branch(self.params, self.allocations)
         other.products = self.products
         for made in self.blocks[: len(self.blocks) - back]:
@@ -118,7 +118,7 @@ class Branch(Lab):
         return other
 
     def append(self, made: MadeBlock) -> MadeBlock:
-        """Connect a block made elsewhere."""
+        """Connect a block that was made elsewhere."""
         self.connect(made.block)
         self.blocks.append(made)
         return made
@@ -131,7 +131,7 @@ class Branch(Lab):
         later_ms: int = 0,
         aggregate: Aggregate | None = None,
     ) -> MadeBlock:
-        """The next block, sealed and connected here. Another `nonce` or time makes it differ from its twins."""
+        """Make the next block, seal it and connect it here. Another `nonce` or time makes it differ from its twins."""
         return self.append(
             self.draft(
                 *transactions,
@@ -151,34 +151,34 @@ class Branch(Lab):
         aggregate: Aggregate | None = None,
         **changes: Any,
     ) -> MadeBlock:
-        """The next block, sealed but not connected; `changes` to its header may make it invalid."""
+        """Make the next block, sealed but not connected; `changes` to its header may make it invalid."""
         block = self.make_block(transactions, miner=miner, aggregate=aggregate)
         block = edit(block, **{"nonce": nonce, "time_ms": block.header.time_ms + later_ms} | changes)
         return seal(block, allowed=int.from_bytes(block.header.target, "big"))
 
     def grow_by(self, count: int, *, nonce: int = 0) -> list[MadeBlock]:
-        """`count` empty blocks."""
+        """Add `count` empty blocks."""
         return [self.grow(nonce=nonce) for _ in range(count)]
 
     def pay(self, key: Key, to: Address, amount: int = 1, *, fee: int = 1000, ahead: int = 0) -> Transaction:
-        """A signed transfer."""
+        """Return a signed transfer."""
         return self.sign(key, Transfer(to, amount), fee=fee, ahead=ahead)
 
     def sign(
         self, key: Key, payload: Payload, *, fee: int = 1, ahead: int = 0, nonce: int | None = None
     ) -> Transaction:
-        """As the lab's, but the same every time."""
+        """Sign like the lab, but with the same signature every time."""
         number = self.state.get_account(key.address).nonce + ahead if nonce is None else nonce
         return sign_steadily(key, number, fee, payload)
 
     def open_ledger(self, path: Path, results: ResultChecker | None = None, *, is_durable: bool = False) -> Ledger:
-        """A ledger of this branch's network, empty where `path` is."""
+        """Open a ledger of this branch's network, which is empty if `path` is."""
         checker = self.products if results is None else results
         return Ledger.open(path, self.params, self.genesis, results=checker, bls=get_bls(), is_durable=is_durable)
 
 
 def sign_steadily(key: Key, nonce: int, fee: int, payload: Payload) -> Transaction:
-    """Signed without randomness, so that ids, and with them whole test runs, come out the same for one seed."""
+    """Sign without randomness, so that ids, and with them whole test runs, are the same for one seed."""
     unsigned = Transaction(CHAIN_ID, key.public, nonce, fee, payload, bytes(64))
     signature = PrivateKey(key.secret).sign_schnorr(compute_signing_hash(unsigned), bytes(32))
     return msgspec.structs.replace(unsigned, signature=signature)
@@ -192,7 +192,7 @@ def feed(ledger: Ledger, blocks: Sequence[MadeBlock]) -> list[BlockOutcome]:
 
 
 def feed_in_any_order(ledger: Ledger, blocks: Sequence[MadeBlock], *, headers_first: bool = False) -> None:
-    """Add blocks until all are in, trying again those whose parent was missing. Invalid ones are left out."""
+    """Add blocks until all are in, and try those again whose parent was missing. Invalid ones are left out."""
     waiting = list(blocks)
     if headers_first:
         for made in sorted(blocks, key=lambda m: m.block.header.height):
@@ -213,17 +213,17 @@ def feed_in_any_order(ledger: Ledger, blocks: Sequence[MadeBlock], *, headers_fi
 
 
 def dump(ledger: Ledger) -> dict[bytes, bytes]:
-    """Every key and value of the ledger's database."""
+    """Return every key and value of the ledger's database."""
     return dict(ledger._db.iterate(b""))
 
 
 def dump_chain(ledger: Ledger) -> dict[bytes, bytes]:
-    """What depends on the connected chain alone: no headers, bodies, witnesses or verdicts."""
+    """Return what depends only on the connected chain: no headers, bodies, witnesses or verdicts."""
     return {key: value for key, value in dump(ledger).items() if key[:1] not in b"hbwx"}
 
 
 def make_result_ref(job_rows: int = 32, job_cols: int = 48, tag: int = 1) -> MatrixRef:
-    """A result of `make_post`'s job that nobody has."""
+    """Return a result of `make_post`'s job whose bytes nobody has."""
     return make_matrix_ref(DTYPE_INT32, job_rows, job_cols, Hash(tag.to_bytes(32, "big")))
 
 
@@ -235,7 +235,7 @@ def grow_at_random(
     choose: Callable[[Branch, Key, random.Random], tuple[Key, Payload]] | None = None,
     aggregate: Aggregate | None = None,
 ) -> MadeBlock:
-    """A block with random valid transactions, for a random miner.
+    """Add a block with random valid transactions, by a random miner.
 
     Args:
         choose: who sends what; by default transfers and checked jobs.
@@ -259,7 +259,9 @@ def grow_at_random(
 
 
 def choose_payload(branch: Branch, key: Key, rng: random.Random) -> tuple[Key, Payload]:
-    """Something that is likely to be valid: claims for open jobs, results from whoever holds the claim."""
+    """Return a payload that is likely to be valid: claims for open jobs, results from the worker that holds the
+    claim.
+    """
     jobs = [JobId(k[1:]) for k in branch.records.all if k[0] == 2]
     rng.shuffle(jobs)
     by_state = {state: [j for j in jobs if _get_state(branch, j) == state] for state in JobState}

@@ -81,7 +81,7 @@ async def await_one_tip(urls: list[str], timeout_s: float = 60) -> dict[str, Any
 
 
 async def await_committee(url: str, members: int, limit_s: float = 90) -> None:
-    """Wait until the committee of a ballot has so many members; optimistic jobs can be claimed then."""
+    """Wait until the committee of a ballot has this many members; optimistic jobs can be claimed then."""
 
     async def is_seated() -> bool:
         if not (await ask(url, "finality_status"))["ballots"]:

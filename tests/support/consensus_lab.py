@@ -1,4 +1,5 @@
-"""A chain in memory for tests of the rules: keys, blocks made and checked through all stages, the books kept.
+"""A chain in memory for tests of the rules: keys, blocks that are made and checked through all stages, and balance
+checks.
 
 Seals are made up: their digest meets the target, but no witness could prove them. Tests of
 `check_seal` make real ones.
@@ -95,7 +96,7 @@ ALLOCATIONS: Final = {ALICE.address: Nano(1_000_000), BOB.address: Nano(500_000)
 
 
 def make_operand(rows: int, cols: int, tag: int = 1) -> MatrixRef:
-    """A reference to an operand nobody has."""
+    """Return a reference to an operand whose bytes nobody has."""
     return make_matrix_ref(DTYPE_INT7, rows, cols, Hash(tag.to_bytes(32, "big")))
 
 
@@ -104,7 +105,7 @@ def make_result(rows: int, cols: int, tag: int = 1) -> MatrixRef:
 
 
 def make_post(height: int, **changes: Any) -> PostJob:
-    """A valid job for a block at `height`: 32 x 48 from depth 1500, 12 tickets."""
+    """Return a valid job for a block at `height`: 32 x 48 with depth 1500, 12 tickets."""
     job = PostJob(
         x=make_operand(32, 1500, 1),
         w=make_operand(48, 1500, 2),
@@ -119,7 +120,7 @@ def make_post(height: int, **changes: Any) -> PostJob:
 
 
 class Records:
-    """consensus.StateReader over a dictionary."""
+    """Implements consensus.StateReader over a dictionary."""
 
     def __init__(self, records: Mapping[StateKey, bytes]) -> None:
         self.all = dict(records)
@@ -139,7 +140,7 @@ class Records:
 
 
 class Products:
-    """consensus.ResultChecker that believes everything but the ids in `wrong`.
+    """Implements consensus.ResultChecker: it accepts everything except the ids in `wrong`.
 
     It lacks the matrices in `missing`, and has not checked the results in `unchecked`.
     """
@@ -158,7 +159,7 @@ class Products:
 
 
 def sum_held(records: Mapping[StateKey, bytes]) -> int:
-    """All balances, bonds, escrows and pots, counted record by record."""
+    """Return all balances, bonds, escrows and pots, counted record by record."""
     total = 0
     for key, value in records.items():
         if key[0] == Kind.ACCOUNT:
@@ -172,7 +173,7 @@ def sum_held(records: Mapping[StateKey, bytes]) -> int:
 
 
 def check_movements(before: Records, executed: Executed) -> None:
-    """The movements a block records are what its changes do to balances and bonds."""
+    """Check that the movements that a block records are its changes to balances and bonds."""
     moved: dict[bytes, list[int]] = {}
     for entry in executed.history:
         sums = moved.setdefault(entry.address, [0, 0])
@@ -220,7 +221,7 @@ class Lab:
     def sign(
         self, key: Key, payload: Payload, *, fee: int = 1, ahead: int = 0, nonce: int | None = None
     ) -> Transaction:
-        """A transaction with the key's next nonce at the tip, `ahead` further."""
+        """Return a transaction with the key's next nonce at the tip, or a nonce `ahead` of it."""
         number = self.state.get_account(key.address).nonce + ahead if nonce is None else nonce
         return sign_transaction(key.secret, CHAIN_ID, number, fee, payload)
 
@@ -245,7 +246,7 @@ class Lab:
         miner: Address = MINER.address,
         aggregate: Aggregate | None = None,
     ) -> Block:
-        """The next block; its state root is right if its transactions are valid, else zero."""
+        """Return the next block; its state root is right if its transactions are valid, else zero."""
         header = self._make_header(transactions, miner, aggregate)
         block = Block(header, tuple(transactions), aggregate)
         try:
@@ -274,7 +275,7 @@ class Lab:
         )
 
     def check(self, block: Block) -> Executed:
-        """All stages but the seal's witness and the clock."""
+        """Run all stages except the checks of the seal's witness and the clock."""
         check_block_sanity(self.params, block, get_bls())
         check_header_context(self.params, block.header, self.context)
         executed = execute_block(self.params, self.records, block, self.products, get_bls())
@@ -284,7 +285,7 @@ class Lab:
         return executed
 
     def connect(self, block: Block) -> Executed:
-        """Check a block, apply it, and see that the books balance and every change of an account is recorded."""
+        """Check a block, apply it, and check that the balances add up and every change of an account is recorded."""
         executed = self.check(block)
         check_movements(self.records, executed)
         self.records.apply(executed.changes)
@@ -303,7 +304,7 @@ class Lab:
         return self.connect(block)
 
     def mine_until(self, height: int) -> None:
-        """Empty blocks up to `height`, for nobody."""
+        """Add empty blocks up to `height`, without a beneficiary."""
         while self.height < height:
             self.mine(miner=NOBODY)
 
@@ -315,12 +316,12 @@ class Lab:
 
 
 def edit(block: Block, **changes: Any) -> Block:
-    """The block with fields of its header changed."""
+    """Return the block with some fields of its header changed."""
     return Block(msgspec.structs.replace(block.header, **changes), block.transactions, block.aggregate)
 
 
 def get_code(action: Callable[[], object]) -> str:
-    """Code of the rule that `action` breaks, or "" if it breaks none."""
+    """Return the code of the rule that `action` breaks, or "" if it breaks none."""
     try:
         action()
     except RuleViolation as error:

@@ -1,6 +1,6 @@
-"""A BLS backend without curves: a signature is a hash of key and message, an aggregate the exclusive or of some.
+"""A BLS backend without curves: a signature is a hash of key and message, an aggregate the exclusive or of several.
 
-Anybody could forge it; in a simulation nobody does. It lets a thousand runs take the time of one.
+Anybody could forge it, but in a simulation nobody does. It lets a thousand runs take the time of one.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from inos.primitives.bls import KEY_BYTES, SIGNATURE_BYTES
 
 
 class FakeBls:
-    """inos.primitives.bls.Bls."""
+    """Implements inos.primitives.bls.Bls."""
 
     name = "fake"
 

@@ -120,7 +120,7 @@ class FakeMatrices:
 
 
 class FakePool:
-    """Transactions in the order they came."""
+    """Transactions in the order in which they came."""
 
     def __init__(self) -> None:
         self.waiting: dict[TxId, Transaction] = {}
@@ -147,7 +147,7 @@ class FakePool:
 
 
 class FakeLedger:
-    """A chain without forks, but a test may take off its last block; `known` keeps it."""
+    """A chain without forks, from which a test may remove the last block; `known` keeps it."""
 
     def __init__(self, params: Params, genesis: GenesisState) -> None:
         self.params = params
@@ -265,7 +265,7 @@ class FakeLedger:
         return [(height, event) for height, event in self.job_events if event.job == job][:limit]
 
     def append(self, transactions: Sequence[Transaction], beneficiary: Address) -> None:
-        """The next block, executed by the rules."""
+        """Add the next block, executed by the rules."""
         parent = self.blocks[-1].header
         height = Height(parent.height + 1)
         execution = Execution(
@@ -308,14 +308,14 @@ class FakeLedger:
 
 
 class AllRight:
-    """Takes every product for right: the tests that need a wrong one put it there themselves."""
+    """Accepts every product as right; a test that needs a wrong one replaces this checker."""
 
     def get_verdict(self, product: Product) -> bool:
         return True
 
 
 class FakeMiner:
-    """Counts how often it was switched."""
+    """Counts how often it was started and stopped."""
 
     def __init__(self, beneficiary: Address) -> None:
         self.beneficiary = beneficiary
@@ -366,7 +366,7 @@ class FakeVotes:
 
 
 class FakeSnapshots:
-    """inos.rpc.ports.SnapshotsPort whose copies are never done."""
+    """Implements inos.rpc.ports.SnapshotsPort, with copies that never finish."""
 
     def __init__(self) -> None:
         self.status = SnapshotStatus("none")
@@ -382,7 +382,7 @@ class FakeSnapshots:
 
 
 class FakeMatrixService:
-    """inos.rpc.ports.MatricesPort over a dictionary."""
+    """Implements inos.rpc.ports.MatricesPort over a dictionary."""
 
     def __init__(self, store: Any) -> None:
         self.store = store
@@ -413,7 +413,7 @@ class FakeMatrixService:
 
 
 class FakeNetwork:
-    """inos.rpc.ports.PeersPort, and its parts: what a test puts here is told."""
+    """Implements inos.rpc.ports.PeersPort and its parts; it reports what a test puts here."""
 
     def __init__(self, node: "FakeNode") -> None:
         self._node = node
@@ -452,7 +452,7 @@ class FakeNetwork:
 
 
 class FakeRouting:
-    """inos.rpc.ports.RoutingPort: three nodes have what this node has."""
+    """Implements inos.rpc.ports.RoutingPort: three nodes have what this node has."""
 
     def __init__(self, node: "FakeNode") -> None:
         self._node = node
@@ -471,7 +471,7 @@ class FakeRouting:
 
 
 class FakeNode:
-    """inos.rpc.ports.NodePort; `mine` and `work_jobs` move it on."""
+    """Implements inos.rpc.ports.NodePort; `mine` and `work_jobs` advance it."""
 
     def __init__(self, network: Network) -> None:
         self.network = network
@@ -525,21 +525,21 @@ class FakeNode:
         return self.ledger.reader.prove(key) if block == self.ledger.tip.id else None
 
     def mine(self, beneficiary: Address = WORKER.address) -> None:
-        """A block with everything that waits."""
+        """Add a block with all waiting transactions."""
         self.ledger.append(list(self.mempool.waiting.values()), beneficiary)
         self.mempool.waiting.clear()
         tip = self.ledger.tip
         self.events.publish(TipChanged(tip, (tip.id,), ()))
 
     def act(self, payload: Payload) -> None:
-        """A block in which the worker does something."""
+        """Add a block in which the worker sends a transaction."""
         nonce = self.mempool.next_nonce(WORKER.address, self.ledger.state)
         tx = sign_transaction(WORKER.secret, self.params.chain_id, nonce, FEE, payload)
         self.mempool.waiting[compute_tx_id(tx)] = tx
         self.mine()
 
     def seat_jury(self) -> None:
-        """Let two voters be the committee, so that optimistic jobs can be claimed; until the first checkpoint."""
+        """Make two voters the committee until the first checkpoint, so that optimistic jobs can be claimed."""
         if not self.ledger.tip.header.height:
             self.mine()  # the first block opens a ballot without a committee
         genesis = Checkpoint(0, self.genesis_id)
@@ -549,7 +549,7 @@ class FakeNode:
         self.ledger.records[committee_key(0)] = encode(Committee(members))
 
     def work_jobs(self) -> int:
-        """Claim, multiply and deliver every open job; how many."""
+        """Claim, multiply and deliver every open job; return their number."""
         done = 0
         for job_id, job in self.ledger.reader.list_jobs(state=JobState.OPEN):
             x, w = self.store.arrays[job.x.id], self.store.arrays[job.w.id]
@@ -562,7 +562,7 @@ class FakeNode:
         return done
 
     async def live(self) -> None:
-        """Mine and work as long as the test lets it."""
+        """Mine and work until the test ends."""
         while True:
             if len(self.mempool):
                 self.mine()

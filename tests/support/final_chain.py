@@ -1,4 +1,4 @@
-"""Branches whose checkpoints are voted on: three voters who also mine, and an aggregate wherever there is a ballot."""
+"""Branches whose checkpoints are voted on by three voters who also mine, with an aggregate for every ballot."""
 
 from inos.consensus.finality import is_open
 from inos.primitives.transactions import RegisterVoter
@@ -12,7 +12,9 @@ BOND = 1000
 
 
 def make_voted_branch(epochs: int, crowd: int = 0) -> Branch:
-    """A branch up to the second block after checkpoint `epochs`, with everybody voting, and `crowd` accounts more."""
+    """Return a branch up to the second block after checkpoint `epochs`, on which everybody votes, with `crowd` more
+    accounts.
+    """
     others = {Address(n.to_bytes(20, "big")): Nano(n + 1) for n in range(crowd)}
     branch = Branch(EASY, {**ALLOCATIONS, **others})
     begin_voting(branch)
@@ -21,7 +23,7 @@ def make_voted_branch(epochs: int, crowd: int = 0) -> Branch:
 
 
 def begin_voting(branch: Branch) -> None:
-    """Four blocks: each voter finds one, and all register."""
+    """Add four blocks: each voter finds one, and all register."""
     for who in VOTERS:
         branch.grow(miner=PEOPLE[who].address)
     orders = (branch.sign(PEOPLE[who], RegisterVoter(get_bls_key(who), prove(who), BOND)) for who in VOTERS)
@@ -29,12 +31,12 @@ def begin_voting(branch: Branch) -> None:
 
 
 def grow_voted(branch: Branch, count: int) -> list[MadeBlock]:
-    """`count` blocks; each carries the aggregate of all voters where one is due."""
+    """Add `count` blocks; each carries the aggregate of all voters if one is due."""
     return [grow_one(branch) for _ in range(count)]
 
 
 def grow_one(branch: Branch) -> MadeBlock:
-    """The next block, mined by the voter whose turn it is."""
+    """Add the next block, mined by the voter whose turn it is."""
     finality = branch.state.get_finality()
     is_due = finality is not None and any(is_open(branch.params, finality, each) for each in finality.ballots[-1:])
     aggregate = make_aggregate(branch.state, voting(branch)) if is_due else None
@@ -42,7 +44,7 @@ def grow_one(branch: Branch) -> MadeBlock:
 
 
 def voting(branch: Branch) -> list[str]:
-    """Who is in the committee of the latest ballot."""
+    """Return the members of the committee of the latest ballot."""
     finality = branch.state.get_finality()
     assert finality is not None
     members = {bytes(each.address) for each in branch.state.get_committee(finality.ballots[-1].committee).members}

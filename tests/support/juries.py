@@ -1,4 +1,4 @@
-"""A lab whose voting committee is seated by hand, and jurors that vote and open their verdicts."""
+"""A lab with a voting committee that a test sets, and jurors that vote and open their verdicts."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -71,7 +71,7 @@ def make_jury_reveal(job: JobId, drawn_at: int, who: str, verdict: Verdict, salt
 
 
 def seat_committee(lab: Lab, weights: Mapping[str, int]) -> None:
-    """Let these people vote and judge from the next block on; the lab has a block already."""
+    """Let these people vote and judge from the next block on; the lab already has a block."""
     genesis = Checkpoint(0, lab.headers[0].parent)
     ballot = Ballot(Link(genesis, genesis), 0)
     members = tuple(Member(PEOPLE[who].address, get_bls_key(who), weight, weight) for who, weight in weights.items())
@@ -80,7 +80,7 @@ def seat_committee(lab: Lab, weights: Mapping[str, int]) -> None:
 
 
 class Court(Lab):
-    """A lab with a committee of `weights`; Alice posts, Bob works, Carol disputes."""
+    """A lab with a committee of `weights`, in which Alice posts, Bob works and Carol disputes."""
 
     def __init__(self, weights: Mapping[str, int], params: Params = JURY_PARAMS) -> None:
         super().__init__(params, {**ALLOCATIONS, CAROL.address: Nano(500_000), MINER.address: Nano(500_000)})
@@ -90,7 +90,7 @@ class Court(Lab):
             self._bond(PEOPLE[who], who, 10_000)
 
     def _bond(self, key: Key, who: str, bond: int) -> None:
-        """Let a person be a voter whose bond was locked before."""
+        """Make a person a voter whose bond was locked before."""
         account = self.state.get_account(key.address)
         moved = msgspec.structs.replace(account, balance=account.balance - bond, bonded=account.bonded + bond)
         self.records.all[account_key(key.address)] = encode(moved)
@@ -104,13 +104,13 @@ class Court(Lab):
         return job
 
     def dispute(self, job: JobId, who: Key = CAROL) -> Height:
-        """Dispute a delivery, and mine until its jury is drawn; the height of the drawing."""
+        """Dispute a delivery, mine until its jury is drawn, and return the height of the drawing."""
         self.mine(self.sign(who, Dispute(job)), miner=NOBODY)
         self.mine_until(self.height + 2)
         return self.height
 
     def get_jurors(self, job: JobId) -> dict[str, Juror]:
-        """Jurors by the names of people."""
+        """Return the jurors by the names of people."""
         dispute = self.state.get_dispute(job)
         assert dispute is not None
         names = {key.address: who for who, key in PEOPLE.items()}
@@ -128,7 +128,7 @@ class Court(Lab):
         changes: Mapping[str, Any] | None = None,
         drawn_at: int | None = None,
     ) -> list[Transaction]:
-        """The jurors' votes as transactions of `sender`; `changes` replace fields of the signed payload."""
+        """Return the jurors' votes as transactions of `sender`; `changes` replace fields of the signed payload."""
         drawn_at = self.get_drawn_at(job) if drawn_at is None else drawn_at
         signed = []
         for number, (who, verdict) in enumerate(verdicts.items()):
@@ -137,7 +137,7 @@ class Court(Lab):
         return signed
 
     def reveal(self, job: JobId, verdicts: Mapping[str, Verdict], sender: Key = MINER) -> None:
-        """Mine until verdicts may be opened, then a block that opens some."""
+        """Mine until verdicts may be opened, then add a block that opens some."""
         self.mine_until(self.get_drawn_at(job) + 3)
         self.mine(*self.sign_reveals(job, verdicts, sender), miner=NOBODY)
 
@@ -162,6 +162,6 @@ class Court(Lab):
         self.mine_until(self.get_drawn_at(job) + self.params.jury_window)
 
     def get_wealth(self, who: str) -> int:
-        """Balance and bonds of a person."""
+        """Return balance and bonds of a person."""
         account = self.state.get_account(PEOPLE[who].address)
         return account.balance + account.bonded

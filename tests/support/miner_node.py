@@ -1,4 +1,6 @@
-"""A chain small enough to see through: blocks are made by hand, transactions do what the miner expects of them."""
+"""A small chain for tests of the miner: blocks are made by hand, and transactions have the effects that the miner
+expects.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -38,11 +40,11 @@ from inos.primitives.units import Address, BlockId, Height, JobId, MatrixId, Nan
 POSTER = Address(bytes([9]) * 20)
 FEE = Nano(1000)
 DIFFICULTY = 100
-"""Expected tickets of a block here."""
+"""Expected number of tickets of a block here."""
 
 
 class HandClock:
-    """Wall clock and loop time as one."""
+    """A clock that is wall clock and loop time in one."""
 
     def now_ms(self) -> TimeMs:
         return TimeMs(1_000_000)
@@ -52,7 +54,9 @@ class HandClock:
 
 
 class FakeNode:
-    """NodePort over dictionaries; it is its own ledger, state and pool. `make_block` includes what is pending."""
+    """Implements NodePort over dictionaries; it is its own ledger, state and pool. `make_block` includes pending
+    transactions.
+    """
 
     def __init__(self) -> None:
         network = load_network("devnet")
@@ -69,7 +73,7 @@ class FakeNode:
         self.won: list[Block] = []
         self.target = 0
         self.made = 0
-        """Templates that were made."""
+        """The templates that were made."""
         self.ledger = self.reader = self.state = self.mempool = self
         self.events = EventBus()
         self.templates = SimpleNamespace(make=self._make_template)
@@ -96,7 +100,7 @@ class FakeNode:
         return job
 
     def make_block(self) -> None:
-        """Include what can be included, move the tip, tell the miner."""
+        """Include what can be included, move the tip, and tell the miner."""
         self.height = Height(self.height + 1)
         for tx_id, tx in sorted(self.pool.items(), key=lambda item: item[1].nonce):
             sender = get_sender(tx)
@@ -112,7 +116,7 @@ class FakeNode:
         self.events.publish(TipChanged(self.tip, (self.tip.id,), ()))
 
     async def until(self, question: Callable[[], Any], limit_s: float = 10.0) -> None:
-        """Until the answer is truthy. The miner's figures raise no events, so they are looked at again and again."""
+        """Wait until the answer is truthy. The miner's figures raise no events, so this asks again and again."""
         async with asyncio.timeout(limit_s):
             while True:
                 if question():
@@ -201,7 +205,7 @@ class FakeNode:
 
 
 class FakeMatrices(dict[MatrixId, NDArray[Any]]):
-    """inos.miner.ports.MatricesPort over a dictionary; products on disk need a store."""
+    """Implements inos.miner.ports.MatricesPort over a dictionary; products on disk need a store."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -237,7 +241,7 @@ async def node() -> FakeNode:
 
 @pytest.fixture
 def disk(node: FakeNode, tmp_path: Path) -> FakeNode:
-    """The node with a matrix store, for products made on disk."""
+    """Return the node with a matrix store, for products made on disk."""
     node.path = tmp_path
     node.matrices.store = MatrixStore(tmp_path)
     return node

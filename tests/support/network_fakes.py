@@ -1,4 +1,4 @@
-"""A node in memory: a chain without rules, a pool, matrices as strips. What breaks is told by flags."""
+"""A node in memory: a chain without rules, a pool, and matrices as strips. Flags select failures."""
 
 import asyncio
 import random
@@ -154,7 +154,7 @@ class FakeLedger:
 
 
 class FakeMatrices:
-    """inos.network.ports.MatricesPort, and its store, retention and arrivals."""
+    """Implements inos.network.ports.MatricesPort, with its store, retention and arrivals."""
 
     def __init__(self, publish: Callable[[object], None] = lambda event: None) -> None:
         self.store = self.retention = self.arrivals = self
@@ -264,7 +264,7 @@ class FakePool:
 
 
 class FakeVotes:
-    """Takes every vote for signed but those of `refused` keys."""
+    """Accepts every vote as signed except those of `refused` keys."""
 
     def __init__(self, node: "FakeNode") -> None:
         self._node = node
@@ -397,7 +397,7 @@ def get_address(service: NetworkService) -> PeerAddress:
 
 @asynccontextmanager
 async def running(*services: NetworkService):  # type: ignore[no-untyped-def]
-    """Started and running services, stopped at the end. Started ones are only run."""
+    """Run services, and stop them at the end. Services that were started already are only run."""
     async with asyncio.TaskGroup() as group:
         for service in services:
             if service.listen_port == 0:
@@ -411,7 +411,7 @@ async def running(*services: NetworkService):  # type: ignore[no-untyped-def]
 
 
 async def until(is_true: Callable[[], object], limit_s: float = 10.0) -> None:
-    """Wait for a state; fails by TimeoutError."""
+    """Wait for a state; raise TimeoutError if it does not come."""
     async with asyncio.timeout(limit_s):
         while True:
             if is_true():
@@ -435,7 +435,7 @@ def make_hello(**changes: object) -> bytes:
 
 @asynccontextmanager
 async def raw_link(seed: int, address: PeerAddress, **hello: object):  # type: ignore[no-untyped-def]
-    """A proven link to a service, to say on it what one likes."""
+    """Return a proven link to a service, on which a test can send anything."""
     transport = WebSocketTransport(make_identity(seed), GENESIS_ID, host="127.0.0.1", port=0, limits=FAST)
     link: Link = await transport.dial(address, lambda: make_hello(**hello))
     try:

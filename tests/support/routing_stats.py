@@ -1,4 +1,4 @@
-"""Figures for docs/benchmarks.md: python tests/support/routing_stats.py"""
+"""Computes figures for docs/benchmarks.md: python tests/support/routing_stats.py"""
 
 import asyncio
 import logging

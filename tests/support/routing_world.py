@@ -1,4 +1,6 @@
-"""Hundreds of routing nodes in one process: links that are function calls, a clock that jumps, one seed."""
+"""Hundreds of routing nodes in one process: links are function calls, the clock jumps, and one seed decides
+everything.
+"""
 
 import asyncio
 import random
@@ -19,11 +21,11 @@ from support.network_fakes import FakeMatrices
 
 LATENCY_S = 0.05
 SILENT_S = 30.0
-"""How long a dial into the void lasts unless the caller gives up."""
+"""A dial to a dead address takes this long unless the caller gives up."""
 
 
 class _NoWait(selectors.SelectSelector):
-    """Time passes instead of being waited for."""
+    """A replacement for waiting, in which time passes at once."""
 
     def __init__(self, loop: "VirtualLoop") -> None:
         super().__init__()
@@ -59,7 +61,7 @@ class LoopClock:
 
 
 class FakePeer:
-    """One end of a link: asks the node at the other end."""
+    """One end of a link, which asks the node at the other end."""
 
     def __init__(self, world: "World", here: "FakeNode", there: "FakeNode", address: str, is_outbound: bool) -> None:
         self._world, self._here, self._there = world, here, there
@@ -78,7 +80,7 @@ class FakePeer:
 
 
 class FakeNode:
-    """Routing, matrices, and the manager's part: reach, prove and whom it is connected to."""
+    """A node with routing, matrices, and the manager's part: reach, prove, and its connections."""
 
     def __init__(self, world: "World", seed: int, host: str, settings: RoutingSettings) -> None:
         self.world = world
@@ -87,7 +89,7 @@ class FakeNode:
         self.claimed_port = 9000
         self.is_dead = False
         self.lie: Any = None
-        """(request) -> reply, where this node does not answer as it should."""
+        """Maps a request to a reply, if this node does not answer as it should."""
         self.matrices = FakeMatrices()
         self.punished: list[tuple[bytes, str]] = []
         self.peers: dict[bytes, FakePeer] = {}
@@ -162,7 +164,7 @@ class FakeNode:
 
 
 class World:
-    """All nodes. Each lives in a network group of its own."""
+    """All nodes. Each one is in its own network group."""
 
     def __init__(self, count: int, seed: int = 1, settings: RoutingSettings | None = None) -> None:
         self.rng = random.Random(seed)
@@ -187,7 +189,7 @@ class World:
         return sorted(self.all, key=lambda node: int.from_bytes(node.address.id) ^ int.from_bytes(key))[:count]
 
     def introduce(self, contacts: int = 60) -> None:
-        """Everybody has dialled some others at random and those nearest to it, as after some time on the network."""
+        """Let all nodes dial some others at random and those nearest to them, as after some time on the network."""
         for node in self.all:
             known = [
                 *self.rng.sample(self.all, min(contacts, len(self.nodes))),
@@ -198,7 +200,9 @@ class World:
 
 
 def make_liar(world: World, node: FakeNode) -> Any:
-    """Answers at once: twenty nodes that do not exist, nearest to whatever is asked; keeps nothing, has everything."""
+    """Return a liar, which answers at once: it names twenty invented nodes nearest to the requested key, stores
+    nothing, and claims to have everything.
+    """
 
     def make_contact(key: bytes, number: int) -> Contact:
         return Contact(key[:28] + node.rng.randbytes(4), f"9{number % 10}.{node.rng.randrange(250)}.9.9", 9000)

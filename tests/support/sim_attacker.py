@@ -26,7 +26,7 @@ REDIAL_S = 5.0
 
 
 class Claim(Struct, frozen=True):
-    """The hello that it sends."""
+    """The hello that the attacker sends."""
 
     tip: BlockId
     height: int

@@ -1,4 +1,4 @@
-"""`inos.chain.database.Database` in memory: no folder, no lock, nothing kept. For a thousand ledgers in one process."""
+"""`inos.chain.database.Database` in memory, without a folder or a lock, for a thousand ledgers in one process."""
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ LARGE = 1024
 
 
 class MemoryDatabase:
-    """Bytes by bytes, with snapshots.
+    """A store of byte strings under byte strings, with snapshots.
 
     Args:
         shared: large values that several databases hold are kept once.
@@ -56,7 +56,7 @@ class MemoryDatabase:
 
 
 class MemorySnapshot:
-    """The values as they are, and what those that changed since were before."""
+    """The present values, and the former values of keys that have changed since."""
 
     def __init__(self, values: dict[bytes, bytes]) -> None:
         self._values = values

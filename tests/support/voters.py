@@ -21,7 +21,7 @@ def get_bls_key(who: str) -> bytes:
 
 @cache
 def prove(who: str, owner: str = "") -> bytes:
-    """The proof that binds the BLS key of `who` to an account of its own, or to the one of `owner`.
+    """Return the proof that binds the BLS key of `who` to its own account or to that of `owner`.
 
     A name that is no account's, such as "alice2" for a second key, needs an owner.
     """
@@ -34,7 +34,9 @@ def sign_link(who: str, link: Link) -> bytes:
 
 
 def make_aggregate(state: StateView, people: Sequence[str], ballot: int = -1, link: Link | None = None) -> Aggregate:
-    """The votes of `people` for the state's latest ballot; `link` replaces what they sign."""
+    """Return the aggregate of the votes of `people` for the state's latest ballot; `link` replaces the link that they
+    sign.
+    """
     finality = state.get_finality()
     assert finality is not None
     chosen = finality.ballots[ballot]

@@ -9,10 +9,11 @@ from support.forwarding import count_forwarding, parse_modules
 MAX_FORWARDING: Final = 56
 """There were 175 such members before the services were exposed. Lower it when there are fewer; never raise it."""
 MAX_IN_A_CLASS: Final = 4
-"""So many members of one class may only pass a call on. `LedgerView` has more until it is split."""
+"""At most this many members of one class may only pass a call on. `LedgerView` has more until it is split."""
 ROOTS: Final = ("inos/", "light/", "node/")
-"""These are the composition roots, and the programs that users start: they choose, everything else is handed the
-choice."""
+"""These are the composition roots, and the programs that users start. They choose; all other modules receive the
+choice.
+"""
 CHOICES: Final = frozenset({"SystemClock", "SystemRandom", "get_bls"})
 
 

@@ -1,4 +1,5 @@
-"""Writes challenge.json beside itself: tiles shown right and wrong, and what a result and its challenge do to a state.
+"""Writes challenge.json beside itself: proofs of right and wrong tiles, and what a result and its challenge do to a
+state.
 
     python tests/vectors/make_challenge.py
 
@@ -105,7 +106,7 @@ Product = tuple[dict[bytes, NDArray[Any]], MatrixRef, MatrixRef, MatrixRef]
 
 
 def draw(name: str, rows: int, cols: int) -> NDArray[np.int8]:
-    """Byte t of BLAKE3's output over the name, and-ed with 127, minus 64."""
+    """Return a matrix whose byte t is that of BLAKE3's output over the name, and-ed with 127, minus 64."""
     stream = np.frombuffer(blake3(name.encode()).digest(length=rows * cols), dtype=np.uint8)
     return ((stream & 127).astype(np.int16) - 64).astype(np.int8).reshape(rows, cols)
 
@@ -153,14 +154,16 @@ def make_tiles() -> list[dict[str, Any]]:
 
 
 class Records(dict[StateKey, bytes]):
-    """consensus.StateReader over a dictionary."""
+    """Implements consensus.StateReader over a dictionary."""
 
     def iterate(self, prefix: bytes, start: StateKey | None = None) -> Iterator[tuple[StateKey, bytes]]:
         yield from sorted((k, v) for k, v in self.items() if k.startswith(prefix) and k >= (start or prefix))
 
 
 def make_state() -> dict[str, Any]:
-    """One optimistic job, claimed at 5, delivered wrong at 6, challenged at 8; and the same one left alone until 9."""
+    """Return one optimistic job, claimed at 5, delivered wrong at 6 and challenged at 8; and the same one left alone
+    until 9.
+    """
     product = make_product("one strip", 16, 16, 1024, (3, 5, 1))
     worker, watcher = (compute_address(compute_public_key(key)) for key in (WORKER, WATCHER))
     _, x, w, y = product
@@ -226,7 +229,7 @@ def _show(name: str, height: int, records: Records) -> dict[str, Any]:
 
 
 def make_vectors() -> dict[str, Any]:
-    """The whole file as plain data."""
+    """Return the whole file as plain data."""
     params = {name: getattr(PARAMS, name) for name in ("max_block_bytes", "challenge_window", "subsidy_initial")}
     return {"params": params, "tiles": make_tiles(), "state": make_state()}
 

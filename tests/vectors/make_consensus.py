@@ -149,7 +149,7 @@ PARAMS: Final = Params(
 
 
 def make_ref(dtype: int, rows: int, cols: int, tag: int) -> MatrixRef:
-    """A reference to a matrix whose root is the byte `tag` 32 times."""
+    """Return a reference to a matrix whose root is the byte `tag` 32 times."""
     return make_matrix_ref(dtype, rows, cols, Hash(bytes([tag]) * 32))
 
 
@@ -173,20 +173,20 @@ def make_half(link: Link) -> SignedLink:
 
 
 def make_aggregate() -> Aggregate:
-    """Of both voters, the first and the third of a committee of three."""
+    """Return an aggregate of two voters, the first and the third of a committee of three."""
     signed = [get_bls().sign(secret, compute_vote_hash(CHAIN_ID, LINK)) for secret in (BLS_SECRET, OTHER_BLS_SECRET)]
     return Aggregate(LINK, b"\x05", get_bls().aggregate(signed))
 
 
 def prove(secret: bytes, owner: Address) -> bytes:
-    """The proof that the sender has the secret of a BLS key."""
+    """Return the proof that the sender has the secret of a BLS key."""
     return get_bls().prove_possession(
         secret, make_possession_message(get_bls().compute_public_key(secret), owner, CHAIN_ID)
     )
 
 
 def make_jury_vote() -> JuryVote:
-    """For the jury drawn at height 77; the verdict is "unavailable", the salt 32 bytes of 0x5a."""
+    """Return a vote for the jury drawn at height 77; the verdict is "unavailable", the salt 32 bytes of 0x5a."""
     commitment = compute_commitment(Verdict.UNAVAILABLE, SALT, BLS_KEY)
     digest = compute_jury_vote_hash(CHAIN_ID, JOB, 77, commitment)
     return JuryVote(JOB, 77, BLS_KEY, commitment, get_bls().sign(BLS_SECRET, digest))
@@ -198,7 +198,9 @@ def make_jury_reveal() -> JuryReveal:
 
 
 def make_transactions() -> list[tuple[str, Transaction]]:
-    """One of each kind. The signature is 64 bytes of 0x55, since real ones contain fresh randomness."""
+    """Return a transaction of each kind. The signature is 64 bytes of 0x55, since real ones contain fresh
+    randomness.
+    """
     payloads: list[tuple[str, Payload]] = [
         ("transfer", Transfer(BOB, 1_500_000_000)),
         ("post", PostJob(X, W, 10**9, 10**8, 20, 1000, JobMode.CHECKED, 2 * 10**9)),
@@ -237,7 +239,7 @@ def make_header(**changes: Any) -> Header:
 
 
 def make_records() -> dict[StateKey, bytes]:
-    """A record of each kind."""
+    """Return a record of each kind."""
     job = Job(
         poster=ALICE,
         x=X,
@@ -274,13 +276,15 @@ def make_records() -> dict[StateKey, bytes]:
 
 
 def make_candidates() -> list[Member]:
-    """Two of one weight, of whom the lower address goes first, one heavier, and one who weighs nothing."""
+    """Return two candidates of one weight, of whom the lower address goes first, one heavier, and one without
+    weight.
+    """
     weights = ((ALICE, BLS_KEY, 5), (BOB, OTHER_BLS_KEY, 5), (b"\x07" * 20, BLS_KEY, 9), (b"\x08" * 20, BLS_KEY, 0))
     return [Member(address, key, weight, 2 * weight) for address, key, weight in weights]
 
 
 def make_finality() -> dict[str, Any]:
-    """Signatures, hashes, the choice of a committee, and what links lead to."""
+    """Return signatures, hashes, the choice of a committee, and the effects of links."""
     aggregate = make_aggregate()
     before = Finality(LINK.source, OTHER_LINK.source)
     return {
@@ -330,7 +334,7 @@ def make_link(source: int, target: int, tag: int = 1) -> Link:
 
 
 def make_asert() -> list[dict[str, Any]]:
-    """Targets for schedules met, nearly met, and missed by whole and broken half-lives."""
+    """Return targets for schedules that are met, nearly met, and missed by whole and broken half-lives."""
     cases = [(0, 0), (1, 0), (-1, 0), (3_600_000, 5), (-3_600_000, 5), (1_800_000, 9), (-1_234_567, 1000), (10**9, 70)]
     return [_make_asert_case(30_000 * (blocks + 1) + late, blocks) for late, blocks in cases]
 
@@ -351,7 +355,7 @@ def _make_asert_case(time_delta: int, blocks: int) -> dict[str, Any]:
 
 
 def make_prices() -> list[dict[str, Any]]:
-    """What jobs of some shapes burn, part by part, at two difficulties and two subsidies."""
+    """Return what jobs of some shapes burn, part by part, at two difficulties and two subsidies."""
     shapes = ((512, 256, 1024), (1024, 1024, 1024), (360, 64, 64), (1, 1, 1), (2**20, 1, 3), (17, 257, 1025))
     cases = [
         (shape, height, difficulty, mode)
@@ -397,7 +401,7 @@ def make_proofs(records: dict[StateKey, bytes]) -> list[dict[str, Any]]:
 
 
 def make_vectors() -> dict[str, Any]:
-    """The whole file as plain data."""
+    """Return the whole file as plain data."""
     transactions, records = make_transactions(), make_records()
     genesis = make_genesis(PARAMS, TimeMs(1_700_000_000_000), {ALICE: Nano(10**9), BOB: Nano(5)})
     return {

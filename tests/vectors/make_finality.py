@@ -17,7 +17,9 @@ from inos.primitives.units import Address, Nano
 
 FILE: Final = Path(__file__).parent / "finality.json"
 Row = tuple[int, int, int, int, bool, int | None, int]
-"""Number, mined, wanted, last order's height, is leaving, weight before (None: no member), mined before."""
+"""Number, mined figure, wanted weight, height of the last change, whether it leaves, weight before (None: no member),
+mined before.
+"""
 
 CASES: Final[list[tuple[int, list[Row]]]] = [
     (1000, [(1, 20_700, 20_700, 1, False, 20_000, 20_000), (2, 2500, 2500, 2, False, None, 0)]),

@@ -31,11 +31,11 @@ from support.final_chain import make_voted_branch  # noqa: E402
 FILE: Final = HERE / "following.json"
 RECORDS: Final = 40
 LARGE: Final = 12_000
-"""Bytes of each value: two dozen do not fit one answer."""
+"""Bytes of each value: two dozen values do not fit into one answer."""
 
 
 def make_records() -> dict[StateKey, bytes]:
-    """Record n: key 0x01 and 20 bytes, value of `LARGE` bytes, both from BLAKE3."""
+    """Return records; record n has the key 0x01 and 20 bytes, and a value of `LARGE` bytes, both from BLAKE3."""
     return {
         StateKey(b"\x01" + blake3(f"key {n}".encode()).digest(20)): blake3(f"value {n}".encode()).digest(LARGE)
         for n in range(RECORDS)
@@ -60,7 +60,7 @@ def make_ranges() -> dict[str, Any]:
 
 
 def show_range(place: Place, part: StateRange) -> dict[str, Any]:
-    """One answer, its records by their keys alone."""
+    """Return one answer with its records by their keys alone."""
     shown: dict[str, Any] = {
         "depth": place.depth,
         "path": place.path.hex(),

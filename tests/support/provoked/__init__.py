@@ -1,4 +1,4 @@
-"""Ways to break each rule, by what they break; importing this package registers them all."""
+"""Functions that break each rule, grouped by what they break; importing this package registers them all."""
 
 from support.provoked import blocks, finality, jobs, juries, transactions
 from support.provoked.registry import PROVOKE

@@ -93,7 +93,9 @@ def come_from_the_future() -> None:
 
 
 def check_witness(side: str, strip: bytes | None = None, path: tuple[...] = (), *, commits: bool = False) -> None:
-    """A mined block with another strip or path on one side; `commits`: the matrix has 15 rows and that strip alone."""
+    """Check a mined block with another strip or path on one side; `commits`: the matrix has 15 rows and only that
+    strip.
+    """
     made = Branch().grow()
     header, witness = made.block.header, made.witness
     assert header.seal is not None

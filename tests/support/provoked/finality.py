@@ -30,12 +30,12 @@ from support.voters import get_bls_key, make_aggregate, prove, sign_link
 
 
 def register(who: str, owner: str = "", proof: str = "") -> RegisterVoter:
-    """The key of `who` for the account of `owner`, by default its own."""
+    """Register the key of `who` for the account of `owner`, by default its own."""
     return RegisterVoter(get_bls_key(who), prove(proof or who, owner or who), 1000)
 
 
 def make_miners() -> Lab:
-    """Alice and Bob have found a block each."""
+    """Let Alice and Bob find a block each."""
     lab = Lab()
     for who in (ALICE, BOB):
         mine(lab, miner=who.address)
@@ -43,7 +43,7 @@ def make_miners() -> Lab:
 
 
 def make_voter() -> Lab:
-    """Alice is a voter."""
+    """Make Alice a voter."""
     lab = make_miners()
     do(lab, ALICE, register("alice"))
     return lab
@@ -129,7 +129,7 @@ def vote_backwards() -> None:
 
 
 def make_committee() -> Lab:
-    """The block after checkpoint 2, on which alice alone votes."""
+    """Add the block after checkpoint 2, on which Alice votes alone."""
     lab = make_voter()
     for _ in range(5):
         mine(lab, miner=ALICE.address)
@@ -191,7 +191,7 @@ def vote_by_a_third_of_the_weight() -> None:
 
 @cache
 def make_steps() -> tuple[Step, ...]:
-    """Steps of a chain that finalized four epochs."""
+    """Return steps of a chain that finalized four epochs."""
     branch = make_voted_branch(5)
     with TemporaryDirectory() as folder:
         ledger = branch.open_ledger(Path(folder))
@@ -202,7 +202,9 @@ def make_steps() -> tuple[Step, ...]:
 
 
 def follow(lie: Callable[[Step], Step] = lambda step: step, *, is_best: bool = True) -> None:
-    """Follow all steps but the last truthfully, then what `lie` makes of the last; or the first without work."""
+    """Follow all steps but the last truthfully, then the last one as `lie` changes it; or the first one without
+    work.
+    """
     genesis = make_voted_branch(0).genesis.header
     trust = begin_trust(compute_block_id(genesis), StateRoot(genesis.state_root))
     *first, last = make_steps()

@@ -63,7 +63,7 @@ def deliver_a_wrong_result() -> None:
 
 @provokes(Code.CLAIM_EXPIRED)
 def deliver_late_while_lapses_are_put_off() -> None:
-    """The start of a block has no budget, so that the claim is still there when its last height is over."""
+    """The start of a block has no budget, so the claim still exists after its last height."""
     lab, job = make_claimed()
     lab.params = msgspec.structs.replace(PARAMS, max_block_cost_us=4 * QUEUE_COSTS[Kind.LAPSE] - 1)
     lab.mine_until(5)
@@ -91,7 +91,7 @@ def challenge_an_open_job() -> None:
 
 
 def challenge(**changes: Any) -> None:
-    """The challenge of the wrong tile of a delivered result, changed after its tile was opened."""
+    """Challenge the wrong tile of a delivered result, changed after the tile was opened."""
     lab, job = make_delivered(BAD_REF)
     do(lab, ALICE, msgspec.structs.replace(make_challenge(job), **changes))
 

@@ -14,7 +14,7 @@ WRONG = {"miner": Verdict.WRONG}
 
 
 def open_case() -> tuple[Court, JobId]:
-    """A disputed result whose jury, the miner alone, is drawn."""
+    """Return a court with a disputed result whose jury, the miner alone, is drawn."""
     court = Court({"miner": 10})
     job = court.deliver(deadline=court.height + 20)
     court.dispute(job)
@@ -22,7 +22,7 @@ def open_case() -> tuple[Court, JobId]:
 
 
 def commit_case() -> tuple[Court, JobId]:
-    """The same in the first block in which verdicts are opened; the miner has committed one."""
+    """Return the same court in the first block in which verdicts are opened; the miner has committed one."""
     court, job = open_case()
     court.commit(job, WRONG)
     court.mine_until(court.get_drawn_at(job) + 3)

@@ -1,4 +1,4 @@
-"""One way to break each rule, registered under its code; tests/unit/consensus/test_provoked_codes.py walks them."""
+"""Registers one way to break each rule under its code; tests/unit/consensus/test_provoked_codes.py runs them all."""
 
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
@@ -27,17 +27,17 @@ def provokes(code: Code) -> Callable[[T], T]:
 
 
 def mine(lab: Lab, *transactions: Transaction, **changes: Any) -> None:
-    """A block with these transactions through all stages, made whether it is valid or not."""
+    """Process a block with these transactions through all stages, valid or not."""
     lab.connect(lab.make_block(transactions, **changes))
 
 
 def do(lab: Lab, key: Key, payload: Payload, **changes: Any) -> None:
-    """A block with one transaction of `key`; `changes` go to Lab.sign."""
+    """Process a block with one transaction of `key`; `changes` are passed to Lab.sign."""
     mine(lab, lab.sign(key, payload, **changes))
 
 
 def make_claimed(**changes: Any) -> tuple[Lab, JobId]:
-    """A checked job of alice's that bob has claimed; `changes` go to make_post."""
+    """Return a checked job of Alice's that Bob has claimed; `changes` are passed to make_post."""
     lab = Lab()
     job = lab.post(ALICE, **changes)
     do(lab, BOB, ClaimJob(job))
@@ -45,7 +45,7 @@ def make_claimed(**changes: Any) -> tuple[Lab, JobId]:
 
 
 def make_delivered(y: MatrixRef) -> tuple[Lab, JobId]:
-    """An optimistic job of alice's for which bob has delivered `y`."""
+    """Return an optimistic job of Alice's for which Bob has delivered `y`."""
     lab = Lab()
     widen(lab)
     mine(lab)

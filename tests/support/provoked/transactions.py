@@ -13,7 +13,7 @@ from support.provoked.registry import do, mine, provokes
 
 
 def sign(**changes: Any) -> tuple[Lab, Transaction]:
-    """A transfer of alice's, changed after it was signed."""
+    """Return a transfer of Alice's that was changed after it was signed."""
     lab = Lab()
     return lab, msgspec.structs.replace(lab.sign(ALICE, Transfer(BOB.address, 1)), **changes)
 

@@ -1,4 +1,4 @@
-"""The laboratory of cores, for every test here."""
+"""Return the laboratory of cores for the tests in this folder."""
 
 from support.core_lab import lab
 

@@ -27,7 +27,7 @@ BOND = Nano(10**9)
 
 @pytest.fixture
 def quick(lab):  # type: ignore[no-untyped-def]
-    """Epochs of 4 blocks."""
+    """Return parameters with epochs of 4 blocks."""
     lab.network = replace(lab.network, params=replace(lab.network.params, epoch_blocks=4))
     return lab
 
@@ -40,7 +40,7 @@ def make_voter(core: NodeCore, path: Path, account: bytes | None, bond: Nano = B
 
 
 async def grow(lab, core: NodeCore, voter: Voter | None, height: int) -> None:  # type: ignore[no-untyped-def]
-    """Alice mines, and the voter looks at every tip."""
+    """Let Alice mine, and the voter look at every tip."""
     while core.ledger.tip.header.height < height:
         await lab.extend(core, beneficiary=lab.alice.address)
         if voter is not None:
@@ -72,7 +72,9 @@ async def test_evidence_is_sent_by_itself_and_burns_the_bond(quick, tmp_path: Pa
 
 
 async def test_a_report_that_came_too_late_holds_nothing_up(quick, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    """Another account copies the evidence and is first: the slower one's next transactions go on without a gap."""
+    """Another account copies the evidence and is first: the slower account's next transactions continue without
+    a gap.
+    """
     core = quick.open("a")
     with make_voter(core, tmp_path, quick.alice.secret) as voter:
         await grow(quick, core, voter, 9)

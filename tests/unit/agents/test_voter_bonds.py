@@ -1,4 +1,4 @@
-"""What a voting node bonds by itself, and what its owner's settings say of it."""
+"""The bond of a voting node, and what its owner's settings say about it."""
 
 import pytest
 from msgspec.structs import replace

@@ -29,7 +29,7 @@ async def watching(core: NodeCore, key: Key) -> AsyncIterator[Watcher]:
 
 
 async def until(question: Callable[[], Any], limit_s: float = 15.0) -> None:
-    """The watcher's figures raise no events, so they are looked at again and again."""
+    """Wait for a condition. The watcher's figures raise no events, so this asks again and again."""
     async with asyncio.timeout(limit_s):
         while True:
             if question():

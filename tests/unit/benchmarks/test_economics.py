@@ -48,7 +48,7 @@ def test_a_faked_share_costs_an_eighth_of_the_subsidy(markets: dict[float, Marke
 
 
 def test_withholding_pays_below_a_third_only_where_others_follow() -> None:
-    """Equal blocks that were held lose the race; with blocks seen first it would pay at any size."""
+    """Held blocks lose the race against equal ones; if the first block seen won, withholding would pay at any size."""
     for power in (0.05, 0.15, 0.3):
         assert run_withholding(power, 300_000, follow=0.0, seed=3).share < power
         assert run_withholding(power, 300_000, follow=1.0, seed=3).share > power

@@ -1,4 +1,6 @@
-"""Blocks added together: the same database as one by one, one batch on disk, and one block's state at every instant."""
+"""Blocks added together leave the same database as one by one, in one batch, and readers always see one block's
+state.
+"""
 
 from pathlib import Path
 from unittest.mock import patch
@@ -190,7 +192,7 @@ def test_staged_changes_are_read_before_they_are_written(tmp_path: Path):
 
 
 def test_staged_state_is_read_in_the_order_of_keys(tmp_path: Path):
-    """Before and after a flush, with records of one kind and of its neighbours."""
+    """This holds before and after a flush, with records of one kind and of its neighbours."""
     branch = Branch()
     ledger = branch.open_ledger(tmp_path / "a")
     staging = Staging(ledger._db)
@@ -217,7 +219,7 @@ def test_staged_state_is_read_in_the_order_of_keys(tmp_path: Path):
 
 
 def test_past_states_and_readers_are_read_in_the_order_of_keys(tmp_path: Path):
-    """Jobs queue up for their deadlines; the state two blocks ago has fewer, and the tip's has one more."""
+    """Jobs wait for their deadlines in a queue; the state two blocks ago has one fewer than the tip's."""
     branch = Branch()
     ledger = branch.open_ledger(tmp_path / "a")
     for n in range(3):
@@ -235,7 +237,7 @@ def test_past_states_and_readers_are_read_in_the_order_of_keys(tmp_path: Path):
 
 
 def test_a_record_below_the_lowest_one_read_is_found(tmp_path: Path):
-    """A block taken off the chain brings back the front of a queue that was read from further on."""
+    """Undoing a block restores the front of a queue that was read from a later key."""
     ledger = Branch().open_ledger(tmp_path / "a")
     staging = Staging(ledger._db)
     state, prefix = StagedState(staging), bytes([Kind.DUE])

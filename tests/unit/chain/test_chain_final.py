@@ -1,4 +1,4 @@
-"""What is final is never undone: branches below it, restarts, and branches that do not say it."""
+"""Final blocks are never undone: with branches below them, restarts, and branches whose state does not name them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +18,9 @@ PARAMS = msgspec.structs.replace(EASY, epoch_blocks=4)
 
 @pytest.fixture
 def branch() -> Branch:
-    """Alice votes alone from the checkpoint at 8 on; the tip is 17, and two of her votes are in: 8 is final."""
+    """Return a branch on which Alice votes alone from the checkpoint at 8 on. The tip is 17, and with two of her votes
+    8 is final.
+    """
     branch = Branch(PARAMS)
     branch.grow(miner=ALICE.address)
     branch.grow(branch.sign(ALICE, RegisterVoter(get_bls_key("alice"), prove("alice"), 1000)), miner=ALICE.address)
@@ -105,7 +107,9 @@ def test_final_stays_final_on_a_branch_that_does_not_say_so_and_after_a_restart(
 
 
 def test_votes_heard_lead_to_a_lighter_chain_once_its_bodies_are_here(branch: Branch, ledger: Ledger) -> None:
-    """What is pledged is wanted first, and gone to whole, whatever weighs more."""
+    """Bodies of a pledged chain are requested first, and the ledger moves to it as a whole, even if another chain is
+    heavier.
+    """
     light = branch.fork(back=10)  # leaves at 7
     light.grow_by(4, nonce=9)
     heavy = branch.fork(back=10)

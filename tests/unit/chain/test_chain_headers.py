@@ -1,4 +1,4 @@
-"""Headers first: which bodies are fetched, and how long a branch without proven work is preferred."""
+"""Sync by headers: which bodies are fetched, and how long a branch without proven work is preferred."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A state that comes from others by ranges into an empty ledger: resumed, moved to another block, lied about."""
+"""A state that is imported from peers by ranges into an empty ledger: resumed, moved to another block, forged."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the index does with blocks that votes, waits or verdicts take away. tests/property has the random runs."""
+"""Tests the index when votes, waits or verdicts remove blocks. tests/property has the random runs."""
 
 import msgspec
 import pytest
@@ -18,7 +18,7 @@ def index() -> BlockIndex:
 
 
 def grow(index: BlockIndex, parent: Entry, count: int, *, has_bodies: bool = True) -> list[Entry]:
-    """`count` blocks in a row, each of one ticket."""
+    """Return `count` blocks in a row, each of one ticket."""
     grown = []
     for _ in range(count):
         header = msgspec.structs.replace(GENESIS, height=parent.height + 1, parent=parent.id)

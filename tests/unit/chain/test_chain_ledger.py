@@ -1,4 +1,4 @@
-"""Connecting, leaving a branch again, holding what cannot be checked, and what is remembered of it all."""
+"""Tests connecting, leaving a branch again, holding blocks that cannot be checked, and what is remembered of them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,7 +56,7 @@ def refuse(ledger: Ledger, made: MadeBlock) -> str:
 
 
 def extend_blindly(branch: Branch, parent: MadeBlock) -> MadeBlock:
-    """A valid-looking child of a block that is not."""
+    """Return a valid-looking child of an invalid block."""
     twin = branch.draft()
     header = msgspec.structs.replace(
         twin.block.header,
@@ -93,7 +93,7 @@ def test_equal_weight_stays_with_what_was_seen_first(branch: Branch, ledger: Led
 
 
 def test_branch_with_an_invalid_block_in_the_middle(branch: Branch, ledger: Ledger, tmp_path: Path) -> None:
-    """It looks heavier, so the ledger goes there, finds out, and comes back."""
+    """The branch looks heavier, so the ledger moves there, finds the invalid block, and returns."""
     side = branch.fork()
     feed(ledger, branch.grow_by(3))
     good = side.grow_by(2, nonce=9)
@@ -133,7 +133,7 @@ def test_branch_with_an_invalid_block_in_the_middle(branch: Branch, ledger: Ledg
 
 
 def test_way_to_an_invalid_block_that_is_as_good_as_the_tip(branch: Branch, ledger: Ledger) -> None:
-    """What is left of the branch weighs as much as the tip, which was seen first and stays."""
+    """The rest of the branch weighs as much as the tip, which was seen first and stays."""
     side = branch.fork()
     feed(ledger, branch.grow_by(2))
     feed(ledger, side.grow_by(2, nonce=9))
@@ -184,7 +184,7 @@ def test_invalid_headers_are_refused_and_not_stored(branch: Branch, ledger: Ledg
 
 
 def test_bad_body_under_a_good_seal_is_remembered(branch: Branch, ledger: Ledger, tmp_path: Path) -> None:
-    """A transaction with a spoiled signature: no state is needed to know that."""
+    """A transaction has a spoiled signature, which is found without any state."""
     tx = branch.pay(ALICE, BOB.address)
     bad = branch.draft(msgspec.structs.replace(tx, signature=bytes(64)))
     assert refuse(ledger, bad) == "bad-signature"
@@ -240,7 +240,7 @@ def test_unknown_parent_and_fast_clock_store_nothing(branch: Branch, ledger: Led
 
 
 def grow_job(branch: Branch) -> tuple[JobId, MadeBlock]:
-    """Posted and claimed; the block with the result is not connected."""
+    """Return a chain with a job that is posted and claimed; the block with the result is not connected."""
     post = branch.sign(ALICE, make_post(branch.height + 1), fee=1000)
     job = JobId(compute_tx_id(post))
     branch.grow(post)
@@ -280,7 +280,7 @@ def test_missing_matrices_hold_a_block_and_its_descendants(branch: Branch, ledge
 
 
 def test_held_branch_leaves_the_tip_and_names_what_it_needs(branch: Branch, ledger: Ledger) -> None:
-    """A heavier branch whose second block waits: the first is as good as the tip, and nothing moves."""
+    """The second block of a heavier branch waits. Its first block is as good as the tip, so nothing moves."""
     side = branch.fork()
     _, result = grow_job(side)
     y = make_result_ref()
@@ -306,7 +306,7 @@ def test_wrong_result_condemns_its_block(branch: Branch, ledger: Ledger) -> None
 
 
 def test_real_matrices_settle_a_job(tmp_path: Path) -> None:
-    """The checker of the node over a store that gets the matrices late."""
+    """The node's checker works over a store that gets the matrices late."""
     store = MatrixStore(tmp_path / "matrices")
     results = StoredResults(store)
     branch, rng = Branch(), np.random.default_rng(4)
@@ -349,7 +349,9 @@ def test_reputation_moves_with_a_reorganisation(branch: Branch, ledger: Ledger) 
 
 
 def grow_held(branch: Branch) -> tuple[MadeBlock, MadeBlock]:
-    """Two blocks of equal weight on a claimed job: one delivers a result nobody can check, one is empty."""
+    """Return two blocks of equal weight on a claimed job: one delivers a result that nobody can check, and one is
+    empty.
+    """
     _, result = grow_job(branch)
     branch.products.missing.add(make_result_ref().id)
     return result, branch.fork().grow(nonce=9)
@@ -359,7 +361,7 @@ def grow_held(branch: Branch) -> tuple[MadeBlock, MadeBlock]:
 def test_block_whose_matrices_came_late_loses_a_tie(
     branch: Branch, ledger: Ledger, waited_ms: int, is_first: bool
 ) -> None:
-    """The result's block came first; its matrices may come an eighth of the spacing of 2,000 ms later."""
+    """The result's block came first, but its matrices may come at most an eighth of the spacing of 2,000 ms later."""
     result, rival = grow_held(branch)
     feed(ledger, branch.blocks)
     with pytest.raises(VerdictMissing):

@@ -200,7 +200,9 @@ def test_estimate(pool: Mempool) -> None:
 
 
 def test_full_pool_is_not_sorted_for_every_transaction() -> None:
-    """Ten thousand waiting, a thousand of them displaced one by one, in little more than signing them takes."""
+    """With ten thousand waiting transactions, displacing a thousand one by one takes little more time than signing
+    them.
+    """
     state_records = Records({})
     pool = Mempool(EASY, MempoolLimits(max_bytes=0, max_per_account=10**6, max_nonce_gap=10**6))
     state_records.all = {account_key(key.address): encode(Account(balance=RICH)) for key in (ALICE, BOB)}
@@ -220,7 +222,7 @@ def test_full_pool_is_not_sorted_for_every_transaction() -> None:
 
 
 class RichView(StateView):
-    """Everybody has plenty."""
+    """A state in which every account has plenty."""
 
     def get_account(self, address: Address) -> Account:
         return Account(balance=RICH)
@@ -288,7 +290,9 @@ def test_what_cannot_be_executed_goes_first_whatever_it_pays() -> None:
 
 
 def test_the_rate_is_by_the_scarcest_of_bytes_cost_and_matrices() -> None:
-    """A block of 300 orders at most: each is worth a three-hundredth of its bytes, whatever its own size."""
+    """A block holds at most 300 transactions by cost, so each is worth a three-hundredth of its bytes, for any own
+    size.
+    """
     params = msgspec.structs.replace(EASY, max_block_bytes=1_000_000, max_block_cost_us=300 * 200)
     pool = Mempool(params)
     post = sign_steadily(ALICE, 0, 40_000, make_post(1))  # 2,700 us: 45,000 bytes

@@ -1,4 +1,4 @@
-"""Databases of others, in use, damaged, or left behind by a killed process."""
+"""Tests databases that belong to another network, are in use, are damaged, or were left behind by a killed process."""
 
 import functools
 import os
@@ -164,7 +164,7 @@ def test_disk_that_refuses_and_a_new_process(tmp_path: Path) -> None:
 
 
 def fill(path: Path) -> Branch:
-    """A ledger with files of every kind: tables, log and manifest."""
+    """Return a ledger with files of every kind: tables, log and manifest."""
     branch = Branch()
     ledger = branch.open_ledger(path)
     feed(ledger, branch.grow_by(40))
@@ -175,7 +175,7 @@ def fill(path: Path) -> Branch:
 
 
 def use_all(ledger: Ledger) -> None:
-    """Read everything there is."""
+    """Read every record."""
     try:
         ledger.check()
         dump(ledger)
@@ -208,7 +208,7 @@ def test_damage_is_told_and_never_read_over(tmp_path: Path, what: str, how: str)
 
 
 def test_lost_records_are_told(tmp_path: Path) -> None:
-    """A database that is whole as files and contradicts itself."""
+    """The files of the database are intact, but its records contradict each other."""
     branch = fill(tmp_path)
     last = branch.blocks[-1]
     for key in (schema.block_key(last.id), schema.header_key(last.id), schema.active_key(branch.height)):
@@ -230,7 +230,7 @@ def test_lost_records_are_told(tmp_path: Path) -> None:
 
 
 def test_lost_header_of_another_branch_is_fetched_again(tmp_path: Path) -> None:
-    """A power cut may take what was not synced: headers that no connected block rests on."""
+    """A power failure may lose headers that were not synced and on which no connected block depends."""
     branch = Branch()
     side = branch.fork()
     ledger = branch.open_ledger(tmp_path)
@@ -302,7 +302,7 @@ while True:
 
 @pytest.mark.timeout(120)
 def test_killed_ten_times_while_connecting(tmp_path: Path, pytestconfig: pytest.Config) -> None:
-    """Each time it opens on some block's state, never lower than what was synced before the kill."""
+    """Each time the ledger opens with the state of some block, never below the last synced one."""
     rng = random.Random(str(pytestconfig.getoption("--hypothesis-seed")))
     branch = Branch()
     height = kills = 0

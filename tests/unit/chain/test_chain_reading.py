@@ -1,4 +1,4 @@
-"""What a ledger tells: histories, jobs, transactions, proofs, and what peers ask for."""
+"""Tests what a ledger returns: histories, jobs, transactions, proofs, and answers for peers."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -103,7 +103,7 @@ def test_jobs_by_state_poster_and_worker_in_pages(branch: Branch, ledger: Ledger
 
 
 def test_what_happened_to_a_job_and_who_dealt_how(branch: Branch, ledger: Ledger) -> None:
-    """A claim that lapses and one that is settled, in two blocks each, then all of it undone."""
+    """A claim lapses and another one is settled, in two blocks each; then everything is undone."""
     post = branch.sign(ALICE, make_post(1, deadline=15), fee=1)
     job = JobId(compute_tx_id(post))
     branch.grow(post)

@@ -1,4 +1,4 @@
-"""Templates: what goes in, in what order, and that the block made of one is valid."""
+"""Tests templates: their transactions, the order, and that the block made of one is valid."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -137,7 +137,7 @@ def test_large_transaction_gives_way_to_small_ones_of_others(tmp_path: Path) -> 
 
 
 def test_invalid_now_is_skipped_with_what_follows_it(branch: Branch, ledger: Ledger) -> None:
-    """A post whose burn is not covered by what the pool could see."""
+    """A post is not covered by the balance, which the pool could not know."""
     broke = branch.sign(BOB, make_post(1, reward=498_000, max_burn=1000), fee=1999)
     after = branch.pay(BOB, CAROL.address, 1, ahead=1, fee=400)
     fine = branch.pay(ALICE, CAROL.address, fee=400)
@@ -155,7 +155,7 @@ def test_many_failures_of_one_account_crowd_nobody_out(branch: Branch, ledger: L
 
 
 def test_hopeless_leaves_after_a_few_blocks(branch: Branch, ledger: Ledger) -> None:
-    """Not at once: the job it names may wait in the pool too."""
+    """It does not leave at once, because the job that it names may wait in the pool too."""
     claim = branch.sign(BOB, ClaimJob(bytes(32)), fee=2000)
     after = branch.pay(BOB, CAROL.address, ahead=1, fee=300)
     cancel = branch.sign(ALICE, CancelJob(bytes(32)), fee=1000)
@@ -205,7 +205,7 @@ def test_results_wrong_and_unchecked(branch: Branch, ledger: Ledger) -> None:
 
 
 def test_what_has_no_room_in_this_block_waits_for_the_next(tmp_path: Path) -> None:
-    """Three orders, and room for what two of them cost; the cheapest stays, and nobody holds that against it."""
+    """There is room for two of three transactions; the cheapest stays in the pool and is not counted as refused."""
     branch = Branch(msgspec.structs.replace(EASY, max_block_cost_us=450))
     ledger = branch.open_ledger(tmp_path)
     orders = [branch.pay(key, CAROL.address, fee=fee) for key, fee in ((ALICE, 900), (BOB, 800))]

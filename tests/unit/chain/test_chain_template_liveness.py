@@ -14,7 +14,7 @@ from inos.primitives.units import Height, Nano
 from support.chain_maker import ALICE, BOB, EASY, MINER, NOW, Branch, Key, feed, make_post
 
 ALLOWED_FAILURES = 3
-"""In place of the thousand that a template allows, so that few accounts are enough."""
+"""This replaces the thousand that a template allows, so that few accounts are enough."""
 CROWD = [Key((1000 + number).to_bytes(32, "big")) for number in range(ALLOWED_FAILURES + 2)]
 FUNDS = 50_000
 
@@ -60,7 +60,7 @@ def test_queues_of_emptied_accounts_leave_the_pool(branch: Branch, ledger: Ledge
 
 
 def test_what_was_refused_goes_behind_what_was_not(branch: Branch, ledger: Ledger) -> None:
-    """Their accounts could pay, but no base fee is as low as they ask."""
+    """The accounts could pay, but no base fee is as low as they ask."""
     pool, height = Mempool(branch.params), Height(0)
     for key in CROWD:
         pool.add(branch.sign(key, make_post(1, max_burn=0), fee=20_000), ledger.view.state, height)

@@ -1,4 +1,4 @@
-"""Finality followed by steps a ledger hands out, without executing a block: what is believed, and what is not."""
+"""Tests finality that is followed by steps from a ledger, without executing a block: which steps are accepted."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

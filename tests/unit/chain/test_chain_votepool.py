@@ -1,4 +1,4 @@
-"""The pool of votes: what is taken, what waits, what is evidence, and the aggregates made of it."""
+"""Tests the pool of votes: which it takes, which wait, which are evidence, and the aggregates made of them."""
 
 import msgspec
 import pytest
@@ -17,7 +17,7 @@ WHO = ("alice", "bob", "carol")
 
 @pytest.fixture(scope="module")
 def lab() -> Lab:
-    """Three voters of about equal weight; the tip is 17, one above the checkpoint that is voted on."""
+    """Return three voters of about equal weight; the tip is 17, one above the checkpoint that is voted on."""
     lab = Lab()
     for who in WHO:
         lab.mine(miner=PEOPLE[who].address)

@@ -1,4 +1,4 @@
-"""What a block may cost: the sum of the cost table, the bytes of matrices, and the work at its start."""
+"""Tests the limits of a block: the sum of the cost table, the bytes of matrices, and the work at its start."""
 
 from typing import get_args
 
@@ -52,7 +52,7 @@ def limit(**changes: int) -> Params:
 
 
 def post_many(lab: Lab, count: int, **changes: int) -> list[JobId]:
-    """Jobs with operands of their own, one block each."""
+    """Post jobs with operands of their own, one block each."""
     return [lab.post(x=make_operand(32, 1500, 50 + n), **changes) for n in range(count)]
 
 
@@ -75,7 +75,7 @@ def test_the_costs_of_a_block_add_up_to_a_bound() -> None:
 
 
 def test_work_left_for_later_starts_counts_four_times() -> None:
-    """So no sequence of blocks puts more into the queues than their starts can work off."""
+    """So no sequence of blocks puts more work into the queues than their starts can do."""
     lab = Lab()
     job_id = lab.post()
     of = {
@@ -113,7 +113,7 @@ def test_matrices_named_by_checked_results_are_counted_once_each() -> None:
 
 
 def tighten(lab: Lab, quarter: int) -> None:
-    """From now on the start of a block may cost so much."""
+    """Limit the cost of the start of a block from now on."""
     lab.params = msgspec.structs.replace(lab.params, max_block_cost_us=4 * quarter)
 
 
@@ -158,7 +158,7 @@ def test_rules_ask_heights_and_not_whether_a_queue_has_arrived(monkeypatch: pyte
 
 
 def test_the_queues_take_turns() -> None:
-    """Three claims lapse at 11, and three cancelled jobs leave at 11; the start holds three of the six."""
+    """Three claims lapse at height 11, and three cancelled jobs leave then; the start has room for three of the six."""
     lab = Lab(limit(job_retention=4))
     job_ids = post_many(lab, 6, deadline=20)
     claimed, cancelled = sorted(job_ids[:3]), sorted(job_ids[3:])
@@ -194,7 +194,7 @@ def test_a_deep_block_takes_results_as_checked_and_nothing_else() -> None:
 
 
 def test_the_cost_table() -> None:
-    """Every figure once more: a changed one changes what blocks are valid."""
+    """All figures are written out again, since a changed one changes which blocks are valid."""
     lab = Lab()
     job_id = lab.post()
     bls, hash32 = bytes(48), bytes(32)

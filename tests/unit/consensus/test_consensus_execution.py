@@ -1,4 +1,4 @@
-"""A block against the state: order, amounts, and that what is refused leaves no trace."""
+"""Tests a block against the state: order, amounts, and that a refused block leaves no trace."""
 
 import msgspec
 import pytest
@@ -30,7 +30,7 @@ from support.consensus_lab import (
 
 MAX = 2**64 - 1
 POT = 50_000 // 64
-"""What each block puts aside for voters."""
+"""The part of each block's subsidy that is put aside for voters."""
 Y = make_result(32, 48)
 
 

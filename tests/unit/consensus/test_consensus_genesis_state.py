@@ -1,4 +1,4 @@
-"""The genesis block: what it holds, and that its id binds everything the network was founded on."""
+"""Tests the genesis block: its contents, and that its id binds everything on which the network was founded."""
 
 from typing import Any
 

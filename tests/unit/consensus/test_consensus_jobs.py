@@ -1,4 +1,4 @@
-"""The life of a job, with every amount written out, and every order that comes at the wrong time."""
+"""Tests the life of a job, with every amount written out, and every transaction that comes at the wrong time."""
 
 import msgspec
 import pytest
@@ -15,9 +15,9 @@ from support.consensus_lab import ALICE, BOB, CAROL, NOBODY, PARAMS, Key, Lab, g
 Y = make_result(32, 48)
 TICKETS = 2 * 3 * 2  # 32 x 48 from depth 1500
 BURN = 125 + 586 + 7
-"""50,000 * 125 * 12 / (1000 * 600); 50,000 * 125 * 12 strips / (1000 * 2 MiB) rounded up; the place."""
+"""50,000 * 125 * 12 / (1000 * 600) for tickets, 50,000 * 125 * 12 strips / (1000 * 2 MiB) rounded up, and the place."""
 POT = 50_000 // 64
-"""What each block puts aside for voters."""
+"""The part of each block's subsidy that is put aside for voters."""
 
 
 def do(lab: Lab, key: Key, payload: Payload) -> Executed:
@@ -25,7 +25,7 @@ def do(lab: Lab, key: Key, payload: Payload) -> Executed:
 
 
 def list_concerned(executed: Executed) -> list[bytes]:
-    """Accounts whose history has the block's one transaction."""
+    """Return the accounts whose history has the block's one transaction."""
     return [entry.address for entry in executed.history if entry.place == 1]
 
 

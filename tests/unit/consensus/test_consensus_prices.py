@@ -1,4 +1,4 @@
-"""Prices, subsidy, reputation and fork choice in numbers."""
+"""Tests prices, subsidy, reputation and fork choice with numbers."""
 
 from typing import Any
 
@@ -23,11 +23,11 @@ from inos.primitives.units import Height, Nano, Target, Tickets, Weight
 from support.consensus_lab import PARAMS, Lab, get_code
 
 D = Tickets(600)
-"""Of the lab's genesis target."""
+"""D of the lab's genesis target."""
 
 
 def price(**changes: Any) -> JobPrice:
-    """Of 100 x 30 from depth 1500, 7 * 2 * 2 = 28 tickets and 14 + 4 + 7 strips, where S is 50,000 and D 600."""
+    """Return the price of 100 x 30 with depth 1500: 28 tickets and 25 strips, where S is 50,000 and D is 600."""
     sizes = {"rows_x": 100, "rows_w": 30, "depth": 1500, "mode": JobMode.CHECKED} | changes
     return compute_job_price(PARAMS, Height(1), D, **sizes)
 

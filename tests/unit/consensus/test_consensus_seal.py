@@ -1,4 +1,4 @@
-"""A real seal under a real header, and what becomes of it when anything is changed."""
+"""Tests a real seal under a real header, and changes anything in them."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ EASY = msgspec.structs.replace(PARAMS, genesis_target=Target(2**252 - 1))
 
 @pytest.fixture(scope="module")
 def sealed() -> tuple[Header, Witness]:
-    """A header with a seal found by multiplying 160 x 160 from depth 1030 (200 tickets at D = 16)."""
+    """Return a header with a seal found by multiplying 160 x 160 with depth 1030 (200 tickets at D = 16)."""
     rng = np.random.default_rng(5)
     x, w = (rng.integers(-64, 64, (160, 1030), dtype=np.int8) for _ in range(2))
     header = msgspec.structs.replace(Lab(EASY).make_block().header, seal=None)

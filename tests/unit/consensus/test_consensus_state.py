@@ -1,4 +1,4 @@
-"""Drafts: changes on top of a state, merged or dropped, and what counts as empty."""
+"""Tests drafts: changes on top of a state, merged or dropped, and which records count as empty."""
 
 import pytest
 
@@ -48,7 +48,7 @@ def test_damaged_records_are_not_read() -> None:
 
 
 def test_drafts_are_read_in_the_order_of_keys() -> None:
-    """Each layer adds, replaces and hides records of the one below, and no other prefix shows through."""
+    """Each layer adds, replaces and hides records of the one below, and records under other prefixes do not appear."""
     keys = [StateKey(bytes([Kind.DUE, n])) for n in range(6)]
     lower = Draft(Records({keys[0]: b"0", keys[2]: b"2", keys[4]: b"4"} | BELOW))
     lower._changes |= {keys[1]: b"1", keys[2]: None, StateKey(bytes([Kind.LAPSE, 9])): b"other"}

@@ -1,4 +1,4 @@
-"""What a transaction may say, before any state is looked at: every rule by its code."""
+"""Tests what a transaction may contain, before any state is read: every rule by its code."""
 
 from typing import Any
 

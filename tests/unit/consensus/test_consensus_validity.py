@@ -1,4 +1,4 @@
-"""Headers and blocks in stages 1 and 2: every rule by its code."""
+"""Tests headers and blocks in stages 1 and 2: every rule by its code."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Disputes and juries in blocks: every outcome with its figures, every refusal with its code."""
+"""Tests disputes and juries in blocks: every outcome with its figures, and every refusal with its code."""
 
 import msgspec
 import pytest
@@ -16,7 +16,7 @@ RIGHT, WRONG, UNAVAILABLE = Verdict
 
 
 def open_case(weights: dict[str, int] | None = None, deadline: int = 20) -> tuple[Court, JobId]:
-    """A court with a delivered and disputed result, its jury drawn."""
+    """Return a court with a delivered and disputed result whose jury is drawn."""
     court = Court(weights or {"miner": 10})
     job = court.deliver(deadline=court.height + deadline)
     court.dispute(job)

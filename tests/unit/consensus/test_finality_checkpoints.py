@@ -1,4 +1,4 @@
-"""Which committee votes, when nothing limits its change, when voters begin to unbond, and who may be a juror."""
+"""Tests which committee votes, when its change is unlimited, when voters begin to unbond, and who may be a juror."""
 
 from collections.abc import Callable
 
@@ -33,7 +33,7 @@ def get_finality(lab: Lab) -> Finality:
 
 
 def go_on(lab: Lab, height: int, miner: Callable[[int], Key] = lambda height: ALICE, *, votes: bool = True) -> None:
-    """Mine up to a height; all members vote wherever there is a ballot."""
+    """Mine up to a height; all members vote whenever there is a ballot."""
     while lab.height < height:
         finality = get_finality(lab) if lab.height else None
         aggregate = None
@@ -51,7 +51,7 @@ def weigh(lab: Lab, epoch: int) -> dict[Key, int]:
 
 
 def make_final_lab() -> Lab:
-    """Alice finalizes alone; the last final checkpoint at height 20 is the one of epoch 8."""
+    """Return a lab in which Alice finalizes alone; the last final checkpoint at height 20 is that of epoch 8."""
     lab = Lab(RULES)
     lab.mine(miner=ALICE.address)
     register(lab, ALICE)

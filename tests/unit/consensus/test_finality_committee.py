@@ -1,4 +1,4 @@
-"""Choosing committees: weights, the order, and what may change from one to the next."""
+"""Tests the choice of committees: weights, the order, and how much may change from one to the next."""
 
 from msgspec.structs import replace
 
@@ -21,7 +21,7 @@ from support.consensus_lab import PARAMS, Records
 HEIGHT = Height(80)
 RULES = replace(PARAMS, bond_leverage=10, reputation_half_life=100)
 NETWORK = 64_000
-"""Of which a 64th, 1000, may change."""
+"""A 64th of this, 1000, may change."""
 ROOM = 1000
 
 

@@ -1,4 +1,4 @@
-"""Mined figures and pots: who gets which nano of a subsidy, and what is burned."""
+"""Tests mined figures and pots: how a subsidy is shared, and what is burned."""
 
 from msgspec.structs import replace
 
@@ -18,7 +18,9 @@ POT = 8 * PART
 
 
 def make_voting_lab(*voters: str, params: object = RULES) -> Lab:
-    """At height 17, above checkpoint 2, on which `voters` can vote; each found as many blocks as the others."""
+    """Return a lab at height 17, above checkpoint 2, on which `voters` can vote; each found as many blocks as the
+    others.
+    """
     lab = Lab(params)  # type: ignore[arg-type]
     people = {"alice": ALICE, "bob": BOB, "carol": CAROL}
     for who in voters:

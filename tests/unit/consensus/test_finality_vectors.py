@@ -1,4 +1,4 @@
-"""finality.json says what the code says, and a second reading of it, without the code that made it, agrees."""
+"""The code agrees with finality.json, and so does a second, independent reading of the file."""
 
 import importlib.util
 import json

@@ -1,4 +1,4 @@
-"""Juries as pure functions: fees, windows, seats; and how often an attacker holds most seats."""
+"""Tests juries as pure functions: fees, windows, seats; and how often an attacker holds most seats."""
 
 import math
 from typing import Any
@@ -51,7 +51,7 @@ def test_windows_are_two_thirds_and_one_third() -> None:
 
 
 def test_seats_are_those_of_the_stream() -> None:
-    """The formula, written out again."""
+    """The test writes the formula out again."""
     members = [make_member(1, 5), make_member(2, 1), make_member(3, 14)]
     stream = compute_stream(compute_hash(Context.JURY, JOB + PARENT), "seats", 16 * 21)
     seats = {1: 0, 2: 0, 3: 0}
@@ -97,7 +97,9 @@ def test_half_of_the_seats_is_no_majority() -> None:
 
 
 def compute_majority_odds(size: int, share: float) -> float:
-    """P(an attacker with `share` of the weight has more than half of `size` seats), by the binomial distribution."""
+    """Return the probability that an attacker with `share` of the weight has more than half of `size` seats
+    (binomial).
+    """
     least = size // 2 + 1
     return sum(math.comb(size, n) * share**n * (1 - share) ** (size - n) for n in range(least, size + 1))
 
@@ -107,7 +109,7 @@ def compute_majority_odds(size: int, share: float) -> float:
     [(7, 0.2, 0.033), (21, 0.2, 0.001), (7, 0.3, 0.126), (21, 0.3, 0.026), (7, 0.4, 0.29), (21, 0.4, 0.17)],
 )
 def test_the_odds_of_a_captured_jury_are_those_that_the_documents_give(size: int, share: float, odds: float) -> None:
-    """docs/security.md says these figures; the drawing itself agrees within its sampling error."""
+    """docs/security.md gives these figures, and the drawing itself agrees with them within its sampling error."""
     import msgspec
 
     assert compute_majority_odds(size, share) == pytest.approx(odds, rel=0.06, abs=0.0005)

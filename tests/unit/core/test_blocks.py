@@ -1,4 +1,6 @@
-"""The single writer on a real ledger: what it refuses, what it holds and for how long, what it tells."""
+"""Tests the single writer on a real ledger: what it refuses, what it holds and for how long, and which events
+it sends.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -28,7 +30,7 @@ async def running(core: NodeCore) -> AsyncIterator[NodeCore]:
 
 
 async def get_event(events: Any, kind: type) -> Any:
-    """The next event of a kind."""
+    """Return the next event of a kind."""
     async with asyncio.timeout(10):
         while True:
             event = await anext(events)

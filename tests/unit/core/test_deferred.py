@@ -1,4 +1,4 @@
-"""Queues of what cannot be judged yet: in order, bounded, given back once."""
+"""Tests queues of deferred input: they are ordered and bounded, and return each item once."""
 
 from msgspec.structs import replace
 

@@ -1,4 +1,4 @@
-"""Events: fanned out, bounded, the newest never lost."""
+"""Tests events: every subscriber gets them, queues are bounded, and the newest is never lost."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""The listener while the system has no descriptors, and where it cannot bind."""
+"""Tests the listener when the system has no descriptors, and when it cannot bind."""
 
 import asyncio
 import errno

@@ -7,7 +7,7 @@ from inos.core.monitor import MIN_SAMPLES, NodeMonitor
 
 
 async def test_the_clock_is_compared_with_others_blocks_only(lab: Any) -> None:
-    """One that is nine seconds behind theirs sees their blocks come from the future."""
+    """A clock that is nine seconds slow sees the blocks of others come from the future."""
     ahead, behind = lab.open("ahead"), lab.open("behind")
     monitor = NodeMonitor(
         behind.events, SimpleNamespace(now_ms=lambda: lab.clock.now - 9000, monotonic=lambda: 0.0), None

@@ -1,4 +1,4 @@
-"""States held for others: only of recent checkpoints, only a few, and none that is in use gives way."""
+"""Tests states that are kept for others: only those of recent checkpoints, only a few, and none in use is dropped."""
 
 from collections.abc import Iterator
 from pathlib import Path

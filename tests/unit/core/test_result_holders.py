@@ -1,4 +1,4 @@
-"""Half of the peers, or a spacing: counted for each result."""
+"""Tests the wait of each result: for half of the peers, or a block spacing."""
 
 from inos.core.result_holders import MAX_ANNOUNCED, MAX_RESULTS, ResultHolders
 from inos.primitives.units import DurationMs, TimeMs, TxId

@@ -1,4 +1,4 @@
-"""Mining by programs outside the node: templates, wins, and the socket they go through."""
+"""Tests mining by programs outside the node: templates, wins, and the socket that they use."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -39,7 +39,7 @@ def payee(lab: Any, node: Node) -> str:
 
 
 class Caller:
-    """JSON-RPC over one socket."""
+    """A JSON-RPC caller over one socket."""
 
     def __init__(self, ws: aiohttp.ClientWebSocketResponse) -> None:
         self.ws = ws
@@ -66,7 +66,7 @@ async def caller(node: Node) -> AsyncIterator[Caller]:
 
 
 def mine(template: Any, nonce: int) -> dict[str, Any]:
-    """A winning ticket of a template, as miner_submit takes it."""
+    """Return a winning ticket of a template, as miner_submit takes it."""
     while True:
         header = replace(decode(Header, bytes.fromhex(template["header"]), limit=1024), nonce=nonce)
         mined = work.mine(X, W, compute_anchor(header), int(template["allowed_target"], 16))

@@ -36,7 +36,7 @@ def wrong(lab: Any) -> Any:
 
 
 async def deliver(lab: Any, core: NodeCore, wrong: Any) -> JobId:
-    """A wrong result on chain."""
+    """Deliver a wrong result on chain."""
     job: JobId = await lab.post_and_claim(core, mode=JobMode.OPTIMISTIC)
     await core.transactions.add(lab.submit(job, wrong))
     await lab.extend(core)
@@ -74,7 +74,9 @@ async def test_a_challenge_of_nothing_is_turned_away_without_blame(lab: Any, wro
 
 
 async def test_a_challenge_that_comes_before_its_result_waits_for_it(lab: Any, wrong: Any) -> None:
-    """A node a block behind must not lose it: the window is short, and nobody sends it twice."""
+    """A node that is a block behind must not lose the challenge, since the window is short and nobody sends it
+    twice.
+    """
     core = lab.open("a")
     job: JobId = await lab.post_and_claim(core, mode=JobMode.OPTIMISTIC)
     challenge = make_challenge(lab, job, wrong)
@@ -114,7 +116,7 @@ async def running(core: NodeCore) -> AsyncIterator[NodeCore]:
 
 
 async def get_event(events: Any, kind: type) -> Any:
-    """The next event of a kind."""
+    """Return the next event of a kind."""
     async with asyncio.timeout(10):
         while True:
             event = await anext(events)
@@ -167,7 +169,7 @@ async def test_a_held_result_that_turns_out_wrong_never_gets_into_the_pool(lab: 
 
 
 async def test_a_result_that_comes_before_its_claim_is_held_until_the_claim_is_on_chain(lab: Any) -> None:
-    """A peer hears of the result first when its tip is a block behind the sender's."""
+    """A peer hears of the result first if its tip is a block behind the sender's."""
     ahead, behind = lab.open("a"), lab.open("b")
     for array in (lab.x, lab.w, lab.y):
         await behind.matrices.put(array)

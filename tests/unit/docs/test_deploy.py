@@ -1,4 +1,4 @@
-"""The container file and what it is built from, and the systemd unit."""
+"""Tests the container file with its contents, and the systemd unit."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Presets, refusals, and a genesis id that follows the meaning of the file and nothing else."""
+"""Tests presets, refusals, and that a genesis id follows from the meaning of the file alone."""
 
 import json
 from importlib.resources import files

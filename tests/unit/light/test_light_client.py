@@ -33,7 +33,7 @@ class Clock:
 
 
 class LedgerSource:
-    """inos.light.source.Source directly over a ledger, without a network."""
+    """Implements inos.light.source.Source directly over a ledger, without a network."""
 
     def __init__(self, url: str, ledger: Ledger, branch: Branch) -> None:
         self.url = url

@@ -1,4 +1,6 @@
-"""A matrix written in slices: taken up where it ended, whatever a crash left, and then a matrix like any other."""
+"""A matrix written in slices is continued where it ended, after any kind of crash, and then is a matrix like
+any other.
+"""
 
 import errno
 import os
@@ -52,7 +54,7 @@ def test_a_process_that_stopped_loses_nothing_it_wrote(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("call", range(4))
 def test_a_disk_that_is_full_costs_the_slice_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: int) -> None:
-    """Whichever write is refused; there is room again afterwards, in this process or the next."""
+    """Any of the writes is refused; there is room again afterwards, in this process or the next."""
     growing = open_one(MatrixStore(tmp_path))
     growing.write(0, Y[:32])
     write, calls = os.pwrite, iter(range(100))
@@ -76,7 +78,7 @@ def test_a_disk_that_is_full_costs_the_slice_alone(tmp_path: Path, monkeypatch: 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 149), st.integers(0, 299), st.integers(0, 31))
 def test_a_torn_slice_is_made_again(tmp_path_factory: Any, row: int, col: int, bit: int) -> None:
-    """Any bit of the entries that is not what was written: rows before its strip stay, its own and later ones go."""
+    """Any bit of the entries is damaged: rows before its strip stay, and its own and later ones are made again."""
     store = MatrixStore(tmp_path_factory.mktemp("torn"))
     growing = open_one(store)
     growing.write(0, Y)
@@ -89,7 +91,7 @@ def test_a_torn_slice_is_made_again(tmp_path_factory: Any, row: int, col: int, b
 
 
 def test_entries_without_their_leaves_do_not_count(tmp_path: Path) -> None:
-    """The crash between the two writes of a slice."""
+    """The process dies between the two writes of a slice."""
     store = MatrixStore(tmp_path)
     growing = open_one(store)
     growing.write(0, Y[:32])

@@ -1,4 +1,4 @@
-"""What the store keeps and what gives way; what it does about a bad disk; what survives a killed process."""
+"""Tests what the store keeps and deletes, what it does about a bad disk, and what survives a killed process."""
 
 import errno
 import os
@@ -355,7 +355,7 @@ def test_a_killed_process_leaves_every_file_whole_or_to_be_gone_on_with(tmp_path
 
 
 def test_a_matrix_that_nobody_needs_takes_room_only_as_its_runs_arrive(tmp_path: Path) -> None:
-    """Anybody can name a matrix of 8 GiB that does not exist, and once had its room booked for a day."""
+    """Anybody can name a matrix of 8 GiB that does not exist, for which room was once reserved for a day."""
     store = MatrixStore(tmp_path, max_bytes=1 << 30, reserve=0)
     never = MatrixInfo(1, 2**12, 2**16, bytes(32))
     store.arrivals.begin(never)

@@ -1,4 +1,4 @@
-"""Runs of strips: what is refused though its hashes are right, and what a bad disk cannot slip through."""
+"""Tests runs of strips: which are refused although their hashes are right, and that a bad disk is noticed."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from inos.work.strips import InvalidMatrix, StripTree
 
 
 def make_tree(strips: list[bytes], dtype: int, rows: int, cols: int) -> tuple[MatrixInfo, StripTree]:
-    """The tree somebody may build over any bytes, and the id that belongs to it."""
+    """Return the tree that an attacker may build over any bytes, and its id."""
     tree = StripTree(compute_run_leaves(b"".join(strips)))
     return MatrixInfo(dtype, rows, cols, tree.root), tree
 

@@ -1,4 +1,4 @@
-"""The matrix store: its limits, what a crash or a bad disk leaves, several threads at once."""
+"""Tests the matrix store: its limits, what remains after a crash or on a bad disk, several threads at once."""
 
 import errno
 import threading
@@ -149,7 +149,7 @@ def test_file_that_is_no_matrix_is_set_aside(tmp_path: Path, how: str) -> None:
 
 @pytest.mark.parametrize("at", [70, -1], ids=["leaves", "entries"])
 def test_flipped_bit_on_disk_counts_as_missing(tmp_path: Path, at: int) -> None:
-    """Else a right result would look wrong, and peers would be sent spoiled strips."""
+    """Otherwise a right result would look wrong, and peers would be sent spoiled strips."""
     array = make_array()
     for ask in ("get", "strips"):
         matrix = MatrixStore(tmp_path).put(array).matrix_id
@@ -186,7 +186,7 @@ def test_deleted_file_counts_as_missing(tmp_path: Path) -> None:
 
 
 def test_many_threads(tmp_path: Path) -> None:
-    """The same matrices put and fetched by several threads at once."""
+    """Several threads store and read the same matrices at once."""
     arrays = [make_array(320, 8192) for _ in range(4)]
     source, store = MatrixStore(tmp_path / "a"), MatrixStore(tmp_path / "b")
     infos = [make_info(array) for array in arrays]

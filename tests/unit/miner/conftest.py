@@ -1,4 +1,4 @@
-"""The node that the miner works for, for every test here."""
+"""Return the node for which the miner works in the tests of this folder."""
 
 from support.miner_node import disk, node
 

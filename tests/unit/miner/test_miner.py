@@ -1,4 +1,4 @@
-"""The miner at work on a chain made by hand: jobs taken, kept through tips and reorganisations, delivered."""
+"""Tests the miner on a chain made by hand: it takes jobs, keeps them through reorganisations, and delivers them."""
 
 import asyncio
 from typing import Any

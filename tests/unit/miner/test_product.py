@@ -1,4 +1,4 @@
-"""Optimistic products: made in slices on disk, taken up again after a restart, one slice lost at most."""
+"""Tests optimistic products: made in slices on disk, continued after a restart, with at most one slice lost."""
 
 import asyncio
 from typing import Any
@@ -103,7 +103,7 @@ async def test_a_job_there_is_no_room_for_does_not_hold_up_the_others(disk: Any,
 
 
 async def test_operands_that_never_come_are_not_claimed(disk: Any) -> None:
-    """So no bond is lost to a poster that withholds them."""
+    """So a poster that withholds operands costs no bond."""
     x, w = make_operands()
     withheld = disk.post(x, w, mode=JobMode.OPTIMISTIC)
     del disk.matrices[work.matrix_id(w)]

@@ -12,7 +12,7 @@ from support.miner_kernel import OTHER, Kernel, find, make_operands, mining
 
 
 async def test_a_lost_claim_gives_its_place_to_the_next_one(node: Any) -> None:
-    """The transaction that can never be executed stands at nonce 0; everything after it would wait for ever."""
+    """A transaction that can never be executed has nonce 0, and all later ones would wait for ever."""
     x, w = make_operands(1)
     first, kernel = node.post(x, w), Kernel()
     async with mining(node, kernel) as miner:

@@ -1,4 +1,4 @@
-"""Services over real sockets on loopback, with a chain in memory behind them."""
+"""Tests services over real sockets on loopback, with a chain in memory behind them."""
 
 import asyncio
 import struct
@@ -258,7 +258,7 @@ async def test_flooding_above_the_rate_is_a_ban():
 
 
 async def test_an_invalid_block_is_remembered_and_goes_no_further_than_those_who_want_blocks_pushed():
-    """Its header and seal are good, so whoever passed it on need not have known: nobody is banned for it."""
+    """Its header and seal are good, so a peer that relayed it need not have known: nobody is banned for it."""
     nodes = [FakeNode() for _ in range(3)]
     (block,) = make_chain(1)
     id = compute_block_id(block.header)
@@ -370,7 +370,7 @@ def _is_agreed(a, b):
 
 
 async def test_a_dead_link_shuts_nobody_out():
-    """A peer whose old link hangs is let in again by the same key, whichever side had dialled."""
+    """A peer whose old link hangs is accepted again with the same key, no matter which side had dialled."""
     a = make_service(FakeNode(), 1)
     async with running(a), raw_link(9, get_address(a)) as dead:
         await hear(dead, Ping)

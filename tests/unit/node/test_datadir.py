@@ -48,7 +48,7 @@ def test_another_genesis_is_refused_and_the_lock_given_back(tmp_path: Path) -> N
 
 
 def write_old_ledger(path: Path, layout: bytes) -> None:
-    """A database as protocol 1 left it, as far as anybody looks at it before refusing it."""
+    """Write a database as protocol 1 left it, as far as the program reads it before refusing it."""
     database = plyvel.DB(str(path), create_if_missing=True)
     database.put(b"mschema", layout)
     database.put(b"mgenesis", bytes([2]) * 32)
@@ -57,7 +57,7 @@ def write_old_ledger(path: Path, layout: bytes) -> None:
 
 @pytest.mark.parametrize("layout", [b"1", b"2", b"3"])
 def test_a_directory_of_protocol_1_says_what_it_is_and_what_to_do(tmp_path: Path, layout: bytes) -> None:
-    """So does a copy that `inos snapshot` made: it is a data directory."""
+    """A copy that `inos snapshot` made says so too, because it is a data directory."""
     (tmp_path / "genesis").write_text("02" * 32 + "\n")
     write_old_ledger(tmp_path / "ledger", layout)
     with pytest.raises(NodeError) as refused, DataDir(tmp_path, GENESIS):

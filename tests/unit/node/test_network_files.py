@@ -1,4 +1,4 @@
-"""What a node remembers of others on disk, and how it is told to meet them."""
+"""Tests what a node stores about others, and how settings tell it to find them."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A whole node in this process: it starts complete or not at all, and leaves nothing behind but its data."""
+"""Tests a complete node in this process: it starts completely or not at all, and leaves only its data behind."""
 
 import asyncio
 import json

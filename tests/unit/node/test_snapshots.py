@@ -1,4 +1,6 @@
-"""A copy of a node: of one that runs, of one that is stopped, broken off, refused; and another node started on it."""
+"""Tests copies of a node: of a running one, of a stopped one, interrupted, refused; and another node started on
+a copy.
+"""
 
 import asyncio
 import json
@@ -25,7 +27,7 @@ def make_settings(lab: Any, path: Path) -> NodeSettings:
 
 
 async def run_inos(*arguments: str) -> tuple[int, str]:
-    """The command as a process of its own, with what it printed."""
+    """Run the command as a process of its own, and return its output."""
     process = await start_inos(*arguments)
     out, _ = await process.communicate()
     return process.returncode or 0, out.decode()

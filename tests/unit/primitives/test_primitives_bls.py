@@ -1,4 +1,4 @@
-"""The two BLS backends: the draft's ciphersuite, the same bytes, the same refusals."""
+"""Tests the two BLS backends: the draft's ciphersuite, the same bytes, the same refusals."""
 
 import subprocess
 import sys
@@ -18,14 +18,14 @@ KNOWN_KEY = bytes.fromhex(
 
 
 def make_draws(rng: np.random.Generator) -> tuple[list[bytes], bytes, list[bytes]]:
-    """Three random secrets, a message, and the native signatures."""
+    """Return three random secrets, a message, and the native signatures."""
     secrets = [compute_secret(rng.bytes(32)) for _ in range(3)]
     message = rng.bytes(int(rng.integers(1, 100)))
     return secrets, message, [get_bls().sign(secret, message) for secret in secrets]
 
 
 def make_points_outside_the_group() -> tuple[bytes, bytes]:
-    """A key and a signature that are on their curves and not in the subgroups of prime order."""
+    """Return a key and a signature that are on their curves but not in the subgroups of prime order."""
     get_reference()  # it tames py_ecc's import
     from py_ecc.bls.g2_primitives import G1_to_pubkey, G2_to_signature, subgroup_check
     from py_ecc.bls.point_compression import decompress_G1, decompress_G2
@@ -145,7 +145,7 @@ def test_malformed_points_are_refused(name: str, rng: np.random.Generator) -> No
 
 @pytest.mark.parametrize("name", ["native", "reference"])
 def test_keys_that_cancel_out_sign_nothing(name: str) -> None:
-    """A key and its negative add up to infinity, under which every message would be signed by infinity."""
+    """A key and its negative add up to infinity, under which infinity would sign every message."""
     backend = get_bls() if name == "native" else get_reference()
     key = backend.compute_public_key(KNOWN_SECRET)
     negative = bytes([key[0] ^ 0x20]) + key[1:]

@@ -25,7 +25,7 @@ def hash_node(left: bytes, right: bytes) -> bytes:
 
 
 def split_root(leaves: list[bytes]) -> bytes:
-    """RFC 6962, section 2.1, literally, for leaves that are already hashes."""
+    """Compute RFC 6962, section 2.1, literally, for leaves that are already hashes."""
     if len(leaves) == 1:
         return leaves[0]
     split = 1

@@ -1,4 +1,4 @@
-"""Each reason for which a node calls itself unwell, and nothing else that does."""
+"""Tests each reason for which a node reports a problem, and that nothing else leads to one."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +20,7 @@ WELL = NodeStats(
 
 
 class World:
-    """What the checks look at, all of it well."""
+    """The data that the checks read, in which everything is well."""
 
     def __init__(self) -> None:
         self.now_ms = 1_000_000

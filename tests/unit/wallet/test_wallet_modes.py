@@ -1,4 +1,4 @@
-"""The mode a job is posted in: the cheaper one that is possible, and why."""
+"""Tests the choice of a job's mode: the cheaper one that is possible, and the reason."""
 
 import pytest
 from msgspec.structs import replace

@@ -1,4 +1,4 @@
-"""Slices, stopping, backends, bad operands."""
+"""Tests slices, stopping, backends and bad operands."""
 
 import threading
 import time

@@ -22,7 +22,7 @@ BOND = Nano(10**9)
 
 @pytest.fixture
 def quick(lab):  # type: ignore[no-untyped-def]
-    """Epochs of 4 blocks."""
+    """Return parameters with epochs of 4 blocks."""
     lab.network = replace(lab.network, params=replace(lab.network.params, epoch_blocks=4))
     return lab
 
@@ -37,7 +37,7 @@ def make_voter(
 
 
 async def grow(lab, core: NodeCore, voter: Voter | None, height: int) -> None:  # type: ignore[no-untyped-def]
-    """Alice mines, and the voter looks at every tip."""
+    """Let Alice mine, and the voter look at every tip."""
     while core.ledger.tip.header.height < height:
         await lab.extend(core, beneficiary=lab.alice.address)
         if voter is not None:
@@ -82,7 +82,7 @@ async def test_a_journal_that_knows_another_vote_is_obeyed(quick, tmp_path: Path
 
 
 async def test_votes_heard_under_the_own_key_go_into_the_journal_first(quick, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    """A backup that was started beside the original: what the other one told is not contradicted."""
+    """A backup was started beside the original: its votes must not contradict those that the original sent."""
     core = quick.open("a")
     with make_voter(core, tmp_path, quick.alice.secret) as voter:
         await grow(quick, core, voter, 9)

@@ -20,7 +20,9 @@ def spoil(folder: Path, matrix: bytes, how: str) -> None:
 
 
 async def test_a_running_node_mends_by_itself_what_is_whole_and_asks_for_what_is_not(lab: Any, tmp_path: Path) -> None:
-    """A head overwritten costs nothing but a look; a file cut off is asked of others; so is a pin that is not here."""
+    """An overwritten head is repaired locally; a truncated file, and a pin whose matrix is missing, are requested from
+    others.
+    """
     core = lab.open("a")
     for array in (lab.x, lab.w):
         await core.matrices.put(array)

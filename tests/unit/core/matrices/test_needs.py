@@ -1,4 +1,4 @@
-"""What the chain needs is kept, whatever else wants room; and the steward takes up what is damaged."""
+"""Matrices that the chain needs are kept even if others need room, and damaged ones are repaired."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The matrix service: who waits for a matrix gets it when it comes, and runs add up to one."""
+"""Tests the matrix service: callers get a matrix when it arrives, and runs are assembled into one."""
 
 import asyncio
 from typing import Any
@@ -12,7 +12,7 @@ from inos.primitives.errors import MatrixMissing
 
 
 async def get_event(events: Any, kind: type) -> Any:
-    """The next event of a kind."""
+    """Return the next event of a kind."""
     async with asyncio.timeout(10):
         while True:
             event = await anext(events)

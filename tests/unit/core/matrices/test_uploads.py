@@ -62,7 +62,7 @@ def test_few_files_are_open_at_a_time_and_none_is_lost(tmp_path: Path) -> None:
 
 
 def make_older(folder: Path, matrix: MatrixId, age_s: float) -> None:
-    """Let an upload look as if its last rows came `age_s` seconds ago."""
+    """Make an upload look as if its last rows came `age_s` seconds ago."""
     then = time.time() - age_s
     os.utime(folder / "growing" / f"upload{matrix.hex()}", (then, then))
 
@@ -86,7 +86,7 @@ def test_rows_of_unfinished_uploads_count_and_the_shape_alone_takes_and_evicts_n
 
 
 def test_unfinished_uploads_have_a_share_and_the_one_that_paused_gives_way(tmp_path: Path) -> None:
-    """Thirty of them once took 504 MB that no status showed and nothing cleaned."""
+    """Thirty unfinished uploads once took 504 MB that no status showed and nothing cleaned up."""
     store = MatrixStore(tmp_path, max_bytes=16 << 20, reserve=0)
     uploads, rows, shape = Uploads(store), np.zeros((256, 2**10), np.int32), (2, 2**12, 2**10)
     for number in range(3):

@@ -75,7 +75,7 @@ async def test_what_waits_in_the_pool_is_executed_first(lab: Any, core: NodeCore
 
 
 async def test_what_cannot_be_executed_yet_is_taken(lab: Any, core: NodeCore) -> None:
-    """Behind a gap, behind a transaction that fails itself, and behind more than are tried."""
+    """These are transactions behind a gap, behind one that fails itself, and behind more than are tried."""
     await core.transactions.send(lab.sign(lab.alice, 1, UnbondVoter()))
     await core.transactions.add(lab.sign(lab.alice, 0, UnbondVoter()))
     await core.transactions.send(lab.sign(lab.alice, 2, UnbondVoter()))
@@ -113,7 +113,7 @@ async def test_the_pool_still_says_what_it_refuses(lab: Any, core: NodeCore) -> 
 
 
 async def test_a_flood_of_sending_leaves_the_writer_free(lab: Any, core: NodeCore, monkeypatch: Any) -> None:
-    """A block does not queue behind what users send: the trials run elsewhere, and few of them at a time."""
+    """A block does not wait behind transactions that users send: trials run elsewhere, and few at a time."""
     running, most = 0, 0
     check = core.transactions._threads.check
 
@@ -142,7 +142,7 @@ async def test_a_flood_of_sending_leaves_the_writer_free(lab: Any, core: NodeCor
 
 
 async def test_a_trial_takes_milliseconds(lab: Any, core: NodeCore) -> None:
-    """At the bound: as many posts before it as are executed."""
+    """The trial is at its limit: as many posts come before it as are executed."""
     for nonce in range(MAX_BEFORE):
         await core.transactions.add(lab.sign(lab.alice, nonce, make_post(lab)))
     last = lab.sign(lab.alice, MAX_BEFORE, make_post(lab))

@@ -1,4 +1,4 @@
-"""`inos bench work` on a shape that takes no time."""
+"""Tests `inos bench work` on a shape that takes no time."""
 
 import json
 from pathlib import Path

@@ -82,7 +82,7 @@ async def run(server: RpcServer, genesis_file: Path, tmp_path: Path, monkeypatch
 
 
 def list_results(folder: Path) -> list[str]:
-    """Files named after the result, temporary ones included."""
+    """Return the files named after the result, temporary ones included."""
     return [path.name for path in folder.glob("*Y.npy*")]
 
 

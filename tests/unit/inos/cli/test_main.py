@@ -1,4 +1,4 @@
-"""The command's frame: lazy modules, exit codes, errors for people."""
+"""Tests the frame of the command: lazy modules, exit codes, and readable errors."""
 
 import json
 import os

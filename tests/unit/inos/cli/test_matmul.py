@@ -1,4 +1,4 @@
-"""`inos matmul`: files of numbers multiplied here, or by jobs once their price was confirmed."""
+"""Tests `inos matmul`: files of numbers are multiplied here, or by jobs once their price was confirmed."""
 
 import json
 from pathlib import Path

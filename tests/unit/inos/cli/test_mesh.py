@@ -25,7 +25,7 @@ IDS = [work.matrix_id(array).hex() for array in ARRAYS]
 
 
 class StoreNode(FakeNode):
-    """Everything about matrices is real."""
+    """A fake node in which everything about matrices is real."""
 
     store: Any
 
@@ -36,7 +36,7 @@ class StoreNode(FakeNode):
         self.matrices = MatrixService(self.store, self.events, self.threads, self._on_added)
 
     async def _on_added(self, matrix: MatrixId) -> None:
-        """Nothing waits for a matrix here."""
+        """Do nothing, because no caller waits for a matrix here."""
 
 
 @pytest.fixture

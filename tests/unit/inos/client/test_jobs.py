@@ -1,4 +1,4 @@
-"""Products multiplied through a node in memory: the whole way, and every way it can fail."""
+"""Products are multiplied through a node in memory: the complete way, and every way in which it can fail."""
 
 import asyncio
 import errno
@@ -33,7 +33,7 @@ from support.rpc_served import make_fake_node, serve
 ALICE = make_key(bytes(31) + b"\x01")
 FUNDS = 100 * 10**9
 BURN = 15_082_032
-"""Nano that posting X times W burns as a checked job at D = 20,000: 6 tickets, 11 strips, and the record."""
+"""In nano: what posting X times W burns as a checked job at D = 20,000, for 6 tickets, 11 strips, and the record."""
 RNG = np.random.default_rng(2)
 X = RNG.integers(-64, 64, (33, 70))
 W = RNG.integers(-64, 64, (18, 70))
@@ -509,7 +509,7 @@ async def test_a_result_that_is_nowhere(client: inos.Client, node: FakeNode) -> 
 
 
 async def test_a_job_settled_between_two_questions_has_not_expired() -> None:
-    """Its state is asked for after the head, never before: blocks may come between the two."""
+    """The job's state is read after the head and never before it, since blocks may come between the two requests."""
     asked: list[str] = []
     job = make_model(models.Job, id="j", state="open", deadline=9)
 
@@ -567,5 +567,5 @@ def test_integers_of_any_width_are_the_same_operand(tmp_path: Path) -> None:
 
 
 def read_resident_bytes() -> int:
-    """As the system counts them now, mapped files among them."""
+    """Return the resident bytes as the system counts them now, mapped files included."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -107,11 +107,11 @@ def test_what_has_an_exact_form_is_taken(rng: np.random.Generator) -> None:
 
 
 class NAType:
-    """Named as pandas' missing value."""
+    """A type with the name of pandas' missing value."""
 
 
 class csr_matrix:
-    """Has what every sparse matrix of scipy has."""
+    """A class with the attributes of every sparse matrix of scipy."""
 
     def toarray(self) -> Any:
         raise AssertionError("a sparse matrix may be too large to be made whole")
@@ -170,7 +170,7 @@ def test_masked_entries_are_not_read(rng: np.random.Generator) -> None:
 
 
 class Table:
-    """As a DataFrame of pandas."""
+    """A table like a DataFrame of pandas."""
 
     def __init__(self, array: Any, index: Any, columns: Any) -> None:
         self._array, self.index, self.columns = array, index, columns

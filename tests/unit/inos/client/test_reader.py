@@ -1,4 +1,4 @@
-"""The client's typed methods: each reads what its RPC method returns, every RPC method has one, and they stay."""
+"""The client's typed methods: each reads the result of its RPC method, every RPC method has one, and they stay."""
 
 import inspect
 import re
@@ -36,11 +36,11 @@ BY_CALL = {
     "finality_register", "finality_unbond", "finality_withdraw",  # inos wallet vote
     "unsubscribe",
 }  # fmt: skip
-"""Asked by commands, and by nobody else so far; `Client.call` reaches them."""
+"""Methods that only commands call so far; `Client.call` reaches them."""
 
 
 class Asked(Exception):
-    """What a typed method would ask, and what it makes of the answer."""
+    """A request of a typed method, and the result that it makes of the answer."""
 
     def __init__(self, kind: Any, method: str) -> None:
         super().__init__(method)
@@ -49,7 +49,7 @@ class Asked(Exception):
 
 
 class Mute(inos.Client):
-    """A client that asks nobody."""
+    """A client that sends nothing."""
 
     async def _ask(self, kind: Any, method: str, **params: Any) -> Any:
         assert set(params) <= set(ALL_METHODS[method].params.model_fields), method
@@ -66,7 +66,7 @@ def list_typed() -> Iterator[str]:
 
 
 async def ask(name: str) -> Asked | None:
-    """What a method asks first; None where it needs more to ask anything."""
+    """Return the first request of a method, or None if it needs an answer before it sends one."""
     method = getattr(Mute(wallet=ALICE), name)
     given = {
         parameter.name: ANY.get(parameter.name, Path("/x") if parameter.name == "path" else "00" * 32)
@@ -97,7 +97,7 @@ async def test_every_method_of_the_rpc_has_a_typed_one() -> None:
 
 
 def list_members() -> Iterator[str]:
-    """What people write programs against: names, parameters, defaults."""
+    """Return the public interface for programs: names, parameters, defaults."""
     for name in ("Client", "BlockingClient", "Miner", "connect", "matmul"):
         yield f"{name}{describe(getattr(inos, name))}"
     for kind in (inos.Client, inos.BlockingClient, inos.Miner, TestChain):
@@ -107,7 +107,7 @@ def list_members() -> Iterator[str]:
 
 
 def describe(function: Any) -> str:
-    """A signature without its types, which mypy looks after."""
+    """Return a signature without its types, which mypy checks."""
     signature = inspect.signature(function)
     parameters = [one.replace(annotation=one.empty) for one in signature.parameters.values()]
     text = str(signature.replace(parameters=parameters, return_annotation=signature.empty))

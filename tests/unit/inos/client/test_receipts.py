@@ -1,4 +1,4 @@
-"""Receipts: what is believed of them, and that no changed field is."""
+"""Tests receipts: which of them are accepted, and that no changed field is."""
 
 import itertools
 import json
@@ -198,7 +198,7 @@ def test_unknown_fields_and_other_versions_are_refused(paid: PaidProduct, tmp_pa
 
 
 def test_a_receipt_made_from_nothing_is_not_believed() -> None:
-    """A state with one invented job, in a block that anybody mines alone, under headers that claim a digest of 0."""
+    """A state has one invented job, in a block that its author mined alone, under headers that claim a digest of 0."""
     network, rng = load_network("testnet"), np.random.default_rng(2)
     x, w = (rng.integers(-64, 64, (rows, 256), np.int8) for rows in (64, 32))
     y = (x.astype(np.int64) @ w.astype(np.int64).T).astype(np.int32)
@@ -266,7 +266,7 @@ def make_forged(chain_id: int, x: Any, w: Any, root: StateRoot) -> ReceiptBlock:
 
 
 class Node:
-    """A node that is believed, as `bind_to_node` asks it."""
+    """A node that is trusted, as `bind_to_node` asks it."""
 
     def __init__(self, paid: PaidProduct, height: int, final: int) -> None:
         self._paid, self._height, self._final = paid, height, final

@@ -1,4 +1,4 @@
-"""Subscriptions: resumed after a break, refused, and never reached."""
+"""Tests subscriptions: resumed after a break, refused, and never reached."""
 
 import asyncio
 from collections.abc import AsyncIterator

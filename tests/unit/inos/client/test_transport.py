@@ -1,4 +1,4 @@
-"""JSON-RPC over HTTP: retries, time limits, and answers that are none."""
+"""Tests JSON-RPC over HTTP: retries, time limits, and malformed answers."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Bans: by id and group, for a time, over restarts; and what never earns one."""
+"""Tests bans: by id and group, for a time, over restarts, and which behaviour never leads to one."""
 
 import random
 
@@ -164,7 +164,7 @@ def make_service(network, files=None, *, peers=(), **changes):
 
 
 async def offend(network, number, host):
-    """Answer a question nobody asked until that is a ban: 20 points each time."""
+    """Send unrequested answers until that leads to a ban: 20 points each time."""
     transport = network.make_transport(make_identity(number).node_id, host, 1)
     link = await transport.dial(PLACE, make_hello)
     try:

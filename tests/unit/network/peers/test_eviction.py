@@ -1,4 +1,4 @@
-"""Inbound slots under an attacker who connects as often as he likes."""
+"""Tests inbound slots under an attacker that connects as often as it likes."""
 
 import math
 import random
@@ -31,7 +31,9 @@ def make(number, host, at, **fields):
 
 
 def make_honest():
-    """64 peers: 20 that serve long, 8 that are near, 4 each that brought blocks, transactions, matrices, 24 others."""
+    """Return 64 peers: 20 with long connections, 8 with low ping, 4 each that sent blocks, transactions, matrices, 24
+    others.
+    """
     rng = random.Random(3)
     hosts = iter(f"{20 + n}.{rng.randrange(250)}.0.1" for n in range(64))
     long = [make(n, next(hosts), float(n)) for n in range(20)]
@@ -44,7 +46,7 @@ def make_honest():
 
 
 def attack(slots, host_of):
-    """Who is left after 10,000 attempts, each of which the node takes if it may."""
+    """Return the peers that remain after 10,000 attempts, each of which the node accepts if it may."""
     for number in range(ATTEMPTS):
         victim = select_to_evict(slots, SLOTS, KEY)
         if victim is None:
@@ -83,7 +85,7 @@ def test_of_the_largest_group_goes_the_youngest():
 
 
 def test_long_serving_peers_of_one_group_are_not_driven_out_by_newcomers_of_many():
-    """Without the half that is kept for its age, the largest group would always pay."""
+    """Without the half that is protected by age, the largest group would always be evicted."""
     long = [make(n, f"20.1.0.{n}", float(n)) for n in range(30)]
     others = [make(30 + n, f"{40 + n}.1.0.1", 900.0 + n) for n in range(34)]
     slots = attack([*long, *others], lambda n: f"{90 + n % 90}.{n // 90}.0.1")

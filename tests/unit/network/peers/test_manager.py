@@ -1,4 +1,4 @@
-"""One link per node, over links in memory."""
+"""Tests that there is one link per node, over links in memory."""
 
 import asyncio
 import random
@@ -41,7 +41,7 @@ def make_memory_service(network, node, identity, host, *peers):
 
 
 async def make_listener(network, identity, host):
-    """A node that does nothing by itself; the links others dialled to it."""
+    """Return a node that does nothing by itself, and the links that others dialled to it."""
     links = asyncio.Queue()
     transport = network.make_transport(identity.node_id, host, 1)
 

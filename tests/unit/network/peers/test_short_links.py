@@ -1,4 +1,4 @@
-"""Links for a few questions: shared, bounded, silent, closed when idle."""
+"""Tests links for a few requests: shared, bounded, without notices, closed when idle."""
 
 import asyncio
 import random
@@ -17,7 +17,7 @@ from support.network_fakes import FAST, FakeNode, make_chain, make_identity, run
 
 
 class Lab:
-    """Services on one network in memory; `dials` has what was dialled."""
+    """Services on one network in memory; `dials` lists the dials."""
 
     def __init__(self):
         self.network = MemoryNetwork()

@@ -1,4 +1,4 @@
-"""What a peer may cost, when it hears of transactions, and the page that says so."""
+"""Tests the work that a peer may cause, when it hears of transactions, and the page that describes this."""
 
 import asyncio
 from collections.abc import Callable
@@ -103,7 +103,7 @@ async def test_an_answers_bytes_are_counted_and_those_of_bulk_are_not():
 
 
 class Dice:
-    """Drawn numbers in turn, the last one for ever."""
+    """Returns the given numbers in turn, and the last one for ever."""
 
     def __init__(self, *numbers: float) -> None:
         self._numbers = list(numbers)

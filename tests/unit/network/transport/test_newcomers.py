@@ -1,4 +1,4 @@
-"""Which unproven connection gives way to a newcomer."""
+"""Tests which unproven connection gives way to a newcomer."""
 
 from functools import partial
 

@@ -47,7 +47,7 @@ TRANSPORT = [
 
 
 def shake(initiator, responder):
-    """Run a whole handshake; the payloads each side received."""
+    """Run a complete handshake; return the payloads that each side received."""
     first = responder.read(initiator.write())
     second = initiator.read(responder.write(b"from b"))
     third = responder.read(initiator.write(b"from a"))

@@ -57,7 +57,7 @@ async def listening(handler=keep):
 
 @asynccontextmanager
 async def dialling(transport, seed=2):
-    """Enter with a link to a listening transport."""
+    """Return a link to a listening transport, to be used as a context."""
     dialler = WebSocketTransport(make_identity(seed), GENESIS_ID, host="127.0.0.1", port=0, limits=FAST)
     try:
         yield await dialler.dial(PeerAddress(make_identity(1).node_id, "127.0.0.1", transport.port), lambda: b"")
@@ -81,7 +81,7 @@ async def open_raw(port, first=b""):
 
 
 def dial_and_vanish(port):
-    """Ask for the upgrade and reset the connection in the same moment."""
+    """Request the upgrade and reset the connection at the same moment."""
     with socket.create_connection(("127.0.0.1", port)) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         sock.sendall(UPGRADE)
@@ -125,7 +125,7 @@ async def test_a_head_without_an_end_is_cut_off():
 
 
 async def test_a_connection_that_stays_without_a_proof_is_closed_whatever_it_sends():
-    """A byte now and then, or requests over and over, keep no connection open."""
+    """An occasional byte, or repeated requests, do not keep a connection open."""
     async with listening(nobody) as transport:
         reader, writer = await open_raw(transport.port, UPGRADE[:-1])
         began = asyncio.get_running_loop().time()
@@ -158,7 +158,7 @@ async def test_a_scan_of_the_port_keeps_no_newcomer_out():
 
 @pytest.mark.parametrize("name", BREACHES)
 async def test_frames_that_no_node_sends_end_the_link(name):
-    """They cost a breach's sender its link, because no budget would count them."""
+    """They cost their sender the link, because no budget would count them."""
     ended = asyncio.Event()
 
     async def handle(link):

@@ -1,4 +1,4 @@
-"""A chain in a file: out of one node, into another, broken off anywhere, spoiled anywhere."""
+"""Tests a chain in a file: exported from one node, imported into another, interrupted anywhere, damaged anywhere."""
 
 import json
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ def open_stores(folder: Path, network: Network) -> Iterator[tuple[Ledger, Matrix
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Network, bytes]:
-    """A folder with the chain `node` in it, its network, and the file it was exported to."""
+    """Return a folder with the chain `node` in it, its network, and the file to which it was exported."""
     folder = tmp_path_factory.mktemp("archive")
     chain = make_chain(folder / "node", BLOCKS, 2, network=write_network(folder))
     net = load_network(str(chain.network))

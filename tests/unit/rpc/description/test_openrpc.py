@@ -151,7 +151,7 @@ def test_no_schema_has_the_title_that_a_generated_client_gives_a_method() -> Non
 
 
 def test_each_example_is_a_call_by_position() -> None:
-    """As OpenRPC says of `paramStructure: either`: values stand in the order of the method's parameters."""
+    """OpenRPC says of `paramStructure: either` that values stand in the order of the method's parameters."""
     for name, described in methods.items():
         params = ALL_METHODS[name].params
         for example, given in zip(described["examples"], ALL_METHODS[name].examples, strict=True):

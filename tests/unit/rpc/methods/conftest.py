@@ -1,4 +1,4 @@
-"""A node in memory, and a client of its RPC."""
+"""Fixtures: a node in memory, and a client of its RPC."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

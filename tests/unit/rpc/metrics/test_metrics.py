@@ -34,7 +34,7 @@ async def fetch(node: Node, path: str) -> tuple[int, str]:
 
 
 async def read_metrics(node: Node) -> dict[str, dict[str, float]]:
-    """Samples by the family's name, then by labels."""
+    """Return samples by the family's name, then by labels."""
     status, text = await fetch(node, "/metrics")
     assert status == 200
     families = {}

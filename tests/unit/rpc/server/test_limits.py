@@ -1,4 +1,4 @@
-"""What callers without the token can make a server hold, and what the token's holder keeps."""
+"""Tests how much a server holds for callers without the token, and what remains for the token's holder."""
 
 import asyncio
 import json
@@ -36,7 +36,7 @@ class Text(Model):
 
 
 class World:
-    """Is a server with a method that waits until the test ends."""
+    """A server with a method that waits until the test ends."""
 
     def __init__(self, folder, **settings):
         self.folder = folder
@@ -207,7 +207,7 @@ async def test_a_socket_that_floods_with_pings_is_closed(tmp_path):
 
 
 async def test_a_connection_whose_bytes_take_long_to_parse_is_dropped(tmp_path, monkeypatch):
-    """aiohttp joins fragments without end and without a word."""
+    """aiohttp joins fragments without limit and without any notice."""
     monkeypatch.setattr(connections, "PARSE_S_BURST", 0.02)
     async with serving(tmp_path) as world:
         reader, writer = await world.send(UPGRADE)

@@ -1,4 +1,4 @@
-"""A node in memory, its server, and a caller over a WebSocket."""
+"""Fixtures: a node in memory, its server, and a caller over a WebSocket."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The light client's connection: what cannot be reached, what refuses, and what lies."""
+"""Tests the light client's connection: unreachable nodes, refusals and lies."""
 
 import json
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Which node a command talks to, of all that may name one."""
+"""Tests which node a command talks to if several sources name one."""
 
 import json
 import os

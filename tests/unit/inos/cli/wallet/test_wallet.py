@@ -43,12 +43,12 @@ runner = CliRunner()
 
 
 def answer(kind: type[msgspec.Struct], **given: Any) -> dict[str, Any]:
-    """Make the JSON of a result, of the members given."""
+    """Return the JSON of a result, made of the given members."""
     return dict(msgspec.to_builtins(make_model(kind))) | given
 
 
 class StubNode:
-    """Answers the methods the wallet calls, and remembers what was sent."""
+    """Answers the methods that the wallet calls, and remembers what was sent."""
 
     def __init__(self) -> None:
         network = load_network("devnet")
@@ -143,7 +143,7 @@ def node() -> Iterator[StubNode]:
             self.wfile.write(answer)
 
         def log_message(self, *args: Any) -> None:
-            """Quiet."""
+            """Log nothing."""
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         stub.url = f"http://127.0.0.1:{server.server_port}"
@@ -182,7 +182,7 @@ class Cli:
         return str(json.loads(done.stdout)["address"])
 
     def fails(self, *args: str, **named: Any) -> str:
-        """The code of the error as JSON, which must be all of stdout."""
+        """Return the code of the error as JSON, which must be all of stdout."""
         done = self(*args, "--json", **named)
         assert done.exit_code == 1, done.output
         return str(json.loads(done.stdout)["error"]["code"])

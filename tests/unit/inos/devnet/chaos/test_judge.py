@@ -1,4 +1,4 @@
-"""What makes a run unsound, judged by logs and figures, and the report about it."""
+"""Tests which logs and figures make a run unsound, and the report about it."""
 
 import json
 from io import StringIO

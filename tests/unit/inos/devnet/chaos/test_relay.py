@@ -13,7 +13,7 @@ LIMIT_S = 10
 
 @contextlib.asynccontextmanager
 async def open_echo() -> AsyncIterator[int]:
-    """A server that returns what it gets; when it is closed, it waits for its connections to end."""
+    """Open a server that returns what it gets; when it is closed, it waits for its connections to end."""
     ended: list[asyncio.Event] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

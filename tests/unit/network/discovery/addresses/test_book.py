@@ -1,4 +1,4 @@
-"""The address book against one who wants to fill it, and its rules of forgetting."""
+"""Tests the address book against an attacker that wants to fill it, and its rules for forgetting."""
 
 import random
 
@@ -32,12 +32,12 @@ def group(host):
 
 
 def honest(number):
-    """Honest nodes stand in groups of their own."""
+    """Return honest addresses, each in a group of its own."""
     return at(f"{50 + number % 100}.{number // 100}.7.7", 10_000 + number)
 
 
 def fill_honestly(book, count=400, sources=8):
-    """As a node learns addresses: from several peers, and some of them it has reached."""
+    """Fill the book as a node learns addresses: from several peers, and some of them it has reached."""
     for number in range(count):
         for peer in range(sources):
             if (number + peer) % 3 == 0:
@@ -47,7 +47,7 @@ def fill_honestly(book, count=400, sources=8):
 
 
 def attack(book, sources, hosts, count):
-    """`count` addresses told by every one of `sources`."""
+    """Add `count` addresses from each of `sources`."""
     for number in range(count):
         for source in sources:
             book.add(at(hosts(number), number + 1, 1024 + number % 60_000), source, NOW, NOW)
@@ -92,7 +92,7 @@ def test_many_sources_fill_with_one_group_at_most_two_buckets_of_the_tried_table
 
 
 def test_what_an_attacker_of_one_group_is_worth_when_a_peer_is_picked():
-    """By buckets, not by addresses: 64 of them weigh as much as one."""
+    """Picks are by buckets and not by addresses: 64 addresses in one bucket weigh as much as one."""
     book = make_book()
     fill_honestly(book)
     attack(book, [group("66.6.0.1")], lambda n: f"66.6.{n // 250 % 250}.{n % 250 + 1}", 20_000)
@@ -216,7 +216,7 @@ def test_a_proven_id_drives_out_others_claimed_at_its_place():
 
 
 def find_rivals(book):
-    """Two addresses with one place in the tried table."""
+    """Return two addresses with the same place in the tried table."""
     seen = {}
     for number in range(1, 10_000):
         address = at(f"30.1.{number // 250}.{number % 250 + 1}", number)

@@ -1,4 +1,4 @@
-"""The relay of addresses alone: what a seed hears reaches every node of a small network, on any day of the year."""
+"""Tests the relay of addresses alone: an address that a seed hears reaches all nodes of a small network on any day."""
 
 import random
 
@@ -14,7 +14,9 @@ from inos.network.wire.addresses import AnnounceAddresses, KnownAddress
 from support.network_fakes import make_identity
 
 FIRST_DAY = 20_454
-"""2026-01-01 in days since 1970; the 366 days after it hold 2026-11-29, on which relay to two peers left a node out."""
+"""2026-01-01 in days since 1970. The 366 days after it include 2026-11-29, on which relay to two peers missed a
+node.
+"""
 
 
 class StillClock:
@@ -49,7 +51,7 @@ class Node:
 
 
 class FakePeer:
-    """One end of a link: what is sent here is heard at once by the node at the other end."""
+    """One end of a link: the node at the other end receives at once what is sent here."""
 
     def __init__(self, remote, kind):
         self.id, self.name = remote.address.id, remote.address.host
@@ -74,7 +76,7 @@ def connect(dialler, listener):
 
 
 def build_star(clock, count):
-    """A seed and `count` nodes that have links to it alone."""
+    """Return a seed and `count` nodes that are linked to it alone."""
     seed = Node(1, clock)
     nodes = [Node(number, clock) for number in range(2, 2 + count)]
     return seed, nodes, [connect(node, seed) for node in nodes]

@@ -1,4 +1,4 @@
-"""Services in memory that find each other: seeds, exchange, slots, feelers, anchors, reachability."""
+"""Services in memory find each other: seeds, exchange, slots, feelers, anchors, reachability."""
 
 import asyncio
 import random
@@ -63,7 +63,7 @@ class Town:
         )
 
     async def listen(self, number, host=None):
-        """A node that does nothing by itself; the links others dialled to it."""
+        """Return a node that does nothing by itself, and the links that others dialled to it."""
         identity, links = make_identity(number), asyncio.Queue()
         transport = self.network.make_transport(identity.node_id, host or place(number).host, 8646)
 

@@ -1,4 +1,4 @@
-"""Lookups and provider records among hundreds of nodes, with dead and lying ones."""
+"""Tests lookups and provider records among hundreds of nodes, some of them dead or lying."""
 
 import asyncio
 import math
@@ -85,7 +85,7 @@ def test_providers_are_found():
 
 
 def test_providers_are_found_among_dead_and_lying_nodes():
-    """30 % dead, dialled into the void, and 20 % lying; half of the network is honest and alive."""
+    """30 % of the nodes are dead and dialled in vain, and 20 % lie; half of the network is honest and alive."""
 
     async def work() -> None:
         world = World(300, seed=3)
@@ -105,7 +105,7 @@ def test_providers_are_found_among_dead_and_lying_nodes():
 
 
 def test_many_names_from_one_liar_cost_little():
-    """Without holding names against who gave them each liar would cost twenty dials."""
+    """If dead names did not count against the nodes that gave them, each liar would cost twenty dials."""
 
     async def work() -> None:
         world = World(200, seed=4)
@@ -167,7 +167,9 @@ def test_a_wrong_id_at_an_address_marks_who_named_it():
 
 
 def test_a_record_is_only_ever_of_the_node_that_sends_it():
-    """Whatever is told, the record names the sender, at the address it was seen at."""
+    """The record names the sender, at the address from which it was received, even if the message claims
+    another one.
+    """
 
     async def work() -> None:
         world = World(3)
@@ -359,7 +361,9 @@ def test_a_table_outlives_a_network_that_is_away():
 
 
 def test_a_claimed_address_is_dialled_before_it_is_told():
-    """A peer that claims a port where somebody else listens would make an honest node tell lies."""
+    """A peer that claims a port where another node listens would otherwise make an honest node pass on wrong
+    addresses.
+    """
 
     async def work() -> None:
         world = World(4, seed=11)

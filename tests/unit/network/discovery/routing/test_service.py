@@ -1,4 +1,4 @@
-"""Routing inside whole network services, over real sockets on loopback."""
+"""Tests routing inside complete network services, over real sockets on loopback."""
 
 import asyncio
 
@@ -19,7 +19,7 @@ QUICK = RoutingSettings(provide_pace_s=0.05)
 
 
 async def test_a_matrix_two_hops_away_is_found_and_fetched():
-    """A - B - C, where B never wants what A has: C finds A by B's record and takes it from A itself."""
+    """A - B - C, where B never wants what A has: C finds A by B's record and fetches it from A."""
     first, middle, last = FakeNode(), FakeNode(), FakeNode()
     id = first.matrices.put(STRIPS)
     b = make_service(middle, 2, routing=QUICK)

@@ -1,4 +1,4 @@
-"""The metric, the buckets, and who may be in them."""
+"""Tests the metric, the buckets, and which contacts may be in them."""
 
 import random
 
@@ -14,7 +14,7 @@ K = 20
 
 
 def make_address(id: bytes, host: str = "", port: int = 9000) -> PeerAddress:
-    """Every id in a network group of its own, unless told otherwise."""
+    """Return an address whose id is in a network group of its own, unless the caller names one."""
     return PeerAddress(id, host or f"{20 + id[1] % 80}.{id[2]}.{id[3]}.{id[4]}", port)
 
 

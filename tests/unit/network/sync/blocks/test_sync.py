@@ -1,4 +1,4 @@
-"""Blocks from many peers: each at its pace, a stalling one replaced, a lying one found out."""
+"""Tests blocks from many peers: each at its pace, a stalling one replaced, a lying one detected."""
 
 import asyncio
 from unittest.mock import patch

@@ -1,4 +1,4 @@
-"""Headers from several peers at once: segments between named blocks, whoever gives them."""
+"""Headers come from several peers at once: in segments between named blocks, from any peer."""
 
 import asyncio
 
@@ -66,7 +66,7 @@ LONG = make_chain(10 * MAX_HEADERS + 100)
 
 
 async def add_fast(node, blocks):
-    """As FakeNode.add_chain, which grows with the square of the chain's length."""
+    """Add a chain like FakeNode.add_chain, whose time grows with the square of the chain's length."""
     ledger = node.ledger
     for block in blocks:
         id = compute_block_id(block.header)

@@ -1,4 +1,4 @@
-"""What a node does about the copies of what it holds, with a router that says what it is told to say."""
+"""Tests what a node does about the copies of its matrices, with a router whose answers the test sets."""
 
 import asyncio
 import random
@@ -20,7 +20,9 @@ STRIPS = [b"\x05" * 16_384] * 3
 
 
 class FakeRouter:
-    """`providers` prove to have it; whoever is asked notes it, and those in `refusing` are not reached."""
+    """`providers` prove to have the matrix; peers that are asked are recorded, and those in `refusing` are not
+    reached.
+    """
 
     def __init__(self, keeper_asks):
         self.providers, self.refusing, self.asked = [], set(), keeper_asks
@@ -41,7 +43,7 @@ class FakeRouter:
 
 
 class FakePeer:
-    """Says yes."""
+    """A peer that says yes."""
 
     def __init__(self):
         self.requests = self
@@ -64,7 +66,7 @@ class FakePeer:
 
 @pytest.fixture
 def keeper():
-    """A keeper of one matrix that looks every 40 ms, its node and router, and whom it asked."""
+    """Return a keeper of one matrix that looks every 40 ms, with its node, its router, and the peers that it asked."""
     node, asked = FakeNode(), []
     id = node.matrices.put(STRIPS)
     router = FakeRouter(asked)

@@ -1,4 +1,4 @@
-"""Compact blocks: taken apart, put together, pushed, asked for, passed on before the state is known, and spoiled."""
+"""Tests compact blocks: made, assembled, pushed, requested, relayed before the state is known, and damaged."""
 
 import asyncio
 
@@ -73,7 +73,7 @@ def test_what_the_pool_has_is_put_in_its_place(
 
 
 def test_a_short_id_is_what_the_page_says() -> None:
-    """Written out again: BLAKE3 keyed with H("compact block", header and nonce), first 6 bytes."""
+    """The test writes it out again: BLAKE3 keyed with H("compact block", header and nonce), first 6 bytes."""
     from blake3 import blake3
 
     from inos.primitives.codec import encode
@@ -105,7 +105,7 @@ def test_places_that_cannot_be_are_refused() -> None:
 
 
 class Pair:
-    """Two nodes that know each other; the second dials."""
+    """Two nodes that know each other; the second one dials."""
 
     def __init__(self) -> None:
         self.nodes = FakeNode(), FakeNode()
@@ -143,7 +143,7 @@ async def test_blocks_come_compact_then_are_pushed_and_nothing_comes_twice() -> 
 
 
 async def test_a_long_branch_connected_at_once_is_not_pushed_block_by_block() -> None:
-    """As after a partition: who has to leave its chain connects hundreds of blocks within a moment."""
+    """This happens after a partition: a node that leaves its branch connects hundreds of blocks within a moment."""
     pair = Pair()
     await pair.start()
     async with running(*pair.services):
@@ -160,7 +160,9 @@ async def test_a_long_branch_connected_at_once_is_not_pushed_block_by_block() ->
 
 
 async def test_a_block_is_passed_on_before_its_state_is_known() -> None:
-    """The middle node's own check of the state does not end, yet the third has the block; nobody is banned for it."""
+    """The middle node's own check of the state does not end, yet the third node has the block; nobody is banned
+    for it.
+    """
     nodes = FakeNode(), FakeNode(), FakeNode()
     first = make_service(nodes[0], 1)
     await first.start()

@@ -15,7 +15,7 @@ PATH = (bytes(32),) * 2 * MAX_RESULT_PATH
 
 
 def make_challenge(nonce: int) -> Transaction:
-    """The largest there is."""
+    """Return the largest possible challenge."""
     row = StripRow(bytes([nonce]) * MAX_PANELS * STRIP_BYTES, PATH)
     payload = Challenge(bytes(32), 2**32 - 1, 2**32 - 1, row, row, StripRow(bytes(STRIP_BYTES), PATH))
     return sign_transaction(b"\x05" * 32, CHAIN_ID, nonce, 2**63, payload)

@@ -1,4 +1,4 @@
-"""Votes between nodes: told on, asked for on meeting, and what a forged one costs."""
+"""Tests votes between nodes: relayed, requested when nodes connect, and what a forged one costs."""
 
 from inos.network.wire.limits import LIMITS
 from inos.network.wire.messages import encode_message

@@ -1,4 +1,4 @@
-"""Rates of settled jobs: every ticket counts the same, however its job was cut."""
+"""Tests rates of settled jobs: every ticket counts the same, however its job was divided."""
 
 from fractions import Fraction
 
@@ -12,7 +12,7 @@ from support.rpc_served import Ask
 
 
 async def make_jobs(ask: Ask, node: FakeNode, *paid: tuple[int, int]) -> list[Job]:
-    """Return jobs of so many tickets for so much nano, made of one that was posted."""
+    """Return jobs of this many tickets for this much nano, made of one that was posted."""
     await ask("tx_send", sign(node, make_post(node)))
     node.mine()
     [(_, job)] = node.ledger.list_jobs(limit=1)
