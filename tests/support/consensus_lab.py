@@ -226,7 +226,7 @@ class Lab:
         return sign_transaction(key.secret, CHAIN_ID, number, fee, payload)
 
     def begin(self, *, miner: Address = MINER.address, aggregate: Aggregate | None = None) -> Execution:
-        """An execution of the next block."""
+        """Begin an execution of the next block."""
         return Execution(
             self.params,
             self.records,
