@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from support import run_guard
 from support.bare_names import refuse_bare_names
 
 refuse_bare_names()
@@ -24,6 +25,7 @@ settings.load_profile("inos")
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the seed of the generated examples and print it, so that a failure can be repeated."""
+    config.pluginmanager.register(run_guard)
     if config.getoption("--hypothesis-seed", None) is None:
         config.option.hypothesis_seed = os.environ.get("INOS_TEST_SEED") or str(random.SystemRandom().getrandbits(32))
 
