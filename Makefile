@@ -3,11 +3,13 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 VENV ?= .venv
 BIN := $(VENV)/bin
-# Python 3.11 or newer; 3.11 and 3.12 first, since LevelDB's binding has wheels for those. Override: make PYTHON=...
-find_python = $(shell for p in python3 python3.12 python3.11 python3.13 python3.14; do \
-	"$$p" -c 'import sys; sys.exit(not $(1))' 2>/dev/null && command -v "$$p" && break; done)
-PYTHON ?= $(or $(call find_python,(3, 11) <= sys.version_info < (3, 13)),$(call find_python,sys.version_info >= (3, 11)))
+# A Python for which all dependencies have wheels. Where there is none, `make setup` fetches one. Override: make PYTHON=...
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && command -v "$$p" && break; done)
+LOCK := requirements.lock
+PIP = $(BIN)/python -m pip --quiet --disable-pip-version-check
 STAMP := $(VENV)/.installed
+UV_COMPILE = $(BIN)/uv pip compile --quiet --upgrade --generate-hashes --custom-compile-command 'make lock'
 ARGS ?=
 # Tests wait more than they compute, so two files run at a time. WORKERS= runs them one by one.
 WORKERS ?= -n 2 --dist loadfile
@@ -18,20 +20,17 @@ SELFCHECK := tests/native/selfcheck.c $(wildcard $(CSRC)/*.c)
 SANITIZED := build/selfcheck-sanitized
 ARM := build/selfcheck-arm
 
-.PHONY: help setup devnet test lint models typescript sanitize cross bench attacks docs imports fuzz copies simulate format clean
+.PHONY: help setup devnet test lint models lock oldest sbom typescript sanitize cross bench attacks docs imports fuzz copies simulate format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## create .venv with all tools for developers
 
-$(STAMP): pyproject.toml setup.py work/backends/native/build.py $(wildcard $(CSRC)/*)
-	@test -n "$(PYTHON)" || { echo "error: no Python 3.11 or newer found; install one or run: make PYTHON=/path/to/python3" >&2; exit 1; }
-	"$(PYTHON)" -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' || { \
-		echo "error: the installation failed. On Python 3.13 and newer plyvel is compiled: it needs a C++ compiler and" >&2; \
-		echo "LevelDB's headers (Debian: apt-get install g++ libleveldb-dev), or take Python 3.12: make PYTHON=python3.12" >&2; \
-		exit 1; }
+$(STAMP): pyproject.toml setup.py $(LOCK) work/backends/native/build.py $(wildcard $(CSRC)/*)
+	@if test -n "$(PYTHON)"; then "$(PYTHON)" -m venv $(VENV); else tools/fetch_python.sh $(VENV); fi
+	@$(PIP) install --require-hashes --requirement $(LOCK)
+	@$(PIP) --quiet install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 devnet: setup ## start three nodes, paid jobs from real data, and a live view (Ctrl-C stops it; ARGS="..." adds options)
@@ -49,6 +48,26 @@ lint: setup ## run ruff, mypy in strict mode, and the import contracts
 models: setup ## regenerate client models, blocking methods and the RPC's examples (after the RPC or the client changed)
 	@cd tools && PYTHONPATH=. ../$(BIN)/python -m rpc_examples
 	@cd tools && PYTHONPATH=. ../$(BIN)/python -m client_code
+
+lock: setup ## write the newest versions of all dependencies with their hashes into requirements.lock
+	@$(PIP) install --require-hashes --requirement tools/uv.lock
+	@$(UV_COMPILE) --universal --python-version 3.11 --extra dev --output-file $(LOCK) pyproject.toml
+	@echo uv | $(UV_COMPILE) --output-file tools/uv.lock -
+
+oldest: setup ## run unit tests with the oldest versions that pyproject.toml allows, in build/oldest (ARGS="-k name" narrows it)
+	@$(PIP) install --require-hashes --requirement tools/uv.lock
+	@mkdir -p build
+	@$(BIN)/uv pip compile --quiet --resolution lowest-direct --extra test --output-file build/oldest.txt pyproject.toml
+	@$(BIN)/uv venv --quiet --seed --clear --python $(BIN)/python build/oldest
+	@build/oldest/bin/python -m pip --quiet --disable-pip-version-check install --requirement build/oldest.txt
+	@build/oldest/bin/python -m pip -qq --disable-pip-version-check install --no-deps --no-build-isolation --editable .
+	build/oldest/bin/python -P -m pytest $(WORKERS) $(ARGS) $(addprefix tests/unit/,chain primitives wallet rpc network node)
+
+sbom: setup ## list all dependencies with versions and hashes in build/sbom.json (CycloneDX)
+	@test -x build/sbom/bin/cyclonedx-py || { $(BIN)/python -m venv build/sbom && \
+		build/sbom/bin/python -m pip --quiet --disable-pip-version-check install 'cyclonedx-bom>=7,<8'; }
+	build/sbom/bin/cyclonedx-py requirements --pyproject pyproject.toml --output-reproducible \
+		--output-file build/sbom.json $(LOCK)
 
 typescript: ## install what the test of a generated TypeScript client needs (npm)
 	npm ci --prefix tests/typescript --ignore-scripts --no-audit --no-fund

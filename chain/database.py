@@ -7,9 +7,13 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
-import plyvel
-
 from inos.chain.errors import ChainError
+
+try:
+    import plyvel
+except ModuleNotFoundError:
+    # Plyvel has no wheels for Python 3.13 and newer. This fork has them, and differs in nothing but its name.
+    import plyvel_next as plyvel
 
 WRITE_BUFFER_BYTES: Final = 16 << 20
 OPEN_FILES: Final = 74

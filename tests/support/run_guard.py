@@ -1,26 +1,28 @@
 """A pytest plugin: what a run of the suite starts ends with it, and what a test file starts ends with the file.
 
-Every child inherits a mark and a folder for temporary files (`TMPDIR`). When the last test of a file is over,
-processes with the file's mark and new entries of the folder are an error of that test, and they are removed. A
-watchdog process does the same for the whole run if pytest is killed.
+Every child inherits a mark and the run's folder for temporary files (`TMPDIR`). When the last test of a file is over,
+processes with the file's mark are an error of that test, and they are killed. When the run is over, and also if pytest
+is killed, a watchdog process kills what is left of it and removes the folder.
 """
 
 import os
 import secrets
-import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Generator
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from support.leftovers import MARK, kill_marked
+from support.leftovers import MARK, POLL_S, find_marked, kill_marked
 
 WATCHDOG: Final = Path(__file__).with_name("watchdog.py")
 FOLDER_PREFIX: Final = "inos-test-run-"
+END_S: Final = 5.0
+"""Processes that a test has told to stop have so long after it."""
 STOP_S: Final = 30.0
 
 
@@ -57,17 +59,16 @@ class RunGuard:
         return result
 
     def _check_left(self) -> None:
-        """Remove what the tests of a file have left.
+        """Kill what the tests of a file have left running.
 
         Raises:
-            Failed: there was something.
+            Failed: there was something, and it did not end by itself.
         """
-        processes = kill_marked(self._file_mark)
-        files = sorted(path.name for path in self._folder.iterdir())
-        for name in files:
-            remove(self._folder / name)
-        if processes or files:
-            pytest.fail(f"tests of this file left processes {processes} and temporary files {files}", pytrace=False)
+        until = time.monotonic() + END_S
+        while find_marked(self._file_mark) and time.monotonic() < until:
+            time.sleep(POLL_S)
+        if left := kill_marked(self._file_mark):
+            pytest.fail(f"tests of this file left processes {left}", pytrace=False)
 
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self) -> None:
@@ -87,14 +88,6 @@ def start_watchdog(run: str, folder: Path) -> "subprocess.Popen[bytes]":
         start_new_session=True,
         env={name: value for name, value in os.environ.items() if name != MARK},
     )
-
-
-def remove(path: Path) -> None:
-    """Remove a file or a folder."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -11,11 +11,10 @@ from pathlib import Path
 from unittest.mock import patch
 
 import msgspec
-import plyvel
 import pytest
 
 from inos.chain import schema
-from inos.chain.database import Database
+from inos.chain.database import Database, plyvel
 from inos.chain.errors import ChainError
 from inos.chain.ledger import Ledger
 from inos.primitives.bls import get_bls
